@@ -1,0 +1,54 @@
+"""What the database says, in our words: the name of a constraint or an error code of ours becomes a Problem, once, here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from psycopg import errors
+
+from counterfoil.base.problems import Busy, Problem
+
+
+class AppendOnly(Problem):
+    """What was recorded is never changed or deleted; correct it with a new record."""
+
+
+class StepRefused(Problem):
+    """The database refuses this step: it is not in the table of transitions, or somebody else took it first."""
+
+
+class DatabaseRefused(Problem):
+    """The database refuses this row."""
+
+
+_BY_CODE: dict[str, type[Problem]] = {"CF001": AppendOnly, "CF002": StepRefused}
+_BY_CONSTRAINT: dict[str, type[Problem]] = {"step_is_taken_once": StepRefused, "step_is_allowed": StepRefused}
+_BUSY: Final = (
+    errors.LockNotAvailable,
+    errors.DeadlockDetected,
+    errors.SerializationFailure,
+    errors.QueryCanceled,
+    errors.OperationalError,
+)
+_REFUSED: Final = (errors.IntegrityError, errors.InsufficientPrivilege, errors.NumericValueOutOfRange)
+
+
+def name_refusals(
+    *, codes: dict[str, type[Problem]] | None = None, constraints: dict[str, type[Problem]] | None = None
+) -> None:
+    """A part tells which of its error codes and constraints mean which problem; called at import, next to the problem."""
+    _BY_CODE.update(codes or {})
+    _BY_CONSTRAINT.update(constraints or {})
+
+
+def problem_of(error: errors.Error) -> Problem | None:
+    """The problem behind a database error, or None when it is a bug of ours."""
+    code, constraint = error.sqlstate or "", (error.diag.constraint_name or "")
+    known: Callable[..., Problem] | None = _BY_CODE.get(code) or _BY_CONSTRAINT.get(constraint)
+    said = (error.diag.message_primary or "").strip()
+    if known is not None:
+        return known(detail=said, constraint=constraint or None)
+    if isinstance(error, _REFUSED):
+        return DatabaseRefused(detail=said, constraint=constraint or None)
+    return Busy(what="database", detail=said or type(error).__name__) if isinstance(error, _BUSY) else None

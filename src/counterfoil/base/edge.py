@@ -1,0 +1,93 @@
+"""The edge: the only place with a clock, randomness and a commit. Everything below takes `now`, ids and an open transaction."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from psycopg import Connection, errors
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from counterfoil.base.database import problem_of
+from counterfoil.base.ids import ENTROPY_BYTES, new_id
+from counterfoil.base.problems import Busy
+
+LOCK_TIMEOUT_MS: Final = 5_000
+STATEMENT_TIMEOUT_MS: Final = 60_000
+
+
+def now() -> datetime:
+    """This moment, in UTC."""
+    return datetime.now(UTC)
+
+
+def entropy(length: int = ENTROPY_BYTES) -> bytes:
+    """Random bytes from the operating system."""
+    return os.urandom(length)
+
+
+def make_id(prefix: str) -> str:
+    """A fresh id; its time and randomness are taken here, at the edge."""
+    return new_id(prefix, now=now(), entropy=entropy())
+
+
+class Database:
+    """Where transactions come from. One per process; `open` it, then use `transaction()` everywhere."""
+
+    def __init__(self, url: str, *, role: str | None = "counterfoil_app", connections_max: int = 10) -> None:
+        """Connect to `url` and act as `role`, which cannot change or delete what is append-only; None keeps the login's own."""
+        self.url = url
+        self.role = role
+        self._pool = ConnectionPool(
+            url,
+            min_size=1,
+            max_size=connections_max,
+            open=False,
+            timeout=5,
+            check=ConnectionPool.check_connection,
+            kwargs={"autocommit": True, "prepare_threshold": None},
+        )
+
+    def open(self) -> Database:
+        """Start the pool; returns at once, connections are made as they are needed."""
+        self._pool.open(wait=False)
+        return self
+
+    def close(self) -> None:
+        """Close every connection; transactions that are open are rolled back by PostgreSQL."""
+        self._pool.close()
+
+    @contextmanager
+    def transaction(self, *, commit: bool = True, read_only: bool = False) -> Iterator[Connection[Any]]:
+        """One transaction, committed when the block ends and rolled back when it raises or `commit` is False (a dry run).
+
+        Raises Problem for what the database refused and we understand, Busy when it cannot be reached or a lock is not had.
+        Nothing relies on a session: PgBouncer in transaction mode works.
+        """
+        try:
+            with self._pool.connection() as conn, conn.transaction(force_rollback=not commit):
+                set_up(conn, self.role, read_only=read_only)
+                yield conn
+        except PoolTimeout as error:
+            raise Busy(what="database", limit="a connection within 5 s") from error
+        except errors.Error as error:
+            found = problem_of(error)
+            if found is None:
+                raise
+            raise found from error
+
+
+def set_up(conn: Connection[Any], role: str | None, *, read_only: bool = False) -> None:
+    """Limits, time zone and role of this transaction."""
+    if role is not None and not re.fullmatch(r"[a-z_]{1,63}", role):
+        raise ValueError(f"not a role's name: {role}")
+    conn.execute(
+        """select set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true),
+                  set_config('idle_in_transaction_session_timeout', '60000', true), set_config('timezone', 'UTC', true),
+                  set_config('role', %s, true), set_config('transaction_read_only', %s, true)""",
+        [str(LOCK_TIMEOUT_MS), str(STATEMENT_TIMEOUT_MS), role or "none", "on" if read_only else "off"],
+    )

@@ -1,0 +1,149 @@
+"""State machines as one table each: what is not listed is refused. The database holds the same rows, and a test compares them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, LiteralString, NamedTuple
+
+from psycopg import Connection, sql
+
+from counterfoil.base.problems import Problem, ReasonRequired, TransitionRefused, check
+
+NOWHERE: Final = ""  # the state before the first
+CREATE: Final = "create"
+
+
+class StateMoved(Problem):
+    """Somebody else moved it first; read it again."""
+
+
+class Move(NamedTuple):
+    """One step to take: `subject_id` from `state` by `verb`."""
+
+    subject_id: str
+    state: str
+    verb: str
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A noun's states. `table` is where its rows live (columns `id`, `state`); `!` verbs need a reason, `!!` two people."""
+
+    name: str
+    table: LiteralString
+    initial: tuple[str, ...]
+    transitions: Mapping[tuple[str, str], str]
+    reasoned: frozenset[str] = field(default_factory=frozenset)
+    paired: frozenset[str] = field(default_factory=frozenset)
+
+    def states(self) -> list[str]:
+        """Every state, in the order of the table."""
+        ends = [state for (start, _), end in self.transitions.items() for state in (start, end)]
+        return list(dict.fromkeys([*self.initial, *ends]))
+
+    def allowed(self, state: str) -> list[str]:
+        """The verbs that may be said in `state`: buttons and refusals are made from this."""
+        return [verb for (start, verb) in self.transitions if start == state]
+
+    def next_state(self, state: str, verb: str, *, reason: str | None = None) -> str:
+        """Where `verb` leads from `state`. Raises TransitionRefused, ReasonRequired."""
+        after = self.transitions.get((state, verb))
+        if after is None:
+            raise TransitionRefused(machine=self.name, state=state, verb=verb, allowed=self.allowed(state))
+        if verb in self.reasoned | self.paired and not (reason or "").strip():
+            raise ReasonRequired(machine=self.name, verb=verb, field="reason", limit="at least one word")
+        return after
+
+    def rows(self) -> list[tuple[str, str, str, str, bool, bool]]:
+        """What the table `transition` must hold for this machine: name, from, verb, to, needs a reason, needs two."""
+        born = [(self.name, NOWHERE, CREATE, state, False, False) for state in self.initial]
+        moves = [
+            (self.name, start, verb, end, verb in self.reasoned, verb in self.paired)
+            for (start, verb), end in self.transitions.items()
+        ]
+        return born + moves
+
+    def mermaid(self) -> str:
+        """The machine as a Mermaid state diagram, for the documentation."""
+        born = [f"    [*] --> {state}" for state in self.initial]
+        mark = {True: " !!", False: ""}
+        lines = [
+            f"    {start} --> {end}: {verb}{mark[verb in self.paired] or (' !' if verb in self.reasoned else '')}"
+            for (start, verb), end in self.transitions.items()
+        ]
+        return "\n".join(["stateDiagram-v2", *born, *lines])
+
+
+def record_birth(
+    conn: Connection[Any],
+    machine: Machine,
+    subject_ids: Sequence[str],
+    state: str,
+    *,
+    actor: str,
+    at: datetime,
+    cause: str | None = None,
+) -> None:
+    """Write the first step of rows that were just inserted in `state`."""
+    check(state in machine.initial, "a noun is born in an initial state", machine=machine.name, state=state)
+    conn.execute(
+        """insert into step (machine, subject_id, step, from_state, verb, to_state, actor, cause, at)
+           select %s, id, 1, '', 'create', %s, %s, %s, %s from unnest(%s::text[]) as id""",
+        [machine.name, state, actor, cause, at, list(subject_ids)],
+    )
+
+
+def take_steps(
+    conn: Connection[Any],
+    machine: Machine,
+    moves: Sequence[Move],
+    *,
+    actor: str,
+    at: datetime,
+    reason: str | None = None,
+    cause: str | None = None,
+) -> None:
+    """Move rows along, all or none: a guarded update and a step row each. Raises TransitionRefused, StateMoved.
+
+    The update names the state it comes from, so two racers cannot both move a row; the step's primary key says it again.
+    """
+    for verb, group in _by_verb(moves):
+        ends = [machine.next_state(move.state, verb, reason=reason) for move in group]
+        ids, starts = [move.subject_id for move in group], [move.state for move in group]
+        moved = conn.execute(
+            sql.SQL("""
+            with asked as (select * from unnest(%s::text[], %s::text[], %s::text[]) as m (id, from_state, to_state)),
+            moved as (update {table} t set state = asked.to_state, state_at = %s, steps = t.steps + 1
+                      from asked where t.id = asked.id and t.state = asked.from_state
+                      returning t.id, t.steps, asked.from_state, asked.to_state)
+            insert into step (machine, subject_id, step, from_state, verb, to_state, actor, reason, cause, at)
+            select %s, id, steps, from_state, %s, to_state, %s, %s, %s, %s from moved
+            """).format(table=sql.Identifier(machine.table)),
+            [ids, starts, ends, at, machine.name, verb, actor, reason, cause, at],
+        ).rowcount
+        if moved != len(set(ids)) or len(set(ids)) != len(ids):
+            raise StateMoved(machine=machine.name, verb=verb, asked=len(ids), moved=moved, first=ids[0])
+
+
+def take_step(
+    conn: Connection[Any],
+    machine: Machine,
+    subject_id: str,
+    state: str,
+    verb: str,
+    *,
+    actor: str,
+    at: datetime,
+    reason: str | None = None,
+    cause: str | None = None,
+) -> str:
+    """Move one row along and return its new state. Raises TransitionRefused, ReasonRequired, StateMoved."""
+    take_steps(conn, machine, [Move(subject_id, state, verb)], actor=actor, at=at, reason=reason, cause=cause)
+    return machine.next_state(state, verb, reason=reason)
+
+
+def _by_verb(moves: Sequence[Move]) -> Iterator[tuple[str, list[Move]]]:
+    for verb in dict.fromkeys(move.verb for move in moves):
+        yield verb, [move for move in moves if move.verb == verb]

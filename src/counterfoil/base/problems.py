@@ -1,0 +1,92 @@
+"""Problems (the caller's) and broken invariants (ours). Each problem is a fact, raised where it is known, mapped once at the edge."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+Kind = Literal["invalid", "unauthenticated", "forbidden", "missing", "conflict", "busy", "too_large"]
+Fact = str | int | bool | list[str] | None
+
+
+class Problem(Exception):
+    """A request that we understand and refuse."""
+
+    kind: ClassVar[Kind] = "conflict"
+
+    def __init__(self, **facts: Fact) -> None:
+        self.facts = facts  # safe to show: names, ids, amounts and limits, never secrets
+        super().__init__(self.sentence())
+
+    @classmethod
+    def title(cls) -> str:
+        """The first sentence of the docstring: the same words on the page, in the terminal and over HTTP."""
+        return (cls.__doc__ or cls.__name__).strip().splitlines()[0]
+
+    def sentence(self) -> str:
+        """Title and facts in one line, for logs and terminals."""
+        told = ", ".join(f"{name} {value}" for name, value in self.facts.items() if value is not None)
+        return f"{self.title()} ({told})" if told else self.title()
+
+
+class InvalidInput(Problem):
+    """A field does not hold what it must hold."""
+
+    kind: ClassVar[Kind] = "invalid"
+
+    def __init__(self, field: str, limit: str, **facts: Fact) -> None:
+        """Name the `field` and the `limit` it breaks; add `line`, `column` and `got` where known."""
+        super().__init__(field=field, limit=limit, **facts)
+
+
+class NotFound(Problem):
+    """There is no such thing."""
+
+    kind: ClassVar[Kind] = "missing"
+
+
+class NotAllowed(Problem):
+    """Your role does not allow this."""
+
+    kind: ClassVar[Kind] = "forbidden"
+
+
+class NotAuthenticated(Problem):
+    """No valid key or session came with this request."""
+
+    kind: ClassVar[Kind] = "unauthenticated"
+
+
+class TooLarge(Problem):
+    """The request is larger than the limit."""
+
+    kind: ClassVar[Kind] = "too_large"
+
+
+class Busy(Problem):
+    """Another transaction holds what this one needs; try again."""
+
+    kind: ClassVar[Kind] = "busy"
+
+
+class KeyReused(Problem):
+    """This idempotency key was used before, for a different request."""
+
+
+class TransitionRefused(Problem):
+    """This step is not allowed from the present state."""
+
+
+class ReasonRequired(Problem):
+    """A person who overrides the machine gives a reason."""
+
+    kind: ClassVar[Kind] = "invalid"
+
+
+class InvariantBroken(AssertionError):
+    """Our own code is wrong: stop, roll back, page a person. Never caught below the edge."""
+
+
+def check(holds: bool, statement: str, **facts: object) -> None:
+    """Like `assert`, but kept under `python -O`, and it says what should have been true. Raises InvariantBroken."""
+    if not holds:
+        raise InvariantBroken(f"{statement} {facts}" if facts else statement)
