@@ -66,7 +66,7 @@ def parse_major(given: str, asset: Asset, field: str) -> int:
     sign, whole, fraction = found[1], found[2], (found[3] or "")
     if fraction[asset.scale :].strip("0"):
         raise InvalidInput(field, f"at most {asset.scale} decimals in {asset.code}", got=given[:40])
-    minor = int(whole) * 10**asset.scale + int((fraction[: asset.scale]).ljust(asset.scale, "0") or "0")
+    minor = int(whole + fraction[: asset.scale].ljust(asset.scale, "0"))
     if minor > MINOR_MAX:
         raise InvalidInput(field, f"at most {MINOR_MAX} minor units", got=given[:40])
     return -minor if sign else minor
