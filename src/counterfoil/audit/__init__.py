@@ -1,0 +1,1 @@
+"""Who did what: the log of actions taken by hand."""

@@ -1,0 +1,1 @@
+"""Work and those who do it: queues, the worker, events, webhooks in, access."""

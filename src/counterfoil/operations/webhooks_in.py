@@ -1,0 +1,165 @@
+"""Webhooks in: verified, stored raw, answered; applied later, each in one transaction with its status. The order is never trusted."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from counterfoil.base.machine import Machine, Move, record_birth, take_steps
+from counterfoil.base.problems import InvalidInput, NotAuthenticated, TooLarge
+from counterfoil.operations.events import NewEvent, emit, wake
+from counterfoil.operations.work import Claim, Queue, Runner, Tally, run_here
+
+BODY_BYTES_MAX: Final = 262_144
+AGE_MAX: Final = timedelta(seconds=300)
+EVENT_ID_MAX: Final = 200
+
+WEBHOOK_IN: Final = Machine(
+    name="webhook_in",
+    table="webhook_in",
+    initial=("received",),
+    transitions={
+        ("received", "process"): "processed",
+        ("received", "ignore"): "ignored",
+        ("received", "park"): "parked",
+        ("parked", "requeue"): "received",
+        ("parked", "ignore"): "ignored",
+    },
+    reasoned=frozenset({"requeue"}),
+)
+WEBHOOKS_IN: Final = Queue("webhooks", "webhook_in", ("received",))
+
+
+class SignatureRefused(NotAuthenticated):
+    """The webhook's signature does not match its body."""
+
+
+class TooOld(NotAuthenticated):
+    """The webhook's time is more than 300 seconds from ours."""
+
+
+class Received(NamedTuple):
+    """A webhook that waits to be applied."""
+
+    id: str
+    provider: str
+    event_id: str
+    event_type: str
+    body: bytes
+    received_at: datetime
+
+
+Applier = Callable[[Connection[Any], Sequence[Received], datetime], None]
+
+
+def verify_standard(body: bytes, headers: Mapping[str, str], secret: str, *, now: datetime) -> str:
+    """The event's id, once the signature over `id.timestamp.body` holds (Standard Webhooks, `v1`).
+
+    Raises TooLarge, InvalidInput, TooOld, SignatureRefused. Several signatures may be given, while a secret rotates.
+    """
+    if len(body) > BODY_BYTES_MAX:
+        raise TooLarge(field="body", limit=f"{BODY_BYTES_MAX} bytes", got=len(body))
+    event_id, stamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
+    if not event_id or len(event_id) > EVENT_ID_MAX or not event_id.isprintable():
+        raise InvalidInput("webhook-id", f"1 to {EVENT_ID_MAX} printable characters")
+    if not stamp.isascii() or not stamp.isdigit() or len(stamp) > 12:
+        raise InvalidInput("webhook-timestamp", "seconds since 1970")
+    signed = f"{event_id}.{stamp}.".encode() + body
+    key = _secret_bytes(secret)
+    ours = base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
+    given = [part[3:] for part in headers.get("webhook-signature", "").split(" ") if part.startswith("v1,")]
+    if not any([hmac.compare_digest(ours.encode(), each.encode()) for each in given]):  # noqa: C419 - compare them all
+        raise SignatureRefused(event_id=event_id)
+    # After the signature: only who knows the secret learns that our clocks differ.
+    age = abs(now - datetime.fromtimestamp(int(stamp), UTC))
+    if age > AGE_MAX:
+        raise TooOld(event_id=event_id, age_seconds=int(age.total_seconds()), limit="300 seconds")
+    return event_id
+
+
+def _secret_bytes(secret: str) -> bytes:
+    try:
+        return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except binascii.Error as error:
+        raise InvalidInput("webhook_secret", "whsec_ and base64") from error
+
+
+def receive(
+    conn: Connection[Any],
+    webhook_id: str,
+    *,
+    provider: str,
+    event_id: str,
+    event_type: str,
+    body: bytes,
+    now: datetime,
+) -> bool:
+    """Store a verified webhook once. False for a duplicate, which is counted; the same id with another body is an event."""
+    digest = hashlib.sha256(body).digest()
+    stored = conn.execute(
+        """insert into webhook_in (id, provider, event_id, event_type, body, body_sha256, received_at, state, state_at, due_at)
+           values (%s, %s, %s, %s, %s, %s, %s, 'received', %s, %s)
+           on conflict on constraint webhook_in_is_received_once do nothing""",
+        [webhook_id, provider, event_id, event_type, body, digest, now, now, now],
+    ).rowcount
+    if stored:
+        record_birth(conn, WEBHOOK_IN, [webhook_id], "received", actor=f"provider:{provider}", at=now)
+        wake(conn)
+        return True
+    row = conn.execute(
+        """update webhook_in set duplicates = duplicates + 1, conflicts = conflicts + (body_sha256 <> %s)::int
+           where provider = %s and event_id = %s returning id, body_sha256 = %s, conflicts""",
+        [digest, provider, event_id, digest],
+    ).fetchone()
+    if row is not None and not row[1]:
+        told = NewEvent("webhook_conflict", "", row[0], {"eventId": event_id}, once=str(row[2]))
+        emit(conn, [told], at=now)
+    return False
+
+
+def count_rejection(conn: Connection[Any], provider: str, reason: str, *, now: datetime) -> None:
+    """Count a webhook that we did not believe; nobody's body is kept unsigned."""
+    conn.execute(
+        """insert into webhook_in_rejection as r (provider, day, reason, count, last_at) values (%s, %s, %s, 1, %s)
+           on conflict (provider, day, reason) do update set count = r.count + 1, last_at = excluded.last_at""",
+        [provider, now.date(), reason, now],
+    )
+
+
+def apply_received(runner: Runner, appliers: Mapping[tuple[str, str], Applier]) -> Tally:
+    """One tick: apply stored webhooks, by set and (provider, type), each in one transaction with its new status."""
+
+    def work(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
+        found = received_by_id(conn, [one.id for one in claims])
+        for kind in sorted({(one.provider, one.event_type) for one in found}):
+            group = [one for one in found if (one.provider, one.event_type) == kind]
+            known = kind in appliers
+            if known:
+                appliers[kind](conn, group, now)
+            verb = "process" if known else "ignore"
+            moves = [Move(one.id, "received", verb) for one in group]
+            take_steps(conn, WEBHOOK_IN, moves, actor="system:worker", at=now)
+
+    def park(conn: Connection[Any], one: Claim, said: str, now: datetime) -> None:
+        take_steps(conn, WEBHOOK_IN, [Move(one.id, "received", "park")], actor="system:worker", at=now, cause=said)
+        emit(conn, [NewEvent("webhook_parked", "", one.id, {"error": said}, once=str(one.fence))], at=now)
+
+    return run_here(runner, WEBHOOKS_IN, work, park=park)
+
+
+def received_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[Received]:
+    """These webhooks, in the order they came."""
+    with conn.cursor(row_factory=class_row(Received)) as cur:
+        return cur.execute(
+            """select id, provider, event_id, event_type, body, received_at
+               from webhook_in where id = any(%s) order by received_at, id""",
+            [list(ids)],
+        ).fetchall()
