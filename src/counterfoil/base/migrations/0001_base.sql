@@ -30,10 +30,22 @@ begin
     raise exception '% is append-only: % is refused', tg_table_name, lower(tg_op) using errcode = 'CF001';
 end $$;
 
-create trigger step_is_append_only before update or delete on step for each statement execute function refuse_change();
-create trigger step_is_not_truncated before truncate on step for each statement execute function refuse_change();
-alter table step enable always trigger step_is_append_only;
-alter table step enable always trigger step_is_not_truncated;
+-- A migration calls this for each table whose rows are never changed: `select make_append_only('posting')`.
+-- The triggers hold for everybody, also while a session replays as a replica; grants.sql reads from them what the application may do.
+create function make_append_only(target regclass) returns void language plpgsql as $$
+declare
+    triggers constant jsonb := '{"is_append_only": "update or delete", "is_not_truncated": "truncate"}';
+    trigger_name text;
+    happening    text;
+begin
+    for trigger_name, happening in select key, value from jsonb_each_text(triggers) loop
+        execute format('create trigger %I before %s on %s for each statement execute function refuse_change()',
+                       trigger_name, happening, target);
+        execute format('alter table %s enable always trigger %I', target, trigger_name);
+    end loop;
+end $$;
+
+select make_append_only('step');
 
 -- A noun's table calls this before an update of its state, with the machine's name: `execute function state_follows_table('payout')`.
 create function state_follows_table() returns trigger language plpgsql as $$
@@ -44,3 +56,14 @@ begin
     end if;
     return new;
 end $$;
+
+-- What each idempotency key asked for, and the answer it got; written in the transaction of its effect.
+create table idempotency (
+    scope    text        not null,            -- who asked for what kind of thing; keys of two scopes do not meet
+    key      text        not null constraint idempotency_key_is_short check (length(key) between 1 and 255),
+    sha256   bytea       not null constraint idempotency_request_is_hashed check (length(sha256) = 32),
+    answer   jsonb,
+    at       timestamptz not null,
+    primary key (scope, key)
+);
+create index idempotency_by_time on idempotency (at);

@@ -1,0 +1,146 @@
+"""Apply the migrations: in order, once, each in one transaction; what was applied is remembered with its SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, LiteralString, NamedTuple, cast
+
+import psycopg
+from psycopg import Connection, errors, sql
+
+from counterfoil.base.problems import Busy, Problem
+
+FOLDER: Final = Path(__file__).parent
+OWNER: Final = "counterfoil_owner"
+ROLES: Final = (OWNER, "counterfoil_app", "counterfoil_auditor")
+LOCK_TIMEOUT_MS: Final = 5_000  # a migration that cannot have its table at once must not queue everybody behind it
+TURN_TIMEOUT_MS: Final = 120_000  # another process migrates
+_LOCK: Final = 4_271_001  # of all migrations in a database
+_NAME: Final = re.compile(r"(\d{4})_[a-z0-9_]+\.sql", re.ASCII)
+
+
+class MigrationChanged(Problem):
+    """A migration was changed after this database had applied it; restore the file and write a new one."""
+
+
+class DatabaseIsNewer(Problem):
+    """This database was migrated by a newer version than the one that runs now."""
+
+
+class MigrationOutOfOrder(Problem):
+    """A migration has a lower number than one that this database has applied already; give it the next number."""
+
+
+class Migration(NamedTuple):
+    """One file."""
+
+    number: int
+    name: str
+    text: str
+
+    @property
+    def sha256(self) -> str:
+        """What is remembered of it."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def files(folder: Path = FOLDER) -> list[Migration]:
+    """Every migration, in order."""
+    named = sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
+    return [Migration(int(path.name[:4]), path.name, path.read_text("utf-8")) for path in named]
+
+
+def migrate(url: str, *, now: datetime, folder: Path = FOLDER) -> list[str]:
+    """Bring the database up to the newest schema and return the names of the files applied; none when there was nothing to do.
+
+    The login must be able to create roles and objects in `public` (the private PostgreSQL's can). Several processes may call it
+    at once: one works, the others wait. Raises MigrationChanged, MigrationOutOfOrder, DatabaseIsNewer, Busy.
+    """
+    done: list[str] = []
+    with psycopg.connect(url, autocommit=True) as conn:
+        try:
+            _create_roles(conn)
+            while (name := _apply_next(conn, files(folder), now)) is not None:
+                done.append(name)
+            _grant(conn, folder)
+        except errors.LockNotAvailable as error:
+            raise Busy(
+                what="the schema", detail="another transaction holds a table that the migration needs"
+            ) from error
+    return done
+
+
+def pending(conn: Connection[Any], *, folder: Path = FOLDER) -> list[str]:
+    """Names of the files that this database still lacks. Raises as `migrate` does."""
+    known = conn.execute("select to_regclass('public.migration') is not null").fetchone() == (True,)
+    return [migration.name for migration in _lacking(files(folder), _applied(conn) if known else {})]
+
+
+def _create_roles(conn: Connection[Any]) -> None:
+    """The three roles, granted to this login so that it can act as them. Roles belong to the whole server, not to a database."""
+    for role in ROLES:
+        name = sql.Identifier(role)
+        if conn.execute("select from pg_roles where rolname = %s", [role]).fetchone() is None:
+            try:
+                conn.execute(sql.SQL("create role {} nologin").format(name))
+            except (errors.DuplicateObject, errors.UniqueViolation):
+                pass  # a migration of another database on this server was first
+        if conn.execute("select pg_has_role(%s, 'member')", [role]).fetchone() != (True,):
+            conn.execute(sql.SQL("grant {} to current_user").format(name))
+
+
+def _begin(conn: Connection[Any]) -> None:
+    """Wait for our turn, then act as the owner of everything; all of it ends with the transaction, so a pooler is no obstacle."""
+    conn.execute("select set_config('lock_timeout', %s, true)", [str(TURN_TIMEOUT_MS)])
+    conn.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
+    conn.execute("select set_config('lock_timeout', %s, true)", [str(LOCK_TIMEOUT_MS)])
+    if conn.execute("select has_schema_privilege(%s, 'public', 'create')", [OWNER]).fetchone() != (True,):
+        conn.execute(sql.SQL("grant create, usage on schema public to {}").format(sql.Identifier(OWNER)))
+    conn.execute("select set_config('role', %s, true), set_config('search_path', 'public', true)", [OWNER])
+
+
+def _apply_next(conn: Connection[Any], migrations: Sequence[Migration], now: datetime) -> str | None:
+    with conn.transaction():
+        _begin(conn)
+        conn.execute("""
+            create table if not exists migration (
+                number integer primary key, name text not null, sha256 text not null, applied_at timestamptz not null)""")
+        lacking = _lacking(migrations, _applied(conn))
+        if not lacking:
+            return None
+        following = lacking[0]
+        conn.execute(cast(LiteralString, following.text))
+        conn.execute(
+            "insert into migration (number, name, sha256, applied_at) values (%s, %s, %s, %s)",
+            [following.number, following.name, following.sha256, now],
+        )
+        return following.name
+
+
+def _grant(conn: Connection[Any], folder: Path) -> None:
+    path = folder / "grants.sql"
+    if path.exists():
+        with conn.transaction():
+            _begin(conn)
+            conn.execute(cast(LiteralString, path.read_text("utf-8")))
+
+
+def _applied(conn: Connection[Any]) -> dict[int, str]:
+    return dict(conn.execute("select number, sha256 from public.migration order by number").fetchall())
+
+
+def _lacking(migrations: Sequence[Migration], applied: dict[int, str]) -> list[Migration]:
+    by_number = {migration.number: migration for migration in migrations}
+    for number, sha256 in applied.items():
+        if number not in by_number:
+            raise DatabaseIsNewer(migration=number)
+        if by_number[number].sha256 != sha256:
+            raise MigrationChanged(migration=by_number[number].name)
+    lacking = [migration for migration in migrations if migration.number not in applied]
+    if lacking and applied and lacking[0].number < max(applied):
+        raise MigrationOutOfOrder(migration=lacking[0].name, applied=max(applied))
+    return lacking
