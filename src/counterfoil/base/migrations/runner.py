@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, LiteralString, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 import psycopg
 from psycopg import Connection, errors, sql
@@ -85,10 +86,9 @@ def _create_roles(conn: Connection[Any]) -> None:
     for role in ROLES:
         name = sql.Identifier(role)
         if conn.execute("select from pg_roles where rolname = %s", [role]).fetchone() is None:
-            try:
+            # The migration of another database on this server may be first.
+            with suppress(errors.DuplicateObject, errors.UniqueViolation):
                 conn.execute(sql.SQL("create role {} nologin").format(name))
-            except (errors.DuplicateObject, errors.UniqueViolation):
-                pass  # a migration of another database on this server was first
         if conn.execute("select pg_has_role(%s, 'member')", [role]).fetchone() != (True,):
             conn.execute(sql.SQL("grant {} to current_user").format(name))
 
@@ -113,7 +113,11 @@ def _apply_next(conn: Connection[Any], migrations: Sequence[Migration], now: dat
         if not lacking:
             return None
         following = lacking[0]
-        conn.execute(cast(LiteralString, following.text))
+        try:
+            conn.execute(following.text.encode())
+        except errors.Error as error:
+            error.add_note(f"in migration {following.name}")
+            raise
         conn.execute(
             "insert into migration (number, name, sha256, applied_at) values (%s, %s, %s, %s)",
             [following.number, following.name, following.sha256, now],
@@ -126,7 +130,7 @@ def _grant(conn: Connection[Any], folder: Path) -> None:
     if path.exists():
         with conn.transaction():
             _begin(conn)
-            conn.execute(cast(LiteralString, path.read_text("utf-8")))
+            conn.execute(path.read_bytes())
 
 
 def _applied(conn: Connection[Any]) -> dict[int, str]:

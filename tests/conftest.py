@@ -1,0 +1,184 @@
+"""One private PostgreSQL for a run of the tests, shared by all workers; a migrated template; a database or a transaction per test."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import Connection, sql
+
+from counterfoil.base.edge import Database, set_up
+from counterfoil.base.migrations.runner import FOLDER, migrate
+from counterfoil.base.private_postgres import PrivatePostgres
+
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+TEMPLATE = "template_migrated"
+FOLDER_VARIABLE = "COUNTERFOIL_TEST_POSTGRES_FOLDER"
+_numbers = itertools.count(1)
+
+# fsync is off because these databases are thrown away; the product keeps it on always.
+TEST_SETTINGS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "128MB",
+    "max_connections": "200",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "autovacuum": "off",
+}
+
+
+def start_server(folder: Path) -> PrivatePostgres:
+    """The run's server, with programs from COUNTERFOIL_TEST_POSTGRES_BIN if that is set."""
+    return PrivatePostgres(
+        folder, settings=TEST_SETTINGS, binaries=os.environ.get("COUNTERFOIL_TEST_POSTGRES_BIN")
+    ).start()
+
+
+def migrate_template(server: PrivatePostgres) -> None:
+    """Every test database is a copy of this one."""
+    with psycopg.connect(server.url, autocommit=True) as conn:
+        conn.execute(sql.SQL("create database {}").format(sql.Identifier(TEMPLATE)))
+    try:
+        migrate(server.url_of(TEMPLATE), now=NOW, folder=_chosen_migrations(server.folder))
+    except psycopg.Error as error:
+        server.stop()
+        pytest.exit(
+            f"a migration fails: {error} {getattr(error, '__notes__', '')}\n"
+            "COUNTERFOIL_TEST_MIGRATIONS=0001,0003 applies only these",
+            returncode=3,
+        )
+
+
+def _chosen_migrations(folder: Path) -> Path:
+    """All of them, or those whose numbers COUNTERFOIL_TEST_MIGRATIONS lists (while others are being written)."""
+    if not (chosen := os.environ.get("COUNTERFOIL_TEST_MIGRATIONS")):
+        return FOLDER
+    (target := folder / "migrations").mkdir()
+    for path in FOLDER.glob("*.sql"):
+        if path.name[:4] in chosen.split(",") or path.name == "grants.sql":
+            shutil.copy(path, target)
+    return target
+
+
+class Server:
+    """The server of this process and its workers: started when first needed, stopped by whoever started it."""
+
+    def __init__(self) -> None:
+        self.folder: Path | None = None
+        self.running: PrivatePostgres | None = None
+
+    def get(self) -> PrivatePostgres:
+        """The running server. Workers find the one that the controlling process started for them."""
+        if self.running is None and (given := os.environ.get(FOLDER_VARIABLE)):
+            self.running = start_server(Path(given))
+        elif self.running is None:
+            self.folder = Path(tempfile.mkdtemp(prefix="counterfoil-tests-"))
+            self.running = start_server(self.folder)
+            migrate_template(self.running)
+        return self.running
+
+    def close(self) -> None:
+        """Stop it and remove its folder, if it is ours."""
+        if self.folder is not None and self.running is not None:
+            self.running.stop()
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+SERVER = Server()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:  # called by xdist, in the controlling process, before each worker starts
+    SERVER.get()
+    os.environ[FOLDER_VARIABLE] = str(SERVER.folder)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        SERVER.close()
+        os.environ.pop(FOLDER_VARIABLE, None)
+
+
+@pytest.fixture(scope="session")
+def server() -> PrivatePostgres:
+    """The private PostgreSQL of this run, with the migrated template in it."""
+    return SERVER.get()
+
+
+@pytest.fixture
+def make_database_url(server: PrivatePostgres) -> Iterator[Callable[..., str]]:
+    """Make fresh databases, dropped after the test: `make_database_url()` is migrated, `make_database_url(empty=True)` is not."""
+    made: list[str] = []
+
+    def make(*, empty: bool = False) -> str:
+        name = f"test_{os.getpid()}_{next(_numbers)}"
+        with psycopg.connect(server.url, autocommit=True) as conn:
+            conn.execute(
+                sql.SQL("create database {} template {} strategy file_copy").format(
+                    sql.Identifier(name), sql.Identifier("template0" if empty else TEMPLATE)
+                )
+            )
+        made.append(name)
+        return server.url_of(name)
+
+    yield make
+    with psycopg.connect(server.url, autocommit=True) as conn:
+        for name in made:
+            conn.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def database_url(make_database_url: Callable[..., str]) -> str:
+    """The address of a fresh, migrated database."""
+    return make_database_url()
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A fresh, migrated database to commit in, as the application's role."""
+    opened = Database(database_url).open()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def shared_url(server: PrivatePostgres) -> Iterator[str]:
+    """This worker's own database for tests that roll back."""
+    name = f"rolled_back_{os.getpid()}"
+    with psycopg.connect(server.url, autocommit=True) as conn:
+        conn.execute(
+            sql.SQL("create database {} template {} strategy file_copy").format(
+                sql.Identifier(name), sql.Identifier(TEMPLATE)
+            )
+        )
+    yield server.url_of(name)
+    with psycopg.connect(server.url, autocommit=True) as conn:
+        conn.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+
+
+def _transaction(url: str, role: str | None) -> Iterator[Connection[Any]]:
+    with psycopg.connect(url, autocommit=True, prepare_threshold=None) as conn, conn.transaction(force_rollback=True):
+        set_up(conn, role)
+        yield conn
+
+
+@pytest.fixture
+def conn(shared_url: str) -> Iterator[Connection[Any]]:
+    """An open transaction as the application's role; rolled back after the test."""
+    yield from _transaction(shared_url, "counterfoil_app")
+
+
+@pytest.fixture
+def owner_conn(shared_url: str) -> Iterator[Connection[Any]]:
+    """An open transaction as a superuser; rolled back after the test."""
+    yield from _transaction(shared_url, None)
