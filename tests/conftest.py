@@ -21,7 +21,7 @@ from counterfoil.base.private_postgres import PrivatePostgres
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 TEMPLATE = "template_migrated"
-FOLDER_VARIABLE = "COUNTERFOIL_TEST_POSTGRES_FOLDER"
+FOLDER_KEY = "counterfoil_folder"
 _numbers = itertools.count(1)
 
 # fsync is off because these databases are thrown away; the product keeps it on always.
@@ -51,7 +51,6 @@ def migrate_template(server: PrivatePostgres) -> None:
     try:
         migrate(server.url_of(TEMPLATE), now=NOW, folder=_chosen_migrations(server.folder))
     except psycopg.Error as error:
-        server.stop()
         pytest.exit(
             f"a migration fails: {error} {getattr(error, '__notes__', '')}\n"
             "COUNTERFOIL_TEST_MIGRATIONS=0001,0003 applies only these",
@@ -71,16 +70,17 @@ def _chosen_migrations(folder: Path) -> Path:
 
 
 class Server:
-    """The server of this process and its workers: started when first needed, stopped by whoever started it."""
+    """The server of this process and its workers: started when first needed, stopped by the process that started it."""
 
     def __init__(self) -> None:
         self.folder: Path | None = None
         self.running: PrivatePostgres | None = None
+        self.given: str | None = None  # to a worker, by the controlling process
 
     def get(self) -> PrivatePostgres:
-        """The running server. Workers find the one that the controlling process started for them."""
-        if self.running is None and (given := os.environ.get(FOLDER_VARIABLE)):
-            self.running = start_server(Path(given))
+        """The running server."""
+        if self.running is None and self.given:
+            self.running = start_server(Path(self.given))
         elif self.running is None:
             self.folder = Path(tempfile.mkdtemp(prefix="counterfoil-tests-"))
             self.running = start_server(self.folder)
@@ -91,22 +91,24 @@ class Server:
         """Stop it and remove its folder, if it is ours."""
         if self.folder is not None and self.running is not None:
             self.running.stop()
-            shutil.rmtree(self.folder, ignore_errors=True)
+            shutil.rmtree(self.folder)
 
 
 SERVER = Server()
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: Any) -> None:  # called by xdist, in the controlling process, before each worker starts
-    SERVER.get()
-    os.environ[FOLDER_VARIABLE] = str(SERVER.folder)
+def pytest_configure_node(node: Any) -> None:
+    """Called by xdist in the controlling process, once for each worker."""
+    node.workerinput[FOLDER_KEY] = str(SERVER.get().folder)
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
-    if not hasattr(config, "workerinput"):
-        SERVER.close()
-        os.environ.pop(FOLDER_VARIABLE, None)
+def pytest_configure(config: pytest.Config) -> None:
+    SERVER.given = getattr(config, "workerinput", {}).get(FOLDER_KEY)
+
+
+def pytest_unconfigure() -> None:
+    SERVER.close()
 
 
 @pytest.fixture(scope="session")
