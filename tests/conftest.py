@@ -21,6 +21,7 @@ from counterfoil.base.private_postgres import PrivatePostgres
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 TEMPLATE = "template_migrated"
+MEMORY_FREE_MIN = 4 << 30
 FOLDER_KEY = "counterfoil_folder"
 _numbers = itertools.count(1)
 
@@ -34,6 +35,8 @@ TEST_SETTINGS = {
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "autovacuum": "off",
+    "max_wal_size": "512MB",
+    "min_wal_size": "32MB",
 }
 
 
@@ -42,6 +45,12 @@ def start_server(folder: Path) -> PrivatePostgres:
     return PrivatePostgres(
         folder, settings=TEST_SETTINGS, binaries=os.environ.get("COUNTERFOIL_TEST_POSTGRES_BIN")
     ).start()
+
+
+def fast_folder() -> str | None:
+    """Memory where there is enough: a copy of the template takes 15 ms there and 100 to 300 ms on disk."""
+    memory = "/dev/shm"
+    return memory if os.path.isdir(memory) and shutil.disk_usage(memory).free > MEMORY_FREE_MIN else None
 
 
 def migrate_template(server: PrivatePostgres) -> None:
@@ -82,7 +91,7 @@ class Server:
         if self.running is None and self.given:
             self.running = start_server(Path(self.given))
         elif self.running is None:
-            self.folder = Path(tempfile.mkdtemp(prefix="counterfoil-tests-"))
+            self.folder = Path(tempfile.mkdtemp(prefix="counterfoil-tests-", dir=fast_folder()))
             self.running = start_server(self.folder)
             migrate_template(self.running)
         return self.running
