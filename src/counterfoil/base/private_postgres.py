@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +21,7 @@ import psycopg
 from psycopg import sql
 
 from counterfoil.base.postgres_binaries import COPIES, Identity, find, identify, major_of
+from counterfoil.base.postgres_settings import default_settings, environment, locale_options
 from counterfoil.base.problems import Busy, Problem
 
 DATABASE: Final = "counterfoil"
@@ -33,7 +33,6 @@ START_TIMEOUT_S: Final = 600  # recovery after a crash may have gigabytes of log
 ORPHANS_TIMEOUT_S: Final = 60
 STOP_TIMEOUT_S: Final = 60
 _POLL_S: Final = 0.02
-_MB: Final = 1 << 20
 _ORPHANS: Final = ("pre-existing shared memory block", "is another postmaster")
 
 
@@ -217,7 +216,7 @@ class PrivatePostgres:
             return
         making = self._home / "data.making"
         shutil.rmtree(making, ignore_errors=True)
-        options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "-k", *_locale(major_of(self.binaries))]
+        options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "-k", *locale_options(major_of(self.binaries))]
         if self.settings.get("fsync") == "off":
             options.append("--no-sync")
         command = self._identity.command(
@@ -225,7 +224,7 @@ class PrivatePostgres:
         )
         made = subprocess.run(
             command,
-            env=_environment(),
+            env=environment(),
             capture_output=True,
             text=True,
             timeout=INIT_TIMEOUT_S,
@@ -247,15 +246,15 @@ class PrivatePostgres:
             parent=os.getpid() if self.die_with_parent else 0,
             death_signal=signal.SIGINT,
         )
-        environment = _environment()
+        variables = environment()
         if stale is not None:  # if that number is another program's by now, PostgreSQL must not take it for a server
-            environment["PG_GRANDPARENT_PID"] = str(stale)
+            variables["PG_GRANDPARENT_PID"] = str(stale)
         if self._log.exists() and self._log.stat().st_size > LOG_BYTES_MAX:
             self._log.rename(self._log.with_suffix(".log.1"))
         with open(self._log, "ab") as log:
             self._log_from = log.tell()
             self._process = subprocess.Popen(
-                command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                command, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
 
     def _answers(self, deadline: float) -> bool:
@@ -305,35 +304,6 @@ class PrivatePostgres:
             self._process = None
 
 
-def default_settings() -> dict[str, str]:
-    """Settings that suit a server of one application on one machine: a quarter of its memory, and few checkpoints."""
-    buffers = min(1024 * _MB, max(128 * _MB, memory_bytes() // 4)) // _MB
-    return {
-        "shared_buffers": f"{buffers}MB",
-        "effective_cache_size": f"{2 * buffers}MB",
-        "max_wal_size": "4GB",
-        "min_wal_size": "256MB",
-        "wal_compression": "on",
-        "checkpoint_timeout": "15min",
-        "random_page_cost": "1.1",
-        "jit": "off",  # our statements are short; compiling them costs more than it saves
-        "max_connections": "100",
-        "unix_socket_permissions": "0700",
-        "timezone": "UTC",
-        "log_timezone": "UTC",
-        "log_line_prefix": "%m [%p] ",
-        "log_checkpoints": "off",
-    }
-
-
-def memory_bytes() -> int:
-    """This machine's memory, or the container's share of it."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limit = Path("/sys/fs/cgroup/memory.max")
-    told = limit.read_text().strip() if limit.exists() else ""
-    return min(total, int(told)) if told.isdigit() else total
-
-
 def _create_database(conn: psycopg.Connection[tuple[object, ...]]) -> None:
     if conn.execute("select from pg_database where datname = %s", [DATABASE]).fetchone() is None:
         conn.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE)))
@@ -360,19 +330,6 @@ def _command_of(pid: int) -> str:
             return ""
     told = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return told.stdout
-
-
-def _environment() -> dict[str, str]:
-    """Ours without what would steer PostgreSQL from outside."""
-    return {name: value for name, value in os.environ.items() if not re.match(r"PG[A-Z]|LC_|LANG", name)} | {
-        "LC_ALL": "C"
-    }
-
-
-def _locale(major: int) -> list[str]:
-    if major >= 17:
-        return ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-    return ["--locale=C.UTF-8" if sys.platform == "linux" else "--locale=C"]
 
 
 def _sync_folder(folder: Path) -> None:
