@@ -1,0 +1,107 @@
+"""`python -m counterfoil.simulator`: the edge of the simulator, with its clock, its randomness and its one line of output."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from counterfoil.simulator.facts import EndpointSet
+from counterfoil.simulator.journal import Journal, JournalDamaged, JournalInUse
+from counterfoil.simulator.process import API_KEY_VARIABLE, SECRET_VARIABLE, TEST_API_KEY
+from counterfoil.simulator.serving import serve
+from counterfoil.simulator.state import Settings
+from counterfoil.simulator.webhooks import secret_bytes
+
+_HELP = {
+    "settle_ms": "from accepting a payout to its end",
+    "payout_fee": "minor units per payout",
+    "return_fee": "minor units when a payout comes back",
+    "charge_fee": "minor units per charge",
+    "charge_fee_ppm": "millionths of a charge, rounded down",
+    "key_memory_s": "forget idempotency keys after so many seconds (default: never)",
+    "webhook_backoff_ms": "wait after the first failed try; doubles each time",
+    "webhook_backoff_max_ms": "longest wait between tries",
+    "webhook_attempts_max": "tries before giving up",
+    "webhook_timeout_ms": "patience with the receiver",
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line. Secrets come by environment, because arguments are seen by everybody on the machine."""
+    made = argparse.ArgumentParser(
+        prog="python -m counterfoil.simulator", description="A payment provider with faults."
+    )
+    made.add_argument("--folder", type=Path, required=True, help="where the journal lies; made if absent")
+    made.add_argument("--host", default="127.0.0.1")
+    made.add_argument("--port", type=int, default=0, help="0 takes a free one, which is printed")
+    made.add_argument("--seed", type=int, default=1, help="of the faults; a journal that exists keeps its own")
+    made.add_argument("--webhook-url", help=f"needs {SECRET_VARIABLE} in the environment")
+    for name, default in Settings()._asdict().items():
+        made.add_argument(
+            f"--{name.replace('_', '-')}", type=_whole, default=default, help=f"{_HELP[name]} (%(default)s)"
+        )
+    return made
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run until stopped. Prints one line of JSON with the address when it listens."""
+    options = parser().parse_args(argv)
+    settings = Settings(**{name: getattr(options, name) for name in Settings._fields})
+    try:
+        endpoint = _endpoint(options.webhook_url)
+        journal = Journal(options.folder)
+    except (JournalInUse, JournalDamaged, ValueError) as error:
+        print(f"simulator: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    serving = serve(
+        journal,
+        settings,
+        lambda: time.time_ns() // 1_000,
+        instance=os.urandom(4).hex(),
+        seed=options.seed,
+        api_key=os.environ.get(API_KEY_VARIABLE, TEST_API_KEY),
+        endpoint=endpoint,
+        host=options.host,
+        port=options.port,
+        ready=_say,
+    )
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(serving)
+    return 0
+
+
+def _endpoint(url: str | None) -> EndpointSet | None:
+    if url is None:
+        return None
+    secret = os.environ.get(SECRET_VARIABLE, "")
+    secret_bytes(secret)
+    return EndpointSet(url, secret)
+
+
+def _loop_factory() -> Any:
+    try:
+        import uvloop
+    except ImportError:  # not made for every platform; the standard loop is slower, not wrong
+        return None
+    return uvloop.new_event_loop
+
+
+def _say(facts: dict[str, Any]) -> None:
+    print(json.dumps({"ready": True, "pid": os.getpid(), **facts}), flush=True)  # noqa: T201
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError("a whole number, not negative")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())
