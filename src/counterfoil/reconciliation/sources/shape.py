@@ -1,0 +1,194 @@
+"""The shape that every source is read into: lines, rejected rows, statements; and the limits a file must keep."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, ClassVar, Final, NamedTuple, NoReturn
+
+import pyarrow as pa  # type: ignore[import-untyped]
+
+from counterfoil.base.problems import Kind, Problem, TooLarge
+
+TEXT_BYTES_MAX: Final = 2 * 1024**3  # MT940, camt, BAI2, the simulator's statement: read as a stream
+TABLE_BYTES_MAX: Final = (
+    512 * 1024**2
+)  # CSV, NDJSON, JSON, OFX through this door; larger tables go to the engine itself
+WORKBOOK_BYTES_MAX: Final = 64 * 1024**2  # as it lies on disk
+WORKBOOK_UNPACKED_BYTES_MAX: Final = 1024**3  # a small zip can hold a very large sheet
+LINE_CHARS_MAX: Final = 1024**2  # one line of text, or one cell
+ROWS_MAX: Final = 20_000_000
+BATCH_ROWS: Final = 65_536
+
+SCHEMA: Final = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("external_id", pa.string()),
+        ("reference", pa.string()),
+        ("amount", pa.int64()),
+        ("asset", pa.string()),
+        ("booked_on", pa.date32()),
+        ("value_on", pa.date32()),
+        ("event_at", pa.timestamp("us", tz="UTC")),
+        ("status", pa.string()),
+        ("counterparty", pa.string()),
+        ("memo", pa.string()),
+        ("batch", pa.string()),
+        ("file", pa.string()),
+        ("line", pa.int32()),
+        ("raw", pa.string()),
+    ]
+)
+
+
+class SourceBroken(Problem):
+    """A source file is cut short, or does not add up, so nothing of it is used."""
+
+    kind: ClassVar[Kind] = "invalid"
+
+    def __init__(self, file: str, line: int | None, column: str | None, reason: str) -> None:
+        """Name the `file`, the 1-based `line` and the `column` or field where the reader stopped, and the `reason`."""
+        self.file, self.line, self.column, self.reason = file, line, column, reason
+        super().__init__(file=file, line=line, column=column, reason=reason)
+
+
+class RejectedRow(NamedTuple):
+    """One line that could not be understood: kept and counted, never dropped."""
+
+    file: str
+    line: int
+    column: str | None
+    reason: str
+    raw: str
+
+
+class StatementInfo(NamedTuple):
+    """What one statement says of itself. Amounts are signed minor units of `asset`; `total` is the sum of its booked entries."""
+
+    account: str | None
+    statement_id: str | None
+    sequence: int | None
+    asset: str | None
+    opening: int | None
+    closing: int | None
+    opening_on: date | None
+    closing_on: date | None
+    entries: int
+    total: int
+    line: int
+    page: int | None = None
+
+    @property
+    def carries(self) -> bool | None:
+        """Does opening + entries give closing? None when the statement does not give both balances."""
+        if self.opening is None or self.closing is None:
+            return None
+        return self.opening + self.total == self.closing
+
+
+class Line(NamedTuple):
+    """One movement as a reader understood it, before it becomes a row of the table."""
+
+    amount: int
+    asset: str
+    line: int
+    raw: Mapping[str, Any]
+    external_id: str | None = None
+    reference: str | None = None
+    booked_on: date | None = None
+    value_on: date | None = None
+    event_at: datetime | None = None
+    status: str | None = None
+    counterparty: str | None = None
+    memo: str | None = None
+    batch: str | None = None
+
+
+@dataclass(frozen=True)
+class SourceRead:
+    """One file, read: `lines` in the common shape, what was rejected, what its statements say, and remarks for a person."""
+
+    format: str
+    lines: pa.Table
+    rejected: list[RejectedRow]
+    statements: list[StatementInfo]
+    sha256: str
+    file: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+class Gathering:
+    """Collects what a reader finds in one file; lines become Arrow batches as they come, so a long file stays small."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.rejected: list[RejectedRow] = []
+        self.statements: list[StatementInfo] = []
+        self.notes: list[str] = []
+        self.rows = 0
+        self._batches: list[pa.RecordBatch] = []
+        self._columns: list[list[Any]] = [[] for _ in SCHEMA]
+
+    def add(self, line: Line) -> None:
+        """Take one line; its row number is its place in the file. Raises TooLarge past ROWS_MAX."""
+        self.rows += 1
+        if self.rows > ROWS_MAX:
+            raise TooLarge(file=self.file, rows_max=ROWS_MAX)
+        values = (
+            self.rows,
+            line.external_id or None,
+            line.reference or None,
+            line.amount,
+            line.asset,
+            line.booked_on,
+            line.value_on,
+            line.event_at,
+            line.status or None,
+            line.counterparty or None,
+            line.memo or None,
+            line.batch or None,
+            self.file,
+            line.line,
+            as_json(line.raw),
+        )
+        for column, value in zip(self._columns, values, strict=True):
+            column.append(value)
+        if len(self._columns[0]) >= BATCH_ROWS:
+            self._flush()
+
+    def reject(self, line: int, column: str | None, reason: str, raw: str) -> None:
+        """Keep a line that could not be understood."""
+        if len(self.rejected) >= ROWS_MAX:
+            raise TooLarge(file=self.file, rows_max=ROWS_MAX)
+        self.rejected.append(RejectedRow(self.file, line, column, reason, raw))
+
+    def broken(self, line: int | None, column: str | None, reason: str) -> NoReturn:
+        """Stop: the file as a whole cannot be trusted. Raises SourceBroken."""
+        raise SourceBroken(self.file, line, column, reason)
+
+    def read(self, format: str, sha256: str) -> SourceRead:  # noqa: A002 - the field's public name
+        """All of it, as one table."""
+        self._flush()
+        table = pa.Table.from_batches(self._batches, SCHEMA)
+        return SourceRead(format, table, self.rejected, self.statements, sha256, self.file, self.notes)
+
+    def _flush(self) -> None:
+        if self._columns[0]:
+            arrays = [pa.array(column, kind.type) for column, kind in zip(self._columns, SCHEMA, strict=True)]
+            self._batches.append(pa.RecordBatch.from_arrays(arrays, schema=SCHEMA))
+            self._columns = [[] for _ in SCHEMA]
+
+
+def as_json(record: Mapping[str, Any]) -> str:
+    """The record as it came, in one line of JSON; what JSON does not know (dates, decimals) as text."""
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def within(path: Path, bytes_max: int) -> None:
+    """Refuse a file that is larger than its reader's limit. Raises TooLarge."""
+    size = path.stat().st_size
+    if size > bytes_max:
+        raise TooLarge(file=path.name, bytes=size, bytes_max=bytes_max)
