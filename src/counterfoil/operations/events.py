@@ -24,7 +24,7 @@ LEVELS: Final[Mapping[str, tuple[str, str]]] = {  # name → level, meaning
     "settlement_completed": ("debug", "An invoice was settled: fees taken, the rest is owed to the payee."),
     "payout_created": ("debug", "A payout was created for a settlement."),
     "payout_idempotent_skip": ("info", "A payout with this key exists already; nothing was moved."),
-    "payout_waiting": ("info", "A payout waits because its payee has no active destination."),
+    "payout_waiting": ("info", "A payout waits: its payee has no active destination, or the ledger refuses it."),
     "payout_completed": ("debug", "A payout arrived and is booked as final."),
     "payout_failed": ("warning", "A payout failed for certain; its money is owed to the payee again."),
     "payout_cancelled": ("info", "A payout was cancelled by a person."),

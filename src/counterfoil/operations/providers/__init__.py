@@ -1,0 +1,101 @@
+"""What a payment provider is to us: four calls and a signature. One file per provider; `wiring` holds the dict of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final, Literal, NamedTuple, Protocol
+
+PayoutStatus = Literal["pending", "paid", "failed", "returned"]
+RANK: Final[Mapping[str, int]] = {"pending": 0, "paid": 1, "failed": 1, "returned": 2}  # events out of order go by rank
+
+
+class ChargeFact(NamedTuple):
+    """What the provider says of money a customer paid. Minor units; `fee` is what the provider kept of it."""
+
+    charge_id: str
+    reference: str
+    amount: int
+    fee: int
+    asset: str
+    occurred_at: datetime
+
+
+class PayoutFact(NamedTuple):
+    """What the provider says of a payout, found by the key we gave it. Minor units; `fee` comes on top of `amount`."""
+
+    provider_ref: str
+    key: str
+    amount: int
+    fee: int
+    asset: str
+    status: PayoutStatus
+    failure: str | None
+    occurred_at: datetime
+
+
+class PayoutOrder(NamedTuple):
+    """What we ask the provider to pay. `key` makes it happen at most once."""
+
+    key: str
+    amount: int
+    asset: str
+    destination: str
+    reference: str
+
+
+class Accepted(NamedTuple):
+    """The provider has it."""
+
+    fact: PayoutFact
+
+
+class Later(NamedTuple):
+    """The provider certainly did nothing; asking again is right."""
+
+    error: str
+    after_s: int = 0
+
+
+class Refused(NamedTuple):
+    """The provider certainly did nothing and never will."""
+
+    error: str
+
+
+class Unclear(NamedTuple):
+    """Nobody knows whether the provider did it: only a look-up tells."""
+
+    error: str
+
+
+class NotThere(NamedTuple):
+    """The provider proves that nothing arrived under this key."""
+
+
+Answer = Accepted | Later | Refused | Unclear
+Found = Accepted | NotThere | Refused | Unclear
+
+
+class Provider(Protocol):
+    """A payment provider. No call raises what the provider did; each returns it."""
+
+    name: str
+
+    def send(self, order: PayoutOrder) -> Answer:
+        """Ask for a payout. Anything ambiguous (a time-out, a lost response, a 5xx after the request left) is Unclear."""
+
+    def find_payout(self, key: str) -> Found:
+        """What became of the payout with our key."""
+
+    def find_charge(self, charge_id: str) -> ChargeFact | NotThere | Unclear:
+        """What the provider's own books say of a charge."""
+
+    def verify(self, body: bytes, headers: Mapping[str, str], *, now: datetime) -> tuple[str, str]:
+        """Event id and type of a webhook whose signature holds. Raises NotAuthenticated, InvalidInput, TooLarge."""
+
+    def charge_of(self, body: bytes) -> ChargeFact:
+        """The charge in a verified webhook. Raises InvalidInput."""
+
+    def payout_of(self, body: bytes) -> PayoutFact:
+        """The payout in a verified webhook. Raises InvalidInput."""

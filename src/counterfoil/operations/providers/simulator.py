@@ -1,0 +1,192 @@
+"""The simulator as a provider: its HTTP interface, and what each of its answers means for our money."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import httpx2
+
+from counterfoil.base.problems import InvalidInput
+from counterfoil.operations.providers import (
+    Accepted,
+    Answer,
+    ChargeFact,
+    Found,
+    Later,
+    NotThere,
+    PayoutFact,
+    PayoutOrder,
+    Refused,
+    Unclear,
+)
+from counterfoil.operations.webhooks_in import verify_standard
+
+NAME: Final = "simulator"
+STATUSES: Final = ("pending", "paid", "failed", "returned")
+DOUBTFUL: Final = frozenset({408, 409, 422})  # an earlier request under the same key may have been carried out
+OURS: Final = frozenset({401, 403, 404})  # our credentials or address are wrong: nothing was done, and it can be mended
+
+
+class SimulatorProvider:
+    """Talks to the simulator; safe to call from several threads."""
+
+    name = NAME
+
+    def __init__(self, url: str, api_key: str, webhook_secret: str, *, timeout_s: float = 10.0) -> None:
+        """`timeout_s`: how long to wait for an answer before the outcome counts as unclear."""
+        self._secret = webhook_secret
+        self._http = httpx2.Client(
+            base_url=url,
+            headers={"Authorization": f"Bearer {api_key}"},
+            timeout=timeout_s,
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def send(self, order: PayoutOrder) -> Answer:
+        """Ask for a payout under our key."""
+        body = {
+            "amount": str(order.amount),
+            "asset": order.asset,
+            "destination": order.destination,
+            "reference": order.reference,
+        }
+        try:
+            response = self._http.post("/v1/payouts", json=body, headers={"Idempotency-Key": order.key})
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
+            return Later(f"not connected: {type(error).__name__}")  # no byte of the request left
+        except httpx2.HTTPError as error:
+            return Unclear(f"no answer: {type(error).__name__}")
+        return _answer(response)
+
+    def find_payout(self, key: str) -> Found:
+        """Ask what became of our key."""
+        try:
+            response = self._http.get("/v1/payouts", params={"idempotency_key": key})
+            if response.status_code != 200:
+                return Unclear(_told(response))
+            found = response.json()
+            return _found(found, key)
+        except httpx2.HTTPError as error:
+            return Unclear(f"no answer: {type(error).__name__}")
+        except (ValueError, KeyError, TypeError) as error:
+            return Unclear(f"an answer we do not understand: {type(error).__name__}")
+
+    def find_charge(self, charge_id: str) -> ChargeFact | NotThere | Unclear:
+        """Ask for a charge by its id."""
+        try:
+            response = self._http.get(f"/v1/charges/{charge_id}")
+            if response.status_code == 404:
+                return NotThere()
+            return _charge(response.json()) if response.status_code == 200 else Unclear(_told(response))
+        except httpx2.HTTPError as error:
+            return Unclear(f"no answer: {type(error).__name__}")
+        except (ValueError, KeyError, TypeError) as error:
+            return Unclear(f"an answer we do not understand: {type(error).__name__}")
+
+    def verify(self, body: bytes, headers: Mapping[str, str], *, now: datetime) -> tuple[str, str]:
+        """Id and type of a webhook whose signature holds."""
+        event_id = verify_standard(body, headers, self._secret, now=now)
+        event = _object(body)
+        if not isinstance(event.get("type"), str):
+            raise InvalidInput("type", "the event's type")
+        return event_id, event["type"]
+
+    def charge_of(self, body: bytes) -> ChargeFact:
+        """The charge in a webhook."""
+        return _understood(_charge, body)
+
+    def payout_of(self, body: bytes) -> PayoutFact:
+        """The payout in a webhook."""
+        return _understood(_payout, body)
+
+    def statement(self, first: str, last: str) -> bytes:
+        """The statement of these days (ISO dates, both included) as the provider's CSV. Raises httpx2.HTTPError."""
+        response = self._http.get("/v1/statement", params={"from": first, "to": last}, timeout=60.0)
+        response.raise_for_status()
+        return bytes(response.content)
+
+
+def _answer(response: httpx2.Response) -> Answer:
+    status = response.status_code
+    if status in (200, 201):
+        try:
+            return Accepted(_payout(response.json()))
+        except (ValueError, KeyError, TypeError) as error:
+            return Unclear(f"an answer we do not understand: {type(error).__name__}")
+    if status == 429:
+        wait = response.headers.get("retry-after", "")
+        return Later(_told(response), int(wait) if wait.isascii() and wait.isdigit() and len(wait) < 6 else 0)
+    if status in OURS:
+        return Later(_told(response))
+    if 400 <= status < 500 and status not in DOUBTFUL:
+        return Refused(_told(response))
+    return Unclear(_told(response))
+
+
+def _told(response: httpx2.Response) -> str:
+    try:
+        told = response.json()["error"]
+        return f"{response.status_code} {told['code']}: {told['message']}"
+    except (ValueError, KeyError, TypeError):
+        return f"status {response.status_code}"
+
+
+def _found(answer: dict[str, Any], key: str) -> Found:
+    facts = [_payout(one) for one in answer["data"]]
+    if not facts:
+        refusal = answer.get("refusal")
+        return Refused(f"{refusal['status']} {refusal['code']}: {refusal['message']}") if refusal else NotThere()
+    # Several under one key: the sum is what left our balance; it cannot tie, so it is shown as a conflict, not as success.
+    return Accepted(facts[0]._replace(amount=sum(fact.amount for fact in facts), key=key))
+
+
+def _payout(one: dict[str, Any]) -> PayoutFact:
+    if one["status"] not in STATUSES:
+        raise ValueError(one["status"])
+    amount = one["amount_paid"] if one["amount_paid"] is not None else one["amount"]
+    return PayoutFact(
+        provider_ref=str(one["id"]),
+        key=str(one["idempotency_key"]),
+        amount=int(amount),
+        fee=int(one["fee"]),
+        asset=str(one["asset"]),
+        status=one["status"],
+        failure=one["failure_code"],
+        occurred_at=datetime.fromisoformat(one["updated_at"]),
+    )
+
+
+def _charge(one: dict[str, Any]) -> ChargeFact:
+    return ChargeFact(
+        charge_id=str(one["id"]),
+        reference=str(one["reference"]),
+        amount=int(one["amount"]),
+        fee=int(one["fee"]),
+        asset=str(one["asset"]),
+        occurred_at=datetime.fromisoformat(one["created_at"]),
+    )
+
+
+def _understood(read: Any, body: bytes) -> Any:
+    try:
+        return read(_object(body)["data"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidInput("data", "the object as the provider documents it", got=type(error).__name__) from error
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        event = json.loads(body)
+    except ValueError as error:
+        raise InvalidInput("body", "JSON") from error
+    if not isinstance(event, dict):
+        raise InvalidInput("body", "a JSON object")
+    return event

@@ -1,0 +1,1 @@
+"""From usage to what a payee is owed: usage, invoices, payments, intents, settlements."""

@@ -1,0 +1,223 @@
+"""Settlements: a paid invoice leaves escrow; fees and holdback are taken, the rest is owed to the payee. By set, once each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from counterfoil.base.machine import Move, take_steps
+from counterfoil.base.problems import NotFound, Problem, check
+from counterfoil.ledger.accounts import open_accounts
+from counterfoil.ledger.journal import NewJournal, post_journals
+from counterfoil.operations.events import NewEvent, emit
+from counterfoil.operations.providers import NotThere, Provider, Unclear
+from counterfoil.operations.work import Claim, Runner, Tally, finish, put_back, run_here, run_outside
+from counterfoil.settlement.fee_rules import Cut, cut
+from counterfoil.settlement.fees import rates_now
+from counterfoil.settlement.intents import (
+    INTENT,
+    PROCESSING,
+    VERIFYING,
+    Intent,
+    fail_intent,
+    intents_by_id,
+    make_due,
+    show_intent,
+)
+from counterfoil.settlement.invoices import Invoice, lock_invoices
+from counterfoil.settlement.payments import payments_of
+
+MakeId = Callable[[str], str]
+ACTOR = "system:worker"
+
+
+class Settlement(NamedTuple):
+    """A settlement as it was recorded; amounts in minor units, rates by their version."""
+
+    id: str
+    program_id: str
+    invoice_id: str
+    payee_id: str
+    asset: str
+    gross: int
+    platform_fee: int
+    validator_fee: int
+    holdback: int
+    net: int
+    rate_version: int
+    at: datetime
+
+
+class Check(NamedTuple):
+    """What to hold against the provider's books: the charges that an invoice's payments are made of, with their amounts."""
+
+    intent: Intent
+    charges: tuple[tuple[str, int], ...]
+
+
+class Verdict(NamedTuple):
+    """What the provider said: `doubt` when it does not know a charge or has another amount; `error` when it did not answer."""
+
+    intent: Intent
+    doubt: str | None = None
+    error: str | None = None
+
+
+class Verification:
+    """Ask the provider for its own record of what was paid: a webhook alone moves no money on to a payee."""
+
+    queue = VERIFYING
+
+    def __init__(self, providers: Mapping[str, Provider]) -> None:
+        """`providers` by name."""
+        self._providers = providers
+
+    def prepare(self, conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> list[Check]:  # noqa: ARG002
+        """The charges to look up, in the order of the claims."""
+        intents = {one.id: one for one in intents_by_id(conn, [one.id for one in claims])}
+        paid: dict[str, list[tuple[str, int]]] = {}
+        for one in payments_of(conn, [intent.invoice_id for intent in intents.values()]):
+            paid.setdefault(one.invoice_id or "", []).append((one.charge_id, one.amount))
+        return [Check(intents[one.id], tuple(paid.get(intents[one.id].invoice_id, ()))) for one in claims]
+
+    def announce(self, conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
+        """A look-up changes nothing at the provider: nothing is to be announced."""
+
+    def act(self, item: Check) -> Verdict:
+        """Look every charge up."""
+        provider = self._providers[item.intent.provider]
+        for charge_id, amount in item.charges:
+            found = provider.find_charge(charge_id)
+            if isinstance(found, Unclear):
+                return Verdict(item.intent, error=found.error)
+            if isinstance(found, NotThere):
+                return Verdict(item.intent, doubt=f"the provider does not know charge {charge_id}")
+            if found.amount != amount:
+                return Verdict(
+                    item.intent, doubt=f"charge {charge_id}: booked {amount}, the provider has {found.amount}"
+                )
+        return Verdict(item.intent)
+
+    def record(self, conn: Connection[Any], done: Sequence[tuple[Claim, Verdict]], now: datetime) -> None:
+        """Confirm, fail, or ask again later."""
+        sure = [verdict.intent.id for _, verdict in done if not verdict.doubt and not verdict.error]
+        moves = [Move(one, "verifying", "confirm") for one in sure]
+        take_steps(conn, INTENT, moves, actor=ACTOR, at=now)
+        finish(conn, VERIFYING, sure, due_at=now)
+        if sure:
+            make_due(conn, sure, now=now)
+        for one, verdict in done:
+            if verdict.doubt:
+                finish(conn, VERIFYING, [one.id])
+                fail_intent(conn, verdict.intent, error=verdict.doubt, now=now)
+            elif verdict.error and not put_back(conn, VERIFYING, one, error=verdict.error, now=now):
+                fail_intent(conn, verdict.intent, error=f"no answer from the provider: {verdict.error}", now=now)
+
+
+def verify_due(runner: Runner, providers: Mapping[str, Provider]) -> Tally:
+    """One tick: hold paid invoices against the provider's own record of their charges."""
+    return run_outside(runner, Verification(providers))
+
+
+def settle_due(runner: Runner, make_id: MakeId) -> Tally:
+    """One tick: settle invoices whose payment is verified, by set."""
+
+    def work(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
+        settle(conn, intents_by_id(conn, [one.id for one in claims]), make_id=make_id, now=now)
+
+    def park(conn: Connection[Any], one: Claim, said: str, now: datetime) -> None:
+        fail_intent(conn, show_intent(conn, one.id, lock=True), error=said, now=now)
+
+    return run_here(runner, PROCESSING, work, park=park)
+
+
+def settle(conn: Connection[Any], intents: Sequence[Intent], *, make_id: MakeId, now: datetime) -> list[Settlement]:
+    """Settle these intents' invoices at their program's present rates: journal, settlement, step and event, all or none."""
+    invoices = lock_invoices(conn, [one.invoice_id for one in intents])
+    check(all(one.state == "paid" for one in invoices), "only what is paid in full is settled")
+    rates = rates_now(conn, sorted({one.program_id for one in invoices}))
+    settled = [_settlement(one, cut(one.total, rates[one.program_id]), rates, make_id, now) for one in invoices]
+    _book(conn, settled, now)
+    _record(conn, settled)
+    moves = [Move(one.id, one.state, "complete") for one in intents]
+    take_steps(conn, INTENT, moves, actor=ACTOR, at=now)
+    conn.execute("update intent set completed_at = %s where id = any(%s)", [now, [one.id for one in intents]])
+    emit(conn, [_event(one) for one in settled], at=now)
+    return settled
+
+
+def _settlement(invoice: Invoice, parts: Cut, rates: Mapping[str, Any], make_id: MakeId, now: datetime) -> Settlement:
+    version = rates[invoice.program_id].version
+    return Settlement(
+        make_id("set"), invoice.program_id, invoice.id, invoice.payee_id, invoice.asset, *parts, version, now
+    )
+
+
+def _event(one: Settlement) -> NewEvent:
+    told = {"invoiceId": one.invoice_id, "payeeId": one.payee_id, "net": str(one.net), "asset": one.asset}
+    return NewEvent("settlement_completed", one.program_id, one.id, told)
+
+
+def _book(conn: Connection[Any], settled: Sequence[Settlement], now: datetime) -> None:
+    for program_id, asset in sorted({(one.program_id, one.asset) for one in settled}):
+        group = [one for one in settled if (one.program_id, one.asset) == (program_id, asset)]
+        journals = [
+            NewJournal(
+                key=f"SETTLEMENT:{one.invoice_id}",  # by invoice, not by settlement: whoever settles it again finds it done
+                kind="settlement",
+                lines=settlement_lines(one),
+                asset=asset,
+                actor=ACTOR,
+                source=("settlement", one.id),
+            )
+            for one in group
+        ]
+        names = sorted({line[1] for journal in journals for line in journal.lines})
+        open_accounts(conn, program_id, names, asset=asset, actor=ACTOR, now=now)
+        for result in post_journals(conn, program_id, journals, now=now):
+            if isinstance(result, Problem):
+                raise result
+
+
+def settlement_lines(one: Settlement) -> list[tuple[str, str, int]]:
+    """Where the gross goes out of escrow; parts of nothing are left out."""
+    escrow = f"escrow:{one.invoice_id}"
+    parts = [
+        ("fee:platform", one.platform_fee),
+        ("payable:validator", one.validator_fee),
+        (f"holdback:payee:{one.payee_id}", one.holdback),
+        (f"payable:payee:{one.payee_id}", one.net),
+    ]
+    return [(escrow, account, minor) for account, minor in parts if minor]
+
+
+def _record(conn: Connection[Any], settled: Sequence[Settlement]) -> None:
+    with conn.cursor() as cur:
+        cur.executemany(
+            """insert into settlement (id, program_id, invoice_id, payee_id, asset, gross, platform_fee, validator_fee,
+                                       holdback, net, rate_version, at)
+               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+            settled,
+        )
+
+
+def settlements_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[Settlement]:
+    """These settlements, in id order."""
+    with conn.cursor(row_factory=class_row(Settlement)) as cur:
+        return cur.execute(
+            """select id, program_id, invoice_id, payee_id, asset, gross, platform_fee, validator_fee, holdback, net,
+                      rate_version, at from settlement where id = any(%s) order by id""",
+            [list(ids)],
+        ).fetchall()
+
+
+def show_settlement(conn: Connection[Any], settlement_id: str) -> Settlement:
+    """One settlement. Raises NotFound."""
+    found = settlements_by_id(conn, [settlement_id])
+    if not found:
+        raise NotFound(what="settlement", id=settlement_id)
+    return found[0]
