@@ -37,7 +37,7 @@ class Engine:
         self._tells = asyncio.Event()
         self._in_flight: set[tuple[int, int]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._sender = Sender(timeout_ms=settings.webhook_timeout_ms, connections_max=DELIVERIES_AT_ONCE_MAX)
+        self._sender = Sender(timeout_ms=settings.webhook_timeout_ms)
 
     def open(self, *, instance: str, seed: int) -> None:
         """Write the first fact of a new journal; a journal that exists keeps its own instance and seed."""
