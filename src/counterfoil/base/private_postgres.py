@@ -60,7 +60,7 @@ class PrivatePostgres:
 
         Raises PostgresNotFound, PostgresNotStarted.
         """
-        self.folder = Path(os.path.abspath(folder))
+        self.folder = Path(os.path.realpath(folder))
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not os.access(self.folder, os.W_OK | os.X_OK):
             raise PostgresNotStarted(folder=str(self.folder), detail="this user cannot write there")
@@ -135,7 +135,7 @@ class PrivatePostgres:
             self._hand_over(home, identity)
         else:
             home.mkdir(mode=0o700, exist_ok=True)
-        return binaries, identity, home
+        return binaries, identity, Path(os.path.realpath(home))
 
     def _hand_over(self, home: Path, identity: Identity) -> None:
         """Give the server's folder to its user; where that user cannot come, put it elsewhere and leave a link."""
@@ -160,9 +160,8 @@ class PrivatePostgres:
         os.chown(place, identity.uid, identity.gid)
 
     def _socket_folder(self) -> Path:
-        home = Path(os.path.realpath(self._home))
-        if len(os.fsencode(home / ".s.PGSQL.5432")) <= SOCKET_PATH_MAX:
-            return home
+        if len(os.fsencode(self._home / ".s.PGSQL.5432")) <= SOCKET_PATH_MAX:
+            return self._home
         short = Path("/tmp") / f"counterfoil-{_mark(self.folder)}"  # noqa: S108  # checked below: ours, and closed to others
         short.mkdir(mode=0o700, exist_ok=True)
         if os.geteuid() == 0 and self._identity.how == "user":
