@@ -100,10 +100,7 @@ create table action (                              -- who did what, by hand; app
 );
 create index action_of_subject on action (subject_id, at);
 create index action_by_time on action (at, id);
-create trigger action_is_append_only before update or delete on action for each statement execute function refuse_change();
-create trigger action_is_not_truncated before truncate on action for each statement execute function refuse_change();
-alter table action enable always trigger action_is_append_only;
-alter table action enable always trigger action_is_not_truncated;
+select make_append_only('action');
 
 insert into transition (machine, from_state, verb, to_state, needs_reason, needs_pair) values
     ('event', '', 'create', 'due', false, false),

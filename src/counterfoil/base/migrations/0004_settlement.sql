@@ -13,10 +13,7 @@ create table fee_rate (                            -- versions are added, never 
         platform_bps >= 0 and validator_bps >= 0 and holdback_bps >= 0
         and platform_bps + validator_bps + holdback_bps <= 10000)
 );
-create trigger fee_rate_is_append_only before update or delete on fee_rate for each statement execute function refuse_change();
-create trigger fee_rate_is_not_truncated before truncate on fee_rate for each statement execute function refuse_change();
-alter table fee_rate enable always trigger fee_rate_is_append_only;
-alter table fee_rate enable always trigger fee_rate_is_not_truncated;
+select make_append_only('fee_rate');
 
 create table usage_import (
     id         text        primary key,
@@ -85,10 +82,7 @@ create table payment (                             -- what a customer paid throu
     constraint payment_applied_within_amount check (applied between 0 and amount)
 );
 create index payment_of_invoice on payment (invoice_id) where invoice_id is not null;
-create trigger payment_is_append_only before update or delete on payment for each statement execute function refuse_change();
-create trigger payment_is_not_truncated before truncate on payment for each statement execute function refuse_change();
-alter table payment enable always trigger payment_is_append_only;
-alter table payment enable always trigger payment_is_not_truncated;
+select make_append_only('payment');
 
 create table intent (                              -- the settlement of one invoice, from the request to pay until it is done
     id           text        primary key,
@@ -128,10 +122,7 @@ create table settlement (                          -- append-only
         gross > 0 and platform_fee >= 0 and validator_fee >= 0 and holdback >= 0 and net >= 0),
     foreign key (program_id, rate_version) references fee_rate
 );
-create trigger settlement_is_append_only before update or delete on settlement for each statement execute function refuse_change();
-create trigger settlement_is_not_truncated before truncate on settlement for each statement execute function refuse_change();
-alter table settlement enable always trigger settlement_is_append_only;
-alter table settlement enable always trigger settlement_is_not_truncated;
+select make_append_only('settlement');
 
 insert into transition (machine, from_state, verb, to_state, needs_reason, needs_pair) values
     ('invoice', '', 'create', 'draft', false, false),

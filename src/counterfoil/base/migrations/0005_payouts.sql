@@ -80,12 +80,7 @@ create table provider_conflict (                   -- the provider contradicts i
     at                 timestamptz not null,
     primary key (provider_payout_id, said)
 );
-create trigger provider_conflict_is_append_only before update or delete on provider_conflict
-    for each statement execute function refuse_change();
-create trigger provider_conflict_is_not_truncated before truncate on provider_conflict
-    for each statement execute function refuse_change();
-alter table provider_conflict enable always trigger provider_conflict_is_append_only;
-alter table provider_conflict enable always trigger provider_conflict_is_not_truncated;
+select make_append_only('provider_conflict');
 
 insert into transition (machine, from_state, verb, to_state, needs_reason, needs_pair) values
     ('payout', '', 'create', 'pending', false, false),

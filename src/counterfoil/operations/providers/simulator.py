@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import httpx2
 
@@ -26,6 +26,7 @@ from counterfoil.operations.webhooks_in import verify_standard
 
 NAME: Final = "simulator"
 STATUSES: Final = ("pending", "paid", "failed", "returned")
+Fact = TypeVar("Fact", ChargeFact, PayoutFact)
 DOUBTFUL: Final = frozenset({408, 409, 422})  # an earlier request under the same key may have been carried out
 OURS: Final = frozenset({401, 403, 404})  # our credentials or address are wrong: nothing was done, and it can be mended
 
@@ -175,7 +176,7 @@ def _charge(one: dict[str, Any]) -> ChargeFact:
     )
 
 
-def _understood(read: Any, body: bytes) -> Any:
+def _understood(read: Callable[[dict[str, Any]], Fact], body: bytes) -> Fact:
     try:
         return read(_object(body)["data"])
     except (KeyError, TypeError, ValueError) as error:

@@ -1,0 +1,128 @@
+"""The one file that knows every package: which provider, which job, who follows which event, who applies which webhook."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg import Connection
+
+from counterfoil.base.machine import Machine
+from counterfoil.ledger.invariants import INVARIANTS as LEDGER_INVARIANTS
+from counterfoil.operations.events import EVENT, Event, Follower, follow
+from counterfoil.operations.providers import Provider
+from counterfoil.operations.webhooks_in import WEBHOOK_IN, Applier, Received, apply_received
+from counterfoil.operations.work import Runner, Tally, Transactions
+from counterfoil.operations.worker import Job
+from counterfoil.payouts.invariants import INVARIANTS as PAYOUT_INVARIANTS
+from counterfoil.payouts.machines import PAYOUT, PROVIDER_PAYOUT
+from counterfoil.payouts.outcomes import apply_facts
+from counterfoil.payouts.payouts import Owed, create_payouts
+from counterfoil.payouts.pulling import pull_due
+from counterfoil.payouts.reserving import reserve_due
+from counterfoil.payouts.sending import repair_due, send_due
+from counterfoil.settlement.intents import INTENT
+from counterfoil.settlement.invariants import INVARIANTS as SETTLEMENT_INVARIANTS
+from counterfoil.settlement.invoices import INVOICE
+from counterfoil.settlement.payments import parsed, receive_charges
+from counterfoil.settlement.settlements import settle_due, settlements_by_id, verify_due
+
+MakeId = Callable[[str], str]
+Clock = Callable[[], datetime]
+
+MACHINES: Sequence[Machine] = (EVENT, WEBHOOK_IN, INVOICE, INTENT, PAYOUT, PROVIDER_PAYOUT)
+INVARIANTS = (*LEDGER_INVARIANTS, *SETTLEMENT_INVARIANTS, *PAYOUT_INVARIANTS)
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """What the parts are connected with. `program_id`: where money is booked that names no invoice of ours."""
+
+    database: Transactions
+    providers: Mapping[str, Provider]
+    program_id: str
+    clock: Clock
+    make_id: MakeId
+    silent_after: timedelta
+    lease: timedelta
+    rows_max: int
+
+    def runner(self, owner: str) -> Runner:
+        """How a process named `owner` runs ticks."""
+        return Runner(self.database, self.clock, owner, lease=self.lease, rows_max=self.rows_max)
+
+
+def ticks(wiring: Wiring, owner: str) -> dict[str, Callable[[], Tally]]:
+    """Every job by its name: the worker runs them all, the API and the command line run one on demand."""
+    runner, make_id, providers = wiring.runner(owner), wiring.make_id, wiring.providers
+    silent = wiring.silent_after
+    return {
+        "webhooks": lambda: apply_received(runner, appliers(wiring)),
+        "verify": lambda: verify_due(runner, providers),
+        "settle": lambda: settle_due(runner, make_id),
+        "events": lambda: follow(runner, followers(wiring)),
+        "reserve": lambda: reserve_due(runner, make_id),
+        "outbox": lambda: send_due(runner, providers, silent_after=silent),
+        "reconcile-pull": lambda: pull_due(runner, providers, silent_after=silent),
+        "repair": lambda: repair_due(runner),
+    }
+
+
+def jobs(wiring: Wiring, owner: str, *, poll_s: float) -> list[Job]:
+    """The worker's jobs."""
+    return [Job(name, tick, poll_s) for name, tick in ticks(wiring, owner).items()]
+
+
+def followers(wiring: Wiring) -> dict[str, Follower]:
+    """Who follows which event."""
+
+    def pay_out(conn: Connection[Any], events: Sequence[Event], now: datetime) -> None:
+        settled = settlements_by_id(conn, [event.subject_id for event in events])
+        owed = [
+            Owed(one.program_id, one.invoice_id, one.id, one.payee_id, one.asset, one.net) for one in settled if one.net
+        ]
+        create_payouts(conn, owed, make_id=wiring.make_id, actor="system:worker", cause="settlement_completed", now=now)
+
+    return {"settlement_completed": pay_out}
+
+
+def appliers(wiring: Wiring) -> dict[tuple[str, str], Applier]:
+    """Who applies which webhook of which provider."""
+    found: dict[tuple[str, str], Applier] = {}
+    for name, provider in wiring.providers.items():
+        found[name, "charge.succeeded"] = _charges(wiring, name, provider)
+        for kind in ("payout.pending", "payout.paid", "payout.failed", "payout.returned"):
+            found[name, kind] = _payouts(wiring, name, provider)
+    return found
+
+
+def _charges(wiring: Wiring, name: str, provider: Provider) -> Applier:
+    def apply(conn: Connection[Any], received: Sequence[Received], now: datetime) -> None:
+        charges = [parsed(provider.charge_of, one.body) for one in received]
+        receive_charges(
+            conn,
+            charges,
+            provider=name,
+            program_id=wiring.program_id,
+            make_id=wiring.make_id,
+            cause="charge.succeeded",
+            now=now,
+        )
+
+    return apply
+
+
+def _payouts(wiring: Wiring, name: str, provider: Provider) -> Applier:
+    def apply(conn: Connection[Any], received: Sequence[Received], now: datetime) -> None:
+        facts = [provider.payout_of(one.body) for one in received]
+        apply_facts(conn, name, facts, silent_after=wiring.silent_after, cause="webhook", now=now)
+
+    return apply
+
+
+def process_name(pid: int) -> str:
+    """How this process names its leases and its heartbeat."""
+    return f"{socket.gethostname()}:{pid}"
