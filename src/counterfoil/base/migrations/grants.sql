@@ -1,5 +1,6 @@
 -- Who may do what; runs after the migrations, each time, and says everything anew.
 -- A table is append-only when it has the trigger of refuse_change (see make_append_only): no second list to forget.
+-- A table whose comment begins with `app: ` gives the application just that: comment on table account is 'app: select, insert'.
 
 revoke all on schema public from public;
 grant usage on schema public to counterfoil_app, counterfoil_auditor;
@@ -9,22 +10,22 @@ declare
     item record;
 begin
     for item in
-        select c.oid::regclass as name, c.relkind in ('v', 'm') as is_view, exists (
-                   select from pg_trigger t
-                   where t.tgfoid = 'refuse_change'::regproc
-                     and (t.tgrelid = c.oid or t.tgrelid in (select relid from pg_partition_ancestors(c.oid)))) as append_only
+        select c.oid::regclass as name,
+               case when obj_description(c.oid, 'pg_class') like 'app: %' then
+                        substring(obj_description(c.oid, 'pg_class') from '^app: ([a-z0-9_, ()]+)$')
+                    when c.relkind in ('v', 'm') or c.relname in ('migration', 'transition') then 'select'
+                    when exists (
+                        select from pg_trigger t
+                        where t.tgfoid = 'refuse_change'::regproc
+                          and (t.tgrelid = c.oid or t.tgrelid in (select relid from pg_partition_ancestors(c.oid))))
+                    then 'select, insert'
+                    else 'select, insert, update, delete' end as allowed
         from pg_class c
         where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm')
     loop
         execute format('revoke all on %s from public, counterfoil_app, counterfoil_auditor', item.name);
-        execute format('grant select on %s to counterfoil_app, counterfoil_auditor', item.name);
-        if item.name::text in ('migration', 'transition', 'open_hold', 'reversal') or item.is_view then
-            continue;                                       -- written by migrations or by triggers alone
-        elsif item.append_only then
-            execute format('grant insert on %s to counterfoil_app', item.name);
-        else
-            execute format('grant insert, update, delete on %s to counterfoil_app', item.name);
-        end if;
+        execute format('grant %s on %s to counterfoil_app', item.allowed, item.name);
+        execute format('grant select on %s to counterfoil_auditor', item.name);
     end loop;
 end $$;
 

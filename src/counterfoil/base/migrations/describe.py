@@ -1,0 +1,126 @@
+"""What a database holds, in words that PostgreSQL 15 and 18 agree on: the recorded schema is compared with this.
+
+Read from the catalogues, because dumps differ between versions in their order, their comments and their view definitions.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, LiteralString, NamedTuple
+
+from psycopg import Connection
+
+HEAD: Final = "-- The schema that the migrations add up to. Written by `make schema`, compared by a test, never run.\n"
+
+
+class _Part(NamedTuple):
+    """Lines of one kind for each object, in order: the object's name, then the line."""
+
+    title: str
+    query: LiteralString
+
+
+_PARTS: Final = (
+    _Part(
+        "columns",
+        """select c.relname, a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
+               || case when a.attnotnull then ' not null' else '' end
+               || case when a.attidentity <> '' then ' identity' else '' end
+               || coalesce(case when a.attgenerated = '' then ' default ' else ' generated ' end
+                           || pg_get_expr(d.adbin, d.adrelid), '')
+           from pg_class c
+           join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+           left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
+           where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm')
+           order by c.relname collate "C", a.attnum""",
+    ),
+    _Part(
+        "storage",
+        """select c.relname, 'with ' || array_to_string(c.reloptions, ', ')
+           from pg_class c where c.relnamespace = 'public'::regnamespace and c.reloptions is not null and c.relkind <> 'i'
+           order by c.relname collate "C" """,
+    ),
+    _Part(
+        "constraints",
+        """select c.relname, n.conname || ' ' || pg_get_constraintdef(n.oid)
+           from pg_constraint n join pg_class c on c.oid = n.conrelid
+           where n.connamespace = 'public'::regnamespace and n.contype not in ('n', 't')
+           order by c.relname collate "C", n.conname collate "C" """,
+    ),
+    _Part(
+        "indexes",
+        """select c.relname, pg_get_indexdef(i.indexrelid)
+           from pg_index i join pg_class c on c.oid = i.indrelid join pg_class x on x.oid = i.indexrelid
+           where c.relnamespace = 'public'::regnamespace
+             and not exists (select from pg_constraint n where n.conindid = i.indexrelid and n.contype in ('p', 'u', 'x'))
+           order by c.relname collate "C", x.relname collate "C" """,
+    ),
+    _Part(
+        "triggers",
+        """select c.relname, pg_get_triggerdef(t.oid) || case t.tgenabled when 'A' then ' -- always' when 'O' then ''
+                                                           else ' -- ' || t.tgenabled::text end
+           from pg_trigger t join pg_class c on c.oid = t.tgrelid
+           where c.relnamespace = 'public'::regnamespace and not t.tgisinternal
+           order by c.relname collate "C", t.tgname collate "C" """,
+    ),
+    _Part(
+        "views",
+        """select c.relname, pg_get_viewdef(c.oid)
+           from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('v', 'm')
+           order by c.relname collate "C" """,
+    ),
+    _Part(
+        "sequences",
+        """select c.relname, format_type(s.seqtypid, null) || ' from ' || s.seqstart || ' to ' || s.seqmax || ' by ' || s.seqincrement
+           from pg_sequence s join pg_class c on c.oid = s.seqrelid
+           where c.relnamespace = 'public'::regnamespace
+           order by c.relname collate "C" """,
+    ),
+    _Part(
+        "functions",
+        """select p.oid::regprocedure::text, pg_get_functiondef(p.oid)
+           from pg_proc p where p.pronamespace = 'public'::regnamespace
+           order by p.oid::regprocedure::text collate "C" """,
+    ),
+    _Part(
+        "rights",
+        """select relname, line from (
+               select c.relname, g.rolname || ': '
+                   || string_agg(lower(a.privilege_type), ', ' order by a.privilege_type collate "C") as line
+               from pg_class c, aclexplode(c.relacl) a, pg_roles g
+               where c.relnamespace = 'public'::regnamespace and g.oid = a.grantee and a.grantee <> c.relowner
+               group by c.relname, g.rolname
+               union all
+               select c.relname, g.rolname || ': ' || lower(a.privilege_type) || ' (' || d.attname || ')'
+               from pg_class c join pg_attribute d on d.attrelid = c.oid, aclexplode(d.attacl) a, pg_roles g
+               where c.relnamespace = 'public'::regnamespace and g.oid = a.grantee
+               union all
+               select c.relname, 'owner: ' || c.relowner::regrole from pg_class c
+               where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'S')) r
+           order by relname collate "C", line collate "C" """,
+    ),
+    _Part(
+        "comments",
+        """select c.relname, obj_description(c.oid, 'pg_class')
+           from pg_class c
+           where c.relnamespace = 'public'::regnamespace and obj_description(c.oid, 'pg_class') is not null
+           order by c.relname collate "C" """,
+    ),
+)
+
+
+def describe(conn: Connection[Any]) -> str:
+    """The schema `public` as text: the same text means the same schema."""
+    conn.execute("select set_config('search_path', 'public', true)")
+    blocks = [HEAD]
+    for part in _PARTS:
+        rows = conn.execute(part.query).fetchall()
+        tidy = _tidy_view if part.title == "views" else str
+        blocks += [f"\n-- {part.title}\n", *(f"{name}: {tidy(line)}\n" for name, line in rows)]
+    return "".join(blocks)
+
+
+def _tidy_view(definition: str) -> str:
+    """A view's query without what versions word differently: the table's name before a column, and spaces."""
+    plain = re.sub(r"\b[a-z_][a-z0-9_]*\.(?=[a-z_])", "", definition)
+    return re.sub(r"\s+", " ", plain).strip()

@@ -1,0 +1,1052 @@
+-- The schema that the migrations add up to. Written by `make schema`, compared by a test, never run.
+
+-- columns
+account: id bigint not null
+account: debits bigint not null default 0
+account: credits bigint not null default 0
+account: debits_pending bigint not null default 0
+account: credits_pending bigint not null default 0
+account: last_seq bigint not null default 0
+account: book_id integer not null
+account: debit_normal boolean not null
+account: no_overdraft boolean not null
+account: frozen boolean not null default false
+account: closed boolean not null default false
+account: opened_at timestamp with time zone not null
+account: name text not null
+account: opened_by text not null
+account_flag: account_id bigint not null
+account_flag: step integer not null
+account_flag: flag text not null
+account_flag: value boolean not null
+account_flag: actor text not null
+account_flag: reason text not null
+account_flag: at timestamp with time zone not null
+action: id text not null
+action: actor text not null
+action: role text not null
+action: verb text not null
+action: subject_id text not null
+action: reason text
+action: request_id text not null
+action: payload jsonb not null
+action: at timestamp with time zone not null
+api_key: id text not null
+api_key: name text not null
+api_key: role text not null
+api_key: secret_hash bytea not null
+api_key: hint text not null
+api_key: created_by text not null
+api_key: created_at timestamp with time zone not null
+api_key: expires_at timestamp with time zone
+api_key: revoked_at timestamp with time zone
+api_key: last_used_at timestamp with time zone
+asset: code text not null
+asset: scale smallint not null
+book: id integer not null identity
+book: program_id text not null
+book: asset text not null
+dashboard_session: secret_hash bytea not null
+dashboard_session: api_key_id text not null
+dashboard_session: csrf text not null
+dashboard_session: created_at timestamp with time zone not null
+dashboard_session: expires_at timestamp with time zone not null
+destination: id text not null
+destination: program_id text not null
+destination: payee_id text not null
+destination: provider text not null
+destination: token text not null
+destination: actor text not null
+destination: created_at timestamp with time zone not null
+destination: ended_at timestamp with time zone
+event: id text not null
+event: name text not null
+event: level text not null
+event: program_id text not null
+event: subject_id text not null
+event: payload jsonb not null
+event: at timestamp with time zone not null
+event: state text not null
+event: state_at timestamp with time zone not null
+event: steps integer not null default 1
+event: due_at timestamp with time zone
+event: attempt integer not null default 0
+event: lease_owner text
+event: lease_until timestamp with time zone
+event: fence bigint not null default 0
+event: last_error text
+fee_rate: program_id text not null
+fee_rate: version integer not null
+fee_rate: platform_bps integer not null
+fee_rate: validator_bps integer not null
+fee_rate: holdback_bps integer not null
+fee_rate: actor text not null
+fee_rate: recorded_at timestamp with time zone not null
+hold: id uuid not null
+hold: debit bigint not null
+hold: credit bigint not null
+hold: amount bigint not null
+hold: taken_at timestamp with time zone not null
+hold: expires_at timestamp with time zone
+hold: kind text not null
+hold: actor text not null
+hold: narrative text
+hold: source_type text
+hold: source_id text
+hold_resolution: hold_id uuid not null
+hold_resolution: verb text not null
+hold_resolution: amount bigint not null
+hold_resolution: journal_id uuid
+hold_resolution: line integer
+hold_resolution: resolved_at timestamp with time zone not null
+hold_resolution: actor text not null
+hold_resolution: reason text
+idempotency: scope text not null
+idempotency: key text not null
+idempotency: sha256 bytea not null
+idempotency: answer jsonb
+idempotency: at timestamp with time zone not null
+intent: id text not null
+intent: program_id text not null
+intent: invoice_id text not null
+intent: provider text not null
+intent: created_at timestamp with time zone not null
+intent: completed_at timestamp with time zone
+intent: state text not null
+intent: state_at timestamp with time zone not null
+intent: steps integer not null default 1
+intent: due_at timestamp with time zone
+intent: attempt integer not null default 0
+intent: lease_owner text
+intent: lease_until timestamp with time zone
+intent: fence bigint not null default 0
+intent: last_error text
+invoice: id text not null
+invoice: program_id text not null
+invoice: customer_id text not null
+invoice: payee_id text not null
+invoice: asset text not null
+invoice: total bigint not null
+invoice: paid bigint not null default 0
+invoice: issued_at timestamp with time zone not null
+invoice: due_on date not null
+invoice: state text not null
+invoice: state_at timestamp with time zone not null
+invoice: steps integer not null default 1
+journal: id uuid not null
+journal: program_id text not null
+journal: book_id integer not null
+journal: lines integer not null
+journal: effective_at timestamp with time zone not null
+journal: recorded_at timestamp with time zone not null
+journal: kind text not null
+journal: key text not null
+journal: request_hash bytea not null
+journal: actor text not null
+journal: narrative text
+journal: source_type text
+journal: source_id text
+journal: reverses uuid
+journal: reverses_line integer
+ledger_entries: program_id text
+ledger_entries: type text
+ledger_entries: amount bigint
+ledger_entries: created_at timestamp with time zone
+ledger_entries: effective_at timestamp with time zone
+ledger_entries: asset text
+ledger_entries: account text
+ledger_entries: balance bigint
+ledger_entries: kind text
+ledger_entries: key text
+ledger_entries: journal_id uuid
+ledger_entries: line integer
+ledger_entries: seq bigint
+ledger_entries: movement uuid
+ledger_entries: actor text
+ledger_entries: narrative text
+ledger_entries: source_type text
+ledger_entries: source_id text
+migration: number integer not null
+migration: name text not null
+migration: sha256 text not null
+migration: applied_at timestamp with time zone not null
+open_hold: hold_id uuid not null
+open_hold: debit bigint not null
+open_hold: credit bigint not null
+open_hold: amount bigint not null
+open_hold: expires_at timestamp with time zone
+payment: id text not null
+payment: program_id text not null
+payment: provider text not null
+payment: charge_id text not null
+payment: invoice_id text
+payment: reference text not null
+payment: asset text not null
+payment: amount bigint not null
+payment: applied bigint not null
+payment: fee bigint not null
+payment: occurred_at timestamp with time zone not null
+payment: recorded_at timestamp with time zone not null
+payout: id text not null
+payout: program_id text not null
+payout: payee_id text not null
+payout: invoice_id text not null
+payout: settlement_id text not null
+payout: key text not null
+payout: asset text not null
+payout: amount bigint not null
+payout: created_at timestamp with time zone not null
+payout: state text not null
+payout: state_at timestamp with time zone not null
+payout: steps integer not null default 1
+payout: due_at timestamp with time zone
+payout: attempt integer not null default 0
+payout: lease_owner text
+payout: lease_until timestamp with time zone
+payout: fence bigint not null default 0
+payout: last_error text
+period_close: program_id text not null
+period_close: step integer not null
+period_close: verb text not null
+period_close: closed_until timestamp with time zone not null
+period_close: actor text not null
+period_close: reason text not null
+period_close: at timestamp with time zone not null
+posting: journal_id uuid not null
+posting: debit bigint not null
+posting: credit bigint not null
+posting: amount bigint not null
+posting: debit_balance bigint not null
+posting: credit_balance bigint not null
+posting: effective_at timestamp with time zone not null
+posting: seq bigint not null
+posting: line integer not null
+posting: off_clock boolean not null
+posting: movement uuid
+program: id text not null
+program: name text not null
+program: opened_at timestamp with time zone not null
+provider_conflict: provider_payout_id text not null
+provider_conflict: said text not null
+provider_conflict: expected text not null
+provider_conflict: fact jsonb not null
+provider_conflict: at timestamp with time zone not null
+provider_payout: id text not null
+provider_payout: payout_id text not null
+provider_payout: program_id text not null
+provider_payout: number integer not null
+provider_payout: provider text not null
+provider_payout: idempotency_key text not null
+provider_payout: destination text not null
+provider_payout: asset text not null
+provider_payout: amount bigint not null
+provider_payout: payload_sha256 bytea not null
+provider_payout: created_at timestamp with time zone not null
+provider_payout: request_sent_at timestamp with time zone
+provider_payout: sent_at timestamp with time zone
+provider_payout: provider_ref text
+provider_payout: fee bigint not null default 0
+provider_payout: state text not null
+provider_payout: state_at timestamp with time zone not null
+provider_payout: steps integer not null default 1
+provider_payout: due_at timestamp with time zone
+provider_payout: attempt integer not null default 0
+provider_payout: lease_owner text
+provider_payout: lease_until timestamp with time zone
+provider_payout: fence bigint not null default 0
+provider_payout: last_error text
+provider_payout: error_class text
+reversal: journal_id uuid not null
+reversal: line integer not null
+reversal: reversed_by uuid not null
+settlement: id text not null
+settlement: program_id text not null
+settlement: invoice_id text not null
+settlement: payee_id text not null
+settlement: asset text not null
+settlement: gross bigint not null
+settlement: platform_fee bigint not null
+settlement: validator_fee bigint not null
+settlement: holdback bigint not null
+settlement: net bigint not null
+settlement: rate_version integer not null
+settlement: at timestamp with time zone not null
+step: machine text not null
+step: subject_id text not null
+step: step integer not null
+step: from_state text not null
+step: verb text not null
+step: to_state text not null
+step: actor text not null
+step: reason text
+step: cause text
+step: at timestamp with time zone not null
+transition: machine text not null
+transition: from_state text not null
+transition: verb text not null
+transition: to_state text not null
+transition: needs_reason boolean not null
+transition: needs_pair boolean not null
+usage_import: id text not null
+usage_import: program_id text not null
+usage_import: file_name text not null
+usage_import: sha256 bytea not null
+usage_import: records integer not null
+usage_import: actor text not null
+usage_import: at timestamp with time zone not null
+usage_record: id text not null
+usage_record: program_id text not null
+usage_record: external_id text not null
+usage_record: import_id text not null
+usage_record: customer_id text not null
+usage_record: payee_id text not null
+usage_record: asset text not null
+usage_record: description text not null
+usage_record: quantity_micro bigint not null
+usage_record: price_micro bigint not null
+usage_record: amount bigint not null
+usage_record: occurred_at timestamp with time zone not null
+usage_record: invoice_id text
+usage_record: line integer
+webhook_in: id text not null
+webhook_in: provider text not null
+webhook_in: event_id text not null
+webhook_in: event_type text not null
+webhook_in: body bytea not null
+webhook_in: body_sha256 bytea not null
+webhook_in: received_at timestamp with time zone not null
+webhook_in: duplicates integer not null default 0
+webhook_in: conflicts integer not null default 0
+webhook_in: state text not null
+webhook_in: state_at timestamp with time zone not null
+webhook_in: steps integer not null default 1
+webhook_in: due_at timestamp with time zone
+webhook_in: attempt integer not null default 0
+webhook_in: lease_owner text
+webhook_in: lease_until timestamp with time zone
+webhook_in: fence bigint not null default 0
+webhook_in: last_error text
+webhook_in_rejection: provider text not null
+webhook_in_rejection: day date not null
+webhook_in_rejection: reason text not null
+webhook_in_rejection: count integer not null
+webhook_in_rejection: last_at timestamp with time zone not null
+worker: id text not null
+worker: host text not null
+worker: pid integer not null
+worker: version text not null
+worker: started_at timestamp with time zone not null
+worker: beat_at timestamp with time zone not null
+worker: stopped_at timestamp with time zone
+worker: jobs jsonb not null default '{}'::jsonb
+
+-- storage
+account: with fillfactor=45
+
+-- constraints
+account: account_book_id_fkey FOREIGN KEY (book_id) REFERENCES book(id)
+account: account_closes_empty CHECK (((NOT closed) OR ((debits = credits) AND (debits_pending = 0) AND (credits_pending = 0))))
+account: account_is_not_overdrawn CHECK (((NOT no_overdraft) OR (
+CASE
+    WHEN debit_normal THEN ((debits - credits) - credits_pending)
+    ELSE ((credits - debits) - debits_pending)
+END >= 0)))
+account: account_is_opened_once UNIQUE (book_id, name)
+account: account_lies_in_its_book CHECK (((id >> 40) = book_id))
+account: account_name_is_short CHECK (((length(name) >= 1) AND (length(name) <= 200)))
+account: account_pkey PRIMARY KEY (id)
+account: account_totals_are_not_negative CHECK ((LEAST(debits, credits, debits_pending, credits_pending) >= 0))
+account_flag: account_flag_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
+account_flag: account_flag_has_a_reason CHECK (((length(reason) >= 1) AND (length(reason) <= 2000)))
+account_flag: account_flag_is_known CHECK ((flag = ANY (ARRAY['frozen'::text, 'closed'::text, 'no_overdraft'::text])))
+account_flag: account_flag_step_is_taken_once PRIMARY KEY (account_id, step)
+account_flag: account_flag_step_starts_at_one CHECK ((step > 0))
+action: action_pkey PRIMARY KEY (id)
+api_key: api_key_pkey PRIMARY KEY (id)
+api_key: api_key_secret_is_unique UNIQUE (secret_hash)
+asset: asset_code_is_short CHECK ((code ~ '^[A-Z][A-Z0-9]{1,11}$'::text))
+asset: asset_pkey PRIMARY KEY (code)
+asset: asset_scale_fits CHECK (((scale >= 0) AND (scale <= 12)))
+book: book_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+book: book_is_opened_once UNIQUE (program_id, asset)
+book: book_number_fits CHECK (((id >= 1) AND (id <= 8388607)))
+book: book_pkey PRIMARY KEY (id)
+book: book_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+dashboard_session: dashboard_session_api_key_id_fkey FOREIGN KEY (api_key_id) REFERENCES api_key(id)
+dashboard_session: dashboard_session_pkey PRIMARY KEY (secret_hash)
+destination: destination_pkey PRIMARY KEY (id)
+destination: destination_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+destination: destination_token_size CHECK (((length(token) >= 1) AND (length(token) <= 200)))
+event: event_level CHECK ((level = ANY (ARRAY['debug'::text, 'info'::text, 'warning'::text, 'critical'::text])))
+event: event_pkey PRIMARY KEY (id)
+fee_rate: fee_rate_pkey PRIMARY KEY (program_id, version)
+fee_rate: fee_rate_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+fee_rate: fee_rate_version_positive CHECK ((version > 0))
+fee_rate: fee_rates_leave_something CHECK (((platform_bps >= 0) AND (validator_bps >= 0) AND (holdback_bps >= 0) AND (((platform_bps + validator_bps) + holdback_bps) <= 10000)))
+hold: hold_amount_fits CHECK (((amount >= 1) AND (amount <= '1000000000000000000'::bigint)))
+hold: hold_credit_fkey FOREIGN KEY (credit) REFERENCES account(id)
+hold: hold_debit_fkey FOREIGN KEY (debit) REFERENCES account(id)
+hold: hold_expires_after_it_is_taken CHECK ((expires_at > taken_at))
+hold: hold_kind_is_short CHECK (((length(kind) >= 1) AND (length(kind) <= 64)))
+hold: hold_lies_between_two_accounts CHECK ((debit <> credit))
+hold: hold_names_its_source_whole CHECK (((source_type IS NULL) = (source_id IS NULL)))
+hold: hold_narrative_is_short CHECK ((length(narrative) <= 2000))
+hold: hold_pkey PRIMARY KEY (id)
+hold: hold_stays_in_its_book CHECK (((debit >> 40) = (credit >> 40)))
+hold_resolution: hold_is_resolved_once PRIMARY KEY (hold_id)
+hold_resolution: hold_posting_resolves_one_hold UNIQUE (journal_id, line)
+hold_resolution: hold_resolution_amount_is_not_negative CHECK ((amount >= 0))
+hold_resolution: hold_resolution_hold_id_fkey FOREIGN KEY (hold_id) REFERENCES hold(id)
+hold_resolution: hold_resolution_posts_when_it_says_so CHECK ((((verb = 'post'::text) = (amount > 0)) AND ((verb = 'post'::text) = (journal_id IS NOT NULL)) AND ((journal_id IS NULL) = (line IS NULL))))
+hold_resolution: hold_resolution_verb_is_known CHECK ((verb = ANY (ARRAY['post'::text, 'void'::text, 'expire'::text])))
+idempotency: idempotency_key_is_short CHECK (((length(key) >= 1) AND (length(key) <= 255)))
+idempotency: idempotency_pkey PRIMARY KEY (scope, key)
+idempotency: idempotency_request_is_hashed CHECK ((length(sha256) = 32))
+intent: intent_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(id)
+intent: intent_of_an_invoice_is_one UNIQUE (invoice_id)
+intent: intent_pkey PRIMARY KEY (id)
+intent: intent_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+invoice: invoice_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+invoice: invoice_is_paid_in_full CHECK (((state <> 'paid'::text) OR (paid = total)))
+invoice: invoice_paid_within_total CHECK (((paid >= 0) AND (paid <= total)))
+invoice: invoice_pkey PRIMARY KEY (id)
+invoice: invoice_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+invoice: invoice_total_positive CHECK ((total > 0))
+journal: journal_has_lines CHECK ((lines > 0))
+journal: journal_key_is_short CHECK (((length(key) >= 1) AND (length(key) <= 255)))
+journal: journal_key_is_used_once UNIQUE (program_id, key)
+journal: journal_kind_is_short CHECK (((length(kind) >= 1) AND (length(kind) <= 64)))
+journal: journal_names_its_source_whole CHECK (((source_type IS NULL) = (source_id IS NULL)))
+journal: journal_narrative_is_short CHECK ((length(narrative) <= 2000))
+journal: journal_pkey PRIMARY KEY (id)
+journal: journal_request_is_hashed CHECK ((length(request_hash) = 32))
+journal: journal_reverses_a_line_of_a_journal CHECK (((reverses_line IS NULL) OR (reverses IS NOT NULL)))
+migration: migration_pkey PRIMARY KEY (number)
+open_hold: open_hold_pkey PRIMARY KEY (hold_id)
+payment: payment_amount_positive CHECK ((amount > 0))
+payment: payment_applied_within_amount CHECK (((applied >= 0) AND (applied <= amount)))
+payment: payment_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+payment: payment_fee_within_amount CHECK (((fee >= 0) AND (fee <= amount)))
+payment: payment_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(id)
+payment: payment_is_recorded_once UNIQUE (provider, charge_id)
+payment: payment_pkey PRIMARY KEY (id)
+payment: payment_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+payout: payout_amount_positive CHECK ((amount > 0))
+payout: payout_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+payout: payout_key_is_unique UNIQUE (key)
+payout: payout_of_a_settlement_is_one UNIQUE (invoice_id, settlement_id)
+payout: payout_pkey PRIMARY KEY (id)
+payout: payout_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+period_close: period_close_has_a_reason CHECK (((length(reason) >= 1) AND (length(reason) <= 2000)))
+period_close: period_close_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+period_close: period_close_step_is_taken_once PRIMARY KEY (program_id, step)
+period_close: period_close_step_starts_at_one CHECK ((step > 0))
+period_close: period_close_verb_is_known CHECK ((verb = ANY (ARRAY['close'::text, 'reopen'::text])))
+posting: posting_amount_fits CHECK (((amount >= 1) AND (amount <= '1000000000000000000'::bigint)))
+posting: posting_moves_between_two_accounts CHECK ((debit <> credit))
+posting: posting_pkey PRIMARY KEY (journal_id, line)
+posting: posting_stays_in_its_book CHECK (((debit >> 40) = (credit >> 40)))
+program: program_id_is_short CHECK (((length(id) >= 1) AND (length(id) <= 64)))
+program: program_pkey PRIMARY KEY (id)
+provider_conflict: provider_conflict_pkey PRIMARY KEY (provider_payout_id, said)
+provider_conflict: provider_conflict_provider_payout_id_fkey FOREIGN KEY (provider_payout_id) REFERENCES provider_payout(id)
+provider_payout: provider_payout_amount_positive CHECK ((amount > 0))
+provider_payout: provider_payout_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+provider_payout: provider_payout_key_is_unique UNIQUE (provider, idempotency_key)
+provider_payout: provider_payout_number CHECK ((number > 0))
+provider_payout: provider_payout_number_is_unique UNIQUE (payout_id, number)
+provider_payout: provider_payout_payout_id_fkey FOREIGN KEY (payout_id) REFERENCES payout(id)
+provider_payout: provider_payout_pkey PRIMARY KEY (id)
+provider_payout: provider_payout_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+reversal: line_is_reversed_once PRIMARY KEY (journal_id, line)
+reversal: reversal_reversed_by_fkey FOREIGN KEY (reversed_by) REFERENCES journal(id)
+settlement: settlement_adds_up CHECK ((gross = (((platform_fee + validator_fee) + holdback) + net)))
+settlement: settlement_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+settlement: settlement_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(id)
+settlement: settlement_of_an_invoice_is_one UNIQUE (invoice_id)
+settlement: settlement_parts_not_negative CHECK (((gross > 0) AND (platform_fee >= 0) AND (validator_fee >= 0) AND (holdback >= 0) AND (net >= 0)))
+settlement: settlement_pkey PRIMARY KEY (id)
+settlement: settlement_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+settlement: settlement_program_id_rate_version_fkey FOREIGN KEY (program_id, rate_version) REFERENCES fee_rate(program_id, version)
+step: step_is_allowed FOREIGN KEY (machine, from_state, verb, to_state) REFERENCES transition(machine, from_state, verb, to_state)
+step: step_is_taken_once PRIMARY KEY (subject_id, step)
+step: step_starts_at_one CHECK ((step > 0))
+transition: transition_pkey PRIMARY KEY (machine, from_state, verb, to_state)
+usage_import: usage_file_is_imported_once UNIQUE (program_id, sha256)
+usage_import: usage_import_pkey PRIMARY KEY (id)
+usage_import: usage_import_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+usage_record: usage_amount_not_negative CHECK ((amount >= 0))
+usage_record: usage_is_recorded_once UNIQUE (program_id, external_id)
+usage_record: usage_line_with_its_invoice CHECK (((invoice_id IS NULL) = (line IS NULL)))
+usage_record: usage_price_not_negative CHECK ((price_micro >= 0))
+usage_record: usage_quantity_positive CHECK ((quantity_micro > 0))
+usage_record: usage_record_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+usage_record: usage_record_import_id_fkey FOREIGN KEY (import_id) REFERENCES usage_import(id)
+usage_record: usage_record_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(id)
+usage_record: usage_record_pkey PRIMARY KEY (id)
+usage_record: usage_record_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+webhook_in: webhook_in_body_size CHECK ((octet_length(body) <= 262144))
+webhook_in: webhook_in_is_received_once UNIQUE (provider, event_id)
+webhook_in: webhook_in_pkey PRIMARY KEY (id)
+webhook_in_rejection: webhook_in_rejection_pkey PRIMARY KEY (provider, day, reason)
+worker: worker_pkey PRIMARY KEY (id)
+
+-- indexes
+action: CREATE INDEX action_by_time ON public.action USING btree (at, id)
+action: CREATE INDEX action_of_subject ON public.action USING btree (subject_id, at)
+destination: CREATE UNIQUE INDEX destination_active_is_one ON public.destination USING btree (program_id, payee_id) WHERE (ended_at IS NULL)
+event: CREATE INDEX event_by_time ON public.event USING btree (at, id)
+event: CREATE INDEX event_due ON public.event USING btree (due_at, id) WHERE (due_at IS NOT NULL)
+event: CREATE INDEX event_of_subject ON public.event USING btree (subject_id, at)
+hold: CREATE INDEX hold_by_credit ON public.hold USING btree (credit, taken_at)
+hold: CREATE INDEX hold_by_debit ON public.hold USING btree (debit, taken_at)
+hold: CREATE INDEX hold_of_source ON public.hold USING btree (source_type, source_id) WHERE (source_id IS NOT NULL)
+idempotency: CREATE INDEX idempotency_by_time ON public.idempotency USING btree (at)
+intent: CREATE INDEX intent_by_state ON public.intent USING btree (state, state_at)
+intent: CREATE INDEX intent_due ON public.intent USING btree (due_at, id) WHERE (due_at IS NOT NULL)
+invoice: CREATE INDEX invoice_by_state ON public.invoice USING btree (program_id, state, id)
+journal: CREATE UNIQUE INDEX journal_is_reversed_once ON public.journal USING btree (reverses, COALESCE(reverses_line, 0)) WHERE (reverses IS NOT NULL)
+journal: CREATE INDEX journal_of_source ON public.journal USING btree (source_type, source_id) WHERE (source_id IS NOT NULL)
+open_hold: CREATE INDEX open_hold_by_credit ON public.open_hold USING btree (credit)
+open_hold: CREATE INDEX open_hold_by_debit ON public.open_hold USING btree (debit)
+open_hold: CREATE INDEX open_hold_by_expiry ON public.open_hold USING btree (expires_at, hold_id) WHERE (expires_at IS NOT NULL)
+payment: CREATE INDEX payment_of_invoice ON public.payment USING btree (invoice_id) WHERE (invoice_id IS NOT NULL)
+payout: CREATE INDEX payout_by_state ON public.payout USING btree (state, id)
+payout: CREATE INDEX payout_due ON public.payout USING btree (due_at, id) WHERE (due_at IS NOT NULL)
+payout: CREATE INDEX payout_of_payee ON public.payout USING btree (program_id, payee_id, id)
+posting: CREATE UNIQUE INDEX posting_by_credit ON public.posting USING btree (credit, seq)
+posting: CREATE UNIQUE INDEX posting_by_debit ON public.posting USING btree (debit, seq)
+posting: CREATE UNIQUE INDEX posting_movement_is_posted_once ON public.posting USING btree (movement) WHERE (movement IS NOT NULL)
+posting: CREATE INDEX posting_off_clock_by_credit ON public.posting USING btree (credit, effective_at) WHERE off_clock
+posting: CREATE INDEX posting_off_clock_by_debit ON public.posting USING btree (debit, effective_at) WHERE off_clock
+provider_payout: CREATE INDEX provider_payout_by_state ON public.provider_payout USING btree (state, id)
+provider_payout: CREATE INDEX provider_payout_due ON public.provider_payout USING btree (due_at, id) WHERE (due_at IS NOT NULL)
+provider_payout: CREATE UNIQUE INDEX provider_payout_live_is_one ON public.provider_payout USING btree (payout_id) WHERE (state <> ALL (ARRAY['failed'::text, 'cancelled'::text, 'returned'::text]))
+reversal: CREATE INDEX reversal_by_journal ON public.reversal USING btree (reversed_by)
+usage_record: CREATE INDEX usage_not_invoiced ON public.usage_record USING btree (program_id, customer_id, payee_id, asset) WHERE (invoice_id IS NULL)
+usage_record: CREATE INDEX usage_of_invoice ON public.usage_record USING btree (invoice_id, line) WHERE (invoice_id IS NOT NULL)
+webhook_in: CREATE INDEX webhook_in_due ON public.webhook_in USING btree (due_at, id) WHERE (due_at IS NOT NULL)
+
+-- triggers
+account: CREATE TRIGGER account_moves_by_triggers BEFORE UPDATE ON public.account FOR EACH STATEMENT WHEN ((pg_trigger_depth() = 0)) EXECUTE FUNCTION refuse_direct_update() -- always
+account: CREATE TRIGGER accounts_were_opened AFTER INSERT ON public.account REFERENCING NEW TABLE AS new_account FOR EACH STATEMENT EXECUTE FUNCTION accounts_were_opened() -- always
+account: CREATE TRIGGER is_append_only BEFORE DELETE ON public.account FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+account: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.account FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+account_flag: CREATE TRIGGER account_flag_was_set AFTER INSERT ON public.account_flag FOR EACH ROW EXECUTE FUNCTION account_flag_was_set() -- always
+account_flag: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.account_flag FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+account_flag: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.account_flag FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+action: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.action FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+action: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.action FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+asset: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.asset FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+asset: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.asset FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+book: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.book FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+book: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.book FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+event: CREATE TRIGGER event_follows_table BEFORE UPDATE OF state ON public.event FOR EACH ROW EXECUTE FUNCTION state_follows_table('event')
+fee_rate: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.fee_rate FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+fee_rate: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.fee_rate FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+hold: CREATE TRIGGER holds_were_inserted AFTER INSERT ON public.hold REFERENCING NEW TABLE AS new_hold FOR EACH STATEMENT EXECUTE FUNCTION holds_were_inserted() -- always
+hold: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.hold FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+hold: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.hold FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+hold_resolution: CREATE TRIGGER holds_were_resolved AFTER INSERT ON public.hold_resolution REFERENCING NEW TABLE AS new_resolution FOR EACH STATEMENT EXECUTE FUNCTION holds_were_resolved() -- always
+hold_resolution: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.hold_resolution FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+hold_resolution: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.hold_resolution FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+intent: CREATE TRIGGER intent_follows_table BEFORE UPDATE OF state ON public.intent FOR EACH ROW EXECUTE FUNCTION state_follows_table('intent')
+invoice: CREATE TRIGGER invoice_follows_table BEFORE UPDATE OF state ON public.invoice FOR EACH ROW EXECUTE FUNCTION state_follows_table('invoice')
+journal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.journal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+journal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.journal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+journal: CREATE TRIGGER journals_were_inserted AFTER INSERT ON public.journal REFERENCING NEW TABLE AS new_journal FOR EACH STATEMENT EXECUTE FUNCTION journals_were_inserted() -- always
+open_hold: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.open_hold FOR EACH STATEMENT EXECUTE FUNCTION refuse_direct_update() -- always
+open_hold: CREATE TRIGGER open_hold_moves_by_triggers BEFORE INSERT OR DELETE OR UPDATE ON public.open_hold FOR EACH STATEMENT WHEN ((pg_trigger_depth() = 0)) EXECUTE FUNCTION refuse_direct_update() -- always
+payment: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.payment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+payment: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.payment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+payout: CREATE TRIGGER payout_follows_table BEFORE UPDATE OF state ON public.payout FOR EACH ROW EXECUTE FUNCTION state_follows_table('payout')
+period_close: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.period_close FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+period_close: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.period_close FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+period_close: CREATE TRIGGER period_was_closed BEFORE INSERT ON public.period_close FOR EACH ROW EXECUTE FUNCTION period_was_closed() -- always
+posting: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.posting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+posting: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.posting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+posting: CREATE TRIGGER postings_were_inserted AFTER INSERT ON public.posting REFERENCING NEW TABLE AS new_posting FOR EACH STATEMENT EXECUTE FUNCTION postings_were_inserted() -- always
+program: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.program FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+program: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.program FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+provider_conflict: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.provider_conflict FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+provider_conflict: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.provider_conflict FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+provider_payout: CREATE TRIGGER provider_payout_follows_table BEFORE UPDATE OF state ON public.provider_payout FOR EACH ROW EXECUTE FUNCTION state_follows_table('provider_payout')
+reversal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.reversal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+reversal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.reversal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+reversal: CREATE TRIGGER reversal_moves_by_triggers BEFORE INSERT ON public.reversal FOR EACH STATEMENT WHEN ((pg_trigger_depth() = 0)) EXECUTE FUNCTION refuse_direct_update() -- always
+settlement: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.settlement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+settlement: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.settlement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+step: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.step FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+step: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.step FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+webhook_in: CREATE TRIGGER webhook_in_follows_table BEFORE UPDATE OF state ON public.webhook_in FOR EACH ROW EXECUTE FUNCTION state_follows_table('webhook_in')
+
+-- views
+ledger_entries: SELECT program_id, type, amount, to_timestamp(((((seq >> 20))::numeric / 1000.0))::double precision) AS created_at, effective_at, asset, name AS account, balance, kind, key, id AS journal_id, line, seq, movement, actor, narrative, source_type, source_id FROM ((((posting p CROSS JOIN LATERAL ( VALUES ('debit'::text,debit,debit_balance), ('credit'::text,credit,credit_balance)) s(type, account_id, balance)) JOIN account a ON ((id = account_id))) JOIN book b ON ((id = book_id))) JOIN journal j ON ((id = journal_id)));
+
+-- sequences
+account_serial: bigint from 1 to 1099511627775 by 1
+book_id_seq: integer from 1 to 2147483647 by 1
+
+-- functions
+account_flag_was_set(): CREATE OR REPLACE FUNCTION public.account_flag_was_set()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    -- A batch decides by the flags it read under the program's lock: wait for it.
+    perform pg_advisory_xact_lock_shared(program_lock(b.program_id)) from book b where b.id = new.account_id >> 40;
+    if new.step <> 1 + (select count(*) from account_flag where account_id = new.account_id and step < new.step) then
+        raise exception 'flags are set one after another' using errcode = 'CF002';
+    end if;
+    update account a
+    set frozen = case new.flag when 'frozen' then new.value else a.frozen end,
+        closed = case new.flag when 'closed' then new.value else a.closed end,
+        no_overdraft = case new.flag when 'no_overdraft' then new.value else a.no_overdraft end
+    where a.id = new.account_id;
+    return null;
+end $function$
+
+accounts_were_opened(): CREATE OR REPLACE FUNCTION public.accounts_were_opened()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+    if exists (select from new_account
+               where (debits, credits, debits_pending, credits_pending, last_seq, frozen, closed) <> (0, 0, 0, 0, 0, false, false)) then
+        raise exception 'an account is opened empty' using errcode = 'CF111';
+    end if;
+    return null;
+end $function$
+
+books_are_open(text[],timestamp with time zone): CREATE OR REPLACE FUNCTION public.books_are_open(programs text[], effective_from timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+    program text;
+    until   timestamptz;
+begin
+    if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception 'the ledger is written under read committed only' using errcode = 'CF109';
+    end if;
+    foreach program in array programs loop
+        perform pg_advisory_xact_lock_shared(program_lock(program));
+        select closed_until into until from period_close where program_id = program order by step desc limit 1;
+        if effective_from < until then
+            raise exception 'the books of % are closed until %', program, until using errcode = 'CF104';
+        end if;
+    end loop;
+end $function$
+
+holds_were_inserted(): CREATE OR REPLACE FUNCTION public.holds_were_inserted()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    programs text[];
+    moved    record;
+begin
+    select array_agg(distinct b.program_id) into programs from new_hold h join book b on b.id = h.debit >> 40;
+    if programs is null then
+        return null;
+    end if;
+    perform books_are_open(programs, null);
+    with moved as (
+        select account, sum(debited)::bigint as debited, sum(credited)::bigint as credited
+        from (select debit as account, amount as debited, 0::bigint as credited from new_hold
+              union all
+              select credit, 0, amount from new_hold) as sides
+        group by account
+    ), updated as (
+        update account a
+        set debits_pending = a.debits_pending + m.debited, credits_pending = a.credits_pending + m.credited
+        from moved m
+        where a.id = m.account and not a.closed
+          and not (a.frozen and case when a.debit_normal then m.credited else m.debited end > 0)
+        returning a.id
+    )
+    select (select count(*) from moved) as asked, (select count(*) from updated) as done into moved;
+    if moved.asked <> moved.done then
+        perform refuse_accounts(array(select debit from new_hold), array(select credit from new_hold));
+    end if;
+    insert into open_hold (hold_id, debit, credit, amount, expires_at) select id, debit, credit, amount, expires_at from new_hold;
+    return null;
+end $function$
+
+holds_were_resolved(): CREATE OR REPLACE FUNCTION public.holds_were_resolved()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    programs text[];
+    wrong    record;
+begin
+    select array_agg(distinct b.program_id) into programs
+    from new_resolution r join hold h on h.id = r.hold_id join book b on b.id = h.debit >> 40;
+    if programs is null then
+        return null;
+    end if;
+    perform books_are_open(programs, null);
+    select h.id, r.amount > h.amount as too_much into wrong
+    from new_resolution r
+    join hold h on h.id = r.hold_id
+    where r.amount > h.amount
+       or (r.verb = 'post' and h.expires_at <= r.resolved_at)
+       or (r.verb = 'expire' and (h.expires_at is null or h.expires_at > r.resolved_at))
+    limit 1;
+    if found then
+        raise exception 'hold %', wrong.id || case when wrong.too_much then ' is smaller' else ': its time forbids this' end
+            using errcode = 'CF112';
+    end if;
+    with gone as (
+        delete from open_hold o using new_resolution r where o.hold_id = r.hold_id returning o.debit, o.credit, o.amount
+    ), moved as (
+        select account, sum(debited)::bigint as debited, sum(credited)::bigint as credited
+        from (select debit as account, amount as debited, 0::bigint as credited from gone
+              union all
+              select credit, 0, amount from gone) as sides
+        group by account
+    ), updated as (
+        update account a
+        set debits_pending = a.debits_pending - m.debited, credits_pending = a.credits_pending - m.credited
+        from moved m
+        where a.id = m.account
+    )
+    select (select count(*) from gone) as done, (select count(*) from new_resolution) as asked into wrong;
+    if wrong.done <> wrong.asked then
+        raise exception 'a hold is resolved once' using errcode = 'CF113';
+    end if;
+    return null;
+end $function$
+
+journals_were_inserted(): CREATE OR REPLACE FUNCTION public.journals_were_inserted()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    wrong record;
+begin
+    if exists (select from new_journal j where not exists (select from book b where b.id = j.book_id and b.program_id = j.program_id)) then
+        raise exception 'a journal lies in a book of its program' using errcode = 'CF101';
+    end if;
+    if exists (select from new_journal where reverses is not null) then
+        select j.id into wrong
+        from new_journal j
+        where j.reverses is not null
+          and (select count(*) from posting p where p.journal_id = j.reverses and p.line = coalesce(j.reverses_line, p.line)
+                                              and p.debit >> 40 = j.book_id) <> j.lines;
+        if found then
+            raise exception 'journal % does not reverse line by line', wrong.id using errcode = 'CF106';
+        end if;
+        insert into reversal (journal_id, line, reversed_by)
+        select p.journal_id, p.line, j.id
+        from new_journal j
+        join posting p on p.journal_id = j.reverses and p.line = coalesce(j.reverses_line, p.line);
+    end if;
+    return null;
+end $function$
+
+make_append_only(regclass): CREATE OR REPLACE FUNCTION public.make_append_only(target regclass)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+    triggers constant jsonb := '{"is_append_only": "update or delete", "is_not_truncated": "truncate"}';
+    trigger_name text;
+    happening    text;
+begin
+    for trigger_name, happening in select key, value from jsonb_each_text(triggers) loop
+        execute format('create trigger %I before %s on %s for each statement execute function refuse_change()',
+                       trigger_name, happening, target);
+        execute format('alter table %s enable always trigger %I', target, trigger_name);
+    end loop;
+end $function$
+
+period_was_closed(): CREATE OR REPLACE FUNCTION public.period_was_closed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    before record;
+begin
+    perform pg_advisory_xact_lock(program_lock(new.program_id)); -- alone: wait for everybody who writes
+    select step, closed_until into before from period_close where program_id = new.program_id order by step desc limit 1;
+    if new.step <> coalesce(before.step, 0) + 1 then
+        raise exception 'periods are closed one after another' using errcode = 'CF002';
+    elsif (new.verb = 'close') <> (before is null or new.closed_until > before.closed_until) then
+        raise exception 'closing moves the limit on, reopening moves it back' using errcode = 'CF002';
+    end if;
+    return new;
+end $function$
+
+postings_were_inserted(): CREATE OR REPLACE FUNCTION public.postings_were_inserted()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    seen   record;
+    moved  record;
+    now_ms constant bigint := extract(epoch from clock_timestamp()) * 1000;
+begin
+    -- Each journal is there, is whole with this statement and lies in the book of its postings.
+    select sum(w.postings) as postings, min(w.effective_first) as effective_first, bool_and(w.whole) as whole,
+           min(w.clock_first) as clock_first, max(w.clock_last) as clock_last,
+           min(w.seq_first) as seq_first, max(w.seq_last) as seq_last, bool_or(w.reverses) as reverses,
+           array_agg(distinct w.program_id) as programs
+    into seen
+    from (
+        select p.postings, p.effective_first, p.clock_first, p.clock_last, p.seq_first, p.seq_last, j.program_id,
+               j.reverses is not null as reverses,
+               coalesce(p.book_first = p.book_last and p.book_first = j.book_id and p.postings = j.lines
+                        and p.line_first = 1 and p.line_last = j.lines, false) as whole
+        from (
+            select journal_id, count(*) as postings, min(line) as line_first, max(line) as line_last,
+                   min(debit >> 40) as book_first, max(debit >> 40) as book_last, min(seq) as seq_first, max(seq) as seq_last,
+                   min(effective_at) as effective_first,
+                   min(effective_at) filter (where not off_clock) as clock_first,
+                   max(effective_at) filter (where not off_clock) as clock_last
+            from new_posting
+            group by journal_id
+        ) p
+        left join journal j on j.id = p.journal_id
+    ) w;
+    if seen.postings is null then
+        return null;
+    elsif not seen.whole then
+        raise exception 'a posting belongs to a journal, which is written whole in one statement, in one book' using errcode = 'CF102';
+    elsif seen.seq_first >> 20 < now_ms - 300000 or seen.seq_last >> 20 > now_ms + 86400000 then
+        raise exception 'postings are recorded by the clock of the database' using errcode = 'CF103';
+    elsif seen.clock_first < to_timestamp((seen.seq_last >> 20) / 1000.0) - interval '3600 seconds'
+       or seen.clock_last > to_timestamp((seen.seq_first >> 20) / 1000.0) + interval '3600 seconds' then
+        raise exception 'a posting more than an hour off the clock says so' using errcode = 'CF103';
+    end if;
+    perform books_are_open(seen.programs, seen.effective_first);
+
+    -- The totals. An account that is unknown, closed, frozen against what lowers it, or that has postings after these, is not updated.
+    with moved as (
+        select account, sum(debited)::bigint as debited, sum(credited)::bigint as credited,
+               min(seq) as seq_first, max(seq) as seq_last
+        from (select debit as account, amount as debited, 0::bigint as credited, seq from new_posting
+              union all
+              select credit, 0, amount, seq from new_posting) as sides
+        group by account
+    ), updated as (
+        update account a
+        set debits = a.debits + m.debited, credits = a.credits + m.credited, last_seq = m.seq_last
+        from moved m
+        where a.id = m.account and a.last_seq < m.seq_first and not a.closed
+          and not (a.frozen and case when a.debit_normal then m.credited else m.debited end > 0)
+        returning a.id, a.last_seq, case when a.debit_normal then a.debits - a.credits else a.credits - a.debits end as balance
+    )
+    select (select count(*) from moved) as asked, (select count(*) from updated) as done,
+           (select count(*) from updated u join new_posting p on p.seq = u.last_seq
+            where (p.debit = u.id and p.debit_balance = u.balance) or (p.credit = u.id and p.credit_balance = u.balance)) as tied
+    into moved;
+    if moved.asked <> moved.done then
+        perform refuse_accounts(array(select debit from new_posting), array(select credit from new_posting));
+    elsif moved.tied <> moved.done then
+        raise exception 'the balances on the postings do not tie to the totals of their accounts' using errcode = 'CF105';
+    end if;
+
+    if seen.reverses and exists (
+        select from (
+            select journal_id, debit, credit, amount, row_number() over (partition by journal_id order by line) as nth from new_posting
+        ) p
+        join journal j on j.id = p.journal_id and j.reverses is not null
+        left join (
+            select r.reversed_by, o.debit, o.credit, o.amount, row_number() over (partition by r.reversed_by order by o.line) as nth
+            from reversal r
+            join posting o on o.journal_id = r.journal_id and o.line = r.line
+            where r.reversed_by in (select journal_id from new_posting)
+        ) o on o.reversed_by = p.journal_id and o.nth = p.nth
+        where (o.debit, o.credit, o.amount) is distinct from (p.credit, p.debit, p.amount)) then
+        raise exception 'a reversal moves the same amounts back between the same accounts' using errcode = 'CF106';
+    end if;
+    return null;
+end $function$
+
+program_lock(text): CREATE OR REPLACE FUNCTION public.program_lock(program_id text)
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN hashtextextended(program_id, (4271002)::bigint)
+
+refuse_accounts(bigint[],bigint[]): CREATE OR REPLACE FUNCTION public.refuse_accounts(lowered_if_credit_normal bigint[], lowered_if_debit_normal bigint[])
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+    wrong record;
+begin
+    select asked.id, a.name, a.closed, a.frozen, a.id is null as unknown into wrong
+    from (select unnest as id, true as debited from unnest(lowered_if_credit_normal)
+          union all select unnest, false from unnest(lowered_if_debit_normal)) asked
+    left join account a on a.id = asked.id
+    where a.id is null or a.closed or (a.frozen and a.debit_normal <> asked.debited)
+    order by a.id is null desc, a.closed desc, asked.id
+    limit 1;
+    if not found then
+        raise exception 'postings of an account are recorded in their order' using errcode = 'CF103';
+    elsif wrong.unknown then
+        raise exception 'account % does not exist', wrong.id using errcode = 'CF107';
+    elsif wrong.closed then
+        raise exception 'account % is closed', wrong.name using errcode = 'CF108';
+    end if;
+    raise exception 'account % is frozen: nothing may lower it', wrong.name using errcode = 'CF110';
+end $function$
+
+refuse_change(): CREATE OR REPLACE FUNCTION public.refuse_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+    raise exception '% is append-only: % is refused', tg_table_name, lower(tg_op) using errcode = 'CF001';
+end $function$
+
+refuse_direct_update(): CREATE OR REPLACE FUNCTION public.refuse_direct_update()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+    raise exception '% moves by postings, holds and flags alone', tg_table_name using errcode = 'CF111';
+end $function$
+
+state_follows_table(): CREATE OR REPLACE FUNCTION public.state_follows_table()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+    if new.state is distinct from old.state and not exists (
+        select from transition where machine = tg_argv[0] and from_state = old.state and to_state = new.state) then
+        raise exception '%: % to % is not a transition', tg_argv[0], old.state, new.state using errcode = 'CF002';
+    end if;
+    return new;
+end $function$
+
+
+-- rights
+account: counterfoil_app: insert, select
+account: counterfoil_auditor: select
+account: owner: counterfoil_owner
+account_flag: counterfoil_app: insert, select
+account_flag: counterfoil_auditor: select
+account_flag: owner: counterfoil_owner
+account_serial: counterfoil_app: usage
+account_serial: counterfoil_auditor: select
+account_serial: owner: counterfoil_owner
+action: counterfoil_app: insert, select
+action: counterfoil_auditor: select
+action: owner: counterfoil_owner
+api_key: counterfoil_app: delete, insert, select, update
+api_key: counterfoil_auditor: select
+api_key: owner: counterfoil_owner
+asset: counterfoil_app: insert, select
+asset: counterfoil_auditor: select
+asset: owner: counterfoil_owner
+book: counterfoil_app: insert, select
+book: counterfoil_auditor: select
+book: owner: counterfoil_owner
+book_id_seq: counterfoil_app: usage
+book_id_seq: counterfoil_auditor: select
+book_id_seq: owner: counterfoil_owner
+dashboard_session: counterfoil_app: delete, insert, select, update
+dashboard_session: counterfoil_auditor: select
+dashboard_session: owner: counterfoil_owner
+destination: counterfoil_app: delete, insert, select, update
+destination: counterfoil_auditor: select
+destination: owner: counterfoil_owner
+event: counterfoil_app: delete, insert, select, update
+event: counterfoil_auditor: select
+event: owner: counterfoil_owner
+fee_rate: counterfoil_app: insert, select
+fee_rate: counterfoil_auditor: select
+fee_rate: owner: counterfoil_owner
+hold: counterfoil_app: insert, select
+hold: counterfoil_auditor: select
+hold: owner: counterfoil_owner
+hold_resolution: counterfoil_app: insert, select
+hold_resolution: counterfoil_auditor: select
+hold_resolution: owner: counterfoil_owner
+idempotency: counterfoil_app: delete, insert, select, update
+idempotency: counterfoil_auditor: select
+idempotency: owner: counterfoil_owner
+intent: counterfoil_app: delete, insert, select, update
+intent: counterfoil_auditor: select
+intent: owner: counterfoil_owner
+invoice: counterfoil_app: delete, insert, select, update
+invoice: counterfoil_auditor: select
+invoice: owner: counterfoil_owner
+journal: counterfoil_app: insert, select
+journal: counterfoil_auditor: select
+journal: owner: counterfoil_owner
+ledger_entries: counterfoil_app: select
+ledger_entries: counterfoil_auditor: select
+ledger_entries: owner: counterfoil_owner
+migration: counterfoil_app: select
+migration: counterfoil_auditor: select
+migration: owner: counterfoil_owner
+open_hold: counterfoil_app: delete, insert, select, update
+open_hold: counterfoil_auditor: select
+open_hold: owner: counterfoil_owner
+payment: counterfoil_app: insert, select
+payment: counterfoil_auditor: select
+payment: owner: counterfoil_owner
+payout: counterfoil_app: delete, insert, select, update
+payout: counterfoil_auditor: select
+payout: owner: counterfoil_owner
+period_close: counterfoil_app: insert, select
+period_close: counterfoil_auditor: select
+period_close: owner: counterfoil_owner
+posting: counterfoil_app: insert, select
+posting: counterfoil_auditor: select
+posting: owner: counterfoil_owner
+program: counterfoil_app: insert, select
+program: counterfoil_auditor: select
+program: owner: counterfoil_owner
+provider_conflict: counterfoil_app: insert, select
+provider_conflict: counterfoil_auditor: select
+provider_conflict: owner: counterfoil_owner
+provider_payout: counterfoil_app: delete, insert, select, update
+provider_payout: counterfoil_auditor: select
+provider_payout: owner: counterfoil_owner
+reversal: counterfoil_app: insert, select
+reversal: counterfoil_auditor: select
+reversal: owner: counterfoil_owner
+settlement: counterfoil_app: insert, select
+settlement: counterfoil_auditor: select
+settlement: owner: counterfoil_owner
+step: counterfoil_app: insert, select
+step: counterfoil_auditor: select
+step: owner: counterfoil_owner
+transition: counterfoil_app: select
+transition: counterfoil_auditor: select
+transition: owner: counterfoil_owner
+usage_import: counterfoil_app: delete, insert, select, update
+usage_import: counterfoil_auditor: select
+usage_import: owner: counterfoil_owner
+usage_record: counterfoil_app: delete, insert, select, update
+usage_record: counterfoil_auditor: select
+usage_record: owner: counterfoil_owner
+webhook_in: counterfoil_app: delete, insert, select, update
+webhook_in: counterfoil_auditor: select
+webhook_in: owner: counterfoil_owner
+webhook_in_rejection: counterfoil_app: delete, insert, select, update
+webhook_in_rejection: counterfoil_auditor: select
+webhook_in_rejection: owner: counterfoil_owner
+worker: counterfoil_app: delete, insert, select, update
+worker: counterfoil_auditor: select
+worker: owner: counterfoil_owner
+
+-- comments
