@@ -82,6 +82,17 @@ class ReasonRequired(Problem):
     kind: ClassVar[Kind] = "invalid"
 
 
+def all_problems() -> list[type[Problem]]:
+    """Every kind of problem that has been imported, by name."""
+    found: dict[str, type[Problem]] = {}
+    waiting = [Problem]
+    while waiting:
+        for one in waiting.pop().__subclasses__():
+            found[one.__name__] = one
+            waiting.append(one)
+    return [found[name] for name in sorted(found)]
+
+
 class InvariantBroken(AssertionError):
     """Our own code is wrong: stop, roll back, page a person. Never caught below the edge."""
 

@@ -1,0 +1,105 @@
+"""Lists are read in pages, by key: a cursor says after which row the next page begins, so rows that come or go shift nothing."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import zlib
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, ClassVar, Final, Generic, NamedTuple, TypeVar
+
+from counterfoil.base.problems import InvalidInput, Kind, Problem, check
+
+ROWS_MAX: Final = 500
+ROWS_DEFAULT: Final = 50
+CURSOR_MAX: Final = 1_000
+Row = TypeVar("Row")
+Key = str | int | datetime
+
+
+class CursorBroken(Problem):
+    """This cursor is not one that this list gave out; begin again without one."""
+
+    kind: ClassVar[Kind] = "invalid"
+
+
+class Page(NamedTuple, Generic[Row]):
+    """One page. `next_cursor` is None on the last."""
+
+    rows: Sequence[Row]
+    next_cursor: str | None
+
+
+class Keyset(NamedTuple):
+    """By what a list is ordered. A cursor of one list is refused by every other."""
+
+    name: str
+    types: tuple[type[str] | type[int] | type[datetime], ...]
+
+    def cursor(self, *values: Key) -> str:
+        """The cursor after the row with these values."""
+        check(
+            len(values) == len(self.types) and all(map(isinstance, values, self.types)),
+            "a cursor holds one value of each key's type",
+            name=self.name,
+        )
+        told = [value.isoformat() if isinstance(value, datetime) else value for value in values]
+        body = json.dumps([self.name, *told], ensure_ascii=False, separators=(",", ":")).encode()
+        return base64.urlsafe_b64encode(zlib.crc32(body).to_bytes(4, "big") + body).rstrip(b"=").decode()
+
+    def after(self, cursor: str | None) -> tuple[Key, ...] | None:
+        """The values after which the page begins; None for the first page. Raises CursorBroken."""
+        if cursor is None:
+            return None
+        try:
+            told = _unpacked(cursor)
+            values = tuple(_typed(kind, value) for kind, value in zip(self.types, told[1:], strict=True))
+        except (ValueError, TypeError, binascii.Error) as error:
+            raise CursorBroken(field="cursor", list=self.name) from error
+        if told[0] != self.name:
+            raise CursorBroken(field="cursor", list=self.name)
+        return values
+
+    def page(self, rows: Sequence[Row], limit: int, key: Callable[[Row], Sequence[Key]]) -> Page[Row]:
+        """A page of at most `limit` out of `rows`, which were read with `limit + 1`: one too many tells that more follow."""
+        if len(rows) <= limit:
+            return Page(rows, None)
+        return Page(rows[:limit], self.cursor(*key(rows[limit - 1])))
+
+
+def page_limit(given: int | str | None, field: str = "limit") -> int:
+    """How many rows a page has: 50 unless told, 1 to 500. Raises InvalidInput."""
+    if given is None:
+        return ROWS_DEFAULT
+    if isinstance(given, str) and given.isascii() and given.isdecimal() and len(given) <= len(str(ROWS_MAX)):
+        given = int(given)
+    if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= ROWS_MAX:
+        raise InvalidInput(field, f"a whole number from 1 to {ROWS_MAX}", got=str(given)[:40])
+    return given
+
+
+def _unpacked(cursor: str) -> list[Any]:
+    if len(cursor) > CURSOR_MAX or not cursor.isascii():
+        raise ValueError("too long")
+    raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+    body = raw[4:]
+    if zlib.crc32(body).to_bytes(4, "big") != raw[:4]:
+        raise ValueError("cut or changed on its way")
+    told = json.loads(body)
+    if not isinstance(told, list) or not told:
+        raise ValueError("no list")
+    return told
+
+
+def _typed(kind: type[str] | type[int] | type[datetime], value: Any) -> Key:
+    if kind is datetime:
+        at = datetime.fromisoformat(value)
+        if at.tzinfo is None:
+            raise ValueError("no time zone")
+        return at
+    if type(value) is not kind:
+        raise ValueError("another type")
+    assured: Key = value
+    return assured

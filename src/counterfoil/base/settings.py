@@ -1,0 +1,158 @@
+"""Every knob of an installation, once: read from COUNTERFOIL_* and `.env` at start, then frozen and passed down as plain values.
+
+What an operator changes while it runs is a row with history, not a setting.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from counterfoil.base.problems import Kind, Problem
+
+PREFIX: Final = "COUNTERFOIL_"
+
+# Read elsewhere than here, and no typos.
+OTHER_VARIABLES: Final[Mapping[str, str]] = {
+    "COUNTERFOIL_URL": "Where the command line and the client find the server.",
+    "COUNTERFOIL_API_KEY": "With which key the command line and the client ask.",
+    "COUNTERFOIL_NO_NAMESPACE": "Set for root: run the private PostgreSQL as nobody instead of in a user namespace.",
+    "COUNTERFOIL_WATCH_PARENT": "Set: a process watches over the private PostgreSQL even where the kernel could.",
+    "COUNTERFOIL_SIMULATOR_API_KEY": "The key that a simulator started by hand asks for.",
+    "COUNTERFOIL_SIMULATOR_WEBHOOK_SECRET": "With what a simulator started by hand signs its webhooks.",
+    "COUNTERFOIL_SHARED": "Tests: the folder of real data that some of them read.",
+    "COUNTERFOIL_TEST_POSTGRES_BIN": "Tests: the programs of the PostgreSQL that they run on.",
+    "COUNTERFOIL_TEST_MIGRATIONS": "Tests: the numbers of the migrations to apply, all when absent.",
+}
+
+Minutes = Annotated[int, Field(gt=0, le=1_440)]
+Milliseconds = Annotated[int, Field(gt=0, le=60_000)]
+
+
+class UnknownSetting(Problem):
+    """A variable begins with COUNTERFOIL_ and is no setting: most likely a typo, so nothing starts."""
+
+    kind: ClassVar[Kind] = "invalid"
+
+
+class SettingRefused(Problem):
+    """A setting has a value that it cannot have."""
+
+    kind: ClassVar[Kind] = "invalid"
+
+
+class Settings(BaseSettings):
+    """The settings of one installation; see the reference for each one's variable, unit and bounds."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    database_url: SecretStr | None = Field(
+        None, description="PostgreSQL 15 or later, as a URL or conninfo. Absent: a private one in the data folder."
+    )
+    data_folder: Path = Field(
+        Path(".counterfoil"), description="Where the private PostgreSQL, exports and the demo's keys lie."
+    )
+    postgres_bin: Path | None = Field(
+        None, description="Folder of the programs for the private PostgreSQL. Absent: the newest that is found."
+    )
+    connections_max: int = Field(
+        10, ge=2, le=200, description="Connections of one process; PostgreSQL allows 100 to all of them by default."
+    )
+    host: str = Field("127.0.0.1", min_length=1, max_length=255, description="Address to listen on.")
+    port: int = Field(8080, ge=0, le=65_535, description="Port to listen on; 0 takes a free one and prints it.")
+    body_bytes_max: int = Field(
+        1_000_000, ge=10_000, le=100_000_000, description="Largest body of a request that is no file, in bytes."
+    )
+    import_bytes_max: int = Field(
+        100_000_000, ge=10_000, le=2_000_000_000, description="Largest file that may be sent for import, in bytes."
+    )
+    dashboard_refresh_s: int = Field(30, ge=5, le=3_600, description="Seconds between refreshes of a dashboard page.")
+    program: str = Field(
+        "main",
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$",
+        description="The program that money is booked to when it names no invoice of ours.",
+    )
+    provider_url: str | None = Field(
+        None, pattern=r"^https?://", description="Address of the payment provider. Absent: the simulator of the demo."
+    )
+    provider_api_key: SecretStr | None = Field(None, description="With which key the provider is asked.")
+    provider_webhook_secret: SecretStr | None = Field(
+        None, description="With what the provider signs its webhooks (`whsec_…`)."
+    )
+    provider_timeout_ms: Milliseconds = Field(
+        10_000, description="A provider that is silent for so long has an unknown outcome, never a failed one."
+    )
+    provider_silent_minutes: Minutes = Field(
+        10, description="After so long without news of a sent payout, the provider is asked."
+    )
+    intent_timeout_minutes: Minutes = Field(10, description="An intent without progress for so long is shown as stuck.")
+    worker_poll_ms: Milliseconds = Field(
+        1_000, description="Longest rest between two looks for due work; a notification ends it early."
+    )
+    worker_lease_s: int = Field(
+        60, ge=10, le=3_600, description="A worker that does not finish within this loses its work to another."
+    )
+    worker_rows_max: int = Field(500, ge=1, le=10_000, description="Rows that one tick takes on.")
+    metrics_namespace: str = Field(
+        "counterfoil", pattern=r"^[a-z][a-z0-9_]{0,62}$", description="What the names of metrics begin with."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_an_address(cls, given: SecretStr | None) -> SecretStr | None:
+        if given is not None:
+            try:
+                conninfo_to_dict(given.get_secret_value())
+            except psycopg.Error:
+                raise ValueError("a PostgreSQL URL or conninfo, such as postgresql://user@host/database") from None
+        return given
+
+
+def variable_of(field: str) -> str:
+    """The environment variable of a setting."""
+    return PREFIX + field.upper()
+
+
+def unknown_settings(names: Iterable[str]) -> list[str]:
+    """COUNTERFOIL_* names that are no setting, in order."""
+    known = {*map(variable_of, Settings.model_fields), *OTHER_VARIABLES}
+    return sorted(name for name in names if name.startswith(PREFIX) and name not in known)
+
+
+def load_settings(environ: Mapping[str, str], **given: Any) -> Settings:
+    """The settings of this process; `given` (options of the command line) go over the environment.
+
+    Raises UnknownSetting with the closest name, SettingRefused with every field and limit; neither shows a value.
+    """
+    if unknown := unknown_settings(environ):
+        known = [*map(variable_of, Settings.model_fields), *OTHER_VARIABLES]
+        close = difflib.get_close_matches(unknown[0], known, n=1)
+        raise UnknownSetting(variable=unknown[0], did_you_mean=close[0] if close else None, all=unknown)
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise SettingRefused(problems=[_told(one["loc"], one["msg"]) for one in error.errors()]) from None
+
+
+def _told(location: tuple[int | str, ...], message: str) -> str:
+    name = str(location[0]) if location else ""
+    field = name.lower().removeprefix(PREFIX.lower())
+    if field in Settings.model_fields:
+        return f"{variable_of(field)}: {message}"
+    close = difflib.get_close_matches(variable_of(field), map(variable_of, Settings.model_fields), n=1)
+    return f"{variable_of(field)}: no such setting{f', did you mean {close[0]}?' if close else ''}"
