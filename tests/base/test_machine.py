@@ -1,0 +1,118 @@
+"""Every machine of the product: what is not listed is refused, and the database holds the same table."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import product
+
+import psycopg
+import pytest
+
+from counterfoil.base.database import StepRefused, problem_of
+from counterfoil.base.machine import NOWHERE, Machine, Move, StateMoved, record_birth, take_step, take_steps
+from counterfoil.base.problems import ReasonRequired, TransitionRefused
+from counterfoil.wiring import MACHINES
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+DOOR = Machine(
+    "door", "door", ("shut",), {("shut", "open"): "open", ("open", "shut"): "shut", ("open", "burn"): "gone"},
+    reasoned=frozenset({"burn"}),
+)  # fmt: skip
+
+
+@pytest.fixture
+def doors(owner_conn):
+    owner_conn.execute("create table door (id text primary key, state text, state_at timestamptz, steps int default 1)")
+    owner_conn.cursor().executemany("insert into transition values (%s, %s, %s, %s, %s, %s)", DOOR.rows())
+    owner_conn.execute(
+        "create trigger follows before update of state on door for each row execute function state_follows_table('door')"
+    )
+    owner_conn.execute("insert into door values ('a', 'shut', now()), ('b', 'shut', now())")
+    record_birth(owner_conn, DOOR, ["a", "b"], "shut", actor="test", at=NOW)
+    return owner_conn
+
+
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
+def test_every_transition_that_is_not_listed_is_refused(machine):
+    verbs = {verb for _, verb in machine.transitions}
+    for state, verb in sorted(set(product(machine.states(), verbs)) - set(machine.transitions)):
+        with pytest.raises(TransitionRefused):
+            machine.next_state(state, verb, reason="because")
+
+
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
+def test_the_database_allows_exactly_what_the_table_in_the_code_allows(machine, conn):
+    rows = conn.execute(
+        "select machine, from_state, verb, to_state, needs_reason, needs_pair from transition where machine = %s",
+        [machine.name],
+    ).fetchall()
+    assert set(rows) == set(machine.rows())
+
+
+def test_the_database_knows_no_machine_that_the_code_does_not(conn):
+    known = {row[0] for row in conn.execute("select distinct machine from transition").fetchall()}
+    assert known == {machine.name for machine in MACHINES}
+
+
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
+def test_every_state_can_be_reached(machine):
+    reached = set(machine.initial)
+    while more := {end for (start, _), end in machine.transitions.items() if start in reached} - reached:
+        reached |= more
+    assert reached == set(machine.states())
+    assert NOWHERE not in reached
+
+
+def test_a_step_moves_the_row_and_is_remembered(doors):
+    assert take_step(doors, DOOR, "a", "shut", "open", actor="key:ada", at=NOW, cause="bell") == "open"
+    steps = doors.execute(
+        "select step, from_state, verb, to_state, actor, cause from step where subject_id = 'a' order by 1"
+    )
+    assert steps.fetchall() == [(1, "", "create", "shut", "test", None), (2, "shut", "open", "open", "key:ada", "bell")]
+    assert doors.execute("select state, steps from door where id = 'a'").fetchone() == ("open", 2)
+
+
+def test_whoever_comes_second_is_told_that_it_moved(doors):
+    take_step(doors, DOOR, "a", "shut", "open", actor="one", at=NOW)
+    with pytest.raises(StateMoved):
+        take_step(doors, DOOR, "a", "shut", "open", actor="two", at=NOW)
+
+
+def test_a_set_moves_whole_or_not_at_all(doors):
+    take_step(doors, DOOR, "b", "shut", "open", actor="one", at=NOW)
+    with pytest.raises(StateMoved), doors.transaction():
+        take_steps(doors, DOOR, [Move("a", "shut", "open"), Move("b", "shut", "open")], actor="two", at=NOW)
+    assert doors.execute("select state from door where id = 'a'").fetchone() == ("shut",)
+
+
+def test_one_row_named_twice_in_a_set_is_refused(doors):
+    with pytest.raises(StateMoved), doors.transaction():
+        take_steps(doors, DOOR, [Move("a", "shut", "open"), Move("a", "shut", "open")], actor="two", at=NOW)
+
+
+def test_a_verb_that_overrides_the_machine_needs_a_reason(doors):
+    take_step(doors, DOOR, "a", "shut", "open", actor="one", at=NOW)
+    with pytest.raises(ReasonRequired):
+        take_step(doors, DOOR, "a", "open", "burn", actor="one", at=NOW, reason="  ")
+    assert take_step(doors, DOOR, "a", "open", "burn", actor="one", at=NOW, reason="woodworm") == "gone"
+
+
+def test_the_database_refuses_a_state_that_no_transition_leads_to(doors):
+    with pytest.raises(psycopg.errors.RaiseException) as caught, doors.transaction():
+        doors.execute("update door set state = 'gone' where id = 'a'")
+    assert isinstance(problem_of(caught.value), StepRefused)
+
+
+@pytest.mark.parametrize("change", ["update step set actor = 'x'", "delete from step", "truncate step"])
+@pytest.mark.parametrize("role", ["origin", "replica"])
+def test_history_is_never_changed_not_even_by_a_superuser_who_replays(doors, change, role):
+    doors.execute(f"set local session_replication_role = {role}")
+    with pytest.raises(psycopg.Error) as caught, doors.transaction():
+        doors.execute(change)
+    assert caught.value.sqlstate == "CF001"
+
+
+def test_a_diagram_names_every_transition():
+    drawn = DOOR.mermaid()
+    assert "open --> gone: burn !" in drawn
+    assert drawn.count("-->") == 1 + len(DOOR.transitions)

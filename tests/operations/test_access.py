@@ -1,0 +1,92 @@
+"""Keys, roles and sessions: what a key may do, and how it ends."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from counterfoil.base.problems import InvalidInput, NotAllowed
+from counterfoil.operations import access
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+SECRET = access.new_secret(bytes(range(25)), live=False)
+
+
+@pytest.fixture
+def key(conn):
+    return access.create_key(conn, "key_1", SECRET, name="ada", role="operator", by="test", now=NOW)
+
+
+def test_a_key_says_who_calls_and_in_which_role(conn, key):
+    caller = access.authenticate(conn, SECRET, now=NOW)
+    assert (caller.actor, caller.role) == ("key:ada", "operator")
+    assert access.list_keys(conn)[0].last_used_at == NOW
+
+
+def test_only_the_hash_of_a_secret_is_kept(conn, key):
+    assert SECRET not in str(conn.execute("select * from api_key").fetchall())
+
+
+def test_a_typing_error_in_a_key_is_told_apart_from_an_unknown_key(conn, key):
+    with pytest.raises(access.KeyMistyped):
+        access.authenticate(conn, SECRET[:-9] + "0" + SECRET[-8:], now=NOW)
+    with pytest.raises(access.KeyRefused):
+        access.authenticate(conn, access.new_secret(bytes(25), live=False), now=NOW)
+    with pytest.raises(access.KeyMistyped):
+        access.authenticate(conn, SECRET.replace("test", "live"), now=NOW)
+
+
+def test_a_key_that_is_revoked_or_has_expired_opens_nothing(conn, key):
+    access.create_key(
+        conn, "key_2", other := access.new_secret(b"x" * 25, live=True), name="bob", role="viewer", by="test", now=NOW,
+        expires_at=NOW + timedelta(hours=1),
+    )  # fmt: skip
+    assert access.authenticate(conn, other, now=NOW).name == "bob"
+    with pytest.raises(access.KeyRefused):
+        access.authenticate(conn, other, now=NOW + timedelta(hours=1))
+    access.revoke_key(conn, "key_1", now=NOW)
+    with pytest.raises(access.KeyRefused):
+        access.authenticate(conn, SECRET, now=NOW)
+
+
+def test_a_session_ends_with_its_time_its_logout_and_its_key(conn, key):
+    caller = access.authenticate(conn, SECRET, now=NOW)
+    for token in ("one", "two"):
+        access.open_session(conn, caller, token, "csrf", now=NOW)
+    assert access.session_caller(conn, "one", now=NOW) == (caller, "csrf")
+    with pytest.raises(access.KeyRefused):
+        access.session_caller(conn, "one", now=NOW + access.SESSION_LIFE)
+    access.close_session(conn, "one", now=NOW)
+    with pytest.raises(access.KeyRefused):
+        access.session_caller(conn, "one", now=NOW)
+    access.revoke_key(conn, "key_1", now=NOW)
+    with pytest.raises(access.KeyRefused):
+        access.session_caller(conn, "two", now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("role", "permission", "allowed"),
+    [
+        ("viewer", access.READ, True),
+        ("viewer", access.OPERATE, False),
+        ("operator", access.POST_JOURNAL, False),
+        ("controller", access.POST_JOURNAL, True),
+        ("administrator", access.OPERATE, False),
+        ("administrator", access.APPROVE, False),
+        ("auditor", access.AUDIT, True),
+        ("auditor", access.OPERATE, False),
+    ],
+)
+def test_a_role_does_what_is_its_own_and_nothing_else(role, permission, allowed):
+    caller = access.Caller("key_1", "ada", role)
+    if allowed:
+        access.require(caller, permission)
+    else:
+        with pytest.raises(NotAllowed, match="roles"):
+            access.require(caller, permission)
+
+
+def test_a_role_that_does_not_exist_is_refused(conn):
+    with pytest.raises(InvalidInput, match="role"):
+        access.create_key(conn, "key_9", SECRET, name="eve", role="root", by="test", now=NOW)

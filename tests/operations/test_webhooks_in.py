@@ -1,0 +1,146 @@
+"""Webhooks in: believed only with a signature, stored once, applied once, and never silently dropped."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from standardwebhooks.webhooks import Webhook
+
+from counterfoil.base.edge import make_id
+from counterfoil.base.problems import InvalidInput, TooLarge
+from counterfoil.operations import webhooks_in
+from counterfoil.operations.events import list_events
+from counterfoil.operations.work import Runner
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+SECRET = "whsec_" + base64.b64encode(b"a secret of thirty-two bytes ...").decode()
+BODY = json.dumps({"type": "charge.succeeded", "data": {}}).encode()
+
+
+def signed(body: bytes = BODY, *, event_id: str = "evt_1", at: datetime = NOW, secret: str = SECRET) -> dict[str, str]:
+    signature = Webhook(secret).sign(event_id, at, body.decode())  # somebody else's implementation of the standard
+    return {"webhook-id": event_id, "webhook-timestamp": str(int(at.timestamp())), "webhook-signature": signature}
+
+
+def receive(conn, event_id="evt_1", body=BODY):
+    return webhooks_in.receive(
+        conn, make_id("whi"), provider="sim", event_id=event_id, event_type="charge.succeeded", body=body, now=NOW
+    )
+
+
+def test_a_signature_made_by_another_implementation_holds():
+    assert webhooks_in.verify_standard(BODY, signed(), SECRET, now=NOW) == "evt_1"
+
+
+def test_one_of_several_signatures_is_enough_while_a_secret_rotates():
+    headers = signed()
+    headers["webhook-signature"] = "v1,AAAA v1a,BBBB " + headers["webhook-signature"]
+    assert webhooks_in.verify_standard(BODY, headers, SECRET, now=NOW) == "evt_1"
+
+
+@pytest.mark.parametrize("part", ["body", "id", "time", "secret", "missing"])
+def test_anything_changed_makes_the_signature_worthless(part):
+    headers, body = signed(), BODY
+    if part == "body":
+        body = BODY.replace(b"charge", b"Charge")
+    elif part == "id":
+        headers["webhook-id"] = "evt_2"
+    elif part == "time":
+        headers["webhook-timestamp"] = str(int(NOW.timestamp()) + 1)
+    elif part == "secret":
+        headers = signed(secret="whsec_" + base64.b64encode(b"another secret of 32 bytes ......").decode())
+    else:
+        del headers["webhook-signature"]
+    with pytest.raises(webhooks_in.SignatureRefused):
+        webhooks_in.verify_standard(body, headers, SECRET, now=NOW)
+
+
+@pytest.mark.parametrize("skew", [timedelta(seconds=301), timedelta(seconds=-301)])
+def test_a_webhook_from_another_time_is_refused_with_the_limit(skew):
+    with pytest.raises(webhooks_in.TooOld, match="300 seconds"):
+        webhooks_in.verify_standard(BODY, signed(at=NOW + skew), SECRET, now=NOW)
+
+
+def test_a_body_that_is_too_large_or_headers_that_are_none_are_refused_by_name():
+    with pytest.raises(TooLarge, match="262144"):
+        webhooks_in.verify_standard(b"x" * 262_145, signed(), SECRET, now=NOW)
+    with pytest.raises(InvalidInput, match="webhook-id"):
+        webhooks_in.verify_standard(BODY, {}, SECRET, now=NOW)
+    with pytest.raises(InvalidInput, match="webhook-timestamp"):
+        webhooks_in.verify_standard(BODY, {**signed(), "webhook-timestamp": "soon"}, SECRET, now=NOW)
+
+
+def test_a_duplicate_is_counted_and_nothing_else(conn):
+    assert receive(conn) is True
+    assert receive(conn) is False
+    assert conn.execute("select count(*), max(duplicates), max(conflicts) from webhook_in").fetchone() == (1, 1, 0)
+    assert list_events(conn, rows_max=10) == []
+
+
+def test_the_same_id_with_another_body_is_told_as_critical(conn):
+    receive(conn)
+    receive(conn, body=BODY + b" ")
+    assert [(event.name, event.level) for event in list_events(conn, rows_max=10)] == [("webhook_conflict", "critical")]
+
+
+def test_rejections_are_counted_by_day_and_reason(conn):
+    for _ in range(3):
+        webhooks_in.count_rejection(conn, "sim", "SignatureRefused", now=NOW)
+    assert conn.execute("select count from webhook_in_rejection").fetchone() == (3,)
+
+
+@pytest.fixture
+def runner(database):
+    return Runner(database, lambda: NOW, "test")
+
+
+def states(database):
+    with database.transaction() as conn:
+        return dict(conn.execute("select event_id, state from webhook_in").fetchall())
+
+
+def test_effect_and_status_are_one_transaction(database, runner):
+    with database.transaction() as conn:
+        receive(conn)
+    seen = []
+
+    def apply(conn, received, now):
+        seen.extend(one.event_id for one in received)
+        raise RuntimeError("no")
+
+    webhooks_in.apply_received(runner, {("sim", "charge.succeeded"): apply})
+    assert seen == ["evt_1", "evt_1"]  # once in the set, once alone
+    assert states(database) == {"evt_1": "received"}
+
+
+def test_one_bad_webhook_holds_no_other_up_and_is_parked_after_the_fifth_time(database, runner):
+    with database.transaction() as conn:
+        for number in range(4):
+            receive(conn, f"evt_{number}")
+    applied = []
+
+    def apply(conn, received, now):
+        if any(one.event_id == "evt_2" for one in received):
+            raise ValueError("broken body")
+        applied.extend(one.event_id for one in received)
+
+    clock = [NOW]
+    late = Runner(database, lambda: clock[0], "test")
+    for _ in range(6):
+        webhooks_in.apply_received(late, {("sim", "charge.succeeded"): apply})
+        clock[0] += timedelta(hours=2)
+    assert sorted(applied) == ["evt_0", "evt_1", "evt_3"]
+    assert states(database) == {"evt_0": "processed", "evt_1": "processed", "evt_2": "parked", "evt_3": "processed"}
+    with database.transaction() as conn:
+        assert [event.name for event in list_events(conn, rows_max=10)] == ["webhook_parked"]
+        assert "ValueError: broken body" in conn.execute("select last_error from webhook_in where state = 'parked'").fetchone()[0]
+
+
+def test_a_type_that_nobody_applies_is_ignored_and_kept(database, runner):
+    with database.transaction() as conn:
+        receive(conn)
+    webhooks_in.apply_received(runner, {})
+    assert states(database) == {"evt_1": "ignored"}
