@@ -96,15 +96,15 @@ class Settings(BaseSettings):
     provider_timeout_ms: Milliseconds = Field(
         10_000, description="A provider that is silent for so long has an unknown outcome, never a failed one."
     )
-    provider_silent_minutes: Minutes = Field(
-        10, description="After so long without news of a sent payout, the provider is asked."
+    provider_silent_s: int = Field(
+        600, ge=1, le=86_400, description="After so long without news of a sent payout, the provider is asked."
     )
     intent_timeout_minutes: Minutes = Field(10, description="An intent without progress for so long is shown as stuck.")
     worker_poll_ms: Milliseconds = Field(
         1_000, description="Longest rest between two looks for due work; a notification ends it early."
     )
     worker_lease_s: int = Field(
-        60, ge=10, le=3_600, description="A worker that does not finish within this loses its work to another."
+        60, ge=2, le=3_600, description="A worker that does not finish within this loses its work to another."
     )
     worker_rows_max: int = Field(500, ge=1, le=10_000, description="Rows that one tick takes on.")
     metrics_namespace: str = Field(
