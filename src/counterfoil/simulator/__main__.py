@@ -7,7 +7,9 @@ import asyncio
 import gc
 import json
 import os
+import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -48,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--port", type=int, default=0, help="0 takes a free one, which is printed")
     made.add_argument("--seed", type=int, default=1, help="of the faults; a journal that exists keeps its own")
     made.add_argument("--webhook-url", help=f"needs {SECRET_VARIABLE} in the environment")
+    made.add_argument("--until-stdin-ends", action="store_true", help="stop when whoever started it is gone")
     for name, default in Settings()._asdict().items():
         made.add_argument(
             f"--{name.replace('_', '-')}", type=_whole, default=default, help=f"{_HELP[name]} (%(default)s)"
@@ -77,6 +80,8 @@ def main(argv: list[str] | None = None) -> int:
         port=options.port,
         ready=_say,
     )
+    if options.until_stdin_ends:
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
     sys.setswitchinterval(SWITCH_S)
     gc.set_threshold(GC_YOUNG, 50, 100)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -102,6 +107,12 @@ def _loop_factory() -> Any:
 
 def _say(facts: dict[str, Any]) -> None:
     print(json.dumps({"ready": True, "pid": os.getpid(), **facts}), flush=True)  # noqa: T201
+
+
+def _end_with_stdin() -> None:
+    while os.read(0, 1_024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _whole(text: str) -> int:

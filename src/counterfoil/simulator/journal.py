@@ -1,7 +1,7 @@
 """The journal on disk: one checked line per entry, appended by one thread that gathers what waits and syncs it once.
 
-A line is the CRC-32 of its text in hex, a space, the text (JSON), a newline. Only the end of the file can be torn by a kill: that
-line is cut when the simulator starts. A broken line before an intact one is damage, and refuses the start.
+A line is the CRC-32 of its text in hex, a space, the text (JSON), a newline. A kill can only leave a last line
+without its newline: that is cut when the simulator starts. A whole line that fails its check is damage, and refuses the start.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ EXIT_NO_JOURNAL: Final = 74  # sysexits: an input/output error
 
 
 class JournalDamaged(Exception):
-    """A line before the last does not pass its check: this is no torn end, and cutting it would forget money."""
+    """A whole line does not pass its check: this is no torn end, and cutting it would forget money."""
 
 
 class JournalInUse(Exception):
@@ -60,20 +60,20 @@ def read_entries(folder: Path) -> Read:
     """All entries of the journal in `folder`; a torn end is left out. Safe while a simulator writes. Raises JournalDamaged."""
     path = folder / FILE_NAME
     entries: list[Entry] = []
-    intact = position = 0
+    intact = torn = 0
     if not path.exists():
         return Read(entries, 0, 0)
     with path.open("rb") as file:
         for line in file:
-            position += len(line)
+            if not line.endswith(b"\n"):
+                torn = len(line)  # only the last can: what was written before it is whole
+                break
             entry = decode(line)
-            if entry is None:
-                continue
-            if position - len(line) != intact or entry.number != len(entries) + 1:
-                raise JournalDamaged(f"{path}: the bytes from {intact} on are damaged, not torn")
+            if entry is None or entry.number != len(entries) + 1:
+                raise JournalDamaged(f"{path}: the line at byte {intact} is damaged, not torn")
             entries.append(entry)
-            intact = position
-    return Read(entries, intact, position - intact)
+            intact += len(line)
+    return Read(entries, intact, torn)
 
 
 class Journal:

@@ -26,7 +26,7 @@ class SimulatorDidNotStart(Exception):
 
 
 class SimulatorProcess:
-    """A running simulator. It keeps its folder, port and arguments over `kill` and `restart`."""
+    """A running simulator. It keeps its folder, port and arguments over `kill` and `restart`, and ends with whoever started it."""
 
     def __init__(
         self, folder: Path, arguments: list[str], *, port: int, api_key: str, webhook_secret: str | None
@@ -77,7 +77,7 @@ class SimulatorProcess:
         with (self.folder / "simulator.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, *self._arguments],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 env=environment,
@@ -120,8 +120,9 @@ class SimulatorProcess:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
 
     def _await_ready(self) -> dict[str, Any]:
         if self._process is None or self._process.stdout is None:
@@ -151,7 +152,7 @@ def spawn_simulator(
 
     Raises SimulatorDidNotStart. Without `port` a free one is taken, and kept over restarts.
     """
-    arguments = ["--host", host, "--seed", str(seed)]
+    arguments = ["--host", host, "--seed", str(seed), "--until-stdin-ends"]
     if webhook_url is not None:
         arguments += ["--webhook-url", webhook_url]
     for name, value in settings.items():
