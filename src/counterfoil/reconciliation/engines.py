@@ -1,0 +1,158 @@
+"""Where the passes run. One vocabulary of plain SQL in DuckDB's dialect; an engine keeps named tables and answers small questions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import duckdb
+
+from counterfoil.base.problems import InvalidInput
+
+Row = tuple[Any, ...]
+
+MEMORY_LEAST_BYTES: Final = 256 << 20
+PROCESS_BYTES: Final = 200 << 20  # Python, Arrow and DuckDB's own buffers, which DuckDB's limit does not count
+ROWS_IN_MEMORY_MAX: Final = 1_000_000
+_SIZE: Final = re.compile(r"([0-9]{1,9})\s*(MB|MIB|GB|GIB)", re.IGNORECASE)
+_UNIT: Final = {"MB": 1 << 20, "MIB": 1 << 20, "GB": 1 << 30, "GIB": 1 << 30}
+
+
+class Engine(Protocol):
+    """What the passes need of a machine or a cluster. Names are ours; values never stand in the SQL unless they are numbers."""
+
+    name: str
+    all_ones: str  # what `bit_xor` gives for a fingerprint and its complement
+
+    def table(self, name: str, sql: str) -> None:
+        """Compute `sql` now and keep it as `name`; an older table of that name goes."""
+
+    def view(self, name: str, sql: str) -> None:
+        """Give `sql` a name; it is computed wherever it is used."""
+
+    def rows(self, sql: str) -> list[Row]:
+        """The answer of `sql`, for answers that fit in memory."""
+
+    def load(self, name: str, columns: Mapping[str, str], rows: Sequence[Row]) -> None:
+        """Keep `rows` as the table `name`; `columns` maps names to SQL types."""
+
+    def parquet(self, name: str, paths: Sequence[Path]) -> None:
+        """A view over Parquet files, with their columns."""
+
+    def write(self, sql: str, path: Path) -> None:
+        """The answer of `sql` as one Parquet file; the same rows in the same order give the same bytes."""
+
+    def drop(self, *names: str) -> None:
+        """Forget tables that no later step reads."""
+
+    def hash(self, *columns: str) -> str:
+        """A 64-bit fingerprint of columns, as SQL."""
+
+    def wide_sum(self, column: str) -> str:
+        """A sum of bigints that cannot overflow, as SQL."""
+
+    def close(self) -> None:
+        """Let go of memory and files."""
+
+
+def memory_bytes(text: str) -> int:
+    """`512MB` or `4GB` as bytes. Raises InvalidInput."""
+    found = _SIZE.fullmatch(text.strip())
+    if not found:
+        raise InvalidInput("memory", "a size such as 512MB or 4GB", got=text[:40])
+    size = int(found[1]) * _UNIT[found[2].upper()]
+    if size < MEMORY_LEAST_BYTES:
+        raise InvalidInput("memory", "at least 256MB", got=text[:40])
+    return size
+
+
+class DuckEngine:
+    """DuckDB in this process. `memory` bounds the whole process; what does not fit is spilled to `folder`."""
+
+    name = "duckdb"
+    all_ones = "18446744073709551615"
+
+    def __init__(self, folder: Path, *, memory: int | None = None, threads: int | None = None) -> None:
+        """`folder` holds what is spilled and goes with the run; `memory` in bytes; None leaves both to DuckDB."""
+        self.conn = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"})
+        self.conn.execute("set temp_directory = $folder", {"folder": str(folder / "spill")})
+        self.conn.execute("set preserve_insertion_order = false")
+        self.conn.execute("set enable_progress_bar = false")
+        self.conn.execute("set timezone = 'UTC'")
+        if memory is not None:
+            held = max(memory - PROCESS_BYTES, MEMORY_LEAST_BYTES // 3)
+            self.conn.execute("set memory_limit = $held", {"held": f"{held >> 20}MiB"})
+        if threads is not None:
+            self.conn.execute(f"set threads = {int(threads)}")
+
+    def table(self, name: str, sql: str) -> None:
+        """A temporary table."""
+        self.conn.execute(f"create or replace temp table {name} as {sql}")
+
+    def view(self, name: str, sql: str) -> None:
+        """A temporary view."""
+        self.conn.execute(f"create or replace temp view {name} as {sql}")
+
+    def rows(self, sql: str) -> list[Row]:
+        """Fetched whole: a result is finished before the next statement begins."""
+        return self.conn.execute(sql).fetchall()
+
+    def load(self, name: str, columns: Mapping[str, str], rows: Sequence[Row]) -> None:
+        """Through Arrow, by column."""
+        import pyarrow as pa  # type: ignore[import-untyped]  # an Arrow import costs 0.2 s, and most runs load nothing
+
+        shape = pa.schema([(column, _ARROW[kind](pa)) for column, kind in columns.items()])
+        arrays = [[row[at] for row in rows] for at in range(len(columns))]
+        table = pa.Table.from_arrays([pa.array(a, shape.field(n).type) for n, a in enumerate(arrays)], schema=shape)
+        self.conn.register("loaded", table)
+        self.conn.execute(f"create or replace temp table {name} as select * from loaded")
+        self.conn.unregister("loaded")
+
+    def parquet(self, name: str, paths: Sequence[Path]) -> None:
+        """Only the columns that a step names are read."""
+        files = ", ".join(literal(str(path)) for path in paths)
+        self.view(name, f"select * from read_parquet([{files}], file_row_number = true, filename = true)")
+
+    def write(self, sql: str, path: Path) -> None:
+        """Ordered rows stay ordered while this statement runs."""
+        self.conn.execute("set preserve_insertion_order = true")
+        try:
+            self.conn.execute(f"copy ({sql}) to {literal(str(path))} (format parquet, compression zstd)")
+        finally:
+            self.conn.execute("set preserve_insertion_order = false")
+
+    def drop(self, *names: str) -> None:
+        """Tables only; views cost nothing."""
+        for name in names:
+            self.conn.execute(f"drop table if exists {name}")
+
+    def hash(self, *columns: str) -> str:
+        """DuckDB's own, unsigned."""
+        return f"hash({', '.join(columns)})"
+
+    def wide_sum(self, column: str) -> str:
+        """DuckDB sums bigints in 128 bits."""
+        return f"sum({column})"
+
+    def close(self) -> None:
+        """Closes the connection; spilled files go with it."""
+        self.conn.close()
+
+
+_ARROW: Final[Mapping[str, Any]] = {
+    "varchar": lambda pa: pa.string(),
+    "bigint": lambda pa: pa.int64(),
+    "integer": lambda pa: pa.int32(),
+}
+
+
+def literal(text: str) -> str:
+    """A string as an SQL literal; for words of a rule set and paths, where a dialect takes no parameters."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """A column's name, quoted."""
+    return '"' + name.replace('"', '""') + '"'

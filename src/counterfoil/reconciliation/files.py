@@ -1,0 +1,85 @@
+"""Two files in, one verdict out: no server, no database. What `counterfoil reconcile files` does."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from counterfoil.base.problems import InvalidInput
+from counterfoil.reconciliation.breaks import read_breaks
+from counterfoil.reconciliation.engines import DuckEngine, memory_bytes
+from counterfoil.reconciliation.matching import Progress
+from counterfoil.reconciliation.outcome import Outcome, matches_sql, reconcile
+from counterfoil.reconciliation.outputs import canonical, write_breaks, write_rejected, write_report
+from counterfoil.reconciliation.reading import file_digest, read_side
+from counterfoil.reconciliation.rules import RuleSet
+
+ENGINES: Final = ("duckdb", "spark")
+
+
+def reconcile_files(
+    left: Path | Sequence[Path],
+    right: Path | Sequence[Path],
+    rules: RuleSet,
+    *,
+    out: Path,
+    engine: str = "duckdb",
+    memory: str | None = None,
+    threads: int | None = None,
+    progress: Progress = lambda _: None,
+) -> Outcome:
+    """Reconcile files and write the outputs into `out`.
+
+    Raises InvalidInput (rules that do not fit), SourceUnreadable (a broken file), DoesNotFoot. What was half written is not left behind.
+    """
+    if engine not in ENGINES:
+        raise InvalidInput("engine", f"one of {', '.join(ENGINES)}", got=engine[:40])
+    out.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".work-", dir=out))
+    machine = DuckEngine(folder, memory=memory_bytes(memory) if memory else None, threads=threads)
+    try:
+        progress("Reading the left side")
+        here = read_side(machine, _paths(left), rules.left, "left", folder)
+        progress("Reading the right side")
+        there = read_side(machine, _paths(right), rules.right, "right", folder)
+        matched, outcome = reconcile(machine, here, there, rules, progress=progress)
+        progress("Writing the matches")
+        machine.write(matches_sql(machine, matched, here.lines, there.lines), folder / "matches.parquet")
+        progress("Writing the report")
+        write_breaks(read_breaks(machine, matched, outcome.context), folder / "breaks.csv")
+        write_report(outcome, folder / "report.json")
+        write_rejected(outcome.rejected, folder / "rejected.csv")
+        circumstances = {
+            "engine": engine,
+            "memory": memory,
+            "rules_sha256": outcome.rules_sha256,
+            "files": [
+                {"side": s.key, "file": p.name, "format": s.format, "sha256": file_digest(p)}
+                for s in (here, there)
+                for p in s.files
+            ],
+        }
+        (folder / "run.json").write_text(canonical(circumstances), "utf-8")
+        paths = {
+            name: out / name for name in ("report.json", "breaks.csv", "matches.parquet", "rejected.csv", "run.json")
+        }
+        for name, path in paths.items():
+            (folder / name).replace(path)
+        return replace(outcome, paths=paths)
+    finally:
+        machine.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _paths(given: Path | Sequence[Path]) -> list[Path]:
+    """A file, several, or a folder's files in the order of their names."""
+    found = [given] if isinstance(given, Path) else list(given)
+    return [
+        inner
+        for path in found
+        for inner in (sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path])
+    ]

@@ -1,0 +1,263 @@
+"""What a rule set says: two sources, how their columns are read, and the passes that bring their records together. Data only."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+PART_LINES_MAX: Final = 8  # a subset sum longer than this is a coincidence more often than a payment
+FIELDS: Final[tuple[str, ...]] = (
+    "id",
+    "reference",
+    "asset",
+    "booked_on",
+    "value_on",
+    "event_at",
+    "status",
+    "counterparty",
+    "memo",
+    "batch",
+)
+KeyField = Literal["id", "reference", "counterparty", "memo", "batch"]
+Compared = Literal["amount", "asset", "status", "date", "counterparty"]
+Normal = Literal["case", "punctuation", "zeros", "digits"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Csv(_Part):
+    """How a delimited file is written. What is left out is detected."""
+
+    delimiter: str | None = Field(default=None, min_length=1, max_length=4, description="Separator of the columns.")
+    quote: str | None = Field(default=None, max_length=1, description="Quote character; empty for none.")
+    encoding: str | None = Field(default=None, description="utf-8, latin-1, utf-16 or another name that Python knows.")
+    skip: int = Field(default=0, ge=0, le=1_000, description="Lines before the header.")
+    header: bool = Field(
+        default=True, description="Whether a line of names comes first; columns are column0, column1 … without it."
+    )
+
+
+class Amount(_Part):
+    """How an amount is written. `unit` is not guessed: 1250 is 12.50 or 1,250.00, and only you know."""
+
+    column: str | None = Field(default=None, description="The column of the signed amount.")
+    debit: str | None = Field(default=None, description="Column of money going out; its figures count as negative.")
+    credit: str | None = Field(default=None, description="Column of money coming in.")
+    unit: Literal["minor", "major"] = Field(description="minor: whole cents; major: 12.50.")
+    decimal: Literal[".", ","] = Field(default=".", description="The decimal mark in major units.")
+    group: Literal["", ",", ".", " ", "'"] = Field(default="", description="The mark between thousands.")
+    sign: Literal[1, -1] = Field(
+        default=1, description="-1 turns every amount around: the other side's debit is our credit."
+    )
+    direction: str | None = Field(default=None, description="A column that says whether the amount goes in or out.")
+    negative: tuple[str, ...] = Field(default=(), description="Words in `direction` that mean out.")
+    fee: str | None = Field(default=None, description="A column of fees (same unit) that is added: amount = net + fee.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Amount:
+        if (self.column is None) == (self.debit is None and self.credit is None):
+            raise ValueError("name either `column`, or `debit` and `credit`")
+        if (self.direction is None) != (not self.negative):
+            raise ValueError("`direction` and `negative` go together")
+        return self
+
+
+class Dates(_Part):
+    """How dates are written, and which of them is compared."""
+
+    formats: tuple[str, ...] = Field(default=(), description="strptime formats, tried in order; ISO 8601 without any.")
+    compare: Literal["booked_on", "value_on", "event_at"] = Field(
+        default="booked_on", description="The date that windows are measured on."
+    )
+
+
+class Where(_Part):
+    """Which rows count: the others are left out before anything is counted, and the report says how many."""
+
+    column: str
+    values: tuple[str, ...] = Field(min_length=1, description="The row stays when the column holds one of these.")
+
+
+class Source(_Part):
+    """One side: where its columns are and how they are read."""
+
+    name: str = Field(default="", max_length=80, description="What people call it; on reports.")
+    format: str | None = Field(
+        default=None, description="csv, tsv, ndjson, json, parquet, xlsx, mt940, camt, bai2, ofx …; detected otherwise."
+    )
+    csv: Csv = Csv()
+    columns: dict[str, str] = Field(default_factory=dict, description="Our name → the file's column.")
+    amount: Amount | None = None
+    asset: str | None = Field(
+        default=None, pattern=r"^[A-Z][A-Z0-9]{1,11}$", description="The asset of every row, where no column says."
+    )
+    scale: dict[str, int] = Field(
+        default_factory=dict, description="Decimals of assets that are no ISO currency, such as UVE = 6."
+    )
+    dates: Dates = Dates()
+    status: dict[str, tuple[str, ...]] = Field(default_factory=dict, description="Our word → the file's words.")
+    where: tuple[Where, ...] = ()
+    expected_within_days: int | None = Field(
+        default=None,
+        ge=0,
+        le=366,
+        description="A record of this side may take this long to show on the other; later it is missing.",
+    )
+
+    @model_validator(mode="after")
+    def _known_columns(self) -> Source:
+        unknown = sorted(set(self.columns) - set(FIELDS))
+        if unknown:
+            raise ValueError(f"columns knows {', '.join(FIELDS)}; not {', '.join(unknown)}")
+        return self
+
+
+class Calendar(_Part):
+    """Which days count in a window."""
+
+    business_days: bool = Field(default=False, description="Count Monday to Friday without holidays.")
+    holidays: tuple[date, ...] = Field(default=(), max_length=2_000)
+
+
+class _Window(_Part):
+    """How far right may lie from left, in days: right − left from `-before` to `after`."""
+
+    before_days: int = Field(default=0, ge=0, le=3_660)
+    after_days: int = Field(default=0, ge=0, le=3_660)
+
+
+class KeyPass(_Window):
+    """Equal keys and equal asset; then amount, status and date are compared, and what differs is the break's fields."""
+
+    kind: Literal["key"]
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")
+    left: tuple[KeyField, ...] = Field(default=("reference",), min_length=1)
+    right: tuple[KeyField, ...] = Field(default=("reference",), min_length=1)
+    normalise: tuple[Normal, ...] = ()
+    extract: str | None = Field(
+        default=None, max_length=200, description="A regular expression: what it finds in the key is the key."
+    )
+    amount_tolerance: int = Field(
+        default=0, ge=0, description="Minor units by which amounts may differ; each use is recorded."
+    )
+    splits: bool = Field(
+        default=True, description="Several records of one key whose sum equals one record of the other side match."
+    )
+
+    @model_validator(mode="after")
+    def _same_width(self) -> KeyPass:
+        if len(self.left) != len(self.right):
+            raise ValueError("left and right name as many columns")
+        return self
+
+
+class EmbeddedPass(_Window):
+    """The reference of one side stands as a word within the text of the other."""
+
+    kind: Literal["embedded"]
+    name: str = Field(default="embedded", pattern=r"^[a-z][a-z0-9-]{0,39}$")
+    min_length: int = Field(default=6, ge=4, le=40, description="Shorter references are found by chance.")
+    amount_tolerance: int = Field(default=0, ge=0)
+
+
+class ReversalPass(_Window):
+    """A record and its opposite on the same side, with the same reference: together they are nothing."""
+
+    kind: Literal["reversal"]
+    name: str = Field(default="reversal", pattern=r"^[a-z][a-z0-9-]{0,39}$")
+
+
+class GroupPass(_Window):
+    """Many to one and one to many: the sum over a batch equals one record of the other side."""
+
+    kind: Literal["group"]
+    name: str = Field(default="group", pattern=r"^[a-z][a-z0-9-]{0,39}$")
+    left: KeyField = "batch"
+    right: KeyField = "batch"
+    amount_tolerance: int = Field(default=0, ge=0)
+
+
+class SubsetPass(_Window):
+    """No batch id: a few records of one counterparty add up to one of the other side, in one way only."""
+
+    kind: Literal["subset"]
+    name: str = Field(default="subset", pattern=r"^[a-z][a-z0-9-]{0,39}$")
+    parts_max: int = Field(default=6, ge=2, le=PART_LINES_MAX)
+    candidates_max: int = Field(
+        default=20, ge=2, le=24, description="A record with more candidates is left open, and the report says so."
+    )
+
+
+class AmountPass(_Window):
+    """No common key: equal amount and asset within the window, one to one. Suggests, unless you say that it confirms."""
+
+    kind: Literal["amount"]
+    name: str = Field(default="amount", pattern=r"^[a-z][a-z0-9-]{0,39}$")
+    same_counterparty: bool = False
+    confirms: bool = Field(
+        default=False, description="Only where amounts are as good as unique: there is no other evidence."
+    )
+
+
+class TextPass(_Window):
+    """What is left, scored on its words, amounts and dates; weights add up to 100."""
+
+    kind: Literal["text"]
+    name: str = Field(default="text", pattern=r"^[a-z][a-z0-9-]{0,39}$")
+    text_weight: int = Field(default=60, ge=0, le=100)
+    amount_weight: int = Field(default=25, ge=0, le=100)
+    date_weight: int = Field(default=15, ge=0, le=100)
+    amount_off_percent: int = Field(default=30, ge=0, le=100, description="Pairs further apart are no candidates.")
+    confirm_from: int = Field(
+        default=75, ge=0, le=100, description="At or above this score, and with the lead, a pair is confirmed."
+    )
+    suggest_from: int = Field(default=55, ge=0, le=100, description="At or above this score a pair is put to a person.")
+    lead: int = Field(default=5, ge=0, le=100, description="How far the second best must lie behind.")
+
+    @model_validator(mode="after")
+    def _weights(self) -> TextPass:
+        if self.text_weight + self.amount_weight + self.date_weight != 100:
+            raise ValueError("text_weight, amount_weight and date_weight add up to 100")
+        if self.suggest_from > self.confirm_from:
+            raise ValueError("suggest_from is at most confirm_from")
+        return self
+
+
+Pass = Annotated[
+    KeyPass | EmbeddedPass | ReversalPass | GroupPass | SubsetPass | AmountPass | TextPass, Field(discriminator="kind")
+]
+
+
+class Severity(_Part):
+    """From which amount, in minor units, a break is high or critical; smaller ones are low under `low_below`."""
+
+    low_below: int = Field(default=100, ge=0)
+    high_from: int = Field(default=100_000, ge=0)
+    critical_from: int = Field(default=1_000_000, ge=0)
+
+
+class RuleSet(_Part):
+    """Everything that decides a reconciliation. The same files and the same rule set give the same bytes."""
+
+    version: Literal[1] = 1
+    name: str = Field(default="reconciliation", max_length=80)
+    as_of: date | None = Field(
+        default=None, description="The watermark: the last day that both sources cover; the latest date seen otherwise."
+    )
+    compare: tuple[Compared, ...] = ("amount", "asset", "status", "date")
+    left: Source = Source(name="left")
+    right: Source = Source(name="right")
+    calendar: Calendar = Calendar()
+    passes: tuple[Pass, ...] = Field(alias="pass", min_length=1, max_length=40)
+    severity: Severity = Severity()
+
+    @model_validator(mode="after")
+    def _pass_names_differ(self) -> RuleSet:
+        names = [step.name for step in self.passes]
+        if len(set(names)) != len(names):
+            raise ValueError("every pass has a name of its own")
+        return self
