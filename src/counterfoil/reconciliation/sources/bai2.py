@@ -77,10 +77,10 @@ class File:
     records: int = 0
 
 
-def read(path: Path, taken: Fingerprint, *, asset: str | None = None) -> SourceRead:
+def read(path: Path, taken: Fingerprint, *, asset: str | None = None, strict: bool = True) -> SourceRead:
     """All accounts of the file, their control totals checked at all three levels. Raises SourceBroken with line and reason."""
     within(path, TEXT_BYTES_MAX)
-    found = Gathering(path.name)
+    found = Gathering(path.name, strict=strict)
     reader = _Reader(found, asset)
     last = None
     for record in _in_order(found, records_of(found, numbered_lines(path, taken.encoding))):
@@ -186,7 +186,7 @@ class _Reader:
         except Unreadable as fault:
             self.found.broken(record.line, where, str(fault))
         if control != total:
-            self.found.broken(
+            self.found.unbalanced(
                 record.line, where, f"the control total is {control}, the records before it add up to {total}"
             )
         self._count(record, counted)
@@ -194,7 +194,9 @@ class _Reader:
     def _count(self, record: Record, counted: tuple[int, str, str]) -> None:
         number, told, what = counted
         if told and (not re.fullmatch(r"[0-9]{1,18}", told, re.ASCII) or int(told) != number):
-            self.found.broken(record.line, record.code, f"the trailer counts {told[:20]} {what}, there are {number}")
+            self.found.unbalanced(
+                record.line, record.code, f"the trailer counts {told[:20]} {what}, there are {number}"
+            )
 
 
 def _currency(found: Gathering, record: Record, told: str) -> str | None:

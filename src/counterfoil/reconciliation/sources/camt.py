@@ -54,10 +54,10 @@ class Balance:
     line: int
 
 
-def read(path: Path, taken: Fingerprint, *, asset: str | None = None) -> SourceRead:
+def read(path: Path, taken: Fingerprint, *, asset: str | None = None, strict: bool = True) -> SourceRead:
     """All statements of the file; those with balances are shown to carry. Raises SourceBroken with line and reason."""
     within(path, TEXT_BYTES_MAX)
-    found, current, kinds = Gathering(path.name), Open(), []
+    found, current, kinds = Gathering(path.name, strict=strict), Open(), []
 
     def entry_ends(node: Node) -> None:
         try:
@@ -185,7 +185,7 @@ def _same_asset(found: Gathering, booked: list[Entry], asset: str | None) -> Non
 def _check_carries(found: Gathering, opening: Balance, closing: Balance, total: int) -> None:
     if opening.amount + total != closing.amount:
         reason = f"opening {opening.amount} + entries {total} = {opening.amount + total}, but closing is {closing.amount} minor units"
-        found.broken(closing.line, "Bal", f"the balance does not carry: {reason}")
+        found.unbalanced(closing.line, "Bal", f"the balance does not carry: {reason}")
 
 
 def _account(node: Node) -> str | None:

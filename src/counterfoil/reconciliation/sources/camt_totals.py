@@ -22,7 +22,7 @@ def check(found: Gathering, statement: Node, entries: Sequence[Entry]) -> None:
             counted = _of_sign(booked, sign)
             reason = f"the control total is {totals.value('NbOfNtries') or '?'} entries of {totals.value('Sum') or '?'}"
             shown = sum(abs(entry.amount) for entry in counted)
-            found.broken(totals.line, name, f"{reason}, the entries are {len(counted)} of {shown} minor units")
+            found.unbalanced(totals.line, name, f"{reason}, the entries are {len(counted)} of {shown} minor units")
 
 
 def _agrees(found: Gathering, totals: Node, entries: Sequence[Entry], sign: int) -> bool:

@@ -36,10 +36,17 @@ DATE_FORMATS: Final = (
     "%b %d %Y",
     "%y%m%d",
 )
+_ISO: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T\sZ+-]|$)", re.ASCII)
+_DIGITS: Final = {"%Y%m%d": 8, "%y%m%d": 6}
 _TIME: Final = re.compile(r"[T\s]+([0-9]{1,2}:[0-9]{2}.*)$", re.ASCII)
 _OFX: Final = re.compile(
     r"([0-9]{8})([0-9]{6})?(?:\.[0-9]+)?(?:\[([+-]?[0-9]{1,2})(?:\.([0-9]+))?(?::[^\]]*)?\])?", re.ASCII
 )
+
+
+def is_iso(text: str) -> bool:
+    """Does the text begin with a day as ISO 8601 writes it? Such a day needs no format."""
+    return bool(_ISO.match(text.strip()))
 
 
 def parse_date(text: str, date_format: str) -> date:
@@ -47,11 +54,14 @@ def parse_date(text: str, date_format: str) -> date:
     body = text.strip()
     if date_format == ISO:
         try:
-            return date.fromisoformat(body[:10])
+            return date.fromisoformat(body[:10] if _ISO.match(body) else "")
         except ValueError:
             raise Unreadable(f"{body[:30]!r} is no date") from None
+    day = _TIME.sub("", body)
     try:
-        return datetime.strptime(_TIME.sub("", body), date_format).date()  # noqa: DTZ007 - a day has no zone
+        if date_format in _DIGITS and len(day) != _DIGITS[date_format]:
+            raise ValueError
+        return datetime.strptime(day, date_format).date()  # noqa: DTZ007 - a day has no zone
     except ValueError:
         raise Unreadable(f"{body[:30]!r} is no date written as {date_format}") from None
 
@@ -129,23 +139,23 @@ def formats_of(values: Iterable[str]) -> list[str]:
     return fitting
 
 
-def choose_format(values: list[str]) -> tuple[str | None, bool]:
-    """The format of a column of dates, and whether the values prove it.
+def choose_format(values: list[str], *, day_first: bool = False) -> str | None:
+    """The format of a column of dates, where the values prove one.
 
     Where day first and month first both read every value, the order in which the days follow each other decides: the
-    file is sorted under one reading and not under the other. Else nothing is chosen.
+    file is sorted under one reading and not under the other. `day_first` rules out month first. Else nothing is chosen.
     """
-    fitting = formats_of(values)
+    fitting = [each for each in formats_of(values) if not (day_first and each.startswith("%m"))]
     if not fitting:
-        return None, False
+        return None
     first = fitting[0]
     rivals = [each for each in fitting[1:] if any(parse_date(v, each) != parse_date(v, first) for v in values)]
     if not rivals:
-        return first, True
+        return first
     sorted_under = [each for each in (first, *rivals) if _is_sorted([parse_date(v, each) for v in values])]
     if len(sorted_under) == 1 and len(values) > 2:
-        return sorted_under[0], True
-    return None, False
+        return sorted_under[0]
+    return None
 
 
 def _is_sorted(days: list[date]) -> bool:

@@ -88,10 +88,10 @@ class Statement:
     last_line: int = 0
 
 
-def read(path: Path, taken: Fingerprint, *, asset: str | None = None) -> SourceRead:
+def read(path: Path, taken: Fingerprint, *, asset: str | None = None, strict: bool = True) -> SourceRead:
     """All statements of the file, each shown to carry. Raises SourceBroken with the line and the reason."""
     within(path, TEXT_BYTES_MAX)
-    found = Gathering(path.name)
+    found = Gathering(path.name, strict=strict)
     previous: Statement | None = None
     for fields in messages(fields_of(numbered_lines(path, taken.encoding))):
         statement = _statement(found, fields, asset)
@@ -237,7 +237,7 @@ def _check_page(found: Gathering, previous: Statement | None, statement: Stateme
         before, after = previous.closing, statement.opening
         if (before.amount, before.asset) != (after.amount, after.asset):
             reason = f"the page opens with {after.amount} but the page before it ends on {before.amount} minor units"
-            found.broken(after.line, ":60M:", reason)
+            found.unbalanced(after.line, ":60M:", reason)
 
 
 def _record(found: Gathering, statement: Statement) -> None:
@@ -274,7 +274,7 @@ def _check_carries(found: Gathering, statement: Statement, total: int) -> None:
         )
     if opening.amount + total != closing.amount:
         reason = f"opening {opening.amount} + entries {total} = {opening.amount + total}, but closing is {closing.amount} minor units"
-        found.broken(closing.line, ":62F:", f"the balance does not carry: {reason}")
+        found.unbalanced(closing.line, ":62F:", f"the balance does not carry: {reason}")
 
 
 def _check_totals(found: Gathering, statement: Statement) -> None:

@@ -123,8 +123,9 @@ class SourceRead:
 class Gathering:
     """Collects what a reader finds in one file; lines become Arrow batches as they come, so a long file stays small."""
 
-    def __init__(self, file: str) -> None:
-        self.file = file
+    def __init__(self, file: str, *, strict: bool = True) -> None:
+        """With `strict` off, a balance or control total that does not carry becomes a remark: for looking, not for a run."""
+        self.file, self.strict = file, strict
         self.rejected: list[RejectedRow] = []
         self.statements: list[StatementInfo] = []
         self.notes: list[str] = []
@@ -168,6 +169,12 @@ class Gathering:
     def broken(self, line: int | None, column: str | None, reason: str) -> NoReturn:
         """Stop: the file as a whole cannot be trusted. Raises SourceBroken."""
         raise SourceBroken(self.file, line, column, reason)
+
+    def unbalanced(self, line: int | None, column: str | None, reason: str) -> None:
+        """A balance or control total does not carry. Raises SourceBroken, unless the reader only looks."""
+        if self.strict:
+            self.broken(line, column, reason)
+        self.notes.append(f"line {line}: {reason}")
 
     def read(self, format: str, sha256: str) -> SourceRead:  # noqa: A002 - the field's public name
         """All of it, as one table."""
