@@ -85,6 +85,8 @@ def _unpacked(cursor: str) -> list[Any]:
         raise ValueError("too long")
     raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     body = raw[4:]
+    if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != cursor:
+        raise ValueError("spare bits set")
     if zlib.crc32(body).to_bytes(4, "big") != raw[:4]:
         raise ValueError("cut or changed on its way")
     told = json.loads(body)

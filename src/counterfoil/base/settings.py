@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 import psycopg
+from dotenv import dotenv_values
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -18,6 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from counterfoil.base.problems import Kind, Problem
 
 PREFIX: Final = "COUNTERFOIL_"
+ENV_FILE: Final = ".env"
 
 # Read elsewhere than here, and no typos.
 OTHER_VARIABLES: Final[Mapping[str, str]] = {
@@ -53,9 +55,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
-        env_file=".env",
+        env_file=ENV_FILE,
         env_file_encoding="utf-8",
-        extra="forbid",
+        extra="ignore",  # `load_settings` refuses what is unknown, and leaves other programs' lines of `.env` alone
         frozen=True,
         hide_input_in_errors=True,
     )
@@ -128,31 +130,26 @@ def variable_of(field: str) -> str:
     return PREFIX + field.upper()
 
 
-def unknown_settings(names: Iterable[str]) -> list[str]:
-    """COUNTERFOIL_* names that are no setting, in order."""
-    known = {*map(variable_of, Settings.model_fields), *OTHER_VARIABLES}
-    return sorted(name for name in names if name.startswith(PREFIX) and name not in known)
+def unknown_settings(names: Iterable[str], *, also: Iterable[str] = OTHER_VARIABLES) -> list[str]:
+    """COUNTERFOIL_* names that are neither a setting nor one of `also`, in order."""
+    known = {*map(variable_of, Settings.model_fields), *also}
+    return sorted(name for name in names if name.upper().startswith(PREFIX) and name.upper() not in known)
 
 
 def load_settings(environ: Mapping[str, str], **given: Any) -> Settings:
-    """The settings of this process; `given` (options of the command line) go over the environment.
+    """The settings of this process; `given` (options of the command line) go over the environment, that over `.env`.
 
     Raises UnknownSetting with the closest name, SettingRefused with every field and limit; neither shows a value.
     """
-    if unknown := unknown_settings(environ):
-        known = [*map(variable_of, Settings.model_fields), *OTHER_VARIABLES]
-        close = difflib.get_close_matches(unknown[0], known, n=1)
-        raise UnknownSetting(variable=unknown[0], did_you_mean=close[0] if close else None, all=unknown)
+    in_file = dotenv_values(ENV_FILE, interpolate=False)
+    for place, unknown in (("environment", unknown_settings(environ)), (ENV_FILE, unknown_settings(in_file, also=()))):
+        if unknown:
+            close = difflib.get_close_matches(unknown[0].upper(), map(variable_of, Settings.model_fields), n=1)
+            raise UnknownSetting(
+                variable=unknown[0], place=place, did_you_mean=close[0] if close else None, all=unknown
+            )
     try:
         return Settings(**given)
     except ValidationError as error:
-        raise SettingRefused(problems=[_told(one["loc"], one["msg"]) for one in error.errors()]) from None
-
-
-def _told(location: tuple[int | str, ...], message: str) -> str:
-    name = str(location[0]) if location else ""
-    field = name.lower().removeprefix(PREFIX.lower())
-    if field in Settings.model_fields:
-        return f"{variable_of(field)}: {message}"
-    close = difflib.get_close_matches(variable_of(field), map(variable_of, Settings.model_fields), n=1)
-    return f"{variable_of(field)}: no such setting{f', did you mean {close[0]}?' if close else ''}"
+        told = [f"{variable_of(str(one['loc'][0]))}: {one['msg']}" for one in error.errors()]
+        raise SettingRefused(problems=told) from None

@@ -1,0 +1,87 @@
+"""Logs: JSON lines with the request they belong to, and no secrets."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from counterfoil.base.logs import TEXT_MAX, about, start_logging
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    written = io.StringIO()
+    start_logging("info", stream=written)
+    yield written
+    root.handlers[:] = before
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def lines(stream: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_a_line_is_json_and_carries_its_request(stream: io.StringIO) -> None:
+    with about(request_id="req_1"):
+        structlog.get_logger("counterfoil.test").info("paid", payout_id="po_1")
+    structlog.get_logger("counterfoil.test").info("after")
+    first, second = lines(stream)
+    assert {"event": "paid", "payout_id": "po_1", "request_id": "req_1", "level": "info"}.items() <= first.items()
+    assert first["at"].endswith("Z")
+    assert "request_id" not in second
+
+
+def test_libraries_write_the_same_lines(stream: io.StringIO) -> None:
+    with about(request_id="req_1"):
+        logging.getLogger("uvicorn.error").warning("slow %s", "client", extra={"client": "127.0.0.1"})
+    (line,) = lines(stream)
+    assert {
+        "event": "slow client",
+        "logger": "uvicorn.error",
+        "client": "127.0.0.1",
+        "request_id": "req_1",
+    }.items() <= line.items()
+
+
+def test_below_the_level_nothing_is_written(stream: io.StringIO) -> None:
+    structlog.get_logger("counterfoil.test").debug("noise")
+    logging.getLogger("counterfoil.test").debug("noise")
+    assert lines(stream) == []
+
+
+def test_an_error_is_one_line_with_its_traceback(stream: io.StringIO) -> None:
+    try:
+        raise ValueError("no")
+    except ValueError:
+        structlog.get_logger("counterfoil.test").exception("failed")
+    (line,) = lines(stream)
+    assert "ValueError: no" in line["exception"]
+
+
+@pytest.mark.parametrize("name", ["password", "api_key", "Authorization", "webhook_secret", "session_token", "iban"])
+def test_a_value_under_a_secret_name_is_not_shown(stream: io.StringIO, name: str) -> None:
+    structlog.get_logger("counterfoil.test").info(
+        "told", **{name: "hunter2", "inside": {name: "hunter2", "other": ["x"]}}
+    )
+    assert "hunter2" not in stream.getvalue()
+    assert lines(stream)[0]["inside"]["other"] == ["x"]
+
+
+def test_a_password_inside_an_address_is_not_shown(stream: io.StringIO) -> None:
+    logging.getLogger("counterfoil.test").error("cannot reach postgresql://user:hunter2@host/db")
+    assert "hunter2" not in stream.getvalue()
+    assert "user" in stream.getvalue()
+
+
+def test_a_long_text_is_cut(stream: io.StringIO) -> None:
+    structlog.get_logger("counterfoil.test").info("x" * (2 * TEXT_MAX))
+    assert len(lines(stream)[0]["event"]) == TEXT_MAX

@@ -1,0 +1,123 @@
+"""Settings: typed, bounded, frozen; a misspelt one stops the start."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from counterfoil.base.settings import (
+    OTHER_VARIABLES,
+    SettingRefused,
+    Settings,
+    UnknownSetting,
+    load_settings,
+    unknown_settings,
+    variable_of,
+)
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in os.environ:
+        if name.startswith("COUNTERFOIL_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_everything_has_a_default_that_starts() -> None:
+    settings = load_settings({})
+    assert settings.database_url is None
+    assert settings.data_folder == Path(".counterfoil")
+    assert settings.dashboard_refresh_s == 30
+    assert settings.intent_timeout_minutes == 10
+
+
+def test_the_environment_is_read_and_options_go_over_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COUNTERFOIL_PORT", "9000")
+    monkeypatch.setenv("COUNTERFOIL_HOST", "0.0.0.0")
+    settings = load_settings(os.environ, port=9001)
+    assert (settings.host, settings.port) == ("0.0.0.0", 9001)
+
+
+def test_a_file_named_env_is_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("COUNTERFOIL_PORT=9000\nUNRELATED=1\n")
+    assert load_settings({}).port == 9000
+
+
+def test_a_misspelt_variable_stops_the_start_and_the_right_one_is_named() -> None:
+    with pytest.raises(UnknownSetting) as caught:
+        load_settings({"COUNTERFOIL_DATABASE_URI": "postgresql:///x", "PATH": "/bin"})
+    assert caught.value.facts["variable"] == "COUNTERFOIL_DATABASE_URI"
+    assert caught.value.facts["did_you_mean"] == "COUNTERFOIL_DATABASE_URL"
+
+
+def test_a_misspelt_line_of_the_file_stops_the_start_too(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("COUNTERFOIL_PROT=9000\n")
+    with pytest.raises(UnknownSetting, match=r"COUNTERFOIL_PROT, place \.env, did_you_mean COUNTERFOIL_PORT"):
+        load_settings({})
+
+
+def test_a_variable_of_another_program_is_not_read_from_the_file_so_it_is_refused_there(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("COUNTERFOIL_API_KEY=x\n")
+    with pytest.raises(UnknownSetting):
+        load_settings({})
+
+
+def test_variables_that_are_read_elsewhere_are_no_typos() -> None:
+    assert unknown_settings([*OTHER_VARIABLES, *map(variable_of, Settings.model_fields), "HOME"]) == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PORT", "65536"),
+        ("PORT", "-1"),
+        ("PORT", "http"),
+        ("HOST", ""),
+        ("DATABASE_URL", "mysql://root@localhost/x"),
+        ("DATABASE_URL", "postgresql://user@host/db?nonsense=1"),
+        ("BODY_BYTES_MAX", "1e9"),
+        ("DASHBOARD_REFRESH_S", "0"),
+        ("INTENT_TIMEOUT_MINUTES", "0"),
+        ("LOG_LEVEL", "loud"),
+        ("METRICS_NAMESPACE", "a-b"),
+        ("PROVIDER_URL", "ftp://x"),
+        ("PROGRAM", "Main Street"),
+    ],
+)
+def test_a_value_out_of_bounds_is_refused_with_its_variable(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv("COUNTERFOIL_" + variable, value)
+    with pytest.raises(SettingRefused, match="COUNTERFOIL_" + variable):
+        load_settings(os.environ)
+
+
+def test_neither_an_error_nor_a_repr_shows_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", "postgresql://user:hunter2@host/db?nonsense=1")
+    with pytest.raises(SettingRefused) as caught:
+        load_settings(os.environ)
+    assert "hunter2" not in str(caught.value)
+    monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", "postgresql://user:hunter2@host/db")
+    assert "hunter2" not in repr(load_settings(os.environ))
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValidationError):
+        load_settings({}).port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(("name", "field"), Settings.model_fields.items(), ids=list(Settings.model_fields))
+def test_each_setting_says_what_it_is_and_numbers_have_two_bounds(name: str, field: FieldInfo) -> None:
+    assert (field.description or "").endswith(".")
+    if field.annotation is int:
+        bounds: set[str] = {type(one).__name__ for one in field.metadata}
+        assert bounds & {"Ge", "Gt"}, f"{name} has no lower bound"
+        assert bounds & {"Le", "Lt"}, f"{name} has no upper bound"
+        units: Any = ("_ms", "_s", "_minutes", "_max", "port")
+        assert name.endswith(units), f"{name} ends in no unit"
