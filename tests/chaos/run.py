@@ -1,0 +1,251 @@
+"""The crash test: `python -m tests.chaos.run --cycles 200`. Real processes, killed for real at each point of a payment.
+
+Prints the kills by point, then `lost 0, doubled 0, differences 0`; exits 1 when it cannot.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx2
+import psycopg
+
+from counterfoil.base.invariant import run_invariants
+from counterfoil.cli.world import ASSET, PROGRAM, World
+from counterfoil.wiring import INVARIANTS
+from tests.chaos.windows import WINDOWS, Window
+
+INVOICES_PER_CYCLE = 3
+REACH_S = 45
+DRAIN_S = 180
+SETTINGS = {
+    "COUNTERFOIL_WORKER_LEASE_S": "2",
+    "COUNTERFOIL_WORKER_POLL_MS": "200",
+    "COUNTERFOIL_PROVIDER_SILENT_S": "1",
+    "COUNTERFOIL_PROVIDER_TIMEOUT_MS": "1500",
+}
+
+
+class KillMissed(Exception):
+    """A kill did not land in its window: the cycle proves nothing."""
+
+
+class Verdict(NamedTuple):
+    """What is wrong in the end. `lost`, `doubled`: payouts and charges; `differences`: minor units and broken invariants."""
+
+    lost: list[str]
+    doubled: list[str]
+    differences: list[str]
+
+    def clean(self) -> bool:
+        """Is nothing wrong?"""
+        return not (self.lost or self.doubled or self.differences)
+
+    def __str__(self) -> str:
+        return f"lost {len(self.lost)}, doubled {len(self.doubled)}, differences {len(self.differences)}"
+
+
+class Chaos:
+    """A world, traffic, and a hand that kills."""
+
+    def __init__(self, folder: Path) -> None:
+        """Nothing starts before `running`."""
+        self.drill = folder / "drill"
+        self.world = World(
+            folder / "world",
+            settings={**SETTINGS, "COUNTERFOIL_DRILL_FOLDER": str(self.drill)},
+            simulator={"settle_ms": 30, "webhook_backoff_ms": 100, "webhook_backoff_max_ms": 500},
+        )
+        self.kills: Counter[str] = Counter()
+        self.invoices = 0
+
+    @contextmanager
+    def running(self) -> Iterator[Chaos]:
+        """With everything started, and stopped in the end."""
+        self.drill.mkdir(parents=True, exist_ok=True)
+        with self.world:
+            self.simulator = httpx2.Client(
+                base_url=self.world.simulator.url, headers=self.world.simulator.headers, timeout=20
+            )
+            self.api = httpx2.Client(
+                base_url=self.world.url, headers={"Authorization": f"Bearer {self.world.keys['operator']}"}, timeout=20
+            )
+            admin = {"Authorization": f"Bearer {self.world.keys['administrator']}"}
+            self._api("POST", "/api/destinations", "dest-1", headers=admin, json=_destination())
+            yield self
+
+    def cycle(self, window: Window) -> None:
+        """Arm a point, cause traffic, wait until a process stands there, look at the evidence, kill, start again."""
+        (self.drill / "armed").write_text(window.point)
+        if window.point.startswith("pull."):
+            self._ok(self.simulator.post("/v1/faults", json={"fault": "webhook_lost", "on": "payout.*", "count": 1}))
+        self._traffic()
+        pid = self._await_reached(window)
+        with psycopg.connect(self.world.postgres.url, autocommit=True) as conn:
+            if not _within(lambda: window.evidence(conn, self.world.simulator.oracle()), 5):
+                raise KillMissed(f"{window.name}: the process says it is there, but the evidence is not: {window.says}")
+        (self.drill / "armed").unlink()
+        self._kill(window, pid)
+        (self.drill / "reached").unlink()
+        self.kills[window.name] += 1
+
+    def _kill(self, window: Window, pid: int) -> None:
+        if window.victim == "database":
+            postmaster = self.world.postgres.pid
+            if postmaster is None:
+                raise KillMissed(f"{window.name}: no database runs")
+            os.kill(postmaster, signal.SIGKILL)
+            if not _within(lambda: self.world.postgres.pid is None, 20):
+                raise KillMissed(f"{window.name}: the database did not die")
+            self.world.postgres.start()
+            return
+        child = self.world.worker if window.victim == "worker" else self.world.server
+        if child.pid != pid:
+            raise KillMissed(f"{window.name}: process {pid} stands there, not the {window.victim}")
+        if child.kill() != -signal.SIGKILL:
+            raise KillMissed(f"{window.name}: it was dead already")
+        child.start()
+        if window.victim == "server":
+            self.world.await_server()
+
+    def _await_reached(self, window: Window) -> int:
+        reached = self.drill / "reached"
+        if not _within(reached.exists, REACH_S):
+            raise KillMissed(f"{window.name}: nobody came by within {REACH_S} s")
+        told = json.loads(reached.read_text())
+        if told["point"] != window.point:
+            raise KillMissed(f"{window.name}: {told['point']} was reached")
+        return int(told["pid"])
+
+    def _traffic(self) -> None:
+        """Usage, invoices, and customers who pay them."""
+        first = self.invoices
+        self.invoices += INVOICES_PER_CYCLE
+        lines = ["record_id,customer_id,payee_id,asset,quantity,unit_price,occurred_at,description"]
+        lines += [
+            f"u-{number},c-{number},payee-1,EUR,1,{100 + number}.37,2026-01-05T10:00:00Z,crash test"
+            for number in range(first, self.invoices)
+        ]
+        body = "\n".join(lines) + "\n"
+        self._api(
+            "POST", f"/api/usage?programId={PROGRAM}&fileName=u-{first}.csv", f"usage-{first}",
+            content=body.encode(), headers={"Content-Type": "text/csv"},
+        )  # fmt: skip
+        issued = self._api("POST", "/api/invoices/issue", f"issue-{first}", json={"programId": PROGRAM})
+        for invoice_id in issued["invoiceIds"]:
+            total = self._api("GET", f"/api/invoices/{invoice_id}", None)["total"]
+            body_ = {"reference": invoice_id, "amount": total, "asset": ASSET.code, "fee": "30"}
+            self._ok(self.simulator.post("/v1/charges", json=body_, headers={"Idempotency-Key": f"pay-{invoice_id}"}))
+
+    def _api(self, method: str, path: str, key: str | None, **more: Any) -> Any:
+        """Ask until answered: the server or the database may be dead at this moment; the key makes asking again harmless."""
+        headers = {**more.pop("headers", {}), **({"Idempotency-Key": key} if key else {})}
+        end = time.monotonic() + 60
+        while True:
+            try:
+                response = self.api.request(method, path, headers=headers, **more)
+                if response.status_code < 500 and response.status_code != 409:
+                    return self._ok(response)
+            except httpx2.HTTPError as error:
+                if time.monotonic() > end:
+                    raise KillMissed(f"{method} {path}: {error!r}") from error
+            if time.monotonic() > end:
+                raise KillMissed(f"{method} {path}: {response.status_code} {response.text[:500]}")
+            time.sleep(0.05)
+
+    def _ok(self, response: httpx2.Response) -> Any:
+        if response.status_code not in (200, 201, 202):
+            raise KillMissed(f"{response.request.url}: {response.status_code} {response.text[:500]}")
+        return response.json()
+
+    def verdict(self) -> Verdict:
+        """Wait until nothing is under way, then hold the provider's journal against our books."""
+        with psycopg.connect(self.world.postgres.url, autocommit=True) as conn:
+            waiting = """select (select count(*) from invoice where state <> 'paid')
+                + (select count(*) from intent where state <> 'completed')
+                + (select count(*) from payout where state <> 'completed')
+                + (select count(*) from webhook_in where state = 'received') + (select count(*) from event where state = 'due')"""
+            drained = _within(lambda: conn.execute(waiting).fetchone() == (0,), DRAIN_S)
+            oracle = self.world.simulator.oracle()
+            ours = conn.execute(
+                "select idempotency_key, amount, fee from provider_payout where state = 'succeeded'"
+            ).fetchall()
+            paid = dict(conn.execute("select reference, sum(amount) from payment group by 1").fetchall())
+            clearing = conn.execute(
+                "select coalesce(sum(debits - credits), 0) from account where name = 'clearing:simulator'"
+            ).fetchone()
+            findings = run_invariants(conn, INVARIANTS)
+            rows = conn.execute("select id, state, last_error from payout where state <> 'completed'").fetchall()
+        theirs = {key: made for key, made in oracle.by_key().items() if any(one.out for one in made)}
+        charged = {reference: amount for (reference, _), amount in oracle.charged.items()}
+        lost = [f"payout not completed: {row}" for row in rows] + ([] if drained else ["not drained"])
+        lost += [f"the provider paid {key}, our books do not know" for key in theirs.keys() - {row[0] for row in ours}]
+        lost += [f"we say {row[0]} is paid, the provider does not" for row in ours if row[0] not in theirs]
+        lost += [f"charge for {reference} is not booked" for reference in charged.keys() - paid.keys()]
+        doubled = [f"paid twice: {name}" for name in oracle.moved_twice()]
+        differences = [
+            f"{row[0]}: booked {row[1]}" for row in ours if row[0] in theirs and theirs[row[0]][0].moved != row[1]
+        ]
+        differences += [
+            f"{name}: charged {charged[name]}, booked {paid[name]}"
+            for name in charged.keys() & paid.keys()
+            if charged[name] != paid[name]
+        ]
+        if clearing is None or clearing[0] != oracle.balances[ASSET.code]:
+            differences.append(f"clearing {clearing}, the provider holds {oracle.balances[ASSET.code]}")
+        differences += [f"{one.code}: {one.count} {one.shown[:3]}" for one in findings]
+        return Verdict(lost, doubled, differences)
+
+
+def _destination() -> dict[str, str]:
+    return {"programId": PROGRAM, "payeeId": "payee-1", "provider": "simulator", "token": "acct_payee_1"}
+
+
+def _within(holds: Callable[[], bool], seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if holds():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the cycles and print what was found."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.chaos.run", description=__doc__.splitlines()[0] if __doc__ else ""
+    )
+    parser.add_argument("--cycles", type=int, default=len(WINDOWS))
+    parser.add_argument("--folder", type=Path, help="keep everything here; a temporary folder when left out")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="counterfoil-chaos-") as temporary:
+        chaos = Chaos(options.folder or Path(temporary))
+        began = time.monotonic()
+        with chaos.running():
+            for number in range(options.cycles):
+                window = WINDOWS[number % len(WINDOWS)]
+                chaos.cycle(window)
+                print(f"{number + 1:4}  {window.name:32} {window.says}", flush=True)
+            verdict = chaos.verdict()
+        print(f"\n{options.cycles} kills in {time.monotonic() - began:.0f} s, {chaos.invoices} invoices")
+        for name, count in sorted(chaos.kills.items()):
+            print(f"  {count:4}  {name}")
+        for line in (*verdict.lost, *verdict.doubled, *verdict.differences):
+            print(f"  ! {line}")
+        print(verdict)
+    return 0 if verdict.clean() and sum(chaos.kills.values()) == options.cycles else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""Where processes are killed, and how each cycle proves that its kill landed in its window.
+
+A process that reaches an armed point writes down that it is there and waits. Only then the evidence is looked at, in the database
+and in the provider's journal, and only then it is killed: so no cycle can pass because nothing happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from psycopg import Connection
+
+from counterfoil.simulator.oracle import Oracle
+
+Evidence = Callable[[Connection[Any], Oracle], bool]
+
+
+class Window(NamedTuple):
+    """A point to kill at: whose process, and what must be visible from outside while it waits there."""
+
+    victim: str  # worker, server or database
+    point: str
+    evidence: Evidence
+    says: str
+
+    @property
+    def name(self) -> str:
+        """As it is counted."""
+        return self.point if self.victim != "database" else f"database at {self.point}"
+
+
+def _found(conn: Connection[Any], query: str) -> bool:
+    return bool(conn.execute(query).fetchall())  # type: ignore[call-overload]
+
+
+def in_transaction(conn: Connection[Any], _: Oracle) -> bool:
+    """A transaction of the application is open and waits: what it wrote is not committed."""
+    return _found(
+        conn, "select 1 from pg_stat_activity where state = 'idle in transaction' and datname = current_database()"
+    )
+
+
+def claimed(conn: Connection[Any], _: Oracle) -> bool:
+    """A row is leased."""
+    return _found(
+        conn,
+        """select 1 from intent where lease_until is not null union all
+           select 1 from provider_payout where lease_until is not null""",
+    )
+
+
+def claimed_to_send(conn: Connection[Any], _: Oracle) -> bool:
+    """A provider payout is being sent, and its call has not begun."""
+    return _found(conn, "select 1 from provider_payout where state = 'sending' and request_sent_at is null")
+
+
+def announced_not_sent(conn: Connection[Any], oracle: Oracle) -> bool:
+    """A call is announced, and the provider has not heard of it."""
+    keys = _sending_keys(conn)
+    return bool(keys) and any(key not in oracle.by_key() for key in keys)
+
+
+def landed_not_recorded(conn: Connection[Any], oracle: Oracle) -> bool:
+    """The provider has the payout in its journal, and our books do not know what became of it."""
+    return any(key in oracle.by_key() for key in _sending_keys(conn))
+
+
+def recorded(conn: Connection[Any], oracle: Oracle) -> bool:
+    """What the provider has is in our books."""
+    rows = conn.execute("select idempotency_key from provider_payout where state in ('sent', 'succeeded')").fetchall()
+    return any(key in oracle.by_key() for (key,) in rows)
+
+
+def webhook_stored(conn: Connection[Any], _: Oracle) -> bool:
+    """A webhook is stored; its sender has had no answer yet."""
+    return _found(conn, "select 1 from webhook_in where received_at > now() - interval '20 seconds'")
+
+
+def _sending_keys(conn: Connection[Any]) -> list[str]:
+    rows = conn.execute(
+        "select idempotency_key from provider_payout where state = 'sending' and request_sent_at is not null"
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+WINDOWS = (
+    Window("server", "webhook_in.before_commit", in_transaction, "the webhook is verified and not stored"),
+    Window("server", "webhook_in.after_commit", webhook_stored, "the webhook is stored and not acknowledged"),
+    Window("worker", "webhooks.before_commit", in_transaction, "the payment is booked and not committed"),
+    Window("worker", "verify.after_claim", claimed, "the intent is claimed, the charge not looked up"),
+    Window("worker", "verify.after_call", claimed, "the charge is looked up and not recorded"),
+    Window("worker", "settle.before_work", in_transaction, "before the settlement"),
+    Window("worker", "settle.before_commit", in_transaction, "the settlement is written and not committed"),
+    Window("worker", "events.before_commit", in_transaction, "the payout is created and not committed"),
+    Window("worker", "reserve.before_work", in_transaction, "before the reservation"),
+    Window("worker", "reserve.before_commit", in_transaction, "reserved and queued, not committed"),
+    Window("worker", "send.after_claim", claimed_to_send, "claimed, the call not announced"),
+    Window("worker", "send.before_call", announced_not_sent, "the call announced, not made"),
+    Window("worker", "send.after_call", landed_not_recorded, "the provider has it, nothing recorded"),
+    Window("worker", "send.before_commit", landed_not_recorded, "recorded and not committed"),
+    Window("worker", "send.after_commit", recorded, "committed, the tick not ended"),
+    Window("worker", "pull.after_claim", claimed, "the look-up claimed and not made"),
+    Window("worker", "pull.after_call", claimed, "looked up and not recorded"),
+    Window("worker", "pull.before_commit", in_transaction, "the look-up recorded and not committed"),
+    Window("database", "settle.before_commit", in_transaction, "the database dies under a settlement"),
+    Window("database", "send.after_call", landed_not_recorded, "the database dies while the provider has the payout"),
+)
