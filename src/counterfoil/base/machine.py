@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final, LiteralString, NamedTuple
 
 from psycopg import Connection, sql
+from psycopg.rows import class_row
 
 from counterfoil.base.problems import Problem, ReasonRequired, TransitionRefused, check
 
@@ -25,6 +26,19 @@ class Move(NamedTuple):
     subject_id: str
     state: str
     verb: str
+
+
+class Step(NamedTuple):
+    """One step that a thing took, as it was recorded."""
+
+    step: int
+    from_state: str
+    verb: str
+    to_state: str
+    actor: str
+    reason: str | None
+    cause: str | None
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -142,6 +156,16 @@ def take_step(
     """Move one row along and return its new state. Raises TransitionRefused, ReasonRequired, StateMoved."""
     take_steps(conn, machine, [Move(subject_id, state, verb)], actor=actor, at=at, reason=reason, cause=cause)
     return machine.next_state(state, verb, reason=reason)
+
+
+def history_of(conn: Connection[Any], subject_id: str, *, rows_max: int = 200) -> list[Step]:
+    """The steps of a thing, the first one first; of a very long history the beginning."""
+    with conn.cursor(row_factory=class_row(Step)) as cur:
+        return cur.execute(
+            """select step, from_state, verb, to_state, actor, reason, cause, at
+               from step where subject_id = %s order by step limit %s""",
+            [subject_id, rows_max],
+        ).fetchall()
 
 
 def _by_verb(moves: Sequence[Move]) -> Iterator[tuple[str, list[Move]]]:

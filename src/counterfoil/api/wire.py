@@ -1,0 +1,119 @@
+"""Around every request: an id, a log line, limits on the body, and names in the query in either style. Plain ASGI, for speed."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import parse_qsl, urlencode
+
+import structlog
+from pydantic.alias_generators import to_camel
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from counterfoil.api.problems import failure, response_of
+from counterfoil.base.problems import InvalidInput, TooLarge
+
+BODY_BYTES_MAX: Final = 1 << 20
+BODY_BYTES_MAX_OF: Final = {  # by the beginning of the path
+    "/api/usage": 33 << 20,
+    "/api/movements/bulk": 8 << 20,
+    "/api/finance/journal": 8 << 20,
+    "/webhooks/": 262_144,
+}
+QUERY_BYTES_MAX: Final = 4_096
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+_log = structlog.get_logger("counterfoil.http")
+
+
+def body_limit(path: str) -> int:
+    """How many bytes a body to this address may have."""
+    return next((most for start, most in BODY_BYTES_MAX_OF.items() if path.startswith(start)), BODY_BYTES_MAX)
+
+
+class Wire:
+    """The outermost layer."""
+
+    def __init__(self, app: ASGIApp, *, make_request_id: Callable[[], str], log_requests: bool) -> None:
+        """`make_request_id` names requests whose caller did not. `log_requests`: a line for each, also when all is well."""
+        self._app = app
+        self._make_request_id = make_request_id
+        self._log_requests = log_requests
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else self._make_request_id()
+        scope["counterfoil.request_id"] = request_id
+        began, status, begun = time.perf_counter(), 500, False
+
+        async def tell(message: Message) -> None:
+            nonlocal status, begun
+            if message["type"] == "http.response.start":
+                status, begun = message["status"], True
+                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+            await send(message)
+
+        try:
+            await self._limited(scope, headers, receive, tell, request_id)
+        except Exception:
+            # The handler of unexpected errors has logged it and Starlette raises it again, for servers that want to know.
+            if not begun:
+                await failure(request_id)(scope, receive, tell)
+        finally:
+            if self._log_requests or status >= 500:
+                self._say(scope, request_id, status, began)
+
+    async def _limited(self, scope: Scope, headers: Headers, receive: Receive, send: Send, request_id: str) -> None:
+        most = body_limit(scope["path"])
+        length = headers.get("content-length", "0")
+        if length.isdigit() and int(length) > most:
+            problem = TooLarge(field="body", limit=f"{most} bytes", got=int(length))
+            await response_of(problem, request_id)(scope, receive, send)
+            return
+        if len(scope["query_string"]) > QUERY_BYTES_MAX:
+            refusal = InvalidInput("query", f"at most {QUERY_BYTES_MAX} bytes", got=len(scope["query_string"]))
+            await response_of(refusal, request_id)(scope, receive, send)
+            return
+        if b"_" in scope["query_string"]:
+            scope["query_string"] = _camel_query(scope["query_string"])
+        await self._app(scope, _counted(receive, most), send)
+
+    def _say(self, scope: Scope, request_id: str, status: int, began: float) -> None:
+        route = scope.get("route")
+        _log.info(
+            "request",
+            request_id=request_id,
+            method=scope["method"],
+            path=getattr(route, "path", scope["path"]),
+            status=status,
+            ms=round((time.perf_counter() - began) * 1000, 1),
+            caller=scope.get("counterfoil.caller"),
+        )
+
+
+def _counted(receive: Receive, most: int) -> Receive:
+    """`receive`, but it refuses a body that grows beyond `most` bytes, whatever its Content-Length said or did not say."""
+    had = 0
+
+    async def counted() -> Message:
+        nonlocal had
+        message = await receive()
+        had += len(message.get("body", b""))
+        if had > most:
+            raise HTTPException(413, f"{most} bytes")
+        return message
+
+    return counted
+
+
+def _camel_query(query: bytes) -> bytes:
+    pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, encoding="latin-1")
+    return urlencode([(to_camel(name), value) for name, value in pairs], encoding="latin-1").encode("latin-1")
