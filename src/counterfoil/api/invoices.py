@@ -25,7 +25,7 @@ from counterfoil.settlement.invoices import (
     Invoice, cancel_invoice, invoice_lines, issue_invoices, list_invoices, show_invoice,
 )  # fmt: skip
 from counterfoil.settlement.payments import payments_of
-from counterfoil.settlement.queries import settlement_of_invoice
+from counterfoil.settlement.details import settlement_of_invoice
 
 router = routes("Invoices")
 INVOICES = Keyset("invoices", (str,))

@@ -27,7 +27,7 @@ from counterfoil.payouts.machines import PAYOUT
 from counterfoil.payouts.payouts import (
     Payout, ProviderPayout, ask_provider_again, cancel_payout, list_payouts, provider_payouts_of, retry_payout, show_payout,
 )  # fmt: skip
-from counterfoil.payouts.queries import conflicts_of
+from counterfoil.payouts.details import conflicts_of
 from counterfoil.settlement.settlements import show_settlement
 
 router = routes("Payouts")

@@ -12,7 +12,7 @@ from counterfoil.api.calls import Call, may
 from counterfoil.api.routing import routes
 from counterfoil.api.shapes import Minor, Shown, answer, id_in_path
 from counterfoil.operations.access import READ
-from counterfoil.payouts.queries import payout_of_settlement
+from counterfoil.payouts.details import payout_of_settlement
 from counterfoil.settlement.settlements import show_settlement
 
 router = routes("Settlements")

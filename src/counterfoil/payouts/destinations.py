@@ -71,3 +71,17 @@ def active_destinations(conn: Connection[Any], program_id: str, payee_ids: Seque
             [program_id, list(payee_ids)],
         ).fetchall()
     return {row.payee_id: row for row in rows}
+
+
+def list_destinations(
+    conn: Connection[Any], *, rows_max: int, after: str | None = None, program_id: str | None = None
+) -> list[Destination]:
+    """Where payees are paid now, by id, newest first."""
+    with conn.cursor(row_factory=class_row(Destination)) as cur:
+        return cur.execute(
+            """select id, program_id, payee_id, provider, token from destination
+               where ended_at is null and (%(program)s::text is null or program_id = %(program)s)
+                 and (%(after)s::text is null or id < %(after)s)
+               order by id desc limit %(rows_max)s""",
+            {"program": program_id, "after": after, "rows_max": rows_max},
+        ).fetchall()

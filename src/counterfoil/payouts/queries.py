@@ -1,83 +1,119 @@
-"""What is asked of payouts beside their verbs. Select only."""
+"""What a person asks of payouts: where they stand, how old the open ones are, and which need somebody. Select only, bounded."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from datetime import datetime
+from typing import Any, Final, Literal, NamedTuple
 
 from psycopg import Connection
-from psycopg.rows import class_row
 
-from counterfoil.payouts.destinations import Destination
+from counterfoil.base.money import Money
+from counterfoil.payouts.payouts import STATES, TRIES_MAX
 
+OPEN: Final = ("pending", "processing", "reconcile_required", "failed")  # something is still to come
+GROUPS_MAX: Final = 500
 
-class PayoutHealth(NamedTuple):
-    """Figures of the outbox, as the runbook names them; `max_outbox_age` is None when nothing waits there."""
-
-    payout_outbox_pending: int
-    payout_outbox_sending_stuck: int
-    provider_payout_sent_stuck: int
-    provider_payout_unknown: int
-    payouts_failed: int
-    payouts_waiting: int
-    max_outbox_age: timedelta | None
+Need = Literal["conflict", "in_doubt", "failed", "returned", "waiting"]
 
 
-class Conflict(NamedTuple):
-    """A provider that contradicts itself or us."""
+class PayoutsInState(NamedTuple):
+    """Payouts in one state: those created in the span, and of the open states all there are, with the oldest of them."""
 
-    provider_payout_id: str
-    said: str
-    expected: str
-    at: datetime
-
-
-def payout_health(conn: Connection[Any], *, now: datetime, stuck_after: timedelta) -> PayoutHealth:
-    """How the outbox stands: what waits, what hangs in sending or sent for longer than `stuck_after`, what nobody knows."""
-    with conn.cursor(row_factory=class_row(PayoutHealth)) as cur:
-        found = cur.execute(
-            """select count(*) filter (where state = 'queued') as payout_outbox_pending,
-                      count(*) filter (where state = 'sending' and state_at < %(limit)s) as payout_outbox_sending_stuck,
-                      count(*) filter (where state = 'sent' and state_at < %(limit)s) as provider_payout_sent_stuck,
-                      count(*) filter (where state = 'unknown') as provider_payout_unknown,
-                      (select count(*) from payout where state = 'failed') as payouts_failed,
-                      (select count(*) from payout where state = 'pending' and due_at is null) as payouts_waiting,
-                      %(now)s - min(state_at) filter (where state = 'queued') as max_outbox_age
-               from provider_payout where state in ('queued', 'sending', 'sent', 'unknown')""",
-            {"now": now, "limit": now - stuck_after},
-        ).fetchone()
-    assert found is not None
-    return found
+    state: str
+    is_open: bool
+    count: int
+    amount: Money
+    open_count: int
+    open_amount: Money
+    oldest_at: datetime | None
 
 
-def payout_of_settlement(conn: Connection[Any], settlement_id: str) -> str | None:
-    """The id of the payout of a settlement, once there is one."""
-    row = conn.execute(
-        "select id from payout where settlement_id = %s order by id limit 1", [settlement_id]
-    ).fetchone()
-    return str(row[0]) if row else None
+class PayoutInNeed(NamedTuple):
+    """A payout that a person should look at, and why; `total` counts all of its kind. `tries_left`: may it be retried?"""
+
+    id: str
+    payee_id: str
+    amount: Money
+    since: datetime
+    why: str | None
+    tries_left: bool
+    total: int
 
 
-def conflicts_of(conn: Connection[Any], payout_id: str, *, rows_max: int = 100) -> list[Conflict]:
-    """Where the provider contradicted itself or us about a payout, oldest first."""
-    with conn.cursor(row_factory=class_row(Conflict)) as cur:
-        return cur.execute(
-            """select c.provider_payout_id, c.said, c.expected, c.at
-               from provider_conflict c join provider_payout pp on pp.id = c.provider_payout_id
-               where pp.payout_id = %s order by c.at, c.said limit %s""",
-            [payout_id, rows_max],
-        ).fetchall()
+def payouts_by_state(
+    conn: Connection[Any], *, start: datetime, end: datetime, program_id: str | None = None
+) -> list[PayoutsInState]:
+    """Payouts created from `start` until before `end` by the state they are in now, beside all that are open whatever their age."""
+    rows = conn.execute(
+        """with counted as (
+               select state, asset, amount, created_at, created_at >= %(start)s and created_at < %(end)s as in_span,
+                      state = any(%(open)s) as is_open
+               from payout
+               where (state = any(%(open)s) or (created_at >= %(start)s and created_at < %(end)s))
+                 and (%(program)s::text is null or program_id = %(program)s))
+           select state, asset, bool_or(is_open), count(*) filter (where in_span),
+                  coalesce(sum(amount) filter (where in_span), 0)::bigint, count(*) filter (where is_open),
+                  coalesce(sum(amount) filter (where is_open), 0)::bigint, min(created_at) filter (where is_open)
+           from counted group by state, asset
+           order by asset, array_position(%(order)s::text[], state) limit %(rows_max)s""",
+        {
+            "start": start,
+            "end": end,
+            "open": list(OPEN),
+            "program": program_id,
+            "order": list(STATES),
+            "rows_max": GROUPS_MAX,
+        },
+    ).fetchall()
+    return [
+        PayoutsInState(row[0], row[2], row[3], Money(row[4], row[1]), row[5], Money(row[6], row[1]), row[7])
+        for row in rows
+    ]
 
 
-def list_destinations(
-    conn: Connection[Any], *, rows_max: int, after: str | None = None, program_id: str | None = None
-) -> list[Destination]:
-    """Where payees are paid now, by id, newest first."""
-    with conn.cursor(row_factory=class_row(Destination)) as cur:
-        return cur.execute(
-            """select id, program_id, payee_id, provider, token from destination
-               where ended_at is null and (%(program)s::text is null or program_id = %(program)s)
-                 and (%(after)s::text is null or id < %(after)s)
-               order by id desc limit %(rows_max)s""",
-            {"program": program_id, "after": after, "rows_max": rows_max},
-        ).fetchall()
+def payouts_in_need(
+    conn: Connection[Any],
+    need: Need,
+    *,
+    start: datetime,
+    end: datetime,
+    rows_max: int,
+    program_id: str | None = None,
+) -> list[PayoutInNeed]:
+    """Payouts with one kind of need, the oldest first. Open needs count whatever their day, `returned` those of the span.
+
+    `conflict`: the provider contradicted itself or us, in the span or of a payout that is still in doubt.
+    """
+    rows = conn.execute(
+        _NEEDS[need],
+        {"start": start, "end": end, "program": program_id, "rows_max": rows_max, "tries_max": TRIES_MAX},
+    ).fetchall()
+    return [PayoutInNeed(row[0], row[1], Money(row[2], row[3]), *row[4:]) for row in rows]
+
+
+_OF_PROGRAM: Final = "(%(program)s::text is null or p.program_id = %(program)s)"
+_LAST_TRY: Final = """left join lateral (select number, last_error from provider_payout
+                       where payout_id = p.id order by number desc limit 1) pp on true"""
+_NEEDS: Final = {
+    "failed": f"""select p.id, p.payee_id, p.amount, p.asset, p.state_at, coalesce(p.last_error, pp.last_error),
+                         coalesce(pp.number, 0) < %(tries_max)s, count(*) over ()
+                  from payout p {_LAST_TRY} where p.state = 'failed' and {_OF_PROGRAM}
+                  order by p.state_at, p.id limit %(rows_max)s""",
+    "in_doubt": f"""select p.id, p.payee_id, p.amount, p.asset, p.state_at, pp.last_error, false, count(*) over ()
+                    from payout p {_LAST_TRY} where p.state = 'reconcile_required' and {_OF_PROGRAM}
+                    order by p.state_at, p.id limit %(rows_max)s""",
+    "waiting": f"""select p.id, p.payee_id, p.amount, p.asset, p.created_at, p.last_error, false, count(*) over ()
+                   from payout p where p.state = 'pending' and p.due_at is null and {_OF_PROGRAM}
+                   order by p.created_at, p.id limit %(rows_max)s""",
+    "returned": f"""select p.id, p.payee_id, p.amount, p.asset, p.state_at, pp.last_error, false, count(*) over ()
+                    from payout p {_LAST_TRY}
+                    where p.state = 'returned' and p.state_at >= %(start)s and p.state_at < %(end)s and {_OF_PROGRAM}
+                    order by p.state_at, p.id limit %(rows_max)s""",
+    "conflict": f"""select p.id, p.payee_id, p.amount, p.asset, c.at,
+                           'it says ' || c.said || ', we have ' || c.expected, false, count(*) over ()
+                    from provider_conflict c
+                    join provider_payout pp on pp.id = c.provider_payout_id
+                    join payout p on p.id = pp.payout_id
+                    where ((c.at >= %(start)s and c.at < %(end)s) or p.state = 'reconcile_required') and {_OF_PROGRAM}
+                    order by c.at, c.provider_payout_id limit %(rows_max)s""",
+}
