@@ -1,0 +1,88 @@
+# Everything that a developer or a newcomer does. Each target sets up what it needs: Python 3.11 or later and make are enough.
+# Overrides: PYTHON=python3.13, WORKERS=4 (test processes), CYCLES=200 (chaos), QUICK=1 (bench), DEMO_ONCE=1 (demo).
+
+PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(shell command -v $(name) 2>/dev/null)))
+WORKERS ?= auto
+CYCLES ?= 20
+BIN := .venv/bin
+LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
+BENCHMARKS = $(patsubst benchmarks/%.py,%,$(filter-out benchmarks/_%,$(wildcard benchmarks/*.py)))
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help setup demo test check lint format types contracts bench chaos docs reference schema lock clean
+.DELETE_ON_ERROR:
+
+help:  ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "make %-10s %s\n", $$1, $$2}'
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or later is needed: make PYTHON=...'; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' || { echo 'This Python has no ensurepip; on Debian and Ubuntu install python3-venv.'; exit 1; }
+	$(PYTHON) -m venv .venv
+
+# uv installs the locked versions in seconds; where it does not run, pip installs the same.
+# The last line installs counterfoil itself from this folder; it fetches nothing.
+define install
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/uv.txt || true
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/$(1).txt 2>/dev/null \
+	    || $(BIN)/python -m pip install --quiet --require-hashes -r requirements/$(1).txt
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --no-index -e .
+endef
+
+.venv/.run: requirements/run.txt pyproject.toml | $(BIN)/python
+	$(call install,run)
+	@touch $@
+
+.venv/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
+	$(call install,dev)
+	@touch $@ .venv/.run
+
+setup: .venv/.dev  ## Make the environment in .venv
+
+demo: .venv/.run  ## Run a day of payments and leave the dashboard open
+	@$(BIN)/python -m counterfoil demo $(if $(DEMO_ONCE),--once)
+
+test: .venv/.dev  ## Run every test
+	@$(BIN)/pytest -n $(WORKERS)
+
+check: lint types contracts test  ## Lint, format, types, import contracts, house rules, tests
+
+lint: .venv/.dev  ## Check style and formatting
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet . || { echo 'run: make format'; exit 1; }
+
+format: .venv/.dev  ## Format the source
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --quiet --fix .
+
+types: .venv/.dev  ## Check types
+	@$(BIN)/mypy
+
+contracts: .venv/.dev  ## Check that imports run down only
+	@$(BIN)/lint-imports --no-logo
+
+bench: .venv/.dev  ## Run the benchmarks; the last line of each is JSON
+	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name $(if $(QUICK),--quick); done
+
+chaos: .venv/.dev  ## Kill the worker at every point of a payment, CYCLES times
+	@$(BIN)/python -m tests.chaos --cycles $(CYCLES)
+
+reference: .venv/.dev  ## Write docs/reference from the code
+	@$(BIN)/python -m docs.generate
+
+docs: reference  ## Build the documentation into docs/_build/html
+	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -b html docs docs/_build/html
+	@echo 'docs/_build/html/index.html'
+
+schema: .venv/.dev  ## Record the schema that the migrations add up to
+	@$(BIN)/python -m counterfoil.base.migrations record
+
+lock: | $(BIN)/python  ## Lock the newest versions that pyproject.toml allows
+	@$(BIN)/python -m pip install --quiet uv
+	@$(LOCK) pyproject.toml --upgrade --group build --extra embedded --extra dev -o requirements/dev.txt
+	@$(LOCK) pyproject.toml --group build --extra embedded -c requirements/dev.txt -o requirements/run.txt
+	@echo uv | $(LOCK) - -o requirements/uv.txt
+	@! grep -nE '://|index-url|find-links' requirements/*.txt || { echo 'an address slipped into the lock files'; exit 1; }
+
+clean:  ## Remove what was built, but not the data in .counterfoil
+	@rm -rf .venv build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
