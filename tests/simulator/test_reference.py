@@ -16,7 +16,7 @@ SOURCES = "".join(path.read_text() for path in (ROOT / "src/counterfoil/simulato
 
 
 def test_every_fault_is_described_with_its_parameters():
-    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]*) \|", PAGE.split("## Faults")[1].split("## Clock")[0], re.MULTILINE))
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]*)\|", PAGE.split("## Faults")[1].split("## Clock")[0], re.MULTILINE))
     assert {fault: sorted(re.findall(r"`(\w+)`", params)) for fault, params in rows.items()} == {
         fault: sorted(kind.params) for fault, kind in KINDS.items()
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from counterfoil.simulator import facts as f
-from counterfoil.simulator.draft import Draft, fingerprint, touch
+from counterfoil.simulator.draft import Draft, mark_of, touch
 from counterfoil.simulator.faults import KINDS, PPM, Refused, complete_params, pick_lines
 from counterfoil.simulator.state import Charge, Payout, Remembered, Rule, Settings, State
 from counterfoil.simulator.views import Answer, charge_view, error, payout_at_birth, payout_view, rule_view
@@ -58,7 +58,7 @@ def decide_charge(state: State, settings: Settings, ask: ChargeAsk, now_us: int)
     draft, names = Draft(state, now_us), (ask.key, ask.reference)
     if (instead := _answer_fault(draft, "before", "charge.create", names)) is not None:
         return Decision(draft.facts, instead)
-    mark = fingerprint(ask.reference, str(ask.amount), ask.asset, str(ask.fee))
+    mark = mark_of(ask.reference, str(ask.amount), ask.asset, str(ask.fee))
     known = _recall(state, settings, "charge.create", ask.key, mark, now_us)
     charge = state.charges[known.object_id] if known else _accept_charge(draft, settings, ask, mark)
     answer = _made(charge_view(charge), replayed=known is not None)
@@ -80,7 +80,7 @@ def decide_payout(state: State, settings: Settings, ask: PayoutAsk, now_us: int)
     draft, names = Draft(state, now_us), (ask.key, ask.reference)
     if (instead := _answer_fault(draft, "before", "payout.create", names)) is not None:
         return Decision(draft.facts, instead)
-    mark = fingerprint(ask.reference, ask.destination, str(ask.amount), ask.asset)
+    mark = mark_of(ask.reference, ask.destination, str(ask.amount), ask.asset)
     known = _recall(state, settings, "payout.create", ask.key, mark, now_us)
     if known is not None and known.refusal is not None:
         return Decision(draft.facts, _refusal(known.refusal, replayed=True))

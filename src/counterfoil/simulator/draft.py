@@ -12,7 +12,7 @@ from counterfoil.simulator.state import Line, Rule, State
 from counterfoil.simulator.views import iso, line_id
 
 
-def fingerprint(*what: str) -> str:
+def mark_of(*what: str) -> str:
     """The same for the same request; a reused key is told by it."""
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:32]
 

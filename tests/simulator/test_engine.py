@@ -1,0 +1,67 @@
+"""The engine on a disk that is slow, and with a clock that goes backwards."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+
+from counterfoil.simulator import facts as f
+from counterfoil.simulator.decisions import ChargeAsk, decide_charge, decide_read
+from counterfoil.simulator.engine import Engine
+from counterfoil.simulator.journal import Journal
+from counterfoil.simulator.state import Settings
+from counterfoil.simulator.views import Answer
+from tests.simulator.builders import SECRET, START_US, Receiver
+
+ASK = ChargeAsk("c1", "inv_1", 100, "USD", 0)
+
+
+def test_neither_answer_nor_webhook_nor_reading_gives_away_what_is_not_on_disk(tmp_path: Path):
+    receiver, may_sync = Receiver(), threading.Event()
+    may_sync.set()
+
+    async def story() -> None:
+        journal = Journal(tmp_path, sync=lambda _: may_sync.wait(10) and None)
+        journal.start(asyncio.get_running_loop())
+        engine = Engine(journal, Settings(), lambda: START_US)
+        engine.open(instance="cafe", seed=1)
+        engine.record([f.EndpointSet(receiver.url, SECRET)])
+        await journal.durable()
+        engine.start()
+        may_sync.clear()
+        made = asyncio.ensure_future(engine.act(lambda state, how, now_us: decide_charge(state, how, ASK, now_us)))
+        await asyncio.sleep(0)
+        seen = Answer(200, {"charges": len(engine.state.charges)})
+        read = asyncio.ensure_future(engine.act(lambda state, _, at: decide_read(state, "x", ("x",), seen, at)))
+        await asyncio.sleep(0.2)
+        assert (made.done(), read.done(), receiver.got) == (False, False, [])
+        may_sync.set()
+        assert (await made).status == 201
+        assert (await read).body == {"charges": 1}
+        for _ in range(500):
+            if receiver.got:
+                break
+            await asyncio.sleep(0.01)
+        assert receiver.types() == ["charge.succeeded"]
+        await engine.stop()
+        journal.close()
+
+    asyncio.run(story())
+    receiver.close()
+
+
+def test_a_clock_that_goes_backwards_does_not_take_the_journal_along(tmp_path: Path):
+    async def story() -> list[int]:
+        times = [START_US + 5_000, START_US, START_US + 1_000, START_US + 9_000]
+        journal = Journal(tmp_path)
+        journal.start(asyncio.get_running_loop())
+        engine = Engine(journal, Settings(), lambda: times[0])
+        for _ in range(len(times)):
+            engine.record([f.ClockAdvanced(0)])
+            times.append(times.pop(0))
+        await engine.stop()
+        journal.close()
+        return [entry.at_us - START_US for entry in Journal(tmp_path).entries]
+
+    assert asyncio.run(story()) == [5_000, 5_000, 5_000, 9_000]
