@@ -78,7 +78,7 @@ create table journal (
     id            uuid        primary key,         -- version 7: sorts by when it was recorded
     program_id    text        not null,
     book_id       integer     not null,
-    lines         integer     not null constraint journal_has_lines check (lines > 0),
+    lines         integer     not null constraint journal_lines_are_counted check (lines >= 0),
     effective_at  timestamptz not null,            -- when it happened
     recorded_at   timestamptz not null,            -- when it was written, by the database's clock
     kind          text        not null constraint journal_kind_is_short check (length(kind) between 1 and 64),
@@ -118,6 +118,13 @@ create unique index posting_by_credit on posting (credit, seq);
 create unique index posting_movement_is_posted_once on posting (movement) where movement is not null;
 create index posting_off_clock_by_debit on posting (debit, effective_at) where off_clock;
 create index posting_off_clock_by_credit on posting (credit, effective_at) where off_clock;
+
+create table refused_movement (                    -- what a bulk journal refused: the same request gets the same answer
+    journal_id uuid    not null references journal,
+    place      integer not null,                   -- in the request, from 0
+    outcome    text    not null,
+    constraint movement_is_refused_once primary key (journal_id, place)
+);
 
 create table reversal (                            -- each line of a journal is reversed at most once, alone or with the whole
     journal_id  uuid    not null,
@@ -196,6 +203,13 @@ begin
         end if;
     end loop;
 end $$;
+
+-- For a writer that posts a few journals: its accounts, locked in the order of their numbers, so that two writers queue and never
+-- deadlock. The application may not update accounts, so it may not lock them by itself either.
+create function lock_accounts(book integer, names text[]) returns setof account
+    language sql volatile security definer set search_path = public, pg_temp as $$
+    select a.* from account a where a.book_id = book and a.name = any (names) order by a.id for no key update
+$$;
 
 -- Journals: their book is their program's; a reversal marks what it reverses.
 
@@ -294,13 +308,14 @@ begin
         raise exception 'the balances on the postings do not tie to the totals of their accounts' using errcode = 'CF105';
     end if;
 
+    -- A reversal goes from the last line to the first, so that it is possible wherever the journal was.
     if seen.reverses and exists (
         select from (
             select journal_id, debit, credit, amount, row_number() over (partition by journal_id order by line) as nth from new_posting
         ) p
         join journal j on j.id = p.journal_id and j.reverses is not null
         left join (
-            select r.reversed_by, o.debit, o.credit, o.amount, row_number() over (partition by r.reversed_by order by o.line) as nth
+            select r.reversed_by, o.debit, o.credit, o.amount, row_number() over (partition by r.reversed_by order by o.line desc) as nth
             from reversal r
             join posting o on o.journal_id = r.journal_id and o.line = r.line
             where r.reversed_by in (select journal_id from new_posting)
@@ -480,8 +495,8 @@ create trigger period_was_closed before insert on period_close for each row exec
 -- Nothing of this is changed or deleted, by anybody, and all triggers hold in a session that replays as a replica.
 
 select make_append_only(target::regclass)
-from unnest(array['asset', 'program', 'book', 'account_flag', 'period_close', 'journal', 'posting', 'reversal', 'hold',
-                  'hold_resolution']) as target;
+from unnest(array['asset', 'program', 'book', 'account_flag', 'period_close', 'journal', 'posting', 'refused_movement', 'reversal',
+                  'hold', 'hold_resolution']) as target;
 
 do $$
 declare

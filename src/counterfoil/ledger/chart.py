@@ -1,0 +1,64 @@
+"""The chart of accounts: which names there are, on which side they grow, and which must never fall below nothing.
+
+A name is words separated by colons; `*` stands for one word that the caller chooses (a provider, a payee, an agent).
+Source: Money, Chart of accounts.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from counterfoil.base.problems import InvalidInput
+
+NAME_LENGTH_MAX: Final = 200
+DEBIT, CREDIT = "debit", "credit"
+
+
+class Rule(NamedTuple):
+    """One line of the chart."""
+
+    pattern: str
+    normal: str
+    no_overdraft: bool
+    meaning: str
+
+
+CHART: Final = (
+    Rule("cash:bank:client", DEBIT, False, "client money at the bank"),
+    Rule("cash:bank:own", DEBIT, False, "the house's own money at the bank"),
+    Rule("clearing:*", DEBIT, False, "what a provider has taken for us and not yet paid out"),
+    Rule("receivable:payee:*", DEBIT, True, "what a payee owes back"),
+    Rule("escrow:*", CREDIT, True, "what a customer has paid and nobody has earned yet"),
+    Rule("payable:payee:*", CREDIT, True, "what is owed to a payee"),
+    Rule("holdback:payee:*", CREDIT, True, "what is kept back from a payee for a while"),
+    Rule("in_transit:*", CREDIT, True, "what is on its way to payees through a provider"),
+    Rule("payable:validator", CREDIT, True, "what is owed to validators"),
+    Rule("accrued:affiliate:*", CREDIT, True, "commission earned that may still be reversed"),
+    Rule("payable:affiliate:*", CREDIT, True, "commission that is due"),
+    Rule("refund_payable:customer:*", CREDIT, True, "what is owed back to a customer"),
+    Rule("treasury:agent:*", CREDIT, True, "an agent's share of the treasury"),
+    Rule("suspense", CREDIT, False, "receipts that nobody has identified yet"),
+    Rule("fee:platform", CREDIT, False, "what the platform has earned"),
+    Rule("provider_fee", DEBIT, False, "what providers took"),
+    Rule("commission_expense", DEBIT, False, "what commissions cost"),
+    Rule("bad_debt", DEBIT, False, "what was written off"),
+    Rule("dispute_fee", DEBIT, False, "what disputes cost"),
+    Rule("platform:own_funds", CREDIT, False, "what the house has put in"),
+)
+
+
+def rule_for(name: str) -> Rule | None:
+    """The line of the chart that a name falls under, if there is one."""
+    words = name.split(":")
+    for rule in CHART:
+        pattern = rule.pattern.split(":")
+        if len(pattern) == len(words) and all(p in ("*", w) and w for p, w in zip(pattern, words, strict=True)):
+            return rule
+    return None
+
+
+def valid_name(name: str, field: str = "account") -> str:
+    """`name`, if an account may be called so: 1 to 200 printable characters, no space at either end. Raises InvalidInput."""
+    if not 0 < len(name) <= NAME_LENGTH_MAX or not name.isprintable() or name != name.strip():
+        raise InvalidInput(field, f"1 to {NAME_LENGTH_MAX} printable characters without spaces around", got=name[:40])
+    return name

@@ -1,0 +1,132 @@
+"""What a writer stands on: the program's lock, its books, the clock, the limit of closed periods, and the accounts as they are.
+
+Locks are taken in one order: the program, then accounts by number. A batch takes the program alone and needs no locks on rows:
+8,000 row locks cost more than everything else, and two such batches would wait for each other row by row. A single post shares
+the program with other single posts and locks its few accounts, so that two posts on one account decide one after the other and
+cannot both spend the same money.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from psycopg import Connection
+
+from counterfoil.ledger.batch_types import BEGINNING_US, Account, Held, Kind, Movement
+from counterfoil.ledger.problems import UnknownProgram
+
+EFFECTIVE_AHEAD_MAX_US = 366 * 86_400_000_000
+
+
+class Ground(NamedTuple):
+    """What is the case while the program's lock is held."""
+
+    program_id: str
+    clock_ms: int
+    closed_until_us: int
+    books: dict[str, int]  # by asset
+    alone: bool
+
+    def book(self, asset: str) -> int:
+        """The number of the book in an asset. Raises UnknownProgram."""
+        if asset not in self.books:
+            raise UnknownProgram(program=self.program_id, asset=asset)
+        return self.books[asset]
+
+
+def enter(conn: Connection[Any], program_id: str, *, alone: bool) -> Ground:
+    """Take the program's lock until the transaction ends, alone or shared with single posts, then read what it guards.
+
+    The lock has a statement to itself: what is read after it in the same statement would be as old as the wait for it.
+    """
+    lock = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
+    cursor = conn.cursor(binary=True)
+    with conn.pipeline():
+        conn.execute(f"select {lock}(program_lock(%s))", [program_id])
+        cursor.execute(
+            """select (extract(epoch from clock_timestamp()) * 1000)::bigint,
+                      (select (extract(epoch from closed_until) * 1000000)::bigint from period_close
+                       where program_id = %(program)s order by step desc limit 1),
+                      array(select asset from book where program_id = %(program)s order by id),
+                      array(select id from book where program_id = %(program)s order by id)""",
+            {"program": program_id},
+        )
+    clock_ms, closed_until_us, assets, books = cursor.fetchone() or (0, None, [], [])
+    if not books:
+        raise UnknownProgram(program=program_id)
+    closed = BEGINNING_US if closed_until_us is None else closed_until_us
+    return Ground(program_id, clock_ms, closed, dict(zip(assets, books, strict=True)), alone)
+
+
+def accounts_of(conn: Connection[Any], ground: Ground, book: int, names: Iterable[str]) -> dict[str, Account]:
+    """The accounts of these names as they are; locked, unless the program is ours alone. Unknown names are left out."""
+    source = "account where book_id = %s and name = any(%s)" if ground.alone else "lock_accounts(%s, %s)"
+    with conn.cursor(binary=True) as cursor:
+        cursor.execute(
+            f"""select name, id, debits, credits, debits_pending, credits_pending, last_seq,
+                       debit_normal, no_overdraft, frozen, closed
+                from {source}""",
+            [book, list(names)],
+        )
+        return {row[0]: Account(*row[1:]) for row in cursor}
+
+
+def known_of(conn: Connection[Any], book: int, ids: Sequence[bytes]) -> dict[bytes, Movement]:
+    """Which of these ids were posted before, and for what. Not looked up when all of them sort after the newest there is.
+
+    The unique index still refuses what slips in from another program in between.
+    """
+    if not ids:
+        return {}
+    newest = conn.execute(
+        """select coalesce(greatest(
+               (select movement from posting where movement is not null order by movement desc limit 1),
+               (select id from hold order by id desc limit 1)), '00000000-0000-0000-0000-000000000000')"""
+    ).fetchone()
+    if newest is None or min(ids) > newest[0].bytes:
+        return {}
+    asked = {"ids": "{" + ",".join([id_.hex() for id_ in ids]) + "}", "book": book}
+    postings = conn.execute(
+        """select p.movement, d.name, c.name, p.amount, (extract(epoch from p.effective_at) * 1000000)::bigint,
+                  r.hold_id, d.book_id = %(book)s
+           from posting p
+           join account d on d.id = p.debit
+           join account c on c.id = p.credit
+           left join hold_resolution r on r.journal_id = p.journal_id and r.line = p.line
+           where p.movement = any(%(ids)s::uuid[])""",
+        asked,
+    ).fetchall()
+    found: dict[bytes, Movement] = {}
+    for id_, debit, credit, minor, effective_us, hold_id, ours in postings:
+        kind = Kind.TRANSFER if hold_id is None else Kind.POST_HOLD
+        hold = None if hold_id is None else hold_id.bytes
+        found[id_.bytes] = Movement(id_.bytes, debit if ours else "", credit, minor, kind, effective_us, False, hold)
+    holds = conn.execute(
+        """select h.id, d.name, c.name, h.amount, d.book_id = %(book)s
+           from hold h join account d on d.id = h.debit join account c on c.id = h.credit
+           where h.id = any(%(ids)s::uuid[])""",
+        asked,
+    ).fetchall()
+    for id_, debit, credit, minor, ours in holds:
+        found[id_.bytes] = Movement(id_.bytes, debit if ours else "", credit, minor, Kind.HOLD)
+    return found
+
+
+def holds_of(conn: Connection[Any], book: int, ids: Sequence[bytes]) -> dict[bytes, Held]:
+    """The holds of this book with these ids, with how they were resolved, if they were."""
+    if not ids:
+        return {}
+    rows = conn.execute(
+        """select h.id, d.name, c.name, h.amount, (extract(epoch from h.expires_at) * 1000000)::bigint, r.verb, r.amount
+           from hold h
+           join account d on d.id = h.debit
+           join account c on c.id = h.credit
+           left join hold_resolution r on r.hold_id = h.id
+           where h.id = any(%s::uuid[]) and d.book_id = %s""",
+        ["{" + ",".join([id_.hex() for id_ in ids]) + "}", book],
+    ).fetchall()
+    return {
+        id_.bytes: Held(debit, credit, minor, expires_us, Kind(verb) if verb else None, posted or 0)
+        for id_, debit, credit, minor, expires_us, verb, posted in rows
+    }

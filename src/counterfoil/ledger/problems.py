@@ -1,0 +1,171 @@
+"""What the ledger refuses, as problems: by the outcome of a movement, and by what the database says when something got past us."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+from counterfoil.base.database import name_refusals
+from counterfoil.base.money import AssetMismatch
+from counterfoil.base.problems import InvalidInput, KeyReused, Kind, Problem
+from counterfoil.ledger.batch_types import Movement, Outcome
+
+
+class UnknownProgram(Problem):
+    """There is no such program, or it keeps no book in this asset."""
+
+    kind: ClassVar[Kind] = "missing"
+
+
+class UnknownAccount(Problem):
+    """There is no such account in this book."""
+
+    kind: ClassVar[Kind] = "missing"
+
+
+class UnknownJournal(Problem):
+    """There is no such journal, or it has no such line."""
+
+    kind: ClassVar[Kind] = "missing"
+
+
+class UnknownHold(Problem):
+    """There is no such hold."""
+
+    kind: ClassVar[Kind] = "missing"
+
+
+class AccountDiffers(Problem):
+    """An account of this name was opened before, with other rules."""
+
+
+class AccountNotEmpty(Problem):
+    """An account closes with a balance of nothing and nothing held."""
+
+
+class InsufficientFunds(Problem):
+    """The account holds less than was asked for."""
+
+
+class AccountFrozen(Problem):
+    """The account is frozen: nothing may lower it."""
+
+
+class AccountClosed(Problem):
+    """The account is closed: nothing is posted to it any more."""
+
+
+class PeriodClosed(Problem):
+    """The books of that date are closed; post with a later effective date."""
+
+
+class AlreadyReversed(Problem):
+    """This was reversed before, and is reversed only once."""
+
+
+class ReversalDiffers(Problem):
+    """A reversal moves the same amounts back between the same accounts."""
+
+
+class HoldResolved(Problem):
+    """This hold was posted, voided or expired before."""
+
+
+class HoldExpired(Problem):
+    """This hold's time is over; its money returns."""
+
+
+class HoldNotDue(Problem):
+    """This hold expires later, or never."""
+
+
+class HoldTooSmall(Problem):
+    """More was to be posted than the hold has set aside."""
+
+
+class LinkedRefused(Problem):
+    """Another movement of its linked set was refused, and they stand or fall together."""
+
+
+class LedgerLimit(Problem):
+    """The totals of this account would pass what a ledger can count."""
+
+
+class LedgerRefused(Problem):
+    """The database refuses this write: it would break the books."""
+
+
+class BalancesMoved(Problem):
+    """Another writer moved these accounts at the same moment; try again."""
+
+    kind: ClassVar[Kind] = "busy"
+
+
+name_refusals(
+    codes={
+        "CF101": LedgerRefused,
+        "CF102": LedgerRefused,
+        "CF103": LedgerRefused,
+        "CF104": PeriodClosed,
+        "CF105": BalancesMoved,
+        "CF106": ReversalDiffers,
+        "CF107": UnknownAccount,
+        "CF108": AccountClosed,
+        "CF109": LedgerRefused,
+        "CF110": AccountFrozen,
+        "CF111": LedgerRefused,
+        "CF112": LedgerRefused,
+        "CF113": HoldResolved,
+    },
+    constraints={
+        "account_is_not_overdrawn": InsufficientFunds,
+        "account_closes_empty": AccountNotEmpty,
+        "account_is_opened_once": AccountDiffers,
+        "posting_stays_in_its_book": AssetMismatch,
+        "hold_stays_in_its_book": AssetMismatch,
+        "posting_movement_is_posted_once": KeyReused,
+        "journal_key_is_used_once": KeyReused,
+        "journal_is_reversed_once": AlreadyReversed,
+        "line_is_reversed_once": AlreadyReversed,
+        "hold_is_resolved_once": HoldResolved,
+    },
+)
+
+_BY_OUTCOME: Final[dict[Outcome, type[Problem]]] = {
+    Outcome.LINK_OPEN: LinkedRefused,
+    Outcome.LINKED_REFUSED: LinkedRefused,
+    Outcome.ID_REUSED: KeyReused,
+    Outcome.HOLD_UNKNOWN: UnknownHold,
+    Outcome.HOLD_RESOLVED: HoldResolved,
+    Outcome.HOLD_EXPIRED: HoldExpired,
+    Outcome.HOLD_NOT_DUE: HoldNotDue,
+    Outcome.HOLD_TOO_SMALL: HoldTooSmall,
+    Outcome.PERIOD_CLOSED: PeriodClosed,
+    Outcome.TOTAL_TOO_LARGE: LedgerLimit,
+}
+_OF_ACCOUNT: Final[dict[Outcome, tuple[type[Problem], str]]] = {
+    Outcome.DEBIT_UNKNOWN: (UnknownAccount, "debit"),
+    Outcome.CREDIT_UNKNOWN: (UnknownAccount, "credit"),
+    Outcome.DEBIT_CLOSED: (AccountClosed, "debit"),
+    Outcome.CREDIT_CLOSED: (AccountClosed, "credit"),
+    Outcome.DEBIT_FROZEN: (AccountFrozen, "debit"),
+    Outcome.CREDIT_FROZEN: (AccountFrozen, "credit"),
+    Outcome.DEBIT_INSUFFICIENT: (InsufficientFunds, "debit"),
+    Outcome.CREDIT_INSUFFICIENT: (InsufficientFunds, "credit"),
+}
+_OF_FIELD: Final[dict[Outcome, tuple[str, str]]] = {
+    Outcome.AMOUNT_OUT_OF_RANGE: ("minor", "from 1 to 10¹⁸ minor units"),
+    Outcome.SAME_ACCOUNT: ("credit", "another account than the debit"),
+    Outcome.EXPIRY_PAST: ("expires_at", "later than now"),
+    Outcome.EFFECTIVE_TOO_LATE: ("effective_at", "at most 366 days ahead of the database's clock"),
+}
+
+
+def refusal(outcome: Outcome, movement: Movement, *, line: int | None = None) -> Problem:
+    """The problem that a refused movement is, with the account and amount that it is about."""
+    if outcome in _OF_ACCOUNT:
+        problem, side = _OF_ACCOUNT[outcome]
+        return problem(account=getattr(movement, side), minor=str(movement.minor), line=line)
+    if outcome in _OF_FIELD:
+        field, limit = _OF_FIELD[outcome]
+        return InvalidInput(field, limit, line=line, got=str(movement.minor) if field == "minor" else None)
+    return _BY_OUTCOME[outcome](line=line, hold=movement.hold_id.hex() if movement.hold_id else None)

@@ -1,0 +1,185 @@
+"""Write what a batch decided: headers, postings, holds and resolutions. The database's triggers move the totals and check it all."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from psycopg import Connection
+
+from counterfoil.ledger.batch_types import Account, HoldRow, Kind, PostingRow, ResolutionRow
+from counterfoil.ledger.clock import OFF_CLOCK_US, SEQ_BITS, from_us
+
+COPY_ROWS_MIN: Final = 64  # below this an insert is quicker than opening a COPY
+CHUNK_ROWS: Final = 1024  # encoded and sent while the server works on those before
+_PG_EPOCH_US: Final = 946_684_800_000_000  # PostgreSQL counts from 2000
+_COPY_HEAD: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_COPY_TAIL: Final = b"\xff\xff"
+_ROW: Final = struct.Struct(">hi16siqiqiqiqiqiqiqiiibi16s").pack  # with the movement's id
+_ROW_BARE: Final = struct.Struct(">hi16siqiqiqiqiqiqiqiiibi").pack  # without
+
+
+class Header(NamedTuple):
+    """A journal's header. What a bulk journal's movements share is stored here once."""
+
+    id: UUID
+    book_id: int
+    lines: int
+    effective_at: datetime
+    kind: str
+    key: str
+    request_hash: bytes
+    actor: str
+    narrative: str | None = None
+    source_type: str | None = None
+    source_id: str | None = None
+    reverses: UUID | None = None
+    reverses_line: int | None = None
+
+
+class Facts(NamedTuple):
+    """What a hold keeps beside its amount."""
+
+    kind: str
+    actor: str
+    narrative: str | None
+    source_type: str | None
+    source_id: str | None
+
+
+def journal_id(program_id: str, key: str, recorded_ms: int, place: int) -> UUID:
+    """A version 7 UUID: sorts by time, then by place in its batch; the rest comes from the key, which is unique in its program."""
+    tail = int.from_bytes(hashlib.sha256(f"{program_id}\n{key}".encode()).digest()[:8]) & (1 << 62) - 1
+    return UUID(int=(recorded_ms & (1 << 48) - 1) << 80 | 7 << 76 | (place & 0xFFF) << 64 | 2 << 62 | tail)
+
+
+def insert_headers(conn: Connection[Any], program_id: str, headers: Sequence[Header], *, recorded_at: datetime) -> int:
+    """Write headers; returns how many were written: fewer when another writer used a key in the meantime."""
+    columns = list(zip(*headers, strict=True))
+    return conn.execute(
+        """insert into journal (program_id, recorded_at, id, book_id, lines, effective_at, kind, key, request_hash, actor,
+                                narrative, source_type, source_id, reverses, reverses_line)
+           select %s, %s, * from unnest(%s::uuid[], %s::int[], %s::int[], %s::timestamptz[], %s::text[], %s::text[], %s::bytea[],
+                                        %s::text[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::int[])
+           on conflict (program_id, key) do nothing""",
+        [program_id, recorded_at, *map(list, columns)],
+    ).rowcount
+
+
+def insert_postings(
+    conn: Connection[Any], journals: Sequence[tuple[UUID, Sequence[PostingRow]]], *, first_seq: int
+) -> None:
+    """Write the postings of these journals, in order, with seqs from `first_seq` on. Many go by COPY, encoded as they are sent."""
+    if sum(len(rows) for _, rows in journals) >= COPY_ROWS_MIN:
+        with conn.cursor().copy("copy posting from stdin (format binary)") as copy:
+            copy.write(_COPY_HEAD)
+            for chunk in encode(journals, first_seq):
+                copy.write(chunk)
+            copy.write(_COPY_TAIL)
+        return
+    recorded_us = (first_seq >> SEQ_BITS) * 1000
+    columns: list[list[Any]] = [[] for _ in range(11)]
+    seq = first_seq
+    for id_, rows in journals:
+        for line, (debit, credit, minor, debit_balance, credit_balance, effective_us, movement) in enumerate(rows, 1):
+            off_clock = abs(effective_us - recorded_us) > OFF_CLOCK_US
+            row = (
+                id_,
+                line,
+                off_clock,
+                debit,
+                credit,
+                minor,
+                debit_balance,
+                credit_balance,
+                from_us(effective_us),
+                seq,
+            )
+            for column, value in zip(columns, (*row, UUID(bytes=movement) if movement else None), strict=True):
+                column.append(value)
+            seq += 1
+    conn.execute(
+        """insert into posting (journal_id, line, off_clock, debit, credit, amount, debit_balance, credit_balance, effective_at,
+                                seq, movement)
+           select * from unnest(%s::uuid[], %s::int[], %s::boolean[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+                                %s::bigint[], %s::timestamptz[], %s::bigint[], %s::uuid[])""",
+        columns,
+    )
+
+
+def encode(journals: Sequence[tuple[UUID, Sequence[PostingRow]]], first_seq: int) -> Iterator[bytes]:
+    """The rows of these journals in PostgreSQL's binary COPY format, in chunks. Columns as in the table."""
+    recorded_us = (first_seq >> SEQ_BITS) * 1000
+    low, high = recorded_us - OFF_CLOCK_US, recorded_us + OFF_CLOCK_US
+    pack, pack_bare = _ROW, _ROW_BARE
+    seq = first_seq
+    chunk: list[bytes] = []
+    for id_, rows in journals:
+        name = id_.bytes
+        for line, (debit, credit, minor, debit_balance, credit_balance, effective_us, movement) in enumerate(rows, 1):
+            values = (
+                11, 16, name, 8, debit, 8, credit, 8, minor, 8, debit_balance, 8, credit_balance,
+                8, effective_us - _PG_EPOCH_US, 8, seq, 4, line, 1, not low <= effective_us <= high,
+            )  # fmt: skip
+            chunk.append(pack(*values, 16, movement) if movement is not None else pack_bare(*values, -1))
+            seq += 1
+            if len(chunk) == CHUNK_ROWS:
+                yield b"".join(chunk)
+                chunk = []
+    if chunk:
+        yield b"".join(chunk)
+
+
+def insert_holds(conn: Connection[Any], rows: Sequence[HoldRow], facts: Facts, *, now: datetime) -> None:
+    """Write holds; the trigger counts them as pending."""
+    conn.execute(
+        """insert into hold (id, debit, credit, amount, expires_at, taken_at, kind, actor, narrative, source_type, source_id)
+           select h.*, %s, %s, %s, %s, %s, %s
+           from unnest(%s::uuid[], %s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[]) as h""",
+        [
+            now,
+            *facts,
+            [UUID(bytes=row.id) for row in rows],
+            [row.debit for row in rows],
+            [row.credit for row in rows],
+            [row.minor for row in rows],
+            [None if row.expires_us is None else from_us(row.expires_us) for row in rows],
+        ],
+    )
+
+
+def insert_resolutions(
+    conn: Connection[Any],
+    rows: Sequence[ResolutionRow],
+    journal: UUID | None,
+    *,
+    actor: str,
+    reason: str | None,
+    now: datetime,
+) -> None:
+    """Write resolutions; the trigger frees what they held. `journal` is the one that their postings will be in."""
+    posts = [row.kind is Kind.POST_HOLD for row in rows]
+    conn.execute(
+        """insert into hold_resolution (hold_id, verb, amount, journal_id, line, resolved_at, actor, reason)
+           select hold_id, verb, amount, journal_id, line, %s, %s, %s
+           from unnest(%s::uuid[], %s::text[], %s::bigint[], %s::uuid[], %s::int[]) as r (hold_id, verb, amount, journal_id, line)""",
+        [
+            now,
+            actor,
+            reason,
+            [UUID(bytes=row.hold_id) for row in rows],
+            [row.kind.value for row in rows],
+            [row.minor if post else 0 for row, post in zip(rows, posts, strict=True)],
+            [journal if post else None for post in posts],
+            [None if row.posting is None else row.posting + 1 for row in rows],
+        ],
+    )
+
+
+def newest_of(accounts: Sequence[Account]) -> int:
+    """The highest seq on any of these accounts."""
+    return max((account.last_seq for account in accounts), default=0)
