@@ -116,10 +116,12 @@ class Call:
         *,
         asked: BaseModel | dict[str, Any] | None = None,
         reason: str | None = None,
+        secret: str = "",
     ) -> Response:
         """Do `act` in one transaction with its entry in the action log, once per Idempotency-Key; a dry run is rolled back.
 
         `asked` is what was asked for, as it is compared when a key comes again and kept in the action log: no secrets in it.
+        `secret` is compared, too, and kept nowhere: only its hash goes into the hash of the request.
         """
         payload = asked.model_dump(mode="json") if isinstance(asked, BaseModel) else asked or {}
         told_once: dict[str, str] = {}
@@ -134,7 +136,7 @@ class Call:
             if self.dry_run or self.key is None:
                 answer = Answer(work(conn), None, replayed=False)
             else:
-                request = {"method": self.method, "path": self.path, "body": payload}
+                request = {"method": self.method, "path": self.path, "body": payload, "secret": secret}
                 scope = f"{self.caller.key_id}:{verb}"
                 answer = once(conn, scope, self.key, request, lambda: work(conn), now=self.now)
         # After the end of the transaction: a refusal is remembered under its key, too.

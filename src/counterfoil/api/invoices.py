@@ -14,18 +14,33 @@ from counterfoil.api.calls import Call, Done, may
 from counterfoil.api.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.routing import routes
 from counterfoil.api.shapes import (
-    ActionShown, Asked, Because, Minor, Paged, ProgramId, Shown, StepShown, Written, answer, id_in_path,
+    ActionShown,
+    Asked,
+    Because,
+    Minor,
+    Paged,
+    ProgramId,
+    Shown,
+    StepShown,
+    Written,
+    answer,
+    id_in_path,
 )  # fmt: skip
 from counterfoil.audit.actions import actions_of
 from counterfoil.base.machine import history_of
 from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access import OPERATE, READ
+from counterfoil.settlement.details import settlement_of_invoice
 from counterfoil.settlement.invoices import (
-    Invoice, cancel_invoice, invoice_lines, issue_invoices, list_invoices, show_invoice,
+    Invoice,
+    cancel_invoice,
+    invoice_lines,
+    issue_invoices,
+    list_invoices,
+    show_invoice,
 )  # fmt: skip
 from counterfoil.settlement.payments import payments_of
-from counterfoil.settlement.details import settlement_of_invoice
 
 router = routes("Invoices")
 INVOICES = Keyset("invoices", (str,))
@@ -104,7 +119,9 @@ class InvoiceMoved(Written):
     state: str
 
 
-@router.post("/invoices", status_code=201, response_model=IssuedShown, summary="Issue invoices for unbilled usage")
+@router.post(
+    "/invoices/issue", status_code=201, response_model=IssuedShown, summary="Issue invoices for unbilled usage"
+)
 def issue(body: IssueAsked, call: Annotated[Call, may(OPERATE, key=True)]) -> Response:
     """One invoice for each customer, payee and asset, at most 10,000 at once. Payment is asked for; no money moves."""
     provider = chosen_provider(call, body.provider)

@@ -16,18 +16,33 @@ from counterfoil.api.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.routing import routes
 from counterfoil.api.settlements import SettlementShown
 from counterfoil.api.shapes import (
-    ActionShown, Because, Minor, Paged, Shown, StepShown, Written, answer, id_in_path,
+    ActionShown,
+    Because,
+    Minor,
+    Paged,
+    Shown,
+    StepShown,
+    Written,
+    answer,
+    id_in_path,
 )  # fmt: skip
 from counterfoil.audit.actions import actions_of
 from counterfoil.base.machine import history_of
 from counterfoil.base.paging import Keyset
 from counterfoil.ledger.listing import journals_of_sources
 from counterfoil.operations.access import OPERATE, READ
+from counterfoil.payouts.details import conflicts_of
 from counterfoil.payouts.machines import PAYOUT
 from counterfoil.payouts.payouts import (
-    Payout, ProviderPayout, ask_provider_again, cancel_payout, list_payouts, provider_payouts_of, retry_payout, show_payout,
+    Payout,
+    ProviderPayout,
+    ask_provider_again,
+    cancel_payout,
+    list_payouts,
+    provider_payouts_of,
+    retry_payout,
+    show_payout,
 )  # fmt: skip
-from counterfoil.payouts.details import conflicts_of
 from counterfoil.settlement.settlements import show_settlement
 
 router = routes("Payouts")
@@ -186,7 +201,9 @@ def cancel(payout_id: PayoutId, body: Because, call: Annotated[Call, may(OPERATE
 
 
 @router.post("/payouts/{payout_id}/force-reconcile", response_model=AskedAgain, summary="Ask the provider now")
-@router.post("/admin/ops/payouts/{payout_id}/force-reconcile", response_model=AskedAgain, summary="Ask the provider now")
+@router.post(
+    "/admin/ops/payouts/{payout_id}/force-reconcile", response_model=AskedAgain, summary="Ask the provider now"
+)
 def force_reconcile(payout_id: PayoutId, call: Annotated[Call, may(OPERATE)]) -> Response:
     """Asks what became of an attempt that is sent or unknown. Moves no money by itself: the provider's answer decides."""
 

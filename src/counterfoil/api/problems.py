@@ -76,16 +76,11 @@ def add_handlers(app: FastAPI) -> None:
     async def http(request: Request, error: HTTPException) -> Response:
         return _of_http(error, request)
 
-    @app.exception_handler(Exception)
-    async def unexpected(request: Request, error: Exception) -> Response:
-        request_id = request_id_of(request)
-        broken = isinstance(error, InvariantBroken)
-        _log.error("invariant broken" if broken else "unexpected error", request_id=request_id, exc_info=error)
-        return failure(request_id)
 
-
-def failure(request_id: str) -> Response:
-    """The answer when the fault is ours: it says that, and where to look, and nothing of the inside."""
+def failure(error: Exception, request_id: str) -> Response:
+    """The answer when the fault is ours: it says that, and where to look, and nothing of the inside. The log has it all."""
+    broken = isinstance(error, InvariantBroken)
+    _log.error("invariant broken" if broken else "unexpected error", request_id=request_id, exc_info=error)
     title = "Something is wrong on our side; nothing of this request was kept."
     return _response({"type": "/problems/Unexpected", "title": title, "status": 500, "requestId": request_id}, {})
 

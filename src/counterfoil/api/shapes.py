@@ -58,9 +58,7 @@ Clean = Annotated[str, AfterValidator(_clean)]
 Reason = Annotated[
     Clean, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True), Field(examples=["the bank asked"])
 ]
-ProgramId = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"), Field(examples=["main"])
-]
+ProgramId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"), Field(examples=["main"])]
 AssetCode = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9]{1,11}$"), Field(examples=["EUR"])]
 AccountName = Annotated[Clean, StringConstraints(min_length=1, max_length=200), Field(examples=["payable:payee:acme"])]
 Key = Annotated[Clean, StringConstraints(min_length=1, max_length=255)]

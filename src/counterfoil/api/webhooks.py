@@ -31,7 +31,7 @@ class WebhookTaken(Shown):
 async def webhook(request: Request, provider: Annotated[str, Path(pattern="^[a-z][a-z0-9_-]{0,39}$")]) -> Response:
     """Answers 200 once it is stored durably, also when it came before. 401 when the signature does not hold."""
     services, body = services_of(request), await request.body()
-    headers = {name: value for name, value in request.headers.items()}
+    headers = dict(request.headers.items())
     new = await run_in_threadpool(_take, services, provider, body, headers, services.wiring.clock())
     return answer(WebhookTaken(duplicate=not new))
 

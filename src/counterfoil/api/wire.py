@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
 import structlog
@@ -17,29 +17,37 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from counterfoil.api.problems import failure, response_of
 from counterfoil.base.problems import InvalidInput, TooLarge
 
-BODY_BYTES_MAX: Final = 1 << 20
-BODY_BYTES_MAX_OF: Final = {  # by the beginning of the path
-    "/api/usage": 33 << 20,
-    "/api/movements/bulk": 8 << 20,
-    "/api/finance/journal": 8 << 20,
-    "/webhooks/": 262_144,
-}
+WEBHOOK_BYTES_MAX: Final = 262_144
+BATCH_BYTES_MAX: Final = 8 << 20  # 8,192 movements, or a journal of as many lines
 QUERY_BYTES_MAX: Final = 4_096
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _log = structlog.get_logger("counterfoil.http")
 
 
-def body_limit(path: str) -> int:
-    """How many bytes a body to this address may have."""
-    return next((most for start, most in BODY_BYTES_MAX_OF.items() if path.startswith(start)), BODY_BYTES_MAX)
+class Limits(NamedTuple):
+    """How many bytes a body may have: one that is no file, and a file that is sent for import."""
+
+    body_bytes_max: int
+    import_bytes_max: int
+
+    def of(self, path: str) -> int:
+        """The limit for this address."""
+        if path.startswith("/webhooks/"):
+            return WEBHOOK_BYTES_MAX
+        if path == "/api/usage":
+            return self.import_bytes_max
+        if path in ("/api/movements/bulk", "/api/finance/journal"):
+            return max(BATCH_BYTES_MAX, self.body_bytes_max)
+        return self.body_bytes_max
 
 
 class Wire:
     """The outermost layer."""
 
-    def __init__(self, app: ASGIApp, *, make_request_id: Callable[[], str], log_requests: bool) -> None:
+    def __init__(self, app: ASGIApp, *, limits: Limits, make_request_id: Callable[[], str], log_requests: bool) -> None:
         """`make_request_id` names requests whose caller did not. `log_requests`: a line for each, also when all is well."""
         self._app = app
+        self._limits = limits
         self._make_request_id = make_request_id
         self._log_requests = log_requests
 
@@ -63,16 +71,17 @@ class Wire:
 
         try:
             await self._limited(scope, headers, receive, tell, request_id)
-        except Exception:
-            # The handler of unexpected errors has logged it and Starlette raises it again, for servers that want to know.
-            if not begun:
-                await failure(request_id)(scope, receive, tell)
+        except Exception as error:  # whatever it is, the caller gets an answer without our insides
+            answer = failure(error, request_id)
+            if begun:
+                raise  # the answer cannot be taken back: the server cuts the connection
+            await answer(scope, receive, tell)
         finally:
             if self._log_requests or status >= 500:
                 self._say(scope, request_id, status, began)
 
     async def _limited(self, scope: Scope, headers: Headers, receive: Receive, send: Send, request_id: str) -> None:
-        most = body_limit(scope["path"])
+        most = self._limits.of(scope["path"])
         length = headers.get("content-length", "0")
         if length.isdigit() and int(length) > most:
             problem = TooLarge(field="body", limit=f"{most} bytes", got=int(length))

@@ -9,7 +9,6 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 
-
 class PayoutHealth(NamedTuple):
     """Figures of the outbox, as the runbook names them; `max_outbox_age` is None when nothing waits there."""
 
@@ -31,19 +30,21 @@ class Conflict(NamedTuple):
     at: datetime
 
 
-def payout_health(conn: Connection[Any], *, now: datetime, stuck_after: timedelta) -> PayoutHealth:
-    """How the outbox stands: what waits, what hangs in sending or sent for longer than `stuck_after`, what nobody knows."""
+def payout_health(
+    conn: Connection[Any], *, now: datetime, sending_stuck_after: timedelta, sent_stuck_after: timedelta
+) -> PayoutHealth:
+    """How the outbox stands: what waits, what hangs in sending or sent for too long, what nobody knows."""
     with conn.cursor(row_factory=class_row(PayoutHealth)) as cur:
         found = cur.execute(
             """select count(*) filter (where state = 'queued') as payout_outbox_pending,
-                      count(*) filter (where state = 'sending' and state_at < %(limit)s) as payout_outbox_sending_stuck,
-                      count(*) filter (where state = 'sent' and state_at < %(limit)s) as provider_payout_sent_stuck,
+                      count(*) filter (where state = 'sending' and state_at < %(sending)s) as payout_outbox_sending_stuck,
+                      count(*) filter (where state = 'sent' and state_at < %(sent)s) as provider_payout_sent_stuck,
                       count(*) filter (where state = 'unknown') as provider_payout_unknown,
                       (select count(*) from payout where state = 'failed') as payouts_failed,
                       (select count(*) from payout where state = 'pending' and due_at is null) as payouts_waiting,
                       %(now)s - min(state_at) filter (where state = 'queued') as max_outbox_age
                from provider_payout where state in ('queued', 'sending', 'sent', 'unknown')""",
-            {"now": now, "limit": now - stuck_after},
+            {"now": now, "sending": now - sending_stuck_after, "sent": now - sent_stuck_after},
         ).fetchone()
     assert found is not None
     return found
@@ -51,9 +52,7 @@ def payout_health(conn: Connection[Any], *, now: datetime, stuck_after: timedelt
 
 def payout_of_settlement(conn: Connection[Any], settlement_id: str) -> str | None:
     """The id of the payout of a settlement, once there is one."""
-    row = conn.execute(
-        "select id from payout where settlement_id = %s order by id limit 1", [settlement_id]
-    ).fetchone()
+    row = conn.execute("select id from payout where settlement_id = %s order by id limit 1", [settlement_id]).fetchone()
     return str(row[0]) if row else None
 
 
