@@ -65,7 +65,7 @@ bench: .venv/.dev  ## Run the benchmarks; the last line of each is JSON
 	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name $(if $(QUICK),--quick); done
 
 chaos: .venv/.dev  ## Kill the worker at every point of a payment, CYCLES times
-	@$(BIN)/python -m tests.chaos --cycles $(CYCLES)
+	@$(BIN)/python -m tests.chaos.run --cycles $(CYCLES)
 
 reference: .venv/.dev  ## Write docs/reference from the code
 	@$(BIN)/python -m docs.generate

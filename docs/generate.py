@@ -1,0 +1,164 @@
+"""Writes docs/reference from the code: `make docs`. A test holds the pages against what this would write."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final, NamedTuple
+
+import counterfoil
+from counterfoil.base.invariant import Invariant
+from counterfoil.base.machine import NOWHERE, Machine
+from counterfoil.base.problems import all_problems
+from counterfoil.base.settings import OTHER_VARIABLES, Settings, variable_of
+
+FOLDER: Final = Path(__file__).parent / "reference"
+NOTICE: Final = "<!-- Written by `make docs` from the code; changes here are lost. -->\n\n"
+
+
+class Page(NamedTuple):
+    """One page of the reference: its file, its title and what lists its content."""
+
+    file: str
+    title: str
+    body: Callable[[], str]
+
+
+def main() -> None:
+    """Write every page."""
+    FOLDER.mkdir(exist_ok=True)
+    for page in PAGES:
+        (FOLDER / page.file).write_text(text_of(page), "utf-8")
+
+
+def text_of(page: Page) -> str:
+    """What the file of a page holds."""
+    return f"{NOTICE}# {page.title}\n\n{page.body().strip()}\n"
+
+
+def modules() -> Iterator[ModuleType]:
+    """Every module of ours, imported."""
+    for found in pkgutil.walk_packages(counterfoil.__path__, "counterfoil."):
+        if not found.name.endswith("__main__") and not found.name.endswith("postgres_stage"):
+            yield importlib.import_module(found.name)
+
+
+def instances_of(kind: type[Any]) -> list[Any]:
+    """Every value of `kind` that stands in a module of ours, alone or in a list, each once."""
+    found: dict[int, Any] = {}
+    for module in modules():
+        for value in vars(module).values():
+            for one in value if isinstance(value, list | tuple) and not isinstance(value, kind) else [value]:
+                if isinstance(one, kind):
+                    found[id(one)] = one
+    return list(found.values())
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = ["| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows]
+    return "\n".join(["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *lines])
+
+
+def problems() -> str:
+    """Every problem, with the status that it has over HTTP."""
+    from counterfoil.api.problems import STATUS, STATUS_OF
+
+    list(modules())
+    ours = [one for one in all_problems() if one.__module__.startswith("counterfoil.")]
+    rows = [
+        [f"`{one.__name__}`", str(STATUS_OF.get(one.__name__) or STATUS[one.kind]), one.title(), _part_of(one)]
+        for one in ours
+    ]
+    return (
+        "A request that is understood and refused. The name is the public code: over HTTP it is the end of `type` "
+        "(`/problems/NotFound`), in the terminal it stands before the sentence. The facts of a problem are names, ids, amounts "
+        "and limits, never secrets.\n\n" + table(["name", "HTTP", "what it says", "part"], rows)
+    )
+
+
+def _part_of(kind: type[Any]) -> str:
+    return kind.__module__.split(".")[1]
+
+
+def settings() -> str:
+    """Every setting, with its variable, default and bounds."""
+    rows = [
+        [f"`{name}`", f"`{variable_of(name)}`", _default(field), _bounds(field), field.description or ""]
+        for name, field in Settings.model_fields.items()
+    ]
+    others = [[f"`{name}`", meaning] for name, meaning in OTHER_VARIABLES.items()]
+    return (
+        "Read from the environment and from a file `.env` at start, then fixed; the environment goes over the file, an option of the "
+        "command line over both. A name that begins with `COUNTERFOIL_` and is not listed here stops the start. Durations and sizes "
+        "carry their unit in the name.\n\n"
+        + table(["setting", "variable", "default", "bounds", "what"], rows)
+        + "\n\n## Other variables\n\nRead from the environment only, not from the file.\n\n"
+        + table(["variable", "what"], others)
+    )
+
+
+def _default(field: Any) -> str:
+    return "none" if field.default is None else f"`{field.default}`"
+
+
+def _bounds(field: Any) -> str:
+    words = {
+        "ge": "from {}",
+        "gt": "above {}",
+        "le": "to {}",
+        "lt": "below {}",
+        "pattern": "`{}`",
+        "max_length": "to {} characters",
+    }
+    told = [
+        words[name].format(getattr(one, name))
+        for one in field.metadata
+        for name in words
+        if getattr(one, name, None) is not None
+    ]
+    choices = getattr(field.annotation, "__args__", ())
+    if choices and all(isinstance(choice, str) for choice in choices):
+        told.append(", ".join(f"`{choice}`" for choice in choices))
+    return " ".join(told)
+
+
+def states() -> str:
+    """Every state machine: a diagram and a table."""
+    machines = sorted(instances_of(Machine), key=lambda machine: machine.name)
+    return (
+        "What is not listed is refused, by the code and by the database, which holds the same table. `!` needs a reason, `!!` needs two "
+        "people.\n\n" + "\n\n".join(map(_machine, machines))
+    )
+
+
+def _machine(machine: Machine) -> str:
+    marks = {(False, False): "", (True, False): "!", (False, True): "!!", (True, True): "!!"}
+    rows = [
+        [f"`{start}`" if start != NOWHERE else "–", f"`{verb}`", f"`{end}`", marks[reasoned, paired]]
+        for _, start, verb, end, reasoned, paired in machine.rows()
+    ]
+    return f"## {machine.name}\n\n```mermaid\n{machine.mermaid()}\n```\n\n" + table(["from", "verb", "to", ""], rows)
+
+
+def invariants() -> str:
+    """Every invariant."""
+    found = sorted(instances_of(Invariant), key=lambda one: one.code)
+    rows = [[f"`{one.code}`", one.question, one.severity, one.meaning] for one in found]
+    return "Each is a query that must find nothing.\n\n" + table(
+        ["code", "question", "severity", "when it does not hold"], rows
+    )
+
+
+PAGES: Final = (
+    Page("problems.md", "Problems", problems),
+    Page("settings.md", "Settings", settings),
+    Page("states.md", "States", states),
+    Page("invariants.md", "Invariants", invariants),
+)
+
+if __name__ == "__main__":
+    main()
