@@ -33,7 +33,7 @@ def match_amounts(board: Board, step: AmountPass, compare: Sequence[Compared]) -
             join ro r on r.asset = c.asset and r.amount = c.amount
                 and coalesce(r.d - l.d between {-step.before_days} and {step.after_days}, true){also}""",
     )
-    mutual_best(engine, "amount_candidate", "amount_pair", ties_stay_open=True)
+    mutual_best(engine, "amount_candidate", "amount_pair", gap=1)
     pairs = f"""select {
         pair_columns(
             step=step.name,
@@ -47,5 +47,5 @@ def match_amounts(board: Board, step: AmountPass, compare: Sequence[Compared]) -
         board.claim(step.name, pairs)
         board.ambiguous("amount_candidate", step.name)
     else:
-        board.suggest(step.name, pairs)
+        board.suggest(pairs)
     engine.drop("common_amount", "amount_candidate", "amount_pair")

@@ -8,6 +8,7 @@ from counterfoil.base.problems import check
 from counterfoil.reconciliation.engines import Engine, literal
 
 ROUNDS_MAX: Final = 5_000
+NEAR_SPAN: Final = 100_000  # one step of cost outweighs every distance in days
 CONFIRMED: Final = "confirmed"
 SUGGESTED: Final = "suggested"
 BREAK: Final = "break"
@@ -23,7 +24,7 @@ class Board:
         self.pairs: list[str] = []
         self.suggestions: list[str] = []
         self.ambiguities: list[str] = []
-        self.counts: dict[str, int] = {}
+        self.deferred: list[tuple[str, str]] = []
         self.notes: list[str] = []
         self.sizes = self._sizes()
 
@@ -42,7 +43,6 @@ class Board:
             self.engine.drop(table)
             return 0
         self.pairs.append(table)
-        self.counts[name] = self.counts.get(name, 0) + found
         for side, key in (("lo", "l_u"), ("ro", "r_u")):
             self.engine.table(
                 side, f"select o.* from {side} o where not exists (select 1 from {table} p where p.{key} = o.u)"
@@ -51,14 +51,32 @@ class Board:
         check(sum(self.sizes) < sum(before), "every pass that pairs takes records off the board", step=name)
         return found
 
-    def suggest(self, name: str, sql: str) -> int:
+    def suggest(self, sql: str) -> None:
         """Keep pairs for a person to look at; their records stay open."""
         table = f"suggestion_{len(self.suggestions)}"
-        self.engine.table(table, sql)
-        found = int(self.engine.rows(f"select count(*) from {table}")[0][0])
+        earlier = self.all_suggestions()
+        self.engine.table(
+            table,
+            f"""select s.* from ({sql}) s where not exists (select 1 from ({earlier}) e where e.l_u = s.l_u)
+                and not exists (select 1 from ({earlier}) e where e.r_u = s.r_u)""",
+        )
         self.suggestions.append(table)
-        self.counts[name] = self.counts.get(name, 0) + found
-        return found
+
+    def defer(self, name: str, sql: str) -> None:
+        """Lay these pairs down after the last pass, if all their records are still open then."""
+        table = f"deferred_{len(self.deferred)}"
+        self.engine.table(table, sql)
+        self.deferred.append((name, table))
+
+    def finish(self) -> None:
+        """Lay down what was deferred and is still whole: a group whose member found a partner of its own is none any more."""
+        for name, table in self.deferred:
+            self.claim(
+                name,
+                f"""select p.* from {table} p where p.grp not in (
+                        select d.grp from {table} d where (d.l_u is not null and not exists (select 1 from lo o where o.u = d.l_u))
+                            or (d.r_u is not null and not exists (select 1 from ro o where o.u = d.r_u)))""",
+            )
 
     def ambiguous(self, candidates: str, step: str) -> None:
         """Keep what `candidates` (l_u, r_u) still holds: several that are equally good, so a person decides."""
@@ -90,17 +108,21 @@ def _union(tables: list[str]) -> str:
     return f"select {nothing} where 1 = 0"
 
 
-def mutual_best(engine: Engine, candidates: str, chosen: str, *, ties_stay_open: bool) -> int:
+def mutual_best(engine: Engine, candidates: str, chosen: str, *, gap: int = 0, worst: int | None = None) -> int:
     """Out of `candidates` (l_u, r_u, cost, near) keep in `chosen` those that are best for both, round after round.
 
-    The order is (cost, near, l_u, r_u): total, so the result does not depend on the order of rows. With `ties_stay_open` a record
-    whose best two candidates cost the same is left alone: a guess is no match.
+    The order is (cost, near, l_u, r_u): total, so the result does not depend on the order of rows. With a `gap` a record whose second
+    candidate lies closer than that is left alone (a guess is no match), until the rival is taken by another; `worst` is the most that
+    cost may be. `candidates` keeps what stayed open.
     """
-    tie = (
-        "and (l_next is null or l_next > cost * 100000 + near) and (r_next is null or r_next > cost * 100000 + near)"
-        if ties_stay_open
+    value = f"(cost * {NEAR_SPAN} + near)"
+    order = "order by cost, near, l_u, r_u"
+    clear = (
+        f"and (l_next is null or l_next - value >= {gap}) and (r_next is null or r_next - value >= {gap})"
+        if gap
         else ""
     )
+    bound = f"and cost <= {worst}" if worst is not None else ""
     parts: list[str] = []
     total = 0
     for turn in range(ROUNDS_MAX):
@@ -108,13 +130,13 @@ def mutual_best(engine: Engine, candidates: str, chosen: str, *, ties_stay_open:
         engine.table(
             part,
             f"""select l_u, r_u, cost, near from (
-                    select l_u, r_u, cost, near,
-                           row_number() over (partition by l_u order by cost, near, l_u, r_u) as l_rank,
-                           row_number() over (partition by r_u order by cost, near, l_u, r_u) as r_rank,
-                           lead(cost * 100000 + near) over (partition by l_u order by cost, near, l_u, r_u) as l_next,
-                           lead(cost * 100000 + near) over (partition by r_u order by cost, near, l_u, r_u) as r_next
+                    select l_u, r_u, cost, near, {value} as value,
+                           row_number() over (partition by l_u {order}) as l_rank,
+                           row_number() over (partition by r_u {order}) as r_rank,
+                           lead({value}) over (partition by l_u {order}) as l_next,
+                           lead({value}) over (partition by r_u {order}) as r_next
                     from {candidates}) ranked
-                where l_rank = 1 and r_rank = 1 {tie}""",
+                where l_rank = 1 and r_rank = 1 {clear} {bound}""",
         )
         found = int(engine.rows(f"select count(*) from {part}")[0][0])
         if found == 0:

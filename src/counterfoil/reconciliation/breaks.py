@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
+from counterfoil.reconciliation.actions import Action, action
 from counterfoil.reconciliation.differences import Difference, Record, differences
 from counterfoil.reconciliation.engines import Engine
-from counterfoil.reconciliation.actions import Action, action
 from counterfoil.reconciliation.explain import Candidate, Case, Context, Hypothesis, explain, fee_bps
 from counterfoil.reconciliation.matching import EPOCH, Matched
 from counterfoil.reconciliation.rules import Severity

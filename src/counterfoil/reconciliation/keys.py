@@ -7,7 +7,7 @@ from typing import Final
 
 from counterfoil.reconciliation.board import BREAK, CONFIRMED, NOTHING, Board, mutual_best, pair_columns
 from counterfoil.reconciliation.engines import Engine, literal
-from counterfoil.reconciliation.rules import Compared, KeyPass, Normal
+from counterfoil.reconciliation.rules import Compared, EmbeddedPass, KeyPass, Normal
 
 CANDIDATES_PER_KEY_MAX: Final = 10_000  # pairs within one key; a key that holds more than that is no key
 
@@ -32,12 +32,12 @@ def _normal(column: str, normalise: Sequence[Normal], extract: str | None) -> st
     return f"nullif({found}, '')" if found != column else column
 
 
-def in_window(step: KeyPass, left: str = "l", right: str = "r") -> str:
+def in_window(step: KeyPass | EmbeddedPass, left: str = "l", right: str = "r") -> str:
     """Right lies in the window around left; a date that is not known is not compared."""
     return f"coalesce({right}.d - {left}.d between {-step.before_days} and {step.after_days}, true)"
 
 
-def differs(step: KeyPass, compare: Sequence[Compared]) -> str:
+def differs(step: KeyPass | EmbeddedPass, compare: Sequence[Compared]) -> str:
     """The kind of the first difference that counts, or null, as SQL over `l` and `r`: currency, amount, status, date."""
     tests = [("asset", "l.asset <> r.asset", "CURRENCY_MISMATCH")]
     if "amount" in compare:
@@ -74,13 +74,13 @@ def match_by_key(board: Board, step: KeyPass, compare: Sequence[Compared]) -> No
     several = int(engine.rows("select count(*) from multi")[0][0])
     if several:
         _keep_several(engine)
-    board.claim(step.name, f"select {_judged(step, compare)} from {singles}")
+    board.claim(step.name, f"select {judged(step, compare)} from {singles}")
     if several:
         _match_several(board, step, compare)
     engine.drop("l_key", "r_key", "key_count", "multi", "l_multi", "r_multi")
 
 
-def _judged(step: KeyPass, compare: Sequence[Compared]) -> str:
+def judged(step: KeyPass | EmbeddedPass, compare: Sequence[Compared]) -> str:
     kind = differs(step, compare)
     reason = (
         "case when l.amount <> r.amount and l.asset = r.asset then 'key equal, amount off by ' || cast(r.amount - l.amount as varchar) "
@@ -152,7 +152,7 @@ def _nearest(board: Board, step: KeyPass, compare: Sequence[Compared], same: Seq
         f"""select l.u as l_u, r.u as r_u, {cost} as cost, least(coalesce(abs(r.d - l.d), 0), 99999) as near
             from ({small}) s join {_open("l")} l on l.key = s.key join {_open("r")} r on r.key = s.key and {join} {window}""",
     )
-    mutual_best(engine, "near_candidate", "near_pair", ties_stay_open=False)
+    mutual_best(engine, "near_candidate", "near_pair")
     _claim_pairs(board, step, compare, "near_pair")
     engine.drop("near_candidate", "near_pair")
 
@@ -164,7 +164,7 @@ def _of(side: str, part: str) -> str:
 def _claim_pairs(board: Board, step: KeyPass, compare: Sequence[Compared], pairs: str) -> None:
     board.claim(
         step.name,
-        f"select {_judged(step, compare)} from {pairs} p join lo l on l.u = p.l_u join ro r on r.u = p.r_u",
+        f"select {judged(step, compare)} from {pairs} p join lo l on l.u = p.l_u join ro r on r.u = p.r_u",
     )
 
 

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Final, NamedTuple
 
 from counterfoil.base.problems import InvalidInput, Problem
-from counterfoil.reconciliation import amounts
+from counterfoil.reconciliation import amounts, groups, texts
 from counterfoil.reconciliation.board import Board
 from counterfoil.reconciliation.engines import Engine
 from counterfoil.reconciliation.keys import key_of, match_by_key
@@ -16,8 +16,13 @@ from counterfoil.reconciliation.rules import (
     AmountPass,
     Calendar,
     Compared,
+    EmbeddedPass,
+    GroupPass,
     KeyPass,
+    ReversalPass,
     RuleSet,
+    SubsetPass,
+    TextPass,
 )
 
 EPOCH: Final = date(1970, 1, 1)
@@ -80,7 +85,6 @@ class Matched:
     board: Board
     footing: list[Footing]
     tolerated: list[Tolerated]
-    passes: dict[str, int]
     not_checked: list[str] = field(default_factory=list)
 
 
@@ -109,20 +113,20 @@ def match(engine: Engine, left: str, right: str, rules: RuleSet, *, progress: Pr
         progress(f"Pass {step.name}: {sum(board.sizes):,} records open")
         run_pass(board, step, compare)
     progress("Adding everything up")
+    board.finish()
     engine.table("pair", board.all_pairs())
-    engine.table("suggestion", board.all_suggestions())
+    engine.table(
+        "suggestion",
+        f"""select s.* from ({board.all_suggestions()}) s where exists (select 1 from lo o where o.u = s.l_u)
+            and exists (select 1 from ro o where o.u = s.r_u)""",
+    )
     _leftovers(engine, rules, as_of)
     _used_once(engine)
     footing = foot(engine, totals, dict.fromkeys("lr", first is not None))
     bad = [row for row in footing if not row.foots()]
     if bad:
         raise DoesNotFoot(side=bad[0].side, asset=bad[0].asset, source=str(bad[0].source), parts=str(bad[0]))
-    passes = {first.name: clean} if first else {}
-    for name, found in board.counts.items():
-        passes[name] = passes.get(name, 0) + found
-    return Matched(
-        rules, compare, as_of, first, clean, suspects, board, footing, _tolerated(engine), passes, not_checked
-    )
+    return Matched(rules, compare, as_of, first, clean, suspects, board, footing, _tolerated(engine), list(board.notes))
 
 
 def run_pass(board: Board, step: object, compare: tuple[Compared, ...]) -> None:
@@ -130,8 +134,18 @@ def run_pass(board: Board, step: object, compare: tuple[Compared, ...]) -> None:
     match step:
         case KeyPass():
             match_by_key(board, step, compare)
+        case EmbeddedPass():
+            texts.match_embedded(board, step, compare)
+        case ReversalPass():
+            groups.cancel_reversals(board, step)
+        case GroupPass():
+            groups.match_groups(board, step)
+        case SubsetPass():
+            groups.match_subsets(board, step)
         case AmountPass():
             amounts.match_amounts(board, step, compare)
+        case TextPass():
+            texts.match_texts(board, step, compare)
         case _:
             raise InvalidInput("pass.kind", "a kind of pass that the engine knows", got=type(step).__name__)
 

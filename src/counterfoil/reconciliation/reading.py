@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import hashlib
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.reconciliation.engines import DuckEngine, identifier, literal
+from counterfoil.reconciliation.places import Reading, lines_in, numbered, opened, raw_rows
 from counterfoil.reconciliation.rules import FIELDS, Amount, Csv, Source
-from counterfoil.reconciliation.shape import SHAPE, column_of, scale_of, shaped
+from counterfoil.reconciliation.shape import SHAPE, Shaped, column_of, scale_of, shaped
 
 TABULAR: Final = {
     ".csv": "csv",
@@ -54,6 +53,7 @@ class Side(NamedTuple):
     rows: int  # in the file, after `where`; rejected ones count
     left_out: int  # rows that `where` took out
     rejected: list[Rejected]
+    reading: Reading  # how the few records that are shown are looked up again
     statements: tuple[object, ...] = ()
 
 
@@ -68,10 +68,21 @@ def read_side(engine: DuckEngine, paths: Sequence[Path], source: Source, side: s
     form = source.format or TABULAR.get(_suffix(paths[0]), "")
     name = source.name or side
     if form in ("csv", "tsv"):
+        if _has_footer(paths, source):
+            return _statement(engine, paths, source, side, name, "csv", folder)
         return _tabular(engine, paths, source, side, name, "csv", folder)
     if form in ("parquet", "ndjson", "json"):
         return _tabular(engine, paths, source, side, name, form, folder)
     return _statement(engine, paths, source, side, name, form, folder)
+
+
+def _has_footer(paths: Sequence[Path], source: Source) -> bool:
+    """Totals under the table need a reader that knows them; where the rule set says how the file is written, there are none."""
+    if source.csv.delimiter is not None or source.where or paths[0].suffix.lower() == ".gz":
+        return False
+    from counterfoil.reconciliation import sources
+
+    return any(sources.dialect(path).footer_rows for path in paths)
 
 
 def _suffix(path: Path) -> str:
@@ -84,38 +95,63 @@ def _suffix(path: Path) -> str:
 def _tabular(
     engine: DuckEngine, paths: Sequence[Path], source: Source, side: str, name: str, form: str, folder: Path
 ) -> Side:
-    engine.conn.execute("set preserve_insertion_order = true")
-    try:
-        scan = scan_of(engine, paths, source, form, side, folder)
-        types = types_of(engine, scan)
-        found = shaped(source, types, side, trims=form != "parquet")
-        where = " and ".join(
-            f"trim(cast({_named(each.column, types, side)} as varchar)) in ({', '.join(literal(v) for v in each.values)})"
-            for each in source.where
-        )
-        columns = ", ".join(f"{sql} as {ours}" for ours, sql in found.columns.items())
-        numbered = form == "parquet"
-        row = "file_row_number as row, filename as file" if numbered else "0 as row, '' as file"
-        body = f"select {row}, {columns}, {found.bad} as bad from {scan}" + (f" where {where}" if where else "")
-        if numbered:
-            engine.view(f"{side}_read", body)
-        else:
-            path = folder / f"{side}.parquet"
-            engine.conn.execute(f"copy ({body}) to {literal(str(path))} (format parquet, compression snappy)")
-            engine.view(
-                f"{side}_read",
-                f"select * exclude (row, file, file_row_number), file_row_number as row, '' as file "
-                f"from read_parquet({literal(str(path))}, file_row_number = true)",
-            )
-    finally:
-        engine.conn.execute("set preserve_insertion_order = false")
+    if form == "csv":
+        source = source.model_copy(update={"csv": written(paths[0], source.csv)})
+    scan = scan_of(engine, paths, source, form, side, folder)
+    reading = Reading(scan, tuple(paths), "parquet" if form == "table" else form, source.csv)
+    types = types_of(engine, scan)
+    found = shaped(source, types, side, trims=form not in ("parquet", "table"))
+    where = " and ".join(
+        f"trim(cast({_named(each.column, types, side)} as varchar)) in ({', '.join(literal(v) for v in each.values)})"
+        for each in source.where
+    )
+    _materialise(engine, reading, found, where, side, folder)
     counted, bad = engine.rows(f"select count(*), count(bad) from {side}_read")[0]
     left_out = engine.rows(f"select count(*) from {scan}")[0][0] - counted if where else 0
-    broken = _structural(engine, side) if form == "csv" else []
-    rejected = _rejected(engine, scan, where, source, side, paths, form, bad, broken)
+    broken = _structural(engine, side, paths) if form == "csv" else []
+    reading = reading._replace(broken=tuple((number, record) for number, record, *_ in broken), format=form)
+    rejected = [
+        Rejected(
+            paths[number].name,
+            line_of_byte(paths[number], at) if at else record,
+            column,
+            _short(reason),
+            (raw or "")[:RAW_SHOWN_MAX],
+        )
+        for number, record, at, column, reason, raw in broken
+    ]
+    if bad:
+        rejected += _unreadable(engine, reading, source, side)
     _same_scale_known(engine, source, side)
     engine.view(f"{side}_lines", f"select * from {side}_read where bad is null")
-    return Side(side, name, tuple(paths), form, f"{side}_lines", counted + len(broken), left_out, rejected)
+    rejected.sort(key=lambda each: (each.file, each.line, each.column))
+    return Side(side, name, tuple(paths), form, f"{side}_lines", counted + len(broken), left_out, rejected, reading)
+
+
+def _materialise(engine: DuckEngine, reading: Reading, found: Shaped, where: str, side: str, folder: Path) -> None:
+    """The view `{side}_read`: over the file itself where it is Parquet, else over a copy as Parquet that keeps the file's order."""
+    columns = ", ".join(f"{sql} as {ours}" for ours, sql in found.columns.items())
+    kept = f" where {where}" if where else ""
+    if reading.format == "parquet":
+        body = (
+            f"select file_row_number as row, filename as file, {columns}, {found.bad} as bad from {reading.scan}{kept}"
+        )
+        engine.view(f"{side}_read", body)
+        return
+    scan, row = (numbered(reading), "row_at") if where else (reading.scan, "0")
+    path = folder / f"{side}.parquet"
+    engine.conn.execute("set preserve_insertion_order = true")
+    try:
+        body = f"select {row} as row_at, {columns}, {found.bad} as bad from {scan}{kept}"
+        engine.conn.execute(f"copy ({body}) to {literal(str(path))} (format parquet, compression snappy)")
+    finally:
+        engine.conn.execute("set preserve_insertion_order = false")
+    number = "row_at" if where else "file_row_number"
+    engine.view(
+        f"{side}_read",
+        f"select * exclude (row_at, file_row_number), {number} as row, '' as file "
+        f"from read_parquet({literal(str(path))}, file_row_number = true)",
+    )
 
 
 def _named(column: str, types: Mapping[str, str], side: str) -> str:
@@ -128,14 +164,14 @@ def _named(column: str, types: Mapping[str, str], side: str) -> str:
 
 def scan_of(engine: DuckEngine, paths: Sequence[Path], source: Source, form: str, side: str, folder: Path) -> str:
     """The table function that reads these files, every text column as it is written."""
-    if form == "parquet":
+    if form in ("parquet", "table"):
         files = ", ".join(literal(str(path)) for path in paths)
         return f"read_parquet([{files}], file_row_number = true, filename = true)"
     if form in ("ndjson", "json"):
         files = ", ".join(literal(str(path)) for path in paths)
         kind = "newline_delimited" if form == "ndjson" else "auto"
         return _json_scan(engine, f"[{files}], format = '{kind}'")
-    how = written(paths[0], source.csv)
+    how = source.csv
     plain = [as_utf8(path, how.encoding or "utf-8", folder / f"{side}-{n}.csv") for n, path in enumerate(paths)]
     files = ", ".join(literal(str(path)) for path in plain)
     options = [
@@ -184,6 +220,8 @@ def written(path: Path, given: Csv) -> Csv:
             "delimiter": given.delimiter or found.delimiter,
             "encoding": given.encoding or found.encoding,
             "quote": given.quote if given.quote is not None else found.quote,
+            "skip": given.skip or found.skip_rows,
+            "header": given.header and found.header,
         }
     )
 
@@ -194,7 +232,7 @@ def as_utf8(path: Path, encoding: str, into: Path) -> Path:
         return path
     line = 1
     with (
-        _opened(path) as raw,
+        opened(path) as raw,
         io.TextIOWrapper(raw, encoding=encoding, newline="") as read,
         into.open("w", encoding="utf-8", newline="") as write,
     ):
@@ -209,46 +247,45 @@ def as_utf8(path: Path, encoding: str, into: Path) -> Path:
     return into
 
 
-def _opened(path: Path) -> IO[bytes]:
-    return cast("IO[bytes]", gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
-
-
-def _structural(engine: DuckEngine, side: str) -> list[tuple[int, int, str, str, str]]:
-    """Lines with too few or too many columns or a broken quote, once each: record, byte, column, reason, raw."""
-    return engine.rows(
-        f"""select line, min(line_byte_position), coalesce(min(column_name), ''), min(error_message), min(csv_line)
-            from {side}_errors group by line, file_id order by line limit {REJECTED_KEPT_MAX}"""
+def _structural(engine: DuckEngine, side: str, paths: Sequence[Path]) -> list[tuple[int, int, int, str, str, str]]:
+    """Lines with too few or too many columns or a broken quote, once each: file number, record, byte, column, reason, raw."""
+    numbers = {path.name: number for number, path in enumerate(paths)}
+    rows = engine.rows(
+        f"""select min(s.file_path), e.line, coalesce(min(e.line_byte_position), 0), coalesce(min(e.column_name), ''),
+                   min(e.error_message), min(e.csv_line)
+            from {side}_errors e join {side}_scans s on s.scan_id = e.scan_id and s.file_id = e.file_id
+            group by e.file_id, e.line order by e.file_id, e.line limit {REJECTED_KEPT_MAX}"""
     )
+    single = len(paths) == 1
+    return [(0 if single else numbers.get(Path(file).name, 0), *rest) for file, *rest in rows]
 
 
-def _rejected(
-    engine: DuckEngine,
-    scan: str,
-    where: str,
-    source: Source,
-    side: str,
-    paths: Sequence[Path],
-    form: str,
-    bad: int,
-    broken: Sequence[tuple[int, int, str, str, str]],
-) -> list[Rejected]:
-    file = ", ".join(path.name for path in paths)[:300]
-    found = [
-        Rejected(file, record, column, _short(reason), (raw or "")[:RAW_SHOWN_MAX])
-        for record, _, column, reason, raw in broken
-    ]
-    if bad:
-        rows = engine.rows(
-            f"select row, bad from {side}_read where bad is not null order by row limit {REJECTED_KEPT_MAX}"
-        )
-        raw = raw_rows(engine, scan, where, [row for row, _ in rows], form)
-        line = lines_in(paths, source, form, [row for row, _ in rows], [record for record, *_ in broken])
-        for row, column in rows:
-            theirs = column_of(source, column)
-            value = raw.get(row, {}).get(theirs, "")
-            text = ", ".join(f"{k}={v}" for k, v in raw.get(row, {}).items() if v is not None)
-            found.append(Rejected(file, line[row], theirs, _why(column, value), text[:RAW_SHOWN_MAX]))
-    return sorted(found, key=lambda each: (each.file, each.line, each.column))
+def line_of_byte(path: Path, at: int) -> int:
+    """The 1-based line that holds this byte."""
+    line = 1
+    with opened(path) as read:
+        while at > 1 and (block := read.read(min(BLOCK, at - 1))):
+            line += block.count(b"\n")
+            at -= len(block)
+    return line
+
+
+def _unreadable(engine: DuckEngine, reading: Reading, source: Source, side: str) -> list[Rejected]:
+    """Rows with a cell that cannot be read as what it must be."""
+    rows = engine.rows(f"select row, bad from {side}_read where bad is not null order by row limit {REJECTED_KEPT_MAX}")
+    wanted = [row for row, _ in rows]
+    raw = raw_rows(engine, reading, wanted)
+    lines = lines_in(reading, wanted) if reading.format in ("csv", "ndjson") else {}
+    found = []
+    for row, column in rows:
+        record = {
+            k: v for k, v in raw.get(row, {}).items() if v is not None and k not in ("file_row_number", "filename")
+        }
+        theirs = column_of(source, column)
+        file, line = lines.get(row, (reading.paths[0].name, row + 1))
+        text = ", ".join(f"{k}={v}" for k, v in record.items())
+        found.append(Rejected(file, line, theirs, _why(column, record.get(theirs)), text[:RAW_SHOWN_MAX]))
+    return found
 
 
 def _short(message: str) -> str:
@@ -261,58 +298,6 @@ def _why(column: str, value: object) -> str:
         column, "a date"
     )
     return f"wanted {wanted}{shown}" if shown else f"wanted {wanted}, but nothing stands there"
-
-
-def raw_rows(engine: DuckEngine, scan: str, where: str, rows: Sequence[int], form: str) -> dict[int, dict[str, Any]]:
-    """The source's own values of some rows (by position, counted after `where`), read a second time: only breaks need them."""
-    if not rows:
-        return {}
-    engine.load("wanted_rows", {"row": "bigint"}, [(row,) for row in dict.fromkeys(rows)])
-    engine.conn.execute("set preserve_insertion_order = true")
-    number = "file_row_number" if form == "parquet" else "row_number() over () - 1"
-    body = f"select *, {number} as row_at from {scan}" + (f" where {where}" if where else "")
-    answer = engine.conn.execute(f"select * from ({body}) where row_at in (select row from wanted_rows)")
-    names = [column[0] for column in answer.description or []]
-    found = {}
-    for values in answer.fetchall():
-        record = dict(zip(names, values, strict=True))
-        found[record.pop("row_at")] = {k: v for k, v in record.items() if k not in ("file_row_number", "filename")}
-    engine.conn.execute("set preserve_insertion_order = false")
-    return found
-
-
-def lines_in(
-    paths: Sequence[Path], source: Source, form: str, rows: Sequence[int], broken: Sequence[int]
-) -> dict[int, int]:
-    """The line of each row in its file, from 1. Rows that span lines, blank lines and rejected lines are counted as they are."""
-    if form != "csv":
-        return {row: row + 1 for row in rows}
-    wanted, found = set(rows), {}
-    skipped = set(broken)
-    record = 0
-    for number, at in enumerate(_record_starts(paths[0], source), 1):
-        if number <= int(source.csv.header) or number in skipped:
-            continue
-        if record in wanted:
-            found[record] = at
-            if len(found) == len(wanted):
-                break
-        record += 1
-    return {row: found.get(row, row + 1 + int(source.csv.header)) for row in rows}
-
-
-def _record_starts(path: Path, source: Source) -> Iterator[int]:
-    """The line at which each record begins."""
-    with _opened(path) as raw:
-        text = io.TextIOWrapper(raw, encoding=source.csv.encoding or "utf-8", errors="replace", newline="")
-        for _ in range(source.csv.skip):
-            text.readline()
-        before = source.csv.skip
-        reader = csv.reader(text, delimiter=source.csv.delimiter or ",", quotechar=source.csv.quote or '"')
-        for values in reader:
-            if values:
-                yield before + 1
-            before = source.csv.skip + reader.line_num
 
 
 def _same_scale_known(engine: DuckEngine, source: Source, side: str) -> None:
@@ -330,16 +315,27 @@ def _same_scale_known(engine: DuckEngine, source: Source, side: str) -> None:
 # --- statements ---------------------------------------------------------------------------------------------------------------
 
 
+ROLES: Final = {"id": "external_id"}  # what the readers call it
+
+
 def _statement(
     engine: DuckEngine, paths: Sequence[Path], source: Source, side: str, name: str, form: str, folder: Path
 ) -> Side:
-    """Formats with a reader of their own."""
+    """Formats with a reader of their own; of a table's columns the rule set may name which is which."""
     import pyarrow as pa  # type: ignore[import-untyped]
 
     from counterfoil.reconciliation import sources
 
-    reads = [sources.read(path, format=form or None) for path in paths]
-    found = read_table(engine, pa.concat_tables([read.lines for read in reads]), source, side, folder)
+    table = form in ("", "xlsx", "csv") and sources.detect(paths[0]) in ("xlsx", "csv")
+    if source.where:
+        raise InvalidInput(f"{side}.where", "a CSV, JSON or Parquet source: a statement is taken whole", got=form)
+    options: dict[str, Any] = {"asset": source.asset, "scales": source.scale or None}
+    if table:
+        options["columns"] = _roles(source)
+        options["date_format"] = source.dates.formats[0] if source.dates.formats else None
+    reads = [sources.read(path, format=form or None, **options) for path in paths]
+    plain = source.model_copy(update={"columns": {}, "amount": _signed(source), "asset": None}) if table else source
+    found = read_table(engine, pa.concat_tables([read.lines for read in reads]), plain, side, folder)
     refused = [Rejected(r.file, r.line, r.column or "", r.reason, r.raw) for read in reads for r in read.rejected]
     return found._replace(
         name=name,
@@ -349,6 +345,21 @@ def _statement(
         rejected=[*found.rejected, *refused],
         statements=tuple(statement for read in reads for statement in read.statements),
     )
+
+
+def _roles(source: Source) -> dict[str, str] | None:
+    """The rule set's columns in the readers' words."""
+    named = {ROLES.get(ours, ours): theirs for ours, theirs in source.columns.items()}
+    if source.amount:
+        amount = source.amount
+        figure = "amount_minor" if amount.unit == "minor" else "amount"
+        given = {figure: amount.column, "debit": amount.debit, "credit": amount.credit, "direction": amount.direction}
+        named |= {role: theirs for role, theirs in given.items() if theirs}
+    return named or None
+
+
+def _signed(source: Source) -> Amount:
+    return Amount(column="amount", unit="minor", sign=source.amount.sign if source.amount else 1)
 
 
 def read_table(engine: DuckEngine, table: Any, source: Source, side: str, folder: Path) -> Side:
@@ -367,16 +378,8 @@ def read_table(engine: DuckEngine, table: Any, source: Source, side: str, folder
     if source.asset:
         columns.pop("asset", None)
     amount = source.amount or Amount(column="amount", unit="minor")
-    found = _tabular(
-        engine,
-        [path],
-        source.model_copy(update={"columns": columns, "amount": amount}),
-        side,
-        source.name or side,
-        "parquet",
-        folder,
-    )
-    return found._replace(files=(), format="table")
+    known = source.model_copy(update={"columns": columns, "amount": amount})
+    return _tabular(engine, [path], known, side, source.name or side, "table", folder)._replace(files=())
 
 
 def file_digest(path: Path) -> str:

@@ -176,6 +176,8 @@ class GroupPass(_Window):
 
     kind: Literal["group"]
     name: str = Field(default="group", pattern=r"^[a-z][a-z0-9-]{0,39}$")
+    before_days: int = Field(default=7, ge=0, le=3_660)
+    after_days: int = Field(default=31, ge=0, le=3_660)
     left: KeyField = "batch"
     right: KeyField = "batch"
     amount_tolerance: int = Field(default=0, ge=0)
@@ -211,6 +213,11 @@ class TextPass(_Window):
     text_weight: int = Field(default=60, ge=0, le=100)
     amount_weight: int = Field(default=25, ge=0, le=100)
     date_weight: int = Field(default=15, ge=0, le=100)
+    open_max: int = Field(
+        default=2_000_000,
+        ge=1_000,
+        description="With more open records on a side the pass is left out, and the report says so.",
+    )
     amount_off_percent: int = Field(default=30, ge=0, le=100, description="Pairs further apart are no candidates.")
     confirm_from: int = Field(
         default=75, ge=0, le=100, description="At or above this score, and with the lead, a pair is confirmed."
