@@ -1,0 +1,186 @@
+"""The edge: transactions that end as they should, as the right role, within limits, and that come back after the database does."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from datetime import UTC
+from pathlib import Path
+from typing import ClassVar
+
+import psycopg
+import pytest
+
+from counterfoil.base import edge
+from counterfoil.base.database import AppendOnly, DatabaseRefused, name_refusals, problem_of
+from counterfoil.base.edge import Database
+from counterfoil.base.ids import valid_id
+from counterfoil.base.private_postgres import PrivatePostgres
+from counterfoil.base.problems import Busy, Kind, Problem
+from tests.base.postgres_programs import SMALL, short_folder, wait_for
+
+KEY = "insert into idempotency (scope, key, sha256, at) values ('s', %s, decode(repeat('00', 32), 'hex'), now())"
+
+
+class TillEmpty(Problem):
+    """The till is empty."""
+
+    kind: ClassVar[Kind] = "conflict"
+
+
+def keys(database: Database) -> list[str]:
+    with database.transaction(read_only=True) as conn:
+        return [key for (key,) in conn.execute("select key from idempotency order by key").fetchall()]
+
+
+def test_a_transaction_commits_when_its_block_ends(database: Database) -> None:
+    with database.transaction() as conn:
+        conn.execute(KEY, ["kept"])
+    assert keys(database) == ["kept"]
+
+
+def test_a_transaction_rolls_back_when_its_block_raises(database: Database) -> None:
+    def write_and_raise() -> None:
+        with database.transaction() as conn:
+            conn.execute(KEY, ["lost"])
+            raise TillEmpty
+
+    with pytest.raises(TillEmpty):
+        write_and_raise()
+    assert keys(database) == []
+
+
+def test_a_dry_run_does_everything_and_keeps_nothing(database: Database) -> None:
+    with database.transaction(commit=False) as conn:
+        conn.execute(KEY, ["tried"])
+        assert conn.execute("select count(*) from idempotency").fetchone() == (1,)
+    assert keys(database) == []
+
+
+def test_a_reading_transaction_cannot_write(database: Database) -> None:
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction), database.transaction(read_only=True) as conn:
+        conn.execute(KEY, ["written"])
+
+
+def test_a_transaction_acts_as_the_application_in_utc_with_limits(database: Database) -> None:
+    with database.transaction() as conn:
+        told = conn.execute("""
+            select current_user::text, current_setting('timezone'), current_setting('lock_timeout'),
+                   current_setting('statement_timeout'), current_setting('idle_in_transaction_session_timeout')""").fetchone()
+    assert told == ("counterfoil_app", "UTC", "5s", "1min", "1min")
+
+
+def test_nothing_of_a_transaction_stays_on_its_connection(database_url: str) -> None:
+    """A pooler may give the next transaction another connection, or this one to somebody else."""
+    database = Database(database_url, connections_max=1).open()
+    try:
+        with database.transaction() as conn:
+            first = conn.info.backend_pid
+        with database._pool.connection() as conn:
+            assert conn.info.backend_pid == first
+            assert conn.execute("select current_user::text, current_setting('lock_timeout')").fetchone() == (
+                "postgres",
+                "0",
+            )
+    finally:
+        database.close()
+
+
+def test_a_refusal_of_the_database_comes_in_our_words(database: Database) -> None:
+    with pytest.raises(DatabaseRefused) as caught, database.transaction() as conn:
+        conn.execute(KEY, [""])
+    assert caught.value.facts["constraint"] == "idempotency_key_is_short"
+
+
+def test_a_part_names_its_own_constraints_and_codes(database: Database) -> None:
+    name_refusals(codes={"CFX99": TillEmpty})
+    with pytest.raises(TillEmpty, match="nothing left"), database.transaction() as conn:
+        conn.execute("do $$ begin raise exception 'nothing left' using errcode = 'CFX99'; end $$")
+
+
+def test_what_is_append_only_is_refused_in_our_words(database_url: str) -> None:
+    database = Database(database_url, role="counterfoil_owner").open()
+    try:
+        with pytest.raises(AppendOnly, match="step is append-only"), database.transaction() as conn:
+            conn.execute("delete from step")
+    finally:
+        database.close()
+
+
+def test_a_lock_that_is_not_had_in_time_is_busy(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge, "LOCK_TIMEOUT_MS", 50)
+    with database.transaction() as conn:
+        conn.execute(KEY, ["mine"])
+    with database.transaction() as holder:
+        holder.execute("select from idempotency for update")
+        with pytest.raises(Busy), database.transaction() as conn:
+            conn.execute("select from idempotency for update")
+
+
+def test_a_statement_that_takes_too_long_is_busy(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge, "STATEMENT_TIMEOUT_MS", 50)
+    with pytest.raises(Busy), database.transaction() as conn:
+        conn.execute("select pg_sleep(30)")
+
+
+def test_a_bug_in_a_statement_is_no_problem_of_the_caller(database: Database) -> None:
+    with pytest.raises(psycopg.errors.UndefinedTable) as caught, database.transaction() as conn:
+        conn.execute("select from nowhere")
+    assert problem_of(caught.value) is None
+
+
+def test_a_role_that_is_no_name_is_refused(database_url: str) -> None:
+    database = Database(database_url, role="x'; drop table step; --").open()
+    try:
+        with pytest.raises(ValueError, match="not a role"), database.transaction():
+            pass
+    finally:
+        database.close()
+
+
+@pytest.fixture
+def killable() -> Iterator[PrivatePostgres]:
+    with short_folder() as folder, PrivatePostgres(folder, settings=SMALL) as started:
+        yield started
+
+
+def test_a_database_that_cannot_be_reached_is_busy(tmp_path: Path) -> None:
+    database = Database(f"postgresql:///x?host={tmp_path}").open()
+    database._pool.timeout = 0.3
+    try:
+        with pytest.raises(Busy), database.transaction():
+            pass
+    finally:
+        database.close()
+
+
+def test_a_killed_database_is_busy_and_serves_again_when_it_is_back(killable: PrivatePostgres) -> None:
+    database = Database(killable.url, role=None).open()
+    try:
+        with database.transaction() as conn:
+            before = conn.info.backend_pid
+        with pytest.raises(Busy):
+            be_killed_within_a_transaction(database, killable)
+        assert killable.pid is None
+        killable.start()
+        with database.transaction() as conn:
+            assert conn.info.backend_pid != before
+            assert conn.execute("select 1").fetchone() == (1,)
+    finally:
+        database.close()
+
+
+def be_killed_within_a_transaction(database: Database, killable: PrivatePostgres) -> None:
+    with database.transaction() as conn:
+        assert killable.pid is not None
+        os.kill(killable.pid, signal.SIGKILL)
+        wait_for(lambda: killable.pid is None, "the server's end")
+        conn.execute("select pg_sleep(30)")
+
+
+def test_ids_and_moments_of_the_edge_are_fresh() -> None:
+    first, second = edge.make_id("po"), edge.make_id("po")
+    assert valid_id(first, "po", "id") != valid_id(second, "po", "id")
+    assert edge.now().tzinfo is UTC
+    assert len(edge.entropy(16)) == 16
