@@ -13,7 +13,7 @@ from psycopg import Connection
 from counterfoil.base.machine import Machine
 from counterfoil.ledger.invariants import INVARIANTS as LEDGER_INVARIANTS
 from counterfoil.operations.events import EVENT, Event, Follower, follow
-from counterfoil.operations.providers import Provider
+from counterfoil.operations.providers import RANK, Provider
 from counterfoil.operations.webhooks_in import WEBHOOK_IN, Applier, Received, apply_received
 from counterfoil.operations.work import Runner, Tally, Transactions
 from counterfoil.operations.worker import Job
@@ -94,8 +94,8 @@ def appliers(wiring: Wiring) -> dict[tuple[str, str], Applier]:
     found: dict[tuple[str, str], Applier] = {}
     for name, provider in wiring.providers.items():
         found[name, "charge.succeeded"] = _charges(wiring, name, provider)
-        for kind in ("payout.pending", "payout.paid", "payout.failed", "payout.returned"):
-            found[name, kind] = _payouts(wiring, name, provider)
+        payouts = _payouts(wiring, name, provider)
+        found |= {(name, f"payout.{status}"): payouts for status in RANK}
     return found
 
 

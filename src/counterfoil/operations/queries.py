@@ -76,7 +76,7 @@ class EventCount(NamedTuple):
 
     name: str
     level: str
-    count: int
+    number: int
     last_at: datetime
 
 
@@ -139,7 +139,7 @@ def unusual_events(
     """Warnings and critical events from `start` until before `end`, by name, the critical ones first."""
     with conn.cursor(row_factory=class_row(EventCount)) as cur:
         return cur.execute(
-            """select name, level, count(*) as count, max(at) as last_at from event
+            """select name, level, count(*) as number, max(at) as last_at from event
                where at >= %(start)s and at < %(end)s and level in ('warning', 'critical')
                  and (%(program)s::text is null or program_id in (%(program)s, ''))
                group by name, level order by level, count(*) desc, name limit %(rows_max)s""",

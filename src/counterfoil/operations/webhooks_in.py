@@ -135,16 +135,18 @@ def count_rejection(conn: Connection[Any], provider: str, reason: str, *, now: d
 
 
 def apply_received(runner: Runner, appliers: Mapping[tuple[str, str], Applier]) -> Tally:
-    """One tick: apply stored webhooks, by set and (provider, type), each in one transaction with its new status."""
+    """One tick: apply stored webhooks, by set and applier, each in one transaction with its new status."""
 
     def work(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
         found = received_by_id(conn, [one.id for one in claims])
-        for kind in sorted({(one.provider, one.event_type) for one in found}):
-            group = [one for one in found if (one.provider, one.event_type) == kind]
-            known = kind in appliers
-            if known:
-                appliers[kind](conn, group, now)
-            verb = "process" if known else "ignore"
+        # By applier, not by type: "paid" and "failed" of one payout must be judged together, in the order of their time.
+        groups: dict[Applier | None, list[Received]] = {}
+        for one in found:
+            groups.setdefault(appliers.get((one.provider, one.event_type)), []).append(one)
+        for applier, group in groups.items():
+            if applier is not None:
+                applier(conn, group, now)
+            verb = "ignore" if applier is None else "process"
             moves = [Move(one.id, "received", verb) for one in group]
             take_steps(conn, WEBHOOK_IN, moves, actor="system:worker", at=now)
 

@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from counterfoil.base.machine import Move, take_steps
 from counterfoil.base.problems import NotFound, Problem
+from counterfoil.ledger.accounts import open_accounts
 from counterfoil.ledger.journal import NewJournal, post_journals
 from counterfoil.operations.events import NewEvent, emit
 from counterfoil.operations.providers import RANK, PayoutFact
@@ -119,6 +120,8 @@ def _book(conn: Connection[Any], group: Sequence[tuple[Decision, str]], now: dat
             for one, journal in wanted
             if (one.standing.program_id, one.standing.asset) == (program_id, asset)
         ]
+        names = sorted({name for journal in journals for line in journal.lines for name in line[:2]})
+        open_accounts(conn, program_id, [str(name) for name in names], asset=asset, actor=ACTOR, now=now)
         for result in post_journals(conn, program_id, journals, now=now):
             if isinstance(result, Problem):
                 raise result

@@ -21,9 +21,9 @@ class PayoutsInState(NamedTuple):
 
     state: str
     is_open: bool
-    count: int
+    number: int
     amount: Money
-    open_count: int
+    open_number: int
     open_amount: Money
     oldest_at: datetime | None
 

@@ -28,8 +28,9 @@ def set_rates(
 ) -> Rates:
     """Add the next version of a program's rates; settlements from now on use it. Raises InvalidInput, NotFound."""
     check_rates(platform_bps, validator_bps, holdback_bps)
-    # The program's row is locked so that two people do not both write version n + 1.
-    if conn.execute("select 1 from program where id = %s for update", [program_id]).fetchone() is None:
+    # One at a time, so that two people do not both write version n + 1.
+    conn.execute("select pg_advisory_xact_lock(hashtextextended('fee_rate:' || %s, 0))", [program_id])
+    if conn.execute("select 1 from program where id = %s", [program_id]).fetchone() is None:
         raise NotFound(what="program", id=program_id)
     row = conn.execute(
         """insert into fee_rate (program_id, version, platform_bps, validator_bps, holdback_bps, actor, recorded_at)

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple
 
 from psycopg import Connection
-from psycopg.rows import class_row
 
 from counterfoil.base.money import Money
 from counterfoil.settlement.intents import MOVING
@@ -23,7 +22,7 @@ class InvoicesInState(NamedTuple):
     """Invoices of a span that are in one state now."""
 
     state: str
-    count: int
+    number: int
     total: Money
     paid: Money
 
@@ -32,7 +31,7 @@ class PaymentsReceived(NamedTuple):
     """What customers paid in a span, in one asset: amount = applied + excess + unidentified. `fee` is what providers kept."""
 
     provider: str
-    count: int
+    number: int
     amount: Money
     applied: Money
     excess: Money  # of invoices that were paid with more than was asked: owed back
@@ -43,7 +42,7 @@ class PaymentsReceived(NamedTuple):
 class SettlementsMade(NamedTuple):
     """What was settled in a span, in one asset: gross = platform fee + validator fee + holdback + net."""
 
-    count: int
+    number: int
     gross: Money
     platform_fee: Money
     validator_fee: Money
@@ -54,7 +53,7 @@ class SettlementsMade(NamedTuple):
 class Processing(NamedTuple):
     """How long the last intents took, from the customer's payment to the settlement."""
 
-    count: int
+    number: int
     average: timedelta
     p95: timedelta
     slowest: timedelta
