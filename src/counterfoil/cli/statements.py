@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import typer
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 
 from counterfoil.base.money import format_major
@@ -15,19 +15,32 @@ from counterfoil.base.problems import Problem
 from counterfoil.reconciliation import sources
 from counterfoil.reconciliation.sources import FolderRead, SequenceGap, SourceRead, StatementInfo
 
-statements_app = typer.Typer(no_args_is_help=True, help="Look at bank statements: do they add up, do they follow on?")
+app = typer.Typer(no_args_is_help=True, help="Look at bank statements: do they add up, do they follow on?")
+
+COLUMNS: Final[tuple[tuple[str, JustifyMethod], ...]] = (
+    ("account", "left"),
+    ("statements", "right"),
+    ("from", "left"),
+    ("to", "left"),
+    ("entries", "right"),
+    ("asset", "left"),
+    ("opens with", "right"),
+    ("closes with", "right"),
+    ("adds up", "left"),
+)
+WIDTH_WITHOUT_TERMINAL: Final = 120
 
 Output = Annotated[Literal["table", "json"], typer.Option("--output", help="A table for people, JSON for programs.")]
 FormatOption = Annotated[str | None, typer.Option("--format", help="The format, where the content does not tell it.")]
 AssetOption = Annotated[str | None, typer.Option("--asset", help="The currency, where the file does not name it.")]
 
 
-@statements_app.callback()
+@app.callback()
 def statements() -> None:
     """Look at bank statements: do they add up, do they follow on?"""
 
 
-@statements_app.command("check")
+@app.command("check")
 def check_folder(
     folder: Annotated[Path, typer.Argument(help="A folder of statements, or one file.")],
     output: Output = "table",
@@ -47,7 +60,8 @@ def check_folder(
     if output == "json":
         typer.echo(json.dumps(as_json(found), ensure_ascii=False, indent=2))
     else:
-        _show(Console(), found)
+        console = Console()
+        _show(console if console.is_terminal else Console(width=WIDTH_WITHOUT_TERMINAL), found)
     raise typer.Exit(2 if found.refused or not found.reads else 0 if found.is_whole else 1)
 
 
@@ -113,11 +127,9 @@ def _gap_json(gap: SequenceGap) -> dict[str, Any]:
 
 def _show(console: Console, found: FolderRead) -> None:
     """One row per account, then everything that is wrong, each with its reason."""
-    table = Table(
-        "account", "asset", "statements", "from", "to", "opens with", "entries", "moved", "closes with", "adds up"
-    )
-    for column in table.columns[5:9]:
-        column.justify = "right"
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name, justify in COLUMNS:
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=name == "account")
     for infos in _by_account(found).values():
         table.add_row(*_account_row(infos))
     console.print(table)
@@ -154,13 +166,12 @@ def _account_row(infos: list[StatementInfo]) -> list[str]:
     adds_up = "yes" if shown and len(shown) == len(infos) and all(each.carries for each in shown) else "not shown"
     return [
         first.account or "–",
-        first.asset or "–",
         str(len(infos)),
         str(first.closing_on or "–"),
         str(last.closing_on or "–"),
-        _money(first.opening, first.asset),
         str(sum(each.entries for each in infos)),
-        _money(sum(each.total for each in infos), first.asset),
+        first.asset or "–",
+        _money(first.opening, first.asset),
         _money(last.closing, last.asset),
         "no" if any(each.carries is False for each in infos) else adds_up,
     ]

@@ -140,22 +140,30 @@ def formats_of(values: Iterable[str]) -> list[str]:
 
 
 def choose_format(values: list[str], *, day_first: bool = False) -> str | None:
-    """The format of a column of dates, where the values prove one.
+    """The format of a column of dates, where the values prove one; a few values that are no dates do not hide it.
 
     Where day first and month first both read every value, the order in which the days follow each other decides: the
     file is sorted under one reading and not under the other. `day_first` rules out month first. Else nothing is chosen.
     """
-    fitting = [each for each in formats_of(values) if not (day_first and each.startswith("%m"))]
+    formats = [each for each in DATE_FORMATS if not (day_first and each.startswith(("%m", "%b", "%B")))]
+    read_by = {each: [value for value in values if _reads(value, each)] for each in formats}
+    fitting = [each for each in formats if len(read_by[each]) * 2 > len(values)]
+    whole = [each for each in fitting if len(read_by[each]) == len(values)]
+    fitting = whole or fitting
     if not fitting:
         return None
     first = fitting[0]
-    rivals = [each for each in fitting[1:] if any(parse_date(v, each) != parse_date(v, first) for v in values)]
+    rivals = [each for each in fitting[1:] if _differ(first, each, set(read_by[first]) & set(read_by[each]))]
     if not rivals:
         return first
-    sorted_under = [each for each in (first, *rivals) if _is_sorted([parse_date(v, each) for v in values])]
+    sorted_under = [each for each in (first, *rivals) if whole and _is_sorted([parse_date(v, each) for v in values])]
     if len(sorted_under) == 1 and len(values) > 2:
         return sorted_under[0]
     return None
+
+
+def _differ(one: str, other: str, values: set[str]) -> bool:
+    return any(parse_date(value, one) != parse_date(value, other) for value in values)
 
 
 def _is_sorted(days: list[date]) -> bool:

@@ -102,7 +102,7 @@ def _by_header(text: str, suffix: str) -> str | None:
         return "stripe"
     if {"category", "net_amount", "currency"} <= names:
         return "stripe-summary"
-    if first.startswith("#statement") or {"record", "statement"} <= names:
+    if {"id", "type", "gross", "fee", "net", "asset", "available_on"} <= names:
         return "simulator"
     if "\x00" in text or text.count("\ufffd") * 3 > len(text):
         return None

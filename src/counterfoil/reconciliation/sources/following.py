@@ -124,7 +124,7 @@ def _is_daily(infos: Sequence[StatementInfo]) -> bool:
     if len(days) < DAILY_STATEMENTS_LEAST:
         return False
     due = [day for day in between(days[0], days[-1]) if is_euro_day(day)]
-    return len(due) == 0 or len(set(due) & set(days)) * 10 >= len(due) * 8
+    return len(due) == 0 or len(set(due) & set(days)) * 10 >= len(due) * 7
 
 
 def _between(before: _Placed, after: _Placed, *, is_daily: bool) -> SequenceGap | None:

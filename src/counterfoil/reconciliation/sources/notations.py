@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,7 @@ from counterfoil.reconciliation.sources.tables import Number, Plan, Record, as_c
 from counterfoil.reconciliation.sources.text import Fingerprint, numbered_lines, whole_text
 
 SAMPLE_RECORDS: Final = 2_000
+EXPONENT_MAX: Final = 40
 LISTS: Final = ("data", "items", "transactions", "lines", "entries", "rows", "records", "results")
 
 
@@ -112,7 +114,13 @@ def _parquet(found: Gathering, path: Path, taken: Fingerprint) -> Iterator[Recor
 
 
 def _loads(text: str) -> Any:
-    return json.loads(text, parse_float=Number, parse_int=Number, parse_constant=Number)
+    return json.loads(text, parse_float=_exact, parse_int=Number, parse_constant=Number)
+
+
+def _exact(figure: str) -> Number:
+    """A figure such as 1.5e2 with its decimals written out; one that is out of reach stays as it is, and is rejected."""
+    value = Decimal(figure)
+    return Number(format(value, "f") if abs(value.adjusted()) < EXPONENT_MAX else figure)
 
 
 def _flat(value: Mapping[str, Any], before: str = "") -> dict[str, Any]:

@@ -130,6 +130,9 @@ def read_summary(path: Path, taken: Fingerprint, *, asset: str | None = None, st
     found = Gathering(path.name, strict=strict)
     written = dialect(path, taken=taken)
     by_plain = {plain(name): name for name in written.columns}
+    for name in ("category", "currency", "netamount"):
+        if name not in by_plain:
+            found.broken(1, name, f"the summary has no column for it; there are {', '.join(written.columns)[:300]}")
     how = Plan({}, asset, written.decimal or ".", ISO)
     sums: dict[str, dict[str, int]] = {}
     for record in delimited.records(found, path, written):

@@ -107,7 +107,8 @@ def add_all(found: Gathering, records: Iterable[Record], how: Plan) -> None:
         cells = list(record.cells.values())
         if not any(cell is not None and str(cell).strip() for cell in cells):
             continue
-        if roles.is_total(cells) and _text(record.cells, how.known.get("booked_on")) is None:
+        day = _text(record.cells, how.known.get("booked_on")) or ""
+        if roles.is_total(cells) and not any(mark.isdigit() for mark in day):
             _check_total(found, record, how, totals)
             continue
         try:

@@ -115,9 +115,9 @@ def _title(cell: Any) -> str:
 def _rows(sheet: Any, after: int) -> Iterator[Row]:
     """Rows below row `after`, with their numbers; cells as text, `Number` or None."""
     sheet.reset_dimensions()  # some writers note a range that is too small
-    for number, values in enumerate(sheet.iter_rows(values_only=True, max_col=COLUMNS_MAX), 1):
+    for number, values in enumerate(sheet.iter_rows(values_only=True), 1):
         if number > after:
-            yield number, [as_cell(value) for value in values]
+            yield number, [as_cell(value) for value in values[:COLUMNS_MAX]]
 
 
 def _records(header: list[str], rows: Iterable[Row]) -> Iterator[Record]:
