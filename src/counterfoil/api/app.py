@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from counterfoil import __version__
 from counterfoil.api import (
     destinations,
     intents,
@@ -52,15 +52,13 @@ def make_app(
         raise TypeError("the API needs the database of base.edge")
     app = FastAPI(
         title="counterfoil",
-        version=version("counterfoil"),
+        version=__version__,
         openapi_url="/api/openapi.json",
         docs_url="/api/docs",
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.services = Services(
-        wiring, database, KeyRing(database, wiring.clock), version("counterfoil"), owner, stuck_after
-    )
+    app.state.services = Services(wiring, database, KeyRing(database, wiring.clock), __version__, owner, stuck_after)
     add_handlers(app)
     for router in ROUTERS:
         app.include_router(router)

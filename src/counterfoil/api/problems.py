@@ -10,9 +10,9 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from pydantic.alias_generators import to_camel
 from starlette.exceptions import HTTPException
 
+from counterfoil.api.names import camel
 from counterfoil.api.shapes import PROBLEM_IN
 from counterfoil.base.problems import Fact, InvalidInput, InvariantBroken, Kind, NotFound, Problem, TooLarge
 
@@ -45,7 +45,7 @@ def status_of(problem: Problem) -> int:
 
 def body_of(problem: Problem, request_id: str) -> dict[str, Any]:
     """The problem as its JSON object: type, title, status, facts, and the request's id to ask about it."""
-    facts: dict[str, Fact] = {to_camel(name): value for name, value in problem.facts.items() if value is not None}
+    facts: dict[str, Fact] = {camel(name): value for name, value in problem.facts.items() if value is not None}
     kept = {name: value for name, value in facts.items() if name not in ("type", "title", "status", "requestId")}
     said = {"type": f"/problems/{type(problem).__name__}", "title": problem.title(), "status": status_of(problem)}
     return {**said, "kind": problem.kind, **kept, "requestId": request_id}

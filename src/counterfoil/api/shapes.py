@@ -20,9 +20,9 @@ from pydantic import (
     StringConstraints,
     WithJsonSchema,
 )
-from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from counterfoil.api.names import camel
 from counterfoil.base.money import MINOR_MAX, parse_minor
 from counterfoil.base.problems import InvalidInput
 
@@ -76,7 +76,7 @@ class Asked(BaseModel):
     """A request's body: what it may hold and nothing else, in camelCase or snake_case."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="forbid", frozen=True
+        alias_generator=camel, validate_by_name=True, validate_by_alias=True, extra="forbid", frozen=True
     )
 
 
@@ -84,7 +84,7 @@ class Shown(BaseModel):
     """An answer, or a part of one."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel,
+        alias_generator=camel,
         validate_by_name=True,
         validate_by_alias=True,
         from_attributes=True,

@@ -9,11 +9,11 @@ from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
 import structlog
-from pydantic.alias_generators import to_camel
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from counterfoil.api.names import camel
 from counterfoil.api.problems import failure, response_of
 from counterfoil.base.problems import InvalidInput, TooLarge
 
@@ -125,4 +125,4 @@ def _counted(receive: Receive, most: int) -> Receive:
 
 def _camel_query(query: bytes) -> bytes:
     pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, encoding="latin-1")
-    return urlencode([(to_camel(name), value) for name, value in pairs], encoding="latin-1").encode("latin-1")
+    return urlencode([(camel(name), value) for name, value in pairs], encoding="latin-1").encode("latin-1")

@@ -112,6 +112,11 @@ class Settings(BaseSettings):
     metrics_namespace: str = Field(
         "counterfoil", pattern=r"^[a-z][a-z0-9_]{0,62}$", description="What the names of metrics begin with."
     )
+    drill_folder: Path | None = Field(
+        None,
+        description="Drills only: at the point of a payment that the file `armed` in this folder names, server and worker "
+        "write the file `reached` and wait to be killed. Absent: no drill.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
 
     @field_validator("database_url")

@@ -1,0 +1,85 @@
+"""Every command and where it lives. A part is imported when it is used, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, Final, NamedTuple
+
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+
+class Part(NamedTuple):
+    """A noun (a Typer app in `module`), or with `alone` one command of that app."""
+
+    module: str
+    help: str
+    panel: str
+    alone: bool = False
+    attribute: str = "app"
+
+
+MONEY: Final = "Money"
+BOOKS: Final = "Books"
+MACHINERY: Final = "Machinery"
+HERE: Final = "On this machine, without a server"
+PARTS: Final[dict[str, Part]] = {
+    "usage": Part("counterfoil.cli.usage", "Import what was used.", MONEY),
+    "invoices": Part("counterfoil.cli.invoices", "What customers owe, and what they paid.", MONEY),
+    "intents": Part("counterfoil.cli.intents", "From the customer's payment to the settlement.", MONEY),
+    "payouts": Part("counterfoil.cli.payouts", "What payees are owed, and every attempt to pay it.", MONEY),
+    "destinations": Part("counterfoil.cli.destinations", "Where payees are paid.", MONEY),
+    "accounts": Part("counterfoil.cli.accounts", "Balances, statements, and whether they are right.", BOOKS),
+    "journal": Part("counterfoil.cli.journal", "Post, import, show and reverse journals.", BOOKS),
+    "programs": Part("counterfoil.cli.programs", "Programs, their assets, and whether their books agree.", BOOKS),
+    "rates": Part("counterfoil.cli.rates", "A program's fee rates.", BOOKS),
+    "periods": Part("counterfoil.cli.periods", "Close the books up to a date.", BOOKS),
+    "events": Part("counterfoil.cli.events", "What happened.", MACHINERY),
+    "workers": Part("counterfoil.cli.workers", "Who works, and how it goes.", MACHINERY),
+    "queue": Part("counterfoil.cli.queue", "How much work waits.", MACHINERY),
+    "jobs": Part("counterfoil.cli.jobs", "Run a job now.", MACHINERY),
+    "keys": Part("counterfoil.cli.keys", "API keys and their roles.", MACHINERY),
+    "health": Part("counterfoil.cli.health", "The counters of the runbook.", MACHINERY, alone=True),
+    "invariants": Part("counterfoil.cli.health", "Is everything still true?", MACHINERY, alone=True),
+    "demo": Part(
+        "counterfoil.cli.demo", "A day of real work, with everything it needs; one command.", HERE, alone=True
+    ),
+    "up": Part("counterfoil.cli.local", "API and worker in one process.", HERE, alone=True),
+    "serve": Part("counterfoil.cli.local", "The API.", HERE, alone=True),
+    "worker": Part("counterfoil.cli.local", "The worker.", HERE, alone=True),
+    "migrate": Part("counterfoil.cli.local", "Bring the database up to date.", HERE, alone=True),
+    "doctor": Part("counterfoil.cli.doctor", "What is wrong here, and what to do about it.", HERE, alone=True),
+    "reconcile": Part("counterfoil.cli.reconcile_files", "Hold one side's records against the other's.", HERE),
+    "statements": Part("counterfoil.cli.statements", "Look at bank statements.", HERE),
+}
+
+
+class LazyGroup(TyperGroup):
+    """The root: it lists its parts without importing them, and imports the one that is used."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        """Every part, in the order above."""
+        return list(PARTS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        """A stand-in with the name and the help: enough for the list."""
+        part = PARTS.get(cmd_name)
+        if part is None:
+            return None
+        return TyperCommand(cmd_name, help=part.help, short_help=part.help, rich_help_panel=part.panel)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The part itself. An unknown one is refused with the nearest name."""
+        name, found, rest = super().resolve_command(ctx, args)
+        return name, load(name) if found is not None and name is not None else found, rest
+
+
+def load(name: str) -> Any:
+    """Import a part."""
+    part = PARTS[name]
+    app: Any = getattr(import_module(part.module), part.attribute)
+    command: Any = get_command(app)
+    if part.alone and isinstance(command, TyperGroup):
+        command = command.commands[name]
+    command.name = name
+    return command

@@ -1,0 +1,104 @@
+"""Requests that may safely be sent again are: reads, and writes under their Idempotency-Key."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import httpx2
+
+from counterfoil.client.problems import ApiProblem, Unreachable
+
+Json = dict[str, Any]
+AGAIN_AFTER_S: Final = (0.1, 0.3, 1.0, 2.0)  # then it is given up
+AGAIN_AT: Final = frozenset({502, 503, 504})
+IN_FLIGHT: Final = "KeyInFlight"  # the first try of the same request is still being worked on
+
+
+class Transport:
+    """One server, one key."""
+
+    def __init__(
+        self, url: str, api_key: str | None, *, timeout_s: float = 30.0, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        """`url` without a path; `timeout_s` is patience with one answer."""
+        headers = {"User-Agent": "counterfoil-client"}
+        if api_key:
+            headers["Authorization"] = f"Bearer {api_key}"
+        self.url = url.rstrip("/")
+        self._sleep = sleep
+        self._http = httpx2.Client(
+            base_url=self.url, headers=headers, timeout=timeout_s, follow_redirects=False, trust_env=False
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def get(self, path: str, **params: Any) -> Json:
+        """Read. Parameters that are None are left out. Raises ApiProblem, Unreachable."""
+        return self._ask("GET", path, params=_given(params))
+
+    def post(
+        self,
+        path: str,
+        body: Json | None = None,
+        *,
+        key: str | None = None,
+        dry_run: bool = False,
+        content: bytes | None = None,
+        content_type: str = "text/csv",
+        **params: Any,
+    ) -> Json:
+        """Write, once, under `key` or a new one: a lost answer is asked for again with the same key."""
+        headers = {"Idempotency-Key": key or f"cli-{uuid.uuid4()}"}
+        if dry_run:
+            headers["Dry-Run"] = "true"
+        if content is not None:
+            headers["Content-Type"] = content_type
+            return self._ask("POST", path, params=_given(params), headers=headers, content=content)
+        return self._ask("POST", path, params=_given(params), headers=headers, json=body)
+
+    def _ask(self, method: str, path: str, **more: Any) -> Json:
+        for wait in (*AGAIN_AFTER_S, None):
+            try:
+                response = self._http.request(method, path, **more)
+            except httpx2.HTTPError as error:
+                if wait is None:
+                    raise Unreachable(f"{self.url} does not answer: {type(error).__name__}") from error
+            else:
+                if wait is None or not _again(response):
+                    return _answer(response)
+            self._sleep(wait)
+        raise AssertionError("the last try returns or raises")
+
+
+def _again(response: httpx2.Response) -> bool:
+    return response.status_code in AGAIN_AT or (
+        response.status_code == 409 and str(_object(response).get("type", "")).endswith(f"/{IN_FLIGHT}")
+    )
+
+
+def _answer(response: httpx2.Response) -> Json:
+    body = _object(response)
+    if response.is_success:
+        return body
+    raise ApiProblem(body, response.status_code)
+
+
+def _object(response: httpx2.Response) -> Json:
+    try:
+        body = response.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {"data": body}
+
+
+def _given(params: Mapping[str, Any]) -> dict[str, str]:
+    return {name: _text(value) for name, value in params.items() if value is not None}
+
+
+def _text(value: Any) -> str:
+    return ("true" if value else "false") if isinstance(value, bool) else str(value)
