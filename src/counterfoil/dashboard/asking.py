@@ -1,0 +1,142 @@
+"""How a page asks: each section is measured by itself and says when, from what, and in which of five states its answer is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final, Literal, NamedTuple
+
+import psycopg
+import structlog
+from psycopg import Connection
+
+from counterfoil.base.database import problem_of
+from counterfoil.base.problems import InvalidInput, Problem
+
+State = Literal["measured", "empty", "not_checked", "failed", "stale"]
+Grade = Literal["right", "attention", "wrong", "unknown", "plain"]  # plain: a figure to read, nothing to judge
+About = Literal["money", "work"]
+
+WORDS: Final = {
+    "right": "in order",
+    "attention": "needs attention",
+    "wrong": "wrong",
+    "unknown": "not known",
+    "plain": "",
+}
+_log = structlog.get_logger("counterfoil.dashboard")
+
+
+class Day(NamedTuple):
+    """A day in UTC, `start` included and `end` not."""
+
+    on: date
+    is_today: bool
+
+    @property
+    def start(self) -> datetime:
+        """Its first moment."""
+        return datetime(self.on.year, self.on.month, self.on.day, tzinfo=UTC)
+
+    @property
+    def end(self) -> datetime:
+        """The first moment of the next."""
+        return self.start + timedelta(days=1)
+
+    @property
+    def before(self) -> date:
+        """The day before."""
+        return self.on - timedelta(days=1)
+
+    @property
+    def after(self) -> date | None:
+        """The day after, unless this is today."""
+        return None if self.is_today else self.on + timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Who asks what: an open read-only transaction, the chosen day and program, the clock, and what else answers."""
+
+    conn: Connection[Any]
+    day: Day
+    program_id: str | None
+    clock: Callable[[], datetime]
+    extra: Any  # what the server was started with (`routes.Served`)
+
+
+class Told(NamedTuple):
+    """What a section found: a few words, a judgement, and the figures. `as_of`: when it was measured, if not just now."""
+
+    said: str
+    grade: Grade = "plain"
+    value: Any = None
+    state: State = "measured"
+    as_of: datetime | None = None
+
+
+class Section(NamedTuple):
+    """One question of a page. `about`: does its answer speak of the money, or of the work on it? `source`: measured from what."""
+
+    key: str
+    question: str
+    about: About
+    source: str
+    ask: Callable[[Ask], Told]
+
+
+class Reading(NamedTuple):
+    """A section's answer with its circumstances; what a template and the twin are given."""
+
+    key: str
+    question: str
+    about: About
+    state: State
+    grade: Grade
+    said: str
+    measured_at: datetime
+    source: str
+    value: Any
+
+    @property
+    def shows(self) -> bool:
+        """Are there figures to show? Old ones are shown as old."""
+        return self.state in ("measured", "stale")
+
+
+def measure(ask: Ask, sections: Sequence[Section]) -> dict[str, Reading]:
+    """Ask every section by itself: one that cannot be measured says so and leaves the others standing."""
+    return {section.key: _measure(ask, section) for section in sections}
+
+
+def _measure(ask: Ask, section: Section) -> Reading:
+    at = ask.clock()
+    try:
+        with ask.conn.transaction():
+            told = section.ask(ask)
+    except (psycopg.Error, Problem) as error:
+        _log.warning("a section could not be measured", section=section.key, error=str(error))
+        told = Told(_why(error), "unknown", state="failed")
+    return Reading(
+        section.key, section.question, section.about, told.state, told.grade, told.said, told.as_of or at, section.source,
+        told.value,
+    )  # fmt: skip
+
+
+def _why(error: psycopg.Error | Problem) -> str:
+    """What went wrong, without any insides."""
+    problem = problem_of(error) if isinstance(error, psycopg.Error) else error
+    return problem.title() if problem is not None else "The database refused the question; the log says why."
+
+
+def parse_day(given: str | None, *, now: datetime) -> Day:
+    """The chosen day; today when none is given. Raises InvalidInput."""
+    today = now.astimezone(UTC).date()
+    try:
+        chosen = date.fromisoformat(given) if given else today
+    except ValueError:
+        raise InvalidInput("day", "a date such as 2026-11-20", got=str(given)[:40]) from None
+    if not date(2000, 1, 1) <= chosen <= today:
+        raise InvalidInput("day", f"from 2000-01-01 to today, {today}", got=str(chosen))
+    return Day(chosen, chosen == today)

@@ -1,0 +1,74 @@
+"""How figures look: amounts in major units, times in UTC, spans in words. Formatting only; nothing is computed here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+from markupsafe import Markup, escape
+
+from counterfoil.base.money import Asset, Money, format_major
+
+_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+STATE_WORDS: Final = {"reconcile_required": "in doubt"}
+
+
+def amount(money: Money, assets: Mapping[str, Asset]) -> Markup:
+    """`12,345.67` with its minor units in `<data value>`, for programs and tests. A minus is a minus, not a hyphen."""
+    asset = assets.get(money.asset)
+    shown = format_major(money.minor, asset.scale if asset else 0).replace("-", "−")
+    return Markup('<data class="amount{}" value="{}">{}</data>').format(
+        " nothing" if money.minor == 0 else "", money.minor, shown
+    )
+
+
+def moment(at: datetime) -> Markup:
+    """`13:04:05`, with the whole of it in the tag."""
+    at = at.astimezone(UTC)
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        at.isoformat(timespec="seconds"), at.strftime("%Y-%m-%d %H:%M:%S UTC"), at.strftime("%H:%M:%S")
+    )
+
+
+def since(at: datetime, now: datetime) -> Markup:
+    """How long ago, in words of two units at most: `3 h 12 min`."""
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        at.astimezone(UTC).isoformat(timespec="seconds"),
+        at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
+        span(now - at),
+    )
+
+
+def span(length: timedelta) -> str:
+    """A span in words: `820 ms`, `4.2 s`, `3 min`, `3 h 12 min`, `2 d 4 h`."""
+    seconds = max(int(length.total_seconds()), 0)
+    if seconds >= _DAY:
+        return f"{seconds // _DAY} d {seconds % _DAY // _HOUR} h"
+    if seconds >= _HOUR:
+        return f"{seconds // _HOUR} h {seconds % _HOUR // _MINUTE} min"
+    return f"{seconds // _MINUTE} min" if seconds >= _MINUTE else f"{seconds} s"
+
+
+def seconds(length: timedelta) -> str:
+    """A short span to the tenth of a second: `1.8 s`."""
+    return f"{length.total_seconds():,.1f} s"
+
+
+def long_date(day: date) -> str:
+    """`Friday, 20 November 2026`."""
+    return f"{day:%A}, {day.day} {day:%B} {day:%Y}"
+
+
+def words(name: str) -> str:
+    """A state or an event's name as words."""
+    return STATE_WORDS.get(name, name.replace("_", " "))
+
+
+def breakable(text: str) -> Markup:
+    """A long id with places where a narrow screen may break it."""
+    return Markup("<wbr>").join(escape(part) for part in _pieces(text))
+
+
+def _pieces(text: str) -> list[str]:
+    return [text[start : start + 10] for start in range(0, len(text), 10)]
