@@ -25,7 +25,7 @@ def test_what_does_not_hold_is_told_with_its_count_and_first_rows(conn: Connecti
     (found,) = run_invariants(conn, [HOLDS, BROKEN])
     assert (found.code, found.severity, found.shown[:2]) == ("BROKEN", "warning", ["row 1", "row 2"])
     assert len(found.shown) == SHOWN_MAX
-    assert found[3] == 50
+    assert found.count == 50
 
 
 def test_a_question_that_cannot_be_asked_raises(conn: Connection[Any]) -> None:

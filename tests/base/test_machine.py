@@ -98,7 +98,7 @@ def test_a_verb_that_overrides_the_machine_needs_a_reason(doors):
 
 
 def test_the_database_refuses_a_state_that_no_transition_leads_to(doors):
-    with pytest.raises(psycopg.errors.RaiseException) as caught, doors.transaction():
+    with pytest.raises(psycopg.DatabaseError) as caught, doors.transaction():
         doors.execute("update door set state = 'gone' where id = 'a'")
     assert isinstance(problem_of(caught.value), StepRefused)
 

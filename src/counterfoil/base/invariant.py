@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, LiteralString, NamedTuple
 
 from psycopg import Connection
@@ -20,7 +21,8 @@ class Invariant(NamedTuple):
     meaning: str
 
 
-class Finding(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Finding:
     """An invariant that does not hold: how many rows break it, and the first of them."""
 
     code: str
