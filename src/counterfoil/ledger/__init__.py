@@ -19,9 +19,9 @@ Posting (`ledger.journal`)
         many at once (up to 8,192), each atomic, a result each in the same order: a refusal is a returned Problem, not raised
     reverse(conn, program_id, journal_id, *, key, reason, actor, now, line=None, effective_at=None) -> Posted
     Posted(journal_id: UUID, recorded_at, effective_at, existed: bool)   existed: same key and same request as before
+Bulk (`ledger.bulk`)
     post_many(conn, program_id, bulk: Bulk, movements: Sequence[Movement], *, now) -> BulkPosted
-        bulk under one header, a result per movement; Movement(id: UUID, debit, credit, minor, ...)
-    journal_by_key(conn, program_id, key) -> Journal | None
+        bulk under one header, an Outcome per movement; Movement(id: 16 bytes of a UUID, debit, credit, minor, ...)
 
 Holds (`ledger.holds`)
     take_hold(conn, program_id, *, key, debit, credit, minor, asset, actor, now, expires_at=None, narrative=None, source=None) -> Hold
@@ -34,6 +34,7 @@ Reading (`ledger.queries`, `ledger.statements`)
     balance(conn, program_id, name, *, asset, as_of=None, clock="recorded") -> Balance(minor, held, available, ...)
     balances(conn, program_id, names, *, asset) -> dict[str, Balance]        now, by set
     trial_balance(conn, program_id, *, asset, as_of=None, clock="recorded", rows_max) -> list[TrialLine]
+    journal_by_key(conn, program_id, key) -> Journal | None
     statement(conn, program_id, name, *, asset, start, end, clock, after=None, rows_max) -> Statement
     explain(conn, program_id, name, *, asset, start=None, end=None) -> Explanation
 

@@ -71,6 +71,7 @@ create table period_close (                        -- append-only; the last row 
     actor        text        not null,
     reason       text        not null constraint period_close_has_a_reason check (length(reason) between 1 and 2000),
     at           timestamptz not null,
+    recorded_at  timestamptz not null default clock_timestamp(),  -- by the ledger's clock
     constraint period_close_step_is_taken_once primary key (program_id, step)
 );
 
@@ -488,6 +489,9 @@ begin
     elsif (new.verb = 'close') <> (before is null or new.closed_until > before.closed_until) then
         raise exception 'closing moves the limit on, reopening moves it back' using errcode = 'CF002';
     end if;
+    new.recorded_at := greatest(clock_timestamp(), (  -- a clock that was set back must not make older postings look newer
+        select to_timestamp((max(a.last_seq) >> 20) / 1000.0)
+        from account a join book b on b.id = a.book_id where b.program_id = new.program_id));
     return new;
 end $$;
 create trigger period_was_closed before insert on period_close for each row execute function period_was_closed();

@@ -1,0 +1,139 @@
+"""What must always hold in the ledger, as questions whose query finds nothing."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from counterfoil.base.invariant import Invariant
+
+INVARIANTS: Final = (
+    Invariant(
+        "LEDGER_UNBALANCED",
+        "Is every journal whole, and do postings, the totals of accounts and the view of entries agree in every book?",
+        """select 'journal ' || coalesce(j.id, p.journal_id), j.lines, p.lines
+           from journal j
+           full join (select journal_id, count(*) as lines, min(line) as first, max(line) as last from posting group by journal_id) p
+                on p.journal_id = j.id
+           where j.lines is distinct from coalesce(p.lines, 0) or p.first <> 1 or p.last <> p.lines
+           union all
+           select 'book ' || b.program_id || ' ' || b.asset, a.debits, p.amount
+           from book b
+           left join (select book_id, sum(debits) as debits, sum(credits) as credits from account group by book_id) a on a.book_id = b.id
+           left join (select debit >> 40 as book_id, sum(amount) as amount from posting group by 1) p on p.book_id = b.id
+           left join (select program_id, asset, sum(amount) filter (where type = 'debit') as debits,
+                             sum(amount) filter (where type = 'credit') as credits
+                      from ledger_entries group by program_id, asset) e on (e.program_id, e.asset) = (b.program_id, b.asset)
+           where coalesce(a.debits, 0) <> coalesce(p.amount, 0) or coalesce(a.credits, 0) <> coalesce(p.amount, 0)
+              or coalesce(e.debits, 0) <> coalesce(p.amount, 0) or coalesce(e.credits, 0) <> coalesce(p.amount, 0)""",
+        "critical",
+        "A line is missing, double or was added: somebody wrote past the ledger.",
+    ),
+    Invariant(
+        "TRIAL_BALANCE_NONZERO",
+        "Do debit balances and credit balances add up to the same in every book?",
+        """select b.program_id, b.asset, sum(a.debits - a.credits)
+           from account a join book b on b.id = a.book_id
+           group by b.id, b.program_id, b.asset having sum(a.debits - a.credits) <> 0""",
+        "critical",
+        "Totals of accounts were moved without a posting.",
+    ),
+    Invariant(
+        "ACCOUNT_BALANCE_DRIFT",
+        "Is the total of every account the sum of its postings, and every balance on a posting the one before it and its amount?",
+        """select a.name, a.book_id, 'totals', a.debits - coalesce(d.amount, 0), a.credits - coalesce(c.amount, 0)
+           from account a
+           left join (select debit as id, sum(amount) as amount, max(seq) as seq from posting group by debit) d on d.id = a.id
+           left join (select credit as id, sum(amount) as amount, max(seq) as seq from posting group by credit) c on c.id = a.id
+           where a.debits <> coalesce(d.amount, 0) or a.credits <> coalesce(c.amount, 0)
+              or a.last_seq <> coalesce(greatest(d.seq, c.seq), 0)
+           union all
+           select a.name, a.book_id, 'balance of ' || s.journal_id || ' line ' || s.line, s.balance, s.before + s.moved
+           from (select account, journal_id, line, balance, moved,
+                        coalesce(lag(balance) over (partition by account order by seq), 0) as before
+                 from (select p.debit as account, p.journal_id, p.line, p.seq, p.debit_balance as balance,
+                              case when d.debit_normal then p.amount else -p.amount end as moved
+                       from posting p join account d on d.id = p.debit
+                       union all
+                       select p.credit, p.journal_id, p.line, p.seq, p.credit_balance,
+                              case when c.debit_normal then -p.amount else p.amount end
+                       from posting p join account c on c.id = p.credit) sides) s
+           join account a on a.id = s.account
+           where s.balance <> s.before + s.moved""",
+        "critical",
+        "A cached total or a kept balance is wrong: find the writer before anything is rebuilt.",
+    ),
+    Invariant(
+        "NEGATIVE_BALANCE",
+        "Does no account stand below nothing that must not, with what is held against it?",
+        """select name, book_id, debit_normal, debits, credits, debits_pending, credits_pending
+           from account
+           where (no_overdraft or name ~ '^(escrow|payable|holdback|in_transit|treasury):')
+             and case when debit_normal then debits - credits - credits_pending else credits - debits - debits_pending end < 0""",
+        "critical",
+        "More was taken from an account than it held.",
+    ),
+    Invariant(
+        "IDEMPOTENCY_CONFLICT",
+        "Has every key one journal, every movement one posting, and every line at most one reversal that mirrors it?",
+        """select 'key ' || key, program_id, count(*) from journal group by program_id, key having count(*) > 1
+           union all
+           select 'movement ' || movement, null, count(*) from posting where movement is not null group by movement having count(*) > 1
+           union all
+           select 'line ' || line || ' of ' || journal_id, null, count(*) from reversal group by journal_id, line having count(*) > 1
+           union all
+           select 'reversal ' || j.id, j.program_id, j.lines
+           from journal j
+           where j.reverses is not null and j.lines <> (
+               select count(*)
+               from (select *, row_number() over (order by line) as nth from posting where journal_id = j.id) p
+               join (select o.*, row_number() over (order by o.line desc) as nth
+                     from reversal r join posting o on o.journal_id = r.journal_id and o.line = r.line
+                     where r.reversed_by = j.id) o
+                    on (o.nth, o.debit, o.credit, o.amount) = (p.nth, p.credit, p.debit, p.amount))""",
+        "critical",
+        "One request has two effects, or a reversal moved something else than it reverses.",
+    ),
+    Invariant(
+        "HOLD_ORPHAN",
+        "Is what is pending on every account the sum of its open holds, and is every hold that was posted one posting of its amount?",
+        """select 'account ' || a.name, a.book_id, a.debits_pending, a.credits_pending
+           from account a
+           where a.debits_pending <> (select coalesce(sum(amount), 0) from open_hold where debit = a.id)
+              or a.credits_pending <> (select coalesce(sum(amount), 0) from open_hold where credit = a.id)
+           union all
+           select 'hold ' || coalesce(h.id, o.hold_id), null, h.amount, o.amount
+           from (select h.* from hold h where not exists (select from hold_resolution r where r.hold_id = h.id)) h
+           full join open_hold o on o.hold_id = h.id
+           where (h.debit, h.credit, h.amount) is distinct from (o.debit, o.credit, o.amount)
+           union all
+           select 'hold ' || h.id, null, r.amount, p.amount
+           from hold_resolution r
+           join hold h on h.id = r.hold_id
+           left join posting p on p.journal_id = r.journal_id and p.line = r.line
+           where r.verb = 'post' and (p.debit, p.credit, p.amount) is distinct from (h.debit, h.credit, r.amount)""",
+        "critical",
+        "Money is held that nobody can free, or was freed and not posted.",
+    ),
+    Invariant(
+        "HOLD_OVERDUE",
+        "Was every hold whose time is over given back within an hour?",
+        """select hold_id, amount, expires_at from open_hold where expires_at < now() - interval '1 hour' order by expires_at, hold_id""",
+        "warning",
+        "The sweep of expired holds does not run.",
+    ),
+    Invariant(
+        "PERIOD_CLOSED_POST",
+        "Was nothing posted into a period after it was closed?",
+        """select p.journal_id, p.line, p.effective_at, c.closed_until
+           from period_close c
+           join book b on b.program_id = c.program_id
+           join posting p on p.debit >> 40 = b.id and p.effective_at < c.closed_until
+                and p.seq >> 20 > ceil(extract(epoch from c.recorded_at) * 1000)
+           where not exists (
+               select from period_close r
+               where r.program_id = c.program_id and r.step > c.step and r.verb = 'reopen'
+                 and p.seq >> 20 > floor(extract(epoch from r.recorded_at) * 1000))""",
+        "critical",
+        "The books were changed after they were closed.",
+    ),
+)

@@ -1,0 +1,70 @@
+"""Builders with defaults for the ledger's tests."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+
+from counterfoil.base.money import Asset
+from counterfoil.ledger.accounts import NewAccount, open_accounts, open_program
+from counterfoil.ledger.batch_types import Kind, Movement
+from counterfoil.ledger.journal import Line, NewJournal, Posted, post
+
+PROGRAM = "program_main"
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+CASH, ESCROW, PAYEE, FEES = "cash:bank:client", "escrow:inv_1", "payable:payee:ann", "fee:platform"
+_numbers = itertools.count(1)
+
+
+def a_program(
+    conn: Connection[Any],
+    program_id: str = PROGRAM,
+    accounts: Iterable[str | NewAccount] = (CASH, ESCROW, PAYEE, FEES),
+    assets: Sequence[str] = ("EUR", "USD"),
+) -> str:
+    """A program with books in `assets` and these accounts in each."""
+    open_program(conn, program_id, name="Main", assets=[Asset(code, 2) for code in assets], now=NOW)
+    for asset in assets:
+        open_accounts(conn, program_id, list(accounts), asset=asset, actor="tester", now=NOW)
+    return program_id
+
+
+def a_journal(*lines: tuple[str, str, int], key: str | None = None, **rest: Any) -> NewJournal:
+    """A journal of these lines; cash into escrow if there are none."""
+    given: dict[str, Any] = {"kind": "test", "asset": "EUR", "actor": "tester"} | rest
+    return NewJournal(
+        key=f"key-{next(_numbers)}" if key is None else key, lines=lines or [Line(CASH, ESCROW, 10_00)], **given
+    )
+
+
+def posted(conn: Connection[Any], *lines: tuple[str, str, int], **rest: Any) -> Posted:
+    """Post one journal of these lines."""
+    given: dict[str, Any] = {"kind": "test", "asset": "EUR", "actor": "tester", "now": NOW} | rest
+    program = given.pop("program", PROGRAM)
+    key = given.pop("key", None) or f"key-{next(_numbers)}"
+    return post(conn, program, key=key, lines=lines or [Line(CASH, ESCROW, 10_00)], **given)
+
+
+def an_id(number: int | None = None) -> bytes:
+    """A movement's id; they sort by their number."""
+    return UUID(int=(1 << 120) + (next(_numbers) if number is None else number)).bytes
+
+
+def a_movement(debit: str = CASH, credit: str = ESCROW, minor: int = 10_00, **rest: Any) -> Movement:
+    """A transfer with a fresh id."""
+    return Movement(rest.pop("id", None) or an_id(), debit, credit, minor, **rest)
+
+
+def a_hold(debit: str = ESCROW, credit: str = PAYEE, minor: int = 1_00, **rest: Any) -> Movement:
+    """A hold with a fresh id."""
+    return a_movement(debit, credit, minor, kind=Kind.HOLD, **rest)
+
+
+def a_resolution(kind: Kind, hold: Movement, minor: int = 0, **rest: Any) -> Movement:
+    """The end of a hold."""
+    return Movement(rest.pop("id", None), "", "", minor, kind, hold_id=hold.id, **rest)
