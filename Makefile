@@ -1,7 +1,8 @@
 # Everything that a developer or a newcomer does. Each target sets up what it needs: Python 3.11 or later and make are enough.
 # Overrides: PYTHON=python3.13, WORKERS=4 (test processes), CYCLES=200 (chaos), QUICK=1 (bench), DEMO_ONCE=1 (demo).
 
-PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(shell command -v $(name) 2>/dev/null)))
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+    $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 WORKERS ?= auto
 CYCLES ?= 20
 BIN := .venv/bin
@@ -16,7 +17,7 @@ help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "make %-10s %s\n", $$1, $$2}'
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or later is needed: make PYTHON=...'; exit 1; }
+	@test -n '$(PYTHON)' || { echo 'No Python 3.11 or later is on the path; name one: make PYTHON=...'; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' || { echo 'This Python has no ensurepip; on Debian and Ubuntu install python3-venv.'; exit 1; }
 	$(PYTHON) -m venv .venv
 
