@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from typing import Any, NamedTuple
-
-from psycopg import Connection
+from typing import Final, NamedTuple
 
 from counterfoil.base.money import Money
 from counterfoil.dashboard.asking import Ask, Told
+from counterfoil.reconciliation.runs import FoundBreak, Run, breaks_of, latest_runs, runs_between
+
+BREAKS_SHOWN_MAX: Final = 20
 
 
 class BreaksOfKind(NamedTuple):
@@ -20,55 +20,140 @@ class BreaksOfKind(NamedTuple):
     at_stake: Money
 
 
-class RunSeen(NamedTuple):
-    """The last run over one provider and asset: both halves as they were read, and what did not match."""
+class BreakSeen(NamedTuple):
+    """One break: what is at stake, the best supported cause, the one safe thing to do."""
 
-    run_id: str
-    provider: str
-    day: date
-    finished_at: datetime
-    verdict: str
+    number: int
+    break_id: str
+    kind: str
+    severity: str
+    reference: str
+    at_stake: Money
+    cause: str
+    action: str
+
+
+class Half(NamedTuple):
+    """One asset of a run: what moved on our clearing account in its days, and what the statement says moved."""
+
     ours: Money
     theirs: Money
-    difference: Money
-    breaks: tuple[BreaksOfKind, ...]
+    our_rows: int
+    their_rows: int
+
+    @property
+    def difference(self) -> Money:
+        """Ours less theirs."""
+        return self.ours.minus(self.theirs)
+
+
+class RunSeen(NamedTuple):
+    """A run over one program and provider. `failed` says why it could not conclude; then nothing else is known."""
+
+    run_id: str
+    program_id: str
+    provider: str
+    first_on: date
+    last_on: date
+    finished_at: datetime
+    verdict: str
+    failed: bool
+    covers_day: bool
+    halves: tuple[Half, ...]
+    matched: int
+    kinds: tuple[BreaksOfKind, ...]
+    breaks: tuple[BreakSeen, ...]
+    breaks_total: int
+    notes: tuple[str, ...]
+
+    @property
+    def agrees(self) -> bool:
+        """Did it find nothing?"""
+        return not self.failed and not self.breaks_total and not any(half.difference.minor for half in self.halves)
 
 
 class Halves(NamedTuple):
-    """What was found for every provider; `missing` names those whose statement nobody has held against our books."""
+    """The last run of each program and provider; `missing` names providers whose statement nobody has held against our books."""
 
     runs: tuple[RunSeen, ...]
     missing: tuple[str, ...]
 
 
-Runs = Callable[[Connection[Any], date, str | None], Sequence[RunSeen]]
-"""The last run of each provider and asset that ended with or before the day (`conn`, day, program id or None for all)."""
-
-
 def provider_halves(ask: Ask) -> Told:
-    """Do the provider's statements say what our clearing accounts say?"""
-    runs: Runs | None = ask.extra.runs
-    providers = sorted(ask.extra.wiring.providers)
-    if runs is None:
-        return Told("Nothing here reads reconciliation runs", "unknown", state="not_checked")
-    seen = tuple(runs(ask.conn, ask.day.on, ask.program_id))
-    missing = tuple(name for name in providers if name not in {run.provider for run in seen})
-    if not seen:
-        return Told("No statement was reconciled", "unknown", Halves((), missing), "not_checked")
-    found, oldest = Halves(seen, missing), min(run.finished_at for run in seen)
-    number = sum(part.number for run in seen for part in run.breaks)
-    if number or any(run.difference.minor for run in seen):
-        return Told(_breaks(number), "wrong", found, as_of=oldest)
-    if any(run.day < ask.day.on for run in seen):
-        return Told(
-            f"Last held against a statement of {min(run.day for run in seen)}", "unknown", found, "stale", oldest
-        )
+    """Do the providers' statements of the day say what our clearing accounts say?"""
+    runs = tuple(_seen(ask, run) for run in _runs_of(ask))
+    reached = {run.provider for run in runs}
+    missing = tuple(sorted(name for name in ask.extra.wiring.providers if name not in reached))
+    if not runs:
+        return Told("No statement was held against the books", "unknown", Halves((), missing), "not_checked")
+    found, oldest = Halves(runs, missing), min(run.finished_at for run in runs)
+    if failed := [run for run in runs if run.failed]:
+        return Told(f"The run for {failed[0].provider} could not conclude", "unknown", found, as_of=oldest)
+    if broken := [run for run in runs if not run.agrees]:
+        number = sum(run.breaks_total for run in broken)
+        said = "1 break" if number == 1 else f"{number:,} breaks" if number else "The sums differ"
+        return Told(said, "wrong", found, as_of=oldest)
+    if old := [run for run in runs if not run.covers_day]:
+        return Told(f"Not since {min(run.last_on for run in old)}", "unknown", found, "stale", oldest)
     if missing:
-        return Told(f"No statement of {', '.join(missing)}", "unknown", found, as_of=oldest)
+        return Told(f"Not checked: {', '.join(missing)}", "unknown", found, as_of=oldest)
     return Told("Both halves agree", "right", found, as_of=oldest)
 
 
-def _breaks(number: int) -> str:
-    if number == 0:
-        return "The balances differ"
-    return "1 break" if number == 1 else f"{number} breaks"
+def _runs_of(ask: Ask) -> list[Run]:
+    """The newest run of each program and provider that covers the day; for today the last one of an earlier day will do."""
+    of_day = runs_between(ask.conn, first=ask.day.on, last=ask.day.on)
+    earlier = [run for run in latest_runs(ask.conn) if run.state != "running"] if ask.day.is_today else []
+    newest: dict[tuple[str, str], Run] = {}
+    for run in (*of_day, *earlier):
+        if ask.program_id in (None, run.program_id):
+            newest.setdefault((run.program_id, run.source), run)
+    return [newest[key] for key in sorted(newest)]
+
+
+def _seen(ask: Ask, run: Run) -> RunSeen:
+    report = run.report or {"footing": [], "kinds": []}
+    listed = breaks_of(ask.conn, run.id, rows_max=BREAKS_SHOWN_MAX)
+    sums = {(row["side"], row["asset"]): row["source"] for row in report["footing"]}
+    nothing = {"minor": "0", "rows": 0}
+    halves = []
+    for asset in sorted({asset for _, asset in sums}):
+        left, right = sums.get(("left", asset), nothing), sums.get(("right", asset), nothing)
+        amounts = (Money(int(left["minor"]), asset), Money(int(right["minor"]), asset))
+        halves.append(Half(*amounts, left["rows"], right["rows"]))
+    return RunSeen(
+        run_id=run.id,
+        program_id=run.program_id,
+        provider=run.source,
+        first_on=run.first_on,
+        last_on=run.last_on,
+        finished_at=run.finished_at or run.started_at,
+        verdict=run.verdict or "could not conclude",
+        failed=run.state == "failed",
+        covers_day=run.first_on <= ask.day.on <= run.last_on,
+        halves=tuple(halves),
+        matched=run.matched or 0,
+        kinds=tuple(
+            BreaksOfKind(row["kind"], row["breaks"], Money(int(row["at_stake_minor"]), row["asset"]))
+            for row in report["kinds"]
+        ),
+        breaks=tuple(_break(one) for one in listed),
+        breaks_total=run.breaks or 0,
+        notes=tuple(run.notes),
+    )
+
+
+def _break(one: FoundBreak) -> BreakSeen:
+    records = [*one.detail["left"], *one.detail["right"]]
+    reference = next((str(record["reference"]) for record in records if record.get("reference")), "")
+    amount = Money(one.at_stake, one.asset)
+    return BreakSeen(
+        one.number,
+        one.break_id,
+        one.kind,
+        one.severity,
+        reference,
+        amount,
+        one.cause,
+        one.detail["action"]["sentence"],
+    )

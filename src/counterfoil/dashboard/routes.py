@@ -17,7 +17,6 @@ from counterfoil.base.invariant import Invariant
 from counterfoil.base.money import Asset
 from counterfoil.base.problems import InvalidInput, Kind, NotAuthenticated, Problem
 from counterfoil.dashboard.asking import Ask, parse_day
-from counterfoil.dashboard.halves import Runs
 from counterfoil.dashboard.pages import PAGES, Page
 from counterfoil.dashboard.rendering import ASSETS, Renderer
 from counterfoil.dashboard.session import Door, FormNotOurs, SessionEnded, refuse_other_sites, refuse_wrong_csrf
@@ -63,7 +62,6 @@ class Served:
     truths: Truths
     queues: Sequence[Queue]
     stuck_minutes: int
-    runs: Runs | None
 
 
 def add_dashboard(
@@ -75,7 +73,6 @@ def add_dashboard(
     refresh_s: int = 30,
     stuck_minutes: int = 10,
     https: bool = False,
-    runs: Runs | None = None,
     invariants: Sequence[Invariant] = INVARIANTS,
     queues: Sequence[Queue] = QUEUES,
     entropy: Callable[[int], bytes] = edge.entropy,
@@ -89,7 +86,6 @@ def add_dashboard(
         truths=Truths(database, invariants, wiring.clock),
         queues=queues,
         stuck_minutes=stuck_minutes,
-        runs=runs,
     )
     router = APIRouter(include_in_schema=False)
     for page in PAGES:

@@ -1,0 +1,180 @@
+"""Days to look at: one that went well, one that is empty, one with every kind of trouble; made by the product's own verbs."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from counterfoil.base.edge import Database, entropy, make_id, now
+from counterfoil.base.money import Asset
+from counterfoil.dashboard.routes import add_dashboard
+from counterfoil.ledger.accounts import open_program
+from counterfoil.operations.access import SECRET_BYTES, create_key, new_secret
+from counterfoil.operations.webhooks_in import receive
+from counterfoil.operations.worker import Job, Worker
+from counterfoil.reconciliation.runs import reconcile_provider
+from counterfoil.settlement.invoices import issue_invoices
+from counterfoil.settlement.usage import import_usage
+from counterfoil.settlement.usage_rules import COLUMNS
+from tests.builders import PROGRAM, Desk, a_destination, a_program
+
+PRICES = [f"{17 + 311 * number % 2900}.{number * 37 % 100:02}" for number in range(1, 61)]
+
+
+def a_key(database: Database, *, role: str = "viewer", name: str = "mira") -> str:
+    """An API key that opens a session."""
+    secret = new_secret(entropy(SECRET_BYTES), live=False)
+    with database.transaction() as conn:
+        create_key(conn, make_id("key"), secret, name=name, role=role, by="test", now=now())
+    return secret
+
+
+@contextmanager
+def served(desk: Desk, **more: Any) -> Iterator[str]:
+    """The dashboard on a bare app, over a real socket; its address."""
+    app = FastAPI()
+    add_dashboard(app, desk.wiring, desk.database, version="0.1.0", **more)
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(5)
+        listener.close()
+
+
+def issued(desk: Desk, prices: list[str], *, payees: int = 6, prefix: str = "u", payee: str | None = None) -> list[str]:
+    """Usage at these prices by as many customers, and the ids of its invoices in the same order."""
+    moment = desk.clock.now
+    lines = [
+        f"{prefix}-{n},{prefix}-customer-{n:03},{payee or f'payee-{n % payees + 1}'},EUR,1,{price},{moment:%Y-%m-%d}T00:00:00Z,a service"
+        for n, price in enumerate(prices)
+    ]
+    body = ("\n".join([",".join(COLUMNS), *lines]) + "\n").encode()
+    with desk.database.transaction() as conn:
+        import_usage(conn, PROGRAM, body, file_name=f"{prefix}.csv", make_id=make_id, actor="test", now=moment)
+        found = issue_invoices(conn, PROGRAM, provider="simulator", make_id=make_id, actor="test", now=moment)
+        rows = conn.execute(
+            "select id from invoice where id = any(%s) order by customer_id", [found.invoice_ids]
+        ).fetchall()
+    return [row[0] for row in rows]
+
+
+def minor(price: str) -> int:
+    """Minor units of a price in EUR."""
+    return int(price.replace(".", ""))
+
+
+def an_empty_day(desk: Desk) -> None:
+    """A program with its books, and nothing in them."""
+    a_program(desk.database, holdback_bps=500, payees=tuple(f"payee-{n}" for n in range(1, 7)))
+
+
+def a_full_day(desk: Desk, *, prices: list[str] | None = None) -> None:
+    """Invoices, most of them paid, settled and paid out; reconciled with the provider; a worker at work."""
+    an_empty_day(desk)
+    with desk.database.transaction() as conn:
+        open_program(conn, "carbon", name="Carbon credits", assets=[Asset("CO2E", 0)], now=desk.clock.now)
+    prices = prices or PRICES
+    ids = issued(desk, prices)
+    for invoice_id, price in list(zip(ids, prices, strict=True))[: len(ids) * 9 // 10]:
+        desk.pay(invoice_id, minor(price), fee=minor(price) // 50)
+    if len(ids) > 10:
+        desk.pay(ids[-1], 500)  # a part of it
+    through(desk)
+
+
+def through(desk: Desk) -> None:
+    """Carry everything as far as it goes."""
+    for _ in range(3):
+        desk.deliver()
+        desk.work()
+        desk.clock.now = max(desk.clock.now, now())
+
+
+def reconciled(desk: Desk, *, on: datetime | None = None) -> None:
+    """Hold the provider's statement of the day against our books."""
+    day = (on or now()).date()
+    reconcile_provider(
+        desk.database, now, desk.provider, run_id=make_id("rec"), program_id=PROGRAM, source="simulator", first=day, last=day, actor="test"
+    )  # fmt: skip
+
+
+@contextmanager
+def working(desk: Desk, worker_id: str = "house:4711") -> Iterator[Worker]:
+    """A worker that beats."""
+    jobs = [Job(name, tick, 0.2) for name, tick in desk.ticks.items()]
+    worker = Worker(worker_id, jobs, desk.database, now, host="house", pid=4711, version="0.1.0")
+    worker.start()
+    try:
+        yield worker
+    finally:
+        worker.stop()
+
+
+def a_silent_worker(desk: Desk, *, silent: timedelta = timedelta(minutes=7)) -> None:
+    """A worker whose last heartbeat is that old."""
+    desk.rows(
+        "insert into worker (id, host, pid, version, started_at, beat_at) values ('house:1', 'house', 1, '0.1.0', %s, %s) returning id",
+        now() - timedelta(hours=5), now() - silent,
+    )  # fmt: skip
+
+
+def a_day_of_trouble(desk: Desk) -> None:
+    """A full day, and beside it: payouts refused, contradicted, in doubt, returned and homeless, money of nobody, a parked webhook."""
+    a_full_day(desk)
+    a_parked_webhook(desk)
+    with desk.database.transaction() as conn:
+        conn.execute("update destination set ended_at = %s where payee_id = 'payee-6' and ended_at is null", [now()])
+    prices = ["812.40", "99.90", "1204.00", "57.25", "430.10", "610.00", "15.75"]
+    for n, (price, fault) in enumerate(
+        zip(prices, ("payout_failed", "payout_failed", "wrong_amount", "returned_later", None, None, "timeout"), strict=True)
+    ):
+        one = issued(desk, [price], prefix=f"t{n}", payee=f"payee-{n + 1 if n < 6 else 1}")[0]
+        desk.clock.now = max(desk.clock.now, now())
+        if fault == "timeout":
+            desk.fault("timeout_after_accepting", params={"hold_ms": 1500})
+        elif fault:
+            desk.fault(fault, params={"delta": "-500"} if fault == "wrong_amount" else {"after_ms": 0} if fault == "returned_later" else {})
+        desk.pay(one, minor(price))
+        desk.deliver()
+        if fault == "timeout":
+            desk.work("webhooks", "verify", "settle", "events", "reserve", "outbox")
+        else:
+            through(desk)
+    desk.pay("inv_nobody", 77_700)
+    desk.deliver()
+    desk.work("webhooks")
+
+
+def a_parked_webhook(desk: Desk) -> None:
+    """The provider speaks of a payout that is not ours; after five times nobody tries any more."""
+    desk.clock.now = now() - timedelta(hours=8)
+    body = (
+        '{"id":"evt_foreign","type":"payout.paid","created_at":"2026-11-20T08:00:00Z","data":{"id":"pout_1","object":"payout","amount_paid":null,"failure_code":null,'
+        '"idempotency_key":"payout-of-somebody-else","amount":"1250","fee":"0","asset":"EUR","status":"paid",'
+        '"updated_at":"2026-11-20T08:00:00Z","created_at":"2026-11-20T08:00:00Z"}}'
+    )
+    with desk.database.transaction() as conn:
+        receive(
+            conn, make_id("whi"), provider="simulator", event_id="evt_foreign", event_type="payout.paid", body=body.encode(),
+            now=desk.clock.now,
+        )  # fmt: skip
+    for _ in range(6):
+        desk.work("webhooks")
+        desk.clock.advance(minutes=75)
+    desk.clock.now = now()
+    assert desk.rows("select state from webhook_in where event_id = 'evt_foreign'") == [("parked",)]
