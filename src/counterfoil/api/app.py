@@ -8,13 +8,17 @@ from fastapi import FastAPI
 
 from counterfoil import __version__
 from counterfoil.api import (
+    accounts,
     destinations,
+    holds,
     intents,
     invoices,
     journals,
     keys,
+    movements,
     operations,
     payouts,
+    periods,
     programs,
     settlements,
     status,
@@ -29,8 +33,9 @@ from counterfoil.base.edge import Database
 from counterfoil.wiring import Wiring
 
 ROUTERS = (
-    programs.router, keys.router, destinations.router, usage.router, invoices.router, intents.router,
-    settlements.router, payouts.router, journals.router, operations.router, status.router, status.alive, webhooks.router,
+    programs.router, keys.router, destinations.router, usage.router, invoices.router, intents.router, settlements.router,
+    payouts.router, accounts.router, journals.router, holds.router, periods.router, movements.router, operations.router,
+    status.router, status.alive, webhooks.router,
 )  # fmt: skip
 
 

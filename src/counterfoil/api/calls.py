@@ -79,6 +79,7 @@ class Done(NamedTuple):
     shown: Written
     status: int = 200
     told_once: dict[str, str] | None = None
+    new: bool = True  # False: the ledger had it already, so nobody did anything now
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +118,13 @@ class Call:
         asked: BaseModel | dict[str, Any] | None = None,
         reason: str | None = None,
         secret: str = "",
+        remembered: bool = True,
     ) -> Response:
         """Do `act` in one transaction with its entry in the action log, once per Idempotency-Key; a dry run is rolled back.
 
         `asked` is what was asked for, as it is compared when a key comes again and kept in the action log: no secrets in it.
-        `secret` is compared, too, and kept nowhere: only its hash goes into the hash of the request.
+        `secret` is compared, too, and kept nowhere: only its hash goes into the hash of the request. Without `remembered` the
+        part below compares and remembers by itself.
         """
         payload = asked.model_dump(mode="json") if isinstance(asked, BaseModel) else asked or {}
         told_once: dict[str, str] = {}
@@ -129,11 +132,12 @@ class Call:
         def work(conn: Connection[Any]) -> dict[str, Any]:
             done = act(conn)
             told_once.update(done.told_once or {})
-            self._record(conn, verb, done.subject_id, reason, payload)
+            if done.new:
+                self._record(conn, verb, done.subject_id, reason, payload)
             return {"status": done.status, "body": done.shown.model_dump(mode="json", by_alias=True)}
 
         with self.services.database.transaction(commit=not self.dry_run) as conn:
-            if self.dry_run or self.key is None:
+            if self.dry_run or self.key is None or not remembered:
                 answer = Answer(work(conn), None, replayed=False)
             else:
                 request = {"method": self.method, "path": self.path, "body": payload, "secret": secret}

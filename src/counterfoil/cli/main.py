@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import typer
 from typer.main import get_command
 
+from counterfoil import __version__
 from counterfoil.cli.tree import LazyGroup
 
 # 0: done. 1: a mistake of ours. 2: the command line was not understood.
