@@ -16,7 +16,7 @@ import pytest
 from psycopg import Connection, sql
 
 from counterfoil.base.edge import Database, set_up
-from counterfoil.base.migrations.runner import FOLDER, migrate
+from counterfoil.base.migrations.runner import migrate
 from counterfoil.base.private_postgres import PrivatePostgres
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -58,24 +58,9 @@ def migrate_template(server: PrivatePostgres) -> None:
     with psycopg.connect(server.url, autocommit=True) as conn:
         conn.execute(sql.SQL("create database {}").format(sql.Identifier(TEMPLATE)))
     try:
-        migrate(server.url_of(TEMPLATE), now=NOW, folder=_chosen_migrations(server.folder))
+        migrate(server.url_of(TEMPLATE), now=NOW)
     except psycopg.Error as error:
-        pytest.exit(
-            f"a migration fails: {error} {getattr(error, '__notes__', '')}\n"
-            "COUNTERFOIL_TEST_MIGRATIONS=0001,0003 applies only these",
-            returncode=3,
-        )
-
-
-def _chosen_migrations(folder: Path) -> Path:
-    """All of them, or those whose numbers COUNTERFOIL_TEST_MIGRATIONS lists (while others are being written)."""
-    if not (chosen := os.environ.get("COUNTERFOIL_TEST_MIGRATIONS")):
-        return FOLDER
-    (target := folder / "migrations").mkdir()
-    for path in FOLDER.glob("*.sql"):
-        if path.name[:4] in chosen.split(",") or path.name == "grants.sql":
-            shutil.copy(path, target)
-    return target
+        pytest.exit(f"a migration fails: {error} {getattr(error, '__notes__', '')}", returncode=3)
 
 
 class Server:

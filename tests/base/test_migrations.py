@@ -12,12 +12,12 @@ import psycopg
 import pytest
 from psycopg import Connection, errors
 
+from counterfoil.base.edge import Database
 from counterfoil.base.machine import Machine
 from counterfoil.base.migrations.__main__ import rows
 from counterfoil.base.migrations.describe import describe
 from counterfoil.base.migrations.runner import (
     FOLDER,
-    ROLES,
     DatabaseIsNewer,
     MigrationChanged,
     MigrationOutOfOrder,
@@ -25,7 +25,9 @@ from counterfoil.base.migrations.runner import (
     migrate,
     pending,
 )
+from counterfoil.base.private_postgres import PrivatePostgres
 from counterfoil.base.problems import Busy
+from tests.base.postgres_programs import NAMES, PROGRAMS, SMALL, short_folder
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 LAMP = Machine("lamp", "lamp", ("dark",), {("dark", "light"): "lit", ("lit", "break"): "broken"}, frozenset({"break"}))
@@ -136,25 +138,46 @@ def test_everything_belongs_to_the_owner_who_cannot_log_in(owner_conn: Connectio
     assert logins == []
 
 
-def test_a_login_that_is_no_superuser_can_migrate_and_then_act_as_the_application(empty_url: str) -> None:
-    """As production would: a login that may create roles and owns the database."""
-    name = psycopg.conninfo.conninfo_to_dict(empty_url)["dbname"]
-    with psycopg.connect(empty_url, autocommit=True) as conn:
-        conn.execute(f"create role {name}_login login createrole".encode())
-        conn.execute(f"alter database {name} owner to {name}_login".encode())
-        for role in ROLES:  # they exist on this server: what it would have made itself, it administers
-            conn.execute(f"grant {role} to {name}_login with admin option".encode())
-    theirs = empty_url.replace("postgresql://postgres@", f"postgresql://{name}_login@")
+@pytest.mark.parametrize("programs", PROGRAMS, ids=NAMES)
+def test_a_login_that_is_no_superuser_can_migrate_and_then_act_as_the_application(programs: str) -> None:
+    """As production would, on a server that has none of our roles yet."""
+    with short_folder() as folder, PrivatePostgres(folder, settings=SMALL, binaries=programs) as server:
+        with psycopg.connect(server.url, autocommit=True) as conn:
+            conn.execute("create role deploy login createrole")
+            conn.execute("create database books owner deploy")
+        url = server.url_of("books").replace("postgres@", "deploy@")
+        assert len(migrate(url, now=NOW)) == len(files())
+        assert migrate(url, now=NOW) == []
+        database = Database(url).open()
+        with database.transaction() as conn:
+            assert conn.execute("select session_user::text, current_user::text").fetchone() == (
+                "deploy",
+                "counterfoil_app",
+            )
+        database.close()
+
+
+def test_a_login_that_may_only_act_as_the_application_can_serve(database_url: str) -> None:
+    """As production would: the server's login neither migrates nor owns anything."""
+    name = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        conn.execute(f"create role {name}_app login in role counterfoil_app".encode())
+    theirs = database_url.replace("postgresql://postgres@", f"postgresql://{name}_app@")
+    database = Database(theirs).open()
     try:
-        assert len(migrate(theirs, now=NOW)) == len(files())
         with psycopg.connect(theirs) as conn:
-            conn.execute("set role counterfoil_app")
-            assert conn.execute("select count(*) from step").fetchone() == (0,)
+            assert pending(conn) == []
+        with database.transaction() as conn:
+            assert conn.execute("select session_user::text, current_user::text").fetchone() == (
+                f"{name}_app",
+                "counterfoil_app",
+            )
+        with pytest.raises(errors.InsufficientPrivilege):
+            migrate(theirs, now=NOW)
     finally:
-        with psycopg.connect(empty_url, autocommit=True) as conn:
-            conn.execute(f"alter database {name} owner to postgres".encode())
-            conn.execute(f"drop owned by {name}_login cascade".encode())
-            conn.execute(f"drop role {name}_login".encode())
+        database.close()
+        with psycopg.connect(database_url, autocommit=True) as conn:
+            conn.execute(f"drop role {name}_app".encode())
 
 
 MOVED_BY_TRIGGERS = {"account"}  # its totals follow the postings; see the ledger's own tests

@@ -31,7 +31,6 @@ OTHER_VARIABLES: Final[Mapping[str, str]] = {
     "COUNTERFOIL_SIMULATOR_WEBHOOK_SECRET": "With what a simulator started by hand signs its webhooks.",
     "COUNTERFOIL_SHARED": "Tests: the folder of real data that some of them read.",
     "COUNTERFOIL_TEST_POSTGRES_BIN": "Tests: the programs of the PostgreSQL that they run on.",
-    "COUNTERFOIL_TEST_MIGRATIONS": "Tests: the numbers of the migrations to apply, all when absent.",
 }
 
 Minutes = Annotated[int, Field(gt=0, le=1_440)]

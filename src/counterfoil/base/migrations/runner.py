@@ -21,6 +21,7 @@ ROLES: Final = (OWNER, "counterfoil_app", "counterfoil_auditor")
 LOCK_TIMEOUT_MS: Final = 5_000  # a migration that cannot have its table at once must not queue everybody behind it
 TURN_TIMEOUT_MS: Final = 120_000  # another process migrates
 _LOCK: Final = 4_271_001  # of all migrations in a database
+_SET_IS_A_RIGHT_SINCE: Final = 160000  # from then on, who makes a role administers it but may not act as it
 _NAME: Final = re.compile(r"(\d{4})_[a-z0-9_]+\.sql", re.ASCII)
 
 
@@ -83,13 +84,14 @@ def pending(conn: Connection[Any], *, folder: Path = FOLDER) -> list[str]:
 
 def _create_roles(conn: Connection[Any]) -> None:
     """The three roles, granted to this login so that it can act as them. Roles belong to the whole server, not to a database."""
+    acts_as = "set" if conn.info.server_version >= _SET_IS_A_RIGHT_SINCE else "member"
     for role in ROLES:
         name = sql.Identifier(role)
         if conn.execute("select from pg_roles where rolname = %s", [role]).fetchone() is None:
             # The migration of another database on this server may be first.
             with suppress(errors.DuplicateObject, errors.UniqueViolation):
                 conn.execute(sql.SQL("create role {} nologin").format(name))
-        if conn.execute("select pg_has_role(%s, 'member')", [role]).fetchone() != (True,):
+        if conn.execute("select pg_has_role(%s, %s)", [role, acts_as]).fetchone() != (True,):
             conn.execute(sql.SQL("grant {} to current_user").format(name))
 
 
