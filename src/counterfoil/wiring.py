@@ -12,6 +12,7 @@ from psycopg import Connection
 
 from counterfoil.base.machine import Machine
 from counterfoil.ledger.invariants import INVARIANTS as LEDGER_INVARIANTS
+from counterfoil.operations.event_pull import pull_events
 from counterfoil.operations.events import EVENT, Event, Follower, follow
 from counterfoil.operations.providers import RANK, Provider
 from counterfoil.operations.webhooks_in import WEBHOOK_IN, Applier, Received, apply_received
@@ -60,6 +61,7 @@ def ticks(wiring: Wiring, owner: str) -> dict[str, Callable[[], Tally]]:
     runner, make_id, providers = wiring.runner(owner), wiring.make_id, wiring.providers
     silent = wiring.silent_after
     return {
+        "pull-events": lambda: pull_events(runner, providers, make_id),
         "webhooks": lambda: apply_received(runner, appliers(wiring)),
         "verify": lambda: verify_due(runner, providers),
         "settle": lambda: settle_due(runner, make_id),
@@ -73,7 +75,10 @@ def ticks(wiring: Wiring, owner: str) -> dict[str, Callable[[], Tally]]:
 
 def jobs(wiring: Wiring, owner: str, *, poll_s: float) -> list[Job]:
     """The worker's jobs."""
-    return [Job(name, tick, poll_s) for name, tick in ticks(wiring, owner).items()]
+    rests = {"pull-events": wiring.silent_after.total_seconds()}  # it asks the provider each time: not at every turn
+    return [
+        Job(name, tick, rests.get(name, poll_s), woken=name not in rests) for name, tick in ticks(wiring, owner).items()
+    ]
 
 
 def followers(wiring: Wiring) -> dict[str, Follower]:

@@ -82,7 +82,8 @@ def test_a_duplicate_is_counted_and_nothing_else(conn):
 
 def test_the_same_id_with_another_body_is_told_as_critical(conn):
     receive(conn)
-    receive(conn, body=BODY + b" ")
+    receive(conn, body=BODY + b" ")  # the same words: no conflict
+    receive(conn, body=BODY.replace(b"{}", b'{"amount": "2"}'))
     assert [(event.name, event.level) for event in list_events(conn, rows_max=10)] == [("webhook_conflict", "critical")]
 
 

@@ -333,3 +333,17 @@ def test_three_hundred_payments_go_through_by_set(desk):
     assert set(payouts(desk)) == {("completed",)}
     assert len(payouts(desk)) == 300
     desk.still_true()
+
+
+def test_a_charge_whose_webhook_never_comes_is_found_by_pulling_the_events(desk):
+    invoice_id = issue(desk.database, "100.00")[0]
+    desk.pay(invoice_id, 100_00)
+    desk.work("pull-events", "webhooks")
+    assert desk.rows("select state from invoice") == [("paid",)]
+    desk.deliver()  # the webhook does come, late: the same event, written otherwise
+    desk.work()
+    desk.work("pull-events")
+    desk.work()
+    assert desk.rows("select count(*), max(conflicts) from webhook_in where event_type = 'charge.succeeded'") == [(1, 0)]
+    assert payouts(desk) == [("completed",)]
+    desk.still_true()

@@ -1,4 +1,4 @@
-"""Drills: at a point that a drill has armed, this process says where it is and waits there to be killed from outside."""
+"""Drills: at a point that a drill has armed, this process says where it is and waits there to be killed, or let go, from outside."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from counterfoil.base.points import on_point
 
 ARMED: Final = "armed"  # holds the name of the point to wait at
 REACHED: Final = "reached"  # made once, by the first that comes by
-_FOR_EVER_S: Final = 3600.0
+_LOOK_S: Final = 0.02
 
 
 def take_part_in_drills(folder: Path, pid: int) -> None:
@@ -20,8 +20,8 @@ def take_part_in_drills(folder: Path, pid: int) -> None:
 
     def hook(point: str) -> None:
         if _armed(folder) == point and _announce(folder, point, pid):
-            while True:  # until somebody kills us: whatever we did next would not be what the drill asks for
-                time.sleep(_FOR_EVER_S)
+            while (folder / REACHED).exists():  # until we are killed, or let go because another was to be
+                time.sleep(_LOOK_S)
 
     on_point(hook)
 

@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -101,9 +102,13 @@ def receive(
     event_type: str,
     body: bytes,
     now: datetime,
+    pulled: bool = False,
 ) -> bool:
-    """Store a verified webhook once. False for a duplicate, which is counted; the same id with another body is an event."""
-    digest = hashlib.sha256(body).digest()
+    """Store a verified webhook once. False for a duplicate, which is counted; the same id with another body is an event.
+
+    `pulled`: we asked for it. Then its being known already is how it should be, and is not counted.
+    """
+    digest = _digest(body)
     stored = conn.execute(
         """insert into webhook_in (id, provider, event_id, event_type, body, body_sha256, received_at, state, state_at, due_at)
            values (%s, %s, %s, %s, %s, %s, %s, 'received', %s, %s)
@@ -115,14 +120,23 @@ def receive(
         wake(conn)
         return True
     row = conn.execute(
-        """update webhook_in set duplicates = duplicates + 1, conflicts = conflicts + (body_sha256 <> %s)::int
+        """update webhook_in set duplicates = duplicates + %s, conflicts = conflicts + (body_sha256 <> %s)::int
            where provider = %s and event_id = %s returning id, body_sha256 = %s, conflicts""",
-        [digest, provider, event_id, digest],
+        [0 if pulled else 1, digest, provider, event_id, digest],
     ).fetchone()
     if row is not None and not row[1]:
         told = NewEvent("webhook_conflict", "", row[0], {"eventId": event_id}, once=str(row[2]))
         emit(conn, [told], at=now)
     return False
+
+
+def _digest(body: bytes) -> bytes:
+    """What a body says, whatever its spaces and the order of its fields: a webhook and the pulled event are one."""
+    try:
+        meant = json.dumps(json.loads(body), sort_keys=True, separators=(",", ":")).encode()
+    except ValueError:
+        meant = body
+    return hashlib.sha256(meant).digest()
 
 
 def count_rejection(conn: Connection[Any], provider: str, reason: str, *, now: datetime) -> None:

@@ -28,7 +28,8 @@ class Job(NamedTuple):
 
     name: str
     tick: Callable[[], Tally]
-    every_s: float = 1.0  # the longest rest between two ticks; a notification ends it early
+    every_s: float = 1.0  # the longest rest between two ticks
+    woken: bool = True  # a notification ends the rest early
 
 
 class JobNote(NamedTuple):
@@ -98,13 +99,15 @@ class Worker:
 
     def wake(self) -> None:
         """Something is due: end every rest."""
-        for wake in self._wakes.values():
-            wake.set()
+        for job in self._jobs:
+            if job.woken:
+                self._wakes[job.name].set()
 
     def stop(self) -> bool:
         """Let running ticks end, start no new ones, say goodbye. False when one did not end within its lease."""
         self._stopping.set()
-        self.wake()
+        for wake in self._wakes.values():
+            wake.set()
         for thread in self._threads:
             thread.join(DRAIN_S)
         try:

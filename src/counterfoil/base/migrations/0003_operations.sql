@@ -66,6 +66,11 @@ create table webhook_in_rejection (                -- bodies that nobody signed 
     primary key (provider, day, reason)
 );
 
+create table provider_cursor (                      -- how far a provider's list of events has been read
+    provider      text primary key,
+    last_event_id text not null
+);
+
 create table api_key (
     id           text        primary key,
     name         text        not null,

@@ -73,6 +73,14 @@ class NotThere(NamedTuple):
     """The provider proves that nothing arrived under this key."""
 
 
+class PulledEvent(NamedTuple):
+    """An event as the provider lists it, in its order."""
+
+    event_id: str
+    event_type: str
+    body: bytes
+
+
 Answer = Accepted | Later | Refused | Unclear
 Found = Accepted | NotThere | Refused | Unclear
 
@@ -90,6 +98,12 @@ class Provider(Protocol):
 
     def find_charge(self, charge_id: str) -> ChargeFact | NotThere | Unclear:
         """What the provider's own books say of a charge."""
+
+    def events(self, after: str | None) -> list[PulledEvent] | Unclear:
+        """The next page of events behind the one with the id `after`, oldest first; empty when there is none."""
+
+    def statement(self, first: str, last: str) -> bytes:
+        """The statement of these days (ISO dates, both included) as a file. Raises what the connection raises."""
 
     def verify(self, body: bytes, headers: Mapping[str, str], *, now: datetime) -> tuple[str, str]:
         """Event id and type of a webhook whose signature holds. Raises NotAuthenticated, InvalidInput, TooLarge."""

@@ -19,6 +19,7 @@ from counterfoil.operations.providers import (
     NotThere,
     PayoutFact,
     PayoutOrder,
+    PulledEvent,
     Refused,
     Unclear,
 )
@@ -28,6 +29,7 @@ NAME: Final = "simulator"
 STATUSES: Final = ("pending", "paid", "failed", "returned")
 Fact = TypeVar("Fact", ChargeFact, PayoutFact)
 DOUBTFUL: Final = frozenset({408, 409, 422})  # an earlier request under the same key may have been carried out
+EVENTS_MAX: Final = 500
 OURS: Final = frozenset({401, 403, 404})  # our credentials or address are wrong: nothing was done, and it can be mended
 
 
@@ -87,6 +89,19 @@ class SimulatorProvider:
             if response.status_code == 404:
                 return NotThere()
             return _charge(response.json()) if response.status_code == 200 else Unclear(_told(response))
+        except httpx2.HTTPError as error:
+            return Unclear(f"no answer: {type(error).__name__}")
+        except (ValueError, KeyError, TypeError) as error:
+            return Unclear(f"an answer we do not understand: {type(error).__name__}")
+
+    def events(self, after: str | None) -> list[PulledEvent] | Unclear:
+        """The next page of events, also of those whose webhook was lost."""
+        try:
+            response = self._http.get("/v1/events", params={"limit": EVENTS_MAX, **({"after": after} if after else {})})
+            if response.status_code != 200:
+                return Unclear(_told(response))
+            page = response.json()["data"]
+            return [PulledEvent(str(one["id"]), str(one["type"]), json.dumps(one).encode()) for one in page]
         except httpx2.HTTPError as error:
             return Unclear(f"no answer: {type(error).__name__}")
         except (ValueError, KeyError, TypeError) as error:
