@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, NamedTuple
 
 import counterfoil
+from counterfoil.api.app import make_app
+from counterfoil.api.problems import STATUS, STATUS_OF
+from counterfoil.base.edge import Database, make_id, now
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.machine import NOWHERE, Machine
 from counterfoil.base.problems import all_problems
 from counterfoil.base.settings import OTHER_VARIABLES, Settings, variable_of
+from counterfoil.cli.main import root
+from counterfoil.cli.tree import PARTS, load
+from counterfoil.wiring import Wiring
 
 FOLDER: Final = Path(__file__).parent / "reference"
 NOTICE: Final = "<!-- Written by `make docs` from the code; changes here are lost. -->\n\n"
@@ -65,8 +73,6 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 def problems() -> str:
     """Every problem, with the status that it has over HTTP."""
-    from counterfoil.api.problems import STATUS, STATUS_OF
-
     list(modules())
     ours = [one for one in all_problems() if one.__module__.startswith("counterfoil.")]
     rows = [
@@ -153,11 +159,80 @@ def invariants() -> str:
     )
 
 
+def commands() -> str:
+    """Every command of the terminal, with its options."""
+    codes = inspect.cleandoc(root.__doc__ or "").split("\n\n", 1)[1].replace("\n", " ")
+    panels: dict[str, list[str]] = {}
+    for name, part in PARTS.items():
+        panels.setdefault(part.panel, []).extend(_commands_of(load(name), f"counterfoil {name}"))
+    body = "\n\n".join(f"## {panel}\n\n" + "\n\n".join(told) for panel, told in panels.items())
+    return f"Every command understands `--help`. {codes}\n\n{body}"
+
+
+def _commands_of(command: Any, called: str) -> list[str]:
+    inner = getattr(command, "commands", None)
+    if inner:
+        return [told for name, one in inner.items() for told in _commands_of(one, f"{called} {name}")]
+    rows, words = [], [called]
+    for parameter in command.params:
+        if parameter.param_type_name == "argument":
+            name = (parameter.metavar or parameter.name).upper()
+            words.append(name if parameter.required else f"[{name}]")
+        names = ", ".join(f"`{name}`" for name in [*parameter.opts, *parameter.secondary_opts])
+        given = parameter.default if not callable(parameter.default) else None
+        shown = "required" if parameter.required else ("" if given in (None, False, ()) else f"`{given}`")
+        rows.append([names, shown, inspect.cleandoc(getattr(parameter, "help", None) or "")])
+    text = inspect.cleandoc(command.help or "").replace("\f", "")
+    listed = [table(["option", "default", "what"], rows)] if rows else []
+    return ["\n\n".join([f"### `{' '.join(words)}`", text, *listed])]
+
+
+def api() -> str:
+    """Every operation over HTTP, by its tag."""
+    document = openapi()
+    by_tag: dict[str, list[list[str]]] = {}
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            row = [
+                f"`{method.upper()}`",
+                f"`{path}`",
+                operation.get("summary", ""),
+                _first_line(operation.get("description", "")),
+            ]
+            by_tag.setdefault((operation.get("tags") or ["Other"])[0], []).append(row)
+    described = {tag["name"]: tag.get("description", "") for tag in document.get("tags", [])}
+    order = [tag for tag in described if tag in by_tag] + sorted(tag for tag in by_tag if tag not in described)
+    sections = [
+        f"## {tag}\n\n{described.get(tag, '')}\n\n" + table(["method", "path", "what", "more"], by_tag[tag])
+        for tag in order
+    ]
+    return (
+        document["info"]["description"].strip()
+        + "\n\nThe running server has the whole of it at `/api/docs`, and as a document at `/api/openapi.json`.\n\n"
+        + "\n\n".join(sections)
+    )
+
+
+def openapi() -> dict[str, Any]:
+    """The API's own description. Nothing is opened or asked for it."""
+    wiring = Wiring(
+        database=Database("postgresql:///none"), providers={}, program_id="main", clock=now, make_id=make_id,
+        silent_after=timedelta(minutes=10), lease=timedelta(minutes=1), rows_max=1,
+    )  # fmt: skip
+    return make_app(wiring, owner="docs").openapi()
+
+
+def _first_line(text: str) -> str:
+    return text.strip().split("\n\n")[0].replace("\n", " ")
+
+
 PAGES: Final = (
     Page("problems.md", "Problems", problems),
     Page("settings.md", "Settings", settings),
     Page("states.md", "States", states),
     Page("invariants.md", "Invariants", invariants),
+    Page("commands.md", "Commands", commands),
+    Page("api.md", "The API over HTTP", api),
 )
 
 if __name__ == "__main__":
