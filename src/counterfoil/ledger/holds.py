@@ -57,7 +57,8 @@ class Hold(NamedTuple):
 def hold_id(program_id: str, key: str) -> UUID:
     """The id that a hold's key makes in its program: the same key is the same hold."""
     digest = hashlib.sha256(f"hold\n{program_id}\n{key}".encode()).digest()
-    return UUID(bytes=digest[:16], version=8)
+    number = int.from_bytes(digest[:16]) & ~(0xF000 << 64 | 0xC000 << 48)
+    return UUID(int=number | 0x8000 << 64 | 0x8000 << 48)  # version 8, which UUID() itself takes only from Python 3.14 on
 
 
 def take_hold(
