@@ -24,7 +24,7 @@ from counterfoil.reconciliation.runs import reconcile_provider
 from counterfoil.settlement.invoices import issue_invoices
 from counterfoil.settlement.usage import import_usage
 from counterfoil.settlement.usage_rules import COLUMNS
-from tests.builders import PROGRAM, Desk, a_destination, a_program
+from tests.builders import PROGRAM, Desk, a_program
 
 PRICES = [f"{17 + 311 * number % 2900}.{number * 37 % 100:02}" for number in range(1, 61)]
 
@@ -137,27 +137,36 @@ def a_day_of_trouble(desk: Desk) -> None:
     """A full day, and beside it: payouts refused, contradicted, in doubt, returned and homeless, money of nobody, a parked webhook."""
     a_full_day(desk)
     a_parked_webhook(desk)
+    desk.pay("inv_nobody", 77_700)
     with desk.database.transaction() as conn:
         conn.execute("update destination set ended_at = %s where payee_id = 'payee-6' and ended_at is null", [now()])
     prices = ["812.40", "99.90", "1204.00", "57.25", "430.10", "610.00", "15.75"]
     for n, (price, fault) in enumerate(
-        zip(prices, ("payout_failed", "payout_failed", "wrong_amount", "returned_later", None, None, "timeout"), strict=True)
+        zip(
+            prices,
+            ("payout_failed", "payout_failed", "wrong_amount", "returned_later", None, None, "timeout"),
+            strict=True,
+        )
     ):
         one = issued(desk, [price], prefix=f"t{n}", payee=f"payee-{n + 1 if n < 6 else 1}")[0]
         desk.clock.now = max(desk.clock.now, now())
         if fault == "timeout":
             desk.fault("timeout_after_accepting", params={"hold_ms": 1500})
         elif fault:
-            desk.fault(fault, params={"delta": "-500"} if fault == "wrong_amount" else {"after_ms": 0} if fault == "returned_later" else {})
+            desk.fault(
+                fault,
+                params={"delta": "-500"}
+                if fault == "wrong_amount"
+                else {"after_ms": 0}
+                if fault == "returned_later"
+                else {},
+            )
         desk.pay(one, minor(price))
         desk.deliver()
         if fault == "timeout":
             desk.work("webhooks", "verify", "settle", "events", "reserve", "outbox")
         else:
             through(desk)
-    desk.pay("inv_nobody", 77_700)
-    desk.deliver()
-    desk.work("webhooks")
 
 
 def a_parked_webhook(desk: Desk) -> None:

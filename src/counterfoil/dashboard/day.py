@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from counterfoil.dashboard.asking import Ask, Grade, Reading, Section, Told, measure
 from counterfoil.dashboard.halves import provider_halves
 from counterfoil.dashboard.needs import needs
+from counterfoil.dashboard.shown import short
 from counterfoil.dashboard.truths import everything_true
 from counterfoil.ledger.books import books_of_span, known_programs
 from counterfoil.operations.queries import QueueDepth, queue_depths, unusual_events, workers_seen
@@ -96,7 +97,7 @@ def _listed(found: Any, number: int, verb: str, empty: str) -> Told:
 def _workers(ask: Ask) -> Told:
     found = workers_seen(ask.conn, now=ask.clock())
     if not found:
-        return Told("No worker was heard of for 24 hours", "wrong", found, "empty")
+        return Told("None heard of for an hour", "wrong", found, "empty")
     running = [one for one in found if one.health in ("healthy", "failing")]
     failing, down = _health(found, "failing"), _health(found, "down")
     if not running:
@@ -127,8 +128,7 @@ def _processing(ask: Ask) -> Told:
     found = processing_of_last(ask.conn)
     if found is None:
         return Told("No intent was completed yet", "plain", None, "empty")
-    seconds = found.average.total_seconds()
-    return Told(f"{seconds:,.1f} s on average", _PACES[found.pace], found)
+    return Told(f"{short(found.average)} on average", _PACES[found.pace], found)
 
 
 def _unusual(ask: Ask) -> Told:
@@ -148,7 +148,7 @@ SECTIONS: Final = (
     Section("settlements", "What was settled?", "money", "settlements made on the day", _settlements),
     Section("payouts", "What went out?", "money", "payouts created on the day, and all that are open", _payouts),
     Section("unusual", "What was out of the ordinary?", "work", "events of the day", _unusual),
-    Section("workers", "Does anybody work?", "work", "heartbeats of the last 24 hours", _workers),
+    Section("workers", "Does anybody work?", "work", "heartbeats of the last hour", _workers),
     Section("queues", "Does work pile up?", "work", "rows that are due now", _queues),
     Section("processing", "How fast is it?", "work", "the last 100 settled intents", _processing),
 )

@@ -85,7 +85,7 @@ def provider_halves(ask: Ask) -> Told:
     reached = {run.provider for run in runs}
     missing = tuple(sorted(name for name in ask.extra.wiring.providers if name not in reached))
     if not runs:
-        return Told("No statement was held against the books", "unknown", Halves((), missing), "not_checked")
+        return Told("Not held against a statement", "unknown", Halves((), missing), "not_checked")
     found, oldest = Halves(runs, missing), min(run.finished_at for run in runs)
     if failed := [run for run in runs if run.failed]:
         return Told(f"The run for {failed[0].provider} could not conclude", "unknown", found, as_of=oldest)

@@ -16,13 +16,14 @@ SHOWN_MAX: Final = 20  # of one kind; the rest is listed by a command
 
 
 class InNeed(NamedTuple):
-    """One thing: what it is, whose, how much, since when, why, and the command that moves it on."""
+    """One thing: what it is, whose, how much, since when, why, and the command that moves it on. `told`: what a provider says of it."""
 
     id: str
     whose: str
     amount: Money | None
     since: datetime
     why: str | None
+    told: Money | None
     command: str
 
 
@@ -118,7 +119,7 @@ def _payout_kinds(ask: Ask) -> list[Kind]:
             elif need == "waiting" and "destination" in (row.why or ""):
                 command = _NO_DESTINATION
             command = command.format(id=row.id, payee=row.payee_id)
-            shown.append(InNeed(row.id, row.payee_id, row.amount, row.since, row.why, command))
+            shown.append(InNeed(row.id, row.payee_id, row.amount, row.since, row.why, row.told, command))
         kinds.append(Kind(need, title, meaning, rows[0].total if rows else 0, tuple(shown), every))
     return kinds
 
@@ -129,6 +130,7 @@ def _intents(ask: Ask) -> Kind:
     shown = tuple(
         InNeed(
             row.id, row.customer_id, row.amount, row.since, row.error or f"{row.state} without progress",
+            None,
             f'counterfoil intents retry {row.id} --reason "…"',
         )
         for row in rows
@@ -150,7 +152,7 @@ def _parked(ask: Ask) -> list[Kind]:
 def _parked_kind(ask: Ask, noun: str, title: str, meaning: str, read: Callable[..., Sequence[Parked]]) -> Kind:
     rows = read(ask.conn, rows_max=SHOWN_MAX)
     shown = tuple(
-        InNeed(row.id, row.what, None, row.since, row.error, f'counterfoil {noun}s requeue {row.id} --reason "…"')
+        InNeed(row.id, row.what, None, row.since, row.error, None, f'counterfoil {noun}s requeue {row.id} --reason "…"')
         for row in rows
     )
     every = f"counterfoil {noun}s list --state parked"

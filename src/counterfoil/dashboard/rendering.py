@@ -39,8 +39,8 @@ class Renderer:
             lstrip_blocks=True,
         )
         self._jinja.filters |= {
-            "moment": shown.moment, "span": shown.span, "seconds": shown.seconds, "long_date": shown.long_date,
-            "words": shown.words, "breakable": shown.breakable,
+            "moment": shown.moment, "span": shown.span, "short": shown.short, "long_date": shown.long_date,
+            "words": shown.words, "breakable": shown.breakable, "break_words": shown.break_words,
         }  # fmt: skip
         self._jinja.globals |= {
             "pages": PAGES, "version": version, "refresh_s": refresh_s, "grade_words": WORDS, "asset_url": self._url,

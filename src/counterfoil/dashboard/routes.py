@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 from urllib.parse import urlencode
 
 import structlog
@@ -15,7 +15,7 @@ from counterfoil.base import edge
 from counterfoil.base.edge import Database
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.money import Asset
-from counterfoil.base.problems import InvalidInput, Kind, NotAuthenticated, Problem
+from counterfoil.base.problems import Busy, InvalidInput, Kind, NotAuthenticated, Problem
 from counterfoil.dashboard.asking import Ask, parse_day
 from counterfoil.dashboard.pages import PAGES, Page
 from counterfoil.dashboard.rendering import ASSETS, Renderer
@@ -49,6 +49,12 @@ _log = structlog.get_logger("counterfoil.dashboard")
 
 class PageFailed(Problem):
     """Something is wrong on our side: this page could not be made."""
+
+
+class DatabaseSilent(Problem):
+    """The database does not answer, so nothing can be measured."""
+
+    kind: ClassVar[Kind] = "busy"
 
 
 @dataclass(frozen=True)
@@ -215,7 +221,8 @@ def _guarded(served: Served, request: Request, act: Callable[[], Response]) -> R
         if why:
             response.delete_cookie(served.door.cookie, path="/")
         return _finish(response)
-    except Problem as problem:
+    except Problem as refusal:
+        problem = DatabaseSilent(**refusal.facts) if isinstance(refusal, Busy) else refusal
         body = served.renderer.problem(problem, STATUS[problem.kind], served.wiring.clock(), _address(request))
         return _finish(Response(body, STATUS[problem.kind], media_type="text/html"))
     except Exception:  # noqa: BLE001 - this is the edge: it is logged, and a person gets a page

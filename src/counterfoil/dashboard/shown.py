@@ -12,6 +12,12 @@ from counterfoil.base.money import Asset, Money, format_major
 
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 STATE_WORDS: Final = {"reconcile_required": "in doubt"}
+BREAK_WORDS: Final = {
+    "MISSING_LEFT": "missing in our books",
+    "MISSING_RIGHT": "missing in their statement",
+    "DUPLICATE_LEFT": "twice in our books",
+    "DUPLICATE_RIGHT": "twice in their statement",
+}
 
 
 def amount(money: Money, assets: Mapping[str, Asset]) -> Markup:
@@ -50,8 +56,10 @@ def span(length: timedelta) -> str:
     return f"{seconds // _MINUTE} min" if seconds >= _MINUTE else f"{seconds} s"
 
 
-def seconds(length: timedelta) -> str:
-    """A short span to the tenth of a second: `1.8 s`."""
+def short(length: timedelta) -> str:
+    """A short span to the millisecond, or from a second on to the tenth: `42 ms`, `1.8 s`."""
+    if length < timedelta(seconds=1):
+        return f"{length // timedelta(milliseconds=1)} ms"
     return f"{length.total_seconds():,.1f} s"
 
 
@@ -63,6 +71,11 @@ def long_date(day: date) -> str:
 def words(name: str) -> str:
     """A state or an event's name as words."""
     return STATE_WORDS.get(name, name.replace("_", " "))
+
+
+def break_words(kind: str) -> str:
+    """A kind of break as words: left is ours, right is the provider's."""
+    return BREAK_WORDS.get(kind, kind.replace("_", " ").lower()).capitalize()
 
 
 def breakable(text: str) -> Markup:

@@ -16,7 +16,7 @@ COUNTED_MAX: Final = 10_000  # a queue that is longer is told as longer: countin
 SLOW_FROM: Final = 100  # rows due ("Queue depth")
 BACKLOG_ABOVE: Final = 500
 LATE_AFTER: Final = timedelta(seconds=60)  # a worker looks every second: what is due for longer waits for something
-HEARD_WITHIN: Final = timedelta(hours=24)
+HEARD_WITHIN: Final = timedelta(hours=1)  # one that crashed and was started anew is not mourned for ever
 
 Depth = Literal["fine", "slow", "backlog"]
 
@@ -103,7 +103,7 @@ def _depth(conn: Connection[Any], queue: Queue, now: datetime) -> QueueDepth:
 
 
 def workers_seen(conn: Connection[Any], *, now: datetime) -> list[WorkerSeen]:
-    """Workers that were heard of in the last 24 hours, the latest first; those that said goodbye are `stopped`."""
+    """Workers that were heard of in the last hour, the latest first; those that said goodbye are `stopped`."""
     seen = []
     for one in list_workers(conn, since=now - HEARD_WITHIN):
         errors = {name: note["last_error"] for name, note in sorted(one.jobs.items()) if note["last_error"]}

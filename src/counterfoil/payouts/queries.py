@@ -29,7 +29,10 @@ class PayoutsInState(NamedTuple):
 
 
 class PayoutInNeed(NamedTuple):
-    """A payout that a person should look at, and why; `total` counts all of its kind. `tries_left`: may it be retried?"""
+    """A payout that a person should look at, and why; `total` counts all of its kind. `tries_left`: may it be retried?
+
+    `told`: the amount that the provider speaks of, for a conflict.
+    """
 
     id: str
     payee_id: str
@@ -37,6 +40,7 @@ class PayoutInNeed(NamedTuple):
     since: datetime
     why: str | None
     tries_left: bool
+    told: Money | None
     total: int
 
 
@@ -82,13 +86,19 @@ def payouts_in_need(
 ) -> list[PayoutInNeed]:
     """Payouts with one kind of need, the oldest first. Open needs count whatever their day, `returned` those of the span.
 
-    `conflict`: the provider contradicted itself or us, in the span or of a payout that is still in doubt.
+    `conflict`: the provider contradicted itself or us, in the span or of a payout that is still in doubt; such a payout
+    is not `in_doubt` as well.
     """
     rows = conn.execute(
         _NEEDS[need],
         {"start": start, "end": end, "program": program_id, "rows_max": rows_max, "tries_max": TRIES_MAX},
     ).fetchall()
-    return [PayoutInNeed(row[0], row[1], Money(row[2], row[3]), *row[4:]) for row in rows]
+    return [
+        PayoutInNeed(
+            row[0], row[1], Money(row[2], row[3]), *row[4:7], Money(int(row[7]), row[8]) if row[7] else None, row[9]
+        )
+        for row in rows
+    ]
 
 
 _OF_PROGRAM: Final = "(%(program)s::text is null or p.program_id = %(program)s)"
@@ -96,21 +106,24 @@ _LAST_TRY: Final = """left join lateral (select number, last_error from provider
                        where payout_id = p.id order by number desc limit 1) pp on true"""
 _NEEDS: Final = {
     "failed": f"""select p.id, p.payee_id, p.amount, p.asset, p.state_at, coalesce(p.last_error, pp.last_error),
-                         coalesce(pp.number, 0) < %(tries_max)s, count(*) over ()
+                         coalesce(pp.number, 0) < %(tries_max)s, null, null, count(*) over ()
                   from payout p {_LAST_TRY} where p.state = 'failed' and {_OF_PROGRAM}
                   order by p.state_at, p.id limit %(rows_max)s""",
-    "in_doubt": f"""select p.id, p.payee_id, p.amount, p.asset, p.state_at, pp.last_error, false, count(*) over ()
+    "in_doubt": f"""select p.id, p.payee_id, p.amount, p.asset, p.state_at, pp.last_error, false, null, null, count(*) over ()
                     from payout p {_LAST_TRY} where p.state = 'reconcile_required' and {_OF_PROGRAM}
+                      and not exists (select from provider_conflict c join provider_payout one on one.id = c.provider_payout_id
+                                      where one.payout_id = p.id)
                     order by p.state_at, p.id limit %(rows_max)s""",
-    "waiting": f"""select p.id, p.payee_id, p.amount, p.asset, p.created_at, p.last_error, false, count(*) over ()
+    "waiting": f"""select p.id, p.payee_id, p.amount, p.asset, p.created_at, p.last_error, false, null, null, count(*) over ()
                    from payout p where p.state = 'pending' and p.due_at is null and {_OF_PROGRAM}
                    order by p.created_at, p.id limit %(rows_max)s""",
-    "returned": f"""select p.id, p.payee_id, p.amount, p.asset, p.state_at, pp.last_error, false, count(*) over ()
+    "returned": f"""select p.id, p.payee_id, p.amount, p.asset, p.state_at, pp.last_error, false, null, null, count(*) over ()
                     from payout p {_LAST_TRY}
                     where p.state = 'returned' and p.state_at >= %(start)s and p.state_at < %(end)s and {_OF_PROGRAM}
                     order by p.state_at, p.id limit %(rows_max)s""",
     "conflict": f"""select p.id, p.payee_id, p.amount, p.asset, c.at,
-                           'it says ' || c.said || ', we have ' || c.expected, false, count(*) over ()
+                           'the provider says ' || coalesce(c.fact ->> 'status', c.said), false, c.fact ->> 'amount',
+                           c.fact ->> 'asset', count(*) over ()
                     from provider_conflict c
                     join provider_payout pp on pp.id = c.provider_payout_id
                     join payout p on p.id = pp.payout_id
