@@ -128,7 +128,7 @@ def _by_rank(board: Board, step: KeyPass, compare: Sequence[Compared], same: Seq
     columns = ", ".join(same)
 
     def ranked(side: str) -> str:
-        return f"(select {columns}, u, row_number() over (partition by {columns} order by u) as n from {_open(side)} o)"
+        return f"(select {columns}, u, row_number() over (partition by {columns} order by length(u), u) as n from {_open(side)} o)"
 
     equal = " and ".join(f"l.{column} is not distinct from r.{column}" for column in same)
     board.engine.table(

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Final, NamedTuple
 
 from counterfoil.base.problems import InvalidInput, Problem
-from counterfoil.reconciliation import amounts, groups, texts
+from counterfoil.reconciliation import amounts, embedded, groups, texts
 from counterfoil.reconciliation.board import Board
 from counterfoil.reconciliation.engines import Engine
 from counterfoil.reconciliation.keys import key_of, match_by_key
@@ -135,7 +135,7 @@ def run_pass(board: Board, step: object, compare: tuple[Compared, ...]) -> None:
         case KeyPass():
             match_by_key(board, step, compare)
         case EmbeddedPass():
-            texts.match_embedded(board, step, compare)
+            embedded.match_embedded(board, step, compare)
         case ReversalPass():
             groups.cancel_reversals(board, step)
         case GroupPass():
