@@ -1,0 +1,212 @@
+"""Who may ask for what."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from counterfoil.api.calls import KEY_REMEMBERED_S
+from counterfoil.base.edge import entropy, make_id, now
+from counterfoil.operations import access
+from tests.api.office import PROGRAM, Office, fresh
+
+ID = "01KA0000000000000000000000"
+UUID = "01a1f942-62e2-7001-a2bc-82827114880b"
+BECAUSE = {"reason": "test"}
+MOVEMENT = {"id": UUID, "debit": "a", "credit": "b", "amount": "1"}
+READ, AUDIT, OPERATE, POST, CLOSE, ADMINISTER = (
+    access.READ, access.AUDIT, access.OPERATE, access.POST_JOURNAL, access.CLOSE_PERIOD, access.ADMINISTER,
+)  # fmt: skip
+ROUTES = [  # method, path, body, what it needs
+    ("GET", "/api/programs", None, READ),
+    ("POST", "/api/programs", {"id": "p", "name": "P", "assets": [{"code": "EUR", "scale": 2}]}, ADMINISTER),
+    ("GET", f"/api/programs/{PROGRAM}/rates", None, READ),
+    ("POST", f"/api/programs/{PROGRAM}/rates", {"platformBps": 1, "validatorBps": 1}, ADMINISTER),
+    ("GET", f"/api/programs/{PROGRAM}/trial-balance?asset=EUR", None, READ),
+    ("GET", f"/api/programs/{PROGRAM}/period", None, READ),
+    ("POST", f"/api/programs/{PROGRAM}/period/close", {"until": "2026-01-01T00:00:00Z", **BECAUSE}, CLOSE),
+    ("GET", "/api/keys", None, AUDIT),
+    ("POST", "/api/keys", {"name": "n", "role": "viewer"}, ADMINISTER),
+    ("POST", f"/api/keys/key_{ID}/revoke", BECAUSE, ADMINISTER),
+    ("GET", "/api/destinations", None, READ),
+    ("POST", "/api/destinations", {"programId": PROGRAM, "payeeId": "p", "token": "t"}, ADMINISTER),
+    ("POST", "/api/usage?programId=main", None, OPERATE),
+    ("POST", "/api/invoices/issue", {"programId": PROGRAM}, OPERATE),
+    ("GET", "/api/invoices", None, READ),
+    ("GET", f"/api/invoices/inv_{ID}", None, READ),
+    ("POST", f"/api/invoices/inv_{ID}/cancel", BECAUSE, OPERATE),
+    ("GET", "/api/intents", None, READ),
+    ("GET", "/api/intents/stats", None, READ),
+    ("GET", f"/api/intents/int_{ID}", None, READ),
+    ("POST", f"/api/intents/int_{ID}/retry", BECAUSE, OPERATE),
+    ("POST", "/api/admin/reconciliation/retry-intent", {"intentId": f"int_{ID}", **BECAUSE}, OPERATE),
+    ("GET", f"/api/settlements/set_{ID}", None, READ),
+    ("GET", "/api/payouts", None, READ),
+    ("GET", f"/api/payouts/po_{ID}", None, READ),
+    ("POST", f"/api/payouts/po_{ID}/retry", BECAUSE, OPERATE),
+    ("POST", f"/api/payouts/po_{ID}/cancel", BECAUSE, OPERATE),
+    ("POST", f"/api/payouts/po_{ID}/force-reconcile", None, OPERATE),
+    ("POST", f"/api/admin/ops/payouts/po_{ID}/force-reconcile", None, OPERATE),
+    ("GET", "/api/accounts", None, READ),
+    ("POST", "/api/accounts", {"programId": PROGRAM, "asset": "EUR", "names": ["suspense"]}, POST),
+    ("GET", "/api/accounts/suspense/balance?asset=EUR", None, READ),
+    ("POST", "/api/accounts/freeze", {"programId": PROGRAM, "asset": "EUR", "account": "suspense", **BECAUSE}, POST),
+    ("POST", "/api/accounts/unfreeze", {"programId": PROGRAM, "asset": "EUR", "account": "suspense", **BECAUSE}, POST),
+    ("POST", "/api/accounts/close", {"programId": PROGRAM, "asset": "EUR", "account": "x", **BECAUSE}, POST),
+    (
+        "POST",
+        "/api/finance/journal",
+        {
+            "programId": PROGRAM,
+            "asset": "EUR",
+            "key": "k",
+            "lines": [{"debit": "a", "credit": "b", "amount": "1"}],
+            **BECAUSE,
+        },
+        POST,
+    ),
+    ("GET", "/api/journals?programId=main", None, READ),
+    ("GET", f"/api/journals/{UUID}", None, READ),
+    ("POST", f"/api/journals/{UUID}/reverse", BECAUSE, POST),
+    (
+        "POST",
+        "/api/holds",
+        {"programId": PROGRAM, "asset": "EUR", "key": "k", "debit": "a", "credit": "b", "amount": "1"},
+        POST,
+    ),
+    ("GET", f"/api/holds/{UUID}", None, READ),
+    ("POST", f"/api/holds/{UUID}/post", {"programId": PROGRAM}, POST),
+    ("POST", f"/api/holds/{UUID}/void", {"programId": PROGRAM, **BECAUSE}, POST),
+    ("POST", "/api/movements/bulk", {"programId": PROGRAM, "asset": "EUR", "key": "k", "movements": [MOVEMENT]}, POST),
+    ("GET", "/api/events", None, READ),
+    ("GET", "/api/workers", None, READ),
+    ("GET", "/api/admin/queue/status", None, READ),
+    ("POST", "/api/admin/ops/run/repair", None, OPERATE),
+    ("GET", "/api/admin/ops/health", None, READ),
+    ("GET", "/api/admin/invariants", None, READ),
+    ("GET", "/api/admin/reconciliation/status", None, READ),
+]
+
+
+def test_each_role_may_do_what_its_row_says_and_nothing_else(office: Office):
+    wrong = []
+    for role, held in access.ROLES.items():
+        with office.http(role) as client:
+            for method, path, body, needed in ROUTES:
+                headers = {"Idempotency-Key": fresh()}
+                status = client.request(method, path, json=body, headers=headers).status_code
+                refused = status == 403
+                if refused != (needed not in held) or status >= 500 or status == 401:
+                    wrong.append((role, method, path, needed, status))
+    assert wrong == []
+
+
+def test_the_table_of_roles_knows_every_route(office: Office):
+    paths = office.ask("GET", "/api/openapi.json", role=None).json()["paths"]
+    described = {(method.upper(), path) for path, methods in paths.items() for method in methods}
+    open_to_all = {("GET", "/healthz"), ("POST", "/webhooks/{provider}")}
+    samples = {(method, _template(path, described, method)) for method, path, _, _ in ROUTES}
+    assert described - open_to_all - samples == set()
+
+
+def _template(path: str, described: set[tuple[str, str]], method: str) -> str:
+    parts = path.partition("?")[0].split("/")
+    for candidate_method, candidate in sorted(described):
+        wanted = candidate.split("/")
+        fits = len(parts) == len(wanted) and all(
+            w == p or w.startswith("{") for w, p in zip(wanted, parts, strict=True)
+        )
+        if candidate_method == method and fits and (candidate == path.partition("?")[0] or "{" in candidate):
+            return candidate
+    return path
+
+
+@pytest.mark.parametrize(
+    ("header", "problem"),
+    [
+        (None, "NotAuthenticated"),
+        ("Basic YTpi", "NotAuthenticated"),
+        ("Bearer", "NotAuthenticated"),
+        ("Bearer cf_live_wrong", "KeyMistyped"),
+        ("Bearer \xff\xfe", "KeyMistyped"),
+    ],
+)
+def test_without_a_key_nothing_is_told(office: Office, header: str | None, problem: str):
+    with office.http(None) as client:
+        headers = {b"authorization": header.encode("latin-1")} if header else {}
+        answer = client.get("/api/payouts", headers=headers)
+    assert (answer.status_code, answer.json()["type"]) == (401, f"/problems/{problem}")
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_key_that_is_well_formed_and_unknown_is_refused(office: Office):
+    office.keys["stranger"] = access.new_secret(entropy(access.SECRET_BYTES), live=True)
+    assert office.ask("GET", "/api/payouts", role="stranger").json()["type"] == "/problems/KeyRefused"
+
+
+def test_a_key_that_is_revoked_here_ends_at_once(office: Office):
+    assert office.ask("GET", "/api/payouts", role="auditor").status_code == 200
+    ended = office.ask("POST", f"/api/keys/{office.key_ids['auditor']}/revoke", role="administrator", json=BECAUSE)
+    assert ended.status_code == 200
+    assert office.ask("GET", "/api/payouts", role="auditor").status_code == 401
+
+
+def test_a_key_that_is_revoked_by_another_process_ends_within_five_seconds(office: Office):
+    assert KEY_REMEMBERED_S < 5
+    assert office.ask("GET", "/api/payouts", role="auditor").status_code == 200
+    with office.database.transaction() as conn:
+        access.revoke_key(conn, office.key_ids["auditor"], now=now())
+    began = time.monotonic()
+    while office.ask("GET", "/api/payouts", role="auditor").status_code == 200:
+        assert time.monotonic() - began < 5
+        time.sleep(0.05)
+
+
+def test_an_expired_key_is_refused(office: Office):
+    office.keys["old"] = access.new_secret(entropy(access.SECRET_BYTES), live=True)
+    with office.database.transaction() as conn:
+        access.create_key(
+            conn, make_id("key"), office.keys["old"], name="old", role="viewer", by="t", now=now(), expires_at=now()
+        )
+    assert office.ask("GET", "/api/payouts", role="old").status_code == 401
+
+
+def test_a_secret_is_shown_once_and_stored_nowhere(office: Office):
+    body, key = {"name": "billing", "role": "operator"}, fresh()
+    first = office.ask("POST", "/api/keys", role="administrator", key=key, json=body)
+    again = office.ask("POST", "/api/keys", role="administrator", key=key, json=body)
+    secret = first.json()["secret"]
+    assert (first.status_code, secret[:8], secret[-4:]) == (201, "cf_live_", first.json()["hint"])
+    assert (again.json()["id"], again.json()["secret"]) == (first.json()["id"], None)
+    office.keys["new"] = secret
+    assert office.ask("GET", "/api/payouts", role="new").status_code == 200
+    with office.database.transaction() as conn:
+        for table in ("action", "idempotency", "api_key"):
+            assert conn.execute(f"select 1 from {table} t where t::text like %s", [f"%{secret}%"]).fetchone() is None
+
+
+def test_a_dry_run_of_making_a_key_makes_none(office: Office):
+    body = {"name": "dry", "role": "viewer"}
+    answer = office.ask("POST", "/api/keys?dryRun=true", role="administrator", key=fresh(), json=body).json()
+    assert (answer["dryRun"], answer["secret"]) == (True, None)
+    names = [row["name"] for row in office.ask("GET", "/api/keys", role="auditor").json()["data"]]
+    assert "dry" not in names
+
+
+def test_every_write_by_hand_is_in_the_action_log_with_its_reason_and_request(office: Office):
+    invoice = office.invoice()
+    done = office.ask(
+        "POST",
+        f"/api/invoices/{invoice['id']}/cancel",
+        role="controller",
+        json={"reason": "a mistake"},
+        headers={"X-Request-Id": "req-42"},
+    )
+    assert done.json()["state"] == "cancelled"
+    (action,) = office.ask("GET", f"/api/invoices/{invoice['id']}").json()["actions"]
+    told = {name: action[name] for name in ("actor", "role", "verb", "reason", "requestId")}
+    assert told == {
+        "actor": "key:controller", "role": "controller", "verb": "invoice.cancel", "reason": "a mistake", "requestId": "req-42",
+    }  # fmt: skip
