@@ -41,10 +41,8 @@ BANNED_IMPORTS: Mapping[str, str] = {
 ALLOWED: Mapping[tuple[str, str], str] = {
     ("src/counterfoil/base/edge.py", "datetime.now"): "the edge is where the clock is read",
     ("src/counterfoil/base/edge.py", "os.urandom"): "the edge is where randomness is drawn",
-    (
-        "src/counterfoil/simulator/__main__.py",
-        "time.time_ns",
-    ): "the edge of another process, which imports nothing of ours",
+    ("src/counterfoil/client/transport.py", "uuid.uuid4"): "it makes the idempotency keys of somebody else's process",
+    ("src/counterfoil/simulator/__main__.py", "time.time_ns"): "the edge of another process, which stands alone",
     ("src/counterfoil/simulator/__main__.py", "os.urandom"): "the same",
     ("src/counterfoil/simulator/__main__.py", "print"): "the same: its first line says where it listens",
 }
