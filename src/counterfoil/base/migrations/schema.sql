@@ -212,6 +212,7 @@ period_close: closed_until timestamp with time zone not null
 period_close: actor text not null
 period_close: reason text not null
 period_close: at timestamp with time zone not null
+period_close: recorded_at timestamp with time zone not null default clock_timestamp()
 posting: journal_id uuid not null
 posting: debit bigint not null
 posting: credit bigint not null
@@ -231,6 +232,8 @@ provider_conflict: said text not null
 provider_conflict: expected text not null
 provider_conflict: fact jsonb not null
 provider_conflict: at timestamp with time zone not null
+provider_cursor: provider text not null
+provider_cursor: last_event_id text not null
 provider_payout: id text not null
 provider_payout: payout_id text not null
 provider_payout: program_id text not null
@@ -256,6 +259,35 @@ provider_payout: lease_until timestamp with time zone
 provider_payout: fence bigint not null default 0
 provider_payout: last_error text
 provider_payout: error_class text
+reconciliation_break: run_id text not null
+reconciliation_break: number integer not null
+reconciliation_break: break_id text not null
+reconciliation_break: kind text not null
+reconciliation_break: severity text not null
+reconciliation_break: asset text not null
+reconciliation_break: at_stake bigint not null
+reconciliation_break: cause text not null
+reconciliation_break: detail jsonb not null
+reconciliation_run: id text not null
+reconciliation_run: program_id text not null
+reconciliation_run: source text not null
+reconciliation_run: first_on date not null
+reconciliation_run: last_on date not null
+reconciliation_run: state text not null
+reconciliation_run: verdict text
+reconciliation_run: actor text not null
+reconciliation_run: started_at timestamp with time zone not null
+reconciliation_run: finished_at timestamp with time zone
+reconciliation_run: statement_sha256 bytea
+reconciliation_run: rules_sha256 text
+reconciliation_run: matched bigint
+reconciliation_run: breaks bigint
+reconciliation_run: notes text[] not null default '{}'::text[]
+reconciliation_run: report jsonb
+reconciliation_run: error text
+refused_movement: journal_id uuid not null
+refused_movement: place integer not null
+refused_movement: outcome text not null
 reversal: journal_id uuid not null
 reversal: line integer not null
 reversal: reversed_by uuid not null
@@ -412,10 +444,10 @@ invoice: invoice_paid_within_total CHECK (((paid >= 0) AND (paid <= total)))
 invoice: invoice_pkey PRIMARY KEY (id)
 invoice: invoice_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 invoice: invoice_total_positive CHECK ((total > 0))
-journal: journal_has_lines CHECK ((lines > 0))
 journal: journal_key_is_short CHECK (((length(key) >= 1) AND (length(key) <= 255)))
 journal: journal_key_is_used_once UNIQUE (program_id, key)
 journal: journal_kind_is_short CHECK (((length(kind) >= 1) AND (length(kind) <= 64)))
+journal: journal_lines_are_counted CHECK ((lines >= 0))
 journal: journal_names_its_source_whole CHECK (((source_type IS NULL) = (source_id IS NULL)))
 journal: journal_narrative_is_short CHECK ((length(narrative) <= 2000))
 journal: journal_pkey PRIMARY KEY (id)
@@ -450,6 +482,7 @@ program: program_id_is_short CHECK (((length(id) >= 1) AND (length(id) <= 64)))
 program: program_pkey PRIMARY KEY (id)
 provider_conflict: provider_conflict_pkey PRIMARY KEY (provider_payout_id, said)
 provider_conflict: provider_conflict_provider_payout_id_fkey FOREIGN KEY (provider_payout_id) REFERENCES provider_payout(id)
+provider_cursor: provider_cursor_pkey PRIMARY KEY (provider)
 provider_payout: provider_payout_amount_positive CHECK ((amount > 0))
 provider_payout: provider_payout_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
 provider_payout: provider_payout_key_is_unique UNIQUE (provider, idempotency_key)
@@ -458,6 +491,17 @@ provider_payout: provider_payout_number_is_unique UNIQUE (payout_id, number)
 provider_payout: provider_payout_payout_id_fkey FOREIGN KEY (payout_id) REFERENCES payout(id)
 provider_payout: provider_payout_pkey PRIMARY KEY (id)
 provider_payout: provider_payout_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+reconciliation_break: reconciliation_break_number CHECK ((number > 0))
+reconciliation_break: reconciliation_break_pkey PRIMARY KEY (run_id, number)
+reconciliation_break: reconciliation_break_run_id_fkey FOREIGN KEY (run_id) REFERENCES reconciliation_run(id)
+reconciliation_run: reconciliation_run_concludes CHECK (((state = 'finished'::text) = (verdict IS NOT NULL)))
+reconciliation_run: reconciliation_run_ends CHECK (((state = 'running'::text) = (finished_at IS NULL)))
+reconciliation_run: reconciliation_run_pkey PRIMARY KEY (id)
+reconciliation_run: reconciliation_run_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+reconciliation_run: reconciliation_run_range CHECK ((first_on <= last_on))
+reconciliation_run: reconciliation_run_state CHECK ((state = ANY (ARRAY['running'::text, 'finished'::text, 'failed'::text])))
+refused_movement: movement_is_refused_once PRIMARY KEY (journal_id, place)
+refused_movement: refused_movement_journal_id_fkey FOREIGN KEY (journal_id) REFERENCES journal(id)
 reversal: line_is_reversed_once PRIMARY KEY (journal_id, line)
 reversal: reversal_reversed_by_fkey FOREIGN KEY (reversed_by) REFERENCES journal(id)
 settlement: settlement_adds_up CHECK ((gross = (((platform_fee + validator_fee) + holdback) + net)))
@@ -522,6 +566,8 @@ posting: CREATE INDEX posting_off_clock_by_debit ON public.posting USING btree (
 provider_payout: CREATE INDEX provider_payout_by_state ON public.provider_payout USING btree (state, id)
 provider_payout: CREATE INDEX provider_payout_due ON public.provider_payout USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 provider_payout: CREATE UNIQUE INDEX provider_payout_live_is_one ON public.provider_payout USING btree (payout_id) WHERE (state <> ALL (ARRAY['failed'::text, 'cancelled'::text, 'returned'::text]))
+reconciliation_break: CREATE INDEX reconciliation_break_again ON public.reconciliation_break USING btree (break_id)
+reconciliation_run: CREATE INDEX reconciliation_run_latest ON public.reconciliation_run USING btree (program_id, source, started_at)
 reversal: CREATE INDEX reversal_by_journal ON public.reversal USING btree (reversed_by)
 usage_record: CREATE INDEX usage_not_invoiced ON public.usage_record USING btree (program_id, customer_id, payee_id, asset) WHERE (invoice_id IS NULL)
 usage_record: CREATE INDEX usage_of_invoice ON public.usage_record USING btree (invoice_id, line) WHERE (invoice_id IS NOT NULL)
@@ -571,6 +617,10 @@ program: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.program FOR E
 provider_conflict: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.provider_conflict FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 provider_conflict: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.provider_conflict FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 provider_payout: CREATE TRIGGER provider_payout_follows_table BEFORE UPDATE OF state ON public.provider_payout FOR EACH ROW EXECUTE FUNCTION state_follows_table('provider_payout')
+reconciliation_break: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.reconciliation_break FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+reconciliation_break: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.reconciliation_break FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+refused_movement: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.refused_movement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+refused_movement: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.refused_movement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reversal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.reversal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reversal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.reversal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reversal: CREATE TRIGGER reversal_moves_by_triggers BEFORE INSERT ON public.reversal FOR EACH STATEMENT WHEN ((pg_trigger_depth() = 0)) EXECUTE FUNCTION refuse_direct_update() -- always
@@ -754,6 +804,15 @@ begin
     return null;
 end $function$
 
+lock_accounts(integer,text[]): CREATE OR REPLACE FUNCTION public.lock_accounts(book integer, names text[])
+ RETURNS SETOF account
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+    select a.* from account a where a.book_id = book and a.name = any (names) order by a.id for no key update
+$function$
+
 make_append_only(regclass): CREATE OR REPLACE FUNCTION public.make_append_only(target regclass)
  RETURNS void
  LANGUAGE plpgsql
@@ -786,6 +845,9 @@ begin
     elsif (new.verb = 'close') <> (before is null or new.closed_until > before.closed_until) then
         raise exception 'closing moves the limit on, reopening moves it back' using errcode = 'CF002';
     end if;
+    new.recorded_at := greatest(clock_timestamp(), (  -- a clock that was set back must not make older postings look newer
+        select to_timestamp((max(a.last_seq) >> 20) / 1000.0)
+        from account a join book b on b.id = a.book_id where b.program_id = new.program_id));
     return new;
 end $function$
 
@@ -860,13 +922,14 @@ begin
         raise exception 'the balances on the postings do not tie to the totals of their accounts' using errcode = 'CF105';
     end if;
 
+    -- A reversal goes from the last line to the first, so that it is possible wherever the journal was.
     if seen.reverses and exists (
         select from (
             select journal_id, debit, credit, amount, row_number() over (partition by journal_id order by line) as nth from new_posting
         ) p
         join journal j on j.id = p.journal_id and j.reverses is not null
         left join (
-            select r.reversed_by, o.debit, o.credit, o.amount, row_number() over (partition by r.reversed_by order by o.line) as nth
+            select r.reversed_by, o.debit, o.credit, o.amount, row_number() over (partition by r.reversed_by order by o.line desc) as nth
             from reversal r
             join posting o on o.journal_id = r.journal_id and o.line = r.line
             where r.reversed_by in (select journal_id from new_posting)
@@ -1018,9 +1081,21 @@ program: owner: counterfoil_owner
 provider_conflict: counterfoil_app: insert, select
 provider_conflict: counterfoil_auditor: select
 provider_conflict: owner: counterfoil_owner
+provider_cursor: counterfoil_app: delete, insert, select, update
+provider_cursor: counterfoil_auditor: select
+provider_cursor: owner: counterfoil_owner
 provider_payout: counterfoil_app: delete, insert, select, update
 provider_payout: counterfoil_auditor: select
 provider_payout: owner: counterfoil_owner
+reconciliation_break: counterfoil_app: insert, select
+reconciliation_break: counterfoil_auditor: select
+reconciliation_break: owner: counterfoil_owner
+reconciliation_run: counterfoil_app: delete, insert, select, update
+reconciliation_run: counterfoil_auditor: select
+reconciliation_run: owner: counterfoil_owner
+refused_movement: counterfoil_app: insert, select
+refused_movement: counterfoil_auditor: select
+refused_movement: owner: counterfoil_owner
 reversal: counterfoil_app: insert, select
 reversal: counterfoil_auditor: select
 reversal: owner: counterfoil_owner
