@@ -89,7 +89,8 @@ class Chaos:
         """Arm a point, cause traffic, wait until a process stands there, look at the evidence, kill, start again."""
         (self.drill / "armed").write_text(window.point)
         if window.point.startswith("pull."):
-            self._ok(self.simulator.post("/v1/faults", json={"fault": "webhook_lost", "on": "payout.*", "count": 1}))
+            for fault in ({"fault": "error_after_accepting"}, {"fault": "webhook_lost", "on": "payout.*"}):
+                self._ok(self.simulator.post("/v1/faults", json={**fault, "count": INVOICES_PER_CYCLE}))
         self._traffic()
         pid = self._await_reached(window)
         with psycopg.connect(self.world.postgres.url, autocommit=True) as conn:

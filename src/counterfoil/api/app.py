@@ -20,6 +20,7 @@ from counterfoil.api import (
     payouts,
     periods,
     programs,
+    reconciliation,
     settlements,
     status,
     usage,
@@ -35,7 +36,7 @@ from counterfoil.wiring import Wiring
 ROUTERS = (
     programs.router, keys.router, destinations.router, usage.router, invoices.router, intents.router, settlements.router,
     payouts.router, accounts.router, journals.router, holds.router, periods.router, movements.router, operations.router,
-    status.router, status.alive, webhooks.router,
+    reconciliation.router, status.router, status.alive, webhooks.router,
 )  # fmt: skip
 
 

@@ -30,6 +30,7 @@ TAGS: Final = [
     {"name": "Payouts", "description": "What payees are owed, and every attempt to pay it."},
     {"name": "Ledger", "description": "Accounts, journals, holds, periods."},
     {"name": "Movements", "description": "Many single movements, fast: gathered into one commit."},
+    {"name": "Reconciliation", "description": "The provider's statement against our books."},
     {"name": "Operations", "description": "Events, workers, queues, jobs, health, invariants."},
     {"name": "Webhooks in", "description": "What providers tell us, signed."},
 ]

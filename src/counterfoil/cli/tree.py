@@ -49,7 +49,7 @@ PARTS: Final[dict[str, Part]] = {
     "worker": Part("counterfoil.cli.local", "The worker.", HERE, alone=True),
     "migrate": Part("counterfoil.cli.local", "Bring the database up to date.", HERE, alone=True),
     "doctor": Part("counterfoil.cli.doctor", "What is wrong here, and what to do about it.", HERE, alone=True),
-    "reconcile": Part("counterfoil.cli.reconcile_files", "Hold one side's records against the other's.", HERE),
+    "reconcile": Part("counterfoil.cli.reconcile", "Hold one side's records against the other's.", BOOKS),
     "statements": Part("counterfoil.cli.statements", "Look at bank statements.", HERE),
 }
 
