@@ -41,7 +41,7 @@ def a_key(database: Database, *, role: str = "viewer", name: str = "mira") -> st
 def served(desk: Desk, **more: Any) -> Iterator[str]:
     """The dashboard on a bare app, over a real socket; its address."""
     app = FastAPI()
-    add_dashboard(app, desk.wiring, desk.database, version="0.1.0", **more)
+    add_dashboard(app, desk.wiring, version="0.1.0", **more)
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from counterfoil.base.money import Money
 from counterfoil.dashboard.asking import Ask, Told
@@ -40,11 +40,23 @@ class Half(NamedTuple):
     theirs: Money
     our_rows: int
     their_rows: int
+    ours_later: Money  # what is not on the other side yet, and need not be
+    theirs_later: Money
 
     @property
     def difference(self) -> Money:
         """Ours less theirs."""
         return self.ours.minus(self.theirs)
+
+    @property
+    def expected_later(self) -> Money:
+        """How much of the difference is only late."""
+        return self.ours_later.minus(self.theirs_later)
+
+    @property
+    def in_breaks(self) -> Money:
+        """The rest of it: what does not agree."""
+        return self.difference.minus(self.expected_later)
 
 
 class RunSeen(NamedTuple):
@@ -69,7 +81,7 @@ class RunSeen(NamedTuple):
     @property
     def agrees(self) -> bool:
         """Did it find nothing?"""
-        return not self.failed and not self.breaks_total and not any(half.difference.minor for half in self.halves)
+        return not self.failed and not self.breaks_total and not any(half.in_breaks.minor for half in self.halves)
 
 
 class Halves(NamedTuple):
@@ -114,13 +126,6 @@ def _runs_of(ask: Ask) -> list[Run]:
 def _seen(ask: Ask, run: Run) -> RunSeen:
     report = run.report or {"footing": [], "kinds": []}
     listed = breaks_of(ask.conn, run.id, rows_max=BREAKS_SHOWN_MAX)
-    sums = {(row["side"], row["asset"]): row["source"] for row in report["footing"]}
-    nothing = {"minor": "0", "rows": 0}
-    halves = []
-    for asset in sorted({asset for _, asset in sums}):
-        left, right = sums.get(("left", asset), nothing), sums.get(("right", asset), nothing)
-        amounts = (Money(int(left["minor"]), asset), Money(int(right["minor"]), asset))
-        halves.append(Half(*amounts, left["rows"], right["rows"]))
     return RunSeen(
         run_id=run.id,
         program_id=run.program_id,
@@ -131,7 +136,7 @@ def _seen(ask: Ask, run: Run) -> RunSeen:
         verdict=run.verdict or "could not conclude",
         failed=run.state == "failed",
         covers_day=run.first_on <= ask.day.on <= run.last_on,
-        halves=tuple(halves),
+        halves=_halves_of(report["footing"]),
         matched=run.matched or 0,
         kinds=tuple(
             BreaksOfKind(row["kind"], row["breaks"], Money(int(row["at_stake_minor"]), row["asset"]))
@@ -141,6 +146,21 @@ def _seen(ask: Ask, run: Run) -> RunSeen:
         breaks_total=run.breaks or 0,
         notes=tuple(run.notes),
     )
+
+
+def _halves_of(footing: list[dict[str, Any]]) -> tuple[Half, ...]:
+    sides = {(row["side"], row["asset"]): row for row in footing}
+
+    def part(side: str, asset: str, name: str) -> tuple[Money, int]:
+        total = sides.get((side, asset), {}).get(name, {"minor": "0", "rows": 0})
+        return Money(int(total["minor"]), asset), total["rows"]
+
+    found = []
+    for asset in sorted({asset for _, asset in sides}):
+        (ours, our_rows), (theirs, their_rows) = part("left", asset, "source"), part("right", asset, "source")
+        later = [part(side, asset, "expected")[0] for side in ("left", "right")]
+        found.append(Half(ours, theirs, our_rows, their_rows, *later))
+    return tuple(found)
 
 
 def _break(one: FoundBreak) -> BreakSeen:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -91,7 +91,7 @@ _PAYOUTS: Final[
 )
 _URGENCY: Final[dict[str, Grade]] = {"conflict": "wrong", "in_doubt": "unknown"}
 _OUT_OF_TRIES: Final = 'counterfoil payouts cancel {id} --reason "…"'
-_NO_DESTINATION: Final = "counterfoil destinations set --payee-id {payee} --provider … --token …"
+_NO_DESTINATION: Final = "counterfoil destinations set {payee} --program {program}"  # it asks for the account, unseen
 
 
 def needs(ask: Ask) -> Told:
@@ -118,7 +118,7 @@ def _payout_kinds(ask: Ask) -> list[Kind]:
                 command = _OUT_OF_TRIES
             elif need == "waiting" and "destination" in (row.why or ""):
                 command = _NO_DESTINATION
-            command = command.format(id=row.id, payee=row.payee_id)
+            command = command.format(id=row.id, payee=row.payee_id, program=row.program_id)
             shown.append(InNeed(row.id, row.payee_id, row.amount, row.since, row.why, row.told, command))
         kinds.append(Kind(need, title, meaning, rows[0].total if rows else 0, tuple(shown), every))
     return kinds
@@ -143,17 +143,25 @@ def _intents(ask: Ask) -> Kind:
 
 
 def _parked(ask: Ask) -> list[Kind]:
-    return [
-        _parked_kind(ask, "webhook", "Parked webhooks", "They were received and could not be applied five times.", parked_webhooks),
-        _parked_kind(ask, "event", "Parked events", "What should follow them failed five times.", parked_events),
-    ]  # fmt: skip
+    webhooks = _parked_kind(
+        parked_webhooks(ask.conn, rows_max=SHOWN_MAX),
+        Kind(
+            "webhook", "Parked webhooks", "They were received and could not be applied five times.", 0, (),
+            "counterfoil events list --name webhook_parked",
+        ),
+        "counterfoil events list --subject {id}",
+    )  # fmt: skip
+    events = _parked_kind(
+        parked_events(ask.conn, rows_max=SHOWN_MAX),
+        Kind("event", "Parked events", "What should follow them failed five times.", 0, (), "counterfoil events list"),
+        "counterfoil events list --name {what}",
+    )
+    return [webhooks, events]
 
 
-def _parked_kind(ask: Ask, noun: str, title: str, meaning: str, read: Callable[..., Sequence[Parked]]) -> Kind:
-    rows = read(ask.conn, rows_max=SHOWN_MAX)
+def _parked_kind(rows: Sequence[Parked], kind: Kind, command: str) -> Kind:
     shown = tuple(
-        InNeed(row.id, row.what, None, row.since, row.error, None, f'counterfoil {noun}s requeue {row.id} --reason "…"')
+        InNeed(row.id, row.what, None, row.since, row.error, None, command.format(id=row.id, what=row.what))
         for row in rows
     )
-    every = f"counterfoil {noun}s list --state parked"
-    return Kind(noun, title, meaning, rows[0].total if rows else 0, shown, every)
+    return kind._replace(total=rows[0].total if rows else 0, rows=shown)

@@ -39,7 +39,7 @@ class Renderer:
             lstrip_blocks=True,
         )
         self._jinja.filters |= {
-            "moment": shown.moment, "span": shown.span, "short": shown.short, "long_date": shown.long_date,
+            "moment": shown.moment, "span": shown.span, "short": shown.short, "command": shown.command, "long_date": shown.long_date,
             "words": shown.words, "breakable": shown.breakable, "break_words": shown.break_words,
         }  # fmt: skip
         self._jinja.globals |= {

@@ -73,7 +73,6 @@ class Served:
 def add_dashboard(
     app: FastAPI,
     wiring: Wiring,
-    database: Database,
     *,
     version: str,
     refresh_s: int = 30,
@@ -84,6 +83,9 @@ def add_dashboard(
     entropy: Callable[[int], bytes] = edge.entropy,
 ) -> None:
     """Add the dashboard to `app`; see the package for what each argument means. Nothing is asked before somebody looks."""
+    database = wiring.database
+    if not isinstance(database, Database):
+        raise TypeError("the dashboard needs the database of base.edge")
     served = Served(
         wiring=wiring,
         database=database,

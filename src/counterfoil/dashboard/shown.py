@@ -68,6 +68,11 @@ def long_date(day: date) -> str:
     return f"{day:%A}, {day.day} {day:%B} {day:%Y}"
 
 
+def command(text: str) -> Markup:
+    """A command whose words stay whole where a line breaks, so that no flag is read as two."""
+    return Markup(" ").join(Markup('<span class="word">{}</span>').format(part) for part in text.split(" "))
+
+
 def words(name: str) -> str:
     """A state or an event's name as words."""
     return STATE_WORDS.get(name, name.replace("_", " "))

@@ -35,6 +35,7 @@ class PayoutInNeed(NamedTuple):
     """
 
     id: str
+    program_id: str
     payee_id: str
     amount: Money
     since: datetime
@@ -95,7 +96,7 @@ def payouts_in_need(
     ).fetchall()
     return [
         PayoutInNeed(
-            row[0], row[1], Money(row[2], row[3]), *row[4:7], Money(int(row[7]), row[8]) if row[7] else None, row[9]
+            *row[:3], Money(row[3], row[4]), *row[5:8], Money(int(row[8]), row[9]) if row[8] else None, row[10]
         )
         for row in rows
     ]
@@ -105,23 +106,23 @@ _OF_PROGRAM: Final = "(%(program)s::text is null or p.program_id = %(program)s)"
 _LAST_TRY: Final = """left join lateral (select number, last_error from provider_payout
                        where payout_id = p.id order by number desc limit 1) pp on true"""
 _NEEDS: Final = {
-    "failed": f"""select p.id, p.payee_id, p.amount, p.asset, p.state_at, coalesce(p.last_error, pp.last_error),
+    "failed": f"""select p.id, p.program_id, p.payee_id, p.amount, p.asset, p.state_at, coalesce(p.last_error, pp.last_error),
                          coalesce(pp.number, 0) < %(tries_max)s, null, null, count(*) over ()
                   from payout p {_LAST_TRY} where p.state = 'failed' and {_OF_PROGRAM}
                   order by p.state_at, p.id limit %(rows_max)s""",
-    "in_doubt": f"""select p.id, p.payee_id, p.amount, p.asset, p.state_at, pp.last_error, false, null, null, count(*) over ()
+    "in_doubt": f"""select p.id, p.program_id, p.payee_id, p.amount, p.asset, p.state_at, pp.last_error, false, null, null, count(*) over ()
                     from payout p {_LAST_TRY} where p.state = 'reconcile_required' and {_OF_PROGRAM}
                       and not exists (select from provider_conflict c join provider_payout one on one.id = c.provider_payout_id
                                       where one.payout_id = p.id)
                     order by p.state_at, p.id limit %(rows_max)s""",
-    "waiting": f"""select p.id, p.payee_id, p.amount, p.asset, p.created_at, p.last_error, false, null, null, count(*) over ()
+    "waiting": f"""select p.id, p.program_id, p.payee_id, p.amount, p.asset, p.created_at, p.last_error, false, null, null, count(*) over ()
                    from payout p where p.state = 'pending' and p.due_at is null and {_OF_PROGRAM}
                    order by p.created_at, p.id limit %(rows_max)s""",
-    "returned": f"""select p.id, p.payee_id, p.amount, p.asset, p.state_at, pp.last_error, false, null, null, count(*) over ()
+    "returned": f"""select p.id, p.program_id, p.payee_id, p.amount, p.asset, p.state_at, pp.last_error, false, null, null, count(*) over ()
                     from payout p {_LAST_TRY}
                     where p.state = 'returned' and p.state_at >= %(start)s and p.state_at < %(end)s and {_OF_PROGRAM}
                     order by p.state_at, p.id limit %(rows_max)s""",
-    "conflict": f"""select p.id, p.payee_id, p.amount, p.asset, c.at,
+    "conflict": f"""select p.id, p.program_id, p.payee_id, p.amount, p.asset, c.at,
                            'the provider says ' || coalesce(c.fact ->> 'status', c.said), false, c.fact ->> 'amount',
                            c.fact ->> 'asset', count(*) over ()
                     from provider_conflict c

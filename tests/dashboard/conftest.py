@@ -1,0 +1,62 @@
+"""A desk for a test or for a whole file, and a real browser."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from counterfoil.base.edge import Database, now
+from counterfoil.base.private_postgres import PrivatePostgres
+from counterfoil.simulator.process import spawn_simulator
+from tests.builders import Clock, Desk
+from tests.conftest import TEMPLATE
+
+CHROMIUM = Path("/usr/bin/chromium")
+_numbers = itertools.count(1)
+
+
+@contextmanager
+def a_desk(server: PrivatePostgres, folder: Path) -> Iterator[Desk]:
+    """A fresh migrated database and a simulator of its own; the clock begins at this moment."""
+    name = f"dashboard_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(server.url, autocommit=True) as conn:
+        conn.execute(
+            sql.SQL("create database {} template {} strategy file_copy").format(
+                sql.Identifier(name), sql.Identifier(TEMPLATE)
+            )
+        )
+    database = Database(server.url_of(name)).open()
+    try:
+        with spawn_simulator(folder / "simulator", settle_ms=0, payout_fee=25) as simulator:
+            yield Desk(database, simulator, Clock(now()))
+    finally:
+        database.close()
+        with psycopg.connect(server.url, autocommit=True) as conn:
+            conn.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def desk(server: PrivatePostgres, tmp_path: Path) -> Iterator[Desk]:
+    """A desk for one test."""
+    with a_desk(server, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium, driven by Playwright."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not CHROMIUM.exists():
+        pytest.skip(f"{CHROMIUM} is not there: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        yield opened
+        opened.close()

@@ -1,0 +1,262 @@
+"""The figures of a day, against a real database: each is what the product's own verbs made of it, and says when it does not know."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+import httpx2
+import pytest
+
+from counterfoil.base.edge import make_id, now
+from counterfoil.base.invariant import Invariant
+from counterfoil.dashboard.asking import Ask, Day, Section, Told, measure
+from counterfoil.dashboard.truths import Truths
+from counterfoil.ledger.books import books_of_span
+from counterfoil.ledger.journal import post
+from counterfoil.operations.queries import QueueDepth, queue_depths
+from counterfoil.operations.webhooks_in import WEBHOOKS_IN, receive
+from counterfoil.settlement.queries import Processing
+from tests.builders import PROGRAM
+from tests.dashboard import days
+
+EMPTY = ("invoices", "payments", "settlements", "payouts", "processing", "unusual", "needs")
+
+
+def twin(desk, **more):
+    with days.served(desk, **more) as url:
+        key = days.a_key(desk.database)
+        answer = httpx2.get(f"{url}/admin/reconciliation.json", headers={"Authorization": f"Bearer {key}"})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+def minor_of(row, *names):
+    return tuple(int(row[name]["minor"]) for name in names)
+
+
+def test_an_empty_day_is_empty_and_what_nobody_checked_is_not_checked(desk):
+    days.an_empty_day(desk)
+    found = twin(desk)
+    readings = found["readings"]
+    assert {readings[key]["state"] for key in EMPTY} == {"empty"}
+    assert (readings["provider"]["state"], readings["provider"]["grade"]) == ("not_checked", "unknown")
+    assert (readings["workers"]["state"], readings["workers"]["grade"]) == ("empty", "wrong")  # nobody works: never green
+    assert readings["books"]["grade"] == "right"
+    assert found["verdict"]["word"] == "Not known"
+    assert all(one["measuredAt"] and one["source"] for one in readings.values())
+
+
+def test_a_full_day_ties_from_invoice_to_payout_and_is_a_yes_once_it_was_reconciled(desk):
+    days.a_full_day(desk, prices=["100.00", "250.50", "3.33"] * 4)
+    days.reconciled(desk)
+    with days.working(desk):
+        time.sleep(0.5)
+        found = twin(desk)
+    readings = found["readings"]
+    invoices = {row["state"]: row for row in readings["invoices"]["value"]}
+    paid = minor_of(invoices["paid"], "total")[0]
+    (payments,), (settled,) = readings["payments"]["value"], readings["settlements"]["value"]
+    amount, applied, excess, lost = minor_of(payments, "amount", "applied", "excess", "unidentified")
+    assert (amount, lost, excess) == (applied, 0, 0)
+    gross, *parts = minor_of(settled, "gross", "platformFee", "validatorFee", "holdback", "net")
+    assert gross == sum(parts) == paid
+    payouts = {row["state"]: row for row in readings["payouts"]["value"]}
+    assert minor_of(payouts["completed"], "amount") == (parts[-1],)
+    (run,) = readings["provider"]["value"]["runs"]
+    (half,) = run["halves"]
+    assert minor_of(half, "ours", "difference") == (desk.balance("clearing:simulator"), 0)
+    assert (found["verdict"]["word"], [one["said"] for one in found["verdict"]["because"]]) == ("Yes", [])
+
+
+def test_a_break_is_a_no_with_its_kind_and_money(desk):
+    for fault in ("line_lost", "line_doubled", "line_altered"):
+        desk.fault(fault)
+    days.a_full_day(desk, prices=["100.00", "250.50", "3.33", "9.10"])
+    days.reconciled(desk)
+    found = twin(desk)
+    reading = found["readings"]["provider"]
+    (run,) = reading["value"]["runs"]
+    assert {part["kind"] for part in run["kinds"]} == {"MISSING_RIGHT", "DUPLICATE_RIGHT", "AMOUNT_MISMATCH"}
+    assert (found["verdict"]["word"], reading["said"], len(run["breaks"])) == ("No", "3 breaks", 3)
+    assert all(one["action"] and one["reference"] for one in run["breaks"])
+
+
+def test_yesterdays_run_is_old_for_today_and_a_run_that_failed_is_not_known(desk):
+    days.an_empty_day(desk)
+    days.reconciled(desk, on=now() - timedelta(days=1))
+    reading = twin(desk)["readings"]["provider"]
+    assert (reading["state"], reading["grade"]) == ("stale", "unknown")
+    desk.fault("outage", params={"ms": 60_000})
+    with pytest.raises(Exception, match="statement"):
+        days.reconciled(desk)
+    reading = twin(desk)["readings"]["provider"]
+    assert (reading["grade"], reading["value"]["runs"][0]["failed"]) == ("unknown", True)
+
+
+def test_every_kind_of_trouble_is_listed_once_with_a_command(desk):
+    days.a_day_of_trouble(desk)
+    kinds = {kind["key"]: kind for kind in twin(desk)["readings"]["needs"]["value"]["kinds"]}
+    assert {key: kind["total"] for key, kind in kinds.items()} == {
+        "conflict": 1, "in_doubt": 1, "failed": 2, "returned": 1, "waiting": 1, "webhook": 1,
+    }  # fmt: skip
+    rows = [row for kind in kinds.values() for row in kind["rows"]]
+    assert all(row["command"].startswith("counterfoil ") for row in rows)
+    (conflict,) = kinds["conflict"]["rows"]
+    assert int(conflict["amount"]["minor"]) - int(conflict["told"]["minor"]) == 500  # it paid 5.00 less than was asked
+    assert len({row["id"] for row in rows}) == len(rows)
+
+
+def test_payouts_that_wait_for_somebody_stay_on_the_page_of_any_day(desk):
+    days.a_day_of_trouble(desk)
+    with days.served(desk) as url:
+        headers = {"Authorization": f"Bearer {days.a_key(desk.database)}"}
+        yesterday = (now() - timedelta(days=1)).date()
+        found = httpx2.get(f"{url}/admin/reconciliation.json?day={yesterday}", headers=headers).json()["readings"]
+    assert {kind["key"] for kind in found["needs"]["value"]["kinds"]} == {
+        "conflict", "in_doubt", "failed", "waiting", "webhook",
+    }  # fmt: skip
+    assert found["invoices"]["state"] == "empty"
+    assert sum(row["number"] for row in found["payouts"]["value"]) == 0 < sum(row["openNumber"] for row in found["payouts"]["value"])  # fmt: skip
+
+
+def test_the_books_of_a_span_tell_what_moved_in_it_and_where_it_stood_at_its_end(desk):
+    days.an_empty_day(desk)
+    moments = []
+    for number, minor in enumerate((700, 50), start=1):
+        with desk.database.transaction() as conn:
+            lines = [("clearing:simulator", "suspense", minor)]
+            for name in ("clearing:simulator", "suspense"):
+                from counterfoil.ledger.accounts import open_accounts
+
+                open_accounts(conn, PROGRAM, [name], asset="EUR", actor="test", now=now())
+            post(conn, PROGRAM, key=f"k{number}", kind="test", lines=lines, asset="EUR", actor="test", now=now())
+        time.sleep(0.05)
+        moments.append(now())
+        time.sleep(0.05)
+    begin = now() - timedelta(hours=1)
+
+    def book(start, end):
+        with desk.database.transaction() as conn:
+            return next(
+                one for one in books_of_span(conn, start=start, end=end, now=now()) if one.program_id == PROGRAM
+            )
+
+    first, second, whole = book(begin, moments[0]), book(moments[0], moments[1]), book(begin, now() + timedelta(hours=1))  # fmt: skip
+    assert [one.debits.minor for one in (first, second, whole)] == [700, 50, 750]
+    assert [one.balance_of("clearing:simulator").minor for one in (first, second, whole)] == [700, 750, 750]
+    assert [one.balance_of("suspense").minor for one in (first, second, whole)] == [-700, -750, -750]
+    assert all(one.balances and one.moved for one in (first, second, whole))
+    assert not book(moments[1], now()).moved
+
+
+def test_books_whose_totals_were_changed_behind_our_back_do_not_balance(desk, server):
+    import psycopg
+
+    days.a_full_day(desk, prices=["100.00"] * 11)
+    with psycopg.connect(desk.database.url, autocommit=True) as conn:
+        conn.execute("alter table account disable trigger user")
+        conn.execute("update account set debits = debits + 1 where name = 'clearing:simulator'")
+    found = twin(desk)
+    book = next(one for one in found["readings"]["books"]["value"] if one["programId"] == PROGRAM)
+    assert (found["verdict"]["word"], book["balances"], book["offBy"]["minor"]) == ("No", False, "1")
+
+
+def test_a_section_that_cannot_be_measured_says_so_and_leaves_the_others_standing(desk):
+    days.an_empty_day(desk)
+
+    def broken(ask):
+        return Told("never", "right", ask.conn.execute("select 1 / 0").fetchone())
+
+    sections = [Section("a", "?", "money", "nowhere", broken), Section("b", "?", "money", "here", lambda _: Told("fine", "right"))]  # fmt: skip
+    with desk.database.transaction(read_only=True) as conn:
+        found = measure(Ask(conn, Day(now().date(), True), None, now, None), sections)
+    assert (found["a"].state, found["a"].grade) == ("failed", "unknown")
+    assert "division" not in found["a"].said  # no insides
+    assert (found["b"].state, found["b"].grade) == ("measured", "right")
+
+
+@pytest.mark.parametrize(
+    ("due", "depth"), [(0, "fine"), (99, "fine"), (100, "slow"), (500, "slow"), (501, "backlog"), (10_001, "backlog")]
+)
+def test_a_queue_is_judged_by_the_thresholds_of_the_runbook(due, depth):
+    assert QueueDepth("q", due, 0, 0, None, now()).depth == depth
+
+
+def test_one_row_that_is_late_makes_a_short_queue_slow(desk):
+    with desk.database.transaction() as conn:
+        receive(
+            conn, make_id("whi"), provider="p", event_id="e", event_type="t", body=b"{}", now=now() - timedelta(seconds=90)
+        )  # fmt: skip
+        (found,) = queue_depths(conn, [WEBHOOKS_IN], now=now())
+    assert (found.due, found.depth) == (1, "slow")
+
+
+@pytest.mark.parametrize(("seconds", "pace"), [(4.999, "fast"), (5, "degraded"), (15, "degraded"), (15.001, "slow")])
+def test_processing_is_judged_by_the_thresholds_of_the_runbook(seconds, pace):
+    span = timedelta(seconds=seconds)
+    assert Processing(1, span, span, span, now()).pace == pace
+
+
+def test_a_worker_that_fell_silent_is_down_and_one_that_says_goodbye_is_not_missed(desk):
+    days.an_empty_day(desk)
+    days.a_silent_worker(desk)
+    assert twin(desk)["readings"]["workers"]["said"] == "Down: no worker is running"
+    with days.working(desk):
+        time.sleep(0.3)
+        reading = twin(desk)["readings"]["workers"]
+    assert (reading["grade"], reading["said"]) == ("attention", "1 running, of all 1 down")
+
+
+def an_invariant(code, query, severity="critical"):
+    return Invariant(code, f"Is {code} so?", query, severity, "Something is off.")
+
+
+class Hands:
+    """A clock that a test moves."""
+
+    def __init__(self):
+        self.now = now()
+
+    def __call__(self):
+        return self.now
+
+
+def test_an_invariant_that_cannot_be_asked_is_not_one_that_holds(desk):
+    list_ = [an_invariant("GOOD", "select 1 where false"), an_invariant("BROKEN", "select 'row-' || n from generate_series(1, 30) n"),
+             an_invariant("NO_QUERY", "select * from no_such_table")]  # fmt: skip
+    asked = Truths(desk.database, list_, now).ask_now()
+    assert [one.outcome for one in asked.answers] == ["holds", "broken", "failed"]
+    assert (asked.answers[1].offenders, len(asked.answers[1].shown)) == (30, 20)
+    days.an_empty_day(desk)
+    reading = twin(desk, invariants=list_)["readings"]["truths"]
+    assert (reading["grade"], reading["said"]) == ("wrong", "1 of 3 do not hold")
+    reading = twin(desk, invariants=[list_[0], list_[2]])["readings"]["truths"]
+    assert (reading["grade"], reading["said"]) == ("unknown", "1 of 2 could not be asked")
+
+
+def test_slow_invariants_do_not_hold_the_page_up_and_until_then_nothing_is_known(desk):
+    days.an_empty_day(desk)
+    truths = Truths(desk.database, [an_invariant("SLOW", "select 1 from pg_sleep(1) where false")], now)
+    assert truths.latest(wait_s=0.05) is None
+    end = time.monotonic() + 10
+    while truths.latest(wait_s=0.05) is None:
+        assert time.monotonic() < end
+    assert truths.latest(wait_s=0).having("holds")
+
+
+def test_answers_grow_old_when_they_cannot_be_asked_again(desk):
+    from counterfoil.dashboard.truths import everything_true
+
+    class Extra:
+        truths = None
+
+    clock = Hands()
+    Extra.truths = Truths(desk.database, [an_invariant("GOOD", "select 1 where false")], clock)
+    Extra.truths.ask_now()
+    ask = Ask(None, Day(now().date(), True), None, clock, Extra)
+    assert everything_true(ask).state == "measured"
+    Extra.truths._asking = True  # somebody asks, and does not come back
+    clock.now += timedelta(minutes=16)
+    told = everything_true(ask)
+    assert (told.state, told.grade) == ("stale", "unknown")
