@@ -21,6 +21,7 @@ from tests.reconciliation.sources.samples import DATA, a_statement, written
 from tests.shared_data import shared
 
 MONDAY = date(2024, 3, 4)
+TARGET_CLOSED = {date(2024, 3, 29), date(2024, 4, 1)}
 
 
 def a_read(*infos: StatementInfo, file: str = "a.sta") -> SourceRead:
@@ -42,7 +43,7 @@ def a_row_of_days(count: int, *, moved: int = 5) -> list[StatementInfo]:
     days = [
         day
         for day in (MONDAY + timedelta(days=n) for n in range(3 * count))
-        if day.weekday() < 5 and day != date(2024, 3, 29)
+        if day.weekday() < 5 and day not in TARGET_CLOSED
     ]
     return [an_info(day, moved * n, moved * (n + 1)) for n, day in enumerate(days[:count])]
 

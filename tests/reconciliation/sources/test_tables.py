@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import zipfile
@@ -141,10 +142,8 @@ def test_json_inside_an_envelope_with_minor_units_is_read() -> None:
 
 @pytest.mark.parametrize("text", ['[{"amount": 1', '"text"', "[1e999999999]"])
 def test_json_that_is_no_list_of_objects_gives_no_lines(tmp_path: Path, text: str) -> None:
-    try:
+    with contextlib.suppress(SourceBroken):
         assert sources.read(written(tmp_path, text, "r.json"), format="json", asset="EUR").lines.num_rows == 0
-    except SourceBroken:
-        pass
 
 
 def test_json_numbers_beyond_all_measure_are_rejected(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ date is none is a rejected row; its amount still counts in the balance.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Final
 
 from counterfoil.reconciliation.sources import camt_entries, camt_totals
 from counterfoil.reconciliation.sources.amounts import Unreadable
-from counterfoil.reconciliation.sources.camt_entries import Entry
+from counterfoil.reconciliation.sources.camt_totals import Tally
 from counterfoil.reconciliation.sources.dates import ISO, parse_date
 from counterfoil.reconciliation.sources.shape import (
     TEXT_BYTES_MAX,
@@ -26,7 +25,7 @@ from counterfoil.reconciliation.sources.shape import (
     within,
 )
 from counterfoil.reconciliation.sources.text import Fingerprint
-from counterfoil.reconciliation.sources.xml_nodes import Node, walk
+from counterfoil.reconciliation.sources.xml_nodes import AtEnd, Node, walk
 
 STATEMENTS: Final = {"Stmt": "camt.053", "Rpt": "camt.052", "Ntfctn": "camt.054"}
 OPENING: Final = ("OPBD", "PRCD")
@@ -35,10 +34,11 @@ CLOSING: Final = ("CLBD",)
 
 @dataclass
 class Open:
-    """What has been read of the statement that is not finished yet."""
+    """What has been read of the statement that is not finished yet; its entries have passed by already."""
 
-    entries: list[Entry] = field(default_factory=list)
-    unread: list[tuple[Node, Unreadable]] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+    bounds: tuple[Balance | None, Balance | None] | None = None
+    first_asset: str | None = None
     page: int | None = None
     is_last_page: bool = True
 
@@ -57,58 +57,63 @@ class Balance:
 def read(path: Path, taken: Fingerprint, *, asset: str | None = None, strict: bool = True) -> SourceRead:
     """All statements of the file; those with balances are shown to carry. Raises SourceBroken with line and reason."""
     within(path, TEXT_BYTES_MAX)
-    found, current, kinds = Gathering(path.name, strict=strict), Open(), []
+    found, current, kinds = Gathering(path.name, strict=strict), Open(), list[str]()
 
-    def entry_ends(node: Node) -> None:
-        try:
-            current.entries.append(camt_entries.read_entry(node, asset))
-        except Unreadable as fault:
-            current.unread.append((node, fault))
+    def entry_ends(node: Node, parent: Node | None) -> None:
+        if parent is None or parent.name not in STATEMENTS:
+            found.broken(node.line, "Ntry", "an entry outside a statement")
+        _take_entry(found, node, parent, current, asset)
 
-    def page_ends(node: Node) -> None:
+    def page_ends(node: Node, _: Node | None) -> None:
         number = node.value("PgNb")
         current.page = int(number) if number and number.isdecimal() and len(number) < 9 else None
         current.is_last_page = node.value("LastPgInd") not in {"false", "0"}
 
-    def statement_ends(node: Node) -> None:
+    def statement_ends(node: Node, _: Node | None) -> None:
         kinds.append(STATEMENTS[node.name])
-        _finish(found, kinds[-1], node, current, asset)
-        current.entries, current.unread = [], []
+        _finish(found, node, current, asset)
+        current.tally, current.bounds, current.first_asset = Tally(), None, None
 
-    at_end: dict[str, Callable[[Node], None]] = dict.fromkeys(STATEMENTS, statement_ends)
-    at_end |= {
-        "Ntry": entry_ends,
-        "StmtPgntn": page_ends,
-        "RptPgntn": page_ends,
-        "NtfctnPgntn": page_ends,
-        "MsgPgntn": page_ends,
-    }
-    walk(path, at_end, drop=frozenset({"Ntry", *STATEMENTS}))
+    at_end: dict[str, AtEnd] = dict.fromkeys(STATEMENTS, statement_ends)
+    at_end |= dict.fromkeys(("StmtPgntn", "RptPgntn", "NtfctnPgntn", "MsgPgntn"), page_ends)
+    walk(path, at_end | {"Ntry": entry_ends}, drop=frozenset({"Ntry", *STATEMENTS}))
     if not kinds:
         found.broken(1, None, "there is no statement, report or notice in this file")
     return found.read(kinds[0], taken.sha256)
 
 
-def _finish(found: Gathering, kind: str, node: Node, current: Open, asset: str | None) -> None:
-    """A statement has ended: balances, control totals, then its lines."""
-    opening, closing = _bounds(found, node, kind, _asset_of(node, current, asset))
-    has_balances = opening is not None and closing is not None
-    for faulty, fault in current.unread:
-        if has_balances:
-            found.broken(faulty.line, "Ntry", str(fault))
-        found.reject(faulty.line, "Ntry", str(fault), as_json({"Ntry": faulty.as_record()}))
-    main = opening.asset if opening else closing.asset if closing else _asset_of(node, current, asset)
-    booked = [entry for entry in current.entries if entry.status == "booked"]
-    if has_balances:
-        _same_asset(found, booked, main)
-    total = sum(entry.amount for entry in booked if entry.asset == main)
+def _take_entry(found: Gathering, node: Node, statement: Node, current: Open, asset: str | None) -> None:
+    """An entry has ended. Balances come before entries, so it is known by now whether this statement has to carry."""
+    if current.bounds is None:
+        current.bounds = _bounds(found, statement, asset)
+    opening, closing = current.bounds
+    try:
+        entry = camt_entries.read_entry(node, asset)
+    except Unreadable as fault:
+        if opening and closing:
+            found.broken(node.line, "Ntry", str(fault))
+        found.reject(node.line, "Ntry", str(fault), as_json({"Ntry": node.as_record()}))
+        return
+    if opening and closing and entry.status == "booked" and entry.asset != opening.asset:
+        found.broken(node.line, "Ntry", f"the entry is in {entry.asset}, the account in {opening.asset}")
+    current.tally.add(entry)
+    current.first_asset = current.first_asset or entry.asset
+    whole_day = closing.on if opening and closing and opening.on == closing.on else None
+    camt_entries.add(found, entry, whole_day=whole_day)
+
+
+def _finish(found: Gathering, node: Node, current: Open, asset: str | None) -> None:
+    """A statement has ended: hold its entries against its balances and control totals."""
+    opening, closing = _bounds(found, node, asset)
+    account_asset = node.value("Acct", "Ccy") or asset
+    main = opening.asset if opening else closing.asset if closing else account_asset or current.first_asset
+    entries, total = current.tally.booked(main)
     if opening and closing:
+        if current.tally.booked_assets() - {main}:
+            found.broken(node.line, "Ntry", f"entries are in other currencies than the account, which is in {main}")
         _check_carries(found, opening, closing, total)
     if current.is_last_page and current.page in (None, 1):
-        camt_totals.check(found, node, current.entries)
-    whole_day = closing.on if opening and closing and opening.on == closing.on else None
-    for entry in current.entries:
-        camt_entries.add(found, entry, whole_day=whole_day)
+        camt_totals.check(found, node, current.tally)
     found.statements.append(
         StatementInfo(
             account=_account(node),
@@ -119,7 +124,7 @@ def _finish(found: Gathering, kind: str, node: Node, current: Open, asset: str |
             closing=closing.amount if closing else None,
             opening_on=opening.on if opening else None,
             closing_on=closing.on if closing else None,
-            entries=len(booked),
+            entries=entries,
             total=total,
             line=node.line,
             page=current.page,
@@ -127,12 +132,12 @@ def _finish(found: Gathering, kind: str, node: Node, current: Open, asset: str |
     )
 
 
-def _bounds(found: Gathering, node: Node, kind: str, asset: str | None) -> tuple[Balance | None, Balance | None]:
+def _bounds(found: Gathering, node: Node, asset: str | None) -> tuple[Balance | None, Balance | None]:
     """Opening and closing booked balance in the account's own currency. Interim balances stand in on a page in the middle."""
     balances = [_balance(found, each) for each in node.all("Bal")]
     known = [each for each in balances if each is not None]
     opening, closing = _of_kind(known, OPENING), _of_kind(known, CLOSING, last=True)
-    main = asset or (opening.asset if opening else None)
+    main = node.value("Acct", "Ccy") or asset or (opening.asset if opening else None)
     if closing and main and closing.asset != main:
         same = [each for each in known if each.kind in CLOSING and each.asset == main]
         if not same:
@@ -140,7 +145,7 @@ def _bounds(found: Gathering, node: Node, kind: str, asset: str | None) -> tuple
         closing = same[-1]
     if opening and main and opening.asset != main:
         opening = _of_kind([each for each in known if each.asset == main], OPENING)
-    if kind == "camt.053":
+    if STATEMENTS[node.name] == "camt.053":
         interim = [each for each in known if each.kind == "ITBD" and main in (None, each.asset)]
         if opening is None and interim and (closing or len(interim) > 1):
             opening = interim.pop(0)
@@ -168,18 +173,6 @@ def _balance(found: Gathering, node: Node) -> Balance | None:
     except Unreadable as fault:
         found.broken(node.line, "Bal", str(fault))
     return Balance(kind, -amount if node.value("CdtDbtInd") == "DBIT" else amount, asset, on, node.line)
-
-
-def _asset_of(node: Node, current: Open, asset: str | None) -> str | None:
-    first = next((entry.asset for entry in current.entries), None)
-    has_balance = node.find("Bal") is not None
-    return node.value("Acct", "Ccy") or asset or (None if has_balance else first)
-
-
-def _same_asset(found: Gathering, booked: list[Entry], asset: str | None) -> None:
-    for entry in booked:
-        if entry.asset != asset:
-            found.broken(entry.node.line, "Ntry", f"the entry is in {entry.asset}, the account in {asset}")
 
 
 def _check_carries(found: Gathering, opening: Balance, closing: Balance, total: int) -> None:

@@ -17,6 +17,7 @@ from counterfoil.reconciliation.sources.shape import SourceBroken
 from counterfoil.reconciliation.sources.text import Fingerprint, fingerprint
 
 SAMPLE_CHARS: Final = 262_144
+BODY_ROWS: Final = 1_000  # enough to prove an order of day and month, or a decimal mark
 TAIL_BYTES: Final = 32_768
 PREAMBLE_ROWS_MAX: Final = 60
 DELIMITERS: Final = (",", ";", "\t", "|")
@@ -52,7 +53,9 @@ def dialect(path: Path, *, taken: Fingerprint | None = None) -> Dialect:
     if best.width < 2 and not (best.width == 1 and path.suffix.lower() == ".csv"):
         raise SourceBroken(path.name, 1, None, "no separator gives this file a table's columns")
     header_at = best.header_at
-    body = [row for row in best.rows[(header_at or 0) + (header_at is not None) :] if len(row) == best.width]
+    body = [row for row in best.rows[(header_at or 0) + (header_at is not None) :] if len(row) == best.width][
+        :BODY_ROWS
+    ]
     names = tuple(best.rows[header_at]) if header_at is not None else tuple(f"column{n}" for n in range(best.width))
     decimal, thousands = _marks(path, names, body)
     return Dialect(

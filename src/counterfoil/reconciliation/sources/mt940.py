@@ -132,15 +132,17 @@ def fields_of(lines: Iterable[tuple[int, str]]) -> Iterator[Field]:
 def messages(fields: Iterable[Field]) -> Iterator[list[Field]]:
     """Fields by statement. `:20:` opens one; where a bank leaves it out, the account, number or opening balance does."""
     current: list[Field] = []
+    is_begun, is_closed = False, False
     for each in fields:
-        is_closed = any(known.tag in {"62F", "62M"} for known in current)
         opens = each.tag == "20" or (is_closed and each.tag in {"25", "25P", "28", "28C", "60F", "60M"})
-        if (each.tag == "-" or opens) and any(known.tag not in {"940", "942"} for known in current):
+        if (each.tag == "-" or opens) and is_begun:
             yield current
-            current = []
+            current, is_begun, is_closed = [], False, False
         if each.tag != "-":
             current.append(each)
-    if any(known.tag not in {"940", "942"} for known in current):
+            is_begun = is_begun or each.tag not in {"940", "942"}
+            is_closed = is_closed or each.tag in {"62F", "62M"}
+    if is_begun:
         yield current
 
 

@@ -16,6 +16,7 @@ from counterfoil.base.problems import TooLarge
 from counterfoil.reconciliation.sources.shape import LINE_CHARS_MAX, SourceBroken
 
 DEPTH_MAX: Final = 64
+NO_ATTRIBUTES: Final[Mapping[str, str]] = {}
 NODES_MAX: Final = 4_000_000  # held at one time: one entry with all its details
 
 
@@ -31,9 +32,14 @@ class Node:
 
     def find(self, *names: str) -> Node | None:
         """The first element down this path of names."""
-        node: Node | None = self
+        node = self
         for name in names:
-            node = next((child for child in node.children if child.name == name), None) if node else None
+            for child in node.children:
+                if child.name == name:
+                    node = child
+                    break
+            else:
+                return None
         return node
 
     def all(self, name: str) -> Iterator[Node]:
@@ -71,14 +77,17 @@ class Node:
         return record
 
 
+AtEnd = Callable[[Node, Node | None], None]
+
+
 class _Handler(ContentHandler):
     """Builds nodes; hands over those that are asked for when they end, and forgets the ones named in `drop`."""
 
-    def __init__(self, file: str, at_end: Mapping[str, Callable[[Node], None]], drop: frozenset[str]) -> None:
+    def __init__(self, file: str, at_end: Mapping[str, AtEnd], drop: frozenset[str]) -> None:
         super().__init__()
         self.file, self.at_end, self.drop = file, at_end, drop
         self.stack: list[Node] = []
-        self.path: list[str] = []
+        self.held_before: list[int] = []
         self.held = 0
         self.where: Any = None
 
@@ -90,10 +99,12 @@ class _Handler(ContentHandler):
             raise SourceBroken(
                 self.file, self.where.getLineNumber(), name, f"elements are nested deeper than {DEPTH_MAX}"
             )
+        self.held_before.append(self.held)
         self.held += 1
         if self.held > NODES_MAX:
             raise TooLarge(file=self.file, elements_max=NODES_MAX)
-        attributes = {key.rpartition(":")[2]: attrs.getValue(key) for key in attrs.getNames()}
+        names = attrs.getNames()
+        attributes = {key.rpartition(":")[2]: attrs.getValue(key) for key in names} if names else NO_ATTRIBUTES
         node = Node(name.rpartition(":")[2], self.where.getLineNumber() or 0, attributes)
         if self.stack:
             self.stack[-1].children.append(node)
@@ -109,21 +120,18 @@ class _Handler(ContentHandler):
                 )
 
     def endElement(self, name: str) -> None:  # noqa: N802, ARG002 - the name and shape that SAX calls
-        node = self.stack.pop()
+        node, held_before = self.stack.pop(), self.held_before.pop()
+        parent = self.stack[-1] if self.stack else None
         handle = self.at_end.get(node.name)
         if handle:
-            handle(node)
-        if node.name in self.drop and self.stack:
-            self.stack[-1].children.pop()
-            self.held -= _size(node)
+            handle(node, parent)
+        if node.name in self.drop and parent:
+            parent.children.pop()
+            self.held = held_before
 
 
-def _size(node: Node) -> int:
-    return 1 + sum(_size(child) for child in node.children)
-
-
-def walk(path: Path, at_end: Mapping[str, Callable[[Node], None]], *, drop: frozenset[str]) -> None:
-    """Read the file once; call `at_end[name]` with each finished element of that name. Raises SourceBroken.
+def walk(path: Path, at_end: Mapping[str, AtEnd], *, drop: frozenset[str]) -> None:
+    """Read the file once; call `at_end[name]` with each finished element of that name and its parent. Raises SourceBroken.
 
     Elements named in `drop` are forgotten after their call, so that a file of any length is read in the memory of one entry.
     """
