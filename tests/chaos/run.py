@@ -22,7 +22,7 @@ import httpx2
 import psycopg
 
 from counterfoil.base.invariant import run_invariants
-from counterfoil.cli.world import ASSET, PROGRAM, World
+from counterfoil.cli.world import ASSET, PROGRAM, ProcessDidNotStart, World
 from counterfoil.wiring import INVARIANTS
 from tests.chaos.windows import WINDOWS, Window
 
@@ -35,6 +35,9 @@ SETTINGS = {
     "COUNTERFOIL_PROVIDER_SILENT_S": "1",
     "COUNTERFOIL_PROVIDER_TIMEOUT_MS": "1500",
 }
+
+
+__all__ = ["Chaos", "KillMissed", "ProcessDidNotStart", "main"]
 
 
 class KillMissed(Exception):

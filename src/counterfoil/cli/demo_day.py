@@ -1,0 +1,101 @@
+"""The demo's day: who used what, who pays how, and what goes wrong. The same every time."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+INVOICES: Final = 500
+PAYEES: Final = 40
+UNPAID: Final = 12  # customers who have not paid yet
+PARTLY: Final = 3  # customers who paid half
+OVERPAID: Final = 2  # customers who paid a tenth too much
+SERVICES: Final = ("API calls", "Storage", "Render minutes", "Support hours", "Bandwidth")
+HEADER: Final = "record_id,customer_id,payee_id,asset,quantity,unit_price,occurred_at,description"
+
+
+class Trouble(NamedTuple):
+    """A fault that the provider is asked for, and what it shows."""
+
+    fault: dict[str, Any]
+    says: str
+
+
+class Planted(NamedTuple):
+    """A line of the provider's statement that will be wrong, and the break that must be found for it."""
+
+    fault: dict[str, Any]
+    kind: str
+    says: str
+
+
+def usage(now: datetime) -> str:
+    """One day of usage as a CSV: one record for each customer."""
+    lines = [HEADER]
+    for number in range(1, INVOICES + 1):
+        quantity = 1 + _dice("quantity", number, 40)
+        price = 150 + _dice("price", number, 2_400)
+        when = now - timedelta(hours=24) + timedelta(seconds=number * 60)
+        lines.append(
+            f"demo-{number:04},customer-{number:04},{payee_of(number)},EUR,{quantity},{price // 100}.{price % 100:02},"
+            f"{when.isoformat(timespec='seconds')},{SERVICES[number % len(SERVICES)]}"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def payee_of(number: int) -> str:
+    """Whom the customer used."""
+    return f"payee-{1 + _dice('payee', number, PAYEES):02}"
+
+
+def destinations() -> dict[str, str]:
+    """Where payees are paid. One has not said where; one's bank refuses; one's bank sends the money back."""
+    known = {f"payee-{number:02}": f"acct_{number:02}" for number in range(1, PAYEES)}
+    return {**known, "payee-07": "closed_account_07", "payee-23": "returning_account_23"}
+
+
+def payment(place: int, total: int) -> int:
+    """What the customer of the nth invoice pays, in minor units."""
+    if place < UNPAID:
+        return 0
+    if place < UNPAID + PARTLY:
+        return total // 2
+    if place < UNPAID + PARTLY + OVERPAID:
+        return total + total // 10
+    return total
+
+
+def troubles() -> list[Trouble]:
+    """What goes wrong on the way, and must leave no trace in the money."""
+    return [
+        Trouble(
+            {"fault": "timeout_after_accepting", "count": 3, "params": {"hold_ms": 4_000}},
+            "3 payouts are accepted, and the answer never comes",
+        ),
+        Trouble({"fault": "error_after_accepting", "count": 4}, "4 payouts accepted, the answer is an error"),
+        Trouble({"fault": "webhook_lost", "on": "payout.*", "count": 12}, "12 payout webhooks are lost"),
+        Trouble({"fault": "webhook_lost", "on": "charge.*", "count": 5}, "5 payment webhooks are lost"),
+        Trouble({"fault": "webhook_doubled", "count": 25}, "25 webhooks come twice"),
+        Trouble({"fault": "webhook_late", "count": 10, "params": {"delay_ms": 2_000}}, "10 webhooks come late"),
+        Trouble({"fault": "webhook_bad_signature", "count": 5}, "5 webhooks are signed badly at first"),
+    ]  # fmt: skip
+
+
+def planted(paid: list[str]) -> list[Planted]:
+    """Three wrong lines in the statement, on payments of three invoices (ids in `paid`)."""
+    lost, doubled, altered = paid[100], paid[200], paid[300]
+    return [
+        Planted({"fault": "line_lost", "on": "charge", "match": lost}, "MISSING_RIGHT", f"the payment of {lost} is left out"),
+        Planted({"fault": "line_doubled", "on": "charge", "match": doubled}, "DUPLICATE_RIGHT", f"the payment of {doubled} is there twice"),
+        Planted(
+            {"fault": "line_altered", "on": "charge", "match": altered, "params": {"delta": "90"}},
+            "AMOUNT_MISMATCH",
+            f"the payment of {altered} is 0.90 off",
+        ),
+    ]  # fmt: skip
+
+
+def _dice(what: str, number: int, sides: int) -> int:
+    """0 to sides - 1, looking random and always the same."""
+    return int.from_bytes(hashlib.sha256(f"{what}:{number}".encode()).digest()[:8]) % sides
