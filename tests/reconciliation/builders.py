@@ -43,7 +43,7 @@ def rules_text(passes: str = EXACT, *, head: str = "") -> str:
     return head + SIDES.format(side="left") + SIDES.format(side="right") + passes
 
 
-def row(id: str, **given: Any) -> dict[str, str]:
+def row(name: str, **given: Any) -> dict[str, str]:
     plain = {
         "id": id,
         "reference": f"REF-{id}",

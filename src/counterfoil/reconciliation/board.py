@@ -111,9 +111,9 @@ def _union(tables: list[str]) -> str:
 def mutual_best(engine: Engine, candidates: str, chosen: str, *, gap: int = 0, worst: int | None = None) -> int:
     """Out of `candidates` (l_u, r_u, cost, near) keep in `chosen` those that are best for both, round after round.
 
-    The order is cost, distance in days, then the ids, shorter ones first: total, so the order of rows does not matter. With a `gap` a record whose second
-    candidate lies closer than that is left alone (a guess is no match), until the rival is taken by another; `worst` is the most that
-    cost may be. `candidates` keeps what stayed open.
+    The order is cost, distance in days, then the ids, shorter ones first: total, so the order of rows does not matter. With a `gap` a
+    record whose second candidate lies closer than that is left alone (a guess is no match), until the rival is taken by another; `worst`
+    is the most that cost may be. `candidates` keeps what stayed open.
     """
     value = f"(cost * {NEAR_SPAN} + near)"
     order = "order by cost, near, length(l_u), l_u, length(r_u), r_u"

@@ -237,7 +237,7 @@ def _break(
     sibling = _record("left" if left else "right", head[_HEAD + 2 * _WIDTH :])
     one = (left or right)[0]
     kind, asset = head[2], one.asset
-    fields = _fields(left, right, matched)
+    fields = _fields(kind, head[3], left, right, matched)
     side, u = ("l", head[_HEAD]) if head[_HEAD] is not None else ("r", head[_HEAD + _WIDTH])
     candidates = tuple(_candidate(row) for row in near.get((side, u), ())) if not (left and right) else ()
     if sibling:
@@ -259,13 +259,25 @@ def _once(records: Iterable[Record | None]) -> tuple[Record, ...]:
     return tuple(dict.fromkeys(record for record in records if record is not None))
 
 
-def _fields(left: tuple[Record, ...], right: tuple[Record, ...], matched: Matched) -> tuple[Difference, ...]:
+def _fields(
+    kind: str, step: str, left: tuple[Record, ...], right: tuple[Record, ...], matched: Matched
+) -> tuple[Difference, ...]:
     if len(left) == 1 and len(right) == 1:
-        return tuple(differences(left[0], right[0], matched.compare))
+        found = differences(left[0], right[0], matched.compare)
+        usual = kind != "DATE_MISMATCH" and _within(step, left[0], right[0], matched)
+        return tuple(each for each in found if each.name != "date" or not usual)
     if left and right:
         here, there = sum(record.amount for record in left), sum(record.amount for record in right)
         return (Difference("amount", str(here), str(there), f"{there - here:+d} minor units over the group"),)
     return ()
+
+
+def _within(step: str, left: Record, right: Record, matched: Matched) -> bool:
+    """Are the dates as far apart as the pass allows? Then they are no difference."""
+    rule = next((each for each in matched.rules.passes if each.name == step), None)
+    if rule is None or left.day is None or right.day is None:
+        return False
+    return -rule.before_days <= (right.day - left.day).days <= rule.after_days
 
 
 def break_id(kind: str, left: Sequence[Record], right: Sequence[Record]) -> str:

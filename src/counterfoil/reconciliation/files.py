@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -12,13 +12,27 @@ from typing import Final
 from counterfoil.base.problems import InvalidInput
 from counterfoil.reconciliation.breaks import read_breaks
 from counterfoil.reconciliation.engines import DuckEngine, memory_bytes
+from counterfoil.reconciliation.guess_columns import paths_of
 from counterfoil.reconciliation.matching import Progress
 from counterfoil.reconciliation.outcome import Outcome, matches_sql, reconcile
 from counterfoil.reconciliation.outputs import canonical, write_breaks, write_rejected, write_report
-from counterfoil.reconciliation.reading import file_digest, read_side
+from counterfoil.reconciliation.places import Place, places_of
+from counterfoil.reconciliation.reading import Side, file_digest, read_side
+from counterfoil.reconciliation.report_page import write_page
 from counterfoil.reconciliation.rules import RuleSet
+from counterfoil.reconciliation.workbook import write_workbook
 
 ENGINES: Final = ("duckdb", "spark")
+NAMES: Final = (
+    "report.json",
+    "breaks.csv",
+    "matches.parquet",
+    "rejected.csv",
+    "report.html",
+    "breaks.xlsx",
+    "run.json",
+)
+PLACES_MAX: Final = 20_000
 
 
 def reconcile_files(
@@ -43,9 +57,9 @@ def reconcile_files(
     machine = DuckEngine(folder, memory=memory_bytes(memory) if memory else None, threads=threads)
     try:
         progress("Reading the left side")
-        here = read_side(machine, _paths(left), rules.left, "left", folder)
+        here = read_side(machine, paths_of(left), rules.left, "left", folder)
         progress("Reading the right side")
-        there = read_side(machine, _paths(right), rules.right, "right", folder)
+        there = read_side(machine, paths_of(right), rules.right, "right", folder)
         matched, outcome = reconcile(machine, here, there, rules, progress=progress)
         progress("Writing the matches")
         machine.write(matches_sql(machine, matched, here.lines, there.lines), folder / "matches.parquet")
@@ -53,6 +67,9 @@ def reconcile_files(
         write_breaks(read_breaks(machine, matched, outcome.context), folder / "breaks.csv")
         write_report(outcome, folder / "report.json")
         write_rejected(outcome.rejected, folder / "rejected.csv")
+        places = _places(machine, outcome, {"left": here, "right": there})
+        write_page(outcome, places, folder / "report.html")
+        write_workbook(outcome, places, folder / "breaks.xlsx")
         circumstances = {
             "engine": engine,
             "memory": memory,
@@ -64,9 +81,7 @@ def reconcile_files(
             ],
         }
         (folder / "run.json").write_text(canonical(circumstances), "utf-8")
-        paths = {
-            name: out / name for name in ("report.json", "breaks.csv", "matches.parquet", "rejected.csv", "run.json")
-        }
+        paths = {name: out / name for name in NAMES}
         for name, path in paths.items():
             (folder / name).replace(path)
         return replace(outcome, paths=paths)
@@ -75,11 +90,15 @@ def reconcile_files(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _paths(given: Path | Sequence[Path]) -> list[Path]:
-    """A file, several, or a folder's files in the order of their names."""
-    found = [given] if isinstance(given, Path) else list(given)
-    return [
-        inner
-        for path in found
-        for inner in (sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path])
-    ]
+def _places(engine: DuckEngine, outcome: Outcome, sides: Mapping[str, Side]) -> Mapping[tuple[str, int], Place]:
+    """Where the records of the breaks stand in their files."""
+    rows: dict[str, list[int]] = {"left": [], "right": []}
+    for each in outcome.breaks:
+        for record in (*each.left, *each.right):
+            if record.line is not None and len(rows[record.side]) < PLACES_MAX:
+                rows[record.side].append(record.line)
+    return {
+        (key, row): place
+        for key, side in sides.items()
+        for row, place in places_of(engine, side.reading, rows[key]).items()
+    }

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from itertools import product
-from string import ascii_uppercase
 from typing import Final, NamedTuple
 
-import iso4217parse
+from iso4217 import Currency
 
 from counterfoil.base.money import MINOR_MAX
 from counterfoil.base.problems import InvalidInput
@@ -202,9 +200,8 @@ def _escaped(mark: str) -> str:
 
 @lru_cache(maxsize=1)
 def iso_scales() -> Mapping[str, int]:
-    """Decimals of every ISO 4217 currency, by code. Source: the table of the library iso4217parse, asked code by code."""
-    found = (iso4217parse.by_alpha3("".join(letters)) for letters in product(ascii_uppercase, repeat=3))
-    return {each.alpha3: each.minor for each in found if each is not None}
+    """Decimals of every ISO 4217 currency, by code. Source: the table of the library iso4217."""
+    return {each.code: each.exponent for each in Currency if each.exponent is not None}
 
 
 def scale_of(source: Source, asset: str) -> int | None:

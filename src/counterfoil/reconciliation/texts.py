@@ -36,41 +36,6 @@ def match_texts(board: Board, step: TextPass, compare: Sequence[Compared]) -> No
         board.notes.append(f"pass {step.name} was left out: more than {step.open_max:,} records are open on a side")
         return
     engine = board.engine
-    text, bare = (
-        plain_text("counterparty", "memo", "reference"),
-        "regexp_replace(upper(reference), '[^A-Z0-9]', '', 'g')",
-    )
-    for side in ("l", "r"):
-        engine.table(
-            f"{side}_text",
-            f"""select u, asset, amount, d, status, t, split_part(t, ' ', 1) as first, string_split(t, ' ') as words, ref,
-                       regexp_extract(ref, '[0-9]*$', 0) as tail
-                from (select u, asset, amount, d, status, substr({text}, 1, {TEXT_MAX}) as t, coalesce({bare}, '') as ref from {side}o) x
-                where t is not null""",
-        )
-    confirm, suggest = FULL - step.confirm_from * 100, FULL - step.suggest_from * 100
-    gap = max(step.lead * 100 * NEAR_SPAN, 1)
-    for blocks in (("amount",), ("amount", "words")):
-        _open_texts(board)
-        _blocks(board, step, blocks, same_status="status" in compare)
-        _score(board, step)
-        mutual_best(engine, "text_candidate", "text_pair", gap=gap, worst=confirm)
-        board.claim(step.name, _pairs(step, CONFIRMED))
-    board.ambiguous(f"(select l_u, r_u from text_candidate where cost <= {confirm}) unsure", step.name)
-    mutual_best(engine, "text_candidate", "text_pair", gap=1, worst=suggest)
-    board.suggest(_pairs(step, SUGGESTED))
-    engine.drop("l_text", "r_text", "text_candidate", "text_pair")
-
-
-def _pairs(step: TextPass, status: str) -> str:
-    score = f"({FULL} - p.cost) // 100"
-    reason = f"'text, amount and date score ' || cast({score} as varchar)"
-    return f"""select {pair_columns(l_u="p.l_u", r_u="p.r_u", step=step.name, status=literal(status), reason=reason, score=score)}
-               from text_pair p"""
-
-
-def _open_texts(board: Board) -> None:
-    """The tables `l_text`, `r_text`: words and references of what is still open."""
     confirm, suggest = FULL - step.confirm_from * 100, FULL - step.suggest_from * 100
     gap = max(step.lead * 100 * NEAR_SPAN, 1)
     for blocks in (("amount",), ("amount", "words")):
