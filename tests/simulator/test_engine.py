@@ -6,6 +6,8 @@ import asyncio
 import threading
 from pathlib import Path
 
+import pytest
+
 from counterfoil.simulator import facts as f
 from counterfoil.simulator.decisions import ChargeAsk, decide_charge, decide_read
 from counterfoil.simulator.engine import Engine
@@ -65,3 +67,25 @@ def test_a_clock_that_goes_backwards_does_not_take_the_journal_along(tmp_path: P
         return [entry.at_us - START_US for entry in Journal(tmp_path).entries]
 
     assert asyncio.run(story()) == [5_000, 5_000, 5_000, 9_000]
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_stopping_ends_also_in_the_turn_in_which_something_happens(tmp_path: Path, turns: int):
+    async def story() -> None:
+        journal = Journal(tmp_path)
+        journal.start(asyncio.get_running_loop())
+        engine = Engine(journal, Settings(), lambda: START_US)
+        engine.open(instance="cafe", seed=1)
+        engine.start()
+        await asyncio.sleep(0.05)
+        engine.record([f.ClockAdvanced(1)])
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        stopping = asyncio.ensure_future(engine.stop())
+        done, _ = await asyncio.wait([stopping], timeout=3)
+        journal.close()
+        for task in engine._tasks:
+            task.cancel()
+        assert done, "a task took no notice of being cancelled"
+
+    asyncio.run(story())

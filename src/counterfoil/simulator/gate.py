@@ -50,7 +50,8 @@ class HangUp(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Wait, then drop the connection."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(_gone(receive), self.hold_ms / 1_000)
+            async with asyncio.timeout(self.hold_ms / 1_000):
+                await _gone(receive)
         scope["extensions"][HANG_UP]["abort"]()
         await _gone(receive)
 
