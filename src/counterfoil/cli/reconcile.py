@@ -7,15 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
+from counterfoil.base.money import format_major
 from counterfoil.cli.asking import asked
 from counterfoil.cli.reconcile_files import files
 from counterfoil.cli.showing import ROWS, TABLE, Format, Output, Rows, patience, show_one, show_rows
+from counterfoil.reconciliation.shape import iso_scales
 
 app = typer.Typer(no_args_is_help=True, help="Hold one side's records against the other's.")
 app.command("files")(files)
 
 RUN = ("id", "source", "firstOn", "lastOn", "state", "verdict", "matched", "breaks", "startedAt")
-BREAKS = ("number", "kind", "severity", "asset", "atStake", "cause", "ours", "theirs", "do")
+BREAKS = ("kind", "cause", "ours", "theirs", "do")
+PARTS = ("source", "matched", "breaks", "expected")
 DAY = "%Y-%m-%d"
 Day = Annotated[datetime | None, typer.Option(formats=[DAY], metavar="YYYY-MM-DD", help="A day, UTC.")]
 Moment = Annotated[str, typer.Option(metavar="INSTANT", help="Such as 2026-11-20T00:00:00Z.")]
@@ -92,11 +95,11 @@ def show_run_in_full(found: dict[str, Any], output: Format) -> None:
     footing = [
         {
             "side": row["side"], "asset": row["asset"],
-            **{part: f"{row[part]['rows']} rows, {row[part]['minor']}" for part in ("source", "matched", "breaks", "expected")},
+            **{part: f"{row[part]['rows']:,}: {_money(row[part]['minor'], row['asset'])}" for part in PARTS},
         }
         for row in (found["report"] or {}).get("footing", [])
     ]  # fmt: skip
-    show_rows(footing, ("side", "asset", "source", "matched", "breaks", "expected"), output, empty="No records.")
+    show_rows(footing, ("side", "asset", *PARTS), output, empty="No records.")
     for note in found["notes"]:
         typer.echo(f"The statement: {note}")
     if found["error"]:
@@ -107,7 +110,8 @@ def show_run_in_full(found: dict[str, Any], output: Format) -> None:
 def _show_breaks(found: dict[str, Any], output: Format) -> None:
     rows = [
         {
-            **one,
+            "kind": one["kind"],
+            "cause": one["cause"],
             "ours": _records(one["detail"]["left"]),
             "theirs": _records(one["detail"]["right"]),
             "do": one["detail"]["action"]["sentence"],
@@ -119,7 +123,12 @@ def _show_breaks(found: dict[str, Any], output: Format) -> None:
 
 
 def _records(records: list[dict[str, Any]]) -> str:
-    return ", ".join(f"{one['id']} {one['amount']}" for one in records) or "–"
+    return ", ".join(f"{one['id']} {_money(one['amount'], one['asset'])}" for one in records) or "–"
+
+
+def _money(minor: str, asset: str) -> str:
+    """For people: an asset that ISO 4217 does not know is shown in its minor units."""
+    return format_major(int(minor), iso_scales().get(asset, 0))
 
 
 def _day(given: datetime | None) -> str | None:

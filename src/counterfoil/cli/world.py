@@ -141,6 +141,7 @@ class World:
             webhook_secret=secret,
             **self._simulator_settings,
         )
+        self._leave_addresses()
         environment = self._environment(secret)
         self.server = Child("server", ["serve"], environment, self.folder / "server.log")
         self.worker = Child("worker", ["worker"], environment, self.folder / "worker.log")
@@ -170,7 +171,7 @@ class World:
         raise ProcessDidNotStart(f"server: {self.server.log.read_text(errors='replace')[-2_000:]}")
 
     def _seed(self) -> None:
-        """A program with its rates, and a key of each role, kept where the command line finds them."""
+        """A program with its rates, and a key of each role."""
         with self.database.transaction() as conn:
             open_program(conn, PROGRAM, name="Main program", assets=[ASSET], now=now())
             if not conn.execute("select 1 from fee_rate where program_id = %s", [PROGRAM]).fetchone():
@@ -180,9 +181,17 @@ class World:
                 access.create_key(
                     conn, make_id("key"), self.keys[role], name=f"demo-{role}", role=role, by="system:setup", now=now()
                 )
+
+    def _leave_addresses(self) -> None:
+        """Where the command line and a curious person find everything; readable by its owner alone."""
+        told = {
+            "url": self.url,
+            "keys": self.keys,
+            "simulator": {"url": self.simulator.url, "key": self.simulator.api_key},
+        }
         client = self.folder / CLIENT_FILE
         client.touch(mode=0o600)
-        client.write_text(json.dumps({"url": self.url, "keys": self.keys}, indent=2) + "\n")
+        client.write_text(json.dumps(told, indent=2) + "\n")
 
     def _environment(self, webhook_secret: str) -> dict[str, str]:
         given = {
