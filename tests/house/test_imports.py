@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterable
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
@@ -22,25 +23,37 @@ NOT_IMPORTED = {
 }
 
 
-def declared(extras: bool = True) -> set[str]:
+# What another dependency brings along, and belongs to it.
+BROUGHT = {
+    "starlette": "fastapi",
+    "pydantic-core": "pydantic",
+    "uvloop": "uvicorn",
+    "markupsafe": "jinja2",
+    "pygments": "rich",
+}
+
+
+def declared(*, dev: bool = False) -> set[str]:
     """The names of our dependencies."""
-    listed = [*PROJECT["project"]["dependencies"]]
-    for name, more in PROJECT["project"]["optional-dependencies"].items():
-        listed += more if extras and name != "dev" else []
+    extras = PROJECT["project"]["optional-dependencies"]
+    listed = [
+        *PROJECT["project"]["dependencies"],
+        *(one for name in extras if dev or name != "dev" for one in extras[name]),
+    ]
     return {re.split(r"[\[<>=!~; ]", one)[0].lower() for one in listed}
 
 
-def imported() -> set[str]:
-    """The distributions that the source imports."""
+def imported(files: Iterable[Path]) -> set[str]:
+    """The distributions that files import."""
     top: set[str] = set()
-    for path in SOURCE:
+    for path in files:
         for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.Import):
                 top |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 top.add(node.module.split(".")[0])
     owners = packages_distributions()
-    foreign = top - set(sys.stdlib_module_names) - {"counterfoil"}
+    foreign = top - set(sys.stdlib_module_names) - {"counterfoil", "tests", "docs", "benchmarks"}
     return {owners[name][0].lower().replace("_", "-") if name in owners else name for name in foreign}
 
 
@@ -57,21 +70,22 @@ def test_imports_run_down_only() -> None:
     )
 
 
-def test_what_is_imported_is_declared() -> None:
-    # What another dependency brings along, and belongs to it.
-    brought = {
-        "starlette": "fastapi",
-        "pydantic-core": "pydantic",
-        "uvloop": "uvicorn",
-        "click": "typer",
-        "markupsafe": "jinja2",
-    }
-    missing = {name for name in imported() - declared() if brought.get(name) not in declared()}
+def test_what_the_source_imports_is_declared() -> None:
+    missing = {name for name in imported(SOURCE) - declared() if BROUGHT.get(name) not in declared()}
     assert missing == set(), "declare them in pyproject.toml, then `make lock`"
 
 
+def test_what_tests_and_tools_import_is_declared() -> None:
+    files = [path for folder in ("tests", "docs", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
+    known = declared(dev=True)
+    missing = {
+        name for name in imported(path.relative_to(ROOT) for path in files) - known if BROUGHT.get(name) not in known
+    }
+    assert missing == set(), "declare them in the extra `dev` of pyproject.toml, then `make lock`"
+
+
 def test_what_is_declared_is_used() -> None:
-    unused = declared() - imported() - set(NOT_IMPORTED)
+    unused = declared() - imported(SOURCE) - set(NOT_IMPORTED)
     assert unused == set(), "remove them from pyproject.toml, then `make lock`"
 
 
