@@ -27,12 +27,13 @@ from counterfoil.api.shapes import (
     Written,
 )  # fmt: skip
 from counterfoil.ledger.batch_types import Movement, Outcome
-from counterfoil.ledger.bulk import BULK_KEY_LENGTH_MAX, Bulk, BulkPosted, post_many
+from counterfoil.ledger.bulk import Bulk, BulkPosted, post_many
 from counterfoil.ledger.clock import to_us
 from counterfoil.operations.access import POST_JOURNAL
 
 router = routes("Movements")
 MOVEMENTS_MAX = 8_192
+BULK_KEY_LENGTH_MAX = 200
 
 
 class MovementAsked(Asked):
@@ -74,7 +75,7 @@ class MovementResult(Shown):
 class BulkShown(Written):
     """A result for each movement, in their order."""
 
-    journal_ids: list[UUID]
+    journal_id: UUID = Field(description="Of the journal that holds what was posted.")
     recorded_at: datetime
     existed: bool = Field(description="The key was used before, for the same movements: this is the first answer.")
     posted: int
@@ -109,7 +110,7 @@ def _movement(one: MovementAsked) -> Movement:
 def _shown(body: BulkAsked, posted: BulkPosted) -> BulkShown:
     stands = sum(outcome in (Outcome.POSTED, Outcome.EXISTS) for outcome in posted.outcomes)
     return BulkShown(
-        journal_ids=posted.journal_ids,
+        journal_id=posted.journal_id,
         recorded_at=posted.recorded_at,
         existed=posted.existed,
         posted=stands,

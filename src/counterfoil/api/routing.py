@@ -10,6 +10,7 @@ from fastapi.dependencies.utils import get_flat_params
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 
+from counterfoil.api.shapes import is_clean
 from counterfoil.base.problems import InvalidInput
 
 DRY_RUN: Final = "dryRun"
@@ -25,10 +26,12 @@ class StrictRoute(APIRoute):
         known = {one.alias for one in fields} | ({DRY_RUN} if self.methods != {"GET"} else set())
 
         async def strict(request: Request) -> Response:
-            for name in request.query_params:
+            for name, value in request.query_params.multi_items():
                 if name not in known:
                     limit = f"one of {', '.join(sorted(known))}" if known else "no parameters here"
                     raise InvalidInput(name[:80], limit)
+                if not is_clean(value):
+                    raise InvalidInput(name, "text without control characters", got=repr(value)[:80])
             return await handle(request)
 
         return strict

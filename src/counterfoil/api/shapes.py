@@ -39,9 +39,13 @@ def _amount(given: Any) -> int:
         raise PydanticCustomError(PROBLEM_IN, "{limit}", {"limit": problem.facts["limit"]}) from None
 
 
+def is_clean(given: str) -> bool:
+    """No control characters: PostgreSQL holds no NUL, and in a name one is a mistake or an attack on a terminal."""
+    return not any(unicodedata.category(letter) in ("Cc", "Cs") for letter in given)
+
+
 def _clean(given: str) -> str:
-    """PostgreSQL holds no NUL, and a control character in a name is a mistake or an attack on a terminal."""
-    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in given):
+    if not is_clean(given):
         raise PydanticCustomError(PROBLEM_IN, "{limit}", {"limit": "text without control characters"})
     return given
 
@@ -56,7 +60,10 @@ Amount = Annotated[int, BeforeValidator(_amount), WithJsonSchema(_AMOUNT)]
 Minor = Annotated[int, PlainSerializer(str, return_type=str), WithJsonSchema(_DIFFERENCE)]
 Clean = Annotated[str, AfterValidator(_clean)]
 Reason = Annotated[
-    Clean, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True), Field(examples=["the bank asked"])
+    str,
+    StringConstraints(min_length=1, max_length=2000, strip_whitespace=True),
+    AfterValidator(_clean),
+    Field(examples=["the bank asked"]),
 ]
 ProgramId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"), Field(examples=["main"])]
 AssetCode = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9]{1,11}$"), Field(examples=["EUR"])]

@@ -1,0 +1,197 @@
+"""Accounts, journals, holds and periods over HTTP."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from counterfoil.base.edge import now
+from tests.api.office import PROGRAM, Office, fresh
+
+NAMES = ["cash:bank:own", "payable:payee:bolt", "platform:own_funds", "fee:platform"]
+
+
+@pytest.fixture
+def books(office: Office) -> Office:
+    """An office whose accounts are open, with 10.00 EUR owed to a payee."""
+    body = {"programId": PROGRAM, "asset": "EUR", "names": NAMES}
+    assert office.ask("POST", "/api/accounts", role="controller", key=fresh(), json=body).status_code == 201
+    office.fund("payable:payee:bolt", 1_000)
+    return office
+
+
+def post(office: Office, path: str, body: dict[str, Any], *, role: str = "controller") -> Any:
+    return office.ask("POST", path, role=role, key=fresh(), json=body)
+
+
+def journal(office: Office, amount: str = "400", **change: Any) -> Any:
+    lines = [{"debit": "payable:payee:bolt", "credit": "fee:platform", "amount": amount}]
+    body = {"programId": PROGRAM, "asset": "EUR", "key": fresh(), "lines": lines, "reason": "a correction", **change}
+    return post(office, "/api/finance/journal", body)
+
+
+def balance(office: Office, name: str, **params: str) -> dict[str, Any]:
+    found = office.ask("GET", f"/api/accounts/{name}/balance", params={"asset": "EUR", **params})
+    assert found.status_code == 200, found.text
+    shown: dict[str, Any] = found.json()
+    return shown
+
+
+def test_a_journal_moves_money_and_is_shown_whole(books: Office):
+    posted = journal(books).json()
+    shown = books.ask("GET", f"/api/journals/{posted['id']}").json()
+    (line,) = shown["lines"]
+    assert (shown["actor"], shown["narrative"], shown["asset"], shown["lineCount"]) == (
+        "key:controller",
+        "a correction",
+        "EUR",
+        1,
+    )
+    assert (line["amount"], line["debitBalance"], line["creditBalance"], line["reversedBy"]) == (
+        "400",
+        "600",
+        "400",
+        None,
+    )
+    assert (balance(books, "payable:payee:bolt")["balance"], balance(books, "fee:platform")["balance"]) == (
+        "600",
+        "400",
+    )
+
+
+def test_a_balance_is_known_as_of_any_moment_by_either_clock(books: Office):
+    yesterday = now() - timedelta(days=1)
+    posted = journal(books, effectiveAt=yesterday.isoformat()).json()
+    assert balance(books, "fee:platform", asOf=yesterday.isoformat(), clock="effective")["balance"] == "400"
+    assert balance(books, "fee:platform", asOf=yesterday.isoformat(), clock="recorded")["balance"] == "0"
+    assert balance(books, "fee:platform", asOf=posted["recordedAt"])["balance"] == "400"
+
+
+def test_a_journal_is_reversed_once(books: Office):
+    posted = journal(books).json()
+    path = f"/api/journals/{posted['id']}/reverse"
+    back = post(books, path, {"reason": "wrong payee"})
+    again = post(books, path, {"reason": "wrong payee", "key": fresh()})
+    assert (back.status_code, balance(books, "fee:platform")["balance"]) == (201, "0")
+    assert (again.status_code, again.json()["type"]) == (409, "/problems/AlreadyReversed")
+    shown = books.ask("GET", f"/api/journals/{posted['id']}").json()
+    assert shown["lines"][0]["reversedBy"] == back.json()["id"]
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "problem"),
+    [
+        ({"amount": "1001"}, 409, "InsufficientFunds"),
+        ({"programId": "nowhere"}, 404, "UnknownProgram"),
+        ({"asset": "CHF"}, 404, "UnknownProgram"),
+        ({"lines": [{"debit": "nobody", "credit": "fee:platform", "amount": "1"}]}, 404, "UnknownAccount"),
+        ({"lines": [{"debit": "fee:platform", "credit": "fee:platform", "amount": "1"}]}, 422, "InvalidInput"),
+    ],
+)
+def test_what_the_ledger_refuses_is_told_and_posts_nothing(
+    books: Office, change: dict[str, Any], status: int, problem: str
+):
+    answer = journal(books, **change) if "amount" not in change else journal(books, change["amount"])
+    assert (answer.status_code, answer.json()["type"]) == (status, f"/problems/{problem}"), answer.text
+    assert balance(books, "payable:payee:bolt")["balance"] == "1000"
+
+
+def test_a_frozen_account_is_not_lowered_and_a_closed_one_is_not_used(books: Office):
+    body = {"programId": PROGRAM, "asset": "EUR", "account": "payable:payee:bolt", "reason": "the court says so"}
+    assert post(books, "/api/accounts/freeze", body).json()["frozen"] is True
+    assert journal(books).json()["type"] == "/problems/AccountFrozen"
+    assert post(books, "/api/accounts/close", body).json()["type"] == "/problems/AccountNotEmpty"
+    assert post(books, "/api/accounts/unfreeze", body).json()["frozen"] is False
+    assert journal(books, "1000").status_code == 201
+    assert post(books, "/api/accounts/close", body).json()["closed"] is True
+    assert journal(books).json()["type"] == "/problems/AccountClosed"
+
+
+def test_a_hold_sets_money_aside_and_is_resolved_once(books: Office):
+    body = {
+        "programId": PROGRAM, "asset": "EUR", "key": fresh(), "debit": "payable:payee:bolt", "credit": "fee:platform", "amount": "700",
+    }  # fmt: skip
+    held = post(books, "/api/holds", body).json()
+    shown = balance(books, "payable:payee:bolt")
+    assert (shown["balance"], shown["held"], shown["available"]) == ("1000", "700", "300")
+    assert journal(books).json()["type"] == "/problems/InsufficientFunds"
+    part = post(books, f"/api/holds/{held['id']}/post", {"programId": PROGRAM, "amount": "500"})
+    assert (part.status_code, balance(books, "payable:payee:bolt")["available"]) == (201, "500")
+    void = post(books, f"/api/holds/{held['id']}/void", {"programId": PROGRAM, "reason": "late"})
+    assert (void.status_code, void.json()["type"]) == (409, "/problems/HoldResolved")
+    now_shown = books.ask("GET", f"/api/holds/{held['id']}").json()
+    assert (now_shown["state"], now_shown["posted"], now_shown["amount"]) == ("post", "500", "700")
+
+
+def test_a_voided_hold_gives_its_money_back(books: Office):
+    body = {
+        "programId": PROGRAM, "asset": "EUR", "key": fresh(), "debit": "payable:payee:bolt", "credit": "fee:platform", "amount": "700",
+    }  # fmt: skip
+    held = post(books, "/api/holds", body).json()
+    void = post(books, f"/api/holds/{held['id']}/void", {"programId": PROGRAM, "reason": "not needed"})
+    assert (void.json()["state"], balance(books, "payable:payee:bolt")["available"]) == ("void", "1000")
+
+
+def test_a_closed_period_takes_no_more(books: Office):
+    until = (now() - timedelta(days=2)).isoformat()
+    closed = post(books, f"/api/programs/{PROGRAM}/period/close", {"until": until, "reason": "month end"})
+    assert closed.status_code == 200
+    late = journal(books, effectiveAt=(now() - timedelta(days=3)).isoformat())
+    assert (late.status_code, late.json()["type"]) == (409, "/problems/PeriodClosed")
+    assert books.ask("GET", f"/api/programs/{PROGRAM}/period").json()["closedUntil"] is not None
+
+
+def test_the_trial_balance_has_two_equal_totals(books: Office):
+    journal(books)
+    first = books.ask("GET", f"/api/programs/{PROGRAM}/trial-balance?asset=EUR&limit=2").json()
+    rest = books.ask(
+        "GET", f"/api/programs/{PROGRAM}/trial-balance", params={"asset": "EUR", "cursor": first["nextCursor"]}
+    ).json()
+    lines = first["data"] + rest["data"]
+    assert [line["account"] for line in lines] == ["cash:bank:own", "fee:platform", "payable:payee:bolt"]
+    assert first["totalDebit"] == first["totalCredit"] == "1000"
+    assert sum(int(line["debit"]) for line in lines) == sum(int(line["credit"]) for line in lines) == 1_000
+
+
+def test_many_movements_are_posted_with_a_result_for_each(books: Office):
+    ids = [str(uuid.uuid4()) for _ in range(4)]
+    amounts = ["100", "950", "200", "1"]
+    accounts = [("payable:payee:bolt", "fee:platform")] * 3 + [("payable:payee:bolt", "nobody")]
+    movements = [
+        {"id": one, "debit": debit, "credit": credit, "amount": amount}
+        for one, amount, (debit, credit) in zip(ids, amounts, accounts, strict=True)
+    ]
+    body = {"programId": PROGRAM, "asset": "EUR", "key": fresh(), "movements": movements}
+    first = post(books, "/api/movements/bulk", body).json()
+    again = post(books, "/api/movements/bulk", body).json()
+    assert [one["outcome"] for one in first["results"]] == ["posted", "debit_insufficient", "posted", "credit_unknown"]
+    assert (first["posted"], first["refused"], first["existed"]) == (2, 2, False)
+    assert again == {**first, "existed": True}
+    assert balance(books, "payable:payee:bolt")["balance"] == "700"
+
+
+def test_a_program_with_one_asset_needs_not_name_it(office: Office):
+    office.fund("suspense", 5)
+    several = office.ask("GET", "/api/accounts/suspense/balance")
+    assert (several.status_code, several.json()["limit"]) == (422, "one of EUR, JPY: this program has several")
+    body = {"id": "solo", "name": "Solo", "assets": [{"code": "EUR", "scale": 2}]}
+    assert post(office, "/api/programs", body, role="administrator").status_code == 201
+    one = office.ask("GET", "/api/accounts/suspense/balance?programId=solo")
+    assert (one.status_code, one.json()["type"]) == (404, "/problems/UnknownAccount")
+
+
+def test_a_program_keeps_its_scales(office: Office):
+    body = {"id": "p2", "name": "P", "assets": [{"code": "EUR", "scale": 3}]}
+    answer = post(office, "/api/programs", body, role="administrator")
+    assert (answer.status_code, answer.json()["field"]) == (422, "scale")
+
+
+def test_an_account_name_may_hold_what_an_address_may_not(books: Office):
+    name = "odd/name #1?é%2F"
+    body = {"programId": PROGRAM, "asset": "EUR", "names": [name], "normal": "credit"}
+    assert post(books, "/api/accounts", body).status_code == 201
+    with books.client("viewer") as client:
+        assert client.balance(PROGRAM, name, asset="EUR")["account"] == name

@@ -1,0 +1,120 @@
+"""Webhooks over the wire: believed when they are signed, stored once, answered only when they are on the disk."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from counterfoil.base import points
+from counterfoil.wiring import ticks
+from tests.api.office import Office, charge_event, fresh, signed
+
+PATH = "/webhooks/simulator"
+
+
+def stored(office: Office) -> list[tuple[str, str, int, int]]:
+    with office.database.transaction() as conn:
+        return conn.execute(
+            "select event_id, state, duplicates, conflicts from webhook_in order by received_at"
+        ).fetchall()
+
+
+def rejected(office: Office) -> dict[str, int]:
+    with office.database.transaction() as conn:
+        return dict(conn.execute("select reason, count from webhook_in_rejection").fetchall())
+
+
+def test_a_signed_webhook_is_stored_and_a_duplicate_is_told_so(office: Office):
+    body = charge_event(office.invoice(), "ch_1")
+    first = office.ask("POST", PATH, role=None, content=body, headers=signed(body, "evt_1"))
+    again = office.ask("POST", PATH, role=None, content=body, headers=signed(body, "evt_1"))
+    assert (first.status_code, first.json()) == (200, {"received": True, "duplicate": False})
+    assert (again.status_code, again.json()) == (200, {"received": True, "duplicate": True})
+    assert stored(office) == [("evt_1", "received", 1, 0)]
+
+
+def test_it_is_stored_as_it_came_and_applied_later(office: Office):
+    invoice = office.invoice()
+    body = charge_event(invoice, "ch_1")
+    office.ask("POST", PATH, role=None, content=body, headers=signed(body, "evt_1"))
+    assert office.ask("GET", f"/api/invoices/{invoice['id']}").json()["state"] == "pending"
+    assert ticks(office.wiring, "test")["webhooks"]().handled == 1
+    shown = office.ask("GET", f"/api/invoices/{invoice['id']}").json()
+    assert (shown["state"], shown["payments"][0]["chargeId"], shown["paid"]) == ("paid", "ch_1", invoice["total"])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "status", "reason"),
+    [
+        (lambda body, headers: (body + b" ", headers), 401, "SignatureRefused"),
+        (lambda body, headers: (body, {**headers, "webhook-id": "evt_2"}), 401, "SignatureRefused"),
+        (lambda body, headers: (body, {**headers, "webhook-signature": ""}), 401, "SignatureRefused"),
+        (lambda body, _: (body, signed(body, "evt_1", age_s=310)), 401, "TooOld"),
+        (lambda body, _: (body, signed(body, "evt_1", age_s=-310)), 401, "TooOld"),
+        (lambda body, _: (body, {}), 422, "InvalidInput"),
+        (lambda body, headers: (body, {**headers, "webhook-timestamp": "soon"}), 422, "InvalidInput"),
+        (lambda *_: (b"{", signed(b"{", "evt_1")), 422, "InvalidInput"),
+        (lambda *_: (b"[]", signed(b"[]", "evt_1")), 422, "InvalidInput"),
+    ],
+)
+def test_what_is_not_believed_is_counted_and_not_kept(office: Office, spoil, status: int, reason: str):
+    body = charge_event(office.invoice(), "ch_1")
+    sent, headers = spoil(body, signed(body, "evt_1"))
+    answer = office.ask("POST", PATH, role=None, content=sent, headers=headers)
+    assert (answer.status_code, answer.json()["type"]) == (status, f"/problems/{reason}")
+    assert (stored(office), rejected(office)) == ([], {reason: 1})
+    assert office.ask("GET", "/api/admin/ops/health").json()["webhooksRejectedToday"] == 1
+
+
+def test_a_provider_that_we_do_not_have_is_missing(office: Office):
+    assert office.ask("POST", "/webhooks/nobody", role=None, content=b"{}").status_code == 404
+
+
+def test_a_webhook_has_a_limit(office: Office):
+    body = b" " * 262_145
+    answer = office.ask("POST", PATH, role=None, content=body, headers=signed(body, "evt_1"))
+    assert (answer.status_code, stored(office)) == (413, [])
+
+
+def test_many_at_once_with_the_same_id_are_stored_once(office: Office):
+    body = charge_event(office.invoice(), "ch_1")
+    headers, answers = signed(body, "evt_1"), []
+
+    def send() -> None:
+        answers.append(office.ask("POST", PATH, role=None, content=body, headers=headers))
+
+    threads = [threading.Thread(target=send) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert [answer.status_code for answer in answers] == [200] * 8
+    assert sorted(answer.json()["duplicate"] for answer in answers) == [False] + [True] * 7
+    assert stored(office) == [("evt_1", "received", 7, 0)]
+
+
+def test_the_points_lie_inside_the_transaction_and_after_it_before_the_answer(office: Office):
+    """At the first the row is not there yet, at the second it is: so a kill between them costs nothing."""
+    seen = []
+
+    def hook(point: str) -> None:
+        if point.startswith("webhook_in."):
+            seen.append((point, len(stored(office))))
+
+    body = charge_event(office.invoice(), "ch_1")
+    points.on_point(hook)
+    try:
+        assert office.ask("POST", PATH, role=None, content=body, headers=signed(body, fresh("evt"))).status_code == 200
+    finally:
+        points._hooks.remove(hook)
+    assert seen == [("webhook_in.before_commit", 0), ("webhook_in.after_commit", 1)]
+
+
+def test_the_same_id_with_another_body_is_an_event(office: Office):
+    invoice = office.invoice()
+    for charge in ("ch_1", "ch_2"):
+        body = charge_event(invoice, charge)
+        assert office.ask("POST", PATH, role=None, content=body, headers=signed(body, "evt_1")).status_code == 200
+    events = office.ask("GET", "/api/events?name=webhook_conflict").json()["data"]
+    assert (stored(office), events[0]["level"]) == ([("evt_1", "received", 1, 1)], "critical")
