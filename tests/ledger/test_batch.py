@@ -31,7 +31,7 @@ def test_a_transfer_moves_money_and_keeps_both_balances_after_it():
     at = accounts()
     decision = decide(at, [a_movement(ESCROW, PAYEE, 30, id=(id_ := an_id()))], TERMS)
     assert decision.outcomes == [Outcome.POSTED]
-    assert decision.writes[0].postings == [(2, 3, 30, 70, 30, 1_000, id_)]
+    assert decision.writes[0].postings == [(0, 2, 3, 30, 70, 30, 1_000, id_)]
     assert (at[ESCROW].debits, at[ESCROW].balance, at[PAYEE].credits, at[PAYEE].balance) == (30, 70, 30, 30)
 
 
@@ -122,7 +122,7 @@ def test_a_linked_set_falls_together_and_the_next_movement_sees_nothing_of_it():
     )
     fallen = [Outcome.LINKED_REFUSED, Outcome.DEBIT_INSUFFICIENT, Outcome.LINKED_REFUSED]
     assert decision.outcomes == [*fallen, Outcome.POSTED]
-    assert [row[2] for row in decision.writes[0].postings] == [100]
+    assert [(row[0], row[3]) for row in decision.writes[0].postings] == [(3, 100)]
     assert at[PAYEE].balance == 100
 
 

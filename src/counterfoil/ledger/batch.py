@@ -21,6 +21,7 @@ from counterfoil.ledger.batch_types import (
     Kind,
     Movement,
     Outcome,
+    PostingRow,
     ResolutionRow,
     Terms,
     Write,
@@ -47,56 +48,71 @@ def decide(
     `known` are the movements that were posted before under ids of these; `holds` the holds that these resolve.
     """
     ids = [movement.id for movement in movements if movement.id is not None]
-    batch = _Batch(accounts, terms, dict(known or {}), dict(holds or {}), ids_differ=len(set(ids)) == len(ids))
-    outcomes: list[Outcome] = []
-    linked: list[Movement] = []
-    settle = batch.settle
-    for movement in movements:
-        if movement.linked:
-            linked.append(movement)
-        elif linked:
-            outcomes += batch.settle_set([*linked, movement])
-            linked = []
-        else:
-            outcomes.append(settle(movement))
-    if linked:
-        outcomes += [Outcome.LINKED_REFUSED] * (len(linked) - 1) + [Outcome.LINK_OPEN]
+    batch = Batch(accounts, terms, known=known, holds=holds, ids_differ=len(set(ids)) == len(ids))
+    outcomes = batch.take(movements)
     return Decision(outcomes, [write for write in batch.writes if any(write)])
 
 
-class _Batch:
-    """The state of a batch while it is decided."""
+class Batch:
+    """A batch while it is decided: it may be taken in parts, so that the first can be sent while the next is decided."""
 
     def __init__(
         self,
         accounts: Mapping[str, Account],
         terms: Terms,
-        known: dict[bytes, Movement],
-        holds: dict[bytes, Held],
         *,
+        known: Mapping[bytes, Movement] | None = None,
+        holds: Mapping[bytes, Held] | None = None,
         ids_differ: bool,
     ) -> None:
         self.accounts = accounts
         self.terms = terms
-        self.known = known
-        self.holds = holds
+        self.known = dict(known or {})
+        self.holds = dict(holds or {})
         self.ids_matter = bool(known) or not ids_differ  # otherwise no id needs to be looked at
+        self.place = 0  # of the movement at hand, among all of the batch
         self.taken: set[bytes] = set()  # holds of the last write: resolving one begins another write
         self.writes = [Write([], [], [])]
         self.postings = self.writes[-1].postings
         self.log: _Log | None = None  # what to undo, inside a linked set
 
+    def take(self, movements: Sequence[Movement]) -> list[Outcome]:
+        """The outcomes of the next movements. A linked set lies within one part."""
+        outcomes: list[Outcome] = []
+        linked: list[Movement] = []
+        settle = self.settle
+        for movement in movements:
+            if movement.linked:
+                linked.append(movement)
+            elif linked:
+                outcomes += self.settle_set([*linked, movement])
+                linked = []
+            else:
+                outcomes.append(settle(movement))
+                self.place += 1
+        if linked:
+            outcomes += [Outcome.LINKED_REFUSED] * (len(linked) - 1) + [Outcome.LINK_OPEN]
+        return outcomes
+
+    def drain(self) -> list[PostingRow]:
+        """The postings since the last call. Only for a batch of transfers, which is one write."""
+        rows = self.postings[:]
+        self.postings.clear()
+        return rows
+
     def settle_set(self, movements: Sequence[Movement]) -> list[Outcome]:
         """All of them or none. What was posted before cannot be joined later by what was not."""
         self.log = log = _Log(self)
+        start = self.place
         outcomes: list[Outcome] = []
-        for movement in movements:
+        for self.place, movement in enumerate(movements, start):
             outcome = self.settle(movement)
             outcomes.append(outcome)
             if outcome is not Outcome.POSTED and outcome is not Outcome.EXISTS:
                 break
         whole = len(outcomes) == len(movements) and len(set(outcomes)) == 1 and outcomes[0] in _STANDING
         self.log = None
+        self.place = start + len(movements)
         if whole:
             return outcomes
         log.undo(self)
@@ -154,7 +170,7 @@ class _Batch:
             self.log.keep(taken, given)
         taken.debits, taken.balance = debits, debit_balance
         given.credits, given.balance = credits, credit_balance
-        self.postings.append((taken.id, given.id, minor, debit_balance, credit_balance, when, movement.id))
+        self.postings.append((self.place, taken.id, given.id, minor, debit_balance, credit_balance, when, movement.id))
         return Outcome.POSTED
 
     def hold(self, movement: Movement) -> Outcome:
@@ -211,8 +227,7 @@ class _Batch:
                 given.set_aside(held.minor, debit=False)
                 return outcome
         held.resolved, held.posted_minor = kind, minor
-        posting = len(self.postings) - 1 if kind is Kind.POST_HOLD else None
-        self.writes[-1].resolutions.append(ResolutionRow(hold_id, kind, minor, posting))
+        self.writes[-1].resolutions.append(ResolutionRow(hold_id, kind, minor, self.place))
         return Outcome.POSTED
 
     def _begin_write(self) -> None:
@@ -224,7 +239,7 @@ class _Batch:
 class _Log:
     """What a linked set changes, to undo it."""
 
-    def __init__(self, batch: _Batch) -> None:
+    def __init__(self, batch: Batch) -> None:
         self.writes = len(batch.writes)
         self.lengths = [len(rows) for rows in batch.writes[-1]]
         self.taken = set(batch.taken)
@@ -237,7 +252,7 @@ class _Log:
         """Remember totals as they are now."""
         self.totals += [(account, account.totals()) for account in accounts]
 
-    def undo(self, batch: _Batch) -> None:
+    def undo(self, batch: Batch) -> None:
         """Everything is as it was before the set."""
         for account, totals in reversed(self.totals):
             account.restore(totals)

@@ -155,8 +155,9 @@ class Held:
         self.posted_minor = posted_minor
 
 
-# debit account, credit account, amount, balance of each after it, effective (µs), the movement's id. Plain: a batch makes thousands.
-PostingRow = tuple[int, int, int, int, int, int, bytes | None]
+# Place in the batch, debit account, credit account, amount, balance of each after it, effective (µs), the movement's id. A plain
+# tuple: a batch makes thousands.
+PostingRow = tuple[int, int, int, int, int, int, int, bytes | None]
 
 
 class HoldRow(NamedTuple):
@@ -170,12 +171,12 @@ class HoldRow(NamedTuple):
 
 
 class ResolutionRow(NamedTuple):
-    """A resolution to write; `posting` is the place of its posting among those of the same write."""
+    """A resolution to write; `place` is its own in the batch, and that of its posting if it has one."""
 
     hold_id: bytes
     kind: Kind
     minor: int
-    posting: int | None
+    place: int
 
 
 class Write(NamedTuple):

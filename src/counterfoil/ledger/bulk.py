@@ -7,7 +7,7 @@ id is taken only by what was posted. A bulk with a key that was used before is a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -15,24 +15,28 @@ from uuid import UUID
 from psycopg import Connection
 
 from counterfoil.base.problems import InvalidInput, KeyReused
-from counterfoil.ledger.batch import Decision, decide
-from counterfoil.ledger.batch_types import Account, Kind, Movement, Outcome, Terms, Write
+from counterfoil.ledger.batch import Batch
+from counterfoil.ledger.batch_types import Kind, Movement, Outcome, Terms
 from counterfoil.ledger.clock import SEQ_BITS, allocate, recorded_at, to_us
-from counterfoil.ledger.ground import EFFECTIVE_AHEAD_MAX_US, Ground, accounts_of, enter, holds_of, known_of
-from counterfoil.ledger.journal import KIND_LENGTH_MAX, Source
+from counterfoil.ledger.ground import EFFECTIVE_AHEAD_MAX_US, enter, holds_of, known_of
+from counterfoil.ledger.journal import KEY_LENGTH_MAX, KIND_LENGTH_MAX, Source
+from counterfoil.ledger.memory import Memory
 from counterfoil.ledger.write import (
+    COPY_ROWS_MIN,
     Facts,
     Header,
+    Lines,
+    copy_postings,
     insert_headers,
     insert_holds,
     insert_postings,
     insert_resolutions,
     journal_id,
-    newest_of,
 )
 
 MOVEMENTS_MAX: Final = 65_536
-BULK_KEY_LENGTH_MAX: Final = 240  # a batch that resolves what it holds has a second header, with a longer key
+PART_ROWS: Final = 512  # decided, encoded and sent while the server writes those before
+ID_BYTES: Final = 16
 
 
 class Bulk(NamedTuple):
@@ -48,135 +52,189 @@ class Bulk(NamedTuple):
 
 
 class BulkPosted(NamedTuple):
-    """An outcome per movement, in order, and the journals that hold what was posted. `existed`: the key was used before, alike."""
+    """An outcome per movement, in order, and the journal that holds what was posted, each under its place as line number.
+
+    `existed`: the key was used before, for the same request.
+    """
 
     outcomes: list[Outcome]
-    journal_ids: list[UUID]
+    journal_id: UUID
     recorded_at: datetime
     existed: bool = False
 
 
 def post_many(
-    conn: Connection[Any], program_id: str, bulk: Bulk, movements: Sequence[Movement], *, now: datetime
+    conn: Connection[Any],
+    program_id: str,
+    bulk: Bulk,
+    movements: Sequence[Movement],
+    *,
+    now: datetime,
+    memory: Memory | None = None,
 ) -> BulkPosted:
     """Post movements under one header: each has its outcome; those that are linked stand or fall together.
 
-    Takes the program alone until the transaction ends. Raises UnknownProgram, KeyReused, InvalidInput.
+    Takes the program alone until the transaction ends. A writer of many batches gives them one `memory`. Raises UnknownProgram,
+    KeyReused, InvalidInput.
     """
-    _refuse_malformed(bulk, movements)
+    ids = _checked(bulk, movements)
+    request_hash = _request_hash(bulk, ids)
+    names = {movement.debit for movement in movements} | {movement.credit for movement in movements}
     ground = enter(conn, program_id, alone=True)
     book = ground.book(bulk.asset)
-    request_hash = _request_hash(bulk, movements)
     before = conn.execute(
-        "select id, request_hash from journal where program_id = %s and key = %s", [program_id, bulk.key]
+        "select id, request_hash, recorded_at from journal where program_id = %s and key = %s", [program_id, bulk.key]
     ).fetchone()
     if before is not None:
         if before[1] != request_hash:
             raise KeyReused(key=bulk.key, journal=str(before[0]))
-        return _answer_again(conn, program_id, bulk.key, request_hash, len(movements))
+        return _answer_again(conn, before[0], before[2], len(movements))
     holds = holds_of(conn, book, [m.hold_id for m in movements if m.hold_id is not None])
-    names = {m.debit for m in movements} | {m.credit for m in movements}
     names |= {name for hold in holds.values() for name in (hold.debit, hold.credit)}
-    accounts = accounts_of(conn, ground, book, names)
-    known = known_of(conn, book, [m.id for m in movements if m.id is not None])
-    effective_at = bulk.effective_at or now
+    memory = memory or Memory()
+    accounts, newest = memory.recall(conn, ground, book, names)
+    at = bulk.effective_at or now
     latest_us = ground.clock_ms * 1000 + EFFECTIVE_AHEAD_MAX_US
-    terms = Terms(to_us(now, "now"), to_us(effective_at), ground.closed_until_us, latest_us)
-    decision = decide(accounts, movements, terms, known=known, holds=holds)
-    return _write(conn, ground, book, bulk, decision, list(accounts.values()), request_hash, effective_at, now)
+    terms = Terms(to_us(now, "now"), to_us(at), ground.closed_until_us, latest_us)
+    batch = Batch(
+        accounts, terms, known=known_of(conn, book, ids), holds=holds, ids_differ=len(set(ids)) == len(movements)
+    )
+    seq = allocate(ground.clock_ms, newest, len(movements))
+    header = _header(program_id, book, bulk, at, len(movements), request_hash, seq)
+    insert_headers(conn, program_id, [header], recorded_at=recorded_at(seq))
+    writing = _Writing(conn, header, bulk, now, seq)
+    plain = len(movements) >= COPY_ROWS_MIN and all(movement.kind is Kind.TRANSFER for movement in movements)
+    outcomes = writing.stream(batch, movements) if plain else writing.whole(batch, movements)
+    if not plain or outcomes.count(Outcome.POSTED) < len(outcomes):
+        _remember_unposted(conn, header.id, movements, outcomes)
+    memory.keep(version=ground.version + writing.statements, newest=seq + len(movements), journal=header.id)
+    return BulkPosted(outcomes, header.id, recorded_at(seq))
 
 
-def _write(
-    conn: Connection[Any],
-    ground: Ground,
-    book: int,
-    bulk: Bulk,
-    decision: Decision,
-    accounts: Sequence[Account],
-    request_hash: bytes,
-    effective_at: datetime,
-    now: datetime,
-) -> BulkPosted:
-    writes = decision.writes or [Write([], [], [])]  # all refused: the header keeps the answer
-    count = sum(len(write.postings) for write in writes)
-    seq = allocate(ground.clock_ms, newest_of(accounts), count)
-    at = recorded_at(seq)
-    source_type, source_id = bulk.source or (None, None)
-    headers = [
-        Header(
-            journal_id(ground.program_id, _part(bulk.key, nth), seq >> SEQ_BITS, nth),
-            book,
-            len(write.postings),
-            effective_at,
-            bulk.kind,
-            _part(bulk.key, nth),
-            request_hash,
-            bulk.actor,
-            bulk.narrative,
-            source_type,
-            source_id,
+class _Writing:
+    """The rows of a bulk on their way. Counts the statements that move the program's version on."""
+
+    def __init__(self, conn: Connection[Any], header: Header, bulk: Bulk, now: datetime, seq: int) -> None:
+        self.conn = conn
+        self.header = header
+        self.bulk = bulk
+        self.now = now
+        self.seq = seq
+        self.statements = 0
+
+    def stream(self, batch: Batch, movements: Sequence[Movement]) -> list[Outcome]:
+        """Transfers alone: the server writes one part while the next is decided."""
+        outcomes: list[Outcome] = []
+
+        def parts() -> Iterator[Lines]:
+            for part in _parts(movements):
+                outcomes.extend(batch.take(part))
+                yield Lines(self.header.id, batch.drain())
+
+        copy_postings(self.conn, parts(), first_seq=self.seq)
+        self.statements = 1 if Outcome.POSTED in outcomes else 0
+        return outcomes
+
+    def whole(self, batch: Batch, movements: Sequence[Movement]) -> list[Outcome]:
+        """Holds and their ends among them: everything is decided, then written in as few parts as there can be."""
+        outcomes = batch.take(movements)
+        facts = Facts(
+            self.bulk.kind, self.bulk.actor, self.bulk.narrative, self.header.source_type, self.header.source_id
         )
-        for nth, write in enumerate(writes)
-    ]
-    insert_headers(conn, ground.program_id, headers, recorded_at=at)
-    facts = Facts(bulk.kind, bulk.actor, bulk.narrative, source_type, source_id)
-    for header, write in zip(headers, writes, strict=True):
-        if write.resolutions:
-            insert_resolutions(conn, write.resolutions, header.id, actor=bulk.actor, reason=bulk.narrative, now=now)
-        if write.postings:
-            insert_postings(conn, [(header.id, write.postings)], first_seq=seq)
-            seq += len(write.postings)
-        if write.holds:
-            insert_holds(conn, write.holds, facts, now=now)
-    _remember_refusals(conn, headers[0].id, decision.outcomes)
-    return BulkPosted(decision.outcomes, [header.id for header in headers], at)
+        for write in batch.writes:
+            if write.resolutions:
+                insert_resolutions(
+                    self.conn,
+                    write.resolutions,
+                    self.header.id,
+                    actor=facts.actor,
+                    reason=facts.narrative,
+                    now=self.now,
+                )
+            if write.postings:
+                insert_postings(self.conn, [Lines(self.header.id, write.postings)], first_seq=self.seq)
+                self.seq += len(write.postings)
+            if write.holds:
+                insert_holds(self.conn, write.holds, facts, now=self.now)
+            self.statements += sum(1 for rows in write if rows)
+        return outcomes
 
 
-def _part(key: str, nth: int) -> str:
-    return key if nth == 0 else f"{key}#{nth + 1}"
+def _parts(movements: Sequence[Movement]) -> Iterator[Sequence[Movement]]:
+    """Some hundred movements at a time, no linked set torn apart."""
+    start = 0
+    while start < len(movements):
+        end = min(start + PART_ROWS, len(movements))
+        while end < len(movements) and movements[end - 1].linked:
+            end += 1
+        yield movements[start:end]
+        start = end
 
 
-def _remember_refusals(conn: Connection[Any], journal: UUID, outcomes: Sequence[Outcome]) -> None:
-    if outcomes.count(Outcome.POSTED) == len(outcomes):
-        return
-    kept = [(place, outcome.value) for place, outcome in enumerate(outcomes) if outcome is not Outcome.POSTED]
-    conn.execute(
-        """insert into refused_movement (journal_id, place, outcome)
-           select %s, * from unnest(%s::int[], %s::text[])""",
-        [journal, [place for place, _ in kept], [outcome for _, outcome in kept]],
+def _header(
+    program_id: str, book: int, bulk: Bulk, effective_at: datetime, lines: int, request_hash: bytes, seq: int
+) -> Header:
+    id_ = journal_id(program_id, bulk.key, seq >> SEQ_BITS, 0)
+    source_type, source_id = bulk.source or (None, None)
+    return Header(
+        id_,
+        book,
+        lines,
+        effective_at,
+        bulk.kind,
+        bulk.key,
+        request_hash,
+        bulk.actor,
+        bulk.narrative,
+        source_type,
+        source_id,
     )
 
 
-def _answer_again(conn: Connection[Any], program_id: str, key: str, request_hash: bytes, count: int) -> BulkPosted:
+def _remember_unposted(
+    conn: Connection[Any], journal: UUID, movements: Sequence[Movement], outcomes: Sequence[Outcome]
+) -> None:
+    kept = [
+        (line, movement.kind.value if outcome is Outcome.POSTED else outcome.value)
+        for line, (movement, outcome) in enumerate(zip(movements, outcomes, strict=True), 1)
+        if outcome is not Outcome.POSTED or movement.kind not in (Kind.TRANSFER, Kind.POST_HOLD)
+    ]
+    if kept:
+        conn.execute(
+            """insert into unposted_line (journal_id, line, outcome)
+               select %s, * from unnest(%s::int[], %s::text[])""",
+            [journal, [line for line, _ in kept], [outcome for _, outcome in kept]],
+        )
+
+
+def _answer_again(conn: Connection[Any], journal: UUID, at: datetime, count: int) -> BulkPosted:
     """The first answer: everything was posted, but what is remembered as something else."""
-    headers = conn.execute(
-        """select id, recorded_at from journal where program_id = %s and (key = %s or starts_with(key, %s || '#')) and request_hash = %s
-           order by recorded_at, id limit %s""",
-        [program_id, key, key, request_hash, MOVEMENTS_MAX],
-    ).fetchall()
     outcomes = [Outcome.POSTED] * count
-    for place, outcome in conn.execute(
-        "select place, outcome from refused_movement where journal_id = %s order by place limit %s",
-        [headers[0][0], count],
+    kinds = {kind.value for kind in Kind}
+    for line, outcome in conn.execute(
+        "select line, outcome from unposted_line where journal_id = %s order by line limit %s", [journal, count]
     ):
-        outcomes[place] = Outcome(outcome)
-    return BulkPosted(outcomes, [id_ for id_, _ in headers], headers[0][1], existed=True)
+        if outcome not in kinds:
+            outcomes[line - 1] = Outcome(outcome)
+    return BulkPosted(outcomes, journal, at, existed=True)
 
 
-def _request_hash(bulk: Bulk, movements: Sequence[Movement]) -> bytes:
+def _request_hash(bulk: Bulk, ids: Sequence[bytes]) -> bytes:
     """SHA-256 of the request: what is shared, and the ids in their order. What an id stands for is compared movement by movement."""
     effective_us = bulk.effective_at and to_us(bulk.effective_at)
-    head = repr((bulk.kind, bulk.asset, effective_us, bulk.narrative, bulk.source, len(movements))).encode()
-    return hashlib.sha256(head + b"".join([m.id or m.hold_id or b"" for m in movements])).digest()
+    head = repr((bulk.kind, bulk.asset, effective_us, bulk.narrative, bulk.source, len(ids))).encode()
+    return hashlib.sha256(head + b"".join(ids)).digest()
 
 
-def _refuse_malformed(bulk: Bulk, movements: Sequence[Movement]) -> None:
+def _checked(bulk: Bulk, movements: Sequence[Movement]) -> list[bytes]:
+    """The id of each movement; a resolution without one goes by its hold. Raises InvalidInput."""
     if not 0 < len(movements) <= MOVEMENTS_MAX:
         raise InvalidInput("movements", f"1 to {MOVEMENTS_MAX}", got=str(len(movements)))
-    if not 0 < len(bulk.key) <= BULK_KEY_LENGTH_MAX:
-        raise InvalidInput("key", f"1 to {BULK_KEY_LENGTH_MAX} characters", got=bulk.key[:40])
-    if not 0 < len(bulk.kind) <= KIND_LENGTH_MAX:
-        raise InvalidInput("kind", f"1 to {KIND_LENGTH_MAX} characters", got=bulk.kind[:40])
-    for place, movement in enumerate(movements):
-        if movement.kind in (Kind.TRANSFER, Kind.HOLD) and (movement.id is None or len(movement.id) != 16):
-            raise InvalidInput("id", "16 bytes of a UUID", line=place + 1)
+    for field, value, longest in (("key", bulk.key, KEY_LENGTH_MAX), ("kind", bulk.kind, KIND_LENGTH_MAX)):
+        if not 0 < len(value) <= longest:
+            raise InvalidInput(field, f"1 to {longest} characters", got=value[:40])
+    ids = [movement.id or movement.hold_id or b"" for movement in movements]
+    if set(map(len, ids)) != {ID_BYTES}:
+        line = next(line for line, id_ in enumerate(ids, 1) if len(id_) != ID_BYTES)
+        raise InvalidInput("id", f"{ID_BYTES} bytes of a UUID", line=line)
+    return ids

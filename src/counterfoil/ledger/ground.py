@@ -8,11 +8,13 @@ cannot both spend the same money.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 from psycopg import Connection
 
+from counterfoil.base.problems import check
 from counterfoil.ledger.batch_types import BEGINNING_US, Account, Held, Kind, Movement
 from counterfoil.ledger.problems import UnknownProgram
 
@@ -26,6 +28,7 @@ class Ground(NamedTuple):
     clock_ms: int
     closed_until_us: int
     books: dict[str, int]  # by asset
+    version: int  # moves on with every write to the program
     alone: bool
 
     def book(self, asset: str) -> int:
@@ -48,43 +51,57 @@ def enter(conn: Connection[Any], program_id: str, *, alone: bool) -> Ground:
             """select (extract(epoch from clock_timestamp()) * 1000)::bigint,
                       (select (extract(epoch from closed_until) * 1000000)::bigint from period_close
                        where program_id = %(program)s order by step desc limit 1),
+                      coalesce(pg_sequence_last_value(program_version(%(program)s)), 0),
                       array(select asset from book where program_id = %(program)s order by id),
                       array(select id from book where program_id = %(program)s order by id)""",
             {"program": program_id},
         )
-    clock_ms, closed_until_us, assets, books = cursor.fetchone() or (0, None, [], [])
+    clock_ms, closed_until_us, version, assets, books = cursor.fetchone() or (0, None, 0, [], [])
     if not books:
         raise UnknownProgram(program=program_id)
     closed = BEGINNING_US if closed_until_us is None else closed_until_us
-    return Ground(program_id, clock_ms, closed, dict(zip(assets, books, strict=True)), alone)
+    return Ground(program_id, clock_ms, closed, dict(zip(assets, books, strict=True)), version, alone)
 
 
-def accounts_of(conn: Connection[Any], ground: Ground, book: int, names: Iterable[str]) -> dict[str, Account]:
+_COLUMNS: Final = (
+    "id, debits, credits, debits_pending, credits_pending, last_seq, debit_normal, no_overdraft, frozen, closed"
+)
+
+
+def accounts_of(conn: Connection[Any], ground: Ground, book: int, names: Collection[str]) -> dict[str, Account]:
     """The accounts of these names as they are; locked, unless the program is ours alone. Unknown names are left out."""
     source = "account where book_id = %s and name = any(%s)" if ground.alone else "lock_accounts(%s, %s)"
     with conn.cursor(binary=True) as cursor:
-        cursor.execute(
-            f"""select name, id, debits, credits, debits_pending, credits_pending, last_seq,
-                       debit_normal, no_overdraft, frozen, closed
-                from {source}""",
-            [book, list(names)],
-        )
-        return {row[0]: Account(*row[1:]) for row in cursor}
+        rows = cursor.execute(f"select name, {_COLUMNS} from {source}", [book, list(names)]).fetchall()
+    return {row[0]: Account(*row[1:]) for row in rows}
+
+
+def refreshed(conn: Connection[Any], ground: Ground, accounts: Mapping[str, Account]) -> dict[str, Account]:
+    """These accounts as they are, looked up by number; without those whose number means another account here (a restored database).
+
+    Only for a writer that has the program alone.
+    """
+    check(ground.alone, "totals are read without locks only by who is alone in the program")
+    with conn.cursor(binary=True) as cursor:
+        rows = cursor.execute(
+            f"select name, {_COLUMNS} from account where id = any(%b)", [[account.id for account in accounts.values()]]
+        ).fetchall()
+    return {row[0]: Account(*row[1:]) for row in rows if row[0] in accounts and accounts[row[0]].id == row[1]}
 
 
 def known_of(conn: Connection[Any], book: int, ids: Sequence[bytes]) -> dict[bytes, Movement]:
-    """Which of these ids were posted before, and for what. Not looked up when all of them sort after the newest there is.
-
-    The unique index still refuses what slips in from another program in between.
+    """Which of these ids were posted before, and for what. Not looked up when none there is lies between the first and last of them,
+    which is so for ids that sort by time. The unique index still refuses what another program slips in between.
     """
     if not ids:
         return {}
-    newest = conn.execute(
-        """select coalesce(greatest(
-               (select movement from posting where movement is not null order by movement desc limit 1),
-               (select id from hold order by id desc limit 1)), '00000000-0000-0000-0000-000000000000')"""
+    between = {"first": UUID(bytes=min(ids)), "last": UUID(bytes=max(ids))}
+    seen = conn.execute(
+        """select exists (select from posting where movement >= %(first)s and movement <= %(last)s)
+               or exists (select from hold where id >= %(first)s and id <= %(last)s)""",
+        between,
     ).fetchone()
-    if newest is None or min(ids) > newest[0].bytes:
+    if seen == (False,):
         return {}
     asked = {"ids": "{" + ",".join([id_.hex() for id_ in ids]) + "}", "book": book}
     postings = conn.execute(

@@ -25,6 +25,7 @@ from counterfoil.ledger.problems import UnknownHold, refusal
 from counterfoil.ledger.write import (
     Facts,
     Header,
+    Lines,
     insert_headers,
     insert_holds,
     insert_postings,
@@ -58,7 +59,9 @@ def hold_id(program_id: str, key: str) -> UUID:
     """The id that a hold's key makes in its program: the same key is the same hold."""
     digest = hashlib.sha256(f"hold\n{program_id}\n{key}".encode()).digest()
     number = int.from_bytes(digest[:16]) & ~(0xF000 << 64 | 0xC000 << 48)
-    return UUID(int=number | 0x8000 << 64 | 0x8000 << 48)  # version 8, which UUID() itself takes only from Python 3.14 on
+    return UUID(
+        int=number | 0x8000 << 64 | 0x8000 << 48
+    )  # version 8, which UUID() itself takes only from Python 3.14 on
 
 
 def take_hold(
@@ -136,7 +139,7 @@ def post_hold(
     header = Header(id_, book, 1, at, kind, key, request_hash, actor, narrative, hold.source_type, hold.source_id)
     insert_headers(conn, program_id, [header], recorded_at=recorded_at(seq))
     insert_resolutions(conn, write.resolutions, id_, actor=actor, reason=narrative, now=now)
-    insert_postings(conn, [(id_, write.postings)], first_seq=seq)
+    insert_postings(conn, [Lines(id_, write.postings)], first_seq=seq)
     return Posted(id_, recorded_at(seq), at)
 
 

@@ -12,9 +12,12 @@ INVARIANTS: Final = (
         "Is every journal whole, and do postings, the totals of accounts and the view of entries agree in every book?",
         """select 'journal ' || coalesce(j.id, p.journal_id), j.lines, p.lines
            from journal j
-           full join (select journal_id, count(*) as lines, min(line) as first, max(line) as last from posting group by journal_id) p
-                on p.journal_id = j.id
-           where j.lines is distinct from coalesce(p.lines, 0) or p.first <> 1 or p.last <> p.lines
+           full join (select journal_id, count(*) as lines, count(distinct line) as different, min(line) as first, max(line) as last
+                      from (select journal_id, line from posting
+                            union all
+                            select journal_id, line from unposted_line where outcome <> 'post') l
+                      group by journal_id) p on p.journal_id = j.id
+           where j.lines is distinct from p.lines or p.different <> p.lines or p.first <> 1 or p.last <> p.lines
            union all
            select 'book ' || b.program_id || ' ' || b.asset, a.debits, p.amount
            from book b

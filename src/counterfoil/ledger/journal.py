@@ -18,7 +18,7 @@ from counterfoil.ledger.batch_types import Account, Movement, Outcome, PostingRo
 from counterfoil.ledger.clock import SEQ_BITS, allocate, from_us, recorded_at, to_us
 from counterfoil.ledger.ground import EFFECTIVE_AHEAD_MAX_US, Ground, accounts_of, enter
 from counterfoil.ledger.problems import AlreadyReversed, UnknownJournal, UnknownProgram, refusal
-from counterfoil.ledger.write import Header, insert_headers, insert_postings, journal_id, newest_of
+from counterfoil.ledger.write import Header, Lines, insert_headers, insert_postings, journal_id, newest_of
 
 JOURNALS_MAX: Final = 8_192  # in one call
 LINES_MAX: Final = 10_000  # of one journal, and of all in one call together
@@ -242,7 +242,9 @@ def _write(conn: Connection[Any], ground: Ground, requests: Sequence[_Request]) 
         _answer_known(conn, ground.program_id, requests)
         return
     insert_postings(
-        conn, [(header.id, request.rows) for header, request in zip(headers, requests, strict=True)], first_seq=seq
+        conn,
+        [Lines(header.id, r.rows, r.rows[0][0] - 1) for header, r in zip(headers, requests, strict=True)],
+        first_seq=seq,
     )
     for header, request in zip(headers, requests, strict=True):
         request.result = Posted(header.id, at, header.effective_at)
@@ -254,7 +256,7 @@ def _header(program_id: str, request: _Request, recorded_ms: int, nth: int) -> H
         id=journal_id(program_id, new.key, recorded_ms, nth),
         book_id=request.book,
         lines=len(request.rows),
-        effective_at=from_us(request.rows[0][5]),
+        effective_at=from_us(request.rows[0][6]),
         kind=new.kind,
         key=new.key,
         request_hash=request.hash,

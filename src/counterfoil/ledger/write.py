@@ -15,7 +15,6 @@ from counterfoil.ledger.batch_types import Account, HoldRow, Kind, PostingRow, R
 from counterfoil.ledger.clock import OFF_CLOCK_US, SEQ_BITS, from_us
 
 COPY_ROWS_MIN: Final = 64  # below this an insert is quicker than opening a COPY
-CHUNK_ROWS: Final = 1024  # encoded and sent while the server works on those before
 _PG_EPOCH_US: Final = 946_684_800_000_000  # PostgreSQL counts from 2000
 _COPY_HEAD: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_TAIL: Final = b"\xff\xff"
@@ -70,26 +69,28 @@ def insert_headers(conn: Connection[Any], program_id: str, headers: Sequence[Hea
     ).rowcount
 
 
-def insert_postings(
-    conn: Connection[Any], journals: Sequence[tuple[UUID, Sequence[PostingRow]]], *, first_seq: int
-) -> None:
-    """Write the postings of these journals, in order, with seqs from `first_seq` on. Many go by COPY, encoded as they are sent."""
-    if sum(len(rows) for _, rows in journals) >= COPY_ROWS_MIN:
-        with conn.cursor().copy("copy posting from stdin (format binary)") as copy:
-            copy.write(_COPY_HEAD)
-            for chunk in encode(journals, first_seq):
-                copy.write(chunk)
-            copy.write(_COPY_TAIL)
+class Lines(NamedTuple):
+    """Postings of one journal. A line's number is its place in the batch less `before`, the places before the journal's first."""
+
+    journal_id: UUID
+    rows: Sequence[PostingRow]
+    before: int = -1
+
+
+def insert_postings(conn: Connection[Any], journals: Sequence[Lines], *, first_seq: int) -> None:
+    """Write postings in order, with seqs from `first_seq` on."""
+    if sum(len(lines.rows) for lines in journals) >= COPY_ROWS_MIN:
+        copy_postings(conn, iter(journals), first_seq=first_seq)
         return
     recorded_us = (first_seq >> SEQ_BITS) * 1000
     columns: list[list[Any]] = [[] for _ in range(11)]
     seq = first_seq
-    for id_, rows in journals:
-        for line, (debit, credit, minor, debit_balance, credit_balance, effective_us, movement) in enumerate(rows, 1):
+    for id_, rows, before in journals:
+        for place, debit, credit, minor, debit_balance, credit_balance, effective_us, movement in rows:
             off_clock = abs(effective_us - recorded_us) > OFF_CLOCK_US
             row = (
                 id_,
-                line,
+                place - before,
                 off_clock,
                 debit,
                 credit,
@@ -111,27 +112,38 @@ def insert_postings(
     )
 
 
-def encode(journals: Sequence[tuple[UUID, Sequence[PostingRow]]], first_seq: int) -> Iterator[bytes]:
-    """The rows of these journals in PostgreSQL's binary COPY format, in chunks. Columns as in the table."""
+def copy_postings(conn: Connection[Any], journals: Iterator[Lines], *, first_seq: int) -> None:
+    """Write postings by COPY, each part sent as it comes: the server works on one while the next is decided and encoded."""
+    seq = first_seq
+    with conn.cursor().copy("copy posting from stdin (format binary)") as copy:
+        copy.write(_COPY_HEAD)
+        for lines in journals:
+            copy.write(encode(lines, seq))
+            seq += len(lines.rows)
+        copy.write(_COPY_TAIL)
+
+
+def encode(lines: Lines, first_seq: int) -> bytes:
+    """Rows in PostgreSQL's binary COPY format. Columns as in the table."""
     recorded_us = (first_seq >> SEQ_BITS) * 1000
     low, high = recorded_us - OFF_CLOCK_US, recorded_us + OFF_CLOCK_US
-    pack, pack_bare = _ROW, _ROW_BARE
-    seq = first_seq
-    chunk: list[bytes] = []
-    for id_, rows in journals:
-        name = id_.bytes
-        for line, (debit, credit, minor, debit_balance, credit_balance, effective_us, movement) in enumerate(rows, 1):
-            values = (
+    name, before = lines.journal_id.bytes, lines.before
+    return b"".join(
+        [
+            _ROW(
                 11, 16, name, 8, debit, 8, credit, 8, minor, 8, debit_balance, 8, credit_balance,
-                8, effective_us - _PG_EPOCH_US, 8, seq, 4, line, 1, not low <= effective_us <= high,
-            )  # fmt: skip
-            chunk.append(pack(*values, 16, movement) if movement is not None else pack_bare(*values, -1))
-            seq += 1
-            if len(chunk) == CHUNK_ROWS:
-                yield b"".join(chunk)
-                chunk = []
-    if chunk:
-        yield b"".join(chunk)
+                8, effective_us - _PG_EPOCH_US, 8, seq, 4, place - before, 1, not low <= effective_us <= high, 16, movement,
+            )
+            if movement is not None
+            else _ROW_BARE(
+                11, 16, name, 8, debit, 8, credit, 8, minor, 8, debit_balance, 8, credit_balance,
+                8, effective_us - _PG_EPOCH_US, 8, seq, 4, place - before, 1, not low <= effective_us <= high, -1,
+            )
+            for seq, (place, debit, credit, minor, debit_balance, credit_balance, effective_us, movement) in enumerate(
+                lines.rows, first_seq
+            )
+        ]
+    )  # fmt: skip
 
 
 def insert_holds(conn: Connection[Any], rows: Sequence[HoldRow], facts: Facts, *, now: datetime) -> None:
@@ -175,7 +187,7 @@ def insert_resolutions(
             [row.kind.value for row in rows],
             [row.minor if post else 0 for row, post in zip(rows, posts, strict=True)],
             [journal if post else None for post in posts],
-            [None if row.posting is None else row.posting + 1 for row in rows],
+            [row.place + 1 if post else None for row, post in zip(rows, posts, strict=True)],
         ],
     )
 

@@ -79,7 +79,7 @@ create table journal (
     id            uuid        primary key,         -- version 7: sorts by when it was recorded
     program_id    text        not null,
     book_id       integer     not null,
-    lines         integer     not null constraint journal_lines_are_counted check (lines >= 0),
+    lines         integer     not null constraint journal_has_lines check (lines > 0),  -- of a bulk: with what it refused
     effective_at  timestamptz not null,            -- when it happened
     recorded_at   timestamptz not null,            -- when it was written, by the database's clock
     kind          text        not null constraint journal_kind_is_short check (length(kind) between 1 and 64),
@@ -90,7 +90,8 @@ create table journal (
     source_type   text,
     source_id     text,
     reverses      uuid,
-    reverses_line integer,                         -- one movement of a bulk journal; null: all of it
+    reverses_line integer,                         -- one line; null: all of it
+    written_by    xid8        not null default pg_current_xact_id(),  -- nothing is added to it after this transaction
     constraint journal_key_is_used_once unique (program_id, key),
     constraint journal_names_its_source_whole check ((source_type is null) = (source_id is null)),
     constraint journal_reverses_a_line_of_a_journal check (reverses_line is null or reverses is not null)
@@ -107,7 +108,7 @@ create table posting (
     credit_balance bigint      not null,
     effective_at   timestamptz not null,
     seq            bigint      not null,           -- milliseconds since 1970 << 20 | counter: grows along every account
-    line           integer     not null,
+    line           integer     not null,           -- of a bulk: its place in the request
     off_clock      boolean     not null,           -- effective more than an hour away from recorded
     movement       uuid,                           -- the caller's id of one movement of a bulk journal
     constraint posting_stays_in_its_book check (debit >> 40 = credit >> 40),
@@ -120,11 +121,11 @@ create unique index posting_movement_is_posted_once on posting (movement) where 
 create index posting_off_clock_by_debit on posting (debit, effective_at) where off_clock;
 create index posting_off_clock_by_credit on posting (credit, effective_at) where off_clock;
 
-create table refused_movement (                    -- what a bulk journal refused: the same request gets the same answer
+create table unposted_line (                       -- lines of a bulk that are no postings: the same request gets the same answer
     journal_id uuid    not null references journal,
-    place      integer not null,                   -- in the request, from 0
-    outcome    text    not null,
-    constraint movement_is_refused_once primary key (journal_id, place)
+    line       integer not null constraint unposted_line_starts_at_one check (line > 0),
+    outcome    text    not null,                   -- why it was refused; or hold, void, expire
+    constraint unposted_line_has_one_outcome primary key (journal_id, line)
 );
 
 create table reversal (                            -- each line of a journal is reversed at most once, alone or with the whole
@@ -185,6 +186,20 @@ create index open_hold_by_credit on open_hold (credit);
 -- takes it alone: it waits for those who write, and who comes later reads the new limit. Under read committed each statement sees what
 -- was committed before it; a transaction with an older snapshot would not see the limit, so it is refused.
 
+--
+-- Who writes also moves the program's version on: a writer that finds it where it left it knows that the totals it remembers still
+-- stand, and reads none. Programs share a few sequences: a false alarm costs a reading, and a number is never taken back.
+
+do $$
+begin
+    for number in 0..15 loop
+        execute format('create sequence ledger_version_%s', number);
+    end loop;
+end $$;
+
+create function program_version(program_id text) returns regclass stable parallel safe language sql
+    return ('ledger_version_' || (hashtextextended(program_id, 4271003) & 15))::regclass;
+
 create function program_lock(program_id text) returns bigint immutable parallel safe language sql
     return hashtextextended(program_id, 4271002);
 
@@ -197,7 +212,7 @@ begin
         raise exception 'the ledger is written under read committed only' using errcode = 'CF109';
     end if;
     foreach program in array programs loop
-        perform pg_advisory_xact_lock_shared(program_lock(program));
+        perform pg_advisory_xact_lock_shared(program_lock(program)), nextval(program_version(program));
         select closed_until into until from period_close where program_id = program order by step desc limit 1;
         if effective_from < until then
             raise exception 'the books of % are closed until %', program, until using errcode = 'CF104';
@@ -220,6 +235,8 @@ declare
 begin
     if exists (select from new_journal j where not exists (select from book b where b.id = j.book_id and b.program_id = j.program_id)) then
         raise exception 'a journal lies in a book of its program' using errcode = 'CF101';
+    elsif exists (select from new_journal where written_by <> pg_current_xact_id()) then
+        raise exception 'a journal is written by the transaction that it names' using errcode = 'CF102';
     end if;
     if exists (select from new_journal where reverses is not null) then
         select j.id into wrong
@@ -249,7 +266,7 @@ declare
     moved  record;
     now_ms constant bigint := extract(epoch from clock_timestamp()) * 1000;
 begin
-    -- Each journal is there, is whole with this statement and lies in the book of its postings.
+    -- Each journal is of this transaction, lies in the book of its postings, and is whole: a bulk may leave lines out, which it refused.
     select sum(w.postings) as postings, min(w.effective_first) as effective_first, bool_and(w.whole) as whole,
            min(w.clock_first) as clock_first, max(w.clock_last) as clock_last,
            min(w.seq_first) as seq_first, max(w.seq_last) as seq_last, bool_or(w.reverses) as reverses,
@@ -258,10 +275,11 @@ begin
     from (
         select p.postings, p.effective_first, p.clock_first, p.clock_last, p.seq_first, p.seq_last, j.program_id,
                j.reverses is not null as reverses,
-               coalesce(p.book_first = p.book_last and p.book_first = j.book_id and p.postings = j.lines
-                        and p.line_first = 1 and p.line_last = j.lines, false) as whole
+               coalesce(p.book_first = p.book_last and p.book_first = j.book_id and j.written_by = pg_current_xact_id()
+                        and p.line_first >= 1 and p.line_last <= j.lines
+                        and (p.postings = j.lines or p.movements = p.postings), false) as whole
         from (
-            select journal_id, count(*) as postings, min(line) as line_first, max(line) as line_last,
+            select journal_id, count(*) as postings, count(movement) as movements, min(line) as line_first, max(line) as line_last,
                    min(debit >> 40) as book_first, max(debit >> 40) as book_last, min(seq) as seq_first, max(seq) as seq_last,
                    min(effective_at) as effective_first,
                    min(effective_at) filter (where not off_clock) as clock_first,
@@ -274,7 +292,7 @@ begin
     if seen.postings is null then
         return null;
     elsif not seen.whole then
-        raise exception 'a posting belongs to a journal, which is written whole in one statement, in one book' using errcode = 'CF102';
+        raise exception 'a posting belongs to a journal of its book, which is written whole by one transaction' using errcode = 'CF102';
     elsif seen.seq_first >> 20 < now_ms - 300000 or seen.seq_last >> 20 > now_ms + 86400000 then
         raise exception 'postings are recorded by the clock of the database' using errcode = 'CF103';
     elsif seen.clock_first < to_timestamp((seen.seq_last >> 20) / 1000.0) - interval '3600 seconds'
@@ -465,7 +483,8 @@ create trigger is_not_truncated before truncate on open_hold for each statement 
 create function account_flag_was_set() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
 begin
     -- A batch decides by the flags it read under the program's lock: wait for it.
-    perform pg_advisory_xact_lock_shared(program_lock(b.program_id)) from book b where b.id = new.account_id >> 40;
+    perform pg_advisory_xact_lock_shared(program_lock(b.program_id)), nextval(program_version(b.program_id))
+    from book b where b.id = new.account_id >> 40;
     if new.step <> 1 + (select count(*) from account_flag where account_id = new.account_id and step < new.step) then
         raise exception 'flags are set one after another' using errcode = 'CF002';
     end if;
@@ -499,7 +518,7 @@ create trigger period_was_closed before insert on period_close for each row exec
 -- Nothing of this is changed or deleted, by anybody, and all triggers hold in a session that replays as a replica.
 
 select make_append_only(target::regclass)
-from unnest(array['asset', 'program', 'book', 'account_flag', 'period_close', 'journal', 'posting', 'refused_movement', 'reversal',
+from unnest(array['asset', 'program', 'book', 'account_flag', 'period_close', 'journal', 'posting', 'unposted_line', 'reversal',
                   'hold', 'hold_resolution']) as target;
 
 do $$

@@ -1,0 +1,63 @@
+"""What a writer of many batches remembers: the totals that its last batch left. Read again only when somebody else has written."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, Final
+from uuid import UUID
+
+from psycopg import Connection
+
+from counterfoil.ledger.batch_types import Account
+from counterfoil.ledger.ground import Ground, accounts_of, refreshed
+
+ACCOUNTS_MAX: Final = 200_000  # then it is forgotten and begun anew, so that a writer's memory stays flat
+
+
+class Memory:
+    """Totals of one book, as one writer left them. Give the same one to every `post_many` of that writer.
+
+    They stand as long as the program's version is where our last write left it and that write was committed; the version moves
+    on with every write to the program, inside the program's lock. A wrong memory could not get past the database, which holds
+    the balances of every batch against its own totals; it would only refuse.
+    """
+
+    def __init__(self) -> None:
+        self._accounts: dict[str, Account] = {}
+        self._book = 0
+        self._version = 0
+        self._newest = 0
+        self._journal: UUID | None = None
+        self.readings = 0  # how often totals had to be read again; for tests and measurements
+
+    def recall(
+        self, conn: Connection[Any], ground: Ground, book: int, names: Collection[str]
+    ) -> tuple[dict[str, Account], int]:
+        """Accounts by name, these among them if there are such, and the newest seq on any of them. Uncertain until `keep`."""
+        if self._book != book or len(self._accounts) > ACCOUNTS_MAX:
+            self.forget()
+        if not self._stands(conn, ground):
+            self.readings += 1
+            stale = {name: account for name in names if (account := self._accounts.get(name)) is not None}
+            self._accounts = refreshed(conn, ground, stale) if stale else {}
+            self._newest = max((account.last_seq for account in self._accounts.values()), default=0)
+        missing = set(names) - self._accounts.keys()
+        if missing:
+            fresh = accounts_of(conn, ground, book, missing)
+            self._newest = max(self._newest, max((account.last_seq for account in fresh.values()), default=0))
+            self._accounts |= fresh
+        self._book, self._journal = book, None
+        return self._accounts, self._newest
+
+    def keep(self, *, version: int, newest: int, journal: UUID) -> None:
+        """The batch is written: its accounts stand as they are now, if this journal comes to stand."""
+        self._version, self._newest, self._journal = version, newest, journal
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self._accounts, self._journal = {}, None
+
+    def _stands(self, conn: Connection[Any], ground: Ground) -> bool:
+        if self._journal is None or self._version != ground.version:
+            return False
+        return conn.execute("select from journal where id = %s", [self._journal]).fetchone() is not None
