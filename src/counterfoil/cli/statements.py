@@ -132,7 +132,8 @@ def _show(console: Console, found: FolderRead) -> None:
         table.add_column(name, justify=justify, overflow="fold", no_wrap=name == "account")
     for infos in _by_account(found).values():
         table.add_row(*_account_row(infos))
-    console.print(table)
+    if found.statements:
+        console.print(table)
     for fault in found.refused:
         where = f"{fault.file}:{fault.line}" if fault.line else fault.file
         console.print(f"broken   {where}: {fault.reason}", style="red", markup=False, highlight=False, soft_wrap=True)

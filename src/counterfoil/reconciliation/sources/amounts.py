@@ -9,7 +9,7 @@ from typing import Final
 
 from iso4217 import Currency
 
-from counterfoil.base.money import MINOR_MAX
+from counterfoil.base.money import MINOR_MAX, format_major
 
 # Withdrawn codes that old statements still carry; ISO 4217 no longer lists their decimals.
 WITHDRAWN: Final[Mapping[str, int]] = {
@@ -53,6 +53,18 @@ def known_scale(asset: str, scales: Mapping[str, int] | None = None) -> int:
     if found is None:
         raise Unreadable(f"{asset} is no currency whose decimals are known")
     return found
+
+
+def told(minor: int, asset: str | None) -> str:
+    """An amount for people: `1,659.89 EUR`; minor units where the scale is unknown."""
+    scale = scale_of(asset) if asset else None
+    return f"{minor} minor units" if scale is None else f"{format_major(minor, scale)} {asset}"
+
+
+def does_not_carry(opening: int, total: int, closing: int, asset: str | None) -> str:
+    """The sentence that says by how much a balance is off."""
+    reached = f"opening {told(opening, asset)} and entries of {told(total, asset)} make {told(opening + total, asset)}"
+    return f"the balance does not carry: {reached}, but it closes with {told(closing, asset)}"
 
 
 def parse_amount(text: str, scale: int, *, decimal: str | None = None) -> int:

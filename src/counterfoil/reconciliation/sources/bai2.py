@@ -27,7 +27,7 @@ from counterfoil.reconciliation.sources.bai2_records import (
 )
 from counterfoil.reconciliation.sources.dates import parse_yymmdd
 from counterfoil.reconciliation.sources.shape import TEXT_BYTES_MAX, Gathering, Line, SourceRead, StatementInfo, within
-from counterfoil.reconciliation.sources.text import Fingerprint, numbered_lines
+from counterfoil.reconciliation.sources.text import Content, numbered_lines
 
 DEFAULT_CURRENCY: Final = "USD"  # where neither account nor group names one
 STATUSES: Final = {"1": "booked", "2": "deleted", "3": "corrected", "4": "test"}
@@ -77,7 +77,7 @@ class File:
     records: int = 0
 
 
-def read(path: Path, taken: Fingerprint, *, asset: str | None = None, strict: bool = True) -> SourceRead:
+def read(path: Path, taken: Content, *, asset: str | None = None, strict: bool = True) -> SourceRead:
     """All accounts of the file, their control totals checked at all three levels. Raises SourceBroken with line and reason."""
     within(path, TEXT_BYTES_MAX)
     found = Gathering(path.name, strict=strict)

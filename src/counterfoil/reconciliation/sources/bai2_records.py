@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from counterfoil.reconciliation.sources.amounts import Unreadable, parse_whole
-from counterfoil.reconciliation.sources.shape import Gathering
+from counterfoil.reconciliation.sources.shape import LINE_CHARS_MAX, Gathering
 
 CODES: Final = frozenset({"01", "02", "03", "16", "49", "88", "98", "99"})
 CONTINUATIONS_MAX: Final = 100_000
@@ -75,6 +75,8 @@ def records_of(found: Gathering, lines: Iterable[tuple[int, str]]) -> Iterator[R
                 physical += 1
             else:
                 parts[-1] = parts[-1] + " " + piece.strip()
+            if len(parts[-1]) > LINE_CHARS_MAX:
+                found.broken(number, code, f"the record is longer than {LINE_CHARS_MAX} characters")
             if len(parts) > CONTINUATIONS_MAX:
                 found.broken(number, "88", f"a record has more than {CONTINUATIONS_MAX} continuations")
     if code:
@@ -83,10 +85,8 @@ def records_of(found: Gathering, lines: Iterable[tuple[int, str]]) -> Iterator[R
 
 def _record(code: str, parts: list[str], start: int, physical: int) -> Record:
     """Join continuations: a slash or a comma at the end closes a field, and the next part begins a new one."""
-    text = parts[0]
-    for part in parts[1:]:
-        body = text.rstrip()
-        text = ended(body) + ("" if body.endswith(",") else ",") + part
+    closed = [ended(part) + ("" if part.rstrip().endswith(",") else ",") for part in parts[:-1]]
+    text = "".join((*closed, parts[-1]))
     return Record(code, text, start, physical, tuple(parts))
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from counterfoil.reconciliation.sources import camt_entries, camt_totals
-from counterfoil.reconciliation.sources.amounts import Unreadable
+from counterfoil.reconciliation.sources.amounts import Unreadable, does_not_carry
 from counterfoil.reconciliation.sources.camt_totals import Tally
 from counterfoil.reconciliation.sources.dates import ISO, parse_date
 from counterfoil.reconciliation.sources.shape import (
@@ -24,7 +24,7 @@ from counterfoil.reconciliation.sources.shape import (
     as_json,
     within,
 )
-from counterfoil.reconciliation.sources.text import Fingerprint
+from counterfoil.reconciliation.sources.text import Content
 from counterfoil.reconciliation.sources.xml_nodes import AtEnd, Node, walk
 
 STATEMENTS: Final = {"Stmt": "camt.053", "Rpt": "camt.052", "Ntfctn": "camt.054"}
@@ -54,7 +54,7 @@ class Balance:
     line: int
 
 
-def read(path: Path, taken: Fingerprint, *, asset: str | None = None, strict: bool = True) -> SourceRead:
+def read(path: Path, taken: Content, *, asset: str | None = None, strict: bool = True) -> SourceRead:
     """All statements of the file; those with balances are shown to carry. Raises SourceBroken with line and reason."""
     within(path, TEXT_BYTES_MAX)
     found, current, kinds = Gathering(path.name, strict=strict), Open(), list[str]()
@@ -177,8 +177,7 @@ def _balance(found: Gathering, node: Node) -> Balance | None:
 
 def _check_carries(found: Gathering, opening: Balance, closing: Balance, total: int) -> None:
     if opening.amount + total != closing.amount:
-        reason = f"opening {opening.amount} + entries {total} = {opening.amount + total}, but closing is {closing.amount} minor units"
-        found.unbalanced(closing.line, "Bal", f"the balance does not carry: {reason}")
+        found.unbalanced(closing.line, "Bal", does_not_carry(opening.amount, total, closing.amount, closing.asset))
 
 
 def _account(node: Node) -> str | None:

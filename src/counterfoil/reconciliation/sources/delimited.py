@@ -12,12 +12,12 @@ from counterfoil.reconciliation.sources.columns import is_total
 from counterfoil.reconciliation.sources.dialects import Dialect, dialect
 from counterfoil.reconciliation.sources.shape import TABLE_BYTES_MAX, Gathering, SourceBroken, SourceRead, within
 from counterfoil.reconciliation.sources.tables import Plan, Record
-from counterfoil.reconciliation.sources.text import Fingerprint
+from counterfoil.reconciliation.sources.text import Content
 
 
 def read(
     path: Path,
-    taken: Fingerprint,
+    taken: Content,
     *,
     asset: str | None = None,
     strict: bool = True,

@@ -14,7 +14,7 @@ from counterfoil.reconciliation.sources import columns as roles
 from counterfoil.reconciliation.sources.amounts import Unreadable, decimal_mark_of
 from counterfoil.reconciliation.sources.dates import choose_format, formats_of
 from counterfoil.reconciliation.sources.shape import SourceBroken
-from counterfoil.reconciliation.sources.text import Fingerprint, fingerprint
+from counterfoil.reconciliation.sources.text import Content, content_of
 
 SAMPLE_CHARS: Final = 262_144
 BODY_ROWS: Final = 1_000  # enough to prove an order of day and month, or a decimal mark
@@ -40,9 +40,9 @@ class Dialect:
     footer_rows: int = 0
 
 
-def dialect(path: Path, *, taken: Fingerprint | None = None) -> Dialect:
+def dialect(path: Path, *, taken: Content | None = None) -> Dialect:
     """Look at the beginning and the end of a delimited file. Raises SourceBroken when it is no table."""
-    known = taken or fingerprint(path)
+    known = taken or content_of(path)
     with path.open(encoding=known.encoding, errors="replace", newline="") as file:
         text = file.read(SAMPLE_CHARS)
         is_whole = not file.read(1)

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 
+from counterfoil.reconciliation.sources.amounts import told
 from counterfoil.reconciliation.sources.banking_days import between, is_euro_day
 from counterfoil.reconciliation.sources.shape import SourceRead, StatementInfo
 
@@ -133,12 +134,12 @@ def _between(before: _Placed, after: _Placed, *, is_daily: bool) -> SequenceGap 
     difference = later.opening - earlier.closing if later.opening is not None and earlier.closing is not None else None
     days = _days(earlier, later)
     skipped = _skipped_numbers(earlier, later)
-    if difference:
-        told = f"opens with {later.opening}, but {before.file} closed with {earlier.closing} minor units"
+    if difference and later.opening is not None and earlier.closing is not None:
+        jump = f"opens with {told(later.opening, later.asset)}, but {before.file} closed with {told(earlier.closing, earlier.asset)}"
         if skipped or days:
             missing = f"statement {skipped} is missing" if skipped else f"no statement for {_shown(days)}"
-            return _gap("missing", after, days, difference, proven=True, reason=f"{missing}: {told}")
-        return _gap("balance", after, (), difference, proven=True, reason=told)
+            return _gap("missing", after, days, difference, proven=True, reason=f"{missing}: {jump}")
+        return _gap("balance", after, (), difference, proven=True, reason=jump)
     if skipped:
         return _gap("missing", after, days, difference, proven=True, reason=f"statement {skipped} is missing")
     if days and is_daily:

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from counterfoil.reconciliation.sources import mt940_details
-from counterfoil.reconciliation.sources.amounts import Unreadable, known_scale, parse_amount
+from counterfoil.reconciliation.sources.amounts import Unreadable, does_not_carry, known_scale, parse_amount, told
 from counterfoil.reconciliation.sources.dates import beside, parse_yymmdd
 from counterfoil.reconciliation.sources.shape import TEXT_BYTES_MAX, Gathering, Line, SourceRead, within
-from counterfoil.reconciliation.sources.text import Fingerprint, numbered_lines
+from counterfoil.reconciliation.sources.text import Content, numbered_lines
 
 HEADER_TAGS: Final = frozenset({"20", "21", "25", "25P", "28", "28C", "13", "13D", "34F", "940", "942"})
 BODY_TAGS: Final = frozenset({"60F", "60M", "61", "62F", "62M", "64", "65", "86", "90C", "90D", "NS"})
@@ -88,7 +88,7 @@ class Statement:
     last_line: int = 0
 
 
-def read(path: Path, taken: Fingerprint, *, asset: str | None = None, strict: bool = True) -> SourceRead:
+def read(path: Path, taken: Content, *, asset: str | None = None, strict: bool = True) -> SourceRead:
     """All statements of the file, each shown to carry. Raises SourceBroken with the line and the reason."""
     within(path, TEXT_BYTES_MAX)
     found = Gathering(path.name, strict=strict)
@@ -238,7 +238,7 @@ def _check_page(found: Gathering, previous: Statement | None, statement: Stateme
     if previous.closing.is_intermediate and statement.opening.is_intermediate:
         before, after = previous.closing, statement.opening
         if (before.amount, before.asset) != (after.amount, after.asset):
-            reason = f"the page opens with {after.amount} but the page before it ends on {before.amount} minor units"
+            reason = f"the page opens with {told(after.amount, after.asset)}, the one before ends on {told(before.amount, before.asset)}"
             found.unbalanced(after.line, ":60M:", reason)
 
 
@@ -275,8 +275,8 @@ def _check_carries(found: Gathering, statement: Statement, total: int) -> None:
             statement.last_line, ":62F:", "the statement ends without a closing balance: the file is cut short"
         )
     if opening.amount + total != closing.amount:
-        reason = f"opening {opening.amount} + entries {total} = {opening.amount + total}, but closing is {closing.amount} minor units"
-        found.unbalanced(closing.line, ":62F:", f"the balance does not carry: {reason}")
+        reason = does_not_carry(opening.amount, total, closing.amount, statement.asset)
+        found.unbalanced(closing.line, ":62F:", reason)
 
 
 def _check_totals(found: Gathering, statement: Statement) -> None:
@@ -288,15 +288,15 @@ def _check_totals(found: Gathering, statement: Statement) -> None:
         sign = 1 if each.tag == "90C" else -1
         counted = [entry.amount for entry in statement.entries if _is_credit(entry) == (sign > 0)]
         try:
-            told = parse_amount(shown[3], known_scale(shown[2]), decimal=",")
+            control = parse_amount(shown[3], known_scale(shown[2]), decimal=",")
         except Unreadable as fault:
             found.broken(each.line, where, str(fault))
-        if len(counted) != int(shown[1]) or sign * sum(counted) != told:
+        if len(counted) != int(shown[1]) or sign * sum(counted) != control:
             kind, got = ("credits" if sign > 0 else "debits"), f"{len(counted)} of {sign * sum(counted)}"
             found.broken(
                 each.line,
                 where,
-                f"the control total is {int(shown[1])} {kind} of {told} minor units, the entries are {got}",
+                f"the control total is {int(shown[1])} {kind} of {control} minor units, the entries are {got}",
             )
 
 
@@ -322,19 +322,19 @@ def _add(found: Gathering, statement: Statement, entry: Entry) -> None:
     except Unreadable as fault:
         found.reject(entry.source.line, ":61:", str(fault), entry.source.value)
         return
-    told = mt940_details.told_by(shown["rest"], entry.details, entry.named)
+    words = mt940_details.told_by(shown["rest"], entry.details, entry.named)
     found.add(
         Line(
             amount=entry.amount,
             asset=statement.asset,
             line=entry.source.line,
             raw=raw,
-            external_id=told.bank_reference,
-            reference=told.reference,
+            external_id=words.bank_reference,
+            reference=words.reference,
             booked_on=booked_on,
             value_on=value_on,
             status="expected" if shown["mark"].startswith("E") else "booked",
-            counterparty=told.counterparty,
-            memo=told.memo,
+            counterparty=words.counterparty,
+            memo=words.memo,
         )
     )

@@ -17,7 +17,7 @@ from counterfoil.reconciliation.sources.columns import guess
 from counterfoil.reconciliation.sources.dates import choose_format, is_iso
 from counterfoil.reconciliation.sources.shape import TABLE_BYTES_MAX, Gathering, SourceRead, within
 from counterfoil.reconciliation.sources.tables import Number, Plan, Record, as_cell
-from counterfoil.reconciliation.sources.text import Fingerprint, numbered_lines, whole_text
+from counterfoil.reconciliation.sources.text import Content, numbered_lines, whole_text
 
 SAMPLE_RECORDS: Final = 2_000
 EXPONENT_MAX: Final = 40
@@ -26,7 +26,7 @@ LISTS: Final = ("data", "items", "transactions", "lines", "entries", "rows", "re
 
 def read(
     path: Path,
-    taken: Fingerprint,
+    taken: Content,
     kind: str,
     *,
     asset: str | None = None,
@@ -58,7 +58,7 @@ def _date_format(header: list[str], records: list[Record]) -> str | None:
     return choose_format(others) if others else None
 
 
-def _ndjson(found: Gathering, path: Path, taken: Fingerprint) -> Iterator[Record]:
+def _ndjson(found: Gathering, path: Path, taken: Content) -> Iterator[Record]:
     """One object a line; a last line without its end is a file that is cut short, any other bad line is rejected."""
     pending: tuple[int, str] | None = None
     for number, text in numbered_lines(path, taken.encoding):
@@ -80,7 +80,7 @@ def _ndjson(found: Gathering, path: Path, taken: Fingerprint) -> Iterator[Record
         found.broken(pending[0], None, "the last line is no complete JSON object: the file is cut short")
 
 
-def _json(found: Gathering, path: Path, taken: Fingerprint) -> Iterator[Record]:
+def _json(found: Gathering, path: Path, taken: Content) -> Iterator[Record]:
     """A list of objects, or an object that holds one. JSON keeps no line numbers: the record's place in the list stands in."""
     try:
         value = _loads(whole_text(path, taken.encoding))
@@ -101,7 +101,7 @@ def _json(found: Gathering, path: Path, taken: Fingerprint) -> Iterator[Record]:
             found.reject(number, None, "this is no JSON object", json.dumps(each, default=str)[:1000])
 
 
-def _parquet(found: Gathering, path: Path, taken: Fingerprint) -> Iterator[Record]:  # noqa: ARG001 - one shape for all
+def _parquet(found: Gathering, path: Path, taken: Content) -> Iterator[Record]:  # noqa: ARG001 - one shape for all
     number = 0
     try:
         with pq.ParquetFile(path) as file:

@@ -25,7 +25,7 @@ from counterfoil.reconciliation.sources.shape import (
     as_json,
     within,
 )
-from counterfoil.reconciliation.sources.text import Fingerprint, whole_text
+from counterfoil.reconciliation.sources.text import Content, whole_text
 
 STATEMENTS: Final = frozenset({"STMTRS", "CCSTMTRS", "INVSTMTRS"})
 TRANSACTIONS: Final = frozenset({"STMTTRN", "STMTTRNP"})
@@ -78,7 +78,7 @@ class Statement:
     transactions: list[Aggregate] = field(default_factory=list)
 
 
-def read(path: Path, taken: Fingerprint, *, asset: str | None = None, strict: bool = True) -> SourceRead:
+def read(path: Path, taken: Content, *, asset: str | None = None, strict: bool = True) -> SourceRead:
     """All statements of the file. Raises SourceBroken with line and reason."""
     within(path, TABLE_BYTES_MAX)
     found = Gathering(path.name, strict=strict)

@@ -21,7 +21,7 @@ from counterfoil.reconciliation.sources import (
 from counterfoil.reconciliation.sources.detecting import FORMATS, detect
 from counterfoil.reconciliation.sources.dialects import Dialect, dialect
 from counterfoil.reconciliation.sources.shape import SourceRead
-from counterfoil.reconciliation.sources.text import fingerprint
+from counterfoil.reconciliation.sources.text import content_of
 
 STATEMENT_READERS = {
     "mt940": mt940.read,
@@ -64,7 +64,7 @@ def read(
     kind = OTHER_NAMES.get(format, format) if format else detect(path)
     if kind not in FORMATS:
         raise InvalidInput("format", "one of " + ", ".join(FORMATS), got=kind[:40])
-    taken = fingerprint(path)
+    taken = content_of(path)
     if kind in STATEMENT_READERS:
         return STATEMENT_READERS[kind](path, taken, asset=asset, strict=strict)
     if kind == "xlsx":

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from counterfoil.reconciliation.sources import delimited
-from counterfoil.reconciliation.sources.amounts import Unreadable, parse_whole
+from counterfoil.reconciliation.sources.amounts import Unreadable, does_not_carry, parse_whole
 from counterfoil.reconciliation.sources.dates import ISO, parse_date, parse_instant
 from counterfoil.reconciliation.sources.dialects import Dialect
 from counterfoil.reconciliation.sources.shape import (
@@ -28,7 +28,7 @@ from counterfoil.reconciliation.sources.shape import (
     within,
 )
 from counterfoil.reconciliation.sources.tables import Record
-from counterfoil.reconciliation.sources.text import Fingerprint, numbered_lines
+from counterfoil.reconciliation.sources.text import Content, numbered_lines
 
 OPENING: Final = "opening_balance"
 CLOSING: Final = "closing_balance"
@@ -61,7 +61,7 @@ class Account:
     closing_line: int | None = None
 
 
-def read(path: Path, taken: Fingerprint, *, asset: str | None = None, strict: bool = True) -> SourceRead:  # noqa: ARG001
+def read(path: Path, taken: Content, *, asset: str | None = None, strict: bool = True) -> SourceRead:  # noqa: ARG001
     """The statement, shown to carry in every asset. Raises SourceBroken with line and reason."""
     within(path, TABLE_BYTES_MAX)
     found = Gathering(path.name, strict=strict)
@@ -140,9 +140,8 @@ def _finish(found: Gathering, code: str, account: Account) -> None:
         which = "opening" if account.opening is None else "closing"
         found.broken(account.line, which, f"the statement has no {which} balance in {code}: the file is cut short")
     if account.opening + account.total != account.closing:
-        reached = account.opening + account.total
-        reason = f"opening {account.opening} + entries {account.total} = {reached}, but closing is {account.closing} minor units of {code}"
-        found.unbalanced(account.closing_line, CLOSING, f"the balance does not carry: {reason}")
+        reason = does_not_carry(account.opening, account.total, account.closing, code)
+        found.unbalanced(account.closing_line, CLOSING, reason)
     found.statements.append(
         StatementInfo(
             account=None,

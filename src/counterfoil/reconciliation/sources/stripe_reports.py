@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from counterfoil.reconciliation.sources import delimited, tables
-from counterfoil.reconciliation.sources.amounts import Unreadable
+from counterfoil.reconciliation.sources.amounts import Unreadable, does_not_carry
 from counterfoil.reconciliation.sources.columns import plain
 from counterfoil.reconciliation.sources.dates import ISO, parse_date, parse_instant
 from counterfoil.reconciliation.sources.dialects import Dialect, dialect
@@ -26,7 +26,7 @@ from counterfoil.reconciliation.sources.shape import (
     within,
 )
 from counterfoil.reconciliation.sources.tables import Plan, Record, Rejected
-from counterfoil.reconciliation.sources.text import Fingerprint
+from counterfoil.reconciliation.sources.text import Content
 
 # Our field → Stripe's columns, the first one that is there and filled; names as `columns.plain` writes them.
 PRESET: Final[Mapping[str, tuple[str, ...]]] = {
@@ -48,7 +48,7 @@ STARTING: Final = "starting_balance"
 ENDING: Final = "ending_balance"
 
 
-def read(path: Path, taken: Fingerprint, *, asset: str | None = None, strict: bool = True) -> SourceRead:
+def read(path: Path, taken: Content, *, asset: str | None = None, strict: bool = True) -> SourceRead:
     """An itemised report. `asset` keeps to one currency of several. Raises SourceBroken."""
     within(path, TABLE_BYTES_MAX)
     found = Gathering(path.name, strict=strict)
@@ -124,7 +124,7 @@ def _amount(record: Record, names: Mapping[str, tuple[str, ...]], field: str, ho
     return tables.amount_in(record.cells, names[field][0], how, asset)
 
 
-def read_summary(path: Path, taken: Fingerprint, *, asset: str | None = None, strict: bool = True) -> SourceRead:
+def read_summary(path: Path, taken: Content, *, asset: str | None = None, strict: bool = True) -> SourceRead:
     """The balance summary: starting balance + activity + payouts = ending balance, per currency. Raises SourceBroken."""
     within(path, TABLE_BYTES_MAX)
     found = Gathering(path.name, strict=strict)
@@ -168,6 +168,5 @@ def _check_summary(found: Gathering, code: str, parts: Mapping[str, int]) -> Non
         found.broken(None, code, "the summary has no starting or no ending balance: the file is cut short")
     total = sum(moved.values())
     if opening + total != closing:
-        reason = f"starting {opening} + movements {total} = {opening + total}, but ending is {closing} minor units"
-        found.unbalanced(None, code, f"the balance does not carry: {reason}")
+        found.unbalanced(None, code, does_not_carry(opening, total, closing, code))
     found.statements.append(StatementInfo(None, None, None, code, opening, closing, None, None, len(moved), total, 1))

@@ -21,7 +21,7 @@ BOMS: Final = (
 NOT_IN_CP1252: Final = frozenset(b"\x81\x8d\x8f\x90\x9d")
 
 
-class Fingerprint(NamedTuple):
+class Content(NamedTuple):
     """A file's hash and the encoding in which every byte of it can be read."""
 
     sha256: str
@@ -29,7 +29,7 @@ class Fingerprint(NamedTuple):
     head: bytes
 
 
-def fingerprint(path: Path) -> Fingerprint:
+def content_of(path: Path) -> Content:
     """Read the file once: its SHA-256, its encoding, its first bytes.
 
     A byte order mark decides; else UTF-16 shows by its zero bytes; else UTF-8 if every byte fits; else Windows-1252, and
@@ -53,7 +53,7 @@ def fingerprint(path: Path) -> Fingerprint:
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
             is_utf8 = False
-    return Fingerprint(digest.hexdigest(), _encoding(head, is_utf8, seen), head)
+    return Content(digest.hexdigest(), _encoding(head, is_utf8, seen), head)
 
 
 def _encoding(head: bytes, is_utf8: bool, seen: bytearray) -> str:

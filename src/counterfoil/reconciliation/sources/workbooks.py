@@ -29,7 +29,7 @@ from counterfoil.reconciliation.sources.shape import (
     within,
 )
 from counterfoil.reconciliation.sources.tables import Number, Plan, Record, as_cell
-from counterfoil.reconciliation.sources.text import Fingerprint
+from counterfoil.reconciliation.sources.text import Content
 
 SAMPLE_ROWS: Final = 2_000
 COLUMNS_MAX: Final = 1_024
@@ -44,7 +44,7 @@ Row = tuple[int, list[Any]]
 
 def read(
     path: Path,
-    taken: Fingerprint,
+    taken: Content,
     *,
     asset: str | None = None,
     strict: bool = True,
