@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -179,10 +181,10 @@ def _reconcile(operator: Client, planted: list[day.Planted], started: datetime, 
 
 def _leave_open(world: World, console: Console) -> None:
     console.print(f"\nDashboard  {world.url}/admin/reconciliation")
-    console.print(f"Log in     {world.keys['viewer']}   (a viewer's key; more in {world.folder / 'client.json'})")
+    typer.echo(f"Log in     {world.keys['viewer']}   (a viewer's key; more in {world.folder / 'client.json'})")
     console.print("\nTry, in another terminal:")
     for command, why in _commands():
-        console.print(f"  {command:64} [dim]{why}[/]", highlight=False)
+        typer.echo(f"  {command:64} {why}")
     console.print("\nCtrl+C stops everything. The books stay in the folder.")
     try:
         while world.server.alive() and world.worker.alive():
@@ -193,13 +195,22 @@ def _leave_open(world: World, console: Console) -> None:
 
 
 def _commands() -> list[tuple[str, str]]:
+    here = _command()
     return [
-        ("counterfoil payouts list --state failed", "whose bank refused"),
-        ("counterfoil payouts list --state pending", "who has not said where to be paid"),
-        ("counterfoil accounts balance suspense --asset EUR", "money that names no invoice"),
-        ("counterfoil reconcile list", "the run, and its breaks with `reconcile show`"),
-        ("counterfoil invariants", "is everything still true?"),
+        (f"{here} payouts list --state failed", "whose bank refused"),
+        (f"{here} payouts list --state pending", "who has not said where to be paid"),
+        (f"{here} accounts balance suspense --asset EUR", "money that names no invoice"),
+        (f"{here} reconcile list", "the run, and its breaks with `reconcile show`"),
+        (f"{here} invariants", "is everything still true?"),
     ]
+
+
+def _command() -> str:
+    """How this installation's command is called from this folder."""
+    beside = Path(sys.executable).with_name("counterfoil")
+    if shutil.which("counterfoil") or not beside.exists():
+        return "counterfoil"
+    return str(beside.relative_to(Path.cwd())) if beside.is_relative_to(Path.cwd()) else str(beside)
 
 
 def _progress(console: Console) -> Progress:

@@ -19,6 +19,7 @@ from counterfoil.api.app import make_app
 from counterfoil.base.edge import now
 from counterfoil.base.settings import Settings
 from counterfoil.cli.installation import Installation, installed
+from counterfoil.dashboard.routes import add_dashboard
 from counterfoil.operations.worker import Worker, listen
 from counterfoil.wiring import jobs
 
@@ -99,6 +100,13 @@ def _server(installation: Installation, stopping: threading.Event) -> uvicorn.Se
         stuck_after=timedelta(minutes=settings.intent_timeout_minutes),
         body_bytes_max=settings.body_bytes_max,
         import_bytes_max=settings.import_bytes_max,
+    )
+    add_dashboard(
+        app,
+        installation.wiring,
+        version=__version__,
+        refresh_s=settings.dashboard_refresh_s,
+        stuck_minutes=settings.intent_timeout_minutes,
     )
     config = uvicorn.Config(
         app,

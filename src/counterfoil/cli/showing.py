@@ -15,6 +15,7 @@ import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 SHOWN_AFTER_S: Final = 2.0
 ABSENT: Final = "–"
@@ -65,7 +66,7 @@ def show_one(thing: Json, output: Format, *, parts: Sequence[tuple[str, Sequence
     grid = Table.grid(padding=(0, 2))
     for name, value in plain:
         if not (name == "dryRun" and value is False):
-            grid.add_row(f"[dim]{name}[/]", _text(value))
+            grid.add_row(Text(name, style="dim"), _text(value))
     _print(grid)
     for name, columns in parts:
         value = thing.get(name)

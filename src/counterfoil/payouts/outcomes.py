@@ -94,6 +94,11 @@ def carry_out(conn: Connection[Any], decisions: Sequence[Decision], *, cause: st
             after = next((PAYOUT.next_state(m.state, m.verb) for m in _payout_move(one, verb, states)), payout)
             states[one.standing.id] = (PROVIDER_PAYOUT.next_state(before, verb), after)
     _record_conflicts(conn, decisions, now)
+    told = [(one.standing.payout_id, one.error) for one in decisions if one.verbs]
+    conn.execute(
+        """update payout p set last_error = t.error from unnest(%s::text[], %s::text[]) as t (id, error) where p.id = t.id""",
+        [[payout_id for payout_id, _ in told], [error for _, error in told]],
+    )
 
 
 def _payout_move(one: Decision, verb: str, states: dict[str, tuple[str, str]]) -> list[Move]:
