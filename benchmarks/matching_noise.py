@@ -106,8 +106,8 @@ FOR: Final = [
 BANK: Final = ["BGC", "DD", "SO", "CARD", "TFR", "POS", "ONLINE"]
 TEXT_NOISE: Final = ("clean", "truncated", "typos", "abbreviated", "reordered", "amount_off", "late", "truncated_off")
 KEY_NOISE: Final = (
-    *("clean",) * 24, "typo", "case", "amount", "sign", "scale", "status", "late", "currency", "lost_left", "lost_right", "double_left", "double_right",
-    "split", "merged", "fee", "embedded",
+    *("clean",) * 24, "typo", "case", "amount", "sign", "scale", "status", "late", "currency", "lost_left", "lost_right",
+    "double_left", "double_right", "split", "merged", "fee", "embedded",
 )  # fmt: skip
 
 

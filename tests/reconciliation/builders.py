@@ -45,14 +45,14 @@ def rules_text(passes: str = EXACT, *, head: str = "") -> str:
 
 def row(name: str, **given: Any) -> dict[str, str]:
     plain = {
-        "id": id,
-        "reference": f"REF-{id}",
+        "id": name,
+        "reference": f"REF-{name}",
         "amount": 100_00,
         "asset": "EUR",
         "date": "2026-03-02",
         "status": "paid",
     }
-    return {name: str({**plain, **given}.get(name, "")) for name in COLUMNS}
+    return {column: str({**plain, **given}.get(column, "")) for column in COLUMNS}
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, str]]) -> Path:

@@ -15,6 +15,7 @@ from counterfoil.reconciliation.engines import Engine
 from counterfoil.reconciliation.explain import Candidate, Case, Context, Hypothesis, explain, fee_bps
 from counterfoil.reconciliation.matching import EPOCH, Matched
 from counterfoil.reconciliation.rules import Severity
+from counterfoil.reconciliation.sides import Side
 
 KINDS: Final = (
     "AMOUNT_MISMATCH",
@@ -31,6 +32,7 @@ KINDS: Final = (
 EXPLAINED_MAX: Final = (
     20_000  # breaks with candidates looked up, the largest first; the others are classified and listed
 )
+DAYS_COUNTED_MAX: Final = 40_000
 PAGE_ROWS: Final = 20_000
 CANDIDATES_MAX: Final = 5
 CANDIDATE_DAYS: Final = 31
@@ -301,13 +303,13 @@ def severity_of(minor: int, limits: Severity) -> str:
     return "low" if minor < limits.low_below else "medium"
 
 
-def context_of(engine: Engine, matched: Matched, views: Mapping[str, str]) -> Context:
+def context_of(engine: Engine, matched: Matched, sides: Mapping[str, Side]) -> Context:
     """What the tests need to know about the whole run: a few small questions, asked once."""
     days = {
-        (side, EPOCH + timedelta(days=int(day))): int(count)
-        for side, view in views.items()
+        (key, EPOCH + timedelta(days=int(day))): int(count)
+        for key, side in sides.items()
         for day, count in engine.rows(
-            f"select day, count(*) from {view} where day is not null group by day order by day limit 40000"
+            f"select day, count(*) from ({side.select(['day'])}) s where day is not null group by day order by day limit {DAYS_COUNTED_MAX}"
         )
     }
     rates: dict[int, int] = defaultdict(int)

@@ -17,9 +17,10 @@ from counterfoil.reconciliation.matching import Progress
 from counterfoil.reconciliation.outcome import Outcome, matches_sql, reconcile
 from counterfoil.reconciliation.outputs import canonical, write_breaks, write_rejected, write_report
 from counterfoil.reconciliation.places import Place, places_of
-from counterfoil.reconciliation.reading import Side, file_digest, read_side
+from counterfoil.reconciliation.reading import file_digest, read_side
 from counterfoil.reconciliation.report_page import write_page
 from counterfoil.reconciliation.rules import RuleSet
+from counterfoil.reconciliation.sides import Side
 from counterfoil.reconciliation.workbook import write_workbook
 
 ENGINES: Final = ("duckdb", "spark")
@@ -62,7 +63,7 @@ def reconcile_files(
         there = read_side(machine, paths_of(right), rules.right, "right", folder)
         matched, outcome = reconcile(machine, here, there, rules, progress=progress)
         progress("Writing the matches")
-        machine.write(matches_sql(machine, matched, here.lines, there.lines), folder / "matches.parquet")
+        machine.write(matches_sql(machine, matched, here, there), folder / "matches.parquet")
         progress("Writing the report")
         write_breaks(read_breaks(machine, matched, outcome.context), folder / "breaks.csv")
         write_report(outcome, folder / "report.json")

@@ -236,7 +236,8 @@ def _embedded(engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence[d
             f"""select distinct regexp_replace(upper(word), '[^A-Z0-9]', '', 'g') as word from (
                     select unnest(string_split(regexp_replace({column}, '[\\s,;:/()]+', ' ', 'g'), ' '))
                         as word
-                    from {sides[texts].side}_seen where {column} is not null) w where length(word) >= 6 and regexp_matches(word, '[0-9]')""",
+                    from {sides[texts].side}_seen where {column} is not null) w
+                where length(word) >= 6 and regexp_matches(word, '[0-9]')""",
         )
         for name, candidate in keys[names].items():
             rows, met = engine.rows(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Final, NamedTuple
+from typing import Final
 
 from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.reconciliation import amounts, embedded, groups, texts
@@ -18,16 +18,17 @@ from counterfoil.reconciliation.rules import (
     Compared,
     EmbeddedPass,
     GroupPass,
+    KeyField,
     KeyPass,
     ReversalPass,
     RuleSet,
     SubsetPass,
     TextPass,
 )
+from counterfoil.reconciliation.sides import Profile, Side, Total
 
 EPOCH: Final = date(1970, 1, 1)
 DAYS_MAX: Final = 80_000  # about two centuries of calendar
-SUSPECTS_SHARE_MAX: Final = 5  # one in five: past that, all rows are fetched instead of looked up
 
 CONTENT: Final = ("amount", "day", "status", "reference", "counterparty", "memo", "batch", "row")
 
@@ -36,13 +37,6 @@ Progress = Callable[[str], None]
 
 class DoesNotFoot(Problem):
     """The totals of this run do not add up, so it concludes nothing."""
-
-
-class Total(NamedTuple):
-    """Rows and minor units of one asset on one side."""
-
-    rows: int
-    minor: int
 
 
 @dataclass(frozen=True)
@@ -88,17 +82,16 @@ class Matched:
     not_checked: list[str] = field(default_factory=list)
 
 
-def match(engine: Engine, left: str, right: str, rules: RuleSet, *, progress: Progress = lambda _: None) -> Matched:
-    """Match two views in the common shape. Leaves the tables `l_base`, `r_base` (fetched rows), `lo`, `ro` (open) and `pair`.
+def match(engine: Engine, left: Side, right: Side, rules: RuleSet, *, progress: Progress = lambda _: None) -> Matched:
+    """Match two sides that are read. Leaves the tables `l_base`, `r_base` (fetched rows), `lo`, `ro` (open) and `pair`.
 
     Raises DoesNotFoot, and InvalidInput for rules that the sources cannot carry.
     """
-    progress("Counting both sides")
-    totals = {"l": totals_of(engine, left), "r": totals_of(engine, right)}
-    as_of = rules.as_of or _latest(engine, left, right)
-    compare, not_checked = _comparable(engine, left, right, rules)
+    totals = {"l": left.profile.totals, "r": right.profile.totals}
+    as_of = rules.as_of or _latest(left, right)
+    compare, not_checked = _comparable(left, right, rules)
     first = rules.passes[0] if isinstance(rules.passes[0], KeyPass) and not rules.passes[0].extract else None
-    _calendar(engine, rules.calendar, left, right)
+    _calendar(engine, rules.calendar, left.profile, right.profile)
     progress("Clearing the keys whose sides agree")
     if first:
         _suspects(engine, left, right, first, compare)
@@ -150,32 +143,19 @@ def run_pass(board: Board, step: object, compare: tuple[Compared, ...]) -> None:
             raise InvalidInput("pass.kind", "a kind of pass that the engine knows", got=type(step).__name__)
 
 
-def totals_of(engine: Engine, view: str) -> dict[str, Total]:
-    """Rows and amounts by asset, counted on their own: the figures that everything else must add up to."""
-    found = engine.rows(f"select asset, count(*), {engine.wide_sum('amount')} from {view} group by asset")
-    return {asset: Total(int(rows), int(minor)) for asset, rows, minor in sorted(found)}
-
-
-def _latest(engine: Engine, left: str, right: str) -> date | None:
+def _latest(left: Side, right: Side) -> date | None:
     """The watermark: the last day that both sources reach."""
-    days = [engine.rows(f"select max(day) from {view}")[0][0] for view in (left, right)]
-    known = [int(day) for day in days if day is not None]
-    return EPOCH + timedelta(days=min(known)) if len(known) == len(days) else None
+    days = [side.profile.last_day for side in (left, right) if side.profile.last_day is not None]
+    return EPOCH + timedelta(days=min(days)) if len(days) == 2 else None
 
 
-def _comparable(engine: Engine, left: str, right: str, rules: RuleSet) -> tuple[tuple[Compared, ...], list[str]]:
+def _comparable(left: Side, right: Side, rules: RuleSet) -> tuple[tuple[Compared, ...], list[str]]:
     """What both sides have. A field that one side does not give is not compared, and the report says so."""
-    column = {"status": "status", "date": "day", "counterparty": "counterparty"}
     kept: list[Compared] = []
     notes = []
     for what in rules.compare:
-        if what not in column:
-            kept.append(what)
-            continue
         without = [
-            name
-            for name, view in ((rules.left.name or "left", left), (rules.right.name or "right", right))
-            if not engine.rows(f"select 1 from {view} where {column[what]} is not null limit 1")
+            side.name for side in (left, right) if what not in ("amount", "asset") and what not in side.profile.gives
         ]
         if without:
             notes.append(f"{what} was not compared: {' and '.join(without)} does not give it")
@@ -184,17 +164,12 @@ def _comparable(engine: Engine, left: str, right: str, rules: RuleSet) -> tuple[
     return tuple(kept), notes
 
 
-def _calendar(engine: Engine, calendar: Calendar, left: str, right: str) -> None:
+def _calendar(engine: Engine, calendar: Calendar, left: Profile, right: Profile) -> None:
     """The table `business_day`: for each day seen, the number of business days up to it."""
     if not calendar.business_days:
         return
-    found = engine.rows(
-        f"select min(day), max(day) from (select day from {left} union all select day from {right}) days"
-    )[0]
-    if found[0] is None:
-        engine.load("business_day", {"day": "integer", "number": "integer"}, [])
-        return
-    start, end = int(found[0]), int(found[1])
+    days = [day for side in (left, right) for day in (side.first_day, side.last_day) if day is not None]
+    start, end = min(days, default=0), max(days, default=-1)
     if end - start > DAYS_MAX:
         raise InvalidInput("date", f"dates within {DAYS_MAX} days of each other", got=f"{end - start} days")
     off = set(calendar.holidays)
@@ -206,34 +181,41 @@ def _calendar(engine: Engine, calendar: Calendar, left: str, right: str) -> None
     engine.load("business_day", {"day": "integer", "number": "integer"}, rows)
 
 
-def _suspects(engine: Engine, left: str, right: str, first: KeyPass, compare: tuple[Compared, ...]) -> None:
+def _suspects(engine: Engine, left: Side, right: Side, first: KeyPass, compare: tuple[Compared, ...]) -> None:
     """Phase one: a key is clean when exactly two rows carry it whose fingerprints cancel, within the date window.
 
     Fingerprints hold asset, amount and status; the right side's is complemented, so one row of each side gives all ones and two rows
     of one side give nought. Only equal amounts are clean: a use of tolerance is a suspect, so no sum can overflow here. A collision of
     two hashes costs work; to hide a break it would need two broken keys that collide and agree in asset, amount and status.
     """
-    keys = {"l": key_of(first.left, first.normalise, None), "r": key_of(first.right, first.normalise, None)}
     compared = ["asset", "amount", *(["status"] if "status" in compare else [])]
-    if "counterparty" in compare:
-        compared.append("upper(counterparty)")
     dated = "date" in compare
-    sides = []
-    for side, view, sign, flip in (("l", left, "-", ""), ("r", right, "", "~")):
-        day = f", cast({sign}coalesce(day, 0) as double) as d" if dated else ""
-        sides.append(
-            f"select {engine.hash(keys[side])} as k, {flip}{engine.hash(*compared)} as x{day} from {view} where {keys[side]} is not null"
+    parts = []
+    for names, side, sign, flip in ((first.left, left, "-", ""), (first.right, right, "", "~")):
+        key = side_key(side, names, first)
+        marks = [side.columns[name] for name in compared]
+        if "counterparty" in compare:
+            marks.append(f"upper({side.columns['counterparty']})")
+        day = f", cast({sign}coalesce({side.columns['day']}, 0) as double) as d" if dated else ""
+        where = side.where(f"{key} is not null")
+        parts.append(
+            f"select {engine.hash(key)} as k, {flip}{engine.hash(*marks)} as x{day} from {side.relation}{where}"
         )
     late = f" or sum(d) not between {-first.before_days} and {first.after_days}" if dated else ""
     engine.table(
         "suspect",
-        f"select k from ({' union all '.join(sides)}) marked group by k having count(*) <> 2 or bit_xor(x) <> {engine.all_ones}{late}",
+        f"select k from ({' union all '.join(parts)}) marked group by k having count(*) <> 2 or bit_xor(x) <> {engine.all_ones}{late}",
     )
+
+
+def side_key(side: Side, names: Sequence[KeyField], step: KeyPass) -> str:
+    """The key of a pass over a side's own columns, as SQL."""
+    return key_of([side.columns[name] for name in names], step.normalise, None)
 
 
 def _fetch(
     engine: Engine,
-    views: Mapping[str, str],
+    sides: Mapping[str, Side],
     first: KeyPass | None,
     *,
     calendar: bool,
@@ -241,12 +223,12 @@ def _fetch(
     """Phase two works on the suspects alone: their rows, each with a name of its own."""
     number = "left join business_day b on b.day = s.day" if calendar else ""
     d = "b.number" if number else "s.day"
-    for side, view in views.items():
+    for side, read in sides.items():
         where = ""
         if first is not None:
-            key = key_of(first.left if side == "l" else first.right, first.normalise, None)
-            where = f"where {key} is null or {engine.hash(key)} in (select k from suspect)"
-        engine.table(f"{side}_found", f"select * from {view} {where}")
+            key = side_key(read, first.left if side == "l" else first.right, first)
+            where = f"{key} is null or {engine.hash(key)} in (select k from suspect)"
+        engine.table(f"{side}_found", read.select(condition=where))
         doubled = engine.rows(f"select count(*) - count(distinct id) from {side}_found")[0][0]
         order = ", ".join(f"{name} nulls first" for name in CONTENT)
         nth = f"row_number() over (partition by id order by {order})" if doubled else "1"

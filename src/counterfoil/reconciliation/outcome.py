@@ -12,11 +12,10 @@ from counterfoil.base.problems import check
 from counterfoil.reconciliation.breaks import Break, candidates_of, context_of, kinds_of, list_breaks, read_breaks
 from counterfoil.reconciliation.engines import Engine
 from counterfoil.reconciliation.explain import Context
-from counterfoil.reconciliation.keys import key_of
-from counterfoil.reconciliation.matching import Footing, Matched, Progress, Tolerated, match
-from counterfoil.reconciliation.reading import Rejected, Side
+from counterfoil.reconciliation.matching import Footing, Matched, Progress, Tolerated, match, side_key
 from counterfoil.reconciliation.rules import RuleSet
 from counterfoil.reconciliation.rules_file import rules_digest
+from counterfoil.reconciliation.sides import Rejected, Side
 
 BREAKS_HELD_MAX: Final = 10_000  # on the outcome and in report.json, in the order of breaks.csv; that file has them all
 
@@ -66,7 +65,7 @@ def reconcile(
     engine: Engine, left: Side, right: Side, rules: RuleSet, *, progress: Progress = lambda _: None
 ) -> tuple[Matched, Outcome]:
     """Match two sides that are read, and say what came of it. Raises DoesNotFoot, InvalidInput."""
-    matched = match(engine, left.lines, right.lines, rules, progress=progress)
+    matched = match(engine, left, right, rules, progress=progress)
     for side in (left, right):
         counted = sum(row.source.rows for row in matched.footing if row.side == side.key) + len(side.rejected)
         check(
@@ -79,7 +78,7 @@ def reconcile(
     engine.table("ambiguity", matched.board.all_ambiguities())
     rows = list_breaks(engine)
     candidates_of(engine)
-    context = context_of(engine, matched, {"left": left.lines, "right": right.lines})
+    context = context_of(engine, matched, {"left": left, "right": right})
     held = tuple(read_breaks(engine, matched, context, most=BREAKS_HELD_MAX))
     kinds = tuple(kinds_of(engine))
     rejected = (*left.rejected, *right.rejected)
@@ -123,7 +122,7 @@ def _passes(engine: Engine, matched: Matched) -> dict[str, dict[str, int]]:
     return found
 
 
-def matches_sql(engine: Engine, matched: Matched, left: str, right: str) -> str:
+def matches_sql(engine: Engine, matched: Matched, left: Side, right: Side) -> str:
     """Every confirmed and suggested pair in one fixed order, as SQL: left_id, right_id, pass, status, reason, score, group."""
     shown = "replace({}, chr(31), '#')"
     days = (
@@ -137,12 +136,12 @@ def matches_sql(engine: Engine, matched: Matched, left: str, right: str) -> str:
     ]
     if matched.first:
         first = matched.first
-        keys = [key_of(columns, first.normalise, None) for columns in (first.left, first.right)]
-        sides = [
-            f"""(select id, day, {engine.hash(key)} as k from {view} where {key} is not null
-                and {engine.hash(key)} not in (select k from suspect))"""
-            for key, view in zip(keys, (left, right), strict=True)
-        ]
+        sides = []
+        for names, side in ((first.left, left), (first.right, right)):
+            key = side_key(side, names, first)
+            where = side.where(f"{key} is not null and {engine.hash(key)} not in (select k from suspect)")
+            columns = f"{side.columns['id']} as id, {side.columns['day']} as day, {engine.hash(key)} as k"
+            sides.append(f"(select {columns} from {side.relation}{where})")
         parts.append(
             f"""select l.id, r.id, '{first.name}', 'confirmed', {days}, cast(100 as integer), cast(null as varchar)
                 from {sides[0]} l join {sides[1]} r on l.k = r.k"""

@@ -11,7 +11,7 @@ from typing import Any, Final
 from counterfoil.reconciliation.breaks import Break
 from counterfoil.reconciliation.differences import Record
 from counterfoil.reconciliation.outcome import Outcome, as_json
-from counterfoil.reconciliation.reading import Rejected
+from counterfoil.reconciliation.sides import Rejected
 
 BREAK_COLUMNS: Final = (
     "kind",

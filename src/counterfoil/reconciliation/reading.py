@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.reconciliation.engines import DuckEngine, identifier, literal
 from counterfoil.reconciliation.places import Reading, lines_in, numbered, opened, raw_rows
 from counterfoil.reconciliation.rules import FIELDS, Amount, Csv, Source
 from counterfoil.reconciliation.shape import SHAPE, Shaped, column_of, scale_of, shaped
+from counterfoil.reconciliation.sides import Profile, Rejected, Side, profiled
+from counterfoil.reconciliation.sides import Source as Records
 
 TABULAR: Final = {
     ".csv": "csv",
@@ -32,31 +35,6 @@ class SourceUnreadable(Problem):
     """A source cannot be read as a whole, so nothing is concluded from it."""
 
 
-class Rejected(NamedTuple):
-    """One row that could not be read. `line` counts from 1 within the file; `column` is the file's own name."""
-
-    file: str
-    line: int
-    column: str
-    reason: str
-    raw: str
-
-
-class Side(NamedTuple):
-    """One side, ready to be matched: the view `lines` has our columns; `read` has the rejected rows too."""
-
-    key: str  # left or right
-    name: str
-    files: tuple[Path, ...]
-    format: str
-    lines: str
-    rows: int  # in the file, after `where`; rejected ones count
-    left_out: int  # rows that `where` took out
-    rejected: list[Rejected]
-    reading: Reading  # how the few records that are shown are looked up again
-    statements: tuple[object, ...] = ()
-
-
 def read_side(engine: DuckEngine, paths: Sequence[Path], source: Source, side: str, folder: Path) -> Side:
     """Read the files of one side into the view `{side}_lines`.
 
@@ -66,6 +44,8 @@ def read_side(engine: DuckEngine, paths: Sequence[Path], source: Source, side: s
     if missing or not paths:
         raise SourceUnreadable(source=side, reason="no such file", file=", ".join(missing)[:300])
     form = source.format or TABULAR.get(_suffix(paths[0]), "")
+    if form == "csv" and source.amount is None:
+        form = ""  # a provider's report whose reader knows its columns
     name = source.name or side
     if form in ("csv", "tsv"):
         if _has_footer(paths, source):
@@ -105,8 +85,9 @@ def _tabular(
         f"trim(cast({_named(each.column, types, side)} as varchar)) in ({', '.join(literal(v) for v in each.values)})"
         for each in source.where
     )
-    _materialise(engine, reading, found, where, side, folder)
-    counted, bad = engine.rows(f"select count(*), count(bad) from {side}_read")[0]
+    raw = _source(engine, reading, found, where, side, folder)
+    raw, profile, good = profiled(engine, raw, where if reading.format == "parquet" else "")
+    counted = profile.bad + sum(total.rows for total in profile.totals.values())
     left_out = engine.rows(f"select count(*) from {scan}")[0][0] - counted if where else 0
     broken = _structural(engine, side, paths) if form == "csv" else []
     reading = reading._replace(broken=tuple((number, record) for number, record, *_ in broken), format=form)
@@ -120,38 +101,33 @@ def _tabular(
         )
         for number, record, at, column, reason, raw in broken
     ]
-    if bad:
-        rejected += _unreadable(engine, reading, source, side)
-    _same_scale_known(engine, source, side)
-    engine.view(f"{side}_lines", f"select * from {side}_read where bad is null")
+    if profile.bad:
+        rejected += _unreadable(engine, reading, raw, where if form == "parquet" else "", source)
+    _same_scale_known(profile, source, side)
     rejected.sort(key=lambda each: (each.file, each.line, each.column))
-    return Side(side, name, tuple(paths), form, f"{side}_lines", counted + len(broken), left_out, rejected, reading)
+    return Side(
+        side, name, tuple(paths), form, raw.relation, raw.columns, good, counted + len(broken), left_out, rejected, reading, profile
+    )  # fmt: skip
 
 
-def _materialise(engine: DuckEngine, reading: Reading, found: Shaped, where: str, side: str, folder: Path) -> None:
-    """The view `{side}_read`: over the file itself where it is Parquet, else over a copy as Parquet that keeps the file's order."""
-    columns = ", ".join(f"{sql} as {ours}" for ours, sql in found.columns.items())
-    kept = f" where {where}" if where else ""
+def _source(engine: DuckEngine, reading: Reading, found: Shaped, where: str, side: str, folder: Path) -> Records:
+    """The file itself where it is Parquet, else a copy of our columns as Parquet that keeps the file's order."""
     if reading.format == "parquet":
-        body = (
-            f"select file_row_number as row, filename as file, {columns}, {found.bad} as bad from {reading.scan}{kept}"
-        )
-        engine.view(f"{side}_read", body)
-        return
+        columns = {**found.columns, "row": "file_row_number", "file": "filename"}
+        return Records(reading.scan, columns, found.bad, found.plain)
     scan, row = (numbered(reading), "row_at") if where else (reading.scan, "0")
+    columns_sql = ", ".join(f"{sql} as {ours}" for ours, sql in found.columns.items())
     path = folder / f"{side}.parquet"
     engine.conn.execute("set preserve_insertion_order = true")
     try:
-        body = f"select {row} as row_at, {columns}, {found.bad} as bad from {scan}{kept}"
+        body = f"select {row} as row_at, {columns_sql}, {found.bad} as bad from {scan}" + (
+            f" where {where}" if where else ""
+        )
         engine.conn.execute(f"copy ({body}) to {literal(str(path))} (format parquet, compression snappy)")
     finally:
         engine.conn.execute("set preserve_insertion_order = false")
-    number = "row_at" if where else "file_row_number"
-    engine.view(
-        f"{side}_read",
-        f"select * exclude (row_at, file_row_number), {number} as row, '' as file "
-        f"from read_parquet({literal(str(path))}, file_row_number = true)",
-    )
+    columns = {**{name: name for name in SHAPE}, "row": "row_at" if where else "file_row_number", "file": "''"}
+    return Records(f"read_parquet({literal(str(path))}, file_row_number = true)", columns, "bad", {})
 
 
 def _named(column: str, types: Mapping[str, str], side: str) -> str:
@@ -270,16 +246,20 @@ def line_of_byte(path: Path, at: int) -> int:
     return line
 
 
-def _unreadable(engine: DuckEngine, reading: Reading, source: Source, side: str) -> list[Rejected]:
+def _unreadable(engine: DuckEngine, reading: Reading, raw: Records, where: str, source: Source) -> list[Rejected]:
     """Rows with a cell that cannot be read as what it must be."""
-    rows = engine.rows(f"select row, bad from {side}_read where bad is not null order by row limit {REJECTED_KEPT_MAX}")
+    kept = f" and ({where})" if where else ""
+    rows = engine.rows(
+        f"""select {raw.columns["row"]}, {raw.bad} from {raw.relation} where ({raw.bad}) is not null{kept}
+            order by 1 limit {REJECTED_KEPT_MAX}"""
+    )
     wanted = [row for row, _ in rows]
-    raw = raw_rows(engine, reading, wanted)
+    cells = raw_rows(engine, reading, wanted)
     lines = lines_in(reading, wanted) if reading.format in ("csv", "ndjson") else {}
     found = []
     for row, column in rows:
         record = {
-            k: v for k, v in raw.get(row, {}).items() if v is not None and k not in ("file_row_number", "filename")
+            k: v for k, v in cells.get(row, {}).items() if v is not None and k not in ("file_row_number", "filename")
         }
         theirs = column_of(source, column)
         file, line = lines.get(row, (reading.paths[0].name, row + 1))
@@ -300,14 +280,11 @@ def _why(column: str, value: object) -> str:
     return f"wanted {wanted}{shown}" if shown else f"wanted {wanted}, but nothing stands there"
 
 
-def _same_scale_known(engine: DuckEngine, source: Source, side: str) -> None:
+def _same_scale_known(profile: Profile, source: Source, side: str) -> None:
     """Major units of an asset whose decimals nobody knows would be off by powers of ten."""
     if source.amount is None or source.amount.unit == "minor" or "asset" not in source.columns:
         return
-    seen = [
-        row[0] for row in engine.rows(f"select distinct asset from {side}_read where bad is null order by 1 limit 500")
-    ]
-    unknown = [asset for asset in seen if scale_of(source, asset) is None]
+    unknown = [asset for asset in sorted(profile.totals) if scale_of(source, asset) is None]
     if unknown:
         raise InvalidInput(f"{side}.scale", "the decimals of every asset in major units", got=", ".join(unknown[:10]))
 
@@ -337,7 +314,8 @@ def _statement(
     plain = source.model_copy(update={"columns": {}, "amount": _signed(source), "asset": None}) if table else source
     found = read_table(engine, pa.concat_tables([read.lines for read in reads]), plain, side, folder)
     refused = [Rejected(r.file, r.line, r.column or "", r.reason, r.raw) for read in reads for r in read.rejected]
-    return found._replace(
+    return replace(
+        found,
         name=name,
         files=tuple(paths),
         format=form or reads[0].format,
@@ -379,7 +357,7 @@ def read_table(engine: DuckEngine, table: Any, source: Source, side: str, folder
         columns.pop("asset", None)
     amount = source.amount or Amount(column="amount", unit="minor")
     known = source.model_copy(update={"columns": columns, "amount": amount})
-    return _tabular(engine, [path], known, side, source.name or side, "table", folder)._replace(files=())
+    return replace(_tabular(engine, [path], known, side, source.name or side, "table", folder), files=())
 
 
 def file_digest(path: Path) -> str:

@@ -36,6 +36,7 @@ class Shaped(NamedTuple):
 
     columns: Mapping[str, str]
     bad: str
+    plain: Mapping[str, str]  # the source's own column where normalising may prove to change nothing
 
 
 def shaped(source: Source, types: Mapping[str, str], side: str, *, trims: bool) -> Shaped:
@@ -68,7 +69,11 @@ def shaped(source: Source, types: Mapping[str, str], side: str, *, trims: bool) 
     read = [(name, part) for name, part in [*dates.items(), *([("event_at", moment)] if moment else [])]]
     tests = [("amount", amount_bad), ("asset", asset_bad), *((name, part.bad) for name, part in read)]
     whens = " ".join(f"when {test} then {literal(name)}" for name, test in tests if test)
-    return Shaped({name: columns[name] for name in SHAPE}, f"case {whens} end")
+    texts_as_they_are = ("asset", *(() if source.status else ("status",)))
+    plain = {
+        name: known[name] for name in texts_as_they_are if name in known and types[source.columns[name]] == "VARCHAR"
+    }
+    return Shaped({name: columns[name] for name in SHAPE}, f"case {whens} end", plain)
 
 
 def column_of(source: Source, ours: str) -> str:
