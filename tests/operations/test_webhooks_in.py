@@ -137,7 +137,10 @@ def test_one_bad_webhook_holds_no_other_up_and_is_parked_after_the_fifth_time(da
     assert states(database) == {"evt_0": "processed", "evt_1": "processed", "evt_2": "parked", "evt_3": "processed"}
     with database.transaction() as conn:
         assert [event.name for event in list_events(conn, rows_max=10)] == ["webhook_parked"]
-        assert "ValueError: broken body" in conn.execute("select last_error from webhook_in where state = 'parked'").fetchone()[0]
+        assert (
+            "ValueError: broken body"
+            in conn.execute("select last_error from webhook_in where state = 'parked'").fetchone()[0]
+        )
 
 
 def test_a_type_that_nobody_applies_is_ignored_and_kept(database, runner):

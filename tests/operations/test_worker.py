@@ -11,7 +11,7 @@ import pytest
 from counterfoil.base.edge import now
 from counterfoil.operations.events import wake
 from counterfoil.operations.work import Tally
-from counterfoil.operations.worker import DOWN_AFTER, Job, Worker, listen, list_workers
+from counterfoil.operations.worker import DOWN_AFTER, Job, Worker, list_workers, listen
 
 
 @pytest.fixture

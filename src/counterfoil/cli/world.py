@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
 import httpx2
 
@@ -105,7 +105,7 @@ class World:
         """`settings` go over the defaults (names as COUNTERFOIL_*), `simulator` over the simulator's."""
         self.folder = folder
         self._settings = dict(settings or {})
-        self._simulator_settings = dict(simulator or {})
+        self._simulator_settings: dict[str, Any] = dict(simulator or {})
         self._port = port or free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self.keys: dict[str, str] = {}

@@ -196,7 +196,7 @@ def _journals(
         [*given, rows_max],
     ).fetchall()
     lines = _lines(conn, [row[0] for row in rows], lines_max)
-    return [ShownJournal(*row, lines.get(row[0], [])) for row in rows]
+    return [ShownJournal._make((*row, lines.get(row[0], []))) for row in rows]
 
 
 def _lines(conn: Connection[Any], journal_ids: Sequence[UUID], lines_max: int) -> dict[UUID, list[ShownLine]]:

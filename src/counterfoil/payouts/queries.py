@@ -95,8 +95,8 @@ def payouts_in_need(
         {"start": start, "end": end, "program": program_id, "rows_max": rows_max, "tries_max": TRIES_MAX},
     ).fetchall()
     return [
-        PayoutInNeed(
-            *row[:3], Money(row[3], row[4]), *row[5:8], Money(int(row[8]), row[9]) if row[8] else None, row[10]
+        PayoutInNeed._make(
+            (*row[:3], Money(row[3], row[4]), *row[5:8], Money(int(row[8]), row[9]) if row[8] else None, row[10])
         )
         for row in rows
     ]

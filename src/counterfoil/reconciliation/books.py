@@ -97,5 +97,5 @@ def _folded(found: SourceRead) -> Iterable[Movement]:
 
 
 def _table(movements: Iterable[Movement]) -> pa.Table:
-    columns = list(zip(*movements, strict=True)) or [[] for _ in SCHEMA]
-    return pa.table([pa.array(column, kind.type) for column, kind in zip(columns, SCHEMA, strict=True)], schema=SCHEMA)
+    rows = [one._asdict() for one in movements]
+    return pa.Table.from_pylist([{**row, "external_id": row["key"]} for row in rows], schema=SCHEMA)
