@@ -104,6 +104,10 @@ class Call:
         """A fresh id."""
         return self.services.wiring.make_id(prefix)
 
+    def key_digest(self) -> str:
+        """Stands for this caller's Idempotency-Key where a short word is needed."""
+        return _digest(f"{self.caller.key_id}:{self.key}").hex()[:32]
+
     @contextmanager
     def reading(self) -> Iterator[Connection[Any]]:
         """A read-only transaction: whoever only asks cannot write, whatever the code does."""

@@ -106,7 +106,7 @@ class JournalPosted(Written):
 class ReversalAsked(Asked):
     """Take a journal back by posting its opposite: all of it, or one line."""
 
-    key: Key | None = Field(None, description="Of the reversing journal; `reversal:{id}` and the line, if absent.")
+    key: Key | None = Field(None, description="Of the reversing journal; made from the Idempotency-Key, if absent.")
     reason: Reason
     line: int | None = Field(None, ge=1, le=2**31 - 1)
     effective_at: Instant | None = None
@@ -187,7 +187,7 @@ def reverse_journal(
 
     def act(conn: Connection[Any]) -> Done:
         original = show_journal(conn, journal_id, lines_max=0)
-        key = body.key or f"reversal:{journal_id}:{body.line or 'all'}"
+        key = body.key or f"reversal:{journal_id}:{call.key_digest()}"
         posted = reverse(
             conn,
             original.program_id,

@@ -4,24 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 from typer.main import get_command
 
 from counterfoil import __version__
 from counterfoil.cli.tree import LazyGroup
-
-# 0: done. 1: a mistake of ours. 2: the command line was not understood.
-EXIT: Final = {
-    "invalid": 3, "missing": 4, "conflict": 5, "forbidden": 6, "unauthenticated": 7, "busy": 8, "too_large": 9, "unreachable": 10,
-}  # fmt: skip
-ADVICE: Final = {
-    "unauthenticated": "Set COUNTERFOIL_API_KEY, or run where `counterfoil demo` left its keys (.counterfoil/client.json).",
-    "forbidden": "Use a key with one of these roles.",
-    "busy": "Nothing was changed. Try again in a moment.",
-    "unreachable": "Is it running? `counterfoil serve` starts it; COUNTERFOIL_URL says where it is; `counterfoil doctor` looks.",
-}
 
 app = typer.Typer(
     cls=LazyGroup,
@@ -59,33 +48,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
-    from counterfoil.base.problems import InvariantBroken, Problem
-    from counterfoil.client.problems import ApiProblem, Unreachable
-
     try:
         get_command(app)(args=list(arguments) if arguments is not None else None, prog_name="counterfoil")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1 if end.code else 0
-    except ApiProblem as problem:
-        return _refused(problem.kind, problem.title, problem.facts, problem.request_id)
-    except Problem as problem:
-        return _refused(problem.kind, problem.title(), dict(problem.facts), "")
-    except Unreachable as gone:
-        return _refused("unreachable", str(gone), {}, "")
-    except InvariantBroken as broken:
-        typer.echo(f"A mistake of ours: {broken}", err=True)
-        return 1
+    except Exception as error:
+        from counterfoil.cli.endings import tell  # not before it is needed: `--help` answers at once
+
+        code = tell(error)
+        if code is None:
+            raise
+        return code
     return 0
-
-
-def _refused(kind: str, title: str, facts: dict[str, object], request_id: str) -> int:
-    typer.secho(title, err=True, fg=typer.colors.RED)
-    for name, value in facts.items():
-        if value is not None:
-            told = ", ".join(map(str, value)) if isinstance(value, list) else value
-            typer.echo(f"  {name}: {told}", err=True)
-    if kind in ADVICE:
-        typer.echo(ADVICE[kind], err=True)
-    elif kind not in EXIT:
-        typer.echo(f"The server's log has more under request {request_id}.", err=True)
-    return EXIT.get(kind, 1)

@@ -57,16 +57,15 @@ PARTS: Final[dict[str, Part]] = {
 class LazyGroup(TyperGroup):
     """The root: it lists its parts without importing them, and imports the one that is used."""
 
+    def __init__(self, **given: Any) -> None:
+        """With a stand-in for each part: its name and its help are enough for the list and for the nearest name."""
+        super().__init__(**given)
+        for name, part in PARTS.items():
+            self.commands[name] = TyperCommand(name, help=part.help, short_help=part.help, rich_help_panel=part.panel)
+
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         """Every part, in the order above."""
         return list(PARTS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
-        """A stand-in with the name and the help: enough for the list."""
-        part = PARTS.get(cmd_name)
-        if part is None:
-            return None
-        return TyperCommand(cmd_name, help=part.help, short_help=part.help, rich_help_panel=part.panel)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The part itself. An unknown one is refused with the nearest name."""

@@ -95,7 +95,7 @@ class Client:
 
     # The ledger.
 
-    def balance(self, program_id: str, account: str, *, asset: str, **params: Any) -> Json:
+    def balance(self, program_id: str, account: str, *, asset: str | None = None, **params: Any) -> Json:
         """What an account holds, now or `asOf` a moment by either `clock`."""
         return self.get(f"/api/accounts/{quote(account, safe='')}/balance", programId=program_id, asset=asset, **params)
 
@@ -104,7 +104,7 @@ class Client:
         path = f"/api/accounts/{quote(account, safe='')}/statement"
         return self.get(path, programId=program_id, asset=asset, start=start, end=end, **params)
 
-    def explain(self, program_id: str, account: str, *, asset: str, **params: Any) -> Json:
+    def explain(self, program_id: str, account: str, *, asset: str | None = None, **params: Any) -> Json:
         """An account recomputed from its postings, with what is missing or double."""
         path = f"/api/accounts/{quote(account, safe='')}/explain"
         return self.get(path, programId=program_id, asset=asset, **params)

@@ -1,0 +1,49 @@
+"""How a command that could not be carried out ends: what is said, and with which code."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import typer
+
+from counterfoil.base.problems import InvariantBroken, Problem
+from counterfoil.client.problems import ApiProblem, Unreachable
+
+# 0: done. 1: a mistake of ours. 2: the command line was not understood.
+EXIT: Final = {
+    "invalid": 3, "missing": 4, "conflict": 5, "forbidden": 6, "unauthenticated": 7, "busy": 8, "too_large": 9, "unreachable": 10,
+}  # fmt: skip
+ADVICE: Final = {
+    "unauthenticated": "Set COUNTERFOIL_API_KEY, or run where `counterfoil demo` left its keys (.counterfoil/client.json).",
+    "forbidden": "Use a key with one of these roles.",
+    "busy": "Nothing was changed. Try again in a moment.",
+    "unreachable": "Is it running? `counterfoil serve` starts it; COUNTERFOIL_URL says where it is; `counterfoil doctor` looks.",
+}
+
+
+def tell(error: Exception) -> int | None:
+    """Say on standard error what went wrong and return the exit code; None for what only a traceback explains."""
+    match error:
+        case ApiProblem():
+            return _refused(error.kind, error.title, error.facts, error.request_id)
+        case Problem():
+            return _refused(error.kind, error.title(), dict(error.facts), "")
+        case Unreachable():
+            return _refused("unreachable", str(error), {}, "")
+        case InvariantBroken():
+            typer.echo(f"A mistake of ours: {error}", err=True)
+            return 1
+    return None
+
+
+def _refused(kind: str, title: str, facts: dict[str, object], request_id: str) -> int:
+    typer.secho(title, err=True, fg=typer.colors.RED)
+    for name, value in facts.items():
+        if value is not None:
+            told = ", ".join(map(str, value)) if isinstance(value, list) else value
+            typer.echo(f"  {name}: {told}", err=True)
+    if kind in ADVICE:
+        typer.echo(ADVICE[kind], err=True)
+    elif kind not in EXIT:
+        typer.echo(f"The server's log has more under request {request_id}.", err=True)
+    return EXIT.get(kind, 1)
