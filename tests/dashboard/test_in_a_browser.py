@@ -1,0 +1,319 @@
+"""The page in Chromium over a real socket: what it shows, to whom, on which screen, and what becomes of it while it stays open."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from datetime import timedelta
+from itertools import pairwise
+from types import SimpleNamespace
+
+import httpx2
+import psycopg
+import pytest
+from psycopg import sql
+
+from counterfoil.base.edge import now
+from tests.dashboard import days
+from tests.dashboard.conftest import a_desk
+
+PAGE = "/admin/reconciliation"
+WIDTHS = (1280, 390)
+SCHEMES = ("light", "dark")
+EVIL = "<img src=x onerror=\"document.title='taken'\"> & <script>document.title='taken'</script>"
+
+
+@pytest.fixture(scope="module")
+def trouble(server, tmp_path_factory):
+    """A day of trouble, reconciled with three breaks, its only worker silent; nothing of it changes."""
+    with a_desk(server, tmp_path_factory.mktemp("trouble")) as desk:
+        for fault in ("line_lost", "line_doubled", "line_altered"):
+            desk.fault(fault)
+        days.a_day_of_trouble(desk)
+        days.reconciled(desk)
+        days.a_silent_worker(desk)
+        desk.rows("update payout set last_error = %s where state = 'failed' returning id", EVIL)
+        with days.served(desk) as url:
+            yield SimpleNamespace(desk=desk, url=url, key=days.a_key(desk.database))
+
+
+@pytest.fixture
+def look(browser):
+    """Open a page in a fresh profile: `look(url, key)`; every complaint of the console fails the test."""
+    complaints, contexts = [], []
+
+    def opened(url, key, *, width=1280, scheme="light", path=PAGE, **more):
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, **more)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.complaints = complaints
+        if key:
+            page.goto(f"{url}/login?next={path}")
+            page.get_by_label("API key").fill(key)
+            page.get_by_role("button", name="Log in").click()
+            page.wait_for_url(f"{url}{path}*")
+        else:
+            page.goto(url + path)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def minors(value):
+    """Every amount in a piece of the twin."""
+    if isinstance(value, dict):
+        if set(value) == {"minor", "asset"}:
+            return Counter([value["minor"]])
+        return sum((minors(one) for one in value.values()), Counter())
+    return sum((minors(one) for one in value), Counter()) if isinstance(value, list) else Counter()
+
+
+def shown(page, key):
+    return Counter(page.locator(f"#{key} data.amount").evaluate_all("all => all.map(one => one.value)"))
+
+
+def test_the_page_shows_the_figures_of_its_twin(trouble, look):
+    page = look(trouble.url, trouble.key)
+    twin = page.evaluate("path => fetch(path).then(answer => answer.json())", f"{PAGE}.json")
+    told = {key: minors(reading["value"]) for key, reading in twin["readings"].items()}
+    told["books"].subtract(
+        minors([book for book in twin["readings"]["books"]["value"] if not book["lines"]])
+    )  # "Empty"
+    for key in ("invoices", "payments", "settlements", "books", "needs"):
+        assert shown(page, key) == told[key], key
+        assert told[key], key  # there was something to compare
+    for key in ("payouts", "provider"):
+        assert not shown(page, key) - told[key], key
+        assert shown(page, key), key
+    for key, reading in twin["readings"].items():
+        assert reading["said"] in page.locator(f"#{key}").inner_text()
+    assert page.locator("#verdict-word").inner_text() == twin["verdict"]["word"] == "No"
+
+
+def test_every_reason_leads_to_its_section_and_every_section_says_when_and_from_what(trouble, look):
+    page = look(trouble.url, trouble.key)
+    reasons = page.locator(".because a")
+    assert reasons.count() >= 4
+    for address in reasons.evaluate_all("all => all.map(one => one.getAttribute('href'))"):
+        assert page.locator(address).count() == 1
+    for footer in page.locator("section.sheet > footer").all_inner_texts():
+        assert re.match(r"(Measured|Looked|Tried) \d\d:\d\d:\d\d UTC.*, from \w", footer), footer
+
+
+def test_links_inside_the_page_lead_somewhere(trouble, look):
+    page = look(trouble.url, trouble.key)
+    addresses = set(page.locator("a[href^='#']").evaluate_all("all => all.map(one => one.getAttribute('href'))"))
+    assert {"#needs-failed", "#needs-in_doubt", "#provider"} <= addresses
+    assert [one for one in addresses if page.locator(one.replace("#", "[id='") + "']").count() != 1] == []
+
+
+def test_what_a_provider_says_is_text_and_never_markup(trouble, look):
+    page = look(trouble.url, trouble.key)
+    assert EVIL in page.locator("#needs-failed").inner_text()
+    assert page.locator("main img").count() == 0
+    assert page.title() == "No · Is today's money where it should be?"
+
+
+def test_the_page_keeps_to_its_own_policy(trouble, look):
+    page = look(trouble.url, trouble.key)
+    assert page.locator("[style], style, script:not([src])").count() == 0
+    foreign = page.evaluate("performance.getEntriesByType('resource').map(one => one.name)")
+    assert foreign
+    assert all(address.startswith(trouble.url) for address in foreign)
+    taken = page.evaluate(
+        """() => { const script = document.createElement('script'); script.textContent = 'document.title = "taken"';
+                   document.head.append(script); return document.title }"""
+    )
+    assert taken != "taken"
+    assert any("Content Security Policy" in one for one in page.complaints)  # it was refused, and not just ignored
+    page.complaints.clear()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("path", [PAGE, "/login"])
+def test_nothing_scrolls_sideways(trouble, look, width, path):
+    page = look(trouble.url, trouble.key if path == PAGE else None, width=width, path=path)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+CONTRAST = """() => {
+  const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const ground = (one) => {
+    for (; one; one = one.parentElement) {
+      const [r, g, b, a = 1] = numbers(getComputedStyle(one).backgroundColor);
+      if (a === 1) return [r, g, b];
+    }
+    return [255, 255, 255];
+  };
+  const found = [];
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const one = walk.currentNode.parentElement;
+    if (!walk.currentNode.textContent.trim() || one.closest("[aria-hidden=true], .unseen, .skip, noscript")) continue;
+    const [a, b] = [light(numbers(getComputedStyle(one).color)), light(ground(one))].sort((x, y) => y - x);
+    found.push([(a + 0.05) / (b + 0.05), one.textContent.trim().slice(0, 40)]);
+  }
+  return found;
+}"""
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("path", [PAGE, "/login?ended=session"])
+def test_every_word_stands_out_from_its_ground(trouble, look, scheme, path):
+    page = look(trouble.url, trouble.key if path == PAGE else None, scheme=scheme, path=path)
+    found = page.evaluate(CONTRAST)
+    assert len(found) > 5
+    assert [one for one in found if one[0] < 4.5] == []
+
+
+def test_a_reader_of_screens_finds_landmarks_headings_names_and_captions(trouble, look):
+    page = look(trouble.url, trouble.key)
+    assert page.locator("html").get_attribute("lang") == "en"
+    for role in ("banner", "main", "contentinfo"):
+        assert page.get_by_role(role).count() == 1
+    levels = page.locator("h1, h2, h3").evaluate_all("all => all.map(one => +one.tagName[1])")
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    assert page.locator("table:not(:has(caption))").count() == 0
+    assert page.locator("th:not([scope])").count() == 0
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll("a, button, input:not([type=hidden]), select, section, [role=img], [role=region]")]
+             .filter((one) => !(one.getAttribute("aria-label") || one.labels?.length || one.textContent.trim()
+                                || document.getElementById(one.getAttribute("aria-labelledby"))))
+             .map((one) => one.outerHTML.slice(0, 80))"""
+    )
+    assert nameless == []
+    assert page.locator("svg:not([aria-hidden]):not([aria-label])").count() == 0
+    ids = page.locator("[id]").evaluate_all("all => all.map(one => one.id)")
+    assert [one for one, times in Counter(ids).items() if times > 1] == []
+
+
+def test_a_mark_is_never_only_a_colour(trouble, look):
+    page = look(trouble.url, trouble.key)
+    shapes = {}
+    for grade in ("right", "attention", "wrong", "unknown"):
+        marks = page.locator(f"svg.mark.{grade}").evaluate_all("all => all.map(one => one.innerHTML)")
+        shapes[grade] = set(marks)
+    assert len(set.union(*shapes.values())) == sum(map(len, shapes.values()))
+
+
+def test_the_keyboard_reaches_everything_and_shows_where_it_is(trouble, look):
+    page = look(trouble.url, trouble.key)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline != "none", page.evaluate("document.activeElement.outerHTML")
+
+
+def test_it_works_without_javascript_and_asks_again_by_itself(trouble, look):
+    page = look(trouble.url, trouble.key, java_script_enabled=False)
+    assert page.locator("#verdict-word").inner_text() == "No"
+    assert 'http-equiv="refresh" content="30"' in page.content()
+    assert page.locator("#pause").is_hidden()
+
+
+def test_a_wrong_key_is_refused_in_the_form_and_the_field_says_so(trouble, look):
+    page = look(trouble.url, None, path="/login")
+    page.get_by_label("API key").fill("cf_live_nonsense")
+    page.get_by_role("button", name="Log in").click()
+    assert "no API key" in page.get_by_role("alert").inner_text()
+    assert page.get_by_label("API key").get_attribute("aria-invalid") == "true"
+    assert "401" in page.complaints.pop()  # Chromium tells of the status; nothing else
+
+
+def test_a_session_is_opened_and_ended_by_hand(trouble, look):
+    page = look(trouble.url, trouble.key)
+    page.get_by_role("button", name="Log out").click()
+    assert "logged out" in page.get_by_role("status").inner_text()
+    page.goto(trouble.url + PAGE)
+    assert page.get_by_label("API key").is_visible()
+
+
+def test_choosing_another_day_shows_that_day(trouble, look):
+    page = look(trouble.url, trouble.key)
+    page.get_by_role("link", name="The day before").click()
+    page.wait_for_url("**day=*")
+    yesterday = (now() - timedelta(days=1)).date()
+    assert page.get_by_label("Day", exact=True).input_value() == str(yesterday)
+    assert "No invoice was issued" in page.locator("#invoices").inner_text()
+
+
+@pytest.fixture
+def quiet(desk):
+    """Empty books, refreshed every second."""
+    days.an_empty_day(desk)
+    with days.served(desk, refresh_s=1) as url:
+        yield SimpleNamespace(desk=desk, url=url, key=days.a_key(desk.database))
+
+
+def test_figures_refresh_in_place_and_what_was_open_stays_open(quiet, look):
+    page = look(quiet.url, quiet.key)
+    page.evaluate("window.stayed = true")
+    page.locator("#truths-holding summary").click()
+    days.issued(quiet.desk, ["10.00", "20.00"])
+    page.locator("#invoices", has_text="2 issued").wait_for(timeout=10_000)
+    assert page.evaluate("window.stayed") is True
+    assert page.locator("#truths-holding").get_attribute("open") is not None
+    assert shown(page, "invoices")["3000"] == 1
+
+
+def test_refreshing_can_be_paused(quiet, look):
+    page = look(quiet.url, quiet.key)
+    page.get_by_role("button", name="Pause").click()
+    assert page.locator("#pause").get_attribute("aria-pressed") == "true"
+    page.wait_for_timeout(500)
+    requests = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.wait_for_timeout(2500)
+    assert requests == []
+    page.get_by_role("button", name="Resume").click()
+    page.wait_for_timeout(2500)
+    assert requests
+
+
+def test_a_page_left_open_is_led_to_the_form_when_its_session_ends(quiet, look):
+    page = look(quiet.url, quiet.key)
+    quiet.desk.rows("update dashboard_session set expires_at = created_at returning csrf")
+    page.wait_for_url("**/login?ended=session*", timeout=10_000)
+    assert "Your session ended" in page.get_by_role("status").inner_text()
+
+
+def test_when_the_database_goes_away_the_figures_are_called_old_until_it_is_back(quiet, look):
+    page = look(quiet.url, quiet.key)
+    name = psycopg.conninfo.conninfo_to_dict(quiet.desk.database.url)["dbname"]
+    admin = psycopg.conninfo.make_conninfo(quiet.desk.database.url, dbname="postgres")
+    with psycopg.connect(admin, autocommit=True) as conn:
+        conn.execute(sql.SQL("alter database {} allow_connections false").format(sql.Identifier(name)))
+        conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
+        page.wait_for_selector("html[data-stale]", timeout=30_000)
+        assert page.locator("#refreshed").inner_text().startswith("Old figures, of ")
+        assert "database does not answer" in page.locator("#refreshed").inner_text()
+        conn.execute(sql.SQL("alter database {} allow_connections true").format(sql.Identifier(name)))
+    page.wait_for_selector("html:not([data-stale])", timeout=60_000)
+    assert page.locator("#refreshed").inner_text().startswith("Measured ")
+    assert all("503" in one for one in page.complaints)
+    page.complaints.clear()
+
+
+def test_asking_again_asks_and_comes_back_to_the_answers(quiet, look):
+    page = look(quiet.url, quiet.key)
+    page.get_by_role("button", name="Pause").click()
+    before = page.locator("#truths .ask time").get_attribute("datetime")
+    quiet.desk.clock.advance(seconds=30)
+    page.get_by_role("button", name="Ask again").click()
+    page.wait_for_url("**#truths")
+    assert page.locator("#truths .ask time").get_attribute("datetime") > before
+
+
+def test_an_answer_is_never_kept_by_the_browser(trouble):
+    headers = {"Authorization": f"Bearer {trouble.key}"}
+    assert httpx2.get(trouble.url + PAGE, headers=headers).headers["cache-control"] == "no-store"

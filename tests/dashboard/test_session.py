@@ -1,0 +1,204 @@
+"""Logging in and out over a real socket, and what is refused: other sites, wrong keys, too many of them, ended sessions."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import httpx2
+import pytest
+
+from counterfoil.base.edge import now
+from counterfoil.dashboard.session import FAILURES_MAX, FAILURES_MAX_ALL, Attempts, TooManyAttempts
+from tests.builders import NOW, Clock
+from tests.dashboard import days
+
+PAGE = "/admin/reconciliation"
+
+
+@pytest.fixture
+def served(desk):
+    days.an_empty_day(desk)
+    with days.served(desk) as url:
+        yield url
+
+
+def a_browser(url):
+    return httpx2.Client(base_url=url, follow_redirects=False)
+
+
+def logged_in(url, desk, **more):
+    client = a_browser(url)
+    answer = client.post("/login", data={"key": days.a_key(desk.database, **more)})
+    assert answer.status_code == 303
+    return client
+
+
+def csrf_of(client):
+    return re.search(r'name="csrf" value="([0-9a-f]{64})"', client.get(PAGE).text)[1]
+
+
+def test_the_first_address_leads_to_the_page_and_the_page_to_the_form_and_back(desk, served):
+    client = a_browser(served)
+    assert client.get("/").headers["location"] == PAGE
+    asked = client.get(f"{PAGE}?day=2026-11-20")
+    assert (asked.status_code, asked.headers["location"]) == (303, "/login?next=%2Fadmin%2Freconciliation%3Fday%3D2026-11-20")  # fmt: skip
+    done = client.post("/login", data={"key": days.a_key(desk.database), "next": f"{PAGE}?day=2026-11-20"})
+    assert done.headers["location"] == f"{PAGE}?day=2026-11-20"
+    assert client.get(PAGE).status_code == 200
+
+
+def test_the_cookie_is_for_no_script_and_no_other_site_and_over_https_for_this_host_alone(desk, served):
+    key = days.a_key(desk.database)
+    plain = a_browser(served).post("/login", data={"key": key}).headers["set-cookie"]
+    assert plain.startswith("counterfoil_session=")
+    assert all(part in plain for part in ("HttpOnly", "SameSite=strict", "Path=/", "Max-Age=43200"))
+    with days.served(desk, https=True) as url:
+        secure = a_browser(url).post("/login", data={"key": key}).headers["set-cookie"]
+    assert secure.startswith("__Host-counterfoil_session=")
+    assert "Secure" in secure
+    assert "Domain" not in secure
+
+
+@pytest.mark.parametrize("role", ["viewer", "operator", "approver", "controller", "auditor", "administrator"])
+def test_every_role_may_read(desk, served, role):
+    assert logged_in(served, desk, role=role, name=role).get(PAGE).status_code == 200
+
+
+@pytest.mark.parametrize("key", ["", "cf_test_", "x" * 5000, "cf_live_" + "0" * 47, "\x00", "é" * 30])
+def test_a_key_that_is_none_opens_nothing_and_says_why(served, key):
+    answer = a_browser(served).post("/login", data={"key": key})
+    assert (answer.status_code, "set-cookie" in answer.headers) == (401, False)
+    assert "no API key" in answer.text
+
+
+def test_a_key_that_was_revoked_opens_nothing_and_ends_its_sessions_which_is_explained(desk, served):
+    from counterfoil.operations.access import list_keys, revoke_key
+
+    client, key = a_browser(served), days.a_key(desk.database)
+    client.post("/login", data={"key": key})
+    assert client.get(PAGE).status_code == 200
+    with desk.database.transaction() as conn:
+        revoke_key(conn, list_keys(conn)[0].id, now=now())
+    ended = client.get(PAGE)
+    assert ended.headers["location"].startswith("/login?ended=session")
+    assert "Your session ended" in client.get(ended.headers["location"]).text
+    assert client.get(f"{PAGE}.json").status_code == 401
+    assert a_browser(served).post("/login", data={"key": key}).status_code == 401
+
+
+def test_a_session_ends_after_twelve_hours(desk, served):
+    client = logged_in(served, desk)
+    desk.clock.now += timedelta(hours=12, seconds=1)
+    assert client.get(PAGE).headers["location"].startswith("/login?ended=session")
+
+
+def test_after_logging_out_the_cookie_opens_nothing_even_if_it_was_kept(desk, served):
+    client = logged_in(served, desk)
+    kept, token = dict(client.cookies), csrf_of(client)
+    out = client.post("/logout", data={"csrf": token})
+    assert (out.status_code, out.headers["location"]) == (303, "/login?ended=logout")
+    assert "logged out" in client.get(out.headers["location"]).text
+    assert httpx2.get(served + PAGE, cookies=kept, follow_redirects=False).status_code == 303
+
+
+@pytest.mark.parametrize("path", ["/logout", f"{PAGE}/ask"])
+@pytest.mark.parametrize(
+    ("token", "headers"),
+    [("", {}), ("0" * 64, {}), (None, {"sec-fetch-site": "cross-site"}), (None, {"origin": "http://evil.example"})],
+)
+def test_a_form_that_is_not_from_a_page_of_the_session_does_nothing(desk, served, path, token, headers):
+    client = logged_in(served, desk)
+    given = csrf_of(client) if token is None else token
+    assert client.post(path, data={"csrf": given}, headers=headers).status_code == 403
+    assert client.get(PAGE).status_code == 200
+
+
+def test_the_token_of_another_session_is_refused(desk, served):
+    one, other = logged_in(served, desk, name="one"), logged_in(served, desk, name="other")
+    assert one.post("/logout", data={"csrf": csrf_of(other)}).status_code == 403
+
+
+def test_another_site_cannot_log_somebody_in(desk, served):
+    headers = {"sec-fetch-site": "cross-site", "origin": "http://evil.example"}
+    answer = a_browser(served).post("/login", data={"key": days.a_key(desk.database)}, headers=headers)
+    assert (answer.status_code, "set-cookie" in answer.headers) == (403, False)
+
+
+@pytest.mark.parametrize(
+    "next_path",
+    [
+        "https://evil.example/",
+        "//evil.example",
+        "/\\evil.example",
+        f"{PAGE}@evil.example",
+        f"{PAGE}?a=\r\nx:y",
+        "/logout",
+    ],
+)
+def test_nobody_is_sent_elsewhere_after_logging_in(desk, served, next_path):
+    answer = a_browser(served).post("/login", data={"key": days.a_key(desk.database), "next": next_path})
+    assert (answer.status_code, answer.headers["location"]) == (303, PAGE)
+
+
+def test_after_five_failures_an_address_waits_also_with_the_right_key_and_is_told_how_long(desk, served):
+    client, key = a_browser(served), days.a_key(desk.database)
+    for _ in range(FAILURES_MAX):
+        assert client.post("/login", data={"key": "wrong"}).status_code == 401
+    refused = client.post("/login", data={"key": key})
+    assert refused.status_code == 429
+    assert f"Wait {refused.headers['retry-after']} seconds" in refused.text
+    desk.clock.advance(minutes=5, seconds=1)
+    assert client.post("/login", data={"key": key}).status_code == 303
+
+
+def test_attempts_of_one_address_do_not_lock_out_another_until_they_are_very_many():
+    clock = Clock(NOW)
+    attempts = Attempts(clock)
+    for _ in range(FAILURES_MAX):
+        attempts.failed("a")
+    with pytest.raises(TooManyAttempts):
+        attempts.refuse_if_many("a")
+    attempts.refuse_if_many("b")
+    for number in range(FAILURES_MAX_ALL):
+        attempts.failed(f"x{number}")
+    with pytest.raises(TooManyAttempts) as refused:
+        attempts.refuse_if_many("b")
+    assert 0 < refused.value.facts["wait_seconds"] <= 301
+
+
+def test_the_twin_takes_a_key_or_a_session_and_refuses_as_problem_json(desk, served):
+    refused = httpx2.get(f"{served}{PAGE}.json")
+    assert (refused.status_code, refused.headers["content-type"]) == (401, "application/problem+json")
+    assert logged_in(served, desk).get(f"{PAGE}.json").status_code == 200
+    headers = {"Authorization": f"Bearer {days.a_key(desk.database, name='robot')}"}
+    assert httpx2.get(f"{served}{PAGE}.json", headers=headers).status_code == 200
+    wrong = httpx2.get(f"{served}{PAGE}.json?day=tomorrow", headers=headers)
+    assert (wrong.status_code, wrong.json()["field"]) == (422, "day")
+
+
+@pytest.mark.parametrize("query", ["day=2999-01-01", "day=x", "program=" + "p" * 65])
+def test_a_wrong_choice_is_refused_on_a_page_that_names_field_and_limit(desk, served, query):
+    answer = logged_in(served, desk).get(f"{PAGE}?{query}")
+    assert (answer.status_code, query.partition("=")[0] in answer.text) == (422, True)
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/login", PAGE, f"{PAGE}.json", "/admin/assets/dashboard.css", "/admin/assets/none"]
+)
+def test_every_answer_tells_the_browser_what_it_may_do(desk, served, path):
+    answer = logged_in(served, desk).get(path)
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'")
+    assert "unsafe" not in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert ("no-store" in answer.headers["cache-control"]) != (path == "/admin/assets/dashboard.css")
+
+
+def test_a_page_of_a_database_that_is_away_says_so_and_shows_no_figure(desk, served):
+    client = logged_in(served, desk)
+    desk.database.close()
+    answer = client.get(PAGE)
+    assert answer.status_code in (500, 503)
+    assert "<data" not in answer.text
+    assert "nothing is shown" in answer.text
