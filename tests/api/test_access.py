@@ -51,6 +51,13 @@ ROUTES = [  # method, path, body, what it needs
     ("GET", "/api/accounts", None, READ),
     ("POST", "/api/accounts", {"programId": PROGRAM, "asset": "EUR", "names": ["suspense"]}, POST),
     ("GET", "/api/accounts/suspense/balance?asset=EUR", None, READ),
+    ("GET", "/api/accounts/suspense/explain?asset=EUR", None, READ),
+    (
+        "GET",
+        "/api/accounts/suspense/statement?asset=EUR&startTime=2026-01-01T00:00:00Z&endTime=2026-01-02T00:00:00Z",
+        None,
+        READ,
+    ),
     ("POST", "/api/accounts/freeze", {"programId": PROGRAM, "asset": "EUR", "account": "suspense", **BECAUSE}, POST),
     ("POST", "/api/accounts/unfreeze", {"programId": PROGRAM, "asset": "EUR", "account": "suspense", **BECAUSE}, POST),
     ("POST", "/api/accounts/close", {"programId": PROGRAM, "asset": "EUR", "account": "x", **BECAUSE}, POST),

@@ -195,3 +195,28 @@ def test_an_account_name_may_hold_what_an_address_may_not(books: Office):
     assert post(books, "/api/accounts", body).status_code == 201
     with books.client("viewer") as client:
         assert client.balance(PROGRAM, name, asset="EUR")["account"] == name
+
+
+def test_a_statement_adds_up_page_by_page_by_either_clock(books: Office):
+    for _ in range(5):
+        journal(books, "10")
+    span = {"startTime": "2026-01-01T00:00:00Z", "endTime": (now() + timedelta(hours=1)).isoformat(), "asset": "EUR"}
+    for clock in ("recorded", "effective"):
+        lines, cursor = [], None
+        while True:
+            more = {"cursor": cursor} if cursor else {}
+            params = {**span, "clock": clock, "limit": 4, **more}
+            page = books.ask("GET", "/api/accounts/payable:payee:bolt/statement", params=params).json()
+            lines += page["data"]
+            cursor = page["nextCursor"]
+            if cursor is None:
+                break
+        moved = sum(int(line["credit"]) - int(line["debit"]) for line in lines)
+        assert (len(lines), int(page["opening"]) + moved, page["closing"]) == (6, int(page["closing"]), "950")
+        assert lines[-1]["balance"] == "950"
+
+
+def test_an_account_explains_itself(books: Office):
+    journal(books)
+    found = books.ask("GET", "/api/accounts/payable:payee:bolt/explain?asset=EUR").json()
+    assert (found["sound"], found["entries"], found["drift"], found["gaps"]) == (True, 2, "0", [])

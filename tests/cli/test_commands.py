@@ -132,6 +132,11 @@ def test_journals_are_posted_shown_and_reversed(cli: Cli, office: Office, tmp_pa
         "This was reversed before, and is reversed only once.",
     )
     assert cli("journal", "list", "-o", "json").json()[0]["reverses"] == posted["id"]
+    span = ("--start-time", "2026-01-01T00:00:00Z", "--end-time", "2100-01-01T00:00:00Z", "--asset", "EUR")
+    told = cli("accounts", "statement", "payable:payee:bolt", *span, "-o", "json").json()
+    assert (told["opening"], told["closing"], len(told["data"])) == ("0", "1000", 3)
+    assert cli("accounts", "statement", "payable:payee:bolt", *span, "-o", "csv").out.count("\n") == 4
+    assert cli("accounts", "explain", "payable:payee:bolt", "--asset", "EUR").code == 0
     trial = cli("accounts", "trial", "--asset", "EUR")
     assert (trial.code, "total" in trial.out) == (0, True)
 

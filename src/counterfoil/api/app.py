@@ -22,6 +22,7 @@ from counterfoil.api import (
     programs,
     reconciliation,
     settlements,
+    statements,
     status,
     usage,
     webhooks,
@@ -35,8 +36,8 @@ from counterfoil.wiring import Wiring
 
 ROUTERS = (
     programs.router, keys.router, destinations.router, usage.router, invoices.router, intents.router, settlements.router,
-    payouts.router, accounts.router, journals.router, holds.router, periods.router, movements.router, operations.router,
-    reconciliation.router, status.router, status.alive, webhooks.router,
+    payouts.router, accounts.router, statements.router, journals.router, holds.router, periods.router, movements.router,
+    operations.router, reconciliation.router, status.router, status.alive, webhooks.router,
 )  # fmt: skip
 
 

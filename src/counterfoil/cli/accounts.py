@@ -7,7 +7,19 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.asking import asked
-from counterfoil.cli.showing import ROWS, TABLE, DryRun, Format, Output, Reason, Rows, say_done, show_one, show_rows
+from counterfoil.cli.showing import (
+    ROWS,
+    TABLE,
+    DryRun,
+    Format,
+    Output,
+    Reason,
+    Rows,
+    patience,
+    say_done,
+    show_one,
+    show_rows,
+)
 
 app = typer.Typer(no_args_is_help=True, help="Balances, statements, and whether they are right.")
 Name = Annotated[str, typer.Argument(help="The account's name, such as payable:payee:bolt.")]
@@ -17,6 +29,19 @@ AsOf = Annotated[str | None, typer.Option("--as-of", help="A moment, such as 202
 Clock = Annotated[str, typer.Option("--clock", help="recorded: written by then; effective: happened by then.")]
 MAIN = "main"
 RECORDED = "recorded"
+START = typer.Option("--start-time", help="The first moment, such as 2026-11-01T00:00:00Z.")
+END = typer.Option("--end-time", help="The first moment that is too late.")
+Start = Annotated[str, START]
+End = Annotated[str, END]
+MaybeStart = Annotated[str | None, START]
+MaybeEnd = Annotated[str | None, END]
+STATEMENT = ("recordedAt", "effectiveAt", "kind", "other", "debit", "credit", "balance", "key")
+FAULTS = (
+    ("gaps", ("recordedAt", "journalId", "line", "expected", "found")),
+    ("missing", ("journalId", "line", "kind", "key")),
+    ("stray", ("journalId", "line", "amount")),
+    ("suspects", ("sourceType", "sourceId", "kind", "amount", "keys")),
+)
 COLUMNS = ("asset", "name", "normal", "balance", "held", "debits", "credits", "frozen", "closed")
 
 
@@ -46,6 +71,50 @@ def balance(
     """What an account holds, now or as of any moment, by when it was written or by when it happened."""
     with asked("read") as client:
         show_one(client.balance(program, name, asset=asset, asOf=as_of, clock=clock), output)
+
+
+@app.command("statement")
+def statement(
+    name: Name,
+    start: Start,
+    end: End,
+    program: Program = MAIN,
+    asset: Asset = None,
+    clock: Clock = RECORDED,
+    limit: Rows = 1_000,
+    output: Output = TABLE,
+) -> None:
+    """What an account had, what moved, what it has. Opening plus all lines is closing."""
+    with asked("read") as client:
+        page = client.statement(program, name, start=start, end=end, asset=asset, clock=clock, limit=min(limit, 500))
+        lines = page["data"]
+        while page["nextCursor"] and len(lines) < limit:
+            page = client.statement(
+                program, name, start=start, end=end, asset=asset, clock=clock, limit=500, cursor=page["nextCursor"]
+            )
+            lines += page["data"]
+    page["data"] = lines[:limit]
+    if output is Format.CSV:
+        show_rows(lines[:limit], STATEMENT, output)
+    else:
+        show_one(page, output, parts=(("data", STATEMENT),))
+
+
+@app.command("explain")
+def explain(
+    name: Name,
+    start: MaybeStart = None,
+    end: MaybeEnd = None,
+    program: Program = MAIN,
+    asset: Asset = None,
+    output: Output = TABLE,
+) -> None:
+    """Recompute an account from its postings and name what is missing or double. Ends with 1 when it is not sound."""
+    with asked("read") as client, patience(f"recomputing {name}"):
+        found = client.explain(program, name, asset=asset, startTime=start, endTime=end)
+    show_one(found, output, parts=FAULTS)
+    if not found["sound"]:
+        raise typer.Exit(1)
 
 
 @app.command("trial")

@@ -128,15 +128,13 @@ def _is_number(value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    from rich.markup import escape
-
     if value is None:
         return ABSENT
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict | list):
-        return escape(json.dumps(value, ensure_ascii=False))
-    return escape(str(value))
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)
 
 
 def _csv_cell(value: Any) -> str:

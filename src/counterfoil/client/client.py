@@ -99,10 +99,10 @@ class Client:
         """What an account holds, now or `asOf` a moment by either `clock`."""
         return self.get(f"/api/accounts/{quote(account, safe='')}/balance", programId=program_id, asset=asset, **params)
 
-    def statement(self, program_id: str, account: str, *, asset: str, start: str, end: str, **params: Any) -> Json:
+    def statement(self, program_id: str, account: str, *, start: str, end: str, **params: Any) -> Json:
         """The movements of an account in a span, a page at a time."""
         path = f"/api/accounts/{quote(account, safe='')}/statement"
-        return self.get(path, programId=program_id, asset=asset, start=start, end=end, **params)
+        return self.get(path, programId=program_id, startTime=start, endTime=end, **params)
 
     def explain(self, program_id: str, account: str, *, asset: str | None = None, **params: Any) -> Json:
         """An account recomputed from its postings, with what is missing or double."""
