@@ -1,0 +1,288 @@
+"""The ledger beside a second, much simpler one: whatever is asked, in whatever order, both agree, money is conserved, limits hold.
+
+The simple ledger is a dictionary of balances and a dictionary of holds. It is too plain to share a mistake with the real one.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+
+from counterfoil.base.edge import Database
+from counterfoil.base.invariant import run_invariants
+from counterfoil.base.problems import Problem
+from counterfoil.ledger.batch_types import Kind, Movement, Outcome
+from counterfoil.ledger.bulk import Bulk, post_many
+from counterfoil.ledger.holds import hold_id, post_hold, take_hold, void_hold
+from counterfoil.ledger.invariants import INVARIANTS
+from counterfoil.ledger.journal import NewJournal, Posted, post, post_journals, reverse
+from counterfoil.ledger.memory import Memory
+from counterfoil.ledger.queries import balances, trial_totals
+from tests.ledger.builders import a_program
+
+ACCOUNTS = {  # name: may it fall below nothing?
+    "cash:bank:client": True, "suspense": True, "escrow:a": False, "escrow:b": False, "payable:payee:a": False,
+    "receivable:payee:a": False,
+}  # fmt: skip
+DEBIT_NORMAL = {"cash:bank:client", "receivable:payee:a"}
+_numbers = itertools.count(1)
+names = st.sampled_from(list(ACCOUNTS))
+amounts = st.one_of(st.integers(1, 40), st.integers(1, 10**6))
+transfers = st.tuples(names, names, amounts).filter(lambda t: t[0] != t[1])
+Transfer = tuple[str, str, int]
+
+
+class SimpleHold(NamedTuple):
+    """What is set aside."""
+
+    debit: str
+    credit: str
+    minor: int
+
+
+class SimpleLedger:
+    """Balances on their normal side, and holds. No more."""
+
+    def __init__(self) -> None:
+        self.balance: Counter[str] = Counter()
+        self.holds: dict[UUID, SimpleHold] = {}
+
+    def held(self, name: str) -> int:
+        lowers = [h.minor for h in self.holds.values() if (h.credit if name in DEBIT_NORMAL else h.debit) == name]
+        return sum(lowers)
+
+    def may(self, debit: str, credit: str, minor: int) -> bool:
+        lowered = ([] if debit in DEBIT_NORMAL else [debit]) + ([credit] if credit in DEBIT_NORMAL else [])
+        return all(ACCOUNTS[name] or self.balance[name] - self.held(name) >= minor for name in lowered)
+
+    def move(self, debit: str, credit: str, minor: int) -> None:
+        self.balance[debit] += minor if debit in DEBIT_NORMAL else -minor
+        self.balance[credit] += -minor if credit in DEBIT_NORMAL else minor
+
+    def try_all(self, lines: list[Transfer]) -> bool:
+        """All lines or none."""
+        before = self.balance.copy()
+        for line in lines:
+            if not self.may(*line):
+                self.balance = before
+                return False
+            self.move(*line)
+        return True
+
+
+class Ledgers(RuleBasedStateMachine):
+    """Everything is asked of both."""
+
+    database: Database  # set by the test
+
+    journals = Bundle("journals")
+    holds = Bundle("holds")
+
+    @initialize()
+    def begin(self) -> None:
+        self.program = f"program_{next(_numbers)}_{uuid4().hex[:8]}"
+        self.simple = SimpleLedger()
+        self.memory = Memory()
+        self.lines: dict[UUID, list[Transfer]] = {}
+        self.now = datetime.now(UTC)
+        with self.database.transaction() as conn:
+            a_program(conn, self.program, list(ACCOUNTS), ["EUR"])
+
+    def attempt(self, act: Callable[[Any], Any]) -> Any:
+        """In a transaction of its own; None when it was refused."""
+        try:
+            with self.database.transaction() as conn:
+                return act(conn)
+        except Problem:
+            return None
+
+    @rule(target=journals, lines=st.lists(transfers, min_size=1, max_size=4))
+    def post_one(self, lines: list[Transfer]) -> Any:
+        given = {"kind": "test", "lines": lines, "asset": "EUR", "actor": "machine", "now": self.now}
+        key = f"key-{next(_numbers)}"
+        done = self.attempt(lambda conn: post(conn, self.program, key=key, **given))
+        assert (done is not None) == self.simple.try_all(lines)
+        if done is None:
+            return multiple()
+        again = self.attempt(lambda conn: post(conn, self.program, key=key, **given))
+        assert again == done._replace(existed=True)
+        self.lines[done.journal_id] = lines
+        return done.journal_id
+
+    @rule(target=journals, journals=st.lists(st.lists(transfers, min_size=1, max_size=3), min_size=2, max_size=6))
+    def post_several(self, journals: list[list[Transfer]]) -> Any:
+        new = [NewJournal(f"key-{next(_numbers)}", "test", lines, "EUR", "machine") for lines in journals]
+        results = self.attempt(lambda conn: post_journals(conn, self.program, new, now=self.now))
+        expected = [self.simple.try_all(lines) for lines in journals]
+        assert [isinstance(result, Posted) for result in results] == expected
+        ids = []
+        for result, lines in zip(results, journals, strict=True):
+            if isinstance(result, Posted):
+                self.lines[result.journal_id] = lines
+                ids.append(result.journal_id)
+        return multiple(*ids)
+
+    @rule(
+        moves=st.lists(st.tuples(transfers, st.booleans()), min_size=1, max_size=90),
+        forget=st.booleans(),
+        commit=st.sampled_from([True, True, True, False]),
+    )
+    def post_bulk(self, moves: list[tuple[Transfer, bool]], forget: bool, commit: bool) -> None:
+        movements = [Movement(uuid4().bytes, *transfer, linked=linked) for transfer, linked in moves]
+        movements[-1] = movements[-1]._replace(linked=False)
+        before = self.simple.balance.copy()
+        expected: list[bool] = []
+        sets: list[list[Transfer]] = [[]]
+        for movement in movements:
+            sets[-1].append(movement[1:4])
+            if not movement.linked:
+                expected += [self.simple.try_all(sets[-1])] * len(sets[-1])
+                sets.append([])
+        bulk = Bulk(f"key-{next(_numbers)}", "test", "EUR", "machine")
+        with self.database.transaction(commit=commit) as conn:
+            memory = None if forget else self.memory
+            done = post_many(conn, self.program, bulk, movements, now=self.now, memory=memory)
+        assert [outcome is Outcome.POSTED for outcome in done.outcomes] == expected
+        if not commit:
+            self.simple.balance = before
+
+    @rule(target=holds, hold=transfers)
+    def take(self, hold: Transfer) -> Any:
+        debit, credit, minor = hold
+        key = f"key-{next(_numbers)}"
+        done = self.attempt(
+            lambda conn: take_hold(
+                conn,
+                self.program,
+                key=key,
+                debit=debit,
+                credit=credit,
+                minor=minor,
+                asset="EUR",
+                actor="machine",
+                now=self.now,
+            )
+        )
+        assert (done is not None) == self.simple.may(*hold)
+        if done is None:
+            return multiple()
+        assert done.id == hold_id(self.program, key)
+        self.simple.holds[done.id] = SimpleHold(*hold)
+        return done.id
+
+    @rule(hold=consumes(holds), part=st.integers(1, 100))
+    def post_held(self, hold: UUID, part: int) -> None:
+        debit, credit, held = self.simple.holds.pop(hold)
+        minor = max(1, held * part // 100)
+        assert self.attempt(
+            lambda conn: post_hold(conn, self.program, hold, actor="machine", now=self.now, minor=minor)
+        )
+        self.simple.move(debit, credit, minor)
+        assert not self.attempt(
+            lambda conn: post_hold(conn, self.program, hold, actor="machine", now=self.now, minor=minor + 1)
+        )
+
+    @rule(hold=consumes(holds))
+    def void_held(self, hold: UUID) -> None:
+        del self.simple.holds[hold]
+        with self.database.transaction() as conn:
+            void_hold(conn, self.program, hold, reason="test", actor="machine", now=self.now)
+
+    @rule(hold=consumes(holds), transfer=transfers)
+    def resolve_and_move_in_one_bulk(self, hold: UUID, transfer: Transfer) -> None:
+        debit, credit, minor = self.simple.holds.pop(hold)
+        movements = [
+            Movement(uuid4().bytes, "", "", minor, Kind.POST_HOLD, hold_id=hold.bytes),
+            Movement(uuid4().bytes, *transfer),
+        ]
+        self.simple.move(debit, credit, minor)
+        bulk = Bulk(f"key-{next(_numbers)}", "test", "EUR", "machine")
+        with self.database.transaction() as conn:
+            outcomes = post_many(conn, self.program, bulk, movements, now=self.now, memory=self.memory).outcomes
+        assert [outcome is Outcome.POSTED for outcome in outcomes] == [True, self.simple.try_all([transfer])]
+
+    @rule(journal=consumes(journals))
+    def reverse_one(self, journal: UUID) -> None:
+        back = [(credit, debit, minor) for debit, credit, minor in reversed(self.lines.pop(journal))]
+
+        def act(conn: Any) -> Posted:
+            key = f"key-{next(_numbers)}"
+            return reverse(conn, self.program, journal, key=key, reason="test", actor="machine", now=self.now)
+
+        done = self.attempt(act)
+        assert (done is not None) == self.simple.try_all(back)
+        if done is not None:
+            assert self.attempt(act) is None  # under another key
+
+    @rule(moves=st.lists(st.lists(transfers, min_size=1, max_size=5), min_size=2, max_size=4))
+    def write_at_once(self, moves: list[list[Transfer]]) -> None:
+        """Writers side by side, one post at a time and in bulk: who wins is open, that nothing is lost is not."""
+
+        def write(number: int) -> list[Transfer]:
+            done: list[Transfer] = []
+            if number == 0:
+                movements = [Movement(uuid4().bytes, *transfer) for transfer in moves[0]]
+                bulk = Bulk(f"key-{next(_numbers)}", "test", "EUR", "machine")
+                with self.database.transaction() as conn:
+                    outcomes = post_many(conn, self.program, bulk, movements, now=self.now, memory=self.memory).outcomes
+                return [t for t, outcome in zip(moves[0], outcomes, strict=True) if outcome is Outcome.POSTED]
+            for transfer in moves[number]:
+                given = {"kind": "test", "lines": [transfer], "asset": "EUR", "actor": "machine", "now": self.now}
+                key = f"key-{next(_numbers)}"
+                if self.attempt(lambda conn, key=key, given=given: post(conn, self.program, key=key, **given)):
+                    done.append(transfer)
+            return done
+
+        with ThreadPoolExecutor(len(moves)) as pool:
+            for done in pool.map(write, range(len(moves))):
+                for transfer in done:
+                    self.simple.move(*transfer)
+
+    @invariant()
+    def both_agree(self) -> None:
+        with self.database.transaction() as conn:
+            found = balances(conn, self.program, list(ACCOUNTS), asset="EUR")
+            totals = trial_totals(conn, self.program, asset="EUR")
+        assert {name: (b.minor, b.held) for name, b in found.items()} == {
+            name: (self.simple.balance[name], self.simple.held(name)) for name in ACCOUNTS
+        }
+        assert totals[0] == totals[1], "money is conserved"
+        assert all(ACCOUNTS[name] or b.available >= 0 for name, b in found.items()), "limits hold"
+
+    def teardown(self) -> None:
+        with self.database.transaction() as conn:
+            assert run_invariants(conn, INVARIANTS) == []
+
+
+@pytest.mark.parametrize("steps", [30])
+def test_the_ledger_agrees_with_a_simple_one(database: Database, steps: int):
+    Ledgers.database = database
+    run_state_machine_as_test(
+        Ledgers,
+        settings=settings(
+            max_examples=12,
+            stateful_step_count=steps,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
