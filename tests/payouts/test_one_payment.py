@@ -344,6 +344,8 @@ def test_a_charge_whose_webhook_never_comes_is_found_by_pulling_the_events(desk)
     desk.work()
     desk.work("pull-events")
     desk.work()
-    assert desk.rows("select count(*), max(conflicts) from webhook_in where event_type = 'charge.succeeded'") == [(1, 0)]
+    assert desk.rows("select count(*), max(conflicts) from webhook_in where event_type = 'charge.succeeded'") == [
+        (1, 0)
+    ]
     assert payouts(desk) == [("completed",)]
     desk.still_true()
