@@ -25,6 +25,7 @@ from counterfoil.payouts.payouts import Owed, create_payouts
 from counterfoil.payouts.pulling import pull_due
 from counterfoil.payouts.reserving import reserve_due
 from counterfoil.payouts.sending import repair_due, send_due
+from counterfoil.reconciliation.cases import BREAK
 from counterfoil.settlement.intents import INTENT
 from counterfoil.settlement.invariants import INVARIANTS as SETTLEMENT_INVARIANTS
 from counterfoil.settlement.invoices import INVOICE
@@ -34,7 +35,7 @@ from counterfoil.settlement.settlements import settle_due, settlements_by_id, ve
 MakeId = Callable[[str], str]
 Clock = Callable[[], datetime]
 
-MACHINES: Sequence[Machine] = (EVENT, WEBHOOK_IN, INVOICE, INTENT, PAYOUT, PROVIDER_PAYOUT)
+MACHINES: Sequence[Machine] = (EVENT, WEBHOOK_IN, INVOICE, INTENT, PAYOUT, PROVIDER_PAYOUT, BREAK)
 INVARIANTS = (*LEDGER_INVARIANTS, *SETTLEMENT_INVARIANTS, *PAYOUT_INVARIANTS)
 
 

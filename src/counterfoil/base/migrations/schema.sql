@@ -46,6 +46,58 @@ asset: scale smallint not null
 book: id integer not null identity
 book: program_id text not null
 book: asset text not null
+break: id text not null
+break: program_id text not null
+break: source text not null
+break: identity text not null
+break: kind text not null
+break: severity text not null
+break: asset text not null
+break: at_stake bigint not null
+break: difference bigint
+break: cause text not null
+break: record_id text not null
+break: reference text not null
+break: first_on date not null
+break: last_on date not null
+break: first_run text not null
+break: last_run text not null
+break: last_number integer not null
+break: gone_run text
+break: recurs_of text
+break: owner text
+break: due_on date not null
+break: opened_at timestamp with time zone not null
+break: state text not null
+break: state_at timestamp with time zone not null
+break: steps integer not null default 1
+break_decision: proposal_id text not null
+break_decision: maker text not null
+break_decision: payload_sha256 bytea not null
+break_decision: expires_at timestamp with time zone not null
+break_decision: decision text not null
+break_decision: checker text not null
+break_decision: reason text not null
+break_decision: at timestamp with time zone not null
+break_decision: journal_id uuid
+break_proposal: id text not null
+break_proposal: break_id text not null
+break_proposal: number integer not null
+break_proposal: kind text not null
+break_proposal: payload jsonb not null
+break_proposal: payload_sha256 bytea not null
+break_proposal: minor bigint not null
+break_proposal: limit_minor bigint
+break_proposal: reason text not null
+break_proposal: maker text not null
+break_proposal: made_at timestamp with time zone not null
+break_proposal: expires_at timestamp with time zone not null
+break_remark: break_id text not null
+break_remark: number integer not null
+break_remark: kind text not null
+break_remark: text text not null
+break_remark: actor text not null
+break_remark: at timestamp with time zone not null
 dashboard_session: secret_hash bytea not null
 dashboard_session: api_key_id text not null
 dashboard_session: csrf text not null
@@ -148,6 +200,7 @@ journal: source_type text
 journal: source_id text
 journal: reverses uuid
 journal: reverses_line integer
+journal: written_by xid8 not null default pg_current_xact_id()
 ledger_entries: program_id text
 ledger_entries: type text
 ledger_entries: amount bigint
@@ -285,9 +338,6 @@ reconciliation_run: breaks bigint
 reconciliation_run: notes text[] not null default '{}'::text[]
 reconciliation_run: report jsonb
 reconciliation_run: error text
-refused_movement: journal_id uuid not null
-refused_movement: place integer not null
-refused_movement: outcome text not null
 reversal: journal_id uuid not null
 reversal: line integer not null
 reversal: reversed_by uuid not null
@@ -319,6 +369,9 @@ transition: verb text not null
 transition: to_state text not null
 transition: needs_reason boolean not null
 transition: needs_pair boolean not null
+unposted_line: journal_id uuid not null
+unposted_line: line integer not null
+unposted_line: outcome text not null
 usage_import: id text not null
 usage_import: program_id text not null
 usage_import: file_name text not null
@@ -371,6 +424,13 @@ worker: started_at timestamp with time zone not null
 worker: beat_at timestamp with time zone not null
 worker: stopped_at timestamp with time zone
 worker: jobs jsonb not null default '{}'::jsonb
+write_off_limit: program_id text not null
+write_off_limit: asset text not null
+write_off_limit: version integer not null
+write_off_limit: minor bigint not null
+write_off_limit: reason text not null
+write_off_limit: actor text not null
+write_off_limit: at timestamp with time zone not null
 
 -- storage
 account: with fillfactor=45
@@ -404,6 +464,39 @@ book: book_is_opened_once UNIQUE (program_id, asset)
 book: book_number_fits CHECK (((id >= 1) AND (id <= 8388607)))
 book: book_pkey PRIMARY KEY (id)
 book: book_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+break: break_at_stake_not_negative CHECK ((at_stake >= 0))
+break: break_days_in_order CHECK ((first_on <= last_on))
+break: break_first_run_fkey FOREIGN KEY (first_run) REFERENCES reconciliation_run(id)
+break: break_gone_run_fkey FOREIGN KEY (gone_run) REFERENCES reconciliation_run(id)
+break: break_is_matched_by_a_run CHECK (((state <> 'matched'::text) OR (gone_run IS NOT NULL)))
+break: break_last_run_fkey FOREIGN KEY (last_run) REFERENCES reconciliation_run(id)
+break: break_pkey PRIMARY KEY (id)
+break: break_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+break: break_recurs_of_another CHECK ((recurs_of <> id))
+break: break_recurs_of_fkey FOREIGN KEY (recurs_of) REFERENCES break(id)
+break: break_severity CHECK ((severity = ANY (ARRAY['low'::text, 'medium'::text, 'high'::text, 'critical'::text])))
+break_decision: approval_in_time CHECK (((decision <> 'approved'::text) OR (at <= expires_at)))
+break_decision: approval_posts_a_journal CHECK (((decision = 'approved'::text) = (journal_id IS NOT NULL)))
+break_decision: break_decision_journal_id_fkey FOREIGN KEY (journal_id) REFERENCES journal(id)
+break_decision: break_decision_on_the_whole FOREIGN KEY (proposal_id, maker, payload_sha256, expires_at) REFERENCES break_proposal(id, maker, payload_sha256, expires_at)
+break_decision: break_decision_pkey PRIMARY KEY (proposal_id)
+break_decision: break_decision_word CHECK ((decision = ANY (ARRAY['approved'::text, 'withdrawn'::text])))
+break_decision: maker_is_not_checker CHECK (((decision <> 'approved'::text) OR (checker <> maker)))
+break_proposal: break_proposal_break_id_fkey FOREIGN KEY (break_id) REFERENCES break(id)
+break_proposal: break_proposal_is_hashed CHECK ((length(payload_sha256) = 32))
+break_proposal: break_proposal_is_numbered_once UNIQUE (break_id, number)
+break_proposal: break_proposal_is_whole UNIQUE (id, maker, payload_sha256, expires_at)
+break_proposal: break_proposal_kind CHECK ((kind = ANY (ARRAY['adjustment'::text, 'write_off'::text])))
+break_proposal: break_proposal_lives_a_day CHECK ((expires_at = (made_at + '24:00:00'::interval)))
+break_proposal: break_proposal_moves_something CHECK ((minor > 0))
+break_proposal: break_proposal_number CHECK ((number > 0))
+break_proposal: break_proposal_pkey PRIMARY KEY (id)
+break_proposal: write_off_within_limit CHECK ((((kind = 'write_off'::text) = (limit_minor IS NOT NULL)) AND (minor <= COALESCE(limit_minor, minor))))
+break_remark: break_remark_break_id_fkey FOREIGN KEY (break_id) REFERENCES break(id)
+break_remark: break_remark_kind CHECK ((kind = ANY (ARRAY['comment'::text, 'owner'::text])))
+break_remark: break_remark_number CHECK ((number > 0))
+break_remark: break_remark_pkey PRIMARY KEY (break_id, number)
+break_remark: break_remark_size CHECK ((length(text) <= 2000))
 dashboard_session: dashboard_session_api_key_id_fkey FOREIGN KEY (api_key_id) REFERENCES api_key(id)
 dashboard_session: dashboard_session_pkey PRIMARY KEY (secret_hash)
 destination: destination_pkey PRIMARY KEY (id)
@@ -444,10 +537,10 @@ invoice: invoice_paid_within_total CHECK (((paid >= 0) AND (paid <= total)))
 invoice: invoice_pkey PRIMARY KEY (id)
 invoice: invoice_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 invoice: invoice_total_positive CHECK ((total > 0))
+journal: journal_has_lines CHECK ((lines > 0))
 journal: journal_key_is_short CHECK (((length(key) >= 1) AND (length(key) <= 255)))
 journal: journal_key_is_used_once UNIQUE (program_id, key)
 journal: journal_kind_is_short CHECK (((length(kind) >= 1) AND (length(kind) <= 64)))
-journal: journal_lines_are_counted CHECK ((lines >= 0))
 journal: journal_names_its_source_whole CHECK (((source_type IS NULL) = (source_id IS NULL)))
 journal: journal_narrative_is_short CHECK ((length(narrative) <= 2000))
 journal: journal_pkey PRIMARY KEY (id)
@@ -500,8 +593,6 @@ reconciliation_run: reconciliation_run_pkey PRIMARY KEY (id)
 reconciliation_run: reconciliation_run_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 reconciliation_run: reconciliation_run_range CHECK ((first_on <= last_on))
 reconciliation_run: reconciliation_run_state CHECK ((state = ANY (ARRAY['running'::text, 'finished'::text, 'failed'::text])))
-refused_movement: movement_is_refused_once PRIMARY KEY (journal_id, place)
-refused_movement: refused_movement_journal_id_fkey FOREIGN KEY (journal_id) REFERENCES journal(id)
 reversal: line_is_reversed_once PRIMARY KEY (journal_id, line)
 reversal: reversal_reversed_by_fkey FOREIGN KEY (reversed_by) REFERENCES journal(id)
 settlement: settlement_adds_up CHECK ((gross = (((platform_fee + validator_fee) + holdback) + net)))
@@ -516,6 +607,9 @@ step: step_is_allowed FOREIGN KEY (machine, from_state, verb, to_state) REFERENC
 step: step_is_taken_once PRIMARY KEY (subject_id, step)
 step: step_starts_at_one CHECK ((step > 0))
 transition: transition_pkey PRIMARY KEY (machine, from_state, verb, to_state)
+unposted_line: unposted_line_has_one_outcome PRIMARY KEY (journal_id, line)
+unposted_line: unposted_line_journal_id_fkey FOREIGN KEY (journal_id) REFERENCES journal(id)
+unposted_line: unposted_line_starts_at_one CHECK ((line > 0))
 usage_import: usage_file_is_imported_once UNIQUE (program_id, sha256)
 usage_import: usage_import_pkey PRIMARY KEY (id)
 usage_import: usage_import_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
@@ -534,10 +628,19 @@ webhook_in: webhook_in_is_received_once UNIQUE (provider, event_id)
 webhook_in: webhook_in_pkey PRIMARY KEY (id)
 webhook_in_rejection: webhook_in_rejection_pkey PRIMARY KEY (provider, day, reason)
 worker: worker_pkey PRIMARY KEY (id)
+write_off_limit: write_off_limit_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+write_off_limit: write_off_limit_not_negative CHECK ((minor >= 0))
+write_off_limit: write_off_limit_pkey PRIMARY KEY (program_id, asset, version)
+write_off_limit: write_off_limit_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+write_off_limit: write_off_limit_version CHECK ((version > 0))
 
 -- indexes
 action: CREATE INDEX action_by_time ON public.action USING btree (at, id)
 action: CREATE INDEX action_of_subject ON public.action USING btree (subject_id, at)
+break: CREATE INDEX break_by_state ON public.break USING btree (state, id)
+break: CREATE INDEX break_of_identity ON public.break USING btree (program_id, source, identity)
+break: CREATE INDEX break_standing_days ON public.break USING btree (program_id, source, first_on) WHERE (gone_run IS NULL)
+break: CREATE UNIQUE INDEX break_stands_once ON public.break USING btree (program_id, source, identity) WHERE (gone_run IS NULL)
 destination: CREATE UNIQUE INDEX destination_active_is_one ON public.destination USING btree (program_id, payee_id) WHERE (ended_at IS NULL)
 event: CREATE INDEX event_by_time ON public.event USING btree (at, id)
 event: CREATE INDEX event_due ON public.event USING btree (due_at, id) WHERE (due_at IS NOT NULL)
@@ -587,6 +690,14 @@ asset: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.asset FOR
 asset: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.asset FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 book: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.book FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 book: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.book FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+break: CREATE TRIGGER break_follows_table BEFORE UPDATE OF state ON public.break FOR EACH ROW EXECUTE FUNCTION state_follows_table('break')
+break: CREATE TRIGGER break_is_closed_by_two BEFORE UPDATE OF state ON public.break FOR EACH ROW EXECUTE FUNCTION break_closes_by_two()
+break_decision: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.break_decision FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+break_decision: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.break_decision FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+break_proposal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.break_proposal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+break_proposal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.break_proposal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+break_remark: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.break_remark FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+break_remark: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.break_remark FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 event: CREATE TRIGGER event_follows_table BEFORE UPDATE OF state ON public.event FOR EACH ROW EXECUTE FUNCTION state_follows_table('event')
 fee_rate: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.fee_rate FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 fee_rate: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.fee_rate FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -619,8 +730,6 @@ provider_conflict: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.pro
 provider_payout: CREATE TRIGGER provider_payout_follows_table BEFORE UPDATE OF state ON public.provider_payout FOR EACH ROW EXECUTE FUNCTION state_follows_table('provider_payout')
 reconciliation_break: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.reconciliation_break FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reconciliation_break: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.reconciliation_break FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
-refused_movement: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.refused_movement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
-refused_movement: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.refused_movement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reversal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.reversal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reversal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.reversal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reversal: CREATE TRIGGER reversal_moves_by_triggers BEFORE INSERT ON public.reversal FOR EACH STATEMENT WHEN ((pg_trigger_depth() = 0)) EXECUTE FUNCTION refuse_direct_update() -- always
@@ -628,7 +737,11 @@ settlement: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.sett
 settlement: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.settlement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 step: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.step FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 step: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.step FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+unposted_line: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.unposted_line FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+unposted_line: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.unposted_line FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 webhook_in: CREATE TRIGGER webhook_in_follows_table BEFORE UPDATE OF state ON public.webhook_in FOR EACH ROW EXECUTE FUNCTION state_follows_table('webhook_in')
+write_off_limit: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.write_off_limit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+write_off_limit: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.write_off_limit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 
 -- views
 ledger_entries: SELECT program_id, type, amount, to_timestamp(((((seq >> 20))::numeric / 1000.0))::double precision) AS created_at, effective_at, asset, name AS account, balance, kind, key, id AS journal_id, line, seq, movement, actor, narrative, source_type, source_id FROM ((((posting p CROSS JOIN LATERAL ( VALUES ('debit'::text,debit,debit_balance), ('credit'::text,credit,credit_balance)) s(type, account_id, balance)) JOIN account a ON ((id = account_id))) JOIN book b ON ((id = book_id))) JOIN journal j ON ((id = journal_id)));
@@ -636,6 +749,22 @@ ledger_entries: SELECT program_id, type, amount, to_timestamp(((((seq >> 20))::n
 -- sequences
 account_serial: bigint from 1 to 1099511627775 by 1
 book_id_seq: integer from 1 to 2147483647 by 1
+ledger_version_0: bigint from 1 to 9223372036854775807 by 1
+ledger_version_1: bigint from 1 to 9223372036854775807 by 1
+ledger_version_10: bigint from 1 to 9223372036854775807 by 1
+ledger_version_11: bigint from 1 to 9223372036854775807 by 1
+ledger_version_12: bigint from 1 to 9223372036854775807 by 1
+ledger_version_13: bigint from 1 to 9223372036854775807 by 1
+ledger_version_14: bigint from 1 to 9223372036854775807 by 1
+ledger_version_15: bigint from 1 to 9223372036854775807 by 1
+ledger_version_2: bigint from 1 to 9223372036854775807 by 1
+ledger_version_3: bigint from 1 to 9223372036854775807 by 1
+ledger_version_4: bigint from 1 to 9223372036854775807 by 1
+ledger_version_5: bigint from 1 to 9223372036854775807 by 1
+ledger_version_6: bigint from 1 to 9223372036854775807 by 1
+ledger_version_7: bigint from 1 to 9223372036854775807 by 1
+ledger_version_8: bigint from 1 to 9223372036854775807 by 1
+ledger_version_9: bigint from 1 to 9223372036854775807 by 1
 
 -- functions
 account_flag_was_set(): CREATE OR REPLACE FUNCTION public.account_flag_was_set()
@@ -646,7 +775,8 @@ account_flag_was_set(): CREATE OR REPLACE FUNCTION public.account_flag_was_set()
 AS $function$
 begin
     -- A batch decides by the flags it read under the program's lock: wait for it.
-    perform pg_advisory_xact_lock_shared(program_lock(b.program_id)) from book b where b.id = new.account_id >> 40;
+    perform pg_advisory_xact_lock_shared(program_lock(b.program_id)), nextval(program_version(b.program_id))
+    from book b where b.id = new.account_id >> 40;
     if new.step <> 1 + (select count(*) from account_flag where account_id = new.account_id and step < new.step) then
         raise exception 'flags are set one after another' using errcode = 'CF002';
     end if;
@@ -682,12 +812,26 @@ begin
         raise exception 'the ledger is written under read committed only' using errcode = 'CF109';
     end if;
     foreach program in array programs loop
-        perform pg_advisory_xact_lock_shared(program_lock(program));
+        perform pg_advisory_xact_lock_shared(program_lock(program)), nextval(program_version(program));
         select closed_until into until from period_close where program_id = program order by step desc limit 1;
         if effective_from < until then
             raise exception 'the books of % are closed until %', program, until using errcode = 'CF104';
         end if;
     end loop;
+end $function$
+
+break_closes_by_two(): CREATE OR REPLACE FUNCTION public.break_closes_by_two()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+    if new.state in ('adjusted', 'written_off') and new.state is distinct from old.state and not exists (
+        select from break_decision d join break_proposal p on p.id = d.proposal_id
+        where p.break_id = new.id and d.decision = 'approved'
+          and p.kind = case new.state when 'adjusted' then 'adjustment' else 'write_off' end) then
+        raise 'break % is not % without an approved journal', new.id, new.state using errcode = 'CF301';
+    end if;
+    return new;
 end $function$
 
 holds_were_inserted(): CREATE OR REPLACE FUNCTION public.holds_were_inserted()
@@ -786,6 +930,8 @@ declare
 begin
     if exists (select from new_journal j where not exists (select from book b where b.id = j.book_id and b.program_id = j.program_id)) then
         raise exception 'a journal lies in a book of its program' using errcode = 'CF101';
+    elsif exists (select from new_journal where written_by <> pg_current_xact_id()) then
+        raise exception 'a journal is written by the transaction that it names' using errcode = 'CF102';
     end if;
     if exists (select from new_journal where reverses is not null) then
         select j.id into wrong
@@ -862,7 +1008,7 @@ declare
     moved  record;
     now_ms constant bigint := extract(epoch from clock_timestamp()) * 1000;
 begin
-    -- Each journal is there, is whole with this statement and lies in the book of its postings.
+    -- Each journal is of this transaction, lies in the book of its postings, and is whole: a bulk may leave lines out, which it refused.
     select sum(w.postings) as postings, min(w.effective_first) as effective_first, bool_and(w.whole) as whole,
            min(w.clock_first) as clock_first, max(w.clock_last) as clock_last,
            min(w.seq_first) as seq_first, max(w.seq_last) as seq_last, bool_or(w.reverses) as reverses,
@@ -871,10 +1017,11 @@ begin
     from (
         select p.postings, p.effective_first, p.clock_first, p.clock_last, p.seq_first, p.seq_last, j.program_id,
                j.reverses is not null as reverses,
-               coalesce(p.book_first = p.book_last and p.book_first = j.book_id and p.postings = j.lines
-                        and p.line_first = 1 and p.line_last = j.lines, false) as whole
+               coalesce(p.book_first = p.book_last and p.book_first = j.book_id and j.written_by = pg_current_xact_id()
+                        and p.line_first >= 1 and p.line_last <= j.lines
+                        and (p.postings = j.lines or p.movements = p.postings), false) as whole
         from (
-            select journal_id, count(*) as postings, min(line) as line_first, max(line) as line_last,
+            select journal_id, count(*) as postings, count(movement) as movements, min(line) as line_first, max(line) as line_last,
                    min(debit >> 40) as book_first, max(debit >> 40) as book_last, min(seq) as seq_first, max(seq) as seq_last,
                    min(effective_at) as effective_first,
                    min(effective_at) filter (where not off_clock) as clock_first,
@@ -887,7 +1034,7 @@ begin
     if seen.postings is null then
         return null;
     elsif not seen.whole then
-        raise exception 'a posting belongs to a journal, which is written whole in one statement, in one book' using errcode = 'CF102';
+        raise exception 'a posting belongs to a journal of its book, which is written whole by one transaction' using errcode = 'CF102';
     elsif seen.seq_first >> 20 < now_ms - 300000 or seen.seq_last >> 20 > now_ms + 86400000 then
         raise exception 'postings are recorded by the clock of the database' using errcode = 'CF103';
     elsif seen.clock_first < to_timestamp((seen.seq_last >> 20) / 1000.0) - interval '3600 seconds'
@@ -945,6 +1092,12 @@ program_lock(text): CREATE OR REPLACE FUNCTION public.program_lock(program_id te
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 RETURN hashtextextended(program_id, (4271002)::bigint)
+
+program_version(text): CREATE OR REPLACE FUNCTION public.program_version(program_id text)
+ RETURNS regclass
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+RETURN (('ledger_version_'::text || (hashtextextended(program_id, (4271003)::bigint) & (15)::bigint)))::regclass
 
 refuse_accounts(bigint[],bigint[]): CREATE OR REPLACE FUNCTION public.refuse_accounts(lowered_if_credit_normal bigint[], lowered_if_debit_normal bigint[])
  RETURNS void
@@ -1024,6 +1177,18 @@ book: owner: counterfoil_owner
 book_id_seq: counterfoil_app: usage
 book_id_seq: counterfoil_auditor: select
 book_id_seq: owner: counterfoil_owner
+break: counterfoil_app: insert, select, update
+break: counterfoil_auditor: select
+break: owner: counterfoil_owner
+break_decision: counterfoil_app: insert, select
+break_decision: counterfoil_auditor: select
+break_decision: owner: counterfoil_owner
+break_proposal: counterfoil_app: insert, select
+break_proposal: counterfoil_auditor: select
+break_proposal: owner: counterfoil_owner
+break_remark: counterfoil_app: insert, select
+break_remark: counterfoil_auditor: select
+break_remark: owner: counterfoil_owner
 dashboard_session: counterfoil_app: delete, insert, select, update
 dashboard_session: counterfoil_auditor: select
 dashboard_session: owner: counterfoil_owner
@@ -1057,6 +1222,54 @@ journal: owner: counterfoil_owner
 ledger_entries: counterfoil_app: select
 ledger_entries: counterfoil_auditor: select
 ledger_entries: owner: counterfoil_owner
+ledger_version_0: counterfoil_app: usage
+ledger_version_0: counterfoil_auditor: select
+ledger_version_0: owner: counterfoil_owner
+ledger_version_1: counterfoil_app: usage
+ledger_version_1: counterfoil_auditor: select
+ledger_version_1: owner: counterfoil_owner
+ledger_version_10: counterfoil_app: usage
+ledger_version_10: counterfoil_auditor: select
+ledger_version_10: owner: counterfoil_owner
+ledger_version_11: counterfoil_app: usage
+ledger_version_11: counterfoil_auditor: select
+ledger_version_11: owner: counterfoil_owner
+ledger_version_12: counterfoil_app: usage
+ledger_version_12: counterfoil_auditor: select
+ledger_version_12: owner: counterfoil_owner
+ledger_version_13: counterfoil_app: usage
+ledger_version_13: counterfoil_auditor: select
+ledger_version_13: owner: counterfoil_owner
+ledger_version_14: counterfoil_app: usage
+ledger_version_14: counterfoil_auditor: select
+ledger_version_14: owner: counterfoil_owner
+ledger_version_15: counterfoil_app: usage
+ledger_version_15: counterfoil_auditor: select
+ledger_version_15: owner: counterfoil_owner
+ledger_version_2: counterfoil_app: usage
+ledger_version_2: counterfoil_auditor: select
+ledger_version_2: owner: counterfoil_owner
+ledger_version_3: counterfoil_app: usage
+ledger_version_3: counterfoil_auditor: select
+ledger_version_3: owner: counterfoil_owner
+ledger_version_4: counterfoil_app: usage
+ledger_version_4: counterfoil_auditor: select
+ledger_version_4: owner: counterfoil_owner
+ledger_version_5: counterfoil_app: usage
+ledger_version_5: counterfoil_auditor: select
+ledger_version_5: owner: counterfoil_owner
+ledger_version_6: counterfoil_app: usage
+ledger_version_6: counterfoil_auditor: select
+ledger_version_6: owner: counterfoil_owner
+ledger_version_7: counterfoil_app: usage
+ledger_version_7: counterfoil_auditor: select
+ledger_version_7: owner: counterfoil_owner
+ledger_version_8: counterfoil_app: usage
+ledger_version_8: counterfoil_auditor: select
+ledger_version_8: owner: counterfoil_owner
+ledger_version_9: counterfoil_app: usage
+ledger_version_9: counterfoil_auditor: select
+ledger_version_9: owner: counterfoil_owner
 migration: counterfoil_app: select
 migration: counterfoil_auditor: select
 migration: owner: counterfoil_owner
@@ -1093,9 +1306,6 @@ reconciliation_break: owner: counterfoil_owner
 reconciliation_run: counterfoil_app: delete, insert, select, update
 reconciliation_run: counterfoil_auditor: select
 reconciliation_run: owner: counterfoil_owner
-refused_movement: counterfoil_app: insert, select
-refused_movement: counterfoil_auditor: select
-refused_movement: owner: counterfoil_owner
 reversal: counterfoil_app: insert, select
 reversal: counterfoil_auditor: select
 reversal: owner: counterfoil_owner
@@ -1108,6 +1318,9 @@ step: owner: counterfoil_owner
 transition: counterfoil_app: select
 transition: counterfoil_auditor: select
 transition: owner: counterfoil_owner
+unposted_line: counterfoil_app: insert, select
+unposted_line: counterfoil_auditor: select
+unposted_line: owner: counterfoil_owner
 usage_import: counterfoil_app: delete, insert, select, update
 usage_import: counterfoil_auditor: select
 usage_import: owner: counterfoil_owner
@@ -1123,5 +1336,9 @@ webhook_in_rejection: owner: counterfoil_owner
 worker: counterfoil_app: delete, insert, select, update
 worker: counterfoil_auditor: select
 worker: owner: counterfoil_owner
+write_off_limit: counterfoil_app: insert, select
+write_off_limit: counterfoil_auditor: select
+write_off_limit: owner: counterfoil_owner
 
 -- comments
+break: app: select, insert, update
