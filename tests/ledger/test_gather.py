@@ -1,0 +1,205 @@
+"""Group commit: callers that come together share a commit, each with its own answer; a failure reaches every one of them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+
+from counterfoil.base.edge import Database, make_id
+from counterfoil.base.edge import now as clock
+from counterfoil.base.invariant import run_invariants
+from counterfoil.base.problems import Busy, InvariantBroken, KeyReused
+from counterfoil.ledger.batch_types import Outcome
+from counterfoil.ledger.gather import Gatherer, Lane, OutcomeUnknown
+from counterfoil.ledger.invariants import INVARIANTS
+from counterfoil.ledger.journal import Posted
+from counterfoil.ledger.problems import InsufficientFunds, UnknownProgram
+from counterfoil.ledger.queries import balance
+from tests.ledger.builders import CASH, ESCROW, PAYEE, PROGRAM, a_journal, a_movement, a_program
+
+LANE = Lane(PROGRAM, "EUR", "test", "tester")
+
+
+@pytest.fixture
+def gatherer(database: Database) -> Iterator[Gatherer]:
+    with database.transaction() as conn:
+        a_program(conn)
+    made = Gatherer(database, clock=clock, make_key=lambda: make_id("gth")).start()
+    yield made
+    made.close()
+
+
+def minor(database: Database, name: str = ESCROW) -> int:
+    with database.transaction() as conn:
+        assert run_invariants(conn, INVARIANTS) == []
+        return balance(conn, PROGRAM, name, asset="EUR").minor
+
+
+def held_up(database: Database) -> Any:
+    """Somebody else has the program, so that requests wait in line."""
+    conn = psycopg.connect(database.url)
+    conn.execute("select pg_advisory_xact_lock(program_lock(%s))", [PROGRAM])
+    return conn
+
+
+def test_threads_that_come_together_share_a_commit(gatherer: Gatherer, database: Database):
+    with ThreadPoolExecutor(40) as pool:
+        with held_up(database):
+            futures = [
+                pool.submit(gatherer.post, PROGRAM, a_journal((CASH, ESCROW, 1)), timeout_s=20) for _ in range(40)
+            ]
+            while len(gatherer._waiting) < 39:
+                pass
+        results = [future.result() for future in futures]
+    assert len({result.journal_id for result in results}) == 40
+    assert gatherer.commits <= 2
+    assert minor(database) == 40
+
+
+def test_coroutines_that_come_together_share_a_commit(gatherer: Gatherer, database: Database):
+    async def all_at_once() -> list[Outcome]:
+        moves = [gatherer.move_soon(LANE, a_movement(minor=1)) for _ in range(100)]
+        journals = [gatherer.post_soon(PROGRAM, a_journal((CASH, ESCROW, 1))) for _ in range(10)]
+        outcomes, posted = await asyncio.gather(asyncio.gather(*moves), asyncio.gather(*journals))
+        assert all(isinstance(one, Posted) for one in posted)
+        return outcomes
+
+    assert asyncio.run(all_at_once()) == [Outcome.POSTED] * 100
+    assert gatherer.commits < 20
+    assert minor(database) == 110
+
+
+def test_each_member_of_a_batch_has_its_own_answer(gatherer: Gatherer):
+    async def all_at_once() -> list[Any]:
+        journals = [
+            a_journal((CASH, ESCROW, 5), key="a"),
+            a_journal((CASH, ESCROW, 6), key="a"),
+            a_journal((ESCROW, PAYEE, 6), key="b"),
+            a_journal((ESCROW, PAYEE, 5), key="c"),
+        ]
+        return await asyncio.gather(*[gatherer.post_soon(PROGRAM, j) for j in journals], return_exceptions=True)
+
+    first, reused, poor, last = asyncio.run(all_at_once())
+    assert isinstance(first, Posted)
+    assert isinstance(reused, KeyReused)
+    assert isinstance(poor, InsufficientFunds)
+    assert isinstance(last, Posted)
+    assert gatherer.post(PROGRAM, a_journal((CASH, ESCROW, 5), key="a")).existed
+
+
+def test_a_program_that_is_not_there_fails_its_own_callers_only(gatherer: Gatherer):
+    with pytest.raises(UnknownProgram):
+        gatherer.post("nobody", a_journal())
+    with pytest.raises(UnknownProgram):
+        gatherer.move(LANE._replace(program_id="nobody"), a_movement())
+    assert gatherer.post(PROGRAM, a_journal()).existed is False
+
+
+def test_who_comes_when_the_line_is_full_is_told_at_once(database: Database):
+    with database.transaction() as conn:
+        a_program(conn)
+    gatherer = Gatherer(database, clock=clock, make_key=lambda: make_id("gth"), waiting_max=3).start()
+    with ThreadPoolExecutor(8) as pool:
+        with held_up(database):
+            futures = [pool.submit(gatherer.post, PROGRAM, a_journal(), timeout_s=20) for _ in range(8)]
+            while sum(future.done() for future in futures) < 4:
+                pass
+        outcomes = [future.exception() for future in futures]
+    assert sum(isinstance(outcome, Busy) for outcome in outcomes) >= 4
+    assert sum(outcome is None for outcome in outcomes) >= 3
+    gatherer.close()
+    with pytest.raises(Busy):
+        gatherer.post(PROGRAM, a_journal())
+
+
+def test_closing_writes_what_waits(gatherer: Gatherer, database: Database):
+    with ThreadPoolExecutor(5) as pool:
+        with held_up(database):
+            futures = [pool.submit(gatherer.post, PROGRAM, a_journal((CASH, ESCROW, 1))) for _ in range(5)]
+            while len(gatherer._waiting) < 4:
+                pass
+            closer = threading.Thread(target=gatherer.close)
+            closer.start()
+        closer.join()
+        assert [future.result().existed for future in futures] == [False] * 5
+
+
+class Unlucky:
+    """A database whose transactions end badly, as told."""
+
+    def __init__(self, database: Database, *, after_commit: bool, error: Exception) -> None:
+        self.database, self.after_commit, self.error, self.happened = database, after_commit, error, 0
+
+    @contextmanager
+    def transaction(self) -> Iterator[Any]:
+        with self.database.transaction() as conn:
+            yield conn
+            if not self.after_commit:
+                self.happened += 1
+                raise self.error
+        self.happened += 1
+        raise self.error
+
+
+@pytest.mark.parametrize("after_commit", [False, True])
+def test_when_the_answer_to_a_commit_is_lost_every_member_is_told_that_it_is_unknown(
+    database: Database, after_commit: bool
+):
+    with database.transaction() as conn:
+        a_program(conn)
+    unlucky = Unlucky(database, after_commit=after_commit, error=Busy(what="database"))
+    gatherer = Gatherer(unlucky, clock=clock, make_key=lambda: make_id("gth")).start()  # type: ignore[arg-type]
+    journal = a_journal((CASH, ESCROW, 1))
+    with pytest.raises(OutcomeUnknown):
+        gatherer.post(PROGRAM, journal, timeout_s=20)
+    with pytest.raises(OutcomeUnknown):
+        gatherer.move(LANE, a_movement(minor=1), timeout_s=20)
+    assert unlucky.happened == 2
+    unlucky.transaction = database.transaction  # type: ignore[method-assign]
+    assert gatherer.post(PROGRAM, journal).existed is after_commit  # asked again with its key, it is known
+    gatherer.close()
+    assert minor(database) == (2 if after_commit else 1)
+
+
+def test_a_batch_that_breaks_fails_every_member_and_the_next_is_written(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    with database.transaction() as conn:
+        a_program(conn)
+    gatherer = Gatherer(database, clock=clock, make_key=lambda: make_id("gth")).start()
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise InvariantBroken("by the test")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("counterfoil.ledger.gather.post_journals", broken)
+        with ThreadPoolExecutor(5) as pool:
+            futures = [pool.submit(gatherer.post, PROGRAM, a_journal(), timeout_s=20) for _ in range(5)]
+            assert {type(future.exception()) for future in futures} == {InvariantBroken}
+    assert gatherer.post(PROGRAM, a_journal()).existed is False
+    gatherer.close()
+
+
+def test_one_bad_request_fails_alone(gatherer: Gatherer, database: Database):
+    """The database refuses the whole batch for one of its members: then each is tried by itself."""
+    with database.transaction() as conn:
+        conn.execute("set local role none")
+        conn.execute("alter table journal add constraint no_luck check (kind <> 'unlucky')")
+    with ThreadPoolExecutor(6) as pool:
+        with held_up(database):
+            futures = [
+                pool.submit(gatherer.post, PROGRAM, a_journal((CASH, ESCROW, 1), kind="unlucky" if n == 3 else "test"))
+                for n in range(6)
+            ]
+            while len(gatherer._waiting) < 5:
+                pass
+        failures = [future.exception() for future in futures]
+    assert [failure is not None for failure in failures] == [n == 3 for n in range(6)]
+    assert minor(database) == 5
