@@ -90,44 +90,60 @@ def refreshed(conn: Connection[Any], ground: Ground, accounts: Mapping[str, Acco
 
 
 def known_of(conn: Connection[Any], book: int, ids: Sequence[bytes]) -> dict[bytes, Movement]:
-    """Which of these ids were posted before, and for what. Not looked up when none there is lies between the first and last of them,
-    which is so for ids that sort by time. The unique index still refuses what another program slips in between.
+    """Which of these ids were posted before, and for what.
+
+    An id that sorts after the newest one there is up to the last of these needs no look-up: so ids that sort by time cost none.
+    The unique index still refuses what another program slips in between.
     """
     if not ids:
         return {}
-    between = {"first": UUID(bytes=min(ids)), "last": UUID(bytes=max(ids))}
-    seen = conn.execute(
-        """select exists (select from posting where movement >= %(first)s and movement <= %(last)s)
-               or exists (select from hold where id >= %(first)s and id <= %(last)s)""",
-        between,
-    ).fetchone()
-    if seen == (False,):
-        return {}
-    asked = {"ids": "{" + ",".join([id_.hex() for id_ in ids]) + "}", "book": book}
-    postings = conn.execute(
+    newest = conn.execute(
+        """select (select movement from posting where movement <= %(last)s order by movement desc limit 1),
+                  (select id from hold where id <= %(last)s order by id desc limit 1)""",
+        {"last": UUID(bytes=max(ids))},
+    ).fetchone() or (None, None)
+    posted, held = (_up_to(ids, one) for one in newest)
+    found = _known_postings(conn, book, posted) if posted else {}
+    return found | _known_holds(conn, book, held) if held else found
+
+
+def _known_postings(conn: Connection[Any], book: int, ids: str) -> dict[bytes, Movement]:
+    rows = conn.execute(
         """select p.movement, d.name, c.name, p.amount, (extract(epoch from p.effective_at) * 1000000)::bigint,
-                  r.hold_id, d.book_id = %(book)s
+                  r.hold_id, d.book_id = %s
            from posting p
            join account d on d.id = p.debit
            join account c on c.id = p.credit
            left join hold_resolution r on r.journal_id = p.journal_id and r.line = p.line
-           where p.movement = any(%(ids)s::uuid[])""",
-        asked,
+           where p.movement = any(%s::uuid[])""",
+        [book, ids],
     ).fetchall()
-    found: dict[bytes, Movement] = {}
-    for id_, debit, credit, minor, effective_us, hold_id, ours in postings:
+    found = {}
+    for id_, debit, credit, minor, effective_us, hold_id, ours in rows:
         kind = Kind.TRANSFER if hold_id is None else Kind.POST_HOLD
         hold = None if hold_id is None else hold_id.bytes
         found[id_.bytes] = Movement(id_.bytes, debit if ours else "", credit, minor, kind, effective_us, False, hold)
-    holds = conn.execute(
-        """select h.id, d.name, c.name, h.amount, d.book_id = %(book)s
-           from hold h join account d on d.id = h.debit join account c on c.id = h.credit
-           where h.id = any(%(ids)s::uuid[])""",
-        asked,
-    ).fetchall()
-    for id_, debit, credit, minor, ours in holds:
-        found[id_.bytes] = Movement(id_.bytes, debit if ours else "", credit, minor, Kind.HOLD)
     return found
+
+
+def _known_holds(conn: Connection[Any], book: int, ids: str) -> dict[bytes, Movement]:
+    rows = conn.execute(
+        """select h.id, d.name, c.name, h.amount, d.book_id = %s
+           from hold h join account d on d.id = h.debit join account c on c.id = h.credit
+           where h.id = any(%s::uuid[])""",
+        [book, ids],
+    ).fetchall()
+    return {
+        id_.bytes: Movement(id_.bytes, debit if ours else "", credit, minor, Kind.HOLD)
+        for id_, debit, credit, minor, ours in rows
+    }
+
+
+def _up_to(ids: Sequence[bytes], newest: UUID | None) -> str | None:
+    """Those of the ids that may be there, as PostgreSQL writes an array; None if there are none."""
+    last = b"" if newest is None else newest.bytes
+    asked = ",".join([id_.hex() for id_ in ids if id_ <= last])
+    return f"{{{asked}}}" if asked else None
 
 
 def holds_of(conn: Connection[Any], book: int, ids: Sequence[bytes]) -> dict[bytes, Held]:
