@@ -184,7 +184,7 @@ def test_a_wrong_choice_is_refused_on_a_page_that_names_field_and_limit(desk, se
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/login", PAGE, f"{PAGE}.json", "/admin/assets/dashboard.css", "/admin/assets/none"]
+    "path", ["/", "/login", PAGE, f"{PAGE}.json", "/admin/assets/frame.css", "/admin/assets/none"]
 )
 def test_every_answer_tells_the_browser_what_it_may_do(desk, served, path):
     answer = logged_in(served, desk).get(path)
@@ -192,7 +192,7 @@ def test_every_answer_tells_the_browser_what_it_may_do(desk, served, path):
     assert policy.startswith("default-src 'none'")
     assert "unsafe" not in policy
     assert answer.headers["x-content-type-options"] == "nosniff"
-    assert ("no-store" in answer.headers["cache-control"]) != (path == "/admin/assets/dashboard.css")
+    assert ("no-store" in answer.headers["cache-control"]) != (path == "/admin/assets/frame.css")
 
 
 def test_a_page_of_a_database_that_is_away_says_so_and_shows_no_figure(desk, served):

@@ -11,14 +11,15 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from counterfoil.base.money import Asset
-from counterfoil.base.problems import Problem
+from counterfoil.base.problems import Fact
 from counterfoil.dashboard import shown
 from counterfoil.dashboard.asking import WORDS, Ask
 from counterfoil.dashboard.pages import PAGES, Page
 from counterfoil.dashboard.session import Session
 
+STYLES: Final = ("frame.css", "answer.css", "sheets.css", "lists.css", "screens.css")  # in this order
 ASSETS: Final = {
-    "dashboard.css": "text/css",
+    **dict.fromkeys(STYLES, "text/css"),
     "refresh.js": "text/javascript",
     "counterfoil.svg": "image/svg+xml",
 }
@@ -43,7 +44,7 @@ class Renderer:
             "words": shown.words, "breakable": shown.breakable, "break_words": shown.break_words,
         }  # fmt: skip
         self._jinja.globals |= {
-            "pages": PAGES, "version": version, "refresh_s": refresh_s, "grade_words": WORDS, "asset_url": self._url,
+            "pages": PAGES, "styles": STYLES, "version": version, "refresh_s": refresh_s, "grade_words": WORDS, "asset_url": self._url,
         }  # fmt: skip
 
     def page(
@@ -66,10 +67,10 @@ class Renderer:
         """The form to log in. `told`: why it is shown, or why it is shown again."""
         return self._jinja.get_template("login.html").render(next_path=next_path, told=told, refused=refused)
 
-    def problem(self, problem: Problem, status: int, at: datetime, address: str) -> str:
+    def problem(self, title: str, facts: Mapping[str, Fact], status: int, at: datetime, address: str) -> str:
         """A page that says what was refused, and that nothing was measured."""
         return self._jinja.get_template("problem.html").render(
-            problem=problem, status=status, at=at, address=address, pages=PAGES
+            title=title, facts=facts, status=status, at=at, address=address
         )
 
     def _url(self, name: str) -> str:

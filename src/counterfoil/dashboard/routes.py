@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
 import structlog
@@ -15,7 +15,7 @@ from counterfoil.base import edge
 from counterfoil.base.edge import Database
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.money import Asset
-from counterfoil.base.problems import Busy, InvalidInput, Kind, NotAuthenticated, Problem
+from counterfoil.base.problems import Busy, Fact, InvalidInput, Kind, NotAuthenticated, Problem
 from counterfoil.dashboard.asking import Ask, parse_day
 from counterfoil.dashboard.pages import PAGES, Page
 from counterfoil.dashboard.rendering import ASSETS, Renderer
@@ -35,6 +35,8 @@ STATUS: Final[dict[Kind, int]] = {
     "invalid": 422, "unauthenticated": 401, "forbidden": 403, "missing": 404, "conflict": 409, "busy": 503, "too_large": 413,
 }  # fmt: skip
 PROGRAM_MAX: Final = 64
+SILENT: Final = "The database does not answer, so nothing can be measured."
+FAILED: Final = "Something is wrong on our side: this page could not be made."
 HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -45,16 +47,6 @@ HEADERS: Final = {
     "Cache-Control": "no-store",
 }
 _log = structlog.get_logger("counterfoil.dashboard")
-
-
-class PageFailed(Problem):
-    """Something is wrong on our side: this page could not be made."""
-
-
-class DatabaseSilent(Problem):
-    """The database does not answer, so nothing can be measured."""
-
-    kind: ClassVar[Kind] = "busy"
 
 
 @dataclass(frozen=True)
@@ -223,14 +215,17 @@ def _guarded(served: Served, request: Request, act: Callable[[], Response]) -> R
         if why:
             response.delete_cookie(served.door.cookie, path="/")
         return _finish(response)
-    except Problem as refusal:
-        problem = DatabaseSilent(**refusal.facts) if isinstance(refusal, Busy) else refusal
-        body = served.renderer.problem(problem, STATUS[problem.kind], served.wiring.clock(), _address(request))
-        return _finish(Response(body, STATUS[problem.kind], media_type="text/html"))
+    except Problem as problem:
+        title = SILENT if isinstance(problem, Busy) else problem.title()
+        return _refused(served, request, title, problem.facts, STATUS[problem.kind])
     except Exception:  # noqa: BLE001 - this is the edge: it is logged, and a person gets a page
         _log.exception("a page failed", path=request.url.path)
-        body = served.renderer.problem(PageFailed(), 500, served.wiring.clock(), _address(request))
-        return _finish(Response(body, 500, media_type="text/html"))
+        return _refused(served, request, FAILED, {}, 500)
+
+
+def _refused(served: Served, request: Request, title: str, facts: Mapping[str, Fact], status: int) -> Response:
+    body = served.renderer.problem(title, facts, status, served.wiring.clock(), _address(request))
+    return _finish(Response(body, status, media_type="text/html"))
 
 
 def _guarded_twin(act: Callable[[], Response]) -> Response:
