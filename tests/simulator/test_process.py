@@ -148,6 +148,7 @@ def _answers(caller: Caller) -> bool:
 
 
 def test_the_statement_adds_up_over_http_and_names_its_planted_lies(caller):
+    assert caller.payout("on-the-statement").status_code == 201
     rule = caller.plant("line_altered", on="payout", params={"delta": "5"})
     day = caller.http.get("/v1/clock").json()["now"][:10]
     eventually(lambda: all(row["status"] != "pending" for row in _truth(caller, day)["lines"]))
