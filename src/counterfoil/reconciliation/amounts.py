@@ -7,6 +7,7 @@ from typing import Final
 
 from counterfoil.reconciliation.board import CONFIRMED, SUGGESTED, Board, mutual_best, pair_columns
 from counterfoil.reconciliation.engines import literal
+from counterfoil.reconciliation.keys import capitals
 from counterfoil.reconciliation.rules import AmountPass, Compared
 
 PAIRS_PER_AMOUNT_MAX: Final = 2_500  # an amount that is this common says nothing
@@ -23,7 +24,7 @@ def match_amounts(board: Board, step: AmountPass, compare: Sequence[Compared]) -
                 group by asset, amount) n
             where nl * nr between 1 and {PAIRS_PER_AMOUNT_MAX}""",
     )
-    also = " and upper(r.counterparty) = upper(l.counterparty)" if step.same_counterparty else ""
+    also = f" and {capitals('r.counterparty')} = {capitals('l.counterparty')}" if step.same_counterparty else ""
     if "status" in compare:
         also += " and l.status is not distinct from r.status"
     engine.table(

@@ -69,16 +69,20 @@ class Break:
 
 def list_breaks(engine: Engine) -> int:
     """Make the table `break_list`: every break in one fixed order, with its number from 1. Returns how many rows it has."""
+    for side, other in (("l", "r"), ("r", "l")):
+        engine.table(
+            f"{side}_unsure", f"select distinct a.{side}_u as u from ambiguity a join {other}o o on o.u = a.{other}_u"
+        )
     engine.table(
         "break_row",
         """select p.kind as kind, p.pass as pass, p.reason as reason, p.l_u as l_u, p.r_u as r_u, p.other as other, p.grp as grp
            from pair p where p.status = 'break'
-           union all select case when exists (select 1 from ambiguity a join ro o on o.u = a.r_u where a.l_u = x.u) then 'AMBIGUOUS'
-                     else 'MISSING_RIGHT' end, 'unmatched', 'no pass found a partner', x.u, cast(null as varchar),
-                     cast(null as varchar), cast(null as varchar) from l_left x where not x.expected
-           union all select case when exists (select 1 from ambiguity a join lo o on o.u = a.l_u where a.r_u = x.u) then 'AMBIGUOUS'
-                     else 'MISSING_LEFT' end, 'unmatched', 'no pass found a partner', cast(null as varchar), x.u,
-                     cast(null as varchar), cast(null as varchar) from r_left x where not x.expected""",
+           union all select case when a.u is null then 'MISSING_RIGHT' else 'AMBIGUOUS' end, 'unmatched', 'no pass found a partner',
+                     x.u, cast(null as varchar), cast(null as varchar), cast(null as varchar)
+                     from l_left x left join l_unsure a on a.u = x.u where not x.expected
+           union all select case when a.u is null then 'MISSING_LEFT' else 'AMBIGUOUS' end, 'unmatched', 'no pass found a partner',
+                     cast(null as varchar), x.u, cast(null as varchar), cast(null as varchar)
+                     from r_left x left join r_unsure a on a.u = x.u where not x.expected""",
     )
     engine.table(
         "break_list",
@@ -325,7 +329,7 @@ def context_of(engine: Engine, matched: Matched, sides: Mapping[str, Side]) -> C
         for kind, count in engine.rows("select kind, count(*) from pair where kind like 'DUPLICATE%' group by kind")
     }
     known = engine.rows(
-        """select distinct upper(l.counterparty) as name from pair p join l_base l on l.u = p.l_u
+        """select distinct l.counterparty as name from pair p join l_base l on l.u = p.l_u
            where p.status = 'confirmed' and l.counterparty is not null order by name limit 100000"""
     )
     rows = {side: sum(f.source.rows for f in matched.footing if f.side == side) for side in ("left", "right")}
@@ -336,7 +340,7 @@ def context_of(engine: Engine, matched: Matched, sides: Mapping[str, Side]) -> C
         dict(rates),
         {"left": doubled.get("DUPLICATE_LEFT", 0), "right": doubled.get("DUPLICATE_RIGHT", 0)},
         rows,
-        frozenset(name for (name,) in known),
+        frozenset(name.upper() for (name,) in known),
     )
 
 
@@ -350,7 +354,7 @@ def kinds_of(engine: Engine) -> list[tuple[str, str, int, int]]:
                 select x.kind as kind, coalesce(l.asset, r.asset) as asset, {stake} as stake from break_list x
                 left join l_base l on l.u = x.l_u left join r_base r on r.u = x.r_u where x.grp is null
                 union all
-                select kind, asset, abs(sum(part)) from (
+                select kind, asset, abs({engine.wide_sum("part")}) from (
                     select x.kind as kind, x.grp as grp, l.asset as asset, -l.amount as part from break_list x join l_base l on l.u = x.l_u
                     where x.grp is not null group by x.kind, x.grp, l.u, l.asset, l.amount
                     union all

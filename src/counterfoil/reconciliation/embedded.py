@@ -23,8 +23,8 @@ def match_embedded(board: Board, step: EmbeddedPass, compare: Sequence[Compared]
 
 def _find_words(board: Board, step: EmbeddedPass, reference: str, text: str) -> None:
     engine = board.engine
-    bare = "regexp_replace(upper({}), '[^A-Z0-9]', '', 'g')"
-    spaced = "regexp_replace(upper(coalesce(memo, '') || ' ' || coalesce(reference, '')), '[\\s,;:/()]+', ' ', 'g')"
+    bare = "upper(regexp_replace({}, '[^A-Za-z0-9]', '', 'g'))"
+    spaced = "regexp_replace(coalesce(memo, '') || ' ' || coalesce(reference, ''), '[ ,;:/()]+', ' ', 'g')"
     engine.table("spread", f"select u, unnest(string_split({spaced}, ' ')) as word from {text}o")
     engine.table(
         "word",

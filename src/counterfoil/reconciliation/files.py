@@ -11,7 +11,7 @@ from typing import Final
 
 from counterfoil.base.problems import InvalidInput
 from counterfoil.reconciliation.breaks import read_breaks
-from counterfoil.reconciliation.engines import DuckEngine, memory_bytes
+from counterfoil.reconciliation.engines import DuckEngine, Engine, memory_bytes
 from counterfoil.reconciliation.guess_columns import paths_of
 from counterfoil.reconciliation.matching import Progress
 from counterfoil.reconciliation.outcome import Outcome, matches_sql, reconcile
@@ -44,6 +44,7 @@ def reconcile_files(
     out: Path,
     engine: str = "duckdb",
     memory: str | None = None,
+    master: str = "local[2]",
     threads: int | None = None,
     progress: Progress = lambda _: None,
 ) -> Outcome:
@@ -55,12 +56,20 @@ def reconcile_files(
         raise InvalidInput("engine", f"one of {', '.join(ENGINES)}", got=engine[:40])
     out.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=".work-", dir=out))
-    machine = DuckEngine(folder, memory=memory_bytes(memory) if memory else None, threads=threads)
+    most = memory_bytes(memory) if memory else None
+    reader = DuckEngine(folder, memory=most, threads=threads)
+    machine: Engine = reader
     try:
         progress("Reading the left side")
-        here = read_side(machine, paths_of(left), rules.left, "left", folder)
+        here = read_side(reader, paths_of(left), rules.left, "left", folder)
         progress("Reading the right side")
-        there = read_side(machine, paths_of(right), rules.right, "right", folder)
+        there = read_side(reader, paths_of(right), rules.right, "right", folder)
+        if engine == "spark":
+            from counterfoil.reconciliation.spark import SparkEngine, moved  # an extra, loaded by those who ask for it
+
+            progress("Starting Spark")
+            machine = cluster = SparkEngine(folder, master=master, memory=most)
+            here, there = (moved(side, cluster, reader, folder) for side in (here, there))
         matched, outcome = reconcile(machine, here, there, rules, progress=progress)
         progress("Writing the matches")
         machine.write(matches_sql(machine, matched, here, there), folder / "matches.parquet")
@@ -68,7 +77,7 @@ def reconcile_files(
         write_breaks(read_breaks(machine, matched, outcome.context), folder / "breaks.csv")
         write_report(outcome, folder / "report.json")
         write_rejected(outcome.rejected, folder / "rejected.csv")
-        places = _places(machine, outcome, {"left": here, "right": there})
+        places = _places(reader, outcome, {"left": here, "right": there})
         write_page(outcome, places, folder / "report.html")
         write_workbook(outcome, places, folder / "breaks.xlsx")
         circumstances = {
@@ -87,7 +96,9 @@ def reconcile_files(
             (folder / name).replace(path)
         return replace(outcome, paths=paths)
     finally:
-        machine.close()
+        if machine is not reader:
+            machine.close()
+        reader.close()
         shutil.rmtree(folder, ignore_errors=True)
 
 

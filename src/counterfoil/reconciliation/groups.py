@@ -8,6 +8,7 @@ from typing import Final
 
 from counterfoil.reconciliation.board import BREAK, CONFIRMED, NOTHING, Board, mutual_best, pair_columns
 from counterfoil.reconciliation.engines import literal
+from counterfoil.reconciliation.keys import capitals
 from counterfoil.reconciliation.rules import GroupPass, ReversalPass, SubsetPass
 
 TARGETS_MAX: Final = 20_000
@@ -18,7 +19,7 @@ AMOUNT_MAX: Final = 10**17  # eight such amounts still fit a bigint
 def cancel_reversals(board: Board, step: ReversalPass) -> None:
     """A record and its opposite on one side, same reference (else same counterparty and text), within the window: a match of its own."""
     engine = board.engine
-    same = "coalesce(reference, upper(counterparty) || chr(31) || upper(memo))"
+    same = f"coalesce(reference, {capitals('counterparty')} || chr(31) || {capitals('memo')})"
     for side in ("l", "r"):
         engine.table(
             "signed",
@@ -130,7 +131,7 @@ def _sums(board: Board, step: SubsetPass, one: str, many: str) -> list[tuple[str
     engine.table(
         "subset_candidate",
         f"""select t.u as one, t.amount as total, p.u as many, p.amount as part from {one}o t join {many}o p
-            on upper(p.counterparty) = upper(t.counterparty) and p.asset = t.asset and sign(p.amount) = sign(t.amount)
+            on {capitals("p.counterparty")} = {capitals("t.counterparty")} and p.asset = t.asset and sign(p.amount) = sign(t.amount)
                 and abs(p.amount) < abs(t.amount) and abs(t.amount) < {AMOUNT_MAX}
                 and coalesce(t.d - p.d between {-before} and {after}, true)""",
     )

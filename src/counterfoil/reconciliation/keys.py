@@ -12,6 +12,15 @@ from counterfoil.reconciliation.rules import Compared, EmbeddedPass, KeyPass, No
 CANDIDATES_PER_KEY_MAX: Final = 10_000  # pairs within one key; a key that holds more than that is no key
 
 
+LOWER: Final = "abcdefghijklmnopqrstuvwxyzàáâãäåçèéêëìíîïñòóôõöøùúûüýšžčćđłńśźżąęőűěřůťďň"
+UPPER: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZÀÁÂÃÄÅÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝŠŽČĆĐŁŃŚŹŻĄĘŐŰĚŘŮŤĎŇ"
+
+
+def capitals(column: str) -> str:
+    """Latin letters in capitals, as SQL. By a table, because engines differ in what `upper` makes of ß and its like."""
+    return f"translate({column}, {literal(LOWER)}, {literal(UPPER)})"
+
+
 def key_of(columns: Sequence[str], normalise: Sequence[Normal], extract: str | None, alias: str = "") -> str:
     """The key as SQL: null where a part is empty, so that nothing matches nothing."""
     prefix = f"{alias}." if alias else ""
@@ -22,7 +31,7 @@ def key_of(columns: Sequence[str], normalise: Sequence[Normal], extract: str | N
 def _normal(column: str, normalise: Sequence[Normal], extract: str | None) -> str:
     found = f"regexp_extract({column}, {literal(extract)}, 0)" if extract else column
     if "case" in normalise:
-        found = f"upper({found})"
+        found = capitals(found)
     if "punctuation" in normalise:
         found = f"regexp_replace({found}, '[^A-Za-z0-9]', '', 'g')"
     if "digits" in normalise:
@@ -48,7 +57,11 @@ def differs(step: KeyPass | EmbeddedPass, compare: Sequence[Compared]) -> str:
         tests.append(("date", f"not {in_window(step)}", "DATE_MISMATCH"))
     if "counterparty" in compare:
         tests.append(
-            ("counterparty", "upper(l.counterparty) is distinct from upper(r.counterparty)", "COUNTERPARTY_MISMATCH")
+            (
+                "counterparty",
+                f"{capitals('l.counterparty')} is distinct from {capitals('r.counterparty')}",
+                "COUNTERPARTY_MISMATCH",
+            )
         )
     whens = " ".join(f"when {test} then {literal(kind)}" for _, test, kind in tests)
     return f"case {whens} else {NOTHING} end"

@@ -11,7 +11,7 @@ from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.reconciliation import amounts, embedded, groups, texts
 from counterfoil.reconciliation.board import Board
 from counterfoil.reconciliation.engines import Engine
-from counterfoil.reconciliation.keys import key_of, match_by_key
+from counterfoil.reconciliation.keys import capitals, key_of, match_by_key
 from counterfoil.reconciliation.rules import (
     AmountPass,
     Calendar,
@@ -28,6 +28,9 @@ from counterfoil.reconciliation.rules import (
 from counterfoil.reconciliation.sides import Profile, Side, Total
 
 EPOCH: Final = date(1970, 1, 1)
+ROW: Final = (
+    1 << 31
+)  # added to each day number: one sum tells that two rows met and how far apart they lie, exactly below 2⁵³
 DAYS_MAX: Final = 80_000  # about two centuries of calendar
 
 CONTENT: Final = ("amount", "day", "status", "reference", "counterparty", "memo", "batch", "row")
@@ -191,20 +194,24 @@ def _suspects(engine: Engine, left: Side, right: Side, first: KeyPass, compare: 
     compared = ["asset", "amount", *(["status"] if "status" in compare else [])]
     dated = "date" in compare
     parts = []
-    for names, side, sign, flip in ((first.left, left, "-", ""), (first.right, right, "", "~")):
+    for names, side, sign, flip in ((first.left, left, "-", ""), (first.right, right, "+", "~")):
         key = side_key(side, names, first)
         marks = [side.columns[name] for name in compared]
         if "counterparty" in compare:
-            marks.append(f"upper({side.columns['counterparty']})")
-        day = f", cast({sign}coalesce({side.columns['day']}, 0) as double) as d" if dated else ""
+            marks.append(capitals(side.columns["counterparty"]))
+        day = f", cast({ROW} {sign} coalesce({side.columns['day']}, 0) as double) as d" if dated else ""
         where = side.where(f"{key} is not null")
         parts.append(
             f"select {engine.hash(key)} as k, {flip}{engine.hash(*marks)} as x{day} from {side.relation}{where}"
         )
-    late = f" or sum(d) not between {-first.before_days} and {first.after_days}" if dated else ""
+    pair = (
+        f"sum(d) not between {2 * ROW - first.before_days} and {2 * ROW + first.after_days}"
+        if dated
+        else "count(*) <> 2"
+    )
     engine.table(
         "suspect",
-        f"select k from ({' union all '.join(parts)}) marked group by k having count(*) <> 2 or bit_xor(x) <> {engine.all_ones}{late}",
+        f"select k from ({' union all '.join(parts)}) marked group by k having bit_xor(x) <> {engine.all_ones} or {pair}",
     )
 
 

@@ -26,8 +26,8 @@ PLAIN: Final = "AAAAAACEEEEIIIINOOOOOOUUUUYSZCCDLNSZZAEOUERUTDN"
 def plain_text(*columns: str) -> str:
     """Words in capitals without accents and marks, joined by single blanks, as SQL; null where nothing is left."""
     given = " || ' ' || ".join(f"coalesce({column}, '')" for column in columns)
-    bare = f"translate(upper({given}), {literal(ACCENTED)}, {literal(PLAIN)})"
-    return f"nullif(trim(regexp_replace({bare}, '[^A-Z0-9]+', ' ', 'g')), '')"
+    bare = f"translate({given}, {literal(ACCENTED + ACCENTED.lower())}, {literal(PLAIN + PLAIN.lower())})"
+    return f"nullif(trim(upper(regexp_replace({bare}, '[^A-Za-z0-9]+', ' ', 'g'))), '')"
 
 
 def match_texts(board: Board, step: TextPass, compare: Sequence[Compared]) -> None:
@@ -61,7 +61,7 @@ def _open_texts(board: Board) -> None:
     """The tables `l_text`, `r_text`: words and references of what is still open."""
     text, bare = (
         plain_text("counterparty", "memo", "reference"),
-        "regexp_replace(upper(reference), '[^A-Z0-9]', '', 'g')",
+        "upper(regexp_replace(reference, '[^A-Za-z0-9]', '', 'g'))",
     )
     for side in ("l", "r"):
         board.engine.table(

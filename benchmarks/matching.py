@@ -1,0 +1,223 @@
+"""Matching against the bare join and datacompy, each in a process of its own, in the same run: `python -m benchmarks.matching [--quick]`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from benchmarks.matching_data import expected, make
+from counterfoil.reconciliation.engines import DuckEngine, memory_bytes
+from counterfoil.reconciliation.files import reconcile_files
+from counterfoil.reconciliation.matching import match
+from counterfoil.reconciliation.reading import read_side
+from counterfoil.reconciliation.rules import RuleSet
+from counterfoil.reconciliation.rules_file import load_rules
+
+MEMORY: Final = "512MB"
+COLUMNS: Final = """
+[{side}]
+name = "{side}"
+[{side}.columns]
+id = "id"
+reference = "reference"
+asset = "currency"
+booked_on = "date"
+status = "status"
+[{side}.amount]
+column = "amount"
+unit = "minor"
+[{side}.csv]
+delimiter = ","
+encoding = "utf-8"
+"""
+PASSES: Final = """
+[[pass]]
+kind = "key"
+name = "exact"
+after_days = 2
+[[pass]]
+kind = "key"
+name = "normalised"
+normalise = ["case", "punctuation", "zeros"]
+after_days = 2
+[[pass]]
+kind = "reversal"
+after_days = 5
+[[pass]]
+kind = "group"
+[[pass]]
+kind = "text"
+after_days = 5
+[[pass]]
+kind = "amount"
+after_days = 5
+"""
+
+
+def rules() -> RuleSet:
+    """All passes on."""
+    return load_rules(COLUMNS.format(side="left") + COLUMNS.format(side="right") + PASSES)
+
+
+def ours(folder: Path, form: str) -> dict[str, Any]:
+    """Read, match, classify, foot; breaks and totals stay in the engine, matched pairs are not written."""
+    with tempfile.TemporaryDirectory(dir=folder) as spill:
+        engine = DuckEngine(Path(spill), memory=memory_bytes(MEMORY))
+        given = rules()
+        sides = [
+            read_side(engine, [folder / f"{name}.{form}"], getattr(given, name), name, Path(spill))
+            for name in ("left", "right")
+        ]
+        matched = match(engine, sides[0], sides[1], given)
+        kinds = dict(engine.rows("select kind, count(*) from pair where status = 'break' group by kind"))
+        missing = {"MISSING_RIGHT": "l_left", "MISSING_LEFT": "r_left"}
+        kinds |= {kind: engine.rows(f"select count(*) from {table}")[0][0] for kind, table in missing.items()}
+        engine.close()
+    return {
+        "found": kinds,
+        "read": [sum(f.source.rows for f in matched.footing if f.side == side) for side in ("left", "right")],
+    }
+
+
+def whole(folder: Path, form: str) -> dict[str, Any]:
+    """The command itself: every output, all matched pairs as sorted Parquet, explanations, page and workbook."""
+    with tempfile.TemporaryDirectory(dir=folder) as out:
+        outcome = reconcile_files(
+            folder / f"left.{form}", folder / f"right.{form}", rules(), out=Path(out), memory=MEMORY
+        )
+        found: dict[str, int] = {}
+        for kind, _, count, _ in outcome.kinds:
+            found[kind] = found.get(kind, 0) + count
+    return {"found": found}
+
+
+def bare(folder: Path, form: str) -> dict[str, Any]:
+    """DuckDB's full join of the same files, with all the memory it wants."""
+    conn = duckdb.connect()
+    conn.execute(f"set temp_directory = '{folder / 'spill'}'")
+    files = [f"'{folder / name}.{form}'" for name in ("left", "right")]
+    row = conn.execute(
+        f"""select count(*) filter (l.id is null), count(*) filter (r.id is null), count(*) filter (l.amount <> r.amount),
+                   count(*) filter (l.currency <> r.currency or l.status <> r.status)
+            from {files[0]} l full join {files[1]} r on l.reference = r.reference"""
+    ).fetchone()
+    assert row is not None
+    return {"found": {"MISSING_LEFT": row[0], "MISSING_RIGHT": row[1], "AMOUNT_MISMATCH": row[2]}}
+
+
+def datacompy(folder: Path, form: str) -> dict[str, Any]:
+    """datacompy on Polars, the faster of its two engines on one machine."""
+    import datacompy as library  # type: ignore[import-not-found, unused-ignore]
+    import polars  # type: ignore[import-not-found, unused-ignore]
+
+    read = polars.read_parquet if form == "parquet" else polars.read_csv
+    sides = [read(folder / f"{name}.{form}").drop("id") for name in ("left", "right")]
+    compared = library.PolarsCompare(sides[0], sides[1], join_columns=["reference"])
+    return {"found": {"MISSING_LEFT": compared.df2_unq_rows.height, "MISSING_RIGHT": compared.df1_unq_rows.height}}
+
+
+WAYS: Final[dict[str, Callable[[Path, str], dict[str, Any]]]] = {
+    "ours": ours,
+    "command": whole,
+    "bare": bare,
+    "datacompy": datacompy,
+}
+
+
+def alone(way: str, folder: Path, form: str) -> dict[str, Any]:
+    """One way in a process of its own: seconds by the clock and by the processors, and the most memory it held."""
+    found = subprocess.run(
+        [sys.executable, "-m", "benchmarks.matching", "--one", way, "--folder", str(folder), "--form", form],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if found.returncode:
+        raise RuntimeError(f"{way} on {folder.name}: {found.stderr[-2000:]}")
+    return dict(json.loads(found.stdout.splitlines()[-1]))
+
+
+def measure(way: str, folder: Path, form: str) -> dict[str, Any]:
+    """Called in the process that is measured."""
+    before, began = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
+    told = WAYS[way](folder, form)
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {
+        "seconds": round(time.monotonic() - began, 2), "processor_seconds": round(processor, 2), "memory_mb": after.ru_maxrss >> 10, **told
+    }  # fmt: skip
+
+
+def run(folder: Path, sizes: list[int], *, with_datacompy: bool, repeats: int) -> dict[str, Any]:
+    """Every way at every size; ratios against the bare join of the same run, medians of `repeats`."""
+    result: dict[str, Any] = {"memory_limit": MEMORY, "cases": []}
+    for rows in sizes:
+        here = folder / f"{rows}"
+        make(here, rows)
+        truth = expected(here)
+        for form in ("parquet", "csv"):
+            ways = ["bare", "ours", "command", *(["datacompy"] if with_datacompy and form == "parquet" else [])]
+            measured = {way: [alone(way, here, form) for _ in range(repeats)] for way in ways}
+            for way, runs in measured.items():
+                runs.sort(key=lambda each: each["seconds"])
+                case = {"rows": rows, "form": form, "way": way, **runs[len(runs) // 2]}
+                if way in ("ours", "command"):
+                    wrong = {
+                        kind: (case["found"].get(kind, 0), count)
+                        for kind, count in truth.items()
+                        if case["found"].get(kind, 0) != count
+                    }
+                    if wrong:
+                        raise SystemExit(f"{way} found another number of breaks than there are: {wrong}")
+                result["cases"].append(case)
+                show(case, measured["bare"][repeats // 2]["seconds"])
+    broken = folder / f"{min(sizes)}-broken"
+    make(broken, min(sizes), all_broken=True)
+    for way in ("bare", "ours"):
+        case = {"rows": min(sizes), "form": "parquet, every row a break", "way": way, **alone(way, broken, "parquet")}
+        result["cases"].append(case)
+        show(case, None)
+    return result
+
+
+def show(case: dict[str, Any], bare_seconds: float | None) -> None:
+    """One line of the table."""
+    ratio = f"{case['seconds'] / bare_seconds:5.2f}×" if bare_seconds else ""
+    print(
+        f"{case['rows']:>11,}  {case['form']:<28} {case['way']:<10} {case['seconds']:8.2f} s  {case['processor_seconds']:8.2f} s cpu"
+        f"  {case['memory_mb']:6,} MB  {ratio}", flush=True
+    )  # fmt: skip
+
+
+def main() -> None:
+    """The table, and one JSON object as the last line."""
+    given = argparse.ArgumentParser(description=__doc__)
+    given.add_argument("--quick", action="store_true", help="a million rows a side, once")
+    given.add_argument("--rows", type=int, nargs="*", help="rows a side")
+    given.add_argument("--folder", type=Path, help="where the data is kept between runs")
+    given.add_argument("--one", choices=sorted(WAYS), help=argparse.SUPPRESS)
+    given.add_argument("--form", default="parquet", help=argparse.SUPPRESS)
+    asked = given.parse_args()
+    if asked.one:
+        print(json.dumps(measure(asked.one, asked.folder, asked.form)))
+        return
+    sizes = asked.rows or ([1_000_000] if asked.quick else [1_000_000, 10_000_000])
+    with_datacompy = importlib.util.find_spec("datacompy") is not None
+    with tempfile.TemporaryDirectory() as temporary:
+        result = run(
+            asked.folder or Path(temporary), sizes, with_datacompy=with_datacompy, repeats=1 if asked.quick else 3
+        )
+    print(json.dumps({"benchmark": "matching", "datacompy": with_datacompy, **result}))
+
+
+if __name__ == "__main__":
+    main()
