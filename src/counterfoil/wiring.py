@@ -26,6 +26,7 @@ from counterfoil.payouts.pulling import pull_due
 from counterfoil.payouts.reserving import reserve_due
 from counterfoil.payouts.sending import repair_due, send_due
 from counterfoil.reconciliation.cases import BREAK
+from counterfoil.reconciliation.invariants import INVARIANTS as BREAK_INVARIANTS
 from counterfoil.settlement.intents import INTENT
 from counterfoil.settlement.invariants import INVARIANTS as SETTLEMENT_INVARIANTS
 from counterfoil.settlement.invoices import INVOICE
@@ -36,7 +37,7 @@ MakeId = Callable[[str], str]
 Clock = Callable[[], datetime]
 
 MACHINES: Sequence[Machine] = (EVENT, WEBHOOK_IN, INVOICE, INTENT, PAYOUT, PROVIDER_PAYOUT, BREAK)
-INVARIANTS = (*LEDGER_INVARIANTS, *SETTLEMENT_INVARIANTS, *PAYOUT_INVARIANTS)
+INVARIANTS = (*LEDGER_INVARIANTS, *SETTLEMENT_INVARIANTS, *PAYOUT_INVARIANTS, *BREAK_INVARIANTS)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,97 @@
+"""What must always hold of breaks: their states, their journals and the two people behind each."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from counterfoil.base.invariant import Invariant
+
+INVARIANTS: Final = (
+    Invariant(
+        "BREAK_JOURNAL_TIE",
+        "Has every adjusted or written-off break exactly one journal, and no other break one?",
+        """select b.id, b.state, count(j.id) from break b
+           left join break_proposal p on p.break_id = b.id
+           left join break_decision d on d.proposal_id = p.id and d.decision = 'approved'
+           left join journal j on j.id = d.journal_id and j.program_id = b.program_id and j.source_type = 'break' and j.source_id = b.id
+           group by b.id, b.state
+           having count(j.id) <> case when b.state in ('adjusted', 'written_off') then 1 else 0 end""",
+        "critical",
+        "A break says that the books were corrected, and they were not, or the reverse.",
+    ),
+    Invariant(
+        "BREAK_JOURNAL_ORPHAN",
+        "Was every journal for a break approved for it?",
+        """select j.id, j.source_id from journal j
+           where j.source_type = 'break' and not exists (
+               select from break_decision d join break_proposal p on p.id = d.proposal_id
+               where d.journal_id = j.id and d.decision = 'approved' and p.break_id = j.source_id)""",
+        "critical",
+        "The books were changed in the name of a break, and nobody approved it.",
+    ),
+    Invariant(
+        "BREAK_JOURNAL_PAYLOAD",
+        "Says every approved journal of a break what was approved?",
+        """select d.journal_id, p.id from break_decision d join break_proposal p on p.id = d.proposal_id
+           where d.decision = 'approved' and (
+               select jsonb_agg(jsonb_build_array(dr.name, cr.name, t.amount::text) order by t.line)
+               from posting t join account dr on dr.id = t.debit join account cr on cr.id = t.credit
+               where t.journal_id = d.journal_id)
+               is distinct from (
+               select jsonb_agg(jsonb_build_array(line ->> 'debit', line ->> 'credit', line ->> 'amount') order by place)
+               from jsonb_array_elements(p.payload -> 'lines') with ordinality as l (line, place))""",
+        "critical",
+        "Another journal was posted than the second person saw.",
+    ),
+    Invariant(
+        "BREAK_TWO_PEOPLE",
+        "Stand two people behind every break that was adjusted or written off, a write-off within its limit?",
+        """select b.id, b.state from break b
+           where b.state in ('adjusted', 'written_off') and not exists (
+               select from break_proposal p join break_decision d on d.proposal_id = p.id
+               where p.break_id = b.id and d.decision = 'approved' and p.maker <> d.checker and d.at <= p.expires_at
+                 and p.kind = case b.state when 'adjusted' then 'adjustment' else 'write_off' end
+                 and p.minor <= coalesce(p.limit_minor, p.minor))""",
+        "critical",
+        "One person alone corrected the books.",
+    ),
+    Invariant(
+        "BREAK_STATE_HISTORY",
+        "Does every break stand where its last step put it, with every step in a row?",
+        """select b.id, b.state, s.to_state from break b
+           left join lateral (select to_state, step from step where machine = 'break' and subject_id = b.id order by step desc limit 1) s
+               on true
+           where s.to_state is distinct from b.state or s.step is distinct from b.steps
+              or exists (select from step s1 left join step s0 on s0.subject_id = s1.subject_id and s0.step = s1.step - 1
+                         where s1.subject_id = b.id and s1.from_state is distinct from coalesce(s0.to_state, ''))""",
+        "critical",
+        "A break is in a state that its history does not lead to.",
+    ),
+    Invariant(
+        "BREAK_PENDING_TIE",
+        "Has every break that waits for a second person one undecided proposal, and no other break one?",
+        """select b.id, b.state, count(p.id) from break b
+           left join break_proposal p on p.break_id = b.id and not exists (select from break_decision d where d.proposal_id = p.id)
+           group by b.id, b.state having count(p.id) <> case b.state when 'pending_adjustment' then 1 else 0 end""",
+        "critical",
+        "A journal waits for approval that no break asks for, or a break waits for nothing.",
+    ),
+    Invariant(
+        "BREAK_OWNER_TIE",
+        "Is every break's owner the one who was named last?",
+        """select b.id, b.owner, r.text from break b
+           left join lateral (select text from break_remark where break_id = b.id and kind = 'owner' order by number desc limit 1) r on true
+           where coalesce(b.owner, '') <> coalesce(r.text, '')""",
+        "warning",
+        "Somebody owns a break and nobody said so.",
+    ),
+    Invariant(
+        "BREAK_MATCHED_BY_RUN",
+        "Was every matched break matched by a finished run of its program and source that covers its days?",
+        """select b.id, b.gone_run from break b join reconciliation_run r on r.id = b.gone_run
+           where b.state = 'matched' and not (r.state = 'finished' and r.program_id = b.program_id and r.source = b.source
+                                              and r.first_on <= b.first_on and r.last_on >= b.last_on)""",
+        "critical",
+        "A break was closed by a run that could not know.",
+    ),
+)
