@@ -182,6 +182,22 @@ create index open_hold_by_expiry on open_hold (expires_at, hold_id) where expire
 create index open_hold_by_debit on open_hold (debit);
 create index open_hold_by_credit on open_hold (credit);
 
+create table journal_import (                      -- a file whose rows become journals, read by a map; the same pair is one import
+    id         bytea       primary key,            -- SHA-256 of program, file and map
+    program_id text        not null references program,
+    file_name  text        not null,
+    rows       bigint      not null constraint journal_import_counts_rows check (rows >= 0),
+    actor      text        not null,
+    at         timestamptz not null
+);
+
+create table journal_import_step (                 -- written with the journals of each part: where to go on
+    import_id  bytea       not null references journal_import,
+    rows_done  bigint      not null constraint journal_import_step_moves_on check (rows_done > 0),
+    at         timestamptz not null,
+    constraint journal_import_step_is_taken_once primary key (import_id, rows_done)
+);
+
 -- Locks. Every transaction that writes to a program's books holds the program's lock, shared or alone, until it ends. Closing a period
 -- takes it alone: it waits for those who write, and who comes later reads the new limit. Under read committed each statement sees what
 -- was committed before it; a transaction with an older snapshot would not see the limit, so it is refused.
@@ -519,7 +535,7 @@ create trigger period_was_closed before insert on period_close for each row exec
 
 select make_append_only(target::regclass)
 from unnest(array['asset', 'program', 'book', 'account_flag', 'period_close', 'journal', 'posting', 'unposted_line', 'reversal',
-                  'hold', 'hold_resolution']) as target;
+                  'hold', 'hold_resolution', 'journal_import', 'journal_import_step']) as target;
 
 do $$
 declare
