@@ -10,7 +10,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from counterfoil.base.edge import make_id
-from counterfoil.base.problems import InvalidInput, TooLarge
+from counterfoil.base.problems import InvalidInput, NotFound, ReasonRequired, TooLarge
 from counterfoil.operations import webhooks_in
 from counterfoil.operations.events import list_events
 from counterfoil.operations.work import Runner
@@ -148,3 +148,31 @@ def test_a_type_that_nobody_applies_is_ignored_and_kept(database, runner):
         receive(conn)
     webhooks_in.apply_received(runner, {})
     assert states(database) == {"evt_1": "ignored"}
+
+
+def test_a_parked_webhook_is_applied_again_or_left_by_a_person_with_a_reason(database, runner):
+    with database.transaction() as conn:
+        for number in (1, 2):
+            receive(conn, f"evt_{number}")
+        ids = dict(conn.execute("select event_id, id from webhook_in").fetchall())
+    clock = [NOW]
+    failing = Runner(database, lambda: clock[0], "test")
+
+    def broken(conn, received, now):
+        raise ValueError("no payout of ours")
+
+    for _ in range(6):
+        webhooks_in.apply_received(failing, {("sim", "charge.succeeded"): broken})
+        clock[0] += timedelta(hours=2)
+    assert states(database) == {"evt_1": "parked", "evt_2": "parked"}
+    with database.transaction() as conn:
+        with pytest.raises(ReasonRequired), conn.transaction():
+            webhooks_in.requeue_webhook(conn, ids["evt_1"], reason="", actor="key:ada", now=clock[0])
+        webhooks_in.requeue_webhook(conn, ids["evt_1"], reason="the payout exists now", actor="key:ada", now=clock[0])
+        webhooks_in.ignore_webhook(conn, ids["evt_2"], reason="not ours", actor="key:ada", now=clock[0])
+        with pytest.raises(NotFound):
+            webhooks_in.ignore_webhook(conn, "whi_none", reason="not ours", actor="key:ada", now=clock[0])
+    applied = []
+    webhooks_in.apply_received(failing, {("sim", "charge.succeeded"): lambda conn, got, now: applied.extend(got)})
+    assert [one.event_id for one in applied] == ["evt_1"]
+    assert states(database) == {"evt_1": "processed", "evt_2": "ignored"}

@@ -7,7 +7,7 @@ from typing import Final
 
 from psycopg import errors
 
-from counterfoil.base.problems import Busy, Problem
+from counterfoil.base.problems import Busy, DatabaseAway, Problem
 
 
 class AppendOnly(Problem):
@@ -29,7 +29,6 @@ _BUSY: Final = (
     errors.DeadlockDetected,
     errors.SerializationFailure,
     errors.QueryCanceled,
-    errors.OperationalError,
 )
 _REFUSED: Final = (errors.IntegrityError, errors.InsufficientPrivilege, errors.NumericValueOutOfRange)
 
@@ -51,4 +50,6 @@ def problem_of(error: errors.Error) -> Problem | None:
         return known(detail=said, constraint=constraint or None)
     if isinstance(error, _REFUSED):
         return DatabaseRefused(detail=said, constraint=constraint or None)
-    return Busy(what="database", detail=said or type(error).__name__) if isinstance(error, _BUSY) else None
+    if isinstance(error, _BUSY):
+        return Busy(what="database", detail=said or type(error).__name__)
+    return DatabaseAway(detail=said or type(error).__name__) if isinstance(error, errors.OperationalError) else None

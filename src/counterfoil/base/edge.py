@@ -14,7 +14,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from counterfoil.base.database import problem_of
 from counterfoil.base.ids import ENTROPY_BYTES, new_id
-from counterfoil.base.problems import Busy
+from counterfoil.base.problems import DatabaseAway
 
 LOCK_TIMEOUT_MS: Final = 5_000
 STATEMENT_TIMEOUT_MS: Final = 60_000
@@ -73,7 +73,7 @@ class Database:
                 set_up(conn, self.role, read_only=read_only)
                 yield conn
         except PoolTimeout as error:
-            raise Busy(what="database", limit="a connection within 5 s") from error
+            raise DatabaseAway(limit="a connection within 5 s") from error
         except errors.Error as error:
             found = problem_of(error)
             if found is None:

@@ -68,6 +68,10 @@ class Busy(Problem):
     kind: ClassVar[Kind] = "busy"
 
 
+class DatabaseAway(Busy):
+    """The database does not answer; nothing was changed."""
+
+
 class KeyReused(Problem):
     """This idempotency key was used before, for a different request."""
 

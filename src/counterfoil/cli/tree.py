@@ -38,6 +38,7 @@ PARTS: Final[dict[str, Part]] = {
     "workers": Part("counterfoil.cli.workers", "Who works, and how it goes.", MACHINERY),
     "queue": Part("counterfoil.cli.queue", "How much work waits.", MACHINERY),
     "jobs": Part("counterfoil.cli.jobs", "Run a job now.", MACHINERY),
+    "parked": Part("counterfoil.cli.parked", "What failed five times and waits for a person.", MACHINERY),
     "keys": Part("counterfoil.cli.keys", "API keys and their roles.", MACHINERY),
     "health": Part("counterfoil.cli.health", "The counters of the runbook.", MACHINERY, alone=True),
     "invariants": Part("counterfoil.cli.health", "Is everything still true?", MACHINERY, alone=True),
@@ -50,6 +51,7 @@ PARTS: Final[dict[str, Part]] = {
     "migrate": Part("counterfoil.cli.local", "Bring the database up to date.", HERE, alone=True),
     "doctor": Part("counterfoil.cli.doctor", "What is wrong here, and what to do about it.", HERE, alone=True),
     "reconcile": Part("counterfoil.cli.reconcile", "Hold one side's records against the other's.", BOOKS),
+    "breaks": Part("counterfoil.cli.breaks", "What does not agree, and what is done about it.", BOOKS),
     "statements": Part("counterfoil.cli.statements", "Look at bank statements.", HERE),
 }
 

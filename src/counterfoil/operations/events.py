@@ -10,8 +10,8 @@ from psycopg import Connection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from counterfoil.base.machine import Machine, Move, record_birth, take_steps
-from counterfoil.base.problems import check
+from counterfoil.base.machine import Machine, Move, record_birth, take_step, take_steps
+from counterfoil.base.problems import NotFound, check
 from counterfoil.operations.work import Claim, Queue, Runner, Tally, run_here
 
 LEVELS: Final[Mapping[str, tuple[str, str]]] = {  # name → level, meaning
@@ -37,6 +37,15 @@ LEVELS: Final[Mapping[str, tuple[str, str]]] = {  # name → level, meaning
     "webhook_conflict": ("critical", "A webhook came again under the same id with another body."),
     "webhook_parked": ("critical", "A received webhook failed five times and needs a person."),
     "reconciliation_finished": ("info", "A reconciliation run ended."),
+    "reconciliation_failed": ("warning", "A reconciliation run could not conclude, so nothing is known of its days."),
+    "reconciliation_disagrees": (
+        "critical",
+        "A full reconciliation found something else than the runs before it had said.",
+    ),
+    "client_money_shortfall": (
+        "critical",
+        "Less is held for owners than is owed to them; own funds must make it up today.",
+    ),
 }
 
 EVENT: Final = Machine(
@@ -122,6 +131,17 @@ def follow(runner: Runner, followers: Mapping[str, Follower]) -> Tally:
         take_steps(conn, EVENT, [Move(one.id, "due", "park")], actor="system:worker", at=now, cause=said)
 
     return run_here(runner, EVENTS, work, park=park)
+
+
+def requeue_event(conn: Connection[Any], event_id: str, *, reason: str, actor: str, now: datetime) -> str:
+    """Have a parked event handled again, once its cause is mended. Raises NotFound, TransitionRefused, ReasonRequired."""
+    row = conn.execute("select state from event where id = %s for update", [event_id]).fetchone()
+    if row is None:
+        raise NotFound(what="event", id=event_id)
+    state = take_step(conn, EVENT, event_id, row[0], "requeue", actor=actor, at=now, reason=reason)
+    conn.execute("update event set due_at = %s, attempt = 0, last_error = null where id = %s", [now, event_id])
+    wake(conn)
+    return state
 
 
 def events_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[Event]:

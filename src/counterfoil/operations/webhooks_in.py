@@ -14,8 +14,8 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from counterfoil.base.machine import Machine, Move, record_birth, take_steps
-from counterfoil.base.problems import InvalidInput, NotAuthenticated, TooLarge
+from counterfoil.base.machine import Machine, Move, record_birth, take_step, take_steps
+from counterfoil.base.problems import InvalidInput, NotAuthenticated, NotFound, TooLarge
 from counterfoil.operations.events import NewEvent, emit, wake
 from counterfoil.operations.work import Claim, Queue, Runner, Tally, run_here
 
@@ -32,9 +32,9 @@ WEBHOOK_IN: Final = Machine(
         ("received", "ignore"): "ignored",
         ("received", "park"): "parked",
         ("parked", "requeue"): "received",
-        ("parked", "ignore"): "ignored",
+        ("parked", "ignore_parked"): "ignored",
     },
-    reasoned=frozenset({"requeue"}),
+    reasoned=frozenset({"requeue", "ignore_parked"}),
 )
 WEBHOOKS_IN: Final = Queue("webhooks", "webhook_in", ("received",))
 
@@ -169,6 +169,26 @@ def apply_received(runner: Runner, appliers: Mapping[tuple[str, str], Applier]) 
         emit(conn, [NewEvent("webhook_parked", "", one.id, {"error": said}, once=str(one.fence))], at=now)
 
     return run_here(runner, WEBHOOKS_IN, work, park=park)
+
+
+def requeue_webhook(conn: Connection[Any], webhook_id: str, *, reason: str, actor: str, now: datetime) -> str:
+    """Have a parked webhook applied again, once its cause is mended. Raises NotFound, TransitionRefused, ReasonRequired."""
+    state = _step_by_hand(conn, webhook_id, "requeue", reason=reason, actor=actor, now=now)
+    conn.execute("update webhook_in set due_at = %s, attempt = 0, last_error = null where id = %s", [now, webhook_id])
+    wake(conn)
+    return state
+
+
+def ignore_webhook(conn: Connection[Any], webhook_id: str, *, reason: str, actor: str, now: datetime) -> str:
+    """Leave a parked webhook unapplied for good; it stays stored. Raises NotFound, TransitionRefused, ReasonRequired."""
+    return _step_by_hand(conn, webhook_id, "ignore_parked", reason=reason, actor=actor, now=now)
+
+
+def _step_by_hand(conn: Connection[Any], webhook_id: str, verb: str, *, reason: str, actor: str, now: datetime) -> str:
+    row = conn.execute("select state from webhook_in where id = %s for update", [webhook_id]).fetchone()
+    if row is None:
+        raise NotFound(what="webhook", id=webhook_id)
+    return take_step(conn, WEBHOOK_IN, webhook_id, row[0], verb, actor=actor, at=now, reason=reason)
 
 
 def received_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[Received]:

@@ -117,7 +117,7 @@ insert into transition (machine, from_state, verb, to_state, needs_reason, needs
     ('webhook_in', 'received', 'ignore', 'ignored', false, false),
     ('webhook_in', 'received', 'park', 'parked', false, false),
     ('webhook_in', 'parked', 'requeue', 'received', true, false),
-    ('webhook_in', 'parked', 'ignore', 'ignored', false, false);
+    ('webhook_in', 'parked', 'ignore_parked', 'ignored', true, false);
 
 create trigger event_follows_table before update of state on event
     for each row execute function state_follows_table('event');

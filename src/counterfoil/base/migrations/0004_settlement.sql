@@ -43,6 +43,7 @@ create table invoice (
     constraint invoice_is_paid_in_full check (state <> 'paid' or paid = total)
 );
 create index invoice_by_state on invoice (program_id, state, id);
+create index invoice_by_time on invoice (issued_at);
 
 create table usage_record (
     id             text        primary key,
@@ -81,6 +82,7 @@ create table payment (                             -- what a customer paid throu
     constraint payment_is_recorded_once unique (provider, charge_id),
     constraint payment_applied_within_amount check (applied between 0 and amount)
 );
+create index payment_by_time on payment (recorded_at);
 create index payment_of_invoice on payment (invoice_id) where invoice_id is not null;
 select make_append_only('payment');
 
@@ -122,6 +124,7 @@ create table settlement (                          -- append-only
         gross > 0 and platform_fee >= 0 and validator_fee >= 0 and holdback >= 0 and net >= 0),
     foreign key (program_id, rate_version) references fee_rate
 );
+create index settlement_by_time on settlement (at);
 select make_append_only('settlement');
 
 insert into transition (machine, from_state, verb, to_state, needs_reason, needs_pair) values

@@ -35,6 +35,7 @@ create table payout (
 );
 create index payout_due on payout (due_at, id) where due_at is not null;
 create index payout_by_state on payout (state, id);
+create index payout_by_time on payout (created_at);
 create index payout_of_payee on payout (program_id, payee_id, id);
 
 create table provider_payout (

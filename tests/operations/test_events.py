@@ -1,0 +1,81 @@
+"""Events: told once in the transaction of their fact, followed by set, parked when nobody can follow, taken up again by a person."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from counterfoil.base.problems import InvariantBroken, ReasonRequired
+from counterfoil.operations.events import NewEvent, emit, follow, list_events, requeue_event
+from counterfoil.operations.work import Runner, Tally
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def told(conn, *subjects: str, name: str = "invoice_paid") -> None:
+    emit(conn, [NewEvent(name, "main", subject, {"n": subject}) for subject in subjects], at=NOW)
+
+
+def test_an_event_is_told_once_for_its_subject(conn):
+    told(conn, "inv_1")
+    with pytest.raises(psycopg.errors.UniqueViolation), conn.transaction():
+        told(conn, "inv_1")
+    assert [(one.name, one.level, one.state) for one in list_events(conn, rows_max=9)] == [
+        ("invoice_paid", "info", "due")
+    ]
+
+
+def test_a_name_that_is_not_in_the_catalogue_is_our_own_mistake(conn):
+    with pytest.raises(InvariantBroken):
+        told(conn, "x", name="something_new")
+
+
+def test_what_was_rolled_back_was_never_told(database):
+    with database.transaction(commit=False) as conn:
+        told(conn, "inv_1")
+    with database.transaction() as conn:
+        assert list_events(conn, rows_max=9) == []
+
+
+def test_followers_get_their_events_by_set_and_nobody_gets_the_others(database):
+    with database.transaction() as conn:
+        told(conn, "inv_1", "inv_2")
+        told(conn, "set_1", name="settlement_completed")
+    seen = []
+    runner = Runner(database, lambda: NOW, "test")
+    follower = {"invoice_paid": lambda conn, events, now: seen.append([one.subject_id for one in events])}
+    assert follow(runner, follower) == Tally(handled=3)
+    assert follow(runner, follower) == Tally()
+    assert seen == [["inv_1", "inv_2"]]
+
+
+def test_an_event_that_cannot_be_followed_is_parked_and_a_person_takes_it_up_again(database):
+    with database.transaction() as conn:
+        told(conn, "inv_1")
+    clock = [NOW]
+    runner = Runner(database, lambda: clock[0], "test")
+
+    def broken(conn, events, now):
+        raise ValueError("no")
+
+    for _ in range(6):
+        follow(runner, {"invoice_paid": broken})
+        clock[0] += timedelta(hours=2)
+    with database.transaction() as conn:
+        (event,) = list_events(conn, rows_max=9)
+        assert event.state == "parked"
+        with pytest.raises(ReasonRequired), conn.transaction():
+            requeue_event(conn, event.id, reason=" ", actor="key:ada", now=clock[0])
+        assert requeue_event(conn, event.id, reason="mended", actor="key:ada", now=clock[0]) == "due"
+    assert follow(runner, {}) == Tally(handled=1)
+
+
+def test_pages_of_events_go_from_new_to_old_without_gaps(conn):
+    for minute in range(5):
+        at = NOW + timedelta(minutes=minute)
+        emit(conn, [NewEvent("invoice_paid", "main", f"inv_{minute}", {})], at=at)
+    first = list_events(conn, rows_max=2)
+    second = list_events(conn, rows_max=9, after=(first[-1].at, first[-1].id))
+    assert [one.subject_id for one in [*first, *second]] == [f"inv_{minute}" for minute in (4, 3, 2, 1, 0)]
