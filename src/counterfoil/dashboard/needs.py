@@ -147,14 +147,14 @@ def _parked(ask: Ask) -> list[Kind]:
         parked_webhooks(ask.conn, rows_max=SHOWN_MAX),
         Kind(
             "webhook", "Parked webhooks", "They were received and could not be applied five times.", 0, (),
-            "counterfoil events list --name webhook_parked",
+            "counterfoil parked list",
         ),
-        "counterfoil events list --subject {id}",
+        'counterfoil parked requeue {id} --reason "…"',
     )  # fmt: skip
     events = _parked_kind(
         parked_events(ask.conn, rows_max=SHOWN_MAX),
-        Kind("event", "Parked events", "What should follow them failed five times.", 0, (), "counterfoil events list"),
-        "counterfoil events list --name {what}",
+        Kind("event", "Parked events", "What should follow them failed five times.", 0, (), "counterfoil parked list"),
+        'counterfoil parked requeue {id} --reason "…"',
     )
     return [webhooks, events]
 
