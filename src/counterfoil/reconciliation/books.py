@@ -1,101 +1,164 @@
-"""Our side and the provider's, in one shape: a row for each movement of the money that lies with a provider, net of fees."""
+"""Our side: what our books say, as queries that are copied out by column. Every row has the shape of `COLUMNS`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import date, timedelta
-from pathlib import Path
-from typing import Any, Final, NamedTuple
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
 
-import pyarrow as pa
-from psycopg import Connection
+from psycopg import Connection, sql
 
-from counterfoil.reconciliation.sources import read
-from counterfoil.reconciliation.sources.shape import SourceRead
+from counterfoil.ledger.clock import first_seq, to_us
 
-SCHEMA: Final = pa.schema(
-    [
-        ("external_id", pa.string()),
-        ("reference", pa.string()),
-        ("amount", pa.int64()),
-        ("asset", pa.string()),
-        ("booked_on", pa.date32()),
-        ("memo", pa.string()),
-    ]
+# external_id and reference say which record it is; amounts are minor units, money in is positive.
+COLUMNS: Final = (
+    "external_id",
+    "reference",
+    "amount",
+    "asset",
+    "booked_on",
+    "status",
+    "counterparty",
+    "memo",
+    "batch",
 )
-FEE_SUFFIX: Final = "/fee"
+CLOCK_OFF: Final = timedelta(
+    hours=2
+)  # a posting further away from its record than an hour is marked, and found by its mark
 
 
-class Movement(NamedTuple):
-    """What moved the balance with a provider: `reference` is the provider's id of the object, `key` adds what happened to it."""
-
-    key: str
-    reference: str
-    amount: int
-    asset: str
-    booked_on: date
-    memo: str
-
-
-class StatementSide(NamedTuple):
-    """A provider's statement as it was read, with what the reader noticed."""
-
-    table: pa.Table
-    sha256: str
-    rows: int
-    notes: list[str]
-
-
-def our_movements(conn: Connection[Any], program_id: str, provider: str, *, first: date, last: date) -> pa.Table:
-    """What our books say moved at this provider on these days (effective, UTC), by journal: debits positive.
+def account_movements(program_id: str, account: str, *, first: date, last: date) -> sql.Composed:
+    """What moved an account on these days (effective, UTC), a row for each journal: debits positive, several lines net.
 
     The provider's own id stands with each: a charge's, or that of the payout that our attempt became there.
     """
+    start, end = _midnight(first), _midnight(last + timedelta(days=1))
+    sides = sql.SQL(" union all ").join(
+        sql.SQL(
+            """select p.journal_id, a.asset, {sign} p.amount as amount from account_here a join posting p on p.{side} = a.id
+               where {clock} and p.effective_at >= {start} and p.effective_at < {end}"""
+        ).format(sign=sql.SQL(sign), side=sql.Identifier(side), clock=clock, start=start, end=end)
+        for side, sign in (("debit", ""), ("credit", "-"))
+        for clock in (
+            sql.SQL("p.off_clock"),
+            sql.SQL("not p.off_clock and p.seq between {} and {}").format(
+                _seq(first, -CLOCK_OFF), _seq(last, CLOCK_OFF + timedelta(days=1))
+            ),
+        )
+    )
+    return sql.SQL(
+        """with account_here as (
+               select a.id, b.asset from account a join book b on b.id = a.book_id
+               where b.program_id = {program} and a.name = {account}
+           ), moved as ({sides}), netted as (
+               select journal_id, asset, sum(amount)::bigint as amount from moved group by journal_id, asset)
+           select case when j.kind in ('payment', 'payout_finalize', 'payout_return')
+                       then case j.kind when 'payment' then 'charge' when 'payout_finalize' then 'payout' else j.kind end
+                            || ':' || coalesce(pp.provider_ref, j.source_id, j.key)
+                       else j.kind || ':' || j.key end as external_id,
+                  coalesce(pp.provider_ref, j.source_id, j.key) as reference, m.amount, m.asset,
+                  (j.effective_at at time zone 'UTC')::date as booked_on, null::text as status, null::text as counterparty,
+                  coalesce(j.narrative, j.kind) as memo, j.source_id as batch
+           from netted m join journal j on j.id = m.journal_id
+           left join provider_payout pp on j.source_type = 'provider_payout' and pp.id = j.source_id"""
+    ).format(program=sql.Literal(program_id), account=sql.Literal(account), sides=sides)
+
+
+def attempted_payouts(program_id: str, provider: str, *, first: date, last: date) -> sql.Composed:
+    """Our attempts to pay out through a provider that it accepted, or may have, by the day they went out."""
+    return sql.SQL(
+        """select id as external_id, id as reference, -amount as amount, asset,
+                  (coalesce(request_sent_at, sent_at) at time zone 'UTC')::date as booked_on,
+                  case state when 'succeeded' then 'paid' when 'sent' then 'pending' when 'sending' then 'unknown' else state end as status,
+                  null::text as counterparty, 'payout'::text as memo, payout_id as batch
+           from provider_payout
+           where program_id = {program} and provider = {provider}
+             and state in ('sending', 'sent', 'unknown', 'succeeded', 'failed', 'returned')
+             and (state <> 'failed' or provider_ref is not null)
+             and coalesce(request_sent_at, sent_at) >= {start} and coalesce(request_sent_at, sent_at) < {end}"""
+    ).format(**_named(program_id, provider, first, last))
+
+
+def recorded_payments(program_id: str, provider: str, *, first: date, last: date) -> sql.Composed:
+    """Customers' payments through a provider, gross, each with the invoice that it is for as its counterparty."""
+    return sql.SQL(
+        """select charge_id as external_id, charge_id as reference, amount, asset,
+                  (occurred_at at time zone 'UTC')::date as booked_on, null::text as status,
+                  coalesce(invoice_id, reference) as counterparty, 'charge'::text as memo, coalesce(invoice_id, reference) as batch
+           from payment
+           where program_id = {program} and provider = {provider} and occurred_at >= {start} and occurred_at < {end}"""
+    ).format(**_named(program_id, provider, first, last))
+
+
+def bank_lines(program_id: str, account: str, *, first: date, last: date) -> sql.Composed:
+    """What imported statements say moved a bank account, each line once."""
+    return sql.SQL(
+        """select coalesce(external_id, encode(substr(key, 1, 8), 'hex')) as external_id, reference, amount, asset, booked_on,
+                  null::text as status, counterparty, memo, batch
+           from bank_line
+           where program_id = {program} and account = {account} and booked_on >= {first} and booked_on <= {last}"""
+    ).format(
+        program=sql.Literal(program_id), account=sql.Literal(account), first=sql.Literal(first), last=sql.Literal(last)
+    )
+
+
+def in_flight(conn: Connection[Any], program_id: str, provider: str, *, since: datetime) -> list[str]:
+    """Attempts that went out after `since` and whose end nobody has told us yet: their ids, which the provider knows them by."""
     rows = conn.execute(
-        """with clearing as (select a.id, b.asset from account a join book b on b.id = a.book_id
-                             where b.program_id = %(program)s and a.name = 'clearing:' || %(provider)s::text),
-           moved as (
-               select p.journal_id, c.asset, p.amount from clearing c join posting p on p.debit = c.id
-               where p.effective_at >= %(start)s::date and p.effective_at < %(end)s::date
-               union all
-               select p.journal_id, c.asset, -p.amount from clearing c join posting p on p.credit = c.id
-               where p.effective_at >= %(start)s::date and p.effective_at < %(end)s::date)
-           select case j.kind when 'payment' then 'charge' when 'payout_finalize' then 'payout'
-                              when 'payout_return' then 'payout_return' else j.kind end,
-                  coalesce(pp.provider_ref, j.source_id, j.key), sum(m.amount)::bigint, m.asset,
-                  (j.effective_at at time zone 'UTC')::date
-           from moved m join journal j on j.id = m.journal_id
-           left join provider_payout pp on j.source_type = 'provider_payout' and pp.id = j.source_id
-           group by j.id, j.kind, pp.provider_ref, j.source_id, j.key, m.asset, j.effective_at order by 2, 1""",
-        {"program": program_id, "provider": provider, "start": first, "end": last + timedelta(days=1)},
+        """select id from provider_payout
+           where program_id = %s and provider = %s and state in ('sending', 'sent', 'unknown') and request_sent_at >= %s order by id""",
+        [program_id, provider, since],
     ).fetchall()
-    return _table(Movement(f"{kind}:{ref}", ref, amount, asset, day, kind) for kind, ref, amount, asset, day in rows)
+    return [row[0] for row in rows]
 
 
-def their_movements(path: Path) -> StatementSide:
-    """A statement of the simulator: each line net of its fee. A balance that does not carry is a note, and told with the result.
-
-    Raises SourceBroken for a file that is cut short.
-    """
-    found = read(path, format="simulator", strict=False)
-    return StatementSide(_table(_folded(found)), found.sha256, found.lines.num_rows, [*found.notes])
-
-
-def _folded(found: SourceRead) -> Iterable[Movement]:
-    """The reader gives a line's fee as a record of its own behind it; our books have one journal for both."""
-    held: Movement | None = None
-    for line in found.lines.to_pylist():
-        if held is not None and line["external_id"].endswith(FEE_SUFFIX):
-            held = held._replace(amount=held.amount + line["amount"])
-            continue
-        if held is not None:
-            yield held
-        memo, source = line["memo"], line["batch"]
-        held = Movement(f"{memo}:{source}", source, line["amount"], line["asset"], line["booked_on"], memo)
-    if held is not None:
-        yield held
+def first_day(conn: Connection[Any], program_id: str, account: str) -> date | None:
+    """The first day (effective, UTC) on which an account moved, in any asset."""
+    row = conn.execute(
+        """select min(first) from account a join book b on b.id = a.book_id
+           cross join lateral (
+               (select min(p.effective_at) as first from posting p where p.debit = a.id)
+               union all (select min(p.effective_at) from posting p where p.credit = a.id)) as moved
+           where b.program_id = %s and a.name = %s""",
+        [program_id, account],
+    ).fetchone()
+    return row[0].astimezone(UTC).date() if row and row[0] else None
 
 
-def _table(movements: Iterable[Movement]) -> pa.Table:
-    rows = [one._asdict() for one in movements]
-    return pa.Table.from_pylist([{**row, "external_id": row["key"]} for row in rows], schema=SCHEMA)
+def first_changed_day(conn: Connection[Any], program_id: str, account: str, *, since: datetime) -> date | None:
+    """The earliest effective day among what was recorded on an account since a moment: what came late, came into an older day."""
+    row = conn.execute(
+        """select min(first) from account a join book b on b.id = a.book_id
+           cross join lateral (
+               (select min(p.effective_at) as first from posting p where p.debit = a.id and p.seq >= %(seq)s)
+               union all (select min(p.effective_at) from posting p where p.credit = a.id and p.seq >= %(seq)s)) as moved
+           where b.program_id = %(program)s and a.name = %(account)s""",
+        {"program": program_id, "account": account, "seq": _seq_of(since)},
+    ).fetchone()
+    return row[0].astimezone(UTC).date() if row and row[0] else None
+
+
+def end_of(day: date) -> datetime:
+    """The last moment of a day, UTC: balances as of then include all of it."""
+    return datetime.combine(day + timedelta(days=1), datetime.min.time(), UTC) - timedelta(microseconds=1)
+
+
+def _named(program_id: str, provider: str, first: date, last: date) -> dict[str, sql.Composable]:
+    return {
+        "program": sql.Literal(program_id),
+        "provider": sql.Literal(provider),
+        "start": _midnight(first),
+        "end": _midnight(last + timedelta(days=1)),
+    }
+
+
+def _midnight(day: date) -> sql.Composed:
+    return sql.SQL("timestamptz {}").format(sql.Literal(f"{day.isoformat()} 00:00:00+00"))
+
+
+def _seq(day: date, off: timedelta) -> sql.Literal:
+    """The first seq of a moment near the beginning of a day."""
+    return sql.Literal(max(0, _seq_of(datetime.combine(day, datetime.min.time(), UTC) + off)))
+
+
+def _seq_of(moment: datetime) -> int:
+    return first_seq(to_us(moment) // 1000)

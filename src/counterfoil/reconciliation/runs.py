@@ -1,104 +1,113 @@
-"""Runs: our books against a provider's statement, by the same engine and rules as two files; what was found is kept."""
+"""Runs: one side of our books against what somebody else says, by the same engine and rules as two files; what was found is kept."""
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 import tempfile
-from datetime import date, datetime
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
-from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from counterfoil.base.problems import InvalidInput, NotFound, Problem
+from counterfoil.base.ids import new_id
+from counterfoil.base.problems import InvalidInput, Problem
+from counterfoil.ledger.problems import UnknownAccount
+from counterfoil.ledger.queries import balance
 from counterfoil.operations.events import NewEvent, emit
-from counterfoil.operations.work import Clock, Transactions
-from counterfoil.reconciliation.books import StatementSide, our_movements, their_movements
+from counterfoil.operations.work import Clock
+from counterfoil.reconciliation.bank_files import Reach, reach_of
+from counterfoil.reconciliation.books import bank_lines, end_of, first_day, in_flight
+from counterfoil.reconciliation.cases import file_breaks
+from counterfoil.reconciliation.copying import Books, copy_out
 from counterfoil.reconciliation.engines import DuckEngine
-from counterfoil.reconciliation.outcome import Outcome, as_json, break_json, reconcile
-from counterfoil.reconciliation.reading import read_table
-from counterfoil.reconciliation.rules import RuleSet
-from counterfoil.reconciliation.rules_file import load_rules
+from counterfoil.reconciliation.living import living
+from counterfoil.reconciliation.matching import Progress
+from counterfoil.reconciliation.outcome import BREAKS_HELD_MAX, Outcome, as_json, break_json, matches_sql, reconcile
+from counterfoil.reconciliation.outputs import canonical, write_breaks
+from counterfoil.reconciliation.pairings import Pairing, pairings
+from counterfoil.reconciliation.reading import file_digest
+from counterfoil.reconciliation.run_rows import (
+    FoundBreak,
+    Run,
+    Success,
+    begin,
+    breaks_of,
+    bury,
+    confirm,
+    fail,
+    last_successes,
+    latest_runs,
+    list_runs,
+    runs_between,
+    same_before,
+    show_run,
+)
+from counterfoil.reconciliation.sides_of_run import (
+    Partner,
+    UnderWay,
+    bounded,
+    expected_records,
+    read_sides,
+    with_under_way,
+)
+from counterfoil.reconciliation.statements_of_run import HasStatement, Statement, StatementUnavailable, fetch_statement
 
 DAYS_MAX: Final = 366
-ERROR_MAX: Final = 500
-RULES_TEXT: Final = """
-version = 1
-name = "our books against the provider's statement"
-compare = ["amount", "asset"]
-
-[left]
-name = "our books"
-
-[right]
-name = "the provider's statement"
-expected_within_days = 1            # its webhook may still be on its way
-
-[[pass]]
-kind = "key"
-name = "provider-id"
-left = ["id"]
-right = ["id"]
-before_days = 3
-after_days = 3
-
-[[pass]]
-kind = "reversal"                   # a payout that failed: the provider took the money and gave it back
-before_days = 31
-after_days = 31
-"""
+WHOLE_DAYS_MAX: Final = 36_600
+KEPT: Final = ("left.parquet", "right.parquet", "matches.parquet", "report.json", "breaks.csv")
 
 
-class StatementUnavailable(Problem):
-    """The provider does not give its statement now."""
+class Means(NamedTuple):
+    """What a run works with. `folder`: where its lines, matches and report are kept; None keeps the figures and breaks alone."""
 
-    kind = "busy"
-
-
-class HasStatement(Protocol):
-    """A provider that gives a statement."""
-
-    def statement(self, first: str, last: str) -> bytes:
-        """The statement of these days as a file."""
+    database: Books
+    clock: Clock
+    providers: Mapping[str, HasStatement]
+    folder: Path | None = None
 
 
-class Run(NamedTuple):
-    """A run as it was recorded. `matched` and `breaks` count records and breaks; None while it runs or when it failed."""
-
-    id: str
-    program_id: str
-    source: str
-    first_on: date
-    last_on: date
-    state: str
-    verdict: str | None
-    actor: str
-    started_at: datetime
-    finished_at: datetime | None
-    matched: int | None
-    breaks: int | None
-    notes: list[str]
-    report: dict[str, Any] | None
-    error: str | None
-
-
-class FoundBreak(NamedTuple):
-    """A break as a run found it; `at_stake` in minor units."""
+class Asked(NamedTuple):
+    """Which run: of a program, over these days, how, for whom; `slot_at` is the moment of its schedule."""
 
     run_id: str
-    number: int
-    break_id: str
-    kind: str
-    severity: str
-    asset: str
-    at_stake: int
-    cause: str
-    detail: dict[str, Any]
+    program_id: str
+    first: date
+    last: date
+    actor: str
+    scope: str = "range"
+    slot_at: datetime | None = None
+
+
+class Found(NamedTuple):
+    """What a run leads to, before it is recorded."""
+
+    outcome: Outcome
+    verdict: str
+    inputs_sha256: bytes
+    statement: Statement
+    report: dict[str, Any]
+
+
+class RunWasGivenUp(Problem):
+    """This run was silent for so long that it was given up; run it again."""
+
+
+class _Same(Exception):
+    """Inputs and rules are those of an earlier run."""
+
+    def __init__(self, first_id: str) -> None:
+        super().__init__(first_id)
+        self.first_id = first_id
 
 
 def reconcile_provider(
-    database: Transactions,
+    database: Books,
     clock: Clock,
     provider: HasStatement,
     *,
@@ -109,163 +118,291 @@ def reconcile_provider(
     last: date,
     actor: str,
 ) -> Run:
-    """Hold the provider's statement of these days against our books, and keep what was found.
+    """Hold the provider's statement of these days against our clearing account, and keep what was found; see `run_pairing`."""
+    means = Means(database, clock, {source: provider})
+    return run_pairing(means, pairings([source])[source], Asked(run_id, program_id, first, last, actor))
 
-    Three stations: say that it runs and read our side; fetch and match with no transaction open; record. A run that could not
-    conclude is kept as failed, never as reconciled. Raises InvalidInput, StatementUnavailable, and what broke the run.
+
+def run_pairing(means: Means, one: Pairing, asked: Asked) -> Run:
+    """Hold one source against our books over days, and keep what was found.
+
+    Three stations: say that it runs; read and match with no transaction open, with a sign of life every two seconds; record. The
+    same inputs and rules as an earlier run give that run. A run that could not conclude is kept as failed, never as reconciled.
+    Raises InvalidInput, StatementUnavailable, and what broke the run.
     """
-    if not first <= last or (last - first).days >= DAYS_MAX:
-        raise InvalidInput("date", f"a range of 1 to {DAYS_MAX} days", got=f"{first} to {last}")
+    days_max = DAYS_MAX if asked.scope == "range" else WHOLE_DAYS_MAX
+    if not asked.first <= asked.last or (asked.last - asked.first).days >= days_max:
+        raise InvalidInput("date", f"a range of 1 to {days_max} days", got=f"{asked.first} to {asked.last}")
+    database, clock = means.database, means.clock
     with database.transaction() as conn:
-        _begin(conn, run_id, program_id, source, first, last, actor, clock())
-        ours = our_movements(conn, program_id, source, first=first, last=last)
+        asked = _from_its_beginning(conn, one, asked)
+        reach = reach_of(conn, asked.program_id, one.account or "") if one.provider is None else None
+        began = clock()
+        begin(
+            conn, asked.run_id, asked.program_id, one.name, (asked.first, asked.last), scope=asked.scope, actor=asked.actor,
+            slot_at=asked.slot_at, now=began,
+        )  # fmt: skip
     try:
-        outcome, theirs = _match(ours, provider, first, last)
+        with living(database, clock, asked.run_id) as progress, _folder(means.folder) as folder:
+            found = _match(means, one, asked, reach, folder, progress)
+            _keep(means.folder, asked.run_id, folder)
+    except _Same as same:
+        with database.transaction() as conn:
+            return confirm(conn, asked.run_id, same.first_id, clock())
     except Exception as error:
         with database.transaction() as conn:
-            _fail(conn, run_id, f"{type(error).__name__}: {error}"[:ERROR_MAX], clock())
+            fail(conn, asked.run_id, asked.program_id, f"{type(error).__name__}: {error}", clock())
         raise
     with database.transaction() as conn:
-        _finish(conn, run_id, program_id, outcome, theirs, clock())
-        return show_run(conn, run_id)
+        _finish(conn, one, asked, found, began, clock())
+        return show_run(conn, asked.run_id)
 
 
-def _match(ours: Any, provider: HasStatement, first: date, last: date) -> tuple[Outcome, StatementSide]:
-    with tempfile.TemporaryDirectory(prefix="counterfoil-reconcile-") as name:
-        folder = Path(name)
-        theirs = _fetch(provider, first, last, folder / "statement.csv")
-        rules = _rules(last)
-        engine = DuckEngine(folder)
-        try:
-            left = read_table(engine, ours, rules.left, "left", folder)
-            right = read_table(engine, theirs.table, rules.right, "right", folder)
-            return reconcile(engine, left, right, rules)[1], theirs
-        finally:
-            engine.close()
+def _from_its_beginning(conn: Connection[Any], one: Pairing, asked: Asked) -> Asked:
+    """A bank account is always taken from its first day: what ties is its balance, and its lines share no key with ours."""
+    if one.provider is not None:
+        return asked
+    days = [day for day in (first_day(conn, asked.program_id, one.account or ""),) if day]
+    reach = reach_of(conn, asked.program_id, one.account or "")
+    days += [reach.first_on] if reach.first_on else []
+    return asked._replace(first=min([*days, asked.last]))
 
 
-def _rules(last: date) -> RuleSet:
-    return load_rules(RULES_TEXT).model_copy(update={"as_of": last})
-
-
-def _fetch(provider: HasStatement, first: date, last: date, path: Path) -> StatementSide:
+def _match(means: Means, one: Pairing, asked: Asked, reach: Reach | None, folder: Path, progress: Progress) -> Found:
+    today = means.clock().astimezone(UTC).date()
+    around, as_of = _window(one, asked, reach, today)
+    engine = DuckEngine(folder)
     try:
-        path.write_bytes(provider.statement(first.isoformat(), last.isoformat()))
-    except OSError:
-        raise
-    except Exception as error:
-        raise StatementUnavailable(detail=f"{type(error).__name__}: {error}"[:ERROR_MAX]) from error
-    return their_movements(path)
+        progress("Reading our books")
+        raw = {"left": folder / "ours.parquet", "right": folder / "theirs.parquet"}
+        copy_out(means.database, one.ours(asked.program_id, *around), raw["left"])
+        progress("Reading the other side")
+        statement = _theirs(means, one, asked, around, raw["right"], engine)
+        flying = _flying(means, one, asked, today)
+        progress("Taking apart what belongs to these days")
+        paths, under_way = bounded(engine, raw, asked.first, asked.last, flying, folder)
+        rules = one.rules_as_of(as_of)
+        left, right = read_sides(engine, paths, {"left": rules.left, "right": rules.right}, folder)
+        matched, outcome = reconcile(engine, left, right, rules, progress=progress)
+        inputs = _digest(paths, under_way, statement)
+        with means.database.transaction() as conn:
+            if first_id := same_before(conn, asked.run_id, inputs, outcome.rules_sha256):
+                raise _Same(first_id)
+            booked = _booked(conn, asked.program_id, one.account, asked.last)
+        progress("Writing the matches")
+        outcome = replace(outcome, footing=with_under_way(outcome.footing, under_way))
+        waiting = [*under_way.records, *expected_records(engine)]
+        engine.write(matches_sql(engine, matched, left, right), folder / "matches.parquet")
+        holes = _holes(asked, reach, statement)
+        verdict = "incomplete" if holes and outcome.verdict == "reconciled" else outcome.verdict
+        report = _report(one, asked, outcome, verdict, waiting, holes) | _tie(statement, booked, outcome, reach)
+        (folder / "report.json").write_text(
+            canonical({**report, "breaks": [break_json(each) for each in outcome.breaks]})
+        )
+        write_breaks(outcome.breaks, folder / "breaks.csv")
+        return Found(outcome, verdict, inputs, statement, report)
+    finally:
+        engine.close()
 
 
-def _begin(
-    conn: Connection[Any], run_id: str, program_id: str, source: str, first: date, last: date, actor: str, now: datetime
-) -> None:
-    conn.execute(
-        """insert into reconciliation_run (id, program_id, source, first_on, last_on, state, actor, started_at)
-           values (%s, %s, %s, %s, %s, 'running', %s, %s)""",
-        [run_id, program_id, source, first, last, actor, now],
-    )
+def _window(one: Pairing, asked: Asked, reach: Reach | None, today: date) -> tuple[tuple[date, date], date]:
+    """The days that are read, and the watermark: the last day that both sides cover."""
+    if reach is not None:
+        return (asked.first, asked.last), min(asked.last, reach.last_on or asked.last)
+    wait = timedelta(days=one.wait_days)
+    until = max(asked.last, min(asked.last + wait, today))
+    return (asked.first - wait, until), min(until, today) if today >= asked.last else asked.last
 
 
-def _fail(conn: Connection[Any], run_id: str, error: str, now: datetime) -> None:
-    conn.execute(
-        "update reconciliation_run set state = 'failed', error = %s, finished_at = %s where id = %s",
-        [error, now, run_id],
-    )
+def _theirs(
+    means: Means, one: Pairing, asked: Asked, around: tuple[date, date], path: Path, engine: DuckEngine
+) -> Statement:
+    if one.provider is not None:
+        return fetch_statement(
+            engine, means.providers[one.provider], one.lines, (asked.first, asked.last), around, path
+        )
+    account = one.account or ""
+    copy_out(means.database, bank_lines(asked.program_id, account, first=around[0], last=around[1]), path)
+    with means.database.transaction() as conn:
+        reach = reach_of(conn, asked.program_id, account, on=asked.last)
+    return Statement(reach.files_sha256, [], reach.rejected, reach.closing)
 
 
-def _finish(
-    conn: Connection[Any], run_id: str, program_id: str, outcome: Outcome, theirs: StatementSide, now: datetime
-) -> None:
-    report = {name: value for name, value in as_json(outcome).items() if name != "breaks"}
+def _flying(means: Means, one: Pairing, asked: Asked, today: date) -> list[str]:
+    if one.provider is None or one.lines == "charges":
+        return []
+    since = datetime.combine(today - timedelta(days=one.wait_days), datetime.min.time(), UTC)
+    with means.database.transaction() as conn:
+        return in_flight(conn, asked.program_id, one.provider, since=since)
+
+
+def _digest(paths: Mapping[str, Path], under_way: UnderWay, statement: Statement) -> bytes:
+    parts = [file_digest(paths[side]) for side in ("left", "right")]
+    told = canonical([parts, sorted(map(str, under_way.totals.items())), statement.notes, statement.stated])
+    return hashlib.sha256(told.encode()).digest()
+
+
+def _booked(conn: Connection[Any], program_id: str, account: str | None, on: date) -> dict[str, int]:
+    """What the account held by our books at the end of the day, by asset, debits less credits."""
+    if account is None:
+        return {}
+    rows = conn.execute("select asset from book where program_id = %s order by asset", [program_id]).fetchall()
+    found = {}
+    for (asset,) in rows:
+        try:
+            found[asset] = balance(conn, program_id, account, asset=asset, as_of=end_of(on), clock="effective").minor
+        except UnknownAccount:
+            continue
+    return found
+
+
+def _holes(asked: Asked, reach: Reach | None, statement: Statement) -> list[str]:
+    """Why this run cannot speak for all of its days."""
+    holes = [f"{statement.rejected} lines of the statement could not be read"] if statement.rejected else []
+    if reach is None:
+        return holes
+    if reach.last_on is None:
+        return [*holes, "no statement of this account was imported"]
+    if reach.last_on < asked.last:
+        holes.append(f"stale: the bank's statements reach to {reach.last_on}, not to {asked.last}")
+    return [*holes, *reach.gaps]
+
+
+def _report(
+    one: Pairing, asked: Asked, outcome: Outcome, verdict: str, waiting: list[Partner], holes: list[str]
+) -> dict[str, Any]:
+    told = {name: value for name, value in as_json(outcome).items() if name != "breaks"}
+    return told | {
+        "verdict": verdict,
+        "source": one.name,
+        "question": one.question,
+        "scope": asked.scope,
+        "first_on": asked.first.isoformat(),
+        "last_on": asked.last.isoformat(),
+        "not_checked": [*told["not_checked"], *holes],
+        "expected_later": [
+            {**each._asdict(), "amount": str(each.amount), "day": each.day.isoformat()} for each in waiting
+        ],
+    }
+
+
+def _tie(statement: Statement, booked: Mapping[str, int], outcome: Outcome, reach: Reach | None) -> dict[str, Any]:
+    """Book balance and stated balance at the end of the days, and what of their difference the listed items explain.
+
+    Source: Sentinel, BANK_TIE: book cash = statement closing ± listed items in transit. Exact where the days begin with the account.
+    """
+    rows = []
+    for asset in sorted({*statement.stated, *(a for a, minor in booked.items() if minor)}):
+        stated, ours = statement.stated.get(asset), booked.get(asset, 0)
+        items = {
+            side: sum(
+                row.breaks.minor + row.expected.minor
+                for row in outcome.footing
+                if (row.side, row.asset) == (side, asset)
+            )
+            for side in ("left", "right")
+        }
+        opening = reach.opening.get(asset, 0) if reach else 0
+        explained = opening + items["right"] - items["left"]
+        row = {
+            "asset": asset,
+            "booked": str(ours),
+            "stated": None if stated is None else str(stated),
+            "opening": str(opening),
+        }
+        if stated is not None:
+            row["difference"] = str(stated - ours)
+            row["only_there"], row["only_here"] = str(items["right"]), str(items["left"])
+            row["unexplained"] = str(stated - ours - explained)
+        rows.append(row)
+    return {"balances": rows}
+
+
+@contextmanager
+def _folder(kept: Path | None) -> Iterator[Path]:
+    if kept is not None:
+        kept.mkdir(parents=True, exist_ok=True)
+    name = tempfile.mkdtemp(prefix=".work-", dir=kept)
+    try:
+        yield Path(name)
+    finally:
+        shutil.rmtree(name, ignore_errors=True)
+
+
+def _keep(kept: Path | None, run_id: str, folder: Path) -> None:
+    """What was matched, with what, and what came of it: files that nobody writes again."""
+    if kept is None:
+        return
+    place = kept / run_id
+    place.mkdir()
+    for name in KEPT:
+        (folder / name).chmod(0o444)
+        (folder / name).rename(place / name)
+
+
+def _finish(conn: Connection[Any], one: Pairing, asked: Asked, found: Found, began: datetime, now: datetime) -> None:
+    outcome, report = found.outcome, found.report
     matched = sum(row.matched.rows for row in outcome.footing if row.side == "left")
-    conn.execute(
-        """update reconciliation_run set state = 'finished', verdict = %s, finished_at = %s, statement_sha256 = %s,
-                  rules_sha256 = %s, matched = %s, breaks = %s, notes = %s, report = %s where id = %s""",
+    expected = sum(row.expected.rows for row in outcome.footing)
+    breaks = [break_json(each) for each in outcome.breaks]
+    done = conn.execute(
+        """update reconciliation_run set state = 'finished', verdict = %s, finished_at = %s, statement_sha256 = %s, inputs_sha256 = %s,
+                  rules_sha256 = %s, result_sha256 = %s, matched = %s, breaks = %s, expected = %s, notes = %s, report = %s,
+                  read_until = %s, beat_at = %s where id = %s and state = 'running'""",
         [
-            outcome.verdict, now, bytes.fromhex(theirs.sha256), outcome.rules_sha256, matched, outcome.breaks_total,
-            theirs.notes, Jsonb(report), run_id,
+            found.verdict, now, found.statement.sha256, found.inputs_sha256, outcome.rules_sha256,
+            hashlib.sha256(canonical([report, breaks]).encode()).digest(), matched, outcome.breaks_total, expected,
+            found.statement.notes, Jsonb(report), began, now, asked.run_id,
         ],
     )  # fmt: skip
+    if done.rowcount == 0:
+        raise RunWasGivenUp(run=asked.run_id)
     with conn.cursor() as cur:
         cur.executemany(
-            """insert into reconciliation_break (run_id, number, break_id, kind, severity, asset, at_stake, cause, detail)
-               values (%s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+            """insert into reconciliation_break (run_id, number, break_id, kind, severity, asset, at_stake, cause, day, detail)
+               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
             [
                 (
-                    run_id,
-                    number,
-                    one.id,
-                    one.kind,
-                    one.severity,
-                    one.asset,
-                    one.at_stake,
-                    one.cause,
-                    Jsonb(break_json(one)),
+                    asked.run_id, number, each.id, each.kind, each.severity, each.asset, each.at_stake, each.cause,
+                    min((r.day for r in (*each.left, *each.right) if r.day), default=None), Jsonb(told),
                 )
-                for number, one in enumerate(outcome.breaks, start=1)
+                for number, (each, told) in enumerate(zip(outcome.breaks, breaks, strict=True), start=1)
             ],
-        )
-    told = {"verdict": outcome.verdict, "breaks": outcome.breaks_total}
-    emit(conn, [NewEvent("reconciliation_finished", program_id, run_id, told)], at=now)
+        )  # fmt: skip
+    file_breaks(
+        conn, asked.run_id, asked.program_id, one.name, outcome.breaks, first=asked.first, last=asked.last,
+        make_id=_ids_of(asked.run_id, now), now=now, complete=outcome.breaks_total <= BREAKS_HELD_MAX,
+    )  # fmt: skip
+    told = {"verdict": found.verdict, "breaks": outcome.breaks_total}
+    emit(conn, [NewEvent("reconciliation_finished", asked.program_id, asked.run_id, told)], at=now)
 
 
-def show_run(conn: Connection[Any], run_id: str) -> Run:
-    """One run. Raises NotFound."""
-    found = _select(conn, "where id = %s", [run_id])
-    if not found:
-        raise NotFound(what="reconciliation run", id=run_id)
-    return found[0]
+def _ids_of(run_id: str, now: datetime) -> Any:
+    """Ids of what a run opens: drawn from its own id, so that they are the same however often it is tried."""
+    count = iter(range(1 << 30))
+
+    def make(prefix: str) -> str:
+        entropy = hashlib.sha256(f"{run_id}:{next(count)}".encode()).digest()[:10]
+        return new_id(prefix, now=now, entropy=entropy)
+
+    return make
 
 
-def list_runs(
-    conn: Connection[Any], *, rows_max: int, after: str | None = None, source: str | None = None
-) -> list[Run]:
-    """Runs, newest first, keyset-paged by id."""
-    return _select(
-        conn,
-        """where (%(source)s::text is null or source = %(source)s) and (%(after)s::text is null or id < %(after)s)
-           order by id desc limit %(rows_max)s""",
-        {"source": source, "after": after, "rows_max": rows_max},
-    )
-
-
-def latest_runs(conn: Connection[Any], *, rows_max: int = 100) -> list[Run]:
-    """The last run of each program and source, whatever became of it."""
-    return _select(
-        conn,
-        """where id in (select distinct on (program_id, source) id from reconciliation_run
-                        order by program_id, source, started_at desc, id desc)
-           order by program_id, source limit %s""",
-        [rows_max],
-    )
-
-
-def runs_between(conn: Connection[Any], *, first: date, last: date, rows_max: int = 100) -> list[Run]:
-    """Finished and failed runs whose range touches these days, newest first: the reconciliation report of a time range."""
-    return _select(
-        conn,
-        "where last_on >= %s and first_on <= %s and state <> 'running' order by id desc limit %s",
-        [first, last, rows_max],
-    )
-
-
-def breaks_of(conn: Connection[Any], run_id: str, *, rows_max: int = 500, after: int = 0) -> list[FoundBreak]:
-    """The breaks of a run, in their fixed order, from number `after` + 1 on."""
-    with conn.cursor(row_factory=class_row(FoundBreak)) as cur:
-        return cur.execute(
-            """select run_id, number, break_id, kind, severity, asset, at_stake, cause, detail
-               from reconciliation_break where run_id = %s and number > %s order by number limit %s""",
-            [run_id, after, rows_max],
-        ).fetchall()
-
-
-def _select(conn: Connection[Any], ending: str, given: Any) -> list[Run]:
-    with conn.cursor(row_factory=class_row(Run)) as cur:
-        return cur.execute(
-            """select id, program_id, source, first_on, last_on, state, verdict, actor, started_at, finished_at, matched,
-                      breaks, notes, report, error from reconciliation_run """
-            + ending,
-            given,
-        ).fetchall()
+__all__ = [
+    "Asked",
+    "FoundBreak",
+    "HasStatement",
+    "Means",
+    "Run",
+    "StatementUnavailable",
+    "Success",
+    "breaks_of",
+    "bury",
+    "last_successes",
+    "latest_runs",
+    "list_runs",
+    "reconcile_provider",
+    "run_pairing",
+    "runs_between",
+    "show_run",
+]

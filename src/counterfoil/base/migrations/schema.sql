@@ -43,6 +43,47 @@ api_key: revoked_at timestamp with time zone
 api_key: last_used_at timestamp with time zone
 asset: code text not null
 asset: scale smallint not null
+bank_file: id text not null
+bank_file: program_id text not null
+bank_file: account text not null
+bank_file: file_name text not null
+bank_file: sha256 bytea not null
+bank_file: format text not null
+bank_file: records integer not null
+bank_file: new integer not null
+bank_file: known integer not null
+bank_file: rejected jsonb not null
+bank_file: notes text[] not null default '{}'::text[]
+bank_file: actor text not null
+bank_file: at timestamp with time zone not null
+bank_line: program_id text not null
+bank_line: account text not null
+bank_line: key bytea not null
+bank_line: asset text not null
+bank_line: amount bigint not null
+bank_line: booked_on date not null
+bank_line: value_on date
+bank_line: external_id text
+bank_line: reference text
+bank_line: counterparty text
+bank_line: memo text
+bank_line: batch text
+bank_line: file_id text not null
+bank_line: line integer not null
+bank_statement: file_id text not null
+bank_statement: number integer not null
+bank_statement: bank_account text
+bank_statement: statement_id text
+bank_statement: sequence integer
+bank_statement: page integer
+bank_statement: asset text not null
+bank_statement: opening bigint
+bank_statement: closing bigint
+bank_statement: opening_on date
+bank_statement: closing_on date
+bank_statement: entries integer not null
+bank_statement: total bigint not null
+bank_statement: line integer not null
 book: id integer not null identity
 book: program_id text not null
 book: asset text not null
@@ -98,6 +139,23 @@ break_remark: kind text not null
 break_remark: text text not null
 break_remark: actor text not null
 break_remark: at timestamp with time zone not null
+client_money: id text not null
+client_money: program_id text not null
+client_money: asset text not null
+client_money: on_day date not null
+client_money: owed bigint not null
+client_money: held bigint not null
+client_money: in_transit bigint not null
+client_money: difference bigint not null
+client_money: detail jsonb not null
+client_money: sha256 bytea not null
+client_money: made_by text not null
+client_money: made_at timestamp with time zone not null
+client_money_signature: client_money_id text not null
+client_money_signature: sha256 bytea not null
+client_money_signature: signed_by text not null
+client_money_signature: action_taken text not null
+client_money_signature: at timestamp with time zone not null
 dashboard_session: secret_hash bytea not null
 dashboard_session: api_key_id text not null
 dashboard_session: csrf text not null
@@ -201,6 +259,15 @@ journal: source_id text
 journal: reverses uuid
 journal: reverses_line integer
 journal: written_by xid8 not null default pg_current_xact_id()
+journal_import: id bytea not null
+journal_import: program_id text not null
+journal_import: file_name text not null
+journal_import: rows bigint not null
+journal_import: actor text not null
+journal_import: at timestamp with time zone not null
+journal_import_step: import_id bytea not null
+journal_import_step: rows_done bigint not null
+journal_import_step: at timestamp with time zone not null
 ledger_entries: program_id text
 ledger_entries: type text
 ledger_entries: amount bigint
@@ -320,24 +387,43 @@ reconciliation_break: severity text not null
 reconciliation_break: asset text not null
 reconciliation_break: at_stake bigint not null
 reconciliation_break: cause text not null
+reconciliation_break: day date
 reconciliation_break: detail jsonb not null
 reconciliation_run: id text not null
 reconciliation_run: program_id text not null
 reconciliation_run: source text not null
+reconciliation_run: scope text not null default 'range'::text
 reconciliation_run: first_on date not null
 reconciliation_run: last_on date not null
 reconciliation_run: state text not null
 reconciliation_run: verdict text
 reconciliation_run: actor text not null
+reconciliation_run: slot_at timestamp with time zone
 reconciliation_run: started_at timestamp with time zone not null
+reconciliation_run: beat_at timestamp with time zone not null
+reconciliation_run: progress text
 reconciliation_run: finished_at timestamp with time zone
+reconciliation_run: confirmed_at timestamp with time zone
+reconciliation_run: read_until timestamp with time zone
 reconciliation_run: statement_sha256 bytea
+reconciliation_run: inputs_sha256 bytea
 reconciliation_run: rules_sha256 text
+reconciliation_run: result_sha256 bytea
 reconciliation_run: matched bigint
 reconciliation_run: breaks bigint
+reconciliation_run: expected bigint
 reconciliation_run: notes text[] not null default '{}'::text[]
 reconciliation_run: report jsonb
+reconciliation_run: comparison jsonb
 reconciliation_run: error text
+reconciliation_schedule: name text not null
+reconciliation_schedule: cron text not null
+reconciliation_schedule: since timestamp with time zone not null
+reconciliation_slot: name text not null
+reconciliation_slot: slot_at timestamp with time zone not null
+reconciliation_slot: taken_at timestamp with time zone not null
+reconciliation_slot: taken_by text not null
+reconciliation_slot: skipped integer not null
 reversal: journal_id uuid not null
 reversal: line integer not null
 reversal: reversed_by uuid not null
@@ -459,6 +545,16 @@ api_key: api_key_secret_is_unique UNIQUE (secret_hash)
 asset: asset_code_is_short CHECK ((code ~ '^[A-Z][A-Z0-9]{1,11}$'::text))
 asset: asset_pkey PRIMARY KEY (code)
 asset: asset_scale_fits CHECK (((scale >= 0) AND (scale <= 12)))
+bank_file: bank_file_adds_up CHECK ((records = (new + known)))
+bank_file: bank_file_is_imported_once UNIQUE (program_id, account, sha256)
+bank_file: bank_file_pkey PRIMARY KEY (id)
+bank_file: bank_file_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+bank_line: bank_line_file_id_fkey FOREIGN KEY (file_id) REFERENCES bank_file(id)
+bank_line: bank_line_is_booked_once PRIMARY KEY (program_id, account, key)
+bank_line: bank_line_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+bank_statement: bank_statement_file_id_fkey FOREIGN KEY (file_id) REFERENCES bank_file(id)
+bank_statement: bank_statement_number CHECK ((number > 0))
+bank_statement: bank_statement_pkey PRIMARY KEY (file_id, number)
 book: book_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
 book: book_is_opened_once UNIQUE (program_id, asset)
 book: book_number_fits CHECK (((id >= 1) AND (id <= 8388607)))
@@ -497,6 +593,14 @@ break_remark: break_remark_kind CHECK ((kind = ANY (ARRAY['comment'::text, 'owne
 break_remark: break_remark_number CHECK ((number > 0))
 break_remark: break_remark_pkey PRIMARY KEY (break_id, number)
 break_remark: break_remark_size CHECK ((length(text) <= 2000))
+client_money: client_money_adds_up CHECK ((difference = ((held + in_transit) - owed)))
+client_money: client_money_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+client_money: client_money_is_made_once UNIQUE (program_id, asset, on_day, sha256)
+client_money: client_money_pkey PRIMARY KEY (id)
+client_money: client_money_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+client_money_signature: client_money_signature_client_money_id_fkey FOREIGN KEY (client_money_id) REFERENCES client_money(id)
+client_money_signature: client_money_signature_pkey PRIMARY KEY (client_money_id)
+client_money_signature: client_money_signature_says_what_was_done CHECK (((length(action_taken) >= 1) AND (length(action_taken) <= 2000)))
 dashboard_session: dashboard_session_api_key_id_fkey FOREIGN KEY (api_key_id) REFERENCES api_key(id)
 dashboard_session: dashboard_session_pkey PRIMARY KEY (secret_hash)
 destination: destination_pkey PRIMARY KEY (id)
@@ -546,6 +650,12 @@ journal: journal_narrative_is_short CHECK ((length(narrative) <= 2000))
 journal: journal_pkey PRIMARY KEY (id)
 journal: journal_request_is_hashed CHECK ((length(request_hash) = 32))
 journal: journal_reverses_a_line_of_a_journal CHECK (((reverses_line IS NULL) OR (reverses IS NOT NULL)))
+journal_import: journal_import_counts_rows CHECK ((rows >= 0))
+journal_import: journal_import_pkey PRIMARY KEY (id)
+journal_import: journal_import_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+journal_import_step: journal_import_step_import_id_fkey FOREIGN KEY (import_id) REFERENCES journal_import(id)
+journal_import_step: journal_import_step_is_taken_once PRIMARY KEY (import_id, rows_done)
+journal_import_step: journal_import_step_moves_on CHECK ((rows_done > 0))
 migration: migration_pkey PRIMARY KEY (number)
 open_hold: open_hold_pkey PRIMARY KEY (hold_id)
 payment: payment_amount_positive CHECK ((amount > 0))
@@ -592,7 +702,12 @@ reconciliation_run: reconciliation_run_ends CHECK (((state = 'running'::text) = 
 reconciliation_run: reconciliation_run_pkey PRIMARY KEY (id)
 reconciliation_run: reconciliation_run_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 reconciliation_run: reconciliation_run_range CHECK ((first_on <= last_on))
+reconciliation_run: reconciliation_run_scope CHECK ((scope = ANY (ARRAY['range'::text, 'recent'::text, 'full'::text])))
 reconciliation_run: reconciliation_run_state CHECK ((state = ANY (ARRAY['running'::text, 'finished'::text, 'failed'::text])))
+reconciliation_schedule: reconciliation_schedule_pkey PRIMARY KEY (name)
+reconciliation_slot: reconciliation_slot_name_fkey FOREIGN KEY (name) REFERENCES reconciliation_schedule(name)
+reconciliation_slot: reconciliation_slot_pkey PRIMARY KEY (name, slot_at)
+reconciliation_slot: reconciliation_slot_skipped CHECK ((skipped >= 0))
 reversal: line_is_reversed_once PRIMARY KEY (journal_id, line)
 reversal: reversal_reversed_by_fkey FOREIGN KEY (reversed_by) REFERENCES journal(id)
 settlement: settlement_adds_up CHECK ((gross = (((platform_fee + validator_fee) + holdback) + net)))
@@ -637,10 +752,13 @@ write_off_limit: write_off_limit_version CHECK ((version > 0))
 -- indexes
 action: CREATE INDEX action_by_time ON public.action USING btree (at, id)
 action: CREATE INDEX action_of_subject ON public.action USING btree (subject_id, at)
+bank_line: CREATE INDEX bank_line_by_day ON public.bank_line USING btree (program_id, account, booked_on)
+bank_line: CREATE INDEX bank_line_of_file ON public.bank_line USING btree (file_id)
 break: CREATE INDEX break_by_state ON public.break USING btree (state, id)
 break: CREATE INDEX break_of_identity ON public.break USING btree (program_id, source, identity)
 break: CREATE INDEX break_standing_days ON public.break USING btree (program_id, source, first_on) WHERE (gone_run IS NULL)
 break: CREATE UNIQUE INDEX break_stands_once ON public.break USING btree (program_id, source, identity) WHERE (gone_run IS NULL)
+client_money: CREATE INDEX client_money_by_day ON public.client_money USING btree (program_id, on_day)
 destination: CREATE UNIQUE INDEX destination_active_is_one ON public.destination USING btree (program_id, payee_id) WHERE (ended_at IS NULL)
 event: CREATE INDEX event_by_time ON public.event USING btree (at, id)
 event: CREATE INDEX event_due ON public.event USING btree (due_at, id) WHERE (due_at IS NOT NULL)
@@ -670,7 +788,9 @@ provider_payout: CREATE INDEX provider_payout_by_state ON public.provider_payout
 provider_payout: CREATE INDEX provider_payout_due ON public.provider_payout USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 provider_payout: CREATE UNIQUE INDEX provider_payout_live_is_one ON public.provider_payout USING btree (payout_id) WHERE (state <> ALL (ARRAY['failed'::text, 'cancelled'::text, 'returned'::text]))
 reconciliation_break: CREATE INDEX reconciliation_break_again ON public.reconciliation_break USING btree (break_id)
+reconciliation_run: CREATE INDEX reconciliation_run_again ON public.reconciliation_run USING btree (inputs_sha256) WHERE (inputs_sha256 IS NOT NULL)
 reconciliation_run: CREATE INDEX reconciliation_run_latest ON public.reconciliation_run USING btree (program_id, source, started_at)
+reconciliation_run: CREATE INDEX reconciliation_run_running ON public.reconciliation_run USING btree (beat_at) WHERE (state = 'running'::text)
 reversal: CREATE INDEX reversal_by_journal ON public.reversal USING btree (reversed_by)
 usage_record: CREATE INDEX usage_not_invoiced ON public.usage_record USING btree (program_id, customer_id, payee_id, asset) WHERE (invoice_id IS NULL)
 usage_record: CREATE INDEX usage_of_invoice ON public.usage_record USING btree (invoice_id, line) WHERE (invoice_id IS NOT NULL)
@@ -688,6 +808,12 @@ action: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.action F
 action: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.action FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 asset: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.asset FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 asset: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.asset FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+bank_file: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.bank_file FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+bank_file: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.bank_file FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+bank_line: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.bank_line FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+bank_line: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.bank_line FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+bank_statement: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.bank_statement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+bank_statement: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.bank_statement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 book: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.book FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 book: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.book FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 break: CREATE TRIGGER break_follows_table BEFORE UPDATE OF state ON public.break FOR EACH ROW EXECUTE FUNCTION state_follows_table('break')
@@ -698,6 +824,11 @@ break_proposal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.
 break_proposal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.break_proposal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 break_remark: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.break_remark FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 break_remark: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.break_remark FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+client_money: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.client_money FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+client_money: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.client_money FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+client_money_signature: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.client_money_signature FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+client_money_signature: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.client_money_signature FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+client_money_signature: CREATE TRIGGER signed_by_another BEFORE INSERT ON public.client_money_signature FOR EACH ROW EXECUTE FUNCTION signed_by_another() -- always
 event: CREATE TRIGGER event_follows_table BEFORE UPDATE OF state ON public.event FOR EACH ROW EXECUTE FUNCTION state_follows_table('event')
 fee_rate: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.fee_rate FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 fee_rate: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.fee_rate FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -712,6 +843,10 @@ invoice: CREATE TRIGGER invoice_follows_table BEFORE UPDATE OF state ON public.i
 journal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.journal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 journal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.journal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 journal: CREATE TRIGGER journals_were_inserted AFTER INSERT ON public.journal REFERENCING NEW TABLE AS new_journal FOR EACH STATEMENT EXECUTE FUNCTION journals_were_inserted() -- always
+journal_import: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.journal_import FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+journal_import: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.journal_import FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+journal_import_step: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.journal_import_step FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+journal_import_step: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.journal_import_step FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 open_hold: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.open_hold FOR EACH STATEMENT EXECUTE FUNCTION refuse_direct_update() -- always
 open_hold: CREATE TRIGGER open_hold_moves_by_triggers BEFORE INSERT OR DELETE OR UPDATE ON public.open_hold FOR EACH STATEMENT WHEN ((pg_trigger_depth() = 0)) EXECUTE FUNCTION refuse_direct_update() -- always
 payment: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.payment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -730,6 +865,8 @@ provider_conflict: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.pro
 provider_payout: CREATE TRIGGER provider_payout_follows_table BEFORE UPDATE OF state ON public.provider_payout FOR EACH ROW EXECUTE FUNCTION state_follows_table('provider_payout')
 reconciliation_break: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.reconciliation_break FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reconciliation_break: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.reconciliation_break FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+reconciliation_slot: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.reconciliation_slot FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+reconciliation_slot: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.reconciliation_slot FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reversal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.reversal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reversal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.reversal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reversal: CREATE TRIGGER reversal_moves_by_triggers BEFORE INSERT ON public.reversal FOR EACH STATEMENT WHEN ((pg_trigger_depth() = 0)) EXECUTE FUNCTION refuse_direct_update() -- always
@@ -1139,6 +1276,17 @@ begin
     raise exception '% moves by postings, holds and flags alone', tg_table_name using errcode = 'CF111';
 end $function$
 
+signed_by_another(): CREATE OR REPLACE FUNCTION public.signed_by_another()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+    if exists (select from client_money c where c.id = new.client_money_id and (c.made_by = new.signed_by or c.sha256 <> new.sha256)) then
+        raise exception 'a statement of client money is signed by another person than its maker, as it was made' using errcode = 'CF002';
+    end if;
+    return new;
+end $function$
+
 state_follows_table(): CREATE OR REPLACE FUNCTION public.state_follows_table()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1171,6 +1319,15 @@ api_key: owner: counterfoil_owner
 asset: counterfoil_app: insert, select
 asset: counterfoil_auditor: select
 asset: owner: counterfoil_owner
+bank_file: counterfoil_app: insert, select
+bank_file: counterfoil_auditor: select
+bank_file: owner: counterfoil_owner
+bank_line: counterfoil_app: insert, select
+bank_line: counterfoil_auditor: select
+bank_line: owner: counterfoil_owner
+bank_statement: counterfoil_app: insert, select
+bank_statement: counterfoil_auditor: select
+bank_statement: owner: counterfoil_owner
 book: counterfoil_app: insert, select
 book: counterfoil_auditor: select
 book: owner: counterfoil_owner
@@ -1189,6 +1346,12 @@ break_proposal: owner: counterfoil_owner
 break_remark: counterfoil_app: insert, select
 break_remark: counterfoil_auditor: select
 break_remark: owner: counterfoil_owner
+client_money: counterfoil_app: insert, select
+client_money: counterfoil_auditor: select
+client_money: owner: counterfoil_owner
+client_money_signature: counterfoil_app: insert, select
+client_money_signature: counterfoil_auditor: select
+client_money_signature: owner: counterfoil_owner
 dashboard_session: counterfoil_app: delete, insert, select, update
 dashboard_session: counterfoil_auditor: select
 dashboard_session: owner: counterfoil_owner
@@ -1219,6 +1382,12 @@ invoice: owner: counterfoil_owner
 journal: counterfoil_app: insert, select
 journal: counterfoil_auditor: select
 journal: owner: counterfoil_owner
+journal_import: counterfoil_app: insert, select
+journal_import: counterfoil_auditor: select
+journal_import: owner: counterfoil_owner
+journal_import_step: counterfoil_app: insert, select
+journal_import_step: counterfoil_auditor: select
+journal_import_step: owner: counterfoil_owner
 ledger_entries: counterfoil_app: select
 ledger_entries: counterfoil_auditor: select
 ledger_entries: owner: counterfoil_owner
@@ -1306,6 +1475,12 @@ reconciliation_break: owner: counterfoil_owner
 reconciliation_run: counterfoil_app: delete, insert, select, update
 reconciliation_run: counterfoil_auditor: select
 reconciliation_run: owner: counterfoil_owner
+reconciliation_schedule: counterfoil_app: delete, insert, select, update
+reconciliation_schedule: counterfoil_auditor: select
+reconciliation_schedule: owner: counterfoil_owner
+reconciliation_slot: counterfoil_app: insert, select
+reconciliation_slot: counterfoil_auditor: select
+reconciliation_slot: owner: counterfoil_owner
 reversal: counterfoil_app: insert, select
 reversal: counterfoil_auditor: select
 reversal: owner: counterfoil_owner
