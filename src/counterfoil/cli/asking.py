@@ -15,12 +15,15 @@ from counterfoil.client.problems import ApiProblem
 URL: Final = "http://127.0.0.1:8080"
 CLIENT_FILE: Final = "client.json"
 TIMEOUT_S: Final = 120.0
-Need = Literal["read", "audit", "operate", "post", "administer"]
+Need = Literal["read", "audit", "operate", "work", "accept", "approve", "post", "administer"]
 # Which of the keys in the file is used for what: the one that can do the least of those that can do it.
 ROLES: Final[Mapping[Need, tuple[str, ...]]] = {
     "read": ("viewer", "auditor", "operator", "approver", "controller", "administrator"),
     "audit": ("auditor", "controller", "administrator"),
     "operate": ("operator", "controller"),
+    "work": ("operator", "approver", "controller"),  # on breaks
+    "accept": ("approver", "controller"),
+    "approve": ("approver",),
     "post": ("controller",),
     "administer": ("administrator",),
 }

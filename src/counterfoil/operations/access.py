@@ -22,7 +22,9 @@ LAST_USE_EVERY: Final = timedelta(minutes=1)
 
 READ: Final = "read"
 OPERATE: Final = "operate"  # drive work on: import usage, issue invoices, retry, reconcile
-APPROVE: Final = "approve"
+APPROVE: Final = "approve"  # be the second person: what was proposed by somebody else
+WORK_BREAKS: Final = "work_breaks"  # own a break, comment on it, turn a proposal down
+ACCEPT_BREAK: Final = "accept_break"  # close a break as it is
 POST_JOURNAL: Final = "post_journal"
 CLOSE_PERIOD: Final = "close_period"
 AUDIT: Final = "audit"  # read what people did
@@ -30,9 +32,9 @@ ADMINISTER: Final = "administer"  # keys, programs, rates
 
 ROLES: Final[Mapping[str, frozenset[str]]] = {
     "viewer": frozenset({READ}),
-    "operator": frozenset({READ, OPERATE}),
-    "approver": frozenset({READ, APPROVE}),
-    "controller": frozenset({READ, OPERATE, POST_JOURNAL, CLOSE_PERIOD, AUDIT}),
+    "operator": frozenset({READ, OPERATE, WORK_BREAKS}),
+    "approver": frozenset({READ, APPROVE, WORK_BREAKS, ACCEPT_BREAK}),
+    "controller": frozenset({READ, OPERATE, WORK_BREAKS, ACCEPT_BREAK, POST_JOURNAL, CLOSE_PERIOD, AUDIT}),
     "auditor": frozenset({READ, AUDIT}),
     "administrator": frozenset({READ, AUDIT, ADMINISTER}),
 }

@@ -12,6 +12,7 @@ from psycopg.rows import class_row
 from counterfoil.base.machine import take_step
 from counterfoil.base.money import Money
 from counterfoil.base.problems import InvalidInput, NotFound, Problem, ReasonRequired
+from counterfoil.operations.access import ACCEPT_BREAK, APPROVE, OPERATE, WORK_BREAKS
 from counterfoil.reconciliation.cases import BREAK, LIVE
 
 TEXT_MAX: Final = 2_000
@@ -202,6 +203,16 @@ STEPS: Final[Mapping[str, Callable[..., str]]] = {
     "mark_duplicate": mark_duplicate,
 }  # what one person may do to a break, by verb; each takes a reason
 BULK: Final = (*STEPS, "assign", "comment")
+NEEDS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(STEPS, OPERATE),
+    "accept": ACCEPT_BREAK,
+    "assign": WORK_BREAKS,
+    "comment": WORK_BREAKS,
+    "propose": OPERATE,
+    "propose_write_off": OPERATE,
+    "approve": APPROVE,
+    "withdraw": WORK_BREAKS,
+}  # the permission that each verb takes, wherever it is said
 
 
 def do_in_bulk(
