@@ -13,6 +13,7 @@ from tests.api.office import PROGRAM, Office, fresh
 
 ID = "01KA0000000000000000000000"
 UUID = "01a1f942-62e2-7001-a2bc-82827114880b"
+BREAK = f"break_{ID}"
 BECAUSE = {"reason": "test"}
 MOVEMENT = {"id": UUID, "debit": "a", "credit": "b", "amount": "1"}
 READ, AUDIT, OPERATE, POST, CLOSE, ADMINISTER = (
@@ -85,6 +86,7 @@ ROUTES = [  # method, path, body, what it needs
     ("GET", f"/api/holds/{UUID}", None, READ),
     ("POST", f"/api/holds/{UUID}/post", {"programId": PROGRAM}, POST),
     ("POST", f"/api/holds/{UUID}/void", {"programId": PROGRAM, **BECAUSE}, POST),
+    ("POST", "/api/movements", {"programId": PROGRAM, "asset": "EUR", **MOVEMENT}, POST),
     ("POST", "/api/movements/bulk", {"programId": PROGRAM, "asset": "EUR", "key": "k", "movements": [MOVEMENT]}, POST),
     ("GET", "/api/reconciliation/runs", None, READ),
     ("POST", "/api/reconciliation/runs", {}, OPERATE),
@@ -96,8 +98,40 @@ ROUTES = [  # method, path, body, what it needs
         READ,
     ),
     ("POST", "/api/admin/reconciliation/force-reconcile", {"programId": PROGRAM}, OPERATE),
+    ("GET", "/api/breaks", None, READ),
+    ("GET", "/api/breaks/overview", None, READ),
+    ("GET", "/api/breaks/export", None, READ),
+    ("GET", "/api/breaks/limits?asset=EUR", None, READ),
+    ("POST", "/api/breaks/limits", {"programId": PROGRAM, "asset": "EUR", "minor": "1", **BECAUSE}, ADMINISTER),
+    (
+        "POST",
+        "/api/breaks/bulk",
+        {"verb": "wait", "rows": [{"id": BREAK, "expectedState": "open"}], **BECAUSE},
+        OPERATE,
+    ),
+    ("POST", "/api/breaks/import", None, OPERATE),
+    ("GET", f"/api/breaks/{BREAK}", None, READ),
+    ("POST", f"/api/breaks/{BREAK}/assign", {"owner": None}, access.WORK_BREAKS),
+    ("POST", f"/api/breaks/{BREAK}/comment", {"text": "hm"}, access.WORK_BREAKS),
+    ("POST", f"/api/breaks/{BREAK}/withdraw", BECAUSE, access.WORK_BREAKS),
+    *(
+        ("POST", f"/api/breaks/{BREAK}/{verb}", BECAUSE, OPERATE)
+        for verb in ("investigate", "wait", "mature", "reopen", "mark-duplicate", "write-off")
+    ),
+    ("POST", f"/api/breaks/{BREAK}/accept", BECAUSE, access.ACCEPT_BREAK),
+    (
+        "POST",
+        f"/api/breaks/{BREAK}/adjust",
+        {"lines": [{"debit": "a", "credit": "b", "amount": "1"}], **BECAUSE},
+        OPERATE,
+    ),
+    ("POST", f"/api/breaks/{BREAK}/approve", {"payloadSha256": "0" * 64, **BECAUSE}, access.APPROVE),
     ("GET", "/api/events", None, READ),
     ("GET", "/api/workers", None, READ),
+    ("GET", "/api/admin/parked", None, READ),
+    ("POST", f"/api/admin/webhooks-in/whi_{ID}/requeue", BECAUSE, OPERATE),
+    ("POST", f"/api/admin/webhooks-in/whi_{ID}/ignore", BECAUSE, OPERATE),
+    ("POST", f"/api/admin/events/po_{ID}.payout_failed.1/requeue", BECAUSE, OPERATE),
     ("GET", "/api/admin/queue/status", None, READ),
     ("POST", "/api/admin/ops/run/repair", None, OPERATE),
     ("GET", "/api/admin/ops/health", None, READ),
@@ -124,7 +158,7 @@ def test_the_table_of_roles_knows_every_route(office: Office):
     described = {(method.upper(), path) for path, methods in paths.items() for method in methods}
     open_to_all = {("GET", "/healthz"), ("POST", "/webhooks/{provider}")}
     samples = {(method, _template(path, described, method)) for method, path, _, _ in ROUTES}
-    assert described - open_to_all - samples == set()
+    assert described - open_to_all - samples == set(), "give each a row in ROUTES, with the permission that it needs"
 
 
 def _template(path: str, described: set[tuple[str, str]], method: str) -> str:

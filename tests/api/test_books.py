@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -171,6 +173,61 @@ def test_many_movements_are_posted_with_a_result_for_each(books: Office):
     assert (first["posted"], first["refused"], first["existed"]) == (2, 2, False)
     assert again == {**first, "existed": True}
     assert balance(books, "payable:payee:bolt")["balance"] == "700"
+
+
+def movement(**change: Any) -> dict[str, Any]:
+    given = {"id": str(uuid.uuid4()), "debit": "payable:payee:bolt", "credit": "fee:platform", "amount": "10"}
+    return {"programId": PROGRAM, "asset": "EUR", **given, **change}
+
+
+def test_one_movement_is_posted_once_and_its_id_is_its_key(books: Office):
+    one = movement()
+    answers = [books.ask("POST", "/api/movements", role="controller", json=one) for _ in range(2)]
+    assert [(a.status_code, a.json()["outcome"]) for a in answers] == [(201, "posted"), (200, "exists")]
+    other = books.ask("POST", "/api/movements", role="controller", json={**one, "amount": "11"})
+    assert (other.status_code, other.json()["type"]) == (422, "/problems/KeyReused")
+    assert balance(books, "payable:payee:bolt")["balance"] == "990"
+
+
+def test_a_dry_run_of_a_movement_moves_nothing(books: Office):
+    one = movement()
+    dry = books.ask("POST", "/api/movements?dryRun=true", role="controller", json=one)
+    assert (dry.status_code, dry.json()["dryRun"], balance(books, "payable:payee:bolt")["balance"]) == (
+        201,
+        True,
+        "1000",
+    )
+    assert books.ask("POST", "/api/movements", role="controller", json=one).json()["outcome"] == "posted"
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "problem"),
+    [
+        ({"amount": "1001"}, 409, "InsufficientFunds"),
+        ({"debit": "nobody"}, 404, "UnknownAccount"),
+        ({"programId": "nowhere"}, 404, "UnknownProgram"),
+        ({"amount": 5}, 422, "InvalidInput"),
+        ({"id": "7"}, 422, "InvalidInput"),
+        ({"effectiveAt": "2999-01-01T00:00:00Z"}, 422, "InvalidInput"),
+    ],
+)
+def test_a_movement_that_is_refused_says_why(books: Office, change: dict[str, Any], status: int, problem: str):
+    answer = books.ask("POST", "/api/movements", role="controller", json=movement(**change))
+    assert (answer.status_code, answer.json()["type"]) == (status, f"/problems/{problem}"), answer.text
+
+
+def test_callers_at_the_same_moment_share_commits_and_each_gets_its_own_answer(books: Office):
+    """120 ask for 10 each out of 1,000: exactly 100 are posted, 20 are told that the money is gone."""
+
+    def ask(_: int) -> int:
+        with books.http("controller") as client:
+            return client.post("/api/movements", json=movement()).status_code
+
+    with ThreadPoolExecutor(16) as callers:
+        statuses = Counter(callers.map(ask, range(120)))
+    assert statuses == {201: 100, 409: 20}
+    assert balance(books, "payable:payee:bolt")["balance"] == "0"
+    assert books.ask("GET", "/api/admin/invariants").json()["allHold"] is True
 
 
 def test_a_program_with_one_asset_needs_not_name_it(office: Office):

@@ -25,7 +25,7 @@ from counterfoil.api.shapes import (
     Shown,
     Written,
     answer,
-)  # fmt: skip
+)
 from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.accounts import NewAccount, close_account, freeze_account, open_accounts, unfreeze_account

@@ -22,6 +22,7 @@ from counterfoil.audit.actions import record_action
 from counterfoil.base.edge import Database
 from counterfoil.base.idempotency import Answer, once
 from counterfoil.base.problems import InvalidInput, NotAuthenticated
+from counterfoil.ledger.gather import Gatherer
 from counterfoil.operations.access import Caller, authenticate, require
 from counterfoil.wiring import Wiring
 
@@ -67,6 +68,7 @@ class Services:
     wiring: Wiring
     database: Database
     keys: KeyRing
+    gatherer: Gatherer
     version: str
     owner: str  # how this process names its leases
     stuck_after: timedelta
@@ -180,24 +182,29 @@ def may(permission: str, *, key: bool = False) -> Any:
     """The dependency of a route: a caller who holds `permission`, and, with `key`, an Idempotency-Key."""
 
     async def call(request: Request) -> Call:
-        services = services_of(request)
-        caller = await authenticated(services, request)
-        require(caller, permission)
-        given = request.headers.get(KEY_HEADER)
-        if key and given is None:
+        made = await call_of(request, permission)
+        if key and made.key is None:
             raise IdempotencyKeyMissing(KEY_HEADER, "1 to 255 printable ASCII characters")
-        return Call(
-            services,
-            caller,
-            request_id_of(request),
-            services.wiring.clock(),
-            request.method,
-            request.url.path,
-            given,
-            _is_dry(request),
-        )
+        return made
 
     return Depends(call)
+
+
+async def call_of(request: Request, permission: str) -> Call:
+    """The call that a request makes. Raises NotAuthenticated and its kin, NotAllowed, InvalidInput."""
+    services = services_of(request)
+    caller = await authenticated(services, request)
+    require(caller, permission)
+    return Call(
+        services,
+        caller,
+        request_id_of(request),
+        services.wiring.clock(),
+        request.method,
+        request.scope["path"],
+        request.headers.get(KEY_HEADER),
+        _is_dry(request),
+    )
 
 
 async def authenticated(services: Services, request: Request) -> Caller:

@@ -29,7 +29,7 @@ from counterfoil.api.shapes import (
     Shown,
     Written,
     answer,
-)  # fmt: skip
+)
 from counterfoil.ledger.holds import Hold, get_hold, post_hold, take_hold, void_hold
 from counterfoil.operations.access import POST_JOURNAL, READ
 

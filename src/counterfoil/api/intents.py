@@ -24,7 +24,7 @@ from counterfoil.api.shapes import (
     Written,
     answer,
     id_in_path,
-)  # fmt: skip
+)
 from counterfoil.audit.actions import actions_of
 from counterfoil.base.machine import history_of
 from counterfoil.base.paging import Keyset

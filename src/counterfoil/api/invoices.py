@@ -25,7 +25,7 @@ from counterfoil.api.shapes import (
     Written,
     answer,
     id_in_path,
-)  # fmt: skip
+)
 from counterfoil.audit.actions import actions_of
 from counterfoil.base.machine import history_of
 from counterfoil.base.paging import Keyset
@@ -39,7 +39,7 @@ from counterfoil.settlement.invoices import (
     issue_invoices,
     list_invoices,
     show_invoice,
-)  # fmt: skip
+)
 from counterfoil.settlement.payments import payments_of
 
 router = routes("Invoices")

@@ -29,7 +29,7 @@ from counterfoil.api.shapes import (
     Shown,
     Written,
     answer,
-)  # fmt: skip
+)
 from counterfoil.base.paging import Keyset
 from counterfoil.ledger.journal import Line, post, reverse
 from counterfoil.ledger.listing import list_journals, show_journal

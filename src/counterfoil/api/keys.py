@@ -23,7 +23,7 @@ from counterfoil.operations.access import (
     list_keys,
     new_secret,
     revoke_key,
-)  # fmt: skip
+)
 
 router = routes("Keys")
 Role = Literal["viewer", "operator", "approver", "controller", "auditor", "administrator"]

@@ -7,11 +7,14 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
+from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.calls import Call, Done, may
+from counterfoil.api.bodies import body_of, parsed
+from counterfoil.api.calls import Call, Done, call_of, may
 from counterfoil.api.routing import routes
 from counterfoil.api.shapes import (
     AccountName,
@@ -25,15 +28,19 @@ from counterfoil.api.shapes import (
     ProgramId,
     Shown,
     Written,
-)  # fmt: skip
+    answer,
+)
 from counterfoil.ledger.batch_types import Movement, Outcome
 from counterfoil.ledger.bulk import Bulk, BulkPosted, post_many
 from counterfoil.ledger.clock import to_us
+from counterfoil.ledger.gather import Lane
+from counterfoil.ledger.problems import refusal
 from counterfoil.operations.access import POST_JOURNAL
 
 router = routes("Movements")
 MOVEMENTS_MAX = 8_192
 BULK_KEY_LENGTH_MAX = 200
+STANDS = (Outcome.POSTED, Outcome.EXISTS)
 
 
 class MovementAsked(Asked):
@@ -47,6 +54,19 @@ class MovementAsked(Asked):
     amount: Amount
     effective_at: Instant | None = None
     linked: bool = Field(False, description="With the next one: they stand or fall together.")
+
+
+class OneAsked(Asked):
+    """Move `amount` in one program and asset: debit one account, credit another."""
+
+    program_id: ProgramId
+    asset: AssetCode
+    id: UUID = Field(description="The caller's, and its idempotency key: the same id is posted once for ever.")
+    debit: AccountName
+    credit: AccountName
+    amount: Amount
+    effective_at: Instant | None = Field(None, description="When it happened; now, if absent.")
+    kind: Kind = "transfer"
 
 
 class BulkAsked(Asked):
@@ -72,6 +92,10 @@ class MovementResult(Shown):
     )
 
 
+class OneShown(MovementResult, Written):
+    """It is durable. `exists`: it was posted before, alike."""
+
+
 class BulkShown(Written):
     """A result for each movement, in their order."""
 
@@ -81,6 +105,39 @@ class BulkShown(Written):
     posted: int
     refused: int
     results: list[MovementResult]
+
+
+@router.post(
+    "/movements", status_code=201, response_model=OneShown, summary="Post one movement", openapi_extra=body_of(OneAsked)
+)
+async def one(request: Request) -> Response:
+    """Fast: what many callers ask at the same moment is gathered into one commit, and each gets its own answer after it.
+
+    Safe to send again: the `id` decides, so no Idempotency-Key is needed. Who posted stands in the header of its journal.
+    """
+    # By hand what the other routes leave to FastAPI: it would cost a third of the whole request.
+    call = await call_of(request, POST_JOURNAL)
+    body = parsed(OneAsked, await request.body())
+    movement = Movement(body.id.bytes, body.debit, body.credit, body.amount, effective_us=_us(body.effective_at))
+    if call.dry_run:
+        outcome = await run_in_threadpool(_tried, call, body, movement)
+    else:
+        lane = Lane(body.program_id, body.asset, body.kind, call.actor)
+        outcome = await call.services.gatherer.move_soon(lane, movement)
+    if outcome not in STANDS:
+        raise refusal(outcome, movement)
+    shown = OneShown(id=body.id, outcome=outcome.value, dry_run=call.dry_run)
+    return answer(shown, 201 if outcome is Outcome.POSTED else 200)
+
+
+def _tried(call: Call, body: OneAsked, movement: Movement) -> Outcome:
+    shared = Bulk(f"dry-run:{call.request_id}", body.kind, body.asset, call.actor)
+    with call.services.database.transaction(commit=False) as conn:
+        return post_many(conn, body.program_id, shared, [movement], now=call.now).outcomes[0]
+
+
+def _us(moment: datetime | None) -> int | None:
+    return to_us(moment.astimezone(UTC)) if moment else None
 
 
 @router.post("/movements/bulk", response_model=BulkShown, summary="Post many movements")
@@ -103,12 +160,13 @@ def bulk(body: BulkAsked, call: Annotated[Call, may(POST_JOURNAL)]) -> Response:
 
 
 def _movement(one: MovementAsked) -> Movement:
-    effective_us = to_us(one.effective_at.astimezone(UTC)) if one.effective_at else None
-    return Movement(one.id.bytes, one.debit, one.credit, one.amount, effective_us=effective_us, linked=one.linked)
+    return Movement(
+        one.id.bytes, one.debit, one.credit, one.amount, effective_us=_us(one.effective_at), linked=one.linked
+    )
 
 
 def _shown(body: BulkAsked, posted: BulkPosted) -> BulkShown:
-    stands = sum(outcome in (Outcome.POSTED, Outcome.EXISTS) for outcome in posted.outcomes)
+    stands = sum(outcome in STANDS for outcome in posted.outcomes)
     return BulkShown(
         journal_id=posted.journal_id,
         recorded_at=posted.recorded_at,

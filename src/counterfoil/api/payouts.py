@@ -25,7 +25,7 @@ from counterfoil.api.shapes import (
     Written,
     answer,
     id_in_path,
-)  # fmt: skip
+)
 from counterfoil.audit.actions import actions_of
 from counterfoil.base.machine import history_of
 from counterfoil.base.paging import Keyset
@@ -42,7 +42,7 @@ from counterfoil.payouts.payouts import (
     provider_payouts_of,
     retry_payout,
     show_payout,
-)  # fmt: skip
+)
 from counterfoil.settlement.settlements import show_settlement
 
 router = routes("Payouts")

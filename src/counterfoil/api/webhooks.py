@@ -48,7 +48,7 @@ def _take(services: Services, provider: str, body: bytes, headers: dict[str, str
     with services.database.transaction() as conn:
         new = receive(
             conn,
-            services.wiring.make_id("wh"),
+            services.wiring.make_id("whi"),
             provider=provider,
             event_id=event_id,
             event_type=event_type,
