@@ -37,6 +37,7 @@ from counterfoil.ledger.write import (
 MOVEMENTS_MAX: Final = 65_536
 PART_ROWS: Final = 512  # decided, encoded and sent while the server writes those before
 ID_BYTES: Final = 16
+_RETURNED: Final = (Kind.VOID_HOLD, Kind.EXPIRE_HOLD)  # these post nothing, and go by their hold
 
 
 class Bulk(NamedTuple):
@@ -92,7 +93,7 @@ def post_many(
     holds = holds_of(conn, book, [m.hold_id for m in movements if m.hold_id is not None])
     names |= {name for hold in holds.values() for name in (hold.debit, hold.credit)}
     memory = memory or Memory()
-    accounts, newest = memory.recall(conn, ground, book, names)
+    accounts, newest = memory.recall(conn, ground, bulk.asset, names)
     at = bulk.effective_at or now
     latest_us = ground.clock_ms * 1000 + EFFECTIVE_AHEAD_MAX_US
     terms = Terms(to_us(now, "now"), to_us(at), ground.closed_until_us, latest_us)
@@ -227,13 +228,13 @@ def _request_hash(bulk: Bulk, ids: Sequence[bytes]) -> bytes:
 
 
 def _checked(bulk: Bulk, movements: Sequence[Movement]) -> list[bytes]:
-    """The id of each movement; a resolution without one goes by its hold. Raises InvalidInput."""
+    """The id of each movement. Raises InvalidInput."""
     if not 0 < len(movements) <= MOVEMENTS_MAX:
         raise InvalidInput("movements", f"1 to {MOVEMENTS_MAX}", got=str(len(movements)))
     for field, value, longest in (("key", bulk.key, KEY_LENGTH_MAX), ("kind", bulk.kind, KIND_LENGTH_MAX)):
         if not 0 < len(value) <= longest:
             raise InvalidInput(field, f"1 to {longest} characters", got=value[:40])
-    ids = [movement.id or movement.hold_id or b"" for movement in movements]
+    ids = [movement.id or (movement.hold_id if movement.kind in _RETURNED else None) or b"" for movement in movements]
     if set(map(len, ids)) != {ID_BYTES}:
         line = next(line for line, id_ in enumerate(ids, 1) if len(id_) != ID_BYTES)
         raise InvalidInput("id", f"{ID_BYTES} bytes of a UUID", line=line)

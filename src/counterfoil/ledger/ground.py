@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from psycopg import Connection
+from psycopg import Connection, Cursor
 
 from counterfoil.base.problems import check
 from counterfoil.ledger.batch_types import BEGINNING_US, Account, Held, Kind, Movement
@@ -39,23 +39,19 @@ class Ground(NamedTuple):
 
 
 def enter(conn: Connection[Any], program_id: str, *, alone: bool) -> Ground:
-    """Take the program's lock until the transaction ends, alone or shared with single posts, then read what it guards.
-
-    The lock has a statement to itself: what is read after it in the same statement would be as old as the wait for it.
-    """
-    lock = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
+    """Take the program's lock until the transaction ends, alone or shared with single posts, and read what it guards."""
     cursor = conn.cursor(binary=True)
-    with conn.pipeline():
-        conn.execute(f"select {lock}(program_lock(%s))", [program_id])
-        cursor.execute(
-            """select (extract(epoch from clock_timestamp()) * 1000)::bigint,
-                      (select (extract(epoch from closed_until) * 1000000)::bigint from period_close
-                       where program_id = %(program)s order by step desc limit 1),
-                      coalesce(pg_sequence_last_value(program_version(%(program)s)), 0),
-                      array(select asset from book where program_id = %(program)s order by id),
-                      array(select id from book where program_id = %(program)s order by id)""",
-            {"program": program_id},
-        )
+    return ground_of(_ask_to_enter(cursor, program_id, alone=alone), program_id, alone=alone)
+
+
+def _ask_to_enter(cursor: Cursor[Any], program_id: str, *, alone: bool) -> Cursor[Any]:
+    return cursor.execute(
+        "select clock_ms, closed_until_us, version, assets, books from enter_program(%s, %s)", [program_id, alone]
+    )
+
+
+def ground_of(cursor: Cursor[Any], program_id: str, *, alone: bool) -> Ground:
+    """The ground out of the database's answer. Raises UnknownProgram."""
     clock_ms, closed_until_us, version, assets, books = cursor.fetchone() or (0, None, 0, [], [])
     if not books:
         raise UnknownProgram(program=program_id)
@@ -68,12 +64,35 @@ _COLUMNS: Final = (
 )
 
 
-def accounts_of(conn: Connection[Any], ground: Ground, book: int, names: Collection[str]) -> dict[str, Account]:
+def enter_for_one(
+    conn: Connection[Any], program_id: str, asset: str, key: str, names: Collection[str]
+) -> tuple[Ground, tuple[Any, ...] | None, dict[str, Account]]:
+    """All that one journal needs, in one round trip: the ground, the journal that has its key if there is one, its accounts, locked."""
+    entering, known, locked = conn.cursor(binary=True), conn.cursor(binary=True), conn.cursor(binary=True)
+    with conn.pipeline():
+        _ask_to_enter(entering, program_id, alone=False)
+        known.execute(
+            "select request_hash, id, recorded_at, effective_at from journal where program_id = %s and key = %s",
+            [program_id, key],
+        )
+        _ask_to_lock(locked, program_id, asset, names)
+    ground = ground_of(entering, program_id, alone=False)
+    return ground, known.fetchone(), {row[0]: Account(*row[1:]) for row in locked}
+
+
+def _ask_to_lock(cursor: Cursor[Any], program_id: str, asset: str, names: Collection[str]) -> Cursor[Any]:
+    return cursor.execute(f"select name, {_COLUMNS} from lock_accounts(%s, %s, %s)", [program_id, asset, list(names)])
+
+
+def accounts_of(conn: Connection[Any], ground: Ground, asset: str, names: Collection[str]) -> dict[str, Account]:
     """The accounts of these names as they are; locked, unless the program is ours alone. Unknown names are left out."""
-    source = "account where book_id = %s and name = any(%s)" if ground.alone else "lock_accounts(%s, %s)"
     with conn.cursor(binary=True) as cursor:
-        rows = cursor.execute(f"select name, {_COLUMNS} from {source}", [book, list(names)]).fetchall()
-    return {row[0]: Account(*row[1:]) for row in rows}
+        if ground.alone:
+            query = f"select name, {_COLUMNS} from account where book_id = %s and name = any(%s)"
+            cursor.execute(query, [ground.books[asset], list(names)])
+        else:
+            _ask_to_lock(cursor, ground.program_id, asset, names)
+        return {row[0]: Account(*row[1:]) for row in cursor}
 
 
 def refreshed(conn: Connection[Any], ground: Ground, accounts: Mapping[str, Account]) -> dict[str, Account]:

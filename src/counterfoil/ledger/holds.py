@@ -91,7 +91,7 @@ def take_hold(
     movement = Movement(id_.bytes, debit, credit, minor, Kind.HOLD, expires_us=expires_us)
     ground = enter(conn, program_id, alone=False)
     book = ground.book(asset)
-    accounts = accounts_of(conn, ground, book, [debit, credit])
+    accounts = accounts_of(conn, ground, asset, [debit, credit])
     known = known_of(conn, book, [id_.bytes])
     decision = decide(accounts, [movement], _terms(ground, now, now), known=known)
     if decision.outcomes[0] not in (Outcome.POSTED, Outcome.EXISTS):
@@ -125,7 +125,7 @@ def post_hold(
     movement = Movement(None, "", "", amount, Kind.POST_HOLD, to_us(at), hold_id=hold_id.bytes)
     ground = enter(conn, program_id, alone=False)
     book = ground.book(hold.asset)
-    accounts = accounts_of(conn, ground, book, [hold.debit, hold.credit])
+    accounts = accounts_of(conn, ground, hold.asset, [hold.debit, hold.credit])
     decision = decide(accounts, [movement], _terms(ground, now, at), holds=holds_of(conn, book, [hold_id.bytes]))
     key = f"hold.post:{hold_id}"
     if decision.outcomes[0] is Outcome.EXISTS:
@@ -224,14 +224,14 @@ def _release(
     ground = enter(conn, program_id, alone=len(movements) > 1)
     ids = [movement.hold_id or b"" for movement in movements]
     outcomes: dict[bytes, Outcome] = {}
-    for book in sorted(ground.books.values()):
+    for asset, book in ground.books.items():  # in the order of their numbers
         held = holds_of(
             conn, book, ids
         )  # read twice: the accounts are known only from the holds, the rest only under lock
         if not held:
             continue
         names = {name for hold in held.values() for name in (hold.debit, hold.credit)}
-        accounts = accounts_of(conn, ground, book, names)
+        accounts = accounts_of(conn, ground, asset, names)
         here = [movement for movement in movements if movement.hold_id in held]
         decision = decide(accounts, here, _terms(ground, now, now), holds=holds_of(conn, book, list(held)))
         for write in decision.writes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -16,9 +16,17 @@ from counterfoil.base.problems import InvalidInput, KeyReused, Problem
 from counterfoil.ledger.batch import decide
 from counterfoil.ledger.batch_types import Account, Movement, Outcome, PostingRow, Terms
 from counterfoil.ledger.clock import SEQ_BITS, allocate, from_us, recorded_at, to_us
-from counterfoil.ledger.ground import EFFECTIVE_AHEAD_MAX_US, Ground, accounts_of, enter
+from counterfoil.ledger.ground import EFFECTIVE_AHEAD_MAX_US, Ground, accounts_of, enter, enter_for_one
 from counterfoil.ledger.problems import AlreadyReversed, UnknownJournal, UnknownProgram, refusal
-from counterfoil.ledger.write import Header, Lines, insert_headers, insert_postings, journal_id, newest_of
+from counterfoil.ledger.write import (
+    Header,
+    Lines,
+    insert_headers,
+    insert_journal,
+    insert_postings,
+    journal_id,
+    newest_of,
+)
 
 JOURNALS_MAX: Final = 8_192  # in one call
 LINES_MAX: Final = 10_000  # of one journal, and of all in one call together
@@ -90,8 +98,7 @@ def post(
 
     Raises InvalidInput, KeyReused, UnknownProgram, UnknownAccount, AccountClosed, AccountFrozen, PeriodClosed, InsufficientFunds.
     """
-    journal = NewJournal(key, kind, lines, asset, actor, effective_at, narrative, source)
-    return _one(post_journals(conn, program_id, [journal], now=now))
+    return _post_one(conn, program_id, NewJournal(key, kind, lines, asset, actor, effective_at, narrative, source), now)
 
 
 def reverse(
@@ -131,7 +138,7 @@ def reverse(
     asset = rows[0][4]
     lines = [Line(credit, debit, minor) for _, debit, credit, minor, *_ in rows]
     journal = NewJournal(key, "reversal", lines, asset, actor, effective_at, reason, None, journal_id, line)
-    return _one(post_journals(conn, program_id, [journal], now=now))
+    return _post_one(conn, program_id, journal, now)
 
 
 def post_journals(
@@ -146,27 +153,32 @@ def post_journals(
         raise InvalidInput("journals", f"at most {JOURNALS_MAX} in one call", got=str(len(journals)))
     if sum(len(journal.lines) for journal in journals) > LINES_MAX:
         raise InvalidInput("lines", f"at most {LINES_MAX} of all journals in one call together")
-    ground = enter(conn, program_id, alone=len(journals) > 1)
     requests = [_Request(journal) for journal in journals]
     first: dict[str, _Request] = {}
-    fresh = [
-        request
-        for request in requests
-        if request.result is None and first.setdefault(request.new.key, request) is request
-    ]
-    _answer_known(conn, program_id, fresh)
-    _decide(conn, ground, [request for request in fresh if request.result is None], now_us=to_us(now, "now"))
-    _write(conn, ground, [request for request in fresh if request.rows])
+    for request in requests:
+        if request.result is None:
+            first.setdefault(request.new.key, request)
+    if len(journals) == 1:
+        _settle_one(conn, program_id, requests[0], to_us(now, "now"))
+    elif journals:
+        _settle(conn, program_id, list(first.values()), to_us(now, "now"))
     for request in requests:
         if request.result is None:  # its key occurs twice in this call
             request.repeat(first[request.new.key])
     return [request.result for request in requests if request.result is not None]
 
 
+def _post_one(conn: Connection[Any], program_id: str, journal: NewJournal, now: datetime) -> Posted:
+    (result,) = post_journals(conn, program_id, [journal], now=now)
+    if isinstance(result, Problem):
+        raise result
+    return result
+
+
 class _Request:
     """A journal on its way through `post_journals`."""
 
-    __slots__ = ("accounts", "book", "hash", "new", "result", "rows")
+    __slots__ = ("book", "hash", "new", "newest", "result", "rows")
 
     def __init__(self, new: NewJournal) -> None:
         self.new = new
@@ -174,7 +186,7 @@ class _Request:
         self.hash = new.request_hash() if self.result is None else b""
         self.book = 0
         self.rows: list[PostingRow] = []
-        self.accounts: list[Account] = []
+        self.newest = 0  # seq on any account of its batch
 
     def answer(self, hash_: bytes, posted: Posted) -> None:
         """Its key was used before."""
@@ -186,6 +198,51 @@ class _Request:
             self.answer(first.hash, first.result._replace(existed=True))
         else:
             self.result = first.result if first.hash == self.hash else KeyReused(key=self.new.key)
+
+
+def _settle(conn: Connection[Any], program_id: str, requests: Sequence[_Request], now_us: int) -> None:
+    """Many, by who has the program alone: answer those whose key is known, decide the others book by book, write what stands."""
+    ground = enter(conn, program_id, alone=True)
+    _answer_known(conn, program_id, requests)
+    by_asset: dict[str, list[_Request]] = {}
+    for request in requests:
+        if request.result is None and request.new.asset not in ground.books:
+            request.result = UnknownProgram(program=program_id, asset=request.new.asset)
+        elif request.result is None:
+            by_asset.setdefault(request.new.asset, []).append(request)
+    for asset, group in by_asset.items():
+        names = {name for request in group for line in request.new.lines for name in line[:2]}
+        _decide(ground, group, accounts_of(conn, ground, asset, names), now_us)
+    standing = [request for request in requests if request.rows]
+    if standing:
+        seq, headers = _allocate(ground, standing)
+        at = recorded_at(seq)
+        insert_headers(conn, program_id, headers, recorded_at=at)
+        insert_postings(conn, [_lines(header, r) for header, r in zip(headers, standing, strict=True)], first_seq=seq)
+        for header, request in zip(headers, standing, strict=True):
+            request.result = Posted(header.id, at, header.effective_at)
+
+
+def _settle_one(conn: Connection[Any], program_id: str, request: _Request, now_us: int) -> None:
+    """One, sharing the program with other single posts: two round trips."""
+    if request.result is not None:
+        return
+    new = request.new
+    names = {name for line in new.lines for name in line[:2]}
+    ground, known, accounts = enter_for_one(conn, program_id, new.asset, new.key, names)
+    if known is not None:
+        request.answer(known[0], Posted(known[1], known[2], known[3], existed=True))
+        return
+    ground.book(new.asset)
+    _decide(ground, [request], accounts, now_us)
+    if not request.rows:
+        return
+    seq, (header,) = _allocate(ground, [request])
+    at = recorded_at(seq)
+    if insert_journal(conn, program_id, header, _lines(header, request), recorded_at=at, first_seq=seq):
+        request.result = Posted(header.id, at, header.effective_at)
+    else:  # another has used its key between our look and our insert, and has committed
+        _answer_known(conn, program_id, [request])
 
 
 def _answer_known(conn: Connection[Any], program_id: str, requests: Sequence[_Request]) -> None:
@@ -203,51 +260,32 @@ def _answer_known(conn: Connection[Any], program_id: str, requests: Sequence[_Re
             request.answer(*found[request.new.key])
 
 
-def _decide(conn: Connection[Any], ground: Ground, requests: Sequence[_Request], *, now_us: int) -> None:
-    """Give each its rows or its refusal, book by book in the order of their numbers, as locks are taken."""
-    by_book: dict[int, list[_Request]] = {}
-    for request in requests:
-        book = ground.books.get(request.new.asset)
-        if book is None:
-            request.result = UnknownProgram(program=ground.program_id, asset=request.new.asset)
+def _decide(ground: Ground, group: Sequence[_Request], accounts: Mapping[str, Account], now_us: int) -> None:
+    """Give each of one book its rows or its refusal."""
+    movements = [movement for request in group for movement in _movements(request.new, now_us)]
+    terms = Terms(now_us, now_us, ground.closed_until_us, ground.clock_ms * 1000 + EFFECTIVE_AHEAD_MAX_US)
+    decision = decide(accounts, movements, terms)
+    rows = iter(decision.writes[0].postings if decision.writes else [])
+    newest = newest_of(accounts.values())
+    start = 0
+    for request in group:
+        lines = slice(start, start := start + len(request.new.lines))
+        if decision.outcomes[lines][0] is Outcome.POSTED:
+            request.book, request.newest = ground.books[request.new.asset], newest
+            request.rows = [next(rows) for _ in request.new.lines]
         else:
-            by_book.setdefault(book, []).append(request)
-    for book, group in sorted(by_book.items()):
-        movements = [movement for request in group for movement in _movements(request.new, now_us)]
-        names = {movement.debit for movement in movements} | {movement.credit for movement in movements}
-        accounts = accounts_of(conn, ground, book, names)
-        terms = Terms(now_us, now_us, ground.closed_until_us, ground.clock_ms * 1000 + EFFECTIVE_AHEAD_MAX_US)
-        decision = decide(accounts, movements, terms)
-        rows = iter(decision.writes[0].postings if decision.writes else [])
-        start = 0
-        for request in group:
-            lines = slice(start, start := start + len(request.new.lines))
-            if decision.outcomes[lines][0] is Outcome.POSTED:
-                request.book, request.accounts = book, list(accounts.values())
-                request.rows = [next(rows) for _ in request.new.lines]
-            else:
-                request.result = _refusal(decision.outcomes[lines], movements[lines])
+            request.result = _refusal(decision.outcomes[lines], movements[lines])
 
 
-def _write(conn: Connection[Any], ground: Ground, requests: Sequence[_Request]) -> None:
-    """Write headers and postings, and give each its answer."""
-    if not requests:
-        return
-    newest = max(newest_of(accounts) for accounts in {id(r.accounts): r.accounts for r in requests}.values())
+def _allocate(ground: Ground, requests: Sequence[_Request]) -> tuple[int, list[Header]]:
+    """The first seq, and the headers."""
+    newest = max(request.newest for request in requests)
     seq = allocate(ground.clock_ms, newest, sum(len(request.rows) for request in requests))
-    at = recorded_at(seq)
-    headers = [_header(ground.program_id, request, seq >> SEQ_BITS, nth) for nth, request in enumerate(requests)]
-    if insert_headers(conn, ground.program_id, headers, recorded_at=at) < len(headers):
-        # A single post shares the program: another has used its key between our look and our insert, and has committed.
-        _answer_known(conn, ground.program_id, requests)
-        return
-    insert_postings(
-        conn,
-        [Lines(header.id, r.rows, r.rows[0][0] - 1) for header, r in zip(headers, requests, strict=True)],
-        first_seq=seq,
-    )
-    for header, request in zip(headers, requests, strict=True):
-        request.result = Posted(header.id, at, header.effective_at)
+    return seq, [_header(ground.program_id, request, seq >> SEQ_BITS, nth) for nth, request in enumerate(requests)]
+
+
+def _lines(header: Header, request: _Request) -> Lines:
+    return Lines(header.id, request.rows, request.rows[0][0] - 1)
 
 
 def _header(program_id: str, request: _Request, recorded_ms: int, nth: int) -> Header:
@@ -306,10 +344,3 @@ def _shortcoming(new: NewJournal) -> Problem | None:
     except InvalidInput as problem:
         return problem
     return None
-
-
-def _one(results: Sequence[Posted | Problem]) -> Posted:
-    (result,) = results
-    if isinstance(result, Problem):
-        raise result
-    return result

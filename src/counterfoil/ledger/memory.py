@@ -31,9 +31,10 @@ class Memory:
         self.readings = 0  # how often totals had to be read again; for tests and measurements
 
     def recall(
-        self, conn: Connection[Any], ground: Ground, book: int, names: Collection[str]
+        self, conn: Connection[Any], ground: Ground, asset: str, names: Collection[str]
     ) -> tuple[dict[str, Account], int]:
         """Accounts by name, these among them if there are such, and the newest seq on any of them. Uncertain until `keep`."""
+        book = ground.book(asset)
         if self._book != book or len(self._accounts) > ACCOUNTS_MAX:
             self.forget()
         if not self._stands(conn, ground):
@@ -43,7 +44,7 @@ class Memory:
             self._newest = max((account.last_seq for account in self._accounts.values()), default=0)
         missing = set(names) - self._accounts.keys()
         if missing:
-            fresh = accounts_of(conn, ground, book, missing)
+            fresh = accounts_of(conn, ground, asset, missing)
             self._newest = max(self._newest, max((account.last_seq for account in fresh.values()), default=0))
             self._accounts |= fresh
         self._book, self._journal = book, None

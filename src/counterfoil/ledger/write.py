@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -20,6 +20,13 @@ _COPY_HEAD: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_TAIL: Final = b"\xff\xff"
 _ROW: Final = struct.Struct(">hi16siqiqiqiqiqiqiqiiibi16s").pack  # with the movement's id
 _ROW_BARE: Final = struct.Struct(">hi16siqiqiqiqiqiqiqiiibi").pack  # without
+_HEADER_COLUMNS: Final = """program_id, recorded_at, id, book_id, lines, effective_at, kind, key, request_hash, actor, narrative,
+    source_type, source_id, reverses, reverses_line"""
+_POSTING_COLUMNS: Final = """journal_id, line, off_clock, debit, credit, amount, debit_balance, credit_balance, effective_at, seq,
+    movement"""
+_POSTING_VALUES: Final = (
+    "(%s::uuid, %s::int, %s, %s::bigint, %s::bigint, %s::bigint, %s::bigint, %s::bigint, %s, %s::bigint, %s::uuid)"
+)
 
 
 class Header(NamedTuple):
@@ -56,19 +63,6 @@ def journal_id(program_id: str, key: str, recorded_ms: int, place: int) -> UUID:
     return UUID(int=(recorded_ms & (1 << 48) - 1) << 80 | 7 << 76 | (place & 0xFFF) << 64 | 2 << 62 | tail)
 
 
-def insert_headers(conn: Connection[Any], program_id: str, headers: Sequence[Header], *, recorded_at: datetime) -> int:
-    """Write headers; returns how many were written: fewer when another writer used a key in the meantime."""
-    columns = list(zip(*headers, strict=True))
-    return conn.execute(
-        """insert into journal (program_id, recorded_at, id, book_id, lines, effective_at, kind, key, request_hash, actor,
-                                narrative, source_type, source_id, reverses, reverses_line)
-           select %s, %s, * from unnest(%s::uuid[], %s::int[], %s::int[], %s::timestamptz[], %s::text[], %s::text[], %s::bytea[],
-                                        %s::text[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::int[])
-           on conflict (program_id, key) do nothing""",
-        [program_id, recorded_at, *map(list, columns)],
-    ).rowcount
-
-
 class Lines(NamedTuple):
     """Postings of one journal. A line's number is its place in the batch less `before`, the places before the journal's first."""
 
@@ -77,39 +71,62 @@ class Lines(NamedTuple):
     before: int = -1
 
 
+def insert_journal(
+    conn: Connection[Any], program_id: str, header: Header, lines: Lines, *, recorded_at: datetime, first_seq: int
+) -> bool:
+    """Write one journal whole, in one statement; False, and nothing written, when its key was used in the meantime."""
+    rows = [value for row in _postings([lines], first_seq) for value in row]
+    return bool(
+        conn.execute(
+            f"""with header as (
+                    insert into journal ({_HEADER_COLUMNS}) values ({", ".join(["%s"] * 15)})
+                    on conflict (program_id, key) do nothing
+                    returning id
+                )
+                insert into posting ({_POSTING_COLUMNS})
+                select * from (values {", ".join([_POSTING_VALUES] * len(lines.rows))}) as p
+                where (select count(*) from header) = 1""",
+            [program_id, recorded_at, *header, *rows],
+        ).rowcount
+    )
+
+
+def insert_headers(conn: Connection[Any], program_id: str, headers: Sequence[Header], *, recorded_at: datetime) -> None:
+    """Write headers. Only for who has the program alone, and has looked for their keys."""
+    columns = list(zip(*headers, strict=True))
+    conn.execute(
+        f"""insert into journal ({_HEADER_COLUMNS})
+            select %s, %s, * from unnest(%s::uuid[], %s::int[], %s::int[], %s::timestamptz[], %s::text[], %s::text[], %s::bytea[],
+                                         %s::text[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::int[])""",
+        [program_id, recorded_at, *map(list, columns)],
+    )
+
+
 def insert_postings(conn: Connection[Any], journals: Sequence[Lines], *, first_seq: int) -> None:
     """Write postings in order, with seqs from `first_seq` on."""
     if sum(len(lines.rows) for lines in journals) >= COPY_ROWS_MIN:
         copy_postings(conn, iter(journals), first_seq=first_seq)
         return
-    recorded_us = (first_seq >> SEQ_BITS) * 1000
-    columns: list[list[Any]] = [[] for _ in range(11)]
-    seq = first_seq
-    for id_, rows, before in journals:
-        for place, debit, credit, minor, debit_balance, credit_balance, effective_us, movement in rows:
-            off_clock = abs(effective_us - recorded_us) > OFF_CLOCK_US
-            row = (
-                id_,
-                place - before,
-                off_clock,
-                debit,
-                credit,
-                minor,
-                debit_balance,
-                credit_balance,
-                from_us(effective_us),
-                seq,
-            )
-            for column, value in zip(columns, (*row, UUID(bytes=movement) if movement else None), strict=True):
-                column.append(value)
-            seq += 1
     conn.execute(
-        """insert into posting (journal_id, line, off_clock, debit, credit, amount, debit_balance, credit_balance, effective_at,
-                                seq, movement)
-           select * from unnest(%s::uuid[], %s::int[], %s::boolean[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
-                                %s::bigint[], %s::timestamptz[], %s::bigint[], %s::uuid[])""",
-        columns,
+        f"""insert into posting ({_POSTING_COLUMNS})
+            select * from unnest(%s::uuid[], %s::int[], %s::boolean[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+                                 %s::bigint[], %s::timestamptz[], %s::bigint[], %s::uuid[])""",
+        [list(column) for column in zip(*_postings(journals, first_seq), strict=True)],
     )
+
+
+def _postings(journals: Sequence[Lines], first_seq: int) -> list[tuple[Any, ...]]:
+    recorded_us = (first_seq >> SEQ_BITS) * 1000
+    rows = [(lines.journal_id, row[0] - lines.before, *row[1:]) for lines in journals for row in lines.rows]
+    return [
+        (
+            id_, line, abs(effective_us - recorded_us) > OFF_CLOCK_US, debit, credit, minor, debit_balance, credit_balance,
+            from_us(effective_us), seq, UUID(bytes=movement) if movement else None,
+        )
+        for seq, (id_, line, debit, credit, minor, debit_balance, credit_balance, effective_us, movement) in enumerate(
+            rows, first_seq
+        )
+    ]  # fmt: skip
 
 
 def copy_postings(conn: Connection[Any], journals: Iterator[Lines], *, first_seq: int) -> None:
@@ -192,6 +209,6 @@ def insert_resolutions(
     )
 
 
-def newest_of(accounts: Sequence[Account]) -> int:
+def newest_of(accounts: Iterable[Account]) -> int:
     """The highest seq on any of these accounts."""
     return max((account.last_seq for account in accounts), default=0)
