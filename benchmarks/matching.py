@@ -1,4 +1,4 @@
-"""Matching against the bare join and datacompy, each in a process of its own, in the same run: `python -m benchmarks.matching [--quick]`."""
+"""Matching against the bare join and datacompy, each in its own process, in one run: `python -m benchmarks.matching [--quick]`."""
 
 from __future__ import annotations
 
@@ -80,7 +80,9 @@ def ours(folder: Path, form: str) -> dict[str, Any]:
             for name in ("left", "right")
         ]
         matched = match(engine, sides[0], sides[1], given)
-        kinds = dict(engine.rows("select kind, count(*) from pair where status = 'break' group by kind"))
+        kinds: dict[str, int] = dict(
+            engine.rows("select kind, count(*) from pair where status = 'break' group by kind")
+        )
         missing = {"MISSING_RIGHT": "l_left", "MISSING_LEFT": "r_left"}
         kinds |= {kind: engine.rows(f"select count(*) from {table}")[0][0] for kind, table in missing.items()}
         engine.close()
@@ -119,9 +121,9 @@ def bare(folder: Path, form: str) -> dict[str, Any]:
 def datacompy(folder: Path, form: str) -> dict[str, Any]:
     """datacompy on Polars, the faster of its two engines on one machine."""
     import datacompy as library  # type: ignore[import-not-found, unused-ignore]
-    import polars  # type: ignore[import-not-found, unused-ignore]
+    import polars as pl  # type: ignore[import-not-found, unused-ignore]
 
-    read = polars.read_parquet if form == "parquet" else polars.read_csv
+    read = pl.read_parquet if form == "parquet" else pl.read_csv
     sides = [read(folder / f"{name}.{form}").drop("id") for name in ("left", "right")]
     compared = library.PolarsCompare(sides[0], sides[1], join_columns=["reference"])
     return {"found": {"MISSING_LEFT": compared.df2_unq_rows.height, "MISSING_RIGHT": compared.df1_unq_rows.height}}

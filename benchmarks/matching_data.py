@@ -55,7 +55,8 @@ def expected(folder: Path) -> dict[str, int]:
             from {sides[0]} l full join {sides[1]} r using (reference)"""
     ).fetchone()
     other = conn.execute(
-        f"""select count(*) from '{folder / "left.parquet"}' l join '{folder / "right.parquet"}' r using (reference) where l.amount <> r.amount"""
+        f"""select count(*) from '{folder / "left.parquet"}' l
+            join '{folder / "right.parquet"}' r using (reference) where l.amount <> r.amount"""
     ).fetchone()
     conn.close()
     assert found is not None

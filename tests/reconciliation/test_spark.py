@@ -20,7 +20,7 @@ def world(seed: int) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
     """Some of everything: each pass has something to find, and something to leave alone."""
     rng = random.Random(seed)
     ours, theirs = [], []
-    for n in range(300):
+    for n in range(150):
         here = row(
             f"p{n}",
             reference=f"REF{n:05}",
@@ -30,9 +30,16 @@ def world(seed: int) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
         there = {**here, "id": f"s{n}", "date": rng.choice(["2026-03-02", "2026-03-03"])}
         fate = rng.randrange(14)
         changes = {
-            1: {"amount": "77"}, 2: {"asset": "USD"}, 3: {"status": "returned"}, 4: {"reference": f"ref-{n}"}, 5: {"reference": f"T{n}", "memo": f"for REF{n:05}"},
-            6: {"reference": f"RFE{n:05}", "date": "2026-03-04"}, 7: {"reference": "", "memo": "Überweisung Müller"}, 8: {"date": "2026-03-20"}, 9: {"amount": str(10**18)},
-        }  # fmt: skip
+            1: {"amount": "77"},
+            2: {"asset": "USD"},
+            3: {"status": "returned"},
+            4: {"reference": f"ref-{n}"},
+            5: {"reference": f"T{n}", "memo": f"for REF{n:05}"},
+            6: {"reference": f"RFE{n:05}", "date": "2026-03-04"},
+            7: {"reference": "", "memo": "Überweisung Müller"},
+            8: {"date": "2026-03-20"},
+            9: {"amount": str(10**18)},
+        }
         there |= changes.get(fate, {})
         if fate != 10:
             ours.append(here)
@@ -42,6 +49,7 @@ def world(seed: int) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
             theirs.append({**there, "id": f"d{n}"})
         if fate == 13:
             ours.append({**here, "id": f"r{n}", "amount": str(-int(here["amount"]))})
+    ours += [row("v1", reference="V", amount=500), row("v2", reference="V", amount=-500)]
     ours += [row(f"b{n}", reference=f"B{n}", batch="K1", amount=n) for n in range(1, 6)]
     return ours, [*theirs, row("sb", reference="batch", batch="K1", amount=15)]
 

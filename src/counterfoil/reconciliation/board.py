@@ -71,12 +71,13 @@ class Board:
     def finish(self) -> None:
         """Lay down what was deferred and is still whole: a group whose member found a partner of its own is none any more."""
         for name, table in self.deferred:
-            self.claim(
-                name,
-                f"""select p.* from {table} p where p.grp not in (
-                        select d.grp from {table} d where (d.l_u is not null and not exists (select 1 from lo o where o.u = d.l_u))
-                            or (d.r_u is not null and not exists (select 1 from ro o where o.u = d.r_u)))""",
+            gone = " union ".join(
+                f"select x.grp from {table} x left join {side} o on o.u = x.{key} where x.{key} is not null and o.u is null"
+                for side, key in (("lo", "l_u"), ("ro", "r_u"))
             )
+            self.engine.table("gone", gone)
+            self.claim(name, f"select p.* from {table} p where not exists (select 1 from gone g where g.grp = p.grp)")
+            self.engine.drop("gone")
 
     def ambiguous(self, candidates: str, step: str) -> None:
         """Keep what `candidates` (l_u, r_u) still holds: several that are equally good, so a person decides."""

@@ -116,11 +116,13 @@ class DuckEngine:
         self.view(name, f"select * from read_parquet([{files}], file_row_number = true, filename = true)")
 
     def write(self, sql: str, path: Path) -> None:
-        """Ordered rows stay ordered while this statement runs."""
+        """Ordered rows stay ordered while this statement runs; what DuckDB infers about nulls does not get into the file."""
         self.conn.execute("set preserve_insertion_order = true")
+        self.conn.execute("set disabled_optimizers = 'statistics_propagation'")
         try:
             self.conn.execute(f"copy ({sql}) to {literal(str(path))} (format parquet, compression zstd)")
         finally:
+            self.conn.execute("reset disabled_optimizers")
             self.conn.execute("set preserve_insertion_order = false")
 
     def drop(self, *names: str) -> None:

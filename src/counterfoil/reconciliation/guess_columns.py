@@ -16,6 +16,7 @@ from counterfoil.reconciliation.sources import columns as roles
 from counterfoil.reconciliation.sources.amounts import DEBIT_WORDS, Unreadable, decimal_mark_of
 from counterfoil.reconciliation.sources.dates import choose_format, is_iso
 
+FILES_LOOKED_AT_MAX: Final = 50
 SAMPLE_ROWS: Final = 2_000
 OUR_NAME: Final = {"external_id": "id"}
 AMOUNTS: Final = ("amount", "amount_minor", "debit", "credit")
@@ -98,8 +99,10 @@ def format_of(path: Path) -> str:
 def _statement(engine: DuckEngine, found: Looked, folder: Path) -> None:
     """Read by its own reader; the columns are those of the common shape."""
     kind = "csv" if found.format == "table" else found.format
-    read = sources.read(found.paths[0], format=kind)
-    engine.conn.register(f"{found.side}_statement", read.lines)
+    import pyarrow as pa  # type: ignore[import-untyped]
+
+    lines = pa.concat_tables([sources.read(path, format=kind).lines for path in found.paths[:FILES_LOOKED_AT_MAX]])
+    engine.conn.register(f"{found.side}_statement", lines)
     path = folder / f"{found.side}-look.parquet"
     engine.conn.execute(f"copy (from {found.side}_statement) to '{path}' (format parquet)")
     engine.conn.unregister(f"{found.side}_statement")

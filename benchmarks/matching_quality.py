@@ -1,0 +1,77 @@
+"""Precision and recall on a noisy world with known truth, per kind of noise: `python -m benchmarks.matching_quality [--quick]`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+
+from benchmarks.matching_noise import World, key_world, text_world
+from counterfoil.reconciliation.files import reconcile_files
+from counterfoil.reconciliation.guess import guess_rules
+from counterfoil.reconciliation.rules_file import load_rules
+
+WANTED: Final = {"keys": {"precision": 0.9999}, "texts": {"precision": 0.99, "recall": 0.98}}
+
+
+def judge(world: World, folder: Path) -> dict[str, Any]:
+    """Guess the rules from the files, as a newcomer would, run, and hold the answer against the truth."""
+    left, right = world.write(folder)
+    text, _ = guess_rules(left, right)
+    outcome = reconcile_files(left, right, load_rules(text), out=folder / "out")
+    rows = pq.read_table(outcome.paths["matches.parquet"]).to_pylist()
+    pairs = {
+        status: {(r["left_id"], r["right_id"]) for r in rows if r["status"] == status}
+        for status in ("confirmed", "suggested")
+    }
+    truth = set(world.pairs)
+    by_noise = Counter(world.pairs.values())
+    found = Counter(world.pairs[pair] for pair in pairs["confirmed"] & truth)
+    told = {(";".join(r.id for r in b.left), ";".join(r.id for r in b.right)): b.kind for b in outcome.breaks}
+    kinds = Counter(world.kinds.values())
+    right_kind = Counter(kind for pair, kind in world.kinds.items() if told.get(pair) == kind)
+    return {
+        "pairs": len(truth),
+        "confirmed": len(pairs["confirmed"]),
+        "precision": share(len(pairs["confirmed"] & truth), len(pairs["confirmed"])),
+        "recall": share(len(pairs["confirmed"] & truth), len(truth)),
+        "suggested": len(pairs["suggested"]),
+        "suggested_precision": share(len(pairs["suggested"] & truth), len(pairs["suggested"])),
+        "recall_by_noise": {noise: share(found[noise], count) for noise, count in sorted(by_noise.items())},
+        "break_recall_by_kind": {kind: share(right_kind[kind], count) for kind, count in sorted(kinds.items())},
+    }
+
+
+def share(part: int, whole: int) -> float:
+    """A share to five places; 1 where there was nothing to find."""
+    return round(part / whole, 5) if whole else 1.0
+
+
+def main() -> None:
+    """The table, and one JSON object as the last line."""
+    given = argparse.ArgumentParser(description=__doc__)
+    given.add_argument("--quick", action="store_true", help="a tenth of the rows")
+    given.add_argument("--seed", type=int, default=1)
+    asked = given.parse_args()
+    rows = 4_000 if asked.quick else 40_000
+    worlds = {"keys": key_world(rows, seed=asked.seed), "texts": text_world(rows, seed=asked.seed)}
+    result: dict[str, Any] = {"benchmark": "matching_quality", "rows": rows, "seed": asked.seed, "wanted": WANTED}
+    for name, world in worlds.items():
+        with tempfile.TemporaryDirectory() as folder:
+            result[name] = judge(world, Path(folder))
+        print(
+            f"{name:6} precision {result[name]['precision']:.5f}  recall {result[name]['recall']:.5f}  of {result[name]['pairs']:,} pairs"
+        )
+        for part in ("recall_by_noise", "break_recall_by_kind"):
+            for kind, found in result[name][part].items():
+                print(f"         {kind:20} {found:.5f}")
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
