@@ -18,7 +18,9 @@ from counterfoil.reconciliation.run_rows import Run, select_runs, show_run
 from counterfoil.reconciliation.runs import Asked, Means, run_pairing
 
 Scope = Literal["range", "recent", "full"]
-OVERLAP: Final = timedelta(minutes=10)  # a writer that was slow to commit recorded before we read, and we did not see it
+OVERLAP: Final = timedelta(
+    minutes=10
+)  # a writer that was slow to commit recorded before we read, and we did not see it
 LISTED_MAX: Final = 100
 
 
@@ -77,15 +79,18 @@ def sources_in_use(conn: Connection[Any], known: Sequence[Pairing], program_id: 
     return [
         one
         for one in known
-        if one.provider is not None
-        or list_bank_files(conn, program_id=program_id, account=one.account, rows_max=1)
+        if one.provider is not None or list_bank_files(conn, program_id=program_id, account=one.account, rows_max=1)
     ]
 
 
 def _start(conn: Connection[Any], program_id: str, today: date) -> date:
-    """The day on which the program's first journal took effect."""
-    row = conn.execute("select min(effective_at) from journal where program_id = %s", [program_id]).fetchone()
-    return min(row[0].astimezone(UTC).date(), today) if row and row[0] else today
+    """The day on which the program was opened, or its first journal took effect, whichever was earlier."""
+    row = conn.execute(
+        "select least(opened_at, (select min(effective_at) from journal where program_id = p.id)) from program p where id = %s",
+        [program_id],
+    ).fetchone()
+    started: datetime | None = row[0] if row else None
+    return min(started.astimezone(UTC).date(), today) if started else today
 
 
 def _since(conn: Connection[Any], program_id: str, one: Pairing, today: date) -> date | None:
@@ -98,7 +103,8 @@ def _since(conn: Connection[Any], program_id: str, one: Pairing, today: date) ->
     ).fetchone()
     if row is None or row[0] is None:
         return None
-    days = [min(row[0], today) - timedelta(days=one.wait_days)]
+    last: date = row[0]
+    days = [min(last, today) - timedelta(days=one.wait_days)]
     if one.account is not None and row[1] is not None:
         changed = first_changed_day(conn, program_id, one.account, since=row[1] - OVERLAP)
         days += [changed] if changed else []
@@ -155,5 +161,7 @@ def watermark(conn: Connection[Any], program_id: str, source: str) -> date | Non
 
 
 def _breaks_of(conn: Connection[Any], run_id: str) -> set[str]:
-    rows = conn.execute("select break_id from reconciliation_break where run_id = %s order by number", [run_id]).fetchall()
+    rows = conn.execute(
+        "select break_id from reconciliation_break where run_id = %s order by number", [run_id]
+    ).fetchall()
     return {row[0] for row in rows}

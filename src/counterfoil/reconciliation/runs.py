@@ -195,7 +195,9 @@ def _match(means: Means, one: Pairing, asked: Asked, reach: Reach | None, folder
         engine.write(matches_sql(engine, matched, left, right), folder / "matches.parquet")
         holes = _holes(asked, reach, statement)
         verdict = "incomplete" if holes and outcome.verdict == "reconciled" else outcome.verdict
-        report = _report(one, asked, outcome, verdict, waiting, holes) | _tie(statement, booked, outcome, reach)
+        report = _report(one, asked, outcome, verdict, waiting, holes) | _tie(
+            statement, booked, outcome, under_way, reach
+        )
         (folder / "report.json").write_text(
             canonical({**report, "breaks": [break_json(each) for each in outcome.breaks]})
         )
@@ -286,7 +288,9 @@ def _report(
     }
 
 
-def _tie(statement: Statement, booked: Mapping[str, int], outcome: Outcome, reach: Reach | None) -> dict[str, Any]:
+def _tie(
+    statement: Statement, booked: Mapping[str, int], outcome: Outcome, under_way: UnderWay, reach: Reach | None
+) -> dict[str, Any]:
     """Book balance and stated balance at the end of the days, and what of their difference the listed items explain.
 
     Source: Sentinel, BANK_TIE: book cash = statement closing ± listed items in transit. Exact where the days begin with the account.
@@ -303,7 +307,8 @@ def _tie(statement: Statement, booked: Mapping[str, int], outcome: Outcome, reac
             for side in ("left", "right")
         }
         opening = reach.opening.get(asset, 0) if reach else 0
-        explained = opening + items["right"] - items["left"]
+        ahead = {side: under_way.ahead.get((side, asset), 0) for side in ("left", "right")}
+        explained = opening + items["right"] - items["left"] + ahead["right"] - ahead["left"]
         row = {
             "asset": asset,
             "booked": str(ours),
@@ -313,6 +318,9 @@ def _tie(statement: Statement, booked: Mapping[str, int], outcome: Outcome, reac
         if stated is not None:
             row["difference"] = str(stated - ours)
             row["only_there"], row["only_here"] = str(items["right"]), str(items["left"])
+            row["sooner_there"], row["sooner_here"] = str(ahead["right"]), str(ahead["left"])
+            flying = under_way.totals.get(("right", asset))
+            row["sent_on"] = str((flying.minor if flying else 0) + ahead["right"])
             row["unexplained"] = str(stated - ours - explained)
         rows.append(row)
     return {"balances": rows}

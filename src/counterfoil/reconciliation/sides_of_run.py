@@ -40,10 +40,15 @@ class Partner(NamedTuple):
 
 
 class UnderWay(NamedTuple):
-    """What was taken out before matching because it is under way: totals by side and asset, and the first of the records."""
+    """What was taken out before matching because it is under way: totals by side and asset, and the first of the records.
+
+    `ahead`: by side and asset, what that side had moved by the end of the days and the other side, as far as it says, moved later:
+    it stands between two balances of that evening, although all of it matches or is under way.
+    """
 
     totals: dict[tuple[str, str], Total]
     records: list[Partner]
+    ahead: dict[tuple[str, str], int]
 
 
 def fold_statement(engine: DuckEngine, lines: Any, which: str, path: Path) -> None:
@@ -96,14 +101,21 @@ def bounded(
                 order by {", ".join(f"{name} nulls first" for name in COLUMNS)}""",
             paths[side],
         )
-    return paths, _under_way(engine)
+    return paths, _under_way(engine, last)
 
 
-def _under_way(engine: DuckEngine) -> UnderWay:
+def _under_way(engine: DuckEngine, last: date) -> UnderWay:
     totals: dict[tuple[str, str], Total] = {}
+    ahead: dict[tuple[str, str], int] = {}
     records: list[Partner] = []
     why = "it was sent, and nobody has told us yet that it arrived or failed"
-    for side in ("left", "right"):
+    for side, other in (("left", "right"), ("right", "left")):
+        for asset, minor in engine.rows(
+            f"""select asset, sum(amount) from {side}_raw where booked_on <= date '{last}' and ((flies and not inside) or (not flies
+                and external_id in (select external_id from {other}_raw where booked_on > date '{last}' and not flies)))
+                group by asset order by asset"""
+        ):
+            ahead[side, asset] = int(minor)
         for asset, rows, minor in engine.rows(
             f"select asset, count(*), sum(amount) from {side}_raw where flies and inside group by 1 order by 1"
         ):
@@ -113,7 +125,7 @@ def _under_way(engine: DuckEngine) -> UnderWay:
                 order by booked_on, external_id limit {LISTED_MAX}"""
         )
         records += [_partner(side, row, why) for row in rows]
-    return UnderWay(totals, records)
+    return UnderWay(totals, records, ahead)
 
 
 def read_sides(

@@ -1,0 +1,260 @@
+"""Client money: what is owed to each owner at the end of a day, against what is held for them and what is provably under way."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from typing import Any, Final, NamedTuple
+
+from psycopg import Connection
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from counterfoil.base.problems import InvalidInput, NotFound, Problem
+from counterfoil.ledger.queries import TrialLine, trial_balance
+from counterfoil.operations.events import NewEvent, emit
+from counterfoil.reconciliation.bank_files import reach_of
+from counterfoil.reconciliation.books import end_of
+from counterfoil.reconciliation.outputs import canonical
+from counterfoil.reconciliation.run_rows import select_runs
+
+# Whose money it is, by the beginning of the account's name. Source: Money, Chart of accounts.
+OWED: Final = (
+    "escrow:", "payable:payee:", "holdback:payee:", "refund_payable:customer:", "in_transit:", "payable:affiliate:",
+    "payable:validator", "treasury:agent:", "suspense",
+)  # fmt: skip
+SEGREGATED: Final = "cash:bank:client"
+CLEARING: Final = "clearing:"
+NOT_COUNTED: Final = {"accrued:affiliate:": "commission that may still be reversed; nobody can ask for it yet"}
+PAGE_ROWS: Final = 5_000
+OWNERS_MAX: Final = 1_000_000
+
+
+class MakerCannotSign(Problem):
+    """Who made a statement of client money does not sign it: a second person does."""
+
+    kind = "forbidden"
+
+
+class SignedAlready(Problem):
+    """This statement of client money has been signed."""
+
+
+class FiguresChanged(Problem):
+    """This is not the statement of client money that was made; look at it again and sign what it says."""
+
+
+class ClientMoney(NamedTuple):
+    """A statement of one asset at the end of a day. Amounts in minor units; `difference` below nothing is a shortfall."""
+
+    id: str
+    program_id: str
+    asset: str
+    on_day: date
+    owed: int
+    held: int
+    in_transit: int
+    difference: int
+    detail: dict[str, Any]
+    sha256: bytes
+    made_by: str
+    made_at: datetime
+    signed_by: str | None = None
+    action_taken: str | None = None
+    signed_at: datetime | None = None
+
+
+def make_client_money(
+    conn: Connection[Any], program_id: str, *, on: date, make_id: Any, actor: str, now: datetime
+) -> list[ClientMoney]:
+    """Draw up the statement of every asset of a program for the end of a day (UTC). The same figures again give the first statement.
+
+    A shortfall is an event of level critical. Raises NotFound, and InvalidInput for a day that is not over nor today.
+    """
+    if on > now.date():
+        raise InvalidInput("date", "today or a day that is past", got=on.isoformat())
+    assets = conn.execute("select asset from book where program_id = %s order by asset", [program_id]).fetchall()
+    if not assets:
+        raise NotFound(what="program", id=program_id)
+    return [_make(conn, program_id, asset, on, make_id, actor, now) for (asset,) in assets]
+
+
+def _make(
+    conn: Connection[Any], program_id: str, asset: str, on: date, make_id: Any, actor: str, now: datetime
+) -> ClientMoney:
+    detail = compute(conn, program_id, asset, on)
+    figures = {name: int(detail[name]) for name in ("owed", "held", "in_transit", "difference")}
+    sha256 = hashlib.sha256(canonical(detail).encode()).digest()
+    made = make_id("cm")
+    done = conn.execute(
+        """insert into client_money (id, program_id, asset, on_day, owed, held, in_transit, difference, detail, sha256, made_by, made_at)
+           values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict (program_id, asset, on_day, sha256) do nothing""",
+        [made, program_id, asset, on, *figures.values(), Jsonb(detail), sha256, actor, now],
+    )
+    if done.rowcount and figures["difference"] < 0:
+        told = {"asset": asset, "on": on.isoformat(), "shortfall": str(-figures["difference"])}
+        emit(conn, [NewEvent("client_money_shortfall", program_id, made, told)], at=now)
+    return _select(
+        conn,
+        "c.program_id = %s and c.asset = %s and c.on_day = %s and c.sha256 = %s",
+        [program_id, asset, on, sha256],
+        1,
+    )[0]
+
+
+def compute(conn: Connection[Any], program_id: str, asset: str, on: date) -> dict[str, Any]:
+    """The statement as plain values: every owner, every place where money lies, and how each figure is known."""
+    owners: dict[str, dict[str, int]] = defaultdict(dict)
+    places: list[dict[str, Any]] = []
+    not_counted = []
+    for line in _lines(conn, program_id, asset, on):
+        minor = line.credit_minor - line.debit_minor
+        if line.account.startswith(OWED):
+            owners[_owner(line.account)][line.account] = minor
+        elif line.account == SEGREGATED:
+            places.append(_at_the_bank(conn, program_id, asset, on, -minor))
+        elif line.account.startswith(CLEARING):
+            places.append(_at_a_provider(conn, program_id, asset, on, line.account, -minor))
+        else:
+            why = next((text for start, text in NOT_COUNTED.items() if line.account.startswith(start)), None)
+            not_counted += [{"account": line.account, "minor": str(minor), "why": why}] if why else []
+    owed = sum(minor for accounts in owners.values() for minor in accounts.values())
+    held = sum(int(place["counted"]) for place in places if place["account"] == SEGREGATED)
+    in_transit = sum(int(place["counted"]) for place in places if place["account"] != SEGREGATED)
+    return {
+        "format": "counterfoil-client-money-1",
+        "program": program_id,
+        "asset": asset,
+        "on": on.isoformat(),
+        "owners": [
+            {
+                "owner": owner,
+                "owed": str(sum(accounts.values())),
+                "accounts": {name: str(minor) for name, minor in sorted(accounts.items())},
+            }
+            for owner, accounts in sorted(owners.items())
+        ],
+        "places": places,
+        "not_counted": not_counted,
+        "owed": str(owed),
+        "held": str(held),
+        "in_transit": str(in_transit),
+        "difference": str(held + in_transit - owed),
+        "not_checked": [place["why"] for place in places if not place["proven"]],
+    }
+
+
+def sign_client_money(
+    conn: Connection[Any], statement_id: str, *, sha256: str, action_taken: str, actor: str, now: datetime
+) -> ClientMoney:
+    """A second person stands for the figures with this hash, and says what was done about them.
+
+    Raises NotFound, MakerCannotSign, FiguresChanged, SignedAlready.
+    """
+    found = show_client_money(conn, statement_id)
+    if found.signed_by is not None:
+        raise SignedAlready(id=statement_id, by=found.signed_by)
+    if found.made_by == actor:
+        raise MakerCannotSign(id=statement_id, made_by=actor)
+    if found.sha256.hex() != sha256.lower():
+        raise FiguresChanged(id=statement_id, sha256=found.sha256.hex())
+    conn.execute(
+        "insert into client_money_signature (client_money_id, sha256, signed_by, action_taken, at) values (%s, %s, %s, %s, %s)",
+        [statement_id, found.sha256, actor, action_taken, now],
+    )
+    return show_client_money(conn, statement_id)
+
+
+def show_client_money(conn: Connection[Any], statement_id: str) -> ClientMoney:
+    """One statement with its signature. Raises NotFound."""
+    found = _select(conn, "c.id = %s", [statement_id], 1)
+    if not found:
+        raise NotFound(what="statement of client money", id=statement_id)
+    return found[0]
+
+
+def list_client_money(
+    conn: Connection[Any], program_id: str, *, on: date | None = None, after: str | None = None, rows_max: int
+) -> list[ClientMoney]:
+    """Statements of a program, newest first, keyset-paged by id."""
+    return _select(
+        conn,
+        "c.program_id = %s and (%s::date is null or c.on_day = %s) and (%s::text is null or c.id < %s)",
+        [program_id, on, on, after, after],
+        rows_max,
+    )
+
+
+def _lines(conn: Connection[Any], program_id: str, asset: str, on: date) -> Iterator[TrialLine]:
+    after, count = "", 0
+    while count < OWNERS_MAX:
+        page = trial_balance(
+            conn, program_id, asset=asset, as_of=end_of(on), clock="effective", after=after, rows_max=PAGE_ROWS
+        )
+        yield from page
+        if len(page) < PAGE_ROWS:
+            return
+        after, count = page[-1].account, count + len(page)
+
+
+def _owner(account: str) -> str:
+    """Whose it is: `payee:bolt`, `customer:ann`; what lies in escrow or is under way belongs to that escrow or provider's payees."""
+    words = account.split(":")
+    return ":".join(words[-2:]) if len(words) > 2 else account
+
+
+def _at_the_bank(conn: Connection[Any], program_id: str, asset: str, on: date, booked: int) -> dict[str, Any]:
+    """The segregated account: what the bank's own statement of that day says; by our books alone it is not proven."""
+    reach = reach_of(conn, program_id, SEGREGATED, on=on)
+    place = {"account": SEGREGATED, "booked": str(booked)}
+    if reach.last_on == on and asset in reach.closing:
+        stated = reach.closing[asset]
+        return place | {
+            "stated": str(stated),
+            "counted": str(stated),
+            "proven": True,
+            "why": "the bank's statement of the day",
+        }
+    why = f"no statement of the bank for {on}" + (f"; the last one is of {reach.last_on}" if reach.last_on else "")
+    return place | {
+        "stated": None,
+        "counted": str(booked),
+        "proven": False,
+        "why": f"{SEGREGATED}: {why}: counted by our books",
+    }
+
+
+def _at_a_provider(
+    conn: Connection[Any], program_id: str, asset: str, on: date, account: str, booked: int
+) -> dict[str, Any]:
+    """Money at a provider counts as far as its own statement of that day shows it, with the payouts that are under way by both."""
+    place = {"account": account, "booked": str(booked)}
+    name = account.removeprefix(CLEARING)
+    runs = select_runs(
+        conn,
+        """where program_id = %s and source = %s and state = 'finished' and last_on = %s order by started_at desc, id desc limit 1""",
+        [program_id, name, on],
+    )
+    balances = (runs[0].report or {}).get("balances", []) if runs else []
+    row = next((row for row in balances if row["asset"] == asset and row["stated"] is not None), None)
+    if row is None:
+        why = f"{account}: the provider's statement of {on} was not held against our books: nothing of it counts"
+        return place | {"stated": None, "counted": str(min(booked, 0)), "proven": False, "why": why}
+    sent_on = int(row["sent_on"])
+    counted = min(booked, int(row["stated"]) - sent_on)
+    why = "the provider's statement of the day" + (f", and what it had sent on by then: {-sent_on}" if sent_on else "")
+    place |= {"stated": row["stated"], "sent_on": row["sent_on"], "counted": str(counted)}
+    return place | {"proven": True, "why": why, "run": runs[0].id}
+
+
+def _select(conn: Connection[Any], condition: str, given: Sequence[Any], rows_max: int) -> list[ClientMoney]:
+    with conn.cursor(row_factory=class_row(ClientMoney)) as cur:
+        return cur.execute(
+            f"""select c.id, c.program_id, c.asset, c.on_day, c.owed, c.held, c.in_transit, c.difference, c.detail, c.sha256, c.made_by,
+                       c.made_at, s.signed_by, s.action_taken, s.at as signed_at
+                from client_money c left join client_money_signature s on s.client_money_id = c.id
+                where {condition} order by c.id desc limit %s""",
+            [*given, rows_max],
+        ).fetchall()
