@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import pkgutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -24,6 +25,7 @@ from counterfoil.cli.tree import PARTS, load
 from counterfoil.wiring import Wiring
 
 FOLDER: Final = Path(__file__).parent / "reference"
+MEASURED: Final = Path(__file__).parent / "measured"
 NOTICE: Final = "<!-- Written by `make docs` from the code; changes here are lost. -->\n\n"
 
 
@@ -222,6 +224,27 @@ def openapi() -> dict[str, Any]:
     return make_app(wiring, owner="docs").openapi()
 
 
+def measurements() -> str:
+    """What the benchmarks printed, as `python -m benchmarks.record` kept it, each under its hand-written remarks."""
+    intro = "What the benchmarks printed, on a machine that is named. `make bench` runs them on yours; `python -m benchmarks.record` keeps"
+    parts = [
+        f"{intro} their output for this page. Machines are noisy: ratios within one run say more than figures of two runs."
+    ]
+    for path in sorted(MEASURED.glob("*.txt")):
+        first, _, printed = path.read_text("utf-8").partition("\n")
+        about = json.loads(first)
+        remarks = path.with_suffix(".md")
+        parts.append(f"## {path.stem.replace('_', ' ').capitalize()}")
+        if remarks.exists():
+            parts.append(remarks.read_text("utf-8").strip())
+        parts.append(
+            f"`{about['command']}`, {about['at']}, {about['cores']} cores, Python {about['python']}, {about['system']}, "
+            f"load {about['load_before']} before it began:"
+        )
+        parts.append(f"```text\n{printed.strip()}\n```")
+    return "\n\n".join(parts)
+
+
 def _first_line(text: str) -> str:
     return text.strip().split("\n\n")[0].replace("\n", " ")
 
@@ -233,6 +256,7 @@ PAGES: Final = (
     Page("invariants.md", "Invariants", invariants),
     Page("commands.md", "Commands", commands),
     Page("api.md", "The API over HTTP", api),
+    Page("measurements.md", "Measurements", measurements),
 )
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from counterfoil.wiring import INVARIANTS
 from tests.chaos.windows import WINDOWS, Window
 
 INVOICES_PER_CYCLE = 3
-REACH_S = 45
+REACH_S = 120
 DRAIN_S = 180
 SETTINGS = {
     "COUNTERFOIL_WORKER_LEASE_S": "2",

@@ -33,7 +33,7 @@ from counterfoil.simulator.process import SimulatorProcess, spawn_simulator
 PROGRAM: Final = "main"
 ASSET: Final = Asset("EUR", 2)
 RATES: Final = {"platform_bps": 500, "validator_bps": 100, "holdback_bps": 0}
-START_S: Final = 30
+START_S: Final = 120
 STOP_S: Final = 60
 CLIENT_FILE: Final = "client.json"
 

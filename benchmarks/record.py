@@ -1,0 +1,63 @@
+"""Runs benchmarks and keeps what they print for the documentation: `python -m benchmarks.record [NAME …] [--quick]`.
+
+What a page of measurements shows is what a command printed, on a machine that is named, never a figure that somebody typed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+FOLDER = Path(__file__).parent.parent / "docs" / "measured"
+BENCHMARKS = {
+    "ledger": ["-m", "benchmarks.ledger"],
+    "ledger_singles": ["-m", "benchmarks.ledger_singles"],
+    "http_posts": ["-m", "benchmarks.http_posts"],
+    "matching": ["-m", "benchmarks.matching"],
+    "matching_quality": ["-m", "benchmarks.matching_quality"],
+    "chaos": ["-m", "tests.chaos.run", "--cycles", "200"],
+}
+
+
+def machine() -> dict[str, str]:
+    """What it was measured on; the load says how quiet it was."""
+    return {
+        "at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "cores": str(os.cpu_count()),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "load_before": f"{os.getloadavg()[0]:.1f}",
+    }
+
+
+def record(name: str, *, quick: bool) -> int:
+    """Run one and keep its output; nothing is kept of one that failed."""
+    about = machine()
+    command = [sys.executable, *BENCHMARKS[name], *(["--quick"] if quick and name != "chaos" else [])]
+    print(f"== {name}", flush=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=FOLDER.parent.parent)
+    print(done.stdout, done.stderr[-2_000:] if done.returncode else "", flush=True)
+    if done.returncode == 0:
+        about["command"] = " ".join(["python", *BENCHMARKS[name], *(["--quick"] if quick and name != "chaos" else [])])
+        (FOLDER / f"{name}.txt").write_text(json.dumps(about) + "\n" + done.stdout, "utf-8")
+    return done.returncode
+
+
+def main() -> int:
+    """Run all, or those that are named."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.record")
+    parser.add_argument("names", nargs="*", choices=[[], *BENCHMARKS], help="all when left out")
+    parser.add_argument("--quick", action="store_true")
+    options = parser.parse_args()
+    FOLDER.mkdir(exist_ok=True)
+    return max([record(name, quick=options.quick) for name in options.names or BENCHMARKS], default=0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
