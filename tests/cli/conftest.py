@@ -28,6 +28,18 @@ class Ran(NamedTuple):
 Cli = Callable[..., Ran]
 
 
+def runner(capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Runs `counterfoil …` in this process."""
+
+    def ask(*arguments: str) -> Ran:
+        capsys.readouterr()
+        code = run(list(arguments))
+        printed = capsys.readouterr()
+        return Ran(code, printed.out, printed.err)
+
+    return ask
+
+
 @pytest.fixture
 def office(database: Database) -> Iterator[Office]:
     """A running server with a key of each role."""
@@ -47,10 +59,4 @@ def cli(office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys:
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("TERM", "dumb")
 
-    def ask(*arguments: str) -> Ran:
-        capsys.readouterr()
-        code = run(list(arguments))
-        printed = capsys.readouterr()
-        return Ran(code, printed.out, printed.err)
-
-    return ask
+    return runner(capsys)

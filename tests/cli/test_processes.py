@@ -142,7 +142,7 @@ def test_a_worker_beats_wakes_at_once_and_says_goodbye(seeded: Database, databas
         with seeded.transaction() as conn:
             receive(
                 conn,
-                make_id("wh"),
+                make_id("whi"),
                 provider="simulator",
                 event_id="evt_1",
                 event_type="unheard.of",
@@ -167,7 +167,7 @@ def test_a_worker_comes_back_by_itself_after_its_database_did(seeded: Database, 
         with seeded.transaction() as conn:
             receive(
                 conn,
-                make_id("wh"),
+                make_id("whi"),
                 provider="simulator",
                 event_id="evt_1",
                 event_type="unheard.of",

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from counterfoil.cli.asking import asked
+from counterfoil.cli.journal_import import check, import_
 from counterfoil.cli.showing import ROWS, TABLE, DryRun, Output, Reason, Rows, say_done, show_one, show_rows
 
 app = typer.Typer(no_args_is_help=True, help="Post, import, show and reverse journals.")
@@ -82,3 +83,7 @@ def reverse(
     with asked("post") as client:
         done = client.reverse_journal(journal_id, reason=reason, line=line, dry_run=dry_run)
     say_done(done, output, f"Journal {journal_id} is reversed by {done['id']}.")
+
+
+app.command("import")(import_)
+app.command("check")(check)
