@@ -126,3 +126,24 @@ def test_guess_only_proposes_and_says_why(tmp_path):
     assert result.exit_code == 0, result.output
     assert "key: reference" in result.output
     assert not (tmp_path / "out" / "report.json").exists()
+
+
+def test_a_parquet_file_that_is_cut_short_ends_with_2_and_names_the_file(tmp_path):
+    outcome = run(tmp_path, OURS, THEIRS)
+    cut = tmp_path / "cut.parquet"
+    cut.write_bytes(outcome.paths["matches.parquet"].read_bytes()[:-40])
+    (tmp_path / "rules.toml").write_text(rules_text())
+    result = CliRunner().invoke(
+        app,
+        [
+            "files",
+            str(tmp_path / "left.csv"),
+            str(cut),
+            "--rules",
+            str(tmp_path / "rules.toml"),
+            "--out",
+            str(tmp_path / "o2"),
+        ],
+    )
+    assert result.exit_code == 2, result.output
+    assert "cut.parquet" in result.output

@@ -55,6 +55,9 @@ def files(
     memory: Annotated[
         str | None, typer.Option("--memory", help="Most memory to use, such as 512MB; the rest is spilled.")
     ] = None,
+    master: Annotated[
+        str, typer.Option("--master", help="Where Spark runs: local[2], spark://host:7077, yarn …")
+    ] = "local[2]",
 ) -> None:
     """Reconcile two files. No money moves. Ends with 0 when all agrees, 1 with breaks, 2 when nothing can be concluded."""
     console = Console(stderr=True)
@@ -65,7 +68,7 @@ def files(
         with _told(console) as progress:
             found = _rules(left, right, rules, out, console)
             outcome = reconcile_files(
-                left, right, found, out=out, engine=engine.value, memory=memory, progress=progress
+                left, right, found, out=out, engine=engine.value, memory=memory, master=master, progress=progress
             )
     except Problem as problem:
         console.print(f"[bold red]Not reconciled: nothing can be concluded.[/] {problem.sentence()}", highlight=False)

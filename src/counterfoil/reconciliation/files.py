@@ -71,26 +71,10 @@ def reconcile_files(
             machine = cluster = SparkEngine(folder, master=master, memory=most)
             here, there = (moved(side, cluster, reader, folder) for side in (here, there))
         matched, outcome = reconcile(machine, here, there, rules, progress=progress)
-        progress("Writing the matches")
+        progress("Writing the matches and the report")
         machine.write(matches_sql(machine, matched, here, there), folder / "matches.parquet")
-        progress("Writing the report")
         write_breaks(read_breaks(machine, matched, outcome.context), folder / "breaks.csv")
-        write_report(outcome, folder / "report.json")
-        write_rejected(outcome.rejected, folder / "rejected.csv")
-        places = _places(reader, outcome, {"left": here, "right": there})
-        write_page(outcome, places, folder / "report.html")
-        write_workbook(outcome, places, folder / "breaks.xlsx")
-        circumstances = {
-            "engine": engine,
-            "memory": memory,
-            "rules_sha256": outcome.rules_sha256,
-            "files": [
-                {"side": s.key, "file": p.name, "format": s.format, "sha256": file_digest(p)}
-                for s in (here, there)
-                for p in s.files
-            ],
-        }
-        (folder / "run.json").write_text(canonical(circumstances), "utf-8")
+        _write(reader, outcome, {"left": here, "right": there}, folder, {"engine": engine, "memory": memory})
         paths = {name: out / name for name in NAMES}
         for name, path in paths.items():
             (folder / name).replace(path)
@@ -100,6 +84,28 @@ def reconcile_files(
             machine.close()
         reader.close()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write(
+    reader: DuckEngine,
+    outcome: Outcome,
+    sides: Mapping[str, Side],
+    folder: Path,
+    circumstances: Mapping[str, str | None],
+) -> None:
+    """Everything that is told from the outcome alone, and the circumstances of the run beside it."""
+    write_report(outcome, folder / "report.json")
+    write_rejected(outcome.rejected, folder / "rejected.csv")
+    places = _places(reader, outcome, sides)
+    write_page(outcome, places, folder / "report.html")
+    write_workbook(outcome, places, folder / "breaks.xlsx")
+    files = [
+        {"side": side.key, "file": path.name, "format": side.format, "sha256": file_digest(path)}
+        for side in sides.values()
+        for path in side.files
+    ]
+    told = {**circumstances, "rules_sha256": outcome.rules_sha256, "files": files}
+    (folder / "run.json").write_text(canonical(told), "utf-8")
 
 
 def _places(engine: DuckEngine, outcome: Outcome, sides: Mapping[str, Side]) -> Mapping[tuple[str, int], Place]:

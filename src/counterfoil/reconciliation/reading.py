@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+import duckdb
+
 from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.reconciliation.engines import DuckEngine, identifier, literal
 from counterfoil.reconciliation.places import Reading, lines_in, numbered, opened, raw_rows
@@ -43,6 +45,14 @@ def read_side(engine: DuckEngine, paths: Sequence[Path], source: Source, side: s
     missing = [str(path) for path in paths if not path.is_file()]
     if missing or not paths:
         raise SourceUnreadable(source=side, reason="no such file", file=", ".join(missing)[:300])
+    try:
+        return _read(engine, paths, source, side, folder)
+    except (duckdb.Error, EOFError, OSError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise SourceUnreadable(source=side, file=paths[0].name, reason=first[:300]) from error
+
+
+def _read(engine: DuckEngine, paths: Sequence[Path], source: Source, side: str, folder: Path) -> Side:
     form = source.format or TABULAR.get(_suffix(paths[0]), "")
     if form == "csv" and source.amount is None:
         form = ""  # a provider's report whose reader knows its columns
