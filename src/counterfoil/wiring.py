@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from psycopg import Connection
 
@@ -16,7 +17,7 @@ from counterfoil.operations.event_pull import pull_events
 from counterfoil.operations.events import EVENT, Event, Follower, follow
 from counterfoil.operations.providers import RANK, Provider
 from counterfoil.operations.webhooks_in import WEBHOOK_IN, Applier, Received, apply_received
-from counterfoil.operations.work import Runner, Tally, Transactions
+from counterfoil.operations.work import Runner, Tally
 from counterfoil.operations.worker import Job
 from counterfoil.payouts.invariants import INVARIANTS as PAYOUT_INVARIANTS
 from counterfoil.payouts.machines import PAYOUT, PROVIDER_PAYOUT
@@ -26,13 +27,18 @@ from counterfoil.payouts.pulling import pull_due
 from counterfoil.payouts.reserving import reserve_due
 from counterfoil.payouts.sending import repair_due, send_due
 from counterfoil.reconciliation.cases import BREAK
+from counterfoil.reconciliation.copying import Books
 from counterfoil.reconciliation.invariants import INVARIANTS as BREAK_INVARIANTS
+from counterfoil.reconciliation.nightly import reconcile_due
+from counterfoil.reconciliation.pairings import Pairing, pairings
+from counterfoil.reconciliation.runs import Means
 from counterfoil.settlement.intents import INTENT
 from counterfoil.settlement.invariants import INVARIANTS as SETTLEMENT_INVARIANTS
 from counterfoil.settlement.invoices import INVOICE
 from counterfoil.settlement.payments import parsed, receive_charges
 from counterfoil.settlement.settlements import settle_due, settlements_by_id, verify_due
 
+RECONCILE_REST_S: Final = 20.0
 MakeId = Callable[[str], str]
 Clock = Callable[[], datetime]
 
@@ -42,9 +48,10 @@ INVARIANTS = (*LEDGER_INVARIANTS, *SETTLEMENT_INVARIANTS, *PAYOUT_INVARIANTS, *B
 
 @dataclass(frozen=True)
 class Wiring:
-    """What the parts are connected with. `program_id`: where money is booked that names no invoice of ours."""
+    """What the parts are connected with. `program_id`: where money is booked that names no invoice of ours. `run_folder`: where
+    reconciliation runs keep their lines; None keeps none. `crons`: when which scope is reconciled."""
 
-    database: Transactions
+    database: Books
     providers: Mapping[str, Provider]
     program_id: str
     clock: Clock
@@ -52,6 +59,16 @@ class Wiring:
     silent_after: timedelta
     lease: timedelta
     rows_max: int
+    run_folder: Path | None = None
+    crons: Mapping[str, str] = field(default_factory=dict)
+
+    def means(self) -> Means:
+        """What reconciliation works with."""
+        return Means(self.database, self.clock, self.providers, self.run_folder)
+
+    def pairings(self) -> dict[str, Pairing]:
+        """What is held against what, by the name of the source."""
+        return pairings(self.providers)
 
     def runner(self, owner: str) -> Runner:
         """How a process named `owner` runs ticks."""
@@ -72,12 +89,16 @@ def ticks(wiring: Wiring, owner: str) -> dict[str, Callable[[], Tally]]:
         "outbox": lambda: send_due(runner, providers, silent_after=silent),
         "reconcile-pull": lambda: pull_due(runner, providers, silent_after=silent),
         "repair": lambda: repair_due(runner),
+        "reconcile": lambda: reconcile_due(
+            wiring.means(), list(wiring.pairings().values()), wiring.crons, by=owner, make_id=make_id
+        ),
     }
 
 
 def jobs(wiring: Wiring, owner: str, *, poll_s: float) -> list[Job]:
     """The worker's jobs."""
-    rests = {"pull-events": wiring.silent_after.total_seconds()}  # it asks the provider each time: not at every turn
+    # The first asks the provider each time, the second looks at a clock: not at every turn.
+    rests = {"pull-events": wiring.silent_after.total_seconds(), "reconcile": RECONCILE_REST_S}
     return [
         Job(name, tick, rests.get(name, poll_s), woken=name not in rests) for name, tick in ticks(wiring, owner).items()
     ]

@@ -12,6 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from counterfoil import __version__
 from counterfoil.api import (
     accounts,
+    bank,
     break_sheets,
     breaks,
     destinations,
@@ -27,6 +28,7 @@ from counterfoil.api import (
     periods,
     programs,
     reconciliation,
+    reconciliation_report,
     settlements,
     statements,
     status,
@@ -45,7 +47,8 @@ ROUTERS = (  # looked through in this order: what is asked most comes first
     movements.router, webhooks.router, payouts.router, invoices.router, accounts.router, statements.router, journals.router,
     holds.router, periods.router, programs.router, keys.router, destinations.router, usage.router, intents.router,
     settlements.router, operations.router,
-    parked.router, reconciliation.router, break_sheets.router, breaks.router, status.router, status.alive,
+    parked.router, reconciliation.router, reconciliation_report.router, bank.router, break_sheets.router, breaks.router,
+    status.router, status.alive,
 )  # fmt: skip
 
 

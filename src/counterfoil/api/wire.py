@@ -45,7 +45,7 @@ class Limits(NamedTuple):
         """The limit for this address."""
         if path.startswith("/webhooks/"):
             return WEBHOOK_BYTES_MAX
-        if path in ("/api/usage", "/api/breaks/import"):
+        if path in ("/api/usage", "/api/breaks/import", "/api/reconciliation/statements"):
             return self.import_bytes_max
         if path in ("/api/movements/bulk", "/api/finance/journal"):
             return max(BATCH_BYTES_MAX, self.body_bytes_max)

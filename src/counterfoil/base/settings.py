@@ -108,6 +108,16 @@ class Settings(BaseSettings):
         60, ge=2, le=3_600, description="A worker that does not finish within this loses its work to another."
     )
     worker_rows_max: int = Field(500, ge=1, le=10_000, description="Rows that one tick takes on.")
+    reconcile_full_cron: str = Field(
+        "0 2 * * *",
+        max_length=100,
+        description="When (UTC) everything is reconciled, and client money drawn up: five fields of cron.",
+    )
+    reconcile_recent_cron: str | None = Field(
+        None,
+        max_length=100,
+        description="When (UTC) what is new since then is reconciled. Absent: only with everything.",
+    )
     metrics_namespace: str = Field(
         "counterfoil", pattern=r"^[a-z][a-z0-9_]{0,62}$", description="What the names of metrics begin with."
     )

@@ -21,6 +21,7 @@ from counterfoil.base.settings import Settings, load_settings
 from counterfoil.cli.drill import take_part_in_drills
 from counterfoil.operations.providers import Provider
 from counterfoil.operations.providers.simulator import SimulatorProvider
+from counterfoil.reconciliation.schedule import valid_cron
 from counterfoil.wiring import Wiring, process_name
 
 CONNECT_TIMEOUT_S: Final = 5
@@ -89,6 +90,12 @@ def providers_of(settings: Settings) -> dict[str, Provider]:
     return {simulator.name: simulator}
 
 
+def crons_of(settings: Settings) -> dict[str, str]:
+    """When which scope is reconciled. Raises InvalidInput."""
+    given = {"full": settings.reconcile_full_cron, "recent": settings.reconcile_recent_cron}
+    return {name: valid_cron(cron, f"reconcile_{name}_cron") for name, cron in given.items() if cron}
+
+
 def _wiring(settings: Settings, database: Database) -> Wiring:
     return Wiring(
         database=database,
@@ -99,6 +106,8 @@ def _wiring(settings: Settings, database: Database) -> Wiring:
         silent_after=timedelta(seconds=settings.provider_silent_s),
         lease=timedelta(seconds=settings.worker_lease_s),
         rows_max=settings.worker_rows_max,
+        run_folder=settings.data_folder / "reconciliation",
+        crons=crons_of(settings),
     )
 
 

@@ -12,10 +12,12 @@ from rich.table import Table
 
 from counterfoil.base.money import format_major
 from counterfoil.base.problems import Problem
+from counterfoil.cli.statements_import import import_
 from counterfoil.reconciliation import sources
 from counterfoil.reconciliation.sources import FolderRead, SequenceGap, SourceRead, StatementInfo
 
 app = typer.Typer(no_args_is_help=True, help="Look at bank statements: do they add up, do they follow on?")
+app.command("import")(import_)
 
 COLUMNS: Final[tuple[tuple[str, JustifyMethod], ...]] = (
     ("account", "left"),

@@ -29,6 +29,7 @@ class Client:
         self._transport = Transport(url, api_key, timeout_s=timeout_s, sleep=sleep)
         self.get = self._transport.get
         self.post = self._transport.post
+        self.download = self._transport.download
 
     def __enter__(self) -> Client:
         """For `with`."""

@@ -61,7 +61,17 @@ class Transport:
             return self._ask("POST", path, params=_given(params), headers=headers, content=content)
         return self._ask("POST", path, params=_given(params), headers=headers, json=body)
 
+    def download(self, path: str, **params: Any) -> bytes:
+        """Read a file. Parameters that are None are left out. Raises ApiProblem, Unreachable."""
+        response = self._response("GET", path, params=_given(params))
+        if not response.is_success:
+            _answer(response)
+        return response.content
+
     def _ask(self, method: str, path: str, **more: Any) -> Json:
+        return _answer(self._response(method, path, **more))
+
+    def _response(self, method: str, path: str, **more: Any) -> httpx2.Response:
         for wait in (*AGAIN_AFTER_S, None):
             try:
                 response = self._http.request(method, path, **more)
@@ -70,7 +80,7 @@ class Transport:
                     raise Unreachable(f"{self.url} does not answer: {type(error).__name__}") from error
             else:
                 if wait is None or not _again(response):
-                    return _answer(response)
+                    return response
             self._sleep(wait)
         raise AssertionError("the last try returns or raises")
 

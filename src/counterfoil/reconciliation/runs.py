@@ -28,10 +28,11 @@ from counterfoil.reconciliation.copying import Books, copy_out
 from counterfoil.reconciliation.engines import DuckEngine
 from counterfoil.reconciliation.living import living
 from counterfoil.reconciliation.matching import Progress
-from counterfoil.reconciliation.outcome import BREAKS_HELD_MAX, Outcome, as_json, break_json, matches_sql, reconcile
+from counterfoil.reconciliation.outcome import BREAKS_HELD_MAX, Outcome, break_json, matches_sql, reconcile
 from counterfoil.reconciliation.outputs import canonical, write_breaks
 from counterfoil.reconciliation.pairings import Pairing, pairings
 from counterfoil.reconciliation.reading import file_digest
+from counterfoil.reconciliation.run_report import holes_of, report_of, tie
 from counterfoil.reconciliation.run_rows import (
     FoundBreak,
     Run,
@@ -49,7 +50,6 @@ from counterfoil.reconciliation.run_rows import (
     show_run,
 )
 from counterfoil.reconciliation.sides_of_run import (
-    Partner,
     UnderWay,
     bounded,
     expected_records,
@@ -184,18 +184,18 @@ def _match(means: Means, one: Pairing, asked: Asked, reach: Reach | None, folder
         rules = one.rules_as_of(as_of)
         left, right = read_sides(engine, paths, {"left": rules.left, "right": rules.right}, folder)
         matched, outcome = reconcile(engine, left, right, rules, progress=progress)
-        inputs = _digest(paths, under_way, statement)
         with means.database.transaction() as conn:
+            booked = _booked(conn, asked.program_id, one.account, asked.last)
+            inputs = _digest(paths, under_way, statement, booked)
             if first_id := same_before(conn, asked.run_id, inputs, outcome.rules_sha256):
                 raise _Same(first_id)
-            booked = _booked(conn, asked.program_id, one.account, asked.last)
         progress("Writing the matches")
         outcome = replace(outcome, footing=with_under_way(outcome.footing, under_way))
         waiting = [*under_way.records, *expected_records(engine)]
         engine.write(matches_sql(engine, matched, left, right), folder / "matches.parquet")
-        holes = _holes(asked, reach, statement)
+        holes = holes_of(asked, reach, statement)
         verdict = "incomplete" if holes and outcome.verdict == "reconciled" else outcome.verdict
-        report = _report(one, asked, outcome, verdict, waiting, holes) | _tie(
+        report = report_of(one, asked, outcome, verdict, waiting, holes) | tie(
             statement, booked, outcome, under_way, reach
         )
         (folder / "report.json").write_text(
@@ -238,9 +238,10 @@ def _flying(means: Means, one: Pairing, asked: Asked, today: date) -> list[str]:
         return in_flight(conn, asked.program_id, one.provider, since=since)
 
 
-def _digest(paths: Mapping[str, Path], under_way: UnderWay, statement: Statement) -> bytes:
+def _digest(paths: Mapping[str, Path], under_way: UnderWay, statement: Statement, booked: Mapping[str, int]) -> bytes:
     parts = [file_digest(paths[side]) for side in ("left", "right")]
-    told = canonical([parts, sorted(map(str, under_way.totals.items())), statement.notes, statement.stated])
+    apart = [sorted(map(str, table.items())) for table in (under_way.totals, under_way.ahead, booked)]
+    told = canonical([parts, apart, statement.notes, statement.stated])
     return hashlib.sha256(told.encode()).digest()
 
 
@@ -256,74 +257,6 @@ def _booked(conn: Connection[Any], program_id: str, account: str | None, on: dat
         except UnknownAccount:
             continue
     return found
-
-
-def _holes(asked: Asked, reach: Reach | None, statement: Statement) -> list[str]:
-    """Why this run cannot speak for all of its days."""
-    holes = [f"{statement.rejected} lines of the statement could not be read"] if statement.rejected else []
-    if reach is None:
-        return holes
-    if reach.last_on is None:
-        return [*holes, "no statement of this account was imported"]
-    if reach.last_on < asked.last:
-        holes.append(f"stale: the bank's statements reach to {reach.last_on}, not to {asked.last}")
-    return [*holes, *reach.gaps]
-
-
-def _report(
-    one: Pairing, asked: Asked, outcome: Outcome, verdict: str, waiting: list[Partner], holes: list[str]
-) -> dict[str, Any]:
-    told = {name: value for name, value in as_json(outcome).items() if name != "breaks"}
-    return told | {
-        "verdict": verdict,
-        "source": one.name,
-        "question": one.question,
-        "scope": asked.scope,
-        "first_on": asked.first.isoformat(),
-        "last_on": asked.last.isoformat(),
-        "not_checked": [*told["not_checked"], *holes],
-        "expected_later": [
-            {**each._asdict(), "amount": str(each.amount), "day": each.day.isoformat()} for each in waiting
-        ],
-    }
-
-
-def _tie(
-    statement: Statement, booked: Mapping[str, int], outcome: Outcome, under_way: UnderWay, reach: Reach | None
-) -> dict[str, Any]:
-    """Book balance and stated balance at the end of the days, and what of their difference the listed items explain.
-
-    Source: Sentinel, BANK_TIE: book cash = statement closing ± listed items in transit. Exact where the days begin with the account.
-    """
-    rows = []
-    for asset in sorted({*statement.stated, *(a for a, minor in booked.items() if minor)}):
-        stated, ours = statement.stated.get(asset), booked.get(asset, 0)
-        items = {
-            side: sum(
-                row.breaks.minor + row.expected.minor
-                for row in outcome.footing
-                if (row.side, row.asset) == (side, asset)
-            )
-            for side in ("left", "right")
-        }
-        opening = reach.opening.get(asset, 0) if reach else 0
-        ahead = {side: under_way.ahead.get((side, asset), 0) for side in ("left", "right")}
-        explained = opening + items["right"] - items["left"] + ahead["right"] - ahead["left"]
-        row = {
-            "asset": asset,
-            "booked": str(ours),
-            "stated": None if stated is None else str(stated),
-            "opening": str(opening),
-        }
-        if stated is not None:
-            row["difference"] = str(stated - ours)
-            row["only_there"], row["only_here"] = str(items["right"]), str(items["left"])
-            row["sooner_there"], row["sooner_here"] = str(ahead["right"]), str(ahead["left"])
-            flying = under_way.totals.get(("right", asset))
-            row["sent_on"] = str((flying.minor if flying else 0) + ahead["right"])
-            row["unexplained"] = str(stated - ours - explained)
-        rows.append(row)
-    return {"balances": rows}
 
 
 @contextmanager
