@@ -80,7 +80,7 @@ schema: .venv/.dev  ## Record the schema that the migrations add up to
 
 lock: | $(BIN)/python  ## Lock the newest versions that pyproject.toml allows
 	@$(BIN)/python -m pip install --quiet uv
-	@$(LOCK) pyproject.toml --upgrade --group build --extra embedded --extra dev -o requirements/dev.txt
+	@$(LOCK) pyproject.toml --upgrade --group build --extra embedded --extra reports --extra dev -o requirements/dev.txt
 	@$(LOCK) pyproject.toml --group build --extra embedded -c requirements/dev.txt -o requirements/run.txt
 	@echo uv | $(LOCK) - -o requirements/uv.txt
 	@! grep -nE '://|index-url|find-links' requirements/*.txt || { echo 'an address slipped into the lock files'; exit 1; }
