@@ -91,6 +91,13 @@ ROUTES = [  # method, path, body, what it needs
     ("GET", "/api/reconciliation/runs", None, READ),
     ("POST", "/api/reconciliation/runs", {}, OPERATE),
     ("GET", f"/api/reconciliation/runs/rec_{ID}", None, READ),
+    ("GET", "/api/reconciliation/sources", None, READ),
+    ("GET", "/api/reconciliation/statements", None, READ),
+    ("POST", "/api/reconciliation/statements?fileName=a.sta", None, OPERATE),
+    ("GET", "/api/client-money", None, READ),
+    ("POST", "/api/client-money", {"date": "2026-01-01"}, OPERATE),
+    ("GET", f"/api/client-money/cm_{ID}", None, READ),
+    ("POST", f"/api/client-money/cm_{ID}/sign", {"sha256": "00" * 32, **BECAUSE}, CLOSE),
     (
         "GET",
         "/api/reconciliation/report?startTime=2026-01-01T00:00:00Z&endTime=2026-01-02T00:00:00Z",

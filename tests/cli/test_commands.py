@@ -22,7 +22,7 @@ from tests.cli.conftest import Cli
 
 PERMISSION = {
     "read": access.READ, "audit": access.AUDIT, "operate": access.OPERATE, "post": access.POST_JOURNAL,
-    "administer": access.ADMINISTER, "work": access.WORK_BREAKS, "approve": access.APPROVE,
+    "administer": access.ADMINISTER, "work": access.WORK_BREAKS, "accept": access.ACCEPT_BREAK, "approve": access.APPROVE, "work": access.WORK_BREAKS, "accept": access.ACCEPT_BREAK, "approve": access.APPROVE,
 }  # fmt: skip
 
 

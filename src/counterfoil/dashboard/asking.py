@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple
 
@@ -63,7 +63,10 @@ class Ask:
     day: Day
     program_id: str | None
     clock: Callable[[], datetime]
-    extra: Any  # what the server was started with (`routes.Served`)
+    extra: Any  # what the server was started with (`serving.Served`)
+    params: Mapping[str, str] = field(default_factory=dict)  # parts of the path, and what else was asked for
+    refused: Problem | None = None  # why a form of this page was not carried out just now
+    typed: Mapping[str, str] = field(default_factory=dict)  # and what stood in it
 
 
 class Told(NamedTuple):

@@ -7,6 +7,8 @@ from typing import Any, Final, NamedTuple
 
 from counterfoil.dashboard.asking import Ask
 from counterfoil.dashboard.day import day_answer
+from counterfoil.dashboard.disagreeing import break_answer, breaks_answer
+from counterfoil.dashboard.reconciled import run_answer, runs_answer
 
 
 class Page(NamedTuple):
@@ -16,6 +18,29 @@ class Page(NamedTuple):
     question: str
     answer: Callable[[Ask], Any]
     template: str
+    menu: str = ""  # the entry's words; empty: reached from another page
+    wants: tuple[str, ...] = ()  # what may stand in the query beside the day and the program
 
 
-PAGES: Final = (Page("/admin/reconciliation", "Is today's money where it should be?", day_answer, "day.html"),)
+BY: Final = ("state", "source", "kind", "cause", "severity", "owner", "done")  # what the list of breaks is narrowed to
+PAGES: Final = (
+    Page("/admin/reconciliation", "Is today's money where it should be?", day_answer, "day.html", "Today"),
+    Page("/admin/breaks", "What does not agree, why, and since when?", breaks_answer, "breaks.html", "Breaks", BY),
+    Page(
+        "/admin/reconciliation/runs",
+        "What was reconciled, and does it agree?",
+        runs_answer,
+        "runs.html",
+        "Runs",
+        ("source",),
+    ),
+    Page("/admin/reconciliation/runs/{run_id}", "What did this run find?", run_answer, "run.html"),
+    Page(
+        "/admin/breaks/{break_id}",
+        "Why does this not agree, and what may be done?",
+        break_answer,
+        "break.html",
+        "",
+        ("done",),
+    ),
+)

@@ -16,8 +16,9 @@ from counterfoil.dashboard import shown
 from counterfoil.dashboard.asking import WORDS, Ask
 from counterfoil.dashboard.pages import PAGES, Page
 from counterfoil.dashboard.session import Session
+from counterfoil.reconciliation.cases_work import BULK
 
-STYLES: Final = ("frame.css", "answer.css", "sheets.css", "lists.css", "screens.css")  # in this order
+STYLES: Final = ("frame.css", "answer.css", "sheets.css", "lists.css", "breaks.css", "screens.css")  # in this order
 ASSETS: Final = {
     **dict.fromkeys(STYLES, "text/css"),
     "refresh.js": "text/javascript",
@@ -41,10 +42,11 @@ class Renderer:
         )
         self._jinja.filters |= {
             "moment": shown.moment, "span": shown.span, "short": shown.short, "command": shown.command, "long_date": shown.long_date,
-            "words": shown.words, "breakable": shown.breakable, "break_words": shown.break_words,
+            "dated": shown.dated, "words": shown.words, "breakable": shown.breakable, "break_words": shown.break_words,
         }  # fmt: skip
         self._jinja.globals |= {
             "pages": PAGES, "styles": STYLES, "version": version, "refresh_s": refresh_s, "grade_words": WORDS, "asset_url": self._url,
+            "apart": shown.apart, "may": shown.may, "acts": shown.ACTS, "bulk_verbs": BULK,
         }  # fmt: skip
 
     def page(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from markupsafe import Markup, escape
 
 from counterfoil.base.money import Asset, Money, format_major
+from counterfoil.operations.access import ROLES
+from counterfoil.reconciliation.cases_work import NEEDS
 
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 STATE_WORDS: Final = {"reconcile_required": "in doubt"}
@@ -18,6 +20,38 @@ BREAK_WORDS: Final = {
     "DUPLICATE_LEFT": "twice in our books",
     "DUPLICATE_RIGHT": "twice in their statement",
 }
+
+
+class Act(NamedTuple):
+    """How a verb is offered: the button's words, and what happens to the money."""
+
+    label: str
+    meaning: str
+
+
+ACTS: Final = {
+    "investigate": Act("Take it up", "It is yours, if it was nobody's. No money moves."),
+    "wait": Act("Leave it to time", "A run matches it, or opens it again on its due date. No money moves."),
+    "mature": Act("Stop waiting", "It is open again. No money moves."),
+    "reopen": Act("Put it back", "Somebody else takes it up. No money moves."),
+    "accept": Act("Accept it as it is", "Closed: both records stand, and nothing is booked."),
+    "mark_duplicate": Act(
+        "Close it as a duplicate", "Closed: a second copy of what has its partner. Nothing is booked."
+    ),
+    "propose": Act(
+        "Propose a journal", "Nothing is posted until another person approves exactly this, within 24 hours."
+    ),
+    "propose_write_off": Act("Propose a write-off", "The difference is booked once another person approves it."),
+    "approve": Act("Approve and post", "It is posted at once, in your name and its maker's."),
+    "withdraw": Act("Take it back, or turn it down", "Nothing is booked; it is investigated again."),
+    "assign": Act("Give it to", "Its state stays."),
+    "comment": Act("Comment", "Kept for ever, never changed."),
+}
+
+
+def may(role: str, verb: str) -> bool:
+    """Does this role allow the verb?"""
+    return NEEDS[verb] in ROLES[role]
 
 
 def amount(money: Money, assets: Mapping[str, Asset]) -> Markup:
@@ -35,6 +69,29 @@ def moment(at: datetime) -> Markup:
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
         at.isoformat(timespec="seconds"), at.strftime("%Y-%m-%d %H:%M:%S UTC"), at.strftime("%H:%M:%S")
     )
+
+
+def dated(at: datetime) -> Markup:
+    """`20 Nov 13:04:05`, with the whole of it in the tag."""
+    at = at.astimezone(UTC)
+    return Markup('<time datetime="{}" title="{}">{} {:%b} {:%H:%M:%S}</time>').format(
+        at.isoformat(timespec="seconds"), at.strftime("%Y-%m-%d %H:%M:%S UTC"), at.day, at, at
+    )
+
+
+def apart(one: str, other: str) -> Markup:
+    """`one`, with the stretch marked in which it differs from `other`."""
+    start = 0
+    while start < min(len(one), len(other)) and one[start] == other[start]:
+        start += 1
+    end = 0
+    while end < min(len(one), len(other)) - start and one[len(one) - 1 - end] == other[len(other) - 1 - end]:
+        end += 1
+    stop = len(one) - end
+    marked = (
+        Markup("<mark>{}</mark>").format(one[start:stop]) if one[start:stop] else Markup('<mark class="gap"></mark>')
+    )
+    return Markup("").join((escape(one[:start]), marked, escape(one[stop:])))
 
 
 def since(at: datetime, now: datetime) -> Markup:

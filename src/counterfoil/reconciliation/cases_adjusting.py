@@ -17,6 +17,7 @@ from counterfoil.base.database import name_refusals
 from counterfoil.base.machine import take_step
 from counterfoil.base.problems import InvalidInput, Problem, ReasonRequired, check
 from counterfoil.ledger.accounts import open_accounts
+from counterfoil.ledger.chart import rule_for
 from counterfoil.ledger.journal import Line, Posted, post
 from counterfoil.reconciliation.cases import BREAK
 from counterfoil.reconciliation.cases_work import Case, lock_break
@@ -119,12 +120,15 @@ def propose_adjustment(
 ) -> Proposal:
     """Propose a journal in the break's program and asset; `effective_at` is noon of the break's day when not given.
 
-    It is tried against the ledger at once and rolled back, so that nobody approves what cannot be posted. Raises what `post`
-    raises, NotFound, BreakMoved, TransitionRefused, ReasonRequired, InvalidInput.
+    Accounts that the chart has once, such as `provider_fee`, are opened when they are not there. It is tried against the ledger at
+    once and rolled back, so that nobody approves what cannot be posted. Raises what `post` raises, NotFound, BreakMoved,
+    TransitionRefused, ReasonRequired, InvalidInput.
     """
     case = lock_break(conn, break_id, expected=expected)
     if not 0 < len(lines) <= LINES_MAX:
         raise InvalidInput("lines", f"1 to {LINES_MAX}", got=str(len(lines)))
+    if standing := [name for line in lines for name in line[:2] if (rule := rule_for(name)) and rule.pattern == name]:
+        open_accounts(conn, case.program_id, standing, asset=case.asset, actor=actor, now=now)
     return _propose(conn, case, proposal_id, "adjustment", lines, None, effective_at, reason, actor, now)
 
 
@@ -225,6 +229,17 @@ def set_write_off_limit(
            from write_off_limit where program_id = %(program)s and asset = %(asset)s""",
         {"program": program_id, "asset": asset, "minor": minor, "reason": reason, "actor": actor, "at": now},
     )
+
+
+def suggested_line(case: Case) -> tuple[str, str, int] | None:
+    """What would bring our account of the source to where the source is: debit, credit, amount; "" is for a person to choose.
+
+    None when no difference in money is known.
+    """
+    if not case.difference:
+        return None
+    ours = account_of_source(case.source)
+    return (ours, "", case.difference) if case.difference > 0 else ("", ours, -case.difference)
 
 
 def account_of_source(source: str) -> str:

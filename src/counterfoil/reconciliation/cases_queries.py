@@ -87,6 +87,25 @@ class FlowDay(NamedTuple):
         return self.matched + self.accepted + self.duplicate + self.adjusted + self.written_off
 
 
+class Flow(NamedTuple):
+    """What came and went over a span of days; `peak` is the most on one day in either direction."""
+
+    days: tuple[FlowDay, ...]
+    opened: int
+    closed: int
+    peak: int
+
+
+class Totals(NamedTuple):
+    """Live breaks together: how many, how many of them past their due date, nobody's, critical, or waiting for a second person."""
+
+    live: int
+    overdue: int
+    unowned: int
+    critical: int
+    pending: int
+
+
 def list_cases(conn: Connection[Any], by: Filter = Filter(), *, rows_max: int, after: str | None = None) -> list[Case]:
     """Breaks, newest first, keyset-paged by id."""
     with conn.cursor(row_factory=class_row(Case)) as cur:
@@ -184,6 +203,26 @@ def flow_of(conn: Connection[Any], by: Filter = Filter(), *, first: date, last: 
                 from days d left join taken t on t.on_day = d.on_day group by d.on_day order by d.on_day""",
             {**_given(by), "first": first, "last": last, "days_max": FLOW_DAYS_MAX},
         ).fetchall()
+
+
+def flow_over(conn: Connection[Any], by: Filter = Filter(), *, first: date, last: date) -> Flow:
+    """The flow of these days with its sums."""
+    days = tuple(flow_of(conn, by, first=first, last=last))
+    peak = max((max(one.opened, one.closed) for one in days), default=0)
+    return Flow(days, sum(one.opened for one in days), sum(one.closed for one in days), peak)
+
+
+def totals_of(conn: Connection[Any], by: Filter = Filter(), *, now: datetime) -> Totals:
+    """Live breaks, counted by what makes them urgent."""
+    with conn.cursor(row_factory=class_row(Totals)) as cur:
+        found = cur.execute(
+            f"""select count(*) as live, count(*) filter (where due_on < %(today)s) as overdue,
+                       count(*) filter (where owner is null) as unowned, count(*) filter (where severity = 'critical') as critical,
+                       count(*) filter (where state = 'pending_adjustment') as pending
+                from break where {_WHERE} and state = any(%(live)s)""",
+            {**_given(by), "today": now.date(), "live": list(LIVE)},
+        ).fetchone()
+    return found or Totals(0, 0, 0, 0, 0)
 
 
 _WHERE: Final = """(%(program_id)s::text is null or program_id = %(program_id)s)

@@ -28,6 +28,10 @@ class BreakClosed(Problem):
     """This break is closed; if it comes back, a new one is opened and names it."""
 
 
+class SomeRefused(Problem):
+    """Some of these breaks were refused; the others are done."""
+
+
 class Case(NamedTuple):
     """A break as it stands. `at_stake` and `difference` (what the source has more) in minor units of `asset`."""
 
