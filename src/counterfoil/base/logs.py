@@ -46,6 +46,8 @@ def start_logging(level: str = "info", *, stream: TextIO | None = None) -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):  # they bring handlers of their own
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
+    for name in ("httpx2", "httpcore2"):  # a line for each call we make, addresses and all, is for debugging
+        logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
