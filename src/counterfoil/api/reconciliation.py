@@ -192,7 +192,12 @@ def run(body: RunAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
     return _recorded(call, made.id, RunWritten(**shown.model_dump()), asked)
 
 
-@router.post("/admin/reconciliation/force-reconcile", response_model=RunsWritten, summary="Reconcile a program now")
+@router.post(
+    "/admin/reconciliation/force-reconcile",
+    response_model=RunsWritten,
+    status_code=201,
+    summary="Reconcile a program now",
+)
 def force(body: ForceAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
     """Reconciles what is new with every source that is in use."""
     return _recorded(call, body.program_id, _all(call, body.program_id, "recent", None), body.model_dump(mode="json"))
