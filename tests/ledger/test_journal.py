@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
@@ -305,10 +306,14 @@ def test_closing_a_period_waits_for_who_writes_and_refuses_who_comes_later(datab
             posted(conn, effective_at=early)
             closing = pool.submit(close)
             started.wait()
-            while conn.execute(
-                "select count(*) from pg_locks where locktype = 'advisory' and not granted"
-            ).fetchone() != (1,):
-                pass  # the closer waits for us
+            waiting = """select count(*) from pg_locks l join pg_database d on d.oid = l.database
+                         where d.datname = current_database() and l.locktype = 'advisory' and not l.granted"""
+            for _ in range(1_000):
+                if conn.execute(waiting).fetchone() == (1,):
+                    break
+                time.sleep(0.005)
+            else:
+                pytest.fail("the closer does not wait for us")
             posted(conn, effective_at=early)
             order.append("posted")
         closing.result(timeout=10)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -283,6 +283,7 @@ def test_the_ledger_agrees_with_a_simple_one(database: Database, steps: int):
             stateful_step_count=steps,
             deadline=None,
             database=None,
+            phases=[Phase.generate],  # to shrink a history of transactions takes minutes
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -18,7 +18,7 @@ from counterfoil.base.problems import InvalidInput, KeyReused
 from counterfoil.ledger.batch import Batch
 from counterfoil.ledger.batch_types import Kind, Movement, Outcome, Terms
 from counterfoil.ledger.clock import SEQ_BITS, allocate, recorded_at, to_us
-from counterfoil.ledger.ground import EFFECTIVE_AHEAD_MAX_US, enter, holds_of, known_of
+from counterfoil.ledger.ground import EFFECTIVE_AHEAD_MAX_US, enter_for_bulk, holds_of, known_of
 from counterfoil.ledger.journal import KEY_LENGTH_MAX, KIND_LENGTH_MAX, Source
 from counterfoil.ledger.memory import Memory
 from counterfoil.ledger.write import (
@@ -81,25 +81,21 @@ def post_many(
     ids = _checked(bulk, movements)
     request_hash = _request_hash(bulk, ids)
     names = {movement.debit for movement in movements} | {movement.credit for movement in movements}
-    ground = enter(conn, program_id, alone=True)
+    memory = memory or Memory()
+    ground, seen = enter_for_bulk(conn, program_id, bulk.key, max(ids), memory.journal)
     book = ground.book(bulk.asset)
-    before = conn.execute(
-        "select id, request_hash, recorded_at from journal where program_id = %s and key = %s", [program_id, bulk.key]
-    ).fetchone()
-    if before is not None:
-        if before[1] != request_hash:
-            raise KeyReused(key=bulk.key, journal=str(before[0]))
-        return _answer_again(conn, before[0], before[2], len(movements))
+    if seen.before is not None:
+        if seen.before[1] != request_hash:
+            raise KeyReused(key=bulk.key, journal=str(seen.before[0]))
+        return _answer_again(conn, seen.before[0], seen.before[2], len(movements))
     holds = holds_of(conn, book, [m.hold_id for m in movements if m.hold_id is not None])
     names |= {name for hold in holds.values() for name in (hold.debit, hold.credit)}
-    memory = memory or Memory()
-    accounts, newest = memory.recall(conn, ground, bulk.asset, names)
+    accounts, newest = memory.recall(conn, ground, bulk.asset, names, stands=seen.stands)
+    known = known_of(conn, book, ids, newest_posted=seen.newest_posted, newest_held=seen.newest_held)
     at = bulk.effective_at or now
     latest_us = ground.clock_ms * 1000 + EFFECTIVE_AHEAD_MAX_US
     terms = Terms(to_us(now, "now"), to_us(at), ground.closed_until_us, latest_us)
-    batch = Batch(
-        accounts, terms, known=known_of(conn, book, ids), holds=holds, ids_differ=len(set(ids)) == len(movements)
-    )
+    batch = Batch(accounts, terms, known=known, holds=holds, ids_differ=len(set(ids)) == len(movements))
     seq = allocate(ground.clock_ms, newest, len(movements))
     header = _header(program_id, book, bulk, at, len(movements), request_hash, seq)
     insert_headers(conn, program_id, [header], recorded_at=recorded_at(seq))

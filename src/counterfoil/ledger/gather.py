@@ -14,6 +14,8 @@ from concurrent.futures import Future
 from datetime import datetime
 from typing import Any, ClassVar, Final, NamedTuple
 
+from psycopg import Connection
+
 from counterfoil.base.edge import Database
 from counterfoil.base.problems import Busy, Kind, Problem
 from counterfoil.ledger.batch_types import Movement, Outcome
@@ -41,9 +43,21 @@ class Lane(NamedTuple):
     actor: str = ""
 
 
+class Answered(NamedTuple):
+    """A journal that was asked for, its answer, and the note that came with it."""
+
+    journal: NewJournal
+    result: Posted | Problem
+    note: Any
+
+
+Record = Callable[[Connection[Any], Sequence[Answered]], None]
+
+
 class _Request(NamedTuple):
     lane: Lane
     item: Any  # a NewJournal or a Movement
+    note: Any
     future: Any  # of concurrent.futures or asyncio
     loop: asyncio.AbstractEventLoop | None
 
@@ -61,12 +75,18 @@ class Gatherer:
         *,
         clock: Callable[[], datetime],
         make_key: Callable[[], str],
+        record: Record | None = None,
         waiting_max: int = WAITING_MAX,
     ) -> None:
-        """`clock` says now; `make_key` makes a fresh key for the header of a batch of movements."""
+        """`clock` says now; `make_key` makes a fresh key for the header of a batch of movements.
+
+        `record` is called in the transaction of each batch of journals, with their answers and notes: who writes an action log
+        writes it there, for all of them at once.
+        """
         self._database = database
         self._clock = clock
         self._make_key = make_key
+        self._record = record
         self._waiting_max = waiting_max
         self._waiting: deque[_Request] = deque()
         self._lock = threading.Lock()
@@ -74,7 +94,8 @@ class Gatherer:
         self._closing = False
         self._memories: dict[tuple[str, str], Memory] = {}
         self._thread = threading.Thread(target=self._run, name="ledger-gather", daemon=True)
-        self.commits = 0  # for measurements: requests divided by commits is the size of a batch
+        self.asked = 0  # for measurements: requests divided by commits is the size of a batch
+        self.commits = 0
 
     def start(self) -> Gatherer:
         """Begin to write."""
@@ -90,35 +111,35 @@ class Gatherer:
 
     # Callers.
 
-    def post(self, program_id: str, journal: NewJournal, *, timeout_s: float | None = None) -> Posted:
+    def post(self, program_id: str, journal: NewJournal, *, note: Any = None, timeout_s: float | None = None) -> Posted:
         """Post one journal, durably, from a thread. Raises what `journal.post` raises, Busy, OutcomeUnknown, TimeoutError."""
-        posted: Posted = self._submit(Lane(program_id), journal).result(timeout_s)
+        posted: Posted = self._submit(Lane(program_id), journal, note).result(timeout_s)
         return posted
 
     def move(self, lane: Lane, movement: Movement, *, timeout_s: float | None = None) -> Outcome:
         """Post one movement, durably, from a thread. Raises Busy, OutcomeUnknown, UnknownProgram, TimeoutError."""
-        outcome: Outcome = self._submit(lane, movement).result(timeout_s)
+        outcome: Outcome = self._submit(lane, movement, None).result(timeout_s)
         return outcome
 
-    async def post_soon(self, program_id: str, journal: NewJournal) -> Posted:
+    async def post_soon(self, program_id: str, journal: NewJournal, *, note: Any = None) -> Posted:
         """`post`, from a coroutine."""
-        posted: Posted = await self._submit_soon(Lane(program_id), journal)
+        posted: Posted = await self._submit_soon(Lane(program_id), journal, note)
         return posted
 
     async def move_soon(self, lane: Lane, movement: Movement) -> Outcome:
         """`move`, from a coroutine."""
-        outcome: Outcome = await self._submit_soon(lane, movement)
+        outcome: Outcome = await self._submit_soon(lane, movement, None)
         return outcome
 
-    def _submit(self, lane: Lane, item: Any) -> Future[Any]:
+    def _submit(self, lane: Lane, item: Any, note: Any) -> Future[Any]:
         future: Future[Any] = Future()
-        self._put(_Request(lane, item, future, None))
+        self._put(_Request(lane, item, note, future, None))
         return future
 
-    def _submit_soon(self, lane: Lane, item: Any) -> asyncio.Future[Any]:
+    def _submit_soon(self, lane: Lane, item: Any, note: Any) -> asyncio.Future[Any]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
-        self._put(_Request(lane, item, future, loop))
+        self._put(_Request(lane, item, note, future, loop))
         return future
 
     def _put(self, request: _Request) -> None:
@@ -130,6 +151,7 @@ class Gatherer:
             if not self._waiting:
                 self._wake.notify()
             self._waiting.append(request)
+            self.asked += 1
 
     # The thread.
 
@@ -162,7 +184,7 @@ class Gatherer:
         written = False
         try:
             with self._database.transaction() as conn:
-                results = self._write_in(conn, lane, [request.item for request in requests])
+                results = self._write_in(conn, lane, requests)
                 written = True
             self.commits += 1
         except Exception as error:  # noqa: BLE001  # whatever it is, every member must hear of it, and the thread must live
@@ -173,10 +195,14 @@ class Gatherer:
             return [answer for request in requests for answer in self._write(lane, [request])]
         return results
 
-    def _write_in(self, conn: Any, lane: Lane, items: Sequence[Any]) -> list[Any]:
-        now = self._clock()
+    def _write_in(self, conn: Connection[Any], lane: Lane, requests: Sequence[_Request]) -> list[Any]:
+        now, items = self._clock(), [request.item for request in requests]
         if not lane.asset:
-            return list(post_journals(conn, lane.program_id, items, now=now))
+            results = post_journals(conn, lane.program_id, items, now=now)
+            if self._record is not None:
+                answered = zip(items, results, [request.note for request in requests], strict=True)
+                self._record(conn, [Answered(*one) for one in answered])
+            return list(results)
         if len(self._memories) > BOOKS_REMEMBERED_MAX:
             self._memories.clear()
         memory = self._memories.setdefault((lane.program_id, lane.asset), Memory())

@@ -108,20 +108,44 @@ def refreshed(conn: Connection[Any], ground: Ground, accounts: Mapping[str, Acco
     return {row[0]: Account(*row[1:]) for row in rows if row[0] in accounts and accounts[row[0]].id == row[1]}
 
 
-def known_of(conn: Connection[Any], book: int, ids: Sequence[bytes]) -> dict[bytes, Movement]:
-    """Which of these ids were posted before, and for what.
+class Seen(NamedTuple):
+    """What a bulk meets, beside the ground: the journal that has its key, the newest ids up to its last, whether a journal stands."""
 
-    An id that sorts after the newest one there is up to the last of these needs no look-up: so ids that sort by time cost none.
-    The unique index still refuses what another program slips in between.
+    before: tuple[Any, ...] | None  # id, request hash, recorded at
+    newest_posted: UUID | None
+    newest_held: UUID | None
+    stands: bool
+
+
+def enter_for_bulk(
+    conn: Connection[Any], program_id: str, key: str, last_id: bytes, journal: UUID | None
+) -> tuple[Ground, Seen]:
+    """All that a bulk asks before it reads accounts, in one round trip."""
+    entering, known, newest = conn.cursor(binary=True), conn.cursor(binary=True), conn.cursor(binary=True)
+    with conn.pipeline():
+        _ask_to_enter(entering, program_id, alone=True)
+        known.execute(
+            "select id, request_hash, recorded_at from journal where program_id = %s and key = %s", [program_id, key]
+        )
+        newest.execute(
+            """select (select movement from posting where movement <= %(last)s order by movement desc limit 1),
+                      (select id from hold where id <= %(last)s order by id desc limit 1),
+                      exists (select from journal where id = %(journal)s)""",
+            {"last": UUID(bytes=last_id), "journal": journal},
+        )
+    ground = ground_of(entering, program_id, alone=True)
+    return ground, Seen(known.fetchone(), *(newest.fetchone() or (None, None, False)))
+
+
+def known_of(
+    conn: Connection[Any], book: int, ids: Sequence[bytes], *, newest_posted: UUID | None, newest_held: UUID | None
+) -> dict[bytes, Movement]:
+    """Which of these ids were posted before, and for what, given the newest ids there are up to the last of these.
+
+    An id after those needs no look-up: so ids that sort by time cost none. The unique index still refuses what another program
+    slips in between.
     """
-    if not ids:
-        return {}
-    newest = conn.execute(
-        """select (select movement from posting where movement <= %(last)s order by movement desc limit 1),
-                  (select id from hold where id <= %(last)s order by id desc limit 1)""",
-        {"last": UUID(bytes=max(ids))},
-    ).fetchone() or (None, None)
-    posted, held = (_up_to(ids, one) for one in newest)
+    posted, held = _up_to(ids, newest_posted), _up_to(ids, newest_held)
     found = _known_postings(conn, book, posted) if posted else {}
     return found | _known_holds(conn, book, held) if held else found
 

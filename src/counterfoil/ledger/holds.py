@@ -92,7 +92,7 @@ def take_hold(
     ground = enter(conn, program_id, alone=False)
     book = ground.book(asset)
     accounts = accounts_of(conn, ground, asset, [debit, credit])
-    known = known_of(conn, book, [id_.bytes])
+    known = known_of(conn, book, [id_.bytes], newest_posted=id_, newest_held=id_)
     decision = decide(accounts, [movement], _terms(ground, now, now), known=known)
     if decision.outcomes[0] not in (Outcome.POSTED, Outcome.EXISTS):
         raise refusal(decision.outcomes[0], movement)

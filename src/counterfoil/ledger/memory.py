@@ -27,17 +27,20 @@ class Memory:
         self._book = 0
         self._version = 0
         self._newest = 0
-        self._journal: UUID | None = None
+        self.journal: UUID | None = None
         self.readings = 0  # how often totals had to be read again; for tests and measurements
 
     def recall(
-        self, conn: Connection[Any], ground: Ground, asset: str, names: Collection[str]
+        self, conn: Connection[Any], ground: Ground, asset: str, names: Collection[str], *, stands: bool
     ) -> tuple[dict[str, Account], int]:
-        """Accounts by name, these among them if there are such, and the newest seq on any of them. Uncertain until `keep`."""
+        """Accounts by name, these among them if there are such, and the newest seq on any of them. Uncertain until `keep`.
+
+        `stands`: whether `journal`, the last that this writer wrote, was committed.
+        """
         book = ground.book(asset)
         if self._book != book or len(self._accounts) > ACCOUNTS_MAX:
             self.forget()
-        if not self._stands(conn, ground):
+        if self.journal is None or not stands or self._version != ground.version:
             self.readings += 1
             stale = {name: account for name in names if (account := self._accounts.get(name)) is not None}
             self._accounts = refreshed(conn, ground, stale) if stale else {}
@@ -47,18 +50,13 @@ class Memory:
             fresh = accounts_of(conn, ground, asset, missing)
             self._newest = max(self._newest, max((account.last_seq for account in fresh.values()), default=0))
             self._accounts |= fresh
-        self._book, self._journal = book, None
+        self._book, self.journal = book, None
         return self._accounts, self._newest
 
     def keep(self, *, version: int, newest: int, journal: UUID) -> None:
         """The batch is written: its accounts stand as they are now, if this journal comes to stand."""
-        self._version, self._newest, self._journal = version, newest, journal
+        self._version, self._newest, self.journal = version, newest, journal
 
     def forget(self) -> None:
         """Begin anew."""
-        self._accounts, self._journal = {}, None
-
-    def _stands(self, conn: Connection[Any], ground: Ground) -> bool:
-        if self._journal is None or self._version != ground.version:
-            return False
-        return conn.execute("select from journal where id = %s", [self._journal]).fetchone() is not None
+        self._accounts, self.journal = {}, None
