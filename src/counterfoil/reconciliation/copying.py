@@ -13,6 +13,7 @@ from counterfoil.operations.work import Transactions
 
 STATEMENT_TIMEOUT_MS: Final = 900_000  # a full run reads years
 ROWS_OF_GROUP: Final = 1 << 20
+WORK_MEMORY_MB: Final = 128  # of each sort or hash: with PostgreSQL's default of 4 they go to disk and back
 
 
 class Books(Transactions, Protocol):
@@ -39,6 +40,8 @@ def copy_out(books: Books, query: sql.Composable, path: Path) -> int:
         cur.execute(f"set local role {role}")
         cur.execute(f"set local statement_timeout = {STATEMENT_TIMEOUT_MS}")
         cur.execute("set local timezone = 'UTC'")
+        cur.execute(f"set local work_mem = '{WORK_MEMORY_MB}MB'")
+        cur.execute("set local jit = off")  # compiling takes longer than it saves
         cur.execute(query.as_string(None))
         found = cur.fetch_record_batch()
         with pq.ParquetWriter(path, found.schema, compression="snappy", use_dictionary=_repeated(found.schema)) as out:
