@@ -75,14 +75,10 @@ def run_id(world, state):
 
 
 def paths(world):
-    case = cases(world)[-1].id
-    return [
-        RUNS,
-        f"{RUNS}/{run_id(world, 'finished')}",
-        f"{RUNS}/{run_id(world, 'failed')}",
-        BREAKS,
-        f"{BREAKS}/{case}",
-    ]
+    """Both lists, a run of each outcome, a closed break and a live one."""
+    closed, *_, live = [one.id for one in sorted(cases(world), key=lambda one: one.live)]
+    runs = [f"{RUNS}/{run_id(world, state)}" for state in ("finished", "failed", "running")]
+    return [RUNS, *runs, BREAKS, f"{BREAKS}/{closed}", f"{BREAKS}/{live}"]
 
 
 def test_a_break_shows_both_records_the_difference_the_tests_and_the_timeline(world, look):

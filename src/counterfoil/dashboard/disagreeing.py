@@ -291,7 +291,7 @@ def _history(ask: Ask) -> Told:
     value = History(
         steps, tuple(remarks_of(ask.conn, break_id)), proposals, tuple(recurrences_of(ask.conn, break_id))
     )  # fmt: skip
-    return Told(f"{len(steps)} steps", value=value)
+    return Told("1 step" if len(steps) == 1 else f"{len(steps)} steps", value=value)
 
 
 def _acts(ask: Ask, case: Case) -> Acts:

@@ -16,6 +16,7 @@ from counterfoil.reconciliation.cases_work import Case
 FACTS_MAX: Final = 300
 REFERENCES_MAX: Final = 50
 AROUND: Final = timedelta(days=7)  # webhooks of so many days around the break are looked through
+DAY: Final = timedelta(days=1)
 BEGINNING: Final = bytes(ENTROPY_BYTES)
 
 
@@ -29,6 +30,7 @@ class Fact(NamedTuple):
     id: str
     minor: int | None
     asset: str | None
+    step: int = 0  # of a thing that takes several at one moment
 
     @property
     def amount(self) -> Money | None:
@@ -53,7 +55,12 @@ def timeline_of(conn: Connection[Any], case: Case, detail: Mapping[str, Any]) ->
     with conn.cursor(row_factory=class_row(Fact)) as cur:
         found = cur.execute(_FACTS, {**given, **around}).fetchall()
     lines = [fact for side, where in _SIDES for fact in _lines(detail.get(side, ()), where)]
-    return sorted([*found, *lines], key=lambda one: (one.at, _ORDER.index(one.where), one.id, one.what))[:FACTS_MAX]
+    return sorted([*found, *lines], key=_when)[:FACTS_MAX]
+
+
+def _when(one: Fact) -> tuple[datetime, int, int, str]:
+    """What only has a date stands at the end of its day."""
+    return one.at + DAY if one.whole_day else one.at, _ORDER.index(one.where), one.step, one.id
 
 
 _SIDES: Final = (("left", "our books"), ("right", "statement"))
@@ -72,10 +79,12 @@ _FACTS: Final = """
                or id in (select invoice_id from paid where invoice_id is not null)),
     settled as (select * from settlement where invoice_id in (select id from billed)),
     stepped as (
-        select s.at, 'invoice' as "where", s.to_state, s.subject_id as id, i.total as minor, i.asset
+        select s.at, 'invoice' as "where", s.to_state, s.subject_id as id, i.total as minor, i.asset, s.step
         from step s join billed i on i.id = s.subject_id
-        union all select s.at, 'payout', s.to_state, s.subject_id, o.amount, o.asset from step s join owed o on o.id = s.subject_id
-        union all select s.at, 'provider', s.to_state, s.subject_id, t.amount, t.asset from step s join tried t on t.id = s.subject_id),
+        union all select s.at, 'payout', s.to_state, s.subject_id, o.amount, o.asset, s.step
+        from step s join owed o on o.id = s.subject_id
+        union all select s.at, 'provider', s.to_state, s.subject_id, t.amount, t.asset, s.step
+        from step s join tried t on t.id = s.subject_id),
     booked as (
         select j.* from journal j where j.source_type is not null and (j.source_type, j.source_id) in (
             select 'charge', charge_id from paid union all select 'settlement', id from settled
@@ -85,16 +94,16 @@ _FACTS: Final = """
         where provider = %(source)s and id >= %(early)s and id < %(late)s
           and exists (select from unnest(%(references)s::text[]) as reference
                       where position(convert_to('"' || reference || '"', 'UTF8') in body) > 0))
-    select at, false as whole_day, "where", replace(to_state, '_', ' ') as what, id, minor, asset from stepped
-    union all select occurred_at, false, 'payment', 'paid by the customer', charge_id, amount, asset from paid
-    union all select at, false, 'settlement', 'settled', id, gross, asset from settled
-    union all select received_at, false, 'webhook', event_type, event_id, null, null from told
+    select at, false as whole_day, "where", replace(to_state, '_', ' ') as what, id, minor, asset, step from stepped
+    union all select occurred_at, false, 'payment', 'paid by the customer', charge_id, amount, asset, 0 from paid
+    union all select at, false, 'settlement', 'settled', id, gross, asset, 0 from settled
+    union all select received_at, false, 'webhook', event_type, event_id, null, null, 0 from told
     union all select j.recorded_at, false, 'journal', replace(j.kind, '_', ' '), j.id::text,
-                     (select sum(p.amount)::bigint from posting p where p.journal_id = j.id), b.asset
+                     (select sum(p.amount)::bigint from posting p where p.journal_id = j.id), b.asset, 0
               from booked j join book b on b.id = j.book_id
-    union all select s.at, false, 'break', replace(s.to_state, '_', ' '), s.subject_id, null, null
+    union all select s.at, false, 'break', replace(s.to_state, '_', ' '), s.subject_id, null, null, s.step
               from step s where s.machine = 'break' and s.subject_id = %(id)s
-    order by 1, 3, 5, 4 limit %(rows_max)s"""
+    order by 1, 3, 8, 5, 4 limit %(rows_max)s"""
 
 
 def _references(detail: Mapping[str, Any]) -> Iterable[str]:
