@@ -30,7 +30,7 @@ INVOICES_PER_CYCLE = 3
 REACH_S = 120
 DRAIN_S = 180
 SETTINGS = {
-    "COUNTERFOIL_WORKER_LEASE_S": "2",
+    "COUNTERFOIL_WORKER_LEASE_S": "6",  # longer than it takes to look at the evidence: repair must not be faster
     "COUNTERFOIL_WORKER_POLL_MS": "200",
     "COUNTERFOIL_PROVIDER_SILENT_S": "1",
     "COUNTERFOIL_PROVIDER_TIMEOUT_MS": "1500",
@@ -68,7 +68,11 @@ class Chaos:
         self.world = World(
             folder / "world",
             settings={**SETTINGS, "COUNTERFOIL_DRILL_FOLDER": str(self.drill)},
-            simulator={"settle_ms": 30, "webhook_backoff_ms": 100, "webhook_backoff_max_ms": 500},
+            simulator={
+                "settle_ms": 1500,  # nor the provider's next word
+                "webhook_backoff_ms": 100,
+                "webhook_backoff_max_ms": 500,
+            },
         )
         self.kills: Counter[str] = Counter()
         self.invoices = 0
