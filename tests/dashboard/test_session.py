@@ -183,9 +183,7 @@ def test_a_wrong_choice_is_refused_on_a_page_that_names_field_and_limit(desk, se
     assert (answer.status_code, query.partition("=")[0] in answer.text) == (422, True)
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/login", PAGE, f"{PAGE}.json", "/admin/assets/frame.css", "/admin/assets/none"]
-)
+@pytest.mark.parametrize("path", ["/", "/login", PAGE, f"{PAGE}.json", "/admin/assets/frame.css", "/admin/assets/none"])
 def test_every_answer_tells_the_browser_what_it_may_do(desk, served, path):
     answer = logged_in(served, desk).get(path)
     policy = answer.headers["content-security-policy"]

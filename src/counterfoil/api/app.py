@@ -69,22 +69,26 @@ def make_app(
     database = wiring.database
     if not isinstance(database, Database):
         raise TypeError("the API needs the database of base.edge")
-    gatherer = Gatherer(database, clock=wiring.clock, make_key=lambda: wiring.make_id("mov"))
+    # A connection of its own: however many slow reads there are, the ledger's writer never waits for one of theirs.
+    writing = Database(database.url, role=database.role, connections_max=1)
+    gatherer = Gatherer(writing, clock=wiring.clock, make_key=lambda: wiring.make_id("mov"))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        writing.open()
         gatherer.start()
         try:
             yield
         finally:
             await run_in_threadpool(gatherer.close)
+            writing.close()
 
     app = FastAPI(
         lifespan=lifespan,
         title="counterfoil",
         version=__version__,
         openapi_url="/api/openapi.json",
-        docs_url="/api/docs",
+        docs_url=None,  # FastAPI's page loads scripts from elsewhere; ours is in the documentation
         redoc_url=None,
         redirect_slashes=False,
     )

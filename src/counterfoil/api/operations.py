@@ -38,7 +38,9 @@ QUEUES: Final[tuple[Queue, ...]] = (
 JOB_OF: Final = {"send": "outbox", "pull": "reconcile-pull"}  # queues whose job has the runbook's name
 SENT_STUCK_AFTER: Final = timedelta(minutes=10)
 SEEN_WITHIN: Final = timedelta(days=1)
-JobName = Literal["webhooks", "verify", "settle", "events", "reserve", "outbox", "reconcile-pull", "repair", "reconcile"]
+JobName = Literal[
+    "webhooks", "verify", "settle", "events", "reserve", "outbox", "reconcile-pull", "repair", "reconcile"
+]
 
 
 class EventShown(Shown):

@@ -31,7 +31,7 @@ def post(
     """Post one journal: all its lines or none. Its key makes it happen once, however often you run this."""
     body = _read(file) | ({"reason": reason} if reason else {})
     with asked("post") as client:
-        done = client.post_journal(body, key=f"journal:{body.get('key', '')}"[:255], dry_run=dry_run)
+        done = client.post_journal(body, dry_run=dry_run)  # the journal's own key makes it happen once
     said = "was posted before" if done["existed"] else "is posted"
     say_done(done, output, f"Journal {done['id']} {said}.")
 

@@ -52,7 +52,9 @@ PARTS: Final[dict[str, Part]] = {
     "doctor": Part("counterfoil.cli.doctor", "What is wrong here, and what to do about it.", HERE, alone=True),
     "reconcile": Part("counterfoil.cli.reconcile", "Hold one side's records against the other's.", BOOKS),
     "breaks": Part("counterfoil.cli.breaks", "What does not agree, and what is done about it.", BOOKS),
-    "client-money": Part("counterfoil.cli.client_money", "What is owed to owners, against what is held for them.", BOOKS),
+    "client-money": Part(
+        "counterfoil.cli.client_money", "What is owed to owners, against what is held for them.", BOOKS
+    ),
     "statements": Part("counterfoil.cli.statements", "Look at bank statements; import them into a server.", HERE),
 }
 

@@ -304,7 +304,7 @@ def _acts(ask: Ask, case: Case) -> Acts:
         pending=_offered(ask, newest) if waits and newest is not None else None,
         suggested=(suggested[0], suggested[1], Money(suggested[2], case.asset)) if suggested else None,
         write_off_limit=Money(most, case.asset),
-        write_off_fits=case.kind not in adjusting.NOT_WRITTEN_OFF and 0 < abs(case.difference or 0) <= most,
+        write_off_fits=suggested is not None and case.kind not in adjusting.NOT_WRITTEN_OFF and suggested[2] <= most,
     )
 
 

@@ -29,7 +29,9 @@ CLOCK_OFF: Final = timedelta(
 def account_movements(program_id: str, account: str, *, first: date, last: date) -> sql.Composed:
     """What moved an account on these days (effective, UTC), a row for each journal: debits positive, several lines net.
 
-    The provider's own id stands with each: a charge's, or that of the payout that our attempt became there.
+    The provider's own id stands with each: a charge's, or that of the payout that our attempt became there. A journal that corrects a
+    break of this very account is counted with the record that it corrects, so that a break that was adjusted is found no more; a
+    record that came to nothing is left out. What the other side has twice, we have twice once it is adjusted.
     """
     start, end = _midnight(first), _midnight(last + timedelta(days=1))
     sides = sql.SQL(" union all ").join(
@@ -50,16 +52,33 @@ def account_movements(program_id: str, account: str, *, first: date, last: date)
                select a.id, b.asset from account a join book b on b.id = a.book_id
                where b.program_id = {program} and a.name = {account}
            ), moved as ({sides}), netted as (
-               select journal_id, asset, sum(amount)::bigint as amount from moved group by journal_id, asset)
-           select case when j.kind in ('payment', 'payout_finalize', 'payout_return')
+               select journal_id, asset, sum(amount)::bigint as amount from moved group by journal_id, asset
+           ), named as (
+           select case when k.id is not null then k.record_id
+                       when when j.kind in ('payment', 'payout_finalize', 'payout_return')
                        then case j.kind when 'payment' then 'charge' when 'payout_finalize' then 'payout' else j.kind end
                             || ':' || coalesce(pp.provider_ref, j.source_id, j.key)
                        else j.kind || ':' || j.key end as external_id,
-                  coalesce(pp.provider_ref, j.source_id, j.key) as reference, m.amount, m.asset,
-                  (j.effective_at at time zone 'UTC')::date as booked_on, null::text as status, null::text as counterparty,
-                  coalesce(j.narrative, j.kind) as memo, j.source_id as batch
+                  coalesce(k.reference, pp.provider_ref, j.source_id, j.key) as reference, m.amount, m.asset,
+                  (j.effective_at at time zone 'UTC')::date as booked_on, coalesce(j.narrative, j.kind) as memo, j.source_id as batch,
+                  k.id as corrects, case when k.kind = 'DUPLICATE_RIGHT' then j.id end as apart
            from netted m join journal j on j.id = m.journal_id
-           left join provider_payout pp on j.source_type = 'provider_payout' and pp.id = j.source_id"""
+           left join provider_payout pp on j.source_type = 'provider_payout' and pp.id = j.source_id
+           left join break k on j.source_type = 'break' and k.id = j.source_id
+                and {account} = case when k.source like 'bank:%' then 'cash:' || k.source else 'clearing:' || k.source end
+           ), corrected as (
+               select external_id, asset from named where corrects is not null and apart is null)
+           select n.external_id, n.reference, n.amount, n.asset, n.booked_on, null::text as status, null::text as counterparty,
+                  n.memo, n.batch
+           from named n where n.apart is not null or not exists (
+               select from corrected c where c.external_id = n.external_id and c.asset = n.asset)
+           union all
+           select n.external_id, (array_agg(n.reference order by n.corrects nulls first))[1], sum(n.amount)::bigint, n.asset,
+                  min(n.booked_on), null, null, (array_agg(n.memo order by n.corrects nulls first))[1],
+                  (array_agg(n.batch order by n.corrects nulls first))[1]
+           from named n where n.apart is null and exists (
+               select from corrected c where c.external_id = n.external_id and c.asset = n.asset)
+           group by n.external_id, n.asset having sum(n.amount) <> 0"""
     ).format(program=sql.Literal(program_id), account=sql.Literal(account), sides=sides)
 
 

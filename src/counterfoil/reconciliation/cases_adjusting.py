@@ -147,13 +147,16 @@ def propose_write_off(
     Raises NothingToWriteOff, WriteOffTooLarge, and what `propose_adjustment` raises.
     """
     case = lock_break(conn, break_id, expected=expected)
-    if case.kind in NOT_WRITTEN_OFF or not case.difference:
-        raise NothingToWriteOff(id=break_id, kind=case.kind, why=NOT_WRITTEN_OFF.get(case.kind))
+    ours = account_of_source(case.source)
+    if case.kind in NOT_WRITTEN_OFF or not case.difference or ours is None:
+        why = NOT_WRITTEN_OFF.get(case.kind) or (
+            f"it is written off on the break of {case.source.partition(':')[0]}" if not ours else None
+        )
+        raise NothingToWriteOff(id=break_id, kind=case.kind, why=why)
     most = write_off_limit(conn, case.program_id, case.asset)
     minor = abs(case.difference)
     if minor > most:
         raise WriteOffTooLarge(id=break_id, minor=str(minor), limit=str(most), asset=case.asset)
-    ours = account_of_source(case.source)
     open_accounts(conn, case.program_id, [ours, WRITE_OFF_ACCOUNT], asset=case.asset, actor=actor, now=now)
     more_there = case.difference > 0  # they hold more than our books say: our half grows
     line = Line(ours, WRITE_OFF_ACCOUNT, minor) if more_there else Line(WRITE_OFF_ACCOUNT, ours, minor)
@@ -236,15 +239,21 @@ def suggested_line(case: Case) -> tuple[str, str, int] | None:
 
     None when no difference in money is known.
     """
-    if not case.difference:
-        return None
     ours = account_of_source(case.source)
+    if not case.difference or ours is None:
+        return None
     return (ours, "", case.difference) if case.difference > 0 else ("", ours, -case.difference)
 
 
-def account_of_source(source: str) -> str:
-    """The account of ours that a source is held against: a bank account by its own name, a provider's clearing account."""
-    return source if ":" in source else f"clearing:{source}"
+def account_of_source(source: str) -> str | None:
+    """The account of ours that a source is held against: `simulator`'s is its clearing account, `bank:client`'s is our cash there.
+
+    None for a part of a source, such as `simulator:payouts`: what is wrong in money is corrected once, on the break of the whole.
+    """
+    whole, _, part = source.partition(":")
+    if whole == "bank" and part:
+        return f"cash:{source}"
+    return None if part else f"clearing:{source}"
 
 
 def proposals_of(conn: Connection[Any], break_id: str, *, rows_max: int = 100) -> list[Proposal]:

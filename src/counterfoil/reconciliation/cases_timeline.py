@@ -47,7 +47,7 @@ def timeline_of(conn: Connection[Any], case: Case, detail: Mapping[str, Any]) ->
     }
     given = {
         "references": references,
-        "source": case.source,
+        "source": case.source.partition(":")[0],
         "program": case.program_id,
         "id": case.id,
         "rows_max": FACTS_MAX,

@@ -208,8 +208,9 @@ def test_what_has_no_difference_in_money_is_not_written_off(conn, kind):
 
 
 def test_a_bank_account_is_written_off_on_its_own_name():
-    assert adjusting.account_of_source("cash:bank:client") == "cash:bank:client"
+    assert adjusting.account_of_source("bank:client") == "cash:bank:client"
     assert adjusting.account_of_source("simulator") == "clearing:simulator"
+    assert adjusting.account_of_source("simulator:payouts") is None
 
 
 def test_a_break_that_changed_since_is_not_adjusted_by_the_old_proposal(conn):
