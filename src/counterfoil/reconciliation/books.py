@@ -30,13 +30,15 @@ def account_movements(program_id: str, account: str, *, first: date, last: date)
     """What moved an account on these days (effective, UTC), a row for each journal: debits positive, several lines net.
 
     The provider's own id stands with each: a charge's, or that of the payout that our attempt became there. A journal that corrects a
-    break of this very account is counted with the record that it corrects, so that a break that was adjusted is found no more; a
-    record that came to nothing is left out. What the other side has twice, we have twice once it is adjusted.
+    break of this very account is counted with the record that it corrects, so that what was adjusted is found no more; a record
+    that came to nothing is left out. What we did not have, or they have twice, the correction stands for under the record's id.
     """
     start, end = _midnight(first), _midnight(last + timedelta(days=1))
     sides = sql.SQL(" union all ").join(
         sql.SQL(
-            """select p.journal_id, a.asset, {sign} p.amount as amount from account_here a join posting p on p.{side} = a.id
+            """select coalesce(c.corrects, p.journal_id) as journal_id, a.asset, {sign} p.amount as amount
+               from account_here a join posting p on p.{side} = a.id
+               left join correction c on c.journal_id = p.journal_id
                where {clock} and p.effective_at >= {start} and p.effective_at < {end}"""
         ).format(sign=sql.SQL(sign), side=sql.Identifier(side), clock=clock, start=start, end=end)
         for side, sign in (("debit", ""), ("credit", "-"))
@@ -51,35 +53,49 @@ def account_movements(program_id: str, account: str, *, first: date, last: date)
         """with account_here as (
                select a.id, b.asset from account a join book b on b.id = a.book_id
                where b.program_id = {program} and a.name = {account}
-           ), moved as ({sides}), netted as (
-               select journal_id, asset, sum(amount)::bigint as amount from moved group by journal_id, asset
-           ), named as (
-           select case when k.id is not null then k.record_id
-                       when when j.kind in ('payment', 'payout_finalize', 'payout_return')
+           ), correction as ({corrections}), moved as ({sides}), netted as (
+               select journal_id, asset, sum(amount)::bigint as amount from moved group by journal_id, asset)
+           select case when c.record_id is not null then c.record_id
+                       when j.kind in ('payment', 'payout_finalize', 'payout_return')
                        then case j.kind when 'payment' then 'charge' when 'payout_finalize' then 'payout' else j.kind end
                             || ':' || coalesce(pp.provider_ref, j.source_id, j.key)
                        else j.kind || ':' || j.key end as external_id,
-                  coalesce(k.reference, pp.provider_ref, j.source_id, j.key) as reference, m.amount, m.asset,
-                  (j.effective_at at time zone 'UTC')::date as booked_on, coalesce(j.narrative, j.kind) as memo, j.source_id as batch,
-                  k.id as corrects, case when k.kind = 'DUPLICATE_RIGHT' then j.id end as apart
+                  coalesce(c.reference, pp.provider_ref, j.source_id, j.key) as reference, m.amount, m.asset,
+                  (j.effective_at at time zone 'UTC')::date as booked_on, null::text as status, null::text as counterparty,
+                  coalesce(j.narrative, j.kind) as memo, j.source_id as batch
            from netted m join journal j on j.id = m.journal_id
            left join provider_payout pp on j.source_type = 'provider_payout' and pp.id = j.source_id
-           left join break k on j.source_type = 'break' and k.id = j.source_id
-                and {account} = case when k.source like 'bank:%' then 'cash:' || k.source else 'clearing:' || k.source end
-           ), corrected as (
-               select external_id, asset from named where corrects is not null and apart is null)
-           select n.external_id, n.reference, n.amount, n.asset, n.booked_on, null::text as status, null::text as counterparty,
-                  n.memo, n.batch
-           from named n where n.apart is not null or not exists (
-               select from corrected c where c.external_id = n.external_id and c.asset = n.asset)
-           union all
-           select n.external_id, (array_agg(n.reference order by n.corrects nulls first))[1], sum(n.amount)::bigint, n.asset,
-                  min(n.booked_on), null, null, (array_agg(n.memo order by n.corrects nulls first))[1],
-                  (array_agg(n.batch order by n.corrects nulls first))[1]
-           from named n where n.apart is null and exists (
-               select from corrected c where c.external_id = n.external_id and c.asset = n.asset)
-           group by n.external_id, n.asset having sum(n.amount) <> 0"""
-    ).format(program=sql.Literal(program_id), account=sql.Literal(account), sides=sides)
+           left join correction c on c.journal_id = j.id and c.corrects is null
+           where m.amount <> 0 or not exists (select from correction d where d.corrects = j.id)"""
+    ).format(
+        program=sql.Literal(program_id),
+        account=sql.Literal(account),
+        sides=sides,
+        corrections=_corrections(program_id, account),
+    )
+
+
+def _corrections(program_id: str, account: str) -> sql.Composed:
+    """The journals for breaks of this account: which journal of ours each corrects; none when it stands for a record of its own."""
+    source = account.removeprefix("clearing:").removeprefix("cash:")
+    return sql.SQL(
+        """select a.id as journal_id, t.id as corrects, k.record_id, k.reference
+           from (select *, substr(record_id, strpos(record_id, ':') + 1) as ref,
+                        case split_part(record_id, ':', 1) when 'charge' then 'payment' when 'payout' then 'payout_finalize'
+                             else split_part(record_id, ':', 1) end as journal_kind
+                 from break where program_id = {program} and source = {source} and state in ('adjusted', 'written_off')) k
+           join journal a on a.source_type = 'break' and a.source_id = k.id
+           left join lateral (
+               select id from journal where program_id = k.program_id and key = k.ref and kind = k.journal_kind
+               union all
+               select id from journal where program_id = k.program_id and source_type = 'charge' and source_id = k.ref
+                    and kind = 'payment' and k.journal_kind = 'payment'
+               union all
+               select j.id from provider_payout pp join journal j on j.source_type = 'provider_payout' and j.source_id = pp.id
+               where k.journal_kind in ('payout_finalize', 'payout_return') and pp.program_id = k.program_id
+                 and pp.provider_ref = k.ref and j.kind = k.journal_kind
+               limit 1) t on k.kind <> 'DUPLICATE_RIGHT'"""
+    ).format(program=sql.Literal(program_id), source=sql.Literal(source))
 
 
 def attempted_payouts(program_id: str, provider: str, *, first: date, last: date) -> sql.Composed:

@@ -9,11 +9,19 @@ from typing import Any, Final, Protocol
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from psycopg import sql
 
+from counterfoil.base.problems import Problem
 from counterfoil.operations.work import Transactions
 
 STATEMENT_TIMEOUT_MS: Final = 900_000  # a full run reads years
+ERROR_MAX: Final = 500
 ROWS_OF_GROUP: Final = 1 << 20
 WORK_MEMORY_MB: Final = 128  # of each sort or hash: with PostgreSQL's default of 4 they go to disk and back
+
+
+class BooksUnreadable(Problem):
+    """The database did not give our side to the end; try again."""
+
+    kind = "busy"
 
 
 class Books(Transactions, Protocol):
@@ -27,15 +35,22 @@ def copy_out(books: Books, query: sql.Composable, path: Path) -> int:
     """Write the answer of `query` to `path` as Parquet, and return how many rows that were.
 
     One read-only snapshot on a connection of its own, by the driver of Arrow, which reads PostgreSQL's binary COPY. Amounts must
-    be bigint, days date.
+    be bigint, days date. Raises BooksUnreadable.
     """
     import adbc_driver_postgresql.dbapi as adbc  # type: ignore[import-untyped]  # 0.1 s that only those pay who read this way
 
     role = books.role or "none"
     if not re.fullmatch(r"[a-z_]{1,63}", role):
         raise ValueError(f"not a role's name: {role}")
+    try:
+        return _copied(adbc, books.url, role, query, path)
+    except (adbc.OperationalError, adbc.InternalError) as error:
+        raise BooksUnreadable(detail=str(error)[:ERROR_MAX]) from error
+
+
+def _copied(adbc: Any, url: str, role: str, query: sql.Composable, path: Path) -> int:
     rows = 0
-    with adbc.connect(books.url) as conn, conn.cursor() as cur:
+    with adbc.connect(url) as conn, conn.cursor() as cur:
         cur.execute("set transaction isolation level repeatable read, read only")
         cur.execute(f"set local role {role}")
         cur.execute(f"set local statement_timeout = {STATEMENT_TIMEOUT_MS}")
