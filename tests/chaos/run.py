@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +30,7 @@ from tests.chaos.windows import WINDOWS, Window
 INVOICES_PER_CYCLE = 3
 REACH_S = 120
 DRAIN_S = 180
+TRAFFIC_S = 180
 SETTINGS = {
     "COUNTERFOIL_WORKER_LEASE_S": "6",  # longer than it takes to look at the evidence: repair must not be faster
     "COUNTERFOIL_WORKER_POLL_MS": "200",
@@ -98,15 +100,20 @@ class Chaos:
         if window.point.startswith("pull."):
             for fault in ({"fault": "error_after_accepting"}, {"fault": "webhook_lost", "on": "payout.*"}):
                 self._ok(self.simulator.post("/v1/faults", json={**fault, "count": INVOICES_PER_CYCLE}))
-        self._traffic()
-        pid = self._await_reached(window)
+        with ThreadPoolExecutor(1) as beside:  # the evidence is looked at the moment that the point is reached
+            traffic = beside.submit(self._traffic)
+            pid = self._await_reached(window)
+            self._look(window)
+            (self.drill / "armed").unlink()
+            self._kill(window, pid)
+            (self.drill / "reached").unlink()
+            traffic.result(TRAFFIC_S)
+        self.kills[window.name] += 1
+
+    def _look(self, window: Window) -> None:
         with psycopg.connect(self.world.postgres.url, autocommit=True) as conn:
             if not _within(lambda: window.evidence(conn, self.world.simulator.oracle()), 5):
                 raise KillMissed(f"{window.name}: the process says it is there, but the evidence is not: {window.says}")
-        (self.drill / "armed").unlink()
-        self._kill(window, pid)
-        (self.drill / "reached").unlink()
-        self.kills[window.name] += 1
 
     def _kill(self, window: Window, pid: int) -> None:
         if window.victim == "database":
