@@ -116,6 +116,18 @@ class Account:
         self.balance = debits - credits if debit_normal else credits - debits
         self.held = credits_pending if debit_normal else debits_pending
 
+    def load(self, debits: int, credits: int, debits_pending: int, credits_pending: int, flags: int) -> None:  # noqa: A002
+        """Take over totals, and flags (1 frozen, 2 closed, 4 no overdraft)."""
+        self.debits, self.credits = debits, credits
+        self.debits_pending, self.credits_pending = debits_pending, credits_pending
+        self.frozen, self.closed, self.barred = bool(flags & 1), bool(flags & 2), bool(flags & 3)
+        if self.debit_normal:
+            self.balance, self.held = debits - credits, credits_pending
+            self.guards_credit = bool(flags & 4)
+        else:
+            self.balance, self.held = credits - debits, debits_pending
+            self.guards_debit = bool(flags & 4)
+
     def set_aside(self, minor: int, *, debit: bool) -> None:
         """Count `minor` more as pending on one side; less, if it is negative."""
         if debit:

@@ -9,7 +9,7 @@ from uuid import UUID
 from psycopg import Connection
 
 from counterfoil.ledger.batch_types import Account
-from counterfoil.ledger.ground import Ground, accounts_of, refreshed
+from counterfoil.ledger.ground import Ground, accounts_of, refresh
 
 ACCOUNTS_MAX: Final = 200_000  # then it is forgotten and begun anew, so that a writer's memory stays flat
 
@@ -25,6 +25,7 @@ class Memory:
     def __init__(self) -> None:
         self._accounts: dict[str, Account] = {}
         self._book = 0
+        self._incarnation = ""  # numbers of accounts may mean others in another database
         self._version = 0
         self._newest = 0
         self.journal: UUID | None = None
@@ -38,19 +39,18 @@ class Memory:
         `stands`: whether `journal`, the last that this writer wrote, was committed.
         """
         book = ground.book(asset)
-        if self._book != book or len(self._accounts) > ACCOUNTS_MAX:
+        if (self._book, self._incarnation) != (book, ground.incarnation) or len(self._accounts) > ACCOUNTS_MAX:
             self.forget()
         if self.journal is None or not stands or self._version != ground.version:
             self.readings += 1
-            stale = {name: account for name in names if (account := self._accounts.get(name)) is not None}
-            self._accounts = refreshed(conn, ground, stale) if stale else {}
-            self._newest = max((account.last_seq for account in self._accounts.values()), default=0)
+            self._accounts = {name: account for name in names if (account := self._accounts.get(name)) is not None}
+            self._newest = refresh(conn, ground, self._accounts.values()) if self._accounts else 0
         missing = set(names) - self._accounts.keys()
         if missing:
             fresh = accounts_of(conn, ground, asset, missing)
             self._newest = max(self._newest, max((account.last_seq for account in fresh.values()), default=0))
             self._accounts |= fresh
-        self._book, self.journal = book, None
+        self._book, self._incarnation, self.journal = book, ground.incarnation, None
         return self._accounts, self._newest
 
     def keep(self, *, version: int, newest: int, journal: UUID) -> None:

@@ -240,7 +240,7 @@ end $$;
 -- read in the same statement would be as old as the wait for it.
 create function enter_program(
     program text, alone boolean,
-    out clock_ms bigint, out closed_until_us bigint, out version bigint, out assets text[], out books integer[]
+    out clock_ms bigint, out closed_until_us bigint, out version bigint, out incarnation text, out assets text[], out books integer[]
 ) language plpgsql as $$
 begin
     if alone then
@@ -250,6 +250,7 @@ begin
     end if;
     clock_ms := extract(epoch from clock_timestamp()) * 1000;
     version := coalesce(pg_sequence_last_value(program_version(program)), 0);
+    incarnation := pg_postmaster_start_time()::text || (select oid from pg_database where datname = current_database());
     select extract(epoch from closed_until) * 1000000 into closed_until_us
     from period_close where program_id = program order by step desc limit 1;
     select array_agg(b.asset order by b.id), array_agg(b.id order by b.id) into assets, books from book b where b.program_id = program;
@@ -307,6 +308,33 @@ create trigger journals_were_inserted after insert on journal referencing new ta
 
 -- Postings: the one pass in which totals move.
 
+-- The statement that moves them is written once and used twice. What a few postings do runs from the session's plan, which looks each
+-- account up; what thousands do is planned each time, because then reading all accounts in one go may cost half of looking them up.
+-- (Grouping by the book as well changes nothing but the planner's guess of how many accounts there are.)
+
+do $migration$
+declare
+    totals   constant text := $sql$
+        with moved as (
+            select account, total(debited) as debited, total(credited) as credited,
+                   min(seq) as seq_first, max(seq) as seq_last
+            from (select debit as account, debit >> 40 as book, amount as debited, 0::bigint as credited, seq from new_posting
+                  union all
+                  select credit, credit >> 40, 0, amount, seq from new_posting) as sides
+            group by account, book
+        ), updated as (
+            update account a
+            set debits = a.debits + m.debited, credits = a.credits + m.credited, last_seq = m.seq_last
+            from moved m
+            where a.id = m.account and a.last_seq < m.seq_first and not a.closed
+              and not (a.frozen and case when a.debit_normal then m.credited else m.debited end > 0)
+            returning a.id, a.last_seq, case when a.debit_normal then a.debits - a.credits else a.credits - a.debits end as balance
+        )
+        select (select count(*) from moved) as asked, (select count(*) from updated) as done,
+               (select count(*) from updated u join new_posting p on p.seq = u.last_seq
+                where (p.debit = u.id and p.debit_balance = u.balance) or (p.credit = u.id and p.credit_balance = u.balance)) as tied
+    $sql$;
+    function constant text := $function$
 create function postings_were_inserted() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
 declare
     seen   record;
@@ -349,25 +377,12 @@ begin
     perform books_are_open(seen.programs, seen.effective_first);
 
     -- The totals. An account that is unknown, closed, frozen against what lowers it, or that has postings after these, is not updated.
-    with moved as (
-        select account, total(debited) as debited, total(credited) as credited,
-               min(seq) as seq_first, max(seq) as seq_last
-        from (select debit as account, amount as debited, 0::bigint as credited, seq from new_posting
-              union all
-              select credit, 0, amount, seq from new_posting) as sides
-        group by account
-    ), updated as (
-        update account a
-        set debits = a.debits + m.debited, credits = a.credits + m.credited, last_seq = m.seq_last
-        from moved m
-        where a.id = m.account and a.last_seq < m.seq_first and not a.closed
-          and not (a.frozen and case when a.debit_normal then m.credited else m.debited end > 0)
-        returning a.id, a.last_seq, case when a.debit_normal then a.debits - a.credits else a.credits - a.debits end as balance
-    )
-    select (select count(*) from moved) as asked, (select count(*) from updated) as done,
-           (select count(*) from updated u join new_posting p on p.seq = u.last_seq
-            where (p.debit = u.id and p.debit_balance = u.balance) or (p.credit = u.id and p.credit_balance = u.balance)) as tied
-    into moved;
+    if seen.postings < 200 then
+        <totals>
+        into moved;
+    else
+        execute '<totals>' into moved;
+    end if;
     if moved.asked <> moved.done then
         perform refuse_accounts(array(select debit from new_posting), array(select credit from new_posting));
     elsif moved.tied <> moved.done then
@@ -391,6 +406,10 @@ begin
     end if;
     return null;
 end $$;
+    $function$;
+begin
+    execute replace(replace(function, $mark$'<totals>'$mark$, quote_literal(totals)), '<totals>', totals);
+end $migration$;
 
 -- Says why accounts were not updated: the first reason in the order in which a batch states its reasons.
 create function refuse_accounts(lowered_if_credit_normal bigint[], lowered_if_debit_normal bigint[]) returns void language plpgsql as $$
