@@ -79,7 +79,15 @@ _PARTS: Final = (
     _Part(
         "functions",
         """select p.oid::regprocedure::text, pg_get_functiondef(p.oid)
-           from pg_proc p where p.pronamespace = 'public'::regnamespace
+           from pg_proc p where p.pronamespace = 'public'::regnamespace and p.prokind <> 'a'
+           order by p.oid::regprocedure::text collate "C" """,
+    ),
+    _Part(
+        "aggregates",
+        """select p.oid::regprocedure::text, a.aggtransfn || ' into ' || format_type(a.aggtranstype, null)
+                  || coalesce(' from ' || a.agginitval, '')
+           from pg_aggregate a join pg_proc p on p.oid = a.aggfnoid
+           where p.pronamespace = 'public'::regnamespace
            order by p.oid::regprocedure::text collate "C" """,
     ),
     _Part(

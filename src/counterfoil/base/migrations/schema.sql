@@ -770,13 +770,16 @@ idempotency: CREATE INDEX idempotency_by_time ON public.idempotency USING btree 
 intent: CREATE INDEX intent_by_state ON public.intent USING btree (state, state_at)
 intent: CREATE INDEX intent_due ON public.intent USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 invoice: CREATE INDEX invoice_by_state ON public.invoice USING btree (program_id, state, id)
+invoice: CREATE INDEX invoice_by_time ON public.invoice USING btree (issued_at)
 journal: CREATE UNIQUE INDEX journal_is_reversed_once ON public.journal USING btree (reverses, COALESCE(reverses_line, 0)) WHERE (reverses IS NOT NULL)
 journal: CREATE INDEX journal_of_source ON public.journal USING btree (source_type, source_id) WHERE (source_id IS NOT NULL)
 open_hold: CREATE INDEX open_hold_by_credit ON public.open_hold USING btree (credit)
 open_hold: CREATE INDEX open_hold_by_debit ON public.open_hold USING btree (debit)
 open_hold: CREATE INDEX open_hold_by_expiry ON public.open_hold USING btree (expires_at, hold_id) WHERE (expires_at IS NOT NULL)
+payment: CREATE INDEX payment_by_time ON public.payment USING btree (recorded_at)
 payment: CREATE INDEX payment_of_invoice ON public.payment USING btree (invoice_id) WHERE (invoice_id IS NOT NULL)
 payout: CREATE INDEX payout_by_state ON public.payout USING btree (state, id)
+payout: CREATE INDEX payout_by_time ON public.payout USING btree (created_at)
 payout: CREATE INDEX payout_due ON public.payout USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 payout: CREATE INDEX payout_of_payee ON public.payout USING btree (program_id, payee_id, id)
 posting: CREATE UNIQUE INDEX posting_by_credit ON public.posting USING btree (credit, seq)
@@ -792,6 +795,7 @@ reconciliation_run: CREATE INDEX reconciliation_run_again ON public.reconciliati
 reconciliation_run: CREATE INDEX reconciliation_run_latest ON public.reconciliation_run USING btree (program_id, source, started_at)
 reconciliation_run: CREATE INDEX reconciliation_run_running ON public.reconciliation_run USING btree (beat_at) WHERE (state = 'running'::text)
 reversal: CREATE INDEX reversal_by_journal ON public.reversal USING btree (reversed_by)
+settlement: CREATE INDEX settlement_by_time ON public.settlement USING btree (at)
 usage_record: CREATE INDEX usage_not_invoiced ON public.usage_record USING btree (program_id, customer_id, payee_id, asset) WHERE (invoice_id IS NULL)
 usage_record: CREATE INDEX usage_of_invoice ON public.usage_record USING btree (invoice_id, line) WHERE (invoice_id IS NOT NULL)
 webhook_in: CREATE INDEX webhook_in_due ON public.webhook_in USING btree (due_at, id) WHERE (due_at IS NOT NULL)
@@ -971,6 +975,24 @@ begin
     return new;
 end $function$
 
+enter_program(text,boolean): CREATE OR REPLACE FUNCTION public.enter_program(program text, alone boolean, OUT clock_ms bigint, OUT closed_until_us bigint, OUT version bigint, OUT incarnation text, OUT assets text[], OUT books integer[])
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+begin
+    if alone then
+        perform pg_advisory_xact_lock(program_lock(program));
+    else
+        perform pg_advisory_xact_lock_shared(program_lock(program));
+    end if;
+    clock_ms := extract(epoch from clock_timestamp()) * 1000;
+    version := coalesce(pg_sequence_last_value(program_version(program)), 0);
+    incarnation := pg_postmaster_start_time()::text || (select oid from pg_database where datname = current_database());
+    select extract(epoch from closed_until) * 1000000 into closed_until_us
+    from period_close where program_id = program order by step desc limit 1;
+    select array_agg(b.asset order by b.id), array_agg(b.id order by b.id) into assets, books from book b where b.program_id = program;
+end $function$
+
 holds_were_inserted(): CREATE OR REPLACE FUNCTION public.holds_were_inserted()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -987,7 +1009,7 @@ begin
     end if;
     perform books_are_open(programs, null);
     with moved as (
-        select account, sum(debited)::bigint as debited, sum(credited)::bigint as credited
+        select account, total(debited) as debited, total(credited) as credited
         from (select debit as account, amount as debited, 0::bigint as credited from new_hold
               union all
               select credit, 0, amount from new_hold) as sides
@@ -1038,7 +1060,7 @@ begin
     with gone as (
         delete from open_hold o using new_resolution r where o.hold_id = r.hold_id returning o.debit, o.credit, o.amount
     ), moved as (
-        select account, sum(debited)::bigint as debited, sum(credited)::bigint as credited
+        select account, total(debited) as debited, total(credited) as credited
         from (select debit as account, amount as debited, 0::bigint as credited from gone
               union all
               select credit, 0, amount from gone) as sides
@@ -1063,14 +1085,18 @@ journals_were_inserted(): CREATE OR REPLACE FUNCTION public.journals_were_insert
  SET search_path TO 'public', 'pg_temp'
 AS $function$
 declare
+    seen  record;
     wrong record;
 begin
-    if exists (select from new_journal j where not exists (select from book b where b.id = j.book_id and b.program_id = j.program_id)) then
+    select bool_or(b.id is null) as astray, bool_or(j.written_by <> pg_current_xact_id()) as dated, bool_or(j.reverses is not null) as reverses
+    into seen
+    from new_journal j
+    left join book b on b.id = j.book_id and b.program_id = j.program_id;
+    if seen.astray then
         raise exception 'a journal lies in a book of its program' using errcode = 'CF101';
-    elsif exists (select from new_journal where written_by <> pg_current_xact_id()) then
+    elsif seen.dated then
         raise exception 'a journal is written by the transaction that it names' using errcode = 'CF102';
-    end if;
-    if exists (select from new_journal where reverses is not null) then
+    elsif seen.reverses then
         select j.id into wrong
         from new_journal j
         where j.reverses is not null
@@ -1087,14 +1113,19 @@ begin
     return null;
 end $function$
 
-lock_accounts(integer,text[]): CREATE OR REPLACE FUNCTION public.lock_accounts(book integer, names text[])
+lock_accounts(text,text,text[]): CREATE OR REPLACE FUNCTION public.lock_accounts(program text, asset_code text, names text[])
  RETURNS SETOF account
- LANGUAGE sql
+ LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'public', 'pg_temp'
 AS $function$
-    select a.* from account a where a.book_id = book and a.name = any (names) order by a.id for no key update
-$function$
+begin
+    return query
+    select a.* from account a
+    where a.book_id = (select b.id from book b where b.program_id = program and b.asset = asset_code) and a.name = any (names)
+    order by a.id
+    for no key update;
+end $function$
 
 make_append_only(regclass): CREATE OR REPLACE FUNCTION public.make_append_only(target regclass)
  RETURNS void
@@ -1181,25 +1212,50 @@ begin
     perform books_are_open(seen.programs, seen.effective_first);
 
     -- The totals. An account that is unknown, closed, frozen against what lowers it, or that has postings after these, is not updated.
-    with moved as (
-        select account, sum(debited)::bigint as debited, sum(credited)::bigint as credited,
-               min(seq) as seq_first, max(seq) as seq_last
-        from (select debit as account, amount as debited, 0::bigint as credited, seq from new_posting
-              union all
-              select credit, 0, amount, seq from new_posting) as sides
-        group by account
-    ), updated as (
-        update account a
-        set debits = a.debits + m.debited, credits = a.credits + m.credited, last_seq = m.seq_last
-        from moved m
-        where a.id = m.account and a.last_seq < m.seq_first and not a.closed
-          and not (a.frozen and case when a.debit_normal then m.credited else m.debited end > 0)
-        returning a.id, a.last_seq, case when a.debit_normal then a.debits - a.credits else a.credits - a.debits end as balance
-    )
-    select (select count(*) from moved) as asked, (select count(*) from updated) as done,
-           (select count(*) from updated u join new_posting p on p.seq = u.last_seq
-            where (p.debit = u.id and p.debit_balance = u.balance) or (p.credit = u.id and p.credit_balance = u.balance)) as tied
-    into moved;
+    if seen.postings < 200 then
+        
+        with moved as (
+            select account, total(debited) as debited, total(credited) as credited,
+                   min(seq) as seq_first, max(seq) as seq_last
+            from (select debit as account, debit >> 40 as book, amount as debited, 0::bigint as credited, seq from new_posting
+                  union all
+                  select credit, credit >> 40, 0, amount, seq from new_posting) as sides
+            group by account, book
+        ), updated as (
+            update account a
+            set debits = a.debits + m.debited, credits = a.credits + m.credited, last_seq = m.seq_last
+            from moved m
+            where a.id = m.account and a.last_seq < m.seq_first and not a.closed
+              and not (a.frozen and case when a.debit_normal then m.credited else m.debited end > 0)
+            returning a.id, a.last_seq, case when a.debit_normal then a.debits - a.credits else a.credits - a.debits end as balance
+        )
+        select (select count(*) from moved) as asked, (select count(*) from updated) as done,
+               (select count(*) from updated u join new_posting p on p.seq = u.last_seq
+                where (p.debit = u.id and p.debit_balance = u.balance) or (p.credit = u.id and p.credit_balance = u.balance)) as tied
+    
+        into moved;
+    else
+        execute '
+        with moved as (
+            select account, total(debited) as debited, total(credited) as credited,
+                   min(seq) as seq_first, max(seq) as seq_last
+            from (select debit as account, debit >> 40 as book, amount as debited, 0::bigint as credited, seq from new_posting
+                  union all
+                  select credit, credit >> 40, 0, amount, seq from new_posting) as sides
+            group by account, book
+        ), updated as (
+            update account a
+            set debits = a.debits + m.debited, credits = a.credits + m.credited, last_seq = m.seq_last
+            from moved m
+            where a.id = m.account and a.last_seq < m.seq_first and not a.closed
+              and not (a.frozen and case when a.debit_normal then m.credited else m.debited end > 0)
+            returning a.id, a.last_seq, case when a.debit_normal then a.debits - a.credits else a.credits - a.debits end as balance
+        )
+        select (select count(*) from moved) as asked, (select count(*) from updated) as done,
+               (select count(*) from updated u join new_posting p on p.seq = u.last_seq
+                where (p.debit = u.id and p.debit_balance = u.balance) or (p.credit = u.id and p.credit_balance = u.balance)) as tied
+    ' into moved;
+    end if;
     if moved.asked <> moved.done then
         perform refuse_accounts(array(select debit from new_posting), array(select credit from new_posting));
     elsif moved.tied <> moved.done then
@@ -1299,6 +1355,9 @@ begin
     return new;
 end $function$
 
+
+-- aggregates
+total(bigint): int8pl into bigint from 0
 
 -- rights
 account: counterfoil_app: insert, select
