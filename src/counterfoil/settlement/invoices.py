@@ -80,9 +80,9 @@ def issue_invoices(
     """
     # Usage rows are locked first, in order: two issuers cannot put one record on two invoices.
     groups = conn.execute(
-        """with free as (select id, customer_id, payee_id, asset, amount from usage_record
+        """with free as (select id, customer_id, payee_id, asset, amount, occurred_at, external_id from usage_record
                          where program_id = %s and invoice_id is null order by id for update)
-           select customer_id, payee_id, asset, sum(amount)::bigint, array_agg(id order by id) from free
+           select customer_id, payee_id, asset, sum(amount)::bigint, array_agg(id order by occurred_at, external_id) from free
            group by 1, 2, 3 order by 1, 2, 3 limit %s""",
         [program_id, ISSUE_ROWS_MAX],
     ).fetchall()
