@@ -70,7 +70,7 @@ def make_app(
     if not isinstance(database, Database):
         raise TypeError("the API needs the database of base.edge")
     # A connection of its own: however many slow reads there are, the ledger's writer never waits for one of theirs.
-    writing = Database(database.url, role=database.role, connections_max=1)
+    writing = Database(database.url, role=database.role, connections_max=1, prepares=database.prepares)
     gatherer = Gatherer(writing, clock=wiring.clock, make_key=lambda: wiring.make_id("mov"))
 
     @asynccontextmanager

@@ -16,6 +16,7 @@ from counterfoil.base.database import problem_of
 from counterfoil.base.ids import ENTROPY_BYTES, new_id
 from counterfoil.base.problems import DatabaseAway
 
+PREPARE_AFTER: Final = 3  # times that a connection has seen a statement
 LOCK_TIMEOUT_MS: Final = 5_000
 STATEMENT_TIMEOUT_MS: Final = 60_000
 
@@ -38,10 +39,16 @@ def make_id(prefix: str) -> str:
 class Database:
     """Where transactions come from. One per process; `open` it, then use `transaction()` everywhere."""
 
-    def __init__(self, url: str, *, role: str | None = "counterfoil_app", connections_max: int = 10) -> None:
-        """Connect to `url` and act as `role`, which cannot change or delete what is append-only; None keeps the login's own."""
+    def __init__(
+        self, url: str, *, role: str | None = "counterfoil_app", connections_max: int = 10, prepares: bool = True
+    ) -> None:
+        """Connect to `url` and act as `role`, which cannot change or delete what is append-only; None keeps the login's own.
+
+        `prepares`: statements that come again are planned once per connection, which halves what a small transaction costs the server.
+        """
         self.url = url
         self.role = role
+        self.prepares = prepares
         self._pool = ConnectionPool(
             url,
             min_size=1,
@@ -49,7 +56,7 @@ class Database:
             open=False,
             timeout=5,
             check=ConnectionPool.check_connection,
-            kwargs={"autocommit": True, "prepare_threshold": None},
+            kwargs={"autocommit": True, "prepare_threshold": PREPARE_AFTER if prepares else None},
         )
 
     def open(self) -> Database:
@@ -66,7 +73,7 @@ class Database:
         """One transaction, committed when the block ends and rolled back when it raises or `commit` is False (a dry run).
 
         Raises Problem for what the database refused and we understand, Busy when it cannot be reached or a lock is not had.
-        Nothing relies on a session: PgBouncer in transaction mode works.
+        Nothing relies on a session: PgBouncer in transaction mode works (see the setting `database_prepares`).
         """
         try:
             with self._pool.connection() as conn, conn.transaction(force_rollback=not commit):

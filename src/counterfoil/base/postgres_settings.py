@@ -22,6 +22,8 @@ def default_settings() -> dict[str, str]:
         "min_wal_size": "256MB",
         "wal_compression": "on",
         "checkpoint_timeout": "15min",
+        "wal_writer_delay": "10ms",
+        "wal_writer_flush_after": "256kB",
         "random_page_cost": "1.1",
         "jit": "off",  # our statements are short; compiling them costs more than it saves
         "max_connections": "100",

@@ -70,6 +70,11 @@ class Settings(BaseSettings):
     postgres_bin: Path | None = Field(
         None, description="Folder of the programs for the private PostgreSQL. Absent: the newest that is found."
     )
+    database_prepares: bool = Field(
+        True,
+        description="Plan a statement once per connection. Turn it off behind a pooler that swaps connections between "
+        "transactions and does not know prepared statements (PgBouncer before 1.21, or with max_prepared_statements = 0).",
+    )
     connections_max: int = Field(
         10, ge=2, le=200, description="Connections of one process; PostgreSQL allows 100 to all of them by default."
     )

@@ -100,7 +100,7 @@ def _show_check(found: BalanceCheck, told: dict[str, Any], output: Format) -> No
 def _database() -> Iterator[Database]:
     settings = settings_now()
     with database_url(settings) as url:
-        database = Database(url, connections_max=2).open()
+        database = Database(url, connections_max=2, prepares=settings.database_prepares).open()
         try:
             yield database
         finally:

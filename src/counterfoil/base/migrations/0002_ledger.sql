@@ -26,6 +26,9 @@ create table book (                                -- one program's money in one
 
 create sequence account_serial as bigint maxvalue 1099511627775;         -- 40 bits, of all books together
 
+-- No foreign key touches this table: each would look at every row whose totals move. Accounts are never deleted and never change their
+-- number, and the triggers of those that name one refuse a number that is not there.
+
 create table account (
     id              bigint      primary key,       -- book << 40 | serial
     debits          bigint      not null default 0,
@@ -33,7 +36,7 @@ create table account (
     debits_pending  bigint      not null default 0,
     credits_pending bigint      not null default 0,
     last_seq        bigint      not null default 0, -- of its newest posting
-    book_id         integer     not null references book,
+    book_id         integer     not null,          -- checked when it is opened
     debit_normal    boolean     not null,          -- a debit raises its balance; otherwise a credit does
     no_overdraft    boolean     not null,
     frozen          boolean     not null default false,
@@ -53,7 +56,7 @@ create table account (
 ) with (fillfactor = 45);                          -- room for a new version of every row of a page: no index is touched
 
 create table account_flag (                        -- append-only: why a flag of an account has its value
-    account_id bigint      not null references account,
+    account_id bigint      not null,
     step       integer     not null constraint account_flag_step_starts_at_one check (step > 0),
     flag       text        not null constraint account_flag_is_known check (flag in ('frozen', 'closed', 'no_overdraft')),
     value      boolean     not null,
@@ -138,8 +141,8 @@ create index reversal_by_journal on reversal (reversed_by);
 
 create table hold (                                -- money set aside on its way from one account to another
     id          uuid        primary key,
-    debit       bigint      not null references account,
-    credit      bigint      not null references account,
+    debit       bigint      not null,
+    credit      bigint      not null,
     amount      bigint      not null constraint hold_amount_fits check (amount between 1 and 1000000000000000000),
     taken_at    timestamptz not null,
     expires_at  timestamptz constraint hold_expires_after_it_is_taken check (expires_at > taken_at),
@@ -310,7 +313,8 @@ create trigger journals_were_inserted after insert on journal referencing new ta
 
 -- The statement that moves them is written once and used twice. What a few postings do runs from the session's plan, which looks each
 -- account up; what thousands do is planned each time, because then reading all accounts in one go may cost half of looking them up.
--- (Grouping by the book as well changes nothing but the planner's guess of how many accounts there are.)
+-- (Grouping by the book as well changes nothing but the planner's guess of how many accounts there are; in the order of their numbers
+-- they lie side by side.)
 
 do $migration$
 declare
@@ -322,6 +326,7 @@ declare
                   union all
                   select credit, credit >> 40, 0, amount, seq from new_posting) as sides
             group by account, book
+            order by account
         ), updated as (
             update account a
             set debits = a.debits + m.debited, credits = a.credits + m.credited, last_seq = m.seq_last
@@ -362,7 +367,7 @@ begin
             from new_posting
             group by journal_id
         ) p
-        left join journal j on j.id = p.journal_id
+        left join lateral (select j.* from journal j where j.id = p.journal_id offset 0) j on true  -- by its key, however this is planned
     ) w;
     if seen.postings is null then
         return null;
@@ -521,11 +526,13 @@ create trigger holds_were_resolved after insert on hold_resolution referencing n
 
 -- Accounts: born empty; their totals move by the triggers above alone, their flags by a row of account_flag.
 
-create function accounts_were_opened() returns trigger language plpgsql as $$
+create function accounts_were_opened() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
 begin
     if exists (select from new_account
                where (debits, credits, debits_pending, credits_pending, last_seq, frozen, closed) <> (0, 0, 0, 0, 0, false, false)) then
         raise exception 'an account is opened empty' using errcode = 'CF111';
+    elsif exists (select from new_account a where not exists (select from book b where b.id = a.book_id)) then
+        raise exception 'an account lies in a book that there is' using errcode = 'CF101';
     end if;
     return null;
 end $$;
@@ -559,6 +566,9 @@ begin
         closed = case new.flag when 'closed' then new.value else a.closed end,
         no_overdraft = case new.flag when 'no_overdraft' then new.value else a.no_overdraft end
     where a.id = new.account_id;
+    if not found then
+        raise exception 'account % does not exist', new.account_id using errcode = 'CF107';
+    end if;
     return null;
 end $$;
 create trigger account_flag_was_set after insert on account_flag for each row execute function account_flag_was_set();
