@@ -107,8 +107,9 @@ def fill(url: str, count: int) -> None:
         )
         seq = int(NOON.timestamp() * 1000) << 20
         conn.execute(
-            """insert into posting (journal_id, debit, credit, amount, debit_balance, credit_balance, effective_at, seq, line, off_clock)
-               select md5(n::text)::uuid, %s, %s, 1 + n %% 100000, 0, 0, %s, %s::bigint + n, 1, false from generate_series(1, %s) n""",
+            """insert into posting (journal_id, debit, credit, amount, debit_balance, credit_balance, effective_at, seq, line, segment,
+                                    off_clock)
+               select md5(n::text)::uuid, %s, %s, 1 + n %% 100000, 0, 0, %s, %s::bigint + n, 1, 0, false from generate_series(1, %s) n""",
             [debit, credit, NOON, seq, count],
         )
         conn.execute("vacuum analyze")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from psycopg import Connection
 
 from counterfoil.base.money import Asset
@@ -32,6 +33,22 @@ def a_program(
     for asset in assets:
         open_accounts(conn, program_id, list(accounts), asset=asset, actor="tester", now=NOW)
     return program_id
+
+
+def next_segment(conn: Connection[Any], program_id: str = PROGRAM) -> int:
+    """Fill the segment that is written now, and begin the next."""
+    with conn.transaction():
+        for postings in (131_072, 0):
+            row = conn.execute("select segment from enter_program(%s, true, %s)", [program_id, postings]).fetchone()
+    return int(row[0]) if row else 0
+
+
+def small_segments(url: str, postings: int) -> None:
+    """Let a segment of this database be full after so many postings."""
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute(
+            f"create or replace function segment_size() returns bigint immutable parallel safe language sql return {int(postings)}"
+        )
 
 
 def a_journal(*lines: tuple[str, str, int], key: str | None = None, **rest: Any) -> NewJournal:

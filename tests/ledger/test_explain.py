@@ -11,7 +11,7 @@ from counterfoil.base.invariant import run_invariants
 from counterfoil.ledger.explain import Explanation, explain
 from counterfoil.ledger.holds import take_hold
 from counterfoil.ledger.invariants import INVARIANTS
-from tests.ledger.builders import CASH, ESCROW, NOW, PAYEE, PROGRAM, a_program, posted
+from tests.ledger.builders import CASH, ESCROW, NOW, PAYEE, PROGRAM, a_program, next_segment, posted
 
 TAMPERED = ("posting", "account", "journal", "hold", "hold_resolution", "open_hold", "reversal", "period_close")
 
@@ -37,6 +37,7 @@ def account(conn: Connection[Any]) -> Connection[Any]:
     """Three journals through an escrow, and a hold on it."""
     a_program(conn)
     posted(conn, (CASH, ESCROW, 100), key="in", source=("payment", "pay_1"))
+    next_segment(conn)
     posted(conn, (ESCROW, PAYEE, 30), (ESCROW, PAYEE, 5), key="out", source=("payment", "pay_1"))
     posted(conn, (ESCROW, PAYEE, 20), key="last")
     take_hold(conn, PROGRAM, key="h", debit=ESCROW, credit=PAYEE, minor=7, asset="EUR", actor="ann", now=NOW)
@@ -48,6 +49,11 @@ def test_an_account_that_is_right_is_sound(account: Connection[Any]):
     assert found.sound
     assert (found.cached_debits, found.cached_credits, found.entries, found.cached_held) == (55, 100, 4, 7)
     assert broken(account) == set()
+
+
+def test_a_posting_in_an_older_segment_than_its_neighbours_is_told(account: Connection[Any]):
+    by_hand(account, "update posting set segment = 1 - segment where line = 1")
+    assert broken(account) == {"POSTING_OUT_OF_SEGMENT"}
 
 
 def test_a_total_that_was_changed_is_drift(account: Connection[Any]):
@@ -69,7 +75,8 @@ def test_a_posting_that_was_deleted_is_missing(account: Connection[Any]):
 def test_a_posting_that_was_added_is_stray(account: Connection[Any]):
     by_hand(
         account,
-        """insert into posting select journal_id, debit, credit, 1, debit_balance, credit_balance, p.effective_at, seq + 5, 9, off_clock
+        """insert into posting select journal_id, debit, credit, 1, debit_balance, credit_balance, p.effective_at, seq + 5, 9, segment,
+                                      off_clock
            from posting p join journal j on j.id = p.journal_id where j.key = 'last'""",
     )
     found = told(account)

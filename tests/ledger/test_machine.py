@@ -37,7 +37,7 @@ from counterfoil.ledger.invariants import INVARIANTS
 from counterfoil.ledger.journal import NewJournal, Posted, post, post_journals, reverse
 from counterfoil.ledger.memory import Memory
 from counterfoil.ledger.queries import balances, trial_totals
-from tests.ledger.builders import a_program
+from tests.ledger.builders import a_program, small_segments
 
 ACCOUNTS = {  # name: may it fall below nothing?
     "cash:bank:client": True, "suspense": True, "escrow:a": False, "escrow:b": False, "payable:payee:a": False,
@@ -276,6 +276,7 @@ class Ledgers(RuleBasedStateMachine):
 @pytest.mark.parametrize("steps", [30])
 def test_the_ledger_agrees_with_a_simple_one(database: Database, steps: int):
     Ledgers.database = database
+    small_segments(database.url, 20)
     run_state_machine_as_test(
         Ledgers,
         settings=settings(
@@ -287,3 +288,5 @@ def test_the_ledger_agrees_with_a_simple_one(database: Database, steps: int):
             suppress_health_check=list(HealthCheck),
         ),
     )
+    with database.transaction() as conn:
+        assert conn.execute("select max(segment) > 1 from posting").fetchone() == (True,)

@@ -22,7 +22,7 @@ from counterfoil.ledger.queries import (
     trial_totals,
 )
 from counterfoil.ledger.statements import Statement, statement
-from tests.ledger.builders import CASH, ESCROW, FEES, NOW, PAYEE, PROGRAM, a_program, posted
+from tests.ledger.builders import CASH, ESCROW, FEES, NOW, PAYEE, PROGRAM, a_program, next_segment, posted
 from tests.shared_data import shared
 
 CLOCKS: tuple[Clock, ...] = ("recorded", "effective")
@@ -39,10 +39,12 @@ class Entry(NamedTuple):
 
 
 def a_history(conn: Connection[Any], count: int = 40, seed: int = 7) -> list[Entry]:
-    """Postings whose effective times lie on the clock, a little or far off it, before and after."""
+    """Postings whose effective times lie on the clock, a little or far off it, before and after, over several segments."""
     chance, entries = random.Random(seed), []
     a_program(conn)
-    for _ in range(count):
+    for number in range(count):
+        if number % 9 == 8:
+            next_segment(conn)
         (clock,) = conn.execute("select clock_timestamp()").fetchone() or (NOW,)
         offset = chance.choice([0, 0, 0, -1, 1, -59, 59, -61, 61, -3_000, 3_000, -50_000, 30 * 1440])
         effective_at = clock + timedelta(minutes=offset, seconds=chance.choice([-1, 0, 1]))

@@ -34,7 +34,7 @@ from counterfoil.ledger.problems import (
     ReversalDiffers,
     UnknownAccount,
 )
-from tests.ledger.builders import CASH, ESCROW, FEES, NOW, PAYEE, PROGRAM, a_program, posted
+from tests.ledger.builders import CASH, ESCROW, FEES, NOW, PAYEE, PROGRAM, a_program, next_segment, posted
 
 APPEND_ONLY = (
     "asset", "program", "book", "account_flag", "period_close", "journal", "posting", "unposted_line", "reversal", "hold",
@@ -123,13 +123,13 @@ def write_posting(
     ]
     row = {
         "journal": journal, "line": 1, "debit": numbers[0], "credit": numbers[1], "amount": amount, "debit_balance": balances[0],
-        "credit_balance": balances[1], "effective": None, "seq": seq, "off_clock": False, "movement": None,
+        "credit_balance": balances[1], "effective": None, "seq": seq, "off_clock": False, "movement": None, "segment": 0,
     } | given  # fmt: skip
     conn.execute(
         """insert into posting (journal_id, line, debit, credit, amount, debit_balance, credit_balance, effective_at, seq, off_clock,
-                                movement)
+                                movement, segment)
            values (%(journal)s, %(line)s, %(debit)s, %(credit)s, %(amount)s, %(debit_balance)s, %(credit_balance)s,
-                   coalesce(%(effective)s, clock_timestamp()), %(seq)s, %(off_clock)s, %(movement)s)""",
+                   coalesce(%(effective)s, clock_timestamp()), %(seq)s, %(off_clock)s, %(movement)s, %(segment)s)""",
         row,
     )
 
@@ -188,6 +188,47 @@ def test_an_account_is_opened_empty(books: Connection[Any]):
     assert refused(raised) is LedgerRefused
 
 
+def test_an_account_lies_in_a_book_that_there_is(books: Connection[Any]):
+    with pytest.raises(psycopg.DatabaseError) as raised:
+        books.execute(
+            """insert into account (id, book_id, name, debit_normal, no_overdraft, opened_at, opened_by)
+               values (8000000::bigint << 40 | 998, 8000000, 'escrow:lost', false, true, now(), 'me')"""
+        )
+    assert refused(raised) is LedgerRefused
+
+
+def test_a_flag_and_a_hold_name_accounts_that_there_are(books: Connection[Any]):
+    with pytest.raises(psycopg.DatabaseError) as raised, books.transaction():
+        books.execute(
+            "insert into account_flag values (1::bigint << 40 | 87654321, 1, 'frozen', true, 'me', 'a reason', now())"
+        )
+    assert refused(raised) is UnknownAccount
+    with pytest.raises(psycopg.DatabaseError) as raised, books.transaction():
+        books.execute(
+            """insert into hold (id, debit, credit, amount, taken_at, kind, actor)
+               select gen_random_uuid(), id, id + 87654321, 1, now(), 'hold', 'me' from account where name = %s limit 1""",
+            [ESCROW],
+        )
+    assert refused(raised) is UnknownAccount
+
+
+@pytest.mark.parametrize(
+    "statement", ["update program_segment set segment = 0", "delete from program_segment", "truncate program_segment"]
+)
+def test_segments_move_by_the_writers_function_alone(conn: Connection[Any], statement: str):
+    a_program(conn)
+    with pytest.raises(errors.InsufficientPrivilege):
+        conn.execute(statement)
+
+
+def test_segments_only_move_on_whoever_asks(owner_conn: Connection[Any]):
+    a_program(owner_conn)
+    assert next_segment(owner_conn) == 1
+    for step in (-1, 2):
+        with pytest.raises(psycopg.DatabaseError, match="follow one another"), owner_conn.transaction():
+            owner_conn.execute("update program_segment set segment = segment + %s", [step])
+
+
 def test_an_account_is_opened_once_and_in_the_book_of_its_number(books: Connection[Any]):
     with pytest.raises(AccountDiffers):
         open_accounts(books, PROGRAM, [NewAccount(ESCROW, "debit", False)], asset="EUR", actor="me", now=NOW)
@@ -212,6 +253,7 @@ def test_an_account_is_opened_once_and_in_the_book_of_its_number(books: Connecti
         (LedgerRefused, {"effective": NOW - timedelta(days=29)}),  # off the clock, and does not say so
         (LedgerRefused, {"seq": 1}),
         (LedgerRefused, {"seq": 2**62}),
+        (LedgerRefused, {"segment": 1}),
         (LedgerRefused, {"line": 2}),
         (LedgerRefused, {"line": 0}),
         (LedgerRefused, {"journal": uuid4()}),
@@ -441,6 +483,6 @@ def test_every_trigger_of_the_ledger_holds_in_a_replica_too(conn: Connection[Any
         """select tgrelid::regclass::text, tgname from pg_trigger
            where not tgisinternal and tgenabled <> 'A' and tgrelid in (
                select oid from pg_class where relname = any(%s))""",
-        [[*APPEND_ONLY, "account", "open_hold"]],
+        [[*APPEND_ONLY, "account", "open_hold", "program_segment"]],
     ).fetchall()
     assert rows == []

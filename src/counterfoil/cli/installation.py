@@ -69,9 +69,7 @@ def installed(settings: Settings, *, migrating: bool = False) -> Iterator[Instal
         if migrating or settings.database_url is None:  # the private database has nobody else to look after it
             migrate(url, now=now())
         _refuse_unless_migrated(url)
-        database = Database(
-            url, connections_max=settings.connections_max, prepares=settings.database_prepares
-        ).open()
+        database = Database(url, connections_max=settings.connections_max, prepares=settings.database_prepares).open()
         try:
             yield Installation(settings, _wiring(settings, database), database, url, process_name(pid))
         finally:

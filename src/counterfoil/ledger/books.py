@@ -131,11 +131,8 @@ def _first_id(moment: datetime) -> UUID:
 
 _SIGNED_NOW: Final = "a.debits - a.credits"
 _SIGNED_THEN: Final = """coalesce((
-        select case when a.debit_normal then last.balance else -last.balance end
-        from ((select seq, debit_balance as balance from posting where debit = a.id and seq < %(last_seq)s order by seq desc limit 1)
-              union all
-              (select seq, credit_balance from posting where credit = a.id and seq < %(last_seq)s order by seq desc limit 1)) last
-        order by last.seq desc limit 1), 0)"""
+        select (case when a.debit_normal then 1 else -1 end) * (case when n.debit = a.id then n.debit_balance else n.credit_balance end)
+        from newest_postings(a.id, %(last_seq)s, 1) n), 0)"""
 _LINES: Final = """
     with span as (
         select debit, credit, amount from posting

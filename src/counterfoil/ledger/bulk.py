@@ -26,6 +26,7 @@ from counterfoil.ledger.write import (
     Facts,
     Header,
     Lines,
+    Place,
     copy_postings,
     insert_headers,
     insert_holds,
@@ -82,7 +83,7 @@ def post_many(
     request_hash = _request_hash(bulk, ids)
     names = {movement.debit for movement in movements} | {movement.credit for movement in movements}
     memory = memory or Memory()
-    ground, seen = enter_for_bulk(conn, program_id, bulk.key, max(ids), memory.journal)
+    ground, seen = enter_for_bulk(conn, program_id, bulk.key, max(ids), memory.journal, postings_max=len(movements))
     book = ground.book(bulk.asset)
     if seen.before is not None:
         if seen.before[1] != request_hash:
@@ -99,7 +100,7 @@ def post_many(
     seq = allocate(ground.clock_ms, newest, len(movements))
     header = _header(program_id, book, bulk, at, len(movements), request_hash, seq)
     insert_headers(conn, program_id, [header], recorded_at=recorded_at(seq))
-    writing = _Writing(conn, header, bulk, now, seq)
+    writing = _Writing(conn, header, bulk, now, Place(seq, ground.segment))
     plain = len(movements) >= COPY_ROWS_MIN and all(movement.kind is Kind.TRANSFER for movement in movements)
     outcomes = writing.stream(batch, movements) if plain else writing.whole(batch, movements)
     if not plain or outcomes.count(Outcome.POSTED) < len(outcomes):
@@ -111,12 +112,12 @@ def post_many(
 class _Writing:
     """The rows of a bulk on their way. Counts the statements that move the program's version on."""
 
-    def __init__(self, conn: Connection[Any], header: Header, bulk: Bulk, now: datetime, seq: int) -> None:
+    def __init__(self, conn: Connection[Any], header: Header, bulk: Bulk, now: datetime, place: Place) -> None:
         self.conn = conn
         self.header = header
         self.bulk = bulk
         self.now = now
-        self.seq = seq
+        self.place = place
         self.statements = 0
 
     def stream(self, batch: Batch, movements: Sequence[Movement]) -> list[Outcome]:
@@ -128,7 +129,7 @@ class _Writing:
                 outcomes.extend(batch.take(part))
                 yield Lines(self.header.id, batch.drain())
 
-        copy_postings(self.conn, parts(), first_seq=self.seq)
+        copy_postings(self.conn, parts(), self.place)
         self.statements = 1 if Outcome.POSTED in outcomes else 0
         return outcomes
 
@@ -149,8 +150,8 @@ class _Writing:
                     now=self.now,
                 )
             if write.postings:
-                insert_postings(self.conn, [Lines(self.header.id, write.postings)], first_seq=self.seq)
-                self.seq += len(write.postings)
+                insert_postings(self.conn, [Lines(self.header.id, write.postings)], self.place)
+                self.place = self.place.after(len(write.postings))
             if write.holds:
                 insert_holds(self.conn, write.holds, facts, now=self.now)
             self.statements += sum(1 for rows in write if rows)

@@ -102,12 +102,16 @@ def explain(
     }
     row = conn.execute(
         """select a.debits, a.credits, a.debit_normal, case when a.debit_normal then a.credits_pending else a.debits_pending end,
-                  (select coalesce(sum(amount), 0)::bigint from posting where debit = a.id),
-                  (select coalesce(sum(amount), 0)::bigint from posting where credit = a.id),
-                  (select count(*) from posting where debit = a.id) + (select count(*) from posting where credit = a.id),
+                  s.debits, s.credits, s.entries,
                   (select coalesce(sum(amount), 0)::bigint from open_hold
                    where case when a.debit_normal then credit else debit end = a.id)
-           from account a where a.id = %(account)s""",
+           from account a
+           cross join lateral (
+               select coalesce(sum(debited), 0)::bigint as debits, coalesce(sum(credited), 0)::bigint as credits, count(*) as entries
+               from (select amount as debited, 0 as credited from posting where segment = any(segments_of(a.id)) and debit = a.id
+                     union all
+                     select 0, amount from posting where segment = any(segments_of(a.id)) and credit = a.id) sides) s
+           where a.id = %(account)s""",
         given,
     ).fetchone()
     debits, credits, debit_normal, held, posted_debits, posted_credits, entries, open_holds = row or (0,) * 8  # noqa: A001
@@ -131,15 +135,20 @@ def explain(
     )
 
 
+_OF_ACCOUNT: Final = "postings_between(%(account)s, %(low)s, %(high)s, 2147483647)"
+
+
 def _gaps(conn: Connection[Any], given: dict[str, Any]) -> list[Gap]:
     with conn.cursor(row_factory=class_row(Gap)) as cursor:
         return cursor.execute(
             """with sides as (
                    select journal_id, line, seq, debit_balance as balance, case when a.debit_normal then amount else -amount end as moved
-                   from posting join account a on a.id = debit where debit = %(account)s
+                   from posting join account a on a.id = debit
+                   where segment = any(segments_of(%(account)s)) and debit = %(account)s
                    union all
                    select journal_id, line, seq, credit_balance, case when a.debit_normal then -amount else amount end
-                   from posting join account a on a.id = credit where credit = %(account)s
+                   from posting join account a on a.id = credit
+                   where segment = any(segments_of(%(account)s)) and credit = %(account)s
                ), chain as (
                    select *, coalesce(lag(balance) over (order by seq), 0) as before from sides
                )
@@ -171,10 +180,10 @@ def _missing(conn: Connection[Any], given: dict[str, Any]) -> list[Missing]:
 def _stray(conn: Connection[Any], given: dict[str, Any]) -> list[Stray]:
     with conn.cursor(row_factory=class_row(Stray)) as cursor:
         return cursor.execute(
-            """select p.journal_id, p.line, p.amount as minor
-               from (select * from posting where debit = %(account)s union all select * from posting where credit = %(account)s) p
+            f"""select p.journal_id, p.line, p.amount as minor
+               from {_OF_ACCOUNT} p
                left join journal j on j.id = p.journal_id
-               where (j.id is null or p.line > j.lines) and p.seq >= %(low)s and p.seq < %(high)s
+               where j.id is null or p.line > j.lines
                order by p.seq limit %(rows_max)s""",
             given,
         ).fetchall()
@@ -183,10 +192,10 @@ def _stray(conn: Connection[Any], given: dict[str, Any]) -> list[Stray]:
 def _suspects(conn: Connection[Any], given: dict[str, Any]) -> list[Suspect]:
     with conn.cursor(row_factory=class_row(Suspect)) as cursor:
         return cursor.execute(
-            """select j.source_type, j.source_id, j.kind, p.amount as minor, array_agg(j.key order by j.key) as keys
-               from (select * from posting where debit = %(account)s union all select * from posting where credit = %(account)s) p
+            f"""select j.source_type, j.source_id, j.kind, p.amount as minor, array_agg(j.key order by j.key) as keys
+               from {_OF_ACCOUNT} p
                join journal j on j.id = p.journal_id
-               where j.source_id is not null and p.seq >= %(low)s and p.seq < %(high)s and j.reverses is null
+               where j.source_id is not null and j.reverses is null
                  and not exists (select from reversal r where r.journal_id = p.journal_id and r.line = p.line)
                group by j.source_type, j.source_id, j.kind, p.debit, p.credit, p.amount
                having count(distinct j.id) > 1

@@ -33,6 +33,7 @@ class Ground(NamedTuple):
     version: int  # moves on with every write to the program
     incarnation: str  # another server, or another database in it, or a restored one, has another
     alone: bool
+    segment: int  # of the program's postings that is written now
 
     def book(self, asset: str) -> int:
         """The number of the book in an asset. Raises UnknownProgram."""
@@ -41,26 +42,39 @@ class Ground(NamedTuple):
         return self.books[asset]
 
 
-def enter(conn: Connection[Any], program_id: str, *, alone: bool) -> Ground:
-    """Take the program's lock until the transaction ends, alone or shared with single posts, and read what it guards."""
-    cursor = conn.cursor(binary=True)
-    return ground_of(_ask_to_enter(cursor, program_id, alone=alone), program_id, alone=alone)
+def enter(conn: Connection[Any], program_id: str, *, postings_max: int | None = None) -> Ground:
+    """Take the program's lock until the transaction ends and read what it guards.
+
+    Alone, to write so many postings or fewer; or shared with single posts, when no number is given.
+    """
+    cursor = _ask_to_enter(conn.cursor(binary=True), program_id, postings_max=postings_max)
+    return ground_of(cursor, program_id, alone=postings_max is not None)
 
 
-def _ask_to_enter(cursor: Cursor[Any], program_id: str, *, alone: bool) -> Cursor[Any]:
+def _ask_to_enter(cursor: Cursor[Any], program_id: str, *, postings_max: int | None = None) -> Cursor[Any]:
     return cursor.execute(
-        "select clock_ms, closed_until_us, version, incarnation, assets, books from enter_program(%s, %s)",
-        [program_id, alone],
+        "select clock_ms, closed_until_us, version, incarnation, assets, books, segment from enter_program(%s, %s, %s)",
+        [program_id, postings_max is not None, postings_max or 0],
     )
 
 
 def ground_of(cursor: Cursor[Any], program_id: str, *, alone: bool) -> Ground:
     """The ground out of the database's answer. Raises UnknownProgram."""
-    clock_ms, closed_until_us, version, incarnation, assets, books = cursor.fetchone() or (0, None, 0, "", [], [])
+    clock_ms, closed_until_us, version, incarnation, assets, books, segment = cursor.fetchone() or (
+        0,
+        None,
+        0,
+        "",
+        [],
+        [],
+        0,
+    )
     if not books:
         raise UnknownProgram(program=program_id)
     closed = BEGINNING_US if closed_until_us is None else closed_until_us
-    return Ground(program_id, clock_ms, closed, dict(zip(assets, books, strict=True)), version, incarnation, alone)
+    return Ground(
+        program_id, clock_ms, closed, dict(zip(assets, books, strict=True)), version, incarnation, alone, segment
+    )
 
 
 _COLUMNS: Final = (
@@ -74,7 +88,7 @@ def enter_for_one(
     """All that one journal needs, in one round trip: the ground, the journal that has its key if there is one, its accounts, locked."""
     entering, known, locked = conn.cursor(binary=True), conn.cursor(binary=True), conn.cursor(binary=True)
     with conn.pipeline():
-        _ask_to_enter(entering, program_id, alone=False)
+        _ask_to_enter(entering, program_id)
         known.execute(
             "select request_hash, id, recorded_at, effective_at from journal where program_id = %s and key = %s",
             [program_id, key],
@@ -140,12 +154,12 @@ class Seen(NamedTuple):
 
 
 def enter_for_bulk(
-    conn: Connection[Any], program_id: str, key: str, last_id: bytes, journal: UUID | None
+    conn: Connection[Any], program_id: str, key: str, last_id: bytes, journal: UUID | None, *, postings_max: int
 ) -> tuple[Ground, Seen]:
     """All that a bulk asks before it reads accounts, in one round trip."""
     entering, known, newest = conn.cursor(binary=True), conn.cursor(binary=True), conn.cursor(binary=True)
     with conn.pipeline():
-        _ask_to_enter(entering, program_id, alone=True)
+        _ask_to_enter(entering, program_id, postings_max=postings_max)
         known.execute(
             "select id, request_hash, recorded_at from journal where program_id = %s and key = %s", [program_id, key]
         )

@@ -26,6 +26,7 @@ from counterfoil.ledger.write import (
     Facts,
     Header,
     Lines,
+    Place,
     insert_headers,
     insert_holds,
     insert_postings,
@@ -89,7 +90,7 @@ def take_hold(
         raise InvalidInput("narrative", f"at most {NARRATIVE_LENGTH_MAX} characters")
     expires_us = None if expires_at is None else to_us(expires_at, "expires_at")
     movement = Movement(id_.bytes, debit, credit, minor, Kind.HOLD, expires_us=expires_us)
-    ground = enter(conn, program_id, alone=False)
+    ground = enter(conn, program_id)
     book = ground.book(asset)
     accounts = accounts_of(conn, ground, asset, [debit, credit])
     known = known_of(conn, book, [id_.bytes], newest_posted=id_, newest_held=id_)
@@ -123,7 +124,7 @@ def post_hold(
     amount = hold.minor if minor is None else minor
     at = effective_at or now
     movement = Movement(None, "", "", amount, Kind.POST_HOLD, to_us(at), hold_id=hold_id.bytes)
-    ground = enter(conn, program_id, alone=False)
+    ground = enter(conn, program_id)
     book = ground.book(hold.asset)
     accounts = accounts_of(conn, ground, hold.asset, [hold.debit, hold.credit])
     decision = decide(accounts, [movement], _terms(ground, now, at), holds=holds_of(conn, book, [hold_id.bytes]))
@@ -139,7 +140,7 @@ def post_hold(
     header = Header(id_, book, 1, at, kind, key, request_hash, actor, narrative, hold.source_type, hold.source_id)
     insert_headers(conn, program_id, [header], recorded_at=recorded_at(seq))
     insert_resolutions(conn, write.resolutions, id_, actor=actor, reason=narrative, now=now)
-    insert_postings(conn, [Lines(id_, write.postings)], first_seq=seq)
+    insert_postings(conn, [Lines(id_, write.postings)], Place(seq, ground.segment))
     return Posted(id_, recorded_at(seq), at)
 
 
@@ -221,7 +222,7 @@ def _release(
     conn: Connection[Any], program_id: str, movements: Sequence[Movement], *, reason: str, actor: str, now: datetime
 ) -> list[Outcome]:
     """Void or expire holds of any of the program's books."""
-    ground = enter(conn, program_id, alone=len(movements) > 1)
+    ground = enter(conn, program_id, postings_max=0 if len(movements) > 1 else None)  # alone for many
     ids = [movement.hold_id or b"" for movement in movements]
     outcomes: dict[bytes, Outcome] = {}
     for asset, book in ground.books.items():  # in the order of their numbers

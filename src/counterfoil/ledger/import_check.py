@@ -119,9 +119,9 @@ def _our_days(conn: Connection[Any], book: int, names: list[str], where: str) ->
                   sum(case when s.debit = a.debit_normal then s.amount else -s.amount end)::bigint
            from account a
            cross join lateral (
-               select effective_at, amount, true as debit from posting where posting.debit = a.id
+               select effective_at, amount, true as debit from posting where segment = any(segments_of(a.id)) and posting.debit = a.id
                union all
-               select effective_at, amount, false from posting where posting.credit = a.id) s
+               select effective_at, amount, false from posting where segment = any(segments_of(a.id)) and posting.credit = a.id) s
            where a.book_id = %(book)s and a.name = any(%(names)s)
            group by 1, 2""",
         {"zone": where, "book": book, "names": names},

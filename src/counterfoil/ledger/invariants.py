@@ -66,6 +66,18 @@ INVARIANTS: Final = (
         "A cached total or a kept balance is wrong: find the writer before anything is rebuilt.",
     ),
     Invariant(
+        "POSTING_OUT_OF_SEGMENT",
+        "Has every account's later segment the later postings?",
+        """select a.name, a.book_id, s.segment, s.first, s.before
+           from (select account, segment, min(seq) as first, lag(max(seq)) over (partition by account order by segment) as before
+                 from (select debit as account, segment, seq from posting union all select credit, segment, seq from posting) sides
+                 group by account, segment) s
+           join account a on a.id = s.account
+           where s.first <= s.before""",
+        "critical",
+        "Pages and balances as of a moment are read segment by segment, and would be read in the wrong order.",
+    ),
+    Invariant(
         "NEGATIVE_BALANCE",
         "Does no account stand below nothing that must not, with what is held against it?",
         """select name, book_id, debit_normal, debits, credits, debits_pending, credits_pending

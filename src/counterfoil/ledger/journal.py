@@ -21,6 +21,7 @@ from counterfoil.ledger.problems import AlreadyReversed, UnknownJournal, Unknown
 from counterfoil.ledger.write import (
     Header,
     Lines,
+    Place,
     insert_headers,
     insert_journal,
     insert_postings,
@@ -202,7 +203,8 @@ class _Request:
 
 def _settle(conn: Connection[Any], program_id: str, requests: Sequence[_Request], now_us: int) -> None:
     """Many, by who has the program alone: answer those whose key is known, decide the others book by book, write what stands."""
-    ground = enter(conn, program_id, alone=True)
+    postings_max = sum(len(request.new.lines) for request in requests)
+    ground = enter(conn, program_id, postings_max=postings_max)
     _answer_known(conn, program_id, requests)
     by_asset: dict[str, list[_Request]] = {}
     for request in requests:
@@ -218,7 +220,8 @@ def _settle(conn: Connection[Any], program_id: str, requests: Sequence[_Request]
         seq, headers = _allocate(ground, standing)
         at = recorded_at(seq)
         insert_headers(conn, program_id, headers, recorded_at=at)
-        insert_postings(conn, [_lines(header, r) for header, r in zip(headers, standing, strict=True)], first_seq=seq)
+        lines = [_lines(header, request) for header, request in zip(headers, standing, strict=True)]
+        insert_postings(conn, lines, Place(seq, ground.segment))
         for header, request in zip(headers, standing, strict=True):
             request.result = Posted(header.id, at, header.effective_at)
 
@@ -239,7 +242,9 @@ def _settle_one(conn: Connection[Any], program_id: str, request: _Request, now_u
         return
     seq, (header,) = _allocate(ground, [request])
     at = recorded_at(seq)
-    if insert_journal(conn, program_id, header, _lines(header, request), recorded_at=at, first_seq=seq):
+    if insert_journal(
+        conn, program_id, header, _lines(header, request), recorded_at=at, place=Place(seq, ground.segment)
+    ):
         request.result = Posted(header.id, at, header.effective_at)
     else:  # another has used its key between our look and our insert, and has committed
         _answer_known(conn, program_id, [request])

@@ -187,10 +187,7 @@ def journal_lines(
 # As recorded: the newest posting on either side says the balance. No sum.
 _RECORDED: Final = """
     left join lateral (
-        (select debit_balance as balance, seq from posting where debit = a.id and seq < %(seq)s order by seq desc limit 1)
-        union all
-        (select credit_balance, seq from posting where credit = a.id and seq < %(seq)s order by seq desc limit 1)
-        order by seq desc limit 1
+        select case when n.debit = a.id then n.debit_balance else n.credit_balance end as balance from newest_postings(a.id, %(seq)s, 1) n
     ) r on true"""
 
 # As effective: the same, corrected by what was recorded by then and effective later, and by what was recorded later and effective by
@@ -200,10 +197,12 @@ _EFFECTIVE: Final = f"""{_RECORDED}
         select sum(case when side = a.debit_normal then amount else -amount end) as minor
         from (
             select true as side, case when seq < %(seq)s then -amount else amount end as amount from posting
-            where debit = a.id and seq >= %(low)s and seq < %(high)s and not off_clock and (seq < %(seq)s) <> (effective_at <= %(at)s)
+            where segment = any(segments_of(a.id)) and debit = a.id and seq >= %(low)s and seq < %(high)s and not off_clock
+              and (seq < %(seq)s) <> (effective_at <= %(at)s)
             union all
             select false, case when seq < %(seq)s then -amount else amount end from posting
-            where credit = a.id and seq >= %(low)s and seq < %(high)s and not off_clock and (seq < %(seq)s) <> (effective_at <= %(at)s)
+            where segment = any(segments_of(a.id)) and credit = a.id and seq >= %(low)s and seq < %(high)s and not off_clock
+              and (seq < %(seq)s) <> (effective_at <= %(at)s)
             union all
             select true, -amount from posting where debit = a.id and off_clock and effective_at > %(at)s and seq < %(seq)s
             union all

@@ -129,34 +129,33 @@ def _first_seq_of(moment: datetime) -> int:
     return first_seq(-(-to_us(moment) // 1000))  # rounded up: what was recorded at or after it
 
 
-# Each side of the account is read along its own index, as far as the page goes.
-_SIDES: Final = """
+# By its record, an account is read in order, as far as the page goes; by its effect, each side along its own index.
+_PAGE: Final = """
     with a as (
         select a.id from account a join book b on b.id = a.book_id
         where b.program_id = %(program)s and b.asset = %(asset)s and a.name = %(name)s
-    ), lines as (
-        select * from (
-            (select p.*, p.credit as other, p.amount as debit_minor, 0::bigint as credit_minor, p.debit_balance as balance
-             from a join posting p on p.debit = a.id where {rows} order by {order} limit %(rows_max)s)
-            union all
-            (select p.*, p.debit, 0::bigint, p.amount, p.credit_balance
-             from a join posting p on p.credit = a.id where {rows} order by {order} limit %(rows_max)s)
-        ) p
-        order by {order} limit %(rows_max)s
-    )
+    ), lines as ({lines})
     select p.seq, to_timestamp((p.seq >> 20) / 1000.0) as recorded_at, p.effective_at, p.journal_id, p.line, j.kind, j.key,
-           o.name as other, p.debit_minor, p.credit_minor, p.balance, j.actor, j.narrative, j.source_type, j.source_id
-    from lines p
+           o.name as other, case when p.debit = a.id then p.amount else 0 end as debit_minor,
+           case when p.debit = a.id then 0 else p.amount end as credit_minor,
+           case when p.debit = a.id then p.debit_balance else p.credit_balance end as balance,
+           j.actor, j.narrative, j.source_type, j.source_id
+    from a cross join lines p
     join journal j on j.id = p.journal_id
-    join account o on o.id = p.other
+    join account o on o.id = case when p.debit = a.id then p.credit else p.debit end
     order by {order}"""
-_RECORDED: Final = _SIDES.format(
-    rows="p.seq >= %(low)s and p.seq < %(high)s and p.seq > %(after_seq)s",
+_RECORDED: Final = _PAGE.format(
+    lines="select p.* from a, postings_between(a.id, greatest(%(low)s, %(after_seq)s + 1), %(high)s, %(rows_max)s) p",
     order="p.seq",
 )
 # What is effective within an hour of its record is found by its record, the rest by its mark.
-_EFFECTIVE: Final = _SIDES.format(
-    rows="""p.effective_at >= %(start)s and p.effective_at < %(end)s and (p.effective_at, p.seq) > (%(after_at)s, %(after_seq)s)
-            and (p.off_clock or (p.seq >= %(low)s - %(hour)s and p.seq < %(high)s + %(hour)s))""",
-    order="p.effective_at, p.seq",
+_SIDE: Final = """
+    (select p.* from a join posting p on p.{side} = a.id
+     where (p.off_clock or (p.segment = any(segments_of(a.id)) and p.seq >= %(low)s - %(hour)s and p.seq < %(high)s + %(hour)s))
+       and p.effective_at >= %(start)s and p.effective_at < %(end)s and (p.effective_at, p.seq) > (%(after_at)s, %(after_seq)s)
+     order by p.effective_at, p.seq limit %(rows_max)s)"""
+_ORDER: Final = "p.effective_at, p.seq"
+_EFFECTIVE: Final = _PAGE.format(
+    lines=f"select * from ({_SIDE.format(side='debit')} union all {_SIDE.format(side='credit')}) p order by {_ORDER} limit %(rows_max)s",
+    order=_ORDER,
 )

@@ -18,15 +18,13 @@ COPY_ROWS_MIN: Final = 64  # below this an insert is quicker than opening a COPY
 _PG_EPOCH_US: Final = 946_684_800_000_000  # PostgreSQL counts from 2000
 _COPY_HEAD: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_TAIL: Final = b"\xff\xff"
-_ROW: Final = struct.Struct(">hi16siqiqiqiqiqiqiqiiibi16s").pack  # with the movement's id
-_ROW_BARE: Final = struct.Struct(">hi16siqiqiqiqiqiqiqiiibi").pack  # without
+_ROW: Final = struct.Struct(">hi16siqiqiqiqiqiqiqiiiiibi16s").pack  # with the movement's id
+_ROW_BARE: Final = struct.Struct(">hi16siqiqiqiqiqiqiqiiiiibi").pack  # without
 _HEADER_COLUMNS: Final = """program_id, recorded_at, id, book_id, lines, effective_at, kind, key, request_hash, actor, narrative,
     source_type, source_id, reverses, reverses_line"""
-_POSTING_COLUMNS: Final = """journal_id, line, off_clock, debit, credit, amount, debit_balance, credit_balance, effective_at, seq,
+_POSTING_COLUMNS: Final = """journal_id, line, off_clock, segment, debit, credit, amount, debit_balance, credit_balance, effective_at, seq,
     movement"""
-_POSTING_VALUES: Final = (
-    "(%s::uuid, %s::int, %s, %s::bigint, %s::bigint, %s::bigint, %s::bigint, %s::bigint, %s, %s::bigint, %s::uuid)"
-)
+_POSTING_VALUES: Final = f"(%s::uuid, %s::int, %s, %s::int, {', '.join(['%s::bigint'] * 5)}, %s, %s::bigint, %s::uuid)"
 
 
 class Header(NamedTuple):
@@ -63,6 +61,17 @@ def journal_id(program_id: str, key: str, recorded_ms: int, place: int) -> UUID:
     return UUID(int=(recorded_ms & (1 << 48) - 1) << 80 | 7 << 76 | (place & 0xFFF) << 64 | 2 << 62 | tail)
 
 
+class Place(NamedTuple):
+    """Where postings go: the seq of the next one, and the segment of their program that is written now."""
+
+    seq: int
+    segment: int
+
+    def after(self, postings: int) -> Place:
+        """The place behind so many."""
+        return Place(self.seq + postings, self.segment)
+
+
 class Lines(NamedTuple):
     """Postings of one journal. A line's number is its place in the batch less `before`, the places before the journal's first."""
 
@@ -72,10 +81,10 @@ class Lines(NamedTuple):
 
 
 def insert_journal(
-    conn: Connection[Any], program_id: str, header: Header, lines: Lines, *, recorded_at: datetime, first_seq: int
+    conn: Connection[Any], program_id: str, header: Header, lines: Lines, *, recorded_at: datetime, place: Place
 ) -> bool:
     """Write one journal whole, in one statement; False, and nothing written, when its key was used in the meantime."""
-    rows = [value for row in _postings([lines], first_seq) for value in row]
+    rows = [value for row in _postings([lines], place) for value in row]
     return bool(
         conn.execute(
             f"""with header as (
@@ -102,59 +111,59 @@ def insert_headers(conn: Connection[Any], program_id: str, headers: Sequence[Hea
     )
 
 
-def insert_postings(conn: Connection[Any], journals: Sequence[Lines], *, first_seq: int) -> None:
-    """Write postings in order, with seqs from `first_seq` on."""
+def insert_postings(conn: Connection[Any], journals: Sequence[Lines], place: Place) -> None:
+    """Write postings in order, from this place on."""
     if sum(len(lines.rows) for lines in journals) >= COPY_ROWS_MIN:
-        copy_postings(conn, iter(journals), first_seq=first_seq)
+        copy_postings(conn, iter(journals), place)
         return
     conn.execute(
         f"""insert into posting ({_POSTING_COLUMNS})
-            select * from unnest(%s::uuid[], %s::int[], %s::boolean[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+            select * from unnest(%s::uuid[], %s::int[], %s::boolean[], %s::int[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
                                  %s::bigint[], %s::timestamptz[], %s::bigint[], %s::uuid[])""",
-        [list(column) for column in zip(*_postings(journals, first_seq), strict=True)],
+        [list(column) for column in zip(*_postings(journals, place), strict=True)],
     )
 
 
-def _postings(journals: Sequence[Lines], first_seq: int) -> list[tuple[Any, ...]]:
-    recorded_us = (first_seq >> SEQ_BITS) * 1000
+def _postings(journals: Sequence[Lines], place: Place) -> list[tuple[Any, ...]]:
+    recorded_us = (place.seq >> SEQ_BITS) * 1000
     rows = [(lines.journal_id, row[0] - lines.before, *row[1:]) for lines in journals for row in lines.rows]
     return [
         (
-            id_, line, abs(effective_us - recorded_us) > OFF_CLOCK_US, debit, credit, minor, debit_balance, credit_balance,
+            id_, line, abs(effective_us - recorded_us) > OFF_CLOCK_US, place.segment, debit, credit, minor, debit_balance, credit_balance,
             from_us(effective_us), seq, UUID(bytes=movement) if movement else None,
         )
         for seq, (id_, line, debit, credit, minor, debit_balance, credit_balance, effective_us, movement) in enumerate(
-            rows, first_seq
+            rows, place.seq
         )
     ]  # fmt: skip
 
 
-def copy_postings(conn: Connection[Any], journals: Iterator[Lines], *, first_seq: int) -> None:
+def copy_postings(conn: Connection[Any], journals: Iterator[Lines], place: Place) -> None:
     """Write postings by COPY, each part sent as it comes: the server works on one while the next is decided and encoded."""
-    seq = first_seq
     with conn.cursor().copy("copy posting from stdin (format binary)") as copy:
         copy.write(_COPY_HEAD)
         for lines in journals:
-            copy.write(encode(lines, seq))
-            seq += len(lines.rows)
+            copy.write(encode(lines, place))
+            place = place.after(len(lines.rows))
         copy.write(_COPY_TAIL)
 
 
-def encode(lines: Lines, first_seq: int) -> bytes:
+def encode(lines: Lines, where: Place) -> bytes:
     """Rows in PostgreSQL's binary COPY format. Columns as in the table."""
+    first_seq, segment = where
     recorded_us = (first_seq >> SEQ_BITS) * 1000
     low, high = recorded_us - OFF_CLOCK_US, recorded_us + OFF_CLOCK_US
     name, before = lines.journal_id.bytes, lines.before
     return b"".join(
         [
             _ROW(
-                11, 16, name, 8, debit, 8, credit, 8, minor, 8, debit_balance, 8, credit_balance,
-                8, effective_us - _PG_EPOCH_US, 8, seq, 4, place - before, 1, not low <= effective_us <= high, 16, movement,
+                12, 16, name, 8, debit, 8, credit, 8, minor, 8, debit_balance, 8, credit_balance,
+                8, effective_us - _PG_EPOCH_US, 8, seq, 4, place - before, 4, segment, 1, not low <= effective_us <= high, 16, movement,
             )
             if movement is not None
             else _ROW_BARE(
-                11, 16, name, 8, debit, 8, credit, 8, minor, 8, debit_balance, 8, credit_balance,
-                8, effective_us - _PG_EPOCH_US, 8, seq, 4, place - before, 1, not low <= effective_us <= high, -1,
+                12, 16, name, 8, debit, 8, credit, 8, minor, 8, debit_balance, 8, credit_balance,
+                8, effective_us - _PG_EPOCH_US, 8, seq, 4, place - before, 4, segment, 1, not low <= effective_us <= high, -1,
             )
             for seq, (place, debit, credit, minor, debit_balance, credit_balance, effective_us, movement) in enumerate(
                 lines.rows, first_seq

@@ -37,7 +37,7 @@ def account_movements(program_id: str, account: str, *, first: date, last: date)
     sides = sql.SQL(" union all ").join(
         sql.SQL(
             """select coalesce(c.corrects, p.journal_id) as journal_id, a.asset, {sign} p.amount as amount
-               from account_here a join posting p on p.{side} = a.id
+               from account_here a join posting p on p.segment = any(segments_of(a.id)) and p.{side} = a.id
                left join correction c on c.journal_id = p.journal_id
                where {clock} and p.effective_at >= {start} and p.effective_at < {end}"""
         ).format(sign=sql.SQL(sign), side=sql.Identifier(side), clock=clock, start=start, end=end)
@@ -151,8 +151,7 @@ def first_day(conn: Connection[Any], program_id: str, account: str) -> date | No
     row = conn.execute(
         """select min(first) from account a join book b on b.id = a.book_id
            cross join lateral (
-               (select min(p.effective_at) as first from posting p where p.debit = a.id)
-               union all (select min(p.effective_at) from posting p where p.credit = a.id)) as moved
+               select min(p.effective_at) as first from postings_between(a.id, 0, 9223372036854775807, 2147483647) p) as moved
            where b.program_id = %s and a.name = %s""",
         [program_id, account],
     ).fetchone()
@@ -164,8 +163,7 @@ def first_changed_day(conn: Connection[Any], program_id: str, account: str, *, s
     row = conn.execute(
         """select min(first) from account a join book b on b.id = a.book_id
            cross join lateral (
-               (select min(p.effective_at) as first from posting p where p.debit = a.id and p.seq >= %(seq)s)
-               union all (select min(p.effective_at) from posting p where p.credit = a.id and p.seq >= %(seq)s)) as moved
+               select min(p.effective_at) as first from postings_between(a.id, %(seq)s, 9223372036854775807, 2147483647) p) as moved
            where b.program_id = %(program)s and a.name = %(account)s""",
         {"program": program_id, "account": account, "seq": _seq_of(since)},
     ).fetchone()

@@ -16,6 +16,14 @@ create table program (
     opened_at timestamptz not null
 );
 
+create table program_segment (                     -- the stretch of its postings that a program writes now; earlier ones are not touched again
+    program_id text    primary key references program,
+    segment    integer not null default 0,
+    postings   bigint  not null default 0,         -- of bulk writers, who begin the next when it is full
+    constraint program_segment_counts check (segment >= 0 and postings >= 0)
+);
+comment on table program_segment is 'app: select';
+
 create table book (                                -- one program's money in one asset
     id         integer generated always as identity primary key,
     program_id text    not null references program,
@@ -112,14 +120,17 @@ create table posting (
     effective_at   timestamptz not null,
     seq            bigint      not null,           -- milliseconds since 1970 << 20 | counter: grows along every account
     line           integer     not null,           -- of a bulk: its place in the request
+    segment        integer     not null,           -- of its program, when it was written
     off_clock      boolean     not null,           -- effective more than an hour away from recorded
     movement       uuid,                           -- the caller's id of one movement of a bulk journal
     constraint posting_stays_in_its_book check (debit >> 40 = credit >> 40),
     constraint posting_moves_between_two_accounts check (debit <> credit),
     primary key (journal_id, line)
 );
-create unique index posting_by_debit on posting (debit, seq);
-create unique index posting_by_credit on posting (credit, seq);
+-- Segment by segment: new entries go where the last ones went, into a few megabytes that stay in the processor's cache, however many
+-- postings there are. Along an account, a later segment has later seqs.
+create unique index posting_by_debit on posting (segment, debit, seq);
+create unique index posting_by_credit on posting (segment, credit, seq);
 create unique index posting_movement_is_posted_once on posting (movement) where movement is not null;
 create index posting_off_clock_by_debit on posting (debit, effective_at) where off_clock;
 create index posting_off_clock_by_credit on posting (credit, effective_at) where off_clock;
@@ -239,19 +250,28 @@ begin
     end loop;
 end $$;
 
+create function segment_size() returns bigint immutable parallel safe language sql return 131072;
+
 -- What a writer stands on, read under the program's lock, which it takes alone or shared. The lock is a statement of its own: what is
--- read in the same statement would be as old as the wait for it.
+-- read in the same statement would be as old as the wait for it. Who is alone says how many postings it may write, and begins the next
+-- segment when this one is full: nobody else writes then, so a segment ends for all of its program at once.
 create function enter_program(
-    program text, alone boolean,
-    out clock_ms bigint, out closed_until_us bigint, out version bigint, out incarnation text, out assets text[], out books integer[]
-) language plpgsql as $$
+    program text, alone boolean, postings_max integer,
+    out clock_ms bigint, out closed_until_us bigint, out version bigint, out incarnation text, out assets text[], out books integer[],
+    out segment integer
+) language plpgsql security definer set search_path = public, pg_temp as $$
 begin
     if alone then
         perform pg_advisory_xact_lock(program_lock(program));
+        update program_segment s
+        set segment = s.segment + case when s.postings >= segment_size() then 1 else 0 end,
+            postings = case when s.postings >= segment_size() then 0 else s.postings end + postings_max
+        where s.program_id = program;
     else
         perform pg_advisory_xact_lock_shared(program_lock(program));
     end if;
     clock_ms := extract(epoch from clock_timestamp()) * 1000;
+    select s.segment into segment from program_segment s where s.program_id = program;
     version := coalesce(pg_sequence_last_value(program_version(program)), 0);
     incarnation := pg_postmaster_start_time()::text || (select oid from pg_database where datname = current_database());
     select extract(epoch from closed_until) * 1000000 into closed_until_us
@@ -356,10 +376,13 @@ begin
         select p.postings, p.effective_first, p.clock_first, p.clock_last, p.seq_first, p.seq_last, j.program_id,
                j.reverses is not null as reverses,
                coalesce(p.book_first = p.book_last and p.book_first = j.book_id and j.written_by = pg_current_xact_id()
+                        and p.segment_first = p.segment_last
+                        and p.segment_first = (select s.segment from program_segment s where s.program_id = j.program_id)
                         and p.line_first >= 1 and p.line_last <= j.lines
                         and (p.postings = j.lines or p.movements = p.postings), false) as whole
         from (
             select journal_id, count(*) as postings, count(movement) as movements, min(line) as line_first, max(line) as line_last,
+                   min(segment) as segment_first, max(segment) as segment_last,
                    min(debit >> 40) as book_first, max(debit >> 40) as book_last, min(seq) as seq_first, max(seq) as seq_last,
                    min(effective_at) as effective_first,
                    min(effective_at) filter (where not off_clock) as clock_first,
@@ -372,7 +395,7 @@ begin
     if seen.postings is null then
         return null;
     elsif not seen.whole then
-        raise exception 'a posting belongs to a journal of its book, which is written whole by one transaction' using errcode = 'CF102';
+        raise exception 'a posting belongs to a journal of its book, which is written whole by one transaction, into its program''s segment' using errcode = 'CF102';
     elsif seen.seq_first >> 20 < now_ms - 300000 or seen.seq_last >> 20 > now_ms + 86400000 then
         raise exception 'postings are recorded by the clock of the database' using errcode = 'CF103';
     elsif seen.clock_first < to_timestamp((seen.seq_last >> 20) / 1000.0) - interval '3600 seconds'
@@ -415,6 +438,51 @@ end $$;
 begin
     execute replace(replace(function, $mark$'<totals>'$mark$, quote_literal(totals)), '<totals>', totals);
 end $migration$;
+
+-- Along an account, over its segments. A plan across all of them would sort every posting there is; these stop when they have enough.
+
+create function segments_of(account_id bigint) returns integer[] stable parallel safe language sql
+    return array(select generate_series(0, s.segment) from book b join program_segment s using (program_id) where b.id = account_id >> 40);
+
+create function newest_postings(account_id bigint, before_seq bigint, rows_max integer) returns setof posting
+    stable language plpgsql rows 1 as $$
+declare
+    found_now integer;
+    wanted    integer := rows_max;
+begin
+    for number in reverse coalesce((select s.segment from book b join program_segment s using (program_id) where b.id = account_id >> 40), -1)..0 loop
+        return query
+        select * from (
+            (select * from posting p where p.segment = number and p.debit = account_id and p.seq < before_seq order by p.seq desc limit wanted)
+            union all
+            (select * from posting p where p.segment = number and p.credit = account_id and p.seq < before_seq order by p.seq desc limit wanted)
+        ) p order by p.seq desc limit wanted;
+        get diagnostics found_now = row_count;
+        wanted := wanted - found_now;
+        exit when wanted <= 0;
+    end loop;
+end $$;
+
+create function postings_between(account_id bigint, first_seq bigint, end_seq bigint, rows_max integer) returns setof posting
+    stable language plpgsql as $$
+declare
+    found_now integer;
+    wanted    integer := rows_max;
+begin
+    for number in 0..coalesce((select s.segment from book b join program_segment s using (program_id) where b.id = account_id >> 40), -1) loop
+        return query
+        select * from (
+            (select * from posting p where p.segment = number and p.debit = account_id and p.seq >= first_seq and p.seq < end_seq
+             order by p.seq limit wanted)
+            union all
+            (select * from posting p where p.segment = number and p.credit = account_id and p.seq >= first_seq and p.seq < end_seq
+             order by p.seq limit wanted)
+        ) p order by p.seq limit wanted;
+        get diagnostics found_now = row_count;
+        wanted := wanted - found_now;
+        exit when wanted <= 0;
+    end loop;
+end $$;
 
 -- Says why accounts were not updated: the first reason in the order in which a batch states its reasons.
 create function refuse_accounts(lowered_if_credit_normal bigint[], lowered_if_debit_normal bigint[]) returns void language plpgsql as $$
@@ -524,6 +592,26 @@ end $$;
 create trigger holds_were_resolved after insert on hold_resolution referencing new table as new_resolution
     for each statement execute function holds_were_resolved();
 
+-- A program is born in its first segment; segments follow one another.
+
+create function program_was_opened() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+    insert into program_segment (program_id) values (new.id);
+    return null;
+end $$;
+create trigger program_was_opened after insert on program for each row execute function program_was_opened();
+
+create function segment_moves_on() returns trigger language plpgsql as $$
+begin
+    if new.program_id <> old.program_id or new.segment not in (old.segment, old.segment + 1) then
+        raise exception 'segments follow one another' using errcode = 'CF103';
+    end if;
+    return new;
+end $$;
+create trigger segment_moves_on before update on program_segment for each row execute function segment_moves_on();
+create trigger is_append_only before delete on program_segment for each statement execute function refuse_change();
+create trigger is_not_truncated before truncate on program_segment for each statement execute function refuse_change();
+
 -- Accounts: born empty; their totals move by the triggers above alone, their flags by a row of account_flag.
 
 create function accounts_were_opened() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
@@ -605,7 +693,7 @@ begin
         select tgrelid::regclass as target, tgname
         from pg_trigger
         where tgenabled <> 'A' and not tgisinternal and tgrelid = any (array[
-            'account', 'account_flag', 'period_close', 'journal', 'posting', 'reversal', 'hold', 'hold_resolution', 'open_hold']::regclass[])
+            'program', 'program_segment', 'account', 'account_flag', 'period_close', 'journal', 'posting', 'reversal', 'hold', 'hold_resolution', 'open_hold']::regclass[])
     loop
         execute format('alter table %s enable always trigger %I', item.target, item.tgname);
     end loop;

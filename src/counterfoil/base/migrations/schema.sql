@@ -342,11 +342,15 @@ posting: credit_balance bigint not null
 posting: effective_at timestamp with time zone not null
 posting: seq bigint not null
 posting: line integer not null
+posting: segment integer not null
 posting: off_clock boolean not null
 posting: movement uuid
 program: id text not null
 program: name text not null
 program: opened_at timestamp with time zone not null
+program_segment: program_id text not null
+program_segment: segment integer not null default 0
+program_segment: postings bigint not null default 0
 provider_conflict: provider_payout_id text not null
 provider_conflict: said text not null
 provider_conflict: expected text not null
@@ -679,6 +683,9 @@ posting: posting_pkey PRIMARY KEY (journal_id, line)
 posting: posting_stays_in_its_book CHECK (((debit >> 40) = (credit >> 40)))
 program: program_id_is_short CHECK (((length(id) >= 1) AND (length(id) <= 64)))
 program: program_pkey PRIMARY KEY (id)
+program_segment: program_segment_counts CHECK (((segment >= 0) AND (postings >= 0)))
+program_segment: program_segment_pkey PRIMARY KEY (program_id)
+program_segment: program_segment_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 provider_conflict: provider_conflict_pkey PRIMARY KEY (provider_payout_id, said)
 provider_conflict: provider_conflict_provider_payout_id_fkey FOREIGN KEY (provider_payout_id) REFERENCES provider_payout(id)
 provider_cursor: provider_cursor_pkey PRIMARY KEY (provider)
@@ -778,8 +785,8 @@ payout: CREATE INDEX payout_by_state ON public.payout USING btree (state, id)
 payout: CREATE INDEX payout_by_time ON public.payout USING btree (created_at)
 payout: CREATE INDEX payout_due ON public.payout USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 payout: CREATE INDEX payout_of_payee ON public.payout USING btree (program_id, payee_id, id)
-posting: CREATE UNIQUE INDEX posting_by_credit ON public.posting USING btree (credit, seq)
-posting: CREATE UNIQUE INDEX posting_by_debit ON public.posting USING btree (debit, seq)
+posting: CREATE UNIQUE INDEX posting_by_credit ON public.posting USING btree (segment, credit, seq)
+posting: CREATE UNIQUE INDEX posting_by_debit ON public.posting USING btree (segment, debit, seq)
 posting: CREATE UNIQUE INDEX posting_movement_is_posted_once ON public.posting USING btree (movement) WHERE (movement IS NOT NULL)
 posting: CREATE INDEX posting_off_clock_by_credit ON public.posting USING btree (credit, effective_at) WHERE off_clock
 posting: CREATE INDEX posting_off_clock_by_debit ON public.posting USING btree (debit, effective_at) WHERE off_clock
@@ -860,6 +867,10 @@ posting: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.posting FOR E
 posting: CREATE TRIGGER postings_were_inserted AFTER INSERT ON public.posting REFERENCING NEW TABLE AS new_posting FOR EACH STATEMENT EXECUTE FUNCTION postings_were_inserted() -- always
 program: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.program FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 program: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.program FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+program: CREATE TRIGGER program_was_opened AFTER INSERT ON public.program FOR EACH ROW EXECUTE FUNCTION program_was_opened() -- always
+program_segment: CREATE TRIGGER is_append_only BEFORE DELETE ON public.program_segment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+program_segment: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.program_segment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+program_segment: CREATE TRIGGER segment_moves_on BEFORE UPDATE ON public.program_segment FOR EACH ROW EXECUTE FUNCTION segment_moves_on() -- always
 provider_conflict: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.provider_conflict FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 provider_conflict: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.provider_conflict FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 provider_payout: CREATE TRIGGER provider_payout_follows_table BEFORE UPDATE OF state ON public.provider_payout FOR EACH ROW EXECUTE FUNCTION state_follows_table('provider_payout')
@@ -978,17 +989,24 @@ begin
     return new;
 end $function$
 
-enter_program(text,boolean): CREATE OR REPLACE FUNCTION public.enter_program(program text, alone boolean, OUT clock_ms bigint, OUT closed_until_us bigint, OUT version bigint, OUT incarnation text, OUT assets text[], OUT books integer[])
+enter_program(text,boolean,integer): CREATE OR REPLACE FUNCTION public.enter_program(program text, alone boolean, postings_max integer, OUT clock_ms bigint, OUT closed_until_us bigint, OUT version bigint, OUT incarnation text, OUT assets text[], OUT books integer[], OUT segment integer)
  RETURNS record
  LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
 begin
     if alone then
         perform pg_advisory_xact_lock(program_lock(program));
+        update program_segment s
+        set segment = s.segment + case when s.postings >= segment_size() then 1 else 0 end,
+            postings = case when s.postings >= segment_size() then 0 else s.postings end + postings_max
+        where s.program_id = program;
     else
         perform pg_advisory_xact_lock_shared(program_lock(program));
     end if;
     clock_ms := extract(epoch from clock_timestamp()) * 1000;
+    select s.segment into segment from program_segment s where s.program_id = program;
     version := coalesce(pg_sequence_last_value(program_version(program)), 0);
     incarnation := pg_postmaster_start_time()::text || (select oid from pg_database where datname = current_database());
     select extract(epoch from closed_until) * 1000000 into closed_until_us
@@ -1146,6 +1164,28 @@ begin
     end loop;
 end $function$
 
+newest_postings(bigint,bigint,integer): CREATE OR REPLACE FUNCTION public.newest_postings(account_id bigint, before_seq bigint, rows_max integer)
+ RETURNS SETOF posting
+ LANGUAGE plpgsql
+ STABLE ROWS 1
+AS $function$
+declare
+    found_now integer;
+    wanted    integer := rows_max;
+begin
+    for number in reverse coalesce((select s.segment from book b join program_segment s using (program_id) where b.id = account_id >> 40), -1)..0 loop
+        return query
+        select * from (
+            (select * from posting p where p.segment = number and p.debit = account_id and p.seq < before_seq order by p.seq desc limit wanted)
+            union all
+            (select * from posting p where p.segment = number and p.credit = account_id and p.seq < before_seq order by p.seq desc limit wanted)
+        ) p order by p.seq desc limit wanted;
+        get diagnostics found_now = row_count;
+        wanted := wanted - found_now;
+        exit when wanted <= 0;
+    end loop;
+end $function$
+
 period_was_closed(): CREATE OR REPLACE FUNCTION public.period_was_closed()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1166,6 +1206,30 @@ begin
         select to_timestamp((max(a.last_seq) >> 20) / 1000.0)
         from account a join book b on b.id = a.book_id where b.program_id = new.program_id));
     return new;
+end $function$
+
+postings_between(bigint,bigint,bigint,integer): CREATE OR REPLACE FUNCTION public.postings_between(account_id bigint, first_seq bigint, end_seq bigint, rows_max integer)
+ RETURNS SETOF posting
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+declare
+    found_now integer;
+    wanted    integer := rows_max;
+begin
+    for number in 0..coalesce((select s.segment from book b join program_segment s using (program_id) where b.id = account_id >> 40), -1) loop
+        return query
+        select * from (
+            (select * from posting p where p.segment = number and p.debit = account_id and p.seq >= first_seq and p.seq < end_seq
+             order by p.seq limit wanted)
+            union all
+            (select * from posting p where p.segment = number and p.credit = account_id and p.seq >= first_seq and p.seq < end_seq
+             order by p.seq limit wanted)
+        ) p order by p.seq limit wanted;
+        get diagnostics found_now = row_count;
+        wanted := wanted - found_now;
+        exit when wanted <= 0;
+    end loop;
 end $function$
 
 postings_were_inserted(): CREATE OR REPLACE FUNCTION public.postings_were_inserted()
@@ -1189,10 +1253,13 @@ begin
         select p.postings, p.effective_first, p.clock_first, p.clock_last, p.seq_first, p.seq_last, j.program_id,
                j.reverses is not null as reverses,
                coalesce(p.book_first = p.book_last and p.book_first = j.book_id and j.written_by = pg_current_xact_id()
+                        and p.segment_first = p.segment_last
+                        and p.segment_first = (select s.segment from program_segment s where s.program_id = j.program_id)
                         and p.line_first >= 1 and p.line_last <= j.lines
                         and (p.postings = j.lines or p.movements = p.postings), false) as whole
         from (
             select journal_id, count(*) as postings, count(movement) as movements, min(line) as line_first, max(line) as line_last,
+                   min(segment) as segment_first, max(segment) as segment_last,
                    min(debit >> 40) as book_first, max(debit >> 40) as book_last, min(seq) as seq_first, max(seq) as seq_last,
                    min(effective_at) as effective_first,
                    min(effective_at) filter (where not off_clock) as clock_first,
@@ -1205,7 +1272,7 @@ begin
     if seen.postings is null then
         return null;
     elsif not seen.whole then
-        raise exception 'a posting belongs to a journal of its book, which is written whole by one transaction' using errcode = 'CF102';
+        raise exception 'a posting belongs to a journal of its book, which is written whole by one transaction, into its program''s segment' using errcode = 'CF102';
     elsif seen.seq_first >> 20 < now_ms - 300000 or seen.seq_last >> 20 > now_ms + 86400000 then
         raise exception 'postings are recorded by the clock of the database' using errcode = 'CF103';
     elsif seen.clock_first < to_timestamp((seen.seq_last >> 20) / 1000.0) - interval '3600 seconds'
@@ -1297,6 +1364,17 @@ program_version(text): CREATE OR REPLACE FUNCTION public.program_version(program
  STABLE PARALLEL SAFE
 RETURN (('ledger_version_'::text || (hashtextextended(program_id, (4271003)::bigint) & (15)::bigint)))::regclass
 
+program_was_opened(): CREATE OR REPLACE FUNCTION public.program_was_opened()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    insert into program_segment (program_id) values (new.id);
+    return null;
+end $function$
+
 refuse_accounts(bigint[],bigint[]): CREATE OR REPLACE FUNCTION public.refuse_accounts(lowered_if_credit_normal bigint[], lowered_if_debit_normal bigint[])
  RETURNS void
  LANGUAGE plpgsql
@@ -1336,6 +1414,29 @@ AS $function$
 begin
     raise exception '% moves by postings, holds and flags alone', tg_table_name using errcode = 'CF111';
 end $function$
+
+segment_moves_on(): CREATE OR REPLACE FUNCTION public.segment_moves_on()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+    if new.program_id <> old.program_id or new.segment not in (old.segment, old.segment + 1) then
+        raise exception 'segments follow one another' using errcode = 'CF103';
+    end if;
+    return new;
+end $function$
+
+segment_size(): CREATE OR REPLACE FUNCTION public.segment_size()
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN 131072
+
+segments_of(bigint): CREATE OR REPLACE FUNCTION public.segments_of(account_id bigint)
+ RETURNS integer[]
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+RETURN ARRAY(SELECT generate_series(0, s.segment) AS generate_series FROM (book b JOIN program_segment s USING (program_id)) WHERE (b.id = (segments_of.account_id >> 40)))
 
 signed_by_another(): CREATE OR REPLACE FUNCTION public.signed_by_another()
  RETURNS trigger
@@ -1524,6 +1625,9 @@ posting: owner: counterfoil_owner
 program: counterfoil_app: insert, select
 program: counterfoil_auditor: select
 program: owner: counterfoil_owner
+program_segment: counterfoil_app: select
+program_segment: counterfoil_auditor: select
+program_segment: owner: counterfoil_owner
 provider_conflict: counterfoil_app: insert, select
 provider_conflict: counterfoil_auditor: select
 provider_conflict: owner: counterfoil_owner
@@ -1581,3 +1685,4 @@ write_off_limit: owner: counterfoil_owner
 
 -- comments
 break: app: select, insert, update
+program_segment: app: select
