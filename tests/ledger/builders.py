@@ -37,9 +37,8 @@ def a_program(
 
 def next_segment(conn: Connection[Any], program_id: str = PROGRAM) -> int:
     """Fill the segment that is written now, and begin the next."""
-    with conn.transaction():
-        for postings in (131_072, 0):
-            row = conn.execute("select segment from enter_program(%s, true, %s)", [program_id, postings]).fetchone()
+    for postings in (1_000_000, 0):
+        row = conn.execute("select segment from enter_program(%s, true, %s)", [program_id, postings]).fetchone()
     return int(row[0]) if row else 0
 
 

@@ -224,9 +224,11 @@ def test_segments_move_by_the_writers_function_alone(conn: Connection[Any], stat
 def test_segments_only_move_on_whoever_asks(owner_conn: Connection[Any]):
     a_program(owner_conn)
     assert next_segment(owner_conn) == 1
-    for step in (-1, 2):
-        with pytest.raises(psycopg.DatabaseError, match="follow one another"), owner_conn.transaction():
-            owner_conn.execute("update program_segment set segment = segment + %s", [step])
+    for segment, seq in ((1, 2**60), (3, 2**60), (2, 0)):
+        with pytest.raises(psycopg.DatabaseError), owner_conn.transaction():
+            owner_conn.execute("insert into program_segment values (%s, %s, %s)", [PROGRAM, segment, seq])
+    with pytest.raises(psycopg.DatabaseError, match="stays where it begins"):
+        owner_conn.execute("update program_segment set first_seq = 1")
 
 
 def test_an_account_is_opened_once_and_in_the_book_of_its_number(books: Connection[Any]):

@@ -131,8 +131,10 @@ def _first_id(moment: datetime) -> UUID:
 
 _SIGNED_NOW: Final = "a.debits - a.credits"
 _SIGNED_THEN: Final = """coalesce((
+        select a.debits - a.credits where a.last_seq < %(last_seq)s
+        union all
         select (case when a.debit_normal then 1 else -1 end) * (case when n.debit = a.id then n.debit_balance else n.credit_balance end)
-        from newest_postings(a.id, %(last_seq)s, 1) n), 0)"""
+        from newest_postings(a.id, %(last_seq)s, 1) n where a.last_seq >= %(last_seq)s), 0)"""
 _LINES: Final = """
     with span as (
         select debit, credit, amount from posting

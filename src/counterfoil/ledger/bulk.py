@@ -17,7 +17,7 @@ from psycopg import Connection
 from counterfoil.base.problems import InvalidInput, KeyReused
 from counterfoil.ledger.batch import Batch
 from counterfoil.ledger.batch_types import Kind, Movement, Outcome, Terms
-from counterfoil.ledger.clock import SEQ_BITS, allocate, recorded_at, to_us
+from counterfoil.ledger.clock import SEQ_BITS, recorded_at, to_us
 from counterfoil.ledger.ground import EFFECTIVE_AHEAD_MAX_US, enter_for_bulk, holds_of, known_of
 from counterfoil.ledger.journal import KEY_LENGTH_MAX, KIND_LENGTH_MAX, Source
 from counterfoil.ledger.memory import Memory
@@ -97,7 +97,7 @@ def post_many(
     latest_us = ground.clock_ms * 1000 + EFFECTIVE_AHEAD_MAX_US
     terms = Terms(to_us(now, "now"), to_us(at), ground.closed_until_us, latest_us)
     batch = Batch(accounts, terms, known=known, holds=holds, ids_differ=len(set(ids)) == len(movements))
-    seq = allocate(ground.clock_ms, newest, len(movements))
+    seq = ground.seq(newest, len(movements))
     header = _header(program_id, book, bulk, at, len(movements), request_hash, seq)
     insert_headers(conn, program_id, [header], recorded_at=recorded_at(seq))
     writing = _Writing(conn, header, bulk, now, Place(seq, ground.segment))

@@ -18,6 +18,7 @@ from psycopg import Connection, Cursor
 
 from counterfoil.base.problems import check
 from counterfoil.ledger.batch_types import BEGINNING_US, Account, Held, Kind, Movement
+from counterfoil.ledger.clock import allocate
 from counterfoil.ledger.problems import UnknownProgram
 
 EFFECTIVE_AHEAD_MAX_US = 366 * 86_400_000_000
@@ -34,6 +35,11 @@ class Ground(NamedTuple):
     incarnation: str  # another server, or another database in it, or a restored one, has another
     alone: bool
     segment: int  # of the program's postings that is written now
+    segment_seq: int  # none of its postings has a smaller seq
+
+    def seq(self, newest: int, count: int) -> int:
+        """The first of `count` seqs: by the clock, after `newest`, and in the segment."""
+        return allocate(self.clock_ms, max(newest, self.segment_seq - 1), count)
 
     def book(self, asset: str) -> int:
         """The number of the book in an asset. Raises UnknownProgram."""
@@ -53,27 +59,26 @@ def enter(conn: Connection[Any], program_id: str, *, postings_max: int | None = 
 
 def _ask_to_enter(cursor: Cursor[Any], program_id: str, *, postings_max: int | None = None) -> Cursor[Any]:
     return cursor.execute(
-        "select clock_ms, closed_until_us, version, incarnation, assets, books, segment from enter_program(%s, %s, %s)",
+        "select clock_ms, closed_until_us, version, incarnation, assets, books, segment, segment_seq from enter_program(%s, %s, %s)",
         [program_id, postings_max is not None, postings_max or 0],
     )
 
 
 def ground_of(cursor: Cursor[Any], program_id: str, *, alone: bool) -> Ground:
     """The ground out of the database's answer. Raises UnknownProgram."""
-    clock_ms, closed_until_us, version, incarnation, assets, books, segment = cursor.fetchone() or (
+    clock_ms, closed_until_us, version, incarnation, assets, books, *segment = cursor.fetchone() or (
         0,
         None,
         0,
         "",
         [],
         [],
-        0,
     )
     if not books:
         raise UnknownProgram(program=program_id)
     closed = BEGINNING_US if closed_until_us is None else closed_until_us
     return Ground(
-        program_id, clock_ms, closed, dict(zip(assets, books, strict=True)), version, incarnation, alone, segment
+        program_id, clock_ms, closed, dict(zip(assets, books, strict=True)), version, incarnation, alone, *segment
     )
 
 

@@ -18,7 +18,7 @@ from psycopg.rows import class_row
 from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.batch import decide
 from counterfoil.ledger.batch_types import Kind, Movement, Outcome, Terms
-from counterfoil.ledger.clock import SEQ_BITS, allocate, recorded_at, to_us
+from counterfoil.ledger.clock import SEQ_BITS, recorded_at, to_us
 from counterfoil.ledger.ground import EFFECTIVE_AHEAD_MAX_US, Ground, accounts_of, enter, holds_of, known_of
 from counterfoil.ledger.journal import NARRATIVE_LENGTH_MAX, Posted, Source
 from counterfoil.ledger.problems import UnknownHold, refusal
@@ -134,7 +134,7 @@ def post_hold(
     if decision.outcomes[0] is not Outcome.POSTED:
         raise refusal(decision.outcomes[0], movement)
     (write,) = decision.writes
-    seq = allocate(ground.clock_ms, newest_of(list(accounts.values())), 1)
+    seq = ground.seq(newest_of(accounts.values()), 1)
     id_ = journal_id(program_id, key, seq >> SEQ_BITS, 0)
     request_hash = hashlib.sha256(f"{hold_id}\n{amount}".encode()).digest()
     header = Header(id_, book, 1, at, kind, key, request_hash, actor, narrative, hold.source_type, hold.source_id)

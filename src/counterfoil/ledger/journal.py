@@ -15,7 +15,7 @@ from counterfoil.base.money import asset_code
 from counterfoil.base.problems import InvalidInput, KeyReused, Problem
 from counterfoil.ledger.batch import decide
 from counterfoil.ledger.batch_types import Account, Movement, Outcome, PostingRow, Terms
-from counterfoil.ledger.clock import SEQ_BITS, allocate, from_us, recorded_at, to_us
+from counterfoil.ledger.clock import SEQ_BITS, from_us, recorded_at, to_us
 from counterfoil.ledger.ground import EFFECTIVE_AHEAD_MAX_US, Ground, accounts_of, enter, enter_for_one
 from counterfoil.ledger.problems import AlreadyReversed, UnknownJournal, UnknownProgram, refusal
 from counterfoil.ledger.write import (
@@ -285,7 +285,7 @@ def _decide(ground: Ground, group: Sequence[_Request], accounts: Mapping[str, Ac
 def _allocate(ground: Ground, requests: Sequence[_Request]) -> tuple[int, list[Header]]:
     """The first seq, and the headers."""
     newest = max(request.newest for request in requests)
-    seq = allocate(ground.clock_ms, newest, sum(len(request.rows) for request in requests))
+    seq = ground.seq(newest, sum(len(request.rows) for request in requests))
     return seq, [_header(ground.program_id, request, seq >> SEQ_BITS, nth) for nth, request in enumerate(requests)]
 
 

@@ -184,10 +184,13 @@ def journal_lines(
         ).fetchall()
 
 
-# As recorded: the newest posting on either side says the balance. No sum.
+# As recorded: what it is now if nothing was recorded since; else the newest posting before says the balance. No sum.
 _RECORDED: Final = """
     left join lateral (
-        select case when n.debit = a.id then n.debit_balance else n.credit_balance end as balance from newest_postings(a.id, %(seq)s, 1) n
+        select (case when a.debit_normal then a.debits - a.credits else a.credits - a.debits end) as balance where a.last_seq < %(seq)s
+        union all
+        select case when n.debit = a.id then n.debit_balance else n.credit_balance end
+        from newest_postings(a.id, %(seq)s, 1) n where a.last_seq >= %(seq)s
     ) r on true"""
 
 # As effective: the same, corrected by what was recorded by then and effective later, and by what was recorded later and effective by
@@ -197,12 +200,12 @@ _EFFECTIVE: Final = f"""{_RECORDED}
         select sum(case when side = a.debit_normal then amount else -amount end) as minor
         from (
             select true as side, case when seq < %(seq)s then -amount else amount end as amount from posting
-            where segment = any(segments_of(a.id)) and debit = a.id and seq >= %(low)s and seq < %(high)s and not off_clock
-              and (seq < %(seq)s) <> (effective_at <= %(at)s)
+            where segment = any(segments_between(a.id, %(low)s, %(high)s)) and debit = a.id
+              and seq >= %(low)s and seq < %(high)s and not off_clock and (seq < %(seq)s) <> (effective_at <= %(at)s)
             union all
             select false, case when seq < %(seq)s then -amount else amount end from posting
-            where segment = any(segments_of(a.id)) and credit = a.id and seq >= %(low)s and seq < %(high)s and not off_clock
-              and (seq < %(seq)s) <> (effective_at <= %(at)s)
+            where segment = any(segments_between(a.id, %(low)s, %(high)s)) and credit = a.id
+              and seq >= %(low)s and seq < %(high)s and not off_clock and (seq < %(seq)s) <> (effective_at <= %(at)s)
             union all
             select true, -amount from posting where debit = a.id and off_clock and effective_at > %(at)s and seq < %(seq)s
             union all

@@ -151,7 +151,8 @@ _RECORDED: Final = _PAGE.format(
 # What is effective within an hour of its record is found by its record, the rest by its mark.
 _SIDE: Final = """
     (select p.* from a join posting p on p.{side} = a.id
-     where (p.off_clock or (p.segment = any(segments_of(a.id)) and p.seq >= %(low)s - %(hour)s and p.seq < %(high)s + %(hour)s))
+     where (p.off_clock or (p.segment = any(segments_between(a.id, %(low)s - %(hour)s, %(high)s + %(hour)s))
+                            and p.seq >= %(low)s - %(hour)s and p.seq < %(high)s + %(hour)s))
        and p.effective_at >= %(start)s and p.effective_at < %(end)s and (p.effective_at, p.seq) > (%(after_at)s, %(after_seq)s)
      order by p.effective_at, p.seq limit %(rows_max)s)"""
 _ORDER: Final = "p.effective_at, p.seq"

@@ -37,16 +37,16 @@ def account_movements(program_id: str, account: str, *, first: date, last: date)
     sides = sql.SQL(" union all ").join(
         sql.SQL(
             """select coalesce(c.corrects, p.journal_id) as journal_id, a.asset, {sign} p.amount as amount
-               from account_here a join posting p on p.segment = any(segments_of(a.id)) and p.{side} = a.id
+               from account_here a join posting p on p.{side} = a.id
                left join correction c on c.journal_id = p.journal_id
                where {clock} and p.effective_at >= {start} and p.effective_at < {end}"""
         ).format(sign=sql.SQL(sign), side=sql.Identifier(side), clock=clock, start=start, end=end)
         for side, sign in (("debit", ""), ("credit", "-"))
         for clock in (
             sql.SQL("p.off_clock"),
-            sql.SQL("not p.off_clock and p.seq between {} and {}").format(
-                _seq(first, -CLOCK_OFF), _seq(last, CLOCK_OFF + timedelta(days=1))
-            ),
+            sql.SQL(
+                "not p.off_clock and p.seq between {low} and {high} and p.segment = any(segments_between(a.id, {low}, {high} + 1))"
+            ).format(low=_seq(first, -CLOCK_OFF), high=_seq(last, CLOCK_OFF + timedelta(days=1))),
         )
     )
     return sql.SQL(

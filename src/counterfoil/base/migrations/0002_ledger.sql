@@ -16,10 +16,12 @@ create table program (
     opened_at timestamptz not null
 );
 
-create table program_segment (                     -- the stretch of its postings that a program writes now; earlier ones are not touched again
-    program_id text    primary key references program,
-    segment    integer not null default 0,
+create table program_segment (                     -- stretches of a program's postings; the last one is written now, earlier ones are not touched again
+    program_id text    not null references program,
+    segment    integer not null,
+    first_seq  bigint  not null,                   -- no posting of it has a smaller one
     postings   bigint  not null default 0,         -- of bulk writers, who begin the next when it is full
+    constraint program_segment_is_begun_once primary key (program_id, segment),
     constraint program_segment_counts check (segment >= 0 and postings >= 0)
 );
 comment on table program_segment is 'app: select';
@@ -250,7 +252,7 @@ begin
     end loop;
 end $$;
 
-create function segment_size() returns bigint immutable parallel safe language sql return 131072;
+create function segment_size() returns bigint immutable parallel safe language sql return 32768;
 
 -- What a writer stands on, read under the program's lock, which it takes alone or shared. The lock is a statement of its own: what is
 -- read in the same statement would be as old as the wait for it. Who is alone says how many postings it may write, and begins the next
@@ -258,20 +260,26 @@ create function segment_size() returns bigint immutable parallel safe language s
 create function enter_program(
     program text, alone boolean, postings_max integer,
     out clock_ms bigint, out closed_until_us bigint, out version bigint, out incarnation text, out assets text[], out books integer[],
-    out segment integer
+    out segment integer, out segment_seq bigint
 ) language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+    written program_segment;
 begin
     if alone then
         perform pg_advisory_xact_lock(program_lock(program));
-        update program_segment s
-        set segment = s.segment + case when s.postings >= segment_size() then 1 else 0 end,
-            postings = case when s.postings >= segment_size() then 0 else s.postings end + postings_max
-        where s.program_id = program;
     else
         perform pg_advisory_xact_lock_shared(program_lock(program));
     end if;
     clock_ms := extract(epoch from clock_timestamp()) * 1000;
-    select s.segment into segment from program_segment s where s.program_id = program;
+    select * into written from program_segment s where s.program_id = program order by s.segment desc limit 1;
+    if alone and written.postings >= segment_size() then
+        insert into program_segment values (program, written.segment + 1, greatest(written.first_seq, clock_ms << 20), postings_max)
+        returning * into written;
+    elsif alone then
+        update program_segment s set postings = s.postings + postings_max where s.program_id = program and s.segment = written.segment;
+    end if;
+    segment := written.segment;
+    segment_seq := written.first_seq;
     version := coalesce(pg_sequence_last_value(program_version(program)), 0);
     incarnation := pg_postmaster_start_time()::text || (select oid from pg_database where datname = current_database());
     select extract(epoch from closed_until) * 1000000 into closed_until_us
@@ -377,7 +385,9 @@ begin
                j.reverses is not null as reverses,
                coalesce(p.book_first = p.book_last and p.book_first = j.book_id and j.written_by = pg_current_xact_id()
                         and p.segment_first = p.segment_last
-                        and p.segment_first = (select s.segment from program_segment s where s.program_id = j.program_id)
+                        and p.seq_first >= (
+                            select case when s.segment = p.segment_first then s.first_seq end
+                            from program_segment s where s.program_id = j.program_id order by s.segment desc limit 1)
                         and p.line_first >= 1 and p.line_last <= j.lines
                         and (p.postings = j.lines or p.movements = p.postings), false) as whole
         from (
@@ -441,21 +451,36 @@ end $migration$;
 
 -- Along an account, over its segments. A plan across all of them would sort every posting there is; these stop when they have enough.
 
+-- The segments, in their order, that may hold postings between two seqs: a segment's own begin at its first_seq, and none was ahead of
+-- the clock by more than a day when it was written (see postings_were_inserted).
+create function segments_between(account_id bigint, from_seq bigint, end_seq bigint) returns integer[] stable parallel safe language sql
+    return array(
+        select s.segment from program_segment s
+        where s.program_id = (select b.program_id from book b where b.id = account_id >> 40)
+          and s.first_seq < end_seq
+          and s.segment >= coalesce((
+              select max(earlier.segment) from program_segment earlier
+              where earlier.program_id = s.program_id and earlier.first_seq <= from_seq - (86700000::bigint << 20)), 0)
+        order by s.segment);
+
 create function segments_of(account_id bigint) returns integer[] stable parallel safe language sql
-    return array(select generate_series(0, s.segment) from book b join program_segment s using (program_id) where b.id = account_id >> 40);
+    return segments_between(account_id, 0, 9223372036854775807);
 
 create function newest_postings(account_id bigint, before_seq bigint, rows_max integer) returns setof posting
     stable language plpgsql rows 1 as $$
 declare
+    segments  constant integer[] := segments_between(account_id, 0, before_seq);
     found_now integer;
     wanted    integer := rows_max;
 begin
-    for number in reverse coalesce((select s.segment from book b join program_segment s using (program_id) where b.id = account_id >> 40), -1)..0 loop
+    for place in reverse cardinality(segments)..1 loop
         return query
         select * from (
-            (select * from posting p where p.segment = number and p.debit = account_id and p.seq < before_seq order by p.seq desc limit wanted)
+            (select * from posting p where p.segment = segments[place] and p.debit = account_id and p.seq < before_seq
+             order by p.seq desc limit wanted)
             union all
-            (select * from posting p where p.segment = number and p.credit = account_id and p.seq < before_seq order by p.seq desc limit wanted)
+            (select * from posting p where p.segment = segments[place] and p.credit = account_id and p.seq < before_seq
+             order by p.seq desc limit wanted)
         ) p order by p.seq desc limit wanted;
         get diagnostics found_now = row_count;
         wanted := wanted - found_now;
@@ -463,19 +488,20 @@ begin
     end loop;
 end $$;
 
-create function postings_between(account_id bigint, first_seq bigint, end_seq bigint, rows_max integer) returns setof posting
+create function postings_between(account_id bigint, from_seq bigint, end_seq bigint, rows_max integer) returns setof posting
     stable language plpgsql as $$
 declare
+    number    integer;
     found_now integer;
     wanted    integer := rows_max;
 begin
-    for number in 0..coalesce((select s.segment from book b join program_segment s using (program_id) where b.id = account_id >> 40), -1) loop
+    foreach number in array segments_between(account_id, from_seq, end_seq) loop
         return query
         select * from (
-            (select * from posting p where p.segment = number and p.debit = account_id and p.seq >= first_seq and p.seq < end_seq
+            (select * from posting p where p.segment = number and p.debit = account_id and p.seq >= from_seq and p.seq < end_seq
              order by p.seq limit wanted)
             union all
-            (select * from posting p where p.segment = number and p.credit = account_id and p.seq >= first_seq and p.seq < end_seq
+            (select * from posting p where p.segment = number and p.credit = account_id and p.seq >= from_seq and p.seq < end_seq
              order by p.seq limit wanted)
         ) p order by p.seq limit wanted;
         get diagnostics found_now = row_count;
@@ -592,23 +618,30 @@ end $$;
 create trigger holds_were_resolved after insert on hold_resolution referencing new table as new_resolution
     for each statement execute function holds_were_resolved();
 
--- A program is born in its first segment; segments follow one another.
+-- A program is born in its first segment; segments follow one another, and only the count of the last one moves.
 
 create function program_was_opened() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
 begin
-    insert into program_segment (program_id) values (new.id);
+    insert into program_segment (program_id, segment, first_seq) values (new.id, 0, 0);
     return null;
 end $$;
 create trigger program_was_opened after insert on program for each row execute function program_was_opened();
 
 create function segment_moves_on() returns trigger language plpgsql as $$
 begin
-    if new.program_id <> old.program_id or new.segment not in (old.segment, old.segment + 1) then
+    if tg_op = 'UPDATE' then
+        if (new.program_id, new.segment, new.first_seq) is distinct from (old.program_id, old.segment, old.first_seq) then
+            raise exception 'a segment stays where it begins' using errcode = 'CF103';
+        end if;
+    elsif not (
+        select new.segment = coalesce(max(s.segment) + 1, 0) and new.first_seq >= coalesce(max(s.first_seq), 0)
+        from program_segment s where s.program_id = new.program_id)
+    then
         raise exception 'segments follow one another' using errcode = 'CF103';
     end if;
     return new;
 end $$;
-create trigger segment_moves_on before update on program_segment for each row execute function segment_moves_on();
+create trigger segment_moves_on before insert or update on program_segment for each row execute function segment_moves_on();
 create trigger is_append_only before delete on program_segment for each statement execute function refuse_change();
 create trigger is_not_truncated before truncate on program_segment for each statement execute function refuse_change();
 

@@ -349,7 +349,8 @@ program: id text not null
 program: name text not null
 program: opened_at timestamp with time zone not null
 program_segment: program_id text not null
-program_segment: segment integer not null default 0
+program_segment: segment integer not null
+program_segment: first_seq bigint not null
 program_segment: postings bigint not null default 0
 provider_conflict: provider_payout_id text not null
 provider_conflict: said text not null
@@ -684,7 +685,7 @@ posting: posting_stays_in_its_book CHECK (((debit >> 40) = (credit >> 40)))
 program: program_id_is_short CHECK (((length(id) >= 1) AND (length(id) <= 64)))
 program: program_pkey PRIMARY KEY (id)
 program_segment: program_segment_counts CHECK (((segment >= 0) AND (postings >= 0)))
-program_segment: program_segment_pkey PRIMARY KEY (program_id)
+program_segment: program_segment_is_begun_once PRIMARY KEY (program_id, segment)
 program_segment: program_segment_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 provider_conflict: provider_conflict_pkey PRIMARY KEY (provider_payout_id, said)
 provider_conflict: provider_conflict_provider_payout_id_fkey FOREIGN KEY (provider_payout_id) REFERENCES provider_payout(id)
@@ -870,7 +871,7 @@ program: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.program FOR E
 program: CREATE TRIGGER program_was_opened AFTER INSERT ON public.program FOR EACH ROW EXECUTE FUNCTION program_was_opened() -- always
 program_segment: CREATE TRIGGER is_append_only BEFORE DELETE ON public.program_segment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 program_segment: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.program_segment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
-program_segment: CREATE TRIGGER segment_moves_on BEFORE UPDATE ON public.program_segment FOR EACH ROW EXECUTE FUNCTION segment_moves_on() -- always
+program_segment: CREATE TRIGGER segment_moves_on BEFORE INSERT OR UPDATE ON public.program_segment FOR EACH ROW EXECUTE FUNCTION segment_moves_on() -- always
 provider_conflict: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.provider_conflict FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 provider_conflict: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.provider_conflict FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 provider_payout: CREATE TRIGGER provider_payout_follows_table BEFORE UPDATE OF state ON public.provider_payout FOR EACH ROW EXECUTE FUNCTION state_follows_table('provider_payout')
@@ -989,24 +990,30 @@ begin
     return new;
 end $function$
 
-enter_program(text,boolean,integer): CREATE OR REPLACE FUNCTION public.enter_program(program text, alone boolean, postings_max integer, OUT clock_ms bigint, OUT closed_until_us bigint, OUT version bigint, OUT incarnation text, OUT assets text[], OUT books integer[], OUT segment integer)
+enter_program(text,boolean,integer): CREATE OR REPLACE FUNCTION public.enter_program(program text, alone boolean, postings_max integer, OUT clock_ms bigint, OUT closed_until_us bigint, OUT version bigint, OUT incarnation text, OUT assets text[], OUT books integer[], OUT segment integer, OUT segment_seq bigint)
  RETURNS record
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'public', 'pg_temp'
 AS $function$
+declare
+    written program_segment;
 begin
     if alone then
         perform pg_advisory_xact_lock(program_lock(program));
-        update program_segment s
-        set segment = s.segment + case when s.postings >= segment_size() then 1 else 0 end,
-            postings = case when s.postings >= segment_size() then 0 else s.postings end + postings_max
-        where s.program_id = program;
     else
         perform pg_advisory_xact_lock_shared(program_lock(program));
     end if;
     clock_ms := extract(epoch from clock_timestamp()) * 1000;
-    select s.segment into segment from program_segment s where s.program_id = program;
+    select * into written from program_segment s where s.program_id = program order by s.segment desc limit 1;
+    if alone and written.postings >= segment_size() then
+        insert into program_segment values (program, written.segment + 1, greatest(written.first_seq, clock_ms << 20), postings_max)
+        returning * into written;
+    elsif alone then
+        update program_segment s set postings = s.postings + postings_max where s.program_id = program and s.segment = written.segment;
+    end if;
+    segment := written.segment;
+    segment_seq := written.first_seq;
     version := coalesce(pg_sequence_last_value(program_version(program)), 0);
     incarnation := pg_postmaster_start_time()::text || (select oid from pg_database where datname = current_database());
     select extract(epoch from closed_until) * 1000000 into closed_until_us
@@ -1170,15 +1177,18 @@ newest_postings(bigint,bigint,integer): CREATE OR REPLACE FUNCTION public.newest
  STABLE ROWS 1
 AS $function$
 declare
+    segments  constant integer[] := segments_between(account_id, 0, before_seq);
     found_now integer;
     wanted    integer := rows_max;
 begin
-    for number in reverse coalesce((select s.segment from book b join program_segment s using (program_id) where b.id = account_id >> 40), -1)..0 loop
+    for place in reverse cardinality(segments)..1 loop
         return query
         select * from (
-            (select * from posting p where p.segment = number and p.debit = account_id and p.seq < before_seq order by p.seq desc limit wanted)
+            (select * from posting p where p.segment = segments[place] and p.debit = account_id and p.seq < before_seq
+             order by p.seq desc limit wanted)
             union all
-            (select * from posting p where p.segment = number and p.credit = account_id and p.seq < before_seq order by p.seq desc limit wanted)
+            (select * from posting p where p.segment = segments[place] and p.credit = account_id and p.seq < before_seq
+             order by p.seq desc limit wanted)
         ) p order by p.seq desc limit wanted;
         get diagnostics found_now = row_count;
         wanted := wanted - found_now;
@@ -1208,22 +1218,23 @@ begin
     return new;
 end $function$
 
-postings_between(bigint,bigint,bigint,integer): CREATE OR REPLACE FUNCTION public.postings_between(account_id bigint, first_seq bigint, end_seq bigint, rows_max integer)
+postings_between(bigint,bigint,bigint,integer): CREATE OR REPLACE FUNCTION public.postings_between(account_id bigint, from_seq bigint, end_seq bigint, rows_max integer)
  RETURNS SETOF posting
  LANGUAGE plpgsql
  STABLE
 AS $function$
 declare
+    number    integer;
     found_now integer;
     wanted    integer := rows_max;
 begin
-    for number in 0..coalesce((select s.segment from book b join program_segment s using (program_id) where b.id = account_id >> 40), -1) loop
+    foreach number in array segments_between(account_id, from_seq, end_seq) loop
         return query
         select * from (
-            (select * from posting p where p.segment = number and p.debit = account_id and p.seq >= first_seq and p.seq < end_seq
+            (select * from posting p where p.segment = number and p.debit = account_id and p.seq >= from_seq and p.seq < end_seq
              order by p.seq limit wanted)
             union all
-            (select * from posting p where p.segment = number and p.credit = account_id and p.seq >= first_seq and p.seq < end_seq
+            (select * from posting p where p.segment = number and p.credit = account_id and p.seq >= from_seq and p.seq < end_seq
              order by p.seq limit wanted)
         ) p order by p.seq limit wanted;
         get diagnostics found_now = row_count;
@@ -1254,7 +1265,9 @@ begin
                j.reverses is not null as reverses,
                coalesce(p.book_first = p.book_last and p.book_first = j.book_id and j.written_by = pg_current_xact_id()
                         and p.segment_first = p.segment_last
-                        and p.segment_first = (select s.segment from program_segment s where s.program_id = j.program_id)
+                        and p.seq_first >= (
+                            select case when s.segment = p.segment_first then s.first_seq end
+                            from program_segment s where s.program_id = j.program_id order by s.segment desc limit 1)
                         and p.line_first >= 1 and p.line_last <= j.lines
                         and (p.postings = j.lines or p.movements = p.postings), false) as whole
         from (
@@ -1371,7 +1384,7 @@ program_was_opened(): CREATE OR REPLACE FUNCTION public.program_was_opened()
  SET search_path TO 'public', 'pg_temp'
 AS $function$
 begin
-    insert into program_segment (program_id) values (new.id);
+    insert into program_segment (program_id, segment, first_seq) values (new.id, 0, 0);
     return null;
 end $function$
 
@@ -1420,7 +1433,14 @@ segment_moves_on(): CREATE OR REPLACE FUNCTION public.segment_moves_on()
  LANGUAGE plpgsql
 AS $function$
 begin
-    if new.program_id <> old.program_id or new.segment not in (old.segment, old.segment + 1) then
+    if tg_op = 'UPDATE' then
+        if (new.program_id, new.segment, new.first_seq) is distinct from (old.program_id, old.segment, old.first_seq) then
+            raise exception 'a segment stays where it begins' using errcode = 'CF103';
+        end if;
+    elsif not (
+        select new.segment = coalesce(max(s.segment) + 1, 0) and new.first_seq >= coalesce(max(s.first_seq), 0)
+        from program_segment s where s.program_id = new.program_id)
+    then
         raise exception 'segments follow one another' using errcode = 'CF103';
     end if;
     return new;
@@ -1430,13 +1450,19 @@ segment_size(): CREATE OR REPLACE FUNCTION public.segment_size()
  RETURNS bigint
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN 131072
+RETURN 32768
+
+segments_between(bigint,bigint,bigint): CREATE OR REPLACE FUNCTION public.segments_between(account_id bigint, from_seq bigint, end_seq bigint)
+ RETURNS integer[]
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+RETURN ARRAY(SELECT s.segment FROM program_segment s WHERE ((s.program_id = (SELECT b.program_id FROM book b WHERE (b.id = (segments_between.account_id >> 40)))) AND (s.first_seq < segments_between.end_seq) AND (s.segment >= COALESCE((SELECT max(earlier.segment) AS max FROM program_segment earlier WHERE ((earlier.program_id = s.program_id) AND (earlier.first_seq <= (segments_between.from_seq - ((86700000)::bigint << 20))))), 0))) ORDER BY s.segment)
 
 segments_of(bigint): CREATE OR REPLACE FUNCTION public.segments_of(account_id bigint)
  RETURNS integer[]
  LANGUAGE sql
  STABLE PARALLEL SAFE
-RETURN ARRAY(SELECT generate_series(0, s.segment) AS generate_series FROM (book b JOIN program_segment s USING (program_id)) WHERE (b.id = (segments_of.account_id >> 40)))
+RETURN segments_between(account_id, (0)::bigint, '9223372036854775807'::bigint)
 
 signed_by_another(): CREATE OR REPLACE FUNCTION public.signed_by_another()
  RETURNS trigger
