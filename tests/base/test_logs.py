@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -85,3 +88,26 @@ def test_a_password_inside_an_address_is_not_shown(stream: io.StringIO) -> None:
 def test_a_long_text_is_cut(stream: io.StringIO) -> None:
     structlog.get_logger("counterfoil.test").info("x" * (2 * TEXT_MAX))
     assert len(lines(stream)[0]["event"]) == TEXT_MAX
+
+
+def test_gathered_lines_are_written_soon_and_a_warning_at_once_behind_them(stream: io.StringIO):
+    written = stream
+    start_logging("info", stream=written, gather=True)
+    log = structlog.get_logger("counterfoil.test")
+    log.info("first")
+    log.warning("second")
+    assert [json.loads(line)["event"] for line in written.getvalue().splitlines()] == ["first", "second"]
+    log.info("third")
+    end = time.monotonic() + 10
+    while "third" not in written.getvalue() and time.monotonic() < end:
+        time.sleep(0.005)
+    assert [json.loads(line)["event"] for line in written.getvalue().splitlines()] == ["first", "second", "third"]
+
+
+def test_a_process_that_ends_has_written_what_it_gathered():
+    program = (
+        "import structlog; from counterfoil.base.logs import start_logging; start_logging('info', gather=True);"
+        "structlog.get_logger('x').info('last words')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert json.loads(done.stderr)["event"] == "last words"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -31,9 +32,34 @@ def entropy(length: int = ENTROPY_BYTES) -> bytes:
     return os.urandom(length)
 
 
+class _Drawn:
+    """Random bytes for ids, drawn some hundred ids at a time: a call of the system each would hand the interpreter to another thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._bytes = b""
+        self._used = 0
+
+    def take(self, length: int) -> bytes:
+        with self._lock:
+            if self._used + length > len(self._bytes):
+                self._bytes, self._used = os.urandom(_DRAWN_BYTES), 0
+            self._used += length
+            return self._bytes[self._used - length : self._used]
+
+    def forget(self) -> None:
+        """A forked child must not make its parent's ids."""
+        self.__init__()  # type: ignore[misc]
+
+
+_DRAWN_BYTES: Final = 4_096
+_drawn = _Drawn()
+os.register_at_fork(after_in_child=_drawn.forget)
+
+
 def make_id(prefix: str) -> str:
     """A fresh id; its time and randomness are taken here, at the edge."""
-    return new_id(prefix, now=now(), entropy=entropy())
+    return new_id(prefix, now=now(), entropy=_drawn.take(ENTROPY_BYTES))
 
 
 class Database:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from contextlib import AbstractContextManager
+import threading
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor
 
 TEXT_MAX: Final = 10_000
+GATHERED_S: Final = 0.02
 _SECRET: Final = re.compile(
     r"password|secret|token|authorization|cookie|api_?key|database_url|iban|account_number", re.IGNORECASE
 )
@@ -19,8 +21,48 @@ _PASSWORD_IN_URL: Final = re.compile(r"(://[^:/@\s]+):[^@/\s]+@")
 _SHOWN_INSTEAD: Final = "(hidden)"
 
 
-def start_logging(level: str = "info", *, stream: TextIO | None = None) -> None:
-    """Send everything from `level` up to `stream` (stderr), as JSON lines. Called once, at the edge."""
+class Gathered(logging.StreamHandler[TextIO]):
+    """Writes lines together that come within a moment; what is a warning or worse at once, with all that came before it.
+
+    Writing a line lets another thread have the interpreter, and a server that writes one per request waits for it each time. A
+    process that is killed loses the lines of its last moment; one that ends does not.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._lines: list[str] = []
+        self._some, self._pause = threading.Event(), threading.Event()
+        threading.Thread(target=self._write, name="logs", daemon=True).start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a line; `logging` holds the handler's lock."""
+        try:
+            self._lines.append(self.format(record) + self.terminator)
+        except Exception:  # noqa: BLE001  # as every handler of logging: what cannot be told must not stop the work
+            self.handleError(record)
+            return
+        if record.levelno >= logging.WARNING:
+            self.flush()
+        else:
+            self._some.set()
+
+    def flush(self) -> None:
+        """Write what is kept. Called by `logging` when the process ends, too."""
+        with self.lock or nullcontext():
+            lines, self._lines = self._lines, []
+            if lines:
+                self.stream.write("".join(lines))
+            super().flush()
+
+    def _write(self) -> None:
+        while self._some.wait():
+            self._some.clear()
+            self._pause.wait(GATHERED_S)
+            self.flush()
+
+
+def start_logging(level: str = "info", *, stream: TextIO | None = None, gather: bool = False) -> None:
+    """Send everything from `level` up to `stream` (stderr), as JSON lines. Called once, at the edge. `gather`: see `Gathered`."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -30,7 +72,7 @@ def start_logging(level: str = "info", *, stream: TextIO | None = None) -> None:
         structlog.processors.format_exc_info,
         hide_secrets,
     ]
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = (Gathered if gather else logging.StreamHandler)(stream or sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],

@@ -61,7 +61,7 @@ def database_url(settings: Settings) -> Iterator[str]:
 @contextmanager
 def installed(settings: Settings, *, migrating: bool = False) -> Iterator[Installation]:
     """Everything a server or a worker needs, opened and closed again. Raises NotMigrated unless it may migrate by itself."""
-    start_logging(settings.log_level)
+    start_logging(settings.log_level, gather=True)
     pid = os.getpid()
     if settings.drill_folder is not None:
         take_part_in_drills(settings.drill_folder, pid)
