@@ -197,3 +197,14 @@ def test_the_lines_of_a_journal_come_in_pages(conn: Connection[Any]):
     a_program(conn)
     done = posted(conn, *[(CASH, ESCROW, minor) for minor in (1, 2, 3)])
     assert [line.minor for line in journal_lines(conn, done.journal_id, after=1, rows_max=1)] == [2]
+
+
+@pytest.mark.parametrize("clock", CLOCKS)
+def test_any_moment_of_the_calendar_may_be_asked_for(conn: Connection[Any], clock: Clock):
+    a_program(conn)
+    posted(conn)
+    first, last = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, tzinfo=UTC)
+    assert balance(conn, PROGRAM, CASH, asset="EUR", as_of=first, clock=clock).minor == 0
+    assert balance(conn, PROGRAM, CASH, asset="EUR", as_of=last, clock=clock).minor == 10_00
+    assert trial_balance(conn, PROGRAM, asset="EUR", as_of=last, clock=clock)
+    assert len(statement(conn, PROGRAM, CASH, asset="EUR", start=first, end=last, clock=clock).lines) == 1

@@ -11,6 +11,7 @@ from psycopg import Connection
 from counterfoil.base.money import Asset, Money
 from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.chart import CHART
+from counterfoil.ledger.clock import first_seq, to_us
 
 LINES_MAX: Final = 2_000
 ASSETS_MAX: Final = 1_000
@@ -91,8 +92,8 @@ def books_of_span(
         {
             "first_id": _first_id(start - _ID_SLACK),
             "last_id": _first_id(end + _ID_SLACK),
-            "first_seq": _first_seq(start),
-            "last_seq": _first_seq(end),
+            "first_seq": first_seq(to_us(start) // 1000),
+            "last_seq": first_seq(to_us(end) // 1000),
             "program": program_id,
             "folded": _folded(),
             "rows_max": LINES_MAX + 1,
@@ -118,10 +119,6 @@ def _books(rows: list[Any]) -> list[BookOfSpan]:
 def _folded() -> list[str]:
     patterns = [rule.pattern for rule in CHART if rule.pattern.endswith(":*") and rule.pattern not in KEPT_APART]
     return [pattern.removesuffix("*") for pattern in patterns]
-
-
-def _first_seq(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(milliseconds=1) << 20
 
 
 def _first_id(moment: datetime) -> UUID:

@@ -13,6 +13,7 @@ from typing import Final
 from counterfoil.base.problems import InvalidInput
 
 SEQ_BITS: Final = 20
+SEQ_MAX: Final = (1 << 63) - (1 << 44)  # some hours before the end, so that an hour may be added
 OFF_CLOCK_US: Final = (
     3_600_000_000  # a posting effective further than this from its record is found by its effective time
 )
@@ -33,8 +34,8 @@ def from_us(us: int) -> datetime:
 
 
 def first_seq(ms: int) -> int:
-    """The lowest seq of a millisecond."""
-    return ms << SEQ_BITS
+    """The lowest seq of a millisecond; of one that no bigint can hold, the nearest."""
+    return min(max(ms << SEQ_BITS, 0), SEQ_MAX)
 
 
 def recorded_at(seq: int) -> datetime:

@@ -10,7 +10,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from counterfoil.ledger.accounts import account_of
-from counterfoil.ledger.clock import first_seq, to_us
+from counterfoil.ledger.clock import SEQ_MAX, first_seq, to_us
 
 FOUND_MAX: Final = 200
 
@@ -97,7 +97,7 @@ def explain(
     given = {
         "account": account,
         "low": first_seq(to_us(start, "start") // 1000) if start else 0,
-        "high": first_seq(-(-to_us(end, "end") // 1000)) if end else 2**63 - 1,
+        "high": first_seq(-(-to_us(end, "end") // 1000)) if end else SEQ_MAX,
         "rows_max": FOUND_MAX,
     }
     row = conn.execute(

@@ -190,7 +190,7 @@ def _midnight(day: date) -> sql.Composed:
 
 def _seq(day: date, off: timedelta) -> sql.Literal:
     """The first seq of a moment near the beginning of a day."""
-    return sql.Literal(max(0, _seq_of(datetime.combine(day, datetime.min.time(), UTC) + off)))
+    return sql.Literal(_seq_of(datetime.combine(day, datetime.min.time(), UTC) + off))
 
 
 def _seq_of(moment: datetime) -> int:
