@@ -6,7 +6,7 @@ effective clock, they come in the order in which they happened, and their balanc
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from counterfoil.ledger.clock import OFF_CLOCK_US, first_seq, to_us
 from counterfoil.ledger.queries import Clock, balance
 
 ROWS_MAX: Final = 1_000
+_BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
@@ -119,7 +120,9 @@ def _count_along(lines: list[StatementLine], before: int, normal: str) -> list[S
 
 
 def _before(moment: datetime, clock: Clock) -> datetime:
-    """The last moment before one: recorded moments are whole milliseconds."""
+    """The last moment before one: recorded moments are whole milliseconds. Before the calendar begins there was nothing."""
+    if moment <= _BEGINNING:
+        return _BEGINNING
     if clock == "effective":
         return moment - _MICROSECOND
     return moment - _MICROSECOND if moment.microsecond % 1000 == 0 else moment
