@@ -22,6 +22,7 @@ import pytest
 from counterfoil.base.edge import Database, make_id, now
 from counterfoil.operations.webhooks_in import receive
 from tests.api.office import NOWHERE, PROGRAM, SECRET, charge_event, seed, signed
+from tests.dashboard.days import a_key
 
 START_S, STOP_S = 40, 40
 INVOICE = {"id": "inv_x", "total": "100", "asset": "EUR"}
@@ -130,6 +131,16 @@ def test_a_server_says_where_it_listens_and_answers_what_it_has_begun(
     assert webhooks(seeded) == [("evt_1", "received")]
     (line,) = [one for one in server.lines() if one.get("path") == "/webhooks/{provider}"]
     assert (line["status"], line["method"], bool(line["request_id"])) == (200, "POST", True)
+
+
+def test_behind_https_the_dashboards_cookie_travels_by_nothing_else(
+    seeded: Database, database_url: str, tmp_path: Path
+):
+    with running(tmp_path, ["serve"], database_url, dashboard_https="true") as server:
+        url = server.said("listening")["url"]
+        cookie = httpx2.post(f"{url}/login", data={"key": a_key(seeded)}, trust_env=False).headers["set-cookie"]
+    assert cookie.startswith("__Host-")
+    assert "; Secure" in cookie
 
 
 def test_a_worker_beats_wakes_at_once_and_says_goodbye(seeded: Database, database_url: str, tmp_path: Path):

@@ -87,6 +87,10 @@ class Settings(BaseSettings):
         100_000_000, ge=10_000, le=2_000_000_000, description="Largest file that may be sent for import, in bytes."
     )
     dashboard_refresh_s: int = Field(30, ge=5, le=3_600, description="Seconds between refreshes of a dashboard page.")
+    dashboard_https: bool = Field(
+        False,
+        description="Browsers reach the dashboard by https, through a proxy in front: its cookie then travels by nothing else.",
+    )
     program: str = Field(
         "main",
         pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$",

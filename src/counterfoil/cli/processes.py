@@ -115,6 +115,7 @@ def _server(installation: Installation, stopping: threading.Event) -> uvicorn.Se
         version=__version__,
         refresh_s=settings.dashboard_refresh_s,
         stuck_minutes=settings.intent_timeout_minutes,
+        https=settings.dashboard_https,
     )
     config = uvicorn.Config(
         app,
