@@ -34,6 +34,18 @@ def test_a_cycle_whose_kill_does_not_land_proves_nothing_and_fails(tmp_path, mon
         assert chaos.world.worker.kill() == -signal.SIGKILL
 
 
+def test_a_kill_without_its_evidence_is_not_counted(tmp_path, monkeypatch):
+    blind = Window("worker", "verify.after_claim", lambda conn, oracle: False, "never")
+    chaos = run.Chaos(tmp_path)
+    with chaos.running():
+        assert not chaos.cycle(blind)
+        assert (chaos.kills.total(), chaos.misses.total()) == (0, 1)
+        assert chaos.verdict().clean()
+    monkeypatch.setattr(run, "WINDOWS", [blind])
+    with pytest.raises(run.KillMissed, match="too often"):
+        run.main(["--cycles", "1"])
+
+
 def test_money_that_moved_twice_would_be_seen(tmp_path):
     chaos = run.Chaos(tmp_path)
     with chaos.running():
