@@ -14,13 +14,13 @@ from psycopg import Connection
 from counterfoil.base.machine import Machine
 from counterfoil.ledger.invariants import INVARIANTS as LEDGER_INVARIANTS
 from counterfoil.operations.event_pull import pull_events
-from counterfoil.operations.events import EVENT, Event, Follower, follow
+from counterfoil.operations.events import EVENT, EVENTS, Event, Follower, follow
 from counterfoil.operations.providers import RANK, Provider
-from counterfoil.operations.webhooks_in import WEBHOOK_IN, Applier, Received, apply_received
-from counterfoil.operations.work import Runner, Tally
+from counterfoil.operations.webhooks_in import WEBHOOK_IN, WEBHOOKS_IN, Applier, Received, apply_received
+from counterfoil.operations.work import Queue, Runner, Tally
 from counterfoil.operations.worker import Job
 from counterfoil.payouts.invariants import INVARIANTS as PAYOUT_INVARIANTS
-from counterfoil.payouts.machines import PAYOUT, PROVIDER_PAYOUT
+from counterfoil.payouts.machines import PAYOUT, PROVIDER_PAYOUT, PULLING, REPAIRING, RESERVING, SENDING
 from counterfoil.payouts.outcomes import apply_facts
 from counterfoil.payouts.payouts import Owed, create_payouts
 from counterfoil.payouts.pulling import pull_due
@@ -32,7 +32,7 @@ from counterfoil.reconciliation.invariants import INVARIANTS as BREAK_INVARIANTS
 from counterfoil.reconciliation.nightly import reconcile_due
 from counterfoil.reconciliation.pairings import Pairing, pairings
 from counterfoil.reconciliation.runs import Means
-from counterfoil.settlement.intents import INTENT
+from counterfoil.settlement.intents import INTENT, PROCESSING, VERIFYING
 from counterfoil.settlement.invariants import INVARIANTS as SETTLEMENT_INVARIANTS
 from counterfoil.settlement.invoices import INVOICE
 from counterfoil.settlement.payments import parsed, receive_charges
@@ -43,6 +43,7 @@ MakeId = Callable[[str], str]
 Clock = Callable[[], datetime]
 
 MACHINES: Sequence[Machine] = (EVENT, WEBHOOK_IN, INVOICE, INTENT, PAYOUT, PROVIDER_PAYOUT, BREAK)
+QUEUES: Sequence[Queue] = (WEBHOOKS_IN, VERIFYING, PROCESSING, EVENTS, RESERVING, SENDING, PULLING, REPAIRING)
 INVARIANTS = (*LEDGER_INVARIANTS, *SETTLEMENT_INVARIANTS, *PAYOUT_INVARIANTS, *BREAK_INVARIANTS)
 
 

@@ -18,23 +18,16 @@ from counterfoil.base.invariant import run_invariants
 from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import NotFound
 from counterfoil.operations.access import OPERATE, READ
-from counterfoil.operations.events import EVENTS, list_events
+from counterfoil.operations.events import list_events
 from counterfoil.operations.queries import QueueDepth, queue_depths
 from counterfoil.operations.webhook_counts import webhook_counts
-from counterfoil.operations.webhooks_in import WEBHOOKS_IN
-from counterfoil.operations.work import Queue
 from counterfoil.operations.worker import list_workers
 from counterfoil.payouts.details import payout_health
-from counterfoil.payouts.machines import PULLING, REPAIRING, RESERVING, SENDING
 from counterfoil.settlement.details import count_intents
-from counterfoil.settlement.intents import PROCESSING, VERIFYING
-from counterfoil.wiring import INVARIANTS, ticks
+from counterfoil.wiring import INVARIANTS, QUEUES, ticks
 
 router = routes("Operations")
 EVENT_PAGES = Keyset("events", (datetime, str))
-QUEUES: Final[tuple[Queue, ...]] = (
-    WEBHOOKS_IN, VERIFYING, PROCESSING, EVENTS, RESERVING, SENDING, PULLING, REPAIRING,
-)  # fmt: skip
 JOB_OF: Final = {"send": "outbox", "pull": "reconcile-pull"}  # queues whose job has the runbook's name
 SENT_STUCK_AFTER: Final = timedelta(minutes=10)
 SEEN_WITHIN: Final = timedelta(days=1)

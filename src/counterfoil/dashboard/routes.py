@@ -19,14 +19,8 @@ from counterfoil.dashboard.serving import STATUS, Served, answered, finish, guar
 from counterfoil.dashboard.session import Door, FormNotOurs, SessionEnded, refuse_other_sites, refuse_wrong_csrf
 from counterfoil.dashboard.truths import Truths
 from counterfoil.dashboard.twin import as_json
-from counterfoil.operations.events import EVENTS
-from counterfoil.operations.webhooks_in import WEBHOOKS_IN
 from counterfoil.operations.work import Queue
-from counterfoil.payouts.machines import PULLING, REPAIRING, RESERVING, SENDING
-from counterfoil.settlement.intents import PROCESSING, VERIFYING
-from counterfoil.wiring import INVARIANTS, Wiring
-
-QUEUES: Final = (WEBHOOKS_IN, VERIFYING, PROCESSING, EVENTS, RESERVING, SENDING, PULLING, REPAIRING)
+from counterfoil.wiring import INVARIANTS, QUEUES, Wiring
 
 
 def add_dashboard(

@@ -20,6 +20,7 @@ from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.ledger.problems import UnknownAccount
 from counterfoil.ledger.queries import balance
 from counterfoil.operations.events import NewEvent, emit
+from counterfoil.operations.providers import Provider
 from counterfoil.operations.work import Clock
 from counterfoil.reconciliation.bank_files import Reach, reach_of
 from counterfoil.reconciliation.books import bank_lines, end_of, first_day, in_flight
@@ -56,7 +57,7 @@ from counterfoil.reconciliation.sides_of_run import (
     read_sides,
     with_under_way,
 )
-from counterfoil.reconciliation.statements_of_run import HasStatement, Statement, StatementUnavailable, fetch_statement
+from counterfoil.reconciliation.statements_of_run import Statement, StatementUnavailable, fetch_statement
 
 DAYS_MAX: Final = 366
 WHOLE_DAYS_MAX: Final = 36_600
@@ -68,7 +69,7 @@ class Means(NamedTuple):
 
     database: Books
     clock: Clock
-    providers: Mapping[str, HasStatement]
+    providers: Mapping[str, Provider]
     folder: Path | None = None
 
 
@@ -109,7 +110,7 @@ class _Same(Exception):
 def reconcile_provider(
     database: Books,
     clock: Clock,
-    provider: HasStatement,
+    provider: Provider,
     *,
     run_id: str,
     program_id: str,
@@ -332,7 +333,6 @@ def _ids_of(run_id: str, now: datetime) -> Any:
 __all__ = [
     "Asked",
     "FoundBreak",
-    "HasStatement",
     "Means",
     "Run",
     "StatementUnavailable",

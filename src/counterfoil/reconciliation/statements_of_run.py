@@ -6,12 +6,13 @@ import hashlib
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from counterfoil.base.problems import Problem
+from counterfoil.operations.providers import Provider
 from counterfoil.reconciliation.engines import DuckEngine
 from counterfoil.reconciliation.sides_of_run import fold_statement
 from counterfoil.reconciliation.sources import read
@@ -26,13 +27,6 @@ class StatementUnavailable(Problem):
     kind = "busy"
 
 
-class HasStatement(Protocol):
-    """A provider that gives a statement."""
-
-    def statement(self, first: str, last: str) -> bytes:
-        """The statement of these days as a file."""
-
-
 class Statement(NamedTuple):
     """What a statement says beside its lines: the hash of its files, remarks of the reader, rejected rows, and the balance at the
     end of the days by asset where it states one."""
@@ -45,7 +39,7 @@ class Statement(NamedTuple):
 
 def fetch_statement(
     engine: DuckEngine,
-    provider: HasStatement,
+    provider: Provider,
     which: str,
     days: tuple[date, date],
     around: tuple[date, date],
@@ -86,7 +80,7 @@ def _spans(*edges: date) -> Iterator[tuple[date, date]]:
             at = until + timedelta(days=1)
 
 
-def _ask(provider: HasStatement, first: date, last: date, path: Path) -> None:
+def _ask(provider: Provider, first: date, last: date, path: Path) -> None:
     try:
         path.write_bytes(provider.statement(first.isoformat(), last.isoformat()))
     except OSError:
