@@ -18,7 +18,7 @@ from counterfoil.reconciliation.runs import Asked, Means, Run, run_pairing
 from counterfoil.simulator.statement import COLUMNS
 
 PROGRAM = "main"
-TODAY = date(2026, 11, 20)
+TODAY = (datetime.now(UTC) + timedelta(days=2)).date()  # what the ledger stamps with the real clock lies before it
 YESTERDAY = TODAY - timedelta(days=1)
 NOON = time(12, tzinfo=UTC)
 
@@ -32,7 +32,7 @@ def at(day: date, hour: int = 12) -> datetime:
 class Clock:
     """A clock that the test moves."""
 
-    now: datetime = datetime(2026, 11, 20, 18, tzinfo=UTC)
+    now: datetime = datetime.combine(TODAY, time(18, tzinfo=UTC))
 
     def __call__(self) -> datetime:
         return self.now
