@@ -32,7 +32,7 @@ def at(day: date, hour: int = 12) -> datetime:
 class Clock:
     """A clock that the test moves."""
 
-    now: datetime = datetime.combine(TODAY, time(18, tzinfo=UTC))
+    now: datetime = field(default_factory=lambda: at(TODAY, 18))
 
     def __call__(self) -> datetime:
         return self.now
