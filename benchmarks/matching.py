@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import duckdb
 
+from benchmarks import harness
 from benchmarks.matching_data import expected, make
 from counterfoil.reconciliation.engines import DuckEngine, memory_bytes
 from counterfoil.reconciliation.files import reconcile_files
@@ -155,7 +156,7 @@ def measure(way: str, folder: Path, form: str) -> dict[str, Any]:
     after = resource.getrusage(resource.RUSAGE_SELF)
     processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return {
-        "seconds": round(time.monotonic() - began, 2), "processor_seconds": round(processor, 2), "memory_mb": after.ru_maxrss >> 10, **told
+        "seconds": round(time.monotonic() - began, 2), "processor_seconds": round(processor, 2), "memory_mb": harness.memory_mb(), **told
     }  # fmt: skip
 
 
@@ -196,7 +197,7 @@ def show(case: dict[str, Any], bare_seconds: float | None) -> None:
     ratio = f"{case['seconds'] / bare_seconds:5.2f}×" if bare_seconds else ""
     print(
         f"{case['rows']:>11,}  {case['form']:<28} {case['way']:<10} {case['seconds']:8.2f} s  {case['processor_seconds']:8.2f} s cpu"
-        f"  {case['memory_mb']:6,} MB  {ratio}", flush=True
+        f"  {case['memory_mb']:7,.0f} MB  {ratio}", flush=True
     )  # fmt: skip
 
 
