@@ -18,7 +18,12 @@ UPPER: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZÀÁÂÃÄÅÇÈÉÊËÌÍÎÏÑÒÓÔ
 
 def capitals(column: str) -> str:
     """Latin letters in capitals, as SQL. By a table, because engines differ in what `upper` makes of ß and its like."""
-    return f"translate({column}, {literal(LOWER)}, {literal(UPPER)})"
+    return beyond_ascii(column, f"translate({column}, {literal(LOWER)}, {literal(UPPER)})", f"upper({column})")
+
+
+def beyond_ascii(column: str, then: str, otherwise: str) -> str:
+    """Choose by what a text holds, as SQL: DuckDB builds the table of a `translate` anew for each row, and most rows need none."""
+    return f"case when regexp_matches({column}, '[^ -~]') then {then} else {otherwise} end"
 
 
 def key_of(columns: Sequence[str], normalise: Sequence[Normal], extract: str | None, alias: str = "") -> str:

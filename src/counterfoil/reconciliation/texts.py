@@ -7,6 +7,7 @@ from typing import Final
 
 from counterfoil.reconciliation.board import CONFIRMED, NEAR_SPAN, SUGGESTED, Board, mutual_best, pair_columns
 from counterfoil.reconciliation.engines import literal
+from counterfoil.reconciliation.keys import beyond_ascii
 from counterfoil.reconciliation.rules import Compared, TextPass
 
 RARE_WORD_MAX: Final = 60  # records of one side that share it
@@ -26,7 +27,8 @@ PLAIN: Final = "AAAAAACEEEEIIIINOOOOOOUUUUYSZCCDLNSZZAEOUERUTDN"
 def plain_text(*columns: str) -> str:
     """Words in capitals without accents and marks, joined by single blanks, as SQL; null where nothing is left."""
     given = " || ' ' || ".join(f"coalesce({column}, '')" for column in columns)
-    bare = f"translate({given}, {literal(ACCENTED + ACCENTED.lower())}, {literal(PLAIN + PLAIN.lower())})"
+    table = f"translate({given}, {literal(ACCENTED + ACCENTED.lower())}, {literal(PLAIN + PLAIN.lower())})"
+    bare = beyond_ascii(given, table, given)
     return f"nullif(trim(upper(regexp_replace({bare}, '[^A-Za-z0-9]+', ' ', 'g'))), '')"
 
 
@@ -38,12 +40,14 @@ def match_texts(board: Board, step: TextPass, compare: Sequence[Compared]) -> No
     engine = board.engine
     confirm, suggest = FULL - step.confirm_from * 100, FULL - step.suggest_from * 100
     gap = max(step.lead * 100 * NEAR_SPAN, 1)
+    claimed = 1
     for blocks in (("amount",), ("amount", "words")):
-        _open_texts(board)
+        if claimed:  # the words of what is still open; they cost more than all else here
+            _open_texts(board)
         _blocks(board, step, blocks, same_status="status" in compare)
         _score(board, step)
         mutual_best(engine, "text_candidate", "text_pair", gap=gap, worst=confirm)
-        board.claim(step.name, _pairs(step, CONFIRMED))
+        claimed = board.claim(step.name, _pairs(step, CONFIRMED))
     board.ambiguous(f"(select l_u, r_u from text_candidate where cost <= {confirm}) unsure", step.name)
     mutual_best(engine, "text_candidate", "text_pair", gap=1, worst=suggest)
     board.suggest(_pairs(step, SUGGESTED))
@@ -94,13 +98,17 @@ def _blocks(board: Board, step: TextPass, which: Sequence[str], *, same_status: 
             engine.table(
                 f"{side}_rare", f"select word from {side}_word group by word having count(*) <= {RARE_WORD_MAX}"
             )
+        engine.table(  # kept, not nested: in one statement a planner may join the texts on their asset first, which is all with all
+            "word_pair",
+            """select distinct lw.u as l_u, rw.u as r_u from l_word lw join l_rare lk on lk.word = lw.word
+               join r_word rw on rw.word = lw.word join r_rare rk on rk.word = rw.word""",
+        )
         blocks.append(_joined("first", BLOCK_PAIRS_MAX, close))
         blocks.append(
-            f"""select lw.u, rw.u from l_word lw join l_rare lk on lk.word = lw.word join r_word rw on rw.word = lw.word
-                join r_rare rk on rk.word = rw.word join l_text l on l.u = lw.u join r_text r on r.u = rw.u where {close}"""
+            f"select w.l_u, w.r_u from word_pair w join l_text l on l.u = w.l_u join r_text r on r.u = w.r_u where {close}"
         )
     engine.table("text_block", " union ".join(blocks))
-    engine.drop("l_word", "r_word", "l_rare", "r_rare")
+    engine.drop("l_word", "r_word", "l_rare", "r_rare", "word_pair")
 
 
 def _joined(key: str, pairs_max: int, near: str) -> str:
