@@ -10,7 +10,7 @@ from typing import Final
 
 from counterfoil.base.problems import InvalidInput
 from counterfoil.reconciliation.engines import DuckEngine
-from counterfoil.reconciliation.guess_columns import Looked, look
+from counterfoil.reconciliation.guess_columns import NO_CURRENCY, Looked, look
 from counterfoil.reconciliation.guess_keys import Found, observe
 
 TEXT_ROLES: Final = ("reference", "counterparty", "memo")
@@ -29,7 +29,6 @@ COLUMN_ROLES: Final = (
 WINDOW_WITHOUT_KEY_DAYS: Final = (10, 30)
 NEAR_DAYS: Final = 5
 REVERSAL_DAYS: Final = 31
-NO_CURRENCY: Final = "XXX"  # ISO 4217's code for none
 
 
 def guess_rules(left: Path | Sequence[Path], right: Path | Sequence[Path]) -> tuple[str, list[str]]:

@@ -16,6 +16,7 @@ from counterfoil.reconciliation.sources import columns as roles
 from counterfoil.reconciliation.sources.amounts import DEBIT_WORDS, Unreadable, decimal_mark_of
 from counterfoil.reconciliation.sources.dates import choose_format, is_iso
 
+NO_CURRENCY: Final = "XXX"  # ISO 4217's code for none
 FILES_LOOKED_AT_MAX: Final = 50
 SAMPLE_ROWS: Final = 2_000
 OUR_NAME: Final = {"external_id": "id"}

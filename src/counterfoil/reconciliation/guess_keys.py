@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from counterfoil.reconciliation.engines import DuckEngine, identifier, literal
-from counterfoil.reconciliation.guess_columns import Looked
+from counterfoil.reconciliation.guess_columns import NO_CURRENCY, Looked
 from counterfoil.reconciliation.rules import Amount, Dates, Source
 from counterfoil.reconciliation.shape import shaped
 
@@ -74,15 +74,15 @@ def _seen(engine: DuckEngine, side: Looked) -> None:
     amount = Amount(column="amount", unit="minor") if side.statement else Amount.model_validate(written)
     source = Source(
         columns=side.columns, amount=amount, asset=None if "asset" in side.columns else side.asset,
-        dates=Dates(formats=tuple(side.date_formats)), scale={"XXX": 2},
+        dates=Dates(formats=tuple(side.date_formats)), scale={NO_CURRENCY: 2},
     )  # fmt: skip
     understood = shaped(source, side.types, side.side, trims=True)
     texts = ", ".join(
         f"nullif(trim(cast({identifier(name)} as varchar)), '') as c{at}" for at, name in enumerate(side.types)
     )
-    wanted = ", ".join(f"{understood.columns[name]} as x_{name}" for name in ("amount", "day", "asset", "status"))
+    wanted = ", ".join(f"{understood.raw.columns[name]} as x_{name}" for name in ("amount", "day", "asset", "status"))
     limit = f" limit {SAMPLE_ROWS}" if side.side == "left" else f" limit {SAMPLE_ROWS * 60}"
-    engine.table(f"{side.side}_seen", f"select {texts}, {wanted} from {side.scan}{limit}")
+    engine.table(f"{side.side}_seen", f"select {texts}, {wanted} from {understood.over(side.scan)}{limit}")
 
 
 def _columns(engine: DuckEngine, side: Looked, *, unique: bool) -> dict[str, str]:

@@ -15,9 +15,8 @@ from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.reconciliation.engines import DuckEngine, identifier, literal
 from counterfoil.reconciliation.places import Reading, lines_in, numbered, opened, raw_rows
 from counterfoil.reconciliation.rules import FIELDS, Amount, Csv, Source
-from counterfoil.reconciliation.shape import SHAPE, Shaped, column_of, scale_of, shaped
+from counterfoil.reconciliation.shape import SHAPE, Layer, Shaped, column_of, scale_of, shaped
 from counterfoil.reconciliation.sides import Profile, Rejected, Side, profiled
-from counterfoil.reconciliation.sides import Source as Records
 
 TABULAR: Final = {
     ".csv": "csv",
@@ -95,8 +94,8 @@ def _tabular(
         f"trim(cast({_named(each.column, types, side)} as varchar)) in ({', '.join(literal(v) for v in each.values)})"
         for each in source.where
     )
-    raw = _source(engine, reading, found, where, side, folder)
-    raw, profile, good = profiled(engine, raw, where if reading.format == "parquet" else "")
+    relation, layer = _source(engine, reading, found, where, side)
+    columns, profile, good = profiled(engine, relation, layer, where if reading.format == "parquet" else "")
     counted = profile.bad + sum(total.rows for total in profile.totals.values())
     left_out = engine.rows(f"select count(*) from {scan}")[0][0] - counted if where else 0
     broken = _structural(engine, side, paths) if form == "csv" else []
@@ -112,32 +111,27 @@ def _tabular(
         for number, record, at, column, reason, raw in broken
     ]
     if profile.bad:
-        rejected += _unreadable(engine, reading, raw, where if form == "parquet" else "", source)
+        rejected += _unreadable(engine, reading, relation, layer, where if form == "parquet" else "", source)
     _same_scale_known(profile, source, side)
     rejected.sort(key=lambda each: (each.file, each.line, each.column))
     return Side(
-        side, name, tuple(paths), form, raw.relation, raw.columns, good, counted + len(broken), left_out, rejected, reading, profile
+        side, name, tuple(paths), form, relation, columns, good, counted + len(broken), left_out, rejected, reading, profile
     )  # fmt: skip
 
 
-def _source(engine: DuckEngine, reading: Reading, found: Shaped, where: str, side: str, folder: Path) -> Records:
-    """The file itself where it is Parquet, else a copy of our columns as Parquet that keeps the file's order."""
+def _source(engine: DuckEngine, reading: Reading, found: Shaped, where: str, side: str) -> tuple[str, Layer]:
+    """The file itself where it is Parquet, else a copy of our columns in the file's order: text is parsed once, and read three times."""
     if reading.format == "parquet":
-        columns = {**found.columns, "row": "file_row_number", "file": "filename"}
-        return Records(reading.scan, columns, found.bad, found.plain)
-    scan, row = (numbered(reading), "row_at") if where else (reading.scan, "0")
-    columns_sql = ", ".join(f"{sql} as {ours}" for ours, sql in found.columns.items())
-    path = folder / f"{side}.parquet"
+        columns = {**found.raw.columns, "row": "file_row_number", "file": "filename"}
+        return found.over(reading.scan), found.raw._replace(columns=columns)
+    scan, row = (f"{numbered(reading)} where {where}", "row_at, ") if where else (reading.scan, "")
     engine.conn.execute("set preserve_insertion_order = true")
     try:
-        body = f"select {row} as row_at, {columns_sql}, {found.bad} as bad from {scan}" + (
-            f" where {where}" if where else ""
-        )
-        engine.conn.execute(f"copy ({body}) to {literal(str(path))} (format parquet, compression snappy)")
+        engine.table(f"{side}_copy", found.copied(scan, row))
     finally:
         engine.conn.execute("set preserve_insertion_order = false")
-    columns = {**{name: name for name in SHAPE}, "row": "row_at" if where else "file_row_number", "file": "''"}
-    return Records(f"read_parquet({literal(str(path))}, file_row_number = true)", columns, "bad", {})
+    columns = {**found.kept.columns, "row": "row_at" if where else "rowid", "file": "''"}
+    return f"{side}_copy", found.kept._replace(columns=columns)
 
 
 def _named(column: str, types: Mapping[str, str], side: str) -> str:
@@ -256,11 +250,13 @@ def line_of_byte(path: Path, at: int) -> int:
     return line
 
 
-def _unreadable(engine: DuckEngine, reading: Reading, raw: Records, where: str, source: Source) -> list[Rejected]:
+def _unreadable(
+    engine: DuckEngine, reading: Reading, relation: str, layer: Layer, where: str, source: Source
+) -> list[Rejected]:
     """Rows with a cell that cannot be read as what it must be."""
     kept = f" and ({where})" if where else ""
     rows = engine.rows(
-        f"""select {raw.columns["row"]}, {raw.bad} from {raw.relation} where ({raw.bad}) is not null{kept}
+        f"""select {layer.columns["row"]}, {layer.bad} from {relation} where ({layer.bad}) is not null{kept}
             order by 1 limit {REJECTED_KEPT_MAX}"""
     )
     wanted = [row for row, _ in rows]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -31,12 +31,43 @@ SHAPE: Final = (
 )
 
 
-class Shaped(NamedTuple):
-    """Our columns as SQL over the source's; `bad` names the first column that cannot be read, or is null."""
+class Layer(NamedTuple):
+    """Our columns as SQL over a relation; `bad` names the first column that cannot be read, or is null."""
 
     columns: Mapping[str, str]
-    bad: str
-    plain: Mapping[str, str]  # the source's own column where normalising may prove to change nothing
+    plain: Mapping[str, str]  # the relation's own column where normalising may prove to change nothing
+    bad_row: str  # what is bad, all but the asset
+    bad_asset: str  # a condition over the asset's own column, which has few values and is tested once for each
+
+    @property
+    def bad(self) -> str:
+        """The first column of a row that cannot be read, or null, as SQL."""
+        return (
+            f"coalesce({self.bad_row}, case when {self.bad_asset} then 'asset' end)" if self.bad_asset else self.bad_row
+        )
+
+
+class Shaped(NamedTuple):
+    """A source as ours: `raw` over the source (with `reads` beside its columns), `kept` over a copy that holds `typed`."""
+
+    reads: Mapping[str, str]  # figures and dates as read, each computed once a row however often it is named
+    raw: Layer
+    typed: Mapping[
+        str, str
+    ]  # the columns of a copy: words trimmed, figures and dates read, asset and status as they are written
+    kept: Layer
+
+    def over(self, scan: str) -> str:
+        """The relation under `raw`."""
+        return f"(select *, {_listed(self.reads)} from {scan})" if self.reads else scan
+
+    def copied(self, scan: str, row: str = "") -> str:
+        """The query that makes the copy; `row` adds a column of the source."""
+        return f"select {row}{_listed(self.typed)} from {self.over(scan)}"
+
+
+def _listed(columns: Mapping[str, str]) -> str:
+    return ", ".join(f"{sql} as {name}" for name, sql in columns.items())
 
 
 def shaped(source: Source, types: Mapping[str, str], side: str, *, trims: bool) -> Shaped:
@@ -49,31 +80,45 @@ def shaped(source: Source, types: Mapping[str, str], side: str, *, trims: bool) 
         for name in FIELDS
         if name in source.columns
     }
-    texts = {name: _text(known[name], trims=trims) for name in TEXTS if name in known}
+    reads: dict[str, str] = {}
+    texts: dict[str, str] = {name: _text(known[name], trims=trims) for name in TEXTS if name in known}
+    texts["id"] = _id(known, types, trims=trims)
     asset, asset_bad = _asset(source, known, side)
-    amount, amount_bad = _amount(source, types, asset, side)
-    dates: dict[str, _Read] = {
-        name: _date(source, known[name], types[source.columns[name]])
-        for name in ("booked_on", "value_on")
-        if name in known
-    }
-    moment = _moment(source, known, types)
-    columns = {name: texts.get(name, "cast(null as varchar)") for name in TEXTS}
-    columns["id"] = _id(known, types, trims=trims)
-    columns["amount"], columns["asset"] = amount, asset
-    columns["status"] = _status(source, known)
-    for name in ("booked_on", "value_on"):
-        columns[name] = f"cast({dates[name].value} as varchar)" if name in dates else "cast(null as varchar)"
-    columns["event_at"] = f"cast({moment.value} as varchar)" if moment else "cast(null as varchar)"
-    columns["day"] = _day(source, dates, moment)
-    read = [(name, part) for name, part in [*dates.items(), *([("event_at", moment)] if moment else [])]]
-    tests = [("amount", amount_bad), ("asset", asset_bad), *((name, part.bad) for name, part in read)]
-    whens = " ".join(f"when {test} then {literal(name)}" for name, test in tests if test)
-    texts_as_they_are = ("asset", *(() if source.status else ("status",)))
-    plain = {
-        name: known[name] for name in texts_as_they_are if name in known and types[source.columns[name]] == "VARCHAR"
-    }
-    return Shaped({name: columns[name] for name in SHAPE}, f"case {whens} end", plain)
+    amount, amount_bad = _amount(source, types, asset, side, reads)
+    dates = _dates(source, known, types, reads)
+    tests = [("amount", amount_bad), *((name, part.bad) for name, part in dates.items())]
+    bad_row = f"case {' '.join(f'when {test} then {literal(name)}' for name, test in tests if test)} end"
+    as_they_are = ("asset", *(() if source.status else ("status",)))
+    plain = {name: known[name] for name in as_they_are if name in known and types[source.columns[name]] == "VARCHAR"}
+    figures: dict[str, str] = {"amount": amount, **{name: part.value for name, part in dates.items()}}
+    words: dict[str, str] = {"asset": asset, "status": _status(source, known)}
+    columns = {**texts, **words, **figures}
+    raw = Layer(_whole(source, columns, dates), plain, bad_row, asset_bad)
+    typed = {**columns, **plain, "bad": bad_row}
+    return Shaped(reads, raw, typed, _kept(source, typed, plain, dates, side))
+
+
+def _kept(
+    source: Source, typed: Mapping[str, str], plain: Mapping[str, str], dates: Mapping[str, _Read], side: str
+) -> Layer:
+    """The copy's columns as ours: they have our names, and only words that were kept as they are written are normalised."""
+    columns = {name: name for name in typed}
+    named = {name: name for name in plain}
+    bad_asset = ""
+    if "asset" in plain:
+        columns["asset"], bad_asset = _asset(source, named, side)
+    elif source.asset is None:
+        bad_asset = _asset(source, {"asset": "asset"}, side)[1]
+    if "status" in plain:
+        columns["status"] = _status(source, named)
+    return Layer(_whole(source, columns, {name: _Read(name, "") for name in dates}), named, "bad", bad_asset)
+
+
+def _whole(source: Source, columns: Mapping[str, str], dates: Mapping[str, _Read]) -> dict[str, str]:
+    """Every column of the common shape, in its order: dates as texts beside the day that is compared, null for what is not given."""
+    read = {name: part.value for name, part in dates.items()}
+    found = {**columns, "day": _day(source, read), **{name: f"cast({sql} as varchar)" for name, sql in read.items()}}
+    return {name: found.get(name, "cast(null as varchar)") for name in SHAPE}
 
 
 def column_of(source: Source, ours: str) -> str:
@@ -96,7 +141,11 @@ def _column(name: str, types: Mapping[str, str], field: str) -> str:
 
 def _text(column: str, *, trims: bool) -> str:
     plain = f"cast({column} as varchar)"
-    return f"nullif(trim({plain}), '')" if trims else f"nullif({plain}, '')"
+    if not trims:
+        return f"nullif({plain}, '')"
+    # nearly every text is ASCII without blanks at its ends, and that is seen at a sixth of what a trim costs
+    clean = f"{plain} between '!' and '~' and not ends_with({plain}, ' ') and strlen({plain}) = length({plain})"
+    return f"case when {clean} then {plain} else nullif(trim({plain}), '') end"
 
 
 def _id(known: Mapping[str, str], types: Mapping[str, str], *, trims: bool) -> str:
@@ -127,14 +176,14 @@ def _status(source: Source, known: Mapping[str, str]) -> str:
     return f"case {whens} else {word} end" if whens else word
 
 
-def _amount(source: Source, types: Mapping[str, str], asset: str, side: str) -> tuple[str, str]:
+def _amount(source: Source, types: Mapping[str, str], asset: str, side: str, reads: dict[str, str]) -> tuple[str, str]:
     amount = source.amount
     if amount is None:
         raise InvalidInput(f"{side}.amount", "where the amount stands and in which unit", got="")
     given = {name: getattr(amount, name) for name in ("column", "debit", "credit", "fee", "direction")}
     parts = {name: _column(column, types, f"{side}.amount.{name}") for name, column in given.items() if column}
     read = {
-        name: _figure(parts[name], types[given[name]], amount, source, asset)
+        name: _figure(parts[name], types[given[name]], amount, source, asset, _keeper(reads, f"amount_{name}"))
         for name in ("column", "debit", "credit", "fee")
         if name in parts
     }
@@ -163,7 +212,20 @@ def _present(column: str) -> str:
     return f"{column} is not null and cast({column} as varchar) <> ''"
 
 
-def _figure(column: str, kind: str, amount: Amount, source: Source, asset: str) -> _Read:
+Keep = Callable[[str], str]
+
+
+def _keeper(reads: dict[str, str], name: str) -> Keep:
+    """Keeps an expression under a name that no source uses, and gives the name: a condition may then ask for it again for nothing."""
+
+    def keep(sql: str) -> str:
+        reads[identifier(f"counterfoil {name}")] = sql
+        return identifier(f"counterfoil {name}")
+
+    return keep
+
+
+def _figure(column: str, kind: str, amount: Amount, source: Source, asset: str, keep: Keep) -> _Read:
     """One figure in minor units. Whole-number columns are taken as they are; all else goes through its decimal text, exactly."""
     whole = kind in ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UINTEGER", "USMALLINT", "UTINYINT")
     if whole and amount.unit == "minor":
@@ -172,12 +234,15 @@ def _figure(column: str, kind: str, amount: Amount, source: Source, asset: str) 
     text = _cleaned(column if kind == "VARCHAR" else f"cast({column} as varchar)", kind, amount)
     if amount.unit == "minor":
         value = f"case when regexp_full_match({text}, '[+-]?[0-9]{{1,19}}') then try_cast({text} as bigint) end"
+        if kind == "VARCHAR":  # a number that is written back as it stood needs no pattern, which costs twice as much
+            value = f"case when cast(try_cast({column} as bigint) as varchar) = {column} then try_cast({column} as bigint) else {value} end"
+        value = keep(value)
         return _Read(value, f"coalesce({value} not between -{MINOR_MAX} and {MINOR_MAX}, true)")
     scale = _scale(source, asset)
     fraction = f"split_part({text}, '.', 2)"
     digits = f"ltrim(split_part({text}, '.', 1), '+') || rpad(substr({fraction}, 1, {scale}), {scale}, '0')"
     fits = f"regexp_full_match({text}, '[+-]?[0-9]{{1,18}}([.][0-9]*)?') and rtrim(substr({fraction}, {scale} + 1), '0') = ''"
-    value = f"case when {fits} then try_cast({digits} as bigint) end"
+    value = keep(f"case when {fits} then try_cast({digits} as bigint) end")
     return _Read(value, f"coalesce({value} not between -{MINOR_MAX} and {MINOR_MAX}, true)")
 
 
@@ -225,36 +290,43 @@ def _scale(source: Source, asset: str) -> str:
     return f"case {asset} {whens} else {ISO_SCALE_MOST_COMMON} end"
 
 
-def _date(source: Source, column: str, kind: str) -> _Read:
+def _dates(
+    source: Source, known: Mapping[str, str], types: Mapping[str, str], reads: dict[str, str]
+) -> dict[str, _Read]:
+    """The dates that a source gives, as dates, and the moment as a timestamp."""
+    found = {}
+    for name in ("booked_on", "value_on", "event_at"):
+        if name in known:
+            read = _moment if name == "event_at" else _date
+            found[name] = read(source, known[name], types[source.columns[name]], _keeper(reads, name))
+    return found
+
+
+def _date(source: Source, column: str, kind: str, keep: Keep) -> _Read:
     if kind == "DATE" or kind.startswith("TIMESTAMP"):
         return _Read(f"cast({column} as date)", "")
     text = f"trim(cast({column} as varchar))"
     tries = [f"cast(try_strptime({text}, {literal(form)}) as date)" for form in source.dates.formats]
-    value = f"coalesce({', '.join(tries)})" if tries else f"try_cast(substr({text}, 1, 10) as date)"
-    return _Read(value, f"{column} is not null and {text} <> '' and ({value}) is null")
+    iso = (f"try_cast({column} as date)", f"try_cast(substr({text}, 1, 10) as date)")
+    value = keep(f"coalesce({', '.join(tries or iso)})")
+    return _Read(value, f"{value} is null and {column} is not null and {text} <> ''")
 
 
-def _moment(source: Source, known: Mapping[str, str], types: Mapping[str, str]) -> _Read | None:
-    if "event_at" not in known:
-        return None
-    column, kind = known["event_at"], types[source.columns["event_at"]]
+def _moment(source: Source, column: str, kind: str, keep: Keep) -> _Read:
     if kind.startswith("TIMESTAMP") or kind == "DATE":
         return _Read(f"cast({column} as timestamp)", "")
     text = f"trim(cast({column} as varchar))"
     tries = [f"try_strptime({text}, {literal(form)})" for form in source.dates.formats]
-    value = f"coalesce({', '.join(tries)})" if tries else f"cast(try_cast({text} as timestamptz) as timestamp)"
-    return _Read(value, f"{column} is not null and {text} <> '' and ({value}) is null")
+    read = f"coalesce({', '.join(tries)})" if tries else f"cast(try_cast({text} as timestamptz) as timestamp)"
+    value = keep(read)
+    return _Read(value, f"{value} is null and {column} is not null and {text} <> ''")
 
 
-def _day(source: Source, dates: Mapping[str, _Read], moment: _Read | None) -> str:
+def _day(source: Source, dates: Mapping[str, str]) -> str:
     """Days since 1970-01-01 of the date that is compared; where it is not given, the next best of the three."""
-    there = {
-        **{name: part.value for name, part in dates.items()},
-        **({"event_at": f"cast({moment.value} as date)"} if moment else {}),
-    }
-    if not there:
+    if not dates:
         return "cast(null as integer)"
-    first = source.dates.compare
-    order = [there[name] for name in (first, "booked_on", "value_on", "event_at") if name in there]
+    there = {name: f"cast({sql} as date)" if name == "event_at" else sql for name, sql in dates.items()}
+    order = [there[name] for name in (source.dates.compare, "booked_on", "value_on", "event_at") if name in there]
     best = order[0] if len(dict.fromkeys(order)) == 1 else f"coalesce({', '.join(dict.fromkeys(order))})"
     return f"cast({best} - date '1970-01-01' as integer)"

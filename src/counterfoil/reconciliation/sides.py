@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from counterfoil.reconciliation.engines import Engine
 from counterfoil.reconciliation.places import Reading
-from counterfoil.reconciliation.shape import SHAPE
+from counterfoil.reconciliation.shape import SHAPE, Layer
 
 COLUMNS: Final = (*SHAPE, "row", "file")
 
@@ -71,26 +71,28 @@ class Side:
         return f" where {' and '.join(f'({part})' for part in both)}" if both else ""
 
 
-class Source(NamedTuple):
-    """A relation before its profile is known; `plain` holds columns that may turn out to be normal as they are."""
-
-    relation: str
-    columns: Mapping[str, str]
-    bad: str
-    plain: Mapping[str, str]
-
-
-def profiled(engine: Engine, source: Source, where: str = "") -> tuple[Source, Profile, str]:
-    """One scan: the profile, the columns that need no normalising after all, and the condition of being readable."""
-    columns = source.columns
-    same = [f"bool_and(coalesce({raw} = {columns[name]}, true))" for name, raw in source.plain.items()]
-    kept = f" where {where}" if where else ""
-    rows = engine.rows(
-        f"""select {columns["asset"]} as asset, {source.bad} as bad, count(*), {engine.wide_sum(columns["amount"])},
-                   min({columns["day"]}), max({columns["day"]}), count({columns["status"]}), count({columns["counterparty"]}),
-                   {", ".join(same) or "true"}
-            from {source.relation}{kept} group by 1, 2 order by 1, 2"""
+def _profile(engine: Engine, relation: str, layer: Layer, where: str) -> str:
+    """By asset and by what is bad, as SQL. Rows are summed by words as they are written, so that these are normalised once, not by row."""
+    written = {name: layer.plain.get(name, f"{layer.columns[name]} as _{name}") for name in ("asset", "status")}
+    asset, status = (layer.columns[name] if name in layer.plain else f"_{name}" for name in written)
+    bad = (
+        f"coalesce(_bad, case when {layer.bad_asset} then 'asset' end)"
+        if "asset" in layer.plain and layer.bad_asset
+        else "_bad"
     )
+    columns = layer.columns
+    told = [f"bool_and(coalesce({raw} = {columns[name]}, true))" for name, raw in layer.plain.items()]
+    return f"""select {asset} as asset, {bad} as bad, cast(sum(_rows) as bigint), sum(_sum), min(_first), max(_last), count({status}),
+                   sum(_counterparty), {", ".join(told) or "true"}
+            from (select {", ".join(written.values())}, {layer.bad_row if "asset" in layer.plain else layer.bad} as _bad,
+                         count(*) as _rows, {engine.wide_sum(columns["amount"])} as _sum, min({columns["day"]}) as _first,
+                         max({columns["day"]}) as _last, count({columns["counterparty"]}) as _counterparty
+                  from {relation}{where} group by 1, 2, 3) t group by 1, 2 order by 1, 2"""
+
+
+def profiled(engine: Engine, relation: str, layer: Layer, where: str = "") -> tuple[dict[str, str], Profile, str]:
+    """One scan: the columns, as they are where they need no normalising after all, the profile, and the condition of being readable."""
+    rows = engine.rows(_profile(engine, relation, layer, f" where {where}" if where else ""))
     good = [row for row in rows if row[1] is None]
     days = [int(row[at]) for row in good for at in (4, 5) if row[at] is not None]
     gives = {
@@ -109,9 +111,9 @@ def profiled(engine: Engine, source: Source, where: str = "") -> tuple[Source, P
         last_day=max(days, default=None),
         gives=frozenset(gives),
     )
-    usual = {name: raw for at, (name, raw) in enumerate(source.plain.items()) if all(row[8 + at] for row in good)}
-    condition = " and ".join(f"({part})" for part in (where, f"({source.bad}) is null" if profile.bad else "") if part)
-    return source._replace(columns={**columns, **usual}), profile, condition
+    usual = {name: raw for at, (name, raw) in enumerate(layer.plain.items()) if all(row[8 + at] for row in good)}
+    condition = " and ".join(f"({part})" for part in (where, f"({layer.bad}) is null" if profile.bad else "") if part)
+    return {**layer.columns, **usual}, profile, condition
 
 
-__all__ = ["COLUMNS", "Profile", "Rejected", "Side", "Source", "Total", "profiled", "replace"]
+__all__ = ["COLUMNS", "Profile", "Rejected", "Side", "Total", "profiled", "replace"]
