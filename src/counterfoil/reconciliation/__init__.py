@@ -7,7 +7,7 @@ What others call:
 - `engines.DuckEngine(folder, memory=…)`, then `reading.read_side(engine, paths, source, "left", folder)` or
   `reading.read_table(engine, arrow_table, source, "left", folder)` for each side, then
   `outcome.reconcile(engine, left, right, rules) -> (Matched, Outcome)`: the same engine over tables of ours.
-- `outcome.matches_sql(engine, matched, left, right)` with `engine.write(sql, path)`: matches as Parquet.
+- `outcome.matches_of(engine, matched, left, right)` with `engine.write(query, path)`: matches as Parquet.
 
 An `Outcome` has the verdict, the footing per side and asset (to the unit), kinds with amounts, and `breaks`: frozen `breaks.Break`s with
 both records, the fields that differ with their distance, the candidates with why each was refused, the hypotheses with the test

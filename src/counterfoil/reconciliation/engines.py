@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import duckdb
 
@@ -13,8 +13,17 @@ from counterfoil.base.problems import InvalidInput
 
 Row = tuple[Any, ...]
 
+
+class Ordered(NamedTuple):
+    """A query to be written in one order: its rows, the order over their columns, and the columns of the file over the ordered rows."""
+
+    rows: str
+    order: str
+    shown: str = "*"
+
+
 MEMORY_LEAST_BYTES: Final = 256 << 20
-PROCESS_BYTES: Final = 240 << 20  # Python, Arrow and DuckDB's own buffers, which DuckDB's limit does not count
+PROCESS_BYTES: Final = 272 << 20  # Python, Arrow and DuckDB's own buffers, which DuckDB's limit does not count
 ROWS_IN_MEMORY_MAX: Final = 1_000_000
 _SIZE: Final = re.compile(r"([0-9]{1,9})\s*(MB|MIB|GB|GIB)", re.IGNORECASE)
 _UNIT: Final = {"MB": 1 << 20, "MIB": 1 << 20, "GB": 1 << 30, "GIB": 1 << 30}
@@ -41,8 +50,8 @@ class Engine(Protocol):
     def parquet(self, name: str, paths: Sequence[Path]) -> None:
         """A view over Parquet files, with their columns."""
 
-    def write(self, sql: str, path: Path) -> None:
-        """The answer of `sql` as one Parquet file; the same rows in the same order give the same bytes."""
+    def write(self, query: Ordered, path: Path) -> None:
+        """The answer as one Parquet file; the same rows give the same bytes."""
 
     def drop(self, *names: str) -> None:
         """Forget tables that no later step reads."""
@@ -86,8 +95,6 @@ class DuckEngine:
         if memory is not None:
             held = max(memory - PROCESS_BYTES, MEMORY_LEAST_BYTES // 3)
             self.conn.execute("set memory_limit = $held", {"held": f"{held >> 20}MiB"})
-            # blocks are used again instead of given back to the system and asked for anew: a tenth off a large `group by`
-            self.conn.execute("set block_allocator_memory = $held", {"held": f"{held >> 20}MiB"})
         if threads is not None:
             self.conn.execute(f"set threads = {int(threads)}")
 
@@ -119,15 +126,23 @@ class DuckEngine:
         files = ", ".join(literal(str(path)) for path in paths)
         self.view(name, f"select * from read_parquet([{files}], file_row_number = true, filename = true)")
 
-    def write(self, sql: str, path: Path) -> None:
-        """Ordered rows stay ordered while this statement runs; what DuckDB infers about nulls does not get into the file."""
+    def write(self, query: Ordered, path: Path) -> None:
+        """Rows are kept first and sorted then: a join and a sort at once do not fit into the memory that either is content with.
+
+        Ordered rows stay ordered while the file is written; what DuckDB infers about nulls does not get into it.
+        """
+        self.table("to_write", query.rows)
         self.conn.execute("set preserve_insertion_order = true")
         self.conn.execute("set disabled_optimizers = 'statistics_propagation'")
         try:
-            self.conn.execute(f"copy ({sql}) to {literal(str(path))} (format parquet, compression zstd)")
+            self.conn.execute(
+                f"""copy (select {query.shown} from to_write order by {query.order}) to {literal(str(path))}
+                    (format parquet, compression zstd)"""
+            )
         finally:
             self.conn.execute("reset disabled_optimizers")
             self.conn.execute("set preserve_insertion_order = false")
+            self.drop("to_write")
 
     def drop(self, *names: str) -> None:
         """Tables only; views cost nothing."""

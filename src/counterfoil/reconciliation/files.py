@@ -14,7 +14,7 @@ from counterfoil.reconciliation.breaks import read_breaks
 from counterfoil.reconciliation.engines import DuckEngine, Engine, memory_bytes
 from counterfoil.reconciliation.guess_columns import paths_of
 from counterfoil.reconciliation.matching import Progress
-from counterfoil.reconciliation.outcome import Outcome, matches_sql, reconcile
+from counterfoil.reconciliation.outcome import Outcome, matches_of, reconcile
 from counterfoil.reconciliation.outputs import canonical, write_breaks, write_rejected, write_report
 from counterfoil.reconciliation.places import Place, places_of
 from counterfoil.reconciliation.reading import file_digest, read_side
@@ -72,7 +72,7 @@ def reconcile_files(
             here, there = (moved(side, cluster, reader, folder) for side in (here, there))
         matched, outcome = reconcile(machine, here, there, rules, progress=progress)
         progress("Writing the matches and the report")
-        machine.write(matches_sql(machine, matched, here, there), folder / "matches.parquet")
+        machine.write(matches_of(machine, matched, here, there), folder / "matches.parquet")
         write_breaks(read_breaks(machine, matched, outcome.context), folder / "breaks.csv")
         _write(reader, outcome, {"left": here, "right": there}, folder, {"engine": engine, "memory": memory})
         paths = {name: out / name for name in NAMES}

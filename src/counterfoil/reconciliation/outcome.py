@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from counterfoil.base.problems import check
 from counterfoil.reconciliation.breaks import Break, candidates_of, context_of, kinds_of, list_breaks, read_breaks
-from counterfoil.reconciliation.engines import Engine
+from counterfoil.reconciliation.engines import Engine, Ordered
 from counterfoil.reconciliation.explain import Context
 from counterfoil.reconciliation.matching import Footing, Matched, Progress, Tolerated, match, side_key
 from counterfoil.reconciliation.rules import RuleSet
@@ -122,17 +122,17 @@ def _passes(engine: Engine, matched: Matched) -> dict[str, dict[str, int]]:
     return found
 
 
-def matches_sql(engine: Engine, matched: Matched, left: Side, right: Side) -> str:
-    """Every confirmed and suggested pair in one fixed order, as SQL: left_id, right_id, pass, status, reason, score, group."""
-    shown = "replace({}, chr(31), '#')"
-    days = (
-        "case when l.day is null or r.day is null or l.day = r.day then 'key equal' "
-        "else 'key equal, ' || cast(r.day - l.day as varchar) || ' days apart' end"
-    )
+def matches_of(engine: Engine, matched: Matched, left: Side, right: Side) -> Ordered:
+    """Every confirmed and suggested pair in one fixed order: left_id, right_id, pass, status, reason, score, group.
+
+    Keys that cancelled carry the days between their records, and their reason is put into words only as it is written.
+    """
+    group = "replace(p.grp, chr(31), '#')"
     parts = [
         f"""select l.id as left_id, r.id as right_id, p.pass as pass, p.status as status, p.reason as reason, p.score as score,
-               {shown.format("p.grp")} as "group" from (select * from pair where status = 'confirmed' union all select * from suggestion) p
-               left join l_base l on l.u = p.l_u left join r_base r on r.u = p.r_u"""
+               {group} as "group", cast(null as integer) as days
+            from (select * from pair where status = 'confirmed' union all select * from suggestion) p
+            left join l_base l on l.u = p.l_u left join r_base r on r.u = p.r_u"""
     ]
     if matched.first:
         first = matched.first
@@ -143,11 +143,15 @@ def matches_sql(engine: Engine, matched: Matched, left: Side, right: Side) -> st
             columns = f"{side.columns['id']} as id, {side.columns['day']} as day, {engine.hash(key)} as k"
             sides.append(f"(select {columns} from {side.relation}{where})")
         parts.append(
-            f"""select l.id, r.id, '{first.name}', 'confirmed', {days}, cast(100 as integer), cast(null as varchar)
-                from {sides[0]} l join {sides[1]} r on l.k = r.k"""
+            f"""select l.id, r.id, '{first.name}', 'confirmed', cast(null as varchar), cast(100 as integer), cast(null as varchar),
+                       coalesce(r.day - l.day, 0) from {sides[0]} l join {sides[1]} r on l.k = r.k"""
         )
-    order = 'left_id nulls last, right_id nulls last, pass, "group" nulls last, reason'
-    return f"select * from ({' union all '.join(parts)}) m order by {order}"
+    reason = "coalesce(reason, case when days = 0 then 'key equal' else 'key equal, ' || cast(days as varchar) || ' days apart' end)"
+    return Ordered(
+        " union all ".join(parts),
+        'left_id nulls last, right_id nulls last, pass, "group" nulls last, to_write.reason nulls last, days nulls last',
+        f'left_id, right_id, pass, status, {reason} as reason, score, "group"',
+    )
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
@@ -223,6 +227,6 @@ __all__: Sequence[str] = (
     "SourceTold",
     "as_json",
     "break_json",
-    "matches_sql",
+    "matches_of",
     "reconcile",
 )

@@ -29,7 +29,7 @@ from counterfoil.reconciliation.copying import Books, copy_out
 from counterfoil.reconciliation.engines import DuckEngine
 from counterfoil.reconciliation.living import living
 from counterfoil.reconciliation.matching import Progress
-from counterfoil.reconciliation.outcome import BREAKS_HELD_MAX, Outcome, break_json, matches_sql, reconcile
+from counterfoil.reconciliation.outcome import BREAKS_HELD_MAX, Outcome, break_json, matches_of, reconcile
 from counterfoil.reconciliation.outputs import canonical, write_breaks
 from counterfoil.reconciliation.pairings import Pairing, pairings
 from counterfoil.reconciliation.reading import file_digest
@@ -193,7 +193,7 @@ def _match(means: Means, one: Pairing, asked: Asked, reach: Reach | None, folder
         progress("Writing the matches")
         outcome = replace(outcome, footing=with_under_way(outcome.footing, under_way))
         waiting = [*under_way.records, *expected_records(engine)]
-        engine.write(matches_sql(engine, matched, left, right), folder / "matches.parquet")
+        engine.write(matches_of(engine, matched, left, right), folder / "matches.parquet")
         holes = holes_of(asked, reach, statement)
         verdict = "incomplete" if holes and outcome.verdict == "reconciled" else outcome.verdict
         report = report_of(one, asked, outcome, verdict, waiting, holes) | tie(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from counterfoil.reconciliation.books import COLUMNS
-from counterfoil.reconciliation.engines import DuckEngine, literal
+from counterfoil.reconciliation.engines import DuckEngine, Ordered, literal
 from counterfoil.reconciliation.matching import Footing
 from counterfoil.reconciliation.reading import read_side
 from counterfoil.reconciliation.rules import Amount, Dates, Source
@@ -93,12 +93,14 @@ def bounded(
     for side, other in (("left", "right"), ("right", "left")):
         paths[side] = folder / f"{side}.parquet"
         engine.write(
-            f"""select {", ".join(COLUMNS)} from {side}_raw r where not flies and (inside
+            Ordered(
+                f"""select {", ".join(COLUMNS)} from {side}_raw r where not flies and (inside
                     or external_id in (select external_id from {other}_raw where inside and not flies)
                     or (exists (select 1 from {side}_raw o where o.inside and o.reference = r.reference and o.asset = r.asset
                                 and o.amount = -r.amount)
-                        and external_id not in (select external_id from {other}_raw where external_id is not null)))
-                order by {", ".join(f"{name} nulls first" for name in COLUMNS)}""",
+                        and external_id not in (select external_id from {other}_raw where external_id is not null)))""",
+                ", ".join(f"{name} nulls first" for name in COLUMNS),
+            ),
             paths[side],
         )
     return paths, _under_way(engine, last)

@@ -14,7 +14,7 @@ import sqlglot
 from sqlglot import expressions as exp
 
 from counterfoil.base.problems import InvalidInput
-from counterfoil.reconciliation.engines import DuckEngine, Row, literal
+from counterfoil.reconciliation.engines import DuckEngine, Ordered, Row, literal
 from counterfoil.reconciliation.sides import COLUMNS, Side
 
 LOCAL: Final = "local[2]"
@@ -85,17 +85,13 @@ class SparkEngine:
         """A view over Parquet files."""
         self.session.read.parquet(*(str(path) for path in paths)).createOrReplaceTempView(name)
 
-    def write(self, sql: str, path: Path) -> None:
-        """One Parquet file in the order of the query: sorted and written by DuckDB, so that the bytes are those of the other engine."""
-        query = sqlglot.parse_one(sql, read="duckdb")
-        order = query.args.get("order")
-        query.set("order", None)
+    def write(self, query: Ordered, path: Path) -> None:
+        """One Parquet file: sorted and written by DuckDB, so that the bytes are those of the other engine."""
         parts = self.folder / f"out-{path.stem}"
-        self.session.sql(in_spark(query.sql(dialect="duckdb"))).write.mode("overwrite").parquet(str(parts))
+        self.session.sql(in_spark(query.rows)).write.mode("overwrite").parquet(str(parts))
         sorter = DuckEngine(self.folder)
         try:
-            ordered = f" {order.sql(dialect='duckdb')}" if order is not None else ""
-            sorter.write(f"select * from read_parquet({literal(str(parts / '*.parquet'))}){ordered}", path)
+            sorter.write(query._replace(rows=f"select * from read_parquet({literal(str(parts / '*.parquet'))})"), path)
         finally:
             sorter.close()
 
