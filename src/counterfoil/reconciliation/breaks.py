@@ -90,8 +90,22 @@ def list_breaks(engine: Engine) -> int:
                   row_number() over (order by abs(coalesce(l.amount, r.amount)) desc, b.kind, b.l_u nulls last, b.r_u nulls last) as by_size
            from break_row b left join l_base l on l.u = b.l_u left join r_base r on r.u = b.r_u""",
     )
+    engine.table("break_shown", _shown())  # joined once and in order: a page of it is then a look into a few row groups
     engine.drop("break_row")
     return int(engine.rows("select count(*) from break_list")[0][0])
+
+
+def _shown() -> str:
+    """Breaks with their records and the sibling of a double, by number, as SQL."""
+    columns = [
+        f"{sql.format(name)} as {alias}_{name}"
+        for alias, sql in (("l", "l.{0}"), ("r", "r.{0}"), ("s", "coalesce(ls.{0}, rs.{0})"))
+        for name in RECORD.split(", ")
+    ]
+    return f"""select b.n, b.by_size, b.kind, b.pass, b.reason, b.grp, b.other, {", ".join(columns)}
+               from break_list b left join l_base l on l.u = b.l_u left join r_base r on r.u = b.r_u
+               left join l_base ls on ls.u = b.other and b.l_u is not null left join r_base rs on rs.u = b.other and b.l_u is null
+               order by b.n"""
 
 
 def candidates_of(engine: Engine) -> None:
@@ -139,9 +153,9 @@ def read_breaks(engine: Engine, matched: Matched, context: Context, *, most: int
     last = int(engine.rows("select coalesce(max(n), 0) from break_list")[0][0])
     waiting: list[tuple[Any, ...]] = []
     told = 0
+    near = _near(engine)
     for first in range(1, last + 1, PAGE_ROWS):
-        rows = engine.rows(_page(first, first + PAGE_ROWS - 1))
-        near = _near(engine, first, first + PAGE_ROWS - 1)
+        rows = engine.rows(f"select * from break_shown where n between {first} and {first + PAGE_ROWS - 1} order by n")
         for row in rows:
             if waiting and (row[_GRP] is None or row[_GRP] != waiting[0][_GRP]):
                 yield _break(waiting, near, matched, context)
@@ -153,7 +167,7 @@ def read_breaks(engine: Engine, matched: Matched, context: Context, *, most: int
             yield _break(waiting, near, matched, context)
             waiting, told = [], told + 1
     if waiting and (most is None or told < most):
-        yield _break(waiting, {}, matched, context)
+        yield _break(waiting, near, matched, context)
 
 
 _HEAD: Final = 7  # n, by_size, kind, pass, reason, grp, other
@@ -161,17 +175,8 @@ _GRP: Final = 5
 _WIDTH: Final = len(RECORD.split(", "))
 
 
-def _page(first: int, last: int) -> str:
-    left = ", ".join(f"l.{name}" for name in RECORD.split(", "))
-    right = ", ".join(f"r.{name}" for name in RECORD.split(", "))
-    sibling = ", ".join(f"coalesce(ls.{name}, rs.{name})" for name in RECORD.split(", "))
-    return f"""select b.n, b.by_size, b.kind, b.pass, b.reason, b.grp, b.other, {left}, {right}, {sibling}
-               from break_list b left join l_base l on l.u = b.l_u left join r_base r on r.u = b.r_u
-               left join l_base ls on ls.u = b.other and b.l_u is not null left join r_base rs on rs.u = b.other and b.l_u is null
-               where b.n between {first} and {last} order by b.n"""
-
-
-def _near(engine: Engine, first: int, last: int) -> Mapping[tuple[str, str], list[tuple[Any, ...]]]:
+def _near(engine: Engine) -> Mapping[tuple[str, str], list[tuple[Any, ...]]]:
+    """The candidates of every break that has any, by side and record: for the largest breaks alone, so that they fit in memory."""
     found: dict[tuple[str, str], list[tuple[Any, ...]]] = defaultdict(list)
     for side, other in (("l", "r"), ("r", "l")):
         for row in engine.rows(
@@ -179,7 +184,7 @@ def _near(engine: Engine, first: int, last: int) -> Mapping[tuple[str, str], lis
                 from candidate c join break_list b on b.{side}_u = c.u and b.{other}_u is null and c.side = '{side}'
                 join {other}_base o on o.u = c.c_u
                 left join (select distinct {other}_u as c_u from pair where {other}_u is not null) p on p.c_u = c.c_u
-                where b.n between {first} and {last} order by c.u, c.rank, c.near, c.c_u"""
+                order by c.u, c.rank, c.near, c.c_u"""
         ):
             found[side, row[0]].append(row[1:])
     return found
