@@ -13,7 +13,17 @@ from counterfoil.ledger.holds import take_hold
 from counterfoil.ledger.invariants import INVARIANTS
 from tests.ledger.builders import CASH, ESCROW, NOW, PAYEE, PROGRAM, a_program, next_segment, posted
 
-TAMPERED = ("posting", "account", "journal", "hold", "hold_resolution", "open_hold", "reversal", "period_close")
+TAMPERED = (
+    "posting",
+    "account",
+    "journal",
+    "hold",
+    "hold_resolution",
+    "open_hold",
+    "reversal",
+    "period_close",
+    "program_segment",
+)
 
 
 def by_hand(conn: Connection[Any], statement: str) -> None:
@@ -53,6 +63,18 @@ def test_an_account_that_is_right_is_sound(account: Connection[Any]):
 
 def test_a_posting_in_an_older_segment_than_its_neighbours_is_told(account: Connection[Any]):
     by_hand(account, "update posting set segment = 1 - segment where line = 1")
+    assert broken(account) == {"POSTING_OUT_OF_SEGMENT"}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update posting set segment = 7 where line = 1",
+        "update program_segment set first_seq = (select max(seq) + 1 from posting) where segment = 1",
+    ],
+)
+def test_a_posting_in_a_segment_that_is_not_there_or_began_later_is_told(account: Connection[Any], statement: str):
+    by_hand(account, statement)
     assert broken(account) == {"POSTING_OUT_OF_SEGMENT"}
 
 

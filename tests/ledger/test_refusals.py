@@ -488,3 +488,12 @@ def test_every_trigger_of_the_ledger_holds_in_a_replica_too(conn: Connection[Any
         [[*APPEND_ONLY, "account", "open_hold", "program_segment"]],
     ).fetchall()
     assert rows == []
+
+
+def test_no_foreign_key_points_at_accounts_because_each_would_look_at_every_row_whose_totals_move(
+    conn: Connection[Any],
+):
+    pointing = (
+        "select conrelid::regclass::text from pg_constraint where contype = 'f' and confrelid = 'account'::regclass"
+    )
+    assert conn.execute(pointing).fetchall() == []

@@ -18,6 +18,7 @@ from counterfoil.base.ids import ENTROPY_BYTES, new_id
 from counterfoil.base.problems import DatabaseAway
 
 PREPARE_AFTER: Final = 3  # times that a connection has seen a statement
+_DRAWN_BYTES: Final = 4_096
 LOCK_TIMEOUT_MS: Final = 5_000
 STATEMENT_TIMEOUT_MS: Final = 60_000
 
@@ -35,10 +36,12 @@ def entropy(length: int = ENTROPY_BYTES) -> bytes:
 class _Drawn:
     """Random bytes for ids, drawn some hundred ids at a time: a call of the system each would hand the interpreter to another thread."""
 
+    _lock: threading.Lock
+    _bytes: bytes
+    _used: int
+
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._bytes = b""
-        self._used = 0
+        self.forget()
 
     def take(self, length: int) -> bytes:
         with self._lock:
@@ -48,11 +51,10 @@ class _Drawn:
             return self._bytes[self._used - length : self._used]
 
     def forget(self) -> None:
-        """A forked child must not make its parent's ids."""
-        self.__init__()  # type: ignore[misc]
+        """Begin anew: a forked child must not make its parent's ids, nor wait for a lock that its parent's thread held."""
+        self._lock, self._bytes, self._used = threading.Lock(), b"", 0
 
 
-_DRAWN_BYTES: Final = 4_096
 _drawn = _Drawn()
 os.register_at_fork(after_in_child=_drawn.forget)
 

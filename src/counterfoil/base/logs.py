@@ -6,7 +6,7 @@ import logging
 import re
 import sys
 import threading
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any, Final, TextIO
 
 import structlog
@@ -48,11 +48,14 @@ class Gathered(logging.StreamHandler[TextIO]):
 
     def flush(self) -> None:
         """Write what is kept. Called by `logging` when the process ends, too."""
-        with self.lock or nullcontext():
+        self.acquire()
+        try:
             lines, self._lines = self._lines, []
             if lines:
                 self.stream.write("".join(lines))
             super().flush()
+        finally:
+            self.release()
 
     def _write(self) -> None:
         while self._some.wait():

@@ -22,6 +22,7 @@ def default_settings() -> dict[str, str]:
         "min_wal_size": "256MB",
         "wal_compression": "on",
         "checkpoint_timeout": "15min",
+        # the log of a large batch goes to the disk while the batch is still being written, so that its commit has less to wait for
         "wal_writer_delay": "10ms",
         "wal_writer_flush_after": "256kB",
         "random_page_cost": "1.1",

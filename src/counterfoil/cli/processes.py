@@ -54,7 +54,7 @@ def up(settings: Settings) -> None:
 
 
 def _run(server: uvicorn.Server) -> None:
-    """Serve. What was imported until here stays for good: the garbage collector need not look at it, which takes a tenth of a second."""
+    """Serve. What was imported until here stays for good: the garbage collector need not look at it again and again."""
     gc.collect()
     gc.freeze()
     server.run()

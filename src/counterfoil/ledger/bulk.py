@@ -83,7 +83,7 @@ def post_many(
     request_hash = _request_hash(bulk, ids)
     names = {movement.debit for movement in movements} | {movement.credit for movement in movements}
     memory = memory or Memory()
-    ground, seen = enter_for_bulk(conn, program_id, bulk.key, max(ids), memory.journal, postings_max=len(movements))
+    ground, seen = enter_for_bulk(conn, program_id, bulk.key, max(ids), memory.journal, postings=len(movements))
     book = ground.book(bulk.asset)
     if seen.before is not None:
         if seen.before[1] != request_hash:

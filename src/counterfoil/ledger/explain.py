@@ -135,7 +135,13 @@ def explain(
     )
 
 
-_OF_ACCOUNT: Final = "postings_between(%(account)s, %(low)s, %(high)s, 2147483647)"
+_OF_ACCOUNT: Final = "({} union all {})".format(
+    *(
+        f"""select * from posting where segment = any(segments_between(%(account)s, %(low)s, %(high)s)) and {side} = %(account)s
+            and seq >= %(low)s and seq < %(high)s"""
+        for side in ("debit", "credit")
+    )
+)
 
 
 def _gaps(conn: Connection[Any], given: dict[str, Any]) -> list[Gap]:

@@ -48,38 +48,31 @@ class Ground(NamedTuple):
         return self.books[asset]
 
 
-def enter(conn: Connection[Any], program_id: str, *, postings_max: int | None = None) -> Ground:
-    """Take the program's lock until the transaction ends and read what it guards.
+def enter(conn: Connection[Any], program_id: str, *, alone: bool, postings: int = 0) -> Ground:
+    """Take the program's lock until the transaction ends and read what it guards: alone, or shared with single posts.
 
-    Alone, to write so many postings or fewer; or shared with single posts, when no number is given.
+    `postings`, the most that will be written, tells who is alone whether they still fit into the segment.
     """
-    cursor = _ask_to_enter(conn.cursor(binary=True), program_id, postings_max=postings_max)
-    return ground_of(cursor, program_id, alone=postings_max is not None)
+    cursor = _ask_to_enter(conn.cursor(binary=True), program_id, alone=alone, postings=postings)
+    return ground_of(cursor, program_id, alone=alone)
 
 
-def _ask_to_enter(cursor: Cursor[Any], program_id: str, *, postings_max: int | None = None) -> Cursor[Any]:
+def _ask_to_enter(cursor: Cursor[Any], program_id: str, *, alone: bool, postings: int = 0) -> Cursor[Any]:
     return cursor.execute(
         "select clock_ms, closed_until_us, version, incarnation, assets, books, segment, segment_seq from enter_program(%s, %s, %s)",
-        [program_id, postings_max is not None, postings_max or 0],
+        [program_id, alone, postings],
     )
 
 
 def ground_of(cursor: Cursor[Any], program_id: str, *, alone: bool) -> Ground:
     """The ground out of the database's answer. Raises UnknownProgram."""
-    clock_ms, closed_until_us, version, incarnation, assets, books, *segment = cursor.fetchone() or (
-        0,
-        None,
-        0,
-        "",
-        [],
-        [],
-    )
-    if not books:
+    row = cursor.fetchone()
+    if row is None or not row[5]:
         raise UnknownProgram(program=program_id)
+    clock_ms, closed_until_us, version, incarnation, assets, books, segment, segment_seq = row
     closed = BEGINNING_US if closed_until_us is None else closed_until_us
-    return Ground(
-        program_id, clock_ms, closed, dict(zip(assets, books, strict=True)), version, incarnation, alone, *segment
-    )
+    by_asset = dict(zip(assets, books, strict=True))
+    return Ground(program_id, clock_ms, closed, by_asset, version, incarnation, alone, segment, segment_seq)
 
 
 _COLUMNS: Final = (
@@ -93,7 +86,7 @@ def enter_for_one(
     """All that one journal needs, in one round trip: the ground, the journal that has its key if there is one, its accounts, locked."""
     entering, known, locked = conn.cursor(binary=True), conn.cursor(binary=True), conn.cursor(binary=True)
     with conn.pipeline():
-        _ask_to_enter(entering, program_id)
+        _ask_to_enter(entering, program_id, alone=False)
         known.execute(
             "select request_hash, id, recorded_at, effective_at from journal where program_id = %s and key = %s",
             [program_id, key],
@@ -159,12 +152,12 @@ class Seen(NamedTuple):
 
 
 def enter_for_bulk(
-    conn: Connection[Any], program_id: str, key: str, last_id: bytes, journal: UUID | None, *, postings_max: int
+    conn: Connection[Any], program_id: str, key: str, last_id: bytes, journal: UUID | None, *, postings: int
 ) -> tuple[Ground, Seen]:
     """All that a bulk asks before it reads accounts, in one round trip."""
     entering, known, newest = conn.cursor(binary=True), conn.cursor(binary=True), conn.cursor(binary=True)
     with conn.pipeline():
-        _ask_to_enter(entering, program_id, postings_max=postings_max)
+        _ask_to_enter(entering, program_id, alone=True, postings=postings)
         known.execute(
             "select id, request_hash, recorded_at from journal where program_id = %s and key = %s", [program_id, key]
         )

@@ -90,7 +90,7 @@ def take_hold(
         raise InvalidInput("narrative", f"at most {NARRATIVE_LENGTH_MAX} characters")
     expires_us = None if expires_at is None else to_us(expires_at, "expires_at")
     movement = Movement(id_.bytes, debit, credit, minor, Kind.HOLD, expires_us=expires_us)
-    ground = enter(conn, program_id)
+    ground = enter(conn, program_id, alone=False)
     book = ground.book(asset)
     accounts = accounts_of(conn, ground, asset, [debit, credit])
     known = known_of(conn, book, [id_.bytes], newest_posted=id_, newest_held=id_)
@@ -124,7 +124,7 @@ def post_hold(
     amount = hold.minor if minor is None else minor
     at = effective_at or now
     movement = Movement(None, "", "", amount, Kind.POST_HOLD, to_us(at), hold_id=hold_id.bytes)
-    ground = enter(conn, program_id)
+    ground = enter(conn, program_id, alone=False)
     book = ground.book(hold.asset)
     accounts = accounts_of(conn, ground, hold.asset, [hold.debit, hold.credit])
     decision = decide(accounts, [movement], _terms(ground, now, at), holds=holds_of(conn, book, [hold_id.bytes]))
@@ -222,7 +222,7 @@ def _release(
     conn: Connection[Any], program_id: str, movements: Sequence[Movement], *, reason: str, actor: str, now: datetime
 ) -> list[Outcome]:
     """Void or expire holds of any of the program's books."""
-    ground = enter(conn, program_id, postings_max=0 if len(movements) > 1 else None)  # alone for many
+    ground = enter(conn, program_id, alone=len(movements) > 1)
     ids = [movement.hold_id or b"" for movement in movements]
     outcomes: dict[bytes, Outcome] = {}
     for asset, book in ground.books.items():  # in the order of their numbers

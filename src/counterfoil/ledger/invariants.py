@@ -67,13 +67,21 @@ INVARIANTS: Final = (
     ),
     Invariant(
         "POSTING_OUT_OF_SEGMENT",
-        "Has every account's later segment the later postings?",
+        "Is every posting in a segment that had begun, and has every account's later segment the later postings?",
         """select a.name, a.book_id, s.segment, s.first, s.before
            from (select account, segment, min(seq) as first, lag(max(seq)) over (partition by account order by segment) as before
                  from (select debit as account, segment, seq from posting union all select credit, segment, seq from posting) sides
                  group by account, segment) s
            join account a on a.id = s.account
-           where s.first <= s.before""",
+           where s.first <= s.before
+           union all
+           select a.name, a.book_id, p.segment, min(p.seq), s.first_seq
+           from posting p
+           join account a on a.id = p.debit
+           join book b on b.id = a.book_id
+           left join program_segment s on s.program_id = b.program_id and s.segment = p.segment
+           where s.segment is null or p.seq < s.first_seq
+           group by a.name, a.book_id, p.segment, s.first_seq""",
         "critical",
         "Pages and balances as of a moment are read segment by segment, and would be read in the wrong order.",
     ),

@@ -203,8 +203,7 @@ class _Request:
 
 def _settle(conn: Connection[Any], program_id: str, requests: Sequence[_Request], now_us: int) -> None:
     """Many, by who has the program alone: answer those whose key is known, decide the others book by book, write what stands."""
-    postings_max = sum(len(request.new.lines) for request in requests)
-    ground = enter(conn, program_id, postings_max=postings_max)
+    ground = enter(conn, program_id, alone=True, postings=sum(len(request.new.lines) for request in requests))
     _answer_known(conn, program_id, requests)
     by_asset: dict[str, list[_Request]] = {}
     for request in requests:

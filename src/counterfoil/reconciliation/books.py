@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from psycopg import Connection, sql
 
-from counterfoil.ledger.clock import first_seq, to_us
+from counterfoil.ledger.clock import SEQ_MAX, first_seq, to_us
 
 # external_id and reference say which record it is; amounts are minor units, money in is positive.
 COLUMNS: Final = (
@@ -148,24 +148,25 @@ def in_flight(conn: Connection[Any], program_id: str, provider: str, *, since: d
 
 def first_day(conn: Connection[Any], program_id: str, account: str) -> date | None:
     """The first day (effective, UTC) on which an account moved, in any asset."""
-    row = conn.execute(
-        """select min(first) from account a join book b on b.id = a.book_id
-           cross join lateral (
-               select min(p.effective_at) as first from postings_between(a.id, 0, 9223372036854775807, 2147483647) p) as moved
-           where b.program_id = %s and a.name = %s""",
-        [program_id, account],
-    ).fetchone()
-    return row[0].astimezone(UTC).date() if row and row[0] else None
+    return _earliest(conn, program_id, account, 0)
 
 
 def first_changed_day(conn: Connection[Any], program_id: str, account: str, *, since: datetime) -> date | None:
     """The earliest effective day among what was recorded on an account since a moment: what came late, came into an older day."""
+    return _earliest(conn, program_id, account, _seq_of(since))
+
+
+def _earliest(conn: Connection[Any], program_id: str, account: str, from_seq: int) -> date | None:
     row = conn.execute(
-        """select min(first) from account a join book b on b.id = a.book_id
+        """select min(moved.first) from account a join book b on b.id = a.book_id
            cross join lateral (
-               select min(p.effective_at) as first from postings_between(a.id, %(seq)s, 9223372036854775807, 2147483647) p) as moved
+               select min(effective_at) as first from posting
+               where segment = any(segments_between(a.id, %(seq)s, %(end)s)) and debit = a.id and seq >= %(seq)s
+               union all
+               select min(effective_at) from posting
+               where segment = any(segments_between(a.id, %(seq)s, %(end)s)) and credit = a.id and seq >= %(seq)s) as moved
            where b.program_id = %(program)s and a.name = %(account)s""",
-        {"program": program_id, "account": account, "seq": _seq_of(since)},
+        {"program": program_id, "account": account, "seq": from_seq, "end": SEQ_MAX},
     ).fetchone()
     return row[0].astimezone(UTC).date() if row and row[0] else None
 
