@@ -9,9 +9,15 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import duckdb
 
-from counterfoil.base.problems import InvalidInput
+from counterfoil.base.problems import InvalidInput, Problem
 
 Row = tuple[Any, ...]
+
+
+class MemoryTooSmall(Problem):
+    """This run does not fit into the memory that it was given, even with one thread; give it more."""
+
+    kind = "too_large"
 
 
 class Ordered(NamedTuple):
@@ -23,7 +29,7 @@ class Ordered(NamedTuple):
 
 
 MEMORY_LEAST_BYTES: Final = 256 << 20
-PROCESS_BYTES: Final = 272 << 20  # Python, Arrow and DuckDB's own buffers, which DuckDB's limit does not count
+PROCESS_BYTES: Final = 248 << 20  # Python, Arrow and DuckDB's own buffers, which DuckDB's limit does not count
 ROWS_IN_MEMORY_MAX: Final = 1_000_000
 _SIZE: Final = re.compile(r"([0-9]{1,9})\s*(MB|MIB|GB|GIB)", re.IGNORECASE)
 _UNIT: Final = {"MB": 1 << 20, "MIB": 1 << 20, "GB": 1 << 30, "GIB": 1 << 30}
@@ -100,7 +106,21 @@ class DuckEngine:
 
     def table(self, name: str, sql: str) -> None:
         """A temporary table."""
-        self.conn.execute(f"create or replace temp table {name} as {sql}")
+        self._run(f"create or replace temp table {name} as {sql}")
+
+    def _run(self, sql: str) -> duckdb.DuckDBPyConnection:
+        """Execute; where the memory does not do for all threads at once, again with one. Raises MemoryTooSmall."""
+        try:
+            return self.conn.execute(sql)
+        except duckdb.OutOfMemoryException:
+            threads = self.conn.execute("select current_setting('threads')").fetchall()[0][0]
+            self.conn.execute("set threads = 1")
+            try:
+                return self.conn.execute(sql)
+            except duckdb.OutOfMemoryException as error:
+                raise MemoryTooSmall(field="memory", reason=str(error).splitlines()[0][:200]) from error
+            finally:
+                self.conn.execute(f"set threads = {int(threads)}")
 
     def view(self, name: str, sql: str) -> None:
         """A temporary view."""
@@ -108,7 +128,7 @@ class DuckEngine:
 
     def rows(self, sql: str) -> list[Row]:
         """Fetched whole: a result is finished before the next statement begins."""
-        return self.conn.execute(sql).fetchall()
+        return self._run(sql).fetchall()
 
     def load(self, name: str, columns: Mapping[str, str], rows: Sequence[Row]) -> None:
         """Through Arrow, by column."""
@@ -135,7 +155,7 @@ class DuckEngine:
         self.conn.execute("set preserve_insertion_order = true")
         self.conn.execute("set disabled_optimizers = 'statistics_propagation'")
         try:
-            self.conn.execute(
+            self._run(
                 f"""copy (select {query.shown} from to_write order by {query.order}) to {literal(str(path))}
                     (format parquet, compression zstd)"""
             )
