@@ -30,7 +30,7 @@ class Ordered(NamedTuple):
 
 MEMORY_LEAST_BYTES: Final = 256 << 20
 PROCESS_BYTES: Final = 248 << 20  # Python, Arrow and DuckDB's own buffers, which DuckDB's limit does not count
-ROWS_IN_MEMORY_MAX: Final = 1_000_000
+WRITER_BYTES: Final = 32 << 20  # what a Parquet file that is being written holds beside
 _SIZE: Final = re.compile(r"([0-9]{1,9})\s*(MB|MIB|GB|GIB)", re.IGNORECASE)
 _UNIT: Final = {"MB": 1 << 20, "MIB": 1 << 20, "GB": 1 << 30, "GIB": 1 << 30}
 
@@ -98,9 +98,8 @@ class DuckEngine:
         # a checkpoint of tables in memory recompresses all of them, again and again: it took two thirds of a run over CSV
         self.conn.execute("set checkpoint_threshold = '1TB'")
         self.conn.execute("set timezone = 'UTC'")
-        if memory is not None:
-            held = max(memory - PROCESS_BYTES, MEMORY_LEAST_BYTES // 3)
-            self.conn.execute("set memory_limit = $held", {"held": f"{held >> 20}MiB"})
+        self.held = max(memory - PROCESS_BYTES, MEMORY_LEAST_BYTES // 3) if memory is not None else None
+        self._limit()
         if threads is not None:
             self.conn.execute(f"set threads = {int(threads)}")
 
@@ -121,6 +120,11 @@ class DuckEngine:
                 raise MemoryTooSmall(field="memory", reason=str(error).splitlines()[0][:200]) from error
             finally:
                 self.conn.execute(f"set threads = {int(threads)}")
+
+    def _limit(self, beside: int = 0) -> None:
+        """Let DuckDB hold what it may, less `beside` bytes."""
+        if self.held is not None:
+            self.conn.execute("set memory_limit = $held", {"held": f"{(self.held - beside) >> 20}MiB"})
 
     def view(self, name: str, sql: str) -> None:
         """A temporary view."""
@@ -154,12 +158,14 @@ class DuckEngine:
         self.table("to_write", query.rows)
         self.conn.execute("set preserve_insertion_order = true")
         self.conn.execute("set disabled_optimizers = 'statistics_propagation'")
+        self._limit(beside=WRITER_BYTES)
         try:
             self._run(
                 f"""copy (select {query.shown} from to_write order by {query.order}) to {literal(str(path))}
                     (format parquet, compression zstd)"""
             )
         finally:
+            self._limit()
             self.conn.execute("reset disabled_optimizers")
             self.conn.execute("set preserve_insertion_order = false")
             self.drop("to_write")
