@@ -34,6 +34,7 @@ def account_movements(program_id: str, account: str, *, first: date, last: date)
     that came to nothing is left out. What we did not have, or they have twice, the correction stands for under the record's id.
     """
     start, end = _midnight(first), _midnight(last + timedelta(days=1))
+    low, high = _seq(first, -CLOCK_OFF), _seq(last, CLOCK_OFF + timedelta(days=1))
     sides = sql.SQL(" union all ").join(
         sql.SQL(
             """select coalesce(c.corrects, p.journal_id) as journal_id, a.asset, {sign} p.amount as amount
@@ -44,14 +45,15 @@ def account_movements(program_id: str, account: str, *, first: date, last: date)
         for side, sign in (("debit", ""), ("credit", "-"))
         for clock in (
             sql.SQL("p.off_clock"),
-            sql.SQL(
-                "not p.off_clock and p.seq between {low} and {high} and p.segment = any(segments_between(a.id, {low}, {high} + 1))"
-            ).format(low=_seq(first, -CLOCK_OFF), high=_seq(last, CLOCK_OFF + timedelta(days=1))),
+            sql.SQL("not p.off_clock and p.seq between {low} and {high} and p.segment = any(a.segments)").format(
+                low=low, high=high
+            ),
         )
     )
     return sql.SQL(
-        """with account_here as (
-               select a.id, b.asset from account a join book b on b.id = a.book_id
+        """with account_here as materialized (
+               select a.id, b.asset, segments_between(a.id, {low}, {high} + 1) as segments
+               from account a join book b on b.id = a.book_id
                where b.program_id = {program} and a.name = {account}
            ), correction as ({corrections}), moved as ({sides}), netted as (
                select journal_id, asset, sum(amount)::bigint as amount from moved group by journal_id, asset)
@@ -70,6 +72,8 @@ def account_movements(program_id: str, account: str, *, first: date, last: date)
     ).format(
         program=sql.Literal(program_id),
         account=sql.Literal(account),
+        low=low,
+        high=high,
         sides=sides,
         corrections=_corrections(program_id, account),
     )
