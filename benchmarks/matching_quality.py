@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import tempfile
 from collections import Counter
@@ -32,7 +33,10 @@ def judge(world: World, folder: Path) -> dict[str, Any]:
     truth = set(world.pairs)
     by_noise = Counter(world.pairs.values())
     found = Counter(world.pairs[pair] for pair in pairs["confirmed"] & truth)
-    told = {(";".join(r.id for r in b.left), ";".join(r.id for r in b.right)): b.kind for b in outcome.breaks}
+    with outcome.paths["breaks.csv"].open(
+        encoding="utf-8", newline=""
+    ) as file:  # all of them; the outcome holds the first
+        told = {(row["left_id"], row["right_id"]): row["kind"] for row in csv.DictReader(file)}
     kinds = Counter(world.kinds.values())
     right_kind = Counter(kind for pair, kind in world.kinds.items() if told.get(pair) == kind)
     return {

@@ -22,6 +22,7 @@ from counterfoil.base.problems import all_problems
 from counterfoil.base.settings import OTHER_VARIABLES, Settings, variable_of
 from counterfoil.cli.main import root
 from counterfoil.cli.tree import PARTS, load
+from counterfoil.reconciliation.rules_reference import rule_set_page
 from counterfoil.wiring import Wiring
 
 FOLDER: Final = Path(__file__).parent / "reference"
@@ -256,6 +257,7 @@ PAGES: Final = (
     Page("invariants.md", "Invariants", invariants),
     Page("commands.md", "Commands", commands),
     Page("api.md", "The API over HTTP", api),
+    Page("rule-set.md", "The rule set", rule_set_page),
     Page("measurements.md", "Measurements", measurements),
 )
 

@@ -10,7 +10,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "rule-set.md"
 
 
 def test_the_page_is_what_the_models_say():
-    assert PAGE.read_text("utf-8").strip().endswith(rule_set_page().strip()), "write it again with rule_set_page()"
+    assert PAGE.read_text("utf-8").strip().endswith(rule_set_page().strip()), "run `make reference`"
 
 
 def test_every_kind_of_pass_is_on_the_page():

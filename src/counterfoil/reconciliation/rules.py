@@ -220,7 +220,7 @@ class TextPass(_Window):
     )
     amount_off_percent: int = Field(default=30, ge=0, le=100, description="Pairs further apart are no candidates.")
     confirm_from: int = Field(
-        default=75, ge=0, le=100, description="At or above this score, and with the lead, a pair is confirmed."
+        default=70, ge=0, le=100, description="At or above this score, and with the lead, a pair is confirmed."
     )
     suggest_from: int = Field(default=55, ge=0, le=100, description="At or above this score a pair is put to a person.")
     lead: int = Field(default=5, ge=0, le=100, description="How far the second best must lie behind.")
