@@ -20,6 +20,7 @@ BENCHMARKS = {
     "ledger_singles": ["-m", "benchmarks.ledger_singles"],
     "http_posts": ["-m", "benchmarks.http_posts"],
     "matching": ["-m", "benchmarks.matching"],
+    "postgres_to_parquet": ["-m", "benchmarks.postgres_to_parquet"],
     "matching_quality": ["-m", "benchmarks.matching_quality"],
     "chaos": ["-m", "tests.chaos.run", "--cycles", "200"],
 }
