@@ -26,6 +26,7 @@ from counterfoil.reconciliation.continuous import (
     reconcile_all,
     reconcile_one,
     sources_in_use,
+    sources_of_agent,
 )
 from counterfoil.reconciliation.pairings import Pairing, pairing
 from counterfoil.reconciliation.runs import Run, breaks_of, last_successes, list_runs, show_run
@@ -36,6 +37,9 @@ RUNS = Keyset("reconciliation runs", (str,))
 RunId = Annotated[str, id_in_path("rec")]
 BREAKS_SHOWN_MAX = 500
 DAYS_BACK_MAX: Final = 366
+
+
+AgentId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", examples=["agent_123"])]
 
 
 class RunAsked(Asked):
@@ -56,6 +60,9 @@ class RunAsked(Asked):
     first_on: date | None = Field(None, alias="from", description="The first day of a range.")
     last_on: date | None = Field(None, alias="to", description="The last day of a range, included.")
     span: str | None = Field(None, alias="last", description="So many days up to today.", examples=["7d"])
+    agent_id: AgentId | None = Field(
+        None, description="The sources through which this agent's money moved on those days, instead of one or all."
+    )
 
 
 class ForceAsked(Asked):
@@ -181,8 +188,10 @@ def run(body: RunAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
     program_id = body.program_id or call.services.wiring.program_id
     scope, days = _scope(body, call.now.astimezone(UTC).date())
     asked = body.model_dump(mode="json", by_alias=True)
+    if body.source is not None and body.agent_id is not None:
+        raise InvalidInput("agentId", "a source or an agent, not both", got=body.agent_id)
     if body.source is None:
-        return _recorded(call, program_id, _all(call, program_id, scope, days), asked)
+        return _recorded(call, program_id, _all(call, program_id, scope, days, body.agent_id), asked)
     one = pairing(call.services.wiring.pairings(), body.source)
     _real(call)
     wanted = Wanted(program_id, [one], scope, days, call.actor)
@@ -203,11 +212,15 @@ def force(body: ForceAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
     return _recorded(call, body.program_id, _all(call, body.program_id, "recent", None), body.model_dump(mode="json"))
 
 
-def _all(call: Call, program_id: str, scope: Scope, days: tuple[date, date] | None) -> RunsWritten:
+def _all(
+    call: Call, program_id: str, scope: Scope, days: tuple[date, date] | None, agent_id: str | None = None
+) -> RunsWritten:
     _real(call)
     wiring = call.services.wiring
     with call.reading() as conn:
         sources = sources_in_use(conn, list(wiring.pairings().values()), program_id)
+        if agent_id is not None:
+            sources = sources_of_agent(conn, sources, program_id, agent_id, days)
     tried = reconcile_all(wiring.means(), Wanted(program_id, sources, scope, days, call.actor), call.make_id)
     with call.reading() as conn:
         shown = [in_full(conn, one.run, call.now) for one in tried if one.run is not None]

@@ -68,13 +68,17 @@ def run(
         datetime | None, typer.Option("--to", formats=[DAY], metavar="YYYY-MM-DD", help="Last day of a range.")
     ] = None,
     span: Annotated[str | None, typer.Option("--last", metavar="DAYS", help="The last days, such as 7d.")] = None,
+    agent: Annotated[
+        str | None,
+        typer.Option("--agent-id", help="The sources through which this agent's money moved on those days."),
+    ] = None,
     program: Program = None,
     output: Output = TABLE,
 ) -> None:
     """Hold what others say against our books. Moves no money. Ends with 1 unless all of it is reconciled."""
     body: dict[str, Any] = {
         "source": source, "programId": program, "scope": scope.value if scope else None, "date": _day(date), "from": _day(first),
-        "to": _day(last), "last": span,
+        "to": _day(last), "last": span, "agentId": agent,
     }  # fmt: skip
     given = {name: value for name, value in body.items() if value is not None}
     with asked("operate") as client, watching(client):
@@ -83,17 +87,19 @@ def run(
     if output is not Format.TABLE:
         show_one(found, output)
     else:
-        _show_all(runs, failed)
+        _show_all(runs, failed, agent)
     if failed or not runs or any(one["verdict"] != "reconciled" for one in runs):
         raise typer.Exit(1)
 
 
-def _show_all(runs: list[dict[str, Any]], failed: list[dict[str, Any]]) -> None:
+def _show_all(runs: list[dict[str, Any]], failed: list[dict[str, Any]], agent: str | None) -> None:
     for one in runs:
         show_run_in_full(one, TABLE)
     for one in failed:
         typer.echo(f"{one['source']} could not be brought to a conclusion: {one['sentence']}")
-    if not runs and not failed:
+    if not runs and not failed and agent is not None:
+        typer.echo(f"No money of {agent} moved through a source on those days: there is nothing to reconcile.")
+    elif not runs and not failed:
         typer.echo("There is no source to reconcile: no provider is set, and no bank statement was imported.")
 
 

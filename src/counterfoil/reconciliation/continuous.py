@@ -10,6 +10,7 @@ from psycopg import Connection
 from psycopg.types.json import Jsonb
 
 from counterfoil.base.problems import Problem
+from counterfoil.ledger.problems import UnknownAccount
 from counterfoil.operations.events import NewEvent, emit
 from counterfoil.reconciliation.bank_files import list_bank_files
 from counterfoil.reconciliation.books import first_changed_day
@@ -81,6 +82,39 @@ def sources_in_use(conn: Connection[Any], known: Sequence[Pairing], program_id: 
         for one in known
         if one.provider is not None or list_bank_files(conn, program_id=program_id, account=one.account, rows_max=1)
     ]
+
+
+def sources_of_agent(
+    conn: Connection[Any], known: Sequence[Pairing], program_id: str, agent_id: str, days: tuple[date, date] | None
+) -> list[Pairing]:
+    """The sources through which an agent's money moved on these days (effective, UTC), or ever: a journal touches its account and theirs.
+
+    Each is reconciled whole: what others say of it does not tell one agent's money from another's. Raises UnknownAccount.
+    """
+    name = f"treasury:agent:{agent_id}"
+    accounts = conn.execute(
+        "select a.id from account a join book b on b.id = a.book_id where b.program_id = %s and a.name = %s",
+        [program_id, name],
+    ).fetchall()
+    if not accounts:
+        raise UnknownAccount(program=program_id, account=name)
+    first, last = days or (None, None)
+    rows = conn.execute(
+        """with own as (
+               select id, segments_of(id) as segments from account where id = any(%(accounts)s)
+           ), moved as (
+               select p.journal_id, p.effective_at from own join posting p on p.segment = any(own.segments) and p.debit = own.id
+               union all
+               select p.journal_id, p.effective_at from own join posting p on p.segment = any(own.segments) and p.credit = own.id)
+           select distinct a.name from moved m
+           join posting p on p.journal_id = m.journal_id
+           join account a on a.id = p.debit or a.id = p.credit
+           where (m.effective_at at time zone 'UTC')::date
+                 between coalesce(%(first)s::date, '-infinity') and coalesce(%(last)s, 'infinity')""",
+        {"accounts": [row[0] for row in accounts], "first": first, "last": last},
+    ).fetchall()
+    touched = {row[0] for row in rows}
+    return [one for one in known if one.account in touched or f"clearing:{one.provider}" in touched]
 
 
 def _start(conn: Connection[Any], program_id: str, today: date) -> date:

@@ -14,6 +14,9 @@ import pytest
 from counterfoil.api.app import make_app
 from counterfoil.base.edge import Database, now
 from counterfoil.cli.main import run as command
+from counterfoil.ledger.accounts import open_accounts
+from counterfoil.ledger.journal import Line
+from counterfoil.ledger.journal import post as ledger_post
 from counterfoil.reconciliation.nightly import reconcile_due
 from tests.api.office import Office, fresh, seed, served, wiring_for
 from tests.reconciliation.continuous.builders import PROGRAM, Says
@@ -71,6 +74,28 @@ def test_one_source_gives_its_run_and_no_source_the_runs_of_all(office: Office):
     every = post(office, "/api/reconciliation/runs", {}).json()
     assert [run["source"] for run in every["runs"]] == ["simulator", "simulator:payouts", "simulator:charges"]
     assert every["failed"] == []
+
+
+def test_an_agent_gives_the_runs_of_the_sources_through_which_its_money_moved(office: Office, terminal: Any):
+    with office.database.transaction() as conn:
+        names = ["clearing:simulator", "treasury:agent:a1", "treasury:agent:a2"]
+        open_accounts(conn, PROGRAM, names, asset="EUR", actor="t", now=today())
+        lines = [Line("clearing:simulator", "treasury:agent:a1", 5_00)]
+        ledger_post(conn, PROGRAM, key="fund", kind="fund", lines=lines, asset="EUR", actor="t", now=today())
+
+    def asked(**body: Any) -> Any:
+        return post(office, "/api/reconciliation/runs", body)
+
+    week = asked(agentId="a1", last="7d").json()
+    assert [run["source"] for run in week["runs"]] == ["simulator", "simulator:payouts", "simulator:charges"]
+    assert (week["runs"][0]["verdict"], week["failed"]) == ("not reconciled", [])
+    assert asked(agentId="a1", date="2026-01-05").json()["runs"] == []
+    assert asked(agentId="a2", last="7d").json()["runs"] == []
+    unknown, both = asked(agentId="nobody", last="7d"), asked(agentId="a1", source="simulator")
+    assert (unknown.status_code, "treasury:agent:nobody" in unknown.text) == (404, True)
+    assert (both.status_code, "agentId" in both.text) == (422, True)
+    assert terminal("reconcile", "run", "--agent-id", "a2", "--last", "7d")[1].startswith("No money of a2 moved")
+    assert "simulator" in terminal("reconcile", "run", "--agent-id", "a1", "--last", "7d")[1]
 
 
 def test_force_reconcile_takes_the_program_as_the_runbook_writes_it(office: Office):
