@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from counterfoil.base import edge
-from counterfoil.base.database import AppendOnly, DatabaseRefused, name_refusals, problem_of
+from counterfoil.base.database import AppendOnly, DatabaseRefused, PlanForgotten, name_refusals, problem_of
 from counterfoil.base.edge import Database
 from counterfoil.base.ids import valid_id
 from counterfoil.base.private_postgres import PrivatePostgres
@@ -184,3 +184,30 @@ def test_ids_and_moments_of_the_edge_are_fresh() -> None:
     assert valid_id(first, "po", "id") != valid_id(second, "po", "id")
     assert edge.now().tzinfo is UTC
     assert len(edge.entropy(16)) == 16
+
+
+@pytest.mark.parametrize(
+    "elsewhere", [True, False], ids=["its table got another shape", "a pooler swapped connections"]
+)
+def test_a_connection_that_forgot_a_prepared_statement_is_given_up_and_the_next_one_works(
+    database_url: str, elsewhere: bool
+):
+    database = Database(database_url, role=None, connections_max=1).open()
+    try:
+        with database.transaction() as conn:
+            conn.execute("create table shape_changes (one int)")
+        for _ in range(edge.PREPARE_AFTER + 3):
+            with database.transaction() as conn:
+                conn.execute("select * from shape_changes")
+        if elsewhere:
+            with psycopg.connect(database_url) as other:
+                other.execute("alter table shape_changes add column more int")
+        else:
+            with database.transaction() as conn:
+                conn.execute("do $$ begin execute 'deallocate all'; end $$")
+        with pytest.raises(PlanForgotten, match="database_prepares"), database.transaction() as conn:
+            conn.execute("select * from shape_changes")
+        with database.transaction() as conn:
+            assert conn.execute("select * from shape_changes").fetchall() == []
+    finally:
+        database.close()

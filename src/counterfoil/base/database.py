@@ -22,6 +22,13 @@ class DatabaseRefused(Problem):
     """The database refuses this row."""
 
 
+class PlanForgotten(Busy):
+    """The connection does not hold a prepared statement as it was prepared; it was given up, so try again.
+
+    Once, after a migration under a running server. Again and again, behind a pooler that swaps connections: set `database_prepares` off.
+    """
+
+
 _BY_CODE: dict[str, type[Problem]] = {"CF001": AppendOnly, "CF002": StepRefused}
 _BY_CONSTRAINT: dict[str, type[Problem]] = {"step_is_taken_once": StepRefused, "step_is_allowed": StepRefused}
 _BUSY: Final = (
@@ -30,6 +37,7 @@ _BUSY: Final = (
     errors.SerializationFailure,
     errors.QueryCanceled,
 )
+_FORGOTTEN: Final = (errors.InvalidSqlStatementName, errors.DuplicatePreparedStatement)
 _REFUSED: Final = (errors.IntegrityError, errors.InsufficientPrivilege, errors.NumericValueOutOfRange)
 
 
@@ -41,6 +49,12 @@ def name_refusals(
     _BY_CONSTRAINT.update(constraints or {})
 
 
+def forgets_plans(error: errors.Error) -> bool:
+    """Does the connection hold other prepared statements than its client believes? It is of no use any more, then."""
+    stale = isinstance(error, errors.FeatureNotSupported) and "cached plan" in str(error)
+    return stale or isinstance(error, _FORGOTTEN)
+
+
 def problem_of(error: errors.Error) -> Problem | None:
     """The problem behind a database error, or None when it is a bug of ours."""
     code, constraint = error.sqlstate or "", (error.diag.constraint_name or "")
@@ -48,6 +62,8 @@ def problem_of(error: errors.Error) -> Problem | None:
     said = (error.diag.message_primary or "").strip()
     if known is not None:
         return known(detail=said, constraint=constraint or None)
+    if forgets_plans(error):
+        return PlanForgotten(detail=said, setting="database_prepares")
     if isinstance(error, _REFUSED):
         return DatabaseRefused(detail=said, constraint=constraint or None)
     if isinstance(error, _BUSY):

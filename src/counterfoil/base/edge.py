@@ -13,7 +13,7 @@ from typing import Any, Final
 from psycopg import Connection, errors
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from counterfoil.base.database import problem_of
+from counterfoil.base.database import forgets_plans, problem_of
 from counterfoil.base.ids import ENTROPY_BYTES, new_id
 from counterfoil.base.problems import DatabaseAway
 
@@ -104,9 +104,15 @@ class Database:
         Nothing relies on a session: PgBouncer in transaction mode works (see the setting `database_prepares`).
         """
         try:
-            with self._pool.connection() as conn, conn.transaction(force_rollback=not commit):
-                set_up(conn, self.role, read_only=read_only)
-                yield conn
+            with self._pool.connection() as conn:
+                try:
+                    with conn.transaction(force_rollback=not commit):
+                        set_up(conn, self.role, read_only=read_only)
+                        yield conn
+                except errors.Error as error:
+                    if forgets_plans(error):
+                        conn.close()  # the pool makes a fresh one; this would fail for everybody who gets it
+                    raise
         except PoolTimeout as error:
             raise DatabaseAway(limit="a connection within 5 s") from error
         except errors.Error as error:
