@@ -276,7 +276,7 @@ class PrivatePostgres:
         """Workers of a killed server live on for a moment and keep its memory: wait for them. Anything else is an error."""
         said = self._tail()
         was_stopping = self._process is None  # another's server, which we met on its way out
-        if was_stopping or (any(sign in said for sign in _ORPHANS) and time.monotonic() < deadline):
+        if was_stopping or (any(sign in said.lower() for sign in _ORPHANS) and time.monotonic() < deadline):
             self._process = None
             time.sleep(10 * _POLL_S)
             return
