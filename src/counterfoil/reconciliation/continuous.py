@@ -108,7 +108,8 @@ def sources_of_agent(
                select p.journal_id, p.effective_at from own join posting p on p.segment = any(own.segments) and p.credit = own.id)
            select distinct a.name from moved m
            join posting p on p.journal_id = m.journal_id
-           join account a on a.id = p.debit or a.id = p.credit
+           cross join lateral (values (p.debit), (p.credit)) as side (account)
+           join account a on a.id = side.account
            where (m.effective_at at time zone 'UTC')::date
                  between coalesce(%(first)s::date, '-infinity') and coalesce(%(last)s, 'infinity')""",
         {"accounts": [row[0] for row in accounts], "first": first, "last": last},

@@ -305,10 +305,12 @@ def _dates(
 def _date(source: Source, column: str, kind: str, keep: Keep) -> _Read:
     if kind == "DATE" or kind.startswith("TIMESTAMP"):
         return _Read(f"cast({column} as date)", "")
-    text = f"trim(cast({column} as varchar))"
+    plain = f"cast({column} as varchar)"
+    text = f"trim({plain})"
     tries = [f"cast(try_strptime({text}, {literal(form)}) as date)" for form in source.dates.formats]
-    iso = (f"try_cast({column} as date)", f"try_cast(substr({text}, 1, 10) as date)")
-    value = keep(f"coalesce({', '.join(tries or iso)})")
+    # ten characters are a day and nothing else; of what is longer the rest must not count, or 20226-01-05 would be a year
+    iso = f"case when strlen({plain}) = 10 then try_cast({plain} as date) else try_cast(substr({text}, 1, 10) as date) end"
+    value = keep(f"coalesce({', '.join(tries)})" if tries else iso)
     return _Read(value, f"{value} is null and {column} is not null and {text} <> ''")
 
 
