@@ -139,6 +139,43 @@ break_remark: kind text not null
 break_remark: text text not null
 break_remark: actor text not null
 break_remark: at timestamp with time zone not null
+call: id text not null
+call: subject_id text not null
+call: number integer not null
+call: provider text not null
+call: key text not null
+call: payload_sha256 bytea not null
+call: worker text not null
+call: fence bigint not null
+call: announced_at timestamp with time zone not null
+call: horizon_at timestamp with time zone not null
+call_answer: id text not null
+call_answer: kind text not null
+call_answer: answer jsonb not null
+call_answer: answered_at timestamp with time zone not null
+call_answer: state text not null default 'stored'::text
+call_answer: applied_at timestamp with time zone
+call_answer: due_at timestamp with time zone
+call_answer: attempt integer not null default 0
+call_answer: lease_owner text
+call_answer: lease_until timestamp with time zone
+call_answer: fence bigint not null default 0
+call_answer: last_error text
+call_standing: id text
+call_standing: subject_id text
+call_standing: number integer
+call_standing: provider text
+call_standing: key text
+call_standing: payload_sha256 bytea
+call_standing: worker text
+call_standing: fence bigint
+call_standing: announced_at timestamp with time zone
+call_standing: horizon_at timestamp with time zone
+call_standing: kind text
+call_standing: answer jsonb
+call_standing: answered_at timestamp with time zone
+call_standing: applied_at timestamp with time zone
+call_standing: closed_at timestamp with time zone
 client_money: id text not null
 client_money: program_id text not null
 client_money: asset text not null
@@ -596,6 +633,16 @@ break_remark: break_remark_kind CHECK ((kind = ANY (ARRAY['comment'::text, 'owne
 break_remark: break_remark_number CHECK ((number > 0))
 break_remark: break_remark_pkey PRIMARY KEY (break_id, number)
 break_remark: break_remark_size CHECK ((length(text) <= 2000))
+call: call_has_a_horizon CHECK ((horizon_at > announced_at))
+call: call_number_is_unique UNIQUE (subject_id, number)
+call: call_number_positive CHECK ((number > 0))
+call: call_payload_is_hashed CHECK ((length(payload_sha256) = 32))
+call: call_pkey PRIMARY KEY (id)
+call_answer: call_answer_applied_is_dated CHECK (((state = 'applied'::text) = (applied_at IS NOT NULL)))
+call_answer: call_answer_id_fkey FOREIGN KEY (id) REFERENCES call(id)
+call_answer: call_answer_kind CHECK ((kind = ANY (ARRAY['accepted'::text, 'later'::text, 'refused'::text, 'unclear'::text])))
+call_answer: call_answer_pkey PRIMARY KEY (id)
+call_answer: call_answer_state CHECK ((state = ANY (ARRAY['stored'::text, 'applied'::text])))
 client_money: client_money_adds_up CHECK ((difference = ((held + in_transit) - owed)))
 client_money: client_money_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
 client_money: client_money_is_made_once UNIQUE (program_id, asset, on_day, sha256)
@@ -762,6 +809,8 @@ break: CREATE INDEX break_by_state ON public.break USING btree (state, id)
 break: CREATE INDEX break_of_identity ON public.break USING btree (program_id, source, identity)
 break: CREATE INDEX break_standing_days ON public.break USING btree (program_id, source, first_on) WHERE (gone_run IS NULL)
 break: CREATE UNIQUE INDEX break_stands_once ON public.break USING btree (program_id, source, identity) WHERE (gone_run IS NULL)
+call: CREATE INDEX call_of_key ON public.call USING btree (provider, key)
+call_answer: CREATE INDEX call_answer_due ON public.call_answer USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 client_money: CREATE INDEX client_money_by_day ON public.client_money USING btree (program_id, on_day)
 destination: CREATE UNIQUE INDEX destination_active_is_one ON public.destination USING btree (program_id, payee_id) WHERE (ended_at IS NULL)
 event: CREATE INDEX event_by_time ON public.event USING btree (at, id)
@@ -832,6 +881,10 @@ break_proposal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.
 break_proposal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.break_proposal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 break_remark: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.break_remark FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 break_remark: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.break_remark FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+call: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.call FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+call: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.call FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+call_answer: CREATE TRIGGER call_answer_is_not_truncated BEFORE TRUNCATE ON public.call_answer FOR EACH STATEMENT EXECUTE FUNCTION call_answer_keeps_its_word() -- always
+call_answer: CREATE TRIGGER call_answer_keeps_its_word BEFORE DELETE OR UPDATE ON public.call_answer FOR EACH ROW EXECUTE FUNCTION call_answer_keeps_its_word() -- always
 client_money: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.client_money FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 client_money: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.client_money FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 client_money_signature: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.client_money_signature FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -893,6 +946,7 @@ write_off_limit: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public
 write_off_limit: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.write_off_limit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 
 -- views
+call_standing: SELECT id, subject_id, number, provider, key, payload_sha256, worker, fence, announced_at, horizon_at, kind, answer, answered_at, applied_at, CASE WHEN (kind <> 'unclear'::text) THEN LEAST(answered_at, horizon_at) ELSE horizon_at END AS closed_at FROM (call c LEFT JOIN call_answer a ON ((id = id)));
 ledger_entries: SELECT program_id, type, amount, to_timestamp(((((seq >> 20))::numeric / 1000.0))::double precision) AS created_at, effective_at, asset, name AS account, balance, kind, key, id AS journal_id, line, seq, movement, actor, narrative, source_type, source_id FROM ((((posting p CROSS JOIN LATERAL ( VALUES ('debit'::text,debit,debit_balance), ('credit'::text,credit,credit_balance)) s(type, account_id, balance)) JOIN account a ON ((id = account_id))) JOIN book b ON ((id = book_id))) JOIN journal j ON ((id = journal_id)));
 
 -- sequences
@@ -988,6 +1042,20 @@ begin
         raise 'break % is not % without an approved journal', new.id, new.state using errcode = 'CF301';
     end if;
     return new;
+end $function$
+
+call_answer_keeps_its_word(): CREATE OR REPLACE FUNCTION public.call_answer_keeps_its_word()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+    if tg_op = 'UPDATE' then
+        if (new.id, new.kind, new.answer, new.answered_at) is not distinct from (old.id, old.kind, old.answer, old.answered_at)
+            and (old.state = 'stored' or new.state = 'applied') then
+            return new;
+        end if;
+    end if;
+    raise exception 'call_answer is append-only: % is refused', lower(tg_op) using errcode = 'CF001';
 end $function$
 
 enter_program(text,boolean,integer): CREATE OR REPLACE FUNCTION public.enter_program(program text, alone boolean, postings_max integer, OUT clock_ms bigint, OUT closed_until_us bigint, OUT version bigint, OUT incarnation text, OUT assets text[], OUT books integer[], OUT segment integer, OUT segment_seq bigint)
@@ -1537,6 +1605,23 @@ break_proposal: owner: counterfoil_owner
 break_remark: counterfoil_app: insert, select
 break_remark: counterfoil_auditor: select
 break_remark: owner: counterfoil_owner
+call: counterfoil_app: insert, select
+call: counterfoil_auditor: select
+call: owner: counterfoil_owner
+call_answer: counterfoil_app: insert, select
+call_answer: counterfoil_app: update (applied_at)
+call_answer: counterfoil_app: update (attempt)
+call_answer: counterfoil_app: update (due_at)
+call_answer: counterfoil_app: update (fence)
+call_answer: counterfoil_app: update (last_error)
+call_answer: counterfoil_app: update (lease_owner)
+call_answer: counterfoil_app: update (lease_until)
+call_answer: counterfoil_app: update (state)
+call_answer: counterfoil_auditor: select
+call_answer: owner: counterfoil_owner
+call_standing: counterfoil_app: select
+call_standing: counterfoil_auditor: select
+call_standing: owner: counterfoil_owner
 client_money: counterfoil_app: insert, select
 client_money: counterfoil_auditor: select
 client_money: owner: counterfoil_owner
@@ -1711,4 +1796,5 @@ write_off_limit: owner: counterfoil_owner
 
 -- comments
 break: app: select, insert, update
+call_answer: app: select, insert, update (state, applied_at, due_at, attempt, lease_owner, lease_until, fence, last_error)
 program_segment: app: select
