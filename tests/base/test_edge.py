@@ -63,6 +63,29 @@ def test_a_reading_transaction_cannot_write(database: Database) -> None:
         conn.execute(KEY, ["written"])
 
 
+@pytest.mark.parametrize("how", [{"read_only": True}, {"snapshot": True}])
+def test_all_that_is_read_on_one_snapshot_is_of_one_moment(database: Database, how: dict[str, bool]) -> None:
+    count = "select count(*) from idempotency"
+    with database.transaction(**how) as conn:
+        before = conn.execute(count).fetchone()
+        with database.transaction() as other:
+            other.execute(KEY, ["written meanwhile"])
+        assert conn.execute(count).fetchone() == before == (0,)
+    with (
+        database.transaction() as conn
+    ):  # the same connection again, perhaps: it sees what was committed before each query
+        with database.transaction() as other:
+            other.execute(KEY, ["and more"])
+        assert conn.execute(count).fetchone() == (2,)
+        assert conn.execute("show transaction_isolation").fetchone() == ("read committed",)
+
+
+def test_who_writes_down_what_it_saw_on_one_snapshot_may_write(database: Database) -> None:
+    with database.transaction(snapshot=True) as conn:
+        conn.execute(KEY, ["kept"])
+    assert keys(database) == ["kept"]
+
+
 def test_a_transaction_acts_as_the_application_in_utc_with_limits(database: Database) -> None:
     with database.transaction() as conn:
         told = conn.execute("""

@@ -220,7 +220,7 @@ def make(body: MoneyAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
         made = make_client_money(conn, program, on=body.on, make_id=call.make_id, actor=call.actor, now=call.now)
         return Done(made[0].id, MoneyMade(statements=[_money(one) for one in made]), 201)
 
-    return call.write("client_money.make", act, asked=body)
+    return call.write("client_money.make", act, asked=body, snapshot=True)
 
 
 @router.get("/client-money", response_model=Paged[MoneyShown], summary="List statements of client money")

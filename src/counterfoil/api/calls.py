@@ -112,7 +112,7 @@ class Call:
 
     @contextmanager
     def reading(self) -> Iterator[Connection[Any]]:
-        """A read-only transaction: whoever only asks cannot write, whatever the code does."""
+        """A read-only transaction on one snapshot: whoever only asks cannot write, and all it reads is of one moment."""
         with self.services.database.transaction(read_only=True) as conn:
             yield conn
 
@@ -125,12 +125,13 @@ class Call:
         reason: str | None = None,
         secret: str = "",
         remembered: bool = True,
+        snapshot: bool = False,
     ) -> Response:
         """Do `act` in one transaction with its entry in the action log, once per Idempotency-Key; a dry run is rolled back.
 
         `asked` is what was asked for, as it is compared when a key comes again and kept in the action log: no secrets in it.
         `secret` is compared, too, and kept nowhere: only its hash goes into the hash of the request. Without `remembered` the
-        part below compares and remembers by itself.
+        part below compares and remembers by itself. `snapshot`: what `act` reads and writes down is of one moment.
         """
         payload = asked.model_dump(mode="json") if isinstance(asked, BaseModel) else asked or {}
         told_once: dict[str, str] = {}
@@ -142,7 +143,7 @@ class Call:
                 self._record(conn, verb, done.subject_id, reason, payload)
             return {"status": done.status, "body": done.shown.model_dump(mode="json", by_alias=True)}
 
-        with self.services.database.transaction(commit=not self.dry_run) as conn:
+        with self.services.database.transaction(commit=not self.dry_run, snapshot=snapshot) as conn:
             if self.dry_run or self.key is None or not remembered:
                 answer = Answer(work(conn), None, replayed=False)
             else:

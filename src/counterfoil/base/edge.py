@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from psycopg import Connection, errors
+from psycopg import Connection, IsolationLevel, errors
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from counterfoil.base.database import forgets_plans, problem_of
@@ -97,8 +97,14 @@ class Database:
         self._pool.close()
 
     @contextmanager
-    def transaction(self, *, commit: bool = True, read_only: bool = False) -> Iterator[Connection[Any]]:
+    def transaction(
+        self, *, commit: bool = True, read_only: bool = False, snapshot: bool = False
+    ) -> Iterator[Connection[Any]]:
         """One transaction, committed when the block ends and rolled back when it raises or `commit` is False (a dry run).
+
+        Who reads only (`read_only`) sees one moment from beginning to end, however many queries it takes (repeatable read):
+        figures of one page, and the pages of one statement, foot. `snapshot` gives the same to who also writes down what it
+        saw; it cannot post to the ledger, which must see what was committed while it waited for its locks.
 
         Raises Problem for what the database refused and we understand, Busy when it cannot be reached or a lock is not had.
         Nothing relies on a session: PgBouncer in transaction mode works (see the setting `database_prepares`).
@@ -106,6 +112,8 @@ class Database:
         try:
             with self._pool.connection() as conn:
                 try:
+                    # Said with BEGIN: after the first query it is too late, and a statement of its own would be a round trip.
+                    conn.isolation_level = IsolationLevel.REPEATABLE_READ if read_only or snapshot else None
                     with conn.transaction(force_rollback=not commit):
                         set_up(conn, self.role, read_only=read_only)
                         yield conn

@@ -36,8 +36,8 @@ Clock = Callable[[], datetime]
 class Transactions(Protocol):
     """Where a tick gets its transactions from: `base.edge.Database`, or a test's."""
 
-    def transaction(self) -> AbstractContextManager[Connection[Any]]:
-        """One transaction."""
+    def transaction(self, *, snapshot: bool = False) -> AbstractContextManager[Connection[Any]]:
+        """One transaction; with `snapshot`, all of it sees one moment."""
 
 
 class Queue(NamedTuple):

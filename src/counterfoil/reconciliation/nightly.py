@@ -68,7 +68,7 @@ def _yesterday(
 
 def _client_money(means: Means, program_id: str, on: date, make_id: Callable[[str], str]) -> None:
     try:
-        with means.database.transaction() as conn:
+        with means.database.transaction(snapshot=True) as conn:
             make_client_money(conn, program_id, on=on, make_id=make_id, actor=ACTOR, now=means.clock())
     except Problem as problem:
         _log.warning("no statement of client money", program=program_id, on=str(on), problem=problem.sentence())
