@@ -25,7 +25,7 @@ from counterfoil.wiring import INVARIANTS, Wiring, ticks
 
 PROGRAM = "main"
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-SECRET = "whsec_" + "A" * 32
+SECRET = "whsec_" + "kx7WqPz2Lr9vTn4Yb8McHs3JdFu6GeAa"
 ORDER = ("webhooks", "verify", "settle", "events", "reserve", "outbox", "repair", "reconcile-pull")
 
 

@@ -21,7 +21,7 @@ import pytest
 
 from counterfoil.base.edge import Database, make_id, now
 from counterfoil.operations.webhooks_in import receive
-from tests.api.office import NOWHERE, PROGRAM, SECRET, charge_event, seed, signed
+from tests.api.office import NOWHERE, PROGRAM, PROVIDER_KEY, SECRET, charge_event, seed, signed
 from tests.dashboard.days import a_key
 
 START_S, STOP_S = 40, 40
@@ -79,7 +79,7 @@ def within(seconds: float, found: Callable[[], Any], given_up: Callable[[], bool
 @contextmanager
 def running(folder: Path, arguments: list[str], database: str, /, **settings: str) -> Iterator[Process]:
     defaults = {
-        "database_url": database, "program": PROGRAM, "provider_url": NOWHERE, "provider_api_key": "sk",
+        "database_url": database, "program": PROGRAM, "provider_url": NOWHERE, "provider_api_key": PROVIDER_KEY,
         "provider_webhook_secret": SECRET, "port": "0",
     }  # fmt: skip
     process = Process(folder, arguments, **{**defaults, **settings})
@@ -245,6 +245,27 @@ def test_a_misspelt_setting_starts_nothing(database_url: str, tmp_path: Path):
         assert "COUNTERFOIL_WORKER_POLL_MS" in worker.log.read_text()
 
 
+@pytest.mark.parametrize("command", ["serve", "worker", "up"])
+@pytest.mark.parametrize(
+    "weak",
+    [{"provider_webhook_secret": ""}, {"provider_webhook_secret": "whsec_" + "A" * 32}, {"provider_api_key": ""},
+     {"provider_api_key": "changeme"}, {"provider_webhook_secret": None}, {"provider_api_key": None}],
+    ids=str,
+)  # fmt: skip
+def test_without_a_secret_that_proves_something_nothing_starts(
+    command: str, weak: dict[str, str | None], database_url: str, tmp_path: Path
+):
+    """An empty webhook secret let anybody sign that a payout came back."""
+    given = {"database_url": database_url, "provider_url": NOWHERE, "provider_api_key": PROVIDER_KEY, "port": "0",
+             "provider_webhook_secret": SECRET, **weak}  # fmt: skip
+    process = Process(tmp_path, [command], **{name: value for name, value in given.items() if value is not None})
+    try:
+        assert process.process.wait(START_S) == 3, process.log.read_text()
+        assert f"COUNTERFOIL_{next(iter(weak)).upper()}" in process.log.read_text()
+    finally:
+        process.stop(signal.SIGKILL)
+
+
 def test_a_server_waits_for_a_database_that_is_not_there_yet(tmp_path: Path):
     with running(tmp_path, ["serve"], "postgresql://nobody@127.0.0.1:9/none") as server:
         url = server.said("listening")["url"]
@@ -255,7 +276,7 @@ def test_a_server_waits_for_a_database_that_is_not_there_yet(tmp_path: Path):
 
 def test_up_runs_everything_in_one_process_and_stops_its_database(tmp_path: Path):
     settings = {
-        "program": PROGRAM, "provider_url": NOWHERE, "provider_api_key": "sk", "provider_webhook_secret": SECRET,
+        "program": PROGRAM, "provider_url": NOWHERE, "provider_api_key": PROVIDER_KEY, "provider_webhook_secret": SECRET,
         "data_folder": str(tmp_path / "data"),
     }  # fmt: skip
     process = Process(tmp_path, ["up", "--port", "0"], **settings)

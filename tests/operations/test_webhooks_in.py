@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +12,7 @@ from standardwebhooks.webhooks import Webhook
 
 from counterfoil.base.edge import make_id
 from counterfoil.base.problems import InvalidInput, NotFound, ReasonRequired, TooLarge
+from counterfoil.base.secret import WeakSecret
 from counterfoil.operations import webhooks_in
 from counterfoil.operations.events import list_events
 from counterfoil.operations.work import Runner
@@ -56,6 +58,21 @@ def test_anything_changed_makes_the_signature_worthless(part):
         del headers["webhook-signature"]
     with pytest.raises(webhooks_in.SignatureRefused):
         webhooks_in.verify_standard(body, headers, SECRET, now=NOW)
+
+
+@pytest.mark.parametrize("weak", ["", "whsec_", "whsec_" + "A" * 32, "whsec_Y2hhbmdlbWU="])
+def test_a_signature_made_with_a_secret_that_can_be_guessed_is_not_believed(weak: str):
+    """The forger signs rightly: he knows the secret, because there is none."""
+    key = base64.b64decode(weak.removeprefix("whsec_"))
+    stamp = str(int(NOW.timestamp()))
+    made = hmac.digest(key, f"evt_1.{stamp}.".encode() + BODY, "sha256")
+    headers = {
+        "webhook-id": "evt_1",
+        "webhook-timestamp": stamp,
+        "webhook-signature": f"v1,{base64.b64encode(made).decode()}",
+    }
+    with pytest.raises(WeakSecret):
+        webhooks_in.verify_standard(BODY, headers, weak, now=NOW)
 
 
 @pytest.mark.parametrize("skew", [timedelta(seconds=301), timedelta(seconds=-301)])

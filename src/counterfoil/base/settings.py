@@ -13,10 +13,11 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 import psycopg
 from dotenv import dotenv_values
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from counterfoil.base.problems import Kind, Problem
+from counterfoil.base.secret import Secret, SigningSecret, WeakSecret
 
 PREFIX: Final = "COUNTERFOIL_"
 ENV_FILE: Final = ".env"
@@ -45,6 +46,12 @@ class UnknownSetting(Problem):
 
 class SettingRefused(Problem):
     """A setting has a value that it cannot have."""
+
+    kind: ClassVar[Kind] = "invalid"
+
+
+class SecretMissing(Problem):
+    """A secret that this installation needs is not set, so nothing starts; there is no default that anybody could know."""
 
     kind: ClassVar[Kind] = "invalid"
 
@@ -146,6 +153,26 @@ class Settings(BaseSettings):
             except psycopg.Error:
                 raise ValueError("a PostgreSQL URL or conninfo, such as postgresql://user@host/database") from None
         return given
+
+    @field_validator("provider_api_key", "provider_webhook_secret")
+    @classmethod
+    def _cannot_be_guessed(cls, given: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if given is not None:
+            name = str(info.field_name)
+            try:
+                _SECRETS[name](given.get_secret_value(), name)
+            except WeakSecret as weak:
+                raise ValueError(f"must be {weak.facts['limit']}") from None
+        return given
+
+
+_SECRETS: Final[Mapping[str, type[Secret]]] = {"provider_api_key": Secret, "provider_webhook_secret": SigningSecret}
+
+
+def lacking_secrets(settings: Settings) -> list[str]:
+    """The variables of secrets that this installation needs as it is set, and does not have. `doctor` says so; nothing starts."""
+    needed = ("provider_api_key", "provider_webhook_secret") if settings.provider_url is not None else ()
+    return [variable_of(name) for name in needed if getattr(settings, name) is None]
 
 
 def variable_of(field: str) -> str:

@@ -15,7 +15,7 @@ from counterfoil.base.edge import now
 from counterfoil.base.migrations.runner import pending
 from counterfoil.base.postgres_binaries import find
 from counterfoil.base.problems import Problem
-from counterfoil.base.settings import Settings
+from counterfoil.base.settings import Settings, lacking_secrets
 from counterfoil.cli.asking import server
 from counterfoil.cli.installation import settings_now
 from counterfoil.cli.showing import TABLE, Output, show_rows
@@ -121,11 +121,8 @@ def _provider(settings: Settings) -> Iterator[Found]:
     if settings.provider_url is None:
         yield Found("provider", WARNING, "none is set", "Set COUNTERFOIL_PROVIDER_URL, or start `counterfoil demo`.")
         return
-    for name, value in (("API_KEY", settings.provider_api_key), ("WEBHOOK_SECRET", settings.provider_webhook_secret)):
-        if value is None:
-            yield Found(
-                "provider", BAD, f"COUNTERFOIL_PROVIDER_{name} is not set", "Take it from the provider's dashboard."
-            )
+    for variable in lacking_secrets(settings):
+        yield Found("provider", BAD, f"{variable} is not set", "Take it from the provider's dashboard.")
     yield _answers("provider", lambda: httpx2.get(settings.provider_url or "", timeout=TIMEOUT_S, trust_env=False))
 
 

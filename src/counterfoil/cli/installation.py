@@ -17,7 +17,8 @@ from counterfoil.base.logs import start_logging
 from counterfoil.base.migrations.runner import migrate, pending
 from counterfoil.base.private_postgres import PrivatePostgres
 from counterfoil.base.problems import Problem
-from counterfoil.base.settings import Settings, load_settings
+from counterfoil.base.secret import SigningSecret
+from counterfoil.base.settings import SecretMissing, Settings, lacking_secrets, load_settings
 from counterfoil.cli.drill import take_part_in_drills
 from counterfoil.operations.providers import Provider
 from counterfoil.operations.providers.simulator import SimulatorProvider
@@ -60,8 +61,10 @@ def database_url(settings: Settings) -> Iterator[str]:
 
 @contextmanager
 def installed(settings: Settings, *, migrating: bool = False) -> Iterator[Installation]:
-    """Everything a server or a worker needs, opened and closed again. Raises NotMigrated unless it may migrate by itself."""
+    """Everything a server or a worker needs, opened and closed again. Raises SecretMissing, and NotMigrated unless it may migrate."""
     start_logging(settings.log_level, gather=True)
+    if lacking := lacking_secrets(settings):
+        raise SecretMissing(variables=lacking)
     pid = os.getpid()
     if settings.drill_folder is not None:
         take_part_in_drills(settings.drill_folder, pid)
@@ -77,14 +80,16 @@ def installed(settings: Settings, *, migrating: bool = False) -> Iterator[Instal
 
 
 def providers_of(settings: Settings) -> dict[str, Provider]:
-    """The payment providers that are set, by name; none when no address is given."""
+    """The payment providers that are set, by name; none when no address is given. Raises SecretMissing, WeakSecret."""
     if settings.provider_url is None:
         return {}
     key, secret = settings.provider_api_key, settings.provider_webhook_secret
+    if key is None or secret is None:
+        raise SecretMissing(variables=lacking_secrets(settings))
     simulator = SimulatorProvider(
         settings.provider_url,
-        key.get_secret_value() if key else "",
-        secret.get_secret_value() if secret else "",
+        key.get_secret_value(),
+        SigningSecret(secret.get_secret_value(), "provider_webhook_secret"),
         timeout_s=settings.provider_timeout_ms / 1000,
     )
     return {simulator.name: simulator}

@@ -139,6 +139,7 @@ class World:
             self.folder / "simulator",
             webhook_url=f"{self.url}/webhooks/simulator",
             webhook_secret=secret,
+            api_key=f"sk_sim_{entropy(16).hex()}",
             **self._simulator_settings,
         )
         self._leave_addresses()

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 import httpx2
 
 from counterfoil.base.problems import InvalidInput
+from counterfoil.base.secret import SigningSecret
 from counterfoil.operations.providers import (
     Accepted,
     Answer,
@@ -38,7 +39,7 @@ class SimulatorProvider:
 
     name = NAME
 
-    def __init__(self, url: str, api_key: str, webhook_secret: str, *, timeout_s: float = 10.0) -> None:
+    def __init__(self, url: str, api_key: str, webhook_secret: SigningSecret | str, *, timeout_s: float = 10.0) -> None:
         """`timeout_s`: how long to wait for an answer before the outcome counts as unclear."""
         self._secret = webhook_secret
         self._http = httpx2.Client(
