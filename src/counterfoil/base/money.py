@@ -49,7 +49,8 @@ class Money(NamedTuple):
 def parse_minor(given: object, field: str, *, least: int = 1, most: int = MINOR_MAX) -> int:
     """Whole minor units out of a JSON string such as "1250". Raises InvalidInput naming `field` and the limit.
 
-    A JSON number is refused even when it is whole: parsers on the way turn numbers into floats (spec: amounts are strings).
+    Every amount in JSON is read here, a caller's and a provider's alike. A JSON number is refused even when it is whole: parsers
+    on the way turn numbers into floats, and `int(12.7)` is 12 (spec: amounts are strings).
     """
     if not isinstance(given, str) or not _WHOLE.fullmatch(given):
         raise InvalidInput(field, 'a string of whole minor units, such as "1250"', got=repr(given)[:40])

@@ -77,7 +77,12 @@ def _csv(path: Path, mapped: ImportMap) -> Iterator[Row]:
             raise InvalidInput("file", "CSV", line=reader.line_num, detail=str(error)) from error
 
 
+class _Number(str):
+    """A JSON number, in the digits in which it is written."""
+
+
 def _ndjson(path: Path, mapped: ImportMap) -> Iterator[Row]:
+    money = [rule["column"] for rule in (mapped.amount, mapped.balance) if rule]
     with path.open(encoding=mapped.file.get("encoding", "utf-8")) as file:
         for line, text in enumerate(file, 1):
             if not text.strip():
@@ -85,7 +90,7 @@ def _ndjson(path: Path, mapped: ImportMap) -> Iterator[Row]:
             if len(text) > LINE_LENGTH_MAX:
                 raise InvalidInput("file", f"lines of at most {LINE_LENGTH_MAX} characters", line=line)
             try:
-                found = json.loads(text, parse_float=str, parse_int=str)  # a number stays as it is written
+                found = json.loads(text, parse_float=_Number, parse_int=_Number)  # a number stays as it is written
             except json.JSONDecodeError as error:
                 raise InvalidInput(
                     "file", "one JSON object in each line", line=line, column=error.colno, detail=error.msg
@@ -93,6 +98,9 @@ def _ndjson(path: Path, mapped: ImportMap) -> Iterator[Row]:
             if not isinstance(found, dict):
                 raise InvalidInput("file", "one JSON object in each line", line=line)
             _refuse_missing(found, mapped, path, line=line)
+            if wrong := next((name for name in money if isinstance(found[name], _Number)), None):
+                limit = 'an amount as a string, such as "12.50": a JSON number may have been a float'
+                raise InvalidInput("amount", limit, line=line, column=wrong, got=found[wrong][:40])
             yield Row(line, {name: _text(value, name, line) for name, value in found.items()})
 
 

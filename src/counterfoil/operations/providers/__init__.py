@@ -6,12 +6,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, Literal, NamedTuple, Protocol
 
+SUCCEEDED: Final = "succeeded"  # a charge whose money is ours
 PayoutStatus = Literal["pending", "paid", "failed", "returned"]
 RANK: Final[Mapping[str, int]] = {"pending": 0, "paid": 1, "failed": 1, "returned": 2}  # events out of order go by rank
 
 
 class ChargeFact(NamedTuple):
-    """What the provider says of money a customer paid. Minor units; `fee` is what the provider kept of it."""
+    """What the provider says of money a customer paid. Minor units; `fee` is what the provider kept of it.
+
+    `status` is the provider's own word, "succeeded" when the money is ours; `account` is the account of ours at the provider that
+    it was paid into, None where a provider has but one and does not name it.
+    """
 
     charge_id: str
     reference: str
@@ -19,6 +24,8 @@ class ChargeFact(NamedTuple):
     fee: int
     asset: str
     occurred_at: datetime
+    status: str = SUCCEEDED
+    account: str | None = None
 
 
 class PayoutFact(NamedTuple):

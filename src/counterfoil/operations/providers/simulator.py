@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 import httpx2
 
+from counterfoil.base.money import parse_minor
 from counterfoil.base.problems import InvalidInput
 from counterfoil.base.secret import SigningSecret
 from counterfoil.operations.providers import (
@@ -29,6 +30,8 @@ from counterfoil.operations.webhooks_in import verify_standard
 NAME: Final = "simulator"
 STATUSES: Final = ("pending", "paid", "failed", "returned")
 Fact = TypeVar("Fact", ChargeFact, PayoutFact)
+MISREAD_MAX: Final = 200  # characters of what was wrong with it
+MISREAD: Final = (ValueError, KeyError, TypeError, InvalidInput)  # an answer that is not as the provider documents it
 DOUBTFUL: Final = frozenset({408, 409, 422})  # an earlier request under the same key may have been carried out
 EVENTS_MAX: Final = 500
 OURS: Final = frozenset({401, 403, 404})  # our credentials or address are wrong: nothing was done, and it can be mended
@@ -80,8 +83,8 @@ class SimulatorProvider:
             return _found(found, key)
         except httpx2.HTTPError as error:
             return Unclear(f"no answer: {type(error).__name__}")
-        except (ValueError, KeyError, TypeError) as error:
-            return Unclear(f"an answer we do not understand: {type(error).__name__}")
+        except MISREAD as error:
+            return Unclear(_misread(error))
 
     def find_charge(self, charge_id: str) -> ChargeFact | NotThere | Unclear:
         """Ask for a charge by its id."""
@@ -92,8 +95,8 @@ class SimulatorProvider:
             return _charge(response.json()) if response.status_code == 200 else Unclear(_told(response))
         except httpx2.HTTPError as error:
             return Unclear(f"no answer: {type(error).__name__}")
-        except (ValueError, KeyError, TypeError) as error:
-            return Unclear(f"an answer we do not understand: {type(error).__name__}")
+        except MISREAD as error:
+            return Unclear(_misread(error))
 
     def events(self, after: str | None) -> list[PulledEvent] | Unclear:
         """The next page of events, also of those whose webhook was lost."""
@@ -105,8 +108,8 @@ class SimulatorProvider:
             return [PulledEvent(str(one["id"]), str(one["type"]), json.dumps(one).encode()) for one in page]
         except httpx2.HTTPError as error:
             return Unclear(f"no answer: {type(error).__name__}")
-        except (ValueError, KeyError, TypeError) as error:
-            return Unclear(f"an answer we do not understand: {type(error).__name__}")
+        except MISREAD as error:
+            return Unclear(_misread(error))
 
     def verify(self, body: bytes, headers: Mapping[str, str], *, now: datetime) -> tuple[str, str]:
         """Id and type of a webhook whose signature holds."""
@@ -136,8 +139,8 @@ def _answer(response: httpx2.Response) -> Answer:
     if status in (200, 201):
         try:
             return Accepted(_payout(response.json()))
-        except (ValueError, KeyError, TypeError) as error:
-            return Unclear(f"an answer we do not understand: {type(error).__name__}")
+        except MISREAD as error:
+            return Unclear(_misread(error))
     if status == 429:
         wait = response.headers.get("retry-after", "")
         return Later(_told(response), int(wait) if wait.isascii() and wait.isdigit() and len(wait) < 6 else 0)
@@ -146,6 +149,10 @@ def _answer(response: httpx2.Response) -> Answer:
     if 400 <= status < 500 and status not in DOUBTFUL:
         return Refused(_told(response))
     return Unclear(_told(response))
+
+
+def _misread(error: Exception) -> str:
+    return f"an answer we do not understand: {type(error).__name__}: {error}"[:MISREAD_MAX]
 
 
 def _told(response: httpx2.Response) -> str:
@@ -168,16 +175,16 @@ def _found(answer: dict[str, Any], key: str) -> Found:
 def _payout(one: dict[str, Any]) -> PayoutFact:
     if one["status"] not in STATUSES:
         raise ValueError(one["status"])
-    amount = one["amount_paid"] if one["amount_paid"] is not None else one["amount"]
+    paid = "amount_paid" if one["amount_paid"] is not None else "amount"
     return PayoutFact(
         provider_ref=str(one["id"]),
         key=str(one["idempotency_key"]),
-        amount=int(amount),
-        fee=int(one["fee"]),
+        amount=parse_minor(one[paid], paid, least=0),
+        fee=parse_minor(one["fee"], "fee", least=0),
         asset=str(one["asset"]),
         status=one["status"],
         failure=one["failure_code"],
-        occurred_at=datetime.fromisoformat(one["updated_at"]),
+        occurred_at=_instant(one["updated_at"]),
     )
 
 
@@ -185,11 +192,20 @@ def _charge(one: dict[str, Any]) -> ChargeFact:
     return ChargeFact(
         charge_id=str(one["id"]),
         reference=str(one["reference"]),
-        amount=int(one["amount"]),
-        fee=int(one["fee"]),
+        amount=parse_minor(one["amount"], "amount", least=0),
+        fee=parse_minor(one["fee"], "fee", least=0),
         asset=str(one["asset"]),
-        occurred_at=datetime.fromisoformat(one["created_at"]),
+        occurred_at=_instant(one["created_at"]),
+        status=str(one["status"]),
+        account=None if one.get("account") is None else str(one["account"]),
     )
+
+
+def _instant(given: str) -> datetime:
+    found = datetime.fromisoformat(given)
+    if found.tzinfo is None:
+        raise ValueError(f"a moment without its time zone: {given}"[:MISREAD_MAX])
+    return found
 
 
 def _understood(read: Callable[[dict[str, Any]], Fact], body: bytes) -> Fact:
