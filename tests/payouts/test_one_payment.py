@@ -130,7 +130,7 @@ def test_a_webhook_alone_moves_nothing_on_when_the_provider_does_not_know_the_ch
         )  # fmt: skip
     desk.work()
     assert desk.rows("select state, last_error from intent") == [
-        ("failed", "the provider does not know charge chg_forged")
+        ("failed", "simulator does not know charge chg_forged")
     ]
     assert payouts(desk) == []
 

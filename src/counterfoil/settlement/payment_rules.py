@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from counterfoil.base.problems import check
-from counterfoil.operations.providers import ChargeFact
+from counterfoil.operations.providers import SUCCEEDED, ChargeFact, NotThere
 
 OPEN: Final = frozenset({"pending", "partially_paid"})
 
@@ -33,6 +33,37 @@ class Receipt(NamedTuple):
     excess: int
     unknown: int
     lines: tuple[tuple[str, str, int], ...]
+
+
+class Recorded(NamedTuple):
+    """A payment as we recorded it, to be held against its own provider's books. `account`: None when the provider named none."""
+
+    provider: str
+    charge_id: str
+    reference: str
+    amount: int
+    asset: str
+    account: str | None = None
+
+
+def doubt(recorded: Recorded, found: ChargeFact | NotThere) -> str | None:
+    """Why the provider's own record of a charge does not bear out what we recorded; None when it does, in every point.
+
+    The amount alone proves nothing: 10000 of another currency, for another invoice, into another account, or refunded since.
+    """
+    if isinstance(found, NotThere):
+        return f"{recorded.provider} does not know charge {recorded.charge_id}"
+    points = [
+        ("charge", recorded.charge_id, found.charge_id),
+        ("amount", recorded.amount, found.amount),
+        ("asset", recorded.asset, found.asset),
+        ("reference", recorded.reference, found.reference),
+        ("status", SUCCEEDED, found.status),
+    ]
+    if recorded.account is not None:
+        points.append(("account", recorded.account, found.account or "none"))
+    told = [f"{name}: recorded {ours}, the provider has {theirs}" for name, ours, theirs in points if ours != theirs]
+    return f"charge {recorded.charge_id}: {'; '.join(told)}" if told else None
 
 
 def decide_receipts(

@@ -14,7 +14,7 @@ from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.ledger.accounts import open_accounts
 from counterfoil.ledger.journal import NewJournal, post_journals
 from counterfoil.operations.events import NewEvent, emit
-from counterfoil.operations.providers import ChargeFact
+from counterfoil.operations.providers import SUCCEEDED, ChargeFact
 from counterfoil.settlement.intents import begin_verifying
 from counterfoil.settlement.invoices import INVOICE, Invoice, lock_invoices
 from counterfoil.settlement.payment_rules import Bill, Receipt, decide_receipts
@@ -30,10 +30,12 @@ class Payment(NamedTuple):
     provider: str
     charge_id: str
     invoice_id: str | None
+    reference: str
     asset: str
     amount: int
     applied: int
     fee: int
+    account: str | None
     occurred_at: datetime
     recorded_at: datetime
 
@@ -114,15 +116,15 @@ def _record(conn: Connection[Any], receipts: Sequence[Receipt], provider: str, m
     rows = [
         (
             make_id("pay"), one.program_id, provider, one.charge.charge_id, one.invoice_id, one.charge.reference,
-            one.charge.asset, one.charge.amount, one.applied, one.charge.fee, one.charge.occurred_at, now,
+            one.charge.asset, one.charge.amount, one.applied, one.charge.fee, one.charge.account, one.charge.occurred_at, now,
         )
         for one in receipts
     ]  # fmt: skip
     with conn.cursor() as cur:
         cur.executemany(
             """insert into payment (id, program_id, provider, charge_id, invoice_id, reference, asset, amount, applied, fee,
-                                    occurred_at, recorded_at)
-               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+                                    account, occurred_at, recorded_at)
+               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
             rows,
         )
 
@@ -163,7 +165,7 @@ def payments_of(conn: Connection[Any], invoice_ids: Sequence[str], *, rows_max: 
     """What was paid on these invoices, in the order it was recorded."""
     with conn.cursor(row_factory=class_row(Payment)) as cur:
         return cur.execute(
-            """select id, provider, charge_id, invoice_id, asset, amount, applied, fee, occurred_at, recorded_at
+            """select id, provider, charge_id, invoice_id, reference, asset, amount, applied, fee, account, occurred_at, recorded_at
                from payment where invoice_id = any(%s) order by recorded_at, id limit %s""",
             [list(invoice_ids), rows_max],
         ).fetchall()
@@ -174,4 +176,6 @@ def parsed(facts: Callable[[bytes], ChargeFact], body: bytes) -> ChargeFact:
     charge = facts(body)
     if charge.amount <= 0:
         raise InvalidInput("amount", "more than 0", got=charge.amount)
+    if charge.status != SUCCEEDED:
+        raise InvalidInput("status", f"{SUCCEEDED}, for money that came in", got=charge.status[:40])
     return charge

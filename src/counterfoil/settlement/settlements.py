@@ -14,7 +14,7 @@ from counterfoil.base.problems import NotFound, Problem, check
 from counterfoil.ledger.accounts import open_accounts
 from counterfoil.ledger.journal import NewJournal, post_journals
 from counterfoil.operations.events import NewEvent, emit
-from counterfoil.operations.providers import NotThere, Provider, Unclear
+from counterfoil.operations.providers import Provider, Unclear
 from counterfoil.operations.work import Claim, Runner, Tally, finish, put_back, run_here, run_outside
 from counterfoil.settlement.fee_rules import Cut, cut
 from counterfoil.settlement.fees import rates_now
@@ -29,10 +29,14 @@ from counterfoil.settlement.intents import (
     show_intent,
 )
 from counterfoil.settlement.invoices import Invoice, lock_invoices
-from counterfoil.settlement.payments import payments_of
+from counterfoil.settlement.payment_rules import Recorded, doubt
+from counterfoil.settlement.payments import Payment, payments_of
 
 MakeId = Callable[[str], str]
 ACTOR = "system:worker"
+PAYMENTS_MAX = (
+    1_000_000  # of the invoices of one tick; were there more, they would count as unpaid and fail, never pass
+)
 
 
 class Settlement(NamedTuple):
@@ -53,10 +57,11 @@ class Settlement(NamedTuple):
 
 
 class Check(NamedTuple):
-    """What to hold against the provider's books: the charges that an invoice's payments are made of, with their amounts."""
+    """What to hold against the providers' books: an invoice's payments, and what of it they leave unpaid, in minor units."""
 
     intent: Intent
-    charges: tuple[tuple[str, int], ...]
+    payments: tuple[Recorded, ...]
+    unpaid: int
 
 
 class Verdict(NamedTuple):
@@ -77,29 +82,31 @@ class Verification:
         self._providers = providers
 
     def prepare(self, conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> list[Check]:  # noqa: ARG002
-        """The charges to look up, in the order of the claims."""
+        """The payments to look up, in the order of the claims."""
         intents = {one.id: one for one in intents_by_id(conn, [one.id for one in claims])}
-        paid: dict[str, list[tuple[str, int]]] = {}
-        for one in payments_of(conn, [intent.invoice_id for intent in intents.values()]):
-            paid.setdefault(one.invoice_id or "", []).append((one.charge_id, one.amount))
-        return [Check(intents[one.id], tuple(paid.get(intents[one.id].invoice_id, ()))) for one in claims]
+        invoices = [intent.invoice_id for intent in intents.values()]
+        paid: dict[str, list[Payment]] = {}
+        for payment in payments_of(conn, invoices, rows_max=PAYMENTS_MAX):
+            paid.setdefault(payment.invoice_id or "", []).append(payment)
+        totals = dict(conn.execute("select id, total from invoice where id = any(%s)", [invoices]).fetchall())
+        return [_check(intents[one.id], paid.get(intents[one.id].invoice_id, []), totals) for one in claims]
 
     def announce(self, conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
         """A look-up changes nothing at the provider: nothing is to be announced."""
 
     def act(self, item: Check) -> Verdict:
-        """Look every charge up."""
-        provider = self._providers[item.intent.provider]
-        for charge_id, amount in item.charges:
-            found = provider.find_charge(charge_id)
+        """Look every charge up, each at the provider that it came through."""
+        if item.unpaid or not item.payments:
+            return Verdict(item.intent, doubt=f"the payments on record leave {item.unpaid} of it unpaid")
+        for payment in item.payments:
+            provider = self._providers.get(payment.provider)
+            if provider is None:
+                return Verdict(item.intent, error=f"the provider {payment.provider} is not set up here")
+            found = provider.find_charge(payment.charge_id)
             if isinstance(found, Unclear):
                 return Verdict(item.intent, error=found.error)
-            if isinstance(found, NotThere):
-                return Verdict(item.intent, doubt=f"the provider does not know charge {charge_id}")
-            if found.amount != amount:
-                return Verdict(
-                    item.intent, doubt=f"charge {charge_id}: booked {amount}, the provider has {found.amount}"
-                )
+            if told := doubt(payment, found):
+                return Verdict(item.intent, doubt=told)
         return Verdict(item.intent)
 
     def record(self, conn: Connection[Any], done: Sequence[tuple[Claim, Verdict]], now: datetime) -> None:
@@ -116,6 +123,13 @@ class Verification:
                 fail_intent(conn, verdict.intent, error=verdict.doubt, now=now)
             elif verdict.error and not put_back(conn, VERIFYING, one, error=verdict.error, now=now):
                 fail_intent(conn, verdict.intent, error=f"no answer from the provider: {verdict.error}", now=now)
+
+
+def _check(intent: Intent, paid: Sequence[Payment], totals: Mapping[str, int]) -> Check:
+    recorded = [
+        Recorded(one.provider, one.charge_id, one.reference, one.amount, one.asset, one.account) for one in paid
+    ]
+    return Check(intent, tuple(recorded), totals[intent.invoice_id] - sum(one.applied for one in paid))
 
 
 def verify_due(runner: Runner, providers: Mapping[str, Provider]) -> Tally:

@@ -90,6 +90,7 @@ class Charge(BaseModel):
     object: str
     idempotency_key: str
     reference: str
+    account: str = Field(description="Which of your accounts it was paid into.")
     amount: str
     asset: str
     fee: str

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from counterfoil.simulator.state import Charge, Event, Payout, Rule, State
 
+ACCOUNT: Final = "acct_main"  # the client's account that charges are paid into: it has but one
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -71,6 +72,7 @@ def charge_view(charge: Charge) -> dict[str, Any]:
         "object": "charge",
         "idempotency_key": charge.key,
         "reference": charge.reference,
+        "account": ACCOUNT,
         "amount": str(charge.amount),
         "asset": charge.asset,
         "fee": str(charge.fee),

@@ -344,6 +344,7 @@ payment: applied bigint not null
 payment: fee bigint not null
 payment: occurred_at timestamp with time zone not null
 payment: recorded_at timestamp with time zone not null
+payment: account text
 payout: id text not null
 payout: program_id text not null
 payout: payee_id text not null
@@ -706,6 +707,7 @@ journal_import_step: journal_import_step_is_taken_once PRIMARY KEY (import_id, r
 journal_import_step: journal_import_step_moves_on CHECK ((rows_done > 0))
 migration: migration_pkey PRIMARY KEY (number)
 open_hold: open_hold_pkey PRIMARY KEY (hold_id)
+payment: payment_account_is_short CHECK (((length(account) >= 1) AND (length(account) <= 200)))
 payment: payment_amount_positive CHECK ((amount > 0))
 payment: payment_applied_within_amount CHECK (((applied >= 0) AND (applied <= amount)))
 payment: payment_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
