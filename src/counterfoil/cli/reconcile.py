@@ -152,8 +152,7 @@ def bank(
             "/api/reconciliation/runs", {name: value for name, value in body.items() if value is not None}
         )
     show_run_in_full(found, output)
-    open_ends = [row for row in found["report"]["balances"] if row.get("unexplained", "0") != "0"]
-    if found["verdict"] != "reconciled" or open_ends:
+    if found["verdict"] != "reconciled":
         raise typer.Exit(1)
 
 
@@ -230,7 +229,7 @@ def show_run_in_full(found: dict[str, Any], output: Format) -> None:
 def _show_balances(told: dict[str, Any], output: Format) -> None:
     rows = [
         {
-            name: _money(row[name.replace(" ", "_")], row["asset"]) if name != "asset" else row["asset"]
+            name: row["asset"] if name == "asset" else _balance(row.get(name.replace(" ", "_")), row["asset"])
             for name in BALANCES
         }
         for row in told.get("balances", [])
@@ -262,6 +261,10 @@ def _records(records: list[dict[str, Any]]) -> str:
 def _money(minor: str, asset: str) -> str:
     """For people: an asset that ISO 4217 does not know is shown in its minor units."""
     return format_major(int(minor), iso_scales().get(asset, 0))
+
+
+def _balance(minor: str | None, asset: str) -> str:
+    return "not known" if minor is None else _money(minor, asset)
 
 
 def _day(given: datetime | None) -> str | None:

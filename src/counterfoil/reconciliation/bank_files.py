@@ -49,7 +49,7 @@ class Reach(NamedTuple):
 
     first_on: date | None
     last_on: date | None
-    opening: dict[str, int]  # before the first statement
+    opening: dict[str, int]  # before the first statement; without those assets of which it is not known
     closing: dict[str, int]
     gaps: list[str]
     rejected: int
@@ -134,12 +134,16 @@ def reach_of(conn: Connection[Any], program_id: str, account: str, *, on: date |
             by_account[info.account, info.asset or ""].append(info)
     opening: Counter[str] = Counter()
     closing: dict[str, int] = {}
+    unknown: set[str] = set()  # nobody says what such an account held before: that is not nothing
     ends, starts = [], []
     for (_, asset), infos in sorted(by_account.items(), key=str):
         infos.sort(key=lambda one: (one.closing_on or date.min, one.sequence or 0, one.page or 0))
         starts.append(min(one.opening_on or one.closing_on or date.max for one in infos))
         ends.append(infos[-1].closing_on or infos[-1].opening_on or date.min)
-        opening[asset] += infos[0].opening or 0
+        before = _opening_of(infos[0])
+        if before is None:
+            unknown.add(asset)
+        opening[asset] += before or 0
         last = next((one.closing for one in reversed(infos) if one.closing is not None), None)
         if last is not None:
             closing[asset] = closing.get(asset, 0) + last
@@ -156,12 +160,19 @@ def reach_of(conn: Connection[Any], program_id: str, account: str, *, on: date |
     return Reach(
         first_on=min([*starts, *([first] if first else [])], default=None),
         last_on=min(ends) if ends else last_line,
-        opening=dict(opening),
+        opening={asset: minor for asset, minor in opening.items() if asset not in unknown},
         closing=closing,
         gaps=gaps,
         rejected=int(rejected),
         files_sha256=hashlib.sha256((files or "").encode()).digest(),
     )
+
+
+def _opening_of(first: StatementInfo) -> int | None:
+    """What an account held before its first statement; where only the closing is stated (OFX), that less what moved in it."""
+    if first.opening is not None or first.closing is None:
+        return first.opening
+    return first.closing - first.total
 
 
 def gaps_of(conn: Connection[Any], program_id: str, account: str) -> tuple[SequenceGap, ...]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection, sql
+from psycopg.rows import class_row
 
 from counterfoil.ledger.clock import SEQ_MAX, first_seq, to_us
 
@@ -140,14 +141,24 @@ def bank_lines(program_id: str, account: str, *, first: date, last: date) -> sql
     )
 
 
-def in_flight(conn: Connection[Any], program_id: str, provider: str, *, since: datetime) -> list[str]:
-    """Attempts that went out after `since` and whose end nobody has told us yet: their ids, which the provider knows them by."""
-    rows = conn.execute(
-        """select id from provider_payout
-           where program_id = %s and provider = %s and state in ('sending', 'sent', 'unknown') and request_sent_at >= %s order by id""",
-        [program_id, provider, since],
-    ).fetchall()
-    return [row[0] for row in rows]
+class InFlight(NamedTuple):
+    """An attempt of ours whose end nobody has told us yet; `amount` in minor units. `id` is what the provider knows it by."""
+
+    id: str
+    amount: int
+    asset: str
+    state: str
+
+
+def in_flight(conn: Connection[Any], program_id: str, provider: str, *, since: datetime) -> list[InFlight]:
+    """Attempts that went out after `since` and have not ended, by id, with what each should come to."""
+    with conn.cursor(row_factory=class_row(InFlight)) as cur:
+        return cur.execute(
+            """select id, amount, asset, state from provider_payout
+               where program_id = %s and provider = %s and state in ('sending', 'sent', 'unknown') and request_sent_at >= %s
+               order by id""",
+            [program_id, provider, since],
+        ).fetchall()
 
 
 def first_day(conn: Connection[Any], program_id: str, account: str) -> date | None:

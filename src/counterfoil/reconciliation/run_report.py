@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Protocol
 
 from counterfoil.reconciliation.bank_files import Reach
+from counterfoil.reconciliation.matching import Footing
 from counterfoil.reconciliation.outcome import Outcome, as_json
 from counterfoil.reconciliation.pairings import Pairing
+from counterfoil.reconciliation.run_books import Ours
 from counterfoil.reconciliation.sides_of_run import Partner, UnderWay
 from counterfoil.reconciliation.statements_of_run import Statement
 
@@ -61,38 +63,77 @@ def report_of(
 
 
 def tie(
-    statement: Statement, booked: Mapping[str, int], outcome: Outcome, under_way: UnderWay, reach: Reach | None
-) -> dict[str, Any]:
-    """Book balance and stated balance at the end of the days, and what of their difference the listed items explain.
+    one: Pairing, statement: Statement, ours: Ours, footing: Sequence[Footing], under_way: UnderWay
+) -> list[dict[str, Any]]:
+    """By asset: book balance and stated balance at the end of the days, and what of their difference the listed items explain.
 
-    Source: Sentinel, BANK_TIE: book cash = statement closing ± listed items in transit. Exact where the days begin with the account.
+    `opening` is what the two sides differed by before the days; None where the other side does not say what it held then, and
+    `unexplained` with it. Empty for a part of a source, which has no balance of its own.
+    Source: Sentinel, BANK_TIE: book cash = statement closing ± listed items in transit.
     """
+    if one.account is None:
+        return []
     rows = []
-    for asset in sorted({*statement.stated, *(a for a, minor in booked.items() if minor)}):
-        stated, ours = statement.stated.get(asset), booked.get(asset, 0)
-        items = {
-            side: sum(
-                row.breaks.minor + row.expected.minor
-                for row in outcome.footing
-                if (row.side, row.asset) == (side, asset)
-            )
-            for side in ("left", "right")
-        }
-        opening = reach.opening.get(asset, 0) if reach else 0
-        ahead = {side: under_way.ahead.get((side, asset), 0) for side in ("left", "right")}
-        explained = opening + items["right"] - items["left"] + ahead["right"] - ahead["left"]
-        row = {
+    for asset in sorted(
+        {*statement.stated, *(a for a, minor in (*ours.booked.items(), *ours.booked_before.items()) if minor)}
+    ):
+        stated, booked = statement.stated.get(asset), ours.booked.get(asset, 0)
+        before = statement.opening.get(asset)
+        opening = None if before is None else before - ours.booked_before.get(asset, 0)
+        row: dict[str, Any] = {
             "asset": asset,
-            "booked": str(ours),
-            "stated": None if stated is None else str(stated),
-            "opening": str(opening),
+            "booked": str(booked),
+            "stated": _text(stated),
+            "opening": _text(opening),
         }
         if stated is not None:
-            row["difference"] = str(stated - ours)
-            row["only_there"], row["only_here"] = str(items["right"]), str(items["left"])
-            row["sooner_there"], row["sooner_here"] = str(ahead["right"]), str(ahead["left"])
-            flying = under_way.totals.get(("right", asset))
-            row["sent_on"] = str((flying.minor if flying else 0) + ahead["right"])
-            row["unexplained"] = str(stated - ours - explained)
+            row |= _explained(asset, stated - booked, opening, footing, under_way)
         rows.append(row)
-    return {"balances": rows}
+    return rows
+
+
+def _explained(
+    asset: str, difference: int, opening: int | None, footing: Sequence[Footing], under_way: UnderWay
+) -> dict[str, Any]:
+    """What stands between two balances. A line of the run that lies outside its days moved neither of them."""
+    outside = {side: under_way.outside.get((side, asset), 0) for side in ("left", "right")}
+    items = {
+        side: sum(row.breaks.minor + row.expected.minor for row in footing if (row.side, row.asset) == (side, asset))
+        for side in ("left", "right")
+    }
+    ahead = {side: under_way.ahead.get((side, asset), 0) for side in ("left", "right")}
+    explained = (items["right"] - outside["right"]) - (items["left"] - outside["left"])
+    return {
+        "difference": str(difference),
+        "only_there": str(items["right"]),
+        "only_here": str(items["left"]),
+        "sooner_there": str(ahead["right"]),
+        "sooner_here": str(ahead["left"]),
+        "sent_on": str(under_way.sent.get(asset, 0)),
+        "contradicted": under_way.contradicted,
+        "unexplained": None if opening is None else str(difference - opening - explained),
+    }
+
+
+def untied(one: Pairing, balances: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Why balances could not be compared: each is something that nobody looked at."""
+    found = []
+    for row in balances:
+        if row["stated"] is None:
+            found.append(f"the balance in {row['asset']} was not compared: the other side states none")
+        elif row["opening"] is None:
+            found.append(
+                f"the balance in {row['asset']} was not compared: what {one.name} held before these days is not known"
+            )
+    return found
+
+
+def verdict_of(verdict: str, holes: Sequence[str], balances: Sequence[Mapping[str, Any]]) -> str:
+    """What all of it comes to. What no listed item explains is a difference; where something was not looked at, that comes first."""
+    if verdict != "reconciled" or holes:
+        return "incomplete" if verdict == "reconciled" else verdict
+    return "not reconciled" if any(row.get("unexplained") not in (None, "0") for row in balances) else verdict
+
+
+def _text(minor: int | None) -> str | None:
+    return None if minor is None else str(minor)

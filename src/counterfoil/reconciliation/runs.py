@@ -16,16 +16,14 @@ from psycopg import Connection
 from psycopg.types.json import Jsonb
 
 from counterfoil.base.ids import new_id
-from counterfoil.base.problems import InvalidInput, Problem
-from counterfoil.ledger.problems import UnknownAccount
-from counterfoil.ledger.queries import balance
+from counterfoil.base.problems import InvalidInput, Problem, check
 from counterfoil.operations.events import NewEvent, emit
 from counterfoil.operations.providers import Provider
 from counterfoil.operations.work import Clock
 from counterfoil.reconciliation.bank_files import Reach, reach_of
-from counterfoil.reconciliation.books import bank_lines, end_of, first_day, in_flight
+from counterfoil.reconciliation.books import first_day
 from counterfoil.reconciliation.cases import file_breaks
-from counterfoil.reconciliation.copying import Books, copy_out
+from counterfoil.reconciliation.copying import Books
 from counterfoil.reconciliation.engines import DuckEngine
 from counterfoil.reconciliation.living import living
 from counterfoil.reconciliation.matching import Progress
@@ -33,7 +31,8 @@ from counterfoil.reconciliation.outcome import BREAKS_HELD_MAX, Outcome, break_j
 from counterfoil.reconciliation.outputs import canonical, write_breaks
 from counterfoil.reconciliation.pairings import Pairing, pairings
 from counterfoil.reconciliation.reading import file_digest
-from counterfoil.reconciliation.run_report import holes_of, report_of, tie
+from counterfoil.reconciliation.run_books import Ours, read_ours
+from counterfoil.reconciliation.run_report import holes_of, report_of, tie, untied, verdict_of
 from counterfoil.reconciliation.run_rows import (
     FoundBreak,
     Run,
@@ -176,29 +175,29 @@ def _match(means: Means, one: Pairing, asked: Asked, reach: Reach | None, folder
     try:
         progress("Reading our books")
         raw = {"left": folder / "ours.parquet", "right": folder / "theirs.parquet"}
-        copy_out(means.database, one.ours(asked.program_id, *around), raw["left"])
+        ours = read_ours(
+            means.database, one, asked.program_id, (asked.first, asked.last), around, today=today, paths=raw
+        )
         progress("Reading the other side")
-        statement = _theirs(means, one, asked, around, raw["right"], engine)
-        flying = _flying(means, one, asked, today)
+        statement = _theirs(means, one, asked, around, ours, raw["right"], engine)
         progress("Taking apart what belongs to these days")
-        paths, under_way = bounded(engine, raw, asked.first, asked.last, flying, folder)
         rules = one.rules_as_of(as_of)
+        on_time = as_of - timedelta(days=rules.right.expected_within_days or 0)
+        paths, under_way = bounded(engine, raw, (asked.first, asked.last), ours.flying, folder, on_time=on_time)
         left, right = read_sides(engine, paths, {"left": rules.left, "right": rules.right}, folder)
         matched, outcome = reconcile(engine, left, right, rules, progress=progress)
         with means.database.transaction() as conn:
-            booked = _booked(conn, asked.program_id, one.account, asked.last)
-            inputs = _digest(paths, under_way, statement, booked)
+            inputs = _digest(paths, under_way, statement, ours)
             if first_id := same_before(conn, asked.run_id, inputs, outcome.rules_sha256):
                 raise _Same(first_id)
         progress("Writing the matches")
         outcome = replace(outcome, footing=with_under_way(outcome.footing, under_way))
         waiting = [*under_way.records, *expected_records(engine)]
         engine.write(matches_of(engine, matched, left, right), folder / "matches.parquet")
-        holes = holes_of(asked, reach, statement)
-        verdict = "incomplete" if holes and outcome.verdict == "reconciled" else outcome.verdict
-        report = report_of(one, asked, outcome, verdict, waiting, holes) | tie(
-            statement, booked, outcome, under_way, reach
-        )
+        balances = tie(one, statement, ours, outcome.footing, under_way)
+        holes = [*holes_of(asked, reach, statement), *untied(one, balances)]
+        verdict = verdict_of(outcome.verdict, holes, balances)
+        report = report_of(one, asked, outcome, verdict, waiting, holes) | {"balances": balances}
         (folder / "report.json").write_text(
             canonical({**report, "breaks": [break_json(each) for each in outcome.breaks]})
         )
@@ -218,46 +217,23 @@ def _window(one: Pairing, asked: Asked, reach: Reach | None, today: date) -> tup
 
 
 def _theirs(
-    means: Means, one: Pairing, asked: Asked, around: tuple[date, date], path: Path, engine: DuckEngine
+    means: Means, one: Pairing, asked: Asked, around: tuple[date, date], ours: Ours, path: Path, engine: DuckEngine
 ) -> Statement:
     if one.provider is not None:
         return fetch_statement(
             engine, means.providers[one.provider], one.lines, (asked.first, asked.last), around, path
         )
-    account = one.account or ""
-    copy_out(means.database, bank_lines(asked.program_id, account, first=around[0], last=around[1]), path)
-    with means.database.transaction() as conn:
-        reach = reach_of(conn, asked.program_id, account, on=asked.last)
-    return Statement(reach.files_sha256, [], reach.rejected, reach.closing)
+    reach = ours.reach
+    check(reach is not None, "a bank account's statements are read with our side", source=one.name)
+    return Statement(reach.files_sha256, [], reach.rejected, reach.opening, reach.closing)  # type: ignore[union-attr]
 
 
-def _flying(means: Means, one: Pairing, asked: Asked, today: date) -> list[str]:
-    if one.provider is None or one.lines == "charges":
-        return []
-    since = datetime.combine(today - timedelta(days=one.wait_days), datetime.min.time(), UTC)
-    with means.database.transaction() as conn:
-        return in_flight(conn, asked.program_id, one.provider, since=since)
-
-
-def _digest(paths: Mapping[str, Path], under_way: UnderWay, statement: Statement, booked: Mapping[str, int]) -> bytes:
+def _digest(paths: Mapping[str, Path], under_way: UnderWay, statement: Statement, ours: Ours) -> bytes:
     parts = [file_digest(paths[side]) for side in ("left", "right")]
-    apart = [sorted(map(str, table.items())) for table in (under_way.totals, under_way.ahead, booked)]
-    told = canonical([parts, apart, statement.notes, statement.stated])
+    tables = (under_way.totals, under_way.ahead, under_way.sent, ours.booked_before, ours.booked)
+    apart = [sorted(map(str, table.items())) for table in tables]
+    told = canonical([parts, apart, under_way.contradicted, statement.notes, statement.opening, statement.stated])
     return hashlib.sha256(told.encode()).digest()
-
-
-def _booked(conn: Connection[Any], program_id: str, account: str | None, on: date) -> dict[str, int]:
-    """What the account held by our books at the end of the day, by asset, debits less credits."""
-    if account is None:
-        return {}
-    rows = conn.execute("select asset from book where program_id = %s order by asset", [program_id]).fetchall()
-    found = {}
-    for (asset,) in rows:
-        try:
-            found[asset] = balance(conn, program_id, account, asset=asset, as_of=end_of(on), clock="effective").minor
-        except UnknownAccount:
-            continue
-    return found
 
 
 @contextmanager

@@ -28,12 +28,13 @@ class StatementUnavailable(Problem):
 
 
 class Statement(NamedTuple):
-    """What a statement says beside its lines: the hash of its files, remarks of the reader, rejected rows, and the balance at the
-    end of the days by asset where it states one."""
+    """What a statement says beside its lines: the hash of its files, remarks of the reader, rejected rows, and the balances before
+    and at the end of the days by asset, where they are known."""
 
     sha256: bytes
     notes: list[str]
     rejected: int
+    opening: dict[str, int]
     stated: dict[str, int]
 
 
@@ -52,6 +53,7 @@ def fetch_statement(
     """
     digest, rejected = hashlib.sha256(), 0
     notes: list[str] = []
+    opening: dict[str, int] = {}
     stated: dict[str, int] = {}
     tables: list[pa.Table] = []
     first, last = days
@@ -63,11 +65,13 @@ def fetch_statement(
         notes += [f"{start} to {end}, {note}" if around != days else note for note in found.notes]
         rejected += len(found.rejected)
         tables.append(_renumbered(found.lines, sum(each.num_rows for each in tables)))
+        if start == first:
+            opening = {each.asset: each.opening for each in found.statements if each.asset and each.opening is not None}
         if end == last:
             stated = {each.asset: each.closing for each in found.statements if each.asset and each.closing is not None}
         file.unlink()
     fold_statement(engine, pa.concat_tables(tables), which, path)
-    return Statement(digest.digest(), notes, rejected, stated)
+    return Statement(digest.digest(), notes, rejected, opening, stated)
 
 
 def _spans(*edges: date) -> Iterator[tuple[date, date]]:

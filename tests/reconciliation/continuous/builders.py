@@ -46,6 +46,7 @@ class Says:
     asked: list[tuple[str, str]] = field(default_factory=list)
     broken: Exception | None = None
     opening: int = 0
+    closing_off: int = 0  # what it says it holds beyond what its lines come to
 
     def line(
         self,
@@ -80,7 +81,9 @@ class Says:
         within = [one for one in days if first <= one["available_on"] <= last]
         writer.writerow(_balance("opening_balance", before, first))
         writer.writerows(within)
-        writer.writerow(_balance("closing_balance", before + sum(one["net"] for one in within), last))
+        writer.writerow(
+            _balance("closing_balance", before + sum(one["net"] for one in within) + self.closing_off, last)
+        )
         return text.getvalue().encode()
 
 
