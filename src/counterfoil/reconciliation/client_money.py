@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
@@ -18,7 +18,7 @@ from counterfoil.operations.events import NewEvent, emit
 from counterfoil.reconciliation.bank_files import reach_of
 from counterfoil.reconciliation.books import end_of
 from counterfoil.reconciliation.outputs import canonical
-from counterfoil.reconciliation.run_rows import select_runs
+from counterfoil.reconciliation.run_rows import Run, select_runs
 
 # Whose money it is, by the beginning of the account's name. Source: Money, Chart of accounts.
 OWED: Final = (
@@ -28,8 +28,7 @@ OWED: Final = (
 SEGREGATED: Final = "cash:bank:client"
 CLEARING: Final = "clearing:"
 NOT_COUNTED: Final = {"accrued:affiliate:": "commission that may still be reversed; nobody can ask for it yet"}
-PAGE_ROWS: Final = 5_000
-OWNERS_MAX: Final = 1_000_000
+ACCOUNTS_MAX: Final = 1_000_000
 
 
 class MakerCannotSign(Problem):
@@ -44,6 +43,10 @@ class SignedAlready(Problem):
 
 class FiguresChanged(Problem):
     """This is not the statement of client money that was made; look at it again and sign what it says."""
+
+
+class TooManyAccounts(Problem):
+    """This program has more accounts than one statement of client money can hold; nothing was left out silently."""
 
 
 class ClientMoney(NamedTuple):
@@ -105,39 +108,48 @@ def _make(
 
 
 def compute(conn: Connection[Any], program_id: str, asset: str, on: date) -> dict[str, Any]:
-    """The statement as plain values: every owner, every place where money lies, and how each figure is known."""
+    """The statement as plain values: every owner, every place, and how each figure is known.
+
+    What one owner owes us is not there for another: only what is owed counts, owner by owner. A place is looked at because somebody
+    says something of it, also where our books hold nothing there.
+    """
     owners: dict[str, dict[str, int]] = defaultdict(dict)
-    places: list[dict[str, Any]] = []
+    booked: dict[str, int] = dict.fromkeys(_places(conn, program_id), 0)
     not_counted = []
     for line in _lines(conn, program_id, asset, on):
         minor = line.credit_minor - line.debit_minor
         if line.account.startswith(OWED):
             owners[_owner(line.account)][line.account] = minor
-        elif line.account == SEGREGATED:
-            places.append(_at_the_bank(conn, program_id, asset, on, -minor))
-        elif line.account.startswith(CLEARING):
-            places.append(_at_a_provider(conn, program_id, asset, on, line.account, -minor))
+        elif line.account == SEGREGATED or line.account.startswith(CLEARING):
+            booked[line.account] = -minor
         else:
             why = next((text for start, text in NOT_COUNTED.items() if line.account.startswith(start)), None)
             not_counted += [{"account": line.account, "minor": str(minor), "why": why}] if why else []
-    owed = sum(minor for accounts in owners.values() for minor in accounts.values())
+    places = [
+        (_at_the_bank if account == SEGREGATED else _at_a_provider)(conn, program_id, asset, on, account, minor)
+        for account, minor in sorted(booked.items())
+    ]
+    nets = {owner: sum(accounts.values()) for owner, accounts in owners.items()}
+    owed = sum(max(net, 0) for net in nets.values())
     held = sum(int(place["counted"]) for place in places if place["account"] == SEGREGATED)
     in_transit = sum(int(place["counted"]) for place in places if place["account"] != SEGREGATED)
     return {
-        "format": "counterfoil-client-money-1",
+        "format": "counterfoil-client-money-2",
         "program": program_id,
         "asset": asset,
         "on": on.isoformat(),
         "owners": [
             {
                 "owner": owner,
-                "owed": str(sum(accounts.values())),
+                "owed": str(nets[owner]),
+                "counted": str(max(nets[owner], 0)),
                 "accounts": {name: str(minor) for name, minor in sorted(accounts.items())},
             }
             for owner, accounts in sorted(owners.items())
         ],
         "places": places,
         "not_counted": not_counted,
+        "not_netted": str(sum(min(net, 0) for net in nets.values())),
         "owed": str(owed),
         "held": str(held),
         "in_transit": str(in_transit),
@@ -187,16 +199,23 @@ def list_client_money(
     )
 
 
-def _lines(conn: Connection[Any], program_id: str, asset: str, on: date) -> Iterator[TrialLine]:
-    after, count = "", 0
-    while count < OWNERS_MAX:
-        page = trial_balance(
-            conn, program_id, asset=asset, as_of=end_of(on), clock="effective", after=after, rows_max=PAGE_ROWS
-        )
-        yield from page
-        if len(page) < PAGE_ROWS:
-            return
-        after, count = page[-1].account, count + len(page)
+def _places(conn: Connection[Any], program_id: str) -> list[str]:
+    """Where somebody else says that money lies: the segregated account, if a statement of it came, and every reconciled provider."""
+    rows = conn.execute(
+        """select distinct %(clearing)s::text || source as account from reconciliation_run
+           where program_id = %(program)s and state = 'finished' and position(':' in source) = 0
+           union select account from bank_file where program_id = %(program)s and account = %(segregated)s order by account""",
+        {"program": program_id, "clearing": CLEARING, "segregated": SEGREGATED},
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def _lines(conn: Connection[Any], program_id: str, asset: str, on: date) -> list[TrialLine]:
+    """Every account in one statement: money that moves from one owner to another meanwhile is seen with one of them, once."""
+    found = trial_balance(conn, program_id, asset=asset, as_of=end_of(on), clock="effective", rows_max=ACCOUNTS_MAX + 1)
+    if len(found) > ACCOUNTS_MAX:
+        raise TooManyAccounts(program=program_id, asset=asset, limit=str(ACCOUNTS_MAX))
+    return found
 
 
 def _owner(account: str) -> str:
@@ -205,31 +224,33 @@ def _owner(account: str) -> str:
     return ":".join(words[-2:]) if len(words) > 2 else account
 
 
-def _at_the_bank(conn: Connection[Any], program_id: str, asset: str, on: date, booked: int) -> dict[str, Any]:
+def _at_the_bank(
+    conn: Connection[Any], program_id: str, asset: str, on: date, account: str, booked: int
+) -> dict[str, Any]:
     """The segregated account: what the bank's own statement of that day says; by our books alone it is not proven."""
-    reach = reach_of(conn, program_id, SEGREGATED, on=on)
-    place = {"account": SEGREGATED, "booked": str(booked)}
+    reach = reach_of(conn, program_id, account, on=on)
+    place = {"account": account, "booked": str(booked)}
     if reach.last_on == on and asset in reach.closing:
-        stated = reach.closing[asset]
-        return place | {
-            "stated": str(stated),
-            "counted": str(stated),
-            "proven": True,
-            "why": "the bank's statement of the day",
-        }
+        stated = str(reach.closing[asset])
+        why = "the bank's statement of the day"
+        return place | {"stated": stated, "counted": stated, "proven": True, "why": why, "as_of": on.isoformat()}
     why = f"no statement of the bank for {on}" + (f"; the last one is of {reach.last_on}" if reach.last_on else "")
     return place | {
         "stated": None,
         "counted": str(booked),
         "proven": False,
-        "why": f"{SEGREGATED}: {why}: counted by our books",
+        "why": f"{account}: {why}: counted by our books",
+        "as_of": reach.last_on.isoformat() if reach.last_on else None,
     }
 
 
 def _at_a_provider(
     conn: Connection[Any], program_id: str, asset: str, on: date, account: str, booked: int
 ) -> dict[str, Any]:
-    """Money at a provider counts as far as its own statement of that day shows it, with the payouts that are under way by both."""
+    """Money at a provider counts as far as its own statement of that day shows it, with the payouts that are under way by both.
+
+    It is proven when the run that stands behind it agreed: a difference that nobody explained leaves the figure in doubt.
+    """
     place = {"account": account, "booked": str(booked)}
     name = account.removeprefix(CLEARING)
     runs = select_runs(
@@ -241,12 +262,28 @@ def _at_a_provider(
     row = next((row for row in balances if row["asset"] == asset and row["stated"] is not None), None)
     if row is None:
         why = f"{account}: the provider's statement of {on} was not held against our books: nothing of it counts"
-        return place | {"stated": None, "counted": str(min(booked, 0)), "proven": False, "why": why}
+        return place | {"stated": None, "counted": str(min(booked, 0)), "proven": False, "why": why, "as_of": None}
     sent_on = int(row["sent_on"])
     counted = min(booked, int(row["stated"]) - sent_on)
+    doubts = _doubts(runs[0], row)
     why = "the provider's statement of the day" + (f", and what it had sent on by then: {-sent_on}" if sent_on else "")
-    place |= {"stated": row["stated"], "sent_on": row["sent_on"], "counted": str(counted)}
-    return place | {"proven": True, "why": why, "run": runs[0].id}
+    place |= {"stated": row["stated"], "sent_on": row["sent_on"], "counted": str(counted), "run": runs[0].id}
+    read_at = runs[0].confirmed_at or runs[0].started_at
+    return place | {
+        "proven": not doubts,
+        "why": f"{account}: {'; '.join(doubts)}" if doubts else why,
+        "as_of": read_at.isoformat(),
+    }
+
+
+def _doubts(run: Run, row: dict[str, Any]) -> list[str]:
+    """Why a run's word on a balance is not the last one."""
+    found = [f"payout {text}" for text in row.get("contradicted", ())]
+    if run.verdict != "reconciled":
+        found.append(f"the run {run.id} is {run.verdict}" + (f": {run.breaks} breaks" if run.breaks else ""))
+    if row.get("unexplained") is None:
+        found.append("what the provider held before that day is not known")
+    return found
 
 
 def _select(conn: Connection[Any], condition: str, given: Sequence[Any], rows_max: int) -> list[ClientMoney]:

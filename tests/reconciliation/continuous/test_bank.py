@@ -11,6 +11,7 @@ import pytest
 
 from counterfoil.base.edge import make_id
 from counterfoil.base.problems import InvalidInput, Problem
+from counterfoil.reconciliation import client_money
 from counterfoil.reconciliation.bank_files import BankFile, cash_account, gaps_of, import_bank_file
 from counterfoil.reconciliation.client_money import (
     FiguresChanged,
@@ -254,3 +255,85 @@ def test_the_database_refuses_the_maker_s_signature_too(house: House):
         conn.execute(
             "insert into client_money_signature values (%s, %s, 'ann', 'seen', %s)", [made.id, made.sha256, at(TODAY)]
         )
+
+
+def test_what_one_owner_owes_us_does_not_cover_what_we_owe_another(house: House):
+    house.posts(CLIENT, "payable:payee:bolt", 1500_00, TODAY)
+    house.posts("suspense", CLIENT, 500_00, TODAY)  # the bank took it and nobody knows why
+    found = money(house)
+    assert (found.owed, found.held, found.difference) == (1500_00, 1000_00, -500_00)
+    assert found.detail["not_netted"] == "-50000"
+    assert house.rows("select payload ->> 'shortfall' from event where name = 'client_money_shortfall'") == [("50000",)]
+
+
+def test_a_bank_account_of_which_our_books_know_nothing_is_looked_at(house: House, tmp_path: Path):
+    house.charged("ch-1", 1000_00, YESTERDAY)
+    house.run(first=YESTERDAY)
+    imports(
+        house, tmp_path / "a.sta", mt940([(-200_00, "R1", "unknown direct debit")], opening=0, on=YESTERDAY, number=1)
+    )
+    found = money(house, YESTERDAY)
+    assert (found.owed, found.held, found.in_transit, found.difference) == (1000_00, -200_00, 1000_00, -200_00)
+
+
+def test_money_that_moves_between_owners_meanwhile_is_counted_once(house: House, monkeypatch):
+    house.posts(CLIENT, "escrow:e1", 1000, TODAY)
+    house.posts(CLIENT, "payable:payee:zed", 1, TODAY)
+    real, moved = client_money.trial_balance, []
+
+    def meanwhile(*args: Any, **more: Any) -> Any:
+        found = real(*args, **more)
+        moved.append(1)
+        house.posts("escrow:e1", "payable:payee:zed", 1000, TODAY)
+        return found
+
+    monkeypatch.setattr(client_money, "trial_balance", meanwhile)
+    assert money(house).difference == 0
+    assert moved == [1]
+
+
+def test_an_opening_balance_that_no_statement_gives_is_taken_from_its_closing_and_what_moved(
+    house: House, tmp_path: Path
+):
+    for number, (closing, lines) in enumerate([(1300_00, [100_00, 200_00]), (1250_00, [-50_00])]):
+        day = YESTERDAY + timedelta(days=number)
+        imports(house, tmp_path / f"{number}.ofx", ofx(lines, closing=closing, on=day, first=number * 10))
+    run = house.run("bank:client", TODAY)
+    [row] = run.report["balances"]
+    assert (row["stated"], row["opening"], row["unexplained"]) == ("125000", "100000", "0")
+
+
+def test_what_no_item_explains_is_not_reconciled_in_every_view_of_the_run(house: House):
+    house.charged("ch-1", 1000, TODAY)
+    house.provider.closing_off = 7  # its own balance is not what its lines come to
+    run = house.run("simulator", TODAY)
+    assert (run.verdict, run.breaks) == ("not reconciled", 0)
+    assert run.report["balances"][0]["unexplained"] == "7"
+
+
+def test_a_part_of_a_source_has_no_balance(house: House):
+    house.charged("ch-1", 1000, TODAY)
+    for source in ("simulator:payouts", "simulator:charges"):
+        assert house.run(source, TODAY).report["balances"] == []
+
+
+def test_an_opening_difference_of_older_days_is_not_unexplained_in_these(house: House):
+    house.charged("ch-0", 500, TODAY - timedelta(days=9), there=False)  # a break of that day
+    house.charged("ch-1", 1000, TODAY)
+    run = house.run("simulator", TODAY)
+    assert run.verdict == "reconciled"
+    assert (run.report["balances"][0]["opening"], run.report["balances"][0]["unexplained"]) == ("-500", "0")
+
+
+def ofx(lines: list[int], *, closing: int, on: date, first: int) -> str:
+    """A statement that states its closing balance alone, as OFX does."""
+    body = "".join(
+        f"<STMTTRN><TRNTYPE>OTHER<DTPOSTED>{on:%Y%m%d}<TRNAMT>{minor / 100:.2f}<FITID>F{first + number}<NAME>A</STMTTRN>"
+        for number, minor in enumerate(lines)
+    )
+    return (
+        "OFXHEADER:100\nDATA:OFXSGML\nVERSION:102\nENCODING:USASCII\nCHARSET:1252\n\n<OFX><BANKMSGSRSV1><STMTTRNRS><TRNUID>1<STMTRS>"
+        "<CURDEF>EUR<BANKACCTFROM><BANKID>1<ACCTID>555001<ACCTTYPE>CHECKING</BANKACCTFROM>\n<BANKTRANLIST>"
+        f"<DTSTART>{on:%Y%m%d}<DTEND>{on:%Y%m%d}\n{body}\n</BANKTRANLIST><LEDGERBAL><BALAMT>{closing / 100:.2f}<DTASOF>{on:%Y%m%d}"
+        "</LEDGERBAL></STMTRS></STMTTRNRS></BANKMSGSRSV1></OFX>\n"
+    )
