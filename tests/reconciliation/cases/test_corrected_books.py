@@ -42,7 +42,7 @@ def test_what_is_adjusted_is_found_no_more_and_no_journal_is_a_new_break(desk):
                 conn, case.id, payload_sha256=made.payload_sha256, reason="seen", actor="key:noah", now=now()
             )  # fmt: skip
     days.reconciled(desk)
-    assert verdict(desk) == ("not reconciled", 0)  # no line differs, but the provider's own balance never agreed with its lines
+    assert verdict(desk) == ("not reconciled", 0)  # the balance never agreed with these lines
     with desk.database.transaction() as conn:
         after = list_cases(conn, rows_max=50)
         assert {(one.kind, one.state) for one in after} == {(kind, "adjusted") for kind in KINDS}
