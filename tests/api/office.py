@@ -64,6 +64,7 @@ def charge_event(invoice: dict[str, Any], charge_id: str, *, amount: str | None 
         "amount": amount or invoice["total"],
         "fee": "30",
         "asset": invoice["asset"],
+        "status": "succeeded",
         "created_at": now().isoformat(),
     }
     return json.dumps({"type": "charge.succeeded", "data": data}).encode()
