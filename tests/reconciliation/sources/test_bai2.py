@@ -132,3 +132,31 @@ def test_the_currency_comes_from_account_then_group_then_caller_then_dollar(tmp_
     assert rows(sources.read(written(tmp_path, plain), asset="CAD"), "asset")[0] == ("CAD",)
     own = plain.replace("03,000123456789,,", "03,000123456789,GBP,")
     assert rows(sources.read(written(tmp_path, own), asset="CAD"), "asset")[0] == ("GBP",)
+
+
+def a_report(*, status: str = "1", summaries: str = "060,125000,,,100,000,0,,400,000,0,", text: str = "LOCKBOX") -> str:
+    """A file of one group with one account that has one detail of 500.00."""
+    return (
+        f"01,BANKXX,CUST01,260302,0900,1,,,2/\n02,CUST01,BANKXX,{status},260301,2359,USD,/\n03,10001,USD,{summaries}/\n"
+        f"16,115,50000,,REF1,,{text}/\n49,175000,3/\n98,175000,1,5/\n99,175000,1,7/\n"
+    )
+
+
+@pytest.mark.parametrize("blanks", ["", ",", ",,", ",,,", ",,,,", ",,,,,,,,"])
+def test_a_summary_that_is_left_blank_is_no_amount(tmp_path: Path, blanks: str) -> None:
+    read = sources.read(written(tmp_path, a_report(summaries=f"{blanks}060,125000,,,100,000,0,,400,000,0,"), "a.bai2"))
+    assert rows(read, "amount", "reference") == [(50000, "REF1")]
+
+
+@pytest.mark.parametrize(("status", "what"), [("2", "a deletion"), ("4", "a test")])
+def test_a_group_that_is_a_deletion_or_a_test_is_not_money(tmp_path: Path, status: str, what: str) -> None:
+    read = sources.read(written(tmp_path, a_report(status=status), "a.bai2"))
+    assert (read.lines.num_rows, read.statements) == (0, [])
+    assert [(line.amount, line.external_id) for line in read.aside] == [(50000, "REF1")]
+    assert read.notes == [f"line 3: the group is {what}: its balances and 1 details do not count"]
+
+
+def test_a_correction_is_money_and_an_unknown_group_status_stops_the_file(tmp_path: Path) -> None:
+    assert rows(sources.read(written(tmp_path, a_report(status="3"), "a.bai2")), "status") == [("corrected",)]
+    with pytest.raises(SourceBroken, match="no group status"):
+        sources.read(written(tmp_path, a_report(status="7"), "a.bai2"))

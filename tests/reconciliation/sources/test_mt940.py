@@ -160,3 +160,45 @@ def test_a_statement_in_windows_encoding_and_dos_lines_is_read(tmp_path: Path) -
     )
     read = sources.read(written(tmp_path, text, encoding="cp1252"))
     assert rows(read, "memo") == [("Zahlung Müller",)]
+
+
+def an_entry_with(text: str) -> str:
+    """A statement of one entry of -5.00 whose :86: holds this text."""
+    return a_statement(
+        opening="C261119EUR1000,00",
+        entries=f":61:2611201120D5,00NMSCNONREF\n:86:{text}\n",
+        closing="C261120EUR995,00",
+    )
+
+
+@pytest.mark.parametrize("minute", [":13:", ":20:", ":21:", ":25:", ":28:", ":59:"])
+def test_a_time_that_is_wrapped_in_front_of_its_colon_is_text(tmp_path: Path, minute: str) -> None:
+    text = f"PIN PAYMENT SHOP SOMEWHERE 20-11-2026 AT 14\n{minute}15 CARD 001"
+    read = sources.read(written(tmp_path, an_entry_with(text), "a.sta"))
+    assert rows(read, "amount") == [(-500,)]
+    assert f"AT 14 {minute}15 CARD 001" in rows(read, "memo")[0][0]
+    assert (read.statements[0].statement_id, read.statements[0].sequence, read.statements[0].carries) == (
+        "REF",
+        1,
+        True,
+    )
+
+
+@pytest.mark.parametrize("text", ["FIRST\n-\nSECOND", "FIRST\n-", "FIRST\n-\n:20:15 CARD 001"])
+def test_a_lone_dash_inside_a_text_ends_nothing(tmp_path: Path, text: str) -> None:
+    read = sources.read(written(tmp_path, an_entry_with(text), "a.sta"))
+    assert (len(read.statements), rows(read, "amount")) == (1, [(-500,)])
+    assert "-" in rows(read, "memo")[0][0]
+
+
+def test_a_lone_dash_ends_a_statement_that_is_cut_short_before_the_next_one(tmp_path: Path) -> None:
+    cut = an_entry_with("FIRST").split(":62F:")[0]
+    with pytest.raises(SourceBroken, match="cut short"):
+        sources.read(written(tmp_path, cut + "-\n" + an_entry_with("SECOND"), "a.sta"))
+    with pytest.raises(SourceBroken, match="cut short"):
+        sources.read(written(tmp_path, cut + an_entry_with("SECOND"), "a.sta"))
+
+
+def test_messages_without_an_end_mark_follow_each_other(tmp_path: Path) -> None:
+    twice = an_entry_with("ONE").replace("\n-\n", "\n") + an_entry_with("TWO").replace("\n-\n", "\n")
+    assert len(sources.read(written(tmp_path, twice, "a.sta")).statements) == 2

@@ -2,7 +2,8 @@
 
 The rule for faults: a record out of place, a missing trailer, and a control total or record count that does not agree (of
 an account, a group or the file) stop the file; so does an amount that cannot be read, for no total can be shown then. A
-detail with an unknown type code or a date that is none is a rejected row. Ledger balances are given as the bank gives
+detail with an unknown type code or a date that is none is a rejected row. Groups that are a test or a deletion are checked, and
+set aside: they are not money. Ledger balances are given as the bank gives
 them: the details of an account need not be complete, so a difference between them is a remark, not a fault.
 """
 
@@ -30,7 +31,8 @@ from counterfoil.reconciliation.sources.shape import TEXT_BYTES_MAX, Gathering, 
 from counterfoil.reconciliation.sources.text import Content, numbered_lines
 
 DEFAULT_CURRENCY: Final = "USD"  # where neither account nor group names one
-STATUSES: Final = {"1": "booked", "2": "deleted", "3": "corrected", "4": "test"}
+STATUSES: Final = {"": "booked", "1": "booked", "2": "deleted", "3": "corrected", "4": "test"}
+NO_MONEY: Final = {"deleted": "a deletion", "test": "a test"}  # what takes back, and what only tries the line
 _FOLLOWS: Final = {
     "01": frozenset({"02", "99"}),
     "02": frozenset({"03", "98"}),
@@ -137,7 +139,9 @@ class _Reader:
         except Unreadable as fault:
             self.found.broken(record.line, "as-of date", str(fault))
         currency = _currency(self.found, record, fields[6])
-        self.group = Group(record, STATUSES.get(fields[3], "booked"), currency, on, records=record.physical)
+        if fields[3] not in STATUSES:
+            self.found.broken(record.line, "group status", f"{fields[3][:20]!r} is no group status (1 to 4)")
+        self.group = Group(record, STATUSES[fields[3]], currency, on, records=record.physical)
 
     def _account_begins(self, record: Record) -> None:
         fields = record.fields(3)
@@ -161,6 +165,10 @@ class _Reader:
         self.group.records += account.records
         self.group.accounts += 1
         entries, total = _add_details(self.found, self.group, account)
+        if self.group.status in NO_MONEY:
+            what = f"the group is {NO_MONEY[self.group.status]}: its balances and {len(account.details)} details do not count"
+            self.found.notes.append(f"line {account.header.line}: {what}")
+            return
         self.found.statements.append(_info(self.file, self.group, account, entries, total))
         _remark(self.found, self.found.statements[-1])
 
@@ -220,7 +228,8 @@ def _add_details(found: Gathering, group: Group, account: Account) -> tuple[int,
             found.reject(detail.record.line, "value date", str(fault), detail.record.text)
             continue
         entries, total = entries + 1, total + sign * detail.amount
-        found.add(
+        take = found.set_aside if group.status in NO_MONEY else found.add
+        take(
             Line(
                 amount=sign * detail.amount,
                 asset=account.asset,

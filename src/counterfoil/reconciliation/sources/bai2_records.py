@@ -97,10 +97,12 @@ def read_summaries(found: Gathering, record: Record) -> list[Summary]:
     at = 0
     while at < len(fields):
         code, amount = fields[at], fields[at + 1] if at + 1 < len(fields) else ""
-        if not code and not amount:
+        if (
+            not code
+        ):  # a balance or status that the bank leaves out: its fields are blank, and there are up to four of them
             at += 1
             continue
-        if code and not re.fullmatch(r"[0-9]{3}", code, re.ASCII):
+        if not re.fullmatch(r"[0-9]{3}", code, re.ASCII):
             found.broken(record.line, "type code", f"{code[:20]!r} is no type code")
         summaries.append(Summary(code, _whole(found, record, amount)))
         funds = fields[at + 3] if at + 3 < len(fields) else ""

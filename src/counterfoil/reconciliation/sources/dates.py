@@ -40,7 +40,7 @@ _ISO: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T\sZ+-]|$)", re.ASCII)
 _DIGITS: Final = {"%Y%m%d": 8, "%y%m%d": 6}
 _TIME: Final = re.compile(r"[T\s]+([0-9]{1,2}:[0-9]{2}.*)$", re.ASCII)
 _OFX: Final = re.compile(
-    r"([0-9]{8})([0-9]{6})?(?:\.[0-9]+)?(?:\[([+-]?[0-9]{1,2})(?:\.([0-9]+))?(?::[^\]]*)?\])?", re.ASCII
+    r"([0-9]{8})([0-9]{4}(?:[0-9]{2})?)?(?:\.[0-9]+)?(?:\[([+-]?[0-9]{1,2})(?:\.([0-9]+))?(?::[^\]]*)?\])?", re.ASCII
 )
 
 
@@ -84,18 +84,23 @@ def parse_instant(text: str) -> datetime | None:
 
 
 def parse_ofx(text: str) -> tuple[date, datetime | None]:
-    """OFX's `20240131120000.000[-5:EST]`: the day as written, and the instant where an offset is given. Raises Unreadable."""
+    """OFX's `20240131120000.000[-5:EST]`: the day as written, and the instant where an offset is given. Raises Unreadable.
+
+    Some banks leave the seconds out.
+    """
     found = _OFX.fullmatch(text.strip())
     if not found:
         raise Unreadable(f"{text.strip()[:40]!r} is no OFX date")
     try:
         day = date(int(found[1][:4]), int(found[1][4:6]), int(found[1][6:]))
-        if found[2] is None or found[3] is None:
+        if found[2] is None:
+            return day, None
+        clock = time(int(found[2][:2]), int(found[2][2:4]), int(found[2][4:] or 0))
+        if found[3] is None:
             return day, None
         minutes = int((found[4] or "0")[:2].ljust(2, "0")) * 60 // 100
         hours = int(found[3])
         offset = timedelta(hours=hours, minutes=-minutes if found[3].startswith("-") else minutes)
-        clock = time(int(found[2][:2]), int(found[2][2:4]), int(found[2][4:]))
         return day, datetime.combine(day, clock, timezone(offset)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise Unreadable(f"{text.strip()[:40]!r} is no OFX date") from None

@@ -8,7 +8,6 @@ its amount still counts in the balance.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -17,20 +16,10 @@ from typing import Final, NamedTuple
 from counterfoil.reconciliation.sources import mt940_details
 from counterfoil.reconciliation.sources.amounts import Unreadable, does_not_carry, known_scale, parse_amount, told
 from counterfoil.reconciliation.sources.dates import beside, parse_yymmdd
+from counterfoil.reconciliation.sources.mt940_fields import Field, fields_of, messages
 from counterfoil.reconciliation.sources.shape import TEXT_BYTES_MAX, Gathering, Line, SourceRead, within
 from counterfoil.reconciliation.sources.text import Content, numbered_lines
 
-HEADER_TAGS: Final = frozenset({"20", "21", "25", "25P", "28", "28C", "13", "13D", "34F", "940", "942"})
-BODY_TAGS: Final = frozenset({"60F", "60M", "61", "62F", "62M", "64", "65", "86", "90C", "90D", "NS"})
-TAGS: Final = (
-    HEADER_TAGS | BODY_TAGS
-)  # anything else that looks like a tag inside a text field is text: banks wrap `…T16:26:37` in front of the colon
-FREE_TEXT: Final = frozenset({"86", "61", "NS"})
-CONTROL: Final = "\x00\x01\x02\x03\x04\x1a\ufeff"
-
-_TAG: Final = re.compile(r":([0-9]{2,3}[A-Z]?|NS):(.*)", re.DOTALL)
-_END: Final = re.compile(r"-(?:\}.*|XXX)?\s*")
-_BLOCKS: Final = re.compile(r"\{1:.*?(?:\{4:(.*))?$")
 _BALANCE: Final = re.compile(r"([CD])\s*([0-9]{6})\s*([A-Z]{3})?\s*([0-9][0-9.,]*|,[0-9]+)\s*", re.ASCII)
 _BARE_BALANCE: Final = re.compile(r"([CD])\s*([0-9]{6})()([0-9]+,[0-9]*)\s*", re.ASCII)
 _ENTRY: Final = re.compile(
@@ -40,14 +29,6 @@ _ENTRY: Final = re.compile(
 )
 _CONTROL_TOTAL: Final = re.compile(r"([0-9]{1,5})\s*([A-Z]{3})\s*([0-9][0-9.,]*)", re.ASCII)
 _SEQUENCE: Final = re.compile(r"\s*([0-9]{1,18})(?:\s*/\s*([0-9]{1,9}))?", re.ASCII)
-
-
-class Field(NamedTuple):
-    """One tag with its value; continuation lines are kept apart by newlines."""
-
-    tag: str
-    value: str
-    line: int
 
 
 class Balance(NamedTuple):
@@ -102,48 +83,6 @@ def read(path: Path, taken: Content, *, asset: str | None = None, strict: bool =
         found.broken(1, None, "there is no statement in this file")
     interim = previous is not None and previous.is_interim
     return found.read("mt942" if interim else "mt940", taken.sha256)
-
-
-def fields_of(lines: Iterable[tuple[int, str]]) -> Iterator[Field]:
-    """Tags with their continuation lines; an end of message comes as a field with the tag `-`."""
-    current: tuple[str, list[str], int] | None = None
-    for number, raw in lines:
-        text = raw.strip(CONTROL).rstrip()
-        blocks = _BLOCKS.match(text)
-        if blocks or _END.fullmatch(text):
-            if current:
-                yield Field(current[0], "\n".join(current[1]), current[2])
-            current = None
-            yield Field("-", "", number)
-            if not blocks or not blocks[1]:
-                continue
-            text = blocks[1]
-        tag = _TAG.match(text)
-        if tag and (tag[1] in TAGS or current is None or current[0] not in FREE_TEXT):
-            if current:
-                yield Field(current[0], "\n".join(current[1]), current[2])
-            current = (tag[1], [tag[2]], number)
-        elif current:
-            current[1].append(text)
-    if current:
-        yield Field(current[0], "\n".join(current[1]), current[2])
-
-
-def messages(fields: Iterable[Field]) -> Iterator[list[Field]]:
-    """Fields by statement. `:20:` opens one; where a bank leaves it out, the account, number or opening balance does."""
-    current: list[Field] = []
-    is_begun, is_closed = False, False
-    for each in fields:
-        opens = each.tag == "20" or (is_closed and each.tag in {"25", "25P", "28", "28C", "60F", "60M"})
-        if (each.tag == "-" or opens) and is_begun:
-            yield current
-            current, is_begun, is_closed = [], False, False
-        if each.tag != "-":
-            current.append(each)
-            is_begun = is_begun or each.tag not in {"940", "942"}
-            is_closed = is_closed or each.tag in {"62F", "62M"}
-    if is_begun:
-        yield current
 
 
 def _statement(found: Gathering, fields: list[Field], asset: str | None) -> Statement:

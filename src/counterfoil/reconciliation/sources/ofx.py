@@ -8,9 +8,10 @@ within one file; `follow_on` compares files.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from html import unescape
+from html import escape, unescape
 from pathlib import Path
 from typing import Final
 
@@ -49,6 +50,14 @@ AGGREGATES: Final = (
         ),
     }
 )  # every other tag without a text is a blank leaf that an SGML file does not close
+# What moves securities: not money of the account, and not read; a note says how many there were.
+INVESTMENTS: Final = frozenset(
+    (
+        *("BUYDEBT", "BUYMF", "BUYOPT", "BUYOTHER", "BUYSTOCK", "CLOSUREOPT", "INCOME", "INVEXPENSE", "JRNLFUND", "JRNLSEC"),
+        *("MARGININTEREST", "REINVEST", "RETOFCAP", "SELLDEBT", "SELLMF", "SELLOPT", "SELLOTHER", "SELLSTOCK", "SPLIT", "TRANSFER"),
+    )
+)  # fmt: skip
+_NO_MARKUP: Final = re.compile(r"<!--.*?-->|<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 _TOKEN: Final = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9._]*)\s*(/?)>([^<]*)")
 _FORBIDDEN: Final = re.compile(r"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 
@@ -76,13 +85,14 @@ class Statement:
 
     aggregate: Aggregate
     transactions: list[Aggregate] = field(default_factory=list)
+    investments: Counter[str] = field(default_factory=Counter)
 
 
 def read(path: Path, taken: Content, *, asset: str | None = None, strict: bool = True) -> SourceRead:
     """All statements of the file. Raises SourceBroken with line and reason."""
     within(path, TABLE_BYTES_MAX)
     found = Gathering(path.name, strict=strict)
-    text = whole_text(path, taken.encoding)
+    text = _plain(found, whole_text(path, taken.encoding))
     forbidden = _FORBIDDEN.search(text)
     if forbidden:
         found.broken(text.count("\n", 0, forbidden.start()) + 1, None, "document types and entities are refused")
@@ -93,6 +103,20 @@ def read(path: Path, taken: Content, *, asset: str | None = None, strict: bool =
     if not count:
         found.broken(1, None, "there is no statement in this file")
     return found.read("ofx", taken.sha256)
+
+
+def _plain(found: Gathering, text: str) -> str:
+    """The text without comments, and character data written as other text is; every line keeps its number."""
+
+    def without(match: re.Match[str]) -> str:
+        return "\n" * match[0].count("\n") if match[1] is None else escape(match[1], quote=False)
+
+    plain = _NO_MARKUP.sub(without, text)
+    for mark, what in (("<!--", "comment"), ("<![CDATA[", "section of character data")):
+        if mark in plain:
+            line = plain.count("\n", 0, plain.index(mark)) + 1
+            found.broken(line, None, f"a {what} is not closed: the file is cut short")
+    return plain
 
 
 def _statements(found: Gathering, text: str) -> Iterator[Statement]:
@@ -121,6 +145,8 @@ def _statements(found: Gathering, text: str) -> Iterator[Statement]:
             stack.append(node)
             if name in STATEMENTS:
                 statement = Statement(node)
+        elif statement and name in INVESTMENTS:
+            statement.investments[name] += 1
     if stack:
         found.broken(stack[-1].line, stack[-1].name, f"<{stack[-1].name}> is not closed: the file is cut short")
 
@@ -136,6 +162,12 @@ def _record(found: Gathering, statement: Statement, asset: str | None) -> None:
     currency = (aggregate.leaf("CURDEF") or asset or "").upper()
     if not re.fullmatch(r"[A-Z]{3}", currency, re.ASCII):
         found.broken(aggregate.line, "CURDEF", "the statement names no currency")
+    if statement.investments:
+        told = ", ".join(f"{name} {count}" for name, count in sorted(statement.investments.items()))
+        many = statement.investments.total()
+        found.notes.append(
+            f"line {aggregate.line}: {many} investment transactions are not read ({told}), only the cash beside them"
+        )
     entries, total = 0, 0
     for transaction in statement.transactions:
         try:

@@ -118,6 +118,7 @@ class SourceRead:
     sha256: str
     file: str = ""
     notes: list[str] = field(default_factory=list)
+    aside: list[Line] = field(default_factory=list)  # lines that are no money: of a test, or of a deletion
 
 
 class Gathering:
@@ -129,6 +130,7 @@ class Gathering:
         self.rejected: list[RejectedRow] = []
         self.statements: list[StatementInfo] = []
         self.notes: list[str] = []
+        self.aside: list[Line] = []
         self.rows = 0
         self._batches: list[pa.RecordBatch] = []
         self._columns: list[list[Any]] = [[] for _ in SCHEMA]
@@ -160,6 +162,12 @@ class Gathering:
         if len(self._columns[0]) >= BATCH_ROWS:
             self._flush()
 
+    def set_aside(self, line: Line) -> None:
+        """Keep a line that is no money, for those who have to take an earlier one back. Raises TooLarge past ROWS_MAX."""
+        if len(self.aside) >= ROWS_MAX:
+            raise TooLarge(file=self.file, rows_max=ROWS_MAX)
+        self.aside.append(line)
+
     def reject(self, line: int, column: str | None, reason: str, raw: str) -> None:
         """Keep a line that could not be understood."""
         if len(self.rejected) >= ROWS_MAX:
@@ -180,7 +188,7 @@ class Gathering:
         """All of it, as one table."""
         self._flush()
         table = pa.Table.from_batches(self._batches, SCHEMA)
-        return SourceRead(format, table, self.rejected, self.statements, sha256, self.file, self.notes)
+        return SourceRead(format, table, self.rejected, self.statements, sha256, self.file, self.notes, self.aside)
 
     def _flush(self) -> None:
         if self._columns[0]:
