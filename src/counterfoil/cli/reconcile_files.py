@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from counterfoil.base.problems import Problem
 from counterfoil.reconciliation.files import reconcile_files
@@ -71,7 +72,8 @@ def files(
                 left, right, found, out=out, engine=engine.value, memory=memory, master=master, progress=progress
             )
     except Problem as problem:
-        console.print(f"[bold red]Not reconciled: nothing can be concluded.[/] {problem.sentence()}", highlight=False)
+        said = Text.assemble(("Not reconciled: nothing can be concluded.", "bold red"), f" {problem.sentence()}")
+        console.print(said, highlight=False)  # names of files and columns may look like markup, and are text
         raise typer.Exit(BROKEN) from problem
     typer.echo(summary(outcome))
     raise typer.Exit(outcome.exit_code)
@@ -91,9 +93,9 @@ def _rules(left: Path, right: Path, rules: Path | None, out: Path, console: Cons
     text, reasons = guess_rules(left, right)
     out.mkdir(parents=True, exist_ok=True)
     (out / "rules.toml").write_text(text, "utf-8")
-    console.print(f"No rule set given; guessed one into {out / 'rules.toml'}. Check it before you rely on the result:")
-    for reason in reasons:
-        console.print(f"  - {reason}", highlight=False)
+    told = f"No rule set given; guessed one into {out / 'rules.toml'}. Check it before you rely on the result:"
+    for line in (told, *(f"  - {reason}" for reason in reasons)):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     return load_rules(text)
 
 

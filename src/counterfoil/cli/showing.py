@@ -88,7 +88,7 @@ def say_done(done: Json, output: Format, said: str) -> None:
 def patience(what: str) -> Iterator[None]:
     """Shows that something is under way, once it takes more than two seconds."""
     console = Console(stderr=True)
-    status = console.status(f"{what} …")
+    status = console.status(Text(f"{what} …"))
     timer = Timer(SHOWN_AFTER_S, status.start)
     timer.daemon = True
     timer.start()

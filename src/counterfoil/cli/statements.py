@@ -51,8 +51,8 @@ def check_folder(
 ) -> None:
     """Show that every statement adds up and follows on; name a day that is missing. Moves no money, changes nothing.
 
-    Ends with 0 when all is whole, 1 when a statement is missing, doubled or does not follow on, or a row was rejected, 2 when
-    a file is broken.
+    Ends with 0 when nothing is wrong, 1 when a statement is missing, doubled, does not add up or does not follow on, or a row was
+    rejected, 2 when a file is broken. What cannot be shown, for want of a balance, is said.
     """
     try:
         found = _load(folder, format, asset)
@@ -71,6 +71,7 @@ def as_json(found: FolderRead) -> dict[str, Any]:
     """The same facts as the table, for programs; amounts are minor units as strings."""
     return {
         "whole": found.is_whole,
+        "shown": found.is_shown,
         "files": len(found.reads),
         "statements": [_info_json(one, info) for one in found.reads for info in one.statements],
         "gaps": [_gap_json(gap) for gap in found.gaps],
@@ -135,7 +136,7 @@ def _show(console: Console, found: FolderRead) -> None:
     for infos in _by_account(found).values():
         table.add_row(*_account_row(infos))
     if found.statements:
-        console.print(table)
+        console.print(table, markup=False, highlight=False)
     for fault in found.refused:
         where = f"{fault.file}:{fault.line}" if fault.line else fault.file
         console.print(f"broken   {where}: {fault.reason}", style="red", markup=False, highlight=False, soft_wrap=True)
@@ -150,7 +151,7 @@ def _show(console: Console, found: FolderRead) -> None:
             console.print(told, style="yellow", markup=False, highlight=False, soft_wrap=True)
         for note in one.notes:
             console.print(f"note     {one.file}: {note}", style="dim", markup=False, highlight=False, soft_wrap=True)
-    console.print(_verdict(found), style="bold green" if found.is_whole else "bold", markup=False, highlight=False)
+    console.print(_verdict(found), style="bold green" if found.is_shown else "bold", markup=False, highlight=False)
 
 
 def _by_account(found: FolderRead) -> dict[tuple[str, str], list[StatementInfo]]:
@@ -186,11 +187,21 @@ def _money(minor: int | None, asset: str | None) -> str:
 
 
 def _verdict(found: FolderRead) -> str:
+    """Of a statement without an opening or a closing balance nothing is shown, and that is said."""
     counted = f"{len(found.reads)} files, {len(found.statements)} statements"
-    if found.is_whole:
+    not_shown = sum(info.carries is None for info in found.statements)
+    if found.is_whole and not not_shown:
         return f"{counted}: every one adds up and follows on."
+    if found.is_whole:
+        shown = (
+            f"{len(found.statements) - not_shown} add up"
+            if not_shown < len(found.statements)
+            else "none is shown to add up"
+        )
+        return f"{counted}: {shown}; {not_shown} give no opening or closing balance to show it by. Nothing contradicts what they say."
     wrong = {
         "broken": len(found.refused),
+        "not adding up": sum(info.carries is False for info in found.statements),
         "not following on": len(found.gaps),
         "doubled files": len(found.duplicates),
         "rejected rows": found.rejected,

@@ -35,8 +35,14 @@ class FolderRead:
 
     @property
     def is_whole(self) -> bool:
-        """Nothing refused, rejected, missing or doubled, and something there at all."""
-        return bool(self.statements) and not (self.refused or self.gaps or self.rejected or self.duplicates)
+        """Nothing refused, rejected, missing, doubled or contradicting itself, and something there at all."""
+        wrong = self.refused or self.gaps or self.rejected or self.duplicates
+        return bool(self.statements) and not wrong and all(info.carries is not False for info in self.statements)
+
+    @property
+    def is_shown(self) -> bool:
+        """Whole, and every statement gives both balances and carries from one to the other."""
+        return self.is_whole and all(info.carries for info in self.statements)
 
 
 def load_folder(path: Path, *, format: str | None = None, asset: str | None = None) -> FolderRead:  # noqa: A002
