@@ -106,10 +106,11 @@ class IssueAsked(Asked):
 
 
 class IssuedShown(Written):
-    """What was issued. `waiting`: groups of usage that add up to nothing and wait for more."""
+    """What was issued. `waiting`: groups of usage below one unit, which wait for more; `tooLarge`: groups above 10¹⁸ units."""
 
     invoice_ids: list[str]
     waiting: int
+    too_large: int
 
 
 class InvoiceMoved(Written):

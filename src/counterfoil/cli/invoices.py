@@ -49,8 +49,9 @@ def issue(
     """Bill what was used and is on no invoice yet: one for each customer, payee and asset. No money moves."""
     with asked("operate") as client:
         done = client.issue_invoices(program, dry_run=dry_run)
-    waiting = f"; {done['waiting']} add up to nothing and wait" if done["waiting"] else ""
-    say_done(done, output, f"{len(done['invoiceIds'])} invoices issued{waiting}.")
+    waiting = f"; {done['waiting']} are below one unit and wait for more usage" if done["waiting"] else ""
+    large = f"; {done['tooLarge']} are larger than an invoice can be, and were left" if done["tooLarge"] else ""
+    say_done(done, output, f"{len(done['invoiceIds'])} invoices issued{waiting}{large}.")
 
 
 @app.command("cancel")

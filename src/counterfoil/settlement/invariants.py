@@ -16,6 +16,34 @@ INVARIANTS: Final = (
         "A customer was asked for another amount than was used.",
     ),
     Invariant(
+        "INVOICE_EXACT",
+        "Does every invoice bill what was used, to the unit, with what it took over from the one before and left for the next?",
+        """with billed as (
+               select i.id, i.program_id, i.customer_id, i.payee_id, i.asset, i.total, i.carried_in, i.carried_out,
+                      sum(u.quantity_micro::numeric * u.price_micro) as used,
+                      bool_or(abs(u.amount * 1e12 - u.quantity_micro::numeric * u.price_micro) >= 1e12) as unfair
+               from invoice i join usage_record u on u.invoice_id = i.id where i.carried_in is not null group by i.id)
+           select id, total, used from billed where used + carried_in <> total * 1e12 + carried_out or unfair
+           union all
+           select 'fraction of ' || f.customer_id || ' with ' || f.payee_id, f.fraction, coalesce(sum(b.carried_out - b.carried_in), 0)
+           from usage_fraction f
+           left join billed b using (program_id, customer_id, payee_id, asset)
+           group by f.program_id, f.customer_id, f.payee_id, f.asset
+           having f.fraction <> coalesce(sum(b.carried_out - b.carried_in), 0)""",
+        "critical",
+        "A customer was asked for more or less than was used, or a fraction of a unit was billed twice or never.",
+    ),
+    Invariant(
+        "USAGE_LOST_TO_ROUNDING",
+        "Did no invoice lose a whole unit or more because its records were rounded one by one, as they were before?",
+        """select i.id, i.total, div(sum(u.quantity_micro::numeric * u.price_micro), 1e12)
+           from invoice i join usage_record u on u.invoice_id = i.id
+           where i.carried_in is null and i.state <> 'cancelled' group by i.id
+           having sum(u.quantity_micro::numeric * u.price_micro) >= (i.total + 1) * 1e12""",
+        "warning",
+        "An earlier version billed less than was used: the difference is the third figure less the second.",
+    ),
+    Invariant(
         "INVOICE_LEDGER_TIE",
         "Is what each invoice says was paid what its payments applied, and is it paid exactly when it is paid in full?",
         """select i.id, i.state, i.paid, coalesce(sum(p.applied), 0) from invoice i left join payment p on p.invoice_id = i.id

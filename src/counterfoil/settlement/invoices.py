@@ -10,14 +10,18 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from counterfoil.base.machine import Machine, Move, record_birth, take_steps
+from counterfoil.base.money import MINOR_MAX
 from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.ledger.accounts import open_accounts
 from counterfoil.operations.events import NewEvent, emit
 from counterfoil.settlement.intents import ask_for_payment
+from counterfoil.settlement.usage_rules import MICRO
 
 MakeId = Callable[[str], str]
 TERM_DAYS: Final = 14
 ISSUE_ROWS_MAX: Final = 10_000
+UNIT: Final = MICRO * MICRO  # a minor unit, in what a quantity times a price is counted in
+_ISSUE_LOCK: Final = 4_271_005
 
 INVOICE: Final = Machine(
     name="invoice",
@@ -54,7 +58,10 @@ class Invoice(NamedTuple):
 
 
 class InvoiceLine(NamedTuple):
-    """One line: a usage record at its price. Quantity in millionths, price in millionths of a minor unit."""
+    """One line: a usage record at its price. Quantity in millionths, price in millionths of a minor unit.
+
+    `amount` is its share of the invoice's total: quantity × price, and one unit more where the fractions of all lines make one.
+    """
 
     line: int
     record_id: str
@@ -65,10 +72,24 @@ class InvoiceLine(NamedTuple):
 
 
 class Issued(NamedTuple):
-    """What was issued: invoices, and usage that adds up to nothing and waits for more."""
+    """What was issued: invoices; groups of usage below one unit, which wait for more; groups above what an invoice can hold."""
 
     invoice_ids: list[str]
     waiting: int
+    too_large: int
+
+
+class _Bill(NamedTuple):
+    """An invoice to be: what was used, and what of a unit came from the invoice before and goes on to the next."""
+
+    id: str
+    customer_id: str
+    payee_id: str
+    asset: str
+    total: int
+    carried_in: int
+    carried_out: int
+    usage_ids: list[str]
 
 
 def issue_invoices(
@@ -76,52 +97,84 @@ def issue_invoices(
 ) -> Issued:
     """Turn usage that is on no invoice into one invoice for each customer, payee and asset, and ask for payment.
 
-    Takes at most 10,000 invoices at once; calling again continues. Usage of amount 0 waits for the next.
+    Usage is summed first and rounded down once; the fraction of a unit goes on to the next invoice. Takes at most 10,000 invoices at
+    once; calling again continues. Usage below one unit waits for the next.
     """
-    # Usage rows are locked first, in order: two issuers cannot put one record on two invoices.
-    groups = conn.execute(
-        """with free as (select id, customer_id, payee_id, asset, amount, occurred_at, external_id from usage_record
-                         where program_id = %s and invoice_id is null order by id for update)
-           select customer_id, payee_id, asset, sum(amount)::bigint, array_agg(id order by occurred_at, external_id) from free
-           group by 1, 2, 3 order by 1, 2, 3 limit %s""",
-        [program_id, ISSUE_ROWS_MAX],
-    ).fetchall()
-    billed = [(make_id("inv"), *group) for group in groups if group[3] > 0]
+    groups = [_Bill(make_id("inv"), *row[:3], int(row[3]), *row[4:]) for row in _unbilled(conn, program_id)]
+    billed = [one for one in groups if 0 < one.total <= MINOR_MAX]
     if billed:
         _insert(conn, program_id, billed, now)
-        ids = [row[0] for row in billed]
+        ids = [one.id for one in billed]
         record_birth(conn, INVOICE, ids, "draft", actor=actor, at=now)
         take_steps(conn, INVOICE, [Move(one, "draft", "issue") for one in ids], actor=actor, at=now)
-        for asset in sorted({row[3] for row in billed}):
-            names = [f"escrow:{row[0]}" for row in billed if row[3] == asset]
+        for asset in sorted({one.asset for one in billed}):
+            names = [f"escrow:{one.id}" for one in billed if one.asset == asset]
             open_accounts(conn, program_id, names, asset=asset, actor=actor, now=now)
         ask_for_payment(conn, program_id, ids, provider=provider, make_id=make_id, actor=actor, now=now)
         told = [
-            NewEvent("invoice_issued", program_id, row[0], {"total": str(row[4]), "asset": row[3]}) for row in billed
+            NewEvent("invoice_issued", program_id, one.id, {"total": str(one.total), "asset": one.asset})
+            for one in billed
         ]
         emit(conn, told, at=now)
-    return Issued([row[0] for row in billed], len(groups) - len(billed))
+    waiting = sum(one.total == 0 for one in groups)
+    return Issued([one.id for one in billed], waiting, len(groups) - len(billed) - waiting)
 
 
-def _insert(conn: Connection[Any], program_id: str, billed: Sequence[tuple[Any, ...]], now: datetime) -> None:
+def _unbilled(conn: Connection[Any], program_id: str) -> list[tuple[Any, ...]]:
+    """Usage that is on no invoice, by customer, payee and asset: total in minor units, fraction in and out, records in their order."""
+    # One issuer at a time in a program, and usage rows locked in order: no record on two invoices, no fraction carried twice.
+    conn.execute("select pg_advisory_xact_lock(hashtextextended(%s, %s))", [program_id, _ISSUE_LOCK])
+    return conn.execute(
+        """with free as (
+               select id, customer_id, payee_id, asset, quantity_micro::numeric * price_micro as used, occurred_at, external_id
+               from usage_record where program_id = %(program)s and invoice_id is null order by id for update
+           ), grouped as (
+               select customer_id, payee_id, asset, sum(used) as used, array_agg(id order by occurred_at, external_id) as ids
+               from free group by customer_id, payee_id, asset
+           )
+           select g.customer_id, g.payee_id, g.asset, div(g.used + f.fraction, %(unit)s), f.fraction,
+                  mod(g.used + f.fraction, %(unit)s)::bigint, g.ids
+           from grouped g cross join lateral (
+               select coalesce((select fraction from usage_fraction f
+                                where (f.program_id, f.customer_id, f.payee_id, f.asset)
+                                    = (%(program)s, g.customer_id, g.payee_id, g.asset)), 0) as fraction) f
+           order by g.customer_id, g.payee_id, g.asset limit %(rows_max)s""",
+        {"program": program_id, "unit": UNIT, "rows_max": ISSUE_ROWS_MAX},
+    ).fetchall()
+
+
+def _insert(conn: Connection[Any], program_id: str, billed: Sequence[_Bill], now: datetime) -> None:
+    columns = [list(column) for column in zip(*[one[:7] for one in billed], strict=True)]
     conn.execute(
-        """insert into invoice (id, program_id, customer_id, payee_id, asset, total, issued_at, due_on, state, state_at)
-           select b.id, %s, b.customer_id, b.payee_id, b.asset, b.total, %s, %s, 'draft', %s
-           from unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[])
-             as b (id, customer_id, payee_id, asset, total)""",
-        [
-            program_id,
-            now,
-            (now + timedelta(days=TERM_DAYS)).date(),
-            now,
-            *map(list, zip(*[row[:5] for row in billed], strict=True)),
-        ],
+        """insert into invoice (id, program_id, customer_id, payee_id, asset, total, carried_in, carried_out, issued_at, due_on, state,
+                                state_at)
+           select b.id, %s, b.customer_id, b.payee_id, b.asset, b.total, b.carried_in, b.carried_out, %s, %s, 'draft', %s
+           from unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[])
+             as b (id, customer_id, payee_id, asset, total, carried_in, carried_out)""",
+        [program_id, now, (now + timedelta(days=TERM_DAYS)).date(), now, *columns],
     )
-    lines = [(row[0], usage_id, line) for row in billed for line, usage_id in enumerate(row[5], start=1)]
     conn.execute(
-        """update usage_record u set invoice_id = l.invoice_id, line = l.line
-           from unnest(%s::text[], %s::text[], %s::int[]) as l (invoice_id, usage_id, line) where u.id = l.usage_id""",
-        [list(column) for column in zip(*lines, strict=True)],
+        """insert into usage_fraction (program_id, customer_id, payee_id, asset, fraction)
+           select %s, f.* from unnest(%s::text[], %s::text[], %s::text[], %s::bigint[]) as f
+           on conflict (program_id, customer_id, payee_id, asset) do update set fraction = excluded.fraction""",
+        [program_id, *columns[1:4], columns[6]],
+    )
+    lines = [(one.id, usage_id, line) for one in billed for line, usage_id in enumerate(one.usage_ids, start=1)]
+    # A line's share: its own whole units, and one more for those with the largest fractions until the lines add up to the total;
+    # ties go by line.
+    conn.execute(
+        """with line as (
+               select l.*, div(u.used, %(unit)s) as whole,
+                      row_number() over (partition by l.invoice_id order by mod(u.used, %(unit)s) desc, l.line) as place
+               from unnest(%(invoices)s::text[], %(usages)s::text[], %(lines)s::int[]) as l (invoice_id, usage_id, line)
+               join lateral (select quantity_micro::numeric * price_micro as used from usage_record where id = l.usage_id) u on true
+           ), short as (
+               select i.id, i.total - sum(line.whole) as units from line join invoice i on i.id = line.invoice_id group by i.id
+           )
+           update usage_record u set invoice_id = l.invoice_id, line = l.line,
+                  amount = l.whole + case when l.place <= s.units then 1 else 0 end
+           from line l join short s on s.id = l.invoice_id where u.id = l.usage_id""",
+        {"unit": UNIT, **dict(zip(("invoices", "usages", "lines"), map(list, zip(*lines, strict=True)), strict=True))},
     )
 
 

@@ -105,8 +105,8 @@ def _refuse_differences(conn: Connection[Any], program_id: str, usages: list[Usa
                        %s::timestamptz[], %s::text[])
              as u (external_id, customer_id, payee_id, asset, quantity_micro, price_micro, amount, occurred_at, description)
            join usage_record r on r.program_id = %s and r.external_id = u.external_id
-           where (r.customer_id, r.payee_id, r.asset, r.quantity_micro, r.price_micro, r.occurred_at)
-              is distinct from (u.customer_id, u.payee_id, u.asset, u.quantity_micro, u.price_micro, u.occurred_at)
+           where (r.customer_id, r.payee_id, r.asset, r.quantity_micro, r.price_micro, r.occurred_at, r.description)
+              is distinct from (u.customer_id, u.payee_id, u.asset, u.quantity_micro, u.price_micro, u.occurred_at, u.description)
            order by u.external_id limit 1""",
         [*_columns(usages), program_id],
     ).fetchone()

@@ -24,7 +24,10 @@ _DECIMAL: Final = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,12}))?", re.ASCII)
 
 
 class Usage(NamedTuple):
-    """One line of usage: quantity in millionths, price in millionths of a minor unit, amount in minor units."""
+    """One line of usage: quantity in millionths, price in millionths of a minor unit, whole minor units of the two.
+
+    What is billed is not the sum of these: usage is summed before it is rounded (`invoices.issue_invoices`).
+    """
 
     external_id: str
     customer_id: str
@@ -109,7 +112,7 @@ def _row(cells: dict[str, str], assets: dict[str, Asset], line: int, now: dateti
 
 
 def line_amount(quantity_micro: int, price_micro: int) -> int:
-    """Quantity × price in whole minor units, rounded down: the fraction stays with the customer. Raises InvalidInput."""
+    """Quantity × price in whole minor units, rounded down, as one record of it would be billed alone. Raises InvalidInput."""
     amount = quantity_micro * price_micro // (MICRO * MICRO)
     if amount > MINOR_MAX:
         raise InvalidInput("unit_price", f"quantity × unit_price of at most {MINOR_MAX} minor units")
