@@ -280,6 +280,8 @@ invoice: due_on date not null
 invoice: state text not null
 invoice: state_at timestamp with time zone not null
 invoice: steps integer not null default 1
+invoice: carried_in bigint
+invoice: carried_out bigint
 journal: id uuid not null
 journal: program_id text not null
 journal: book_id integer not null
@@ -501,6 +503,11 @@ transition: needs_pair boolean not null
 unposted_line: journal_id uuid not null
 unposted_line: line integer not null
 unposted_line: outcome text not null
+usage_fraction: program_id text not null
+usage_fraction: customer_id text not null
+usage_fraction: payee_id text not null
+usage_fraction: asset text not null
+usage_fraction: fraction bigint not null
 usage_import: id text not null
 usage_import: program_id text not null
 usage_import: file_name text not null
@@ -685,6 +692,9 @@ intent: intent_of_an_invoice_is_one UNIQUE (invoice_id)
 intent: intent_pkey PRIMARY KEY (id)
 intent: intent_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 invoice: invoice_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+invoice: invoice_carries_a_fraction_in CHECK (((carried_in >= 0) AND (carried_in <= '999999999999'::bigint)))
+invoice: invoice_carries_a_fraction_out CHECK (((carried_out >= 0) AND (carried_out <= '999999999999'::bigint)))
+invoice: invoice_carries_in_and_out CHECK (((carried_in IS NULL) = (carried_out IS NULL)))
 invoice: invoice_is_paid_in_full CHECK (((state <> 'paid'::text) OR (paid = total)))
 invoice: invoice_paid_within_total CHECK (((paid >= 0) AND (paid <= total)))
 invoice: invoice_pkey PRIMARY KEY (id)
@@ -778,6 +788,10 @@ transition: transition_pkey PRIMARY KEY (machine, from_state, verb, to_state)
 unposted_line: unposted_line_has_one_outcome PRIMARY KEY (journal_id, line)
 unposted_line: unposted_line_journal_id_fkey FOREIGN KEY (journal_id) REFERENCES journal(id)
 unposted_line: unposted_line_starts_at_one CHECK ((line > 0))
+usage_fraction: usage_fraction_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+usage_fraction: usage_fraction_is_one CHECK (((fraction >= 0) AND (fraction <= '999999999999'::bigint)))
+usage_fraction: usage_fraction_pkey PRIMARY KEY (program_id, customer_id, payee_id, asset)
+usage_fraction: usage_fraction_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 usage_import: usage_file_is_imported_once UNIQUE (program_id, sha256)
 usage_import: usage_import_pkey PRIMARY KEY (id)
 usage_import: usage_import_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
@@ -1777,6 +1791,9 @@ transition: owner: counterfoil_owner
 unposted_line: counterfoil_app: insert, select
 unposted_line: counterfoil_auditor: select
 unposted_line: owner: counterfoil_owner
+usage_fraction: counterfoil_app: delete, insert, select, update
+usage_fraction: counterfoil_auditor: select
+usage_fraction: owner: counterfoil_owner
 usage_import: counterfoil_app: delete, insert, select, update
 usage_import: counterfoil_auditor: select
 usage_import: owner: counterfoil_owner
