@@ -19,7 +19,7 @@ from psycopg import sql
 
 from counterfoil.base import edge
 from counterfoil.base.migrations.runner import migrate
-from counterfoil.base.private_postgres import PrivatePostgres
+from counterfoil.base.postgres.launcher import PrivatePostgres
 
 
 @contextmanager

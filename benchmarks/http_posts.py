@@ -25,9 +25,9 @@ from benchmarks.harness import last_line, machine, percentile, private_server, t
 from counterfoil.base.edge import Database, entropy, make_id, now
 from counterfoil.base.migrations.runner import migrate
 from counterfoil.base.money import Asset
-from counterfoil.base.private_postgres import PrivatePostgres
-from counterfoil.ledger.accounts import NewAccount, open_accounts, open_program
-from counterfoil.operations import access
+from counterfoil.base.postgres.launcher import PrivatePostgres
+from counterfoil.ledger.accounts.accounts import NewAccount, open_accounts, open_program
+from counterfoil.operations.access import access
 
 CLIENTS: Final = (1, 8, 32, 128)
 ACCOUNTS: Final = 10_000

@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from benchmarks import harness, ledger_load
 from benchmarks.ledger_load import Twin, Writer, batch_of
-from counterfoil.ledger import bulk, write
-from counterfoil.ledger.batch import Batch
-from counterfoil.ledger.memory import Memory
+from counterfoil.ledger.journals import bulk, write
+from counterfoil.ledger.journals.batch import Batch
+from counterfoil.ledger.journals.memory import Memory
 
 FULL: Final = 8_192
 BLOCK: Final = 5  # batches of the ledger, then as many of the plain COPY

@@ -14,10 +14,10 @@ from psycopg import Connection
 from counterfoil.base import edge
 from counterfoil.base.edge import Database
 from counterfoil.base.money import Asset
-from counterfoil.ledger.accounts import open_accounts, open_program
-from counterfoil.ledger.batch_types import Movement, Outcome
-from counterfoil.ledger.bulk import Bulk, post_many
-from counterfoil.ledger.memory import Memory
+from counterfoil.ledger.accounts.accounts import open_accounts, open_program
+from counterfoil.ledger.journals.batch_types import Movement, Outcome
+from counterfoil.ledger.journals.bulk import Bulk, post_many
+from counterfoil.ledger.journals.memory import Memory
 
 PROGRAM: Final = "bench"
 ASSET: Final = "EUR"

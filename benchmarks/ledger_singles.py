@@ -17,9 +17,9 @@ from benchmarks import harness, ledger_load
 from benchmarks.ledger_load import ASSET, PROGRAM, an_id
 from counterfoil.base import edge
 from counterfoil.base.edge import Database
-from counterfoil.ledger.batch_types import Movement, Outcome
-from counterfoil.ledger.gather import Gatherer, Lane
-from counterfoil.ledger.journal import NewJournal, post
+from counterfoil.ledger.group_commit import Gatherer, Lane
+from counterfoil.ledger.journals.batch_types import Movement, Outcome
+from counterfoil.ledger.journals.journal import NewJournal, post
 
 CALLERS: Final = 256
 LANE: Final = Lane(PROGRAM, ASSET, "bench", "bench")

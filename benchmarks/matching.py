@@ -18,12 +18,12 @@ import duckdb
 
 from benchmarks import harness
 from benchmarks.matching_data import expected, make
-from counterfoil.reconciliation.engines import PROCESS_BYTES, DuckEngine, memory_bytes
-from counterfoil.reconciliation.files import reconcile_files
-from counterfoil.reconciliation.matching import match
-from counterfoil.reconciliation.reading import read_side
-from counterfoil.reconciliation.rules import RuleSet
-from counterfoil.reconciliation.rules_file import load_rules
+from counterfoil.matching.engines.engine import PROCESS_BYTES, DuckEngine, memory_bytes
+from counterfoil.matching.passes.pipeline import match
+from counterfoil.matching.reading.loading import read_side
+from counterfoil.matching.rules.model import RuleSet
+from counterfoil.matching.rules.toml_file import load_rules
+from counterfoil.matching.two_files import reconcile_files
 
 MEMORY: Final = "512MB"
 LARGE: Final = 30_000_000

@@ -13,9 +13,9 @@ from typing import Any, Final
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from benchmarks.matching_noise import World, key_world, text_world
-from counterfoil.reconciliation.files import reconcile_files
-from counterfoil.reconciliation.guess import guess_rules
-from counterfoil.reconciliation.rules_file import load_rules
+from counterfoil.matching.guess.rule_set import guess_rules
+from counterfoil.matching.rules.toml_file import load_rules
+from counterfoil.matching.two_files import reconcile_files
 
 WANTED: Final = {"keys": {"precision": 0.9999}, "texts": {"precision": 0.99, "recall": 0.98}}
 

@@ -24,10 +24,10 @@ from psycopg import sql
 from counterfoil.base.edge import Database
 from counterfoil.base.migrations.runner import migrate
 from counterfoil.base.money import Asset
-from counterfoil.base.private_postgres import PrivatePostgres
-from counterfoil.ledger.accounts import open_accounts, open_program
-from counterfoil.reconciliation.books import account_movements, bank_lines
-from counterfoil.reconciliation.copying import copy_out
+from counterfoil.base.postgres.launcher import PrivatePostgres
+from counterfoil.ledger.accounts.accounts import open_accounts, open_program
+from counterfoil.reconciliation.runs.books import account_movements, bank_lines
+from counterfoil.reconciliation.runs.copying import copy_out
 
 WANTED: Final = 500_000
 DAY: Final = date(2026, 1, 5)

@@ -13,16 +13,16 @@ from types import ModuleType
 from typing import Any, Final, NamedTuple
 
 import counterfoil
-from counterfoil.api.app import make_app
-from counterfoil.api.problems import STATUS, STATUS_OF
+from counterfoil.api.http.app import make_app
+from counterfoil.api.http.problems import STATUS, STATUS_OF
 from counterfoil.base.edge import Database, make_id, now
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.machine import NOWHERE, Machine
 from counterfoil.base.problems import all_problems
 from counterfoil.base.settings import OTHER_VARIABLES, Settings, variable_of
+from counterfoil.cli.core.commands import PARTS, load
 from counterfoil.cli.main import root
-from counterfoil.cli.tree import PARTS, load
-from counterfoil.reconciliation.rules_reference import rule_set_page
+from counterfoil.matching.rules.reference import rule_set_page
 from counterfoil.wiring import Wiring
 
 FOLDER: Final = Path(__file__).parent / "reference"
@@ -53,7 +53,7 @@ def text_of(page: Page) -> str:
 def modules() -> Iterator[ModuleType]:
     """Every module of ours, imported."""
     for found in pkgutil.walk_packages(counterfoil.__path__, "counterfoil."):
-        if not found.name.endswith("__main__") and not found.name.endswith("postgres_stage"):
+        if not found.name.endswith("__main__") and not found.name.endswith("postgres.stage"):
             yield importlib.import_module(found.name)
 
 

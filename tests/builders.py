@@ -11,15 +11,15 @@ import httpx2
 from counterfoil.base.edge import Database, make_id
 from counterfoil.base.invariant import run_invariants
 from counterfoil.base.money import Asset
-from counterfoil.ledger.accounts import open_program
+from counterfoil.ledger.accounts.accounts import open_program
 from counterfoil.operations.providers import ChargeFact
 from counterfoil.operations.providers.simulator import SimulatorProvider
-from counterfoil.operations.webhooks_in import receive
-from counterfoil.payouts.destinations import set_destination
-from counterfoil.settlement.fees import set_rates
-from counterfoil.settlement.invoices import issue_invoices
-from counterfoil.settlement.usage import import_usage
-from counterfoil.settlement.usage_rules import COLUMNS
+from counterfoil.operations.webhooks.inbound import receive
+from counterfoil.payouts.destinations.destinations import set_destination
+from counterfoil.settlement.fees.fees import set_rates
+from counterfoil.settlement.invoices.invoices import issue_invoices
+from counterfoil.settlement.usage.rules import COLUMNS
+from counterfoil.settlement.usage.usage import import_usage
 from counterfoil.simulator.process import SimulatorProcess
 from counterfoil.wiring import INVARIANTS, Wiring, ticks
 

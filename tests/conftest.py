@@ -17,7 +17,7 @@ from psycopg import Connection, sql
 
 from counterfoil.base.edge import Database, set_up
 from counterfoil.base.migrations.runner import migrate
-from counterfoil.base.private_postgres import PrivatePostgres
+from counterfoil.base.postgres.launcher import PrivatePostgres
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 TEMPLATE = "template_migrated"

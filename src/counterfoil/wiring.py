@@ -13,29 +13,29 @@ from psycopg import Connection
 
 from counterfoil.base.machine import Machine
 from counterfoil.ledger.invariants import INVARIANTS as LEDGER_INVARIANTS
-from counterfoil.operations.event_pull import pull_events
-from counterfoil.operations.events import EVENT, EVENTS, Event, Follower, follow
+from counterfoil.operations.events.events import EVENT, EVENTS, Event, Follower, follow
 from counterfoil.operations.providers import RANK, Provider
-from counterfoil.operations.webhooks_in import WEBHOOK_IN, WEBHOOKS_IN, Applier, Received, apply_received
-from counterfoil.operations.work import Queue, Runner, Tally
-from counterfoil.operations.worker import Job
+from counterfoil.operations.webhooks.event_pull import pull_events
+from counterfoil.operations.webhooks.inbound import WEBHOOK_IN, WEBHOOKS_IN, Applier, Received, apply_received
+from counterfoil.operations.work.runner import Queue, Runner, Tally
+from counterfoil.operations.work.worker import Job
 from counterfoil.payouts.invariants import INVARIANTS as PAYOUT_INVARIANTS
 from counterfoil.payouts.machines import PAYOUT, PROVIDER_PAYOUT, PULLING, REPAIRING, RESERVING, SENDING
-from counterfoil.payouts.outcomes import apply_facts
-from counterfoil.payouts.payouts import Owed, create_payouts
-from counterfoil.payouts.pulling import pull_due
-from counterfoil.payouts.reserving import reserve_due
-from counterfoil.payouts.sending import repair_due, send_due
-from counterfoil.reconciliation.cases import BREAK
-from counterfoil.reconciliation.copying import Books
-from counterfoil.reconciliation.invariants import INVARIANTS as BREAK_INVARIANTS
-from counterfoil.reconciliation.nightly import reconcile_due
-from counterfoil.reconciliation.pairings import Pairing, pairings
-from counterfoil.reconciliation.runs import Means
-from counterfoil.settlement.intents import INTENT, PROCESSING, VERIFYING
+from counterfoil.payouts.payouts.reserving import reserve_due
+from counterfoil.payouts.payouts.verbs import Owed, create_payouts
+from counterfoil.payouts.provider_payouts.outcomes import apply_facts
+from counterfoil.payouts.provider_payouts.pulling import pull_due
+from counterfoil.payouts.provider_payouts.sending import repair_due, send_due
+from counterfoil.reconciliation.breaks.breaks import BREAK
+from counterfoil.reconciliation.breaks.invariants import INVARIANTS as BREAK_INVARIANTS
+from counterfoil.reconciliation.runs.copying import Books
+from counterfoil.reconciliation.runs.nightly import reconcile_due
+from counterfoil.reconciliation.runs.pairings import Pairing, pairings
+from counterfoil.reconciliation.runs.run import Means
+from counterfoil.settlement.intents.intents import INTENT, PROCESSING, VERIFYING
 from counterfoil.settlement.invariants import INVARIANTS as SETTLEMENT_INVARIANTS
-from counterfoil.settlement.invoices import INVOICE
-from counterfoil.settlement.payments import parsed, receive_charges
+from counterfoil.settlement.invoices.invoices import INVOICE
+from counterfoil.settlement.payments.payments import parsed, receive_charges
 from counterfoil.settlement.settlements import settle_due, settlements_by_id, verify_due
 
 RECONCILE_REST_S: Final = 20.0

@@ -17,15 +17,15 @@ from typing import Any
 import httpx2
 import uvicorn
 
-from counterfoil.api.app import make_app
+from counterfoil.api.http.app import make_app
 from counterfoil.base.edge import Database, entropy, make_id, now
 from counterfoil.base.money import Asset
 from counterfoil.client import Client
-from counterfoil.ledger.accounts import open_accounts, open_program
-from counterfoil.ledger.journal import post
-from counterfoil.operations import access
+from counterfoil.ledger.accounts.accounts import open_accounts, open_program
+from counterfoil.ledger.journals.journal import post
+from counterfoil.operations.access import access
 from counterfoil.operations.providers.simulator import SimulatorProvider
-from counterfoil.settlement.fees import set_rates
+from counterfoil.settlement.fees.fees import set_rates
 from counterfoil.wiring import Wiring
 
 PROGRAM = "main"

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from counterfoil.api.calls import KEY_REMEMBERED_S
+from counterfoil.api.http.calls import KEY_REMEMBERED_S
 from counterfoil.base.edge import entropy, make_id, now
-from counterfoil.operations import access
+from counterfoil.operations.access import access
 from tests.api.office import PROGRAM, Office, fresh
 
 ID = "01KA0000000000000000000000"

@@ -8,7 +8,7 @@ import pytest
 
 from counterfoil.base.edge import now
 from tests.api.office import Office, fresh
-from tests.reconciliation.cases.builders import NOW, PROGRAM, a_break, a_run, an_open_program, still_true, the_cases
+from tests.reconciliation.breaks.builders import NOW, PROGRAM, a_break, a_run, an_open_program, still_true, the_cases
 
 WHY = {"reason": "because the bank says so"}
 LINES = [{"debit": "provider_fee", "credit": "clearing:simulator", "amount": "1200"}]

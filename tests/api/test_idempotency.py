@@ -125,7 +125,7 @@ def test_a_dry_run_that_is_misspelt_does_not_run_at_all(books: Office):
 
 def test_a_key_that_is_being_worked_on_is_refused_until_it_is_done(books: Office, monkeypatch: pytest.MonkeyPatch):
     inside, go = threading.Event(), threading.Event()
-    from counterfoil.api import journals as routes
+    from counterfoil.api.nouns.ledger import journals as routes
 
     really = routes.post
 
@@ -150,7 +150,7 @@ def test_a_key_that_is_being_worked_on_is_refused_until_it_is_done(books: Office
 
 
 def test_the_client_asks_again_while_its_first_try_is_under_way(books: Office, monkeypatch: pytest.MonkeyPatch):
-    from counterfoil.api import journals as routes
+    from counterfoil.api.nouns.ledger import journals as routes
 
     really, tries = routes.post, []
 

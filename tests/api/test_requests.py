@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from counterfoil.base.edge import Database
-from counterfoil.payouts import payouts
+from counterfoil.payouts.payouts import verbs as payouts
 from tests.api.office import PROGRAM, Office, fresh, usage_csv
 
 LINE = {"debit": "cash:bank:own", "credit": "suspense", "amount": "100"}
@@ -174,7 +174,7 @@ def test_what_is_ours_to_blame_shows_no_insides(office: Office, monkeypatch: pyt
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("secret detail at /srv/app/file.py")
 
-    monkeypatch.setattr("counterfoil.api.payouts.list_payouts", broken)
+    monkeypatch.setattr("counterfoil.api.nouns.payouts.payouts.list_payouts", broken)
     answer = office.ask("GET", "/api/payouts")
     assert (answer.status_code, answer.json()["type"]) == (500, "/problems/Unexpected")
     assert answer.headers["content-type"] == "application/problem+json"
@@ -197,7 +197,7 @@ def test_a_read_cannot_write(database: Database, office: Office, monkeypatch: py
         conn.execute("insert into program (id, name, opened_at) values ('x', 'x', now())")
         return []
 
-    monkeypatch.setattr("counterfoil.api.payouts.list_payouts", writes)
+    monkeypatch.setattr("counterfoil.api.nouns.payouts.payouts.list_payouts", writes)
     assert office.ask("GET", "/api/payouts").status_code in (409, 500)
     with database.transaction() as conn:
         assert conn.execute("select count(*) from program where id = 'x'").fetchone() == (0,)

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from counterfoil.base import points
+from counterfoil.base import failpoints as points
 from counterfoil.wiring import ticks
 from tests.api.office import Office, charge_event, fresh, signed
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from counterfoil.base.postgres_binaries import candidates, major_of
+from counterfoil.base.postgres.binaries import candidates, major_of
 
 OLD = Path("/usr/lib/postgresql/15/bin")
 PROGRAMS = list(dict.fromkeys([*map(str, candidates()), *([str(OLD)] if OLD.exists() else [])]))
@@ -20,7 +20,7 @@ SMALL = {"shared_buffers": "16MB", "max_connections": "20"}
 
 START = """
 import os, sys, time
-from counterfoil.base.private_postgres import PrivatePostgres
+from counterfoil.base.postgres.launcher import PrivatePostgres
 server = PrivatePostgres(sys.argv[1], die_with_parent=sys.argv[2] == "die", settings={"shared_buffers": "16MB"})
 server.start()
 print(server.pid, flush=True)

@@ -16,7 +16,7 @@ from counterfoil.base import edge
 from counterfoil.base.database import AppendOnly, DatabaseRefused, PlanForgotten, name_refusals, problem_of
 from counterfoil.base.edge import Database
 from counterfoil.base.ids import valid_id
-from counterfoil.base.private_postgres import PrivatePostgres
+from counterfoil.base.postgres.launcher import PrivatePostgres
 from counterfoil.base.problems import Busy, Kind, Problem
 from tests.base.postgres_programs import SMALL, short_folder, wait_for
 

@@ -25,7 +25,7 @@ from counterfoil.base.migrations.runner import (
     migrate,
     pending,
 )
-from counterfoil.base.private_postgres import PrivatePostgres
+from counterfoil.base.postgres.launcher import PrivatePostgres
 from counterfoil.base.problems import Busy
 from tests.base.postgres_programs import NAMES, PROGRAMS, SMALL, short_folder
 

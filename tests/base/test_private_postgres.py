@@ -15,10 +15,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from counterfoil.base import postgres_binaries, private_postgres
-from counterfoil.base.postgres_binaries import PostgresNotFound, candidates, find, major_of
-from counterfoil.base.postgres_settings import default_settings
-from counterfoil.base.private_postgres import PostgresNotStarted, PrivatePostgres
+from counterfoil.base.postgres import binaries as postgres_binaries
+from counterfoil.base.postgres import launcher as private_postgres
+from counterfoil.base.postgres.binaries import PostgresNotFound, candidates, find, major_of
+from counterfoil.base.postgres.launcher import PostgresNotStarted, PrivatePostgres
+from counterfoil.base.postgres.settings import default_settings
 from tests.base.postgres_programs import NAMES, PROGRAMS, SMALL, is_alive, parent_process, short_folder
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="this is about root")
@@ -255,7 +256,7 @@ def run_as_nobody(script: str, folder: str, programs: str) -> subprocess.Complet
     if not os.access(interpreter, os.X_OK):
         pytest.skip(f"nobody has no interpreter: {interpreter} is missing")
     packages = [*(path for path in sys.path if path.endswith("site-packages")), str(Path("src").absolute())]
-    imports = "import os, sys, psycopg\nfrom counterfoil.base.private_postgres import PrivatePostgres\n"
+    imports = "import os, sys, psycopg\nfrom counterfoil.base.postgres.launcher import PrivatePostgres\n"
     return subprocess.run(
         [interpreter, "-c", imports + script, folder],
         user=65534,

@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from counterfoil.base.private_postgres import PostgresNotStarted, PrivatePostgres
+from counterfoil.base.postgres.launcher import PostgresNotStarted, PrivatePostgres
 from tests.base.postgres_programs import (
     NAMES,
     PROGRAMS,

@@ -23,7 +23,7 @@ import httpx2
 import psycopg
 
 from counterfoil.base.invariant import run_invariants
-from counterfoil.cli.world import ASSET, PROGRAM, ProcessDidNotStart, World
+from counterfoil.cli.local.local_stack import ASSET, PROGRAM, ProcessDidNotStart, World
 from counterfoil.wiring import INVARIANTS
 from tests.chaos.windows import WINDOWS, Window
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from psycopg import Connection
 
-from counterfoil.simulator.oracle import Oracle
+from counterfoil.simulator.rules.oracle import Oracle
 
 Evidence = Callable[[Connection[Any], Oracle], bool]
 

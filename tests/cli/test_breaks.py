@@ -10,7 +10,7 @@ import pytest
 from counterfoil.base.edge import now
 from tests.api.office import Office
 from tests.cli.conftest import Cli
-from tests.reconciliation.cases.builders import NOW, a_break, a_run, an_open_program, still_true, the_cases
+from tests.reconciliation.breaks.builders import NOW, a_break, a_run, an_open_program, still_true, the_cases
 
 LINE = "provider_fee,clearing:simulator,1200"
 

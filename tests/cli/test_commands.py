@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from counterfoil.cli.asking import ROLES as ROLES_ASKED
-from counterfoil.cli.asking import server
-from counterfoil.cli.endings import EXIT
-from counterfoil.cli.tree import PARTS, load
-from counterfoil.operations import access
+from counterfoil.cli.core.commands import PARTS, load
+from counterfoil.cli.core.connection import ROLES as ROLES_ASKED
+from counterfoil.cli.core.connection import server
+from counterfoil.cli.core.exit_codes import EXIT
+from counterfoil.operations.access import access
 from tests.api.office import PROGRAM, Office, charge_event, signed, usage_csv
 from tests.cli.conftest import Cli
 
@@ -218,7 +218,7 @@ def test_the_role_that_is_asked_with_can_do_it_and_is_the_least(office: Office):
 def test_every_part_loads_and_every_command_says_what_it_does():
     poor = []
     for name, part in PARTS.items():
-        if name == "demo" and not Path("src/counterfoil/cli/demo.py").exists():
+        if name == "demo" and not Path("src/counterfoil/cli/local/demo.py").exists():
             continue
         command = load(name)
         commands = [command] if part.alone else list(command.commands.values())

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from counterfoil.base.edge import Database
-from counterfoil.cli.endings import EXIT
+from counterfoil.cli.core.exit_codes import EXIT
 from tests.api.office import PROGRAM, seed
 from tests.cli.conftest import Ran, runner
 

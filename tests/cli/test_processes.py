@@ -20,7 +20,7 @@ import psycopg
 import pytest
 
 from counterfoil.base.edge import Database, make_id, now
-from counterfoil.operations.webhooks_in import receive
+from counterfoil.operations.webhooks.inbound import receive
 from tests.api.office import NOWHERE, PROGRAM, PROVIDER_KEY, SECRET, charge_event, seed, signed
 from tests.dashboard.days import a_key
 

@@ -14,7 +14,7 @@ import pytest
 from psycopg import sql
 
 from counterfoil.base.edge import Database, now
-from counterfoil.base.private_postgres import PrivatePostgres
+from counterfoil.base.postgres.launcher import PrivatePostgres
 from counterfoil.simulator.process import spawn_simulator
 from tests.builders import Clock, Desk
 from tests.conftest import TEMPLATE

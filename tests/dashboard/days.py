@@ -15,15 +15,15 @@ from fastapi import FastAPI
 
 from counterfoil.base.edge import Database, entropy, make_id, now
 from counterfoil.base.money import Asset
-from counterfoil.dashboard.routes import add_dashboard
-from counterfoil.ledger.accounts import open_program
-from counterfoil.operations.access import SECRET_BYTES, create_key, new_secret
-from counterfoil.operations.webhooks_in import receive
-from counterfoil.operations.worker import Job, Worker
-from counterfoil.reconciliation.runs import reconcile_provider
-from counterfoil.settlement.invoices import issue_invoices
-from counterfoil.settlement.usage import import_usage
-from counterfoil.settlement.usage_rules import COLUMNS
+from counterfoil.dashboard.web.routes import add_dashboard
+from counterfoil.ledger.accounts.accounts import open_program
+from counterfoil.operations.access.access import SECRET_BYTES, create_key, new_secret
+from counterfoil.operations.webhooks.inbound import receive
+from counterfoil.operations.work.worker import Job, Worker
+from counterfoil.reconciliation.runs.run import reconcile_provider
+from counterfoil.settlement.invoices.invoices import issue_invoices
+from counterfoil.settlement.usage.rules import COLUMNS
+from counterfoil.settlement.usage.usage import import_usage
 from tests.builders import PROGRAM, Desk, a_program
 
 PRICES = [f"{17 + 311 * number % 2900}.{number * 37 % 100:02}" for number in range(1, 61)]

@@ -10,12 +10,12 @@ import pytest
 
 from counterfoil.base.edge import make_id, now
 from counterfoil.base.invariant import Invariant
-from counterfoil.dashboard.asking import Ask, Day, Section, Told, measure
-from counterfoil.dashboard.truths import Truths
-from counterfoil.ledger.books import books_of_span
-from counterfoil.ledger.journal import post
-from counterfoil.operations.queries import QueueDepth, queue_depths
-from counterfoil.operations.webhooks_in import WEBHOOKS_IN, receive
+from counterfoil.dashboard.pages.integrity_checks import Truths
+from counterfoil.dashboard.web.sections import Ask, Day, Section, Told, measure
+from counterfoil.ledger.journals.journal import post
+from counterfoil.ledger.reads.books import books_of_span
+from counterfoil.operations.webhooks.inbound import WEBHOOKS_IN, receive
+from counterfoil.operations.work.queries import QueueDepth, queue_depths
 from counterfoil.settlement.queries import Processing
 from tests.builders import PROGRAM
 from tests.dashboard import days
@@ -131,7 +131,7 @@ def test_the_books_of_a_span_tell_what_moved_in_it_and_where_it_stood_at_its_end
         with desk.database.transaction() as conn:
             lines = [("clearing:simulator", "suspense", minor)]
             for name in ("clearing:simulator", "suspense"):
-                from counterfoil.ledger.accounts import open_accounts
+                from counterfoil.ledger.accounts.accounts import open_accounts
 
                 open_accounts(conn, PROGRAM, [name], asset="EUR", actor="test", now=now())
             post(conn, PROGRAM, key=f"k{number}", kind="test", lines=lines, asset="EUR", actor="test", now=now())
@@ -261,7 +261,7 @@ def test_slow_invariants_do_not_hold_the_page_up_and_until_then_nothing_is_known
 
 
 def test_answers_grow_old_when_they_cannot_be_asked_again(desk):
-    from counterfoil.dashboard.truths import everything_true
+    from counterfoil.dashboard.pages.integrity_checks import everything_true
 
     class Extra:
         truths = None

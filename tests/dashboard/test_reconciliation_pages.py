@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from counterfoil.base.edge import make_id, now
-from counterfoil.reconciliation.cases_queries import Filter, list_cases
+from counterfoil.reconciliation.breaks.queries import Filter, list_cases
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
 from tests.dashboard.test_in_a_browser import CONTRAST, SCHEMES, WIDTHS

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from counterfoil.base.edge import now
-from counterfoil.dashboard.session import FAILURES_MAX, FAILURES_MAX_ALL, Attempts, TooManyAttempts
+from counterfoil.dashboard.web.sessions import FAILURES_MAX, FAILURES_MAX_ALL, Attempts, TooManyAttempts
 from tests.builders import NOW, Clock
 from tests.dashboard import days
 
@@ -73,7 +73,7 @@ def test_a_key_that_is_none_opens_nothing_and_says_why(served, key):
 
 
 def test_a_key_that_was_revoked_opens_nothing_and_ends_its_sessions_which_is_explained(desk, served):
-    from counterfoil.operations.access import list_keys, revoke_key
+    from counterfoil.operations.access.access import list_keys, revoke_key
 
     client, key = a_browser(served), days.a_key(desk.database)
     client.post("/login", data={"key": key})

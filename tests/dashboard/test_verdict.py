@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from counterfoil.base.problems import InvalidInput
-from counterfoil.dashboard.asking import Reading, parse_day
-from counterfoil.dashboard.day import verdict_of
+from counterfoil.dashboard.pages.today import verdict_of
+from counterfoil.dashboard.web.sections import Reading, parse_day
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

@@ -12,9 +12,9 @@ import psycopg
 from psycopg import Connection
 
 from counterfoil.base.money import Asset
-from counterfoil.ledger.accounts import NewAccount, open_accounts, open_program
-from counterfoil.ledger.batch_types import Kind, Movement
-from counterfoil.ledger.journal import Line, NewJournal, Posted, post
+from counterfoil.ledger.accounts.accounts import NewAccount, open_accounts, open_program
+from counterfoil.ledger.journals.batch_types import Kind, Movement
+from counterfoil.ledger.journals.journal import Line, NewJournal, Posted, post
 
 PROGRAM = "program_main"
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from counterfoil.base.money import MINOR_MAX
-from counterfoil.ledger.batch import decide
-from counterfoil.ledger.batch_types import TOTAL_MAX, Account, Held, Kind, Movement, Outcome, Terms
+from counterfoil.ledger.journals.batch import decide
+from counterfoil.ledger.journals.batch_types import TOTAL_MAX, Account, Held, Kind, Movement, Outcome, Terms
 from counterfoil.ledger.problems import refusal
 from tests.ledger.builders import a_hold, a_movement, a_resolution, an_id
 

@@ -12,14 +12,14 @@ from psycopg import Connection
 from counterfoil.base.edge import Database
 from counterfoil.base.invariant import run_invariants
 from counterfoil.base.problems import InvalidInput, KeyReused
-from counterfoil.ledger.accounts import freeze_account, open_accounts
-from counterfoil.ledger.batch_types import Kind, Movement, Outcome
-from counterfoil.ledger.bulk import Bulk, BulkPosted, post_many
+from counterfoil.ledger.accounts.accounts import freeze_account, open_accounts
 from counterfoil.ledger.holds import holds_on
 from counterfoil.ledger.invariants import INVARIANTS
-from counterfoil.ledger.journal import reverse
-from counterfoil.ledger.memory import Memory
-from counterfoil.ledger.queries import balance, balances, journal_by_key
+from counterfoil.ledger.journals.batch_types import Kind, Movement, Outcome
+from counterfoil.ledger.journals.bulk import Bulk, BulkPosted, post_many
+from counterfoil.ledger.journals.journal import reverse
+from counterfoil.ledger.journals.memory import Memory
+from counterfoil.ledger.reads.balances import balance, balances, journal_by_key
 from tests.ledger.builders import (
     CASH,
     ESCROW,

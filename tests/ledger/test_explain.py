@@ -8,9 +8,9 @@ import pytest
 from psycopg import Connection
 
 from counterfoil.base.invariant import run_invariants
-from counterfoil.ledger.explain import Explanation, explain
 from counterfoil.ledger.holds import take_hold
 from counterfoil.ledger.invariants import INVARIANTS
+from counterfoil.ledger.reads.explain import Explanation, explain
 from tests.ledger.builders import CASH, ESCROW, NOW, PAYEE, PROGRAM, a_program, next_segment, posted
 
 TAMPERED = (

@@ -17,12 +17,12 @@ from counterfoil.base.edge import Database, make_id
 from counterfoil.base.edge import now as clock
 from counterfoil.base.invariant import run_invariants
 from counterfoil.base.problems import Busy, InvariantBroken, KeyReused
-from counterfoil.ledger.batch_types import Outcome
-from counterfoil.ledger.gather import Gatherer, Lane, OutcomeUnknown
+from counterfoil.ledger.group_commit import Gatherer, Lane, OutcomeUnknown
 from counterfoil.ledger.invariants import INVARIANTS
-from counterfoil.ledger.journal import Posted
+from counterfoil.ledger.journals.batch_types import Outcome
+from counterfoil.ledger.journals.journal import Posted
 from counterfoil.ledger.problems import InsufficientFunds, UnknownProgram
-from counterfoil.ledger.queries import balance
+from counterfoil.ledger.reads.balances import balance
 from tests.ledger.builders import CASH, ESCROW, PAYEE, PROGRAM, a_journal, a_movement, a_program
 
 LANE = Lane(PROGRAM, "EUR", "test", "tester")
@@ -185,7 +185,7 @@ def test_a_batch_that_breaks_fails_every_member_and_the_next_is_written(
         raise InvariantBroken("by the test")
 
     with monkeypatch.context() as patched:
-        patched.setattr("counterfoil.ledger.gather.post_journals", broken)
+        patched.setattr("counterfoil.ledger.group_commit.post_journals", broken)
         with ThreadPoolExecutor(5) as pool:
             futures = [pool.submit(gatherer.post, PROGRAM, a_journal(), timeout_s=20) for _ in range(5)]
             assert {type(future.exception()) for future in futures} == {InvariantBroken}

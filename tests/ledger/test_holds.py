@@ -14,7 +14,7 @@ from psycopg import Connection
 from counterfoil.base.edge import Database
 from counterfoil.base.invariant import run_invariants
 from counterfoil.base.problems import InvalidInput, KeyReused, Problem
-from counterfoil.ledger.accounts import freeze_account
+from counterfoil.ledger.accounts.accounts import freeze_account
 from counterfoil.ledger.holds import (
     Hold,
     expire_holds,
@@ -26,7 +26,7 @@ from counterfoil.ledger.holds import (
     void_hold,
 )
 from counterfoil.ledger.invariants import INVARIANTS
-from counterfoil.ledger.journal import Posted
+from counterfoil.ledger.journals.journal import Posted
 from counterfoil.ledger.problems import (
     AccountFrozen,
     HoldExpired,
@@ -36,7 +36,7 @@ from counterfoil.ledger.problems import (
     UnknownAccount,
     UnknownHold,
 )
-from counterfoil.ledger.queries import balance, journal_by_key
+from counterfoil.ledger.reads.balances import balance, journal_by_key
 from tests.ledger.builders import CASH, ESCROW, NOW, PAYEE, PROGRAM, a_program, posted
 
 

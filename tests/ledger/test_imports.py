@@ -19,15 +19,15 @@ from counterfoil.base.edge import now as clock
 from counterfoil.base.invariant import run_invariants
 from counterfoil.base.money import Asset
 from counterfoil.base.problems import Busy, InvalidInput
-from counterfoil.ledger import imports
-from counterfoil.ledger.accounts import open_program
-from counterfoil.ledger.import_check import check_balances
-from counterfoil.ledger.import_map import load_map
-from counterfoil.ledger.imports import Imported, ImportStopped, import_file
+from counterfoil.ledger.accounts.accounts import open_program
+from counterfoil.ledger.importing import imports
+from counterfoil.ledger.importing.check import check_balances
+from counterfoil.ledger.importing.imports import Imported, ImportStopped, import_file
+from counterfoil.ledger.importing.map import load_map
 from counterfoil.ledger.invariants import INVARIANTS
 from counterfoil.ledger.periods import close_period
 from counterfoil.ledger.problems import UnknownProgram
-from counterfoil.ledger.queries import balance, journal_by_key, journal_lines
+from counterfoil.ledger.reads.balances import balance, journal_by_key, journal_lines
 from tests.ledger.builders import NOW, PROGRAM
 from tests.shared_data import shared
 

@@ -14,9 +14,9 @@ from psycopg import Connection
 from counterfoil.base.edge import Database
 from counterfoil.base.invariant import run_invariants
 from counterfoil.base.problems import InvalidInput, KeyReused, Problem
-from counterfoil.ledger.accounts import close_account, open_accounts
+from counterfoil.ledger.accounts.accounts import close_account, open_accounts
 from counterfoil.ledger.invariants import INVARIANTS
-from counterfoil.ledger.journal import Line, Posted, post_journals, reverse
+from counterfoil.ledger.journals.journal import Line, Posted, post_journals, reverse
 from counterfoil.ledger.periods import PeriodNotLater, close_period, closed_until
 from counterfoil.ledger.problems import (
     AccountClosed,
@@ -27,7 +27,7 @@ from counterfoil.ledger.problems import (
     UnknownJournal,
     UnknownProgram,
 )
-from counterfoil.ledger.queries import balance, journal_by_key, journal_lines, journals_of
+from counterfoil.ledger.reads.balances import balance, journal_by_key, journal_lines, journals_of
 from tests.ledger.builders import CASH, ESCROW, FEES, NOW, PAYEE, PROGRAM, a_journal, a_program, posted
 
 

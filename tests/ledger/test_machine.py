@@ -30,13 +30,13 @@ from hypothesis.stateful import (
 from counterfoil.base.edge import Database
 from counterfoil.base.invariant import run_invariants
 from counterfoil.base.problems import Problem
-from counterfoil.ledger.batch_types import Kind, Movement, Outcome
-from counterfoil.ledger.bulk import Bulk, post_many
 from counterfoil.ledger.holds import hold_id, post_hold, take_hold, void_hold
 from counterfoil.ledger.invariants import INVARIANTS
-from counterfoil.ledger.journal import NewJournal, Posted, post, post_journals, reverse
-from counterfoil.ledger.memory import Memory
-from counterfoil.ledger.queries import balances, trial_totals
+from counterfoil.ledger.journals.batch_types import Kind, Movement, Outcome
+from counterfoil.ledger.journals.bulk import Bulk, post_many
+from counterfoil.ledger.journals.journal import NewJournal, Posted, post, post_journals, reverse
+from counterfoil.ledger.journals.memory import Memory
+from counterfoil.ledger.reads.balances import balances, trial_totals
 from tests.ledger.builders import a_program, small_segments
 
 ACCOUNTS = {  # name: may it fall below nothing?

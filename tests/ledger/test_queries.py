@@ -11,9 +11,9 @@ import pytest
 from psycopg import Connection
 
 from counterfoil.base.problems import InvalidInput
-from counterfoil.ledger.journal import reverse
+from counterfoil.ledger.journals.journal import reverse
 from counterfoil.ledger.problems import UnknownAccount, UnknownProgram
-from counterfoil.ledger.queries import (
+from counterfoil.ledger.reads.balances import (
     Clock,
     balance,
     balances,
@@ -21,7 +21,7 @@ from counterfoil.ledger.queries import (
     trial_balance,
     trial_totals,
 )
-from counterfoil.ledger.statements import Statement, statement
+from counterfoil.ledger.reads.statements import Statement, statement
 from tests.ledger.builders import CASH, ESCROW, FEES, NOW, PAYEE, PROGRAM, a_program, next_segment, posted
 from tests.shared_data import shared
 

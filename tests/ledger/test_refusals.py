@@ -16,9 +16,9 @@ from counterfoil.base.database import AppendOnly, problem_of
 from counterfoil.base.edge import set_up
 from counterfoil.base.money import AssetMismatch
 from counterfoil.base.problems import KeyReused, Problem
-from counterfoil.ledger.accounts import NewAccount, account_of, freeze_account, open_accounts
+from counterfoil.ledger.accounts.accounts import NewAccount, account_of, freeze_account, open_accounts
 from counterfoil.ledger.holds import hold_id, take_hold, void_hold
-from counterfoil.ledger.journal import reverse
+from counterfoil.ledger.journals.journal import reverse
 from counterfoil.ledger.periods import close_period
 from counterfoil.ledger.problems import (
     AccountClosed,

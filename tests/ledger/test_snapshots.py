@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 
 from counterfoil.base.edge import Database, now
-from counterfoil.ledger import statements
-from counterfoil.ledger.queries import trial_balance, trial_totals
-from counterfoil.ledger.statements import statement
+from counterfoil.ledger.reads import statements
+from counterfoil.ledger.reads.balances import trial_balance, trial_totals
+from counterfoil.ledger.reads.statements import statement
 from tests.ledger.builders import CASH, ESCROW, PROGRAM, a_program, posted
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from counterfoil.base.problems import InvalidInput, NotAllowed
-from counterfoil.operations import access
+from counterfoil.operations.access import access
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SECRET = access.new_secret(bytes(range(25)), live=False)

@@ -8,8 +8,8 @@ import psycopg
 import pytest
 
 from counterfoil.base.problems import InvariantBroken, ReasonRequired
-from counterfoil.operations.events import NewEvent, emit, follow, list_events, requeue_event
-from counterfoil.operations.work import Runner, Tally
+from counterfoil.operations.events.events import NewEvent, emit, follow, list_events, requeue_event
+from counterfoil.operations.work.runner import Runner, Tally
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

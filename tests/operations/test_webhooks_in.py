@@ -13,9 +13,9 @@ from standardwebhooks.webhooks import Webhook
 from counterfoil.base.edge import make_id
 from counterfoil.base.problems import InvalidInput, NotFound, ReasonRequired, TooLarge
 from counterfoil.base.secret import WeakSecret
-from counterfoil.operations import webhooks_in
-from counterfoil.operations.events import list_events
-from counterfoil.operations.work import Runner
+from counterfoil.operations.events.events import list_events
+from counterfoil.operations.webhooks import inbound as webhooks_in
+from counterfoil.operations.work.runner import Runner
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SECRET = "whsec_" + base64.b64encode(b"a secret of thirty-two bytes ...").decode()

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterfoil.base.problems import Busy
-from counterfoil.operations.work import (
+from counterfoil.operations.work.runner import (
     ATTEMPTS_MAX,
     RETRY_MINUTES,
     Claim,
@@ -199,7 +199,7 @@ def test_a_worker_that_lost_its_lease_before_the_call_does_not_call(errands, clo
             with errands.transaction() as conn:
                 conn.execute("update errand set fence = fence + 1 where id = 'e1'")
 
-    monkeypatch.setattr("counterfoil.operations.work.reached", steal)
+    monkeypatch.setattr("counterfoil.operations.work.runner.reached", steal)
     assert run_outside(Runner(errands, clock, "a"), station) == Tally(handled=4, stale=1)
     assert "e1" not in calls
     assert "e1" not in station.announced

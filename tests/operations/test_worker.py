@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from counterfoil.base.edge import now
-from counterfoil.operations.events import wake
-from counterfoil.operations.work import Tally
-from counterfoil.operations.worker import DOWN_AFTER, Job, Worker, list_workers, listen
+from counterfoil.operations.events.events import wake
+from counterfoil.operations.work.runner import Tally
+from counterfoil.operations.work.worker import DOWN_AFTER, Job, Worker, list_workers, listen
 
 
 @pytest.fixture

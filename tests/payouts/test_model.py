@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from counterfoil.operations.providers import Accepted, Later, NotThere, PayoutFact, Refused, Unclear
 from counterfoil.payouts.machines import PAYOUT, PROVIDER_PAYOUT
-from counterfoil.payouts.outcome_rules import (
+from counterfoil.payouts.provider_payouts.outcome_rules import (
     EFFECTS,
     Decision,
     Standing,

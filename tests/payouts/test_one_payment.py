@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from counterfoil.base.edge import make_id, now
-from counterfoil.payouts.payouts import Owed, RetryLimit, create_payouts, payout_key, retry_payout
+from counterfoil.payouts.payouts.verbs import Owed, RetryLimit, create_payouts, payout_key, retry_payout
 from counterfoil.simulator.process import spawn_simulator
 from tests.builders import PROGRAM, Clock, Desk, a_destination, a_program, issue
 
@@ -82,7 +82,7 @@ def test_a_duplicate_webhook_books_the_payment_once(desk):
 
 
 def test_two_webhooks_of_one_charge_under_different_ids_book_it_once(desk):
-    from counterfoil.settlement.payments import receive_charges
+    from counterfoil.settlement.payments.payments import receive_charges
     from tests.builders import a_charge
 
     invoice_id = issue(desk.database, "100.00")[0]
@@ -119,7 +119,7 @@ def test_money_that_names_no_invoice_lies_in_suspense_and_is_told(desk):
 
 
 def test_a_webhook_alone_moves_nothing_on_when_the_provider_does_not_know_the_charge(desk):
-    from counterfoil.settlement.payments import receive_charges
+    from counterfoil.settlement.payments.payments import receive_charges
     from tests.builders import a_charge
 
     invoice_id = issue(desk.database, "100.00")[0]
@@ -271,7 +271,7 @@ def test_webhooks_in_any_order_and_number_end_in_the_same_books(desk):
     desk.work("webhooks", "verify", "settle", "events", "reserve", "outbox")
     desk.settle_time()
     events = desk.http.get("/v1/events", params={"limit": 100}).json()["data"]
-    from counterfoil.payouts.outcomes import apply_facts
+    from counterfoil.payouts.provider_payouts.outcomes import apply_facts
 
     facts = [
         desk.provider.payout_of(desk.http.build_request("POST", "/", json=event).content)
@@ -300,7 +300,7 @@ def test_a_worker_lost_before_its_call_costs_nothing_and_one_lost_during_it_leav
             if here == point:
                 raise Lost
 
-        monkeypatch.setattr("counterfoil.operations.work.reached", reached)
+        monkeypatch.setattr("counterfoil.operations.work.runner.reached", reached)
 
     die_at("send.after_claim")
     with pytest.raises(Lost):

@@ -9,7 +9,7 @@ import pytest
 
 from counterfoil.operations.providers import Accepted, Later, NotThere, PayoutFact, Refused, Unclear
 from counterfoil.payouts.machines import PROVIDER_PAYOUT
-from counterfoil.payouts.outcome_rules import (
+from counterfoil.payouts.provider_payouts.outcome_rules import (
     EFFECTS,
     PATHS,
     Standing,

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from counterfoil.base.money import Asset
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.providers import ChargeFact
-from counterfoil.settlement.fee_rules import Rates, check_rates, cut
-from counterfoil.settlement.payment_rules import Bill, decide_receipts
-from counterfoil.settlement.usage_rules import COLUMNS, parse_usage
+from counterfoil.settlement.fees.rules import Rates, check_rates, cut
+from counterfoil.settlement.payments.rules import Bill, decide_receipts
+from counterfoil.settlement.usage.rules import COLUMNS, parse_usage
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ASSETS = {"EUR": Asset("EUR", 2), "JPY": Asset("JPY", 0)}

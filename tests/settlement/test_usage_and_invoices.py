@@ -10,10 +10,16 @@ import pytest
 from counterfoil.base.edge import make_id
 from counterfoil.base.machine import StateMoved
 from counterfoil.base.problems import InvalidInput, NotFound, ReasonRequired, TransitionRefused
-from counterfoil.settlement.fees import NoRates, rates_now, set_rates
-from counterfoil.settlement.invoices import cancel_invoice, invoice_lines, issue_invoices, list_invoices, show_invoice
-from counterfoil.settlement.payments import receive_charges
-from counterfoil.settlement.usage import UsageDiffers, import_usage
+from counterfoil.settlement.fees.fees import NoRates, rates_now, set_rates
+from counterfoil.settlement.invoices.invoices import (
+    cancel_invoice,
+    invoice_lines,
+    issue_invoices,
+    list_invoices,
+    show_invoice,
+)
+from counterfoil.settlement.payments.payments import receive_charges
+from counterfoil.settlement.usage.usage import UsageDiffers, import_usage
 from tests.builders import PROGRAM, a_charge, a_program, issue, usage_csv
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -14,11 +14,11 @@ from psycopg import Connection
 from counterfoil.base.edge import make_id
 from counterfoil.base.invariant import run_invariants
 from counterfoil.base.money import Asset
-from counterfoil.ledger.accounts import open_program
+from counterfoil.ledger.accounts.accounts import open_program
 from counterfoil.settlement.invariants import INVARIANTS
-from counterfoil.settlement.invoices import Issued, invoice_lines, issue_invoices
-from counterfoil.settlement.usage import UsageDiffers, import_usage
-from counterfoil.settlement.usage_rules import COLUMNS
+from counterfoil.settlement.invoices.invoices import Issued, invoice_lines, issue_invoices
+from counterfoil.settlement.usage.rules import COLUMNS
+from counterfoil.settlement.usage.usage import UsageDiffers, import_usage
 from tests.builders import NOW
 
 _numbers = count(1)

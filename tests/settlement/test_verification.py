@@ -10,8 +10,8 @@ import pytest
 
 from counterfoil.base.edge import Database, make_id, now
 from counterfoil.operations.providers import ChargeFact, NotThere
-from counterfoil.settlement.payment_rules import Recorded, doubt
-from counterfoil.settlement.payments import receive_charges
+from counterfoil.settlement.payments.payments import receive_charges
+from counterfoil.settlement.payments.rules import Recorded, doubt
 from counterfoil.simulator.process import spawn_simulator
 from tests.builders import PROGRAM, Clock, Desk, a_program, issue
 

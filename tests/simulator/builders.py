@@ -7,8 +7,10 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from counterfoil.simulator import facts as f
-from counterfoil.simulator.decisions import (
+from counterfoil.simulator.http.views import Answer
+from counterfoil.simulator.journal import decode, encode
+from counterfoil.simulator.rules import facts as f
+from counterfoil.simulator.rules.decisions import (
     ChargeAsk,
     PayoutAsk,
     RuleAsk,
@@ -18,9 +20,7 @@ from counterfoil.simulator.decisions import (
     decide_plant,
     decide_step,
 )
-from counterfoil.simulator.journal import decode, encode
-from counterfoil.simulator.state import Settings, State
-from counterfoil.simulator.views import Answer
+from counterfoil.simulator.rules.state import Settings, State
 
 START_US = 1_795_132_800_000_000  # 2026-11-20, midnight
 SECRET = "whsec_" + base64.b64encode(b"sixteen bytes or more").decode()

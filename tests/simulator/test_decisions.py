@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from counterfoil.simulator.faults import Refused
-from counterfoil.simulator.oracle import tell
-from counterfoil.simulator.state import Settings, replay
+from counterfoil.simulator.rules.faults import Refused
+from counterfoil.simulator.rules.oracle import tell
+from counterfoil.simulator.rules.state import Settings, replay
 from tests.simulator.builders import Provider
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from counterfoil.simulator import facts as f
-from counterfoil.simulator.decisions import ChargeAsk, decide_charge, decide_read
 from counterfoil.simulator.engine import Engine
+from counterfoil.simulator.http.views import Answer
 from counterfoil.simulator.journal import Journal
-from counterfoil.simulator.state import Settings
-from counterfoil.simulator.views import Answer
+from counterfoil.simulator.rules import facts as f
+from counterfoil.simulator.rules.decisions import ChargeAsk, decide_charge, decide_read
+from counterfoil.simulator.rules.state import Settings
 from tests.simulator.builders import SECRET, START_US, Receiver
 
 ASK = ChargeAsk("c1", "inv_1", 100, "USD", 0)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from counterfoil.simulator.decisions import decide_clear
-from counterfoil.simulator.faults import KINDS, Refused, complete_params
-from counterfoil.simulator.oracle import tell
-from counterfoil.simulator.state import replay
+from counterfoil.simulator.rules.decisions import decide_clear
+from counterfoil.simulator.rules.faults import KINDS, Refused, complete_params
+from counterfoil.simulator.rules.oracle import tell
+from counterfoil.simulator.rules.state import replay
 from tests.simulator.builders import Provider
 
 

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counterfoil.simulator import facts as f
 from counterfoil.simulator.journal import (
     FILE_NAME,
     Journal,
@@ -22,6 +21,7 @@ from counterfoil.simulator.journal import (
     encode,
     read_entries,
 )
+from counterfoil.simulator.rules import facts as f
 
 
 def an_entry(number: int) -> f.Entry:

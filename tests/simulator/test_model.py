@@ -9,11 +9,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from counterfoil.simulator.faults import Refused
-from counterfoil.simulator.oracle import tell
-from counterfoil.simulator.state import Settings, replay
-from counterfoil.simulator.statement import Range, make_statement
-from counterfoil.simulator.views import moment
+from counterfoil.simulator.http.views import moment
+from counterfoil.simulator.rules.faults import Refused
+from counterfoil.simulator.rules.oracle import tell
+from counterfoil.simulator.rules.state import Settings, replay
+from counterfoil.simulator.rules.statement import Range, make_statement
 from tests.simulator.builders import START_US, Provider
 
 FEE, RETURN_FEE = 3, 7

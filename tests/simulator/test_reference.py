@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 from counterfoil.simulator.__main__ import parser
-from counterfoil.simulator.app import make_app
-from counterfoil.simulator.faults import KINDS
-from counterfoil.simulator.statement import COLUMNS
+from counterfoil.simulator.http.app import make_app
+from counterfoil.simulator.rules.faults import KINDS
+from counterfoil.simulator.rules.statement import COLUMNS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/reference/simulator.md").read_text()

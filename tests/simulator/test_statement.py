@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counterfoil.simulator.faults import Refused
-from counterfoil.simulator.statement import (
+from counterfoil.simulator.http.views import line_id
+from counterfoil.simulator.rules.faults import Refused
+from counterfoil.simulator.rules.statement import (
     COLUMNS,
     Range,
     make_statement,
@@ -18,7 +19,6 @@ from counterfoil.simulator.statement import (
     statement_csv,
     statement_json,
 )
-from counterfoil.simulator.views import line_id
 from tests.simulator.builders import Provider
 
 DAY = date(2026, 11, 20)

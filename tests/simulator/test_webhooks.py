@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from counterfoil.simulator.webhooks import Sender, Sent, body_of, secret_bytes, sign, signed_headers
+from counterfoil.simulator.http.webhooks import Sender, Sent, body_of, secret_bytes, sign, signed_headers
 from tests.simulator.builders import SECRET, Receiver
 
 

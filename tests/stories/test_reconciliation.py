@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from counterfoil.api.app import make_app
+from counterfoil.api.http.app import make_app
 from counterfoil.base.edge import entropy, make_id, now
 from counterfoil.cli.main import run as command
-from counterfoil.operations import access
+from counterfoil.operations.access import access
 from counterfoil.simulator.process import spawn_simulator
 from tests.api.office import served
 from tests.builders import PROGRAM, Clock, Desk, a_program, issue

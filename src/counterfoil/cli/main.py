@@ -10,7 +10,7 @@ import typer
 from typer.main import get_command
 
 from counterfoil import __version__
-from counterfoil.cli.tree import LazyGroup
+from counterfoil.cli.core.commands import LazyGroup
 
 app = typer.Typer(
     cls=LazyGroup,
@@ -53,7 +53,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1 if end.code else 0
     except Exception as error:
-        from counterfoil.cli.endings import tell  # not before it is needed: `--help` answers at once
+        from counterfoil.cli.core.exit_codes import tell  # not before it is needed: `--help` answers at once
 
         code = tell(error)
         if code is None:

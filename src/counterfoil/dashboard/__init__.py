@@ -1,6 +1,6 @@
 """The dashboard: one page for each question that an operator asks, and its `.json` twin. Rendered here, works without JavaScript.
 
-For whoever serves it (`counterfoil.dashboard.routes`):
+For whoever serves it (`counterfoil.dashboard.web.routes`):
 
     add_dashboard(app: FastAPI, wiring: Wiring, *, version: str, refresh_s: int = 30, stuck_minutes: int = 10,
                   https: bool = False) -> None

@@ -3,14 +3,14 @@
 A **book** is one program's money in one asset. Accounts are known by name inside their book (`payable:payee:42`); callers
 never see internal ids. `conn` is the caller's open transaction; nothing here commits. Amounts are `int` minor units.
 
-Opening (idempotent, by set; `ledger.accounts`)
+Opening (idempotent, by set; `ledger.accounts.accounts`)
     open_program(conn, program_id, *, name, assets: Sequence[Asset], now) -> None
     open_accounts(conn, program_id, accounts: Iterable[str | NewAccount], *, asset, actor, now) -> dict[str, int]
-        a plain name takes its normal side and its overdraft rule from the chart of accounts (`ledger.chart`);
+        a plain name takes its normal side and its overdraft rule from the chart of accounts (`ledger.accounts.chart`);
         NewAccount(name, normal="credit", no_overdraft=True) says both. Same name with other rules: AccountDiffers.
     freeze_account / unfreeze_account / close_account(conn, program_id, name, *, asset, reason, actor, now) -> None
 
-Posting (`ledger.journal`)
+Posting (`ledger.journals.journal`)
     Line(debit, credit, minor)          account names and a positive amount; a plain tuple will do
     post(conn, program_id, *, key, kind, lines, asset, actor, now, effective_at=None, narrative=None, source=None) -> Posted
         one atomic journal; `source` is a pair (type, id); `effective_at` is `now` when not given
@@ -19,7 +19,7 @@ Posting (`ledger.journal`)
         many at once (up to 8,192), each atomic, a result each in the same order: a refusal is a returned Problem, not raised
     reverse(conn, program_id, journal_id, *, key, reason, actor, now, line=None, effective_at=None) -> Posted
     Posted(journal_id: UUID, recorded_at, effective_at, existed: bool)   existed: same key and same request as before
-Bulk (`ledger.bulk`)
+Bulk (`ledger.journals.bulk`)
     post_many(conn, program_id, bulk: Bulk, movements: Sequence[Movement], *, now) -> BulkPosted
         bulk under one header, an Outcome per movement; Movement(id: 16 bytes of a UUID, debit, credit, minor, ...)
 
@@ -30,7 +30,7 @@ Holds (`ledger.holds`)
     expire_holds(conn, program_id, *, actor, now, rows_max=500) -> list[UUID]
     holds_expiring(conn, program_id, *, now, within: timedelta, rows_max=500) -> list[Hold]
 
-Reading (`ledger.queries`, `ledger.statements`)
+Reading (`ledger.reads.balances`, `ledger.reads.statements`)
     balance(conn, program_id, name, *, asset, as_of=None, clock="recorded") -> Balance(minor, held, available, ...)
     balances(conn, program_id, names, *, asset) -> dict[str, Balance]        now, by set
     trial_balance(conn, program_id, *, asset, as_of=None, clock="recorded", rows_max) -> list[TrialLine]

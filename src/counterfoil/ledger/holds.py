@@ -16,13 +16,11 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from counterfoil.base.problems import InvalidInput
-from counterfoil.ledger.batch import decide
-from counterfoil.ledger.batch_types import Kind, Movement, Outcome, Terms
 from counterfoil.ledger.clock import SEQ_BITS, recorded_at, to_us
-from counterfoil.ledger.ground import EFFECTIVE_AHEAD_MAX_US, Ground, accounts_of, enter, holds_of, known_of
-from counterfoil.ledger.journal import NARRATIVE_LENGTH_MAX, Posted, Source
-from counterfoil.ledger.problems import UnknownHold, refusal
-from counterfoil.ledger.write import (
+from counterfoil.ledger.journals.batch import decide
+from counterfoil.ledger.journals.batch_types import Kind, Movement, Outcome, Terms
+from counterfoil.ledger.journals.journal import NARRATIVE_LENGTH_MAX, Posted, Source
+from counterfoil.ledger.journals.write import (
     Facts,
     Header,
     Lines,
@@ -34,6 +32,8 @@ from counterfoil.ledger.write import (
     journal_id,
     newest_of,
 )
+from counterfoil.ledger.problems import UnknownHold, refusal
+from counterfoil.ledger.write_context import EFFECTIVE_AHEAD_MAX_US, Ground, accounts_of, enter, holds_of, known_of
 
 SWEEP_ROWS_MAX: Final = 500
 

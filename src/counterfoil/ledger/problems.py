@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 from counterfoil.base.database import name_refusals
 from counterfoil.base.money import AssetMismatch
 from counterfoil.base.problems import InvalidInput, KeyReused, Kind, Problem
-from counterfoil.ledger.batch_types import Movement, Outcome
+from counterfoil.ledger.journals.batch_types import Movement, Outcome
 
 
 class UnknownProgram(Problem):

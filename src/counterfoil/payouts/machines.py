@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from counterfoil.base.machine import Machine
-from counterfoil.operations.work import Queue
+from counterfoil.operations.work.runner import Queue
 
 PAYOUT: Final = Machine(
     name="payout",

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, NamedTuple
 from psycopg import Connection
 
 from counterfoil.base.money import Money
-from counterfoil.payouts.payouts import STATES, TRIES_MAX
+from counterfoil.payouts.payouts.verbs import STATES, TRIES_MAX
 
 OPEN: Final = ("pending", "processing", "reconcile_required", "failed")  # something is still to come
 GROUPS_MAX: Final = 500

@@ -1,15 +1,1 @@
-"""The world against us: two sides, one set of rules, every difference explained.
-
-What others call:
-
-- `rules_file.load_rules(path | text) -> RuleSet`: a TOML rule set; errors name the line.
-- `files.reconcile_files(left, right, rules, *, out, engine, memory, progress) -> Outcome`: two files, no server, no database.
-- `engines.DuckEngine(folder, memory=…)`, then `reading.read_side(engine, paths, source, "left", folder)` or
-  `reading.read_table(engine, arrow_table, source, "left", folder)` for each side, then
-  `outcome.reconcile(engine, left, right, rules) -> (Matched, Outcome)`: the same engine over tables of ours.
-- `outcome.matches_of(engine, matched, left, right)` with `engine.write(query, path)`: matches as Parquet.
-
-An `Outcome` has the verdict, the footing per side and asset (to the unit), kinds with amounts, and `breaks`: frozen `breaks.Break`s with
-both records, the fields that differ with their distance, the candidates with why each was refused, the hypotheses with the test
-of each, and the one safe action. Nothing here needs PostgreSQL.
-"""
+"""The world against us: runs of our books against what others say, the breaks they find, bank statements, client money, reports."""

@@ -13,12 +13,12 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from counterfoil.base.problems import InvalidInput, NotFound, Problem
-from counterfoil.ledger.queries import TrialLine, trial_balance
-from counterfoil.operations.events import NewEvent, emit
-from counterfoil.reconciliation.bank_files import reach_of
-from counterfoil.reconciliation.books import end_of
-from counterfoil.reconciliation.outputs import canonical
-from counterfoil.reconciliation.run_rows import Run, select_runs
+from counterfoil.ledger.reads.balances import TrialLine, trial_balance
+from counterfoil.matching.output.files import canonical
+from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.reconciliation.bank_statements import reach_of
+from counterfoil.reconciliation.runs.books import end_of
+from counterfoil.reconciliation.runs.rows import Run, select_runs
 
 # Whose money it is, by the beginning of the account's name. Source: Money, Chart of accounts.
 OWED: Final = (

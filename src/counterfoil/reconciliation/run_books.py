@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 from psycopg import Connection
 
 from counterfoil.ledger.problems import UnknownAccount
-from counterfoil.ledger.queries import balance
-from counterfoil.reconciliation.bank_files import Reach, reach_of
-from counterfoil.reconciliation.books import InFlight, bank_lines, end_of, in_flight
-from counterfoil.reconciliation.copying import Books, copy_out
-from counterfoil.reconciliation.pairings import Pairing
+from counterfoil.ledger.reads.balances import balance
+from counterfoil.reconciliation.bank_statements import Reach, reach_of
+from counterfoil.reconciliation.runs.books import InFlight, bank_lines, end_of, in_flight
+from counterfoil.reconciliation.runs.copying import Books, copy_out
+from counterfoil.reconciliation.runs.pairings import Pairing
 
 
 class Ours(NamedTuple):

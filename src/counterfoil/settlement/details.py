@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from counterfoil.settlement.intents import MOVING
+from counterfoil.settlement.intents.intents import MOVING
 
 
 class IntentCounts(NamedTuple):

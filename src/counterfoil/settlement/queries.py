@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, NamedTuple
 from psycopg import Connection
 
 from counterfoil.base.money import Money
-from counterfoil.settlement.intents import MOVING
+from counterfoil.settlement.intents.intents import MOVING
 
 FAST_BELOW: Final = timedelta(seconds=5)  # "Average processing time"
 SLOW_ABOVE: Final = timedelta(seconds=15)

@@ -11,14 +11,14 @@ from psycopg.rows import class_row
 
 from counterfoil.base.machine import Move, take_steps
 from counterfoil.base.problems import NotFound, Problem, check
-from counterfoil.ledger.accounts import open_accounts
-from counterfoil.ledger.journal import NewJournal, post_journals
-from counterfoil.operations.events import NewEvent, emit
+from counterfoil.ledger.accounts.accounts import open_accounts
+from counterfoil.ledger.journals.journal import NewJournal, post_journals
+from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.providers import Provider, Unclear
-from counterfoil.operations.work import Claim, Runner, Tally, finish, put_back, run_here, run_outside
-from counterfoil.settlement.fee_rules import Cut, cut
-from counterfoil.settlement.fees import rates_now
-from counterfoil.settlement.intents import (
+from counterfoil.operations.work.runner import Claim, Runner, Tally, finish, put_back, run_here, run_outside
+from counterfoil.settlement.fees.fees import rates_now
+from counterfoil.settlement.fees.rules import Cut, cut
+from counterfoil.settlement.intents.intents import (
     INTENT,
     PROCESSING,
     VERIFYING,
@@ -28,9 +28,9 @@ from counterfoil.settlement.intents import (
     make_due,
     show_intent,
 )
-from counterfoil.settlement.invoices import Invoice, lock_invoices
-from counterfoil.settlement.payment_rules import Recorded, doubt
-from counterfoil.settlement.payments import Payment, payments_of
+from counterfoil.settlement.invoices.invoices import Invoice, lock_invoices
+from counterfoil.settlement.payments.payments import Payment, payments_of
+from counterfoil.settlement.payments.rules import Recorded, doubt
 
 MakeId = Callable[[str], str]
 ACTOR = "system:worker"

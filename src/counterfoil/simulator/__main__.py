@@ -14,12 +14,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from counterfoil.simulator.facts import EndpointSet
+from counterfoil.simulator.http.serving import serve
+from counterfoil.simulator.http.webhooks import secret_bytes
 from counterfoil.simulator.journal import Journal, JournalDamaged, JournalInUse
 from counterfoil.simulator.process import API_KEY_VARIABLE, SECRET_VARIABLE, TEST_API_KEY
-from counterfoil.simulator.serving import serve
-from counterfoil.simulator.state import Settings
-from counterfoil.simulator.webhooks import secret_bytes
+from counterfoil.simulator.rules.facts import EndpointSet
+from counterfoil.simulator.rules.state import Settings
 
 # The writer thread needs the interpreter for an instant after each sync, and hundreds of answers wait for it.
 SWITCH_S = 0.0005

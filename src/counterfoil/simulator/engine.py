@@ -10,12 +10,12 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-from counterfoil.simulator import facts as f
-from counterfoil.simulator.decisions import Decision, decide_attempt, decide_step
+from counterfoil.simulator.http.views import Answer
+from counterfoil.simulator.http.webhooks import Sender, body_of, signed_headers
 from counterfoil.simulator.journal import Journal
-from counterfoil.simulator.state import Delivery, Settings, State, replay
-from counterfoil.simulator.views import Answer
-from counterfoil.simulator.webhooks import Sender, body_of, signed_headers
+from counterfoil.simulator.rules import facts as f
+from counterfoil.simulator.rules.decisions import Decision, decide_attempt, decide_step
+from counterfoil.simulator.rules.state import Delivery, Settings, State, replay
 
 DELIVERIES_AT_ONCE_MAX = 32
 STEPS_PER_TURN_MAX = 200

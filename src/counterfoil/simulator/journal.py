@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from counterfoil.simulator.facts import Entry, as_json, from_json
+from counterfoil.simulator.rules.facts import Entry, as_json, from_json
 
 FILE_NAME: Final = "journal.log"
 EXIT_NO_JOURNAL: Final = 74  # sysexits: an input/output error

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from counterfoil.simulator.oracle import Oracle, read_journal
+from counterfoil.simulator.rules.oracle import Oracle, read_journal
 
 API_KEY_VARIABLE: Final = "COUNTERFOIL_SIMULATOR_API_KEY"
 SECRET_VARIABLE: Final = "COUNTERFOIL_SIMULATOR_WEBHOOK_SECRET"  # noqa: S105

@@ -17,7 +17,7 @@ from counterfoil.base.edge import now
 from counterfoil.base.machine import Machine
 from counterfoil.base.migrations.describe import describe
 from counterfoil.base.migrations.runner import FOLDER, migrate
-from counterfoil.base.private_postgres import PrivatePostgres
+from counterfoil.base.postgres.launcher import PrivatePostgres
 
 RECORD: Final = FOLDER / "schema.sql"
 

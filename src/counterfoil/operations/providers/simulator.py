@@ -25,7 +25,7 @@ from counterfoil.operations.providers import (
     Refused,
     Unclear,
 )
-from counterfoil.operations.webhooks_in import verify_standard
+from counterfoil.operations.webhooks.inbound import verify_standard
 
 NAME: Final = "simulator"
 STATUSES: Final = ("pending", "paid", "failed", "returned")

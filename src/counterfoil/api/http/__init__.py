@@ -1,0 +1,1 @@
+"""What every route stands on: the application, the call and its transaction, middleware, problems, schemas."""

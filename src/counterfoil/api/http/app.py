@@ -1,0 +1,90 @@
+"""The application: every router, the wire around them, and what they share."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
+
+from counterfoil import __version__
+from counterfoil.api.http.calls import KeyRing, Services
+from counterfoil.api.http.middleware import Limits, Wire
+from counterfoil.api.http.openapi import add_openapi
+from counterfoil.api.http.problems import add_handlers
+from counterfoil.api.nouns.ledger import accounts, holds, journals, movements, periods, programs, statements
+from counterfoil.api.nouns.operations import keys, operations, parked, status, webhooks
+from counterfoil.api.nouns.payouts import destinations, payouts
+from counterfoil.api.nouns.reconciliation import bank, break_sheets, breaks
+from counterfoil.api.nouns.reconciliation import report as reconciliation_report
+from counterfoil.api.nouns.reconciliation import runs as reconciliation
+from counterfoil.api.nouns.settlement import intents, invoices, settlements, usage
+from counterfoil.base.edge import Database
+from counterfoil.ledger.group_commit import Gatherer
+from counterfoil.wiring import Wiring
+
+ROUTERS = (  # looked through in this order: what is asked most comes first
+    movements.router, webhooks.router, payouts.router, invoices.router, accounts.router, statements.router, journals.router,
+    holds.router, periods.router, programs.router, keys.router, destinations.router, usage.router, intents.router,
+    settlements.router, operations.router,
+    parked.router, reconciliation.router, reconciliation_report.router, bank.router, break_sheets.router, breaks.router,
+    status.router, status.alive,
+)  # fmt: skip
+
+
+def make_app(
+    wiring: Wiring,
+    *,
+    owner: str,
+    stuck_after: timedelta = timedelta(minutes=10),
+    body_bytes_max: int = 1_000_000,
+    import_bytes_max: int = 100_000_000,
+    log_requests: bool = True,
+) -> FastAPI:
+    """The API over `wiring`, whose database must be `base.edge.Database`.
+
+    `owner` names the leases of jobs that are run by request; `stuck_after` is how long an intent may rest. The writer that gathers
+    movements runs while the application does, and writes what waits before it ends.
+    """
+    database = wiring.database
+    if not isinstance(database, Database):
+        raise TypeError("the API needs the database of base.edge")
+    # A connection of its own: however many slow reads there are, the ledger's writer never waits for one of theirs.
+    writing = Database(database.url, role=database.role, connections_max=1, prepares=database.prepares)
+    gatherer = Gatherer(writing, clock=wiring.clock, make_key=lambda: wiring.make_id("mov"))
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        writing.open()
+        gatherer.start()
+        try:
+            yield
+        finally:
+            await run_in_threadpool(gatherer.close)
+            writing.close()
+
+    app = FastAPI(
+        lifespan=lifespan,
+        title="counterfoil",
+        version=__version__,
+        openapi_url="/api/openapi.json",
+        docs_url=None,  # FastAPI's page loads scripts from elsewhere; ours is in the documentation
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    keys = KeyRing(database, wiring.clock)
+    app.state.services = Services(wiring, database, keys, gatherer, __version__, owner, stuck_after)
+    add_handlers(app)
+    for router in ROUTERS:
+        # As they are, in one flat list: the nested routers of FastAPI cost more than half of a small request.
+        app.router.routes.extend(router.routes)
+    add_openapi(app)
+    app.add_middleware(
+        Wire,
+        limits=Limits(body_bytes_max, import_bytes_max),
+        make_request_id=lambda: wiring.make_id("req"),
+        log_requests=log_requests,
+    )
+    return app

@@ -1,0 +1,232 @@
+"""A call: who asks, when, under which key, for real or to see what would happen; and its one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse, Response
+from psycopg import Connection
+from pydantic import BaseModel
+
+from counterfoil.api.http.problems import IdempotencyKeyMissing, request_id_of
+from counterfoil.api.http.schemas import Written
+from counterfoil.audit.actions import record_action
+from counterfoil.base.edge import Database
+from counterfoil.base.idempotency import Answer, once
+from counterfoil.base.problems import InvalidInput, NotAuthenticated
+from counterfoil.ledger.group_commit import Gatherer
+from counterfoil.operations.access.access import Caller, authenticate, require
+from counterfoil.wiring import Wiring
+
+KEY_REMEMBERED_S: Final = 2.0  # a key that is revoked elsewhere ends here after at most so long
+KEYS_REMEMBERED_MAX: Final = 10_000
+KEY_HEADER: Final = "Idempotency-Key"
+DRY_RUN_HEADER: Final = "Dry-Run"
+
+
+class KeyRing:
+    """Who holds which API key, remembered for two seconds, so that a burst of requests costs one look-up."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+        """Keys are looked up in `database` and expire by `clock`."""
+        self._database = database
+        self._clock = clock
+        self._known: dict[bytes, tuple[float, Caller]] = {}
+
+    def known(self, secret: str) -> Caller | None:
+        """The holder, if the look-up is fresh enough. Touches no database: safe in an event loop."""
+        found = self._known.get(_digest(secret))
+        return found[1] if found is not None and time.monotonic() - found[0] < KEY_REMEMBERED_S else None
+
+    def look_up(self, secret: str) -> Caller:
+        """The holder, from the database. Raises KeyMistyped, KeyRefused."""
+        asked_at = time.monotonic()
+        with self._database.transaction() as conn:
+            caller = authenticate(conn, secret, now=self._clock())
+        if len(self._known) >= KEYS_REMEMBERED_MAX:
+            self._known.clear()
+        self._known[_digest(secret)] = (asked_at, caller)
+        return caller
+
+    def forget(self) -> None:
+        """Look every key up again: one was revoked here."""
+        self._known.clear()
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the routes of one process work with."""
+
+    wiring: Wiring
+    database: Database
+    keys: KeyRing
+    gatherer: Gatherer
+    version: str
+    owner: str  # how this process names its leases
+    stuck_after: timedelta
+
+
+class Done(NamedTuple):
+    """What a write led to: the thing it was about, the answer, and what is told once and never stored (a new secret)."""
+
+    subject_id: str
+    shown: Written
+    status: int = 200
+    told_once: dict[str, str] | None = None
+    new: bool = True  # False: the ledger had it already, so nobody did anything now
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One authenticated request."""
+
+    services: Services
+    caller: Caller
+    request_id: str
+    now: datetime
+    method: str
+    path: str
+    key: str | None
+    dry_run: bool
+
+    @property
+    def actor(self) -> str:
+        """How the caller is named in every record."""
+        return self.caller.actor
+
+    def make_id(self, prefix: str) -> str:
+        """A fresh id."""
+        return self.services.wiring.make_id(prefix)
+
+    def key_digest(self) -> str:
+        """Stands for this caller's Idempotency-Key where a short word is needed."""
+        return _digest(f"{self.caller.key_id}:{self.key}").hex()[:32]
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection[Any]]:
+        """A read-only transaction on one snapshot: whoever only asks cannot write, and all it reads is of one moment."""
+        with self.services.database.transaction(read_only=True) as conn:
+            yield conn
+
+    def write(
+        self,
+        verb: str,
+        act: Callable[[Connection[Any]], Done],
+        *,
+        asked: BaseModel | dict[str, Any] | None = None,
+        reason: str | None = None,
+        secret: str = "",
+        remembered: bool = True,
+        snapshot: bool = False,
+    ) -> Response:
+        """Do `act` in one transaction with its entry in the action log, once per Idempotency-Key; a dry run is rolled back.
+
+        `asked` is what was asked for, as it is compared when a key comes again and kept in the action log: no secrets in it.
+        `secret` is compared, too, and kept nowhere: only its hash goes into the hash of the request. Without `remembered` the
+        part below compares and remembers by itself. `snapshot`: what `act` reads and writes down is of one moment.
+        """
+        payload = asked.model_dump(mode="json") if isinstance(asked, BaseModel) else asked or {}
+        told_once: dict[str, str] = {}
+
+        def work(conn: Connection[Any]) -> dict[str, Any]:
+            done = act(conn)
+            told_once.update(done.told_once or {})
+            if done.new:
+                self._record(conn, verb, done.subject_id, reason, payload)
+            return {"status": done.status, "body": done.shown.model_dump(mode="json", by_alias=True)}
+
+        with self.services.database.transaction(commit=not self.dry_run, snapshot=snapshot) as conn:
+            if self.dry_run or self.key is None or not remembered:
+                answer = Answer(work(conn), None, replayed=False)
+            else:
+                request = {"method": self.method, "path": self.path, "body": payload, "secret": secret}
+                scope = f"{self.caller.key_id}:{verb}"
+                answer = once(conn, scope, self.key, request, lambda: work(conn), now=self.now)
+        # After the end of the transaction: a refusal is remembered under its key, too.
+        found: dict[str, Any] = answer.get()
+        body = {**found["body"], **told_once, "dryRun": self.dry_run}
+        headers = {"Idempotent-Replayed": "true"} if answer.replayed else {}
+        return JSONResponse(body, found["status"], headers=headers)
+
+    def _record(
+        self, conn: Connection[Any], verb: str, subject_id: str, reason: str | None, payload: dict[str, Any]
+    ) -> None:
+        record_action(
+            conn,
+            self.make_id("act"),
+            actor=self.actor,
+            role=self.caller.role,
+            verb=verb,
+            subject_id=subject_id,
+            reason=reason,
+            request_id=self.request_id,
+            payload=payload,
+            at=self.now,
+        )
+
+
+def services_of(request: Request) -> Services:
+    """What `make_app` put there."""
+    found: Services = request.app.state.services
+    return found
+
+
+def may(permission: str, *, key: bool = False) -> Any:
+    """The dependency of a route: a caller who holds `permission`, and, with `key`, an Idempotency-Key."""
+
+    async def call(request: Request) -> Call:
+        made = await call_of(request, permission)
+        if key and made.key is None:
+            raise IdempotencyKeyMissing(KEY_HEADER, "1 to 255 printable ASCII characters")
+        return made
+
+    return Depends(call)
+
+
+async def call_of(request: Request, permission: str) -> Call:
+    """The call that a request makes. Raises NotAuthenticated and its kin, NotAllowed, InvalidInput."""
+    services = services_of(request)
+    caller = await authenticated(services, request)
+    require(caller, permission)
+    return Call(
+        services,
+        caller,
+        request_id_of(request),
+        services.wiring.clock(),
+        request.method,
+        request.scope["path"],
+        request.headers.get(KEY_HEADER),
+        _is_dry(request),
+    )
+
+
+async def authenticated(services: Services, request: Request) -> Caller:
+    """Who asks. Raises NotAuthenticated and its kin."""
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not secret:
+        raise NotAuthenticated(expected="Authorization: Bearer cf_…")
+    secret = secret.strip()
+    caller = services.keys.known(secret)
+    if caller is None:
+        caller = await run_in_threadpool(services.keys.look_up, secret)
+    request.scope["counterfoil.caller"] = caller.actor
+    return caller
+
+
+def _is_dry(request: Request) -> bool:
+    given = request.query_params.get("dryRun", request.headers.get(DRY_RUN_HEADER, "false")).lower()
+    if given not in ("true", "false"):
+        raise InvalidInput("dryRun", "true or false", got=given[:40])
+    return given == "true"
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

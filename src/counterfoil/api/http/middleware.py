@@ -1,0 +1,140 @@
+"""Around every request: an id, a log line, limits on the body, and names in the query in either style. Plain ASGI, for speed."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from typing import Final, NamedTuple
+from urllib.parse import parse_qsl, urlencode
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from counterfoil.api.http.names import camel
+from counterfoil.api.http.problems import failure, response_of
+from counterfoil.base.problems import InvalidInput, TooLarge
+
+WEBHOOK_BYTES_MAX: Final = 262_144
+BATCH_BYTES_MAX: Final = 8 << 20  # 8,192 movements, or a journal of as many lines
+QUERY_BYTES_MAX: Final = 4_096
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+NAME: Final = "counterfoil.http"
+# The shortest way to the same line: nothing here is secret by its name, and a line is a quarter of a small request otherwise.
+_log = structlog.wrap_logger(
+    logging.getLogger(NAME),
+    processors=[
+        structlog.stdlib.filter_by_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+    ],
+    wrapper_class=structlog.stdlib.BoundLogger,
+)
+
+
+class Limits(NamedTuple):
+    """How many bytes a body may have: one that is no file, and a file that is sent for import."""
+
+    body_bytes_max: int
+    import_bytes_max: int
+
+    def of(self, path: str) -> int:
+        """The limit for this address."""
+        if path.startswith("/webhooks/"):
+            return WEBHOOK_BYTES_MAX
+        if path in ("/api/usage", "/api/breaks/import", "/api/reconciliation/statements"):
+            return self.import_bytes_max
+        if path in ("/api/movements/bulk", "/api/finance/journal"):
+            return max(BATCH_BYTES_MAX, self.body_bytes_max)
+        return self.body_bytes_max
+
+
+class Wire:
+    """The outermost layer."""
+
+    def __init__(self, app: ASGIApp, *, limits: Limits, make_request_id: Callable[[], str], log_requests: bool) -> None:
+        """`make_request_id` names requests whose caller did not. `log_requests`: a line for each, also when all is well."""
+        self._app = app
+        self._limits = limits
+        self._make_request_id = make_request_id
+        self._log_requests = log_requests
+        self._log = _log.bind(level="info", logger=NAME)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else self._make_request_id()
+        scope["counterfoil.request_id"] = request_id
+        began, status, begun = time.perf_counter(), 500, False
+
+        async def tell(message: Message) -> None:
+            nonlocal status, begun
+            if message["type"] == "http.response.start":
+                status, begun = message["status"], True
+                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+            await send(message)
+
+        try:
+            await self._limited(scope, headers, receive, tell, request_id)
+        except Exception as error:  # whatever it is, the caller gets an answer without our insides
+            answer = failure(error, request_id)
+            if begun:
+                raise  # the answer cannot be taken back: the server cuts the connection
+            await answer(scope, receive, tell)
+        finally:
+            if self._log_requests or status >= 500:
+                self._say(scope, request_id, status, began)
+
+    async def _limited(self, scope: Scope, headers: Headers, receive: Receive, send: Send, request_id: str) -> None:
+        most = self._limits.of(scope["path"])
+        length = headers.get("content-length", "0")
+        if length.isdigit() and int(length) > most:
+            problem = TooLarge(field="body", limit=f"{most} bytes", got=int(length))
+            await response_of(problem, request_id)(scope, receive, send)
+            return
+        if len(scope["query_string"]) > QUERY_BYTES_MAX:
+            refusal = InvalidInput("query", f"at most {QUERY_BYTES_MAX} bytes", got=len(scope["query_string"]))
+            await response_of(refusal, request_id)(scope, receive, send)
+            return
+        if b"_" in scope["query_string"]:
+            scope["query_string"] = _camel_query(scope["query_string"])
+        await self._app(scope, _counted(receive, most), send)
+
+    def _say(self, scope: Scope, request_id: str, status: int, began: float) -> None:
+        route = scope.get("route")
+        self._log.info(
+            "request",
+            request_id=request_id,
+            method=scope["method"],
+            path=getattr(route, "path", scope["path"]),
+            status=status,
+            ms=round((time.perf_counter() - began) * 1000, 1),
+            caller=scope.get("counterfoil.caller"),
+        )
+
+
+def _counted(receive: Receive, most: int) -> Receive:
+    """`receive`, but it refuses a body that grows beyond `most` bytes, whatever its Content-Length said or did not say."""
+    had = 0
+
+    async def counted() -> Message:
+        nonlocal had
+        message = await receive()
+        had += len(message.get("body", b""))
+        if had > most:
+            raise HTTPException(413, f"{most} bytes")
+        return message
+
+    return counted
+
+
+def _camel_query(query: bytes) -> bytes:
+    pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, encoding="latin-1")
+    return urlencode([(camel(name), value) for name, value in pairs], encoding="latin-1").encode("latin-1")

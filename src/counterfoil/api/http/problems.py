@@ -1,0 +1,131 @@
+"""Problems over HTTP: RFC 9457 problem+json, the one place where a kind of problem becomes a status."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from counterfoil.api.http.names import camel
+from counterfoil.api.http.schemas import PROBLEM_IN
+from counterfoil.base.problems import Fact, InvalidInput, InvariantBroken, Kind, NotFound, Problem, TooLarge
+
+MEDIA_TYPE: Final = "application/problem+json"
+STATUS: Final[Mapping[Kind, int]] = {
+    "invalid": 422, "unauthenticated": 401, "forbidden": 403, "missing": 404, "conflict": 409, "busy": 503, "too_large": 413,
+}  # fmt: skip
+STATUS_OF: Final[Mapping[str, int]] = {"KeyReused": 422, "IdempotencyKeyMissing": 400, "Malformed": 400}
+RETRY_AFTER_S: Final = 1
+GOT_MAX: Final = 80
+_log = structlog.get_logger("counterfoil.api")
+
+
+class Malformed(InvalidInput):
+    """This is not what HTTP or JSON looks like."""
+
+
+class MethodRefused(Problem):
+    """This address is there, and does not take this method."""
+
+
+class IdempotencyKeyMissing(InvalidInput):
+    """This request writes, so it needs an Idempotency-Key: with it, sending it twice does it once."""
+
+
+def status_of(problem: Problem) -> int:
+    """The HTTP status of a problem: by its kind, but for the few that a standard names."""
+    return STATUS_OF.get(type(problem).__name__) or STATUS[problem.kind]
+
+
+def body_of(problem: Problem, request_id: str) -> dict[str, Any]:
+    """The problem as its JSON object: type, title, status, facts, and the request's id to ask about it."""
+    facts: dict[str, Fact] = {camel(name): value for name, value in problem.facts.items() if value is not None}
+    kept = {name: value for name, value in facts.items() if name not in ("type", "title", "status", "requestId")}
+    said = {"type": f"/problems/{type(problem).__name__}", "title": problem.title(), "status": status_of(problem)}
+    return {**said, "kind": problem.kind, **kept, "requestId": request_id}
+
+
+def response_of(problem: Problem, request_id: str) -> Response:
+    """The problem as a response."""
+    headers = {}
+    if problem.kind == "unauthenticated":
+        headers["WWW-Authenticate"] = 'Bearer realm="counterfoil"'
+    if problem.kind == "busy":
+        headers["Retry-After"] = str(RETRY_AFTER_S)
+    return _response(body_of(problem, request_id), headers)
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Answer every failure in the one shape; what is not the caller's fault shows no insides."""
+
+    @app.exception_handler(Problem)
+    async def problem(request: Request, error: Problem) -> Response:
+        return response_of(error, request_id_of(request))
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        return response_of(_first(error), request_id_of(request))
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> Response:
+        return _of_http(error, request)
+
+
+def failure(error: Exception, request_id: str) -> Response:
+    """The answer when the fault is ours: it says that, and where to look, and nothing of the inside. The log has it all."""
+    broken = isinstance(error, InvariantBroken)
+    _log.error("invariant broken" if broken else "unexpected error", request_id=request_id, exc_info=error)
+    title = "Something is wrong on our side; nothing of this request was kept."
+    return _response({"type": "/problems/Unexpected", "title": title, "status": 500, "requestId": request_id}, {})
+
+
+def request_id_of(request: Request) -> str:
+    """The id that the middleware gave this request."""
+    return str(request.scope.get("counterfoil.request_id", ""))
+
+
+def _response(body: dict[str, Any], headers: Mapping[str, str]) -> Response:
+    text = json.dumps(body, ensure_ascii=True)  # a lone surrogate that somebody sent must not break the answer
+    return Response(text, body["status"], headers=dict(headers), media_type=MEDIA_TYPE)
+
+
+def _of_http(error: HTTPException, request: Request) -> Response:
+    request_id = request_id_of(request)
+    if error.status_code == 404:
+        return response_of(NotFound(what="address", path=request.url.path[:GOT_MAX]), request_id)
+    if error.status_code == 413:
+        return response_of(TooLarge(field="body", limit=str(error.detail)), request_id)
+    if error.status_code == 405:
+        said = body_of(MethodRefused(method=request.method), request_id) | {"status": 405}
+        return _response(said, error.headers or {})
+    return response_of(Malformed("body", "a request that can be read"), request_id)
+
+
+def _first(error: RequestValidationError) -> Problem:
+    """The first mistake, as field and limit. Pydantic's own words where they name the limit."""
+    found = error.errors()[0]
+    where = [str(part) for part in found["loc"][1:]] or [str(found["loc"][0])]
+    if found["type"] == "json_invalid":
+        return Malformed("body", "JSON", detail=str(found.get("ctx", {}).get("error", ""))[:GOT_MAX])
+    if found["type"] == "missing":
+        return InvalidInput(_path(where), "must be given")
+    if found["type"] == "extra_forbidden":
+        return InvalidInput(_path(where), "no such field here")
+    if found["type"] == PROBLEM_IN:
+        return InvalidInput(_path(where), found["ctx"]["limit"], got=_shown(found.get("input")))
+    return InvalidInput(_path(where), str(found["msg"]), got=_shown(found.get("input")))
+
+
+def _path(where: list[str]) -> str:
+    text = "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in where)
+    return text.removeprefix(".")[:GOT_MAX]
+
+
+def _shown(given: object) -> str | None:
+    return None if given is None or isinstance(given, dict | list) else repr(given)[:GOT_MAX]

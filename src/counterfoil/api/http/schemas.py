@@ -1,0 +1,164 @@
+"""What goes over the wire: camelCase names, amounts as strings of whole minor units, nothing unknown accepted."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Final, Generic, Self, TypeVar
+
+from fastapi import Path
+from fastapi.responses import Response
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
+
+from counterfoil.api.http.names import camel
+from counterfoil.base.money import MINOR_MAX, parse_minor
+from counterfoil.base.problems import InvalidInput
+
+PROBLEM_IN: Final = "limit_broken"  # the pydantic error that carries an InvalidInput of ours
+_AMOUNT: Final = {"type": "string", "pattern": "^[1-9][0-9]{0,18}$", "examples": ["1250"]}
+_DIFFERENCE: Final = {"type": "string", "pattern": "^-?[0-9]{1,19}$", "examples": ["-1250"]}
+_ID: Final = "[0-9A-HJKMNP-TV-Z]{26}"
+
+
+def _amount(given: Any) -> int:
+    try:
+        return parse_minor(given, "amount", most=MINOR_MAX)
+    except InvalidInput as problem:
+        raise PydanticCustomError(PROBLEM_IN, "{limit}", {"limit": problem.facts["limit"]}) from None
+
+
+def is_clean(given: str) -> bool:
+    """No control characters: PostgreSQL holds no NUL, and in a name one is a mistake or an attack on a terminal."""
+    return not any(unicodedata.category(letter) in ("Cc", "Cs") for letter in given)
+
+
+def _clean(given: str) -> str:
+    if not is_clean(given):
+        raise PydanticCustomError(PROBLEM_IN, "{limit}", {"limit": "text without control characters"})
+    return given
+
+
+def _instant(given: datetime) -> datetime:
+    if not 1900 <= given.year <= 9000:
+        raise PydanticCustomError(PROBLEM_IN, "{limit}", {"limit": "a year from 1900 to 9000"})
+    return given
+
+
+Amount = Annotated[int, BeforeValidator(_amount), WithJsonSchema(_AMOUNT)]
+Minor = Annotated[int, PlainSerializer(str, return_type=str), WithJsonSchema(_DIFFERENCE)]
+Clean = Annotated[str, AfterValidator(_clean)]
+Reason = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=2000, strip_whitespace=True),
+    AfterValidator(_clean),
+    Field(examples=["the bank asked"]),
+]
+ProgramId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"), Field(examples=["main"])]
+AssetCode = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9]{1,11}$"), Field(examples=["EUR"])]
+AccountName = Annotated[Clean, StringConstraints(min_length=1, max_length=200), Field(examples=["payable:payee:acme"])]
+Key = Annotated[Clean, StringConstraints(min_length=1, max_length=255)]
+Kind = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9._-]{0,63}$"), Field(examples=["adjustment"])]
+Narrative = Annotated[Clean, StringConstraints(max_length=2000)]
+Instant = Annotated[AwareDatetime, AfterValidator(_instant), Field(examples=["2026-11-20T12:00:00Z"])]
+
+
+def id_in_path(prefix: str) -> Any:
+    """The path parameter that holds an id of that prefix; anything else is refused before a query runs."""
+    return Path(pattern=f"^{prefix}_{_ID}$", examples=[f"{prefix}_01KA0000000000000000000000"])
+
+
+class Asked(BaseModel):
+    """A request's body: what it may hold and nothing else, in camelCase or snake_case."""
+
+    model_config = ConfigDict(
+        alias_generator=camel, validate_by_name=True, validate_by_alias=True, extra="forbid", frozen=True
+    )
+
+
+class Shown(BaseModel):
+    """An answer, or a part of one."""
+
+    model_config = ConfigDict(
+        alias_generator=camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        from_attributes=True,
+        serialize_by_alias=True,
+        json_schema_serialization_defaults_required=True,
+    )
+
+    @classmethod
+    def of(cls, row: object) -> Self:
+        """From a row of the domain: attributes by their names."""
+        return cls.model_validate(row)
+
+    @classmethod
+    def each(cls, rows: Iterable[object]) -> list[Self]:
+        """From several rows."""
+        return [cls.model_validate(row) for row in rows]
+
+
+class Written(Shown):
+    """The answer to something that wrote. `dryRun`: nothing was written, this is what would have been."""
+
+    dry_run: bool = False
+
+
+class Because(Asked):
+    """Why a person overrides the machine."""
+
+    reason: Reason = Field(description="Kept in the action log.")
+
+
+class StepShown(Shown):
+    """One step in the history of a thing."""
+
+    step: int
+    from_state: str = Field(description="Empty before the first.")
+    verb: str
+    to_state: str
+    actor: str
+    reason: str | None
+    cause: str | None
+    at: datetime
+
+
+class ActionShown(Shown):
+    """Something a person or a key did by hand."""
+
+    id: str
+    actor: str
+    role: str
+    verb: str
+    subject_id: str
+    reason: str | None
+    request_id: str
+    at: datetime
+
+
+Item = TypeVar("Item", bound=Shown)
+
+
+class Paged(Shown, Generic[Item]):
+    """A page of a list. `nextCursor` is what to pass as `cursor` for the following page; null on the last."""
+
+    data: Sequence[Item]
+    next_cursor: str | None
+
+
+def answer(shown: Shown, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """The shape as JSON; FastAPI does not validate it a second time."""
+    body = shown.model_dump_json(by_alias=True)
+    return Response(body, status, headers=headers, media_type="application/json")

@@ -1,0 +1,1 @@
+"""Routes of accounts, journals, holds, periods and programs."""

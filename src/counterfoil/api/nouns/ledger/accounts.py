@@ -1,0 +1,283 @@
+"""Accounts: what they hold, now or as of any moment by either clock; lists and the trial balance."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import Path, Query
+from fastapi.responses import Response
+from psycopg import Connection
+from pydantic import Field
+
+from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.routing import routes
+from counterfoil.api.http.schemas import (
+    AccountName,
+    Asked,
+    AssetCode,
+    Instant,
+    Minor,
+    Paged,
+    ProgramId,
+    Reason,
+    Shown,
+    Written,
+    answer,
+)
+from counterfoil.base.paging import Keyset
+from counterfoil.base.problems import InvalidInput
+from counterfoil.ledger.accounts.accounts import (
+    NewAccount,
+    close_account,
+    freeze_account,
+    open_accounts,
+    unfreeze_account,
+)
+from counterfoil.ledger.reads.balances import balance, balances, trial_balance, trial_totals
+from counterfoil.ledger.reads.listing import list_accounts, show_program
+from counterfoil.operations.access.access import POST_JOURNAL, READ
+
+router = routes("Ledger")
+ACCOUNTS = Keyset("accounts", (str, str))
+TRIAL = Keyset("trial-balance", (str,))
+
+Name = Annotated[
+    str, Path(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["payable:payee:bolt"])
+]
+ProgramParameter = Annotated[
+    str | None,
+    Query(alias="programId", max_length=64, description="The installation's own program, if absent."),
+]
+AssetParameter = Annotated[
+    str | None,
+    Query(pattern=r"^[A-Z][A-Z0-9]{1,11}$", description="The program's only asset, if absent.", examples=["EUR"]),
+]
+AsOf = Annotated[Instant | None, Query(alias="asOf", description="That moment included; now, if absent.")]
+Clock = Annotated[
+    Literal["recorded", "effective"],
+    Query(description="recorded: what was written by then; effective: what had happened by then."),
+]
+
+
+class BalanceShown(Shown):
+    """What an account holds, on its normal side, in minor units."""
+
+    program_id: str
+    account: str
+    asset: str
+    normal: str = Field(description="debit or credit: the side on which it grows.")
+    balance: Minor
+    held: Minor = Field(description="Set aside by holds, as of now.")
+    available: Minor
+    frozen: bool
+    closed: bool
+    as_of: datetime | None
+    clock: str
+
+
+class AccountShown(Shown):
+    """An account as it stands now."""
+
+    program_id: str
+    asset: str
+    name: str
+    normal: str
+    balance: Minor
+    held: Minor
+    debits: Minor
+    credits: Minor
+    no_overdraft: bool
+    frozen: bool
+    closed: bool
+    opened_at: datetime
+
+
+class AccountsAsked(Asked):
+    """Accounts to open. Names of the chart of accounts bring their own rules."""
+
+    program_id: ProgramId
+    asset: AssetCode
+    names: list[AccountName] = Field(min_length=1, max_length=1_000)
+    normal: Literal["debit", "credit"] | None = Field(None, description="For names outside the chart.")
+    no_overdraft: bool | None = None
+
+
+class AccountsOpened(Written):
+    """They are open; some may have been before."""
+
+    program_id: str
+    asset: str
+    names: list[str]
+
+
+class FlagAsked(Asked):
+    """An account to freeze, unfreeze or close, and why."""
+
+    program_id: ProgramId
+    asset: AssetCode
+    account: AccountName
+    reason: Reason
+
+
+class FlagSet(Written):
+    """It is done."""
+
+    account: str
+    frozen: bool
+    closed: bool
+
+
+class TrialLineShown(Shown):
+    """One account that is not at nothing, on the side where it stands."""
+
+    account: str
+    debit: Minor
+    credit: Minor
+
+
+class TrialBalanceShown(Shown):
+    """A page of the trial balance, and the totals of all of it: equal, or something is very wrong."""
+
+    program_id: str
+    asset: str
+    as_of: datetime | None
+    clock: str
+    total_debit: Minor
+    total_credit: Minor
+    balanced: bool
+    data: list[TrialLineShown]
+    next_cursor: str | None
+
+
+def book_named(conn: Connection[Any], call: Call, program_id: str | None, asset: str | None) -> tuple[str, str]:
+    """The program and asset that are meant: those given, or the only ones they can be. Raises InvalidInput, UnknownProgram."""
+    program = program_id or call.services.wiring.program_id
+    if asset is not None:
+        return program, asset
+    codes = [code for code, _ in show_program(conn, program).assets]
+    if len(codes) != 1:
+        raise InvalidInput("asset", f"one of {', '.join(codes)}: this program has several")
+    return program, codes[0]
+
+
+@router.get("/accounts", response_model=Paged[AccountShown], summary="List accounts")
+def accounts(
+    call: Annotated[Call, may(READ)],
+    program_id: ProgramParameter = None,
+    asset: AssetParameter = None,
+    beginning: Annotated[
+        str | None, Query(max_length=200, description="Only names that begin so.", examples=["payable:"])
+    ] = None,
+    limit: Limit = LIMIT,
+    cursor: Cursor = None,
+) -> Response:
+    """By asset and name."""
+    after: Any = ACCOUNTS.after(cursor)
+    with call.reading() as conn:
+        program = program_id or call.services.wiring.program_id
+        show_program(conn, program)
+        rows = list_accounts(conn, program, rows_max=limit + 1, asset=asset, beginning=beginning, after=after)
+    return page_of(AccountShown, ACCOUNTS.page(rows, limit, lambda row: (row.asset, row.name)))
+
+
+@router.post("/accounts", status_code=201, response_model=AccountsOpened, summary="Open accounts")
+def open_all(body: AccountsAsked, call: Annotated[Call, may(POST_JOURNAL, key=True)]) -> Response:
+    """Those that are open already stay as they are; one that was opened with other rules is refused."""
+    wanted = [NewAccount(name, body.normal, body.no_overdraft) for name in body.names]
+
+    def act(conn: Connection[Any]) -> Done:
+        open_accounts(conn, body.program_id, wanted, asset=body.asset, actor=call.actor, now=call.now)
+        return Done(
+            body.program_id, AccountsOpened(program_id=body.program_id, asset=body.asset, names=body.names), 201
+        )
+
+    return call.write("account.open", act, asked=body)
+
+
+@router.get("/accounts/{name:path}/balance", response_model=BalanceShown, summary="Balance of an account")
+def show_balance(
+    name: Name,
+    call: Annotated[Call, may(READ)],
+    program_id: ProgramParameter = None,
+    asset: AssetParameter = None,
+    as_of: AsOf = None,
+    clock: Clock = "recorded",
+) -> Response:
+    """Now, or as of any moment: by when it was recorded, or by when it happened."""
+    with call.reading() as conn:
+        program, code = book_named(conn, call, program_id, asset)
+        found = balance(conn, program, name, asset=code, as_of=as_of, clock=clock)
+    fields = found._asdict()
+    return answer(BalanceShown(program_id=program, balance=fields.pop("minor"), as_of=as_of, clock=clock, **fields))
+
+
+@router.get("/programs/{program_id}/trial-balance", response_model=TrialBalanceShown, summary="Trial balance")
+def trial(
+    program_id: ProgramId,
+    call: Annotated[Call, may(READ)],
+    asset: AssetParameter = None,
+    as_of: AsOf = None,
+    clock: Clock = "recorded",
+    limit: Limit = LIMIT,
+    cursor: Cursor = None,
+) -> Response:
+    """Every account that is not at nothing, by name, and the two totals of all of them."""
+    after = TRIAL.after(cursor)
+    with call.reading() as conn:
+        program, code = book_named(conn, call, program_id, asset)
+        debit, credit = trial_totals(conn, program, asset=code, as_of=as_of, clock=clock)
+        rows = trial_balance(
+            conn,
+            program,
+            asset=code,
+            as_of=as_of,
+            clock=clock,
+            after=str(after[0]) if after else "",
+            rows_max=limit + 1,
+        )
+    page = TRIAL.page(rows, limit, lambda row: (row.account,))
+    lines = [TrialLineShown(account=one.account, debit=one.debit_minor, credit=one.credit_minor) for one in page.rows]
+    return answer(
+        TrialBalanceShown(
+            program_id=program,
+            asset=code,
+            as_of=as_of,
+            clock=clock,
+            total_debit=debit,
+            total_credit=credit,
+            balanced=debit == credit,
+            data=lines,
+            next_cursor=page.next_cursor,
+        )
+    )
+
+
+@router.post("/accounts/freeze", response_model=FlagSet, summary="Freeze an account")
+def freeze(body: FlagAsked, call: Annotated[Call, may(POST_JOURNAL)]) -> Response:
+    """Nothing lowers it any more; money may still come in."""
+    return _flag(call, "account.freeze", freeze_account, body)
+
+
+@router.post("/accounts/unfreeze", response_model=FlagSet, summary="Unfreeze an account")
+def unfreeze(body: FlagAsked, call: Annotated[Call, may(POST_JOURNAL)]) -> Response:
+    """End a freeze."""
+    return _flag(call, "account.unfreeze", unfreeze_account, body)
+
+
+@router.post("/accounts/close", response_model=FlagSet, summary="Close an account")
+def close(body: FlagAsked, call: Annotated[Call, may(POST_JOURNAL)]) -> Response:
+    """Nothing is posted to it any more. Only with a balance of nothing and nothing held."""
+    return _flag(call, "account.close", close_account, body)
+
+
+def _flag(call: Call, verb: str, set_flag: Any, body: FlagAsked) -> Response:
+    def act(conn: Connection[Any]) -> Done:
+        set_flag(
+            conn, body.program_id, body.account, asset=body.asset, reason=body.reason, actor=call.actor, now=call.now
+        )
+        now = balances(conn, body.program_id, [body.account], asset=body.asset)[body.account]
+        return Done(body.account, FlagSet(account=body.account, frozen=now.frozen, closed=now.closed))
+
+    return call.write(verb, act, asked=body, reason=body.reason)

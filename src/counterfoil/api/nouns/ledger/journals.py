@@ -1,0 +1,204 @@
+"""Journals: what was moved between which accounts. Posted whole, corrected by reversal, never changed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Query
+from fastapi.responses import Response
+from psycopg import Connection
+from pydantic import Field
+
+from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.routing import routes
+from counterfoil.api.http.schemas import (
+    AccountName,
+    Amount,
+    Asked,
+    AssetCode,
+    Instant,
+    Key,
+    Kind,
+    Minor,
+    Paged,
+    ProgramId,
+    Reason,
+    Shown,
+    Written,
+    answer,
+)
+from counterfoil.base.paging import Keyset
+from counterfoil.ledger.journals.journal import Line, post, reverse
+from counterfoil.ledger.reads.listing import list_journals, show_journal
+from counterfoil.operations.access.access import POST_JOURNAL, READ
+
+router = routes("Ledger")
+JOURNALS = Keyset("journals", (str,))
+LINES_MAX = 8_192
+
+
+class LineShown(Shown):
+    """One movement. The balances are those of the accounts after it, each on its normal side."""
+
+    line: int
+    debit: str
+    credit: str
+    amount: Minor
+    debit_balance: Minor
+    credit_balance: Minor
+    movement: UUID | None
+    reversed_by: UUID | None
+
+
+class JournalShown(Shown):
+    """A journal: movements that were posted together or not at all. Of a long one the first lines are shown."""
+
+    id: UUID
+    program_id: str
+    asset: str
+    kind: str
+    key: str
+    actor: str
+    narrative: str | None
+    source_type: str | None
+    source_id: str | None
+    effective_at: datetime = Field(description="When it happened.")
+    recorded_at: datetime = Field(description="When it was written.")
+    reverses: UUID | None
+    line_count: int
+    lines: list[LineShown]
+
+
+class LineAsked(Asked):
+    """Move `amount` from the right of one account to the left of another: debit one, credit the other."""
+
+    debit: AccountName
+    credit: AccountName
+    amount: Amount
+
+
+class JournalAsked(Asked):
+    """One journal. It balances by construction: every line debits and credits the same amount."""
+
+    program_id: ProgramId
+    asset: AssetCode
+    key: Key = Field(description="Posted once for ever; the same key with another content is refused.")
+    lines: list[LineAsked] = Field(min_length=1, max_length=LINES_MAX)
+    kind: Kind = "adjustment"
+    reason: Reason = Field(description="Why a person posts it; kept as its narrative and in the action log.")
+    effective_at: Instant | None = Field(None, description="When it happened; now, if absent.")
+    source_type: Kind | None = Field(None, description="What kind of thing it belongs to, with `sourceId`.")
+    source_id: Key | None = None
+
+
+class JournalPosted(Written):
+    """It is in the books. `existed`: it was before, and nothing was added."""
+
+    id: UUID
+    recorded_at: datetime
+    effective_at: datetime
+    existed: bool
+
+
+class ReversalAsked(Asked):
+    """Take a journal back by posting its opposite: all of it, or one line."""
+
+    key: Key | None = Field(None, description="Of the reversing journal; made from the Idempotency-Key, if absent.")
+    reason: Reason
+    line: int | None = Field(None, ge=1, le=2**31 - 1)
+    effective_at: Instant | None = None
+
+
+@router.post(
+    "/finance/journal", status_code=201, response_model=JournalPosted, summary="Post one journal",
+)  # fmt: skip
+def post_journal(body: JournalAsked, call: Annotated[Call, may(POST_JOURNAL, key=True)]) -> Response:
+    """All its lines are posted, or none. Accounts must be open; an account that must not be overdrawn refuses it."""
+    source = (body.source_type, body.source_id) if body.source_type and body.source_id else None
+
+    def act(conn: Connection[Any]) -> Done:
+        posted = post(
+            conn,
+            body.program_id,
+            key=body.key,
+            kind=body.kind,
+            lines=[Line(one.debit, one.credit, one.amount) for one in body.lines],
+            asset=body.asset,
+            actor=call.actor,
+            now=call.now,
+            effective_at=body.effective_at,
+            narrative=body.reason,
+            source=source,
+        )
+        return Done(str(posted.journal_id), _posted(posted), 200 if posted.existed else 201)
+
+    return call.write("journal.post", act, asked=body, reason=body.reason)
+
+
+def _posted(posted: Any) -> JournalPosted:
+    return JournalPosted(
+        id=posted.journal_id,
+        recorded_at=posted.recorded_at,
+        effective_at=posted.effective_at,
+        existed=posted.existed,
+    )
+
+
+@router.get("/journals", response_model=Paged[JournalShown], summary="List journals")
+def journals(
+    call: Annotated[Call, may(READ)],
+    program_id: Annotated[str, Query(alias="programId", max_length=64)],
+    key: Annotated[str | None, Query(max_length=255)] = None,
+    source_id: Annotated[str | None, Query(alias="sourceId", max_length=255)] = None,
+    limit: Limit = LIMIT,
+    cursor: Cursor = None,
+) -> Response:
+    """Newest first, each with its first 20 lines."""
+    after = JOURNALS.after(cursor)
+    with call.reading() as conn:
+        rows = list_journals(
+            conn,
+            program_id,
+            rows_max=limit + 1,
+            key=key,
+            source_id=source_id,
+            after=UUID(str(after[0])) if after else None,
+        )
+    return page_of(JournalShown, JOURNALS.page(rows, limit, lambda row: (str(row.id),)))
+
+
+@router.get("/journals/{journal_id}", response_model=JournalShown, summary="Show a journal")
+def journal(journal_id: UUID, call: Annotated[Call, may(READ)]) -> Response:
+    """With its lines, of a very long one the first 10,000."""
+    with call.reading() as conn:
+        return answer(JournalShown.of(show_journal(conn, journal_id)))
+
+
+@router.post(
+    "/journals/{journal_id}/reverse", status_code=201, response_model=JournalPosted, summary="Reverse a journal"
+)
+def reverse_journal(
+    journal_id: UUID, body: ReversalAsked, call: Annotated[Call, may(POST_JOURNAL, key=True)]
+) -> Response:
+    """Posts the opposite, once. The original stays as it was: a reversal is the only eraser."""
+
+    def act(conn: Connection[Any]) -> Done:
+        original = show_journal(conn, journal_id, lines_max=0)
+        key = body.key or f"reversal:{journal_id}:{call.key_digest()}"
+        posted = reverse(
+            conn,
+            original.program_id,
+            journal_id,
+            key=key,
+            reason=body.reason,
+            actor=call.actor,
+            now=call.now,
+            line=body.line,
+            effective_at=body.effective_at,
+        )
+        return Done(str(posted.journal_id), _posted(posted), 200 if posted.existed else 201)
+
+    return call.write("journal.reverse", act, asked=body, reason=body.reason)

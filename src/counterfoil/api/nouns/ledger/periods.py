@@ -1,0 +1,56 @@
+"""Periods: until when a program's books are closed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi.responses import Response
+from psycopg import Connection
+from pydantic import Field
+
+from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.routing import routes
+from counterfoil.api.http.schemas import Asked, Instant, ProgramId, Reason, Shown, Written, answer
+from counterfoil.ledger.periods import close_period, closed_until
+from counterfoil.ledger.reads.listing import show_program
+from counterfoil.operations.access.access import CLOSE_PERIOD, READ
+
+router = routes("Ledger")
+
+
+class CloseAsked(Asked):
+    """Close the books of everything effective before `until`."""
+
+    until: Instant
+    reason: Reason
+
+
+class PeriodShown(Shown):
+    """Nothing effective before `closedUntil` is posted any more; null when nothing is closed."""
+
+    program_id: str
+    closed_until: datetime | None = Field(examples=["2026-11-01T00:00:00Z"])
+
+
+class PeriodClosed(PeriodShown, Written):
+    """It is closed."""
+
+
+@router.get("/programs/{program_id}/period", response_model=PeriodShown, summary="Until when the books are closed")
+def period(program_id: ProgramId, call: Annotated[Call, may(READ)]) -> Response:
+    """The latest close."""
+    with call.reading() as conn:
+        show_program(conn, program_id)
+        return answer(PeriodShown(program_id=program_id, closed_until=closed_until(conn, program_id)))
+
+
+@router.post("/programs/{program_id}/period/close", response_model=PeriodClosed, summary="Close the books")
+def close(program_id: ProgramId, body: CloseAsked, call: Annotated[Call, may(CLOSE_PERIOD, key=True)]) -> Response:
+    """Waits for those who are writing; whoever posts an earlier date later is refused."""
+
+    def act(conn: Connection[Any]) -> Done:
+        close_period(conn, program_id, until=body.until, reason=body.reason, actor=call.actor, now=call.now)
+        return Done(program_id, PeriodClosed(program_id=program_id, closed_until=body.until))
+
+    return call.write("period.close", act, asked=body, reason=body.reason)

@@ -1,0 +1,134 @@
+"""Programs, their assets, their fee rates."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi.responses import Response
+from psycopg import Connection
+from pydantic import Field
+
+from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.routing import routes
+from counterfoil.api.http.schemas import Asked, AssetCode, Clean, Paged, ProgramId, Shown, Written, answer
+from counterfoil.base.money import RATE_MAX_BPS, Asset
+from counterfoil.base.paging import Keyset, Page
+from counterfoil.ledger.accounts.accounts import SCALE_MAX, open_program
+from counterfoil.ledger.reads.listing import ListedProgram, list_programs, show_program
+from counterfoil.operations.access.access import ADMINISTER, READ
+from counterfoil.settlement.fees.fees import rates_now, set_rates
+
+router = routes("Programs")
+PROGRAMS = Keyset("programs", (str,))
+Rate = Annotated[int, Field(ge=0, le=RATE_MAX_BPS, description="Hundredths of a percent.")]
+
+
+class AssetIn(Asked):
+    """What money is counted in; `scale` decimals make one major unit."""
+
+    code: AssetCode
+    scale: int = Field(ge=0, le=SCALE_MAX, examples=[2])
+
+
+class AssetShown(Shown):
+    """An asset and its decimals."""
+
+    code: str
+    scale: int
+
+
+class ProgramAsked(Asked):
+    """A program to open. Opening one that is open adds the assets it does not have yet."""
+
+    id: ProgramId
+    name: Clean = Field(min_length=1, max_length=200, examples=["Main program"])
+    assets: list[AssetIn] = Field(min_length=1, max_length=100)
+
+
+class ProgramShown(Shown):
+    """A program and the assets it keeps books in."""
+
+    id: str
+    name: str
+    opened_at: datetime
+    assets: list[AssetShown]
+
+
+class ProgramOpened(ProgramShown, Written):
+    """It is open."""
+
+
+class RatesAsked(Asked):
+    """The next version of a program's rates; together at most 100 %."""
+
+    platform_bps: Rate = Field(examples=[500])
+    validator_bps: Rate = Field(examples=[100])
+    holdback_bps: Rate = Field(0, examples=[0])
+
+
+class RatesShown(Written):
+    """One version of a program's rates, in hundredths of a percent."""
+
+    program_id: str
+    version: int
+    platform_bps: int
+    validator_bps: int
+    holdback_bps: int
+
+
+def _fields(one: ListedProgram) -> dict[str, Any]:
+    return {**one._asdict(), "assets": [AssetShown(code=code, scale=scale) for code, scale in one.assets]}
+
+
+@router.post("/programs", status_code=201, response_model=ProgramOpened, summary="Open a program")
+def create(body: ProgramAsked, call: Annotated[Call, may(ADMINISTER, key=True)]) -> Response:
+    """Opens a book for each asset. An asset's scale is fixed when it is first used."""
+    assets = [Asset(one.code, one.scale) for one in body.assets]
+
+    def act(conn: Connection[Any]) -> Done:
+        open_program(conn, body.id, name=body.name, assets=assets, now=call.now)
+        return Done(body.id, ProgramOpened(**_fields(show_program(conn, body.id))), 201)
+
+    return call.write("program.open", act, asked=body)
+
+
+@router.get("/programs", response_model=Paged[ProgramShown], summary="List programs")
+def programs(call: Annotated[Call, may(READ)], limit: Limit = LIMIT, cursor: Cursor = None) -> Response:
+    """By id."""
+    after = PROGRAMS.after(cursor)
+    with call.reading() as conn:
+        page = PROGRAMS.page(
+            list_programs(conn, rows_max=limit + 1, after=str(after[0]) if after else None),
+            limit,
+            lambda row: (row.id,),
+        )
+    return page_of(ProgramShown, Page([ProgramShown(**_fields(one)) for one in page.rows], page.next_cursor))
+
+
+@router.post("/programs/{program_id}/rates", status_code=201, response_model=RatesShown, summary="Set fee rates")
+def add_rates(program_id: ProgramId, body: RatesAsked, call: Annotated[Call, may(ADMINISTER, key=True)]) -> Response:
+    """Adds a version: settlements from now on use it, earlier ones keep theirs."""
+
+    def act(conn: Connection[Any]) -> Done:
+        made = set_rates(
+            conn,
+            program_id,
+            platform_bps=body.platform_bps,
+            validator_bps=body.validator_bps,
+            holdback_bps=body.holdback_bps,
+            actor=call.actor,
+            now=call.now,
+        )
+        return Done(program_id, RatesShown(program_id=program_id, **made._asdict()), 201)
+
+    return call.write("rates.set", act, asked=body)
+
+
+@router.get("/programs/{program_id}/rates", response_model=RatesShown, summary="Show fee rates")
+def rates(program_id: ProgramId, call: Annotated[Call, may(READ)]) -> Response:
+    """The version that settlements use now."""
+    with call.reading() as conn:
+        found = rates_now(conn, [program_id])[program_id]
+    return answer(RatesShown(program_id=program_id, **found._asdict()))

@@ -1,0 +1,207 @@
+"""Statements of an account, and whether it is right."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Query
+from fastapi.responses import Response
+from pydantic import Field
+
+from counterfoil.api.http.calls import Call, may
+from counterfoil.api.http.lists import LIMIT, Cursor, Limit
+from counterfoil.api.http.routing import routes
+from counterfoil.api.http.schemas import Instant, Minor, Shown, answer
+from counterfoil.api.nouns.ledger.accounts import AssetParameter, Clock, Name, ProgramParameter, book_named
+from counterfoil.base.paging import Keyset
+from counterfoil.ledger.reads.explain import Explanation, explain
+from counterfoil.ledger.reads.statements import Place, Statement, statement
+from counterfoil.operations.access.access import READ
+
+router = routes("Ledger")
+PLACES = Keyset("statement", (datetime, int, int))
+Start = Annotated[Instant, Query(alias="startTime", description="The first moment.", examples=["2026-11-01T00:00:00Z"])]
+End = Annotated[Instant, Query(alias="endTime", description="The first moment that is too late.")]
+MaybeStart = Annotated[Instant | None, Query(alias="startTime", description="Look for faults from here on.")]
+MaybeEnd = Annotated[Instant | None, Query(alias="endTime", description="Look for faults before here.")]
+
+
+class StatementLineShown(Shown):
+    """One posting as the account sees it, and its balance after it on its normal side."""
+
+    recorded_at: datetime
+    effective_at: datetime
+    journal_id: UUID
+    line: int
+    kind: str
+    key: str
+    other: str = Field(description="The account on the other side.")
+    debit: Minor
+    credit: Minor
+    balance: Minor
+    actor: str
+    narrative: str | None
+    source_type: str | None
+    source_id: str | None
+
+
+class StatementShown(Shown):
+    """A page of a statement. Opening plus the lines of all pages is closing."""
+
+    program_id: str
+    account: str
+    asset: str
+    normal: str
+    start_time: datetime
+    end_time: datetime
+    clock: str
+    opening: Minor
+    closing: Minor
+    data: list[StatementLineShown]
+    next_cursor: str | None
+
+
+class GapShown(Shown):
+    """The balance jumps here: a posting of the difference is missing before it, or the one before is double or altered."""
+
+    journal_id: UUID
+    line: int
+    recorded_at: datetime
+    expected: Minor
+    found: Minor
+
+
+class MissingShown(Shown):
+    """A line that its journal counts and that is not there."""
+
+    journal_id: UUID
+    line: int
+    kind: str
+    key: str
+
+
+class StrayShown(Shown):
+    """A posting that no journal counts."""
+
+    journal_id: UUID
+    line: int
+    amount: Minor
+
+
+class SuspectShown(Shown):
+    """Postings that look alike under different keys: perhaps one thing was booked twice."""
+
+    source_type: str
+    source_id: str
+    kind: str
+    amount: Minor
+    keys: list[str]
+
+
+class ExplanationShown(Shown):
+    """What the account says of itself, and what its postings say. `drift` is the first less the second."""
+
+    program_id: str
+    account: str
+    asset: str
+    normal: str
+    sound: bool
+    entries: int
+    drift: Minor
+    cached_debits: Minor
+    cached_credits: Minor
+    posted_debits: Minor
+    posted_credits: Minor
+    cached_held: Minor
+    open_holds: Minor
+    gaps: list[GapShown]
+    missing: list[MissingShown]
+    stray: list[StrayShown]
+    suspects: list[SuspectShown]
+
+
+@router.get("/accounts/{name:path}/statement", response_model=StatementShown, summary="Statement of an account")
+def show_statement(
+    name: Name,
+    call: Annotated[Call, may(READ)],
+    start_time: Start,
+    end_time: End,
+    program_id: ProgramParameter = None,
+    asset: AssetParameter = None,
+    clock: Clock = "recorded",
+    limit: Limit = LIMIT,
+    cursor: Cursor = None,
+) -> Response:
+    """What it had, what moved, what it has; in the order of the clock that was chosen."""
+    after: Any = PLACES.after(cursor)
+    with call.reading() as conn:
+        program, code = book_named(conn, call, program_id, asset)
+        page = statement(
+            conn,
+            program,
+            name,
+            asset=code,
+            start=start_time,
+            end=end_time,
+            clock=clock,
+            after=Place(*after) if after else None,
+            rows_max=limit,
+        )
+    return answer(_statement(program, page))
+
+
+def _statement(program: str, page: Statement) -> StatementShown:
+    lines = []
+    for one in page.lines:
+        fields = one._asdict()
+        lines.append(StatementLineShown(debit=fields.pop("debit_minor"), credit=fields.pop("credit_minor"), **fields))
+    return StatementShown(
+        program_id=program,
+        account=page.account,
+        asset=page.asset,
+        normal=page.normal,
+        start_time=page.start,
+        end_time=page.end,
+        clock=page.clock,
+        opening=page.opening,
+        closing=page.closing,
+        data=lines,
+        next_cursor=PLACES.cursor(*page.following) if page.following else None,
+    )
+
+
+@router.get("/accounts/{name:path}/explain", response_model=ExplanationShown, summary="Is this account right?")
+def show_explanation(
+    name: Name,
+    call: Annotated[Call, may(READ)],
+    program_id: ProgramParameter = None,
+    asset: AssetParameter = None,
+    start_time: MaybeStart = None,
+    end_time: MaybeEnd = None,
+) -> Response:
+    """Recomputes it from its postings; names what is missing, stray, or looks double. Reads every posting of the account."""
+    with call.reading() as conn:
+        program, code = book_named(conn, call, program_id, asset)
+        found = explain(conn, program, name, asset=code, start=start_time, end=end_time)
+    return answer(_explanation(program, found))
+
+
+def _explanation(program: str, found: Explanation) -> ExplanationShown:
+    lists = ("gaps", "missing", "stray", "suspects")
+    plain = {field: value for field, value in found._asdict().items() if field not in lists}
+    return ExplanationShown(
+        program_id=program,
+        sound=found.sound,
+        gaps=GapShown.each(found.gaps),
+        missing=MissingShown.each(found.missing),
+        stray=[StrayShown(journal_id=one.journal_id, line=one.line, amount=one.minor) for one in found.stray],
+        suspects=[
+            SuspectShown(
+                source_type=one.source_type, source_id=one.source_id, kind=one.kind, amount=one.minor, keys=one.keys
+            )
+            for one in found.suspects
+        ],
+        **plain,
+    )

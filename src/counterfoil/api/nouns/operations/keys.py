@@ -1,0 +1,110 @@
+"""API keys: made, listed, revoked. A secret is shown once and kept nowhere."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi.responses import Response
+from psycopg import Connection
+from pydantic import Field
+
+from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.routing import routes
+from counterfoil.api.http.schemas import Asked, Because, Clean, Instant, Paged, Shown, Written, answer, id_in_path
+from counterfoil.base.edge import entropy
+from counterfoil.base.problems import InvalidInput
+from counterfoil.operations.access.access import (
+    ADMINISTER,
+    AUDIT,
+    NAME_MAX,
+    SECRET_BYTES,
+    create_key,
+    list_keys,
+    new_secret,
+    revoke_key,
+)
+
+router = routes("Keys")
+Role = Literal["viewer", "operator", "approver", "controller", "auditor", "administrator"]
+
+
+class KeyAsked(Asked):
+    """A key to make."""
+
+    name: Clean = Field(min_length=1, max_length=NAME_MAX, examples=["billing service"])
+    role: Role = Field(examples=["operator"])
+    expires_at: Instant | None = Field(None, description="Never, if absent.")
+    live: bool = Field(True, description="`cf_live_…` or `cf_test_…`: so that a key tells where it belongs.")
+
+
+class KeyShown(Shown):
+    """A key, never its secret; `hint` is its last four characters."""
+
+    id: str
+    name: str
+    role: str
+    hint: str
+    created_by: str
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+class KeyMade(KeyShown, Written):
+    """A new key. `secret` is in this answer alone: a repetition with the same Idempotency-Key does not have it."""
+
+    secret: str | None = None
+
+
+class KeyRevoked(Written):
+    """It ended."""
+
+    id: str
+
+
+@router.post("/keys", status_code=201, response_model=KeyMade, summary="Make an API key")
+def create(body: KeyAsked, call: Annotated[Call, may(ADMINISTER, key=True)]) -> Response:
+    """The secret is shown once, here."""
+    if body.expires_at is not None and body.expires_at <= call.now:
+        raise InvalidInput("expiresAt", "later than now", got=body.expires_at.isoformat())
+    secret = new_secret(entropy(SECRET_BYTES), live=body.live)
+
+    def act(conn: Connection[Any]) -> Done:
+        key_id = call.make_id("key")
+        made = create_key(
+            conn,
+            key_id,
+            secret,
+            name=body.name,
+            role=body.role,
+            by=call.actor,
+            now=call.now,
+            expires_at=body.expires_at,
+        )
+        return Done(key_id, KeyMade.of(made), 201, {} if call.dry_run else {"secret": secret})
+
+    return call.write("key.create", act, asked=body)
+
+
+@router.get("/keys", response_model=Paged[KeyShown], summary="List API keys")
+def keys(call: Annotated[Call, may(AUDIT)]) -> Response:
+    """The newest 500, first the newest."""
+    with call.reading() as conn:
+        return answer(Paged[KeyShown](data=KeyShown.each(list_keys(conn)), next_cursor=None))
+
+
+@router.post("/keys/{key_id}/revoke", response_model=KeyRevoked, summary="Revoke an API key")
+def revoke(
+    key_id: Annotated[str, id_in_path("key")], body: Because, call: Annotated[Call, may(ADMINISTER)]
+) -> Response:
+    """It ends at once on this process and within two seconds on every other."""
+
+    def act(conn: Connection[Any]) -> Done:
+        revoke_key(conn, key_id, now=call.now)
+        return Done(key_id, KeyRevoked(id=key_id))
+
+    done = call.write("key.revoke", act, asked=body, reason=body.reason)
+    call.services.keys.forget()
+    return done

@@ -1,0 +1,278 @@
+"""Operations: events, workers, queues, jobs, health, invariants. Every figure is measured when it is asked for."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import Path, Query
+from fastapi.responses import Response
+from psycopg import Connection
+from pydantic import Field
+
+from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.routing import routes
+from counterfoil.api.http.schemas import Paged, Shown, Written, answer
+from counterfoil.base.invariant import run_invariants
+from counterfoil.base.paging import Keyset
+from counterfoil.base.problems import NotFound
+from counterfoil.operations.access.access import OPERATE, READ
+from counterfoil.operations.events.events import list_events
+from counterfoil.operations.webhooks.counts import webhook_counts
+from counterfoil.operations.work.queries import QueueDepth, queue_depths
+from counterfoil.operations.work.worker import list_workers
+from counterfoil.payouts.details import payout_health
+from counterfoil.settlement.details import count_intents
+from counterfoil.wiring import INVARIANTS, QUEUES, ticks
+
+router = routes("Operations")
+EVENT_PAGES = Keyset("events", (datetime, str))
+JOB_OF: Final = {"send": "outbox", "pull": "reconcile-pull"}  # queues whose job has the runbook's name
+SENT_STUCK_AFTER: Final = timedelta(minutes=10)
+SEEN_WITHIN: Final = timedelta(days=1)
+JobName = Literal[
+    "webhooks", "verify", "settle", "events", "reserve", "outbox", "reconcile-pull", "repair", "reconcile"
+]
+
+
+class EventShown(Shown):
+    """Something that happened, with its level."""
+
+    id: str
+    name: str
+    level: str = Field(description="debug, info, warning or critical.")
+    program_id: str
+    subject_id: str
+    payload: dict[str, Any]
+    at: datetime
+    state: str = Field(description="due, handled, or parked when its followers failed five times.")
+
+
+class JobShown(Shown):
+    """How a worker's job last went."""
+
+    last_at: datetime
+    last_ms: int
+    handled: int = Field(description="Items, since the worker started.")
+    failed: int
+    last_error: str | None
+
+
+class WorkerShown(Shown):
+    """A worker as the database knows it."""
+
+    id: str
+    host: str
+    pid: int
+    version: str
+    health: str = Field(
+        description="healthy, failing (a job's last run ended in an error), down (silent for 60 s) or stopped."
+    )
+    started_at: datetime
+    beat_at: datetime
+    jobs: dict[str, JobShown]
+
+
+class WorkersShown(Shown):
+    """Workers that were heard of within a day."""
+
+    data: list[WorkerShown]
+    measured_at: datetime
+
+
+class QueueShown(Shown):
+    """A queue: the rows that are due."""
+
+    name: str
+    job: str = Field(description="What to pass to `POST /api/admin/ops/run/{job}`.")
+    due: int = Field(description="Rows due now, counted up to 10,001.")
+    in_hand: int = Field(description="Of those, in a worker's hands.")
+    later: int = Field(description="Rows that are due at a later time.")
+    oldest_due_at: datetime | None
+    oldest_age_s: int | None
+    depth: str = Field(description="fine, slow (100 to 500, or the oldest is late) or backlog.")
+
+
+class QueuesShown(Shown):
+    """Every queue."""
+
+    data: list[QueueShown]
+    measured_at: datetime
+
+
+class JobRan(Written):
+    """What one run of a job did."""
+
+    job: str
+    handled: int
+    failed: int
+    stale: int = Field(description="Late writes refused, because another worker had taken over.")
+
+
+class HealthShown(Shown):
+    """The counters of the runbook, as far as they exist; each is counted when it is asked for."""
+
+    payout_outbox_pending: int
+    payout_outbox_sending_stuck: int = Field(description="In sending for longer than a lease.")
+    provider_payout_sent_stuck10m: int = Field(description="Accepted by the provider and silent for ten minutes.")
+    provider_payout_unknown: int = Field(description="Nobody knows yet whether they went out.")
+    payouts_failed: int
+    payouts_waiting: int = Field(description="For a destination, or for the ledger.")
+    max_outbox_age_minutes: int | None = Field(
+        description="Of the oldest payout that waits to be sent; null when none does."
+    )
+    webhooks_received: int = Field(description="Stored and not applied yet.")
+    webhooks_parked: int
+    webhooks_rejected_today: int = Field(description="Refused for their signature or form, since midnight UTC.")
+    intents_stuck: int
+    intents_failed: int
+    workers_healthy: int
+    measured_at: datetime
+
+
+class FindingShown(Shown):
+    """An invariant, and the rows that break it, if any."""
+
+    code: str
+    question: str
+    severity: str
+    meaning: str
+    holds: bool
+    count: int
+    shown: list[str] = Field(description="The first 20 of them.")
+
+
+class InvariantsShown(Shown):
+    """Every question that must find nothing, asked now."""
+
+    all_hold: bool
+    data: list[FindingShown]
+    measured_at: datetime
+
+
+@router.get("/events", response_model=Paged[EventShown], summary="List events")
+def events(
+    call: Annotated[Call, may(READ)],
+    name: Annotated[str | None, Query(max_length=80, examples=["payout_failed"])] = None,
+    level: Annotated[Literal["debug", "info", "warning", "critical"] | None, Query()] = None,
+    subject_id: Annotated[str | None, Query(alias="subjectId", max_length=255)] = None,
+    limit: Limit = LIMIT,
+    cursor: Cursor = None,
+) -> Response:
+    """Newest first, by name, level or subject."""
+    after: Any = EVENT_PAGES.after(cursor)
+    with call.reading() as conn:
+        rows = list_events(conn, rows_max=limit + 1, after=after, name=name, level=level, subject_id=subject_id)
+    return page_of(EventShown, EVENT_PAGES.page(rows, limit, lambda row: (row.at, row.id)))
+
+
+@router.get("/workers", response_model=WorkersShown, summary="List workers")
+def workers(call: Annotated[Call, may(READ)]) -> Response:
+    """Those that were heard of within a day, the latest first."""
+    with call.reading() as conn:
+        return answer(WorkersShown(data=workers_shown(conn, call.now), measured_at=call.now))
+
+
+def workers_shown(conn: Connection[Any], now: datetime) -> list[WorkerShown]:
+    """Workers with their health at this moment."""
+    return [
+        WorkerShown(
+            **{name: value for name, value in one._asdict().items() if name != "stopped_at"}, health=one.health(now)
+        )
+        for one in list_workers(conn, since=now - SEEN_WITHIN)
+    ]
+
+
+@router.get("/admin/queue/status", response_model=QueuesShown, summary="How much work waits")
+def queue(call: Annotated[Call, may(READ)]) -> Response:
+    """Each queue: how many rows are due, and since when the oldest is."""
+    with call.reading() as conn:
+        return answer(QueuesShown(data=queues_shown(conn, call.now), measured_at=call.now))
+
+
+def queues_shown(conn: Connection[Any], now: datetime) -> list[QueueShown]:
+    """Every queue at this moment."""
+    return [_queue(one, now) for one in queue_depths(conn, QUEUES, now=now)]
+
+
+def _queue(one: QueueDepth, now: datetime) -> QueueShown:
+    age = int((now - one.oldest_due_at).total_seconds()) if one.oldest_due_at else None
+    return QueueShown(
+        name=one.name,
+        job=JOB_OF.get(one.name, one.name),
+        due=one.due,
+        in_hand=one.in_hand,
+        later=one.later,
+        oldest_due_at=one.oldest_due_at,
+        oldest_age_s=age,
+        depth=one.depth,
+    )
+
+
+@router.post("/admin/ops/run/{job}", response_model=JobRan, summary="Run a job once")
+def run(job: Annotated[JobName, Path()], call: Annotated[Call, may(OPERATE)]) -> Response:
+    """One bounded tick, as the worker would run it. For an outside cron, or an operator who does not want to wait."""
+    todo = ticks(call.services.wiring, call.services.owner)
+    if job not in todo:
+        raise NotFound(what="job", id=job)
+    # A tick has transactions of its own, and calls the provider between them: it cannot be rolled back, so a dry run does not run it.
+    tally = None if call.dry_run else todo[job]()
+
+    def act(_: Connection[Any]) -> Done:
+        done = (tally.handled, tally.failed, tally.stale) if tally else (0, 0, 0)
+        return Done(job, JobRan(job=job, handled=done[0], failed=done[1], stale=done[2]))
+
+    return call.write("job.run", act, asked={"job": job})
+
+
+@router.get("/admin/ops/health", response_model=HealthShown, summary="The counters of the runbook")
+def health(call: Annotated[Call, may(READ)]) -> Response:
+    """Counted now, none assumed."""
+    now = call.now
+    with call.reading() as conn:
+        payouts = payout_health(
+            conn, now=now, sending_stuck_after=call.services.wiring.lease, sent_stuck_after=SENT_STUCK_AFTER
+        )
+        webhooks = webhook_counts(conn, since=now)
+        intents = count_intents(conn, stuck_before=now - call.services.stuck_after)
+        healthy = sum(one.health == "healthy" for one in workers_shown(conn, now))
+    age = payouts.max_outbox_age
+    return answer(
+        HealthShown(
+            payout_outbox_pending=payouts.payout_outbox_pending,
+            payout_outbox_sending_stuck=payouts.payout_outbox_sending_stuck,
+            provider_payout_sent_stuck10m=payouts.provider_payout_sent_stuck,
+            provider_payout_unknown=payouts.provider_payout_unknown,
+            payouts_failed=payouts.payouts_failed,
+            payouts_waiting=payouts.payouts_waiting,
+            max_outbox_age_minutes=age // timedelta(minutes=1) if age is not None else None,
+            webhooks_received=webhooks.received,
+            webhooks_parked=webhooks.parked,
+            webhooks_rejected_today=webhooks.rejected,
+            intents_stuck=intents.stuck,
+            intents_failed=intents.failed,
+            workers_healthy=healthy,
+            measured_at=now,
+        )
+    )
+
+
+@router.get("/admin/invariants", response_model=InvariantsShown, summary="Is everything still true?")
+def invariants(call: Annotated[Call, may(READ)]) -> Response:
+    """Asks every question that must find nothing, in one read-only transaction. Minutes on a large database."""
+    with call.reading() as conn:
+        broken = {one.code: one for one in run_invariants(conn, INVARIANTS)}
+    data = [
+        FindingShown(
+            code=one.code,
+            question=one.question,
+            severity=one.severity,
+            meaning=one.meaning,
+            holds=one.code not in broken,
+            count=broken[one.code].count if one.code in broken else 0,
+            shown=broken[one.code].shown if one.code in broken else [],
+        )
+        for one in INVARIANTS
+    ]
+    return answer(InvariantsShown(all_hold=not broken, data=data, measured_at=call.now))

@@ -1,0 +1,65 @@
+"""Webhooks in: verified, stored raw, answered. They are applied later, by the worker. The signature is the key."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Path, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import Response
+from pydantic import Field
+
+from counterfoil.api.http.calls import Services, services_of
+from counterfoil.api.http.routing import routes
+from counterfoil.api.http.schemas import Shown, answer
+from counterfoil.base.failpoints import reached
+from counterfoil.base.problems import InvalidInput, NotAuthenticated, NotFound, Problem
+from counterfoil.operations.webhooks.inbound import count_rejection, receive
+
+router = routes("Webhooks in", prefix="/webhooks")
+
+
+class WebhookTaken(Shown):
+    """It is stored. `duplicate`: it was stored before, and will not be applied twice."""
+
+    received: bool = True
+    duplicate: bool = Field(examples=[False])
+
+
+@router.post("/{provider}", response_model=WebhookTaken, summary="Receive a provider's webhook")
+async def webhook(request: Request, provider: Annotated[str, Path(pattern="^[a-z][a-z0-9_-]{0,39}$")]) -> Response:
+    """Answers 200 once it is stored durably, also when it came before. 401 when the signature does not hold."""
+    services, body = services_of(request), await request.body()
+    headers = dict(request.headers.items())
+    new = await run_in_threadpool(_take, services, provider, body, headers, services.wiring.clock())
+    return answer(WebhookTaken(duplicate=not new))
+
+
+def _take(services: Services, provider: str, body: bytes, headers: dict[str, str], now: datetime) -> bool:
+    known = services.wiring.providers.get(provider)
+    if known is None:
+        raise NotFound(what="provider", id=provider)
+    try:
+        event_id, event_type = known.verify(body, headers, now=now)
+    except (NotAuthenticated, InvalidInput) as refusal:
+        _count(services, provider, refusal, now)
+        raise
+    with services.database.transaction() as conn:
+        new = receive(
+            conn,
+            services.wiring.make_id("whi"),
+            provider=provider,
+            event_id=event_id,
+            event_type=event_type,
+            body=body,
+            now=now,
+        )
+        reached("webhook_in.before_commit")
+    reached("webhook_in.after_commit")
+    return new
+
+
+def _count(services: Services, provider: str, refusal: Problem, now: datetime) -> None:
+    with services.database.transaction() as conn:
+        count_rejection(conn, provider, type(refusal).__name__, now=now)

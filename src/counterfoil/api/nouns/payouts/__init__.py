@@ -1,0 +1,1 @@
+"""Routes of payouts and destinations."""

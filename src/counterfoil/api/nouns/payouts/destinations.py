@@ -1,0 +1,103 @@
+"""Destinations: where a payee's money goes. The provider's token is shown by its last four characters alone."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Query
+from fastapi.responses import Response
+from psycopg import Connection
+from pydantic import Field
+
+from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.routing import routes
+from counterfoil.api.http.schemas import Asked, Clean, Paged, ProgramId, Shown, Written
+from counterfoil.api.nouns.settlement.invoices import chosen_provider
+from counterfoil.base.paging import Keyset, Page
+from counterfoil.ledger.reads.listing import show_program
+from counterfoil.operations.access.access import ADMINISTER, READ
+from counterfoil.payouts.destinations.destinations import TOKEN_MAX, Destination, list_destinations, set_destination
+
+router = routes("Payouts")
+DESTINATIONS = Keyset("destinations", (str,))
+
+
+class DestinationAsked(Asked):
+    """Pay this payee there from now on."""
+
+    program_id: ProgramId
+    payee_id: Clean = Field(min_length=1, max_length=64, examples=["bolt"])
+    provider: Clean | None = Field(None, max_length=40, description="The only one, if absent.")
+    token: Clean = Field(
+        min_length=1, max_length=TOKEN_MAX, description="The provider's own name of the account.", examples=["acct_1"]
+    )
+
+
+class DestinationShown(Shown):
+    """Where a payee is paid."""
+
+    id: str
+    program_id: str
+    payee_id: str
+    provider: str
+    token_hint: str = Field(description="The token's last four characters.")
+
+
+class DestinationSet(DestinationShown, Written):
+    """It is set; payouts that waited for it are due now."""
+
+
+def _fields(one: Destination) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "program_id": one.program_id,
+        "payee_id": one.payee_id,
+        "provider": one.provider,
+        "token_hint": hint(one.token),
+    }
+
+
+def hint(token: str) -> str:
+    """The last four characters, of a short token fewer: never more than a third of it."""
+    return token[-min(4, len(token) // 3) :] if len(token) >= 3 else ""
+
+
+@router.post("/destinations", status_code=201, response_model=DestinationSet, summary="Set a payee's destination")
+def set_one(body: DestinationAsked, call: Annotated[Call, may(ADMINISTER, key=True)]) -> Response:
+    """Ends the one before. The same again changes nothing. Attempts that are under way keep theirs."""
+    provider = chosen_provider(call, body.provider)
+
+    def act(conn: Connection[Any]) -> Done:
+        show_program(conn, body.program_id)
+        made = set_destination(
+            conn,
+            call.make_id("dst"),
+            program_id=body.program_id,
+            payee_id=body.payee_id,
+            provider=provider,
+            token=body.token,
+            actor=call.actor,
+            now=call.now,
+        )
+        return Done(made.id, DestinationSet(**_fields(made)), 201)
+
+    asked = {**body.model_dump(mode="json", exclude={"token"}), "tokenHint": hint(body.token)}
+    return call.write("destination.set", act, asked=asked, secret=body.token)
+
+
+@router.get("/destinations", response_model=Paged[DestinationShown], summary="List destinations")
+def destinations(
+    call: Annotated[Call, may(READ)],
+    program_id: Annotated[str | None, Query(alias="programId", max_length=64)] = None,
+    limit: Limit = LIMIT,
+    cursor: Cursor = None,
+) -> Response:
+    """Those that are used now, newest first."""
+    after = DESTINATIONS.after(cursor)
+    with call.reading() as conn:
+        rows = list_destinations(
+            conn, rows_max=limit + 1, after=str(after[0]) if after else None, program_id=program_id
+        )
+    page = DESTINATIONS.page(rows, limit, lambda row: (row.id,))
+    return page_of(DestinationShown, Page([DestinationShown(**_fields(one)) for one in page.rows], page.next_cursor))

@@ -1,0 +1,214 @@
+"""Payouts: what is owed to a payee, each attempt to pay it, and every step of the way."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Query
+from fastapi.responses import Response
+from psycopg import Connection
+from pydantic import Field
+
+from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.routing import routes
+from counterfoil.api.http.schemas import (
+    ActionShown,
+    Because,
+    Minor,
+    Paged,
+    Shown,
+    StepShown,
+    Written,
+    answer,
+    id_in_path,
+)
+from counterfoil.api.nouns.ledger.journals import JournalShown
+from counterfoil.api.nouns.settlement.settlements import SettlementShown
+from counterfoil.audit.actions import actions_of
+from counterfoil.base.machine import history_of
+from counterfoil.base.paging import Keyset
+from counterfoil.ledger.reads.listing import journals_of_sources
+from counterfoil.operations.access.access import OPERATE, READ
+from counterfoil.payouts.details import conflicts_of
+from counterfoil.payouts.machines import PAYOUT
+from counterfoil.payouts.payouts.verbs import (
+    Payout,
+    ProviderPayout,
+    ask_provider_again,
+    cancel_payout,
+    list_payouts,
+    provider_payouts_of,
+    retry_payout,
+    show_payout,
+)
+from counterfoil.settlement.settlements import show_settlement
+
+router = routes("Payouts")
+PAYOUTS = Keyset("payouts", (str,))
+PayoutId = Annotated[str, id_in_path("po")]
+BY_HAND = ("retry", "cancel")
+
+
+class PayoutShown(Shown):
+    """What is owed to a payee for one settlement. Amounts in minor units."""
+
+    id: str
+    program_id: str
+    payee_id: str
+    invoice_id: str
+    settlement_id: str
+    key: str = Field(description="`payout-{invoiceId}-{settlementId}`: asking again for the same returns the first.")
+    asset: str
+    amount: Minor
+    created_at: datetime
+    state: str = Field(
+        description="pending, processing, completed, failed, reconcile_required (nobody knows yet), cancelled or returned."
+    )
+    state_at: datetime
+    last_error: str | None
+
+
+class ProviderPayoutShown(Shown):
+    """One attempt at a provider."""
+
+    id: str
+    number: int = Field(description="The payout's nth try.")
+    provider: str
+    idempotency_key: str = Field(description="What the provider knows this attempt by.")
+    asset: str
+    amount: Minor
+    fee: Minor = Field(description="What the provider took for it, on top of the amount.")
+    state: str
+    state_at: datetime
+    request_sent_at: datetime | None = Field(description="From then on only the provider knows whether it arrived.")
+    sent_at: datetime | None
+    provider_ref: str | None
+    due_at: datetime | None = Field(description="When it is looked at next.")
+    attempt: int
+    last_error: str | None
+    error_class: str | None
+    steps: list[StepShown]
+
+
+class ConflictShown(Shown):
+    """The provider contradicted itself, or us."""
+
+    provider_payout_id: str
+    said: str
+    expected: str
+    at: datetime
+
+
+class PayoutInFull(PayoutShown):
+    """A payout with everything that belongs to it."""
+
+    allowed: list[str] = Field(description="What a person may do now.")
+    breakdown: SettlementShown = Field(description="Gross, fees, holdback and net, at the rates of that day.")
+    provider_payouts: list[ProviderPayoutShown]
+    conflicts: list[ConflictShown]
+    steps: list[StepShown]
+    actions: list[ActionShown]
+    journals: list[JournalShown]
+
+
+class PayoutMoved(Written):
+    """Where the payout stands now."""
+
+    id: str
+    state: str
+
+
+class AskedAgain(Written):
+    """The provider will be asked; `state` is that of the attempt in question."""
+
+    id: str
+    provider_payout_state: str
+
+
+@router.get("/payouts", response_model=Paged[PayoutShown], summary="List payouts")
+def payouts(
+    call: Annotated[Call, may(READ)],
+    state: Annotated[str | None, Query(max_length=40, description="Only in this state.", examples=["failed"])] = None,
+    invoice_id: Annotated[str | None, Query(alias="invoiceId", max_length=64)] = None,
+    key: Annotated[str | None, Query(max_length=255, description="The payout's key.")] = None,
+    program_id: Annotated[str | None, Query(alias="programId", max_length=64)] = None,
+    limit: Limit = LIMIT,
+    cursor: Cursor = None,
+) -> Response:
+    """Newest first; by state, by invoice, or by key."""
+    after = PAYOUTS.after(cursor)
+    with call.reading() as conn:
+        rows = list_payouts(
+            conn,
+            rows_max=limit + 1,
+            after=str(after[0]) if after else None,
+            program_id=program_id,
+            state=state,
+            invoice_id=invoice_id,
+            key=key,
+        )
+    return page_of(PayoutShown, PAYOUTS.page(rows, limit, lambda row: (row.id,)))
+
+
+@router.get("/payouts/{payout_id}", response_model=PayoutInFull, summary="Show a payout")
+def payout(payout_id: PayoutId, call: Annotated[Call, may(READ)]) -> Response:
+    """With its fee breakdown, attempts, conflicts, steps, journals, and what was done to it by hand."""
+    with call.reading() as conn:
+        return answer(_in_full(conn, show_payout(conn, payout_id)))
+
+
+def _in_full(conn: Connection[Any], one: Payout) -> PayoutInFull:
+    tries = provider_payouts_of(conn, one.id)
+    sources = [("settlement", one.settlement_id), *(("provider_payout", each.id) for each in tries)]
+    return PayoutInFull(
+        **one._asdict(),
+        allowed=[verb for verb in PAYOUT.allowed(one.state) if verb in BY_HAND],
+        breakdown=SettlementShown.of(show_settlement(conn, one.settlement_id)),
+        provider_payouts=[_try(conn, each) for each in tries],
+        conflicts=ConflictShown.each(conflicts_of(conn, one.id)),
+        steps=StepShown.each(history_of(conn, one.id)),
+        actions=ActionShown.each(actions_of(conn, one.id)),
+        journals=JournalShown.each(journals_of_sources(conn, one.program_id, sources)),
+    )
+
+
+def _try(conn: Connection[Any], one: ProviderPayout) -> ProviderPayoutShown:
+    return ProviderPayoutShown(**one._asdict(), steps=StepShown.each(history_of(conn, one.id)))
+
+
+@router.post("/payouts/{payout_id}/retry", response_model=PayoutMoved, summary="Retry a failed payout")
+def retry(payout_id: PayoutId, body: Because, call: Annotated[Call, may(OPERATE)]) -> Response:
+    """Only what failed for certain is tried again, three times at most. The money was given back before, and is reserved anew."""
+
+    def act(conn: Connection[Any]) -> Done:
+        state = retry_payout(conn, payout_id, reason=body.reason, actor=call.actor, now=call.now)
+        return Done(payout_id, PayoutMoved(id=payout_id, state=state))
+
+    return call.write("payout.retry", act, asked=body, reason=body.reason)
+
+
+@router.post("/payouts/{payout_id}/cancel", response_model=PayoutMoved, summary="Cancel a payout")
+def cancel(payout_id: PayoutId, body: Because, call: Annotated[Call, may(OPERATE)]) -> Response:
+    """Only while nothing was sent, or after it failed for certain. The money stays owed to the payee."""
+
+    def act(conn: Connection[Any]) -> Done:
+        state = cancel_payout(conn, payout_id, reason=body.reason, actor=call.actor, now=call.now)
+        return Done(payout_id, PayoutMoved(id=payout_id, state=state))
+
+    return call.write("payout.cancel", act, asked=body, reason=body.reason)
+
+
+@router.post("/payouts/{payout_id}/force-reconcile", response_model=AskedAgain, summary="Ask the provider now")
+@router.post(
+    "/admin/ops/payouts/{payout_id}/force-reconcile", response_model=AskedAgain, summary="Ask the provider now"
+)
+def force_reconcile(payout_id: PayoutId, call: Annotated[Call, may(OPERATE)]) -> Response:
+    """Asks what became of an attempt that is sent or unknown. Moves no money by itself: the provider's answer decides."""
+
+    def act(conn: Connection[Any]) -> Done:
+        state = ask_provider_again(conn, payout_id, now=call.now)
+        return Done(payout_id, AskedAgain(id=payout_id, provider_payout_state=state))
+
+    return call.write("payout.force_reconcile", act)

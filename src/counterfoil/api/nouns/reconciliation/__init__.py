@@ -1,0 +1,1 @@
+"""Routes of runs, breaks, bank statements and reports."""

@@ -1,0 +1,265 @@
+"""Bank statements in, and client money: what is owed to owners against what is held for them."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import Query, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import Response
+from psycopg import Connection
+from pydantic import Field
+
+from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.routing import routes
+from counterfoil.api.http.schemas import Asked, Minor, Paged, ProgramId, Reason, Shown, Written, answer, id_in_path
+from counterfoil.base.paging import Keyset
+from counterfoil.base.problems import InvalidInput
+from counterfoil.operations.access.access import CLOSE_PERIOD, OPERATE, READ
+from counterfoil.reconciliation.bank_statements import BankFile, cash_account, import_bank_file, list_bank_files
+from counterfoil.reconciliation.client_money import (
+    ClientMoney,
+    list_client_money,
+    make_client_money,
+    show_client_money,
+    sign_client_money,
+)
+from counterfoil.statements import FORMATS, SourceRead, read
+
+router = routes("Reconciliation")
+FILES = Keyset("bank statement files", (str,))
+STATEMENTS = Keyset("statements of client money", (str,))
+FILE_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+class GapShown(Shown):
+    """Where the statements of a bank account do not follow on."""
+
+    kind: str = Field(
+        description="missing, doubled or balance (it opens with another balance than the one before closed with)."
+    )
+    account: str | None = Field(description="As the bank names it.")
+    asset: str | None
+    file: str
+    line: int
+    days: list[date]
+    difference: Minor | None
+    proven: bool
+    reason: str
+
+
+class BankFileShown(Shown):
+    """A statement file that was imported."""
+
+    id: str
+    account: str
+    file_name: str
+    format: str
+    sha256: str
+    records: int
+    new: int
+    known: int = Field(description="Lines that an earlier file had brought already.")
+    rejected: list[dict[str, Any]]
+    notes: list[str]
+    actor: str
+    at: datetime
+
+
+class BankFileImported(BankFileShown, Written):
+    """What an import did. `existed`: this very file was imported before, and nothing was added."""
+
+    existed: bool
+    gaps: list[GapShown] = Field(
+        description="All that the account's statements now show, missing and doubled ones named."
+    )
+
+
+class MoneyAsked(Asked):
+    """For which day client money is drawn up."""
+
+    program_id: ProgramId | None = Field(None, description="Absent: the installation's own program.")
+    on: date = Field(alias="date", description="The end of this day, UTC.")
+
+
+class MoneyShown(Shown):
+    """Client money of one asset at the end of a day, in minor units. Less than nothing in `difference` is a shortfall."""
+
+    id: str
+    program_id: str
+    asset: str
+    on_day: date
+    owed: Minor
+    held: Minor
+    in_transit: Minor
+    difference: Minor
+    detail: dict[str, Any] = Field(
+        description="Each owner, each place, how each figure is known, and what was not checked."
+    )
+    sha256: str = Field(description="Of the detail in its one form: what is signed.")
+    made_by: str
+    made_at: datetime
+    signed_by: str | None
+    action_taken: str | None
+    signed_at: datetime | None
+
+
+class MoneyMade(Written):
+    """The statements of a day, one for each asset."""
+
+    statements: list[MoneyShown]
+
+
+class MoneySigned(MoneyShown, Written):
+    """A statement with its signature."""
+
+
+class SignAsked(Asked):
+    """What is signed, and what was done about it."""
+
+    sha256: str = Field(pattern="^[0-9a-fA-F]{64}$", description="The hash of the statement that you looked at.")
+    reason: Reason = Field(description="What was done about the difference; kept with the signature.")
+
+
+@router.post(
+    "/reconciliation/statements", response_model=BankFileImported, status_code=201, summary="Import a bank statement",
+    openapi_extra=FILE_BODY,
+)  # fmt: skip
+async def import_statement(
+    request: Request,
+    call: Annotated[Call, may(OPERATE, key=True)],
+    file_name: Annotated[str, Query(alias="fileName", min_length=1, max_length=200)],
+    account: Annotated[
+        str, Query(max_length=60, description="cash:bank:client or cash:bank:own.")
+    ] = "cash:bank:client",
+    program_id: Annotated[ProgramId | None, Query(alias="programId")] = None,
+    bank_account: Annotated[
+        str | None, Query(alias="bankAccount", max_length=80, description="Where the file tells of several.")
+    ] = None,
+    form: Annotated[
+        str | None,
+        Query(alias="format", max_length=20, description=f"One of {', '.join(FORMATS)}; detected otherwise."),
+    ] = None,
+    asset: Annotated[str | None, Query(max_length=12, description="Where the file does not name it.")] = None,
+) -> Response:
+    """The file is the body. The same file again changes nothing; lines of an overlapping file are kept once, by the bank's reference.
+
+    A file that is cut short or does not carry is refused with line and reason. Missing and doubled statements are named.
+    """
+    body = await request.body()
+    book_account, program = cash_account(account), program_id or call.services.wiring.program_id
+    found = await run_in_threadpool(_read, body, file_name, form, asset)
+    asked = {
+        "programId": program, "account": book_account, "fileName": file_name, "bankAccount": bank_account, "sha256": found.sha256,
+    }  # fmt: skip
+
+    def act(conn: Connection[Any]) -> Done:
+        made = import_bank_file(
+            conn, program, book_account, found, file_id=call.make_id("bf"), file_name=file_name, bank_account=bank_account,
+            actor=call.actor, now=call.now,
+        )  # fmt: skip
+        shown = BankFileImported(
+            **_file(made).model_dump(), existed=made.existed, gaps=[GapShown(**gap._asdict()) for gap in made.gaps]
+        )
+        return Done(made.id, shown, 200 if made.existed else 201)
+
+    return await run_in_threadpool(call.write, "statement.import", act, asked=asked)
+
+
+def _read(body: bytes, file_name: str, form: str | None, asset: str | None) -> SourceRead:
+    name = Path(file_name).name
+    if not body:
+        raise InvalidInput("file", "a file that holds something")
+    with tempfile.TemporaryDirectory(prefix="counterfoil-statement-") as folder:
+        path = Path(folder) / (name if name not in ("", ".", "..") else hashlib.sha256(body).hexdigest())
+        path.write_bytes(body)
+        return read(path, format=form, asset=asset)
+
+
+def _file(one: BankFile) -> BankFileShown:
+    return BankFileShown(**{**one._asdict(), "sha256": one.sha256.hex()})
+
+
+@router.get("/reconciliation/statements", response_model=Paged[BankFileShown], summary="List bank statement files")
+def statements(
+    call: Annotated[Call, may(READ)],
+    program_id: Annotated[ProgramId | None, Query(alias="programId")] = None,
+    account: Annotated[str | None, Query(max_length=60)] = None,
+    limit: Limit = LIMIT,
+    cursor: Cursor = None,
+) -> Response:
+    """Newest first."""
+    after = FILES.after(cursor)
+    with call.reading() as conn:
+        rows = list_bank_files(
+            conn, program_id=program_id or call.services.wiring.program_id, account=cash_account(account) if account else None,
+            after=str(after[0]) if after else None, rows_max=limit + 1,
+        )  # fmt: skip
+    page = FILES.page(rows, limit, lambda row: (row.id,))
+    return answer(Paged[BankFileShown](data=[_file(one) for one in page.rows], next_cursor=page.next_cursor))
+
+
+@router.post("/client-money", response_model=MoneyMade, status_code=201, summary="Draw up client money")
+def make(body: MoneyAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
+    """What is owed to each owner at the end of a day against what the bank and the providers say they hold. Moves no money.
+
+    The same figures again give the statement that is there. Somebody else signs it.
+    """
+    program = body.program_id or call.services.wiring.program_id
+
+    def act(conn: Connection[Any]) -> Done:
+        made = make_client_money(conn, program, on=body.on, make_id=call.make_id, actor=call.actor, now=call.now)
+        return Done(made[0].id, MoneyMade(statements=[_money(one) for one in made]), 201)
+
+    return call.write("client_money.make", act, asked=body, snapshot=True)
+
+
+@router.get("/client-money", response_model=Paged[MoneyShown], summary="List statements of client money")
+def client_money(
+    call: Annotated[Call, may(READ)],
+    program_id: Annotated[ProgramId | None, Query(alias="programId")] = None,
+    on: Annotated[date | None, Query(alias="date", description="Only of this day.")] = None,
+    limit: Limit = LIMIT,
+    cursor: Cursor = None,
+) -> Response:
+    """Newest first."""
+    after = STATEMENTS.after(cursor)
+    program = program_id or call.services.wiring.program_id
+    with call.reading() as conn:
+        rows = list_client_money(conn, program, on=on, after=str(after[0]) if after else None, rows_max=limit + 1)
+    return page_of(MoneyShown, STATEMENTS.page([_money(row) for row in rows], limit, lambda row: (row.id,)))
+
+
+@router.get("/client-money/{statement_id}", response_model=MoneyShown, summary="Show a statement of client money")
+def show(statement_id: Annotated[str, id_in_path("cm")], call: Annotated[Call, may(READ)]) -> Response:
+    """With every owner and every place."""
+    with call.reading() as conn:
+        return answer(_money(show_client_money(conn, statement_id)))
+
+
+@router.post("/client-money/{statement_id}/sign", response_model=MoneySigned, summary="Sign client money")
+def sign(
+    statement_id: Annotated[str, id_in_path("cm")], body: SignAsked, call: Annotated[Call, may(CLOSE_PERIOD)]
+) -> Response:
+    """A controller who did not make it stands for the figures with this hash."""
+
+    def act(conn: Connection[Any]) -> Done:
+        signed = sign_client_money(
+            conn, statement_id, sha256=body.sha256, action_taken=body.reason, actor=call.actor, now=call.now
+        )
+        return Done(signed.id, MoneySigned(**_money(signed).model_dump()))
+
+    return call.write("client_money.sign", act, asked=body, reason=body.reason)
+
+
+def _money(one: ClientMoney) -> MoneyShown:
+    return MoneyShown(**{**one._asdict(), "sha256": one.sha256.hex()})

@@ -1,0 +1,296 @@
+"""The shapes of breaks on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from counterfoil.api.http.schemas import (
+    ActionShown,
+    Asked,
+    AssetCode,
+    Because,
+    Clean,
+    Instant,
+    Minor,
+    ProgramId,
+    Reason,
+    Shown,
+    StepShown,
+    Written,
+)
+from counterfoil.api.nouns.ledger.journals import LineAsked
+from counterfoil.reconciliation.breaks.adjusting import LINES_MAX
+from counterfoil.reconciliation.breaks.queries import AGES
+from counterfoil.reconciliation.breaks.work import BULK_MAX, LineDone
+
+State = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$"), Field(examples=["investigating"])]
+BreakRef = Annotated[str, StringConstraints(pattern=r"^break_[0-9A-HJKMNP-TV-Z]{26}$")]
+Owner = Annotated[Clean, StringConstraints(min_length=1, max_length=80)]
+
+
+class Figure(Shown):
+    """An amount in minor units of an asset."""
+
+    minor: Minor
+    asset: str
+
+
+class BreakShownShort(Shown):
+    """One lasting thing that does not agree. Amounts in minor units of `asset`."""
+
+    id: str
+    program_id: str
+    source: str
+    kind: str
+    cause: str = Field(description="The best supported hypothesis; empty without one.")
+    severity: str
+    asset: str
+    at_stake: Minor
+    difference: Minor | None = Field(description="What the source has more than our books; null over several assets.")
+    reference: str
+    first_on: date
+    last_on: date
+    state: str
+    state_at: datetime
+    owner: str | None
+    due_on: date
+    opened_at: datetime
+    first_run: str
+    last_run: str = Field(description="The last run that found it.")
+    gone_run: str | None = Field(description="The run that covered its days and no longer found it.")
+    recurs_of: str | None = Field(description="The earlier break that came back as this one.")
+
+
+class FactShown(Shown):
+    """Something that happened around a break."""
+
+    at: datetime
+    whole_day: bool = Field(description="Only the date is known.")
+    where: str
+    what: str
+    id: str
+    minor: Minor | None
+    asset: str | None
+
+
+class RemarkShown(Shown):
+    """A comment, or a new owner (`text`; empty: nobody)."""
+
+    number: int
+    kind: str
+    text: str
+    actor: str
+    at: datetime
+
+
+class ProposalShown(Shown):
+    """A journal that somebody proposed, and what became of it."""
+
+    id: str
+    number: int
+    kind: str
+    payload: dict[str, Any] = Field(description="The journal, as it would be posted.")
+    payload_sha256: str = Field(description="What an approval names.")
+    minor: Minor
+    reason: str
+    maker: str
+    made_at: datetime
+    expires_at: datetime
+    decision: str | None
+    checker: str | None
+    decided_at: datetime | None
+    decision_reason: str | None
+    journal_id: UUID | None
+
+
+class BreakInFull(BreakShownShort):
+    """A break with everything that is known of it."""
+
+    allowed: list[str] = Field(description="The verbs that may be said in this state.")
+    detail: dict[str, Any] = Field(description="Both records, what differs, candidates, hypotheses, the safe action.")
+    timeline: list[FactShown]
+    remarks: list[RemarkShown]
+    proposals: list[ProposalShown]
+    steps: list[StepShown]
+    actions: list[ActionShown]
+    recurred_as: list[str]
+
+
+class GroupShown(Shown):
+    """Live breaks of one kind, cause and asset."""
+
+    kind: str
+    cause: str
+    asset: str
+    number: int
+    at_stake: Figure
+    oldest_at: datetime
+    overdue: int
+    ages: list[int] = Field(description=f"Counts: {', '.join(AGES)}.")
+
+
+class AgeShown(Shown):
+    """Live breaks of one age and asset."""
+
+    age: str
+    asset: str
+    number: int
+    at_stake: Figure
+
+
+class FlowShown(Shown):
+    """What came and went on a day."""
+
+    on: date
+    opened: int
+    matched: int
+    accepted: int
+    duplicate: int
+    adjusted: int
+    written_off: int
+    closed: int
+
+
+class Overview(Shown):
+    """Breaks by cause, age and flow."""
+
+    groups: list[GroupShown]
+    ages: list[AgeShown]
+    flow: list[FlowShown]
+
+
+class StepAsked(Because):
+    """Why, and in which state you saw it: one that moved meanwhile is refused."""
+
+    expected_state: State | None = None
+
+
+class AssignAsked(Asked):
+    """Whose it is from now on; null: nobody's."""
+
+    owner: Owner | None
+    reason: Reason | None = None
+    expected_state: State | None = None
+
+
+class CommentAsked(Asked):
+    """What is to be said."""
+
+    text: Reason
+
+
+class ProposalAsked(StepAsked):
+    """The journal that would put it right, in the break's program and asset."""
+
+    lines: list[LineAsked] = Field(min_length=1, max_length=LINES_MAX)
+    effective_at: Instant | None = Field(None, description="When it happened; noon of the break's day, if absent.")
+
+
+class ApproveAsked(Because):
+    """Exactly what is approved."""
+
+    payload_sha256: str = Field(pattern="^[0-9a-fA-F]{64}$", description="As the proposal shows it.")
+
+
+class LimitAsked(Because):
+    """Up to what a break of this program and asset may be written off."""
+
+    program_id: ProgramId
+    asset: AssetCode
+    minor: str = Field(pattern="^[0-9]{1,19}$", description="Minor units; 0 forbids it.", examples=["1000"])
+
+
+class RowAsked(Asked):
+    """A break, and the state in which you saw it."""
+
+    id: BreakRef
+    expected_state: State
+
+
+class BreaksBulk(Because):
+    """One verb for many breaks."""
+
+    verb: str = Field(max_length=40, examples=["investigate"])
+    rows: list[RowAsked] = Field(min_length=1, max_length=BULK_MAX)
+    owner: Owner | None = Field(None, description="For `assign`; absent: nobody.")
+
+
+class BreakMovedTo(Written):
+    """Where the break stands now."""
+
+    id: str
+    state: str
+
+
+class BreakCommented(Written):
+    """The comment is there, under this number."""
+
+    id: str
+    number: int
+
+
+class ProposalMade(ProposalShown, Written):
+    """It waits for a second person."""
+
+    state: str
+
+
+class BreakJournal(BreakMovedTo):
+    """It is posted."""
+
+    journal_id: UUID
+
+
+class LimitShown(Shown):
+    """Up to what a break may be written off."""
+
+    program_id: str
+    asset: str
+    minor: Minor
+
+
+class LimitSet(LimitShown, Written):
+    """It holds from now on."""
+
+
+class LineShownDone(Shown):
+    """What became of one line: its new state, or why it was refused."""
+
+    line: int
+    id: str
+    state: str | None
+    refused: str | None
+
+
+class BreaksDone(Written):
+    """What became of each line."""
+
+    done: int
+    refused: int
+    lines: list[LineShownDone]
+
+    @classmethod
+    def of_lines(cls, lines: Sequence[LineDone]) -> Self:
+        """Counted."""
+        refused = sum(one.refused is not None for one in lines)
+        return cls(done=len(lines) - refused, refused=refused, lines=LineShownDone.each(lines))
+
+
+class SheetShown(Shown):
+    """Breaks as the cells of a spreadsheet."""
+
+    columns: list[str]
+    rows: list[list[str]]
+
+
+class SheetCarriedOut(Written):
+    """What a spreadsheet did."""
+
+    rows: int = Field(description="Lines that were read.")
+    done: int = Field(description="Lines with something to do.")
+    states: dict[str, str] = Field(description="Each break and its state after.")

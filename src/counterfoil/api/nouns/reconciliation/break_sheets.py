@@ -1,0 +1,78 @@
+"""Breaks as a spreadsheet: fetched with ids and states, filled in by people, sent back, carried out whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import Query, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import Response
+from psycopg import Connection
+
+from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.routing import routes
+from counterfoil.api.http.schemas import answer
+from counterfoil.api.nouns.reconciliation.break_schemas import SheetCarriedOut, SheetShown
+from counterfoil.api.nouns.reconciliation.breaks import Narrow, filter_of
+from counterfoil.ledger.reads.books import known_assets
+from counterfoil.operations.access.access import OPERATE, READ, ROLES
+from counterfoil.reconciliation.breaks import sheet
+from counterfoil.reconciliation.breaks.queries import list_cases
+from counterfoil.reconciliation.breaks.work import NEEDS
+
+router = routes("Breaks")
+CSV: Final = "text/csv"
+XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
+BODY: Final = {"requestBody": {"required": True, "content": {CSV: {"schema": {"type": "string"}}, XLSX: BINARY}}}
+
+
+@router.get(
+    "/breaks/export",
+    response_model=SheetShown,
+    summary="Breaks as a spreadsheet",
+    responses={200: {"content": {CSV: {"schema": {"type": "string"}}, XLSX: BINARY}}},
+)
+def export(
+    call: Annotated[Call, may(READ)],
+    form: Annotated[Literal["json", "csv", "xlsx"], Query(alias="format")] = "json",
+    state: Annotated[str | None, Query(max_length=40, description="A state, `live` or `closed`.")] = "live",
+    kind: Narrow = None,
+    cause: Narrow = None,
+    severity: Narrow = None,
+    owner: Narrow = None,
+    source: Narrow = None,
+    program_id: Annotated[str | None, Query(alias="programId", max_length=64)] = None,
+    run_id: Annotated[str | None, Query(alias="runId", max_length=64)] = None,
+) -> Response:
+    """At most 10,000, newest first. Fill in `action`, `reason`, `assign_to`, `comment`, and send it to `/api/breaks/import`."""
+    by = filter_of(program_id, source, state, kind, cause, severity, owner, run_id)
+    with call.reading() as conn:
+        scales = {code: asset.scale for code, asset in known_assets(conn).items()}
+        rows = list(sheet.sheet_rows(list_cases(conn, by, rows_max=sheet.ROWS_MAX), scales))
+    if form == "json":
+        return answer(SheetShown(columns=list(sheet.COLUMNS), rows=rows))
+    body, kind_of = (sheet.as_csv(rows), CSV) if form == "csv" else (sheet.as_xlsx(rows), XLSX)
+    return Response(
+        body, media_type=kind_of, headers={"Content-Disposition": f'attachment; filename="breaks.{form}"'}
+    )  # fmt: skip
+
+
+@router.post(
+    "/breaks/import", response_model=SheetCarriedOut, summary="Carry out a spreadsheet of breaks", openapi_extra=BODY
+)
+async def carry_in(request: Request, call: Annotated[Call, may(OPERATE)]) -> Response:
+    """CSV or XLSX. When a break is no longer in its `expected_state`, nothing is done, and every such line is named."""
+    body = await request.body()
+    asked = {"sha256": hashlib.sha256(body).hexdigest()}
+    held = ROLES[call.caller.role]
+
+    def act(conn: Connection[Any]) -> Done:
+        rows, lines = sheet.read_sheet(body)
+        allowed = {verb: needed in held for verb, needed in NEEDS.items()}
+        done = sheet.carry_out(conn, rows, lines, actor=call.actor, now=call.now, may=allowed)
+        shown = SheetCarriedOut(rows=done.rows, done=done.done, states=dict(done.states))
+        return Done(asked["sha256"], shown)
+
+    return await run_in_threadpool(call.write, "break.import", act, asked=asked)

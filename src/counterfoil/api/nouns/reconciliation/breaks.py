@@ -1,0 +1,318 @@
+"""Breaks: what does not agree, why, and what people do about it. Every step carries its reason; journals take two people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Annotated, Any
+
+from fastapi import Query
+from fastapi.responses import Response
+from psycopg import Connection
+
+from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.routing import routes
+from counterfoil.api.http.schemas import ActionShown, Paged, StepShown, answer, id_in_path
+from counterfoil.api.nouns.reconciliation.break_schemas import (
+    AgeShown,
+    ApproveAsked,
+    AssignAsked,
+    BreakCommented,
+    BreakInFull,
+    BreakJournal,
+    BreakMovedTo,
+    BreaksBulk,
+    BreaksDone,
+    BreakShownShort,
+    CommentAsked,
+    FactShown,
+    FlowShown,
+    GroupShown,
+    LimitAsked,
+    LimitSet,
+    LimitShown,
+    Overview,
+    ProposalAsked,
+    ProposalMade,
+    ProposalShown,
+    RemarkShown,
+    StepAsked,
+)
+from counterfoil.audit.actions import actions_of
+from counterfoil.base.machine import history_of
+from counterfoil.base.money import parse_minor
+from counterfoil.base.paging import Keyset
+from counterfoil.base.problems import InvalidInput
+from counterfoil.ledger.journals.journal import Line
+from counterfoil.operations.access.access import ACCEPT_BREAK, ADMINISTER, APPROVE, OPERATE, READ, WORK_BREAKS, require
+from counterfoil.reconciliation.breaks import adjusting, work
+from counterfoil.reconciliation.breaks.breaks import BREAK
+from counterfoil.reconciliation.breaks.queries import (
+    FLOW_DAYS_MAX,
+    STATES,
+    Filter,
+    ages_of,
+    detail_of,
+    flow_of,
+    groups_of,
+    list_cases,
+    recurrences_of,
+    remarks_of,
+    show_case,
+)
+from counterfoil.reconciliation.breaks.timeline import timeline_of
+
+router = routes("Breaks")
+BREAKS = Keyset("breaks", (str,))
+BreakId = Annotated[str, id_in_path("break")]
+Narrow = Annotated[str | None, Query(max_length=80)]
+
+
+def filter_of(
+    program_id: str | None, source: str | None, state: str | None, kind: str | None, cause: str | None,
+    severity: str | None, owner: str | None, run_id: str | None,
+) -> Filter:  # fmt: skip
+    """What a list is narrowed to. Raises InvalidInput for a state that there is not."""
+    if state is not None and state not in STATES:
+        raise InvalidInput("state", f"one of {', '.join(STATES)}", got=state[:40])
+    return Filter(program_id, source, state, kind, cause, severity, owner, run_id)
+
+
+@router.get("/breaks", response_model=Paged[BreakShownShort], summary="List breaks")
+def breaks(
+    call: Annotated[Call, may(READ)],
+    state: Annotated[str | None, Query(max_length=40, description="A state, `live` or `closed`.")] = None,
+    kind: Narrow = None,
+    cause: Narrow = None,
+    severity: Narrow = None,
+    owner: Annotated[str | None, Query(max_length=80, description="Empty: nobody's.")] = None,
+    source: Narrow = None,
+    program_id: Annotated[str | None, Query(alias="programId", max_length=64)] = None,
+    run_id: Annotated[
+        str | None, Query(alias="runId", max_length=64, description="Found by it, first or last.")
+    ] = None,
+    limit: Limit = LIMIT,
+    cursor: Cursor = None,
+) -> Response:
+    """Newest first, each one lasting thing that runs found, as it stands now."""
+    by = filter_of(program_id, source, state, kind, cause, severity, owner, run_id)
+    after = BREAKS.after(cursor)
+    with call.reading() as conn:
+        rows = list_cases(conn, by, rows_max=limit + 1, after=str(after[0]) if after else None)
+    return page_of(BreakShownShort, BREAKS.page(rows, limit, lambda row: (row.id,)))
+
+
+@router.get("/breaks/overview", response_model=Overview, summary="Breaks by cause, age and flow")
+def overview(
+    call: Annotated[Call, may(READ)],
+    program_id: Annotated[str | None, Query(alias="programId", max_length=64)] = None,
+    source: Narrow = None,
+    first: Annotated[date | None, Query(alias="from", description="Of the flow; 30 days before its end.")] = None,
+    last: Annotated[date | None, Query(alias="to", description="Of the flow, included; today.")] = None,
+) -> Response:
+    """Live breaks by kind, cause and asset, their ages, and what came and went on each day."""
+    by = Filter(program_id=program_id, source=source)
+    to = last or call.now.date()
+    since = first or date.fromordinal(max(to.toordinal() - 29, 1))
+    if not 0 <= (to - since).days < FLOW_DAYS_MAX:
+        raise InvalidInput("from", f"a range of 1 to {FLOW_DAYS_MAX} days", got=f"{since} to {to}")
+    with call.reading() as conn:
+        groups, ages = groups_of(conn, by, now=call.now), ages_of(conn, by, now=call.now)
+        flow = flow_of(conn, by, first=since, last=to)
+    return answer(Overview(groups=GroupShown.each(groups), ages=AgeShown.each(ages), flow=FlowShown.each(flow)))
+
+
+@router.get("/breaks/limits", response_model=LimitShown, summary="Up to what a break may be written off")
+def limits(
+    call: Annotated[Call, may(READ)],
+    asset: Annotated[str, Query(pattern=r"^[A-Z][A-Z0-9]{1,11}$")],
+    program_id: Annotated[str | None, Query(alias="programId", max_length=64)] = None,
+) -> Response:
+    """Ten units of the asset, unless an administrator set another."""
+    program = program_id or call.services.wiring.program_id
+    with call.reading() as conn:
+        minor = adjusting.write_off_limit(conn, program, asset)
+    return answer(LimitShown(program_id=program, asset=asset, minor=minor))
+
+
+@router.post("/breaks/limits", response_model=LimitSet, summary="Set the limit of write-offs")
+def set_limit(body: LimitAsked, call: Annotated[Call, may(ADMINISTER)]) -> Response:
+    """Holds for what is proposed from now on; 0 forbids write-offs."""
+
+    minor = parse_minor(body.minor, "minor", least=0)
+
+    def act(conn: Connection[Any]) -> Done:
+        adjusting.set_write_off_limit(
+            conn, body.program_id, body.asset, minor=minor, reason=body.reason, actor=call.actor, now=call.now
+        )
+        return Done(body.program_id, LimitSet(program_id=body.program_id, asset=body.asset, minor=minor))
+
+    return call.write("break.limit", act, asked=body, reason=body.reason)
+
+
+@router.post("/breaks/bulk", response_model=BreaksDone, summary="Say one verb of many breaks")
+def bulk(body: BreaksBulk, call: Annotated[Call, may(OPERATE)]) -> Response:
+    """Each line is done or refused by itself; one whose break is no longer in the state that you saw is refused."""
+    if body.verb in work.NEEDS:
+        require(call.caller, work.NEEDS[body.verb])
+
+    def act(conn: Connection[Any]) -> Done:
+        wanted = [work.Wanted(one.id, one.expected_state) for one in body.rows]
+        done = work.do_in_bulk(
+            conn, body.verb, wanted, actor=call.actor, now=call.now, reason=body.reason, owner=body.owner
+        )
+        return Done(body.verb, BreaksDone.of_lines(done))
+
+    return call.write("break.bulk", act, asked=body, reason=body.reason)
+
+
+@router.get("/breaks/{break_id}", response_model=BreakInFull, summary="Show a break")
+def show(break_id: BreakId, call: Annotated[Call, may(READ)]) -> Response:
+    """Both records, what differs, hypotheses with their tests, the timeline, proposals, comments, and what may be done now."""
+    with call.reading() as conn:
+        return answer(_in_full(conn, show_case(conn, break_id)))
+
+
+def _in_full(conn: Connection[Any], case: work.Case) -> BreakInFull:
+    detail = detail_of(conn, case)
+    return BreakInFull(
+        **case._asdict(),
+        allowed=[verb for verb in BREAK.allowed(case.state) if verb != "match"],
+        detail=detail,
+        timeline=FactShown.each(timeline_of(conn, case, detail)),
+        remarks=RemarkShown.each(remarks_of(conn, case.id)),
+        proposals=ProposalShown.each(adjusting.proposals_of(conn, case.id)),
+        steps=StepShown.each(history_of(conn, case.id)),
+        actions=ActionShown.each(actions_of(conn, case.id)),
+        recurred_as=recurrences_of(conn, case.id),
+    )
+
+
+@router.post("/breaks/{break_id}/assign", response_model=BreakMovedTo, summary="Make somebody the owner of a break")
+def assign(break_id: BreakId, body: AssignAsked, call: Annotated[Call, may(WORK_BREAKS)]) -> Response:
+    """Or nobody. Its state stays."""
+
+    def act(conn: Connection[Any]) -> Done:
+        state = work.assign_break(
+            conn, break_id, owner=body.owner, actor=call.actor, now=call.now, expected=body.expected_state
+        )
+        return Done(break_id, BreakMovedTo(id=break_id, state=state))
+
+    return call.write("break.assign", act, asked=body, reason=body.reason)
+
+
+@router.post("/breaks/{break_id}/comment", status_code=201, response_model=BreakCommented, summary="Comment on a break")
+def comment(break_id: BreakId, body: CommentAsked, call: Annotated[Call, may(WORK_BREAKS)]) -> Response:
+    """Kept for ever, never changed; closed breaks take comments, too."""
+
+    def act(conn: Connection[Any]) -> Done:
+        number = work.comment_on_break(conn, break_id, text=body.text, actor=call.actor, now=call.now)
+        return Done(break_id, BreakCommented(id=break_id, number=number), 201)
+
+    return call.write("break.comment", act, asked=body)
+
+
+def _add_step(verb: str, permission: str, summary: str, description: str) -> None:
+    path = f"/breaks/{{break_id}}/{verb.replace('_', '-')}"
+
+    @router.post(
+        path, response_model=BreakMovedTo, summary=summary, description=description, operation_id=f"break_{verb}"
+    )
+    def step(break_id: BreakId, body: StepAsked, call: Call = may(permission)) -> Response:
+        def act(conn: Connection[Any]) -> Done:
+            state = work.STEPS[verb](
+                conn, break_id, actor=call.actor, now=call.now, reason=body.reason, expected=body.expected_state
+            )
+            return Done(break_id, BreakMovedTo(id=break_id, state=state))
+
+        return call.write(f"break.{verb}", act, asked=body, reason=body.reason)
+
+
+for _verb, _permission, _summary, _description in (
+    ("investigate", OPERATE, "Take a break up", "Whoever takes it up owns it, if nobody did."),
+    (
+        "wait",
+        OPERATE,
+        "Leave a break to time",
+        "A run matches it, or opens it again when it is still there on its due date.",
+    ),
+    ("mature", OPERATE, "Stop waiting for a break", "It is open again."),
+    ("reopen", OPERATE, "Put a break back", "Somebody else takes it up."),
+    ("accept", ACCEPT_BREAK, "Close a break as it is", "Both records stand, nothing is booked, the reason is kept."),
+    (
+        "mark_duplicate",
+        OPERATE,
+        "Close a break as a duplicate",
+        "A second copy of what has its partner; nothing is booked.",
+    ),
+):
+    _add_step(_verb, _permission, _summary, _description)
+
+
+@router.post(
+    "/breaks/{break_id}/adjust", status_code=201, response_model=ProposalMade, summary="Propose an adjusting journal"
+)
+def propose(break_id: BreakId, body: ProposalAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
+    """Nothing is posted until another person approves exactly this, within 24 hours. What the ledger would refuse is refused now."""
+
+    def act(conn: Connection[Any]) -> adjusting.Proposal:
+        lines = [Line(one.debit, one.credit, one.amount) for one in body.lines]
+        return adjusting.propose_adjustment(
+            conn, break_id, call.make_id("prop"), lines=lines, reason=body.reason, actor=call.actor, now=call.now,
+            effective_at=body.effective_at, expected=body.expected_state,
+        )  # fmt: skip
+
+    return _proposed(call, "break.adjust", break_id, body, act)
+
+
+@router.post(
+    "/breaks/{break_id}/write-off", status_code=201, response_model=ProposalMade, summary="Propose a write-off"
+)
+def write_off(break_id: BreakId, body: StepAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
+    """The difference goes to `bad_debt` once another person approves it; only within the limit of the program and asset."""
+
+    def act(conn: Connection[Any]) -> adjusting.Proposal:
+        return adjusting.propose_write_off(
+            conn, break_id, call.make_id("prop"), reason=body.reason, actor=call.actor, now=call.now, expected=body.expected_state
+        )  # fmt: skip
+
+    return _proposed(call, "break.write_off", break_id, body, act)
+
+
+def _proposed(
+    call: Call, verb: str, break_id: str, body: StepAsked, propose: Callable[[Connection[Any]], adjusting.Proposal]
+) -> Response:
+    def act(conn: Connection[Any]) -> Done:
+        made = ProposalShown.of(propose(conn))
+        return Done(break_id, ProposalMade(**made.model_dump(), state="pending_adjustment"), 201)
+
+    return call.write(verb, act, asked=body, reason=body.reason)
+
+
+@router.post("/breaks/{break_id}/approve", response_model=BreakJournal, summary="Approve a proposed journal")
+def approve(break_id: BreakId, body: ApproveAsked, call: Annotated[Call, may(APPROVE)]) -> Response:
+    """As another person than the one who proposed it, and exactly what its hash names. It is posted in the same transaction."""
+
+    def act(conn: Connection[Any]) -> Done:
+        state, posted = adjusting.approve_proposal(
+            conn, break_id, payload_sha256=body.payload_sha256, reason=body.reason, actor=call.actor, now=call.now
+        )
+        return Done(break_id, BreakJournal(id=break_id, state=state, journal_id=posted.journal_id))
+
+    return call.write("break.approve", act, asked=body, reason=body.reason)
+
+
+@router.post(
+    "/breaks/{break_id}/withdraw", response_model=BreakMovedTo, summary="Take a proposal back, or turn it down"
+)
+def withdraw(break_id: BreakId, body: StepAsked, call: Annotated[Call, may(WORK_BREAKS)]) -> Response:
+    """Nothing is booked; the break is investigated again."""
+
+    def act(conn: Connection[Any]) -> Done:
+        state = adjusting.withdraw_proposal(
+            conn, break_id, reason=body.reason, actor=call.actor, now=call.now, expected=body.expected_state
+        )
+        return Done(break_id, BreakMovedTo(id=break_id, state=state))
+
+    return call.write("break.withdraw", act, asked=body, reason=body.reason)

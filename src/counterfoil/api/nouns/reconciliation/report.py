@@ -1,0 +1,73 @@
+"""The reconciliation report of a time range: as JSON, CSV, workbook or PDF."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import Query
+from fastapi.responses import Response
+from pydantic import Field
+
+from counterfoil.api.http.calls import Call, may
+from counterfoil.api.http.routing import routes
+from counterfoil.api.http.schemas import Instant, ProgramId, Shown, answer
+from counterfoil.api.nouns.reconciliation.runs import RunInFull, in_full
+from counterfoil.base.problems import InvalidInput
+from counterfoil.operations.access.access import READ
+from counterfoil.reconciliation.period_report.files import write_period_report
+from counterfoil.reconciliation.period_report.report import report_of_period
+from counterfoil.reconciliation.runs.run import runs_between
+
+router = routes("Reconciliation")
+DAYS_MAX = 3_660
+
+
+class Report(Shown):
+    """The reconciliation report of a time range."""
+
+    start_time: datetime
+    end_time: datetime
+    verdict: str = Field(description="reconciled, reconciled with accepted items, not reconciled or incomplete.")
+    report: dict[str, Any] = Field(description="The canonical report, as `format=json` gives it alone.")
+    runs: list[RunInFull] = Field(description="Every finished or failed run whose days touch the range, newest first.")
+
+
+@router.get("/reconciliation/report", response_model=Report, summary="The report of a time range")
+def report(
+    call: Annotated[Call, may(READ)],
+    start_time: Annotated[Instant, Query(alias="startTime")],
+    end_time: Annotated[Instant, Query(alias="endTime", description="Not included.")],
+    program_id: Annotated[ProgramId | None, Query(alias="programId")] = None,
+    form: Annotated[
+        Literal["json", "csv", "xlsx", "pdf"] | None,
+        Query(alias="format", description="As a file; the same twice is the same bytes."),
+    ] = None,
+) -> Response:
+    """Sources and how far they reach, footing, breaks by kind and age, what is expected later, and what was not checked and why."""
+    if end_time <= start_time:
+        raise InvalidInput("endTime", "later than startTime")
+    first, last = start_time.astimezone(UTC).date(), _last_day(end_time.astimezone(UTC))
+    if (last - first).days >= DAYS_MAX:
+        raise InvalidInput("endTime", f"at most {DAYS_MAX} days after startTime")
+    wiring = call.services.wiring
+    program = program_id or wiring.program_id
+    with call.reading() as conn:
+        today = call.now.astimezone(UTC).date()
+        told = report_of_period(conn, list(wiring.pairings().values()), program, first=first, last=last, today=today)
+        if form is None:
+            runs = [
+                in_full(conn, one, call.now) for one in runs_between(conn, first=first, last=last, program_id=program)
+            ]
+            shown = Report(start_time=start_time, end_time=end_time, verdict=told["verdict"], report=told, runs=runs)
+            return answer(shown)
+    made = write_period_report(told, form)
+    name = f"reconciliation_report-{first}-{last}.{made.suffix}"
+    return Response(
+        made.body, media_type=made.media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'}
+    )
+
+
+def _last_day(end: datetime) -> date:
+    midnight = (end.hour, end.minute, end.second, end.microsecond) == (0, 0, 0, 0)
+    return date.fromordinal(end.toordinal() - 1) if midnight else end.date()

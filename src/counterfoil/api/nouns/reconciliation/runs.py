@@ -1,0 +1,323 @@
+"""Reconciliation: hold what others say against our books, and what each run found."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import Query
+from fastapi.responses import Response
+from psycopg import Connection
+from pydantic import Field
+
+from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.routing import routes
+from counterfoil.api.http.schemas import Asked, Minor, Paged, ProgramId, Shown, Written, answer, id_in_path
+from counterfoil.base.paging import Keyset
+from counterfoil.base.problems import InvalidInput
+from counterfoil.operations.access.access import OPERATE, READ
+from counterfoil.reconciliation.runs.continuous import (
+    Scope,
+    Tried,
+    Wanted,
+    reconcile_all,
+    reconcile_one,
+    sources_in_use,
+    sources_of_agent,
+)
+from counterfoil.reconciliation.runs.pairings import Pairing, pairing
+from counterfoil.reconciliation.runs.run import Run, breaks_of, last_successes, list_runs, show_run
+from counterfoil.reconciliation.runs.schedule import schedules
+
+router = routes("Reconciliation")
+RUNS = Keyset("reconciliation runs", (str,))
+RunId = Annotated[str, id_in_path("rec")]
+BREAKS_SHOWN_MAX = 500
+DAYS_BACK_MAX: Final = 366
+
+
+AgentId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", examples=["agent_123"])]
+
+
+class RunAsked(Asked):
+    """What to hold against our books: one source or all of them, over days or in a scope."""
+
+    source: str | None = Field(
+        None, max_length=64, description="One source; absent: all that are in use.", examples=["simulator"]
+    )
+    program_id: ProgramId | None = Field(None, description="Absent: the installation's own program.")
+    scope: Literal["full", "recent"] | None = Field(
+        None,
+        description="recent: since the last conclusion. full: everything, compared with what the recent runs said; with days, those "
+        "days of every source.",
+    )
+    date_: date | None = Field(
+        None, alias="date", description="One day (UTC); today when neither scope nor days are given."
+    )
+    first_on: date | None = Field(None, alias="from", description="The first day of a range.")
+    last_on: date | None = Field(None, alias="to", description="The last day of a range, included.")
+    span: str | None = Field(None, alias="last", description="So many days up to today.", examples=["7d"])
+    agent_id: AgentId | None = Field(
+        None, description="The sources through which this agent's money moved on those days, instead of one or all."
+    )
+
+
+class ForceAsked(Asked):
+    """Which program to reconcile now."""
+
+    program_id: ProgramId
+
+
+class RunShown(Shown):
+    """A run. `verdict` is null while it runs and when it failed: a run without a verdict says nothing about the money."""
+
+    id: str
+    program_id: str
+    source: str
+    scope: str = Field(description="range, recent or full.")
+    first_on: date
+    last_on: date
+    state: str = Field(
+        description="running, finished, failed, or stale: it says that it runs and was silent for a minute."
+    )
+    verdict: str | None = Field(description="reconciled, not reconciled or incomplete.")
+    actor: str
+    slot_at: datetime | None = Field(description="The moment of its schedule; null when somebody asked for it.")
+    started_at: datetime
+    progress: str | None = Field(description="What it was doing at its last sign of life.")
+    finished_at: datetime | None
+    confirmed_at: datetime | None = Field(description="When the same inputs and rules were last found again.")
+    matched: int | None
+    breaks: int | None
+    expected: int | None = Field(description="Records that need not be on the other side yet.")
+    notes: list[str] = Field(description="What the reader noticed in the statement.")
+    error: str | None
+
+
+class BreakShown(Shown):
+    """One thing that does not agree; `atStake` in minor units of `asset`."""
+
+    number: int
+    break_id: str = Field(description="The same in every run that finds it.")
+    kind: str
+    severity: str
+    asset: str
+    at_stake: Minor
+    cause: str
+    day: date | None
+    detail: dict[str, Any] = Field(
+        description="Both records, what differs, hypotheses with their tests, the safe action."
+    )
+
+
+class RunInFull(RunShown):
+    """A run with its report and its breaks."""
+
+    report: dict[str, Any] | None = Field(description="Sources, footing per side and asset, passes, kinds, balances.")
+    comparison: dict[str, Any] | None = Field(
+        description="Of a full run: does it agree with what the recent runs said?"
+    )
+    found: list[BreakShown]
+
+
+class RunWritten(RunInFull, Written):
+    """What a run that was just made found."""
+
+
+class NotRun(Shown):
+    """A source that could not be brought to a conclusion, and why."""
+
+    source: str
+    problem: str
+    sentence: str
+
+
+class RunsWritten(Written):
+    """What the runs that were just made found; `failed` could not conclude."""
+
+    runs: list[RunInFull]
+    failed: list[NotRun]
+
+
+class SourceShown(Shown):
+    """How far a source is reconciled. `watermark` is the last day of its last conclusion, null when there was none."""
+
+    program_id: str
+    source: str
+    watermark: date | None
+    succeeded_at: datetime | None
+    verdict: str | None
+    run_id: str | None
+    attempted_at: datetime
+    attempt: str = Field(description="What became of the last attempt: running, finished or failed.")
+    error: str | None
+
+
+class ScheduleShown(Shown):
+    """A schedule: when it was last due, who took that moment, and whether one waits for somebody."""
+
+    name: str
+    cron: str
+    slot_at: datetime | None
+    taken_at: datetime | None
+    taken_by: str | None
+    skipped: int | None = Field(description="Moments before that which nobody took.")
+    next_at: datetime
+    overdue_s: int | None = Field(description="For how long a moment has been waiting; null when none does.")
+    late_s: int | None = Field(description="How late the last one was taken; null when it was in time.")
+
+
+class Standing(Shown):
+    """How reconciliation stands: each source, each schedule."""
+
+    sources: list[SourceShown]
+    schedules: list[ScheduleShown]
+    known: list[str] = Field(description="Every source that can be asked for.")
+    measured_at: datetime
+
+
+@router.post("/reconciliation/runs", response_model=RunWritten | RunsWritten, status_code=201, summary="Reconcile")
+def run(body: RunAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
+    """Reads what the other side says and holds it against our books. Moves no money. A run that cannot conclude is kept as failed.
+
+    With a source the answer is its run; without one, the runs of all that are in use. Nothing new since an earlier run: that one.
+    """
+    program_id = body.program_id or call.services.wiring.program_id
+    scope, days = _scope(body, call.now.astimezone(UTC).date())
+    asked = body.model_dump(mode="json", by_alias=True)
+    if body.source is not None and body.agent_id is not None:
+        raise InvalidInput("agentId", "a source or an agent, not both", got=body.agent_id)
+    if body.source is None:
+        return _recorded(call, program_id, _all(call, program_id, scope, days, body.agent_id), asked)
+    one = pairing(call.services.wiring.pairings(), body.source)
+    _real(call)
+    wanted = Wanted(program_id, [one], scope, days, call.actor)
+    made = reconcile_one(call.services.wiring.means(), one, wanted, call.make_id)
+    with call.reading() as conn:
+        shown = in_full(conn, made, call.now)
+    return _recorded(call, made.id, RunWritten(**shown.model_dump()), asked)
+
+
+@router.post(
+    "/admin/reconciliation/force-reconcile",
+    response_model=RunsWritten,
+    status_code=201,
+    summary="Reconcile a program now",
+)
+def force(body: ForceAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
+    """Reconciles what is new with every source that is in use."""
+    return _recorded(call, body.program_id, _all(call, body.program_id, "recent", None), body.model_dump(mode="json"))
+
+
+def _all(
+    call: Call, program_id: str, scope: Scope, days: tuple[date, date] | None, agent_id: str | None = None
+) -> RunsWritten:
+    _real(call)
+    wiring = call.services.wiring
+    with call.reading() as conn:
+        sources = sources_in_use(conn, list(wiring.pairings().values()), program_id)
+        if agent_id is not None:
+            sources = sources_of_agent(conn, sources, program_id, agent_id, days)
+    tried = reconcile_all(wiring.means(), Wanted(program_id, sources, scope, days, call.actor), call.make_id)
+    with call.reading() as conn:
+        shown = [in_full(conn, one.run, call.now) for one in tried if one.run is not None]
+    return RunsWritten(runs=shown, failed=[_not_run(one) for one in tried if one.problem is not None])
+
+
+def _not_run(one: Tried) -> NotRun:
+    problem = one.problem
+    return NotRun(source=one.source, problem=type(problem).__name__, sentence=problem.sentence() if problem else "")
+
+
+def _real(call: Call) -> None:
+    if call.dry_run:
+        raise InvalidInput("dryRun", "a reconciliation moves no money: run it")
+
+
+def _recorded(call: Call, subject_id: str, shown: Written, asked: dict[str, Any]) -> Response:
+    def act(_: Connection[Any]) -> Done:
+        return Done(subject_id, shown, 201)
+
+    return call.write("reconciliation.run", act, asked=asked, remembered=False)
+
+
+def _scope(body: RunAsked, today: date) -> tuple[Scope, tuple[date, date] | None]:
+    given = [
+        name
+        for name, value in (("date", body.date_), ("from", body.first_on or body.last_on), ("last", body.span))
+        if value
+    ]
+    if len(given) > 1:
+        raise InvalidInput(given[1], "one of date, from and to, or last", got=", ".join(given))
+    if (body.first_on is None) != (body.last_on is None):
+        raise InvalidInput("from" if body.first_on is None else "to", "from and to go together")
+    if given and body.scope == "recent":
+        raise InvalidInput("scope", "recent goes without days: it knows where it begins", got="recent")
+    if body.first_on and body.last_on:
+        return "range", (body.first_on, body.last_on)
+    if body.span:
+        return "range", (today - timedelta(days=_days(body.span) - 1), today)
+    if body.date_:
+        return "range", (body.date_, body.date_)
+    return (body.scope, None) if body.scope else ("range", (today, today))
+
+
+def _days(span: str) -> int:
+    found = re.fullmatch(r"([0-9]{1,3})d", span, re.ASCII)
+    if not found or not 1 <= int(found[1]) <= DAYS_BACK_MAX:
+        raise InvalidInput("last", f"a number of days from 1d to {DAYS_BACK_MAX}d", got=span[:20])
+    return int(found[1])
+
+
+@router.get("/reconciliation/runs", response_model=Paged[RunShown], summary="List runs")
+def runs(
+    call: Annotated[Call, may(READ)],
+    source: Annotated[str | None, Query(max_length=64, description="Only of this source.")] = None,
+    limit: Limit = LIMIT,
+    cursor: Cursor = None,
+) -> Response:
+    """Newest first."""
+    after = RUNS.after(cursor)
+    with call.reading() as conn:
+        rows = list_runs(conn, rows_max=limit + 1, after=str(after[0]) if after else None, source=source)
+    rows = [row._replace(state=row.standing(call.now)) for row in rows]
+    return page_of(RunShown, RUNS.page(rows, limit, lambda row: (row.id,)))
+
+
+@router.get("/reconciliation/runs/{run_id}", response_model=RunInFull, summary="Show a run")
+def show(run_id: RunId, call: Annotated[Call, may(READ)]) -> Response:
+    """With its footing and its breaks, each with its explanation."""
+    with call.reading() as conn:
+        return answer(in_full(conn, show_run(conn, run_id), call.now))
+
+
+@router.get("/reconciliation/sources", response_model=Standing, summary="How far each source is reconciled")
+def sources(
+    call: Annotated[Call, may(READ)], program_id: Annotated[ProgramId | None, Query(alias="programId")] = None
+) -> Response:
+    """The last conclusion of every source, and every schedule with what is overdue."""
+    wiring = call.services.wiring
+    with call.reading() as conn:
+        found = last_successes(conn, program_id=program_id)
+        due = schedules(conn, wiring.crons, now=call.now)
+    return answer(
+        Standing(
+            sources=SourceShown.each(found),
+            schedules=ScheduleShown.each(due),
+            known=_names(list(wiring.pairings().values())),
+            measured_at=call.now,
+        )
+    )
+
+
+def _names(known: Sequence[Pairing]) -> list[str]:
+    return [one.name for one in known]
+
+
+def in_full(conn: Connection[Any], one: Run, now: datetime) -> RunInFull:
+    """A run as it is shown, with the first of its breaks."""
+    found = breaks_of(conn, one.id, rows_max=BREAKS_SHOWN_MAX)
+    return RunInFull(**one._replace(state=one.standing(now))._asdict(), found=BreakShown.each(found))

@@ -1,0 +1,1 @@
+"""Routes of usage, invoices, intents and settlements."""

@@ -1,0 +1,169 @@
+"""Settlement intents: the thread from the customer's payment until the invoice is settled."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import Query
+from fastapi.responses import Response
+from psycopg import Connection
+from pydantic import Field
+
+from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.routing import routes
+from counterfoil.api.http.schemas import (
+    ActionShown,
+    Asked,
+    Because,
+    Paged,
+    Reason,
+    Shown,
+    StepShown,
+    Written,
+    answer,
+    id_in_path,
+)
+from counterfoil.audit.actions import actions_of
+from counterfoil.base.machine import history_of
+from counterfoil.base.paging import Keyset
+from counterfoil.operations.access.access import OPERATE, READ
+from counterfoil.settlement.details import count_intents
+from counterfoil.settlement.intents.intents import list_intents, retry_intent, show_intent
+from counterfoil.settlement.queries import processing_of_last
+
+router = routes("Intents")
+INTENTS = Keyset("intents", (str,))
+IntentId = Annotated[str, id_in_path("int")]
+
+
+class IntentShown(Shown):
+    """Where the settlement of one invoice stands."""
+
+    id: str
+    program_id: str
+    invoice_id: str
+    provider: str
+    created_at: datetime
+    completed_at: datetime | None
+    state: str = Field(description="created, payment_pending, verifying, processing, completed, failed or cancelled.")
+    state_at: datetime
+    last_error: str | None
+
+
+class IntentInFull(IntentShown):
+    """An intent with its history."""
+
+    steps: list[StepShown]
+    actions: list[ActionShown]
+
+
+class IntentMoved(Written):
+    """Where it stands now; the worker takes it up at once."""
+
+    id: str
+    state: str
+
+
+class RetryAsked(Asked):
+    """Which intent to take up again, and why."""
+
+    intent_id: str = Field(pattern="^int_[0-9A-HJKMNP-TV-Z]{26}$", examples=["int_01KA0000000000000000000000"])
+    reason: Reason
+
+
+class TimesShown(Shown):
+    """How long the last 100 completed intents took, from payment to settlement. No figure when none was completed."""
+
+    measured: int = Field(description="How many completed intents the figures are of.")
+    average_ms: int | None
+    p95_ms: int | None
+    slowest_ms: int | None
+    pace: str | None = Field(description="fast (below 5 s on average), degraded (up to 15 s) or slow.")
+    last_completed_at: datetime | None
+    moving: int
+    stuck: int
+    failed: int
+    measured_at: datetime
+
+
+def times_shown(conn: Connection[Any], *, now: datetime, stuck_after: timedelta) -> TimesShown:
+    """The figures, measured now."""
+    found = processing_of_last(conn)
+    counts = count_intents(conn, stuck_before=now - stuck_after)
+    return TimesShown(
+        measured=found[0] if found else 0,
+        average_ms=_ms(found.average) if found else None,
+        p95_ms=_ms(found.p95) if found else None,
+        slowest_ms=_ms(found.slowest) if found else None,
+        pace=found.pace if found else None,
+        last_completed_at=found.last_completed_at if found else None,
+        moving=counts.moving,
+        stuck=counts.stuck,
+        failed=counts.failed,
+        measured_at=now,
+    )
+
+
+def _ms(span: timedelta) -> int:
+    return span // timedelta(milliseconds=1)
+
+
+@router.get("/intents", response_model=Paged[IntentShown], summary="List intents")
+def intents(
+    call: Annotated[Call, may(READ)],
+    state: Annotated[str | None, Query(max_length=40)] = None,
+    stuck: Annotated[
+        bool, Query(description="Only those that should move by themselves and have not for too long.")
+    ] = False,
+    limit: Limit = LIMIT,
+    cursor: Cursor = None,
+) -> Response:
+    """Newest first. How long is too long is a setting, ten minutes unless told otherwise."""
+    after = INTENTS.after(cursor)
+    with call.reading() as conn:
+        rows = list_intents(
+            conn,
+            rows_max=limit + 1,
+            after=str(after[0]) if after else None,
+            state=state,
+            stuck_before=call.now - call.services.stuck_after if stuck else None,
+        )
+    return page_of(IntentShown, INTENTS.page(rows, limit, lambda row: (row.id,)))
+
+
+@router.get("/intents/stats", response_model=TimesShown, summary="How long intents take")
+def stats(call: Annotated[Call, may(READ)]) -> Response:
+    """Of the last 100 that were completed, and how many move, are stuck or failed."""
+    with call.reading() as conn:
+        return answer(times_shown(conn, now=call.now, stuck_after=call.services.stuck_after))
+
+
+@router.get("/intents/{intent_id}", response_model=IntentInFull, summary="Show an intent")
+def intent(intent_id: IntentId, call: Annotated[Call, may(READ)]) -> Response:
+    """With its history."""
+    with call.reading() as conn:
+        one = show_intent(conn, intent_id)
+        steps, actions = StepShown.each(history_of(conn, one.id)), ActionShown.each(actions_of(conn, one.id))
+    return answer(IntentInFull(**one._asdict(), steps=steps, actions=actions))
+
+
+@router.post("/intents/{intent_id}/retry", response_model=IntentMoved, summary="Retry an intent")
+def retry(intent_id: IntentId, body: Because, call: Annotated[Call, may(OPERATE)]) -> Response:
+    """A failed one is verified anew at the provider; one that moves is brought forward."""
+    return _retry(call, intent_id, body.reason)
+
+
+@router.post("/admin/reconciliation/retry-intent", response_model=IntentMoved, summary="Retry an intent")
+def retry_named(body: RetryAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
+    """The same as `POST /api/intents/{intentId}/retry`, under the address of the runbook."""
+    return _retry(call, body.intent_id, body.reason)
+
+
+def _retry(call: Call, intent_id: str, reason: str) -> Response:
+    def act(conn: Connection[Any]) -> Done:
+        state = retry_intent(conn, intent_id, reason=reason, actor=call.actor, now=call.now)
+        return Done(intent_id, IntentMoved(id=intent_id, state=state))
+
+    return call.write("intent.retry", act, asked={"intentId": intent_id, "reason": reason}, reason=reason)

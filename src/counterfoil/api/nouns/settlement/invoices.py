@@ -1,0 +1,191 @@
+"""Usage and invoices: what was used, what is asked for it, what was paid."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from fastapi import Query
+from fastapi.responses import Response
+from psycopg import Connection
+from pydantic import Field
+
+from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.routing import routes
+from counterfoil.api.http.schemas import (
+    ActionShown,
+    Asked,
+    Because,
+    Minor,
+    Paged,
+    ProgramId,
+    Shown,
+    StepShown,
+    Written,
+    answer,
+    id_in_path,
+)
+from counterfoil.audit.actions import actions_of
+from counterfoil.base.machine import history_of
+from counterfoil.base.paging import Keyset
+from counterfoil.base.problems import InvalidInput
+from counterfoil.operations.access.access import OPERATE, READ
+from counterfoil.settlement.details import settlement_of_invoice
+from counterfoil.settlement.invoices.invoices import (
+    Invoice,
+    cancel_invoice,
+    invoice_lines,
+    issue_invoices,
+    list_invoices,
+    show_invoice,
+)
+from counterfoil.settlement.payments.payments import payments_of
+
+router = routes("Invoices")
+INVOICES = Keyset("invoices", (str,))
+InvoiceId = Annotated[str, id_in_path("inv")]
+
+
+class InvoiceShown(Shown):
+    """What a customer owes for what one payee delivered. Amounts in minor units."""
+
+    id: str
+    program_id: str
+    customer_id: str
+    payee_id: str
+    asset: str
+    total: Minor
+    paid: Minor
+    issued_at: datetime
+    due_on: date
+    state: str = Field(description="draft, pending, partially_paid, paid or cancelled.")
+    state_at: datetime
+
+
+class LineShown(Shown):
+    """One line: a usage record at its price."""
+
+    line: int
+    record_id: str
+    description: str
+    quantity_micro: Minor = Field(description="Millionths of a unit.")
+    price_micro: Minor = Field(description="Millionths of a minor unit.")
+    amount: Minor
+
+
+class PaymentShown(Shown):
+    """What a customer paid through a provider."""
+
+    id: str
+    provider: str
+    charge_id: str
+    asset: str
+    amount: Minor
+    applied: Minor = Field(description="To this invoice; the rest is owed back.")
+    fee: Minor = Field(description="What the provider kept.")
+    occurred_at: datetime
+    recorded_at: datetime
+
+
+class InvoiceInFull(InvoiceShown):
+    """An invoice with everything that belongs to it."""
+
+    settlement_id: str | None
+    lines: list[LineShown]
+    payments: list[PaymentShown]
+    steps: list[StepShown]
+    actions: list[ActionShown]
+
+
+class IssueAsked(Asked):
+    """Bill what was used and is on no invoice yet."""
+
+    program_id: ProgramId
+    provider: str | None = Field(None, description="Through which provider customers pay; the only one, if absent.")
+
+
+class IssuedShown(Written):
+    """What was issued. `waiting`: groups of usage below one unit, which wait for more; `tooLarge`: groups above 10¹⁸ units."""
+
+    invoice_ids: list[str]
+    waiting: int
+    too_large: int
+
+
+class InvoiceMoved(Written):
+    """Where the invoice stands now."""
+
+    id: str
+    state: str
+
+
+@router.post(
+    "/invoices/issue", status_code=201, response_model=IssuedShown, summary="Issue invoices for unbilled usage"
+)
+def issue(body: IssueAsked, call: Annotated[Call, may(OPERATE, key=True)]) -> Response:
+    """One invoice for each customer, payee and asset, at most 10,000 at once. Payment is asked for; no money moves."""
+    provider = chosen_provider(call, body.provider)
+
+    def act(conn: Connection[Any]) -> Done:
+        issued = issue_invoices(
+            conn, body.program_id, provider=provider, make_id=call.make_id, actor=call.actor, now=call.now
+        )
+        return Done(body.program_id, IssuedShown.of(issued), 201)
+
+    return call.write("invoice.issue", act, asked=body)
+
+
+def chosen_provider(call: Call, given: str | None) -> str:
+    """The provider that was named, or the only one there is. Raises InvalidInput."""
+    names = sorted(call.services.wiring.providers)
+    chosen = given or (names[0] if len(names) == 1 else "")
+    if chosen not in names:
+        raise InvalidInput("provider", f"one of {', '.join(names)}", got=given)
+    return chosen
+
+
+@router.get("/invoices", response_model=Paged[InvoiceShown], summary="List invoices")
+def invoices(
+    call: Annotated[Call, may(READ)],
+    status: Annotated[str | None, Query(max_length=40, description="Only in this state.", examples=["paid"])] = None,
+    program_id: Annotated[str | None, Query(alias="programId", max_length=64)] = None,
+    limit: Limit = LIMIT,
+    cursor: Cursor = None,
+) -> Response:
+    """Newest first."""
+    after = INVOICES.after(cursor)
+    with call.reading() as conn:
+        rows = list_invoices(
+            conn, rows_max=limit + 1, after=str(after[0]) if after else None, program_id=program_id, state=status
+        )
+    return page_of(InvoiceShown, INVOICES.page(rows, limit, lambda row: (row.id,)))
+
+
+@router.get("/invoices/{invoice_id}", response_model=InvoiceInFull, summary="Show an invoice")
+def invoice(invoice_id: InvoiceId, call: Annotated[Call, may(READ)]) -> Response:
+    """With its lines, payments, settlement, steps, and what was done to it by hand."""
+    with call.reading() as conn:
+        return answer(_in_full(conn, show_invoice(conn, invoice_id)))
+
+
+def _in_full(conn: Connection[Any], one: Invoice) -> InvoiceInFull:
+    return InvoiceInFull(
+        **one._asdict(),
+        settlement_id=settlement_of_invoice(conn, one.id),
+        lines=LineShown.each(invoice_lines(conn, one.id)),
+        payments=PaymentShown.each(payments_of(conn, [one.id], rows_max=1_000)),
+        steps=StepShown.each(history_of(conn, one.id)),
+        actions=ActionShown.each(actions_of(conn, one.id)),
+    )
+
+
+@router.post("/invoices/{invoice_id}/cancel", response_model=InvoiceMoved, summary="Cancel an unpaid invoice")
+def cancel(invoice_id: InvoiceId, body: Because, call: Annotated[Call, may(OPERATE)]) -> Response:
+    """Nothing was paid of it, so no money moves; money that comes for it later is owed back to the customer."""
+
+    def act(conn: Connection[Any]) -> Done:
+        state = cancel_invoice(conn, invoice_id, reason=body.reason, actor=call.actor, now=call.now)
+        return Done(invoice_id, InvoiceMoved(id=invoice_id, state=state))
+
+    return call.write("invoice.cancel", act, asked=body, reason=body.reason)

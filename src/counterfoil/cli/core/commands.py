@@ -1,0 +1,105 @@
+"""Every command and where it lives. A part is imported when it is used, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, Final, NamedTuple
+
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+
+class Part(NamedTuple):
+    """A noun (a Typer app in `module`), or with `alone` one command of that app."""
+
+    module: str
+    help: str
+    panel: str
+    alone: bool = False
+    attribute: str = "app"
+
+
+MONEY: Final = "Money"
+BOOKS: Final = "Books"
+MACHINERY: Final = "Machinery"
+HERE: Final = "On this machine, without a server"
+PARTS: Final[dict[str, Part]] = {
+    "usage": Part("counterfoil.cli.nouns.settlement.usage", "Import what was used.", MONEY),
+    "invoices": Part("counterfoil.cli.nouns.settlement.invoices", "What customers owe, and what they paid.", MONEY),
+    "intents": Part(
+        "counterfoil.cli.nouns.settlement.intents", "From the customer's payment to the settlement.", MONEY
+    ),
+    "payouts": Part(
+        "counterfoil.cli.nouns.payouts.payouts", "What payees are owed, and every attempt to pay it.", MONEY
+    ),
+    "destinations": Part("counterfoil.cli.nouns.payouts.destinations", "Where payees are paid.", MONEY),
+    "accounts": Part(
+        "counterfoil.cli.nouns.ledger.accounts", "Balances, statements, and whether they are right.", BOOKS
+    ),
+    "journal": Part("counterfoil.cli.nouns.ledger.journal", "Post, import, show and reverse journals.", BOOKS),
+    "programs": Part(
+        "counterfoil.cli.nouns.ledger.programs", "Programs, their assets, and whether their books agree.", BOOKS
+    ),
+    "rates": Part("counterfoil.cli.nouns.settlement.rates", "A program's fee rates.", BOOKS),
+    "periods": Part("counterfoil.cli.nouns.ledger.periods", "Close the books up to a date.", BOOKS),
+    "events": Part("counterfoil.cli.nouns.operations.events", "What happened.", MACHINERY),
+    "workers": Part("counterfoil.cli.nouns.operations.workers", "Who works, and how it goes.", MACHINERY),
+    "queue": Part("counterfoil.cli.nouns.operations.queue", "How much work waits.", MACHINERY),
+    "jobs": Part("counterfoil.cli.nouns.operations.jobs", "Run a job now.", MACHINERY),
+    "parked": Part(
+        "counterfoil.cli.nouns.operations.parked", "What failed five times and waits for a person.", MACHINERY
+    ),
+    "keys": Part("counterfoil.cli.nouns.operations.keys", "API keys and their roles.", MACHINERY),
+    "health": Part("counterfoil.cli.nouns.operations.health", "The counters of the runbook.", MACHINERY, alone=True),
+    "invariants": Part("counterfoil.cli.nouns.operations.health", "Is everything still true?", MACHINERY, alone=True),
+    "demo": Part(
+        "counterfoil.cli.local.demo", "A day of real work, with everything it needs; one command.", HERE, alone=True
+    ),
+    "up": Part("counterfoil.cli.local.commands", "API and worker in one process.", HERE, alone=True),
+    "serve": Part("counterfoil.cli.local.commands", "The API.", HERE, alone=True),
+    "worker": Part("counterfoil.cli.local.commands", "The worker.", HERE, alone=True),
+    "migrate": Part("counterfoil.cli.local.commands", "Bring the database up to date.", HERE, alone=True),
+    "doctor": Part("counterfoil.cli.local.doctor", "What is wrong here, and what to do about it.", HERE, alone=True),
+    "reconcile": Part(
+        "counterfoil.cli.nouns.reconciliation.reconcile", "Hold one side's records against the other's.", BOOKS
+    ),
+    "breaks": Part(
+        "counterfoil.cli.nouns.reconciliation.breaks", "What does not agree, and what is done about it.", BOOKS
+    ),
+    "client-money": Part(
+        "counterfoil.cli.nouns.reconciliation.client_money",
+        "What is owed to owners, against what is held for them.",
+        BOOKS,
+    ),
+    "statements": Part("counterfoil.cli.local.statements", "Look at bank statements; import them into a server.", HERE),
+}
+
+
+class LazyGroup(TyperGroup):
+    """The root: it lists its parts without importing them, and imports the one that is used."""
+
+    def __init__(self, **given: Any) -> None:
+        """With a stand-in for each part: its name and its help are enough for the list and for the nearest name."""
+        super().__init__(**given)
+        for name, part in PARTS.items():
+            self.commands[name] = TyperCommand(name, help=part.help, short_help=part.help, rich_help_panel=part.panel)
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        """Every part, in the order above."""
+        return list(PARTS)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The part itself. An unknown one is refused with the nearest name."""
+        name, found, rest = super().resolve_command(ctx, args)
+        return name, load(name) if found is not None and name is not None else found, rest
+
+
+def load(name: str) -> Any:
+    """Import a part."""
+    part = PARTS[name]
+    app: Any = getattr(import_module(part.module), part.attribute)
+    command: Any = get_command(app)
+    if part.alone and isinstance(command, TyperGroup):
+        command = command.commands[name]
+    command.name = name
+    return command

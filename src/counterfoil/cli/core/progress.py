@@ -1,0 +1,46 @@
+"""What a reconciliation is doing, shown while it takes more than two seconds."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from rich.console import Console
+
+from counterfoil.cli.core.output import SHOWN_AFTER_S
+from counterfoil.client.client import Client
+from counterfoil.client.problems import ApiProblem, Unreachable
+
+LOOK_EVERY_S: Final = 1.0
+RUNS_SEEN: Final = 20
+
+
+@contextmanager
+def watching(client: Client) -> Iterator[None]:
+    """Shows what the run under way does; every look is a question of its own to the server."""
+    ended = threading.Event()
+    thread = threading.Thread(target=_watch, args=(client, ended), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _watch(client: Client, ended: threading.Event) -> None:
+    if ended.wait(SHOWN_AFTER_S):
+        return
+    with Console(stderr=True).status("Reconciling …") as status:
+        while not ended.wait(LOOK_EVERY_S):
+            try:
+                rows = client.get("/api/reconciliation/runs", limit=RUNS_SEEN)["data"]
+            except (ApiProblem, Unreachable):
+                continue  # a key that may not read, or a server that is busy: the answer comes all the same
+            if under_way := [one for one in rows if one["state"] == "running"]:
+                one = under_way[0]
+                status.update(
+                    f"{one['source']}, {one['firstOn']} to {one['lastOn']}: {one['progress'] or 'it begins'} …"
+                )

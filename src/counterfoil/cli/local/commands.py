@@ -1,0 +1,52 @@
+"""Commands that run on this machine: the processes of an installation, and its schema."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from counterfoil.cli.local.installation import database_url, settings_now
+
+app = typer.Typer(no_args_is_help=True)
+
+Host = Annotated[str | None, typer.Option("--host", help="Address to listen on; COUNTERFOIL_HOST, if absent.")]
+Port = Annotated[
+    int | None, typer.Option("--port", help="Port to listen on, 0 for a free one; COUNTERFOIL_PORT, if absent.")
+]
+
+
+@app.command("serve")
+def serve(host: Host = None, port: Port = None) -> None:
+    """Run the API until SIGTERM, then answer what was begun. Without COUNTERFOIL_DATABASE_URL it starts a private PostgreSQL."""
+    from counterfoil.cli.local import processes
+
+    processes.serve(settings_now(host=host, port=port))
+
+
+@app.command("worker")
+def worker() -> None:
+    """Run every job until SIGTERM, then let running ones end. Several workers on several machines share the work."""
+    from counterfoil.cli.local import processes
+
+    if not processes.work(settings_now()):
+        raise typer.Exit(1)
+
+
+@app.command("up")
+def up(host: Host = None, port: Port = None) -> None:
+    """Run API and worker in one process, over the private PostgreSQL or COUNTERFOIL_DATABASE_URL, migrated first."""
+    from counterfoil.cli.local import processes
+
+    processes.up(settings_now(host=host, port=port))
+
+
+@app.command("migrate")
+def migrate() -> None:
+    """Apply what this version's schema has and the database lacks. Safe to run twice, and from several machines at once."""
+    from counterfoil.base.edge import now
+    from counterfoil.base.migrations.runner import migrate as apply
+
+    with database_url(settings_now()) as url:
+        done = apply(url, now=now())
+    typer.echo("\n".join(f"applied {name}" for name in done) if done else "Nothing to do: the database is up to date.")

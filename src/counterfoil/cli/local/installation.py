@@ -1,0 +1,129 @@
+"""From settings to what a process runs with: database, providers, wiring."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Final, NamedTuple
+
+import psycopg
+import structlog
+
+from counterfoil.base.database import problem_of
+from counterfoil.base.edge import Database, make_id, now
+from counterfoil.base.logs import start_logging
+from counterfoil.base.migrations.runner import migrate, pending
+from counterfoil.base.postgres.launcher import PrivatePostgres
+from counterfoil.base.problems import Problem
+from counterfoil.base.secret import SigningSecret
+from counterfoil.base.settings import SecretMissing, Settings, lacking_secrets, load_settings
+from counterfoil.cli.local.crash_drill import take_part_in_drills
+from counterfoil.operations.providers import Provider
+from counterfoil.operations.providers.simulator import SimulatorProvider
+from counterfoil.reconciliation.runs.schedule import valid_cron
+from counterfoil.wiring import Wiring, process_name
+
+CONNECT_TIMEOUT_S: Final = 5
+_log = structlog.get_logger("counterfoil.start")
+
+
+class NotMigrated(Problem):
+    """This database lacks migrations; run `counterfoil migrate`."""
+
+
+class Installation(NamedTuple):
+    """What one process runs with."""
+
+    settings: Settings
+    wiring: Wiring
+    database: Database
+    url: str
+    owner: str
+
+
+def settings_now(**given: object) -> Settings:
+    """The settings of this process; options that were not given do not count."""
+    return load_settings(os.environ, **{name: value for name, value in given.items() if value is not None})
+
+
+@contextmanager
+def database_url(settings: Settings) -> Iterator[str]:
+    """Where the database is: the setting, or the private PostgreSQL in the data folder, which runs for as long as the block."""
+    if settings.database_url is not None:
+        yield settings.database_url.get_secret_value()
+        return
+    binaries = str(settings.postgres_bin) if settings.postgres_bin else None
+    with PrivatePostgres(settings.data_folder, binaries=binaries) as postgres:
+        yield postgres.url
+
+
+@contextmanager
+def installed(settings: Settings, *, migrating: bool = False) -> Iterator[Installation]:
+    """Everything a server or a worker needs, opened and closed again. Raises SecretMissing, and NotMigrated unless it may migrate."""
+    start_logging(settings.log_level, gather=True)
+    if lacking := lacking_secrets(settings):
+        raise SecretMissing(variables=lacking)
+    pid = os.getpid()
+    if settings.drill_folder is not None:
+        take_part_in_drills(settings.drill_folder, pid)
+    with database_url(settings) as url:
+        if migrating or settings.database_url is None:  # the private database has nobody else to look after it
+            migrate(url, now=now())
+        _refuse_unless_migrated(url)
+        database = Database(url, connections_max=settings.connections_max, prepares=settings.database_prepares).open()
+        try:
+            yield Installation(settings, _wiring(settings, database), database, url, process_name(pid))
+        finally:
+            database.close()
+
+
+def providers_of(settings: Settings) -> dict[str, Provider]:
+    """The payment providers that are set, by name; none when no address is given. Raises SecretMissing, WeakSecret."""
+    if settings.provider_url is None:
+        return {}
+    key, secret = settings.provider_api_key, settings.provider_webhook_secret
+    if key is None or secret is None:
+        raise SecretMissing(variables=lacking_secrets(settings))
+    simulator = SimulatorProvider(
+        settings.provider_url,
+        key.get_secret_value(),
+        SigningSecret(secret.get_secret_value(), "provider_webhook_secret"),
+        timeout_s=settings.provider_timeout_ms / 1000,
+    )
+    return {simulator.name: simulator}
+
+
+def crons_of(settings: Settings) -> dict[str, str]:
+    """When which scope is reconciled. Raises InvalidInput."""
+    given = {"full": settings.reconcile_full_cron, "recent": settings.reconcile_recent_cron}
+    return {name: valid_cron(cron, f"reconcile_{name}_cron") for name, cron in given.items() if cron}
+
+
+def _wiring(settings: Settings, database: Database) -> Wiring:
+    return Wiring(
+        database=database,
+        providers=providers_of(settings),
+        program_id=settings.program,
+        clock=now,
+        make_id=make_id,
+        silent_after=timedelta(seconds=settings.provider_silent_s),
+        lease=timedelta(seconds=settings.worker_lease_s),
+        rows_max=settings.worker_rows_max,
+        run_folder=settings.data_folder / "reconciliation",
+        crons=crons_of(settings),
+    )
+
+
+def _refuse_unless_migrated(url: str) -> None:
+    try:
+        with psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S) as conn:
+            lacking = pending(conn)
+    except psycopg.OperationalError as error:
+        # It may be starting, too. A process that waits for its database serves sooner than one that must be started again.
+        found = problem_of(error)
+        _log.warning("the database does not answer yet", error=found.sentence() if found else str(error))
+        return
+    if lacking:
+        raise NotMigrated(missing=lacking)

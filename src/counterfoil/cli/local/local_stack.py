@@ -1,0 +1,215 @@
+"""A whole installation on one machine: private PostgreSQL, simulator, server and worker, each a real process.
+
+The demo shows it, the tests walk through it, and the crash test kills its parts one by one.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+import httpx2
+
+from counterfoil.base.edge import Database, entropy, make_id, now
+from counterfoil.base.migrations.runner import migrate
+from counterfoil.base.money import Asset
+from counterfoil.base.postgres.launcher import PrivatePostgres
+from counterfoil.ledger.accounts.accounts import open_program
+from counterfoil.operations.access import access
+from counterfoil.settlement.fees.fees import set_rates
+from counterfoil.simulator.process import SimulatorProcess, spawn_simulator
+
+PROGRAM: Final = "main"
+ASSET: Final = Asset("EUR", 2)
+RATES: Final = {"platform_bps": 500, "validator_bps": 100, "holdback_bps": 0}
+START_S: Final = 120
+STOP_S: Final = 60
+CLIENT_FILE: Final = "client.json"
+
+
+class ProcessDidNotStart(Exception):
+    """A process ended or said nothing in time; the message holds the end of its log."""
+
+
+class Child:
+    """One process of ours, started again with the same command as often as it is killed."""
+
+    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+        """Nothing starts before `start`; its output goes to `log`."""
+        self.name = name
+        self._command = [sys.executable, "-m", "counterfoil", *command]
+        self._environment = {**os.environ, **environment}
+        self.log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Of the process that runs."""
+        if self._process is None:
+            raise ProcessDidNotStart(f"{self.name} does not run")
+        return self._process.pid
+
+    def alive(self) -> bool:
+        """Does it run?"""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start it; returns at once."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    def kill(self) -> int:
+        """SIGKILL; the return code is -9 when it was alive until then."""
+        return self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """SIGTERM, and SIGKILL when that takes too long."""
+        return self._end(signal.SIGTERM)
+
+    def _end(self, how: signal.Signals) -> int:
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        process.send_signal(how)
+        try:
+            return process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
+
+
+class World:
+    """Everything that runs, in one folder; use it as a context manager."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        settings: Mapping[str, str] | None = None,
+        simulator: Mapping[str, int] | None = None,
+        port: int = 0,
+    ) -> None:
+        """`settings` go over the defaults (names as COUNTERFOIL_*), `simulator` over the simulator's."""
+        self.folder = folder
+        self._settings = dict(settings or {})
+        self._simulator_settings: dict[str, Any] = dict(simulator or {})
+        self._port = port or free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
+        self.keys: dict[str, str] = {}
+        self.started_at: datetime | None = None
+
+    def __enter__(self) -> World:
+        """Start everything, or nothing."""
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop everything."""
+        self.stop()
+
+    def start(self) -> None:
+        """Database, migrations, program and keys, simulator, server, worker: in this order, each once it is needed."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.started_at = now()
+        self.postgres = PrivatePostgres(self.folder).start()
+        migrate(self.postgres.url, now=now())
+        self.database = Database(self.postgres.url, connections_max=4).open()
+        self._seed()
+        secret = f"whsec_{base64.b64encode(entropy(24)).decode()}"
+        self.simulator: SimulatorProcess = spawn_simulator(
+            self.folder / "simulator",
+            webhook_url=f"{self.url}/webhooks/simulator",
+            webhook_secret=secret,
+            api_key=f"sk_sim_{entropy(16).hex()}",
+            **self._simulator_settings,
+        )
+        self._leave_addresses()
+        environment = self._environment(secret)
+        self.server = Child("server", ["serve"], environment, self.folder / "server.log")
+        self.worker = Child("worker", ["worker"], environment, self.folder / "worker.log")
+        self.server.start()
+        self.await_server()
+        self.worker.start()
+
+    def stop(self) -> None:
+        """The worker first, so that nothing new begins; the database last. What never started is passed over."""
+        for name in ("worker", "server", "simulator"):
+            if (part := getattr(self, name, None)) is not None:
+                part.stop()
+        if (database := getattr(self, "database", None)) is not None:
+            database.close()
+        if (postgres := getattr(self, "postgres", None)) is not None:
+            postgres.stop()
+
+    def await_server(self) -> None:
+        """Wait until the server answers. Raises ProcessDidNotStart with the end of its log."""
+        end = time.monotonic() + START_S
+        while time.monotonic() < end and self.server.alive():
+            try:
+                if httpx2.get(f"{self.url}/healthz", timeout=2, trust_env=False).status_code == 200:
+                    return
+            except httpx2.HTTPError:
+                time.sleep(0.05)
+        raise ProcessDidNotStart(f"server: {self.server.log.read_text(errors='replace')[-2_000:]}")
+
+    def _seed(self) -> None:
+        """A program with its rates, and a key of each role."""
+        with self.database.transaction() as conn:
+            open_program(conn, PROGRAM, name="Main program", assets=[ASSET], now=now())
+            if not conn.execute("select 1 from fee_rate where program_id = %s", [PROGRAM]).fetchone():
+                set_rates(conn, PROGRAM, actor="system:setup", now=now(), **RATES)
+            for role in access.ROLES:
+                self.keys[role] = access.new_secret(entropy(access.SECRET_BYTES), live=False)
+                access.create_key(
+                    conn, make_id("key"), self.keys[role], name=f"demo-{role}", role=role, by="system:setup", now=now()
+                )
+
+    def _leave_addresses(self) -> None:
+        """Where the command line and a curious person find everything; readable by its owner alone."""
+        told = {
+            "url": self.url,
+            "keys": self.keys,
+            "simulator": {"url": self.simulator.url, "key": self.simulator.api_key},
+        }
+        client = self.folder / CLIENT_FILE
+        client.touch(mode=0o600)
+        client.write_text(json.dumps(told, indent=2) + "\n")
+
+    def _environment(self, webhook_secret: str) -> dict[str, str]:
+        given = {
+            "COUNTERFOIL_DATABASE_URL": self.postgres.url,
+            "COUNTERFOIL_DATA_FOLDER": str(self.folder),
+            "COUNTERFOIL_PORT": str(self._port),
+            "COUNTERFOIL_PROGRAM": PROGRAM,
+            "COUNTERFOIL_PROVIDER_URL": self.simulator.url,
+            "COUNTERFOIL_PROVIDER_API_KEY": self.simulator.api_key,
+            "COUNTERFOIL_PROVIDER_WEBHOOK_SECRET": webhook_secret,
+        }
+        return {**given, **self._settings}
+
+
+def free_port() -> int:
+    """A port that nobody uses at this moment."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port

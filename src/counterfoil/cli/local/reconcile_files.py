@@ -1,0 +1,113 @@
+"""`counterfoil reconcile files LEFT RIGHT`: two files in, one verdict out; no server and no database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from threading import Timer
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from counterfoil.base.problems import Problem
+from counterfoil.matching.guess.rule_set import guess_rules
+from counterfoil.matching.output.summary import summary
+from counterfoil.matching.passes.pipeline import Progress
+from counterfoil.matching.rules.model import RuleSet
+from counterfoil.matching.rules.toml_file import load_rules
+from counterfoil.matching.two_files import reconcile_files
+
+BROKEN = 2  # the run did not foot, or a source or rule set cannot be used
+SHOWN_AFTER_SECONDS = 2
+
+app = typer.Typer(no_args_is_help=True)
+
+
+class EngineName(StrEnum):
+    """Where the matching runs."""
+
+    DUCKDB = "duckdb"
+    SPARK = "spark"
+
+
+@app.callback()
+def reconcile() -> None:
+    """Hold one side's records against the other's."""
+
+
+@app.command("files")
+def files(
+    left: Annotated[Path, typer.Argument(help="Our side: a file, or a folder of files of one kind.")],
+    right: Annotated[Path, typer.Argument(help="Their side: a file, or a folder of files of one kind.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the report, the breaks and the matches.")],
+    rules: Annotated[
+        Path | None, typer.Option("--rules", help="A rule set (TOML). Without one, one is guessed.")
+    ] = None,
+    guess: Annotated[
+        bool, typer.Option("--guess", help="Propose a rule set from the two files, say why, and stop.")
+    ] = False,
+    engine: Annotated[
+        EngineName, typer.Option("--engine", help="duckdb on this machine, spark on a cluster.")
+    ] = EngineName.DUCKDB,
+    memory: Annotated[
+        str | None, typer.Option("--memory", help="Most memory to use, such as 512MB; the rest is spilled.")
+    ] = None,
+    master: Annotated[
+        str, typer.Option("--master", help="Where Spark runs: local[2], spark://host:7077, yarn …")
+    ] = "local[2]",
+) -> None:
+    """Reconcile two files. No money moves. Ends with 0 when all agrees, 1 with breaks, 2 when nothing can be concluded."""
+    console = Console(stderr=True)
+    try:
+        if guess:
+            _propose(left, right, out)
+            raise typer.Exit(0)
+        with _told(console) as progress:
+            found = _rules(left, right, rules, out, console)
+            outcome = reconcile_files(
+                left, right, found, out=out, engine=engine.value, memory=memory, master=master, progress=progress
+            )
+    except Problem as problem:
+        said = Text.assemble(("Not reconciled: nothing can be concluded.", "bold red"), f" {problem.sentence()}")
+        console.print(said, highlight=False)  # names of files and columns may look like markup, and are text
+        raise typer.Exit(BROKEN) from problem
+    typer.echo(summary(outcome))
+    raise typer.Exit(outcome.exit_code)
+
+
+def _propose(left: Path, right: Path, out: Path) -> None:
+    text, reasons = guess_rules(left, right)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "rules.toml").write_text(text, "utf-8")
+    typer.echo("\n".join([f"Wrote {out / 'rules.toml'}. Why:", *(f"- {reason}" for reason in reasons)]))
+
+
+def _rules(left: Path, right: Path, rules: Path | None, out: Path, console: Console) -> RuleSet:
+    """The rule set given, or one that is guessed, kept in the output folder and said to be a guess."""
+    if rules is not None:
+        return load_rules(rules)
+    text, reasons = guess_rules(left, right)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "rules.toml").write_text(text, "utf-8")
+    told = f"No rule set given; guessed one into {out / 'rules.toml'}. Check it before you rely on the result:"
+    for line in (told, *(f"  - {reason}" for reason in reasons)):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return load_rules(text)
+
+
+@contextmanager
+def _told(console: Console) -> Iterator[Progress]:
+    """Progress on a terminal, shown once the run has taken longer than two seconds."""
+    status = console.status("Reconciling", spinner="dots")
+    timer = Timer(SHOWN_AFTER_SECONDS, status.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield lambda what: status.update(what)
+    finally:
+        timer.cancel()
+        status.stop()

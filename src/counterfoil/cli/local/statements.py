@@ -1,0 +1,210 @@
+"""`counterfoil statements`: look at bank files without a server and without a database."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import typer
+from rich.console import Console, JustifyMethod
+from rich.table import Table
+
+from counterfoil import statements as sources
+from counterfoil.base.money import format_major
+from counterfoil.base.problems import Problem
+from counterfoil.cli.nouns.reconciliation.statements_import import import_
+from counterfoil.statements import FolderRead, SequenceGap, SourceRead, StatementInfo
+
+app = typer.Typer(no_args_is_help=True, help="Look at bank statements: do they add up, do they follow on?")
+app.command("import")(import_)
+
+COLUMNS: Final[tuple[tuple[str, JustifyMethod], ...]] = (
+    ("account", "left"),
+    ("statements", "right"),
+    ("from", "left"),
+    ("to", "left"),
+    ("entries", "right"),
+    ("asset", "left"),
+    ("opens with", "right"),
+    ("closes with", "right"),
+    ("adds up", "left"),
+)
+WIDTH_WITHOUT_TERMINAL: Final = 120
+
+Output = Annotated[Literal["table", "json"], typer.Option("--output", help="A table for people, JSON for programs.")]
+FormatOption = Annotated[str | None, typer.Option("--format", help="The format, where the content does not tell it.")]
+AssetOption = Annotated[str | None, typer.Option("--asset", help="The currency, where the file does not name it.")]
+
+
+@app.callback()
+def statements() -> None:
+    """Look at bank statements: do they add up, do they follow on?"""
+
+
+@app.command("check")
+def check_folder(
+    folder: Annotated[Path, typer.Argument(help="A folder of statements, or one file.")],
+    output: Output = "table",
+    format: FormatOption = None,  # noqa: A002 - the option's name
+    asset: AssetOption = None,
+) -> None:
+    """Show that every statement adds up and follows on; name a day that is missing. Moves no money, changes nothing.
+
+    Ends with 0 when nothing is wrong, 1 when a statement is missing, doubled, does not add up or does not follow on, or a row was
+    rejected, 2 when a file is broken. What cannot be shown, for want of a balance, is said.
+    """
+    try:
+        found = _load(folder, format, asset)
+    except Problem as problem:
+        Console(stderr=True).print(problem.sentence(), style="red", markup=False)
+        raise typer.Exit(2) from None
+    if output == "json":
+        typer.echo(json.dumps(as_json(found), ensure_ascii=False, indent=2))
+    else:
+        console = Console()
+        _show(console if console.is_terminal else Console(width=WIDTH_WITHOUT_TERMINAL), found)
+    raise typer.Exit(2 if found.refused or not found.reads else 0 if found.is_whole else 1)
+
+
+def as_json(found: FolderRead) -> dict[str, Any]:
+    """The same facts as the table, for programs; amounts are minor units as strings."""
+    return {
+        "whole": found.is_whole,
+        "shown": found.is_shown,
+        "files": len(found.reads),
+        "statements": [_info_json(one, info) for one in found.reads for info in one.statements],
+        "gaps": [_gap_json(gap) for gap in found.gaps],
+        "duplicates": [{"file": file, "same_as": other} for file, other in found.duplicates],
+        "refused": [
+            {"file": each.file, "line": each.line, "column": each.column, "reason": each.reason}
+            for each in found.refused
+        ],
+        "rejected": [row._asdict() for one in found.reads for row in one.rejected],
+        "notes": [{"file": one.file, "note": note} for one in found.reads for note in one.notes],
+    }
+
+
+def _load(folder: Path, format: str | None, asset: str | None) -> FolderRead:  # noqa: A002
+    if not folder.is_file():
+        return sources.load_folder(folder, format=format, asset=asset)
+    try:
+        one = sources.read(folder, format=format, asset=asset)
+    except sources.SourceBroken as fault:
+        return FolderRead([], [fault], [], [])
+    return FolderRead([one], [], sources.follow_on([one]), [])
+
+
+def _info_json(one: SourceRead, info: StatementInfo) -> dict[str, Any]:
+    return {
+        "file": one.file,
+        "line": info.line,
+        "format": one.format,
+        "account": info.account,
+        "statement_id": info.statement_id,
+        "sequence": info.sequence,
+        "asset": info.asset,
+        "opening": None if info.opening is None else str(info.opening),
+        "closing": None if info.closing is None else str(info.closing),
+        "opening_on": info.opening_on.isoformat() if info.opening_on else None,
+        "closing_on": info.closing_on.isoformat() if info.closing_on else None,
+        "entries": info.entries,
+        "total": str(info.total),
+        "carries": info.carries,
+    }
+
+
+def _gap_json(gap: SequenceGap) -> dict[str, Any]:
+    return {
+        "kind": gap.kind,
+        "account": gap.account,
+        "asset": gap.asset,
+        "file": gap.file,
+        "line": gap.line,
+        "days": [day.isoformat() for day in gap.days],
+        "difference": None if gap.difference is None else str(gap.difference),
+        "proven": gap.proven,
+        "reason": gap.reason,
+    }
+
+
+def _show(console: Console, found: FolderRead) -> None:
+    """One row per account, then everything that is wrong, each with its reason."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name, justify in COLUMNS:
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=name == "account")
+    for infos in _by_account(found).values():
+        table.add_row(*_account_row(infos))
+    if found.statements:
+        console.print(table, markup=False, highlight=False)
+    for fault in found.refused:
+        where = f"{fault.file}:{fault.line}" if fault.line else fault.file
+        console.print(f"broken   {where}: {fault.reason}", style="red", markup=False, highlight=False, soft_wrap=True)
+    for gap in found.gaps:
+        told = f"{gap.kind:8} {gap.account} {gap.file}:{gap.line}: {gap.reason}"
+        console.print(told, style="red" if gap.proven else "yellow", markup=False, highlight=False, soft_wrap=True)
+    for file, other in found.duplicates:
+        console.print(f"doubled  {file} has the same bytes as {other}", style="yellow", markup=False, highlight=False)
+    for one in found.reads:
+        for row in one.rejected:
+            told = f"rejected {row.file}:{row.line}: {row.column or ''} {row.reason}"
+            console.print(told, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        for note in one.notes:
+            console.print(f"note     {one.file}: {note}", style="dim", markup=False, highlight=False, soft_wrap=True)
+    console.print(_verdict(found), style="bold green" if found.is_shown else "bold", markup=False, highlight=False)
+
+
+def _by_account(found: FolderRead) -> dict[tuple[str, str], list[StatementInfo]]:
+    accounts: dict[tuple[str, str], list[StatementInfo]] = {}
+    for info in found.statements:
+        accounts.setdefault((info.account or "", info.asset or ""), []).append(info)
+    return {
+        key: sorted(accounts[key], key=lambda info: (str(info.closing_on or ""), info.sequence or 0, info.page or 0))
+        for key in sorted(accounts)
+    }
+
+
+def _account_row(infos: list[StatementInfo]) -> list[str]:
+    first, last = infos[0], infos[-1]
+    shown = [each for each in infos if each.carries is not None]
+    adds_up = "yes" if shown and len(shown) == len(infos) and all(each.carries for each in shown) else "not shown"
+    return [
+        first.account or "–",
+        str(len(infos)),
+        str(first.closing_on or "–"),
+        str(last.closing_on or "–"),
+        str(sum(each.entries for each in infos)),
+        first.asset or "–",
+        _money(first.opening, first.asset),
+        _money(last.closing, last.asset),
+        "no" if any(each.carries is False for each in infos) else adds_up,
+    ]
+
+
+def _money(minor: int | None, asset: str | None) -> str:
+    scale = sources.scale_of(asset) if asset else None
+    return "–" if minor is None else format_major(minor, scale) if scale is not None else str(minor)
+
+
+def _verdict(found: FolderRead) -> str:
+    """Of a statement without an opening or a closing balance nothing is shown, and that is said."""
+    counted = f"{len(found.reads)} files, {len(found.statements)} statements"
+    not_shown = sum(info.carries is None for info in found.statements)
+    if found.is_whole and not not_shown:
+        return f"{counted}: every one adds up and follows on."
+    if found.is_whole:
+        shown = (
+            f"{len(found.statements) - not_shown} add up"
+            if not_shown < len(found.statements)
+            else "none is shown to add up"
+        )
+        return f"{counted}: {shown}; {not_shown} give no opening or closing balance to show it by. Nothing contradicts what they say."
+    wrong = {
+        "broken": len(found.refused),
+        "not adding up": sum(info.carries is False for info in found.statements),
+        "not following on": len(found.gaps),
+        "doubled files": len(found.duplicates),
+        "rejected rows": found.rejected,
+    }
+    told = ", ".join(f"{number} {what}" for what, number in wrong.items() if number)
+    return f"{counted}: {told or 'nothing to check'}."

@@ -1,0 +1,192 @@
+"""`counterfoil accounts …`"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.output import (
+    ROWS,
+    TABLE,
+    DryRun,
+    Format,
+    Output,
+    Reason,
+    Rows,
+    patience,
+    say_done,
+    show_one,
+    show_rows,
+)
+
+app = typer.Typer(no_args_is_help=True, help="Balances, statements, and whether they are right.")
+Name = Annotated[str, typer.Argument(help="The account's name, such as payable:payee:bolt.")]
+Program = Annotated[str, typer.Option("--program", help="Whose books.")]
+Asset = Annotated[str | None, typer.Option("--asset", help="In which asset; the program's only one, if absent.")]
+AsOf = Annotated[str | None, typer.Option("--as-of", help="A moment, such as 2026-11-20T12:00:00Z; now, if absent.")]
+Clock = Annotated[str, typer.Option("--clock", help="recorded: written by then; effective: happened by then.")]
+MAIN = "main"
+RECORDED = "recorded"
+START = typer.Option("--start-time", help="The first moment, such as 2026-11-01T00:00:00Z.")
+END = typer.Option("--end-time", help="The first moment that is too late.")
+Start = Annotated[str, START]
+End = Annotated[str, END]
+MaybeStart = Annotated[str | None, START]
+MaybeEnd = Annotated[str | None, END]
+STATEMENT = ("recordedAt", "effectiveAt", "kind", "other", "debit", "credit", "balance", "key")
+FAULTS = (
+    ("gaps", ("recordedAt", "journalId", "line", "expected", "found")),
+    ("missing", ("journalId", "line", "kind", "key")),
+    ("stray", ("journalId", "line", "amount")),
+    ("suspects", ("sourceType", "sourceId", "kind", "amount", "keys")),
+)
+COLUMNS = ("asset", "name", "normal", "balance", "held", "debits", "credits", "frozen", "closed")
+
+
+@app.command("list")
+def list_(
+    program: Program = MAIN,
+    asset: Asset = None,
+    beginning: Annotated[str | None, typer.Option("--beginning", help="Only names that begin so: payable:.")] = None,
+    limit: Rows = ROWS,
+    output: Output = TABLE,
+) -> None:
+    """Accounts by asset and name, as they stand now. Amounts in minor units, each on the account's normal side."""
+    with asked("read") as client:
+        rows = list(client.every("/api/accounts", rows_max=limit, programId=program, asset=asset, beginning=beginning))
+    show_rows(rows, COLUMNS, output, empty="No such accounts.")
+
+
+@app.command("balance")
+def balance(
+    name: Name,
+    program: Program = MAIN,
+    asset: Asset = None,
+    as_of: AsOf = None,
+    clock: Clock = RECORDED,
+    output: Output = TABLE,
+) -> None:
+    """What an account holds, now or as of any moment, by when it was written or by when it happened."""
+    with asked("read") as client:
+        show_one(client.balance(program, name, asset=asset, asOf=as_of, clock=clock), output)
+
+
+@app.command("statement")
+def statement(
+    name: Name,
+    start: Start,
+    end: End,
+    program: Program = MAIN,
+    asset: Asset = None,
+    clock: Clock = RECORDED,
+    limit: Rows = 1_000,
+    output: Output = TABLE,
+) -> None:
+    """What an account had, what moved, what it has. Opening plus all lines is closing."""
+    with asked("read") as client:
+        page = client.statement(program, name, start=start, end=end, asset=asset, clock=clock, limit=min(limit, 500))
+        lines = page["data"]
+        while page["nextCursor"] and len(lines) < limit:
+            page = client.statement(
+                program, name, start=start, end=end, asset=asset, clock=clock, limit=500, cursor=page["nextCursor"]
+            )
+            lines += page["data"]
+    page["data"] = lines[:limit]
+    if output is Format.CSV:
+        show_rows(lines[:limit], STATEMENT, output)
+    else:
+        show_one(page, output, parts=(("data", STATEMENT),))
+
+
+@app.command("explain")
+def explain(
+    name: Name,
+    start: MaybeStart = None,
+    end: MaybeEnd = None,
+    program: Program = MAIN,
+    asset: Asset = None,
+    output: Output = TABLE,
+) -> None:
+    """Recompute an account from its postings and name what is missing or double. Ends with 1 when it is not sound."""
+    with asked("read") as client, patience(f"recomputing {name}"):
+        found = client.explain(program, name, asset=asset, startTime=start, endTime=end)
+    show_one(found, output, parts=FAULTS)
+    if not found["sound"]:
+        raise typer.Exit(1)
+
+
+@app.command("trial")
+def trial(
+    program: Program = MAIN,
+    asset: Asset = None,
+    as_of: AsOf = None,
+    clock: Clock = RECORDED,
+    limit: Rows = 1_000,
+    output: Output = TABLE,
+) -> None:
+    """The trial balance: every account that is not at nothing, and two totals that must be equal. Ends with 1 when they are not."""
+    path = f"/api/programs/{program}/trial-balance"
+    with asked("read") as client:
+        totals = client.get(path, asset=asset, asOf=as_of, clock=clock, limit=1)
+        rows = list(client.every(path, rows_max=limit, asset=asset, asOf=as_of, clock=clock))
+    if output is Format.TABLE:
+        rows.append({"account": "total", "debit": totals["totalDebit"], "credit": totals["totalCredit"]})
+    show_rows(rows, ("account", "debit", "credit"), output, empty="Every account is at nothing.")
+    if not totals["balanced"]:
+        raise typer.Exit(1)
+
+
+@app.command("open")
+def open_(
+    names: Annotated[list[str], typer.Argument(help="Names; those of the chart of accounts bring their own rules.")],
+    program: Program = MAIN,
+    asset: Annotated[str, typer.Option("--asset", help="In which asset.")] = "EUR",
+    normal: Annotated[
+        str | None, typer.Option("--normal", help="debit or credit, for names outside the chart.")
+    ] = None,
+    no_overdraft: Annotated[bool | None, typer.Option(help="Whether it must never fall below nothing.")] = None,
+    dry_run: DryRun = False,
+    output: Output = TABLE,
+) -> None:
+    """Open accounts. Those that are open stay as they are."""
+    body = {"programId": program, "asset": asset, "names": names, "normal": normal, "noOverdraft": no_overdraft}
+    with asked("post") as client:
+        done = client.post("/api/accounts", body, dry_run=dry_run)
+    say_done(done, output, f"{len(done['names'])} accounts are open in {program}, {asset}.")
+
+
+@app.command("freeze")
+def freeze(
+    name: Name,
+    reason: Reason,
+    program: Program = MAIN,
+    asset: Annotated[str, typer.Option("--asset", help="In which asset.")] = "EUR",
+    dry_run: DryRun = False,
+    output: Output = TABLE,
+) -> None:
+    """Nothing lowers the account any more; money may still come in."""
+    _flag("freeze", "frozen", name, reason, program, asset, dry_run, output)
+
+
+@app.command("unfreeze")
+def unfreeze(
+    name: Name,
+    reason: Reason,
+    program: Program = MAIN,
+    asset: Annotated[str, typer.Option("--asset", help="In which asset.")] = "EUR",
+    dry_run: DryRun = False,
+    output: Output = TABLE,
+) -> None:
+    """End a freeze."""
+    _flag("unfreeze", "no longer frozen", name, reason, program, asset, dry_run, output)
+
+
+def _flag(
+    verb: str, said: str, name: str, reason: str, program: str, asset: str, dry_run: bool, output: Format
+) -> None:
+    body = {"programId": program, "asset": asset, "account": name, "reason": reason}
+    with asked("post") as client:
+        done = client.post(f"/api/accounts/{verb}", body, dry_run=dry_run)
+    say_done(done, output, f"{name} is {said}.")

@@ -1,0 +1,89 @@
+"""`counterfoil journal …`"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Reason, Rows, say_done, show_one, show_rows
+from counterfoil.cli.local.journal_import import check, import_
+
+app = typer.Typer(no_args_is_help=True, help="Post, import, show and reverse journals.")
+LINES = ("line", "debit", "credit", "amount", "debitBalance", "creditBalance", "reversedBy")
+Journal = Annotated[str, typer.Argument(help="The journal's id.")]
+
+
+@app.command("post")
+def post(
+    file: Annotated[
+        Path,
+        typer.Argument(help="A JSON object as `POST /api/finance/journal` takes it; - reads standard input."),
+    ],
+    reason: Annotated[str | None, typer.Option("--reason", help="Why. Over the file's own.")] = None,
+    dry_run: DryRun = False,
+    output: Output = TABLE,
+) -> None:
+    """Post one journal: all its lines or none. Its key makes it happen once, however often you run this."""
+    body = _read(file) | ({"reason": reason} if reason else {})
+    with asked("post") as client:
+        done = client.post_journal(body, dry_run=dry_run)  # the journal's own key makes it happen once
+    said = "was posted before" if done["existed"] else "is posted"
+    say_done(done, output, f"Journal {done['id']} {said}.")
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(sys.stdin.read() if str(file) == "-" else file.read_text())
+    except OSError as error:
+        raise typer.BadParameter(f"{file}: {error.strerror}") from error
+    except ValueError as error:
+        raise typer.BadParameter(f"{file} is no JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise typer.BadParameter(f"{file} holds no journal: a JSON object is needed")
+    return found
+
+
+@app.command("list")
+def list_(
+    program: Annotated[str, typer.Option("--program", help="Whose books.")] = "main",
+    key: Annotated[str | None, typer.Option("--key", help="The journal with this key.")] = None,
+    source: Annotated[str | None, typer.Option("--source", help="Only those posted for this thing.")] = None,
+    limit: Rows = ROWS,
+    output: Output = TABLE,
+) -> None:
+    """Journals, newest first."""
+    with asked("read") as client:
+        rows = list(client.every("/api/journals", rows_max=limit, programId=program, key=key, sourceId=source))
+    show_rows(
+        rows, ("recordedAt", "kind", "key", "asset", "lineCount", "actor", "id"), output, empty="No such journals."
+    )
+
+
+@app.command("show")
+def show(journal_id: Journal, output: Output = TABLE) -> None:
+    """One journal with its lines."""
+    with asked("read") as client:
+        show_one(client.journal(journal_id), output, parts=(("lines", LINES),))
+
+
+@app.command("reverse")
+def reverse(
+    journal_id: Journal,
+    reason: Reason,
+    line: Annotated[int | None, typer.Option("--line", min=1, help="Only this line.")] = None,
+    dry_run: DryRun = False,
+    output: Output = TABLE,
+) -> None:
+    """Move everything back that a journal moved, or one line of it, by a new journal. Once; nothing is ever erased."""
+    with asked("post") as client:
+        done = client.reverse_journal(journal_id, reason=reason, line=line, dry_run=dry_run)
+    say_done(done, output, f"Journal {journal_id} is reversed by {done['id']}.")
+
+
+app.command("import")(import_)
+app.command("check")(check)

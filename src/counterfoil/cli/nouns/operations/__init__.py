@@ -1,0 +1,1 @@
+"""Commands of queues, jobs, workers, keys and events."""

@@ -1,0 +1,31 @@
+"""`counterfoil jobs …`"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.output import TABLE, Output, patience, say_done
+
+app = typer.Typer(no_args_is_help=True, help="Run a job now.")
+
+
+@app.callback()
+def noun() -> None:
+    """Run a job now."""
+
+
+@app.command("run")
+def run(
+    name: Annotated[
+        str, typer.Argument(help="webhooks, verify, settle, events, reserve, outbox, reconcile-pull or repair.")
+    ],
+    output: Output = TABLE,
+) -> None:
+    """One bounded run of a job, as the worker does it every second. Outbox sends money that is due."""
+    with asked("operate") as client, patience(f"running {name}"):
+        done = client.run_job(name)
+    more = f", {done['failed']} failed" if done["failed"] else ""
+    say_done(done, output, f"{name}: {done['handled']} handled{more}.")

@@ -1,0 +1,53 @@
+"""`counterfoil keys …`"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.output import TABLE, DryRun, Output, Reason, say_done, show_one, show_rows
+
+app = typer.Typer(no_args_is_help=True, help="API keys and their roles.")
+
+
+@app.command("create")
+def create(
+    name: Annotated[str, typer.Argument(help="What it is for; it stands in every record of what the key does.")],
+    role: Annotated[
+        str, typer.Option("--role", help="viewer, operator, approver, controller, auditor or administrator.")
+    ],
+    expires_at: Annotated[
+        str | None, typer.Option("--expires-at", help="Such as 2027-01-01T00:00:00Z; never, if absent.")
+    ] = None,
+    test: Annotated[bool, typer.Option("--test", help="Make a cf_test_… key.")] = False,
+    dry_run: DryRun = False,
+    output: Output = TABLE,
+) -> None:
+    """Make a key. Its secret is shown once, now, and kept nowhere."""
+    body = {"name": name, "role": role, "live": not test, **({"expiresAt": expires_at} if expires_at else {})}
+    with asked("administer") as client:
+        show_one(client.post("/api/keys", body, dry_run=dry_run), output)
+
+
+@app.command("list")
+def list_(output: Output = TABLE) -> None:
+    """Every key, newest first; never a secret."""
+    with asked("audit") as client:
+        rows = client.get("/api/keys")["data"]
+    columns = ("id", "name", "role", "hint", "createdBy", "createdAt", "expiresAt", "revokedAt", "lastUsedAt")
+    show_rows(rows, columns, output)
+
+
+@app.command("revoke")
+def revoke(
+    key_id: Annotated[str, typer.Argument(help="The key's id, key_….")],
+    reason: Reason,
+    dry_run: DryRun = False,
+    output: Output = TABLE,
+) -> None:
+    """End a key. Every server knows within two seconds."""
+    with asked("administer") as client:
+        done = client.post(f"/api/keys/{key_id}/revoke", {"reason": reason}, dry_run=dry_run)
+    say_done(done, output, f"{key_id} has ended.")

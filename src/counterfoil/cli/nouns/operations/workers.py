@@ -1,0 +1,26 @@
+"""`counterfoil workers …`"""
+
+from __future__ import annotations
+
+import typer
+
+from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.output import TABLE, Output, show_rows
+
+app = typer.Typer(no_args_is_help=True, help="Who works, and how it goes.")
+
+
+@app.callback()
+def noun() -> None:
+    """Who works, and how it goes."""
+
+
+@app.command("list")
+def list_(output: Output = TABLE) -> None:
+    """Workers that were heard of within a day, the latest first."""
+    with asked("read") as client:
+        rows = client.get("/api/workers")["data"]
+    for row in rows:
+        row["failing"] = ", ".join(sorted(name for name, job in row["jobs"].items() if job["lastError"]))
+    columns = ("id", "host", "pid", "version", "health", "startedAt", "beatAt", "failing")
+    show_rows(rows, columns, output, empty="No worker was heard of within a day. `counterfoil worker` starts one.")

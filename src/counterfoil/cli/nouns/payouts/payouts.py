@@ -1,0 +1,80 @@
+"""`counterfoil payouts …`"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Reason, Rows, say_done, show_one, show_rows
+from counterfoil.client.problems import ApiProblem
+
+app = typer.Typer(no_args_is_help=True, help="What payees are owed, and every attempt to pay it.")
+COLUMNS = ("id", "payeeId", "asset", "amount", "state", "stateAt", "invoiceId", "lastError")
+STEPS = ("step", "at", "fromState", "verb", "toState", "actor", "reason", "cause")
+PARTS = (
+    ("breakdown", ("gross", "platformFee", "validatorFee", "holdback", "net", "asset", "rateVersion")),
+    ("providerPayouts", ("number", "id", "provider", "state", "providerRef", "fee", "requestSentAt", "lastError")),
+    ("conflicts", ("at", "providerPayoutId", "said", "expected")),
+    ("steps", STEPS),
+    ("actions", ("at", "actor", "verb", "reason")),
+    ("journals", ("recordedAt", "kind", "key", "id")),
+)
+Payout = Annotated[str, typer.Argument(help="The payout's id, po_….")]
+
+
+@app.command("list")
+def list_(
+    state: Annotated[str | None, typer.Option("--state", help="Only in this state, such as failed.")] = None,
+    invoice_id: Annotated[str | None, typer.Option("--invoice-id", help="Only of this invoice.")] = None,
+    program: Annotated[str | None, typer.Option("--program", help="Only of this program.")] = None,
+    limit: Rows = ROWS,
+    output: Output = TABLE,
+) -> None:
+    """Payouts, newest first."""
+    with asked("read") as client:
+        rows = list(client.every("/api/payouts", rows_max=limit, state=state, invoiceId=invoice_id, programId=program))
+    show_rows(rows, COLUMNS, output, empty="No such payouts.")
+
+
+@app.command("show")
+def show(
+    payout_id: Annotated[str | None, typer.Argument(help="The payout's id, po_….")] = None,
+    invoice_id: Annotated[str | None, typer.Option("--invoice-id", help="The payout of this invoice.")] = None,
+    key: Annotated[str | None, typer.Option("--key", help="The payout with this key.")] = None,
+    output: Output = TABLE,
+) -> None:
+    """One payout: its fees, attempts, steps, journals. Name it by its id, its invoice or its key."""
+    if sum(one is not None for one in (payout_id, invoice_id, key)) != 1:
+        raise typer.BadParameter("give the payout's id, --invoice-id or --key, one of them")
+    with asked("read") as client:
+        found = client.payout(payout_id) if payout_id else client.payout_of(invoice_id=invoice_id, key=key)
+    if found is None:
+        said = {"title": "There is no such payout.", "kind": "missing", "invoiceId": invoice_id, "key": key}
+        raise ApiProblem(said, 404)
+    show_one(found, output, parts=PARTS)
+
+
+@app.command("retry")
+def retry(payout_id: Payout, reason: Reason, dry_run: DryRun = False, output: Output = TABLE) -> None:
+    """Try a payout again that failed for certain. Its money was given back, and is reserved anew. Three times at most."""
+    with asked("operate") as client:
+        done = client.retry_payout(payout_id, reason=reason, dry_run=dry_run)
+    say_done(done, output, f"{payout_id} is {done['state']} and will be sent again.")
+
+
+@app.command("cancel")
+def cancel(payout_id: Payout, reason: Reason, dry_run: DryRun = False, output: Output = TABLE) -> None:
+    """Give a payout up that nothing was sent for. Its money stays owed to the payee."""
+    with asked("operate") as client:
+        done = client.cancel_payout(payout_id, reason=reason, dry_run=dry_run)
+    say_done(done, output, f"{payout_id} is {done['state']}; its money stays owed to the payee.")
+
+
+@app.command("force-reconcile")
+def force_reconcile(payout_id: Payout, dry_run: DryRun = False, output: Output = TABLE) -> None:
+    """Have the provider asked now what became of a payout that is sent or unknown. Moves no money by itself."""
+    with asked("operate") as client:
+        done = client.force_reconcile(payout_id, dry_run=dry_run)
+    say_done(done, output, f"The provider is asked about {payout_id}, whose attempt is {done['providerPayoutState']}.")

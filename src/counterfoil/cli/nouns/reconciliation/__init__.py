@@ -1,0 +1,1 @@
+"""Commands of runs, breaks, bank statements and client money."""

@@ -1,0 +1,113 @@
+"""`counterfoil client-money …`"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from counterfoil.base.money import format_major
+from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Format, Output, Reason, Rows, show_one, show_rows
+from counterfoil.matching.reading.column_sql import iso_scales
+
+app = typer.Typer(no_args_is_help=True, help="What is owed to owners, against what is held for them.")
+DAY = "%Y-%m-%d"
+COLUMNS = ("id", "onDay", "asset", "owed", "held", "inTransit", "difference", "madeBy", "signedBy")
+Day = Annotated[datetime, typer.Option("--date", formats=[DAY], metavar="YYYY-MM-DD", help="The end of this day, UTC.")]
+Program = Annotated[str | None, typer.Option("--program", help="The program; the installation's own when absent.")]
+StatementId = Annotated[str, typer.Argument(help="The statement's id, cm_….")]
+
+
+@app.callback()
+def noun() -> None:
+    """What is owed to owners, against what is held for them."""
+
+
+@app.command("make")
+def make(date: Day, program: Program = None, dry_run: DryRun = False, output: Output = TABLE) -> None:
+    """Draw up the statements of a day, one for each asset. Moves no money. Ends with 1 when there is a shortfall."""
+    body = {"date": date.date().isoformat(), **({"programId": program} if program else {})}
+    with asked("operate") as client:
+        found = client.post("/api/client-money", body, dry_run=dry_run)
+    if output is not Format.TABLE:
+        show_one(found, output)
+    else:
+        for one in found["statements"]:
+            _show(one)
+    if any(int(one["difference"]) < 0 for one in found["statements"]):
+        raise typer.Exit(1)
+
+
+@app.command("list")
+def list_(
+    program: Program = None,
+    limit: Rows = ROWS,
+    output: Output = TABLE,
+) -> None:
+    """Statements of client money, newest first."""
+    with asked("read") as client:
+        rows = list(client.every("/api/client-money", rows_max=limit, programId=program))
+    show_rows(rows, COLUMNS, output, empty="No statement of client money was drawn up yet: not checked.")
+
+
+@app.command("show")
+def show(statement_id: StatementId, output: Output = TABLE) -> None:
+    """One statement: every owner, every place, how each figure is known, and who signed it."""
+    with asked("read") as client:
+        found = client.get(f"/api/client-money/{statement_id}")
+    if output is not Format.TABLE:
+        show_one(found, output)
+    else:
+        _show(found)
+
+
+@app.command("sign")
+def sign(
+    statement_id: StatementId,
+    sha256: Annotated[
+        str, typer.Option("--sha256", help="The hash that `client-money show` tells: you sign what you saw.")
+    ],
+    reason: Reason,
+    dry_run: DryRun = False,
+    output: Output = TABLE,
+) -> None:
+    """Stand for a statement that somebody else drew up, and say what was done about its difference. Takes a controller's key."""
+    with asked("post") as client:
+        found = client.post(
+            f"/api/client-money/{statement_id}/sign", {"sha256": sha256, "reason": reason}, dry_run=dry_run
+        )
+    if output is not Format.TABLE:
+        show_one(found, output)
+    else:
+        _show(found)
+
+
+def _show(one: dict[str, Any]) -> None:
+    def money(minor: str) -> str:
+        return format_major(int(minor), iso_scales().get(one["asset"], 0))
+
+    difference = int(one["difference"])
+    said = "a shortfall of" if difference < 0 else "an excess of" if difference else "to the unit"
+    typer.echo(
+        f"{one['id']}: {one['programId']}, {one['onDay']}, {one['asset']}: {said} {money(str(abs(difference))) if difference else ''}"
+    )
+    typer.echo(
+        f"owed {money(one['owed'])}, held {money(one['held'])}, at providers and under way {money(one['inTransit'])}"
+    )
+    detail = one["detail"]
+    owners = [{"owner": row["owner"], "owed": money(row["owed"])} for row in detail["owners"]]
+    show_rows(owners, ("owner", "owed"), TABLE, empty="Nothing is owed to anybody.")
+    places = [
+        {"account": row["account"], "counted": money(row["counted"]), "why": row["why"]} for row in detail["places"]
+    ]
+    show_rows(places, ("account", "counted", "why"), TABLE, empty="Nothing is held anywhere.")
+    for why in detail["not_checked"]:
+        typer.echo(f"Not checked: {why}")
+    typer.echo(f"sha256 {one['sha256']}")
+    typer.echo(
+        f"signed by {one['signedBy']}: {one['actionTaken']}"
+        if one["signedBy"]
+        else f"made by {one['madeBy']}, not signed"
+    )

@@ -1,0 +1,1 @@
+"""Commands of usage, invoices, intents and rates."""

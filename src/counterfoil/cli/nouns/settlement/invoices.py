@@ -1,0 +1,67 @@
+"""`counterfoil invoices …`"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Reason, Rows, say_done, show_one, show_rows
+from counterfoil.cli.nouns.payouts.payouts import STEPS
+
+app = typer.Typer(no_args_is_help=True, help="What customers owe, and what they paid.")
+COLUMNS = ("id", "customerId", "payeeId", "asset", "total", "paid", "state", "dueOn")
+PARTS = (
+    ("lines", ("line", "recordId", "description", "quantityMicro", "priceMicro", "amount")),
+    ("payments", ("recordedAt", "provider", "chargeId", "amount", "applied", "fee", "asset")),
+    ("steps", STEPS),
+    ("actions", ("at", "actor", "verb", "reason")),
+)
+
+
+@app.command("list")
+def list_(
+    status: Annotated[str | None, typer.Option("--status", help="Only in this state, such as paid.")] = None,
+    program: Annotated[str | None, typer.Option("--program", help="Only of this program.")] = None,
+    limit: Rows = ROWS,
+    output: Output = TABLE,
+) -> None:
+    """Invoices, newest first."""
+    with asked("read") as client:
+        rows = list(client.every("/api/invoices", rows_max=limit, status=status, programId=program))
+    show_rows(rows, COLUMNS, output, empty="No such invoices.")
+
+
+@app.command("show")
+def show(invoice_id: Annotated[str, typer.Argument(help="The invoice's id, inv_….")], output: Output = TABLE) -> None:
+    """One invoice: its lines, payments and steps."""
+    with asked("read") as client:
+        show_one(client.invoice(invoice_id), output, parts=PARTS)
+
+
+@app.command("issue")
+def issue(
+    program: Annotated[str, typer.Option("--program", help="Whose usage is billed.")] = "main",
+    dry_run: DryRun = False,
+    output: Output = TABLE,
+) -> None:
+    """Bill what was used and is on no invoice yet: one for each customer, payee and asset. No money moves."""
+    with asked("operate") as client:
+        done = client.issue_invoices(program, dry_run=dry_run)
+    waiting = f"; {done['waiting']} are below one unit and wait for more usage" if done["waiting"] else ""
+    large = f"; {done['tooLarge']} are larger than an invoice can be, and were left" if done["tooLarge"] else ""
+    say_done(done, output, f"{len(done['invoiceIds'])} invoices issued{waiting}{large}.")
+
+
+@app.command("cancel")
+def cancel(
+    invoice_id: Annotated[str, typer.Argument(help="The invoice's id, inv_….")],
+    reason: Reason,
+    dry_run: DryRun = False,
+    output: Output = TABLE,
+) -> None:
+    """Cancel an invoice that nobody paid anything of. No money moves."""
+    with asked("operate") as client:
+        done = client.post(f"/api/invoices/{invoice_id}/cancel", {"reason": reason}, dry_run=dry_run)
+    say_done(done, output, f"{invoice_id} is {done['state']}.")

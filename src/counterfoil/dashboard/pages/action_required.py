@@ -1,0 +1,167 @@
+"""What needs a person: every open thing that the machine will not move by itself, with the one command to type next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from counterfoil.base.money import Money
+from counterfoil.dashboard.web.sections import Ask, Grade, Told
+from counterfoil.operations.work.queries import Parked, parked_events, parked_webhooks
+from counterfoil.payouts.queries import Need, payouts_in_need
+from counterfoil.settlement.queries import intents_in_need
+
+SHOWN_MAX: Final = 20  # of one kind; the rest is listed by a command
+
+
+class InNeed(NamedTuple):
+    """One thing: what it is, whose, how much, since when, why, and the command that moves it on. `told`: what a provider says of it."""
+
+    id: str
+    whose: str
+    amount: Money | None
+    since: datetime
+    why: str | None
+    told: Money | None
+    command: str
+
+
+class Kind(NamedTuple):
+    """All things of one kind: `total` of them, the oldest shown; `command` lists them all."""
+
+    key: str
+    title: str
+    meaning: str
+    total: int
+    rows: tuple[InNeed, ...]
+    command: str
+
+    @property
+    def unshown(self) -> int:
+        """How many are not in `rows`."""
+        return self.total - len(self.rows)
+
+
+class Needs(NamedTuple):
+    """Everything that waits for a person, the most urgent kind first; `total` over all kinds."""
+
+    kinds: tuple[Kind, ...]
+    total: int
+
+
+_PAYOUTS: Final[
+    tuple[tuple[Need, str, str, str, str], ...]
+] = (  # need, title, meaning, command for one, command for all
+    (
+        "conflict",
+        "Provider conflicts",
+        "The provider contradicts itself or us; nothing was booked on its word.",
+        "counterfoil payouts show {id}",
+        "counterfoil events list --name provider_status_conflict",
+    ),
+    (
+        "in_doubt",
+        "Payouts in doubt",
+        "Nobody knows whether the money went out. It is never sent again until the provider has answered.",
+        "counterfoil payouts force-reconcile {id}",
+        "counterfoil payouts list --state reconcile_required",
+    ),
+    (
+        "failed",
+        "Failed payouts",
+        "The provider refused for certain; the money is owed to the payee again.",
+        'counterfoil payouts retry {id} --reason "…"',
+        "counterfoil payouts list --state failed",
+    ),
+    (
+        "returned",
+        "Returned payouts",
+        "They came back after they had arrived; the money is owed again and is never sent again by itself.",
+        "counterfoil payouts show {id}",
+        "counterfoil payouts list --state returned",
+    ),
+    (
+        "waiting",
+        "Payouts that wait",
+        "The payee has no active destination, or the ledger refuses to set the money aside.",
+        "counterfoil payouts show {id}",
+        "counterfoil payouts list --state pending",
+    ),
+)
+_URGENCY: Final[dict[str, Grade]] = {"conflict": "wrong", "in_doubt": "unknown"}
+_OUT_OF_TRIES: Final = 'counterfoil payouts cancel {id} --reason "…"'
+_NO_DESTINATION: Final = "counterfoil destinations set {payee} --program {program}"  # it asks for the account, unseen
+
+
+def needs(ask: Ask) -> Told:
+    """All that waits for a person, of whatever day; conflicts and returns those of the chosen day."""
+    found = [*_payout_kinds(ask), _intents(ask), *_parked(ask)]
+    kinds = tuple(kind for kind in found if kind.rows)
+    total = sum(kind.total for kind in kinds)
+    if not total:
+        return Told("Nothing waits for a person", "right", Needs((), 0), "empty")
+    said = "1 thing waits for a person" if total == 1 else f"{total} things wait for a person"
+    return Told(said, _URGENCY.get(kinds[0].key, "attention"), Needs(kinds, total))
+
+
+def _payout_kinds(ask: Ask) -> list[Kind]:
+    kinds = []
+    for need, title, meaning, one, every in _PAYOUTS:
+        rows = payouts_in_need(
+            ask.conn, need, start=ask.day.start, end=ask.day.end, rows_max=SHOWN_MAX, program_id=ask.program_id
+        )
+        shown = []
+        for row in rows:
+            command = one
+            if need == "failed" and not row.tries_left:
+                command = _OUT_OF_TRIES
+            elif need == "waiting" and "destination" in (row.why or ""):
+                command = _NO_DESTINATION
+            command = command.format(id=row.id, payee=row.payee_id, program=row.program_id)
+            shown.append(InNeed(row.id, row.payee_id, row.amount, row.since, row.why, row.told, command))
+        kinds.append(Kind(need, title, meaning, rows[0].total if rows else 0, tuple(shown), every))
+    return kinds
+
+
+def _intents(ask: Ask) -> Kind:
+    stuck_before = ask.clock() - timedelta(minutes=ask.extra.stuck_minutes)
+    rows = intents_in_need(ask.conn, stuck_before=stuck_before, rows_max=SHOWN_MAX, program_id=ask.program_id)
+    shown = tuple(
+        InNeed(
+            row.id, row.customer_id, row.amount, row.since, row.error or f"{row.state} without progress",
+            None,
+            f'counterfoil intents retry {row.id} --reason "…"',
+        )
+        for row in rows
+    )  # fmt: skip
+    meaning = (
+        f"A paid invoice is not settled: its intent failed, or stands still for {ask.extra.stuck_minutes} minutes."
+    )
+    total = rows[0].total if rows else 0
+    return Kind("intent", "Intents failed or stuck", meaning, total, shown, "counterfoil intents list --stuck")
+
+
+def _parked(ask: Ask) -> list[Kind]:
+    webhooks = _parked_kind(
+        parked_webhooks(ask.conn, rows_max=SHOWN_MAX),
+        Kind(
+            "webhook", "Parked webhooks", "They were received and could not be applied five times.", 0, (),
+            "counterfoil parked list",
+        ),
+        'counterfoil parked requeue {id} --reason "…"',
+    )  # fmt: skip
+    events = _parked_kind(
+        parked_events(ask.conn, rows_max=SHOWN_MAX),
+        Kind("event", "Parked events", "What should follow them failed five times.", 0, (), "counterfoil parked list"),
+        'counterfoil parked requeue {id} --reason "…"',
+    )
+    return [webhooks, events]
+
+
+def _parked_kind(rows: Sequence[Parked], kind: Kind, command: str) -> Kind:
+    shown = tuple(
+        InNeed(row.id, row.what, None, row.since, row.error, None, command.format(id=row.id, what=row.what))
+        for row in rows
+    )
+    return kind._replace(total=rows[0].total if rows else 0, rows=shown)

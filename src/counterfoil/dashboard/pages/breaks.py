@@ -1,0 +1,333 @@
+"""The pages of breaks: all that do not agree, by cause and age; and one, with everything that explains it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from counterfoil.base.machine import Step, history_of
+from counterfoil.base.money import Money
+from counterfoil.dashboard.web.sections import Ask, Grade, Reading, Section, Told, measure
+from counterfoil.ledger.reads.books import known_programs
+from counterfoil.reconciliation.breaks import adjusting
+from counterfoil.reconciliation.breaks.breaks import BREAK
+from counterfoil.reconciliation.breaks.queries import (
+    AGES,
+    STATES,
+    AgeBand,
+    Filter,
+    Flow,
+    Group,
+    Remark,
+    Totals,
+    ages_of,
+    count_cases,
+    detail_of,
+    flow_over,
+    groups_of,
+    list_cases,
+    recurrences_of,
+    remarks_of,
+    show_case,
+    totals_of,
+)
+from counterfoil.reconciliation.breaks.timeline import Fact, timeline_of
+from counterfoil.reconciliation.breaks.work import Case
+
+SHOWN_MAX: Final = 100
+FLOW_DAYS: Final = timedelta(days=29)
+RECORDS_SHOWN_MAX: Final = 20
+FIELDS: Final = (
+    "amount", "asset", "date", "reference", "status", "counterparty", "memo", "batch", "id", "booked_on", "value_on", "event_at",
+)  # fmt: skip
+
+
+class Grouped(NamedTuple):
+    """Live breaks by cause, and the names of the ages."""
+
+    groups: tuple[Group, ...]
+    ages: tuple[str, ...]
+
+
+class Listed(NamedTuple):
+    """The breaks that were asked for: `total` of them, the newest shown."""
+
+    rows: tuple[Case, ...]
+    total: int
+
+
+class BreaksAnswer(NamedTuple):
+    """What the page of breaks shows."""
+
+    readings: dict[str, Reading]
+    programs: dict[str, str]
+    states: tuple[str, ...]
+
+
+class FieldLine(NamedTuple):
+    """One field of both records; `distance` when they differ. An amount is money, all else text."""
+
+    name: str
+    left: str | Money | None
+    right: str | Money | None
+    distance: str | Money | None
+
+
+class RecordLine(NamedTuple):
+    """One of several records of a side."""
+
+    side: str
+    id: str
+    date: str
+    amount: Money
+
+
+class Both(NamedTuple):
+    """Both records as they were understood; `more` are the further records of a group."""
+
+    left_there: bool
+    right_there: bool
+    fields: tuple[FieldLine, ...]
+    more: tuple[RecordLine, ...]
+    sums: tuple[Money | None, Money | None]
+
+
+class Why(NamedTuple):
+    """What the machine tested, the one safe action, and who else came near."""
+
+    hypotheses: tuple[dict[str, str], ...]
+    action: dict[str, str]
+    candidates: tuple[dict[str, Any], ...]
+    reason: str
+
+
+class History(NamedTuple):
+    """What was done to it: steps, comments, proposals, and its kin."""
+
+    steps: tuple[Step, ...]
+    remarks: tuple[Remark, ...]
+    proposals: tuple[Offered, ...]
+    recurred_as: tuple[str, ...]
+
+
+class Offered(NamedTuple):
+    """A proposal as it is shown: `lines` are debit, credit and amount."""
+
+    number: int
+    kind: str
+    sha256: str
+    lines: tuple[tuple[str, str, Money], ...]
+    effective_at: str
+    reason: str
+    maker: str
+    made_at: datetime
+    expires_at: datetime
+    expired: bool
+    decision: str | None
+    checker: str | None
+    decided_at: datetime | None
+    decision_reason: str | None
+    journal_id: str | None
+
+
+class Acts(NamedTuple):
+    """What may be done now. `pending` waits for a second person; `suggested` would bring our half to theirs."""
+
+    allowed: tuple[str, ...]
+    pending: Offered | None
+    suggested: tuple[str, str, Money] | None
+    write_off_limit: Money
+    write_off_fits: bool
+
+
+class BreakAnswer(NamedTuple):
+    """What the page of one break shows."""
+
+    case: Case
+    grade: Grade
+    overdue: bool
+    acts: Acts
+    readings: dict[str, Reading]
+
+
+def breaks_answer(ask: Ask) -> BreaksAnswer:
+    """Every section of the page of breaks."""
+    return BreaksAnswer(measure(ask, BREAKS), known_programs(ask.conn), STATES)
+
+
+def break_answer(ask: Ask) -> BreakAnswer:
+    """One break with everything that explains it. Raises NotFound."""
+    case = show_case(ask.conn, ask.params["break_id"])
+    overdue = case.live and case.due_on < ask.clock().date()
+    grade: Grade = "right" if not case.live else "wrong" if overdue or case.severity == "critical" else "attention"
+    return BreakAnswer(case, grade, overdue, _acts(ask, case), measure(ask, ONE))
+
+
+def _by(ask: Ask, *, state: str | None = None) -> Filter:
+    given = ask.params
+    return Filter(
+        program_id=ask.program_id,
+        source=given.get("source") or None,
+        state=state or given.get("state") or "live",
+        kind=given.get("kind") or None,
+        cause=given.get("cause"),
+        severity=given.get("severity") or None,
+        owner=given.get("owner"),
+    )
+
+
+def _all_of(ask: Ask) -> Filter:
+    """The program and source that were chosen: groups and charts show the whole of them."""
+    return Filter(program_id=ask.program_id, source=ask.params.get("source") or None)
+
+
+def _totals(ask: Ask) -> Told:
+    totals: Totals = totals_of(ask.conn, _all_of(ask), now=ask.clock())
+    if not totals.live:
+        return Told("Nothing is open", "right", totals, "empty")
+    urgent = totals.overdue or totals.critical
+    said = f"{totals.live} live" + (f", {totals.overdue} overdue" if totals.overdue else "")
+    return Told(said, "wrong" if urgent else "attention", totals)
+
+
+def _groups(ask: Ask) -> Told:
+    groups = tuple(groups_of(ask.conn, _all_of(ask), now=ask.clock()))
+    if not groups:
+        return Told("No live break", "right", Grouped((), AGES), "empty")
+    said = "1 group" if len(groups) == 1 else f"{len(groups)} groups"
+    return Told(said, "wrong" if any(one.overdue for one in groups) else "attention", Grouped(groups, AGES))
+
+
+def _ages(ask: Ask) -> Told:
+    bands: tuple[AgeBand, ...] = tuple(ages_of(ask.conn, _all_of(ask), now=ask.clock()))
+    return Told("By the day they were first found", value=bands) if bands else Told("None", value=bands, state="empty")
+
+
+def _flow(ask: Ask) -> Told:
+    flow: Flow = flow_over(ask.conn, _all_of(ask), first=ask.day.on - FLOW_DAYS, last=ask.day.on)
+    if not flow.peak:
+        return Told("Nothing came or went in 30 days", value=flow, state="empty")
+    return Told(f"{flow.opened} opened, {flow.closed} closed in 30 days", value=flow)
+
+
+def _listed(ask: Ask) -> Told:
+    by = _by(ask)
+    rows, total = tuple(list_cases(ask.conn, by, rows_max=SHOWN_MAX)), count_cases(ask.conn, by)
+    if not total:
+        return Told("No such break", value=Listed((), 0), state="empty")
+    return Told("1 break" if total == 1 else f"{total:,} breaks", value=Listed(rows, total))
+
+
+def _both(ask: Ask) -> Told:
+    case = show_case(ask.conn, ask.params["break_id"])
+    detail = detail_of(ask.conn, case)
+    left, right = detail["left"], detail["right"]
+    distances = {one["name"]: one["distance"] for one in detail["fields"]}
+    one, other = (left or [{}])[0], (right or [{}])[0]
+    paired = bool(left and right)
+    fields = tuple(
+        FieldLine(
+            name, _value(one, name), _value(other, name), _distance(name, one, other, distances) if paired else None
+        )
+        for name in FIELDS
+        if one.get(name) is not None or other.get(name) is not None
+    )
+    more = tuple(
+        RecordLine(side, record["id"], record.get("date", ""), Money(int(record["amount"]), record["asset"]))
+        for side, records in (("left", left), ("right", right))
+        if len(left) > 1 or len(right) > 1
+        for record in records[:RECORDS_SHOWN_MAX]
+    )
+    said = f"{len(distances)} of the fields differ" if paired else "One side does not have it"
+    return Told(said, "plain", Both(bool(left), bool(right), fields, more, (_sum(left), _sum(right))))
+
+
+def _value(record: dict[str, Any], name: str) -> str | Money | None:
+    if record.get(name) is None:
+        return None
+    return Money(int(record["amount"]), record["asset"]) if name == "amount" else str(record[name])
+
+
+def _distance(
+    name: str, one: dict[str, Any], other: dict[str, Any], distances: dict[str, str]
+) -> str | Money | None:  # fmt: skip
+    if name not in distances:
+        return None
+    if name == "amount" and one["asset"] == other["asset"]:
+        return Money(int(other["amount"]), other["asset"]).minus(Money(int(one["amount"]), one["asset"]))
+    return distances[name]
+
+
+def _sum(records: Sequence[dict[str, Any]]) -> Money | None:
+    if not records or len({record["asset"] for record in records}) > 1:
+        return None
+    return Money(sum(int(record["amount"]) for record in records), records[0]["asset"])
+
+
+def _why(ask: Ask) -> Told:
+    case = show_case(ask.conn, ask.params["break_id"])
+    detail = detail_of(ask.conn, case)
+    candidates = tuple(
+        {**one, "amount": Money(int(one["amount"]), case.asset), "day": one.get("day")} for one in detail["candidates"]
+    )
+    value = Why(tuple(detail["hypotheses"]), detail["action"], candidates, detail["reason"])
+    supported = sum(one["verdict"] == "supported" for one in value.hypotheses)
+    if not value.hypotheses:
+        return Told("No cause could be tested", "plain", value)
+    return Told(f"{supported} of {len(value.hypotheses)} hypotheses supported", "plain", value)
+
+
+def _timeline(ask: Ask) -> Told:
+    case = show_case(ask.conn, ask.params["break_id"])
+    facts: list[Fact] = timeline_of(ask.conn, case, detail_of(ask.conn, case))
+    return Told(f"{len(facts)} facts", value=tuple(facts)) if facts else Told("Nothing else is known", state="empty")
+
+
+def _history(ask: Ask) -> Told:
+    break_id = ask.params["break_id"]
+    steps = tuple(history_of(ask.conn, break_id))
+    proposals = tuple(_offered(ask, one) for one in adjusting.proposals_of(ask.conn, break_id))
+    value = History(
+        steps, tuple(remarks_of(ask.conn, break_id)), proposals, tuple(recurrences_of(ask.conn, break_id))
+    )  # fmt: skip
+    return Told("1 step" if len(steps) == 1 else f"{len(steps)} steps", value=value)
+
+
+def _acts(ask: Ask, case: Case) -> Acts:
+    newest = next(iter(adjusting.proposals_of(ask.conn, case.id, rows_max=1)), None)
+    waits = newest is not None and case.state == "pending_adjustment" and newest.decision is None
+    suggested = adjusting.suggested_line(case)
+    most = adjusting.write_off_limit(ask.conn, case.program_id, case.asset)
+    return Acts(
+        allowed=tuple(verb for verb in BREAK.allowed(case.state) if verb != "match"),
+        pending=_offered(ask, newest) if waits and newest is not None else None,
+        suggested=(suggested[0], suggested[1], Money(suggested[2], case.asset)) if suggested else None,
+        write_off_limit=Money(most, case.asset),
+        write_off_fits=suggested is not None and case.kind not in adjusting.NOT_WRITTEN_OFF and suggested[2] <= most,
+    )
+
+
+def _offered(ask: Ask, one: adjusting.Proposal) -> Offered:
+    asset = one.payload["asset"]
+    lines = tuple((each["debit"], each["credit"], Money(int(each["amount"]), asset)) for each in one.payload["lines"])
+    return Offered(
+        one.number, one.kind, one.payload_sha256, lines, one.payload["effectiveAt"], one.reason, one.maker, one.made_at,
+        one.expires_at, ask.clock() > one.expires_at, one.decision, one.checker, one.decided_at, one.decision_reason,
+        str(one.journal_id) if one.journal_id else None,
+    )  # fmt: skip
+
+
+BREAKS: Final = (
+    Section("totals", "What is urgent?", "money", "breaks as they stand now", _totals),
+    Section("groups", "Why do they not agree?", "money", "live breaks by their best supported cause", _groups),
+    Section("ages", "How old are they?", "money", "live breaks by when they were opened", _ages),
+    Section("flow", "Do they become fewer?", "work", "the steps of the last 30 days", _flow),
+    Section("list", "Which are they?", "money", "breaks as they stand now, newest first", _listed),
+)
+ONE: Final = (
+    Section("both", "What does each half say?", "money", "the last run that found it", _both),
+    Section("why", "Why could that be?", "money", "tests that the machine ran when it found it", _why),
+    Section("timeline", "What happened, in order?", "money", "every row that shares an id with it", _timeline),
+    Section("history", "What was done about it?", "work", "its steps, comments and proposals", _history),
+)

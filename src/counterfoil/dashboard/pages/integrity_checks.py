@@ -1,0 +1,127 @@
+"""Is everything still true? The invariants, asked beside the page: a slow question must not hold up the others."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal, NamedTuple
+
+import psycopg
+import structlog
+from psycopg import Connection
+
+from counterfoil.base.edge import Database
+from counterfoil.base.invariant import Invariant, run_invariants
+from counterfoil.base.problems import Problem
+from counterfoil.dashboard.web.sections import Ask, Grade, Told
+
+ASKED_EVERY: Final = timedelta(minutes=5)
+STALE_AFTER: Final = timedelta(minutes=15)
+WAIT_S: Final = 2.0  # small books are through by then, and the first page shows their answers
+_log = structlog.get_logger("counterfoil.dashboard")
+
+
+class Answer(NamedTuple):
+    """What one invariant answered: it holds, it is broken by `offenders` rows (the first are `shown`), or it could not be asked."""
+
+    code: str
+    question: str
+    severity: str
+    meaning: str
+    outcome: Literal["holds", "broken", "failed"]
+    offenders: int = 0
+    shown: tuple[str, ...] = ()
+
+
+class Asked(NamedTuple):
+    """All answers of one asking; `took` is how long it was from the first question to the last answer."""
+
+    asked_at: datetime
+    took: timedelta
+    answers: tuple[Answer, ...]
+
+    def having(self, outcome: str) -> tuple[Answer, ...]:
+        """The answers with one outcome, in the order of the list."""
+        return tuple(answer for answer in self.answers if answer.outcome == outcome)
+
+
+class Truths:
+    """Asks the invariants at most every five minutes, in a thread, while somebody looks; keeps the last answers."""
+
+    def __init__(self, database: Database, invariants: Sequence[Invariant], clock: Callable[[], datetime]) -> None:
+        """Nothing is asked before `latest` or `ask_now`."""
+        self._database = database
+        self._invariants = invariants
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._done = threading.Event()
+        self._asking = False
+        self._last: Asked | None = None
+
+    def latest(self, *, wait_s: float = WAIT_S) -> Asked | None:
+        """The last answers; asks anew when they are older than five minutes, and waits a moment for that. None: none yet."""
+        with self._lock:
+            due = self._last is None or self._clock() - self._last.asked_at > ASKED_EVERY
+            if due and not self._asking:
+                self._asking = True
+                self._done.clear()
+                threading.Thread(target=self._ask_beside, name="truths", daemon=True).start()
+        if due:
+            self._done.wait(wait_s)
+        return self._last
+
+    def ask_now(self) -> Asked:
+        """Ask every question now. Raises Busy when the database cannot be reached."""
+        began = self._clock()
+        with self._database.transaction(read_only=True) as conn:
+            answers = tuple(_answer(conn, one) for one in self._invariants)
+        self._last = Asked(began, self._clock() - began, answers)
+        return self._last
+
+    def _ask_beside(self) -> None:
+        try:
+            self.ask_now()
+        except (Problem, psycopg.Error) as error:
+            _log.warning("the invariants could not be asked", error=str(error))
+        finally:
+            with self._lock:
+                self._asking = False
+            self._done.set()
+
+
+def _answer(conn: Connection[Any], one: Invariant) -> Answer:
+    about = (one.code, one.question, one.severity, one.meaning)
+    try:
+        with conn.transaction():
+            found = run_invariants(conn, [one])
+    except psycopg.Error as error:
+        _log.warning("an invariant could not be asked", code=one.code, error=str(error))
+        return Answer(*about, "failed")
+    if not found:
+        return Answer(*about, "holds")
+    return Answer(*about, "broken", found[0].count, tuple(found[0].shown))
+
+
+def everything_true(ask: Ask) -> Told:
+    """What the invariants last answered. What was not asked, or long ago, is never in order."""
+    truths: Truths = ask.extra.truths
+    asked = truths.latest()
+    if asked is None:
+        return Told("Not asked yet: the questions are on their way", "unknown", state="not_checked")
+    if not asked.answers:
+        return Told("There is nothing to ask", "unknown", state="not_checked", as_of=asked.asked_at)
+    said, grade = _judge(asked)
+    if ask.clock() - asked.asked_at > STALE_AFTER:
+        return Told(said, "wrong" if grade == "wrong" else "unknown", asked, "stale", asked.asked_at)
+    return Told(said, grade, asked, as_of=asked.asked_at)
+
+
+def _judge(asked: Asked) -> tuple[str, Grade]:
+    broken, failed = asked.having("broken"), asked.having("failed")
+    if broken:
+        critical = any(answer.severity == "critical" for answer in broken)
+        return f"{len(broken)} of {len(asked.answers)} do not hold", "wrong" if critical else "attention"
+    if failed:
+        return f"{len(failed)} of {len(asked.answers)} could not be asked", "unknown"
+    return f"All {len(asked.answers)} hold", "right"

@@ -1,0 +1,253 @@
+"""The pages of reconciliation runs: which there were, and what one of them found."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from counterfoil.base.money import Money
+from counterfoil.dashboard.pages.provider_balances import BreaksOfKind
+from counterfoil.dashboard.web.sections import Ask, Grade, Reading, Section, Told, measure
+from counterfoil.reconciliation.breaks.queries import Filter, count_cases, list_cases
+from counterfoil.reconciliation.breaks.work import Case
+from counterfoil.reconciliation.runs.run import Run, latest_runs, list_runs, show_run
+
+OLD_AFTER: Final = timedelta(hours=26)  # a day, and time for a late start
+RUNS_SHOWN_MAX: Final = 50
+CASES_SHOWN_MAX: Final = 100
+
+
+class RunLine(NamedTuple):
+    """A run in a list. `breaks` is None when nothing is known."""
+
+    id: str
+    program_id: str
+    source: str
+    first_on: date
+    last_on: date
+    state: str
+    said: str
+    grade: Grade
+    started_at: datetime
+    finished_at: datetime | None
+    took: timedelta | None
+    matched: int | None
+    breaks: int | None
+
+
+class RunsAnswer(NamedTuple):
+    """What the page of runs shows."""
+
+    readings: dict[str, Reading]
+
+
+class FootingPart(NamedTuple):
+    """Records and their amount."""
+
+    rows: int
+    amount: Money
+
+
+class FootingLine(NamedTuple):
+    """One side and asset: what came in is what was matched, broken or expected later, to the unit."""
+
+    side: str
+    asset: str
+    source: FootingPart
+    matched: FootingPart
+    breaks: FootingPart
+    expected: FootingPart
+
+
+class PassLine(NamedTuple):
+    """What one pass of the rules found."""
+
+    name: str
+    left: int
+    right: int
+    breaks: int
+    suggested: int
+
+
+class Tolerance(NamedTuple):
+    """How often a pass let a difference go, and how much of it."""
+
+    step: str
+    pairs: int
+    amount: Money
+
+
+class InFull(NamedTuple):
+    """What a finished run reported beside its footing and its passes."""
+
+    kinds: tuple[BreaksOfKind, ...]
+    tolerances: tuple[Tolerance, ...]
+    not_checked: tuple[str, ...]
+    notes: tuple[str, ...]
+    suggested: int
+    rejected: int
+
+
+class OpenOfRun(NamedTuple):
+    """The breaks that this run was the first or the last to find and that are live; `total` of them, the newest shown."""
+
+    rows: tuple[Case, ...]
+    total: int
+    closed: int
+
+
+class RunAnswer(NamedTuple):
+    """What the page of one run shows."""
+
+    run: RunLine
+    error: str | None
+    readings: dict[str, Reading]
+
+
+def runs_answer(ask: Ask) -> RunsAnswer:
+    """The last run of each program and source, and all runs, newest first."""
+    return RunsAnswer(measure(ask, RUNS))
+
+
+def run_answer(ask: Ask) -> RunAnswer:
+    """One run. Raises NotFound."""
+    run = show_run(ask.conn, ask.params["run_id"])
+    readings = measure(ask, RUN)
+    return RunAnswer(_line(run), run.error, readings)
+
+
+def _latest(ask: Ask) -> Told:
+    rows = tuple(_line(run) for run in latest_runs(ask.conn) if ask.program_id in (None, run.program_id))
+    if not rows:
+        return Told("Nothing was ever reconciled", "unknown", rows, "not_checked")
+    wrong = [row for row in rows if row.grade == "wrong"]
+    unknown = [row for row in rows if row.grade == "unknown"]
+    ended = [row.finished_at for row in rows if row.finished_at]
+    oldest = min(ended) if ended else None
+    if wrong:
+        return Told(f"{len(wrong)} of {len(rows)} do not agree", "wrong", rows, as_of=oldest)
+    if unknown:
+        return Told(f"{len(unknown)} of {len(rows)} could not conclude", "unknown", rows, as_of=oldest)
+    if oldest is not None and ask.clock() - oldest > OLD_AFTER:
+        return Told("They agreed, but that was long ago", "unknown", rows, "stale", oldest)
+    return Told("They agree" if len(rows) > 1 else "It agrees", "right", rows, as_of=oldest)
+
+
+def _all(ask: Ask) -> Told:
+    runs = list_runs(ask.conn, rows_max=RUNS_SHOWN_MAX, source=ask.params.get("source"))
+    rows = tuple(_line(run) for run in runs if ask.program_id in (None, run.program_id))
+    return Told(f"The last {len(rows)}", value=rows) if rows else Told("There was none", value=rows, state="empty")
+
+
+def _line(run: Run) -> RunLine:
+    said, grade = _judged(run)
+    took = run.finished_at - run.started_at if run.finished_at else None
+    return RunLine(
+        run.id, run.program_id, run.source, run.first_on, run.last_on, run.state, said, grade, run.started_at, run.finished_at, took,
+        run.matched, run.breaks,
+    )  # fmt: skip
+
+
+def _judged(run: Run) -> tuple[str, Grade]:
+    if run.state == "running":
+        return "Still running", "unknown"
+    if run.state == "failed" or run.verdict is None:
+        return "Could not conclude", "unknown"
+    if run.verdict == "not reconciled":
+        number = run.breaks or 0
+        return "1 break" if number == 1 else f"{number:,} breaks", "wrong"
+    return run.verdict.capitalize(), "unknown" if run.verdict == "incomplete" else "right"
+
+
+def _report(ask: Ask) -> tuple[Run, dict[str, Any]] | None:
+    run = show_run(ask.conn, ask.params["run_id"])
+    return (run, run.report) if run.report is not None else None
+
+
+def _unknown(ask: Ask) -> Told:
+    run = show_run(ask.conn, ask.params["run_id"])
+    said = "Not known while it runs" if run.state == "running" else "Not known: the run could not conclude"
+    return Told(said, "unknown", state="not_checked", as_of=run.finished_at)
+
+
+def _footing(ask: Ask) -> Told:
+    found = _report(ask)
+    if found is None:
+        return _unknown(ask)
+    run, report = found
+    rows = tuple(
+        FootingLine(
+            row["side"], row["asset"], *(_part(row, name) for name in ("source", "matched", "breaks", "expected"))
+        )
+        for row in report.get("footing", ())
+    )
+    if not rows:
+        return Told("Neither side has a record in these days", "plain", rows, "empty", run.finished_at)
+    return Told("It foots, to the unit", "right", rows, as_of=run.finished_at)
+
+
+def _part(row: dict[str, Any], name: str) -> FootingPart:
+    return FootingPart(row[name]["rows"], Money(int(row[name]["minor"]), row["asset"]))
+
+
+def _passes(ask: Ask) -> Told:
+    found = _report(ask)
+    if found is None:
+        return _unknown(ask)
+    run, report = found
+    rows = tuple(
+        PassLine(name, counts["left"], counts["right"], counts["breaks"], counts["suggested"])
+        for name, counts in report.get("passes", {}).items()
+    )
+    return Told(f"{run.matched or 0:,} matched", value=rows, as_of=run.finished_at)
+
+
+def _found(ask: Ask) -> Told:
+    found = _report(ask)
+    if found is None:
+        return _unknown(ask)
+    run, report = found
+    value = InFull(
+        tuple(
+            BreaksOfKind(row["kind"], row["breaks"], Money(int(row["at_stake_minor"]), row["asset"]))
+            for row in report.get("kinds", ())
+        ),
+        tuple(
+            Tolerance(row["pass"], row["pairs"], Money(int(row["minor"]), row["asset"]))
+            for row in report.get("tolerances_used", ())
+        ),
+        tuple(report.get("not_checked", ())),
+        tuple(run.notes),
+        report.get("suggested", 0),
+        report.get("rejected_total", 0),
+    )
+    said, grade = _judged(run)
+    return Told(said, grade, value, as_of=run.finished_at)
+
+
+def _open(ask: Ask) -> Told:
+    run_id = ask.params["run_id"]
+    live = count_cases(ask.conn, Filter(run_id=run_id, state="live"))
+    closed = count_cases(ask.conn, Filter(run_id=run_id, state="closed"))
+    rows = tuple(list_cases(ask.conn, Filter(run_id=run_id, state="live"), rows_max=CASES_SHOWN_MAX))
+    value = OpenOfRun(rows, live, closed)
+    if not live and not closed:
+        return Told("No break is known by this run", "plain", value, "empty")
+    if not live:
+        return Told(f"All {closed} are closed", "right", value)
+    worst: Grade = "wrong" if any(one.severity == "critical" for one in rows) else "attention"
+    return Told(f"{live} live, {closed} closed", worst, value)
+
+
+RUNS: Final = (
+    Section(
+        "latest", "Does the last run of each source agree?", "money", "the last run of each program and source", _latest
+    ),
+    Section("runs", "Which runs were there?", "work", "all runs, newest first", _all),
+)
+RUN: Final = (
+    Section("footing", "Does it foot?", "money", "the report of this run", _footing),
+    Section("found", "What does not agree?", "money", "the report of this run", _found),
+    Section("open", "What of it is still open?", "money", "breaks as they stand now", _open),
+    Section("passes", "How was it matched?", "work", "the report of this run", _passes),
+)

@@ -1,0 +1,154 @@
+"""Is today's money where it should be? The sections of the day's page, and the one answer that they add up to."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from counterfoil.dashboard.pages.action_required import needs
+from counterfoil.dashboard.pages.integrity_checks import everything_true
+from counterfoil.dashboard.pages.provider_balances import provider_halves
+from counterfoil.dashboard.web.format import short
+from counterfoil.dashboard.web.sections import Ask, Grade, Reading, Section, Told, measure
+from counterfoil.ledger.reads.books import books_of_span, known_programs
+from counterfoil.operations.work.queries import QueueDepth, queue_depths, unusual_events, workers_seen
+from counterfoil.payouts.queries import payouts_by_state
+from counterfoil.settlement.queries import invoices_of, payments_of_span, processing_of_last, settlements_of_span
+
+_DEPTHS: Final[dict[str, Grade]] = {"fine": "right", "slow": "attention", "backlog": "wrong"}
+_PACES: Final[dict[str, Grade]] = {"fast": "right", "degraded": "attention", "slow": "wrong"}
+
+
+class Verdict(NamedTuple):
+    """The answer to the page's question. `because` are the sections that do not let it be a plain yes, the worst first."""
+
+    word: str
+    grade: Grade
+    sentence: str
+    because: tuple[Reading, ...]
+
+
+class DayAnswer(NamedTuple):
+    """All that the page of a day shows."""
+
+    verdict: Verdict
+    readings: dict[str, Reading]
+    programs: dict[str, str]
+
+
+def day_answer(ask: Ask) -> DayAnswer:
+    """Measure every section of the day, and say what they add up to."""
+    readings = measure(ask, SECTIONS)
+    return DayAnswer(verdict_of(list(readings.values())), readings, known_programs(ask.conn))
+
+
+def verdict_of(readings: list[Reading]) -> Verdict:
+    """Yes only when all that speaks of the money was measured and is right: what is not known is never green."""
+    worst = {"wrong": 0, "unknown": 1, "attention": 2}
+    because = tuple(sorted((one for one in readings if one.grade in worst), key=lambda one: worst[one.grade]))
+    money = {one.grade for one in because if one.about == "money"}
+    work = {one.grade for one in because if one.about == "work"}
+    if "wrong" in money:
+        return Verdict("No", "wrong", "Something does not agree. Begin with the first line.", because)
+    if "unknown" in money:
+        return Verdict("Not known", "unknown", "Nothing contradicts, but not all of it is known.", because)
+    if "attention" in money or work:
+        grade: Grade = "attention"
+        return Verdict("Yes, but", grade, "The money is where it should be; something waits for you.", because)
+    return Verdict("Yes", "right", "All that was asked was measured, and agrees to the unit.", because)
+
+
+def _books(ask: Ask) -> Told:
+    books = books_of_span(ask.conn, start=ask.day.start, end=ask.day.end, now=ask.clock(), program_id=ask.program_id)
+    if not books:
+        return Told("No books are open", "unknown", books, "empty")
+    off = [book for book in books if not book.balances]
+    if off:
+        return Told(f"{len(off)} of {len(books)} books do not balance", "wrong", books)
+    return Told("Balanced" if len(books) == 1 else f"All {len(books)} books balance", "right", books)
+
+
+def _invoices(ask: Ask) -> Told:
+    found = invoices_of(ask.conn, start=ask.day.start, end=ask.day.end, program_id=ask.program_id)
+    return _listed(found, sum(one.number for one in found), "issued", "No invoice was issued")
+
+
+def _payments(ask: Ask) -> Told:
+    found = payments_of_span(ask.conn, start=ask.day.start, end=ask.day.end, program_id=ask.program_id)
+    told = _listed(found, sum(one.number for one in found), "received", "No payment came in")
+    lost = any(one.unidentified.minor for one in found)
+    return told._replace(grade="attention", said=f"{told.said}, some of no invoice") if lost else told
+
+
+def _settlements(ask: Ask) -> Told:
+    found = settlements_of_span(ask.conn, start=ask.day.start, end=ask.day.end, program_id=ask.program_id)
+    return _listed(found, sum(one.number for one in found), "settled", "Nothing was settled")
+
+
+def _payouts(ask: Ask) -> Told:
+    found = payouts_by_state(ask.conn, start=ask.day.start, end=ask.day.end, program_id=ask.program_id)
+    created, still_open = sum(one.number for one in found), sum(one.open_number for one in found)
+    return _listed(found, created, f"created, {still_open} open", "No payout was created, and none is open")
+
+
+def _listed(found: Any, number: int, verb: str, empty: str) -> Told:
+    return Told(f"{number} {verb}", value=found) if found else Told(empty, value=found, state="empty")
+
+
+def _workers(ask: Ask) -> Told:
+    found = workers_seen(ask.conn, now=ask.clock())
+    if not found:
+        return Told("None heard of for an hour", "wrong", found, "empty")
+    running = [one for one in found if one.health in ("healthy", "failing")]
+    failing, down = _health(found, "failing"), _health(found, "down")
+    if not running:
+        return Told("Down: no worker is running", "wrong", found)
+    if failing or down:
+        said = ", ".join(f"{number} {word}" for number, word in ((failing, "failing"), (down, "down")) if number)
+        return Told(f"{len(running)} running, of all {said}", "attention", found)
+    return Told(f"{len(running)} healthy", "right", found)
+
+
+def _health(workers: Any, word: str) -> int:
+    return len([one for one in workers if one.health == word])
+
+
+def _queues(ask: Ask) -> Told:
+    found = queue_depths(ask.conn, ask.extra.queues, now=ask.clock())
+    worst = max(found, key=lambda one: (list(_DEPTHS).index(one.depth), one.due))
+    due = sum(one.due for one in found)
+    words = {"fine": "due", "slow": f"due: {worst.name} is slow", "backlog": f"due: {worst.name} has a backlog"}
+    return Told(f"{_about(found, due)} {words[worst.depth]}", _DEPTHS[worst.depth], found)
+
+
+def _about(queues: list[QueueDepth], due: int) -> str:
+    return f"over {due:,}" if any(one.more for one in queues) else f"{due:,}"
+
+
+def _processing(ask: Ask) -> Told:
+    found = processing_of_last(ask.conn)
+    if found is None:
+        return Told("No intent was completed yet", "plain", None, "empty")
+    return Told(f"{short(found.average)} on average", _PACES[found.pace], found)
+
+
+def _unusual(ask: Ask) -> Told:
+    found = unusual_events(ask.conn, start=ask.day.start, end=ask.day.end, program_id=ask.program_id)
+    return _listed(found, sum(one.number for one in found), "warnings", "Nothing out of the ordinary was told")
+
+
+SECTIONS: Final = (
+    Section("books", "Do the books balance?", "money", "postings of the day and totals of the accounts", _books),
+    Section("provider", "Does the provider say the same?", "money", "the last reconciliation run", provider_halves),
+    Section(
+        "truths", "Is everything still true?", "money", "all rows, by one query for each question", everything_true
+    ),
+    Section("needs", "What waits for a person?", "money", "states of payouts, intents, webhooks and events", needs),
+    Section("invoices", "What was invoiced?", "money", "invoices issued on the day, in their state of now", _invoices),
+    Section("payments", "What came in?", "money", "payments recorded on the day", _payments),
+    Section("settlements", "What was settled?", "money", "settlements made on the day", _settlements),
+    Section("payouts", "What went out?", "money", "payouts created on the day, and all that are open", _payouts),
+    Section("unusual", "What was out of the ordinary?", "work", "events of the day", _unusual),
+    Section("workers", "Does anybody work?", "work", "heartbeats of the last hour", _workers),
+    Section("queues", "Does work pile up?", "work", "rows that are due now", _queues),
+    Section("processing", "How fast is it?", "work", "the last 100 settled intents", _processing),
+)

@@ -1,0 +1,149 @@
+"""How figures look: amounts in major units, times in UTC, spans in words. Formatting only; nothing is computed here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Final, NamedTuple
+
+from markupsafe import Markup, escape
+
+from counterfoil.base.money import Asset, Money, format_major
+from counterfoil.operations.access.access import ROLES
+from counterfoil.reconciliation.breaks.work import NEEDS
+
+_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+STATE_WORDS: Final = {"reconcile_required": "in doubt"}
+BREAK_WORDS: Final = {
+    "MISSING_LEFT": "missing in our books",
+    "MISSING_RIGHT": "missing in their statement",
+    "DUPLICATE_LEFT": "twice in our books",
+    "DUPLICATE_RIGHT": "twice in their statement",
+}
+
+
+class Act(NamedTuple):
+    """How a verb is offered: the button's words, and what happens to the money."""
+
+    label: str
+    meaning: str
+
+
+ACTS: Final = {
+    "investigate": Act("Take it up", "It is yours, if it was nobody's. No money moves."),
+    "wait": Act("Leave it to time", "A run matches it, or opens it again on its due date. No money moves."),
+    "mature": Act("Stop waiting", "It is open again. No money moves."),
+    "reopen": Act("Put it back", "Somebody else takes it up. No money moves."),
+    "accept": Act("Accept it as it is", "Closed: both records stand, and nothing is booked."),
+    "mark_duplicate": Act(
+        "Close it as a duplicate", "Closed: a second copy of what has its partner. Nothing is booked."
+    ),
+    "propose": Act(
+        "Propose a journal", "Nothing is posted until another person approves exactly this, within 24 hours."
+    ),
+    "propose_write_off": Act("Propose a write-off", "The difference is booked once another person approves it."),
+    "approve": Act("Approve and post", "It is posted at once, in your name and its maker's."),
+    "withdraw": Act("Take it back, or turn it down", "Nothing is booked; it is investigated again."),
+    "assign": Act("Give it to", "Its state stays."),
+    "comment": Act("Comment", "Kept for ever, never changed."),
+}
+
+
+def may(role: str, verb: str) -> bool:
+    """Does this role allow the verb?"""
+    return NEEDS[verb] in ROLES[role]
+
+
+def amount(money: Money, assets: Mapping[str, Asset]) -> Markup:
+    """`12,345.67` with its minor units in `<data value>`, for programs and tests. A minus is a minus, not a hyphen."""
+    asset = assets.get(money.asset)
+    shown = format_major(money.minor, asset.scale if asset else 0).replace("-", "−")
+    return Markup('<data class="amount{}" value="{}">{}</data>').format(
+        " nothing" if money.minor == 0 else "", money.minor, shown
+    )
+
+
+def moment(at: datetime) -> Markup:
+    """`13:04:05`, with the whole of it in the tag."""
+    at = at.astimezone(UTC)
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        at.isoformat(timespec="seconds"), at.strftime("%Y-%m-%d %H:%M:%S UTC"), at.strftime("%H:%M:%S")
+    )
+
+
+def dated(at: datetime) -> Markup:
+    """`20 Nov 13:04:05`, with the whole of it in the tag."""
+    at = at.astimezone(UTC)
+    return Markup('<time datetime="{}" title="{}">{} {:%b} {:%H:%M:%S}</time>').format(
+        at.isoformat(timespec="seconds"), at.strftime("%Y-%m-%d %H:%M:%S UTC"), at.day, at, at
+    )
+
+
+def apart(one: str, other: str) -> Markup:
+    """`one`, with the stretch marked in which it differs from `other`."""
+    start = 0
+    while start < min(len(one), len(other)) and one[start] == other[start]:
+        start += 1
+    end = 0
+    while end < min(len(one), len(other)) - start and one[len(one) - 1 - end] == other[len(other) - 1 - end]:
+        end += 1
+    stop = len(one) - end
+    marked = (
+        Markup("<mark>{}</mark>").format(one[start:stop]) if one[start:stop] else Markup('<mark class="gap"></mark>')
+    )
+    return Markup("").join((escape(one[:start]), marked, escape(one[stop:])))
+
+
+def since(at: datetime, now: datetime) -> Markup:
+    """How long ago, in words of two units at most: `3 h 12 min`."""
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        at.astimezone(UTC).isoformat(timespec="seconds"),
+        at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
+        span(now - at),
+    )
+
+
+def span(length: timedelta) -> str:
+    """A span in words: `820 ms`, `4.2 s`, `3 min`, `3 h 12 min`, `2 d 4 h`."""
+    seconds = max(int(length.total_seconds()), 0)
+    if seconds >= _DAY:
+        return f"{seconds // _DAY} d {seconds % _DAY // _HOUR} h"
+    if seconds >= _HOUR:
+        return f"{seconds // _HOUR} h {seconds % _HOUR // _MINUTE} min"
+    return f"{seconds // _MINUTE} min" if seconds >= _MINUTE else f"{seconds} s"
+
+
+def short(length: timedelta) -> str:
+    """A short span to the millisecond, or from a second on to the tenth: `42 ms`, `1.8 s`."""
+    if length < timedelta(seconds=1):
+        return f"{length // timedelta(milliseconds=1)} ms"
+    return f"{length.total_seconds():,.1f} s"
+
+
+def long_date(day: date) -> str:
+    """`Friday, 20 November 2026`."""
+    return f"{day:%A}, {day.day} {day:%B} {day:%Y}"
+
+
+def command(text: str) -> Markup:
+    """A command whose words stay whole where a line breaks, so that no flag is read as two."""
+    return Markup(" ").join(Markup('<span class="word">{}</span>').format(part) for part in text.split(" "))
+
+
+def words(name: str) -> str:
+    """A state or an event's name as words."""
+    return STATE_WORDS.get(name, name.replace("_", " "))
+
+
+def break_words(kind: str) -> str:
+    """A kind of break as words: left is ours, right is the provider's."""
+    return BREAK_WORDS.get(kind, kind.replace("_", " ").lower()).capitalize()
+
+
+def breakable(text: str) -> Markup:
+    """A long id with places where a narrow screen may break it."""
+    return Markup("<wbr>").join(escape(part) for part in _pieces(text))
+
+
+def _pieces(text: str) -> list[str]:
+    return [text[start : start + 10] for start in range(0, len(text), 10)]

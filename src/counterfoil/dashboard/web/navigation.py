@@ -1,0 +1,46 @@
+"""The pages: each answers one question that an operator asks. The question is the title, the menu entry and the heading of its docs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from counterfoil.dashboard.pages.breaks import break_answer, breaks_answer
+from counterfoil.dashboard.pages.runs import run_answer, runs_answer
+from counterfoil.dashboard.pages.today import day_answer
+from counterfoil.dashboard.web.sections import Ask
+
+
+class Page(NamedTuple):
+    """A page at `path`, its twin at `path`.json. `answer` gives frozen figures; the template shows them and computes nothing."""
+
+    path: str
+    question: str
+    answer: Callable[[Ask], Any]
+    template: str
+    menu: str = ""  # the entry's words; empty: reached from another page
+    wants: tuple[str, ...] = ()  # what may stand in the query beside the day and the program
+
+
+BY: Final = ("state", "source", "kind", "cause", "severity", "owner", "done")  # what the list of breaks is narrowed to
+PAGES: Final = (
+    Page("/admin/reconciliation", "Is today's money where it should be?", day_answer, "day.html", "Today"),
+    Page("/admin/breaks", "What does not agree, why, and since when?", breaks_answer, "breaks.html", "Breaks", BY),
+    Page(
+        "/admin/reconciliation/runs",
+        "What was reconciled, and does it agree?",
+        runs_answer,
+        "runs.html",
+        "Runs",
+        ("source",),
+    ),
+    Page("/admin/reconciliation/runs/{run_id}", "What did this run find?", run_answer, "run.html"),
+    Page(
+        "/admin/breaks/{break_id}",
+        "Why does this not agree, and what may be done?",
+        break_answer,
+        "break.html",
+        "",
+        ("done",),
+    ),
+)

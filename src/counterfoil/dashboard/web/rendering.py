@@ -1,0 +1,80 @@
+"""Pages out of templates: Jinja with escaping always on, and names that are not there are errors."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from importlib.resources import files
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from counterfoil.base.money import Asset
+from counterfoil.base.problems import Fact
+from counterfoil.dashboard.web import format as shown
+from counterfoil.dashboard.web.navigation import PAGES, Page
+from counterfoil.dashboard.web.sections import WORDS, Ask
+from counterfoil.dashboard.web.sessions import Session
+from counterfoil.reconciliation.breaks.work import BULK
+
+STYLES: Final = ("frame.css", "answer.css", "sheets.css", "lists.css", "breaks.css", "screens.css")  # in this order
+ASSETS: Final = {
+    **dict.fromkeys(STYLES, "text/css"),
+    "refresh.js": "text/javascript",
+    "counterfoil.svg": "image/svg+xml",
+}
+
+
+class Renderer:
+    """The templates and files of the dashboard, read once."""
+
+    def __init__(self, *, version: str, refresh_s: int) -> None:
+        """`refresh_s`: seconds between two refreshes of a page; 0 never."""
+        folder = files("counterfoil.dashboard") / "static"
+        self.files = {name: (folder / name).read_bytes() for name in ASSETS}
+        self._jinja = Environment(
+            loader=PackageLoader("counterfoil.dashboard"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._jinja.filters |= {
+            "moment": shown.moment, "span": shown.span, "short": shown.short, "command": shown.command, "long_date": shown.long_date,
+            "dated": shown.dated, "words": shown.words, "breakable": shown.breakable, "break_words": shown.break_words,
+        }  # fmt: skip
+        self._jinja.globals |= {
+            "pages": PAGES, "styles": STYLES, "version": version, "refresh_s": refresh_s, "grade_words": WORDS, "asset_url": self._url,
+            "apart": shown.apart, "may": shown.may, "acts": shown.ACTS, "bulk_verbs": BULK,
+        }  # fmt: skip
+
+    def page(
+        self, page: Page, ask: Ask, answer: Any, assets: Mapping[str, Asset], session: Session, address: str
+    ) -> str:
+        """One page with its answer."""
+        now = ask.clock()
+        return self._jinja.get_template(page.template).render(
+            page=page,
+            ask=ask,
+            answer=answer,
+            session=session,
+            address=address,
+            now=now,
+            money=lambda given: shown.amount(given, assets),
+            since=lambda at: shown.since(at, now),
+        )
+
+    def login(self, next_path: str, *, told: str | None, refused: bool) -> str:
+        """The form to log in. `told`: why it is shown, or why it is shown again."""
+        return self._jinja.get_template("login.html").render(next_path=next_path, told=told, refused=refused)
+
+    def problem(self, title: str, facts: Mapping[str, Fact], status: int, at: datetime, address: str) -> str:
+        """A page that says what was refused, and that nothing was measured."""
+        return self._jinja.get_template("problem.html").render(
+            title=title, facts=facts, status=status, at=at, address=address
+        )
+
+    def _url(self, name: str) -> str:
+        digest = hashlib.sha256(self.files[name]).hexdigest()[:12]
+        return f"/admin/assets/{name}?{digest}"

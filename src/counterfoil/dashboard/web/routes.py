@@ -1,0 +1,155 @@
+"""The dashboard over HTTP: pages, their twins, the form to log in, and a few files; every answer says what a browser may do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Final
+
+from fastapi import APIRouter, FastAPI, Form, Request
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+
+from counterfoil.base import edge
+from counterfoil.base.edge import Database
+from counterfoil.base.invariant import Invariant
+from counterfoil.base.problems import NotAuthenticated, Problem
+from counterfoil.dashboard.pages.integrity_checks import Truths
+from counterfoil.dashboard.web.forms import add_acts
+from counterfoil.dashboard.web.json_view import as_json
+from counterfoil.dashboard.web.navigation import PAGES, Page
+from counterfoil.dashboard.web.rendering import ASSETS, Renderer
+from counterfoil.dashboard.web.serving import STATUS, Served, answered, finish, guarded, guarded_twin, ours, shown
+from counterfoil.dashboard.web.sessions import Door, FormNotOurs, SessionEnded, refuse_other_sites, refuse_wrong_csrf
+from counterfoil.operations.work.runner import Queue
+from counterfoil.wiring import INVARIANTS, QUEUES, Wiring
+
+
+def add_dashboard(
+    app: FastAPI,
+    wiring: Wiring,
+    *,
+    version: str,
+    refresh_s: int = 30,
+    stuck_minutes: int = 10,
+    https: bool = False,
+    invariants: Sequence[Invariant] = INVARIANTS,
+    queues: Sequence[Queue] = QUEUES,
+    entropy: Callable[[int], bytes] = edge.entropy,
+) -> None:
+    """Add the dashboard to `app`; see the package for what each argument means. Nothing is asked before somebody looks."""
+    database = wiring.database
+    if not isinstance(database, Database):
+        raise TypeError("the dashboard needs the database of base.edge")
+    served = Served(
+        wiring=wiring,
+        database=database,
+        renderer=Renderer(version=version, refresh_s=refresh_s),
+        door=Door(database, wiring.clock, entropy, https=https),
+        truths=Truths(database, invariants, wiring.clock),
+        queues=queues,
+        stuck_minutes=stuck_minutes,
+    )
+    router = APIRouter(include_in_schema=False)
+    for page in PAGES:
+        _add_page(router, served, page)
+    add_acts(router, served)
+    _add_door(router, served)
+    _add_assets(router, served)
+    app.include_router(router)
+
+
+def _add_page(router: APIRouter, served: Served, page: Page) -> None:
+    @router.get(f"{page.path}.json")  # before the page, whose path would take the ending for a part of an id
+    def twin(request: Request) -> Response:
+        return guarded_twin(lambda: _show_twin(served, page, request))
+
+    @router.get(page.path)
+    def html(request: Request) -> Response:
+        return guarded(served, request, lambda: shown(served, page, request, served.door.who(request)))
+
+
+def _add_door(router: APIRouter, served: Served) -> None:
+    @router.get("/")
+    def home() -> Response:
+        return finish(RedirectResponse(PAGES[0].path, 303))
+
+    @router.get("/login")
+    def form(request: Request, next: str = "", ended: str = "") -> Response:  # noqa: A002 - as it is called in addresses
+        return guarded(served, request, lambda: _form(served, next, told=_ENDED.get(ended)))
+
+    @router.post("/login")
+    def log_in(
+        request: Request,
+        key: Annotated[str, Form()] = "",
+        next: Annotated[str, Form()] = "",  # noqa: A002
+    ) -> Response:
+        return guarded(served, request, lambda: _log_in(served, request, key, next))
+
+    @router.post("/logout")
+    def log_out(request: Request, csrf: Annotated[str, Form()] = "") -> Response:
+        return guarded(served, request, lambda: _log_out(served, request, csrf))
+
+    @router.post(f"{PAGES[0].path}/ask")
+    def ask_truths(request: Request, csrf: Annotated[str, Form()] = "", back: Annotated[str, Form()] = "") -> Response:
+        return guarded(served, request, lambda: _ask_truths(served, request, csrf, back))
+
+
+def _add_assets(router: APIRouter, served: Served) -> None:
+    @router.get("/admin/assets/{name}")
+    def asset(name: str) -> Response:
+        found = ASSETS.get(name)
+        if found is None:
+            return finish(Response("There is no such file.", 404, media_type="text/plain"))
+        response = finish(Response(served.renderer.files[name], media_type=found))
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"  # its address carries its hash
+        return response
+
+
+def _show_twin(served: Served, page: Page, request: Request) -> Response:
+    served.door.who(request)
+    ask, answer, _ = answered(served, page, request)
+    told = {"question": page.question, "day": ask.day.on.isoformat(), "program": ask.program_id}
+    return finish(JSONResponse(told | as_json(answer)))
+
+
+def _form(
+    served: Served, next_path: str, *, told: str | None = None, status: int = 200, refused: bool = False
+) -> Response:
+    body = served.renderer.login(ours(next_path), told=told, refused=refused)
+    return finish(Response(body, status, media_type="text/html"))
+
+
+def _log_in(served: Served, request: Request, key: str, next_path: str) -> Response:
+    response = RedirectResponse(ours(next_path), 303)
+    try:
+        served.door.log_in(request, key, response)
+    except (NotAuthenticated, FormNotOurs) as refusal:
+        return _form(served, next_path, told=refusal.title(), status=STATUS[refusal.kind], refused=True)
+    except Problem as refusal:
+        if "wait_seconds" not in refusal.facts:
+            raise
+        wait = refusal.facts["wait_seconds"]
+        refused = _form(served, next_path, told=f"{refusal.title()} Wait {wait} seconds.", status=429, refused=True)
+        refused.headers["Retry-After"] = str(wait)
+        return refused
+    return finish(response)
+
+
+def _log_out(served: Served, request: Request, csrf: str) -> Response:
+    refuse_other_sites(request)
+    refuse_wrong_csrf(served.door.who(request), csrf)
+    response = RedirectResponse("/login?ended=logout", 303)
+    served.door.log_out(request, response)
+    return finish(response)
+
+
+def _ask_truths(served: Served, request: Request, csrf: str, back: str) -> Response:
+    refuse_other_sites(request)
+    refuse_wrong_csrf(served.door.who(request), csrf)
+    served.truths.ask_now()
+    return finish(RedirectResponse(ours(back) + "#truths", 303))
+
+
+_ENDED: Final = {
+    "session": SessionEnded.title(),
+    "logout": "You are logged out. The session of this browser cannot be used any more.",
+}

@@ -1,0 +1,149 @@
+"""How the dashboard answers: one transaction for a page, headers on everything, and a page for people when something fails."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import structlog
+from fastapi import Request
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+
+from counterfoil.base.edge import Database
+from counterfoil.base.money import Asset
+from counterfoil.base.problems import Busy, Fact, InvalidInput, Kind, NotAuthenticated, Problem
+from counterfoil.dashboard.pages.integrity_checks import Truths
+from counterfoil.dashboard.web.navigation import PAGES, Page
+from counterfoil.dashboard.web.rendering import Renderer
+from counterfoil.dashboard.web.sections import Ask, parse_day
+from counterfoil.dashboard.web.sessions import Door, Session, SessionEnded
+from counterfoil.ledger.reads.books import known_assets
+from counterfoil.operations.work.runner import Queue
+from counterfoil.wiring import Wiring
+
+STATUS: Final[dict[Kind, int]] = {
+    "invalid": 422, "unauthenticated": 401, "forbidden": 403, "missing": 404, "conflict": 409, "busy": 503, "too_large": 413,
+}  # fmt: skip
+PARAMETER_MAX: Final = 64
+SILENT: Final = "The database does not answer, so nothing can be measured."
+FAILED: Final = "Something is wrong on our side: this page could not be made."
+HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",  # with no-referrer a browser would not say where a form came from
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+_PATHS: Final = tuple(re.compile(re.sub(r"\{[a-z_]+\}", "[A-Za-z0-9_]{1,64}", page.path)) for page in PAGES)
+_log = structlog.get_logger("counterfoil.dashboard")
+
+
+@dataclass(frozen=True)
+class Served:
+    """What the pages of one process are served with."""
+
+    wiring: Wiring
+    database: Database
+    renderer: Renderer
+    door: Door
+    truths: Truths
+    queues: Sequence[Queue]
+    stuck_minutes: int
+
+
+def answered(
+    served: Served,
+    page: Page,
+    request: Request,
+    *,
+    refused: Problem | None = None,
+    typed: Mapping[str, str] | None = None,
+) -> tuple[Ask, Any, dict[str, Asset]]:
+    """A page's answer, measured in one read-only transaction. Raises InvalidInput for a parameter that the page does not know."""
+    given = dict(request.query_params) if request.method == "GET" else {}
+    day, program = given.pop("day", None), given.pop("program", None)
+    if unknown := sorted(set(given) - set(page.wants)):
+        raise InvalidInput(unknown[0][:40], f"one of {', '.join(('day', 'program', *page.wants))}")
+    for name, value in (*given.items(), ("program", program or "")):
+        if len(value) > PARAMETER_MAX or not value.isprintable():
+            raise InvalidInput(name, f"at most {PARAMETER_MAX} printable characters", got=value[:40])
+    chosen = parse_day(day, now=served.wiring.clock())
+    with served.database.transaction(read_only=True) as conn:
+        ask = Ask(
+            conn, chosen, program or None, served.wiring.clock, served, {**given, **request.path_params}, refused, typed or {}
+        )  # fmt: skip
+        return ask, page.answer(ask), known_assets(conn)
+
+
+def shown(
+    served: Served,
+    page: Page,
+    request: Request,
+    session: Session,
+    *,
+    refused: Problem | None = None,
+    typed: Mapping[str, str] | None = None,
+) -> Response:
+    """A page; after a form that was `refused` with the reason on it and with what was `typed`."""
+    ask, answer, assets = answered(served, page, request, refused=refused, typed=typed)
+    body = served.renderer.page(page, ask, answer, assets, session, address_of(request))
+    return finish(Response(body, STATUS[refused.kind] if refused else 200, media_type="text/html"))
+
+
+def guarded(served: Served, request: Request, act: Callable[[], Response]) -> Response:
+    """`act`, and a page for people when it fails. Who is not logged in is sent to the form, which says why."""
+    try:
+        return act()
+    except NotAuthenticated as refusal:
+        why = {"ended": "session"} if isinstance(refusal, SessionEnded) else {}
+        asked = {"next": address_of(request)} if request.method == "GET" else {}
+        response = RedirectResponse(f"/login?{urlencode(why | asked)}", 303)
+        if why:
+            response.delete_cookie(served.door.cookie, path="/")
+        return finish(response)
+    except Problem as problem:
+        title = SILENT if isinstance(problem, Busy) else problem.title()
+        return _refused(served, request, title, problem.facts, STATUS[problem.kind])
+    except Exception:  # noqa: BLE001 - this is the edge: it is logged, and a person gets a page
+        _log.exception("a page failed", path=request.url.path)
+        return _refused(served, request, FAILED, {}, 500)
+
+
+def guarded_twin(act: Callable[[], Response]) -> Response:
+    """`act`, and a problem as JSON when it fails."""
+    try:
+        return act()
+    except Problem as problem:
+        said = {"type": f"/problems/{type(problem).__name__}", "title": problem.title(), "status": STATUS[problem.kind]}
+        facts = {name: fact for name, fact in problem.facts.items() if fact is not None}
+        return finish(JSONResponse(facts | said, STATUS[problem.kind], media_type="application/problem+json"))
+
+
+def _refused(served: Served, request: Request, title: str, facts: Mapping[str, Fact], status: int) -> Response:
+    body = served.renderer.problem(title, facts, status, served.wiring.clock(), address_of(request))
+    return finish(Response(body, status, media_type="text/html"))
+
+
+def address_of(request: Request) -> str:
+    """The path and the query that were asked for."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return request.url.path + query
+
+
+def ours(address: str) -> str:
+    """`address` if it is a page of ours, else the first page: nobody is sent elsewhere by a link."""
+    path, _, query = address.partition("?")
+    known = any(one.fullmatch(path) for one in _PATHS)
+    return address if known and "\\" not in query and query.isprintable() else PAGES[0].path
+
+
+def finish(response: Response) -> Response:
+    """With the headers of every answer."""
+    for name, value in HEADERS.items():
+        response.headers[name] = value
+    return response

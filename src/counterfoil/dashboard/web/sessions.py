@@ -1,0 +1,175 @@
+"""Logging in: an API key opens a session of 12 hours; the browser keeps a cookie that no script and no other site can use."""
+
+from __future__ import annotations
+
+import hmac
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import ClassVar, Final, NamedTuple
+
+from fastapi import Request
+from fastapi.responses import Response
+
+from counterfoil.base.edge import Database
+from counterfoil.base.problems import Kind, NotAllowed, NotAuthenticated, Problem
+from counterfoil.operations.access.access import (
+    READ,
+    SESSION_LIFE,
+    Caller,
+    authenticate,
+    close_session,
+    open_session,
+    require,
+    session_caller,
+)
+
+TOKEN_BYTES: Final = 32
+KEY_LENGTH_MAX: Final = 200
+FAILURES_MAX: Final = 5  # of one address within the window
+FAILURES_MAX_ALL: Final = 200  # of all addresses together
+WINDOW: Final = timedelta(minutes=5)
+ADDRESSES_MAX: Final = 10_000
+COOKIE: Final = "counterfoil_session"
+COOKIE_HTTPS: Final = "__Host-counterfoil_session"
+
+
+class TooManyAttempts(Problem):
+    """Too many attempts to log in failed; wait before the next."""
+
+    kind: ClassVar[Kind] = "busy"
+
+
+class SessionEnded(NotAuthenticated):
+    """Your session ended: it was open for 12 hours, you logged out, or its key expired or was revoked."""
+
+
+class NotLoggedIn(NotAuthenticated):
+    """Log in to see this page."""
+
+
+class FormNotOurs(NotAllowed):
+    """This form was not sent from a page of your session; open the page again and repeat it."""
+
+
+class Session(NamedTuple):
+    """Who looks. `csrf` goes into every form of theirs; None for a caller with a key and no session."""
+
+    caller: Caller
+    csrf: str | None
+
+
+class Attempts:
+    """Counts failed log-ins by address, in memory: a key has 200 random bits, so this protects the database more than the key."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        """Failures older than five minutes by `clock` are forgotten."""
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._failures: OrderedDict[str, deque[datetime]] = OrderedDict()
+        self._all: deque[datetime] = deque(maxlen=FAILURES_MAX_ALL)
+
+    def refuse_if_many(self, address: str) -> None:
+        """Raise TooManyAttempts, with the seconds to wait, when this address (or everybody together) failed too often."""
+        with self._lock:
+            now = self._clock()
+            for failures, most in ((self._failures.get(address, deque()), FAILURES_MAX), (self._all, FAILURES_MAX_ALL)):
+                while failures and now - failures[0] > WINDOW:
+                    failures.popleft()
+                if len(failures) >= most:
+                    wait_s = int((failures[0] + WINDOW - now).total_seconds()) + 1
+                    raise TooManyAttempts(limit=f"{most} failures within 5 minutes", wait_seconds=wait_s)
+
+    def failed(self, address: str) -> None:
+        """Count one failure."""
+        with self._lock:
+            self._failures.setdefault(address, deque(maxlen=FAILURES_MAX)).append(self._clock())
+            self._failures.move_to_end(address)
+            self._all.append(self._clock())
+            if len(self._failures) > ADDRESSES_MAX:
+                self._failures.popitem(last=False)
+
+
+class Door:
+    """Opens, checks and closes the sessions of one process."""
+
+    def __init__(
+        self, database: Database, clock: Callable[[], datetime], entropy: Callable[[int], bytes], *, https: bool
+    ) -> None:
+        """`https`: browsers reach us by https; then the cookie travels by nothing else, and only to this very host."""
+        self._database = database
+        self._clock = clock
+        self._entropy = entropy
+        self._https = https
+        self._attempts = Attempts(clock)
+
+    @property
+    def cookie(self) -> str:
+        """The cookie's name."""
+        return COOKIE_HTTPS if self._https else COOKIE
+
+    def log_in(self, request: Request, key: str, response: Response) -> None:
+        """Open a session for the holder of `key`. Raises NotAuthenticated, NotAllowed, TooManyAttempts, FormNotOurs."""
+        refuse_other_sites(request)
+        address = request.client.host if request.client else ""
+        self._attempts.refuse_if_many(address)
+        token, csrf = self._entropy(TOKEN_BYTES).hex(), self._entropy(TOKEN_BYTES).hex()
+        try:
+            with self._database.transaction() as conn:
+                caller = authenticate(conn, key.strip()[:KEY_LENGTH_MAX], now=self._clock())
+                require(caller, READ)
+                open_session(conn, caller, token, csrf, now=self._clock())
+        except NotAuthenticated:
+            self._attempts.failed(address)
+            raise
+        response.set_cookie(
+            self.cookie,
+            token,
+            max_age=int(SESSION_LIFE.total_seconds()),
+            path="/",
+            secure=self._https,
+            httponly=True,
+            samesite="strict",
+        )
+
+    def who(self, request: Request) -> Session:
+        """Who looks: by the session's cookie, or by a key in the Authorization header. Raises NotLoggedIn, SessionEnded."""
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        token = request.cookies.get(self.cookie)
+        if scheme.lower() == "bearer" and key:
+            with self._database.transaction() as conn:
+                session = Session(authenticate(conn, key.strip()[:KEY_LENGTH_MAX], now=self._clock()), None)
+        elif token:
+            with self._database.transaction(read_only=True) as conn:
+                try:
+                    session = Session(*session_caller(conn, token, now=self._clock()))
+                except NotAuthenticated as ended:
+                    raise SessionEnded() from ended
+        else:
+            raise NotLoggedIn()
+        require(session.caller, READ)
+        return session
+
+    def log_out(self, request: Request, response: Response) -> None:
+        """End the session, here and in the browser."""
+        token = request.cookies.get(self.cookie)
+        if token:
+            with self._database.transaction() as conn:
+                close_session(conn, token, now=self._clock())
+        response.delete_cookie(self.cookie, path="/", secure=self._https, httponly=True, samesite="strict")
+
+
+def refuse_other_sites(request: Request) -> None:
+    """Raise FormNotOurs when the browser says that another site sent this form. A browser that says neither is believed."""
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if site is not None and site not in ("same-origin", "none"):
+        raise FormNotOurs(field="sec-fetch-site")
+    if site is None and origin is not None and origin.partition("://")[2] != request.headers.get("host"):
+        raise FormNotOurs(field="origin")
+
+
+def refuse_wrong_csrf(session: Session, given: str) -> None:
+    """Raise FormNotOurs unless the form carries the session's own token."""
+    if session.csrf is None or not hmac.compare_digest(session.csrf.encode(), given.encode()):
+        raise FormNotOurs(field="csrf")

@@ -1,0 +1,1 @@
+"""Accounts and the chart that says which names there are."""

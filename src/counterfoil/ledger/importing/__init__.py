@@ -1,0 +1,1 @@
+"""Files of movements into the books."""

@@ -1,0 +1,1 @@
+"""Journals: one, many, and batches of movements; decided purely, written by set."""

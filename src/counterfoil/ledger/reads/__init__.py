@@ -1,0 +1,1 @@
+"""What is read from the ledger: balances, books, listings, statements, explanations. Select only."""

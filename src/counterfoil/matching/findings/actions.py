@@ -1,0 +1,109 @@
+"""The one safe action for each break: it follows from the kind and from what the tests support, and it never moves money."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from counterfoil.matching.findings.explain import SUPPORTED, Hypothesis
+
+
+class Action(NamedTuple):
+    """The one safe thing to do next, and why nothing else is offered."""
+
+    verb: str
+    sentence: str
+    not_offered: str
+
+
+def action(kind: str, hypotheses: Sequence[Hypothesis]) -> Action:
+    """The action for the best supported cause; without one, the kind's own."""
+    best = next((each for each in hypotheses if each.verdict == SUPPORTED), None)
+    if best is not None and best.cause in BY_CAUSE:
+        return BY_CAUSE[best.cause]
+    return BY_KIND[kind]
+
+
+LOOK_UP: Final = Action(
+    "look_up",
+    "Ask the other side for this record by its id before anything else.",
+    "Re-sending could pay twice; booking would hide the gap.",
+)
+BY_KIND: Final[Mapping[str, Action]] = {
+    "MISSING_RIGHT": LOOK_UP,
+    "MISSING_LEFT": Action(
+        "look_up",
+        "Find out what this record is; until then it belongs to nobody.",
+        "Booking it without a cause would invent a debt.",
+    ),
+    "AMOUNT_MISMATCH": Action(
+        "investigate",
+        "Compare both records with the order behind them.",
+        "An adjustment needs the cause and a second person.",
+    ),
+    "CURRENCY_MISMATCH": Action(
+        "investigate",
+        "Check which currency was ordered.",
+        "No exchange is made here: amounts of two currencies are not netted.",
+    ),
+    "STATUS_MISMATCH": Action(
+        "pull_status",
+        "Pull the status from the provider again.",
+        "A state set by hand could finalise what never arrived.",
+    ),
+    "DATE_MISMATCH": Action(
+        "accept_timing",
+        "Check the cut-off; widen the window in the rule set if it recurs.",
+        "Dates are never rewritten.",
+    ),
+    "COUNTERPARTY_MISMATCH": Action(
+        "investigate",
+        "Check who was paid before the next payment to either.",
+        "A wrong payee is not corrected by renaming.",
+    ),
+    "DUPLICATE_LEFT": Action(
+        "mark_duplicate",
+        "Mark it as a duplicate once the first one's partner is confirmed.",
+        "Deleting would change the books; reversing needs two people.",
+    ),
+    "DUPLICATE_RIGHT": Action(
+        "ask_counterparty",
+        "Ask whether money moved twice, and recall the second.",
+        "Booking it would make the double payment look intended.",
+    ),
+    "AMBIGUOUS": Action(
+        "choose", "Choose the partner among the candidates.", "The machine does not guess: each candidate fits equally."
+    ),
+}
+BY_CAUSE: Final[Mapping[str, Action]] = {
+    "late": Action(
+        "wait",
+        "Wait for the next file of the other side; the break closes by itself when it comes.",
+        "Nothing is wrong yet.",
+    ),
+    "fee netted": Action(
+        "map_fee",
+        "Name the fee column in the rule set, or book the fee by its rate.",
+        "The gross amount is right; adjusting the payment would be wrong.",
+    ),
+    "scale": Action(
+        "fix_unit", "Check the unit in the rule set: minor or major.", "The amounts agree once the unit does."
+    ),
+    "sign": Action(
+        "fix_sign", "Check which side turns debit and credit around.", "The amounts agree once the sign does."
+    ),
+    "doubled file": Action(
+        "drop_file",
+        "Leave the second copy of the file out, and run again.",
+        "Single duplicates are not marked while a file is there twice.",
+    ),
+    "missing webhook or finalise": Action(
+        "pull_status", "Pull the status, then finalise by the provider's answer.", "Sending again could pay twice."
+    ),
+    "sync lag": Action(
+        "wait", "Wait for the other side to catch up, and run again.", "Nothing is wrong with the money."
+    ),
+    "returned": Action(
+        "book_return", "Book the return against the payout.", "A returned payout is not sent again; a new one is made."
+    ),
+}

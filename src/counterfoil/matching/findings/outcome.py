@@ -1,0 +1,232 @@
+"""What a run concludes: the verdict, the footing, the breaks; made from the engine's tables once matching has footed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from counterfoil.base.problems import check
+from counterfoil.matching.engines.engine import Engine, Ordered
+from counterfoil.matching.findings.explain import Context
+from counterfoil.matching.findings.findings import Break, candidates_of, context_of, kinds_of, list_breaks, read_breaks
+from counterfoil.matching.passes.pipeline import Footing, Matched, Progress, Tolerated, match, side_key
+from counterfoil.matching.reading.sides import Rejected, Side
+from counterfoil.matching.rules.model import RuleSet
+from counterfoil.matching.rules.toml_file import rules_digest
+
+BREAKS_HELD_MAX: Final = 10_000  # on the outcome and in report.json, in the order of breaks.csv; that file has them all
+
+Verdict = Literal["reconciled", "not reconciled", "incomplete"]
+
+
+@dataclass(frozen=True)
+class SourceTold:
+    """One side as the report names it."""
+
+    side: str
+    name: str
+    format: str
+    rows: int
+    left_out: int
+    rejected: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished run. Everything but `places` and `paths` depends on the records and the rules alone, not on their order."""
+
+    verdict: Verdict
+    rules: RuleSet
+    rules_sha256: str
+    as_of: date | None
+    sources: tuple[SourceTold, ...]
+    footing: tuple[Footing, ...]
+    passes: Mapping[str, Mapping[str, int]]
+    kinds: tuple[tuple[str, str, int, int], ...]  # kind, asset, breaks, minor units at stake
+    tolerated: tuple[Tolerated, ...]
+    not_checked: tuple[str, ...]
+    suggested: int
+    breaks_total: int
+    breaks: tuple[Break, ...]
+    rejected: tuple[Rejected, ...]
+    context: Context = field(repr=False, default_factory=Context)
+    paths: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """0 reconciled, 1 not; a run that cannot conclude raises instead."""
+        return 0 if self.verdict == "reconciled" else 1
+
+
+def reconcile(
+    engine: Engine, left: Side, right: Side, rules: RuleSet, *, progress: Progress = lambda _: None
+) -> tuple[Matched, Outcome]:
+    """Match two sides that are read, and say what came of it. Raises DoesNotFoot, InvalidInput."""
+    matched = match(engine, left, right, rules, progress=progress)
+    for side in (left, right):
+        counted = sum(row.source.rows for row in matched.footing if row.side == side.key) + len(side.rejected)
+        check(
+            counted == side.rows,
+            "every row that was read is matched, broken, expected or rejected",
+            side=side.key,
+            rows=side.rows,
+        )
+    progress("Explaining what is left")
+    engine.table("ambiguity", matched.board.all_ambiguities())
+    rows = list_breaks(engine)
+    candidates_of(engine)
+    context = context_of(engine, matched, {"left": left, "right": right})
+    held = tuple(read_breaks(engine, matched, context, most=BREAKS_HELD_MAX))
+    kinds = tuple(kinds_of(engine))
+    rejected = (*left.rejected, *right.rejected)
+    total = sum(count for _, _, count, _ in kinds)
+    check((total == 0) == (rows == 0), "kinds count every break", kinds=total, rows=rows)
+    suggested = int(engine.rows("select count(*) from suggestion")[0][0])
+    return matched, Outcome(
+        verdict="not reconciled" if total else "incomplete" if rejected else "reconciled",
+        rules=rules,
+        rules_sha256=rules_digest(rules),
+        as_of=matched.as_of,
+        sources=tuple(SourceTold(s.key, s.name, s.format, s.rows, s.left_out, len(s.rejected)) for s in (left, right)),
+        footing=tuple(matched.footing),
+        passes=_passes(engine, matched),
+        kinds=kinds,
+        tolerated=tuple(matched.tolerated),
+        not_checked=tuple(matched.not_checked),
+        suggested=suggested,
+        breaks_total=total,
+        breaks=held,
+        rejected=rejected,
+        context=context,
+    )
+
+
+def _passes(engine: Engine, matched: Matched) -> dict[str, dict[str, int]]:
+    """By pass: records of each side that it confirmed, pairs that it found broken, pairs that it suggests."""
+    found = {step.name: {"left": 0, "right": 0, "breaks": 0, "suggested": 0} for step in matched.rules.passes}
+    if matched.first:
+        found[matched.first.name].update(left=matched.clean, right=matched.clean)
+    for name, left, right in engine.rows(
+        "select pass, count(distinct l_u), count(distinct r_u) from pair where status = 'confirmed' group by pass order by pass"
+    ):
+        found[name]["left"] += int(left)
+        found[name]["right"] += int(right)
+    for column, table in (("breaks", "pair where status = 'break'"), ("suggested", "suggestion")):
+        for name, count in engine.rows(
+            f"select pass, count(distinct coalesce(grp, l_u, r_u)) from {table} group by pass order by pass"
+        ):
+            found[name][column] += int(count)
+    return found
+
+
+def matches_of(engine: Engine, matched: Matched, left: Side, right: Side) -> Ordered:
+    """Every confirmed and suggested pair in one fixed order: left_id, right_id, pass, status, reason, score, group.
+
+    Keys that cancelled carry the days between their records, and their reason is put into words only as it is written.
+    """
+    group = "replace(p.grp, chr(31), '#')"
+    parts = [
+        f"""select l.id as left_id, r.id as right_id, p.pass as pass, p.status as status, p.reason as reason, p.score as score,
+               {group} as "group", cast(null as integer) as days
+            from (select * from pair where status = 'confirmed' union all select * from suggestion) p
+            left join l_base l on l.u = p.l_u left join r_base r on r.u = p.r_u"""
+    ]
+    if matched.first:
+        first = matched.first
+        sides = []
+        for names, side in ((first.left, left), (first.right, right)):
+            key = side_key(side, names, first)
+            where = side.where(f"{key} is not null and {engine.hash(key)} not in (select k from suspect)")
+            columns = f"{side.columns['id']} as id, {side.columns['day']} as day, {engine.hash(key)} as k"
+            sides.append(f"(select {columns} from {side.relation}{where})")
+        parts.append(
+            f"""select l.id, r.id, '{first.name}', 'confirmed', cast(null as varchar), cast(100 as integer), cast(null as varchar),
+                       coalesce(r.day - l.day, 0) from {sides[0]} l join {sides[1]} r on l.k = r.k"""
+        )
+    reason = "coalesce(reason, case when days = 0 then 'key equal' else 'key equal, ' || cast(days as varchar) || ' days apart' end)"
+    return Ordered(
+        " union all ".join(parts),
+        'left_id nulls last, right_id nulls last, pass, "group" nulls last, to_write.reason nulls last, days nulls last',
+        f'left_id, right_id, pass, status, {reason} as reason, score, "group"',
+    )
+
+
+def as_json(outcome: Outcome) -> dict[str, Any]:
+    """The report as plain values; amounts are strings of minor units."""
+    return {
+        "format": "counterfoil-reconciliation-1",
+        "name": outcome.rules.name,
+        "verdict": outcome.verdict,
+        "as_of": outcome.as_of.isoformat() if outcome.as_of else None,
+        "rules_sha256": outcome.rules_sha256,
+        "sources": [
+            {"side": s.side, "name": s.name, "rows": s.rows, "left_out": s.left_out, "rejected": s.rejected}
+            for s in outcome.sources
+        ],
+        "footing": [
+            {
+                "side": row.side,
+                "asset": row.asset,
+                **{
+                    part: {"rows": getattr(row, part).rows, "minor": str(getattr(row, part).minor)}
+                    for part in ("source", "matched", "breaks", "expected")
+                },
+            }
+            for row in outcome.footing
+        ],
+        "passes": {name: dict(counts) for name, counts in outcome.passes.items()},
+        "kinds": [{"kind": k, "asset": a, "breaks": n, "at_stake_minor": str(m)} for k, a, n, m in outcome.kinds],
+        "tolerances_used": [
+            {"pass": t.step, "asset": t.asset, "pairs": t.pairs, "minor": str(t.minor)} for t in outcome.tolerated
+        ],
+        "not_checked": list(outcome.not_checked),
+        "suggested": outcome.suggested,
+        "breaks_total": outcome.breaks_total,
+        "breaks_listed": len(outcome.breaks),
+        "breaks": [break_json(each) for each in outcome.breaks],
+        "rejected_total": len(outcome.rejected),
+    }
+
+
+def break_json(each: Break) -> dict[str, Any]:
+    """One break with its explanation, as plain values."""
+    return {
+        "id": each.id,
+        "kind": each.kind,
+        "severity": each.severity,
+        "asset": each.asset,
+        "at_stake_minor": str(each.at_stake),
+        "pass": each.step,
+        "reason": each.reason,
+        "left": [_record_json(record) for record in each.left],
+        "right": [_record_json(record) for record in each.right],
+        "fields": [field._asdict() for field in each.fields],
+        "candidates": [
+            {**c._asdict(), "amount": str(c.amount), "day": c.day.isoformat() if c.day else None}
+            for c in each.candidates
+        ],
+        "hypotheses": [{k: v for k, v in h._asdict().items() if k != "weight"} for h in each.hypotheses],
+        "action": each.action._asdict(),
+        "explained": each.explained,
+    }
+
+
+def _record_json(record: Any) -> dict[str, Any]:
+    plain = {
+        k: v for k, v in record._asdict().items() if k not in ("side", "file", "line", "raw", "day") and v is not None
+    }
+    return {**plain, "amount": str(record.amount), **({"date": record.day.isoformat()} if record.day else {})}
+
+
+__all__: Sequence[str] = (
+    "BREAKS_HELD_MAX",
+    "Outcome",
+    "SourceTold",
+    "as_json",
+    "break_json",
+    "matches_of",
+    "reconcile",
+)

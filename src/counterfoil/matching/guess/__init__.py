@@ -1,0 +1,1 @@
+"""A first rule set out of two files."""

@@ -1,0 +1,266 @@
+"""What two files share: the key, the batch, how far dates lie apart, which way the sign runs, which status means which."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from counterfoil.matching.engines.engine import DuckEngine, identifier, literal
+from counterfoil.matching.guess.columns import NO_CURRENCY, Looked
+from counterfoil.matching.reading.column_sql import shaped
+from counterfoil.matching.rules.model import Amount, Dates, Source
+
+SAMPLE_ROWS: Final = 200_000
+KEY_COLUMNS_MAX: Final = 12
+KEY_SHARE_LEAST: Final = 20  # percent of the smaller side that must meet
+BATCH_SHARE_LEAST: Final = 30
+WINDOW_SHARE_LEAST: Final = 2  # percent of pairs that must lie that far apart before it counts as usual
+WINDOW_MAX_DAYS: Final = 10
+EMBEDDED_PER_THOUSAND_LEAST: Final = 5
+EMBEDDED_LEAST: Final = 3
+NOT_OF_THE_BANK: Final = ("row", "line", "file", "raw", "amount")  # what a reader adds to a statement's lines
+SENTENCE_SHARE_MAX: Final = 40  # percent of values with blanks: more, and the column is a text
+STATUS_SHARE_LEAST: Final = 80
+
+
+@dataclass
+class Found:
+    """What both sides have in common."""
+
+    has_key: bool = False
+    embedded: bool = False
+    batch: tuple[str, str] | None = None
+    amounts_are_keys: bool = False
+    before_days: int = 0
+    after_days: int = 3
+    compare: list[str] = field(default_factory=lambda: ["amount", "asset"])
+    reasons: list[str] = field(default_factory=list)
+
+
+class _Pair(NamedTuple):
+    left: str
+    right: str
+    met: int
+    agreed: int
+
+
+def observe(engine: DuckEngine, sides: tuple[Looked, Looked]) -> Found:
+    """Look at both sides together; sets their references, batches, signs and status words."""
+    found = Found()
+    for side in sides:
+        _seen(engine, side)
+    keys = [_columns(engine, side, unique=True) for side in sides]
+    best = _best_key(engine, keys[0], keys[1], found)
+    if best:
+        _take_key(engine, sides, best, found)
+    _batches(engine, sides, keys, found)
+    _embedded(engine, sides, keys, found)
+    _compare(sides, found)
+    if not found.has_key and not found.embedded:
+        told = min(sum(role in side.columns for role in ("memo", "counterparty", "reference")) for side in sides)
+        found.amounts_are_keys = told == 0
+        found.reasons.append("no column is shared as a key: records are matched by text, amount and date" if told
+                             else "nothing but amounts and dates is shared: equal amounts within the window count as matches")  # fmt: skip
+    return found
+
+
+def _seen(engine: DuckEngine, side: Looked) -> None:
+    """The table `{side}_seen`: a bounded sample with every column as text, and amount, day, asset and status as understood."""
+    written = {
+        **side.amounts, "unit": side.unit or "minor", "decimal": side.decimal or ".", "group": side.group, "negative": side.negative,
+    }  # fmt: skip
+    amount = Amount(column="amount", unit="minor") if side.statement else Amount.model_validate(written)
+    source = Source(
+        columns=side.columns, amount=amount, asset=None if "asset" in side.columns else side.asset,
+        dates=Dates(formats=tuple(side.date_formats)), scale={NO_CURRENCY: 2},
+    )  # fmt: skip
+    understood = shaped(source, side.types, side.side, trims=True)
+    texts = ", ".join(
+        f"nullif(trim(cast({identifier(name)} as varchar)), '') as c{at}" for at, name in enumerate(side.types)
+    )
+    wanted = ", ".join(f"{understood.raw.columns[name]} as x_{name}" for name in ("amount", "day", "asset", "status"))
+    limit = f" limit {SAMPLE_ROWS}" if side.side == "left" else f" limit {SAMPLE_ROWS * 60}"
+    engine.table(f"{side.side}_seen", f"select {texts}, {wanted} from {understood.over(side.scan)}{limit}")
+
+
+def _columns(engine: DuckEngine, side: Looked, *, unique: bool) -> dict[str, str]:
+    """Columns that could be a key (nearly unique) or a batch (repeated), by their name: the column of the sample."""
+    taken = {
+        *side.amounts.values(),
+        *(side.columns.get(role) for role in ("asset", "booked_on", "value_on", "event_at", "status")),
+    }
+    names = [(name, f"c{at}") for at, name in enumerate(side.types) if name not in taken]
+    found = {}
+    for name, column in names:
+        filled, distinct, spaced = engine.rows(
+            f"""select count({column}), count(distinct {column}), count(*) filter (contains(trim({column}), ' '))
+                from (select {column} from {side.side}_seen limit {SAMPLE_ROWS}) s"""
+        )[0]
+        if spaced * 100 > filled * SENTENCE_SHARE_MAX:
+            continue
+        if filled and (distinct * 2 >= filled if unique else distinct > 1 and distinct * 3 <= filled * 2):
+            found[name] = column
+    return dict(list(found.items())[:KEY_COLUMNS_MAX])
+
+
+def _best_key(engine: DuckEngine, left: dict[str, str], right: dict[str, str], found: Found) -> _Pair | None:
+    """The pair of columns on which most records meet and agree in their amounts; counting numbers that only look alike do not."""
+    smaller = min(engine.rows(f"select count(*) from {side}_seen")[0][0] for side in ("left", "right"))
+    seen = []
+    for l_name, l_column in left.items():
+        for r_name, r_column in right.items():
+            met, agreed = engine.rows(
+                f"""select count(*), count(*) filter (abs(la) = abs(ra) or abs(la) * 100 = abs(ra) or abs(la) = abs(ra) * 100) from (
+                        select any_value(l.x_amount) as la, any_value(r.x_amount) as ra from left_seen l
+                        join right_seen r on {_plain("r." + r_column)} = {_plain("l." + l_column)}
+                        group by l.{l_column} having count(*) = 1) p"""
+            )[0]
+            seen.append(_Pair(l_name, r_name, met, agreed))
+    best = max(seen, key=lambda pair: (pair.agreed, pair.met, pair.left, pair.right), default=None)
+    if best is None or best.met * 100 < smaller * KEY_SHARE_LEAST or best.agreed * 2 < best.met:
+        return None
+    found.reasons.append(
+        f"key: {best.left} on the left meets {best.right} on the right {best.met:,} times, and {best.agreed:,} of those agree in the amount"
+    )
+    return best
+
+
+def _plain(column: str) -> str:
+    return f"upper(regexp_replace({column}, '[^A-Za-z0-9]', '', 'g'))"
+
+
+def _take_key(engine: DuckEngine, sides: tuple[Looked, Looked], best: _Pair, found: Found) -> None:
+    found.has_key = True
+    for side, name in zip(sides, (best.left, best.right), strict=True):
+        side.columns["reference"] = name
+    columns = [f"c{list(side.types).index(side.columns['reference'])}" for side in sides]
+    engine.table(
+        "met",
+        f"""select any_value(l.x_amount) as la, any_value(r.x_amount) as ra, any_value(r.x_day) - any_value(l.x_day) as off,
+                   any_value(l.x_status) as ls, any_value(r.x_status) as rs
+            from left_seen l join right_seen r on {_plain("r." + columns[1])} = {_plain("l." + columns[0])}
+            group by l.{columns[0]} having count(*) = 1""",
+    )
+    _units_and_sign(engine, sides, found)
+    _window(engine, found)
+    _status(engine, sides, found)
+
+
+def _units_and_sign(engine: DuckEngine, sides: tuple[Looked, Looked], found: Found) -> None:
+    same, flipped, left_major, right_major = engine.rows(
+        """select count(*) filter (la = ra), count(*) filter (la = -ra and la <> 0), count(*) filter (abs(la) * 100 = abs(ra) and la <> 0),
+                  count(*) filter (abs(la) = abs(ra) * 100 and la <> 0) from met"""
+    )[0]
+    for side, count in ((sides[0], left_major), (sides[1], right_major)):
+        if count > same + flipped and not side.has_decimals and not side.statement:
+            side.unit = "major"
+            found.reasons.append(f"{side.side}: whole figures are a hundredth of the other side's: major units")
+    if flipped > same and flipped > max(left_major, right_major):
+        sides[1].sign = -1
+        found.reasons.append(
+            f"right: {flipped:,} pairs have the opposite sign, {same:,} the same: the right side is turned around"
+        )
+
+
+def _window(engine: DuckEngine, found: Found) -> None:
+    rows = engine.rows("select off, count(*) from met where off is not null group by off order by off")
+    total = sum(count for _, count in rows)
+    usual = [
+        int(off) for off, count in rows if count * 100 >= total * WINDOW_SHARE_LEAST and abs(off) <= WINDOW_MAX_DAYS
+    ]
+    if not usual:
+        return
+    found.before_days, found.after_days = max(-min(usual), 0), max(max(usual), 0)
+    found.reasons.append(
+        f"dates: right lies from {-found.before_days} to {found.after_days} days after left in the pairs that share a key"
+    )
+
+
+def _status(engine: DuckEngine, sides: tuple[Looked, Looked], found: Found) -> None:
+    rows = engine.rows(
+        "select ls, rs, count(*) from met where ls is not null and rs is not null group by ls, rs order by count(*) desc, ls, rs"
+    )
+    total, equal = sum(n for *_, n in rows), sum(n for here, there, n in rows if here == there)
+    if not total or equal * 2 >= total:
+        return
+    by_theirs: dict[str, dict[str, int]] = defaultdict(dict)
+    for here, there, count in rows:
+        by_theirs[there][here] = count
+    words: dict[str, list[str]] = defaultdict(list)
+    for there, counts in sorted(by_theirs.items()):
+        here, most = max(counts.items(), key=lambda each: (each[1], each[0]))
+        if most * 100 >= sum(counts.values()) * STATUS_SHARE_LEAST:
+            words[here].append(there)
+    if sum(len(each) for each in words.values()) == len(by_theirs):
+        sides[1].status = dict(words)
+        found.reasons.append(
+            "status: " + "; ".join(f"{', '.join(theirs)} on the right means {ours}" for ours, theirs in words.items())
+        )
+    else:
+        for side in sides:
+            side.columns.pop("status", None)
+        found.reasons.append("status is not compared: the words of the two sides do not correspond")
+
+
+def _batches(engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence[dict[str, str]], found: Found) -> None:
+    """A repeated column of one side that meets a nearly unique column of the other, with equal sums."""
+    for many, one, single in ((0, 1, keys[1]), (1, 0, keys[0])):
+        for m_name, m_column in _columns(engine, sides[many], unique=False).items():
+            for o_name, o_column in single.items():
+                met, agreed = engine.rows(
+                    f"""select count(*), count(*) filter (m.total = o.x_amount) from (
+                            select {m_column} as k, sum(x_amount) as total, count(*) as n from {sides[many].side}_seen
+                            where {m_column} is not null group by {m_column}) m
+                        join {sides[one].side}_seen o on o.{o_column} = m.k where m.n > 1"""
+                )[0]
+                if agreed > 1 and agreed * 100 >= met * BATCH_SHARE_LEAST:
+                    sides[many].columns["batch"], sides[one].columns["batch"] = m_name, o_name
+                    found.batch = ("batch", "batch")
+                    found.reasons.append(
+                        f"batches: {m_name} on the {sides[many].side} gathers what {o_name} on the {sides[one].side} pays in one sum "
+                        f"({agreed:,} of {met:,} sums agree)"
+                    )
+                    return
+
+
+def _embedded(engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence[dict[str, str]], found: Found) -> None:
+    """A nearly unique column of one side whose values stand as words in a text of the other."""
+    for names, texts in ((0, 1), (1, 0)):
+        text = sides[texts].columns.get("memo") or (None if found.has_key else sides[texts].columns.get("reference"))
+        if text is None:
+            continue
+        column = f"c{list(sides[texts].types).index(text)}"
+        engine.table(
+            "word_seen",
+            f"""select distinct regexp_replace(upper(word), '[^A-Z0-9]', '', 'g') as word from (
+                    select unnest(string_split(regexp_replace({column}, '[\\s,;:/()]+', ' ', 'g'), ' '))
+                        as word
+                    from {sides[texts].side}_seen where {column} is not null) w
+                where length(word) >= 6 and regexp_matches(word, '[0-9]')""",
+        )
+        for name, candidate in keys[names].items():
+            rows, met = engine.rows(
+                f"""select count(*), count(*) filter ({_plain(candidate)} in (select word from word_seen))
+                    from {sides[names].side}_seen where {candidate} is not null"""
+            )[0]
+            if rows and met * 1000 >= rows * EMBEDDED_PER_THOUSAND_LEAST and met >= EMBEDDED_LEAST:
+                found.embedded = True
+                sides[texts].columns["memo"] = text
+                if not found.has_key:
+                    sides[names].columns["reference"] = name
+                found.reasons.append(
+                    f"{name} on the {sides[names].side} stands in {text} on the {sides[texts].side} {met:,} times"
+                )
+                return
+
+
+def _compare(sides: tuple[Looked, Looked], found: Found) -> None:
+    if all("status" in side.columns for side in sides):
+        found.compare.append("status")
+    if all({"booked_on", "value_on", "event_at"} & side.columns.keys() for side in sides):
+        found.compare.append("date")
+
+
+__all__ = ["Found", "literal", "observe"]

@@ -1,0 +1,151 @@
+"""A first rule set out of two files: which column is what, which key both share, how far dates lie apart; and why, in sentences."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from counterfoil.base.problems import InvalidInput
+from counterfoil.matching.engines.engine import DuckEngine
+from counterfoil.matching.guess.columns import NO_CURRENCY, Looked, look
+from counterfoil.matching.guess.keys import Found, observe
+
+TEXT_ROLES: Final = ("reference", "counterparty", "memo")
+COLUMN_ROLES: Final = (
+    "id",
+    "reference",
+    "asset",
+    "booked_on",
+    "value_on",
+    "event_at",
+    "status",
+    "counterparty",
+    "memo",
+    "batch",
+)
+WINDOW_WITHOUT_KEY_DAYS: Final = (10, 30)
+NEAR_DAYS: Final = 5
+REVERSAL_DAYS: Final = 31
+
+
+def guess_rules(left: Path | Sequence[Path], right: Path | Sequence[Path]) -> tuple[str, list[str]]:
+    """A TOML rule set for these two sides and the reasons for each choice. It is a proposal: a person reads it before relying on it.
+
+    Raises InvalidInput where a file shows no amount, SourceUnreadable and SourceBroken where one cannot be read.
+    """
+    with tempfile.TemporaryDirectory(prefix="counterfoil-guess-") as folder:
+        engine = DuckEngine(Path(folder))
+        try:
+            sides = (look(engine, left, "left", Path(folder)), look(engine, right, "right", Path(folder)))
+            _settle_units(sides)
+            _settle_assets(sides)
+            found = observe(engine, sides)
+        finally:
+            engine.close()
+    text = "\n".join(["version = 1", *_head(found), "", *_side(sides[0]), *_side(sides[1]), *_passes(sides, found)])
+    return text, [*sides[0].reasons, *sides[1].reasons, *found.reasons]
+
+
+def _settle_units(sides: tuple[Looked, Looked]) -> None:
+    """Whole figures on both sides are minor units; whole figures against decimals are told apart by the figures that pairs share."""
+    for side in sides:
+        if side.unit is not None or side.statement:
+            continue
+        side.unit = "major" if side.has_decimals else "minor"
+        other = next(each for each in sides if each is not side)
+        if side.has_decimals:
+            side.say(f"amounts have decimals ({side.sample_amount}): major units")
+        elif other.has_decimals or other.statement:
+            side.say("amounts are whole figures; the other side has decimals, so the pairs decide below")
+        else:
+            side.say(
+                "amounts are whole figures on both sides: taken as minor units, such as cents; change `unit` if they are not"
+            )
+
+
+def _settle_assets(sides: tuple[Looked, Looked]) -> None:
+    for side, other in (sides, sides[::-1]):
+        if side.statement or "asset" in side.columns or side.asset:
+            continue
+        side.asset = other.asset or other.only_asset or NO_CURRENCY
+        told = (
+            "no currency is named on either side"
+            if side.asset == NO_CURRENCY
+            else f"no currency column: taken from the other side, {side.asset}"
+        )
+        side.say(told)
+
+
+def _head(found: Found) -> list[str]:
+    return [f"compare = [{', '.join(quoted(each) for each in found.compare)}]"]
+
+
+def quoted(text: str) -> str:
+    """A string as TOML writes it; JSON's way of quoting is a part of TOML's."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _side(side: Looked) -> list[str]:
+    lines = [f"[{side.side}]", f"name = {quoted(side.name)}"]
+    if side.format:
+        lines.append(f"format = {quoted(side.format)}")
+    if side.asset and "asset" not in side.columns:
+        lines.append(f"asset = {quoted(side.asset)}")
+    if side.asset == NO_CURRENCY:
+        lines.append(f"scale = {{ {NO_CURRENCY} = 2 }}")
+    lines += ["", f"[{side.side}.columns]"]
+    lines += [f"{role} = {quoted(side.columns[role])}" for role in COLUMN_ROLES if role in side.columns]
+    if side.amounts:
+        lines += ["", f"[{side.side}.amount]", *(f"{name} = {quoted(column)}" for name, column in side.amounts.items())]
+        lines.append(f"unit = {quoted(side.unit or 'minor')}")
+        lines += [
+            f"{name} = {quoted(mark)}" for name, mark in (("decimal", side.decimal), ("group", side.group)) if mark
+        ]
+        if side.negative:
+            lines.append(f"negative = [{', '.join(quoted(word) for word in side.negative)}]")
+        if side.sign == -1:
+            lines.append("sign = -1")
+    if side.date_formats:
+        lines += ["", f"[{side.side}.dates]", f"formats = [{', '.join(quoted(form) for form in side.date_formats)}]"]
+    if side.status:
+        lines += ["", f"[{side.side}.status]"]
+        lines += [
+            f"{quoted(ours)} = [{', '.join(quoted(word) for word in words)}]"
+            for ours, words in sorted(side.status.items())
+        ]
+    return [*lines, ""]
+
+
+def _passes(sides: tuple[Looked, Looked], found: Found) -> list[str]:
+    window = {"before_days": found.before_days, "after_days": found.after_days}
+    lines: list[str] = []
+    if found.has_key:
+        lines += _pass("key", name="exact", **window)
+        lines += _pass("key", name="normalised", normalise=["case", "punctuation", "zeros"], **window)
+    if found.embedded:
+        lines += _pass("embedded", **window)
+    if found.batch:
+        lines += _pass("group", left=found.batch[0], right=found.batch[1])
+    near = {name: max(days, NEAR_DAYS) for name, days in window.items()}
+    lines += _pass("reversal", before_days=REVERSAL_DAYS, after_days=REVERSAL_DAYS)
+    if all("counterparty" in side.columns for side in sides):
+        lines += _pass("subset", **near)
+    wide = near if found.has_key else dict(zip(("before_days", "after_days"), WINDOW_WITHOUT_KEY_DAYS, strict=True))
+    texts = [sum(role in side.columns for role in TEXT_ROLES) for side in sides]
+    if min(texts) > 0:
+        lines += _pass("text", **wide)
+    lines += _pass("amount", **({**window, "confirms": True} if found.amounts_are_keys else near))
+    return lines
+
+
+def _pass(kind: str, **options: str | int | bool | list[str]) -> list[str]:
+    lines = ["[[pass]]", f"kind = {quoted(kind)}"]
+    if "name" not in options:
+        lines.append(f"name = {quoted(kind)}")
+    return [*lines, *(f"{name} = {json.dumps(value)}" for name, value in options.items()), ""]
+
+
+__all__ = ["InvalidInput", "guess_rules", "quoted"]

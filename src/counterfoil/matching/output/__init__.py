@@ -1,0 +1,1 @@
+"""The files of a run: report, findings, matches, page, workbook."""

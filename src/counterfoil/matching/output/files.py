@@ -1,0 +1,104 @@
+"""The files of a run. report.json, breaks.csv and matches.parquet depend on records and rules alone; run.json tells the circumstances."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from counterfoil.matching.findings.differences import Record
+from counterfoil.matching.findings.findings import Break
+from counterfoil.matching.findings.outcome import Outcome, as_json
+from counterfoil.matching.reading.sides import Rejected
+
+BREAK_COLUMNS: Final = (
+    "kind",
+    "left_id",
+    "right_id",
+    "left_ref",
+    "right_ref",
+    "left_amount",
+    "right_amount",
+    "asset",
+    "left_date",
+    "right_date",
+    "fields",
+    "hypothesis",
+    "candidates",
+)
+REJECTED_COLUMNS: Final = ("file", "line", "column", "reason", "raw")
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write_report(outcome: Outcome, path: Path) -> None:
+    """report.json: keys sorted, no blanks, amounts as strings: one meaning has one form."""
+    path.write_text(canonical(as_json(outcome)), "utf-8")
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys and no blanks, and a newline."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")) + "\n"
+
+
+def write_breaks(breaks: Iterable[Break], path: Path) -> int:
+    """breaks.csv, every break in one order; several ids of a group are joined by `;`. Returns how many."""
+    count = 0
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(BREAK_COLUMNS)
+        for count, each in enumerate(breaks, 1):  # noqa: B007 - the last number is the answer
+            writer.writerow([harmless(value) for value in break_row(each)])
+    return count
+
+
+def break_row(each: Break) -> list[str]:
+    """One break as the columns of breaks.csv."""
+    left, right = each.left, each.right
+    return [
+        each.kind,
+        _joined(left, "id"),
+        _joined(right, "id"),
+        _joined(left, "reference"),
+        _joined(right, "reference"),
+        _amount(left),
+        _amount(right),
+        each.asset,
+        _dates(left),
+        _dates(right),
+        "; ".join(f"{f.name}: {f.left} ≠ {f.right} ({f.distance})" for f in each.fields),
+        each.cause,
+        "; ".join(c.id for c in each.candidates),
+    ]
+
+
+def write_rejected(rejected: Sequence[Rejected], path: Path) -> None:
+    """rejected.csv: rows that could not be read, by file and line."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(REJECTED_COLUMNS)
+        writer.writerows([harmless(str(value if value is not None else "")) for value in row] for row in rejected)
+
+
+def harmless(text: str) -> str:
+    """A cell that a spreadsheet would run as a formula gets an apostrophe; numbers stay numbers."""
+    if text.startswith(FORMULA) and not text.lstrip("+-").isdigit():
+        return "'" + text
+    return text
+
+
+def _joined(records: Sequence[Record], name: str) -> str:
+    return (
+        ";".join(dict.fromkeys(getattr(record, name) or "" for record in records))
+        if name == "reference"
+        else ";".join(getattr(record, name) or "" for record in records)
+    )
+
+
+def _amount(records: Sequence[Record]) -> str:
+    return str(sum(record.amount for record in records)) if records else ""
+
+
+def _dates(records: Sequence[Record]) -> str:
+    return ";".join(sorted({record.day.isoformat() for record in records if record.day}))

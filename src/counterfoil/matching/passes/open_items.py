@@ -1,0 +1,177 @@
+"""The board: which records are still open on each side, and the pairs that passes have laid down. A record leaves it once."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from counterfoil.base.problems import check
+from counterfoil.matching.engines.engine import Engine, literal
+
+ROUNDS_MAX: Final = 5_000
+NEAR_SPAN: Final = 100_000  # one step of cost outweighs every distance in days
+CONFIRMED: Final = "confirmed"
+SUGGESTED: Final = "suggested"
+BREAK: Final = "break"
+PAIR: Final = "l_u, r_u, other, grp, pass, status, kind, reason, score"
+NOTHING: Final = "cast(null as varchar)"
+
+
+class Board:
+    """Open records in the tables `lo` and `ro`; pairs in tables of their own, one a step."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.pairs: list[str] = []
+        self.suggestions: list[str] = []
+        self.ambiguities: list[str] = []
+        self.deferred: list[tuple[str, str]] = []
+        self.notes: list[str] = []
+        self.sizes = self._sizes()
+
+    def _sizes(self) -> tuple[int, int]:
+        found = self.engine.rows("select (select count(*) from lo), (select count(*) from ro)")[0]
+        return int(found[0]), int(found[1])
+
+    def claim(self, name: str, sql: str) -> int:
+        """Lay down the pairs of `sql` (columns as in PAIR) and take their records off the board; how many rows they are."""
+        if not any(self.sizes):
+            return 0
+        table = f"pair_{len(self.pairs)}"
+        self.engine.table(table, sql)
+        found = int(self.engine.rows(f"select count(*) from {table}")[0][0])
+        if found == 0:
+            self.engine.drop(table)
+            return 0
+        self.pairs.append(table)
+        for side, key in (("lo", "l_u"), ("ro", "r_u")):
+            self.engine.table(
+                side, f"select o.* from {side} o where not exists (select 1 from {table} p where p.{key} = o.u)"
+            )
+        before, self.sizes = self.sizes, self._sizes()
+        check(sum(self.sizes) < sum(before), "every pass that pairs takes records off the board", step=name)
+        return found
+
+    def suggest(self, sql: str) -> None:
+        """Keep pairs for a person to look at; their records stay open."""
+        table = f"suggestion_{len(self.suggestions)}"
+        earlier = self.all_suggestions()
+        self.engine.table(
+            table,
+            f"""select s.* from ({sql}) s where not exists (select 1 from ({earlier}) e where e.l_u = s.l_u)
+                and not exists (select 1 from ({earlier}) e where e.r_u = s.r_u)""",
+        )
+        self.suggestions.append(table)
+
+    def defer(self, name: str, sql: str) -> None:
+        """Lay these pairs down after the last pass, if all their records are still open then."""
+        table = f"deferred_{len(self.deferred)}"
+        self.engine.table(table, sql)
+        self.deferred.append((name, table))
+
+    def finish(self) -> None:
+        """Lay down what was deferred and is still whole: a group whose member found a partner of its own is none any more."""
+        for name, table in self.deferred:
+            gone = " union ".join(
+                f"select x.grp from {table} x left join {side} o on o.u = x.{key} where x.{key} is not null and o.u is null"
+                for side, key in (("lo", "l_u"), ("ro", "r_u"))
+            )
+            self.engine.table("gone", gone)
+            self.claim(name, f"select p.* from {table} p where not exists (select 1 from gone g where g.grp = p.grp)")
+            self.engine.drop("gone")
+
+    def ambiguous(self, candidates: str, step: str) -> None:
+        """Keep what `candidates` (l_u, r_u) still holds: several that are equally good, so a person decides."""
+        table = f"ambiguity_{len(self.ambiguities)}"
+        self.engine.table(table, f"select l_u, r_u, {literal(step)} as pass from {candidates}")
+        self.ambiguities.append(table)
+
+    def all_ambiguities(self) -> str:
+        """Every candidate of every ambiguity, as SQL."""
+        if self.ambiguities:
+            return " union all ".join(f"select l_u, r_u, pass from {table}" for table in self.ambiguities)
+        return f"select {NOTHING} as l_u, {NOTHING} as r_u, {NOTHING} as pass where 1 = 0"
+
+    def all_pairs(self) -> str:
+        """Every pair of every step, as SQL."""
+        return _union(self.pairs)
+
+    def all_suggestions(self) -> str:
+        """Every suggestion, as SQL."""
+        return _union(self.suggestions)
+
+
+def _union(tables: list[str]) -> str:
+    if tables:
+        return " union all ".join(f"select {PAIR} from {table}" for table in tables)
+    nothing = ", ".join(
+        f"cast(null as {'integer' if name == 'score' else 'varchar'}) as {name}" for name in PAIR.split(", ")
+    )
+    return f"select {nothing} where 1 = 0"
+
+
+def mutual_best(engine: Engine, candidates: str, chosen: str, *, gap: int = 0, worst: int | None = None) -> int:
+    """Out of `candidates` (l_u, r_u, cost, near) keep in `chosen` those that are best for both, round after round.
+
+    The order is cost, distance in days, then the ids, shorter ones first: total, so the order of rows does not matter. With a `gap` a
+    record whose second candidate lies closer than that is left alone (a guess is no match), until the rival is taken by another; `worst`
+    is the most that cost may be. `candidates` keeps what stayed open.
+    """
+    value = f"(cost * {NEAR_SPAN} + near)"
+    order = "order by cost, near, length(l_u), l_u, length(r_u), r_u"
+    clear = (
+        f"and (l_next is null or l_next - value >= {gap}) and (r_next is null or r_next - value >= {gap})"
+        if gap
+        else ""
+    )
+    bound = f"and cost <= {worst}" if worst is not None else ""
+    parts: list[str] = []
+    total = 0
+    for turn in range(ROUNDS_MAX):
+        part = f"{chosen}_{turn}"
+        engine.table(
+            part,
+            f"""select l_u, r_u, cost, near from (
+                    select l_u, r_u, cost, near, {value} as value,
+                           row_number() over (partition by l_u {order}) as l_rank,
+                           row_number() over (partition by r_u {order}) as r_rank,
+                           lead({value}) over (partition by l_u {order}) as l_next,
+                           lead({value}) over (partition by r_u {order}) as r_next
+                    from {candidates}) ranked
+                where l_rank = 1 and r_rank = 1 {clear} {bound}""",
+        )
+        found = int(engine.rows(f"select count(*) from {part}")[0][0])
+        if found == 0:
+            engine.drop(part)
+            break
+        total += found
+        parts.append(part)
+        engine.table(
+            candidates,
+            f"""select c.* from {candidates} c where not exists (select 1 from {part} p where p.l_u = c.l_u)
+                and not exists (select 1 from {part} p where p.r_u = c.r_u)""",
+        )
+    else:
+        check(False, "mutual best comes to an end", rounds=ROUNDS_MAX)
+    union = " union all ".join(f"select l_u, r_u, cost, near from {part}" for part in parts)
+    engine.table(chosen, union or f"select l_u, r_u, cost, near from {candidates} where 1 = 0")
+    engine.drop(*parts)
+    return total
+
+
+def pair_columns(
+    *,
+    l_u: str = "l.u",
+    r_u: str = "r.u",
+    other: str = NOTHING,
+    grp: str = NOTHING,
+    step: str,
+    status: str,
+    kind: str = NOTHING,
+    reason: str,
+    score: str = "100",
+) -> str:
+    """One pair's columns, in the order of PAIR; every argument but `step` is SQL."""
+    return (
+        f"{l_u} as l_u, {r_u} as r_u, {other} as other, {grp} as grp, {literal(step)} as pass, {status} as status, "
+        f"{kind} as kind, {reason} as reason, cast({score} as integer) as score"
+    )

@@ -1,0 +1,1 @@
+"""How the columns of a source become ours, and where each record came from."""

@@ -1,0 +1,128 @@
+"""Where a record stands in its file, and how it came: looked up for the few records that are shown, not for all that are read."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any, Final, NamedTuple, cast
+
+from counterfoil.matching.engines.engine import DuckEngine, Row
+from counterfoil.matching.rules.model import Csv
+
+SECOND_READING_BYTES_MAX: Final = 512 << 20  # larger files are not read a second time for the sake of line numbers
+RAW_CHARS_MAX: Final = 2_000
+OURS: Final = ("file_row_number", "filename", "row_at", "raw")
+
+
+class Place(NamedTuple):
+    """Where a record stands: its file, the 1-based line, and its own columns as JSON."""
+
+    file: str
+    line: int
+    raw: str
+
+
+class Reading(NamedTuple):
+    """How a side was read, so that single records can be looked up again. `broken` are (file number, record) without a row."""
+
+    scan: str
+    paths: tuple[Path, ...]
+    format: str
+    csv: Csv
+    broken: tuple[tuple[int, int], ...] = ()
+
+
+def opened(path: Path) -> IO[bytes]:
+    """A file's bytes, unpacked when it ends in .gz."""
+    return cast("IO[bytes]", gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+
+
+def places_of(engine: DuckEngine, reading: Reading, rows: Sequence[int]) -> dict[int, Place]:
+    """File, line and raw record of some rows (numbered from 0 in the order of the files). Empty for files too large to read twice."""
+    large = sum(path.stat().st_size for path in reading.paths if path.is_file()) > SECOND_READING_BYTES_MAX
+    if not rows or (large and reading.format != "parquet"):
+        return {}
+    raw = raw_rows(engine, reading, rows)
+    lines = {} if reading.format in ("table", "parquet") else lines_in(reading, rows)
+    found = {}
+    for row, record in raw.items():
+        if "line" in record and "raw" in record and reading.format == "table":
+            found[row] = Place(
+                str(record["file"] or ""), int(record["line"] or 0), str(record["raw"] or "")[:RAW_CHARS_MAX]
+            )
+            continue
+        kept = {name: value for name, value in record.items() if name not in OURS and value is not None}
+        text = json.dumps(kept, ensure_ascii=False, default=str)[:RAW_CHARS_MAX]
+        file, line = lines.get(row, (Path(str(record.get("filename") or "")).name, row + 1))
+        found[row] = Place(file, line, text)
+    return found
+
+
+def raw_rows(engine: DuckEngine, reading: Reading, rows: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """The source's own values of some rows, read a second time: only what is shown needs them."""
+    if not rows:
+        return {}
+    engine.load("wanted_rows", {"row": "bigint"}, [(row,) for row in dict.fromkeys(rows)])
+    engine.conn.execute("set preserve_insertion_order = true")
+    try:
+        answer = engine.conn.execute(f"select * from {numbered(reading)} where row_at in (select row from wanted_rows)")
+        names = [column[0] for column in answer.description or []]
+        fetched: list[Row] = answer.fetchall()
+    finally:
+        engine.conn.execute("set preserve_insertion_order = false")
+    found = {}
+    for values in fetched:
+        record = dict(zip(names, values, strict=True))
+        found[int(record.pop("row_at"))] = record
+    return found
+
+
+def numbered(reading: Reading) -> str:
+    """The scan with `row_at`, the number of each record from 0 in the order of the files."""
+    number = "file_row_number" if reading.format in ("parquet", "table") else "row_number() over () - 1"
+    return f"(select *, {number} as row_at from {reading.scan})"
+
+
+def lines_in(reading: Reading, rows: Sequence[int]) -> dict[int, tuple[str, int]]:
+    """File and 1-based line of each row. Records that span lines, blank lines and rejected lines are counted as they are."""
+    wanted, found = set(rows), {}
+    broken = set(reading.broken)
+    record = 0
+    for number, path in enumerate(reading.paths):
+        starts = _record_starts(path, reading.csv) if reading.format == "csv" else _text_lines(path)
+        head = int(reading.csv.header) if reading.format == "csv" else 0
+        for nth, at in enumerate(starts, 1):
+            if nth <= head or (number, nth) in broken:
+                continue
+            if record in wanted:
+                found[record] = (path.name, at)
+                if len(found) == len(wanted):
+                    return found
+            record += 1
+    return found
+
+
+def _record_starts(path: Path, how: Csv) -> Iterator[int]:
+    """The line at which each record of a delimited file begins."""
+    with opened(path) as raw:
+        text = io.TextIOWrapper(raw, encoding=how.encoding or "utf-8", errors="replace", newline="")
+        for _ in range(how.skip):
+            text.readline()
+        before = how.skip
+        reader = csv.reader(text, delimiter=how.delimiter or ",", quotechar=how.quote or '"')
+        for values in reader:
+            if values:
+                yield before + 1
+            before = how.skip + reader.line_num
+
+
+def _text_lines(path: Path) -> Iterator[int]:
+    """Lines that hold something: in NDJSON each is a record."""
+    with opened(path) as raw:
+        for number, line in enumerate(raw, 1):
+            if line.strip():
+                yield number

@@ -1,0 +1,119 @@
+"""One side, ready to be matched: its records as SQL over what was read, and a profile that one scan gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from counterfoil.matching.engines.engine import Engine
+from counterfoil.matching.reading.column_sql import SHAPE, Layer
+from counterfoil.matching.reading.provenance import Reading
+
+COLUMNS: Final = (*SHAPE, "row", "file")
+
+
+class Rejected(NamedTuple):
+    """One row that could not be read. `line` counts from 1 within the file; `column` is the file's own name."""
+
+    file: str
+    line: int
+    column: str
+    reason: str
+    raw: str
+
+
+class Total(NamedTuple):
+    """Rows and minor units of one asset on one side."""
+
+    rows: int
+    minor: int
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What one scan of a side tells: totals by asset, how many rows are bad, which days it covers, which fields it gives."""
+
+    totals: Mapping[str, Total] = field(default_factory=dict)
+    bad: int = 0
+    first_day: int | None = None
+    last_day: int | None = None
+    gives: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Side:
+    """Records as `columns` (our name → SQL) over `relation`; `good` is the condition that they could be read, empty for all."""
+
+    key: str  # left or right
+    name: str
+    files: tuple[Path, ...]
+    format: str
+    relation: str
+    columns: Mapping[str, str]
+    good: str
+    rows: int  # in the source, after `where`; rejected ones count
+    left_out: int  # rows that `where` took out
+    rejected: Sequence[Rejected]
+    reading: Reading  # how the few records that are shown are looked up again
+    profile: Profile
+    statements: tuple[object, ...] = ()
+
+    def select(self, names: Sequence[str] = COLUMNS, condition: str = "") -> str:
+        """Some columns of every good record that meets a condition over the source's own columns, as SQL."""
+        wanted = ", ".join(f"{self.columns[name]} as {name}" for name in names)
+        return f"select {wanted} from {self.relation}{self.where(condition)}"
+
+    def where(self, condition: str = "") -> str:
+        """The condition with that of being readable."""
+        both = [part for part in (self.good, condition) if part]
+        return f" where {' and '.join(f'({part})' for part in both)}" if both else ""
+
+
+def _profile(engine: Engine, relation: str, layer: Layer, where: str) -> str:
+    """By asset and by what is bad, as SQL. Rows are summed by words as they are written, so that these are normalised once, not by row."""
+    written = {name: layer.plain.get(name, f"{layer.columns[name]} as _{name}") for name in ("asset", "status")}
+    asset, status = (layer.columns[name] if name in layer.plain else f"_{name}" for name in written)
+    bad = (
+        f"coalesce(_bad, case when {layer.bad_asset} then 'asset' end)"
+        if "asset" in layer.plain and layer.bad_asset
+        else "_bad"
+    )
+    columns = layer.columns
+    told = [f"bool_and(coalesce({raw} = {columns[name]}, true))" for name, raw in layer.plain.items()]
+    return f"""select {asset} as asset, {bad} as bad, cast(sum(_rows) as bigint), sum(_sum), min(_first), max(_last), count({status}),
+                   sum(_counterparty), {", ".join(told) or "true"}
+            from (select {", ".join(written.values())}, {layer.bad_row if "asset" in layer.plain else layer.bad} as _bad,
+                         count(*) as _rows, {engine.wide_sum(columns["amount"])} as _sum, min({columns["day"]}) as _first,
+                         max({columns["day"]}) as _last, count({columns["counterparty"]}) as _counterparty
+                  from {relation}{where} group by 1, 2, 3) t group by 1, 2 order by 1, 2"""
+
+
+def profiled(engine: Engine, relation: str, layer: Layer, where: str = "") -> tuple[dict[str, str], Profile, str]:
+    """One scan: the columns, as they are where they need no normalising after all, the profile, and the condition of being readable."""
+    rows = engine.rows(_profile(engine, relation, layer, f" where {where}" if where else ""))
+    good = [row for row in rows if row[1] is None]
+    days = [int(row[at]) for row in good for at in (4, 5) if row[at] is not None]
+    gives = {
+        name
+        for name, filled in (
+            ("date", bool(days)),
+            ("status", any(r[6] for r in good)),
+            ("counterparty", any(r[7] for r in good)),
+        )
+        if filled
+    }
+    profile = Profile(
+        totals={row[0]: Total(int(row[2]), int(row[3] or 0)) for row in good},
+        bad=sum(int(row[2]) for row in rows if row[1] is not None),
+        first_day=min(days, default=None),
+        last_day=max(days, default=None),
+        gives=frozenset(gives),
+    )
+    usual = {name: raw for at, (name, raw) in enumerate(layer.plain.items()) if all(row[8 + at] for row in good)}
+    condition = " and ".join(f"({part})" for part in (where, f"({layer.bad}) is null" if profile.bad else "") if part)
+    return {**layer.columns, **usual}, profile, condition
+
+
+__all__ = ["COLUMNS", "Profile", "Rejected", "Side", "Total", "profiled", "replace"]

@@ -1,0 +1,125 @@
+"""Two files in, one verdict out: no server, no database. What `counterfoil reconcile files` does."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from counterfoil.base.problems import InvalidInput
+from counterfoil.matching.engines.engine import DuckEngine, Engine, memory_bytes
+from counterfoil.matching.findings.findings import read_breaks
+from counterfoil.matching.findings.outcome import Outcome, matches_of, reconcile
+from counterfoil.matching.guess.columns import paths_of
+from counterfoil.matching.output.files import canonical, write_breaks, write_rejected, write_report
+from counterfoil.matching.output.report_page import write_page
+from counterfoil.matching.output.workbook import write_workbook
+from counterfoil.matching.passes.pipeline import Progress
+from counterfoil.matching.reading.loading import file_digest, read_side
+from counterfoil.matching.reading.provenance import Place, places_of
+from counterfoil.matching.reading.sides import Side
+from counterfoil.matching.rules.model import RuleSet
+
+ENGINES: Final = ("duckdb", "spark")
+NAMES: Final = (
+    "report.json",
+    "breaks.csv",
+    "matches.parquet",
+    "rejected.csv",
+    "report.html",
+    "breaks.xlsx",
+    "run.json",
+)
+PLACES_MAX: Final = 20_000
+
+
+def reconcile_files(
+    left: Path | Sequence[Path],
+    right: Path | Sequence[Path],
+    rules: RuleSet,
+    *,
+    out: Path,
+    engine: str = "duckdb",
+    memory: str | None = None,
+    master: str = "local[2]",
+    threads: int | None = None,
+    progress: Progress = lambda _: None,
+) -> Outcome:
+    """Reconcile files and write the outputs into `out`.
+
+    Raises InvalidInput (rules that do not fit), SourceUnreadable (a broken file), DoesNotFoot. What was half written is not left behind.
+    """
+    if engine not in ENGINES:
+        raise InvalidInput("engine", f"one of {', '.join(ENGINES)}", got=engine[:40])
+    out.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".work-", dir=out))
+    most = memory_bytes(memory) if memory else None
+    reader = DuckEngine(folder, memory=most, threads=threads)
+    machine: Engine = reader
+    try:
+        progress("Reading the left side")
+        here = read_side(reader, paths_of(left), rules.left, "left", folder)
+        progress("Reading the right side")
+        there = read_side(reader, paths_of(right), rules.right, "right", folder)
+        if engine == "spark":
+            from counterfoil.matching.engines.spark import (  # an extra, loaded by those who ask for it
+                SparkEngine,
+                moved,
+            )
+
+            progress("Starting Spark")
+            machine = cluster = SparkEngine(folder, master=master, memory=most)
+            here, there = (moved(side, cluster, reader, folder) for side in (here, there))
+        matched, outcome = reconcile(machine, here, there, rules, progress=progress)
+        progress("Writing the matches and the report")
+        machine.write(matches_of(machine, matched, here, there), folder / "matches.parquet")
+        write_breaks(read_breaks(machine, matched, outcome.context), folder / "breaks.csv")
+        _write(reader, outcome, {"left": here, "right": there}, folder, {"engine": engine, "memory": memory})
+        paths = {name: out / name for name in NAMES}
+        for name, path in paths.items():
+            (folder / name).replace(path)
+        return replace(outcome, paths=paths)
+    finally:
+        if machine is not reader:
+            machine.close()
+        reader.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write(
+    reader: DuckEngine,
+    outcome: Outcome,
+    sides: Mapping[str, Side],
+    folder: Path,
+    circumstances: Mapping[str, str | None],
+) -> None:
+    """Everything that is told from the outcome alone, and the circumstances of the run beside it."""
+    write_report(outcome, folder / "report.json")
+    write_rejected(outcome.rejected, folder / "rejected.csv")
+    places = _places(reader, outcome, sides)
+    write_page(outcome, places, folder / "report.html")
+    write_workbook(outcome, places, folder / "breaks.xlsx")
+    files = [
+        {"side": side.key, "file": path.name, "format": side.format, "sha256": file_digest(path)}
+        for side in sides.values()
+        for path in side.files
+    ]
+    told = {**circumstances, "rules_sha256": outcome.rules_sha256, "files": files}
+    (folder / "run.json").write_text(canonical(told), "utf-8")
+
+
+def _places(engine: DuckEngine, outcome: Outcome, sides: Mapping[str, Side]) -> Mapping[tuple[str, int], Place]:
+    """Where the records of the breaks stand in their files."""
+    rows: dict[str, list[int]] = {"left": [], "right": []}
+    for each in outcome.breaks:
+        for record in (*each.left, *each.right):
+            if record.line is not None and len(rows[record.side]) < PLACES_MAX:
+                rows[record.side].append(record.line)
+    return {
+        (key, row): place
+        for key, side in sides.items()
+        for row, place in places_of(engine, side.reading, rows[key]).items()
+    }

@@ -1,0 +1,1 @@
+"""What a part below tells the parts above."""

@@ -1,0 +1,182 @@
+"""Events: what a part below tells the parts above, in the transaction of the fact. `wiring` names who follows; the worker runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from psycopg import Connection
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from counterfoil.base.machine import Machine, Move, record_birth, take_step, take_steps
+from counterfoil.base.problems import NotFound, check
+from counterfoil.operations.work.runner import Claim, Queue, Runner, Tally, run_here
+
+LEVELS: Final[Mapping[str, tuple[str, str]]] = {  # name → level, meaning
+    "invoice_issued": ("debug", "An invoice was issued to a customer."),
+    "invoice_paid": ("info", "An invoice is paid in full."),
+    "invoice_partially_paid": ("info", "A part of an invoice is paid."),
+    "invoice_overpaid": ("warning", "A customer paid more than was asked; the rest is owed back."),
+    "payment_unidentified": ("warning", "Money came that belongs to no open invoice; it lies in suspense."),
+    "intent_failed": ("warning", "A settlement intent could not be carried out."),
+    "settlement_completed": ("debug", "An invoice was settled: fees taken, the rest is owed to the payee."),
+    "payout_created": ("debug", "A payout was created for a settlement."),
+    "payout_idempotent_skip": ("info", "A payout with this key exists already; nothing was moved."),
+    "payout_waiting": ("info", "A payout waits: its payee has no active destination, or the ledger refuses it."),
+    "payout_completed": ("debug", "A payout arrived and is booked as final."),
+    "payout_failed": ("warning", "A payout failed for certain; its money is owed to the payee again."),
+    "payout_cancelled": ("info", "A payout was cancelled by a person."),
+    "payout_returned": (
+        "warning",
+        "A payout came back after it had arrived; it is owed again and never sent again by itself.",
+    ),
+    "payout_unknown": ("warning", "Nobody knows yet whether a payout went out; it waits for the provider's answer."),
+    "provider_status_conflict": ("critical", "The provider contradicts what it said before, or paid another amount."),
+    "webhook_conflict": ("critical", "A webhook came again under the same id with another body."),
+    "webhook_parked": ("critical", "A received webhook failed five times and needs a person."),
+    "reconciliation_finished": ("info", "A reconciliation run ended."),
+    "reconciliation_failed": ("warning", "A reconciliation run could not conclude, so nothing is known of its days."),
+    "reconciliation_disagrees": (
+        "critical",
+        "A full reconciliation found something else than the runs before it had said.",
+    ),
+    "client_money_shortfall": (
+        "critical",
+        "Less is held for owners than is owed to them; own funds must make it up today.",
+    ),
+}
+
+EVENT: Final = Machine(
+    name="event",
+    table="event",
+    initial=("due",),
+    transitions={("due", "handle"): "handled", ("due", "park"): "parked", ("parked", "requeue"): "due"},
+    reasoned=frozenset({"requeue"}),
+)
+EVENTS: Final = Queue("events", "event", ("due",))
+
+
+class NewEvent(NamedTuple):
+    """An event to emit. `once` is what makes it the only one of its name for its subject: emitting it again is refused."""
+
+    name: str
+    program_id: str
+    subject_id: str
+    payload: dict[str, Any]
+    once: str = "1"
+
+    def id(self) -> str:
+        """Derived, never random: a step that is repeated cannot tell its event twice."""
+        return f"{self.subject_id}.{self.name}.{self.once}"
+
+
+class Event(NamedTuple):
+    """An event as it was emitted."""
+
+    id: str
+    name: str
+    level: str
+    program_id: str
+    subject_id: str
+    payload: dict[str, Any]
+    at: datetime
+    state: str
+
+
+Follower = Callable[[Connection[Any], Sequence[Event], datetime], None]
+
+
+def emit(conn: Connection[Any], events: Sequence[NewEvent], *, at: datetime) -> None:
+    """Write events, by set, in the transaction of what they tell. The worker is woken when it commits."""
+    if not events:
+        return
+    check(all(event.name in LEVELS for event in events), "an event is in the catalogue", names=[e.name for e in events])
+    conn.execute(
+        """insert into event (id, name, level, program_id, subject_id, payload, at, state, state_at, due_at)
+           select id, name, level, program_id, subject_id, payload, %(at)s, 'due', %(at)s, %(at)s
+           from unnest(%(ids)s::text[], %(names)s::text[], %(levels)s::text[], %(programs)s::text[],
+                       %(subjects)s::text[], %(payloads)s::jsonb[])
+                as e (id, name, level, program_id, subject_id, payload)""",
+        {
+            "at": at,
+            "ids": [event.id() for event in events],
+            "names": [event.name for event in events],
+            "levels": [LEVELS[event.name][0] for event in events],
+            "programs": [event.program_id for event in events],
+            "subjects": [event.subject_id for event in events],
+            "payloads": [Jsonb(event.payload) for event in events],
+        },
+    )
+    record_birth(conn, EVENT, [event.id() for event in events], "due", actor="system", at=at)
+    wake(conn)
+
+
+def wake(conn: Connection[Any]) -> None:
+    """Tell the workers, when this transaction commits, that something is due; a poll finds it anyway."""
+    conn.execute("select pg_notify('counterfoil_work', '')")
+
+
+def follow(runner: Runner, followers: Mapping[str, Follower]) -> Tally:
+    """One tick: hand due events to those who follow them, by set and name; an event nobody follows is handled at once."""
+
+    def work(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
+        events = events_by_id(conn, [one.id for one in claims])
+        for name in sorted({event.name for event in events} & set(followers)):
+            followers[name](conn, [event for event in events if event.name == name], now)
+        take_steps(conn, EVENT, [Move(e.id, e.state, "handle") for e in events], actor="system:worker", at=now)
+
+    def park(conn: Connection[Any], one: Claim, said: str, now: datetime) -> None:
+        take_steps(conn, EVENT, [Move(one.id, "due", "park")], actor="system:worker", at=now, cause=said)
+
+    return run_here(runner, EVENTS, work, park=park)
+
+
+def requeue_event(conn: Connection[Any], event_id: str, *, reason: str, actor: str, now: datetime) -> str:
+    """Have a parked event handled again, once its cause is mended. Raises NotFound, TransitionRefused, ReasonRequired."""
+    row = conn.execute("select state from event where id = %s for update", [event_id]).fetchone()
+    if row is None:
+        raise NotFound(what="event", id=event_id)
+    state = take_step(conn, EVENT, event_id, row[0], "requeue", actor=actor, at=now, reason=reason)
+    conn.execute("update event set due_at = %s, attempt = 0, last_error = null where id = %s", [now, event_id])
+    wake(conn)
+    return state
+
+
+def events_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[Event]:
+    """These events, in the order they were emitted."""
+    with conn.cursor(row_factory=class_row(Event)) as cur:
+        return cur.execute(
+            """select id, name, level, program_id, subject_id, payload, at, state
+               from event where id = any(%s) order by at, id""",
+            [list(ids)],
+        ).fetchall()
+
+
+def list_events(
+    conn: Connection[Any],
+    *,
+    rows_max: int,
+    after: tuple[datetime, str] | None = None,
+    name: str | None = None,
+    level: str | None = None,
+    subject_id: str | None = None,
+) -> list[Event]:
+    """Events, newest first, keyset-paged by (at, id)."""
+    with conn.cursor(row_factory=class_row(Event)) as cur:
+        return cur.execute(
+            """select id, name, level, program_id, subject_id, payload, at, state from event
+               where (%(name)s::text is null or name = %(name)s) and (%(level)s::text is null or level = %(level)s)
+                 and (%(subject)s::text is null or subject_id = %(subject)s)
+                 and (%(at)s::timestamptz is null or (at, id) < (%(at)s, %(id)s))
+               order by at desc, id desc limit %(rows_max)s""",
+            {
+                "name": name,
+                "level": level,
+                "subject": subject_id,
+                "at": after[0] if after else None,
+                "id": after[1] if after else None,
+                "rows_max": rows_max,
+            },
+        ).fetchall()

@@ -1,0 +1,1 @@
+"""What providers tell us: webhooks in, and the pull of what they did not tell."""

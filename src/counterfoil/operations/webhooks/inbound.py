@@ -1,0 +1,195 @@
+"""Webhooks in: verified, stored raw, answered; applied later, each in one transaction with its status. The order is never trusted."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from counterfoil.base.machine import Machine, Move, record_birth, take_step, take_steps
+from counterfoil.base.problems import InvalidInput, NotAuthenticated, NotFound, TooLarge
+from counterfoil.base.secret import SigningSecret
+from counterfoil.operations.events.events import NewEvent, emit, wake
+from counterfoil.operations.work.runner import Claim, Queue, Runner, Tally, run_here
+
+BODY_BYTES_MAX: Final = 262_144
+AGE_MAX: Final = timedelta(seconds=300)
+EVENT_ID_MAX: Final = 200
+
+WEBHOOK_IN: Final = Machine(
+    name="webhook_in",
+    table="webhook_in",
+    initial=("received",),
+    transitions={
+        ("received", "process"): "processed",
+        ("received", "ignore"): "ignored",
+        ("received", "park"): "parked",
+        ("parked", "requeue"): "received",
+        ("parked", "ignore_parked"): "ignored",
+    },
+    reasoned=frozenset({"requeue", "ignore_parked"}),
+)
+WEBHOOKS_IN: Final = Queue("webhooks", "webhook_in", ("received",))
+
+
+class SignatureRefused(NotAuthenticated):
+    """The webhook's signature does not match its body."""
+
+
+class TooOld(NotAuthenticated):
+    """The webhook's time is more than 300 seconds from ours."""
+
+
+class Received(NamedTuple):
+    """A webhook that waits to be applied."""
+
+    id: str
+    provider: str
+    event_id: str
+    event_type: str
+    body: bytes
+    received_at: datetime
+
+
+Applier = Callable[[Connection[Any], Sequence[Received], datetime], None]
+
+
+def verify_standard(body: bytes, headers: Mapping[str, str], secret: SigningSecret | str, *, now: datetime) -> str:
+    """The event's id, once the signature over `id.timestamp.body` holds (Standard Webhooks, `v1`).
+
+    Raises TooLarge, InvalidInput, TooOld, SignatureRefused. Several signatures may be given, while a secret rotates. With a secret
+    that can be guessed anybody can sign: raises WeakSecret before it looks at the signature.
+    """
+    known = secret if isinstance(secret, SigningSecret) else SigningSecret(secret, "webhook_secret")
+    if len(body) > BODY_BYTES_MAX:
+        raise TooLarge(field="body", limit=f"{BODY_BYTES_MAX} bytes", got=len(body))
+    event_id, stamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
+    if not event_id or len(event_id) > EVENT_ID_MAX or not event_id.isprintable():
+        raise InvalidInput("webhook-id", f"1 to {EVENT_ID_MAX} printable characters")
+    if not stamp.isascii() or not stamp.isdigit() or len(stamp) > 12:
+        raise InvalidInput("webhook-timestamp", "seconds since 1970")
+    signed = f"{event_id}.{stamp}.".encode() + body
+    ours = base64.b64encode(hmac.digest(known.key, signed, hashlib.sha256)).decode()
+    given = [part[3:] for part in headers.get("webhook-signature", "").split(" ") if part.startswith("v1,")]
+    if not any([hmac.compare_digest(ours.encode(), each.encode()) for each in given]):  # noqa: C419 - compare them all
+        raise SignatureRefused(event_id=event_id)
+    # After the signature: only who knows the secret learns that our clocks differ.
+    age = abs(now - datetime.fromtimestamp(int(stamp), UTC))
+    if age > AGE_MAX:
+        raise TooOld(event_id=event_id, age_seconds=int(age.total_seconds()), limit="300 seconds")
+    return event_id
+
+
+def receive(
+    conn: Connection[Any],
+    webhook_id: str,
+    *,
+    provider: str,
+    event_id: str,
+    event_type: str,
+    body: bytes,
+    now: datetime,
+    pulled: bool = False,
+) -> bool:
+    """Store a verified webhook once. False for a duplicate, which is counted; the same id with another body is an event.
+
+    `pulled`: we asked for it. Then its being known already is how it should be, and is not counted.
+    """
+    digest = _digest(body)
+    stored = conn.execute(
+        """insert into webhook_in (id, provider, event_id, event_type, body, body_sha256, received_at, state, state_at, due_at)
+           values (%s, %s, %s, %s, %s, %s, %s, 'received', %s, %s)
+           on conflict on constraint webhook_in_is_received_once do nothing""",
+        [webhook_id, provider, event_id, event_type, body, digest, now, now, now],
+    ).rowcount
+    if stored:
+        record_birth(conn, WEBHOOK_IN, [webhook_id], "received", actor=f"provider:{provider}", at=now)
+        wake(conn)
+        return True
+    row = conn.execute(
+        """update webhook_in set duplicates = duplicates + %s, conflicts = conflicts + (body_sha256 <> %s)::int
+           where provider = %s and event_id = %s returning id, body_sha256 = %s, conflicts""",
+        [0 if pulled else 1, digest, provider, event_id, digest],
+    ).fetchone()
+    if row is not None and not row[1]:
+        told = NewEvent("webhook_conflict", "", row[0], {"eventId": event_id}, once=str(row[2]))
+        emit(conn, [told], at=now)
+    return False
+
+
+def _digest(body: bytes) -> bytes:
+    """What a body says, whatever its spaces and the order of its fields: a webhook and the pulled event are one."""
+    try:
+        meant = json.dumps(json.loads(body), sort_keys=True, separators=(",", ":")).encode()
+    except ValueError:
+        meant = body
+    return hashlib.sha256(meant).digest()
+
+
+def count_rejection(conn: Connection[Any], provider: str, reason: str, *, now: datetime) -> None:
+    """Count a webhook that we did not believe; nobody's body is kept unsigned."""
+    conn.execute(
+        """insert into webhook_in_rejection as r (provider, day, reason, count, last_at) values (%s, %s, %s, 1, %s)
+           on conflict (provider, day, reason) do update set count = r.count + 1, last_at = excluded.last_at""",
+        [provider, now.date(), reason, now],
+    )
+
+
+def apply_received(runner: Runner, appliers: Mapping[tuple[str, str], Applier]) -> Tally:
+    """One tick: apply stored webhooks, by set and applier, each in one transaction with its new status."""
+
+    def work(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
+        found = received_by_id(conn, [one.id for one in claims])
+        # By applier, not by type: "paid" and "failed" of one payout must be judged together, in the order of their time.
+        groups: dict[Applier | None, list[Received]] = {}
+        for one in found:
+            groups.setdefault(appliers.get((one.provider, one.event_type)), []).append(one)
+        for applier, group in groups.items():
+            if applier is not None:
+                applier(conn, group, now)
+            verb = "ignore" if applier is None else "process"
+            moves = [Move(one.id, "received", verb) for one in group]
+            take_steps(conn, WEBHOOK_IN, moves, actor="system:worker", at=now)
+
+    def park(conn: Connection[Any], one: Claim, said: str, now: datetime) -> None:
+        take_steps(conn, WEBHOOK_IN, [Move(one.id, "received", "park")], actor="system:worker", at=now, cause=said)
+        emit(conn, [NewEvent("webhook_parked", "", one.id, {"error": said}, once=str(one.fence))], at=now)
+
+    return run_here(runner, WEBHOOKS_IN, work, park=park)
+
+
+def requeue_webhook(conn: Connection[Any], webhook_id: str, *, reason: str, actor: str, now: datetime) -> str:
+    """Have a parked webhook applied again, once its cause is mended. Raises NotFound, TransitionRefused, ReasonRequired."""
+    state = _step_by_hand(conn, webhook_id, "requeue", reason=reason, actor=actor, now=now)
+    conn.execute("update webhook_in set due_at = %s, attempt = 0, last_error = null where id = %s", [now, webhook_id])
+    wake(conn)
+    return state
+
+
+def ignore_webhook(conn: Connection[Any], webhook_id: str, *, reason: str, actor: str, now: datetime) -> str:
+    """Leave a parked webhook unapplied for good; it stays stored. Raises NotFound, TransitionRefused, ReasonRequired."""
+    return _step_by_hand(conn, webhook_id, "ignore_parked", reason=reason, actor=actor, now=now)
+
+
+def _step_by_hand(conn: Connection[Any], webhook_id: str, verb: str, *, reason: str, actor: str, now: datetime) -> str:
+    row = conn.execute("select state from webhook_in where id = %s for update", [webhook_id]).fetchone()
+    if row is None:
+        raise NotFound(what="webhook", id=webhook_id)
+    return take_step(conn, WEBHOOK_IN, webhook_id, row[0], verb, actor=actor, at=now, reason=reason)
+
+
+def received_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[Received]:
+    """These webhooks, in the order they came."""
+    with conn.cursor(row_factory=class_row(Received)) as cur:
+        return cur.execute(
+            """select id, provider, event_id, event_type, body, received_at
+               from webhook_in where id = any(%s) order by received_at, id""",
+            [list(ids)],
+        ).fetchall()

@@ -1,0 +1,1 @@
+"""The runner, the worker, and what is asked of them."""

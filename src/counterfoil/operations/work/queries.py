@@ -1,0 +1,147 @@
+"""What a person asks of the machinery: how much work waits, since when, what was given up, who works. Select only, bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal, NamedTuple
+
+from psycopg import Connection, sql
+from psycopg.rows import class_row
+
+from counterfoil.operations.work.runner import Queue
+from counterfoil.operations.work.worker import list_workers
+
+COUNTED_MAX: Final = 10_000  # a queue that is longer is told as longer: counting all of it would not help it
+SLOW_FROM: Final = 100  # rows due ("Queue depth")
+BACKLOG_ABOVE: Final = 500
+LATE_AFTER: Final = timedelta(seconds=60)  # a worker looks every second: what is due for longer waits for something
+HEARD_WITHIN: Final = timedelta(hours=1)  # one that crashed and was started anew is not mourned for ever
+
+Depth = Literal["fine", "slow", "backlog"]
+
+
+class QueueDepth(NamedTuple):
+    """One queue: rows that are due now, those of them in somebody's hands, those that come later; the oldest due row."""
+
+    name: str
+    due: int  # at most COUNTED_MAX + 1
+    in_hand: int
+    later: int
+    oldest_due_at: datetime | None
+    measured_at: datetime
+
+    @property
+    def depth(self) -> Depth:
+        """Fine below 100 due rows, slow up to 500, then a backlog; never fine while a row is late."""
+        if self.due > BACKLOG_ABOVE:
+            return "backlog"
+        return "slow" if self.due >= SLOW_FROM or self.late else "fine"
+
+    @property
+    def late(self) -> bool:
+        """Is the oldest row due for more than a minute?"""
+        return self.oldest_due_at is not None and self.measured_at - self.oldest_due_at > LATE_AFTER
+
+    @property
+    def more(self) -> bool:
+        """Is there more than was counted?"""
+        return self.due > COUNTED_MAX
+
+
+class WorkerSeen(NamedTuple):
+    """A worker, its health at the moment of asking, and the jobs of it whose last tick failed."""
+
+    id: str
+    version: str
+    health: str
+    started_at: datetime
+    beat_at: datetime
+    failing: tuple[str, ...]
+    last_error: str | None
+
+
+class Parked(NamedTuple):
+    """A received webhook or an event that failed five times and is not tried again; `total` counts all there are."""
+
+    id: str
+    what: str
+    error: str | None
+    since: datetime
+    total: int
+
+
+class EventCount(NamedTuple):
+    """How often something out of the ordinary was told in a span."""
+
+    name: str
+    level: str
+    number: int
+    last_at: datetime
+
+
+def queue_depths(conn: Connection[Any], queues: Sequence[Queue], *, now: datetime) -> list[QueueDepth]:
+    """Each of `queues` as it stands, in the order given; counts end at 10,001."""
+    return [_depth(conn, queue, now) for queue in queues]
+
+
+def _depth(conn: Connection[Any], queue: Queue, now: datetime) -> QueueDepth:
+    row = conn.execute(
+        sql.SQL("""
+        select (select count(*) from (select from {table} where due_at <= %(now)s and state = any(%(states)s)
+                                      limit %(most)s) as counted),
+               (select count(*) from (select from {table} where due_at is not null and state = any(%(states)s)
+                                      and lease_until >= %(now)s limit %(most)s) as counted),
+               (select count(*) from (select from {table} where due_at > %(now)s and state = any(%(states)s)
+                                      limit %(most)s) as counted),
+               (select min(due_at) from {table} where due_at <= %(now)s and state = any(%(states)s)
+                and (lease_until is null or lease_until < %(now)s))""").format(table=sql.Identifier(queue.table)),
+        {"now": now, "states": list(queue.states), "most": COUNTED_MAX + 1},
+    ).fetchone()
+    due, in_hand, later, oldest = row or (0, 0, 0, None)
+    return QueueDepth(queue.name, due, in_hand, later, oldest, now)
+
+
+def workers_seen(conn: Connection[Any], *, now: datetime) -> list[WorkerSeen]:
+    """Workers that were heard of in the last hour, the latest first; those that said goodbye are `stopped`."""
+    seen = []
+    for one in list_workers(conn, since=now - HEARD_WITHIN):
+        errors = {name: note["last_error"] for name, note in sorted(one.jobs.items()) if note["last_error"]}
+        last = next(iter(errors.values()), None)
+        seen.append(WorkerSeen(one.id, one.version, one.health(now), one.started_at, one.beat_at, tuple(errors), last))
+    return seen
+
+
+def parked_webhooks(conn: Connection[Any], *, rows_max: int) -> list[Parked]:
+    """Received webhooks that need a person, the oldest first."""
+    with conn.cursor(row_factory=class_row(Parked)) as cur:
+        return cur.execute(
+            """select id, provider || ' ' || event_type as what, last_error as error, state_at as since,
+                      count(*) over () as total
+               from webhook_in where state = 'parked' order by state_at, id limit %s""",
+            [rows_max],
+        ).fetchall()
+
+
+def parked_events(conn: Connection[Any], *, rows_max: int) -> list[Parked]:
+    """Events whose followers failed five times, the oldest first."""
+    with conn.cursor(row_factory=class_row(Parked)) as cur:
+        return cur.execute(
+            """select id, name as what, last_error as error, state_at as since, count(*) over () as total
+               from event where state = 'parked' order by state_at, id limit %s""",
+            [rows_max],
+        ).fetchall()
+
+
+def unusual_events(
+    conn: Connection[Any], *, start: datetime, end: datetime, program_id: str | None = None, rows_max: int = 50
+) -> list[EventCount]:
+    """Warnings and critical events from `start` until before `end`, by name, the critical ones first."""
+    with conn.cursor(row_factory=class_row(EventCount)) as cur:
+        return cur.execute(
+            """select name, level, count(*) as number, max(at) as last_at from event
+               where at >= %(start)s and at < %(end)s and level in ('warning', 'critical')
+                 and (%(program)s::text is null or program_id in (%(program)s, ''))
+               group by name, level order by level, count(*) desc, name limit %(rows_max)s""",
+            {"start": start, "end": end, "program": program_id, "rows_max": rows_max},
+        ).fetchall()

@@ -1,0 +1,1 @@
+"""Where a payee's money goes."""

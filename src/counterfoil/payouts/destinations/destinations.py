@@ -1,0 +1,87 @@
+"""Destinations: where a payee's money goes. One is active at a time; a change ends the old one and adds the new."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from counterfoil.base.problems import InvalidInput
+from counterfoil.operations.events.events import wake
+
+TOKEN_MAX = 200
+
+
+class Destination(NamedTuple):
+    """Where a payee is paid: a provider, and the provider's own token for the account."""
+
+    id: str
+    program_id: str
+    payee_id: str
+    provider: str
+    token: str
+
+
+def set_destination(
+    conn: Connection[Any],
+    destination_id: str,
+    *,
+    program_id: str,
+    payee_id: str,
+    provider: str,
+    token: str,
+    actor: str,
+    now: datetime,
+) -> Destination:
+    """Pay this payee there from now on; payouts that waited for a destination are due at once. The same again changes nothing."""
+    if not 0 < len(token) <= TOKEN_MAX or not token.isprintable():
+        raise InvalidInput("token", f"1 to {TOKEN_MAX} printable characters")
+    if not 0 < len(payee_id) <= 64 or not payee_id.isprintable():
+        raise InvalidInput("payee_id", "1 to 64 printable characters")
+    known = active_destinations(conn, program_id, [payee_id]).get(payee_id)
+    if known is not None and (known.provider, known.token) == (provider, token):
+        return known
+    conn.execute(
+        """update destination set ended_at = %s where program_id = %s and payee_id = %s and ended_at is null""",
+        [now, program_id, payee_id],
+    )
+    conn.execute(
+        """insert into destination (id, program_id, payee_id, provider, token, actor, created_at)
+           values (%s, %s, %s, %s, %s, %s, %s)""",
+        [destination_id, program_id, payee_id, provider, token, actor, now],
+    )
+    conn.execute(
+        """update payout set due_at = %s, last_error = null
+           where program_id = %s and payee_id = %s and state = 'pending' and due_at is null""",
+        [now, program_id, payee_id],
+    )
+    wake(conn)
+    return Destination(destination_id, program_id, payee_id, provider, token)
+
+
+def active_destinations(conn: Connection[Any], program_id: str, payee_ids: Sequence[str]) -> dict[str, Destination]:
+    """The active destination of each of these payees that has one."""
+    with conn.cursor(row_factory=class_row(Destination)) as cur:
+        rows = cur.execute(
+            """select id, program_id, payee_id, provider, token from destination
+               where program_id = %s and payee_id = any(%s) and ended_at is null order by payee_id""",
+            [program_id, list(payee_ids)],
+        ).fetchall()
+    return {row.payee_id: row for row in rows}
+
+
+def list_destinations(
+    conn: Connection[Any], *, rows_max: int, after: str | None = None, program_id: str | None = None
+) -> list[Destination]:
+    """Where payees are paid now, by id, newest first."""
+    with conn.cursor(row_factory=class_row(Destination)) as cur:
+        return cur.execute(
+            """select id, program_id, payee_id, provider, token from destination
+               where ended_at is null and (%(program)s::text is null or program_id = %(program)s)
+                 and (%(after)s::text is null or id < %(after)s)
+               order by id desc limit %(rows_max)s""",
+            {"program": program_id, "after": after, "rows_max": rows_max},
+        ).fetchall()

@@ -1,0 +1,1 @@
+"""What we owe a payee for one settlement."""

@@ -1,0 +1,162 @@
+"""Reserving: in one transaction the money leaves what is payable and a provider payout is queued for it.
+
+The payable is gone before anything is sent, so a second payout of the same money is impossible inside the ledger.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from psycopg import Connection
+
+from counterfoil.base.machine import Move, record_birth, take_steps
+from counterfoil.base.problems import Problem
+from counterfoil.ledger.accounts.accounts import open_accounts
+from counterfoil.ledger.journals.journal import NewJournal, post_journals
+from counterfoil.operations.events.events import NewEvent, emit, wake
+from counterfoil.operations.work.runner import Claim, Runner, Tally, finish, put_back, run_here
+from counterfoil.payouts.destinations.destinations import Destination, active_destinations
+from counterfoil.payouts.machines import PAYOUT, PROVIDER_PAYOUT, RESERVING
+from counterfoil.payouts.payouts.verbs import Payout, payouts_by_id
+
+MakeId = Callable[[str], str]
+ACTOR: Final = "system:worker"
+
+
+class Reservation(NamedTuple):
+    """A provider payout to be queued: the payout's nth try, to this destination."""
+
+    id: str
+    payout: Payout
+    number: int
+    destination: Destination
+
+    @property
+    def idempotency_key(self) -> str:
+        """What the provider knows this attempt by: a new try is a new key, repeating one try is not."""
+        return f"{self.payout.key}-{self.number}"
+
+
+def reserve_due(runner: Runner, make_id: MakeId) -> Tally:
+    """One tick: reserve and queue pending payouts, by set. Those without a destination wait, and are told once."""
+
+    def work(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
+        payouts = {one.id: one for one in payouts_by_id(conn, [one.id for one in claims])}
+        for program_id in sorted({one.program_id for one in payouts.values()}):
+            group = [one for one in claims if payouts[one.id].program_id == program_id]
+            _reserve(conn, program_id, group, payouts, make_id, now)
+
+    return run_here(runner, RESERVING, work)
+
+
+def _reserve(
+    conn: Connection[Any],
+    program_id: str,
+    claims: Sequence[Claim],
+    payouts: Mapping[str, Payout],
+    make_id: MakeId,
+    now: datetime,
+) -> None:
+    group = [payouts[one.id] for one in claims]
+    destinations = active_destinations(conn, program_id, [one.payee_id for one in group])
+    homeless = [one for one in group if one.payee_id not in destinations]
+    _tell_waiting(conn, homeless, "its payee has no active destination", now)
+    numbers = _tries(conn, [one.id for one in group])
+    ready = [
+        Reservation(make_id("pp"), one, numbers.get(one.id, 0) + 1, destinations[one.payee_id])
+        for one in group
+        if one.payee_id in destinations
+    ]
+    claim_of = {one.id: one for one in claims}
+    reserved = []
+    for one, refusal in _book(conn, program_id, ready, now):
+        if refusal is None:
+            reserved.append(one)
+        else:  # the ledger refuses this one, for a reason that may pass (a frozen account, a payable that was netted)
+            again = put_back(conn, RESERVING, claim_of[one.payout.id], error=refusal.sentence(), now=now)
+            if not again:
+                _tell_waiting(conn, [one.payout], refusal.sentence(), now)
+    _queue(conn, reserved, now)
+
+
+def _tell_waiting(conn: Connection[Any], waiting: Sequence[Payout], why: str, now: datetime) -> None:
+    finish(conn, RESERVING, [one.id for one in waiting])  # due again when a destination is set, or a person asks
+    conn.execute("update payout set last_error = %s where id = any(%s)", [why, [one.id for one in waiting]])
+    told = [NewEvent("payout_waiting", one.program_id, one.id, {"why": why}, once=now.isoformat()) for one in waiting]
+    emit(conn, told, at=now)
+
+
+def _tries(conn: Connection[Any], payout_ids: Sequence[str]) -> dict[str, int]:
+    rows = conn.execute(
+        "select payout_id, max(number) from provider_payout where payout_id = any(%s) group by payout_id",
+        [list(payout_ids)],
+    ).fetchall()
+    return dict(rows)
+
+
+def _book(
+    conn: Connection[Any], program_id: str, ready: Sequence[Reservation], now: datetime
+) -> list[tuple[Reservation, Problem | None]]:
+    results: list[tuple[Reservation, Problem | None]] = []
+    for asset in sorted({one.payout.asset for one in ready}):
+        group = [one for one in ready if one.payout.asset == asset]
+        transits = sorted({f"in_transit:{one.destination.provider}" for one in group})
+        open_accounts(conn, program_id, transits, asset=asset, actor=ACTOR, now=now)
+        journals = [
+            NewJournal(
+                key=f"PAYOUT_RESERVE:{one.id}",
+                kind="payout_reserve",
+                lines=[
+                    (
+                        f"payable:payee:{one.payout.payee_id}",
+                        f"in_transit:{one.destination.provider}",
+                        one.payout.amount,
+                    )
+                ],
+                asset=asset,
+                actor=ACTOR,
+                source=("provider_payout", one.id),
+            )
+            for one in group
+        ]
+        posted = post_journals(conn, program_id, journals, now=now)
+        results += [(one, got if isinstance(got, Problem) else None) for one, got in zip(group, posted, strict=True)]
+    return results
+
+
+def _queue(conn: Connection[Any], reserved: Sequence[Reservation], now: datetime) -> None:
+    rows = [
+        (
+            one.id, one.payout.id, one.payout.program_id, one.number, one.destination.provider, one.idempotency_key,
+            one.destination.token, one.payout.asset, one.payout.amount, _payload_hash(one),
+        )
+        for one in reserved
+    ]  # fmt: skip
+    if not rows:
+        return
+    conn.execute(
+        """insert into provider_payout (id, payout_id, program_id, number, provider, idempotency_key, destination, asset,
+                                        amount, payload_sha256, created_at, state, state_at, due_at)
+           select r.*, %s, 'queued', %s, %s
+           from unnest(%s::text[], %s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[],
+                       %s::bigint[], %s::bytea[]) as r""",
+        [now, now, now, *[list(column) for column in zip(*rows, strict=True)]],
+    )
+    record_birth(conn, PROVIDER_PAYOUT, [one.id for one in reserved], "queued", actor=ACTOR, at=now)
+    moves = [Move(one.payout.id, "pending", "reserve") for one in reserved]
+    take_steps(conn, PAYOUT, moves, actor=ACTOR, at=now)
+    wake(conn)
+
+
+def _payload_hash(one: Reservation) -> bytes:
+    """What was decided to be sent, so that a row changed by hand is noticed before it is sent."""
+    return order_hash(one.idempotency_key, one.payout.amount, one.payout.asset, one.destination.token)
+
+
+def order_hash(key: str, amount: int, asset: str, destination: str) -> bytes:
+    """SHA-256 over what a provider is asked to do."""
+    return hashlib.sha256(json.dumps([key, str(amount), asset, destination]).encode()).digest()

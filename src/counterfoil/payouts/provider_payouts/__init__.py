@@ -1,0 +1,1 @@
+"""One attempt to pay a payout at a provider."""

@@ -1,0 +1,1 @@
+"""What does not agree, as lasting things that people work on."""

@@ -1,0 +1,364 @@
+"""Correcting the books because of a break: one person proposes a journal, another approves exactly that one, and it is posted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from counterfoil.base.database import name_refusals
+from counterfoil.base.machine import take_step
+from counterfoil.base.problems import InvalidInput, Problem, ReasonRequired, check
+from counterfoil.ledger.accounts.accounts import open_accounts
+from counterfoil.ledger.accounts.chart import rule_for
+from counterfoil.ledger.journals.journal import Line, Posted, post
+from counterfoil.reconciliation.breaks.breaks import BREAK
+from counterfoil.reconciliation.breaks.work import Case, lock_break
+
+LIFE: Final = timedelta(hours=24)
+LINES_MAX: Final = 100
+WRITE_OFF_DEFAULT_MAJOR: Final = 10  # units of an asset, until somebody sets a limit
+WRITE_OFF_ACCOUNT: Final = "bad_debt"
+NOON: Final = time(12, tzinfo=UTC)
+NOT_WRITTEN_OFF: Final = {
+    "AMBIGUOUS": "its partner is among the candidates",
+    "CURRENCY_MISMATCH": "two assets cannot be netted",
+}
+VERBS: Final = {"adjustment": "adjust", "write_off": "write_off"}
+
+
+class SamePerson(Problem):
+    """Whoever proposed a journal does not approve it: it takes a second person."""
+
+    kind = "forbidden"
+
+
+class ProposalExpired(Problem):
+    """This proposal is older than 24 hours; withdraw it and propose it anew."""
+
+
+class ProposalDecided(Problem):
+    """This proposal was approved or withdrawn before."""
+
+
+class ProposalDiffers(Problem):
+    """What you approve is not what was proposed: look at the journal again."""
+
+
+class ProposalOutdated(Problem):
+    """The break is no longer what it was when this was proposed; withdraw the proposal and look again."""
+
+
+class NoProposal(Problem):
+    """Nothing is proposed for this break."""
+
+
+class NothingToWriteOff(Problem):
+    """This break has no difference in money that could be written off."""
+
+
+class WriteOffTooLarge(Problem):
+    """The difference is above the limit for write-offs; propose an adjustment instead."""
+
+
+class NotByTwo(Problem):
+    """A break is adjusted or written off only with the approved journal of two people."""
+
+
+name_refusals(
+    codes={"CF301": NotByTwo},
+    constraints={
+        "maker_is_not_checker": SamePerson,
+        "approval_in_time": ProposalExpired,
+        "break_decision_pkey": ProposalDecided,
+        "break_decision_on_the_whole": ProposalDiffers,
+        "write_off_within_limit": WriteOffTooLarge,
+    },
+)
+
+
+class Proposal(NamedTuple):
+    """A proposed journal and what became of it. `minor` is all that it moves; `payload_sha256` in hex is what is approved."""
+
+    id: str
+    break_id: str
+    number: int
+    kind: str
+    payload: dict[str, Any]
+    payload_sha256: str
+    minor: int
+    limit_minor: int | None
+    reason: str
+    maker: str
+    made_at: datetime
+    expires_at: datetime
+    decision: str | None
+    checker: str | None
+    decided_at: datetime | None
+    decision_reason: str | None
+    journal_id: UUID | None
+
+
+def propose_adjustment(
+    conn: Connection[Any],
+    break_id: str,
+    proposal_id: str,
+    *,
+    lines: Sequence[Line],
+    reason: str,
+    actor: str,
+    now: datetime,
+    effective_at: datetime | None = None,
+    expected: str | None = None,
+) -> Proposal:
+    """Propose a journal in the break's program and asset; `effective_at` is noon of the break's day when not given.
+
+    Accounts that the chart has once, such as `provider_fee`, are opened when they are not there. It is tried against the ledger at
+    once and rolled back, so that nobody approves what cannot be posted. Raises what `post` raises, NotFound, BreakMoved,
+    TransitionRefused, ReasonRequired, InvalidInput.
+    """
+    case = lock_break(conn, break_id, expected=expected)
+    if not 0 < len(lines) <= LINES_MAX:
+        raise InvalidInput("lines", f"1 to {LINES_MAX}", got=str(len(lines)))
+    if standing := [name for line in lines for name in line[:2] if (rule := rule_for(name)) and rule.pattern == name]:
+        open_accounts(conn, case.program_id, standing, asset=case.asset, actor=actor, now=now)
+    return _propose(conn, case, proposal_id, "adjustment", lines, None, effective_at, reason, actor, now)
+
+
+def propose_write_off(
+    conn: Connection[Any],
+    break_id: str,
+    proposal_id: str,
+    *,
+    reason: str,
+    actor: str,
+    now: datetime,
+    expected: str | None = None,
+) -> Proposal:
+    """Propose to book the difference between the source's account and `bad_debt`, within the limit of the program and asset.
+
+    Raises NothingToWriteOff, WriteOffTooLarge, and what `propose_adjustment` raises.
+    """
+    case = lock_break(conn, break_id, expected=expected)
+    ours = account_of_source(case.source)
+    if case.kind in NOT_WRITTEN_OFF or not case.difference or ours is None:
+        why = NOT_WRITTEN_OFF.get(case.kind) or (
+            f"it is written off on the break of {case.source.partition(':')[0]}" if not ours else None
+        )
+        raise NothingToWriteOff(id=break_id, kind=case.kind, why=why)
+    most = write_off_limit(conn, case.program_id, case.asset)
+    minor = abs(case.difference)
+    if minor > most:
+        raise WriteOffTooLarge(id=break_id, minor=str(minor), limit=str(most), asset=case.asset)
+    open_accounts(conn, case.program_id, [ours, WRITE_OFF_ACCOUNT], asset=case.asset, actor=actor, now=now)
+    more_there = case.difference > 0  # they hold more than our books say: our half grows
+    line = Line(ours, WRITE_OFF_ACCOUNT, minor) if more_there else Line(WRITE_OFF_ACCOUNT, ours, minor)
+    return _propose(conn, case, proposal_id, "write_off", [line], most, None, reason, actor, now)
+
+
+def approve_proposal(
+    conn: Connection[Any],
+    break_id: str,
+    *,
+    payload_sha256: str,
+    reason: str,
+    actor: str,
+    now: datetime,
+    expected: str | None = None,
+) -> tuple[str, Posted]:
+    """Approve exactly the journal with this hash, and post it in this transaction; returns the break's state and the journal.
+
+    Raises NoProposal, SamePerson, ProposalExpired, ProposalDiffers, ProposalOutdated, ReasonRequired, BreakMoved, what `post` raises.
+    """
+    case = lock_break(conn, break_id, expected=expected)
+    one = _waiting(conn, case)
+    if one.maker == actor:
+        raise SamePerson(id=break_id, maker=one.maker)
+    if now > one.expires_at:
+        raise ProposalExpired(id=break_id, expired_at=one.expires_at.isoformat(timespec="seconds"))
+    if payload_sha256.lower() != one.payload_sha256:
+        raise ProposalDiffers(id=break_id, proposed=one.payload_sha256, got=payload_sha256[:64])
+    if case.gone_run is not None or str(case.difference) != one.payload["difference"]:
+        raise ProposalOutdated(id=break_id, difference=case.difference, proposed_for=one.payload["difference"])
+    check(digest_of(one.payload).hex() == one.payload_sha256, "a payload is what its hash says", id=one.id)
+    posted = _post(conn, case, one.payload, actor, now)
+    _decide(conn, one, "approved", reason=reason, actor=actor, now=now, journal_id=posted.journal_id)
+    verb = VERBS[one.kind]
+    state = take_step(conn, BREAK, break_id, case.state, verb, actor=actor, at=now, reason=reason, cause=one.id)
+    return state, posted
+
+
+def withdraw_proposal(
+    conn: Connection[Any], break_id: str, *, reason: str, actor: str, now: datetime, expected: str | None = None
+) -> str:
+    """Take a proposal back, or turn it down: anybody who works on the break may. It is investigated again, and nothing is booked."""
+    if not reason.strip():
+        raise ReasonRequired(machine=BREAK.name, verb="withdraw", field="reason", limit="at least one word")
+    case = lock_break(conn, break_id, expected=expected)
+    one = _waiting(conn, case)
+    _decide(conn, one, "withdrawn", reason=reason, actor=actor, now=now, journal_id=None)
+    return take_step(
+        conn, BREAK, break_id, case.state, "withdraw", actor=actor, at=now, reason=reason, cause=one.id
+    )  # fmt: skip
+
+
+def write_off_limit(conn: Connection[Any], program_id: str, asset: str) -> int:
+    """Up to what a break may be written off, in minor units: the newest limit, or ten units of the asset where none was set."""
+    row = conn.execute(
+        """select coalesce((select minor from write_off_limit where program_id = %(program)s and asset = %(asset)s
+                            order by version desc limit 1),
+                           (select (%(default)s * 10::numeric ^ scale)::bigint from asset where code = %(asset)s), 0)""",
+        {"program": program_id, "asset": asset, "default": WRITE_OFF_DEFAULT_MAJOR},
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def set_write_off_limit(
+    conn: Connection[Any], program_id: str, asset: str, *, minor: int, reason: str, actor: str, now: datetime
+) -> None:
+    """From now on write-offs in this asset go up to `minor`; 0 forbids them. Raises InvalidInput, and for unknown ones a refusal."""
+    if not 0 <= minor <= 10**18:
+        raise InvalidInput("minor", "from 0 to 10¹⁸ minor units", got=str(minor))
+    conn.execute(
+        """insert into write_off_limit (program_id, asset, version, minor, reason, actor, at)
+           select %(program)s, %(asset)s, 1 + count(*), %(minor)s, %(reason)s, %(actor)s, %(at)s
+           from write_off_limit where program_id = %(program)s and asset = %(asset)s""",
+        {"program": program_id, "asset": asset, "minor": minor, "reason": reason, "actor": actor, "at": now},
+    )
+
+
+def suggested_line(case: Case) -> tuple[str, str, int] | None:
+    """What would bring our account of the source to where the source is: debit, credit, amount; "" is for a person to choose.
+
+    None when no difference in money is known.
+    """
+    ours = account_of_source(case.source)
+    if not case.difference or ours is None:
+        return None
+    return (ours, "", case.difference) if case.difference > 0 else ("", ours, -case.difference)
+
+
+def account_of_source(source: str) -> str | None:
+    """The account of ours that a source is held against: `simulator`'s is its clearing account, `bank:client`'s is our cash there.
+
+    None for a part of a source, such as `simulator:payouts`: what is wrong in money is corrected once, on the break of the whole.
+    """
+    whole, _, part = source.partition(":")
+    if whole == "bank" and part:
+        return f"cash:{source}"
+    return None if part else f"clearing:{source}"
+
+
+def proposals_of(conn: Connection[Any], break_id: str, *, rows_max: int = 100) -> list[Proposal]:
+    """The proposals for a break, the newest first."""
+    with conn.cursor(row_factory=class_row(Proposal)) as cur:
+        return cur.execute(
+            """select p.id, p.break_id, p.number, p.kind, p.payload, encode(p.payload_sha256, 'hex') as payload_sha256, p.minor,
+                      p.limit_minor, p.reason, p.maker, p.made_at, p.expires_at, d.decision, d.checker, d.at as decided_at,
+                      d.reason as decision_reason, d.journal_id
+               from break_proposal p left join break_decision d on d.proposal_id = p.id
+               where p.break_id = %s order by p.number desc limit %s""",
+            [break_id, rows_max],
+        ).fetchall()
+
+
+def digest_of(payload: dict[str, Any]) -> bytes:
+    """SHA-256 of the canonical JSON of a payload."""
+    text = json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).digest()
+
+
+def _propose(
+    conn: Connection[Any],
+    case: Case,
+    proposal_id: str,
+    kind: str,
+    lines: Sequence[Line],
+    limit_minor: int | None,
+    effective_at: datetime | None,
+    reason: str,
+    actor: str,
+    now: datetime,
+) -> Proposal:
+    if not reason.strip():
+        raise ReasonRequired(machine=BREAK.name, verb="propose", field="reason", limit="at least one word")
+    number = len(proposals_of(conn, case.id)) + 1
+    at = effective_at or min(_noon(case.last_on), now)
+    payload = {
+        "breakId": case.id,
+        "programId": case.program_id,
+        "asset": case.asset,
+        "kind": kind,
+        "key": f"break:{case.id}:{number}",
+        "narrative": reason,
+        "difference": str(case.difference),
+        "effectiveAt": at.astimezone(UTC).isoformat(),
+        "lines": [{"debit": one.debit, "credit": one.credit, "amount": str(one.minor)} for one in lines],
+    }
+    with conn.transaction(force_rollback=True):
+        _post(conn, case, payload, actor, now)
+    take_step(conn, BREAK, case.id, case.state, "propose", actor=actor, at=now, reason=reason, cause=proposal_id)
+    conn.execute(
+        """insert into break_proposal (id, break_id, number, kind, payload, payload_sha256, minor, limit_minor, reason, maker, made_at,
+                  expires_at) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+        [
+            proposal_id, case.id, number, kind, Jsonb(payload), digest_of(payload), sum(one.minor for one in lines), limit_minor,
+            reason, actor, now, now + LIFE,
+        ],
+    )  # fmt: skip
+    return proposals_of(conn, case.id, rows_max=1)[0]
+
+
+def _post(conn: Connection[Any], case: Case, payload: dict[str, Any], actor: str, now: datetime) -> Posted:
+    return post(
+        conn,
+        case.program_id,
+        key=payload["key"],
+        kind=payload["kind"],
+        lines=[Line(one["debit"], one["credit"], int(one["amount"])) for one in payload["lines"]],
+        asset=payload["asset"],
+        actor=actor,
+        now=now,
+        effective_at=datetime.fromisoformat(payload["effectiveAt"]),
+        narrative=payload["narrative"],
+        source=("break", case.id),
+    )
+
+
+def _waiting(conn: Connection[Any], case: Case) -> Proposal:
+    newest = next(iter(proposals_of(conn, case.id, rows_max=1)), None)
+    if newest is None:
+        raise NoProposal(id=case.id, state=case.state)
+    if newest.decision is not None or case.state != "pending_adjustment":
+        raise ProposalDecided(id=case.id, decision=newest.decision, by=newest.checker, state=case.state)
+    return newest
+
+
+def _decide(
+    conn: Connection[Any],
+    one: Proposal,
+    decision: str,
+    *,
+    reason: str,
+    actor: str,
+    now: datetime,
+    journal_id: UUID | None,
+) -> None:
+    conn.execute(
+        """insert into break_decision (proposal_id, maker, payload_sha256, expires_at, decision, checker, reason, at, journal_id)
+           values (%s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+        [
+            one.id, one.maker, bytes.fromhex(one.payload_sha256), one.expires_at, decision, actor, reason, now, journal_id,
+        ],
+    )  # fmt: skip
+
+
+def _noon(day: date) -> datetime:
+    return datetime.combine(day, NOON)

@@ -1,0 +1,258 @@
+"""Reading breaks: lists, one in full, groups by cause with their age, and how many come and go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from counterfoil.base.money import Money
+from counterfoil.base.problems import NotFound
+from counterfoil.reconciliation.breaks.breaks import BREAK, LIVE
+from counterfoil.reconciliation.breaks.work import CASE_COLUMNS, Case
+
+GROUPS_MAX: Final = 500
+FLOW_DAYS_MAX: Final = 92
+AGES: Final = ("under 1 day", "1 to 6 days", "7 to 29 days", "30 days and more")
+_STATES: Final[Mapping[str, tuple[str, ...]]] = {
+    "live": LIVE,
+    "closed": tuple(one for one in BREAK.states() if one not in LIVE),
+    **{one: (one,) for one in BREAK.states()},
+}
+STATES: Final = tuple(_STATES)  # what a list may be narrowed to
+
+
+class Filter(NamedTuple):
+    """What a list of breaks is narrowed to; None does not narrow. `state` is a state, `live` or `closed`; `owner` "" is nobody."""
+
+    program_id: str | None = None
+    source: str | None = None
+    state: str | None = None
+    kind: str | None = None
+    cause: str | None = None
+    severity: str | None = None
+    owner: str | None = None
+    run_id: str | None = None  # found by it for the first or for the last time
+
+
+class Remark(NamedTuple):
+    """A comment, or that somebody became its owner (`text` names them; empty: nobody)."""
+
+    number: int
+    kind: str
+    text: str
+    actor: str
+    at: datetime
+
+
+class Group(NamedTuple):
+    """Live breaks of one kind, cause and asset. `ages` are counts in the order of `AGES`."""
+
+    kind: str
+    cause: str
+    asset: str
+    number: int
+    at_stake: Money
+    oldest_at: datetime
+    overdue: int
+    ages: tuple[int, ...]
+
+
+class AgeBand(NamedTuple):
+    """How many live breaks of one asset are that old, and what is at stake in them."""
+
+    age: str
+    asset: str
+    number: int
+    at_stake: Money
+
+
+class FlowDay(NamedTuple):
+    """What came and went on a day (UTC), by how it went."""
+
+    on: date
+    opened: int
+    matched: int
+    accepted: int
+    duplicate: int
+    adjusted: int
+    written_off: int
+
+    @property
+    def closed(self) -> int:
+        """All that went."""
+        return self.matched + self.accepted + self.duplicate + self.adjusted + self.written_off
+
+
+class Flow(NamedTuple):
+    """What came and went over a span of days; `peak` is the most on one day in either direction."""
+
+    days: tuple[FlowDay, ...]
+    opened: int
+    closed: int
+    peak: int
+
+
+class Totals(NamedTuple):
+    """Live breaks together: how many, how many of them past their due date, nobody's, critical, or waiting for a second person."""
+
+    live: int
+    overdue: int
+    unowned: int
+    critical: int
+    pending: int
+
+
+def list_cases(conn: Connection[Any], by: Filter = Filter(), *, rows_max: int, after: str | None = None) -> list[Case]:
+    """Breaks, newest first, keyset-paged by id."""
+    with conn.cursor(row_factory=class_row(Case)) as cur:
+        return cur.execute(
+            f"""select {CASE_COLUMNS} from break where {_WHERE} and (%(after)s::text is null or id < %(after)s)
+                order by id desc limit %(rows_max)s""",
+            {**_given(by), "after": after, "rows_max": rows_max},
+        ).fetchall()
+
+
+def count_cases(conn: Connection[Any], by: Filter = Filter()) -> int:
+    """How many there are."""
+    row = conn.execute(f"select count(*) from break where {_WHERE}", _given(by)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def show_case(conn: Connection[Any], break_id: str) -> Case:
+    """One break as it stands. Raises NotFound."""
+    with conn.cursor(row_factory=class_row(Case)) as cur:
+        found = cur.execute(f"select {CASE_COLUMNS} from break where id = %s", [break_id]).fetchone()
+    if found is None:
+        raise NotFound(what="break", id=break_id)
+    return found
+
+
+def detail_of(conn: Connection[Any], case: Case) -> dict[str, Any]:
+    """Both records, what differs, candidates, hypotheses with their tests and the safe action, as its last run found them."""
+    row = conn.execute(
+        "select detail from reconciliation_break where run_id = %s and number = %s", [case.last_run, case.last_number]
+    ).fetchone()
+    if row is None:
+        raise NotFound(what="finding", run=case.last_run, number=case.last_number)
+    found: dict[str, Any] = row[0]
+    return found
+
+
+def remarks_of(conn: Connection[Any], break_id: str, *, rows_max: int = 500) -> list[Remark]:
+    """Comments and owners, in order."""
+    with conn.cursor(row_factory=class_row(Remark)) as cur:
+        return cur.execute(
+            "select number, kind, text, actor, at from break_remark where break_id = %s order by number limit %s",
+            [break_id, rows_max],
+        ).fetchall()
+
+
+def recurrences_of(conn: Connection[Any], break_id: str, *, rows_max: int = 20) -> list[str]:
+    """The breaks that came back after this one, oldest first."""
+    rows = conn.execute(
+        "select id from break where recurs_of = %s order by id limit %s", [break_id, rows_max]
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def groups_of(conn: Connection[Any], by: Filter = Filter(), *, now: datetime) -> list[Group]:
+    """Live breaks by kind, cause and asset: the largest amounts first within an asset."""
+    rows = conn.execute(
+        f"""select kind, cause, asset, count(*), sum(at_stake)::bigint, min(opened_at),
+                   count(*) filter (where due_on < %(today)s), {_AGES_COUNTED}
+            from break where {_WHERE} and state = any(%(live)s)
+            group by kind, cause, asset order by asset, 5 desc, kind, cause limit %(rows_max)s""",
+        {**_given(by), **_bounds(now), "live": list(LIVE), "rows_max": GROUPS_MAX},
+    ).fetchall()
+    return [
+        Group(kind, cause, asset, number, Money(minor, asset), oldest, overdue, tuple(ages))
+        for kind, cause, asset, number, minor, oldest, overdue, *ages in rows
+    ]
+
+
+def ages_of(conn: Connection[Any], by: Filter = Filter(), *, now: datetime) -> list[AgeBand]:
+    """Live breaks by age and asset, every band of an asset that has any, the youngest first."""
+    sums = ", ".join(f"coalesce(sum(at_stake) filter (where {band}), 0)::bigint" for band in _BANDS)
+    rows = conn.execute(
+        f"""select asset, {_AGES_COUNTED}, {sums} from break where {_WHERE} and state = any(%(live)s)
+            group by asset order by asset limit %(rows_max)s""",
+        {**_given(by), **_bounds(now), "live": list(LIVE), "rows_max": GROUPS_MAX},
+    ).fetchall()
+    count = len(AGES)
+    return [
+        AgeBand(age, asset, figures[at], Money(figures[count + at], asset))
+        for asset, *figures in rows
+        for at, age in enumerate(AGES)
+    ]
+
+
+def flow_of(conn: Connection[Any], by: Filter = Filter(), *, first: date, last: date) -> list[FlowDay]:
+    """How many were opened and closed on each of these days, at most 92, the first one first; days without any count 0."""
+    with conn.cursor(row_factory=class_row(FlowDay)) as cur:
+        return cur.execute(
+            f"""with days as (select day::date as on_day from generate_series(%(first)s::date, %(last)s::date, interval '1 day') as day
+                              limit %(days_max)s),
+                taken as (select (s.at at time zone 'UTC')::date as on_day, s.verb, s.to_state
+                          from step s join (select * from break where {_WHERE}) b on b.id = s.subject_id
+                          where s.machine = 'break' and s.at >= %(first)s::date and s.at < %(last)s::date + 1)
+                select d.on_day as on, {_FLOWN}
+                from days d left join taken t on t.on_day = d.on_day group by d.on_day order by d.on_day""",
+            {**_given(by), "first": first, "last": last, "days_max": FLOW_DAYS_MAX},
+        ).fetchall()
+
+
+def flow_over(conn: Connection[Any], by: Filter = Filter(), *, first: date, last: date) -> Flow:
+    """The flow of these days with its sums."""
+    days = tuple(flow_of(conn, by, first=first, last=last))
+    peak = max((max(one.opened, one.closed) for one in days), default=0)
+    return Flow(days, sum(one.opened for one in days), sum(one.closed for one in days), peak)
+
+
+def totals_of(conn: Connection[Any], by: Filter = Filter(), *, now: datetime) -> Totals:
+    """Live breaks, counted by what makes them urgent."""
+    with conn.cursor(row_factory=class_row(Totals)) as cur:
+        found = cur.execute(
+            f"""select count(*) as live, count(*) filter (where due_on < %(today)s) as overdue,
+                       count(*) filter (where owner is null) as unowned, count(*) filter (where severity = 'critical') as critical,
+                       count(*) filter (where state = 'pending_adjustment') as pending
+                from break where {_WHERE} and state = any(%(live)s)""",
+            {**_given(by), "today": now.date(), "live": list(LIVE)},
+        ).fetchone()
+    return found or Totals(0, 0, 0, 0, 0)
+
+
+_WHERE: Final = """(%(program_id)s::text is null or program_id = %(program_id)s)
+    and (%(source)s::text is null or source = %(source)s)
+    and (%(states)s::text[] is null or state = any(%(states)s))
+    and (%(kind)s::text is null or kind = %(kind)s) and (%(cause)s::text is null or cause = %(cause)s)
+    and (%(severity)s::text is null or severity = %(severity)s)
+    and (%(owner)s::text is null or coalesce(owner, '') = %(owner)s)
+    and (%(run_id)s::text is null or %(run_id)s in (first_run, last_run))"""
+_BANDS: Final = (
+    "opened_at > %(day)s",
+    "opened_at <= %(day)s and opened_at > %(week)s",
+    "opened_at <= %(week)s and opened_at > %(month)s",
+    "opened_at <= %(month)s",
+)
+_AGES_COUNTED: Final = ", ".join(f"count(*) filter (where {band})" for band in _BANDS)
+_FLOWN: Final = ", ".join(
+    ["count(*) filter (where t.verb = 'create') as opened"]
+    + [
+        f"count(*) filter (where t.to_state = '{state}') as {state}"
+        for state in ("matched", "accepted", "duplicate", "adjusted", "written_off")
+    ]
+)
+
+
+def _given(by: Filter) -> dict[str, Any]:
+    states = None if by.state is None else list(_STATES.get(by.state, (by.state,)))
+    return {**by._asdict(), "states": states}
+
+
+def _bounds(now: datetime) -> dict[str, Any]:
+    days = {"day": 1, "week": 7, "month": 30}
+    return {"today": now.date(), **{name: now - timedelta(days=number) for name, number in days.items()}}

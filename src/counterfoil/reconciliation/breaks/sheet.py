@@ -1,0 +1,194 @@
+"""Breaks as a spreadsheet: out with ids and the state in which each was seen, in again with what people decided, all or nothing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, ClassVar, Final, NamedTuple
+
+import openpyxl  # type: ignore[import-untyped]
+import xlsxwriter  # type: ignore[import-untyped]
+from openpyxl.utils.exceptions import InvalidFileException  # type: ignore[import-untyped]
+from psycopg import Connection
+
+from counterfoil.base.money import format_major
+from counterfoil.base.problems import InvalidInput, Kind, Problem, TooLarge
+from counterfoil.matching.output.files import harmless
+from counterfoil.reconciliation.breaks.work import STEPS, Case, assign_break, comment_on_break
+
+ROWS_MAX: Final = 10_000
+BYTES_MAX: Final = 20_000_000
+UNPACKED_BYTES_MAX: Final = 200_000_000
+FACTS: Final = (
+    "id", "expected_state", "kind", "cause", "severity", "amount", "asset", "at_stake_minor", "difference_minor", "program", "source",
+    "reference", "first_on", "last_on", "opened_at", "due_on", "owner",
+)  # fmt: skip
+ASKED: Final = ("action", "reason", "assign_to", "comment")  # what a person fills in
+COLUMNS: Final = (*FACTS, *ASKED)
+NEEDED: Final = ("id", "expected_state")
+NOBODY: Final = "nobody"
+WIDE: Final = {"id": 33, "reason": 36, "comment": 36, "reference": 28}
+_ZIP: Final = b"PK\x03\x04"
+_BAD_BOOK: Final = (
+    zipfile.BadZipFile, InvalidFileException, EOFError, OSError, KeyError, ValueError, TypeError, AttributeError, IndexError,
+)  # fmt: skip
+
+
+class SheetRefused(Problem):
+    """Lines of this spreadsheet cannot be carried out, so none was; correct them, or fetch it anew, and send it again."""
+
+    kind: ClassVar[Kind] = "conflict"
+
+
+class SheetLine(NamedTuple):
+    """A line of a spreadsheet with something to do; `line` as the spreadsheet counts, the header being the first."""
+
+    line: int
+    id: str
+    expected_state: str
+    action: str
+    reason: str
+    assign_to: str
+    comment: str
+
+
+class SheetDone(NamedTuple):
+    """What a spreadsheet did: lines read, lines with something to do, and each break with its state after."""
+
+    rows: int
+    done: int
+    states: tuple[tuple[str, str], ...]
+
+
+def sheet_rows(cases: Iterable[Case], scales: Mapping[str, int]) -> Iterable[list[str]]:
+    """The cells of each break, in the order of `COLUMNS`; what people fill in is empty."""
+    for one in cases:
+        facts = [
+            one.id, one.state, one.kind, one.cause, one.severity, format_major(one.at_stake, scales.get(one.asset, 0)), one.asset,
+            str(one.at_stake), "" if one.difference is None else str(one.difference), one.program_id, one.source, one.reference,
+            one.first_on.isoformat(), one.last_on.isoformat(), one.opened_at.isoformat(timespec="seconds"), one.due_on.isoformat(),
+            one.owner or "",
+        ]  # fmt: skip
+        yield [*facts, *("" for _ in ASKED)]
+
+
+def as_csv(rows: Iterable[Sequence[str]]) -> bytes:
+    """CSV in UTF-8. No cell is one that a spreadsheet would run."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    writer.writerows([harmless(cell) for cell in row] for row in rows)
+    return out.getvalue().encode()
+
+
+def as_xlsx(rows: Iterable[Sequence[str]]) -> bytes:
+    """A workbook with one sheet; every cell is text, the columns to fill in are shaded, and the action offers its choices."""
+    out = io.BytesIO()
+    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_numbers": False, "strings_to_urls": False}
+    book = xlsxwriter.Workbook(out, options)
+    head = book.add_format({"bold": True, "bottom": 1, "bg_color": "#E9EEF3"})
+    ask = book.add_format({"bold": True, "bottom": 1, "bg_color": "#FBEFD9"})
+    sheet = book.add_worksheet("Breaks")
+    for at, name in enumerate(COLUMNS):
+        sheet.write_string(0, at, name, ask if name in ASKED else head)
+        sheet.set_column(at, at, WIDE.get(name, 15))
+    last = 0
+    for last, row in enumerate(rows, start=1):
+        for at, cell in enumerate(row):
+            sheet.write_string(last, at, cell[:32_000])
+    action = COLUMNS.index("action")
+    sheet.data_validation(1, action, max(last, 1), action, {"validate": "list", "source": list(STEPS)})
+    sheet.autofilter(0, 0, max(last, 1), len(COLUMNS) - 1)
+    sheet.freeze_panes(1, 1)
+    book.close()
+    return out.getvalue()
+
+
+def read_sheet(body: bytes) -> tuple[int, list[SheetLine]]:
+    """How many lines a CSV or XLSX has, and those with something to do. Raises InvalidInput naming line and column, TooLarge."""
+    if len(body) > BYTES_MAX:
+        raise TooLarge(field="body", limit=f"{BYTES_MAX} bytes", got=len(body))
+    rows = _of_xlsx(body) if body.startswith(_ZIP) else _of_csv(body)
+    header = [str(cell).strip().lower() for cell in rows[0]] if rows else []
+    if missing := [name for name in NEEDED if name not in header]:
+        raise InvalidInput("header", f"the columns {', '.join(NEEDED)}", got=", ".join(header)[:80], missing=missing)
+    if len(rows) > ROWS_MAX + 1:
+        raise TooLarge(field="rows", limit=f"{ROWS_MAX} lines", got=len(rows) - 1)
+    found = []
+    for number, row in enumerate(rows[1:], start=2):
+        cells = dict(zip(header, (cell.strip().removeprefix("'") for cell in row), strict=False))
+        line = SheetLine(number, *(cells.get(name, "") for name in SheetLine._fields[1:]))
+        if any((line.action, line.assign_to, line.comment)):
+            found.append(line)
+    return sum(any(cell.strip() for cell in row) for row in rows[1:]), found
+
+
+def carry_out(
+    conn: Connection[Any], rows: int, lines: Sequence[SheetLine], *, actor: str, now: datetime, may: Mapping[str, bool]
+) -> SheetDone:
+    """Do what the lines ask for, all of it or nothing; in each line the owner first, then the action, then the comment.
+
+    `may` says for each action whether the caller's role allows it. Raises SheetRefused, which names every line that stands in the way.
+    """
+    ids = [one.id for one in lines]
+    conn.execute("select 1 from break where id = any(%s) order by id for update", [ids])
+    refused, states, seen = [], [], set[str]()
+    with conn.transaction():
+        for line in lines:
+            try:
+                with conn.transaction():
+                    if line.id in seen:
+                        raise InvalidInput("id", "each break in one line")
+                    states.append((line.id, _do(conn, line, actor=actor, now=now, may=may)))
+            except Problem as problem:
+                refused.append(f"line {line.line}: {problem.sentence()}")
+            seen.add(line.id)
+        if refused:
+            raise SheetRefused(lines=refused[:100], refused=len(refused), of=len(lines))
+    return SheetDone(rows, len(lines), tuple(states))
+
+
+def _do(conn: Connection[Any], line: SheetLine, *, actor: str, now: datetime, may: Mapping[str, bool]) -> str:
+    state, expected = line.expected_state, line.expected_state
+    if line.assign_to:
+        owner = None if line.assign_to == NOBODY else line.assign_to
+        assign_break(conn, line.id, owner=owner, actor=actor, now=now, expected=expected)
+    if line.action:
+        if line.action not in STEPS:
+            raise InvalidInput("action", f"one of {', '.join(STEPS)}", got=line.action[:40])
+        if not may.get(line.action, False):
+            raise InvalidInput("action", "one that your role allows", got=line.action)
+        state = STEPS[line.action](conn, line.id, actor=actor, now=now, reason=line.reason, expected=expected)
+        expected = state
+    if line.comment:
+        comment_on_break(conn, line.id, text=line.comment, actor=actor, now=now, expected=expected)
+    return state
+
+
+def _of_csv(body: bytes) -> list[list[str]]:
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = body.count(b"\n", 0, error.start) + 1
+        raise InvalidInput("body", "UTF-8 text, or an XLSX workbook", line=line) from error
+    first = text.partition("\n")[0]
+    delimiter = max(",;\t", key=first.count)
+    try:
+        return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        raise InvalidInput("body", "CSV whose quotes are closed", got=str(error)[:80]) from error
+
+
+def _of_xlsx(body: bytes) -> list[list[str]]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(body)) as packed:
+            if sum(part.file_size for part in packed.infolist()) > UNPACKED_BYTES_MAX:
+                raise TooLarge(field="body", limit=f"{UNPACKED_BYTES_MAX} bytes unpacked")
+        book = openpyxl.load_workbook(io.BytesIO(body), read_only=True, data_only=True)
+        rows = book.worksheets[0].iter_rows(values_only=True, max_row=ROWS_MAX + 2)
+        return [["" if cell is None else str(cell) for cell in row] for row in rows]
+    except _BAD_BOOK as error:
+        raise InvalidInput("body", "an XLSX workbook that opens, or CSV", got=type(error).__name__) from error

@@ -1,0 +1,125 @@
+"""Everything that is known around a break, in order of time: from the invoice to the line of the statement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Final, NamedTuple
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from counterfoil.base.ids import ENTROPY_BYTES, new_id
+from counterfoil.base.money import Money
+from counterfoil.reconciliation.breaks.work import Case
+
+FACTS_MAX: Final = 300
+REFERENCES_MAX: Final = 50
+AROUND: Final = timedelta(days=7)  # webhooks of so many days around the break are looked through
+DAY: Final = timedelta(days=1)
+BEGINNING: Final = bytes(ENTROPY_BYTES)
+
+
+class Fact(NamedTuple):
+    """One thing that happened. `where` is the station it happened at; `whole_day`: only its date is known. `amount` in minor units."""
+
+    at: datetime
+    whole_day: bool
+    where: str
+    what: str
+    id: str
+    minor: int | None
+    asset: str | None
+    step: int = 0  # of a thing that takes several at one moment
+
+    @property
+    def amount(self) -> Money | None:
+        """How much, if it is about an amount."""
+        return Money(self.minor, self.asset) if self.minor is not None and self.asset else None
+
+
+def timeline_of(conn: Connection[Any], case: Case, detail: Mapping[str, Any]) -> list[Fact]:
+    """The facts that share an id or a reference with the records of a break, oldest first, at most 300."""
+    references = sorted(set(_references(detail)))[:REFERENCES_MAX]
+    around = {
+        "early": new_id("whi", now=_midnight(case.first_on) - AROUND, entropy=BEGINNING),
+        "late": new_id("whi", now=_midnight(case.last_on) + AROUND, entropy=BEGINNING),
+    }
+    given = {
+        "references": references,
+        "source": case.source.partition(":")[0],
+        "program": case.program_id,
+        "id": case.id,
+        "rows_max": FACTS_MAX,
+    }
+    with conn.cursor(row_factory=class_row(Fact)) as cur:
+        found = cur.execute(_FACTS, {**given, **around}).fetchall()
+    lines = [fact for side, where in _SIDES for fact in _lines(detail.get(side, ()), where)]
+    return sorted([*found, *lines], key=_when)[:FACTS_MAX]
+
+
+def _when(one: Fact) -> tuple[datetime, int, int, str]:
+    """What only has a date stands at the end of its day."""
+    return one.at + DAY if one.whole_day else one.at, _ORDER.index(one.where), one.step, one.id
+
+
+_SIDES: Final = (("left", "our books"), ("right", "statement"))
+_ORDER: Final = (
+    *("invoice", "payment", "settlement", "payout", "provider", "webhook", "journal"),
+    *("our books", "statement", "break"),
+)
+_FACTS: Final = """
+    with paid as (select * from payment where provider = %(source)s and charge_id = any(%(references)s)),
+    sent as (select * from provider_payout where provider = %(source)s
+             and (provider_ref = any(%(references)s) or id = any(%(references)s))),
+    owed as (select * from payout where id in (select payout_id from sent)
+             or invoice_id in (select invoice_id from paid where invoice_id is not null)),
+    tried as (select * from provider_payout where payout_id in (select id from owed)),
+    billed as (select * from invoice where id in (select invoice_id from owed)
+               or id in (select invoice_id from paid where invoice_id is not null)),
+    settled as (select * from settlement where invoice_id in (select id from billed)),
+    stepped as (
+        select s.at, 'invoice' as "where", s.to_state, s.subject_id as id, i.total as minor, i.asset, s.step
+        from step s join billed i on i.id = s.subject_id
+        union all select s.at, 'payout', s.to_state, s.subject_id, o.amount, o.asset, s.step
+        from step s join owed o on o.id = s.subject_id
+        union all select s.at, 'provider', s.to_state, s.subject_id, t.amount, t.asset, s.step
+        from step s join tried t on t.id = s.subject_id),
+    booked as (
+        select j.* from journal j where j.source_type is not null and (j.source_type, j.source_id) in (
+            select 'charge', charge_id from paid union all select 'settlement', id from settled
+            union all select 'provider_payout', id from tried union all select 'break', %(id)s::text)),
+    told as (
+        select received_at, event_type, event_id from webhook_in
+        where provider = %(source)s and id >= %(early)s and id < %(late)s
+          and exists (select from unnest(%(references)s::text[]) as reference
+                      where position(convert_to('"' || reference || '"', 'UTF8') in body) > 0))
+    select at, false as whole_day, "where", replace(to_state, '_', ' ') as what, id, minor, asset, step from stepped
+    union all select occurred_at, false, 'payment', 'paid by the customer', charge_id, amount, asset, 0 from paid
+    union all select at, false, 'settlement', 'settled', id, gross, asset, 0 from settled
+    union all select received_at, false, 'webhook', event_type, event_id, null, null, 0 from told
+    union all select j.recorded_at, false, 'journal', replace(j.kind, '_', ' '), j.id::text,
+                     (select sum(p.amount)::bigint from posting p where p.journal_id = j.id), b.asset, 0
+              from booked j join book b on b.id = j.book_id
+    union all select s.at, false, 'break', replace(s.to_state, '_', ' '), s.subject_id, null, null, s.step
+              from step s where s.machine = 'break' and s.subject_id = %(id)s
+    order by 1, 3, 8, 5, 4 limit %(rows_max)s"""
+
+
+def _references(detail: Mapping[str, Any]) -> Iterable[str]:
+    for record in (*detail.get("left", ()), *detail.get("right", ())):
+        for name in ("id", "reference", "batch"):
+            if text := record.get(name):
+                yield str(text)
+                yield str(text).rpartition(":")[2]
+
+
+def _lines(records: Iterable[Mapping[str, Any]], where: str) -> Iterable[Fact]:
+    for one in records:
+        if day := one.get("date"):
+            at = _midnight(date.fromisoformat(day))
+            yield Fact(at, True, where, str(one.get("memo") or "a line"), one["id"], int(one["amount"]), one["asset"])
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(tzinfo=UTC))

@@ -1,0 +1,275 @@
+"""Working on a break: who owns it, what is said of it, and the steps that one person may take. Several at once, line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, Final, NamedTuple
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from counterfoil.base.machine import take_step
+from counterfoil.base.money import Money
+from counterfoil.base.problems import InvalidInput, NotFound, Problem, ReasonRequired
+from counterfoil.operations.access.access import ACCEPT_BREAK, APPROVE, OPERATE, WORK_BREAKS
+from counterfoil.reconciliation.breaks.breaks import BREAK, LIVE
+
+TEXT_MAX: Final = 2_000
+OWNER_MAX: Final = 80
+BULK_MAX: Final = 500
+
+
+class BreakMoved(Problem):
+    """Somebody else moved this break since you looked at it; look again."""
+
+
+class BreakClosed(Problem):
+    """This break is closed; if it comes back, a new one is opened and names it."""
+
+
+class SomeRefused(Problem):
+    """Some of these breaks were refused; the others are done."""
+
+
+class Case(NamedTuple):
+    """A break as it stands. `at_stake` and `difference` (what the source has more) in minor units of `asset`."""
+
+    id: str
+    program_id: str
+    source: str
+    identity: str
+    kind: str
+    severity: str
+    asset: str
+    at_stake: int
+    difference: int | None
+    cause: str
+    record_id: str
+    reference: str
+    first_on: date
+    last_on: date
+    first_run: str
+    last_run: str
+    last_number: int
+    gone_run: str | None
+    recurs_of: str | None
+    owner: str | None
+    due_on: date
+    opened_at: datetime
+    state: str
+    state_at: datetime
+
+    @property
+    def stake(self) -> Money:
+        """What is at stake."""
+        return Money(self.at_stake, self.asset)
+
+    @property
+    def live(self) -> bool:
+        """Does anybody still have to do something?"""
+        return self.state in LIVE
+
+
+CASE_COLUMNS: Final = """id, program_id, source, identity, kind, severity, asset, at_stake, difference, cause, record_id, reference,
+    first_on, last_on, first_run, last_run, last_number, gone_run, recurs_of, owner, due_on, opened_at, state, state_at"""
+
+
+class Wanted(NamedTuple):
+    """One line of a bulk action: a break and the state in which it was seen."""
+
+    id: str
+    expected_state: str
+
+
+class LineDone(NamedTuple):
+    """What became of one line, counted from 1: the state after it, or why it was refused."""
+
+    line: int
+    id: str
+    state: str | None
+    refused: str | None
+
+
+def lock_break(conn: Connection[Any], break_id: str, *, expected: str | None = None) -> Case:
+    """The break, locked until the transaction ends, so that of two people who race the second sees the first.
+
+    Raises NotFound, and BreakMoved when it is no longer in the state in which the caller saw it.
+    """
+    with conn.cursor(row_factory=class_row(Case)) as cur:
+        found = cur.execute(f"select {CASE_COLUMNS} from break where id = %s for update", [break_id]).fetchone()
+    if found is None:
+        raise NotFound(what="break", id=break_id)
+    if expected is not None and found.state != expected:
+        raise BreakMoved(id=break_id, expected=expected, state=found.state)
+    return found
+
+
+def assign_break(
+    conn: Connection[Any],
+    break_id: str,
+    *,
+    owner: str | None,
+    actor: str,
+    now: datetime,
+    expected: str | None = None,
+) -> str:
+    """Make somebody its owner, or nobody; returns its state. Raises NotFound, BreakMoved, BreakClosed, InvalidInput."""
+    case = lock_break(conn, break_id, expected=expected)
+    if case.state not in LIVE:
+        raise BreakClosed(id=break_id, state=case.state)
+    if owner is not None and (not 0 < len(owner) <= OWNER_MAX or not owner.isprintable() or owner != owner.strip()):
+        raise InvalidInput("owner", f"1 to {OWNER_MAX} printable characters, or nothing", got=owner[:40])
+    if owner != case.owner:
+        conn.execute("update break set owner = %s where id = %s", [owner, break_id])
+        _remark(conn, break_id, "owner", owner or "", actor=actor, now=now)
+    return case.state
+
+
+def comment_on_break(
+    conn: Connection[Any], break_id: str, *, text: str, actor: str, now: datetime, expected: str | None = None
+) -> int:
+    """Add a comment and return its number; it is never changed. Closed breaks take comments, too. Raises NotFound, InvalidInput."""
+    lock_break(conn, break_id, expected=expected)
+    said = text.strip()
+    if not 0 < len(said) <= TEXT_MAX:
+        raise InvalidInput("text", f"1 to {TEXT_MAX} characters")
+    return _remark(conn, break_id, "comment", said, actor=actor, now=now)
+
+
+def investigate_break(
+    conn: Connection[Any],
+    break_id: str,
+    *,
+    actor: str,
+    now: datetime,
+    reason: str | None = None,
+    expected: str | None = None,
+) -> str:
+    """Take it up; who does so owns it, if nobody did. Raises NotFound, BreakMoved, TransitionRefused."""
+    case = lock_break(conn, break_id, expected=expected)
+    state = take_step(conn, BREAK, break_id, case.state, "investigate", actor=actor, at=now, reason=reason)
+    if case.owner is None:
+        assign_break(conn, break_id, owner=actor.removeprefix("key:"), actor=actor, now=now)
+    return state
+
+
+def wait_for_break(
+    conn: Connection[Any], break_id: str, *, actor: str, now: datetime, reason: str, expected: str | None = None
+) -> str:
+    """It is only a matter of time: a run matches it, or opens it again when it is still there on its due date."""
+    return _step(conn, break_id, "wait", actor=actor, now=now, reason=reason, expected=expected)
+
+
+def mature_break(
+    conn: Connection[Any], break_id: str, *, actor: str, now: datetime, reason: str, expected: str | None = None
+) -> str:
+    """It was thought to be only late, and somebody does not want to wait any longer."""
+    return _step(conn, break_id, "mature", actor=actor, now=now, reason=reason, expected=expected)
+
+
+def reopen_break(
+    conn: Connection[Any], break_id: str, *, actor: str, now: datetime, reason: str, expected: str | None = None
+) -> str:
+    """Put it back for somebody else."""
+    return _step(conn, break_id, "reopen", actor=actor, now=now, reason=reason, expected=expected)
+
+
+def accept_break(
+    conn: Connection[Any], break_id: str, *, actor: str, now: datetime, reason: str, expected: str | None = None
+) -> str:
+    """Close it as it is: both records stand, nothing is booked, the reason is kept. Raises ReasonRequired and as before."""
+    return _step(conn, break_id, "accept", actor=actor, now=now, reason=reason, expected=expected)
+
+
+def mark_duplicate(
+    conn: Connection[Any], break_id: str, *, actor: str, now: datetime, reason: str, expected: str | None = None
+) -> str:
+    """Close it as a second copy of something that has its partner; the reason says of what."""
+    return _step(conn, break_id, "mark_duplicate", actor=actor, now=now, reason=reason, expected=expected)
+
+
+def _step(
+    conn: Connection[Any], break_id: str, verb: str, *, actor: str, now: datetime, reason: str, expected: str | None
+) -> str:
+    if not reason.strip():
+        raise ReasonRequired(machine=BREAK.name, verb=verb, field="reason", limit="at least one word")
+    case = lock_break(conn, break_id, expected=expected)
+    return take_step(conn, BREAK, break_id, case.state, verb, actor=actor, at=now, reason=reason)
+
+
+STEPS: Final[Mapping[str, Callable[..., str]]] = {
+    "investigate": investigate_break,
+    "wait": wait_for_break,
+    "mature": mature_break,
+    "reopen": reopen_break,
+    "accept": accept_break,
+    "mark_duplicate": mark_duplicate,
+}  # what one person may do to a break, by verb; each takes a reason
+BULK: Final = (*STEPS, "assign", "comment")
+NEEDS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(STEPS, OPERATE),
+    "accept": ACCEPT_BREAK,
+    "assign": WORK_BREAKS,
+    "comment": WORK_BREAKS,
+    "propose": OPERATE,
+    "propose_write_off": OPERATE,
+    "approve": APPROVE,
+    "withdraw": WORK_BREAKS,
+}  # the permission that each verb takes, wherever it is said
+
+
+def do_in_bulk(
+    conn: Connection[Any],
+    verb: str,
+    wanted: Sequence[Wanted],
+    *,
+    actor: str,
+    now: datetime,
+    reason: str,
+    owner: str | None = None,
+) -> list[LineDone]:
+    """Say one verb of many breaks, at most 500: each line is done or refused by itself, in the order given.
+
+    A line whose break is no longer in the state that the caller saw is refused. Locks are taken in id order, as every run does.
+    Raises InvalidInput for an unknown verb, no lines, too many, or a break that is named twice.
+    """
+    if verb not in BULK:
+        raise InvalidInput("verb", f"one of {', '.join(BULK)}", got=verb[:40])
+    if not 0 < len(wanted) <= BULK_MAX:
+        raise InvalidInput("rows", f"1 to {BULK_MAX} breaks", got=str(len(wanted)))
+    if len({one.id for one in wanted}) != len(wanted):
+        raise InvalidInput("rows", "each break once")
+    conn.execute("select 1 from break where id = any(%s) order by id for update", [[one.id for one in wanted]])
+    done = []
+    for line, one in enumerate(wanted, start=1):
+        try:
+            with conn.transaction():
+                state = _say(conn, verb, one, actor=actor, now=now, reason=reason, owner=owner)
+        except Problem as problem:
+            done.append(LineDone(line, one.id, None, problem.sentence()))
+        else:
+            done.append(LineDone(line, one.id, state, None))
+    return done
+
+
+def _say(
+    conn: Connection[Any], verb: str, one: Wanted, *, actor: str, now: datetime, reason: str, owner: str | None
+) -> str:
+    if verb == "assign":
+        return assign_break(conn, one.id, owner=owner, actor=actor, now=now, expected=one.expected_state)
+    if verb == "comment":
+        comment_on_break(conn, one.id, text=reason, actor=actor, now=now, expected=one.expected_state)
+        return one.expected_state
+    return STEPS[verb](conn, one.id, actor=actor, now=now, reason=reason, expected=one.expected_state)
+
+
+def _remark(conn: Connection[Any], break_id: str, kind: str, text: str, *, actor: str, now: datetime) -> int:
+    """The break is locked, so that two remarks cannot take one number."""
+    row = conn.execute(
+        """insert into break_remark (break_id, number, kind, text, actor, at)
+           select %(id)s, 1 + count(*), %(kind)s, %(text)s, %(actor)s, %(at)s from break_remark where break_id = %(id)s
+           returning number""",
+        {"id": break_id, "kind": kind, "text": text, "actor": actor, "at": now},
+    ).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,1 @@
+"""The reconciliation report of a period, and its files."""

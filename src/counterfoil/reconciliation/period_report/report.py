@@ -1,0 +1,238 @@
+"""The reconciliation report of a period: one canonical form; what was not checked stands in it, and is never green."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any, Final, NamedTuple
+
+from psycopg import Connection
+
+from counterfoil.reconciliation.runs.continuous import sources_in_use
+from counterfoil.reconciliation.runs.pairings import Pairing
+from counterfoil.reconciliation.runs.rows import Run, Success, last_successes, select_runs
+
+FORMAT: Final = "counterfoil-reconciliation-report-1"
+ITEMS_MAX: Final = 10_000
+RUNS_MAX: Final = 5_000
+EXPECTED_MAX: Final = 2_000
+DONE: Final = frozenset({"accepted", "adjusted", "written_off", "duplicate"})
+LIVE: Final = ("open", "timing", "investigating", "pending_adjustment")
+AGES: Final = ((1, "up to 1 day"), (7, "2 to 7 days"), (30, "8 to 30 days"), (90, "31 to 90 days"))
+OLDER: Final = "over 90 days"
+
+
+class _Chosen(NamedTuple):
+    """A run, and those of its days for which no later run speaks."""
+
+    run: Run
+    days: frozenset[date]
+
+
+def report_of_period(
+    conn: Connection[Any], known: Sequence[Pairing], program_id: str, *, first: date, last: date, today: date
+) -> dict[str, Any]:
+    """What is known of these days, from what, and what is not. The same rows give the same report, to the byte, once it is written down.
+
+    For each day the latest finished run speaks. Days after `today` are not asked about.
+    """
+    due = {first + timedelta(days=n) for n in range((min(last, today) - first).days + 1)}
+    runs = _runs(conn, program_id, first, last)
+    successes = {one.source: one for one in last_successes(conn, program_id=program_id)}
+    names = sorted({*(one.name for one in sources_in_use(conn, known, program_id)), *(run.source for run in runs)})
+    questions = {one.name: one.question for one in known}
+    chosen = {
+        name: _choose([run for run in runs if run.source == name and run.state == "finished"], due) for name in names
+    }
+    sources = [_source(name, questions.get(name, ""), chosen[name], due, successes.get(name)) for name in names]
+    items = [item for name in names for one in chosen[name] for item in _items(conn, one, last)]
+    told = [one.run for name in names for one in chosen[name]]
+    not_checked = [
+        *({"source": one["source"], "why": why} for one in sources for why in one["not_checked"]),
+        *({"source": run.source, "why": why} for run in told for why in (run.report or {}).get("not_checked", [])),
+    ]
+    return {
+        "format": FORMAT,
+        "program": program_id,
+        "first_on": first.isoformat(),
+        "last_on": last.isoformat(),
+        "verdict": _verdict(items, sources, told),
+        "sources": sources,
+        "footing": [{"pairing": run.source, "run": run.id, **row} for run in told for row in (run.report or {}).get("footing", [])],
+        "balances": [{"source": run.source, "run": run.id, **row} for run in told for row in (run.report or {}).get("balances", [])],
+        "kinds": _kinds(items),
+        "ageing": _ageing(conn, program_id, last),
+        "tolerances_used": [
+            {"source": run.source, "run": run.id, **row} for run in told for row in (run.report or {}).get("tolerances_used", [])
+        ],
+        "expected_later": [row for name in names for one in chosen[name] for row in _expected(one)][:EXPECTED_MAX],
+        "not_checked": not_checked,
+        "items_total": len(items),
+        "items": items[:ITEMS_MAX],
+    }  # fmt: skip
+
+
+def _runs(conn: Connection[Any], program_id: str, first: date, last: date) -> list[Run]:
+    return select_runs(
+        conn,
+        """where program_id = %s and last_on >= %s and first_on <= %s and state <> 'running'
+           order by started_at desc, id desc limit %s""",
+        [program_id, first, last, RUNS_MAX],
+    )
+
+
+def _choose(runs: Sequence[Run], due: set[date]) -> list[_Chosen]:
+    """The newest runs, each with the days that no newer one covers; those that have none left say nothing."""
+    left = set(due)
+    found = []
+    for run in runs:
+        mine = frozenset(day for day in left if run.first_on <= day <= run.last_on)
+        if mine:
+            found.append(_Chosen(run, mine))
+            left -= mine
+    return found
+
+
+def _source(
+    name: str, question: str, chosen: Sequence[_Chosen], due: set[date], success: Success | None
+) -> dict[str, Any]:
+    covered: set[date] = set()
+    for one in chosen:
+        covered |= one.days
+    missing = sorted(due - covered)
+    why = []
+    if missing and success is None:
+        why.append("not checked: it was never reconciled")
+    elif missing and success is not None:
+        reach = f"the last conclusion reaches to {success.watermark}" if success.watermark else "there is no conclusion"
+        why.append(f"{'stale' if success.watermark else 'not checked'}: {_spans(missing)}: no run; {reach}")
+        if success.attempt == "failed":
+            why.append(f"the last attempt failed: {success.error}")
+    return {
+        "source": name,
+        "question": question,
+        "watermark": success.watermark.isoformat() if success and success.watermark else None,
+        "succeeded_at": success.succeeded_at.isoformat() if success and success.succeeded_at else None,
+        "not_checked": why,
+        "runs": [
+            {
+                "id": one.run.id,
+                "scope": one.run.scope,
+                "first_on": one.run.first_on.isoformat(),
+                "last_on": one.run.last_on.isoformat(),
+                "days": len(one.days),
+                "verdict": one.run.verdict,
+                "finished_at": one.run.finished_at.isoformat() if one.run.finished_at else None,
+                "as_of": (one.run.report or {}).get("as_of"),
+                "rules_sha256": (one.run.report or {}).get("rules_sha256"),
+                "agrees": (one.run.comparison or {}).get("agrees"),
+            }
+            for one in chosen
+        ],
+    }
+
+
+def _spans(days: Sequence[date]) -> str:
+    return str(days[0]) if len(days) == 1 else f"{len(days)} days from {days[0]} to {days[-1]}"
+
+
+def _items(conn: Connection[Any], one: _Chosen, last: date) -> list[dict[str, Any]]:
+    """The breaks of a run on the days for which it speaks, each with what people have decided."""
+    rows = conn.execute(
+        """select b.break_id, b.kind, b.severity, b.asset, b.at_stake, b.cause, b.day, b.detail, c.id, c.state
+           from reconciliation_break b
+           left join lateral (select id, state from break c
+                              where c.program_id = %(program)s and c.source = %(source)s and c.identity = b.break_id
+                              order by c.id desc limit 1) c on true
+           where b.run_id = %(run)s and (b.day is null or b.day = any(%(days)s)) order by b.number limit %(most)s""",
+        {
+            "program": one.run.program_id,
+            "source": one.run.source,
+            "run": one.run.id,
+            "days": sorted(one.days),
+            "most": ITEMS_MAX + 1,
+        },
+    ).fetchall()
+    return [
+        {
+            "source": one.run.source,
+            "break": case or None,
+            "identity": identity,
+            "kind": kind,
+            "severity": severity,
+            "asset": asset,
+            "at_stake_minor": str(at_stake),
+            "day": day.isoformat() if day else None,
+            "age_days": (last - day).days if day else None,
+            "cause": cause,
+            "state": state or "open",
+            "accepted": state in DONE,
+            "left": _records(detail["left"]),
+            "right": _records(detail["right"]),
+            "fields": "; ".join(f"{f['name']}: {f['left']} ≠ {f['right']}" for f in detail["fields"]),
+            "action": detail["action"]["sentence"],
+        }
+        for identity, kind, severity, asset, at_stake, cause, day, detail, case, state in rows
+    ]
+
+
+def _expected(one: _Chosen) -> list[dict[str, Any]]:
+    rows = (one.run.report or {}).get("expected_later", [])
+    days = {day.isoformat() for day in one.days}
+    return [{"source": one.run.source, **row} for row in rows if row["day"] in days]
+
+
+def _records(records: Sequence[dict[str, Any]]) -> str:
+    return "; ".join(f"{one['id']} {one['amount']}" for one in records)
+
+
+def _kinds(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    sums: dict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
+    for one in items:
+        row = sums[one["source"], one["kind"], one["asset"]]
+        row[0] += 1
+        row[1] += int(one["at_stake_minor"])
+        row[2] += one["accepted"]
+    return [
+        {
+            "source": source,
+            "kind": kind,
+            "asset": asset,
+            "breaks": n,
+            "at_stake_minor": str(minor),
+            "accepted": accepted,
+        }
+        for (source, kind, asset), (n, minor, accepted) in sorted(sums.items())
+    ]
+
+
+def _ageing(conn: Connection[Any], program_id: str, last: date) -> list[dict[str, Any]]:
+    """Everything that is still open and began by the end of the period, by age at that end; older days count, too."""
+    rows = conn.execute(
+        """select %(last)s::date - first_on as age, asset, count(*), sum(at_stake)::bigint from break
+           where program_id = %(program)s and state = any(%(live)s) and first_on <= %(last)s group by 1, 2 order by 1, 2""",
+        {"program": program_id, "live": list(LIVE), "last": last},
+    ).fetchall()
+    sums: dict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0])
+    for age, asset, count, minor in rows:
+        bucket = next((at for at, (days, _) in enumerate(AGES) if age <= days), len(AGES))
+        sums[bucket, asset][0] += count
+        sums[bucket, asset][1] += minor
+    words = [*(text for _, text in AGES), OLDER]
+    return [
+        {"age": words[bucket], "asset": asset, "breaks": count, "at_stake_minor": str(minor)}
+        for (bucket, asset), (count, minor) in sorted(sums.items())
+    ]
+
+
+def _verdict(items: Sequence[dict[str, Any]], sources: Sequence[dict[str, Any]], runs: Sequence[Run]) -> str:
+    if any(not one["accepted"] for one in items):
+        return "not reconciled"
+    if (
+        not sources
+        or any(one["not_checked"] or not one["runs"] for one in sources)
+        or any(r.verdict == "incomplete" for r in runs)
+    ):
+        return "incomplete"
+    return "reconciled with accepted items" if items else "reconciled"

@@ -1,0 +1,78 @@
+"""What the schedule does when its moment has come: every source of every program, and with everything the client money of the day
+before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, timedelta
+from typing import Final
+
+import structlog
+
+from counterfoil.base.problems import Problem
+from counterfoil.operations.work.runner import Tally
+from counterfoil.reconciliation.client_money import make_client_money
+from counterfoil.reconciliation.runs.continuous import Scope, Tried, Wanted, reconcile_all, sources_in_use
+from counterfoil.reconciliation.runs.pairings import Pairing
+from counterfoil.reconciliation.runs.run import Means, bury
+from counterfoil.reconciliation.runs.schedule import Slot, take_slot
+
+ACTOR: Final = "system:schedule"
+PROGRAMS_MAX: Final = 10_000
+SCOPES: Final[Mapping[str, Scope]] = {"full": "full", "recent": "recent"}
+_log = structlog.get_logger("counterfoil.reconciliation")
+
+
+def reconcile_due(
+    means: Means, known: Sequence[Pairing], crons: Mapping[str, str], *, by: str, make_id: Callable[[str], str]
+) -> Tally:
+    """One tick: give up runs whose process is gone, and do what a schedule wants that no other worker has taken."""
+    with means.database.transaction() as conn:
+        bury(conn, now=means.clock())
+    handled = failed = 0
+    for name, cron in sorted(crons.items()):
+        with means.database.transaction() as conn:
+            slot = take_slot(conn, name, cron, by=by, now=means.clock())
+        if slot is None:
+            continue
+        tried = _do(means, known, slot, make_id)
+        handled += len(tried)
+        failed += sum(one.problem is not None for one in tried)
+    return Tally(handled=handled, failed=failed)
+
+
+def _do(means: Means, known: Sequence[Pairing], slot: Slot, make_id: Callable[[str], str]) -> list[Tried]:
+    with means.database.transaction() as conn:
+        rows = conn.execute("select id from program order by id limit %s", [PROGRAMS_MAX]).fetchall()
+    found: list[Tried] = []
+    for (program_id,) in rows:
+        with means.database.transaction() as conn:
+            sources = sources_in_use(conn, known, program_id)
+        if slot.name == "full":
+            found += _yesterday(means, program_id, sources, slot, make_id)
+        wanted = Wanted(program_id, sources, SCOPES[slot.name], None, ACTOR, slot.slot_at)
+        found += reconcile_all(means, wanted, make_id)
+        if slot.name == "full":
+            _client_money(means, program_id, _day_before(slot), make_id)
+    return found
+
+
+def _yesterday(
+    means: Means, program_id: str, sources: Sequence[Pairing], slot: Slot, make_id: Callable[[str], str]
+) -> list[Tried]:
+    """The day before on its own, where a balance is stated for its end: client money stands on it."""
+    day = _day_before(slot)
+    stated = [one for one in sources if one.account is not None and one.provider is not None]
+    return reconcile_all(means, Wanted(program_id, stated, "range", (day, day), ACTOR, slot.slot_at), make_id)
+
+
+def _client_money(means: Means, program_id: str, on: date, make_id: Callable[[str], str]) -> None:
+    try:
+        with means.database.transaction(snapshot=True) as conn:
+            make_client_money(conn, program_id, on=on, make_id=make_id, actor=ACTOR, now=means.clock())
+    except Problem as problem:
+        _log.warning("no statement of client money", program=program_id, on=str(on), problem=problem.sentence())
+
+
+def _day_before(slot: Slot) -> date:
+    return slot.slot_at.astimezone(UTC).date() - timedelta(days=1)

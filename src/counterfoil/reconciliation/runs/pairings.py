@@ -1,0 +1,200 @@
+"""What is held against what: for each source the two sides and the rules. A source is a name that people use with `--source`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from typing import Final, Literal, NamedTuple
+
+from psycopg import sql
+
+from counterfoil.base.problems import NotFound
+from counterfoil.matching.rules.model import RuleSet
+from counterfoil.matching.rules.toml_file import load_rules
+from counterfoil.reconciliation.runs import books
+
+CASH_ACCOUNTS: Final = ("client", "own")
+BANK: Final = "bank"
+WAIT_DAYS: Final = 14  # how far beyond its days a run looks for partners, and how long money may be under way
+
+Query = Callable[..., sql.Composed]
+Lines = Literal["all", "charges", "payouts"]
+
+
+class Pairing(NamedTuple):
+    """Two sides. `provider` gives the statement; without one it is bank `account`'s, out of imported files."""
+
+    name: str
+    question: str
+    rules: str
+    ours: Callable[[str, date, date], sql.Composed]
+    provider: str | None
+    account: str | None  # of our books: its balance is what the other side's must be
+    lines: Lines = "all"  # which of the statement's lines
+    wait_days: int = WAIT_DAYS
+
+    def rules_as_of(self, as_of: date) -> RuleSet:
+        """The rules with their watermark: the last day that both sides cover."""
+        return load_rules(self.rules).model_copy(update={"as_of": as_of})
+
+
+def pairings(providers: Iterable[str]) -> dict[str, Pairing]:
+    """Every pairing of these providers and of the bank, by name."""
+    found = [one for name in sorted(providers) for one in _of_provider(name)]
+    return {one.name: one for one in (*found, *map(_of_bank, CASH_ACCOUNTS))}
+
+
+def pairing(known: Mapping[str, Pairing], name: str) -> Pairing:
+    """One by its name. Raises NotFound with the names that there are."""
+    if name not in known:
+        raise NotFound(what="source", id=name[:64], known=sorted(known))
+    return known[name]
+
+
+def _of_provider(name: str) -> list[Pairing]:
+    def clearing(program_id: str, first: date, last: date) -> sql.Composed:
+        return books.account_movements(program_id, f"clearing:{name}", first=first, last=last)
+
+    def payouts(program_id: str, first: date, last: date) -> sql.Composed:
+        return books.attempted_payouts(program_id, name, first=first, last=last)
+
+    def payments(program_id: str, first: date, last: date) -> sql.Composed:
+        return books.recorded_payments(program_id, name, first=first, last=last)
+
+    return [
+        Pairing(
+            name, "Does the provider's statement say what our clearing account says?", CLEARING, clearing, name, f"clearing:{name}"
+        ),
+        Pairing(
+            f"{name}:payouts", "Does the provider know every payout of ours as we know it?", PAYOUTS, payouts, name, None, "payouts"
+        ),
+        Pairing(
+            f"{name}:charges", "Is every payment of a customer booked, in full, to its invoice?", CHARGES, payments, name, None, "charges"
+        ),
+    ]  # fmt: skip
+
+
+def _of_bank(which: str) -> Pairing:
+    account = f"cash:bank:{which}"
+
+    def cash(program_id: str, first: date, last: date) -> sql.Composed:
+        return books.account_movements(program_id, account, first=first, last=last)
+
+    return Pairing(f"{BANK}:{which}", "Is our cash at the bank?", CASH, cash, None, account)
+
+
+CLEARING: Final = """
+version = 1
+name = "our books against the provider's statement"
+compare = ["amount", "asset"]
+
+[left]
+name = "our books"
+
+[right]
+name = "the provider's statement"
+expected_within_days = 1            # its webhook may still be on its way
+
+[[pass]]
+kind = "key"
+name = "provider-id"
+left = ["id"]
+right = ["id"]
+before_days = 14
+after_days = 14
+
+[[pass]]
+kind = "reversal"                   # a payout that failed: the provider took the money and gave it back
+before_days = 14
+after_days = 14
+"""
+
+PAYOUTS: Final = """
+version = 1
+name = "our payouts against the provider's"
+compare = ["amount", "asset", "status"]
+
+[left]
+name = "our payouts"
+
+[right]
+name = "the provider's payouts"
+expected_within_days = 1
+
+[[pass]]
+kind = "key"
+name = "our-reference"
+left = ["id"]
+right = ["reference"]
+before_days = 14
+after_days = 14
+"""
+
+CHARGES: Final = """
+version = 1
+name = "our payments against the provider's charges"
+compare = ["amount", "asset", "counterparty"]
+
+[left]
+name = "our payments"
+
+[right]
+name = "the provider's charges"
+expected_within_days = 1
+
+[[pass]]
+kind = "key"
+name = "charge"
+left = ["id"]
+right = ["id"]
+before_days = 14
+after_days = 14
+"""
+
+CASH: Final = """
+version = 1
+name = "our cash against the bank's statements"
+compare = ["amount", "asset"]
+
+[left]
+name = "our cash"
+expected_within_days = 5            # a transfer over a long weekend
+
+[right]
+name = "the bank"
+expected_within_days = 3            # it is booked by a person or a later file
+
+[calendar]
+business_days = true
+
+[[pass]]
+kind = "key"
+name = "reference"
+left = ["reference"]
+right = ["reference"]
+before_days = 10
+after_days = 10
+
+[[pass]]
+kind = "embedded"                   # our reference stands in the text of the transfer
+before_days = 10
+after_days = 10
+
+[[pass]]
+kind = "group"
+name = "one-transfer-for-several"
+left = "batch"
+right = "reference"
+before_days = 10
+after_days = 10
+
+[[pass]]
+kind = "reversal"
+before_days = 10
+after_days = 10
+
+[[pass]]
+kind = "amount"                     # no common reference: only put to a person
+before_days = 5
+after_days = 5
+"""

@@ -1,0 +1,234 @@
+"""Runs as rows: how they begin, show that they live, end, and are found again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from counterfoil.base.problems import NotFound
+from counterfoil.operations.events.events import NewEvent, emit
+
+SILENT_AFTER: Final = timedelta(seconds=60)  # a run whose process says nothing for so long is dead
+ERROR_MAX: Final = 500
+
+
+class Run(NamedTuple):
+    """A run as it was recorded. `matched`, `breaks` and `expected` are None while it runs and when it failed."""
+
+    id: str
+    program_id: str
+    source: str
+    scope: str
+    first_on: date
+    last_on: date
+    state: str
+    verdict: str | None
+    actor: str
+    slot_at: datetime | None
+    started_at: datetime
+    beat_at: datetime
+    progress: str | None
+    finished_at: datetime | None
+    confirmed_at: datetime | None
+    matched: int | None
+    breaks: int | None
+    expected: int | None
+    notes: list[str]
+    report: dict[str, Any] | None
+    comparison: dict[str, Any] | None
+    error: str | None
+
+    def standing(self, now: datetime) -> str:
+        """Its state; `stale` for one that says it runs and whose process has been silent for a minute."""
+        return "stale" if self.state == "running" and now - self.beat_at > SILENT_AFTER else self.state
+
+
+class FoundBreak(NamedTuple):
+    """A break as a run found it; `at_stake` in minor units."""
+
+    run_id: str
+    number: int
+    break_id: str
+    kind: str
+    severity: str
+    asset: str
+    at_stake: int
+    cause: str
+    day: date | None
+    detail: dict[str, Any]
+
+
+class Success(NamedTuple):
+    """When a source was last brought to a conclusion, and up to which day; and what became of the last attempt."""
+
+    program_id: str
+    source: str
+    watermark: date | None
+    succeeded_at: datetime | None
+    verdict: str | None
+    run_id: str | None
+    attempted_at: datetime
+    attempt: str
+    error: str | None
+
+
+def begin(
+    conn: Connection[Any],
+    run_id: str,
+    program_id: str,
+    source: str,
+    days: tuple[date, date],
+    *,
+    scope: str,
+    actor: str,
+    slot_at: datetime | None,
+    now: datetime,
+) -> None:
+    """Say that a run has begun, and that those are dead whose process is."""
+    bury(conn, now=now)
+    conn.execute(
+        """insert into reconciliation_run (id, program_id, source, scope, first_on, last_on, state, actor, slot_at, started_at, beat_at)
+           values (%s, %s, %s, %s, %s, %s, 'running', %s, %s, %s, %s)""",
+        [run_id, program_id, source, scope, *days, actor, slot_at, now, now],
+    )
+
+
+def beat(conn: Connection[Any], run_id: str, progress: str, now: datetime) -> None:
+    """The run lives, and this is what it does."""
+    conn.execute(
+        "update reconciliation_run set beat_at = %s, progress = %s where id = %s and state = 'running'",
+        [now, progress[:ERROR_MAX], run_id],
+    )
+
+
+def bury(conn: Connection[Any], *, now: datetime) -> int:
+    """Runs whose process was killed are failed, and say what they were doing; returns how many there were."""
+    rows = conn.execute(
+        """update reconciliation_run
+           set state = 'failed', finished_at = %(now)s,
+               error = 'its process was gone: nothing was heard of it after '
+                       || to_char(beat_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS')
+                       || coalesce(' UTC, while: ' || progress, ' UTC')
+           where state = 'running' and beat_at < %(dead)s returning id, program_id, error""",
+        {"now": now, "dead": now - SILENT_AFTER},
+    ).fetchall()
+    emit(conn, [NewEvent("reconciliation_failed", row[1], row[0], {"error": row[2]}) for row in rows], at=now)
+    return len(rows)
+
+
+def fail(conn: Connection[Any], run_id: str, program_id: str, error: str, now: datetime) -> None:
+    """It could not conclude. One that was buried meanwhile keeps that."""
+    done = conn.execute(
+        "update reconciliation_run set state = 'failed', error = %s, finished_at = %s where id = %s and state = 'running'",
+        [error[:ERROR_MAX], now, run_id],
+    )
+    if done.rowcount:
+        emit(conn, [NewEvent("reconciliation_failed", program_id, run_id, {"error": error[:ERROR_MAX]})], at=now)
+
+
+def same_before(conn: Connection[Any], run_id: str, inputs: bytes, rules_sha256: str) -> str | None:
+    """The first finished run of the same source, scope, days, inputs and rules."""
+    row = conn.execute(
+        """select earlier.id from reconciliation_run mine join reconciliation_run earlier
+             on (earlier.program_id, earlier.source, earlier.scope, earlier.first_on, earlier.last_on)
+              = (mine.program_id, mine.source, mine.scope, mine.first_on, mine.last_on)
+           where mine.id = %s and earlier.state = 'finished' and earlier.inputs_sha256 = %s and earlier.rules_sha256 = %s
+           order by earlier.started_at, earlier.id limit 1""",
+        [run_id, inputs, rules_sha256],
+    ).fetchone()
+    return str(row[0]) if row else None
+
+
+def confirm(conn: Connection[Any], run_id: str, first_id: str, now: datetime) -> Run:
+    """Nothing has changed since the run `first_id`: it stands, and `run_id` never was."""
+    conn.execute("delete from reconciliation_run where id = %s and state = 'running'", [run_id])
+    conn.execute("update reconciliation_run set confirmed_at = %s where id = %s", [now, first_id])
+    return show_run(conn, first_id)
+
+
+def show_run(conn: Connection[Any], run_id: str) -> Run:
+    """One run. Raises NotFound."""
+    found = select_runs(conn, "where id = %s", [run_id])
+    if not found:
+        raise NotFound(what="reconciliation run", id=run_id)
+    return found[0]
+
+
+def list_runs(
+    conn: Connection[Any], *, rows_max: int, after: str | None = None, source: str | None = None
+) -> list[Run]:
+    """Runs, newest first, keyset-paged by id."""
+    return select_runs(
+        conn,
+        """where (%(source)s::text is null or source = %(source)s) and (%(after)s::text is null or id < %(after)s)
+           order by id desc limit %(rows_max)s""",
+        {"source": source, "after": after, "rows_max": rows_max},
+    )
+
+
+def latest_runs(conn: Connection[Any], *, rows_max: int = 100) -> list[Run]:
+    """The last run of each program and source, whatever became of it."""
+    return select_runs(
+        conn,
+        """where id in (select distinct on (program_id, source) id from reconciliation_run
+                        order by program_id, source, started_at desc, id desc)
+           order by program_id, source limit %s""",
+        [rows_max],
+    )
+
+
+def runs_between(
+    conn: Connection[Any], *, first: date, last: date, program_id: str | None = None, rows_max: int = 100
+) -> list[Run]:
+    """Finished and failed runs whose range touches these days, newest first: the reconciliation report of a time range."""
+    return select_runs(
+        conn,
+        """where last_on >= %s and first_on <= %s and state <> 'running' and (%s::text is null or program_id = %s)
+           order by id desc limit %s""",
+        [first, last, program_id, program_id, rows_max],
+    )
+
+
+def last_successes(conn: Connection[Any], *, program_id: str | None = None, rows_max: int = 1_000) -> list[Success]:
+    """For each program and source: the last conclusion and how far it reaches, and the last attempt. By name."""
+    with conn.cursor(row_factory=class_row(Success)) as cur:
+        return cur.execute(
+            """select tried.program_id, tried.source, good.last_on as watermark,
+                      greatest(good.finished_at, good.confirmed_at) as succeeded_at, good.verdict, good.id as run_id,
+                      tried.started_at as attempted_at, tried.state as attempt, tried.error
+               from (select distinct on (program_id, source) program_id, source, started_at, state, error from reconciliation_run
+                     where %(program)s::text is null or program_id = %(program)s
+                     order by program_id, source, started_at desc, id desc) tried
+               left join lateral (
+                   select id, last_on, finished_at, confirmed_at, verdict from reconciliation_run r
+                   where (r.program_id, r.source) = (tried.program_id, tried.source) and r.state = 'finished'
+                   order by r.last_on desc, r.started_at desc limit 1) good on true
+               order by tried.program_id, tried.source limit %(rows_max)s""",
+            {"program": program_id, "rows_max": rows_max},
+        ).fetchall()
+
+
+def breaks_of(conn: Connection[Any], run_id: str, *, rows_max: int = 500, after: int = 0) -> list[FoundBreak]:
+    """The breaks of a run, in their fixed order, from number `after` + 1 on."""
+    with conn.cursor(row_factory=class_row(FoundBreak)) as cur:
+        return cur.execute(
+            """select run_id, number, break_id, kind, severity, asset, at_stake, cause, day, detail
+               from reconciliation_break where run_id = %s and number > %s order by number limit %s""",
+            [run_id, after, rows_max],
+        ).fetchall()
+
+
+def select_runs(conn: Connection[Any], ending: str, given: Sequence[Any] | dict[str, Any]) -> list[Run]:
+    """Runs by a condition, order and limit of ours."""
+    with conn.cursor(row_factory=class_row(Run)) as cur:
+        return cur.execute(
+            """select id, program_id, source, scope, first_on, last_on, state, verdict, actor, slot_at, started_at, beat_at, progress,
+                      finished_at, confirmed_at, matched, breaks, expected, notes, report, comparison, error
+               from reconciliation_run """
+            + ending,
+            given,
+        ).fetchall()

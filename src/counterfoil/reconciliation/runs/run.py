@@ -1,0 +1,325 @@
+"""Runs: one side of our books against what somebody else says, by the same engine and rules as two files; what was found is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from psycopg import Connection
+from psycopg.types.json import Jsonb
+
+from counterfoil.base.ids import new_id
+from counterfoil.base.problems import InvalidInput, Problem, check
+from counterfoil.matching.engines.engine import DuckEngine
+from counterfoil.matching.findings.outcome import BREAKS_HELD_MAX, Outcome, break_json, matches_of, reconcile
+from counterfoil.matching.output.files import canonical, write_breaks
+from counterfoil.matching.passes.pipeline import Progress
+from counterfoil.matching.reading.loading import file_digest
+from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.operations.providers import Provider
+from counterfoil.operations.work.runner import Clock
+from counterfoil.reconciliation.bank_statements import Reach, reach_of
+from counterfoil.reconciliation.breaks.breaks import file_breaks
+from counterfoil.reconciliation.run_books import Ours, read_ours
+from counterfoil.reconciliation.runs.books import first_day
+from counterfoil.reconciliation.runs.copying import Books
+from counterfoil.reconciliation.runs.heartbeat import living
+from counterfoil.reconciliation.runs.pairings import Pairing, pairings
+from counterfoil.reconciliation.runs.report import holes_of, report_of, tie, untied, verdict_of
+from counterfoil.reconciliation.runs.rows import (
+    FoundBreak,
+    Run,
+    Success,
+    begin,
+    breaks_of,
+    bury,
+    confirm,
+    fail,
+    last_successes,
+    latest_runs,
+    list_runs,
+    runs_between,
+    same_before,
+    show_run,
+)
+from counterfoil.reconciliation.runs.sides import (
+    UnderWay,
+    bounded,
+    expected_records,
+    read_sides,
+    with_under_way,
+)
+from counterfoil.reconciliation.runs.statements import Statement, StatementUnavailable, fetch_statement
+
+DAYS_MAX: Final = 366
+WHOLE_DAYS_MAX: Final = 36_600
+KEPT: Final = ("left.parquet", "right.parquet", "matches.parquet", "report.json", "breaks.csv")
+
+
+class Means(NamedTuple):
+    """What a run works with. `folder`: where its lines, matches and report are kept; None keeps the figures and breaks alone."""
+
+    database: Books
+    clock: Clock
+    providers: Mapping[str, Provider]
+    folder: Path | None = None
+
+
+class Asked(NamedTuple):
+    """Which run: of a program, over these days, how, for whom; `slot_at` is the moment of its schedule."""
+
+    run_id: str
+    program_id: str
+    first: date
+    last: date
+    actor: str
+    scope: str = "range"
+    slot_at: datetime | None = None
+
+
+class Found(NamedTuple):
+    """What a run leads to, before it is recorded."""
+
+    outcome: Outcome
+    verdict: str
+    inputs_sha256: bytes
+    statement: Statement
+    report: dict[str, Any]
+
+
+class RunWasGivenUp(Problem):
+    """This run was silent for so long that it was given up; run it again."""
+
+
+class _Same(Exception):
+    """Inputs and rules are those of an earlier run."""
+
+    def __init__(self, first_id: str) -> None:
+        super().__init__(first_id)
+        self.first_id = first_id
+
+
+def reconcile_provider(
+    database: Books,
+    clock: Clock,
+    provider: Provider,
+    *,
+    run_id: str,
+    program_id: str,
+    source: str,
+    first: date,
+    last: date,
+    actor: str,
+) -> Run:
+    """Hold the provider's statement of these days against our clearing account, and keep what was found; see `run_pairing`."""
+    means = Means(database, clock, {source: provider})
+    return run_pairing(means, pairings([source])[source], Asked(run_id, program_id, first, last, actor))
+
+
+def run_pairing(means: Means, one: Pairing, asked: Asked) -> Run:
+    """Hold one source against our books over days, and keep what was found.
+
+    Three stations: say that it runs; read and match with no transaction open, with a sign of life every two seconds; record. The
+    same inputs and rules as an earlier run give that run. A run that could not conclude is kept as failed, never as reconciled.
+    Raises InvalidInput, StatementUnavailable, and what broke the run.
+    """
+    days_max = DAYS_MAX if asked.scope == "range" else WHOLE_DAYS_MAX
+    if not asked.first <= asked.last or (asked.last - asked.first).days >= days_max:
+        raise InvalidInput("date", f"a range of 1 to {days_max} days", got=f"{asked.first} to {asked.last}")
+    database, clock = means.database, means.clock
+    with database.transaction() as conn:
+        asked = _from_its_beginning(conn, one, asked)
+        reach = reach_of(conn, asked.program_id, one.account or "") if one.provider is None else None
+        began = clock()
+        begin(
+            conn, asked.run_id, asked.program_id, one.name, (asked.first, asked.last), scope=asked.scope, actor=asked.actor,
+            slot_at=asked.slot_at, now=began,
+        )  # fmt: skip
+    try:
+        with living(database, clock, asked.run_id) as progress, _folder(means.folder) as folder:
+            found = _match(means, one, asked, reach, folder, progress)
+            _keep(means.folder, asked.run_id, folder)
+    except _Same as same:
+        with database.transaction() as conn:
+            return confirm(conn, asked.run_id, same.first_id, clock())
+    except Exception as error:
+        with database.transaction() as conn:
+            fail(conn, asked.run_id, asked.program_id, f"{type(error).__name__}: {error}", clock())
+        raise
+    with database.transaction() as conn:
+        _finish(conn, one, asked, found, began, clock())
+        return show_run(conn, asked.run_id)
+
+
+def _from_its_beginning(conn: Connection[Any], one: Pairing, asked: Asked) -> Asked:
+    """A bank account is always taken from its first day: what ties is its balance, and its lines share no key with ours."""
+    if one.provider is not None:
+        return asked
+    days = [day for day in (first_day(conn, asked.program_id, one.account or ""),) if day]
+    reach = reach_of(conn, asked.program_id, one.account or "")
+    days += [reach.first_on] if reach.first_on else []
+    return asked._replace(first=min([*days, asked.last]))
+
+
+def _match(means: Means, one: Pairing, asked: Asked, reach: Reach | None, folder: Path, progress: Progress) -> Found:
+    today = means.clock().astimezone(UTC).date()
+    around, as_of = _window(one, asked, reach, today)
+    engine = DuckEngine(folder)
+    try:
+        progress("Reading our books")
+        raw = {"left": folder / "ours.parquet", "right": folder / "theirs.parquet"}
+        ours = read_ours(
+            means.database, one, asked.program_id, (asked.first, asked.last), around, today=today, paths=raw
+        )
+        progress("Reading the other side")
+        statement = _theirs(means, one, asked, around, ours, raw["right"], engine)
+        progress("Taking apart what belongs to these days")
+        rules = one.rules_as_of(as_of)
+        on_time = as_of - timedelta(days=rules.right.expected_within_days or 0)
+        paths, under_way = bounded(engine, raw, (asked.first, asked.last), ours.flying, folder, on_time=on_time)
+        left, right = read_sides(engine, paths, {"left": rules.left, "right": rules.right}, folder)
+        matched, outcome = reconcile(engine, left, right, rules, progress=progress)
+        with means.database.transaction() as conn:
+            inputs = _digest(paths, under_way, statement, ours)
+            if first_id := same_before(conn, asked.run_id, inputs, outcome.rules_sha256):
+                raise _Same(first_id)
+        progress("Writing the matches")
+        outcome = replace(outcome, footing=with_under_way(outcome.footing, under_way))
+        waiting = [*under_way.records, *expected_records(engine)]
+        engine.write(matches_of(engine, matched, left, right), folder / "matches.parquet")
+        balances = tie(one, statement, ours, outcome.footing, under_way)
+        holes = [*holes_of(asked, reach, statement), *untied(one, balances)]
+        verdict = verdict_of(outcome.verdict, holes, balances)
+        report = report_of(one, asked, outcome, verdict, waiting, holes) | {"balances": balances}
+        (folder / "report.json").write_text(
+            canonical({**report, "breaks": [break_json(each) for each in outcome.breaks]})
+        )
+        write_breaks(outcome.breaks, folder / "breaks.csv")
+        return Found(outcome, verdict, inputs, statement, report)
+    finally:
+        engine.close()
+
+
+def _window(one: Pairing, asked: Asked, reach: Reach | None, today: date) -> tuple[tuple[date, date], date]:
+    """The days that are read, and the watermark: the last day that both sides cover."""
+    if reach is not None:
+        return (asked.first, asked.last), min(asked.last, reach.last_on or asked.last)
+    wait = timedelta(days=one.wait_days)
+    until = max(asked.last, min(asked.last + wait, today))
+    return (asked.first - wait, until), min(until, today) if today >= asked.last else asked.last
+
+
+def _theirs(
+    means: Means, one: Pairing, asked: Asked, around: tuple[date, date], ours: Ours, path: Path, engine: DuckEngine
+) -> Statement:
+    if one.provider is not None:
+        return fetch_statement(
+            engine, means.providers[one.provider], one.lines, (asked.first, asked.last), around, path
+        )
+    reach = ours.reach
+    check(reach is not None, "a bank account's statements are read with our side", source=one.name)
+    return Statement(reach.files_sha256, [], reach.rejected, reach.opening, reach.closing)  # type: ignore[union-attr]
+
+
+def _digest(paths: Mapping[str, Path], under_way: UnderWay, statement: Statement, ours: Ours) -> bytes:
+    parts = [file_digest(paths[side]) for side in ("left", "right")]
+    tables = (under_way.totals, under_way.ahead, under_way.sent, ours.booked_before, ours.booked)
+    apart = [sorted(map(str, table.items())) for table in tables]
+    told = canonical([parts, apart, under_way.contradicted, statement.notes, statement.opening, statement.stated])
+    return hashlib.sha256(told.encode()).digest()
+
+
+@contextmanager
+def _folder(kept: Path | None) -> Iterator[Path]:
+    if kept is not None:
+        kept.mkdir(parents=True, exist_ok=True)
+    name = tempfile.mkdtemp(prefix=".work-", dir=kept)
+    try:
+        yield Path(name)
+    finally:
+        shutil.rmtree(name, ignore_errors=True)
+
+
+def _keep(kept: Path | None, run_id: str, folder: Path) -> None:
+    """What was matched, with what, and what came of it: files that nobody writes again."""
+    if kept is None:
+        return
+    place = kept / run_id
+    place.mkdir()
+    for name in KEPT:
+        (folder / name).chmod(0o444)
+        (folder / name).rename(place / name)
+
+
+def _finish(conn: Connection[Any], one: Pairing, asked: Asked, found: Found, began: datetime, now: datetime) -> None:
+    outcome, report = found.outcome, found.report
+    matched = sum(row.matched.rows for row in outcome.footing if row.side == "left")
+    expected = sum(row.expected.rows for row in outcome.footing)
+    breaks = [break_json(each) for each in outcome.breaks]
+    done = conn.execute(
+        """update reconciliation_run set state = 'finished', verdict = %s, finished_at = %s, statement_sha256 = %s, inputs_sha256 = %s,
+                  rules_sha256 = %s, result_sha256 = %s, matched = %s, breaks = %s, expected = %s, notes = %s, report = %s,
+                  read_until = %s, beat_at = %s where id = %s and state = 'running'""",
+        [
+            found.verdict, now, found.statement.sha256, found.inputs_sha256, outcome.rules_sha256,
+            hashlib.sha256(canonical([report, breaks]).encode()).digest(), matched, outcome.breaks_total, expected,
+            found.statement.notes, Jsonb(report), began, now, asked.run_id,
+        ],
+    )  # fmt: skip
+    if done.rowcount == 0:
+        raise RunWasGivenUp(run=asked.run_id)
+    with conn.cursor() as cur:
+        cur.executemany(
+            """insert into reconciliation_break (run_id, number, break_id, kind, severity, asset, at_stake, cause, day, detail)
+               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+            [
+                (
+                    asked.run_id, number, each.id, each.kind, each.severity, each.asset, each.at_stake, each.cause,
+                    min((r.day for r in (*each.left, *each.right) if r.day), default=None), Jsonb(told),
+                )
+                for number, (each, told) in enumerate(zip(outcome.breaks, breaks, strict=True), start=1)
+            ],
+        )  # fmt: skip
+    file_breaks(
+        conn, asked.run_id, asked.program_id, one.name, outcome.breaks, first=asked.first, last=asked.last,
+        make_id=_ids_of(asked.run_id, now), now=now, complete=outcome.breaks_total <= BREAKS_HELD_MAX,
+    )  # fmt: skip
+    told = {"verdict": found.verdict, "breaks": outcome.breaks_total}
+    emit(conn, [NewEvent("reconciliation_finished", asked.program_id, asked.run_id, told)], at=now)
+
+
+def _ids_of(run_id: str, now: datetime) -> Any:
+    """Ids of what a run opens: drawn from its own id, so that they are the same however often it is tried."""
+    count = iter(range(1 << 30))
+
+    def make(prefix: str) -> str:
+        entropy = hashlib.sha256(f"{run_id}:{next(count)}".encode()).digest()[:10]
+        return new_id(prefix, now=now, entropy=entropy)
+
+    return make
+
+
+__all__ = [
+    "Asked",
+    "FoundBreak",
+    "Means",
+    "Run",
+    "StatementUnavailable",
+    "Success",
+    "breaks_of",
+    "bury",
+    "last_successes",
+    "latest_runs",
+    "list_runs",
+    "reconcile_provider",
+    "run_pairing",
+    "runs_between",
+    "show_run",
+]

@@ -1,0 +1,1 @@
+"""Fee rates by version, and what a settlement takes."""

@@ -1,0 +1,1 @@
+"""Settlement intents: from the request to pay until the invoice is settled."""

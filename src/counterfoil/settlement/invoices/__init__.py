@@ -1,0 +1,1 @@
+"""What a customer owes for what one payee delivered."""

@@ -1,0 +1,1 @@
+"""A customer's money, as the provider tells it."""

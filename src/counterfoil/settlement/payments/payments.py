@@ -1,0 +1,181 @@
+"""Payments: a customer's money, as the provider tells it. Recorded once for each charge, whatever comes how often."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from counterfoil.base.machine import Move, take_steps
+from counterfoil.base.problems import InvalidInput, Problem
+from counterfoil.ledger.accounts.accounts import open_accounts
+from counterfoil.ledger.journals.journal import NewJournal, post_journals
+from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.operations.providers import SUCCEEDED, ChargeFact
+from counterfoil.settlement.intents.intents import begin_verifying
+from counterfoil.settlement.invoices.invoices import INVOICE, Invoice, lock_invoices
+from counterfoil.settlement.payments.rules import Bill, Receipt, decide_receipts
+
+MakeId = Callable[[str], str]
+ACTOR = "system:worker"
+
+
+class Payment(NamedTuple):
+    """A payment as it was recorded; amounts in minor units."""
+
+    id: str
+    provider: str
+    charge_id: str
+    invoice_id: str | None
+    reference: str
+    asset: str
+    amount: int
+    applied: int
+    fee: int
+    account: str | None
+    occurred_at: datetime
+    recorded_at: datetime
+
+
+def receive_charges(
+    conn: Connection[Any],
+    charges: Sequence[ChargeFact],
+    *,
+    provider: str,
+    program_id: str,
+    make_id: MakeId,
+    cause: str,
+    now: datetime,
+) -> int:
+    """Book what customers paid, by set, in one transaction with the invoices' new states. Returns how many were new.
+
+    `program_id` is where money goes that names no invoice of ours. Raises InvalidInput for an asset without a book there.
+    """
+    fresh = _not_yet_recorded(conn, charges, provider)
+    invoices = {one.id: one for one in lock_invoices(conn, [charge.reference for charge in fresh])}
+    fresh = _not_yet_recorded(
+        conn, fresh, provider
+    )  # again, now under the lock: a racer may have booked them meanwhile
+    if not fresh:
+        return 0
+    receipts, after = decide_receipts(
+        fresh, {key: _bill(one) for key, one in invoices.items()}, provider=provider, program_id=program_id
+    )
+    _book(conn, receipts, provider, now)
+    _record(conn, receipts, provider, make_id, now)
+    _move_invoices(conn, invoices, after, cause, now)
+    emit(conn, [told for receipt in receipts for told in _events(receipt, after)], at=now)
+    return len(receipts)
+
+
+def _bill(invoice: Invoice) -> Bill:
+    return Bill(
+        invoice.id, invoice.program_id, invoice.customer_id, invoice.asset, invoice.total, invoice.paid, invoice.state
+    )
+
+
+def _not_yet_recorded(conn: Connection[Any], charges: Sequence[ChargeFact], provider: str) -> list[ChargeFact]:
+    rows = conn.execute(
+        "select charge_id from payment where provider = %s and charge_id = any(%s)",
+        [provider, [charge.charge_id for charge in charges]],
+    ).fetchall()
+    known = {row[0] for row in rows}
+    fresh: dict[str, ChargeFact] = {}
+    for charge in charges:  # one batch may hold a duplicate webhook, too: the first counts
+        if charge.charge_id not in known:
+            fresh.setdefault(charge.charge_id, charge)
+    return list(fresh.values())
+
+
+def _book(conn: Connection[Any], receipts: Sequence[Receipt], provider: str, now: datetime) -> None:
+    for program_id, asset in sorted({(receipt.program_id, receipt.charge.asset) for receipt in receipts}):
+        group = [one for one in receipts if (one.program_id, one.charge.asset) == (program_id, asset)]
+        names = sorted({name for receipt in group for line in receipt.lines for name in line[:2]})
+        open_accounts(conn, program_id, names, asset=asset, actor=ACTOR, now=now)
+        journals = [
+            NewJournal(
+                key=f"PAYMENT:{provider}:{receipt.charge.charge_id}",
+                kind="payment",
+                lines=list(receipt.lines),
+                asset=asset,
+                actor=ACTOR,
+                effective_at=min(receipt.charge.occurred_at, now),
+                source=("charge", receipt.charge.charge_id),
+            )
+            for receipt in group
+        ]
+        for result in post_journals(conn, program_id, journals, now=now):
+            if isinstance(result, Problem):
+                raise result
+
+
+def _record(conn: Connection[Any], receipts: Sequence[Receipt], provider: str, make_id: MakeId, now: datetime) -> None:
+    rows = [
+        (
+            make_id("pay"), one.program_id, provider, one.charge.charge_id, one.invoice_id, one.charge.reference,
+            one.charge.asset, one.charge.amount, one.applied, one.charge.fee, one.charge.account, one.charge.occurred_at, now,
+        )
+        for one in receipts
+    ]  # fmt: skip
+    with conn.cursor() as cur:
+        cur.executemany(
+            """insert into payment (id, program_id, provider, charge_id, invoice_id, reference, asset, amount, applied, fee,
+                                    account, occurred_at, recorded_at)
+               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+            rows,
+        )
+
+
+def _move_invoices(
+    conn: Connection[Any], before: dict[str, Invoice], after: dict[str, Bill], cause: str, now: datetime
+) -> None:
+    changed = [bill for key, bill in after.items() if bill.paid != before[key].paid]
+    if not changed:
+        return
+    conn.execute(
+        """update invoice i set paid = p.paid from unnest(%s::text[], %s::bigint[]) as p (id, paid)
+           where i.id = p.id""",
+        [[bill.id for bill in changed], [bill.paid for bill in changed]],
+    )
+    moves = [Move(one.id, before[one.id].state, "pay" if one.state == "paid" else "pay_part") for one in changed]
+    take_steps(conn, INVOICE, moves, actor=ACTOR, at=now, cause=cause)
+    begin_verifying(conn, [bill.id for bill in changed if bill.state == "paid"], cause=cause, now=now)
+
+
+def _events(receipt: Receipt, after: dict[str, Bill]) -> list[NewEvent]:
+    charge, told = receipt.charge, []
+    facts = {"chargeId": charge.charge_id, "amount": str(charge.amount), "asset": charge.asset}
+    if receipt.invoice_id is None:
+        subject = {**facts, "reference": charge.reference}
+        return [NewEvent("payment_unidentified", receipt.program_id, charge.charge_id, subject)]
+    if receipt.applied:
+        paid = after[receipt.invoice_id].state == "paid"
+        name = "invoice_paid" if paid else "invoice_partially_paid"
+        told.append(NewEvent(name, receipt.program_id, receipt.invoice_id, facts, once=charge.charge_id))
+    if receipt.excess:
+        more = {**facts, "excess": str(receipt.excess)}
+        told.append(NewEvent("invoice_overpaid", receipt.program_id, receipt.invoice_id, more, once=charge.charge_id))
+    return told
+
+
+def payments_of(conn: Connection[Any], invoice_ids: Sequence[str], *, rows_max: int = 10_000) -> list[Payment]:
+    """What was paid on these invoices, in the order it was recorded."""
+    with conn.cursor(row_factory=class_row(Payment)) as cur:
+        return cur.execute(
+            """select id, provider, charge_id, invoice_id, reference, asset, amount, applied, fee, account, occurred_at, recorded_at
+               from payment where invoice_id = any(%s) order by recorded_at, id limit %s""",
+            [list(invoice_ids), rows_max],
+        ).fetchall()
+
+
+def parsed(facts: Callable[[bytes], ChargeFact], body: bytes) -> ChargeFact:
+    """The charge in a webhook, checked for what no provider should send. Raises InvalidInput."""
+    charge = facts(body)
+    if charge.amount <= 0:
+        raise InvalidInput("amount", "more than 0", got=charge.amount)
+    if charge.status != SUCCEEDED:
+        raise InvalidInput("status", f"{SUCCEEDED}, for money that came in", got=charge.status[:40])
+    return charge

@@ -1,0 +1,1 @@
+"""What customers used of what payees offer."""

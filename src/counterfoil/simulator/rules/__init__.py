@@ -1,0 +1,1 @@
+"""What the simulated provider decides and knows. Pure."""

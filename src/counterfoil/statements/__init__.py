@@ -1,0 +1,29 @@
+"""Reading the world's files: every line into one shape, or rejected with its reason; broken files refused."""
+
+from counterfoil.statements.amounts import Unreadable, parse_amount, scale_of
+from counterfoil.statements.continuity.folders import FolderRead, load_folder
+from counterfoil.statements.continuity.following import SequenceGap, follow_on
+from counterfoil.statements.detecting import FORMATS, detect
+from counterfoil.statements.reading import read
+from counterfoil.statements.shape import SCHEMA, RejectedRow, SourceBroken, SourceRead, StatementInfo
+from counterfoil.statements.tables.dialects import Dialect, dialect
+
+__all__ = [
+    "FORMATS",
+    "SCHEMA",
+    "Dialect",
+    "FolderRead",
+    "RejectedRow",
+    "SequenceGap",
+    "SourceBroken",
+    "SourceRead",
+    "StatementInfo",
+    "Unreadable",
+    "detect",
+    "dialect",
+    "follow_on",
+    "load_folder",
+    "parse_amount",
+    "read",
+    "scale_of",
+]

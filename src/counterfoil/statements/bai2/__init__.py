@@ -1,0 +1,1 @@
+"""BAI2: the cash management balance reports of North American banks."""

@@ -1,0 +1,1 @@
+"""Do the statements of an account follow on?"""

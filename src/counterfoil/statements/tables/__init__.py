@@ -1,0 +1,1 @@
+"""CSV, NDJSON, JSON, Parquet and workbooks: rows with named cells."""

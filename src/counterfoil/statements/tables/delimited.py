@@ -1,0 +1,70 @@
+"""CSV and its relatives as records, with the line each row begins on."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from pathlib import Path
+
+from counterfoil.statements.shape import TABLE_BYTES_MAX, Gathering, SourceBroken, SourceRead, within
+from counterfoil.statements.tables import rows as tables
+from counterfoil.statements.tables.columns import is_total
+from counterfoil.statements.tables.dialects import Dialect, dialect
+from counterfoil.statements.tables.rows import Plan, Record
+from counterfoil.statements.text import Content
+
+
+def read(
+    path: Path,
+    taken: Content,
+    *,
+    asset: str | None = None,
+    strict: bool = True,
+    columns: Mapping[str, str] | None = None,
+    written: Dialect | None = None,
+    scales: Mapping[str, int] | None = None,
+) -> SourceRead:
+    """A delimited table whose columns are told by their names. Raises SourceBroken."""
+    within(path, TABLE_BYTES_MAX)
+    found = Gathering(path.name, strict=strict)
+    known = written or dialect(path, taken=taken)
+    if not known.header:
+        found.broken(1, None, "the first rows name no columns, so it is unknown which one is the amount")
+    base = Plan({}, asset, known.decimal, known.date_format, scales or {})
+    how = tables.plan(found, list(known.columns), base, columns)
+    tables.add_all(found, records(found, path, known), how)
+    return found.read("csv", taken.sha256)
+
+
+def records(found: Gathering, path: Path, known: Dialect) -> Iterator[Record]:
+    """Rows under the header. A row that is too long or too short is rejected, except a total under the table."""
+    width, before = len(known.columns), 0
+    try:
+        with path.open(encoding=known.encoding, newline="") as file:
+            before = known.skip_rows
+            for _ in range(before):
+                file.readline()
+            reader = csv.reader(
+                file,
+                delimiter=known.delimiter,
+                quotechar=known.quote or None,
+                quoting=csv.QUOTE_MINIMAL if known.quote else csv.QUOTE_NONE,
+                strict=bool(known.quote),
+            )
+            if known.header:
+                next(reader, None)
+            before = known.skip_rows + reader.line_num
+            for row in reader:
+                line, before = before + 1, known.skip_rows + reader.line_num
+                if len(row) == width + 1 and not row[-1].strip():
+                    row.pop()  # a separator at the end of each line
+                if len(row) != width and any(cell.strip() for cell in row) and not is_total(row):
+                    raw = known.delimiter.join(row)
+                    found.reject(line, None, f"the row has {len(row)} cells, the header has {width}", raw)
+                    continue
+                yield Record(line, dict(zip(known.columns, chain(row, [""] * width), strict=False)))
+    except csv.Error as fault:
+        found.broken(before + 1, None, f"a quote is not closed or a cell is too long ({fault}): the file is cut short")
+    except UnicodeError:
+        raise SourceBroken(path.name, None, None, f"the file cannot be read as {known.encoding}") from None

@@ -1,0 +1,146 @@
+"""XLSX: one sheet of a workbook as records, read row by row; figures by the digits that the program shows."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+from xml.etree.ElementTree import ParseError  # nosec - a type only; openpyxl reads through defusedxml
+
+import openpyxl  # type: ignore[import-untyped]
+from openpyxl.utils.exceptions import InvalidFileException  # type: ignore[import-untyped]
+
+from counterfoil.base.problems import TooLarge
+from counterfoil.statements.amounts import Unreadable, decimal_mark_of
+from counterfoil.statements.dates import choose_format, is_iso
+from counterfoil.statements.shape import (
+    WORKBOOK_BYTES_MAX,
+    WORKBOOK_UNPACKED_BYTES_MAX,
+    Gathering,
+    SourceBroken,
+    SourceRead,
+    within,
+)
+from counterfoil.statements.tables import rows as tables
+from counterfoil.statements.tables.columns import guess, is_total
+from counterfoil.statements.tables.dialects import PREAMBLE_ROWS_MAX, is_header
+from counterfoil.statements.tables.rows import Number, Plan, Record, as_cell
+from counterfoil.statements.text import Content
+
+SAMPLE_ROWS: Final = 2_000
+COLUMNS_MAX: Final = 1_024
+AMOUNTS: Final = frozenset({"amount", "amount_minor", "debit", "credit"})
+_BAD_BOOK: Final = (
+    *(zipfile.BadZipFile, zlib.error, InvalidFileException, ParseError, EOFError, OSError, RuntimeError),
+    *(KeyError, ValueError, TypeError, AttributeError, IndexError, AssertionError, OverflowError),
+)  # what openpyxl and zipfile are known to raise on damaged files
+
+Row = tuple[int, list[Any]]
+
+
+def read(
+    path: Path,
+    taken: Content,
+    *,
+    asset: str | None = None,
+    strict: bool = True,
+    sheet: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    date_format: str | None = None,
+    scales: Mapping[str, int] | None = None,
+) -> SourceRead:
+    """The sheet named, or the first one with a header that has an amount. Raises SourceBroken, TooLarge."""
+    within(path, WORKBOOK_BYTES_MAX)
+    _refuse_bombs(path)
+    found = Gathering(path.name, strict=strict)
+    try:
+        with closing(openpyxl.load_workbook(path, read_only=True, data_only=True)) as book:
+            name, header_at, header = _choose(found, book, sheet)
+            first = list(islice(_rows(book[name], header_at), SAMPLE_ROWS))
+            base = Plan(
+                {}, asset, _decimal(found, header, first), date_format or _date_format(header, first), scales or {}
+            )
+            how = tables.plan(found, [cell for cell in header if cell], base, columns)
+            tables.add_all(found, _records(header, _rows(book[name], header_at)), how)
+    except SourceBroken:
+        raise
+    except _BAD_BOOK as fault:
+        found.broken(None, None, f"this workbook is damaged or cut short ({type(fault).__name__}: {str(fault)[:120]})")
+    return found.read("xlsx", taken.sha256)
+
+
+def _refuse_bombs(path: Path) -> None:
+    """A zip says how large its parts become before they are unpacked. Raises TooLarge, SourceBroken."""
+    try:
+        with zipfile.ZipFile(path) as packed:
+            unpacked = sum(part.file_size for part in packed.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, RuntimeError) as fault:
+        raise SourceBroken(path.name, None, None, f"this is no complete workbook ({fault})") from None
+    if unpacked > WORKBOOK_UNPACKED_BYTES_MAX:
+        raise TooLarge(file=path.name, unpacked_bytes=unpacked, unpacked_bytes_max=WORKBOOK_UNPACKED_BYTES_MAX)
+
+
+def _choose(found: Gathering, book: Any, sheet: str | None) -> tuple[str, int, list[str]]:
+    """Sheet, row number of its header, and the header."""
+    names = [sheet] if sheet is not None else list(book.sheetnames)
+    if sheet is not None and sheet not in book.sheetnames:
+        found.broken(None, sheet, f"there is no sheet {sheet!r}; there are {', '.join(book.sheetnames)[:300]}")
+    fallback: tuple[str, int, list[str]] | None = None
+    for name in names:
+        if not hasattr(book[name], "iter_rows"):
+            continue  # a sheet of charts
+        for number, cells in islice(_rows(book[name], 0), PREAMBLE_ROWS_MAX):
+            header = [_title(cell) for cell in cells]
+            if (
+                sum(1 for cell in header if cell) > 1
+                and is_header(header)
+                and not any(isinstance(c, Number) for c in cells)
+            ):
+                fallback = fallback or (name, number, header)
+                if AMOUNTS & guess(header).keys():
+                    return name, number, header
+    if fallback is None:
+        found.broken(1, None, "no sheet has a row that names its columns")
+    return fallback
+
+
+def _title(cell: Any) -> str:
+    return "" if cell is None else str(cell).strip()
+
+
+def _rows(sheet: Any, after: int) -> Iterator[Row]:
+    """Rows below row `after`, with their numbers; cells as text, `Number` or None."""
+    sheet.reset_dimensions()  # some writers note a range that is too small
+    for number, values in enumerate(sheet.iter_rows(values_only=True), 1):
+        if number > after:
+            yield number, [as_cell(value) for value in values[:COLUMNS_MAX]]
+
+
+def _records(header: list[str], rows: Iterable[Row]) -> Iterator[Record]:
+    for number, cells in rows:
+        padded = cells + [None] * (len(header) - len(cells))
+        yield Record(number, {name: cell for name, cell in zip(header, padded, strict=False) if name})
+
+
+def _cells_of(header: list[str], rows: list[Row], wanted: set[str]) -> list[str]:
+    """Texts in the columns of these roles, for finding out how they are written; figures and real dates need no finding out."""
+    known = guess(header)
+    places = [header.index(known[role]) for role in wanted if role in known]
+    cells = [row[at] for _, row in rows if not is_total(row) for at in places if at < len(row)]
+    return [cell.strip() for cell in cells if isinstance(cell, str) and not isinstance(cell, Number) and cell.strip()]
+
+
+def _decimal(found: Gathering, header: list[str], rows: list[Row]) -> str | None:
+    try:
+        return decimal_mark_of(_cells_of(header, rows, {"amount", "debit", "credit"}))
+    except Unreadable as fault:
+        found.broken(None, None, str(fault))
+
+
+def _date_format(header: list[str], rows: list[Row]) -> str | None:
+    cells = [cell for cell in _cells_of(header, rows, {"booked_on", "value_on"}) if not is_iso(cell)]
+    return choose_format(cells) if cells else None

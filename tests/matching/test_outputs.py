@@ -1,0 +1,149 @@
+"""The files of a run: canonical, harmless, and readable without a server."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import openpyxl
+import pytest
+from typer.testing import CliRunner
+
+from counterfoil.cli.local.reconcile_files import app
+from tests.matching.builders import read_csv, row, rules_text, run, write_csv
+
+EVIL = '=HYPERLINK("http://evil")<script>alert(1)</script>'
+OURS = [
+    row("p1", reference="A"),
+    row("p2", reference="B", amount=90),
+    row("p3", reference="C", memo=EVIL, counterparty="@SUM(A1)"),
+]
+THEIRS = [row("s1", reference="A"), row("s2", reference="B", amount=100)]
+
+
+@pytest.fixture
+def outcome(tmp_path):
+    return run(tmp_path, OURS, THEIRS)
+
+
+def test_the_report_is_canonical_json_with_amounts_as_strings(outcome):
+    text = outcome.paths["report.json"].read_text()
+    told = json.loads(text)
+    assert text == json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":")) + "\n"
+    assert told["footing"][0]["source"] == {"minor": "20090", "rows": 3}
+    assert [b["kind"] for b in told["breaks"]] == ["AMOUNT_MISMATCH", "MISSING_RIGHT"]
+
+
+def test_the_report_does_not_depend_on_where_or_when_it_was_made(outcome):
+    text = outcome.paths["report.json"].read_text()
+    assert str(outcome.paths["report.json"].parent) not in text
+    assert "left.csv" not in text
+
+
+def test_the_page_opens_without_a_network_and_shows_what_files_say_as_text(outcome):
+    page = outcome.paths["report.html"].read_text()
+    assert not re.search(r"<script|src=|href=|url\(|@import", page)
+    assert "&lt;script&gt;" in page
+    assert "Not reconciled" in page
+    assert "left.csv:4" in page  # the line in the file
+
+
+def test_cells_that_a_spreadsheet_would_run_are_made_harmless(tmp_path):
+    ours = [row("=cmd()", reference="+1+1")]
+    outcome = run(tmp_path, ours, THEIRS)
+    told = next(r for r in read_csv(outcome.paths["breaks.csv"]) if r["kind"] == "MISSING_RIGHT")
+    assert (told["left_id"], told["left_ref"]) == ("'=cmd()", "'+1+1")
+    assert next(r for r in read_csv(outcome.paths["breaks.csv"]))["kind"]
+
+
+def test_the_workbook_has_every_break_with_its_place_and_no_formula(outcome):
+    book = openpyxl.load_workbook(outcome.paths["breaks.xlsx"])
+    head, *rows = book["Breaks"].iter_rows(values_only=True)
+    assert [r[head.index("kind")] for r in rows] == ["AMOUNT_MISMATCH", "MISSING_RIGHT"]
+    assert rows[1][head.index("left at")] == "left.csv:4"
+    assert not any(cell.data_type == "f" for line in book["Breaks"].iter_rows() for cell in line)
+
+
+def test_a_break_says_its_fields_its_causes_with_tests_and_the_one_safe_action(outcome):
+    altered = outcome.breaks[0]
+    assert [(f.name, f.left, f.right, f.distance) for f in altered.fields] == [
+        ("amount", "90", "100", "+10 minor units")
+    ]
+    assert all(h.test and h.finding and h.verdict in ("supported", "excluded") for h in altered.hypotheses)
+    assert altered.action.sentence
+    assert altered.action.not_offered
+
+
+def arguments(tmp_path, ours, theirs, rules=None):
+    here, there = write_csv(tmp_path / "left.csv", ours), write_csv(tmp_path / "right.csv", theirs)
+    (tmp_path / "rules.toml").write_text(rules or rules_text())
+    return ["files", str(here), str(there), "--rules", str(tmp_path / "rules.toml"), "--out", str(tmp_path / "out")]
+
+
+def test_the_command_ends_with_0_when_all_agrees(tmp_path):
+    result = CliRunner().invoke(app, arguments(tmp_path, OURS[:1], THEIRS[:1]))
+    assert result.exit_code == 0, result.output
+    assert "RECONCILED" in result.output
+
+
+def test_the_command_ends_with_1_when_there_are_breaks_and_names_them(tmp_path):
+    result = CliRunner().invoke(app, arguments(tmp_path, OURS, THEIRS))
+    assert result.exit_code == 1, result.output
+    assert "missing on the right: p3" in result.output
+
+
+@pytest.mark.parametrize("break_it", ["rules", "file"])
+def test_the_command_ends_with_2_when_nothing_can_be_concluded(tmp_path, break_it):
+    given = arguments(
+        tmp_path, OURS, THEIRS, rules_text().replace('"minor"', '"cents"') if break_it == "rules" else None
+    )
+    if break_it == "file":
+        given[1] = str(tmp_path / "absent.csv")
+    result = CliRunner().invoke(app, given)
+    assert result.exit_code == 2
+    assert not (tmp_path / "out" / "report.json").exists()
+
+
+def without_rules(given: list[str]) -> list[str]:
+    at = given.index("--rules")
+    return given[:at] + given[at + 2 :]
+
+
+def test_without_rules_a_guess_is_made_kept_and_said(tmp_path):
+    ours = [row(f"p{n}", reference=f"REF{n}", amount=n * 7) for n in range(1, 40)]
+    theirs = [row(f"s{n}", reference=f"ref-{n}", amount=n * 7) for n in range(1, 39)]
+    given = without_rules(arguments(tmp_path, ours, theirs))
+    result = CliRunner().invoke(app, given)
+    assert result.exit_code == 1, result.output
+    assert "guessed" in result.output
+    assert (tmp_path / "out" / "rules.toml").read_text().startswith("version = 1")
+
+
+def test_guess_only_proposes_and_says_why(tmp_path):
+    ours = [row(f"p{n}", reference=f"REF{n}", amount=n * 7) for n in range(1, 40)]
+    given = without_rules(arguments(tmp_path, ours, ours))
+    result = CliRunner().invoke(app, [*given, "--guess"])
+    assert result.exit_code == 0, result.output
+    assert "key: reference" in result.output
+    assert not (tmp_path / "out" / "report.json").exists()
+
+
+def test_a_parquet_file_that_is_cut_short_ends_with_2_and_names_the_file(tmp_path):
+    outcome = run(tmp_path, OURS, THEIRS)
+    cut = tmp_path / "cut.parquet"
+    cut.write_bytes(outcome.paths["matches.parquet"].read_bytes()[:-40])
+    (tmp_path / "rules.toml").write_text(rules_text())
+    result = CliRunner().invoke(
+        app,
+        [
+            "files",
+            str(tmp_path / "left.csv"),
+            str(cut),
+            "--rules",
+            str(tmp_path / "rules.toml"),
+            "--out",
+            str(tmp_path / "o2"),
+        ],
+    )
+    assert result.exit_code == 2, result.output
+    assert "cut.parquet" in result.output

@@ -1,0 +1,61 @@
+"""A rule set is refused with the line that is wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from counterfoil.base.problems import InvalidInput
+from counterfoil.matching.rules.toml_file import lines_of, load_rules, rules_digest
+from tests.matching.builders import rules_text
+
+
+def refusal(text: str) -> dict[str, object]:
+    with pytest.raises(InvalidInput) as found:
+        load_rules(text)
+    return dict(found.value.facts)
+
+
+def line_with(text: str, words: str) -> int:
+    return next(n for n, line in enumerate(text.splitlines(), 1) if words in line)
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "field"),
+    [
+        ('unit = "minor"', 'unit = "cents"', "left.amount.unit"),
+        ('kind = "key"', 'kind = "kee"', "pass.0"),
+        ('name = "exact"', 'name = "Exact!"', "pass.0.name"),
+        ('name = "exact"', 'name = "exact"\nafter_days = -1', "pass.0.after_days"),
+        ('id = "id"', 'identity = "id"', "left"),
+        ('delimiter = ","', 'delimeter = ","', "left.csv.delimeter"),
+    ],
+)
+def test_what_is_wrong_is_named_by_field_and_line(was, becomes, field):
+    text = rules_text().replace(was, becomes, 1)
+    facts = refusal(text)
+    assert facts["field"] == field
+    near = line_with(text, becomes.splitlines()[-1])
+    assert isinstance(facts["line"], int)
+    assert facts["line"] in (near, near - 1, near - 2, near - 3)
+
+
+def test_toml_that_does_not_parse_is_refused_by_line():
+    assert refusal('version = 1\nname = "x\n')["line"] == 2
+
+
+def test_a_rule_set_without_passes_is_refused():
+    assert refusal(rules_text(""))["field"] == "pass"
+
+
+def test_lines_are_found_in_the_second_table_of_an_array():
+    assert lines_of('[[pass]]\nkind = "key"\n[[pass]]\nkind = "text"\n')["pass", 1, "kind"] == 4
+
+
+def test_comments_and_order_do_not_change_what_a_rule_set_means():
+    text = rules_text()
+    assert rules_digest(load_rules(text)) == rules_digest(
+        load_rules("# a remark\n" + text.replace("[left.csv]", "[left.csv] # here"))
+    )
+    assert rules_digest(load_rules(text)) != rules_digest(
+        load_rules(text.replace('unit = "minor"', 'unit = "major"', 1))
+    )

@@ -1,0 +1,212 @@
+"""What runs do to cases: open, touch, match, open again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from counterfoil.base.machine import history_of
+from counterfoil.reconciliation.breaks import adjusting, work
+from counterfoil.reconciliation.breaks.queries import detail_of, recurrences_of, remarks_of
+from tests.reconciliation.breaks.builders import (
+    DAY,
+    MIRA,
+    NOW,
+    a_break,
+    a_case,
+    a_run,
+    an_open_program,
+    still_true,
+    the_cases,
+)
+
+TOMORROW = NOW + timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def books(conn):
+    an_open_program(conn)
+
+
+def test_a_break_that_is_found_for_the_first_time_is_opened_with_a_due_date_by_its_severity(conn):
+    found = [a_break(severity=one) for one in ("critical", "high", "medium", "low")]
+    run_id, filed = a_run(conn, found)
+    assert (filed.opened, filed.seen, filed.matched) == (4, 0, 0)
+    cases = the_cases(conn)
+    assert [one.identity for one in cases] == [one.id for one in found]
+    assert [(one.due_on - DAY).days for one in cases] == [1, 2, 5, 10]
+    assert {(one.state, one.first_run, one.last_run, one.gone_run) for one in cases} == {("open", run_id, run_id, None)}
+    assert [step.cause for step in history_of(conn, cases[0].id)] == [run_id]
+    still_true(conn)
+
+
+def test_a_break_that_is_found_again_is_the_same_case_touched_by_the_later_run(conn):
+    found = a_break("payout:a")
+    a_run(conn, [found])
+    later, filed = a_run(conn, [found], at=TOMORROW)
+    (case,) = the_cases(conn)
+    assert (filed.opened, filed.seen) == (0, 1)
+    assert (case.last_run, case.state, case.opened_at) == (later, "open", NOW)
+    assert len(history_of(conn, case.id)) == 1
+
+
+def test_a_case_takes_over_what_a_later_run_says_and_is_due_sooner_when_it_grew_worse(conn):
+    a_run(conn, [a_break("payout:a", ours=1_000, theirs=990, severity="low")])
+    a_run(conn, [a_break("payout:a", ours=1_000, theirs=100, severity="critical")], at=TOMORROW)
+    (case,) = the_cases(conn)
+    assert (case.severity, case.at_stake, case.difference) == ("critical", 900, -900)
+    assert case.due_on == DAY + timedelta(days=1)
+
+
+@pytest.mark.parametrize("state", ["open", "timing", "investigating"])
+def test_a_run_that_covers_its_days_and_finds_it_no_more_matches_it(conn, state):
+    case = a_case(conn, cause="late" if state == "timing" else "", ours=None, state=state)
+    assert case.state == state
+    run_id, filed = a_run(conn, first=DAY - timedelta(days=1), last=DAY)
+    (case,) = the_cases(conn)
+    assert (case.state, case.gone_run, filed.matched) == ("matched", run_id, 1)
+    assert history_of(conn, case.id)[-1].cause == run_id
+    still_true(conn)
+
+
+@pytest.mark.parametrize(("first", "last"), [(1, 2), (-2, -1), (1, 1)])
+def test_a_run_of_other_days_says_nothing_about_it(conn, first, last):
+    case = a_case(conn)
+    _, filed = a_run(conn, first=DAY + timedelta(days=first), last=DAY + timedelta(days=last))
+    assert (filed.matched, the_cases(conn)[0].state) == (0, case.state)
+
+
+def test_a_break_over_two_days_is_only_matched_by_a_run_that_covers_both(conn):
+    an_open_program(conn)
+    late = a_break("payout:a", on=DAY)
+    late = replace(late, right=(late.right[0]._replace(day=DAY + timedelta(days=2)),))
+    a_run(conn, [late], last=DAY + timedelta(days=2))
+    a_run(conn, first=DAY, last=DAY)
+    assert the_cases(conn)[0].state == "open"
+    a_run(conn, first=DAY, last=DAY + timedelta(days=2))
+    assert the_cases(conn)[0].state == "matched"
+
+
+def test_a_run_of_another_source_says_nothing_about_it(conn):
+    a_case(conn)
+    a_run(conn, source="bank")
+    assert the_cases(conn)[0].state == "open"
+
+
+def test_a_run_that_could_not_list_all_its_breaks_matches_nothing(conn):
+    a_case(conn)
+    _, filed = a_run(conn, complete=False)
+    assert (filed.matched, the_cases(conn)[0].state) == (0, "open")
+
+
+def test_what_comes_back_after_it_was_matched_is_a_new_case_that_names_the_earlier_one_and_keeps_its_owner(conn):
+    found = a_break("payout:a")
+    case = a_case(conn, found, state="investigating")
+    a_run(conn)
+    _, filed = a_run(conn, [found], at=TOMORROW)
+    old, new = the_cases(conn)
+    assert (filed.opened, filed.recurred) == (1, 1)
+    assert (old.state, new.state, new.recurs_of, new.owner) == ("matched", "open", old.id, "mira")
+    assert recurrences_of(conn, case.id) == [new.id]
+    assert [one.text for one in remarks_of(conn, new.id)] == ["mira"]
+    still_true(conn)
+
+
+def test_a_third_time_names_the_second(conn):
+    found = a_break("payout:a")
+    for _ in range(3):
+        a_run(conn, [found])
+        a_run(conn)
+    first, second, third = the_cases(conn)
+    assert (first.recurs_of, second.recurs_of, third.recurs_of) == (None, first.id, second.id)
+
+
+def test_what_a_person_accepted_and_every_run_still_finds_is_not_opened_again(conn):
+    found = a_break("payout:a")
+    case = a_case(conn, found, state="investigating")
+    work.accept_break(conn, case.id, actor=MIRA, now=NOW, reason="the bank rounds")
+    run_id, filed = a_run(conn, [found], at=TOMORROW)
+    assert (filed.opened, filed.seen) == (0, 1)
+    (case,) = the_cases(conn)
+    assert (case.state, case.last_run) == ("accepted", run_id)
+
+
+def test_what_a_person_accepted_and_went_away_is_opened_anew_when_it_comes_back(conn):
+    found = a_break("payout:a")
+    case = a_case(conn, found, state="investigating")
+    work.accept_break(conn, case.id, actor=MIRA, now=NOW, reason="the bank rounds")
+    _, filed = a_run(conn)
+    assert (filed.matched, filed.gone, the_cases(conn)[0].state) == (0, 1, "accepted")
+    a_run(conn, [found], at=TOMORROW)
+    old, new = the_cases(conn)
+    assert (old.state, new.state, new.recurs_of) == ("accepted", "open", case.id)
+    still_true(conn)
+
+
+def test_a_break_that_waits_for_a_second_person_is_not_matched_but_can_no_longer_be_approved(conn):
+    found = a_break("payout:a")
+    case = a_case(conn, found, state="pending_adjustment")
+    _, filed = a_run(conn)
+    assert (filed.matched, filed.gone, the_cases(conn)[0].state) == (0, 1, "pending_adjustment")
+    proposal = adjusting.proposals_of(conn, case.id)[0]
+    with pytest.raises(adjusting.ProposalOutdated):
+        adjusting.approve_proposal(conn, case.id, payload_sha256=proposal.payload_sha256, reason="x", actor="key:n", now=NOW)  # fmt: skip
+    a_run(conn, [found])  # it is there after all: the same case, not a second one
+    assert [one.gone_run for one in the_cases(conn)] == [None]
+    still_true(conn)
+
+
+def test_what_went_on_under_another_kind_names_the_case_that_it_came_from(conn):
+    missing = a_break("payout:a", theirs=None)
+    a_run(conn, [missing])
+    a_run(conn, [a_break("payout:a")])  # the line has come, with another amount
+    old, new = the_cases(conn)
+    assert (old.kind, old.state) == ("MISSING_RIGHT", "matched")
+    assert (new.kind, new.recurs_of) == ("AMOUNT_MISMATCH", old.id)
+
+
+def test_what_is_only_late_waits_and_is_opened_when_its_window_is_over(conn):
+    late = a_break("payout:a", theirs=None, cause="late")
+    _, filed = a_run(conn, [late])
+    assert the_cases(conn)[0].state == "timing"
+    _, filed = a_run(conn, [a_break("payout:a", theirs=None)], at=TOMORROW)
+    assert (filed.matured, the_cases(conn)[0].state) == (1, "open")
+    assert [step.verb for step in history_of(conn, the_cases(conn)[0].id)] == ["create", "wait", "mature"]
+    still_true(conn)
+
+
+def test_what_is_called_late_for_ever_is_opened_on_its_due_date(conn):
+    late = a_break("payout:a", theirs=None, cause="late", severity="critical")
+    a_run(conn, [late])
+    a_run(conn, [late], at=TOMORROW)
+    assert the_cases(conn)[0].state == "timing"
+    a_run(conn, [late], at=TOMORROW + timedelta(days=1))
+    assert the_cases(conn)[0].state == "open"
+
+
+def test_lines_that_are_the_same_to_the_letter_are_two_cases(conn):
+    found = a_break("payout:a", theirs=None)
+    _, filed = a_run(conn, [found, found])
+    assert filed.opened == 2
+    one, two = the_cases(conn)
+    assert two.identity == f"{one.identity}#2"
+    _, filed = a_run(conn, [found])
+    assert (filed.seen, filed.matched) == (1, 1)
+
+
+def test_the_explanation_is_that_of_the_last_run_that_found_it(conn):
+    a_run(conn, [a_break("payout:b"), a_break("payout:a")])
+    a_run(conn, [a_break("payout:a", cause="fee netted")], at=TOMORROW)
+    (case,) = [one for one in the_cases(conn) if detail_of(conn, one)["left"][0]["id"] == "payout:a"]
+    assert case.cause == "fee netted"
+    assert detail_of(conn, case)["hypotheses"][0]["cause"] == "fee netted"
+
+
+def test_two_thousand_breaks_are_filed_and_half_of_them_matched(conn):
+    found = [a_break(f"payout:p{number:05}") for number in range(2_000)]
+    a_run(conn, found)
+    _, filed = a_run(conn, found[::2])
+    assert (filed.seen, filed.matched) == (1_000, 1_000)
+    still_true(conn)

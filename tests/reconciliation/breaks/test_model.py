@@ -1,0 +1,159 @@
+"""Runs and people in any order, beside a second, simpler account of what a break is; after every step all invariants hold."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+
+import hypothesis.strategies as st
+import psycopg
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from counterfoil.base.edge import make_id, set_up
+from counterfoil.base.invariant import run_invariants
+from counterfoil.base.problems import Problem
+from counterfoil.ledger.reads.balances import balance
+from counterfoil.reconciliation.breaks import adjusting, work
+from counterfoil.reconciliation.breaks.invariants import INVARIANTS
+from tests.reconciliation.breaks.builders import (
+    NOW,
+    PROGRAM,
+    a_break,
+    a_proposal,
+    a_run,
+    an_open_program,
+    still_true,
+    the_cases,
+)
+
+NAMES = ("payout:a", "payout:b", "payout:c")
+PEOPLE = ("key:mira", "key:noah", "key:olga")
+VERBS = ("investigate", "reopen", "accept", "mark_duplicate")
+CLOSED = {"accept": "accepted", "mark_duplicate": "duplicate"}
+
+
+class Told:
+    """A break as a child would keep it: where it stands, whether it is still there, who proposed what, and how old that is."""
+
+    def __init__(self):
+        self.state, self.there, self.maker, self.at, self.kind = "open", True, None, None, None
+
+
+class Model(RuleBasedStateMachine):
+    """Three records may disagree. People and runs do what they like; the model says what comes of it."""
+
+    url = ""
+
+    def __init__(self):
+        super().__init__()
+        self.conn = psycopg.connect(self.url, autocommit=True, prepare_threshold=None)
+        self.transaction = self.conn.transaction(force_rollback=True)
+        self.transaction.__enter__()
+        set_up(self.conn, "counterfoil_app")
+        an_open_program(self.conn)
+        self.now = NOW
+        self.told: dict[str, list[Told]] = {name: [] for name in NAMES}
+        self.moved = 0
+
+    def teardown(self):
+        still_true(self.conn)
+        self.transaction.__exit__(None, None, None)
+        self.conn.close()
+
+    @rule(found=st.sets(st.sampled_from(NAMES)))
+    def a_run_ends(self, found):
+        a_run(self.conn, [a_break(name, ours=1_000_00, theirs=998_00) for name in sorted(found)], at=self.now)
+        for name, kept in self.told.items():
+            newest = kept[-1] if kept else None
+            if name in found and (newest is None or not (newest.there or newest.state == "pending_adjustment")):
+                kept.append(Told())
+            elif name in found:
+                newest.there = True
+            elif newest is not None and newest.there:
+                newest.there = False
+                if newest.state in ("open", "investigating"):
+                    newest.state = "matched"
+
+    @rule(hours=st.sampled_from([1, 13]))
+    def time_goes_by(self, hours):
+        self.now += timedelta(hours=hours)
+
+    @precondition(lambda self: any(self.told.values()))
+    @rule(data=st.data(), who=st.sampled_from(PEOPLE), verb=st.sampled_from(VERBS))
+    def a_person_takes_a_step(self, data, who, verb):
+        name, case, kept = self.any_of(data)
+        allowed = kept.state == ("open" if verb == "investigate" else "investigating")
+        done = self.attempt(lambda: work.STEPS[verb](self.conn, case.id, actor=who, now=self.now, reason="because"))
+        assert done == allowed, (name, verb, kept.state)
+        if allowed:
+            kept.state = {"investigate": "investigating", "reopen": "open", **CLOSED}[verb]
+
+    @precondition(lambda self: any(self.told.values()))
+    @rule(data=st.data(), who=st.sampled_from(PEOPLE), write_off=st.booleans())
+    def a_person_proposes(self, data, who, write_off):
+        _, case, kept = self.any_of(data)
+
+        def act():
+            if write_off:
+                adjusting.propose_write_off(self.conn, case.id, make_id("prop"), reason="x", actor=who, now=self.now)
+            else:
+                a_proposal(self.conn, case.id, maker=who, now=self.now)
+
+        allowed = kept.state == "investigating"
+        assert self.attempt(act) == allowed
+        if allowed:
+            kept.state, kept.maker, kept.at, kept.kind = "pending_adjustment", who, self.now, write_off
+
+    @precondition(lambda self: any(self.told.values()))
+    @rule(data=st.data(), who=st.sampled_from(PEOPLE), approve=st.booleans())
+    def a_person_decides(self, data, who, approve):
+        _, case, kept = self.any_of(data)
+        fresh = kept.at is not None and self.now - kept.at <= timedelta(hours=24)
+        allowed = kept.state == "pending_adjustment" and (not approve or (who != kept.maker and fresh and kept.there))
+        proposed = adjusting.proposals_of(self.conn, case.id)
+        digest = proposed[0].payload_sha256 if proposed else "0" * 64
+
+        def act():
+            if approve:
+                adjusting.approve_proposal(self.conn, case.id, payload_sha256=digest, reason="x", actor=who, now=self.now)  # fmt: skip
+            else:
+                adjusting.withdraw_proposal(self.conn, case.id, reason="x", actor=who, now=self.now)
+
+        assert self.attempt(act) == allowed
+        if allowed and approve:
+            kept.state, self.moved = ("written_off", self.moved - 2_00) if kept.kind else ("adjusted", self.moved - 12_00)  # fmt: skip
+        elif allowed:
+            kept.state = "investigating"
+
+    @invariant()
+    def both_tell_the_same(self):
+        ours = Counter((one.record_id, one.state, one.gone_run is None) for one in the_cases(self.conn))
+        theirs = Counter((name, kept.state, kept.there) for name, all_ in self.told.items() for kept in all_)
+        assert ours == theirs
+        assert balance(self.conn, PROGRAM, "clearing:simulator", asset="EUR").minor == self.moved
+        assert run_invariants(self.conn, INVARIANTS) == []
+
+    def any_of(self, data):
+        name = data.draw(st.sampled_from([name for name, kept in self.told.items() if kept]))
+        number = data.draw(st.integers(0, len(self.told[name]) - 1))
+        of_name = [one for one in the_cases(self.conn) if one.record_id == name]
+        return name, of_name[number], self.told[name][number]
+
+    def attempt(self, act):
+        try:
+            with self.conn.transaction():
+                act()
+        except Problem:
+            return False
+        return True
+
+
+def test_runs_and_people_in_any_order_agree_with_a_simple_account(shared_url):
+    Model.url = shared_url
+    run_state_machine_as_test(
+        Model,
+        settings=settings(
+            max_examples=25, stateful_step_count=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+        ),
+    )  # fmt: skip

@@ -1,0 +1,223 @@
+"""The same over HTTP and in the terminal, with the authority that each needs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from counterfoil.api.http.app import make_app
+from counterfoil.base.edge import Database, now
+from counterfoil.cli.main import run as command
+from counterfoil.ledger.accounts.accounts import open_accounts
+from counterfoil.ledger.journals.journal import Line
+from counterfoil.ledger.journals.journal import post as ledger_post
+from counterfoil.reconciliation.runs.nightly import reconcile_due
+from tests.api.office import Office, fresh, seed, served, wiring_for
+from tests.reconciliation.runs.builders import PROGRAM, Says
+from tests.reconciliation.runs.test_bank import mt940
+
+SIGNED = "a controller looked at it"
+
+
+@pytest.fixture
+def office(database: Database, tmp_path: Path) -> Iterator[Office]:
+    """A server whose provider says what the test has it say."""
+    provider: Any = Says()
+    wiring = replace(
+        wiring_for(database),
+        providers={"simulator": provider},
+        run_folder=tmp_path / "runs",
+        crons={"full": "* * * * *"},
+    )
+    keys, ids = seed(database)
+    with served(make_app(wiring, owner="test", log_requests=False)) as url:
+        yield Office(url, database, wiring, keys, ids)
+
+
+@pytest.fixture
+def terminal(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Any:
+    """Run a command against the server; gives its code and what it printed."""
+    folder = tmp_path / "client"
+    folder.mkdir()
+    (folder / "client.json").write_text(json.dumps({"url": office.url, "keys": office.keys}))
+    monkeypatch.setenv("COUNTERFOIL_DATA_FOLDER", str(folder))
+    monkeypatch.chdir(tmp_path)
+    for name in ("COUNTERFOIL_URL", "COUNTERFOIL_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(*words: str) -> tuple[int, str]:
+        code = command(words)
+        return code, capsys.readouterr().out
+
+    return run
+
+
+def today() -> datetime:
+    return now().astimezone(UTC)
+
+
+def post(office: Office, path: str, body: dict[str, Any], role: str = "operator") -> Any:
+    return office.ask("POST", path, role=role, key=fresh(), json=body)
+
+
+def test_one_source_gives_its_run_and_no_source_the_runs_of_all(office: Office):
+    one = post(office, "/api/reconciliation/runs", {"source": "simulator"}).json()
+    assert (one["source"], one["verdict"], one["state"]) == ("simulator", "reconciled", "finished")
+    every = post(office, "/api/reconciliation/runs", {}).json()
+    assert [run["source"] for run in every["runs"]] == ["simulator", "simulator:payouts", "simulator:charges"]
+    assert every["failed"] == []
+
+
+def test_an_agent_gives_the_runs_of_the_sources_through_which_its_money_moved(office: Office, terminal: Any):
+    with office.database.transaction() as conn:
+        names = ["clearing:simulator", "treasury:agent:a1", "treasury:agent:a2"]
+        open_accounts(conn, PROGRAM, names, asset="EUR", actor="t", now=today())
+        lines = [Line("clearing:simulator", "treasury:agent:a1", 5_00)]
+        ledger_post(conn, PROGRAM, key="fund", kind="fund", lines=lines, asset="EUR", actor="t", now=today())
+
+    def asked(**body: Any) -> Any:
+        return post(office, "/api/reconciliation/runs", body)
+
+    week = asked(agentId="a1", last="7d").json()
+    assert [run["source"] for run in week["runs"]] == ["simulator", "simulator:payouts", "simulator:charges"]
+    assert (week["runs"][0]["verdict"], week["failed"]) == ("not reconciled", [])
+    assert asked(agentId="a1", date="2026-01-05").json()["runs"] == []
+    assert asked(agentId="a2", last="7d").json()["runs"] == []
+    unknown, both = asked(agentId="nobody", last="7d"), asked(agentId="a1", source="simulator")
+    assert (unknown.status_code, "treasury:agent:nobody" in unknown.text) == (404, True)
+    assert (both.status_code, "agentId" in both.text) == (422, True)
+    assert terminal("reconcile", "run", "--agent-id", "a2", "--last", "7d")[1].startswith("No money of a2 moved")
+    assert "simulator" in terminal("reconcile", "run", "--agent-id", "a1", "--last", "7d")[1]
+
+
+def test_force_reconcile_takes_the_program_as_the_runbook_writes_it(office: Office):
+    answer = post(office, "/api/admin/reconciliation/force-reconcile", {"programId": PROGRAM})
+    assert answer.status_code == 201
+    assert {run["scope"] for run in answer.json()["runs"]} == {"recent"}
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"source": "nobody"}, None),
+        ({"date": "2026-01-01", "last": "7d"}, "last"),
+        ({"from": "2026-01-01"}, "to"),
+        ({"last": "7w"}, "last"),
+        ({"last": "0d"}, "last"),
+        ({"scope": "recent", "date": "2026-01-01"}, "scope"),
+        ({"source": "simulator", "from": "2026-02-01", "to": "2026-01-01"}, "date"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_asked_for_is_refused_with_its_field(office: Office, body: dict[str, Any], field: str | None):
+    answer = post(office, "/api/reconciliation/runs", body)
+    assert answer.status_code == (422 if field else 404), answer.text
+    assert answer.json().get("field") == field
+
+
+def test_seven_days_and_a_full_run_of_everything_that_is_compared(office: Office):
+    week = post(office, "/api/reconciliation/runs", {"source": "simulator", "last": "7d"}).json()
+    assert week["firstOn"] == (today().date() - timedelta(days=6)).isoformat()
+    full = post(office, "/api/reconciliation/runs", {"source": "simulator", "scope": "full"}).json()
+    assert (full["scope"], full["comparison"]["agrees"]) == ("full", True)
+    day = post(office, "/api/reconciliation/runs", {"scope": "full", "date": today().date().isoformat()}).json()
+    assert {run["scope"] for run in day["runs"]} == {"range"}
+
+
+def test_a_statement_is_imported_tied_signed_and_reported(office: Office, terminal: Any, tmp_path: Path):
+    day = today().date()
+    office.fund("cash:bank:client", 1)  # a unit goes out; the account is open now
+    file = tmp_path / "bank.sta"
+    file.write_text(mt940([(1000, "R1", "a transfer")], opening=0, on=day, number=1))
+    code, said = terminal("statements", "import", str(file))
+    assert (code, said) == (0, "bank.sta: 1 of 1 lines are new.\n")
+    code, said = terminal("statements", "import", str(file))
+    assert (code, said) == (0, "bank.sta: was imported before; nothing was added.\n")
+    code, said = terminal("reconcile", "bank", "--output", "json")
+    told = json.loads(said)
+    assert [(row["booked"], row["stated"], row["unexplained"]) for row in told["report"]["balances"]] == [
+        ("-1", "1000", "0")
+    ]
+    assert code == (0 if told["verdict"] == "reconciled" else 1)
+    code, said = terminal("client-money", "make", "--date", day.isoformat(), "--output", "json")
+    made = [one for one in json.loads(said)["statements"] if one["asset"] == "EUR"]
+    assert [(one["owed"], one["held"], one["difference"]) for one in made] == [("0", "1000", "1000")]
+    statement, sha256 = made[0]["id"], made[0]["sha256"]
+    assert terminal("client-money", "show", statement)[0] == 0
+    refused = post(office, f"/api/client-money/{statement}/sign", {"sha256": sha256, "reason": SIGNED}, role="operator")
+    assert refused.status_code == 403
+    code, said = terminal("client-money", "sign", statement, "--sha256", sha256, "--reason", SIGNED)
+    assert code == 0
+    assert f"signed by key:controller: {SIGNED}" in said
+    again = post(office, f"/api/client-money/{statement}/sign", {"sha256": sha256, "reason": SIGNED}, role="controller")
+    assert again.status_code == 409
+
+
+def test_who_made_it_cannot_sign_it_even_with_the_right_role(office: Office):
+    body = {"date": today().date().isoformat()}
+    [made, *_] = post(office, "/api/client-money", body, role="controller").json()["statements"]
+    told = {"sha256": made["sha256"], "reason": SIGNED}
+    answer = post(office, f"/api/client-money/{made['id']}/sign", told, role="controller")
+    assert (answer.status_code, answer.json()["type"]) == (403, "/problems/MakerCannotSign")
+
+
+def test_the_report_comes_as_a_file_in_four_formats(office: Office, terminal: Any, tmp_path: Path):
+    code, _ = terminal("reconcile", "run", "--date", today().date().isoformat())
+    assert code == 0
+    start, end = (today() - timedelta(hours=1)).isoformat(), (today() + timedelta(hours=1)).isoformat()
+    span = (
+        "--start-time",
+        f"{today().date()}T00:00:00Z",
+        "--end-time",
+        f"{today().date() + timedelta(days=1)}T00:00:00Z",
+    )
+    for form, begins in (("json", b"{"), ("csv", b"section,"), ("xlsx", b"PK"), ("pdf", b"%PDF")):
+        if form == "pdf":
+            pytest.importorskip("typst")
+        assert terminal("reconcile", "report", *span, "--format", form, "--file", f"r.{form}") == (0, f"r.{form}\n")
+        assert (tmp_path / f"r.{form}").read_bytes().startswith(begins)
+    code, said = terminal("reconcile", "report", *span, "--output", "json")
+    assert json.loads(said)["verdict"] == "reconciled"
+    assert json.loads(said)["report"] == json.loads((tmp_path / "r.json").read_bytes())
+    assert (
+        office.ask("GET", "/api/reconciliation/report", params={"startTime": end, "endTime": start}).status_code == 422
+    )
+
+
+def test_the_terminal_ends_with_1_when_a_source_is_not_reconciled_and_shows_what_fails(office: Office, terminal: Any):
+    office.wiring.providers["simulator"].broken = RuntimeError("gone")
+    code, said = terminal("reconcile", "run")
+    assert code == 1
+    assert "simulator could not be brought to a conclusion" in said
+    code, said = terminal("reconcile", "sources")
+    assert code == 0
+    assert "gone" in said
+
+
+def test_the_schedule_runs_once_and_draws_up_client_money_for_the_day_before(office: Office):
+    wiring, known = office.wiring, list(office.wiring.pairings().values())
+
+    def tick(worker: str, at: datetime):
+        means = wiring.means()._replace(clock=lambda: at)
+        return reconcile_due(means, known, {"full": "0 2 * * *"}, by=worker, make_id=wiring.make_id)
+
+    noon = today().replace(hour=12, minute=0)
+    night = (noon + timedelta(days=1)).replace(hour=2, minute=1)
+    assert tick("a", noon).handled == 0
+    assert [tick(worker, night).handled for worker in ("a", "b")] == [4, 0]
+    rows = office.ask("GET", "/api/reconciliation/runs", params={"limit": 50}).json()["data"]
+    assert {run["slotAt"] for run in rows} == {
+        night.replace(minute=0, second=0, microsecond=0).isoformat().replace("+00:00", "Z")
+    }
+    assert {run["actor"] for run in rows} == {"system:schedule"}
+    drawn = office.ask("GET", "/api/client-money").json()["data"]
+    assert {(one["onDay"], one["madeBy"]) for one in drawn} == {(noon.date().isoformat(), "system:schedule")}
+    standing = office.ask("GET", "/api/reconciliation/sources").json()
+    assert [one["watermark"] for one in standing["sources"]] == [night.date().isoformat()] * 3

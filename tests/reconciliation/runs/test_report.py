@@ -1,0 +1,140 @@
+"""The report of a period: what agrees, what does not, and what nobody looked at; four formats that say the same."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import date, timedelta
+
+import openpyxl
+import pytest
+
+from counterfoil.base.edge import make_id
+from counterfoil.base.machine import Move, take_steps
+from counterfoil.reconciliation.breaks.breaks import BREAK
+from counterfoil.reconciliation.period_report.files import FORMATS, write_period_report
+from counterfoil.reconciliation.period_report.report import report_of_period
+from tests.reconciliation.runs.builders import PROGRAM, TODAY, YESTERDAY, House
+
+ALL = ("simulator", "simulator:payouts", "simulator:charges")
+
+
+def report(house: House, first: date = YESTERDAY, last: date = TODAY):
+    with house.database.transaction() as conn:
+        return report_of_period(
+            conn, list(house.pairings.values()), PROGRAM, first=first, last=last, today=house.clock.now.date()
+        )
+
+
+def everything(house: House, first: date = YESTERDAY, last: date = TODAY) -> None:
+    for source in ALL:
+        house.run(source, first, last)
+
+
+def accept(house: House) -> None:
+    with house.database.transaction() as conn:
+        for (break_id,) in conn.execute("select id from break where state = 'open' order by id").fetchall():
+            take_steps(conn, BREAK, [Move(break_id, "open", "investigate")], actor="ann", at=house.clock.now)
+            take_steps(
+                conn, BREAK, [Move(break_id, "investigating", "accept")], actor="ann", reason="the bank's fee", at=house.clock.now
+            )  # fmt: skip
+
+
+def test_a_period_that_nobody_looked_at_is_incomplete_and_says_so(house: House):
+    found = report(house)
+    assert found["verdict"] == "incomplete"
+    assert {(one["source"], one["why"]) for one in found["not_checked"]} == {
+        (name, "not checked: it was never reconciled") for name in ALL
+    }
+
+
+def test_when_every_source_agrees_on_every_day_it_is_reconciled(house: House):
+    house.charged("ch-1", 1000, TODAY)
+    everything(house)
+    found = report(house)
+    assert (found["verdict"], found["items"], found["not_checked"]) == ("reconciled", [], [])
+    assert [one["source"] for one in found["sources"]] == sorted(ALL)
+    row = next(one for one in found["footing"] if one["pairing"] == "simulator" and one["side"] == "left")
+    assert row["source"] == row["matched"] == {"rows": 1, "minor": "1000"}
+
+
+def test_a_stale_source_is_told_apart_from_one_that_was_never_looked_at_and_from_one_that_failed(house: House):
+    house.charged("ch-1", 1000, YESTERDAY)
+    house.run("simulator", YESTERDAY)
+    house.run("simulator:charges", YESTERDAY, TODAY)
+    house.provider.broken = RuntimeError("gone")
+    with pytest.raises(Exception, match="gone"):
+        house.run("simulator:charges", TODAY)
+    why = {}
+    for one in report(house)["not_checked"]:
+        why.setdefault(one["source"], []).append(one["why"])
+    assert why["simulator"] == [f"stale: {TODAY}: no run; the last conclusion reaches to {YESTERDAY}"]
+    assert why["simulator:payouts"] == ["not checked: it was never reconciled"]
+    assert "simulator:charges" not in why  # the failed attempt takes nothing away from the conclusion before it
+
+
+def test_breaks_are_listed_once_and_once_accepted_the_period_is_reconciled_with_them(house: House):
+    day = TODAY - timedelta(days=5)
+    house.charged("ch-1", 1000, day, there=False)
+    house.provider.line("charge", "ch-1", 1000, day, fee=30, reference="inv-1")
+    for _ in range(2):
+        everything(house, day, TODAY)
+        house.charged(make_id("ch"), 10, TODAY)
+    everything(house, TODAY, TODAY)
+    found = report(house, day, TODAY)
+    assert found["verdict"] == "not reconciled"
+    assert [(one["kind"], one["day"], one["age_days"]) for one in found["items"]] == [
+        ("AMOUNT_MISMATCH", day.isoformat(), 5)
+    ]
+    assert found["kinds"] == [
+        {
+            "source": "simulator",
+            "kind": "AMOUNT_MISMATCH",
+            "asset": "EUR",
+            "breaks": 1,
+            "at_stake_minor": "30",
+            "accepted": 0,
+        }
+    ]
+    assert found["ageing"] == [{"age": "2 to 7 days", "asset": "EUR", "breaks": 1, "at_stake_minor": "30"}]
+    accept(house)
+    found = report(house, day, TODAY)
+    assert (found["verdict"], found["ageing"]) == ("reconciled with accepted items", [])
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_same_report_is_the_same_bytes_in_every_format(house: House, form: str):
+    if form == "pdf":
+        pytest.importorskip("typst")
+    house.charged("ch-1", 1000, TODAY, there=False)
+    house.provider.line("charge", "ch-2", 500, YESTERDAY)
+    everything(house)
+    first, second = (write_period_report(report(house), form).body for _ in range(2))
+    assert first == second
+    assert len(first) > 200
+
+
+def test_the_formats_say_the_same(house: House):
+    house.charged("ch-1", 123_456, TODAY, there=False)
+    everything(house)
+    told = report(house)
+    canonical = write_period_report(told, "json").body
+    assert json.loads(canonical) == told
+    assert canonical == (json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n").encode()
+    rows = list(csv.DictReader(io.StringIO(write_period_report(told, "csv").body.decode())))
+    items = [row for row in rows if row["section"] == "items"]
+    assert {(row["kind"], row["at_stake_minor"]) for row in items} == {("MISSING_RIGHT", "123456")}
+    book = openpyxl.load_workbook(io.BytesIO(write_period_report(told, "xlsx").body))
+    assert book["Summary"]["B1"].value == "not reconciled"
+    cells = [cell.value for row in book["Breaks"].iter_rows() for cell in row]
+    assert "1,234.56" in cells
+
+
+def test_a_pdf_holds_the_verdict_and_needs_no_network(house: House):
+    pytest.importorskip("typst")
+    house.charged("ch-1", 1000, TODAY)
+    everything(house)
+    body = write_period_report(report(house), "pdf").body
+    assert body.startswith(b"%PDF-")
+    assert b"CreationDate" not in body

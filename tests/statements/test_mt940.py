@@ -1,0 +1,204 @@
+"""MT940 and MT942: real banks' habits are read, what does not carry is refused with line and reason."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import mt940 as oracle
+import pytest
+
+from counterfoil import statements as sources
+from counterfoil.statements import SourceBroken
+from tests.shared_data import shared
+from tests.statements.samples import a_statement, rows, sample, written
+
+# name: (statements, lines)
+VALID = {
+    "ASNB__mt940.txt": (31, 8),
+    "betterplace__sepa_mt9401.sta": (26, 97),
+    "citi__mt940.txt": (1, 5),
+    "mBank__mt942.sta": (1, 3),
+    "self-provided__long_statement_number.sta": (1, 0),
+    "self-provided__raphaelm.sta": (3, 9),
+    "self-provided__transaction_details_wrapped.sta": (1, 1),
+    "self-provided__wrapped_timestamp.sta": (1, 1),
+}
+# name: (line, words of the reason)
+BROKEN = {
+    "betterplace__amount_formats.sta": (2, "second opening balance"),
+    "betterplace__empty_86.sta": (1, "no opening balance"),
+    "betterplace__empty_line.sta": (2, "no opening balance"),
+    "betterplace__sepa_snippet_broken.sta": (6, "an account after the entries"),
+    "cmxl__account_balance_debit.sta": (1, "cut short"),
+    "cmxl__account_identification_legacy.sta": (1, "no opening balance"),
+    "cmxl__closing_balance.sta": (1, "no opening balance"),
+    "cmxl__reference.sta": (1, "no opening balance"),
+    "cmxl__statement_line.sta": (1, "before the opening balance"),
+    "jejik__abnamro.sta": (27, "does not carry"),
+    "jejik__ing.sta": (26, "does not carry"),
+    "jejik__postfinance.sta": (27, "does not carry"),
+    "jejik__rabobank.sta": (11, "does not carry"),
+    "jejik__triodos.sta": (12, "does not carry"),
+    "requirements.txt": (1, "none of the formats"),
+    "self-provided__account_identification.sta": (1, "no opening balance"),
+    "self-provided__empty_non_swift.sta": (1, "no opening balance"),
+    "self-provided__gv_codes.sta": (7, "cut short"),
+    "self-provided__mt942.sta": (11, "control total"),
+    "self-provided__overly_long_details.sta": (15, "does not carry"),
+}
+
+
+@pytest.mark.parametrize("name", VALID)
+def test_a_foreign_statement_that_adds_up_is_read(name: str) -> None:
+    read = sources.read(shared("data", "statements", "mt940", name))
+    assert (len(read.statements), read.lines.num_rows) == VALID[name]
+    assert read.rejected == []
+    assert all(info.carries for info in read.statements if read.format == "mt940")
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_foreign_file_that_is_none_or_does_not_add_up_is_refused_with_its_line(name: str) -> None:
+    with pytest.raises(SourceBroken) as broken:
+        sources.read(shared("data", "statements", "mt940", name))
+    assert (broken.value.file, broken.value.line) == (name, BROKEN[name][0])
+    assert BROKEN[name][1] in broken.value.reason
+
+
+def test_every_foreign_sample_is_accounted_for() -> None:
+    folder = shared("data", "statements", "mt940")
+    assert {path.name for path in folder.iterdir()} == VALID.keys() | BROKEN.keys()
+
+
+@pytest.mark.parametrize("name", sorted(VALID.keys() - {"ASNB__mt940.txt"}))
+def test_amounts_and_days_agree_with_the_mt940_library(name: str) -> None:
+    """The library stops at the long references of ASNB, and leaves the sign of a reversed credit to its caller."""
+    path = shared("data", "statements", "mt940", name)
+    theirs = [each.data for each in oracle.parse(str(path)) if each.data.get("amount") is not None]
+    expected = [
+        (int(data["amount"].amount * 100) * (-1 if data["status"] in {"RC", "RD"} else 1), data["date"].isoformat())
+        for data in theirs
+    ]
+    assert [(amount, day.isoformat()) for amount, day in rows(sources.read(path), "amount", "value_on")] == expected
+
+
+def test_a_german_statement_gives_references_names_and_the_last_of_february() -> None:
+    read = sample("german.sta")
+    assert rows(read, "amount", "reference", "external_id", "counterparty", "memo") == [
+        (8990, "INV-2024-0017", "B24060A0001", "Meier & Soehne GmbH", "RECHNUNG 17 VOM 20.02."),
+        (-1250, None, None, None, "ENTGELT FEBRUAR T16:26:37 UHR"),
+        (-4000, "INV-2024-0009", "B24060A0003", None, "MANGELS DECKUNG"),
+    ]
+    assert rows(read, "value_on")[1] == (date(2024, 2, 29),)
+    assert read.statements[0].sequence == 41
+
+
+def test_dutch_pages_are_read_and_a_reversed_credit_takes_money_out() -> None:
+    read = sample("dutch.sta")
+    assert [info.carries for info in read.statements] == [True, True]
+    assert rows(read, "reference", "counterparty", "memo")[0] == ("8812-A", "J. JANSEN", "FACTUUR 8812")
+    assert rows(read, "reference", "memo")[1] == (None, "WINKEL 44 ROTTERDAM")
+    assert rows(sample("german.sta"), "amount")[2] == (-4000,)
+
+
+def test_an_interim_report_is_held_to_its_control_totals_and_expected_money_is_not_booked() -> None:
+    read = sample("interim.mt942")
+    assert (read.format, rows(read, "amount", "status")) == (
+        "mt942",
+        [(12000, "booked"), (-1999, "booked"), (500, "expected")],
+    )
+    assert (read.statements[0].entries, read.statements[0].total) == (2, 10001)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "reason"),
+    [
+        (a_statement(entries=":61:240301C1,00NTRFNONREF\n"), 6, "does not carry"),
+        (a_statement(entries=":61:2403011,00NTRFNONREF\n"), 5, "no entry"),
+        (a_statement(entries=":61:240301C1,234NTRFNONREF\n"), 5, "more than 2 decimals"),
+        (a_statement(closing="C240301USD100,00"), 5, "the balance is in USD"),
+        (a_statement(opening="C240229XXX100,00"), 4, "no currency whose decimals"),
+        (a_statement(closing="C241301EUR100,00"), 5, "is no date"),
+        (a_statement().replace(":62F:", ":62X:"), 5, "cut short"),
+        (a_statement() + ":20:NEXT\n:25:NL02BANK0123456789\n:28C:2/1\n:60F:C240301EUR100,00\n", 10, "cut short"),
+        (
+            ":20:A\n:28C:1\n:60F:C240229EUR1,00\n:62M:C240301EUR1,00\n-\n:20:A\n:28C:1\n:60M:C240301EUR2,00\n:62F:C240301EUR2,00\n-\n",
+            8,
+            "page",
+        ),
+    ],
+)
+def test_a_broken_statement_names_line_and_reason(tmp_path: Path, text: str, line: int, reason: str) -> None:
+    with pytest.raises(SourceBroken) as broken:
+        sources.read(written(tmp_path, text))
+    assert broken.value.line == line
+    assert reason in broken.value.reason
+
+
+def test_an_entry_with_an_impossible_day_is_rejected_and_still_counts_in_the_balance(tmp_path: Path) -> None:
+    text = a_statement(entries=":61:240431C5,00NTRFREF1\n:61:240301C1,00NTRFREF2\n", closing="C240301EUR106,00")
+    read = sources.read(written(tmp_path, text))
+    assert [(row.line, row.column) for row in read.rejected] == [(5, ":61:")]
+    assert (read.lines.num_rows, read.statements[0].total) == (1, 600)
+
+
+def test_looking_without_strictness_notes_what_does_not_carry(tmp_path: Path) -> None:
+    read = sources.read(written(tmp_path, a_statement(closing="C240301EUR99,00")), strict=False)
+    assert "does not carry" in read.notes[0]
+    assert read.statements[0].carries is False
+
+
+def test_a_statement_that_a_bank_writes_without_its_reference_tag_is_read(tmp_path: Path) -> None:
+    one = a_statement().replace(":20:REF\n", "")
+    read = sources.read(written(tmp_path, "BANKNL2A\n940\nBANKNL2A\n" + one + one.replace("1/1", "2/1")))
+    assert [info.sequence for info in read.statements] == [1, 2]
+
+
+def test_a_statement_in_windows_encoding_and_dos_lines_is_read(tmp_path: Path) -> None:
+    text = a_statement(entries=":61:240301C1,00NTRFNONREF\n:86:Zahlung Müller\n", closing="C240301EUR101,00").replace(
+        "\n", "\r\n"
+    )
+    read = sources.read(written(tmp_path, text, encoding="cp1252"))
+    assert rows(read, "memo") == [("Zahlung Müller",)]
+
+
+def an_entry_with(text: str) -> str:
+    """A statement of one entry of -5.00 whose :86: holds this text."""
+    return a_statement(
+        opening="C261119EUR1000,00",
+        entries=f":61:2611201120D5,00NMSCNONREF\n:86:{text}\n",
+        closing="C261120EUR995,00",
+    )
+
+
+@pytest.mark.parametrize("minute", [":13:", ":20:", ":21:", ":25:", ":28:", ":59:"])
+def test_a_time_that_is_wrapped_in_front_of_its_colon_is_text(tmp_path: Path, minute: str) -> None:
+    text = f"PIN PAYMENT SHOP SOMEWHERE 20-11-2026 AT 14\n{minute}15 CARD 001"
+    read = sources.read(written(tmp_path, an_entry_with(text), "a.sta"))
+    assert rows(read, "amount") == [(-500,)]
+    assert f"AT 14 {minute}15 CARD 001" in rows(read, "memo")[0][0]
+    assert (read.statements[0].statement_id, read.statements[0].sequence, read.statements[0].carries) == (
+        "REF",
+        1,
+        True,
+    )
+
+
+@pytest.mark.parametrize("text", ["FIRST\n-\nSECOND", "FIRST\n-", "FIRST\n-\n:20:15 CARD 001"])
+def test_a_lone_dash_inside_a_text_ends_nothing(tmp_path: Path, text: str) -> None:
+    read = sources.read(written(tmp_path, an_entry_with(text), "a.sta"))
+    assert (len(read.statements), rows(read, "amount")) == (1, [(-500,)])
+    assert "-" in rows(read, "memo")[0][0]
+
+
+def test_a_lone_dash_ends_a_statement_that_is_cut_short_before_the_next_one(tmp_path: Path) -> None:
+    cut = an_entry_with("FIRST").split(":62F:")[0]
+    with pytest.raises(SourceBroken, match="cut short"):
+        sources.read(written(tmp_path, cut + "-\n" + an_entry_with("SECOND"), "a.sta"))
+    with pytest.raises(SourceBroken, match="cut short"):
+        sources.read(written(tmp_path, cut + an_entry_with("SECOND"), "a.sta"))
+
+
+def test_messages_without_an_end_mark_follow_each_other(tmp_path: Path) -> None:
+    twice = an_entry_with("ONE").replace("\n-\n", "\n") + an_entry_with("TWO").replace("\n-\n", "\n")
+    assert len(sources.read(written(tmp_path, twice, "a.sta")).statements) == 2

@@ -1,0 +1,295 @@
+"""Tables of all notations: dialects, columns by their names, rejected rows, totals under the table."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import zipfile
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from counterfoil import statements as sources
+from counterfoil.base.problems import InvalidInput, NotFound, TooLarge
+from counterfoil.statements import SourceBroken
+from counterfoil.statements.tables import columns, workbooks
+from tests.statements.samples import DATA, rows, sample, written
+
+
+def test_a_german_export_with_a_preamble_and_a_total_is_read() -> None:
+    read = sample("girokonto.csv")
+    assert rows(read, "amount", "asset", "counterparty", "memo", "line") == [
+        (123456, "EUR", "Müller AG", "Rechnung 11", 5),
+        (-8990, "EUR", "Stadtwerke", "Strom; Abschlag", 6),
+        (-450, "EUR", None, "Kontoführung", 7),
+    ]
+    assert [(row.line, row.column) for row in read.rejected] == [(8, "Buchungstag"), (9, "Betrag (EUR)")]
+
+
+def test_its_dialect_is_found() -> None:
+    found = sources.dialect(DATA / "girokonto.csv")
+    assert (found.encoding, found.delimiter, found.decimal, found.thousands) == ("cp1252", ";", ",", ".")
+    assert (found.header, found.skip_rows, found.date_format, found.footer_rows) == (True, 3, "%d.%m.%Y", 1)
+
+
+def test_utf_16_with_tabs_two_amount_columns_and_three_decimals_is_read() -> None:
+    assert sources.dialect(DATA / "export.tsv").encoding == "utf-16"
+    read = sample("export.tsv")
+    assert rows(read, "amount", "asset", "reference") == [(1234500, "BHD", "R-1"), (-17250, "BHD", "R-2")]
+    assert [(row.line, row.reason) for row in read.rejected] == [(4, "both a debit and a credit in one row")]
+
+
+def test_dates_that_can_be_read_in_two_ways_reject_their_rows_until_someone_says() -> None:
+    assert sources.dialect(DATA / "ambiguous.csv").date_format is None
+    assert len(sample("ambiguous.csv").rejected) == 3
+    assert rows(sample("ambiguous.csv", date_format="%m/%d/%Y"), "booked_on")[0] == (dt.date(2024, 3, 4),)
+
+
+def test_a_total_under_the_table_that_is_not_the_sum_stops_the_file(tmp_path: Path) -> None:
+    text = "date,amount,currency\n2024-03-01,10.00,EUR\n2024-03-02,2.50,EUR\nTotal,{total},\n"
+    assert sources.read(written(tmp_path, text.format(total="12.50"), "a.csv")).lines.num_rows == 2
+    with pytest.raises(SourceBroken) as broken:
+        sources.read(written(tmp_path, text.format(total="14.00"), "a.csv"))
+    assert (broken.value.line, "add up to 1250" in broken.value.reason) == (4, True)
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "latin-1", "utf-32"]
+)
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_every_encoding_and_separator_gives_the_same_lines(tmp_path: Path, encoding: str, delimiter: str) -> None:
+    table = [
+        ["id", "date", "amount", "currency", "memo"],
+        ["1", "2024-03-01", "1.50", "EUR", "Café é"],
+        ["2", "2024-03-02", "-2.25", "EUR", "naïve"],
+    ]
+    text = "".join(delimiter.join(f'"{cell}"' for cell in row) + "\r\n" for row in table)
+    read = sources.read(written(tmp_path, text, "t.csv", encoding))
+    assert rows(read, "external_id", "amount", "memo") == [("1", 150, "Café é"), ("2", -225, "naïve")]
+
+
+def test_a_row_with_a_cell_too_many_and_a_quote_that_does_not_close_are_noticed(tmp_path: Path) -> None:
+    text = "id,date,amount,currency\n1,2024-03-01,1.50,EUR\n2,2024-03-01,1,50,EUR\n"
+    read = sources.read(written(tmp_path, text, "t.csv"))
+    assert (read.lines.num_rows, [row.line for row in read.rejected]) == (1, [3])
+    with pytest.raises(SourceBroken, match="cut short"):
+        sources.read(written(tmp_path, text + '3,2024-03-01,"7', "t.csv"))
+
+
+def test_a_cell_may_hold_line_ends_and_lines_are_counted_through_them(tmp_path: Path) -> None:
+    text = 'id,date,amount,currency,memo\n1,2024-03-01,1.50,EUR,"two\nlines"\n2,2024-03-01,2.50,EUR,one\n'
+    assert rows(sources.read(written(tmp_path, text, "t.csv")), "line", "memo") == [(2, "two\nlines"), (4, "one")]
+
+
+def test_a_table_without_an_amount_or_a_currency_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceBroken, match="no column is an amount"):
+        sources.read(written(tmp_path, "a,b\n1,2\n", "t.csv"))
+    path = written(tmp_path, "id,amount\n1,2.00\n", "t.csv")
+    with pytest.raises(SourceBroken, match="say which asset"):
+        sources.read(path)
+    assert rows(sources.read(path, asset="EUR"), "amount", "asset") == [(200, "EUR")]
+
+
+def test_columns_can_be_named_by_the_caller(tmp_path: Path) -> None:
+    path = written(tmp_path, "key,sum,other,when\n1,2.00,3.00,2024-03-01\n", "t.csv")
+    read = sources.read(
+        path, asset="UVE", scales={"UVE": 6}, columns={"amount": "other", "reference": "key", "booked_on": "when"}
+    )
+    assert rows(read, "amount", "reference", "booked_on") == [(3000000, "1", dt.date(2024, 3, 1))]
+    with pytest.raises(SourceBroken, match="no column 'none'"):
+        sources.read(path, asset="EUR", columns={"amount": "none"})
+
+
+@pytest.mark.parametrize(("word", "sign"), [("DR", -1), ("Credit", 1), ("Af", -1), ("Bij", 1), ("S", -1), ("H", 1)])
+def test_a_column_of_debit_and_credit_gives_the_sign(tmp_path: Path, word: str, sign: int) -> None:
+    path = written(tmp_path, f"date,amount,currency,Debit/Credit\n2024-03-01,1.00,EUR,{word}\n", "t.csv")
+    assert rows(sources.read(path), "amount") == [(sign * 100,)]
+
+
+def test_a_column_of_debit_and_credit_with_another_word_rejects_the_row(tmp_path: Path) -> None:
+    path = written(tmp_path, "date,amount,currency,Debit/Credit\n2024-03-01,1.00,EUR,maybe\n", "t.csv")
+    assert sources.read(path).rejected[0].column == "Debit/Credit"
+
+
+def test_ndjson_keeps_the_digits_of_its_numbers() -> None:
+    read = sample("rows.ndjson")
+    assert rows(read, "external_id", "amount") == [("a1", 10), ("a2", 1234567890123), ("a3", -10000)]
+    assert [row.line for row in read.rejected] == [3]
+
+
+def test_ndjson_that_ends_inside_an_object_is_refused(tmp_path: Path) -> None:
+    text = (DATA / "rows.ndjson").read_text()
+    with pytest.raises(SourceBroken) as broken:
+        sources.read(written(tmp_path, text.rstrip()[:-5], "r.ndjson"))
+    assert broken.value.line == 4
+
+
+def test_json_inside_an_envelope_with_minor_units_is_read() -> None:
+    read = sample("rows.json")
+    assert rows(read, "amount", "booked_on", "event_at") == [
+        (1999, dt.date(2024, 3, 1), dt.datetime(2024, 3, 2, 3, 30, tzinfo=dt.UTC)),
+        (-7, dt.date(2024, 3, 2), dt.datetime(2024, 3, 2, tzinfo=dt.UTC)),
+    ]
+    assert len(read.rejected) == 1
+
+
+@pytest.mark.parametrize("text", ['[{"amount": 1', '"text"', "[1e999999999]"])
+def test_json_that_is_no_list_of_objects_gives_no_lines(tmp_path: Path, text: str) -> None:
+    with contextlib.suppress(SourceBroken):
+        assert sources.read(written(tmp_path, text, "r.json"), format="json", asset="EUR").lines.num_rows == 0
+
+
+def test_json_numbers_beyond_all_measure_are_rejected(tmp_path: Path) -> None:
+    read = sources.read(written(tmp_path, '[{"amount": 1e999999999, "currency": "EUR"}]', "r.json"))
+    assert [row.column for row in read.rejected] == ["amount"]
+
+
+def test_parquet_with_decimals_and_days_is_read(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "id": ["p1", "p2"],
+            "amount": [Decimal("1.10"), Decimal("-0.05")],
+            "currency": ["EUR", "EUR"],
+            "date": [dt.date(2024, 3, 1)] * 2,
+        }
+    )
+    pq.write_table(table, tmp_path / "t.parquet")
+    assert rows(sources.read(tmp_path / "t.parquet"), "amount", "booked_on") == [
+        (110, dt.date(2024, 3, 1)),
+        (-5, dt.date(2024, 3, 1)),
+    ]
+
+
+def at(year: int, month: int, day: int, *, clock: dt.time = dt.time(0)) -> dt.datetime:
+    """A moment without a zone, as workbooks hold it."""
+    return dt.datetime.combine(dt.date(year, month, day), clock)
+
+
+def a_workbook(folder: Path, table: list[list[Any]], *, title: str = "Lines", before: bool = True) -> Path:
+    """A workbook with this table on a sheet of its own."""
+    book = openpyxl.Workbook()
+    sheet = book.active
+    if before:
+        sheet.title = "Cover"
+        sheet.append(["A cover sheet"])
+        sheet = book.create_sheet(title)
+    for row in table:
+        sheet.append(row)
+    book.save(folder / "book.xlsx")
+    return folder / "book.xlsx"
+
+
+def test_a_sheet_behind_a_cover_with_real_dates_and_computed_figures_is_exact(tmp_path: Path) -> None:
+    path = a_workbook(
+        tmp_path,
+        [
+            ["Statement of March"],
+            [],
+            ["Id", "Date", "Amount", "Currency", "Memo"],
+            ["1", at(2024, 3, 1), 0.1 + 0.2, "EUR", "a sum"],
+            ["2", dt.date(2024, 3, 2), 1234567.89, "EUR", None],
+            ["3", "2024-03-03", "1.234,50", "EUR", "text"],
+            ["4", at(2024, 3, 4, clock=dt.time(12, 30)), 12.345, "EUR", "too exact"],
+            ["5", at(2024, 3, 5), -7, "EUR", ""],
+            [None, None, None, None, None],
+            ["Total", None, 1235795.69, None, None],
+        ],
+    )
+    read = sources.read(path)
+    assert rows(read, "external_id", "amount", "booked_on", "line") == [
+        ("1", 30, dt.date(2024, 3, 1), 4),
+        ("2", 123456789, dt.date(2024, 3, 2), 5),
+        ("3", 123450, dt.date(2024, 3, 3), 6),
+        ("5", -700, dt.date(2024, 3, 5), 8),
+    ]
+    assert [(row.line, row.column) for row in read.rejected] == [(7, "Amount")]
+
+
+def test_a_sheet_can_be_chosen_and_one_that_is_not_there_is_named(tmp_path: Path) -> None:
+    path = a_workbook(tmp_path, [["id", "amount", "currency"], ["1", 5, "JPY"]], title="March")
+    assert rows(sources.read(path, sheet="March"), "amount") == [(5,)]
+    with pytest.raises(SourceBroken, match="no sheet 'April'"):
+        sources.read(path, sheet="April")
+
+
+@given(st.integers(-(10**14), 10**14))
+def test_a_figure_of_a_sheet_keeps_its_cents(minor: int) -> None:
+    from counterfoil.statements.amounts import parse_amount
+    from counterfoil.statements.tables.rows import as_cell
+
+    assert parse_amount(as_cell(minor / 100), 2, decimal=".") == minor
+
+
+def test_a_workbook_that_unpacks_too_large_and_one_that_is_none_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = a_workbook(tmp_path, [["id", "amount", "currency"]])
+    monkeypatch.setattr(workbooks, "WORKBOOK_UNPACKED_BYTES_MAX", 1_000)
+    with pytest.raises(TooLarge):
+        sources.read(path)
+    monkeypatch.undo()
+    with zipfile.ZipFile(tmp_path / "other.xlsx", "w") as packed:
+        packed.writestr("hello.txt", "no workbook")
+    with pytest.raises(SourceBroken, match="damaged"):
+        sources.read(tmp_path / "other.xlsx")
+
+
+def test_formats_are_told_by_content_and_a_wrong_name_is_refused(tmp_path: Path) -> None:
+    told = {name.name: sources.detect(name) for name in sorted(DATA.iterdir())}
+    assert told == {
+        "ambiguous.csv": "csv",
+        "bank.ofx": "ofx",
+        "batch.camt053.v2.xml": "camt.053",
+        "card.qfx": "ofx",
+        "day.bai2": "bai2",
+        "dutch.sta": "mt940",
+        "export.tsv": "csv",
+        "german.sta": "mt940",
+        "girokonto.csv": "csv",
+        "interim.mt942": "mt942",
+        "notice.camt054.v8.xml": "camt.054",
+        "payouts.stripe.csv": "stripe",
+        "provider.simulator.csv": "simulator",
+        "report.camt052.v8.xml": "camt.052",
+        "rows.json": "json",
+        "rows.ndjson": "ndjson",
+        "summary.stripe.csv": "stripe-summary",
+    }
+    for content in (b"", b"\x00\x01\x02\xff" * 10, b"<html></html>", b"one word"):
+        with pytest.raises(SourceBroken):
+            sources.detect(written(tmp_path, content))
+    with pytest.raises(InvalidInput):
+        sources.read(DATA / "day.bai2", format="word")
+    with pytest.raises(NotFound):
+        sources.read(tmp_path / "nothing.csv")
+
+
+def test_a_file_above_its_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("counterfoil.statements.tables.delimited.TABLE_BYTES_MAX", 10)
+    with pytest.raises(TooLarge) as large:
+        sample("girokonto.csv")
+    assert large.value.facts["bytes_max"] == 10
+
+
+def test_header_names_in_several_languages_find_their_roles() -> None:
+    assert columns.guess(["Buchungstag", "Verwendungszweck", "Betrag", "Währung"]) == {
+        "booked_on": "Buchungstag",
+        "memo": "Verwendungszweck",
+        "amount": "Betrag",
+        "asset": "Währung",
+    }
+    assert columns.guess(["Datum", "Naam / Omschrijving", "Af Bij", "Bedrag (EUR)"])["direction"] == "Af Bij"
+    assert columns.currency_in("Bedrag (EUR)") == "EUR"
+
+
+def test_the_raw_record_comes_along_as_it_came() -> None:
+    raw = json.loads(sample("girokonto.csv").lines["raw"][1].as_py())
+    assert raw["Verwendungszweck"] == "Strom; Abschlag"
