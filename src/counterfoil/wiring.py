@@ -15,12 +15,21 @@ from counterfoil.base.machine import Machine
 from counterfoil.ledger.invariants import INVARIANTS as LEDGER_INVARIANTS
 from counterfoil.operations.events.events import EVENT, EVENTS, Event, Follower, follow
 from counterfoil.operations.providers import RANK, Provider
+from counterfoil.operations.providers.capabilities import capabilities_of
 from counterfoil.operations.webhooks.event_pull import pull_events
 from counterfoil.operations.webhooks.inbound import WEBHOOK_IN, WEBHOOKS_IN, Applier, Received, apply_received
 from counterfoil.operations.work.runner import Queue, Runner, Tally
 from counterfoil.operations.work.worker import Job
 from counterfoil.payouts.invariants import INVARIANTS as PAYOUT_INVARIANTS
-from counterfoil.payouts.machines import PAYOUT, PROVIDER_PAYOUT, PULLING, REPAIRING, RESERVING, SENDING
+from counterfoil.payouts.machines import (
+    PAYOUT,
+    PROVIDER_CONFLICT,
+    PROVIDER_PAYOUT,
+    PULLING,
+    REPAIRING,
+    RESERVING,
+    SENDING,
+)
 from counterfoil.payouts.payouts.reserving import reserve_due
 from counterfoil.payouts.payouts.verbs import Owed, create_payouts
 from counterfoil.payouts.provider_payouts.outcomes import apply_facts
@@ -42,7 +51,7 @@ RECONCILE_REST_S: Final = 20.0
 MakeId = Callable[[str], str]
 Clock = Callable[[], datetime]
 
-MACHINES: Sequence[Machine] = (EVENT, WEBHOOK_IN, INVOICE, INTENT, PAYOUT, PROVIDER_PAYOUT, BREAK)
+MACHINES: Sequence[Machine] = (EVENT, WEBHOOK_IN, INVOICE, INTENT, PAYOUT, PROVIDER_PAYOUT, PROVIDER_CONFLICT, BREAK)
 QUEUES: Sequence[Queue] = (WEBHOOKS_IN, VERIFYING, PROCESSING, EVENTS, RESERVING, SENDING, PULLING, REPAIRING)
 INVARIANTS = (*LEDGER_INVARIANTS, *SETTLEMENT_INVARIANTS, *PAYOUT_INVARIANTS, *BREAK_INVARIANTS)
 
@@ -147,7 +156,8 @@ def _charges(wiring: Wiring, name: str, provider: Provider) -> Applier:
 def _payouts(wiring: Wiring, name: str, provider: Provider) -> Applier:
     def apply(conn: Connection[Any], received: Sequence[Received], now: datetime) -> None:
         facts = [provider.payout_of(one.body) for one in received]
-        apply_facts(conn, name, facts, silent_after=wiring.silent_after, cause="webhook", now=now)
+        can = capabilities_of(provider)
+        apply_facts(conn, name, facts, silent_after=wiring.silent_after, cause="webhook", now=now, capabilities=can)
 
     return apply
 

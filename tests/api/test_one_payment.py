@@ -86,9 +86,10 @@ def test_a_payout_without_a_destination_waits_and_is_told(office: Office):
     (payout,) = office.ask("GET", "/api/payouts?state=pending").json()["data"]
     assert (health["payoutsWaiting"], event["subjectId"]) == (1, payout["id"])
     nothing = office.ask("POST", f"/api/payouts/{payout['id']}/force-reconcile", role="operator")
-    assert (nothing.status_code, nothing.json()["type"]) == (409, "/problems/NothingToAsk")
+    assert (nothing.status_code, nothing.json()["type"]) == (409, "/problems/NotNow")
+    assert nothing.json()["why"] == "it has no attempt"
     not_failed = office.ask("POST", f"/api/payouts/{payout['id']}/retry", role="operator", json={"reason": "x"})
-    assert (not_failed.status_code, not_failed.json()["allowed"]) == (409, ["reserve", "cancel"])
+    assert (not_failed.status_code, not_failed.json()["allowed"]) == (409, ["cancel", "rerun"])
     cancelled = office.ask("POST", f"/api/payouts/{payout['id']}/cancel", role="operator", json={"reason": "closed"})
     assert cancelled.json()["state"] == "cancelled"
 

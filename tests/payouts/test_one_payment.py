@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from counterfoil.base.edge import make_id, now
-from counterfoil.payouts.payouts.verbs import Owed, RetryLimit, create_payouts, payout_key, retry_payout
+from counterfoil.payouts.payouts.by_hand import retry_payout
+from counterfoil.payouts.payouts.matter import NotNow
+from counterfoil.payouts.payouts.verbs import Owed, create_payouts, payout_key
 from counterfoil.simulator.process import spawn_simulator
 from tests.builders import PROGRAM, Clock, Desk, a_destination, a_program, issue
 
@@ -172,6 +174,9 @@ def test_an_outage_before_the_provider_heard_of_it_is_looked_up_and_sent_again_u
     desk.work("webhooks", "verify", "settle", "events", "reserve", "outbox")
     assert attempts(desk) == ["unknown"]
     desk.work()
+    assert attempts(desk) == ["queued"]
+    desk.clock.advance(minutes=2)  # the first rung of the ladder, also after a look-up
+    desk.work()
     desk.deliver()
     desk.work()
     assert (payouts(desk), attempts(desk)) == ([("completed",)], ["succeeded"])
@@ -211,7 +216,7 @@ def test_a_definite_failure_gives_the_money_back_and_can_be_retried_three_times(
         if tries < 3:
             with desk.database.transaction() as conn:
                 retry_payout(conn, payout_id, reason="the bank says it is open now", actor="test", now=desk.clock.now)
-    with pytest.raises(RetryLimit, match="3"), desk.database.transaction() as conn:
+    with pytest.raises(NotNow, match="3 times"), desk.database.transaction() as conn:
         retry_payout(conn, payout_id, reason="once more", actor="test", now=desk.clock.now)
     assert payouts(desk) == [("failed",)]
     desk.still_true()
@@ -284,6 +289,11 @@ def test_webhooks_in_any_order_and_number_end_in_the_same_books(desk):
             apply_facts(
                 conn, "simulator", [fact], silent_after=desk.wiring.silent_after, cause="webhook", now=desk.clock.now
             )
+    assert (payouts(desk), attempts(desk)) == (
+        [("completed",)],
+        ["succeeded"],
+    )  # a return by webhook alone is not believed
+    desk.work("reconcile-pull")
     assert (payouts(desk), attempts(desk)) == ([("returned",)], ["returned"])
     desk.still_true()
 

@@ -21,15 +21,6 @@ class PayoutHealth(NamedTuple):
     max_outbox_age: timedelta | None
 
 
-class Conflict(NamedTuple):
-    """A provider that contradicts itself or us."""
-
-    provider_payout_id: str
-    said: str
-    expected: str
-    at: datetime
-
-
 def payout_health(
     conn: Connection[Any], *, now: datetime, sending_stuck_after: timedelta, sent_stuck_after: timedelta
 ) -> PayoutHealth:
@@ -54,14 +45,3 @@ def payout_of_settlement(conn: Connection[Any], settlement_id: str) -> str | Non
     """The id of the payout of a settlement, once there is one."""
     row = conn.execute("select id from payout where settlement_id = %s order by id limit 1", [settlement_id]).fetchone()
     return str(row[0]) if row else None
-
-
-def conflicts_of(conn: Connection[Any], payout_id: str, *, rows_max: int = 100) -> list[Conflict]:
-    """Where the provider contradicted itself or us about a payout, oldest first."""
-    with conn.cursor(row_factory=class_row(Conflict)) as cur:
-        return cur.execute(
-            """select c.provider_payout_id, c.said, c.expected, c.at
-               from provider_conflict c join provider_payout pp on pp.id = c.provider_payout_id
-               where pp.payout_id = %s order by c.at, c.said limit %s""",
-            [payout_id, rows_max],
-        ).fetchall()

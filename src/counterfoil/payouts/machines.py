@@ -1,4 +1,4 @@
-"""The two machines of a payout: what we owe a payee for one settlement, and one attempt to pay it at a provider."""
+"""The machines of a payout: what we owe a payee for one settlement, one attempt to pay it at a provider, and a conflict about one."""
 
 from __future__ import annotations
 
@@ -14,16 +14,27 @@ PAYOUT: Final = Machine(
     transitions={
         ("pending", "reserve"): "processing",
         ("pending", "cancel"): "cancelled",
+        ("pending", "complete"): "completed",
+        ("pending", "net_out"): "refunded",
         ("processing", "complete"): "completed",
         ("processing", "fail"): "failed",
         ("processing", "doubt"): "reconcile_required",
+        ("processing", "unreserve"): "pending",
+        ("processing", "net_out"): "refunded",
         ("reconcile_required", "complete"): "completed",
         ("reconcile_required", "fail"): "failed",
+        ("reconcile_required", "unreserve"): "pending",
+        ("reconcile_required", "net_out"): "refunded",
         ("failed", "retry"): "pending",
         ("failed", "cancel"): "cancelled",
+        ("failed", "complete"): "completed",
+        ("cancelled", "complete"): "completed",
         ("completed", "return"): "returned",
+        ("completed", "net_out"): "refunded",
+        ("returned", "complete"): "completed",
+        ("returned", "close"): "refunded",
     },
-    reasoned=frozenset({"cancel", "retry"}),
+    reasoned=frozenset({"cancel", "retry", "close"}),
 )
 
 PROVIDER_PAYOUT: Final = Machine(
@@ -32,22 +43,81 @@ PROVIDER_PAYOUT: Final = Machine(
     initial=("queued",),
     transitions={
         ("queued", "send"): "sending",
+        ("queued", "accept"): "sent",
+        ("queued", "succeed"): "succeeded",
+        ("queued", "fail"): "failed",
+        ("queued", "lose"): "unknown",
+        ("queued", "cancel"): "cancelled",
+        ("queued", "quarantine"): "quarantined",
         ("sending", "accept"): "sent",
+        ("sending", "succeed"): "succeeded",
         ("sending", "requeue"): "queued",
         ("sending", "fail"): "failed",
         ("sending", "lose"): "unknown",
+        ("sending", "cancel"): "cancelled",
+        ("sending", "quarantine"): "quarantined",
         ("sent", "succeed"): "succeeded",
         ("sent", "fail"): "failed",
         ("sent", "lose"): "unknown",
+        ("sent", "quarantine"): "quarantined",
+        ("sent", "force_finalize"): "succeeded",
         ("unknown", "accept"): "sent",
         ("unknown", "succeed"): "succeeded",
         ("unknown", "fail"): "failed",
         ("unknown", "requeue"): "queued",
+        ("unknown", "cancel"): "cancelled",
+        ("unknown", "quarantine"): "quarantined",
+        ("unknown", "force_finalize"): "succeeded",
+        ("unknown", "mark_failed"): "failed",
+        ("quarantined", "succeed"): "succeeded",
+        ("quarantined", "fail"): "failed",
+        ("quarantined", "force_finalize"): "succeeded",
+        ("quarantined", "cancel"): "cancelled",
+        ("quarantined", "release_to_queue"): "queued",
+        ("quarantined", "release_to_look_up"): "unknown",
+        ("quarantined", "release_cancelled"): "cancelled",
         ("succeeded", "return"): "returned",
+        ("failed", "pay_late"): "succeeded",
+        ("failed", "return_late"): "returned",
+        ("cancelled", "pay_late"): "succeeded",
+        ("cancelled", "return_late"): "returned",
     },
+    reasoned=frozenset(
+        {
+            "cancel",
+            "quarantine",
+            "release_to_look_up",
+            "force_finalize",
+            "mark_failed",
+            "release_to_queue",
+            "release_cancelled",
+        }
+    ),
+    paired=frozenset({"force_finalize", "mark_failed", "release_to_queue", "release_cancelled"}),
 )
+
+PROVIDER_CONFLICT: Final = Machine(
+    name="provider_conflict",
+    table="provider_conflict",
+    initial=("open",),
+    transitions={
+        ("open", "settle"): "settled",  # by the provider's present word
+        ("open", "find_paid"): "paid",
+        ("open", "find_unpaid"): "not_paid",
+    },
+    reasoned=frozenset({"find_paid", "find_unpaid"}),
+    paired=frozenset({"find_paid", "find_unpaid"}),
+)
+
+# An attempt whose money may be on its way, and what a settlement's money may be in.
+LIVE: Final = ("queued", "sending", "sent", "unknown", "quarantined")
+SPENT: Final = (*LIVE, "succeeded")
+UNDER_WAY: Final = ("pending", "processing", "reconcile_required")
 
 RESERVING: Final = Queue("reserve", "payout", ("pending",))
 SENDING: Final = Queue("send", "provider_payout", ("queued",))
-PULLING: Final = Queue("pull", "provider_payout", ("sent", "unknown"))
+# An attempt that is over is asked about, too: a webhook alone said that it came back, or a conflict is open.
+PULLING: Final = Queue(
+    "pull", "provider_payout", ("sent", "unknown", "quarantined", "succeeded", "failed", "cancelled")
+)
 REPAIRING: Final = Queue("repair", "provider_payout", ("sending",))

@@ -8,7 +8,8 @@ from typing import Any, Final, Literal, NamedTuple
 from psycopg import Connection
 
 from counterfoil.base.money import Money
-from counterfoil.payouts.payouts.verbs import STATES, TRIES_MAX
+from counterfoil.payouts.payouts.payout_rules import TRIES_MAX
+from counterfoil.payouts.payouts.verbs import STATES
 
 OPEN: Final = ("pending", "processing", "reconcile_required", "failed")  # something is still to come
 GROUPS_MAX: Final = 500

@@ -365,6 +365,11 @@ payout: lease_owner text
 payout: lease_until timestamp with time zone
 payout: fence bigint not null default 0
 payout: last_error text
+payout: reissue integer not null default 0
+payout_netting: payout_id text not null
+payout_netting: number integer not null
+payout_netting: amount bigint not null
+payout_netting: at timestamp with time zone not null
 period_close: program_id text not null
 period_close: step integer not null
 period_close: verb text not null
@@ -397,6 +402,11 @@ provider_conflict: said text not null
 provider_conflict: expected text not null
 provider_conflict: fact jsonb not null
 provider_conflict: at timestamp with time zone not null
+provider_conflict: id text not null
+provider_conflict: number integer not null
+provider_conflict: state text not null
+provider_conflict: state_at timestamp with time zone not null
+provider_conflict: steps integer not null default 1
 provider_cursor: provider text not null
 provider_cursor: last_event_id text not null
 provider_payout: id text not null
@@ -424,6 +434,11 @@ provider_payout: lease_until timestamp with time zone
 provider_payout: fence bigint not null default 0
 provider_payout: last_error text
 provider_payout: error_class text
+provider_payout: failed_by text
+provider_payout: unconfirmed text
+provider_payout: not_there_at timestamp with time zone
+provider_payout: paid bigint
+provider_payout: beyond bigint not null default 0
 reconciliation_break: run_id text not null
 reconciliation_break: number integer not null
 reconciliation_break: break_id text not null
@@ -729,9 +744,14 @@ payment: payment_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 payout: payout_amount_positive CHECK ((amount > 0))
 payout: payout_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
 payout: payout_key_is_unique UNIQUE (key)
-payout: payout_of_a_settlement_is_one UNIQUE (invoice_id, settlement_id)
+payout: payout_of_a_settlement_is_one UNIQUE (invoice_id, settlement_id, reissue)
 payout: payout_pkey PRIMARY KEY (id)
 payout: payout_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+payout: payout_reissue_not_negative CHECK ((reissue >= 0))
+payout_netting: payout_netting_moves_something CHECK ((amount <> 0))
+payout_netting: payout_netting_number CHECK ((number > 0))
+payout_netting: payout_netting_payout_id_fkey FOREIGN KEY (payout_id) REFERENCES payout(id)
+payout_netting: payout_netting_pkey PRIMARY KEY (payout_id, number)
 period_close: period_close_has_a_reason CHECK (((length(reason) >= 1) AND (length(reason) <= 2000)))
 period_close: period_close_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 period_close: period_close_step_is_taken_once PRIMARY KEY (program_id, step)
@@ -746,17 +766,23 @@ program: program_pkey PRIMARY KEY (id)
 program_segment: program_segment_counts CHECK (((segment >= 0) AND (postings >= 0)))
 program_segment: program_segment_is_begun_once PRIMARY KEY (program_id, segment)
 program_segment: program_segment_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
-provider_conflict: provider_conflict_pkey PRIMARY KEY (provider_payout_id, said)
+provider_conflict: provider_conflict_number CHECK ((number > 0))
+provider_conflict: provider_conflict_number_is_unique UNIQUE (provider_payout_id, number)
+provider_conflict: provider_conflict_pkey PRIMARY KEY (id)
 provider_conflict: provider_conflict_provider_payout_id_fkey FOREIGN KEY (provider_payout_id) REFERENCES provider_payout(id)
 provider_cursor: provider_cursor_pkey PRIMARY KEY (provider)
 provider_payout: provider_payout_amount_positive CHECK ((amount > 0))
 provider_payout: provider_payout_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+provider_payout: provider_payout_beyond_within_amount CHECK (((beyond >= 0) AND (beyond <= amount)))
+provider_payout: provider_payout_failed_by CHECK ((failed_by = ANY (ARRAY['provider'::text, 'inference'::text, 'person'::text])))
 provider_payout: provider_payout_key_is_unique UNIQUE (provider, idempotency_key)
 provider_payout: provider_payout_number CHECK ((number > 0))
 provider_payout: provider_payout_number_is_unique UNIQUE (payout_id, number)
+provider_payout: provider_payout_paid_positive CHECK ((paid > 0))
 provider_payout: provider_payout_payout_id_fkey FOREIGN KEY (payout_id) REFERENCES payout(id)
 provider_payout: provider_payout_pkey PRIMARY KEY (id)
 provider_payout: provider_payout_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+provider_payout: provider_payout_unconfirmed CHECK ((unconfirmed = ANY (ARRAY['failed'::text, 'returned'::text])))
 reconciliation_break: reconciliation_break_number CHECK ((number > 0))
 reconciliation_break: reconciliation_break_pkey PRIMARY KEY (run_id, number)
 reconciliation_break: reconciliation_break_run_id_fkey FOREIGN KEY (run_id) REFERENCES reconciliation_run(id)
@@ -851,14 +877,18 @@ payout: CREATE INDEX payout_by_state ON public.payout USING btree (state, id)
 payout: CREATE INDEX payout_by_time ON public.payout USING btree (created_at)
 payout: CREATE INDEX payout_due ON public.payout USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 payout: CREATE INDEX payout_of_payee ON public.payout USING btree (program_id, payee_id, id)
+payout: CREATE INDEX payout_of_settlement ON public.payout USING btree (settlement_id)
+payout: CREATE UNIQUE INDEX payout_under_way_is_one ON public.payout USING btree (settlement_id) WHERE (state = ANY (ARRAY['pending'::text, 'processing'::text, 'reconcile_required'::text]))
 posting: CREATE UNIQUE INDEX posting_by_credit ON public.posting USING btree (segment, credit, seq)
 posting: CREATE UNIQUE INDEX posting_by_debit ON public.posting USING btree (segment, debit, seq)
 posting: CREATE UNIQUE INDEX posting_movement_is_posted_once ON public.posting USING btree (movement) WHERE (movement IS NOT NULL)
 posting: CREATE INDEX posting_off_clock_by_credit ON public.posting USING btree (credit, effective_at) WHERE off_clock
 posting: CREATE INDEX posting_off_clock_by_debit ON public.posting USING btree (debit, effective_at) WHERE off_clock
+provider_conflict: CREATE INDEX provider_conflict_by_state ON public.provider_conflict USING btree (state, provider_payout_id)
+provider_conflict: CREATE UNIQUE INDEX provider_conflict_open_is_one ON public.provider_conflict USING btree (provider_payout_id, said) WHERE (state = 'open'::text)
 provider_payout: CREATE INDEX provider_payout_by_state ON public.provider_payout USING btree (state, id)
 provider_payout: CREATE INDEX provider_payout_due ON public.provider_payout USING btree (due_at, id) WHERE (due_at IS NOT NULL)
-provider_payout: CREATE UNIQUE INDEX provider_payout_live_is_one ON public.provider_payout USING btree (payout_id) WHERE (state <> ALL (ARRAY['failed'::text, 'cancelled'::text, 'returned'::text]))
+provider_payout: CREATE UNIQUE INDEX provider_payout_live_is_one ON public.provider_payout USING btree (payout_id) WHERE (state = ANY (ARRAY['queued'::text, 'sending'::text, 'sent'::text, 'unknown'::text, 'quarantined'::text]))
 reconciliation_break: CREATE INDEX reconciliation_break_again ON public.reconciliation_break USING btree (break_id)
 reconciliation_run: CREATE INDEX reconciliation_run_again ON public.reconciliation_run USING btree (inputs_sha256) WHERE (inputs_sha256 IS NOT NULL)
 reconciliation_run: CREATE INDEX reconciliation_run_latest ON public.reconciliation_run USING btree (program_id, source, started_at)
@@ -929,6 +959,8 @@ open_hold: CREATE TRIGGER open_hold_moves_by_triggers BEFORE INSERT OR DELETE OR
 payment: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.payment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 payment: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.payment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 payout: CREATE TRIGGER payout_follows_table BEFORE UPDATE OF state ON public.payout FOR EACH ROW EXECUTE FUNCTION state_follows_table('payout')
+payout_netting: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.payout_netting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+payout_netting: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.payout_netting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 period_close: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.period_close FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 period_close: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.period_close FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 period_close: CREATE TRIGGER period_was_closed BEFORE INSERT ON public.period_close FOR EACH ROW EXECUTE FUNCTION period_was_closed() -- always
@@ -941,9 +973,11 @@ program: CREATE TRIGGER program_was_opened AFTER INSERT ON public.program FOR EA
 program_segment: CREATE TRIGGER is_append_only BEFORE DELETE ON public.program_segment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 program_segment: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.program_segment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 program_segment: CREATE TRIGGER segment_moves_on BEFORE INSERT OR UPDATE ON public.program_segment FOR EACH ROW EXECUTE FUNCTION segment_moves_on() -- always
-provider_conflict: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.provider_conflict FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
-provider_conflict: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.provider_conflict FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+provider_conflict: CREATE TRIGGER conflict_is_not_truncated BEFORE TRUNCATE ON public.provider_conflict FOR EACH STATEMENT EXECUTE FUNCTION conflict_keeps_its_word() -- always
+provider_conflict: CREATE TRIGGER conflict_keeps_its_word BEFORE DELETE OR UPDATE ON public.provider_conflict FOR EACH ROW EXECUTE FUNCTION conflict_keeps_its_word() -- always
+provider_conflict: CREATE TRIGGER provider_conflict_follows_table BEFORE UPDATE OF state ON public.provider_conflict FOR EACH ROW EXECUTE FUNCTION state_follows_table('provider_conflict')
 provider_payout: CREATE TRIGGER provider_payout_follows_table BEFORE UPDATE OF state ON public.provider_payout FOR EACH ROW EXECUTE FUNCTION state_follows_table('provider_payout')
+provider_payout: CREATE TRIGGER second_attempt_is_refused BEFORE INSERT ON public.provider_payout FOR EACH ROW EXECUTE FUNCTION refuse_second_attempt() -- always
 reconciliation_break: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.reconciliation_break FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reconciliation_break: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.reconciliation_break FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reconciliation_slot: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.reconciliation_slot FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -1072,6 +1106,21 @@ begin
         end if;
     end if;
     raise exception 'call_answer is append-only: % is refused', lower(tg_op) using errcode = 'CF001';
+end $function$
+
+conflict_keeps_its_word(): CREATE OR REPLACE FUNCTION public.conflict_keeps_its_word()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if tg_op = 'UPDATE' then
+        if (new.id, new.provider_payout_id, new.number, new.said, new.expected, new.fact, new.at)
+            is not distinct from (old.id, old.provider_payout_id, old.number, old.said, old.expected, old.fact, old.at) then
+            return new;
+        end if;
+    end if;
+    raise exception 'provider_conflict keeps what was said: % is refused', lower(tg_op) using errcode = 'CF001';
 end $function$
 
 enter_program(text,boolean,integer): CREATE OR REPLACE FUNCTION public.enter_program(program text, alone boolean, postings_max integer, OUT clock_ms bigint, OUT closed_until_us bigint, OUT version bigint, OUT incarnation text, OUT assets text[], OUT books integer[], OUT segment integer, OUT segment_seq bigint)
@@ -1512,6 +1561,22 @@ begin
     raise exception '% moves by postings, holds and flags alone', tg_table_name using errcode = 'CF111';
 end $function$
 
+refuse_second_attempt(): CREATE OR REPLACE FUNCTION public.refuse_second_attempt()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if exists (select from provider_payout o where o.payout_id = new.payout_id and o.id <> new.id
+                   and o.state in ('queued', 'sending', 'sent', 'unknown', 'quarantined', 'succeeded'))
+        or exists (select from payout mine join payout theirs on theirs.settlement_id = mine.settlement_id
+                   join provider_payout o on o.payout_id = theirs.id and o.id <> new.id
+                   where mine.id = new.payout_id and o.state in ('queued', 'sending', 'sent', 'unknown', 'quarantined')) then
+        raise exception 'payout %: another attempt is alive or paid', new.payout_id using errcode = 'CF002';
+    end if;
+    return new;
+end $function$
+
 segment_moves_on(): CREATE OR REPLACE FUNCTION public.segment_moves_on()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1743,6 +1808,9 @@ payment: owner: counterfoil_owner
 payout: counterfoil_app: delete, insert, select, update
 payout: counterfoil_auditor: select
 payout: owner: counterfoil_owner
+payout_netting: counterfoil_app: insert, select
+payout_netting: counterfoil_auditor: select
+payout_netting: owner: counterfoil_owner
 period_close: counterfoil_app: insert, select
 period_close: counterfoil_auditor: select
 period_close: owner: counterfoil_owner
@@ -1756,6 +1824,9 @@ program_segment: counterfoil_app: select
 program_segment: counterfoil_auditor: select
 program_segment: owner: counterfoil_owner
 provider_conflict: counterfoil_app: insert, select
+provider_conflict: counterfoil_app: update (state)
+provider_conflict: counterfoil_app: update (state_at)
+provider_conflict: counterfoil_app: update (steps)
 provider_conflict: counterfoil_auditor: select
 provider_conflict: owner: counterfoil_owner
 provider_cursor: counterfoil_app: delete, insert, select, update
@@ -1817,3 +1888,4 @@ write_off_limit: owner: counterfoil_owner
 break: app: select, insert, update
 call_answer: app: select, insert, update (state, applied_at, due_at, attempt, lease_owner, lease_until, fence, last_error)
 program_segment: app: select
+provider_conflict: app: select, insert, update (state, state_at, steps)

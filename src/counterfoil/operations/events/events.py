@@ -32,6 +32,17 @@ LEVELS: Final[Mapping[str, tuple[str, str]]] = {  # name → level, meaning
         "warning",
         "A payout came back after it had arrived; it is owed again and never sent again by itself.",
     ),
+    "payout_unreserved": (
+        "info",
+        "A payout that was not sent yet is set aside anew: its destination or its amount changed.",
+    ),
+    "payout_netted_out": ("info", "Nothing is left to pay: all of it paid what the payee owed, or it was paid before."),
+    "payout_overpaid": (
+        "critical",
+        "An attempt turned out to be paid when its money had gone elsewhere: the payee owes it back.",
+    ),
+    "payout_reissued": ("info", "A new payout was made for what is still owed for a settlement."),
+    "payout_quarantined": ("warning", "A person stopped an attempt: it is not sent while that lasts."),
     "payout_unknown": ("warning", "Nobody knows yet whether a payout went out; it waits for the provider's answer."),
     "provider_status_conflict": ("critical", "The provider contradicts what it said before, or paid another amount."),
     "webhook_conflict": ("critical", "A webhook came again under the same id with another body."),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
@@ -18,21 +18,27 @@ from counterfoil.base.problems import Problem
 from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.ledger.journals.journal import NewJournal, post_journals
 from counterfoil.operations.events.events import NewEvent, emit, wake
-from counterfoil.operations.work.runner import Claim, Runner, Tally, finish, put_back, run_here
+from counterfoil.operations.work.runner import ATTEMPTS_MAX, Claim, Runner, Tally, finish, put_back, run_here
 from counterfoil.payouts.destinations.destinations import Destination, active_destinations
 from counterfoil.payouts.machines import PAYOUT, PROVIDER_PAYOUT, RESERVING
+from counterfoil.payouts.payouts.payable import Purse, net, netted_away, payable_of, payables_of, receivables_of
 from counterfoil.payouts.payouts.verbs import Payout, payouts_by_id
+from counterfoil.payouts.provider_payouts.conflicts import in_conflict
 
 MakeId = Callable[[str], str]
 ACTOR: Final = "system:worker"
+ASKED_AGAIN_EVERY: Final = timedelta(hours=1)
+NO_DESTINATION: Final = "its payee has no active destination"
+IN_CONFLICT: Final = "the provider contradicts itself about an earlier attempt"
 
 
 class Reservation(NamedTuple):
-    """A provider payout to be queued: the payout's nth try, to this destination."""
+    """A provider payout to be queued: the payout's nth try, of this amount (minor units), to this destination."""
 
     id: str
     payout: Payout
     number: int
+    amount: int
     destination: Destination
 
     @property
@@ -63,28 +69,76 @@ def _reserve(
 ) -> None:
     group = [payouts[one.id] for one in claims]
     destinations = active_destinations(conn, program_id, [one.payee_id for one in group])
-    homeless = [one for one in group if one.payee_id not in destinations]
-    _tell_waiting(conn, homeless, "its payee has no active destination", now)
-    numbers = _tries(conn, [one.id for one in group])
+    disputed = in_conflict(conn, [one.settlement_id for one in group])
+    _tell_waiting(conn, [one for one in group if one.payee_id not in destinations], NO_DESTINATION, now)
+    held = [one for one in group if one.payee_id in destinations and one.settlement_id in disputed]
+    _tell_waiting(conn, held, IN_CONFLICT, now)
+    free = [one for one in group if one.payee_id in destinations and one.settlement_id not in disputed]
+    owed = _owed_after_netting(conn, free, now)
+    _end_paid(conn, [one for one in free if owed.get(one.settlement_id, 0) <= 0], now)
+    numbers = _tries(conn, [one.id for one in free])
     ready = [
-        Reservation(make_id("pp"), one, numbers.get(one.id, 0) + 1, destinations[one.payee_id])
-        for one in group
-        if one.payee_id in destinations
+        Reservation(
+            make_id("pp"),
+            one,
+            numbers.get(one.id, 0) + 1,
+            min(one.amount, owed[one.settlement_id]),
+            destinations[one.payee_id],
+        )
+        for one in free
+        if owed.get(one.settlement_id, 0) > 0
     ]
     claim_of = {one.id: one for one in claims}
     reserved = []
     for one, refusal in _book(conn, program_id, ready, now):
         if refusal is None:
             reserved.append(one)
-        else:  # the ledger refuses this one, for a reason that may pass (a frozen account, a payable that was netted)
-            again = put_back(conn, RESERVING, claim_of[one.payout.id], error=refusal.sentence(), now=now)
-            if not again:
-                _tell_waiting(conn, [one.payout], refusal.sentence(), now)
+        else:  # the ledger refuses this one, for a reason that may pass, such as a frozen account
+            _wait_for_ledger(conn, claim_of[one.payout.id], one.payout, refusal.sentence(), now)
     _queue(conn, reserved, now)
 
 
+def _owed_after_netting(conn: Connection[Any], payouts: Sequence[Payout], now: datetime) -> dict[str, int]:
+    """What is owed for each settlement once what its payee owes is paid from it."""
+    settlements = [one.settlement_id for one in payouts]
+    owed = payable_of(conn, settlements)
+    asked = [(one.id, one.settlement_id, Purse(one.program_id, one.payee_id, one.asset)) for one in payouts]
+    debts = receivables_of(conn, [purse for *_, purse in asked])
+    if not debts:
+        return owed
+    held = payables_of(conn, debts)  # a frozen or emptied account is the reservation's to tell
+    net(
+        conn,
+        [one for one in netted_away(owed, debts, asked) if held.get(one.purse, 0) >= one.amount],
+        actor=ACTOR,
+        now=now,
+    )
+    return payable_of(conn, settlements)
+
+
+def _end_paid(conn: Connection[Any], payouts: Sequence[Payout], now: datetime) -> None:
+    """Nothing is left to pay: all of it paid what the payee owed, or an earlier attempt was paid after all."""
+    ids = [one.id for one in payouts]
+    take_steps(conn, PAYOUT, [Move(one, "pending", "net_out") for one in ids], actor=ACTOR, at=now)
+    finish(conn, RESERVING, ids)
+    told = [NewEvent("payout_netted_out", one.program_id, one.id, {}, once=now.isoformat()) for one in payouts]
+    emit(conn, told, at=now)
+
+
+def _wait_for_ledger(conn: Connection[Any], claim: Claim, one: Payout, why: str, now: datetime) -> None:
+    """It is tried again by the ladder, and then every hour for as long as the reason lasts: what is lifted is found by itself."""
+    if put_back(conn, RESERVING, claim, error=why, now=now):
+        return
+    conn.execute(
+        "update payout set due_at = %s, attempt = %s where id = %s", [now + ASKED_AGAIN_EVERY, ATTEMPTS_MAX, one.id]
+    )
+    if claim.attempt < ATTEMPTS_MAX:  # told once, not every hour
+        emit(conn, [NewEvent("payout_waiting", one.program_id, one.id, {"why": why}, once=now.isoformat())], at=now)
+
+
 def _tell_waiting(conn: Connection[Any], waiting: Sequence[Payout], why: str, now: datetime) -> None:
-    finish(conn, RESERVING, [one.id for one in waiting])  # due again when a destination is set, or a person asks
+    """Not due until what it waits for comes: a destination, the end of a conflict; or a person asks."""
+    finish(conn, RESERVING, [one.id for one in waiting])
     conn.execute("update payout set last_error = %s where id = any(%s)", [why, [one.id for one in waiting]])
     told = [NewEvent("payout_waiting", one.program_id, one.id, {"why": why}, once=now.isoformat()) for one in waiting]
     emit(conn, told, at=now)
@@ -114,7 +168,7 @@ def _book(
                     (
                         f"payable:payee:{one.payout.payee_id}",
                         f"in_transit:{one.destination.provider}",
-                        one.payout.amount,
+                        one.amount,
                     )
                 ],
                 asset=asset,
@@ -132,7 +186,7 @@ def _queue(conn: Connection[Any], reserved: Sequence[Reservation], now: datetime
     rows = [
         (
             one.id, one.payout.id, one.payout.program_id, one.number, one.destination.provider, one.idempotency_key,
-            one.destination.token, one.payout.asset, one.payout.amount, _payload_hash(one),
+            one.destination.token, one.payout.asset, one.amount, _payload_hash(one),
         )
         for one in reserved
     ]  # fmt: skip
@@ -154,7 +208,7 @@ def _queue(conn: Connection[Any], reserved: Sequence[Reservation], now: datetime
 
 def _payload_hash(one: Reservation) -> bytes:
     """What was decided to be sent, so that a row changed by hand is noticed before it is sent."""
-    return order_hash(one.idempotency_key, one.payout.amount, one.payout.asset, one.destination.token)
+    return order_hash(one.idempotency_key, one.amount, one.payout.asset, one.destination.token)
 
 
 def order_hash(key: str, amount: int, asset: str, destination: str) -> bytes:

@@ -9,18 +9,13 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from counterfoil.base.machine import record_birth, take_step
-from counterfoil.base.problems import InvalidInput, NotFound, Problem
-from counterfoil.operations.events.events import NewEvent, emit, wake
+from counterfoil.base.machine import record_birth
+from counterfoil.base.problems import InvalidInput, NotFound
+from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.payouts.machines import PAYOUT
 
 MakeId = Callable[[str], str]
-TRIES_MAX: Final = 3
 STATES: Final = tuple(PAYOUT.states())
-
-
-class RetryLimit(Problem):
-    """This payout was tried three times; create a new one once the cause is mended."""
 
 
 class Owed(NamedTuple):
@@ -49,6 +44,7 @@ class Payout(NamedTuple):
     state: str
     state_at: datetime
     last_error: str | None
+    reissue: int = 0  # 0: the first of its settlement; later ones pay what is still owed
 
 
 class ProviderPayout(NamedTuple):
@@ -72,11 +68,13 @@ class ProviderPayout(NamedTuple):
     attempt: int
     last_error: str | None
     error_class: str | None
+    paid: int | None
+    beyond: int
 
 
-def payout_key(*, invoice_id: str, settlement_id: str) -> str:
-    """The payout's key; keyword-only, because two ids of one shape are easily swapped."""
-    return f"payout-{invoice_id}-{settlement_id}"
+def payout_key(*, invoice_id: str, settlement_id: str, reissue: int = 0) -> str:
+    """The payout's key; keyword-only, because two ids of one shape are easily swapped. A later one ends in `-r1`, `-r2`, …"""
+    return f"payout-{invoice_id}-{settlement_id}" + (f"-r{reissue}" if reissue else "")
 
 
 def create_payouts(
@@ -112,44 +110,6 @@ def create_payouts(
         told.append(NewEvent(name, one.program_id, one.id, payload, once=now.isoformat()))
     emit(conn, told, at=now)
     return found
-
-
-def retry_payout(conn: Connection[Any], payout_id: str, *, reason: str, actor: str, now: datetime) -> str:
-    """Try a payout again that failed for certain, three times at most. Raises RetryLimit, TransitionRefused, NotFound."""
-    payout = show_payout(conn, payout_id, lock=True)
-    tries = len(provider_payouts_of(conn, payout_id))
-    state = take_step(conn, PAYOUT, payout_id, payout.state, "retry", actor=actor, at=now, reason=reason)
-    if tries >= TRIES_MAX:
-        raise RetryLimit(payout=payout_id, tries=tries, limit=str(TRIES_MAX))
-    conn.execute("update payout set due_at = %s, attempt = 0, last_error = null where id = %s", [now, payout_id])
-    wake(conn)
-    return state
-
-
-def cancel_payout(conn: Connection[Any], payout_id: str, *, reason: str, actor: str, now: datetime) -> str:
-    """Give a payout up that nothing was sent for; its money stays owed to the payee."""
-    payout = show_payout(conn, payout_id, lock=True)
-    state = take_step(conn, PAYOUT, payout_id, payout.state, "cancel", actor=actor, at=now, reason=reason)
-    conn.execute("update payout set due_at = null where id = %s", [payout_id])
-    emit(conn, [NewEvent("payout_cancelled", payout.program_id, payout_id, {"reason": reason})], at=now)
-    return state
-
-
-def ask_provider_again(conn: Connection[Any], payout_id: str, *, now: datetime) -> str:
-    """Have the provider asked now what became of a payout that is sent or unknown. Moves no money. Raises NotFound, Problem."""
-    show_payout(conn, payout_id)
-    moved = conn.execute(
-        """update provider_payout set due_at = %s where payout_id = %s and state in ('sent', 'unknown') returning state""",
-        [now, payout_id],
-    ).fetchone()
-    if moved is None:
-        raise NothingToAsk(payout=payout_id)
-    wake(conn)
-    return str(moved[0])
-
-
-class NothingToAsk(Problem):
-    """Nothing of this payout is at a provider without an answer."""
 
 
 def show_payout(conn: Connection[Any], payout_id: str, *, lock: bool = False) -> Payout:
@@ -200,7 +160,7 @@ def provider_payouts_of(conn: Connection[Any], payout_id: str) -> list[ProviderP
     with conn.cursor(row_factory=class_row(ProviderPayout)) as cur:
         return cur.execute(
             """select id, payout_id, number, provider, idempotency_key, destination, asset, amount, fee, state, state_at,
-                      request_sent_at, sent_at, provider_ref, due_at, attempt, last_error, error_class
+                      request_sent_at, sent_at, provider_ref, due_at, attempt, last_error, error_class, paid, beyond
                from provider_payout where payout_id = %s order by number limit 100""",
             [payout_id],
         ).fetchall()
@@ -210,7 +170,7 @@ def _select(conn: Connection[Any], ending: str, given: Any) -> list[Payout]:
     with conn.cursor(row_factory=class_row(Payout)) as cur:
         return cur.execute(
             """select id, program_id, payee_id, invoice_id, settlement_id, key, asset, amount, created_at, state, state_at,
-                      last_error from payout """
+                      last_error, reissue from payout """
             + ending,
             given,
         ).fetchall()

@@ -1,26 +1,35 @@
-"""What a provider's word does to a payout. Pure, and one table: no event is trusted for its order, and none goes backwards."""
+"""What a provider's word does to a payout. Pure, and one table: no event is trusted for its order, and none goes backwards.
+
+A word is judged on the row as it is, under lock, by whom it came: a *webhook* alone neither gives money back nor books a return
+(the provider is asked first); an *answer* is the provider's own reply to a call of ours; a *look-up* is its present word, and
+the only one that decides between two words that exclude each other.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from counterfoil.operations.providers import Accepted, Answer, Found, Later, NotThere, PayoutFact, Refused, Unclear
-from counterfoil.payouts.machines import PROVIDER_PAYOUT
+from counterfoil.operations.providers.capabilities import FULL, Capabilities
+from counterfoil.operations.work.runner import ATTEMPTS_MAX, delay_before
+from counterfoil.payouts.machines import LIVE, PROVIDER_PAYOUT
 
 KEY_MEMORY: Final = timedelta(
     hours=23
-)  # providers forget idempotency keys after 24 h: from then on "not there" proves nothing
+)  # providers forget idempotency keys after 24 h: no order goes out again after that
 UNKNOWN_AFTER: Final = timedelta(hours=24)
+CONFLICT_ASKED_EVERY: Final = timedelta(hours=1)
 
-PATHS: Final[
-    Mapping[tuple[str, str], tuple[str, ...]]
-] = {  # (our state, the provider's status) → verbs; () is "we know"
-    ("queued", "pending"): ("send", "accept"),
-    ("queued", "paid"): ("send", "accept", "succeed"),
-    ("queued", "failed"): ("send", "fail"),
-    ("queued", "returned"): ("send", "accept", "succeed", "return"),
+Source = Literal["webhook", "answer", "look_up"]
+
+# (our state, the provider's status) → verbs; () is "we know". What is not listed contradicts what we know: a conflict.
+PATHS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
+    ("queued", "pending"): ("accept",),
+    ("queued", "paid"): ("accept", "succeed"),
+    ("queued", "failed"): ("fail",),
+    ("queued", "returned"): ("accept", "succeed", "return"),
     ("sending", "pending"): ("accept",),
     ("sending", "paid"): ("accept", "succeed"),
     ("sending", "failed"): ("fail",),
@@ -33,26 +42,44 @@ PATHS: Final[
     ("unknown", "paid"): ("succeed",),
     ("unknown", "failed"): ("fail",),
     ("unknown", "returned"): ("succeed", "return"),
+    ("quarantined", "pending"): (),
+    ("quarantined", "paid"): ("succeed",),
+    ("quarantined", "failed"): ("fail",),
+    ("quarantined", "returned"): ("succeed", "return"),
     ("succeeded", "pending"): (),
     ("succeeded", "paid"): (),
     ("succeeded", "returned"): ("return",),
     ("failed", "pending"): (),
     ("failed", "failed"): (),
+    ("failed", "returned"): ("return_late",),
+    ("concluded", "paid"): ("pay_late",),
+    ("concluded", "failed"): (),
+    ("concluded", "returned"): ("return_late",),
     ("returned", "pending"): (),
     ("returned", "paid"): (),
     ("returned", "failed"): (),
     ("returned", "returned"): (),
-}  # what is not listed contradicts what we know: it changes nothing and is shown to a person
-EFFECTS: Final[Mapping[str, tuple[str, str]]] = {  # verb → what it does to the payout, and the journal it posts
-    "succeed": ("complete", "finalize"),
-    "fail": ("fail", "release"),
-    "return": ("return", "return"),
-    "lose": ("doubt", ""),
 }
+# A look-up decides where the provider said both "failed" and "paid"; on its own, "paid" after "failed" is a conflict.
+DECIDED: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {("failed", "paid"): ("pay_late",)}
+# Verbs that give money back or book a return: a webhook alone does not do that.
+CONFIRMED_FIRST: Final = frozenset({"fail", "return", "return_late"})
+# Words that end a conflict when the provider says them now.
+ENDS: Final = frozenset(
+    {
+        ("failed", "failed"), ("concluded", "failed"), ("failed", "paid"), ("concluded", "paid"),
+        ("failed", "returned"), ("concluded", "returned"), ("succeeded", "returned"),
+        *((state, status) for state in LIVE for status in ("paid", "failed", "returned")),
+    }
+)  # fmt: skip
 
 
 class Standing(NamedTuple):
-    """A provider payout and its payout as they are, under lock. Amount in minor units."""
+    """A provider payout and its payout as they are, under lock. Amounts in minor units.
+
+    `calls` to `closed_at`: what is known of its calls (see `operations.calls`). `conflict`: one is open on this attempt;
+    `paid_beside`: another attempt of the same settlement succeeded; `unconfirmed`: what a webhook alone said.
+    """
 
     id: str
     payout_id: str
@@ -68,17 +95,54 @@ class Standing(NamedTuple):
     request_sent_at: datetime | None
     sent_at: datetime | None
     attempt: int
+    settlement_id: str = ""
+    failed_by: str | None = None
+    unconfirmed: str | None = None
+    not_there_at: datetime | None = None
+    paid: int | None = None
+    beyond: int = 0
+    number: int = 1
+    calls: int = 0
+    open_calls: int = 0
+    first_call_at: datetime | None = None
+    closed_at: datetime | None = None
+    conflict: bool = False
+    paid_beside: bool = False
+
+    @property
+    def row(self) -> str:
+        """Its row of the table: a failure that we concluded, and a cancelled attempt, are no word of the provider."""
+        if self.state == "cancelled" or (self.state == "failed" and self.failed_by != "provider"):
+            return "concluded"
+        return self.state
+
+    @property
+    def proven_not_there(self) -> bool:
+        """Nothing of it can be, or come to be, at the provider: it never called, or was looked for after its last call was closed."""
+        return self.absent_at(self.not_there_at)
+
+    def absent_at(self, looked_at: datetime | None) -> bool:
+        """Does a look-up made at `looked_at` that found nothing prove it?"""
+        if not self.calls:
+            return True
+        if self.open_calls or looked_at is None or self.closed_at is None:
+            return False
+        return looked_at >= self.closed_at
 
 
 class Conflict(NamedTuple):
-    """The provider says `said` where we expected `expected`."""
+    """The provider says `said` where we expected `expected`: two words that exclude each other."""
 
     said: str
     expected: str
 
 
 class Decision(NamedTuple):
-    """What is to be written. `verbs` in order; `again` is when to look next; `error` is shown with the row."""
+    """What is to be written. `verbs` in order; `again` is when to look next; `error` is shown with the row.
+
+    `failed_by`: whose word a failure rests on. `unconfirmed`: what a webhook alone said and the provider is asked about now.
+    `not_there_at`: a look-up made then did not find it. `settled`: the provider's present word ends what conflicts there are.
+    """
 
     standing: Standing
     verbs: tuple[str, ...] = ()
@@ -87,63 +151,172 @@ class Decision(NamedTuple):
     again: timedelta | None = None
     error: str | None = None
     error_class: str | None = None
+    failed_by: str | None = None
+    unconfirmed: str | None = None
+    not_there_at: datetime | None = None
+    settled: bool = False
+    unreserved: bool = False  # its payout is pending again, not failed
+    keeps: bool = False  # nothing new: what is due stays due
 
     @property
     def state(self) -> str:
         """The provider payout's state when the verbs are carried out."""
         state = self.standing.state
         for verb in self.verbs:
-            state = PROVIDER_PAYOUT.next_state(state, verb)
+            state = PROVIDER_PAYOUT.next_state(state, verb, reason=verb)
         return state
 
 
-def decide_fact(standing: Standing, fact: PayoutFact, *, silent_after: timedelta) -> Decision:
-    """What the provider's present word changes."""
-    if (fact.amount, fact.asset) != (standing.amount, standing.asset) and fact.status != "failed":
-        conflict = Conflict(f"{fact.status} {fact.amount} {fact.asset}", f"{standing.amount} {standing.asset}")
-        return _doubt(standing, fact, conflict)
-    path = PATHS.get((standing.state, fact.status))
+def decide_fact(
+    standing: Standing,
+    fact: PayoutFact,
+    *,
+    silent_after: timedelta,
+    source: Source = "webhook",
+    capabilities: Capabilities = FULL,
+) -> Decision:
+    """What a word of the provider changes, by whom it came."""
+    if wrong := _not_ours(standing, fact):
+        return _doubt(standing, fact, wrong)
+    cell = (standing.row, fact.status)
+    path = PATHS.get(cell)
+    if path is None and source == "look_up":
+        path = DECIDED.get(cell)
     if path is None:
-        return Decision(standing, fact=fact, conflict=Conflict(fact.status, standing.state))
+        return _doubt(standing, fact, Conflict(fact.status, standing.state))
+    if source == "webhook" and capabilities.looks_up and CONFIRMED_FIRST & set(path):
+        return _ask_first(standing, fact)
     error = f"the provider says {fact.status}: {fact.failure}" if fact.failure else None
-    decision = Decision(standing, path, fact, error=error, error_class="provider" if error else None)
-    return decision._replace(again=silent_after) if decision.state == "sent" else decision
+    by = "provider" if fact.status == "failed" and standing.row in (*LIVE, "concluded") else None
+    settled = source == "look_up" and cell in ENDS
+    decision = Decision(
+        standing, path, fact, error=error, error_class="provider" if error else None, failed_by=by, settled=settled
+    )
+    if not path and source != "look_up":
+        return decision._replace(keeps=True)
+    if standing.conflict and not settled and not path and standing.row not in LIVE:
+        return decision._replace(again=CONFLICT_ASKED_EVERY)
+    return decision._replace(again=silent_after) if decision.state in ("sent", "quarantined") else decision
 
 
-def decide_answer(standing: Standing, answer: Answer, *, silent_after: timedelta, tries_left: bool) -> Decision:
-    """What the answer to our own request changes. Only a definite "no" gives money back; anything unclear is looked up."""
+def _not_ours(standing: Standing, fact: PayoutFact) -> Conflict | None:
+    """A word about another order than ours: another amount or asset, or a second order under our key."""
+    if standing.provider_ref is not None and fact.provider_ref != standing.provider_ref:
+        return Conflict(f"{fact.status} as {fact.provider_ref}", standing.provider_ref)
+    amount = standing.paid or standing.amount  # what two people found counts from then on
+    if fact.status != "failed" and (fact.amount, fact.asset) != (amount, standing.asset):
+        return Conflict(f"{fact.status} {fact.amount} {fact.asset}", f"{amount} {standing.asset}")
+    return None
+
+
+def _ask_first(standing: Standing, fact: PayoutFact) -> Decision:
+    """A webhook alone says that the money is not there: ask now. What is about to be sent waits for the answer."""
+    stops = ("lose",) if standing.state in ("queued", "sending") else ()
+    return Decision(
+        standing,
+        stops,
+        fact,
+        again=timedelta(),
+        error=f"a webhook says {fact.status}; the provider is asked",
+        error_class="unconfirmed",
+        unconfirmed=fact.status,
+    )
+
+
+def decide_answer(
+    standing: Standing,
+    answer: Answer,
+    *,
+    silent_after: timedelta,
+    tries_left: bool,
+    capabilities: Capabilities = FULL,
+) -> Decision:
+    """What the answer to our own request changes, its call being closed by it when it is definite.
+
+    A refusal speaks of its own call, not of an earlier one that may have landed: where the provider can be asked, it is asked
+    before money is given back.
+    """
     match answer:
         case Accepted(fact):
-            return decide_fact(standing, fact, silent_after=silent_after)
-        case Later(error, after_s) if tries_left:
-            again = timedelta(seconds=after_s)
-            return Decision(standing, ("requeue",), again=again, error=error, error_class="later")
+            return decide_fact(standing, fact, silent_after=silent_after, source="answer", capabilities=capabilities)
+        case Later(error, after_s) if tries_left and (capabilities.remembers_keys or not standing.open_calls):
+            wait = max(timedelta(seconds=after_s), delay_before(standing.attempt + 1, standing.id))
+            return Decision(standing, ("requeue",), again=wait, error=error, error_class="later")
         case Later(error) | Refused(error):
-            return Decision(standing, ("fail",), error=error, error_class="refused")
+            if capabilities.looks_up or standing.open_calls:
+                return Decision(standing, ("lose",), again=timedelta(), error=error, error_class="refused")
+            return Decision(standing, ("fail",), error=error, error_class="refused", failed_by="inference")
         case Unclear(error):
             return Decision(standing, ("lose",), again=timedelta(), error=error, error_class="unclear")
 
 
-def decide_lookup(standing: Standing, found: Found, *, now: datetime, silent_after: timedelta) -> Decision:
-    """What a look-up changes. "Not there" lets us send again only while the provider surely remembers our key."""
+def decide_lookup(
+    standing: Standing,
+    found: Found,
+    *,
+    now: datetime,
+    silent_after: timedelta,
+    asked_at: datetime | None = None,
+    capabilities: Capabilities = FULL,
+) -> Decision:
+    """What a look-up changes. `asked_at`: when it was made; only one made after the last call was closed proves anything."""
     match found:
         case Accepted(fact):
-            decision = decide_fact(standing, fact, silent_after=silent_after)
-            if decision.state == "sent" and now - (standing.sent_at or now) > UNKNOWN_AFTER:
-                error = "accepted more than 24 hours ago, and still neither paid nor failed"
-                return decision._replace(verbs=(*decision.verbs, "lose"), again=silent_after, error=error)
-            return decision
+            return _found(standing, fact, now, silent_after, capabilities)
         case NotThere():
-            proven = standing.provider_ref is None and now - (standing.request_sent_at or now) < KEY_MEMORY
-            if standing.state == "unknown" and proven:
-                return Decision(standing, ("requeue",), again=timedelta(), error="the request never arrived")
-            return _doubt(standing, None, Conflict("not there", standing.state))
-        case Refused(error) if standing.state == "unknown":
-            return Decision(standing, ("fail",), error=error, error_class="refused")
+            return _not_found(standing, asked_at or now, now, capabilities, refusal=None)
         case Refused(error):
-            return _doubt(standing, None, Conflict(f"refused: {error}", standing.state))
+            return _not_found(standing, asked_at or now, now, capabilities, refusal=error)
         case Unclear(error):
-            return Decision(standing, again=silent_after, error=error, error_class="unclear")
+            return Decision(
+                standing, again=silent_after, error=error, error_class="unclear", unconfirmed=standing.unconfirmed
+            )
+
+
+def _found(
+    standing: Standing, fact: PayoutFact, now: datetime, silent_after: timedelta, capabilities: Capabilities
+) -> Decision:
+    decision = decide_fact(standing, fact, silent_after=silent_after, source="look_up", capabilities=capabilities)
+    heard = standing.unconfirmed
+    if heard and decision.conflict is None and fact.status == "paid":
+        # A webhook's word that the provider itself contradicts: what it says now is booked, and the two words are shown.
+        conflict = Conflict(f"{heard}, by webhook", fact.status)
+        return decision._replace(conflict=conflict, again=CONFLICT_ASKED_EVERY, settled=False)
+    if decision.state == "sent" and now - (standing.sent_at or now) > UNKNOWN_AFTER:
+        error = "accepted more than 24 hours ago, and still neither paid nor failed"
+        decision = decision._replace(verbs=(*decision.verbs, "lose"), again=silent_after, error=error)
+    return decision._replace(unconfirmed=heard) if fact.status == "pending" else decision
+
+
+def _not_found(
+    standing: Standing,
+    asked_at: datetime,
+    now: datetime,
+    capabilities: Capabilities,
+    *,
+    refusal: str | None,
+) -> Decision:
+    """The provider has nothing under our key, or remembers that it refused it."""
+    said = f"refused: {refusal}" if refusal else "not there"
+    known = standing.provider_ref is not None or standing.conflict
+    if standing.state in ("sent", "succeeded") or (standing.state == "unknown" and known):
+        return _doubt(standing, None, Conflict(said, standing.state))  # it was there: gone is not failed
+    noted = Decision(
+        standing, error=refusal or "the provider has nothing under its key", error_class="refused" if refusal else None,
+        not_there_at=asked_at, settled=True,
+    )  # fmt: skip
+    if standing.state != "unknown":  # quarantined: shown to who releases it; over: what was booked is confirmed
+        return noted._replace(settled=standing.state in ("failed", "cancelled"))
+    first = standing.first_call_at
+    fresh = (first is None or now - first < KEY_MEMORY) and standing.attempt + 1 < ATTEMPTS_MAX
+    may_send = refusal is None and fresh and not standing.paid_beside
+    if may_send and (not standing.open_calls or capabilities.remembers_keys):
+        wait = delay_before(standing.attempt + 1, standing.id)
+        return noted._replace(verbs=("requeue",), again=wait, error=refusal or "the request never arrived")
+    if not standing.absent_at(asked_at):
+        wait = max((standing.closed_at or now) - now, timedelta(seconds=1))
+        return noted._replace(again=wait, error=f"{noted.error}; a call may still arrive", settled=False)
+    return noted._replace(verbs=("fail",), failed_by="inference")
 
 
 def decide_orphan(standing: Standing) -> Decision:
@@ -156,27 +329,14 @@ def decide_orphan(standing: Standing) -> Decision:
 
 
 def _doubt(standing: Standing, fact: PayoutFact | None, conflict: Conflict) -> Decision:
-    known = {"queued": ("send", "lose"), "sending": ("lose",), "sent": ("lose",)}
+    """Two words that exclude each other: nothing is booked, nothing is sent again, the provider is asked, a person is told."""
+    verbs = ("lose",) if standing.state in ("queued", "sending", "sent") else ()
     return Decision(
         standing,
-        known.get(standing.state, ()),
+        verbs,
         fact,
         conflict,
+        again=CONFLICT_ASKED_EVERY if standing.conflict else timedelta(),
         error=f"the provider says: {conflict.said}",
         error_class="conflict",
     )
-
-
-def journal_lines(journal: str, one: Standing, fee: int) -> list[tuple[str, str, int]]:
-    """The postings of a step: debit, credit, minor units. A return's fee is ours, as a payout's is."""
-    transit, clearing, payable = (
-        f"in_transit:{one.provider}",
-        f"clearing:{one.provider}",
-        f"payable:payee:{one.payee_id}",
-    )
-    main = {
-        "finalize": (transit, clearing, one.amount),
-        "release": (transit, payable, one.amount),
-        "return": (clearing, payable, one.amount),
-    }[journal]
-    return [main, ("provider_fee", clearing, fee)] if fee and journal == "finalize" else [main]

@@ -7,23 +7,28 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from psycopg import Connection
-from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
 
 from counterfoil.base.machine import Move, take_steps
-from counterfoil.base.problems import NotFound, Problem
-from counterfoil.ledger.accounts.accounts import open_accounts
-from counterfoil.ledger.journals.journal import NewJournal, post_journals
-from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.base.problems import NotFound
+from counterfoil.operations.events.events import NewEvent, emit, wake
 from counterfoil.operations.providers import RANK, PayoutFact
-from counterfoil.payouts.machines import PAYOUT, PROVIDER_PAYOUT
-from counterfoil.payouts.provider_payouts.outcome_rules import EFFECTS, Decision, Standing, decide_fact, journal_lines
+from counterfoil.operations.providers.capabilities import FULL, Capabilities
+from counterfoil.payouts.machines import LIVE, PAYOUT, PROVIDER_PAYOUT, PULLING
+from counterfoil.payouts.payouts.payable import Purse, net, netted_away, payable_of, receivables_of
+from counterfoil.payouts.payouts.payout_rules import EFFECTS, NOTHING, where_next
+from counterfoil.payouts.provider_payouts.approvals import Approval, refuse_unapproved
+from counterfoil.payouts.provider_payouts.booking import Booking, book, journal_lines
+from counterfoil.payouts.provider_payouts.conflicts import open_conflicts, settle_conflicts
+from counterfoil.payouts.provider_payouts.late import PAID_BESIDE, book_late, book_return, is_plain, stop_beside
+from counterfoil.payouts.provider_payouts.outcome_rules import Decision, Source, Standing, decide_fact
+from counterfoil.payouts.provider_payouts.standings import lock_by_key, lock_settlements
 
 ACTOR: Final = "system:worker"
 EVENTS: Final = {
     "complete": "payout_completed", "fail": "payout_failed", "return": "payout_returned", "doubt": "payout_unknown",
+    "unreserve": "payout_unreserved", "net_out": "payout_netted_out",
 }  # fmt: skip
-LIVE: Final = ("queued", "sent", "unknown")  # states in which something is still to be done
+DUE_IN: Final = ("queued", *PULLING.states)  # states in which something may still be to be done
 
 
 class PayoutNotOurs(NotFound):
@@ -38,6 +43,8 @@ def apply_facts(
     silent_after: timedelta,
     cause: str,
     now: datetime,
+    source: Source = "webhook",
+    capabilities: Capabilities = FULL,
 ) -> None:
     """Apply what the provider said, in whatever order it came. Raises PayoutNotOurs when a key is none of ours."""
     waiting = sorted(facts, key=lambda fact: (RANK[fact.status], fact.occurred_at, fact.key))
@@ -45,120 +52,198 @@ def apply_facts(
         first: dict[str, PayoutFact] = {}
         for fact in waiting:  # one word for each payout in a round: the next is judged on what this one made of it
             first.setdefault(fact.key, fact)
-        standings = lock_by_key(conn, provider, sorted(first))
+        standings = lock_by_key(conn, provider, sorted(first), now=now)
         missing = sorted(set(first) - {one.key for one in standings})
         if missing:
             raise PayoutNotOurs(provider=provider, key=missing[0])
-        decisions = [decide_fact(one, first[one.key], silent_after=silent_after) for one in standings]
+        decisions = [
+            decide_fact(one, first[one.key], silent_after=silent_after, source=source, capabilities=capabilities)
+            for one in standings
+        ]
         carry_out(conn, decisions, cause=cause, now=now)
         waiting = [fact for fact in waiting if first[fact.key] is not fact]
 
 
-def lock_by_key(conn: Connection[Any], provider: str, keys: Sequence[str]) -> list[Standing]:
-    """The provider payouts with these keys and their payouts, locked in id order."""
-    return _lock(conn, "pp.provider = %s and pp.idempotency_key = any(%s)", [provider, list(keys)])
-
-
-def lock_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[Standing]:
-    """These provider payouts and their payouts, locked in id order."""
-    return _lock(conn, "pp.id = any(%s)", [list(ids)])
-
-
-def _lock(conn: Connection[Any], where: str, given: list[Any]) -> list[Standing]:
-    with conn.cursor(row_factory=class_row(Standing)) as cur:
-        return cur.execute(
-            f"""select pp.id, pp.payout_id, pp.program_id, p.payee_id, pp.provider, pp.asset, pp.amount,
-                       pp.idempotency_key as key, pp.state, p.state as payout_state, pp.provider_ref,
-                       pp.request_sent_at, pp.sent_at, pp.attempt
-                from provider_payout pp join payout p on p.id = pp.payout_id
-                where {where} order by pp.id for update of pp, p""",
-            given,
-        ).fetchall()
-
-
-def carry_out(conn: Connection[Any], decisions: Sequence[Decision], *, cause: str, now: datetime) -> None:
-    """Write decisions whose rows are locked: rows, journals, steps and events, all or none."""
-    _note(conn, decisions, now)
+def carry_out(
+    conn: Connection[Any],
+    decisions: Sequence[Decision],
+    *,
+    cause: str,
+    now: datetime,
+    actor: str = ACTOR,
+    reason: str | None = None,
+    approval: Approval | None = None,
+) -> None:
+    """Write decisions whose rows are locked: rows, journals, steps and events, all or none. `reason`: why a person did it;
+    `approval`: the second person's, for one decision with a verb that takes two. Raises ApprovalNeeded without it.
+    """
+    note(conn, decisions, now)
     longest = max((len(one.verbs) for one in decisions), default=0)
-    states = {one.standing.id: (one.standing.state, one.standing.payout_state) for one in decisions}
+    states = {one.standing.id: one.standing.state for one in decisions}
+    payouts = {one.standing.payout_id: one.standing.payout_state for one in decisions}
     for place in range(longest):
         group = [(one, one.verbs[place]) for one in decisions if place < len(one.verbs)]
-        moves = [Move(one.standing.id, states[one.standing.id][0], verb) for one, verb in group]
-        take_steps(conn, PROVIDER_PAYOUT, moves, actor=ACTOR, at=now, cause=cause)
-        _book(conn, group, now)
-        payout_moves = [move for one, verb in group for move in _payout_move(one, verb, states)]
-        take_steps(conn, PAYOUT, payout_moves, actor=ACTOR, at=now, cause=cause)
+        moves = [Move(one.standing.id, states[one.standing.id], verb) for one, verb in group]
+        refuse_unapproved(PROVIDER_PAYOUT, moves, approval)
+        take_steps(conn, PROVIDER_PAYOUT, moves, actor=actor, at=now, cause=cause, reason=reason)
+        for move in moves:
+            states[move.subject_id] = PROVIDER_PAYOUT.next_state(move.state, move.verb, reason=cause)
+        _book(conn, group, actor, now)
+        payout_moves = _payout_moves(conn, group, payouts, actor, now)
+        take_steps(conn, PAYOUT, payout_moves, actor=actor, at=now, cause=cause, reason=reason)
         _tell(conn, group, payout_moves, now)
+        payouts |= {move.subject_id: PAYOUT.next_state(move.state, move.verb, reason=cause) for move in payout_moves}
         for one, verb in group:
-            before, payout = states[one.standing.id]
-            after = next((PAYOUT.next_state(m.state, m.verb) for m in _payout_move(one, verb, states)), payout)
-            states[one.standing.id] = (PROVIDER_PAYOUT.next_state(before, verb), after)
-    _record_conflicts(conn, decisions, now)
-    told = [(one.standing.payout_id, one.error) for one in decisions if one.verbs]
-    conn.execute(
-        """update payout p set last_error = t.error from unnest(%s::text[], %s::text[]) as t (id, error) where p.id = t.id""",
-        [[payout_id for payout_id, _ in told], [error for _, error in told]],
-    )
+            if EFFECTS.get(verb, NOTHING).journal in ("pay_late", "return_late"):
+                _book_late(conn, one, actor, now)
+    open_conflicts(conn, decisions, now=now)
+    settle_conflicts(conn, [one.standing.id for one in decisions if one.settled], actor=actor, now=now)
+    _show_errors(conn, decisions, now)
 
 
-def _payout_move(one: Decision, verb: str, states: dict[str, tuple[str, str]]) -> list[Move]:
-    payout_verb = EFFECTS.get(verb, ("", ""))[0]
-    state = states[one.standing.id][1]
-    # A payout in doubt stays in doubt while its provider payout is lost and found again.
-    known = payout_verb and not (payout_verb == "doubt" and state == "reconcile_required")
-    return [Move(one.standing.payout_id, state, payout_verb)] if known else []
-
-
-def _book(conn: Connection[Any], group: Sequence[tuple[Decision, str]], now: datetime) -> None:
-    wanted = [(one, EFFECTS[verb][1]) for one, verb in group if EFFECTS.get(verb, ("", ""))[1]]
-    for program_id, asset in sorted({(one.standing.program_id, one.standing.asset) for one, _ in wanted}):
-        journals = [
-            NewJournal(
-                key=f"PAYOUT_{journal.upper()}:{one.standing.id}",  # one of a kind for each attempt, whoever posts it
-                kind=f"payout_{journal}",
-                lines=journal_lines(journal, one.standing, one.fact.fee if one.fact else 0),
-                asset=asset,
-                actor=ACTOR,
-                effective_at=min(one.fact.occurred_at, now) if one.fact else now,
-                source=("provider_payout", one.standing.id),
-            )
-            for one, journal in wanted
-            if (one.standing.program_id, one.standing.asset) == (program_id, asset)
+def _book_late(conn: Connection[Any], one: Decision, actor: str, now: datetime) -> None:
+    """What is still under way for the settlement is stopped first, as far as it can be: its money pays what is out already."""
+    if one.verbs[-1] == "pay_late":
+        beside = [
+            each
+            for each in lock_settlements(conn, [one.standing.settlement_id], now=now)
+            if each.id != one.standing.id and each.state in LIVE
         ]
-        names = sorted({name for journal in journals for line in journal.lines for name in line[:2]})
-        open_accounts(conn, program_id, [str(name) for name in names], asset=asset, actor=ACTOR, now=now)
-        for result in post_journals(conn, program_id, journals, now=now):
-            if isinstance(result, Problem):
-                raise result
+        stops = [stop for each in beside if (stop := stop_beside(each)) is not None]
+        if stops:
+            carry_out(conn, stops, cause="late_paid", now=now, actor=actor, reason=PAID_BESIDE)
+    book_late(conn, one, actor=actor, now=now)
 
 
-def _note(conn: Connection[Any], decisions: Sequence[Decision], now: datetime) -> None:
+def _show_errors(conn: Connection[Any], decisions: Sequence[Decision], now: datetime) -> None:
+    told = [(one.standing.payout_id, one.error, one.unreserved) for one in decisions if one.verbs]
+    conn.execute(
+        """update payout p set last_error = t.error, due_at = case when t.again and p.state = 'pending' then %s else p.due_at end,
+                  attempt = case when t.again then 0 else p.attempt end
+           from unnest(%s::text[], %s::text[], %s::bool[]) as t (id, error, again) where p.id = t.id""",
+        [now, *([list(column) for column in zip(*told, strict=True)] if told else [[]] * 3)],
+    )
+    if any(again for *_, again in told):
+        wake(conn)
+
+
+def _payout_moves(
+    conn: Connection[Any],
+    group: Sequence[tuple[Decision, str]],
+    states: dict[str, str],
+    actor: str,
+    now: datetime,
+) -> list[Move]:
+    """Where each payout goes. What came back first pays what the payee owes: only the rest is still to be paid out."""
+    items = [(one, EFFECTS.get(verb, NOTHING).payout) for one, verb in group]
+    ended = [one.standing for one, effect in items if effect in ("unpaid", "back")]
+    owed, paid = _after_netting(conn, ended, actor, now)
+    moves = []
+    for one, effect in items:
+        if effect in ("", "late"):
+            continue
+        at = one.standing
+        verb = where_next(
+            states[at.payout_id],
+            effect,
+            paid_by_another=at.payout_id in paid,
+            payable=owed.get(at.settlement_id, 0),
+            unreserved=one.unreserved,
+        )
+        if verb is not None:
+            moves.append(Move(at.payout_id, states[at.payout_id], verb))
+    return moves
+
+
+def _after_netting(
+    conn: Connection[Any], ended: Sequence[Standing], actor: str, now: datetime
+) -> tuple[dict[str, int], set[str]]:
+    """What is owed for these attempts' settlements once debts are paid from it, and the payouts that another attempt has paid."""
+    if not ended:
+        return {}, set()
+    settlements = [one.settlement_id for one in ended]
+    owed = payable_of(conn, settlements)
+    asked = [(one.payout_id, one.settlement_id, Purse(one.program_id, one.payee_id, one.asset)) for one in ended]
+    debts = receivables_of(conn, [purse for *_, purse in asked])
+    if debts:
+        net(conn, netted_away(owed, debts, asked), actor=actor, now=now)
+        owed = payable_of(conn, settlements)
+    rows = conn.execute(
+        "select distinct payout_id from provider_payout where payout_id = any(%s) and state = 'succeeded'",
+        [[one.payout_id for one in ended]],
+    ).fetchall()
+    return owed, {row[0] for row in rows}
+
+
+def _book(conn: Connection[Any], group: Sequence[tuple[Decision, str]], actor: str, now: datetime) -> None:
+    """The plain journals, by set; the others one by one. Money that was thought to be back is booked by `_book_late`."""
+    plain = [
+        (one, kind)
+        for one, verb in group
+        if (kind := EFFECTS.get(verb, NOTHING).journal) in ("finalize", "release", "return")
+        and (kind != "return" or is_plain(one.standing))
+    ]
+    bookings = [
+        Booking(
+            one.standing,
+            kind,
+            journal_lines(kind, one.standing, one.fact.fee if one.fact else 0),
+            one.fact.occurred_at if one.fact else None,
+        )
+        for one, kind in plain
+    ]
+    book(conn, bookings, actor=actor, now=now)
+    for one, verb in group:
+        if EFFECTS.get(verb, NOTHING).journal == "return" and not is_plain(one.standing):
+            book_return(conn, one, actor=actor, now=now)
+
+
+def note(conn: Connection[Any], decisions: Sequence[Decision], now: datetime) -> None:
     """Write what was learnt. The fence goes up: a sender that is still waiting for its answer can no longer write."""
     rows = [
         (
             one.standing.id,
-            one.fact.provider_ref if one.fact else one.standing.provider_ref,
+            _reference(one),
             one.fact.fee if one.fact else None,
-            now + one.again if one.again is not None and one.state in LIVE else None,
+            now + one.again if one.again is not None and one.state in DUE_IN else None,
             one.error,
             one.error_class,
             "accept" in one.verbs,
             "requeue" in one.verbs,
+            one.failed_by,
+            one.unconfirmed,
+            one.not_there_at,
+            one.keeps,
+            one.state == "unknown",
         )
         for one in decisions
     ]
     conn.execute(
-        """update provider_payout t set provider_ref = n.provider_ref, fee = coalesce(n.fee, t.fee), due_at = n.due_at,
-                  last_error = n.error, error_class = n.error_class, fence = t.fence + 1,
-                  lease_owner = null, lease_until = null,
+        """update provider_payout t set provider_ref = n.provider_ref, fee = coalesce(n.fee, t.fee),
+                  due_at = case when n.keeps then t.due_at else n.due_at end,
+                  last_error = case when n.keeps then t.last_error else n.error end,
+                  error_class = case when n.keeps then t.error_class else n.error_class end,
+                  fence = case when n.keeps then t.fence else t.fence + 1 end,
+                  lease_owner = case when n.keeps then t.lease_owner end,
+                  lease_until = case when n.keeps then t.lease_until end,
+                  unconfirmed = case when n.keeps then t.unconfirmed else n.unconfirmed end,
+                  failed_by = coalesce(n.failed_by, t.failed_by), not_there_at = coalesce(n.not_there_at, t.not_there_at),
                   sent_at = case when n.accepted then coalesce(t.sent_at, %s) else t.sent_at end,
                   request_sent_at = case when n.requeued then null else t.request_sent_at end,
-                  attempt = case when n.requeued then t.attempt + 1 else 0 end
-           from unnest(%s::text[], %s::text[], %s::bigint[], %s::timestamptz[], %s::text[], %s::text[], %s::bool[], %s::bool[])
-             as n (id, provider_ref, fee, due_at, error, error_class, accepted, requeued)
+                  attempt = case when n.requeued then t.attempt + 1 when n.unknown or n.keeps then t.attempt else 0 end
+           from unnest(%s::text[], %s::text[], %s::bigint[], %s::timestamptz[], %s::text[], %s::text[], %s::bool[], %s::bool[],
+                       %s::text[], %s::text[], %s::timestamptz[], %s::bool[], %s::bool[])
+             as n (id, provider_ref, fee, due_at, error, error_class, accepted, requeued, failed_by, unconfirmed, not_there_at,
+                   keeps, unknown)
            where t.id = n.id""",
-        [now, *[list(column) for column in zip(*rows, strict=True)]] if rows else [now, *[[]] * 8],
+        [now, *([list(column) for column in zip(*rows, strict=True)] if rows else [[]] * 13)],
     )
+
+
+def _reference(one: Decision) -> str | None:
+    """The provider's id of our order: the first it told counts, another one is a conflict."""
+    known = one.standing.provider_ref
+    return known if known is not None or one.fact is None or one.conflict is not None else one.fact.provider_ref
 
 
 def _tell(conn: Connection[Any], group: Sequence[tuple[Decision, str]], moves: Sequence[Move], now: datetime) -> None:
@@ -175,21 +260,3 @@ def _tell(conn: Connection[Any], group: Sequence[tuple[Decision, str]], moves: S
         once = f"{one.standing.id}.{now.isoformat()}"
         told.append(NewEvent(EVENTS[move.verb], one.standing.program_id, move.subject_id, payload, once=once))
     emit(conn, told, at=now)
-
-
-def _record_conflicts(conn: Connection[Any], decisions: Sequence[Decision], now: datetime) -> None:
-    for one in decisions:
-        if one.conflict is None:
-            continue
-        fact = one.fact._asdict() | {"occurred_at": one.fact.occurred_at.isoformat()} if one.fact else {}
-        new = conn.execute(
-            """insert into provider_conflict (provider_payout_id, said, expected, fact, at) values (%s, %s, %s, %s, %s)
-               on conflict do nothing""",
-            [one.standing.id, one.conflict.said, one.conflict.expected, Jsonb(fact), now],
-        ).rowcount
-        if new:
-            told = {"said": one.conflict.said, "expected": one.conflict.expected, "payoutId": one.standing.payout_id}
-            event = NewEvent(
-                "provider_status_conflict", one.standing.program_id, one.standing.id, told, one.conflict.said
-            )
-            emit(conn, [event], at=now)

@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 
 from psycopg import Connection
 
-from counterfoil.operations.providers import Found, Provider
+from counterfoil.operations.providers import Found, Provider, Unclear
+from counterfoil.operations.providers.capabilities import capabilities_of
 from counterfoil.operations.work.runner import Claim, Runner, Tally, run_outside
 from counterfoil.payouts.machines import PULLING
-from counterfoil.payouts.provider_payouts.outcome_rules import decide_lookup
-from counterfoil.payouts.provider_payouts.outcomes import carry_out, lock_by_id
+from counterfoil.payouts.provider_payouts.outcome_rules import UNKNOWN_AFTER, Decision, Standing, decide_lookup
+from counterfoil.payouts.provider_payouts.outcomes import carry_out
+from counterfoil.payouts.provider_payouts.standings import lock_by_id
 
 
 class Question(NamedTuple):
@@ -20,6 +22,14 @@ class Question(NamedTuple):
 
     provider: str
     key: str
+    asked_at: datetime  # not later than the asking: what was found absent then proves nothing about a later call
+
+
+class Heard(NamedTuple):
+    """What a look-up found, and since when that is known."""
+
+    found: Found
+    asked_at: datetime
 
 
 class Pulling:
@@ -32,25 +42,36 @@ class Pulling:
         self._providers = providers
         self._silent_after = silent_after
 
-    def prepare(self, conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> list[Question]:  # noqa: ARG002
+    def prepare(self, conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> list[Question]:
         """The keys to ask for, in the order of the claims."""
-        found = {one.id: one for one in lock_by_id(conn, [one.id for one in claims])}
-        return [Question(found[one.id].provider, found[one.id].key) for one in claims]
+        rows = conn.execute(
+            "select id, provider, idempotency_key from provider_payout where id = any(%s)", [[one.id for one in claims]]
+        ).fetchall()
+        found = {row[0]: Question(row[1], row[2], now) for row in rows}
+        return [found[one.id] for one in claims]
 
     def announce(self, conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
         """A look-up changes nothing at the provider: nothing is to be announced."""
 
-    def act(self, item: Question) -> Found:
-        """Ask."""
-        return self._providers[item.provider].find_payout(item.key)
+    def act(self, item: Question) -> Heard:
+        """Ask, where the provider can be asked; elsewhere two people decide, with evidence."""
+        provider = self._providers[item.provider]
+        if not capabilities_of(provider).looks_up:
+            return Heard(Unclear("this provider cannot be asked; two people decide, with evidence"), item.asked_at)
+        return Heard(provider.find_payout(item.key), item.asked_at)
 
-    def record(self, conn: Connection[Any], done: Sequence[tuple[Claim, Found]], now: datetime) -> None:
+    def record(self, conn: Connection[Any], done: Sequence[tuple[Claim, Heard]], now: datetime) -> None:
         """Write what was found, for rows that are still ours."""
-        standings = {one.id: one for one in lock_by_id(conn, [one.id for one, _ in done])}
-        decisions = [
-            decide_lookup(standings[one.id], found, now=now, silent_after=self._silent_after) for one, found in done
-        ]
+        standings = {one.id: one for one in lock_by_id(conn, [one.id for one, _ in done], now=now)}
+        decisions = [self._decide(standings[one.id], heard, now) for one, heard in done]
         carry_out(conn, decisions, cause="pull", now=now)
+
+    def _decide(self, one: Standing, heard: Heard, now: datetime) -> Decision:
+        can = capabilities_of(self._providers[one.provider])
+        decision = decide_lookup(
+            one, heard.found, now=now, silent_after=self._silent_after, asked_at=heard.asked_at, capabilities=can
+        )
+        return decision if can.looks_up else decision._replace(again=UNKNOWN_AFTER)
 
 
 def pull_due(runner: Runner, providers: Mapping[str, Provider], *, silent_after: timedelta) -> Tally:

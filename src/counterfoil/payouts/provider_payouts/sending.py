@@ -12,11 +12,13 @@ from psycopg.rows import class_row
 from counterfoil.base.machine import Move, take_steps
 from counterfoil.base.problems import check
 from counterfoil.operations.providers import Answer, PayoutOrder, Provider
-from counterfoil.operations.work.runner import ATTEMPTS_MAX, Claim, Runner, Tally, delay_before, run_here, run_outside
+from counterfoil.operations.providers.capabilities import capabilities_of
+from counterfoil.operations.work.runner import ATTEMPTS_MAX, Claim, Runner, Tally, run_here, run_outside
 from counterfoil.payouts.machines import PROVIDER_PAYOUT, REPAIRING, SENDING
 from counterfoil.payouts.payouts.reserving import order_hash
 from counterfoil.payouts.provider_payouts.outcome_rules import Decision, Standing, decide_answer, decide_orphan
-from counterfoil.payouts.provider_payouts.outcomes import ACTOR, carry_out, lock_by_id
+from counterfoil.payouts.provider_payouts.outcomes import ACTOR, carry_out
+from counterfoil.payouts.provider_payouts.standings import lock_by_id
 
 
 class Letter(NamedTuple):
@@ -73,16 +75,13 @@ class Sending:
 
     def record(self, conn: Connection[Any], done: Sequence[tuple[Claim, Answer]], now: datetime) -> None:
         """Write what the provider answered, for rows that are still ours."""
-        standings = {one.id: one for one in lock_by_id(conn, [one.id for one, _ in done])}
+        standings = {one.id: one for one in lock_by_id(conn, [one.id for one, _ in done], now=now)}
         carry_out(conn, [self._decide(standings[one.id], answer) for one, answer in done], cause="sending", now=now)
 
     def _decide(self, one: Standing, answer: Answer) -> Decision:
         tries_left = one.attempt + 1 < ATTEMPTS_MAX
-        decision = decide_answer(one, answer, silent_after=self._silent_after, tries_left=tries_left)
-        if decision.verbs == ("requeue",):
-            again = max(decision.again or timedelta(), delay_before(one.attempt + 1, one.id))
-            return decision._replace(again=again)
-        return decision
+        can = capabilities_of(self._providers[one.provider])
+        return decide_answer(one, answer, silent_after=self._silent_after, tries_left=tries_left, capabilities=can)
 
 
 def _letter(row: _Queued) -> Letter:
@@ -100,7 +99,7 @@ def repair_due(runner: Runner) -> Tally:
     """One tick: rows whose sender is gone. Before its call: queued again. After it began: unknown, and the provider is asked."""
 
     def work(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
-        standings = lock_by_id(conn, [one.id for one in claims])
+        standings = lock_by_id(conn, [one.id for one in claims], now=now)
         carry_out(conn, [decide_orphan(one) for one in standings], cause="repair", now=now)
 
     return run_here(runner, REPAIRING, work)

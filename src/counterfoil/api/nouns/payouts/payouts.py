@@ -31,24 +31,22 @@ from counterfoil.base.machine import history_of
 from counterfoil.base.paging import Keyset
 from counterfoil.ledger.reads.listing import journals_of_sources
 from counterfoil.operations.access.access import OPERATE, READ
-from counterfoil.payouts.details import conflicts_of
-from counterfoil.payouts.machines import PAYOUT
+from counterfoil.payouts.payouts.by_hand import ask_provider, cancel_payout, retry_payout
+from counterfoil.payouts.payouts.matter import matter_of
+from counterfoil.payouts.payouts.payout_rules import offered
 from counterfoil.payouts.payouts.verbs import (
     Payout,
     ProviderPayout,
-    ask_provider_again,
-    cancel_payout,
     list_payouts,
     provider_payouts_of,
-    retry_payout,
     show_payout,
 )
+from counterfoil.payouts.provider_payouts.conflicts import conflicts_of
 from counterfoil.settlement.settlements import show_settlement
 
 router = routes("Payouts")
 PAYOUTS = Keyset("payouts", (str,))
 PayoutId = Annotated[str, id_in_path("po")]
-BY_HAND = ("retry", "cancel")
 
 
 class PayoutShown(Shown):
@@ -64,10 +62,12 @@ class PayoutShown(Shown):
     amount: Minor
     created_at: datetime
     state: str = Field(
-        description="pending, processing, completed, failed, reconcile_required (nobody knows yet), cancelled or returned."
+        description="pending, processing, completed, failed, reconcile_required (nobody knows yet), cancelled, returned "
+        "or refunded (nothing is left to pay)."
     )
     state_at: datetime
     last_error: str | None
+    reissue: int = Field(description="0: the first payout of its settlement; a later one pays what is still owed.")
 
 
 class ProviderPayoutShown(Shown):
@@ -89,16 +89,23 @@ class ProviderPayoutShown(Shown):
     attempt: int
     last_error: str | None
     error_class: str | None
+    paid: Minor | None = Field(description="What two people found paid, where it is not the amount.")
+    beyond: Minor = Field(description="What of it was no longer owed when it turned out to be paid: the payee owes it.")
     steps: list[StepShown]
 
 
 class ConflictShown(Shown):
-    """The provider contradicted itself, or us."""
+    """Two words about an attempt that exclude each other."""
 
+    id: str
     provider_payout_id: str
     said: str
     expected: str
     at: datetime
+    state: str = Field(
+        description="open, settled (by the provider's present word), paid or not_paid (found by two people)."
+    )
+    state_at: datetime
 
 
 class PayoutInFull(PayoutShown):
@@ -156,15 +163,15 @@ def payouts(
 def payout(payout_id: PayoutId, call: Annotated[Call, may(READ)]) -> Response:
     """With its fee breakdown, attempts, conflicts, steps, journals, and what was done to it by hand."""
     with call.reading() as conn:
-        return answer(_in_full(conn, show_payout(conn, payout_id)))
+        return answer(_in_full(conn, show_payout(conn, payout_id), call.now))
 
 
-def _in_full(conn: Connection[Any], one: Payout) -> PayoutInFull:
+def _in_full(conn: Connection[Any], one: Payout, now: datetime) -> PayoutInFull:
     tries = provider_payouts_of(conn, one.id)
     sources = [("settlement", one.settlement_id), *(("provider_payout", each.id) for each in tries)]
     return PayoutInFull(
         **one._asdict(),
-        allowed=[verb for verb in PAYOUT.allowed(one.state) if verb in BY_HAND],
+        allowed=offered(matter_of(conn, one.id, now=now)),
         breakdown=SettlementShown.of(show_settlement(conn, one.settlement_id)),
         provider_payouts=[_try(conn, each) for each in tries],
         conflicts=ConflictShown.each(conflicts_of(conn, one.id)),
@@ -208,7 +215,7 @@ def force_reconcile(payout_id: PayoutId, call: Annotated[Call, may(OPERATE)]) ->
     """Asks what became of an attempt that is sent or unknown. Moves no money by itself: the provider's answer decides."""
 
     def act(conn: Connection[Any]) -> Done:
-        state = ask_provider_again(conn, payout_id, now=call.now)
+        state = ask_provider(conn, payout_id, now=call.now)
         return Done(payout_id, AskedAgain(id=payout_id, provider_payout_state=state))
 
     return call.write("payout.force_reconcile", act)

@@ -1,0 +1,107 @@
+"""The journals of an attempt's steps: one of a kind for each attempt, whoever posts it, so that none is booked twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from psycopg import Connection
+
+from counterfoil.base.problems import Problem
+from counterfoil.ledger.accounts.accounts import open_accounts
+from counterfoil.ledger.journals.journal import NewJournal, post_journals
+from counterfoil.payouts.provider_payouts.outcome_rules import Standing
+
+Lines = list[tuple[str, str, int]]
+
+
+class Booking(NamedTuple):
+    """A journal of an attempt: `kind` names it once (`finalize`, `release`, …). `occurred_at`: when the provider says it happened."""
+
+    standing: Standing
+    kind: str
+    lines: Lines
+    occurred_at: datetime | None
+
+
+def journal_lines(journal: str, one: Standing, fee: int) -> Lines:
+    """The postings of a step: debit, credit, minor units. A return's fee is ours, as a payout's is."""
+    transit, clearing, payable = _accounts(one)
+    main = {
+        "finalize": (transit, clearing, sent_of(one)),
+        "release": (transit, payable, one.amount),
+        "return": (clearing, payable, one.amount),
+    }[journal]
+    return [main, *_fee(clearing, fee), *_difference(one)] if journal == "finalize" else [main]
+
+
+def sent_of(one: Standing) -> int:
+    """What of the amount set aside was really paid; minor units."""
+    return min(one.paid or one.amount, one.amount)
+
+
+def _difference(one: Standing) -> Lines:
+    """Two people found another amount paid than was asked for: less goes back to the payee's money, more is owed by the payee."""
+    transit, clearing, payable = _accounts(one)
+    more = (one.paid or one.amount) - one.amount
+    if more > 0:
+        return [(_receivable(one), clearing, more)]
+    return [(transit, payable, -more)] if more else []
+
+
+def late_lines(one: Standing, from_payable: int) -> Lines:
+    """Money that was given back turns out to be paid: it is set aside again, first from what is owed, the rest is owed by the payee."""
+    transit, _, payable = _accounts(one)
+    parts = [(payable, transit, from_payable), (_receivable(one), transit, one.amount - from_payable)]
+    return [line for line in parts if line[2]]
+
+
+def return_lines(one: Standing, debt: int) -> Lines:
+    """The bank sent it back: first what the payee owed because of it, as far as that is still open; the rest is owed to the payee."""
+    _, clearing, payable = _accounts(one)
+    total = one.paid or one.amount
+    against = min(total - (sent_of(one) - one.beyond), debt)
+    parts = [(clearing, payable, total - against), (clearing, _receivable(one), against)]
+    return [line for line in parts if line[2]]
+
+
+def back_against_debt(one: Standing) -> Lines:
+    """Paid and returned while we thought that it had failed: the return of what was never taken from the payee's money."""
+    _, clearing, _ = _accounts(one)
+    return [(clearing, _receivable(one), one.amount)]
+
+
+def _fee(clearing: str, fee: int) -> Lines:
+    return [("provider_fee", clearing, fee)] if fee else []
+
+
+def _accounts(one: Standing) -> tuple[str, str, str]:
+    return f"in_transit:{one.provider}", f"clearing:{one.provider}", f"payable:payee:{one.payee_id}"
+
+
+def _receivable(one: Standing) -> str:
+    return f"receivable:payee:{one.payee_id}"
+
+
+def book(conn: Connection[Any], bookings: Sequence[Booking], *, actor: str, now: datetime) -> None:
+    """Post these, by program and asset, all or none. Raises what the ledger refuses."""
+    for program_id, asset in sorted({(one.standing.program_id, one.standing.asset) for one in bookings}):
+        journals = [
+            NewJournal(
+                key=f"PAYOUT_{one.kind.upper()}:{one.standing.id}",
+                kind=f"payout_{one.kind}",
+                lines=one.lines,
+                asset=asset,
+                actor=actor,
+                effective_at=min(one.occurred_at, now) if one.occurred_at else now,
+                source=("provider_payout", one.standing.id),
+            )
+            for one in bookings
+            if (one.standing.program_id, one.standing.asset) == (program_id, asset)
+        ]
+        names = sorted({name for journal in journals for line in journal.lines for name in line[:2]})
+        open_accounts(conn, program_id, [str(name) for name in names], asset=asset, actor=actor, now=now)
+        for result in post_journals(conn, program_id, journals, now=now):
+            if isinstance(result, Problem):
+                raise result
