@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
-import zipfile
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from hypothesis import strategies as st
 from counterfoil import statements as sources
 from counterfoil.base.problems import InvalidInput, NotFound, TooLarge
 from counterfoil.statements import SourceBroken
-from counterfoil.statements.tables import columns, workbooks
+from counterfoil.statements.tables import columns
 from tests.statements.samples import DATA, rows, sample, written
 
 
@@ -226,20 +225,6 @@ def test_a_figure_of_a_sheet_keeps_its_cents(minor: int) -> None:
     from counterfoil.statements.tables.rows import as_cell
 
     assert parse_amount(as_cell(minor / 100), 2, decimal=".") == minor
-
-
-def test_a_workbook_that_unpacks_too_large_and_one_that_is_none_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = a_workbook(tmp_path, [["id", "amount", "currency"]])
-    monkeypatch.setattr(workbooks, "WORKBOOK_UNPACKED_BYTES_MAX", 1_000)
-    with pytest.raises(TooLarge):
-        sources.read(path)
-    monkeypatch.undo()
-    with zipfile.ZipFile(tmp_path / "other.xlsx", "w") as packed:
-        packed.writestr("hello.txt", "no workbook")
-    with pytest.raises(SourceBroken, match="damaged"):
-        sources.read(tmp_path / "other.xlsx")
 
 
 def test_formats_are_told_by_content_and_a_wrong_name_is_refused(tmp_path: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from counterfoil.statements.shape import SourceBroken
+from counterfoil.statements.tables.workbook_limits import what_zip
 from counterfoil.statements.text import BOMS
 
 HEAD_BYTES: Final = 65_536
@@ -27,6 +29,11 @@ FORMATS: Final = (
     "json",
     "csv",
 )
+OTHERS: Final[Mapping[bytes, str]] = {
+    b"\xd0\xcf\x11\xe0": "a workbook of the old kind (.xls), or one with a password; save it as .xlsx or CSV",
+    b"%PDF": "a PDF, which cannot be read; ask the bank for MT940, camt.053 or CSV",
+    b"\x1f\x8b": "a gzip archive; unpack it first",
+}
 _CAMT: Final = re.compile(r"camt\.(05[234])\.|<(?:\w+:)?BkToCstmr(Stmt|AcctRpt|DbtCdtNtfctn)")
 _CAMT_ROOTS: Final = {"Stmt": "camt.053", "AcctRpt": "camt.052", "DbtCdtNtfctn": "camt.054"}
 _SWIFT: Final = re.compile(r"^(?:\{4:)?:(?:20|25|28C?|60[FM]|61|62[FM]|86|NS):", re.MULTILINE)
@@ -43,10 +50,19 @@ def detect(path: Path) -> str:
         head = file.read(HEAD_BYTES)
     if not head:
         raise SourceBroken(path.name, 1, None, "the file is empty")
+    if told := _other_program(path, head):
+        raise SourceBroken(path.name, 1, None, f"this is {told}")
     found = _by_magic(head) or _by_text(_as_text(head), path.suffix.lower())
     if found is None:
         raise SourceBroken(path.name, 1, None, "this is none of the formats that can be read: " + ", ".join(FORMATS))
     return found
+
+
+def _other_program(path: Path, head: bytes) -> str | None:
+    """What this file is, where it is none of ours and a person may not know it."""
+    if head.startswith(b"PK\x03\x04"):
+        return what_zip(path)
+    return next((told for mark, told in OTHERS.items() if head.startswith(mark)), None)
 
 
 def _by_magic(head: bytes) -> str | None:

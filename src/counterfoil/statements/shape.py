@@ -18,7 +18,7 @@ TABLE_BYTES_MAX: Final = (
     512 * 1024**2
 )  # CSV, NDJSON, JSON, OFX through this door; larger tables go to the engine itself
 WORKBOOK_BYTES_MAX: Final = 64 * 1024**2  # as it lies on disk
-WORKBOOK_UNPACKED_BYTES_MAX: Final = 1024**3  # a small zip can hold a very large sheet
+WORKBOOK_UNPACKED_BYTES_MAX: Final = 1024**3  # whatever it packs to; workbook_limits counts what is inside
 LINE_CHARS_MAX: Final = 1024**2  # one line of text, or one cell
 ROWS_MAX: Final = 20_000_000
 BATCH_ROWS: Final = 65_536

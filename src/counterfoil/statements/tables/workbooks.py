@@ -14,25 +14,17 @@ from xml.etree.ElementTree import ParseError  # nosec - a type only; openpyxl re
 import openpyxl  # type: ignore[import-untyped]
 from openpyxl.utils.exceptions import InvalidFileException  # type: ignore[import-untyped]
 
-from counterfoil.base.problems import TooLarge
 from counterfoil.statements.amounts import Unreadable, decimal_mark_of
 from counterfoil.statements.dates import choose_format, is_iso
-from counterfoil.statements.shape import (
-    WORKBOOK_BYTES_MAX,
-    WORKBOOK_UNPACKED_BYTES_MAX,
-    Gathering,
-    SourceBroken,
-    SourceRead,
-    within,
-)
+from counterfoil.statements.shape import Gathering, SourceBroken, SourceRead
 from counterfoil.statements.tables import rows as tables
 from counterfoil.statements.tables.columns import guess, is_total
 from counterfoil.statements.tables.dialects import PREAMBLE_ROWS_MAX, is_header
 from counterfoil.statements.tables.rows import Number, Plan, Record, as_cell
+from counterfoil.statements.tables.workbook_limits import refuse_bombs, what_zip
 from counterfoil.statements.text import Content
 
 SAMPLE_ROWS: Final = 2_000
-COLUMNS_MAX: Final = 1_024
 AMOUNTS: Final = frozenset({"amount", "amount_minor", "debit", "credit"})
 _BAD_BOOK: Final = (
     *(zipfile.BadZipFile, zlib.error, InvalidFileException, ParseError, EOFError, OSError, RuntimeError),
@@ -54,8 +46,9 @@ def read(
     scales: Mapping[str, int] | None = None,
 ) -> SourceRead:
     """The sheet named, or the first one with a header that has an amount. Raises SourceBroken, TooLarge."""
-    within(path, WORKBOOK_BYTES_MAX)
-    _refuse_bombs(path)
+    if told := what_zip(path):
+        raise SourceBroken(path.name, None, None, f"this is no workbook, but {told}")
+    refuse_bombs(path)
     found = Gathering(path.name, strict=strict)
     try:
         with closing(openpyxl.load_workbook(path, read_only=True, data_only=True)) as book:
@@ -71,17 +64,6 @@ def read(
     except _BAD_BOOK as fault:
         found.broken(None, None, f"this workbook is damaged or cut short ({type(fault).__name__}: {str(fault)[:120]})")
     return found.read("xlsx", taken.sha256)
-
-
-def _refuse_bombs(path: Path) -> None:
-    """A zip says how large its parts become before they are unpacked. Raises TooLarge, SourceBroken."""
-    try:
-        with zipfile.ZipFile(path) as packed:
-            unpacked = sum(part.file_size for part in packed.infolist())
-    except (zipfile.BadZipFile, OSError, ValueError, RuntimeError) as fault:
-        raise SourceBroken(path.name, None, None, f"this is no complete workbook ({fault})") from None
-    if unpacked > WORKBOOK_UNPACKED_BYTES_MAX:
-        raise TooLarge(file=path.name, unpacked_bytes=unpacked, unpacked_bytes_max=WORKBOOK_UNPACKED_BYTES_MAX)
 
 
 def _choose(found: Gathering, book: Any, sheet: str | None) -> tuple[str, int, list[str]]:
@@ -117,7 +99,7 @@ def _rows(sheet: Any, after: int) -> Iterator[Row]:
     sheet.reset_dimensions()  # some writers note a range that is too small
     for number, values in enumerate(sheet.iter_rows(values_only=True), 1):
         if number > after:
-            yield number, [as_cell(value) for value in values[:COLUMNS_MAX]]
+            yield number, [as_cell(value) for value in values]
 
 
 def _records(header: list[str], rows: Iterable[Row]) -> Iterator[Record]:
