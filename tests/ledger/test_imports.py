@@ -23,7 +23,7 @@ from counterfoil.ledger.accounts.accounts import open_program
 from counterfoil.ledger.importing import imports
 from counterfoil.ledger.importing.check import check_balances
 from counterfoil.ledger.importing.imports import Imported, ImportStopped, import_file
-from counterfoil.ledger.importing.map import load_map
+from counterfoil.ledger.importing.map import ImportMap, load_map
 from counterfoil.ledger.invariants import INVARIANTS
 from counterfoil.ledger.periods import close_period
 from counterfoil.ledger.problems import UnknownProgram
@@ -269,6 +269,46 @@ def test_a_decimal_comma_and_minor_units_are_read(books: Database, tmp_path: Pat
     assert minor(books, "deposit:7") == 1_234_50
     run(books, a_csv(tmp_path, [ROWS[0] | {"amount": "5", "id": "9"}]), MAP.replace('unit = "major"', 'unit = "minor"'))
     assert minor(books, "deposit:7") == 1_234_55
+
+
+@pytest.mark.parametrize("amount", ["12.50", "1.2345", "1234.567", "1,234.50", "12.345,6.0"])
+def test_a_point_that_parts_no_thousands_is_refused_where_the_comma_is_the_decimal_mark(
+    books: Database, tmp_path: Path, amount: str
+):
+    mapped = MAP.replace('unit = "major"', 'unit = "major"\ndecimal = ","')
+    with pytest.raises(InvalidInput) as refused:
+        run(books, a_csv(tmp_path, [ROWS[0] | {"amount": amount}]), mapped)
+    assert (refused.value.facts["column"], refused.value.facts["line"], refused.value.facts["got"]) == (
+        "amount",
+        2,
+        amount,
+    )
+
+
+def test_a_file_that_changes_before_the_first_row_is_written_leaves_nothing(books: Database, tmp_path: Path):
+    path = a_csv(tmp_path)
+
+    class Meanwhile(ImportMap):
+        """A map that is asked for its columns when the file is opened; somebody writes to the file then."""
+
+        def columns(self) -> set[str]:
+            path.write_bytes(path.read_bytes() + b"\n")
+            return super().columns()
+
+    with pytest.raises(InvalidInput, match="nothing was written"):
+        import_file(books.transaction, PROGRAM, path, Meanwhile(**vars(load_map(MAP))), actor="ann", clock=clock)
+    with books.transaction() as conn:
+        assert conn.execute(
+            "select (select count(*) from journal), (select count(*) from journal_import)"
+        ).fetchone() == (0, 0)
+
+
+def test_a_file_that_changes_while_its_rows_are_written_is_told(
+    books: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = a_csv(tmp_path)
+    with pytest.raises(imports.FileChanged):
+        run(books, path, progress=lambda done, _: path.write_bytes(path.read_bytes() + b"\n") if done else None)
 
 
 def test_our_days_are_held_against_the_balances_of_the_file(books: Database, tmp_path: Path):

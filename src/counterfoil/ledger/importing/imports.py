@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
-from counterfoil.base.problems import Problem
+from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.ledger.importing.files import Row, rows_of, sha256_of
 from counterfoil.ledger.importing.map import ImportMap, journal_of
@@ -32,6 +32,10 @@ Progress = Callable[[int, int], None]  # rows done, rows in all
 
 class ImportStopped(Problem):
     """The ledger refuses a row of this file; what came before it is posted, and the import goes on from there."""
+
+
+class FileChanged(Problem):
+    """The file changed while it was imported, so rows of two files may have been posted; compare the journals with the file."""
 
 
 class Imported(NamedTuple):
@@ -54,7 +58,7 @@ def import_file(
     clock: Callable[[], datetime],
     progress: Progress | None = None,
 ) -> Imported:
-    """Post every row of a file as a journal. Raises InvalidInput (with line and column, nothing written), ImportStopped."""
+    """Post every row of a file as a journal. Raises InvalidInput (with line and column, nothing written), ImportStopped, FileChanged."""
     with open_transaction() as conn:
         scales = dict(
             conn.execute(
@@ -64,11 +68,14 @@ def import_file(
         )
     if not scales:
         raise UnknownProgram(program=program_id)
+    digest = sha256_of(path)
     total = sum(
         1 for _ in _journals(path, mapped, scales, actor)
     )  # every row is understood before the first is written
+    if sha256_of(path) != digest:
+        raise InvalidInput("file", "a file that stays as it is while it is read; nothing was written", got=path.name)
     with open_transaction() as conn:
-        import_id, done = _begin(conn, program_id, path, mapped, total, actor=actor, now=clock())
+        import_id, done = _begin(conn, program_id, path, digest, mapped, total, actor=actor, now=clock())
     resumed_at, posted, existed = done, 0, 0
     told = progress or (lambda *_: None)
     told(done, total)
@@ -85,6 +92,8 @@ def import_file(
         posted += new
         existed += len(part) - new
         told(done, total)
+    if done != total or sha256_of(path) != digest:
+        raise FileChanged(file=path.name, rows=total, rows_done=done)
     return Imported(import_id, total, resumed_at, posted, existed)
 
 
@@ -94,10 +103,18 @@ def _journals(path: Path, mapped: ImportMap, scales: dict[str, int], actor: str)
 
 
 def _begin(
-    conn: Connection[Any], program_id: str, path: Path, mapped: ImportMap, rows: int, *, actor: str, now: datetime
+    conn: Connection[Any],
+    program_id: str,
+    path: Path,
+    digest: bytes,
+    mapped: ImportMap,
+    rows: int,
+    *,
+    actor: str,
+    now: datetime,
 ) -> tuple[bytes, int]:
     """The import of this file with this map, and how many rows it has done."""
-    import_id = hashlib.sha256(b"\n".join([program_id.encode(), sha256_of(path), mapped.sha256])).digest()
+    import_id = hashlib.sha256(b"\n".join([program_id.encode(), digest, mapped.sha256])).digest()
     conn.execute(
         """insert into journal_import (id, program_id, file_name, rows, actor, at) values (%s, %s, %s, %s, %s, %s)
            on conflict do nothing""",

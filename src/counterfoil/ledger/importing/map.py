@@ -28,6 +28,7 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.accounts.accounts import NewAccount
 from counterfoil.ledger.journals.journal import Line, NewJournal
 
+_THOUSANDS: Final = re.compile(r"[+-]?[0-9]{1,3}(\.[0-9]{3})+(,[0-9]*)?", re.ASCII)
 _COLUMN: Final = re.compile(r"\{([^{}]+)\}")
 _KEYS: Final[dict[str, dict[str, bool]]] = {  # by table: each key, and whether it must be there
     "file": {"format": False, "delimiter": False, "encoding": False},
@@ -144,7 +145,7 @@ def amount_of(row: Mapping[str, str], rule: Mapping[str, str], asset: Asset, *, 
     """Minor units out of a column; may be negative, and nothing where `zero` allows it. Raises InvalidInput."""
     text = value_of(row, rule["column"]).strip()
     if rule.get("decimal", ".") == ",":
-        text = text.replace(".", "").replace(",", ".")
+        text = _with_a_point(text, rule["column"])
     try:
         minor = parse_major(text, Asset(asset.code, 0) if rule["unit"] == "minor" else asset, "amount")
     except InvalidInput as problem:
@@ -153,6 +154,13 @@ def amount_of(row: Mapping[str, str], rule: Mapping[str, str], asset: Asset, *, 
     if minor == 0 and not zero:
         raise InvalidInput("amount", "not nothing", column=rule["column"], got=text[:40])
     return minor
+
+
+def _with_a_point(text: str, column: str) -> str:
+    """A figure with a decimal comma; points may only part its thousands, or 12.50 would be 1250. Raises InvalidInput."""
+    if "." in text and not _THOUSANDS.fullmatch(text):
+        raise InvalidInput("amount", "a decimal comma, and points only between thousands", column=column, got=text[:40])
+    return text.replace(".", "").replace(",", ".")
 
 
 def effective_of(row: Mapping[str, str], rule: Mapping[str, str]) -> datetime:
