@@ -82,7 +82,7 @@ def test_what_is_let_through_is_read_in_bounded_memory(tmp_path: Path) -> None:
     path = a_workbook(tmp_path / "book.xlsx", a_sheet(ROW.format(n=n) for n in range(2, 40_000)))
     assert path.stat().st_size < 1024**2
     program = (
-        "import resource, sys; from pathlib import Path; from counterfoil.reconciliation import sources; "
+        "import resource, sys; from pathlib import Path; from counterfoil import statements as sources; "
         "read = sources.read(Path(sys.argv[1]), asset='EUR'); print(read.lines.num_rows); "
         f"sys.exit(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > {MEMORY_MAX_BYTES})"
     )
