@@ -66,7 +66,7 @@ def refuse_bombs(path: Path) -> None:
             for part in packed.infolist():
                 if part.filename.lower().endswith((".xml", ".rels")):
                     cells += _count(path, packed, part, cells)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, NotImplementedError) as fault:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError) as fault:
         raise SourceBroken(
             path.name, None, None, f"this is no complete workbook: it is damaged or cut short ({fault})"
         ) from None
