@@ -1,160 +1,231 @@
-"""The rules of a payout beside a tiny provider that loses answers, forgets nothing and speaks out of order.
-
-The provider here is too simple to be wrong. Whatever happens in whatever order, our books never give money back that is out,
-and never call paid what is not; and in the end both agree.
+"""A payout's life in the real tables beside a second opinion that is too simple to be wrong: whatever happens in whatever order,
+no money is out twice without being owed back, none is given back that is out, and in the end books and provider agree.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from contextlib import ExitStack
+from typing import Any
 
-from hypothesis import settings
+import pytest
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-
-from counterfoil.operations.providers import Accepted, Later, NotThere, PayoutFact, Refused, Unclear
-from counterfoil.payouts.machines import PAYOUT, PROVIDER_PAYOUT
-from counterfoil.payouts.provider_payouts.outcome_rules import (
-    EFFECTS,
-    Decision,
-    Standing,
-    decide_answer,
-    decide_fact,
-    decide_lookup,
-    decide_orphan,
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
 )
 
-NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-SILENT = timedelta(minutes=10)
+from counterfoil.base.edge import make_id
+from counterfoil.operations.providers import Accepted, Later, Refused, Unclear
+from counterfoil.payouts.machines import LIVE, PULLING
+from counterfoil.payouts.payouts.by_hand import cancel_payout, reissue_payout, retry_payout
+from counterfoil.payouts.payouts.matter import NotNow
+from counterfoil.payouts.provider_payouts.attempts_by_hand import cancel_attempt, quarantine_attempt, release_attempt
+from tests.payouts.world import OWED, World
+
 NEXT = {"pending": ["paid", "failed"], "paid": ["returned"], "failed": [], "returned": []}
+PICK = st.integers(0, 9)
 
 
-class OnePayout(RuleBasedStateMachine):
-    """One provider payout; `words` is what the provider ever said of it, in the order it happened."""
+def life_in(conn: Any) -> type[RuleBasedStateMachine]:
+    """A machine whose every life is lived in `conn` and rolled back."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.ours = Standing(
-            "pp", "po", "main", "payee", "sim", "EUR", 100, "key", "queued", "processing", None, None, None, 0
-        )
-        self.words: list[PayoutFact] = []
-        self.refused = False
-        self.reserved, self.given_back, self.booked_out = 100, 0, 0
+    class OnePayout(RuleBasedStateMachine):
+        """`heard` is every word the provider ever said of a key: webhooks bring them late, doubled and out of order.
 
-    @rule()
-    def nothing_happens(self) -> None:
-        """A final payout that the provider never had has nothing more to come."""
+        `flying` holds announced calls that nobody has answered: each lands or not, at any time before its horizon.
+        """
 
-    # What the provider does by itself.
+        def __init__(self) -> None:
+            super().__init__()
+            self.stack = ExitStack()
+            self.stack.enter_context(conn.transaction(force_rollback=True))
 
-    @precondition(lambda self: self.words)
-    @rule(choice=st.integers(0, 5))
-    def provider_goes_on(self, choice: int) -> None:
-        ways = NEXT[self.words[-1].status]
-        if ways:
-            self._say(ways[choice % len(ways)])
+        @initialize()
+        def begin(self) -> None:
+            self.world = World(conn)
+            self.heard: list[tuple[str, str]] = []
+            self.flying: list[tuple[str, str, Any]] = []
 
-    def _say(self, status: str) -> None:
-        at = NOW + timedelta(seconds=len(self.words))
-        self.words.append(PayoutFact("ref", "key", 100, 0, "EUR", status, None, at))
+        def teardown(self) -> None:
+            try:
+                if hasattr(self, "world"):
+                    self.in_the_end()
+            finally:
+                self.stack.close()
 
-    # What we do.
+        # What the provider does by itself.
 
-    @precondition(lambda self: self.ours.state == "queued")
-    @rule(
-        how=st.sampled_from(["answered", "answer lost", "not arrived", "refused", "busy", "worker lost", "lost before"])
-    )
-    def send(self, how: str) -> None:
-        self.ours = self.ours._replace(state="sending", request_sent_at=None if how == "lost before" else NOW)
-        if how in ("answered", "answer lost", "worker lost") and not self.words and not self.refused:
-            self._say("pending")
-        if how == "refused" and not self.words:
-            self.refused = True
-        if how in ("worker lost", "lost before"):
-            self._carry_out(decide_orphan(self.ours))
-            return
-        if self.words and how in ("answered", "refused"):
-            answer = Accepted(self.words[0])  # the key was known: the first answer again
-        else:
-            answer = {"refused": Refused("402"), "busy": Later("429"), "answered": Refused("402")}.get(
-                how, Unclear("?")
+        @precondition(lambda self: any(NEXT[status] for status in self.world.orders.values()))
+        @rule(pick=PICK, way=PICK)
+        def provider_goes_on(self, pick: int, way: int) -> None:
+            keys = [key for key, status in self.world.orders.items() if NEXT[status]]
+            self._say(keys[pick % len(keys)], way)
+
+        def _say(self, key: str, way: int) -> None:
+            ways = NEXT[self.world.orders[key]]
+            self.world.orders[key] = ways[way % len(ways)]
+            self.heard.append((key, self.world.orders[key]))
+
+        # What we do.
+
+        @rule()
+        def reserve(self) -> None:
+            self.world.tick(minutes=1)
+            self.world.reserve()
+
+        @precondition(lambda self: self.world.live() and self.world.standing(self.world.live()).state == "queued")
+        @rule(
+            how=st.sampled_from(
+                ["answered", "answer lost", "frozen", "not arrived", "refused", "busy", "lost before", "last busy"]
             )
-        self._carry_out(decide_answer(self.ours, answer, silent_after=SILENT, tries_left=True))
-
-    @precondition(lambda self: self.ours.state in ("sent", "unknown"))
-    @rule(answered=st.booleans())
-    def look_up(self, answered: bool) -> None:
-        self._carry_out(
-            decide_lookup(self.ours, self._found() if answered else Unclear("?"), now=NOW, silent_after=SILENT)
         )
+        def send(self, how: str) -> None:
+            world, attempt = self.world, self.world.live()
+            assert attempt is not None
+            world.tick(minutes=1)
+            world.claim(attempt)
+            if how == "lost before":
+                world.lease_over(attempt, called=False)
+                return
+            if world.conflicts() or world.standing(attempt).paid_beside or self._old(attempt):
+                world.lease_over(attempt, called=self._old(attempt))  # the brakes of the announcement
+                return
+            call = world.announce(attempt)
+            if how == "frozen":  # its worker sleeps: the call lands later, or never
+                self.flying.append((attempt, call, world.now))
+                world.lease_over(attempt, called=True)
+            elif how in ("answered", "answer lost"):
+                self._land(attempt)
+                fact = world.fact(world.standing(attempt).key, world.orders[world.standing(attempt).key])
+                world.answer(attempt, call, Accepted(fact) if how == "answered" else Unclear("lost"))
+            else:
+                answer = {"refused": Refused("402"), "not arrived": Unclear("?")}.get(how, Later("429"))
+                world.answer(attempt, call, answer, tries_left=how != "last busy")
 
-    def _found(self) -> Accepted | NotThere | Refused:
-        if self.words:
-            return Accepted(self.words[-1])
-        return Refused("402") if self.refused else NotThere()
+        def _old(self, attempt: str) -> bool:
+            first = self.world.standing(attempt).first_call_at
+            return first is not None and (self.world.now - first).total_seconds() >= 23 * 3600
 
-    @precondition(lambda self: self.words)
-    @rule(which=st.integers(0, 9))
-    def webhook(self, which: int) -> None:
-        """Any word ever said, late, doubled, out of order."""
-        self._carry_out(decide_fact(self.ours, self.words[which % len(self.words)], silent_after=SILENT))
+        def _land(self, attempt: str) -> None:
+            key = self.world.standing(attempt).key
+            if key not in self.world.orders:
+                self.world.lands(attempt)
+                self.heard.append((key, "pending"))
 
-    def _carry_out(self, decision: Decision) -> None:
-        for verb in decision.verbs:
-            state = PROVIDER_PAYOUT.next_state(self.ours.state, verb)
-            effect, journal = EFFECTS.get(verb, ("", ""))
-            payout = self.ours.payout_state
-            if effect and not (effect == "doubt" and payout == "reconcile_required"):
-                payout = PAYOUT.next_state(payout, effect)
-            self.ours = self.ours._replace(state=state, payout_state=payout)
-            self.given_back += 100 if journal in ("release", "return") else 0
-            self.booked_out += 100 if journal == "finalize" else 0
-        if decision.fact:
-            self.ours = self.ours._replace(provider_ref=decision.fact.provider_ref)
-        if "requeue" in decision.verbs:
-            self.ours = self.ours._replace(request_sent_at=None)
+        @precondition(lambda self: self.flying)
+        @rule(pick=PICK, answered=st.booleans())
+        def a_frozen_worker_wakes(self, pick: int, answered: bool) -> None:
+            attempt, call, announced = self.flying.pop(pick % len(self.flying))
+            if (self.world.now - announced).total_seconds() >= 15 * 60:
+                return  # its connection is dead by then
+            self._land(attempt)
+            if answered:
+                key = self.world.standing(attempt).key
+                fact = self.world.fact(key, self.world.orders[key])
+                self.world.answer(attempt, call, Accepted(fact), ours=False)
 
-    # What must hold.
+        @rule(hours=st.sampled_from([0.3, 1, 23]))
+        def time_passes(self, hours: float) -> None:
+            self.world.tick(hours=hours)
 
-    @invariant()
-    def nothing_is_given_back_that_is_out_and_nothing_is_called_paid_that_is_not(self) -> None:
-        said = [word.status for word in self.words]
-        if self.ours.state == "failed":
-            assert not self.words or "failed" in said
-        if self.ours.state == "succeeded":
-            assert "paid" in said
-        if self.ours.state == "returned":
-            assert "returned" in said
-        assert self.given_back <= 100
-        assert self.booked_out <= 100
+        @precondition(lambda self: self.world.attempts())
+        @rule(pick=PICK, answered=st.booleans())
+        def look_up(self, pick: int, answered: bool) -> None:
+            found = [
+                one
+                for one in self.world.attempts()
+                if self.world.standing(one).state in ("sent", "unknown", "quarantined")
+                or self.world.standing(one).conflict
+            ]
+            if found:
+                self.world.look_up(found[pick % len(found)], None if answered else Unclear("?"))
 
-    @invariant()
-    def the_payout_stands_where_its_attempt_puts_it(self) -> None:
-        fits = {
-            "queued": {"processing", "reconcile_required"},
-            "sending": {"processing", "reconcile_required"},
-            "sent": {"processing", "reconcile_required"},
-            "unknown": {"reconcile_required"},
-            "succeeded": {"completed"},
-            "failed": {"failed"},
-            "returned": {"returned"},
-        }
-        assert self.ours.payout_state in fits[self.ours.state]
+        @precondition(lambda self: self.heard)
+        @rule(pick=st.integers(0, 99))
+        def webhook(self, pick: int) -> None:
+            key, status = self.heard[pick % len(self.heard)]
+            attempt = next(one for one in self.world.attempts() if self.world.standing(one).key == key)
+            self.world.webhook(attempt, status)
 
-    def teardown(self) -> None:
-        """Whatever happened: one word from the provider at a time, and both agree in the end."""
-        for _ in range(6):
-            if self.ours.state == "queued":
-                self.send("answered")
-            if self.words and NEXT[self.words[-1].status]:
-                self._say(NEXT[self.words[-1].status][0])
-            if self.ours.state in ("sent", "unknown"):
-                self.look_up(answered=True)
-        for word in self.words:
-            self._carry_out(decide_fact(self.ours, word, silent_after=SILENT))
-        final = self.words[-1].status if self.words else "failed"
-        assert self.ours.state == {"paid": "succeeded", "failed": "failed", "returned": "returned"}[final]
+        # What a person does; what the guards refuse is refused.
+
+        @rule(verb=st.sampled_from(["retry", "cancel", "reissue", "cancel_attempt", "quarantine", "release"]))
+        def by_hand(self, verb: str) -> None:
+            payout = self.world.newest_id()
+            said = {"reason": "test", "actor": "test", "now": self.world.now}
+            try:
+                with conn.transaction():
+                    match verb:
+                        case "retry":
+                            retry_payout(conn, payout, **said)
+                        case "cancel":
+                            cancel_payout(conn, payout, **said)
+                        case "reissue":
+                            reissue_payout(conn, payout, make_id("po"), **said)
+                        case "cancel_attempt":
+                            cancel_attempt(conn, payout, **said)
+                        case "quarantine":
+                            quarantine_attempt(conn, payout, **said)
+                        case "release":
+                            release_attempt(conn, payout, "unknown", **said)
+            except NotNow:
+                pass
+
+        # What must hold.
+
+        @invariant()
+        def the_books_are_whole_and_every_pair_of_states_may_exist(self) -> None:
+            if hasattr(self, "world"):
+                self.world.still_true()
+
+        @invariant()
+        def no_money_is_out_or_on_its_way_twice(self) -> None:
+            if hasattr(self, "world"):
+                alive = [key for key, status in self.world.orders.items() if status in ("pending", "paid")]
+                assert len(alive) <= 1, f"orders for one debt: {self.world.orders}"
+
+        @invariant()
+        def nothing_is_called_paid_that_is_not(self) -> None:
+            if hasattr(self, "world"):
+                for one in map(self.world.standing, self.world.attempts()):
+                    if one.state == "succeeded":
+                        assert self.world.orders.get(one.key) in ("paid", "returned")
+
+        def in_the_end(self) -> None:
+            """Every call has landed or died, the provider has its last word, we ask: both agree."""
+            world = self.world
+            world.horizon_passes()
+            for key in list(world.orders):
+                if world.orders[key] == "pending":
+                    self._say(key, 0)
+            for key, status in self.heard:
+                world.webhook(next(one for one in world.attempts() if world.standing(one).key == key), status)
+            for _ in range(3):
+                for one in world.attempts():
+                    if world.standing(one).state in PULLING.states:
+                        world.look_up(one)
+            world.still_true()
+            out = sum(OWED for status in world.orders.values() if status == "paid")
+            assert world.purse()[2] == out, f"{world.orders} {world.states()}"
+            assert world.conflicts() == 0
+            stuck = [one.state for one in map(world.standing, world.attempts()) if one.state in LIVE]
+            assert set(stuck) <= {"queued", "quarantined"}
+
+    return OnePayout
 
 
-OnePayout.TestCase.settings = settings(max_examples=300, stateful_step_count=25, deadline=None)
-TestOnePayout = OnePayout.TestCase
+@pytest.mark.parametrize("steps", [12, 30])
+def test_whatever_happens_in_whatever_order_books_and_provider_agree(conn, steps):
+    few = settings(
+        max_examples=60,
+        stateful_step_count=steps,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        print_blob=False,
+    )
+    run_state_machine_as_test(life_in(conn), settings=few)

@@ -1,0 +1,197 @@
+"""One settlement's payout in the real tables, and a provider too simple to be wrong: each event of its life is one method.
+
+The provider of this world has one order at most for each key it remembers; `orders` is the truth. Calls are announced and answered as
+a sender does it, but by hand, so that a test can let them land late, get lost, or be refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from psycopg import Connection
+
+from counterfoil.base.edge import make_id
+from counterfoil.base.invariant import run_invariants
+from counterfoil.base.machine import Move, take_steps
+from counterfoil.base.money import Asset
+from counterfoil.ledger.accounts.accounts import open_accounts, open_program
+from counterfoil.ledger.journals.journal import NewJournal, post_journals
+from counterfoil.operations.calls import HORIZON, NewCall, announce_call, store_answer
+from counterfoil.operations.providers import Accepted, Answer, Found, Later, NotThere, PayoutFact, Refused, Unclear
+from counterfoil.operations.work.runner import Runner
+from counterfoil.payouts.destinations.destinations import set_destination
+from counterfoil.payouts.invariants import INVARIANTS
+from counterfoil.payouts.machines import LIVE, PROVIDER_PAYOUT
+from counterfoil.payouts.payouts.reserving import reserve_due
+from counterfoil.payouts.payouts.verbs import Owed, create_payouts
+from counterfoil.payouts.provider_payouts.outcome_rules import (
+    Decision,
+    Standing,
+    decide_answer,
+    decide_fact,
+    decide_lookup,
+)
+from counterfoil.payouts.provider_payouts.outcomes import apply_facts, carry_out
+from counterfoil.payouts.provider_payouts.standings import lock_by_id
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+SILENT = timedelta(minutes=10)
+OWED = 100
+PROGRAM, PAYEE, SETTLEMENT = "main", "payee-1", "set_1"
+KINDS = {Accepted: "accepted", Later: "later", Refused: "refused", Unclear: "unclear"}
+
+
+class _Same:
+    """Transactions inside the one that the test rolls back."""
+
+    def __init__(self, conn: Connection[Any]) -> None:
+        self._conn = conn
+
+    @contextmanager
+    def transaction(self, **_: Any) -> Iterator[Connection[Any]]:
+        with self._conn.transaction():
+            yield self._conn
+
+
+class World:
+    """A payout of 100, owed for one settlement, and what its provider knows. `orders`: key → status."""
+
+    def __init__(self, conn: Connection[Any]) -> None:
+        self.conn, self.now = conn, NOW
+        self.orders: dict[str, str] = {}
+        self.calls: dict[str, list[str]] = {}
+        open_program(conn, PROGRAM, name="Main", assets=[Asset("EUR", 2)], now=NOW)
+        names = ["escrow:inv_1", f"payable:payee:{PAYEE}", "clearing:simulator"]
+        open_accounts(conn, PROGRAM, names, asset="EUR", actor="test", now=NOW)
+        lines = [("clearing:simulator", names[0], OWED), (names[0], names[1], OWED)]
+        post_journals(conn, PROGRAM, [NewJournal("owed", "settlement", lines, "EUR", "test")], now=NOW)
+        self.destination("acct_1")
+        owed = [Owed(PROGRAM, "inv_1", SETTLEMENT, PAYEE, "EUR", OWED)]
+        (self.first,) = create_payouts(conn, owed, make_id=make_id, actor="test", cause="test", now=NOW)
+        self.newest = self.first.id
+
+    def tick(self, **span: float) -> None:
+        self.now += timedelta(**span)
+
+    # What we do.
+
+    def destination(self, token: str) -> None:
+        set_destination(
+            self.conn, make_id("dst"), program_id=PROGRAM, payee_id=PAYEE, provider="simulator", token=token, actor="test",
+            now=self.now,
+        )  # fmt: skip
+
+    def reserve(self) -> None:
+        self.conn.execute("update payout set due_at = %s where state = 'pending' and due_at is not null", [self.now])
+        reserve_due(Runner(_Same(self.conn), lambda *_: self.now, "worker:test"), make_id)  # type: ignore[arg-type]
+
+    def claim(self, attempt: str) -> None:
+        take_steps(self.conn, PROVIDER_PAYOUT, [Move(attempt, "queued", "send")], actor="test", at=self.now)
+        self.conn.execute("update provider_payout set fence = fence + 1 where id = %s", [attempt])
+
+    def announce(self, attempt: str) -> str:
+        fence, key = self.row("select fence, idempotency_key from provider_payout where id = %s", attempt)
+        call = NewCall(make_id("call"), attempt, "simulator", key, bytes(32), "worker:test", fence)
+        announce_call(self.conn, call, now=self.now)
+        self.conn.execute("update provider_payout set request_sent_at = %s where id = %s", [self.now, attempt])
+        self.calls.setdefault(attempt, []).append(call.id)
+        return call.id
+
+    def answer(self, attempt: str, call: str, answer: Answer, *, tries_left: bool = True, ours: bool = True) -> None:
+        """What came back for a call; `ours`: under the fence of its claim, otherwise it is a fact or nothing."""
+        store_answer(self.conn, call, kind=KINDS[type(answer)], answer={}, now=self.now, due_at=self.now)
+        one = self.standing(attempt)
+        if ours:
+            self.carry_out(decide_answer(one, answer, silent_after=SILENT, tries_left=tries_left))
+        elif isinstance(answer, Accepted):
+            self.carry_out(decide_fact(one, answer.fact, silent_after=SILENT, source="answer"))
+
+    def lease_over(self, attempt: str, *, called: bool) -> None:
+        verb = "lose" if called else "requeue"
+        self.carry_out(Decision(self.standing(attempt), (verb,), again=timedelta(), error="its worker was lost"))
+
+    def horizon_passes(self) -> None:
+        self.now += HORIZON + timedelta(seconds=1)
+
+    def look_up(self, attempt: str, found: Found | None = None) -> None:
+        one = self.standing(attempt)
+        said = found if found is not None else self.truth(one.key)
+        self.carry_out(decide_lookup(one, said, now=self.now, silent_after=SILENT, asked_at=self.now))
+
+    def webhook(self, attempt: str, status: str) -> None:
+        """A webhook, and the look-up that it asks for."""
+        fact = self.fact(self.standing(attempt).key, status)
+        apply_facts(self.conn, "simulator", [fact], silent_after=SILENT, cause="webhook", now=self.now)
+        if self.standing(attempt).unconfirmed:
+            self.look_up(attempt)
+
+    def carry_out(self, decision: Decision) -> None:
+        carry_out(self.conn, [decision], cause="test", now=self.now)
+
+    # What the provider does.
+
+    def lands(self, attempt: str) -> None:
+        self.orders.setdefault(self.standing(attempt).key, "pending")
+
+    def fact(self, key: str, status: str) -> PayoutFact:
+        return PayoutFact(f"ref-{key}", key, OWED, 0, "EUR", status, None, self.now)  # type: ignore[arg-type]
+
+    def truth(self, key: str) -> Found:
+        return Accepted(self.fact(key, self.orders[key])) if key in self.orders else NotThere()
+
+    # What the tables hold.
+
+    def standing(self, attempt: str) -> Standing:
+        return lock_by_id(self.conn, [attempt], now=self.now)[0]
+
+    def row(self, query: str, *given: Any) -> tuple[Any, ...]:
+        found = self.conn.execute(query, given or None).fetchone()
+        assert found is not None
+        return found
+
+    def attempts(self) -> list[str]:
+        return [
+            row[0] for row in self.conn.execute("select id from provider_payout order by created_at, id").fetchall()
+        ]
+
+    def states(self) -> list[str]:
+        return [self.standing(one).state for one in self.attempts()]
+
+    def live(self) -> str | None:
+        return next((one for one in self.attempts() if self.standing(one).state in LIVE), None)
+
+    def payout(self) -> str:
+        """The state of the settlement's newest payout."""
+        return str(self.row("select state from payout order by reissue desc limit 1")[0])
+
+    def newest_id(self) -> str:
+        return str(self.row("select id from payout order by reissue desc limit 1")[0])
+
+    def balance(self, name: str) -> int:
+        found = self.conn.execute(
+            "select case when debit_normal then debits - credits else credits - debits end from account where name = %s",
+            [name],
+        ).fetchone()
+        return int(found[0]) if found else 0
+
+    def purse(self) -> tuple[int, int, int, int]:
+        """Payable, in transit, out, and owed back by the payee."""
+        out = OWED - self.balance("clearing:simulator")
+        return (
+            self.balance(f"payable:payee:{PAYEE}"),
+            self.balance("in_transit:simulator"),
+            out,
+            self.balance(f"receivable:payee:{PAYEE}"),
+        )
+
+    def conflicts(self) -> int:
+        return int(self.row("select count(*) from provider_conflict where state = 'open'")[0])
+
+    def still_true(self) -> None:
+        """Every invariant of payouts holds, and no unit was made or lost."""
+        assert run_invariants(self.conn, INVARIANTS) == []
+        payable, transit, out, receivable = self.purse()
+        assert payable + transit + out - receivable == OWED
