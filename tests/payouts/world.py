@@ -60,7 +60,7 @@ class World:
     """A payout of 100, owed for one settlement, and what its provider knows. `orders`: key → status."""
 
     def __init__(self, conn: Connection[Any]) -> None:
-        self.conn, self.now = conn, NOW
+        self.conn, self.now, self.owed = conn, NOW, OWED
         self.orders: dict[str, str] = {}
         self.calls: dict[str, list[str]] = {}
         open_program(conn, PROGRAM, name="Main", assets=[Asset("EUR", 2)], now=NOW)
@@ -75,6 +75,14 @@ class World:
 
     def tick(self, **span: float) -> None:
         self.now += timedelta(**span)
+
+    def owe_more(self, amount: int) -> None:
+        """The same payee has earned more: a second settlement and its payout."""
+        lines = [("clearing:simulator", "escrow:inv_1", amount), ("escrow:inv_1", f"payable:payee:{PAYEE}", amount)]
+        post_journals(self.conn, PROGRAM, [NewJournal("more", "settlement", lines, "EUR", "test")], now=self.now)
+        owed = [Owed(PROGRAM, "inv_2", "set_2", PAYEE, "EUR", amount)]
+        create_payouts(self.conn, owed, make_id=make_id, actor="test", cause="test", now=self.now)
+        self.owed += amount
 
     # What we do.
 
@@ -179,7 +187,7 @@ class World:
 
     def purse(self) -> tuple[int, int, int, int]:
         """Payable, in transit, out, and owed back by the payee."""
-        out = OWED - self.balance("clearing:simulator")
+        out = self.owed - self.balance("clearing:simulator")
         return (
             self.balance(f"payable:payee:{PAYEE}"),
             self.balance("in_transit:simulator"),
@@ -194,4 +202,4 @@ class World:
         """Every invariant of payouts holds, and no unit was made or lost."""
         assert run_invariants(self.conn, INVARIANTS) == []
         payable, transit, out, receivable = self.purse()
-        assert payable + transit + out - receivable == OWED
+        assert payable + transit + out - receivable == self.owed

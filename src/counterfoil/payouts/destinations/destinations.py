@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.events.events import wake
+from counterfoil.payouts.provider_payouts.unreserving import queued_for, unreserve
 
 TOKEN_MAX = 200
 
@@ -53,9 +54,12 @@ def set_destination(
            values (%s, %s, %s, %s, %s, %s, %s)""",
         [destination_id, program_id, payee_id, provider, token, actor, now],
     )
+    # What was set aside for the old one and never called goes to the new one; what called may be out, and stays.
+    waiting = queued_for(conn, program_id, payee_id)
+    unreserve(conn, waiting, why="the payee's destination was changed", actor=actor, now=now)
     conn.execute(
-        """update payout set due_at = %s, last_error = null
-           where program_id = %s and payee_id = %s and state = 'pending' and due_at is null""",
+        """update payout set due_at = %s, attempt = 0, last_error = null
+           where program_id = %s and payee_id = %s and state = 'pending'""",
         [now, program_id, payee_id],
     )
     wake(conn)
