@@ -255,7 +255,7 @@ def _at_a_provider(
     name = account.removeprefix(CLEARING)
     runs = select_runs(
         conn,
-        """where program_id = %s and source = %s and state = 'finished' and last_on = %s order by started_at desc, id desc limit 1""",
+        """where program_id = %s and source = %s and state = 'finished' and last_on = %s order by number desc limit 1""",
         [program_id, name, on],
     )
     balances = (runs[0].report or {}).get("balances", []) if runs else []

@@ -21,7 +21,7 @@ from counterfoil.matching.findings.explain import Hypothesis
 from counterfoil.matching.findings.findings import Break, break_id
 from counterfoil.matching.findings.outcome import break_json
 from counterfoil.reconciliation.breaks import adjusting, work
-from counterfoil.reconciliation.breaks.breaks import Filed, file_breaks
+from counterfoil.reconciliation.breaks.filing import Filed, file_breaks
 from counterfoil.reconciliation.breaks.queries import Filter, list_cases
 from counterfoil.reconciliation.breaks.work import Case
 from counterfoil.wiring import INVARIANTS
@@ -69,6 +69,13 @@ def an_open_program(conn: Connection[Any]) -> None:
     open_accounts(conn, PROGRAM, names, asset="EUR", actor="test", now=NOW)
 
 
+def a_number(conn: Connection[Any]) -> int:
+    """What a run takes before it reads."""
+    row = conn.execute("select nextval('reconciliation_run_number')").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 def a_run(
     conn: Connection[Any],
     found: Sequence[Break] = (),
@@ -78,15 +85,18 @@ def a_run(
     at: datetime = NOW,
     complete: bool = True,
     source: str = SOURCE,
+    number: int | None = None,
 ) -> tuple[str, Filed]:
-    """A finished run that found this, with its cases filed."""
+    """A finished run that found this, with its cases filed. `number`: it began to read when that was given (see `a_number`)."""
     run_id, began = make_id("rec"), at - timedelta(seconds=2)
+    number = number or a_number(conn)
     conn.execute(
         """insert into reconciliation_run (id, program_id, source, first_on, last_on, state, verdict, actor, started_at, beat_at,
-                  finished_at, matched, breaks, report) values (%s, %s, %s, %s, %s, 'finished', %s, 'test', %s, %s, %s, 7, %s, %s)""",
+                  finished_at, matched, breaks, report, number)
+           values (%s, %s, %s, %s, %s, 'finished', %s, 'test', %s, %s, %s, 7, %s, %s, %s)""",
         [
             run_id, PROGRAM, source, first, last, "not reconciled" if found else "reconciled", began, at, at, len(found),
-            Jsonb({"footing": [], "kinds": [], "passes": {}, "sources": []}),
+            Jsonb({"footing": [], "kinds": [], "passes": {}, "sources": []}), number,
         ],
     )  # fmt: skip
     for number, one in enumerate(found, start=1):

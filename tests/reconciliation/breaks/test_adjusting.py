@@ -28,6 +28,7 @@ from tests.reconciliation.breaks.builders import (
     a_proposal,
     a_run,
     an_approval,
+    an_open_program,
     still_true,
     the_cases,
 )
@@ -196,6 +197,74 @@ def test_the_database_refuses_a_write_off_above_its_limit(conn):
                       expires_at) values ('p', %s, 1, 'write_off', '{}', %s, 11, 10, 'x', 'm', %s, %s)""",
             [case.id, bytes(32), NOW, NOW + timedelta(hours=24)],
         )
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [Line("provider_fee", "suspense", 12_00)],  # it leaves what differs as it is
+        [Line("provider_fee", "clearing:simulator", 11_00)],
+        [Line("clearing:simulator", "provider_fee", 12_00)],
+        [Line("provider_fee", "clearing:simulator", 12_00), Line("clearing:simulator", "suspense", 12_00)],
+    ],
+)
+def test_a_journal_that_does_not_change_what_differs_is_no_adjustment(conn, lines):
+    case = a_case(conn, state="investigating")
+    with pytest.raises(adjusting.AdjustmentMisses):
+        a_proposal(conn, case.id, lines=lines)
+    assert the_cases(conn)[0].state == "investigating"
+
+
+def test_one_difference_may_have_two_causes(conn):
+    case = a_case(conn, state="investigating")
+    lines = [Line("provider_fee", "clearing:simulator", 10_00), Line("suspense", "clearing:simulator", 2_00)]
+    assert an_approval(conn, a_proposal(conn, case.id, lines=lines))[0] == "adjusted"
+
+
+def test_what_both_sides_hold_alike_or_another_source_corrects_is_not_adjusted(conn):
+    same = a_case(conn, a_break(theirs=1_000_00, kind="STATUS_MISMATCH"), state="investigating")
+    with pytest.raises(adjusting.NothingToAdjust) as refused:
+        a_proposal(conn, same.id)
+    assert "same amount" in refused.value.sentence()
+    a_run(conn, [a_break("pp_1")], source="simulator:payouts")
+    part = the_cases(conn, source="simulator:payouts")[0]
+    work.investigate_break(conn, part.id, actor=MIRA, now=NOW)
+    with pytest.raises(adjusting.NothingToAdjust) as refused:
+        a_proposal(conn, part.id)
+    assert "on the break of simulator" in refused.value.sentence()
+
+
+def test_a_proposal_whose_break_is_gone_is_withdrawn_to_matched(conn):
+    case = a_case(conn, state="pending_adjustment")
+    run_id, _ = a_run(conn)
+    state = adjusting.withdraw_proposal(conn, case.id, reason="it is gone", actor=NOAH, now=NOW)
+    assert (state, the_cases(conn)[0].gone_run) == ("matched", run_id)
+    still_true(conn)
+
+
+def test_a_write_off_takes_effect_on_the_day_that_is_named(conn):
+    case = a_case(conn, ours=1_000_00, theirs=995_00, state="investigating")
+    later = NOW + timedelta(days=-3)
+    _, posted = an_approval(conn, a_write_off(conn, case, effective_at=later))
+    assert show_journal(conn, posted.journal_id).effective_at == later
+
+
+def test_the_reason_why_nothing_is_written_off_is_the_true_one(conn):
+    told = {}
+    for kind, theirs, source in (
+        ("AMBIGUOUS", 999_00, "simulator"), ("STATUS_MISMATCH", 1_000_00, "simulator"), ("AMOUNT_MISMATCH", 999_00, "simulator:payouts"),
+        ("AMOUNT_MISMATCH", 1_00, "simulator"),
+    ):  # fmt: skip
+        an_open_program(conn)
+        a_run(conn, [a_break(kind=kind, theirs=theirs)], source=source)
+        case = the_cases(conn)[-1]
+        with pytest.raises(Problem) as refused:
+            adjusting.refuse_write_off(conn, case)
+        told[kind, source, theirs] = refused.value.sentence()
+    assert "its partner is among the candidates" in told["AMBIGUOUS", "simulator", 999_00]
+    assert "both sides hold the same amount" in told["STATUS_MISMATCH", "simulator", 1_000_00]
+    assert "on the break of simulator" in told["AMOUNT_MISMATCH", "simulator:payouts", 999_00]
+    assert "limit" in told["AMOUNT_MISMATCH", "simulator", 1_00]
 
 
 @pytest.mark.parametrize("kind", ["AMBIGUOUS", "CURRENCY_MISMATCH", "STATUS_MISMATCH"])

@@ -7,16 +7,23 @@ from datetime import timedelta
 
 import pytest
 
+from counterfoil.base.edge import make_id
 from counterfoil.base.machine import history_of
+from counterfoil.ledger.journals.journal import Line
+from counterfoil.matching.findings.differences import Difference
 from counterfoil.reconciliation.breaks import adjusting, work
-from counterfoil.reconciliation.breaks.queries import detail_of, recurrences_of, remarks_of
+from counterfoil.reconciliation.breaks.breaks import mature_due
+from counterfoil.reconciliation.breaks.queries import detail_of, recurrences_of, remarks_of, totals_of
 from tests.reconciliation.breaks.builders import (
     DAY,
     MIRA,
     NOW,
     a_break,
     a_case,
+    a_number,
+    a_proposal,
     a_run,
+    an_approval,
     an_open_program,
     still_true,
     the_cases,
@@ -128,9 +135,153 @@ def test_what_a_person_accepted_and_every_run_still_finds_is_not_opened_again(co
     case = a_case(conn, found, state="investigating")
     work.accept_break(conn, case.id, actor=MIRA, now=NOW, reason="the bank rounds")
     run_id, filed = a_run(conn, [found], at=TOMORROW)
-    assert (filed.opened, filed.seen) == (0, 1)
+    assert (filed.opened, filed.shown) == (0, 1)
     (case,) = the_cases(conn)
-    assert (case.state, case.last_run) == ("accepted", run_id)
+    assert (case.state, case.last_run, case.accepted_at_stake) == ("accepted", run_id, 12_00)
+
+
+def test_what_a_person_accepted_and_is_another_amount_now_is_another_break(conn):
+    case = a_case(conn, a_break("payout:a"), state="investigating")
+    work.accept_break(conn, case.id, actor=MIRA, now=NOW, reason="the bank rounds")
+    _, filed = a_run(conn, [a_break("payout:a", theirs=900_00)], at=TOMORROW)
+    old, new = the_cases(conn)
+    assert (filed.opened, old.state, new.state, new.recurs_of, new.at_stake) == (1, "accepted", "open", old.id, 100_00)
+    still_true(conn)
+
+
+def test_the_same_amount_with_other_fields_is_not_what_was_accepted(conn):
+    found = a_break("payout:a", kind="STATUS_MISMATCH", theirs=1_000_00)
+    case = a_case(conn, found, state="investigating")
+    work.accept_break(conn, case.id, actor=MIRA, now=NOW, reason="seen")
+    other = replace(found, fields=(Difference("status", "paid", "returned", "another word"),))
+    _, filed = a_run(conn, [other], at=TOMORROW)
+    assert (filed.opened, the_cases(conn)[-1].state) == (1, "open")
+
+
+@pytest.mark.parametrize("end", ["adjusted", "written_off"])
+def test_what_two_people_corrected_and_the_next_run_still_finds_is_open_again(conn, end):
+    found = a_break("payout:a", ours=1_000_00, theirs=995_00)
+    case = posted(conn, found, end)
+    _, filed = a_run(conn, [found], at=TOMORROW)
+    old, new = the_cases(conn)
+    assert (old.state, new.state, new.recurs_of, filed.recurred) == (end, "open", case.id, 1)
+    still_true(conn)
+
+
+def test_a_run_that_read_before_the_journal_was_posted_opens_nothing_again(conn):
+    found = a_break("payout:a", ours=1_000_00, theirs=995_00)
+    a_run(conn, [found])
+    early = a_number(conn)  # it has begun to read
+    case = the_cases(conn)[0]
+    work.investigate_break(conn, case.id, actor=MIRA, now=NOW)
+    an_approval(conn, a_proposal(conn, case.id, lines=[Line("provider_fee", "clearing:simulator", 5_00)]))
+    _, filed = a_run(conn, [found], at=TOMORROW, number=early)
+    assert (filed.late, filed.opened) == (1, 0)
+    _, filed = a_run(conn, [found], at=TOMORROW)
+    assert filed.opened == 1
+
+
+def test_of_two_runs_that_overlap_the_one_that_read_later_decides_however_late_the_other_ends(conn):
+    found = a_break("payout:a")
+    early, late = a_number(conn), a_number(conn)
+    a_run(conn, [found], number=late)
+    _, filed = a_run(conn, number=early)  # it read before there was anything, and ends after
+    assert (filed.matched, the_cases(conn)[0].state) == (0, "open")
+
+
+def test_an_older_view_neither_opens_nor_changes_what_a_newer_one_said(conn):
+    early, late = a_number(conn), a_number(conn)
+    a_run(conn, [a_break("payout:a", theirs=900_00)], number=late)
+    _, filed = a_run(conn, [a_break("payout:a"), a_break("payout:b")], number=early)
+    (case,) = the_cases(conn)
+    assert (filed.late, filed.opened, case.at_stake) == (2, 0, 100_00)
+
+
+def test_a_newer_run_of_other_days_takes_nothing_from_an_older_one(conn):
+    early, late = a_number(conn), a_number(conn)
+    a_run(conn, first=DAY + timedelta(days=1), last=DAY + timedelta(days=1), number=late)
+    _, filed = a_run(conn, [a_break("payout:a")], number=early)
+    assert filed.opened == 1
+
+
+def test_what_waits_is_opened_by_the_clock_where_no_run_comes(conn):
+    a_run(conn, [a_break("payout:a", theirs=None, cause="late", severity="critical")])
+    assert mature_due(conn, now=TOMORROW) == 0
+    assert mature_due(conn, now=TOMORROW + timedelta(days=1)) == 1
+    assert the_cases(conn)[0].state == "open"
+    still_true(conn)
+
+
+def test_the_same_difference_in_two_sources_of_a_provider_stands_once_on_the_whole(conn):
+    a_run(conn, [of_attempt("simulator:payouts")], source="simulator:payouts")
+    _, filed = a_run(conn, [of_attempt("simulator")])
+    part, whole = the_cases(conn, source="simulator:payouts")[0], the_cases(conn, source="simulator")[0]
+    assert (part.state, part.duplicate_of, whole.state) == ("duplicate", whole.id, "open")
+    _, filed = a_run(conn, [of_attempt("simulator:payouts")], source="simulator:payouts")
+    assert (filed.shown, filed.opened) == (1, 0)
+    assert totals_of(conn, now=NOW).live == 1
+    still_true(conn)
+
+
+def test_a_part_that_is_filed_after_the_whole_is_a_copy_from_the_beginning(conn):
+    a_run(conn, [of_attempt("simulator")])
+    _, filed = a_run(conn, [of_attempt("simulator:payouts")], source="simulator:payouts")
+    assert (filed.opened, filed.copies, totals_of(conn, now=NOW).live) == (1, 1, 1)
+
+
+def test_who_worked_on_the_part_owns_the_whole(conn):
+    a_run(conn, [of_attempt("simulator:payouts")], source="simulator:payouts")
+    work.investigate_break(conn, the_cases(conn)[0].id, actor=MIRA, now=NOW)
+    a_run(conn, [of_attempt("simulator")])
+    assert the_cases(conn, source="simulator")[0].owner == "mira"
+    still_true(conn)
+
+
+def test_a_wrong_invoice_is_a_difference_of_its_own(conn):
+    a_run(conn, [a_break("charge:ch_1")])
+    wrong = a_break("ch_1", theirs=1_000_00, kind="COUNTERPARTY_MISMATCH")
+    a_run(conn, [wrong], source="simulator:charges")
+    assert totals_of(conn, now=NOW).live == 2
+
+
+def test_what_was_shown_through_another_stands_for_itself_when_that_is_closed_and_it_is_still_found(conn):
+    a_run(conn, [of_attempt("simulator")])
+    a_run(conn, [of_attempt("simulator:payouts")], source="simulator:payouts")
+    a_run(conn)  # the whole does not find it any more: whether the part does, its next run says
+    assert totals_of(conn, now=NOW).live == 0
+    a_run(conn, [of_attempt("simulator:payouts")], source="simulator:payouts")
+    assert [one.source for one in the_cases(conn) if one.live] == ["simulator:payouts"]
+    still_true(conn)
+
+
+def test_a_copy_within_one_source_stands_for_itself_at_once_when_its_original_is_matched(conn):
+    one, two = a_break("payout:a"), a_break("payout:b")
+    a_run(conn, [one, two])
+    first, second = the_cases(conn)
+    work.investigate_break(conn, second.id, actor=MIRA, now=NOW)
+    work.mark_duplicate(conn, second.id, actor=MIRA, now=NOW, reason="the same", duplicate_of=first.id)
+    a_run(conn, [two], at=TOMORROW)
+    assert [(case.record_id, case.state) for case in the_cases(conn) if case.live] == [("payout:b", "open")]
+    still_true(conn)
+
+
+def of_attempt(source):
+    """One payout of ours as each source of its provider tells it."""
+    name = "payout:pout_9" if source == "simulator" else "pp_1"
+    found = a_break(name)
+    batch = "pp_1" if source == "simulator" else "po_1"
+    return replace(found, left=(found.left[0]._replace(batch=batch),), right=(found.right[0]._replace(batch=batch),))
+
+
+def posted(conn, found, end):
+    """A break that two people have just corrected."""
+    case = a_case(conn, found, state="investigating")
+    if end == "adjusted":
+        one = a_proposal(conn, case.id, lines=[Line("provider_fee", "clearing:simulator", -case.difference)])
+    else:
+        one = adjusting.propose_write_off(conn, case.id, make_id("prop"), reason="small", actor=MIRA, now=NOW)
+    an_approval(conn, one)
+    return case
 
 
 def test_what_a_person_accepted_and_went_away_is_opened_anew_when_it_comes_back(conn):

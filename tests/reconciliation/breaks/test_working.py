@@ -11,8 +11,17 @@ import pytest
 from counterfoil.base.machine import history_of
 from counterfoil.base.problems import InvalidInput, NotFound, ReasonRequired, TransitionRefused
 from counterfoil.reconciliation.breaks import work
-from counterfoil.reconciliation.breaks.breaks import BREAK, LIVE
-from counterfoil.reconciliation.breaks.queries import Filter, ages_of, flow_of, groups_of, list_cases, remarks_of
+from counterfoil.reconciliation.breaks.breaks import BREAK
+from counterfoil.reconciliation.breaks.life import LIVE
+from counterfoil.reconciliation.breaks.queries import (
+    Filter,
+    ages_of,
+    flow_of,
+    groups_of,
+    list_cases,
+    remarks_of,
+    show_case,
+)
 from tests.reconciliation.breaks.builders import (
     DAY,
     MIRA,
@@ -60,9 +69,45 @@ def test_who_takes_it_up_owns_it_unless_somebody_does(conn):
 )
 def test_a_step_keeps_who_took_it_and_why(conn, verb, state):
     case = a_case(conn, state="investigating")
-    assert work.STEPS[verb](conn, case.id, actor=NOAH, now=NOW, reason=WHY) == state
+    more = {"duplicate_of": another(conn).id} if verb == "mark_duplicate" else {}
+    assert work.STEPS[verb](conn, case.id, actor=NOAH, now=NOW, reason=WHY, **more) == state
     last = history_of(conn, case.id)[-1]
     assert (last.verb, last.actor, last.reason) == (verb, NOAH, WHY)
+    still_true(conn)
+
+
+def another(conn, source="bank:client"):
+    """A break that stands in another source."""
+    a_run(conn, [a_break()], source=source)
+    return next(one for one in the_cases(conn, source=source) if one.live)
+
+
+def test_a_duplicate_names_the_break_that_it_is_shown_through(conn):
+    case = a_case(conn, state="investigating")
+    original = another(conn)
+    work.mark_duplicate(conn, case.id, actor=NOAH, now=NOW, reason=WHY, duplicate_of=original.id)
+    assert show_case(conn, case.id).duplicate_of == original.id
+
+
+def test_a_copy_of_nothing_of_itself_or_of_what_is_closed_is_no_duplicate(conn):
+    case = a_case(conn, state="investigating")
+    closed = another(conn)
+    a_run(conn, source="bank:client")  # it is matched
+    for named in (None, case.id, closed.id, "break_00000000000000000000000000"):
+        with pytest.raises(work.NoOriginal):
+            work.mark_duplicate(conn, case.id, actor=NOAH, now=NOW, reason=WHY, duplicate_of=named)
+    assert show_case(conn, case.id) == case
+
+
+def test_a_copy_of_a_copy_is_a_copy_of_the_original(conn):
+    an_open_program(conn)
+    a_run(conn, [a_break(name) for name in ("payout:a", "payout:b", "payout:c")])
+    cases = {one.record_id: one for one in the_cases(conn)}
+    for one in cases.values():
+        work.investigate_break(conn, one.id, actor=MIRA, now=NOW)
+    work.mark_duplicate(conn, cases["payout:c"].id, actor=MIRA, now=NOW, reason=WHY, duplicate_of=cases["payout:b"].id)
+    work.mark_duplicate(conn, cases["payout:b"].id, actor=MIRA, now=NOW, reason=WHY, duplicate_of=cases["payout:a"].id)
+    assert show_case(conn, cases["payout:c"].id).duplicate_of == cases["payout:a"].id
     still_true(conn)
 
 

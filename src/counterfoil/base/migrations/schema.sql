@@ -112,6 +112,13 @@ break: opened_at timestamp with time zone not null
 break: state text not null
 break: state_at timestamp with time zone not null
 break: steps integer not null default 1
+break: subject text not null
+break: seen_number bigint not null
+break: evidence_sha256 bytea
+break: accepted_at_stake bigint
+break: accepted_sha256 bytea
+break: duplicate_of text
+break: posted_after bigint
 break_decision: proposal_id text not null
 break_decision: maker text not null
 break_decision: payload_sha256 bytea not null
@@ -476,6 +483,8 @@ reconciliation_run: notes text[] not null default '{}'::text[]
 reconciliation_run: report jsonb
 reconciliation_run: comparison jsonb
 reconciliation_run: error text
+reconciliation_run: number bigint not null default nextval('reconciliation_run_number'::regclass)
+reconciliation_run: complete boolean not null default true
 reconciliation_schedule: name text not null
 reconciliation_schedule: cron text not null
 reconciliation_schedule: since timestamp with time zone not null
@@ -624,9 +633,12 @@ book: book_number_fits CHECK (((id >= 1) AND (id <= 8388607)))
 book: book_pkey PRIMARY KEY (id)
 book: book_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 break: break_at_stake_not_negative CHECK ((at_stake >= 0))
+break: break_copies_another CHECK ((duplicate_of <> id))
 break: break_days_in_order CHECK ((first_on <= last_on))
+break: break_duplicate_of_fkey FOREIGN KEY (duplicate_of) REFERENCES break(id)
 break: break_first_run_fkey FOREIGN KEY (first_run) REFERENCES reconciliation_run(id)
 break: break_gone_run_fkey FOREIGN KEY (gone_run) REFERENCES reconciliation_run(id)
+break: break_is_accepted_with_its_amount CHECK (((state <> 'accepted'::text) OR (accepted_at_stake IS NOT NULL)))
 break: break_is_matched_by_a_run CHECK (((state <> 'matched'::text) OR (gone_run IS NOT NULL)))
 break: break_last_run_fkey FOREIGN KEY (last_run) REFERENCES reconciliation_run(id)
 break: break_pkey PRIMARY KEY (id)
@@ -788,6 +800,7 @@ reconciliation_break: reconciliation_break_pkey PRIMARY KEY (run_id, number)
 reconciliation_break: reconciliation_break_run_id_fkey FOREIGN KEY (run_id) REFERENCES reconciliation_run(id)
 reconciliation_run: reconciliation_run_concludes CHECK (((state = 'finished'::text) = (verdict IS NOT NULL)))
 reconciliation_run: reconciliation_run_ends CHECK (((state = 'running'::text) = (finished_at IS NULL)))
+reconciliation_run: reconciliation_run_number_is_given_once UNIQUE (number)
 reconciliation_run: reconciliation_run_pkey PRIMARY KEY (id)
 reconciliation_run: reconciliation_run_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 reconciliation_run: reconciliation_run_range CHECK ((first_on <= last_on))
@@ -848,9 +861,12 @@ action: CREATE INDEX action_of_subject ON public.action USING btree (subject_id,
 bank_line: CREATE INDEX bank_line_by_day ON public.bank_line USING btree (program_id, account, booked_on)
 bank_line: CREATE INDEX bank_line_of_file ON public.bank_line USING btree (file_id)
 break: CREATE INDEX break_by_state ON public.break USING btree (state, id)
+break: CREATE INDEX break_copies ON public.break USING btree (duplicate_of) WHERE (duplicate_of IS NOT NULL)
+break: CREATE UNIQUE INDEX break_lives_once ON public.break USING btree (program_id, source, identity) WHERE (state = ANY (ARRAY['open'::text, 'timing'::text, 'investigating'::text, 'pending_adjustment'::text]))
 break: CREATE INDEX break_of_identity ON public.break USING btree (program_id, source, identity)
+break: CREATE INDEX break_of_subject ON public.break USING btree (program_id, subject)
 break: CREATE INDEX break_standing_days ON public.break USING btree (program_id, source, first_on) WHERE (gone_run IS NULL)
-break: CREATE UNIQUE INDEX break_stands_once ON public.break USING btree (program_id, source, identity) WHERE (gone_run IS NULL)
+break: CREATE INDEX break_waits ON public.break USING btree (due_on) WHERE (state = 'timing'::text)
 call: CREATE INDEX call_of_key ON public.call USING btree (provider, key)
 call_answer: CREATE INDEX call_answer_due ON public.call_answer USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 client_money: CREATE INDEX client_money_by_day ON public.client_money USING btree (program_id, on_day)
@@ -892,6 +908,7 @@ provider_payout: CREATE UNIQUE INDEX provider_payout_live_is_one ON public.provi
 reconciliation_break: CREATE INDEX reconciliation_break_again ON public.reconciliation_break USING btree (break_id)
 reconciliation_run: CREATE INDEX reconciliation_run_again ON public.reconciliation_run USING btree (inputs_sha256) WHERE (inputs_sha256 IS NOT NULL)
 reconciliation_run: CREATE INDEX reconciliation_run_latest ON public.reconciliation_run USING btree (program_id, source, started_at)
+reconciliation_run: CREATE INDEX reconciliation_run_newest ON public.reconciliation_run USING btree (program_id, source, number DESC) WHERE (state = 'finished'::text)
 reconciliation_run: CREATE INDEX reconciliation_run_running ON public.reconciliation_run USING btree (beat_at) WHERE (state = 'running'::text)
 reversal: CREATE INDEX reversal_by_journal ON public.reversal USING btree (reversed_by)
 settlement: CREATE INDEX settlement_by_time ON public.settlement USING btree (at)
@@ -1018,6 +1035,7 @@ ledger_version_6: bigint from 1 to 9223372036854775807 by 1
 ledger_version_7: bigint from 1 to 9223372036854775807 by 1
 ledger_version_8: bigint from 1 to 9223372036854775807 by 1
 ledger_version_9: bigint from 1 to 9223372036854775807 by 1
+reconciliation_run_number: bigint from 1 to 9223372036854775807 by 1
 
 -- functions
 account_flag_was_set(): CREATE OR REPLACE FUNCTION public.account_flag_was_set()
@@ -1841,6 +1859,9 @@ reconciliation_break: owner: counterfoil_owner
 reconciliation_run: counterfoil_app: delete, insert, select, update
 reconciliation_run: counterfoil_auditor: select
 reconciliation_run: owner: counterfoil_owner
+reconciliation_run_number: counterfoil_app: usage
+reconciliation_run_number: counterfoil_auditor: select
+reconciliation_run_number: owner: counterfoil_owner
 reconciliation_schedule: counterfoil_app: delete, insert, select, update
 reconciliation_schedule: counterfoil_auditor: select
 reconciliation_schedule: owner: counterfoil_owner

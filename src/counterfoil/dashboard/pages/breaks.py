@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from counterfoil.base.machine import Step, history_of
 from counterfoil.base.money import Money
+from counterfoil.base.problems import Problem
 from counterfoil.dashboard.web.sections import Ask, Grade, Reading, Section, Told, measure
 from counterfoil.ledger.reads.books import known_programs
 from counterfoil.reconciliation.breaks import adjusting
@@ -137,8 +138,7 @@ class Acts(NamedTuple):
     allowed: tuple[str, ...]
     pending: Offered | None
     suggested: tuple[str, str, Money] | None
-    write_off_limit: Money
-    write_off_fits: bool
+    write_off_refused: str | None  # why nothing can be written off; None: it can
 
 
 class BreakAnswer(NamedTuple):
@@ -298,14 +298,21 @@ def _acts(ask: Ask, case: Case) -> Acts:
     newest = next(iter(adjusting.proposals_of(ask.conn, case.id, rows_max=1)), None)
     waits = newest is not None and case.state == "pending_adjustment" and newest.decision is None
     suggested = adjusting.suggested_line(case)
-    most = adjusting.write_off_limit(ask.conn, case.program_id, case.asset)
     return Acts(
         allowed=tuple(verb for verb in BREAK.allowed(case.state) if verb != "match"),
         pending=_offered(ask, newest) if waits and newest is not None else None,
         suggested=(suggested[0], suggested[1], Money(suggested[2], case.asset)) if suggested else None,
-        write_off_limit=Money(most, case.asset),
-        write_off_fits=suggested is not None and case.kind not in adjusting.NOT_WRITTEN_OFF and suggested[2] <= most,
+        write_off_refused=_refused(ask, case),
     )
+
+
+def _refused(ask: Ask, case: Case) -> str | None:
+    """The same check that the verb makes, in the words that it would use."""
+    try:
+        adjusting.refuse_write_off(ask.conn, case)
+    except Problem as problem:
+        return problem.sentence()
+    return None
 
 
 def _offered(ask: Ask, one: adjusting.Proposal) -> Offered:

@@ -34,9 +34,9 @@ ACTS: Final = {
     "wait": Act("Leave it to time", "A run matches it, or opens it again on its due date. No money moves."),
     "mature": Act("Stop waiting", "It is open again. No money moves."),
     "reopen": Act("Put it back", "Somebody else takes it up. No money moves."),
-    "accept": Act("Accept it as it is", "Closed: both records stand, and nothing is booked."),
+    "accept": Act("Accept it as it is", "Closed for this amount: both records stand, and nothing is booked."),
     "mark_duplicate": Act(
-        "Close it as a duplicate", "Closed: a second copy of what has its partner. Nothing is booked."
+        "Close it as a duplicate", "Closed: it is shown through the break that it is a copy of. Nothing is booked."
     ),
     "propose": Act(
         "Propose a journal", "Nothing is posted until another person approves exactly this, within 24 hours."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Form, Request
@@ -39,10 +40,13 @@ class Filled:
     sha256: str
     lines: Sequence[tuple[str, str, str]]  # debit, credit, amount in major units
     rows: Sequence[str]  # `id state` of each break that was ticked
+    duplicate_of: str = ""
+    effective_on: str = ""  # a day, UTC; noon of it
 
     def typed(self) -> dict[str, str]:
         """What is shown again when it is refused."""
         told = {"verb": self.verb, "reason": self.reason, "owner": self.owner}
+        told |= {"duplicate_of": self.duplicate_of, "effective_on": self.effective_on}
         for number, (debit, credit, amount) in enumerate(self.lines):
             told |= {f"debit{number}": debit, f"credit{number}": credit, f"amount{number}": amount}
         return told
@@ -57,9 +61,9 @@ def add_acts(router: APIRouter, served: Served) -> None:
     @router.post("/admin/breaks")
     def many(
         request: Request, csrf: Annotated[str, Form()] = "", verb: Annotated[str, Form()] = "", reason: Annotated[str, Form()] = "",
-        owner: Annotated[str, Form()] = "", row: Texts = None,
+        owner: Annotated[str, Form()] = "", row: Texts = None, duplicate_of: Annotated[str, Form()] = "",
     ) -> Response:  # fmt: skip
-        filled = Filled(verb, reason.strip(), "", owner.strip(), "", (), row or ())
+        filled = Filled(verb, reason.strip(), "", owner.strip(), "", (), row or (), duplicate_of.strip())
         return guarded(served, request, lambda: _many(served, request, csrf, filled))
 
     @router.post("/admin/breaks/{break_id}")
@@ -67,12 +71,14 @@ def add_acts(router: APIRouter, served: Served) -> None:
         break_id: str, request: Request, csrf: Annotated[str, Form()] = "", verb: Annotated[str, Form()] = "",
         reason: Annotated[str, Form()] = "", expected_state: Annotated[str, Form()] = "", owner: Annotated[str, Form()] = "",
         sha256: Annotated[str, Form()] = "", debit: Texts = None, credit: Texts = None, amount: Texts = None,
+        duplicate_of: Annotated[str, Form()] = "", effective_on: Annotated[str, Form()] = "",
     ) -> Response:  # fmt: skip
         lines = [
             tuple(part.strip() for part in line) for line in zip(debit or (), credit or (), amount or (), strict=False)
         ]
         filled = Filled(
-            verb, reason.strip(), expected_state, owner.strip(), sha256, [line for line in lines if any(line)], ()  # type: ignore[misc]
+            verb, reason.strip(), expected_state, owner.strip(), sha256, [line for line in lines if any(line)], (),  # type: ignore[misc]
+            duplicate_of.strip(), effective_on.strip(),
         )  # fmt: skip
         return guarded(served, request, lambda: _one(served, request, csrf, break_id, filled))
 
@@ -106,7 +112,7 @@ def _many(served: Served, request: Request, csrf: str, filled: Filled) -> Respon
         with served.database.transaction() as conn:
             done = work.do_in_bulk(
                 conn, filled.verb, wanted, actor=session.caller.actor, now=served.wiring.clock(), reason=filled.reason,
-                owner=filled.owner or None,
+                owner=filled.owner or None, duplicate_of=filled.duplicate_of or None,
             )  # fmt: skip
             _record(conn, served, session, "bulk", filled)
     except (NotAuthenticated, Busy):
@@ -133,7 +139,8 @@ def _record(conn: Connection[Any], served: Served, session: Session, subject_id:
     record_action(
         conn, make_id("act"), actor=session.caller.actor, role=session.caller.role, verb=f"break.{filled.verb}", subject_id=subject_id,
         reason=filled.reason or None, request_id=make_id("req"), at=served.wiring.clock(),
-        payload={"owner": filled.owner, "sha256": filled.sha256, "lines": [list(one) for one in filled.lines], "rows": list(filled.rows)},
+        payload={"owner": filled.owner, "sha256": filled.sha256, "lines": [list(one) for one in filled.lines], "rows": list(filled.rows),
+                 "duplicate_of": filled.duplicate_of, "effective_on": filled.effective_on},
     )  # fmt: skip
 
 
@@ -143,8 +150,9 @@ Verb = Callable[[Connection[Any], Served, Session, str, Filled], object]
 def _step(conn: Connection[Any], served: Served, session: Session, break_id: str, filled: Filled) -> object:
     if not filled.reason:
         raise ReasonRequired(field="reason", limit="at least one word")
+    more = {"duplicate_of": filled.duplicate_of or None} if filled.verb == "mark_duplicate" else {}
     return work.STEPS[filled.verb](
-        conn, break_id, actor=session.caller.actor, now=served.wiring.clock(), reason=filled.reason, expected=_expected(filled)
+        conn, break_id, actor=session.caller.actor, now=served.wiring.clock(), reason=filled.reason, expected=_expected(filled), **more
     )  # fmt: skip
 
 
@@ -169,14 +177,14 @@ def _propose(conn: Connection[Any], served: Served, session: Session, break_id: 
     lines = [Line(debit, credit, parse_major(amount, asset, "amount")) for debit, credit, amount in filled.lines]
     return adjusting.propose_adjustment(
         conn, break_id, served.wiring.make_id("prop"), lines=lines, reason=filled.reason, actor=session.caller.actor,
-        now=served.wiring.clock(), expected=_expected(filled),
+        now=served.wiring.clock(), effective_at=_effective(filled), expected=_expected(filled),
     )  # fmt: skip
 
 
 def _write_off(conn: Connection[Any], served: Served, session: Session, break_id: str, filled: Filled) -> object:
     return adjusting.propose_write_off(
         conn, break_id, served.wiring.make_id("prop"), reason=filled.reason, actor=session.caller.actor, now=served.wiring.clock(),
-        expected=_expected(filled),
+        effective_at=_effective(filled), expected=_expected(filled),
     )  # fmt: skip
 
 
@@ -191,6 +199,15 @@ def _withdraw(conn: Connection[Any], served: Served, session: Session, break_id:
     return adjusting.withdraw_proposal(
         conn, break_id, reason=filled.reason, actor=session.caller.actor, now=served.wiring.clock(), expected=_expected(filled)
     )  # fmt: skip
+
+
+def _effective(filled: Filled) -> datetime | None:
+    if not filled.effective_on:
+        return None
+    try:
+        return datetime.combine(date.fromisoformat(filled.effective_on), adjusting.NOON)
+    except ValueError as error:
+        raise InvalidInput("effective on", "a day such as 2026-11-20", got=filled.effective_on[:20]) from error
 
 
 def _expected(filled: Filled) -> str | None:

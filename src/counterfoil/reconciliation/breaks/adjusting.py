@@ -19,7 +19,8 @@ from counterfoil.base.problems import InvalidInput, Problem, ReasonRequired, che
 from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.ledger.accounts.chart import rule_for
 from counterfoil.ledger.journals.journal import Line, Posted, post
-from counterfoil.reconciliation.breaks.breaks import BREAK
+from counterfoil.reconciliation.breaks.breaks import BREAK, lock_source, newest_number, open_copies
+from counterfoil.reconciliation.breaks.sights import whole_of
 from counterfoil.reconciliation.breaks.work import Case, lock_break
 
 LIFE: Final = timedelta(hours=24)
@@ -62,6 +63,14 @@ class NoProposal(Problem):
 
 class NothingToWriteOff(Problem):
     """This break has no difference in money that could be written off."""
+
+
+class NothingToAdjust(Problem):
+    """No journal on this break would change what differs."""
+
+
+class AdjustmentMisses(Problem):
+    """A journal for a break moves our account of the source by what differs, no more and no less; other movements go beside it."""
 
 
 class WriteOffTooLarge(Problem):
@@ -121,8 +130,9 @@ def propose_adjustment(
     """Propose a journal in the break's program and asset; `effective_at` is noon of the break's day when not given.
 
     Accounts that the chart has once, such as `provider_fee`, are opened when they are not there. It is tried against the ledger at
-    once and rolled back, so that nobody approves what cannot be posted. Raises what `post` raises, NotFound, BreakMoved,
-    TransitionRefused, ReasonRequired, InvalidInput.
+    once and rolled back, so that nobody approves what cannot be posted. It must change what differs: our account of the source moves
+    by the difference. Raises what `post` raises, NotFound, BreakMoved, TransitionRefused, ReasonRequired, InvalidInput,
+    NothingToAdjust, AdjustmentMisses.
     """
     case = lock_break(conn, break_id, expected=expected)
     if not 0 < len(lines) <= LINES_MAX:
@@ -140,27 +150,24 @@ def propose_write_off(
     reason: str,
     actor: str,
     now: datetime,
+    effective_at: datetime | None = None,
     expected: str | None = None,
 ) -> Proposal:
     """Propose to book the difference between the source's account and `bad_debt`, within the limit of the program and asset.
 
+    `effective_at` is noon of the break's day when not given; another day, where that one is closed. Whichever it is, the correction is
+    counted with the record that it corrects.
+
     Raises NothingToWriteOff, WriteOffTooLarge, and what `propose_adjustment` raises.
     """
     case = lock_break(conn, break_id, expected=expected)
-    ours = account_of_source(case.source)
-    if case.kind in NOT_WRITTEN_OFF or not case.difference or ours is None:
-        why = NOT_WRITTEN_OFF.get(case.kind) or (
-            f"it is written off on the break of {case.source.partition(':')[0]}" if not ours else None
-        )
-        raise NothingToWriteOff(id=break_id, kind=case.kind, why=why)
-    most = write_off_limit(conn, case.program_id, case.asset)
-    minor = abs(case.difference)
-    if minor > most:
-        raise WriteOffTooLarge(id=break_id, minor=str(minor), limit=str(most), asset=case.asset)
+    refuse_write_off(conn, case)
+    ours, most = account_of_source(case.source) or "", write_off_limit(conn, case.program_id, case.asset)
+    minor = abs(case.difference or 0)
     open_accounts(conn, case.program_id, [ours, WRITE_OFF_ACCOUNT], asset=case.asset, actor=actor, now=now)
-    more_there = case.difference > 0  # they hold more than our books say: our half grows
+    more_there = (case.difference or 0) > 0  # they hold more than our books say: our half grows
     line = Line(ours, WRITE_OFF_ACCOUNT, minor) if more_there else Line(WRITE_OFF_ACCOUNT, ours, minor)
-    return _propose(conn, case, proposal_id, "write_off", [line], most, None, reason, actor, now)
+    return _propose(conn, case, proposal_id, "write_off", [line], most, effective_at, reason, actor, now)
 
 
 def approve_proposal(
@@ -177,7 +184,7 @@ def approve_proposal(
 
     Raises NoProposal, SamePerson, ProposalExpired, ProposalDiffers, ProposalOutdated, ReasonRequired, BreakMoved, what `post` raises.
     """
-    case = lock_break(conn, break_id, expected=expected)
+    case = _lock_to_post(conn, break_id, expected)
     one = _waiting(conn, case)
     if one.maker == actor:
         raise SamePerson(id=break_id, maker=one.maker)
@@ -191,22 +198,37 @@ def approve_proposal(
     posted = _post(conn, case, one.payload, actor, now)
     _decide(conn, one, "approved", reason=reason, actor=actor, now=now, journal_id=posted.journal_id)
     verb = VERBS[one.kind]
+    # Whoever has a number by now has begun to read, and cannot have seen this journal: it opens nothing again.
+    conn.execute("update break set posted_after = %s where id = %s", [newest_number(conn), break_id])
     state = take_step(conn, BREAK, break_id, case.state, verb, actor=actor, at=now, reason=reason, cause=one.id)
+    open_copies(conn, [break_id], cause=break_id, actor=actor, now=now)
     return state, posted
+
+
+def _lock_to_post(conn: Connection[Any], break_id: str, expected: str | None) -> Case:
+    """The break, locked after its source: no run of it takes a number or files while a journal is being posted for it."""
+    row = conn.execute("select program_id, source from break where id = %s", [break_id]).fetchone()
+    if row is not None:
+        lock_source(conn, row[0], row[1])
+    return lock_break(conn, break_id, expected=expected)
 
 
 def withdraw_proposal(
     conn: Connection[Any], break_id: str, *, reason: str, actor: str, now: datetime, expected: str | None = None
 ) -> str:
-    """Take a proposal back, or turn it down: anybody who works on the break may. It is investigated again, and nothing is booked."""
+    """Take a proposal back, or turn it down: anybody who works on the break may, and nothing is booked.
+
+    It is investigated again; if the newest run no longer found it, it is matched.
+    """
     if not reason.strip():
         raise ReasonRequired(machine=BREAK.name, verb="withdraw", field="reason", limit="at least one word")
     case = lock_break(conn, break_id, expected=expected)
     one = _waiting(conn, case)
     _decide(conn, one, "withdrawn", reason=reason, actor=actor, now=now, journal_id=None)
-    return take_step(
-        conn, BREAK, break_id, case.state, "withdraw", actor=actor, at=now, reason=reason, cause=one.id
-    )  # fmt: skip
+    state = take_step(conn, BREAK, break_id, case.state, "withdraw", actor=actor, at=now, reason=reason, cause=one.id)
+    if case.gone_run is None:
+        return state
+    return take_step(conn, BREAK, break_id, state, "match", actor=actor, at=now, reason=reason, cause=case.gone_run)
 
 
 def write_off_limit(conn: Connection[Any], program_id: str, asset: str) -> int:
@@ -232,6 +254,35 @@ def set_write_off_limit(
            from write_off_limit where program_id = %(program)s and asset = %(asset)s""",
         {"program": program_id, "asset": asset, "minor": minor, "reason": reason, "actor": actor, "at": now},
     )
+
+
+def refuse_write_off(conn: Connection[Any], case: Case) -> None:
+    """The one check of what may be written off. Raises NothingToWriteOff or WriteOffTooLarge with the true reason."""
+    why = NOT_WRITTEN_OFF.get(case.kind)
+    if why is None and account_of_source(case.source) is None:
+        why = f"it is corrected on the break of {whole_of(case.source)}"
+    if why is None and case.difference is None:
+        why = "two assets cannot be netted"
+    if why is None and case.difference == 0:
+        why = "both sides hold the same amount"
+    if why is not None:
+        raise NothingToWriteOff(id=case.id, kind=case.kind, why=why)
+    most, minor = write_off_limit(conn, case.program_id, case.asset), abs(case.difference or 0)
+    if minor > most:
+        raise WriteOffTooLarge(id=case.id, minor=str(minor), limit=str(most), asset=case.asset)
+
+
+def _refuse_unless_it_changes_what_differs(case: Case, lines: Sequence[Line]) -> None:
+    ours = account_of_source(case.source)
+    if ours is None:
+        raise NothingToAdjust(id=case.id, why=f"it is corrected on the break of {whole_of(case.source)}")
+    if case.difference == 0:
+        raise NothingToAdjust(id=case.id, kind=case.kind, why="both sides hold the same amount")
+    moved = sum(one.minor for one in lines if one.debit == ours) - sum(one.minor for one in lines if one.credit == ours)
+    if moved == 0 or case.difference not in (None, moved):
+        raise AdjustmentMisses(
+            id=case.id, account=ours, moved=str(moved), difference=str(case.difference), asset=case.asset
+        )
 
 
 def suggested_line(case: Case) -> tuple[str, str, int] | None:
@@ -304,6 +355,8 @@ def _propose(
     }
     with conn.transaction(force_rollback=True):
         _post(conn, case, payload, actor, now)
+    if kind == "adjustment":
+        _refuse_unless_it_changes_what_differs(case, lines)
     take_step(conn, BREAK, case.id, case.state, "propose", actor=actor, at=now, reason=reason, cause=proposal_id)
     conn.execute(
         """insert into break_proposal (id, break_id, number, kind, payload, payload_sha256, minor, limit_minor, reason, maker, made_at,

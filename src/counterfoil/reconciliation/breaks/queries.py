@@ -11,7 +11,8 @@ from psycopg.rows import class_row
 
 from counterfoil.base.money import Money
 from counterfoil.base.problems import NotFound
-from counterfoil.reconciliation.breaks.breaks import BREAK, LIVE
+from counterfoil.reconciliation.breaks.breaks import BREAK
+from counterfoil.reconciliation.breaks.life import LIVE
 from counterfoil.reconciliation.breaks.work import CASE_COLUMNS, Case
 
 GROUPS_MAX: Final = 500

@@ -13,7 +13,8 @@ from counterfoil.base.machine import take_step
 from counterfoil.base.money import Money
 from counterfoil.base.problems import InvalidInput, NotFound, Problem, ReasonRequired
 from counterfoil.operations.access.access import ACCEPT_BREAK, APPROVE, OPERATE, WORK_BREAKS
-from counterfoil.reconciliation.breaks.breaks import BREAK, LIVE
+from counterfoil.reconciliation.breaks.breaks import BREAK, STANDS, make_copies
+from counterfoil.reconciliation.breaks.life import LIVE
 
 TEXT_MAX: Final = 2_000
 OWNER_MAX: Final = 80
@@ -26,6 +27,10 @@ class BreakMoved(Problem):
 
 class BreakClosed(Problem):
     """This break is closed; if it comes back, a new one is opened and names it."""
+
+
+class NoOriginal(Problem):
+    """Name the one break of this program that this is a copy of, open or accepted; what no other break tells of is accepted instead."""
 
 
 class SomeRefused(Problem):
@@ -59,6 +64,8 @@ class Case(NamedTuple):
     opened_at: datetime
     state: str
     state_at: datetime
+    accepted_at_stake: int | None
+    duplicate_of: str | None
 
     @property
     def stake(self) -> Money:
@@ -72,7 +79,8 @@ class Case(NamedTuple):
 
 
 CASE_COLUMNS: Final = """id, program_id, source, identity, kind, severity, asset, at_stake, difference, cause, record_id, reference,
-    first_on, last_on, first_run, last_run, last_number, gone_run, recurs_of, owner, due_on, opened_at, state, state_at"""
+    first_on, last_on, first_run, last_run, last_number, gone_run, recurs_of, owner, due_on, opened_at, state, state_at,
+    accepted_at_stake, duplicate_of"""
 
 
 class Wanted(NamedTuple):
@@ -178,15 +186,51 @@ def reopen_break(
 def accept_break(
     conn: Connection[Any], break_id: str, *, actor: str, now: datetime, reason: str, expected: str | None = None
 ) -> str:
-    """Close it as it is: both records stand, nothing is booked, the reason is kept. Raises ReasonRequired and as before."""
+    """Close it as it is, for the amount and the fields that were found last: both records stand, nothing is booked, the reason is kept.
+
+    Another amount later is another break. Raises ReasonRequired and as before.
+    """
+    lock_break(conn, break_id, expected=expected)
+    conn.execute(
+        "update break set accepted_at_stake = at_stake, accepted_sha256 = evidence_sha256 where id = %s and state = 'investigating'",
+        [break_id],
+    )
     return _step(conn, break_id, "accept", actor=actor, now=now, reason=reason, expected=expected)
 
 
 def mark_duplicate(
-    conn: Connection[Any], break_id: str, *, actor: str, now: datetime, reason: str, expected: str | None = None
+    conn: Connection[Any],
+    break_id: str,
+    *,
+    actor: str,
+    now: datetime,
+    reason: str,
+    expected: str | None = None,
+    duplicate_of: str | None = None,
 ) -> str:
-    """Close it as a second copy of something that has its partner; the reason says of what."""
+    """Close it as a copy of another break that stands, through which it is shown; when that is closed and this still found, it opens.
+
+    Without `duplicate_of`, the only other break that stands for the same thing or reference. Raises NoOriginal.
+    """
+    if not reason.strip():
+        raise ReasonRequired(machine=BREAK.name, verb="mark_duplicate", field="reason", limit="at least one word")
+    case = lock_break(conn, break_id, expected=expected)
+    BREAK.next_state(case.state, "mark_duplicate")  # what the table refuses is refused for that, not for its original
+    make_copies(conn, {break_id: _original(conn, case, duplicate_of)})
     return _step(conn, break_id, "mark_duplicate", actor=actor, now=now, reason=reason, expected=expected)
+
+
+def _original(conn: Connection[Any], case: Case, named: str | None) -> str:
+    rows = conn.execute(
+        f"""select o.id from break o join break b on b.id = %(id)s
+            where o.program_id = b.program_id and o.id <> b.id and {STANDS}
+              and case when %(named)s::text is null then o.subject = b.subject or o.reference = b.reference else o.id = %(named)s end
+            order by o.id limit 2""",
+        {"id": case.id, "named": named},
+    ).fetchall()
+    if len(rows) != 1:
+        raise NoOriginal(id=case.id, field="duplicateOf", got=named, fitting=len(rows))
+    return str(rows[0][0])
 
 
 def _step(
@@ -228,6 +272,7 @@ def do_in_bulk(
     now: datetime,
     reason: str,
     owner: str | None = None,
+    duplicate_of: str | None = None,
 ) -> list[LineDone]:
     """Say one verb of many breaks, at most 500: each line is done or refused by itself, in the order given.
 
@@ -245,7 +290,9 @@ def do_in_bulk(
     for line, one in enumerate(wanted, start=1):
         try:
             with conn.transaction():
-                state = _say(conn, verb, one, actor=actor, now=now, reason=reason, owner=owner)
+                state = _say(
+                    conn, verb, one, actor=actor, now=now, reason=reason, owner=owner, duplicate_of=duplicate_of
+                )
         except Problem as problem:
             done.append(LineDone(line, one.id, None, problem.sentence()))
         else:
@@ -254,14 +301,23 @@ def do_in_bulk(
 
 
 def _say(
-    conn: Connection[Any], verb: str, one: Wanted, *, actor: str, now: datetime, reason: str, owner: str | None
+    conn: Connection[Any],
+    verb: str,
+    one: Wanted,
+    *,
+    actor: str,
+    now: datetime,
+    reason: str,
+    owner: str | None,
+    duplicate_of: str | None,
 ) -> str:
     if verb == "assign":
         return assign_break(conn, one.id, owner=owner, actor=actor, now=now, expected=one.expected_state)
     if verb == "comment":
         comment_on_break(conn, one.id, text=reason, actor=actor, now=now, expected=one.expected_state)
         return one.expected_state
-    return STEPS[verb](conn, one.id, actor=actor, now=now, reason=reason, expected=one.expected_state)
+    more = {"duplicate_of": duplicate_of} if verb == "mark_duplicate" else {}
+    return STEPS[verb](conn, one.id, actor=actor, now=now, reason=reason, expected=one.expected_state, **more)
 
 
 def _remark(conn: Connection[Any], break_id: str, kind: str, text: str, *, actor: str, now: datetime) -> int:

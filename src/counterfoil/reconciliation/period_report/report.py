@@ -77,7 +77,7 @@ def _runs(conn: Connection[Any], program_id: str, first: date, last: date) -> li
     return select_runs(
         conn,
         """where program_id = %s and last_on >= %s and first_on <= %s and state <> 'running'
-           order by started_at desc, id desc limit %s""",
+           order by number desc limit %s""",
         [program_id, first, last, RUNS_MAX],
     )
 

@@ -37,19 +37,29 @@ def account_movements(program_id: str, account: str, *, first: date, last: date)
     start, end = _midnight(first), _midnight(last + timedelta(days=1))
     low, high = _seq(first, -CLOCK_OFF), _seq(last, CLOCK_OFF + timedelta(days=1))
     sides = sql.SQL(" union all ").join(
-        sql.SQL(
-            """select coalesce(c.corrects, p.journal_id) as journal_id, a.asset, {sign} p.amount as amount
-               from account_here a join posting p on p.{side} = a.id
-               left join correction c on c.journal_id = p.journal_id
-               where {clock} and p.effective_at >= {start} and p.effective_at < {end}"""
-        ).format(sign=sql.SQL(sign), side=sql.Identifier(side), clock=clock, start=start, end=end)
-        for side, sign in (("debit", ""), ("credit", "-"))
-        for clock in (
-            sql.SQL("p.off_clock"),
-            sql.SQL("not p.off_clock and p.seq between {low} and {high} and p.segment = any(a.segments)").format(
-                low=low, high=high
-            ),
-        )
+        [
+            sql.SQL(
+                """select p.journal_id, a.asset, {sign} p.amount as amount
+                   from account_here a join posting p on p.{side} = a.id
+                   where {clock} and p.effective_at >= {start} and p.effective_at < {end}
+                     and not exists (select from correction c where c.journal_id = p.journal_id)"""
+            ).format(sign=sql.SQL(sign), side=sql.Identifier(side), clock=clock, start=start, end=end)
+            for side, sign in (("debit", ""), ("credit", "-"))
+            for clock in (
+                sql.SQL("p.off_clock"),
+                sql.SQL("not p.off_clock and p.seq between {low} and {high} and p.segment = any(a.segments)").format(
+                    low=low, high=high
+                ),
+            )
+        ]
+        + [
+            sql.SQL(
+                """select coalesce(c.corrects, p.journal_id), a.asset, {sign} p.amount
+                   from correction c join posting p on p.journal_id = c.journal_id join account_here a on a.id = p.{side}
+                   where c.day between {first} and {last}"""
+            ).format(sign=sql.SQL(sign), side=sql.Identifier(side), first=sql.Literal(first), last=sql.Literal(last))
+            for side, sign in (("debit", ""), ("credit", "-"))
+        ]
     )
     return sql.SQL(
         """with account_here as materialized (
@@ -64,7 +74,8 @@ def account_movements(program_id: str, account: str, *, first: date, last: date)
                             || ':' || coalesce(pp.provider_ref, j.source_id, j.key)
                        else j.kind || ':' || j.key end as external_id,
                   coalesce(c.reference, pp.provider_ref, j.source_id, j.key) as reference, m.amount, m.asset,
-                  (j.effective_at at time zone 'UTC')::date as booked_on, null::text as status, null::text as counterparty,
+                  coalesce(c.day, (j.effective_at at time zone 'UTC')::date) as booked_on,
+                  null::text as status, null::text as counterparty,
                   coalesce(j.narrative, j.kind) as memo, j.source_id as batch
            from netted m join journal j on j.id = m.journal_id
            left join provider_payout pp on j.source_type = 'provider_payout' and pp.id = j.source_id
@@ -81,26 +92,54 @@ def account_movements(program_id: str, account: str, *, first: date, last: date)
 
 
 def _corrections(program_id: str, account: str) -> sql.Composed:
-    """The journals for breaks of this account: which journal of ours each corrects; none when it stands for a record of its own."""
+    """The journals for breaks of this account: which journal of ours each corrects, and of which day that is.
+
+    None (`corrects`) when it stands for a record of its own.
+    """
     source = account.removeprefix("clearing:").removeprefix("cash:")
     return sql.SQL(
-        """select a.id as journal_id, t.id as corrects, k.record_id, k.reference
+        """select a.id as journal_id, t.id as corrects, k.record_id, k.reference, a.effective_at,
+                  coalesce((t.effective_at at time zone 'UTC')::date, k.last_on) as day
            from (select *, substr(record_id, strpos(record_id, ':') + 1) as ref,
                         case split_part(record_id, ':', 1) when 'charge' then 'payment' when 'payout' then 'payout_finalize'
                              else split_part(record_id, ':', 1) end as journal_kind
                  from break where program_id = {program} and source = {source} and state in ('adjusted', 'written_off')) k
            join journal a on a.source_type = 'break' and a.source_id = k.id
            left join lateral (
-               select id from journal where program_id = k.program_id and key = k.ref and kind = k.journal_kind
+               select id, effective_at from journal where program_id = k.program_id and key = k.ref and kind = k.journal_kind
                union all
-               select id from journal where program_id = k.program_id and source_type = 'charge' and source_id = k.ref
+               select id, effective_at from journal where program_id = k.program_id and source_type = 'charge' and source_id = k.ref
                     and kind = 'payment' and k.journal_kind = 'payment'
                union all
-               select j.id from provider_payout pp join journal j on j.source_type = 'provider_payout' and j.source_id = pp.id
+               select j.id, j.effective_at
+               from provider_payout pp join journal j on j.source_type = 'provider_payout' and j.source_id = pp.id
                where k.journal_kind in ('payout_finalize', 'payout_return') and pp.program_id = k.program_id
                  and pp.provider_ref = k.ref and j.kind = k.journal_kind
                limit 1) t on k.kind <> 'DUPLICATE_RIGHT'"""
     ).format(program=sql.Literal(program_id), source=sql.Literal(source))
+
+
+def shifted_corrections(
+    conn: Connection[Any], program_id: str, account: str, *, first: date, last: date
+) -> dict[str, int]:
+    """By asset, what corrections of breaks put into the lines of these days less what they put into the balances of these days."""
+    rows = conn.execute(
+        sql.SQL(
+            """with correction as ({corrections})
+               select b.asset, sum((case when a.id = p.debit then p.amount else -p.amount end)
+                                   * ((c.day between {first} and {last})::int
+                                      - ((c.effective_at at time zone 'UTC')::date between {first} and {last})::int))::bigint
+               from correction c join posting p on p.journal_id = c.journal_id join account a on a.id in (p.debit, p.credit)
+               join book b on b.id = a.book_id where b.program_id = {program} and a.name = {account} group by b.asset"""
+        ).format(
+            corrections=_corrections(program_id, account),
+            program=sql.Literal(program_id),
+            account=sql.Literal(account),
+            first=sql.Literal(first),
+            last=sql.Literal(last),
+        )
+    ).fetchall()
+    return {str(asset): int(minor) for asset, minor in rows}
 
 
 def attempted_payouts(program_id: str, provider: str, *, first: date, last: date) -> sql.Composed:

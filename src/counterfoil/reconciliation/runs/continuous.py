@@ -177,7 +177,7 @@ def standing_breaks(conn: Connection[Any], full: Run) -> set[str]:
              and not exists (
                  select from reconciliation_run later
                  where later.program_id = r.program_id and later.source = r.source and later.state = 'finished'
-                   and later.scope = 'recent' and (later.started_at, later.id) > (r.started_at, r.id)
+                   and later.scope = 'recent' and later.number > r.number
                    and coalesce(b.day, r.first_on) between later.first_on and later.last_on)
            order by b.break_id limit 100000""",
         {"program": full.program_id, "source": full.source},
@@ -189,7 +189,7 @@ def watermark(conn: Connection[Any], program_id: str, source: str) -> date | Non
     """The last day up to which a source was brought to a conclusion."""
     found = select_runs(
         conn,
-        "where program_id = %s and source = %s and state = 'finished' order by last_on desc, started_at desc limit 1",
+        "where program_id = %s and source = %s and state = 'finished' order by last_on desc, number desc limit 1",
         [program_id, source],
     )
     return found[0].last_on if found else None

@@ -11,6 +11,7 @@ import structlog
 
 from counterfoil.base.problems import Problem
 from counterfoil.operations.work.runner import Tally
+from counterfoil.reconciliation.breaks.breaks import mature_due
 from counterfoil.reconciliation.client_money import make_client_money
 from counterfoil.reconciliation.runs.continuous import Scope, Tried, Wanted, reconcile_all, sources_in_use
 from counterfoil.reconciliation.runs.pairings import Pairing
@@ -26,10 +27,12 @@ _log = structlog.get_logger("counterfoil.reconciliation")
 def reconcile_due(
     means: Means, known: Sequence[Pairing], crons: Mapping[str, str], *, by: str, make_id: Callable[[str], str]
 ) -> Tally:
-    """One tick: give up runs whose process is gone, and do what a schedule wants that no other worker has taken."""
+    """One tick: give up runs whose process is gone, open what has waited too long, and do what a schedule wants that nobody has taken."""
     with means.database.transaction() as conn:
         bury(conn, now=means.clock())
-    handled = failed = 0
+    with means.database.transaction() as conn:
+        handled = mature_due(conn, now=means.clock())
+    failed = 0
     for name, cron in sorted(crons.items()):
         with means.database.transaction() as conn:
             slot = take_slot(conn, name, cron, by=by, now=means.clock())

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from counterfoil.matching.findings.outcome import Outcome, as_json
 from counterfoil.matching.passes.pipeline import Footing
 from counterfoil.reconciliation.bank_statements import Reach
-from counterfoil.reconciliation.run_books import Ours
+from counterfoil.reconciliation.runs.our_side import Ours
 from counterfoil.reconciliation.runs.pairings import Pairing
 from counterfoil.reconciliation.runs.sides import Partner, UnderWay
 from counterfoil.reconciliation.runs.statements import Statement
@@ -87,16 +87,17 @@ def tie(
             "opening": _text(opening),
         }
         if stated is not None:
-            row |= _explained(asset, stated - booked, opening, footing, under_way)
+            row |= _explained(asset, stated - booked, opening, ours, footing, under_way)
         rows.append(row)
     return rows
 
 
 def _explained(
-    asset: str, difference: int, opening: int | None, footing: Sequence[Footing], under_way: UnderWay
+    asset: str, difference: int, opening: int | None, ours: Ours, footing: Sequence[Footing], under_way: UnderWay
 ) -> dict[str, Any]:
     """What stands between two balances. A line of the run that lies outside its days moved neither of them."""
     outside = {side: under_way.outside.get((side, asset), 0) for side in ("left", "right")}
+    outside["left"] += ours.shifted.get(asset, 0)
     items = {
         side: sum(row.breaks.minor + row.expected.minor for row in footing if (row.side, row.asset) == (side, asset))
         for side in ("left", "right")

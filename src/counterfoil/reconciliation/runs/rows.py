@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 
 from counterfoil.base.problems import NotFound
 from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.reconciliation.breaks.breaks import lock_source
 
 SILENT_AFTER: Final = timedelta(seconds=60)  # a run whose process says nothing for so long is dead
 ERROR_MAX: Final = 500
@@ -41,6 +42,8 @@ class Run(NamedTuple):
     report: dict[str, Any] | None
     comparison: dict[str, Any] | None
     error: str | None
+    number: int  # taken before its first read: of two runs, the one with the higher number read later
+    complete: bool  # it saw all of its days: what it did not find is gone
 
     def standing(self, now: datetime) -> str:
         """Its state; `stale` for one that says it runs and whose process has been silent for a minute."""
@@ -76,6 +79,13 @@ class Success(NamedTuple):
     error: str | None
 
 
+def next_number(conn: Connection[Any], program_id: str, source: str) -> int:
+    """The number of a run that is about to read. No journal for a break of the source is being posted while it is given."""
+    lock_source(conn, program_id, source)
+    row = conn.execute("select nextval('reconciliation_run_number')").fetchone()
+    return int(row[0]) if row else 0
+
+
 def begin(
     conn: Connection[Any],
     run_id: str,
@@ -83,6 +93,7 @@ def begin(
     source: str,
     days: tuple[date, date],
     *,
+    number: int,
     scope: str,
     actor: str,
     slot_at: datetime | None,
@@ -91,9 +102,10 @@ def begin(
     """Say that a run has begun, and that those are dead whose process is."""
     bury(conn, now=now)
     conn.execute(
-        """insert into reconciliation_run (id, program_id, source, scope, first_on, last_on, state, actor, slot_at, started_at, beat_at)
-           values (%s, %s, %s, %s, %s, %s, 'running', %s, %s, %s, %s)""",
-        [run_id, program_id, source, scope, *days, actor, slot_at, now, now],
+        """insert into reconciliation_run
+               (id, program_id, source, scope, first_on, last_on, state, actor, slot_at, started_at, beat_at, number)
+           values (%s, %s, %s, %s, %s, %s, 'running', %s, %s, %s, %s, %s)""",
+        [run_id, program_id, source, scope, *days, actor, slot_at, now, now, number],
     )
 
 
@@ -131,22 +143,34 @@ def fail(conn: Connection[Any], run_id: str, program_id: str, error: str, now: d
 
 
 def same_before(conn: Connection[Any], run_id: str, inputs: bytes, rules_sha256: str) -> str | None:
-    """The first finished run of the same source, scope, days, inputs and rules."""
+    """The newest finished run that touches these days, if it is one of the same scope, days, inputs and rules, and read before this one.
+
+    What was the same some runs ago and was another in between is not nothing new: it is back.
+    """
     row = conn.execute(
-        """select earlier.id from reconciliation_run mine join reconciliation_run earlier
-             on (earlier.program_id, earlier.source, earlier.scope, earlier.first_on, earlier.last_on)
-              = (mine.program_id, mine.source, mine.scope, mine.first_on, mine.last_on)
-           where mine.id = %s and earlier.state = 'finished' and earlier.inputs_sha256 = %s and earlier.rules_sha256 = %s
-           order by earlier.started_at, earlier.id limit 1""",
-        [run_id, inputs, rules_sha256],
+        """select newest.id, (newest.scope, newest.first_on, newest.last_on) = (mine.scope, mine.first_on, mine.last_on)
+                  and newest.inputs_sha256 = %s and newest.rules_sha256 = %s and newest.number < mine.number
+           from reconciliation_run mine join lateral (
+               select * from reconciliation_run r
+               where r.program_id = mine.program_id and r.source = mine.source and r.state = 'finished'
+                 and r.first_on <= mine.last_on and r.last_on >= mine.first_on
+               order by r.number desc limit 1) newest on true
+           where mine.id = %s""",
+        [inputs, rules_sha256, run_id],
     ).fetchone()
-    return str(row[0]) if row else None
+    return str(row[0]) if row and row[1] else None
 
 
 def confirm(conn: Connection[Any], run_id: str, first_id: str, now: datetime) -> Run:
-    """Nothing has changed since the run `first_id`: it stands, and `run_id` never was."""
-    conn.execute("delete from reconciliation_run where id = %s and state = 'running'", [run_id])
-    conn.execute("update reconciliation_run set confirmed_at = %s where id = %s", [now, first_id])
+    """Nothing has changed since the run `first_id`: it stands, with the number of the later reading, and `run_id` never was."""
+    row = conn.execute(
+        "delete from reconciliation_run where id = %s and state = 'running' returning number, started_at", [run_id]
+    ).fetchone()
+    if row is not None:
+        conn.execute(
+            "update reconciliation_run set confirmed_at = %s, number = %s, read_until = %s where id = %s",
+            [now, row[0], row[1], first_id],
+        )
     return show_run(conn, first_id)
 
 
@@ -175,7 +199,7 @@ def latest_runs(conn: Connection[Any], *, rows_max: int = 100) -> list[Run]:
     return select_runs(
         conn,
         """where id in (select distinct on (program_id, source) id from reconciliation_run
-                        order by program_id, source, started_at desc, id desc)
+                        order by program_id, source, number desc)
            order by program_id, source limit %s""",
         [rows_max],
     )
@@ -202,11 +226,11 @@ def last_successes(conn: Connection[Any], *, program_id: str | None = None, rows
                       tried.started_at as attempted_at, tried.state as attempt, tried.error
                from (select distinct on (program_id, source) program_id, source, started_at, state, error from reconciliation_run
                      where %(program)s::text is null or program_id = %(program)s
-                     order by program_id, source, started_at desc, id desc) tried
+                     order by program_id, source, number desc) tried
                left join lateral (
                    select id, last_on, finished_at, confirmed_at, verdict from reconciliation_run r
                    where (r.program_id, r.source) = (tried.program_id, tried.source) and r.state = 'finished'
-                   order by r.last_on desc, r.started_at desc limit 1) good on true
+                   order by r.last_on desc, r.number desc limit 1) good on true
                order by tried.program_id, tried.source limit %(rows_max)s""",
             {"program": program_id, "rows_max": rows_max},
         ).fetchall()
@@ -227,7 +251,7 @@ def select_runs(conn: Connection[Any], ending: str, given: Sequence[Any] | dict[
     with conn.cursor(row_factory=class_row(Run)) as cur:
         return cur.execute(
             """select id, program_id, source, scope, first_on, last_on, state, verdict, actor, slot_at, started_at, beat_at, progress,
-                      finished_at, confirmed_at, matched, breaks, expected, notes, report, comparison, error
+                      finished_at, confirmed_at, matched, breaks, expected, notes, report, comparison, error, number, complete
                from reconciliation_run """
             + ending,
             given,

@@ -15,7 +15,6 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 from psycopg.types.json import Jsonb
 
-from counterfoil.base.ids import new_id
 from counterfoil.base.problems import InvalidInput, Problem, check
 from counterfoil.matching.engines.engine import DuckEngine
 from counterfoil.matching.findings.outcome import BREAKS_HELD_MAX, Outcome, break_json, matches_of, reconcile
@@ -26,11 +25,13 @@ from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.providers import Provider
 from counterfoil.operations.work.runner import Clock
 from counterfoil.reconciliation.bank_statements import Reach, reach_of
-from counterfoil.reconciliation.breaks.breaks import file_breaks
-from counterfoil.reconciliation.run_books import Ours, read_ours
+from counterfoil.reconciliation.breaks.breaks import drawn_id, lock_source
+from counterfoil.reconciliation.breaks.filing import file_breaks
+from counterfoil.reconciliation.breaks.sights import sights_of
 from counterfoil.reconciliation.runs.books import first_day
 from counterfoil.reconciliation.runs.copying import Books
 from counterfoil.reconciliation.runs.heartbeat import living
+from counterfoil.reconciliation.runs.our_side import Ours, read_ours
 from counterfoil.reconciliation.runs.pairings import Pairing, pairings
 from counterfoil.reconciliation.runs.report import holes_of, report_of, tie, untied, verdict_of
 from counterfoil.reconciliation.runs.rows import (
@@ -45,6 +46,7 @@ from counterfoil.reconciliation.runs.rows import (
     last_successes,
     latest_runs,
     list_runs,
+    next_number,
     runs_between,
     same_before,
     show_run,
@@ -85,13 +87,14 @@ class Asked(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a run leads to, before it is recorded."""
+    """What a run leads to, before it is recorded. `complete`: it saw all of its days and lists all that it found."""
 
     outcome: Outcome
     verdict: str
     inputs_sha256: bytes
     statement: Statement
     report: dict[str, Any]
+    complete: bool
 
 
 class RunWasGivenUp(Problem):
@@ -99,11 +102,11 @@ class RunWasGivenUp(Problem):
 
 
 class _Same(Exception):
-    """Inputs and rules are those of an earlier run."""
+    """Inputs and rules are those of the run before."""
 
-    def __init__(self, first_id: str) -> None:
-        super().__init__(first_id)
-        self.first_id = first_id
+    def __init__(self, found: Found) -> None:
+        super().__init__(found.inputs_sha256.hex())
+        self.found = found
 
 
 def reconcile_provider(
@@ -126,8 +129,9 @@ def reconcile_provider(
 def run_pairing(means: Means, one: Pairing, asked: Asked) -> Run:
     """Hold one source against our books over days, and keep what was found.
 
-    Three stations: say that it runs; read and match with no transaction open, with a sign of life every two seconds; record. The
-    same inputs and rules as an earlier run give that run. A run that could not conclude is kept as failed, never as reconciled.
+    Three stations: take a number and say that it runs; read and match with no transaction open, with a sign of life every two seconds;
+    record. The same inputs and rules as the run before give that run, read once more. A run that could not conclude is kept as
+    failed, never as reconciled.
     Raises InvalidInput, StatementUnavailable, and what broke the run.
     """
     days_max = DAYS_MAX if asked.scope == "range" else WHOLE_DAYS_MAX
@@ -135,12 +139,13 @@ def run_pairing(means: Means, one: Pairing, asked: Asked) -> Run:
         raise InvalidInput("date", f"a range of 1 to {days_max} days", got=f"{asked.first} to {asked.last}")
     database, clock = means.database, means.clock
     with database.transaction() as conn:
+        number = next_number(conn, asked.program_id, one.name)  # before the first read
         asked = _from_its_beginning(conn, one, asked)
         reach = reach_of(conn, asked.program_id, one.account or "") if one.provider is None else None
         began = clock()
         begin(
-            conn, asked.run_id, asked.program_id, one.name, (asked.first, asked.last), scope=asked.scope, actor=asked.actor,
-            slot_at=asked.slot_at, now=began,
+            conn, asked.run_id, asked.program_id, one.name, (asked.first, asked.last), number=number, scope=asked.scope,
+            actor=asked.actor, slot_at=asked.slot_at, now=began,
         )  # fmt: skip
     try:
         with living(database, clock, asked.run_id) as progress, _folder(means.folder) as folder:
@@ -148,7 +153,7 @@ def run_pairing(means: Means, one: Pairing, asked: Asked) -> Run:
             _keep(means.folder, asked.run_id, folder)
     except _Same as same:
         with database.transaction() as conn:
-            return confirm(conn, asked.run_id, same.first_id, clock())
+            return _again(conn, one, asked, same.found, clock())
     except Exception as error:
         with database.transaction() as conn:
             fail(conn, asked.run_id, asked.program_id, f"{type(error).__name__}: {error}", clock())
@@ -186,10 +191,10 @@ def _match(means: Means, one: Pairing, asked: Asked, reach: Reach | None, folder
         paths, under_way = bounded(engine, raw, (asked.first, asked.last), ours.flying, folder, on_time=on_time)
         left, right = read_sides(engine, paths, {"left": rules.left, "right": rules.right}, folder)
         matched, outcome = reconcile(engine, left, right, rules, progress=progress)
+        inputs = _digest(paths, under_way, statement, ours)
         with means.database.transaction() as conn:
-            inputs = _digest(paths, under_way, statement, ours)
-            if first_id := same_before(conn, asked.run_id, inputs, outcome.rules_sha256):
-                raise _Same(first_id)
+            if same_before(conn, asked.run_id, inputs, outcome.rules_sha256):
+                raise _Same(Found(outcome, outcome.verdict, inputs, statement, {}, False))
         progress("Writing the matches")
         outcome = replace(outcome, footing=with_under_way(outcome.footing, under_way))
         waiting = [*under_way.records, *expected_records(engine)]
@@ -202,7 +207,8 @@ def _match(means: Means, one: Pairing, asked: Asked, reach: Reach | None, folder
             canonical({**report, "breaks": [break_json(each) for each in outcome.breaks]})
         )
         write_breaks(outcome.breaks, folder / "breaks.csv")
-        return Found(outcome, verdict, inputs, statement, report)
+        complete = not holes and not outcome.rejected and outcome.breaks_total <= BREAKS_HELD_MAX
+        return Found(outcome, verdict, inputs, statement, report, complete)
     finally:
         engine.close()
 
@@ -258,7 +264,26 @@ def _keep(kept: Path | None, run_id: str, folder: Path) -> None:
         (folder / name).rename(place / name)
 
 
+def _again(conn: Connection[Any], one: Pairing, asked: Asked, found: Found, now: datetime) -> Run:
+    """The run before stands, and speaks once more: what people closed since, and is still found, is open again.
+
+    Where another run came between, that one has read later or something else, and this view is not needed.
+    """
+    lock_source(conn, asked.program_id, one.name)
+    first_id = same_before(conn, asked.run_id, found.inputs_sha256, found.outcome.rules_sha256)
+    if first_id is None:
+        fail(conn, asked.run_id, asked.program_id, "another run of these days ended meanwhile; run it again", now)
+        return show_run(conn, asked.run_id)
+    run = confirm(conn, asked.run_id, first_id, now)
+    file_breaks(
+        conn, run.id, asked.program_id, one.name, found.outcome.breaks, first=asked.first, last=asked.last,
+        make_id=_ids_of(asked.run_id, now), now=now, complete=run.complete,
+    )  # fmt: skip
+    return show_run(conn, run.id)
+
+
 def _finish(conn: Connection[Any], one: Pairing, asked: Asked, found: Found, began: datetime, now: datetime) -> None:
+    lock_source(conn, asked.program_id, one.name)  # before any row: whoever holds a row of a run holds this
     outcome, report = found.outcome, found.report
     matched = sum(row.matched.rows for row in outcome.footing if row.side == "left")
     expected = sum(row.expected.rows for row in outcome.footing)
@@ -275,21 +300,22 @@ def _finish(conn: Connection[Any], one: Pairing, asked: Asked, found: Found, beg
     )  # fmt: skip
     if done.rowcount == 0:
         raise RunWasGivenUp(run=asked.run_id)
+    sights = sights_of(one.name, outcome.breaks, asked.first)
     with conn.cursor() as cur:
         cur.executemany(
             """insert into reconciliation_break (run_id, number, break_id, kind, severity, asset, at_stake, cause, day, detail)
                values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
             [
                 (
-                    asked.run_id, number, each.id, each.kind, each.severity, each.asset, each.at_stake, each.cause,
+                    asked.run_id, sight.number, sight.identity, each.kind, each.severity, each.asset, each.at_stake, each.cause,
                     min((r.day for r in (*each.left, *each.right) if r.day), default=None), Jsonb(told),
                 )
-                for number, (each, told) in enumerate(zip(outcome.breaks, breaks, strict=True), start=1)
+                for each, told, sight in zip(outcome.breaks, breaks, sights, strict=True)
             ],
         )  # fmt: skip
     file_breaks(
         conn, asked.run_id, asked.program_id, one.name, outcome.breaks, first=asked.first, last=asked.last,
-        make_id=_ids_of(asked.run_id, now), now=now, complete=outcome.breaks_total <= BREAKS_HELD_MAX,
+        make_id=_ids_of(asked.run_id, now), now=now, complete=found.complete,
     )  # fmt: skip
     told = {"verdict": found.verdict, "breaks": outcome.breaks_total}
     emit(conn, [NewEvent("reconciliation_finished", asked.program_id, asked.run_id, told)], at=now)
@@ -298,12 +324,7 @@ def _finish(conn: Connection[Any], one: Pairing, asked: Asked, found: Found, beg
 def _ids_of(run_id: str, now: datetime) -> Any:
     """Ids of what a run opens: drawn from its own id, so that they are the same however often it is tried."""
     count = iter(range(1 << 30))
-
-    def make(prefix: str) -> str:
-        entropy = hashlib.sha256(f"{run_id}:{next(count)}".encode()).digest()[:10]
-        return new_id(prefix, now=now, entropy=entropy)
-
-    return make
+    return lambda prefix: drawn_id(prefix, f"{run_id}:{next(count)}", now)
 
 
 __all__ = [

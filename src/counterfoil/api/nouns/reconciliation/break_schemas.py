@@ -64,6 +64,10 @@ class BreakShownShort(Shown):
     last_run: str = Field(description="The last run that found it.")
     gone_run: str | None = Field(description="The run that covered its days and no longer found it.")
     recurs_of: str | None = Field(description="The earlier break that came back as this one.")
+    duplicate_of: str | None = Field(description="Of a duplicate: the break that it is shown through.")
+    accepted_at_stake: Minor | None = Field(
+        description="Of an accepted break: what was accepted; another amount is another break."
+    )
 
 
 class FactShown(Shown):
@@ -170,6 +174,23 @@ class StepAsked(Because):
     expected_state: State | None = None
 
 
+class DuplicateAsked(StepAsked):
+    """Of which break it is a copy."""
+
+    duplicate_of: BreakRef | None = Field(
+        None,
+        description="Another break of the program, open or accepted; absent: the only one for the same thing or reference.",
+    )
+
+
+class WriteOffAsked(StepAsked):
+    """When it takes effect."""
+
+    effective_at: Instant | None = Field(
+        None, description="Noon of the break's day, if absent; another day where that one is closed."
+    )
+
+
 class AssignAsked(Asked):
     """Whose it is from now on; null: nobody's."""
 
@@ -218,6 +239,9 @@ class BreaksBulk(Because):
     verb: str = Field(max_length=40, examples=["investigate"])
     rows: list[RowAsked] = Field(min_length=1, max_length=BULK_MAX)
     owner: Owner | None = Field(None, description="For `assign`; absent: nobody.")
+    duplicate_of: BreakRef | None = Field(
+        None, description="For `mark_duplicate`: the break that all of these are copies of."
+    )
 
 
 class BreakMovedTo(Written):

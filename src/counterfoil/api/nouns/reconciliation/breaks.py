@@ -26,6 +26,7 @@ from counterfoil.api.nouns.reconciliation.break_schemas import (
     BreaksDone,
     BreakShownShort,
     CommentAsked,
+    DuplicateAsked,
     FactShown,
     FlowShown,
     GroupShown,
@@ -38,6 +39,7 @@ from counterfoil.api.nouns.reconciliation.break_schemas import (
     ProposalShown,
     RemarkShown,
     StepAsked,
+    WriteOffAsked,
 )
 from counterfoil.audit.actions import actions_of
 from counterfoil.base.machine import history_of
@@ -160,8 +162,9 @@ def bulk(body: BreaksBulk, call: Annotated[Call, may(OPERATE)]) -> Response:
     def act(conn: Connection[Any]) -> Done:
         wanted = [work.Wanted(one.id, one.expected_state) for one in body.rows]
         done = work.do_in_bulk(
-            conn, body.verb, wanted, actor=call.actor, now=call.now, reason=body.reason, owner=body.owner
-        )
+            conn, body.verb, wanted, actor=call.actor, now=call.now, reason=body.reason, owner=body.owner,
+            duplicate_of=body.duplicate_of,
+        )  # fmt: skip
         return Done(body.verb, BreaksDone.of_lines(done))
 
     return call.write("break.bulk", act, asked=body, reason=body.reason)
@@ -220,13 +223,17 @@ def _add_step(verb: str, permission: str, summary: str, description: str) -> Non
         path, response_model=BreakMovedTo, summary=summary, description=description, operation_id=f"break_{verb}"
     )
     def step(break_id: BreakId, body: StepAsked, call: Call = may(permission)) -> Response:
-        def act(conn: Connection[Any]) -> Done:
-            state = work.STEPS[verb](
-                conn, break_id, actor=call.actor, now=call.now, reason=body.reason, expected=body.expected_state
-            )
-            return Done(break_id, BreakMovedTo(id=break_id, state=state))
+        return _stepped(call, verb, break_id, body)
 
-        return call.write(f"break.{verb}", act, asked=body, reason=body.reason)
+
+def _stepped(call: Call, verb: str, break_id: str, body: StepAsked, **more: Any) -> Response:
+    def act(conn: Connection[Any]) -> Done:
+        state = work.STEPS[verb](
+            conn, break_id, actor=call.actor, now=call.now, reason=body.reason, expected=body.expected_state, **more
+        )
+        return Done(break_id, BreakMovedTo(id=break_id, state=state))
+
+    return call.write(f"break.{verb}", act, asked=body, reason=body.reason)
 
 
 for _verb, _permission, _summary, _description in (
@@ -240,14 +247,17 @@ for _verb, _permission, _summary, _description in (
     ("mature", OPERATE, "Stop waiting for a break", "It is open again."),
     ("reopen", OPERATE, "Put a break back", "Somebody else takes it up."),
     ("accept", ACCEPT_BREAK, "Close a break as it is", "Both records stand, nothing is booked, the reason is kept."),
-    (
-        "mark_duplicate",
-        OPERATE,
-        "Close a break as a duplicate",
-        "A second copy of what has its partner; nothing is booked.",
-    ),
 ):
     _add_step(_verb, _permission, _summary, _description)
+
+
+@router.post(
+    "/breaks/{break_id}/mark-duplicate", response_model=BreakMovedTo, summary="Close a break as a duplicate",
+    operation_id="break_mark_duplicate",
+)  # fmt: skip
+def mark_duplicate(break_id: BreakId, body: DuplicateAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
+    """A copy of another break, and shown through it; when that one is closed and this still found, it is open again."""
+    return _stepped(call, "mark_duplicate", break_id, body, duplicate_of=body.duplicate_of)
 
 
 @router.post(
@@ -269,12 +279,13 @@ def propose(break_id: BreakId, body: ProposalAsked, call: Annotated[Call, may(OP
 @router.post(
     "/breaks/{break_id}/write-off", status_code=201, response_model=ProposalMade, summary="Propose a write-off"
 )
-def write_off(break_id: BreakId, body: StepAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
+def write_off(break_id: BreakId, body: WriteOffAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
     """The difference goes to `bad_debt` once another person approves it; only within the limit of the program and asset."""
 
     def act(conn: Connection[Any]) -> adjusting.Proposal:
         return adjusting.propose_write_off(
-            conn, break_id, call.make_id("prop"), reason=body.reason, actor=call.actor, now=call.now, expected=body.expected_state
+            conn, break_id, call.make_id("prop"), reason=body.reason, actor=call.actor, now=call.now,
+            effective_at=body.effective_at, expected=body.expected_state,
         )  # fmt: skip
 
     return _proposed(call, "break.write_off", break_id, body, act)
@@ -307,7 +318,7 @@ def approve(break_id: BreakId, body: ApproveAsked, call: Annotated[Call, may(APP
     "/breaks/{break_id}/withdraw", response_model=BreakMovedTo, summary="Take a proposal back, or turn it down"
 )
 def withdraw(break_id: BreakId, body: StepAsked, call: Annotated[Call, may(WORK_BREAKS)]) -> Response:
-    """Nothing is booked; the break is investigated again."""
+    """Nothing is booked; the break is investigated again, or matched when the newest run no longer found it."""
 
     def act(conn: Connection[Any]) -> Done:
         state = adjusting.withdraw_proposal(

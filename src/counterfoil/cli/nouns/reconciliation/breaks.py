@@ -131,10 +131,19 @@ def accept(
 
 @app.command("duplicate")
 def duplicate(
-    break_id: Break, reason: Reason, expected: Expected = None, dry_run: DryRun = False, output: Output = TABLE
+    break_id: Break,
+    reason: Reason,
+    of: Annotated[
+        str | None,
+        typer.Option("--of", help="The break that it is a copy of; absent: the only one for the same thing."),
+    ] = None,
+    expected: Expected = None,
+    dry_run: DryRun = False,
+    output: Output = TABLE,
 ) -> None:
-    """Close a break as a second copy of something that has its partner. Nothing is booked."""
-    _step("operate", break_id, "mark-duplicate", reason, expected, dry_run, output)
+    """Close a break as a copy of another one, through which it is shown. Nothing is booked."""
+    more = {"duplicateOf": of} if of else {}
+    _step("operate", break_id, "mark-duplicate", reason, expected, dry_run, output, **more)
 
 
 @app.command("withdraw")
@@ -203,11 +212,19 @@ def adjust(
 
 @app.command("write-off")
 def write_off(
-    break_id: Break, reason: Reason, expected: Expected = None, dry_run: DryRun = False, output: Output = TABLE
+    break_id: Break,
+    reason: Reason,
+    effective_at: Annotated[
+        str | None, typer.Option(metavar="INSTANT", help="When it takes effect; noon of the break's day.")
+    ] = None,
+    expected: Expected = None,
+    dry_run: DryRun = False,
+    output: Output = TABLE,
 ) -> None:
     """Propose to book the difference as a loss or a gain, within the limit. Another person approves it, within 24 hours."""
+    body = _because(reason, expected) | ({"effectiveAt": effective_at} if effective_at else {})
     with asked("operate") as client:
-        done = client.post(f"/api/breaks/{break_id}/write-off", _because(reason, expected), dry_run=dry_run)
+        done = client.post(f"/api/breaks/{break_id}/write-off", body, dry_run=dry_run)
     _say_proposed(done, break_id, output)
 
 
@@ -239,12 +256,15 @@ def bulk(
     ],
     reason: Reason,
     owner: Annotated[str | None, typer.Option("--owner", help="With assign: whose they are.")] = None,
+    of: Annotated[
+        str | None, typer.Option("--of", help="With mark_duplicate: the break that all are copies of.")
+    ] = None,
     dry_run: DryRun = False,
     output: Output = TABLE,
 ) -> None:
     """Say one verb of many breaks. A line that moved meanwhile is refused; the others are done. Ends with 5 when one was refused."""
     wanted = [{"id": one.partition("=")[0], "expectedState": one.partition("=")[2]} for one in rows]
-    body = {"verb": verb, "rows": wanted, "reason": reason, "owner": owner}
+    body = {"verb": verb, "rows": wanted, "reason": reason, "owner": owner, "duplicateOf": of}
     with asked("post" if verb == "accept" else "operate") as client:
         done = client.post("/api/breaks/bulk", body, dry_run=dry_run)
     show_one(done, output, parts=(("lines", ("line", "id", "state", "refused")),))
@@ -312,10 +332,10 @@ def limit(
 
 
 def _step(
-    need: Need, break_id: str, verb: str, reason: str, expected: str | None, dry_run: bool, output: Format
+    need: Need, break_id: str, verb: str, reason: str, expected: str | None, dry_run: bool, output: Format, **more: str
 ) -> None:
     with asked(need) as client:
-        done = client.post(f"/api/breaks/{break_id}/{verb}", _because(reason, expected), dry_run=dry_run)
+        done = client.post(f"/api/breaks/{break_id}/{verb}", _because(reason, expected) | more, dry_run=dry_run)
     say_done(done, output, f"{break_id} is {done['state'].replace('_', ' ')}.")
 
 

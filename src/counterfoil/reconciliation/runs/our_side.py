@@ -12,7 +12,7 @@ from psycopg import Connection
 from counterfoil.ledger.problems import UnknownAccount
 from counterfoil.ledger.reads.balances import balance
 from counterfoil.reconciliation.bank_statements import Reach, reach_of
-from counterfoil.reconciliation.runs.books import InFlight, bank_lines, end_of, in_flight
+from counterfoil.reconciliation.runs.books import InFlight, bank_lines, end_of, in_flight, shifted_corrections
 from counterfoil.reconciliation.runs.copying import Books, copy_out
 from counterfoil.reconciliation.runs.pairings import Pairing
 
@@ -26,6 +26,7 @@ class Ours(NamedTuple):
     flying: list[InFlight]
     booked_before: Mapping[str, int]
     booked: Mapping[str, int]
+    shifted: Mapping[str, int]  # what corrections put into the lines of these days and not into their balances
     reach: Reach | None
 
 
@@ -48,6 +49,7 @@ def read_ours(
             flying=_flying(conn, one, program_id, today),
             booked_before=_booked(conn, program_id, one.account, first - timedelta(days=1)),
             booked=_booked(conn, program_id, one.account, last),
+            shifted=shifted_corrections(conn, program_id, one.account, first=first, last=last) if one.account else {},
             reach=reach_of(conn, program_id, one.account or "", on=last) if one.provider is None else None,
         )
         copy_out(database, one.ours(program_id, *around), paths["left"], snapshot=snapshot)
