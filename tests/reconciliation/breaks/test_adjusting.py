@@ -14,7 +14,7 @@ from counterfoil.ledger.journals.journal import Line
 from counterfoil.ledger.problems import UnknownAccount
 from counterfoil.ledger.reads.balances import balance
 from counterfoil.ledger.reads.listing import show_journal
-from counterfoil.reconciliation.breaks import adjusting, work
+from counterfoil.reconciliation.breaks import adjusting, limits, work
 from counterfoil.reconciliation.breaks.breaks import BREAK
 from tests.reconciliation.breaks.builders import (
     DAY,
@@ -178,13 +178,13 @@ def test_a_write_off_brings_our_half_to_where_the_other_is(conn, ours, theirs, m
 
 def test_a_write_off_above_the_limit_is_refused_and_the_limit_can_be_set(conn):
     case = a_case(conn, ours=1_000_00, theirs=989_99, state="investigating")
-    assert adjusting.write_off_limit(conn, PROGRAM, "EUR") == 10_00
+    assert limits.write_off_limit(conn, PROGRAM, "EUR") == 10_00
     with pytest.raises(adjusting.WriteOffTooLarge):
         a_write_off(conn, case)
     for minor in (20_00, 10_01):
-        adjusting.set_write_off_limit(conn, PROGRAM, "EUR", minor=minor, reason="the board said", actor=OLGA, now=NOW)
+        limits.set_write_off_limit(conn, PROGRAM, "EUR", minor=minor, reason="the board said", actor=OLGA, now=NOW)
     assert a_write_off(conn, case).limit_minor == 10_01
-    adjusting.set_write_off_limit(conn, PROGRAM, "EUR", minor=0, reason="no more", actor=OLGA, now=NOW)
+    limits.set_write_off_limit(conn, PROGRAM, "EUR", minor=0, reason="no more", actor=OLGA, now=NOW)
     an_approval(conn, adjusting.proposals_of(conn, case.id)[0])  # it was within the limit when it was proposed
     still_true(conn)
 

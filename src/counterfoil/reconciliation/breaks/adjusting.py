@@ -20,12 +20,12 @@ from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.ledger.accounts.chart import rule_for
 from counterfoil.ledger.journals.journal import Line, Posted, post
 from counterfoil.reconciliation.breaks.breaks import BREAK, lock_source, newest_number, open_copies
+from counterfoil.reconciliation.breaks.limits import write_off_limit
 from counterfoil.reconciliation.breaks.sights import whole_of
 from counterfoil.reconciliation.breaks.work import Case, lock_break
 
 LIFE: Final = timedelta(hours=24)
 LINES_MAX: Final = 100
-WRITE_OFF_DEFAULT_MAJOR: Final = 10  # units of an asset, until somebody sets a limit
 WRITE_OFF_ACCOUNT: Final = "bad_debt"
 NOON: Final = time(12, tzinfo=UTC)
 NOT_WRITTEN_OFF: Final = {
@@ -229,31 +229,6 @@ def withdraw_proposal(
     if case.gone_run is None:
         return state
     return take_step(conn, BREAK, break_id, state, "match", actor=actor, at=now, reason=reason, cause=case.gone_run)
-
-
-def write_off_limit(conn: Connection[Any], program_id: str, asset: str) -> int:
-    """Up to what a break may be written off, in minor units: the newest limit, or ten units of the asset where none was set."""
-    row = conn.execute(
-        """select coalesce((select minor from write_off_limit where program_id = %(program)s and asset = %(asset)s
-                            order by version desc limit 1),
-                           (select (%(default)s * 10::numeric ^ scale)::bigint from asset where code = %(asset)s), 0)""",
-        {"program": program_id, "asset": asset, "default": WRITE_OFF_DEFAULT_MAJOR},
-    ).fetchone()
-    return int(row[0]) if row else 0
-
-
-def set_write_off_limit(
-    conn: Connection[Any], program_id: str, asset: str, *, minor: int, reason: str, actor: str, now: datetime
-) -> None:
-    """From now on write-offs in this asset go up to `minor`; 0 forbids them. Raises InvalidInput, and for unknown ones a refusal."""
-    if not 0 <= minor <= 10**18:
-        raise InvalidInput("minor", "from 0 to 10¹⁸ minor units", got=str(minor))
-    conn.execute(
-        """insert into write_off_limit (program_id, asset, version, minor, reason, actor, at)
-           select %(program)s, %(asset)s, 1 + count(*), %(minor)s, %(reason)s, %(actor)s, %(at)s
-           from write_off_limit where program_id = %(program)s and asset = %(asset)s""",
-        {"program": program_id, "asset": asset, "minor": minor, "reason": reason, "actor": actor, "at": now},
-    )
 
 
 def refuse_write_off(conn: Connection[Any], case: Case) -> None:
