@@ -34,33 +34,7 @@ def account_movements(program_id: str, account: str, *, first: date, last: date)
     break of this very account is counted with the record that it corrects, so that what was adjusted is found no more; a record
     that came to nothing is left out. What we did not have, or they have twice, the correction stands for under the record's id.
     """
-    start, end = _midnight(first), _midnight(last + timedelta(days=1))
     low, high = _seq(first, -CLOCK_OFF), _seq(last, CLOCK_OFF + timedelta(days=1))
-    sides = sql.SQL(" union all ").join(
-        [
-            sql.SQL(
-                """select p.journal_id, a.asset, {sign} p.amount as amount
-                   from account_here a join posting p on p.{side} = a.id
-                   where {clock} and p.effective_at >= {start} and p.effective_at < {end}
-                     and not exists (select from correction c where c.journal_id = p.journal_id)"""
-            ).format(sign=sql.SQL(sign), side=sql.Identifier(side), clock=clock, start=start, end=end)
-            for side, sign in (("debit", ""), ("credit", "-"))
-            for clock in (
-                sql.SQL("p.off_clock"),
-                sql.SQL("not p.off_clock and p.seq between {low} and {high} and p.segment = any(a.segments)").format(
-                    low=low, high=high
-                ),
-            )
-        ]
-        + [
-            sql.SQL(
-                """select coalesce(c.corrects, p.journal_id), a.asset, {sign} p.amount
-                   from correction c join posting p on p.journal_id = c.journal_id join account_here a on a.id = p.{side}
-                   where c.day between {first} and {last}"""
-            ).format(sign=sql.SQL(sign), side=sql.Identifier(side), first=sql.Literal(first), last=sql.Literal(last))
-            for side, sign in (("debit", ""), ("credit", "-"))
-        ]
-    )
     return sql.SQL(
         """with account_here as materialized (
                select a.id, b.asset, segments_between(a.id, {low}, {high} + 1) as segments
@@ -86,8 +60,38 @@ def account_movements(program_id: str, account: str, *, first: date, last: date)
         account=sql.Literal(account),
         low=low,
         high=high,
-        sides=sides,
+        sides=_sides(first, last, low, high),
         corrections=_corrections(program_id, account),
+    )
+
+
+def _sides(first: date, last: date, low: sql.Literal, high: sql.Literal) -> sql.Composed:
+    """What moved the account, debits and credits: by the clock, off it, and corrections on the day of what they correct."""
+    start, end = _midnight(first), _midnight(last + timedelta(days=1))
+    return sql.SQL(" union all ").join(
+        [
+            sql.SQL(
+                """select p.journal_id, a.asset, {sign} p.amount as amount
+                   from account_here a join posting p on p.{side} = a.id
+                   where {clock} and p.effective_at >= {start} and p.effective_at < {end}
+                     and not exists (select from correction c where c.journal_id = p.journal_id)"""
+            ).format(sign=sql.SQL(sign), side=sql.Identifier(side), clock=clock, start=start, end=end)
+            for side, sign in (("debit", ""), ("credit", "-"))
+            for clock in (
+                sql.SQL("p.off_clock"),
+                sql.SQL("not p.off_clock and p.seq between {low} and {high} and p.segment = any(a.segments)").format(
+                    low=low, high=high
+                ),
+            )
+        ]
+        + [
+            sql.SQL(
+                """select coalesce(c.corrects, p.journal_id), a.asset, {sign} p.amount
+                   from correction c join posting p on p.journal_id = c.journal_id join account_here a on a.id = p.{side}
+                   where c.day between {first} and {last}"""
+            ).format(sign=sql.SQL(sign), side=sql.Identifier(side), first=sql.Literal(first), last=sql.Literal(last))
+            for side, sign in (("debit", ""), ("credit", "-"))
+        ]
     )
 
 

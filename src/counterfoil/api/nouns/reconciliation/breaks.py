@@ -48,8 +48,9 @@ from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.journals.journal import Line
 from counterfoil.operations.access.access import ACCEPT_BREAK, ADMINISTER, APPROVE, OPERATE, READ, WORK_BREAKS, require
-from counterfoil.reconciliation.breaks import adjusting, limits, work
+from counterfoil.reconciliation.breaks import adjusting, work
 from counterfoil.reconciliation.breaks.breaks import BREAK
+from counterfoil.reconciliation.breaks.limits import set_write_off_limit, write_off_limit
 from counterfoil.reconciliation.breaks.queries import (
     FLOW_DAYS_MAX,
     STATES,
@@ -126,7 +127,7 @@ def overview(
 
 
 @router.get("/breaks/limits", response_model=LimitShown, summary="Up to what a break may be written off")
-def show_limit(
+def limits(
     call: Annotated[Call, may(READ)],
     asset: Annotated[str, Query(pattern=r"^[A-Z][A-Z0-9]{1,11}$")],
     program_id: Annotated[str | None, Query(alias="programId", max_length=64)] = None,
@@ -134,7 +135,7 @@ def show_limit(
     """Ten units of the asset, unless an administrator set another."""
     program = program_id or call.services.wiring.program_id
     with call.reading() as conn:
-        minor = limits.write_off_limit(conn, program, asset)
+        minor = write_off_limit(conn, program, asset)
     return answer(LimitShown(program_id=program, asset=asset, minor=minor))
 
 
@@ -145,7 +146,7 @@ def set_limit(body: LimitAsked, call: Annotated[Call, may(ADMINISTER)]) -> Respo
     minor = parse_minor(body.minor, "minor", least=0)
 
     def act(conn: Connection[Any]) -> Done:
-        limits.set_write_off_limit(
+        set_write_off_limit(
             conn, body.program_id, body.asset, minor=minor, reason=body.reason, actor=call.actor, now=call.now
         )
         return Done(body.program_id, LimitSet(program_id=body.program_id, asset=body.asset, minor=minor))
