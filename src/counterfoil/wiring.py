@@ -13,6 +13,7 @@ from psycopg import Connection
 
 from counterfoil.base.machine import Machine
 from counterfoil.ledger.invariants import INVARIANTS as LEDGER_INVARIANTS
+from counterfoil.operations.approvals import by_verb
 from counterfoil.operations.events.events import EVENT, EVENTS, Event, Follower, follow
 from counterfoil.operations.providers import RANK, Provider
 from counterfoil.operations.providers.capabilities import capabilities_of
@@ -35,6 +36,7 @@ from counterfoil.payouts.payouts.verbs import Owed, create_payouts
 from counterfoil.payouts.provider_payouts.outcomes import apply_facts
 from counterfoil.payouts.provider_payouts.pulling import pull_due
 from counterfoil.payouts.provider_payouts.sending import repair_due, send_due
+from counterfoil.reconciliation.breaks.adjusting import PAIRED as BREAK_PAIRED
 from counterfoil.reconciliation.breaks.breaks import BREAK
 from counterfoil.reconciliation.breaks.invariants import INVARIANTS as BREAK_INVARIANTS
 from counterfoil.reconciliation.runs.copying import Books
@@ -53,6 +55,7 @@ Clock = Callable[[], datetime]
 
 MACHINES: Sequence[Machine] = (EVENT, WEBHOOK_IN, INVOICE, INTENT, PAYOUT, PROVIDER_PAYOUT, PROVIDER_CONFLICT, BREAK)
 QUEUES: Sequence[Queue] = (WEBHOOKS_IN, VERIFYING, PROCESSING, EVENTS, RESERVING, SENDING, PULLING, REPAIRING)
+PAIRED: Final = by_verb(*BREAK_PAIRED)  # what takes two people, and what is done once both have agreed
 INVARIANTS = (*LEDGER_INVARIANTS, *SETTLEMENT_INVARIANTS, *PAYOUT_INVARIANTS, *BREAK_INVARIANTS)
 
 

@@ -27,6 +27,7 @@ from counterfoil.operations.access import access
 from counterfoil.operations.providers.simulator import SimulatorProvider
 from counterfoil.settlement.fees.fees import set_rates
 from counterfoil.wiring import Wiring
+from tests.people import log_in_as
 
 PROGRAM = "main"
 SECRET = f"whsec_{base64.b64encode(hashlib.sha256(b'tests').digest()).decode()}"  # long and mixed, or it is none
@@ -142,6 +143,8 @@ def seed(database: Database) -> tuple[dict[str, str], dict[str, str]]:
         for role in access.ROLES:
             keys[role], ids[role] = access.new_secret(entropy(access.SECRET_BYTES), live=False), make_id("key")
             access.create_key(conn, ids[role], keys[role], name=role, role=role, by="test", now=now())
+        keys["approver"] = log_in_as(conn, "vera", "approver")[1]  # keys never approve: this is the login of a person
+        keys["second administrator"] = log_in_as(conn, "karl", "administrator")[1]
     return keys, ids
 
 

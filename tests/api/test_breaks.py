@@ -153,6 +153,6 @@ def test_comments_and_owners(office: Office, ids: list[str]):
     assert (told.status_code, told.json()["number"]) == (201, 2)
     shown = office.ask("GET", f"/api/breaks/{ids[0]}").json()
     assert [(one["kind"], one["text"], one["actor"]) for one in shown["remarks"]] == [
-        ("owner", "olga", "key:approver"),
+        ("owner", "olga", "person:vera"),
         ("comment", "asked them", "key:operator"),
     ]

@@ -157,7 +157,7 @@ def test_an_adjustment_takes_two_people_and_the_page_says_so(world, look):
     (told,) = world.desk.rows(
         "select actor, source_id from journal where source_type = 'break' and source_id = %s", case.id
     )
-    assert told[0].startswith("key:approver")
+    assert told[0].startswith("person:approver")
     actions = world.desk.rows("select verb, reason from action where subject_id = %s order by at", case.id)
     assert [verb for verb, _ in actions] == ["break.investigate", "break.propose", "break.approve"]
     assert actions[1][1] == "the provider kept more"

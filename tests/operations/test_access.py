@@ -53,7 +53,7 @@ def test_a_key_that_is_revoked_or_has_expired_opens_nothing(conn, key):
 def test_a_session_ends_with_its_time_its_logout_and_its_key(conn, key):
     caller = access.authenticate(conn, SECRET, now=NOW)
     for token in ("one", "two"):
-        access.open_session(conn, caller, token, "csrf", now=NOW)
+        access.open_session(conn, caller, f"ses_{token}", token, "csrf", now=NOW)
     assert access.session_caller(conn, "one", now=NOW) == (caller, "csrf")
     with pytest.raises(access.KeyRefused):
         access.session_caller(conn, "one", now=NOW + access.SESSION_LIFE)

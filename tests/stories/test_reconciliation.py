@@ -18,6 +18,7 @@ from counterfoil.operations.access import access
 from counterfoil.simulator.process import spawn_simulator
 from tests.api.office import served
 from tests.builders import PROGRAM, Clock, Desk, a_program, issue
+from tests.people import log_in_as
 
 Terminal = Callable[..., tuple[int, str]]
 
@@ -40,6 +41,7 @@ def terminal(
         for role in access.ROLES:
             keys[role] = access.new_secret(entropy(access.SECRET_BYTES), live=False)
             access.create_key(conn, make_id("key"), keys[role], name=role, role=role, by="test", now=now())
+        keys["approver"] = log_in_as(conn, "vera", "approver")[1]  # keys never approve
     wiring = replace(desk.wiring, run_folder=tmp_path / "runs", clock=now)
     with served(make_app(wiring, owner="story", log_requests=False)) as url:
         (tmp_path / "client.json").write_text(json.dumps({"url": url, "keys": keys}))

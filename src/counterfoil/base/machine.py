@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, LiteralString, NamedTuple
+from typing import Any, ClassVar, Final, LiteralString, NamedTuple
 
 from psycopg import Connection, sql
 from psycopg.rows import class_row
 
-from counterfoil.base.problems import Problem, ReasonRequired, TransitionRefused, check
+from counterfoil.base.problems import Kind, Problem, ReasonRequired, TransitionRefused, check
 
 NOWHERE: Final = ""  # the state before the first
 CREATE: Final = "create"
@@ -18,6 +18,20 @@ CREATE: Final = "create"
 
 class StateMoved(Problem):
     """Somebody else moved it first; read it again."""
+
+
+class ApprovalNeeded(Problem):
+    """This takes two people: it is proposed by one, and done once another has approved exactly that."""
+
+    kind: ClassVar[Kind] = "forbidden"
+
+
+class Approval(NamedTuple):
+    """What a second person approved, to be used once: the proposal, the hash of what it proposes, and what came of it, if anything."""
+
+    proposal_id: str
+    payload_sha256: bytes
+    result_id: str | None = None
 
 
 class Move(NamedTuple):
@@ -118,13 +132,20 @@ def take_steps(
     at: datetime,
     reason: str | None = None,
     cause: str | None = None,
+    approval: Approval | None = None,
 ) -> None:
     """Move rows along, all or none: a guarded update and a step row each. Raises TransitionRefused, StateMoved.
 
     The update names the state it comes from, so two racers cannot both move a row; the step's primary key says it again.
+    A verb that takes two people uses up `approval`, which is of one row; raises ApprovalNeeded without it, or when it is of
+    something else, was used before, or is over.
     """
     for verb, group in _by_verb(moves):
         ends = [machine.next_state(move.state, verb, reason=reason) for move in group]
+        if verb in machine.paired:
+            if approval is None or len(group) != 1:
+                raise ApprovalNeeded(machine=machine.name, verb=verb, id=group[0].subject_id)
+            _use(conn, machine, group[0], approval, at)
         ids, starts = [move.subject_id for move in group], [move.state for move in group]
         moved = conn.execute(
             sql.SQL("""
@@ -152,10 +173,30 @@ def take_step(
     at: datetime,
     reason: str | None = None,
     cause: str | None = None,
+    approval: Approval | None = None,
 ) -> str:
-    """Move one row along and return its new state. Raises TransitionRefused, ReasonRequired, StateMoved."""
-    take_steps(conn, machine, [Move(subject_id, state, verb)], actor=actor, at=at, reason=reason, cause=cause)
+    """Move one row along and return its new state. Raises TransitionRefused, ReasonRequired, StateMoved, ApprovalNeeded."""
+    move = Move(subject_id, state, verb)
+    take_steps(conn, machine, [move], actor=actor, at=at, reason=reason, cause=cause, approval=approval)
     return machine.next_state(state, verb, reason=reason)
+
+
+def _use(conn: Connection[Any], machine: Machine, move: Move, approval: Approval, at: datetime) -> None:
+    """Use an approval for the step that comes next, before it is taken: the database looks for it then."""
+    used = conn.execute(
+        sql.SQL("""
+        insert into approval_use (proposal_id, machine, subject_id, verb, step, result_id, at)
+        select p.id, p.machine, p.subject_id, p.verb, t.steps + 1, %s, %s
+        from approval_proposal p join {table} t on t.id = p.subject_id
+        where p.id = %s and p.payload_sha256 = %s and p.machine = %s and p.verb = %s and p.subject_id = %s
+        on conflict (proposal_id) do nothing
+        """).format(table=sql.Identifier(machine.table)),
+        [
+            approval.result_id, at, approval.proposal_id, approval.payload_sha256, machine.name, move.verb, move.subject_id,
+        ],
+    ).rowcount  # fmt: skip
+    if used != 1:
+        raise ApprovalNeeded(machine=machine.name, verb=move.verb, id=move.subject_id, proposal=approval.proposal_id)
 
 
 def history_of(conn: Connection[Any], subject_id: str, *, rows_max: int = 200) -> list[Step]:

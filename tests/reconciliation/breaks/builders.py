@@ -25,11 +25,12 @@ from counterfoil.reconciliation.breaks.filing import Filed, file_breaks
 from counterfoil.reconciliation.breaks.queries import Filter, list_cases
 from counterfoil.reconciliation.breaks.work import Case
 from counterfoil.wiring import INVARIANTS
+from tests.people import who
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DAY = NOW.date()
 PROGRAM, SOURCE = "main", "simulator"
-MIRA, NOAH, OLGA = "key:mira", "key:noah", "key:olga"
+MIRA, NOAH, OLGA = "person:mira", "person:noah", "person:olga"
 _numbers = itertools.count(1)
 
 
@@ -132,7 +133,7 @@ def a_proposal(conn: Connection[Any], break_id: str, *, maker: str = MIRA, **mor
     """An adjustment of 12.00 by default: the provider kept more than we thought."""
     lines = more.pop("lines", [Line("provider_fee", "clearing:simulator", 12_00)])
     return adjusting.propose_adjustment(
-        conn, break_id, make_id("prop"), lines=lines, reason=more.pop("reason", "the fee was higher"), actor=maker,
+        conn, break_id, make_id("prop"), lines=lines, reason=more.pop("reason", "the fee was higher"), by=who(conn, maker),
         now=more.pop("now", NOW), **more,
     )  # fmt: skip
 
@@ -141,7 +142,7 @@ def an_approval(conn: Connection[Any], one: adjusting.Proposal, *, checker: str 
     """A second person approves what was proposed."""
     return adjusting.approve_proposal(
         conn, one.break_id, payload_sha256=more.pop("payload_sha256", one.payload_sha256), reason="checked against the invoice",
-        actor=checker, now=more.pop("now", NOW), **more,
+        by=who(conn, checker), now=more.pop("now", NOW), **more,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from counterfoil.reconciliation.breaks.queries import list_cases
 from counterfoil.reconciliation.runs.run import latest_runs
 from tests.dashboard import days
 from tests.dashboard.conftest import desk as desk  # a database and a provider
+from tests.people import who
 
 KINDS = {"AMOUNT_MISMATCH", "DUPLICATE_RIGHT", "MISSING_RIGHT"}
 
@@ -32,13 +33,13 @@ def test_what_is_adjusted_is_found_no_more_and_no_journal_is_a_new_break(desk):
         assert {one.kind for one in cases} == KINDS
         for case in cases:
             debit, credit, minor = adjusting.suggested_line(case)
-            work.investigate_break(conn, case.id, actor="key:mira", now=now())
+            work.investigate_break(conn, case.id, actor="person:mira", now=now())
             made = adjusting.propose_adjustment(
                 conn, case.id, make_id("prop"), lines=[Line(debit or "suspense", credit or "suspense", minor)], reason="as they say",
-                actor="key:mira", now=now(),
+                by=who(conn, "person:mira"), now=now(),
             )  # fmt: skip
             adjusting.approve_proposal(
-                conn, case.id, payload_sha256=made.payload_sha256, reason="seen", actor="key:noah", now=now()
+                conn, case.id, payload_sha256=made.payload_sha256, reason="seen", by=who(conn, "person:noah"), now=now()
             )  # fmt: skip
     days.reconciled(desk)
     assert verdict(desk) == ("not reconciled", 0)  # the balance never agreed with these lines

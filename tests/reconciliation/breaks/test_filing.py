@@ -14,9 +14,11 @@ from counterfoil.matching.findings.differences import Difference
 from counterfoil.reconciliation.breaks import adjusting, work
 from counterfoil.reconciliation.breaks.breaks import mature_due
 from counterfoil.reconciliation.breaks.queries import detail_of, recurrences_of, remarks_of, totals_of
+from tests.people import who
 from tests.reconciliation.breaks.builders import (
     DAY,
     MIRA,
+    NOAH,
     NOW,
     a_break,
     a_case,
@@ -279,7 +281,7 @@ def posted(conn, found, end):
     if end == "adjusted":
         one = a_proposal(conn, case.id, lines=[Line("provider_fee", "clearing:simulator", -case.difference)])
     else:
-        one = adjusting.propose_write_off(conn, case.id, make_id("prop"), reason="small", actor=MIRA, now=NOW)
+        one = adjusting.propose_write_off(conn, case.id, make_id("prop"), reason="small", by=who(conn, MIRA), now=NOW)
     an_approval(conn, one)
     return case
 
@@ -303,7 +305,9 @@ def test_a_break_that_waits_for_a_second_person_is_not_matched_but_can_no_longer
     assert (filed.matched, filed.gone, the_cases(conn)[0].state) == (0, 1, "pending_adjustment")
     proposal = adjusting.proposals_of(conn, case.id)[0]
     with pytest.raises(adjusting.ProposalOutdated):
-        adjusting.approve_proposal(conn, case.id, payload_sha256=proposal.payload_sha256, reason="x", actor="key:n", now=NOW)  # fmt: skip
+        adjusting.approve_proposal(
+            conn, case.id, payload_sha256=proposal.payload_sha256, reason="x", by=who(conn, NOAH), now=NOW
+        )
     a_run(conn, [found])  # it is there after all: the same case, not a second one
     assert [one.gone_run for one in the_cases(conn)] == [None]
     still_true(conn)

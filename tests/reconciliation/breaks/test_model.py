@@ -17,6 +17,7 @@ from counterfoil.ledger.journals.journal import Line
 from counterfoil.ledger.reads.balances import balance
 from counterfoil.reconciliation.breaks import adjusting, work
 from counterfoil.reconciliation.breaks.invariants import INVARIANTS
+from tests.people import who as logged_in
 from tests.reconciliation.breaks.builders import (
     NOW,
     PROGRAM,
@@ -30,7 +31,7 @@ from tests.reconciliation.breaks.builders import (
 )
 
 NAMES = ("payout:a", "payout:b", "payout:c")
-PEOPLE = ("key:mira", "key:noah", "key:olga")
+PEOPLE = ("person:mira", "person:noah", "person:olga")
 VERBS = ("investigate", "reopen", "accept")
 
 
@@ -122,7 +123,9 @@ class Model(RuleBasedStateMachine):
 
         def act():
             if write_off:
-                adjusting.propose_write_off(self.conn, case.id, make_id("prop"), reason="x", actor=who, now=self.now)
+                adjusting.propose_write_off(
+                    self.conn, case.id, make_id("prop"), reason="x", by=logged_in(self.conn, who), now=self.now
+                )
             else:
                 lines = [Line("provider_fee", "clearing:simulator", kept.amount)]
                 a_proposal(self.conn, case.id, maker=who, now=self.now, lines=lines)
@@ -146,9 +149,10 @@ class Model(RuleBasedStateMachine):
 
         def act():
             if approve:
-                adjusting.approve_proposal(self.conn, case.id, payload_sha256=digest, reason="x", actor=who, now=self.now)  # fmt: skip
+                by = logged_in(self.conn, who)
+                adjusting.approve_proposal(self.conn, case.id, payload_sha256=digest, reason="x", by=by, now=self.now)
             else:
-                adjusting.withdraw_proposal(self.conn, case.id, reason="x", actor=who, now=self.now)
+                adjusting.withdraw_proposal(self.conn, case.id, reason="x", by=logged_in(self.conn, who), now=self.now)
 
         assert self.attempt(act) == allowed
         if allowed and approve:

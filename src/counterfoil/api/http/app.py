@@ -15,7 +15,7 @@ from counterfoil.api.http.middleware import Limits, Wire
 from counterfoil.api.http.openapi import add_openapi
 from counterfoil.api.http.problems import add_handlers
 from counterfoil.api.nouns.ledger import accounts, holds, journals, movements, periods, programs, statements
-from counterfoil.api.nouns.operations import keys, operations, parked, status, webhooks
+from counterfoil.api.nouns.operations import approvals, keys, logins, operations, parked, people, status, webhooks
 from counterfoil.api.nouns.payouts import destinations, payouts
 from counterfoil.api.nouns.reconciliation import bank, break_sheets, breaks
 from counterfoil.api.nouns.reconciliation import report as reconciliation_report
@@ -27,7 +27,8 @@ from counterfoil.wiring import Wiring
 
 ROUTERS = (  # looked through in this order: what is asked most comes first
     movements.router, webhooks.router, payouts.router, invoices.router, accounts.router, statements.router, journals.router,
-    holds.router, periods.router, programs.router, keys.router, destinations.router, usage.router, intents.router,
+    holds.router, periods.router, programs.router, keys.router,
+    approvals.router, people.router, logins.router, destinations.router, usage.router, intents.router,
     settlements.router, operations.router,
     parked.router, reconciliation.router, reconciliation_report.router, bank.router, break_sheets.router, breaks.router,
     status.router, status.alive,

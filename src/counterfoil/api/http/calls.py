@@ -108,7 +108,7 @@ class Call:
 
     def key_digest(self) -> str:
         """Stands for this caller's Idempotency-Key where a short word is needed."""
-        return _digest(f"{self.caller.key_id}:{self.key}").hex()[:32]
+        return _digest(f"{self.caller.scope}:{self.key}").hex()[:32]
 
     @contextmanager
     def reading(self) -> Iterator[Connection[Any]]:
@@ -148,7 +148,7 @@ class Call:
                 answer = Answer(work(conn), None, replayed=False)
             else:
                 request = {"method": self.method, "path": self.path, "body": payload, "secret": secret}
-                scope = f"{self.caller.key_id}:{verb}"
+                scope = f"{self.caller.scope}:{verb}"
                 answer = once(conn, scope, self.key, request, lambda: work(conn), now=self.now)
         # After the end of the transaction: a refusal is remembered under its key, too.
         found: dict[str, Any] = answer.get()

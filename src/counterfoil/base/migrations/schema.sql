@@ -41,6 +41,38 @@ api_key: created_at timestamp with time zone not null
 api_key: expires_at timestamp with time zone
 api_key: revoked_at timestamp with time zone
 api_key: last_used_at timestamp with time zone
+api_key: principal_id text not null
+api_key: program_id text
+api_key: skeleton text not null
+approval_decision: proposal_id text not null
+approval_decision: maker_id text not null
+approval_decision: payload_sha256 bytea not null
+approval_decision: expires_at timestamp with time zone not null
+approval_decision: decision text not null
+approval_decision: checker_id text not null
+approval_decision: checker text not null
+approval_decision: session_id text
+approval_decision: reason text not null
+approval_decision: at timestamp with time zone not null
+approval_proposal: id text not null
+approval_proposal: machine text not null
+approval_proposal: subject_id text not null
+approval_proposal: verb text not null
+approval_proposal: program_id text
+approval_proposal: payload jsonb not null
+approval_proposal: payload_sha256 bytea not null
+approval_proposal: reason text not null
+approval_proposal: maker_id text not null
+approval_proposal: maker text not null
+approval_proposal: made_at timestamp with time zone not null
+approval_proposal: expires_at timestamp with time zone not null
+approval_use: proposal_id text not null
+approval_use: machine text not null
+approval_use: subject_id text not null
+approval_use: verb text not null
+approval_use: step integer
+approval_use: result_id text
+approval_use: at timestamp with time zone not null
 asset: code text not null
 asset: scale smallint not null
 bank_file: id text not null
@@ -119,15 +151,6 @@ break: accepted_at_stake bigint
 break: accepted_sha256 bytea
 break: duplicate_of text
 break: posted_after bigint
-break_decision: proposal_id text not null
-break_decision: maker text not null
-break_decision: payload_sha256 bytea not null
-break_decision: expires_at timestamp with time zone not null
-break_decision: decision text not null
-break_decision: checker text not null
-break_decision: reason text not null
-break_decision: at timestamp with time zone not null
-break_decision: journal_id uuid
 break_proposal: id text not null
 break_proposal: break_id text not null
 break_proposal: number integer not null
@@ -200,11 +223,6 @@ client_money_signature: sha256 bytea not null
 client_money_signature: signed_by text not null
 client_money_signature: action_taken text not null
 client_money_signature: at timestamp with time zone not null
-dashboard_session: secret_hash bytea not null
-dashboard_session: api_key_id text not null
-dashboard_session: csrf text not null
-dashboard_session: created_at timestamp with time zone not null
-dashboard_session: expires_at timestamp with time zone not null
 destination: id text not null
 destination: program_id text not null
 destination: payee_id text not null
@@ -341,6 +359,10 @@ open_hold: debit bigint not null
 open_hold: credit bigint not null
 open_hold: amount bigint not null
 open_hold: expires_at timestamp with time zone
+password: principal_id text not null
+password: hash text not null
+password: set_at timestamp with time zone not null
+password: expires_at timestamp with time zone
 payment: id text not null
 payment: program_id text not null
 payment: provider text not null
@@ -397,6 +419,14 @@ posting: line integer not null
 posting: segment integer not null
 posting: off_clock boolean not null
 posting: movement uuid
+principal: id text not null
+principal: kind text not null
+principal: name text not null
+principal: skeleton text not null
+principal: program_id text
+principal: created_by text not null
+principal: created_at timestamp with time zone not null
+principal: disabled_at timestamp with time zone
 program: id text not null
 program: name text not null
 program: opened_at timestamp with time zone not null
@@ -496,6 +526,23 @@ reconciliation_slot: skipped integer not null
 reversal: journal_id uuid not null
 reversal: line integer not null
 reversal: reversed_by uuid not null
+role_conflict: role text not null
+role_conflict: other text not null
+role_grant: id text not null
+role_grant: principal_id text not null
+role_grant: role text not null
+role_grant: granted_by text not null
+role_grant: granted_at timestamp with time zone not null
+role_grant: revoked_by text
+role_grant: revoked_at timestamp with time zone
+session: secret_hash bytea not null
+session: api_key_id text
+session: csrf text
+session: created_at timestamp with time zone not null
+session: expires_at timestamp with time zone not null
+session: id text not null
+session: principal_id text not null
+session: address text not null default ''::text
 settlement: id text not null
 settlement: program_id text not null
 settlement: invoice_id text not null
@@ -612,8 +659,27 @@ account_flag: account_flag_is_known CHECK ((flag = ANY (ARRAY['frozen'::text, 'c
 account_flag: account_flag_step_is_taken_once PRIMARY KEY (account_id, step)
 account_flag: account_flag_step_starts_at_one CHECK ((step > 0))
 action: action_pkey PRIMARY KEY (id)
+api_key: api_key_name_is_taken UNIQUE (skeleton)
 api_key: api_key_pkey PRIMARY KEY (id)
+api_key: api_key_principal_id_fkey FOREIGN KEY (principal_id) REFERENCES principal(id)
+api_key: api_key_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 api_key: api_key_secret_is_unique UNIQUE (secret_hash)
+approval_decision: approval_decision_checker_id_fkey FOREIGN KEY (checker_id) REFERENCES principal(id)
+approval_decision: approval_decision_on_the_whole FOREIGN KEY (proposal_id, maker_id, payload_sha256, expires_at) REFERENCES approval_proposal(id, maker_id, payload_sha256, expires_at)
+approval_decision: approval_decision_pkey PRIMARY KEY (proposal_id, checker_id)
+approval_decision: approval_decision_session_id_fkey FOREIGN KEY (session_id) REFERENCES session(id)
+approval_decision: approval_decision_word CHECK ((decision = ANY (ARRAY['approved'::text, 'rejected'::text, 'withdrawn'::text])))
+approval_decision: approval_in_time CHECK (((decision <> 'approved'::text) OR (at <= expires_at)))
+approval_decision: maker_is_not_checker CHECK (((decision <> 'approved'::text) OR (checker_id <> maker_id)))
+approval_proposal: approval_proposal_is_hashed CHECK ((length(payload_sha256) = 32))
+approval_proposal: approval_proposal_is_whole UNIQUE (id, maker_id, payload_sha256, expires_at)
+approval_proposal: approval_proposal_lives_a_day CHECK ((expires_at = (made_at + '24:00:00'::interval)))
+approval_proposal: approval_proposal_maker_id_fkey FOREIGN KEY (maker_id) REFERENCES principal(id)
+approval_proposal: approval_proposal_pkey PRIMARY KEY (id)
+approval_proposal: approval_proposal_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+approval_use: approval_leads_to_one_step UNIQUE (machine, subject_id, step)
+approval_use: approval_use_pkey PRIMARY KEY (proposal_id)
+approval_use: approval_use_proposal_id_fkey FOREIGN KEY (proposal_id) REFERENCES approval_proposal(id)
 asset: asset_code_is_short CHECK ((code ~ '^[A-Z][A-Z0-9]{1,11}$'::text))
 asset: asset_pkey PRIMARY KEY (code)
 asset: asset_scale_fits CHECK (((scale >= 0) AND (scale <= 12)))
@@ -646,13 +712,6 @@ break: break_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 break: break_recurs_of_another CHECK ((recurs_of <> id))
 break: break_recurs_of_fkey FOREIGN KEY (recurs_of) REFERENCES break(id)
 break: break_severity CHECK ((severity = ANY (ARRAY['low'::text, 'medium'::text, 'high'::text, 'critical'::text])))
-break_decision: approval_in_time CHECK (((decision <> 'approved'::text) OR (at <= expires_at)))
-break_decision: approval_posts_a_journal CHECK (((decision = 'approved'::text) = (journal_id IS NOT NULL)))
-break_decision: break_decision_journal_id_fkey FOREIGN KEY (journal_id) REFERENCES journal(id)
-break_decision: break_decision_on_the_whole FOREIGN KEY (proposal_id, maker, payload_sha256, expires_at) REFERENCES break_proposal(id, maker, payload_sha256, expires_at)
-break_decision: break_decision_pkey PRIMARY KEY (proposal_id)
-break_decision: break_decision_word CHECK ((decision = ANY (ARRAY['approved'::text, 'withdrawn'::text])))
-break_decision: maker_is_not_checker CHECK (((decision <> 'approved'::text) OR (checker <> maker)))
 break_proposal: break_proposal_break_id_fkey FOREIGN KEY (break_id) REFERENCES break(id)
 break_proposal: break_proposal_is_hashed CHECK ((length(payload_sha256) = 32))
 break_proposal: break_proposal_is_numbered_once UNIQUE (break_id, number)
@@ -686,8 +745,6 @@ client_money: client_money_program_id_fkey FOREIGN KEY (program_id) REFERENCES p
 client_money_signature: client_money_signature_client_money_id_fkey FOREIGN KEY (client_money_id) REFERENCES client_money(id)
 client_money_signature: client_money_signature_pkey PRIMARY KEY (client_money_id)
 client_money_signature: client_money_signature_says_what_was_done CHECK (((length(action_taken) >= 1) AND (length(action_taken) <= 2000)))
-dashboard_session: dashboard_session_api_key_id_fkey FOREIGN KEY (api_key_id) REFERENCES api_key(id)
-dashboard_session: dashboard_session_pkey PRIMARY KEY (secret_hash)
 destination: destination_pkey PRIMARY KEY (id)
 destination: destination_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 destination: destination_token_size CHECK (((length(token) >= 1) AND (length(token) <= 200)))
@@ -744,6 +801,8 @@ journal_import_step: journal_import_step_is_taken_once PRIMARY KEY (import_id, r
 journal_import_step: journal_import_step_moves_on CHECK ((rows_done > 0))
 migration: migration_pkey PRIMARY KEY (number)
 open_hold: open_hold_pkey PRIMARY KEY (hold_id)
+password: password_pkey PRIMARY KEY (principal_id)
+password: password_principal_id_fkey FOREIGN KEY (principal_id) REFERENCES principal(id)
 payment: payment_account_is_short CHECK (((length(account) >= 1) AND (length(account) <= 200)))
 payment: payment_amount_positive CHECK ((amount > 0))
 payment: payment_applied_within_amount CHECK (((applied >= 0) AND (applied <= amount)))
@@ -773,6 +832,11 @@ posting: posting_amount_fits CHECK (((amount >= 1) AND (amount <= '1000000000000
 posting: posting_moves_between_two_accounts CHECK ((debit <> credit))
 posting: posting_pkey PRIMARY KEY (journal_id, line)
 posting: posting_stays_in_its_book CHECK (((debit >> 40) = (credit >> 40)))
+principal: principal_kind CHECK ((kind = ANY (ARRAY['person'::text, 'service'::text])))
+principal: principal_name_is_short CHECK (((length(name) >= 1) AND (length(name) <= 80)))
+principal: principal_name_is_taken UNIQUE (skeleton)
+principal: principal_pkey PRIMARY KEY (id)
+principal: principal_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 program: program_id_is_short CHECK (((length(id) >= 1) AND (length(id) <= 64)))
 program: program_pkey PRIMARY KEY (id)
 program_segment: program_segment_counts CHECK (((segment >= 0) AND (postings >= 0)))
@@ -812,6 +876,14 @@ reconciliation_slot: reconciliation_slot_pkey PRIMARY KEY (name, slot_at)
 reconciliation_slot: reconciliation_slot_skipped CHECK ((skipped >= 0))
 reversal: line_is_reversed_once PRIMARY KEY (journal_id, line)
 reversal: reversal_reversed_by_fkey FOREIGN KEY (reversed_by) REFERENCES journal(id)
+role_conflict: role_conflict_pkey PRIMARY KEY (role, other)
+role_grant: role_grant_is_revoked_by_somebody CHECK (((revoked_by IS NULL) = (revoked_at IS NULL)))
+role_grant: role_grant_pkey PRIMARY KEY (id)
+role_grant: role_grant_principal_id_fkey FOREIGN KEY (principal_id) REFERENCES principal(id)
+session: dashboard_session_api_key_id_fkey FOREIGN KEY (api_key_id) REFERENCES api_key(id)
+session: dashboard_session_pkey PRIMARY KEY (secret_hash)
+session: session_id_key UNIQUE (id)
+session: session_principal_id_fkey FOREIGN KEY (principal_id) REFERENCES principal(id)
 settlement: settlement_adds_up CHECK ((gross = (((platform_fee + validator_fee) + holdback) + net)))
 settlement: settlement_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
 settlement: settlement_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(id)
@@ -858,6 +930,8 @@ write_off_limit: write_off_limit_version CHECK ((version > 0))
 -- indexes
 action: CREATE INDEX action_by_time ON public.action USING btree (at, id)
 action: CREATE INDEX action_of_subject ON public.action USING btree (subject_id, at)
+approval_proposal: CREATE INDEX approval_proposal_by_time ON public.approval_proposal USING btree (made_at, id)
+approval_proposal: CREATE INDEX approval_proposal_of_subject ON public.approval_proposal USING btree (subject_id, id)
 bank_line: CREATE INDEX bank_line_by_day ON public.bank_line USING btree (program_id, account, booked_on)
 bank_line: CREATE INDEX bank_line_of_file ON public.bank_line USING btree (file_id)
 break: CREATE INDEX break_by_state ON public.break USING btree (state, id)
@@ -911,6 +985,7 @@ reconciliation_run: CREATE INDEX reconciliation_run_latest ON public.reconciliat
 reconciliation_run: CREATE INDEX reconciliation_run_newest ON public.reconciliation_run USING btree (program_id, source, number DESC) WHERE (state = 'finished'::text)
 reconciliation_run: CREATE INDEX reconciliation_run_running ON public.reconciliation_run USING btree (beat_at) WHERE (state = 'running'::text)
 reversal: CREATE INDEX reversal_by_journal ON public.reversal USING btree (reversed_by)
+role_grant: CREATE UNIQUE INDEX role_is_granted_once ON public.role_grant USING btree (principal_id, role) WHERE (revoked_at IS NULL)
 settlement: CREATE INDEX settlement_by_time ON public.settlement USING btree (at)
 usage_record: CREATE INDEX usage_not_invoiced ON public.usage_record USING btree (program_id, customer_id, payee_id, asset) WHERE (invoice_id IS NULL)
 usage_record: CREATE INDEX usage_of_invoice ON public.usage_record USING btree (invoice_id, line) WHERE (invoice_id IS NOT NULL)
@@ -926,6 +1001,15 @@ account_flag: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.ac
 account_flag: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.account_flag FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 action: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.action FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 action: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.action FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+api_key: CREATE TRIGGER an_administrator_stays AFTER UPDATE OF revoked_at ON public.api_key FOR EACH ROW WHEN (((old.role = 'administrator'::text) AND (new.revoked_at IS NOT NULL) AND (old.revoked_at IS NULL))) EXECUTE FUNCTION an_administrator_stays()
+approval_decision: CREATE TRIGGER a_person_approves BEFORE INSERT ON public.approval_decision FOR EACH ROW EXECUTE FUNCTION a_person_approves()
+approval_decision: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.approval_decision FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+approval_decision: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.approval_decision FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+approval_proposal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.approval_proposal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+approval_proposal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.approval_proposal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+approval_use: CREATE TRIGGER approval_is_used_rightly BEFORE INSERT ON public.approval_use FOR EACH ROW EXECUTE FUNCTION approval_is_used_rightly()
+approval_use: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.approval_use FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+approval_use: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.approval_use FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 asset: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.asset FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 asset: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.asset FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 bank_file: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.bank_file FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -937,9 +1021,6 @@ bank_statement: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.bank_s
 book: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.book FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 book: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.book FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 break: CREATE TRIGGER break_follows_table BEFORE UPDATE OF state ON public.break FOR EACH ROW EXECUTE FUNCTION state_follows_table('break')
-break: CREATE TRIGGER break_is_closed_by_two BEFORE UPDATE OF state ON public.break FOR EACH ROW EXECUTE FUNCTION break_closes_by_two()
-break_decision: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.break_decision FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
-break_decision: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.break_decision FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 break_proposal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.break_proposal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 break_proposal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.break_proposal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 break_remark: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.break_remark FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -984,6 +1065,8 @@ period_close: CREATE TRIGGER period_was_closed BEFORE INSERT ON public.period_cl
 posting: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.posting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 posting: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.posting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 posting: CREATE TRIGGER postings_were_inserted AFTER INSERT ON public.posting REFERENCING NEW TABLE AS new_posting FOR EACH STATEMENT EXECUTE FUNCTION postings_were_inserted() -- always
+principal: CREATE TRIGGER an_administrator_stays AFTER UPDATE OF disabled_at ON public.principal FOR EACH ROW WHEN (((new.disabled_at IS NOT NULL) AND (old.disabled_at IS NULL))) EXECUTE FUNCTION an_administrator_stays()
+principal: CREATE TRIGGER principal_stays_itself BEFORE UPDATE ON public.principal FOR EACH ROW EXECUTE FUNCTION principal_stays_itself()
 program: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.program FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 program: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.program FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 program: CREATE TRIGGER program_was_opened AFTER INSERT ON public.program FOR EACH ROW EXECUTE FUNCTION program_was_opened() -- always
@@ -1002,10 +1085,13 @@ reconciliation_slot: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.r
 reversal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.reversal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reversal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.reversal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reversal: CREATE TRIGGER reversal_moves_by_triggers BEFORE INSERT ON public.reversal FOR EACH STATEMENT WHEN ((pg_trigger_depth() = 0)) EXECUTE FUNCTION refuse_direct_update() -- always
+role_grant: CREATE TRIGGER an_administrator_stays AFTER UPDATE OF revoked_at ON public.role_grant FOR EACH ROW WHEN (((old.role = 'administrator'::text) AND (new.revoked_at IS NOT NULL) AND (old.revoked_at IS NULL))) EXECUTE FUNCTION an_administrator_stays()
+role_grant: CREATE TRIGGER roles_do_not_conflict BEFORE INSERT ON public.role_grant FOR EACH ROW EXECUTE FUNCTION roles_do_not_conflict()
 settlement: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.settlement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 settlement: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.settlement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 step: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.step FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 step: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.step FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+step: CREATE TRIGGER paired_steps_are_approved AFTER INSERT ON public.step REFERENCING NEW TABLE AS new_step FOR EACH STATEMENT EXECUTE FUNCTION paired_steps_are_approved()
 unposted_line: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.unposted_line FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 unposted_line: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.unposted_line FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 webhook_in: CREATE TRIGGER webhook_in_follows_table BEFORE UPDATE OF state ON public.webhook_in FOR EACH ROW EXECUTE FUNCTION state_follows_table('webhook_in')
@@ -1038,6 +1124,25 @@ ledger_version_9: bigint from 1 to 9223372036854775807 by 1
 reconciliation_run_number: bigint from 1 to 9223372036854775807 by 1
 
 -- functions
+a_person_approves(): CREATE OR REPLACE FUNCTION public.a_person_approves()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+    perform pg_advisory_xact_lock(4271036, hashtext(new.proposal_id));  -- of a yes and a no at once the later sees the earlier
+    if new.decision = 'approved' and not exists (
+        select from session s join principal p on p.id = s.principal_id
+        where s.id = new.session_id and s.principal_id = new.checker_id and s.api_key_id is null and p.kind = 'person'
+          and p.disabled_at is null and new.at >= s.created_at and new.at < s.expires_at) then
+        raise 'an approval needs the login of a person' using errcode = 'CF361';
+    end if;
+    if exists (select from approval_decision d where d.proposal_id = new.proposal_id and d.decision <> 'approved')
+       or exists (select from approval_use u where u.proposal_id = new.proposal_id) then
+        raise 'proposal % is decided', new.proposal_id using errcode = 'CF362';
+    end if;
+    return new;
+end $function$
+
 account_flag_was_set(): CREATE OR REPLACE FUNCTION public.account_flag_was_set()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1078,6 +1183,42 @@ begin
     return null;
 end $function$
 
+an_administrator_stays(): CREATE OR REPLACE FUNCTION public.an_administrator_stays()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+    if tg_table_name = 'principal' and not exists (
+        select from role_grant where principal_id = new.id and role = 'administrator' and revoked_at is null
+        union all select from api_key where principal_id = new.id and role = 'administrator' and revoked_at is null) then
+        return null;
+    end if;
+    perform pg_advisory_xact_lock(4271035);
+    if not exists (select from role_grant g join principal p on p.id = g.principal_id
+                   where g.role = 'administrator' and g.revoked_at is null and p.disabled_at is null and p.program_id is null)
+       and not exists (select from api_key k join principal p on p.id = k.principal_id
+                       where k.role = 'administrator' and k.revoked_at is null and p.disabled_at is null and k.program_id is null) then
+        raise 'nobody would administer this installation any more' using errcode = 'CF352';
+    end if;
+    return null;
+end $function$
+
+approval_is_used_rightly(): CREATE OR REPLACE FUNCTION public.approval_is_used_rightly()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+    perform pg_advisory_xact_lock(4271036, hashtext(new.proposal_id));
+    if not exists (
+        select from approval_proposal p join approval_decision d on d.proposal_id = p.id
+        where p.id = new.proposal_id and (p.machine, p.subject_id, p.verb) = (new.machine, new.subject_id, new.verb)
+          and new.at <= p.expires_at and d.at <= new.at
+        having bool_and(d.decision = 'approved')) then
+        raise 'proposal % does not approve this', new.proposal_id using errcode = 'CF360';
+    end if;
+    return new;
+end $function$
+
 books_are_open(text[],timestamp with time zone): CREATE OR REPLACE FUNCTION public.books_are_open(programs text[], effective_from timestamp with time zone)
  RETURNS void
  LANGUAGE plpgsql
@@ -1096,20 +1237,6 @@ begin
             raise exception 'the books of % are closed until %', program, until using errcode = 'CF104';
         end if;
     end loop;
-end $function$
-
-break_closes_by_two(): CREATE OR REPLACE FUNCTION public.break_closes_by_two()
- RETURNS trigger
- LANGUAGE plpgsql
-AS $function$
-begin
-    if new.state in ('adjusted', 'written_off') and new.state is distinct from old.state and not exists (
-        select from break_decision d join break_proposal p on p.id = d.proposal_id
-        where p.break_id = new.id and d.decision = 'approved'
-          and p.kind = case new.state when 'adjusted' then 'adjustment' else 'write_off' end) then
-        raise 'break % is not % without an approved journal', new.id, new.state using errcode = 'CF301';
-    end if;
-    return new;
 end $function$
 
 call_answer_keeps_its_word(): CREATE OR REPLACE FUNCTION public.call_answer_keeps_its_word()
@@ -1347,6 +1474,24 @@ begin
     end loop;
 end $function$
 
+paired_steps_are_approved(): CREATE OR REPLACE FUNCTION public.paired_steps_are_approved()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+declare
+    lacking record;
+begin
+    select s.machine, s.subject_id, s.verb into lacking
+    from new_step s join transition t using (machine, from_state, verb, to_state)
+    where t.needs_pair and not exists (
+        select from approval_use u where (u.machine, u.subject_id, u.verb, u.step) = (s.machine, s.subject_id, s.verb, s.step))
+    limit 1;
+    if found then
+        raise '%: % of % needs the approval of a second person', lacking.machine, lacking.verb, lacking.subject_id using errcode = 'CF360';
+    end if;
+    return null;
+end $function$
+
 period_was_closed(): CREATE OR REPLACE FUNCTION public.period_was_closed()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1516,6 +1661,18 @@ begin
     return null;
 end $function$
 
+principal_stays_itself(): CREATE OR REPLACE FUNCTION public.principal_stays_itself()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+    if (new.id, new.kind, new.name, new.skeleton, new.created_by, new.created_at)
+       is distinct from (old.id, old.kind, old.name, old.skeleton, old.created_by, old.created_at) then
+        raise '% stays what it is: make another principal', old.name using errcode = 'CF001';
+    end if;
+    return new;
+end $function$
+
 program_lock(text): CREATE OR REPLACE FUNCTION public.program_lock(program_id text)
  RETURNS bigint
  LANGUAGE sql
@@ -1595,6 +1752,19 @@ begin
     return new;
 end $function$
 
+roles_do_not_conflict(): CREATE OR REPLACE FUNCTION public.roles_do_not_conflict()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+    perform 1 from principal where id = new.principal_id for update;  -- two grants at once see each other
+    if exists (select from role_grant g join role_conflict c on c.role = g.role and c.other = new.role
+               where g.principal_id = new.principal_id and g.revoked_at is null) then
+        raise 'role % conflicts with one that % holds', new.role, new.principal_id using errcode = 'CF351';
+    end if;
+    return new;
+end $function$
+
 segment_moves_on(): CREATE OR REPLACE FUNCTION public.segment_moves_on()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1646,10 +1816,20 @@ state_follows_table(): CREATE OR REPLACE FUNCTION public.state_follows_table()
  RETURNS trigger
  LANGUAGE plpgsql
 AS $function$
+declare
+    known  boolean;
+    paired boolean;
 begin
-    if new.state is distinct from old.state and not exists (
-        select from transition where machine = tg_argv[0] and from_state = old.state and to_state = new.state) then
-        raise exception '%: % to % is not a transition', tg_argv[0], old.state, new.state using errcode = 'CF002';
+    if new.state is distinct from old.state then
+        select count(*) > 0, bool_and(needs_pair) into known, paired
+        from transition where machine = tg_argv[0] and from_state = old.state and to_state = new.state;
+        if not known then
+            raise exception '%: % to % is not a transition', tg_argv[0], old.state, new.state using errcode = 'CF002';
+        end if;
+        if paired and not exists (
+            select from approval_use where machine = tg_argv[0] and subject_id = new.id and step = new.steps) then
+            raise '%: % to % needs the approval of a second person', tg_argv[0], old.state, new.state using errcode = 'CF360';
+        end if;
     end if;
     return new;
 end $function$
@@ -1674,6 +1854,15 @@ action: owner: counterfoil_owner
 api_key: counterfoil_app: delete, insert, select, update
 api_key: counterfoil_auditor: select
 api_key: owner: counterfoil_owner
+approval_decision: counterfoil_app: insert, select
+approval_decision: counterfoil_auditor: select
+approval_decision: owner: counterfoil_owner
+approval_proposal: counterfoil_app: insert, select
+approval_proposal: counterfoil_auditor: select
+approval_proposal: owner: counterfoil_owner
+approval_use: counterfoil_app: insert, select
+approval_use: counterfoil_auditor: select
+approval_use: owner: counterfoil_owner
 asset: counterfoil_app: insert, select
 asset: counterfoil_auditor: select
 asset: owner: counterfoil_owner
@@ -1695,9 +1884,6 @@ book_id_seq: owner: counterfoil_owner
 break: counterfoil_app: insert, select, update
 break: counterfoil_auditor: select
 break: owner: counterfoil_owner
-break_decision: counterfoil_app: insert, select
-break_decision: counterfoil_auditor: select
-break_decision: owner: counterfoil_owner
 break_proposal: counterfoil_app: insert, select
 break_proposal: counterfoil_auditor: select
 break_proposal: owner: counterfoil_owner
@@ -1727,9 +1913,6 @@ client_money: owner: counterfoil_owner
 client_money_signature: counterfoil_app: insert, select
 client_money_signature: counterfoil_auditor: select
 client_money_signature: owner: counterfoil_owner
-dashboard_session: counterfoil_app: delete, insert, select, update
-dashboard_session: counterfoil_auditor: select
-dashboard_session: owner: counterfoil_owner
 destination: counterfoil_app: delete, insert, select, update
 destination: counterfoil_auditor: select
 destination: owner: counterfoil_owner
@@ -1820,6 +2003,9 @@ migration: owner: counterfoil_owner
 open_hold: counterfoil_app: delete, insert, select, update
 open_hold: counterfoil_auditor: select
 open_hold: owner: counterfoil_owner
+password: counterfoil_app: delete, insert, select, update
+password: counterfoil_auditor: select
+password: owner: counterfoil_owner
 payment: counterfoil_app: insert, select
 payment: counterfoil_auditor: select
 payment: owner: counterfoil_owner
@@ -1835,6 +2021,9 @@ period_close: owner: counterfoil_owner
 posting: counterfoil_app: insert, select
 posting: counterfoil_auditor: select
 posting: owner: counterfoil_owner
+principal: counterfoil_app: insert, select, update
+principal: counterfoil_auditor: select
+principal: owner: counterfoil_owner
 program: counterfoil_app: insert, select
 program: counterfoil_auditor: select
 program: owner: counterfoil_owner
@@ -1871,6 +2060,15 @@ reconciliation_slot: owner: counterfoil_owner
 reversal: counterfoil_app: insert, select
 reversal: counterfoil_auditor: select
 reversal: owner: counterfoil_owner
+role_conflict: counterfoil_app: select
+role_conflict: counterfoil_auditor: select
+role_conflict: owner: counterfoil_owner
+role_grant: counterfoil_app: insert, select, update
+role_grant: counterfoil_auditor: select
+role_grant: owner: counterfoil_owner
+session: counterfoil_app: delete, insert, select, update
+session: counterfoil_auditor: select
+session: owner: counterfoil_owner
 settlement: counterfoil_app: insert, select
 settlement: counterfoil_auditor: select
 settlement: owner: counterfoil_owner
@@ -1908,5 +2106,8 @@ write_off_limit: owner: counterfoil_owner
 -- comments
 break: app: select, insert, update
 call_answer: app: select, insert, update (state, applied_at, due_at, attempt, lease_owner, lease_until, fence, last_error)
+principal: app: select, insert, update
 program_segment: app: select
 provider_conflict: app: select, insert, update (state, state_at, steps)
+role_conflict: app: select
+role_grant: app: select, insert, update

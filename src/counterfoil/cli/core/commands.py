@@ -49,6 +49,14 @@ PARTS: Final[dict[str, Part]] = {
     "parked": Part(
         "counterfoil.cli.nouns.operations.parked", "What failed five times and waits for a person.", MACHINERY
     ),
+    "approvals": Part(
+        "counterfoil.cli.nouns.operations.approvals", "What one person proposed and another decides.", MACHINERY
+    ),
+    "login": Part(
+        "counterfoil.cli.nouns.operations.login", "Log in as a person; only a person approves.", MACHINERY, alone=True
+    ),
+    "logout": Part("counterfoil.cli.nouns.operations.login", "End the login of this machine.", MACHINERY, alone=True),
+    "people": Part("counterfoil.cli.nouns.operations.people", "Who may act, and in which roles.", MACHINERY),
     "keys": Part("counterfoil.cli.nouns.operations.keys", "API keys and their roles.", MACHINERY),
     "health": Part("counterfoil.cli.nouns.operations.health", "The counters of the runbook.", MACHINERY, alone=True),
     "invariants": Part("counterfoil.cli.nouns.operations.health", "Is everything still true?", MACHINERY, alone=True),

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
+from counterfoil.cli.core.kept_logins import login_at, same_address
 from counterfoil.client.client import Client
 from counterfoil.client.problems import ApiProblem
 
@@ -30,19 +31,28 @@ ROLES: Final[Mapping[Need, tuple[str, ...]]] = {
 
 
 class Server(NamedTuple):
-    """An address, and a key; None when there is none."""
+    """An address, and a key or the token of a login; None when there is none."""
 
     url: str
     key: str | None
 
 
 def server(need: Need, environ: Mapping[str, str]) -> Server:
-    """The server to ask, with a key that may do what is needed. What the environment says goes first."""
+    """The server to ask, with a key that may do what is needed.
+
+    A key goes to the address that it was given with, and to no other: that of the environment to the environment's address or the
+    default, those of the file to the file's address, a login to the server that it was made at. A file that lies in the folder in
+    which somebody works could name any address.
+    """
+    given_url, given_key = environ.get("COUNTERFOIL_URL"), environ.get("COUNTERFOIL_API_KEY")
     kept = _kept(Path(environ.get("COUNTERFOIL_DATA_FOLDER", ".counterfoil")) / CLIENT_FILE)
-    keys = kept.get("keys", {})
-    url = environ.get("COUNTERFOIL_URL") or str(kept.get("url", URL))
+    if given_key:
+        return Server(given_url or URL, given_key)
+    url = given_url or str(kept.get("url", URL))
+    keys = kept.get("keys", {}) if same_address(url, str(kept.get("url", ""))) else {}
     found = next((str(keys[role]) for role in ROLES[need] if role in keys), None)
-    return Server(url, environ.get("COUNTERFOIL_API_KEY") or found)
+    login = login_at(url, environ)
+    return Server(url, (login or found) if need == "approve" else (found or login))
 
 
 @contextmanager
@@ -52,7 +62,7 @@ def asked(need: Need) -> Iterator[Client]:
     if key is None:
         told = {
             "type": "/problems/NotAuthenticated",
-            "title": "There is no API key to ask with.",
+            "title": "There is no API key to ask with, and no login.",
             "kind": "unauthenticated",
         }
         raise ApiProblem(told, 401)

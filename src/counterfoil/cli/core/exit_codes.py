@@ -14,7 +14,8 @@ EXIT: Final = {
     "invalid": 3, "missing": 4, "conflict": 5, "forbidden": 6, "unauthenticated": 7, "busy": 8, "too_large": 9, "unreachable": 10,
 }  # fmt: skip
 ADVICE: Final = {
-    "unauthenticated": "Set COUNTERFOIL_API_KEY, or run where `counterfoil demo` left its keys (.counterfoil/client.json).",
+    "unauthenticated": "Log in (`counterfoil login NAME`), set COUNTERFOIL_API_KEY with COUNTERFOIL_URL, or run where `counterfoil demo` "
+    "left its keys (.counterfoil/client.json).",
     "forbidden": "Use a key with one of these roles.",
     "busy": "Nothing was changed. Try again in a moment.",
     "unreachable": "Is it running? `counterfoil serve` starts it; COUNTERFOIL_URL says where it is; `counterfoil doctor` looks.",

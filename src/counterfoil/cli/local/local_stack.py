@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Any, Final
 
 import httpx2
+from psycopg import Connection
 
 from counterfoil.base.edge import Database, entropy, make_id, now
 from counterfoil.base.migrations.runner import migrate
@@ -27,10 +28,13 @@ from counterfoil.base.money import Asset
 from counterfoil.base.postgres.launcher import PrivatePostgres
 from counterfoil.ledger.accounts.accounts import open_program
 from counterfoil.operations.access import access
+from counterfoil.operations.access.logins import SALT_BYTES, check_login, grant_role, log_in, set_password
+from counterfoil.operations.access.principals import create_principal
 from counterfoil.settlement.fees.fees import set_rates
 from counterfoil.simulator.process import SimulatorProcess, spawn_simulator
 
 PROGRAM: Final = "main"
+PEOPLE: Final = {"mira": "controller", "vera": "approver", "karl": "administrator", "olga": "administrator"}
 ASSET: Final = Asset("EUR", 2)
 RATES: Final = {"platform_bps": 500, "validator_bps": 100, "holdback_bps": 0}
 START_S: Final = 120
@@ -109,6 +113,7 @@ class World:
         self._port = port or free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self.keys: dict[str, str] = {}
+        self.people: dict[str, str] = {}  # passwords by name
         self.started_at: datetime | None = None
 
     def __enter__(self) -> World:
@@ -182,12 +187,29 @@ class World:
                 access.create_key(
                     conn, make_id("key"), self.keys[role], name=f"demo-{role}", role=role, by="system:setup", now=now()
                 )
+            for name, role in PEOPLE.items():
+                self._add_person(conn, name, role)
+            self.keys["approver"] = self._logged_in(conn, "vera")  # keys never approve: this is the login of a person
+
+    def _add_person(self, conn: Connection[Any], name: str, role: str) -> None:
+        """Somebody with a password, which lies beside the keys: in the demo only."""
+        self.people[name] = access.new_secret(entropy(access.SECRET_BYTES), live=False)[-24:].lower()
+        made = create_principal(conn, make_id("prn"), kind="person", name=name, by="system:setup", now=now())
+        grant_role(conn, make_id("grant"), made.id, role, by="system:setup", now=now())
+        set_password(conn, made.id, self.people[name], entropy(SALT_BYTES), now=now())
+
+    def _logged_in(self, conn: Connection[Any], name: str) -> str:
+        caller = check_login(conn, name, self.people[name], now=now())
+        return log_in(conn, make_id("ses"), entropy(access.SECRET_BYTES), caller, now=now(), life=access.SESSION_LIFE)[
+            1
+        ]
 
     def _leave_addresses(self) -> None:
         """Where the command line and a curious person find everything; readable by its owner alone."""
         told = {
             "url": self.url,
             "keys": self.keys,
+            "people": self.people,
             "simulator": {"url": self.simulator.url, "key": self.simulator.api_key},
         }
         client = self.folder / CLIENT_FILE

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from markupsafe import Markup, escape
 
 from counterfoil.base.money import Asset, Money, format_major
-from counterfoil.operations.access.access import ROLES
+from counterfoil.operations.access.access import permissions_of
 from counterfoil.reconciliation.breaks.work import NEEDS
 
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
@@ -51,7 +51,7 @@ ACTS: Final = {
 
 def may(role: str, verb: str) -> bool:
     """Does this role allow the verb?"""
-    return NEEDS[verb] in ROLES[role]
+    return NEEDS[verb] in permissions_of(role)
 
 
 def amount(money: Money, assets: Mapping[str, Asset]) -> Markup:

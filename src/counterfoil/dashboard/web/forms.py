@@ -176,28 +176,28 @@ def _propose(conn: Connection[Any], served: Served, session: Session, break_id: 
         raise InvalidInput("asset", "one that the books are kept in", got=case.asset)
     lines = [Line(debit, credit, parse_major(amount, asset, "amount")) for debit, credit, amount in filled.lines]
     return adjusting.propose_adjustment(
-        conn, break_id, served.wiring.make_id("prop"), lines=lines, reason=filled.reason, actor=session.caller.actor,
+        conn, break_id, served.wiring.make_id("prop"), lines=lines, reason=filled.reason, by=session.caller,
         now=served.wiring.clock(), effective_at=_effective(filled), expected=_expected(filled),
     )  # fmt: skip
 
 
 def _write_off(conn: Connection[Any], served: Served, session: Session, break_id: str, filled: Filled) -> object:
     return adjusting.propose_write_off(
-        conn, break_id, served.wiring.make_id("prop"), reason=filled.reason, actor=session.caller.actor, now=served.wiring.clock(),
+        conn, break_id, served.wiring.make_id("prop"), reason=filled.reason, by=session.caller, now=served.wiring.clock(),
         effective_at=_effective(filled), expected=_expected(filled),
     )  # fmt: skip
 
 
 def _approve(conn: Connection[Any], served: Served, session: Session, break_id: str, filled: Filled) -> object:
     return adjusting.approve_proposal(
-        conn, break_id, payload_sha256=filled.sha256, reason=filled.reason, actor=session.caller.actor, now=served.wiring.clock(),
+        conn, break_id, payload_sha256=filled.sha256, reason=filled.reason, by=session.caller, now=served.wiring.clock(),
         expected=_expected(filled),
     )  # fmt: skip
 
 
 def _withdraw(conn: Connection[Any], served: Served, session: Session, break_id: str, filled: Filled) -> object:
     return adjusting.withdraw_proposal(
-        conn, break_id, reason=filled.reason, actor=session.caller.actor, now=served.wiring.clock(), expected=_expected(filled)
+        conn, break_id, reason=filled.reason, by=session.caller, now=served.wiring.clock(), expected=_expected(filled)
     )  # fmt: skip
 
 

@@ -43,7 +43,7 @@ def add_dashboard(
         wiring=wiring,
         database=database,
         renderer=Renderer(version=version, refresh_s=refresh_s),
-        door=Door(database, wiring.clock, entropy, https=https),
+        door=Door(database, wiring.clock, entropy, wiring.make_id, https=https),
         truths=Truths(database, invariants, wiring.clock),
         queues=queues,
         stuck_minutes=stuck_minutes,
@@ -79,10 +79,11 @@ def _add_door(router: APIRouter, served: Served) -> None:
     @router.post("/login")
     def log_in(
         request: Request,
+        name: Annotated[str, Form()] = "",
         key: Annotated[str, Form()] = "",
         next: Annotated[str, Form()] = "",  # noqa: A002
     ) -> Response:
-        return guarded(served, request, lambda: _log_in(served, request, key, next))
+        return guarded(served, request, lambda: _log_in(served, request, name, key, next))
 
     @router.post("/logout")
     def log_out(request: Request, csrf: Annotated[str, Form()] = "") -> Response:
@@ -118,10 +119,10 @@ def _form(
     return finish(Response(body, status, media_type="text/html"))
 
 
-def _log_in(served: Served, request: Request, key: str, next_path: str) -> Response:
+def _log_in(served: Served, request: Request, name: str, key: str, next_path: str) -> Response:
     response = RedirectResponse(ours(next_path), 303)
     try:
-        served.door.log_in(request, key, response)
+        served.door.log_in(request, name, key, response)
     except (NotAuthenticated, FormNotOurs) as refusal:
         return _form(served, next_path, told=refusal.title(), status=STATUS[refusal.kind], refused=True)
     except Problem as refusal:

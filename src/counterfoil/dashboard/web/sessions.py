@@ -15,6 +15,7 @@ from fastapi.responses import Response
 from counterfoil.base.edge import Database
 from counterfoil.base.problems import Kind, NotAllowed, NotAuthenticated, Problem
 from counterfoil.operations.access.access import (
+    LOGIN_PREFIX,
     READ,
     SESSION_LIFE,
     Caller,
@@ -24,6 +25,7 @@ from counterfoil.operations.access.access import (
     require,
     session_caller,
 )
+from counterfoil.operations.access.logins import LOGIN_LIFE, check_login
 
 TOKEN_BYTES: Final = 32
 KEY_LENGTH_MAX: Final = 200
@@ -95,12 +97,19 @@ class Door:
     """Opens, checks and closes the sessions of one process."""
 
     def __init__(
-        self, database: Database, clock: Callable[[], datetime], entropy: Callable[[int], bytes], *, https: bool
+        self,
+        database: Database,
+        clock: Callable[[], datetime],
+        entropy: Callable[[int], bytes],
+        make_id: Callable[[str], str],
+        *,
+        https: bool,
     ) -> None:
         """`https`: browsers reach us by https; then the cookie travels by nothing else, and only to this very host."""
         self._database = database
         self._clock = clock
         self._entropy = entropy
+        self._make_id = make_id
         self._https = https
         self._attempts = Attempts(clock)
 
@@ -109,17 +118,25 @@ class Door:
         """The cookie's name."""
         return COOKIE_HTTPS if self._https else COOKIE
 
-    def log_in(self, request: Request, key: str, response: Response) -> None:
-        """Open a session for the holder of `key`. Raises NotAuthenticated, NotAllowed, TooManyAttempts, FormNotOurs."""
+    def log_in(self, request: Request, name: str, secret: str, response: Response) -> None:
+        """Open a session: for a person by name and password, without a name for a login's token or for an API key, which approves nothing.
+
+        Raises NotAuthenticated, NotAllowed, TooManyAttempts, FormNotOurs.
+        """
         refuse_other_sites(request)
         address = request.client.host if request.client else ""
         self._attempts.refuse_if_many(address)
         token, csrf = self._entropy(TOKEN_BYTES).hex(), self._entropy(TOKEN_BYTES).hex()
         try:
             with self._database.transaction() as conn:
-                caller = authenticate(conn, key.strip()[:KEY_LENGTH_MAX], now=self._clock())
+                now = self._clock()
+                if name.strip():
+                    caller = check_login(conn, name, secret, now=now)
+                else:
+                    caller = authenticate(conn, secret.strip()[:KEY_LENGTH_MAX], now=now)
                 require(caller, READ)
-                open_session(conn, caller, token, csrf, now=self._clock())
+                life = LOGIN_LIFE if secret.strip().startswith(LOGIN_PREFIX) else SESSION_LIFE
+                open_session(conn, caller, self._make_id("ses"), token, csrf, now=now, life=life, address=address)
         except NotAuthenticated:
             self._attempts.failed(address)
             raise

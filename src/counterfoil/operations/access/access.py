@@ -5,19 +5,28 @@ from __future__ import annotations
 import hashlib
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from counterfoil.base.database import name_refusals
 from counterfoil.base.ids import ALPHABET
-from counterfoil.base.problems import InvalidInput, NotAllowed, NotAuthenticated, NotFound, check
+from counterfoil.base.problems import InvalidInput, NotAllowed, NotAuthenticated, NotFound, Problem, check
+from counterfoil.operations.access.principals import (
+    NameTaken,
+    Principal,
+    PrincipalEnded,
+    create_principal,
+    find_principal,
+    skeleton,
+    valid_name,
+)
 
 SECRET_BYTES: Final = 25  # 200 bits
 SESSION_LIFE: Final = timedelta(hours=12)
-NAME_MAX: Final = 80
 LAST_USE_EVERY: Final = timedelta(minutes=1)
 
 READ: Final = "read"
@@ -38,6 +47,16 @@ ROLES: Final[Mapping[str, frozenset[str]]] = {
     "auditor": frozenset({READ, AUDIT}),
     "administrator": frozenset({READ, AUDIT, ADMINISTER}),
 }
+# Pairs that one principal never holds together; the database holds the same.
+CONFLICTS: Final[frozenset[frozenset[str]]] = frozenset(
+    frozenset(pair)
+    for pair in (
+        ("approver", "operator"), ("approver", "controller"), ("approver", "administrator"), ("administrator", "operator"),
+        ("administrator", "controller"), ("auditor", "operator"), ("auditor", "controller"), ("auditor", "approver"),
+        ("auditor", "administrator"),
+    )
+)  # fmt: skip
+LOGIN_PREFIX: Final = "cf_login_"
 _KEY: Final = re.compile(r"cf_(live|test)_([0-9A-HJKMNP-TV-Z]{40})([0-9A-HJKMNP-TV-Z]{7})", re.ASCII)
 
 
@@ -45,29 +64,59 @@ class KeyRefused(NotAuthenticated):
     """This API key is unknown, expired or revoked."""
 
 
+class SessionOver(KeyRefused):
+    """This login is over: it lasted its time, was ended, or its person or key was."""
+
+
+class RoleConflict(Problem):
+    """Nobody holds both of these roles: who makes something does not approve it, and who looks into it does neither."""
+
+
+name_refusals(codes={"CF351": RoleConflict})
+
+
 class KeyMistyped(NotAuthenticated):
     """This is no API key: its checksum does not fit, so a character is wrong or missing."""
 
 
 class Caller(NamedTuple):
-    """Whoever stands behind a request: the actor in steps and journals, and the role that decides."""
+    """Whoever stands behind a request: the actor in steps and journals, the roles that decide, and the principal that acts.
+
+    `role` holds several with a plus between, as `operator+viewer`. `session_id` is a person's own login, without which nothing is
+    approved; None for a key, also when it opened a page. `program_id`: this program alone is there for this caller.
+    """
 
     key_id: str
     name: str
     role: str
+    principal_id: str = ""
+    session_id: str | None = None
+    program_id: str | None = None
 
     @property
     def actor(self) -> str:
         """How this caller is named in every record."""
-        return f"key:{self.name}"
+        return f"key:{self.name}" if self.key_id else f"person:{self.name}"
+
+    @property
+    def scope(self) -> str:
+        """Whose Idempotency-Keys these are."""
+        return self.key_id or self.principal_id
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        """What the roles allow together."""
+        return permissions_of(self.role)
 
 
 class ApiKey(NamedTuple):
-    """An API key as it is shown: never its secret."""
+    """An API key as it is shown: never its secret. `principal_id`: whose it is. `program_id`: it sees this program only."""
 
     id: str
     name: str
     role: str
+    principal_id: str
+    program_id: str | None
     hint: str
     created_by: str
     created_at: datetime
@@ -84,9 +133,14 @@ def new_secret(entropy: bytes, *, live: bool) -> str:
     return f"cf_{mode}_{body}{_checksum(mode, body)}"
 
 
+def permissions_of(role: str) -> frozenset[str]:
+    """What a role allows, or several with a plus between; nobody without a role may do anything."""
+    return frozenset[str]().union(*(ROLES.get(one, frozenset()) for one in role.split("+")))
+
+
 def require(caller: Caller, permission: str) -> None:
-    """Raise NotAllowed unless the caller's role holds the permission."""
-    if permission not in ROLES[caller.role]:
+    """Raise NotAllowed unless one of the caller's roles holds the permission."""
+    if permission not in caller.permissions:
         able = sorted(role for role, held in ROLES.items() if permission in held)
         raise NotAllowed(role=caller.role, needs=permission, roles=able)
 
@@ -101,35 +155,73 @@ def create_key(
     by: str,
     now: datetime,
     expires_at: datetime | None = None,
+    principal_id: str | None = None,
+    program_id: str | None = None,
 ) -> ApiKey:
-    """Store a key's hash; the secret is shown once by whoever made it and kept nowhere."""
+    """Store a key's hash; the secret is shown once by whoever made it and kept nowhere.
+
+    It belongs to `principal_id`, or to a new service of its own name. A key of a program sees that program only. Raises InvalidInput,
+    NotFound, NameTaken, PrincipalEnded, RoleConflict.
+    """
     if role not in ROLES:
         raise InvalidInput("role", f"one of {', '.join(ROLES)}", got=role[:40])
-    if not name.strip() or len(name) > NAME_MAX or not name.isprintable():
-        raise InvalidInput("name", f"1 to {NAME_MAX} printable characters")
-    conn.execute(
-        """insert into api_key (id, name, role, secret_hash, hint, created_by, created_at, expires_at)
-           values (%s, %s, %s, %s, %s, %s, %s, %s)""",
-        [key_id, name, role, _hash(secret), secret[-4:], by, now, expires_at],
-    )
-    return ApiKey(key_id, name, role, secret[-4:], by, now, expires_at, None, None)
+    name = valid_name(name)
+    if principal_id is None:
+        owner = create_principal(
+            conn, f"prn_{key_id.partition('_')[2]}", kind="service", name=name, by=by, now=now, program_id=program_id
+        )
+    else:
+        owner = find_principal(conn, principal_id)
+        _refuse_key(conn, owner, role)
+    program_id = owner.program_id or program_id
+    row = conn.execute(
+        """insert into api_key (id, name, role, principal_id, program_id, hint, created_by, created_at, expires_at, secret_hash, skeleton)
+           values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict on constraint api_key_name_is_taken do nothing returning id""",
+        [key_id, name, role, owner.id, program_id, secret[-4:], by, now, expires_at, _hash(secret), skeleton(name)],
+    ).fetchone()
+    if row is None:
+        raise NameTaken(name=name)
+    return ApiKey(key_id, name, role, owner.id, program_id, secret[-4:], by, now, expires_at, None, None)
+
+
+def _refuse_key(conn: Connection[Any], owner: Principal, role: str) -> None:
+    """A key of somebody whose other keys and roles it must not be held with, or who was ended."""
+    if owner.disabled_at is not None:
+        raise PrincipalEnded(id=owner.id, name=owner.name)
+    conn.execute("select 1 from principal where id = %s for update", [owner.id])
+    held = conn.execute(
+        """select role from role_grant where principal_id = %(id)s and revoked_at is null
+           union select role from api_key where principal_id = %(id)s and revoked_at is null""",
+        {"id": owner.id},
+    ).fetchall()
+    refuse_conflicts(role, [row[0] for row in held])
+
+
+def refuse_conflicts(role: str, held: Iterable[str]) -> None:
+    """Raise RoleConflict when one principal must not hold `role` beside one of these: nobody makes and approves."""
+    others = sorted(other for other in held if frozenset((role, other)) in CONFLICTS)
+    if others:
+        raise RoleConflict(role=role, held=others)
 
 
 def authenticate(conn: Connection[Any], secret: str, *, now: datetime) -> Caller:
-    """Who holds this key. Raises KeyMistyped, KeyRefused. Notes the use, at most once a minute."""
+    """Who holds this key, or logged in with this token. Raises KeyMistyped, KeyRefused, SessionOver. Notes a key's use once a minute."""
+    if secret.startswith(LOGIN_PREFIX):
+        return session_caller(conn, secret, now=now)[0]
     found = _KEY.fullmatch(secret)
     if not found or _checksum(found[1], found[2]) != found[3]:
         raise KeyMistyped()
     row = conn.execute(
-        """select id, name, role, last_used_at from api_key
-           where secret_hash = %s and revoked_at is null and (expires_at is null or expires_at > %s)""",
+        """select k.id, k.name, k.role, k.principal_id, k.program_id, k.last_used_at
+           from api_key k join principal p on p.id = k.principal_id
+           where k.secret_hash = %s and k.revoked_at is null and (k.expires_at is null or k.expires_at > %s) and p.disabled_at is null""",
         [_hash(secret), now],
     ).fetchone()
     if row is None:
         raise KeyRefused()
-    if row[3] is None or now - row[3] > LAST_USE_EVERY:
+    if row[5] is None or now - row[5] > LAST_USE_EVERY:
         conn.execute("update api_key set last_used_at = %s where id = %s", [now, row[0]])
-    return Caller(row[0], row[1], row[2])
+    return Caller(row[0], row[1], row[2], row[3], None, row[4])
 
 
 def revoke_key(conn: Connection[Any], key_id: str, *, now: datetime) -> None:
@@ -143,37 +235,57 @@ def list_keys(conn: Connection[Any], *, rows_max: int = 500) -> list[ApiKey]:
     """Every key, newest first."""
     with conn.cursor(row_factory=class_row(ApiKey)) as cur:
         return cur.execute(
-            """select id, name, role, hint, created_by, created_at, expires_at, revoked_at, last_used_at
+            """select id, name, role, principal_id, program_id, hint, created_by, created_at, expires_at, revoked_at, last_used_at
                from api_key order by created_at desc, id desc limit %s""",
             [rows_max],
         ).fetchall()
 
 
-def open_session(conn: Connection[Any], caller: Caller, token: str, csrf: str, *, now: datetime) -> None:
-    """Begin a dashboard session of 12 hours; the browser keeps `token`, we keep its hash."""
+def open_session(
+    conn: Connection[Any],
+    caller: Caller,
+    session_id: str,
+    token: str,
+    csrf: str | None,
+    *,
+    now: datetime,
+    life: timedelta = SESSION_LIFE,
+    address: str = "",
+) -> Caller:
+    """Begin a session; whoever opened it keeps `token`, we keep its hash. Without a key in `caller` it is a person's own login."""
     conn.execute(
-        """insert into dashboard_session (secret_hash, api_key_id, csrf, created_at, expires_at)
-           values (%s, %s, %s, %s, %s)""",
-        [_hash(token), caller.key_id, csrf, now, now + SESSION_LIFE],
+        """insert into session (id, secret_hash, principal_id, api_key_id, csrf, created_at, expires_at, address)
+           values (%s, %s, %s, %s, %s, %s, %s, %s)""",
+        [session_id, _hash(token), caller.principal_id, caller.key_id or None, csrf, now, now + life, address[:100]],
     )
+    return caller if caller.key_id else caller._replace(session_id=session_id)
 
 
 def session_caller(conn: Connection[Any], token: str, *, now: datetime) -> tuple[Caller, str]:
-    """Who this session belongs to, and its CSRF token. Raises KeyRefused when it ended, or its key did."""
+    """Who this session belongs to, and its CSRF token. Raises SessionOver when it ended, or its key or its person did."""
     row = conn.execute(
-        """select k.id, k.name, k.role, s.csrf from dashboard_session s join api_key k on k.id = s.api_key_id
-           where s.secret_hash = %s and s.expires_at > %s and k.revoked_at is null
-             and (k.expires_at is null or k.expires_at > %s)""",
+        """select coalesce(k.id, ''), coalesce(k.name, p.name),
+                  coalesce(k.role, (select string_agg(g.role, '+' order by g.role) from role_grant g
+                                    where g.principal_id = p.id and g.revoked_at is null), ''),
+                  p.id, case when k.id is null then s.id end, coalesce(k.program_id, p.program_id), s.csrf
+           from session s join principal p on p.id = s.principal_id left join api_key k on k.id = s.api_key_id
+           where s.secret_hash = %s and s.expires_at > %s and p.disabled_at is null
+             and (k.id is null or k.revoked_at is null and (k.expires_at is null or k.expires_at > %s))""",
         [_hash(token), now, now],
     ).fetchone()
     if row is None:
-        raise KeyRefused()
-    return Caller(row[0], row[1], row[2]), row[3]
+        raise SessionOver()
+    return Caller(*row[:6]), row[6] or ""
 
 
 def close_session(conn: Connection[Any], token: str, *, now: datetime) -> None:
     """Log out; closing a session that is gone is no error."""
-    conn.execute("update dashboard_session set expires_at = %s where secret_hash = %s", [now, _hash(token)])
+    conn.execute("update session set expires_at = %s where secret_hash = %s", [now, _hash(token)])
+
+
+def close_session_of(conn: Connection[Any], session_id: str, *, now: datetime) -> None:
+    """End a session by its id."""
+    conn.execute("update session set expires_at = least(expires_at, %s) where id = %s", [now, session_id])
 
 
 def _hash(secret: str) -> bytes:

@@ -10,14 +10,13 @@ from typing import Any, Final, Literal
 
 from psycopg import Connection
 
-from counterfoil.base.machine import Move, take_step
+from counterfoil.base.machine import Approval, take_step
 from counterfoil.base.problems import InvalidInput, check
 from counterfoil.operations.events.events import NewEvent, emit, wake
 from counterfoil.operations.providers import PayoutFact
 from counterfoil.payouts.machines import LIVE, PROVIDER_CONFLICT, PROVIDER_PAYOUT
 from counterfoil.payouts.payouts.matter import NotNow, matter_of, require
 from counterfoil.payouts.payouts.payout_rules import Matter
-from counterfoil.payouts.provider_payouts.approvals import Approval, refuse_unapproved
 from counterfoil.payouts.provider_payouts.conflicts import conflicts_of, rewake
 from counterfoil.payouts.provider_payouts.outcome_rules import Decision, Standing
 from counterfoil.payouts.provider_payouts.outcomes import carry_out
@@ -143,8 +142,9 @@ def end_conflict(
         raise InvalidInput("found", "paid or not_paid", got=str(found)[:40])
     _proof(evidence)
     verb = "find_paid" if found == "paid" else "find_unpaid"
-    refuse_unapproved(PROVIDER_CONFLICT, [Move(conflict_id, "open", verb)], approval)
-    take_step(conn, PROVIDER_CONFLICT, conflict_id, "open", verb, actor=actor, at=now, reason=evidence)
+    take_step(
+        conn, PROVIDER_CONFLICT, conflict_id, "open", verb, actor=actor, at=now, reason=evidence, approval=approval
+    )
     one = next(each for each in matter.attempts if each.id == attempt_id)
     decision = _paid(conn, one, conflict.fact, now) if found == "paid" else _not_paid(one)
     carry_out(conn, [decision], cause=conflict_id, now=now, actor=actor, reason=evidence)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from psycopg import Connection
 
-from counterfoil.base.machine import Move, take_steps
+from counterfoil.base.machine import Approval, Move, take_steps
 from counterfoil.base.problems import NotFound
 from counterfoil.operations.events.events import NewEvent, emit, wake
 from counterfoil.operations.providers import RANK, PayoutFact
@@ -16,7 +16,6 @@ from counterfoil.operations.providers.capabilities import FULL, Capabilities
 from counterfoil.payouts.machines import LIVE, PAYOUT, PROVIDER_PAYOUT, PULLING
 from counterfoil.payouts.payouts.payable import Purse, net, netted_away, payable_of, receivables_of
 from counterfoil.payouts.payouts.payout_rules import EFFECTS, NOTHING, where_next
-from counterfoil.payouts.provider_payouts.approvals import Approval, refuse_unapproved
 from counterfoil.payouts.provider_payouts.booking import Booking, book, journal_lines
 from counterfoil.payouts.provider_payouts.conflicts import open_conflicts, settle_conflicts
 from counterfoil.payouts.provider_payouts.late import PAID_BESIDE, book_late, book_return, is_plain, stop_beside
@@ -84,8 +83,7 @@ def carry_out(
     for place in range(longest):
         group = [(one, one.verbs[place]) for one in decisions if place < len(one.verbs)]
         moves = [Move(one.standing.id, states[one.standing.id], verb) for one, verb in group]
-        refuse_unapproved(PROVIDER_PAYOUT, moves, approval)
-        take_steps(conn, PROVIDER_PAYOUT, moves, actor=actor, at=now, cause=cause, reason=reason)
+        take_steps(conn, PROVIDER_PAYOUT, moves, actor=actor, at=now, cause=cause, reason=reason, approval=approval)
         for move in moves:
             states[move.subject_id] = PROVIDER_PAYOUT.next_state(move.state, move.verb, reason=cause)
         _book(conn, group, actor, now)

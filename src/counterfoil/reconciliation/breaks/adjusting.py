@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -19,12 +17,14 @@ from counterfoil.base.problems import InvalidInput, Problem, ReasonRequired, che
 from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.ledger.accounts.chart import rule_for
 from counterfoil.ledger.journals.journal import Line, Posted, post
+from counterfoil.operations import approvals
+from counterfoil.operations.access.access import Caller
+from counterfoil.operations.approvals import ProposalDecided
 from counterfoil.reconciliation.breaks.breaks import BREAK, lock_source, newest_number, open_copies
 from counterfoil.reconciliation.breaks.limits import write_off_limit
 from counterfoil.reconciliation.breaks.sights import whole_of
 from counterfoil.reconciliation.breaks.work import Case, lock_break
 
-LIFE: Final = timedelta(hours=24)
 LINES_MAX: Final = 100
 WRITE_OFF_ACCOUNT: Final = "bad_debt"
 NOON: Final = time(12, tzinfo=UTC)
@@ -33,24 +33,6 @@ NOT_WRITTEN_OFF: Final = {
     "CURRENCY_MISMATCH": "two assets cannot be netted",
 }
 VERBS: Final = {"adjustment": "adjust", "write_off": "write_off"}
-
-
-class SamePerson(Problem):
-    """Whoever proposed a journal does not approve it: it takes a second person."""
-
-    kind = "forbidden"
-
-
-class ProposalExpired(Problem):
-    """This proposal is older than 24 hours; withdraw it and propose it anew."""
-
-
-class ProposalDecided(Problem):
-    """This proposal was approved or withdrawn before."""
-
-
-class ProposalDiffers(Problem):
-    """What you approve is not what was proposed: look at the journal again."""
 
 
 class ProposalOutdated(Problem):
@@ -77,20 +59,7 @@ class WriteOffTooLarge(Problem):
     """The difference is above the limit for write-offs; propose an adjustment instead."""
 
 
-class NotByTwo(Problem):
-    """A break is adjusted or written off only with the approved journal of two people."""
-
-
-name_refusals(
-    codes={"CF301": NotByTwo},
-    constraints={
-        "maker_is_not_checker": SamePerson,
-        "approval_in_time": ProposalExpired,
-        "break_decision_pkey": ProposalDecided,
-        "break_decision_on_the_whole": ProposalDiffers,
-        "write_off_within_limit": WriteOffTooLarge,
-    },
-)
+name_refusals(constraints={"write_off_within_limit": WriteOffTooLarge})
 
 
 class Proposal(NamedTuple):
@@ -122,7 +91,7 @@ def propose_adjustment(
     *,
     lines: Sequence[Line],
     reason: str,
-    actor: str,
+    by: Caller,
     now: datetime,
     effective_at: datetime | None = None,
     expected: str | None = None,
@@ -138,8 +107,8 @@ def propose_adjustment(
     if not 0 < len(lines) <= LINES_MAX:
         raise InvalidInput("lines", f"1 to {LINES_MAX}", got=str(len(lines)))
     if standing := [name for line in lines for name in line[:2] if (rule := rule_for(name)) and rule.pattern == name]:
-        open_accounts(conn, case.program_id, standing, asset=case.asset, actor=actor, now=now)
-    return _propose(conn, case, proposal_id, "adjustment", lines, None, effective_at, reason, actor, now)
+        open_accounts(conn, case.program_id, standing, asset=case.asset, actor=by.actor, now=now)
+    return _propose(conn, case, proposal_id, "adjustment", lines, None, effective_at, reason, by, now)
 
 
 def propose_write_off(
@@ -148,7 +117,7 @@ def propose_write_off(
     proposal_id: str,
     *,
     reason: str,
-    actor: str,
+    by: Caller,
     now: datetime,
     effective_at: datetime | None = None,
     expected: str | None = None,
@@ -164,10 +133,10 @@ def propose_write_off(
     refuse_write_off(conn, case)
     ours, most = account_of_source(case.source) or "", write_off_limit(conn, case.program_id, case.asset)
     minor = abs(case.difference or 0)
-    open_accounts(conn, case.program_id, [ours, WRITE_OFF_ACCOUNT], asset=case.asset, actor=actor, now=now)
+    open_accounts(conn, case.program_id, [ours, WRITE_OFF_ACCOUNT], asset=case.asset, actor=by.actor, now=now)
     more_there = (case.difference or 0) > 0  # they hold more than our books say: our half grows
     line = Line(ours, WRITE_OFF_ACCOUNT, minor) if more_there else Line(WRITE_OFF_ACCOUNT, ours, minor)
-    return _propose(conn, case, proposal_id, "write_off", [line], most, effective_at, reason, actor, now)
+    return _propose(conn, case, proposal_id, "write_off", [line], most, effective_at, reason, by, now)
 
 
 def approve_proposal(
@@ -176,32 +145,35 @@ def approve_proposal(
     *,
     payload_sha256: str,
     reason: str,
-    actor: str,
+    by: Caller,
     now: datetime,
     expected: str | None = None,
 ) -> tuple[str, Posted]:
     """Approve exactly the journal with this hash, and post it in this transaction; returns the break's state and the journal.
 
-    Raises NoProposal, SamePerson, ProposalExpired, ProposalDiffers, ProposalOutdated, ReasonRequired, BreakMoved, what `post` raises.
+    Raises NoProposal, ProposalOutdated, BreakMoved, what `approvals.approve` raises, and what `post` raises.
     """
     case = _lock_to_post(conn, break_id, expected)
     one = _waiting(conn, case)
-    if one.maker == actor:
-        raise SamePerson(id=break_id, maker=one.maker)
-    if now > one.expires_at:
-        raise ProposalExpired(id=break_id, expired_at=one.expires_at.isoformat(timespec="seconds"))
-    if payload_sha256.lower() != one.payload_sha256:
-        raise ProposalDiffers(id=break_id, proposed=one.payload_sha256, got=payload_sha256[:64])
-    if case.gone_run is not None or str(case.difference) != one.payload["difference"]:
-        raise ProposalOutdated(id=break_id, difference=case.difference, proposed_for=one.payload["difference"])
-    check(digest_of(one.payload).hex() == one.payload_sha256, "a payload is what its hash says", id=one.id)
-    posted = _post(conn, case, one.payload, actor, now)
-    _decide(conn, one, "approved", reason=reason, actor=actor, now=now, journal_id=posted.journal_id)
-    verb = VERBS[one.kind]
+    _refuse_outdated(case, one)
+    approved = approvals.approve(conn, one.id, payload_sha256=payload_sha256, reason=reason, by=by, now=now)
+    return _carry_out(conn, case, one, approved, by, now)
+
+
+def _carry_out(
+    conn: Connection[Any], case: Case, one: Proposal, approved: approvals.Proposal, by: Caller, now: datetime
+) -> tuple[str, Posted]:
+    """Post what was approved, if the break is still what it was, and close it with that approval."""
+    _refuse_outdated(case, one)
+    check(one.payload == approved.payload, "what is approved is what was proposed", id=one.id)
+    posted = _post(conn, case, approved.payload, by.actor, now)
     # Whoever has a number by now has begun to read, and cannot have seen this journal: it opens nothing again.
-    conn.execute("update break set posted_after = %s where id = %s", [newest_number(conn), break_id])
-    state = take_step(conn, BREAK, break_id, case.state, verb, actor=actor, at=now, reason=reason, cause=one.id)
-    open_copies(conn, [break_id], cause=break_id, actor=actor, now=now)
+    conn.execute("update break set posted_after = %s where id = %s", [newest_number(conn), case.id])
+    state = take_step(
+        conn, BREAK, case.id, case.state, approved.verb, actor=by.actor, at=now, reason=approved.decision_reason, cause=one.id,
+        approval=approved.approval._replace(result_id=str(posted.journal_id)),
+    )  # fmt: skip
+    open_copies(conn, [case.id], cause=case.id, actor=by.actor, now=now)
     return state, posted
 
 
@@ -213,22 +185,44 @@ def _lock_to_post(conn: Connection[Any], break_id: str, expected: str | None) ->
     return lock_break(conn, break_id, expected=expected)
 
 
+def _refuse_outdated(case: Case, one: Proposal) -> None:
+    if case.gone_run is not None or str(case.difference) != one.payload["difference"]:
+        raise ProposalOutdated(id=case.id, difference=case.difference, proposed_for=one.payload["difference"])
+
+
+def _do(conn: Connection[Any], approved: approvals.Proposal, by: Caller, now: datetime) -> str:
+    case = _lock_to_post(conn, approved.subject_id, None)
+    newest = next(iter(proposals_of(conn, case.id, rows_max=1)))
+    if newest.id != approved.id or case.state != "pending_adjustment":
+        raise ProposalDecided(id=case.id, state=case.state)
+    return str(_carry_out(conn, case, newest, approved, by, now)[1].journal_id)
+
+
+def _undo(conn: Connection[Any], rejected: approvals.Proposal, by: Caller, now: datetime) -> str:
+    """Nothing is booked: it is investigated again, or matched if the newest run no longer found it."""
+    case = lock_break(conn, rejected.subject_id)
+    reason, actor = rejected.decision_reason, by.actor
+    state = take_step(
+        conn, BREAK, case.id, case.state, "withdraw", actor=actor, at=now, reason=reason, cause=rejected.id
+    )
+    if case.gone_run is None:
+        return state
+    return take_step(conn, BREAK, case.id, state, "match", actor=actor, at=now, reason=reason, cause=case.gone_run)
+
+
+PAIRED: Final = tuple(approvals.Paired(BREAK.name, verb, _do, _undo) for verb in VERBS.values())
+
+
 def withdraw_proposal(
-    conn: Connection[Any], break_id: str, *, reason: str, actor: str, now: datetime, expected: str | None = None
+    conn: Connection[Any], break_id: str, *, reason: str, by: Caller, now: datetime, expected: str | None = None
 ) -> str:
     """Take a proposal back, or turn it down: anybody who works on the break may, and nothing is booked.
 
     It is investigated again; if the newest run no longer found it, it is matched.
     """
-    if not reason.strip():
-        raise ReasonRequired(machine=BREAK.name, verb="withdraw", field="reason", limit="at least one word")
     case = lock_break(conn, break_id, expected=expected)
     one = _waiting(conn, case)
-    _decide(conn, one, "withdrawn", reason=reason, actor=actor, now=now, journal_id=None)
-    state = take_step(conn, BREAK, break_id, case.state, "withdraw", actor=actor, at=now, reason=reason, cause=one.id)
-    if case.gone_run is None:
-        return state
-    return take_step(conn, BREAK, break_id, state, "match", actor=actor, at=now, reason=reason, cause=case.gone_run)
+    return _undo(conn, approvals.reject(conn, one.id, reason=reason, by=by, now=now), by, now)
 
 
 def refuse_write_off(conn: Connection[Any], case: Case) -> None:
@@ -288,17 +282,11 @@ def proposals_of(conn: Connection[Any], break_id: str, *, rows_max: int = 100) -
         return cur.execute(
             """select p.id, p.break_id, p.number, p.kind, p.payload, encode(p.payload_sha256, 'hex') as payload_sha256, p.minor,
                       p.limit_minor, p.reason, p.maker, p.made_at, p.expires_at, d.decision, d.checker, d.at as decided_at,
-                      d.reason as decision_reason, d.journal_id
-               from break_proposal p left join break_decision d on d.proposal_id = p.id
+                      d.reason as decision_reason, u.result_id::uuid as journal_id
+               from break_proposal p left join approval_decision d on d.proposal_id = p.id left join approval_use u on u.proposal_id = p.id
                where p.break_id = %s order by p.number desc limit %s""",
             [break_id, rows_max],
         ).fetchall()
-
-
-def digest_of(payload: dict[str, Any]) -> bytes:
-    """SHA-256 of the canonical JSON of a payload."""
-    text = json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).digest()
 
 
 def _propose(
@@ -310,7 +298,7 @@ def _propose(
     limit_minor: int | None,
     effective_at: datetime | None,
     reason: str,
-    actor: str,
+    by: Caller,
     now: datetime,
 ) -> Proposal:
     if not reason.strip():
@@ -329,16 +317,20 @@ def _propose(
         "lines": [{"debit": one.debit, "credit": one.credit, "amount": str(one.minor)} for one in lines],
     }
     with conn.transaction(force_rollback=True):
-        _post(conn, case, payload, actor, now)
+        _post(conn, case, payload, by.actor, now)
     if kind == "adjustment":
         _refuse_unless_it_changes_what_differs(case, lines)
-    take_step(conn, BREAK, case.id, case.state, "propose", actor=actor, at=now, reason=reason, cause=proposal_id)
+    made = approvals.propose(
+        conn, proposal_id, machine=BREAK.name, subject_id=case.id, verb=VERBS[kind], payload=payload, reason=reason, by=by, now=now,
+        program_id=case.program_id,
+    )  # fmt: skip
+    take_step(conn, BREAK, case.id, case.state, "propose", actor=by.actor, at=now, reason=reason, cause=proposal_id)
     conn.execute(
         """insert into break_proposal (id, break_id, number, kind, payload, payload_sha256, minor, limit_minor, reason, maker, made_at,
                   expires_at) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
         [
-            proposal_id, case.id, number, kind, Jsonb(payload), digest_of(payload), sum(one.minor for one in lines), limit_minor,
-            reason, actor, now, now + LIFE,
+            proposal_id, case.id, number, kind, Jsonb(payload), bytes.fromhex(made.payload_sha256), sum(one.minor for one in lines),
+            limit_minor, reason, by.actor, now, made.expires_at,
         ],
     )  # fmt: skip
     return proposals_of(conn, case.id, rows_max=1)[0]
@@ -367,25 +359,6 @@ def _waiting(conn: Connection[Any], case: Case) -> Proposal:
     if newest.decision is not None or case.state != "pending_adjustment":
         raise ProposalDecided(id=case.id, decision=newest.decision, by=newest.checker, state=case.state)
     return newest
-
-
-def _decide(
-    conn: Connection[Any],
-    one: Proposal,
-    decision: str,
-    *,
-    reason: str,
-    actor: str,
-    now: datetime,
-    journal_id: UUID | None,
-) -> None:
-    conn.execute(
-        """insert into break_decision (proposal_id, maker, payload_sha256, expires_at, decision, checker, reason, at, journal_id)
-           values (%s, %s, %s, %s, %s, %s, %s, %s, %s)""",
-        [
-            one.id, one.maker, bytes.fromhex(one.payload_sha256), one.expires_at, decision, actor, reason, now, journal_id,
-        ],
-    )  # fmt: skip
 
 
 def _noon(day: date) -> datetime:

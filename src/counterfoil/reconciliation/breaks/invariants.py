@@ -12,8 +12,9 @@ INVARIANTS: Final = (
         "Has every adjusted or written-off break exactly one journal, and no other break one?",
         """select b.id, b.state, count(j.id) from break b
            left join break_proposal p on p.break_id = b.id
-           left join break_decision d on d.proposal_id = p.id and d.decision = 'approved'
-           left join journal j on j.id = d.journal_id and j.program_id = b.program_id and j.source_type = 'break' and j.source_id = b.id
+           left join approval_use u on u.proposal_id = p.id
+           left join journal j on j.id = u.result_id::uuid and j.program_id = b.program_id
+               and j.source_type = 'break' and j.source_id = b.id
            group by b.id, b.state
            having count(j.id) <> case when b.state in ('adjusted', 'written_off') then 1 else 0 end""",
         "critical",
@@ -24,19 +25,19 @@ INVARIANTS: Final = (
         "Was every journal for a break approved for it?",
         """select j.id, j.source_id from journal j
            where j.source_type = 'break' and not exists (
-               select from break_decision d join break_proposal p on p.id = d.proposal_id
-               where d.journal_id = j.id and d.decision = 'approved' and p.break_id = j.source_id)""",
+               select from approval_use u join break_proposal p on p.id = u.proposal_id
+               where u.result_id = j.id::text and p.break_id = j.source_id)""",
         "critical",
         "The books were changed in the name of a break, and nobody approved it.",
     ),
     Invariant(
         "BREAK_JOURNAL_PAYLOAD",
         "Says every approved journal of a break what was approved?",
-        """select d.journal_id, p.id from break_decision d join break_proposal p on p.id = d.proposal_id
-           where d.decision = 'approved' and (
+        """select u.result_id, p.id from approval_use u join break_proposal p on p.id = u.proposal_id
+           where (
                select jsonb_agg(jsonb_build_array(dr.name, cr.name, t.amount::text) order by t.line)
                from posting t join account dr on dr.id = t.debit join account cr on cr.id = t.credit
-               where t.journal_id = d.journal_id)
+               where t.journal_id = u.result_id::uuid)
                is distinct from (
                select jsonb_agg(jsonb_build_array(line ->> 'debit', line ->> 'credit', line ->> 'amount') order by place)
                from jsonb_array_elements(p.payload -> 'lines') with ordinality as l (line, place))""",
@@ -48,8 +49,8 @@ INVARIANTS: Final = (
         "Stand two people behind every break that was adjusted or written off, a write-off within its limit?",
         """select b.id, b.state from break b
            where b.state in ('adjusted', 'written_off') and not exists (
-               select from break_proposal p join break_decision d on d.proposal_id = p.id
-               where p.break_id = b.id and d.decision = 'approved' and p.maker <> d.checker and d.at <= p.expires_at
+               select from break_proposal p join approval_decision d on d.proposal_id = p.id join approval_use u on u.proposal_id = p.id
+               where p.break_id = b.id and d.decision = 'approved' and d.maker_id <> d.checker_id and d.at <= p.expires_at
                  and p.kind = case b.state when 'adjusted' then 'adjustment' else 'write_off' end
                  and p.minor <= coalesce(p.limit_minor, p.minor))""",
         "critical",
@@ -71,7 +72,7 @@ INVARIANTS: Final = (
         "BREAK_PENDING_TIE",
         "Has every break that waits for a second person one undecided proposal, and no other break one?",
         """select b.id, b.state, count(p.id) from break b
-           left join break_proposal p on p.break_id = b.id and not exists (select from break_decision d where d.proposal_id = p.id)
+           left join break_proposal p on p.break_id = b.id and not exists (select from approval_decision d where d.proposal_id = p.id)
            group by b.id, b.state having count(p.id) <> case b.state when 'pending_adjustment' then 1 else 0 end""",
         "critical",
         "A journal waits for approval that no break asks for, or a break waits for nothing.",

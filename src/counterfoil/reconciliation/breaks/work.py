@@ -158,7 +158,7 @@ def investigate_break(
     case = lock_break(conn, break_id, expected=expected)
     state = take_step(conn, BREAK, break_id, case.state, "investigate", actor=actor, at=now, reason=reason)
     if case.owner is None:
-        assign_break(conn, break_id, owner=actor.removeprefix("key:"), actor=actor, now=now)
+        assign_break(conn, break_id, owner=actor.rpartition(":")[2], actor=actor, now=now)
     return state
 
 

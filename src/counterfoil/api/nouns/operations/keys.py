@@ -11,19 +11,30 @@ from pydantic import Field
 
 from counterfoil.api.http.calls import Call, Done, may
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Asked, Because, Clean, Instant, Paged, Shown, Written, answer, id_in_path
+from counterfoil.api.http.schemas import (
+    Asked,
+    Because,
+    Clean,
+    Instant,
+    Paged,
+    ProgramId,
+    Shown,
+    Written,
+    answer,
+    id_in_path,
+)
 from counterfoil.base.edge import entropy
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import (
     ADMINISTER,
     AUDIT,
-    NAME_MAX,
     SECRET_BYTES,
     create_key,
     list_keys,
     new_secret,
     revoke_key,
 )
+from counterfoil.operations.access.principals import NAME_MAX
 
 router = routes("Keys")
 Role = Literal["viewer", "operator", "approver", "controller", "auditor", "administrator"]
@@ -35,6 +46,10 @@ class KeyAsked(Asked):
     name: Clean = Field(min_length=1, max_length=NAME_MAX, examples=["billing service"])
     role: Role = Field(examples=["operator"])
     expires_at: Instant | None = Field(None, description="Never, if absent.")
+    principal_id: str | None = Field(
+        None, pattern="^prn_[0-9A-HJKMNP-TV-Z]{26}$", description="Whose it is; a new service of this name, if absent."
+    )
+    program_id: ProgramId | None = Field(None, description="It sees this program only; every one, if absent.")
     live: bool = Field(True, description="`cf_live_…` or `cf_test_…`: so that a key tells where it belongs.")
 
 
@@ -44,6 +59,8 @@ class KeyShown(Shown):
     id: str
     name: str
     role: str
+    principal_id: str = Field(description="Whose it is.")
+    program_id: str | None = Field(description="It sees this program only; null for every one.")
     hint: str
     created_by: str
     created_at: datetime
@@ -82,6 +99,8 @@ def create(body: KeyAsked, call: Annotated[Call, may(ADMINISTER, key=True)]) -> 
             by=call.actor,
             now=call.now,
             expires_at=body.expires_at,
+            principal_id=body.principal_id,
+            program_id=body.program_id,
         )
         return Done(key_id, KeyMade.of(made), 201, {} if call.dry_run else {"secret": secret})
 

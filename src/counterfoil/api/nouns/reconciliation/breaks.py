@@ -270,7 +270,7 @@ def propose(break_id: BreakId, body: ProposalAsked, call: Annotated[Call, may(OP
     def act(conn: Connection[Any]) -> adjusting.Proposal:
         lines = [Line(one.debit, one.credit, one.amount) for one in body.lines]
         return adjusting.propose_adjustment(
-            conn, break_id, call.make_id("prop"), lines=lines, reason=body.reason, actor=call.actor, now=call.now,
+            conn, break_id, call.make_id("prop"), lines=lines, reason=body.reason, by=call.caller, now=call.now,
             effective_at=body.effective_at, expected=body.expected_state,
         )  # fmt: skip
 
@@ -285,7 +285,7 @@ def write_off(break_id: BreakId, body: WriteOffAsked, call: Annotated[Call, may(
 
     def act(conn: Connection[Any]) -> adjusting.Proposal:
         return adjusting.propose_write_off(
-            conn, break_id, call.make_id("prop"), reason=body.reason, actor=call.actor, now=call.now,
+            conn, break_id, call.make_id("prop"), reason=body.reason, by=call.caller, now=call.now,
             effective_at=body.effective_at, expected=body.expected_state,
         )  # fmt: skip
 
@@ -308,7 +308,7 @@ def approve(break_id: BreakId, body: ApproveAsked, call: Annotated[Call, may(APP
 
     def act(conn: Connection[Any]) -> Done:
         state, posted = adjusting.approve_proposal(
-            conn, break_id, payload_sha256=body.payload_sha256, reason=body.reason, actor=call.actor, now=call.now
+            conn, break_id, payload_sha256=body.payload_sha256, reason=body.reason, by=call.caller, now=call.now
         )
         return Done(break_id, BreakJournal(id=break_id, state=state, journal_id=posted.journal_id))
 
@@ -323,7 +323,7 @@ def withdraw(break_id: BreakId, body: StepAsked, call: Annotated[Call, may(WORK_
 
     def act(conn: Connection[Any]) -> Done:
         state = adjusting.withdraw_proposal(
-            conn, break_id, reason=body.reason, actor=call.actor, now=call.now, expected=body.expected_state
+            conn, break_id, reason=body.reason, by=call.caller, now=call.now, expected=body.expected_state
         )
         return Done(break_id, BreakMovedTo(id=break_id, state=state))
 

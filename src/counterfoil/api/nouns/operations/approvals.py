@@ -1,0 +1,120 @@
+"""Approvals: what one person proposed and another decides. Only a person who logged in decides, and never on their own."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import Query
+from fastapi.responses import Response
+from psycopg import Connection
+from pydantic import Field
+
+from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.routing import routes
+from counterfoil.api.http.schemas import Because, Paged, Reason, Shown, Written, answer, id_in_path
+from counterfoil.base.paging import Keyset, Page
+from counterfoil.operations import approvals
+from counterfoil.operations.access.access import READ
+from counterfoil.wiring import PAIRED
+
+router = routes("Approvals")
+PROPOSALS = Keyset("approvals", (datetime, str))
+ProposalId = Annotated[str, id_in_path("prop")]
+State = Literal["proposed", "approved", "done", "rejected", "withdrawn", "expired"]
+
+
+class ApprovalShown(Shown):
+    """A proposal: exactly this verb of exactly this thing with exactly this payload, and what became of it."""
+
+    id: str
+    machine: str = Field(examples=["break"], description="The noun.")
+    subject_id: str
+    verb: str = Field(examples=["write_off"])
+    program_id: str | None
+    payload: dict[str, Any]
+    payload_sha256: str = Field(description="What is approved: SHA-256 of the payload in canonical JSON.")
+    reason: str
+    maker: str
+    made_at: datetime
+    expires_at: datetime = Field(description="24 hours after it was made.")
+    state: State
+    checker: str | None
+    decided_at: datetime | None
+    decision_reason: str | None
+    used_at: datetime | None = Field(description="When it was done; an approval is used once.")
+    result_id: str | None = Field(description="What it made, such as a journal.")
+
+
+class ApprovalDecided(ApprovalShown, Written):
+    """It is decided."""
+
+
+class DecisionAsked(Because):
+    """Approve exactly what this hash names."""
+
+    payload_sha256: str = Field(pattern="^[0-9a-fA-F]{64}$")
+
+
+class RejectionAsked(Because):
+    """Turn a proposal down, or take back one's own."""
+
+    reason: Reason
+
+
+def shown(one: approvals.Proposal, now: datetime) -> dict[str, Any]:
+    """A proposal's fields as they are shown."""
+    return {**one._asdict(), "state": one.state(now)}
+
+
+@router.get("/approvals", response_model=Paged[ApprovalShown], summary="List proposals")
+def proposals(
+    call: Annotated[Call, may(READ)],
+    state: Annotated[Literal["waiting", "all"], Query()] = "waiting",
+    machine: Annotated[str | None, Query(pattern="^[a-z_]{1,40}$")] = None,
+    limit: Limit = LIMIT,
+    cursor: Cursor = None,
+) -> Response:
+    """Newest first; those that wait for a second person, or all."""
+    after: Any = PROPOSALS.after(cursor)
+    with call.reading() as conn:
+        rows = approvals.list_proposals(
+            conn, now=call.now, rows_max=limit + 1, waiting=state == "waiting", machine=machine, after=after
+        )
+    page = PROPOSALS.page(rows, limit, lambda row: (row.made_at, row.id))
+    return page_of(ApprovalShown, Page([ApprovalShown(**shown(one, call.now)) for one in page.rows], page.next_cursor))
+
+
+@router.get("/approvals/{proposal_id}", response_model=ApprovalShown, summary="Show a proposal")
+def proposal(proposal_id: ProposalId, call: Annotated[Call, may(READ)]) -> Response:
+    """With its payload, which is what is approved."""
+    with call.reading() as conn:
+        return answer(ApprovalShown(**shown(approvals.find_proposal(conn, proposal_id), call.now)))
+
+
+@router.post("/approvals/{proposal_id}/approve", response_model=ApprovalDecided, summary="Approve a proposal")
+def approve(proposal_id: ProposalId, body: DecisionAsked, call: Annotated[Call, may(READ)]) -> Response:
+    """By the login of another person than the one who proposed it, within 24 hours. Where the verb can be done at once, it is
+    done in the same transaction; else whoever proposed it sends their request again."""
+
+    def act(conn: Connection[Any]) -> Done:
+        done = approvals.approve_and_do(
+            conn, proposal_id, PAIRED, payload_sha256=body.payload_sha256, reason=body.reason, by=call.caller, now=call.now
+        )  # fmt: skip
+        return Done(proposal_id, ApprovalDecided(**shown(done, call.now)))
+
+    return call.write("approval.approve", act, asked=body, reason=body.reason)
+
+
+@router.post("/approvals/{proposal_id}/reject", response_model=ApprovalDecided, summary="Reject or withdraw a proposal")
+def reject(proposal_id: ProposalId, body: RejectionAsked, call: Annotated[Call, may(READ)]) -> Response:
+    """Nothing is done. Whoever made it withdraws it; others reject it."""
+
+    def act(conn: Connection[Any]) -> Done:
+        done = approvals.reject_and_tell(
+            conn, proposal_id, PAIRED, reason=body.reason, by=call.caller, now=call.now
+        )  # fmt: skip
+        return Done(proposal_id, ApprovalDecided(**shown(done, call.now)))
+
+    return call.write("approval.reject", act, asked=body, reason=body.reason)

@@ -1,0 +1,65 @@
+"""`counterfoil people …`"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.output import TABLE, DryRun, Output, Reason, say_done, show_one, show_rows
+
+app = typer.Typer(no_args_is_help=True, help="Who may act, and in which roles.")
+PrincipalId = Annotated[str, typer.Argument(help="The person's or service's id, prn_….")]
+Role = Annotated[str, typer.Option("--role", help="viewer, operator, approver, controller, auditor or administrator.")]
+
+
+@app.command("list")
+def list_(output: Output = TABLE) -> None:
+    """Every person and service, newest first."""
+    with asked("audit") as client:
+        rows = client.get("/api/people")["data"]
+    show_rows(rows, ("id", "kind", "name", "roles", "programId", "createdBy", "createdAt", "disabledAt"), output)
+
+
+@app.command("add")
+def add(
+    name: Annotated[str, typer.Argument(help="A name that no other looks like; it stands in every record.")],
+    reason: Reason,
+    program: Annotated[str | None, typer.Option("--program", help="They see this program only.")] = None,
+    dry_run: DryRun = False,
+    output: Output = TABLE,
+) -> None:
+    """Add a person without a role. The one-time secret is shown once: with it they log in and choose their password."""
+    body = {"name": name, "reason": reason, **({"programId": program} if program else {})}
+    with asked("administer") as client:
+        show_one(client.post("/api/people", body, dry_run=dry_run), output)
+
+
+@app.command("grant")
+def grant(
+    principal_id: PrincipalId, role: Role, reason: Reason, dry_run: DryRun = False, output: Output = TABLE
+) -> None:
+    """Give a person a role. Roles that nobody holds together are refused."""
+    _say(principal_id, "roles", {"role": role, "reason": reason}, dry_run, output)
+
+
+@app.command("revoke")
+def revoke(
+    principal_id: PrincipalId, role: Role, reason: Reason, dry_run: DryRun = False, output: Output = TABLE
+) -> None:
+    """Take a role away. The last administrator stays."""
+    _say(principal_id, "roles/revoke", {"role": role, "reason": reason}, dry_run, output)
+
+
+@app.command("end")
+def end(principal_id: PrincipalId, reason: Reason, dry_run: DryRun = False, output: Output = TABLE) -> None:
+    """End a person or a service: no key, login or password of theirs opens anything."""
+    _say(principal_id, "end", {"reason": reason}, dry_run, output)
+
+
+def _say(principal_id: str, verb: str, body: dict[str, str], dry_run: bool, output: Output) -> None:
+    with asked("administer") as client:
+        done = client.post(f"/api/people/{principal_id}/{verb}", body, dry_run=dry_run)
+    ended = ", ended" if done["disabledAt"] else ""
+    say_done(done, output, f"{done['name']}: {', '.join(done['roles']) or 'no role'}{ended}.")

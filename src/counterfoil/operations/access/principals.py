@@ -1,0 +1,125 @@
+"""Principals: the persons and services that act. Each has an id, for which it stands in every decision, and a name like no other's."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import datetime
+from typing import Any, ClassVar, Final, Literal, NamedTuple
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from counterfoil.base.database import name_refusals
+from counterfoil.base.problems import InvalidInput, Kind, NotFound, Problem
+
+NAME_MAX: Final = 80
+PrincipalKind = Literal["person", "service"]
+# Letters that a tired eye takes for others: capitals before they are folded, small letters of other scripts, digits, strokes.
+_CAPITALS: Final = str.maketrans("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧАВЕЅІЈКМНОРСТУХӀԌԚԜ", "ABEZHIKMNOPTYXABESIJKMHOPCTYXIGQW")
+_SMALL: Final = str.maketrans("αγινορυχаеосрухѕіјһԁԛԝӏ01iı|!ß", "ayivopuxaeocpyxsijhdqwlollllls")
+_LOOKS: Final = (("rn", "m"), ("vv", "w"))
+
+
+class NameTaken(Problem):
+    """Somebody is called this already, or so similar that people would take one for the other."""
+
+
+class LastAdministrator(Problem):
+    """Nobody would administer this installation any more."""
+
+
+name_refusals(
+    codes={"CF352": LastAdministrator},
+    constraints={"principal_name_is_taken": NameTaken, "api_key_name_is_taken": NameTaken},
+)
+
+
+class PrincipalEnded(Problem):
+    """This person or service was ended: none of its keys and passwords opens anything."""
+
+    kind: ClassVar[Kind] = "forbidden"
+
+
+class Principal(NamedTuple):
+    """A person or a service. `program_id`: it sees this program only."""
+
+    id: str
+    kind: str
+    name: str
+    program_id: str | None
+    created_by: str
+    created_at: datetime
+    disabled_at: datetime | None
+
+
+_COLUMNS: Final = "id, kind, name, program_id, created_by, created_at, disabled_at"
+
+
+def valid_name(given: str, field: str = "name") -> str:
+    """A name as it is kept: NFKC, without spaces around it. Raises InvalidInput."""
+    name = unicodedata.normalize("NFKC", given).strip()
+    if not 0 < len(name) <= NAME_MAX or not name.isprintable():
+        raise InvalidInput(field, f"1 to {NAME_MAX} printable characters")
+    return name
+
+
+def skeleton(name: str) -> str:
+    """What a name looks like: two names that look alike have the same."""
+    text = unicodedata.normalize("NFKC", name).translate(_CAPITALS).casefold().translate(_SMALL)
+    text = "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
+    text = re.sub(r"[\s_.\-‐‑–—]+", "-", text.translate(_SMALL))
+    for looks, like in _LOOKS:
+        text = text.replace(looks, like)
+    return text
+
+
+def create_principal(
+    conn: Connection[Any],
+    principal_id: str,
+    *,
+    kind: PrincipalKind,
+    name: str,
+    by: str,
+    now: datetime,
+    program_id: str | None = None,
+) -> Principal:
+    """A new person or service. Raises InvalidInput, and NameTaken also for a name that only looks like another's."""
+    if kind not in ("person", "service"):
+        raise InvalidInput("kind", "person or service", got=str(kind)[:40])
+    made = Principal(principal_id, kind, valid_name(name), program_id, by, now, None)
+    row = conn.execute(
+        """insert into principal (id, kind, name, program_id, created_by, created_at, skeleton)
+           values (%s, %s, %s, %s, %s, %s, %s) on conflict on constraint principal_name_is_taken do nothing returning id""",
+        [*made[:6], skeleton(made.name)],
+    ).fetchone()
+    if row is None:
+        raise NameTaken(name=made.name)
+    return made
+
+
+def find_principal(conn: Connection[Any], principal_id: str) -> Principal:
+    """Raises NotFound."""
+    with conn.cursor(row_factory=class_row(Principal)) as cur:
+        found = cur.execute(f"select {_COLUMNS} from principal where id = %s", [principal_id]).fetchone()
+    if found is None:
+        raise NotFound(what="principal", id=principal_id)
+    return found
+
+
+def list_principals(conn: Connection[Any], *, rows_max: int = 500) -> list[Principal]:
+    """Every person and service, newest first."""
+    with conn.cursor(row_factory=class_row(Principal)) as cur:
+        return cur.execute(
+            f"select {_COLUMNS} from principal order by created_at desc, id desc limit %s", [rows_max]
+        ).fetchall()
+
+
+def end_principal(conn: Connection[Any], principal_id: str, *, now: datetime) -> None:
+    """None of its keys, logins and passwords opens anything from now on. Raises NotFound, LastAdministrator."""
+    done = conn.execute(
+        "update principal set disabled_at = coalesce(disabled_at, %s) where id = %s", [now, principal_id]
+    )
+    if done.rowcount == 0:
+        raise NotFound(what="principal", id=principal_id)
+    conn.execute("update session set expires_at = least(expires_at, %s) where principal_id = %s", [now, principal_id])

@@ -1,0 +1,75 @@
+"""`counterfoil login`, `people`, `approvals`: two people on two terminals; and a key that goes to its own server alone."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from counterfoil.base.edge import now
+from counterfoil.cli.core.connection import URL, server
+from counterfoil.cli.core.kept_logins import keep_login, login_at
+from tests.api.office import Office
+from tests.cli.conftest import Cli
+from tests.reconciliation.breaks.builders import NOW, a_break, a_run, an_open_program, the_cases
+
+PASSWORD = "a password of many words"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+
+def a_login(cli: Cli, monkeypatch: pytest.MonkeyPatch, name: str, role: str) -> None:
+    added = cli("people", "add", name, "--reason", "new here", "-o", "json").json()
+    assert cli("people", "grant", added["id"], "--role", role, "--reason", "her work").code == 0
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{added['once']}\n{PASSWORD}\n"))
+    done = cli("login", name, "--password-stdin")
+    assert (done.code, role in done.out, PASSWORD in done.out) == (0, True, False), done
+
+
+def test_two_people_on_the_command_line(cli: Cli, office: Office, monkeypatch: pytest.MonkeyPatch):
+    with office.database.transaction() as conn:
+        an_open_program(conn)
+        a_run(conn, [a_break(theirs=995_00)], at=now(), first=NOW.date(), last=now().date())
+        case = the_cases(conn)[0].id
+    cli("breaks", "investigate", case, "--reason", "mine")
+    cli("breaks", "write-off", case, "--reason", "small")
+    assert "Nothing waits" not in cli("approvals", "list").out
+    (one,) = cli("approvals", "list", "-o", "json").json()
+    assert "payload.lines" in cli("approvals", "show", one["id"]).out
+    a_login(cli, monkeypatch, "anna", "operator")
+    approve = ("approvals", "approve", one["id"], "--sha256", one["payloadSha256"], "--reason", "seen")
+    assert cli(*approve).code == 6
+    a_login(cli, monkeypatch, "bert", "approver")
+    done = cli(*approve)
+    assert (done.code, "is done" in done.out) == (0, True), done
+    assert cli(*approve).code == 5
+    assert "logged out" in cli("logout").out
+    assert "Nobody is logged in" in cli("logout").out
+
+
+def test_a_wrong_password_ends_with_7(cli: Cli, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("wrong and long enough\n"))
+    assert cli("login", "vera", "--password-stdin").code == 7
+
+
+def test_a_key_goes_to_the_address_that_it_was_given_with_and_to_no_other(tmp_path: Path):
+    """A file in the working directory names an address of its own choice; it never gets a key of the environment."""
+    evil = {"url": "http://evil.example", "keys": {"viewer": "theirs"}}
+    (tmp_path / "client.json").write_text(json.dumps(evil))
+    here = {"COUNTERFOIL_DATA_FOLDER": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    keep_login("https://ours.example:443", "token", here)
+    assert server("read", {**here, "COUNTERFOIL_API_KEY": "ours"}) == (URL, "ours")
+    assert server("read", {**here, "COUNTERFOIL_API_KEY": "ours", "COUNTERFOIL_URL": "https://ours.example"}) == (
+        "https://ours.example", "ours",
+    )  # fmt: skip
+    assert server("read", here) == ("http://evil.example", "theirs")
+    assert server("approve", here) == ("http://evil.example", None)
+    ours = {**here, "COUNTERFOIL_URL": "https://ours.example"}
+    assert server("read", ours) == ("https://ours.example", "token")
+    assert login_at("https://ours.example:8443", here) is None
+    assert (tmp_path / "config/counterfoil/logins.json").stat().st_mode & 0o077 == 0
