@@ -86,6 +86,30 @@ class Client:
         """Give a payout up; its money stays owed."""
         return self.post(f"/api/payouts/{payout_id}/cancel", {"reason": reason}, dry_run=dry_run)
 
+    def reissue_payout(self, payout_id: str, *, reason: str, dry_run: bool = False) -> Json:
+        """Make a new payout of what is still owed."""
+        return self.post(f"/api/payouts/{payout_id}/reissue", {"reason": reason}, dry_run=dry_run)
+
+    def close_payout(self, payout_id: str, *, reason: str, dry_run: bool = False) -> Json:
+        """End a returned payout for which nothing is owed."""
+        return self.post(f"/api/payouts/{payout_id}/close", {"reason": reason}, dry_run=dry_run)
+
+    def cancel_attempt(self, payout_id: str, *, reason: str, dry_run: bool = False) -> Json:
+        """Give up a queued attempt of which the provider can have nothing."""
+        return self.post(f"/api/payouts/{payout_id}/cancel-attempt", {"reason": reason}, dry_run=dry_run)
+
+    def rerun_payout(self, payout_id: str, *, dry_run: bool = False) -> Json:
+        """Do now what is to be done next."""
+        return self.post(f"/api/admin/ops/payouts/{payout_id}/rerun-outbox", dry_run=dry_run)
+
+    def quarantine_payout(self, payout_id: str, *, reason: str, dry_run: bool = False) -> Json:
+        """Stop a payout's attempt from being sent."""
+        return self.post(f"/api/admin/ops/payouts/{payout_id}/quarantine", {"reason": reason}, dry_run=dry_run)
+
+    def release_payout(self, payout_id: str, *, to: str, reason: str, dry_run: bool = False) -> Json:
+        """End a quarantine."""
+        return self.post(f"/api/admin/ops/payouts/{payout_id}/release", {"to": to, "reason": reason}, dry_run=dry_run)
+
     def force_reconcile(self, payout_id: str, *, dry_run: bool = False) -> Json:
         """Have the provider asked now."""
         return self.post(f"/api/payouts/{payout_id}/force-reconcile", dry_run=dry_run)

@@ -16,7 +16,7 @@ from counterfoil.api.http.openapi import add_openapi
 from counterfoil.api.http.problems import add_handlers
 from counterfoil.api.nouns.ledger import accounts, holds, journals, movements, periods, programs, statements
 from counterfoil.api.nouns.operations import approvals, keys, logins, operations, parked, people, status, webhooks
-from counterfoil.api.nouns.payouts import destinations, payouts
+from counterfoil.api.nouns.payouts import by_hand, destinations, payouts
 from counterfoil.api.nouns.reconciliation import bank, break_sheets, breaks
 from counterfoil.api.nouns.reconciliation import report as reconciliation_report
 from counterfoil.api.nouns.reconciliation import runs as reconciliation
@@ -26,7 +26,7 @@ from counterfoil.ledger.group_commit import Gatherer
 from counterfoil.wiring import Wiring
 
 ROUTERS = (  # looked through in this order: what is asked most comes first
-    movements.router, webhooks.router, payouts.router, invoices.router, accounts.router, statements.router, journals.router,
+    movements.router, webhooks.router, payouts.router, by_hand.router, invoices.router, accounts.router, statements.router, journals.router,
     holds.router, periods.router, programs.router, keys.router,
     approvals.router, people.router, logins.router, destinations.router, usage.router, intents.router,
     settlements.router, operations.router,

@@ -16,7 +16,7 @@ STEPS = ("step", "at", "fromState", "verb", "toState", "actor", "reason", "cause
 PARTS = (
     ("breakdown", ("gross", "platformFee", "validatorFee", "holdback", "net", "asset", "rateVersion")),
     ("providerPayouts", ("number", "id", "provider", "state", "providerRef", "fee", "requestSentAt", "lastError")),
-    ("conflicts", ("at", "providerPayoutId", "said", "expected")),
+    ("conflicts", ("id", "at", "said", "expected", "state", "stateAt")),
     ("steps", STEPS),
     ("actions", ("at", "actor", "verb", "reason")),
     ("journals", ("recordedAt", "kind", "key", "id")),
@@ -78,3 +78,53 @@ def force_reconcile(payout_id: Payout, dry_run: DryRun = False, output: Output =
     with asked("operate") as client:
         done = client.force_reconcile(payout_id, dry_run=dry_run)
     say_done(done, output, f"The provider is asked about {payout_id}, whose attempt is {done['providerPayoutState']}.")
+
+
+@app.command("reissue")
+def reissue(payout_id: Payout, reason: Reason, dry_run: DryRun = False, output: Output = TABLE) -> None:
+    """Make a new payout of what is still owed, after a cancellation, a return, or three failures."""
+    with asked("operate") as client:
+        done = client.reissue_payout(payout_id, reason=reason, dry_run=dry_run)
+    say_done(done, output, f"{done['id']} pays the {done['amount']} {done['asset']} still owed for {payout_id}.")
+
+
+@app.command("close")
+def close(payout_id: Payout, reason: Reason, dry_run: DryRun = False, output: Output = TABLE) -> None:
+    """End a returned payout for which nothing is owed any more."""
+    with asked("operate") as client:
+        done = client.close_payout(payout_id, reason=reason, dry_run=dry_run)
+    say_done(done, output, f"{payout_id} is {done['state']}.")
+
+
+@app.command("cancel-attempt")
+def cancel_attempt(payout_id: Payout, reason: Reason, dry_run: DryRun = False, output: Output = TABLE) -> None:
+    """Give up an attempt that waits to be sent and of which the provider can have nothing. The payout is failed then."""
+    with asked("operate") as client:
+        done = client.cancel_attempt(payout_id, reason=reason, dry_run=dry_run)
+    say_done(
+        done, output, f"The attempt at {payout_id} is {done['providerPayoutState']}; its money is owed to the payee."
+    )
+
+
+@app.command("rerun")
+def rerun(payout_id: Payout, dry_run: DryRun = False, output: Output = TABLE) -> None:
+    """Do now what is to be done next: set it aside, send it, or ask the provider. Never sends again what was sent."""
+    with asked("operate") as client:
+        done = client.rerun_payout(payout_id, dry_run=dry_run)
+    say_done(done, output, f"{payout_id} is due now; it is {done['providerPayoutState']}.")
+
+
+@app.command("quarantine")
+def quarantine(payout_id: Payout, reason: Reason, dry_run: DryRun = False, output: Output = TABLE) -> None:
+    """Stop a payout's attempt: it is not sent while that lasts. What the provider says of it is booked all the same."""
+    with asked("operate") as client:
+        done = client.quarantine_payout(payout_id, reason=reason, dry_run=dry_run)
+    say_done(done, output, f"The attempt at {payout_id} is {done['providerPayoutState']}.")
+
+
+@app.command("release")
+def release(payout_id: Payout, reason: Reason, dry_run: DryRun = False, output: Output = TABLE) -> None:
+    """End a quarantine: the provider is asked what became of the attempt, and its answer decides."""
+    with asked("operate") as client:
+        done = client.release_payout(payout_id, to="unknown", reason=reason, dry_run=dry_run)
+    say_done(done, output, f"The attempt at {payout_id} is {done['providerPayoutState']}; the provider is asked.")
