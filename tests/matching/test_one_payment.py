@@ -106,8 +106,8 @@ def test_what_differs_names_the_kind_of_the_break(tmp_path, change, kind):
 
 
 def test_amounts_up_to_ten_to_the_eighteenth_are_exact_to_the_unit(tmp_path):
-    ours = [row(f"p{n}", reference=str(n), amount=MINOR_MAX - n) for n in range(12)]  # the sum passes 2⁶³
-    theirs = [row(f"s{n}", reference=str(n), amount=MINOR_MAX - n - (n == 5)) for n in range(12)]
+    ours = [row(f"p{n}", reference=f"R{n}", amount=MINOR_MAX - n) for n in range(12)]  # the sum passes 2⁶³
+    theirs = [row(f"s{n}", reference=f"R{n}", amount=MINOR_MAX - n - (n == 5)) for n in range(12)]
     outcome = run(tmp_path, ours, theirs)
     assert told(outcome) == [("AMOUNT_MISMATCH", "p5", "s5")]
     assert outcome.breaks[0].at_stake == 1
@@ -131,7 +131,7 @@ def test_a_row_that_cannot_be_read_is_rejected_with_line_column_and_reason(tmp_p
     outcome = run(tmp_path, [*OURS, *bad], THEIRS)
     assert [(r.line, r.column) for r in outcome.rejected] == [(6, "amount"), (7, "date"), (8, "asset")]
     assert "12.5o" in outcome.rejected[0].reason
-    assert (outcome.verdict, outcome.exit_code) == ("incomplete", 1)
+    assert (outcome.verdict, outcome.exit_code) == ("incomplete", 11)
     assert [r["line"] for r in read_csv(outcome.paths["rejected.csv"])] == ["6", "7", "8"]
 
 

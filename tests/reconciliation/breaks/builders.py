@@ -17,8 +17,8 @@ from counterfoil.ledger.accounts.accounts import open_accounts, open_program
 from counterfoil.ledger.journals.journal import Line
 from counterfoil.matching.findings.actions import action
 from counterfoil.matching.findings.differences import Difference, Record
-from counterfoil.matching.findings.explain import Hypothesis
 from counterfoil.matching.findings.findings import Break, break_id
+from counterfoil.matching.findings.hypotheses import Hypothesis
 from counterfoil.matching.findings.outcome import break_json
 from counterfoil.reconciliation.breaks import adjusting, work
 from counterfoil.reconciliation.breaks.filing import Filed, file_breaks

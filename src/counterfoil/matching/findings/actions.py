@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from counterfoil.matching.findings.explain import SUPPORTED, Hypothesis
+from counterfoil.matching.findings.hypotheses import CUT_SHORT, SUPPORTED, Hypothesis
 
 
 class Action(NamedTuple):
@@ -76,6 +76,11 @@ BY_KIND: Final[Mapping[str, Action]] = {
     ),
 }
 BY_CAUSE: Final[Mapping[str, Action]] = {
+    CUT_SHORT: Action(
+        "narrow",
+        "Give the rule set a finer key, or run fewer days at once: then the search comes to its end.",
+        "Its partner may be there: nothing is proven missing, so nothing is booked, sent again or waited for.",
+    ),
     "late": Action(
         "wait",
         "Wait for the next file of the other side; the break closes by itself when it comes.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Final, NamedTuple
 
@@ -56,6 +57,25 @@ def differences(left: Record, right: Record, compared: tuple[str, ...]) -> list[
         if here and there and here != there:
             found.append(Difference(name, here, there, text_distance(here, there)))
     return found
+
+
+def group_differences(
+    left: Sequence[Record], right: Sequence[Record], compared: Sequence[str]
+) -> tuple[Difference, ...]:
+    """What differs between several records and the one that stands against them: their sums, and each word or day that is not the same."""
+    here, there = sum(record.amount for record in left), sum(record.amount for record in right)
+    found = []
+    if here != there:
+        found.append(Difference("amount", str(here), str(there), f"{there - here:+d} minor units over the group"))
+    for name, what in (("status", "another state"), ("date", "other days"), ("counterparty", "another counterparty")):
+        ours, theirs = (_each(side, "day" if name == "date" else name) for side in (left, right))
+        if name in compared and ours != theirs:
+            found.append(Difference(name, ", ".join(ours), ", ".join(theirs), what))
+    return tuple(found)
+
+
+def _each(records: Sequence[Record], name: str) -> list[str]:
+    return sorted({str(value) for record in records if (value := getattr(record, name)) is not None})
 
 
 def amount_distance(left: Record, right: Record) -> str:

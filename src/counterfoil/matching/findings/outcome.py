@@ -10,16 +10,36 @@ from typing import Any, Final, Literal
 
 from counterfoil.base.problems import check
 from counterfoil.matching.engines.engine import Engine, Ordered
-from counterfoil.matching.findings.explain import Context
-from counterfoil.matching.findings.findings import Break, candidates_of, context_of, kinds_of, list_breaks, read_breaks
-from counterfoil.matching.passes.pipeline import Footing, Matched, Progress, Tolerated, match, side_key
+from counterfoil.matching.findings.candidates import candidates_of, context_of
+from counterfoil.matching.findings.findings import Break, kinds_of, list_breaks, read_breaks
+from counterfoil.matching.findings.hypotheses import Context
+from counterfoil.matching.passes.footing import ControlTotal, Footing, Tolerated
+from counterfoil.matching.passes.open_items import Cut
+from counterfoil.matching.passes.pipeline import Matched, Progress, keyed_side, match
 from counterfoil.matching.reading.sides import Rejected, Side
 from counterfoil.matching.rules.model import RuleSet
 from counterfoil.matching.rules.toml_file import rules_digest
 
 BREAKS_HELD_MAX: Final = 10_000  # on the outcome and in report.json, in the order of breaks.csv; that file has them all
 
+EXPLAINED: Final = ("breaks", "expected", "tolerated", "unexplained")
 Verdict = Literal["reconciled", "not reconciled", "incomplete"]
+
+
+EXIT_CODES: Final[Mapping[str, int]] = {"reconciled": 0, "not reconciled": 1, "incomplete": 11}
+
+
+def verdict_of(*, breaks: int, unexplained: bool, cut_short: bool, not_checked: bool) -> Verdict:
+    """The verdict of a run, from all that it knows.
+
+    Where a limit cut the search short, what it lists as breaks may have partners: it is incomplete, whatever it found. Otherwise a break
+    or a sum that nothing explains is proof that the sides do not agree, and what was not checked leaves open whether they do.
+    """
+    if cut_short:
+        return "incomplete"
+    if breaks or unexplained:
+        return "not reconciled"
+    return "incomplete" if not_checked else "reconciled"
 
 
 @dataclass(frozen=True)
@@ -47,6 +67,9 @@ class Outcome:
     passes: Mapping[str, Mapping[str, int]]
     kinds: tuple[tuple[str, str, int, int], ...]  # kind, asset, breaks, minor units at stake
     tolerated: tuple[Tolerated, ...]
+    control: tuple[ControlTotal, ...]
+    compared: tuple[str, ...]
+    cuts: tuple[Cut, ...]
     not_checked: tuple[str, ...]
     suggested: int
     breaks_total: int
@@ -57,8 +80,8 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """0 reconciled, 1 not; a run that cannot conclude raises instead."""
-        return 0 if self.verdict == "reconciled" else 1
+        """By verdict; a run that cannot conclude at all raises instead."""
+        return EXIT_CODES[self.verdict]
 
 
 def reconcile(
@@ -86,7 +109,12 @@ def reconcile(
     check((total == 0) == (rows == 0), "kinds count every break", kinds=total, rows=rows)
     suggested = int(engine.rows("select count(*) from suggestion")[0][0])
     return matched, Outcome(
-        verdict="not reconciled" if total else "incomplete" if rejected else "reconciled",
+        verdict=verdict_of(
+            breaks=total,
+            unexplained=any(row.unexplained for row in matched.control),
+            cut_short=bool(matched.cuts),
+            not_checked=bool(rejected or matched.not_checked),
+        ),
         rules=rules,
         rules_sha256=rules_digest(rules),
         as_of=matched.as_of,
@@ -95,6 +123,9 @@ def reconcile(
         passes=_passes(engine, matched),
         kinds=kinds,
         tolerated=tuple(matched.tolerated),
+        control=tuple(matched.control),
+        compared=matched.compare,
+        cuts=tuple(matched.cuts),
         not_checked=tuple(matched.not_checked),
         suggested=suggested,
         breaks_total=total,
@@ -138,10 +169,9 @@ def matches_of(engine: Engine, matched: Matched, left: Side, right: Side) -> Ord
         first = matched.first
         sides = []
         for names, side in ((first.left, left), (first.right, right)):
-            key = side_key(side, names, first)
-            where = side.where(f"{key} is not null and {engine.hash(key)} not in (select k from suspect)")
-            columns = f"{side.columns['id']} as id, {side.columns['day']} as day, {engine.hash(key)} as k"
-            sides.append(f"(select {columns} from {side.relation}{where})")
+            rows = keyed_side(side, names, first, {"id": side.columns["id"], "day": side.columns["day"]})
+            clean = f"key is not null and {engine.hash('key')} not in (select k from suspect)"
+            sides.append(f"(select id, day, {engine.hash('key')} as k from {rows} n where {clean})")
         parts.append(
             f"""select l.id, r.id, '{first.name}', 'confirmed', cast(null as varchar), cast(100 as integer), cast(null as varchar),
                        coalesce(r.day - l.day, 0) from {sides[0]} l join {sides[1]} r on l.k = r.k"""
@@ -182,6 +212,15 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
         "tolerances_used": [
             {"pass": t.step, "asset": t.asset, "pairs": t.pairs, "minor": str(t.minor)} for t in outcome.tolerated
         ],
+        "control_totals": [
+            {
+                "asset": row.asset,
+                **{f"{part}_minor": str(getattr(row, part)) for part in ("left", "right", "difference", *EXPLAINED)},
+            }
+            for row in outcome.control
+        ],
+        "compared": list(outcome.compared),
+        "cut_short": [cut._asdict() for cut in outcome.cuts],
         "not_checked": list(outcome.not_checked),
         "suggested": outcome.suggested,
         "breaks_total": outcome.breaks_total,

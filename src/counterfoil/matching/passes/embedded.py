@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from counterfoil.matching.engines.engine import literal
-from counterfoil.matching.passes.keys import differs, judged
-from counterfoil.matching.passes.open_items import CONFIRMED, Board, mutual_best, pair_columns
-from counterfoil.matching.rules.model import Compared, EmbeddedPass
+from counterfoil.matching.passes.gate import BREAK, difference, limits_of
+from counterfoil.matching.passes.keys import KEY_EQUAL
+from counterfoil.matching.passes.open_items import Board, mutual_best, pair_columns
+from counterfoil.matching.passes.words import told
+from counterfoil.matching.rules.model import EmbeddedPass
 
 
-def match_embedded(board: Board, step: EmbeddedPass, compare: Sequence[Compared]) -> None:
-    """The reference of one side is a word of the other's text: equal amounts first, then sums, then what differs."""
+def match_embedded(board: Board, step: EmbeddedPass) -> None:
+    """The reference of one side is a word of the other's text: what agrees first, then sums, then what differs."""
     for reference, text in (("l", "r"), ("r", "l")):
         _find_words(board, step, reference, text)
-        _equal_amounts(board, step, compare)
+        _agreeing(board, step)
         _summed(board, step, reference, text)
-        _alone(board, step, compare)
+        _alone(board, step)
         board.engine.drop("found_word")
 
 
@@ -33,7 +34,8 @@ def _find_words(board: Board, step: EmbeddedPass, reference: str, text: str) -> 
     )
     engine.table(
         "named",
-        f"""select u, name from (select u, {bare.format("reference")} as name from {reference}o where reference is not null) n
+        f"""select u, name from (select u, {bare.format("name")} as name from (
+                select u, {told("reference")} as name from {reference}o) given where name is not null) n
             where length(name) >= {step.min_length} and regexp_matches(name, '[0-9]')""",
     )
     engine.table(
@@ -45,54 +47,50 @@ def _find_words(board: Board, step: EmbeddedPass, reference: str, text: str) -> 
 _BOTH: Final = "found_word f join lo l on l.u = f.l_u join ro r on r.u = f.r_u"
 
 
-def _equal_amounts(board: Board, step: EmbeddedPass, compare: Sequence[Compared]) -> None:
+def _agreeing(board: Board, step: EmbeddedPass) -> None:
     board.engine.table(
         "embedded_candidate",
         f"""select l.u as l_u, r.u as r_u, cast(abs(r.amount - l.amount) as bigint) as cost,
                    cast(least(coalesce(abs(r.d - l.d), 0), 99999) as bigint) as near
-            from {_BOTH} where ({differs(step, compare)}) is null""",
+            from {_BOTH} where ({difference(board.compare, limits_of(step))}) is null""",
     )
     mutual_best(board.engine, "embedded_candidate", "embedded_pair")
-    board.claim(
-        step.name,
-        f"select {judged(step, compare)} from embedded_pair p join lo l on l.u = p.l_u join ro r on r.u = p.r_u",
-    )
+    board.link(step, "embedded_pair", reason=KEY_EQUAL)
     board.engine.drop("embedded_candidate", "embedded_pair")
 
 
 def _summed(board: Board, step: EmbeddedPass, reference: str, text: str) -> None:
-    """One text that names several references, whose amounts add up to its own."""
+    """One text that names several references which no other text names: their sum is the text's, or it is a break with all of them."""
     engine = board.engine
     many, one = f"{reference}_u", f"{text}_u"
     engine.table("open_word", f"select l.u as l_u, r.u as r_u from {_BOTH} where l.asset = r.asset")
+    engine.table("shared_word", f"select {many} from open_word group by {many} having count(*) > 1")
+    engine.table(
+        "own_word",
+        f"select x.* from open_word x where not exists (select 1 from shared_word s where s.{many} = x.{many})",
+    )
     engine.table(
         "summed",
-        f"""select x.{one} as one, min(b.amount) as total from open_word x
-            join {reference}o a on a.u = x.{many} join {text}o b on b.u = x.{one}
-            where x.{many} in (select {many} from open_word group by {many} having count(*) = 1)
-            group by x.{one} having count(*) > 1 and {engine.wide_sum("a.amount")} = min(b.amount)""",
+        f"""select x.{one} as one, abs({engine.wide_sum("a.amount")} - min(b.amount)) as off from own_word x
+            join {reference}o a on a.u = x.{many} join {text}o b on b.u = x.{one} group by x.{one} having count(*) > 1""",
     )
+    links = f"(select x.l_u, x.r_u, s.one as grp from summed s join own_word x on x.{one} = s.one where s.off {{}})"
+    equal = links.format(f"<= {step.amount_tolerance}")
+    board.link_groups(step, equal, reason="'references named in the text, their sum is equal'")
     columns = pair_columns(
-        step=step.name,
-        status=literal(CONFIRMED),
-        reason="'references named in the text, their sum is equal'",
-        grp="s.one",
-    )
-    board.claim(
-        step.name,
-        f"select {columns} from summed s join open_word x on x.{one} = s.one join lo l on l.u = x.l_u join ro r on r.u = x.r_u",
-    )
-    engine.drop("open_word", "summed")
+        l_u="k.l_u", r_u="k.r_u", grp="k.grp", step=step.name, status=literal(BREAK), kind="'AMOUNT_MISMATCH'",
+        reason="'references named in the text, their sum differs'",
+    )  # fmt: skip
+    whole = f"k.grp not in (select x.{one} from open_word x join shared_word s on s.{many} = x.{many})"
+    board.defer(step.name, f"select {columns} from {links.format(f'> {step.amount_tolerance}')} k where {whole}")
+    engine.drop("open_word", "shared_word", "own_word", "summed")
 
 
-def _alone(board: Board, step: EmbeddedPass, compare: Sequence[Compared]) -> None:
+def _alone(board: Board, step: EmbeddedPass) -> None:
     """One reference in one text: they belong together, and what differs is a break."""
     board.engine.table("open_word", f"select l.u as l_u, r.u as r_u from {_BOTH}")
     single = " and ".join(
         f"x.{key} in (select {key} from open_word group by {key} having count(*) = 1)" for key in ("l_u", "r_u")
     )
-    board.claim(
-        step.name,
-        f"select {judged(step, compare)} from open_word x join lo l on l.u = x.l_u join ro r on r.u = x.r_u where {single}",
-    )
+    board.link(step, f"(select x.l_u, x.r_u from open_word x where {single})", reason=KEY_EQUAL)
     board.engine.drop("open_word")

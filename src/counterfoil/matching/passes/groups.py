@@ -4,32 +4,42 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from counterfoil.matching.engines.engine import literal
-from counterfoil.matching.passes.keys import capitals
-from counterfoil.matching.passes.open_items import BREAK, CONFIRMED, NOTHING, Board, mutual_best, pair_columns
+from counterfoil.matching.passes.gate import BREAK, CONFIRMED, NOTHING, agrees, limits_of
+from counterfoil.matching.passes.open_items import Board, mutual_best, pair_columns
+from counterfoil.matching.passes.words import capitals, told
 from counterfoil.matching.rules.model import GroupPass, ReversalPass, SubsetPass
 
 TARGETS_MAX: Final = 20_000
-STEPS_MAX: Final = 200_000  # of the search for one sum; a search that is cut short finds nothing
+STEPS_MAX: Final = (
+    200_000  # of the search for one sum; a search that is cut short finds nothing, and the report says so
+)
 AMOUNT_MAX: Final = 10**17  # eight such amounts still fit a bigint
 
 
 def cancel_reversals(board: Board, step: ReversalPass) -> None:
-    """A record and its opposite on one side, same reference (else same counterparty and text), within the window: a match of its own."""
+    """A record and its opposite on one side, same reference (else same counterparty and text), within the window: a match of its own.
+
+    Where the state is compared, both halves are in the same: a refund that failed takes nothing back.
+    """
     engine = board.engine
-    same = f"coalesce(reference, {capitals('counterparty')} || chr(31) || {capitals('memo')})"
+    state = "and a.status is not distinct from b.status" if "status" in board.compare else ""
     for side in ("l", "r"):
         engine.table(
             "signed",
-            f"select u, asset, amount, d, {same} as same from {side}o where {same} is not null and amount <> 0",
+            f"""select u, asset, amount, d, status, same from (
+                    select u, asset, amount, d, status,
+                           coalesce({told("reference")}, {capitals("counterparty")} || chr(31) || {capitals("memo")}) as same
+                    from (select u, asset, amount, d, status, reference, {told("counterparty")} as counterparty, {told("memo")} as memo
+                          from {side}o where amount <> 0) o) s where same is not null""",
         )
         engine.table(
             "reversal_candidate",
             f"""select a.u as l_u, b.u as r_u, cast(0 as bigint) as cost, cast(least(coalesce(abs(b.d - a.d), 0), 99999) as bigint) as near
                 from signed a join signed b on b.same = a.same and b.asset = a.asset and b.amount = -a.amount and a.amount > 0
-                    and coalesce(b.d - a.d between {-step.before_days} and {step.after_days}, true)""",
+                    and coalesce(b.d - a.d between {-step.before_days} and {step.after_days}, true) {state}""",
         )
         mutual_best(engine, "reversal_candidate", "reversal")
         halves = []
@@ -53,7 +63,9 @@ def match_groups(board: Board, step: GroupPass) -> None:
     engine = board.engine
     for side, column in (("l", step.left), ("r", step.right)):
         engine.table(
-            f"{side}_member", f"select u, asset, amount, d, {column} as key from {side}o where {column} is not null"
+            f"{side}_member",
+            f"""select u, asset, amount, d, key from (select u, asset, amount, d, {told(column)} as key from {side}o) o
+                where key is not null""",
         )
         engine.table(
             f"{side}_group",
@@ -67,12 +79,10 @@ def match_groups(board: Board, step: GroupPass) -> None:
             where (l.n = 1 or r.n = 1) and coalesce(r.d - l.d between {-step.before_days} and {step.after_days}, true)""",
     )
     equal = f"abs(off) <= {step.amount_tolerance}"
-    reason = "'same batch, sum of ' || cast(greatest(g.nl, g.nr) as varchar) || ' records equal'"
-    board.claim(
-        step.name,
-        _members(
-            step, f"(select * from group_pair where {equal})", reason, literal(CONFIRMED), NOTHING, left_out=False
-        ),
+    off = "case when k.off = 0 then ' records equal' else ' records off by ' || cast(k.off as varchar) end"
+    same = "'same batch, sum of ' || cast(greatest(k.nl, k.nr){less} as varchar) || "
+    board.link_groups(
+        step, _members(f"(select * from group_pair where {equal})", left_out=False), reason=same.format(less="") + off
     )
     engine.table(
         "left_out",
@@ -83,24 +93,25 @@ def match_groups(board: Board, step: GroupPass) -> None:
                     where not {equal} and g.nr > 1 and m.amount = g.off) one
             group by key, asset having count(*) = 1""",
     )
-    reason = "'same batch, sum of ' || cast(greatest(g.nl, g.nr) - 1 as varchar) || ' records equal, one left out'"
     without = "(select g.* from group_pair g join left_out w on w.key = g.key and w.asset = g.asset)"
-    board.claim(step.name, _members(step, without, reason, literal(CONFIRMED), NOTHING, left_out=True))
+    reason = same.format(less=" - 1") + "' records equal, one left out'"
+    board.link_groups(step, _members(without, left_out=True), reason=reason)
     rest = f"""(select g.* from group_pair g where not {equal} and g.nl + g.nr > 2
                 and not exists (select 1 from left_out w where w.key = g.key and w.asset = g.asset))"""
-    board.defer(
-        step.name,
-        _members(step, rest, "'same batch, the sums differ'", literal(BREAK), "'AMOUNT_MISMATCH'", left_out=False),
-    )
+    columns = pair_columns(
+        l_u="k.l_u", r_u="k.r_u", grp="k.grp", step=step.name, status=literal(BREAK), kind="'AMOUNT_MISMATCH'",
+        reason="'same batch, the sums differ'",
+    )  # fmt: skip
+    board.defer(step.name, f"select {columns} from {_members(rest, left_out=False)} k")
     engine.drop("l_member", "r_member", "l_group", "r_group", "group_pair", "left_out")
 
 
-def _members(step: GroupPass, groups: str, reason: str, status: str, kind: str, *, left_out: bool) -> str:
+def _members(groups: str, *, left_out: bool) -> str:
     """One row for each pair of a member and the single record that stands against it."""
-    columns = pair_columns(step=step.name, status=status, kind=kind, reason=reason, grp="g.grp")
     but = "and not exists (select 1 from left_out w where w.u in (l.u, r.u))" if left_out else ""
-    return f"""select {columns} from {groups} g join l_member l on l.key = g.key and l.asset = g.asset
-               join r_member r on r.key = g.key and r.asset = g.asset where 1 = 1 {but}"""
+    return f"""(select l.u as l_u, r.u as r_u, g.grp, g.nl, g.nr, g.off from {groups} g
+                join l_member l on l.key = g.key and l.asset = g.asset
+                join r_member r on r.key = g.key and r.asset = g.asset where 1 = 1 {but})"""
 
 
 def match_subsets(board: Board, step: SubsetPass) -> None:
@@ -112,29 +123,17 @@ def match_subsets(board: Board, step: SubsetPass) -> None:
         board.engine.load(
             "subset_found", {"one": "varchar", "many": "varchar"}, [(one_u, u) for one_u, parts in found for u in parts]
         )
-        columns = pair_columns(
-            l_u="f.many" if many == "l" else "f.one",
-            r_u="f.many" if many == "r" else "f.one",
-            grp="f.one",
-            step=step.name,
-            status=literal(CONFIRMED),
-            reason="'same counterparty, the only sum of records that gives this amount'",
-            score="90",
+        links = f"(select one as {one}_u, many as {many}_u, one as grp from subset_found)"
+        board.link_groups(
+            step, links, reason="'same counterparty, the only sum of records that gives this amount'", score="90"
         )
-        board.claim(step.name, f"select {columns} from subset_found f")
         board.engine.drop("subset_found")
 
 
 def _sums(board: Board, step: SubsetPass, one: str, many: str) -> list[tuple[str, list[str]]]:
     engine = board.engine
-    after, before = (step.after_days, step.before_days) if one == "r" else (step.before_days, step.after_days)
-    engine.table(
-        "subset_candidate",
-        f"""select t.u as one, t.amount as total, p.u as many, p.amount as part from {one}o t join {many}o p
-            on {capitals("p.counterparty")} = {capitals("t.counterparty")} and p.asset = t.asset and sign(p.amount) = sign(t.amount)
-                and abs(p.amount) < abs(t.amount) and abs(t.amount) < {AMOUNT_MAX}
-                and coalesce(t.d - p.d between {-before} and {after}, true)""",
-    )
+    _pool(board, step, one, many)
+    _too_large(board, step, one)
     rows = engine.rows(
         f"""select c.one, c.total, c.many, c.part from subset_candidate c
             join (select one from subset_candidate group by one having count(*) between 2 and {step.candidates_max}
@@ -145,15 +144,65 @@ def _sums(board: Board, step: SubsetPass, one: str, many: str) -> list[tuple[str
     targets: dict[tuple[str, int], list[tuple[str, int]]] = defaultdict(list)
     for target, total, part, amount in rows:
         targets[target, abs(int(total))].append((part, abs(int(amount))))
-    solved = [
-        (target, parts)
-        for (target, total), given in targets.items()
-        if (parts := only_sum(given, total, step.parts_max))
-    ]
-    return list(_without_rivals(solved))
+    searched = {target: only_sum(given, total, step.parts_max) for (target, total), given in targets.items()}
+    given_up = [(target,) for target, search in searched.items() if search.cut_short]
+    if given_up:
+        engine.load("given_up", {"one": "varchar"}, given_up)
+        board.cut(step, "sums with a search", STEPS_MAX, _cases("given_up", one))
+        engine.drop("given_up")
+    return list(_without_rivals([(target, search.parts) for target, search in searched.items() if search.parts]))
 
 
-def only_sum(given: Sequence[tuple[str, int]], total: int, parts_max: int) -> list[str] | None:
+def _pool(board: Board, step: SubsetPass, one: str, many: str) -> None:
+    """The table `subset_candidate`: for each record the smaller ones of the other side that may be parts of it."""
+    limits = limits_of(step)
+    engine = board.engine
+    for side in ("l", "r"):
+        engine.table(
+            f"{side}_named",
+            f"""select o.*, {capitals("who")} as name from (select o.*, {told("counterparty")} as who from {side}o o) o
+                where who is not null""",
+        )
+    engine.table(
+        "subset_candidate",
+        f"""select {one}.u as one, {one}.amount as total, {many}.u as many, {many}.amount as part from l_named l join r_named r
+            on l.name = r.name and r.asset = l.asset and sign(r.amount) = sign(l.amount)
+                and abs({many}.amount) < abs({one}.amount) and abs({one}.amount) < {AMOUNT_MAX}
+                and coalesce(r.d - l.d between {-step.before_days} and {step.after_days}, true)
+                and {agrees(board.compare, limits)}""",
+    )
+    engine.drop("l_named", "r_named")
+
+
+def _cases(table: str, one: str) -> str:
+    """Records of a table as what a limit cut off."""
+    left, right = ("one", NOTHING) if one == "l" else (NOTHING, "one")
+    return f"select one as cut_case, {left} as l_u, {right} as r_u from {table}"
+
+
+def _too_large(board: Board, step: SubsetPass, one: str) -> None:
+    """Say which records had more candidates than are searched, and which came after as many as are tried."""
+    engine = board.engine
+    engine.table("crowd", f"select one from subset_candidate group by one having count(*) > {step.candidates_max}")
+    board.cut(step, "sums with candidates", step.candidates_max, _cases("crowd", one))
+    engine.table(
+        "beyond",
+        f"""select one from (select one, row_number() over (order by one) as n from (
+                select one from subset_candidate group by one having count(*) between 2 and {step.candidates_max}) few) numbered
+            where n > {TARGETS_MAX}""",
+    )
+    board.cut(step, "sums of a list", TARGETS_MAX, _cases("beyond", one))
+    engine.drop("crowd", "beyond")
+
+
+class Search(NamedTuple):
+    """The only way to a sum, or none; `cut_short` when the search was given up before that was known."""
+
+    parts: list[str]
+    cut_short: bool = False
+
+
+def only_sum(given: Sequence[tuple[str, int]], total: int, parts_max: int) -> Search:
     """The names of 2 to `parts_max` figures that give `total`, if there is exactly one way; the search is bounded."""
     order = sorted(given, key=lambda each: (-each[1], each[0]))
     rest = [0] * (len(order) + 1)
@@ -166,7 +215,7 @@ def only_sum(given: Sequence[tuple[str, int]], total: int, parts_max: int) -> li
         at, missing, taken = stack.pop()
         steps += 1
         if steps > STEPS_MAX:
-            return None
+            return Search([], cut_short=True)
         if missing == 0:
             if len(taken) > 1:
                 ways.append(taken)
@@ -176,7 +225,7 @@ def only_sum(given: Sequence[tuple[str, int]], total: int, parts_max: int) -> li
         stack.append((at + 1, missing, taken))
         if order[at][1] <= missing:
             stack.append((at + 1, missing - order[at][1], [*taken, order[at][0]]))
-    return ways[0] if len(ways) == 1 else None
+    return Search(ways[0] if len(ways) == 1 else [])
 
 
 def _without_rivals(solved: Sequence[tuple[str, list[str]]]) -> Iterable[tuple[str, list[str]]]:

@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from counterfoil.matching.engines.engine import Engine, literal
-from counterfoil.matching.passes.open_items import BREAK, CONFIRMED, NOTHING, Board, mutual_best, pair_columns
-from counterfoil.matching.rules.model import Compared, EmbeddedPass, KeyPass, Normal
+from counterfoil.matching.passes.gate import BREAK, NOTHING, in_window, limits_of
+from counterfoil.matching.passes.open_items import Board, mutual_best, pair_columns
+from counterfoil.matching.passes.words import capitals, told
+from counterfoil.matching.rules.model import KeyPass, Normal
 
-CANDIDATES_PER_KEY_MAX: Final = 10_000  # pairs within one key; a key that holds more than that is no key
-
-
-LOWER: Final = "abcdefghijklmnopqrstuvwxyzàáâãäåçèéêëìíîïñòóôõöøùúûüýšžčćđłńśźżąęőűěřůťďň"
-UPPER: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZÀÁÂÃÄÅÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝŠŽČĆĐŁŃŚŹŻĄĘŐŰĚŘŮŤĎŇ"
-
-
-def capitals(column: str) -> str:
-    """Latin letters in capitals, as SQL. By a table, because engines differ in what `upper` makes of ß and its like."""
-    return beyond_ascii(column, f"translate({column}, {literal(LOWER)}, {literal(UPPER)})", f"upper({column})")
-
-
-def beyond_ascii(column: str, then: str, otherwise: str) -> str:
-    """Choose by what a text holds, as SQL: DuckDB builds the table of a `translate` anew for each row, and most rows need none."""
-    return f"case when regexp_matches({column}, '[^ -~]') then {then} else {otherwise} end"
+CANDIDATES_PER_KEY_MAX: Final = 10_000  # pairs within one key; what is over it is left open, and the report says so
+KEY_EQUAL: Final = (
+    "case when l.amount <> r.amount and l.asset = r.asset then 'key equal, amount off by ' || cast(r.amount - l.amount as varchar) "
+    "when l.day is null or r.day is null or l.day = r.day then 'key equal' "
+    "else 'key equal, ' || cast(r.day - l.day as varchar) || ' days apart' end"
+)
+SUM_OF: Final = (
+    "sum of ' || cast(greatest(k.nl, k.nr) as varchar) || "
+    "case when k.off = 0 then ' records equal' else ' records off by ' || cast(k.off as varchar) end"
+)
 
 
-def key_of(columns: Sequence[str], normalise: Sequence[Normal], extract: str | None, alias: str = "") -> str:
-    """The key as SQL: null where a part is empty, so that nothing matches nothing."""
-    prefix = f"{alias}." if alias else ""
-    parts = [_normal(f"{prefix}{column}", normalise, extract) for column in columns]
-    return parts[0] if len(parts) == 1 else " || chr(31) || ".join(parts)
+def keyed(relation: str, columns: Sequence[str], step: KeyPass, carried: Mapping[str, str], *, where: str = "") -> str:
+    """`relation` as a sub-select: the columns of `carried` (name → SQL) and `key`, which is null where a part is empty or a placeholder,
+    so that nothing matches nothing. Each part is computed once, in a layer of its own."""
+    names = "".join(f"{name}, " for name in carried)
+    given = "".join(f"{sql} as {name}, " for name, sql in carried.items())
+    numbers = range(len(columns))
+    raw = f"select {given}{', '.join(f'{column} as k{n}' for n, column in enumerate(columns))} from {relation}{where}"
+    plain = f"select {names}{', '.join(told(f'k{n}') + f' as k{n}' for n in numbers)} from ({raw}) k"
+    normal = step.normalise or step.extract
+    if normal:
+        parts = ", ".join(f"{_normal(f'k{n}', step.normalise, step.extract)} as k{n}" for n in numbers)
+        plain = f"select {names}{parts} from ({plain}) k"
+    key = " || chr(31) || ".join(_some(f"k{n}") if normal else f"k{n}" for n in numbers)
+    return f"(select {names}{key} as key from ({plain}) k)"
 
 
 def _normal(column: str, normalise: Sequence[Normal], extract: str | None) -> str:
@@ -43,42 +49,20 @@ def _normal(column: str, normalise: Sequence[Normal], extract: str | None) -> st
         found = f"regexp_replace({found}, '[^0-9]', '', 'g')"
     if "zeros" in normalise:
         found = f"regexp_replace(regexp_replace({found}, '(^|[^0-9])0+([0-9])', '\\1\\2', 'g'), '^0+$', '0')"
-    return f"nullif({found}, '')" if found != column else column
+    return found
 
 
-def in_window(step: KeyPass | EmbeddedPass, left: str = "l", right: str = "r") -> str:
-    """Right lies in the window around left; a date that is not known is not compared."""
-    return f"coalesce({right}.d - {left}.d between {-step.before_days} and {step.after_days}, true)"
+def _some(column: str) -> str:
+    """Null where normalising left nothing, or only noughts: that tells no record from another."""
+    return f"case when regexp_matches({column}, '^0*$') then null else {column} end"
 
 
-def differs(step: KeyPass | EmbeddedPass, compare: Sequence[Compared]) -> str:
-    """The kind of the first difference that counts, or null, as SQL over `l` and `r`: currency, amount, status, date."""
-    tests = [("asset", "l.asset <> r.asset", "CURRENCY_MISMATCH")]
-    if "amount" in compare:
-        tests.append(("amount", f"abs(r.amount - l.amount) > {step.amount_tolerance}", "AMOUNT_MISMATCH"))
-    if "status" in compare:
-        tests.append(("status", "l.status is distinct from r.status", "STATUS_MISMATCH"))
-    if "date" in compare:
-        tests.append(("date", f"not {in_window(step)}", "DATE_MISMATCH"))
-    if "counterparty" in compare:
-        tests.append(
-            (
-                "counterparty",
-                f"{capitals('l.counterparty')} is distinct from {capitals('r.counterparty')}",
-                "COUNTERPARTY_MISMATCH",
-            )
-        )
-    whens = " ".join(f"when {test} then {literal(kind)}" for _, test, kind in tests)
-    return f"case {whens} else {NOTHING} end"
-
-
-def match_by_key(board: Board, step: KeyPass, compare: Sequence[Compared]) -> None:
+def match_by_key(board: Board, step: KeyPass) -> None:
     """Bring open records of equal key together: singles at once, keys with several records by the nearest first."""
     engine = board.engine
     for side, columns in (("l", step.left), ("r", step.right)):
-        key = key_of(columns, step.normalise, step.extract)
         engine.table(
-            f"{side}_key", f"select u, key from (select u, {key} as key from {side}o) keyed where key is not null"
+            f"{side}_key", f"select u, key from {keyed(f'{side}o', columns, step, {'u': 'u'})} k where key is not null"
         )
     engine.table(
         "key_count",
@@ -86,31 +70,16 @@ def match_by_key(board: Board, step: KeyPass, compare: Sequence[Compared]) -> No
                select key, 1 as l, 0 as r from l_key union all select key, 0 as l, 1 as r from r_key) both_sides
            group by key having sum(l) > 0 and sum(r) > 0""",
     )
-    singles = """key_count c join l_key lk on lk.key = c.key join r_key rk on rk.key = c.key
-                 join lo l on l.u = lk.u join ro r on r.u = rk.u where c.nl = 1 and c.nr = 1"""
+    singles = """(select lk.u as l_u, rk.u as r_u from key_count c join l_key lk on lk.key = c.key join r_key rk on rk.key = c.key
+                  where c.nl = 1 and c.nr = 1)"""
     engine.table("multi", "select key from key_count where nl + nr > 2")
     several = int(engine.rows("select count(*) from multi")[0][0])
     if several:
         _keep_several(engine)
-    board.claim(step.name, f"select {judged(step, compare)} from {singles}")
+    board.link(step, singles, reason=KEY_EQUAL)
     if several:
-        _match_several(board, step, compare)
+        _match_several(board, step)
     engine.drop("l_key", "r_key", "key_count", "multi", "l_multi", "r_multi")
-
-
-def judged(step: KeyPass | EmbeddedPass, compare: Sequence[Compared]) -> str:
-    kind = differs(step, compare)
-    reason = (
-        "case when l.amount <> r.amount and l.asset = r.asset then 'key equal, amount off by ' || cast(r.amount - l.amount as varchar) "
-        "when l.day is null or r.day is null or l.day = r.day then 'key equal' "
-        "else 'key equal, ' || cast(r.day - l.day as varchar) || ' days apart' end"
-    )
-    return pair_columns(
-        step=step.name,
-        status=f"case when ({kind}) is null then '{CONFIRMED}' else '{BREAK}' end",
-        kind=kind,
-        reason=reason,
-    )
 
 
 def _keep_several(engine: Engine) -> None:
@@ -123,17 +92,22 @@ def _keep_several(engine: Engine) -> None:
         )
 
 
-def _match_several(board: Board, step: KeyPass, compare: Sequence[Compared]) -> None:
+def _match_several(board: Board, step: KeyPass) -> None:
     same = ["key", "asset", "amount"]
-    _by_rank(board, step, compare, [*same, "status", "d"])
+    _by_rank(board, step, [*same, "status", "d"])
     for within in ([*same, "status"], same):
-        _nearest(board, step, compare, within, cost="0")
+        _nearest(board, step, within, cost="0")
+    off = "least(abs(r.amount - l.amount), 1000000000000)"
     if step.splits:
-        _splits(board, step)
-    _nearest(
-        board, step, compare, ["key", "asset", "sign(amount)"], cost="least(abs(r.amount - l.amount), 1000000000000)"
-    )
-    _nearest(board, step, compare, ["key", "sign(amount)"], cost="least(abs(r.amount - l.amount), 1000000000000)")
+        _splits(board, step, tolerance=0)
+    if step.amount_tolerance:
+        near = f"and abs(r.amount - l.amount) <= {step.amount_tolerance}"
+        _nearest(board, step, ["key", "asset", "sign(amount)"], cost=off, also=near)
+        if step.splits:
+            _splits(board, step, tolerance=step.amount_tolerance)
+    _nearest(board, step, ["key", "asset", "sign(amount)"], cost=off)
+    _nearest(board, step, ["key", "sign(amount)"], cost=off)
+    _too_many(board, step)
     _doubles(board, step)
 
 
@@ -141,7 +115,7 @@ def _open(side: str) -> str:
     return f"(select m.* from {side}_multi m join {side}o o on o.u = m.u)"
 
 
-def _by_rank(board: Board, step: KeyPass, compare: Sequence[Compared], same: Sequence[str]) -> None:
+def _by_rank(board: Board, step: KeyPass, same: Sequence[str]) -> None:
     """Records equal in everything that is compared are interchangeable: first with first, second with second."""
     columns = ", ".join(same)
 
@@ -153,40 +127,62 @@ def _by_rank(board: Board, step: KeyPass, compare: Sequence[Compared], same: Seq
         "rank_pair",
         f"select l.u as l_u, r.u as r_u from {ranked('l')} l join {ranked('r')} r on {equal} and l.n = r.n",
     )
-    _claim_pairs(board, step, compare, "rank_pair")
+    board.link(step, "rank_pair", reason=KEY_EQUAL)
 
 
-def _nearest(board: Board, step: KeyPass, compare: Sequence[Compared], same: Sequence[str], *, cost: str) -> None:
+def _nearest(board: Board, step: KeyPass, same: Sequence[str], *, cost: str, also: str = "") -> None:
     """Within one key: the smallest difference first, then the nearest date."""
     engine = board.engine
-    window = f"and {in_window(step)}" if "amount" in same else ""
-    join = " and ".join(f"{_of('l', part)} is not distinct from {_of('r', part)}" for part in same)
+    window = f"and {in_window(limits_of(step))}" if "amount" in same else ""
+    columns = ", ".join(f"s{n}" for n in range(len(same)))
+    join = {
+        side: " and ".join(f"{_of(side, part)} is not distinct from s.s{n}" for n, part in enumerate(same))
+        for side in ("l", "r")
+    }
     small = (
-        f"select key from (select key, sum(l) as nl, sum(r) as nr from (select key, 1 as l, 0 as r from {_open('l')} a "
-        f"union all select key, 0 as l, 1 as r from {_open('r')} b) n group by key) t where nl * nr between 1 and {CANDIDATES_PER_KEY_MAX}"
+        f"select {columns} from (select {columns}, sum(n_l) as nl, sum(n_r) as nr from ({_counted(same)}) n group by {columns}) t "
+        f"where nl * nr between 1 and {CANDIDATES_PER_KEY_MAX}"
     )
     engine.table(
         "near_candidate",
         f"""select l.u as l_u, r.u as r_u, {cost} as cost, least(coalesce(abs(r.d - l.d), 0), 99999) as near
-            from ({small}) s join {_open("l")} l on l.key = s.key join {_open("r")} r on r.key = s.key and {join} {window}""",
+            from ({small}) s join {_open("l")} l on {join["l"]} join {_open("r")} r on {join["r"]} {window} {also}""",
     )
     mutual_best(engine, "near_candidate", "near_pair")
-    _claim_pairs(board, step, compare, "near_pair")
+    board.link(step, "near_pair", reason=KEY_EQUAL)
     engine.drop("near_candidate", "near_pair")
+
+
+def _counted(same: Sequence[str]) -> str:
+    """One row for each open record of several: what must be the same, and its side."""
+    parts = [
+        f"select {', '.join(f'{part} as s{n}' for n, part in enumerate(same))}, {here} as n_l, {1 - here} as n_r from {_open(side)} {side}"
+        for side, here in (("l", 1), ("r", 0))
+    ]
+    return " union all ".join(parts)
 
 
 def _of(side: str, part: str) -> str:
     return f"sign({side}.amount)" if part == "sign(amount)" else f"{side}.{part}"
 
 
-def _claim_pairs(board: Board, step: KeyPass, compare: Sequence[Compared], pairs: str) -> None:
-    board.claim(
-        step.name,
-        f"select {judged(step, compare)} from {pairs} p join lo l on l.u = p.l_u join ro r on r.u = p.r_u",
+def _too_many(board: Board, step: KeyPass) -> None:
+    """Keys with so many open records on both sides that no pairs of them were formed: the limit is said, and nothing is doubled there."""
+    open_ones = _counted(["key", "sign(amount)"])
+    board.engine.table(
+        "crowded",
+        f"""select key from (select s0 as key, s1, sum(n_l) as nl, sum(n_r) as nr from ({open_ones}) n group by s0, s1) t
+            where nl * nr > {CANDIDATES_PER_KEY_MAX} group by key""",
     )
+    records = " union all ".join(
+        f"select o.key as cut_case, {'o.u' if side == 'l' else NOTHING} as l_u, {'o.u' if side == 'r' else NOTHING} as r_u "
+        f"from {_open(side)} o join crowded c on c.key = o.key"
+        for side in ("l", "r")
+    )
+    board.cut(step, "keys with pairs", CANDIDATES_PER_KEY_MAX, records)
 
 
-def _splits(board: Board, step: KeyPass) -> None:
+def _splits(board: Board, step: KeyPass, *, tolerance: int) -> None:
     """One record here, several there, the same key, asset and sum."""
     engine = board.engine
     sides = {
@@ -196,17 +192,13 @@ def _splits(board: Board, step: KeyPass) -> None:
     }
     engine.table(
         "split",
-        f"""select l.key, l.asset, l.first as l_first, r.first as r_first, l.n as nl, r.n as nr
+        f"""select l.key, l.asset, l.first as l_first, l.n as nl, r.n as nr, r.total - l.total as off
             from ({sides["l"]}) l join ({sides["r"]}) r on l.key = r.key and l.asset = r.asset
-            where l.total = r.total and (l.n = 1) <> (r.n = 1)""",
+            where abs(r.total - l.total) <= {tolerance} and (l.n = 1) <> (r.n = 1)""",
     )
-    reason = "'key equal, sum of ' || cast(greatest(s.nl, s.nr) as varchar) || ' records equal'"
-    board.claim(
-        step.name,
-        f"select {pair_columns(step=step.name, status=literal(CONFIRMED), reason=reason, grp='s.l_first')} "
-        f"from split s join {_open('l')} l on l.key = s.key and l.asset = s.asset "
-        f"join {_open('r')} r on r.key = s.key and r.asset = s.asset",
-    )
+    links = f"""(select l.u as l_u, r.u as r_u, s.l_first as grp, s.nl, s.nr, s.off from split s
+                 join {_open("l")} l on l.key = s.key and l.asset = s.asset join {_open("r")} r on r.key = s.key and r.asset = s.asset)"""
+    board.link_groups(step, links, reason=f"'key equal, {SUM_OF}")
     engine.drop("split")
 
 
@@ -228,7 +220,9 @@ def _doubles(board: Board, step: KeyPass) -> None:
             f"""select m.u, min(s.u) as sibling from {_open(side)} m
                 join {side}_multi s on s.key = m.key and s.asset = m.asset and s.amount = m.amount and s.u <> m.u
                 join ({board.all_pairs()}) p on p.{ours} = s.u and p.{theirs} is not null
+                where m.key not in (select key from crowded)
                 group by m.u""",
         )
         board.claim(step.name, f"select {columns} from double d")
         board.engine.drop("double")
+    board.engine.drop("crowded")

@@ -2,35 +2,91 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from counterfoil.base.problems import check
 from counterfoil.matching.engines.engine import Engine, literal
+from counterfoil.matching.passes.gate import BREAK, CONFIRMED, NOTHING, judge_groups, judged, limits_of
+from counterfoil.matching.rules.model import Compared, Pass
 
 ROUNDS_MAX: Final = 5_000
 NEAR_SPAN: Final = 100_000  # one step of cost outweighs every distance in days
-CONFIRMED: Final = "confirmed"
 SUGGESTED: Final = "suggested"
-BREAK: Final = "break"
 PAIR: Final = "l_u, r_u, other, grp, pass, status, kind, reason, score"
-NOTHING: Final = "cast(null as varchar)"
+
+
+class Cut(NamedTuple):
+    """A limit that cut the work of a pass short: how many cases were left out, and how many records of them no pass took after all."""
+
+    step: str
+    what: str
+    limit: int
+    cases: int
+    left: int
+    right: int
+
+    def sentence(self) -> str:
+        """What a person reads."""
+        return (
+            f"pass {self.step} left out {self.cases:,} {self.what} of more than {self.limit:,}: "
+            f"{self.left:,} open records on the left and {self.right:,} on the right were not searched to the end"
+        )
 
 
 class Board:
     """Open records in the tables `lo` and `ro`; pairs in tables of their own, one a step."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, compare: Sequence[Compared]) -> None:
         self.engine = engine
+        self.compare = compare
         self.pairs: list[str] = []
         self.suggestions: list[str] = []
         self.ambiguities: list[str] = []
         self.deferred: list[tuple[str, str]] = []
-        self.notes: list[str] = []
+        self.cuts: list[tuple[str, str, int, int]] = []
         self.sizes = self._sizes()
 
     def _sizes(self) -> tuple[int, int]:
         found = self.engine.rows("select (select count(*) from lo), (select count(*) from ro)")[0]
         return int(found[0]), int(found[1])
+
+    def link(self, step: Pass, links: str, *, reason: str, score: str = "100") -> int:
+        """Lay down `links` (a relation of l_u, r_u and what the reason names, as `k`): each is confirmed by the gate or is a break.
+
+        `reason` is SQL over `k` and the records `l` and `r`, `score` over `k`. Returns how many pairs were laid down.
+        """
+        found = judged(links, self.compare, limits_of(step), reason)
+        columns = pair_columns(
+            l_u="k.l_u",
+            r_u="k.r_u",
+            step=step.name,
+            status=_status("k.kind"),
+            kind="k.kind",
+            reason="k.why",
+            score=score,
+        )
+        return self.claim(step.name, f"select {columns} from {found} k")
+
+    def link_groups(self, step: Pass, links: str, *, reason: str, score: str = "100") -> int:
+        """Lay down groups: `links` also has `grp`, and each pairs a member with the single record of the other side."""
+        if not any(self.sizes):
+            return 0
+        self.engine.table("group_link", f"select * from {links} g")
+        judge_groups(self.engine, "group_link", self.compare, limits_of(step))
+        columns = pair_columns(
+            l_u="k.l_u",
+            r_u="k.r_u",
+            grp="k.grp",
+            step=step.name,
+            status=_status("j.kind"),
+            kind="j.kind",
+            reason=reason,
+            score=score,
+        )
+        found = self.claim(step.name, f"select {columns} from group_link k join group_kind j on j.grp = k.grp")
+        self.engine.drop("group_link", "group_kind")
+        return found
 
     def claim(self, name: str, sql: str) -> int:
         """Lay down the pairs of `sql` (columns as in PAIR) and take their records off the board; how many rows they are."""
@@ -79,6 +135,36 @@ class Board:
             self.claim(name, f"select p.* from {table} p where not exists (select 1 from gone g where g.grp = p.grp)")
             self.engine.drop("gone")
 
+    def cut(self, step: Pass, what: str, limit: int, records: str) -> None:
+        """Say that a limit cut `step` short: `records` (case, l_u, r_u) are what it did not look at, by the case that was too large."""
+        table = f"cut_{len(self.cuts)}"
+        self.engine.table(table, records)
+        cases = int(self.engine.rows(f"select count(distinct cut_case) from {table}")[0][0])
+        if cases:
+            self.cuts.append((step.name, what, limit, cases))
+        else:
+            self.engine.drop(table)
+
+    def still_cut(self) -> list[Cut]:
+        """The limits that left something open. Makes `l_cut` and `r_cut`: the open records for which no pass searched to the end."""
+        found = []
+        for number, (step, what, limit, cases) in enumerate(self.cuts):
+            open_ones = [
+                int(
+                    self.engine.rows(
+                        f"select count(*) from {side}o o where o.u in (select {side}_u from cut_{number})"
+                    )[0][0]
+                )
+                for side in ("l", "r")
+            ]
+            if any(open_ones):
+                found.append(Cut(step, what, limit, cases, *open_ones))
+        for side in ("l", "r"):
+            union = " union ".join(f"select {side}_u as u from cut_{number}" for number in range(len(self.cuts)))
+            cut = f"o.u in ({union})" if union else "1 = 0"
+            self.engine.table(f"{side}_cut", f"select o.u from {side}o o where {cut}")
+        return found
+
     def ambiguous(self, candidates: str, step: str) -> None:
         """Keep what `candidates` (l_u, r_u) still holds: several that are equally good, so a person decides."""
         table = f"ambiguity_{len(self.ambiguities)}"
@@ -92,7 +178,7 @@ class Board:
         return f"select {NOTHING} as l_u, {NOTHING} as r_u, {NOTHING} as pass where 1 = 0"
 
     def all_pairs(self) -> str:
-        """Every pair of every step, as SQL."""
+        """Every pair of every step, as SQL; `laid` tells two groups of one name in two steps apart."""
         return _union(self.pairs)
 
     def all_suggestions(self) -> str:
@@ -100,11 +186,18 @@ class Board:
         return _union(self.suggestions)
 
 
+def _status(kind: str) -> str:
+    return f"case when {kind} is null then '{CONFIRMED}' else '{BREAK}' end"
+
+
 def _union(tables: list[str]) -> str:
     if tables:
-        return " union all ".join(f"select {PAIR} from {table}" for table in tables)
+        return " union all ".join(
+            f"select {PAIR}, {number} as laid from {table}" for number, table in enumerate(tables)
+        )
     nothing = ", ".join(
-        f"cast(null as {'integer' if name == 'score' else 'varchar'}) as {name}" for name in PAIR.split(", ")
+        f"cast(null as {'integer' if name in ('score', 'laid') else 'varchar'}) as {name}"
+        for name in f"{PAIR}, laid".split(", ")
     )
     return f"select {nothing} where 1 = 0"
 

@@ -7,22 +7,35 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Final
 
-from counterfoil.base.problems import InvalidInput, Problem
+from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.engines.engine import Engine
 from counterfoil.matching.passes import amounts, embedded, groups, texts
-from counterfoil.matching.passes.keys import capitals, key_of, match_by_key
-from counterfoil.matching.passes.open_items import Board
-from counterfoil.matching.reading.sides import Profile, Side, Total
+from counterfoil.matching.passes.footing import (
+    ControlTotal,
+    DoesNotFoot,
+    Footing,
+    Tolerated,
+    control_totals,
+    foot,
+    tolerated_of,
+    undated,
+    used_once,
+)
+from counterfoil.matching.passes.keys import keyed, match_by_key
+from counterfoil.matching.passes.open_items import Board, Cut
+from counterfoil.matching.passes.words import capitals
+from counterfoil.matching.reading.sides import COLUMNS, Profile, Side
 from counterfoil.matching.rules.model import (
     AmountPass,
     Calendar,
     Compared,
     EmbeddedPass,
     GroupPass,
-    KeyField,
     KeyPass,
+    Pass,
     ReversalPass,
     RuleSet,
+    Source,
     SubsetPass,
     TextPass,
 )
@@ -38,37 +51,6 @@ CONTENT: Final = ("amount", "day", "status", "reference", "counterparty", "memo"
 Progress = Callable[[str], None]
 
 
-class DoesNotFoot(Problem):
-    """The totals of this run do not add up, so it concludes nothing."""
-
-
-@dataclass(frozen=True)
-class Footing:
-    """One side and asset: what came in, and where it went. `rejected` rows with a readable asset are in the report's own list."""
-
-    side: str
-    asset: str
-    source: Total
-    matched: Total
-    breaks: Total
-    expected: Total
-
-    def foots(self) -> bool:
-        """Do the parts add up to the source?"""
-        parts = (self.matched, self.breaks, self.expected)
-        return self.source == Total(sum(p.rows for p in parts), sum(p.minor for p in parts))
-
-
-@dataclass(frozen=True)
-class Tolerated:
-    """How often, and by how many minor units in all, a pass used its tolerance."""
-
-    step: str
-    asset: str
-    pairs: int
-    minor: int
-
-
 @dataclass
 class Matched:
     """What matching leaves behind: tables in the engine, and the figures. `clean` pairs are keys that cancelled in phase one."""
@@ -82,6 +64,8 @@ class Matched:
     board: Board
     footing: list[Footing]
     tolerated: list[Tolerated]
+    control: list[ControlTotal]
+    cuts: list[Cut]
     not_checked: list[str] = field(default_factory=list)
 
 
@@ -99,15 +83,14 @@ def match(engine: Engine, left: Side, right: Side, rules: RuleSet, *, progress: 
     if first:
         _suspects(engine, left, right, first, compare)
     _fetch(engine, {"l": left, "r": right}, first, calendar=rules.calendar.business_days)
-    board = Board(engine)
+    board = Board(engine, compare)
     suspects = board.sizes
     clean = sum(total.rows for total in totals["l"].values()) - suspects[0]
-    board.notes.extend(not_checked)
     for step in rules.passes:
         if not any(board.sizes):
             break
         progress(f"Pass {step.name}: {sum(board.sizes):,} records open")
-        run_pass(board, step, compare)
+        run_pass(board, step)
     progress("Adding everything up")
     board.finish()
     engine.table("pair", board.all_pairs())
@@ -116,22 +99,28 @@ def match(engine: Engine, left: Side, right: Side, rules: RuleSet, *, progress: 
         f"""select s.* from ({board.all_suggestions()}) s where exists (select 1 from lo o where o.u = s.l_u)
             and exists (select 1 from ro o where o.u = s.r_u)""",
     )
+    cuts = board.still_cut()
     _leftovers(engine, rules, as_of)
-    _used_once(engine)
+    used_once(engine)
     footing = foot(engine, totals, dict.fromkeys("lr", first is not None))
     bad = [row for row in footing if not row.foots()]
     if bad:
         raise DoesNotFoot(side=bad[0].side, asset=bad[0].asset, source=str(bad[0].source), parts=str(bad[0]))
-    return Matched(rules, compare, as_of, first, clean, suspects, board, footing, _tolerated(engine), list(board.notes))
+    tolerated, within = tolerated_of(engine, rules)
+    not_checked += [cut.sentence() for cut in cuts]
+    if "date" in compare and (unknown := undated(engine)):
+        not_checked.append(f"date was not compared in {unknown:,} matched pairs: one of the two records has none")
+    control = control_totals(footing, within)
+    return Matched(rules, compare, as_of, first, clean, suspects, board, footing, tolerated, control, cuts, not_checked)
 
 
-def run_pass(board: Board, step: object, compare: tuple[Compared, ...]) -> None:
+def run_pass(board: Board, step: Pass) -> None:
     """One pass over what is open."""
     match step:
         case KeyPass():
-            match_by_key(board, step, compare)
+            match_by_key(board, step)
         case EmbeddedPass():
-            embedded.match_embedded(board, step, compare)
+            embedded.match_embedded(board, step)
         case ReversalPass():
             groups.cancel_reversals(board, step)
         case GroupPass():
@@ -139,9 +128,9 @@ def run_pass(board: Board, step: object, compare: tuple[Compared, ...]) -> None:
         case SubsetPass():
             groups.match_subsets(board, step)
         case AmountPass():
-            amounts.match_amounts(board, step, compare)
+            amounts.match_amounts(board, step)
         case TextPass():
-            texts.match_texts(board, step, compare)
+            texts.match_texts(board, step)
         case _:
             raise InvalidInput("pass.kind", "a kind of pass that the engine knows", got=type(step).__name__)
 
@@ -153,18 +142,32 @@ def _latest(left: Side, right: Side) -> date | None:
 
 
 def _comparable(left: Side, right: Side, rules: RuleSet) -> tuple[tuple[Compared, ...], list[str]]:
-    """What both sides have. A field that one side does not give is not compared, and the report says so."""
+    """What both sides have. A field that the rules ask for and one side does not give was not checked, and the report says so.
+
+    The rules ask for what `compare` names, or, where they leave it out, for what both sides have a column for. A side without any
+    record withholds nothing.
+    """
     kept: list[Compared] = []
     notes = []
+    named = "compare" in rules.model_fields_set
     for what in rules.compare:
-        without = [
-            side.name for side in (left, right) if what not in ("amount", "asset") and what not in side.profile.gives
-        ]
-        if without:
-            notes.append(f"{what} was not compared: {' and '.join(without)} does not give it")
-        else:
+        without = [side for side in (left, right) if what not in ("amount", "asset") and what not in side.profile.gives]
+        if not without:
             kept.append(what)
+        elif all(side.rows for side in (left, right)) and (
+            named or all(_maps(s, what) for s in (rules.left, rules.right))
+        ):
+            notes.append(f"{what} was not compared: {' and '.join(side.name for side in without)} does not give it")
     return tuple(kept), notes
+
+
+def _maps(source: Source, what: Compared) -> bool:
+    """Does a source name a column for it?"""
+    return (
+        bool({"booked_on", "value_on", "event_at"} & source.columns.keys())
+        if what == "date"
+        else what in source.columns
+    )
 
 
 def _calendar(engine: Engine, calendar: Calendar, left: Profile, right: Profile) -> None:
@@ -195,15 +198,14 @@ def _suspects(engine: Engine, left: Side, right: Side, first: KeyPass, compare: 
     dated = "date" in compare
     parts = []
     for names, side, sign, flip in ((first.left, left, "-", ""), (first.right, right, "+", "~")):
-        key = side_key(side, names, first)
         marks = [side.columns[name] for name in compared]
         if "counterparty" in compare:
             marks.append(capitals(side.columns["counterparty"]))
-        day = f", cast({ROW} {sign} coalesce({side.columns['day']}, 0) as double) as d" if dated else ""
-        where = side.where(f"{key} is not null")
-        parts.append(
-            f"select {engine.hash(key)} as k, {flip}{engine.hash(*marks)} as x{day} from {side.relation}{where}"
-        )
+        carried = {"x": f"{flip}{engine.hash(*marks)}"}
+        if dated:
+            carried["d"] = f"cast({ROW} {sign} coalesce({side.columns['day']}, 0) as double)"
+        rows = keyed_side(side, names, first, carried)
+        parts.append(f"select {engine.hash('key')} as k, {', '.join(carried)} from {rows} n where key is not null")
     pair = (
         f"sum(d) not between {2 * ROW - first.before_days} and {2 * ROW + first.after_days}"
         if dated
@@ -215,9 +217,9 @@ def _suspects(engine: Engine, left: Side, right: Side, first: KeyPass, compare: 
     )
 
 
-def side_key(side: Side, names: Sequence[KeyField], step: KeyPass) -> str:
-    """The key of a pass over a side's own columns, as SQL."""
-    return key_of([side.columns[name] for name in names], step.normalise, None)
+def keyed_side(side: Side, names: Sequence[str], step: KeyPass, carried: Mapping[str, str]) -> str:
+    """The good records of a side with the key of a pass and the columns of `carried`, as SQL."""
+    return keyed(side.relation, [side.columns[name] for name in names], step, carried, where=side.where())
 
 
 def _fetch(
@@ -231,11 +233,12 @@ def _fetch(
     number = "left join business_day b on b.day = s.day" if calendar else ""
     d = "b.number" if number else "s.day"
     for side, read in sides.items():
-        where = ""
+        found = read.select()
         if first is not None:
-            key = side_key(read, first.left if side == "l" else first.right, first)
-            where = f"{key} is null or {engine.hash(key)} in (select k from suspect)"
-        engine.table(f"{side}_found", read.select(condition=where))
+            names = first.left if side == "l" else first.right
+            rows = keyed_side(read, names, first, {name: read.columns[name] for name in COLUMNS})
+            found = f"select {', '.join(COLUMNS)} from {rows} n where key is null or {engine.hash('key')} in (select k from suspect)"
+        engine.table(f"{side}_found", found)
         doubled = engine.rows(f"select count(*) - count(distinct id) from {side}_found")[0][0]
         order = ", ".join(f"{name} nulls first" for name in CONTENT)
         nth = f"row_number() over (partition by id order by {order})" if doubled else "1"
@@ -257,75 +260,8 @@ def _leftovers(engine: Engine, rules: RuleSet, as_of: date | None) -> None:
     for side, source in (("l", rules.left), ("r", rules.right)):
         wait = source.expected_within_days
         late = f"coalesce(day + {wait} >= {today}, false)" if wait is not None and today is not None else "1 = 0"
-        engine.table(f"{side}_left", f"select u, {late} as expected from {side}o")
-
-
-def _used_once(engine: Engine) -> None:
-    """Each record is in one pair or one group; anything else would count money twice."""
-    for key in ("l_u", "r_u"):
-        twice = engine.rows(
-            f"""select {key} from (select {key}, count(*) as n, count(distinct grp) as groups, count(grp) as grouped from pair
-                where {key} is not null group by {key}) used where n > 1 and (groups > 1 or grouped < n) order by {key} limit 1"""
+        # what was not searched to the end is not late: its partner may be there
+        engine.table(
+            f"{side}_left",
+            f"select o.u, {late} and c.u is null as expected, c.u is not null as cut from {side}o o left join {side}_cut c on c.u = o.u",
         )
-        if twice:
-            raise DoesNotFoot(record=str(twice[0][0]), reason="used twice")
-
-
-def foot(engine: Engine, totals: Mapping[str, Mapping[str, Total]], cleared: Mapping[str, bool]) -> list[Footing]:
-    """The footing table: per side and asset, source = matched + breaks + expected later.
-
-    Clean keys are counted as the source less the rows fetched; that both sides' clean totals agree per asset is a check of its own,
-    because phase one never summed anything.
-    """
-    found: list[Footing] = []
-    clean: dict[str, dict[str, Total]] = {}
-    for side, name in (("l", "left"), ("r", "right")):
-        base = _by_asset(engine, f"select asset, amount from {side}_base")
-        taken = f"select distinct {side}_u as u from pair where status = "
-        matched = _by_asset(
-            engine,
-            f"select b.asset, b.amount from {side}_base b join ({taken} 'confirmed' and {side}_u is not null) t on t.u = b.u",
-        )
-        broken = _by_asset(
-            engine,
-            f"""select b.asset, b.amount from {side}_base b join ({taken} 'break' and {side}_u is not null
-                union all select u from {side}_left where not expected) t on t.u = b.u""",
-        )
-        expected = _by_asset(
-            engine, f"select b.asset, b.amount from {side}_base b join {side}_left t on t.u = b.u where t.expected"
-        )
-        nought = Total(0, 0)
-        clean[side] = {asset: _minus(total, base.get(asset, nought)) for asset, total in totals[side].items()}
-        for asset, total in totals[side].items():
-            both = _plus(matched.get(asset, nought), clean[side][asset] if cleared[side] else nought)
-            found.append(Footing(name, asset, total, both, broken.get(asset, nought), expected.get(asset, nought)))
-    if {a: t for a, t in clean["l"].items() if t.rows} != {a: t for a, t in clean["r"].items() if t.rows}:
-        raise DoesNotFoot(
-            reason="the cleared totals of the two sides differ", left=str(clean["l"])[:300], right=str(clean["r"])[:300]
-        )
-    return found
-
-
-def _by_asset(engine: Engine, sql: str) -> dict[str, Total]:
-    rows = engine.rows(f"select asset, count(*), {engine.wide_sum('amount')} from ({sql}) t group by asset")
-    return {asset: Total(int(count), int(minor)) for asset, count, minor in rows}
-
-
-def _plus(one: Total, other: Total) -> Total:
-    return Total(one.rows + other.rows, one.minor + other.minor)
-
-
-def _minus(one: Total, other: Total) -> Total:
-    return Total(one.rows - other.rows, one.minor - other.minor)
-
-
-def _tolerated(engine: Engine) -> list[Tolerated]:
-    """Uses of tolerance by pass and asset: groups count once, with the difference of their sums."""
-    rows = engine.rows(
-        f"""select pass, asset, count(*), {engine.wide_sum("off")} from (
-                select p.pass as pass, l.asset as asset, abs(r.amount - l.amount) as off from pair p
-                join l_base l on l.u = p.l_u join r_base r on r.u = p.r_u
-                where p.status = 'confirmed' and p.grp is null and l.amount <> r.amount) used
-            group by pass, asset order by pass, asset"""
-    )
-    return [Tolerated(step, asset, int(pairs), int(minor)) for step, asset, pairs, minor in rows]

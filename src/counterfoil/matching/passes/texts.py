@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from typing import Final
 
 from counterfoil.matching.engines.engine import literal
-from counterfoil.matching.passes.keys import beyond_ascii
-from counterfoil.matching.passes.open_items import CONFIRMED, NEAR_SPAN, SUGGESTED, Board, mutual_best, pair_columns
-from counterfoil.matching.rules.model import Compared, TextPass
+from counterfoil.matching.passes.gate import NOTHING, agrees, limits_of
+from counterfoil.matching.passes.open_items import NEAR_SPAN, SUGGESTED, Board, mutual_best, pair_columns
+from counterfoil.matching.passes.words import beyond_ascii, told
+from counterfoil.matching.rules.model import TextPass
 
 RARE_WORD_MAX: Final = 60  # records of one side that share it
-BLOCK_PAIRS_MAX: Final = 250_000
-AMOUNT_PAIRS_MAX: Final = 2_500
+BLOCK_PAIRS_MAX: Final = (
+    250_000  # pairs of records with one first word; what is over it is not compared, and the report says so
+)
+AMOUNT_PAIRS_MAX: Final = 2_500  # the same of equal amounts
 TEXT_MAX: Final = 80  # characters compared
 PREFIX_LEAST: Final = 5
 REFERENCE_LEAST: Final = 6  # shorter references are near each other by chance
@@ -32,10 +35,13 @@ def plain_text(*columns: str) -> str:
     return f"nullif(trim(upper(regexp_replace({bare}, '[^A-Za-z0-9]+', ' ', 'g'))), '')"
 
 
-def match_texts(board: Board, step: TextPass, compare: Sequence[Compared]) -> None:
-    """Score what is left; confirm above one threshold with a clear lead, suggest between two."""
+def match_texts(board: Board, step: TextPass) -> None:
+    """Score what is left; what is above one threshold with a clear lead belongs together, between two it is suggested."""
     if max(board.sizes) > step.open_max:
-        board.notes.append(f"pass {step.name} was left out: more than {step.open_max:,} records are open on a side")
+        everything = (
+            f"select 'all' as cut_case, u as l_u, {NOTHING} as r_u from lo union all select 'all', {NOTHING}, u from ro"
+        )
+        board.cut(step, "sides with open records", step.open_max, everything)
         return
     engine = board.engine
     confirm, suggest = FULL - step.confirm_from * 100, FULL - step.suggest_from * 100
@@ -44,21 +50,48 @@ def match_texts(board: Board, step: TextPass, compare: Sequence[Compared]) -> No
     for blocks in (("amount",), ("amount", "words")):
         if claimed:  # the words of what is still open; they cost more than all else here
             _open_texts(board)
-        _blocks(board, step, blocks, same_status="status" in compare)
+        _blocks(board, step, blocks)
         _score(board, step)
         mutual_best(engine, "text_candidate", "text_pair", gap=gap, worst=confirm)
-        claimed = board.claim(step.name, _pairs(step, CONFIRMED))
+        claimed = board.link(step, "text_pair", reason=WHY, score="(10000 - k.cost) // 100")
+    _too_common(board, step)
     board.ambiguous(f"(select l_u, r_u from text_candidate where cost <= {confirm}) unsure", step.name)
     mutual_best(engine, "text_candidate", "text_pair", gap=1, worst=suggest)
-    board.suggest(_pairs(step, SUGGESTED))
+    columns = pair_columns(
+        l_u="k.l_u",
+        r_u="k.r_u",
+        step=step.name,
+        status=literal(SUGGESTED),
+        reason=SCORED,
+        score="(10000 - k.cost) // 100",
+    )
+    board.suggest(f"select {columns} from text_pair k")
     engine.drop("l_text", "r_text", "text_candidate", "text_pair")
 
 
-def _pairs(step: TextPass, status: str) -> str:
-    score = f"({FULL} - p.cost) // 100"
-    reason = f"'text, amount and date score ' || cast({score} as varchar)"
-    return f"""select {pair_columns(l_u="p.l_u", r_u="p.r_u", step=step.name, status=literal(status), reason=reason, score=score)}
-               from text_pair p"""
+SCORED: Final = "'text, amount and date score ' || cast((10000 - k.cost) // 100 as varchar)"
+WHY: Final = f"{SCORED} || case when l.amount = r.amount then '' else ', amount off by ' || cast(r.amount - l.amount as varchar) end"
+
+
+def _too_common(board: Board, step: TextPass) -> None:
+    """Say which amounts and first words so many open records share that no pairs of them were formed."""
+    for key, what, most in (
+        ("amount", "amounts with pairs", AMOUNT_PAIRS_MAX),
+        ("first", "first words with pairs", BLOCK_PAIRS_MAX),
+    ):
+        records = " union all ".join(
+            f"""select cast(t.{key} as varchar) || ' ' || t.asset as cut_case, {"t.u" if side == "l" else NOTHING} as l_u,
+                       {"t.u" if side == "r" else NOTHING} as r_u
+                from ({_sizes(key)} having sum(l) * sum(r) > {most}) k join {side}_text t on t.{key} = k.key and t.asset = k.key_asset"""
+            for side in ("l", "r")
+        )
+        board.cut(step, what, most, records)
+
+
+def _sizes(key: str) -> str:
+    return f"""select {key} as key, asset as key_asset from (
+                   select {key}, asset, 1 as l, 0 as r from l_text union all select {key}, asset, 0 as l, 1 as r from r_text) b
+               group by {key}, asset"""
 
 
 def _open_texts(board: Board) -> None:
@@ -67,25 +100,26 @@ def _open_texts(board: Board) -> None:
         plain_text("counterparty", "memo", "reference"),
         "upper(regexp_replace(reference, '[^A-Za-z0-9]', '', 'g'))",
     )
+    same = "u, asset, amount, d, status"
+    given = ", ".join(f"{told(name)} as {name}" for name in ("memo", "reference"))
     for side in ("l", "r"):
         board.engine.table(
             f"{side}_text",
-            f"""select u, asset, amount, d, status, t, split_part(t, ' ', 1) as first, string_split(t, ' ') as words, ref,
+            f"""select {same}, counterparty, t, split_part(t, ' ', 1) as first, string_split(t, ' ') as words, ref,
                        regexp_extract(ref, '[0-9]*$', 0) as tail
-                from (select u, asset, amount, d, status, substr({text}, 1, {TEXT_MAX}) as t, coalesce({bare}, '') as ref from {side}o) x
+                from (select {same}, whole as counterparty, substr({text}, 1, {TEXT_MAX}) as t, coalesce({bare}, '') as ref
+                      from (select {same}, counterparty as whole, {told("counterparty")} as counterparty, {given} from {side}o) o) x
                 where t is not null""",
         )
 
 
-def _blocks(board: Board, step: TextPass, which: Sequence[str], *, same_status: bool) -> None:
+def _blocks(board: Board, step: TextPass, which: Sequence[str]) -> None:
     """Who is compared with whom: equal amounts; then an equal first word or a rare word in common; each bounded."""
     engine = board.engine
     near = (
         f"r.asset = l.asset and sign(r.amount) = sign(l.amount) "
-        f"and coalesce(r.d - l.d between {-step.before_days} and {step.after_days}, true)"
+        f"and coalesce(r.d - l.d between {-step.before_days} and {step.after_days}, true) and {agrees(board.compare, limits_of(step))}"
     )
-    if same_status:
-        near += " and l.status is not distinct from r.status"
     largest, percent = "greatest(abs(l.amount), abs(r.amount))", step.amount_off_percent
     close = f"{near} and abs(r.amount - l.amount) <= {largest} // 100 * {percent} + {percent}"
     blocks = [_joined("amount", AMOUNT_PAIRS_MAX, near)]
@@ -112,10 +146,7 @@ def _blocks(board: Board, step: TextPass, which: Sequence[str], *, same_status: 
 
 
 def _joined(key: str, pairs_max: int, near: str) -> str:
-    return f"""select l.u as l_u, r.u as r_u from (
-                   select {key} as key, asset as key_asset from (
-                       select {key}, asset, 1 as l, 0 as r from l_text union all select {key}, asset, 0 as l, 1 as r from r_text) b
-                   group by {key}, asset having sum(l) * sum(r) between 1 and {pairs_max}) k
+    return f"""select l.u as l_u, r.u as r_u from ({_sizes(key)} having sum(l) * sum(r) between 1 and {pairs_max}) k
                join l_text l on l.{key} = k.key and l.asset = k.key_asset join r_text r on r.{key} = k.key and r.asset = k.key_asset
                where {near}"""
 

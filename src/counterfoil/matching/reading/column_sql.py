@@ -142,10 +142,17 @@ def _column(name: str, types: Mapping[str, str], field: str) -> str:
 def _text(column: str, *, trims: bool) -> str:
     plain = f"cast({column} as varchar)"
     if not trims:
-        return f"nullif({plain}, '')"
+        return f"case when strlen({plain}) = length({plain}) then nullif({plain}, '') else {_one_form(plain)} end"
     # nearly every text is ASCII without blanks at its ends, and that is seen at a sixth of what a trim costs
     clean = f"{plain} between '!' and '~' and not ends_with({plain}, ' ') and strlen({plain}) = length({plain})"
-    return f"case when {clean} then {plain} else nullif(trim({plain}), '') end"
+    return f"case when {clean} then {plain} else {_one_form(plain)} end"
+
+
+def _one_form(plain: str) -> str:
+    """Texts beyond ASCII in one form: letters composed (é is one character, not two), every blank a blank, what has no width dropped."""
+    blanks = f"regexp_replace(nfc_normalize({plain}), '[\\x{{00a0}}\\x{{2000}}-\\x{{200a}}\\x{{202f}}\\x{{3000}}]', ' ', 'g')"
+    seen = f"regexp_replace({blanks}, '[\\x{{00ad}}\\x{{200b}}-\\x{{200d}}\\x{{2060}}\\x{{feff}}]', '', 'g')"
+    return f"nullif(trim({seen}), '')"
 
 
 def _id(known: Mapping[str, str], types: Mapping[str, str], *, trims: bool) -> str:

@@ -220,10 +220,18 @@ class TextPass(_Window):
     )
     amount_off_percent: int = Field(default=30, ge=0, le=100, description="Pairs further apart are no candidates.")
     confirm_from: int = Field(
-        default=70, ge=0, le=100, description="At or above this score, and with the lead, a pair is confirmed."
+        default=70,
+        ge=0,
+        le=100,
+        description="At or above this score, and with the lead, two records belong together: confirmed, or a break where amounts differ.",
     )
     suggest_from: int = Field(default=55, ge=0, le=100, description="At or above this score a pair is put to a person.")
     lead: int = Field(default=5, ge=0, le=100, description="How far the second best must lie behind.")
+    amount_tolerance: int = Field(
+        default=0,
+        ge=0,
+        description="Minor units by which amounts of a pair may differ; beyond that the pair is a break.",
+    )
 
     @model_validator(mode="after")
     def _weights(self) -> TextPass:

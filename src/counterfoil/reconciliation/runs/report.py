@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, Protocol
 
 from counterfoil.matching.findings.outcome import Outcome, as_json
-from counterfoil.matching.passes.pipeline import Footing
+from counterfoil.matching.passes.footing import Footing
 from counterfoil.reconciliation.bank_statements import Reach
 from counterfoil.reconciliation.runs.our_side import Ours
 from counterfoil.reconciliation.runs.pairings import Pairing
@@ -47,7 +47,6 @@ def report_of(
     one: Pairing, asked: Days, outcome: Outcome, verdict: str, waiting: list[Partner], holes: list[str]
 ) -> dict[str, Any]:
     told = {name: value for name, value in as_json(outcome).items() if name != "breaks"}
-    both = all(side.rows for side in outcome.sources)  # what an empty side does not give, it does not withhold
     return told | {
         "verdict": verdict,
         "source": one.name,
@@ -55,7 +54,7 @@ def report_of(
         "scope": asked.scope,
         "first_on": asked.first.isoformat(),
         "last_on": asked.last.isoformat(),
-        "not_checked": [*(told["not_checked"] if both else []), *holes],
+        "not_checked": [*told["not_checked"], *holes],
         "expected_later": [
             {**each._asdict(), "amount": str(each.amount), "day": each.day.isoformat()} for each in waiting
         ],

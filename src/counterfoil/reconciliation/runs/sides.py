@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from counterfoil.matching.engines.engine import DuckEngine, Ordered, literal
-from counterfoil.matching.passes.pipeline import Footing
+from counterfoil.matching.passes.footing import Footing
 from counterfoil.matching.reading.loading import read_side
 from counterfoil.matching.reading.sides import Side, Total
 from counterfoil.matching.rules.model import Amount, Dates, Source

@@ -1,0 +1,156 @@
+"""Who on the other side came near a record without a partner, and what is known of the whole run."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final, NamedTuple
+
+from counterfoil.matching.engines.engine import Engine
+from counterfoil.matching.findings.differences import Record
+from counterfoil.matching.findings.explain import fee_bps
+from counterfoil.matching.findings.hypotheses import Candidate, Context
+from counterfoil.matching.passes.pipeline import EPOCH, Matched
+from counterfoil.matching.passes.words import told
+from counterfoil.matching.reading.sides import Side
+
+EXPLAINED_MAX: Final = (
+    20_000  # breaks with candidates looked up, the largest first; the others are classified and listed
+)
+DAYS_COUNTED_MAX: Final = 40_000
+COUNTERPARTIES_MAX: Final = 100_000  # with more of them, who is unknown is not asked
+CANDIDATES_MAX: Final = 5
+CANDIDATE_DAYS: Final = 31
+COMMON_AMOUNT_MAX: Final = 200  # an amount that many open records share points to none of them
+
+
+def candidates_of(engine: Engine) -> None:
+    """Make the table `candidate`: for the largest breaks without a partner, who on the other side came near, and how."""
+    factors = ((1, 1), (-1, 1), (100, 1), (1, 100), (10, 1), (1, 10), (1000, 1), (1, 1000))
+    sides = []
+    for side, other, open_table in (("l", "r", "ro"), ("r", "l", "lo")):
+        engine.table(
+            f"{side}_asked",
+            f"""select b.u, b.asset, b.amount, b.reference, b.d from break_list x join {side}_base b on b.u = x.{side}_u
+                where x.{other}_u is null and x.by_size <= {EXPLAINED_MAX} and x.pass = 'unmatched'""",
+        )
+        engine.table(
+            f"{side}_crowded",
+            f"""select q.u, c.n from {side}_asked q join (select asset, amount, count(*) as n from {open_table} group by asset, amount
+                having count(*) > {COMMON_AMOUNT_MAX}) c on c.asset = q.asset and c.amount = q.amount""",
+        )
+        engine.table(
+            f"{other}_rare",
+            f"""select o.u, o.asset, o.amount, o.d from {open_table} o join (select asset, amount from {open_table} group by asset, amount
+                having count(*) <= {COMMON_AMOUNT_MAX}) c on c.asset = o.asset and c.amount = o.amount""",
+        )
+        for rank, (top, bottom) in enumerate(factors):
+            asked = f"cast(q.amount / {bottom} as bigint)" if bottom > 1 else f"q.amount * {top}"
+            fits = f"q.amount % {bottom} = 0" if bottom > 1 else "abs(q.amount) < 1000000000000000"
+            sides.append(
+                f"""select '{side}' as side, q.u as u, o.u as c_u, {rank} as rank, cast(coalesce(abs(o.d - q.d), 9999) as bigint) as near
+                    from (select u, asset, {asked} as amount, d from {side}_asked q where {fits}) q
+                    join {other}_rare o on o.asset = q.asset and o.amount = q.amount
+                    where coalesce(abs(o.d - q.d), 0) <= {CANDIDATE_DAYS}"""
+            )
+        sides.append(
+            f"""select '{side}', q.u, o.u, 8, cast(0 as bigint)
+                from (select u, {told("reference")} as reference from {side}_asked) q join {other}_base o on o.reference = q.reference"""
+        )
+        sides.append(f"select '{side}', {side}_u, {other}_u, -2, cast(0 as bigint) from ambiguity")
+        sides.append(f"select '{side}', {side}_u, {other}_u, -1, cast(100 - score as bigint) from suggestion")
+    engine.table(
+        "candidate",
+        f"""select side, u, c_u, rank, near from (
+                select side, u, c_u, min(rank) as rank, min(near) as near,
+                       row_number() over (partition by side, u order by min(rank), min(near), c_u) as nth
+                from ({" union all ".join(sides)}) c group by side, u, c_u) ranked
+            where nth <= {CANDIDATES_MAX}""",
+    )
+    engine.drop("l_asked", "r_asked", "l_rare", "r_rare")
+
+
+class Near(NamedTuple):
+    """By side and record: who came near; and where too many open records of the other side have its amount to look at each, how many."""
+
+    candidates: Mapping[tuple[str, str], list[tuple[Any, ...]]]
+    crowded: Mapping[tuple[str, str], int]
+
+
+def near_of(engine: Engine) -> Near:
+    """The candidates of every break that has any: for the largest breaks alone, so that they fit in memory."""
+    found: dict[tuple[str, str], list[tuple[Any, ...]]] = defaultdict(list)
+    crowded: dict[tuple[str, str], int] = {}
+    for side, other in (("l", "r"), ("r", "l")):
+        for row in engine.rows(
+            f"""select c.u, c.rank, c.near, o.id, o.reference, o.amount, o.day, case when p.c_u is null then 0 else 1 end
+                from candidate c join break_list b on b.{side}_u = c.u and b.{other}_u is null and c.side = '{side}'
+                join {other}_base o on o.u = c.c_u
+                left join (select distinct {other}_u as c_u from pair where {other}_u is not null) p on p.c_u = c.c_u
+                order by c.u, c.rank, c.near, c.c_u"""
+        ):
+            found[side, row[0]].append(row[1:])
+        crowded |= {(side, u): int(n) for u, n in engine.rows(f"select u, n from {side}_crowded order by u")}
+    return Near(found, crowded)
+
+
+_REFUSED: Final[Mapping[int, str]] = {
+    -2: "fits as well as another",
+    -1: "suggested, but the evidence does not confirm it",
+    0: "equal amount, {days}, but no common key or text",
+    1: "the opposite amount",
+    2: "a hundred times the amount",
+    3: "a hundredth of the amount",
+    4: "ten times the amount",
+    5: "a tenth of the amount",
+    6: "a thousand times the amount",
+    7: "a thousandth of the amount",
+    8: "same reference, other amount or asset",
+}
+
+
+def candidate(row: tuple[Any, ...]) -> Candidate:
+    rank, near, name, reference, amount, day, taken = row
+    days = "date unknown" if near >= 9999 else "same day" if near == 0 else f"{near} day{'s' * (near != 1)} apart"
+    why = "has its own partner already" if taken else _REFUSED[rank].format(days=days)
+    return Candidate(name, reference, int(amount), EPOCH + timedelta(days=day) if day is not None else None, why)
+
+
+def context_of(engine: Engine, matched: Matched, sides: Mapping[str, Side]) -> Context:
+    """What the tests need to know about the whole run: a few small questions, asked once."""
+    days = {
+        (key, EPOCH + timedelta(days=int(day))): int(count)
+        for key, side in sides.items()
+        for day, count in engine.rows(
+            f"select day, count(*) from ({side.select(['day'])}) s where day is not null group by day order by day limit {DAYS_COUNTED_MAX}"
+        )
+    }
+    whole = len(days) < DAYS_COUNTED_MAX
+    rates: dict[int, int] = defaultdict(int)
+    for here, there, asset in engine.rows(
+        """select l.amount, r.amount, l.asset from pair p join l_base l on l.u = p.l_u join r_base r on r.u = p.r_u
+           where p.kind = 'AMOUNT_MISMATCH' and p.grp is null order by l.u limit 200000"""
+    ):
+        blank = Record("left", "", None, int(here), asset, None, None, None, None, None)
+        if rate := fee_bps(blank, blank._replace(amount=int(there))):
+            rates[rate] += 1
+    doubled: dict[str, int] = {
+        kind: int(count)
+        for kind, count in engine.rows("select kind, count(*) from pair where kind like 'DUPLICATE%' group by kind")
+    }
+    known = engine.rows(
+        f"""select distinct l.counterparty as name from pair p join l_base l on l.u = p.l_u
+           where p.status = 'confirmed' and l.counterparty is not null order by name limit {COUNTERPARTIES_MAX}"""
+    )
+    names = frozenset(name.upper() for (name,) in known) if len(known) < COUNTERPARTIES_MAX else frozenset[str]()
+    rows = {side: sum(f.source.rows for f in matched.footing if f.side == side) for side in ("left", "right")}
+    return Context(
+        matched.as_of,
+        {"left": matched.rules.left.expected_within_days, "right": matched.rules.right.expected_within_days},
+        days if whole else None,
+        dict(rates),
+        {"left": doubled.get("DUPLICATE_LEFT", 0), "right": doubled.get("DUPLICATE_RIGHT", 0)},
+        rows,
+        names,
+    )
