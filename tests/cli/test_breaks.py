@@ -12,7 +12,7 @@ from tests.api.office import Office
 from tests.cli.conftest import Cli
 from tests.reconciliation.breaks.builders import NOW, a_break, a_run, an_open_program, still_true, the_cases
 
-LINE = "provider_fee,clearing:simulator,1200"
+LINE = "provider_fee,clearing:simulator,12.00"
 
 
 @pytest.fixture
@@ -57,8 +57,8 @@ def test_the_other_verbs(cli: Cli, ids: list[str]):
         (("assign", ids[1], "olga"), "olga's"),
         (("comment", ids[1], "asked them"), "Comment 3"),
         (("duplicate", ids[1], "--reason", "of the other"), "duplicate"),
-        (("limit", "EUR"), "1000"),
-        (("limit", "EUR", "5000", "--reason", "the board"), "up to 5000"),
+        (("limit", "EUR"), "10.00 EUR"),
+        (("limit", "EUR", "50.00", "--reason", "the board"), "up to 50.00 EUR"),
         (("overview",), "fee netted"),
     ):
         ran = cli("breaks", *arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -36,8 +37,9 @@ def root(
 ) -> None:
     """The counterfoil of every payment: what is owed, what was paid, whether the world agrees.
 
-    Exit codes: 0 done; 1 a mistake of ours; 2 not understood; 3 a field breaks a limit; 4 there is no such thing;
-    5 refused as things stand; 6 the role does not allow it; 7 no valid key; 8 busy, try again; 9 too large; 10 no server answers.
+    Exit codes: 0 done and green; 1 done, and what was found is not green; 2 not understood; 3 a field breaks a limit;
+    4 there is no such thing; 5 refused as things stand; 6 the role does not allow it; 7 no valid key; 8 busy, try again;
+    9 too large; 10 no server answers; 70 a mistake of ours.
     """
 
 
@@ -52,11 +54,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
         get_command(app)(args=list(arguments) if arguments is not None else None, prog_name="counterfoil")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1 if end.code else 0
-    except Exception as error:
-        from counterfoil.cli.core.exit_codes import tell  # not before it is needed: `--help` answers at once
+    except Exception as error:  # noqa: BLE001 - the last place: told, and ended with a code of its own
+        from counterfoil.cli.core.exit_codes import OURS, tell  # not before it is needed: `--help` answers at once
 
         code = tell(error)
         if code is None:
-            raise
+            traceback.print_exception(error)
+            return OURS
         return code
     return 0

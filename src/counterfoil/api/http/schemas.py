@@ -27,8 +27,8 @@ from counterfoil.base.money import MINOR_MAX, parse_minor
 from counterfoil.base.problems import InvalidInput
 
 PROBLEM_IN: Final = "limit_broken"  # the pydantic error that carries an InvalidInput of ours
-_AMOUNT: Final = {"type": "string", "pattern": "^[1-9][0-9]{0,18}$", "examples": ["1250"]}
-_DIFFERENCE: Final = {"type": "string", "pattern": "^-?[0-9]{1,19}$", "examples": ["-1250"]}
+_AMOUNT: Final = {"type": "string", "format": "minor-units", "pattern": "^[1-9][0-9]{0,18}$", "examples": ["1250"]}
+_DIFFERENCE: Final = {"type": "string", "format": "minor-units", "pattern": "^-?[0-9]{1,19}$", "examples": ["-1250"]}
 _ID: Final = "[0-9A-HJKMNP-TV-Z]{26}"
 
 

@@ -58,7 +58,12 @@ PARTS: Final[dict[str, Part]] = {
     "logout": Part("counterfoil.cli.nouns.operations.login", "End the login of this machine.", MACHINERY, alone=True),
     "people": Part("counterfoil.cli.nouns.operations.people", "Who may act, and in which roles.", MACHINERY),
     "keys": Part("counterfoil.cli.nouns.operations.keys", "API keys and their roles.", MACHINERY),
-    "health": Part("counterfoil.cli.nouns.operations.health", "The counters of the runbook.", MACHINERY, alone=True),
+    "health": Part(
+        "counterfoil.cli.nouns.operations.health",
+        "Is the system well? Counters against their limits.",
+        MACHINERY,
+        alone=True,
+    ),
     "invariants": Part("counterfoil.cli.nouns.operations.health", "Is everything still true?", MACHINERY, alone=True),
     "demo": Part(
         "counterfoil.cli.local.demo", "A day of real work, with everything it needs; one command.", HERE, alone=True

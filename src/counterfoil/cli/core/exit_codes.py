@@ -9,7 +9,12 @@ import typer
 from counterfoil.base.problems import InvariantBroken, Problem
 from counterfoil.client.problems import ApiProblem, Unreachable
 
-# 0: done. 1: a mistake of ours. 2: the command line was not understood.
+# 0: done, and what was looked at is as it should be. Each other code means one thing, in every command.
+NOT_GREEN: Final = (
+    1  # done, and what was looked at is not as it should be: breaks, a check that fails, something not compared
+)
+USAGE: Final = 2  # the command line was not understood, or a file that it names cannot be read
+OURS: Final = 70  # a mistake of ours
 EXIT: Final = {
     "invalid": 3, "missing": 4, "conflict": 5, "forbidden": 6, "unauthenticated": 7, "busy": 8, "too_large": 9, "unreachable": 10,
 }  # fmt: skip
@@ -33,7 +38,7 @@ def tell(error: Exception) -> int | None:
             return _refused("unreachable", str(error), {}, "")
         case InvariantBroken():
             typer.echo(f"A mistake of ours: {error}", err=True)
-            return 1
+            return OURS
     return None
 
 
@@ -47,4 +52,4 @@ def _refused(kind: str, title: str, facts: dict[str, object], request_id: str) -
         typer.echo(ADVICE[kind], err=True)
     elif kind not in EXIT:
         typer.echo(f"The server's log has more under request {request_id}.", err=True)
-    return EXIT.get(kind, 1)
+    return EXIT.get(kind, OURS)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from itertools import islice
 from threading import Timer
 from typing import Annotated, Any, Final
 
@@ -17,7 +19,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from counterfoil.cli.core.money import figure, is_amount, major
+from counterfoil.client.client import Client
+
 SHOWN_AFTER_S: Final = 2.0
+COUNTED_MAX: Final = 5_000  # a longer list is not counted to its end
+ROWS_MAX: Final = 10_000
+_ID: Final = re.compile(r"[a-z]+_[0-9A-Z]{26}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 ABSENT: Final = "–"
 Json = dict[str, Any]
 
@@ -33,7 +41,7 @@ class Format(StrEnum):
 Output = Annotated[Format, typer.Option("--output", "-o", help="A table for people, JSON or CSV for programs.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Do it, show what would change, and roll it back.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why. Kept in the action log.")]
-Rows = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="Rows at most.")]
+Rows = Annotated[int, typer.Option("--limit", min=1, max=ROWS_MAX, help="Rows at most.")]
 ROWS: Final = 50
 TABLE: Final = Format.TABLE
 
@@ -45,11 +53,13 @@ def show_rows(rows: Sequence[Json], columns: Sequence[str], output: Format, *, e
     elif output is Format.CSV:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows([[_csv_cell(_at(row, name)) for name in columns] for row in rows])
+        writer.writerows([[_csv_cell(_plain(row, name)) for name in columns] for row in rows])
     elif not rows:
         typer.echo(empty)
     else:
         _print(_table(rows, columns))
+        if isinstance(rows, Listed) and rows.more:
+            typer.echo(rows.more)
 
 
 def show_one(thing: Json, output: Format, *, parts: Sequence[tuple[str, Sequence[str]]] = ()) -> None:
@@ -57,23 +67,23 @@ def show_one(thing: Json, output: Format, *, parts: Sequence[tuple[str, Sequence
     if output is Format.JSON:
         typer.echo(json.dumps(thing, indent=2, ensure_ascii=False))
         return
-    plain = [(name, value) for name, value in thing.items() if not isinstance(value, list | dict)]
+    plain = [name for name, value in thing.items() if not isinstance(value, list | dict) or _is_figure(value)]
     if output is Format.CSV:
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow([name for name, _ in plain])
-        writer.writerow([_csv_cell(value) for _, value in plain])
+        writer.writerow(plain)
+        writer.writerow([_csv_cell(_plain(thing, name)) for name in plain])
         return
     grid = Table.grid(padding=(0, 2))
-    for name, value in plain:
-        if not (name == "dryRun" and value is False):
-            grid.add_row(Text(name, style="dim"), _text(value))
+    for name in plain:
+        if not (name == "dryRun" and thing[name] is False):
+            grid.add_row(Text(name, style="dim"), Text(_shown(thing, name)))
     _print(grid)
     for name, columns in parts:
         value = thing.get(name)
         rows = value if isinstance(value, list) else [value] if value else []
         if rows:
             typer.echo(f"\n{name}")
-            _print(_table(rows, columns))
+            _print(_table([{**one, "asset": one.get("asset") or thing.get("asset")} for one in rows], columns))
 
 
 def say_done(done: Json, output: Format, said: str) -> None:
@@ -82,6 +92,24 @@ def say_done(done: Json, output: Format, said: str) -> None:
         show_one(done, output)
         return
     typer.echo(f"(dry run, nothing was changed) {said}" if done.get("dryRun") else said)
+
+
+class Listed(list[Json]):
+    """The rows of a list as far as they were asked for, and how many more there are."""
+
+    more: str = ""
+
+
+def listed(client: Client, path: str, limit: int, **params: Any) -> Listed:
+    """The first `limit` rows of a list; of a longer one also how long it is, counted up to 5,000."""
+    most = max(limit, COUNTED_MAX)
+    every = client.every(path, rows_max=most + 1, **params)
+    rows = Listed(islice(every, limit))
+    total = len(rows) + sum(1 for _ in every)
+    if total > limit:
+        told = f"more than {most:,}" if total > most else f"{total:,}"
+        rows.more = f"{limit:,} of {told}; --limit {min(total, ROWS_MAX)} shows more."
+    return rows
 
 
 @contextmanager
@@ -103,16 +131,22 @@ def _table(rows: Sequence[Json], columns: Sequence[str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
         numbers = all(_is_number(_at(row, name)) for row in rows)
-        table.add_column(name.rpartition(".")[2], justify="right" if numbers else "left", overflow="fold")
+        # An id that is broken over two lines cannot be copied.
+        whole = all(_ID.fullmatch(str(_at(row, name))) for row in rows if _at(row, name) is not None)
+        table.add_column(
+            name.rpartition(".")[2], justify="right" if numbers else "left", overflow="fold", no_wrap=numbers or whole,
+            min_width=max((len(_shown(row, name)) for row in rows), default=0) if whole else None,
+        )  # fmt: skip
     for row in rows:
-        table.add_row(*[_text(_at(row, name)) for name in columns])
+        # As plain text: `:bank:` in a name is no picture, and `[red]` is no colour.
+        table.add_row(*[Text(_shown(row, name, beside="asset" in columns)) for name in columns])
     return table
 
 
 def _print(shown: Table) -> None:
-    console = Console()
+    console = Console(emoji=False)
     if not console.is_terminal:  # a pipe has no width: nothing is folded away
-        console = Console(width=400)
+        console = Console(width=400, emoji=False)
     console.print(shown, markup=False, highlight=False)
 
 
@@ -125,6 +159,29 @@ def _at(row: Json, name: str) -> Any:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int) or (isinstance(value, str) and value.removeprefix("-").isdigit())
+
+
+def _is_figure(value: Any) -> bool:
+    return isinstance(value, dict) and set(value) == {"minor", "asset"} and value["minor"] is not None
+
+
+def _shown(row: Json, name: str, *, beside: bool = False) -> str:
+    """A cell for people; amounts in major units, with their asset unless it stands `beside` in a column of its own."""
+    value = _at(row, name)
+    if _is_figure(value):
+        return figure(value["minor"], value["asset"])
+    if is_amount(name, value):
+        asset = row.get("asset")
+        return major(value, asset) if beside or not asset else figure(value, asset)
+    return _text(value)
+
+
+def _plain(row: Json, name: str) -> Any:
+    """A cell of a spreadsheet: amounts in major units without separators of thousands."""
+    value = _at(row, name)
+    if _is_figure(value):
+        return figure(value["minor"], value["asset"]).replace(",", "")
+    return major(value, row.get("asset")).replace(",", "") if is_amount(name, value) and row.get("asset") else value
 
 
 def _text(value: Any) -> str:

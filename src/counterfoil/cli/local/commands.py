@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.local.installation import database_url, settings_now
 
 app = typer.Typer(no_args_is_help=True)
@@ -30,7 +31,7 @@ def worker() -> None:
     from counterfoil.cli.local import processes
 
     if not processes.work(settings_now()):
-        raise typer.Exit(1)
+        raise typer.Exit(NOT_GREEN)
 
 
 @app.command("up")

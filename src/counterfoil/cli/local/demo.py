@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from counterfoil.base.edge import make_id, now
+from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.output import Format
 from counterfoil.cli.local import demo_day as day
 from counterfoil.cli.local.local_stack import ASSET, PROGRAM, World, free_port
@@ -66,7 +67,7 @@ def demo(
             _leave_open(world, console)
     finally:
         world.stop()
-    raise typer.Exit(0 if found_all else 1)
+    raise typer.Exit(0 if found_all else NOT_GREEN)
 
 
 def _fresh(folder: Path) -> Path:

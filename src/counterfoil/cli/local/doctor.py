@@ -17,11 +17,11 @@ from counterfoil.base.postgres.binaries import find
 from counterfoil.base.problems import Problem
 from counterfoil.base.settings import Settings, lacking_secrets
 from counterfoil.cli.core.connection import server
+from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.output import TABLE, Output, show_rows
 from counterfoil.cli.local.installation import settings_now
 
 app = typer.Typer(no_args_is_help=True)
-BROKEN: Final = 1
 TIMEOUT_S: Final = 5
 SKEW_MAX: Final = timedelta(seconds=5)  # webhooks are refused beyond 300 s; what is beyond 5 s grows
 POSTGRES_MIN: Final = 150_000
@@ -43,7 +43,7 @@ def doctor(output: Output = TABLE) -> None:
     found = list(examine())
     show_rows([one._asdict() for one in found], ("how", "what", "said", "do"), output)
     if any(one.how == BAD for one in found):
-        raise typer.Exit(BROKEN)
+        raise typer.Exit(NOT_GREEN)
 
 
 def examine() -> Iterator[Found]:

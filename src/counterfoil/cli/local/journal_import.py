@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from counterfoil.audit.actions import record_action
 from counterfoil.base.edge import Database, make_id, now
 from counterfoil.base.problems import InvalidInput
+from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, show_one, show_rows
 from counterfoil.cli.local.installation import database_url, settings_now
 from counterfoil.ledger.importing.check import BalanceCheck, check_balances
@@ -29,7 +30,6 @@ from counterfoil.ledger.importing.map import ImportMap, journal_of, load_map
 from counterfoil.ledger.reads.listing import show_program
 
 BREAKS_SHOWN: Final = 20
-DIFFERS: Final = 1
 BREAK_COLUMNS: Final = ("account", "day", "ours", "theirs", "difference", "reason")
 
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, NDJSON or Parquet.")]
@@ -93,7 +93,7 @@ def _show_check(found: BalanceCheck, told: dict[str, Any], output: Format) -> No
             show_rows(breaks[:BREAKS_SHOWN], BREAK_COLUMNS, output)
             typer.echo(f"{len(breaks)} account-days do not tie; --output csv lists all of them.")
     if breaks:
-        raise typer.Exit(DIFFERS)
+        raise typer.Exit(NOT_GREEN)
 
 
 @contextmanager

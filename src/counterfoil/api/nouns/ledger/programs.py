@@ -16,6 +16,7 @@ from counterfoil.api.http.schemas import Asked, AssetCode, Clean, Paged, Program
 from counterfoil.base.money import RATE_MAX_BPS, Asset
 from counterfoil.base.paging import Keyset, Page
 from counterfoil.ledger.accounts.accounts import SCALE_MAX, open_program
+from counterfoil.ledger.reads.books import known_assets
 from counterfoil.ledger.reads.listing import ListedProgram, list_programs, show_program
 from counterfoil.operations.access.access import ADMINISTER, READ
 from counterfoil.settlement.fees.fees import rates_now, set_rates
@@ -37,6 +38,12 @@ class AssetShown(Shown):
 
     code: str
     scale: int
+
+
+class AssetsShown(Shown):
+    """Every asset that books are kept in."""
+
+    data: list[AssetShown]
 
 
 class ProgramAsked(Asked):
@@ -105,6 +112,14 @@ def programs(call: Annotated[Call, may(READ)], limit: Limit = LIMIT, cursor: Cur
             lambda row: (row.id,),
         )
     return page_of(ProgramShown, Page([ProgramShown(**_fields(one)) for one in page.rows], page.next_cursor))
+
+
+@router.get("/assets", response_model=AssetsShown, summary="List assets")
+def assets(call: Annotated[Call, may(READ)]) -> Response:
+    """Every asset that books are kept in, with the decimals that make one major unit, by code."""
+    with call.reading() as conn:
+        found = known_assets(conn)
+    return answer(AssetsShown(data=[AssetShown(code=one.code, scale=one.scale) for one in found.values()]))
 
 
 @router.post("/programs/{program_id}/rates", status_code=201, response_model=RatesShown, summary="Set fee rates")

@@ -20,6 +20,7 @@ from counterfoil.base.problems import NotFound
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.operations.events.events import list_events
 from counterfoil.operations.webhooks.counts import webhook_counts
+from counterfoil.operations.work.health import judge_counters, verdict_of
 from counterfoil.operations.work.queries import QueueDepth, queue_depths
 from counterfoil.operations.work.worker import list_workers
 from counterfoil.payouts.details import payout_health
@@ -110,8 +111,21 @@ class JobRan(Written):
     stale: int = Field(description="Late writes refused, because another worker had taken over.")
 
 
+class CounterShown(Shown):
+    """A counter against its limits: from which figure on it is a warning, and from which it is critical."""
+
+    counter: str
+    value: int | None = Field(description="null: there is nothing to count.")
+    warning: int | None
+    critical: int | None
+    status: str = Field(description="ok, warning or critical.")
+
+
 class HealthShown(Shown):
-    """The counters of the runbook, as far as they exist; each is counted when it is asked for."""
+    """The counters of the runbook, each counted when it is asked for, and the verdict that they add up to."""
+
+    verdict: str = Field(description="ok, warning or critical: the worst of the counters.")
+    counters: list[CounterShown]
 
     payout_outbox_pending: int
     payout_outbox_sending_stuck: int = Field(description="In sending for longer than a lease.")
@@ -226,7 +240,7 @@ def run(job: Annotated[JobName, Path()], call: Annotated[Call, may(OPERATE)]) ->
     return call.write("job.run", act, asked={"job": job})
 
 
-@router.get("/admin/ops/health", response_model=HealthShown, summary="The counters of the runbook")
+@router.get("/admin/ops/health", response_model=HealthShown, summary="System health")
 def health(call: Annotated[Call, may(READ)]) -> Response:
     """Counted now, none assumed."""
     now = call.now
@@ -238,24 +252,24 @@ def health(call: Annotated[Call, may(READ)]) -> Response:
         intents = count_intents(conn, stuck_before=now - call.services.stuck_after)
         healthy = sum(one.health == "healthy" for one in workers_shown(conn, now))
     age = payouts.max_outbox_age
-    return answer(
-        HealthShown(
-            payout_outbox_pending=payouts.payout_outbox_pending,
-            payout_outbox_sending_stuck=payouts.payout_outbox_sending_stuck,
-            provider_payout_sent_stuck10m=payouts.provider_payout_sent_stuck,
-            provider_payout_unknown=payouts.provider_payout_unknown,
-            payouts_failed=payouts.payouts_failed,
-            payouts_waiting=payouts.payouts_waiting,
-            max_outbox_age_minutes=age // timedelta(minutes=1) if age is not None else None,
-            webhooks_received=webhooks.received,
-            webhooks_parked=webhooks.parked,
-            webhooks_rejected_today=webhooks.rejected,
-            intents_stuck=intents.stuck,
-            intents_failed=intents.failed,
-            workers_healthy=healthy,
-            measured_at=now,
-        )
-    )
+    counters: dict[str, int | None] = {
+        "payout_outbox_pending": payouts.payout_outbox_pending,
+        "payout_outbox_sending_stuck": payouts.payout_outbox_sending_stuck,
+        "provider_payout_sent_stuck10m": payouts.provider_payout_sent_stuck,
+        "provider_payout_unknown": payouts.provider_payout_unknown,
+        "payouts_failed": payouts.payouts_failed,
+        "payouts_waiting": payouts.payouts_waiting,
+        "max_outbox_age_minutes": age // timedelta(minutes=1) if age is not None else None,
+        "webhooks_received": webhooks.received,
+        "webhooks_parked": webhooks.parked,
+        "webhooks_rejected_today": webhooks.rejected,
+        "intents_stuck": intents.stuck,
+        "intents_failed": intents.failed,
+        "workers_healthy": healthy,
+    }
+    judged = judge_counters(counters)
+    shown: dict[str, Any] = {**counters, "verdict": verdict_of(judged), "counters": CounterShown.each(judged)}
+    return answer(HealthShown(**shown, measured_at=now))
 
 
 @router.get("/admin/invariants", response_model=InvariantsShown, summary="Is everything still true?")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.output import (
     ROWS,
     TABLE,
@@ -15,6 +16,7 @@ from counterfoil.cli.core.output import (
     Output,
     Reason,
     Rows,
+    listed,
     patience,
     say_done,
     show_one,
@@ -55,7 +57,7 @@ def list_(
 ) -> None:
     """Accounts by asset and name, as they stand now. Amounts in minor units, each on the account's normal side."""
     with asked("read") as client:
-        rows = list(client.every("/api/accounts", rows_max=limit, programId=program, asset=asset, beginning=beginning))
+        rows = listed(client, "/api/accounts", limit, programId=program, asset=asset, beginning=beginning)
     show_rows(rows, COLUMNS, output, empty="No such accounts.")
 
 
@@ -114,7 +116,7 @@ def explain(
         found = client.explain(program, name, asset=asset, startTime=start, endTime=end)
     show_one(found, output, parts=FAULTS)
     if not found["sound"]:
-        raise typer.Exit(1)
+        raise typer.Exit(NOT_GREEN)
 
 
 @app.command("trial")
@@ -135,7 +137,7 @@ def trial(
         rows.append({"account": "total", "debit": totals["totalDebit"], "credit": totals["totalCredit"]})
     show_rows(rows, ("account", "debit", "credit"), output, empty="Every account is at nothing.")
     if not totals["balanced"]:
-        raise typer.Exit(1)
+        raise typer.Exit(NOT_GREEN)
 
 
 @app.command("open")

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Reason, Rows, say_done, show_one, show_rows
+from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Reason, Rows, listed, say_done, show_one, show_rows
 from counterfoil.cli.local.journal_import import check, import_
 
 app = typer.Typer(no_args_is_help=True, help="Post, import, show and reverse journals.")
@@ -58,7 +58,7 @@ def list_(
 ) -> None:
     """Journals, newest first."""
     with asked("read") as client:
-        rows = list(client.every("/api/journals", rows_max=limit, programId=program, key=key, sourceId=source))
+        rows = listed(client, "/api/journals", limit, programId=program, key=key, sourceId=source)
     show_rows(
         rows, ("recordedAt", "kind", "key", "asset", "lineCount", "actor", "id"), output, empty="No such journals."
     )

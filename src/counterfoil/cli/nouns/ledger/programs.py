@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Rows, say_done, show_rows
+from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Rows, listed, say_done, show_rows
 
 app = typer.Typer(no_args_is_help=True, help="Programs, their assets, and whether their books agree.")
 
@@ -38,7 +38,7 @@ def _asset(given: str) -> dict[str, object]:
 def list_(limit: Rows = ROWS, output: Output = TABLE) -> None:
     """Every program and its assets."""
     with asked("read") as client:
-        rows = list(client.every("/api/programs", rows_max=limit))
+        rows = listed(client, "/api/programs", limit)
     for row in rows:
         row["assetCodes"] = ", ".join(f"{one['code']}:{one['scale']}" for one in row["assets"])
     show_rows(rows, ("id", "name", "assetCodes", "openedAt"), output)

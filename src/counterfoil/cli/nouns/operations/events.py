@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import ROWS, TABLE, Output, Rows, show_rows
+from counterfoil.cli.core.output import ROWS, TABLE, Output, Rows, listed, show_rows
 
 app = typer.Typer(no_args_is_help=True, help="What happened.")
 
@@ -27,5 +27,5 @@ def list_(
 ) -> None:
     """Events, newest first."""
     with asked("read") as client:
-        rows = list(client.every("/api/events", rows_max=limit, name=name, level=level, subjectId=subject))
+        rows = listed(client, "/api/events", limit, name=name, level=level, subjectId=subject)
     show_rows(rows, ("at", "level", "name", "subjectId", "payload", "state"), output, empty="No such events.")

@@ -5,17 +5,30 @@ from __future__ import annotations
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import TABLE, Output, patience, show_one, show_rows
+from counterfoil.cli.core.exit_codes import NOT_GREEN
+from counterfoil.cli.core.output import TABLE, Format, Output, patience, show_one, show_rows
 
 app = typer.Typer(no_args_is_help=True)
-BROKEN = 1
 
 
 @app.command("health")
 def health(output: Output = TABLE) -> None:
-    """The counters of the runbook, counted now."""
+    """Is the system well? Every counter against its limits, counted now. Ends with 1 when one is a warning or critical."""
     with asked("read") as client:
-        show_one(client.health(), output)
+        found = client.health()
+    if output is Format.JSON:
+        show_one(found, output)
+    else:
+        show_rows(found["counters"], ("counter", "value", "warning", "critical", "status"), output)
+    if output is Format.TABLE:
+        bad = [one["counter"] for one in found["counters"] if one["status"] != "ok"]
+        typer.echo(
+            f"Verdict: {found['verdict']}"
+            + (f" ({', '.join(bad)})" if bad else "")
+            + f", measured {found['measuredAt']}"
+        )
+    if found["verdict"] != "ok":
+        raise typer.Exit(NOT_GREEN)
 
 
 @app.command("invariants")
@@ -25,4 +38,4 @@ def invariants(output: Output = TABLE) -> None:
         found = client.invariants()
     show_rows(found["data"], ("code", "holds", "count", "severity", "question"), output)
     if not found["allHold"]:
-        raise typer.Exit(BROKEN)
+        raise typer.Exit(NOT_GREEN)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Rows, say_done, show_rows
+from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Rows, listed, say_done, show_rows
 
 app = typer.Typer(no_args_is_help=True, help="Where payees are paid.")
 
@@ -38,5 +38,5 @@ def list_(
 ) -> None:
     """Where payees are paid now."""
     with asked("read") as client:
-        rows = list(client.every("/api/destinations", rows_max=limit, programId=program))
+        rows = listed(client, "/api/destinations", limit, programId=program)
     show_rows(rows, ("id", "programId", "payeeId", "provider", "tokenHint"), output, empty="No destinations.")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Reason, Rows, say_done, show_one, show_rows
+from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Reason, Rows, listed, say_done, show_one, show_rows
 from counterfoil.client.problems import ApiProblem
 
 app = typer.Typer(no_args_is_help=True, help="What payees are owed, and every attempt to pay it.")
@@ -34,7 +34,7 @@ def list_(
 ) -> None:
     """Payouts, newest first."""
     with asked("read") as client:
-        rows = list(client.every("/api/payouts", rows_max=limit, state=state, invoiceId=invoice_id, programId=program))
+        rows = listed(client, "/api/payouts", limit, state=state, invoiceId=invoice_id, programId=program)
     show_rows(rows, COLUMNS, output, empty="No such payouts.")
 
 

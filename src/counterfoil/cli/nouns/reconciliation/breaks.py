@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from counterfoil.base.money import format_major
 from counterfoil.cli.core.connection import Need, asked
-from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Format, Output, Reason, Rows, say_done, show_one, show_rows
-from counterfoil.matching.reading.column_sql import iso_scales
+from counterfoil.cli.core.money import figure, to_minor
+from counterfoil.cli.core.output import (
+    ROWS,
+    TABLE,
+    DryRun,
+    Format,
+    Output,
+    Reason,
+    Rows,
+    listed,
+    say_done,
+    show_one,
+    show_rows,
+)
+from counterfoil.client.client import Client
 
 app = typer.Typer(no_args_is_help=True, help="What does not agree, why, and what is done about it.")
 COLUMNS = ("id", "kind", "cause", "severity", "asset", "atStake", "reference", "state", "owner", "dueOn")
@@ -47,7 +60,7 @@ def list_(
     """Breaks, newest first; those that somebody still has to do something about, unless told otherwise."""
     by = {"state": state, "kind": kind, "cause": cause, "severity": severity, "owner": owner, "source": source}
     with asked("read") as client:
-        rows = list(client.every("/api/breaks", rows_max=limit, **by, programId=program, runId=run))
+        rows = listed(client, "/api/breaks", limit, **by, programId=program, runId=run)
     show_rows(rows, COLUMNS, output, empty="No such breaks.")
 
 
@@ -59,12 +72,9 @@ def overview(source: Source = None, program: Program = None, output: Output = TA
     if output is not Format.TABLE:
         show_one(found, output)
         return
-    groups = [{**one, "atStake": _money(one["atStake"])} for one in found["groups"]]
-    show_rows(
-        groups, ("kind", "cause", "number", "atStake", "asset", "overdue", "oldestAt"), output, empty="Nothing is open."
-    )
-    ages = [{**one, "atStake": _money(one["atStake"])} for one in found["ages"]]
-    show_rows(ages, ("age", "number", "atStake", "asset"), output, empty="")
+    groups = ("kind", "cause", "number", "atStake", "overdue", "oldestAt")
+    show_rows(found["groups"], groups, output, empty="Nothing is open.")
+    show_rows(found["ages"], ("age", "number", "atStake"), output, empty="")
     flow = [one for one in found["flow"] if one["opened"] or one["closed"]]
     show_rows(
         flow, ("on", "opened", "closed", "matched", "accepted", "duplicate", "adjusted", "writtenOff"), output, empty=""
@@ -188,7 +198,11 @@ def adjust(
     reason: Reason,
     line: Annotated[
         list[str] | None,
-        typer.Option("--line", metavar="DEBIT,CREDIT,MINOR", help="One movement, minor units; repeat it."),
+        typer.Option(
+            "--line",
+            metavar="DEBIT,CREDIT,AMOUNT",
+            help="One movement, such as provider_fee,clearing:simulator,12.00; repeat it.",
+        ),
     ] = None,
     file: Annotated[
         Path | None,
@@ -201,11 +215,11 @@ def adjust(
     output: Output = TABLE,
 ) -> None:
     """Propose a journal that puts the books right. Nothing is posted until another person approves it, within 24 hours."""
-    lines = [_line(one) for one in line or ()] if file is None else _lines_of(file)
-    body: dict[str, Any] = {"lines": lines, "reason": reason}
-    if effective_at:
-        body["effectiveAt"] = effective_at
     with asked("operate") as client:
+        lines = _typed(client, break_id, line or ()) if file is None else _lines_of(file)
+        body: dict[str, Any] = {"lines": lines, "reason": reason}
+        if effective_at:
+            body["effectiveAt"] = effective_at
         done = client.post(f"/api/breaks/{break_id}/adjust", body, dry_run=dry_run)
     _say_proposed(done, break_id, output)
 
@@ -313,22 +327,22 @@ def import_(
 @app.command("limit")
 def limit(
     asset: Annotated[str, typer.Argument(help="Such as EUR.")],
-    minor: Annotated[str | None, typer.Argument(help="The new limit in minor units; absent: show it.")] = None,
+    amount: Annotated[str | None, typer.Argument(help="The new limit, such as 50.00; absent: show it.")] = None,
     reason: Annotated[str, typer.Option("--reason", help="Why. Kept in the action log.")] = "",
     program: Annotated[str, typer.Option("--program", help="Whose.")] = "main",
     dry_run: DryRun = False,
     output: Output = TABLE,
 ) -> None:
     """Up to what a break may be written off; set it with a reason, as an administrator."""
-    if minor is None:
+    if amount is None:
         with asked("read") as client:
             found = client.get("/api/breaks/limits", asset=asset, programId=program)
         show_one(found, output)
         return
-    body = {"programId": program, "asset": asset, "minor": minor, "reason": reason}
+    body = {"programId": program, "asset": asset, "minor": to_minor(amount, asset, "amount"), "reason": reason}
     with asked("administer") as client:
         done = client.post("/api/breaks/limits", body, dry_run=dry_run)
-    say_done(done, output, f"Breaks of {program} in {asset} are written off up to {done['minor']} minor units.")
+    say_done(done, output, f"Breaks of {program} are written off up to {figure(done['minor'], asset)}.")
 
 
 def _step(
@@ -348,11 +362,18 @@ def _say_proposed(done: dict[str, Any], break_id: str, output: Format) -> None:
     say_done(done, output, f"Proposed; it waits for a second person until {done['expiresAt']}:\n{command}")
 
 
-def _line(given: str) -> dict[str, str]:
+def _typed(client: Client, break_id: str, given: Sequence[str]) -> list[dict[str, str]]:
+    """Lines as a person types them, their amounts in major units of the break's asset."""
+    asset = str(client.get(f"/api/breaks/{break_id}")["asset"])
+    return [_line(one, asset) for one in given]
+
+
+def _line(given: str, asset: str) -> dict[str, str]:
     parts = [part.strip() for part in given.split(",")]
     if len(parts) != 3:
-        raise typer.BadParameter("a line is DEBIT,CREDIT,MINOR", param_hint="--line")
-    return dict(zip(("debit", "credit", "amount"), parts, strict=True))
+        raise typer.BadParameter("a line is DEBIT,CREDIT,AMOUNT", param_hint="--line")
+    debit, credit, amount = parts
+    return {"debit": debit, "credit": credit, "amount": to_minor(amount, asset, "amount")}
 
 
 def _lines_of(file: Path) -> list[Any]:
@@ -367,16 +388,10 @@ def _show_detail(detail: dict[str, Any]) -> None:
     for side, name in (("left", "our books"), ("right", "the other side")):
         for record in detail[side]:
             told = ", ".join(f"{key} {value}" for key, value in record.items() if key not in ("amount", "asset"))
-            typer.echo(
-                f"\n{name}: {_money({'minor': record['amount'], 'asset': record['asset']})} {record['asset']} ({told})"
-            )
+            typer.echo(f"\n{name}: {figure(record['amount'], record['asset'])} ({told})")
         if not detail[side]:
             typer.echo(f"\n{name}: nothing")
     show_rows(detail["fields"], ("name", "left", "right", "distance"), TABLE, empty="")
     show_rows(detail["hypotheses"], ("cause", "verdict", "test", "finding"), TABLE, empty="No cause could be tested.")
     show_rows(detail["candidates"], ("id", "amount", "day", "why_refused"), TABLE, empty="")
     typer.echo(f"Do: {detail['action']['sentence']} {detail['action']['not_offered']}")
-
-
-def _money(figure: dict[str, str]) -> str:
-    return format_major(int(figure["minor"]), iso_scales().get(figure["asset"], 0))

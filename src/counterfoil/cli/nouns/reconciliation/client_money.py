@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from counterfoil.base.money import format_major
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Format, Output, Reason, Rows, show_one, show_rows
-from counterfoil.matching.reading.column_sql import iso_scales
+from counterfoil.cli.core.exit_codes import NOT_GREEN
+from counterfoil.cli.core.money import major
+from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Format, Output, Reason, Rows, listed, show_one, show_rows
 
 app = typer.Typer(no_args_is_help=True, help="What is owed to owners, against what is held for them.")
 DAY = "%Y-%m-%d"
@@ -37,7 +37,7 @@ def make(date: Day, program: Program = None, dry_run: DryRun = False, output: Ou
         for one in found["statements"]:
             _show(one)
     if any(int(one["difference"]) < 0 for one in found["statements"]):
-        raise typer.Exit(1)
+        raise typer.Exit(NOT_GREEN)
 
 
 @app.command("list")
@@ -48,7 +48,7 @@ def list_(
 ) -> None:
     """Statements of client money, newest first."""
     with asked("read") as client:
-        rows = list(client.every("/api/client-money", rows_max=limit, programId=program))
+        rows = listed(client, "/api/client-money", limit, programId=program)
     show_rows(rows, COLUMNS, output, empty="No statement of client money was drawn up yet: not checked.")
 
 
@@ -86,7 +86,7 @@ def sign(
 
 def _show(one: dict[str, Any]) -> None:
     def money(minor: str) -> str:
-        return format_major(int(minor), iso_scales().get(one["asset"], 0))
+        return major(minor, one["asset"])
 
     difference = int(one["difference"])
     said = "a shortfall of" if difference < 0 else "an excess of" if difference else "to the unit"

@@ -9,12 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
-from counterfoil.base.money import format_major
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import ROWS, TABLE, Format, Output, Rows, patience, show_one, show_rows
+from counterfoil.cli.core.exit_codes import NOT_GREEN
+from counterfoil.cli.core.money import figure
+from counterfoil.cli.core.output import ROWS, TABLE, Format, Output, Rows, listed, patience, show_one, show_rows
 from counterfoil.cli.core.progress import watching
 from counterfoil.cli.local.reconcile_files import files
-from counterfoil.matching.reading.column_sql import iso_scales
 
 app = typer.Typer(no_args_is_help=True, help="Hold one side's records against the other's.")
 app.command("files")(files)
@@ -89,7 +89,7 @@ def run(
     else:
         _show_all(runs, failed, agent)
     if failed or not runs or any(one["verdict"] != "reconciled" for one in runs):
-        raise typer.Exit(1)
+        raise typer.Exit(NOT_GREEN)
 
 
 def _show_all(runs: list[dict[str, Any]], failed: list[dict[str, Any]], agent: str | None) -> None:
@@ -111,7 +111,7 @@ def list_(
 ) -> None:
     """Runs, newest first."""
     with asked("read") as client:
-        rows = list(client.every("/api/reconciliation/runs", rows_max=limit, source=source))
+        rows = listed(client, "/api/reconciliation/runs", limit, source=source)
     show_rows(rows, RUN, output, empty="Nothing was reconciled yet.")
 
 
@@ -153,7 +153,7 @@ def bank(
         )
     show_run_in_full(found, output)
     if found["verdict"] != "reconciled":
-        raise typer.Exit(1)
+        raise typer.Exit(NOT_GREEN)
 
 
 @app.command("report")
@@ -204,7 +204,7 @@ def show_run_in_full(found: dict[str, Any], output: Format) -> None:
     footing = [
         {
             "side": row["side"], "asset": row["asset"],
-            **{part: f"{row[part]['rows']:,}: {_money(row[part]['minor'], row['asset'])}" for part in PARTS},
+            **{part: f"{row[part]['rows']:,}: {figure(row[part]['minor'], row['asset'])}" for part in PARTS},
         }
         for row in told.get("footing", [])
     ]  # fmt: skip
@@ -216,7 +216,7 @@ def show_run_in_full(found: dict[str, Any], output: Format) -> None:
         typer.echo(f"Not checked: {why}")
     waiting = told.get("expected_later", [])
     for one in waiting[:WAITING_SHOWN_MAX]:
-        typer.echo(f"Expected later: {one['id']} {_money(one['amount'], one['asset'])} of {one['day']}: {one['why']}")
+        typer.echo(f"Expected later: {one['id']} {figure(one['amount'], one['asset'])} of {one['day']}: {one['why']}")
     if len(waiting) > WAITING_SHOWN_MAX:
         typer.echo(f"Expected later: {len(waiting) - WAITING_SHOWN_MAX} more")
     if (compared := found.get("comparison")) and not compared["agrees"]:
@@ -255,16 +255,11 @@ def _show_breaks(found: dict[str, Any], output: Format) -> None:
 
 
 def _records(records: list[dict[str, Any]]) -> str:
-    return ", ".join(f"{one['id']} {_money(one['amount'], one['asset'])}" for one in records) or "–"
-
-
-def _money(minor: str, asset: str) -> str:
-    """For people: an asset that ISO 4217 does not know is shown in its minor units."""
-    return format_major(int(minor), iso_scales().get(asset, 0))
+    return ", ".join(f"{one['id']} {figure(one['amount'], one['asset'])}" for one in records) or "–"
 
 
 def _balance(minor: str | None, asset: str) -> str:
-    return "not known" if minor is None else _money(minor, asset)
+    return "not known" if minor is None else figure(minor, asset)
 
 
 def _day(given: datetime | None) -> str | None:

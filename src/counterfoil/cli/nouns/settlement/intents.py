@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Reason, Rows, say_done, show_one, show_rows
+from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Reason, Rows, listed, say_done, show_one, show_rows
 from counterfoil.cli.nouns.payouts.payouts import STEPS
 
 app = typer.Typer(no_args_is_help=True, help="From the customer's payment to the settlement.")
@@ -26,7 +26,7 @@ def list_(
 ) -> None:
     """Intents, newest first."""
     with asked("read") as client:
-        rows = list(client.every("/api/intents", rows_max=limit, stuck=stuck, state=state))
+        rows = listed(client, "/api/intents", limit, stuck=stuck, state=state)
     show_rows(rows, COLUMNS, output, empty="No such intents.")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Reason, Rows, say_done, show_one, show_rows
+from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Reason, Rows, listed, say_done, show_one, show_rows
 from counterfoil.cli.nouns.payouts.payouts import STEPS
 
 app = typer.Typer(no_args_is_help=True, help="What customers owe, and what they paid.")
@@ -29,7 +29,7 @@ def list_(
 ) -> None:
     """Invoices, newest first."""
     with asked("read") as client:
-        rows = list(client.every("/api/invoices", rows_max=limit, status=status, programId=program))
+        rows = listed(client, "/api/invoices", limit, status=status, programId=program)
     show_rows(rows, COLUMNS, output, empty="No such invoices.")
 
 

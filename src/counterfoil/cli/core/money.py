@@ -1,0 +1,61 @@
+"""Amounts for people: minor units of the wire become major units with their asset, by the decimals that the server's books have."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Final
+
+from counterfoil.base.money import Asset, format_major, parse_major
+from counterfoil.base.problems import InvalidInput
+from counterfoil.cli.core.connection import asked, server
+from counterfoil.client.problems import ApiProblem, Unreachable
+
+# The fields of answers that hold minor units; a test holds them against the API's own description.
+FIELDS: Final = frozenset({
+    "amount", "applied", "atStake", "available", "balance", "cachedCredits", "cachedDebits", "cachedHeld", "closing", "credit",
+    "creditBalance", "credits", "debit", "debitBalance", "debits", "difference", "drift", "expected", "fee", "found", "gross", "held",
+    "holdback", "inTransit", "minor", "net", "openHolds", "opening", "owed", "paid", "platformFee", "posted", "postedCredits",
+    "postedDebits", "total", "totalCredit", "totalDebit", "validatorFee",
+})  # fmt: skip
+
+
+def scales() -> Mapping[str, int]:
+    """How many decimals each asset has in the books of the server that is asked; nothing when it does not tell."""
+    return _scales(server("read", os.environ).url)
+
+
+@cache
+def _scales(url: str) -> Mapping[str, int]:  # noqa: ARG001 - remembered for each server
+    try:
+        with asked("read") as client:
+            return {one["code"]: one["scale"] for one in client.get("/api/assets")["data"]}
+    except (ApiProblem, Unreachable):
+        return {}
+
+
+def is_amount(name: str, value: Any) -> bool:
+    """Is this a field of minor units with a whole number in it?"""
+    return name.rpartition(".")[2] in FIELDS and isinstance(value, str) and value.removeprefix("-").isdigit()
+
+
+def major(minor: str, asset: str | None) -> str:
+    """`"125050"` of EUR is `1,250.50`. An asset that the books do not know stays in minor units, and says so."""
+    scale = scales().get(asset) if asset else None
+    return f"{minor} minor units" if scale is None else format_major(int(minor), scale)
+
+
+def figure(minor: str, asset: str) -> str:
+    """An amount with its asset: `1,250.50 EUR`."""
+    return f"{major(minor, asset)} {asset}"
+
+
+def to_minor(given: str, asset: str, field: str) -> str:
+    """What a person typed in major units, as minor units for the wire. Raises InvalidInput: no amount, or too many decimals."""
+    scale = scales().get(asset)
+    if scale is None:
+        raise InvalidInput(
+            "asset", f"one of {', '.join(sorted(scales())) or 'those the server keeps books in'}", got=asset
+        )
+    return str(parse_major(given, Asset(asset, scale), field))
