@@ -26,7 +26,7 @@ from counterfoil.wiring import INVARIANTS, Wiring, ticks
 PROGRAM = "main"
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SECRET = "whsec_" + "kx7WqPz2Lr9vTn4Yb8McHs3JdFu6GeAa"
-ORDER = ("webhooks", "verify", "settle", "events", "reserve", "outbox", "repair", "reconcile-pull")
+ORDER = ("webhooks", "verify", "settle", "events", "reserve", "outbox", "answers", "repair", "reconcile-pull")
 
 
 @dataclass
@@ -35,7 +35,8 @@ class Clock:
 
     now: datetime = NOW
 
-    def __call__(self) -> datetime:
+    def __call__(self, _: Any = None) -> datetime:
+        """As ours, and as the database's."""
         return self.now
 
     def advance(self, **span: float) -> None:
@@ -105,6 +106,8 @@ class Desk:
             silent_after=timedelta(minutes=10),
             lease=timedelta(seconds=60),
             rows_max=200,
+            call_limit=timedelta(seconds=1),
+            database_clock=self.clock,
         )
         self.ticks = ticks(self.wiring, "worker:test")
         self._seen: str | None = None

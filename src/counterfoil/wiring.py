@@ -14,47 +14,51 @@ from psycopg import Connection
 from counterfoil.base.machine import Machine
 from counterfoil.ledger.invariants import INVARIANTS as LEDGER_INVARIANTS
 from counterfoil.operations.approvals import by_verb
-from counterfoil.operations.events.events import EVENT, EVENTS, Event, Follower, follow
+from counterfoil.operations.events import events
+from counterfoil.operations.events.events import EVENT, Event, Follower, tell_stuck
 from counterfoil.operations.providers import RANK, Provider
 from counterfoil.operations.providers.capabilities import capabilities_of
-from counterfoil.operations.webhooks.event_pull import pull_events
-from counterfoil.operations.webhooks.inbound import WEBHOOK_IN, WEBHOOKS_IN, Applier, Received, apply_received
-from counterfoil.operations.work.runner import Queue, Runner, Tally
-from counterfoil.operations.work.worker import Job
+from counterfoil.operations.webhooks import event_pull
+from counterfoil.operations.webhooks import inbound as webhooks_in
+from counterfoil.operations.webhooks.inbound import WEBHOOK_IN, Applier, Received
+from counterfoil.operations.work.jobs import Job, JobContext
+from counterfoil.operations.work.runner import DatabaseClock, Queue, Runner, Tally, database_now
+from counterfoil.operations.work.worker import Loop
 from counterfoil.payouts.invariants import INVARIANTS as PAYOUT_INVARIANTS
-from counterfoil.payouts.machines import (
-    PAYOUT,
-    PROVIDER_CONFLICT,
-    PROVIDER_PAYOUT,
-    PULLING,
-    REPAIRING,
-    RESERVING,
-    SENDING,
-)
-from counterfoil.payouts.payouts.reserving import reserve_due
+from counterfoil.payouts.machines import PAYOUT, PROVIDER_CONFLICT, PROVIDER_PAYOUT
+from counterfoil.payouts.payouts import reserving
 from counterfoil.payouts.payouts.verbs import Owed, create_payouts
+from counterfoil.payouts.provider_payouts import pulling, sending
 from counterfoil.payouts.provider_payouts.outcomes import apply_facts
-from counterfoil.payouts.provider_payouts.pulling import pull_due
-from counterfoil.payouts.provider_payouts.sending import repair_due, send_due
 from counterfoil.reconciliation.breaks.adjusting import PAIRED as BREAK_PAIRED
 from counterfoil.reconciliation.breaks.breaks import BREAK
 from counterfoil.reconciliation.breaks.invariants import INVARIANTS as BREAK_INVARIANTS
+from counterfoil.reconciliation.runs import nightly
 from counterfoil.reconciliation.runs.copying import Books
-from counterfoil.reconciliation.runs.nightly import reconcile_due
 from counterfoil.reconciliation.runs.pairings import Pairing, pairings
 from counterfoil.reconciliation.runs.run import Means
-from counterfoil.settlement.intents.intents import INTENT, PROCESSING, VERIFYING
+from counterfoil.settlement import settlements
+from counterfoil.settlement.intents.intents import INTENT
 from counterfoil.settlement.invariants import INVARIANTS as SETTLEMENT_INVARIANTS
 from counterfoil.settlement.invoices.invoices import INVOICE
 from counterfoil.settlement.payments.payments import parsed, receive_charges
-from counterfoil.settlement.settlements import settle_due, settlements_by_id, verify_due
+from counterfoil.settlement.settlements import settlements_by_id
 
-RECONCILE_REST_S: Final = 20.0
 MakeId = Callable[[str], str]
 Clock = Callable[[], datetime]
 
 MACHINES: Sequence[Machine] = (EVENT, WEBHOOK_IN, INVOICE, INTENT, PAYOUT, PROVIDER_PAYOUT, PROVIDER_CONFLICT, BREAK)
-QUEUES: Sequence[Queue] = (WEBHOOKS_IN, VERIFYING, PROCESSING, EVENTS, RESERVING, SENDING, PULLING, REPAIRING)
+JOBS: Final[Sequence[Job]] = (
+    *event_pull.JOBS,
+    *webhooks_in.JOBS,
+    *settlements.JOBS,
+    *events.JOBS,
+    *reserving.JOBS,
+    *sending.JOBS,
+    *pulling.JOBS,
+    *nightly.JOBS,
+)
+QUEUES: Final[Sequence[Queue]] = tuple(job.queue for job in JOBS if job.queue is not None)
 PAIRED: Final = by_verb(*BREAK_PAIRED)  # what takes two people, and what is done once both have agreed
 INVARIANTS = (*LEDGER_INVARIANTS, *SETTLEMENT_INVARIANTS, *PAYOUT_INVARIANTS, *BREAK_INVARIANTS)
 
@@ -72,6 +76,8 @@ class Wiring:
     silent_after: timedelta
     lease: timedelta
     rows_max: int
+    call_limit: timedelta = timedelta(seconds=10)
+    database_clock: DatabaseClock = database_now
     run_folder: Path | None = None
     crons: Mapping[str, str] = field(default_factory=dict)
 
@@ -84,36 +90,51 @@ class Wiring:
         return pairings(self.providers)
 
     def runner(self, owner: str) -> Runner:
-        """How a process named `owner` runs ticks."""
-        return Runner(self.database, self.clock, owner, lease=self.lease, rows_max=self.rows_max)
+        """How a process named `owner` runs ticks. Raises LeaseTooShort."""
+        return Runner(
+            self.database,
+            self.database_clock,
+            owner,
+            lease=self.lease,
+            rows_max=self.rows_max,
+            call_limit=self.call_limit,
+            stuck=tell_stuck,
+        )
+
+    def context(self, owner: str) -> JobContext:
+        """What jobs work with, in a process named `owner`."""
+        return JobContext(
+            self.runner(owner),
+            self.providers,
+            self.make_id,
+            self.clock,
+            self.silent_after,
+            followers=followers(self),
+            appliers=appliers(self),
+            run_folder=self.run_folder,
+            crons=self.crons,
+            database=self.database,
+        )
 
 
 def ticks(wiring: Wiring, owner: str) -> dict[str, Callable[[], Tally]]:
     """Every job by its name: the worker runs them all, the API and the command line run one on demand."""
-    runner, make_id, providers = wiring.runner(owner), wiring.make_id, wiring.providers
-    silent = wiring.silent_after
-    return {
-        "pull-events": lambda: pull_events(runner, providers, make_id),
-        "webhooks": lambda: apply_received(runner, appliers(wiring)),
-        "verify": lambda: verify_due(runner, providers),
-        "settle": lambda: settle_due(runner, make_id),
-        "events": lambda: follow(runner, followers(wiring)),
-        "reserve": lambda: reserve_due(runner, make_id),
-        "outbox": lambda: send_due(runner, providers, silent_after=silent),
-        "reconcile-pull": lambda: pull_due(runner, providers, silent_after=silent),
-        "repair": lambda: repair_due(runner),
-        "reconcile": lambda: reconcile_due(
-            wiring.means(), list(wiring.pairings().values()), wiring.crons, by=owner, make_id=make_id
-        ),
-    }
+    context = wiring.context(owner)
+    return {job.name: lambda job=job: job.run(context) for job in JOBS}  # type: ignore[misc]
 
 
-def jobs(wiring: Wiring, owner: str, *, poll_s: float) -> list[Job]:
-    """The worker's jobs."""
-    # The first asks the provider each time, the second looks at a clock: not at every turn.
-    rests = {"pull-events": wiring.silent_after.total_seconds(), "reconcile": RECONCILE_REST_S}
+def loops(wiring: Wiring, owner: str, *, poll_s: float) -> list[Loop]:
+    """What the worker runs: a loop for each job, and where it is parted by providers, one for each of them."""
+    context = wiring.context(owner)
     return [
-        Job(name, tick, rests.get(name, poll_s), woken=name not in rests) for name, tick in ticks(wiring, owner).items()
+        Loop(
+            f"{job.name}:{lane}" if lane else job.name,
+            lambda job=job, lane=lane: job.tick(context, lane),  # type: ignore[misc]
+            job.every(context) if job.every else poll_s,
+            queue=job.queue.name if job.queue else None,
+        )
+        for job in JOBS
+        for lane in (sorted(wiring.providers) if job.per_provider else [None])
     ]
 
 

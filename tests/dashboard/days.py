@@ -19,7 +19,7 @@ from counterfoil.dashboard.web.routes import add_dashboard
 from counterfoil.ledger.accounts.accounts import open_program
 from counterfoil.operations.access.access import SECRET_BYTES, create_key, new_secret
 from counterfoil.operations.webhooks.inbound import receive
-from counterfoil.operations.work.worker import Job, Worker
+from counterfoil.operations.work.worker import Loop, Worker
 from counterfoil.reconciliation.runs.run import reconcile_provider
 from counterfoil.settlement.invoices.invoices import issue_invoices
 from counterfoil.settlement.usage.rules import COLUMNS
@@ -121,7 +121,7 @@ def reconciled(desk: Desk, *, on: datetime | None = None) -> None:
 @contextmanager
 def working(desk: Desk, worker_id: str = "house:4711") -> Iterator[Worker]:
     """A worker that beats."""
-    jobs = [Job(name, tick, 0.2) for name, tick in desk.ticks.items()]
+    jobs = [Loop(name, tick, 0.2) for name, tick in desk.ticks.items()]
     worker = Worker(worker_id, jobs, desk.database, now, host="house", pid=4711, version="0.1.0")
     worker.start()
     try:

@@ -8,7 +8,7 @@ import pytest
 from psycopg import errors
 
 from counterfoil.base.edge import make_id
-from counterfoil.operations.calls import (
+from counterfoil.operations.work.calls import (
     HORIZON,
     Begun,
     NewCall,

@@ -44,7 +44,7 @@ def test_followers_get_their_events_by_set_and_nobody_gets_the_others(database):
         told(conn, "inv_1", "inv_2")
         told(conn, "set_1", name="settlement_completed")
     seen = []
-    runner = Runner(database, lambda: NOW, "test")
+    runner = Runner(database, lambda _: NOW, "test")
     follower = {"invoice_paid": lambda conn, events, now: seen.append([one.subject_id for one in events])}
     assert follow(runner, follower) == Tally(handled=3)
     assert follow(runner, follower) == Tally()
@@ -55,7 +55,7 @@ def test_an_event_that_cannot_be_followed_is_parked_and_a_person_takes_it_up_aga
     with database.transaction() as conn:
         told(conn, "inv_1")
     clock = [NOW]
-    runner = Runner(database, lambda: clock[0], "test")
+    runner = Runner(database, lambda _: clock[0], "test")
 
     def broken(conn, events, now):
         raise ValueError("no")

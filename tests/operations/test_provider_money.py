@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from counterfoil.base.problems import InvalidInput
-from counterfoil.operations.providers import ChargeFact, PayoutOrder, Unclear
+from counterfoil.operations.providers import ChargeFact, Later, PayoutOrder, Unclear
 from counterfoil.operations.providers.simulator import SimulatorProvider
 
 SECRET = "whsec_" + "A" * 32
@@ -74,7 +74,9 @@ def test_an_answer_with_money_that_is_none_is_unclear_and_never_a_whole_number_b
     Answering.said = {"data": [PAYOUT | {field: given}]}
     assert isinstance(provider.find_payout("k"), Unclear)
     Answering.said = PAYOUT | {field: given}
-    assert isinstance(provider.send(PayoutOrder("k", 12_00, "EUR", "acct_1", "pp_1")), Unclear)
+    connection = provider.connect()
+    assert not isinstance(connection, Later)
+    assert isinstance(connection.send(PayoutOrder("k", 12_00, "EUR", "acct_1", "pp_1")), Unclear)
 
 
 def test_what_was_paid_is_read_as_strictly_as_what_was_asked(provider: SimulatorProvider):

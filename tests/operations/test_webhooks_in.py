@@ -112,7 +112,7 @@ def test_rejections_are_counted_by_day_and_reason(conn):
 
 @pytest.fixture
 def runner(database):
-    return Runner(database, lambda: NOW, "test")
+    return Runner(database, lambda _: NOW, "test")
 
 
 def states(database):
@@ -146,7 +146,7 @@ def test_one_bad_webhook_holds_no_other_up_and_is_parked_after_the_fifth_time(da
         applied.extend(one.event_id for one in received)
 
     clock = [NOW]
-    late = Runner(database, lambda: clock[0], "test")
+    late = Runner(database, lambda _: clock[0], "test")
     for _ in range(6):
         webhooks_in.apply_received(late, {("sim", "charge.succeeded"): apply})
         clock[0] += timedelta(hours=2)
@@ -173,7 +173,7 @@ def test_a_parked_webhook_is_applied_again_or_left_by_a_person_with_a_reason(dat
             receive(conn, f"evt_{number}")
         ids = dict(conn.execute("select event_id, id from webhook_in").fetchall())
     clock = [NOW]
-    failing = Runner(database, lambda: clock[0], "test")
+    failing = Runner(database, lambda _: clock[0], "test")
 
     def broken(conn, received, now):
         raise ValueError("no payout of ours")

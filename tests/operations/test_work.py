@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
-import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,58 +14,19 @@ from counterfoil.operations.work.runner import (
     ATTEMPTS_MAX,
     RETRY_MINUTES,
     Claim,
-    Queue,
+    LeaseTooShort,
     Runner,
     Tally,
     claim,
+    database_now,
     delay_before,
     finish,
     put_back,
     run_here,
-    run_outside,
 )
+from tests.operations.conftest import ERRANDS, NOW, do, rows
 
-NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-ERRANDS = Queue("errands", "errand", ("due",))
 LEASE = timedelta(seconds=60)
-
-
-@pytest.fixture
-def errands(database, database_url):
-    with psycopg.connect(database_url, autocommit=True) as owner:
-        owner.execute(
-            """create table errand (id text primary key, state text not null default 'due', done int not null default 0,
-                   due_at timestamptz, attempt int not null default 0, lease_owner text, lease_until timestamptz,
-                   fence bigint not null default 0, last_error text)"""
-        )
-        owner.execute("grant select, insert, update on errand to counterfoil_app")
-        owner.execute(
-            "insert into errand (id, due_at) select 'e' || i, %s::timestamptz + i * interval '1 s' from generate_series(1, 5) i",
-            [NOW - timedelta(minutes=1)],
-        )
-    return database
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-def rows(database, columns: str = "id, done") -> list[tuple[Any, ...]]:
-    with database.transaction() as conn:
-        return conn.execute(f"select {columns} from errand order by id").fetchall()
-
-
-def do(conn, claims, now):
-    conn.execute("update errand set done = done + 1 where id = any(%s)", [[one.id for one in claims]])
 
 
 def test_a_tick_takes_the_oldest_first_and_no_more_than_its_bound(errands, clock):
@@ -135,76 +94,6 @@ def test_a_database_that_is_busy_is_nobodys_failed_attempt(errands, clock):
     assert set(rows(errands, "attempt, last_error")) == {(0, None)}
 
 
-class Station:
-    """Calls `outside` for each item, and records under the fence."""
-
-    queue = ERRANDS
-
-    def __init__(self, outside) -> None:
-        self.outside, self.announced, self.recorded = outside, [], []
-
-    def prepare(self, conn, claims, now):
-        return [one.id for one in claims]
-
-    def announce(self, conn, claims, now):
-        self.announced += [one.id for one in claims]
-
-    def act(self, item):
-        return self.outside(item)
-
-    def record(self, conn, done, now):
-        do(conn, [one for one, _ in done], now)
-        finish(conn, ERRANDS, [one.id for one, _ in done])
-        self.recorded += done
-
-
-def test_no_transaction_is_open_while_somebody_else_is_called(errands, clock, database_url):
-    open_while_calling = []
-
-    def outside(item):
-        with psycopg.connect(database_url, autocommit=True) as other:
-            open_while_calling.append(
-                other.execute(
-                    "select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in%'"
-                ).fetchone()[0]
-            )
-        return "done"
-
-    assert run_outside(Runner(errands, clock, "a"), Station(outside)) == Tally(handled=5)
-    assert open_while_calling == [0] * 5
-
-
-def test_a_worker_that_lost_its_lease_cannot_write(errands, clock):
-    slow = Runner(errands, clock, "slow", rows_max=1, lease=LEASE)
-    quick = Station(lambda item: "quick")
-
-    def outside(item):
-        clock.now += LEASE + timedelta(seconds=1)  # our lease runs out while we call
-        run_outside(Runner(errands, clock, "quick", rows_max=1, lease=LEASE), quick)
-        return "late"
-
-    late = Station(outside)
-    assert run_outside(slow, late) == Tally(handled=0, stale=1)
-    assert [(one.id, outcome) for one, outcome in quick.recorded] == [("e1", "quick")]
-    assert late.recorded == []
-    assert dict(rows(errands))["e1"] == 1
-
-
-def test_a_worker_that_lost_its_lease_before_the_call_does_not_call(errands, clock, monkeypatch):
-    calls = []
-    station = Station(calls.append)
-
-    def steal(point):
-        if point == "errands.after_claim":
-            with errands.transaction() as conn:
-                conn.execute("update errand set fence = fence + 1 where id = 'e1'")
-
-    monkeypatch.setattr("counterfoil.operations.work.runner.reached", steal)
-    assert run_outside(Runner(errands, clock, "a"), station) == Tally(handled=4, stale=1)
-    assert "e1" not in calls
-    assert "e1" not in station.announced
-
-
 def test_a_claim_left_by_a_dead_worker_is_free_again_after_its_lease(errands, clock):
     dead = Runner(errands, clock, "dead", lease=LEASE)
     with errands.transaction() as conn:
@@ -239,3 +128,107 @@ def test_many_workers_at_once_do_each_item_once(errands, clock):
     for thread in threads:
         thread.join(20)
     assert {done for _, done in rows(errands)} == {1}
+
+
+def test_a_worker_whose_own_clock_is_wrong_takes_nobodys_lease(errands):
+    """Leases are the database's: sixty-one seconds ahead, a worker used to take what another was still working on."""
+    with errands.transaction() as conn:
+        conn.execute("update errand set due_at = clock_timestamp() - interval '1 s'")
+    here = Runner(errands, database_now, "here", lease=LEASE)
+    with errands.transaction() as conn:
+        assert len(claim(conn, ERRANDS, here, now=database_now(conn))) == 5
+    with errands.transaction() as conn:
+        left = conn.execute("select min(lease_until) - clock_timestamp() from errand").fetchone()
+    assert timedelta(seconds=50) < left[0] <= LEASE
+    assert run_here(Runner(errands, database_now, "ahead", lease=LEASE), ERRANDS, do).handled == 0
+
+
+@pytest.mark.parametrize("seconds", [1, 10, 11.9, 12])
+def test_a_lease_that_a_call_could_outlast_is_refused(errands, seconds):
+    with pytest.raises(LeaseTooShort, match="more than 12 s"):
+        Runner(errands, database_now, "a", lease=timedelta(seconds=seconds), call_limit=timedelta(seconds=10))
+
+
+@given(lease=st.integers(3, 3600), call=st.integers(1, 60), callers=st.integers(1, 16))
+def test_no_more_is_claimed_than_surely_ends_within_the_lease(lease, call, callers):
+    if lease <= call + 2:
+        return
+    runner = Runner(
+        None, database_now, "a", lease=timedelta(seconds=lease), call_limit=timedelta(seconds=call), callers_max=callers
+    )  # type: ignore[arg-type]
+    turns = -(-runner.calls_max // callers)
+    assert turns * call + 2 <= lease
+
+
+def test_a_park_that_fails_stays_with_its_item(errands, clock):
+    def work(conn, claims, now):
+        do(conn, claims, now)
+        if any(one.id == "e1" for one in claims):
+            raise ValueError("a bad errand")
+
+    def park(conn, one, said, now):
+        raise RuntimeError("it cannot be parked either")
+
+    for _ in range(ATTEMPTS_MAX + 3):
+        run_here(Runner(errands, clock, "a"), ERRANDS, work, park=park)
+        clock.now += timedelta(hours=2)
+    assert [done for _, done in rows(errands)] == [0, 1, 1, 1, 1]
+    [(due, said)] = rows(errands, "due_at, last_error")[:1]
+    assert due is not None
+    assert said.startswith("could not be parked (RuntimeError")
+
+
+def test_what_nobody_gives_up_is_tried_each_hour_and_told_once_for_each_end_of_its_ladder(errands, clock):
+    told = []
+
+    def work(conn, claims, now):
+        raise ValueError("always")
+
+    runner = Runner(errands, clock, "a", rows_max=1, stuck=lambda conn, queue, one, said, now: told.append(one.fence))
+    with errands.transaction() as conn:
+        conn.execute("update errand set due_at = null where id <> 'e1'")
+    for _ in range(ATTEMPTS_MAX + 2):
+        run_here(runner, ERRANDS, work)
+        clock.now += timedelta(hours=2)
+    assert rows(errands, "due_at is not null")[0] == (True,)
+    assert (
+        len(told) == len(set(told)) == 3
+    )  # at the fifth failure, and at each one after it, never under the same fence
+
+
+def test_an_item_that_waits_for_a_lock_holds_nobody_up(errands, clock):
+    def work(conn, claims, now):
+        do(conn, claims, now)
+        if any(one.id == "e2" for one in claims):
+            raise Busy(what="an account")
+
+    assert run_here(Runner(errands, clock, "a"), ERRANDS, work) == Tally(handled=4)
+    assert [done for _, done in rows(errands)] == [1, 0, 1, 1, 1]
+    assert rows(errands, "attempt, due_at")[1] == (0, clock.now + timedelta(seconds=5))
+
+
+def pause(database, *, paused: bool = True, provider: str = "") -> None:
+    with database.transaction() as conn:
+        conn.execute(
+            """insert into queue_pause (queue, provider, paused, reason, actor, at)
+               values ('errands', %s, %s, 'a reason', 'test', clock_timestamp())""",
+            [provider, paused],
+        )
+
+
+def test_a_paused_queue_is_not_claimed_from_and_goes_on_when_it_is_resumed(errands, clock):
+    pause(errands)
+    assert run_here(Runner(errands, clock, "a"), ERRANDS, do).handled == 0
+    pause(errands, paused=False)
+    assert run_here(Runner(errands, clock, "a"), ERRANDS, do).handled == 5
+
+
+def test_a_pause_of_one_lane_leaves_the_others(errands, clock):
+    with errands.transaction() as conn:
+        conn.execute("update errand set provider = 'slow' where id in ('e1', 'e2')")
+    pause(errands, provider="slow")
+    assert run_here(Runner(errands, clock, "a"), ERRANDS, do).handled == 3
+    assert run_here(Runner(errands, clock, "a"), ERRANDS, do, lane="slow").handled == 0
+    pause(errands, provider="slow", paused=False)
+    assert run_here(Runner(errands, clock, "a"), ERRANDS, do, lane="fast").handled == 0
+    assert run_here(Runner(errands, clock, "a"), ERRANDS, do, lane="slow").handled == 2

@@ -9,17 +9,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from counterfoil.base.edge import now
-from counterfoil.operations.events.events import wake
-from counterfoil.operations.work.runner import Tally
-from counterfoil.operations.work.worker import DOWN_AFTER, Job, Worker, list_workers, listen
+from counterfoil.operations.events.events import EVENTS
+from counterfoil.operations.work.runner import Tally, wake
+from counterfoil.operations.work.worker import DOWN_AFTER, Loop, Worker, list_workers, listen
 
 
 @pytest.fixture
 def start(database):
     started = []
 
-    def make(*jobs: Job) -> Worker:
-        worker = Worker(f"worker:{len(started)}", jobs, database, now, host="here", pid=1, version="0")
+    def make(*loops: Loop) -> Worker:
+        worker = Worker(f"worker:{len(started)}", loops, database, now, host="here", pid=1, version="0")
         worker.start()
         started.append(worker)
         return worker
@@ -44,7 +44,7 @@ def status(database):
 
 
 def test_a_worker_is_healthy_while_it_beats_and_down_when_it_has_been_silent_for_a_minute(database, start):
-    start(Job("a", Tally))
+    start(Loop("a", Tally))
     assert until(lambda: status(database))
     found = status(database)["worker:0"]
     assert found.health(found.beat_at + timedelta(seconds=59)) == "healthy"
@@ -61,7 +61,7 @@ def test_a_job_that_fails_is_shown_and_does_not_stop_the_others(database, start)
         ticks.append(1)
         return Tally()
 
-    worker = start(Job("broken", broken), Job("fine", fine, 0.01))
+    worker = start(Loop("broken", broken), Loop("fine", fine, 0.01))
     assert until(lambda: len(ticks) > 3)
     worker.stop()
     found = status(database)["worker:0"]
@@ -79,7 +79,7 @@ def test_a_clean_stop_lets_the_running_tick_end(start):
         ended.set()
         return Tally(handled=1)
 
-    worker = start(Job("slow", slow))
+    worker = start(Loop("slow", slow))
     assert began.wait(5)
     assert worker.stop()
     assert ended.is_set()
@@ -94,27 +94,46 @@ def test_a_job_runs_again_at_once_while_there_is_more_to_do_and_rests_when_there
         left[0] -= 1
         return Tally(handled=1 if left[0] >= 0 else 0)
 
-    start(Job("many", tick, every_s=30))
+    start(Loop("many", tick, every_s=30))
     assert until(lambda: len(ticks) == 6, 3)
     time.sleep(0.2)
     assert len(ticks) == 6
 
 
-def test_a_commit_elsewhere_wakes_a_resting_worker(database, database_url, start):
-    ticks = []
+def test_a_commit_elsewhere_wakes_who_works_on_that_queue_and_nobody_else(database, database_url, start):
+    ticks = {"events": 0, "send": 0}
 
-    def tick() -> Tally:
-        ticks.append(1)
-        return Tally()
+    def ticking(name: str) -> Loop:
+        def tick() -> Tally:
+            ticks[name] += 1
+            return Tally()
 
-    worker = start(Job("resting", tick, every_s=60))
+        return Loop(name, tick, every_s=60, queue=name)
+
+    worker = start(ticking("events"), ticking("send"))
     stopping = threading.Event()
-    listener = threading.Thread(target=listen, args=(database_url, worker.wake, stopping), daemon=True)
+    listener = threading.Thread(
+        target=listen, args=(database_url, worker.wake, stopping), kwargs={"queues": worker.queues}, daemon=True
+    )
     listener.start()
-    assert until(lambda: len(ticks) >= 2)  # the wake at the beginning of listening
-    before = len(ticks)
+    assert until(lambda: min(ticks.values()) >= 2)  # the wake at the beginning of listening
+    before = dict(ticks)
     with database.transaction() as conn:
-        wake(conn)
-    assert until(lambda: len(ticks) > before, 5)
+        wake(conn, EVENTS)
+    assert until(lambda: ticks["events"] > before["events"], 5)
+    time.sleep(0.2)
+    assert ticks["send"] == before["send"]
+    with database.transaction() as conn:
+        wake(conn)  # somewhere
+    assert until(lambda: ticks["send"] > before["send"], 5)
     stopping.set()
     listener.join(5)
+
+
+def test_a_heartbeat_is_the_databases_time_whatever_the_workers_clock_says(database):
+    worker = Worker("worker:ahead", [], database, lambda: now() + timedelta(hours=1), host="here", pid=1, version="0")
+    worker.start()
+    assert until(lambda: status(database))
+    worker.stop()
+    with database.transaction() as conn:
+        assert conn.execute("select beat_at <= clock_timestamp() from worker").fetchone() == (True,)

@@ -310,7 +310,7 @@ def test_a_worker_lost_before_its_call_costs_nothing_and_one_lost_during_it_leav
             if here == point:
                 raise Lost
 
-        monkeypatch.setattr("counterfoil.operations.work.runner.reached", reached)
+        monkeypatch.setattr("counterfoil.operations.work.outside.reached", reached)
 
     die_at("send.after_claim")
     with pytest.raises(Lost):

@@ -19,8 +19,8 @@ from counterfoil.base.machine import Move, take_steps
 from counterfoil.base.money import Asset
 from counterfoil.ledger.accounts.accounts import open_accounts, open_program
 from counterfoil.ledger.journals.journal import NewJournal, post_journals
-from counterfoil.operations.calls import HORIZON, NewCall, announce_call, store_answer
 from counterfoil.operations.providers import Accepted, Answer, Found, Later, NotThere, PayoutFact, Refused, Unclear
+from counterfoil.operations.work.calls import HORIZON, NewCall, announce_call, store_answer
 from counterfoil.operations.work.runner import Runner
 from counterfoil.payouts.destinations.destinations import set_destination
 from counterfoil.payouts.invariants import INVARIANTS

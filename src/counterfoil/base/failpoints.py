@@ -22,3 +22,8 @@ def reached(point: str) -> None:
 def on_point(hook: Hook) -> None:
     """Have `hook` called at every point of this process, for a drill."""
     _hooks.append(hook)
+
+
+def leave(hook: Hook) -> None:
+    """Have `hook` called no more."""
+    _hooks.remove(hook)

@@ -199,6 +199,15 @@ def _use(conn: Connection[Any], machine: Machine, move: Move, approval: Approval
         raise ApprovalNeeded(machine=machine.name, verb=move.verb, id=move.subject_id, proposal=approval.proposal_id)
 
 
+def steps_taken(conn: Connection[Any], machine: Machine, subject_id: str) -> int:
+    """How many steps a thing has taken, its birth included: grows with each, so that what is derived from it never comes twice."""
+    row = conn.execute(
+        sql.SQL("select steps from {table} where id = %s").format(table=sql.Identifier(machine.table)), [subject_id]
+    ).fetchone()
+    check(row is not None, "what takes steps exists", machine=machine.name, subject=subject_id)
+    return int(row[0]) if row else 0
+
+
 def history_of(conn: Connection[Any], subject_id: str, *, rows_max: int = 200) -> list[Step]:
     """The steps of a thing, the first one first; of a very long history the beginning."""
     with conn.cursor(row_factory=class_row(Step)) as cur:

@@ -113,6 +113,13 @@ class Settings(BaseSettings):
     provider_timeout_ms: Milliseconds = Field(
         10_000, description="A provider that is silent for so long has an unknown outcome, never a failed one."
     )
+    provider_horizon_s: int = Field(
+        900,
+        ge=1,
+        le=86_400,
+        description="For so long after it was announced, an order may still reach the provider: the life of a connection and the "
+        "provider's longest processing. Until then nothing of it is tried anew. More than `provider_timeout_ms`.",
+    )
     provider_silent_s: int = Field(
         600, ge=1, le=86_400, description="After so long without news of a sent payout, the provider is asked."
     )
@@ -121,7 +128,11 @@ class Settings(BaseSettings):
         1_000, description="Longest rest between two looks for due work; a notification ends it early."
     )
     worker_lease_s: int = Field(
-        60, ge=2, le=3_600, description="A worker that does not finish within this loses its work to another."
+        60,
+        ge=2,
+        le=3_600,
+        description="A worker that does not finish within this loses its work to another. At least 2 s more than "
+        "`provider_timeout_ms`, or nothing starts.",
     )
     worker_rows_max: int = Field(500, ge=1, le=10_000, description="Rows that one tick takes on.")
     reconcile_full_cron: str = Field(

@@ -114,10 +114,14 @@ LIVE: Final = ("queued", "sending", "sent", "unknown", "quarantined")
 SPENT: Final = (*LIVE, "succeeded")
 UNDER_WAY: Final = ("pending", "processing", "reconcile_required")
 
-RESERVING: Final = Queue("reserve", "payout", ("pending",))
-SENDING: Final = Queue("send", "provider_payout", ("queued",))
+RESERVING: Final = Queue("reserve", "payout", ("pending",), program="program_id", money=True)
+SENDING: Final = Queue("send", "provider_payout", ("queued",), lane="provider", program="program_id", money=True)
 # An attempt that is over is asked about, too: a webhook alone said that it came back, or a conflict is open.
 PULLING: Final = Queue(
-    "pull", "provider_payout", ("sent", "unknown", "quarantined", "succeeded", "failed", "cancelled")
+    "pull",
+    "provider_payout",
+    ("sent", "unknown", "quarantined", "succeeded", "failed", "cancelled"),
+    lane="provider",
+    program="program_id",
 )
-REPAIRING: Final = Queue("repair", "provider_payout", ("sending",))
+REPAIRING: Final = Queue("repair", "provider_payout", ("sending",), program="program_id")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import class_row
@@ -15,7 +15,9 @@ from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.ledger.journals.journal import NewJournal, post_journals
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.providers import Provider, Unclear
-from counterfoil.operations.work.runner import Claim, Runner, Tally, finish, put_back, run_here, run_outside
+from counterfoil.operations.work.jobs import Job
+from counterfoil.operations.work.outside import Ask, Line, Station, run_outside
+from counterfoil.operations.work.runner import Claim, Runner, Tally, finish, put_back, run_here
 from counterfoil.settlement.fees.fees import rates_now
 from counterfoil.settlement.fees.rules import Cut, cut
 from counterfoil.settlement.intents.intents import (
@@ -72,7 +74,7 @@ class Verdict(NamedTuple):
     error: str | None = None
 
 
-class Verification:
+class Verification(Station[Check, Verdict]):
     """Ask the provider for its own record of what was paid: a webhook alone moves no money on to a payee."""
 
     queue = VERIFYING
@@ -81,18 +83,19 @@ class Verification:
         """`providers` by name."""
         self._providers = providers
 
-    def prepare(self, conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> list[Check]:  # noqa: ARG002
-        """The payments to look up, in the order of the claims."""
+    def prepare(self, conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> Mapping[str, Check]:  # noqa: ARG002
+        """The payments to look up."""
         intents = {one.id: one for one in intents_by_id(conn, [one.id for one in claims])}
         invoices = [intent.invoice_id for intent in intents.values()]
         paid: dict[str, list[Payment]] = {}
         for payment in payments_of(conn, invoices, rows_max=PAYMENTS_MAX):
             paid.setdefault(payment.invoice_id or "", []).append(payment)
         totals = dict(conn.execute("select id, total from invoice where id = any(%s)", [invoices]).fetchall())
-        return [_check(intents[one.id], paid.get(intents[one.id].invoice_id, []), totals) for one in claims]
+        return {one.id: _check(one, paid.get(one.invoice_id, []), totals) for one in intents.values()}
 
-    def announce(self, conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
-        """A look-up changes nothing at the provider: nothing is to be announced."""
+    def connect(self, item: Check) -> Line[Verdict]:
+        """Ask: a look-up changes nothing at the provider, so nothing is announced."""
+        return Ask(lambda: self.act(item))
 
     def act(self, item: Check) -> Verdict:
         """Look every charge up, each at the provider that it came through."""
@@ -132,9 +135,9 @@ def _check(intent: Intent, paid: Sequence[Payment], totals: Mapping[str, int]) -
     return Check(intent, tuple(recorded), totals[intent.invoice_id] - sum(one.applied for one in paid))
 
 
-def verify_due(runner: Runner, providers: Mapping[str, Provider]) -> Tally:
-    """One tick: hold paid invoices against the provider's own record of their charges."""
-    return run_outside(runner, Verification(providers))
+def verify_due(runner: Runner, providers: Mapping[str, Provider], *, lane: str | None = None) -> Tally:
+    """One tick: hold paid invoices against the provider's own record of their charges; at one provider when `lane` names it."""
+    return run_outside(runner, Verification(providers), lane=lane)
 
 
 def settle_due(runner: Runner, make_id: MakeId) -> Tally:
@@ -235,3 +238,20 @@ def show_settlement(conn: Connection[Any], settlement_id: str) -> Settlement:
     if not found:
         raise NotFound(what="settlement", id=settlement_id)
     return found[0]
+
+
+JOBS: Final = (
+    Job(
+        "verify",
+        VERIFYING,
+        lambda c, lane: verify_due(c.runner, c.of(lane), lane=lane),
+        "Holds paid invoices against the provider's own record of their charges.",
+        per_provider=True,
+    ),
+    Job(
+        "settle",
+        PROCESSING,
+        lambda c, _: settle_due(c.runner, c.make_id),
+        "Settles invoices whose payment is verified.",
+    ),
+)

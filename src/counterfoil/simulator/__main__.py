@@ -37,6 +37,7 @@ _HELP = {
     "webhook_backoff_max_ms": "longest wait between tries",
     "webhook_attempts_max": "tries before giving up",
     "webhook_timeout_ms": "patience with the receiver",
+    "first_byte_ms": "close a connection on which nothing was asked for so long",
 }
 
 

@@ -476,6 +476,22 @@ provider_payout: unconfirmed text
 provider_payout: not_there_at timestamp with time zone
 provider_payout: paid bigint
 provider_payout: beyond bigint not null default 0
+queue_pause: number bigint not null identity
+queue_pause: queue text not null
+queue_pause: provider text not null default ''::text
+queue_pause: program_id text not null default ''::text
+queue_pause: paused boolean not null
+queue_pause: reason text not null
+queue_pause: actor text not null
+queue_pause: at timestamp with time zone not null
+queue_paused: number bigint
+queue_paused: queue text
+queue_paused: provider text
+queue_paused: program_id text
+queue_paused: paused boolean
+queue_paused: reason text
+queue_paused: actor text
+queue_paused: at timestamp with time zone
 reconciliation_break: run_id text not null
 reconciliation_break: number integer not null
 reconciliation_break: break_id text not null
@@ -859,6 +875,9 @@ provider_payout: provider_payout_payout_id_fkey FOREIGN KEY (payout_id) REFERENC
 provider_payout: provider_payout_pkey PRIMARY KEY (id)
 provider_payout: provider_payout_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 provider_payout: provider_payout_unconfirmed CHECK ((unconfirmed = ANY (ARRAY['failed'::text, 'returned'::text])))
+queue_pause: queue_pause_has_a_reason CHECK ((btrim(reason) <> ''::text))
+queue_pause: queue_pause_names_a_queue CHECK ((queue <> ''::text))
+queue_pause: queue_pause_pkey PRIMARY KEY (number)
 reconciliation_break: reconciliation_break_number CHECK ((number > 0))
 reconciliation_break: reconciliation_break_pkey PRIMARY KEY (run_id, number)
 reconciliation_break: reconciliation_break_run_id_fkey FOREIGN KEY (run_id) REFERENCES reconciliation_run(id)
@@ -979,6 +998,7 @@ provider_conflict: CREATE UNIQUE INDEX provider_conflict_open_is_one ON public.p
 provider_payout: CREATE INDEX provider_payout_by_state ON public.provider_payout USING btree (state, id)
 provider_payout: CREATE INDEX provider_payout_due ON public.provider_payout USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 provider_payout: CREATE UNIQUE INDEX provider_payout_live_is_one ON public.provider_payout USING btree (payout_id) WHERE (state = ANY (ARRAY['queued'::text, 'sending'::text, 'sent'::text, 'unknown'::text, 'quarantined'::text]))
+queue_pause: CREATE INDEX queue_pause_latest ON public.queue_pause USING btree (queue, provider, program_id, number DESC)
 reconciliation_break: CREATE INDEX reconciliation_break_again ON public.reconciliation_break USING btree (break_id)
 reconciliation_run: CREATE INDEX reconciliation_run_again ON public.reconciliation_run USING btree (inputs_sha256) WHERE (inputs_sha256 IS NOT NULL)
 reconciliation_run: CREATE INDEX reconciliation_run_latest ON public.reconciliation_run USING btree (program_id, source, started_at)
@@ -1078,6 +1098,8 @@ provider_conflict: CREATE TRIGGER conflict_keeps_its_word BEFORE DELETE OR UPDAT
 provider_conflict: CREATE TRIGGER provider_conflict_follows_table BEFORE UPDATE OF state ON public.provider_conflict FOR EACH ROW EXECUTE FUNCTION state_follows_table('provider_conflict')
 provider_payout: CREATE TRIGGER provider_payout_follows_table BEFORE UPDATE OF state ON public.provider_payout FOR EACH ROW EXECUTE FUNCTION state_follows_table('provider_payout')
 provider_payout: CREATE TRIGGER second_attempt_is_refused BEFORE INSERT ON public.provider_payout FOR EACH ROW EXECUTE FUNCTION refuse_second_attempt() -- always
+queue_pause: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.queue_pause FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+queue_pause: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.queue_pause FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reconciliation_break: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.reconciliation_break FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reconciliation_break: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.reconciliation_break FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reconciliation_slot: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.reconciliation_slot FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -1101,6 +1123,7 @@ write_off_limit: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.write
 -- views
 call_standing: SELECT id, subject_id, number, provider, key, payload_sha256, worker, fence, announced_at, horizon_at, kind, answer, answered_at, applied_at, CASE WHEN (kind <> 'unclear'::text) THEN LEAST(answered_at, horizon_at) ELSE horizon_at END AS closed_at FROM (call c LEFT JOIN call_answer a ON ((id = id)));
 ledger_entries: SELECT program_id, type, amount, to_timestamp(((((seq >> 20))::numeric / 1000.0))::double precision) AS created_at, effective_at, asset, name AS account, balance, kind, key, id AS journal_id, line, seq, movement, actor, narrative, source_type, source_id FROM ((((posting p CROSS JOIN LATERAL ( VALUES ('debit'::text,debit,debit_balance), ('credit'::text,credit,credit_balance)) s(type, account_id, balance)) JOIN account a ON ((id = account_id))) JOIN book b ON ((id = book_id))) JOIN journal j ON ((id = journal_id)));
+queue_paused: SELECT number, queue, provider, program_id, paused, reason, actor, at FROM ( SELECT DISTINCT ON (queue, provider, program_id) number, queue, provider, program_id, paused, reason, actor, at FROM queue_pause ORDER BY queue, provider, program_id, number DESC) latest WHERE paused;
 
 -- sequences
 account_serial: bigint from 1 to 1099511627775 by 1
@@ -1121,6 +1144,7 @@ ledger_version_6: bigint from 1 to 9223372036854775807 by 1
 ledger_version_7: bigint from 1 to 9223372036854775807 by 1
 ledger_version_8: bigint from 1 to 9223372036854775807 by 1
 ledger_version_9: bigint from 1 to 9223372036854775807 by 1
+queue_pause_number_seq: bigint from 1 to 9223372036854775807 by 1
 reconciliation_run_number: bigint from 1 to 9223372036854775807 by 1
 
 -- functions
@@ -2042,6 +2066,15 @@ provider_cursor: owner: counterfoil_owner
 provider_payout: counterfoil_app: delete, insert, select, update
 provider_payout: counterfoil_auditor: select
 provider_payout: owner: counterfoil_owner
+queue_pause: counterfoil_app: insert, select
+queue_pause: counterfoil_auditor: select
+queue_pause: owner: counterfoil_owner
+queue_pause_number_seq: counterfoil_app: usage
+queue_pause_number_seq: counterfoil_auditor: select
+queue_pause_number_seq: owner: counterfoil_owner
+queue_paused: counterfoil_app: select
+queue_paused: counterfoil_auditor: select
+queue_paused: owner: counterfoil_owner
 reconciliation_break: counterfoil_app: insert, select
 reconciliation_break: counterfoil_auditor: select
 reconciliation_break: owner: counterfoil_owner

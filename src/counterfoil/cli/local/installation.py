@@ -16,12 +16,13 @@ from counterfoil.base.edge import Database, make_id, now
 from counterfoil.base.logs import start_logging
 from counterfoil.base.migrations.runner import migrate, pending
 from counterfoil.base.postgres.launcher import PrivatePostgres
-from counterfoil.base.problems import Problem
+from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.base.secret import SigningSecret
 from counterfoil.base.settings import SecretMissing, Settings, lacking_secrets, load_settings
 from counterfoil.cli.local.crash_drill import take_part_in_drills
 from counterfoil.operations.providers import Provider
 from counterfoil.operations.providers.simulator import SimulatorProvider
+from counterfoil.operations.work.runner import refuse_short_lease
 from counterfoil.reconciliation.runs.schedule import valid_cron
 from counterfoil.wiring import Wiring, process_name
 
@@ -59,12 +60,22 @@ def database_url(settings: Settings) -> Iterator[str]:
         yield postgres.url
 
 
+def refuse_unless_settings_agree(settings: Settings) -> None:
+    """Raises LeaseTooShort, InvalidInput: pairs of settings with which a payout could be sent twice start nothing."""
+    timeout = timedelta(milliseconds=settings.provider_timeout_ms)
+    refuse_short_lease(timedelta(seconds=settings.worker_lease_s), timeout)
+    if timedelta(seconds=settings.provider_horizon_s) <= timeout:
+        limit = f"more than provider_timeout_ms, {settings.provider_timeout_ms} ms"
+        raise InvalidInput("provider_horizon_s", limit, got=settings.provider_horizon_s)
+
+
 @contextmanager
 def installed(settings: Settings, *, migrating: bool = False) -> Iterator[Installation]:
     """Everything a server or a worker needs, opened and closed again. Raises SecretMissing, and NotMigrated unless it may migrate."""
     start_logging(settings.log_level, gather=True)
     if lacking := lacking_secrets(settings):
         raise SecretMissing(variables=lacking)
+    refuse_unless_settings_agree(settings)
     pid = os.getpid()
     if settings.drill_folder is not None:
         take_part_in_drills(settings.drill_folder, pid)
@@ -91,6 +102,7 @@ def providers_of(settings: Settings) -> dict[str, Provider]:
         key.get_secret_value(),
         SigningSecret(secret.get_secret_value(), "provider_webhook_secret"),
         timeout_s=settings.provider_timeout_ms / 1000,
+        horizon=timedelta(seconds=settings.provider_horizon_s),
     )
     return {simulator.name: simulator}
 
@@ -111,6 +123,7 @@ def _wiring(settings: Settings, database: Database) -> Wiring:
         silent_after=timedelta(seconds=settings.provider_silent_s),
         lease=timedelta(seconds=settings.worker_lease_s),
         rows_max=settings.worker_rows_max,
+        call_limit=timedelta(milliseconds=settings.provider_timeout_ms),
         run_folder=settings.data_folder / "reconciliation",
         crons=crons_of(settings),
     )

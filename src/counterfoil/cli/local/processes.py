@@ -22,7 +22,7 @@ from counterfoil.base.settings import Settings
 from counterfoil.cli.local.installation import Installation, installed
 from counterfoil.dashboard.web.routes import add_dashboard
 from counterfoil.operations.work.worker import Worker, listen
-from counterfoil.wiring import jobs
+from counterfoil.wiring import loops
 
 DRAIN_S: Final = 30  # a server answers what it has begun for so long
 BACKLOG: Final = 2_048
@@ -73,7 +73,7 @@ def _stopped_by_signals() -> threading.Event:
 def _working(installation: Installation) -> Iterator[threading.Event]:
     """A running worker; the event is set afterwards, when every job had ended in time."""
     settings, pid = installation.settings, os.getpid()
-    todo = jobs(installation.wiring, installation.owner, poll_s=settings.worker_poll_ms / 1000)
+    todo = loops(installation.wiring, installation.owner, poll_s=settings.worker_poll_ms / 1000)
     worker = Worker(
         installation.owner,
         todo,
@@ -84,10 +84,12 @@ def _working(installation: Installation) -> Iterator[threading.Event]:
         version=__version__,
     )
     stopping = threading.Event()
-    listener = threading.Thread(target=listen, args=(installation.url, worker.wake, stopping), daemon=True)
+    listener = threading.Thread(
+        target=listen, args=(installation.url, worker.wake, stopping), kwargs={"queues": worker.queues}, daemon=True
+    )
     worker.start()
     listener.start()
-    _log.info("worker started", worker=worker.id, jobs=[job.name for job in todo])
+    _log.info("worker started", worker=worker.id, loops=[loop.name for loop in todo])
     ended = threading.Event()
     try:
         yield ended

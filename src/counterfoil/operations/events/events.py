@@ -12,7 +12,8 @@ from psycopg.types.json import Jsonb
 
 from counterfoil.base.machine import Machine, Move, record_birth, take_step, take_steps
 from counterfoil.base.problems import NotFound, check
-from counterfoil.operations.work.runner import Claim, Queue, Runner, Tally, run_here
+from counterfoil.operations.work.jobs import Job
+from counterfoil.operations.work.runner import Claim, Queue, Runner, Tally, run_here, wake
 
 LEVELS: Final[Mapping[str, tuple[str, str]]] = {  # name → level, meaning
     "invoice_issued": ("debug", "An invoice was issued to a customer."),
@@ -47,6 +48,9 @@ LEVELS: Final[Mapping[str, tuple[str, str]]] = {  # name → level, meaning
     "provider_status_conflict": ("critical", "The provider contradicts what it said before, or paid another amount."),
     "webhook_conflict": ("critical", "A webhook came again under the same id with another body."),
     "webhook_parked": ("critical", "A received webhook failed five times and needs a person."),
+    "work_stuck": ("critical", "Something failed five times; it is tried each hour, and needs a person."),
+    "queue_paused": ("warning", "A person paused a queue; nothing of it is worked on until it is resumed."),
+    "queue_resumed": ("info", "A person resumed a queue."),
     "reconciliation_finished": ("info", "A reconciliation run ended."),
     "reconciliation_failed": ("warning", "A reconciliation run could not conclude, so nothing is known of its days."),
     "reconciliation_disagrees": (
@@ -66,7 +70,7 @@ EVENT: Final = Machine(
     transitions={("due", "handle"): "handled", ("due", "park"): "parked", ("parked", "requeue"): "due"},
     reasoned=frozenset({"requeue"}),
 )
-EVENTS: Final = Queue("events", "event", ("due",))
+EVENTS: Final = Queue("events", "event", ("due",), program="program_id")
 
 
 class NewEvent(NamedTuple):
@@ -96,6 +100,8 @@ class Event(NamedTuple):
     state: str
 
 
+__all__ = ["EVENT", "EVENTS", "LEVELS", "Event", "Follower", "NewEvent", "emit", "follow", "tell_stuck", "wake"]
+
 Follower = Callable[[Connection[Any], Sequence[Event], datetime], None]
 
 
@@ -121,12 +127,13 @@ def emit(conn: Connection[Any], events: Sequence[NewEvent], *, at: datetime) -> 
         },
     )
     record_birth(conn, EVENT, [event.id() for event in events], "due", actor="system", at=at)
-    wake(conn)
+    wake(conn, EVENTS)
 
 
-def wake(conn: Connection[Any]) -> None:
-    """Tell the workers, when this transaction commits, that something is due; a poll finds it anyway."""
-    conn.execute("select pg_notify('counterfoil_work', '')")
+def tell_stuck(conn: Connection[Any], queue: Queue, one: Claim, said: str, now: datetime) -> None:
+    """Tell a person of an item that failed as often as the ladder is long, and goes on being tried each hour."""
+    told = {"queue": queue.name, "error": said}
+    emit(conn, [NewEvent("work_stuck", "", one.id, told, once=f"{queue.name}.{one.fence}")], at=now)
 
 
 def follow(runner: Runner, followers: Mapping[str, Follower]) -> Tally:
@@ -151,7 +158,7 @@ def requeue_event(conn: Connection[Any], event_id: str, *, reason: str, actor: s
         raise NotFound(what="event", id=event_id)
     state = take_step(conn, EVENT, event_id, row[0], "requeue", actor=actor, at=now, reason=reason)
     conn.execute("update event set due_at = %s, attempt = 0, last_error = null where id = %s", [now, event_id])
-    wake(conn)
+    wake(conn, EVENTS)
     return state
 
 
@@ -191,3 +198,8 @@ def list_events(
                 "rows_max": rows_max,
             },
         ).fetchall()
+
+
+JOBS: Final = (
+    Job("events", EVENTS, lambda c, _: follow(c.runner, c.followers), "Hands events to the parts that follow them."),
+)

@@ -1,10 +1,10 @@
-"""What a payment provider is to us: four calls and a signature. One file per provider; `wiring` holds the dict of them."""
+"""What a payment provider is to us: what can be asked of it, and a signature. One file per provider; `wiring` holds the dict of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Final, Literal, NamedTuple, Protocol
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 SUCCEEDED: Final = "succeeded"  # a charge whose money is ours
 PayoutStatus = Literal["pending", "paid", "failed", "returned"]
@@ -88,17 +88,55 @@ class PulledEvent(NamedTuple):
     body: bytes
 
 
+class SendConnection(Protocol):
+    """A connection to the provider, open and unused: one order goes out on it, or none at all."""
+
+    def send(self, order: PayoutOrder) -> Answer:
+        """Ask for a payout on this very connection; it is never opened again. Later when certainly no byte left.
+
+        Anything ambiguous (a time-out, a lost response, a 5xx after the request left) is Unclear.
+        """
+
+    def close(self) -> None:
+        """Give it up."""
+
+
 Answer = Accepted | Later | Refused | Unclear
 Found = Accepted | NotThere | Refused | Unclear
+
+
+def told_of(answer: Answer) -> tuple[str, dict[str, Any]]:
+    """An answer as it is stored: its kind, and what it says as JSON."""
+    match answer:
+        case Accepted(fact):
+            told = fact._asdict() | {"amount": str(fact.amount), "fee": str(fact.fee)}
+            return "accepted", told | {"occurred_at": fact.occurred_at.isoformat()}
+        case Later(error, after_s):
+            return "later", {"error": error, "after_s": after_s}
+        case Refused(error):
+            return "refused", {"error": error}
+        case Unclear(error):
+            return "unclear", {"error": error}
+
+
+def answer_of(kind: str, told: Mapping[str, Any]) -> Answer:
+    """A stored answer as it was; the reverse of `told_of`."""
+    if kind == "accepted":
+        fact = {**told, "amount": int(told["amount"]), "fee": int(told["fee"])}
+        return Accepted(PayoutFact(**{**fact, "occurred_at": datetime.fromisoformat(told["occurred_at"])}))
+    if kind == "later":
+        return Later(told["error"], told["after_s"])
+    return Refused(told["error"]) if kind == "refused" else Unclear(told["error"])
 
 
 class Provider(Protocol):
     """A payment provider. No call raises what the provider did; each returns it."""
 
     name: str
+    horizon: timedelta  # how long after its announcement a call may still land: a connection's life and its longest processing
 
-    def send(self, order: PayoutOrder) -> Answer:
-        """Ask for a payout. Anything ambiguous (a time-out, a lost response, a 5xx after the request left) is Unclear."""
+    def connect(self) -> SendConnection | Later:
+        """Open a connection to send one order on, before it is decided whether it may go. Later when there is none."""
 
     def find_payout(self, key: str) -> Found:
         """What became of the payout with our key."""

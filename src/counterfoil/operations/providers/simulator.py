@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
 import httpx2
@@ -23,9 +23,12 @@ from counterfoil.operations.providers import (
     PayoutOrder,
     PulledEvent,
     Refused,
+    SendConnection,
     Unclear,
 )
+from counterfoil.operations.providers.connection import NoAnswer, NotConnected, NotSent, OneRequest
 from counterfoil.operations.webhooks.inbound import verify_standard
+from counterfoil.operations.work.calls import HORIZON
 
 NAME: Final = "simulator"
 STATUSES: Final = ("pending", "paid", "failed", "returned")
@@ -42,9 +45,19 @@ class SimulatorProvider:
 
     name = NAME
 
-    def __init__(self, url: str, api_key: str, webhook_secret: SigningSecret | str, *, timeout_s: float = 10.0) -> None:
-        """`timeout_s`: how long to wait for an answer before the outcome counts as unclear."""
+    def __init__(
+        self,
+        url: str,
+        api_key: str,
+        webhook_secret: SigningSecret | str,
+        *,
+        timeout_s: float = 10.0,
+        horizon: timedelta = HORIZON,
+    ) -> None:
+        """`timeout_s`: how long to wait for an answer before the outcome counts as unclear; `horizon`: see Provider."""
+        self.horizon = horizon
         self._secret = webhook_secret
+        self._url, self._api_key, self._timeout_s = url, api_key, timeout_s
         self._http = httpx2.Client(
             base_url=url,
             headers={"Authorization": f"Bearer {api_key}"},
@@ -57,21 +70,12 @@ class SimulatorProvider:
         """Close the connections."""
         self._http.close()
 
-    def send(self, order: PayoutOrder) -> Answer:
-        """Ask for a payout under our key."""
-        body = {
-            "amount": str(order.amount),
-            "asset": order.asset,
-            "destination": order.destination,
-            "reference": order.reference,
-        }
+    def connect(self) -> SendConnection | Later:
+        """Open a connection for one order."""
         try:
-            response = self._http.post("/v1/payouts", json=body, headers={"Idempotency-Key": order.key})
-        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
-            return Later(f"not connected: {type(error).__name__}")  # no byte of the request left
-        except httpx2.HTTPError as error:
-            return Unclear(f"no answer: {type(error).__name__}")
-        return _answer(response)
+            return _OneOrder(OneRequest(self._url, limit_s=self._timeout_s), self._api_key)
+        except NotConnected as error:
+            return Later(str(error))
 
     def find_payout(self, key: str) -> Found:
         """Ask what became of our key."""
@@ -132,6 +136,39 @@ class SimulatorProvider:
         response = self._http.get("/v1/statement", params={"from": first, "to": last}, timeout=60.0)
         response.raise_for_status()
         return bytes(response.content)
+
+
+class _OneOrder:
+    """A connection that is open, for one order."""
+
+    def __init__(self, connection: OneRequest, api_key: str) -> None:
+        """`connection` is unused."""
+        self._connection, self._api_key = connection, api_key
+
+    def send(self, order: PayoutOrder) -> Answer:
+        """Ask for a payout under our key."""
+        asked = {
+            "amount": str(order.amount),
+            "asset": order.asset,
+            "destination": order.destination,
+            "reference": order.reference,
+        }
+        headers = {
+            "Authorization": f"Bearer {self._api_key}",
+            "Content-Type": "application/json",
+            "Idempotency-Key": order.key,
+        }
+        try:
+            reply = self._connection.post("/v1/payouts", json.dumps(asked).encode(), headers)
+        except NotSent as error:
+            return Later(f"not sent: {error}")
+        except NoAnswer as error:
+            return Unclear(str(error))
+        return _answer(httpx2.Response(reply.status, headers=dict(reply.headers), content=reply.body))
+
+    def close(self) -> None:
+        """Give the connection up."""
+        self._connection.close()
 
 
 def _answer(response: httpx2.Response) -> Answer:

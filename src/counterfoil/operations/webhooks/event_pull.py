@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from psycopg import Connection
 
 from counterfoil.operations.providers import Provider, Unclear
 from counterfoil.operations.webhooks.inbound import receive
+from counterfoil.operations.work.jobs import Job
 from counterfoil.operations.work.runner import Runner, Tally
 
 MakeId = Callable[[str], str]
@@ -30,7 +31,7 @@ def pull_events(runner: Runner, providers: Mapping[str, Provider], make_id: Make
         if not page:
             continue
         with runner.database.transaction() as conn:
-            now = runner.clock()
+            now = runner.clock(conn)
             if not _advance(conn, name, cursor, page[-1].event_id):
                 continue  # another worker read this page meanwhile
             for event in page:
@@ -60,3 +61,15 @@ def _advance(conn: Connection[Any], provider: str, before: str | None, after: st
         [provider, after, before],
     ).rowcount
     return moved == 1
+
+
+JOBS: Final = (
+    Job(
+        "pull-events",
+        None,
+        lambda c, lane: pull_events(c.runner, c.of(lane), c.make_id),
+        "Asks providers for the events whose webhooks did not come.",
+        every=lambda c: c.silent_after.total_seconds(),
+        per_provider=True,
+    ),
+)

@@ -13,11 +13,12 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from counterfoil.base.machine import Machine, Move, record_birth, take_step, take_steps
+from counterfoil.base.machine import Machine, Move, record_birth, steps_taken, take_step, take_steps
 from counterfoil.base.problems import InvalidInput, NotAuthenticated, NotFound, TooLarge
 from counterfoil.base.secret import SigningSecret
-from counterfoil.operations.events.events import NewEvent, emit, wake
-from counterfoil.operations.work.runner import Claim, Queue, Runner, Tally, run_here
+from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.operations.work.jobs import Job
+from counterfoil.operations.work.runner import Claim, Queue, Runner, Tally, run_here, wake
 
 BODY_BYTES_MAX: Final = 262_144
 AGE_MAX: Final = timedelta(seconds=300)
@@ -36,7 +37,7 @@ WEBHOOK_IN: Final = Machine(
     },
     reasoned=frozenset({"requeue", "ignore_parked"}),
 )
-WEBHOOKS_IN: Final = Queue("webhooks", "webhook_in", ("received",))
+WEBHOOKS_IN: Final = Queue("webhooks", "webhook_in", ("received",), lane="provider")
 
 
 class SignatureRefused(NotAuthenticated):
@@ -111,7 +112,7 @@ def receive(
     ).rowcount
     if stored:
         record_birth(conn, WEBHOOK_IN, [webhook_id], "received", actor=f"provider:{provider}", at=now)
-        wake(conn)
+        wake(conn, WEBHOOKS_IN)
         return True
     row = conn.execute(
         """update webhook_in set duplicates = duplicates + %s, conflicts = conflicts + (body_sha256 <> %s)::int
@@ -160,7 +161,9 @@ def apply_received(runner: Runner, appliers: Mapping[tuple[str, str], Applier]) 
 
     def park(conn: Connection[Any], one: Claim, said: str, now: datetime) -> None:
         take_steps(conn, WEBHOOK_IN, [Move(one.id, "received", "park")], actor="system:worker", at=now, cause=said)
-        emit(conn, [NewEvent("webhook_parked", "", one.id, {"error": said}, once=str(one.fence))], at=now)
+        # By its step, which never comes twice: parked again after a person had it tried again, it is told again.
+        once = f"step-{steps_taken(conn, WEBHOOK_IN, one.id)}"
+        emit(conn, [NewEvent("webhook_parked", "", one.id, {"error": said}, once=once)], at=now)
 
     return run_here(runner, WEBHOOKS_IN, work, park=park)
 
@@ -169,7 +172,7 @@ def requeue_webhook(conn: Connection[Any], webhook_id: str, *, reason: str, acto
     """Have a parked webhook applied again, once its cause is mended. Raises NotFound, TransitionRefused, ReasonRequired."""
     state = _step_by_hand(conn, webhook_id, "requeue", reason=reason, actor=actor, now=now)
     conn.execute("update webhook_in set due_at = %s, attempt = 0, last_error = null where id = %s", [now, webhook_id])
-    wake(conn)
+    wake(conn, WEBHOOKS_IN)
     return state
 
 
@@ -193,3 +196,8 @@ def received_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[Received]:
                from webhook_in where id = any(%s) order by received_at, id""",
             [list(ids)],
         ).fetchall()
+
+
+JOBS: Final = (
+    Job("webhooks", WEBHOOKS_IN, lambda c, _: apply_received(c.runner, c.appliers), "Applies received webhooks."),
+)

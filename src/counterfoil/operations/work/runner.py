@@ -1,36 +1,37 @@
 """The runner: claim, lease, fence, decide, record. There is no job table: the row of the thing to be done is the job.
 
 Two shapes of a tick, both bounded and repeatable, so that the worker, the API, the command line and a test call the same:
-`run_here` for what only the database is needed for (the row lock is the lease, one transaction), and `run_outside` for what
-calls somebody else (claim and commit; act with no transaction open; record under the fence).
+`run_here` for what only the database is needed for (the row lock is the lease, one transaction), and `outside.run_outside` for what
+calls somebody else. Leases and due times are the database's: a worker whose clock is wrong takes nobody's lease.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Generic, LiteralString, NamedTuple, Protocol, TypeVar
+from typing import Any, ClassVar, Final, LiteralString, NamedTuple, Protocol, cast
 
 import structlog
 from psycopg import Connection, sql
 from psycopg.rows import class_row
 
 from counterfoil.base.failpoints import reached
-from counterfoil.base.problems import Busy
+from counterfoil.base.problems import Busy, DatabaseAway, Kind, Problem
 
 RETRY_MINUTES: Final = (1, 5, 15, 60)
 ATTEMPTS_MAX: Final = len(RETRY_MINUTES) + 1
 JITTER_PERCENT: Final = 20
 ERROR_TEXT_MAX: Final = 500
+LADDER_END: Final = timedelta(minutes=RETRY_MINUTES[-1])  # what nobody gives up is tried each hour
+BUSY_WAIT: Final = timedelta(seconds=5)
+LEASE_MARGIN: Final = timedelta(seconds=2)  # to write down what came of a call
 _log = structlog.get_logger("counterfoil.work")
 
-Item = TypeVar("Item")
-Outcome = TypeVar("Outcome")
 Clock = Callable[[], datetime]
+DatabaseClock = Callable[[Connection[Any]], datetime]
 
 
 class Transactions(Protocol):
@@ -41,11 +42,18 @@ class Transactions(Protocol):
 
 
 class Queue(NamedTuple):
-    """Rows of `table` in one of `states` whose `due_at` has come."""
+    """Rows of `table` in one of `states` whose `due_at` has come.
+
+    `lane` is the column that parts the queue: rows of one lane never wait for those of another (a slow provider). `program` is the
+    column of the program, if there is one. A `money` queue sends money out.
+    """
 
     name: str
     table: LiteralString
     states: tuple[str, ...]
+    lane: LiteralString | None = None
+    program: LiteralString | None = None
+    money: bool = False
 
 
 class Claim(NamedTuple):
@@ -63,27 +71,86 @@ class Tally(NamedTuple):
     failed: int = 0
     stale: int = 0
 
+    def plus(self, other: Tally) -> Tally:
+        """Both together."""
+        return Tally(self.handled + other.handled, self.failed + other.failed, self.stale + other.stale)
+
+
+class LeaseTooShort(Problem):
+    """A worker's lease must be longer than its longest call and the time to write down what came of it."""
+
+    kind: ClassVar[Kind] = "invalid"
+
+
+def database_now(conn: Connection[Any]) -> datetime:
+    """This moment by the database's clock: the one that every worker shares, whatever its own says."""
+    row = conn.execute("select clock_timestamp()").fetchone()
+    assert row is not None
+    return cast("datetime", row[0])
+
+
+Stuck = Callable[[Connection[Any], "Queue", Claim, str, datetime], None]
+
 
 @dataclass(frozen=True)
 class Runner:
-    """How a process runs ticks: where transactions come from, its clock, its name, and its bounds."""
+    """How a process runs ticks: where transactions come from, the database's clock, its name, and its bounds.
+
+    `call_limit` is the longest that one call outside may last. Raises LeaseTooShort when a lease could run out during a call.
+    `stuck` is told, in its transaction, of an item that failed as often as the ladder is long and that nobody parks.
+    """
 
     database: Transactions
-    clock: Clock
+    clock: DatabaseClock
     owner: str
     lease: timedelta = timedelta(seconds=60)
     rows_max: int = 200
     callers_max: int = 8
+    call_limit: timedelta = timedelta(seconds=10)
+    stuck: Stuck | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a lease that a call may outlast."""
+        refuse_short_lease(self.lease, self.call_limit)
+
+    @property
+    def calls_max(self) -> int:
+        """How many calls surely end within a lease, side by side: no more are claimed for them."""
+        return min(self.rows_max, self.callers_max * max(1, (self.lease - LEASE_MARGIN) // self.call_limit))
 
 
-def claim(conn: Connection[Any], queue: Queue, runner: Runner, *, now: datetime) -> list[Claim]:
-    """Take up to `rows_max` due rows that nobody holds, oldest first, and raise their fence."""
+def refuse_short_lease(lease: timedelta, call_limit: timedelta) -> None:
+    """Raises LeaseTooShort unless a call of `call_limit` ends within `lease`, with time left to write down what came of it."""
+    if lease <= call_limit + LEASE_MARGIN:
+        least = call_limit + LEASE_MARGIN
+        raise LeaseTooShort(lease_s=str(lease.total_seconds()), limit=f"more than {least.total_seconds():g} s")
+
+
+def claim(
+    conn: Connection[Any],
+    queue: Queue,
+    runner: Runner,
+    *,
+    now: datetime,
+    lane: str | None = None,
+    only: Sequence[str] | None = None,
+    rows_max: int | None = None,
+) -> list[Claim]:
+    """Take up to `rows_max` due rows that nobody holds and no pause stops, oldest first, and raise their fence.
+
+    `now` is the database's; `lane` takes the rows of one lane, `only` these rows.
+    """
     found = sql.SQL("""
         update {table} t set lease_owner = %(owner)s, lease_until = %(until)s, fence = t.fence + 1
-        from (select id from {table} where due_at <= %(now)s and state = any(%(states)s)
-                 and (lease_until is null or lease_until < %(now)s)
-              order by due_at, id limit %(rows_max)s for update skip locked) due
-        where t.id = due.id returning t.id, t.fence, t.attempt""").format(table=sql.Identifier(queue.table))
+        from (select w.id from {table} w where w.due_at <= %(now)s and w.state = any(%(states)s)
+                 and (w.lease_until is null or w.lease_until <= %(now)s)
+                 and (%(lane)s::text is null or {lane} = %(lane)s)
+                 and (%(only)s::text[] is null or w.id = any(%(only)s))
+                 and not {paused}
+              order by w.due_at, w.id limit %(rows_max)s for update of w skip locked) due
+        where t.id = due.id returning t.id, t.fence, t.attempt""").format(
+        table=sql.Identifier(queue.table), lane=_column(queue.lane), paused=_paused(queue)
+    )
     with conn.cursor(row_factory=class_row(Claim)) as cur:
         cur.execute(
             found,
@@ -92,10 +159,47 @@ def claim(conn: Connection[Any], queue: Queue, runner: Runner, *, now: datetime)
                 "until": now + runner.lease,
                 "now": now,
                 "states": list(queue.states),
-                "rows_max": runner.rows_max,
+                "queue": queue.name,
+                "lane": lane,
+                "only": list(only) if only is not None else None,
+                "rows_max": runner.rows_max if rows_max is None else rows_max,
             },
         )
         return sorted(cur.fetchall())
+
+
+def _column(name: LiteralString | None) -> sql.Composable:
+    return sql.SQL("w.") + sql.Identifier(name) if name else sql.Literal("")
+
+
+def _paused(queue: Queue) -> sql.Composable:
+    """Is the row `w` of this queue stopped by a switch? Asked in claims, and again before each call."""
+    return sql.SQL("""exists (select from queue_paused p where p.queue = %(queue)s
+                              and p.provider in ('', {provider}) and p.program_id in ('', {program}))""").format(
+        provider=_column(queue.lane), program=_column(queue.program)
+    )
+
+
+def is_paused(conn: Connection[Any], queue: Queue, subject_id: str) -> bool:
+    """Is this row stopped by a pause of its queue, for its provider or its program?"""
+    row = conn.execute(
+        sql.SQL("select {paused} from {table} w where w.id = %(id)s").format(
+            paused=_paused(queue), table=sql.Identifier(queue.table)
+        ),
+        {"queue": queue.name, "id": subject_id},
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
+def lanes_due(conn: Connection[Any], queue: Queue, *, now: datetime) -> list[str]:
+    """The lanes of a queue in which something is due."""
+    rows = conn.execute(
+        sql.SQL(
+            """select distinct {lane} from {table} w where w.due_at <= %s and w.state = any(%s) order by 1"""
+        ).format(lane=_column(queue.lane), table=sql.Identifier(queue.table)),
+        [now, list(queue.states)],
+    ).fetchall()
+    return [row[0] for row in rows]
 
 
 def still_ours(conn: Connection[Any], queue: Queue, claims: Sequence[Claim]) -> set[str]:
@@ -108,6 +212,36 @@ def still_ours(conn: Connection[Any], queue: Queue, claims: Sequence[Claim]) -> 
         [[one.id for one in claims], [one.fence for one in claims]],
     ).fetchall()
     return {row[0] for row in rows}
+
+
+def renew(conn: Connection[Any], queue: Queue, claims: Sequence[Claim], runner: Runner, *, now: datetime) -> set[str]:
+    """Lengthen the leases that are still ours and have not run out, and say which these are; their rows are locked now."""
+    rows = conn.execute(
+        sql.SQL("""update {table} t set lease_until = %(until)s
+                   from (select w.id from {table} w join unnest(%(ids)s::text[], %(fences)s::bigint[]) as c (id, fence)
+                         on w.id = c.id and w.fence = c.fence where w.lease_until > %(now)s order by w.id for update of w) ours
+                   where t.id = ours.id returning t.id""").format(table=sql.Identifier(queue.table)),
+        {
+            "until": now + runner.lease,
+            "ids": [one.id for one in claims],
+            "fences": [one.fence for one in claims],
+            "now": now,
+        },
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+def wake(conn: Connection[Any], *queues: Queue) -> None:
+    """Tell the workers, when this transaction commits, that something is due in these queues; a poll finds it anyway."""
+    for queue in queues:
+        conn.execute("select pg_notify(%s, '')", [channel_of(queue.name)])
+    if not queues:
+        conn.execute("select pg_notify(%s, '')", [channel_of("work")])
+
+
+def channel_of(name: str) -> str:
+    """The channel on which a queue's workers are woken; `work` wakes them all."""
+    return f"counterfoil_{name}"
 
 
 def finish(conn: Connection[Any], queue: Queue, ids: Sequence[str], *, due_at: datetime | None = None) -> None:
@@ -141,26 +275,33 @@ def delay_before(attempt: int, subject_id: str) -> timedelta:
     return timedelta(seconds=minutes * 60 * (100 - JITTER_PERCENT + spread) / 100)
 
 
-def run_here(
-    runner: Runner,
-    queue: Queue,
-    work: Callable[[Connection[Any], Sequence[Claim], datetime], None],
-    *,
-    park: Callable[[Connection[Any], Claim, str, datetime], None] | None = None,
-) -> Tally:
+def give_back(conn: Connection[Any], queue: Queue, one: Claim, *, due_at: datetime, why: str | None) -> None:
+    """Give a row back that could not be worked on through no fault of its own: its count of attempts stays."""
+    conn.execute(
+        sql.SQL("""update {table} set lease_owner = null, lease_until = null, due_at = %s, last_error = %s
+                   where id = %s""").format(table=sql.Identifier(queue.table)),
+        [due_at, why[:ERROR_TEXT_MAX] if why else None, one.id],
+    )
+
+
+Work = Callable[[Connection[Any], Sequence[Claim], datetime], None]
+Park = Callable[[Connection[Any], Claim, str, datetime], None]
+
+
+def run_here(runner: Runner, queue: Queue, work: Work, *, park: Park | None = None, lane: str | None = None) -> Tally:
     """One tick of work that needs nothing but the database: claim, do and finish all in one transaction.
 
     When the set fails, its items are done one at a time: the one that is at fault is put back or parked, and holds nobody up.
     """
-    now = runner.clock()
     claims: list[Claim] = []
     try:
         with runner.database.transaction() as conn:
-            claims = claim(conn, queue, runner, now=now)
+            now = runner.clock(conn)
+            claims = claim(conn, queue, runner, now=now, lane=lane)
             if claims:
                 _work_and_finish(conn, queue, work, claims, now)
         return Tally(handled=len(claims))
-    except Busy:
+    except DatabaseAway:
         raise
     except Exception as error:
         if not claims:
@@ -170,96 +311,74 @@ def run_here(
     return _run_singly(runner, queue, work, claims, park)
 
 
-def _work_and_finish(
-    conn: Connection[Any],
-    queue: Queue,
-    work: Callable[[Connection[Any], Sequence[Claim], datetime], None],
-    claims: Sequence[Claim],
-    now: datetime,
-) -> None:
+def _work_and_finish(conn: Connection[Any], queue: Queue, work: Work, claims: Sequence[Claim], now: datetime) -> None:
     finish(conn, queue, [one.id for one in claims])  # first: the work may set a new due_at of its own
     reached(f"{queue.name}.before_work")
     work(conn, claims, now)
     reached(f"{queue.name}.before_commit")
 
 
-def _run_singly(
-    runner: Runner,
-    queue: Queue,
-    work: Callable[[Connection[Any], Sequence[Claim], datetime], None],
-    claims: Sequence[Claim],
-    park: Callable[[Connection[Any], Claim, str, datetime], None] | None,
-) -> Tally:
-    handled = failed = 0
+def _run_singly(runner: Runner, queue: Queue, work: Work, claims: Sequence[Claim], park: Park | None) -> Tally:
+    handled = failed = waited = 0
+    busy: Busy | None = None
     for one in claims:
-        now = runner.clock()
         try:
             with runner.database.transaction() as conn:
+                now = runner.clock(conn)
                 # The claim was rolled back with the set: take the row again, unless another worker was faster.
-                if _lock_due(conn, queue, one, now):
-                    _work_and_finish(conn, queue, work, [one], now)
-                    handled += 1
-        except Busy:
+                mine = claim(conn, queue, runner, now=now, only=[one.id])
+                if mine:
+                    _work_and_finish(conn, queue, work, mine, now)
+                handled += len(mine)
+        except DatabaseAway:
             raise
+        except Busy as error:  # nobody's fault: it waits a little, and the others go on
+            busy, waited = error, waited + 1
+            _postpone(runner, queue, one)
         except Exception as error:  # noqa: BLE001 - one item must not stop the others
             failed += 1
             _log.exception("item failed", queue=queue.name, subject_id=one.id)
-            said = f"{type(error).__name__}: {error}"
-            with runner.database.transaction() as conn:
-                if _lock_due(conn, queue, one, now) and not put_back(conn, queue, one, error=said, now=now) and park:
-                    park(conn, one, said, now)
+            set_aside(runner, queue, one.id, f"{type(error).__name__}: {error}", park)
+    if busy is not None and waited == len(claims):
+        raise busy
     return Tally(handled=handled, failed=failed)
 
 
-def _lock_due(conn: Connection[Any], queue: Queue, one: Claim, now: datetime) -> bool:
-    row = conn.execute(
-        sql.SQL("""select 1 from {table} where id = %s and due_at <= %s and state = any(%s) and fence = %s
-                   for update skip locked""").format(table=sql.Identifier(queue.table)),
-        [one.id, now, list(queue.states), one.fence - 1],
-    ).fetchone()
-    return row is not None
-
-
-class Outside(Protocol, Generic[Item, Outcome]):
-    """Work that calls somebody else. Each method is one station; no transaction is open while `act` runs."""
-
-    queue: Queue
-
-    def prepare(self, conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> list[Item]:
-        """Read what is needed and mark the rows, in the transaction of the claim."""
-
-    def announce(self, conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
-        """Write down that the calls begin: from here on, a crash means that we do not know."""
-
-    def act(self, item: Item) -> Outcome:
-        """Call; turn every failure into an outcome, never raise what the provider did."""
-
-    def record(self, conn: Connection[Any], done: Sequence[tuple[Claim, Outcome]], now: datetime) -> None:
-        """Write what came of it, for rows that are still ours."""
-
-
-def run_outside(runner: Runner, station: Outside[Item, Outcome]) -> Tally:
-    """One tick of work that calls somebody else: short transaction, calls side by side, short transaction."""
-    queue, now = station.queue, runner.clock()
+def _postpone(runner: Runner, queue: Queue, one: Claim) -> None:
+    """What waited for a lock in vain is not the first in line again: each look at it costs the others a time-out."""
     with runner.database.transaction() as conn:
-        claims = claim(conn, queue, runner, now=now)
-        items = station.prepare(conn, claims, now) if claims else []
-    if not claims:
-        return Tally()
-    reached(f"{queue.name}.after_claim")
+        now = runner.clock(conn)
+        mine = claim(conn, queue, runner, now=now, only=[one.id])
+        for each in mine:
+            give_back(conn, queue, each, due_at=now + BUSY_WAIT, why=None)
+
+
+def set_aside(runner: Runner, queue: Queue, subject_id: str, said: str, park: Park | None) -> None:
+    """Put an item that failed back by the ladder; when that is over, park it. Whatever fails here stays with this item.
+
+    The fence that is taken for it is committed with it: what is derived from a fence never comes twice.
+    """
+    try:
+        with runner.database.transaction() as conn:
+            now = runner.clock(conn)
+            for mine in claim(conn, queue, runner, now=now, only=[subject_id]):
+                if put_back(conn, queue, mine, error=said, now=now):
+                    continue
+                if park is not None:
+                    park(conn, mine, said, now)
+                else:  # nobody gives it up: it is tried each hour, and a person is told
+                    give_back(conn, queue, mine, due_at=now + LADDER_END, why=said)
+                    if runner.stuck is not None:
+                        runner.stuck(conn, queue, mine, said, now)
+    except DatabaseAway:
+        raise
+    except Exception as error:  # noqa: BLE001 - a failing park must not stop the others, nor come first again at once
+        _log.exception("item could not be put aside", queue=queue.name, subject_id=subject_id)
+        _try_in_an_hour(runner, queue, subject_id, f"could not be parked ({type(error).__name__}: {error}): {said}")
+
+
+def _try_in_an_hour(runner: Runner, queue: Queue, subject_id: str, said: str) -> None:
     with runner.database.transaction() as conn:
-        # A slow start may have cost us the lease already: then nothing is announced and nothing is sent.
-        kept = still_ours(conn, queue, claims)
-        chosen = [(one, item) for one, item in zip(claims, items, strict=True) if one.id in kept]
-        station.announce(conn, [one for one, _ in chosen], runner.clock())
-    reached(f"{queue.name}.before_call")
-    with ThreadPoolExecutor(max_workers=runner.callers_max) as callers:
-        outcomes = list(callers.map(station.act, [item for _, item in chosen]))
-    reached(f"{queue.name}.after_call")
-    with runner.database.transaction() as conn:
-        ours = still_ours(conn, queue, [one for one, _ in chosen])
-        done = [(one, outcome) for (one, _), outcome in zip(chosen, outcomes, strict=True) if one.id in ours]
-        station.record(conn, done, runner.clock())
-        reached(f"{queue.name}.before_commit")
-    reached(f"{queue.name}.after_commit")
-    return Tally(handled=len(done), stale=len(claims) - len(done))
+        now = runner.clock(conn)
+        for mine in claim(conn, queue, runner, now=now, only=[subject_id]):
+            give_back(conn, queue, mine, due_at=now + LADDER_END, why=said)

@@ -9,12 +9,12 @@ from typing import Any, Final, NamedTuple
 
 import psycopg
 import structlog
-from psycopg import Connection
+from psycopg import Connection, sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from counterfoil.base.problems import Busy
-from counterfoil.operations.work.runner import ERROR_TEXT_MAX, Clock, Tally, Transactions
+from counterfoil.operations.work.runner import ERROR_TEXT_MAX, Clock, Tally, Transactions, channel_of, database_now
 
 BEAT_EVERY_S: Final = 5.0
 DOWN_AFTER: Final = timedelta(seconds=60)
@@ -23,13 +23,13 @@ RETURN_AFTER_S: Final = (0.2, 0.5, 1.0, 2.0)  # when the database is gone
 _log = structlog.get_logger("counterfoil.worker")
 
 
-class Job(NamedTuple):
+class Loop(NamedTuple):
     """Something the worker does again and again: `tick` handles what is due and says how much that was."""
 
     name: str
     tick: Callable[[], Tally]
     every_s: float = 1.0  # the longest rest between two ticks
-    woken: bool = True  # a notification ends the rest early
+    queue: str | None = None  # a notification for this queue ends the rest early
 
 
 class JobNote(NamedTuple):
@@ -69,7 +69,7 @@ class Worker:
     def __init__(
         self,
         worker_id: str,
-        jobs: Sequence[Job],
+        loops: Sequence[Loop],
         database: Transactions,
         clock: Clock,
         *,
@@ -79,29 +79,34 @@ class Worker:
     ) -> None:
         """`worker_id` also names its leases. Nothing starts before `start`."""
         self.id = worker_id
-        self._jobs = jobs
+        self._loops = loops
         self._database = database
         self._clock = clock
         self._about = (host, pid, version)
         self._notes: dict[str, JobNote] = {}
         self._totals: dict[str, int] = {}
         self._stopping = threading.Event()
-        self._wakes = {job.name: threading.Event() for job in jobs}
+        self._wakes = {loop.name: threading.Event() for loop in loops}
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
         """Begin: one thread a job and one that beats."""
         loops: list[tuple[str, Callable[[], None]]] = [("beat", self._beat_loop)]
-        loops += [(job.name, lambda job=job: self._job_loop(job)) for job in self._jobs]  # type: ignore[misc]
+        loops += [(one.name, lambda one=one: self._run(one)) for one in self._loops]  # type: ignore[misc]
         self._threads = [threading.Thread(target=loop, name=name, daemon=True) for name, loop in loops]
         for thread in self._threads:
             thread.start()
 
-    def wake(self) -> None:
-        """Something is due: end every rest."""
-        for job in self._jobs:
-            if job.woken:
-                self._wakes[job.name].set()
+    @property
+    def queues(self) -> list[str]:
+        """The queues that it works on."""
+        return sorted({loop.queue for loop in self._loops if loop.queue is not None})
+
+    def wake(self, queue: str | None = None) -> None:
+        """Something is due in `queue` (None: somewhere): end the rest of those that work on it, and of nobody else."""
+        for loop in self._loops:
+            if loop.queue is not None and queue in (None, loop.queue):
+                self._wakes[loop.name].set()
 
     def stop(self) -> bool:
         """Let running ticks end, start no new ones, say goodbye. False when one did not end within its lease."""
@@ -116,7 +121,7 @@ class Worker:
             _log.warning("could not say goodbye; the heartbeat will run out")
         return not any(thread.is_alive() for thread in self._threads)
 
-    def _job_loop(self, job: Job) -> None:
+    def _run(self, job: Loop) -> None:
         failures = 0
         while not self._stopping.is_set():
             wake = self._wakes[job.name]
@@ -128,7 +133,7 @@ class Worker:
             elif tally.handled == 0:
                 wake.wait(job.every_s)
 
-    def _tick(self, job: Job) -> tuple[Tally, str | None]:
+    def _tick(self, job: Loop) -> tuple[Tally, str | None]:
         began = self._clock()
         tally, error = Tally(), None
         try:
@@ -151,9 +156,9 @@ class Worker:
             self._stopping.wait(BEAT_EVERY_S)
 
     def _beat(self, *, stopped: bool = False) -> None:
-        now = self._clock()
         notes = {name: note._asdict() for name, note in self._notes.copy().items()}
         with self._database.transaction() as conn:
+            now = database_now(conn)  # whoever reads it compares it with other workers' beats
             conn.execute(
                 """insert into worker (id, host, pid, version, started_at, beat_at, jobs)
                    values (%(id)s, %(host)s, %(pid)s, %(version)s, %(now)s, %(now)s, %(jobs)s)
@@ -164,16 +169,23 @@ class Worker:
             )
 
 
-def listen(url: str, wake: Callable[[], None], stopping: threading.Event) -> None:
-    """Call `wake` at each notification until `stopping`. Without it (PgBouncer) the poll of one second still finds all."""
+def listen(
+    url: str, wake: Callable[[str | None], None], stopping: threading.Event, *, queues: Sequence[str] = ()
+) -> None:
+    """Call `wake` with the queue of each notification until `stopping`, a channel each; None means any of them.
+
+    Without it (PgBouncer) the poll of one second still finds all.
+    """
+    channels = {channel_of(queue): queue for queue in queues}
     while not stopping.is_set():
         try:
             with psycopg.connect(url, autocommit=True) as conn:
-                conn.execute("listen counterfoil_work")
-                wake()  # what came while nobody listened
+                for channel in [channel_of("work"), *channels]:
+                    conn.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
+                wake(None)  # what came while nobody listened
                 while not stopping.is_set():
-                    if list(conn.notifies(timeout=1.0, stop_after=1)):
-                        wake()
+                    for told in conn.notifies(timeout=1.0, stop_after=1):
+                        wake(channels.get(told.channel))
         except psycopg.Error:
             stopping.wait(1.0)
 

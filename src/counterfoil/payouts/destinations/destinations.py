@@ -10,7 +10,8 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from counterfoil.base.problems import InvalidInput
-from counterfoil.operations.events.events import wake
+from counterfoil.operations.work.runner import wake
+from counterfoil.payouts.machines import RESERVING
 from counterfoil.payouts.provider_payouts.unreserving import queued_for, unreserve
 
 TOKEN_MAX = 200
@@ -62,7 +63,7 @@ def set_destination(
            where program_id = %s and payee_id = %s and state = 'pending'""",
         [now, program_id, payee_id],
     )
-    wake(conn)
+    wake(conn, RESERVING)
     return Destination(destination_id, program_id, payee_id, provider, token)
 
 

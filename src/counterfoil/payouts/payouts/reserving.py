@@ -17,10 +17,11 @@ from counterfoil.base.machine import Move, record_birth, take_steps
 from counterfoil.base.problems import Problem
 from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.ledger.journals.journal import NewJournal, post_journals
-from counterfoil.operations.events.events import NewEvent, emit, wake
-from counterfoil.operations.work.runner import ATTEMPTS_MAX, Claim, Runner, Tally, finish, put_back, run_here
+from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.operations.work.jobs import Job
+from counterfoil.operations.work.runner import ATTEMPTS_MAX, Claim, Runner, Tally, finish, put_back, run_here, wake
 from counterfoil.payouts.destinations.destinations import Destination, active_destinations
-from counterfoil.payouts.machines import PAYOUT, PROVIDER_PAYOUT, RESERVING
+from counterfoil.payouts.machines import PAYOUT, PROVIDER_PAYOUT, RESERVING, SENDING
 from counterfoil.payouts.payouts.payable import Purse, net, netted_away, payable_of, payables_of, receivables_of
 from counterfoil.payouts.payouts.verbs import Payout, payouts_by_id
 from counterfoil.payouts.provider_payouts.conflicts import in_conflict
@@ -133,14 +134,22 @@ def _wait_for_ledger(conn: Connection[Any], claim: Claim, one: Payout, why: str,
         "update payout set due_at = %s, attempt = %s where id = %s", [now + ASKED_AGAIN_EVERY, ATTEMPTS_MAX, one.id]
     )
     if claim.attempt < ATTEMPTS_MAX:  # told once, not every hour
-        emit(conn, [NewEvent("payout_waiting", one.program_id, one.id, {"why": why}, once=now.isoformat())], at=now)
+        once = f"fence-{claim.fence}"
+        emit(conn, [NewEvent("payout_waiting", one.program_id, one.id, {"why": why}, once=once)], at=now)
 
 
 def _tell_waiting(conn: Connection[Any], waiting: Sequence[Payout], why: str, now: datetime) -> None:
     """Not due until what it waits for comes: a destination, the end of a conflict; or a person asks."""
     finish(conn, RESERVING, [one.id for one in waiting])
-    conn.execute("update payout set last_error = %s where id = any(%s)", [why, [one.id for one in waiting]])
-    told = [NewEvent("payout_waiting", one.program_id, one.id, {"why": why}, once=now.isoformat()) for one in waiting]
+    ids = [one.id for one in waiting]
+    rows = conn.execute(
+        "update payout set last_error = %s where id = any(%s) returning id, fence", [why, ids]
+    ).fetchall()
+    fences = dict(rows)  # each claim has its own: told once for each time that it waits
+    told = [
+        NewEvent("payout_waiting", one.program_id, one.id, {"why": why}, once=f"fence-{fences[one.id]}")
+        for one in waiting
+    ]
     emit(conn, told, at=now)
 
 
@@ -203,7 +212,7 @@ def _queue(conn: Connection[Any], reserved: Sequence[Reservation], now: datetime
     record_birth(conn, PROVIDER_PAYOUT, [one.id for one in reserved], "queued", actor=ACTOR, at=now)
     moves = [Move(one.payout.id, "pending", "reserve") for one in reserved]
     take_steps(conn, PAYOUT, moves, actor=ACTOR, at=now)
-    wake(conn)
+    wake(conn, SENDING)
 
 
 def _payload_hash(one: Reservation) -> bytes:
@@ -214,3 +223,13 @@ def _payload_hash(one: Reservation) -> bytes:
 def order_hash(key: str, amount: int, asset: str, destination: str) -> bytes:
     """SHA-256 over what a provider is asked to do."""
     return hashlib.sha256(json.dumps([key, str(amount), asset, destination]).encode()).digest()
+
+
+JOBS: Final = (
+    Job(
+        "reserve",
+        RESERVING,
+        lambda c, _: reserve_due(c.runner, c.make_id),
+        "Reserves the money of pending payouts and queues them.",
+    ),
+)

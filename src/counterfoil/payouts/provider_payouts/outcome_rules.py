@@ -77,7 +77,7 @@ ENDS: Final = frozenset(
 class Standing(NamedTuple):
     """A provider payout and its payout as they are, under lock. Amounts in minor units.
 
-    `calls` to `closed_at`: what is known of its calls (see `operations.calls`). `conflict`: one is open on this attempt;
+    `calls` to `closed_at`: what is known of its calls (see `operations.work.calls`). `conflict`: one is open on this attempt;
     `paid_beside`: another attempt of the same settlement succeeded; `unconfirmed`: what a webhook alone said.
     """
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
 from counterfoil.operations.providers import Found, Provider, Unclear
 from counterfoil.operations.providers.capabilities import capabilities_of
-from counterfoil.operations.work.runner import Claim, Runner, Tally, run_outside
+from counterfoil.operations.work.jobs import Job
+from counterfoil.operations.work.outside import Ask, Line, Station, run_outside
+from counterfoil.operations.work.runner import Claim, Runner, Tally
 from counterfoil.payouts.machines import PULLING
 from counterfoil.payouts.provider_payouts.outcome_rules import UNKNOWN_AFTER, Decision, Standing, decide_lookup
 from counterfoil.payouts.provider_payouts.outcomes import carry_out
@@ -32,7 +34,7 @@ class Heard(NamedTuple):
     asked_at: datetime
 
 
-class Pulling:
+class Pulling(Station[Question, Heard]):
     """Look up what we have no final word on."""
 
     queue = PULLING
@@ -42,16 +44,16 @@ class Pulling:
         self._providers = providers
         self._silent_after = silent_after
 
-    def prepare(self, conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> list[Question]:
-        """The keys to ask for, in the order of the claims."""
+    def prepare(self, conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> Mapping[str, Question]:
+        """The keys to ask for."""
         rows = conn.execute(
             "select id, provider, idempotency_key from provider_payout where id = any(%s)", [[one.id for one in claims]]
         ).fetchall()
-        found = {row[0]: Question(row[1], row[2], now) for row in rows}
-        return [found[one.id] for one in claims]
+        return {row[0]: Question(row[1], row[2], now) for row in rows}
 
-    def announce(self, conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
-        """A look-up changes nothing at the provider: nothing is to be announced."""
+    def connect(self, item: Question) -> Line[Heard]:
+        """Ask: a look-up changes nothing at the provider, so nothing is announced."""
+        return Ask(lambda: self.act(item))
 
     def act(self, item: Question) -> Heard:
         """Ask, where the provider can be asked; elsewhere two people decide, with evidence."""
@@ -74,6 +76,19 @@ class Pulling:
         return decision if can.looks_up else decision._replace(again=UNKNOWN_AFTER)
 
 
-def pull_due(runner: Runner, providers: Mapping[str, Provider], *, silent_after: timedelta) -> Tally:
-    """One tick: ask about provider payouts that are silent or unknown."""
-    return run_outside(runner, Pulling(providers, silent_after=silent_after))
+def pull_due(
+    runner: Runner, providers: Mapping[str, Provider], *, silent_after: timedelta, lane: str | None = None
+) -> Tally:
+    """One tick: ask about provider payouts that are silent or unknown; at one provider when `lane` names it."""
+    return run_outside(runner, Pulling(providers, silent_after=silent_after), lane=lane)
+
+
+JOBS: Final = (
+    Job(
+        "reconcile-pull",
+        PULLING,
+        lambda c, lane: pull_due(c.runner, c.of(lane), silent_after=c.silent_after, lane=lane),
+        "Asks providers what became of payouts that are silent or unknown.",
+        per_provider=True,
+    ),
+)

@@ -1,31 +1,73 @@
-"""Sending: the queued provider payouts go out, each at most once, and whatever is not certain becomes unknown, never failed."""
+"""Sending: the queued provider payouts go out, each at most once, and whatever is not certain becomes unknown, never failed.
+
+The row says `sending` from the claim on. The connection is opened, then one short transaction looks at everything that may hold the
+order back and writes the call down (see `operations.work.calls`); only then is anything written, on that very connection. What comes back
+is stored before it is applied; who stored it applies it, or the job `answers` does.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import class_row
 
 from counterfoil.base.machine import Move, take_steps
-from counterfoil.base.problems import check
-from counterfoil.operations.providers import Answer, PayoutOrder, Provider
+from counterfoil.base.problems import InvariantBroken
+from counterfoil.operations.providers import (
+    Accepted,
+    Answer,
+    Later,
+    PayoutOrder,
+    Provider,
+    SendConnection,
+    Unclear,
+    answer_of,
+    told_of,
+)
 from counterfoil.operations.providers.capabilities import capabilities_of
-from counterfoil.operations.work.runner import ATTEMPTS_MAX, Claim, Runner, Tally, run_here, run_outside
+from counterfoil.operations.work.calls import (
+    ANSWERS,
+    Call,
+    NewCall,
+    announce_call,
+    calls_by_id,
+    calls_of,
+    mark_applied,
+    store_answer,
+)
+from counterfoil.operations.work.jobs import Job
+from counterfoil.operations.work.outside import Line, NotReady, Station, Stopped, run_outside
+from counterfoil.operations.work.runner import ATTEMPTS_MAX, Claim, Runner, Tally, delay_before, run_here, still_ours
 from counterfoil.payouts.machines import PROVIDER_PAYOUT, REPAIRING, SENDING
 from counterfoil.payouts.payouts.reserving import order_hash
-from counterfoil.payouts.provider_payouts.outcome_rules import Decision, Standing, decide_answer, decide_orphan
+from counterfoil.payouts.provider_payouts.brakes import Brake, brake_on
+from counterfoil.payouts.provider_payouts.outcome_rules import (
+    KEY_MEMORY,
+    Decision,
+    Standing,
+    decide_answer,
+    decide_fact,
+    decide_orphan,
+)
 from counterfoil.payouts.provider_payouts.outcomes import ACTOR, carry_out
 from counterfoil.payouts.provider_payouts.standings import lock_by_id
+from counterfoil.payouts.provider_payouts.unreserving import unreserve
+
+MakeId = Callable[[str], str]
+BRAKE_WAIT: Final = timedelta(minutes=5)
+APPLY_AFTER: Final = timedelta(seconds=5)  # who stored an answer applies it; from then on, anybody
 
 
 class Letter(NamedTuple):
-    """One order and the provider it goes to."""
+    """One order and the provider it goes to; `call_id` names the call that it will be."""
 
     provider: str
     order: PayoutOrder
+    payload_sha256: bytes
+    call_id: str
 
 
 class _Queued(NamedTuple):
@@ -38,68 +80,260 @@ class _Queued(NamedTuple):
     payload_sha256: bytes
 
 
-class Sending:
-    """Send what is queued. The row is `sending` before the call and says when the call began; then a crash is told apart."""
+class _SendLine:
+    """An open connection and what goes out on it."""
+
+    def __init__(self, connection: SendConnection, order: PayoutOrder) -> None:
+        self._connection, self._order = connection, order
+
+    def call(self) -> Answer:
+        """Send; what we do not understand is unclear, not refused."""
+        try:
+            return self._connection.send(self._order)
+        except Exception as error:  # noqa: BLE001 - an adapter's mistake does not tell whether the money went
+            return Unclear(f"our own mistake while sending: {type(error).__name__}: {error}")
+
+    def close(self) -> None:
+        """Give the connection up."""
+        self._connection.close()
+
+
+class Sending(Station[Letter, Answer]):
+    """Send what is queued."""
 
     queue = SENDING
 
-    def __init__(self, providers: Mapping[str, Provider], *, silent_after: timedelta, lease: timedelta) -> None:
-        """`silent_after`: how long an accepted payout may be silent before it is pulled; `lease`: as the runner's."""
+    def __init__(
+        self, runner: Runner, providers: Mapping[str, Provider], make_id: MakeId, *, silent_after: timedelta
+    ) -> None:
+        """`silent_after`: how long an accepted payout may be silent before it is pulled."""
+        self._runner = runner
+        self._make_id = make_id
         self._providers = providers
         self._silent_after = silent_after
-        self._lease = lease
 
-    def prepare(self, conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> list[Letter]:
+    def prepare(self, conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> Mapping[str, Letter]:
         """Mark the rows as sending, in the transaction of the claim; should we vanish, repair finds them after the lease."""
         ids = [one.id for one in claims]
         take_steps(conn, PROVIDER_PAYOUT, [Move(one, "queued", "send") for one in ids], actor=ACTOR, at=now)
-        conn.execute("update provider_payout set due_at = %s where id = any(%s)", [now + self._lease, ids])
+        conn.execute("update provider_payout set due_at = %s where id = any(%s)", [now + self._runner.lease, ids])
         with conn.cursor(row_factory=class_row(_Queued)) as cur:
             rows = cur.execute(
                 """select id, provider, idempotency_key, amount, asset, destination, payload_sha256
                    from provider_payout where id = any(%s)""",
                 [ids],
             ).fetchall()
-        found = {row.id: row for row in rows}
-        return [_letter(found[one]) for one in ids]
+        return {row.id: _letter(row, self._make_id) for row in rows}
 
-    def announce(self, conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
-        """From this commit on, nobody may conclude from silence that nothing was sent."""
+    def connect(self, item: Letter) -> Line[Answer]:
+        """Open the connection that the order goes out on, if it may."""
+        provider = self._providers.get(item.provider)
+        if provider is None:
+            raise NotReady(f"provider {item.provider} is not set up here")
+        found = provider.connect()
+        if isinstance(found, Later):
+            raise NotReady(found.error, again=timedelta(seconds=found.after_s))
+        return _SendLine(found, item.order)
+
+    def announce(self, conn: Connection[Any], one: Claim, item: Letter, now: datetime) -> None:
+        """Everything that may hold the order back, then the call's row. From this commit on, silence proves nothing."""
+        [standing] = lock_by_id(conn, [one.id], now=now)
+        brake = brake_on(conn, standing)
+        if brake is not None:
+            self._hold_back(conn, one, standing, brake, now)
+            raise Stopped(brake.why)
+        doubt = self._too_late(standing, now)
+        if doubt is not None:
+            carry_out(conn, [Decision(standing, ("lose",), again=timedelta(), error=doubt)], cause="sending", now=now)
+            raise Stopped(doubt)
+        new = NewCall(
+            item.call_id, one.id, item.provider, item.order.key, item.payload_sha256, self._runner.owner, one.fence
+        )
+        announce_call(conn, new, now=now, horizon=self._providers[item.provider].horizon)
         conn.execute(
-            "update provider_payout set request_sent_at = %s where id = any(%s)", [now, [one.id for one in claims]]
+            "update provider_payout set request_sent_at = %s, due_at = %s where id = %s",
+            [now, now + self._runner.lease, one.id],
         )
 
-    def act(self, item: Letter) -> Answer:
-        """Ask the provider; its key makes asking twice harmless."""
-        return self._providers[item.provider].send(item.order)
+    def _hold_back(self, conn: Connection[Any], one: Claim, standing: Standing, brake: Brake, now: datetime) -> None:
+        """What never called and was set aside for what is no longer so, is set aside anew; all else waits in the queue."""
+        if brake.changed and not standing.calls:
+            unreserve(conn, [one.id], why=brake.why, actor=ACTOR, now=now)
+        else:
+            self._back(conn, one, why=brake.why, again=BRAKE_WAIT, now=now)
+
+    def _too_late(self, standing: Standing, now: datetime) -> str | None:
+        """Why an order that was announced before may not go out again under its key; None when it may."""
+        if standing.first_call_at is None:
+            return None
+        if not capabilities_of(self._providers[standing.provider]).remembers_keys:
+            return (
+                "an earlier call may still arrive, and the provider does not know keys again"
+                if standing.open_calls
+                else None
+            )
+        if now - standing.first_call_at >= KEY_MEMORY:
+            return (
+                "its first call is too old: the provider may have forgotten its key, and a second order would be made"
+            )
+        return None
+
+    def paused(self, conn: Connection[Any], one: Claim, item: Letter, now: datetime) -> None:  # noqa: ARG002
+        """Back into the queue; it is due when the queue goes on."""
+        self._back(conn, one, why="paused", again=timedelta(), now=now)
+
+    def not_ready(self, conn: Connection[Any], one: Claim, error: NotReady, now: datetime) -> None:
+        """No connection was had: back into the queue, by the ladder. Its end is never a failure: nothing was asked."""
+        again = max(error.again, delay_before(one.attempt + 1, one.id))
+        self._carry_out(conn, one, ("requeue",), why=str(error), again=again, now=now)
+        self._told(conn, one, str(error), now)
+
+    def store(self, conn: Connection[Any], one: Claim, item: Letter, outcome: Answer, now: datetime) -> None:  # noqa: ARG002
+        """Keep what the provider answered, whoever the row belongs to by now."""
+        kind, told = told_of(outcome)
+        store_answer(conn, item.call_id, kind=kind, answer=told, now=now, due_at=now + APPLY_AFTER)
 
     def record(self, conn: Connection[Any], done: Sequence[tuple[Claim, Answer]], now: datetime) -> None:
-        """Write what the provider answered, for rows that are still ours."""
-        standings = {one.id: one for one in lock_by_id(conn, [one.id for one, _ in done], now=now)}
-        carry_out(conn, [self._decide(standings[one.id], answer) for one, answer in done], cause="sending", now=now)
+        """Apply what was stored, for rows that are still ours."""
+        subjects = {one.id: one.fence for one, _ in done}
+        mine = [call for call in calls_of(conn, list(subjects)) if call.fence == subjects[call.subject_id]]
+        apply_answers(conn, mine, self._providers, self._silent_after, now)
 
-    def _decide(self, one: Standing, answer: Answer) -> Decision:
-        tries_left = one.attempt + 1 < ATTEMPTS_MAX
-        can = capabilities_of(self._providers[one.provider])
-        return decide_answer(one, answer, silent_after=self._silent_after, tries_left=tries_left, capabilities=can)
+    def late(self, conn: Connection[Any], one: Claim, item: Letter, outcome: Answer, now: datetime) -> None:  # noqa: ARG002
+        """Our lease was lost: its call is closed by it, and what the provider accepted is a fact like any other."""
+        apply_answers(conn, calls_by_id(conn, [item.call_id]), self._providers, self._silent_after, now)
+
+    def failed(self, runner: Runner, one: Claim, said: str) -> None:
+        """Our own step failed. Nothing announced: back by the ladder. Announced: unknown, and the provider is asked."""
+        with runner.database.transaction() as conn:
+            if not still_ours(conn, SENDING, [one]):
+                return
+            now = runner.clock(conn)
+            if any(call.fence == one.fence for call in calls_of(conn, [one.id])):
+                self._carry_out(conn, one, ("lose",), why=said, again=delay_before(1, one.id), now=now)
+            else:
+                again = delay_before(one.attempt + 1, one.id)
+                self._carry_out(conn, one, ("requeue",), why=said, again=again, now=now)
+            self._told(conn, one, said, now)
+
+    def _back(self, conn: Connection[Any], one: Claim, *, why: str, again: timedelta, now: datetime) -> None:
+        """Back into the queue without a step on the ladder: it is held back, it did not fail."""
+        self._carry_out(conn, one, ("requeue",), why=why, again=again, now=now)
+        conn.execute("update provider_payout set attempt = %s where id = %s", [one.attempt, one.id])
+
+    def _carry_out(
+        self, conn: Connection[Any], one: Claim, verbs: tuple[str, ...], *, why: str, again: timedelta, now: datetime
+    ) -> None:
+        standings = lock_by_id(conn, [one.id], now=now)
+        decisions = [Decision(each, verbs, again=again, error=why, error_class="later") for each in standings]
+        carry_out(conn, decisions, cause="sending", now=now)
+
+    def _told(self, conn: Connection[Any], one: Claim, said: str, now: datetime) -> None:
+        if one.attempt + 1 >= ATTEMPTS_MAX and self._runner.stuck is not None:
+            self._runner.stuck(conn, SENDING, one, said, now)
 
 
-def _letter(row: _Queued) -> Letter:
+def _letter(row: _Queued, make_id: MakeId) -> Letter:
     digest = order_hash(row.idempotency_key, row.amount, row.asset, row.destination)
-    check(digest == bytes(row.payload_sha256), "what is sent is what was reserved", provider_payout=row.id)
-    return Letter(row.provider, PayoutOrder(row.idempotency_key, row.amount, row.asset, row.destination, row.id))
+    if digest != bytes(row.payload_sha256):
+        raise InvariantBroken(f"what is sent is what was reserved: provider payout {row.id} was changed by hand")
+    order = PayoutOrder(row.idempotency_key, row.amount, row.asset, row.destination, row.id)
+    return Letter(row.provider, order, bytes(row.payload_sha256), make_id("call"))
 
 
-def send_due(runner: Runner, providers: Mapping[str, Provider], *, silent_after: timedelta) -> Tally:
-    """One tick: send queued provider payouts."""
-    return run_outside(runner, Sending(providers, silent_after=silent_after, lease=runner.lease))
+def apply_answers(
+    conn: Connection[Any],
+    calls: Sequence[Call],
+    providers: Mapping[str, Provider],
+    silent_after: timedelta,
+    now: datetime,
+) -> None:
+    """Make of stored answers what they mean: under the fence of their call they decide; later, only what was accepted is a fact."""
+    waiting = {call.subject_id: call for call in calls if call.kind is not None and call.applied_at is None}
+    standings = lock_by_id(conn, sorted(waiting), now=now)
+    fences = dict(conn.execute("select id, fence from provider_payout where id = any(%s)", [list(waiting)]).fetchall())
+    decisions = []
+    for one in standings:
+        call = waiting[one.id]
+        ours = one.state == "sending" and fences[one.id] == call.fence
+        decision = _decide(one, call, ours, providers, silent_after)
+        decisions += [decision] if decision is not None else []
+    carry_out(conn, decisions, cause="sending", now=now)
+    mark_applied(conn, [call.id for call in waiting.values()], now=now)
 
 
-def repair_due(runner: Runner) -> Tally:
-    """One tick: rows whose sender is gone. Before its call: queued again. After it began: unknown, and the provider is asked."""
+def _decide(
+    one: Standing, call: Call, ours: bool, providers: Mapping[str, Provider], silent_after: timedelta
+) -> Decision | None:
+    answer = answer_of(call.kind or "", call.answer or {})
+    can = capabilities_of(providers.get(one.provider))
+    if ours:
+        tries_left = one.attempt + 1 < ATTEMPTS_MAX
+        return decide_answer(one, answer, silent_after=silent_after, tries_left=tries_left, capabilities=can)
+    if isinstance(answer, Accepted):
+        return decide_fact(one, answer.fact, silent_after=silent_after, source="answer", capabilities=can)
+    return None
+
+
+def send_due(
+    runner: Runner,
+    providers: Mapping[str, Provider],
+    make_id: MakeId,
+    *,
+    silent_after: timedelta,
+    lane: str | None = None,
+) -> Tally:
+    """One tick: send queued provider payouts; of one provider when `lane` names it."""
+    return run_outside(runner, Sending(runner, providers, make_id, silent_after=silent_after), lane=lane)
+
+
+def repair_due(runner: Runner, providers: Mapping[str, Provider], *, silent_after: timedelta) -> Tally:
+    """One tick: rows whose sender is gone. No call in its claim: queued again. A call: its stored answer, or unknown, and it is asked."""
 
     def work(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
-        standings = lock_by_id(conn, [one.id for one in claims], now=now)
-        carry_out(conn, [decide_orphan(one) for one in standings], cause="repair", now=now)
+        ids = [one.id for one in claims]
+        fences = {one.id: one.fence - 1 for one in claims}  # the sender's: our claim raised it
+        mine = [call for call in calls_of(conn, ids) if call.fence == fences[call.subject_id]]
+        answered = {call.subject_id: call for call in mine if call.kind is not None}
+        decisions = []
+        for one in lock_by_id(conn, ids, now=now):
+            call = answered.get(one.id)
+            decision = decide_orphan(one) if call is None else _decide(one, call, True, providers, silent_after)
+            decisions += [decision] if decision is not None else []
+        carry_out(conn, decisions, cause="repair", now=now)
+        mark_applied(conn, [call.id for call in answered.values()], now=now)
 
     return run_here(runner, REPAIRING, work)
+
+
+def apply_due(runner: Runner, providers: Mapping[str, Provider], *, silent_after: timedelta) -> Tally:
+    """One tick: apply stored answers that nobody has applied, because their worker was lost or the ledger refused."""
+
+    def work(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
+        for call in calls_by_id(conn, [one.id for one in claims]):
+            apply_answers(conn, [call], providers, silent_after, now)
+
+    return run_here(runner, ANSWERS, work)
+
+
+JOBS: Final = (
+    Job(
+        "outbox",
+        SENDING,
+        lambda c, lane: send_due(c.runner, c.of(lane), c.make_id, silent_after=c.silent_after, lane=lane),
+        "Sends the queued provider payouts. This moves money.",
+        per_provider=True,
+    ),
+    Job(
+        "answers",
+        ANSWERS,
+        lambda c, _: apply_due(c.runner, c.providers, silent_after=c.silent_after),
+        "Applies providers' answers that are stored and had no effect yet.",
+    ),
+    Job(
+        "repair",
+        REPAIRING,
+        lambda c, _: repair_due(c.runner, c.providers, silent_after=c.silent_after),
+        "Takes up provider payouts whose worker was lost.",
+    ),
+)

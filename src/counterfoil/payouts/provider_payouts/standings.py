@@ -9,7 +9,7 @@ from typing import Any, Final
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from counterfoil.operations.calls import begun
+from counterfoil.operations.work.calls import begun
 from counterfoil.payouts.provider_payouts.conflicts import attempts_in_conflict
 from counterfoil.payouts.provider_payouts.outcome_rules import Standing
 

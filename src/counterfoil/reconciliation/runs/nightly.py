@@ -10,15 +10,17 @@ from typing import Final
 import structlog
 
 from counterfoil.base.problems import Problem
+from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import Tally
 from counterfoil.reconciliation.breaks.breaks import mature_due
 from counterfoil.reconciliation.client_money import make_client_money
 from counterfoil.reconciliation.runs.continuous import Scope, Tried, Wanted, reconcile_all, sources_in_use
-from counterfoil.reconciliation.runs.pairings import Pairing
+from counterfoil.reconciliation.runs.pairings import Pairing, pairings
 from counterfoil.reconciliation.runs.run import Means, bury
 from counterfoil.reconciliation.runs.schedule import Slot, take_slot
 
 ACTOR: Final = "system:schedule"
+REST_S: Final = 20.0
 PROGRAMS_MAX: Final = 10_000
 SCOPES: Final[Mapping[str, Scope]] = {"full": "full", "recent": "recent"}
 _log = structlog.get_logger("counterfoil.reconciliation")
@@ -79,3 +81,14 @@ def _client_money(means: Means, program_id: str, on: date, make_id: Callable[[st
 
 def _day_before(slot: Slot) -> date:
     return slot.slot_at.astimezone(UTC).date() - timedelta(days=1)
+
+
+def _tick(context: JobContext, _: str | None) -> Tally:
+    means = Means(context.database, context.clock, context.providers, context.run_folder)
+    known = list(pairings(context.providers).values())
+    return reconcile_due(means, known, context.crons, by=context.runner.owner, make_id=context.make_id)
+
+
+JOBS: Final = (
+    Job("reconcile", None, _tick, "Reconciles what the schedule wants and nobody has done.", every=lambda _: REST_S),
+)

@@ -9,10 +9,10 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from counterfoil.base.machine import Machine, Move, record_birth, take_step, take_steps
+from counterfoil.base.machine import Machine, Move, record_birth, steps_taken, take_step, take_steps
 from counterfoil.base.problems import InvalidInput, NotFound
-from counterfoil.operations.events.events import NewEvent, emit, wake
-from counterfoil.operations.work.runner import Queue
+from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.operations.work.runner import Queue, wake
 
 MakeId = Callable[[str], str]
 
@@ -33,8 +33,8 @@ INTENT: Final = Machine(
     reasoned=frozenset({"retry"}),
 )
 STATES: Final = tuple(INTENT.states())
-VERIFYING: Final = Queue("verify", "intent", ("verifying",))
-PROCESSING: Final = Queue("settle", "intent", ("processing",))
+VERIFYING: Final = Queue("verify", "intent", ("verifying",), lane="provider", program="program_id")
+PROCESSING: Final = Queue("settle", "intent", ("processing",), program="program_id")
 MOVING: Final = ("verifying", "processing")  # payment_pending waits for a customer, not for us
 
 
@@ -85,7 +85,7 @@ def begin_verifying(conn: Connection[Any], invoice_ids: Sequence[str], *, cause:
 def make_due(conn: Connection[Any], ids: Sequence[str], *, now: datetime) -> None:
     """Have the worker take these intents up now."""
     conn.execute("update intent set due_at = %s, attempt = 0 where id = any(%s)", [now, list(ids)])
-    wake(conn)
+    wake(conn, VERIFYING, PROCESSING)
 
 
 def fail_intent(conn: Connection[Any], intent: Intent, *, error: str, now: datetime) -> None:
@@ -93,7 +93,8 @@ def fail_intent(conn: Connection[Any], intent: Intent, *, error: str, now: datet
     take_step(conn, INTENT, intent.id, intent.state, "fail", actor="system:worker", at=now, cause=error)
     conn.execute("update intent set due_at = null, last_error = %s where id = %s", [error, intent.id])
     told = {"invoiceId": intent.invoice_id, "error": error}
-    emit(conn, [NewEvent("intent_failed", intent.program_id, intent.id, told, once=now.isoformat())], at=now)
+    once = f"step-{steps_taken(conn, INTENT, intent.id)}"
+    emit(conn, [NewEvent("intent_failed", intent.program_id, intent.id, told, once=once)], at=now)
 
 
 def retry_intent(conn: Connection[Any], intent_id: str, *, reason: str, actor: str, now: datetime) -> str:

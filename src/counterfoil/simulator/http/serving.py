@@ -1,4 +1,5 @@
-"""uvicorn, with two things a well-behaved server cannot do: drop a connection without an answer, and refuse to listen for a while."""
+"""uvicorn, with what a provider's edge does: close connections on which nothing is asked; and what a well-behaved server cannot do:
+drop a connection without an answer, and refuse to listen for a while."""
 
 from __future__ import annotations
 
@@ -24,9 +25,20 @@ log = logging.getLogger("counterfoil.simulator")
 
 
 class _Protocol(HttpToolsProtocol):
-    """HTTP that tells the application how to drop the connection."""
+    """HTTP that tells the application how to drop the connection, and closes one on which nothing is asked."""
+
+    first_byte_s: float
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._silent = self.loop.call_later(self.first_byte_s, transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._silent.cancel()
+        super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
+        self._silent.cancel()
         super().on_message_begin()
         self.scope["extensions"] = {HANG_UP: {"abort": self.transport.abort}}
 
@@ -83,6 +95,7 @@ async def serve(
         engine.record([endpoint])
     await journal.durable()
     app = Gate(make_app(engine), engine, api_key)
+    _Protocol.first_byte_s = settings.first_byte_ms / 1000
     config = uvicorn.Config(
         app, http=_Protocol, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=2
     )

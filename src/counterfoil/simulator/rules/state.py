@@ -24,6 +24,7 @@ class Settings(NamedTuple):
     webhook_backoff_max_ms: int = 60_000
     webhook_attempts_max: int = 20
     webhook_timeout_ms: int = 10_000
+    first_byte_ms: int = 10_000
 
 
 class Line(NamedTuple):

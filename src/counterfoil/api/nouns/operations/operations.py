@@ -25,16 +25,13 @@ from counterfoil.operations.work.queries import QueueDepth, queue_depths
 from counterfoil.operations.work.worker import list_workers
 from counterfoil.payouts.details import payout_health
 from counterfoil.settlement.details import count_intents
-from counterfoil.wiring import INVARIANTS, QUEUES, ticks
+from counterfoil.wiring import INVARIANTS, JOBS, QUEUES, ticks
 
 router = routes("Operations")
 EVENT_PAGES = Keyset("events", (datetime, str))
-JOB_OF: Final = {"send": "outbox", "pull": "reconcile-pull"}  # queues whose job has the runbook's name
+JOB_OF: Final = {job.queue.name: job.name for job in JOBS if job.queue is not None}
 SENT_STUCK_AFTER: Final = timedelta(minutes=10)
 SEEN_WITHIN: Final = timedelta(days=1)
-JobName = Literal[
-    "webhooks", "verify", "settle", "events", "reserve", "outbox", "reconcile-pull", "repair", "reconcile"
-]
 
 
 class EventShown(Shown):
@@ -225,7 +222,10 @@ def _queue(one: QueueDepth, now: datetime) -> QueueShown:
 
 
 @router.post("/admin/ops/run/{job}", response_model=JobRan, summary="Run a job once")
-def run(job: Annotated[JobName, Path()], call: Annotated[Call, may(OPERATE)]) -> Response:
+def run(
+    job: Annotated[str, Path(json_schema_extra={"enum": [job.name for job in JOBS]})],
+    call: Annotated[Call, may(OPERATE)],
+) -> Response:
     """One bounded tick, as the worker would run it. For an outside cron, or an operator who does not want to wait."""
     todo = ticks(call.services.wiring, call.services.owner)
     if job not in todo:

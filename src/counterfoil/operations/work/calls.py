@@ -20,8 +20,10 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from counterfoil.base.problems import check
+from counterfoil.operations.work.runner import Queue
 
 HORIZON: Final = timedelta(minutes=15)
+ANSWERS: Final = Queue("answers", "call_answer", ("stored",))
 KINDS: Final = ("accepted", "later", "refused", "unclear")
 
 

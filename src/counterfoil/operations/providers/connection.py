@@ -1,0 +1,105 @@
+"""A connection that is opened before it is decided whether it may be used, and that nothing is sent on but what was decided then.
+
+A process can be frozen between any two of its instructions, for hours: then it wakes up and sends what it was about to send. No check
+of ours can prevent that; a connection can. It is opened first, the check comes after it, and it is never opened again: while the sender
+sleeps, the other side closes what it hears nothing from, and the late request dies with it. What wakes up in time is measured by a
+clock that goes on while the machine sleeps, and stops itself.
+"""
+
+from __future__ import annotations
+
+import http.client
+import select
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+
+ANSWER_BYTES_MAX: Final = 1 << 20
+_CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # goes on while the machine is suspended
+
+
+class NotConnected(Exception):
+    """No connection was had: certainly nothing was sent."""
+
+
+class NotSent(Exception):
+    """The connection was too old, or closed: certainly nothing was sent."""
+
+
+class NoAnswer(Exception):
+    """Something was sent, and no whole answer came: nobody knows whether it was carried out."""
+
+
+class Reply(NamedTuple):
+    """What the other side answered, whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class OneRequest:
+    """A connection for one request, open and unused. It lives for `limit_s` and is never opened again."""
+
+    def __init__(self, url: str, *, limit_s: float) -> None:
+        """Connect to `url`'s host, within `limit_s`. Raises NotConnected."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise NotConnected(f"not an address: {parts.scheme}://{parts.hostname}")
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        self._path = parts.path.rstrip("/")
+        self._http = kind(parts.hostname, parts.port, timeout=limit_s)
+        try:
+            self._http.connect()
+        except OSError as error:
+            self._http.close()
+            raise NotConnected(f"not connected: {type(error).__name__}") from error
+        self._http.auto_open = 0  # a request on a connection that is gone fails; it never makes a new one
+        self._limit_s = limit_s
+        self._opened_s = time.clock_gettime(_CLOCK)
+        self._end = threading.Timer(limit_s, self._hang_up)
+        self._end.daemon = True
+        self._end.start()
+
+    def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+        """Send the one request and read its whole answer. Raises NotSent, NoAnswer."""
+        self._refuse_when_late()
+        try:
+            self._http.request("POST", self._path + path, body=body, headers=dict(headers))
+        except http.client.NotConnected as error:
+            raise NotSent("the connection is gone") from error
+        except (OSError, http.client.HTTPException) as error:
+            raise NoAnswer(f"no answer: {type(error).__name__}") from error
+        try:
+            answer = self._http.getresponse()
+            content = answer.read(ANSWER_BYTES_MAX + 1)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise NoAnswer(f"no answer: {type(error).__name__}") from error
+        if len(content) > ANSWER_BYTES_MAX or not answer.isclosed():
+            raise NoAnswer(f"an answer of more than {ANSWER_BYTES_MAX} bytes")
+        return Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, content)
+
+    def close(self) -> None:
+        """Close it; nothing is sent any more."""
+        self._end.cancel()
+        self._http.close()
+
+    def _refuse_when_late(self) -> None:
+        age_s = time.clock_gettime(_CLOCK) - self._opened_s
+        if age_s >= self._limit_s:
+            raise NotSent(f"the connection is {age_s:.0f} s old, its limit is {self._limit_s:g} s")
+        sock = self._http.sock
+        if sock is None or select.select([sock], [], [], 0)[0]:  # nothing was asked: to be readable is to be closed
+            raise NotSent("the other side closed the connection")
+
+    def _hang_up(self) -> None:
+        """The limit has come: whoever waits for bytes, gets none."""
+        sock = self._http.sock
+        if sock is not None:
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                return  # it is closed already

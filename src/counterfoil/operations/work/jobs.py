@@ -1,0 +1,61 @@
+"""Jobs: what the worker does again and again. Each is declared once, beside its noun, as a row of that module's `JOBS`.
+
+Worker, API, command line, health and help are derived from the rows that `wiring` concatenates. A job `per_provider` has a thread for
+each provider, so that a slow one holds up nobody; a job with a queue is woken when something becomes due in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from counterfoil.operations.providers import Provider
+from counterfoil.operations.work.runner import Queue, Runner, Tally
+
+
+@dataclass(frozen=True)
+class JobContext:
+    """What ticks work with. `followers` and `appliers` as `wiring` names them; `run_folder` and `crons` for reconciliation."""
+
+    runner: Runner
+    providers: Mapping[str, Provider]
+    make_id: Callable[[str], str]
+    clock: Callable[[], datetime]
+    silent_after: timedelta
+    followers: Mapping[str, Any] = field(default_factory=dict)
+    appliers: Mapping[tuple[str, str], Any] = field(default_factory=dict)
+    run_folder: Path | None = None
+    crons: Mapping[str, str] = field(default_factory=dict)
+    database: Any = None  # of the kind that reconciliation copies from
+
+    def of(self, provider: str | None) -> Mapping[str, Provider]:
+        """The providers of a lane: one, or all."""
+        return {name: one for name, one in self.providers.items() if provider in (None, name)}
+
+
+Tick = Callable[[JobContext, str | None], Tally]  # of one provider, or of all
+
+
+class Job(NamedTuple):
+    """A job: its name, its queue, one bounded run of it, and the longest rest between two (None: the worker's poll).
+
+    `says` is what it does, for people.
+    """
+
+    name: str
+    queue: Queue | None
+    tick: Tick
+    says: str
+    every: Callable[[JobContext], float] | None = None
+    per_provider: bool = False
+
+    def run(self, context: JobContext) -> Tally:
+        """One run over everything: provider by provider where it is parted by them."""
+        lanes: Sequence[str | None] = sorted(context.providers) if self.per_provider else [None]
+        total = Tally()
+        for lane in lanes:
+            total = total.plus(self.tick(context, lane))
+        return total

@@ -1,0 +1,47 @@
+"""What holds a payout back at the last moment: asked in the transaction that announces its call, whatever was true when it was reserved."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from psycopg import Connection
+
+from counterfoil.payouts.payouts.payable import Purse, receivables_of
+from counterfoil.payouts.provider_payouts.conflicts import in_conflict
+from counterfoil.payouts.provider_payouts.outcome_rules import Standing
+
+
+class Brake(NamedTuple):
+    """Why a provider payout may not be sent now. `changed`: what it was reserved for is no longer so; reserving it anew helps."""
+
+    why: str
+    changed: bool = False
+
+
+def brake_on(conn: Connection[Any], one: Standing) -> Brake | None:
+    """What holds this provider payout back, the worst first; None when nothing does. It and its settlement are locked.
+
+    A pause of the queue is the runner's to look at, a quarantine a state of its own.
+    """
+    if one.payout_state not in ("processing", "reconcile_required"):
+        return Brake(f"its payout is {one.payout_state}")
+    if one.paid_beside:
+        return Brake("another attempt for this settlement is paid")
+    if in_conflict(conn, [one.settlement_id]):
+        return Brake("the provider contradicts itself about an attempt for this settlement")
+    if not _goes_to_the_active_destination(conn, one):
+        return Brake("its destination is not the payee's active one any more", changed=True)
+    # What was called once may be out already; netting it now would not call it back.
+    if not one.calls and receivables_of(conn, [Purse(one.program_id, one.payee_id, one.asset)]):
+        return Brake("its payee owes us money, which is taken from it first", changed=True)
+    return None
+
+
+def _goes_to_the_active_destination(conn: Connection[Any], one: Standing) -> bool:
+    row = conn.execute(
+        """select exists (select from destination d where d.program_id = %s and d.payee_id = %s and d.ended_at is null
+                          and d.provider = pp.provider and d.token = pp.destination)
+           from provider_payout pp where pp.id = %s""",
+        [one.program_id, one.payee_id, one.id],
+    ).fetchone()
+    return row is not None and bool(row[0])

@@ -1,0 +1,139 @@
+"""A connection is opened before it is used, lives for its limit, and is never opened a second time: real sockets, real silence."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+
+import pytest
+
+from counterfoil.operations.providers.connection import NoAnswer, NotConnected, NotSent, OneRequest
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nRetry-After: 7\r\n\r\n{}"
+
+
+class Peer:
+    """The other side: `connections` counts them, `got` holds what each one said."""
+
+    def __init__(self, answer: bytes = OK, *, close_after_s: float | None = None, drip_s: float = 0) -> None:
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listening.getsockname()[1]}/base"
+        self.got: list[bytes] = []
+        self._answer, self._close_after_s, self._drip_s = answer, close_after_s, drip_s
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                conn, _ = self.listening.accept()
+            except OSError:
+                return
+            self.got.append(b"")
+            threading.Thread(target=self._talk, args=(conn, len(self.got) - 1), daemon=True).start()
+
+    def _talk(self, conn: socket.socket, place: int) -> None:
+        conn.settimeout(self._close_after_s)
+        try:
+            while not self.got[place].endswith(b"{}"):
+                more = conn.recv(65_536)
+                if not more:
+                    return
+                self.got[place] += more
+            for byte in self._answer:
+                conn.sendall(bytes([byte]))
+                time.sleep(self._drip_s)
+        except OSError:
+            pass
+        finally:
+            conn.close()
+
+
+@pytest.fixture
+def peer():
+    made = []
+
+    def make(*args, **more) -> Peer:
+        made.append(Peer(*args, **more))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.listening.close()
+
+
+def until(holds, seconds: float = 5.0) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if holds():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_it_is_connected_before_anything_is_sent_and_carries_one_request(peer):
+    other = peer()
+    one = OneRequest(other.url, limit_s=5)
+    assert until(lambda: other.got == [b""])
+    reply = one.post("/v1/payouts", b"{}", {"Idempotency-Key": "k"})
+    assert (reply.status, reply.body, reply.headers["retry-after"]) == (200, b"{}", "7")
+    assert other.got[0].startswith(b"POST /base/v1/payouts HTTP/1.1\r\n")
+    assert b"Idempotency-Key: k" in other.got[0]
+    one.close()
+
+
+def test_what_is_closed_by_the_other_side_is_not_opened_again(peer):
+    other = peer(close_after_s=0.1)
+    one = OneRequest(other.url, limit_s=5)
+    time.sleep(0.4)
+    with pytest.raises(NotSent, match="closed"):
+        one.post("/", b"{}", {})
+    assert other.got == [b""]  # no second connection, and not a byte
+
+
+def test_a_sender_that_froze_after_its_last_check_writes_into_a_dead_connection(peer, monkeypatch):
+    """What a freeze between check and write does: the check is over, the other side has hung up, the write goes nowhere."""
+    other = peer(close_after_s=0.1)
+    one = OneRequest(other.url, limit_s=5)
+    real = one._refuse_when_late
+
+    def frozen() -> None:
+        real()
+        time.sleep(0.5)
+
+    monkeypatch.setattr(one, "_refuse_when_late", frozen)
+    with pytest.raises((NoAnswer, NotSent)):
+        one.post("/", b"{}", {})
+    assert other.got == [b""]
+
+
+def test_a_connection_older_than_its_limit_carries_nothing(peer):
+    other = peer()
+    one = OneRequest(other.url, limit_s=0.2)
+    time.sleep(0.3)
+    with pytest.raises(NotSent, match=r"limit is 0\.2 s"):
+        one.post("/", b"{}", {})
+    assert other.got == [b""]
+
+
+def test_an_answer_that_comes_byte_by_byte_ends_at_the_limit_all_the_same(peer):
+    other = peer(drip_s=0.1)
+    began = time.monotonic()
+    with pytest.raises(NoAnswer):
+        OneRequest(other.url, limit_s=0.5).post("/", b"{}", {})
+    assert time.monotonic() - began < 1.5
+
+
+def test_an_answer_cut_short_is_none(peer):
+    other = peer(b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n{}")
+    with pytest.raises(NoAnswer):
+        OneRequest(other.url, limit_s=5).post("/", b"{}", {})
+
+
+def test_nobody_there_is_certainly_nothing_sent():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(NotConnected):
+        OneRequest(f"http://127.0.0.1:{port}", limit_s=1)
+    with pytest.raises(NotConnected):
+        OneRequest("ftp://127.0.0.1", limit_s=1)
