@@ -18,6 +18,8 @@ from psycopg import Connection, sql
 from counterfoil.base.edge import Database, set_up
 from counterfoil.base.migrations.runner import migrate
 from counterfoil.base.postgres.launcher import PrivatePostgres
+from counterfoil.base.postgres.logins import SERVER as SERVER_LOGIN
+from counterfoil.base.postgres.logins import make_logins
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 TEMPLATE = "template_migrated"
@@ -59,8 +61,25 @@ def migrate_template(server: PrivatePostgres) -> None:
         conn.execute(sql.SQL("create database {}").format(sql.Identifier(TEMPLATE)))
     try:
         migrate(server.url_of(TEMPLATE), now=NOW)
+        make_logins(server.url_of(TEMPLATE))
     except psycopg.Error as error:
         pytest.exit(f"a migration fails: {error} {getattr(error, '__notes__', '')}", returncode=3)
+
+
+def as_server(url: str) -> str:
+    """The same database, as the login that a server uses: processes refuse to serve as a superuser."""
+    return url.replace("//postgres@", f"//{SERVER_LOGIN}@")
+
+
+def copy_template(conn: Connection[Any], name: str, *, template: str = TEMPLATE) -> None:
+    """A database of that name like the migrated one; rights on a database are the one thing that is not copied with it."""
+    conn.execute(
+        sql.SQL("create database {} template {} strategy file_copy").format(
+            sql.Identifier(name), sql.Identifier(template)
+        )
+    )
+    if template == TEMPLATE:
+        conn.execute(sql.SQL("revoke temporary on database {} from public").format(sql.Identifier(name)))
 
 
 class Server:
@@ -119,11 +138,7 @@ def make_database_url(server: PrivatePostgres) -> Iterator[Callable[..., str]]:
     def make(*, empty: bool = False) -> str:
         name = f"test_{os.getpid()}_{next(_numbers)}"
         with psycopg.connect(server.url, autocommit=True) as conn:
-            conn.execute(
-                sql.SQL("create database {} template {} strategy file_copy").format(
-                    sql.Identifier(name), sql.Identifier("template0" if empty else TEMPLATE)
-                )
-            )
+            copy_template(conn, name, template="template0" if empty else TEMPLATE)
         made.append(name)
         return server.url_of(name)
 
@@ -152,11 +167,7 @@ def shared_url(server: PrivatePostgres) -> Iterator[str]:
     """This worker's own database for tests that roll back."""
     name = f"rolled_back_{os.getpid()}"
     with psycopg.connect(server.url, autocommit=True) as conn:
-        conn.execute(
-            sql.SQL("create database {} template {} strategy file_copy").format(
-                sql.Identifier(name), sql.Identifier(TEMPLATE)
-            )
-        )
+        copy_template(conn, name)
     yield server.url_of(name)
     with psycopg.connect(server.url, autocommit=True) as conn:
         conn.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))

@@ -161,6 +161,7 @@ ROUTES = [  # method, path, body, what it needs
     ("GET", "/api/admin/ops/health", None, READ),
     ("GET", "/api/admin/invariants", None, READ),
     ("GET", "/api/admin/reconciliation/status", None, READ),
+    ("GET", "/api/admin/database", None, READ),
 ]
 
 

@@ -22,6 +22,7 @@ import pytest
 from counterfoil.base.edge import Database, make_id, now
 from counterfoil.operations.webhooks.inbound import receive
 from tests.api.office import NOWHERE, PROGRAM, PROVIDER_KEY, SECRET, charge_event, seed, signed
+from tests.conftest import as_server
 from tests.dashboard.days import a_key
 
 START_S, STOP_S = 40, 40
@@ -79,7 +80,7 @@ def within(seconds: float, found: Callable[[], Any], given_up: Callable[[], bool
 @contextmanager
 def running(folder: Path, arguments: list[str], database: str, /, **settings: str) -> Iterator[Process]:
     defaults = {
-        "database_url": database, "program": PROGRAM, "provider_url": NOWHERE, "provider_api_key": PROVIDER_KEY,
+        "database_url": as_server(database), "program": PROGRAM, "provider_url": NOWHERE, "provider_api_key": PROVIDER_KEY,
         "provider_webhook_secret": SECRET, "port": "0",
     }  # fmt: skip
     process = Process(folder, arguments, **{**defaults, **settings})
@@ -234,7 +235,7 @@ def test_a_database_that_lacks_migrations_is_refused_and_migrate_mends_it(make_d
         assert server.process.wait(START_S) == 5
         assert "counterfoil migrate" in server.log.read_text()
     for expected in ("applied 0001", "Nothing to do"):
-        with running(tmp_path, ["migrate"], url) as migrating:
+        with running(tmp_path, ["migrate"], url, database_url=url) as migrating:
             assert migrating.process.wait(START_S) == 0
             assert expected in migrating.log.read_text()
 
@@ -298,20 +299,3 @@ def alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-def test_the_doctor_says_what_is_wrong_and_what_to_do(make_database_url: Any, database_url: str, tmp_path: Path):
-    """Of a database without migrations, and of one where only the server is missing."""
-    found = {}
-    for name, url in (("empty", make_database_url(empty=True)), ("migrated", database_url)):
-        with running(tmp_path, ["doctor", "--output", "json"], url, url=NOWHERE) as doctor:
-            doctor.process.wait(START_S)
-            text = doctor.log.read_text()
-        doctor.log.unlink()
-        found[name] = {one["what"]: one for one in json.loads(text)}
-    assert (found["empty"]["migrations"]["how"], found["empty"]["migrations"]["do"]) == ("bad", "counterfoil migrate")
-    assert found["migrated"]["migrations"]["how"] == "good"
-    assert found["migrated"]["durability"]["how"] == "bad", "the tests' database runs without fsync"
-    assert found["migrated"]["clock"]["how"] == "good"
-    assert found["migrated"]["provider"]["how"] == "bad"
-    assert found["migrated"]["server"]["do"] == "`counterfoil serve` starts it; COUNTERFOIL_URL says where it is."

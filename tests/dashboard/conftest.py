@@ -17,7 +17,7 @@ from counterfoil.base.edge import Database, now
 from counterfoil.base.postgres.launcher import PrivatePostgres
 from counterfoil.simulator.process import spawn_simulator
 from tests.builders import Clock, Desk
-from tests.conftest import TEMPLATE
+from tests.conftest import copy_template
 
 CHROMIUM = Path("/usr/bin/chromium")
 _numbers = itertools.count(1)
@@ -28,11 +28,7 @@ def a_desk(server: PrivatePostgres, folder: Path) -> Iterator[Desk]:
     """A fresh migrated database and a simulator of its own; the clock begins at this moment."""
     name = f"dashboard_{os.getpid()}_{next(_numbers)}"
     with psycopg.connect(server.url, autocommit=True) as conn:
-        conn.execute(
-            sql.SQL("create database {} template {} strategy file_copy").format(
-                sql.Identifier(name), sql.Identifier(TEMPLATE)
-            )
-        )
+        copy_template(conn, name)
     database = Database(server.url_of(name)).open()
     try:
         with spawn_simulator(folder / "simulator", settle_ms=0, payout_fee=25) as simulator:

@@ -131,12 +131,13 @@ class Database:
 
 
 def set_up(conn: Connection[Any], role: str | None, *, read_only: bool = False) -> None:
-    """Limits, time zone and role of this transaction."""
+    """Limits, time zone and role of this transaction; tables are found in `public` before any that the session made."""
     if role is not None and not re.fullmatch(r"[a-z_]{1,63}", role):
         raise ValueError(f"not a role's name: {role}")
     conn.execute(
         """select set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true),
                   set_config('idle_in_transaction_session_timeout', '60000', true), set_config('timezone', 'UTC', true),
-                  set_config('role', %s, true), set_config('transaction_read_only', %s, true)""",
+                  set_config('search_path', 'public, pg_temp', true), set_config('role', %s, true),
+                  set_config('transaction_read_only', %s, true)""",
         [str(LOCK_TIMEOUT_MS), str(STATEMENT_TIMEOUT_MS), role or "none", "on" if read_only else "off"],
     )

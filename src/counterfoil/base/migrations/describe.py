@@ -108,11 +108,27 @@ _PARTS: Final = (
            order by relname collate "C", line collate "C" """,
     ),
     _Part(
+        "rights to run",
+        """select p.oid::regprocedure::text, coalesce(g.rolname, 'public') || ': execute'
+           from pg_proc p cross join lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+           left join pg_roles g on g.oid = a.grantee
+           where p.pronamespace = 'public'::regnamespace and a.grantee <> p.proowner
+           order by p.oid::regprocedure::text collate "C", coalesce(g.rolname, 'public') collate "C" """,
+    ),
+    _Part(
         "comments",
-        """select c.relname, obj_description(c.oid, 'pg_class')
-           from pg_class c
-           where c.relnamespace = 'public'::regnamespace and obj_description(c.oid, 'pg_class') is not null
-           order by c.relname collate "C" """,
+        """select name, said from (
+               select c.relname || coalesce('.' || a.attname, '') as name, col_description(c.oid, a.attnum) as said
+               from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
+               where c.relnamespace = 'public'::regnamespace
+               union all
+               select c.relname, obj_description(c.oid, 'pg_class') from pg_class c
+               where c.relnamespace = 'public'::regnamespace
+               union all
+               select p.oid::regprocedure::text, obj_description(p.oid, 'pg_proc') from pg_proc p
+               where p.pronamespace = 'public'::regnamespace) told
+           where said is not null
+           order by name collate "C", said collate "C" """,
     ),
 )
 

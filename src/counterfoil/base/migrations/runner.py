@@ -66,6 +66,7 @@ def migrate(url: str, *, now: datetime, folder: Path = FOLDER) -> list[str]:
     with psycopg.connect(url, autocommit=True) as conn:
         try:
             _create_roles(conn)
+            _refuse_temporary_objects(conn)
             while (name := _apply_next(conn, files(folder), now)) is not None:
                 done.append(name)
             _grant(conn, folder)
@@ -93,6 +94,24 @@ def _create_roles(conn: Connection[Any]) -> None:
                 conn.execute(sql.SQL("create role {} nologin").format(name))
         if conn.execute("select pg_has_role(%s, %s)", [role, acts_as]).fetchone() != (True,):
             conn.execute(sql.SQL("grant {} to current_user").format(name))
+
+
+def _refuse_temporary_objects(conn: Connection[Any]) -> None:
+    """Nobody but the owner, as whom migrations run, makes temporary tables: one of a session could stand in for one of ours.
+
+    A login that does not own the database cannot say so; `counterfoil doctor` tells who can.
+    """
+    database, owner = sql.Identifier(conn.info.dbname), sql.Identifier(OWNER)
+    if not _may_make_temporary_objects(conn, OWNER):
+        conn.execute(sql.SQL("grant temporary on database {} to {}").format(database, owner))
+    if _may_make_temporary_objects(conn, "counterfoil_app"):
+        conn.execute(sql.SQL("grant temporary on database {} to {}").format(database, owner))
+        conn.execute(sql.SQL("revoke temporary on database {} from public").format(database))
+
+
+def _may_make_temporary_objects(conn: Connection[Any], role: str) -> bool:
+    told = conn.execute("select has_database_privilege(%s, %s, 'temporary')", [role, conn.info.dbname]).fetchone()
+    return told == (True,)
 
 
 def _begin(conn: Connection[Any]) -> None:

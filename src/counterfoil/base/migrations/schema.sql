@@ -1151,6 +1151,7 @@ reconciliation_run_number: bigint from 1 to 9223372036854775807 by 1
 a_person_approves(): CREATE OR REPLACE FUNCTION public.a_person_approves()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
 begin
     perform pg_advisory_xact_lock(4271036, hashtext(new.proposal_id));  -- of a yes and a no at once the later sees the earlier
@@ -1210,6 +1211,7 @@ end $function$
 an_administrator_stays(): CREATE OR REPLACE FUNCTION public.an_administrator_stays()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
 begin
     if tg_table_name = 'principal' and not exists (
@@ -1230,6 +1232,7 @@ end $function$
 approval_is_used_rightly(): CREATE OR REPLACE FUNCTION public.approval_is_used_rightly()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
 begin
     perform pg_advisory_xact_lock(4271036, hashtext(new.proposal_id));
@@ -1246,6 +1249,7 @@ end $function$
 books_are_open(text[],timestamp with time zone): CREATE OR REPLACE FUNCTION public.books_are_open(programs text[], effective_from timestamp with time zone)
  RETURNS void
  LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
 declare
     program text;
@@ -1266,6 +1270,7 @@ end $function$
 call_answer_keeps_its_word(): CREATE OR REPLACE FUNCTION public.call_answer_keeps_its_word()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
 begin
     if tg_op = 'UPDATE' then
@@ -1460,6 +1465,7 @@ end $function$
 make_append_only(regclass): CREATE OR REPLACE FUNCTION public.make_append_only(target regclass)
  RETURNS void
  LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
 declare
     triggers constant jsonb := '{"is_append_only": "update or delete", "is_not_truncated": "truncate"}';
@@ -1473,10 +1479,41 @@ begin
     end loop;
 end $function$
 
+make_fixed(regclass,text[]): CREATE OR REPLACE FUNCTION public.make_fixed(target regclass, VARIADIC columns text[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    one text;
+begin
+    foreach one in array columns loop
+        execute format('comment on column %s.%I is %L', target, one, concat_ws('; ', 'app: select, insert', (
+            select substring(col_description(a.attrelid, a.attnum) from 'auditor: none')
+            from pg_attribute a where a.attrelid = target and a.attname = one)));
+    end loop;
+end $function$
+
+make_secret(regclass,text[]): CREATE OR REPLACE FUNCTION public.make_secret(target regclass, VARIADIC columns text[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    one text;
+begin
+    foreach one in array columns loop
+        execute format('comment on column %s.%I is %L', target, one, concat_ws('; ', (
+            select substring(col_description(a.attrelid, a.attnum) from 'app: [a-z, ]+')
+            from pg_attribute a where a.attrelid = target and a.attname = one), 'auditor: none'));
+    end loop;
+end $function$
+
 newest_postings(bigint,bigint,integer): CREATE OR REPLACE FUNCTION public.newest_postings(account_id bigint, before_seq bigint, rows_max integer)
  RETURNS SETOF posting
  LANGUAGE plpgsql
  STABLE ROWS 1
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
 declare
     segments  constant integer[] := segments_between(account_id, 0, before_seq);
@@ -1501,6 +1538,7 @@ end $function$
 paired_steps_are_approved(): CREATE OR REPLACE FUNCTION public.paired_steps_are_approved()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
 declare
     lacking record;
@@ -1542,6 +1580,7 @@ postings_between(bigint,bigint,bigint,integer): CREATE OR REPLACE FUNCTION publi
  RETURNS SETOF posting
  LANGUAGE plpgsql
  STABLE
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
 declare
     number    integer;
@@ -1688,6 +1727,7 @@ end $function$
 principal_stays_itself(): CREATE OR REPLACE FUNCTION public.principal_stays_itself()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
 begin
     if (new.id, new.kind, new.name, new.skeleton, new.created_by, new.created_at)
@@ -1701,13 +1741,15 @@ program_lock(text): CREATE OR REPLACE FUNCTION public.program_lock(program_id te
  RETURNS bigint
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'public', 'pg_temp'
 RETURN hashtextextended(program_id, (4271002)::bigint)
 
 program_version(text): CREATE OR REPLACE FUNCTION public.program_version(program_id text)
  RETURNS regclass
  LANGUAGE sql
  STABLE PARALLEL SAFE
-RETURN (('ledger_version_'::text || (hashtextextended(program_id, (4271003)::bigint) & (15)::bigint)))::regclass
+ SET search_path TO 'public', 'pg_temp'
+RETURN (('public.ledger_version_'::text || (hashtextextended(program_id, (4271003)::bigint) & (15)::bigint)))::regclass
 
 program_was_opened(): CREATE OR REPLACE FUNCTION public.program_was_opened()
  RETURNS trigger
@@ -1723,6 +1765,7 @@ end $function$
 refuse_accounts(bigint[],bigint[]): CREATE OR REPLACE FUNCTION public.refuse_accounts(lowered_if_credit_normal bigint[], lowered_if_debit_normal bigint[])
  RETURNS void
  LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
 declare
     wrong record;
@@ -1747,6 +1790,7 @@ end $function$
 refuse_change(): CREATE OR REPLACE FUNCTION public.refuse_change()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
 begin
     raise exception '% is append-only: % is refused', tg_table_name, lower(tg_op) using errcode = 'CF001';
@@ -1755,6 +1799,7 @@ end $function$
 refuse_direct_update(): CREATE OR REPLACE FUNCTION public.refuse_direct_update()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
 begin
     raise exception '% moves by postings, holds and flags alone', tg_table_name using errcode = 'CF111';
@@ -1779,6 +1824,7 @@ end $function$
 roles_do_not_conflict(): CREATE OR REPLACE FUNCTION public.roles_do_not_conflict()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
 begin
     perform 1 from principal where id = new.principal_id for update;  -- two grants at once see each other
@@ -1792,6 +1838,7 @@ end $function$
 segment_moves_on(): CREATE OR REPLACE FUNCTION public.segment_moves_on()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
 begin
     if tg_op = 'UPDATE' then
@@ -1811,23 +1858,27 @@ segment_size(): CREATE OR REPLACE FUNCTION public.segment_size()
  RETURNS bigint
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'public', 'pg_temp'
 RETURN 32768
 
 segments_between(bigint,bigint,bigint): CREATE OR REPLACE FUNCTION public.segments_between(account_id bigint, from_seq bigint, end_seq bigint)
  RETURNS integer[]
  LANGUAGE sql
  STABLE PARALLEL SAFE
+ SET search_path TO 'public', 'pg_temp'
 RETURN ARRAY(SELECT s.segment FROM program_segment s WHERE ((s.program_id = (SELECT b.program_id FROM book b WHERE (b.id = (segments_between.account_id >> 40)))) AND (s.first_seq < segments_between.end_seq) AND (s.segment >= COALESCE((SELECT max(earlier.segment) AS max FROM program_segment earlier WHERE ((earlier.program_id = s.program_id) AND (earlier.first_seq <= (segments_between.from_seq - ((86700000)::bigint << 20))))), 0))) ORDER BY s.segment)
 
 segments_of(bigint): CREATE OR REPLACE FUNCTION public.segments_of(account_id bigint)
  RETURNS integer[]
  LANGUAGE sql
  STABLE PARALLEL SAFE
+ SET search_path TO 'public', 'pg_temp'
 RETURN segments_between(account_id, (0)::bigint, '9223372036854775807'::bigint)
 
 signed_by_another(): CREATE OR REPLACE FUNCTION public.signed_by_another()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
 begin
     if exists (select from client_money c where c.id = new.client_money_id and (c.made_by = new.signed_by or c.sha256 <> new.sha256)) then
@@ -1839,6 +1890,7 @@ end $function$
 state_follows_table(): CREATE OR REPLACE FUNCTION public.state_follows_table()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
 declare
     known  boolean;
@@ -1875,8 +1927,21 @@ account_serial: owner: counterfoil_owner
 action: counterfoil_app: insert, select
 action: counterfoil_auditor: select
 action: owner: counterfoil_owner
-api_key: counterfoil_app: delete, insert, select, update
-api_key: counterfoil_auditor: select
+api_key: counterfoil_app: insert, select
+api_key: counterfoil_app: update (last_used_at)
+api_key: counterfoil_app: update (revoked_at)
+api_key: counterfoil_auditor: select (created_at)
+api_key: counterfoil_auditor: select (created_by)
+api_key: counterfoil_auditor: select (expires_at)
+api_key: counterfoil_auditor: select (hint)
+api_key: counterfoil_auditor: select (id)
+api_key: counterfoil_auditor: select (last_used_at)
+api_key: counterfoil_auditor: select (name)
+api_key: counterfoil_auditor: select (principal_id)
+api_key: counterfoil_auditor: select (program_id)
+api_key: counterfoil_auditor: select (revoked_at)
+api_key: counterfoil_auditor: select (role)
+api_key: counterfoil_auditor: select (skeleton)
 api_key: owner: counterfoil_owner
 approval_decision: counterfoil_app: insert, select
 approval_decision: counterfoil_auditor: select
@@ -1905,7 +1970,32 @@ book: owner: counterfoil_owner
 book_id_seq: counterfoil_app: usage
 book_id_seq: counterfoil_auditor: select
 book_id_seq: owner: counterfoil_owner
-break: counterfoil_app: insert, select, update
+break: counterfoil_app: insert, select
+break: counterfoil_app: update (accepted_at_stake)
+break: counterfoil_app: update (accepted_sha256)
+break: counterfoil_app: update (at_stake)
+break: counterfoil_app: update (cause)
+break: counterfoil_app: update (difference)
+break: counterfoil_app: update (due_on)
+break: counterfoil_app: update (duplicate_of)
+break: counterfoil_app: update (evidence_sha256)
+break: counterfoil_app: update (first_on)
+break: counterfoil_app: update (gone_run)
+break: counterfoil_app: update (kind)
+break: counterfoil_app: update (last_number)
+break: counterfoil_app: update (last_on)
+break: counterfoil_app: update (last_run)
+break: counterfoil_app: update (owner)
+break: counterfoil_app: update (posted_after)
+break: counterfoil_app: update (record_id)
+break: counterfoil_app: update (recurs_of)
+break: counterfoil_app: update (reference)
+break: counterfoil_app: update (seen_number)
+break: counterfoil_app: update (severity)
+break: counterfoil_app: update (state)
+break: counterfoil_app: update (state_at)
+break: counterfoil_app: update (steps)
+break: counterfoil_app: update (subject)
 break: counterfoil_auditor: select
 break: owner: counterfoil_owner
 break_proposal: counterfoil_app: insert, select
@@ -1937,10 +2027,26 @@ client_money: owner: counterfoil_owner
 client_money_signature: counterfoil_app: insert, select
 client_money_signature: counterfoil_auditor: select
 client_money_signature: owner: counterfoil_owner
-destination: counterfoil_app: delete, insert, select, update
-destination: counterfoil_auditor: select
+destination: counterfoil_app: insert, select
+destination: counterfoil_app: update (ended_at)
+destination: counterfoil_auditor: select (actor)
+destination: counterfoil_auditor: select (created_at)
+destination: counterfoil_auditor: select (ended_at)
+destination: counterfoil_auditor: select (id)
+destination: counterfoil_auditor: select (payee_id)
+destination: counterfoil_auditor: select (program_id)
+destination: counterfoil_auditor: select (provider)
 destination: owner: counterfoil_owner
-event: counterfoil_app: delete, insert, select, update
+event: counterfoil_app: insert, select
+event: counterfoil_app: update (attempt)
+event: counterfoil_app: update (due_at)
+event: counterfoil_app: update (fence)
+event: counterfoil_app: update (last_error)
+event: counterfoil_app: update (lease_owner)
+event: counterfoil_app: update (lease_until)
+event: counterfoil_app: update (state)
+event: counterfoil_app: update (state_at)
+event: counterfoil_app: update (steps)
 event: counterfoil_auditor: select
 event: owner: counterfoil_owner
 fee_rate: counterfoil_app: insert, select
@@ -1953,12 +2059,31 @@ hold_resolution: counterfoil_app: insert, select
 hold_resolution: counterfoil_auditor: select
 hold_resolution: owner: counterfoil_owner
 idempotency: counterfoil_app: delete, insert, select, update
-idempotency: counterfoil_auditor: select
+idempotency: counterfoil_auditor: select (at)
+idempotency: counterfoil_auditor: select (key)
+idempotency: counterfoil_auditor: select (scope)
+idempotency: counterfoil_auditor: select (sha256)
 idempotency: owner: counterfoil_owner
-intent: counterfoil_app: delete, insert, select, update
+intent: counterfoil_app: insert, select
+intent: counterfoil_app: update (attempt)
+intent: counterfoil_app: update (completed_at)
+intent: counterfoil_app: update (due_at)
+intent: counterfoil_app: update (fence)
+intent: counterfoil_app: update (last_error)
+intent: counterfoil_app: update (lease_owner)
+intent: counterfoil_app: update (lease_until)
+intent: counterfoil_app: update (state)
+intent: counterfoil_app: update (state_at)
+intent: counterfoil_app: update (steps)
 intent: counterfoil_auditor: select
 intent: owner: counterfoil_owner
-invoice: counterfoil_app: delete, insert, select, update
+invoice: counterfoil_app: insert, select
+invoice: counterfoil_app: update (carried_in)
+invoice: counterfoil_app: update (carried_out)
+invoice: counterfoil_app: update (paid)
+invoice: counterfoil_app: update (state)
+invoice: counterfoil_app: update (state_at)
+invoice: counterfoil_app: update (steps)
 invoice: counterfoil_auditor: select
 invoice: owner: counterfoil_owner
 journal: counterfoil_app: insert, select
@@ -2024,16 +2149,27 @@ ledger_version_9: owner: counterfoil_owner
 migration: counterfoil_app: select
 migration: counterfoil_auditor: select
 migration: owner: counterfoil_owner
-open_hold: counterfoil_app: delete, insert, select, update
+open_hold: counterfoil_app: select
 open_hold: counterfoil_auditor: select
 open_hold: owner: counterfoil_owner
-password: counterfoil_app: delete, insert, select, update
-password: counterfoil_auditor: select
+password: counterfoil_app: insert, select, update
+password: counterfoil_auditor: select (expires_at)
+password: counterfoil_auditor: select (principal_id)
+password: counterfoil_auditor: select (set_at)
 password: owner: counterfoil_owner
 payment: counterfoil_app: insert, select
 payment: counterfoil_auditor: select
 payment: owner: counterfoil_owner
-payout: counterfoil_app: delete, insert, select, update
+payout: counterfoil_app: insert, select
+payout: counterfoil_app: update (attempt)
+payout: counterfoil_app: update (due_at)
+payout: counterfoil_app: update (fence)
+payout: counterfoil_app: update (last_error)
+payout: counterfoil_app: update (lease_owner)
+payout: counterfoil_app: update (lease_until)
+payout: counterfoil_app: update (state)
+payout: counterfoil_app: update (state_at)
+payout: counterfoil_app: update (steps)
 payout: counterfoil_auditor: select
 payout: owner: counterfoil_owner
 payout_netting: counterfoil_app: insert, select
@@ -2045,7 +2181,9 @@ period_close: owner: counterfoil_owner
 posting: counterfoil_app: insert, select
 posting: counterfoil_auditor: select
 posting: owner: counterfoil_owner
-principal: counterfoil_app: insert, select, update
+principal: counterfoil_app: insert, select
+principal: counterfoil_app: update (disabled_at)
+principal: counterfoil_app: update (program_id)
 principal: counterfoil_auditor: select
 principal: owner: counterfoil_owner
 program: counterfoil_app: insert, select
@@ -2060,11 +2198,58 @@ provider_conflict: counterfoil_app: update (state_at)
 provider_conflict: counterfoil_app: update (steps)
 provider_conflict: counterfoil_auditor: select
 provider_conflict: owner: counterfoil_owner
-provider_cursor: counterfoil_app: delete, insert, select, update
+provider_cursor: counterfoil_app: insert, select, update
 provider_cursor: counterfoil_auditor: select
 provider_cursor: owner: counterfoil_owner
-provider_payout: counterfoil_app: delete, insert, select, update
-provider_payout: counterfoil_auditor: select
+provider_payout: counterfoil_app: insert, select
+provider_payout: counterfoil_app: update (attempt)
+provider_payout: counterfoil_app: update (beyond)
+provider_payout: counterfoil_app: update (due_at)
+provider_payout: counterfoil_app: update (error_class)
+provider_payout: counterfoil_app: update (failed_by)
+provider_payout: counterfoil_app: update (fee)
+provider_payout: counterfoil_app: update (fence)
+provider_payout: counterfoil_app: update (last_error)
+provider_payout: counterfoil_app: update (lease_owner)
+provider_payout: counterfoil_app: update (lease_until)
+provider_payout: counterfoil_app: update (not_there_at)
+provider_payout: counterfoil_app: update (paid)
+provider_payout: counterfoil_app: update (provider_ref)
+provider_payout: counterfoil_app: update (request_sent_at)
+provider_payout: counterfoil_app: update (sent_at)
+provider_payout: counterfoil_app: update (state)
+provider_payout: counterfoil_app: update (state_at)
+provider_payout: counterfoil_app: update (steps)
+provider_payout: counterfoil_app: update (unconfirmed)
+provider_payout: counterfoil_auditor: select (amount)
+provider_payout: counterfoil_auditor: select (asset)
+provider_payout: counterfoil_auditor: select (attempt)
+provider_payout: counterfoil_auditor: select (beyond)
+provider_payout: counterfoil_auditor: select (created_at)
+provider_payout: counterfoil_auditor: select (due_at)
+provider_payout: counterfoil_auditor: select (error_class)
+provider_payout: counterfoil_auditor: select (failed_by)
+provider_payout: counterfoil_auditor: select (fee)
+provider_payout: counterfoil_auditor: select (fence)
+provider_payout: counterfoil_auditor: select (id)
+provider_payout: counterfoil_auditor: select (idempotency_key)
+provider_payout: counterfoil_auditor: select (last_error)
+provider_payout: counterfoil_auditor: select (lease_owner)
+provider_payout: counterfoil_auditor: select (lease_until)
+provider_payout: counterfoil_auditor: select (not_there_at)
+provider_payout: counterfoil_auditor: select (number)
+provider_payout: counterfoil_auditor: select (paid)
+provider_payout: counterfoil_auditor: select (payload_sha256)
+provider_payout: counterfoil_auditor: select (payout_id)
+provider_payout: counterfoil_auditor: select (program_id)
+provider_payout: counterfoil_auditor: select (provider)
+provider_payout: counterfoil_auditor: select (provider_ref)
+provider_payout: counterfoil_auditor: select (request_sent_at)
+provider_payout: counterfoil_auditor: select (sent_at)
+provider_payout: counterfoil_auditor: select (state)
+provider_payout: counterfoil_auditor: select (state_at)
+provider_payout: counterfoil_auditor: select (steps)
+provider_payout: counterfoil_auditor: select (unconfirmed)
 provider_payout: owner: counterfoil_owner
 queue_pause: counterfoil_app: insert, select
 queue_pause: counterfoil_auditor: select
@@ -2078,29 +2263,57 @@ queue_paused: owner: counterfoil_owner
 reconciliation_break: counterfoil_app: insert, select
 reconciliation_break: counterfoil_auditor: select
 reconciliation_break: owner: counterfoil_owner
-reconciliation_run: counterfoil_app: delete, insert, select, update
+reconciliation_run: counterfoil_app: delete, insert, select
+reconciliation_run: counterfoil_app: update (beat_at)
+reconciliation_run: counterfoil_app: update (breaks)
+reconciliation_run: counterfoil_app: update (comparison)
+reconciliation_run: counterfoil_app: update (complete)
+reconciliation_run: counterfoil_app: update (confirmed_at)
+reconciliation_run: counterfoil_app: update (error)
+reconciliation_run: counterfoil_app: update (expected)
+reconciliation_run: counterfoil_app: update (finished_at)
+reconciliation_run: counterfoil_app: update (inputs_sha256)
+reconciliation_run: counterfoil_app: update (matched)
+reconciliation_run: counterfoil_app: update (notes)
+reconciliation_run: counterfoil_app: update (number)
+reconciliation_run: counterfoil_app: update (progress)
+reconciliation_run: counterfoil_app: update (read_until)
+reconciliation_run: counterfoil_app: update (report)
+reconciliation_run: counterfoil_app: update (result_sha256)
+reconciliation_run: counterfoil_app: update (rules_sha256)
+reconciliation_run: counterfoil_app: update (state)
+reconciliation_run: counterfoil_app: update (statement_sha256)
+reconciliation_run: counterfoil_app: update (verdict)
 reconciliation_run: counterfoil_auditor: select
 reconciliation_run: owner: counterfoil_owner
 reconciliation_run_number: counterfoil_app: usage
 reconciliation_run_number: counterfoil_auditor: select
 reconciliation_run_number: owner: counterfoil_owner
-reconciliation_schedule: counterfoil_app: delete, insert, select, update
+reconciliation_schedule: counterfoil_app: insert, select, update
 reconciliation_schedule: counterfoil_auditor: select
 reconciliation_schedule: owner: counterfoil_owner
 reconciliation_slot: counterfoil_app: insert, select
 reconciliation_slot: counterfoil_auditor: select
 reconciliation_slot: owner: counterfoil_owner
-reversal: counterfoil_app: insert, select
+reversal: counterfoil_app: select
 reversal: counterfoil_auditor: select
 reversal: owner: counterfoil_owner
 role_conflict: counterfoil_app: select
 role_conflict: counterfoil_auditor: select
 role_conflict: owner: counterfoil_owner
-role_grant: counterfoil_app: insert, select, update
+role_grant: counterfoil_app: insert, select
+role_grant: counterfoil_app: update (revoked_at)
+role_grant: counterfoil_app: update (revoked_by)
 role_grant: counterfoil_auditor: select
 role_grant: owner: counterfoil_owner
-session: counterfoil_app: delete, insert, select, update
-session: counterfoil_auditor: select
+session: counterfoil_app: insert, select
+session: counterfoil_app: update (expires_at)
+session: counterfoil_auditor: select (address)
+session: counterfoil_auditor: select (api_key_id)
+session: counterfoil_auditor: select (created_at)
+session: counterfoil_auditor: select (expires_at)
+session: counterfoil_auditor: select (id)
+session: counterfoil_auditor: select (principal_id)
 session: owner: counterfoil_owner
 settlement: counterfoil_app: insert, select
 settlement: counterfoil_auditor: select
@@ -2114,33 +2327,221 @@ transition: owner: counterfoil_owner
 unposted_line: counterfoil_app: insert, select
 unposted_line: counterfoil_auditor: select
 unposted_line: owner: counterfoil_owner
-usage_fraction: counterfoil_app: delete, insert, select, update
+usage_fraction: counterfoil_app: insert, select, update
 usage_fraction: counterfoil_auditor: select
 usage_fraction: owner: counterfoil_owner
-usage_import: counterfoil_app: delete, insert, select, update
+usage_import: counterfoil_app: insert, select
 usage_import: counterfoil_auditor: select
 usage_import: owner: counterfoil_owner
-usage_record: counterfoil_app: delete, insert, select, update
+usage_record: counterfoil_app: insert, select
+usage_record: counterfoil_app: update (amount)
+usage_record: counterfoil_app: update (invoice_id)
+usage_record: counterfoil_app: update (line)
 usage_record: counterfoil_auditor: select
 usage_record: owner: counterfoil_owner
-webhook_in: counterfoil_app: delete, insert, select, update
-webhook_in: counterfoil_auditor: select
+webhook_in: counterfoil_app: insert, select
+webhook_in: counterfoil_app: update (attempt)
+webhook_in: counterfoil_app: update (conflicts)
+webhook_in: counterfoil_app: update (due_at)
+webhook_in: counterfoil_app: update (duplicates)
+webhook_in: counterfoil_app: update (fence)
+webhook_in: counterfoil_app: update (last_error)
+webhook_in: counterfoil_app: update (lease_owner)
+webhook_in: counterfoil_app: update (lease_until)
+webhook_in: counterfoil_app: update (state)
+webhook_in: counterfoil_app: update (state_at)
+webhook_in: counterfoil_app: update (steps)
+webhook_in: counterfoil_auditor: select (attempt)
+webhook_in: counterfoil_auditor: select (body_sha256)
+webhook_in: counterfoil_auditor: select (conflicts)
+webhook_in: counterfoil_auditor: select (due_at)
+webhook_in: counterfoil_auditor: select (duplicates)
+webhook_in: counterfoil_auditor: select (event_id)
+webhook_in: counterfoil_auditor: select (event_type)
+webhook_in: counterfoil_auditor: select (fence)
+webhook_in: counterfoil_auditor: select (id)
+webhook_in: counterfoil_auditor: select (last_error)
+webhook_in: counterfoil_auditor: select (lease_owner)
+webhook_in: counterfoil_auditor: select (lease_until)
+webhook_in: counterfoil_auditor: select (provider)
+webhook_in: counterfoil_auditor: select (received_at)
+webhook_in: counterfoil_auditor: select (state)
+webhook_in: counterfoil_auditor: select (state_at)
+webhook_in: counterfoil_auditor: select (steps)
 webhook_in: owner: counterfoil_owner
-webhook_in_rejection: counterfoil_app: delete, insert, select, update
+webhook_in_rejection: counterfoil_app: insert, select, update
 webhook_in_rejection: counterfoil_auditor: select
 webhook_in_rejection: owner: counterfoil_owner
-worker: counterfoil_app: delete, insert, select, update
+worker: counterfoil_app: insert, select, update
 worker: counterfoil_auditor: select
 worker: owner: counterfoil_owner
 write_off_limit: counterfoil_app: insert, select
 write_off_limit: counterfoil_auditor: select
 write_off_limit: owner: counterfoil_owner
 
+-- rights to run
+enter_program(text,boolean,integer): counterfoil_app: execute
+lock_accounts(text,text,text[]): counterfoil_app: execute
+newest_postings(bigint,bigint,integer): counterfoil_app: execute
+newest_postings(bigint,bigint,integer): counterfoil_auditor: execute
+postings_between(bigint,bigint,bigint,integer): counterfoil_app: execute
+postings_between(bigint,bigint,bigint,integer): counterfoil_auditor: execute
+program_lock(text): counterfoil_app: execute
+program_lock(text): counterfoil_auditor: execute
+program_version(text): counterfoil_app: execute
+program_version(text): counterfoil_auditor: execute
+segment_size(): counterfoil_app: execute
+segment_size(): counterfoil_auditor: execute
+segments_between(bigint,bigint,bigint): counterfoil_app: execute
+segments_between(bigint,bigint,bigint): counterfoil_auditor: execute
+segments_of(bigint): counterfoil_app: execute
+segments_of(bigint): counterfoil_auditor: execute
+total(bigint): counterfoil_app: execute
+total(bigint): counterfoil_auditor: execute
+
 -- comments
+api_key.created_at: app: select, insert
+api_key.created_by: app: select, insert
+api_key.expires_at: app: select, insert
+api_key.hint: app: select, insert
+api_key.id: app: select, insert
+api_key.name: app: select, insert
+api_key.principal_id: app: select, insert
+api_key.program_id: app: select, insert
+api_key.role: app: select, insert
+api_key.secret_hash: app: select, insert; auditor: none
+api_key.skeleton: app: select, insert
 break: app: select, insert, update
+break.asset: app: select, insert
+break.first_run: app: select, insert
+break.id: app: select, insert
+break.identity: app: select, insert
+break.opened_at: app: select, insert
+break.program_id: app: select, insert
+break.source: app: select, insert
 call_answer: app: select, insert, update (state, applied_at, due_at, attempt, lease_owner, lease_until, fence, last_error)
+call_answer.answer: app: select, insert
+call_answer.answered_at: app: select, insert
+call_answer.id: app: select, insert
+call_answer.kind: app: select, insert
+destination.actor: app: select, insert
+destination.created_at: app: select, insert
+destination.id: app: select, insert
+destination.payee_id: app: select, insert
+destination.program_id: app: select, insert
+destination.provider: app: select, insert
+destination.token: app: select, insert; auditor: none
+enter_program(text,boolean,integer): app: execute
+event.at: app: select, insert
+event.id: app: select, insert
+event.level: app: select, insert
+event.name: app: select, insert
+event.payload: app: select, insert
+event.program_id: app: select, insert
+event.subject_id: app: select, insert
+idempotency: app: select, insert, update, delete
+idempotency.answer: auditor: none
+intent.created_at: app: select, insert
+intent.id: app: select, insert
+intent.invoice_id: app: select, insert
+intent.program_id: app: select, insert
+intent.provider: app: select, insert
+invoice.asset: app: select, insert
+invoice.carried_in: null: issued when each record was rounded by itself
+invoice.customer_id: app: select, insert
+invoice.due_on: app: select, insert
+invoice.id: app: select, insert
+invoice.issued_at: app: select, insert
+invoice.payee_id: app: select, insert
+invoice.program_id: app: select, insert
+invoice.total: app: select, insert
+lock_accounts(text,text,text[]): app: execute
+open_hold: app: select
+password.hash: auditor: none
+payout.amount: app: select, insert
+payout.asset: app: select, insert
+payout.created_at: app: select, insert
+payout.id: app: select, insert
+payout.invoice_id: app: select, insert
+payout.key: app: select, insert
+payout.payee_id: app: select, insert
+payout.program_id: app: select, insert
+payout.reissue: app: select, insert
+payout.settlement_id: app: select, insert
 principal: app: select, insert, update
+principal.created_at: app: select, insert
+principal.created_by: app: select, insert
+principal.id: app: select, insert
+principal.kind: app: select, insert
+principal.name: app: select, insert
+principal.skeleton: app: select, insert
 program_segment: app: select
 provider_conflict: app: select, insert, update (state, state_at, steps)
+provider_conflict.at: app: select, insert
+provider_conflict.expected: app: select, insert
+provider_conflict.fact: app: select, insert
+provider_conflict.id: app: select, insert
+provider_conflict.number: app: select, insert
+provider_conflict.provider_payout_id: app: select, insert
+provider_conflict.said: app: select, insert
+provider_payout.amount: app: select, insert
+provider_payout.asset: app: select, insert
+provider_payout.created_at: app: select, insert
+provider_payout.destination: app: select, insert; auditor: none
+provider_payout.id: app: select, insert
+provider_payout.idempotency_key: app: select, insert
+provider_payout.number: app: select, insert
+provider_payout.payload_sha256: app: select, insert
+provider_payout.payout_id: app: select, insert
+provider_payout.program_id: app: select, insert
+provider_payout.provider: app: select, insert
+reconciliation_run: app: select, insert, update, delete
+reconciliation_run.actor: app: select, insert
+reconciliation_run.first_on: app: select, insert
+reconciliation_run.id: app: select, insert
+reconciliation_run.last_on: app: select, insert
+reconciliation_run.program_id: app: select, insert
+reconciliation_run.scope: app: select, insert
+reconciliation_run.slot_at: app: select, insert
+reconciliation_run.source: app: select, insert
+reconciliation_run.started_at: app: select, insert
+reversal: app: select
 role_conflict: app: select
 role_grant: app: select, insert, update
+role_grant.granted_at: app: select, insert
+role_grant.granted_by: app: select, insert
+role_grant.id: app: select, insert
+role_grant.principal_id: app: select, insert
+role_grant.role: app: select, insert
+session.address: app: select, insert
+session.api_key_id: app: select, insert
+session.created_at: app: select, insert
+session.csrf: app: select, insert; auditor: none
+session.id: app: select, insert
+session.principal_id: app: select, insert
+session.secret_hash: app: select, insert; auditor: none
+usage_import.actor: app: select, insert
+usage_import.at: app: select, insert
+usage_import.file_name: app: select, insert
+usage_import.id: app: select, insert
+usage_import.program_id: app: select, insert
+usage_import.records: app: select, insert
+usage_import.sha256: app: select, insert
+usage_record.asset: app: select, insert
+usage_record.customer_id: app: select, insert
+usage_record.description: app: select, insert
+usage_record.external_id: app: select, insert
+usage_record.id: app: select, insert
+usage_record.import_id: app: select, insert
+usage_record.occurred_at: app: select, insert
+usage_record.payee_id: app: select, insert
+usage_record.price_micro: app: select, insert
+usage_record.program_id: app: select, insert
+usage_record.quantity_micro: app: select, insert
+webhook_in.body: app: select, insert; auditor: none
+webhook_in.body_sha256: app: select, insert
+webhook_in.event_id: app: select, insert
+webhook_in.event_type: app: select, insert
+webhook_in.id: app: select, insert
+webhook_in.provider: app: select, insert
+webhook_in.received_at: app: select, insert

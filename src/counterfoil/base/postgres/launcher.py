@@ -79,9 +79,9 @@ class PrivatePostgres:
         """Where clients connect: the database `counterfoil`, as the superuser."""
         return self.url_of(DATABASE)
 
-    def url_of(self, database: str) -> str:
-        """The same server, another database."""
-        return f"postgresql://postgres@/{quote(database)}?host={quote(str(self._socket), safe='')}"
+    def url_of(self, database: str, *, login: str = "postgres") -> str:
+        """The same server, another database or login."""
+        return f"postgresql://{quote(login)}@/{quote(database)}?host={quote(str(self._socket), safe='')}"
 
     @property
     def pid(self) -> int | None:
@@ -301,6 +301,21 @@ class PrivatePostgres:
         if self._process is not None:
             self._process.wait(STOP_TIMEOUT_S)
             self._process = None
+
+
+def running_url(folder: Path, *, login: str) -> str | None:
+    """Where the private PostgreSQL of a folder answers just now, by what it wrote down itself; None when it does not run.
+
+    Looks and leaves everything as it is, unlike `PrivatePostgres`, which makes what is not there.
+    """
+    data = Path(os.path.realpath(folder / "postgres")) / "data"
+    try:
+        pid, _, _, _, socket = (data / "postmaster.pid").read_text().splitlines()[:5]
+    except (OSError, ValueError):
+        return None
+    if not pid.strip().isdigit() or str(data) not in _command_of(int(pid)):
+        return None
+    return f"postgresql://{quote(login)}@/{quote(DATABASE)}?host={quote(socket, safe='')}"
 
 
 def _create_database(conn: psycopg.Connection[tuple[object, ...]]) -> None:

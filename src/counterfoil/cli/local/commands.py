@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.exit_codes import NOT_GREEN
-from counterfoil.cli.local.installation import database_url, settings_now
+from counterfoil.cli.local.installation import addresses, settings_now
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -48,6 +48,6 @@ def migrate() -> None:
     from counterfoil.base.edge import now
     from counterfoil.base.migrations.runner import migrate as apply
 
-    with database_url(settings_now()) as url:
-        done = apply(url, now=now())
+    with addresses(settings_now()) as found:
+        done = apply(found.migrating, now=now())
     typer.echo("\n".join(f"applied {name}" for name in done) if done else "Nothing to do: the database is up to date.")

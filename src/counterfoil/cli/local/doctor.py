@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from datetime import timedelta
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 import httpx2
 import psycopg
 import typer
 
 from counterfoil.base.edge import now
-from counterfoil.base.migrations.runner import pending
 from counterfoil.base.postgres.binaries import find
+from counterfoil.base.postgres.fitness import BAD, GOOD, WARNING, Check, check_database
+from counterfoil.base.postgres.launcher import running_url
+from counterfoil.base.postgres.logins import SERVER
 from counterfoil.base.problems import Problem
 from counterfoil.base.settings import Settings, lacking_secrets
 from counterfoil.cli.core.connection import server
@@ -23,136 +24,121 @@ from counterfoil.cli.local.installation import settings_now
 
 app = typer.Typer(no_args_is_help=True)
 TIMEOUT_S: Final = 5
-SKEW_MAX: Final = timedelta(seconds=5)  # webhooks are refused beyond 300 s; what is beyond 5 s grows
-POSTGRES_MIN: Final = 150_000
-GOOD, WARNING, BAD = "good", "warning", "bad"
-
-
-class Found(NamedTuple):
-    """What was looked at, how it is, and what to do."""
-
-    what: str
-    how: str
-    said: str
-    do: str = ""
+SERVER_TIMEOUT_S: Final = 15  # it waits 5 s for its database before it says that it is away
+AWAY: Final = 503
 
 
 @app.command("doctor")
 def doctor(output: Output = TABLE) -> None:
-    """Check settings, database, migrations, clock, provider and server, and say what to do. Ends with 1 when something is bad."""
+    """Check settings, server, database, clocks, provider and workers, and say what to do. Ends with 1 when something is bad.
+
+    The database is the one that the server says it uses; without a server, the one of this machine's settings.
+    """
     found = list(examine())
     show_rows([one._asdict() for one in found], ("how", "what", "said", "do"), output)
     if any(one.how == BAD for one in found):
         raise typer.Exit(NOT_GREEN)
 
 
-def examine() -> Iterator[Found]:
+def examine() -> Iterator[Check]:
     """Every check, in the order in which they depend on each other."""
     try:
         settings = settings_now()
     except Problem as problem:
-        yield Found("settings", BAD, problem.sentence(), "Correct the variable or the line in .env.")
+        yield Check("settings", BAD, problem.sentence(), "Correct the variable or the line in .env.")
         return
-    yield Found("settings", GOOD, "every COUNTERFOIL_* variable is a setting, within its bounds")
-    yield from _database(settings)
+    yield Check("settings", GOOD, "every COUNTERFOIL_* variable is a setting, within its bounds")
     yield from _provider(settings)
-    yield from _server()
+    url, key = server("read", os.environ)
+    yield (found := _server(url))
+    if found.how != GOOD:
+        yield from _database_here(settings)
+    elif key is None:
+        yield Check("key", WARNING, "there is none to ask the server with", "Set COUNTERFOIL_API_KEY.")
+        yield from _database_here(settings)
+    else:
+        yield from _told_by_server(settings, url, key)
 
 
-def _database(settings: Settings) -> Iterator[Found]:
-    if settings.database_url is None:
+def _database_here(settings: Settings) -> Iterator[Check]:
+    """The database that these settings lead to. One that is stopped is said to be stopped."""
+    if settings.database_url is not None:
+        where, advice = (
+            settings.database_url.get_secret_value(),
+            "Is it running, and is COUNTERFOIL_DATABASE_URL right?",
+        )
+    else:
         try:
-            where = find(str(settings.postgres_bin) if settings.postgres_bin else None)
-            yield Found("database", GOOD, f"a private PostgreSQL in {settings.data_folder}, programs of {where}")
+            programs = find(str(settings.postgres_bin) if settings.postgres_bin else None)
         except Problem as problem:
             do = "Install counterfoil[embedded] or PostgreSQL 15 or later, or set COUNTERFOIL_DATABASE_URL."
-            yield Found("database", BAD, problem.sentence(), do)
-        return
+            yield Check("programs", BAD, problem.sentence(), do)
+            return
+        yield Check("programs", GOOD, f"for a private PostgreSQL: {programs}")
+        running = running_url(settings.data_folder, login=SERVER)
+        if running is None:
+            said = f"the private PostgreSQL in {settings.data_folder} is not running"
+            yield Check("database", WARNING, said, "`counterfoil up` starts it, and everything with it.")
+            return
+        where, advice = running, f"The log is {settings.data_folder / 'postgres' / 'postgres.log'}."
     try:
-        with psycopg.connect(settings.database_url.get_secret_value(), connect_timeout=TIMEOUT_S) as conn:
-            yield from _schema(conn)
-            yield _clock(conn)
+        with psycopg.connect(where, connect_timeout=TIMEOUT_S) as conn:
+            yield from check_database(conn, now=now())
     except psycopg.Error as error:
-        said = str(error).strip().splitlines()[0]
-        yield Found("database", BAD, said, "Is it running, and is COUNTERFOIL_DATABASE_URL right?")
+        yield Check("database", BAD, str(error).strip().splitlines()[0], advice)
 
 
-def _schema(conn: psycopg.Connection[Any]) -> Iterator[Found]:
-    version = conn.info.server_version
-    told = f"PostgreSQL {version // 10_000}.{version % 10_000}"
-    if version < POSTGRES_MIN:
-        yield Found("database", BAD, told, "PostgreSQL 15 or later is needed.")
-        return
-    yield Found("database", GOOD, told)
-    off = conn.execute(
-        "select current_setting('fsync') = 'off' or current_setting('full_page_writes') = 'off'"
-    ).fetchone()
-    if off == (True,):
-        yield Found(
-            "durability", BAD, "fsync or full_page_writes is off", "Turn both on: a crash loses money otherwise."
-        )
-    else:
-        yield Found("durability", GOOD, "fsync and full_page_writes are on")
-    try:
-        lacking = pending(conn)
-    except Problem as problem:
-        yield Found(
-            "migrations", BAD, problem.sentence(), "Run the version of counterfoil that migrated it, or a newer one."
-        )
-        return
-    if lacking:
-        yield Found("migrations", BAD, f"{len(lacking)} are missing: {', '.join(lacking)}", "counterfoil migrate")
-    else:
-        yield Found("migrations", GOOD, "all are applied")
-
-
-def _clock(conn: psycopg.Connection[Any]) -> Found:
-    began = now()
-    row = conn.execute("select clock_timestamp()").fetchone()
-    ended = now()
-    skew = abs((row[0] if row else ended) - (began + (ended - began) / 2))
-    told = f"{skew / timedelta(milliseconds=1):.0f} ms between this machine and the database"
-    if skew > SKEW_MAX:
-        return Found("clock", BAD, told, "Run NTP on both: leases, webhooks and effective dates depend on it.")
-    return Found("clock", GOOD, told)
-
-
-def _provider(settings: Settings) -> Iterator[Found]:
+def _provider(settings: Settings) -> Iterator[Check]:
     if settings.provider_url is None:
-        yield Found("provider", WARNING, "none is set", "Set COUNTERFOIL_PROVIDER_URL, or start `counterfoil demo`.")
+        yield Check("provider", WARNING, "none is set", "Set COUNTERFOIL_PROVIDER_URL, or start `counterfoil demo`.")
         return
     for variable in lacking_secrets(settings):
-        yield Found("provider", BAD, f"{variable} is not set", "Take it from the provider's dashboard.")
+        yield Check("provider", BAD, f"{variable} is not set", "Take it from the provider's dashboard.")
     yield _answers("provider", lambda: httpx2.get(settings.provider_url or "", timeout=TIMEOUT_S, trust_env=False))
 
 
-def _server() -> Iterator[Found]:
-    url, key = server("read", os.environ)
-    found = _answers("server", lambda: httpx2.get(f"{url}/healthz", timeout=TIMEOUT_S, trust_env=False), need=200)
-    if found.how != GOOD:
-        yield Found("server", WARNING, found.said, "`counterfoil serve` starts it; COUNTERFOIL_URL says where it is.")
-        return
-    yield found
-    if key is None:
-        yield Found("key", WARNING, "there is none to ask with", "Set COUNTERFOIL_API_KEY.")
-        return
-    headers = {"Authorization": f"Bearer {key}"}
-    answer = httpx2.get(f"{url}/api/workers", headers=headers, timeout=TIMEOUT_S, trust_env=False)
-    if answer.status_code == 401:
-        yield Found("key", WARNING, "the server does not know ours", "Set COUNTERFOIL_API_KEY.")
-        return
-    healthy = sum(one["health"] == "healthy" for one in answer.json().get("data", []))
-    if healthy:
-        yield Found("worker", GOOD, f"{healthy} healthy")
-    else:
-        yield Found("worker", BAD, "none is healthy: nothing is sent, settled or applied", "counterfoil worker")
-
-
-def _answers(what: str, ask: Callable[[], httpx2.Response], *, need: int | None = None) -> Found:
+def _server(url: str) -> Check:
     try:
-        answer = ask()
+        answer = httpx2.get(f"{url}/healthz", timeout=SERVER_TIMEOUT_S, trust_env=False)
+    except httpx2.TimeoutException:
+        return Check("server", BAD, f"{url} takes more than {SERVER_TIMEOUT_S} s to answer", "Its log says why.")
     except httpx2.HTTPError as error:
-        return Found(what, BAD, f"does not answer: {type(error).__name__}", "Is it running, and is the address right?")
-    if need is not None and answer.status_code != need:
-        return Found(what, BAD, f"answers {answer.status_code}", "Its log says why.")
-    return Found(what, GOOD, "answers")
+        said = f"{url} does not answer: {type(error).__name__}"
+        return Check("server", WARNING, said, "`counterfoil serve` starts it; COUNTERFOIL_URL says where it is.")
+    if answer.status_code == AWAY:
+        return Check("server", BAD, f"{url} runs, and its database does not answer it", "Start PostgreSQL again.")
+    if answer.status_code != 200:
+        return Check("server", BAD, f"{url} answers {answer.status_code}", "Is this counterfoil? Its log says why.")
+    return Check("server", GOOD, f"{url} answers")
+
+
+def _told_by_server(settings: Settings, url: str, key: str) -> Iterator[Check]:
+    """What the server says of its own database, and of the workers on it."""
+    with httpx2.Client(
+        base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=SERVER_TIMEOUT_S, trust_env=False
+    ) as client:
+        answer = client.get("/api/admin/database")
+        if answer.status_code == 401:
+            yield Check("key", WARNING, "the server does not know ours", "Set COUNTERFOIL_API_KEY.")
+            yield from _database_here(settings)
+            return
+        if answer.status_code != 200:
+            yield Check(
+                "database", BAD, f"the server answers {answer.status_code} when asked for it", "Its log says why."
+            )
+            return
+        yield from (Check(one["what"], one["how"], one["said"], one["do"]) for one in answer.json()["checks"])
+        workers = client.get("/api/workers").json().get("data", [])
+    healthy = sum(one["health"] == "healthy" for one in workers)
+    if healthy:
+        yield Check("worker", GOOD, f"{healthy} healthy")
+    else:
+        yield Check("worker", BAD, "none is healthy: nothing is sent, settled or applied", "counterfoil worker")
+
+
+def _answers(what: str, ask: Callable[[], httpx2.Response]) -> Check:
+    try:
+        ask()
+    except httpx2.HTTPError as error:
+        return Check(what, BAD, f"does not answer: {type(error).__name__}", "Is it running, and is the address right?")
+    return Check(what, GOOD, "answers")

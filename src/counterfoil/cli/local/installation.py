@@ -15,7 +15,9 @@ from counterfoil.base.database import problem_of
 from counterfoil.base.edge import Database, make_id, now
 from counterfoil.base.logs import start_logging
 from counterfoil.base.migrations.runner import migrate, pending
-from counterfoil.base.postgres.launcher import PrivatePostgres
+from counterfoil.base.postgres.fitness import refuse_unless_fit
+from counterfoil.base.postgres.launcher import DATABASE, PrivatePostgres
+from counterfoil.base.postgres.logins import SERVER, make_logins
 from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.base.secret import SigningSecret
 from counterfoil.base.settings import SecretMissing, Settings, lacking_secrets, load_settings
@@ -49,15 +51,32 @@ def settings_now(**given: object) -> Settings:
     return load_settings(os.environ, **{name: value for name, value in given.items() if value is not None})
 
 
+class Addresses(NamedTuple):
+    """Where the database is: for who migrates, and for who serves and works. One login with a setting, two where we make them."""
+
+    migrating: str
+    serving: str
+
+
 @contextmanager
-def database_url(settings: Settings) -> Iterator[str]:
+def addresses(settings: Settings) -> Iterator[Addresses]:
     """Where the database is: the setting, or the private PostgreSQL in the data folder, which runs for as long as the block."""
     if settings.database_url is not None:
-        yield settings.database_url.get_secret_value()
+        yield Addresses(*[settings.database_url.get_secret_value()] * 2)
         return
     binaries = str(settings.postgres_bin) if settings.postgres_bin else None
     with PrivatePostgres(settings.data_folder, binaries=binaries) as postgres:
-        yield postgres.url
+        yield Addresses(postgres.url, postgres.url_of(DATABASE, login=SERVER))
+
+
+@contextmanager
+def serving_url(settings: Settings) -> Iterator[str]:
+    """Where a process of this installation serves from, migrated when it is the private one. Never as a superuser."""
+    with addresses(settings) as found:
+        if settings.database_url is None:  # the private database has nobody else to look after it
+            migrate(found.migrating, now=now())
+            make_logins(found.migrating)
+        yield found.serving
 
 
 def refuse_unless_settings_agree(settings: Settings) -> None:
@@ -79,10 +98,10 @@ def installed(settings: Settings, *, migrating: bool = False) -> Iterator[Instal
     pid = os.getpid()
     if settings.drill_folder is not None:
         take_part_in_drills(settings.drill_folder, pid)
-    with database_url(settings) as url:
-        if migrating or settings.database_url is None:  # the private database has nobody else to look after it
+    with serving_url(settings) as url:
+        if migrating and settings.database_url is not None:
             migrate(url, now=now())
-        _refuse_unless_migrated(url)
+        _refuse_unless_fit(url)
         database = Database(url, connections_max=settings.connections_max, prepares=settings.database_prepares).open()
         try:
             yield Installation(settings, _wiring(settings, database), database, url, process_name(pid))
@@ -129,14 +148,14 @@ def _wiring(settings: Settings, database: Database) -> Wiring:
     )
 
 
-def _refuse_unless_migrated(url: str) -> None:
+def _refuse_unless_fit(url: str) -> None:
     try:
         with psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S) as conn:
-            lacking = pending(conn)
+            if lacking := pending(conn):
+                raise NotMigrated(missing=lacking)
+            for one in refuse_unless_fit(conn, now=now()):
+                _log.warning("the database is not as it should be", what=one.what, said=one.said, do=one.do)
     except psycopg.OperationalError as error:
         # It may be starting, too. A process that waits for its database serves sooner than one that must be started again.
         found = problem_of(error)
         _log.warning("the database does not answer yet", error=found.sentence() if found else str(error))
-        return
-    if lacking:
-        raise NotMigrated(missing=lacking)

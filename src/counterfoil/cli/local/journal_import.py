@@ -22,7 +22,7 @@ from counterfoil.base.edge import Database, make_id, now
 from counterfoil.base.problems import InvalidInput
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, show_one, show_rows
-from counterfoil.cli.local.installation import database_url, settings_now
+from counterfoil.cli.local.installation import serving_url, settings_now
 from counterfoil.ledger.importing.check import BalanceCheck, check_balances
 from counterfoil.ledger.importing.files import rows_of
 from counterfoil.ledger.importing.imports import Imported, import_file
@@ -99,7 +99,7 @@ def _show_check(found: BalanceCheck, told: dict[str, Any], output: Format) -> No
 @contextmanager
 def _database() -> Iterator[Database]:
     settings = settings_now()
-    with database_url(settings) as url:
+    with serving_url(settings) as url:
         database = Database(url, connections_max=2, prepares=settings.database_prepares).open()
         try:
             yield database

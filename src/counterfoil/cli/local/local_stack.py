@@ -25,7 +25,8 @@ from psycopg import Connection
 from counterfoil.base.edge import Database, entropy, make_id, now
 from counterfoil.base.migrations.runner import migrate
 from counterfoil.base.money import Asset
-from counterfoil.base.postgres.launcher import PrivatePostgres
+from counterfoil.base.postgres.launcher import DATABASE, PrivatePostgres
+from counterfoil.base.postgres.logins import SERVER, make_logins
 from counterfoil.ledger.accounts.accounts import open_program
 from counterfoil.operations.access import access
 from counterfoil.operations.access.logins import SALT_BYTES, check_login, grant_role, log_in, set_password
@@ -137,7 +138,9 @@ class World:
         self.started_at = now()
         self.postgres = PrivatePostgres(self.folder).start()
         migrate(self.postgres.url, now=now())
-        self.database = Database(self.postgres.url, connections_max=4).open()
+        make_logins(self.postgres.url)
+        self.database_url = self.postgres.url_of(DATABASE, login=SERVER)
+        self.database = Database(self.database_url, connections_max=4).open()
         self._seed()
         secret = f"whsec_{base64.b64encode(entropy(24)).decode()}"
         self.simulator: SimulatorProcess = spawn_simulator(
@@ -218,7 +221,7 @@ class World:
 
     def _environment(self, webhook_secret: str) -> dict[str, str]:
         given = {
-            "COUNTERFOIL_DATABASE_URL": self.postgres.url,
+            "COUNTERFOIL_DATABASE_URL": self.database_url,
             "COUNTERFOIL_DATA_FOLDER": str(self.folder),
             "COUNTERFOIL_PORT": str(self._port),
             "COUNTERFOIL_PROGRAM": PROGRAM,

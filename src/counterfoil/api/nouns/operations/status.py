@@ -14,6 +14,7 @@ from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Minor, Shown, answer
 from counterfoil.api.nouns.operations.operations import QueueShown, WorkerShown, queues_shown, workers_shown
 from counterfoil.api.nouns.settlement.intents import TimesShown, times_shown
+from counterfoil.base.postgres.fitness import check_database
 from counterfoil.ledger.reads.listing import book_totals
 from counterfoil.operations.access.access import READ
 
@@ -41,6 +42,22 @@ class StatusShown(Shown):
     workers: list[WorkerShown]
     queues: list[QueueShown]
     processing: TimesShown
+    measured_at: datetime
+
+
+class CheckShown(Shown):
+    """One thing that was looked at: how it is (good, warning or bad), and what to do about it."""
+
+    what: str
+    how: str
+    said: str
+    do: str
+
+
+class DatabaseShown(Shown):
+    """Is the server's database fit to keep money?"""
+
+    checks: list[CheckShown]
     measured_at: datetime
 
 
@@ -74,6 +91,14 @@ def status(
                 measured_at=now,
             )
         )
+
+
+@router.get("/admin/database", response_model=DatabaseShown, summary="Is the server's database fit to keep money?")
+def database(call: Annotated[Call, may(READ)]) -> Response:
+    """Version, durability, login, rights, migrations and clock, as this server's own connection sees them now."""
+    with call.reading() as conn:
+        checks = [CheckShown(**one._asdict()) for one in check_database(conn, now=call.now)]
+        return answer(DatabaseShown(checks=checks, measured_at=call.now))
 
 
 @alive.get("/healthz", response_model=Alive, summary="Is the server alive?")
