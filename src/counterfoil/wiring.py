@@ -30,6 +30,7 @@ from counterfoil.payouts.payouts import reserving
 from counterfoil.payouts.payouts.verbs import Owed, create_payouts
 from counterfoil.payouts.provider_payouts import pulling, sending
 from counterfoil.payouts.provider_payouts.outcomes import apply_facts
+from counterfoil.payouts.provider_payouts.paired import PAIRED as PAYOUT_PAIRED
 from counterfoil.reconciliation.breaks.adjusting import PAIRED as BREAK_PAIRED
 from counterfoil.reconciliation.breaks.breaks import BREAK
 from counterfoil.reconciliation.breaks.invariants import INVARIANTS as BREAK_INVARIANTS
@@ -59,7 +60,7 @@ JOBS: Final[Sequence[Job]] = (
     *nightly.JOBS,
 )
 QUEUES: Final[Sequence[Queue]] = tuple(job.queue for job in JOBS if job.queue is not None)
-PAIRED: Final = by_verb(*BREAK_PAIRED)  # what takes two people, and what is done once both have agreed
+PAIRED: Final = by_verb(*PAYOUT_PAIRED, *BREAK_PAIRED)  # what takes two people, and what is done once both have agreed
 INVARIANTS = (*LEDGER_INVARIANTS, *SETTLEMENT_INVARIANTS, *PAYOUT_INVARIANTS, *BREAK_INVARIANTS)
 
 

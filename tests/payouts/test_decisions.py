@@ -7,6 +7,8 @@ from datetime import timedelta
 import pytest
 
 from counterfoil.base.edge import make_id
+from counterfoil.base.machine import ApprovalNeeded
+from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.accounts.accounts import freeze_account, unfreeze_account
 from counterfoil.operations.providers import Accepted, Refused, Unclear
 from counterfoil.payouts.payouts.by_hand import (
@@ -138,7 +140,7 @@ def test_what_is_paid_in_quarantine_is_booked_without_a_person(world):
 def test_what_moves_money_on_somebodys_word_is_refused_to_one_person_alone(world):
     attempt, _ = frozen(world)
     world.horizon_passes()
-    needed = pytest.raises(Exception, match="two people")
+    needed = pytest.raises(ApprovalNeeded)
     proof = {"evidence": "the provider's letter", "actor": "one", "now": world.now}
     with needed:
         mark_failed(world.conn, world.newest_id(), error="not sent", seen_at=world.now, **proof)
@@ -150,7 +152,7 @@ def test_evidence_from_before_the_last_call_was_closed_proves_nothing(world):
     frozen(world)
     before = world.now
     world.horizon_passes()
-    with pytest.raises(Exception, match="seen_at"):
+    with pytest.raises(InvalidInput, match="seen_at"):
         mark_failed(world.conn, world.newest_id(), error="x", evidence="x", seen_at=before, **said(world))
 
 
@@ -367,7 +369,7 @@ def test_another_amount_than_asked_is_a_conflict_that_asking_again_does_not_book
         world.look_up(attempt, Accepted(world.fact(key, "paid")._replace(amount=OWED + 1)))
     assert (world.payout(), world.states(), world.conflicts()) == ("reconcile_required", ["unknown"], 1)
     conflict = world.row("select id from provider_conflict")[0]
-    with pytest.raises(Exception, match="two people"):
+    with pytest.raises(ApprovalNeeded):
         end_conflict(world.conn, conflict, "paid", evidence="statement line 7", **said(world))
 
 

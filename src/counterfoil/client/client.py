@@ -110,6 +110,21 @@ class Client:
         """End a quarantine."""
         return self.post(f"/api/admin/ops/payouts/{payout_id}/release", {"to": to, "reason": reason}, dry_run=dry_run)
 
+    def force_finalize(self, payout_id: str, *, webhook_id: str, reason: str, dry_run: bool = False) -> Json:
+        """Propose to book a payout as paid, on a stored webhook of the provider."""
+        body = {"webhookId": webhook_id, "reason": reason}
+        return self.post(f"/api/admin/ops/payouts/{payout_id}/force-finalize", body, dry_run=dry_run)
+
+    def mark_failed(self, payout_id: str, *, error: str, evidence: str, seen_at: str, dry_run: bool = False) -> Json:
+        """Propose to give a payout's money back, on evidence."""
+        body = {"reason": error, "evidence": evidence, "seenAt": seen_at}
+        return self.post(f"/api/payouts/{payout_id}/mark-failed", body, dry_run=dry_run)
+
+    def end_conflict(self, conflict_id: str, *, found: str, reason: str, dry_run: bool = False) -> Json:
+        """Propose how a conflict ends."""
+        body = {"found": found, "reason": reason}
+        return self.post(f"/api/admin/ops/conflicts/{conflict_id}/end", body, dry_run=dry_run)
+
     def force_reconcile(self, payout_id: str, *, dry_run: bool = False) -> Json:
         """Have the provider asked now."""
         return self.post(f"/api/payouts/{payout_id}/force-reconcile", dry_run=dry_run)

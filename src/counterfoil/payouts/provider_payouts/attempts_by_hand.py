@@ -6,7 +6,7 @@ What moves money on somebody's word takes two people: the second one's approval 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from psycopg import Connection
 
@@ -45,7 +45,7 @@ def quarantine_attempt(conn: Connection[Any], payout_id: str, *, reason: str, ac
 def release_attempt(
     conn: Connection[Any],
     payout_id: str,
-    to: Literal["queued", "unknown", "cancelled"],
+    to: str,
     *,
     reason: str,
     actor: str,
@@ -55,7 +55,7 @@ def release_attempt(
     """End a quarantine: `queued` only when no call of it ever began, `cancelled` only when the provider can have nothing, both by
     two people; `unknown` has the provider asked. Raises NotNow, ApprovalNeeded, InvalidInput."""
     if to not in RELEASES:
-        raise InvalidInput("to", f"one of {', '.join(RELEASES)}", got=str(to)[:40])
+        raise InvalidInput("to", f"one of {', '.join(RELEASES)}", got=to[:40])
     verb = RELEASES[to]
     return _said(
         conn, payout_id, verb, verb, reason=reason, actor=actor, now=now, approval=approval, again=to != "cancelled"
@@ -119,7 +119,7 @@ def force_finalize(
 def end_conflict(
     conn: Connection[Any],
     conflict_id: str,
-    found: Literal["paid", "not_paid"],
+    found: str,
     *,
     evidence: str,
     actor: str,
@@ -139,7 +139,7 @@ def end_conflict(
     if conflict is None or conflict.state != "open" or matter.disputed is None:
         raise NotNow(payout=payout_id, verb="end_conflict", why="no such conflict is open", conflict=conflict_id)
     if found not in ("paid", "not_paid"):
-        raise InvalidInput("found", "paid or not_paid", got=str(found)[:40])
+        raise InvalidInput("found", "paid or not_paid", got=found[:40])
     _proof(evidence)
     verb = "find_paid" if found == "paid" else "find_unpaid"
     take_step(

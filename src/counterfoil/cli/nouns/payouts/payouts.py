@@ -21,6 +21,7 @@ PARTS = (
     ("actions", ("at", "actor", "verb", "reason")),
     ("journals", ("recordedAt", "kind", "key", "id")),
 )
+WAITS = "Proposed; another person approves it within 24 hours: counterfoil approvals approve {id} --sha256 {sha256}"
 Payout = Annotated[str, typer.Argument(help="The payout's id, po_….")]
 
 
@@ -123,8 +124,62 @@ def quarantine(payout_id: Payout, reason: Reason, dry_run: DryRun = False, outpu
 
 
 @app.command("release")
-def release(payout_id: Payout, reason: Reason, dry_run: DryRun = False, output: Output = TABLE) -> None:
-    """End a quarantine: the provider is asked what became of the attempt, and its answer decides."""
+def release(
+    payout_id: Payout,
+    reason: Reason,
+    to: Annotated[
+        str, typer.Option("--to", help="unknown: the provider is asked. queued and cancelled take two people.")
+    ] = "unknown",
+    dry_run: DryRun = False,
+    output: Output = TABLE,
+) -> None:
+    """End a quarantine: the provider is asked; back to the queue, or cancelled, when a second person approves."""
     with asked("operate") as client:
-        done = client.release_payout(payout_id, to="unknown", reason=reason, dry_run=dry_run)
-    say_done(done, output, f"The attempt at {payout_id} is {done['providerPayoutState']}; the provider is asked.")
+        done = client.release_payout(payout_id, to=to, reason=reason, dry_run=dry_run)
+    if done["proposalId"] is None:
+        say_done(done, output, f"The attempt at {payout_id} is {done['providerPayoutState']}; the provider is asked.")
+    else:
+        say_done(done, output, WAITS.format(id=done["proposalId"], sha256=done["payloadSha256"]))
+
+
+@app.command("force-finalize")
+def force_finalize(
+    payout_id: Payout,
+    reason: Reason,
+    webhook: Annotated[str, typer.Option("--webhook", help="The stored webhook that says it was paid, whi_….")],
+    dry_run: DryRun = False,
+    output: Output = TABLE,
+) -> None:
+    """Propose to book a payout as paid, on the provider's own record. Done when a second person approves."""
+    with asked("operate") as client:
+        done = client.force_finalize(payout_id, webhook_id=webhook, reason=reason, dry_run=dry_run)
+    say_done(done, output, WAITS.format(id=done["id"], sha256=done["payloadSha256"]))
+
+
+@app.command("mark-failed")
+def mark_failed(
+    payout_id: Payout,
+    error: Annotated[str, typer.Option("--error", help="Why it failed.")],
+    evidence: Annotated[str, typer.Option("--evidence", help="Where it can be seen that nothing was paid.")],
+    seen_at: Annotated[str, typer.Option("--seen-at", help="When that was seen, such as 2026-11-26T15:00:00Z.")],
+    dry_run: DryRun = False,
+    output: Output = TABLE,
+) -> None:
+    """Propose to give a payout's money back that nobody knows the end of. Done when a second person approves."""
+    with asked("operate") as client:
+        done = client.mark_failed(payout_id, error=error, evidence=evidence, seen_at=seen_at, dry_run=dry_run)
+    say_done(done, output, WAITS.format(id=done["id"], sha256=done["payloadSha256"]))
+
+
+@app.command("end-conflict")
+def end_conflict(
+    conflict_id: Annotated[str, typer.Argument(help="The conflict's id, as `payouts show` tells it.")],
+    reason: Reason,
+    found: Annotated[str, typer.Option("--found", help="paid or not_paid.")],
+    dry_run: DryRun = False,
+    output: Output = TABLE,
+) -> None:
+    """Propose how a conflict ends: what was found paid is booked, what was not is booked as returned."""
+    with asked("operate") as client:
+        done = client.end_conflict(conflict_id, found=found, reason=reason, dry_run=dry_run)
+    say_done(done, output, WAITS.format(id=done["id"], sha256=done["payloadSha256"]))
