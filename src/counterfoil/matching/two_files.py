@@ -9,8 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+import duckdb
+
 from counterfoil.base.problems import InvalidInput
-from counterfoil.matching.engines.engine import DuckEngine, Engine, memory_bytes
+from counterfoil.matching.engines.engine import DuckEngine, Engine, literal, memory_bytes
 from counterfoil.matching.findings.findings import read_breaks
 from counterfoil.matching.findings.outcome import Outcome, matches_of, reconcile
 from counterfoil.matching.guess.columns import paths_of
@@ -54,12 +56,18 @@ def reconcile_files(
     """
     if engine not in ENGINES:
         raise InvalidInput("engine", f"one of {', '.join(ENGINES)}", got=engine[:40])
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInput(
+            "out", "a folder that can be written to", got=str(out)[:200], reason=error.strerror or ""
+        ) from error
     folder = Path(tempfile.mkdtemp(prefix=".work-", dir=out))
     most = memory_bytes(memory) if memory else None
     reader = DuckEngine(folder, memory=most, threads=threads)
     machine: Engine = reader
     try:
+        _check_patterns(reader, rules)
         progress("Reading the left side")
         here = read_side(reader, paths_of(left), rules.left, "left", folder)
         progress("Reading the right side")
@@ -87,6 +95,21 @@ def reconcile_files(
             machine.close()
         reader.close()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_patterns(engine: DuckEngine, rules: RuleSet) -> None:
+    """Python and the engine read most expressions alike, and not all: look-ahead is unknown there. Raises InvalidInput."""
+    for number, step in enumerate(rules.passes):
+        pattern = getattr(step, "extract", None)
+        if pattern is None:
+            continue
+        try:
+            engine.rows(f"select regexp_extract('', {literal(pattern)})")
+        except duckdb.Error as error:
+            told = str(error).splitlines()[0][:200]
+            raise InvalidInput(
+                f"pass.{number}.extract", f"a regular expression that the engine knows ({told})", got=pattern[:60]
+            ) from error
 
 
 def _write(

@@ -69,6 +69,7 @@ def read(
             strict=strict,
             sheet=sheet,
             columns=columns,
+            decimal=decimal,
             date_format=date_format,
             scales=scales,
         )
@@ -76,7 +77,15 @@ def read(
         written = _written(dialect(path, taken=taken), decimal, date_format)
         return delimited.read(path, taken, asset=asset, strict=strict, columns=columns, written=written, scales=scales)
     return notations.read(
-        path, taken, kind, asset=asset, strict=strict, columns=columns, date_format=date_format, scales=scales
+        path,
+        taken,
+        kind,
+        asset=asset,
+        strict=strict,
+        columns=columns,
+        decimal=decimal,
+        date_format=date_format,
+        scales=scales,
     )
 
 

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from counterfoil.base.problems import Problem
+from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.matching.guess.rule_set import guess_rules
 from counterfoil.matching.output.summary import summary
 from counterfoil.matching.passes.pipeline import Progress
@@ -81,9 +81,18 @@ def files(
 
 def _propose(left: Path, right: Path, out: Path) -> None:
     text, reasons = guess_rules(left, right)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "rules.toml").write_text(text, "utf-8")
+    _write_rules(out, text)
     typer.echo("\n".join([f"Wrote {out / 'rules.toml'}. Why:", *(f"- {reason}" for reason in reasons)]))
+
+
+def _write_rules(out: Path, text: str) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "rules.toml").write_text(text, "utf-8")
+    except OSError as error:
+        raise InvalidInput(
+            "out", "a folder that can be written to", got=str(out)[:200], reason=error.strerror or ""
+        ) from error
 
 
 def _rules(left: Path, right: Path, rules: Path | None, out: Path, console: Console) -> RuleSet:
@@ -91,8 +100,7 @@ def _rules(left: Path, right: Path, rules: Path | None, out: Path, console: Cons
     if rules is not None:
         return load_rules(rules)
     text, reasons = guess_rules(left, right)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "rules.toml").write_text(text, "utf-8")
+    _write_rules(out, text)
     told = f"No rule set given; guessed one into {out / 'rules.toml'}. Check it before you rely on the result:"
     for line in (told, *(f"  - {reason}" for reason in reasons)):
         console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -10,7 +10,8 @@ from typing import Final, Literal
 from counterfoil import statements as sources
 from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.engines.engine import DuckEngine, identifier
-from counterfoil.matching.reading.loading import TABULAR, scan_of, types_of, written
+from counterfoil.matching.reading.loading import TABULAR
+from counterfoil.matching.reading.scans import TABLES, scan_of, types_of, written
 from counterfoil.matching.rules.model import Csv, Source
 from counterfoil.statements.amounts import DEBIT_WORDS, Unreadable, decimal_mark_of
 from counterfoil.statements.dates import choose_format, is_iso
@@ -66,7 +67,7 @@ def look(engine: DuckEngine, given: Path | Sequence[Path], side: str, folder: Pa
         paths[0].stem if len(paths) == 1 else paths[0].parent.name,
         paths,
         form,
-        form not in ("csv", "parquet", "ndjson", "json"),
+        form not in TABLES,
     )
     if found.statement:
         _statement(engine, found, folder)
@@ -91,15 +92,12 @@ def format_of(path: Path) -> str:
     """By its content where that tells, so that a provider's report in CSV is read by its own reader."""
     if path.suffix.lower() == ".gz":
         return TABULAR.get(path.with_suffix("").suffix.lower(), "csv")
-    form = sources.detect(path)
-    if form == "csv" and sources.dialect(path).footer_rows:
-        return "table"
-    return form
+    return sources.detect(path)
 
 
 def _statement(engine: DuckEngine, found: Looked, folder: Path) -> None:
     """Read by its own reader; the columns are those of the common shape."""
-    kind = "csv" if found.format == "table" else found.format
+    kind = found.format
     import pyarrow as pa  # type: ignore[import-untyped]
 
     lines = pa.concat_tables([sources.read(path, format=kind).lines for path in found.paths[:FILES_LOOKED_AT_MAX]])
@@ -109,7 +107,6 @@ def _statement(engine: DuckEngine, found: Looked, folder: Path) -> None:
     engine.conn.unregister(f"{found.side}_statement")
     found.scan = f"read_parquet('{path}')"
     found.types = types_of(engine, found.scan)
-    found.format = "" if found.format == "table" else found.format
     filled = engine.rows(
         "select "
         + ", ".join(
@@ -177,7 +174,9 @@ def _table(engine: DuckEngine, found: Looked, folder: Path) -> None:
 
 def _sample(engine: DuckEngine, found: Looked) -> dict[str, list[str]]:
     columns = ", ".join(f"cast({identifier(name)} as varchar)" for name in found.types)
-    rows = engine.rows(f"select {columns} from {found.scan} limit {SAMPLE_ROWS}")
+    rows = [
+        row for row in engine.rows(f"select {columns} from {found.scan} limit {SAMPLE_ROWS}") if not roles.is_total(row)
+    ]
     return {name: [str(row[at]) for row in rows if row[at] is not None] for at, name in enumerate(found.types)}
 
 

@@ -82,7 +82,10 @@ def _seen(engine: DuckEngine, side: Looked) -> None:
     )
     wanted = ", ".join(f"{understood.raw.columns[name]} as x_{name}" for name in ("amount", "day", "asset", "status"))
     limit = f" limit {SAMPLE_ROWS}" if side.side == "left" else f" limit {SAMPLE_ROWS * 60}"
-    engine.table(f"{side.side}_seen", f"select {texts}, {wanted} from {understood.over(side.scan)}{limit}")
+    engine.table(
+        f"{side.side}_seen",
+        f"select {texts}, {wanted} from {understood.over(side.scan)} where ({understood.raw.bad}) is null{limit}",
+    )
 
 
 def _columns(engine: DuckEngine, side: Looked, *, unique: bool) -> dict[str, str]:

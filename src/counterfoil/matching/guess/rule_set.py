@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import duckdb
+
 from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.engines.engine import DuckEngine
 from counterfoil.matching.guess.columns import NO_CURRENCY, Looked, look
 from counterfoil.matching.guess.keys import Found, observe
+from counterfoil.matching.reading.scans import SourceUnreadable
 
 TEXT_ROLES: Final = ("reference", "counterparty", "memo")
 COLUMN_ROLES: Final = (
@@ -43,6 +46,8 @@ def guess_rules(left: Path | Sequence[Path], right: Path | Sequence[Path]) -> tu
             _settle_units(sides)
             _settle_assets(sides)
             found = observe(engine, sides)
+        except duckdb.Error as error:
+            raise SourceUnreadable(reason=str(error).splitlines()[0][:300]) from error
         finally:
             engine.close()
     text = "\n".join(["version = 1", *_head(found), "", *_side(sides[0]), *_side(sides[1]), *_passes(sides, found)])

@@ -40,7 +40,7 @@ def summary(outcome: Outcome) -> str:
     ]
     for source in outcome.sources:
         rejected = f", {source.rejected:,} rejected" if source.rejected else ""
-        left_out = f", {source.left_out:,} left out by the rules" if source.left_out else ""
+        left_out = f", {source.left_out:,} left out: by the rules, or no records" if source.left_out else ""
         lines.append(f"{source.side:5}  {source.name}: {source.rows:,} records{rejected}{left_out}")
     lines += ["", "side   asset         records         matched          breaks   expected later"]
     for row in outcome.footing:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from iso4217 import Currency
 
 from counterfoil.base.money import MINOR_MAX
 from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.engines.engine import identifier, literal
+from counterfoil.matching.reading.date_sql import dates_of
+from counterfoil.matching.reading.expressions import Keep, Read, keeper
+from counterfoil.matching.reading.totals import no_record_of
 from counterfoil.matching.rules.model import FIELDS, Amount, Source
 
 ISO_SCALE_MOST_COMMON: Final = 2
@@ -47,6 +50,10 @@ class Layer(NamedTuple):
         )
 
 
+Debits = Literal["out", "signed", "refused"]
+"""How a negative debit is read where other debits are positive: as money out all the same, as money that came back, or not at all."""
+
+
 class Shaped(NamedTuple):
     """A source as ours: `raw` over the source (with `reads` beside its columns), `kept` over a copy that holds `typed`."""
 
@@ -56,6 +63,9 @@ class Shaped(NamedTuple):
         str, str
     ]  # the columns of a copy: words trimmed, figures and dates read, asset and status as they are written
     kept: Layer
+    debits: (
+        str  # the figure of a row that a word or a column calls a debit, as it is signed; empty where nothing says so
+    )
 
     def over(self, scan: str) -> str:
         """The relation under `raw`."""
@@ -70,10 +80,13 @@ def _listed(columns: Mapping[str, str]) -> str:
     return ", ".join(f"{sql} as {name}" for name, sql in columns.items())
 
 
-def shaped(source: Source, types: Mapping[str, str], side: str, *, trims: bool) -> Shaped:
+def shaped(
+    source: Source, types: Mapping[str, str], side: str, *, trims: bool, totals: bool = True, debits: Debits = "out"
+) -> Shaped:
     """The projection of a source whose columns have `types` (DuckDB's names). Raises InvalidInput where a column is not there.
 
-    `trims` takes blanks off texts: files written by people have them, and a billion clean rows should not pay for it.
+    `trims` takes blanks off texts: files written by people have them, and a billion clean rows should not pay for it. `totals`
+    looks for lines under a table that are no records: its own sum, a balance, a blank line.
     """
     known = {
         name: _column(source.columns[name], types, f"{side}.columns.{name}")
@@ -82,12 +95,19 @@ def shaped(source: Source, types: Mapping[str, str], side: str, *, trims: bool) 
     }
     reads: dict[str, str] = {}
     texts: dict[str, str] = {name: _text(known[name], trims=trims) for name in TEXTS if name in known}
-    texts["id"] = _id(known, types, trims=trims)
     asset, asset_bad = _asset(source, known, side)
-    amount, amount_bad = _amount(source, types, asset, side, reads)
-    dates = _dates(source, known, types, reads)
-    tests = [("amount", amount_bad), *((name, part.bad) for name, part in dates.items())]
+    no_record = no_record_of(source, known, types, reads) if totals else []
+    amount, amount_bad, debit = _amount(source, types, asset, side, reads, debits)
+    dates = dates_of(source, known, types, reads)
+    tests = [*no_record, ("amount", amount_bad), *((name, part.bad) for name, part in dates.items())]
     bad_row = f"case {' '.join(f'when {test} then {literal(name)}' for name, test in tests if test)} end"
+    understood = [
+        amount,
+        asset,
+        *(part.value for part in dates.values()),
+        *(texts[name] for name in TEXTS if name in texts),
+    ]
+    texts["id"] = _id(known, understood, trims=trims)
     as_they_are = ("asset", *(() if source.status else ("status",)))
     plain = {name: known[name] for name in as_they_are if name in known and types[source.columns[name]] == "VARCHAR"}
     figures: dict[str, str] = {"amount": amount, **{name: part.value for name, part in dates.items()}}
@@ -95,11 +115,14 @@ def shaped(source: Source, types: Mapping[str, str], side: str, *, trims: bool) 
     columns = {**texts, **words, **figures}
     raw = Layer(_whole(source, columns, dates), plain, bad_row, asset_bad)
     typed = {**columns, **plain, "bad": bad_row}
-    return Shaped(reads, raw, typed, _kept(source, typed, plain, dates, side))
+    if source.amount and source.amount.balance:
+        typed["balance"] = _balance(source, types, asset, side, reads)
+        raw = raw._replace(columns={**raw.columns, "balance": typed["balance"]})
+    return Shaped(reads, raw, typed, _kept(source, typed, plain, dates, side), debit)
 
 
 def _kept(
-    source: Source, typed: Mapping[str, str], plain: Mapping[str, str], dates: Mapping[str, _Read], side: str
+    source: Source, typed: Mapping[str, str], plain: Mapping[str, str], dates: Mapping[str, Read], side: str
 ) -> Layer:
     """The copy's columns as ours: they have our names, and only words that were kept as they are written are normalised."""
     columns = {name: name for name in typed}
@@ -111,10 +134,13 @@ def _kept(
         bad_asset = _asset(source, {"asset": "asset"}, side)[1]
     if "status" in plain:
         columns["status"] = _status(source, named)
-    return Layer(_whole(source, columns, {name: _Read(name, "") for name in dates}), named, "bad", bad_asset)
+    whole = _whole(source, columns, {name: Read(name, "") for name in dates})
+    if "balance" in typed:
+        whole["balance"] = "balance"
+    return Layer(whole, named, "bad", bad_asset)
 
 
-def _whole(source: Source, columns: Mapping[str, str], dates: Mapping[str, _Read]) -> dict[str, str]:
+def _whole(source: Source, columns: Mapping[str, str], dates: Mapping[str, Read]) -> dict[str, str]:
     """Every column of the common shape, in its order: dates as texts beside the day that is compared, null for what is not given."""
     read = {name: part.value for name, part in dates.items()}
     found = {**columns, "day": _day(source, read), **{name: f"cast({sql} as varchar)" for name, sql in read.items()}}
@@ -126,11 +152,6 @@ def column_of(source: Source, ours: str) -> str:
     if ours == "amount" and source.amount:
         return source.amount.column or " / ".join(filter(None, (source.amount.debit, source.amount.credit)))
     return source.columns.get(ours, ours)
-
-
-class _Read(NamedTuple):
-    value: str
-    bad: str
 
 
 def _column(name: str, types: Mapping[str, str], field: str) -> str:
@@ -155,9 +176,10 @@ def _one_form(plain: str) -> str:
     return f"nullif(trim({seen}), '')"
 
 
-def _id(known: Mapping[str, str], types: Mapping[str, str], *, trims: bool) -> str:
-    """The record's own id; without one its reference, else its content: a line number would change when lines are sorted."""
-    words = [f"coalesce(cast({identifier(name)} as varchar), '')" for name in sorted(types)]
+def _id(known: Mapping[str, str], understood: Sequence[str], *, trims: bool) -> str:
+    """The record's own id; without one its reference, else what was understood of it: the same table has the same ids in every
+    notation, and a line number would change when lines are sorted."""
+    words = [f"coalesce(cast({sql} as varchar), '')" for sql in understood]
     content = f"substr(md5({' || chr(31) || '.join(words)}), 1, 12)"
     named = known.get("id") or known.get("reference")
     return f"coalesce({_text(named, trims=trims)}, {content})" if named else content
@@ -183,14 +205,21 @@ def _status(source: Source, known: Mapping[str, str]) -> str:
     return f"case {whens} else {word} end" if whens else word
 
 
-def _amount(source: Source, types: Mapping[str, str], asset: str, side: str, reads: dict[str, str]) -> tuple[str, str]:
+def _amount(
+    source: Source, types: Mapping[str, str], asset: str, side: str, reads: dict[str, str], debits: Debits
+) -> tuple[str, str, str]:
+    """The amount, the condition under which it cannot be read, and the figure of a debit as it is signed, if any.
+
+    One rule for signs: a debit is money out whether or not it carries a minus; a credit is taken as it is signed. Where debits come
+    with both signs the minus may mean a reversal, and `debits` says which (see `Debits`).
+    """
     amount = source.amount
     if amount is None:
         raise InvalidInput(f"{side}.amount", "where the amount stands and in which unit", got="")
     given = {name: getattr(amount, name) for name in ("column", "debit", "credit", "fee", "direction")}
     parts = {name: _column(column, types, f"{side}.amount.{name}") for name, column in given.items() if column}
     read = {
-        name: _figure(parts[name], types[given[name]], amount, source, asset, _keeper(reads, f"amount_{name}"))
+        name: _figure(parts[name], types[given[name]], amount, source, asset, keeper(reads, f"amount_{name}"))
         for name in ("column", "debit", "credit", "fee")
         if name in parts
     }
@@ -198,63 +227,70 @@ def _amount(source: Source, types: Mapping[str, str], asset: str, side: str, rea
         f"({part.bad})" if name == "column" else f"({_present(parts[name])} and ({part.bad}))"
         for name, part in read.items()
     ]
+    fee = f" + coalesce({read['fee'].value}, 0)" if "fee" in read else ""
+    debit = ""
     if "column" in read:
-        value = read["column"].value
+        value = read["column"].value + fee
+        if "direction" in parts:
+            words = ", ".join(literal(word.strip().lower()) for word in amount.negative)
+            is_debit = f"lower(trim(cast({parts['direction']} as varchar))) in ({words})"
+            debit = f"case when {is_debit} then {value} end"
+            value = f"case when {is_debit} then {_out(value, debits)} else {value} end"
     else:
-        value = " + ".join(
-            f"coalesce({s}{m}({read[n].value}), 0)"
-            for n, s, m in (("credit", "", ""), ("debit", "-", "abs"))
-            if n in read
-        )
+        debit = read["debit"].value if "debit" in read else ""
+        shown = [f"coalesce({read['credit'].value}, 0)"] if "credit" in read else []
+        shown += [f"coalesce({_out(debit, debits)}, 0)"] if debit else []
+        value = " + ".join(shown) + fee
         bad.append(" and ".join(f"not ({_present(parts[n])})" for n in ("debit", "credit") if n in parts))
-    if "fee" in read:
-        value = f"{value} + coalesce({read['fee'].value}, 0)"
-    if "direction" in parts:
-        words = ", ".join(literal(word.strip().lower()) for word in amount.negative)
-        value = f"case when lower(trim(cast({parts['direction']} as varchar))) in ({words}) then -abs({value}) else abs({value}) end"
-    return (f"-({value})" if amount.sign == -1 else value), " or ".join(bad)
+        if len(shown) == 2:  # one row is one movement
+            bad.append(f"({read['debit'].value} <> 0 and {read['credit'].value} <> 0)")
+    if debit and debits == "refused":
+        bad.append(f"coalesce({debit} < 0, false)")
+    return (f"-({value})" if amount.sign == -1 else value), " or ".join(bad), debit
+
+
+def _out(value: str, debits: Debits) -> str:
+    return f"-({value})" if debits == "signed" else f"-abs({value})"
+
+
+def _balance(source: Source, types: Mapping[str, str], asset: str, side: str, reads: dict[str, str]) -> str:
+    """The file's own balance after a row; null where none is given."""
+    amount = source.amount
+    if amount is None or amount.balance is None:
+        return "cast(null as bigint)"
+    column = _column(amount.balance, types, f"{side}.amount.balance")
+    return _figure(column, types[amount.balance], amount, source, asset, keeper(reads, "balance")).value
 
 
 def _present(column: str) -> str:
     return f"{column} is not null and cast({column} as varchar) <> ''"
 
 
-Keep = Callable[[str], str]
-
-
-def _keeper(reads: dict[str, str], name: str) -> Keep:
-    """Keeps an expression under a name that no source uses, and gives the name: a condition may then ask for it again for nothing."""
-
-    def keep(sql: str) -> str:
-        reads[identifier(f"counterfoil {name}")] = sql
-        return identifier(f"counterfoil {name}")
-
-    return keep
-
-
-def _figure(column: str, kind: str, amount: Amount, source: Source, asset: str, keep: Keep) -> _Read:
+def _figure(column: str, kind: str, amount: Amount, source: Source, asset: str, keep: Keep) -> Read:
     """One figure in minor units. Whole-number columns are taken as they are; all else goes through its decimal text, exactly."""
     whole = kind in ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UINTEGER", "USMALLINT", "UTINYINT")
     if whole and amount.unit == "minor":
         value = f"cast({column} as bigint)"
-        return _Read(value, f"{column} is null or {column} not between -{MINOR_MAX} and {MINOR_MAX}")
+        return Read(value, f"{column} is null or {column} not between -{MINOR_MAX} and {MINOR_MAX}")
     text = _cleaned(column if kind == "VARCHAR" else f"cast({column} as varchar)", kind, amount)
     if amount.unit == "minor":
         value = f"case when regexp_full_match({text}, '[+-]?[0-9]{{1,19}}') then try_cast({text} as bigint) end"
         if kind == "VARCHAR":  # a number that is written back as it stood needs no pattern, which costs twice as much
             value = f"case when cast(try_cast({column} as bigint) as varchar) = {column} then try_cast({column} as bigint) else {value} end"
         value = keep(value)
-        return _Read(value, f"coalesce({value} not between -{MINOR_MAX} and {MINOR_MAX}, true)")
+        return Read(value, f"coalesce({value} not between -{MINOR_MAX} and {MINOR_MAX}, true)")
     scale = _scale(source, asset)
     fraction = f"split_part({text}, '.', 2)"
     digits = f"ltrim(split_part({text}, '.', 1), '+') || rpad(substr({fraction}, 1, {scale}), {scale}, '0')"
     fits = f"regexp_full_match({text}, '[+-]?[0-9]{{1,18}}([.][0-9]*)?') and rtrim(substr({fraction}, {scale} + 1), '0') = ''"
     value = keep(f"case when {fits} then try_cast({digits} as bigint) end")
-    return _Read(value, f"coalesce({value} not between -{MINOR_MAX} and {MINOR_MAX}, true)")
+    return Read(value, f"coalesce({value} not between -{MINOR_MAX} and {MINOR_MAX}, true)")
 
 
 def _cleaned(text: str, kind: str, amount: Amount) -> str:
     """A figure as people write it, down to sign, digits and a point: (12.50), 12.50-, € 12.50, 1.234,56."""
+    if kind == "DOUBLE":  # by the 15 digits that programs show and count with, so that 0.1 + 0.2 is 0.3
+        return f"printf('%.15g', cast({text} as double))"
     if kind != "VARCHAR":
         return text
     if amount.unit == "minor" and not amount.group:
@@ -295,40 +331,6 @@ def _scale(source: Source, asset: str) -> str:
     odd = {code: scale for code, scale in {**iso_scales(), **source.scale}.items() if scale != ISO_SCALE_MOST_COMMON}
     whens = " ".join(f"when {literal(code)} then {scale}" for code, scale in sorted(odd.items()))
     return f"case {asset} {whens} else {ISO_SCALE_MOST_COMMON} end"
-
-
-def _dates(
-    source: Source, known: Mapping[str, str], types: Mapping[str, str], reads: dict[str, str]
-) -> dict[str, _Read]:
-    """The dates that a source gives, as dates, and the moment as a timestamp."""
-    found = {}
-    for name in ("booked_on", "value_on", "event_at"):
-        if name in known:
-            read = _moment if name == "event_at" else _date
-            found[name] = read(source, known[name], types[source.columns[name]], _keeper(reads, name))
-    return found
-
-
-def _date(source: Source, column: str, kind: str, keep: Keep) -> _Read:
-    if kind == "DATE" or kind.startswith("TIMESTAMP"):
-        return _Read(f"cast({column} as date)", "")
-    plain = f"cast({column} as varchar)"
-    text = f"trim({plain})"
-    tries = [f"cast(try_strptime({text}, {literal(form)}) as date)" for form in source.dates.formats]
-    # ten characters are a day and nothing else; of what is longer the rest must not count, or 20226-01-05 would be a year
-    iso = f"case when strlen({plain}) = 10 then try_cast({plain} as date) else try_cast(substr({text}, 1, 10) as date) end"
-    value = keep(f"coalesce({', '.join(tries)})" if tries else iso)
-    return _Read(value, f"{value} is null and {column} is not null and {text} <> ''")
-
-
-def _moment(source: Source, column: str, kind: str, keep: Keep) -> _Read:
-    if kind.startswith("TIMESTAMP") or kind == "DATE":
-        return _Read(f"cast({column} as timestamp)", "")
-    text = f"trim(cast({column} as varchar))"
-    tries = [f"try_strptime({text}, {literal(form)})" for form in source.dates.formats]
-    read = f"coalesce({', '.join(tries)})" if tries else f"cast(try_cast({text} as timestamptz) as timestamp)"
-    value = keep(read)
-    return _Read(value, f"{value} is null and {column} is not null and {text} <> ''")
 
 
 def _day(source: Source, dates: Mapping[str, str]) -> str:

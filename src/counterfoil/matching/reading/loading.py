@@ -1,9 +1,8 @@
-"""Reading a side: columnar formats by the engine itself, statements by their readers; what cannot be read is rejected by line."""
+"""Reading a side: every table by the engine and the rule set, statements by their readers; what cannot be read is rejected by line."""
 
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,29 +10,45 @@ from typing import Any, Final
 
 import duckdb
 
-from counterfoil.base.problems import InvalidInput, Problem
+from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.engines.engine import DuckEngine, identifier, literal
-from counterfoil.matching.reading.column_sql import SHAPE, Layer, Shaped, column_of, scale_of, shaped
-from counterfoil.matching.reading.provenance import Reading, lines_in, numbered, opened, raw_rows
+from counterfoil.matching.reading.column_sql import SHAPE, Debits, Layer, Shaped, column_of, scale_of, shaped
+from counterfoil.matching.reading.provenance import (
+    FILE_COLUMN,
+    OURS,
+    Reading,
+    lines_in,
+    numbered,
+    opened,
+    place_told,
+    raw_rows,
+)
+from counterfoil.matching.reading.scans import (
+    BLOCK,
+    REJECTED_KEPT_MAX,
+    TABLES,
+    SourceUnreadable,
+    check_formats,
+    scan_of,
+    types_of,
+    written,
+)
 from counterfoil.matching.reading.sides import Profile, Rejected, Side, profiled
-from counterfoil.matching.rules.model import FIELDS, Amount, Csv, Source
+from counterfoil.matching.reading.totals import NO_RECORD, broken_balance, told_by_foot, wrong_total
+from counterfoil.matching.rules.model import FIELDS, Amount, Source
 
 TABULAR: Final = {
     ".csv": "csv",
     ".tsv": "csv",
     ".txt": "csv",
+    ".xlsx": "xlsx",
+    ".xlsm": "xlsx",
     ".parquet": "parquet",
     ".ndjson": "ndjson",
     ".jsonl": "ndjson",
     ".json": "json",
 }
-REJECTED_KEPT_MAX: Final = 100_000
 RAW_SHOWN_MAX: Final = 300
-BLOCK: Final = 1 << 20
-
-
-class SourceUnreadable(Problem):
-    """A source cannot be read as a whole, so nothing is concluded from it."""
 
 
 def read_side(engine: DuckEngine, paths: Sequence[Path], source: Source, side: str, folder: Path) -> Side:
@@ -52,26 +67,23 @@ def read_side(engine: DuckEngine, paths: Sequence[Path], source: Source, side: s
 
 
 def _read(engine: DuckEngine, paths: Sequence[Path], source: Source, side: str, folder: Path) -> Side:
-    form = source.format or TABULAR.get(_suffix(paths[0]), "")
-    if form == "csv" and source.amount is None:
-        form = ""  # a provider's report whose reader knows its columns
+    form = _form(paths, source)
     name = source.name or side
-    if form in ("csv", "tsv"):
-        if _has_footer(paths, source):
-            return _statement(engine, paths, source, side, name, "csv", folder)
-        return _tabular(engine, paths, source, side, name, "csv", folder)
-    if form in ("parquet", "ndjson", "json"):
+    if form in TABLES and source.amount is not None:
+        check_formats(engine, source, side)
         return _tabular(engine, paths, source, side, name, form, folder)
-    return _statement(engine, paths, source, side, name, form, folder)
+    return _statement(engine, paths, source, side, name, source.format or "", folder)
 
 
-def _has_footer(paths: Sequence[Path], source: Source) -> bool:
-    """Totals under the table need a reader that knows them; where the rule set says how the file is written, there are none."""
-    if source.csv.delimiter is not None or source.where or paths[0].suffix.lower() == ".gz":
-        return False
-    from counterfoil import statements as sources
+def _form(paths: Sequence[Path], source: Source) -> str:
+    """The notation: what the rule set says, what the name says of a table, else what the content shows."""
+    form = {"tsv": "csv", "jsonl": "ndjson"}.get(source.format or "", source.format or "")
+    form = form or TABULAR.get(_suffix(paths[0]), "")
+    if form or source.amount is None:
+        return form
+    from counterfoil import statements  # the readers are loaded when a file asks for them
 
-    return any(sources.dialect(path).footer_rows for path in paths)
+    return statements.detect(paths[0])
 
 
 def _suffix(path: Path) -> str:
@@ -87,42 +99,115 @@ def _tabular(
     if form == "csv":
         source = source.model_copy(update={"csv": written(paths[0], source.csv)})
     scan = scan_of(engine, paths, source, form, side, folder)
-    reading = Reading(scan, tuple(paths), "parquet" if form == "table" else form, source.csv)
+    in_place = form in ("parquet", "table", "xlsx")
+    reading = Reading(scan, tuple(paths), "parquet" if in_place else form, source.csv)
     types = types_of(engine, scan)
-    found = shaped(source, types, side, trims=form not in ("parquet", "table"))
     where = " and ".join(
         f"trim(cast({_named(each.column, types, side)} as varchar)) in ({', '.join(literal(v) for v in each.values)})"
         for each in source.where
     )
-    relation, layer = _source(engine, reading, found, where, side)
-    columns, profile, good = profiled(engine, relation, layer, where if reading.format == "parquet" else "")
-    counted = profile.bad + sum(total.rows for total in profile.totals.values())
-    left_out = engine.rows(f"select count(*) from {scan}")[0][0] - counted if where else 0
+    relation, layer = _understood(engine, reading, source, types, where, side, form)
+    kept = where if in_place else ""
+    columns, profile, good = profiled(engine, relation, layer, kept)
+    counted = profile.bad - profile.no_record + sum(total.rows for total in profile.totals.values())
+    left_out = profile.no_record
+    if where:
+        left_out = engine.rows(f"select count(*) from {scan}")[0][0] - counted
     broken = _structural(engine, side, paths) if form == "csv" else []
     reading = reading._replace(broken=tuple((number, record) for number, record, *_ in broken), format=form)
-    rejected = [
-        Rejected(
-            paths[number].name,
-            line_of_byte(paths[number], at) if at else record,
-            column,
-            _short(reason),
-            (raw or "")[:RAW_SHOWN_MAX],
-        )
-        for number, record, at, column, reason, raw in broken
-    ]
-    if profile.bad:
-        rejected += _unreadable(engine, reading, relation, layer, where if form == "parquet" else "", source)
+    feet = [each for each in broken if _is_foot(each[-1], source)]
+    rejected = [_rejected(paths[number], *rest) for number, *rest in broken if (number, *rest) not in feet]
+    left_out += len(feet)
+    rows = counted + len(rejected)
+    if profile.bad > profile.no_record:
+        rejected += _unreadable(engine, reading, relation, layer, kept, source)
     _same_scale_known(profile, source, side)
+    if profile.no_record and not rejected and len(profile.totals) == 1:
+        _refuse_wrong_total(engine, reading, relation, layer, kept, source)
+    if feet and len(paths) == len(feet) == 1 and not rejected and len(profile.totals) == 1:
+        _refuse_wrong_foot(paths[0], feet[0], source, list(types), profile)
     rejected.sort(key=lambda each: (each.file, each.line, each.column))
     return Side(
-        side, name, tuple(paths), form, relation, columns, good, counted + len(broken), left_out, rejected, reading, profile
+        side, name, tuple(paths), form, relation, columns, good, rows, left_out, rejected, reading, profile
     )  # fmt: skip
+
+
+def _rejected(path: Path, record: int, at: int, column: str, reason: str, raw: str) -> Rejected:
+    line = line_of_byte(path, at) if at else record
+    return Rejected(path.name, line, column, _short(reason), (raw or "")[:RAW_SHOWN_MAX])
+
+
+def _is_foot(raw: str | None, source: Source) -> bool:
+    """A line with fewer cells than the table whose first word is a total or a balance stands under it, and is no record."""
+    from counterfoil.statements.tables.columns import is_total
+
+    return is_total((raw or "").replace(source.csv.quote or '"', "").split(source.csv.delimiter or ","))
+
+
+def _understood(
+    engine: DuckEngine, reading: Reading, source: Source, types: Mapping[str, str], where: str, side: str, form: str
+) -> tuple[str, Layer]:
+    """The source's columns as ours. Where debits come with both signs the file's own balance decides what a minus means there."""
+    options: dict[str, Any] = {"trims": form not in ("parquet", "table"), "totals": form != "table"}
+
+    def read(debits: Debits) -> tuple[str, Layer]:
+        return _source(engine, reading, shaped(source, types, side, debits=debits, **options), where, side)
+
+    found = shaped(source, types, side, **options)
+    judge = source.amount is not None and source.amount.balance is not None
+    ways: list[Debits] = ["out"]
+    if found.debits:
+        kept = f" where {where}" if where else ""
+        scan = found.over(reading.scan)
+        plus, minus = engine.rows(f"select bool_or({found.debits} > 0), bool_or({found.debits} < 0) from {scan}{kept}")[
+            0
+        ]
+        if plus and minus:
+            ways = ["signed", "out"] if judge else ["refused"]
+    for way in ways:
+        relation, layer = read(way)
+        at = broken_balance(engine, relation, layer, where if reading.format == "parquet" else "") if judge else None
+        if at is None:
+            return relation, layer
+    file, line = _place(reading._replace(format=form), at or 0)
+    column = source.amount.balance if source.amount else None
+    reason = "the balance before this row and its amount do not lead to its balance"
+    raise SourceUnreadable(source=side, file=file, line=line, column=column, reason=reason)
+
+
+def _refuse_wrong_total(
+    engine: DuckEngine, reading: Reading, relation: str, layer: Layer, where: str, source: Source
+) -> None:
+    """The sum under a table is that of its records; of a direction beside the figures it says nothing. Raises SourceUnreadable."""
+    if (source.amount and source.amount.direction) or len(reading.paths) > 1:
+        return
+    if wrong := wrong_total(engine, relation, layer, where):
+        file, line = _place(reading, wrong.row)
+        reason = f"the total under the table is {wrong.told}, the rows add up to {wrong.above} minor units"
+        raise SourceUnreadable(file=file, line=line, column=column_of(source, "amount"), reason=reason)
+
+
+def _refuse_wrong_foot(
+    path: Path, foot: tuple[int, int, int, str, str, str], source: Source, header: Sequence[str], profile: Profile
+) -> None:
+    """The same of a sum whose line has fewer cells than the table. Raises SourceUnreadable."""
+    [(asset, above)] = profile.totals.items()
+    told = told_by_foot(foot[-1] or "", source, header, asset)
+    if told is not None and told != above.minor:
+        line = line_of_byte(path, foot[2]) if foot[2] else foot[1]
+        reason = f"the total under the table is {told}, the rows add up to {above.minor} minor units"
+        raise SourceUnreadable(file=path.name, line=line, column=column_of(source, "amount"), reason=reason)
+
+
+def _place(reading: Reading, row: int) -> tuple[str, int]:
+    found = lines_in(reading, [row]) if reading.format in ("csv", "ndjson") else {}
+    return found.get(row) or (reading.paths[0].name, row + 1)
 
 
 def _source(engine: DuckEngine, reading: Reading, found: Shaped, where: str, side: str) -> tuple[str, Layer]:
     """The file itself where it is Parquet, else a copy of our columns in the file's order: text is parsed once, and read three times."""
     if reading.format == "parquet":
-        columns = {**found.raw.columns, "row": "file_row_number", "file": "filename"}
+        columns = {**found.raw.columns, "row": "file_row_number", "file": identifier(FILE_COLUMN)}
         return found.over(reading.scan), found.raw._replace(columns=columns)
     scan, row = (f"{numbered(reading)} where {where}", "row_at, ") if where else (reading.scan, "")
     engine.conn.execute("set preserve_insertion_order = true")
@@ -140,91 +225,6 @@ def _named(column: str, types: Mapping[str, str], side: str) -> str:
             f"{side}.where", f"one of the file's columns: {', '.join(list(types)[:30])}", got=column[:60]
         )
     return identifier(column)
-
-
-def scan_of(engine: DuckEngine, paths: Sequence[Path], source: Source, form: str, side: str, folder: Path) -> str:
-    """The table function that reads these files, every text column as it is written."""
-    if form in ("parquet", "table"):
-        files = ", ".join(literal(str(path)) for path in paths)
-        return f"read_parquet([{files}], file_row_number = true, filename = true)"
-    if form in ("ndjson", "json"):
-        files = ", ".join(literal(str(path)) for path in paths)
-        kind = "newline_delimited" if form == "ndjson" else "auto"
-        return _json_scan(engine, f"[{files}], format = '{kind}'")
-    how = source.csv
-    plain = [as_utf8(path, how.encoding or "utf-8", folder / f"{side}-{n}.csv") for n, path in enumerate(paths)]
-    files = ", ".join(literal(str(path)) for path in plain)
-    options = [
-        "all_varchar = true",
-        f"header = {str(how.header).lower()}",
-        f"delim = {literal(how.delimiter or ',')}",
-        f"quote = {literal(how.quote if how.quote is not None else chr(34))}",
-        f"escape = {literal(how.quote if how.quote is not None else chr(34))}",
-        f"skip = {how.skip}",
-        "nullstr = ''",
-        "sample_size = 2048",
-        "store_rejects = true",
-        f"rejects_table = '{side}_errors'",
-        f"rejects_scan = '{side}_scans'",
-        f"rejects_limit = {REJECTED_KEPT_MAX}",
-    ]
-    return f"read_csv([{files}], {', '.join(options)})"
-
-
-def _json_scan(engine: DuckEngine, files: str) -> str:
-    """Every value as its text: a JSON number such as 12.50 must not pass through a float."""
-    try:
-        names = [row[0] for row in engine.rows(f"describe select * from read_json({files})")]
-    except Exception as error:
-        raise SourceUnreadable(reason=str(error).splitlines()[0][:300]) from error
-    columns = ", ".join(f"{literal(name)}: 'JSON'" for name in names)
-    texts = ", ".join(f"{identifier(name)} ->> '$' as {identifier(name)}" for name in names)
-    return f"(select {texts} from read_json({files}, columns = {{{columns}}}))"
-
-
-def types_of(engine: DuckEngine, scan: str) -> dict[str, str]:
-    """The source's own columns and their types."""
-    described = engine.rows(f"describe select * from {scan}")
-    return {row[0]: row[1] for row in described if row[0] not in ("file_row_number", "filename")}
-
-
-def written(path: Path, given: Csv) -> Csv:
-    """How a delimited file is written: what the rule set says, the rest detected."""
-    if given.delimiter is not None and given.encoding is not None:
-        return given
-    from counterfoil import statements as sources
-
-    found = sources.dialect(path)
-    return given.model_copy(
-        update={
-            "delimiter": given.delimiter or found.delimiter,
-            "encoding": given.encoding or found.encoding,
-            "quote": given.quote if given.quote is not None else found.quote,
-            "skip": given.skip or found.skip_rows,
-            "header": given.header and found.header,
-        }
-    )
-
-
-def as_utf8(path: Path, encoding: str, into: Path) -> Path:
-    """The file itself where DuckDB reads it as it is; a copy in UTF-8 otherwise. Raises SourceUnreadable at the line that is wrong."""
-    if encoding.lower().replace("_", "-") in ("utf-8", "utf8", "ascii", "us-ascii", "utf-8-sig"):
-        return path
-    line = 1
-    with (
-        opened(path) as raw,
-        io.TextIOWrapper(raw, encoding=encoding, newline="") as read,
-        into.open("w", encoding="utf-8", newline="") as write,
-    ):
-        try:
-            while block := read.read(BLOCK):
-                write.write(block)
-                line += block.count("\n")
-        except UnicodeError as error:
-            raise SourceUnreadable(
-                file=path.name, line=line, reason=f"not {encoding}: {error.__class__.__name__}"
-            ) from error
-    return into
 
 
 def _structural(engine: DuckEngine, side: str, paths: Sequence[Path]) -> list[tuple[int, int, int, str, str, str]]:
@@ -255,8 +255,9 @@ def _unreadable(
 ) -> list[Rejected]:
     """Rows with a cell that cannot be read as what it must be."""
     kept = f" and ({where})" if where else ""
+    none = ", ".join(literal(each) for each in NO_RECORD)
     rows = engine.rows(
-        f"""select {layer.columns["row"]}, {layer.bad} from {relation} where ({layer.bad}) is not null{kept}
+        f"""select {layer.columns["row"]}, {layer.bad} from {relation} where ({layer.bad}) not in ({none}){kept}
             order by 1 limit {REJECTED_KEPT_MAX}"""
     )
     wanted = [row for row, _ in rows]
@@ -264,11 +265,10 @@ def _unreadable(
     lines = lines_in(reading, wanted) if reading.format in ("csv", "ndjson") else {}
     found = []
     for row, column in rows:
-        record = {
-            k: v for k, v in cells.get(row, {}).items() if v is not None and k not in ("file_row_number", "filename")
-        }
+        record = {k: v for k, v in cells.get(row, {}).items() if v is not None and k not in OURS}
         theirs = column_of(source, column)
-        file, line = lines.get(row, (reading.paths[0].name, row + 1))
+        told, at = place_told(cells.get(row, {}), row)
+        file, line = lines.get(row) or (told or reading.paths[0].name, at)
         text = ", ".join(f"{k}={v}" for k, v in record.items())
         found.append(Rejected(file, line, theirs, _why(column, record.get(theirs)), text[:RAW_SHOWN_MAX]))
     return found
@@ -309,7 +309,7 @@ def _statement(
 
     from counterfoil import statements as sources
 
-    table = form in ("", "xlsx", "csv") and sources.detect(paths[0]) in ("xlsx", "csv")
+    table = form in ("", *TABLES) and sources.detect(paths[0]) in TABLES
     if source.where:
         raise InvalidInput(f"{side}.where", "a CSV, JSON or Parquet source: a statement is taken whole", got=form)
     options: dict[str, Any] = {"asset": source.asset, "scales": source.scale or None}

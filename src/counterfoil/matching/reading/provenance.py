@@ -6,16 +6,20 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple, cast
 
-from counterfoil.matching.engines.engine import DuckEngine, Row
+from counterfoil.matching.engines.engine import DuckEngine, Row, identifier
 from counterfoil.matching.rules.model import Csv
 
 SECOND_READING_BYTES_MAX: Final = 512 << 20  # larger files are not read a second time for the sake of line numbers
 RAW_CHARS_MAX: Final = 2_000
-OURS: Final = ("file_row_number", "filename", "row_at", "raw")
+# What reading adds to a file's own columns; no header is called that.
+FILE_COLUMN: Final = "counterfoil file"
+WORKBOOK_COLUMN: Final = "counterfoil workbook"
+LINE_COLUMN: Final = "counterfoil line"
+OURS: Final = ("file_row_number", "row_at", FILE_COLUMN, WORKBOOK_COLUMN, LINE_COLUMN)
 
 
 class Place(NamedTuple):
@@ -47,7 +51,7 @@ def places_of(engine: DuckEngine, reading: Reading, rows: Sequence[int]) -> dict
     if not rows or (large and reading.format != "parquet"):
         return {}
     raw = raw_rows(engine, reading, rows)
-    lines = {} if reading.format in ("table", "parquet") else lines_in(reading, rows)
+    lines = {} if reading.format in ("table", "parquet", "xlsx") else lines_in(reading, rows)
     found = {}
     for row, record in raw.items():
         if "line" in record and "raw" in record and reading.format == "table":
@@ -57,9 +61,15 @@ def places_of(engine: DuckEngine, reading: Reading, rows: Sequence[int]) -> dict
             continue
         kept = {name: value for name, value in record.items() if name not in OURS and value is not None}
         text = json.dumps(kept, ensure_ascii=False, default=str)[:RAW_CHARS_MAX]
-        file, line = lines.get(row, (Path(str(record.get("filename") or "")).name, row + 1))
+        file, line = lines.get(row) or place_told(record, row)
         found[row] = Place(file, line, text)
     return found
+
+
+def place_told(record: Mapping[str, Any], row: int) -> tuple[str, int]:
+    """File and line by what reading noted beside the record; the place in the file stands in for a line where there are none."""
+    file = record.get(WORKBOOK_COLUMN) or Path(str(record.get(FILE_COLUMN) or "")).name
+    return str(file), int(record.get(LINE_COLUMN) or row + 1)
 
 
 def raw_rows(engine: DuckEngine, reading: Reading, rows: Sequence[int]) -> dict[int, dict[str, Any]]:
@@ -69,7 +79,9 @@ def raw_rows(engine: DuckEngine, reading: Reading, rows: Sequence[int]) -> dict[
     engine.load("wanted_rows", {"row": "bigint"}, [(row,) for row in dict.fromkeys(rows)])
     engine.conn.execute("set preserve_insertion_order = true")
     try:
-        answer = engine.conn.execute(f"select * from {numbered(reading)} where row_at in (select row from wanted_rows)")
+        scan = numbered(reading)
+        columns = ", ".join(_shown(name, kind) for name, kind, *_ in engine.rows(f"describe select * from {scan}"))
+        answer = engine.conn.execute(f"select {columns} from {scan} where row_at in (select row from wanted_rows)")
         names = [column[0] for column in answer.description or []]
         fetched: list[Row] = answer.fetchall()
     finally:
@@ -81,9 +93,15 @@ def raw_rows(engine: DuckEngine, reading: Reading, rows: Sequence[int]) -> dict[
     return found
 
 
+def _shown(name: str, kind: str) -> str:
+    """A moment with its zone as text: DuckDB hands it over by a package that we do without."""
+    column = identifier(name)
+    return f"cast({column} as varchar) as {column}" if "TIME ZONE" in kind else column
+
+
 def numbered(reading: Reading) -> str:
     """The scan with `row_at`, the number of each record from 0 in the order of the files."""
-    number = "file_row_number" if reading.format in ("parquet", "table") else "row_number() over () - 1"
+    number = "file_row_number" if reading.format in ("parquet", "table", "xlsx") else "row_number() over () - 1"
     return f"(select *, {number} as row_at from {reading.scan})"
 
 

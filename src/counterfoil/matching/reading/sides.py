@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from counterfoil.matching.engines.engine import Engine
 from counterfoil.matching.reading.column_sql import SHAPE, Layer
 from counterfoil.matching.reading.provenance import Reading
+from counterfoil.matching.reading.totals import NO_RECORD
 
 COLUMNS: Final = (*SHAPE, "row", "file")
 
@@ -37,6 +38,7 @@ class Profile:
 
     totals: Mapping[str, Total] = field(default_factory=dict)
     bad: int = 0
+    no_record: int = 0  # among them: lines that are no records, such as the sum under a table
     first_day: int | None = None
     last_day: int | None = None
     gives: frozenset[str] = frozenset()
@@ -107,6 +109,7 @@ def profiled(engine: Engine, relation: str, layer: Layer, where: str = "") -> tu
     profile = Profile(
         totals={row[0]: Total(int(row[2]), int(row[3] or 0)) for row in good},
         bad=sum(int(row[2]) for row in rows if row[1] is not None),
+        no_record=sum(int(row[2]) for row in rows if row[1] in NO_RECORD),
         first_day=min(days, default=None),
         last_day=max(days, default=None),
         gives=frozenset(gives),

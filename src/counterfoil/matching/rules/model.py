@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 PART_LINES_MAX: Final = 8  # a subset sum longer than this is a coincidence more often than a payment
 FIELDS: Final[tuple[str, ...]] = (
@@ -40,6 +41,30 @@ class Csv(_Part):
         default=True, description="Whether a line of names comes first; columns are column0, column1 … without it."
     )
 
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, name: str | None) -> str | None:
+        """Python knows it, and it is one of texts: `base64` is a codec too."""
+        try:
+            if name is not None:
+                "x".encode(name)
+        except (LookupError, ValueError, UnicodeError):
+            raise ValueError(f"a text encoding that Python knows, such as utf-8 or cp1252; not {name!r}") from None
+        return name
+
+    @field_validator("delimiter")
+    @classmethod
+    def _no_line_end(cls, mark: str | None) -> str | None:
+        if mark is not None and any(each in "\r\n\0" for each in mark):
+            raise ValueError("a mark that can stand within a line")
+        return mark
+
+    @model_validator(mode="after")
+    def _quote_is_no_delimiter(self) -> Csv:
+        if self.quote and self.delimiter and self.quote in self.delimiter:
+            raise ValueError("quote and delimiter are different marks")
+        return self
+
 
 class Amount(_Part):
     """How an amount is written. `unit` is not guessed: 1250 is 12.50 or 1,250.00, and only you know."""
@@ -56,11 +81,17 @@ class Amount(_Part):
     direction: str | None = Field(default=None, description="A column that says whether the amount goes in or out.")
     negative: tuple[str, ...] = Field(default=(), description="Words in `direction` that mean out.")
     fee: str | None = Field(default=None, description="A column of fees (same unit) that is added: amount = net + fee.")
+    balance: str | None = Field(
+        default=None,
+        description="The file's own running balance: every row must lead from one to the next, or the file is refused.",
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> Amount:
         if (self.column is None) == (self.debit is None and self.credit is None):
             raise ValueError("name either `column`, or `debit` and `credit`")
+        if self.group and self.group == self.decimal:
+            raise ValueError("`group` and `decimal` are different marks")
         if (self.direction is None) != (not self.negative):
             raise ValueError("`direction` and `negative` go together")
         return self
@@ -69,7 +100,9 @@ class Amount(_Part):
 class Dates(_Part):
     """How dates are written, and which of them is compared."""
 
-    formats: tuple[str, ...] = Field(default=(), description="strptime formats, tried in order; ISO 8601 without any.")
+    formats: tuple[str, ...] = Field(
+        default=(), description="strptime formats, tried in order; ISO 8601 is always understood."
+    )
     compare: Literal["booked_on", "value_on", "event_at"] = Field(
         default="booked_on", description="The date that windows are measured on."
     )
@@ -90,6 +123,9 @@ class Source(_Part):
         default=None, description="csv, tsv, ndjson, json, parquet, xlsx, mt940, camt, bai2, ofx …; detected otherwise."
     )
     csv: Csv = Csv()
+    sheet: str | None = Field(
+        default=None, description="Which sheet of a workbook; the first that has a column of amounts otherwise."
+    )
     columns: dict[str, str] = Field(default_factory=dict, description="Our name → the file's column.")
     amount: Amount | None = None
     asset: str | None = Field(
@@ -147,6 +183,16 @@ class KeyPass(_Window):
     splits: bool = Field(
         default=True, description="Several records of one key whose sum equals one record of the other side match."
     )
+
+    @field_validator("extract")
+    @classmethod
+    def _is_an_expression(cls, pattern: str | None) -> str | None:
+        try:
+            if pattern is not None:
+                re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"a regular expression ({error})") from None
+        return pattern
 
     @model_validator(mode="after")
     def _same_width(self) -> KeyPass:

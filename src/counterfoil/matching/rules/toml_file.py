@@ -23,7 +23,7 @@ Place = tuple[str | int, ...]
 
 def load_rules(source: Path | str) -> RuleSet:
     """A rule set from a TOML file (a Path) or text (a str). Raises InvalidInput with field, limit and line."""
-    name, text = (str(source), source.read_text("utf-8")) if isinstance(source, Path) else ("rules", source)
+    name, text = (str(source), _text_of(source)) if isinstance(source, Path) else ("rules", source)
     try:
         given = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -36,6 +36,18 @@ def load_rules(source: Path | str) -> RuleSet:
         return RuleSet.model_validate(given)
     except ValidationError as error:
         raise _first(name, error, lines_of(text)) from error
+
+
+def _text_of(path: Path) -> str:
+    """Raises InvalidInput where there is no such file, or no text in it."""
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidInput("rules", "a TOML file in UTF-8", file=path.name, byte=error.start) from error
+    except OSError as error:
+        raise InvalidInput(
+            "rules", "a TOML file that can be read", file=str(path), reason=error.strerror or ""
+        ) from error
 
 
 def rules_digest(rules: RuleSet) -> str:

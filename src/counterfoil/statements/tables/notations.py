@@ -32,6 +32,7 @@ def read(
     asset: str | None = None,
     strict: bool = True,
     columns: Mapping[str, str] | None = None,
+    decimal: str | None = None,
     date_format: str | None = None,
     scales: Mapping[str, int] | None = None,
 ) -> SourceRead:
@@ -45,7 +46,7 @@ def read(
         return found.read(kind, taken.sha256)
     header = list(dict.fromkeys(name for record in first for name in record.cells))
     days = date_format or _date_format(header, first)
-    how = tables.plan(found, header, Plan({}, asset, None, days, scales or {}), columns)
+    how = tables.plan(found, header, Plan({}, asset, decimal, days, scales or {}), columns)
     tables.add_all(found, chain(first, rows), how)
     return found.read(kind, taken.sha256)
 

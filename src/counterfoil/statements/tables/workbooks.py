@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,7 @@ from xml.etree.ElementTree import ParseError  # nosec - a type only; openpyxl re
 import openpyxl  # type: ignore[import-untyped]
 from openpyxl.utils.exceptions import InvalidFileException  # type: ignore[import-untyped]
 
+from counterfoil.base.problems import Problem
 from counterfoil.statements.amounts import Unreadable, decimal_mark_of
 from counterfoil.statements.dates import choose_format, is_iso
 from counterfoil.statements.shape import Gathering, SourceBroken, SourceRead
@@ -42,28 +43,48 @@ def read(
     strict: bool = True,
     sheet: str | None = None,
     columns: Mapping[str, str] | None = None,
+    decimal: str | None = None,
     date_format: str | None = None,
     scales: Mapping[str, int] | None = None,
 ) -> SourceRead:
     """The sheet named, or the first one with a header that has an amount. Raises SourceBroken, TooLarge."""
+    found = Gathering(path.name, strict=strict)
+    with _opened(found, path) as book:
+        name, header_at, header = _choose(found, book, sheet)
+        first = list(islice(_rows(book[name], header_at), SAMPLE_ROWS))
+        days = date_format or _date_format(header, first)
+        base = Plan({}, asset, decimal or _decimal(found, header, first), days, scales or {})
+        how = tables.plan(found, [cell for cell in header if cell], base, columns)
+        tables.add_all(found, _records(header, _rows(book[name], header_at)), how)
+    return found.read("xlsx", taken.sha256)
+
+
+@contextmanager
+def opened_sheet(
+    path: Path, sheet: str | None = None
+) -> Iterator[tuple[list[str], Iterator[tuple[int, dict[str, Any]]]]]:
+    """Header and rows (with their numbers) of the sheet named, or of the first with a header that has an amount; cells as text,
+    `Number` or None. Raises SourceBroken, TooLarge."""
+    found = Gathering(path.name)
+    with _opened(found, path) as book:
+        name, header_at, header = _choose(found, book, sheet)
+        records = _records(header, _rows(book[name], header_at))
+        yield header, ((record.line, dict(record.cells)) for record in records)
+
+
+@contextmanager
+def _opened(found: Gathering, path: Path) -> Iterator[Any]:
+    """The workbook, once it is shown to be one that can be read."""
     if told := what_zip(path):
         raise SourceBroken(path.name, None, None, f"this is no workbook, but {told}")
     refuse_bombs(path)
-    found = Gathering(path.name, strict=strict)
     try:
         with closing(openpyxl.load_workbook(path, read_only=True, data_only=True)) as book:
-            name, header_at, header = _choose(found, book, sheet)
-            first = list(islice(_rows(book[name], header_at), SAMPLE_ROWS))
-            base = Plan(
-                {}, asset, _decimal(found, header, first), date_format or _date_format(header, first), scales or {}
-            )
-            how = tables.plan(found, [cell for cell in header if cell], base, columns)
-            tables.add_all(found, _records(header, _rows(book[name], header_at)), how)
-    except SourceBroken:
+            yield book
+    except Problem:
         raise
     except _BAD_BOOK as fault:
         found.broken(None, None, f"this workbook is damaged or cut short ({type(fault).__name__}: {str(fault)[:120]})")
-    return found.read("xlsx", taken.sha256)
 
 
 def _choose(found: Gathering, book: Any, sheet: str | None) -> tuple[str, int, list[str]]:
