@@ -31,6 +31,7 @@ ROUTES = [  # method, path, body, what it needs
     ("POST", "/api/keys", {"name": "n", "role": "viewer"}, ADMINISTER),
     ("POST", f"/api/keys/key_{ID}/revoke", BECAUSE, ADMINISTER),
     ("GET", "/api/people", None, AUDIT),
+    ("GET", "/api/access", None, AUDIT),
     ("POST", "/api/people", {"name": "anna", **BECAUSE}, ADMINISTER),
     ("POST", f"/api/people/prn_{ID}/roles", {"role": "viewer", **BECAUSE}, ADMINISTER),
     ("POST", f"/api/people/prn_{ID}/roles/revoke", {"role": "viewer", **BECAUSE}, ADMINISTER),

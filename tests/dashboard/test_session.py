@@ -9,8 +9,7 @@ import httpx2
 import pytest
 
 from counterfoil.base.edge import now
-from counterfoil.dashboard.web.sessions import FAILURES_MAX, FAILURES_MAX_ALL, Attempts, TooManyAttempts
-from tests.builders import NOW, Clock
+from counterfoil.operations.access.records import OF_NAME_AND_ADDRESS
 from tests.dashboard import days
 
 PAGE = "/admin/reconciliation"
@@ -143,28 +142,13 @@ def test_nobody_is_sent_elsewhere_after_logging_in(desk, served, next_path):
 
 def test_after_five_failures_an_address_waits_also_with_the_right_key_and_is_told_how_long(desk, served):
     client, key = a_browser(served), days.a_key(desk.database)
-    for _ in range(FAILURES_MAX):
+    for _ in range(OF_NAME_AND_ADDRESS):
         assert client.post("/login", data={"key": "wrong"}).status_code == 401
     refused = client.post("/login", data={"key": key})
     assert refused.status_code == 429
     assert f"Wait {refused.headers['retry-after']} seconds" in refused.text
     desk.clock.advance(minutes=5, seconds=1)
     assert client.post("/login", data={"key": key}).status_code == 303
-
-
-def test_attempts_of_one_address_do_not_lock_out_another_until_they_are_very_many():
-    clock = Clock(NOW)
-    attempts = Attempts(clock)
-    for _ in range(FAILURES_MAX):
-        attempts.failed("a")
-    with pytest.raises(TooManyAttempts):
-        attempts.refuse_if_many("a")
-    attempts.refuse_if_many("b")
-    for number in range(FAILURES_MAX_ALL):
-        attempts.failed(f"x{number}")
-    with pytest.raises(TooManyAttempts) as refused:
-        attempts.refuse_if_many("b")
-    assert 0 < refused.value.facts["wait_seconds"] <= 301
 
 
 def test_the_twin_takes_a_key_or_a_session_and_refuses_as_problem_json(desk, served):

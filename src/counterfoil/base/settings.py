@@ -6,6 +6,7 @@ What an operator changes while it runs is a row with history, not a setting.
 from __future__ import annotations
 
 import difflib
+import ipaddress
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal
@@ -93,6 +94,18 @@ class Settings(BaseSettings):
     import_bytes_max: int = Field(
         100_000_000, ge=10_000, le=2_000_000_000, description="Largest file that may be sent for import, in bytes."
     )
+    server_connections_max: int = Field(
+        1_000, ge=10, le=100_000, description="Connections that a server holds; the next are refused with 503."
+    )
+    key_requests_max: int = Field(
+        2_000, ge=1, le=1_000_000, description="Requests of one API key or login within a second, in each process."
+    )
+    trusted_proxies: str = Field(
+        "",
+        max_length=1_000,
+        description="Addresses or networks of the proxies in front, with commas. Only they may say (`X-Forwarded-For`) from where "
+        "somebody comes.",
+    )
     dashboard_refresh_s: int = Field(30, ge=5, le=3_600, description="Seconds between refreshes of a dashboard page.")
     dashboard_https: bool = Field(
         False,
@@ -163,6 +176,16 @@ class Settings(BaseSettings):
                 conninfo_to_dict(given.get_secret_value())
             except psycopg.Error:
                 raise ValueError("a PostgreSQL URL or conninfo, such as postgresql://user@host/database") from None
+        return given
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, given: str) -> str:
+        for one in filter(None, map(str.strip, given.split(","))):
+            try:
+                ipaddress.ip_network(one, strict=False)
+            except ValueError:
+                raise ValueError("must be addresses or networks with commas, such as 10.0.0.0/8") from None
         return given
 
     @field_validator("provider_api_key", "provider_webhook_secret")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -11,11 +11,23 @@ from fastapi.concurrency import run_in_threadpool
 
 from counterfoil import __version__
 from counterfoil.api.http.calls import KeyRing, Services
+from counterfoil.api.http.connections import Network
+from counterfoil.api.http.doorman import Doorman
 from counterfoil.api.http.middleware import Limits, Wire
 from counterfoil.api.http.openapi import add_openapi
 from counterfoil.api.http.problems import add_handlers
 from counterfoil.api.nouns.ledger import accounts, holds, journals, movements, periods, programs, statements
-from counterfoil.api.nouns.operations import approvals, keys, logins, operations, parked, people, status, webhooks
+from counterfoil.api.nouns.operations import (
+    access,
+    approvals,
+    keys,
+    logins,
+    operations,
+    parked,
+    people,
+    status,
+    webhooks,
+)
 from counterfoil.api.nouns.payouts import by_hand, destinations, payouts
 from counterfoil.api.nouns.reconciliation import bank, break_sheets, breaks
 from counterfoil.api.nouns.reconciliation import report as reconciliation_report
@@ -28,7 +40,7 @@ from counterfoil.wiring import Wiring
 ROUTERS = (  # looked through in this order: what is asked most comes first
     movements.router, webhooks.router, payouts.router, by_hand.router, invoices.router, accounts.router, statements.router, journals.router,
     holds.router, periods.router, programs.router, keys.router,
-    approvals.router, people.router, logins.router, destinations.router, usage.router, intents.router,
+    approvals.router, people.router, access.router, logins.router, destinations.router, usage.router, intents.router,
     settlements.router, operations.router,
     parked.router, reconciliation.router, reconciliation_report.router, bank.router, break_sheets.router, breaks.router,
     status.router, status.alive,
@@ -43,15 +55,17 @@ def make_app(
     body_bytes_max: int = 1_000_000,
     import_bytes_max: int = 100_000_000,
     log_requests: bool = True,
+    trusted: Iterable[Network] = (),
+    https: bool = False,
+    requests_per_second: int | None = None,
 ) -> FastAPI:
     """The API over `wiring`, whose database must be `base.edge.Database`.
 
-    `owner` names the leases of jobs that are run by request; `stuck_after` is how long an intent may rest. The writer that gathers
-    movements runs while the application does, and writes what waits before it ends.
+    `owner` names the leases of jobs that are run by request; `stuck_after` is how long an intent may rest. `trusted` proxies name the
+    address of whoever asks; `https`: clients reach us by nothing else; a key asks `requests_per_second` at most. The writer that
+    gathers movements runs while the application does, and writes what waits before it ends.
     """
-    database = wiring.database
-    if not isinstance(database, Database):
-        raise TypeError("the API needs the database of base.edge")
+    database = _database_of(wiring)
     # A connection of its own: however many slow reads there are, the ledger's writer never waits for one of theirs.
     writing = Database(database.url, role=database.role, connections_max=1, prepares=database.prepares)
     gatherer = Gatherer(writing, clock=wiring.clock, make_key=lambda: wiring.make_id("mov"))
@@ -75,8 +89,9 @@ def make_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    keys = KeyRing(database, wiring.clock)
-    app.state.services = Services(wiring, database, keys, gatherer, __version__, owner, stuck_after)
+    keys = KeyRing(database, wiring.clock, requests_per_second=requests_per_second)
+    doorman = Doorman(database, wiring.clock, wiring.make_id)
+    app.state.services = Services(wiring, database, keys, doorman, gatherer, __version__, owner, stuck_after)
     add_handlers(app)
     for router in ROUTERS:
         # As they are, in one flat list: the nested routers of FastAPI cost more than half of a small request.
@@ -87,5 +102,13 @@ def make_app(
         limits=Limits(body_bytes_max, import_bytes_max),
         make_request_id=lambda: wiring.make_id("req"),
         log_requests=log_requests,
+        trusted=tuple(trusted),
+        https=https,
     )
     return app
+
+
+def _database_of(wiring: Wiring) -> Database:
+    if not isinstance(wiring.database, Database):
+        raise TypeError("the API needs the database of base.edge")
+    return wiring.database

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
@@ -16,14 +16,15 @@ from fastapi.responses import JSONResponse, Response
 from psycopg import Connection
 from pydantic import BaseModel
 
+from counterfoil.api.http.doorman import Doorman
 from counterfoil.api.http.problems import IdempotencyKeyMissing, request_id_of
 from counterfoil.api.http.schemas import Written
 from counterfoil.audit.actions import record_action
 from counterfoil.base.edge import Database
 from counterfoil.base.idempotency import Answer, once
-from counterfoil.base.problems import InvalidInput, NotAuthenticated
+from counterfoil.base.problems import InvalidInput, Kind, NotAllowed, NotAuthenticated, Problem
 from counterfoil.ledger.group_commit import Gatherer
-from counterfoil.operations.access.access import Caller, authenticate, require
+from counterfoil.operations.access.access import Caller, KeyRefused, authenticate, refuse_misspelt, require
 from counterfoil.wiring import Wiring
 
 KEY_REMEMBERED_S: Final = 2.0  # a key that is revoked elsewhere ends here after at most so long
@@ -32,11 +33,21 @@ KEY_HEADER: Final = "Idempotency-Key"
 DRY_RUN_HEADER: Final = "Dry-Run"
 
 
+class TooManyRequests(Problem):
+    """This key asks more often than a key may."""
+
+    kind: ClassVar[Kind] = "busy"
+
+
 class KeyRing:
     """Who holds which API key, remembered for two seconds, so that a burst of requests costs one look-up."""
 
-    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
-        """Keys are looked up in `database` and expire by `clock`."""
+    def __init__(
+        self, database: Database, clock: Callable[[], datetime], *, requests_per_second: int | None = None
+    ) -> None:
+        """Keys are looked up in `database`, expire by `clock`, and ask so often at most; None for as often as they like."""
+        self._per_second = requests_per_second
+        self._second, self._turns = 0, dict[str, int]()
         self._database = database
         self._clock = clock
         self._known: dict[bytes, tuple[float, Caller]] = {}
@@ -60,6 +71,18 @@ class KeyRing:
         """Look every key up again: one was revoked here."""
         self._known.clear()
 
+    def take_turn(self, caller: Caller) -> None:
+        """Count a request of this key or login. Raises TooManyRequests beyond its number within a second, in this process."""
+        if self._per_second is None:
+            return
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, self._turns = second, {}
+        turns = self._turns.get(caller.scope, 0) + 1
+        self._turns[caller.scope] = turns
+        if turns > self._per_second:
+            raise TooManyRequests(limit=f"{self._per_second} requests in a second", wait_seconds=1)
+
 
 @dataclass(frozen=True)
 class Services:
@@ -68,6 +91,7 @@ class Services:
     wiring: Wiring
     database: Database
     keys: KeyRing
+    doorman: Doorman
     gatherer: Gatherer
     version: str
     owner: str  # how this process names its leases
@@ -188,14 +212,14 @@ def may(permission: str, *, key: bool = False) -> Any:
             raise IdempotencyKeyMissing(KEY_HEADER, "1 to 255 printable ASCII characters")
         return made
 
+    call.needs = permission  # type: ignore[attr-defined]
     return Depends(call)
 
 
 async def call_of(request: Request, permission: str) -> Call:
-    """The call that a request makes. Raises NotAuthenticated and its kin, NotAllowed, InvalidInput."""
+    """The call that a request makes. Raises NotAuthenticated and its kin, NotAllowed, TooManyRequests, InvalidInput."""
     services = services_of(request)
-    caller = await authenticated(services, request)
-    require(caller, permission)
+    caller = await admitted(request, permission)
     return Call(
         services,
         caller,
@@ -208,6 +232,25 @@ async def call_of(request: Request, permission: str) -> Call:
     )
 
 
+async def admitted(request: Request, permission: str) -> Caller:
+    """Who asks, by the headers alone, if they may. Who may not is recorded. Raises NotAuthenticated and its kin, NotAllowed."""
+    known: Caller | None = request.scope.get("counterfoil.admitted")
+    services = services_of(request)
+    try:
+        caller = known or await authenticated(services, request)
+        require(caller, permission)
+    except NotAllowed:
+        await run_in_threadpool(services.doorman.refused, request, caller, permission)
+        raise
+    except KeyRefused:
+        await run_in_threadpool(services.doorman.key_refused, request)
+        raise
+    if known is None:
+        services.keys.take_turn(caller)
+    request.scope["counterfoil.admitted"] = caller
+    return caller
+
+
 async def authenticated(services: Services, request: Request) -> Caller:
     """Who asks. Raises NotAuthenticated and its kin."""
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
@@ -216,16 +259,19 @@ async def authenticated(services: Services, request: Request) -> Caller:
     secret = secret.strip()
     caller = services.keys.known(secret)
     if caller is None:
+        refuse_misspelt(secret)  # costs no connection
         caller = await run_in_threadpool(services.keys.look_up, secret)
     request.scope["counterfoil.caller"] = caller.actor
     return caller
 
 
 def _is_dry(request: Request) -> bool:
-    given = request.query_params.get("dryRun", request.headers.get(DRY_RUN_HEADER, "false")).lower()
-    if given not in ("true", "false"):
-        raise InvalidInput("dryRun", "true or false", got=given[:40])
-    return given == "true"
+    """Asked for in the query, in the header, or in both: whoever says it once is not overruled by the other place."""
+    given = [*request.query_params.getlist("dryRun"), *request.headers.getlist(DRY_RUN_HEADER)]
+    for one in given:
+        if one.lower() not in ("true", "false"):
+            raise InvalidInput("dryRun", "true or false", got=one[:40])
+    return any(one.lower() == "true" for one in given)
 
 
 def _digest(secret: str) -> bytes:

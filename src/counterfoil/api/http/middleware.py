@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
 import structlog
@@ -14,13 +15,20 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from counterfoil.api.http.connections import Network, address_of
 from counterfoil.api.http.names import camel
 from counterfoil.api.http.problems import failure, response_of
-from counterfoil.base.problems import InvalidInput, TooLarge
+from counterfoil.base.problems import InvalidInput, Kind, Problem, TooLarge
 
 WEBHOOK_BYTES_MAX: Final = 262_144
 BATCH_BYTES_MAX: Final = 8 << 20  # 8,192 movements, or a journal of as many lines
 QUERY_BYTES_MAX: Final = 4_096
+LOGIN_BYTES_MAX: Final = 8_192  # read before anybody knows who sends it
+FORM_BYTES_MAX: Final = 262_144
+FILE_BYTES: Final = 16 << 20  # from this limit on a body is a file
+BODY_S, FILE_S = 30.0, 600.0
+HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+HTTPS_HEADERS: Final = {"Strict-Transport-Security": "max-age=31536000"}
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 NAME: Final = "counterfoil.http"
 # The shortest way to the same line: nothing here is secret by its name, and a line is a quarter of a small request otherwise.
@@ -35,6 +43,12 @@ _log = structlog.wrap_logger(
 )
 
 
+class TooSlow(Problem):
+    """The body did not come in the time that it has."""
+
+    kind: ClassVar[Kind] = "invalid"
+
+
 class Limits(NamedTuple):
     """How many bytes a body may have: one that is no file, and a file that is sent for import."""
 
@@ -45,6 +59,10 @@ class Limits(NamedTuple):
         """The limit for this address."""
         if path.startswith("/webhooks/"):
             return WEBHOOK_BYTES_MAX
+        if path in ("/login", "/logout", "/api/logins"):
+            return LOGIN_BYTES_MAX
+        if path.startswith("/admin/"):
+            return FORM_BYTES_MAX
         if path in ("/api/usage", "/api/breaks/import", "/api/reconciliation/statements"):
             return self.import_bytes_max
         if path in ("/api/movements/bulk", "/api/finance/journal"):
@@ -55,8 +73,20 @@ class Limits(NamedTuple):
 class Wire:
     """The outermost layer."""
 
-    def __init__(self, app: ASGIApp, *, limits: Limits, make_request_id: Callable[[], str], log_requests: bool) -> None:
-        """`make_request_id` names requests whose caller did not. `log_requests`: a line for each, also when all is well."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        limits: Limits,
+        make_request_id: Callable[[], str],
+        log_requests: bool,
+        trusted: tuple[Network, ...] = (),
+        https: bool = False,
+    ) -> None:
+        """`make_request_id` names requests whose caller did not. `log_requests`: a line for each, also when all is well. `trusted`
+        proxies name the address of whoever asks. `https`: browsers are told to come by nothing else."""
+        self._trusted = trusted
+        self._headers = {**HEADERS, **(HTTPS_HEADERS if https else {})}
         self._app = app
         self._limits = limits
         self._make_request_id = make_request_id
@@ -72,13 +102,17 @@ class Wire:
         given = headers.get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else self._make_request_id()
         scope["counterfoil.request_id"] = request_id
+        scope["counterfoil.address"] = address_of(scope, self._trusted)
         began, status, begun = time.perf_counter(), 500, False
 
         async def tell(message: Message) -> None:
             nonlocal status, begun
             if message["type"] == "http.response.start":
                 status, begun = message["status"], True
-                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+                told = MutableHeaders(scope=message)
+                told["X-Request-Id"] = request_id
+                for name, value in self._headers.items():
+                    told.setdefault(name, value)
             await send(message)
 
         try:
@@ -105,7 +139,7 @@ class Wire:
             return
         if b"_" in scope["query_string"]:
             scope["query_string"] = _camel_query(scope["query_string"])
-        await self._app(scope, _counted(receive, most), send)
+        await self._app(scope, _counted(receive, most, BODY_S if most < FILE_BYTES else FILE_S), send)
 
     def _say(self, scope: Scope, request_id: str, status: int, began: float) -> None:
         route = scope.get("route")
@@ -120,14 +154,21 @@ class Wire:
         )
 
 
-def _counted(receive: Receive, most: int) -> Receive:
-    """`receive`, but it refuses a body that grows beyond `most` bytes, whatever its Content-Length said or did not say."""
-    had = 0
+def _counted(receive: Receive, most: int, seconds: float) -> Receive:
+    """`receive`, but it refuses a body that grows beyond `most` bytes, whatever its Content-Length said or did not say, and one
+    that has not come after so many seconds."""
+    had, ends, whole = 0, time.monotonic() + seconds, False
 
     async def counted() -> Message:
-        nonlocal had
-        message = await receive()
+        nonlocal had, whole
+        if whole:
+            return await receive()  # whether they are still there: that may take as long as it likes
+        try:
+            message = await asyncio.wait_for(receive(), max(0.0, ends - time.monotonic()))
+        except TimeoutError:
+            raise TooSlow(field="body", limit=f"{seconds:.0f} s") from None
         had += len(message.get("body", b""))
+        whole = not message.get("more_body", False)
         if had > most:
             raise HTTPException(413, f"{most} bytes")
         return message

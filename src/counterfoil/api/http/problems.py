@@ -20,7 +20,14 @@ MEDIA_TYPE: Final = "application/problem+json"
 STATUS: Final[Mapping[Kind, int]] = {
     "invalid": 422, "unauthenticated": 401, "forbidden": 403, "missing": 404, "conflict": 409, "busy": 503, "too_large": 413,
 }  # fmt: skip
-STATUS_OF: Final[Mapping[str, int]] = {"KeyReused": 422, "IdempotencyKeyMissing": 400, "Malformed": 400}
+STATUS_OF: Final[Mapping[str, int]] = {
+    "KeyReused": 422,
+    "TooManyAttempts": 429,
+    "TooManyRequests": 429,
+    "TooSlow": 408,
+    "IdempotencyKeyMissing": 400,
+    "Malformed": 400,
+}
 RETRY_AFTER_S: Final = 1
 GOT_MAX: Final = 80
 _log = structlog.get_logger("counterfoil.api")
@@ -57,7 +64,7 @@ def response_of(problem: Problem, request_id: str) -> Response:
     if problem.kind == "unauthenticated":
         headers["WWW-Authenticate"] = 'Bearer realm="counterfoil"'
     if problem.kind == "busy":
-        headers["Retry-After"] = str(RETRY_AFTER_S)
+        headers["Retry-After"] = str(problem.facts.get("wait_seconds", RETRY_AFTER_S))
     return _response(body_of(problem, request_id), headers)
 
 

@@ -10,6 +10,7 @@ from fastapi.dependencies.utils import get_flat_params
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 
+from counterfoil.api.http.calls import admitted
 from counterfoil.api.http.schemas import is_clean
 from counterfoil.base.problems import InvalidInput
 
@@ -17,7 +18,7 @@ DRY_RUN: Final = "dryRun"
 
 
 class StrictRoute(APIRoute):
-    """A route that names an unknown query parameter instead of ignoring it."""
+    """A route that knows who asks before it reads what, and names an unknown query parameter instead of ignoring it."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's handler, behind the check."""
@@ -25,7 +26,11 @@ class StrictRoute(APIRoute):
         fields = [one for one in get_flat_params(self.dependant) if isinstance(one.field_info, params.Query)]
         known = {one.alias for one in fields} | ({DRY_RUN} if self.methods != {"GET"} else set())
 
+        needs = next((one.call.needs for one in self.dependant.dependencies if hasattr(one.call, "needs")), None)  # type: ignore[union-attr]
+
         async def strict(request: Request) -> Response:
+            if needs is not None:
+                await admitted(request, needs)  # before a byte of the body is read
             for name, value in request.query_params.multi_items():
                 if name not in known:
                     limit = f"one of {', '.join(sorted(known))}" if known else "no parameters here"

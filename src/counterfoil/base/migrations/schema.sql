@@ -1,6 +1,20 @@
 -- The schema that the migrations add up to. Written by `make schema`, compared by a test, never run.
 
 -- columns
+access_attempt: bucket text not null
+access_attempt: began_at timestamp with time zone not null
+access_attempt: failures integer not null
+access_event: id text not null
+access_event: at timestamp with time zone not null
+access_event: kind text not null
+access_event: name text not null
+access_event: principal_id text
+access_event: api_key_id text
+access_event: address text not null
+access_event: method text not null
+access_event: path text not null
+access_event: needs text
+access_event: request_id text not null
 account: id bigint not null
 account: debits bigint not null default 0
 account: credits bigint not null default 0
@@ -659,6 +673,9 @@ write_off_limit: at timestamp with time zone not null
 account: with fillfactor=45
 
 -- constraints
+access_attempt: access_attempt_pkey PRIMARY KEY (bucket)
+access_event: access_event_kind CHECK ((kind = ANY (ARRAY['login'::text, 'login_failed'::text, 'login_limited'::text, 'logout'::text, 'key_refused'::text, 'refused'::text])))
+access_event: access_event_pkey PRIMARY KEY (id)
 account: account_closes_empty CHECK (((NOT closed) OR ((debits = credits) AND (debits_pending = 0) AND (credits_pending = 0))))
 account: account_is_not_overdrawn CHECK (((NOT no_overdraft) OR (
 CASE
@@ -947,6 +964,8 @@ write_off_limit: write_off_limit_program_id_fkey FOREIGN KEY (program_id) REFERE
 write_off_limit: write_off_limit_version CHECK ((version > 0))
 
 -- indexes
+access_attempt: CREATE INDEX access_attempt_by_time ON public.access_attempt USING btree (began_at)
+access_event: CREATE INDEX access_event_by_time ON public.access_event USING btree (at, id)
 action: CREATE INDEX action_by_time ON public.action USING btree (at, id)
 action: CREATE INDEX action_of_subject ON public.action USING btree (subject_id, at)
 approval_proposal: CREATE INDEX approval_proposal_by_time ON public.approval_proposal USING btree (made_at, id)
@@ -1012,6 +1031,8 @@ usage_record: CREATE INDEX usage_of_invoice ON public.usage_record USING btree (
 webhook_in: CREATE INDEX webhook_in_due ON public.webhook_in USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 
 -- triggers
+access_event: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.access_event FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+access_event: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.access_event FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 account: CREATE TRIGGER account_moves_by_triggers BEFORE UPDATE ON public.account FOR EACH STATEMENT WHEN ((pg_trigger_depth() = 0)) EXECUTE FUNCTION refuse_direct_update() -- always
 account: CREATE TRIGGER accounts_were_opened AFTER INSERT ON public.account REFERENCING NEW TABLE AS new_account FOR EACH STATEMENT EXECUTE FUNCTION accounts_were_opened() -- always
 account: CREATE TRIGGER is_append_only BEFORE DELETE ON public.account FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -1915,6 +1936,12 @@ end $function$
 total(bigint): int8pl into bigint from 0
 
 -- rights
+access_attempt: counterfoil_app: insert, select, update
+access_attempt: counterfoil_auditor: select
+access_attempt: owner: counterfoil_owner
+access_event: counterfoil_app: insert, select
+access_event: counterfoil_auditor: select
+access_event: owner: counterfoil_owner
 account: counterfoil_app: insert, select
 account: counterfoil_auditor: select
 account: owner: counterfoil_owner

@@ -56,6 +56,9 @@ PARTS: Final[dict[str, Part]] = {
         "counterfoil.cli.nouns.operations.login", "Log in as a person; only a person approves.", MACHINERY, alone=True
     ),
     "logout": Part("counterfoil.cli.nouns.operations.login", "End the login of this machine.", MACHINERY, alone=True),
+    "access": Part(
+        "counterfoil.cli.nouns.operations.access", "Who came in, who failed to, who was refused.", MACHINERY
+    ),
     "people": Part("counterfoil.cli.nouns.operations.people", "Who may act, and in which roles.", MACHINERY),
     "keys": Part("counterfoil.cli.nouns.operations.keys", "API keys and their roles.", MACHINERY),
     "health": Part(

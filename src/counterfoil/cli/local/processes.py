@@ -17,6 +17,7 @@ import uvicorn
 
 from counterfoil import __version__
 from counterfoil.api.http.app import make_app
+from counterfoil.api.http.connections import GuardedProtocol, networks
 from counterfoil.base.edge import now
 from counterfoil.base.settings import Settings
 from counterfoil.cli.local.installation import Installation, installed
@@ -26,6 +27,7 @@ from counterfoil.wiring import loops
 
 DRAIN_S: Final = 30  # a server answers what it has begun for so long
 BACKLOG: Final = 2_048
+KEEP_ALIVE_S: Final = 30
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _log = structlog.get_logger("counterfoil.start")
 
@@ -110,6 +112,9 @@ def _server(installation: Installation, stopping: threading.Event) -> uvicorn.Se
         stuck_after=timedelta(minutes=settings.intent_timeout_minutes),
         body_bytes_max=settings.body_bytes_max,
         import_bytes_max=settings.import_bytes_max,
+        trusted=networks(settings.trusted_proxies),
+        https=settings.dashboard_https,
+        requests_per_second=settings.key_requests_max,
     )
     add_dashboard(
         app,
@@ -128,6 +133,9 @@ def _server(installation: Installation, stopping: threading.Event) -> uvicorn.Se
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        http=GuardedProtocol,
+        limit_concurrency=settings.server_connections_max,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=DRAIN_S,
     )
     return _Server(config, stopping)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hmac
-import threading
-from collections import OrderedDict, deque
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from typing import ClassVar, Final, NamedTuple
+from datetime import datetime
+from typing import Final, NamedTuple
 
 from fastapi import Request
 from fastapi.responses import Response
 
+from counterfoil.api.http.doorman import Doorman, address_in
 from counterfoil.base.edge import Database
-from counterfoil.base.problems import Kind, NotAllowed, NotAuthenticated, Problem
+from counterfoil.base.problems import NotAllowed, NotAuthenticated
 from counterfoil.operations.access.access import (
     LOGIN_PREFIX,
     READ,
@@ -29,18 +28,8 @@ from counterfoil.operations.access.logins import LOGIN_LIFE, check_login
 
 TOKEN_BYTES: Final = 32
 KEY_LENGTH_MAX: Final = 200
-FAILURES_MAX: Final = 5  # of one address within the window
-FAILURES_MAX_ALL: Final = 200  # of all addresses together
-WINDOW: Final = timedelta(minutes=5)
-ADDRESSES_MAX: Final = 10_000
 COOKIE: Final = "counterfoil_session"
 COOKIE_HTTPS: Final = "__Host-counterfoil_session"
-
-
-class TooManyAttempts(Problem):
-    """Too many attempts to log in failed; wait before the next."""
-
-    kind: ClassVar[Kind] = "busy"
 
 
 class SessionEnded(NotAuthenticated):
@@ -62,37 +51,6 @@ class Session(NamedTuple):
     csrf: str | None
 
 
-class Attempts:
-    """Counts failed log-ins by address, in memory: a key has 200 random bits, so this protects the database more than the key."""
-
-    def __init__(self, clock: Callable[[], datetime]) -> None:
-        """Failures older than five minutes by `clock` are forgotten."""
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._failures: OrderedDict[str, deque[datetime]] = OrderedDict()
-        self._all: deque[datetime] = deque(maxlen=FAILURES_MAX_ALL)
-
-    def refuse_if_many(self, address: str) -> None:
-        """Raise TooManyAttempts, with the seconds to wait, when this address (or everybody together) failed too often."""
-        with self._lock:
-            now = self._clock()
-            for failures, most in ((self._failures.get(address, deque()), FAILURES_MAX), (self._all, FAILURES_MAX_ALL)):
-                while failures and now - failures[0] > WINDOW:
-                    failures.popleft()
-                if len(failures) >= most:
-                    wait_s = int((failures[0] + WINDOW - now).total_seconds()) + 1
-                    raise TooManyAttempts(limit=f"{most} failures within 5 minutes", wait_seconds=wait_s)
-
-    def failed(self, address: str) -> None:
-        """Count one failure."""
-        with self._lock:
-            self._failures.setdefault(address, deque(maxlen=FAILURES_MAX)).append(self._clock())
-            self._failures.move_to_end(address)
-            self._all.append(self._clock())
-            if len(self._failures) > ADDRESSES_MAX:
-                self._failures.popitem(last=False)
-
-
 class Door:
     """Opens, checks and closes the sessions of one process."""
 
@@ -111,7 +69,7 @@ class Door:
         self._entropy = entropy
         self._make_id = make_id
         self._https = https
-        self._attempts = Attempts(clock)
+        self._doorman = Doorman(database, clock, make_id)
 
     @property
     def cookie(self) -> str:
@@ -124,8 +82,7 @@ class Door:
         Raises NotAuthenticated, NotAllowed, TooManyAttempts, FormNotOurs.
         """
         refuse_other_sites(request)
-        address = request.client.host if request.client else ""
-        self._attempts.refuse_if_many(address)
+        self._doorman.refuse_if_many(request, name.strip())
         token, csrf = self._entropy(TOKEN_BYTES).hex(), self._entropy(TOKEN_BYTES).hex()
         try:
             with self._database.transaction() as conn:
@@ -136,10 +93,13 @@ class Door:
                     caller = authenticate(conn, secret.strip()[:KEY_LENGTH_MAX], now=now)
                 require(caller, READ)
                 life = LOGIN_LIFE if secret.strip().startswith(LOGIN_PREFIX) else SESSION_LIFE
-                open_session(conn, caller, self._make_id("ses"), token, csrf, now=now, life=life, address=address)
+                open_session(
+                    conn, caller, self._make_id("ses"), token, csrf, now=now, life=life, address=address_in(request)
+                )
         except NotAuthenticated:
-            self._attempts.failed(address)
+            self._doorman.login_failed(request, name.strip())
             raise
+        self._doorman.logged_in(request, caller)
         response.set_cookie(
             self.cookie,
             token,

@@ -204,13 +204,18 @@ def refuse_conflicts(role: str, held: Iterable[str]) -> None:
         raise RoleConflict(role=role, held=others)
 
 
+def refuse_misspelt(secret: str) -> None:
+    """Raise KeyMistyped for what is no key or login by its form; asks no database."""
+    found = _KEY.fullmatch(secret.replace(LOGIN_PREFIX, "cf_live_", 1) if secret.startswith(LOGIN_PREFIX) else secret)
+    if not found or _checksum(found[1], found[2]) != found[3]:
+        raise KeyMistyped()
+
+
 def authenticate(conn: Connection[Any], secret: str, *, now: datetime) -> Caller:
     """Who holds this key, or logged in with this token. Raises KeyMistyped, KeyRefused, SessionOver. Notes a key's use once a minute."""
     if secret.startswith(LOGIN_PREFIX):
         return session_caller(conn, secret, now=now)[0]
-    found = _KEY.fullmatch(secret)
-    if not found or _checksum(found[1], found[2]) != found[3]:
-        raise KeyMistyped()
+    refuse_misspelt(secret)
     row = conn.execute(
         """select k.id, k.name, k.role, k.principal_id, k.program_id, k.last_used_at
            from api_key k join principal p on p.id = k.principal_id

@@ -11,12 +11,13 @@ from psycopg import Connection
 from pydantic import Field, SecretStr
 
 from counterfoil.api.http.calls import Call, Done, may, services_of
+from counterfoil.api.http.doorman import address_in
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Asked, Clean, Shown, Written, answer
 from counterfoil.base.edge import entropy
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import READ, SECRET_BYTES, close_session_of
-from counterfoil.operations.access.logins import LOGIN_LIFE, SALT_BYTES, check_login, log_in
+from counterfoil.operations.access.logins import LOGIN_LIFE, SALT_BYTES, LoginRefused, check_login, log_in
 from counterfoil.operations.access.principals import NAME_MAX
 
 router = routes("Logins")
@@ -51,15 +52,20 @@ def create(body: LoginAsked, request: Request) -> Response:
     """A token for one hour. Every try is recorded; after some that failed, the name or the address waits."""
     services = services_of(request)
     now = services.wiring.clock()
+    services.doorman.refuse_if_many(request, body.name)
     new = body.new_password.get_secret_value() if body.new_password else None
-    with services.database.transaction() as conn:
-        found = check_login(
-            conn, body.name, body.password.get_secret_value(), now=now, new_password=new, salt=entropy(SALT_BYTES)
-        )
-        caller, token = log_in(
-            conn, services.wiring.make_id("ses"), entropy(SECRET_BYTES), found, now=now,
-            address=request.client.host if request.client else "",
-        )  # fmt: skip
+    try:
+        with services.database.transaction() as conn:
+            found = check_login(
+                conn, body.name, body.password.get_secret_value(), now=now, new_password=new, salt=entropy(SALT_BYTES)
+            )
+            caller, token = log_in(
+                conn, services.wiring.make_id("ses"), entropy(SECRET_BYTES), found, now=now, address=address_in(request)
+            )
+    except LoginRefused:
+        services.doorman.login_failed(request, body.name)
+        raise
+    services.doorman.logged_in(request, caller)
     roles = [one for one in caller.role.split("+") if one]
     told = LoggedIn(
         name=caller.name, roles=roles, program_id=caller.program_id, token=token, expires_at=now + LOGIN_LIFE
@@ -68,7 +74,7 @@ def create(body: LoginAsked, request: Request) -> Response:
 
 
 @router.post("/logins/end", response_model=LoginEnded, summary="Log out")
-def end(call: Annotated[Call, may(READ)]) -> Response:
+def end(request: Request, call: Annotated[Call, may(READ)]) -> Response:
     """The login that this request came with ends now."""
 
     def act(conn: Connection[Any]) -> Done:
@@ -79,5 +85,6 @@ def end(call: Annotated[Call, may(READ)]) -> Response:
         return Done(session_id, LoginEnded(id=session_id))
 
     done = call.write("login.end", act)
+    call.services.doorman.logged_out(request, call.caller)
     call.services.keys.forget()
     return done

@@ -1,0 +1,52 @@
+"""What happened at the door: logins, failures, refusals; with address and key, for the auditor."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import Query
+from fastapi.responses import Response
+from pydantic import Field
+
+from counterfoil.api.http.calls import Call, may
+from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.routing import routes
+from counterfoil.api.http.schemas import Paged, Shown
+from counterfoil.base.paging import Keyset
+from counterfoil.operations.access.access import AUDIT
+from counterfoil.operations.access.records import list_access
+
+router = routes("People")
+EVENTS = Keyset("access", (datetime, str))
+Happening = Literal["login", "login_failed", "login_limited", "logout", "key_refused", "refused"]
+
+
+class AccessShown(Shown):
+    """Somebody came in, failed to, or was refused."""
+
+    id: str
+    at: datetime
+    kind: Happening
+    name: str = Field(description="As it was given; empty where only a key came.")
+    principal_id: str | None
+    api_key_id: str | None
+    address: str = Field(description="The peer's, or whom a trusted proxy named.")
+    method: str
+    path: str = Field(description="The route, with the names of its parts.")
+    needs: str | None = Field(description="The permission that was missing.")
+    request_id: str
+
+
+@router.get("/access", response_model=Paged[AccessShown], summary="List logins, failures and refusals")
+def events(
+    call: Annotated[Call, may(AUDIT)],
+    kind: Annotated[Happening | None, Query()] = None,
+    limit: Limit = LIMIT,
+    cursor: Cursor = None,
+) -> Response:
+    """Newest first. The same refusal of the same key is recorded once a minute and process."""
+    after: Any = EVENTS.after(cursor)
+    with call.reading() as conn:
+        rows = list_access(conn, rows_max=limit + 1, kind=kind, after=after)
+    return page_of(AccessShown, EVENTS.page(rows, limit, lambda row: (row.at, row.id)))
