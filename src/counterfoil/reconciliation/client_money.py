@@ -18,7 +18,9 @@ from counterfoil.matching.output.files import canonical
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.reconciliation.bank_statements import reach_of
 from counterfoil.reconciliation.runs.books import end_of
+from counterfoil.reconciliation.runs.recorded import BalanceRow, RunReport
 from counterfoil.reconciliation.runs.rows import Run, select_runs
+from counterfoil.reconciliation.runs.standing import Standing, standings
 
 # Whose money it is, by the beginning of the account's name. Source: Money, Chart of accounts.
 OWED: Final = (
@@ -258,17 +260,17 @@ def _at_a_provider(
         """where program_id = %s and source = %s and state = 'finished' and last_on = %s order by number desc limit 1""",
         [program_id, name, on],
     )
-    balances = (runs[0].report or {}).get("balances", []) if runs else []
-    row = next((row for row in balances if row["asset"] == asset and row["stated"] is not None), None)
-    if row is None:
+    balances = RunReport.read(runs[0].report).balances if runs else ()
+    row = next((row for row in balances if row.asset == asset and row.stated is not None), None)
+    if row is None or row.stated is None:
         why = f"{account}: the provider's statement of {on} was not held against our books: nothing of it counts"
         return place | {"stated": None, "counted": str(min(booked, 0)), "proven": False, "why": why, "as_of": None}
-    sent_on = int(row["sent_on"])
-    counted = min(booked, int(row["stated"]) - sent_on)
-    doubts = _doubts(runs[0], row)
-    why = "the provider's statement of the day" + (f", and what it had sent on by then: {-sent_on}" if sent_on else "")
-    place |= {"stated": row["stated"], "sent_on": row["sent_on"], "counted": str(counted), "run": runs[0].id}
-    read_at = runs[0].confirmed_at or runs[0].started_at
+    counted = min(booked, row.stated - row.sent_on)
+    doubts = _doubts(runs[0], standings(conn, runs)[runs[0].id], row)
+    sent = f", and what it had sent on by then: {-row.sent_on}" if row.sent_on else ""
+    why = "the provider's statement of the day" + sent
+    place |= {"stated": str(row.stated), "sent_on": str(row.sent_on), "counted": str(counted), "run": runs[0].id}
+    read_at = runs[0].read_until or runs[0].started_at
     return place | {
         "proven": not doubts,
         "why": f"{account}: {'; '.join(doubts)}" if doubts else why,
@@ -276,12 +278,12 @@ def _at_a_provider(
     }
 
 
-def _doubts(run: Run, row: dict[str, Any]) -> list[str]:
+def _doubts(run: Run, standing: Standing, row: BalanceRow) -> list[str]:
     """Why a run's word on a balance is not the last one."""
-    found = [f"payout {text}" for text in row.get("contradicted", ())]
-    if run.verdict != "reconciled":
-        found.append(f"the run {run.id} is {run.verdict}" + (f": {run.breaks} breaks" if run.breaks else ""))
-    if row.get("unexplained") is None:
+    found = [f"payout {text}" for text in row.contradicted]
+    if not standing.green:
+        found.append(f"the run {run.id} is {standing.sentence()}")
+    if row.unexplained is None:
         found.append("what the provider held before that day is not known")
     return found
 

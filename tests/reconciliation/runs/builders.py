@@ -133,8 +133,8 @@ class House:
         """A payout of ours went out."""
         self.rows(
             """insert into payout (id, program_id, payee_id, invoice_id, settlement_id, key, asset, amount, created_at, state, state_at)
-               values (%s, %s, 'bolt', %s, 's', %s, 'EUR', %s, %s, 'processing', %s) returning id""",
-            f"po-{attempt}", PROGRAM, attempt, attempt, amount, at(day), at(day),
+               values (%s, %s, 'bolt', %s, %s, %s, 'EUR', %s, %s, 'processing', %s) returning id""",
+            f"po-{attempt}", PROGRAM, attempt, f"s-{attempt}", attempt, amount, at(day), at(day),
         )  # fmt: skip
         self.rows(
             """insert into provider_payout (id, payout_id, program_id, number, provider, idempotency_key, destination, asset, amount,

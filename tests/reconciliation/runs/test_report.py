@@ -11,8 +11,8 @@ import openpyxl
 import pytest
 
 from counterfoil.base.edge import make_id
-from counterfoil.base.machine import Move, take_steps
-from counterfoil.reconciliation.breaks.breaks import BREAK
+from counterfoil.reconciliation.breaks.work import accept_break, investigate_break
+from counterfoil.reconciliation.client_money import make_client_money
 from counterfoil.reconciliation.period_report.files import FORMATS, write_period_report
 from counterfoil.reconciliation.period_report.report import report_of_period
 from tests.reconciliation.runs.builders import PROGRAM, TODAY, YESTERDAY, House
@@ -33,12 +33,11 @@ def everything(house: House, first: date = YESTERDAY, last: date = TODAY) -> Non
 
 
 def accept(house: House) -> None:
+    now = house.clock.now
     with house.database.transaction() as conn:
         for (break_id,) in conn.execute("select id from break where state = 'open' order by id").fetchall():
-            take_steps(conn, BREAK, [Move(break_id, "open", "investigate")], actor="ann", at=house.clock.now)
-            take_steps(
-                conn, BREAK, [Move(break_id, "investigating", "accept")], actor="ann", reason="the bank's fee", at=house.clock.now
-            )  # fmt: skip
+            investigate_break(conn, break_id, actor="ann", now=now)
+            accept_break(conn, break_id, actor="ann", now=now, reason="the bank's fee")
 
 
 def test_a_period_that_nobody_looked_at_is_incomplete_and_says_so(house: House):
@@ -97,7 +96,7 @@ def test_breaks_are_listed_once_and_once_accepted_the_period_is_reconciled_with_
             "accepted": 0,
         }
     ]
-    assert found["ageing"] == [{"age": "2 to 7 days", "asset": "EUR", "breaks": 1, "at_stake_minor": "30"}]
+    assert found["ageing"] == [{"age": "1 to 6 days", "asset": "EUR", "breaks": 1, "at_stake_minor": "30"}]
     accept(house)
     found = report(house, day, TODAY)
     assert (found["verdict"], found["ageing"]) == ("reconciled with accepted items", [])
@@ -138,3 +137,24 @@ def test_a_pdf_holds_the_verdict_and_needs_no_network(house: House):
     body = write_period_report(report(house), "pdf").body
     assert body.startswith(b"%PDF-")
     assert b"CreationDate" not in body
+
+
+def test_a_day_without_a_statement_of_client_money_among_days_that_have_one_is_a_gap(house: House):
+    house.charged("ch-1", 1000, TODAY - timedelta(days=4))
+    everything(house, TODAY - timedelta(days=4))
+    for day in (TODAY - timedelta(days=4), TODAY - timedelta(days=1)):
+        with house.database.transaction() as conn:
+            make_client_money(conn, PROGRAM, on=day, make_id=make_id, actor="t", now=house.clock.now)
+    found = report(house, TODAY - timedelta(days=9), TODAY)
+    why = next(one["why"] for one in found["not_checked"] if one["source"] == "client money")
+    assert (
+        why == f"no statement was drawn up for 2 days from {TODAY - timedelta(days=3)} to {TODAY - timedelta(days=2)}"
+    )
+    assert found["verdict"] == "incomplete"
+
+
+def test_an_unexplained_balance_reaches_the_report_of_the_period(house: House):
+    house.charged("ch-1", 1000, TODAY)
+    house.provider.closing_off = 7
+    everything(house)
+    assert report(house)["verdict"] == "not reconciled"

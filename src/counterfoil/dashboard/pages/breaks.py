@@ -12,9 +12,9 @@ from counterfoil.base.problems import Problem
 from counterfoil.dashboard.web.sections import Ask, Grade, Reading, Section, Told, measure
 from counterfoil.ledger.reads.books import known_programs
 from counterfoil.reconciliation.breaks import adjusting
+from counterfoil.reconciliation.breaks.ages import AGES
 from counterfoil.reconciliation.breaks.breaks import BREAK
 from counterfoil.reconciliation.breaks.queries import (
-    AGES,
     STATES,
     AgeBand,
     Filter,
@@ -35,6 +35,7 @@ from counterfoil.reconciliation.breaks.queries import (
 )
 from counterfoil.reconciliation.breaks.timeline import Fact, timeline_of
 from counterfoil.reconciliation.breaks.work import Case
+from counterfoil.reconciliation.runs.recorded import RecordRead
 
 SHOWN_MAX: Final = 100
 FLOW_DAYS: Final = timedelta(days=29)
@@ -222,57 +223,53 @@ def _listed(ask: Ask) -> Told:
 def _both(ask: Ask) -> Told:
     case = show_case(ask.conn, ask.params["break_id"])
     detail = detail_of(ask.conn, case)
-    left, right = detail["left"], detail["right"]
-    distances = {one["name"]: one["distance"] for one in detail["fields"]}
-    one, other = (left or [{}])[0], (right or [{}])[0]
-    paired = bool(left and right)
+    left, right = detail.left, detail.right
+    distances = {one.name: one.distance for one in detail.fields}
+    one, other = next(iter(left), None), next(iter(right), None)
     fields = tuple(
-        FieldLine(
-            name, _value(one, name), _value(other, name), _distance(name, one, other, distances) if paired else None
-        )
+        FieldLine(name, _value(one, name), _value(other, name), _distance(name, one, other, distances))
         for name in FIELDS
-        if one.get(name) is not None or other.get(name) is not None
+        if (one and one.told(name)) is not None or (other and other.told(name)) is not None
     )
     more = tuple(
-        RecordLine(side, record["id"], record.get("date", ""), Money(int(record["amount"]), record["asset"]))
+        RecordLine(side, record.id, record.date or "", Money(record.amount, record.asset))
         for side, records in (("left", left), ("right", right))
         if len(left) > 1 or len(right) > 1
         for record in records[:RECORDS_SHOWN_MAX]
     )
-    said = f"{len(distances)} of the fields differ" if paired else "One side does not have it"
+    said = f"{len(distances)} of the fields differ" if left and right else "One side does not have it"
     return Told(said, "plain", Both(bool(left), bool(right), fields, more, (_sum(left), _sum(right))))
 
 
-def _value(record: dict[str, Any], name: str) -> str | Money | None:
-    if record.get(name) is None:
+def _value(record: RecordRead | None, name: str) -> str | Money | None:
+    if record is None or record.told(name) is None:
         return None
-    return Money(int(record["amount"]), record["asset"]) if name == "amount" else str(record[name])
+    return Money(record.amount, record.asset) if name == "amount" else record.told(name)
 
 
 def _distance(
-    name: str, one: dict[str, Any], other: dict[str, Any], distances: dict[str, str]
+    name: str, one: RecordRead | None, other: RecordRead | None, distances: dict[str, str]
 ) -> str | Money | None:  # fmt: skip
-    if name not in distances:
+    if one is None or other is None or name not in distances:
         return None
-    if name == "amount" and one["asset"] == other["asset"]:
-        return Money(int(other["amount"]), other["asset"]).minus(Money(int(one["amount"]), one["asset"]))
+    if name == "amount" and one.asset == other.asset:
+        return Money(other.amount, other.asset).minus(Money(one.amount, one.asset))
     return distances[name]
 
 
-def _sum(records: Sequence[dict[str, Any]]) -> Money | None:
-    if not records or len({record["asset"] for record in records}) > 1:
+def _sum(records: Sequence[RecordRead]) -> Money | None:
+    if not records or len({record.asset for record in records}) > 1:
         return None
-    return Money(sum(int(record["amount"]) for record in records), records[0]["asset"])
+    return Money(sum(record.amount for record in records), records[0].asset)
 
 
 def _why(ask: Ask) -> Told:
     case = show_case(ask.conn, ask.params["break_id"])
     detail = detail_of(ask.conn, case)
-    candidates = tuple(
-        {**one, "amount": Money(int(one["amount"]), case.asset), "day": one.get("day")} for one in detail["candidates"]
-    )
-    value = Why(tuple(detail["hypotheses"]), detail["action"], candidates, detail["reason"])
-    supported = sum(one["verdict"] == "supported" for one in value.hypotheses)
+    candidates = tuple({**one.written(), "amount": Money(one.amount, case.asset)} for one in detail.candidates)
+    hypotheses = tuple(one.written() for one in detail.hypotheses)
+    value = Why(hypotheses, detail.action.written(), candidates, detail.reason)
+    supported = sum(one.verdict == "supported" for one in detail.hypotheses)
     if not value.hypotheses:
         return Told("No cause could be tested", "plain", value)
     return Told(f"{supported} of {len(value.hypotheses)} hypotheses supported", "plain", value)

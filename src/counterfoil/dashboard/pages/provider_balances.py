@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from counterfoil.base.money import Money
 from counterfoil.dashboard.web.sections import Ask, Told
+from counterfoil.reconciliation.runs.recorded import FindingDetail, FootingRow, RunReport
 from counterfoil.reconciliation.runs.run import FoundBreak, Run, breaks_of, latest_runs, runs_between
+from counterfoil.reconciliation.runs.standing import NOT_RECONCILED, Standing, standings
 
 BREAKS_SHOWN_MAX: Final = 20
 
@@ -77,11 +80,12 @@ class RunSeen(NamedTuple):
     breaks: tuple[BreakSeen, ...]
     breaks_total: int
     notes: tuple[str, ...]
+    stands: Standing  # what of it people have decided on since
 
     @property
     def agrees(self) -> bool:
-        """Did it find nothing?"""
-        return not self.failed and not self.breaks_total and not any(half.in_breaks.minor for half in self.halves)
+        """Does all of it agree, or has a person said why not?"""
+        return self.stands.green
 
 
 class Halves(NamedTuple):
@@ -93,7 +97,9 @@ class Halves(NamedTuple):
 
 def provider_halves(ask: Ask) -> Told:
     """Do the providers' statements of the day say what our clearing accounts say?"""
-    runs = tuple(_seen(ask, run) for run in _runs_of(ask))
+    chosen = _runs_of(ask)
+    stand = standings(ask.conn, chosen)
+    runs = tuple(_seen(ask, run, stand[run.id]) for run in chosen)
     reached = {run.provider for run in runs}
     missing = tuple(sorted(name for name in ask.extra.wiring.providers if name not in reached))
     if not runs:
@@ -101,14 +107,20 @@ def provider_halves(ask: Ask) -> Told:
     found, oldest = Halves(runs, missing), min(run.finished_at for run in runs)
     if failed := [run for run in runs if run.failed]:
         return Told(f"The run for {failed[0].provider} could not conclude", "unknown", found, as_of=oldest)
-    if broken := [run for run in runs if not run.agrees]:
-        number = sum(run.breaks_total for run in broken)
-        said = "1 break" if number == 1 else f"{number:,} breaks" if number else "The sums differ"
+    if broken := [run for run in runs if run.stands.verdict == NOT_RECONCILED]:
+        number = sum(run.stands.open for run in broken)
+        said = "1 break" if number == 1 else f"{number:,} breaks" if number else "An amount is unexplained"
         return Told(said, "wrong", found, as_of=oldest)
+    if unsure := [run for run in runs if not run.agrees]:
+        return Told(f"Not all of {unsure[0].provider} was checked", "unknown", found, as_of=oldest)
     if old := [run for run in runs if not run.covers_day]:
         return Told(f"Not since {min(run.last_on for run in old)}", "unknown", found, "stale", oldest)
     if missing:
         return Told(f"Not checked: {', '.join(missing)}", "unknown", found, as_of=oldest)
+    accepted = sum(run.stands.decided for run in runs)
+    if accepted:
+        said = "1 accepted item" if accepted == 1 else f"{accepted:,} accepted items"
+        return Told(f"Both halves agree, with {said}", "right", found, as_of=oldest)
     return Told("Both halves agree", "right", found, as_of=oldest)
 
 
@@ -123,8 +135,8 @@ def _runs_of(ask: Ask) -> list[Run]:
     return [newest[key] for key in sorted(newest)]
 
 
-def _seen(ask: Ask, run: Run) -> RunSeen:
-    report = run.report or {"footing": [], "kinds": []}
+def _seen(ask: Ask, run: Run, stands: Standing) -> RunSeen:
+    report = RunReport.read(run.report)
     listed = breaks_of(ask.conn, run.id, rows_max=BREAKS_SHOWN_MAX)
     return RunSeen(
         run_id=run.id,
@@ -133,39 +145,40 @@ def _seen(ask: Ask, run: Run) -> RunSeen:
         first_on=run.first_on,
         last_on=run.last_on,
         finished_at=run.finished_at or run.started_at,
-        verdict=run.verdict or "could not conclude",
+        verdict=stands.verdict or "could not conclude",
         failed=run.state == "failed",
         covers_day=run.first_on <= ask.day.on <= run.last_on,
-        halves=_halves_of(report["footing"]),
+        halves=_halves_of(report.footing),
         matched=run.matched or 0,
-        kinds=tuple(
-            BreaksOfKind(row["kind"], row["breaks"], Money(int(row["at_stake_minor"]), row["asset"]))
-            for row in report["kinds"]
-        ),
+        kinds=tuple(BreaksOfKind(row.kind, row.breaks, Money(row.at_stake_minor, row.asset)) for row in report.kinds),
         breaks=tuple(_break(one) for one in listed),
         breaks_total=run.breaks or 0,
         notes=tuple(run.notes),
+        stands=stands,
     )
 
 
-def _halves_of(footing: list[dict[str, Any]]) -> tuple[Half, ...]:
-    sides = {(row["side"], row["asset"]): row for row in footing}
+def _halves_of(footing: Sequence[FootingRow]) -> tuple[Half, ...]:
+    sides = {(row.side, row.asset): row for row in footing}
 
-    def part(side: str, asset: str, name: str) -> tuple[Money, int]:
-        total = sides.get((side, asset), {}).get(name, {"minor": "0", "rows": 0})
-        return Money(int(total["minor"]), asset), total["rows"]
+    def row_of(side: str, asset: str) -> FootingRow:
+        return sides.get((side, asset), FootingRow(side=side, asset=asset))
 
     found = []
     for asset in sorted({asset for _, asset in sides}):
-        (ours, our_rows), (theirs, their_rows) = part("left", asset, "source"), part("right", asset, "source")
-        later = [part(side, asset, "expected")[0] for side in ("left", "right")]
-        found.append(Half(ours, theirs, our_rows, their_rows, *later))
+        ours, theirs = row_of("left", asset), row_of("right", asset)
+        found.append(
+            Half(
+                Money(ours.source.minor, asset), Money(theirs.source.minor, asset), ours.source.rows, theirs.source.rows,
+                Money(ours.expected.minor, asset), Money(theirs.expected.minor, asset),
+            )
+        )  # fmt: skip
     return tuple(found)
 
 
 def _break(one: FoundBreak) -> BreakSeen:
-    records = [*one.detail["left"], *one.detail["right"]]
-    reference = next((str(record["reference"]) for record in records if record.get("reference")), "")
+    detail = FindingDetail.read(one.detail)
+    reference = next((record.reference for record in detail.records() if record.reference), "")
     amount = Money(one.at_stake, one.asset)
     return BreakSeen(
         one.number,
@@ -175,5 +188,5 @@ def _break(one: FoundBreak) -> BreakSeen:
         reference,
         amount,
         one.cause,
-        one.detail["action"]["sentence"],
+        detail.action.sentence,
     )

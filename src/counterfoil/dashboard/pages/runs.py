@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from counterfoil.base.money import Money
 from counterfoil.dashboard.pages.provider_balances import BreaksOfKind
 from counterfoil.dashboard.web.sections import Ask, Grade, Reading, Section, Told, measure
 from counterfoil.reconciliation.breaks.queries import Filter, count_cases, list_cases
 from counterfoil.reconciliation.breaks.work import Case
+from counterfoil.reconciliation.runs.recorded import RunReport, Sum
 from counterfoil.reconciliation.runs.run import Run, latest_runs, list_runs, show_run
+from counterfoil.reconciliation.runs.schedule import Due, Gap, gaps, schedules
+from counterfoil.reconciliation.runs.standing import NOT_RECONCILED, Standing, standings
 
 OLD_AFTER: Final = timedelta(hours=26)  # a day, and time for a late start
 RUNS_SHOWN_MAX: Final = 50
+RECENT: Final = timedelta(days=7)
 CASES_SHOWN_MAX: Final = 100
 
 
@@ -86,6 +91,7 @@ class InFull(NamedTuple):
     notes: tuple[str, ...]
     suggested: int
     rejected: int
+    unexplained: tuple[Money, ...]
 
 
 class OpenOfRun(NamedTuple):
@@ -94,6 +100,13 @@ class OpenOfRun(NamedTuple):
     rows: tuple[Case, ...]
     total: int
     closed: int
+
+
+class ScheduleGaps(NamedTuple):
+    """Schedules that wait for somebody now, and moments that passed with nobody there."""
+
+    due: tuple[Due, ...]
+    missed: tuple[Gap, ...]
 
 
 class RunAnswer(NamedTuple):
@@ -113,11 +126,18 @@ def run_answer(ask: Ask) -> RunAnswer:
     """One run. Raises NotFound."""
     run = show_run(ask.conn, ask.params["run_id"])
     readings = measure(ask, RUN)
-    return RunAnswer(_line(run), run.error, readings)
+    return RunAnswer(_line(run, standings(ask.conn, [run])[run.id]), run.error, readings)
+
+
+def _lines(ask: Ask, runs: Sequence[Run]) -> tuple[RunLine, ...]:
+    """These runs of the program that was chosen, as they stand now."""
+    mine = [run for run in runs if ask.program_id in (None, run.program_id)]
+    stand = standings(ask.conn, mine)
+    return tuple(_line(run, stand[run.id]) for run in mine)
 
 
 def _latest(ask: Ask) -> Told:
-    rows = tuple(_line(run) for run in latest_runs(ask.conn) if ask.program_id in (None, run.program_id))
+    rows = _lines(ask, latest_runs(ask.conn))
     if not rows:
         return Told("Nothing was ever reconciled", "unknown", rows, "not_checked")
     wrong = [row for row in rows if row.grade == "wrong"]
@@ -135,12 +155,26 @@ def _latest(ask: Ask) -> Told:
 
 def _all(ask: Ask) -> Told:
     runs = list_runs(ask.conn, rows_max=RUNS_SHOWN_MAX, source=ask.params.get("source"))
-    rows = tuple(_line(run) for run in runs if ask.program_id in (None, run.program_id))
+    rows = _lines(ask, runs)
     return Told(f"The last {len(rows)}", value=rows) if rows else Told("There was none", value=rows, state="empty")
 
 
-def _line(run: Run) -> RunLine:
-    said, grade = _judged(run)
+def _gaps(ask: Ask) -> Told:
+    """Missed moments of the schedules, and those that wait for somebody now."""
+    crons = ask.extra.wiring.crons
+    due = tuple(one for one in schedules(ask.conn, crons, now=ask.clock()) if one.overdue_s is not None)
+    missed = tuple(gaps(ask.conn))
+    value = ScheduleGaps(due, missed)
+    if due:
+        return Told(f"{due[0].name} is overdue: no worker took it", "wrong", value)
+    if not missed:
+        return Told("None" if crons else "No schedule is set", "plain", value, "empty")
+    recent = [one for one in missed if ask.clock() - one.noticed_at < RECENT]
+    return Told(f"{sum(one.missed for one in missed)} in all", "attention" if recent else "plain", value)
+
+
+def _line(run: Run, standing: Standing) -> RunLine:
+    said, grade = _judged(run, standing)
     took = run.finished_at - run.started_at if run.finished_at else None
     return RunLine(
         run.id, run.program_id, run.source, run.first_on, run.last_on, run.state, said, grade, run.started_at, run.finished_at, took,
@@ -148,20 +182,20 @@ def _line(run: Run) -> RunLine:
     )  # fmt: skip
 
 
-def _judged(run: Run) -> tuple[str, Grade]:
+def _judged(run: Run, standing: Standing) -> tuple[str, Grade]:
+    """What a run says as it stands now: accepted items are said, an unexplained amount and what was not checked, too."""
     if run.state == "running":
         return "Still running", "unknown"
-    if run.state == "failed" or run.verdict is None:
+    if standing.verdict is None:
         return "Could not conclude", "unknown"
-    if run.verdict == "not reconciled":
-        number = run.breaks or 0
-        return "1 break" if number == 1 else f"{number:,} breaks", "wrong"
-    return run.verdict.capitalize(), "unknown" if run.verdict == "incomplete" else "right"
+    grade: Grade = "wrong" if standing.verdict == NOT_RECONCILED else "right" if standing.green else "unknown"
+    said = standing.sentence()
+    return said[:1].upper() + said[1:], grade
 
 
-def _report(ask: Ask) -> tuple[Run, dict[str, Any]] | None:
+def _report(ask: Ask) -> tuple[Run, RunReport] | None:
     run = show_run(ask.conn, ask.params["run_id"])
-    return (run, run.report) if run.report is not None else None
+    return (run, RunReport.read(run.report)) if run.report is not None else None
 
 
 def _unknown(ask: Ask) -> Told:
@@ -177,17 +211,17 @@ def _footing(ask: Ask) -> Told:
     run, report = found
     rows = tuple(
         FootingLine(
-            row["side"], row["asset"], *(_part(row, name) for name in ("source", "matched", "breaks", "expected"))
+            row.side, row.asset, *(_part(row.asset, one) for one in (row.source, row.matched, row.breaks, row.expected))
         )
-        for row in report.get("footing", ())
+        for row in report.footing
     )
     if not rows:
         return Told("Neither side has a record in these days", "plain", rows, "empty", run.finished_at)
     return Told("It foots, to the unit", "right", rows, as_of=run.finished_at)
 
 
-def _part(row: dict[str, Any], name: str) -> FootingPart:
-    return FootingPart(row[name]["rows"], Money(int(row[name]["minor"]), row["asset"]))
+def _part(asset: str, one: Sum) -> FootingPart:
+    return FootingPart(one.rows, Money(one.minor, asset))
 
 
 def _passes(ask: Ask) -> Told:
@@ -196,8 +230,8 @@ def _passes(ask: Ask) -> Told:
         return _unknown(ask)
     run, report = found
     rows = tuple(
-        PassLine(name, counts["left"], counts["right"], counts["breaks"], counts["suggested"])
-        for name, counts in report.get("passes", {}).items()
+        PassLine(name, counts.left, counts.right, counts.breaks, counts.suggested)
+        for name, counts in report.passes.items()
     )
     return Told(f"{run.matched or 0:,} matched", value=rows, as_of=run.finished_at)
 
@@ -208,20 +242,15 @@ def _found(ask: Ask) -> Told:
         return _unknown(ask)
     run, report = found
     value = InFull(
-        tuple(
-            BreaksOfKind(row["kind"], row["breaks"], Money(int(row["at_stake_minor"]), row["asset"]))
-            for row in report.get("kinds", ())
-        ),
-        tuple(
-            Tolerance(row["pass"], row["pairs"], Money(int(row["minor"]), row["asset"]))
-            for row in report.get("tolerances_used", ())
-        ),
-        tuple(report.get("not_checked", ())),
+        tuple(BreaksOfKind(row.kind, row.breaks, Money(row.at_stake_minor, row.asset)) for row in report.kinds),
+        tuple(Tolerance(row.step, row.pairs, Money(row.minor, row.asset)) for row in report.tolerances_used),
+        report.not_checked,
         tuple(run.notes),
-        report.get("suggested", 0),
-        report.get("rejected_total", 0),
+        report.suggested,
+        report.rejected_total,
+        tuple(Money(minor, asset) for asset, minor in sorted(report.unexplained().items())),
     )
-    said, grade = _judged(run)
+    said, grade = _judged(run, standings(ask.conn, [run])[run.id])
     return Told(said, grade, value, as_of=run.finished_at)
 
 
@@ -243,6 +272,7 @@ RUNS: Final = (
     Section(
         "latest", "Does the last run of each source agree?", "money", "the last run of each program and source", _latest
     ),
+    Section("gaps", "Missed schedule slots", "work", "moments of the schedules that nobody took", _gaps),
     Section("runs", "Which runs were there?", "work", "all runs, newest first", _all),
 )
 RUN: Final = (

@@ -57,6 +57,11 @@ LEVELS: Final[Mapping[str, tuple[str, str]]] = {  # name → level, meaning
         "critical",
         "A full reconciliation found something else than the runs before it had said.",
     ),
+    "reconciliation_missed": (
+        "warning",
+        "A schedule was due and no worker was there: what it should have looked at was looked at later, or not at all.",
+    ),
+    "client_money_not_made": ("warning", "The statement of client money of a day could not be drawn up."),
     "client_money_shortfall": (
         "critical",
         "Less is held for owners than is owed to them; own funds must make it up today.",

@@ -95,4 +95,39 @@ INVARIANTS: Final = (
         "critical",
         "A break was closed by a run that could not know.",
     ),
+    Invariant(
+        "BREAK_FOUND_IS_SHOWN",
+        "Is everything that the newest run of each source found open, accepted in that amount, or shown through a break that stands?",
+        """select f.run_id, f.break_id from reconciliation_run r join reconciliation_break f on f.run_id = r.id
+           left join lateral (select * from break b where b.program_id = r.program_id and b.source = r.source
+                              and b.identity = f.break_id order by b.id desc limit 1) b on true
+           left join break o on o.id = b.duplicate_of
+           where r.state = 'finished' and not exists (
+                   select from reconciliation_run n where n.program_id = r.program_id and n.source = r.source and n.state = 'finished'
+                     and n.number > r.number)
+             and (b.id is null or not (
+                  b.state in ('open', 'timing', 'investigating', 'pending_adjustment')
+                  or b.state = 'accepted' and b.accepted_at_stake = f.at_stake
+                  or b.state = 'duplicate' and (o.state in ('open', 'timing', 'investigating', 'pending_adjustment')
+                                                or o.state = 'accepted' or o.gone_run is not null)
+                  or b.state in ('adjusted', 'written_off') and coalesce(b.posted_after, 0) >= r.number))""",
+        "critical",
+        "A difference is found by every run, and nobody sees it.",
+    ),
+    Invariant(
+        "BREAK_OPEN_IS_FOUND",
+        "Was every break that is open found by the newest run that spoke of it?",
+        """select b.id, b.state, b.gone_run from break b
+           where b.state in ('open', 'timing', 'investigating') and b.gone_run is not null""",
+        "warning",
+        "Somebody works on what is no longer there.",
+    ),
+    Invariant(
+        "BREAK_OLDER_VIEW",
+        "Did the newest view of every break come from the run that it names?",
+        """select b.id, b.seen_number, r.number from break b join reconciliation_run r on r.id = coalesce(b.gone_run, b.last_run)
+           where b.seen_number > r.number""",
+        "critical",
+        "A run that read earlier overrode one that read later.",
+    ),
 )

@@ -11,13 +11,14 @@ from psycopg.rows import class_row
 
 from counterfoil.base.money import Money
 from counterfoil.base.problems import NotFound
+from counterfoil.reconciliation.breaks.ages import AGES, BOUNDS
 from counterfoil.reconciliation.breaks.breaks import BREAK
 from counterfoil.reconciliation.breaks.life import LIVE
 from counterfoil.reconciliation.breaks.work import CASE_COLUMNS, Case
+from counterfoil.reconciliation.runs.recorded import FindingDetail
 
 GROUPS_MAX: Final = 500
 FLOW_DAYS_MAX: Final = 92
-AGES: Final = ("under 1 day", "1 to 6 days", "7 to 29 days", "30 days and more")
 _STATES: Final[Mapping[str, tuple[str, ...]]] = {
     "live": LIVE,
     "closed": tuple(one for one in BREAK.states() if one not in LIVE),
@@ -132,15 +133,14 @@ def show_case(conn: Connection[Any], break_id: str) -> Case:
     return found
 
 
-def detail_of(conn: Connection[Any], case: Case) -> dict[str, Any]:
+def detail_of(conn: Connection[Any], case: Case) -> FindingDetail:
     """Both records, what differs, candidates, hypotheses with their tests and the safe action, as its last run found them."""
     row = conn.execute(
         "select detail from reconciliation_break where run_id = %s and number = %s", [case.last_run, case.last_number]
     ).fetchone()
     if row is None:
         raise NotFound(what="finding", run=case.last_run, number=case.last_number)
-    found: dict[str, Any] = row[0]
-    return found
+    return FindingDetail.read(row[0])
 
 
 def remarks_of(conn: Connection[Any], break_id: str, *, rows_max: int = 500) -> list[Remark]:
@@ -233,11 +233,12 @@ _WHERE: Final = """(%(program_id)s::text is null or program_id = %(program_id)s)
     and (%(severity)s::text is null or severity = %(severity)s)
     and (%(owner)s::text is null or coalesce(owner, '') = %(owner)s)
     and (%(run_id)s::text is null or %(run_id)s in (first_run, last_run))"""
-_BANDS: Final = (
-    "opened_at > %(day)s",
-    "opened_at <= %(day)s and opened_at > %(week)s",
-    "opened_at <= %(week)s and opened_at > %(month)s",
-    "opened_at <= %(month)s",
+_BANDS: Final = tuple(
+    " and ".join(
+        [f"opened_at <= %(days_{BOUNDS[at - 1]})s"] * (at > 0)
+        + [f"opened_at > %(days_{days})s" for days in BOUNDS[at : at + 1]]
+    )
+    for at in range(len(AGES))
 )
 _AGES_COUNTED: Final = ", ".join(f"count(*) filter (where {band})" for band in _BANDS)
 _FLOWN: Final = ", ".join(
@@ -255,5 +256,4 @@ def _given(by: Filter) -> dict[str, Any]:
 
 
 def _bounds(now: datetime) -> dict[str, Any]:
-    days = {"day": 1, "week": 7, "month": 30}
-    return {"today": now.date(), **{name: now - timedelta(days=number) for name, number in days.items()}}
+    return {"today": now.date(), **{f"days_{days}": now - timedelta(days=days) for days in BOUNDS}}

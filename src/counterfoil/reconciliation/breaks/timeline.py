@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -12,6 +12,7 @@ from psycopg.rows import class_row
 from counterfoil.base.ids import ENTROPY_BYTES, new_id
 from counterfoil.base.money import Money
 from counterfoil.reconciliation.breaks.work import Case
+from counterfoil.reconciliation.runs.recorded import FindingDetail, RecordRead
 
 FACTS_MAX: Final = 300
 REFERENCES_MAX: Final = 50
@@ -21,7 +22,10 @@ BEGINNING: Final = bytes(ENTROPY_BYTES)
 
 
 class Fact(NamedTuple):
-    """One thing that happened. `where` is the station it happened at; `whole_day`: only its date is known. `amount` in minor units."""
+    """One thing that happened. `where` is the station it happened at; `whole_day`: only its date is known.
+
+    `minor` is the amount of this very line: a journal of three lines is three facts, not one of their sum.
+    """
 
     at: datetime
     whole_day: bool
@@ -38,7 +42,7 @@ class Fact(NamedTuple):
         return Money(self.minor, self.asset) if self.minor is not None and self.asset else None
 
 
-def timeline_of(conn: Connection[Any], case: Case, detail: Mapping[str, Any]) -> list[Fact]:
+def timeline_of(conn: Connection[Any], case: Case, detail: FindingDetail) -> list[Fact]:
     """The facts that share an id or a reference with the records of a break, oldest first, at most 300."""
     references = sorted(set(_references(detail)))[:REFERENCES_MAX]
     around = {
@@ -54,7 +58,7 @@ def timeline_of(conn: Connection[Any], case: Case, detail: Mapping[str, Any]) ->
     }
     with conn.cursor(row_factory=class_row(Fact)) as cur:
         found = cur.execute(_FACTS, {**given, **around}).fetchall()
-    lines = [fact for side, where in _SIDES for fact in _lines(detail.get(side, ()), where)]
+    lines = [*_lines(detail.left, "our books"), *_lines(detail.right, "statement")]
     return sorted([*found, *lines], key=_when)[:FACTS_MAX]
 
 
@@ -63,7 +67,6 @@ def _when(one: Fact) -> tuple[datetime, int, int, str]:
     return one.at + DAY if one.whole_day else one.at, _ORDER.index(one.where), one.step, one.id
 
 
-_SIDES: Final = (("left", "our books"), ("right", "statement"))
 _ORDER: Final = (
     *("invoice", "payment", "settlement", "payout", "provider", "webhook", "journal"),
     *("our books", "statement", "break"),
@@ -98,27 +101,28 @@ _FACTS: Final = """
     union all select occurred_at, false, 'payment', 'paid by the customer', charge_id, amount, asset, 0 from paid
     union all select at, false, 'settlement', 'settled', id, gross, asset, 0 from settled
     union all select received_at, false, 'webhook', event_type, event_id, null, null, 0 from told
-    union all select j.recorded_at, false, 'journal', replace(j.kind, '_', ' '), j.id::text,
-                     (select sum(p.amount)::bigint from posting p where p.journal_id = j.id), b.asset, 0
-              from booked j join book b on b.id = j.book_id
+    union all select j.recorded_at, false, 'journal', replace(j.kind, '_', ' ') || ': ' || d.name || ' from ' || c.name, j.id::text,
+                     p.amount, b.asset, p.line::integer
+              from booked j join book b on b.id = j.book_id join posting p on p.journal_id = j.id
+              join account d on d.id = p.debit join account c on c.id = p.credit
     union all select s.at, false, 'break', replace(s.to_state, '_', ' '), s.subject_id, null, null, s.step
               from step s where s.machine = 'break' and s.subject_id = %(id)s
     order by 1, 3, 8, 5, 4 limit %(rows_max)s"""
 
 
-def _references(detail: Mapping[str, Any]) -> Iterable[str]:
-    for record in (*detail.get("left", ()), *detail.get("right", ())):
-        for name in ("id", "reference", "batch"):
-            if text := record.get(name):
-                yield str(text)
-                yield str(text).rpartition(":")[2]
+def _references(detail: FindingDetail) -> Iterable[str]:
+    for record in detail.records():
+        for text in (record.id, record.reference, record.batch):
+            if text:
+                yield text
+                yield text.rpartition(":")[2]
 
 
-def _lines(records: Iterable[Mapping[str, Any]], where: str) -> Iterable[Fact]:
+def _lines(records: Iterable[RecordRead], where: str) -> Iterable[Fact]:
     for one in records:
-        if day := one.get("date"):
-            at = _midnight(date.fromisoformat(day))
-            yield Fact(at, True, where, str(one.get("memo") or "a line"), one["id"], int(one["amount"]), one["asset"])
+        if one.date:
+            at = _midnight(date.fromisoformat(one.date))
+            yield Fact(at, True, where, one.memo or "a line", one.id, one.amount, one.asset)
 
 
 def _midnight(day: date) -> datetime:

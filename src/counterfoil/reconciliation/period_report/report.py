@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.reconciliation.breaks.ages import AGES, age_of
+from counterfoil.reconciliation.breaks.life import LIVE
 from counterfoil.reconciliation.runs.continuous import sources_in_use
 from counterfoil.reconciliation.runs.pairings import Pairing
+from counterfoil.reconciliation.runs.recorded import FindingDetail, RecordRead, RunReport
 from counterfoil.reconciliation.runs.rows import Run, Success, last_successes, select_runs
 
 FORMAT: Final = "counterfoil-reconciliation-report-1"
@@ -18,9 +21,6 @@ ITEMS_MAX: Final = 10_000
 RUNS_MAX: Final = 5_000
 EXPECTED_MAX: Final = 2_000
 DONE: Final = frozenset({"accepted", "adjusted", "written_off", "duplicate"})
-LIVE: Final = ("open", "timing", "investigating", "pending_adjustment")
-AGES: Final = ((1, "up to 1 day"), (7, "2 to 7 days"), (30, "8 to 30 days"), (90, "31 to 90 days"))
-OLDER: Final = "over 90 days"
 
 
 class _Chosen(NamedTuple):
@@ -48,29 +48,44 @@ def report_of_period(
     sources = [_source(name, questions.get(name, ""), chosen[name], due, successes.get(name)) for name in names]
     items = [item for name in names for one in chosen[name] for item in _items(conn, one, last)]
     told = [one.run for name in names for one in chosen[name]]
+    reports = {run.id: RunReport.read(run.report) for run in told}
+    missing = _without_client_money(conn, program_id, first, min(last, today))
     not_checked = [
         *({"source": one["source"], "why": why} for one in sources for why in one["not_checked"]),
-        *({"source": run.source, "why": why} for run in told for why in (run.report or {}).get("not_checked", [])),
+        *({"source": run.source, "why": why} for run in told for why in reports[run.id].not_checked),
+        *({"source": "client money", "why": f"no statement was drawn up for {_spans(missing)}"} for _ in missing[:1]),
     ]
     return {
         "format": FORMAT,
         "program": program_id,
         "first_on": first.isoformat(),
         "last_on": last.isoformat(),
-        "verdict": _verdict(items, sources, told),
+        "verdict": _verdict(items, sources, told, reports, missing),
         "sources": sources,
-        "footing": [{"pairing": run.source, "run": run.id, **row} for run in told for row in (run.report or {}).get("footing", [])],
-        "balances": [{"source": run.source, "run": run.id, **row} for run in told for row in (run.report or {}).get("balances", [])],
+        "footing": [{"pairing": run.source, "run": run.id, **row.written()} for run in told for row in reports[run.id].footing],
+        "balances": [{"source": run.source, "run": run.id, **row.written()} for run in told for row in reports[run.id].balances],
         "kinds": _kinds(items),
         "ageing": _ageing(conn, program_id, last),
         "tolerances_used": [
-            {"source": run.source, "run": run.id, **row} for run in told for row in (run.report or {}).get("tolerances_used", [])
+            {"source": run.source, "run": run.id, **row.written()} for run in told for row in reports[run.id].tolerances_used
         ],
         "expected_later": [row for name in names for one in chosen[name] for row in _expected(one)][:EXPECTED_MAX],
         "not_checked": not_checked,
         "items_total": len(items),
         "items": items[:ITEMS_MAX],
     }  # fmt: skip
+
+
+def _without_client_money(conn: Connection[Any], program_id: str, first: date, last: date) -> list[date]:
+    """Days that are over and have no statement of client money, since the first that there is."""
+    rows = conn.execute(
+        """select day::date from (select min(on_day) as since from client_money where program_id = %(program)s) s
+           cross join lateral generate_series(greatest(%(first)s::date, s.since), %(last)s::date - 1, interval '1 day') day
+           where s.since is not null
+             and not exists (select from client_money where program_id = %(program)s and on_day = day::date) order by 1 limit 4000""",
+        {"program": program_id, "first": first, "last": last},
+    ).fetchall()
+    return [row[0] for row in rows]
 
 
 def _runs(conn: Connection[Any], program_id: str, first: date, last: date) -> list[Run]:
@@ -124,11 +139,13 @@ def _source(
                 "days": len(one.days),
                 "verdict": one.run.verdict,
                 "finished_at": one.run.finished_at.isoformat() if one.run.finished_at else None,
-                "as_of": (one.run.report or {}).get("as_of"),
-                "rules_sha256": (one.run.report or {}).get("rules_sha256"),
+                "read_at": (one.run.read_until or one.run.started_at).isoformat(),
+                "as_of": report.as_of.isoformat() if report.as_of else None,
+                "rules_sha256": report.rules_sha256 or None,
                 "agrees": (one.run.comparison or {}).get("agrees"),
             }
             for one in chosen
+            for report in (RunReport.read(one.run.report),)
         ],
     }
 
@@ -140,9 +157,10 @@ def _spans(days: Sequence[date]) -> str:
 def _items(conn: Connection[Any], one: _Chosen, last: date) -> list[dict[str, Any]]:
     """The breaks of a run on the days for which it speaks, each with what people have decided."""
     rows = conn.execute(
-        """select b.break_id, b.kind, b.severity, b.asset, b.at_stake, b.cause, b.day, b.detail, c.id, c.state
+        """select b.break_id, b.kind, b.severity, b.asset, b.at_stake, b.cause, b.day, b.detail, c.id,
+                  case when c.state = 'accepted' and c.accepted_at_stake <> b.at_stake then 'open' else c.state end, c.duplicate_of
            from reconciliation_break b
-           left join lateral (select id, state from break c
+           left join lateral (select id, state, accepted_at_stake, duplicate_of from break c
                               where c.program_id = %(program)s and c.source = %(source)s and c.identity = b.break_id
                               order by c.id desc limit 1) c on true
            where b.run_id = %(run)s and (b.day is null or b.day = any(%(days)s)) order by b.number limit %(most)s""",
@@ -168,28 +186,31 @@ def _items(conn: Connection[Any], one: _Chosen, last: date) -> list[dict[str, An
             "cause": cause,
             "state": state or "open",
             "accepted": state in DONE,
-            "left": _records(detail["left"]),
-            "right": _records(detail["right"]),
-            "fields": "; ".join(f"{f['name']}: {f['left']} ≠ {f['right']}" for f in detail["fields"]),
-            "action": detail["action"]["sentence"],
+            "duplicate_of": original,  # told there, and counted there
+            "left": _records(detail.left),
+            "right": _records(detail.right),
+            "fields": "; ".join(f"{f.name}: {f.left} ≠ {f.right}" for f in detail.fields),
+            "action": detail.action.sentence,
         }
-        for identity, kind, severity, asset, at_stake, cause, day, detail, case, state in rows
+        for identity, kind, severity, asset, at_stake, cause, day, kept, case, state, original in rows
+        for detail in (FindingDetail.read(kept),)
     ]
 
 
 def _expected(one: _Chosen) -> list[dict[str, Any]]:
-    rows = (one.run.report or {}).get("expected_later", [])
-    days = {day.isoformat() for day in one.days}
-    return [{"source": one.run.source, **row} for row in rows if row["day"] in days]
+    rows = RunReport.read(one.run.report).expected_later
+    return [{"source": one.run.source, **row.written()} for row in rows if row.day in one.days]
 
 
-def _records(records: Sequence[dict[str, Any]]) -> str:
-    return "; ".join(f"{one['id']} {one['amount']}" for one in records)
+def _records(records: Sequence[RecordRead]) -> str:
+    return "; ".join(f"{one.id} {one.amount}" for one in records)
 
 
 def _kinds(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     sums: dict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
     for one in items:
+        if one["state"] == "duplicate":
+            continue
         row = sums[one["source"], one["kind"], one["asset"]]
         row[0] += 1
         row[1] += int(one["at_stake_minor"])
@@ -214,23 +235,29 @@ def _ageing(conn: Connection[Any], program_id: str, last: date) -> list[dict[str
            where program_id = %(program)s and state = any(%(live)s) and first_on <= %(last)s group by 1, 2 order by 1, 2""",
         {"program": program_id, "live": list(LIVE), "last": last},
     ).fetchall()
-    sums: dict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0])
+    sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
     for age, asset, count, minor in rows:
-        bucket = next((at for at, (days, _) in enumerate(AGES) if age <= days), len(AGES))
-        sums[bucket, asset][0] += count
-        sums[bucket, asset][1] += minor
-    words = [*(text for _, text in AGES), OLDER]
+        sums[age_of(age), asset][0] += count
+        sums[age_of(age), asset][1] += minor
     return [
-        {"age": words[bucket], "asset": asset, "breaks": count, "at_stake_minor": str(minor)}
-        for (bucket, asset), (count, minor) in sorted(sums.items())
+        {"age": age, "asset": asset, "breaks": count, "at_stake_minor": str(minor)}
+        for (age, asset), (count, minor) in sorted(sums.items(), key=lambda one: (AGES.index(one[0][0]), one[0][1]))
     ]
 
 
-def _verdict(items: Sequence[dict[str, Any]], sources: Sequence[dict[str, Any]], runs: Sequence[Run]) -> str:
-    if any(not one["accepted"] for one in items):
+def _verdict(
+    items: Sequence[dict[str, Any]],
+    sources: Sequence[dict[str, Any]],
+    runs: Sequence[Run],
+    reports: Mapping[str, RunReport],
+    missing: Sequence[date],
+) -> str:
+    """What no item explains is a difference, whoever accepted what; what nobody looked at is never green."""
+    if any(not one["accepted"] for one in items) or any(reports[run.id].unexplained() for run in runs):
         return "not reconciled"
     if (
         not sources
+        or missing
         or any(one["not_checked"] or not one["runs"] for one in sources)
         or any(r.verdict == "incomplete" for r in runs)
     ):

@@ -4,12 +4,14 @@ before."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, timedelta
-from typing import Final
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
 
 import structlog
+from psycopg import Connection
 
 from counterfoil.base.problems import Problem
+from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import Tally
 from counterfoil.reconciliation.breaks.breaks import mature_due
@@ -49,24 +51,25 @@ def reconcile_due(
 def _do(means: Means, known: Sequence[Pairing], slot: Slot, make_id: Callable[[str], str]) -> list[Tried]:
     with means.database.transaction() as conn:
         rows = conn.execute("select id from program order by id limit %s", [PROGRAMS_MAX]).fetchall()
+        _tell_gap(conn, [row[0] for row in rows], slot, means.clock())
     found: list[Tried] = []
     for (program_id,) in rows:
         with means.database.transaction() as conn:
             sources = sources_in_use(conn, known, program_id)
-        if slot.name == "full":
-            found += _yesterday(means, program_id, sources, slot, make_id)
+        days = _days_before(slot) if slot.name == "full" else []
+        for day in days:
+            found += _day_alone(means, program_id, sources, day, slot, make_id)
         wanted = Wanted(program_id, sources, SCOPES[slot.name], None, ACTOR, slot.slot_at)
         found += reconcile_all(means, wanted, make_id)
-        if slot.name == "full":
-            _client_money(means, program_id, _day_before(slot), make_id)
+        for day in days:
+            _client_money(means, program_id, day, make_id)
     return found
 
 
-def _yesterday(
-    means: Means, program_id: str, sources: Sequence[Pairing], slot: Slot, make_id: Callable[[str], str]
+def _day_alone(
+    means: Means, program_id: str, sources: Sequence[Pairing], day: date, slot: Slot, make_id: Callable[[str], str]
 ) -> list[Tried]:
-    """The day before on its own, where a balance is stated for its end: client money stands on it."""
-    day = _day_before(slot)
+    """A day on its own, where a balance is stated for its end: client money stands on it."""
     stated = [one for one in sources if one.account is not None and one.provider is not None]
     return reconcile_all(means, Wanted(program_id, stated, "range", (day, day), ACTOR, slot.slot_at), make_id)
 
@@ -77,10 +80,27 @@ def _client_money(means: Means, program_id: str, on: date, make_id: Callable[[st
             make_client_money(conn, program_id, on=on, make_id=make_id, actor=ACTOR, now=means.clock())
     except Problem as problem:
         _log.warning("no statement of client money", program=program_id, on=str(on), problem=problem.sentence())
+        with means.database.transaction() as conn:
+            told = {"on": on.isoformat(), "why": problem.sentence()[:500]}
+            subject = f"{program_id}:{on}:{means.clock().isoformat()}"
+            emit(conn, [NewEvent("client_money_not_made", program_id, subject, told)], at=means.clock())
 
 
-def _day_before(slot: Slot) -> date:
-    return slot.slot_at.astimezone(UTC).date() - timedelta(days=1)
+def _tell_gap(conn: Connection[Any], program_ids: Sequence[str], slot: Slot, now: datetime) -> None:
+    """Nobody was there when a schedule was due: what should have been looked at then was looked at later, or not at all."""
+    if slot.skipped:
+        told = {"schedule": slot.name, "missed": slot.skipped, "before": slot.slot_at.isoformat()}
+        at = slot.slot_at.isoformat()
+        emit(
+            conn,
+            [NewEvent("reconciliation_missed", one, f"{one}:{slot.name}:{at}", told) for one in program_ids],
+            at=now,
+        )
+
+
+def _days_before(slot: Slot) -> list[date]:
+    """The day before the moment, and before each that was missed: every day gets its statement of client money, if late."""
+    return sorted({at.astimezone(UTC).date() - timedelta(days=1) for at in (*slot.missed, slot.slot_at)})
 
 
 def _tick(context: JobContext, _: str | None) -> Tally:

@@ -44,6 +44,7 @@ class Run(NamedTuple):
     error: str | None
     number: int  # taken before its first read: of two runs, the one with the higher number read later
     complete: bool  # it saw all of its days: what it did not find is gone
+    read_until: datetime | None  # it began to read then; what was recorded later it has not seen
 
     def standing(self, now: datetime) -> str:
         """Its state; `stale` for one that says it runs and whose process has been silent for a minute."""
@@ -251,7 +252,8 @@ def select_runs(conn: Connection[Any], ending: str, given: Sequence[Any] | dict[
     with conn.cursor(row_factory=class_row(Run)) as cur:
         return cur.execute(
             """select id, program_id, source, scope, first_on, last_on, state, verdict, actor, slot_at, started_at, beat_at, progress,
-                      finished_at, confirmed_at, matched, breaks, expected, notes, report, comparison, error, number, complete
+                      finished_at, confirmed_at, matched, breaks, expected, notes, report, comparison, error, number, complete,
+                      read_until
                from reconciliation_run """
             + ending,
             given,

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from croniter import croniter  # type: ignore[import-untyped]
 from psycopg import Connection
+from psycopg.rows import class_row
 
 from counterfoil.base.problems import InvalidInput
 
@@ -15,13 +16,28 @@ SKIPPED_COUNTED_MAX: Final = 1_000
 LATE_AFTER: Final = timedelta(minutes=5)
 
 
+MISSED_LISTED_MAX: Final = 31
+
+
 class Slot(NamedTuple):
-    """A moment of a schedule that is ours. `skipped` moments before it passed with nobody there; they are not made up for."""
+    """A moment of a schedule that is ours. `skipped` moments before it passed with nobody there; `missed` are the last of them."""
 
     name: str
     slot_at: datetime
     taken_at: datetime
     skipped: int
+    missed: tuple[datetime, ...] = ()
+
+
+class Gap(NamedTuple):
+    """Moments of a schedule that passed with nobody there, from the first to the last, as whoever came next noticed."""
+
+    name: str
+    first_at: datetime
+    last_at: datetime
+    missed: int
+    noticed_at: datetime
+    noticed_by: str
 
 
 class Due(NamedTuple):
@@ -49,29 +65,61 @@ def valid_cron(text: str, field: str = "cron") -> str:
 def take_slot(conn: Connection[Any], name: str, cron: str, *, by: str, now: datetime) -> Slot | None:
     """The latest moment of a schedule that is past and that nobody has taken, now ours; None when there is none.
 
-    The first look at a schedule only notes it: what was due before it was known is not made up for.
+    The first look at a schedule only notes it: what was due before it was known is nobody's fault. What passed with nobody there since is
+    kept as a gap, also when the schedule was changed meanwhile.
     """
-    conn.execute(
-        """insert into reconciliation_schedule (name, cron, since) values (%s, %s, %s)
-           on conflict (name) do update set cron = excluded.cron, since = excluded.since
-           where reconciliation_schedule.cron <> excluded.cron""",
-        [name, valid_cron(cron), now],
-    )
-    row = conn.execute(
-        """select greatest(s.since, max(t.slot_at)) from reconciliation_schedule s left join reconciliation_slot t on t.name = s.name
-           where s.name = %s group by s.since""",
-        [name],
-    ).fetchone()
-    slot_at = before(cron, now)
-    if row is None or slot_at <= row[0]:
+    known = _known(conn, name)
+    if known is None or known[0] != valid_cron(cron):
+        if known is not None:
+            _keep_gap(conn, name, moments(known[0], known[1], now), by, now)
+        conn.execute(
+            """insert into reconciliation_schedule (name, cron, since) values (%s, %s, %s)
+               on conflict (name) do update set cron = excluded.cron, since = excluded.since""",
+            [name, cron, now],
+        )
         return None
-    skipped = between(cron, row[0], slot_at)
+    slot_at = before(cron, now)
+    if slot_at <= known[1]:
+        return None
+    missed = moments(cron, known[1], slot_at - timedelta(microseconds=1))
     done = conn.execute(
         """insert into reconciliation_slot (name, slot_at, taken_at, taken_by, skipped) values (%s, %s, %s, %s, %s)
            on conflict do nothing""",
-        [name, slot_at, now, by, skipped],
+        [name, slot_at, now, by, len(missed)],
     )
-    return Slot(name, slot_at, now, skipped) if done.rowcount else None
+    if not done.rowcount:
+        return None
+    _keep_gap(conn, name, missed, by, now)
+    return Slot(name, slot_at, now, len(missed), tuple(missed[-MISSED_LISTED_MAX:]))
+
+
+def _known(conn: Connection[Any], name: str) -> tuple[str, datetime] | None:
+    """The schedule as it is known, and since when nobody has taken a moment of it."""
+    row = conn.execute(
+        """select s.cron, greatest(s.since, max(t.slot_at)) from reconciliation_schedule s
+           left join reconciliation_slot t on t.name = s.name where s.name = %s group by s.cron, s.since""",
+        [name],
+    ).fetchone()
+    return (str(row[0]), row[1]) if row else None
+
+
+def _keep_gap(conn: Connection[Any], name: str, missed: list[datetime], by: str, now: datetime) -> None:
+    if missed:
+        conn.execute(
+            """insert into reconciliation_gap (name, first_at, last_at, missed, noticed_at, noticed_by)
+               values (%s, %s, %s, %s, %s, %s) on conflict do nothing""",
+            [name, missed[0], missed[-1], len(missed), now, by],
+        )
+
+
+def gaps(conn: Connection[Any], *, rows_max: int = 20) -> list[Gap]:
+    """Moments that nobody took, the newest first."""
+    with conn.cursor(row_factory=class_row(Gap)) as cur:
+        return cur.execute(
+            """select name, first_at, last_at, missed, noticed_at, noticed_by from reconciliation_gap
+               order by last_at desc, name limit %s""",
+            [rows_max],
+        ).fetchall()
 
 
 def schedules(conn: Connection[Any], crons: Mapping[str, str], *, now: datetime) -> list[Due]:
@@ -110,10 +158,10 @@ def after(cron: str, now: datetime) -> datetime:
     return found
 
 
-def between(cron: str, start: datetime, end: datetime) -> int:
-    """How many moments lie strictly between the two, counted up to 1,000."""
-    moments = croniter(cron, start.astimezone(UTC))
-    count = 0
-    while count < SKIPPED_COUNTED_MAX and moments.get_next(datetime) < end:
-        count += 1
-    return count
+def moments(cron: str, start: datetime, end: datetime) -> list[datetime]:
+    """The moments after `start`, up to `end`, the first 1,000 of them."""
+    ticking = croniter(cron, start.astimezone(UTC))
+    found: list[datetime] = []
+    while len(found) < SKIPPED_COUNTED_MAX and (at := ticking.get_next(datetime)) <= end:
+        found.append(at)
+    return found

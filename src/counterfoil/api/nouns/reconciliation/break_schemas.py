@@ -25,7 +25,7 @@ from counterfoil.api.http.schemas import (
 )
 from counterfoil.api.nouns.ledger.journals import LineAsked
 from counterfoil.reconciliation.breaks.adjusting import LINES_MAX
-from counterfoil.reconciliation.breaks.queries import AGES
+from counterfoil.reconciliation.breaks.ages import AGES
 from counterfoil.reconciliation.breaks.work import BULK_MAX, LineDone
 
 State = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$"), Field(examples=["investigating"])]

@@ -183,7 +183,7 @@ def _in_full(conn: Connection[Any], case: work.Case) -> BreakInFull:
     return BreakInFull(
         **case._asdict(),
         allowed=[verb for verb in BREAK.allowed(case.state) if verb != "match"],
-        detail=detail,
+        detail=detail.written(),
         timeline=FactShown.each(timeline_of(conn, case, detail)),
         remarks=RemarkShown.each(remarks_of(conn, case.id)),
         proposals=ProposalShown.each(adjusting.proposals_of(conn, case.id)),

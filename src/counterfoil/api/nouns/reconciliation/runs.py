@@ -16,7 +16,7 @@ from counterfoil.api.http.calls import Call, Done, may
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Asked, Minor, Paged, ProgramId, Shown, Written, answer, id_in_path
-from counterfoil.base.paging import Keyset
+from counterfoil.base.paging import Keyset, Page
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.reconciliation.runs.continuous import (
@@ -29,8 +29,10 @@ from counterfoil.reconciliation.runs.continuous import (
     sources_of_agent,
 )
 from counterfoil.reconciliation.runs.pairings import Pairing, pairing
-from counterfoil.reconciliation.runs.run import Run, breaks_of, last_successes, list_runs, show_run
-from counterfoil.reconciliation.runs.schedule import schedules
+from counterfoil.reconciliation.runs.run import Run, breaks_of, list_runs, show_run
+from counterfoil.reconciliation.runs.schedule import gaps, schedules
+from counterfoil.reconciliation.runs.standing import Standing as RunStanding
+from counterfoil.reconciliation.runs.standing import concluded, standings
 
 router = routes("Reconciliation")
 RUNS = Keyset("reconciliation runs", (str,))
@@ -71,7 +73,27 @@ class ForceAsked(Asked):
     program_id: ProgramId
 
 
-class RunShown(Shown):
+class Unexplained(Shown):
+    """What of a balance no listed item explains, in minor units."""
+
+    asset: str
+    minor: Minor
+
+
+class StandingShown(Shown):
+    """How a run stands now: what it found, and what people have decided on it since."""
+
+    verdict: str | None = Field(
+        description="reconciled, reconciled with accepted items, not reconciled or incomplete; null: it says nothing about the money."
+    )
+    open_breaks: int = Field(description="Of what it found, breaks on which nobody has decided.")
+    decided_breaks: int = Field(description="Breaks that people closed, or that a later run no longer found.")
+    unexplained: list[Unexplained] = Field(description="By asset, what of the balance no listed item explains.")
+    not_checked: list[str] = Field(description="What was not compared, cut short or too old; never green.")
+    measured_at: datetime | None = Field(description="When it began to read; what was recorded later it has not seen.")
+
+
+class RunShown(StandingShown):
     """A run. `verdict` is null while it runs and when it failed: a run without a verdict says nothing about the money."""
 
     id: str
@@ -83,7 +105,7 @@ class RunShown(Shown):
     state: str = Field(
         description="running, finished, failed, or stale: it says that it runs and was silent for a minute."
     )
-    verdict: str | None = Field(description="reconciled, not reconciled or incomplete.")
+    found_verdict: str | None = Field(description="The verdict as it was recorded, before people decided on anything.")
     actor: str
     slot_at: datetime | None = Field(description="The moment of its schedule; null when somebody asked for it.")
     started_at: datetime
@@ -142,14 +164,13 @@ class RunsWritten(Written):
     failed: list[NotRun]
 
 
-class SourceShown(Shown):
+class SourceShown(StandingShown):
     """How far a source is reconciled. `watermark` is the last day of its last conclusion, null when there was none."""
 
     program_id: str
     source: str
     watermark: date | None
     succeeded_at: datetime | None
-    verdict: str | None
     run_id: str | None
     attempted_at: datetime
     attempt: str = Field(description="What became of the last attempt: running, finished or failed.")
@@ -170,11 +191,23 @@ class ScheduleShown(Shown):
     late_s: int | None = Field(description="How late the last one was taken; null when it was in time.")
 
 
+class GapShown(Shown):
+    """Moments of a schedule that passed with nobody there."""
+
+    name: str
+    first_at: datetime
+    last_at: datetime
+    missed: int
+    noticed_at: datetime
+    noticed_by: str
+
+
 class Standing(Shown):
-    """How reconciliation stands: each source, each schedule."""
+    """How reconciliation stands: each source, each schedule, and what was missed."""
 
     sources: list[SourceShown]
     schedules: list[ScheduleShown]
+    gaps: list[GapShown] = Field(description="Moments that nobody took, the newest first.")
     known: list[str] = Field(description="Every source that can be asked for.")
     measured_at: datetime
 
@@ -283,8 +316,10 @@ def runs(
     after = RUNS.after(cursor)
     with call.reading() as conn:
         rows = list_runs(conn, rows_max=limit + 1, after=str(after[0]) if after else None, source=source)
-    rows = [row._replace(state=row.standing(call.now)) for row in rows]
-    return page_of(RunShown, RUNS.page(rows, limit, lambda row: (row.id,)))
+        stand = standings(conn, rows)
+    page = RUNS.page(rows, limit, lambda row: (row.id,))
+    told = [RunShown(**_told(one, stand[one.id], call.now)) for one in page.rows]
+    return page_of(RunShown, Page(told, page.next_cursor))
 
 
 @router.get("/reconciliation/runs/{run_id}", response_model=RunInFull, summary="Show a run")
@@ -301,12 +336,13 @@ def sources(
     """The last conclusion of every source, and every schedule with what is overdue."""
     wiring = call.services.wiring
     with call.reading() as conn:
-        found = last_successes(conn, program_id=program_id)
-        due = schedules(conn, wiring.crons, now=call.now)
+        found = concluded(conn, program_id=program_id)
+        due, missed = schedules(conn, wiring.crons, now=call.now), gaps(conn)
     return answer(
         Standing(
-            sources=SourceShown.each(found),
+            sources=[SourceShown(**one._asdict() | _stands(standing)) for one, standing in found],
             schedules=ScheduleShown.each(due),
+            gaps=GapShown.each(missed),
             known=_names(list(wiring.pairings().values())),
             measured_at=call.now,
         )
@@ -320,4 +356,29 @@ def _names(known: Sequence[Pairing]) -> list[str]:
 def in_full(conn: Connection[Any], one: Run, now: datetime) -> RunInFull:
     """A run as it is shown, with the first of its breaks."""
     found = breaks_of(conn, one.id, rows_max=BREAKS_SHOWN_MAX)
-    return RunInFull(**one._replace(state=one.standing(now))._asdict(), found=BreakShown.each(found))
+    return RunInFull(**_told(one, standings(conn, [one])[one.id], now), found=BreakShown.each(found))
+
+
+def _told(one: Run, standing: RunStanding, now: datetime) -> dict[str, Any]:
+    return one._asdict() | _stands(standing) | {"state": one.standing(now), "found_verdict": one.verdict}
+
+
+def _stands(one: RunStanding | None) -> dict[str, Any]:
+    """The fields of `StandingShown`; of a source without a conclusion, nothing is known."""
+    if one is None:
+        return {
+            "verdict": None,
+            "open_breaks": 0,
+            "decided_breaks": 0,
+            "unexplained": [],
+            "not_checked": [],
+            "measured_at": None,
+        }
+    return {
+        "verdict": one.verdict,
+        "open_breaks": one.open + one.told_elsewhere,
+        "decided_breaks": one.decided,
+        "unexplained": [Unexplained(asset=asset, minor=minor) for asset, minor in sorted(one.unexplained.items())],
+        "not_checked": list(one.not_checked),
+        "measured_at": one.measured_at,
+    }

@@ -19,11 +19,17 @@ from counterfoil.cli.local.reconcile_files import files
 app = typer.Typer(no_args_is_help=True, help="Hold one side's records against the other's.")
 app.command("files")(files)
 
-RUN = ("id", "source", "scope", "firstOn", "lastOn", "state", "verdict", "matched", "breaks", "expected", "startedAt")
+RUN = (
+    "id", "source", "scope", "firstOn", "lastOn", "state", "verdict", "matched", "breaks", "openBreaks", "expected", "unexplained",
+    "notChecked", "measuredAt",
+)  # fmt: skip
 BREAKS = ("kind", "cause", "ours", "theirs", "do")
 PARTS = ("source", "matched", "breaks", "expected")
 BALANCES = ("asset", "booked", "stated", "difference", "only there", "only here", "unexplained")
-SOURCES = ("source", "watermark", "verdict", "succeededAt", "attempt", "error")
+SOURCES = (
+    "source", "watermark", "verdict", "openBreaks", "unexplained", "notChecked", "measuredAt", "attempt", "error",
+)  # fmt: skip
+GREEN = ("reconciled", "reconciled with accepted items")  # a person stands for what is accepted
 SCHEDULES = ("name", "cron", "slotAt", "takenBy", "lateS", "overdueS", "skipped", "nextAt")
 WAITING_SHOWN_MAX = 20
 DAY = "%Y-%m-%d"
@@ -75,7 +81,7 @@ def run(
     program: Program = None,
     output: Output = TABLE,
 ) -> None:
-    """Hold what others say against our books. Moves no money. Ends with 1 unless all of it is reconciled."""
+    """Hold what others say against our books. Moves no money. Ends with 1 unless all of it is reconciled, or accepted by people."""
     body: dict[str, Any] = {
         "source": source, "programId": program, "scope": scope.value if scope else None, "date": _day(date), "from": _day(first),
         "to": _day(last), "last": span, "agentId": agent,
@@ -88,7 +94,7 @@ def run(
         show_one(found, output)
     else:
         _show_all(runs, failed, agent)
-    if failed or not runs or any(one["verdict"] != "reconciled" for one in runs):
+    if failed or not runs or any(one["verdict"] not in GREEN for one in runs):
         raise typer.Exit(NOT_GREEN)
 
 
@@ -112,7 +118,7 @@ def list_(
     """Runs, newest first."""
     with asked("read") as client:
         rows = listed(client, "/api/reconciliation/runs", limit, source=source)
-    show_rows(rows, RUN, output, empty="Nothing was reconciled yet.")
+    show_rows(_in_words(rows, output), RUN, output, empty="Nothing was reconciled yet.")
 
 
 @app.command("show")
@@ -130,8 +136,13 @@ def sources(program: Program = None, output: Output = TABLE) -> None:
     if output is not Format.TABLE:
         show_one(found, output)
         return
-    show_rows(found["sources"], SOURCES, output, empty="Nothing was reconciled yet: not checked.")
+    show_rows(_in_words(found["sources"], output), SOURCES, output, empty="Nothing was reconciled yet: not checked.")
     show_rows(found["schedules"], SCHEDULES, output, empty="No schedule was looked at yet: no worker has run.")
+    for one in found["gaps"]:
+        moments = (
+            f"{one['missed']} times, from {one['firstAt']} to {one['lastAt']}" if one["missed"] > 1 else one["firstAt"]
+        )
+        typer.echo(f"Missed: nobody was there when {one['name']} was due: {moments}")
     typer.echo(f"Sources: {', '.join(found['known'])}")
 
 
@@ -152,7 +163,7 @@ def bank(
             "/api/reconciliation/runs", {name: value for name, value in body.items() if value is not None}
         )
     show_run_in_full(found, output)
-    if found["verdict"] != "reconciled":
+    if found["verdict"] not in GREEN:
         raise typer.Exit(NOT_GREEN)
 
 
@@ -185,7 +196,7 @@ def report(
         return
     told = found["report"]
     typer.echo(f"{told['first_on']} to {told['last_on']}: {found['verdict']}")
-    show_rows(found["runs"], RUN, output, empty="Nothing was reconciled in this range: not checked.")
+    show_rows(_in_words(found["runs"], output), RUN, output, empty="Nothing was reconciled in this range: not checked.")
     for one in told["not_checked"]:
         typer.echo(f"{one['source']}: {one['why']}")
     for one in found["runs"]:
@@ -212,7 +223,9 @@ def show_run_in_full(found: dict[str, Any], output: Format) -> None:
     _show_balances(told, output)
     for note in found["notes"]:
         typer.echo(f"The statement: {note}")
-    for why in told.get("not_checked", []):
+    if found["unexplained"]:
+        typer.echo(f"Unexplained: {_sums(found['unexplained'])} of the balance, beyond every listed item")
+    for why in found["notChecked"]:
         typer.echo(f"Not checked: {why}")
     waiting = told.get("expected_later", [])
     for one in waiting[:WAITING_SHOWN_MAX]:
@@ -224,6 +237,19 @@ def show_run_in_full(found: dict[str, Any], output: Format) -> None:
     if found["error"]:
         typer.echo(f"It failed: {found['error']}")
     _show_breaks(found, output)
+
+
+def _in_words(rows: list[dict[str, Any]], output: Format) -> list[dict[str, Any]]:
+    """Lists as a table shows them; JSON keeps them as they are."""
+    if output is not Format.JSON:
+        rows[:] = [
+            row | {"unexplained": _sums(row["unexplained"]), "notChecked": len(row["notChecked"]) or ""} for row in rows
+        ]
+    return rows
+
+
+def _sums(figures: list[dict[str, str]]) -> str:
+    return ", ".join(f"{figure(one['minor'], one['asset'])} {one['asset']}" for one in figures)
 
 
 def _show_balances(told: dict[str, Any], output: Format) -> None:
