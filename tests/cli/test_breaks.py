@@ -56,7 +56,7 @@ def test_the_other_verbs(cli: Cli, ids: list[str]):
         (("withdraw", ids[1], "--reason", "not so small"), "investigating"),
         (("assign", ids[1], "olga"), "olga's"),
         (("comment", ids[1], "asked them"), "Comment 3"),
-        (("duplicate", ids[1], "--reason", "of the other"), "duplicate"),
+        (("duplicate", ids[1], "--of", ids[0], "--reason", "of the other"), "duplicate"),
         (("limit", "EUR"), "10.00 EUR"),
         (("limit", "EUR", "50.00", "--reason", "the board"), "up to 50.00 EUR"),
         (("overview",), "fee netted"),

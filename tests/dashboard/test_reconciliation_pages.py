@@ -174,6 +174,8 @@ def test_somebody_who_was_faster_is_told_and_what_was_typed_stays(world, look):
     assert "Somebody else moved this break" in slow.get_by_role("alert").inner_text()
     assert "409" in slow.complaints.pop()  # Chromium tells of the status
     assert [one.state for one in cases(world) if one.id == case.id] == ["investigating"]
+    other = next(one.id for one in cases(world, state="live") if one.id != case.id)
+    fast.locator("#act-mark_duplicate input[name=duplicate_of]").fill(other)
     act(fast, "mark_duplicate", EVIL)
     fast.wait_for_url("**done=mark_duplicate**")
     assert EVIL in fast.locator("#history").inner_text()

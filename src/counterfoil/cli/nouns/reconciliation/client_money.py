@@ -99,10 +99,20 @@ def _show(one: dict[str, Any]) -> None:
     detail = one["detail"]
     owners = [{"owner": row["owner"], "owed": money(row["owed"])} for row in detail["owners"]]
     show_rows(owners, ("owner", "owed"), TABLE, empty="Nothing is owed to anybody.")
+    if detail.get("not_netted", "0") != "0":
+        typer.echo(
+            f"Not netted: owners who owe us {money(detail['not_netted'].lstrip('-'))} cover nothing of what is owed"
+        )
     places = [
-        {"account": row["account"], "counted": money(row["counted"]), "why": row["why"]} for row in detail["places"]
+        {
+            "account": row["account"],
+            "counted": money(row["counted"]),
+            "as of": row.get("as_of") or "",
+            "why": row["why"],
+        }
+        for row in detail["places"]
     ]
-    show_rows(places, ("account", "counted", "why"), TABLE, empty="Nothing is held anywhere.")
+    show_rows(places, ("account", "counted", "as of", "why"), TABLE, empty="Nothing is held anywhere.")
     for why in detail["not_checked"]:
         typer.echo(f"Not checked: {why}")
     typer.echo(f"sha256 {one['sha256']}")
