@@ -354,9 +354,9 @@ def test_lines_that_are_the_same_to_the_letter_are_two_cases(conn):
 def test_the_explanation_is_that_of_the_last_run_that_found_it(conn):
     a_run(conn, [a_break("payout:b"), a_break("payout:a")])
     a_run(conn, [a_break("payout:a", cause="fee netted")], at=TOMORROW)
-    (case,) = [one for one in the_cases(conn) if detail_of(conn, one)["left"][0]["id"] == "payout:a"]
+    (case,) = [one for one in the_cases(conn) if detail_of(conn, one).left[0].id == "payout:a"]
     assert case.cause == "fee netted"
-    assert detail_of(conn, case)["hypotheses"][0]["cause"] == "fee netted"
+    assert detail_of(conn, case).hypotheses[0].cause == "fee netted"
 
 
 def test_two_thousand_breaks_are_filed_and_half_of_them_matched(conn):

@@ -256,15 +256,16 @@ def test_groups_say_how_many_how_much_how_old_and_what_is_overdue(conn):
     )
     groups = groups_of(conn, Filter(program_id=PROGRAM), now=NOW)
     assert [(one.kind, one.cause, one.number, one.at_stake.minor, one.ages, one.overdue) for one in groups] == [
-        ("MISSING_RIGHT", "", 1, 500, (0, 0, 1, 0), 1),
-        ("AMOUNT_MISMATCH", "fee netted", 2, 400, (1, 0, 1, 0), 1),
+        ("MISSING_RIGHT", "", 1, 500, (0, 0, 1, 0, 0), 1),
+        ("AMOUNT_MISMATCH", "fee netted", 2, 400, (1, 0, 1, 0, 0), 1),
     ]
     assert groups[1].oldest_at == old
     assert [(one.age, one.number, one.at_stake.minor) for one in ages_of(conn, now=NOW)] == [
         ("under 1 day", 1, 300),
         ("1 to 6 days", 0, 0),
         ("7 to 29 days", 2, 600),
-        ("30 days and more", 0, 0),
+        ("30 to 89 days", 0, 0),
+        ("90 days and more", 0, 0),
     ]
 
 

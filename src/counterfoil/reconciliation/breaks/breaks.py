@@ -42,11 +42,15 @@ BREAK: Final = Machine(
 DUE_DAYS: Final[Mapping[str, int]] = {"critical": 1, "high": 2, "medium": 5, "low": 10}
 ACTOR: Final = "system:reconciliation"
 STANDS: Final = "(o.state in ('open', 'timing', 'investigating', 'pending_adjustment') or (o.state = 'accepted' and o.gone_run is null))"
+LOCK_WAIT_MS: Final = (
+    30_000  # ten thousand breaks are filed in less; who waits for less would fail a run that has nothing wrong
+)
 _LOCKS: Final = 4_271_007
 
 
 def lock_source(conn: Connection[Any], program_id: str, source: str) -> None:
     """Number runs, file them and post for them one after another: all sources of a provider together, for they tell of one thing."""
+    conn.execute("select set_config('lock_timeout', %s, true)", [str(LOCK_WAIT_MS)])
     words = [f"{program_id}\x1f{whole_of(source)}", _LOCKS]
     conn.execute("select pg_advisory_xact_lock(hashtextextended(%s, %s))", words)
 
