@@ -516,6 +516,12 @@ reconciliation_break: at_stake bigint not null
 reconciliation_break: cause text not null
 reconciliation_break: day date
 reconciliation_break: detail jsonb not null
+reconciliation_gap: name text not null
+reconciliation_gap: first_at timestamp with time zone not null
+reconciliation_gap: last_at timestamp with time zone not null
+reconciliation_gap: missed integer not null
+reconciliation_gap: noticed_at timestamp with time zone not null
+reconciliation_gap: noticed_by text not null
 reconciliation_run: id text not null
 reconciliation_run: program_id text not null
 reconciliation_run: source text not null
@@ -898,6 +904,10 @@ queue_pause: queue_pause_pkey PRIMARY KEY (number)
 reconciliation_break: reconciliation_break_number CHECK ((number > 0))
 reconciliation_break: reconciliation_break_pkey PRIMARY KEY (run_id, number)
 reconciliation_break: reconciliation_break_run_id_fkey FOREIGN KEY (run_id) REFERENCES reconciliation_run(id)
+reconciliation_gap: reconciliation_gap_in_order CHECK ((first_at <= last_at))
+reconciliation_gap: reconciliation_gap_missed CHECK ((missed > 0))
+reconciliation_gap: reconciliation_gap_name_fkey FOREIGN KEY (name) REFERENCES reconciliation_schedule(name)
+reconciliation_gap: reconciliation_gap_pkey PRIMARY KEY (name, first_at)
 reconciliation_run: reconciliation_run_concludes CHECK (((state = 'finished'::text) = (verdict IS NOT NULL)))
 reconciliation_run: reconciliation_run_ends CHECK (((state = 'running'::text) = (finished_at IS NULL)))
 reconciliation_run: reconciliation_run_number_is_given_once UNIQUE (number)
@@ -1123,6 +1133,8 @@ queue_pause: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.que
 queue_pause: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.queue_pause FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reconciliation_break: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.reconciliation_break FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reconciliation_break: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.reconciliation_break FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+reconciliation_gap: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.reconciliation_gap FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+reconciliation_gap: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.reconciliation_gap FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reconciliation_slot: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.reconciliation_slot FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reconciliation_slot: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.reconciliation_slot FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reversal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.reversal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -2290,6 +2302,9 @@ queue_paused: owner: counterfoil_owner
 reconciliation_break: counterfoil_app: insert, select
 reconciliation_break: counterfoil_auditor: select
 reconciliation_break: owner: counterfoil_owner
+reconciliation_gap: counterfoil_app: insert, select
+reconciliation_gap: counterfoil_auditor: select
+reconciliation_gap: owner: counterfoil_owner
 reconciliation_run: counterfoil_app: delete, insert, select
 reconciliation_run: counterfoil_app: update (beat_at)
 reconciliation_run: counterfoil_app: update (breaks)
