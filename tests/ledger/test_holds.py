@@ -9,12 +9,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from psycopg import Connection
+from psycopg import Connection, errors
 
 from counterfoil.base.edge import Database
 from counterfoil.base.invariant import run_invariants
 from counterfoil.base.problems import InvalidInput, KeyReused, Problem
-from counterfoil.ledger.accounts.accounts import freeze_account
+from counterfoil.ledger.accounts.accounts import close_account, freeze_account
+from counterfoil.ledger.clock import to_us
 from counterfoil.ledger.holds import (
     Hold,
     expire_holds,
@@ -26,18 +27,23 @@ from counterfoil.ledger.holds import (
     void_hold,
 )
 from counterfoil.ledger.invariants import INVARIANTS
+from counterfoil.ledger.journals.batch_types import Kind, Movement, Outcome
+from counterfoil.ledger.journals.bulk import Bulk, post_many
 from counterfoil.ledger.journals.journal import Posted
+from counterfoil.ledger.periods import close_period
 from counterfoil.ledger.problems import (
     AccountFrozen,
     HoldExpired,
+    HoldPromised,
     HoldResolved,
     HoldTooSmall,
     InsufficientFunds,
+    KeyReserved,
     UnknownAccount,
     UnknownHold,
 )
 from counterfoil.ledger.reads.balances import balance, journal_by_key
-from tests.ledger.builders import CASH, ESCROW, NOW, PAYEE, PROGRAM, a_program, posted
+from tests.ledger.builders import CASH, ESCROW, NOW, PAYEE, PROGRAM, a_program, an_id, posted
 
 
 def take(conn: Connection[Any], minor: int = 60, key: str = "h", **given: Any) -> Hold:
@@ -159,13 +165,110 @@ def test_holds_of_many_books_expire_in_one_sweep(escrow: Connection[Any]):
     assert {get_hold(escrow, PROGRAM, hold.id).state for hold in made} == {"expire"}
 
 
-def test_what_is_held_of_a_frozen_account_is_given_back_but_not_posted(escrow: Connection[Any]):
+def test_a_freeze_stops_new_holds_and_what_was_held_before_is_posted(escrow: Connection[Any]):
+    """A participant of a transaction that voted yes can always do what was decided (it could not, and was stuck for ever)."""
     hold = take(escrow)
     freeze_account(escrow, PROGRAM, ESCROW, asset="EUR", reason="asked", actor="ann", now=NOW)
-    with pytest.raises(AccountFrozen):
-        post_hold(escrow, PROGRAM, hold.id, actor="ann", now=NOW)
+    with pytest.raises(AccountFrozen), escrow.transaction():
+        take(escrow, 1, key="another")
+    post_hold(escrow, PROGRAM, hold.id, actor="ann", now=NOW)
+    assert money(escrow) == (40, 0)
+    assert nothing_is_broken(escrow)
+
+
+def test_what_is_held_of_a_frozen_account_may_be_given_back(escrow: Connection[Any]):
+    hold = take(escrow)
+    freeze_account(escrow, PROGRAM, ESCROW, asset="EUR", reason="asked", actor="ann", now=NOW)
     void_hold(escrow, PROGRAM, hold.id, reason="asked", actor="ann", now=NOW)
     assert money(escrow) == (100, 0)
+
+
+def test_in_a_bulk_too_a_hold_of_a_frozen_account_is_posted_and_a_transfer_is_not(escrow: Connection[Any]):
+    hold = take(escrow)
+    freeze_account(escrow, PROGRAM, ESCROW, asset="EUR", reason="asked", actor="ann", now=NOW)
+    moves = [
+        Movement(an_id(), "", "", 60, Kind.POST_HOLD, hold_id=hold.id.bytes),
+        Movement(an_id(), ESCROW, PAYEE, 1),
+    ]
+    done = post_many(escrow, PROGRAM, Bulk("b", "test", "EUR", "ann"), moves, now=NOW)
+    assert done.outcomes == [Outcome.POSTED, Outcome.DEBIT_FROZEN]
+    assert money(escrow) == (40, 0)
+
+
+@pytest.mark.parametrize("how", ["alone", "in a bulk"])
+def test_what_was_held_when_the_books_were_closed_is_posted_on_the_first_open_day(escrow: Connection[Any], how: str):
+    hold = take(escrow)
+    close_period(escrow, PROGRAM, until=NOW, reason="month end", actor="ann", now=NOW)
+    happened = NOW - timedelta(hours=3)
+    if how == "alone":
+        done = post_hold(escrow, PROGRAM, hold.id, actor="ann", now=NOW, effective_at=happened)
+        assert done.effective_at == NOW
+        assert post_hold(escrow, PROGRAM, hold.id, actor="ann", now=NOW, effective_at=happened).existed
+    else:
+        at = Movement(an_id(), "", "", 60, Kind.POST_HOLD, to_us(happened), hold_id=hold.id.bytes)
+        assert post_many(escrow, PROGRAM, Bulk("b", "test", "EUR", "ann"), [at], now=NOW).outcomes == [Outcome.POSTED]
+    assert escrow.execute("select occurred_at from late_posting").fetchall() == [(happened,)]
+    assert nothing_is_broken(escrow)
+
+
+@pytest.mark.parametrize("name", [ESCROW, PAYEE])
+def test_no_account_with_a_hold_on_it_is_closed(escrow: Connection[Any], name: str):
+    posted(escrow, (ESCROW, CASH, 40))
+    take(escrow, 60)
+    with pytest.raises(errors.DatabaseError, match="account_closes_empty"):
+        close_account(escrow, PROGRAM, name, asset="EUR", reason="done", actor="ann", now=NOW)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"expires_at": NOW + timedelta(hours=1)},
+        {"narrative": "other words"},
+        {"kind": "other"},
+        {"source": ("thing", "1")},
+        {"minor": 61},
+    ],
+)
+def test_a_hold_key_is_for_one_request_in_every_part_of_it(escrow: Connection[Any], change: dict[str, Any]):
+    first = take(escrow)
+    assert take(escrow).id == first.id
+    with pytest.raises(KeyReused):
+        take(escrow, **change)
+
+
+def test_posting_again_under_another_request_is_refused(escrow: Connection[Any]):
+    hold = take(escrow)
+    post_hold(escrow, PROGRAM, hold.id, actor="ann", now=NOW, narrative="sold")
+    assert post_hold(escrow, PROGRAM, hold.id, actor="bob", now=NOW + timedelta(days=1), narrative="sold").existed
+    with pytest.raises(KeyReused):
+        post_hold(escrow, PROGRAM, hold.id, actor="ann", now=NOW, narrative="given away")
+
+
+def test_a_hold_that_a_bulk_posted_is_answered_when_it_is_posted_alone(escrow: Connection[Any]):
+    hold = take(escrow)
+    move = Movement(an_id(), "", "", 60, Kind.POST_HOLD, hold_id=hold.id.bytes)
+    done = post_many(escrow, PROGRAM, Bulk("b", "test", "EUR", "ann"), [move], now=NOW)
+    again = post_hold(escrow, PROGRAM, hold.id, actor="ann", now=NOW)
+    assert (again.journal_id, again.existed) == (done.journal_id, True)
+
+
+def test_a_promise_has_no_expiry_and_only_who_took_it_gives_it_back(escrow: Connection[Any]):
+    with pytest.raises(InvalidInput):
+        take(escrow, promised=True, source=("txn", "1"), expires_at=NOW + timedelta(hours=1))
+    with pytest.raises(InvalidInput):
+        take(escrow, promised=True)
+    hold = take(escrow, promised=True, source=("txn", "1"))
+    for source in (None, ("txn", "2")):
+        with pytest.raises(HoldPromised):
+            void_hold(escrow, PROGRAM, hold.id, reason="tired of it", actor="ann", now=NOW, source=source)
+    assert expire_holds(escrow, PROGRAM, actor="sweep", now=NOW + timedelta(days=3650)) == []
+    void_hold(escrow, PROGRAM, hold.id, reason="aborted", actor="coordinator", now=NOW, source=("txn", "1"))
+    assert money(escrow) == (100, 0)
+
+
+def test_a_callers_hold_cannot_take_a_key_of_the_product(escrow: Connection[Any]):
+    with pytest.raises(KeyReserved):
+        take(escrow, key="PAYOUT_RESERVE:pp_1")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import itertools
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
@@ -30,12 +30,16 @@ from hypothesis.stateful import (
 from counterfoil.base.edge import Database
 from counterfoil.base.invariant import run_invariants
 from counterfoil.base.problems import Problem
+from counterfoil.ledger.accounts.accounts import freeze_account, unfreeze_account
 from counterfoil.ledger.holds import hold_id, post_hold, take_hold, void_hold
 from counterfoil.ledger.invariants import INVARIANTS
 from counterfoil.ledger.journals.batch_types import Kind, Movement, Outcome
 from counterfoil.ledger.journals.bulk import Bulk, post_many
 from counterfoil.ledger.journals.journal import NewJournal, Posted, post, post_journals, reverse
+from counterfoil.ledger.journals.key_spaces import PAYMENT
 from counterfoil.ledger.journals.memory import Memory
+from counterfoil.ledger.journals.post_all import Booking, post_each
+from counterfoil.ledger.periods import close_period
 from counterfoil.ledger.reads.balances import balances, trial_totals
 from tests.ledger.builders import a_program, small_segments
 
@@ -64,25 +68,28 @@ class SimpleLedger:
 
     def __init__(self) -> None:
         self.balance: Counter[str] = Counter()
+        self.frozen: set[str] = set()
         self.holds: dict[UUID, SimpleHold] = {}
 
     def held(self, name: str) -> int:
         lowers = [h.minor for h in self.holds.values() if (h.credit if name in DEBIT_NORMAL else h.debit) == name]
         return sum(lowers)
 
-    def may(self, debit: str, credit: str, minor: int) -> bool:
+    def may(self, debit: str, credit: str, minor: int, *, fact: bool = False) -> bool:
         lowered = ([] if debit in DEBIT_NORMAL else [debit]) + ([credit] if credit in DEBIT_NORMAL else [])
+        if not fact and self.frozen.intersection(lowered):
+            return False
         return all(ACCOUNTS[name] or self.balance[name] - self.held(name) >= minor for name in lowered)
 
     def move(self, debit: str, credit: str, minor: int) -> None:
         self.balance[debit] += minor if debit in DEBIT_NORMAL else -minor
         self.balance[credit] += -minor if credit in DEBIT_NORMAL else minor
 
-    def try_all(self, lines: list[Transfer]) -> bool:
+    def try_all(self, lines: list[Transfer], *, fact: bool = False) -> bool:
         """All lines or none."""
         before = self.balance.copy()
         for line in lines:
-            if not self.may(*line):
+            if not self.may(*line, fact=fact):
                 self.balance = before
                 return False
             self.move(*line)
@@ -104,6 +111,8 @@ class Ledgers(RuleBasedStateMachine):
         self.memory = Memory()
         self.lines: dict[UUID, list[Transfer]] = {}
         self.now = datetime.now(UTC)
+        self.closed = datetime(1970, 1, 1, tzinfo=UTC)
+        self.late = 0
         with self.database.transaction() as conn:
             a_program(conn, self.program, list(ACCOUNTS), ["EUR"])
 
@@ -127,6 +136,65 @@ class Ledgers(RuleBasedStateMachine):
         assert again == done._replace(existed=True)
         self.lines[done.journal_id] = lines
         return done.journal_id
+
+    @rule(ahead=st.integers(1, 10))
+    def close_the_books(self, ahead: int) -> None:
+        """Up to now, or to some days ago: also past the moment that the other rules post at."""
+        until = min(max(self.closed, self.now - timedelta(days=30)) + timedelta(days=ahead), datetime.now(UTC))
+        if until <= self.closed:
+            return
+        with self.database.transaction() as conn:
+            close_period(conn, self.program, until=until, reason="test", actor="machine", now=datetime.now(UTC))
+        self.closed = until
+
+    @rule(name=names)
+    def freeze_or_unfreeze(self, name: str) -> None:
+        act = unfreeze_account if name in self.simple.frozen else freeze_account
+        with self.database.transaction() as conn:
+            act(conn, self.program, name, asset="EUR", reason="test", actor="machine", now=self.now)
+        self.simple.frozen ^= {name}
+
+    @rule(lines=st.lists(transfers, min_size=1, max_size=3), back=st.integers(0, 40))
+    def post_into_the_past(self, lines: list[Transfer], back: int) -> None:
+        """A person's journal of some days ago: refused when its period is closed."""
+        at = self.now - timedelta(days=back)
+        given = {
+            "kind": "test",
+            "lines": lines,
+            "asset": "EUR",
+            "actor": "machine",
+            "now": self.now,
+            "effective_at": at,
+        }
+        key = f"key-{next(_numbers)}"
+        done = self.attempt(lambda conn: post(conn, self.program, key=key, **given))
+        if at < self.closed:
+            assert done is None
+        else:
+            assert (done is not None) == self.simple.try_all(lines)
+
+    @rule(
+        facts=st.lists(
+            st.tuples(st.lists(transfers, min_size=1, max_size=3), st.integers(0, 40)), min_size=1, max_size=4
+        )
+    )
+    def hear_of_facts(self, facts: list[tuple[list[Transfer], int]]) -> None:
+        """What has happened some days ago: never refused for a freeze or a close, and late exactly when its period is closed."""
+        bookings = []
+        for lines, back in facts:
+            name, at = str(next(_numbers)), self.now - timedelta(days=back)
+            new = NewJournal(
+                PAYMENT.key(name), "payment", lines, "EUR", "machine", at, source=("charge", name), space=PAYMENT
+            )
+            bookings.append(Booking(self.program, new))
+        with self.database.transaction() as conn:
+            results = post_each(conn, bookings, now=self.now)
+            for (lines, back), result in zip(facts, results, strict=True):
+                assert isinstance(result, Posted) == self.simple.try_all(lines, fact=True)
+                if isinstance(result, Posted):
+                    at = self.now - timedelta(days=back)
+                    assert result.effective_at == max(at, self.closed)
+                    self.late += len(lines) if at < self.closed else 0
 
     @rule(target=journals, journals=st.lists(st.lists(transfers, min_size=1, max_size=3), min_size=2, max_size=6))
     def post_several(self, journals: list[list[Transfer]]) -> Any:
@@ -259,7 +327,11 @@ class Ledgers(RuleBasedStateMachine):
 
     @invariant()
     def both_agree(self) -> None:
-        with self.database.transaction() as conn:
+        with self.database.transaction(read_only=True) as conn:
+            late = (
+                """select count(*) from late_posting l join journal j on j.id = l.journal_id where j.program_id = %s"""
+            )
+            assert conn.execute(late, [self.program]).fetchone() == (self.late,)
             found = balances(conn, self.program, list(ACCOUNTS), asset="EUR")
             totals = trial_totals(conn, self.program, asset="EUR")
         assert {name: (b.minor, b.held) for name, b in found.items()} == {

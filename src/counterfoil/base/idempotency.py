@@ -16,6 +16,7 @@ from counterfoil.base.database import problem_of
 from counterfoil.base.problems import InvalidInput, KeyReused, Problem, all_problems
 
 KEY_CHARACTERS_MAX: Final = 255
+KEPT_DAYS: Final = 30  # then a key is forgotten; journals, payments and payouts are known by their own keys for ever
 _KEY: Final = re.compile(rf"[\x21-\x7e](?:[\x20-\x7e]{{0,{KEY_CHARACTERS_MAX - 2}}}[\x21-\x7e])?", re.ASCII)
 _LOCKS: Final = 4_271_003
 

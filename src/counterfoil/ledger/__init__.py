@@ -8,13 +8,16 @@ Opening (idempotent, by set; `ledger.accounts.accounts`)
     open_accounts(conn, program_id, accounts: Iterable[str | NewAccount], *, asset, actor, now) -> dict[str, int]
         a plain name takes its normal side and its overdraft rule from the chart of accounts (`ledger.accounts.chart`);
         NewAccount(name, normal="credit", no_overdraft=True) says both. Same name with other rules: AccountDiffers.
-    freeze_account / unfreeze_account / close_account(conn, program_id, name, *, asset, reason, actor, now) -> None
+    freeze_account / unfreeze_account / close_account / reopen_account(conn, program_id, name, *, asset, reason, actor, now) -> None
 
 Posting (`ledger.journals.journal`)
     Line(debit, credit, minor)          account names and a positive amount; a plain tuple will do
     post(conn, program_id, *, key, kind, lines, asset, actor, now, effective_at=None, narrative=None, source=None) -> Posted
         one atomic journal; `source` is a pair (type, id); `effective_at` is `now` when not given
     NewJournal(key, kind, lines, asset, actor, effective_at=None, narrative=None, source=None)
+    post_all(conn, bookings: Sequence[Booking(program_id, journal)], *, now) -> list[Posted]      (`ledger.journals.post_all`)
+        what the product itself posts, of any programs and assets, in its key spaces (`ledger.journals.key_spaces`); opens accounts
+        of the chart, raises the first refusal; `post_each` returns refusals instead. Facts pass freezes and closed periods.
     post_journals(conn, program_id, journals: Sequence[NewJournal], *, now) -> list[Posted | Problem]
         many at once (up to 8,192), each atomic, a result each in the same order: a refusal is a returned Problem, not raised
     reverse(conn, program_id, journal_id, *, key, reason, actor, now, line=None, effective_at=None) -> Posted
@@ -28,6 +31,7 @@ Holds (`ledger.holds`)
     post_hold(conn, program_id, hold_id, *, actor, now, minor=None, kind="hold.post", narrative=None) -> Posted   part: the rest returns
     void_hold(conn, program_id, hold_id, *, reason, actor, now) -> None
     expire_holds(conn, program_id, *, actor, now, rows_max=500) -> list[UUID]
+        an open hold can always be posted; the job `expire-holds` sweeps (`ledger.expiring`)
     holds_expiring(conn, program_id, *, now, within: timedelta, rows_max=500) -> list[Hold]
 
 Reading (`ledger.reads.balances`, `ledger.reads.statements`)
@@ -40,6 +44,7 @@ Reading (`ledger.reads.balances`, `ledger.reads.statements`)
 
 Periods (`ledger.periods`)
     close_period(conn, program_id, *, until, reason, actor, now) -> None     nothing effective before `until` is posted any more
+    reopen_period(conn, program_id, *, until, approval_id, reason, maker, checker, now) -> None   two people
     closed_until(conn, program_id) -> datetime | None
 
 Problems: UnknownAccount, UnknownProgram, UnknownAsset, InsufficientFunds, AccountFrozen, AccountClosed, PeriodClosed, KeyReused,

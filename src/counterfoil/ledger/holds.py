@@ -2,11 +2,16 @@
 
 What is held stays on its account's balance and leaves what is available. A hold that expires is warned about before, by
 `holds_expiring`, and cannot be posted from its expiry on, whether or not the sweep has come by.
+
+Until then a hold can always be posted: a freeze stops new holds only, an account with a hold on it is not closed, and in a period
+that was closed meanwhile it is booked on the first open day. A hold that is **promised** (a participant of a transaction voted yes)
+has no expiry, and only who took it gives it back.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -15,11 +20,12 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from counterfoil.base.problems import InvalidInput
-from counterfoil.ledger.clock import SEQ_BITS, recorded_at, to_us
+from counterfoil.base.problems import InvalidInput, KeyReused, check
+from counterfoil.ledger.clock import SEQ_BITS, from_us, recorded_at, to_us
 from counterfoil.ledger.journals.batch import decide
 from counterfoil.ledger.journals.batch_types import Kind, Movement, Outcome, Terms
 from counterfoil.ledger.journals.journal import NARRATIVE_LENGTH_MAX, Posted, Source
+from counterfoil.ledger.journals.key_spaces import HOLD_POST, KeySpace, word_of
 from counterfoil.ledger.journals.write import (
     Facts,
     Header,
@@ -27,12 +33,13 @@ from counterfoil.ledger.journals.write import (
     Place,
     insert_headers,
     insert_holds,
+    insert_late,
     insert_postings,
     insert_resolutions,
     journal_id,
     newest_of,
 )
-from counterfoil.ledger.problems import UnknownHold, refusal
+from counterfoil.ledger.problems import HoldPromised, KeyReserved, UnknownHold, refusal
 from counterfoil.ledger.write_context import EFFECTIVE_AHEAD_MAX_US, Ground, accounts_of, enter, holds_of, known_of
 
 SWEEP_ROWS_MAX: Final = 500
@@ -54,6 +61,7 @@ class Hold(NamedTuple):
     narrative: str | None
     source_type: str | None
     source_id: str | None
+    promised: bool
 
 
 def hold_id(program_id: str, key: str) -> UUID:
@@ -80,12 +88,20 @@ def take_hold(
     kind: str = "hold",
     narrative: str | None = None,
     source: Source | None = None,
+    promised: bool = False,
+    space: KeySpace | None = None,
 ) -> Hold:
-    """Set money aside on its way from `debit` to `credit`. The same key with the same accounts and amount: the same hold.
+    """Set money aside on its way from `debit` to `credit`. The same key with the same request: the same hold.
 
-    Raises InsufficientFunds, UnknownAccount, AccountClosed, AccountFrozen, KeyReused, InvalidInput, UnknownProgram.
+    `promised`: somebody else builds on it, so it has a `source` and no expiry, and `void_hold` takes that source. `space`: the key
+    space that the key lies in, of a part of the product that has one. Raises KeyReserved,
+    InsufficientFunds, UnknownAccount, AccountClosed, AccountFrozen, KeyReused, InvalidInput, UnknownProgram.
     """
     id_ = hold_id(program_id, key)
+    if word_of(key) != (space.word if space else None):
+        raise KeyReserved(field="key", got=key[:40])
+    if promised and (expires_at is not None or source is None):
+        raise InvalidInput("expires_at", "none, and a source, for a hold that is promised")
     if len(narrative or "") > NARRATIVE_LENGTH_MAX:
         raise InvalidInput("narrative", f"at most {NARRATIVE_LENGTH_MAX} characters")
     expires_us = None if expires_at is None else to_us(expires_at, "expires_at")
@@ -94,13 +110,17 @@ def take_hold(
     book = ground.book(asset)
     accounts = accounts_of(conn, ground, asset, [debit, credit])
     known = known_of(conn, book, [id_.bytes], newest_posted=id_, newest_held=id_)
-    decision = decide(accounts, [movement], _terms(ground, now, now), known=known)
+    decision = decide(accounts, [movement], _terms(ground, now), known=known)
     if decision.outcomes[0] not in (Outcome.POSTED, Outcome.EXISTS):
         raise refusal(decision.outcomes[0], movement)
+    asked = (kind, narrative, source[0] if source else None, source[1] if source else None, promised)
     for write in decision.writes:
-        facts = Facts(kind, actor, narrative, source[0] if source else None, source[1] if source else None)
+        facts = Facts(kind, actor, narrative, asked[2], asked[3], promised)
         insert_holds(conn, write.holds, facts, now=now)
-    return get_hold(conn, program_id, id_)
+    hold = get_hold(conn, program_id, id_)
+    if (hold.kind, hold.narrative, hold.source_type, hold.source_id, hold.promised) != asked:
+        raise KeyReused(key=key, hold=str(id_))
+    return hold
 
 
 def post_hold(
@@ -115,39 +135,58 @@ def post_hold(
     effective_at: datetime | None = None,
     narrative: str | None = None,
 ) -> Posted:
-    """Post what was held, or `minor` of it: the rest returns. Again with the same amount: the first answer.
+    """Post what was held, or `minor` of it: the rest returns. Again with the same request: the first answer.
 
-    The journal's key is `hold.post:` and the hold's id. Raises UnknownHold, HoldResolved, HoldExpired, HoldTooSmall, and what
-    `post` raises.
+    The journal's key is `hold.post:` and the hold's id. In a period that is closed it is booked on the first open day. Raises
+    UnknownHold, HoldResolved, HoldExpired, HoldTooSmall, KeyReused, UnknownProgram.
     """
     hold = get_hold(conn, program_id, hold_id)
     amount = hold.minor if minor is None else minor
-    at = effective_at or now
-    movement = Movement(None, "", "", amount, Kind.POST_HOLD, to_us(at), hold_id=hold_id.bytes)
+    effective_us = None if effective_at is None else to_us(effective_at)
+    movement = Movement(None, "", "", amount, Kind.POST_HOLD, effective_us, hold_id=hold_id.bytes)
     ground = enter(conn, program_id, alone=False)
     book = ground.book(hold.asset)
     accounts = accounts_of(conn, ground, hold.asset, [hold.debit, hold.credit])
-    decision = decide(accounts, [movement], _terms(ground, now, at), holds=holds_of(conn, book, [hold_id.bytes]))
-    key = f"hold.post:{hold_id}"
+    decision = decide(accounts, [movement], _terms(ground, now), holds=holds_of(conn, book, [hold_id.bytes]))
+    key = HOLD_POST.key(str(hold_id))
+    request_hash = _post_hash(hold_id, amount, kind, effective_at, narrative)
     if decision.outcomes[0] is Outcome.EXISTS:
-        return _posted_before(conn, program_id, key)
+        return _posted_before(conn, hold_id, amount, key, request_hash)
     if decision.outcomes[0] is not Outcome.POSTED:
         raise refusal(decision.outcomes[0], movement)
     (write,) = decision.writes
     seq = ground.seq(newest_of(accounts.values()), 1)
     id_ = journal_id(program_id, key, seq >> SEQ_BITS, 0)
-    request_hash = hashlib.sha256(f"{hold_id}\n{amount}".encode()).digest()
-    header = Header(id_, book, 1, at, kind, key, request_hash, actor, narrative, hold.source_type, hold.source_id)
+    booked_at = from_us(write.postings[0][6])
+    header = Header(
+        id_, book, 1, booked_at, kind, key, request_hash, actor, narrative, hold.source_type, hold.source_id
+    )
     insert_headers(conn, program_id, [header], recorded_at=recorded_at(seq))
     insert_resolutions(conn, write.resolutions, id_, actor=actor, reason=narrative, now=now)
     insert_postings(conn, [Lines(id_, write.postings)], Place(seq, ground.segment))
-    return Posted(id_, recorded_at(seq), at)
+    insert_late(conn, [(id_, row, -1) for row in write.late])
+    return Posted(id_, recorded_at(seq), booked_at)
 
 
-def void_hold(conn: Connection[Any], program_id: str, hold_id: UUID, *, reason: str, actor: str, now: datetime) -> None:
-    """Give back what was held. Nothing happens when it was voided before. Raises UnknownHold, HoldResolved."""
+def void_hold(
+    conn: Connection[Any],
+    program_id: str,
+    hold_id: UUID,
+    *,
+    reason: str,
+    actor: str,
+    now: datetime,
+    source: Source | None = None,
+) -> None:
+    """Give back what was held. Nothing happens when it was voided before. One that is promised takes the `source` it was taken for.
+
+    Raises UnknownHold, HoldResolved, HoldPromised.
+    """
     if not reason.strip():
         raise InvalidInput("reason", "at least one word")
+    hold = get_hold(conn, program_id, hold_id)
+    if hold.promised and source != (hold.source_type, hold.source_id):
+        raise HoldPromised(hold=str(hold_id), source=f"{hold.source_type} {hold.source_id}")
     movement = Movement(None, "", "", 0, Kind.VOID_HOLD, hold_id=hold_id.bytes)
     outcomes = _release(conn, program_id, [movement], reason=reason, actor=actor, now=now)
     if outcomes[0] not in (Outcome.POSTED, Outcome.EXISTS):
@@ -155,14 +194,20 @@ def void_hold(conn: Connection[Any], program_id: str, hold_id: UUID, *, reason: 
 
 
 def expire_holds(
-    conn: Connection[Any], program_id: str, *, actor: str, now: datetime, rows_max: int = SWEEP_ROWS_MAX
+    conn: Connection[Any],
+    program_id: str,
+    *,
+    actor: str,
+    now: datetime,
+    rows_max: int = SWEEP_ROWS_MAX,
+    after: timedelta = timedelta(),
 ) -> list[UUID]:
-    """Give back what is held past its time, oldest first, and return the holds; call again while it returns `rows_max`."""
+    """Give back what is held past its time by `after`, oldest first, and return the holds; call again while it returns `rows_max`."""
     due = conn.execute(
         """select o.hold_id from open_hold o join book b on b.id = o.debit >> 40
            where o.expires_at <= %s and b.program_id = %s
            order by o.expires_at, o.hold_id limit %s""",
-        [now, program_id, rows_max],
+        [now - after, program_id, rows_max],
     ).fetchall()
     movements = [Movement(None, "", "", 0, Kind.EXPIRE_HOLD, hold_id=id_.bytes) for (id_,) in due]
     outcomes = _release(conn, program_id, movements, reason="its time is over", actor=actor, now=now) if due else []
@@ -175,8 +220,9 @@ def holds_expiring(
     """Holds that expire within that time from now: warn while something can still be done. Soonest first."""
     return _select(
         conn,
-        """h.id in (select hold_id from open_hold where expires_at > %(now)s and expires_at <= %(until)s
-                    order by expires_at, hold_id limit %(rows_max)s)""",
+        """h.id in (select o.hold_id from open_hold o join book c on c.id = o.debit >> 40
+                    where o.expires_at > %(now)s and o.expires_at <= %(until)s and c.program_id = %(program)s
+                    order by o.expires_at, o.hold_id limit %(rows_max)s)""",
         {"program": program_id, "now": now, "until": now + within, "rows_max": rows_max},
     )
 
@@ -206,7 +252,7 @@ def _select(conn: Connection[Any], condition: str, given: dict[str, Any]) -> lis
         return cursor.execute(
             f"""select h.id, d.name as debit, c.name as credit, h.amount as minor, b.asset, coalesce(r.verb, 'held') as state,
                        coalesce(r.amount, 0) as posted_minor, h.taken_at, h.expires_at, h.kind, h.narrative,
-                       h.source_type, h.source_id
+                       h.source_type, h.source_id, h.promised
                 from hold h
                 join account d on d.id = h.debit
                 join account c on c.id = h.credit
@@ -234,22 +280,40 @@ def _release(
         names = {name for hold in held.values() for name in (hold.debit, hold.credit)}
         accounts = accounts_of(conn, ground, asset, names)
         here = [movement for movement in movements if movement.hold_id in held]
-        decision = decide(accounts, here, _terms(ground, now, now), holds=holds_of(conn, book, list(held)))
+        decision = decide(accounts, here, _terms(ground, now), holds=holds_of(conn, book, list(held)))
         for write in decision.writes:
             insert_resolutions(conn, write.resolutions, None, actor=actor, reason=reason, now=now)
         outcomes |= dict(zip([movement.hold_id or b"" for movement in here], decision.outcomes, strict=True))
     return [outcomes.get(id_, Outcome.HOLD_UNKNOWN) for id_ in ids]
 
 
-def _terms(ground: Ground, now: datetime, effective_at: datetime) -> Terms:
+def _terms(ground: Ground, now: datetime) -> Terms:
+    now_us = to_us(now, "now")
     latest_us = ground.clock_ms * 1000 + EFFECTIVE_AHEAD_MAX_US
-    return Terms(to_us(now, "now"), to_us(effective_at), ground.closed_until_us, latest_us)
+    # What says no time of its own happens now; a close of the books up to this very moment does not make it late.
+    return Terms(now_us, max(now_us, ground.closed_until_us), ground.closed_until_us, latest_us)
 
 
-def _posted_before(conn: Connection[Any], program_id: str, key: str) -> Posted:
+def _post_hash(hold_id: UUID, amount: int, kind: str, effective_at: datetime | None, narrative: str | None) -> bytes:
+    """SHA-256 of what is asked for; not of a time that was not given: a retry has another."""
+    effective_us = None if effective_at is None else to_us(effective_at)
+    asked = [str(hold_id), amount, kind, effective_us, narrative]
+    return hashlib.sha256(json.dumps(asked, separators=(",", ":")).encode()).digest()
+
+
+def _posted_before(conn: Connection[Any], hold_id: UUID, amount: int, key: str, request_hash: bytes) -> Posted:
+    """The journal in which a hold was posted: the first answer again, if the same was asked. Raises KeyReused."""
     row = conn.execute(
-        "select id, recorded_at, effective_at from journal where program_id = %s and key = %s", [program_id, key]
+        """select j.id, j.recorded_at, p.effective_at, j.key, j.request_hash
+           from hold_resolution r
+           join journal j on j.id = r.journal_id
+           join posting p on p.journal_id = r.journal_id and p.line = r.line
+           where r.hold_id = %s""",
+        [hold_id],
     ).fetchone()
-    if row is None:
-        raise UnknownHold(program=program_id, key=key)
+    check(row is not None, "a hold that was posted has its journal", hold=str(hold_id))
+    assert row is not None
+    by_earlier_version = hashlib.sha256(f"{hold_id}\n{amount}".encode()).digest()  # which hashed no more than these
+    if row[3] == key and row[4] not in (request_hash, by_earlier_version):
+        raise KeyReused(key=key, journal=str(row[0]))
     return Posted(row[0], row[1], row[2], existed=True)

@@ -145,6 +145,39 @@ INVARIANTS: Final = (
         "The sweep of expired holds does not run.",
     ),
     Invariant(
+        "LATE_POSTING",
+        "Does every mark of lateness stand on a posting that is effective later than it happened, into the period that was open then?",
+        """select l.journal_id, l.line, l.occurred_at, p.effective_at
+           from late_posting l
+           left join posting p on p.journal_id = l.journal_id and p.line = l.line
+           left join book b on b.id = p.debit >> 40
+           left join period_close c on c.program_id = b.program_id and c.closed_until = p.effective_at
+           where p.journal_id is null or l.occurred_at >= p.effective_at or c.program_id is null""",
+        "critical",
+        "A posting says that it came late, and did not, or was moved to another day.",
+    ),
+    Invariant(
+        "KEY_OF_ANOTHER_WRITER",
+        "Does every journal in one of the product's key spaces have the kind and the source of those that are posted there?",
+        """select j.program_id, j.key, j.kind, j.source_type, j.actor
+           from journal j
+           join key_space s on s.word = key_word(j.key)
+           where j.kind <> coalesce(s.kind, j.kind)
+              or (s.source_type is not null and j.source_type is distinct from s.source_type)
+              or (s.word = 'reversal' and j.reverses is null)
+              or (s.word = 'hold.post' and not exists (select from hold_resolution r where r.journal_id = j.id))""",
+        "critical",
+        "Somebody took a key that the product itself will need; what it has to post under that key is refused.",
+    ),
+    Invariant(
+        "PERIOD_REOPENED_ALONE",
+        "Was every period that was reopened reopened by two people?",
+        """select program_id, step, actor, approved_by, closed_until from period_close
+           where verb = 'reopen' and (approved_by is null or approved_by = actor or approval_id is null)""",
+        "critical",
+        "One person opened closed books.",
+    ),
+    Invariant(
         "PERIOD_CLOSED_POST",
         "Was nothing posted into a period after it was closed?",
         """select p.journal_id, p.line, p.effective_at, c.closed_until

@@ -58,6 +58,22 @@ class PeriodClosed(Problem):
     """The books of that date are closed; post with a later effective date."""
 
 
+class AccountNeeded(Problem):
+    """Money of this payee is on its way and may come back to the account: it closes when that has ended."""
+
+
+class ReopenNeedsTwo(Problem):
+    """A closed period is reopened by two people: one proposes exactly that, another approves it."""
+
+    kind: ClassVar[Kind] = "forbidden"
+
+
+class KeyReserved(Problem):
+    """Keys that begin with this word belong to the product itself; choose another."""
+
+    kind: ClassVar[Kind] = "invalid"
+
+
 class AlreadyReversed(Problem):
     """This was reversed before, and is reversed only once."""
 
@@ -72,6 +88,10 @@ class HoldResolved(Problem):
 
 class HoldExpired(Problem):
     """This hold's time is over; its money returns."""
+
+
+class HoldPromised(Problem):
+    """Somebody builds on this hold: only who took it gives it back."""
 
 
 class HoldNotDue(Problem):
@@ -115,6 +135,9 @@ name_refusals(
         "CF111": LedgerRefused,
         "CF112": LedgerRefused,
         "CF113": HoldResolved,
+        "CF114": AccountNeeded,
+        "CF115": KeyReserved,
+        "CF116": ReopenNeedsTwo,
     },
     constraints={
         "account_is_not_overdrawn": InsufficientFunds,
@@ -127,6 +150,8 @@ name_refusals(
         "journal_is_reversed_once": AlreadyReversed,
         "line_is_reversed_once": AlreadyReversed,
         "hold_is_resolved_once": HoldResolved,
+        "period_is_reopened_by_two": ReopenNeedsTwo,
+        "period_is_reopened_once_per_approval": ReopenNeedsTwo,
     },
 )
 

@@ -172,47 +172,57 @@ def enter_for_bulk(
 
 
 def known_of(
-    conn: Connection[Any], book: int, ids: Sequence[bytes], *, newest_posted: UUID | None, newest_held: UUID | None
+    conn: Connection[Any],
+    book: int,
+    ids: Sequence[bytes],
+    *,
+    newest_posted: UUID | None,
+    newest_held: UUID | None,
+    kind: str | None = None,
 ) -> dict[bytes, Movement]:
     """Which of these ids were posted before, and for what, given the newest ids there are up to the last of these.
 
-    An id after those needs no look-up: so ids that sort by time cost none. The unique index still refuses what another program
+    What was posted with another `kind` than this counts as something else. An id after those needs no look-up: so ids that sort by
+    time cost none. The unique index still refuses what another program
     slips in between.
     """
     posted, held = _up_to(ids, newest_posted), _up_to(ids, newest_held)
-    found = _known_postings(conn, book, posted) if posted else {}
+    found = _known_postings(conn, book, posted, kind) if posted else {}
     return found | _known_holds(conn, book, held) if held else found
 
 
-def _known_postings(conn: Connection[Any], book: int, ids: str) -> dict[bytes, Movement]:
+def _known_postings(conn: Connection[Any], book: int, ids: str, kind: str | None) -> dict[bytes, Movement]:
     rows = conn.execute(
-        """select p.movement, d.name, c.name, p.amount, (extract(epoch from p.effective_at) * 1000000)::bigint,
-                  r.hold_id, d.book_id = %s
+        """select p.movement, d.name, c.name, p.amount,
+                  (extract(epoch from coalesce(l.occurred_at, p.effective_at)) * 1000000)::bigint,
+                  r.hold_id, d.book_id = %s and j.kind = coalesce(%s, j.kind)
            from posting p
+           join journal j on j.id = p.journal_id
+           left join late_posting l on l.journal_id = p.journal_id and l.line = p.line
            join account d on d.id = p.debit
            join account c on c.id = p.credit
            left join hold_resolution r on r.journal_id = p.journal_id and r.line = p.line
            where p.movement = any(%s::uuid[])""",
-        [book, ids],
+        [book, kind, ids],
     ).fetchall()
     found = {}
     for id_, debit, credit, minor, effective_us, hold_id, ours in rows:
-        kind = Kind.TRANSFER if hold_id is None else Kind.POST_HOLD
+        was = Kind.TRANSFER if hold_id is None else Kind.POST_HOLD
         hold = None if hold_id is None else hold_id.bytes
-        found[id_.bytes] = Movement(id_.bytes, debit if ours else "", credit, minor, kind, effective_us, False, hold)
+        found[id_.bytes] = Movement(id_.bytes, debit if ours else "", credit, minor, was, effective_us, False, hold)
     return found
 
 
 def _known_holds(conn: Connection[Any], book: int, ids: str) -> dict[bytes, Movement]:
     rows = conn.execute(
-        """select h.id, d.name, c.name, h.amount, d.book_id = %s
+        """select h.id, d.name, c.name, h.amount, (extract(epoch from h.expires_at) * 1000000)::bigint, d.book_id = %s
            from hold h join account d on d.id = h.debit join account c on c.id = h.credit
            where h.id = any(%s::uuid[])""",
         [book, ids],
     ).fetchall()
     return {
-        id_.bytes: Movement(id_.bytes, debit if ours else "", credit, minor, Kind.HOLD)
-        for id_, debit, credit, minor, ours in rows
+        id_.bytes: Movement(id_.bytes, debit if ours else "", credit, minor, Kind.HOLD, expires_us=expires_us)
+        for id_, debit, credit, minor, expires_us, ours in rows
     }
 
 

@@ -10,9 +10,10 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from counterfoil.base.machine import Move, take_steps
-from counterfoil.base.problems import NotFound, Problem, check
-from counterfoil.ledger.accounts.accounts import open_accounts
-from counterfoil.ledger.journals.journal import NewJournal, post_journals
+from counterfoil.base.problems import NotFound, check
+from counterfoil.ledger.journals.journal import NewJournal
+from counterfoil.ledger.journals.key_spaces import SETTLEMENT
+from counterfoil.ledger.journals.post_all import Booking, post_all
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.providers import Provider, Unclear
 from counterfoil.operations.work.jobs import Job
@@ -158,7 +159,7 @@ def settle(conn: Connection[Any], intents: Sequence[Intent], *, make_id: MakeId,
     check(all(one.state == "paid" for one in invoices), "only what is paid in full is settled")
     rates = rates_now(conn, sorted({one.program_id for one in invoices}))
     settled = [_settlement(one, cut(one.total, rates[one.program_id]), rates, make_id, now) for one in invoices]
-    _book(conn, settled, now)
+    post_all(conn, [_booking(one) for one in settled], now=now)
     _record(conn, settled)
     moves = [Move(one.id, one.state, "complete") for one in intents]
     take_steps(conn, INTENT, moves, actor=ACTOR, at=now)
@@ -179,25 +180,17 @@ def _event(one: Settlement) -> NewEvent:
     return NewEvent("settlement_completed", one.program_id, one.id, told)
 
 
-def _book(conn: Connection[Any], settled: Sequence[Settlement], now: datetime) -> None:
-    for program_id, asset in sorted({(one.program_id, one.asset) for one in settled}):
-        group = [one for one in settled if (one.program_id, one.asset) == (program_id, asset)]
-        journals = [
-            NewJournal(
-                key=f"SETTLEMENT:{one.invoice_id}",  # by invoice, not by settlement: whoever settles it again finds it done
-                kind="settlement",
-                lines=settlement_lines(one),
-                asset=asset,
-                actor=ACTOR,
-                source=("settlement", one.id),
-            )
-            for one in group
-        ]
-        names = sorted({line[1] for journal in journals for line in journal.lines})
-        open_accounts(conn, program_id, names, asset=asset, actor=ACTOR, now=now)
-        for result in post_journals(conn, program_id, journals, now=now):
-            if isinstance(result, Problem):
-                raise result
+def _booking(one: Settlement) -> Booking:
+    journal = NewJournal(
+        key=SETTLEMENT.key(one.invoice_id),  # by invoice, not by settlement: whoever settles it again finds it done
+        kind="settlement",
+        lines=settlement_lines(one),
+        asset=one.asset,
+        actor=ACTOR,
+        source=("settlement", one.id),
+        space=SETTLEMENT,
+    )
+    return Booking(one.program_id, journal)
 
 
 def settlement_lines(one: Settlement) -> list[tuple[str, str, int]]:

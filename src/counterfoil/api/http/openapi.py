@@ -15,7 +15,7 @@ The back office of a platform that holds other people's money: usage, invoices, 
 * **Amounts** are strings of whole minor units (`"1250"` is 12.50 EUR) beside their `asset`. A JSON number is refused.
 * **Names** are camelCase; snake_case is understood too. A field or parameter that does not exist is refused.
 * **Keys**: `Authorization: Bearer cf_…`. A key has a role; a revoked key ends within two seconds.
-* **Idempotency-Key**: a write with the same key and body is done once and answered the same; with another body it is refused (422).
+* **Idempotency-Key**: a write with the same key and body is done once and answered the same for 30 days; with another it is refused (422).
 * **Dry runs**: `?dryRun=true` or the header `Dry-Run: true` does everything and rolls it back; the answer says `"dryRun": true`.
 * **Errors** are `application/problem+json` (RFC 9457) with a stable `type`, the field and the limit.
 * **Lists** come in pages: pass `nextCursor` as `cursor`.

@@ -279,6 +279,7 @@ hold: actor text not null
 hold: narrative text
 hold: source_type text
 hold: source_id text
+hold: promised boolean not null default false
 hold_resolution: hold_id uuid not null
 hold_resolution: verb text not null
 hold_resolution: amount bigint not null
@@ -346,6 +347,18 @@ journal_import: at timestamp with time zone not null
 journal_import_step: import_id bytea not null
 journal_import_step: rows_done bigint not null
 journal_import_step: at timestamp with time zone not null
+journal_key_moved: journal_id uuid not null
+journal_key_moved: old_key text not null
+journal_key_moved: new_key text not null
+journal_key_moved: at timestamp with time zone not null default clock_timestamp()
+key_space: word text not null
+key_space: kind text
+key_space: source_type text
+key_space: is_fact boolean not null
+key_space: is_late_ok boolean not null
+late_posting: journal_id uuid not null
+late_posting: line integer not null
+late_posting: occurred_at timestamp with time zone not null
 ledger_entries: program_id text
 ledger_entries: type text
 ledger_entries: amount bigint
@@ -421,6 +434,8 @@ period_close: actor text not null
 period_close: reason text not null
 period_close: at timestamp with time zone not null
 period_close: recorded_at timestamp with time zone not null default clock_timestamp()
+period_close: approved_by text
+period_close: approval_id text
 posting: journal_id uuid not null
 posting: debit bigint not null
 posting: credit bigint not null
@@ -801,6 +816,7 @@ hold: hold_names_its_source_whole CHECK (((source_type IS NULL) = (source_id IS 
 hold: hold_narrative_is_short CHECK ((length(narrative) <= 2000))
 hold: hold_pkey PRIMARY KEY (id)
 hold: hold_stays_in_its_book CHECK (((debit >> 40) = (credit >> 40)))
+hold: hold_that_is_promised_does_not_expire CHECK (((NOT promised) OR ((expires_at IS NULL) AND (source_id IS NOT NULL))))
 hold_resolution: hold_is_resolved_once PRIMARY KEY (hold_id)
 hold_resolution: hold_posting_resolves_one_hold UNIQUE (journal_id, line)
 hold_resolution: hold_resolution_amount_is_not_negative CHECK ((amount >= 0))
@@ -838,6 +854,11 @@ journal_import: journal_import_program_id_fkey FOREIGN KEY (program_id) REFERENC
 journal_import_step: journal_import_step_import_id_fkey FOREIGN KEY (import_id) REFERENCES journal_import(id)
 journal_import_step: journal_import_step_is_taken_once PRIMARY KEY (import_id, rows_done)
 journal_import_step: journal_import_step_moves_on CHECK ((rows_done > 0))
+journal_key_moved: journal_key_moved_journal_id_fkey FOREIGN KEY (journal_id) REFERENCES journal(id)
+journal_key_moved: journal_key_moved_pkey PRIMARY KEY (journal_id)
+key_space: key_space_pkey PRIMARY KEY (word)
+key_space: key_space_word_is_short CHECK (((length(word) >= 1) AND (length(word) <= 40)))
+late_posting: late_posting_pkey PRIMARY KEY (journal_id, line)
 migration: migration_pkey PRIMARY KEY (number)
 open_hold: open_hold_pkey PRIMARY KEY (hold_id)
 password: password_pkey PRIMARY KEY (principal_id)
@@ -867,6 +888,8 @@ period_close: period_close_program_id_fkey FOREIGN KEY (program_id) REFERENCES p
 period_close: period_close_step_is_taken_once PRIMARY KEY (program_id, step)
 period_close: period_close_step_starts_at_one CHECK ((step > 0))
 period_close: period_close_verb_is_known CHECK ((verb = ANY (ARRAY['close'::text, 'reopen'::text])))
+period_close: period_is_reopened_by_two CHECK (((verb <> 'reopen'::text) OR ((approved_by IS NOT NULL) AND (approved_by <> actor)))) NOT VALID
+period_close: period_is_reopened_once_per_approval UNIQUE (approval_id)
 posting: posting_amount_fits CHECK (((amount >= 1) AND (amount <= '1000000000000000000'::bigint)))
 posting: posting_moves_between_two_accounts CHECK ((debit <> credit))
 posting: posting_pkey PRIMARY KEY (journal_id, line)
@@ -1006,6 +1029,7 @@ invoice: CREATE INDEX invoice_by_state ON public.invoice USING btree (program_id
 invoice: CREATE INDEX invoice_by_time ON public.invoice USING btree (issued_at)
 journal: CREATE UNIQUE INDEX journal_is_reversed_once ON public.journal USING btree (reverses, COALESCE(reverses_line, 0)) WHERE (reverses IS NOT NULL)
 journal: CREATE INDEX journal_of_source ON public.journal USING btree (source_type, source_id) WHERE (source_id IS NOT NULL)
+late_posting: CREATE INDEX late_posting_by_time ON public.late_posting USING btree (occurred_at)
 open_hold: CREATE INDEX open_hold_by_credit ON public.open_hold USING btree (credit)
 open_hold: CREATE INDEX open_hold_by_debit ON public.open_hold USING btree (debit)
 open_hold: CREATE INDEX open_hold_by_expiry ON public.open_hold USING btree (expires_at, hold_id) WHERE (expires_at IS NOT NULL)
@@ -1050,6 +1074,7 @@ account: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.account FOR E
 account_flag: CREATE TRIGGER account_flag_was_set AFTER INSERT ON public.account_flag FOR EACH ROW EXECUTE FUNCTION account_flag_was_set() -- always
 account_flag: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.account_flag FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 account_flag: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.account_flag FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+account_flag: CREATE TRIGGER payee_account_closes_when_nothing_is_on_its_way BEFORE INSERT ON public.account_flag FOR EACH ROW WHEN (((new.flag = 'closed'::text) AND new.value)) EXECUTE FUNCTION payee_account_closes_when_nothing_is_on_its_way() -- always
 action: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.action FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 action: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.action FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 api_key: CREATE TRIGGER an_administrator_stays AFTER UPDATE OF revoked_at ON public.api_key FOR EACH ROW WHEN (((old.role = 'administrator'::text) AND (new.revoked_at IS NOT NULL) AND (old.revoked_at IS NULL))) EXECUTE FUNCTION an_administrator_stays()
@@ -1099,10 +1124,16 @@ invoice: CREATE TRIGGER invoice_follows_table BEFORE UPDATE OF state ON public.i
 journal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.journal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 journal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.journal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 journal: CREATE TRIGGER journals_were_inserted AFTER INSERT ON public.journal REFERENCING NEW TABLE AS new_journal FOR EACH STATEMENT EXECUTE FUNCTION journals_were_inserted() -- always
+journal: CREATE TRIGGER keys_lie_in_their_spaces AFTER INSERT ON public.journal REFERENCING NEW TABLE AS new_journal FOR EACH STATEMENT EXECUTE FUNCTION keys_lie_in_their_spaces() -- always
 journal_import: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.journal_import FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 journal_import: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.journal_import FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 journal_import_step: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.journal_import_step FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 journal_import_step: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.journal_import_step FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+journal_key_moved: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.journal_key_moved FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+journal_key_moved: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.journal_key_moved FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+late_posting: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.late_posting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+late_posting: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.late_posting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+late_posting: CREATE TRIGGER late_postings_were_marked AFTER INSERT ON public.late_posting REFERENCING NEW TABLE AS new_late FOR EACH STATEMENT EXECUTE FUNCTION late_postings_were_marked() -- always
 open_hold: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.open_hold FOR EACH STATEMENT EXECUTE FUNCTION refuse_direct_update() -- always
 open_hold: CREATE TRIGGER open_hold_moves_by_triggers BEFORE INSERT OR DELETE OR UPDATE ON public.open_hold FOR EACH STATEMENT WHEN ((pg_trigger_depth() = 0)) EXECUTE FUNCTION refuse_direct_update() -- always
 payment: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.payment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -1112,6 +1143,7 @@ payout_netting: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.
 payout_netting: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.payout_netting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 period_close: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.period_close FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 period_close: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.period_close FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+period_close: CREATE TRIGGER period_reopens_as_approved BEFORE INSERT ON public.period_close FOR EACH ROW WHEN ((new.verb = 'reopen'::text)) EXECUTE FUNCTION period_reopens_as_approved() -- always
 period_close: CREATE TRIGGER period_was_closed BEFORE INSERT ON public.period_close FOR EACH ROW EXECUTE FUNCTION period_was_closed() -- always
 posting: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.posting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 posting: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.posting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -1481,6 +1513,51 @@ begin
     return null;
 end $function$
 
+key_word(text): CREATE OR REPLACE FUNCTION public.key_word(key text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'public', 'pg_temp'
+RETURN CASE WHEN (strpos(key, ':'::text) > 0) THEN split_part(key, ':'::text, 1) ELSE NULL::text END
+
+keys_lie_in_their_spaces(): CREATE OR REPLACE FUNCTION public.keys_lie_in_their_spaces()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    wrong record;
+begin
+    select j.key into wrong
+    from new_journal j join key_space s on s.word = key_word(j.key)
+    where (s.kind is not null and j.kind <> s.kind)
+       or (s.source_type is not null and j.source_type is distinct from s.source_type)
+       or (s.word = 'reversal' and j.reverses is null)
+    limit 1;
+    if found then
+        raise exception 'key % belongs to another writer', wrong.key using errcode = 'CF115';
+    end if;
+    return null;
+end $function$
+
+late_postings_were_marked(): CREATE OR REPLACE FUNCTION public.late_postings_were_marked()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if exists (
+        select from new_late l
+        left join posting p on p.journal_id = l.journal_id and p.line = l.line
+        left join journal j on j.id = l.journal_id
+        where p.journal_id is null or l.occurred_at >= p.effective_at or j.written_by <> pg_current_xact_id()) then
+        raise exception 'a posting is marked as late by who writes it, and happened before it is effective' using errcode = 'CF102';
+    end if;
+    return null;
+end $function$
+
 lock_accounts(text,text,text[]): CREATE OR REPLACE FUNCTION public.lock_accounts(program text, asset_code text, names text[])
  RETURNS SETOF account
  LANGUAGE plpgsql
@@ -1587,6 +1664,48 @@ begin
     return null;
 end $function$
 
+payee_account_closes_when_nothing_is_on_its_way(): CREATE OR REPLACE FUNCTION public.payee_account_closes_when_nothing_is_on_its_way()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    wrong record;
+begin
+    -- Alone in the program: whoever reserves money at this moment has ended, and whoever comes later finds the account closed.
+    perform pg_advisory_xact_lock(program_lock(b.program_id)) from book b where b.id = new.account_id >> 40;
+    select a.name, p.id into wrong
+    from account a
+    join book b on b.id = a.book_id
+    join payout p on p.program_id = b.program_id and p.asset = b.asset and p.payee_id = substring(a.name from '^[a-z]+:payee:(.*)$')
+    where a.id = new.account_id and p.state in ('processing', 'reconcile_required')
+    limit 1;
+    if found then
+        raise exception 'account % is needed: payout % is on its way', wrong.name, wrong.id using errcode = 'CF114';
+    end if;
+    return new;
+end $function$
+
+period_reopens_as_approved(): CREATE OR REPLACE FUNCTION public.period_reopens_as_approved()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if to_regclass('approval_decision') is null then
+        raise exception 'a period is reopened by two people, and nobody can approve here' using errcode = 'CF116';
+    elsif exists (
+        select from approval_proposal p
+        join approval_decision d on d.proposal_id = p.id and d.decision = 'approved' and d.checker_id <> p.maker_id
+        where p.id = new.approval_id and p.machine = 'period' and p.verb = 'reopen' and p.subject_id = new.program_id
+          and (p.payload ->> 'until')::timestamptz = new.closed_until) then
+        return new;
+    end if;
+    raise exception 'a period is reopened by two people, who approve exactly that' using errcode = 'CF116';
+end $function$
+
 period_was_closed(): CREATE OR REPLACE FUNCTION public.period_was_closed()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1642,9 +1761,10 @@ postings_were_inserted(): CREATE OR REPLACE FUNCTION public.postings_were_insert
  SET search_path TO 'public', 'pg_temp'
 AS $function$
 declare
-    seen   record;
-    moved  record;
-    now_ms constant bigint := extract(epoch from clock_timestamp()) * 1000;
+    seen    record;
+    moved   record;
+    stopped record;
+    now_ms  constant bigint := extract(epoch from clock_timestamp()) * 1000;
 begin
     -- Each journal is of this transaction, lies in the book of its postings, and is whole: a bulk may leave lines out, which it refused.
     select sum(w.postings) as postings, min(w.effective_first) as effective_first, bool_and(w.whole) as whole,
@@ -1686,7 +1806,7 @@ begin
     end if;
     perform books_are_open(seen.programs, seen.effective_first);
 
-    -- The totals. An account that is unknown, closed, frozen against what lowers it, or that has postings after these, is not updated.
+    -- The totals. An account that is unknown or closed, or that has postings after these, is not updated.
     if seen.postings < 200 then
         
         with moved as (
@@ -1702,10 +1822,11 @@ begin
             set debits = a.debits + m.debited, credits = a.credits + m.credited, last_seq = m.seq_last
             from moved m
             where a.id = m.account and a.last_seq < m.seq_first and not a.closed
-              and not (a.frozen and case when a.debit_normal then m.credited else m.debited end > 0)
-            returning a.id, a.last_seq, case when a.debit_normal then a.debits - a.credits else a.credits - a.debits end as balance
+            returning a.id, a.last_seq, case when a.debit_normal then a.debits - a.credits else a.credits - a.debits end as balance,
+                      a.frozen and case when a.debit_normal then m.credited else m.debited end > 0 as lowers_frozen
         )
         select (select count(*) from moved) as asked, (select count(*) from updated) as done,
+               (select coalesce(bool_or(lowers_frozen), false) from updated) as lowers_frozen,
                (select count(*) from updated u join new_posting p on p.seq = u.last_seq
                 where (p.debit = u.id and p.debit_balance = u.balance) or (p.credit = u.id and p.credit_balance = u.balance)) as tied
     
@@ -1725,10 +1846,11 @@ begin
             set debits = a.debits + m.debited, credits = a.credits + m.credited, last_seq = m.seq_last
             from moved m
             where a.id = m.account and a.last_seq < m.seq_first and not a.closed
-              and not (a.frozen and case when a.debit_normal then m.credited else m.debited end > 0)
-            returning a.id, a.last_seq, case when a.debit_normal then a.debits - a.credits else a.credits - a.debits end as balance
+            returning a.id, a.last_seq, case when a.debit_normal then a.debits - a.credits else a.credits - a.debits end as balance,
+                      a.frozen and case when a.debit_normal then m.credited else m.debited end > 0 as lowers_frozen
         )
         select (select count(*) from moved) as asked, (select count(*) from updated) as done,
+               (select coalesce(bool_or(lowers_frozen), false) from updated) as lowers_frozen,
                (select count(*) from updated u join new_posting p on p.seq = u.last_seq
                 where (p.debit = u.id and p.debit_balance = u.balance) or (p.credit = u.id and p.credit_balance = u.balance)) as tied
     ' into moved;
@@ -1737,6 +1859,20 @@ begin
         perform refuse_accounts(array(select debit from new_posting), array(select credit from new_posting));
     elsif moved.tied <> moved.done then
         raise exception 'the balances on the postings do not tie to the totals of their accounts' using errcode = 'CF105';
+    end if;
+
+    -- A freeze stops decisions, not what has happened already: a journal of facts, and a hold that was taken before, lower the account.
+    if moved.lowers_frozen then
+        select array_agg(p.debit) as debits, array_agg(p.credit) as credits into stopped
+        from new_posting p
+        where exists (select from account a
+                      where a.frozen and ((a.id = p.debit and not a.debit_normal) or (a.id = p.credit and a.debit_normal)))
+          and not exists (select from journal j join key_space s on s.word = key_word(j.key)
+                          where j.id = p.journal_id and s.is_fact)
+          and not exists (select from hold_resolution r where r.journal_id = p.journal_id and r.line = p.line);
+        if stopped.debits is not null then
+            perform refuse_accounts(stopped.debits, stopped.credits);
+        end if;
     end if;
 
     -- A reversal goes from the last line to the first, so that it is possible wherever the journal was.
@@ -2134,6 +2270,15 @@ journal_import: owner: counterfoil_owner
 journal_import_step: counterfoil_app: insert, select
 journal_import_step: counterfoil_auditor: select
 journal_import_step: owner: counterfoil_owner
+journal_key_moved: counterfoil_app: select
+journal_key_moved: counterfoil_auditor: select
+journal_key_moved: owner: counterfoil_owner
+key_space: counterfoil_app: select
+key_space: counterfoil_auditor: select
+key_space: owner: counterfoil_owner
+late_posting: counterfoil_app: insert, select
+late_posting: counterfoil_auditor: select
+late_posting: owner: counterfoil_owner
 ledger_entries: counterfoil_app: select
 ledger_entries: counterfoil_auditor: select
 ledger_entries: owner: counterfoil_owner
@@ -2423,6 +2568,8 @@ write_off_limit: owner: counterfoil_owner
 
 -- rights to run
 enter_program(text,boolean,integer): counterfoil_app: execute
+key_word(text): counterfoil_app: execute
+key_word(text): counterfoil_auditor: execute
 lock_accounts(text,text,text[]): counterfoil_app: execute
 newest_postings(bigint,bigint,integer): counterfoil_app: execute
 newest_postings(bigint,bigint,integer): counterfoil_auditor: execute
@@ -2497,6 +2644,8 @@ invoice.issued_at: app: select, insert
 invoice.payee_id: app: select, insert
 invoice.program_id: app: select, insert
 invoice.total: app: select, insert
+journal_key_moved: app: select
+key_space: app: select
 lock_accounts(text,text,text[]): app: execute
 open_hold: app: select
 password.hash: auditor: none

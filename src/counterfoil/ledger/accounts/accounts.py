@@ -116,8 +116,19 @@ def unfreeze_account(
 def close_account(
     conn: Connection[Any], program_id: str, name: str, *, asset: str, reason: str, actor: str, now: datetime
 ) -> None:
-    """Nothing is posted to the account any more. The database refuses it while there is a balance or a hold. Raises UnknownAccount."""
+    """Nothing is posted to the account any more, until it is opened again.
+
+    The database refuses it while there is a balance or a hold, or while money of its payee is on its way and may come back.
+    Raises UnknownAccount, AccountNotEmpty, AccountNeeded.
+    """
     _flag(conn, program_id, name, asset, "closed", True, reason=reason, actor=actor, now=now)
+
+
+def reopen_account(
+    conn: Connection[Any], program_id: str, name: str, *, asset: str, reason: str, actor: str, now: datetime
+) -> None:
+    """End a close. Raises UnknownAccount."""
+    _flag(conn, program_id, name, asset, "closed", False, reason=reason, actor=actor, now=now)
 
 
 def book_of(conn: Connection[Any], program_id: str, asset: str) -> int:

@@ -19,6 +19,7 @@ from counterfoil.ledger.journals.batch_types import (
     Held,
     HoldRow,
     Kind,
+    LateRow,
     Movement,
     Outcome,
     PostingRow,
@@ -72,7 +73,7 @@ class Batch:
         self.ids_matter = bool(known) or not ids_differ  # otherwise no id needs to be looked at
         self.place = 0  # of the movement at hand, among all of the batch
         self.taken: set[bytes] = set()  # holds of the last write: resolving one begins another write
-        self.writes = [Write([], [], [])]
+        self.writes = [Write([], [], [], [])]
         self.postings = self.writes[-1].postings
         self.log: _Log | None = None  # what to undo, inside a linked set
 
@@ -131,7 +132,7 @@ class Batch:
     def _settle_once(self, id_: bytes, movement: Movement) -> Outcome:
         before = self.known.get(id_)
         if before is not None:
-            return Outcome.EXISTS if _same(before, movement) else Outcome.ID_REUSED
+            return Outcome.EXISTS if same_request(before, movement) else Outcome.ID_REUSED
         if movement.kind is Kind.TRANSFER:
             outcome = self.transfer(movement.debit, movement.credit, movement)
         else:
@@ -150,13 +151,18 @@ class Batch:
         taken, given = self.accounts.get(debit), self.accounts.get(credit)
         if taken is given or taken is None or given is None:
             return _unpaired(debit, credit, taken)
-        if (taken.barred or given.barred) and (barred := _barred(taken, given)) is not None:
+        if (taken.barred or given.barred) and (barred := _barred(taken, given, movement)) is not None:
             return barred
         terms = self.terms
         if when is None:
             when = terms.effective_us
+        occurred_us = None
         if not terms.closed_until_us <= when <= terms.effective_max_us:
-            return Outcome.PERIOD_CLOSED if when < terms.closed_until_us else Outcome.EFFECTIVE_TOO_LATE
+            if when > terms.effective_max_us:
+                return Outcome.EFFECTIVE_TOO_LATE
+            if not movement.is_late_ok and movement.kind is not Kind.POST_HOLD:
+                return Outcome.PERIOD_CLOSED
+            when, occurred_us = terms.closed_until_us, when
         debits, credits = taken.debits + minor, given.credits + minor  # noqa: A001
         if debits > TOTAL_MAX or credits > TOTAL_MAX:
             return Outcome.TOTAL_TOO_LARGE
@@ -171,6 +177,8 @@ class Batch:
         taken.debits, taken.balance = debits, debit_balance
         given.credits, given.balance = credits, credit_balance
         self.postings.append((self.place, taken.id, given.id, minor, debit_balance, credit_balance, when, movement.id))
+        if occurred_us is not None:
+            self.writes[-1].late.append(LateRow(self.place, occurred_us))
         return Outcome.POSTED
 
     def hold(self, movement: Movement) -> Outcome:
@@ -184,7 +192,7 @@ class Batch:
             return Outcome.AMOUNT_OUT_OF_RANGE
         if taken is given or taken is None or given is None:
             return _unpaired(debit, credit, taken)
-        if (barred := _barred(taken, given)) is not None:
+        if (barred := _barred(taken, given, movement)) is not None:
             return barred
         if expires_us is not None and expires_us <= self.terms.now_us:
             return Outcome.EXPIRY_PAST
@@ -232,7 +240,7 @@ class Batch:
 
     def _begin_write(self) -> None:
         self.taken = set()
-        self.writes.append(Write([], [], []))
+        self.writes.append(Write([], [], [], []))
         self.postings = self.writes[-1].postings
 
 
@@ -265,18 +273,21 @@ class _Log:
         batch.taken = self.taken
         del batch.writes[self.writes :]
         write = batch.writes[-1]
-        del write.resolutions[self.lengths[0] :], write.postings[self.lengths[1] :], write.holds[self.lengths[2] :]
+        for rows, length in zip(write, self.lengths, strict=True):
+            del rows[length:]  # type: ignore[attr-defined]
         batch.postings = write.postings
 
 
 _STANDING = (Outcome.POSTED, Outcome.EXISTS)
 
 
-def _same(before: Movement, again: Movement) -> bool:
+def same_request(before: Movement, again: Movement) -> bool:
     """Whether a movement asks for what was posted under its id; its own effective time counts where both say one."""
     if before.kind is not again.kind or before.minor != again.minor or before.hold_id != again.hold_id:
         return False
     if before.kind in (Kind.TRANSFER, Kind.HOLD) and (before.debit, before.credit) != (again.debit, again.credit):
+        return False
+    if before.kind is Kind.HOLD and before.expires_us != again.expires_us:
         return False
     return again.effective_us is None or before.effective_us is None or before.effective_us == again.effective_us
 
@@ -287,10 +298,12 @@ def _unpaired(debit: str, credit: str, taken: Account | None) -> Outcome:
     return Outcome.DEBIT_UNKNOWN if taken is None else Outcome.CREDIT_UNKNOWN
 
 
-def _barred(taken: Account, given: Account) -> Outcome | None:
-    """Nothing goes through a closed account; nothing lowers a frozen one."""
+def _barred(taken: Account, given: Account, movement: Movement) -> Outcome | None:
+    """Nothing goes through a closed account; nothing lowers a frozen one but what has happened already, or was promised by a hold."""
     if taken.closed or given.closed:
         return Outcome.DEBIT_CLOSED if taken.closed else Outcome.CREDIT_CLOSED
+    if movement.is_fact or movement.kind is Kind.POST_HOLD:
+        return None
     if taken.frozen and not taken.debit_normal:
         return Outcome.DEBIT_FROZEN
     return Outcome.CREDIT_FROZEN if given.frozen and given.debit_normal else None

@@ -64,6 +64,8 @@ class Movement(NamedTuple):
     linked: bool = False  # with the next one
     hold_id: bytes | None = None
     expires_us: int | None = None
+    is_late_ok: bool = False  # in a closed period: booked on the first open day; true of every hold that is posted
+    is_fact: bool = False  # it has happened already: a freeze does not stop it; nor the posting of a hold
 
 
 class Account:
@@ -191,6 +193,13 @@ class ResolutionRow(NamedTuple):
     place: int
 
 
+class LateRow(NamedTuple):
+    """When a posting happened that is booked later, because its period was closed; `place` is its own in the batch."""
+
+    place: int
+    occurred_us: int
+
+
 class Write(NamedTuple):
     """Rows that are written together, in this order: what resolutions free is there before postings use it, holds come last.
 
@@ -200,6 +209,7 @@ class Write(NamedTuple):
     resolutions: list[ResolutionRow]
     postings: list[PostingRow]
     holds: list[HoldRow]
+    late: list[LateRow]  # marks on some of the postings
 
 
 class Terms(NamedTuple):

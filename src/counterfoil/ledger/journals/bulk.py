@@ -7,6 +7,8 @@ id is taken only by what was posted. A bulk with a key that was used before is a
 from __future__ import annotations
 
 import hashlib
+import json
+from array import array
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -15,10 +17,11 @@ from uuid import UUID
 from psycopg import Connection
 
 from counterfoil.base.problems import InvalidInput, KeyReused
-from counterfoil.ledger.clock import SEQ_BITS, recorded_at, to_us
-from counterfoil.ledger.journals.batch import Batch
+from counterfoil.ledger.clock import SEQ_BITS, from_us, recorded_at, to_us
+from counterfoil.ledger.journals.batch import Batch, same_request
 from counterfoil.ledger.journals.batch_types import Kind, Movement, Outcome, Terms
 from counterfoil.ledger.journals.journal import KEY_LENGTH_MAX, KIND_LENGTH_MAX, Source
+from counterfoil.ledger.journals.key_spaces import word_of
 from counterfoil.ledger.journals.memory import Memory
 from counterfoil.ledger.journals.write import (
     COPY_ROWS_MIN,
@@ -29,15 +32,18 @@ from counterfoil.ledger.journals.write import (
     copy_postings,
     insert_headers,
     insert_holds,
+    insert_late,
     insert_postings,
     insert_resolutions,
     journal_id,
 )
+from counterfoil.ledger.problems import KeyReserved
 from counterfoil.ledger.write_context import EFFECTIVE_AHEAD_MAX_US, enter_for_bulk, holds_of, known_of
 
 MOVEMENTS_MAX: Final = 65_536
 PART_ROWS: Final = 512  # decided, encoded and sent while the server writes those before
 ID_BYTES: Final = 16
+_LAST_ID: Final = UUID(bytes=b"\xff" * ID_BYTES)
 _RETURNED: Final = (Kind.VOID_HOLD, Kind.EXPIRE_HOLD)  # these post nothing, and go by their hold
 
 
@@ -80,20 +86,21 @@ def post_many(
     KeyReused, InvalidInput.
     """
     ids = _checked(bulk, movements)
-    request_hash = _request_hash(bulk, ids)
+    request_hash = _request_hash(bulk, ids, movements)
     names = {movement.debit for movement in movements} | {movement.credit for movement in movements}
     memory = memory or Memory()
     ground, seen = enter_for_bulk(conn, program_id, bulk.key, max(ids), memory.journal, postings=len(movements))
     book = ground.book(bulk.asset)
     if seen.before is not None:
-        if seen.before[1] != request_hash:
+        if seen.before[1] != request_hash and not _same_of_old(conn, book, bulk, ids, movements, seen.before):
             raise KeyReused(key=bulk.key, journal=str(seen.before[0]))
         return _answer_again(conn, seen.before[0], seen.before[2], len(movements))
     holds = holds_of(conn, book, [m.hold_id for m in movements if m.hold_id is not None])
     names |= {name for hold in holds.values() for name in (hold.debit, hold.credit)}
     accounts, newest = memory.recall(conn, ground, bulk.asset, names, stands=seen.stands)
-    known = known_of(conn, book, ids, newest_posted=seen.newest_posted, newest_held=seen.newest_held)
-    at = bulk.effective_at or now
+    known = known_of(conn, book, ids, newest_posted=seen.newest_posted, newest_held=seen.newest_held, kind=bulk.kind)
+    # What says no time of its own happens now; a close of the books up to this very moment does not refuse it.
+    at = bulk.effective_at or max(now, from_us(max(ground.closed_until_us, 0)))
     latest_us = ground.clock_ms * 1000 + EFFECTIVE_AHEAD_MAX_US
     terms = Terms(to_us(now, "now"), to_us(at), ground.closed_until_us, latest_us)
     batch = Batch(accounts, terms, known=known, holds=holds, ids_differ=len(set(ids)) == len(movements))
@@ -103,6 +110,7 @@ def post_many(
     writing = _Writing(conn, header, bulk, now, Place(seq, ground.segment))
     plain = len(movements) >= COPY_ROWS_MIN and all(movement.kind is Kind.TRANSFER for movement in movements)
     outcomes = writing.stream(batch, movements) if plain else writing.whole(batch, movements)
+    insert_late(conn, [(header.id, row, -1) for write in batch.writes for row in write.late])
     if not plain or outcomes.count(Outcome.POSTED) < len(outcomes):
         _remember_unposted(conn, header.id, movements, outcomes)
     memory.keep(version=ground.version + writing.statements, newest=seq + len(movements), journal=header.id)
@@ -154,7 +162,7 @@ class _Writing:
                 self.place = self.place.after(len(write.postings))
             if write.holds:
                 insert_holds(self.conn, write.holds, facts, now=self.now)
-            self.statements += sum(1 for rows in write if rows)
+            self.statements += sum(1 for rows in (write.resolutions, write.postings, write.holds) if rows)
         return outcomes
 
 
@@ -217,11 +225,50 @@ def _answer_again(conn: Connection[Any], journal: UUID, at: datetime, count: int
     return BulkPosted(outcomes, journal, at, existed=True)
 
 
-def _request_hash(bulk: Bulk, ids: Sequence[bytes]) -> bytes:
-    """SHA-256 of the request: what is shared, and the ids in their order. What an id stands for is compared movement by movement."""
+def _request_hash(bulk: Bulk, ids: Sequence[bytes], movements: Sequence[Movement]) -> bytes:
+    """SHA-256 of the whole request: what is shared, and all that each movement says, in their order.
+
+    Column by column: thousands of movements as text one by one would take longer than deciding them.
+    """
+    found = hashlib.sha256(_head(bulk, ids) + b"".join(ids))
+    _, debits, credits_, minors, kinds, effective, linked, hold_ids, expiries, *_ = zip(*movements, strict=True)
+    for names in (debits, credits_):
+        found.update(json.dumps(names, separators=(",", ":")).encode())
+    try:
+        found.update(array("q", minors).tobytes())
+    except OverflowError:  # refused as out of range, and remembered as what it was
+        found.update(repr(minors).encode())
+    for column, usual in (
+        (kinds, Kind.TRANSFER),
+        (effective, None),
+        (linked, False),
+        (hold_ids, None),
+        (expiries, None),
+    ):
+        if column.count(usual) != len(column):
+            found.update(repr([one.value if isinstance(one, Kind) else one for one in column]).encode())
+        found.update(b"\n")
+    return found.digest()
+
+
+def _head(bulk: Bulk, ids: Sequence[bytes]) -> bytes:
     effective_us = bulk.effective_at and to_us(bulk.effective_at)
-    head = repr((bulk.kind, bulk.asset, effective_us, bulk.narrative, bulk.source, len(ids))).encode()
-    return hashlib.sha256(head + b"".join(ids)).digest()
+    return repr((bulk.kind, bulk.asset, effective_us, bulk.narrative, bulk.source, len(ids))).encode()
+
+
+def _same_of_old(
+    conn: Connection[Any],
+    book: int,
+    bulk: Bulk,
+    ids: Sequence[bytes],
+    movements: Sequence[Movement],
+    before: tuple[Any, ...],
+) -> bool:
+    """Whether a bulk that an earlier version posted was this one: it hashed the ids alone, so what stands is compared one by one."""
+    if before[1] != hashlib.sha256(_head(bulk, ids) + b"".join(ids)).digest():
+        return False
+    known = known_of(conn, book, ids, newest_posted=_LAST_ID, newest_held=_LAST_ID)
+    return all(same_request(known[id_], again) for id_, again in zip(ids, movements, strict=True) if id_ in known)
 
 
 def _checked(bulk: Bulk, movements: Sequence[Movement]) -> list[bytes]:
@@ -231,6 +278,8 @@ def _checked(bulk: Bulk, movements: Sequence[Movement]) -> list[bytes]:
     for field, value, longest in (("key", bulk.key, KEY_LENGTH_MAX), ("kind", bulk.kind, KIND_LENGTH_MAX)):
         if not 0 < len(value) <= longest:
             raise InvalidInput(field, f"1 to {longest} characters", got=value[:40])
+    if word_of(bulk.key) is not None:
+        raise KeyReserved(field="key", got=bulk.key[:40])
     ids = [movement.id or (movement.hold_id if movement.kind in _RETURNED else None) or b"" for movement in movements]
     if set(map(len, ids)) != {ID_BYTES}:
         line = next(line for line, id_ in enumerate(ids, 1) if len(id_) != ID_BYTES)

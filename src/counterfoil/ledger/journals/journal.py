@@ -15,18 +15,20 @@ from counterfoil.base.money import asset_code
 from counterfoil.base.problems import InvalidInput, KeyReused, Problem
 from counterfoil.ledger.clock import SEQ_BITS, from_us, recorded_at, to_us
 from counterfoil.ledger.journals.batch import decide
-from counterfoil.ledger.journals.batch_types import Account, Movement, Outcome, PostingRow, Terms
+from counterfoil.ledger.journals.batch_types import Account, LateRow, Movement, Outcome, PostingRow, Terms
+from counterfoil.ledger.journals.key_spaces import REVERSAL, KeySpace, word_of
 from counterfoil.ledger.journals.write import (
     Header,
     Lines,
     Place,
     insert_headers,
     insert_journal,
+    insert_late,
     insert_postings,
     journal_id,
     newest_of,
 )
-from counterfoil.ledger.problems import AlreadyReversed, UnknownJournal, UnknownProgram, refusal
+from counterfoil.ledger.problems import AlreadyReversed, KeyReserved, UnknownJournal, UnknownProgram, refusal
 from counterfoil.ledger.write_context import EFFECTIVE_AHEAD_MAX_US, Ground, accounts_of, enter, enter_for_one
 
 JOURNALS_MAX: Final = 8_192  # in one call
@@ -60,6 +62,7 @@ class NewJournal(NamedTuple):
     source: Source | None = None
     reverses: UUID | None = None
     reverses_line: int | None = None
+    space: KeySpace | None = None  # that the key lies in; a caller's key lies in none
 
     def request_hash(self) -> bytes:
         """SHA-256 of what is asked for. Not of who asks, and not of a time that was not given: a retry has another."""
@@ -94,12 +97,15 @@ def post(
     effective_at: datetime | None = None,
     narrative: str | None = None,
     source: Source | None = None,
+    space: KeySpace | None = None,
 ) -> Posted:
     """Post one journal, all its lines or none. Effective `now` when not said otherwise; recorded by the database's clock.
 
-    Raises InvalidInput, KeyReused, UnknownProgram, UnknownAccount, AccountClosed, AccountFrozen, PeriodClosed, InsufficientFunds.
+    `space` is the key space that the key lies in, of a part of the product that has one. Raises KeyReserved, InvalidInput, KeyReused,
+    UnknownProgram, UnknownAccount, AccountClosed, AccountFrozen, PeriodClosed, InsufficientFunds.
     """
-    return _post_one(conn, program_id, NewJournal(key, kind, lines, asset, actor, effective_at, narrative, source), now)
+    new = NewJournal(key, kind, lines, asset, actor, effective_at, narrative, source, space=space)
+    return _post_one(conn, program_id, new, now)
 
 
 def reverse(
@@ -138,7 +144,8 @@ def reverse(
         raise AlreadyReversed(journal=str(journal_id), line=before[0], by=str(before[5]))
     asset = rows[0][4]
     lines = [Line(credit, debit, minor) for _, debit, credit, minor, *_ in rows]
-    journal = NewJournal(key, "reversal", lines, asset, actor, effective_at, reason, None, journal_id, line)
+    space = REVERSAL if word_of(key) == REVERSAL.word else None
+    journal = NewJournal(key, "reversal", lines, asset, actor, effective_at, reason, None, journal_id, line, space)
     return _post_one(conn, program_id, journal, now)
 
 
@@ -179,7 +186,7 @@ def _post_one(conn: Connection[Any], program_id: str, journal: NewJournal, now: 
 class _Request:
     """A journal on its way through `post_journals`."""
 
-    __slots__ = ("book", "hash", "new", "newest", "result", "rows")
+    __slots__ = ("book", "hash", "late", "new", "newest", "result", "rows")
 
     def __init__(self, new: NewJournal) -> None:
         self.new = new
@@ -187,6 +194,7 @@ class _Request:
         self.hash = new.request_hash() if self.result is None else b""
         self.book = 0
         self.rows: list[PostingRow] = []
+        self.late: list[LateRow] = []
         self.newest = 0  # seq on any account of its batch
 
     def answer(self, hash_: bytes, posted: Posted) -> None:
@@ -221,6 +229,9 @@ def _settle(conn: Connection[Any], program_id: str, requests: Sequence[_Request]
         insert_headers(conn, program_id, headers, recorded_at=at)
         lines = [_lines(header, request) for header, request in zip(headers, standing, strict=True)]
         insert_postings(conn, lines, Place(seq, ground.segment))
+        insert_late(
+            conn, [(one.journal_id, row, one.before) for one, r in zip(lines, standing, strict=True) for row in r.late]
+        )
         for header, request in zip(headers, standing, strict=True):
             request.result = Posted(header.id, at, header.effective_at)
 
@@ -241,9 +252,9 @@ def _settle_one(conn: Connection[Any], program_id: str, request: _Request, now_u
         return
     seq, (header,) = _allocate(ground, [request])
     at = recorded_at(seq)
-    if insert_journal(
-        conn, program_id, header, _lines(header, request), recorded_at=at, place=Place(seq, ground.segment)
-    ):
+    lines = _lines(header, request)
+    if insert_journal(conn, program_id, header, lines, recorded_at=at, place=Place(seq, ground.segment)):
+        insert_late(conn, [(header.id, row, lines.before) for row in request.late])
         request.result = Posted(header.id, at, header.effective_at)
     else:  # another has used its key between our look and our insert, and has committed
         _answer_known(conn, program_id, [request])
@@ -266,10 +277,13 @@ def _answer_known(conn: Connection[Any], program_id: str, requests: Sequence[_Re
 
 def _decide(ground: Ground, group: Sequence[_Request], accounts: Mapping[str, Account], now_us: int) -> None:
     """Give each of one book its rows or its refusal."""
-    movements = [movement for request in group for movement in _movements(request.new, now_us)]
+    # What says no time of its own happens now; a close of the books up to this very moment does not refuse it.
+    at_us = max(now_us, ground.closed_until_us)
+    movements = [movement for request in group for movement in _movements(request.new, at_us)]
     terms = Terms(now_us, now_us, ground.closed_until_us, ground.clock_ms * 1000 + EFFECTIVE_AHEAD_MAX_US)
     decision = decide(accounts, movements, terms)
     rows = iter(decision.writes[0].postings if decision.writes else [])
+    late = decision.writes[0].late if decision.writes else []
     newest = newest_of(accounts.values())
     start = 0
     for request in group:
@@ -277,6 +291,7 @@ def _decide(ground: Ground, group: Sequence[_Request], accounts: Mapping[str, Ac
         if decision.outcomes[lines][0] is Outcome.POSTED:
             request.book, request.newest = ground.books[request.new.asset], newest
             request.rows = [next(rows) for _ in request.new.lines]
+            request.late = [row for row in late if lines.start <= row.place < lines.stop] if late else []
         else:
             request.result = _refusal(decision.outcomes[lines], movements[lines])
 
@@ -315,8 +330,19 @@ def _movements(new: NewJournal, now_us: int) -> list[Movement]:
     """A journal as a linked set."""
     effective_us = now_us if new.effective_at is None else to_us(new.effective_at)
     last = len(new.lines) - 1
+    space = new.space
+    is_late_ok, is_fact = (space.is_late_ok, space.is_fact) if space else (False, False)
     return [
-        Movement(None, debit, credit, minor, effective_us=effective_us, linked=place < last)
+        Movement(
+            None,
+            debit,
+            credit,
+            minor,
+            effective_us=effective_us,
+            linked=place < last,
+            is_late_ok=is_late_ok,
+            is_fact=is_fact,
+        )
         for place, (debit, credit, minor) in enumerate(new.lines)
     ]
 
@@ -337,6 +363,8 @@ def _shortcoming(new: NewJournal) -> Problem | None:
     ):
         if not 0 < len(value) <= longest:
             return InvalidInput(field, f"1 to {longest} characters", got=value[:40])
+    if word_of(new.key) != (new.space.word if new.space else None):
+        return KeyReserved(field="key", got=new.key[:40])
     if not new.lines:
         return InvalidInput("lines", "at least one")
     for number, line in enumerate(new.lines, 1):

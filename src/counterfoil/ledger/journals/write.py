@@ -12,7 +12,7 @@ from uuid import UUID
 from psycopg import Connection
 
 from counterfoil.ledger.clock import OFF_CLOCK_US, SEQ_BITS, from_us
-from counterfoil.ledger.journals.batch_types import Account, HoldRow, Kind, PostingRow, ResolutionRow
+from counterfoil.ledger.journals.batch_types import Account, HoldRow, Kind, LateRow, PostingRow, ResolutionRow
 
 COPY_ROWS_MIN: Final = 64  # below this an insert is quicker than opening a COPY
 _PG_EPOCH_US: Final = 946_684_800_000_000  # PostgreSQL counts from 2000
@@ -53,6 +53,7 @@ class Facts(NamedTuple):
     narrative: str | None
     source_type: str | None
     source_id: str | None
+    promised: bool = False
 
 
 def journal_id(program_id: str, key: str, recorded_ms: int, place: int) -> UUID:
@@ -175,8 +176,8 @@ def encode(lines: Lines, where: Place) -> bytes:
 def insert_holds(conn: Connection[Any], rows: Sequence[HoldRow], facts: Facts, *, now: datetime) -> None:
     """Write holds; the trigger counts them as pending."""
     conn.execute(
-        """insert into hold (id, debit, credit, amount, expires_at, taken_at, kind, actor, narrative, source_type, source_id)
-           select h.*, %s, %s, %s, %s, %s, %s
+        """insert into hold (id, debit, credit, amount, expires_at, taken_at, kind, actor, narrative, source_type, source_id, promised)
+           select h.*, %s, %s, %s, %s, %s, %s, %s
            from unnest(%s::uuid[], %s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[]) as h""",
         [
             now,
@@ -216,6 +217,20 @@ def insert_resolutions(
             [row.place + 1 if post else None for row, post in zip(rows, posts, strict=True)],
         ],
     )
+
+
+def insert_late(conn: Connection[Any], rows: Sequence[tuple[UUID, LateRow, int]]) -> None:
+    """Mark postings that happened in a closed period: journal, mark, and the places before the journal's first (see `Lines`)."""
+    if rows:
+        conn.execute(
+            """insert into late_posting (journal_id, line, occurred_at)
+               select * from unnest(%s::uuid[], %s::int[], %s::timestamptz[])""",
+            [
+                [journal for journal, _, _ in rows],
+                [row.place - before for _, row, before in rows],
+                [from_us(row.occurred_us) for _, row, _ in rows],
+            ],
+        )
 
 
 def newest_of(accounts: Iterable[Account]) -> int:

@@ -68,6 +68,9 @@ class ShownJournal(NamedTuple):
     source_type: str | None
     source_id: str | None
     effective_at: datetime
+    occurred_at: (
+        datetime | None
+    )  # late: it happened then, in a period that was closed, and is booked on the first open day
     recorded_at: datetime
     reverses: UUID | None
     line_count: int
@@ -191,7 +194,8 @@ def _journals(
 ) -> list[ShownJournal]:
     rows = conn.execute(
         f"""select j.id, j.program_id, b.asset, j.kind, j.key, j.actor, j.narrative, j.source_type, j.source_id,
-                   j.effective_at, j.recorded_at, j.reverses, j.lines
+                   j.effective_at, (select min(l.occurred_at) from late_posting l where l.journal_id = j.id), j.recorded_at,
+                   j.reverses, j.lines
             from journal j join book b on b.id = j.book_id where {where} order by j.id desc limit %s""".encode(),
         [*given, rows_max],
     ).fetchall()

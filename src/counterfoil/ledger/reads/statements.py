@@ -36,6 +36,9 @@ class StatementLine(NamedTuple):
     seq: int
     recorded_at: datetime
     effective_at: datetime
+    occurred_at: (
+        datetime | None
+    )  # late: it happened then, in a period that was closed, and is booked on the first open day
     journal_id: UUID
     line: int
     kind: str
@@ -138,13 +141,15 @@ _PAGE: Final = """
         select a.id from account a join book b on b.id = a.book_id
         where b.program_id = %(program)s and b.asset = %(asset)s and a.name = %(name)s
     ), lines as ({lines})
-    select p.seq, to_timestamp((p.seq >> 20) / 1000.0) as recorded_at, p.effective_at, p.journal_id, p.line, j.kind, j.key,
+    select p.seq, to_timestamp((p.seq >> 20) / 1000.0) as recorded_at, p.effective_at, t.occurred_at, p.journal_id, p.line,
+           j.kind, j.key,
            o.name as other, case when p.debit = a.id then p.amount else 0 end as debit_minor,
            case when p.debit = a.id then 0 else p.amount end as credit_minor,
            case when p.debit = a.id then p.debit_balance else p.credit_balance end as balance,
            j.actor, j.narrative, j.source_type, j.source_id
     from a cross join lines p
     join journal j on j.id = p.journal_id
+    left join late_posting t on t.journal_id = p.journal_id and t.line = p.line
     join account o on o.id = case when p.debit = a.id then p.credit else p.debit end
     order by {order}"""
 _RECORDED: Final = _PAGE.format(

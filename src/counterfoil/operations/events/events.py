@@ -51,6 +51,8 @@ LEVELS: Final[Mapping[str, tuple[str, str]]] = {  # name → level, meaning
     "work_stuck": ("critical", "Something failed five times; it is tried each hour, and needs a person."),
     "queue_paused": ("warning", "A person paused a queue; nothing of it is worked on until it is resumed."),
     "queue_resumed": ("info", "A person resumed a queue."),
+    "hold_expiring": ("warning", "A hold expires within the hour; then it cannot be posted, and its money returns."),
+    "hold_expired": ("info", "A hold's time was over, and its money returned."),
     "reconciliation_finished": ("info", "A reconciliation run ended."),
     "reconciliation_failed": ("warning", "A reconciliation run could not conclude, so nothing is known of its days."),
     "reconciliation_disagrees": (

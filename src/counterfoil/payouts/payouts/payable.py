@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 from psycopg import Connection
 
-from counterfoil.base.problems import Problem
-from counterfoil.ledger.journals.journal import NewJournal, post_journals
+from counterfoil.ledger.journals.journal import NewJournal
+from counterfoil.ledger.journals.key_spaces import PAYOUT_NETTING
+from counterfoil.ledger.journals.post_all import Booking, post_all
 from counterfoil.payouts.machines import SPENT
 
 
@@ -75,16 +76,15 @@ def net(conn: Connection[Any], nettings: Sequence[Netting], *, actor: str, now: 
     for one in nettings:
         number = _note(conn, one, now)
         journal = NewJournal(
-            key=f"PAYOUT_NETTING:{one.payout_id}:{number}",
+            key=PAYOUT_NETTING.key(one.payout_id, str(number)),
             kind="payout_netting",
             lines=[(f"payable:payee:{one.purse.payee_id}", f"receivable:payee:{one.purse.payee_id}", one.amount)],
             asset=one.purse.asset,
             actor=actor,
             source=("payout", one.payout_id),
+            space=PAYOUT_NETTING,
         )
-        for result in post_journals(conn, one.purse.program_id, [journal], now=now):
-            if isinstance(result, Problem):
-                raise result
+        post_all(conn, [Booking(one.purse.program_id, journal)], now=now)
 
 
 def give_back(conn: Connection[Any], payout_id: str, amount: int, *, now: datetime) -> None:

@@ -14,9 +14,9 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 
 from counterfoil.base.machine import Move, record_birth, take_steps
-from counterfoil.base.problems import Problem
-from counterfoil.ledger.accounts.accounts import open_accounts
-from counterfoil.ledger.journals.journal import NewJournal, post_journals
+from counterfoil.ledger.journals.journal import NewJournal, Posted
+from counterfoil.ledger.journals.key_spaces import PAYOUT_RESERVE
+from counterfoil.ledger.journals.post_all import Booking, post_each
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.work.jobs import Job
 from counterfoil.operations.work.runner import ATTEMPTS_MAX, Claim, Runner, Tally, finish, put_back, run_here, wake
@@ -91,11 +91,12 @@ def _reserve(
     ]
     claim_of = {one.id: one for one in claims}
     reserved = []
-    for one, refusal in _book(conn, program_id, ready, now):
-        if refusal is None:
+    booked = post_each(conn, [_booking(one) for one in ready], now=now)
+    for one, result in zip(ready, booked, strict=True):
+        if isinstance(result, Posted):
             reserved.append(one)
         else:  # the ledger refuses this one, for a reason that may pass, such as a frozen account
-            _wait_for_ledger(conn, claim_of[one.payout.id], one.payout, refusal.sentence(), now)
+            _wait_for_ledger(conn, claim_of[one.payout.id], one.payout, result.sentence(), now)
     _queue(conn, reserved, now)
 
 
@@ -161,34 +162,18 @@ def _tries(conn: Connection[Any], payout_ids: Sequence[str]) -> dict[str, int]:
     return dict(rows)
 
 
-def _book(
-    conn: Connection[Any], program_id: str, ready: Sequence[Reservation], now: datetime
-) -> list[tuple[Reservation, Problem | None]]:
-    results: list[tuple[Reservation, Problem | None]] = []
-    for asset in sorted({one.payout.asset for one in ready}):
-        group = [one for one in ready if one.payout.asset == asset]
-        transits = sorted({f"in_transit:{one.destination.provider}" for one in group})
-        open_accounts(conn, program_id, transits, asset=asset, actor=ACTOR, now=now)
-        journals = [
-            NewJournal(
-                key=f"PAYOUT_RESERVE:{one.id}",
-                kind="payout_reserve",
-                lines=[
-                    (
-                        f"payable:payee:{one.payout.payee_id}",
-                        f"in_transit:{one.destination.provider}",
-                        one.amount,
-                    )
-                ],
-                asset=asset,
-                actor=ACTOR,
-                source=("provider_payout", one.id),
-            )
-            for one in group
-        ]
-        posted = post_journals(conn, program_id, journals, now=now)
-        results += [(one, got if isinstance(got, Problem) else None) for one, got in zip(group, posted, strict=True)]
-    return results
+def _booking(one: Reservation) -> Booking:
+    line = (f"payable:payee:{one.payout.payee_id}", f"in_transit:{one.destination.provider}", one.amount)
+    journal = NewJournal(
+        key=PAYOUT_RESERVE.key(one.id),
+        kind="payout_reserve",
+        lines=[line],
+        asset=one.payout.asset,
+        actor=ACTOR,
+        source=("provider_payout", one.id),
+        space=PAYOUT_RESERVE,
+    )
+    return Booking(one.payout.program_id, journal)
 
 
 def _queue(conn: Connection[Any], reserved: Sequence[Reservation], now: datetime) -> None:

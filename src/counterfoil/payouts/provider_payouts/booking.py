@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from psycopg import Connection
 
-from counterfoil.base.problems import Problem
-from counterfoil.ledger.accounts.accounts import open_accounts
-from counterfoil.ledger.journals.journal import NewJournal, post_journals
+from counterfoil.ledger.journals import post_all
+from counterfoil.ledger.journals.journal import NewJournal
+from counterfoil.ledger.journals.key_spaces import SPACES
 from counterfoil.payouts.provider_payouts.outcome_rules import Standing
 
 Lines = list[tuple[str, str, int]]
@@ -86,22 +86,19 @@ def _receivable(one: Standing) -> str:
 
 def book(conn: Connection[Any], bookings: Sequence[Booking], *, actor: str, now: datetime) -> None:
     """Post these, by program and asset, all or none. Raises what the ledger refuses."""
-    for program_id, asset in sorted({(one.standing.program_id, one.standing.asset) for one in bookings}):
-        journals = [
-            NewJournal(
-                key=f"PAYOUT_{one.kind.upper()}:{one.standing.id}",
-                kind=f"payout_{one.kind}",
-                lines=one.lines,
-                asset=asset,
-                actor=actor,
-                effective_at=min(one.occurred_at, now) if one.occurred_at else now,
-                source=("provider_payout", one.standing.id),
-            )
-            for one in bookings
-            if (one.standing.program_id, one.standing.asset) == (program_id, asset)
-        ]
-        names = sorted({name for journal in journals for line in journal.lines for name in line[:2]})
-        open_accounts(conn, program_id, [str(name) for name in names], asset=asset, actor=actor, now=now)
-        for result in post_journals(conn, program_id, journals, now=now):
-            if isinstance(result, Problem):
-                raise result
+    post_all.post_all(conn, [_journal(one, actor, now) for one in bookings], now=now)
+
+
+def _journal(one: Booking, actor: str, now: datetime) -> post_all.Booking:
+    space = SPACES[f"PAYOUT_{one.kind.upper()}"]
+    journal = NewJournal(
+        key=space.key(one.standing.id),
+        kind=f"payout_{one.kind}",
+        lines=one.lines,
+        asset=one.standing.asset,
+        actor=actor,
+        effective_at=min(one.occurred_at, now) if one.occurred_at else now,
+        source=("provider_payout", one.standing.id),
+        space=space,
+    )
+    return post_all.Booking(one.standing.program_id, journal)

@@ -16,6 +16,7 @@ from counterfoil.base.machine import take_step
 from counterfoil.base.problems import InvalidInput, Problem, ReasonRequired, check
 from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.ledger.accounts.chart import rule_for
+from counterfoil.ledger.journals import key_spaces
 from counterfoil.ledger.journals.journal import Line, Posted, post
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import Caller
@@ -349,6 +350,7 @@ def _post(conn: Connection[Any], case: Case, payload: dict[str, Any], actor: str
         effective_at=datetime.fromisoformat(payload["effectiveAt"]),
         narrative=payload["narrative"],
         source=("break", case.id),
+        space=key_spaces.BREAK,
     )
 
 

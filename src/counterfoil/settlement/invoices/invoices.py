@@ -100,7 +100,10 @@ def issue_invoices(
     Usage is summed first and rounded down once; the fraction of a unit goes on to the next invoice. Takes at most 10,000 invoices at
     once; calling again continues. Usage below one unit waits for the next.
     """
-    groups = [_Bill(make_id("inv"), *row[:3], int(row[3]), *row[4:]) for row in _unbilled(conn, program_id)]
+    groups = [
+        _Bill(make_id("inv"), row[0], row[1], row[2], int(row[3]), row[4], row[5], row[6])
+        for row in _unbilled(conn, program_id)
+    ]
     billed = [one for one in groups if 0 < one.total <= MINOR_MAX]
     if billed:
         _insert(conn, program_id, billed, now)

@@ -10,9 +10,10 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from counterfoil.base.machine import Move, take_steps
-from counterfoil.base.problems import InvalidInput, Problem
-from counterfoil.ledger.accounts.accounts import open_accounts
-from counterfoil.ledger.journals.journal import NewJournal, post_journals
+from counterfoil.base.problems import InvalidInput
+from counterfoil.ledger.journals.journal import NewJournal
+from counterfoil.ledger.journals.key_spaces import PAYMENT
+from counterfoil.ledger.journals.post_all import Booking, post_all
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.providers import SUCCEEDED, ChargeFact
 from counterfoil.settlement.intents.intents import begin_verifying
@@ -64,7 +65,7 @@ def receive_charges(
     receipts, after = decide_receipts(
         fresh, {key: _bill(one) for key, one in invoices.items()}, provider=provider, program_id=program_id
     )
-    _book(conn, receipts, provider, now)
+    post_all(conn, [_booking(receipt, provider, now) for receipt in receipts], now=now)
     _record(conn, receipts, provider, make_id, now)
     _move_invoices(conn, invoices, after, cause, now)
     emit(conn, [told for receipt in receipts for told in _events(receipt, after)], at=now)
@@ -90,26 +91,18 @@ def _not_yet_recorded(conn: Connection[Any], charges: Sequence[ChargeFact], prov
     return list(fresh.values())
 
 
-def _book(conn: Connection[Any], receipts: Sequence[Receipt], provider: str, now: datetime) -> None:
-    for program_id, asset in sorted({(receipt.program_id, receipt.charge.asset) for receipt in receipts}):
-        group = [one for one in receipts if (one.program_id, one.charge.asset) == (program_id, asset)]
-        names = sorted({name for receipt in group for line in receipt.lines for name in line[:2]})
-        open_accounts(conn, program_id, names, asset=asset, actor=ACTOR, now=now)
-        journals = [
-            NewJournal(
-                key=f"PAYMENT:{provider}:{receipt.charge.charge_id}",
-                kind="payment",
-                lines=list(receipt.lines),
-                asset=asset,
-                actor=ACTOR,
-                effective_at=min(receipt.charge.occurred_at, now),
-                source=("charge", receipt.charge.charge_id),
-            )
-            for receipt in group
-        ]
-        for result in post_journals(conn, program_id, journals, now=now):
-            if isinstance(result, Problem):
-                raise result
+def _booking(receipt: Receipt, provider: str, now: datetime) -> Booking:
+    journal = NewJournal(
+        key=PAYMENT.key(provider, receipt.charge.charge_id),
+        kind="payment",
+        lines=list(receipt.lines),
+        asset=receipt.charge.asset,
+        actor=ACTOR,
+        effective_at=min(receipt.charge.occurred_at, now),
+        source=("charge", receipt.charge.charge_id),
+        space=PAYMENT,
+    )
+    return Booking(receipt.program_id, journal)
 
 
 def _record(conn: Connection[Any], receipts: Sequence[Receipt], provider: str, make_id: MakeId, now: datetime) -> None:

@@ -33,6 +33,7 @@ from counterfoil.ledger.accounts.accounts import (
     close_account,
     freeze_account,
     open_accounts,
+    reopen_account,
     unfreeze_account,
 )
 from counterfoil.ledger.reads.balances import balance, balances, trial_balance, trial_totals
@@ -256,7 +257,7 @@ def trial(
 
 @router.post("/accounts/freeze", response_model=FlagSet, summary="Freeze an account")
 def freeze(body: FlagAsked, call: Annotated[Call, may(POST_JOURNAL)]) -> Response:
-    """Nothing lowers it any more; money may still come in."""
+    """No decision lowers it any more; money may still come in, and what has happened already is booked."""
     return _flag(call, "account.freeze", freeze_account, body)
 
 
@@ -268,8 +269,17 @@ def unfreeze(body: FlagAsked, call: Annotated[Call, may(POST_JOURNAL)]) -> Respo
 
 @router.post("/accounts/close", response_model=FlagSet, summary="Close an account")
 def close(body: FlagAsked, call: Annotated[Call, may(POST_JOURNAL)]) -> Response:
-    """Nothing is posted to it any more. Only with a balance of nothing and nothing held."""
+    """Nothing is posted to it any more. Only with a balance of nothing, nothing held, and no money of its payee on its way.
+
+    What has happened and becomes known later, such as a payout that the bank returns, opens it again.
+    """
     return _flag(call, "account.close", close_account, body)
+
+
+@router.post("/accounts/reopen", response_model=FlagSet, summary="Open a closed account again")
+def reopen(body: FlagAsked, call: Annotated[Call, may(POST_JOURNAL)]) -> Response:
+    """End a close."""
+    return _flag(call, "account.reopen", reopen_account, body)
 
 
 def _flag(call: Call, verb: str, set_flag: Any, body: FlagAsked) -> Response:

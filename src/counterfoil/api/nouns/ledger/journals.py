@@ -32,6 +32,8 @@ from counterfoil.api.http.schemas import (
 )
 from counterfoil.base.paging import Keyset
 from counterfoil.ledger.journals.journal import Line, post, reverse
+from counterfoil.ledger.journals.key_spaces import REVERSAL, word_of
+from counterfoil.ledger.problems import KeyReserved
 from counterfoil.ledger.reads.listing import list_journals, show_journal
 from counterfoil.operations.access.access import POST_JOURNAL, READ
 
@@ -65,7 +67,10 @@ class JournalShown(Shown):
     narrative: str | None
     source_type: str | None
     source_id: str | None
-    effective_at: datetime = Field(description="When it happened.")
+    effective_at: datetime = Field(description="When it happened; of what came late, the first open day.")
+    occurred_at: datetime | None = Field(
+        description="Of what came late: when it happened, in a period that was closed by then. Otherwise null."
+    )
     recorded_at: datetime = Field(description="When it was written.")
     reverses: UUID | None
     line_count: int
@@ -187,7 +192,9 @@ def reverse_journal(
 
     def act(conn: Connection[Any]) -> Done:
         original = show_journal(conn, journal_id, lines_max=0)
-        key = body.key or f"reversal:{journal_id}:{call.key_digest()}"
+        if body.key is not None and word_of(body.key) is not None:
+            raise KeyReserved(field="key", got=body.key[:40])
+        key = body.key or REVERSAL.key(str(journal_id), call.key_digest())
         posted = reverse(
             conn,
             original.program_id,

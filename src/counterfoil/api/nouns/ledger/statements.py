@@ -33,6 +33,9 @@ class StatementLineShown(Shown):
 
     recorded_at: datetime
     effective_at: datetime
+    occurred_at: datetime | None = Field(
+        description="Of what came late: when it happened, in a period that was closed by then. Otherwise null."
+    )
     journal_id: UUID
     line: int
     kind: str

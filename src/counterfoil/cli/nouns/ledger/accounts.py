@@ -37,7 +37,7 @@ Start = Annotated[str, START]
 End = Annotated[str, END]
 MaybeStart = Annotated[str | None, START]
 MaybeEnd = Annotated[str | None, END]
-STATEMENT = ("recordedAt", "effectiveAt", "kind", "other", "debit", "credit", "balance", "key")
+STATEMENT = ("recordedAt", "effectiveAt", "occurredAt", "kind", "other", "debit", "credit", "balance", "key")
 FAULTS = (
     ("gaps", ("recordedAt", "journalId", "line", "expected", "found")),
     ("missing", ("journalId", "line", "kind", "key")),
@@ -168,7 +168,7 @@ def freeze(
     dry_run: DryRun = False,
     output: Output = TABLE,
 ) -> None:
-    """Nothing lowers the account any more; money may still come in."""
+    """No decision lowers the account any more; money may still come in, and what has happened already is booked."""
     _flag("freeze", "frozen", name, reason, program, asset, dry_run, output)
 
 
@@ -183,6 +183,32 @@ def unfreeze(
 ) -> None:
     """End a freeze."""
     _flag("unfreeze", "no longer frozen", name, reason, program, asset, dry_run, output)
+
+
+@app.command("close")
+def close(
+    name: Name,
+    reason: Reason,
+    program: Program = MAIN,
+    asset: Annotated[str, typer.Option("--asset", help="In which asset.")] = "EUR",
+    dry_run: DryRun = False,
+    output: Output = TABLE,
+) -> None:
+    """Nothing is posted to the account any more. Only with a balance of nothing, and no money on its way."""
+    _flag("close", "closed", name, reason, program, asset, dry_run, output)
+
+
+@app.command("reopen")
+def reopen(
+    name: Name,
+    reason: Reason,
+    program: Program = MAIN,
+    asset: Annotated[str, typer.Option("--asset", help="In which asset.")] = "EUR",
+    dry_run: DryRun = False,
+    output: Output = TABLE,
+) -> None:
+    """End a close."""
+    _flag("reopen", "open again", name, reason, program, asset, dry_run, output)
 
 
 def _flag(

@@ -1,0 +1,57 @@
+"""Key spaces: a key that begins with one of these words and a colon belongs to the part of the product that posts under it.
+
+A caller's key never lies in one, so nobody can take the key of a real settlement before it is posted. Each space also says what
+its journals are: facts, which are booked whatever was frozen or closed since, or decisions, which may be refused. The database
+holds the same rows (table `key_space`), and a test compares them.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class KeySpace(NamedTuple):
+    """`word` begins the key. `kind` and `source_type` are those of its journals; None leaves them open.
+
+    `is_fact`: it has happened already, so a freeze does not stop it and a closed account opens again. `is_late_ok`: when its period
+    is closed, it is booked on the first open day, with the day on which it happened beside it.
+    """
+
+    word: str
+    kind: str | None
+    source_type: str | None
+    is_fact: bool
+    is_late_ok: bool
+
+    def key(self, *parts: str) -> str:
+        """A key in this space."""
+        return ":".join([self.word, *parts])
+
+
+PAYMENT: Final = KeySpace("PAYMENT", "payment", "charge", True, True)
+SETTLEMENT: Final = KeySpace("SETTLEMENT", "settlement", "settlement", False, True)
+PAYOUT_RESERVE: Final = KeySpace("PAYOUT_RESERVE", "payout_reserve", "provider_payout", False, True)
+PAYOUT_FINALIZE: Final = KeySpace("PAYOUT_FINALIZE", "payout_finalize", "provider_payout", True, True)
+PAYOUT_RELEASE: Final = KeySpace("PAYOUT_RELEASE", "payout_release", "provider_payout", True, True)
+PAYOUT_RETURN: Final = KeySpace("PAYOUT_RETURN", "payout_return", "provider_payout", True, True)
+# Money that was thought to have come back, and had been paid: it is set aside again. And a debt that is paid from what is owed.
+PAYOUT_RESERVE_AGAIN: Final = KeySpace("PAYOUT_RESERVE_AGAIN", "payout_reserve_again", "provider_payout", True, True)
+PAYOUT_NETTING: Final = KeySpace("PAYOUT_NETTING", "payout_netting", "payout", True, True)
+BREAK: Final = KeySpace("break", None, "break", False, False)
+HOLD_POST: Final = KeySpace("hold.post", None, None, False, True)
+REVERSAL: Final = KeySpace("reversal", "reversal", None, False, False)
+
+SPACES: Final = {
+    space.word: space
+    for space in (
+        PAYMENT, SETTLEMENT, PAYOUT_RESERVE, PAYOUT_FINALIZE, PAYOUT_RELEASE, PAYOUT_RETURN, PAYOUT_RESERVE_AGAIN, PAYOUT_NETTING,
+        BREAK, HOLD_POST, REVERSAL,
+    )
+}  # fmt: skip
+FAMILY: Final = "PAYOUT_"  # also the kinds of journals of a payout that are still to come
+
+
+def word_of(key: str) -> str | None:
+    """The word of the key space that a key lies in; None when it is a caller's."""
+    word, colon, _ = key.partition(":")
+    return word if colon and (word in SPACES or word.startswith(FAMILY)) else None

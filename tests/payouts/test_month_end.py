@@ -1,0 +1,194 @@
+"""A month-end between the fact and its news: what the provider did before the books were closed is booked when we hear of it after."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from counterfoil.base.edge import Database, now
+from counterfoil.ledger.accounts.accounts import close_account, freeze_account, open_accounts
+from counterfoil.ledger.holds import take_hold
+from counterfoil.ledger.journals.journal import post
+from counterfoil.ledger.periods import close_period
+from counterfoil.ledger.problems import AccountFrozen, AccountNeeded
+from counterfoil.ledger.reads.balances import balance
+from counterfoil.simulator.process import spawn_simulator
+from tests.builders import PROGRAM, Clock, Desk, a_destination, a_program, issue
+
+
+@pytest.fixture
+def desk(database: Database, tmp_path: Path):
+    with spawn_simulator(tmp_path / "simulator", settle_ms=0, payout_fee=25) as simulator:
+        a_program(database, payees=("payee-1", "payee-2"))
+        yield Desk(database, simulator, Clock(now()))
+
+
+def close_the_books(desk: Desk) -> datetime:
+    """Up to this moment: everything before it is of the closed month."""
+    time.sleep(0.05)  # what the provider just did has happened before
+    desk.clock.now = now()
+    with desk.database.transaction() as conn:
+        close_period(conn, PROGRAM, until=desk.clock.now, reason="month end", actor="ann", now=desk.clock.now)
+    time.sleep(0.05)
+    until, desk.clock.now = desk.clock.now, now()
+    return until
+
+
+def finish(desk: Desk) -> None:
+    """Let the provider end what it has accepted, and hear of it."""
+    desk.settle_time()
+    desk.deliver()
+    for _ in range(6):
+        desk.work()
+        desk.clock.advance(minutes=30)
+
+
+def late_journals(desk: Desk) -> list[tuple[str, bool]]:
+    """The kinds of what was booked late, and whether each is effective from the first open day on."""
+    return desk.rows(
+        """select distinct j.kind, p.effective_at = (select closed_until from period_close order by step desc limit 1)
+           from late_posting l join journal j on j.id = l.journal_id
+           join posting p on p.journal_id = l.journal_id and p.line = l.line order by j.kind"""
+    )
+
+
+def test_a_customers_payment_of_before_the_close_is_booked_after_it_and_paid_on(desk: Desk):
+    (invoice_id,) = issue(desk.database, "100.00")
+    desk.pay(invoice_id, 100_00)
+    until = close_the_books(desk)
+    desk.deliver()
+    desk.work()
+    assert desk.rows("select state from webhook_in where event_type = 'charge.succeeded'") == [("processed",)]
+    assert desk.rows("select state, paid from invoice") == [("paid", 100_00)]
+    assert late_journals(desk)[0] == ("payment", True)
+    ((occurred,),) = desk.rows("select occurred_at from payment")
+    assert occurred < until
+    assert desk.rows("select min(occurred_at) from late_posting") == [(occurred,)]
+    finish(desk)
+    desk.still_true()
+
+
+def test_a_payout_of_before_the_close_whose_answer_was_lost_ends_after_it_and_holds_up_nobody(desk: Desk):
+    for payee, prefix in (("payee-1", "a"), ("payee-2", "b")):
+        (invoice_id,) = issue(desk.database, "100.00", prefix=prefix, payee=payee)
+        desk.pay(invoice_id, 100_00)
+        desk.deliver()
+        desk.work("webhooks", "verify", "settle", "events", "reserve")
+        desk.fault("error_after_accepting", count=1)
+        desk.work("outbox")
+        if payee == "payee-1":
+            close_the_books(desk)
+    finish(desk)
+    assert desk.rows("select payee_id, state from payout order by payee_id") == [
+        ("payee-1", "completed"),
+        ("payee-2", "completed"),
+    ]
+    assert ("payout_finalize", True) in late_journals(desk)
+    desk.still_true()
+
+
+def reserved(desk: Desk) -> None:
+    (invoice_id,) = issue(desk.database, "100.00")
+    desk.pay(invoice_id, 100_00)
+    desk.deliver()
+    desk.work("webhooks", "verify", "settle", "events", "reserve")
+
+
+def set_flag(desk: Desk, act: Any, name: str) -> None:
+    with desk.database.transaction() as conn:
+        act(conn, PROGRAM, name, asset="EUR", reason="asked", actor="ann", now=desk.clock.now)
+
+
+def test_the_account_of_a_payee_with_money_on_its_way_stays_open(desk: Desk):
+    reserved(desk)
+    assert desk.balance("payable:payee:payee-1") == 0
+    with pytest.raises(AccountNeeded):
+        set_flag(desk, close_account, "payable:payee:payee-1")
+    desk.work()
+    finish(desk)
+    assert desk.rows("select state from payout") == [("completed",)]
+    set_flag(desk, close_account, "payable:payee:payee-1")
+
+
+@pytest.mark.parametrize("account", ["in_transit:simulator", "clearing:simulator", "payable:payee:payee-1"])
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_freeze_in_the_middle_wedges_no_journal_that_ends_a_payout(desk: Desk, account: str, fails: bool):
+    reserved(desk)
+    set_flag(desk, freeze_account, account)
+    if fails:
+        desk.fault("payout_failed", count=1)
+    desk.work()
+    finish(desk)
+    ((state,),) = desk.rows("select state from payout")
+    assert state == ("failed" if fails else "completed")
+    desk.still_true()
+
+
+def test_a_payout_that_comes_back_after_its_payee_left_opens_the_account_again(desk: Desk):
+    with desk.database.transaction() as conn:
+        a_destination(conn, "payee-1", token="returning_1")
+    reserved(desk)
+    desk.work()
+    desk.deliver()
+    desk.work()
+    if desk.rows("select state from payout") == [("completed",)]:
+        set_flag(desk, close_account, "payable:payee:payee-1")
+    close_the_books(desk)
+    desk.http.post("/v1/clock/advance", json={"ms": 86_400_000 * 10}).raise_for_status()
+    finish(desk)
+    assert desk.rows("select state from payout") == [("returned",)]
+    assert desk.balance("payable:payee:payee-1") == 94_00
+    assert desk.rows("select frozen, closed from account where name = 'payable:payee:payee-1'") == [(False, False)]
+    desk.still_true()
+
+
+def test_every_job_together_gives_back_a_hold_whose_time_is_over_and_warned_before(desk: Desk):
+    with desk.database.transaction() as conn:
+        open_accounts(
+            conn, PROGRAM, ["suspense", "payable:payee:x", "cash:bank:own"], asset="EUR", actor="t", now=now()
+        )
+        lines = [("cash:bank:own", "payable:payee:x", 1000)]
+        post(conn, PROGRAM, key="k", kind="t", lines=lines, asset="EUR", actor="t", now=now())
+        take_hold(
+            conn, PROGRAM, key="h", debit="payable:payee:x", credit="suspense", minor=900, asset="EUR", actor="t", now=now(),
+            expires_at=now() + timedelta(minutes=5),
+        )  # fmt: skip
+    names = "select name from event where name like 'hold_%' order by at, name"
+    desk.work(*desk.ticks)
+    assert desk.rows(names) == [("hold_expiring",)]
+    desk.clock.advance(minutes=6)
+    desk.work("expire-holds")
+    with desk.database.transaction() as conn:
+        assert balance(conn, PROGRAM, "payable:payee:x", asset="EUR").held == 900, (
+            "clocks may differ by a minute or two"
+        )
+    desk.clock.advance(minutes=2)
+    desk.work("expire-holds")
+    assert desk.rows(names) == [("hold_expiring",), ("hold_expired",)]
+    with desk.database.transaction() as conn:
+        assert balance(conn, PROGRAM, "payable:payee:x", asset="EUR").held == 0
+
+
+def test_idempotency_keys_are_forgotten_after_thirty_days_and_not_before(desk: Desk):
+    add = "insert into idempotency (scope, key, sha256, at) values ('s', %s, sha256('x'), %s) returning key"
+    desk.rows(add, "old", desk.clock.now - timedelta(days=31))
+    desk.rows(add, "young", desk.clock.now - timedelta(days=29))
+    desk.work("forget-keys")
+    assert desk.rows("select key from idempotency") == [("young",)]
+
+
+def test_a_freeze_is_still_a_freeze_for_what_is_to_be_decided(desk: Desk):
+    (invoice_id,) = issue(desk.database, "100.00")
+    desk.pay(invoice_id, 100_00)
+    desk.deliver()
+    desk.work("webhooks", "verify", "settle", "events")
+    set_flag(desk, freeze_account, "payable:payee:payee-1")
+    desk.work("reserve")
+    assert desk.rows("select count(*) from provider_payout") == [(0,)]
+    lines = [("payable:payee:payee-1", "fee:platform", 1)]
+    with pytest.raises(AccountFrozen), desk.database.transaction() as conn:
+        post(conn, PROGRAM, key="k", kind="t", lines=lines, asset="EUR", actor="t", now=now())
