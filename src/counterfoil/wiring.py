@@ -12,7 +12,9 @@ from typing import Any, Final
 from psycopg import Connection
 
 from counterfoil.base.machine import Machine
+from counterfoil.ledger import expiring
 from counterfoil.ledger.invariants import INVARIANTS as LEDGER_INVARIANTS
+from counterfoil.ledger.periods import PAIRED as PERIOD_PAIRED
 from counterfoil.operations.approvals import by_verb
 from counterfoil.operations.events import events
 from counterfoil.operations.events.events import EVENT, Event, Follower, tell_stuck
@@ -21,6 +23,7 @@ from counterfoil.operations.providers.capabilities import capabilities_of
 from counterfoil.operations.webhooks import event_pull
 from counterfoil.operations.webhooks import inbound as webhooks_in
 from counterfoil.operations.webhooks.inbound import WEBHOOK_IN, Applier, Received
+from counterfoil.operations.work import forgetting
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import DatabaseClock, Queue, Runner, Tally, database_now
 from counterfoil.operations.work.worker import Loop
@@ -57,10 +60,14 @@ JOBS: Final[Sequence[Job]] = (
     *reserving.JOBS,
     *sending.JOBS,
     *pulling.JOBS,
+    *expiring.JOBS,
+    *forgetting.JOBS,
     *nightly.JOBS,
 )
 QUEUES: Final[Sequence[Queue]] = tuple(job.queue for job in JOBS if job.queue is not None)
-PAIRED: Final = by_verb(*PAYOUT_PAIRED, *BREAK_PAIRED)  # what takes two people, and what is done once both have agreed
+PAIRED: Final = by_verb(
+    *PAYOUT_PAIRED, *BREAK_PAIRED, *PERIOD_PAIRED
+)  # what takes two people, and what is done once both have agreed
 INVARIANTS = (*LEDGER_INVARIANTS, *SETTLEMENT_INVARIANTS, *PAYOUT_INVARIANTS, *BREAK_INVARIANTS)
 
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from counterfoil.api.http.calls import Call, Done, may
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Asked, Instant, ProgramId, Reason, Shown, Written, answer
-from counterfoil.ledger.periods import close_period, closed_until
+from counterfoil.ledger.periods import close_period, closed_until, propose_reopening
 from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import CLOSE_PERIOD, READ
 
@@ -37,6 +37,23 @@ class PeriodClosed(PeriodShown, Written):
     """It is closed."""
 
 
+class ReopeningAsked(Asked):
+    """Reopen the books of what is effective at or after `until`."""
+
+    until: Instant
+    reason: Reason
+
+
+class ReopeningProposed(Written):
+    """It waits for another person, who approves it by its hash within 24 hours (`POST /api/approvals/{id}/approve`)."""
+
+    id: str
+    program_id: str
+    until: datetime
+    payload_sha256: str
+    expires_at: datetime
+
+
 @router.get("/programs/{program_id}/period", response_model=PeriodShown, summary="Until when the books are closed")
 def period(program_id: ProgramId, call: Annotated[Call, may(READ)]) -> Response:
     """The latest close."""
@@ -54,3 +71,28 @@ def close(program_id: ProgramId, body: CloseAsked, call: Annotated[Call, may(CLO
         return Done(program_id, PeriodClosed(program_id=program_id, closed_until=body.until))
 
     return call.write("period.close", act, asked=body, reason=body.reason)
+
+
+@router.post(
+    "/programs/{program_id}/period/reopen",
+    status_code=201,
+    response_model=ReopeningProposed,
+    summary="Propose to reopen the books",
+)
+def reopen(program_id: ProgramId, body: ReopeningAsked, call: Annotated[Call, may(CLOSE_PERIOD, key=True)]) -> Response:
+    """Takes two people: this proposes it, and another person approves exactly that. What was booked late meanwhile stays where it is."""
+
+    def act(conn: Connection[Any]) -> Done:
+        one = propose_reopening(
+            conn, program_id, call.make_id("prop"), until=body.until, reason=body.reason, by=call.caller, now=call.now
+        )
+        shown = ReopeningProposed(
+            id=one.id,
+            program_id=program_id,
+            until=body.until,
+            payload_sha256=one.payload_sha256,
+            expires_at=one.expires_at,
+        )
+        return Done(one.id, shown, 201)
+
+    return call.write("period.propose_reopening", act, asked=body, reason=body.reason)
