@@ -32,7 +32,8 @@ def payout_health(
                       count(*) filter (where state = 'sent' and state_at < %(sent)s) as provider_payout_sent_stuck,
                       count(*) filter (where state = 'unknown') as provider_payout_unknown,
                       (select count(*) from payout where state = 'failed') as payouts_failed,
-                      (select count(*) from payout where state = 'pending' and due_at is null) as payouts_waiting,
+                      (select count(*) from payout
+                       where state = 'pending' and (due_at is null or last_error is not null)) as payouts_waiting,
                       %(now)s - min(state_at) filter (where state = 'queued') as max_outbox_age
                from provider_payout where state in ('queued', 'sending', 'sent', 'unknown')""",
             {"now": now, "sending": now - sending_stuck_after, "sent": now - sent_stuck_after},

@@ -14,7 +14,7 @@ from counterfoil.payouts.payouts.verbs import STATES
 OPEN: Final = ("pending", "processing", "reconcile_required", "failed")  # something is still to come
 GROUPS_MAX: Final = 500
 
-Need = Literal["conflict", "in_doubt", "failed", "returned", "waiting"]
+Need = Literal["conflict", "in_doubt", "quarantined", "failed", "returned", "waiting"]
 
 
 class PayoutsInState(NamedTuple):
@@ -81,19 +81,17 @@ def payouts_in_need(
     conn: Connection[Any],
     need: Need,
     *,
-    start: datetime,
-    end: datetime,
     rows_max: int,
     program_id: str | None = None,
 ) -> list[PayoutInNeed]:
-    """Payouts with one kind of need, the oldest first. Open needs count whatever their day, `returned` those of the span.
+    """Payouts with one kind of need, the oldest first, whatever their day: each is open until somebody or something ends it.
 
-    `conflict`: the provider contradicted itself or us, in the span or of a payout that is still in doubt; such a payout
-    is not `in_doubt` as well.
+    `conflict`: two words about an attempt exclude each other; such a payout is not `in_doubt` as well. `returned` and `failed` are
+    over once a later payout was issued for the same settlement. `quarantined`: a person stopped an attempt.
     """
     rows = conn.execute(
         _NEEDS[need],
-        {"start": start, "end": end, "program": program_id, "rows_max": rows_max, "tries_max": TRIES_MAX},
+        {"program": program_id, "rows_max": rows_max, "tries_max": TRIES_MAX},
     ).fetchall()
     return [
         PayoutInNeed._make(
@@ -106,22 +104,29 @@ def payouts_in_need(
 _OF_PROGRAM: Final = "(%(program)s::text is null or p.program_id = %(program)s)"
 _LAST_TRY: Final = """left join lateral (select number, last_error from provider_payout
                        where payout_id = p.id order by number desc limit 1) pp on true"""
+_NO_LATER_ONE: Final = """not exists (select from payout later
+                           where later.settlement_id = p.settlement_id and later.reissue > p.reissue)"""
+_TRIES: Final = "(select count(*) from provider_payout one where one.payout_id = p.id and one.state <> 'cancelled')"
 _NEEDS: Final = {
     "failed": f"""select p.id, p.program_id, p.payee_id, p.amount, p.asset, p.state_at, coalesce(p.last_error, pp.last_error),
-                         coalesce(pp.number, 0) < %(tries_max)s, null, null, count(*) over ()
-                  from payout p {_LAST_TRY} where p.state = 'failed' and {_OF_PROGRAM}
+                         {_TRIES} < %(tries_max)s, null, null, count(*) over ()
+                  from payout p {_LAST_TRY} where p.state = 'failed' and {_NO_LATER_ONE} and {_OF_PROGRAM}
                   order by p.state_at, p.id limit %(rows_max)s""",
     "in_doubt": f"""select p.id, p.program_id, p.payee_id, p.amount, p.asset, p.state_at, pp.last_error, false, null, null, count(*) over ()
                     from payout p {_LAST_TRY} where p.state = 'reconcile_required' and {_OF_PROGRAM}
                       and not exists (select from provider_conflict c join provider_payout one on one.id = c.provider_payout_id
-                                      where one.payout_id = p.id)
+                                      where one.payout_id = p.id and c.state = 'open')
                     order by p.state_at, p.id limit %(rows_max)s""",
+    "quarantined": f"""select p.id, p.program_id, p.payee_id, p.amount, p.asset, pp.state_at, pp.last_error, false, null, null,
+                              count(*) over ()
+                       from payout p join provider_payout pp on pp.payout_id = p.id and pp.state = 'quarantined' where {_OF_PROGRAM}
+                       order by pp.state_at, p.id limit %(rows_max)s""",
     "waiting": f"""select p.id, p.program_id, p.payee_id, p.amount, p.asset, p.created_at, p.last_error, false, null, null, count(*) over ()
-                   from payout p where p.state = 'pending' and p.due_at is null and {_OF_PROGRAM}
+                   from payout p where p.state = 'pending' and (p.due_at is null or p.last_error is not null) and {_OF_PROGRAM}
                    order by p.created_at, p.id limit %(rows_max)s""",
     "returned": f"""select p.id, p.program_id, p.payee_id, p.amount, p.asset, p.state_at, pp.last_error, false, null, null, count(*) over ()
                     from payout p {_LAST_TRY}
-                    where p.state = 'returned' and p.state_at >= %(start)s and p.state_at < %(end)s and {_OF_PROGRAM}
+                    where p.state = 'returned' and {_NO_LATER_ONE} and {_OF_PROGRAM}
                     order by p.state_at, p.id limit %(rows_max)s""",
     "conflict": f"""select p.id, p.program_id, p.payee_id, p.amount, p.asset, c.at,
                            'the provider says ' || coalesce(c.fact ->> 'status', c.said), false, c.fact ->> 'amount',
@@ -129,6 +134,6 @@ _NEEDS: Final = {
                     from provider_conflict c
                     join provider_payout pp on pp.id = c.provider_payout_id
                     join payout p on p.id = pp.payout_id
-                    where ((c.at >= %(start)s and c.at < %(end)s) or p.state = 'reconcile_required') and {_OF_PROGRAM}
+                    where c.state = 'open' and {_OF_PROGRAM}
                     order by c.at, c.provider_payout_id limit %(rows_max)s""",
 }

@@ -56,7 +56,7 @@ _PAYOUTS: Final[
     (
         "conflict",
         "Provider conflicts",
-        "The provider contradicts itself or us; nothing was booked on its word.",
+        "Two words about an attempt exclude each other. Nothing of it is sent or given back until one of them is right.",
         "counterfoil payouts show {id}",
         "counterfoil events list --name provider_status_conflict",
     ),
@@ -66,6 +66,13 @@ _PAYOUTS: Final[
         "Nobody knows whether the money went out. It is never sent again until the provider has answered.",
         "counterfoil payouts force-reconcile {id}",
         "counterfoil payouts list --state reconcile_required",
+    ),
+    (
+        "quarantined",
+        "Payouts in quarantine",
+        "A person stopped them: they are not sent while that lasts.",
+        'counterfoil payouts release {id} --reason "…"',
+        "counterfoil payouts list --state processing",
     ),
     (
         "failed",
@@ -78,7 +85,7 @@ _PAYOUTS: Final[
         "returned",
         "Returned payouts",
         "They came back after they had arrived; the money is owed again and is never sent again by itself.",
-        "counterfoil payouts show {id}",
+        'counterfoil payouts reissue {id} --reason "…"',
         "counterfoil payouts list --state returned",
     ),
     (
@@ -90,12 +97,12 @@ _PAYOUTS: Final[
     ),
 )
 _URGENCY: Final[dict[str, Grade]] = {"conflict": "wrong", "in_doubt": "unknown"}
-_OUT_OF_TRIES: Final = 'counterfoil payouts cancel {id} --reason "…"'
+_OUT_OF_TRIES: Final = 'counterfoil payouts reissue {id} --reason "…"'
 _NO_DESTINATION: Final = "counterfoil destinations set {payee} --program {program}"  # it asks for the account, unseen
 
 
 def needs(ask: Ask) -> Told:
-    """All that waits for a person, of whatever day; conflicts and returns those of the chosen day."""
+    """All that waits for a person, of whatever day."""
     found = [*_payout_kinds(ask), _intents(ask), *_parked(ask)]
     kinds = tuple(kind for kind in found if kind.rows)
     total = sum(kind.total for kind in kinds)
@@ -108,9 +115,7 @@ def needs(ask: Ask) -> Told:
 def _payout_kinds(ask: Ask) -> list[Kind]:
     kinds = []
     for need, title, meaning, one, every in _PAYOUTS:
-        rows = payouts_in_need(
-            ask.conn, need, start=ask.day.start, end=ask.day.end, rows_max=SHOWN_MAX, program_id=ask.program_id
-        )
+        rows = payouts_in_need(ask.conn, need, rows_max=SHOWN_MAX, program_id=ask.program_id)
         shown = []
         for row in rows:
             command = one
