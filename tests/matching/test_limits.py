@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from counterfoil.matching.findings import candidates
-from counterfoil.matching.findings.outcome import verdict_of
+from counterfoil.matching.findings.verdict import verdict_of
 from counterfoil.matching.passes import amounts, groups, keys, texts
 from tests.matching.builders import EXACT, row, rules_text, run, told
 from tests.matching.test_passes import TEXT, a_pass, matches
@@ -22,13 +22,13 @@ def crowd(count: int, **given: object) -> tuple[list[dict[str, str]], list[dict[
 
 def test_a_key_of_more_pairs_than_are_formed_leaves_the_run_incomplete_and_its_records_not_missing(tmp_path):
     outcome = run(tmp_path, *crowd(120))
-    assert (outcome.verdict, outcome.exit_code) == ("incomplete", 11)
+    assert (outcome.verdict, outcome.exit_code) == ("incomplete", 1)
     assert [cut._asdict() for cut in outcome.cuts] == [
         {"step": "exact", "what": "keys with pairs", "limit": 10_000, "cases": 1, "left": 120, "right": 120}
     ]
     assert outcome.not_checked == (
         (
-            "pass exact left out 1 keys with pairs of more than 10,000: "
+            "pass exact left out keys with pairs of more than 10,000 (1 of them): "
             "120 open records on the left and 120 on the right were not searched to the end"
         ),
     )
@@ -81,7 +81,7 @@ def test_a_sum_with_more_candidates_than_are_searched_is_said(tmp_path):
     assert outcome.verdict == "incomplete"
     assert outcome.not_checked == (
         (
-            "pass subset left out 1 sums with candidates of more than 20: "
+            "pass subset left out sums with candidates of more than 20 (1 of them): "
             "0 open records on the left and 1 on the right were not searched to the end"
         ),
     )

@@ -131,7 +131,7 @@ def test_a_row_that_cannot_be_read_is_rejected_with_line_column_and_reason(tmp_p
     outcome = run(tmp_path, [*OURS, *bad], THEIRS)
     assert [(r.line, r.column) for r in outcome.rejected] == [(6, "amount"), (7, "date"), (8, "asset")]
     assert "12.5o" in outcome.rejected[0].reason
-    assert (outcome.verdict, outcome.exit_code) == ("incomplete", 11)
+    assert (outcome.verdict, outcome.exit_code) == ("incomplete", 1)
     assert [r["line"] for r in read_csv(outcome.paths["rejected.csv"])] == ["6", "7", "8"]
 
 

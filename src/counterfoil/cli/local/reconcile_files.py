@@ -60,7 +60,10 @@ def files(
         str, typer.Option("--master", help="Where Spark runs: local[2], spark://host:7077, yarn …")
     ] = "local[2]",
 ) -> None:
-    """Reconcile two files. No money moves. Ends with 0 when all agrees, 1 with breaks, 2 when nothing can be concluded."""
+    """Reconcile two files. No money moves.
+
+    Ends with 0 when all agrees, 1 when something does not or not all was checked, 2 when nothing can be concluded.
+    """
     console = Console(stderr=True)
     try:
         if guess:

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from counterfoil.base.problems import check
 from counterfoil.matching.engines.engine import Engine, Ordered
 from counterfoil.matching.findings.candidates import candidates_of, context_of
 from counterfoil.matching.findings.findings import Break, kinds_of, list_breaks, read_breaks
 from counterfoil.matching.findings.hypotheses import Context
+from counterfoil.matching.findings.verdict import Verdict, verdict_of
 from counterfoil.matching.passes.footing import ControlTotal, Footing, Tolerated
 from counterfoil.matching.passes.open_items import Cut
 from counterfoil.matching.passes.pipeline import Matched, Progress, keyed_side, match
@@ -23,23 +24,6 @@ from counterfoil.matching.rules.toml_file import rules_digest
 BREAKS_HELD_MAX: Final = 10_000  # on the outcome and in report.json, in the order of breaks.csv; that file has them all
 
 EXPLAINED: Final = ("breaks", "expected", "tolerated", "unexplained")
-Verdict = Literal["reconciled", "not reconciled", "incomplete"]
-
-
-EXIT_CODES: Final[Mapping[str, int]] = {"reconciled": 0, "not reconciled": 1, "incomplete": 11}
-
-
-def verdict_of(*, breaks: int, unexplained: bool, cut_short: bool, not_checked: bool) -> Verdict:
-    """The verdict of a run, from all that it knows.
-
-    Where a limit cut the search short, what it lists as breaks may have partners: it is incomplete, whatever it found. Otherwise a break
-    or a sum that nothing explains is proof that the sides do not agree, and what was not checked leaves open whether they do.
-    """
-    if cut_short:
-        return "incomplete"
-    if breaks or unexplained:
-        return "not reconciled"
-    return "incomplete" if not_checked else "reconciled"
 
 
 @dataclass(frozen=True)
@@ -79,9 +63,14 @@ class Outcome:
     paths: Mapping[str, Path] = field(default_factory=dict)
 
     @property
+    def complete(self) -> bool:
+        """Was everything read, compared and searched to its end? Only then does it say that something is no longer there."""
+        return not (self.cuts or self.not_checked or self.rejected)
+
+    @property
     def exit_code(self) -> int:
-        """By verdict; a run that cannot conclude at all raises instead."""
-        return EXIT_CODES[self.verdict]
+        """0 reconciled, 1 not green: something does not agree, or not all was checked; a run that cannot conclude at all raises instead."""
+        return 0 if self.verdict == "reconciled" else 1
 
 
 def reconcile(

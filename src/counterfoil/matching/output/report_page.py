@@ -83,6 +83,11 @@ def _page(outcome: Outcome, places: Places) -> dict[str, Any]:
                 f"Pass {t.step} used its tolerance on {t.pairs:,} pairs, {money(t.minor, t.asset, rules)} in all."
                 for t in outcome.tolerated
             ),
+            *(
+                f"Matched records in {row.asset} differ by {money(row.unexplained, row.asset, rules)} that no tolerance explains."
+                for row in outcome.control
+                if row.unexplained
+            ),
             *(f"{note[0].upper()}{note[1:]}." for note in outcome.not_checked),
         ],
         "rejected": [row._asdict() for row in outcome.rejected[:REJECTED_SHOWN_MAX]],
@@ -98,13 +103,27 @@ def _sentence(outcome: Outcome) -> str:
     if outcome.verdict == "reconciled":
         return "Every record of each side has its partner on the other, and all that is compared agrees."
     if outcome.verdict == "incomplete":
-        return "What could be read agrees, but some rows could not be read, so this is no proof."
+        return _left_open(outcome)
+    if not outcome.breaks_total:
+        return "No record stands alone, but the matched sums differ by more than any tolerance explains."
     causes = sorted(
         {each.cause for each in outcome.breaks if each.cause},
         key=lambda cause: -sum(b.cause == cause for b in outcome.breaks),
     )
     told = f" Most often the cause looks like: {', '.join(causes[:3])}." if causes else ""
     return f"{outcome.breaks_total:,} breaks need a decision.{told}"
+
+
+def _left_open(outcome: Outcome) -> str:
+    """Why a run is no proof, the heaviest reason first."""
+    if outcome.cuts:
+        return (
+            f"A limit cut the search short: of the {outcome.breaks_total:,} breaks listed some may have their partner. "
+            "What was left out stands under the remarks."
+        )
+    if outcome.rejected:
+        return "What could be read agrees, but some rows could not be read, so this is no proof."
+    return "What was compared agrees, but not all was compared that the rules ask for, so this is no proof; see the remarks."
 
 
 def _tiles(outcome: Outcome) -> list[dict[str, str]]:

@@ -68,6 +68,11 @@ def summary(outcome: Outcome) -> str:
     lines += [
         f"Tolerance used by {t.step}: {t.pairs:,} pairs, {money(t.minor, t.asset, rules)}" for t in outcome.tolerated
     ]
+    lines += [
+        f"Unexplained: matched records differ by {money(row.unexplained, row.asset, rules)} beyond every tolerance."
+        for row in outcome.control
+        if row.unexplained
+    ]
     lines += [f"Not checked: {note}" for note in outcome.not_checked]
     if outcome.paths:
         lines += ["", f"Files: {next(iter(outcome.paths.values())).parent}"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from counterfoil.matching.engines.engine import Engine, literal
+from counterfoil.matching.engines.engine import Engine, identifier, literal
 from counterfoil.matching.passes.gate import BREAK, NOTHING, in_window, limits_of
 from counterfoil.matching.passes.open_items import Board, mutual_best, pair_columns
 from counterfoil.matching.passes.words import capitals, told
@@ -23,20 +23,42 @@ SUM_OF: Final = (
 )
 
 
-def keyed(relation: str, columns: Sequence[str], step: KeyPass, carried: Mapping[str, str], *, where: str = "") -> str:
-    """`relation` as a sub-select: the columns of `carried` (name → SQL) and `key`, which is null where a part is empty or a placeholder,
-    so that nothing matches nothing. Each part is computed once, in a layer of its own."""
-    names = "".join(f"{name}, " for name in carried)
-    given = "".join(f"{sql} as {name}, " for name, sql in carried.items())
-    numbers = range(len(columns))
-    raw = f"select {given}{', '.join(f'{column} as k{n}' for n, column in enumerate(columns))} from {relation}{where}"
-    plain = f"select {names}{', '.join(told(f'k{n}') + f' as k{n}' for n in numbers)} from ({raw}) k"
-    normal = step.normalise or step.extract
-    if normal:
-        parts = ", ".join(f"{_normal(f'k{n}', step.normalise, step.extract)} as k{n}" for n in numbers)
-        plain = f"select {names}{parts} from ({plain}) k"
-    key = " || chr(31) || ".join(_some(f"k{n}") if normal else f"k{n}" for n in numbers)
-    return f"(select {names}{key} as key from ({plain}) k)"
+def keyed(
+    relation: str,
+    columns: Sequence[str],
+    step: KeyPass,
+    carried: Mapping[str, str],
+    *,
+    where: str = "",
+    name: str = "key",
+) -> str:
+    """`relation` as a sub-select: the columns of `carried` (name → SQL; `*` for all of its own) and the key, as `name`.
+
+    The key is null where a part is empty or a placeholder, so that nothing matches nothing. Each part is computed once, in a layer of
+    its own, under a name that no source uses.
+    """
+    names = "".join(f"{column}, " for column in carried)
+    given = "".join(f"{sql}, " if column == "*" else f"{sql} as {column}, " for column, sql in carried.items())
+    parts = [identifier(f"counterfoil key {n}") for n in range(len(columns))]
+    raw = ", ".join(f"{column} as {part}" for column, part in zip(columns, parts, strict=True))
+    layers = [f"select {given}{raw} from {relation}{where}"]
+    plain = [identifier(f"counterfoil text {n}") for n in range(len(parts))]
+    layers.append(
+        f"select {names}{', '.join(f'{told(part)} as {text}' for part, text in zip(parts, plain, strict=True))} from "
+    )
+    key = " || chr(31) || ".join(plain)
+    if step.normalise or step.extract:
+        last = [identifier(f"counterfoil form {n}") for n in range(len(parts))]
+        forms = ", ".join(
+            f"{_normal(text, step.normalise, step.extract)} as {form}" for text, form in zip(plain, last, strict=True)
+        )
+        layers.append(f"select {names}{forms} from ")
+        key = " || chr(31) || ".join(map(_some, last))
+    layers.append(f"select {names}{key} as {name} from ")
+    found = layers[0]
+    for layer in layers[1:]:
+        found = f"{layer}({found}) k"
+    return f"({found})"
 
 
 def _normal(column: str, normalise: Sequence[Normal], extract: str | None) -> str:

@@ -29,7 +29,7 @@ class Cut(NamedTuple):
     def sentence(self) -> str:
         """What a person reads."""
         return (
-            f"pass {self.step} left out {self.cases:,} {self.what} of more than {self.limit:,}: "
+            f"pass {self.step} left out {self.what} of more than {self.limit:,} ({self.cases:,} of them): "
             f"{self.left:,} open records on the left and {self.right:,} on the right were not searched to the end"
         )
 

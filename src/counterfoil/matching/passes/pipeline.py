@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from counterfoil.base.problems import InvalidInput
-from counterfoil.matching.engines.engine import Engine
+from counterfoil.matching.engines.engine import Engine, identifier
 from counterfoil.matching.passes import amounts, embedded, groups, texts
 from counterfoil.matching.passes.footing import (
     ControlTotal,
@@ -109,7 +109,7 @@ def match(engine: Engine, left: Side, right: Side, rules: RuleSet, *, progress: 
     tolerated, within = tolerated_of(engine, rules)
     not_checked += [cut.sentence() for cut in cuts]
     if "date" in compare and (unknown := undated(engine)):
-        not_checked.append(f"date was not compared in {unknown:,} matched pairs: one of the two records has none")
+        not_checked.append(f"date was not compared where one record of a matched pair has none: {unknown:,} pairs")
     control = control_totals(footing, within)
     return Matched(rules, compare, as_of, first, clean, suspects, board, footing, tolerated, control, cuts, not_checked)
 
@@ -217,9 +217,12 @@ def _suspects(engine: Engine, left: Side, right: Side, first: KeyPass, compare: 
     )
 
 
-def keyed_side(side: Side, names: Sequence[str], step: KeyPass, carried: Mapping[str, str]) -> str:
+def keyed_side(
+    side: Side, names: Sequence[str], step: KeyPass, carried: Mapping[str, str], *, name: str = "key"
+) -> str:
     """The good records of a side with the key of a pass and the columns of `carried`, as SQL."""
-    return keyed(side.relation, [side.columns[name] for name in names], step, carried, where=side.where())
+    columns = [side.columns[column] for column in names]
+    return keyed(side.relation, columns, step, carried, where=side.where(), name=name)
 
 
 def _fetch(
@@ -236,8 +239,15 @@ def _fetch(
         found = read.select()
         if first is not None:
             names = first.left if side == "l" else first.right
-            rows = keyed_side(read, names, first, {name: read.columns[name] for name in COLUMNS})
-            found = f"select {', '.join(COLUMNS)} from {rows} n where key is null or {engine.hash('key')} in (select k from suspect)"
+            key, row = (
+                identifier("counterfoil key"),
+                identifier("counterfoil row"),
+            )  # a table's row id is none of its columns
+            rows = keyed_side(read, names, first, {"*": "*", row: read.columns["row"]}, name=key)
+            columns = ", ".join(f"{row if name == 'row' else read.columns[name]} as {name}" for name in COLUMNS)
+            found = (
+                f"select {columns} from {rows} n where {key} is null or {engine.hash(key)} in (select k from suspect)"
+            )
         engine.table(f"{side}_found", found)
         doubled = engine.rows(f"select count(*) - count(distinct id) from {side}_found")[0][0]
         order = ", ".join(f"{name} nulls first" for name in CONTENT)

@@ -207,7 +207,7 @@ def _match(means: Means, one: Pairing, asked: Asked, reach: Reach | None, folder
             canonical({**report, "breaks": [finding_of(each) for each in outcome.breaks]})
         )
         write_breaks(outcome.breaks, folder / "breaks.csv")
-        complete = not holes and not outcome.rejected and not outcome.cuts and outcome.breaks_total <= BREAKS_HELD_MAX
+        complete = not holes and outcome.complete and outcome.breaks_total <= BREAKS_HELD_MAX
         return Found(outcome, verdict, inputs, statement, report, complete)
     finally:
         engine.close()
