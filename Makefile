@@ -10,7 +10,7 @@ LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashe
 BENCHMARKS = $(patsubst benchmarks/%.py,%,$(filter-out benchmarks/_%,$(wildcard benchmarks/*.py)))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test check lint format types contracts bench chaos docs reference schema lock clean
+.PHONY: help setup demo test spark check lint format types contracts bench chaos docs reference schema lock clean
 .DELETE_ON_ERROR:
 
 help:  ## Show this list
@@ -43,8 +43,17 @@ setup: .venv/.dev  ## Make the environment in .venv
 demo: .venv/.run  ## Run a day of payments and leave the dashboard open
 	@$(BIN)/python -m counterfoil demo $(if $(DEMO_ONCE),--once)
 
-test: .venv/.dev  ## Run every test
+test: .venv/.dev  ## Run every test; a closing line says what this machine could not run
 	@$(BIN)/pytest -n $(WORKERS)
+
+# Half a gigabyte, so it is an environment's own choice; from then on `make test` runs Spark's tests too.
+.venv/.spark: requirements/spark.txt | .venv/.dev
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/spark.txt 2>/dev/null \
+	    || $(BIN)/python -m pip install --quiet --require-hashes -r requirements/spark.txt
+	@touch $@
+
+spark: .venv/.spark  ## Run the tests of matching on Spark (installs pyspark; needs Java 17)
+	@$(BIN)/pytest tests/matching/test_spark.py -n 0
 
 check: lint types contracts test  ## Lint, format, types, import contracts, house rules, tests
 
@@ -83,6 +92,8 @@ lock: | $(BIN)/python  ## Lock the newest versions that pyproject.toml allows
 	@$(LOCK) pyproject.toml --upgrade --group build --extra embedded --extra reports --extra dev -o requirements/dev.txt
 	@$(LOCK) pyproject.toml --group build --extra embedded -c requirements/dev.txt -o requirements/run.txt
 	@echo uv | $(LOCK) - -o requirements/uv.txt
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["spark"])' \
+	    | $(LOCK) - -o requirements/spark.txt
 	@! grep -nE '://|index-url|find-links' requirements/*.txt || { echo 'an address slipped into the lock files'; exit 1; }
 
 clean:  ## Remove what was built, but not the data in .counterfoil

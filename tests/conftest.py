@@ -20,6 +20,7 @@ from counterfoil.base.migrations.runner import migrate
 from counterfoil.base.postgres.launcher import PrivatePostgres
 from counterfoil.base.postgres.logins import SERVER as SERVER_LOGIN
 from counterfoil.base.postgres.logins import make_logins
+from tests.left_out import closing_line
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 TEMPLATE = "template_migrated"
@@ -118,6 +119,12 @@ def pytest_configure_node(node: Any) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     SERVER.given = getattr(config, "workerinput", {}).get(FOLDER_KEY)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """One line before pytest's own last one: what this machine could not run."""
+    if told := closing_line(terminalreporter.stats.get("skipped", [])):
+        terminalreporter.write_line(told)
 
 
 def pytest_unconfigure() -> None:

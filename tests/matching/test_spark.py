@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import shutil
 
 import pytest
 
@@ -11,7 +13,10 @@ from counterfoil.matching.two_files import reconcile_files
 from tests.matching.builders import row, rules_text, write_csv
 from tests.matching.test_same_bytes import PASSES, SAME
 
-pytest.importorskip("pyspark", reason="the extra `spark` is not installed")
+HOW = "Spark's tests: `make spark` installs pyspark and runs them; they need Java 17 (apt-get install openjdk-17-jre-headless)"
+pytest.importorskip("pyspark", reason=HOW)
+if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
+    pytest.skip(HOW, allow_module_level=True)
 
 NORMALISED = '[[pass]]\nkind = "key"\nname = "normalised"\nnormalise = ["case", "punctuation", "zeros"]\n[[pass]]\nkind = "reversal"'
 
