@@ -32,18 +32,22 @@ def judge(world: World, folder: Path) -> dict[str, Any]:
     }
     truth = set(world.pairs)
     by_noise = Counter(world.pairs.values())
-    found = Counter(world.pairs[pair] for pair in pairs["confirmed"] & truth)
     with outcome.paths["breaks.csv"].open(
         encoding="utf-8", newline=""
     ) as file:  # all of them; the outcome holds the first
         told = {(row["left_id"], row["right_id"]): row["kind"] for row in csv.DictReader(file)}
+    linked = {pair for pair in told if all(pair)}  # a break with a known partner: found, and what differs is told
+    found = Counter(world.pairs[pair] for pair in (pairs["confirmed"] | linked) & truth)
     kinds = Counter(world.kinds.values())
     right_kind = Counter(kind for pair, kind in world.kinds.items() if told.get(pair) == kind)
     return {
         "pairs": len(truth),
         "confirmed": len(pairs["confirmed"]),
         "precision": share(len(pairs["confirmed"] & truth), len(pairs["confirmed"])),
-        "recall": share(len(pairs["confirmed"] & truth), len(truth)),
+        "linked": len(linked),
+        "linked_precision": share(len(linked & (truth | set(world.kinds))), len(linked)),
+        "recall": share(found.total(), len(truth)),
+        "unexplained": sum(abs(row.unexplained) for row in outcome.control),
         "suggested": len(pairs["suggested"]),
         "suggested_precision": share(len(pairs["suggested"] & truth), len(pairs["suggested"])),
         "recall_by_noise": {noise: share(found[noise], count) for noise, count in sorted(by_noise.items())},
@@ -69,7 +73,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             result[name] = judge(world, Path(folder))
         print(
-            f"{name:6} precision {result[name]['precision']:.5f}  recall {result[name]['recall']:.5f}  of {result[name]['pairs']:,} pairs"
+            f"{name:6} precision {result[name]['precision']:.5f}  recall {result[name]['recall']:.5f}  of {result[name]['pairs']:,} pairs;"
+            f"  breaks with a known partner {result[name]['linked']:,}, right {result[name]['linked_precision']:.5f}"
         )
         for part in ("recall_by_noise", "break_recall_by_kind"):
             for kind, found in result[name][part].items():
