@@ -110,6 +110,21 @@ def test_a_program_that_is_not_there_fails_its_own_callers_only(gatherer: Gather
     assert gatherer.post(PROGRAM, a_journal()).existed is False
 
 
+def test_a_program_that_waits_for_a_lock_delays_no_other_program(gatherer: Gatherer, database: Database):
+    with database.transaction() as conn:
+        a_program(conn, "other")
+    with ThreadPoolExecutor(4) as pool:
+        with held_up(database):
+            stuck = [pool.submit(gatherer.post, PROGRAM, a_journal((CASH, ESCROW, 1)), timeout_s=20) for _ in range(3)]
+            until(lambda: gatherer.asked == 3)
+            time.sleep(0.1)
+            began = time.monotonic()
+            assert not gatherer.post("other", a_journal((CASH, ESCROW, 1)), timeout_s=20).existed
+            assert time.monotonic() - began < 2
+            assert not any(one.done() for one in stuck)
+        assert [one.result().existed for one in stuck] == [False] * 3
+
+
 def test_who_comes_when_the_line_is_full_is_told_at_once(database: Database):
     with database.transaction() as conn:
         a_program(conn)

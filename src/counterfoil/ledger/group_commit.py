@@ -1,7 +1,8 @@
 """Group commit: requests of concurrent callers are gathered into one batch and one commit, and each gets its own answer.
 
-While one batch is being committed, the next ones wait in line and go together: nobody waits longer than a commit for company, and
-256 callers cost one flush to disk instead of 256. Callers are threads (`post`, `move`) or coroutines (`post_soon`, `move_soon`).
+While one batch of a program is being committed, its next ones wait in line and go together: nobody waits longer than a commit for
+company, and 256 callers cost one flush to disk instead of 256. A program that waits for a lock keeps one writer busy, and the other
+programs go on with the others. Callers are threads (`post`, `move`) or coroutines (`post_soon`, `move_soon`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from counterfoil.ledger.journals.memory import Memory
 WAITING_MAX: Final = 16_384
 BATCH_MAX: Final = JOURNALS_MAX
 BOOKS_REMEMBERED_MAX: Final = 64
+WRITERS: Final = 4  # connections that it uses at most
 
 
 class OutcomeUnknown(Problem):
@@ -63,7 +65,7 @@ class _Request(NamedTuple):
 
 
 class Gatherer:
-    """A thread that writes for many callers. `start` it, `close` it: what waits is written first.
+    """Threads that write for many callers, one program each at a time. `start` it, `close` it: what waits is written first.
 
     At most `waiting_max` requests wait; the next gets Busy at once. When a batch fails, each of its members is tried by itself,
     so that one bad request fails alone; when a commit's answer is lost, each member gets OutcomeUnknown.
@@ -77,6 +79,7 @@ class Gatherer:
         make_key: Callable[[], str],
         record: Record | None = None,
         waiting_max: int = WAITING_MAX,
+        writers: int = WRITERS,
     ) -> None:
         """`clock` says now; `make_key` makes a fresh key for the header of a batch of movements.
 
@@ -88,26 +91,32 @@ class Gatherer:
         self._make_key = make_key
         self._record = record
         self._waiting_max = waiting_max
-        self._waiting: deque[_Request] = deque()
+        self._waiting: dict[str, deque[_Request]] = {}  # by program, the one that has waited longest first
+        self._count = 0
+        self._writing: set[str] = set()
         self._lock = threading.Lock()
         self._wake = threading.Condition(self._lock)
         self._closing = False
         self._memories: dict[tuple[str, str], Memory] = {}
-        self._thread = threading.Thread(target=self._run, name="ledger-gather", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._run, name=f"ledger-gather-{number}", daemon=True) for number in range(writers)
+        ]
         self.asked = 0  # for measurements: requests divided by commits is the size of a batch
         self.commits = 0
 
     def start(self) -> Gatherer:
         """Begin to write."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def close(self) -> None:
         """Write what waits, then end. Requests that come later get Busy."""
         with self._lock:
             self._closing = True
-            self._wake.notify()
-        self._thread.join()
+            self._wake.notify_all()
+        for thread in self._threads:
+            thread.join()
 
     # Callers.
 
@@ -146,14 +155,16 @@ class Gatherer:
         with self._lock:
             if self._closing:
                 raise Busy(what="the ledger's writer", detail="it is closing")
-            if len(self._waiting) >= self._waiting_max:
+            if self._count >= self._waiting_max:
                 raise Busy(what="the ledger's writer", limit=f"{self._waiting_max} requests waiting")
-            if not self._waiting:
+            program = request.lane.program_id
+            if program not in self._waiting and program not in self._writing:
                 self._wake.notify()
-            self._waiting.append(request)
+            self._waiting.setdefault(program, deque()).append(request)
+            self._count += 1
             self.asked += 1
 
-    # The thread.
+    # The threads.
 
     def _run(self) -> None:
         while (batch := self._take()) is not None:
@@ -162,21 +173,38 @@ class Gatherer:
                 lanes.setdefault(request.lane, []).append(request)
             for lane, requests in lanes.items():
                 _answer(requests, self._write(lane, requests))
+            self._leave(batch[0].lane.program_id)
+
+    def _leave(self, program: str) -> None:
+        """Let the next batch of this program be written, by whichever thread is free."""
+        with self._lock:
+            self._writing.discard(program)
+            if program in self._waiting:
+                self._waiting[program] = self._waiting.pop(program)  # behind the others
+                self._wake.notify()
+            elif self._closing:
+                self._wake.notify_all()
 
     def _take(self) -> list[_Request] | None:
+        """The next batch of a program that nobody is writing; None when it is time to end."""
         with self._lock:
-            while not self._waiting:
-                if self._closing:
+            while (program := next((name for name in self._waiting if name not in self._writing), None)) is None:
+                if self._closing and not self._waiting:
                     return None
                 self._wake.wait()
+            line = self._waiting[program]
             lines = 0
             batch: list[_Request] = []
-            while self._waiting and len(batch) < BATCH_MAX:
-                item = self._waiting[0].item
+            while line and len(batch) < BATCH_MAX:
+                item = line[0].item
                 lines += len(item.lines) if isinstance(item, NewJournal) else 1
                 if batch and lines > LINES_MAX:
                     break
-                batch.append(self._waiting.popleft())
+                batch.append(line.popleft())
+            if not line:
+                del self._waiting[program]
+            self._count -= len(batch)
+            self._writing.add(program)
             return batch
 
     def _write(self, lane: Lane, requests: Sequence[_Request]) -> list[Any]:
@@ -186,7 +214,8 @@ class Gatherer:
             with self._database.transaction() as conn:
                 results = self._write_in(conn, lane, requests)
                 written = True
-            self.commits += 1
+            with self._lock:
+                self.commits += 1
         except Exception as error:  # noqa: BLE001  # whatever it is, every member must hear of it, and the thread must live
             if written:
                 return [OutcomeUnknown(detail=str(error)[:200])] * len(requests)
