@@ -23,7 +23,7 @@ from counterfoil.operations.providers.capabilities import capabilities_of
 from counterfoil.operations.webhooks import event_pull
 from counterfoil.operations.webhooks import inbound as webhooks_in
 from counterfoil.operations.webhooks.inbound import WEBHOOK_IN, Applier, Received
-from counterfoil.operations.work import forgetting
+from counterfoil.operations.work import forgetting, pauses
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import DatabaseClock, Queue, Runner, Tally, database_now
 from counterfoil.operations.work.worker import Loop
@@ -65,9 +65,9 @@ JOBS: Final[Sequence[Job]] = (
     *nightly.JOBS,
 )
 QUEUES: Final[Sequence[Queue]] = tuple(job.queue for job in JOBS if job.queue is not None)
-PAIRED: Final = by_verb(
-    *PAYOUT_PAIRED, *BREAK_PAIRED, *PERIOD_PAIRED
-)  # what takes two people, and what is done once both have agreed
+QUEUE_BY_NAME: Final[Mapping[str, Queue]] = {queue.name: queue for queue in QUEUES}
+# What takes two people, and what is done once both have agreed.
+PAIRED: Final = by_verb(*PAYOUT_PAIRED, *BREAK_PAIRED, *PERIOD_PAIRED, *pauses.paired(QUEUE_BY_NAME))
 INVARIANTS = (*LEDGER_INVARIANTS, *SETTLEMENT_INVARIANTS, *PAYOUT_INVARIANTS, *BREAK_INVARIANTS)
 
 

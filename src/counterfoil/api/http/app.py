@@ -25,6 +25,7 @@ from counterfoil.api.nouns.operations import (
     operations,
     parked,
     people,
+    queues,
     status,
     webhooks,
 )
@@ -41,7 +42,7 @@ ROUTERS = (  # looked through in this order: what is asked most comes first
     movements.router, webhooks.router, payouts.router, by_hand.router, invoices.router, accounts.router, statements.router, journals.router,
     holds.router, periods.router, programs.router, keys.router,
     approvals.router, people.router, access.router, logins.router, destinations.router, usage.router, intents.router,
-    settlements.router, operations.router,
+    settlements.router, operations.router, queues.router,
     parked.router, reconciliation.router, reconciliation_report.router, bank.router, break_sheets.router, breaks.router,
     status.router, status.alive,
 )  # fmt: skip

@@ -30,6 +30,7 @@ class QueueDepth(NamedTuple):
     later: int
     oldest_due_at: datetime | None
     measured_at: datetime
+    paused: bool = False  # wholly or in part
 
     @property
     def depth(self) -> Depth:
@@ -95,11 +96,12 @@ def _depth(conn: Connection[Any], queue: Queue, now: datetime) -> QueueDepth:
                (select count(*) from (select from {table} where due_at > %(now)s and state = any(%(states)s)
                                       limit %(most)s) as counted),
                (select min(due_at) from {table} where due_at <= %(now)s and state = any(%(states)s)
-                and (lease_until is null or lease_until < %(now)s))""").format(table=sql.Identifier(queue.table)),
-        {"now": now, "states": list(queue.states), "most": COUNTED_MAX + 1},
+                and (lease_until is null or lease_until < %(now)s)),
+               exists (select from queue_paused where queue = %(queue)s)""").format(table=sql.Identifier(queue.table)),
+        {"now": now, "states": list(queue.states), "most": COUNTED_MAX + 1, "queue": queue.name},
     ).fetchone()
-    due, in_hand, later, oldest = row or (0, 0, 0, None)
-    return QueueDepth(queue.name, due, in_hand, later, oldest, now)
+    due, in_hand, later, oldest, paused = row or (0, 0, 0, None, False)
+    return QueueDepth(queue.name, due, in_hand, later, oldest, now, paused)
 
 
 def workers_seen(conn: Connection[Any], *, now: datetime) -> list[WorkerSeen]:

@@ -90,6 +90,7 @@ class QueueShown(Shown):
     oldest_due_at: datetime | None
     oldest_age_s: int | None
     depth: str = Field(description="fine, slow (100 to 500, or the oldest is late) or backlog.")
+    paused: bool = Field(description="Wholly or for a provider or program; see the pauses.")
 
 
 class QueuesShown(Shown):
@@ -116,6 +117,22 @@ class CounterShown(Shown):
     warning: int | None
     critical: int | None
     status: str = Field(description="ok, warning or critical.")
+
+
+class JobListed(Shown):
+    """A job: what the worker does again and again, and anybody who may operate can run once."""
+
+    name: str
+    says: str = Field(description="What it does.")
+    queue: str | None = Field(description="Whose rows it works on.")
+    money: bool = Field(description="Does it send money?")
+    per_provider: bool = Field(description="Does it run for each provider by itself?")
+
+
+class JobsListed(Shown):
+    """Every job, in the order in which a payment passes them."""
+
+    data: list[JobListed]
 
 
 class HealthShown(Shown):
@@ -218,6 +235,26 @@ def _queue(one: QueueDepth, now: datetime) -> QueueShown:
         oldest_due_at=one.oldest_due_at,
         oldest_age_s=age,
         depth=one.depth,
+        paused=one.paused,
+    )
+
+
+@router.get("/admin/ops/jobs", response_model=JobsListed, summary="List jobs")
+def jobs(call: Annotated[Call, may(READ)]) -> Response:  # noqa: ARG001
+    """What can be run by name."""
+    return answer(
+        JobsListed(
+            data=[
+                JobListed(
+                    name=job.name,
+                    says=job.says,
+                    queue=job.queue.name if job.queue else None,
+                    money=bool(job.queue and job.queue.money),
+                    per_provider=job.per_provider,
+                )
+                for job in JOBS
+            ]
+        )
     )
 
 
@@ -229,7 +266,7 @@ def run(
     """One bounded tick, as the worker would run it. For an outside cron, or an operator who does not want to wait."""
     todo = ticks(call.services.wiring, call.services.owner)
     if job not in todo:
-        raise NotFound(what="job", id=job)
+        raise NotFound(what="job", id=job, known=", ".join(todo))
     # A tick has transactions of its own, and calls the provider between them: it cannot be rolled back, so a dry run does not run it.
     tally = None if call.dry_run else todo[job]()
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import TABLE, Output, patience, say_done
+from counterfoil.cli.core.output import TABLE, Output, patience, say_done, show_rows
 
 app = typer.Typer(no_args_is_help=True, help="Run a job now.")
 
@@ -17,11 +17,17 @@ def noun() -> None:
     """Run a job now."""
 
 
+@app.command("list")
+def list_(output: Output = TABLE) -> None:
+    """Every job that can be run by name, and what it does."""
+    with asked("read") as client:
+        rows = client.get("/api/admin/ops/jobs")["data"]
+    show_rows(rows, ("name", "queue", "money", "says"), output)
+
+
 @app.command("run")
 def run(
-    name: Annotated[
-        str, typer.Argument(help="webhooks, verify, settle, events, reserve, outbox, reconcile-pull or repair.")
-    ],
+    name: Annotated[str, typer.Argument(help="The job's name; `counterfoil jobs list` tells them.")],
     output: Output = TABLE,
 ) -> None:
     """One bounded run of a job, as the worker does it every second. Outbox sends money that is due."""

@@ -1,0 +1,113 @@
+"""Pausing and resuming queues: looked at in each claim and before each call, whoever runs the job."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Path, Query
+from fastapi.responses import Response
+from psycopg import Connection
+from pydantic import Field
+
+from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.routing import routes
+from counterfoil.api.http.schemas import Because, Shown, Written, answer
+from counterfoil.operations.access.access import OPERATE, READ
+from counterfoil.operations.work.pauses import (
+    Part,
+    Pause,
+    history_of_pauses,
+    known_part,
+    pause,
+    paused_now,
+    propose_resume,
+    resume,
+)
+from counterfoil.wiring import QUEUE_BY_NAME, QUEUES
+
+router = routes("Operations")
+QueueName = Annotated[str, Path(max_length=40, json_schema_extra={"enum": [queue.name for queue in QUEUES]})]
+
+
+class PartAsked(Because):
+    """The whole queue, or only what belongs to a provider or a program."""
+
+    provider: str = Field("", max_length=40, description="Only what is of this provider; empty: of every one.")
+    program_id: str = Field("", max_length=64, description="Only what is of this program; empty: of every one.")
+
+
+class PauseShown(Shown):
+    """A turn of a queue's switch."""
+
+    number: int
+    queue: str
+    provider: str = Field(description="Empty: of every provider.")
+    program_id: str = Field(description="Empty: of every program.")
+    paused: bool
+    reason: str
+    actor: str
+    at: datetime
+
+
+class PausesShown(Shown):
+    """What is paused now, the oldest first; and each turn of the switches, newest first, at most 500."""
+
+    paused: list[PauseShown]
+    history: list[PauseShown]
+
+
+class QueueSwitched(Written):
+    """The switch as it stands now; with `proposalId` it waits for a second person to approve the resumption."""
+
+    queue: str
+    provider: str
+    program_id: str
+    paused: bool
+    proposal_id: str | None = None
+    payload_sha256: str | None = Field(None, description="What the second person approves.")
+
+
+@router.get("/admin/queue/pauses", response_model=PausesShown, summary="What is paused")
+def pauses(
+    call: Annotated[Call, may(READ)], queue: Annotated[str | None, Query(max_length=40, examples=["send"])] = None
+) -> Response:
+    """Every pause that holds now, and the history of the switches; of one queue, or of all."""
+    with call.reading() as conn:
+        now, history = paused_now(conn), history_of_pauses(conn, queue)
+    shown = [one for one in now if queue in (None, one.queue)]
+    return answer(PausesShown(paused=[_shown(one) for one in shown], history=[_shown(one) for one in history]))
+
+
+def _shown(one: Pause) -> PauseShown:
+    return PauseShown(**one._asdict())
+
+
+@router.post("/admin/queue/{queue}/pause", response_model=QueueSwitched, summary="Pause a queue")
+def pause_queue(queue: QueueName, body: PartAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
+    """Nothing of it is taken up and no call begins, also by `ops/run`; what is called already is recorded. One person is enough."""
+    part = Part(queue, body.provider, body.program_id)
+    known_part(QUEUE_BY_NAME, part)
+
+    def act(conn: Connection[Any]) -> Done:
+        made = pause(conn, part, reason=body.reason, actor=call.actor, now=call.now)
+        return Done(queue, QueueSwitched(**part._asdict(), paused=made.paused))
+
+    return call.write("queue.pause", act, asked=body, reason=body.reason)
+
+
+@router.post("/admin/queue/{queue}/resume", response_model=QueueSwitched, summary="Resume a queue")
+def resume_queue(queue: QueueName, body: PartAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
+    """A queue that sends money is resumed by a second person, who approves the proposal that this makes."""
+    part = Part(queue, body.provider, body.program_id)
+    found = known_part(QUEUE_BY_NAME, part)
+
+    def act(conn: Connection[Any]) -> Done:
+        if found.money:
+            made = propose_resume(conn, call.make_id("prop"), part, reason=body.reason, by=call.caller, now=call.now)
+            told = QueueSwitched(**part._asdict(), paused=True, proposal_id=made.id, payload_sha256=made.payload_sha256)
+            return Done(queue, told, 201)
+        done = resume(conn, found, part, reason=body.reason, actor=call.actor, now=call.now)
+        return Done(queue, QueueSwitched(**part._asdict(), paused=done.paused))
+
+    return call.write("queue.resume", act, asked=body, reason=body.reason)

@@ -1,0 +1,159 @@
+"""Pausing queues: a switch with its history, looked at in each claim and again before each call, whoever runs the job.
+
+A pause is of a queue, wholly or of one provider or program in it. What is called already goes on: answers are recorded and applied,
+facts are booked. One person pauses; resuming what sends money takes two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from counterfoil.base.problems import InvalidInput, Problem, ReasonRequired
+from counterfoil.operations.access.access import Caller
+from counterfoil.operations.approvals import Paired, Proposal, propose
+from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.operations.work.runner import Queue, wake
+
+MACHINE: Final = "queue"
+PAUSES_MAX: Final = 500
+_NEWEST: Final = "from queue_pause where (queue, provider, program_id) = (%s, %s, %s) order by number desc"
+
+
+class NotPaused(Problem):
+    """This is not paused: nothing is to be resumed."""
+
+
+class Part(NamedTuple):
+    """What is paused: a queue, of one provider or program in it; empty: of all."""
+
+    queue: str
+    provider: str = ""
+    program_id: str = ""
+
+
+class Pause(NamedTuple):
+    """One turn of the switch."""
+
+    number: int
+    queue: str
+    provider: str
+    program_id: str
+    paused: bool
+    reason: str
+    actor: str
+    at: datetime
+
+    @property
+    def part(self) -> Part:
+        """What it is of."""
+        return Part(self.queue, self.provider, self.program_id)
+
+
+def known_part(queues: Mapping[str, Queue], part: Part) -> Queue:
+    """The queue of `part`, if it is parted so. Raises InvalidInput."""
+    queue = queues.get(part.queue)
+    if queue is None:
+        raise InvalidInput("queue", f"one of {', '.join(sorted(queues))}", got=part.queue[:40])
+    if part.provider and queue.lane is None:
+        raise InvalidInput("provider", f"left out: the queue {queue.name} is not parted by providers")
+    if part.program_id and queue.program is None:
+        raise InvalidInput("programId", f"left out: the queue {queue.name} is not parted by programs")
+    return queue
+
+
+def pause(conn: Connection[Any], part: Part, *, reason: str, actor: str, now: datetime) -> Pause:
+    """Stop taking up work of this part; what is paused already stays as it was paused first. Raises ReasonRequired."""
+    if not reason.strip():
+        raise ReasonRequired(machine=MACHINE, verb="pause", field="reason", limit="at least one word")
+    standing = _standing(conn, part)
+    if standing is not None and standing.paused:
+        return standing
+    return _turn(conn, part, True, reason, actor, now)
+
+
+def resume(conn: Connection[Any], queue: Queue, part: Part, *, reason: str, actor: str, now: datetime) -> Pause:
+    """Take it up again; its workers are woken. Raises NotPaused, ReasonRequired."""
+    if not reason.strip():
+        raise ReasonRequired(machine=MACHINE, verb="resume", field="reason", limit="at least one word")
+    standing = _standing(conn, part)
+    if standing is None or not standing.paused:
+        raise NotPaused(queue=part.queue, provider=part.provider or None, program=part.program_id or None)
+    made = _turn(conn, part, False, reason, actor, now)
+    wake(conn, queue)
+    return made
+
+
+def propose_resume(
+    conn: Connection[Any], proposal_id: str, part: Part, *, reason: str, by: Caller, now: datetime
+) -> Proposal:
+    """Ask a second person to resume a queue that sends money. Raises NotPaused, ReasonRequired, ProposalStands."""
+    standing = _standing(conn, part)
+    if standing is None or not standing.paused:
+        raise NotPaused(queue=part.queue, provider=part.provider or None, program=part.program_id or None)
+    # The pause that is ended is part of what is approved: a later one is not ended with it.
+    payload = {**part._asdict(), "pause": standing.number}
+    return propose(
+        conn, proposal_id, machine=MACHINE, subject_id=part.queue, verb="resume", payload=payload, reason=reason, by=by,
+        now=now, program_id=part.program_id or None,
+    )  # fmt: skip
+
+
+def paused_now(conn: Connection[Any]) -> list[Pause]:
+    """Every pause that holds, the oldest first."""
+    return _select(conn, "from queue_paused order by number limit %s", [PAUSES_MAX])
+
+
+def history_of_pauses(conn: Connection[Any], queue: str | None = None) -> list[Pause]:
+    """Each turn of the switches, newest first; of one queue, or of all."""
+    return _select(
+        conn,
+        "from queue_pause where %s::text is null or queue = %s order by number desc limit %s",
+        [queue, queue, PAUSES_MAX],
+    )
+
+
+def _turn(conn: Connection[Any], part: Part, paused: bool, reason: str, actor: str, now: datetime) -> Pause:
+    conn.execute(
+        """insert into queue_pause (queue, provider, program_id, paused, reason, actor, at)
+           values (%s, %s, %s, %s, %s, %s, %s)""",
+        [*part, paused, reason, actor, now],
+    )
+    [made] = _select(conn, f"{_NEWEST} limit 1", [*part])
+    told = {"provider": part.provider, "programId": part.program_id, "reason": reason, "actor": actor}
+    name = "queue_paused" if paused else "queue_resumed"
+    emit(conn, [NewEvent(name, part.program_id, part.queue, told, once=str(made.number))], at=now)
+    return made
+
+
+def _standing(conn: Connection[Any], part: Part) -> Pause | None:
+    """The newest turn of this switch. Two who turn it at once are put in line."""
+    conn.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", ["queue_pause:" + ":".join(part)])
+    found = _select(conn, f"{_NEWEST} limit 1", [*part])
+    return found[0] if found else None
+
+
+def _select(conn: Connection[Any], ending: str, given: list[Any]) -> list[Pause]:
+    with conn.cursor(row_factory=class_row(Pause)) as cur:
+        return cur.execute(
+            ("select number, queue, provider, program_id, paused, reason, actor, at " + ending).encode(), given
+        ).fetchall()
+
+
+def paired(queues: Mapping[str, Queue]) -> tuple[Paired, ...]:
+    """What takes two people: resuming a queue that sends money."""
+
+    def do(conn: Connection[Any], approved: Proposal, by: Caller, now: datetime) -> str | None:
+        told = approved.payload
+        part = Part(told["queue"], told["provider"], told["program_id"])
+        standing = _standing(conn, part)
+        if standing is None or not standing.paused or standing.number != told["pause"]:
+            raise NotPaused(queue=part.queue, proposal=approved.id)
+        made = resume(conn, queues[part.queue], part, reason=approved.reason, actor=by.actor, now=now)
+        return str(made.number)
+
+    return (Paired(MACHINE, "resume", do),)

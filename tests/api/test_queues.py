@@ -1,0 +1,98 @@
+"""Queues over HTTP: paused by one person with a reason, resumed by two where money goes out, and looked at by every job."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from counterfoil.wiring import JOBS, QUEUES
+from tests.api.office import Office, fresh
+
+WHY = {"reason": "the provider is being looked at"}
+
+
+def say(office: Office, path: str, role: str = "operator", **body: Any) -> Any:
+    return office.ask("POST", path, role=role, key=fresh(), json={**WHY, **body})
+
+
+def paused(office: Office) -> list[dict[str, Any]]:
+    return office.ask("GET", "/api/admin/queue/pauses").json()["paused"]
+
+
+def status(office: Office) -> dict[str, bool]:
+    return {one["name"]: one["paused"] for one in office.ask("GET", "/api/admin/queue/status").json()["data"]}
+
+
+def test_a_queue_is_paused_with_a_reason_and_shown_as_such(office: Office):
+    assert say(office, "/api/admin/queue/pull/pause").json()["paused"] is True
+    assert say(office, "/api/admin/queue/pull/pause", reason="once more").status_code == 200
+    [one] = paused(office)
+    assert (one["queue"], one["provider"], one["programId"]) == ("pull", "", "")
+    assert one["reason"] == WHY["reason"]  # as it was paused first
+    assert status(office) == {queue.name: queue.name == "pull" for queue in QUEUES}
+    assert say(office, "/api/admin/queue/pull/resume").json()["paused"] is False
+    assert paused(office) == []
+    history = office.ask("GET", "/api/admin/queue/pauses?queue=pull").json()["history"]
+    assert [turn["paused"] for turn in history] == [False, True]
+    names = {one["name"] for one in office.ask("GET", "/api/events?subjectId=pull").json()["data"]}
+    assert names == {"queue_paused", "queue_resumed"}
+
+
+def test_what_sends_money_is_resumed_by_a_second_person(office: Office):
+    say(office, "/api/admin/queue/send/pause", provider="simulator")
+    asked = say(office, "/api/admin/queue/send/resume", provider="simulator")
+    assert (asked.status_code, asked.json()["paused"]) == (201, True)
+    assert len(paused(office)) == 1
+    path = f"/api/approvals/{asked.json()['proposalId']}/approve"
+    body = {"payloadSha256": asked.json()["payloadSha256"]}
+    assert say(office, path, "controller", **body).status_code == 403
+    assert say(office, path, "approver", **body).json()["state"] == "done"
+    assert paused(office) == []
+
+
+def test_a_pause_that_is_newer_than_the_proposal_is_not_ended_by_it(office: Office):
+    say(office, "/api/admin/queue/settle/pause")
+    say(office, "/api/admin/queue/send/pause")
+    asked = say(office, "/api/admin/queue/send/resume").json()
+    with office.database.transaction() as conn:
+        conn.execute(
+            """insert into queue_pause (queue, paused, reason, actor, at)
+               values ('send', false, 'x', 'x', now()), ('send', true, 'again', 'x', now())"""
+        )
+    path = f"/api/approvals/{asked['proposalId']}/approve"
+    assert say(office, path, "approver", payloadSha256=asked["payloadSha256"]).status_code == 409
+    assert {one["queue"] for one in paused(office)} == {"settle", "send"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "told"),
+    [
+        ("nowhere/pause", {}, "queue"),
+        ("settle/pause", {"provider": "simulator"}, "provider"),
+        ("answers/pause", {"programId": "main"}, "programId"),
+        ("send/pause", {"reason": " "}, "reason"),
+    ],
+)
+def test_what_cannot_be_paused_is_refused_by_its_field(office: Office, path: str, body: dict[str, str], told: str):
+    refused = say(office, f"/api/admin/queue/{path}", **body)
+    assert refused.status_code == 422
+    assert told in refused.text
+
+
+def test_what_is_not_paused_is_not_resumed(office: Office):
+    for queue in ("send", "pull"):
+        refused = say(office, f"/api/admin/queue/{queue}/resume")
+        assert (refused.status_code, refused.json()["type"]) == (409, "/problems/NotPaused")
+    assert say(office, "/api/admin/queue/send/pause", "viewer").status_code == 403
+
+
+def test_every_job_is_listed_and_runs_by_its_name(office: Office):
+    listed = [one["name"] for one in office.ask("GET", "/api/admin/ops/jobs").json()["data"]]
+    assert listed == [job.name for job in JOBS]
+    for name in listed:
+        ran = office.ask("POST", f"/api/admin/ops/run/{name}", role="operator", key=fresh())
+        assert (ran.status_code, ran.json()["job"]) == (200, name), name
+    unknown = office.ask("POST", "/api/admin/ops/run/launder", role="operator", key=fresh())
+    assert unknown.status_code == 404
+    assert "outbox" in unknown.text
