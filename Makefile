@@ -74,7 +74,7 @@ contracts: .venv/.dev  ## Check that imports run down only
 bench: .venv/.dev  ## Run the benchmarks; the last line of each is JSON
 	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name $(if $(QUICK),--quick); done
 
-chaos: .venv/.dev  ## Kill the worker at every point of a payment, CYCLES times
+chaos: .venv/.dev  ## Kill or freeze a process at every point of a payment, CYCLES times
 	@$(BIN)/python -m tests.chaos.run --cycles $(CYCLES)
 
 reference: .venv/.dev  ## Write docs/reference from the code

@@ -1,6 +1,7 @@
-"""The crash test: `python -m tests.chaos.run --cycles 200`. Real processes, killed for real at each point of a payment.
+"""The crash test: `python -m tests.chaos.run --cycles 200`. Real processes, killed or frozen for real at each point of a payment.
 
-Prints the kills by point, then `lost 0, doubled 0, differences 0`; exits 1 when it cannot.
+Two workers, a provider that is slow, silent, or refuses, a person who tries again, a month-end in between. Prints the faults by point,
+then `lost 0, doubled 0, differences 0`, counted by payout; exits 1 when it cannot.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,12 +33,16 @@ INVOICES_PER_CYCLE = 3
 REACH_S = 120
 DRAIN_S = 180
 TRAFFIC_S = 180
+LEASE_S = 6
 MISSES_MAX = 0.02
 SETTINGS = {
-    "COUNTERFOIL_WORKER_LEASE_S": "6",  # longer than it takes to look at the evidence: repair must not be faster
+    "COUNTERFOIL_WORKER_LEASE_S": str(
+        LEASE_S
+    ),  # longer than it takes to look at the evidence: repair must not be faster
     "COUNTERFOIL_WORKER_POLL_MS": "200",
     "COUNTERFOIL_PROVIDER_SILENT_S": "1",
     "COUNTERFOIL_PROVIDER_TIMEOUT_MS": "1500",
+    "COUNTERFOIL_PROVIDER_HORIZON_S": "4",
 }
 
 
@@ -70,9 +76,11 @@ class Chaos:
         self.drill = folder / "drill"
         self.world = World(
             folder / "world",
+            workers=2,
             settings={**SETTINGS, "COUNTERFOIL_DRILL_FOLDER": str(self.drill)},
             simulator={
                 "settle_ms": 1500,  # nor the provider's next word
+                "first_byte_ms": 3000,
                 "webhook_backoff_ms": 100,
                 "webhook_backoff_max_ms": 500,
             },
@@ -94,9 +102,13 @@ class Chaos:
             self.api = httpx2.Client(
                 base_url=self.world.url, headers={"Authorization": f"Bearer {self.world.keys['operator']}"}, timeout=20
             )
-            admin = {"Authorization": f"Bearer {self.world.keys['administrator']}"}
-            self._api("POST", "/api/destinations", "dest-1", headers=admin, json=_destination())
+            self._destination("payee-1", "acct_payee_1")
             yield self
+
+    def _destination(self, payee: str, token: str) -> None:
+        admin = {"Authorization": f"Bearer {self.world.keys['administrator']}"}
+        body = {"programId": PROGRAM, "payeeId": payee, "provider": "simulator", "token": token}
+        self._api("POST", "/api/destinations", f"dest-{payee}-{token}", headers=admin, json=body)
 
     def cycle(self, window: Window) -> bool:
         """Arm a point, cause traffic, wait until a process stands there, look at the evidence, kill, start again.
@@ -105,19 +117,94 @@ class Chaos:
         very payout that was being looked up. Everything is as after any other cycle, and the window is to be tried again.
         """
         (self.drill / "armed").write_text(window.point)
-        if window.point.startswith("pull."):
-            for fault in ({"fault": "error_after_accepting"}, {"fault": "webhook_lost", "on": "payout.*"}):
-                self._ok(self.simulator.post("/v1/faults", json={**fault, "count": INVOICES_PER_CYCLE}))
+        for fault in window.faults:
+            self._ok(self.simulator.post("/v1/faults", json=fault))
         with ThreadPoolExecutor(1) as beside:  # the evidence is looked at the moment that the point is reached
             traffic = beside.submit(self._traffic)
             pid = self._await_reached(window)
             landed = self._seen(window)
             (self.drill / "armed").unlink()
-            self._kill(window, pid)
-            (self.drill / "reached").unlink()
+            if window.deed == "close":
+                self._close_books()
+            if window.how == "stop":
+                landed = self._stop(window, pid) and landed
+            else:
+                self._kill(window, pid)
+                (self.drill / "reached").unlink()
             traffic.result(TRAFFIC_S)
         (self.kills if landed else self.misses)[window.name] += 1
         return landed
+
+    def _stop(self, window: Window, pid: int) -> bool:
+        """Freeze the process past its lease, let the world go on without it, and wake it up. False when nothing came of the freeze."""
+        if pid not in {child.pid for child in self.world.workers}:
+            raise KillMissed(f"{window.name}: process {pid} stands there, no worker")
+        began = datetime.now(UTC)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            if not _within(lambda: _is_stopped(pid), 5):
+                raise KillMissed(f"{window.name}: process {pid} did not stop")
+            (self.drill / "reached").unlink()  # when it wakes up, it goes on at once
+            with psycopg.connect(self.world.postgres.url, autocommit=True) as conn:
+                if window.point == "send.before_call":
+                    return self._retry_beside(conn)
+                if not window.point.startswith("send."):
+                    time.sleep(LEASE_S + 2)
+                    return _is_stopped(pid)
+                taken = "select from step where machine = 'provider_payout' and cause = 'repair' and at > %s"
+                return _within(lambda: bool(conn.execute(taken, [began]).fetchall()), LEASE_S + 20) and _is_stopped(pid)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    def _retry_beside(self, conn: Any) -> bool:
+        """While its sender is frozen, an attempt is given up by the other worker, and a person tries again under a new key."""
+        (attempt, payout), *_ = conn.execute(
+            """select c.subject_id, pp.payout_id from call_standing c join provider_payout pp on pp.id = c.subject_id
+               where c.kind is null and c.closed_at > clock_timestamp() order by c.announced_at desc limit 1"""
+        ).fetchall()
+        self._ok(self.simulator.post("/v1/faults", json={"fault": "rate_limit", "on": "payout.create", "count": 12}))
+
+        def given_up() -> bool:  # an hour passes in a moment
+            conn.execute(
+                "update provider_payout set due_at = clock_timestamp() where id = %s and state in ('queued', 'unknown')",
+                [attempt],
+            )
+            return conn.execute("select state from provider_payout where id = %s", [attempt]).fetchone() == ("failed",)
+
+        failed = _within(given_up, 90)
+        self.simulator.delete("/v1/faults").raise_for_status()
+        if not failed:
+            return False
+        self._api("POST", f"/api/payouts/{payout}/retry", f"retry-{attempt}", json={"reason": "the provider is back"})
+        done = "select count(*) from provider_payout where payout_id = %s and state in ('sent', 'succeeded')"
+        return _within(lambda: conn.execute(done, [payout]).fetchone() == (1,), 60)
+
+    def refusal(self) -> None:
+        """A payee whose account the provider refuses: the payout fails, the account is corrected, a person tries again."""
+        payee = f"payee-refused-{self.invoices}"
+        self._destination(payee, "unknown_account")
+        self._traffic(payee)
+        with psycopg.connect(self.world.postgres.url, autocommit=True) as conn:
+            found = "select id from payout where payee_id = %s and state = 'failed'"
+            if not _within(lambda: len(conn.execute(found, [payee]).fetchall()) == INVOICES_PER_CYCLE, 60):
+                raise KillMissed(f"{payee}: nothing was refused")
+            failed = [row[0] for row in conn.execute(found, [payee]).fetchall()]
+        if not {one.reference for one in self.world.simulator.oracle().refused}:
+            raise KillMissed(f"{payee}: the provider refused nothing")
+        self._destination(payee, f"acct_{payee.replace('-', '_')}")
+        for payout in failed:
+            self._api(
+                "POST", f"/api/payouts/{payout}/retry", f"retry-{payout}", json={"reason": "the account is right now"}
+            )
+        self.kills["refused, and tried again"] += 1
+
+    def _close_books(self) -> None:
+        """A month-end at this very moment: what happened before it and is told later belongs to the next open day."""
+        controller = {"Authorization": f"Bearer {self.world.keys['controller']}"}
+        body = {"until": datetime.now(UTC).isoformat(), "reason": "month-end"}
+        self._api(
+            "POST", f"/api/programs/{PROGRAM}/period/close", f"close-{self.invoices}", headers=controller, json=body
+        )
 
     def _seen(self, window: Window) -> bool:
         with psycopg.connect(self.world.postgres.url, autocommit=True) as conn:
@@ -133,8 +220,9 @@ class Chaos:
                 raise KillMissed(f"{window.name}: the database did not die")
             self.world.postgres.start()
             return
-        child = self.world.worker if window.victim == "worker" else self.world.server
-        if child.pid != pid:
+        mine = self.world.workers if window.victim == "worker" else [self.world.server]
+        child = next((one for one in mine if one.alive() and one.pid == pid), None)
+        if child is None:
             raise KillMissed(f"{window.name}: process {pid} stands there, not the {window.victim}")
         if child.kill() != -signal.SIGKILL:
             raise KillMissed(f"{window.name}: it was dead already")
@@ -151,13 +239,13 @@ class Chaos:
             raise KillMissed(f"{window.name}: {told['point']} was reached")
         return int(told["pid"])
 
-    def _traffic(self) -> None:
+    def _traffic(self, payee: str = "payee-1") -> None:
         """Usage, invoices, and customers who pay them."""
         first = self.invoices
         self.invoices += INVOICES_PER_CYCLE
         lines = ["record_id,customer_id,payee_id,asset,quantity,unit_price,occurred_at,description"]
         lines += [
-            f"u-{number},c-{number},payee-1,EUR,1,{100 + number}.37,2026-01-05T10:00:00Z,crash test"
+            f"u-{number},c-{number},{payee},EUR,1,{100 + number}.37,2026-01-05T10:00:00Z,crash test"
             for number in range(first, self.invoices)
         ]
         body = "\n".join(lines) + "\n"
@@ -192,6 +280,16 @@ class Chaos:
             raise KillMissed(f"{response.request.url}: {response.status_code} {response.text[:500]}")
         return response.json()
 
+    def _hurried(self, conn: Any, waiting: str) -> bool:
+        """Is nothing under way? What waits for its next try on the ladder need not wait an hour for it here."""
+        for table in ("provider_payout", "payout", "webhook_in", "intent", "call_answer"):
+            conn.execute(
+                f"""update {table} set due_at = clock_timestamp() where due_at > clock_timestamp() + interval '2 s'
+                    and (lease_until is null or lease_until < clock_timestamp())
+                    and not exists (select from call_standing c where c.subject_id = {table}.id and c.closed_at > clock_timestamp())"""
+            )
+        return bool(conn.execute(waiting).fetchone() == (0,))
+
     def verdict(self) -> Verdict:
         """Wait until nothing is under way, then hold the provider's journal against our books."""
         with psycopg.connect(self.world.postgres.url, autocommit=True) as conn:
@@ -199,7 +297,7 @@ class Chaos:
                 + (select count(*) from intent where state <> 'completed')
                 + (select count(*) from payout where state <> 'completed')
                 + (select count(*) from webhook_in where state = 'received') + (select count(*) from event where state = 'due')"""
-            drained = _within(lambda: conn.execute(waiting).fetchone() == (0,), DRAIN_S)
+            drained = _within(lambda: self._hurried(conn, waiting), DRAIN_S)
             oracle = self.world.simulator.oracle()
             ours = conn.execute(
                 "select idempotency_key, amount, fee from provider_payout where state = 'succeeded'"
@@ -210,6 +308,7 @@ class Chaos:
             ).fetchone()
             findings = run_invariants(conn, INVARIANTS)
             rows = conn.execute("select id, state, last_error from payout where state <> 'completed'").fetchall()
+            payout_of = dict(conn.execute("select idempotency_key, payout_id from provider_payout").fetchall())
         theirs = {key: made for key, made in oracle.by_key().items() if any(one.out for one in made)}
         charged = {reference: amount for (reference, _), amount in oracle.charged.items()}
         lost = [f"payout not completed: {row}" for row in rows] + ([] if drained else ["not drained"])
@@ -217,6 +316,11 @@ class Chaos:
         lost += [f"we say {row[0]} is paid, the provider does not" for row in ours if row[0] not in theirs]
         lost += [f"charge for {reference} is not booked" for reference in charged.keys() - paid.keys()]
         doubled = [f"paid twice: {name}" for name in oracle.moved_twice()]
+        # By payout, not by key: a second order under another key is money twice all the same.
+        orders = Counter(
+            payout_of.get(key, f"unknown {key}") for key, made in theirs.items() for one in made if one.out
+        )
+        doubled += [f"payout {name} was paid {times} times" for name, times in orders.items() if times > 1]
         differences = [
             f"{row[0]}: booked {row[1]}" for row in ours if row[0] in theirs and theirs[row[0]][0].moved != row[1]
         ]
@@ -231,8 +335,9 @@ class Chaos:
         return Verdict(lost, doubled, differences)
 
 
-def _destination() -> dict[str, str]:
-    return {"programId": PROGRAM, "payeeId": "payee-1", "provider": "simulator", "token": "acct_payee_1"}
+def _is_stopped(pid: int) -> bool:
+    """Is the process frozen? By the kernel's own word."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
 def _within(holds: Callable[[], bool], seconds: float) -> bool:
@@ -262,8 +367,10 @@ def main(arguments: list[str] | None = None) -> int:
                     if chaos.misses.total() > max(1, options.cycles * MISSES_MAX):
                         raise KillMissed(f"the evidence was gone too often: {dict(chaos.misses)}")
                 print(f"{number + 1:4}  {window.name:32} {window.says}", flush=True)
+                if number % len(WINDOWS) == 0:
+                    chaos.refusal()
             verdict = chaos.verdict()
-        print(f"\n{options.cycles} kills in {time.monotonic() - began:.0f} s, {chaos.invoices} invoices")
+        print(f"\n{options.cycles} faults in {time.monotonic() - began:.0f} s, {chaos.invoices} invoices")
         if chaos.misses:
             print(f"and {chaos.misses.total()} that proved nothing and were run again: {dict(chaos.misses)}")
         for name, count in sorted(chaos.kills.items()):
@@ -271,7 +378,8 @@ def main(arguments: list[str] | None = None) -> int:
         for line in (*verdict.lost, *verdict.doubled, *verdict.differences):
             print(f"  ! {line}")
         print(verdict)
-    return 0 if verdict.clean() and sum(chaos.kills.values()) == options.cycles else 1
+    refusals = -(-options.cycles // len(WINDOWS))
+    return 0 if verdict.clean() and sum(chaos.kills.values()) == options.cycles + refusals else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Where processes are killed, and how each cycle proves that its kill landed in its window.
+"""Where processes are killed or frozen, and how each cycle proves that its fault landed in its window.
 
 A process that reaches an armed point writes down that it is there and waits. Only then the evidence is looked at, in the database
 and in the provider's journal, and only then it is killed: so no cycle can pass because nothing happened.
@@ -17,17 +17,26 @@ Evidence = Callable[[Connection[Any], Oracle], bool]
 
 
 class Window(NamedTuple):
-    """A point to kill at: whose process, and what must be visible from outside while it waits there."""
+    """A point to strike at: whose process, how, and what must be visible from outside while it waits there.
+
+    `how`: kill (SIGKILL), or stop (SIGSTOP past its lease, while the others go on, an operator tries again, and then SIGCONT). `faults`
+    of the provider are asked for first; `deed` is done while the process stands there.
+    """
 
     victim: str  # worker, server or database
     point: str
     evidence: Evidence
     says: str
+    how: str = "kill"
+    faults: tuple[dict[str, Any], ...] = ()
+    deed: str = ""  # close: a month-end, the books are closed up to this moment
 
     @property
     def name(self) -> str:
         """As it is counted."""
-        return self.point if self.victim != "database" else f"database at {self.point}"
+        name = self.point if self.victim != "database" else f"database at {self.point}"
+        more = [word for word in (self.how if self.how != "kill" else "", self.deed) if word]
+        return " ".join([name, *[f"({word})" for word in more], *(["(slow)"] if "hold_ms" in str(self.faults) else [])])
 
 
 def _found(conn: Connection[Any], query: str) -> bool:
@@ -84,6 +93,22 @@ def _sending_keys(conn: Connection[Any]) -> list[str]:
     return [row[0] for row in rows]
 
 
+def announced_by_hand_of_one(conn: Connection[Any], oracle: Oracle) -> bool:
+    """A call is announced and open, and the provider has not heard of its key."""
+    rows = conn.execute("select key from call_standing where kind is null and closed_at > clock_timestamp()").fetchall()
+    return any(key not in oracle.by_key() for (key,) in rows)
+
+
+# The answer never comes, and the provider takes its time over it: nobody else may wait for it.
+SLOW = (
+    {"fault": "timeout_after_accepting", "on": "payout.create", "count": 2, "params": {"hold_ms": 1400}},
+    {"fault": "webhook_lost", "on": "payout.*", "count": 2},
+)
+UNSURE = (
+    {"fault": "error_after_accepting", "count": 3},
+    {"fault": "webhook_lost", "on": "payout.*", "count": 3},
+)
+
 WINDOWS = (
     Window("server", "webhook_in.before_commit", in_transaction, "the webhook is verified and not stored"),
     Window("server", "webhook_in.after_commit", webhook_stored, "the webhook is stored and not acknowledged"),
@@ -98,11 +123,36 @@ WINDOWS = (
     Window("worker", "send.after_claim", claimed_to_send, "claimed, the call not announced"),
     Window("worker", "send.before_call", announced_not_sent, "the call announced, not made"),
     Window("worker", "send.after_call", landed_not_recorded, "the provider has it, nothing recorded"),
+    Window("worker", "send.after_store", landed_not_recorded, "the answer is stored and not applied"),
     Window("worker", "send.before_commit", landed_not_recorded, "recorded and not committed"),
     Window("worker", "send.after_commit", recorded, "committed, the tick not ended"),
-    Window("worker", "pull.after_claim", claimed, "the look-up claimed and not made"),
-    Window("worker", "pull.after_call", claimed, "looked up and not recorded"),
-    Window("worker", "pull.before_commit", in_transaction, "the look-up recorded and not committed"),
+    Window("worker", "pull.after_claim", claimed, "the look-up claimed and not made", faults=UNSURE),
+    Window("worker", "pull.after_call", claimed, "looked up and not recorded", faults=UNSURE),
+    Window("worker", "pull.before_commit", in_transaction, "the look-up recorded and not committed", faults=UNSURE),
     Window("database", "settle.before_commit", in_transaction, "the database dies under a settlement"),
     Window("database", "send.after_call", landed_not_recorded, "the database dies while the provider has the payout"),
+    Window(
+        "worker", "send.connected", claimed_to_send, "frozen with an open connection, nothing announced", how="stop"
+    ),
+    Window(
+        "worker",
+        "send.before_call",
+        announced_by_hand_of_one,
+        "frozen after its announcement; tried again by a person",
+        how="stop",
+    ),
+    Window(
+        "worker", "send.after_call", landed_not_recorded, "frozen with the provider's answer in its hand", how="stop"
+    ),
+    Window(
+        "worker", "settle.before_commit", in_transaction, "frozen in a transaction that others wait for", how="stop"
+    ),
+    Window("worker", "send.after_call", landed_not_recorded, "a provider that is slow and silent", faults=SLOW),
+    Window(
+        "worker",
+        "send.after_call",
+        landed_not_recorded,
+        "the books are closed before the answer is booked",
+        deed="close",
+    ),
 )

@@ -106,8 +106,10 @@ class World:
         settings: Mapping[str, str] | None = None,
         simulator: Mapping[str, int] | None = None,
         port: int = 0,
+        workers: int = 1,
     ) -> None:
-        """`settings` go over the defaults (names as COUNTERFOIL_*), `simulator` over the simulator's."""
+        """`settings` go over the defaults (names as COUNTERFOIL_*), `simulator` over the simulator's; `workers` run side by side."""
+        self._workers = workers
         self.folder = folder
         self._settings = dict(settings or {})
         self._simulator_settings: dict[str, Any] = dict(simulator or {})
@@ -153,14 +155,21 @@ class World:
         self._leave_addresses()
         environment = self._environment(secret)
         self.server = Child("server", ["serve"], environment, self.folder / "server.log")
-        self.worker = Child("worker", ["worker"], environment, self.folder / "worker.log")
+        self.workers = [
+            Child(f"worker {number}", ["worker"], environment, self.folder / f"worker{number or ''}.log")
+            for number in range(self._workers)
+        ]
+        self.worker = self.workers[0]
         self.server.start()
         self.await_server()
-        self.worker.start()
+        for worker in self.workers:
+            worker.start()
 
     def stop(self) -> None:
         """The worker first, so that nothing new begins; the database last. What never started is passed over."""
-        for name in ("worker", "server", "simulator"):
+        for worker in getattr(self, "workers", []):
+            worker.stop()
+        for name in ("server", "simulator"):
             if (part := getattr(self, name, None)) is not None:
                 part.stop()
         if (database := getattr(self, "database", None)) is not None:
