@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from datetime import UTC
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import ClassVar
 
@@ -234,3 +234,23 @@ def test_a_connection_that_forgot_a_prepared_statement_is_given_up_and_the_next_
             assert conn.execute("select * from shape_changes").fetchall() == []
     finally:
         database.close()
+
+
+@pytest.mark.parametrize("ahead_s", [61, -3600])
+def test_a_clock_that_is_wrong_is_corrected_by_the_databases(
+    database: Database, monkeypatch: pytest.MonkeyPatch, ahead_s: int
+):
+    real = edge.now
+    monkeypatch.setattr(edge, "now", lambda: real() + timedelta(seconds=ahead_s))
+    clock = edge.SharedClock(database)
+    assert abs((clock() - real()).total_seconds() - ahead_s) < 1  # nobody was asked yet
+    clock.correct()
+    assert abs((clock() - real()).total_seconds()) < 1
+
+
+def test_a_database_that_is_away_leaves_the_last_correction(database: Database):
+    clock = edge.SharedClock(database)
+    clock._ahead = timedelta(minutes=1)
+    database.close()
+    clock.correct()
+    assert clock._ahead == timedelta(minutes=1)

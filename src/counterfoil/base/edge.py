@@ -7,7 +7,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from psycopg import Connection, IsolationLevel, errors
@@ -15,7 +15,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from counterfoil.base.database import forgets_plans, problem_of
 from counterfoil.base.ids import ENTROPY_BYTES, new_id
-from counterfoil.base.problems import DatabaseAway
+from counterfoil.base.problems import Busy, DatabaseAway
 
 PREPARE_AFTER: Final = 3  # times that a connection has seen a statement
 _DRAWN_BYTES: Final = 4_096
@@ -141,3 +141,48 @@ def set_up(conn: Connection[Any], role: str | None, *, read_only: bool = False) 
                   set_config('transaction_read_only', %s, true)""",
         [str(LOCK_TIMEOUT_MS), str(STATEMENT_TIMEOUT_MS), role or "none", "on" if read_only else "off"],
     )
+
+
+class SharedClock:
+    """This moment by the database's clock, without asking it each time: our own clock, corrected by what the database said last.
+
+    So a machine whose clock is wrong makes nothing due an hour late, and its records stand in their order beside everybody's. While the
+    database does not answer, the last correction counts.
+    """
+
+    def __init__(self, database: Database, *, every_s: float = 30.0) -> None:
+        """Corrected when it is started, and then each `every_s`."""
+        self._database = database
+        self._every_s = every_s
+        self._ahead = timedelta()  # of our clock before the database's
+        self._ending = threading.Event()
+
+    def __call__(self) -> datetime:
+        """Now."""
+        return now() - self._ahead
+
+    def start(self) -> SharedClock:
+        """Correct it now, and go on doing so beside everything else."""
+        self.correct()
+        threading.Thread(target=self._follow, name="shared-clock", daemon=True).start()
+        return self
+
+    def close(self) -> None:
+        """Correct it no more."""
+        self._ending.set()
+
+    def correct(self) -> None:
+        """Ask the database. The answer is of a moment between the question and its arrival: the middle is taken."""
+        try:
+            with self._database.transaction() as conn:
+                before = now()
+                row = conn.execute("select clock_timestamp()").fetchone()
+                after = now()
+        except (Busy, errors.Error):
+            return
+        assert row is not None
+        self._ahead = before + (after - before) / 2 - row[0]
+
+    def _follow(self) -> None:
+        while not self._ending.wait(self._every_s):
+            self.correct()

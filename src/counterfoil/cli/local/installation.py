@@ -12,7 +12,7 @@ import psycopg
 import structlog
 
 from counterfoil.base.database import problem_of
-from counterfoil.base.edge import Database, make_id, now
+from counterfoil.base.edge import Database, SharedClock, make_id, now
 from counterfoil.base.logs import start_logging
 from counterfoil.base.migrations.runner import migrate, pending
 from counterfoil.base.postgres.fitness import refuse_unless_fit
@@ -103,9 +103,11 @@ def installed(settings: Settings, *, migrating: bool = False) -> Iterator[Instal
             migrate(url, now=now())
         _refuse_unless_fit(url)
         database = Database(url, connections_max=settings.connections_max, prepares=settings.database_prepares).open()
+        clock = SharedClock(database).start()
         try:
-            yield Installation(settings, _wiring(settings, database), database, url, process_name(pid))
+            yield Installation(settings, _wiring(settings, database, clock), database, url, process_name(pid))
         finally:
+            clock.close()
             database.close()
 
 
@@ -132,12 +134,12 @@ def crons_of(settings: Settings) -> dict[str, str]:
     return {name: valid_cron(cron, f"reconcile_{name}_cron") for name, cron in given.items() if cron}
 
 
-def _wiring(settings: Settings, database: Database) -> Wiring:
+def _wiring(settings: Settings, database: Database, clock: SharedClock) -> Wiring:
     return Wiring(
         database=database,
         providers=providers_of(settings),
         program_id=settings.program,
-        clock=now,
+        clock=clock,
         make_id=make_id,
         silent_after=timedelta(seconds=settings.provider_silent_s),
         lease=timedelta(seconds=settings.worker_lease_s),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import structlog
 from psycopg import Connection
 
-from counterfoil.operations.providers import Provider, Unclear
-from counterfoil.operations.webhooks.inbound import receive
+from counterfoil.base.problems import DatabaseAway
+from counterfoil.operations.providers import Provider, PulledEvent, Unclear
+from counterfoil.operations.webhooks.inbound import count_rejection, receive
 from counterfoil.operations.work.jobs import Job
-from counterfoil.operations.work.runner import Runner, Tally
+from counterfoil.operations.work.runner import ERROR_TEXT_MAX, Runner, Tally
 
 MakeId = Callable[[str], str]
 _log = structlog.get_logger("counterfoil.event_pull")
@@ -27,26 +29,58 @@ def pull_events(runner: Runner, providers: Mapping[str, Provider], make_id: Make
         if isinstance(page, Unclear):
             _log.warning("the provider's events could not be read", provider=name, error=page.error)
             failed += 1
-            continue
-        if not page:
-            continue
-        with runner.database.transaction() as conn:
-            now = runner.clock(conn)
-            if not _advance(conn, name, cursor, page[-1].event_id):
-                continue  # another worker read this page meanwhile
-            for event in page:
-                receive(
-                    conn,
-                    make_id("whi"),
-                    provider=name,
-                    event_id=event.event_id,
-                    event_type=event.event_type,
-                    body=event.body,
-                    now=now,
-                    pulled=True,
-                )
-            handled += len(page)
+        elif page:
+            taken, refused = _take(runner, name, cursor, page, make_id)
+            handled, failed = handled + taken, failed + refused
     return Tally(handled=handled, failed=failed)
+
+
+def _take(
+    runner: Runner, name: str, cursor: str | None, page: Sequence[PulledEvent], make_id: MakeId
+) -> tuple[int, int]:
+    """Store a page and move the cursor behind it. An event that cannot be stored is counted, and is not what all later ones wait for."""
+    try:
+        with runner.database.transaction() as conn:
+            if not _advance(conn, name, cursor, page[-1].event_id):
+                return 0, 0  # another worker read this page meanwhile
+            for event in page:
+                _store(conn, name, event, make_id, runner.clock(conn))
+        return len(page), 0
+    except DatabaseAway:
+        raise
+    except Exception as error:  # noqa: BLE001 - one event must not stop the others
+        _log.warning("page failed, storing its events singly", provider=name, error=str(error)[:ERROR_TEXT_MAX])
+    refused = sum(not _store_alone(runner, name, event, make_id) for event in page)
+    with runner.database.transaction() as conn:
+        _advance(conn, name, cursor, page[-1].event_id)
+    return len(page) - refused, refused
+
+
+def _store_alone(runner: Runner, name: str, event: PulledEvent, make_id: MakeId) -> bool:
+    try:
+        with runner.database.transaction() as conn:
+            _store(conn, name, event, make_id, runner.clock(conn))
+        return True
+    except DatabaseAway:
+        raise
+    except Exception as error:  # noqa: BLE001 - one event must not stop the others
+        _log.exception("an event that was pulled could not be stored", provider=name, event_id=event.event_id)
+        with runner.database.transaction() as conn:
+            count_rejection(conn, name, f"pulled, not stored: {type(error).__name__}", now=runner.clock(conn))
+        return False
+
+
+def _store(conn: Connection[Any], name: str, event: PulledEvent, make_id: MakeId, now: datetime) -> None:
+    receive(
+        conn,
+        make_id("whi"),
+        provider=name,
+        event_id=event.event_id,
+        event_type=event.event_type,
+        body=event.body,
+        now=now,
+        pulled=True,
+    )
 
 
 def _cursor(conn: Connection[Any], provider: str) -> str | None:

@@ -12,8 +12,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import structlog
+
 from counterfoil.operations.providers import Provider
 from counterfoil.operations.work.runner import Queue, Runner, Tally
+
+_log = structlog.get_logger("counterfoil.work")
 
 
 @dataclass(frozen=True)
@@ -53,9 +57,17 @@ class Job(NamedTuple):
     per_provider: bool = False
 
     def run(self, context: JobContext) -> Tally:
-        """One run over everything: provider by provider where it is parted by them."""
+        """One run over everything: provider by provider where it is parted by them. One that fails is raised after the others."""
         lanes: Sequence[str | None] = sorted(context.providers) if self.per_provider else [None]
-        total = Tally()
+        total, failed = Tally(), None
         for lane in lanes:
-            total = total.plus(self.tick(context, lane))
+            try:
+                total = total.plus(self.tick(context, lane))
+            except Exception as error:
+                if len(lanes) == 1:
+                    raise
+                _log.exception("lane failed", job=self.name, lane=lane)
+                failed = failed or error
+        if failed is not None:
+            raise failed
         return total
