@@ -22,6 +22,12 @@ class Books:
     def find_charge(self, charge_id: str) -> Any:
         return self._provider.charge_of(charge_event(self._invoice, charge_id))
 
+    def connect(self) -> Books:
+        return self
+
+    def close(self) -> None:
+        """Nothing is open."""
+
     def send(self, order: PayoutOrder) -> Accepted:
         self.sent.append(order)
         fact = PayoutFact("pout_1", order.key, order.amount, 25, order.asset, "paid", None, now())

@@ -15,7 +15,7 @@ from counterfoil.operations.work.calls import HORIZON, begun, calls_of
 from counterfoil.payouts.machines import SENDING
 from counterfoil.simulator.process import spawn_simulator
 from counterfoil.wiring import ticks
-from tests.builders import Clock, Desk, a_destination, a_program, issue
+from tests.builders import PROGRAM, Clock, Desk, a_charge, a_destination, a_program, issue
 
 
 @pytest.fixture
@@ -292,6 +292,18 @@ def test_a_webhook_parked_twice_holds_no_other_up(desk):
     desk.deliver()
     desk.work("webhooks")
     assert desk.rows("select state from invoice") == [("paid",)]
+
+
+def test_two_providers_that_give_a_charge_the_same_id_are_told_apart(desk):
+    from counterfoil.settlement.payments.payments import receive_charges
+
+    for provider in ("simulator", "elsewhere"):
+        with desk.database.transaction() as conn:
+            charge = a_charge("chg_1", "inv_unknown", 1000)
+            assert receive_charges(
+                conn, [charge], provider=provider, program_id=PROGRAM, make_id=make_id, cause="t", now=desk.clock.now
+            )
+    assert desk.rows("select count(*) from event where name = 'payment_unidentified'") == [(2,)]
 
 
 def test_a_slow_provider_and_two_workers_send_each_payout_once(desk):

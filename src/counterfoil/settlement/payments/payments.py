@@ -68,7 +68,7 @@ def receive_charges(
     post_all(conn, [_booking(receipt, provider, now) for receipt in receipts], now=now)
     _record(conn, receipts, provider, make_id, now)
     _move_invoices(conn, invoices, after, cause, now)
-    emit(conn, [told for receipt in receipts for told in _events(receipt, after)], at=now)
+    emit(conn, [told for receipt in receipts for told in _events(receipt, after, provider)], at=now)
     return len(receipts)
 
 
@@ -138,19 +138,20 @@ def _move_invoices(
     begin_verifying(conn, [bill.id for bill in changed if bill.state == "paid"], cause=cause, now=now)
 
 
-def _events(receipt: Receipt, after: dict[str, Bill]) -> list[NewEvent]:
+def _events(receipt: Receipt, after: dict[str, Bill], provider: str) -> list[NewEvent]:
     charge, told = receipt.charge, []
+    once = f"{provider}:{charge.charge_id}"  # two providers may give their charges the same id
     facts = {"chargeId": charge.charge_id, "amount": str(charge.amount), "asset": charge.asset}
     if receipt.invoice_id is None:
         subject = {**facts, "reference": charge.reference}
-        return [NewEvent("payment_unidentified", receipt.program_id, charge.charge_id, subject)]
+        return [NewEvent("payment_unidentified", receipt.program_id, charge.charge_id, subject, once=once)]
     if receipt.applied:
         paid = after[receipt.invoice_id].state == "paid"
         name = "invoice_paid" if paid else "invoice_partially_paid"
-        told.append(NewEvent(name, receipt.program_id, receipt.invoice_id, facts, once=charge.charge_id))
+        told.append(NewEvent(name, receipt.program_id, receipt.invoice_id, facts, once=once))
     if receipt.excess:
         more = {**facts, "excess": str(receipt.excess)}
-        told.append(NewEvent("invoice_overpaid", receipt.program_id, receipt.invoice_id, more, once=charge.charge_id))
+        told.append(NewEvent("invoice_overpaid", receipt.program_id, receipt.invoice_id, more, once=once))
     return told
 
 
