@@ -157,7 +157,7 @@ def test_no_more_is_claimed_than_surely_ends_within_the_lease(lease, call, calle
         None, database_now, "a", lease=timedelta(seconds=lease), call_limit=timedelta(seconds=call), callers_max=callers
     )  # type: ignore[arg-type]
     turns = -(-runner.calls_max // callers)
-    assert turns * call + 2 <= lease
+    assert turns == 1 or turns * 2 * call + 2 <= lease
 
 
 def test_a_park_that_fails_stays_with_its_item(errands, clock):

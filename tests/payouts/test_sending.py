@@ -6,6 +6,7 @@ import threading
 import time
 from datetime import timedelta
 
+import psycopg
 import pytest
 
 from counterfoil.base import failpoints as points
@@ -199,8 +200,8 @@ def test_a_paused_outbox_sends_nothing_also_when_a_person_runs_it_by_name(desk, 
 
 def test_a_row_changed_by_hand_stops_nobody_else(desk):
     reserved(desk)
-    with desk.database.transaction() as conn:
-        conn.execute("update provider_payout set amount = amount + 1 where id = (select min(id) from provider_payout)")
+    with psycopg.connect(desk.database.url) as owner:
+        owner.execute("update provider_payout set amount = amount + 1 where id = (select min(id) from provider_payout)")
     desk.work("outbox")
     assert attempts(desk) == ["queued", "sent", "sent"]
     assert "changed by hand" in desk.rows("select last_error from provider_payout order by id")[0][0]
@@ -215,8 +216,8 @@ def test_a_row_changed_by_hand_stops_nobody_else(desk):
 
 def test_a_provider_that_is_not_set_up_stops_nobody_else(desk):
     reserved(desk)
-    with desk.database.transaction() as conn:
-        conn.execute(
+    with psycopg.connect(desk.database.url) as owner:
+        owner.execute(
             "update provider_payout set provider = 'elsewhere' where id = (select min(id) from provider_payout)"
         )
     desk.work("outbox")
@@ -263,6 +264,10 @@ def test_a_provider_that_is_down_for_hours_makes_no_payout_fail(desk):
     assert attempts(desk) == ["queued"] * 3
     desk.simulator.start()
     desk.provider._url = desk.simulator.url
+    desk.fault("rate_limit", on="payout.create", count=3)  # it is back, and busy: that is no last straw
+    desk.clock.advance(hours=2)
+    desk.work("outbox")
+    assert attempts(desk) == ["queued"] * 3
     desk.clock.advance(hours=2)
     desk.work("outbox")
     assert attempts(desk) == ["sent"] * 3

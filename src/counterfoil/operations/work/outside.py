@@ -206,34 +206,42 @@ def _claim_singly(
 
 
 def _carry(runner: Runner, station: Station[Item, Outcome], one: Claim, item: Item) -> _Done:
-    """One item's way to the other side and back. Runs in a thread of its own; raises nothing that concerns only this item."""
-    queue, line = station.queue, None
-    called = False
+    """One item's way to the other side and back. Runs in a thread of its own; raises nothing, for that would end the others' way."""
     try:
-        line = station.connect(item)
-        reached(f"{queue.name}.connected")
-        if not _announce(runner, station, one, item):
-            return _Done(one, item, lost=True)
-        reached(f"{queue.name}.before_call")
-        called = True
-        outcome = line.call()
-        reached(f"{queue.name}.after_call")
-        _store(runner, station, one, item, outcome)
-        reached(f"{queue.name}.after_store")
-        return _Done(one, item, outcome, called=True)
+        return _call(runner, station, one, item)
     except Stopped:
         return _Done(one, item)
     except NotReady as error:
-        with runner.database.transaction() as conn:
-            if still_ours(conn, queue, [one]):
-                station.not_ready(conn, one, error, runner.clock(conn))
-        return _Done(one, item)
+        return _give_back(runner, station, one, item, error)
     except Exception as error:  # noqa: BLE001 - one item must not stop the others
-        _log.exception("item failed", queue=queue.name, subject_id=one.id)
-        return _Done(one, item, error=f"{type(error).__name__}: {error}", called=called)
+        _log.exception("item failed", queue=station.queue.name, subject_id=one.id)
+        return _Done(one, item, error=f"{type(error).__name__}: {error}")
+
+
+def _call(runner: Runner, station: Station[Item, Outcome], one: Claim, item: Item) -> _Done:
+    name, line = station.queue.name, station.connect(item)
+    try:
+        reached(f"{name}.connected")
+        if not _announce(runner, station, one, item):
+            return _Done(one, item, lost=True)
+        reached(f"{name}.before_call")
+        outcome = line.call()
+        reached(f"{name}.after_call")
+        _store(runner, station, one, item, outcome)
+        reached(f"{name}.after_store")
+        return _Done(one, item, outcome, called=True)
     finally:
-        if line is not None:
-            line.close()
+        line.close()
+
+
+def _give_back(runner: Runner, station: Station[Item, Outcome], one: Claim, item: Item, error: NotReady) -> _Done:
+    try:
+        with runner.database.transaction() as conn:
+            if still_ours(conn, station.queue, [one]):
+                station.not_ready(conn, one, error, runner.clock(conn))
+    except Exception as problem:  # noqa: BLE001 - its lease runs out, and it is taken up again
+        _log.warning("item could not be given back", queue=station.queue.name, error=str(problem)[:ERROR_TEXT_MAX])
+    return _Done(one, item)
 
 
 def _announce(runner: Runner, station: Station[Item, Outcome], one: Claim, item: Item) -> bool:
@@ -260,6 +268,8 @@ def _announce(runner: Runner, station: Station[Item, Outcome], one: Claim, item:
 
 def _store(runner: Runner, station: Station[Item, Outcome], one: Claim, item: Item, outcome: Outcome) -> None:
     """Keep the answer, also through a short absence of the database: it is the only copy."""
+    if type(station).store is Station.store:
+        return  # it keeps nothing: what it asked can be asked again
     for rest_s in (*STORE_TRIES, None):
         try:
             with runner.database.transaction() as conn:
@@ -281,10 +291,17 @@ def _collect(runner: Runner, station: Station[Item, Outcome], running: dict[Futu
         )
         tally = tally.plus(_record(runner, station, [future.result() for future in ready]))
         if waiting and time.monotonic() >= renewed_s + every_s:
-            with runner.database.transaction() as conn:
-                renew(conn, station.queue, [running[one] for one in waiting], runner, now=runner.clock(conn))
+            _renew(runner, station.queue, [running[one] for one in waiting])
             renewed_s = time.monotonic()
     return tally
+
+
+def _renew(runner: Runner, queue: Queue, claims: Sequence[Claim]) -> None:
+    try:
+        with runner.database.transaction() as conn:
+            renew(conn, queue, claims, runner, now=runner.clock(conn))
+    except (Busy, psycopg.Error) as error:  # each call renews its own lease, or is not made
+        _log.warning("leases were not renewed", queue=queue.name, error=str(error)[:ERROR_TEXT_MAX])
 
 
 def _record(runner: Runner, station: Station[Item, Outcome], ready: Sequence[_Done]) -> Tally:

@@ -115,8 +115,8 @@ class Runner:
 
     @property
     def calls_max(self) -> int:
-        """How many calls surely end within a lease, side by side: no more are claimed for them."""
-        return min(self.rows_max, self.callers_max * max(1, (self.lease - LEASE_MARGIN) // self.call_limit))
+        """How many calls, connecting and asking, end within a lease, side by side: no more are claimed for them."""
+        return min(self.rows_max, self.callers_max * max(1, (self.lease - LEASE_MARGIN) // (2 * self.call_limit)))
 
 
 def refuse_short_lease(lease: timedelta, call_limit: timedelta) -> None:
@@ -189,17 +189,6 @@ def is_paused(conn: Connection[Any], queue: Queue, subject_id: str) -> bool:
         {"queue": queue.name, "id": subject_id},
     ).fetchone()
     return row is not None and bool(row[0])
-
-
-def lanes_due(conn: Connection[Any], queue: Queue, *, now: datetime) -> list[str]:
-    """The lanes of a queue in which something is due."""
-    rows = conn.execute(
-        sql.SQL(
-            """select distinct {lane} from {table} w where w.due_at <= %s and w.state = any(%s) order by 1"""
-        ).format(lane=_column(queue.lane), table=sql.Identifier(queue.table)),
-        [now, list(queue.states)],
-    ).fetchall()
-    return [row[0] for row in rows]
 
 
 def still_ours(conn: Connection[Any], queue: Queue, claims: Sequence[Claim]) -> set[str]:

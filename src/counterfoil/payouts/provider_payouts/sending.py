@@ -58,6 +58,7 @@ from counterfoil.payouts.provider_payouts.unreserving import unreserve
 
 MakeId = Callable[[str], str]
 BRAKE_WAIT: Final = timedelta(minutes=5)
+OUTAGE_ATTEMPT_MAX: Final = ATTEMPTS_MAX - 2  # the ladder's longest wait, with a try left for when the provider is back
 APPLY_AFTER: Final = timedelta(seconds=5)  # who stored an answer applies it; from then on, anybody
 
 
@@ -183,10 +184,11 @@ class Sending(Station[Letter, Answer]):
         self._back(conn, one, why="paused", again=timedelta(), now=now)
 
     def not_ready(self, conn: Connection[Any], one: Claim, error: NotReady, now: datetime) -> None:
-        """No connection was had: back into the queue, by the ladder. Its end is never a failure: nothing was asked."""
+        """No connection was had: back into the queue, by the ladder. An outage uses up no try, however long it lasts."""
         again = max(error.again, delay_before(one.attempt + 1, one.id))
         self._carry_out(conn, one, ("requeue",), why=str(error), again=again, now=now)
-        self._told(conn, one, str(error), now)
+        attempt = max(one.attempt, min(one.attempt + 1, OUTAGE_ATTEMPT_MAX))
+        conn.execute("update provider_payout set attempt = %s where id = %s", [attempt, one.id])
 
     def store(self, conn: Connection[Any], one: Claim, item: Letter, outcome: Answer, now: datetime) -> None:  # noqa: ARG002
         """Keep what the provider answered, whoever the row belongs to by now."""
