@@ -115,7 +115,8 @@ def test_an_item_whose_lease_ran_out_is_checked_just_before_its_own_call(errands
             conn.execute("update errand set fence = fence + 1 where id > %s", [item])
         return "done"
 
-    assert run_outside(Runner(errands, clock, "a", callers_max=1), Calls(outside)) == Tally(handled=1, stale=4)
+    runner = Runner(errands, clock, "a", callers_max=1, call_limit=timedelta(seconds=1))
+    assert run_outside(runner, Calls(outside)) == Tally(handled=1, stale=4)
     assert calls == ["e1"]
 
 
