@@ -278,3 +278,77 @@ def test_header_names_in_several_languages_find_their_roles() -> None:
 def test_the_raw_record_comes_along_as_it_came() -> None:
     raw = json.loads(sample("girokonto.csv").lines["raw"][1].as_py())
     assert raw["Verwendungszweck"] == "Strom; Abschlag"
+
+
+SIGNED = "date,memo,debit,credit,balance,currency\n2026-03-02,a,{a},,{x},EUR\n2026-03-03,b,{b},,{y},EUR\n2026-03-04,c,,6.00,{z},EUR\n"
+
+
+@pytest.mark.parametrize(("a", "b"), [("10.00", "4.00"), ("-10.00", "-4.00")])
+def test_debits_of_one_sign_are_money_out_whichever_it_is(tmp_path: Path, a: str, b: str) -> None:
+    path = written(tmp_path, SIGNED.format(a=a, b=b, x="90.00", y="86.00", z="92.00"), "t.csv")
+    assert rows(sources.read(path), "amount") == [(-1000,), (-400,), (600,)]
+
+
+@pytest.mark.parametrize(
+    ("balances", "amounts"),
+    [
+        (("90.00", "94.00", "100.00"), [(-1000,), (400,), (600,)]),
+        (("90.00", "86.00", "92.00"), [(-1000,), (-400,), (600,)]),
+    ],
+)
+def test_the_balance_of_the_file_says_what_a_minus_among_debits_means(
+    tmp_path: Path, balances: tuple[str, ...], amounts: list[tuple[int]]
+) -> None:
+    text = SIGNED.format(a="10.00", b="-4.00", **dict(zip("xyz", balances, strict=True)))
+    read = sources.read(written(tmp_path, text, "t.csv"))
+    assert rows(read, "amount") == amounts
+    assert (read.statements[0].opening, read.statements[0].closing, read.statements[0].carries) == (
+        10000,
+        read.lines["balance"][2].as_py(),
+        True,
+    )
+
+
+def test_without_a_balance_a_minus_among_debits_is_a_rejected_row(tmp_path: Path) -> None:
+    text = SIGNED.format(a="10.00", b="-4.00", x="", y="", z="")
+    read = sources.read(written(tmp_path, text, "t.csv"))
+    assert rows(read, "amount") == [(-1000,), (600,)]
+    assert [(row.line, row.column) for row in read.rejected] == [(3, "debit")]
+    words = "date,amount,currency,dc\n2026-03-02,10.00,EUR,D\n2026-03-03,-4.00,EUR,D\n2026-03-03,-5.00,EUR,C\n"
+    read = sources.read(written(tmp_path, words, "w.csv"))
+    assert (rows(read, "amount"), [row.line for row in read.rejected]) == ([(-1000,), (-500,)], [3])
+
+
+RUNNING = [
+    "2026-03-02,a,1.00,101.00,EUR",
+    "2026-03-03,b,2.00,103.00,EUR",
+    "2026-03-04,c,-3.00,100.00,EUR",
+    "2026-03-05,d,4.00,104.00,EUR",
+]
+
+
+def running(lines: list[str]) -> str:
+    return "\n".join(["date,memo,amount,balance,currency", *lines]) + "\n"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_table_with_a_running_balance_is_a_statement_oldest_or_newest_first(tmp_path: Path, order: int) -> None:
+    [info] = sources.read(written(tmp_path, running(RUNNING[::order]), "t.csv")).statements
+    assert (info.opening, info.closing, info.total, info.entries) == (10000, 10400, 400, 4)
+    assert (info.opening_on, info.closing_on, info.carries) == (dt.date(2026, 3, 2), dt.date(2026, 3, 5), True)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_row_that_is_missing_among_rows_that_lead_on_stops_the_file(tmp_path: Path, order: int) -> None:
+    with pytest.raises(SourceBroken, match="a row is missing"):
+        sources.read(written(tmp_path, running([*RUNNING[:1], *RUNNING[2:]][::order]), "t.csv"))
+
+
+def test_a_balance_that_leads_nowhere_is_not_used_and_is_said(tmp_path: Path) -> None:
+    lines = [
+        line.replace(balance, str(at))
+        for at, (line, balance) in enumerate(zip(RUNNING, ("101.00", "103.00", "100.00", "104.00"), strict=True))
+    ]
+    read = sources.read(written(tmp_path, running(lines), "t.csv"))
+    assert (read.lines.num_rows, read.statements) == (4, [])
+    assert "is no running balance" in read.notes[0]

@@ -37,6 +37,8 @@ SCHEMA: Final = pa.schema(
         ("counterparty", pa.string()),
         ("memo", pa.string()),
         ("batch", pa.string()),
+        ("entry", pa.string()),
+        ("balance", pa.int64()),
         ("file", pa.string()),
         ("line", pa.int32()),
         ("raw", pa.string()),
@@ -105,6 +107,8 @@ class Line(NamedTuple):
     counterparty: str | None = None
     memo: str | None = None
     batch: str | None = None
+    entry: str | None = None  # the bank's reference of the booking that this is, or is a part of
+    balance: int | None = None  # of the account after this line, where the file says so
 
 
 @dataclass(frozen=True)
@@ -153,6 +157,8 @@ class Gathering:
             line.counterparty or None,
             line.memo or None,
             line.batch or None,
+            line.entry or None,
+            line.balance,
             self.file,
             line.line,
             as_json(line.raw),

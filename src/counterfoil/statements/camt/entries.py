@@ -118,6 +118,7 @@ def _add_part(
             counterparty=_counterparty(detail, is_credit=amount >= 0),
             memo=_memo(entry.node, [detail]),
             batch=_batch(entry.node) or whole,
+            entry=entry.node.value("AcctSvcrRef"),
         )
     )
 
@@ -140,6 +141,7 @@ def _add_whole(found: Gathering, entry: Entry, details: list[Node], days: tuple[
             counterparty=_counterparty(only, is_credit=entry.is_credit) if only else None,
             memo=_memo(entry.node, details),
             batch=_batch(entry.node),
+            entry=entry.node.value("AcctSvcrRef"),
         )
     )
 

@@ -33,6 +33,7 @@ def read(
         found.broken(1, None, "the first rows name no columns, so it is unknown which one is the amount")
     base = Plan({}, asset, known.decimal, known.date_format, scales or {})
     how = tables.plan(found, list(known.columns), base, columns)
+    how = tables.judged(records(Gathering(path.name), path, known), how)
     tables.add_all(found, records(found, path, known), how)
     return found.read("csv", taken.sha256)
 

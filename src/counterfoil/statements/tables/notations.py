@@ -39,7 +39,8 @@ def read(
     """A table of JSON objects or of Parquet rows whose columns are told by their names. Raises SourceBroken."""
     within(path, TABLE_BYTES_MAX)
     found = Gathering(path.name, strict=strict)
-    rows = {"ndjson": _ndjson, "json": _json, "parquet": _parquet}[kind](found, path, taken)
+    notation = {"ndjson": _ndjson, "json": _json, "parquet": _parquet}[kind]
+    rows = notation(found, path, taken)
     first = list(islice(rows, SAMPLE_RECORDS))
     if not first:
         found.notes.append("the file has no records")
@@ -47,6 +48,7 @@ def read(
     header = list(dict.fromkeys(name for record in first for name in record.cells))
     days = date_format or _date_format(header, first)
     how = tables.plan(found, header, Plan({}, asset, decimal, days, scales or {}), columns)
+    how = tables.judged(notation(Gathering(path.name), path, taken), how)
     tables.add_all(found, chain(first, rows), how)
     return found.read(kind, taken.sha256)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -24,9 +24,13 @@ from counterfoil.statements.amounts import (
 from counterfoil.statements.dates import ISO, is_iso, parse_date, parse_instant
 from counterfoil.statements.shape import Gathering, Line, as_json
 from counterfoil.statements.tables import columns as roles
+from counterfoil.statements.tables.signs import Debits, Trail, how_debits_are_meant, settle
 
 NOISE: Final = Decimal("0.000001")
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9]{1,11}", re.ASCII)
+
+
+OUT: Final = DEBIT_WORDS | {"OUT", "OUTGOING", "-"}
 
 
 class Number(str):
@@ -80,6 +84,7 @@ class Plan:
     date_format: str | None = None
     scales: Mapping[str, int] = field(default_factory=dict)
     status: str | None = None
+    debits: Debits = "out"
 
 
 def plan(found: Gathering, header: list[str], base: Plan, columns: Mapping[str, str] | None) -> Plan:
@@ -103,6 +108,7 @@ def plan(found: Gathering, header: list[str], base: Plan, columns: Mapping[str, 
 def add_all(found: Gathering, records: Iterable[Record], how: Plan) -> None:
     """Each record as a line or a rejected row; the line under the table is checked. Raises SourceBroken."""
     totals: dict[str, int] = {}
+    trail = Trail()
     for record in records:
         cells = list(record.cells.values())
         if not any(cell is not None and str(cell).strip() for cell in cells):
@@ -117,7 +123,54 @@ def add_all(found: Gathering, records: Iterable[Record], how: Plan) -> None:
             found.reject(record.line, fault.column, fault.reason, as_json(record.cells))
             continue
         totals[line.asset] = totals.get(line.asset, 0) + line.amount
+        trail.add(line)
         found.add(line)
+    if "balance" in how.known:
+        settle(found, trail, how.known["balance"])
+
+
+def judged(records: Iterable[Record], how: Plan) -> Plan:
+    """The plan with what a minus in a debit means in this table; reads it once, where there are debits at all."""
+    if not {"debit", "direction"} & how.known.keys():
+        return how
+    rows: list[dict[Debits, int | None]] = []
+    balances: list[int | None] = []
+    debits: list[int] = []
+    for record in records:
+        if roles.is_total(list(record.cells.values())) or not any(
+            str(cell or "").strip() for cell in record.cells.values()
+        ):
+            continue
+        try:
+            asset = _asset(record.cells, how)
+            amounts: dict[Debits, int | None] = {
+                way: _amount(record.cells, replace(how, debits=way), asset) for way in ("out", "signed")
+            }
+            debit = _debit(record.cells, how, asset)
+        except Rejected:
+            continue
+        rows.append(amounts)
+        balances.append(_balance(record.cells, how, asset))
+        debits += [] if debit is None else [debit]
+    return replace(how, debits=how_debits_are_meant(rows, balances, debits))
+
+
+def _debit(cells: Mapping[str, Any], how: Plan, asset: str) -> int | None:
+    """The figure of a debit as it is signed; None where the row is none."""
+    if "debit" in how.known and not {"amount", "amount_minor"} & how.known.keys():
+        return amount_in(cells, how.known["debit"], how, asset)
+    if _word(cells, how) in OUT:
+        return amount_in(cells, how.known.get("amount") or how.known["amount_minor"], how, asset)
+    return None
+
+
+def _balance(cells: Mapping[str, Any], how: Plan, asset: str) -> int | None:
+    """What the file says that the account holds after this row; None where it says nothing that can be read."""
+    name = how.known.get("balance")
+    try:
+        return amount_in(cells, name, how, asset) if name else None
+    except Rejected:
+        return None
 
 
 def as_line(record: Record, how: Plan) -> Line:
@@ -139,6 +192,7 @@ def as_line(record: Record, how: Plan) -> Line:
         counterparty=_text(cells, known.get("counterparty")),
         memo=_text(cells, known.get("memo")),
         batch=_text(cells, known.get("batch")),
+        balance=_balance(cells, how, asset),
     )
 
 
@@ -173,27 +227,38 @@ def _amount(cells: Mapping[str, Any], how: Plan, asset: str) -> int:
 
 
 def _two_columns(cells: Mapping[str, Any], how: Plan, asset: str) -> int:
-    """Money out in one column and money in in another, at most one of them not zero; the sign of a debit does not matter."""
+    """Money out in one column and money in in another, at most one of them not zero."""
     debit = amount_in(cells, how.known["debit"], how, asset) if "debit" in how.known else None
     credit = amount_in(cells, how.known["credit"], how, asset) if "credit" in how.known else None
     if debit is None and credit is None:
         raise Rejected(how.known.get("debit") or how.known.get("credit"), "there is no amount")
     if debit and credit:
         raise Rejected(how.known["debit"], "both a debit and a credit in one row")
-    return (credit or 0) - abs(debit or 0)
+    return (credit or 0) - _out(debit or 0, how, how.known.get("debit"))
 
 
 def _direction(cells: Mapping[str, Any], how: Plan, amount: int) -> int:
-    """What the column of debit and credit says to an unsigned amount."""
-    word = _text(cells, how.known.get("direction"))
-    if word is None:
-        return 1
-    plain = word.rstrip(".").upper()
-    if plain in DEBIT_WORDS | {"OUT", "OUTGOING", "-"}:
-        return -1 if amount > 0 else 1
-    if plain in CREDIT_WORDS | {"IN", "INCOMING", "+"}:
+    """What the column of debit and credit makes of an amount: 1 or -1."""
+    word = _word(cells, how)
+    if word in OUT:
+        return -1 if _out(amount, how, how.known["direction"]) == amount else 1
+    if word is None or word in CREDIT_WORDS | {"IN", "INCOMING", "+"}:
         return 1
     raise Rejected(how.known["direction"], f"{word[:40]!r} is neither debit nor credit")
+
+
+def _word(cells: Mapping[str, Any], how: Plan) -> str | None:
+    word = _text(cells, how.known.get("direction"))
+    return None if word is None else word.rstrip(".").upper()
+
+
+def _out(debit: int, how: Plan, column: str | None) -> int:
+    """What a debit takes out, by the reading of the whole table (see `signs`)."""
+    if how.debits == "refused" and debit < 0:
+        raise Rejected(
+            column, "a debit with a minus among others without: no balance shows whether it is money that came back"
+        )
+    return debit if how.debits == "signed" else abs(debit)
 
 
 def _asset(cells: Mapping[str, Any], how: Plan) -> str:

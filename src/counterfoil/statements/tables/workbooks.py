@@ -55,6 +55,7 @@ def read(
         days = date_format or _date_format(header, first)
         base = Plan({}, asset, decimal or _decimal(found, header, first), days, scales or {})
         how = tables.plan(found, [cell for cell in header if cell], base, columns)
+        how = tables.judged(_records(header, _rows(book[name], header_at)), how)
         tables.add_all(found, _records(header, _rows(book[name], header_at)), how)
     return found.read("xlsx", taken.sha256)
 

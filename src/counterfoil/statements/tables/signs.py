@@ -1,0 +1,121 @@
+"""What a minus in a debit means, and whether the file's own balance leads from row to row: told by the whole table, before its rows.
+
+One rule: a debit is money out whether or not it carries a minus; a credit is taken as it is signed. Where debits come with both signs
+a minus may mean money that came back: the balance decides, and without one such a row is rejected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import pairwise
+from typing import Any, Literal, NamedTuple
+
+from counterfoil.statements.amounts import does_not_carry
+from counterfoil.statements.shape import Gathering, Line, StatementInfo
+
+Debits = Literal["out", "signed", "refused"]
+
+
+class Step(NamedTuple):
+    """A row as the balance sees it, in minor units."""
+
+    line: int
+    amount: int
+    balance: int
+    day: date | None
+
+
+@dataclass
+class Trail:
+    """The balances of one table, row by row, while its lines pass by."""
+
+    steps: list[Step] = field(default_factory=list)
+    assets: set[str] = field(default_factory=set)
+    is_whole: bool = True  # every row had a balance and could be read
+
+    def add(self, line: Line) -> None:
+        """One more row."""
+        if line.balance is None:
+            self.is_whole = False
+            return
+        self.assets.add(line.asset)
+        self.steps.append(Step(line.line, line.amount, line.balance, line.booked_on or line.value_on))
+
+    def oldest_first(self) -> bool | None:
+        """Does the balance lead from row to row, downwards (True) or upwards (False)? None where it does neither."""
+        down = all(after.balance - before.balance == after.amount for before, after in pairwise(self.steps))
+        up = all(before.balance - after.balance == before.amount for before, after in pairwise(self.steps))
+        days = [step.day for step in self.steps if step.day]
+        if down and up:
+            return not days or days[0] <= days[-1]
+        return True if down else False if up else None
+
+
+def settle(found: Gathering, trail: Trail, column: str) -> None:
+    """The table as a statement, where its balance leads from row to row; a row that is missing among rows that do stops the file.
+
+    A column that leads nowhere is no running balance, and a remark says so.
+    """
+    if not trail.steps or not trail.is_whole or len(trail.assets) != 1 or found.rejected:
+        if trail.steps:
+            found.notes.append(f"the balances in {column} are not used: they do not stand in every row of one currency")
+        return
+    direction = trail.oldest_first()
+    if direction is None:
+        _refuse_a_gap(found, trail, column)
+        return
+    steps = trail.steps if direction else trail.steps[::-1]
+    first, last = steps[0], steps[-1]
+    days = [step.day for step in steps if step.day]
+    opening = first.balance - first.amount
+    found.statements.append(
+        StatementInfo(
+            account=None, statement_id=None, sequence=None, asset=next(iter(trail.assets)), opening=opening, closing=last.balance,
+            opening_on=min(days, default=None), closing_on=max(days, default=None), entries=len(steps),
+            total=sum(step.amount for step in steps), line=trail.steps[0].line,
+        )
+    )  # fmt: skip
+
+
+def _refuse_a_gap(found: Gathering, trail: Trail, column: str) -> None:
+    pairs = list(pairwise(trail.steps))
+    down = [(before, after) for before, after in pairs if after.balance - before.balance != after.amount]
+    up = [(before, after) for before, after in pairs if before.balance - after.balance != before.amount]
+    wrong = min(down, up, key=len)
+    if len(wrong) * 2 > len(pairs):
+        found.notes.append(
+            f"the column {column} does not lead from row to row, so it is no running balance and is not used"
+        )
+        return
+    before, after = wrong[0]
+    if wrong is up:
+        before, after = after, before
+    reason = does_not_carry(before.balance, after.amount, after.balance, next(iter(trail.assets)))
+    found.unbalanced(after.line, column, f"{reason}: a row is missing, or an amount is wrong")
+
+
+def how_debits_are_meant(
+    rows: Iterable[Mapping[Debits, int | None]], balances: Iterable[int | None], debits: Iterable[int]
+) -> Debits:
+    """Out of every row's amount under both readings, its balance, and the debits as they are signed."""
+    signs = {debit > 0 for debit in debits if debit}
+    if len(signs) < 2:
+        return "out"
+    known = list(balances)
+    amounts = list(rows)
+    for way in ("signed", "out"):
+        trail = Trail()
+        for row, balance in zip(amounts, known, strict=True):
+            amount = row.get(way)  # type: ignore[call-overload]
+            if amount is None or balance is None:
+                break
+            trail.add(Line(amount, "", 0, NO_CELLS, balance=balance))
+        else:
+            if len(trail.steps) > 1 and trail.oldest_first() is not None:
+                return way  # type: ignore[return-value]
+    return "refused"
+
+
+NO_CELLS: Mapping[str, Any] = {}
