@@ -152,7 +152,7 @@ def test_a_summary_that_is_left_blank_is_no_amount(tmp_path: Path, blanks: str) 
 def test_a_group_that_is_a_deletion_or_a_test_is_not_money(tmp_path: Path, status: str, what: str) -> None:
     read = sources.read(written(tmp_path, a_report(status=status), "a.bai2"))
     assert (read.lines.num_rows, read.statements) == (0, [])
-    assert [(line.amount, line.external_id) for line in read.aside] == [(50000, "REF1")]
+    assert [(line.amount, line.external_id) for _, line in read.aside] == [(50000, "REF1")]
     assert read.notes == [f"line 3: the group is {what}: its balances and 1 details do not count"]
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
@@ -15,10 +14,11 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from counterfoil.base.problems import InvalidInput
+from counterfoil.reconciliation.bank_lines import Account, Known, remarks_of, sort_lines, write_lines
 from counterfoil.reconciliation.runs.pairings import BANK, CASH_ACCOUNTS
 from counterfoil.statements import SCHEMA, SequenceGap, SourceRead, StatementInfo, follow_on
+from counterfoil.statements.amounts import does_not_carry
 
-NOT_BOOKED: Final = frozenset({"pending", "expected", "information", "future"})
 REJECTED_KEPT_MAX: Final = 1_000
 GAPS_SHOWN_MAX: Final = 100
 ROWS_AT_ONCE: Final = 5_000
@@ -56,12 +56,6 @@ class Reach(NamedTuple):
     files_sha256: bytes
 
 
-class _Line(NamedTuple):
-    key: bytes
-    by_reference: bool
-    row: dict[str, Any]
-
-
 def cash_account(name: str) -> str:
     """`cash:bank:client`, also out of `client` or `bank:client`. Raises InvalidInput."""
     which = name.rpartition(":")[2]
@@ -93,21 +87,20 @@ def import_bank_file(
     if earlier:
         return earlier[0]._replace(existed=True, gaps=gaps_of(conn, program_id, account))
     statements = _statements(found, bank_account)
-    lines, left_out = _lines(found, statements)
-    known = _known(conn, program_id, account, [line.key for line in lines])
-    fresh = [line for line in lines if line.key not in known]
-    notes = [*found.notes, *_remarks(lines, known, left_out)]
+    ours = Account(program_id, account)
+    lines = sort_lines(conn, ours, found, statements, _known(conn, ours))
+    notes, records, new = [*found.notes, *remarks_of(lines)], len(lines.lines), len(lines.fresh)
     rejected = [row._asdict() for row in found.rejected[:REJECTED_KEPT_MAX]]
     conn.execute(
         """insert into bank_file (id, program_id, account, file_name, sha256, format, records, new, known, rejected, notes, actor, at)
            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
         [
-            file_id, program_id, account, file_name, bytes.fromhex(found.sha256), found.format, len(lines), len(fresh),
-            len(lines) - len(fresh), Jsonb(rejected), notes, actor, now,
+            file_id, program_id, account, file_name, bytes.fromhex(found.sha256), found.format, records, new,
+            records - new, Jsonb(rejected), notes, actor, now,
         ],
     )  # fmt: skip
     _write_statements(conn, file_id, statements)
-    _write_lines(conn, program_id, account, file_id, fresh)
+    write_lines(conn, ours, file_id, lines, now)
     made = _files(conn, "id = %s", [file_id])[0]
     return made._replace(gaps=gaps_of(conn, program_id, account))
 
@@ -126,7 +119,7 @@ def list_bank_files(
 
 def reach_of(conn: Connection[Any], program_id: str, account: str, *, on: date | None = None) -> Reach:
     """How far the statements reach, at most until `on`: the last closing of every bank account behind ours, and what is missing."""
-    told = _told(conn, program_id, account)
+    told = [placed.info for placed in _placed(conn, program_id, account)]
     by_account: dict[tuple[str | None, str], list[StatementInfo]] = defaultdict(list)
     for info in told:
         closes = info.closing_on or info.opening_on
@@ -140,7 +133,7 @@ def reach_of(conn: Connection[Any], program_id: str, account: str, *, on: date |
         infos.sort(key=lambda one: (one.closing_on or date.min, one.sequence or 0, one.page or 0))
         starts.append(min(one.opening_on or one.closing_on or date.max for one in infos))
         ends.append(infos[-1].closing_on or infos[-1].opening_on or date.min)
-        before = _opening_of(infos[0])
+        before = _opening_of(_earliest(infos))
         if before is None:
             unknown.add(asset)
         opening[asset] += before or 0
@@ -152,11 +145,13 @@ def reach_of(conn: Connection[Any], program_id: str, account: str, *, on: date |
                   where program_id = %(program)s and account = %(account)s),
                   (select string_agg(encode(sha256, 'hex'), ',' order by sha256) from bank_file
                    where program_id = %(program)s and account = %(account)s)
-           from bank_line where program_id = %(program)s and account = %(account)s""",
+           from bank_line_counted where program_id = %(program)s and account = %(account)s""",
         {"program": program_id, "account": account},
     ).fetchone()
     first, last_line, rejected, files = row or (None, None, 0, None)
     gaps = [gap.reason for gap in gaps_of(conn, program_id, account) if gap.proven and gap.kind != "doubled"]
+    if not gaps and not rejected:
+        gaps = _not_led_to(conn, Account(program_id, account), by_account)
     return Reach(
         first_on=min([*starts, *([first] if first else [])], default=None),
         last_on=min(ends) if ends else last_line,
@@ -166,6 +161,10 @@ def reach_of(conn: Connection[Any], program_id: str, account: str, *, on: date |
         rejected=int(rejected),
         files_sha256=hashlib.sha256((files or "").encode()).digest(),
     )
+
+
+def _earliest(infos: Sequence[StatementInfo]) -> StatementInfo:
+    return min(infos, key=lambda one: (one.opening_on or one.closing_on or date.max, one.closing_on or date.max))
 
 
 def _opening_of(first: StatementInfo) -> int | None:
@@ -178,11 +177,69 @@ def _opening_of(first: StatementInfo) -> int | None:
 def gaps_of(conn: Connection[Any], program_id: str, account: str) -> tuple[SequenceGap, ...]:
     """Where the imported statements of an account do not follow on: missing, doubled, or another balance than the one before."""
     files: dict[tuple[str, bytes], list[StatementInfo]] = defaultdict(list)
-    for name, sha256, info in _placed(conn, program_id, account):
-        files[name, sha256].append(info)
+    placed = _placed(conn, program_id, account)
+    for one in placed:
+        files[one.file_name, one.sha256].append(one.info)
     empty = pa.Table.from_batches([], SCHEMA)
     reads = [SourceRead("", empty, [], infos, sha256.hex(), name) for (name, sha256), infos in files.items()]
-    return tuple(follow_on(reads)[:GAPS_SHOWN_MAX])
+    gaps = [gap for gap in follow_on(reads) if not _begins_within(conn, program_id, account, placed, gap)]
+    return tuple(gaps[:GAPS_SHOWN_MAX])
+
+
+def _begins_within(
+    conn: Connection[Any], program_id: str, account: str, placed: Sequence[_Placed], gap: SequenceGap
+) -> bool:
+    """Does the statement open with a balance from within one that is known? Then it overlaps with it, and nothing lies between them."""
+    here = (gap.file, gap.line, gap.account)
+    info = next((one.info for one in placed if (one.file_name, one.info.line, one.info.account) == here), None)
+    if not gap.difference or info is None or info.opening is None or info.opening_on is None:
+        return False
+    around = [
+        one for one in placed
+        if one.info is not info and one.info.carries and (one.info.account, one.info.asset) == (info.account, info.asset)
+        and (one.info.opening_on or date.max) <= info.opening_on <= (one.info.closing_on or date.min)
+    ]  # fmt: skip
+    if any(one.info.opening == info.opening for one in around):
+        return True
+    if not around:
+        return False
+    first, last = (
+        min(one.info.opening_on or date.max for one in around),
+        max(one.info.closing_on or date.min for one in around),
+    )
+    row = conn.execute(
+        """select exists (select from bank_line_counted where program_id = %s and account = %s and asset = %s and position = %s
+                          and bank_account is not distinct from %s and booked_on between %s and %s)""",
+        [program_id, account, info.asset, info.opening, info.account, first, last],
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def _not_led_to(
+    conn: Connection[Any], account: Account, by_account: Mapping[tuple[str | None, str], Sequence[StatementInfo]]
+) -> list[str]:
+    """Closing balances to which the lines that are kept do not lead, from the first opening balance on: then lines are missing, or
+    counted twice. Said only where every statement of the account carries and names its lines."""
+    found = []
+    for (bank_account, asset), infos in sorted(by_account.items(), key=str):
+        closing = infos[-1]
+        if not all(info.carries for info in infos) or closing.closing is None or closing.closing_on is None:
+            continue
+        row = conn.execute(
+            """select coalesce(sum(l.amount), 0)::bigint, bool_or(l.bank_account is null and %s) from bank_line_counted l
+               left join bank_statement s on s.file_id = l.file_id and s.number = l.statement
+               where l.program_id = %s and l.account = %s and l.asset = %s and coalesce(s.closing_on, l.booked_on) <= %s
+                 and (l.bank_account is null or l.bank_account is not distinct from %s)""",
+            [len(by_account) > 1, *account, asset, closing.closing_on, bank_account],
+        ).fetchone()
+        moved, unsure = row or (0, False)
+        opening = _earliest(infos).opening or 0
+        if not unsure and opening + moved != closing.closing:
+            told = does_not_carry(opening, moved, closing.closing, asset)
+            found.append(
+                f"the lines that are kept of {bank_account or 'the account'} do not lead to its closing balance: {told}"
+            )
+    return found
 
 
 def _statements(found: SourceRead, wanted: str | None) -> list[StatementInfo]:
@@ -196,50 +253,8 @@ def _statements(found: SourceRead, wanted: str | None) -> list[StatementInfo]:
     return [one for one in found.statements if wanted is None or one.account in (wanted, None)]
 
 
-def _lines(found: SourceRead, statements: Sequence[StatementInfo]) -> tuple[list[_Line], int]:
-    """The booked lines of the statements, each with its key: the same line in another file has the same one."""
-    marks = sorted((one.line, one in statements, one.account) for one in found.statements)
-    lines: list[_Line] = []
-    times: Counter[bytes] = Counter()
-    left_out = at = 0
-    for row in found.lines.to_pylist():
-        while at + 1 < len(marks) and marks[at + 1][0] <= row["line"]:
-            at += 1
-        if found.format.startswith(("camt", "mt", "bai", "ofx")) and marks and not marks[at][1]:
-            continue
-        day = row["booked_on"] or row["value_on"]
-        if row["status"] in NOT_BOOKED or day is None:
-            left_out += 1
-            continue
-        own = [row["external_id"]] if row["external_id"] else [row["reference"], row["memo"], row["counterparty"]]
-        said = [marks[at][2] if marks else None, day.isoformat(), row["amount"], row["asset"], *own]
-        plain = json.dumps(said, ensure_ascii=False).encode()
-        times[plain] += 1  # two lines of one file that are the same to the letter are two
-        key = hashlib.sha256(plain + str(times[plain]).encode()).digest()
-        lines.append(_Line(key, bool(row["external_id"]), {**row, "booked_on": day}))
-    return lines, left_out
-
-
-def _known(conn: Connection[Any], program_id: str, account: str, keys: list[bytes]) -> set[bytes]:
-    rows = conn.execute(
-        "select key from bank_line where program_id = %s and account = %s and key = any(%s::bytea[])",
-        [program_id, account, keys],
-    ).fetchall()
-    return {bytes(row[0]) for row in rows}
-
-
-def _remarks(lines: Sequence[_Line], known: set[bytes], left_out: int) -> list[str]:
-    again = [line for line in lines if line.key in known]
-    by_reference = sum(line.by_reference for line in again)
-    found = []
-    if again:
-        found.append(
-            f"{len(again)} of {len(lines)} lines had come with an earlier file: {by_reference} by the bank's reference, "
-            f"{len(again) - by_reference} by all that they say"
-        )
-    if left_out:
-        found.append(f"{left_out} lines are not booked, so they do not count")
-    return found
+def _known(conn: Connection[Any], account: Account) -> list[Known]:
+    return [Known(*placed) for placed in ((p.file_id, p.number, p.info) for p in _placed(conn, *account))]
 
 
 def _write_statements(conn: Connection[Any], file_id: str, statements: Sequence[StatementInfo]) -> None:
@@ -258,61 +273,26 @@ def _write_statements(conn: Connection[Any], file_id: str, statements: Sequence[
         )  # fmt: skip
 
 
-def _write_lines(conn: Connection[Any], program_id: str, account: str, file_id: str, lines: Sequence[_Line]) -> None:
-    names = (
-        "asset",
-        "amount",
-        "booked_on",
-        "value_on",
-        "external_id",
-        "reference",
-        "counterparty",
-        "memo",
-        "batch",
-        "line",
-    )
-    with (
-        conn.cursor() as cur,
-        cur.copy(
-            f"copy bank_line (program_id, account, key, file_id, {', '.join(names)}) from stdin (format binary)"
-        ) as copy,
-    ):
-        copy.set_types(
-            [
-                "text",
-                "text",
-                "bytea",
-                "text",
-                "text",
-                "int8",
-                "date",
-                "date",
-                "text",
-                "text",
-                "text",
-                "text",
-                "text",
-                "int4",
-            ]
-        )
-        for line in lines:
-            copy.write_row((program_id, account, line.key, file_id, *(line.row[name] for name in names)))
+class _Placed(NamedTuple):
+    """A statement with its file."""
+
+    file_id: str
+    number: int
+    file_name: str
+    sha256: bytes
+    info: StatementInfo
 
 
-def _told(conn: Connection[Any], program_id: str, account: str) -> list[StatementInfo]:
-    return [info for _, _, info in _placed(conn, program_id, account)]
-
-
-def _placed(conn: Connection[Any], program_id: str, account: str) -> list[tuple[str, bytes, StatementInfo]]:
-    """Statements with their files. A file that brought nothing new is a repetition: what it says of balances is said already."""
+def _placed(conn: Connection[Any], program_id: str, account: str) -> list[_Placed]:
+    """Every statement, in the order in which they came. One that came twice is named by who looks whether they follow on."""
     rows = conn.execute(
-        """select f.file_name, f.sha256, s.bank_account, s.statement_id, s.sequence, s.asset, s.opening, s.closing,
+        """select f.id, s.number, f.file_name, f.sha256, s.bank_account, s.statement_id, s.sequence, s.asset, s.opening, s.closing,
                   s.opening_on, s.closing_on, s.entries, s.total, s.line, s.page
            from bank_statement s join bank_file f on f.id = s.file_id
-           where f.program_id = %s and f.account = %s and (f.new > 0 or f.known = 0) order by f.id, s.number limit 1000000""",
+           where f.program_id = %s and f.account = %s order by f.id, s.number limit 1000000""",
         [program_id, account],
     ).fetchall()
-    return [(row[0], bytes(row[1]), StatementInfo(*row[2:])) for row in rows]
+    return [_Placed(*row[:3], bytes(row[3]), StatementInfo(*row[4:])) for row in rows]
 
 
 def _files(conn: Connection[Any], condition: str, given: list[Any], *, rows_max: int = 1) -> list[BankFile]:

@@ -122,7 +122,9 @@ class SourceRead:
     sha256: str
     file: str = ""
     notes: list[str] = field(default_factory=list)
-    aside: list[Line] = field(default_factory=list)  # lines that are no money: of a test, or of a deletion
+    aside: list[tuple[str | None, Line]] = field(
+        default_factory=list
+    )  # no money: account and lines of a test, or of a deletion
 
 
 class Gathering:
@@ -134,7 +136,7 @@ class Gathering:
         self.rejected: list[RejectedRow] = []
         self.statements: list[StatementInfo] = []
         self.notes: list[str] = []
-        self.aside: list[Line] = []
+        self.aside: list[tuple[str | None, Line]] = []
         self.rows = 0
         self._batches: list[pa.RecordBatch] = []
         self._columns: list[list[Any]] = [[] for _ in SCHEMA]
@@ -168,11 +170,11 @@ class Gathering:
         if len(self._columns[0]) >= BATCH_ROWS:
             self._flush()
 
-    def set_aside(self, line: Line) -> None:
+    def set_aside(self, account: str | None, line: Line) -> None:
         """Keep a line that is no money, for those who have to take an earlier one back. Raises TooLarge past ROWS_MAX."""
         if len(self.aside) >= ROWS_MAX:
             raise TooLarge(file=self.file, rows_max=ROWS_MAX)
-        self.aside.append(line)
+        self.aside.append((account, line))
 
     def reject(self, line: int, column: str | None, reason: str, raw: str) -> None:
         """Keep a line that could not be understood."""

@@ -116,6 +116,34 @@ bank_line: memo text
 bank_line: batch text
 bank_line: file_id text not null
 bank_line: line integer not null
+bank_line: bank_account text
+bank_line: statement integer
+bank_line: position bigint
+bank_line: entry text
+bank_line_counted: program_id text
+bank_line_counted: account text
+bank_line_counted: key bytea
+bank_line_counted: asset text
+bank_line_counted: amount bigint
+bank_line_counted: booked_on date
+bank_line_counted: value_on date
+bank_line_counted: external_id text
+bank_line_counted: reference text
+bank_line_counted: counterparty text
+bank_line_counted: memo text
+bank_line_counted: batch text
+bank_line_counted: file_id text
+bank_line_counted: line integer
+bank_line_counted: bank_account text
+bank_line_counted: statement integer
+bank_line_counted: position bigint
+bank_line_counted: entry text
+bank_line_withdrawn: program_id text not null
+bank_line_withdrawn: account text not null
+bank_line_withdrawn: key bytea not null
+bank_line_withdrawn: file_id text not null
+bank_line_withdrawn: why text not null
+bank_line_withdrawn: at timestamp with time zone not null
 bank_statement: file_id text not null
 bank_statement: number integer not null
 bank_statement: bank_account text
@@ -744,6 +772,10 @@ bank_file: bank_file_program_id_fkey FOREIGN KEY (program_id) REFERENCES program
 bank_line: bank_line_file_id_fkey FOREIGN KEY (file_id) REFERENCES bank_file(id)
 bank_line: bank_line_is_booked_once PRIMARY KEY (program_id, account, key)
 bank_line: bank_line_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+bank_line_withdrawn: bank_line_is_withdrawn_once PRIMARY KEY (program_id, account, key)
+bank_line_withdrawn: bank_line_withdrawn_file_id_fkey FOREIGN KEY (file_id) REFERENCES bank_file(id)
+bank_line_withdrawn: bank_line_withdrawn_line FOREIGN KEY (program_id, account, key) REFERENCES bank_line(program_id, account, key)
+bank_line_withdrawn: bank_line_withdrawn_why CHECK ((why = ANY (ARRAY['told in parts'::text, 'deleted'::text, 'corrected'::text])))
 bank_statement: bank_statement_file_id_fkey FOREIGN KEY (file_id) REFERENCES bank_file(id)
 bank_statement: bank_statement_number CHECK ((number > 0))
 bank_statement: bank_statement_pkey PRIMARY KEY (file_id, number)
@@ -1004,6 +1036,7 @@ action: CREATE INDEX action_of_subject ON public.action USING btree (subject_id,
 approval_proposal: CREATE INDEX approval_proposal_by_time ON public.approval_proposal USING btree (made_at, id)
 approval_proposal: CREATE INDEX approval_proposal_of_subject ON public.approval_proposal USING btree (subject_id, id)
 bank_line: CREATE INDEX bank_line_by_day ON public.bank_line USING btree (program_id, account, booked_on)
+bank_line: CREATE INDEX bank_line_by_entry ON public.bank_line USING btree (program_id, account, entry) WHERE (entry IS NOT NULL)
 bank_line: CREATE INDEX bank_line_of_file ON public.bank_line USING btree (file_id)
 break: CREATE INDEX break_by_state ON public.break USING btree (state, id)
 break: CREATE INDEX break_copies ON public.break USING btree (duplicate_of) WHERE (duplicate_of IS NOT NULL)
@@ -1092,6 +1125,8 @@ bank_file: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.bank_
 bank_file: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.bank_file FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 bank_line: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.bank_line FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 bank_line: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.bank_line FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+bank_line_withdrawn: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.bank_line_withdrawn FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+bank_line_withdrawn: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.bank_line_withdrawn FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 bank_statement: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.bank_statement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 bank_statement: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.bank_statement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 book: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.book FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -1186,6 +1221,7 @@ write_off_limit: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public
 write_off_limit: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.write_off_limit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 
 -- views
+bank_line_counted: SELECT program_id, account, key, asset, amount, booked_on, value_on, external_id, reference, counterparty, memo, batch, file_id, line, bank_account, statement, "position", entry FROM bank_line l WHERE (NOT (EXISTS ( SELECT FROM bank_line_withdrawn w WHERE ((program_id = program_id) AND (account = account) AND (key = key)))));
 call_standing: SELECT id, subject_id, number, provider, key, payload_sha256, worker, fence, announced_at, horizon_at, kind, answer, answered_at, applied_at, CASE WHEN (kind <> 'unclear'::text) THEN LEAST(answered_at, horizon_at) ELSE horizon_at END AS closed_at FROM (call c LEFT JOIN call_answer a ON ((id = id)));
 ledger_entries: SELECT program_id, type, amount, to_timestamp(((((seq >> 20))::numeric / 1000.0))::double precision) AS created_at, effective_at, asset, name AS account, balance, kind, key, id AS journal_id, line, seq, movement, actor, narrative, source_type, source_id FROM ((((posting p CROSS JOIN LATERAL ( VALUES ('debit'::text,debit,debit_balance), ('credit'::text,credit,credit_balance)) s(type, account_id, balance)) JOIN account a ON ((id = account_id))) JOIN book b ON ((id = book_id))) JOIN journal j ON ((id = journal_id)));
 queue_paused: SELECT number, queue, provider, program_id, paused, reason, actor, at FROM ( SELECT DISTINCT ON (queue, provider, program_id) number, queue, provider, program_id, paused, reason, actor, at FROM queue_pause ORDER BY queue, provider, program_id, number DESC) latest WHERE paused;
@@ -2136,6 +2172,12 @@ bank_file: owner: counterfoil_owner
 bank_line: counterfoil_app: insert, select
 bank_line: counterfoil_auditor: select
 bank_line: owner: counterfoil_owner
+bank_line_counted: counterfoil_app: select
+bank_line_counted: counterfoil_auditor: select
+bank_line_counted: owner: counterfoil_owner
+bank_line_withdrawn: counterfoil_app: insert, select
+bank_line_withdrawn: counterfoil_auditor: select
+bank_line_withdrawn: owner: counterfoil_owner
 bank_statement: counterfoil_app: insert, select
 bank_statement: counterfoil_auditor: select
 bank_statement: owner: counterfoil_owner

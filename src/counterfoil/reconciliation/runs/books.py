@@ -177,7 +177,7 @@ def bank_lines(program_id: str, account: str, *, first: date, last: date) -> sql
     return sql.SQL(
         """select coalesce(external_id, encode(substr(key, 1, 8), 'hex')) as external_id, reference, amount, asset, booked_on,
                   null::text as status, counterparty, memo, batch
-           from bank_line
+           from bank_line_counted
            where program_id = {program} and account = {account} and booked_on >= {first} and booked_on <= {last}"""
     ).format(
         program=sql.Literal(program_id), account=sql.Literal(account), first=sql.Literal(first), last=sql.Literal(last)

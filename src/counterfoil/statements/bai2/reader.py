@@ -228,8 +228,10 @@ def _add_details(found: Gathering, group: Group, account: Account) -> tuple[int,
             found.reject(detail.record.line, "value date", str(fault), detail.record.text)
             continue
         entries, total = entries + 1, total + sign * detail.amount
-        take = found.set_aside if group.status in NO_MONEY else found.add
-        take(
+        _take(
+            found,
+            group,
+            account,
             Line(
                 amount=sign * detail.amount,
                 asset=account.asset,
@@ -241,9 +243,16 @@ def _add_details(found: Gathering, group: Group, account: Account) -> tuple[int,
                 value_on=value_on,
                 status=group.status,
                 memo=detail.text,
-            )
+            ),
         )
     return entries, total
+
+
+def _take(found: Gathering, group: Group, account: Account, line: Line) -> None:
+    if group.status in NO_MONEY:
+        found.set_aside(account.header.fields(2)[1] or None, line)
+    else:
+        found.add(line)
 
 
 def _info(file: File, group: Group, account: Account, entries: int, total: int) -> StatementInfo:
