@@ -30,6 +30,7 @@ from counterfoil.operations.work.worker import Loop
 from counterfoil.payouts.invariants import INVARIANTS as PAYOUT_INVARIANTS
 from counterfoil.payouts.machines import PAYOUT, PROVIDER_CONFLICT, PROVIDER_PAYOUT
 from counterfoil.payouts.payouts import reserving
+from counterfoil.payouts.payouts.noun import PAYOUT_NOUN
 from counterfoil.payouts.payouts.verbs import Owed, create_payouts
 from counterfoil.payouts.provider_payouts import pulling, sending
 from counterfoil.payouts.provider_payouts.outcomes import apply_facts
@@ -68,6 +69,7 @@ QUEUES: Final[Sequence[Queue]] = tuple(job.queue for job in JOBS if job.queue is
 QUEUE_BY_NAME: Final[Mapping[str, Queue]] = {queue.name: queue for queue in QUEUES}
 # What takes two people, and what is done once both have agreed.
 PAIRED: Final = by_verb(*PAYOUT_PAIRED, *BREAK_PAIRED, *PERIOD_PAIRED, *pauses.paired(QUEUE_BY_NAME))
+NOUNS: Final = (PAYOUT_NOUN,)  # whose verbs become routes, commands and forms
 INVARIANTS = (*LEDGER_INVARIANTS, *SETTLEMENT_INVARIANTS, *PAYOUT_INVARIANTS, *BREAK_INVARIANTS)
 
 

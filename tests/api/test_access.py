@@ -7,14 +7,29 @@ import time
 import pytest
 
 from counterfoil.api.http.calls import KEY_REMEMBERED_S
+from counterfoil.api.http.names import camel
 from counterfoil.base.edge import entropy, make_id, now
 from counterfoil.operations.access import access
+from counterfoil.operations.verbs import Noun, Verb
+from counterfoil.wiring import NOUNS
 from tests.api.office import PROGRAM, Office, fresh
 
 ID = "01KA0000000000000000000000"
 UUID = "01a1f942-62e2-7001-a2bc-82827114880b"
 BREAK = f"break_{ID}"
 BECAUSE = {"reason": "test"}
+TAKEN = {"text": "e", "moment": "2026-01-01T00:00:00Z", "amount": "1"}
+
+
+def declared(noun: Noun, verb: Verb) -> list[tuple[str, str, dict[str, str] | None, str]]:
+    """The routes of a declared verb: who may say it is declared there, and nowhere again."""
+    taken = {camel(one.name): one.choices[0] if one.choices else TAKEN[one.kind] for one in verb.takes}
+    body = taken | (BECAUSE if verb.reason else {})
+    own = f"/api/{noun.plural}/{noun.prefix}_{ID}/{verb.word}"
+    further = [f"/api{path.replace('{id}', f'{noun.prefix}_{ID}')}" for path in verb.paths]
+    return [("POST", path, body or None, verb.permission) for path in (own, *further)]
+
+
 MOVEMENT = {"id": UUID, "debit": "a", "credit": "b", "amount": "1"}
 READ, AUDIT, OPERATE, POST, CLOSE, ADMINISTER = (
     access.READ, access.AUDIT, access.OPERATE, access.POST_JOURNAL, access.CLOSE_PERIOD, access.ADMINISTER,
@@ -26,6 +41,7 @@ ROUTES = [  # method, path, body, what it needs
     ("POST", f"/api/programs/{PROGRAM}/rates", {"platformBps": 1, "validatorBps": 1}, ADMINISTER),
     ("GET", f"/api/programs/{PROGRAM}/trial-balance?asset=EUR", None, READ),
     ("GET", f"/api/programs/{PROGRAM}/period", None, READ),
+    ("POST", f"/api/programs/{PROGRAM}/period/reopen", {"until": "2026-01-01T00:00:00Z", **BECAUSE}, CLOSE),
     ("POST", f"/api/programs/{PROGRAM}/period/close", {"until": "2026-01-01T00:00:00Z", **BECAUSE}, CLOSE),
     ("GET", "/api/keys", None, AUDIT),
     ("POST", "/api/keys", {"name": "n", "role": "viewer"}, ADMINISTER),
@@ -56,25 +72,8 @@ ROUTES = [  # method, path, body, what it needs
     ("GET", f"/api/settlements/set_{ID}", None, READ),
     ("GET", "/api/payouts", None, READ),
     ("GET", f"/api/payouts/po_{ID}", None, READ),
-    ("POST", f"/api/payouts/po_{ID}/retry", BECAUSE, OPERATE),
-    ("POST", f"/api/payouts/po_{ID}/cancel", BECAUSE, OPERATE),
-    ("POST", f"/api/payouts/po_{ID}/force-reconcile", None, OPERATE),
-    ("POST", f"/api/admin/ops/payouts/po_{ID}/force-reconcile", None, OPERATE),
-    ("POST", f"/api/payouts/po_{ID}/reissue", BECAUSE, OPERATE),
-    ("POST", f"/api/payouts/po_{ID}/close", BECAUSE, OPERATE),
-    ("POST", f"/api/payouts/po_{ID}/cancel-attempt", BECAUSE, OPERATE),
-    ("POST", f"/api/payouts/po_{ID}/rerun", None, OPERATE),
-    ("POST", f"/api/admin/ops/payouts/po_{ID}/rerun-outbox", None, OPERATE),
-    ("POST", f"/api/admin/ops/payouts/po_{ID}/quarantine", BECAUSE, OPERATE),
-    ("POST", f"/api/admin/ops/payouts/po_{ID}/release", BECAUSE, OPERATE),
-    ("POST", f"/api/admin/ops/payouts/po_{ID}/force-finalize", {"webhookId": f"whi_{ID}", **BECAUSE}, OPERATE),
-    (
-        "POST",
-        f"/api/payouts/po_{ID}/mark-failed",
-        {"evidence": "e", "seenAt": "2026-01-01T00:00:00Z", **BECAUSE},
-        OPERATE,
-    ),
-    ("POST", f"/api/admin/ops/conflicts/pp_{ID}.1/end", {"found": "paid", **BECAUSE}, OPERATE),
+    *[row for noun in NOUNS for verb in noun.verbs for row in declared(noun, verb)],
+    ("GET", "/api/assets", None, READ),
     ("GET", "/api/accounts", None, READ),
     ("POST", "/api/accounts", {"programId": PROGRAM, "asset": "EUR", "names": ["suspense"]}, POST),
     ("GET", "/api/accounts/suspense/balance?asset=EUR", None, READ),
@@ -85,6 +84,7 @@ ROUTES = [  # method, path, body, what it needs
         None,
         READ,
     ),
+    ("POST", "/api/accounts/reopen", {"programId": PROGRAM, "asset": "EUR", "account": "suspense", **BECAUSE}, POST),
     ("POST", "/api/accounts/freeze", {"programId": PROGRAM, "asset": "EUR", "account": "suspense", **BECAUSE}, POST),
     ("POST", "/api/accounts/unfreeze", {"programId": PROGRAM, "asset": "EUR", "account": "suspense", **BECAUSE}, POST),
     ("POST", "/api/accounts/close", {"programId": PROGRAM, "asset": "EUR", "account": "x", **BECAUSE}, POST),

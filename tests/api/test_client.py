@@ -70,7 +70,7 @@ def client(script: Script) -> Iterator[Client]:
 @pytest.mark.parametrize("first", [BUSY, (502, b"bad gateway"), IN_FLIGHT, (0, None)])
 def test_a_write_is_sent_again_under_the_same_key(script: Script, client: Client, first: Any):
     script.answers = [first, DONE]
-    assert client.retry_payout("po_1", reason="x") == DONE[1]
+    assert client.say("payouts", "po_1", "retry", reason="x") == DONE[1]
     (_, _, key), (_, _, again) = script.asked
     assert key == again != None  # noqa: E711
 
@@ -78,7 +78,7 @@ def test_a_write_is_sent_again_under_the_same_key(script: Script, client: Client
 def test_two_writes_have_two_keys(script: Script, client: Client):
     script.answers = [DONE, DONE]
     for _ in range(2):
-        client.retry_payout("po_1", reason="x")
+        client.say("payouts", "po_1", "retry", reason="x")
     assert len({key for _, _, key in script.asked}) == 2
 
 

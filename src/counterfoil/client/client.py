@@ -78,56 +78,9 @@ class Client:
         found = self.get("/api/payouts", invoiceId=invoice_id, key=key, limit=1)["data"]
         return self.payout(found[0]["id"]) if found else None
 
-    def retry_payout(self, payout_id: str, *, reason: str, dry_run: bool = False) -> Json:
-        """Try a payout again that failed for certain."""
-        return self.post(f"/api/payouts/{payout_id}/retry", {"reason": reason}, dry_run=dry_run)
-
-    def cancel_payout(self, payout_id: str, *, reason: str, dry_run: bool = False) -> Json:
-        """Give a payout up; its money stays owed."""
-        return self.post(f"/api/payouts/{payout_id}/cancel", {"reason": reason}, dry_run=dry_run)
-
-    def reissue_payout(self, payout_id: str, *, reason: str, dry_run: bool = False) -> Json:
-        """Make a new payout of what is still owed."""
-        return self.post(f"/api/payouts/{payout_id}/reissue", {"reason": reason}, dry_run=dry_run)
-
-    def close_payout(self, payout_id: str, *, reason: str, dry_run: bool = False) -> Json:
-        """End a returned payout for which nothing is owed."""
-        return self.post(f"/api/payouts/{payout_id}/close", {"reason": reason}, dry_run=dry_run)
-
-    def cancel_attempt(self, payout_id: str, *, reason: str, dry_run: bool = False) -> Json:
-        """Give up a queued attempt of which the provider can have nothing."""
-        return self.post(f"/api/payouts/{payout_id}/cancel-attempt", {"reason": reason}, dry_run=dry_run)
-
-    def rerun_payout(self, payout_id: str, *, dry_run: bool = False) -> Json:
-        """Do now what is to be done next."""
-        return self.post(f"/api/admin/ops/payouts/{payout_id}/rerun-outbox", dry_run=dry_run)
-
-    def quarantine_payout(self, payout_id: str, *, reason: str, dry_run: bool = False) -> Json:
-        """Stop a payout's attempt from being sent."""
-        return self.post(f"/api/admin/ops/payouts/{payout_id}/quarantine", {"reason": reason}, dry_run=dry_run)
-
-    def release_payout(self, payout_id: str, *, to: str, reason: str, dry_run: bool = False) -> Json:
-        """End a quarantine."""
-        return self.post(f"/api/admin/ops/payouts/{payout_id}/release", {"to": to, "reason": reason}, dry_run=dry_run)
-
-    def force_finalize(self, payout_id: str, *, webhook_id: str, reason: str, dry_run: bool = False) -> Json:
-        """Propose to book a payout as paid, on a stored webhook of the provider."""
-        body = {"webhookId": webhook_id, "reason": reason}
-        return self.post(f"/api/admin/ops/payouts/{payout_id}/force-finalize", body, dry_run=dry_run)
-
-    def mark_failed(self, payout_id: str, *, error: str, evidence: str, seen_at: str, dry_run: bool = False) -> Json:
-        """Propose to give a payout's money back, on evidence."""
-        body = {"reason": error, "evidence": evidence, "seenAt": seen_at}
-        return self.post(f"/api/payouts/{payout_id}/mark-failed", body, dry_run=dry_run)
-
-    def end_conflict(self, conflict_id: str, *, found: str, reason: str, dry_run: bool = False) -> Json:
-        """Propose how a conflict ends."""
-        body = {"found": found, "reason": reason}
-        return self.post(f"/api/admin/ops/conflicts/{conflict_id}/end", body, dry_run=dry_run)
-
-    def force_reconcile(self, payout_id: str, *, dry_run: bool = False) -> Json:
-        """Have the provider asked now."""
-        return self.post(f"/api/payouts/{payout_id}/force-reconcile", dry_run=dry_run)
+    def say(self, plural: str, subject_id: str, verb: str, *, dry_run: bool = False, **body: Any) -> Json:
+        """Say a verb of a thing: `say("payouts", "po_…", "retry", reason="…")`. What takes two people answers with a proposal."""
+        return self.post(f"/api/{plural}/{subject_id}/{verb}", body, dry_run=dry_run)
 
     def retry_intent(self, intent_id: str, *, reason: str, dry_run: bool = False) -> Json:
         """Take an intent up again."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -16,6 +16,7 @@ from counterfoil.api.http.doorman import Doorman
 from counterfoil.api.http.middleware import Limits, Wire
 from counterfoil.api.http.openapi import add_openapi
 from counterfoil.api.http.problems import add_handlers
+from counterfoil.api.http.verbs import noun_routes
 from counterfoil.api.nouns.ledger import accounts, holds, journals, movements, periods, programs, statements
 from counterfoil.api.nouns.operations import (
     access,
@@ -29,17 +30,18 @@ from counterfoil.api.nouns.operations import (
     status,
     webhooks,
 )
-from counterfoil.api.nouns.payouts import by_hand, destinations, payouts
+from counterfoil.api.nouns.payouts import destinations, payouts
 from counterfoil.api.nouns.reconciliation import bank, break_sheets, breaks
 from counterfoil.api.nouns.reconciliation import report as reconciliation_report
 from counterfoil.api.nouns.reconciliation import runs as reconciliation
 from counterfoil.api.nouns.settlement import intents, invoices, settlements, usage
 from counterfoil.base.edge import Database
 from counterfoil.ledger.group_commit import Gatherer
-from counterfoil.wiring import Wiring
+from counterfoil.operations.verbs import Noun
+from counterfoil.wiring import NOUNS, Wiring
 
 ROUTERS = (  # looked through in this order: what is asked most comes first
-    movements.router, webhooks.router, payouts.router, by_hand.router, invoices.router, accounts.router, statements.router, journals.router,
+    movements.router, webhooks.router, payouts.router, invoices.router, accounts.router, statements.router, journals.router,
     holds.router, periods.router, programs.router, keys.router,
     approvals.router, people.router, access.router, logins.router, destinations.router, usage.router, intents.router,
     settlements.router, operations.router, queues.router,
@@ -59,6 +61,7 @@ def make_app(
     trusted: Iterable[Network] = (),
     https: bool = False,
     requests_per_second: int | None = None,
+    nouns: Sequence[Noun] = NOUNS,
 ) -> FastAPI:
     """The API over `wiring`, whose database must be `base.edge.Database`.
 
@@ -94,7 +97,7 @@ def make_app(
     doorman = Doorman(database, wiring.clock, wiring.make_id)
     app.state.services = Services(wiring, database, keys, doorman, gatherer, __version__, owner, stuck_after)
     add_handlers(app)
-    for router in ROUTERS:
+    for router in (*ROUTERS, *(noun_routes(one) for one in nouns)):
         # As they are, in one flat list: the nested routers of FastAPI cost more than half of a small request.
         app.router.routes.extend(router.routes)
     add_openapi(app)

@@ -1655,6 +1655,33 @@ begin
     end loop;
 end $function$
 
+make_stateful(regclass,text): CREATE OR REPLACE FUNCTION public.make_stateful(target regclass, machine text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    execute format('alter table %s add column state text not null, add column state_at timestamptz not null,
+                    add column steps integer not null default 1', target);
+    execute format('create index %I on %s (state, id)', machine || '_by_state', target);
+    execute format('create trigger %I before update of state on %s for each row execute function state_follows_table(%L)',
+                   machine || '_follows_table', target, machine);
+end $function$
+
+make_workable(regclass): CREATE OR REPLACE FUNCTION public.make_workable(target regclass)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    named constant text := (select relname from pg_class where oid = target);
+begin
+    execute format('alter table %s add column due_at timestamptz, add column attempt integer not null default 0,
+                    add column lease_owner text, add column lease_until timestamptz, add column fence bigint not null default 0,
+                    add column last_error text', target);
+    execute format('create index %I on %s (due_at, id) where due_at is not null', named || '_due', target);
+end $function$
+
 newest_postings(bigint,bigint,integer): CREATE OR REPLACE FUNCTION public.newest_postings(account_id bigint, before_seq bigint, rows_max integer)
  RETURNS SETOF posting
  LANGUAGE plpgsql

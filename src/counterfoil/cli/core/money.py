@@ -14,7 +14,8 @@ from counterfoil.client.problems import ApiProblem, Unreachable
 
 # The fields of answers that hold minor units; a test holds them against the API's own description.
 FIELDS: Final = frozenset({
-    "amount", "applied", "atStake", "available", "balance", "cachedCredits", "cachedDebits", "cachedHeld", "closing", "credit",
+    "acceptedAtStake", "amount", "applied", "atStake", "available", "balance", "beyond", "cachedCredits", "cachedDebits",
+    "cachedHeld", "closing", "credit",
     "creditBalance", "credits", "debit", "debitBalance", "debits", "difference", "drift", "expected", "fee", "found", "gross", "held",
     "holdback", "inTransit", "minor", "net", "openHolds", "opening", "owed", "paid", "platformFee", "posted", "postedCredits",
     "postedDebits", "total", "totalCredit", "totalDebit", "validatorFee",

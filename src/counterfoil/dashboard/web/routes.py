@@ -16,11 +16,13 @@ from counterfoil.dashboard.pages.integrity_checks import Truths
 from counterfoil.dashboard.web.forms import add_acts
 from counterfoil.dashboard.web.json_view import as_json
 from counterfoil.dashboard.web.navigation import PAGES, Page
+from counterfoil.dashboard.web.nouns import add_verb_forms, nouns_with_pages
 from counterfoil.dashboard.web.rendering import ASSETS, Renderer
 from counterfoil.dashboard.web.serving import STATUS, Served, answered, finish, guarded, guarded_twin, ours, shown
 from counterfoil.dashboard.web.sessions import Door, FormNotOurs, SessionEnded, refuse_other_sites, refuse_wrong_csrf
+from counterfoil.operations.verbs import Noun
 from counterfoil.operations.work.runner import Queue
-from counterfoil.wiring import INVARIANTS, QUEUES, Wiring
+from counterfoil.wiring import INVARIANTS, NOUNS, QUEUES, Wiring
 
 
 def add_dashboard(
@@ -34,6 +36,7 @@ def add_dashboard(
     invariants: Sequence[Invariant] = INVARIANTS,
     queues: Sequence[Queue] = QUEUES,
     entropy: Callable[[int], bytes] = edge.entropy,
+    nouns: Sequence[Noun] = NOUNS,
 ) -> None:
     """Add the dashboard to `app`; see the package for what each argument means. Nothing is asked before somebody looks."""
     database = wiring.database
@@ -52,6 +55,9 @@ def add_dashboard(
     for page in PAGES:
         _add_page(router, served, page)
     add_acts(router, served)
+    for noun, page in nouns_with_pages(nouns):
+        _add_page(router, served, page)
+        add_verb_forms(router, served, noun, page)
     _add_door(router, served)
     _add_assets(router, served)
     app.include_router(router)

@@ -70,7 +70,7 @@ def reissue_payout(
 def ask_provider(conn: Connection[Any], payout_id: str, *, now: datetime) -> str:
     """Have the provider asked now what became of an attempt; returns the attempt's state. Moves no money. Raises NotNow, NotFound."""
     matter = matter_of(conn, payout_id, now=now, lock=True)
-    require("ask", matter)
+    require("force_reconcile", matter)
     return _ask(conn, matter, now)
 
 

@@ -170,7 +170,7 @@ GUARDS: Final[Mapping[str, tuple[Guard, ...]]] = {
     "cancel_attempt": (_attempt_in("queued"), _absent),
     "reissue": (_over, _latest, _conflict, _calls, _owed),
     "close": (_in("returned"), lambda one: None if one.payable <= 0 else "money is still owed for it"),
-    "ask": (_can_be_asked,),
+    "force_reconcile": (_can_be_asked,),
     "rerun": (_can_run,),
     "mark_failed": (_in("reconcile_required"), _attempt_in("unknown"), _no_open_call, _conflict),
     "force_finalize": (_attempt_in("sent", "unknown", "quarantined"),),

@@ -10,17 +10,15 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.calls import Call, may
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import (
     ActionShown,
-    Because,
     Minor,
     Paged,
     Shown,
     StepShown,
-    Written,
     answer,
     id_in_path,
 )
@@ -30,10 +28,8 @@ from counterfoil.audit.actions import actions_of
 from counterfoil.base.machine import history_of
 from counterfoil.base.paging import Keyset
 from counterfoil.ledger.reads.listing import journals_of_sources
-from counterfoil.operations.access.access import OPERATE, READ
-from counterfoil.payouts.payouts.by_hand import ask_provider, cancel_payout, retry_payout
-from counterfoil.payouts.payouts.matter import matter_of
-from counterfoil.payouts.payouts.payout_rules import offered
+from counterfoil.operations.access.access import READ
+from counterfoil.payouts.payouts.noun import PAYOUT_NOUN
 from counterfoil.payouts.payouts.verbs import (
     Payout,
     ProviderPayout,
@@ -120,20 +116,6 @@ class PayoutInFull(PayoutShown):
     journals: list[JournalShown]
 
 
-class PayoutMoved(Written):
-    """Where the payout stands now."""
-
-    id: str
-    state: str
-
-
-class AskedAgain(Written):
-    """The provider will be asked; `state` is that of the attempt in question."""
-
-    id: str
-    provider_payout_state: str
-
-
 @router.get("/payouts", response_model=Paged[PayoutShown], summary="List payouts")
 def payouts(
     call: Annotated[Call, may(READ)],
@@ -171,7 +153,7 @@ def _in_full(conn: Connection[Any], one: Payout, now: datetime) -> PayoutInFull:
     sources = [("settlement", one.settlement_id), *(("provider_payout", each.id) for each in tries)]
     return PayoutInFull(
         **one._asdict(),
-        allowed=offered(matter_of(conn, one.id, now=now)),
+        allowed=PAYOUT_NOUN.allowed(conn, one.id, now=now),
         breakdown=SettlementShown.of(show_settlement(conn, one.settlement_id)),
         provider_payouts=[_try(conn, each) for each in tries],
         conflicts=ConflictShown.each(conflicts_of(conn, one.id)),
@@ -183,39 +165,3 @@ def _in_full(conn: Connection[Any], one: Payout, now: datetime) -> PayoutInFull:
 
 def _try(conn: Connection[Any], one: ProviderPayout) -> ProviderPayoutShown:
     return ProviderPayoutShown(**one._asdict(), steps=StepShown.each(history_of(conn, one.id)))
-
-
-@router.post("/payouts/{payout_id}/retry", response_model=PayoutMoved, summary="Retry a failed payout")
-def retry(payout_id: PayoutId, body: Because, call: Annotated[Call, may(OPERATE)]) -> Response:
-    """Only what failed for certain is tried again, three times at most. The money was given back before, and is reserved anew."""
-
-    def act(conn: Connection[Any]) -> Done:
-        state = retry_payout(conn, payout_id, reason=body.reason, actor=call.actor, now=call.now)
-        return Done(payout_id, PayoutMoved(id=payout_id, state=state))
-
-    return call.write("payout.retry", act, asked=body, reason=body.reason)
-
-
-@router.post("/payouts/{payout_id}/cancel", response_model=PayoutMoved, summary="Cancel a payout")
-def cancel(payout_id: PayoutId, body: Because, call: Annotated[Call, may(OPERATE)]) -> Response:
-    """Only while nothing was sent, or after it failed for certain. The money stays owed to the payee."""
-
-    def act(conn: Connection[Any]) -> Done:
-        state = cancel_payout(conn, payout_id, reason=body.reason, actor=call.actor, now=call.now)
-        return Done(payout_id, PayoutMoved(id=payout_id, state=state))
-
-    return call.write("payout.cancel", act, asked=body, reason=body.reason)
-
-
-@router.post("/payouts/{payout_id}/force-reconcile", response_model=AskedAgain, summary="Ask the provider now")
-@router.post(
-    "/admin/ops/payouts/{payout_id}/force-reconcile", response_model=AskedAgain, summary="Ask the provider now"
-)
-def force_reconcile(payout_id: PayoutId, call: Annotated[Call, may(OPERATE)]) -> Response:
-    """Asks what became of an attempt that is sent or unknown. Moves no money by itself: the provider's answer decides."""
-
-    def act(conn: Connection[Any]) -> Done:
-        state = ask_provider(conn, payout_id, now=call.now)
-        return Done(payout_id, AskedAgain(id=payout_id, provider_payout_state=state))
-
-    return call.write("payout.force_reconcile", act)

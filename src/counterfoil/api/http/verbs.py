@@ -1,0 +1,184 @@
+"""Routes of a noun, derived from its declaration: `POST /{plural}/{id}/{verb}` with a body of the verb's own fields; list and show."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal, get_type_hints
+
+from fastapi import APIRouter, Body, Query
+from fastapi.responses import Response
+from psycopg import Connection
+from pydantic import BaseModel, Field, create_model
+
+from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.names import camel
+from counterfoil.api.http.routing import routes
+from counterfoil.api.http.schemas import (
+    ActionShown,
+    Amount,
+    Asked,
+    Clean,
+    Instant,
+    Minor,
+    Paged,
+    Reason,
+    Shown,
+    StepShown,
+    Written,
+    answer,
+    id_in_path,
+)
+from counterfoil.audit.actions import actions_of
+from counterfoil.base.machine import history_of
+from counterfoil.base.paging import Keyset
+from counterfoil.base.problems import InvalidInput
+from counterfoil.operations import verbs
+from counterfoil.operations.access.access import READ
+
+AMOUNTS: Final = frozenset({"amount", "minor"})  # the fields of a row that are money, beside its asset
+
+
+class VerbSaid(Written):
+    """What came of it."""
+
+    id: str
+    state: str = Field(description="After it.")
+    made: str | None = Field(None, description="The id of what was made, if anything was.")
+
+
+class VerbProposed(Written):
+    """It waits for a second person: `POST /approvals/{proposal}/approve` with this hash, within 24 hours."""
+
+    id: str
+    proposal: str
+    payload_sha256: str
+    expires_at: datetime
+
+
+class _Said(Asked):
+    """What every verb takes."""
+
+    expected_state: Annotated[
+        str | None, Field(max_length=40, description="Refused when it is in another state by now.")
+    ] = None
+
+
+def add_verbs(router: APIRouter, noun: verbs.Noun) -> None:
+    """A route for each verb, and for each further address of it."""
+    for verb in noun.verbs:
+        route = _route(noun, verb)
+        for number, path in enumerate((f"/{noun.plural}/{{id}}/{verb.word}", *verb.paths)):
+            router.post(
+                path, response_model=VerbProposed if verb.paired else VerbSaid, status_code=202 if verb.paired else 200,
+                summary=verb.label, description=verb.effect + (" Another person approves it within 24 hours." if verb.paired else ""),
+                operation_id=f"{noun.name}_{verb.name}" + (f"_{number}" if number else ""),
+            )(route)  # fmt: skip
+
+
+def noun_routes(noun: verbs.Noun) -> APIRouter:
+    """Everything of a noun that has no routes of its own: its list, the thing itself, its verbs."""
+    router = routes(noun.plural.replace("_", " ").capitalize())
+    if noun.rows is not None and noun.row is not None:
+        _add_reads(router, noun, noun.rows, shape_of(noun.name, noun.row))
+    add_verbs(router, noun)
+    return router
+
+
+def _add_reads(router: APIRouter, noun: verbs.Noun, rows_of: verbs.Rows, shape: type[Shown]) -> None:
+    keyset = Keyset(noun.plural, (str,))
+    full: Any = create_model(
+        f"{shape.__name__}InFull", __base__=shape, __doc__=f"A {noun.name} with what may be done and what was done.",
+        allowed=(list[str], Field(description="What may be done now.")), steps=(list[StepShown], ...), actions=(list[ActionShown], ...),
+    )  # fmt: skip
+
+    @router.get(
+        f"/{noun.plural}", response_model=Paged[shape], summary=f"List {noun.plural}", operation_id=f"{noun.name}_list"  # type: ignore[valid-type]
+    )  # fmt: skip
+    def listed(
+        call: Annotated[Call, may(READ)], state: Annotated[str | None, Query(max_length=40, description="Only in this state.")] = None,
+        limit: Limit = LIMIT, cursor: Cursor = None,
+    ) -> Response:  # fmt: skip
+        """Newest first."""
+        if state is not None and state not in noun.machine.states():
+            raise InvalidInput("state", f"one of {', '.join(noun.machine.states())}", got=state[:40])
+        after = keyset.after(cursor)
+        with call.reading() as conn:
+            rows = rows_of(conn, rows_max=limit + 1, after=str(after[0]) if after else None, state=state)
+        return page_of(shape, keyset.page(list(rows), limit, lambda row: (row.id,)))
+
+    @router.get(
+        f"/{noun.plural}/{{id}}", response_model=full, summary=f"Show a {noun.name}", operation_id=f"{noun.name}_show"
+    )
+    def one(id: Annotated[str, id_in_path(noun.prefix)], call: Annotated[Call, may(READ)]) -> Response:  # noqa: A002
+        """With what may be done with it, its steps, and what was done by hand."""
+        with call.reading() as conn:
+            row = noun.show(conn, id)
+            return answer(
+                full(
+                    **row._asdict(), allowed=noun.allowed(conn, id, now=call.now), steps=StepShown.each(history_of(conn, id)),
+                    actions=ActionShown.each(actions_of(conn, id)),
+                )
+            )  # fmt: skip
+
+
+def shape_of(name: str, row: type[Any]) -> type[Shown]:
+    """A row type as it goes over the wire: its own fields, amounts as strings of minor units."""
+    hints = get_type_hints(row)
+    fields: dict[str, Any] = {one: (Minor if one in AMOUNTS else kind, ...) for one, kind in hints.items()}
+    doc = (row.__doc__ or name).split("\n")[0]
+    return create_model(
+        f"{name.replace('_', ' ').title().replace(' ', '')}Shown", __base__=Shown, __doc__=doc, **fields
+    )
+
+
+def _route(noun: verbs.Noun, verb: verbs.Verb) -> Callable[..., Response]:
+    shape = body_of(noun, verb)
+    given = Body(default_factory=shape) if not any(one.is_required() for one in shape.model_fields.values()) else Body()
+
+    def route(id: str, body: Any, call: Call) -> Response:  # noqa: A002 - the name in the address
+        reason = str(getattr(body, "reason", None) or "")
+        taken = {one.name: getattr(body, one.name) for one in verb.takes}
+
+        def act(conn: Connection[Any]) -> Done:
+            saying = verbs.Saying(
+                conn, id, call.actor, call.now, call.make_id, reason, taken, None, call.services.wiring.providers
+            )
+            said = verbs.say(noun, verb, saying, call.caller, expected=body.expected_state)
+            if isinstance(said, verbs.Said):
+                return Done(id, VerbSaid(id=id, state=said.state, made=said.made))
+            waits = VerbProposed(
+                id=id, proposal=said.id, payload_sha256=said.payload_sha256, expires_at=said.expires_at
+            )
+            return Done(id, waits, 202)
+
+        return call.write(f"{noun.name}.{verb.name}", act, asked=body, reason=reason or None)
+
+    route.__annotations__ = {
+        "id": Annotated[str, id_in_path(noun.prefix)],
+        "body": Annotated[shape, given],
+        "call": Annotated[Call, may(verb.permission)],
+        "return": Response,
+    }
+    return route
+
+
+def body_of(noun: verbs.Noun, verb: verbs.Verb) -> type[BaseModel]:
+    """The body of a verb's request: its fields, its reason, the state in which the thing was seen."""
+    fields: dict[str, Any] = {one.name: _field(one) for one in verb.takes}
+    if verb.reason:
+        fields["reason"] = (Reason, Field(description="Why. Kept in the action log."))
+    name = camel(f"{noun.name}_{verb.name}_asked")
+    return create_model(name[0].upper() + name[1:], __base__=_Said, __doc__=verb.effect, **fields)
+
+
+def _field(one: verbs.Field) -> tuple[Any, Any]:
+    kind: Any = {
+        "text": Annotated[Clean, Field(min_length=1, max_length=verbs.TEXT_MAX)],
+        "choice": Literal[one.choices or ("",)],
+        "moment": Instant,
+        "amount": Amount,
+    }[one.kind]
+    examples = [one.example] if one.example else None
+    if one.required:
+        return kind, Field(description=one.help, examples=examples)
+    return kind | None, Field(None, description=one.help, examples=examples)

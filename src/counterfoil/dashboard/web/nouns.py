@@ -1,0 +1,207 @@
+"""The page of one thing, derived from its noun: what it is, what was done to it, and a form for each verb.
+
+Every action goes one way: fill in the form, see what would happen (a dry run), confirm, read the receipt. What takes two people is
+proposed here and decided among the approvals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import RedirectResponse, Response
+
+from counterfoil.audit.actions import record_action
+from counterfoil.base.ids import valid_id
+from counterfoil.base.machine import Step, history_of
+from counterfoil.base.money import Asset, Money, parse_major
+from counterfoil.base.problems import Busy, InvalidInput, NotAuthenticated, Problem, ReasonRequired
+from counterfoil.dashboard.web.navigation import Page
+from counterfoil.dashboard.web.sections import Ask
+from counterfoil.dashboard.web.serving import Served, finish, guarded, shown
+from counterfoil.dashboard.web.sessions import Session, refuse_other_sites, refuse_wrong_csrf
+from counterfoil.ledger.reads.books import known_assets
+from counterfoil.operations.access.access import require
+from counterfoil.operations.verbs import Field, Noun, Said, Saying, Verb, say
+
+HIDDEN: Final = ("csrf", "expected_state", "confirm")
+RECEIPT: Final = ("done", "made")
+
+
+class Fact(NamedTuple):
+    """One field of the thing."""
+
+    name: str
+    value: Any
+
+
+class Offer(NamedTuple):
+    """A verb as it is offered; `why_not`: the true reason why it cannot be said now."""
+
+    name: str
+    word: str
+    label: str
+    effect: str
+    takes: tuple[Field, ...]
+    reason: bool
+    paired: bool
+    permission: str
+    why_not: str | None
+
+
+class NounAnswer(NamedTuple):
+    """What the page of one thing shows."""
+
+    noun: str
+    id: str
+    state: str
+    facts: tuple[Fact, ...]
+    offers: tuple[Offer, ...]
+    steps: tuple[Step, ...]
+    measured_at: datetime
+
+
+def noun_page(noun: Noun) -> Page:
+    """The page at `/admin/{plural}/{id}`."""
+
+    def answer(ask: Ask) -> NounAnswer:
+        subject_id = valid_id(ask.params["id"], noun.prefix, "id")
+        row = noun.show(ask.conn, subject_id)
+        now = ask.clock()
+        why = noun.why_not(ask.conn, subject_id, now=now)
+        return NounAnswer(
+            noun.name, subject_id, row.state, _facts(row), tuple(_offer(one, why[one.name]) for one in noun.verbs),
+            tuple(history_of(ask.conn, subject_id)), now,
+        )  # fmt: skip
+
+    return Page(
+        f"/admin/{noun.plural}/{{id}}", noun.name.replace("_", " ").capitalize(), answer, "noun.html", "", RECEIPT
+    )
+
+
+def add_verb_forms(router: APIRouter, served: Served, noun: Noun, page: Page) -> None:
+    """The address of each verb's form."""
+    for verb in noun.verbs:
+        _add_form(router, served, noun, verb, page)
+
+
+def _add_form(router: APIRouter, served: Served, noun: Noun, verb: Verb, page: Page) -> None:
+    @router.post(f"/admin/{noun.plural}/{{id}}/{verb.word}")
+    async def form(request: Request, id: str) -> Response:  # noqa: A002 - the name in the address
+        filled = {name: str(value) for name, value in (await request.form()).items()}
+        return await run_in_threadpool(
+            guarded, served, request, lambda: _said(served, request, noun, verb, page, id, filled)
+        )
+
+
+def _said(
+    served: Served, request: Request, noun: Noun, verb: Verb, page: Page, subject_id: str, filled: Mapping[str, str]
+) -> Response:
+    refuse_other_sites(request)
+    session = served.door.who(request)
+    refuse_wrong_csrf(session, filled.get("csrf", ""))
+    valid_id(subject_id, noun.prefix, "id")
+    typed = {name: value for name, value in filled.items() if name not in HIDDEN} | {"verb": verb.name}
+    confirmed = filled.get("confirm") == "yes"
+    try:
+        require(session.caller, verb.permission)
+        said = _say(served, session, noun, verb, subject_id, filled, commit=confirmed)
+    except (NotAuthenticated, Busy):
+        raise
+    except Problem as problem:
+        return shown(served, page, request, session, refused=problem, typed=typed)
+    told = f"&made={said.made}" if said.made else ""
+    if confirmed:
+        return finish(RedirectResponse(f"/admin/{noun.plural}/{subject_id}?done={verb.name}{told}#acts", 303))
+    would = verb.done.format(id=subject_id, state=said.state.replace("_", " "), made="a new one")
+    return shown(
+        served,
+        page,
+        request,
+        session,
+        typed=typed | {"preview": "It waits for a second person." if verb.paired else would},
+    )
+
+
+def _say(
+    served: Served,
+    session: Session,
+    noun: Noun,
+    verb: Verb,
+    subject_id: str,
+    filled: Mapping[str, str],
+    *,
+    commit: bool,
+) -> Said:
+    now, reason = served.wiring.clock(), filled.get("reason", "").strip()
+    if verb.reason and not reason:
+        raise ReasonRequired(verb=verb.name, field="reason", limit="at least one word")
+    with served.database.transaction(commit=commit) as conn:
+        asset = getattr(noun.show(conn, subject_id), "asset", None)
+        taken = {
+            one.name: _value(one, filled.get(one.name, "").strip(), known_assets(conn).get(asset or ""))
+            for one in verb.takes
+        }
+        saying = Saying(
+            conn,
+            subject_id,
+            session.caller.actor,
+            now,
+            served.wiring.make_id,
+            reason,
+            taken,
+            None,
+            served.wiring.providers,
+        )
+        said = say(noun, verb, saying, session.caller, expected=filled.get("expected_state") or None)
+        record_action(
+            conn, served.wiring.make_id("act"), actor=session.caller.actor, role=session.caller.role, verb=f"{noun.name}.{verb.name}",
+            subject_id=subject_id, reason=reason or None, request_id=served.wiring.make_id("req"), at=now,
+            payload={name: filled[name] for name in sorted(set(filled) - set(HIDDEN))},
+        )  # fmt: skip
+    return said if isinstance(said, Said) else Said("waits for a second person", said.id)
+
+
+def _value(one: Field, given: str, asset: Asset | None) -> Any:
+    if not given:
+        if one.required:
+            raise InvalidInput(one.name, "something")
+        return None
+    if one.kind == "choice" and given not in one.choices:
+        raise InvalidInput(one.name, f"one of {', '.join(one.choices)}", got=given[:40])
+    if one.kind == "amount":
+        if asset is None:
+            raise InvalidInput(one.name, "an amount of a thing that has an asset")
+        return parse_major(given, asset, one.name)
+    if one.kind == "moment":
+        try:
+            found = datetime.fromisoformat(given)
+        except ValueError:
+            raise InvalidInput(one.name, "a moment such as 2026-11-20T12:00", got=given[:40]) from None
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return given
+
+
+def _facts(row: Any) -> tuple[Fact, ...]:
+    """The fields of a row; an `amount` beside its `asset` is money."""
+    fields: Mapping[str, Any] = row._asdict()
+    asset = fields.get("asset")
+    return tuple(
+        Fact(name, Money(value, asset) if name == "amount" and asset and isinstance(value, int) else value)
+        for name, value in fields.items()
+        if value is not None and name not in ("id", "state") and not (name == "asset" and "amount" in fields)
+    )
+
+
+def _offer(verb: Verb, why_not: str | None) -> Offer:
+    return Offer(
+        verb.name, verb.word, verb.label, verb.effect, verb.takes, verb.reason, verb.paired, verb.permission, why_not
+    )
+
+
+def nouns_with_pages(nouns: Sequence[Noun]) -> list[tuple[Noun, Page]]:
+    """Every noun with its page."""
+    return [(one, noun_page(one)) for one in nouns]

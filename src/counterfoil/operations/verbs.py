@@ -1,0 +1,186 @@
+"""Verbs: what a person may do with a thing, declared once beside its noun.
+
+From a noun's `VERBS` follow the API's routes, the commands, the forms of its page, what `allowed` tells, who may, what takes two
+people, and the reference. A verb's function checks its guards under lock and raises a Problem with the true reason; nothing that is
+derived decides anything by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal, NamedTuple, Protocol
+
+from psycopg import Connection, sql
+
+from counterfoil.base.machine import Approval, ApprovalNeeded, Machine, StateMoved
+from counterfoil.base.problems import InvariantBroken, NotFound, check
+from counterfoil.operations import approvals
+from counterfoil.operations.access.access import Caller
+from counterfoil.operations.providers import Provider
+
+MakeId = Callable[[str], str]
+TEXT_MAX: Final = 2_000
+
+
+class Saying(NamedTuple):
+    """One verb, said of one thing by somebody. `taken`: the verb's own fields by name. `approval`: a second person's, if it has one.
+    `providers`: for a verb that reads what one of them told."""
+
+    conn: Connection[Any]
+    subject_id: str
+    actor: str
+    now: datetime
+    make_id: MakeId
+    reason: str = ""
+    taken: Mapping[str, Any] = {}
+    approval: Approval | None = None
+    providers: Mapping[str, Provider] = {}
+
+
+class Said(NamedTuple):
+    """What came of it: the state after it, and the id of what was made, if anything was."""
+
+    state: str
+    made: str | None = None
+
+
+class Field(NamedTuple):
+    """One thing that a verb takes beside its reason. A `moment` is an instant with its zone; an `amount` is in minor units."""
+
+    name: str
+    help: str
+    kind: Literal["text", "choice", "moment", "amount"] = "text"
+    required: bool = True
+    choices: tuple[str, ...] = ()
+    example: str = ""
+
+
+Do = Callable[[Saying], Said]
+Propose = Callable[[Saying, Caller], approvals.Proposal]
+
+
+class Rows(Protocol):
+    """Rows of a noun: those before `after` in the order of the list, at most `rows_max`, in `state` if one is given."""
+
+    def __call__(self, conn: Connection[Any], *, rows_max: int, after: str | None, state: str | None) -> Sequence[Any]:
+        """The rows."""
+
+
+@dataclass(frozen=True)
+class Verb:
+    """Something that may be done. `label`: its button and title; `effect`: what happens, in one or two sentences; `done`: what is said
+    afterwards, with `{id}`, `{state}` and `{made}`. `propose` instead of `do`: it takes two people, and what is done once both agree is
+    among the noun's `approvals.Paired`. `paths`: more addresses below `/api`, with `{id}`."""
+
+    name: str
+    permission: str
+    label: str
+    effect: str
+    do: Do | None = None
+    propose: Propose | None = None
+    done: str = "{id} is {state}."
+    takes: tuple[Field, ...] = ()
+    reason: bool = True
+    paths: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Either one person does it, or two."""
+        check((self.do is None) != (self.propose is None), "a verb is done, or proposed", verb=self.name)
+
+    @property
+    def paired(self) -> bool:
+        """Does it take two people?"""
+        return self.propose is not None
+
+    @property
+    def word(self) -> str:
+        """As it stands in addresses and on the command line."""
+        return self.name.replace("_", "-")
+
+
+@dataclass(frozen=True)
+class Noun:
+    """A kind of thing with its verbs. `prefix` of its ids; `show`: what a page and `allowed` start from, raises NotFound;
+    `refusals`: for each verb why it may not be said now, or None where it may, when its state alone does not say it. With `rows` (newest
+    first, by id) and `row` (their type) the list and the thing itself are served too; without, the noun has routes of its own."""
+
+    name: str
+    plural: str
+    prefix: str
+    machine: Machine
+    verbs: Sequence[Verb]
+    show: Callable[[Connection[Any], str], Any]
+    refusals: Callable[[Connection[Any], str, datetime], Mapping[str, str | None]] | None = None
+    row: type[Any] | None = None
+    rows: Rows | None = None
+    help: str = ""
+
+    def why_not(self, conn: Connection[Any], subject_id: str, *, now: datetime) -> dict[str, str | None]:
+        """For each verb why it may not be said now, or None where it may. Raises NotFound."""
+        if self.refusals is not None:
+            told = self.refusals(conn, subject_id, now)
+            return {one.name: told[one.name] for one in self.verbs}
+        state = str(self.show(conn, subject_id).state)
+        allowed = self.machine.allowed(state)
+        return {one.name: None if one.name in allowed else f"it is {state.replace('_', ' ')}" for one in self.verbs}
+
+    def allowed(self, conn: Connection[Any], subject_id: str, *, now: datetime) -> list[str]:
+        """The verbs that may be said now, as they are said in addresses."""
+        why = self.why_not(conn, subject_id, now=now)
+        return [one.word for one in self.verbs if why[one.name] is None]
+
+
+def say(
+    noun: Noun, verb: Verb, saying: Saying, by: Caller, *, expected: str | None = None
+) -> Said | approvals.Proposal:
+    """Say a verb: it is done, or proposed when it takes two people. Raises what it raises, and StateMoved when the thing is no longer in
+    the state that was seen."""
+    _refuse_moved(noun, saying, expected)
+    if verb.propose is not None:
+        return verb.propose(saying, by)
+    assert verb.do is not None
+    return verb.do(saying)
+
+
+def proposed_step(machine: Machine, name: str, do: Do) -> Propose:
+    """Proposing a step of `machine` for which nothing but the reason is to be agreed. What would be refused then is refused now."""
+
+    def propose(saying: Saying, by: Caller) -> approvals.Proposal:
+        try:
+            with saying.conn.transaction():
+                do(saying._replace(approval=None))
+            check(False, "what takes two people is not done by one", machine=machine.name, verb=name)
+        except ApprovalNeeded:
+            pass  # all its guards hold; what it did up to here is rolled back
+        return approvals.propose(
+            saying.conn, saying.make_id("prop"), machine=machine.name, subject_id=saying.subject_id, verb=name,
+            payload={"reason": saying.reason}, reason=saying.reason, by=by, now=saying.now,
+        )  # fmt: skip
+
+    return propose
+
+
+def paired_step(machine: Machine, name: str, do: Do) -> approvals.Paired:
+    """What is done once both have agreed on a `proposed_step`."""
+
+    def carry_out(conn: Connection[Any], one: approvals.Proposal, by: Caller, now: datetime) -> str | None:
+        return do(Saying(conn, one.subject_id, by.actor, now, _no_id, one.reason, {}, one.approval)).made
+
+    return approvals.Paired(machine.name, name, carry_out)
+
+
+def _no_id(prefix: str) -> str:
+    raise InvariantBroken(f"what is done on an approval makes no id of its own: {prefix}")
+
+
+def _refuse_moved(noun: Noun, saying: Saying, expected: str | None) -> None:
+    row = saying.conn.execute(
+        sql.SQL("select state from {table} where id = %s").format(table=sql.Identifier(noun.machine.table)),
+        [saying.subject_id],
+    ).fetchone()
+    if row is None:
+        raise NotFound(what=noun.name, id=saying.subject_id)
+    if expected is not None and row[0] != expected:
+        raise StateMoved(machine=noun.machine.name, id=saying.subject_id, expected=expected, state=row[0])
