@@ -250,6 +250,22 @@ def test_paid_twice_is_owed_back_and_the_payees_next_payout_pays_it(world):
     world.still_true()
 
 
+def test_a_debt_is_not_taken_from_money_that_a_court_has_frozen(world):
+    first = failed(world)
+    by(world, retry_payout)
+    second = sent(world)
+    world.orders[world.standing(first).key] = "paid"
+    world.webhook(first, "paid")
+    world.look_up(first)
+    becomes(world, second, "paid")
+    world.owe_more(150)
+    account = {"asset": "EUR", "reason": "court order", "actor": "c", "now": world.now}
+    freeze_account(world.conn, PROGRAM, f"payable:payee:{PAYEE}", **account)
+    world.reserve()
+    assert world.purse() == (150, 0, 2 * OWED, OWED)
+    assert "frozen" in world.row("select last_error from payout where invoice_id = 'inv_2'")[0]
+
+
 def test_a_begun_try_behind_a_paid_one_is_looked_up_and_given_back_not_sent_again(world):
     first = failed(world)
     by(world, retry_payout)

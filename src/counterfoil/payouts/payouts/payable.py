@@ -52,12 +52,12 @@ def receivables_of(conn: Connection[Any], purses: Iterable[Purse]) -> dict[Purse
     return _balances(conn, purses, "receivable:payee:")
 
 
-def payables_of(conn: Connection[Any], purses: Iterable[Purse]) -> dict[Purse, int]:
-    """What the books hold for these payees and have not set aside, in minor units."""
-    return _balances(conn, purses, "payable:payee:")
+def payables_of(conn: Connection[Any], purses: Iterable[Purse], *, frozen: bool = True) -> dict[Purse, int]:
+    """What the books hold for these payees and have not set aside, in minor units; without `frozen`, what may be taken by decision."""
+    return _balances(conn, purses, "payable:payee:", frozen=frozen)
 
 
-def _balances(conn: Connection[Any], purses: Iterable[Purse], prefix: str) -> dict[Purse, int]:
+def _balances(conn: Connection[Any], purses: Iterable[Purse], prefix: str, *, frozen: bool = True) -> dict[Purse, int]:
     wanted = sorted(set(purses))
     rows = conn.execute(
         """select w.program_id, w.payee_id, w.asset,
@@ -65,8 +65,14 @@ def _balances(conn: Connection[Any], purses: Iterable[Purse], prefix: str) -> di
                        else a.credits - a.debits - a.debits_pending end
            from unnest(%s::text[], %s::text[], %s::text[]) as w (program_id, payee_id, asset)
            join book b on b.program_id = w.program_id and b.asset = w.asset
-           join account a on a.book_id = b.id and a.name = %s || w.payee_id""",
-        [[one.program_id for one in wanted], [one.payee_id for one in wanted], [one.asset for one in wanted], prefix],
+           join account a on a.book_id = b.id and a.name = %s || w.payee_id and (%s or not a.frozen)""",
+        [
+            [one.program_id for one in wanted],
+            [one.payee_id for one in wanted],
+            [one.asset for one in wanted],
+            prefix,
+            frozen,
+        ],
     ).fetchall()
     return {Purse(*row[:3]): int(row[3]) for row in rows if row[3] > 0}
 

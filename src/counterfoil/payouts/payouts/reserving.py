@@ -108,7 +108,7 @@ def _owed_after_netting(conn: Connection[Any], payouts: Sequence[Payout], now: d
     debts = receivables_of(conn, [purse for *_, purse in asked])
     if not debts:
         return owed
-    held = payables_of(conn, debts)  # a frozen or emptied account is the reservation's to tell
+    held = payables_of(conn, debts, frozen=False)  # a frozen or emptied account is the reservation's to tell
     net(
         conn,
         [one for one in netted_away(owed, debts, asked) if held.get(one.purse, 0) >= one.amount],
