@@ -87,6 +87,7 @@ ROUTES = [  # method, path, body, what it needs
     ("POST", "/api/accounts/reopen", {"programId": PROGRAM, "asset": "EUR", "account": "suspense", **BECAUSE}, POST),
     ("POST", "/api/accounts/freeze", {"programId": PROGRAM, "asset": "EUR", "account": "suspense", **BECAUSE}, POST),
     ("POST", "/api/accounts/unfreeze", {"programId": PROGRAM, "asset": "EUR", "account": "suspense", **BECAUSE}, POST),
+    ("POST", "/api/accounts/reopen", {"programId": PROGRAM, "asset": "EUR", "account": "x", **BECAUSE}, POST),
     ("POST", "/api/accounts/close", {"programId": PROGRAM, "asset": "EUR", "account": "x", **BECAUSE}, POST),
     (
         "POST",

@@ -146,6 +146,38 @@ def test_a_closed_period_takes_no_more(books: Office):
     assert books.ask("GET", f"/api/programs/{PROGRAM}/period").json()["closedUntil"] is not None
 
 
+def test_closed_books_are_opened_again_by_a_second_person(books: Office):
+    path, until, earlier = f"/api/programs/{PROGRAM}/period", now() - timedelta(days=2), now() - timedelta(days=9)
+    post(books, f"{path}/close", {"until": until.isoformat(), "reason": "month end"})
+    asked = {"until": earlier.isoformat(), "reason": "an invoice was forgotten"}
+    one = post(books, f"{path}/reopen", asked)
+    assert one.status_code == 201, one.text
+    proposal = one.json()
+    approve, body = (
+        f"/api/approvals/{proposal['id']}/approve",
+        {"payloadSha256": proposal["payloadSha256"], "reason": "seen"},
+    )
+    assert post(books, approve, body).status_code == 403, "a key never approves"
+    assert books.ask("GET", path).json()["closedUntil"][:10] == until.isoformat()[:10]
+    assert post(books, approve, body, role="approver").json()["state"] == "done"
+    assert books.ask("GET", path).json()["closedUntil"][:10] == earlier.isoformat()[:10]
+    assert journal(books, effectiveAt=(now() - timedelta(days=3)).isoformat()).status_code == 201
+
+
+def test_an_account_is_closed_when_it_is_empty_and_opened_again(books: Office):
+    body = {"programId": PROGRAM, "asset": "EUR", "account": "payable:payee:bolt", "reason": "left"}
+    assert post(books, "/api/accounts/close", body).status_code == 409
+    journal(books, "1000")
+    assert post(books, "/api/accounts/close", body).json()["closed"] is True
+    assert post(books, "/api/accounts/reopen", body).json()["closed"] is False
+
+
+@pytest.mark.parametrize("key", ["SETTLEMENT:inv_1", "PAYOUT_FINALIZE:pp_1", "break:brk_1:1"])
+def test_a_callers_journal_cannot_take_a_key_of_the_product(books: Office, key: str):
+    refused = journal(books, "1", key=key)
+    assert (refused.status_code, refused.json()["type"]) == (422, "/problems/KeyReserved")
+
+
 def test_the_trial_balance_has_two_equal_totals(books: Office):
     journal(books)
     first = books.ask("GET", f"/api/programs/{PROGRAM}/trial-balance?asset=EUR&limit=2").json()

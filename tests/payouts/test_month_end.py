@@ -5,17 +5,23 @@ from __future__ import annotations
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 
 from counterfoil.base.edge import Database, now
+from counterfoil.base.machine import take_step
+from counterfoil.base.problems import Problem
 from counterfoil.ledger.accounts.accounts import close_account, freeze_account, open_accounts
 from counterfoil.ledger.holds import take_hold
-from counterfoil.ledger.journals.journal import post
+from counterfoil.ledger.journals.journal import NewJournal, post
+from counterfoil.ledger.journals.key_spaces import PAYOUT_RESERVE
+from counterfoil.ledger.journals.post_all import Booking, post_all
 from counterfoil.ledger.periods import close_period
 from counterfoil.ledger.problems import AccountFrozen, AccountNeeded
 from counterfoil.ledger.reads.balances import balance
+from counterfoil.payouts.machines import PAYOUT
 from counterfoil.simulator.process import spawn_simulator
 from tests.builders import PROGRAM, Clock, Desk, a_destination, a_program, issue
 
@@ -192,3 +198,34 @@ def test_a_freeze_is_still_a_freeze_for_what_is_to_be_decided(desk: Desk):
     lines = [("payable:payee:payee-1", "fee:platform", 1)]
     with pytest.raises(AccountFrozen), desk.database.transaction() as conn:
         post(conn, PROGRAM, key="k", kind="t", lines=lines, asset="EUR", actor="t", now=now())
+
+
+def test_who_closes_an_account_waits_for_who_is_reserving_its_money_and_then_hears_of_it(desk: Desk):
+    (invoice_id,) = issue(desk.database, "100.00")
+    desk.pay(invoice_id, 100_00)
+    desk.deliver()
+    desk.work("webhooks", "verify", "settle", "events")
+    said: list[BaseException | None] = []
+
+    def close() -> None:
+        try:
+            set_flag(desk, close_account, "payable:payee:payee-1")
+            said.append(None)
+        except Problem as problem:
+            said.append(problem)
+
+    with desk.database.transaction() as conn:
+        ((payout_id,),) = conn.execute("select id from payout").fetchall()
+        line = ("payable:payee:payee-1", "in_transit:simulator", 94_00)
+        journal = NewJournal(
+            PAYOUT_RESERVE.key("pp_1"), "payout_reserve", [line], "EUR", "system:worker", source=("provider_payout", "pp_1"),
+            space=PAYOUT_RESERVE,
+        )  # fmt: skip
+        post_all(conn, [Booking(PROGRAM, journal)], now=desk.clock.now)
+        take_step(conn, PAYOUT, payout_id, "pending", "reserve", actor="test", at=desk.clock.now)
+        closing = Thread(target=close)
+        closing.start()
+        closing.join(0.5)
+        assert closing.is_alive(), "it waits for this transaction"
+    closing.join(10)
+    assert [type(one) for one in said] == [AccountNeeded]

@@ -64,6 +64,7 @@ class HoldShown(Shown):
     expires_at: datetime | None
     kind: str
     narrative: str | None
+    promised: bool = Field(description="Somebody builds on it: no expiry, and only who took it gives it back.")
 
 
 class HoldTaken(HoldShown, Written):
