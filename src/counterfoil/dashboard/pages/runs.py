@@ -14,7 +14,7 @@ from counterfoil.reconciliation.breaks.work import Case
 from counterfoil.reconciliation.runs.recorded import RunReport, Sum
 from counterfoil.reconciliation.runs.run import Run, latest_runs, list_runs, show_run
 from counterfoil.reconciliation.runs.schedule import Due, Gap, gaps, schedules
-from counterfoil.reconciliation.runs.standing import NOT_RECONCILED, Standing, standings
+from counterfoil.reconciliation.runs.standing import ACCEPTED, NOT_RECONCILED, Standing, standings
 
 OLD_AFTER: Final = timedelta(hours=26)  # a day, and time for a late start
 RUNS_SHOWN_MAX: Final = 50
@@ -38,6 +38,7 @@ class RunLine(NamedTuple):
     took: timedelta | None
     matched: int | None
     breaks: int | None
+    measured_at: datetime  # when it began to read: what was recorded later it has not seen
 
 
 class RunsAnswer(NamedTuple):
@@ -142,15 +143,16 @@ def _latest(ask: Ask) -> Told:
         return Told("Nothing was ever reconciled", "unknown", rows, "not_checked")
     wrong = [row for row in rows if row.grade == "wrong"]
     unknown = [row for row in rows if row.grade == "unknown"]
-    ended = [row.finished_at for row in rows if row.finished_at]
-    oldest = min(ended) if ended else None
+    oldest = min(row.measured_at for row in rows)
     if wrong:
         return Told(f"{len(wrong)} of {len(rows)} do not agree", "wrong", rows, as_of=oldest)
     if unknown:
         return Told(f"{len(unknown)} of {len(rows)} could not conclude", "unknown", rows, as_of=oldest)
-    if oldest is not None and ask.clock() - oldest > OLD_AFTER:
+    accepted = any(ACCEPTED in row.said.lower() for row in rows)
+    if ask.clock() - oldest > OLD_AFTER:
         return Told("They agreed, but that was long ago", "unknown", rows, "stale", oldest)
-    return Told("They agree" if len(rows) > 1 else "It agrees", "right", rows, as_of=oldest)
+    said = "They agree" if len(rows) > 1 else "It agrees"
+    return Told(f"{said}, with accepted items" if accepted else said, "right", rows, as_of=oldest)
 
 
 def _all(ask: Ask) -> Told:
@@ -178,7 +180,7 @@ def _line(run: Run, standing: Standing) -> RunLine:
     took = run.finished_at - run.started_at if run.finished_at else None
     return RunLine(
         run.id, run.program_id, run.source, run.first_on, run.last_on, run.state, said, grade, run.started_at, run.finished_at, took,
-        run.matched, run.breaks,
+        run.matched, run.breaks, standing.measured_at,
     )  # fmt: skip
 
 

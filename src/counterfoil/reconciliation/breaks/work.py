@@ -73,6 +73,11 @@ class Case(NamedTuple):
         return Money(self.at_stake, self.asset)
 
     @property
+    def accepted(self) -> Money:
+        """Of an accepted one: the amount for which it was accepted."""
+        return Money(self.accepted_at_stake or 0, self.asset)
+
+    @property
     def live(self) -> bool:
         """Does anybody still have to do something?"""
         return self.state in LIVE
