@@ -25,7 +25,7 @@ RUN = (
 )  # fmt: skip
 BREAKS = ("kind", "cause", "ours", "theirs", "do")
 PARTS = ("source", "matched", "breaks", "expected")
-BALANCES = ("asset", "booked", "stated", "difference", "only there", "only here", "unexplained")
+BALANCES = ("asset", "booked", "stated", "opening", "difference", "only there", "only here", "unexplained")
 SOURCES = (
     "source", "watermark", "verdict", "openBreaks", "unexplained", "notChecked", "measuredAt", "attempt", "error",
 )  # fmt: skip
