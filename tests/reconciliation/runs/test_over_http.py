@@ -13,6 +13,7 @@ import pytest
 
 from counterfoil.api.http.app import make_app
 from counterfoil.base.edge import Database, now
+from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.main import run as command
 from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.ledger.journals.journal import Line
@@ -221,3 +222,28 @@ def test_the_schedule_runs_once_and_draws_up_client_money_for_the_day_before(off
     assert {(one["onDay"], one["madeBy"]) for one in drawn} == {(noon.date().isoformat(), "system:schedule")}
     standing = office.ask("GET", "/api/reconciliation/sources").json()
     assert [one["watermark"] for one in standing["sources"]] == [night.date().isoformat()] * 3
+
+
+def test_an_unexplained_amount_is_said_by_the_run_the_list_the_sources_and_the_exit_code(office: Office, terminal: Any):
+    office.wiring.providers["simulator"].closing_off = 7  # type: ignore[attr-defined]
+    code, out = terminal("reconcile", "run", "--source", "simulator")
+    assert (code, "not reconciled" in out, "Unexplained: 0.07 EUR" in out) == (NOT_GREEN, True, True), out
+    listed = office.ask("GET", "/api/reconciliation/runs").json()["data"][0]
+    source = office.ask("GET", "/api/reconciliation/sources").json()["sources"][0]
+    for one in (listed, source):
+        assert (one["verdict"], one["unexplained"]) == ("not reconciled", [{"asset": "EUR", "minor": "7"}])
+    for view in ("list", "sources"):
+        assert "0.07 EUR" in terminal("reconcile", view)[1]
+
+
+def test_what_was_not_checked_is_said_by_the_run_the_list_and_the_exit_code(
+    office: Office, terminal: Any, tmp_path: Path
+):
+    day = (today() - timedelta(days=1)).date()
+    (tmp_path / "a.sta").write_text(mt940([(100, "R1", "x")], opening=0, on=day, number=1))
+    assert terminal("statements", "import", str(tmp_path / "a.sta"))[0] == 0
+    code, out = terminal("reconcile", "run", "--source", "bank:client")
+    assert (code, "incomplete" in out, "stale" in out) == (NOT_GREEN, True, True), out
+    listed = office.ask("GET", "/api/reconciliation/runs").json()["data"][0]
+    assert listed["verdict"] == "incomplete"
+    assert any(why.startswith("stale") for why in listed["notChecked"])

@@ -10,6 +10,7 @@ from counterfoil.base.invariant import run_invariants
 from counterfoil.reconciliation.breaks import work
 from counterfoil.reconciliation.breaks.invariants import INVARIANTS
 from counterfoil.reconciliation.client_money import make_client_money
+from counterfoil.reconciliation.runs.nightly import reconcile_due
 from counterfoil.reconciliation.runs.recorded import FindingDetail, RunReport
 from counterfoil.reconciliation.runs.rows import breaks_of, show_run
 from counterfoil.reconciliation.runs.schedule import gaps, schedules, take_slot
@@ -143,3 +144,37 @@ def test_another_schedule_does_not_hide_what_the_old_one_missed(house: House):
         [gap] = gaps(conn)
         [due] = schedules(conn, {"full": HOURLY}, now=at(TODAY + timedelta(days=2), 5))
     assert (gap.missed, gap.noticed_by, due.overdue_s) == (2, "w", None)
+
+
+def tick(house: House):
+    with_schedule = {"full": DAILY}
+    return reconcile_due(house.means, list(house.pairings.values()), with_schedule, by="w", make_id=make_id)
+
+
+def test_every_day_that_was_missed_gets_its_statement_of_client_money_when_somebody_is_there_again(house: House):
+    house.charged("ch-1", 100_00, TODAY)
+    tick(house)  # the schedule is known from now on
+    house.clock.now = at(TODAY + timedelta(days=3), 5)
+    tick(house)
+    days = [row[0] for row in house.rows("select distinct on_day from client_money order by 1")]
+    assert days == [TODAY, TODAY + timedelta(days=1), TODAY + timedelta(days=2)]
+    assert house.rows("select level, (payload ->> 'missed')::int from event where name = 'reconciliation_missed'") == [
+        ("warning", 2)
+    ]
+    tick(house)
+    assert house.rows("select count(*) from reconciliation_gap") == [(1,)]
+
+
+def test_what_waited_too_long_is_opened_by_the_worker_although_no_run_finds_it(house: House):
+    house.charged("ch-1", 100_00, PAST, there=False)
+    house.run(first=PAST)
+    with house.database.transaction() as conn:
+        [(break_id,)] = conn.execute("select id from break").fetchall()
+        work.wait_for_break(conn, break_id, actor="key:ann", now=house.clock.now, reason="it comes with the next file")
+    house.provider.broken = RuntimeError("gone")
+    house.clock.now += timedelta(days=30)
+    tick(house)
+    assert states(house) == ["open"]
+    assert house.rows("select reason from step where machine = 'break' order by step desc limit 1") == [
+        ("its window is over",)
+    ]
