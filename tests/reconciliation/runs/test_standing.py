@@ -178,3 +178,17 @@ def test_what_waited_too_long_is_opened_by_the_worker_although_no_run_finds_it(h
     assert house.rows("select reason from step where machine = 'break' order by step desc limit 1") == [
         ("its window is over",)
     ]
+
+
+def test_a_run_that_is_confirmed_after_one_of_other_days_speaks_last_and_files_anew(house: House):
+    stolen(house)
+    told = copy.deepcopy(house.provider.lines)
+    first = house.run(first=PAST)
+    house.provider.lines.pop()
+    between = house.run(first=PAST - timedelta(days=1), last=PAST)  # it covers the day, and finds nothing
+    house.provider.lines = told
+    again = house.run(first=PAST)
+    assert (again.id, again.number > between.number) == (first.id, True)
+    assert states(house) == ["matched", "open"]
+    with house.database.transaction() as conn:
+        assert run_invariants(conn, INVARIANTS) == []

@@ -144,17 +144,17 @@ def fail(conn: Connection[Any], run_id: str, program_id: str, error: str, now: d
 
 
 def same_before(conn: Connection[Any], run_id: str, inputs: bytes, rules_sha256: str) -> str | None:
-    """The newest finished run that touches these days, if it is one of the same scope, days, inputs and rules, and read before this one.
+    """The newest finished run of the same scope and days, if it had the same inputs and rules and read before this one.
 
-    What was the same some runs ago and was another in between is not nothing new: it is back.
+    What was the same some runs ago and was another in between is not nothing new: it is back. A run of other days in between does not
+    matter: whoever is confirmed takes the number of the later reading, and files what it found once more.
     """
     row = conn.execute(
-        """select newest.id, (newest.scope, newest.first_on, newest.last_on) = (mine.scope, mine.first_on, mine.last_on)
-                  and newest.inputs_sha256 = %s and newest.rules_sha256 = %s and newest.number < mine.number
+        """select newest.id, newest.inputs_sha256 = %s and newest.rules_sha256 = %s and newest.number < mine.number
            from reconciliation_run mine join lateral (
                select * from reconciliation_run r
-               where r.program_id = mine.program_id and r.source = mine.source and r.state = 'finished'
-                 and r.first_on <= mine.last_on and r.last_on >= mine.first_on
+               where (r.program_id, r.source, r.scope, r.first_on, r.last_on)
+                   = (mine.program_id, mine.source, mine.scope, mine.first_on, mine.last_on) and r.state = 'finished'
                order by r.number desc limit 1) newest on true
            where mine.id = %s""",
         [inputs, rules_sha256, run_id],
