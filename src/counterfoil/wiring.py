@@ -17,7 +17,7 @@ from counterfoil.ledger.invariants import INVARIANTS as LEDGER_INVARIANTS
 from counterfoil.ledger.periods import PAIRED as PERIOD_PAIRED
 from counterfoil.operations.approvals import by_verb
 from counterfoil.operations.events import events
-from counterfoil.operations.events.events import EVENT, Event, Follower, tell_stuck
+from counterfoil.operations.events.events import EVENT, Event, EventKind, Follower, tell_stuck
 from counterfoil.operations.providers import RANK, Provider
 from counterfoil.operations.providers.capabilities import capabilities_of
 from counterfoil.operations.webhooks import event_pull
@@ -27,6 +27,7 @@ from counterfoil.operations.work import forgetting, pauses
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import DatabaseClock, Queue, Runner, Tally, database_now
 from counterfoil.operations.work.worker import Loop
+from counterfoil.payouts import machines as payout_machines
 from counterfoil.payouts.invariants import INVARIANTS as PAYOUT_INVARIANTS
 from counterfoil.payouts.machines import PAYOUT, PROVIDER_CONFLICT, PROVIDER_PAYOUT
 from counterfoil.payouts.payouts import reserving
@@ -35,17 +36,21 @@ from counterfoil.payouts.payouts.verbs import Owed, create_payouts
 from counterfoil.payouts.provider_payouts import pulling, sending
 from counterfoil.payouts.provider_payouts.outcomes import apply_facts
 from counterfoil.payouts.provider_payouts.paired import PAIRED as PAYOUT_PAIRED
+from counterfoil.reconciliation import client_money
 from counterfoil.reconciliation.breaks.adjusting import PAIRED as BREAK_PAIRED
 from counterfoil.reconciliation.breaks.breaks import BREAK
 from counterfoil.reconciliation.breaks.invariants import INVARIANTS as BREAK_INVARIANTS
-from counterfoil.reconciliation.runs import nightly
+from counterfoil.reconciliation.runs import continuous, nightly, rows, run
 from counterfoil.reconciliation.runs.copying import Books
 from counterfoil.reconciliation.runs.pairings import Pairing, pairings
 from counterfoil.reconciliation.runs.run import Means
 from counterfoil.settlement import settlements
+from counterfoil.settlement.intents import intents
 from counterfoil.settlement.intents.intents import INTENT
 from counterfoil.settlement.invariants import INVARIANTS as SETTLEMENT_INVARIANTS
+from counterfoil.settlement.invoices import invoices
 from counterfoil.settlement.invoices.invoices import INVOICE
+from counterfoil.settlement.payments import payments
 from counterfoil.settlement.payments.payments import parsed, receive_charges
 from counterfoil.settlement.settlements import settlements_by_id
 
@@ -64,6 +69,22 @@ JOBS: Final[Sequence[Job]] = (
     *expiring.JOBS,
     *forgetting.JOBS,
     *nightly.JOBS,
+)
+EVENT_KINDS: Final[Sequence[EventKind]] = (
+    *invoices.EVENT_KINDS,
+    *payments.EVENT_KINDS,
+    *intents.EVENT_KINDS,
+    *settlements.EVENT_KINDS,
+    *payout_machines.EVENT_KINDS,
+    *webhooks_in.EVENT_KINDS,
+    *events.EVENT_KINDS,
+    *pauses.EVENT_KINDS,
+    *expiring.EVENT_KINDS,
+    *run.EVENT_KINDS,
+    *rows.EVENT_KINDS,
+    *continuous.EVENT_KINDS,
+    *nightly.EVENT_KINDS,
+    *client_money.EVENT_KINDS,
 )
 QUEUES: Final[Sequence[Queue]] = tuple(job.queue for job in JOBS if job.queue is not None)
 QUEUE_BY_NAME: Final[Mapping[str, Queue]] = {queue.name: queue for queue in QUEUES}

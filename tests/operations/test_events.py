@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from counterfoil.base.problems import InvariantBroken, ReasonRequired
 from counterfoil.operations.events.events import NewEvent, emit, follow, list_events, requeue_event
 from counterfoil.operations.work.runner import Runner, Tally
+from counterfoil.wiring import EVENT_KINDS
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -27,7 +30,7 @@ def test_an_event_is_told_once_for_its_subject(conn):
     ]
 
 
-def test_a_name_that_is_not_in_the_catalogue_is_our_own_mistake(conn):
+def test_a_name_that_is_not_declared_is_our_own_mistake(conn):
     with pytest.raises(InvariantBroken):
         told(conn, "x", name="something_new")
 
@@ -79,3 +82,17 @@ def test_pages_of_events_go_from_new_to_old_without_gaps(conn):
     first = list_events(conn, rows_max=2)
     second = list_events(conn, rows_max=9, after=(first[-1].at, first[-1].id))
     assert [one.subject_id for one in [*first, *second]] == [f"inv_{minute}" for minute in (4, 3, 2, 1, 0)]
+
+
+SOURCE = Path(__file__).parents[2] / "src" / "counterfoil"
+
+
+def test_every_event_that_is_emitted_anywhere_is_declared_once_with_its_meaning():
+    kinds = list(EVENT_KINDS)
+    assert len({kind.name for kind in kinds}) == len(kinds)
+    assert all(kind.says.endswith(".") for kind in kinds)
+    emitted = {
+        name for path in SOURCE.rglob("*.py") for name in re.findall(r'NewEvent\(\s*"([a-z_]+)"', path.read_text())
+    }
+    assert emitted <= {kind.name for kind in kinds}
+    assert len(emitted) > 10

@@ -9,7 +9,7 @@ from psycopg import Connection
 
 from counterfoil.base.problems import Busy
 from counterfoil.ledger.holds import SWEEP_ROWS_MAX, expire_holds, holds_expiring
-from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
 from counterfoil.operations.work.jobs import Job
 from counterfoil.operations.work.runner import Runner, Tally
 
@@ -20,6 +20,14 @@ SWEPT_AFTER: Final = timedelta(minutes=2)
 WARNED_BEFORE: Final = timedelta(hours=1)
 PROGRAMS_MAX: Final = 1_000
 REST_S: Final = 30.0
+
+
+EVENT_KINDS: Final = declare(
+    EventKind(
+        "hold_expiring", "warning", "A hold expires within the hour; then it cannot be posted, and its money returns."
+    ),
+    EventKind("hold_expired", "info", "A hold's time was over, and its money returned."),
+)
 
 
 def expire_due(runner: Runner) -> Tally:

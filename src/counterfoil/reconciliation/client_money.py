@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 from counterfoil.base.problems import InvalidInput, NotFound, Problem
 from counterfoil.ledger.reads.balances import TrialLine, trial_balance
 from counterfoil.matching.output.files import canonical
-from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
 from counterfoil.reconciliation.bank_statements import reach_of
 from counterfoil.reconciliation.runs.books import end_of
 from counterfoil.reconciliation.runs.recorded import BalanceRow, RunReport
@@ -31,6 +31,14 @@ SEGREGATED: Final = "cash:bank:client"
 CLEARING: Final = "clearing:"
 NOT_COUNTED: Final = {"accrued:affiliate:": "commission that may still be reversed; nobody can ask for it yet"}
 ACCOUNTS_MAX: Final = 1_000_000
+
+EVENT_KINDS: Final = declare(
+    EventKind(
+        "client_money_shortfall",
+        "critical",
+        "Less is held for owners than is owed to them; own funds must make it up today.",
+    ),
+)
 
 
 class MakerCannotSign(Problem):

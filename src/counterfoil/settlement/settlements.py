@@ -14,7 +14,7 @@ from counterfoil.base.problems import NotFound, check
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import SETTLEMENT
 from counterfoil.ledger.journals.post_all import Booking, post_all
-from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
 from counterfoil.operations.providers import Provider, Unclear
 from counterfoil.operations.work.jobs import Job
 from counterfoil.operations.work.outside import Ask, Line, Station, run_outside
@@ -39,6 +39,10 @@ MakeId = Callable[[str], str]
 ACTOR = "system:worker"
 PAYMENTS_MAX = (
     1_000_000  # of the invoices of one tick; were there more, they would count as unpaid and fail, never pass
+)
+
+EVENT_KINDS: Final = declare(
+    EventKind("settlement_completed", "debug", "An invoice was settled: fees taken, the rest is owed to the payee."),
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import class_row
@@ -15,60 +15,30 @@ from counterfoil.base.problems import NotFound, check
 from counterfoil.operations.work.jobs import Job
 from counterfoil.operations.work.runner import Claim, Queue, Runner, Tally, run_here, wake
 
-LEVELS: Final[Mapping[str, tuple[str, str]]] = {  # name → level, meaning
-    "invoice_issued": ("debug", "An invoice was issued to a customer."),
-    "invoice_paid": ("info", "An invoice is paid in full."),
-    "invoice_partially_paid": ("info", "A part of an invoice is paid."),
-    "invoice_overpaid": ("warning", "A customer paid more than was asked; the rest is owed back."),
-    "payment_unidentified": ("warning", "Money came that belongs to no open invoice; it lies in suspense."),
-    "intent_failed": ("warning", "A settlement intent could not be carried out."),
-    "settlement_completed": ("debug", "An invoice was settled: fees taken, the rest is owed to the payee."),
-    "payout_created": ("debug", "A payout was created for a settlement."),
-    "payout_idempotent_skip": ("info", "A payout with this key exists already; nothing was moved."),
-    "payout_waiting": ("info", "A payout waits: its payee has no active destination, or the ledger refuses it."),
-    "payout_completed": ("debug", "A payout arrived and is booked as final."),
-    "payout_failed": ("warning", "A payout failed for certain; its money is owed to the payee again."),
-    "payout_cancelled": ("info", "A payout was cancelled by a person."),
-    "payout_returned": (
-        "warning",
-        "A payout came back after it had arrived; it is owed again and never sent again by itself.",
-    ),
-    "payout_unreserved": (
-        "info",
-        "A payout that was not sent yet is set aside anew: its destination or its amount changed.",
-    ),
-    "payout_netted_out": ("info", "Nothing is left to pay: all of it paid what the payee owed, or it was paid before."),
-    "payout_overpaid": (
-        "critical",
-        "An attempt turned out to be paid when its money had gone elsewhere: the payee owes it back.",
-    ),
-    "payout_reissued": ("info", "A new payout was made for what is still owed for a settlement."),
-    "payout_quarantined": ("warning", "A person stopped an attempt: it is not sent while that lasts."),
-    "payout_unknown": ("warning", "Nobody knows yet whether a payout went out; it waits for the provider's answer."),
-    "provider_status_conflict": ("critical", "The provider contradicts what it said before, or paid another amount."),
-    "webhook_conflict": ("critical", "A webhook came again under the same id with another body."),
-    "webhook_parked": ("critical", "A received webhook failed five times and needs a person."),
-    "work_stuck": ("critical", "Something failed five times; it is tried each hour, and needs a person."),
-    "queue_paused": ("warning", "A person paused a queue; nothing of it is worked on until it is resumed."),
-    "queue_resumed": ("info", "A person resumed a queue."),
-    "hold_expiring": ("warning", "A hold expires within the hour; then it cannot be posted, and its money returns."),
-    "hold_expired": ("info", "A hold's time was over, and its money returned."),
-    "reconciliation_finished": ("info", "A reconciliation run ended."),
-    "reconciliation_failed": ("warning", "A reconciliation run could not conclude, so nothing is known of its days."),
-    "reconciliation_disagrees": (
-        "critical",
-        "A full reconciliation found something else than the runs before it had said.",
-    ),
-    "reconciliation_missed": (
-        "warning",
-        "A schedule was due and no worker was there: what it should have looked at was looked at later, or not at all.",
-    ),
-    "client_money_not_made": ("warning", "The statement of client money of a day could not be drawn up."),
-    "client_money_shortfall": (
-        "critical",
-        "Less is held for owners than is owed to them; own funds must make it up today.",
-    ),
-}
+Level = Literal["debug", "info", "warning", "critical"]
+
+
+class EventKind(NamedTuple):
+    """A kind of event: its name, its level, and what it means, for people."""
+
+    name: str
+    level: Level
+    says: str
+
+
+_KINDS: Final[dict[str, EventKind]] = {}
+
+
+def declare(*kinds: EventKind) -> tuple[EventKind, ...]:
+    """A part tells which events it emits, called at import beside what emits them; only what is declared is emitted."""
+    for kind in kinds:
+        check(_KINDS.setdefault(kind.name, kind) == kind, "an event is declared once", name=kind.name)
+    return kinds
+
+
+EVENT_KINDS: Final = declare(
+    EventKind("work_stuck", "critical", "Something failed five times; it is tried each hour, and needs a person."),
+)
 
 EVENT: Final = Machine(
     name="event",
@@ -107,8 +77,6 @@ class Event(NamedTuple):
     state: str
 
 
-__all__ = ["EVENT", "EVENTS", "LEVELS", "Event", "Follower", "NewEvent", "emit", "follow", "tell_stuck", "wake"]
-
 Follower = Callable[[Connection[Any], Sequence[Event], datetime], None]
 
 
@@ -116,7 +84,7 @@ def emit(conn: Connection[Any], events: Sequence[NewEvent], *, at: datetime) -> 
     """Write events, by set, in the transaction of what they tell. The worker is woken when it commits."""
     if not events:
         return
-    check(all(event.name in LEVELS for event in events), "an event is in the catalogue", names=[e.name for e in events])
+    check(all(event.name in _KINDS for event in events), "an event is declared", names=[e.name for e in events])
     conn.execute(
         """insert into event (id, name, level, program_id, subject_id, payload, at, state, state_at, due_at)
            select id, name, level, program_id, subject_id, payload, %(at)s, 'due', %(at)s, %(at)s
@@ -127,7 +95,7 @@ def emit(conn: Connection[Any], events: Sequence[NewEvent], *, at: datetime) -> 
             "at": at,
             "ids": [event.id() for event in events],
             "names": [event.name for event in events],
-            "levels": [LEVELS[event.name][0] for event in events],
+            "levels": [_KINDS[event.name].level for event in events],
             "programs": [event.program_id for event in events],
             "subjects": [event.subject_id for event in events],
             "payloads": [Jsonb(event.payload) for event in events],

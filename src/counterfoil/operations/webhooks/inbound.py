@@ -16,7 +16,7 @@ from psycopg.rows import class_row
 from counterfoil.base.machine import Machine, Move, record_birth, steps_taken, take_step, take_steps
 from counterfoil.base.problems import InvalidInput, NotAuthenticated, NotFound, TooLarge
 from counterfoil.base.secret import SigningSecret
-from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
 from counterfoil.operations.work.jobs import Job
 from counterfoil.operations.work.runner import Claim, Queue, Runner, Tally, run_here, wake
 
@@ -38,6 +38,11 @@ WEBHOOK_IN: Final = Machine(
     reasoned=frozenset({"requeue", "ignore_parked"}),
 )
 WEBHOOKS_IN: Final = Queue("webhooks", "webhook_in", ("received",), lane="provider")
+
+EVENT_KINDS: Final = declare(
+    EventKind("webhook_conflict", "critical", "A webhook came again under the same id with another body."),
+    EventKind("webhook_parked", "critical", "A received webhook failed five times and needs a person."),
+)
 
 
 class SignatureRefused(NotAuthenticated):

@@ -8,8 +8,9 @@ from typing import Any
 from psycopg import Connection
 
 from counterfoil.base.machine import record_birth, take_step
-from counterfoil.operations.events.events import NewEvent, emit, wake
-from counterfoil.payouts.machines import PAYOUT, PULLING
+from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.operations.work.runner import wake
+from counterfoil.payouts.machines import PAYOUT, PULLING, RESERVING, SENDING
 from counterfoil.payouts.payouts.matter import matter_of, require
 from counterfoil.payouts.payouts.payout_rules import Matter
 from counterfoil.payouts.payouts.verbs import Payout, payout_key, show_payout
@@ -63,7 +64,7 @@ def reissue_payout(
     record_birth(conn, PAYOUT, [new_id], "pending", actor=actor, at=now, cause=payout_id)
     told = {"reissueOf": payout_id, "key": key, "amount": str(matter.payable), "asset": old.asset, "reason": reason}
     emit(conn, [NewEvent("payout_reissued", old.program_id, new_id, told)], at=now)
-    wake(conn)
+    wake(conn, RESERVING)
     return show_payout(conn, new_id)
 
 
@@ -87,7 +88,7 @@ def rerun_payout(conn: Connection[Any], payout_id: str, *, now: datetime) -> str
     last = matter.last
     if last is not None and last.state == "queued":
         conn.execute("update provider_payout set due_at = %s where id = %s", [now, last.id])
-        wake(conn)
+        wake(conn, SENDING)
         return last.state
     if last is not None and last.state == "unknown":
         return _ask(conn, matter, now)
@@ -100,10 +101,10 @@ def _ask(conn: Connection[Any], matter: Matter, now: datetime) -> str:
     conn.execute(
         "update provider_payout set due_at = %s where id = %s and state = any(%s)", [now, one.id, list(PULLING.states)]
     )
-    wake(conn)
+    wake(conn, PULLING)
     return one.state
 
 
 def _make_due(conn: Connection[Any], payout_id: str, now: datetime) -> None:
     conn.execute("update payout set due_at = %s, attempt = 0, last_error = null where id = %s", [now, payout_id])
-    wake(conn)
+    wake(conn, RESERVING)

@@ -12,9 +12,10 @@ from psycopg import Connection
 
 from counterfoil.base.machine import Approval, take_step
 from counterfoil.base.problems import InvalidInput, check
-from counterfoil.operations.events.events import NewEvent, emit, wake
+from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.providers import PayoutFact
-from counterfoil.payouts.machines import LIVE, PROVIDER_CONFLICT, PROVIDER_PAYOUT
+from counterfoil.operations.work.runner import wake
+from counterfoil.payouts.machines import LIVE, PROVIDER_CONFLICT, PROVIDER_PAYOUT, PULLING, SENDING
 from counterfoil.payouts.payouts.matter import NotNow, matter_of, require
 from counterfoil.payouts.payouts.payout_rules import Matter
 from counterfoil.payouts.provider_payouts.conflicts import conflicts_of, rewake
@@ -206,7 +207,7 @@ def _said(
         one, (verb,), again=timedelta() if again else None, error=f"{verb}: {reason}", error_class="by_hand"
     )
     carry_out(conn, [decision], cause="by_hand", now=now, actor=actor, reason=reason, approval=approval)
-    wake(conn)
+    wake(conn, SENDING, PULLING)
     return PROVIDER_PAYOUT.next_state(one.state, verb, reason=reason)
 
 

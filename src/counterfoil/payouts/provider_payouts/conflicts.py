@@ -14,8 +14,9 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from counterfoil.base.machine import Move, record_birth, take_steps
-from counterfoil.operations.events.events import NewEvent, emit, wake
-from counterfoil.payouts.machines import PROVIDER_CONFLICT
+from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.operations.work.runner import wake
+from counterfoil.payouts.machines import PROVIDER_CONFLICT, RESERVING, SENDING
 from counterfoil.payouts.provider_payouts.outcome_rules import Decision
 
 
@@ -91,7 +92,7 @@ def rewake(conn: Connection[Any], attempt_ids: Sequence[str], now: datetime) -> 
             where state = 'queued' and payout_id in (select id from payout where settlement_id in ({settlements}))""",
         given,
     )
-    wake(conn)
+    wake(conn, RESERVING, SENDING)
 
 
 def in_conflict(conn: Connection[Any], settlement_ids: Iterable[str]) -> set[str]:

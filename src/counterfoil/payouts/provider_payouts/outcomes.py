@@ -10,10 +10,11 @@ from psycopg import Connection
 
 from counterfoil.base.machine import Approval, Move, take_steps
 from counterfoil.base.problems import NotFound
-from counterfoil.operations.events.events import NewEvent, emit, wake
+from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.providers import RANK, PayoutFact
 from counterfoil.operations.providers.capabilities import FULL, Capabilities
-from counterfoil.payouts.machines import LIVE, PAYOUT, PROVIDER_PAYOUT, PULLING
+from counterfoil.operations.work.runner import wake
+from counterfoil.payouts.machines import LIVE, PAYOUT, PROVIDER_PAYOUT, PULLING, RESERVING
 from counterfoil.payouts.payouts.payable import Purse, net, netted_away, payable_of, receivables_of
 from counterfoil.payouts.payouts.payout_rules import EFFECTS, NOTHING, where_next
 from counterfoil.payouts.provider_payouts.booking import Booking, book, journal_lines
@@ -122,7 +123,7 @@ def _show_errors(conn: Connection[Any], decisions: Sequence[Decision], now: date
         [now, *([list(column) for column in zip(*told, strict=True)] if told else [[]] * 3)],
     )
     if any(again for *_, again in told):
-        wake(conn)
+        wake(conn, RESERVING)
 
 
 def _payout_moves(

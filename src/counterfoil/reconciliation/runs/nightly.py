@@ -11,7 +11,7 @@ import structlog
 from psycopg import Connection
 
 from counterfoil.base.problems import Problem
-from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import Tally
 from counterfoil.reconciliation.breaks.breaks import mature_due
@@ -26,6 +26,15 @@ REST_S: Final = 20.0
 PROGRAMS_MAX: Final = 10_000
 SCOPES: Final[Mapping[str, Scope]] = {"full": "full", "recent": "recent"}
 _log = structlog.get_logger("counterfoil.reconciliation")
+
+EVENT_KINDS: Final = declare(
+    EventKind(
+        "reconciliation_missed",
+        "warning",
+        "A schedule was due and no worker was there: what it should have looked at was looked at later, or not at all.",
+    ),
+    EventKind("client_money_not_made", "warning", "The statement of client money of a day could not be drawn up."),
+)
 
 
 def reconcile_due(

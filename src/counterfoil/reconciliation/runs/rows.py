@@ -10,11 +10,17 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from counterfoil.base.problems import NotFound
-from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
 from counterfoil.reconciliation.breaks.breaks import lock_source
 
 SILENT_AFTER: Final = timedelta(seconds=60)  # a run whose process says nothing for so long is dead
 ERROR_MAX: Final = 500
+
+EVENT_KINDS: Final = declare(
+    EventKind(
+        "reconciliation_failed", "warning", "A reconciliation run could not conclude, so nothing is known of its days."
+    ),
+)
 
 
 class Run(NamedTuple):

@@ -21,7 +21,7 @@ from counterfoil.matching.findings.outcome import BREAKS_HELD_MAX, Outcome, matc
 from counterfoil.matching.output.files import canonical, write_breaks
 from counterfoil.matching.passes.pipeline import Progress
 from counterfoil.matching.reading.loading import file_digest
-from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
 from counterfoil.operations.providers import Provider
 from counterfoil.operations.work.runner import Clock
 from counterfoil.reconciliation.bank_statements import Reach, reach_of
@@ -63,6 +63,10 @@ from counterfoil.reconciliation.runs.statements import Statement, StatementUnava
 DAYS_MAX: Final = 366
 WHOLE_DAYS_MAX: Final = 36_600
 KEPT: Final = ("left.parquet", "right.parquet", "matches.parquet", "report.json", "breaks.csv")
+
+EVENT_KINDS: Final = declare(
+    EventKind("reconciliation_finished", "info", "A reconciliation run ended."),
+)
 
 
 class Means(NamedTuple):

@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 
 from counterfoil.base.machine import Machine, Move, record_birth, steps_taken, take_step, take_steps
 from counterfoil.base.problems import InvalidInput, NotFound
-from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
 from counterfoil.operations.work.runner import Queue, wake
 
 MakeId = Callable[[str], str]
@@ -36,6 +36,10 @@ STATES: Final = tuple(INTENT.states())
 VERIFYING: Final = Queue("verify", "intent", ("verifying",), lane="provider", program="program_id")
 PROCESSING: Final = Queue("settle", "intent", ("processing",), program="program_id")
 MOVING: Final = ("verifying", "processing")  # payment_pending waits for a customer, not for us
+
+EVENT_KINDS: Final = declare(
+    EventKind("intent_failed", "warning", "A settlement intent could not be carried out."),
+)
 
 
 class Intent(NamedTuple):

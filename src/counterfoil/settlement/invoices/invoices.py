@@ -13,7 +13,7 @@ from counterfoil.base.machine import Machine, Move, record_birth, take_steps
 from counterfoil.base.money import MINOR_MAX
 from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.ledger.accounts.accounts import open_accounts
-from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
 from counterfoil.settlement.intents.intents import ask_for_payment
 from counterfoil.settlement.usage.rules import MICRO
 
@@ -39,6 +39,10 @@ INVOICE: Final = Machine(
     reasoned=frozenset({"cancel"}),
 )
 STATES: Final = tuple(INVOICE.states())
+
+EVENT_KINDS: Final = declare(
+    EventKind("invoice_issued", "debug", "An invoice was issued to a customer."),
+)
 
 
 class Invoice(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import class_row
@@ -14,7 +14,7 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import PAYMENT
 from counterfoil.ledger.journals.post_all import Booking, post_all
-from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
 from counterfoil.operations.providers import SUCCEEDED, ChargeFact
 from counterfoil.settlement.intents.intents import begin_verifying
 from counterfoil.settlement.invoices.invoices import INVOICE, Invoice, lock_invoices
@@ -22,6 +22,13 @@ from counterfoil.settlement.payments.rules import Bill, Receipt, decide_receipts
 
 MakeId = Callable[[str], str]
 ACTOR = "system:worker"
+
+EVENT_KINDS: Final = declare(
+    EventKind("invoice_paid", "info", "An invoice is paid in full."),
+    EventKind("invoice_partially_paid", "info", "A part of an invoice is paid."),
+    EventKind("invoice_overpaid", "warning", "A customer paid more than was asked; the rest is owed back."),
+    EventKind("payment_unidentified", "warning", "Money came that belongs to no open invoice; it lies in suspense."),
+)
 
 
 class Payment(NamedTuple):
