@@ -33,8 +33,9 @@ INVOICES_PER_CYCLE = 3
 REACH_S = 120
 DRAIN_S = 180
 TRAFFIC_S = 180
-LEASE_S = 6
-MISSES_MAX = 0.02
+LEASE_S = 8
+MISSES_MAX = 0.05
+MISSES_LEAST = 3  # of a short run on a busy machine
 SETTINGS = {
     "COUNTERFOIL_WORKER_LEASE_S": str(
         LEASE_S
@@ -160,7 +161,7 @@ class Chaos:
         """While its sender is frozen, an attempt is given up by the other worker, and a person tries again under a new key."""
         (attempt, payout), *_ = conn.execute(
             """select c.subject_id, pp.payout_id from call_standing c join provider_payout pp on pp.id = c.subject_id
-               where c.kind is null and c.closed_at > clock_timestamp() order by c.announced_at desc limit 1"""
+               where c.kind is null and pp.state = 'sending' order by c.announced_at desc limit 1"""
         ).fetchall()
         self._ok(self.simulator.post("/v1/faults", json={"fault": "rate_limit", "on": "payout.create", "count": 12}))
 
@@ -171,7 +172,7 @@ class Chaos:
             )
             return conn.execute("select state from provider_payout where id = %s", [attempt]).fetchone() == ("failed",)
 
-        failed = _within(given_up, 90)
+        failed = _within(given_up, 150)
         self.simulator.delete("/v1/faults").raise_for_status()
         if not failed:
             return False
@@ -364,7 +365,7 @@ def main(arguments: list[str] | None = None) -> int:
             for number in range(options.cycles):
                 window = WINDOWS[number % len(WINDOWS)]
                 while not chaos.cycle(window):
-                    if chaos.misses.total() > max(1, options.cycles * MISSES_MAX):
+                    if chaos.misses.total() > max(MISSES_LEAST, options.cycles * MISSES_MAX):
                         raise KillMissed(f"the evidence was gone too often: {dict(chaos.misses)}")
                 print(f"{number + 1:4}  {window.name:32} {window.says}", flush=True)
                 if number % len(WINDOWS) == 0:

@@ -93,9 +93,9 @@ def _sending_keys(conn: Connection[Any]) -> list[str]:
     return [row[0] for row in rows]
 
 
-def announced_by_hand_of_one(conn: Connection[Any], oracle: Oracle) -> bool:
-    """A call is announced and open, and the provider has not heard of its key."""
-    rows = conn.execute("select key from call_standing where kind is null and closed_at > clock_timestamp()").fetchall()
+def announced_and_silent(conn: Connection[Any], oracle: Oracle) -> bool:
+    """A call is announced, nothing came back, and the provider has not heard of its key."""
+    rows = conn.execute("select key from call_standing where kind is null").fetchall()
     return any(key not in oracle.by_key() for (key,) in rows)
 
 
@@ -137,7 +137,7 @@ WINDOWS = (
     Window(
         "worker",
         "send.before_call",
-        announced_by_hand_of_one,
+        announced_and_silent,
         "frozen after its announcement; tried again by a person",
         how="stop",
     ),

@@ -146,6 +146,18 @@ def test_a_call_is_never_cleared_however_often_its_attempt_is_queued_again(desk)
     assert all(one.applied_at for one in found)
 
 
+def test_an_order_that_never_arrives_is_sent_again_by_the_ladder_and_not_at_once_for_ever(desk):
+    [attempt] = reserved(desk, payees=1)
+    desk.fault("error_before_accepting", on="payout.create", count=50)
+    calls = []
+    for _ in range(3):
+        desk.work()  # for as long as anything is due at this moment
+        with desk.database.transaction() as conn:
+            calls.append(len(calls_of(conn, [attempt])))
+        desk.clock.advance(minutes=8)
+    assert calls == [1, 2, 3]
+
+
 def test_a_key_whose_first_call_is_a_day_old_is_not_sent_again(desk):
     [attempt] = reserved(desk, payees=1)
     desk.fault("rate_limit", on="payout.create")
