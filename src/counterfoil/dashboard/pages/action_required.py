@@ -71,7 +71,7 @@ _PAYOUTS: Final[
         "quarantined",
         "Payouts in quarantine",
         "A person stopped them: they are not sent while that lasts.",
-        'counterfoil payouts release {id} --reason "…"',
+        'counterfoil payouts release-to-look-up {id} --reason "…"',
         "counterfoil payouts list --state processing",
     ),
     (
