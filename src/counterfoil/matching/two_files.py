@@ -22,6 +22,7 @@ from counterfoil.matching.output.workbook import write_workbook
 from counterfoil.matching.passes.pipeline import Progress
 from counterfoil.matching.reading.loading import file_digest, read_side
 from counterfoil.matching.reading.provenance import Place, places_of
+from counterfoil.matching.reading.scans import SourceUnreadable
 from counterfoil.matching.reading.sides import Side
 from counterfoil.matching.rules.model import RuleSet
 
@@ -68,6 +69,7 @@ def reconcile_files(
     machine: Engine = reader
     try:
         _check_patterns(reader, rules)
+        files = {path: file_digest(path) for path in (*paths_of(left), *paths_of(right)) if path.is_file()}
         progress("Reading the left side")
         here = read_side(reader, paths_of(left), rules.left, "left", folder)
         progress("Reading the right side")
@@ -85,7 +87,7 @@ def reconcile_files(
         progress("Writing the matches and the report")
         machine.write(matches_of(machine, matched, here, there), folder / "matches.parquet")
         write_breaks(read_breaks(machine, matched, outcome.context), folder / "breaks.csv")
-        _write(reader, outcome, {"left": here, "right": there}, folder, {"engine": engine, "memory": memory})
+        _write(reader, outcome, {"left": here, "right": there}, folder, {"engine": engine, "memory": memory}, files)
         paths = {name: out / name for name in NAMES}
         for name, path in paths.items():
             (folder / name).replace(path)
@@ -118,15 +120,20 @@ def _write(
     sides: Mapping[str, Side],
     folder: Path,
     circumstances: Mapping[str, str | None],
+    digests: Mapping[Path, str],
 ) -> None:
-    """Everything that is told from the outcome alone, and the circumstances of the run beside it."""
+    """Everything that is told from the outcome alone, and the circumstances of the run beside it. Raises SourceUnreadable where a file is
+    no longer the one that was read."""
+    for path, digest in digests.items():
+        if not path.is_file() or file_digest(path) != digest:
+            raise SourceUnreadable(file=path.name, reason="the file changed while it was read")
     write_report(outcome, folder / "report.json")
     write_rejected(outcome.rejected, folder / "rejected.csv")
     places = _places(reader, outcome, sides)
     write_page(outcome, places, folder / "report.html")
     write_workbook(outcome, places, folder / "breaks.xlsx")
     files = [
-        {"side": side.key, "file": path.name, "format": side.format, "sha256": file_digest(path)}
+        {"side": side.key, "file": path.name, "format": side.format, "sha256": digests[path]}
         for side in sides.values()
         for path in side.files
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.statements import ofx, simulator_statement, stripe_reports
@@ -12,10 +13,10 @@ from counterfoil.statements.bai2 import reader as bai2
 from counterfoil.statements.camt import reader as camt
 from counterfoil.statements.detecting import FORMATS, detect
 from counterfoil.statements.mt940 import reader as mt940
-from counterfoil.statements.shape import SourceRead
+from counterfoil.statements.shape import SourceBroken, SourceRead
 from counterfoil.statements.tables import delimited, notations, workbooks
 from counterfoil.statements.tables.dialects import Dialect, dialect
-from counterfoil.statements.text import content_of
+from counterfoil.statements.text import Content, content_of, digest_of
 
 STATEMENT_READERS = {
     "mt940": mt940.read,
@@ -59,34 +60,27 @@ def read(
     if kind not in FORMATS:
         raise InvalidInput("format", "one of " + ", ".join(FORMATS), got=kind[:40])
     taken = content_of(path)
+    options = {
+        "columns": columns, "sheet": sheet, "decimal": decimal, "date_format": date_format, "scales": scales,
+    }  # fmt: skip
+    found = _read(path, taken, kind, asset, strict, options)
+    if digest_of(path) != taken.sha256:
+        raise SourceBroken(path.name, None, None, "the file changed while it was read")
+    return found
+
+
+def _read(
+    path: Path, taken: Content, kind: str, asset: str | None, strict: bool, options: Mapping[str, Any]
+) -> SourceRead:
     if kind in STATEMENT_READERS:
         return STATEMENT_READERS[kind](path, taken, asset=asset, strict=strict)
     if kind == "xlsx":
-        return workbooks.read(
-            path,
-            taken,
-            asset=asset,
-            strict=strict,
-            sheet=sheet,
-            columns=columns,
-            decimal=decimal,
-            date_format=date_format,
-            scales=scales,
-        )
+        return workbooks.read(path, taken, asset=asset, strict=strict, **options)
+    rest = {name: value for name, value in options.items() if name != "sheet"}
     if kind == "csv":
-        written = _written(dialect(path, taken=taken), decimal, date_format)
-        return delimited.read(path, taken, asset=asset, strict=strict, columns=columns, written=written, scales=scales)
-    return notations.read(
-        path,
-        taken,
-        kind,
-        asset=asset,
-        strict=strict,
-        columns=columns,
-        decimal=decimal,
-        date_format=date_format,
-        scales=scales,
-    )
+        written = _written(dialect(path, taken=taken), rest.pop("decimal"), rest.pop("date_format"))
+        return delimited.read(path, taken, asset=asset, strict=strict, written=written, **rest)
+    return notations.read(path, taken, kind, asset=asset, strict=strict, **rest)
 
 
 def _written(found: Dialect, decimal: str | None, date_format: str | None) -> Dialect:

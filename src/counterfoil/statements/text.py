@@ -56,6 +56,12 @@ def content_of(path: Path) -> Content:
     return Content(digest.hexdigest(), _encoding(head, is_utf8, seen), head)
 
 
+def digest_of(path: Path) -> str:
+    """The file's SHA-256."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _encoding(head: bytes, is_utf8: bool, seen: bytearray) -> str:
     for mark, name in BOMS:
         if head.startswith(mark):
