@@ -230,6 +230,8 @@ def test_a_figure_of_a_sheet_keeps_its_cents(minor: int) -> None:
 def test_formats_are_told_by_content_and_a_wrong_name_is_refused(tmp_path: Path) -> None:
     told = {name.name: sources.detect(name) for name in sorted(DATA.iterdir())}
     assert told == {
+        "account.qif": "qif",
+        "activity.paypal.csv": "paypal",
         "ambiguous.csv": "csv",
         "bank.ofx": "ofx",
         "batch.camt053.v2.xml": "camt.053",
@@ -246,6 +248,7 @@ def test_formats_are_told_by_content_and_a_wrong_name_is_refused(tmp_path: Path)
         "report.camt052.v8.xml": "camt.052",
         "rows.json": "json",
         "rows.ndjson": "ndjson",
+        "settlement.adyen.csv": "adyen",
         "summary.stripe.csv": "stripe-summary",
     }
     for content in (b"", b"\x00\x01\x02\xff" * 10, b"<html></html>", b"one word"):

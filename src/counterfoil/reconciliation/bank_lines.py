@@ -154,7 +154,7 @@ def _held(
     held: dict[bytes, list[Held]] = defaultdict(list)
     for plain, _, file_id, statement, position, why in _probe(conn, account, plains):
         if why in (None, "told in parts"):
-            held[plain].append(Held(places.get((file_id, statement)), position))
+            held[plain].append(Held(places.get((file_id, statement or 0)), position))
     return held
 
 

@@ -292,7 +292,7 @@ def _placed(conn: Connection[Any], program_id: str, account: str) -> list[_Place
            where f.program_id = %s and f.account = %s order by f.id, s.number limit 1000000""",
         [program_id, account],
     ).fetchall()
-    return [_Placed(*row[:3], bytes(row[3]), StatementInfo(*row[4:])) for row in rows]
+    return [_Placed(row[0], row[1], row[2], bytes(row[3]), StatementInfo(*row[4:])) for row in rows]
 
 
 def _files(conn: Connection[Any], condition: str, given: list[Any], *, rows_max: int = 1) -> list[BankFile]:

@@ -20,9 +20,12 @@ FORMATS: Final = (
     "camt.054",
     "bai2",
     "ofx",
+    "qif",
     "xlsx",
     "stripe",
     "stripe-summary",
+    "paypal",
+    "adyen",
     "simulator",
     "parquet",
     "ndjson",
@@ -38,6 +41,7 @@ _CAMT: Final = re.compile(r"camt\.(05[234])\.|<(?:\w+:)?BkToCstmr(Stmt|AcctRpt|D
 _CAMT_ROOTS: Final = {"Stmt": "camt.053", "AcctRpt": "camt.052", "DbtCdtNtfctn": "camt.054"}
 _SWIFT: Final = re.compile(r"^(?:\{4:)?:(?:20|25|28C?|60[FM]|61|62[FM]|86|NS):", re.MULTILINE)
 _MT942: Final = re.compile(r"^:(?:34F|90[CD]):|\{2:[IO]942", re.MULTILINE)
+_QIF: Final = re.compile(r"!(?:Type|Account|Option|Clear)\b", re.IGNORECASE)
 _BAI: Final = re.compile(r"\s*01,[^\r\n]{0,200},")
 _OFX: Final = re.compile(
     r"\s*(?:OFXHEADER\s*:|<\?xml[^>]*\?>\s*<\?OFX\b|(?:<\?xml[^>]*\?>\s*)?<OFX\s*>)", re.IGNORECASE
@@ -91,6 +95,8 @@ def _by_text(text: str, suffix: str) -> str | None:
     if stripped.startswith("<"):
         found = _CAMT.search(text)
         return None if not found else f"camt.{found[1]}" if found[1] else _CAMT_ROOTS[found[2]]
+    if _QIF.match(stripped):
+        return "qif"
     if _SWIFT.search(text[:4096]):
         return "mt942" if _MT942.search(text) else "mt940"
     if _BAI.match(stripped):
@@ -116,6 +122,10 @@ def _by_header(text: str, suffix: str) -> str | None:
         "created (utc)",
     } <= names:
         return "stripe"
+    if {"psp reference", "merchant reference", "gross currency", "net currency"} <= names:
+        return "adyen"
+    if {"gross", "fee", "net", "currency", "transaction id"} <= names:
+        return "paypal"
     if {"category", "net_amount", "currency"} <= names:
         return "stripe-summary"
     if {"id", "type", "gross", "fee", "net", "asset", "available_on"} <= names:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from counterfoil.base.problems import InvalidInput, NotFound
-from counterfoil.statements import ofx, simulator_statement, stripe_reports
+from counterfoil.statements import fee_reports, ofx, qif, simulator_statement, stripe_reports
 from counterfoil.statements.bai2 import reader as bai2
 from counterfoil.statements.camt import reader as camt
 from counterfoil.statements.detecting import FORMATS, detect
@@ -29,6 +29,8 @@ STATEMENT_READERS = {
     "simulator": simulator_statement.read,
     "stripe": stripe_reports.read,
     "stripe-summary": stripe_reports.read_summary,
+    "paypal": fee_reports.read_paypal,
+    "adyen": fee_reports.read_adyen,
 }
 OTHER_NAMES = {"camt": "camt.053", "qfx": "ofx", "tsv": "csv", "jsonl": "ndjson", "sta": "mt940", "bai": "bai2"}
 
@@ -74,6 +76,9 @@ def _read(
 ) -> SourceRead:
     if kind in STATEMENT_READERS:
         return STATEMENT_READERS[kind](path, taken, asset=asset, strict=strict)
+    if kind == "qif":
+        written_as = {name: options[name] for name in ("decimal", "date_format")}
+        return qif.read(path, taken, asset=asset, strict=strict, **written_as)
     if kind == "xlsx":
         return workbooks.read(path, taken, asset=asset, strict=strict, **options)
     rest = {name: value for name, value in options.items() if name != "sheet"}

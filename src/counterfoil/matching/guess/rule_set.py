@@ -16,6 +16,7 @@ from counterfoil.matching.guess.columns import NO_CURRENCY, Looked, look
 from counterfoil.matching.guess.keys import Found, observe
 from counterfoil.matching.reading.scans import SourceUnreadable
 
+NAME_CHARS_MAX: Final = 80  # what a rule set takes
 TEXT_ROLES: Final = ("reference", "counterparty", "memo")
 COLUMN_ROLES: Final = (
     "id",
@@ -94,7 +95,7 @@ def quoted(text: str) -> str:
 
 
 def _side(side: Looked) -> list[str]:
-    lines = [f"[{side.side}]", f"name = {quoted(side.name)}"]
+    lines = [f"[{side.side}]", f"name = {quoted(side.name[:NAME_CHARS_MAX])}"]
     if side.format:
         lines.append(f"format = {quoted(side.format)}")
     if side.asset and "asset" not in side.columns:

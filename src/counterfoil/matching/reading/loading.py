@@ -116,7 +116,7 @@ def _tabular(
     broken = _structural(engine, side, paths) if form == "csv" else []
     reading = reading._replace(broken=tuple((number, record) for number, record, *_ in broken), format=form)
     feet = [each for each in broken if _is_foot(each[-1], source)]
-    rejected = [_rejected(paths[number], *rest) for number, *rest in broken if (number, *rest) not in feet]
+    rejected = [_rejected(paths[each[0]], each) for each in broken if each not in feet]
     left_out += len(feet)
     rows = counted + len(rejected)
     if profile.bad > profile.no_record:
@@ -132,7 +132,8 @@ def _tabular(
     )  # fmt: skip
 
 
-def _rejected(path: Path, record: int, at: int, column: str, reason: str, raw: str) -> Rejected:
+def _rejected(path: Path, broken: tuple[int, int, int, str, str, str]) -> Rejected:
+    _, record, at, column, reason, raw = broken
     line = line_of_byte(path, at) if at else record
     return Rejected(path.name, line, column, _short(reason), (raw or "")[:RAW_SHOWN_MAX])
 

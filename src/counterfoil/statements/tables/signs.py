@@ -105,16 +105,17 @@ def how_debits_are_meant(
         return "out"
     known = list(balances)
     amounts = list(rows)
-    for way in ("signed", "out"):
+    ways: tuple[Debits, Debits] = ("signed", "out")
+    for way in ways:
         trail = Trail()
         for row, balance in zip(amounts, known, strict=True):
-            amount = row.get(way)  # type: ignore[call-overload]
+            amount = row.get(way)
             if amount is None or balance is None:
                 break
             trail.add(Line(amount, "", 0, NO_CELLS, balance=balance))
         else:
             if len(trail.steps) > 1 and trail.oldest_first() is not None:
-                return way  # type: ignore[return-value]
+                return way
     return "refused"
 
 

@@ -123,7 +123,8 @@ class _Counter:
 
     def _within(self, what: str, number: int, most: int) -> None:
         if number > most:
-            raise TooLarge(**{"file": self.file, "part": self.part, what: number, f"{what}_max": most})
+            limits = {what: number, f"{what}_max": most}
+            raise TooLarge(file=self.file, part=self.part, **limits)
 
     def _refuse_type(self, *_: object) -> None:
         raise SourceBroken(self.file, None, self.part, "document types and entities are refused")

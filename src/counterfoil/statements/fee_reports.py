@@ -1,0 +1,168 @@
+"""Providers' reports that give gross, fees and net side by side: PayPal's activity and Adyen's settlement details.
+
+One row becomes one line of its gross amount and, where there is a fee, a second one of the fee (status `fee`), so that the lines add up
+to what moves the balance. The rule for faults: a row whose gross and fees do not make its net is rejected; a running balance that does
+not lead from row to row stops the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from counterfoil.statements.amounts import Unreadable
+from counterfoil.statements.dates import ISO, choose_format, is_iso, parse_date
+from counterfoil.statements.shape import TABLE_BYTES_MAX, Gathering, Line, SourceRead, as_json, within
+from counterfoil.statements.tables import delimited, rows
+from counterfoil.statements.tables.columns import plain
+from counterfoil.statements.tables.dialects import dialect
+from counterfoil.statements.tables.rows import Plan, Record, Rejected
+from counterfoil.statements.tables.signs import Step, Trail, settle
+from counterfoil.statements.text import Content
+
+
+class Report(NamedTuple):
+    """Where a provider's report has what: header names as `columns.plain` writes them."""
+
+    external_id: tuple[str, ...]
+    reference: tuple[str, ...]
+    day: str
+    asset: str
+    credits: tuple[tuple[str, ...], tuple[str, ...]]  # of gross: what comes in, what goes out
+    net: tuple[tuple[str, ...], tuple[str, ...]]
+    fees: tuple[str, ...]
+    fee_sign: int  # +1 where fees are written as what they take, -1 where they carry their minus
+    gross_asset: str
+    status: str
+    memo: str
+    counterparty: str
+    batch: str
+    balance: str
+
+
+REPORTS: Final[Mapping[str, Report]] = {
+    "paypal": Report(
+        ("transactionid",), ("invoicenumber", "referencetxnid"), "date", "currency", (("gross",), ()), (("net",), ()), ("fee",), -1,
+        "currency", "status", "type", "name", "", "balance",
+    ),
+    "adyen": Report(
+        ("modificationreference", "pspreference"), ("merchantreference", "pspreference"), "creationdate", "netcurrency",
+        (("grosscreditgc",), ("grossdebitgc",)), (("netcreditnc",), ("netdebitnc",)),
+        ("commissionnc", "markupnc", "schemefeesnc", "interchangenc"), 1,
+        "grosscurrency", "type", "paymentmethod", "", "batchnumber", "",
+    ),
+}  # fmt: skip
+NO_BALANCE: Final = "memo"  # PayPal's rows that only tell of something, in the column `Balance Impact`
+
+
+def read_paypal(path: Path, taken: Content, *, asset: str | None = None, strict: bool = True) -> SourceRead:
+    """PayPal's activity download. Raises SourceBroken."""
+    return _read(path, taken, "paypal", asset, strict=strict)
+
+
+def read_adyen(path: Path, taken: Content, *, asset: str | None = None, strict: bool = True) -> SourceRead:
+    """Adyen's settlement details report. Raises SourceBroken."""
+    return _read(path, taken, "adyen", asset, strict=strict)
+
+
+def _read(path: Path, taken: Content, name: str, asset: str | None, *, strict: bool) -> SourceRead:
+    within(path, TABLE_BYTES_MAX)
+    found, report, written = Gathering(path.name, strict=strict), REPORTS[name], dialect(path, taken=taken)
+    names = {plain(column): column for column in reversed(written.columns)}
+    for needed in (report.day, report.asset, report.net[0][0], report.credits[0][0]):
+        if needed not in names:
+            found.broken(1, needed, f"the report has no column for it; there are {', '.join(written.columns)[:300]}")
+    records = list(delimited.records(found, path, written))
+    days = [str(record.cells[names[report.day]]).strip() for record in records]
+    others = [day for day in days if day and not is_iso(day)]
+    how = Plan({}, None, written.decimal or ".", choose_format(others) if others else ISO)
+    trails: dict[str, Trail] = {}
+    left_out = 0
+    for record in records:
+        try:
+            lines, net, balance = _lines(record, names, report, how)
+        except (Rejected, Unreadable) as fault:
+            found.reject(record.line, getattr(fault, "column", None), str(fault), as_json(record.cells))
+            continue
+        if asset not in (None, lines[0].asset):
+            left_out += 1
+            continue
+        for line in lines:
+            found.add(line)
+        if balance is not None and lines[0].status != "information":
+            trail = trails.setdefault(lines[0].asset, Trail(assets={lines[0].asset}))
+            trail.steps.append(Step(record.line, net, balance, lines[0].booked_on))
+    for trail in trails.values():
+        settle(found, trail, names[report.balance])
+    if left_out:
+        found.notes.append(f"{left_out} rows are in other currencies than {asset}")
+    return found.read(name, taken.sha256)
+
+
+def _lines(record: Record, names: Mapping[str, str], report: Report, how: Plan) -> tuple[list[Line], int, int | None]:
+    """The gross amount and the fee as lines, the net amount, and the balance after it. Raises Rejected, Unreadable."""
+    code = (_text(record, names, (report.asset,)) or "").upper()
+    gross, net = (_difference(record, names, sides, how, code) for sides in (report.credits, report.net))
+    fee = report.fee_sign * sum(_amount(record, names, name, how, code) or 0 for name in report.fees)
+    if net is None:
+        raise Rejected(names[report.net[0][0]], "there is no net amount")
+    is_one_currency = (_text(record, names, (report.gross_asset,)) or "").upper() == code
+    if is_one_currency and (gross is None or gross - fee != net):
+        raise Rejected(names[report.net[0][0]], f"gross {gross} less fee {fee} is not net {net} minor units")
+    line = Line(
+        amount=net + fee,
+        asset=code,
+        line=record.line,
+        raw=record.cells,
+        external_id=_text(record, names, report.external_id),
+        reference=_text(record, names, report.reference),
+        booked_on=_day(record, names, report, how),
+        status=_status(record, names, report),
+        counterparty=_text(record, names, (report.counterparty,)),
+        memo=_text(record, names, (report.memo,)),
+        batch=_text(record, names, (report.batch,)),
+    )
+    lines = [line]
+    if fee:
+        lines.append(line._replace(amount=-fee, external_id=f"{line.external_id}/fee", status="fee"))
+    return lines, net, _amount(record, names, report.balance, how, code)
+
+
+def _status(record: Record, names: Mapping[str, str], report: Report) -> str:
+    if (_text(record, names, ("balanceimpact",)) or "").lower() == NO_BALANCE:
+        return "information"
+    return (_text(record, names, (report.status,)) or "booked").lower()
+
+
+def _day(record: Record, names: Mapping[str, str], report: Report, how: Plan) -> date:
+    text = _text(record, names, (report.day,))
+    if text is None:
+        raise Rejected(names[report.day], "there is no date")
+    form = ISO if is_iso(text) else how.date_format
+    if form is None:
+        raise Rejected(names[report.day], f"{text[:30]!r} can be read as two dates or none")
+    return parse_date(text, form)
+
+
+def _difference(
+    record: Record, names: Mapping[str, str], sides: tuple[tuple[str, ...], tuple[str, ...]], how: Plan, code: str
+) -> int | None:
+    """What comes in less what goes out; None where neither is given."""
+    given = [
+        None if amount is None else sign * amount
+        for columns, sign in zip(sides, (1, -1), strict=True)
+        for amount in (_amount(record, names, name, how, code) for name in columns)
+    ]
+    known = [amount for amount in given if amount is not None]
+    return sum(known) if known else None
+
+
+def _amount(record: Record, names: Mapping[str, str], name: str, how: Plan, code: str) -> int | None:
+    return rows.amount_in(record.cells, names[name], how, code) if name in names else None
+
+
+def _text(record: Record, names: Mapping[str, str], wanted: tuple[str, ...]) -> str | None:
+    texts: Iterator[str] = (str(record.cells.get(names[name]) or "").strip() for name in wanted if name in names)
+    return next((text for text in texts if text), None)

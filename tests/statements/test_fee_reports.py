@@ -1,0 +1,90 @@
+"""PayPal's activity, Adyen's settlement details and QIF: fees kept, what contradicts itself rejected."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from counterfoil import statements as sources
+from counterfoil.matching.guess.rule_set import guess_rules
+from counterfoil.matching.rules.toml_file import load_rules
+from counterfoil.statements import SourceBroken
+from tests.statements.samples import DATA, rows, sample, written
+
+
+def test_paypals_fees_are_lines_of_their_own_and_all_lines_add_up_to_the_balance() -> None:
+    read = sample("activity.paypal.csv")
+    assert rows(read, "external_id", "reference", "amount", "status") == [
+        ("1AB", "INV-1", 110000, "completed"),
+        ("1AB/fee", "INV-1", -320, "fee"),
+        ("2CD", "INV-2", -2000, "completed"),
+        ("2CD/fee", "INV-2", 35, "fee"),
+        ("3EF", "INV-3", 5000, "information"),
+        ("4GH", None, -10000, "completed"),
+    ]
+    [info] = read.statements
+    assert (info.opening, info.closing, info.total, info.carries) == (10000, 107715, 97715, True)
+    assert rows(read, "booked_on")[0] == (date(2026, 3, 13),)
+
+
+def test_a_row_of_paypal_that_is_missing_stops_the_file(tmp_path: Path) -> None:
+    later = '"16/03/2026","","CET","","Payment","Completed","EUR","{0},00","0,00","{0},00","5","","1.0{1},15","Credit"'
+    lines = (DATA / "activity.paypal.csv").read_text().splitlines() + [
+        later.format(5, 82),
+        later.format(6, 88),
+        later.format(1, 89),
+    ]
+    with pytest.raises(SourceBroken, match="a row is missing"):
+        sources.read(written(tmp_path, "\n".join([*lines[:2], *lines[3:]]) + "\n", "p.csv"))
+
+
+def test_adyens_parts_of_a_fee_are_one_fee_and_a_row_that_does_not_add_up_is_rejected() -> None:
+    read = sample("settlement.adyen.csv")
+    assert rows(read, "external_id", "reference", "amount", "asset", "batch") == [
+        ("M1", "INV-1", 10000, "EUR", "7"),
+        ("M1/fee", "INV-1", -140, "EUR", "7"),
+        ("M2", "INV-2", -2000, "EUR", "7"),
+        ("M2/fee", "INV-2", -25, "EUR", "7"),
+        ("M3", "INV-3", 4500, "EUR", "7"),
+        ("M3/fee", "INV-3", -100, "EUR", "7"),
+        ("M9", None, -12235, "EUR", "7"),
+    ]
+    assert [(row.line, row.reason) for row in read.rejected] == [
+        (5, "gross 1000 less fee 50 is not net 900 minor units")
+    ]
+
+
+def test_qif_is_read_in_the_currency_that_is_given() -> None:
+    read = sample("account.qif", asset="USD")
+    assert rows(read, "amount", "booked_on", "counterparty", "memo", "reference", "batch") == [
+        (-123456, date(2026, 1, 15), "Rent Office", "January", "1044", "Checking"),
+        (2000, date(2026, 1, 16), "Northwind", None, None, "Checking"),
+    ]
+    assert read.notes == ["line 6: an opening balance is not a movement"]
+    assert [row.line for row in read.rejected] == [22]
+    with pytest.raises(SourceBroken, match="say which asset"):
+        sample("account.qif")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), [("!Type:Bank\nD1/15'26\nT5.00\n", "cut short"), ("!Type:Cat\nNFood\n^\n", "no transaction")]
+)
+def test_qif_that_is_cut_short_or_holds_no_account_is_refused(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(SourceBroken, match=told):
+        sources.read(written(tmp_path, text, "a.qif"), asset="EUR")
+
+
+def test_qif_days_that_can_be_read_in_two_ways_are_rejected_until_someone_says(tmp_path: Path) -> None:
+    path = written(tmp_path, "!Type:Bank\nD1/2/2026\nT5.00\n^\n!Type:Invst\nD1/3/2026\nNBuy\n^\n", "a.qif")
+    assert len(sources.read(path, asset="EUR").rejected) == 1
+    read = sources.read(path, asset="EUR", date_format="%d/%m/%Y")
+    assert rows(read, "booked_on") == [(date(2026, 2, 1),)]
+    assert read.notes == ["1 investment transactions are not read, only cash"]
+
+
+def test_a_guess_for_a_report_with_fees_uses_its_own_reader() -> None:
+    text, _ = guess_rules(DATA / "activity.paypal.csv", DATA / "settlement.adyen.csv")
+    rules = load_rules(text)
+    assert (rules.left.format, rules.right.format) == ("paypal", "adyen")
