@@ -31,11 +31,8 @@ def test_paypals_fees_are_lines_of_their_own_and_all_lines_add_up_to_the_balance
 
 def test_a_row_of_paypal_that_is_missing_stops_the_file(tmp_path: Path) -> None:
     later = '"16/03/2026","","CET","","Payment","Completed","EUR","{0},00","0,00","{0},00","5","","1.0{1},15","Credit"'
-    lines = (DATA / "activity.paypal.csv").read_text().splitlines() + [
-        later.format(5, 82),
-        later.format(6, 88),
-        later.format(1, 89),
-    ]
+    rest = [later.format(5, 82), later.format(6, 88), later.format(1, 89)]
+    lines = [*(DATA / "activity.paypal.csv").read_text().splitlines(), *rest]
     with pytest.raises(SourceBroken, match="a row is missing"):
         sources.read(written(tmp_path, "\n".join([*lines[:2], *lines[3:]]) + "\n", "p.csv"))
 

@@ -94,9 +94,8 @@ def _records(found: Gathering, path: Path, taken: Content) -> Iterator[Record]:
             current = None
             continue
         current = current or Record(kind, number, account)
-        name = _FIELDS.get(text[0])
-        if name:
-            current.values.setdefault(name, text[1:].strip())
+        if text[0] in _FIELDS:
+            current.values.setdefault(_FIELDS[text[0]], text[1:].strip())
     if current is not None:
         found.broken(current.line, "^", "the last record is not ended: the file is cut short")
 
