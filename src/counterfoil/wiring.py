@@ -11,13 +11,15 @@ from typing import Any, Final
 
 from psycopg import Connection
 
-from counterfoil.base.machine import Machine
+from counterfoil.audit.invariants import INVARIANTS as AUDIT_INVARIANTS
+from counterfoil.base.machine import Machine, history_kept
 from counterfoil.ledger import expiring
 from counterfoil.ledger.invariants import INVARIANTS as LEDGER_INVARIANTS
 from counterfoil.ledger.periods import PAIRED as PERIOD_PAIRED
 from counterfoil.operations.approvals import by_verb
 from counterfoil.operations.events import events
 from counterfoil.operations.events.events import EVENT, Event, EventKind, Follower, tell_stuck
+from counterfoil.operations.invariants import INVARIANTS as OPERATIONS_INVARIANTS
 from counterfoil.operations.providers import RANK, Provider
 from counterfoil.operations.providers.capabilities import capabilities_of
 from counterfoil.operations.webhooks import event_pull
@@ -91,7 +93,15 @@ QUEUE_BY_NAME: Final[Mapping[str, Queue]] = {queue.name: queue for queue in QUEU
 # What takes two people, and what is done once both have agreed.
 PAIRED: Final = by_verb(*PAYOUT_PAIRED, *BREAK_PAIRED, *PERIOD_PAIRED, *pauses.paired(QUEUE_BY_NAME))
 NOUNS: Final = (PAYOUT_NOUN,)  # whose verbs become routes, commands and forms
-INVARIANTS = (*LEDGER_INVARIANTS, *SETTLEMENT_INVARIANTS, *PAYOUT_INVARIANTS, *BREAK_INVARIANTS)
+INVARIANTS = (
+    *LEDGER_INVARIANTS,
+    *SETTLEMENT_INVARIANTS,
+    *PAYOUT_INVARIANTS,
+    *BREAK_INVARIANTS,
+    *OPERATIONS_INVARIANTS,
+    *AUDIT_INVARIANTS,
+    history_kept(MACHINES),
+)
 
 
 @dataclass(frozen=True)

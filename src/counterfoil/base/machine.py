@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final, LiteralString, NamedTuple
 from psycopg import Connection, sql
 from psycopg.rows import class_row
 
+from counterfoil.base.invariant import Invariant
 from counterfoil.base.problems import Kind, Problem, ReasonRequired, TransitionRefused, check
 
 NOWHERE: Final = ""  # the state before the first
@@ -216,6 +217,33 @@ def history_of(conn: Connection[Any], subject_id: str, *, rows_max: int = 200) -
                from step where subject_id = %s order by step limit %s""",
             [subject_id, rows_max],
         ).fetchall()
+
+
+def history_kept(machines: Sequence[Machine]) -> Invariant:
+    """That every row of these stands where its last step put it, its steps in a row from the first, and that no step is of nothing."""
+    nouns = " union all ".join(f"select '{one.name}', id, state, steps from {one.table}" for one in machines)
+    names = ", ".join(f"'{one.name}'" for one in machines)
+    query = f"""with noun (machine, id, state, steps) as materialized ({nouns})
+        select n.machine, n.id, n.state, s.to_state
+        from noun n left join step s on s.machine = n.machine and s.subject_id = n.id and s.step = n.steps
+        where s.to_state is distinct from n.state
+           or exists (select from step later where later.subject_id = n.id and later.step > n.steps)
+        union all
+        select s.machine, s.subject_id, s.from_state, b.to_state
+        from step s left join step b on b.subject_id = s.subject_id and b.step = s.step - 1
+        where s.from_state <> coalesce(b.to_state, '') or (b.step is null) <> (s.step = 1)
+        union all
+        select s.machine, s.subject_id, s.to_state, 'of nothing'
+        from step s
+        where s.step = 1 and s.machine in ({names}) and not exists (
+            select from noun n where n.machine = s.machine and n.id = s.subject_id)"""
+    return Invariant(
+        "STATE_HISTORY",
+        "Does everything stand where its last step put it, and is every step of something that is there?",
+        query,  # of names that our own declarations hold
+        "critical",
+        "A state was changed by hand, its history was, or something was taken away.",
+    )
 
 
 def _by_verb(moves: Sequence[Move]) -> Iterator[tuple[str, list[Move]]]:

@@ -192,4 +192,46 @@ INVARIANTS: Final = (
         "critical",
         "The books were changed after they were closed.",
     ),
+    Invariant(
+        "POSTING_DATES",
+        "Is every posting effective when its journal is, and marked exactly when that is more than an hour from its record?",
+        """select p.journal_id, p.line, p.effective_at, 'off_clock ' || p.off_clock
+           from posting p
+           where p.off_clock = (abs(extract(epoch from p.effective_at) - (p.seq >> 20) / 1000.0) <= 3600)
+           union all
+           select p.journal_id, p.line, p.effective_at, 'its journal ' || j.effective_at
+           from posting p join journal j on j.id = p.journal_id
+           where p.movement is null and p.effective_at <> j.effective_at
+           union all
+           select j.id, null, j.recorded_at, 'recorded ' || to_timestamp((min(p.seq) >> 20) / 1000.0)
+           from journal j join posting p on p.journal_id = j.id
+           group by j.id, j.recorded_at
+           having abs(extract(epoch from j.recorded_at) - (min(p.seq) >> 20) / 1000.0) > 86400""",
+        "critical",
+        "A posting was moved to another day: it is missing from one statement and stands in another.",
+    ),
+    Invariant(
+        "ACCOUNT_FLAG_TIE",
+        "Has every flag of an account the value that was set last, or that the account was opened with?",
+        """select a.name, a.book_id, f.flag, f.value
+           from account a
+           cross join lateral (values ('frozen', a.frozen), ('closed', a.closed), ('no_overdraft', a.no_overdraft)) as f (flag, value)
+           left join lateral (select s.value from account_flag s where s.account_id = a.id and s.flag = f.flag
+                              order by s.step desc limit 1) s on true
+           left join account_guard g on g.account_id = a.id
+           where f.value is distinct from coalesce(s.value, f.flag = 'no_overdraft' and g.no_overdraft)""",
+        "critical",
+        "An account was opened to overdraft, frozen or freed, and nobody said so.",
+    ),
+    Invariant(
+        "REVERSAL_TIE",
+        "Is every line that is marked as reversed a line of the journal that its reversal reverses?",
+        """select 'line ' || r.line || ' of ' || r.journal_id, r.reversed_by, j.reverses
+           from reversal r
+           left join journal j on j.id = r.reversed_by
+           left join posting p on p.journal_id = r.journal_id and p.line = r.line
+           where p.line is null or j.reverses is distinct from r.journal_id or r.line <> coalesce(j.reverses_line, r.line)""",
+        "critical",
+        "A line is marked as reversed that was not: it can never be reversed.",
+    ),
 )

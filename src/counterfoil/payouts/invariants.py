@@ -117,4 +117,60 @@ INVARIANTS: Final = (
         "critical",
         "Money in transit that belongs to no payout, or the reverse.",
     ),
+    Invariant(
+        "PAYOUT_SETTLEMENT_TIE",
+        "Is every payout of its settlement's payee, invoice and asset, the first for all that was left and a later one for no more?",
+        """select p.id, p.payee_id, p.asset, p.amount, s.payee_id, s.asset, s.net
+           from payout p left join settlement s on s.id = p.settlement_id
+           where (p.program_id, p.invoice_id, p.payee_id, p.asset) is distinct from (s.program_id, s.invoice_id, s.payee_id, s.asset)
+              or p.amount > s.net or (p.reissue = 0 and p.amount <> s.net)
+           union all
+           select pp.id, pp.provider, pp.asset, pp.amount, p.payee_id, p.asset, p.amount
+           from provider_payout pp join payout p on p.id = pp.payout_id
+           where (pp.program_id, pp.asset) <> (p.program_id, p.asset)""",
+        "critical",
+        "A payout of another amount, to another payee, or of nothing at all.",
+    ),
+    Invariant(
+        "PAYOUT_MISSING",
+        "Has every settlement that leaves something to pay its payout, or the event that makes it?",
+        """select s.id, s.payee_id, s.asset, s.net from settlement s
+           where s.net > 0
+             and not exists (select from payout p where p.settlement_id = s.id)
+             and not exists (select from event e where e.subject_id = s.id and e.name = 'settlement_completed' and e.state <> 'handled')""",
+        "critical",
+        "A payee is owed money, and nothing will ever send it.",
+    ),
+    Invariant(
+        "PAYOUT_LEDGER_TIE",
+        "Was the amount of every attempt set aside from its payee, and of every one that was paid taken from its provider's clearing?",
+        """with expected as (
+               select pp.id, pp.program_id, pp.asset, x.kind, x.debit, x.credit, x.amount
+               from provider_payout pp
+               join payout p on p.id = pp.payout_id
+               cross join lateral (values
+                   ('payout_reserve', true, 'payable:payee:' || p.payee_id, 'in_transit:' || pp.provider, pp.amount),
+                   ('payout_finalize', pp.state in ('succeeded', 'returned'), 'in_transit:' || pp.provider, 'clearing:' || pp.provider,
+                    least(coalesce(pp.paid, pp.amount), pp.amount))
+               ) as x (kind, is_due, debit, credit, amount)
+               where x.is_due
+           ), booked as (
+               select j.source_id as id, b.program_id, b.asset, j.kind, d.name as debit, c.name as credit, sum(t.amount) as amount
+               from journal j
+               join posting t on t.journal_id = j.id
+               join account d on d.id = t.debit
+               join account c on c.id = t.credit
+               join book b on b.id = j.book_id
+               where j.source_type = 'provider_payout'
+                 and (j.kind = 'payout_reserve' or j.kind = 'payout_finalize'
+                      and starts_with(c.name, 'clearing:') and d.name <> 'provider_fee')
+               group by j.source_id, b.program_id, b.asset, j.kind, d.name, c.name
+           )
+           select coalesce(e.id, b.id), coalesce(e.kind, b.kind), coalesce(e.debit, b.debit), coalesce(e.credit, b.credit),
+                  e.amount, b.amount
+           from expected e full join booked b using (id, program_id, asset, kind, debit, credit)
+           where e.amount is distinct from b.amount""",
+        "critical",
+        "The books moved other money than the payout says: another amount, another payee, or none.",
+    ),
 )

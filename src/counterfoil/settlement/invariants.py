@@ -53,12 +53,18 @@ INVARIANTS: Final = (
     ),
     Invariant(
         "PAYMENT_WITHOUT_JOURNAL",
-        "Has every payment exactly one journal of its amount?",
-        """select p.id, p.charge_id from payment p
+        "Has every payment exactly one journal: its amount into clearing, its fee out of it, to its invoice what was applied?",
+        """select p.id, p.charge_id, p.amount, p.fee, p.applied, t.received, t.fee, t.applied
+           from payment p
            left join journal j on j.program_id = p.program_id and j.key = 'PAYMENT:' || p.provider || ':' || p.charge_id
-           left join lateral (select sum(amount) as booked from posting
-                              where journal_id = j.id) booked on true
-           where booked.booked is distinct from p.amount + p.fee""",
+           left join lateral (
+               select sum(t.amount) as booked,
+                      sum(t.amount) filter (where d.name = 'clearing:' || p.provider) as received,
+                      coalesce(sum(t.amount) filter (where d.name = 'provider_fee' and c.name = 'clearing:' || p.provider), 0) as fee,
+                      coalesce(sum(t.amount) filter (where c.name = 'escrow:' || p.invoice_id), 0) as applied
+               from posting t join account d on d.id = t.debit join account c on c.id = t.credit
+               where t.journal_id = j.id) t on true
+           where (t.booked, t.received, t.fee, t.applied) is distinct from (p.amount + p.fee, p.amount, p.fee, p.applied)""",
         "critical",
         "Money was received and not booked, or booked otherwise.",
     ),
@@ -91,19 +97,33 @@ INVARIANTS: Final = (
         "An invoice was settled and its intent does not know, or the reverse.",
     ),
     Invariant(
-        "STATE_HISTORY",
-        "Does every state agree with the last step of its history?",
-        """with noun (machine, id, state, steps) as (
-               select 'invoice', id, state, steps from invoice union all select 'intent', id, state, steps from intent
-               union all select 'payout', id, state, steps from payout
-               union all select 'provider_payout', id, state, steps from provider_payout
-               union all select 'webhook_in', id, state, steps from webhook_in
-               union all select 'event', id, state, steps from event)
-           select n.machine, n.id, n.state, s.to_state from noun n
-           left join step s on s.subject_id = n.id and s.step = n.steps
-           where s.to_state is distinct from n.state
-              or exists (select from step later where later.subject_id = n.id and later.step > n.steps)""",
+        "SETTLEMENT_LEDGER_TIE",
+        "Is every settlement of its invoice's payee and total, and did its journal move each part out of escrow to its place?",
+        """with expected as (
+               select s.id, s.program_id, s.asset, 'escrow:' || s.invoice_id as debit, x.credit, x.amount
+               from settlement s
+               cross join lateral (values ('fee:platform', s.platform_fee), ('payable:validator', s.validator_fee),
+                                          ('holdback:payee:' || s.payee_id, s.holdback), ('payable:payee:' || s.payee_id, s.net)
+               ) as x (credit, amount)
+               where x.amount <> 0
+           ), booked as (
+               select j.source_id as id, b.program_id, b.asset, d.name as debit, c.name as credit, sum(t.amount) as amount
+               from journal j
+               join posting t on t.journal_id = j.id
+               join account d on d.id = t.debit
+               join account c on c.id = t.credit
+               join book b on b.id = j.book_id
+               where j.kind = 'settlement' and j.source_type = 'settlement'
+               group by j.source_id, b.program_id, b.asset, d.name, c.name
+           )
+           select coalesce(e.id, b.id), coalesce(e.debit, b.debit), coalesce(e.credit, b.credit), e.amount, b.amount
+           from expected e full join booked b using (id, program_id, asset, debit, credit)
+           where e.amount is distinct from b.amount
+           union all
+           select s.id, s.payee_id, i.payee_id, s.gross, i.total
+           from settlement s join invoice i on i.id = s.invoice_id
+           where (s.program_id, s.payee_id, s.asset, s.gross) <> (i.program_id, i.payee_id, i.asset, i.total)""",
         "critical",
-        "A state was changed by hand, or its history was.",
+        "The books say of a settlement something else than its record.",
     ),
 )

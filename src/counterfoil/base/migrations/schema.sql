@@ -36,6 +36,8 @@ account_flag: value boolean not null
 account_flag: actor text not null
 account_flag: reason text not null
 account_flag: at timestamp with time zone not null
+account_guard: account_id bigint not null
+account_guard: no_overdraft boolean not null
 action: id text not null
 action: actor text not null
 action: role text not null
@@ -614,6 +616,12 @@ role_grant: granted_by text not null
 role_grant: granted_at timestamp with time zone not null
 role_grant: revoked_by text
 role_grant: revoked_at timestamp with time zone
+seal: relation text not null
+seal: row_id text not null
+seal: sha256 bytea not null
+sealed_relation: relation text not null
+sealed_relation: key text[] not null
+sealed_relation: columns text[] not null
 session: secret_hash bytea not null
 session: api_key_id text
 session: csrf text
@@ -740,6 +748,7 @@ account_flag: account_flag_has_a_reason CHECK (((length(reason) >= 1) AND (lengt
 account_flag: account_flag_is_known CHECK ((flag = ANY (ARRAY['frozen'::text, 'closed'::text, 'no_overdraft'::text])))
 account_flag: account_flag_step_is_taken_once PRIMARY KEY (account_id, step)
 account_flag: account_flag_step_starts_at_one CHECK ((step > 0))
+account_guard: account_guard_pkey PRIMARY KEY (account_id)
 action: action_pkey PRIMARY KEY (id)
 api_key: api_key_name_is_taken UNIQUE (skeleton)
 api_key: api_key_pkey PRIMARY KEY (id)
@@ -981,6 +990,9 @@ role_conflict: role_conflict_pkey PRIMARY KEY (role, other)
 role_grant: role_grant_is_revoked_by_somebody CHECK (((revoked_by IS NULL) = (revoked_at IS NULL)))
 role_grant: role_grant_pkey PRIMARY KEY (id)
 role_grant: role_grant_principal_id_fkey FOREIGN KEY (principal_id) REFERENCES principal(id)
+seal: seal_is_a_hash CHECK ((length(sha256) = 32))
+seal: seal_is_put_once PRIMARY KEY (relation, row_id)
+sealed_relation: sealed_relation_pkey PRIMARY KEY (relation)
 session: dashboard_session_api_key_id_fkey FOREIGN KEY (api_key_id) REFERENCES api_key(id)
 session: dashboard_session_pkey PRIMARY KEY (secret_hash)
 session: session_id_key UNIQUE (id)
@@ -1100,54 +1112,82 @@ webhook_in: CREATE INDEX webhook_in_due ON public.webhook_in USING btree (due_at
 -- triggers
 access_event: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.access_event FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 access_event: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.access_event FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+access_event: CREATE TRIGGER is_sealed AFTER INSERT ON public.access_event REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_access_event() -- always
+account: CREATE TRIGGER account_guard_is_kept AFTER INSERT ON public.account REFERENCING NEW TABLE AS new_account FOR EACH STATEMENT EXECUTE FUNCTION account_guard_is_kept() -- always
 account: CREATE TRIGGER account_moves_by_triggers BEFORE UPDATE ON public.account FOR EACH STATEMENT WHEN ((pg_trigger_depth() = 0)) EXECUTE FUNCTION refuse_direct_update() -- always
 account: CREATE TRIGGER accounts_were_opened AFTER INSERT ON public.account REFERENCING NEW TABLE AS new_account FOR EACH STATEMENT EXECUTE FUNCTION accounts_were_opened() -- always
 account: CREATE TRIGGER is_append_only BEFORE DELETE ON public.account FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 account: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.account FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+account: CREATE TRIGGER is_sealed AFTER INSERT ON public.account REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_account() -- always
 account_flag: CREATE TRIGGER account_flag_was_set AFTER INSERT ON public.account_flag FOR EACH ROW EXECUTE FUNCTION account_flag_was_set() -- always
 account_flag: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.account_flag FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 account_flag: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.account_flag FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+account_flag: CREATE TRIGGER is_sealed AFTER INSERT ON public.account_flag REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_account_flag() -- always
 account_flag: CREATE TRIGGER payee_account_closes_when_nothing_is_on_its_way BEFORE INSERT ON public.account_flag FOR EACH ROW WHEN (((new.flag = 'closed'::text) AND new.value)) EXECUTE FUNCTION payee_account_closes_when_nothing_is_on_its_way() -- always
+account_guard: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.account_guard FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+account_guard: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.account_guard FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+account_guard: CREATE TRIGGER is_sealed AFTER INSERT ON public.account_guard REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_account_guard() -- always
 action: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.action FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 action: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.action FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+action: CREATE TRIGGER is_sealed AFTER INSERT ON public.action REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_action() -- always
 api_key: CREATE TRIGGER an_administrator_stays AFTER UPDATE OF revoked_at ON public.api_key FOR EACH ROW WHEN (((old.role = 'administrator'::text) AND (new.revoked_at IS NOT NULL) AND (old.revoked_at IS NULL))) EXECUTE FUNCTION an_administrator_stays()
+api_key: CREATE TRIGGER is_sealed AFTER INSERT ON public.api_key REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_api_key() -- always
 approval_decision: CREATE TRIGGER a_person_approves BEFORE INSERT ON public.approval_decision FOR EACH ROW EXECUTE FUNCTION a_person_approves()
 approval_decision: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.approval_decision FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 approval_decision: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.approval_decision FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+approval_decision: CREATE TRIGGER is_sealed AFTER INSERT ON public.approval_decision REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_approval_decision() -- always
 approval_proposal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.approval_proposal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 approval_proposal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.approval_proposal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+approval_proposal: CREATE TRIGGER is_sealed AFTER INSERT ON public.approval_proposal REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_approval_proposal() -- always
 approval_use: CREATE TRIGGER approval_is_used_rightly BEFORE INSERT ON public.approval_use FOR EACH ROW EXECUTE FUNCTION approval_is_used_rightly()
 approval_use: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.approval_use FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 approval_use: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.approval_use FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+approval_use: CREATE TRIGGER is_sealed AFTER INSERT ON public.approval_use REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_approval_use() -- always
 asset: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.asset FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 asset: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.asset FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+asset: CREATE TRIGGER is_sealed AFTER INSERT ON public.asset REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_asset() -- always
 bank_file: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.bank_file FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 bank_file: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.bank_file FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+bank_file: CREATE TRIGGER is_sealed AFTER INSERT ON public.bank_file REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_bank_file() -- always
 bank_line: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.bank_line FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 bank_line: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.bank_line FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+bank_line: CREATE TRIGGER is_sealed AFTER INSERT ON public.bank_line REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_bank_line() -- always
 bank_line_withdrawn: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.bank_line_withdrawn FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 bank_line_withdrawn: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.bank_line_withdrawn FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+bank_line_withdrawn: CREATE TRIGGER is_sealed AFTER INSERT ON public.bank_line_withdrawn REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_bank_line_withdrawn() -- always
 bank_statement: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.bank_statement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 bank_statement: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.bank_statement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+bank_statement: CREATE TRIGGER is_sealed AFTER INSERT ON public.bank_statement REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_bank_statement() -- always
 book: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.book FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 book: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.book FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+book: CREATE TRIGGER is_sealed AFTER INSERT ON public.book REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_book() -- always
 break: CREATE TRIGGER break_follows_table BEFORE UPDATE OF state ON public.break FOR EACH ROW EXECUTE FUNCTION state_follows_table('break')
+break: CREATE TRIGGER is_sealed AFTER INSERT ON public.break REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_break() -- always
 break_proposal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.break_proposal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 break_proposal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.break_proposal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+break_proposal: CREATE TRIGGER is_sealed AFTER INSERT ON public.break_proposal REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_break_proposal() -- always
 break_remark: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.break_remark FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 break_remark: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.break_remark FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+break_remark: CREATE TRIGGER is_sealed AFTER INSERT ON public.break_remark REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_break_remark() -- always
 call: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.call FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 call: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.call FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+call: CREATE TRIGGER is_sealed AFTER INSERT ON public.call REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_call() -- always
 call_answer: CREATE TRIGGER call_answer_is_not_truncated BEFORE TRUNCATE ON public.call_answer FOR EACH STATEMENT EXECUTE FUNCTION call_answer_keeps_its_word() -- always
 call_answer: CREATE TRIGGER call_answer_keeps_its_word BEFORE DELETE OR UPDATE ON public.call_answer FOR EACH ROW EXECUTE FUNCTION call_answer_keeps_its_word() -- always
+call_answer: CREATE TRIGGER is_sealed AFTER INSERT ON public.call_answer REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_call_answer() -- always
 client_money: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.client_money FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 client_money: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.client_money FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+client_money: CREATE TRIGGER is_sealed AFTER INSERT ON public.client_money REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_client_money() -- always
 client_money_signature: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.client_money_signature FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 client_money_signature: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.client_money_signature FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+client_money_signature: CREATE TRIGGER is_sealed AFTER INSERT ON public.client_money_signature REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_client_money_signature() -- always
 client_money_signature: CREATE TRIGGER signed_by_another BEFORE INSERT ON public.client_money_signature FOR EACH ROW EXECUTE FUNCTION signed_by_another() -- always
+destination: CREATE TRIGGER is_sealed AFTER INSERT ON public.destination REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_destination() -- always
 event: CREATE TRIGGER event_follows_table BEFORE UPDATE OF state ON public.event FOR EACH ROW EXECUTE FUNCTION state_follows_table('event')
+event: CREATE TRIGGER is_sealed AFTER INSERT ON public.event REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_event() -- always
 fee_rate: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.fee_rate FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 fee_rate: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.fee_rate FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+fee_rate: CREATE TRIGGER is_sealed AFTER INSERT ON public.fee_rate REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_fee_rate() -- always
 hold: CREATE TRIGGER holds_were_inserted AFTER INSERT ON public.hold REFERENCING NEW TABLE AS new_hold FOR EACH STATEMENT EXECUTE FUNCTION holds_were_inserted() -- always
 hold: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.hold FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 hold: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.hold FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -1155,70 +1195,100 @@ hold_resolution: CREATE TRIGGER holds_were_resolved AFTER INSERT ON public.hold_
 hold_resolution: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.hold_resolution FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 hold_resolution: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.hold_resolution FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 intent: CREATE TRIGGER intent_follows_table BEFORE UPDATE OF state ON public.intent FOR EACH ROW EXECUTE FUNCTION state_follows_table('intent')
+intent: CREATE TRIGGER is_sealed AFTER INSERT ON public.intent REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_intent() -- always
 invoice: CREATE TRIGGER invoice_follows_table BEFORE UPDATE OF state ON public.invoice FOR EACH ROW EXECUTE FUNCTION state_follows_table('invoice')
+invoice: CREATE TRIGGER is_sealed AFTER INSERT ON public.invoice REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_invoice() -- always
 journal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.journal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 journal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.journal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+journal: CREATE TRIGGER is_sealed AFTER INSERT ON public.journal REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_journal() -- always
 journal: CREATE TRIGGER journals_were_inserted AFTER INSERT ON public.journal REFERENCING NEW TABLE AS new_journal FOR EACH STATEMENT EXECUTE FUNCTION journals_were_inserted() -- always
 journal: CREATE TRIGGER keys_lie_in_their_spaces AFTER INSERT ON public.journal REFERENCING NEW TABLE AS new_journal FOR EACH STATEMENT EXECUTE FUNCTION keys_lie_in_their_spaces() -- always
 journal_import: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.journal_import FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 journal_import: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.journal_import FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+journal_import: CREATE TRIGGER is_sealed AFTER INSERT ON public.journal_import REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_journal_import() -- always
 journal_import_step: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.journal_import_step FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 journal_import_step: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.journal_import_step FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+journal_import_step: CREATE TRIGGER is_sealed AFTER INSERT ON public.journal_import_step REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_journal_import_step() -- always
 journal_key_moved: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.journal_key_moved FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 journal_key_moved: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.journal_key_moved FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+journal_key_moved: CREATE TRIGGER is_sealed AFTER INSERT ON public.journal_key_moved REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_journal_key_moved() -- always
 late_posting: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.late_posting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 late_posting: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.late_posting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+late_posting: CREATE TRIGGER is_sealed AFTER INSERT ON public.late_posting REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_late_posting() -- always
 late_posting: CREATE TRIGGER late_postings_were_marked AFTER INSERT ON public.late_posting REFERENCING NEW TABLE AS new_late FOR EACH STATEMENT EXECUTE FUNCTION late_postings_were_marked() -- always
 open_hold: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.open_hold FOR EACH STATEMENT EXECUTE FUNCTION refuse_direct_update() -- always
 open_hold: CREATE TRIGGER open_hold_moves_by_triggers BEFORE INSERT OR DELETE OR UPDATE ON public.open_hold FOR EACH STATEMENT WHEN ((pg_trigger_depth() = 0)) EXECUTE FUNCTION refuse_direct_update() -- always
 payment: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.payment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 payment: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.payment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+payment: CREATE TRIGGER is_sealed AFTER INSERT ON public.payment REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_payment() -- always
+payout: CREATE TRIGGER is_sealed AFTER INSERT ON public.payout REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_payout() -- always
 payout: CREATE TRIGGER payout_follows_table BEFORE UPDATE OF state ON public.payout FOR EACH ROW EXECUTE FUNCTION state_follows_table('payout')
 payout_netting: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.payout_netting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 payout_netting: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.payout_netting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+payout_netting: CREATE TRIGGER is_sealed AFTER INSERT ON public.payout_netting REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_payout_netting() -- always
 period_close: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.period_close FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 period_close: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.period_close FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+period_close: CREATE TRIGGER is_sealed AFTER INSERT ON public.period_close REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_period_close() -- always
 period_close: CREATE TRIGGER period_reopens_as_approved BEFORE INSERT ON public.period_close FOR EACH ROW WHEN ((new.verb = 'reopen'::text)) EXECUTE FUNCTION period_reopens_as_approved() -- always
 period_close: CREATE TRIGGER period_was_closed BEFORE INSERT ON public.period_close FOR EACH ROW EXECUTE FUNCTION period_was_closed() -- always
 posting: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.posting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 posting: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.posting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 posting: CREATE TRIGGER postings_were_inserted AFTER INSERT ON public.posting REFERENCING NEW TABLE AS new_posting FOR EACH STATEMENT EXECUTE FUNCTION postings_were_inserted() -- always
 principal: CREATE TRIGGER an_administrator_stays AFTER UPDATE OF disabled_at ON public.principal FOR EACH ROW WHEN (((new.disabled_at IS NOT NULL) AND (old.disabled_at IS NULL))) EXECUTE FUNCTION an_administrator_stays()
+principal: CREATE TRIGGER is_sealed AFTER INSERT ON public.principal REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_principal() -- always
 principal: CREATE TRIGGER principal_stays_itself BEFORE UPDATE ON public.principal FOR EACH ROW EXECUTE FUNCTION principal_stays_itself()
 program: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.program FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 program: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.program FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+program: CREATE TRIGGER is_sealed AFTER INSERT ON public.program REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_program() -- always
 program: CREATE TRIGGER program_was_opened AFTER INSERT ON public.program FOR EACH ROW EXECUTE FUNCTION program_was_opened() -- always
 program_segment: CREATE TRIGGER is_append_only BEFORE DELETE ON public.program_segment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 program_segment: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.program_segment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 program_segment: CREATE TRIGGER segment_moves_on BEFORE INSERT OR UPDATE ON public.program_segment FOR EACH ROW EXECUTE FUNCTION segment_moves_on() -- always
 provider_conflict: CREATE TRIGGER conflict_is_not_truncated BEFORE TRUNCATE ON public.provider_conflict FOR EACH STATEMENT EXECUTE FUNCTION conflict_keeps_its_word() -- always
 provider_conflict: CREATE TRIGGER conflict_keeps_its_word BEFORE DELETE OR UPDATE ON public.provider_conflict FOR EACH ROW EXECUTE FUNCTION conflict_keeps_its_word() -- always
+provider_conflict: CREATE TRIGGER is_sealed AFTER INSERT ON public.provider_conflict REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_provider_conflict() -- always
 provider_conflict: CREATE TRIGGER provider_conflict_follows_table BEFORE UPDATE OF state ON public.provider_conflict FOR EACH ROW EXECUTE FUNCTION state_follows_table('provider_conflict')
+provider_payout: CREATE TRIGGER is_sealed AFTER INSERT ON public.provider_payout REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_provider_payout() -- always
 provider_payout: CREATE TRIGGER provider_payout_follows_table BEFORE UPDATE OF state ON public.provider_payout FOR EACH ROW EXECUTE FUNCTION state_follows_table('provider_payout')
 provider_payout: CREATE TRIGGER second_attempt_is_refused BEFORE INSERT ON public.provider_payout FOR EACH ROW EXECUTE FUNCTION refuse_second_attempt() -- always
 queue_pause: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.queue_pause FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 queue_pause: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.queue_pause FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+queue_pause: CREATE TRIGGER is_sealed AFTER INSERT ON public.queue_pause REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_queue_pause() -- always
 reconciliation_break: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.reconciliation_break FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reconciliation_break: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.reconciliation_break FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+reconciliation_break: CREATE TRIGGER is_sealed AFTER INSERT ON public.reconciliation_break REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_reconciliation_break() -- always
 reconciliation_gap: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.reconciliation_gap FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reconciliation_gap: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.reconciliation_gap FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+reconciliation_gap: CREATE TRIGGER is_sealed AFTER INSERT ON public.reconciliation_gap REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_reconciliation_gap() -- always
 reconciliation_slot: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.reconciliation_slot FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reconciliation_slot: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.reconciliation_slot FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+reconciliation_slot: CREATE TRIGGER is_sealed AFTER INSERT ON public.reconciliation_slot REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_reconciliation_slot() -- always
 reversal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.reversal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reversal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.reversal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reversal: CREATE TRIGGER reversal_moves_by_triggers BEFORE INSERT ON public.reversal FOR EACH STATEMENT WHEN ((pg_trigger_depth() = 0)) EXECUTE FUNCTION refuse_direct_update() -- always
 role_grant: CREATE TRIGGER an_administrator_stays AFTER UPDATE OF revoked_at ON public.role_grant FOR EACH ROW WHEN (((old.role = 'administrator'::text) AND (new.revoked_at IS NOT NULL) AND (old.revoked_at IS NULL))) EXECUTE FUNCTION an_administrator_stays()
+role_grant: CREATE TRIGGER is_sealed AFTER INSERT ON public.role_grant REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_role_grant() -- always
 role_grant: CREATE TRIGGER roles_do_not_conflict BEFORE INSERT ON public.role_grant FOR EACH ROW EXECUTE FUNCTION roles_do_not_conflict()
+seal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.seal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+seal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.seal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+sealed_relation: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.sealed_relation FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+sealed_relation: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.sealed_relation FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 settlement: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.settlement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 settlement: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.settlement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+settlement: CREATE TRIGGER is_sealed AFTER INSERT ON public.settlement REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_settlement() -- always
 step: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.step FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 step: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.step FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+step: CREATE TRIGGER is_sealed AFTER INSERT ON public.step REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_step() -- always
 step: CREATE TRIGGER paired_steps_are_approved AFTER INSERT ON public.step REFERENCING NEW TABLE AS new_step FOR EACH STATEMENT EXECUTE FUNCTION paired_steps_are_approved()
 unposted_line: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.unposted_line FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 unposted_line: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.unposted_line FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+usage_import: CREATE TRIGGER is_sealed AFTER INSERT ON public.usage_import REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_usage_import() -- always
+usage_record: CREATE TRIGGER is_sealed AFTER INSERT ON public.usage_record REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_usage_record() -- always
+webhook_in: CREATE TRIGGER is_sealed AFTER INSERT ON public.webhook_in REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_webhook_in() -- always
 webhook_in: CREATE TRIGGER webhook_in_follows_table BEFORE UPDATE OF state ON public.webhook_in FOR EACH ROW EXECUTE FUNCTION state_follows_table('webhook_in')
 write_off_limit: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.write_off_limit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 write_off_limit: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.write_off_limit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+write_off_limit: CREATE TRIGGER is_sealed AFTER INSERT ON public.write_off_limit REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_write_off_limit() -- always
 
 -- views
 bank_line_counted: SELECT program_id, account, key, asset, amount, booked_on, value_on, external_id, reference, counterparty, memo, batch, file_id, line, bank_account, statement, "position", entry FROM bank_line l WHERE (NOT (EXISTS ( SELECT FROM bank_line_withdrawn w WHERE ((program_id = program_id) AND (account = account) AND (key = key)))));
@@ -1290,6 +1360,17 @@ begin
     if not found then
         raise exception 'account % does not exist', new.account_id using errcode = 'CF107';
     end if;
+    return null;
+end $function$
+
+account_guard_is_kept(): CREATE OR REPLACE FUNCTION public.account_guard_is_kept()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    insert into account_guard (account_id, no_overdraft) select id, no_overdraft from new_account;
     return null;
 end $function$
 
@@ -1365,6 +1446,30 @@ begin
         if effective_from < until then
             raise exception 'the books of % are closed until %', program, until using errcode = 'CF104';
         end if;
+    end loop;
+end $function$
+
+broken_seals(text[]): CREATE OR REPLACE FUNCTION public.broken_seals(relations text[] DEFAULT NULL::text[])
+ RETURNS TABLE(relation text, row_id text, what text)
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+declare
+    one    record;
+    of_row record;
+begin
+    for one in select * from sealed_relation r where relations is null or r.relation = any (relations) order by r.relation loop
+        select * into of_row from seal_expressions(one.key, one.columns);
+        return query execute format($q$
+            select %1$L::text, coalesce(r.row_id, s.row_id),
+                   case when r.row_id is null then 'was taken out' when s.row_id is null then 'was put in past its rules' else 'was changed' end
+            from (select %2$s as row_id, %3$s as sha256 from %4$I n) r
+            full join (select row_id, sha256 from seal where relation = %1$L) s on s.row_id = r.row_id
+            where r.sha256 is distinct from s.sha256 $q$, one.relation, of_row.row_id, of_row.sha256, one.relation);
     end loop;
 end $function$
 
@@ -1638,6 +1743,46 @@ begin
             select substring(col_description(a.attrelid, a.attnum) from 'auditor: none')
             from pg_attribute a where a.attrelid = target and a.attname = one)));
     end loop;
+end $function$
+
+make_sealed(regclass,text[]): CREATE OR REPLACE FUNCTION public.make_sealed(target regclass, columns text[] DEFAULT NULL::text[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+declare
+    relation constant text := (select relname from pg_class where oid = target);
+    key      constant text[] := array(
+        select a.attname from pg_index i
+        cross join unnest(i.indkey) with ordinality as k (attnum, place)
+        join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+        where i.indrelid = target and i.indisprimary order by k.place);
+    chosen   constant text[] := coalesce(columns, array(
+        select a.attname from pg_attribute a
+        where a.attrelid = target and a.attnum > 0 and not a.attisdropped
+          and (not exists (select from pg_description d
+                           where d.objoid = target and d.classoid = 'pg_class'::regclass and d.description like '%app: select, insert%' and d.objsubid > 0)
+               or col_description(target, a.attnum) like '%app: select, insert%')
+        order by a.attnum));
+    inserts  constant text := (
+        select format('insert into seal (relation, row_id, sha256) select %L, %s, %s from ', relation, e.row_id, e.sha256)
+        from seal_expressions(key, chosen) e);
+begin
+    insert into sealed_relation values (relation, key, chosen);
+    execute inserts || format('%s n', target);
+    execute format($f$
+        create function %I() returns trigger language plpgsql security definer
+            set search_path = public, pg_temp set timezone = 'UTC' set datestyle = 'ISO, YMD' set bytea_output = 'hex' as $t$
+        begin
+            %s new_row n;
+            return null;
+        end $t$ $f$, 'seal_' || relation, inserts);
+    execute format('create trigger is_sealed after insert on %s referencing new table as new_row for each statement execute function %I()',
+                   target, 'seal_' || relation);
+    execute format('alter table %s enable always trigger is_sealed', target);
 end $function$
 
 make_secret(regclass,text[]): CREATE OR REPLACE FUNCTION public.make_secret(target regclass, VARIADIC columns text[])
@@ -2067,6 +2212,727 @@ begin
     return new;
 end $function$
 
+seal_access_event(): CREATE OR REPLACE FUNCTION public.seal_access_event()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'access_event', n.id::text, sha256(convert_to(row(n.id, n.at, n.kind, n.name, n.principal_id, n.api_key_id, n.address, n.method, n.path, n.needs, n.request_id)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_account(): CREATE OR REPLACE FUNCTION public.seal_account()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'account', n.id::text, sha256(convert_to(row(n.id, n.book_id, n.name, n.debit_normal, n.opened_at, n.opened_by)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_account_flag(): CREATE OR REPLACE FUNCTION public.seal_account_flag()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'account_flag', row(n.account_id, n.step)::text, sha256(convert_to(row(n.account_id, n.step, n.flag, n.value, n.actor, n.reason, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_account_guard(): CREATE OR REPLACE FUNCTION public.seal_account_guard()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'account_guard', n.account_id::text, sha256(convert_to(row(n.account_id, n.no_overdraft)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_action(): CREATE OR REPLACE FUNCTION public.seal_action()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'action', n.id::text, sha256(convert_to(row(n.id, n.actor, n.role, n.verb, n.subject_id, n.reason, n.request_id, n.payload, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_api_key(): CREATE OR REPLACE FUNCTION public.seal_api_key()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'api_key', n.id::text, sha256(convert_to(row(n.id, n.name, n.role, n.secret_hash, n.hint, n.created_by, n.created_at, n.expires_at, n.principal_id, n.program_id, n.skeleton)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_approval_decision(): CREATE OR REPLACE FUNCTION public.seal_approval_decision()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'approval_decision', row(n.proposal_id, n.checker_id)::text, sha256(convert_to(row(n.proposal_id, n.maker_id, n.payload_sha256, n.expires_at, n.decision, n.checker_id, n.checker, n.session_id, n.reason, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_approval_proposal(): CREATE OR REPLACE FUNCTION public.seal_approval_proposal()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'approval_proposal', n.id::text, sha256(convert_to(row(n.id, n.machine, n.subject_id, n.verb, n.program_id, n.payload, n.payload_sha256, n.reason, n.maker_id, n.maker, n.made_at, n.expires_at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_approval_use(): CREATE OR REPLACE FUNCTION public.seal_approval_use()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'approval_use', n.proposal_id::text, sha256(convert_to(row(n.proposal_id, n.machine, n.subject_id, n.verb, n.step, n.result_id, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_asset(): CREATE OR REPLACE FUNCTION public.seal_asset()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'asset', n.code::text, sha256(convert_to(row(n.code, n.scale)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_bank_file(): CREATE OR REPLACE FUNCTION public.seal_bank_file()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'bank_file', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.account, n.file_name, n.sha256, n.format, n.records, n.new, n.known, n.rejected, n.notes, n.actor, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_bank_line(): CREATE OR REPLACE FUNCTION public.seal_bank_line()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'bank_line', row(n.program_id, n.account, n.key)::text, sha256(convert_to(row(n.program_id, n.account, n.key, n.asset, n.amount, n.booked_on, n.value_on, n.external_id, n.reference, n.counterparty, n.memo, n.batch, n.file_id, n.line, n.bank_account, n.statement, n."position", n.entry)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_bank_line_withdrawn(): CREATE OR REPLACE FUNCTION public.seal_bank_line_withdrawn()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'bank_line_withdrawn', row(n.program_id, n.account, n.key)::text, sha256(convert_to(row(n.program_id, n.account, n.key, n.file_id, n.why, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_bank_statement(): CREATE OR REPLACE FUNCTION public.seal_bank_statement()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'bank_statement', row(n.file_id, n.number)::text, sha256(convert_to(row(n.file_id, n.number, n.bank_account, n.statement_id, n.sequence, n.page, n.asset, n.opening, n.closing, n.opening_on, n.closing_on, n.entries, n.total, n.line)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_book(): CREATE OR REPLACE FUNCTION public.seal_book()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'book', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.asset)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_break(): CREATE OR REPLACE FUNCTION public.seal_break()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'break', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.source, n.identity, n.asset, n.first_run, n.opened_at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_break_proposal(): CREATE OR REPLACE FUNCTION public.seal_break_proposal()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'break_proposal', n.id::text, sha256(convert_to(row(n.id, n.break_id, n.number, n.kind, n.payload, n.payload_sha256, n.minor, n.limit_minor, n.reason, n.maker, n.made_at, n.expires_at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_break_remark(): CREATE OR REPLACE FUNCTION public.seal_break_remark()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'break_remark', row(n.break_id, n.number)::text, sha256(convert_to(row(n.break_id, n.number, n.kind, n.text, n.actor, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_call(): CREATE OR REPLACE FUNCTION public.seal_call()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'call', n.id::text, sha256(convert_to(row(n.id, n.subject_id, n.number, n.provider, n.key, n.payload_sha256, n.worker, n.fence, n.announced_at, n.horizon_at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_call_answer(): CREATE OR REPLACE FUNCTION public.seal_call_answer()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'call_answer', n.id::text, sha256(convert_to(row(n.id, n.kind, n.answer, n.answered_at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_client_money(): CREATE OR REPLACE FUNCTION public.seal_client_money()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'client_money', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.asset, n.on_day, n.owed, n.held, n.in_transit, n.difference, n.detail, n.sha256, n.made_by, n.made_at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_client_money_signature(): CREATE OR REPLACE FUNCTION public.seal_client_money_signature()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'client_money_signature', n.client_money_id::text, sha256(convert_to(row(n.client_money_id, n.sha256, n.signed_by, n.action_taken, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_destination(): CREATE OR REPLACE FUNCTION public.seal_destination()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'destination', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.payee_id, n.provider, n.token, n.actor, n.created_at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_event(): CREATE OR REPLACE FUNCTION public.seal_event()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'event', n.id::text, sha256(convert_to(row(n.id, n.name, n.level, n.program_id, n.subject_id, n.payload, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_expressions(text[],text[]): CREATE OR REPLACE FUNCTION public.seal_expressions(key text[], columns text[], OUT row_id text, OUT sha256 text)
+ RETURNS record
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO 'public', 'pg_temp'
+RETURN (SELECT ROW(CASE WHEN (cardinality(seal_expressions.key) = 1) THEN string_agg(format('n.%I::text'::text, named.one), ''::text) FILTER (WHERE named.is_key) ELSE (('row('::text || string_agg(format('n.%I'::text, named.one), ', '::text ORDER BY named.place) FILTER (WHERE named.is_key)) || ')::text'::text) END, (('sha256(convert_to(row('::text || string_agg(format('n.%I'::text, named.one), ', '::text ORDER BY named.place) FILTER (WHERE (NOT named.is_key))) || ')::text, ''UTF8''))'::text)) AS "row" FROM (SELECT k.one, k.place, true AS is_key FROM unnest(seal_expressions.key) WITH ORDINALITY k(one, place) UNION ALL SELECT c.one, c.place, false FROM unnest(seal_expressions.columns) WITH ORDINALITY c(one, place)) named)
+
+seal_fee_rate(): CREATE OR REPLACE FUNCTION public.seal_fee_rate()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'fee_rate', row(n.program_id, n.version)::text, sha256(convert_to(row(n.program_id, n.version, n.platform_bps, n.validator_bps, n.holdback_bps, n.actor, n.recorded_at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_intent(): CREATE OR REPLACE FUNCTION public.seal_intent()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'intent', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.invoice_id, n.provider, n.created_at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_invoice(): CREATE OR REPLACE FUNCTION public.seal_invoice()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'invoice', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.customer_id, n.payee_id, n.asset, n.total, n.issued_at, n.due_on)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_journal(): CREATE OR REPLACE FUNCTION public.seal_journal()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'journal', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.book_id, n.lines, n.effective_at, n.recorded_at, n.kind, n.key, n.request_hash, n.actor, n.narrative, n.source_type, n.source_id, n.reverses, n.reverses_line, n.written_by)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_journal_import(): CREATE OR REPLACE FUNCTION public.seal_journal_import()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'journal_import', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.file_name, n.rows, n.actor, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_journal_import_step(): CREATE OR REPLACE FUNCTION public.seal_journal_import_step()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'journal_import_step', row(n.import_id, n.rows_done)::text, sha256(convert_to(row(n.import_id, n.rows_done, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_journal_key_moved(): CREATE OR REPLACE FUNCTION public.seal_journal_key_moved()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'journal_key_moved', n.journal_id::text, sha256(convert_to(row(n.journal_id, n.old_key, n.new_key, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_late_posting(): CREATE OR REPLACE FUNCTION public.seal_late_posting()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'late_posting', row(n.journal_id, n.line)::text, sha256(convert_to(row(n.journal_id, n.line, n.occurred_at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_payment(): CREATE OR REPLACE FUNCTION public.seal_payment()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'payment', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.provider, n.charge_id, n.invoice_id, n.reference, n.asset, n.amount, n.applied, n.fee, n.occurred_at, n.recorded_at, n.account)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_payout(): CREATE OR REPLACE FUNCTION public.seal_payout()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'payout', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.payee_id, n.invoice_id, n.settlement_id, n.key, n.asset, n.amount, n.created_at, n.reissue)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_payout_netting(): CREATE OR REPLACE FUNCTION public.seal_payout_netting()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'payout_netting', row(n.payout_id, n.number)::text, sha256(convert_to(row(n.payout_id, n.number, n.amount, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_period_close(): CREATE OR REPLACE FUNCTION public.seal_period_close()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'period_close', row(n.program_id, n.step)::text, sha256(convert_to(row(n.program_id, n.step, n.verb, n.closed_until, n.actor, n.reason, n.at, n.recorded_at, n.approved_by, n.approval_id)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_principal(): CREATE OR REPLACE FUNCTION public.seal_principal()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'principal', n.id::text, sha256(convert_to(row(n.id, n.kind, n.name, n.skeleton, n.created_by, n.created_at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_program(): CREATE OR REPLACE FUNCTION public.seal_program()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'program', n.id::text, sha256(convert_to(row(n.id, n.name, n.opened_at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_provider_conflict(): CREATE OR REPLACE FUNCTION public.seal_provider_conflict()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'provider_conflict', n.id::text, sha256(convert_to(row(n.provider_payout_id, n.said, n.expected, n.fact, n.at, n.id, n.number)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_provider_payout(): CREATE OR REPLACE FUNCTION public.seal_provider_payout()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'provider_payout', n.id::text, sha256(convert_to(row(n.id, n.payout_id, n.program_id, n.number, n.provider, n.idempotency_key, n.destination, n.asset, n.amount, n.payload_sha256, n.created_at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_queue_pause(): CREATE OR REPLACE FUNCTION public.seal_queue_pause()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'queue_pause', n.number::text, sha256(convert_to(row(n.number, n.queue, n.provider, n.program_id, n.paused, n.reason, n.actor, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_reconciliation_break(): CREATE OR REPLACE FUNCTION public.seal_reconciliation_break()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'reconciliation_break', row(n.run_id, n.number)::text, sha256(convert_to(row(n.run_id, n.number, n.break_id, n.kind, n.severity, n.asset, n.at_stake, n.cause, n.day, n.detail)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_reconciliation_gap(): CREATE OR REPLACE FUNCTION public.seal_reconciliation_gap()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'reconciliation_gap', row(n.name, n.first_at)::text, sha256(convert_to(row(n.name, n.first_at, n.last_at, n.missed, n.noticed_at, n.noticed_by)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_reconciliation_slot(): CREATE OR REPLACE FUNCTION public.seal_reconciliation_slot()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'reconciliation_slot', row(n.name, n.slot_at)::text, sha256(convert_to(row(n.name, n.slot_at, n.taken_at, n.taken_by, n.skipped)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_role_grant(): CREATE OR REPLACE FUNCTION public.seal_role_grant()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'role_grant', n.id::text, sha256(convert_to(row(n.id, n.principal_id, n.role, n.granted_by, n.granted_at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_settlement(): CREATE OR REPLACE FUNCTION public.seal_settlement()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'settlement', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.invoice_id, n.payee_id, n.asset, n.gross, n.platform_fee, n.validator_fee, n.holdback, n.net, n.rate_version, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_step(): CREATE OR REPLACE FUNCTION public.seal_step()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'step', row(n.subject_id, n.step)::text, sha256(convert_to(row(n.machine, n.subject_id, n.step, n.from_state, n.verb, n.to_state, n.actor, n.reason, n.cause, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_usage_import(): CREATE OR REPLACE FUNCTION public.seal_usage_import()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'usage_import', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.file_name, n.sha256, n.records, n.actor, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_usage_record(): CREATE OR REPLACE FUNCTION public.seal_usage_record()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'usage_record', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.external_id, n.import_id, n.customer_id, n.payee_id, n.asset, n.description, n.quantity_micro, n.price_micro, n.occurred_at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_webhook_in(): CREATE OR REPLACE FUNCTION public.seal_webhook_in()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'webhook_in', n.id::text, sha256(convert_to(row(n.id, n.provider, n.event_id, n.event_type, n.body, n.body_sha256, n.received_at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_write_off_limit(): CREATE OR REPLACE FUNCTION public.seal_write_off_limit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'write_off_limit', row(n.program_id, n.asset, n.version)::text, sha256(convert_to(row(n.program_id, n.asset, n.version, n.minor, n.reason, n.actor, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
 segment_moves_on(): CREATE OR REPLACE FUNCTION public.segment_moves_on()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -2159,6 +3025,9 @@ account: owner: counterfoil_owner
 account_flag: counterfoil_app: insert, select
 account_flag: counterfoil_auditor: select
 account_flag: owner: counterfoil_owner
+account_guard: counterfoil_app: select
+account_guard: counterfoil_auditor: select
+account_guard: owner: counterfoil_owner
 account_serial: counterfoil_app: usage
 account_serial: counterfoil_auditor: select
 account_serial: owner: counterfoil_owner
@@ -2562,6 +3431,12 @@ role_grant: counterfoil_app: update (revoked_at)
 role_grant: counterfoil_app: update (revoked_by)
 role_grant: counterfoil_auditor: select
 role_grant: owner: counterfoil_owner
+seal: counterfoil_app: select
+seal: counterfoil_auditor: select
+seal: owner: counterfoil_owner
+sealed_relation: counterfoil_app: select
+sealed_relation: counterfoil_auditor: select
+sealed_relation: owner: counterfoil_owner
 session: counterfoil_app: insert, select
 session: counterfoil_app: update (expires_at)
 session: counterfoil_auditor: select (address)
@@ -2636,6 +3511,8 @@ write_off_limit: counterfoil_auditor: select
 write_off_limit: owner: counterfoil_owner
 
 -- rights to run
+broken_seals(text[]): counterfoil_app: execute
+broken_seals(text[]): counterfoil_auditor: execute
 enter_program(text,boolean,integer): counterfoil_app: execute
 key_word(text): counterfoil_app: execute
 key_word(text): counterfoil_auditor: execute
@@ -2648,6 +3525,8 @@ program_lock(text): counterfoil_app: execute
 program_lock(text): counterfoil_auditor: execute
 program_version(text): counterfoil_app: execute
 program_version(text): counterfoil_auditor: execute
+seal_expressions(text[],text[]): counterfoil_app: execute
+seal_expressions(text[],text[]): counterfoil_auditor: execute
 segment_size(): counterfoil_app: execute
 segment_size(): counterfoil_auditor: execute
 segments_between(bigint,bigint,bigint): counterfoil_app: execute
@@ -2658,6 +3537,7 @@ total(bigint): counterfoil_app: execute
 total(bigint): counterfoil_auditor: execute
 
 -- comments
+account_guard: app: select
 api_key.created_at: app: select, insert
 api_key.created_by: app: select, insert
 api_key.expires_at: app: select, insert
@@ -2773,6 +3653,8 @@ role_grant.granted_by: app: select, insert
 role_grant.id: app: select, insert
 role_grant.principal_id: app: select, insert
 role_grant.role: app: select, insert
+seal: app: select
+sealed_relation: app: select
 session.address: app: select, insert
 session.api_key_id: app: select, insert
 session.created_at: app: select, insert

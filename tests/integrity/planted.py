@@ -1,0 +1,308 @@
+"""Faults to plant: what a superuser with the triggers off could do to rows that are there, by the invariant that must find it.
+
+Each is one or more statements; the first must touch a row. An invariant without one is refused by the test beside this file, so a new
+invariant comes with the fault that it was written for.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+Faults = dict[str, dict[str, str]]
+LONG_AGO: Final = "interval '1 year'"
+
+LEDGER: Final[Faults] = {
+    "LEDGER_UNBALANCED": {
+        "a posting is taken out": """delete from posting
+            where line = 1 and journal_id in (select id from journal where lines > 1)""",
+        "a line is counted that is not there": "update journal set lines = lines + 1",
+        "a journal is taken out and its postings stay": "delete from journal where kind = 'settlement'",
+        "an account's totals are raised on both sides": """update account set debits = debits + 5, credits = credits + 5
+            where name = 'clearing:simulator'""",
+    },
+    "TRIAL_BALANCE_NONZERO": {
+        "one side of an account is raised": "update account set credits = credits + 1 where name = 'suspense'",
+    },
+    "ACCOUNT_BALANCE_DRIFT": {
+        "a total is raised": "update account set debits = debits + 1 where name = 'clearing:simulator'",
+        "a posting's amount is raised": "update posting set amount = amount + 1",
+        "a posting goes to another account": """update posting p set credit = (select id from account where name = 'suspense')
+            from account a where a.id = p.credit and a.name like 'payable:payee:%'""",
+        "a kept balance is changed": "update posting set debit_balance = debit_balance + 1",
+    },
+    "POSTING_OUT_OF_SEGMENT": {
+        "a posting names a segment that is not there": "update posting set segment = 7",
+        "a segment begins later than its postings": "update program_segment set first_seq = first_seq + (1::bigint << 61)",
+    },
+    "NEGATIVE_BALANCE": {
+        "more is taken out than there is": "update account set debits = credits + 1 where name like 'payable:payee:%'",
+    },
+    "IDEMPOTENCY_CONFLICT": {
+        "one key has two journals": """update journal set key = (select min(key) from journal)""",
+        "a reversal moves something else": """update posting set amount = amount + 1
+            where journal_id in (select id from journal where reverses is not null)""",
+    },
+    "HOLD_ORPHAN": {
+        "an open hold is taken out": "delete from open_hold",
+        "what is pending is forgotten": "update account set debits_pending = 0 where debits_pending > 0",
+        "a hold is made larger": "update hold set amount = amount + 1",
+    },
+    "HOLD_OVERDUE": {
+        "the sweep does not come": "update open_hold set expires_at = now() - interval '2 hours'",
+    },
+    "PERIOD_CLOSED_POST": {
+        "a posting is moved into a closed period": """update posting set effective_at = (select max(closed_until) - interval '1
+            day' from period_close)
+            where seq = (select max(seq) from posting)""",
+    },
+    "POSTING_DATES": {
+        "postings are moved by a year": f"update posting set effective_at = effective_at - {LONG_AGO}",
+        "the mark of what is off the clock is turned": "update posting set off_clock = not off_clock",
+        "a journal is moved by a year": f"update journal set effective_at = effective_at - {LONG_AGO}",
+        "postings and their mark are moved": f"update posting set effective_at = effective_at - {LONG_AGO}, off_clock = true",
+        "a journal was recorded at another time": f"update journal set recorded_at = recorded_at - {LONG_AGO}",
+    },
+    "ACCOUNT_FLAG_TIE": {
+        "an account may be overdrawn": "update account set no_overdraft = false where name like 'escrow:%'",
+        "an account is freed": "update account set frozen = false where frozen",
+        "an account is frozen": "update account set frozen = true where not frozen",
+        "an account is closed": "update account set closed = true where debits = credits and name like 'escrow:%'",
+        "the flag is taken out": "delete from account_flag",
+    },
+    "REVERSAL_TIE": {
+        "a reversal is forged": """insert into reversal select p.journal_id, p.line, p.journal_id from posting p
+            where not exists (select from reversal r where (r.journal_id, r.line) = (p.journal_id, p.line)) limit 1""",
+        "a reversal names another journal": """update reversal set reversed_by = (select max(id::text)::uuid from journal
+            where reverses is null)""",
+    },
+    "LATE_POSTING": {
+        "a posting is called late that was not": """insert into late_posting
+            select journal_id, line, effective_at + interval '1 day' from posting limit 1""",
+    },
+    "KEY_OF_ANOTHER_WRITER": {
+        "a journal in a space of the product is of another kind": "update journal set kind = 'x' where key like 'SETTLEMENT:%'",
+    },
+    "PERIOD_REOPENED_ALONE": {
+        "one person reopens the books": "update period_close set verb = 'reopen'",
+    },
+    "LEDGER_MUTATED": {
+        "who posted it is rewritten": "update journal set actor = 'nobody'",
+        "what it was posted for is rewritten": "update journal set narrative = 'x', kind = 'x'",
+        "its day is moved": f"update journal set effective_at = effective_at - {LONG_AGO}",
+        "its record is moved": f"update journal set recorded_at = recorded_at - {LONG_AGO}",
+        "its request is another": f"update journal set request_hash = '\\x{'00' * 32}'",
+        "a journal is taken out with its postings": """delete from posting where journal_id in (select id from journal where
+            kind = 'settlement');
+            delete from journal where kind = 'settlement'""",
+        "a closing of the books is taken out": "delete from period_close",
+        "a closing of the books is moved": f"update period_close set closed_until = closed_until - {LONG_AGO}",
+        "an account changes its side": "update account set debit_normal = not debit_normal where debits = credits",
+        "an account changes its name": "update account set name = name || 'x'",
+        "a flag has another reason": "update account_flag set reason = 'x'",
+        "a rate is changed, and the settlement with it": """update fee_rate set platform_bps = 0;
+            update settlement set net = net + platform_fee, platform_fee = 0""",
+        "an asset has other decimals": "update asset set scale = scale + 1",
+    },
+}
+SETTLEMENT: Final[Faults] = {
+    "INVOICE_EXACT": {
+        "a quantity is changed": "update usage_record set quantity_micro = quantity_micro + 1 where invoice_id is not null",
+        "a fraction is taken out": "update usage_fraction set fraction = 999999999999",
+    },
+    "USAGE_LOST_TO_ROUNDING": {
+        "records were rounded one by one": """update invoice set carried_in = null, carried_out = null, total = total - 1
+            where state = 'pending' and total > 1""",
+    },
+    "INVOICE_TOTAL": {
+        "an invoice asks for more": "update invoice set total = total + 1, paid = paid where state = 'pending'",
+        "a line is taken out": "delete from usage_record where invoice_id is not null",
+    },
+    "INVOICE_LEDGER_TIE": {
+        "an invoice is paid by nothing": "update invoice set paid = total, state = 'paid' where state = 'pending'",
+        "a payment goes to another invoice": """update payment set invoice_id = (select max(id) from invoice)
+            where invoice_id is not null""",
+        "a payment is taken out": "delete from payment where invoice_id is not null",
+    },
+    "PAYMENT_WITHOUT_JOURNAL": {
+        "a fee becomes amount": "update payment set fee = fee - 10, amount = amount + 10 where fee > 10",
+        "a fee becomes another": "update payment set fee = fee + 1",
+        "more is applied": "update payment set applied = applied - 1 where applied > 0",
+        "a payment has another charge": "update payment set charge_id = charge_id || 'x'",
+    },
+    "ESCROW_CONSERVATION": {
+        "an invoice says that more was paid": "update invoice set paid = paid - 1 where state = 'paid'",
+        "a settlement is taken out": "delete from settlement",
+    },
+    "PAYOUT_SUM": {
+        "holdback and net are swapped": "update settlement set holdback = net, net = holdback",
+        "the rate is changed afterwards": "update fee_rate set platform_bps = platform_bps + 100",
+    },
+    "INTENT_SETTLEMENT": {
+        "a settlement is taken out": "delete from settlement",
+        "an intent is set back": "update intent set state = 'failed' where state = 'completed'",
+    },
+    "SETTLEMENT_LEDGER_TIE": {
+        "a settlement and its rate are changed together": """update settlement set net = net + platform_fee, platform_fee = 0;
+            update fee_rate set platform_bps = 0""",
+        "a settlement is of another payee": "update settlement set payee_id = 'payee-2' where payee_id = 'payee-1'",
+        "a settlement and its intent are taken out": """delete from settlement;
+            update intent set state = 'failed' where state = 'completed'""",
+        "a settlement names another invoice": "update settlement set gross = gross + 1, net = net + 1",
+    },
+    "STATE_HISTORY": {
+        "a state is changed": "update payout set state = 'cancelled' where state = 'completed'",
+        "a step is taken out": "delete from step where step = 2",
+        "the first step is taken out": "delete from step where step = 1 and machine = 'payout'",
+        "a payout is taken out": """delete from payout
+            where not exists (select from provider_payout pp where pp.payout_id = payout.id)""",
+        "an event is taken out before it was handled": "delete from event where state = 'due'",
+        "a step leads elsewhere": """update step set to_state = 'cancelled'
+            where machine = 'payout' and to_state = 'completed'""",
+    },
+}
+PAYOUTS: Final[Faults] = {
+    "FINALIZE_MISSING": {
+        "a payout arrived by nothing": """update provider_payout set state = 'succeeded'
+            where state not in ('succeeded', 'returned')""",
+        "its journal is of another": "update journal set key = key || 'x' where kind = 'payout_finalize'",
+    },
+    "FINALIZE_ORPHAN": {
+        "a payout that arrived is set back": "update provider_payout set state = 'sent' where state = 'succeeded'",
+        "a payout that arrived is taken out": "delete from provider_payout where state = 'succeeded'",
+    },
+    "RESERVE_MISSING": {
+        "a failed payout is on its way again": "update provider_payout set state = 'sent' where state = 'failed'",
+        "nothing was set aside": "update journal set key = key || 'x' where kind = 'payout_reserve'",
+    },
+    "DOUBLE_PAYOUT": {
+        "a second attempt beside the first": """drop index provider_payout_live_is_one; insert into provider_payout (id,
+            payout_id, program_id, number, provider,
+                idempotency_key, destination, asset, amount, payload_sha256, created_at, state, state_at)
+            select id || 'x', payout_id, program_id, number + 1, provider, idempotency_key || 'x', destination, asset, amount,
+            payload_sha256,
+                   created_at, 'queued', state_at from provider_payout where state = 'succeeded' limit 1""",
+    },
+    "PAYOUT_STATE_TIE": {
+        "a failed payout is completed": "update payout set state = 'completed' where state = 'failed'",
+        "a completed payout waits again": "update payout set state = 'pending' where state = 'completed'",
+    },
+    "IN_TRANSIT_TIE": {
+        "a payout on its way is taken for failed": """update provider_payout set state = 'failed'
+            where state in ('queued', 'sending', 'sent', 'unknown')""",
+        "more is on its way than was set aside": """update provider_payout set amount = amount + 1
+            where state in ('queued', 'sending', 'sent', 'unknown')""",
+    },
+    "PAYOUT_SETTLEMENT_TIE": {
+        "a payout is doubled": "update payout set amount = amount * 2 where state = 'pending'",
+        "a payout goes to another payee": """update payout set payee_id = 'payee-2'
+            where payee_id <> 'payee-2' and state = 'pending'""",
+        "a payout is in another asset": "update payout set asset = 'CO2E' where state = 'pending'",
+        "a payout is invented": """insert into payout (id, program_id, payee_id, invoice_id, settlement_id, key, asset, amount,
+            created_at, state,
+                state_at, due_at) values ('po_x', 'main', 'payee-1', 'inv_x', 'set_x', 'payout-x', 'EUR', 5000, now(),
+            'pending', now(), now());
+            insert into step (machine, subject_id, step, from_state, verb, to_state, actor, at)
+            values ('payout', 'po_x', 1, '', 'create', 'pending', 'x', now())""",
+    },
+    "PAYOUT_MISSING": {
+        "a pending payout is taken out": """delete from payout where state = 'pending';
+            delete from step s where machine = 'payout' and not exists (select from payout p where p.id = s.subject_id)""",
+        "the event that makes it is taken out": """delete from event where state = 'due' and name = 'settlement_completed';
+            delete from step s where machine = 'event' and not exists (select from event e where e.id = s.subject_id)""",
+    },
+    "PAYOUT_LEDGER_TIE": {
+        "an attempt is of another amount": "update provider_payout set amount = 1 where state = 'failed'",
+        "a failed attempt has arrived": "update provider_payout set state = 'succeeded' where state = 'failed'",
+        "the money of another payee was set aside": """update posting p
+            set debit = (select id from account where name = 'payable:payee:payee-2')
+            from journal j, account a
+            where j.id = p.journal_id and j.kind = 'payout_reserve' and a.id = p.debit
+              and a.name <> 'payable:payee:payee-2'""",
+        "a reservation is taken out": "delete from journal where kind = 'payout_reserve'",
+    },
+    "RETURN_MISSING": {
+        "a payout comes back without its journal": """update provider_payout set state = 'returned' where state = 'succeeded';
+            update payout set state = 'returned' where state = 'completed'""",
+        "a returned payout is taken for arrived": "update provider_payout set state = 'succeeded' where state = 'returned'",
+    },
+    "PAYOUT_AMOUNT_TIE": {
+        "an attempt is for more than its payout": "update provider_payout set amount = amount + 1",
+        "a later payout has no earlier one": "update payout set reissue = 2",
+    },
+    "CONFLICT_BRAKE": {
+        "a conflict was there before the call": "update provider_conflict set at = at - interval '1 year'",
+    },
+}
+BREAKS: Final[Faults] = {
+    "BREAK_JOURNAL_TIE": {
+        "an adjusted break is open again": "update break set state = 'open' where state = 'adjusted'",
+        "a break is adjusted by nothing": "update break set state = 'adjusted' where state = 'open'",
+    },
+    "BREAK_JOURNAL_ORPHAN": {
+        "the approval is taken out": "delete from approval_use",
+    },
+    "BREAK_JOURNAL_PAYLOAD": {
+        "more was posted than was approved": """update posting set amount = amount + 1
+            where journal_id in (select result_id::uuid from approval_use)""",
+        "something else was approved": """update break_proposal set payload = jsonb_set(payload, '{lines,0,amount}', '"1"')""",
+    },
+    "BREAK_TWO_PEOPLE": {
+        "one person did both": "update approval_decision set checker_id = maker_id",
+        "the approval came too late": "update approval_decision set at = at + interval '2 days'",
+    },
+    "BREAK_STATE_HISTORY": {
+        "a break is closed by hand": "update break set state = 'accepted' where state = 'open'",
+        "a step is taken out": "delete from step where machine = 'break' and step = 1",
+    },
+    "BREAK_PENDING_TIE": {
+        "a break waits for nobody": "update break set state = 'pending_adjustment' where state = 'open'",
+        "a proposal is forgotten": "update break set state = 'investigating' where state = 'pending_adjustment'",
+    },
+    "BREAK_OWNER_TIE": {
+        "a break is given away in silence": "update break set owner = 'somebody'",
+    },
+    "BREAK_FOUND_IS_SHOWN": {
+        "a break that the newest run found is closed": """update break set state = 'matched', gone_run = last_run
+            where state = 'open' and source = 'simulator'""",
+        "a break is taken out": "delete from break where state = 'open'",
+    },
+    "BREAK_OPEN_IS_FOUND": {
+        "a break is gone and open": "update break set gone_run = last_run where state = 'open'",
+    },
+    "BREAK_OLDER_VIEW": {
+        "a break was seen by a run that is not named": "update break set seen_number = seen_number + 1000",
+    },
+    "BREAK_MATCHED_BY_RUN": {
+        "a break is closed by a run of other days": """update break set state = 'matched', gone_run = (
+            select id from reconciliation_run order by last_on limit 1) where state = 'open'""",
+    },
+}
+OPERATIONS: Final[Faults] = {
+    "PROVIDER_CURSOR_TIE": {
+        "the cursor is moved on": """insert into provider_cursor values ('simulator', 'evt_zzz')
+            on conflict (provider) do update set last_event_id = 'evt_zzz'""",
+    },
+    "RECORD_MUTATED": {
+        "a payout is doubled": "update payout set amount = amount * 2",
+        "a payout goes to another account": "update destination set token = 'acct_thief'",
+        "an attempt goes to another account": "update provider_payout set destination = 'acct_thief'",
+        "a fee becomes amount": "update payment set fee = fee - 10, amount = amount + 10 where fee > 10",
+        "who did it is rewritten": "update step set actor = 'nobody', reason = 'x'",
+        "the log of actions is emptied": "delete from action",
+        "a webhook says something else": "update webhook_in set body = 'x'",
+        "an event says something else": "update event set payload = '{}'",
+        "a contradiction of the provider is taken out": "delete from provider_conflict",
+        "a key may do everything": "update api_key set role = 'administrator'",
+        "a key is put in": """insert into api_key (id, name, role, secret_hash, hint, created_by, created_at, principal_id,
+                skeleton) select 'key_x', 'x', 'administrator', '\\x00', 'abcd', 'x', now(), principal_id, 'x' from api_key limit 1""",
+        "usage and its invoice are raised together": """update usage_record set amount = amount + 1000;
+            update invoice set total = total + 1000""",
+        "an invoice is another customer's": "update invoice set customer_id = 'x'",
+        "what a run found is rewritten": "update reconciliation_break set at_stake = 0",
+        "an approval is another's": "update approval_decision set checker = 'x'",
+        "a service becomes a person": "update principal set kind = 'person' where kind = 'service'",
+        "a provider answered something else": "update call_answer set answer = '{}'",
+        "a break is of another thing": "update break set identity = identity || 'x'",
+    },
+}
+PLANTED: Final[Faults] = {**LEDGER, **SETTLEMENT, **PAYOUTS, **BREAKS, **OPERATIONS}

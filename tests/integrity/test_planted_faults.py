@@ -1,0 +1,149 @@
+"""Every invariant finds the fault that it is there for: each is planted past the rules, as a superuser could, and found.
+
+An invariant that nothing can break tells nobody anything, so one without a planted fault is refused here.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import Connection
+
+from counterfoil.base.edge import now
+from counterfoil.base.invariant import run_invariants
+from counterfoil.ledger.accounts.accounts import freeze_account, open_accounts
+from counterfoil.ledger.holds import take_hold
+from counterfoil.ledger.journals.journal import post, reverse
+from counterfoil.ledger.periods import close_period
+from counterfoil.reconciliation.breaks import adjusting
+from counterfoil.reconciliation.breaks.queries import Filter, list_cases
+from counterfoil.wiring import INVARIANTS
+from tests.builders import PROGRAM, Desk
+from tests.dashboard import days
+from tests.dashboard.conftest import a_desk
+from tests.integrity.planted import PLANTED
+from tests.reconciliation.breaks.builders import a_case, an_approval
+
+LISTED = {one.code: one for one in INVARIANTS}
+CASES = [(code, name) for code, faults in PLANTED.items() for name in faults]
+
+
+@pytest.fixture(scope="module")
+def books(server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """Books in which everything that an invariant speaks of is there: paid, failed, returned and pending, held, reversed, broken."""
+    with a_desk(server, tmp_path_factory.mktemp("planted")) as desk:
+        for fault in ("line_lost", "line_doubled", "line_altered"):
+            desk.fault(fault)
+        days.a_day_of_trouble(desk)
+        days.reconciled(desk, on=now() - timedelta(days=1))
+        days.reconciled(desk)
+        _pending(desk)
+        with desk.database.transaction() as conn:
+            _by_hand(conn)
+            _breaks(conn)
+        days.a_key(desk.database, name="keyholder")
+        yield desk
+
+
+def _pending(desk: Desk) -> None:
+    """A settlement whose payout is about to be made, one whose payout is about to be sent, and an invoice that nobody paid."""
+    paid, waiting, _ = days.issued(desk, ["41.00", "42.00", "43.00"], prefix="p", payee="payee-1")
+    desk.clock.now = max(desk.clock.now, now())
+    desk.pay(paid, 41_00)
+    desk.deliver()
+    desk.work("webhooks", "verify", "settle", "events")
+    desk.pay(waiting, 42_00)
+    desk.deliver()
+    desk.work("webhooks", "verify", "settle")
+
+
+def _by_hand(conn: Connection[Any]) -> None:
+    """A reversed journal, a hold that is open, a frozen account, a closed period, and an action."""
+    at = now()
+    open_accounts(
+        conn,
+        PROGRAM,
+        ["suspense", "clearing:simulator", "escrow:frozen", "escrow:held"],
+        asset="EUR",
+        actor="t",
+        now=at,
+    )
+    where: dict[str, Any] = {"asset": "EUR", "actor": "t", "now": at}
+    for key in ("hand", "held"):
+        posted = post(conn, PROGRAM, key=key, kind="t", lines=[("clearing:simulator", "escrow:held", 500)], **where)
+    take_hold(
+        conn,
+        PROGRAM,
+        key="h",
+        debit="escrow:held",
+        credit="suspense",
+        minor=70,
+        expires_at=at + timedelta(days=1),
+        **where,
+    )
+    reverse(conn, PROGRAM, posted.journal_id, key="back", reason="by mistake", actor="t", now=at)
+    freeze_account(conn, PROGRAM, "escrow:frozen", asset="EUR", reason="a dispute", actor="t", now=at)
+    close_period(conn, PROGRAM, until=at - timedelta(days=40), reason="month", actor="t", now=at)
+    time.sleep(0.01)
+    post(conn, PROGRAM, key="after", kind="t", lines=[("clearing:simulator", "suspense", 5)], **where)
+    conn.execute(
+        """insert into action (id, actor, role, verb, subject_id, reason, request_id, payload, at)
+           values ('act_1', 't', 'controller', 'close', 'main', 'month', 'req_1', '{}', %s)""",
+        [at],
+    )
+
+
+def _breaks(conn: Connection[Any]) -> None:
+    """One break adjusted by two people, one that waits for the second; more that the day's run found are open."""
+    a_case(conn, state="pending_adjustment")
+    (waiting,) = list_cases(conn, Filter(state="pending_adjustment"), rows_max=10)
+    an_approval(conn, adjusting.proposals_of(conn, waiting.id)[0])
+    a_case(conn, state="pending_adjustment")
+
+
+@pytest.fixture
+def superuser(books: Desk) -> Iterator[Connection[Any]]:
+    """Every trigger off, every rule passed over; all of it is undone after the test."""
+    with psycopg.connect(books.database.url, autocommit=True) as conn, conn.transaction(force_rollback=True):
+        conn.execute("set session_replication_role = replica")
+        yield conn
+
+
+def triggers_off(conn: Connection[Any]) -> None:
+    tables = conn.execute("""
+        select distinct c.oid::regclass::text from pg_class c join pg_trigger t on t.tgrelid = c.oid
+        where not t.tgisinternal and c.relnamespace = 'public'::regnamespace""").fetchall()
+    for (table,) in tables:
+        conn.execute(f"alter table {table} disable trigger user".encode())
+    checks = conn.execute("""
+        select conrelid::regclass::text, conname from pg_constraint
+        where contype in ('c', 'u') and connamespace = 'public'::regnamespace and conrelid <> 0""").fetchall()
+    for table, name in checks:
+        conn.execute(f'alter table {table} drop constraint if exists "{name}" cascade'.encode())
+
+
+def test_every_invariant_has_a_fault_that_it_finds() -> None:
+    assert sorted(set(LISTED) - set(PLANTED)) == [], "plant a fault for each of these in tests/integrity/planted.py"
+    assert sorted(set(PLANTED) - set(LISTED)) == [], "these are no invariants any more"
+    assert len(LISTED) == len(INVARIANTS), "a code names one invariant"
+
+
+def test_nothing_is_found_where_nothing_was_planted(books: Desk) -> None:
+    with books.database.transaction(read_only=True) as conn:
+        assert run_invariants(conn, INVARIANTS) == []
+
+
+@pytest.mark.parametrize(("code", "name"), CASES)
+def test_a_planted_fault_is_found(superuser: Connection[Any], code: str, name: str) -> None:
+    triggers_off(superuser)
+    touched = [superuser.execute(part.encode()).rowcount for part in PLANTED[code][name].split(";") if part.strip()]
+    assert any(count > 0 for count in touched), "it touched nothing, so it shows nothing"
+    found = run_invariants(superuser, [LISTED[code]])
+    assert [one.code for one in found] == [code], name
+    assert found[0].shown, os.linesep.join(found[0].shown)
