@@ -100,7 +100,10 @@ def file_breaks(
     view = _view(conn, run_id, program_id, source, first, last, complete, now)
     sights = list(sights_of(source, found, first))
     known = _known(conn, view, [one.identity for one in sights])
-    newest = {one.identity: one for one in known}
+    # Of one identity the last is the newest: what spoke of it read latest, and of two of one run the one that is still there.
+    newest = {
+        one.identity: one for one in sorted(known, key=lambda one: (one.seen_number, one.gone_run is None, one.id))
+    }
     said = [(one, newest.get(one.identity)) for one in sights]
     decided = [(one, case, _on_found(view, one, case)) for one, case in said]
     seen = [(case, one) for one, case, what in decided if what == "touch" and case is not None]

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 from psycopg.types.json import Jsonb
 
+from counterfoil.base.ids import ENTROPY_BYTES, new_id
 from counterfoil.base.problems import InvalidInput, Problem, check
 from counterfoil.matching.engines.engine import DuckEngine
 from counterfoil.matching.findings.outcome import BREAKS_HELD_MAX, Outcome, matches_of, reconcile
@@ -25,7 +26,7 @@ from counterfoil.operations.events.events import EventKind, NewEvent, declare, e
 from counterfoil.operations.providers import Provider
 from counterfoil.operations.work.runner import Clock
 from counterfoil.reconciliation.bank_statements import Reach, reach_of
-from counterfoil.reconciliation.breaks.breaks import drawn_id, lock_source
+from counterfoil.reconciliation.breaks.breaks import lock_source
 from counterfoil.reconciliation.breaks.filing import file_breaks
 from counterfoil.reconciliation.breaks.sights import sights_of
 from counterfoil.reconciliation.runs.books import first_day
@@ -281,7 +282,7 @@ def _again(conn: Connection[Any], one: Pairing, asked: Asked, found: Found, now:
     run = confirm(conn, asked.run_id, first_id, now)
     file_breaks(
         conn, run.id, asked.program_id, one.name, found.outcome.breaks, first=asked.first, last=asked.last,
-        make_id=_ids_of(asked.run_id, now), now=now, complete=run.complete,
+        make_id=_ids_of(run.number, now), now=now, complete=run.complete,
     )  # fmt: skip
     return show_run(conn, run.id)
 
@@ -319,16 +320,23 @@ def _finish(conn: Connection[Any], one: Pairing, asked: Asked, found: Found, beg
         )  # fmt: skip
     file_breaks(
         conn, asked.run_id, asked.program_id, one.name, outcome.breaks, first=asked.first, last=asked.last,
-        make_id=_ids_of(asked.run_id, now), now=now, complete=found.complete,
+        make_id=_ids_of(show_run(conn, asked.run_id).number, now), now=now, complete=found.complete,
     )  # fmt: skip
     told = {"verdict": found.verdict, "breaks": outcome.breaks_total}
     emit(conn, [NewEvent("reconciliation_finished", asked.program_id, asked.run_id, told)], at=now)
 
 
-def _ids_of(run_id: str, now: datetime) -> Any:
-    """Ids of what a run opens: drawn from its own id, so that they are the same however often it is tried."""
-    count = iter(range(1 << 30))
-    return lambda prefix: drawn_id(prefix, f"{run_id}:{next(count)}", now)
+def _ids_of(number: int, now: datetime) -> Any:
+    """Ids of what a run opens: drawn from its number, so that they are the same however often it is tried, and sort as they came.
+
+    Two breaks of one moment, and of one identity, are told apart by which run read later.
+    """
+    count = iter(range(1 << 24))
+
+    def make(prefix: str) -> str:
+        return new_id(prefix, now=now, entropy=number.to_bytes(ENTROPY_BYTES - 3) + next(count).to_bytes(3))
+
+    return make
 
 
 __all__ = [
