@@ -46,6 +46,10 @@ SETTINGS = {
     "COUNTERFOIL_PROVIDER_HORIZON_S": "4",
 }
 
+# Somebody else took what the frozen worker had in hand: its lease was repaired, or a fact moved the row, and its fence with it.
+TAKEN_OVER = """select 1 from step where machine = 'provider_payout' and cause = 'repair' and at > %s
+    union all select 1 from call_standing c join provider_payout pp on pp.id = c.subject_id
+              where c.kind is null and pp.fence <> c.fence"""
 
 __all__ = ["Chaos", "KillMissed", "ProcessDidNotStart", "main"]
 
@@ -152,8 +156,9 @@ class Chaos:
                 if not window.point.startswith("send."):
                     time.sleep(LEASE_S + 2)
                     return _is_stopped(pid)
-                taken = "select from step where machine = 'provider_payout' and cause = 'repair' and at > %s"
-                return _within(lambda: bool(conn.execute(taken, [began]).fetchall()), LEASE_S + 20) and _is_stopped(pid)
+                return _within(
+                    lambda: bool(conn.execute(TAKEN_OVER, [began]).fetchall()), LEASE_S + 40
+                ) and _is_stopped(pid)
         finally:
             os.kill(pid, signal.SIGCONT)
 
