@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counterfoil.base.problems import InvalidInput
+from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.matching.engines.engine import DuckEngine
+from counterfoil.matching.guess.rule_set import guess_rules
 from counterfoil.matching.reading.loading import read_side
 from counterfoil.matching.reading.scans import SourceUnreadable
 from counterfoil.matching.reading.sides import Side
@@ -353,3 +354,31 @@ def test_a_format_of_days_that_is_none_is_refused_by_its_field(tmp_path: Path) -
     source = a_source(column="Net").model_copy(update={"dates": Source(dates={"formats": ["%Q"]}).dates})
     with pytest.raises(InvalidInput, match=r"left\.dates\.formats"):
         side_of(csv_of([HEADER, *ROWS], tmp_path / "x"), source, tmp_path)
+
+
+SAMPLES = sorted((Path(__file__).parents[1] / "statements" / "data").iterdir())
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.name)
+def test_a_guess_never_writes_a_rule_set_that_is_refused(tmp_path: Path, sample: Path) -> None:
+    ours = csv_of(
+        [("Date", "Reference", "Amount", "Currency"), ("2026-03-02", "INV-1", "100.50", "EUR")], tmp_path / ("n" * 90)
+    )
+    try:
+        text, _ = guess_rules(sample, ours)
+    except Problem:
+        return  # nothing was written: the file is refused, with its reason
+    outcome = reconcile_files(sample, ours, load_rules(text), out=tmp_path / "out")
+    assert outcome.verdict in ("not reconciled", "incomplete", "reconciled")
+
+
+def test_a_guess_reads_a_table_with_a_total_in_every_notation(tmp_path: Path) -> None:
+    table: Table = [
+        ("Date", "Reference", "Amount", "Currency"),
+        *((f"2026-03-0{at}", f"INV-{at}", f"{at}0.50", "EUR") for at in range(1, 6)),
+    ]
+    plain = csv_of(table, tmp_path / "plain")
+    for write in NOTATIONS:
+        given = write([*table, ("Total", "", "152.50", "")], tmp_path / "given")
+        text, _ = guess_rules(given, plain)
+        assert reconcile_files(given, plain, load_rules(text), out=tmp_path / "out").verdict == "reconciled"
