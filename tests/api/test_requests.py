@@ -11,6 +11,7 @@ import pytest
 from counterfoil.base.edge import Database
 from counterfoil.payouts.payouts import verbs as payouts
 from tests.api.office import PROGRAM, Office, fresh, usage_csv
+from tests.api.test_access import ROUTES
 
 LINE = {"debit": "cash:bank:own", "credit": "suspense", "amount": "100"}
 JOURNAL = {"programId": PROGRAM, "asset": "EUR", "key": "k", "lines": [LINE], "reason": "test"}
@@ -237,3 +238,16 @@ def test_usage_may_come_as_a_form(office: Office):
     wrong = {"data": ("january.csv", usage_csv(3), "text/csv")}
     answer = office.ask("POST", f"/api/usage?programId={PROGRAM}", role="operator", key=fresh(), files=wrong)
     assert (answer.status_code, answer.json()["field"]) == (422, "file")
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "a\x1b[31mb", "a\x9bb"])
+def test_a_control_character_is_refused_in_every_text_of_every_body(office: Office, text: str):
+    """NUL reached the database and was answered 500; ESC reached the terminal of whoever listed it."""
+    wrong = []
+    for method, path, body, _ in ROUTES:
+        for name, value in (body or {}).items():
+            if isinstance(value, str):
+                answer = office.ask(method, path, role="controller", key=fresh(), json={**body, name: text})
+                if answer.status_code not in (403, 404, 422):
+                    wrong.append((method, path, name, answer.status_code))
+    assert wrong == []

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import ClassVar, Final
 
 from psycopg import errors
 
-from counterfoil.base.problems import Busy, DatabaseAway, Problem
+from counterfoil.base.problems import Busy, DatabaseAway, Kind, Problem
 
 
 class AppendOnly(Problem):
@@ -20,6 +20,12 @@ class StepRefused(Problem):
 
 class DatabaseRefused(Problem):
     """The database refuses this row."""
+
+
+class UncleanText(Problem):
+    """A text holds NUL or half a character, which no record can hold."""
+
+    kind: ClassVar[Kind] = "invalid"
 
 
 class PlanForgotten(Busy):
@@ -37,6 +43,7 @@ _BUSY: Final = (
     errors.SerializationFailure,
     errors.QueryCanceled,
 )
+_UNCLEAN: Final = (errors.CharacterNotInRepertoire, errors.UntranslatableCharacter)
 _FORGOTTEN: Final = (errors.InvalidSqlStatementName, errors.DuplicatePreparedStatement)
 _REFUSED: Final = (errors.IntegrityError, errors.InsufficientPrivilege, errors.NumericValueOutOfRange)
 
@@ -64,6 +71,8 @@ def problem_of(error: errors.Error) -> Problem | None:
         return known(detail=said, constraint=constraint or None)
     if forgets_plans(error):
         return PlanForgotten(detail=said, setting="database_prepares")
+    if isinstance(error, _UNCLEAN) or (isinstance(error, errors.DataError) and "NUL (0x00)" in str(error)):
+        return UncleanText(limit="text without control characters")
     if isinstance(error, _REFUSED):
         return DatabaseRefused(detail=said, constraint=constraint or None)
     if isinstance(error, _BUSY):

@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 
 from counterfoil.api.http.calls import admitted
+from counterfoil.api.http.program_scope import keep_within, scope_of
 from counterfoil.api.http.schemas import is_clean
 from counterfoil.base.problems import InvalidInput
 
@@ -28,9 +29,12 @@ class StrictRoute(APIRoute):
 
         needs = next((one.call.needs for one in self.dependant.dependencies if hasattr(one.call, "needs")), None)  # type: ignore[union-attr]
 
+        scope = scope_of(self)
+
         async def strict(request: Request) -> Response:
             if needs is not None:
-                await admitted(request, needs)  # before a byte of the body is read
+                caller = await admitted(request, needs)  # before a byte of the body is read
+                await keep_within(request, scope, caller)
             for name, value in request.query_params.multi_items():
                 if name not in known:
                     limit = f"one of {', '.join(sorted(known))}" if known else "no parameters here"

@@ -3013,7 +3013,7 @@ end $function$
 total(bigint): int8pl into bigint from 0
 
 -- rights
-access_attempt: counterfoil_app: insert, select, update
+access_attempt: counterfoil_app: delete, insert, select, update
 access_attempt: counterfoil_auditor: select
 access_attempt: owner: counterfoil_owner
 access_event: counterfoil_app: insert, select
@@ -3537,6 +3537,7 @@ total(bigint): counterfoil_app: execute
 total(bigint): counterfoil_auditor: execute
 
 -- comments
+access_attempt: app: select, insert, update, delete
 account_guard: app: select
 api_key.created_at: app: select, insert
 api_key.created_by: app: select, insert

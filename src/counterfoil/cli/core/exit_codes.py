@@ -6,6 +6,7 @@ from typing import Final
 
 import typer
 
+from counterfoil.base.csv_text import printable
 from counterfoil.base.problems import InvariantBroken, Problem
 from counterfoil.client.problems import ApiProblem, Unreachable
 
@@ -43,11 +44,11 @@ def tell(error: Exception) -> int | None:
 
 
 def _refused(kind: str, title: str, facts: dict[str, object], request_id: str) -> int:
-    typer.secho(title, err=True, fg=typer.colors.RED)
+    typer.secho(printable(title), err=True, fg=typer.colors.RED)
     for name, value in facts.items():
         if value is not None:
             told = ", ".join(map(str, value)) if isinstance(value, list) else value
-            typer.echo(f"  {name}: {told}", err=True)
+            typer.echo(printable(f"  {name}: {told}"), err=True)
     if kind in ADVICE:
         typer.echo(ADVICE[kind], err=True)
     elif kind not in EXIT:

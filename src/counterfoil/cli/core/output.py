@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -19,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from counterfoil.base.csv_text import csv_text, printable
 from counterfoil.cli.core.money import figure, is_amount, major
 from counterfoil.client.client import Client
 
@@ -46,14 +45,17 @@ ROWS: Final = 50
 TABLE: Final = Format.TABLE
 
 
+def say(text: str, *, end: str = "\n") -> None:
+    """Text for a terminal or a file; what would command the terminal is taken out of it."""
+    typer.echo(printable(text) + end, nl=False)
+
+
 def show_rows(rows: Sequence[Json], columns: Sequence[str], output: Format, *, empty: str = "Nothing.") -> None:
     """A list. `columns` are names in the rows, `a.b` for one within another."""
     if output is Format.JSON:
         typer.echo(json.dumps(list(rows), indent=2, ensure_ascii=False))
     elif output is Format.CSV:
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([[_csv_cell(_plain(row, name)) for name in columns] for row in rows])
+        say(csv_text(columns, ([_cell(_plain(row, name)) for name in columns] for row in rows)), end="")
     elif not rows:
         typer.echo(empty)
     else:
@@ -69,9 +71,7 @@ def show_one(thing: Json, output: Format, *, parts: Sequence[tuple[str, Sequence
         return
     plain = [name for name, value in thing.items() if not isinstance(value, list | dict) or _is_figure(value)]
     if output is Format.CSV:
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(plain)
-        writer.writerow([_csv_cell(_plain(thing, name)) for name in plain])
+        say(csv_text(plain, [[_cell(_plain(thing, name)) for name in plain]]), end="")
         return
     grid = Table.grid(padding=(0, 2))
     for name in plain:
@@ -91,7 +91,7 @@ def say_done(done: Json, output: Format, said: str) -> None:
     if output is not Format.TABLE:
         show_one(done, output)
         return
-    typer.echo(f"(dry run, nothing was changed) {said}" if done.get("dryRun") else said)
+    say(f"(dry run, nothing was changed) {said}" if done.get("dryRun") else said)
 
 
 class Listed(list[Json]):
@@ -189,15 +189,8 @@ def _text(value: Any) -> str:
         return ABSENT
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False)
-    return str(value)
+    return printable(str(_cell(value)))  # a payee's name must not command the operator's terminal
 
 
-def _csv_cell(value: Any) -> str:
-    """A cell that a spreadsheet does not take for a formula."""
-    text = (
-        "" if value is None else json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
-    )
-    risky = text[:1] in ("=", "+", "@", "\t", "\r") or (text[:1] == "-" and not _is_number(text))
-    return f"'{text}" if risky else text
+def _cell(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value

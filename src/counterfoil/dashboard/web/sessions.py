@@ -11,6 +11,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from counterfoil.api.http.doorman import Doorman, address_in
+from counterfoil.api.http.program_scope import WholeInstallation
 from counterfoil.base.edge import Database
 from counterfoil.base.problems import NotAllowed, NotAuthenticated
 from counterfoil.operations.access.access import (
@@ -126,6 +127,8 @@ class Door:
         else:
             raise NotLoggedIn()
         require(session.caller, READ)
+        if session.caller.program_id is not None:
+            raise WholeInstallation(program=session.caller.program_id)  # the pages show every program
         return session
 
     def log_out(self, request: Request, response: Response) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from counterfoil.base.csv_text import CsvWriter
 from counterfoil.matching.findings.differences import Record
 from counterfoil.matching.findings.findings import Break
 from counterfoil.matching.findings.outcome import Outcome, as_json
@@ -29,7 +29,6 @@ BREAK_COLUMNS: Final = (
     "candidates",
 )
 REJECTED_COLUMNS: Final = ("file", "line", "column", "reason", "raw")
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_report(outcome: Outcome, path: Path) -> None:
@@ -46,10 +45,10 @@ def write_breaks(breaks: Iterable[Break], path: Path) -> int:
     """breaks.csv, every break in one order; several ids of a group are joined by `;`. Returns how many."""
     count = 0
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(BREAK_COLUMNS)
+        writer = CsvWriter(file)
+        writer.row(BREAK_COLUMNS)
         for count, each in enumerate(breaks, 1):  # noqa: B007 - the last number is the answer
-            writer.writerow([harmless(value) for value in break_row(each)])
+            writer.row(break_row(each))
     return count
 
 
@@ -76,16 +75,10 @@ def break_row(each: Break) -> list[str]:
 def write_rejected(rejected: Sequence[Rejected], path: Path) -> None:
     """rejected.csv: rows that could not be read, by file and line."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(REJECTED_COLUMNS)
-        writer.writerows([harmless(str(value if value is not None else "")) for value in row] for row in rejected)
-
-
-def harmless(text: str) -> str:
-    """A cell that a spreadsheet would run as a formula gets an apostrophe; numbers stay numbers."""
-    if text.startswith(FORMULA) and not text.lstrip("+-").isdigit():
-        return "'" + text
-    return text
+        writer = CsvWriter(file)
+        writer.row(REJECTED_COLUMNS)
+        for row in rejected:
+            writer.row(row)
 
 
 def _joined(records: Sequence[Record], name: str) -> str:

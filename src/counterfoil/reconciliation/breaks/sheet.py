@@ -14,9 +14,9 @@ import xlsxwriter  # type: ignore[import-untyped]
 from openpyxl.utils.exceptions import InvalidFileException  # type: ignore[import-untyped]
 from psycopg import Connection
 
+from counterfoil.base.csv_text import csv_text
 from counterfoil.base.money import format_major
 from counterfoil.base.problems import InvalidInput, Kind, Problem, TooLarge
-from counterfoil.matching.output.files import harmless
 from counterfoil.reconciliation.breaks.work import STEPS, Case, assign_break, comment_on_break
 
 ROWS_MAX: Final = 10_000
@@ -77,11 +77,7 @@ def sheet_rows(cases: Iterable[Case], scales: Mapping[str, int]) -> Iterable[lis
 
 def as_csv(rows: Iterable[Sequence[str]]) -> bytes:
     """CSV in UTF-8. No cell is one that a spreadsheet would run."""
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([harmless(cell) for cell in row] for row in rows)
-    return out.getvalue().encode()
+    return csv_text(COLUMNS, rows).encode()
 
 
 def as_xlsx(rows: Iterable[Sequence[str]]) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -12,9 +11,10 @@ from typing import Any, Final, NamedTuple
 
 import xlsxwriter  # type: ignore[import-untyped]
 
+from counterfoil.base.csv_text import csv_text
 from counterfoil.base.money import format_major
 from counterfoil.base.problems import Problem
-from counterfoil.matching.output.files import canonical, harmless
+from counterfoil.matching.output.files import canonical
 from counterfoil.matching.reading.column_sql import iso_scales
 
 MADE: Final = datetime(2000, 1, 1)  # noqa: DTZ001 - a workbook's date of making would change its bytes
@@ -65,15 +65,12 @@ def _json(report: Mapping[str, Any]) -> Written:
 def _csv(report: Mapping[str, Any]) -> Written:
     """One table: the section first, then the columns of all sections."""
     names = list(dict.fromkeys(name for columns in SECTIONS.values() for name in columns))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["section", *names])
-    writer.writerow(["verdict", report["verdict"], *[""] * (len(names) - 1)])
+    rows = [["verdict", report["verdict"], *[""] * (len(names) - 1)]]
     for section, columns in SECTIONS.items():
         for row in _rows(report, section):
             cells = dict(zip(columns, row, strict=True))
-            writer.writerow([section, *(harmless(cells.get(name, "")) for name in names)])
-    return Written(text.getvalue().encode(), "text/csv; charset=utf-8", "csv")
+            rows.append([section, *(cells.get(name, "") for name in names)])
+    return Written(csv_text(["section", *names], rows).encode(), "text/csv; charset=utf-8", "csv")
 
 
 def _xlsx(report: Mapping[str, Any]) -> Written:
