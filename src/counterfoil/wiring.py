@@ -16,7 +16,8 @@ from counterfoil.base.machine import Machine, history_kept
 from counterfoil.ledger import expiring
 from counterfoil.ledger.invariants import INVARIANTS as LEDGER_INVARIANTS
 from counterfoil.ledger.periods import PAIRED as PERIOD_PAIRED
-from counterfoil.operations.approvals import by_verb
+from counterfoil.operations.access.paired import PAIRED as ACCESS_PAIRED
+from counterfoil.operations.approvals import Paired, by_verb
 from counterfoil.operations.events import events
 from counterfoil.operations.events.events import EVENT, Event, EventKind, Follower, tell_stuck
 from counterfoil.operations.invariants import INVARIANTS as OPERATIONS_INVARIANTS
@@ -91,7 +92,9 @@ EVENT_KINDS: Final[Sequence[EventKind]] = (
 QUEUES: Final[Sequence[Queue]] = tuple(job.queue for job in JOBS if job.queue is not None)
 QUEUE_BY_NAME: Final[Mapping[str, Queue]] = {queue.name: queue for queue in QUEUES}
 # What takes two people, and what is done once both have agreed.
-PAIRED: Final = by_verb(*PAYOUT_PAIRED, *BREAK_PAIRED, *PERIOD_PAIRED, *pauses.paired(QUEUE_BY_NAME))
+PAIRED: Final = by_verb(*PAYOUT_PAIRED, *BREAK_PAIRED, *PERIOD_PAIRED, *pauses.paired(QUEUE_BY_NAME), *ACCESS_PAIRED,
+    Paired("destination", "set"), Paired("write_off_limit", "set"), Paired("journal", "post"), Paired("journal", "reverse"),
+)  # fmt: skip
 NOUNS: Final = (PAYOUT_NOUN,)  # whose verbs become routes, commands and forms
 INVARIANTS = (
     *LEDGER_INVARIANTS,

@@ -98,6 +98,18 @@ class Office:
         with self.http(role) as client:
             return client.request(method, path, headers=headers, **more)
 
+    def by_two(
+        self, path: str, body: dict[str, Any], *, role: str, checker: str = "approver", key: str | None = None
+    ) -> httpx2.Response:
+        """Propose, have it approved by another person, and ask for the same again."""
+        proposed = self.ask("POST", path, role=role, key=fresh(), json=body)
+        assert proposed.status_code == 202, proposed.text
+        decision = {"payloadSha256": proposed.json()["payloadSha256"], "reason": "seen"}
+        address = f"/api/approvals/{proposed.json()['proposalId']}/approve"
+        approved = self.ask("POST", address, role=checker, key=fresh(), json=decision)
+        assert (approved.status_code, approved.json().get("state")) == (200, "approved"), approved.text
+        return self.ask("POST", path, role=role, key=key or fresh(), json=body)
+
     def invoice(self, **usage: Any) -> dict[str, Any]:
         """An invoice that waits for its customer."""
         body = usage_csv(**usage)

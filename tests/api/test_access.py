@@ -267,7 +267,7 @@ def test_an_expired_key_is_refused(office: Office):
 
 def test_a_secret_is_shown_once_and_stored_nowhere(office: Office):
     body, key = {"name": "billing", "role": "operator"}, fresh()
-    first = office.ask("POST", "/api/keys", role="administrator", key=key, json=body)
+    first = office.by_two("/api/keys", body, role="administrator", checker="second administrator", key=key)
     again = office.ask("POST", "/api/keys", role="administrator", key=key, json=body)
     secret = first.json()["secret"]
     assert (first.status_code, secret[:8], secret[-4:]) == (201, "cf_live_", first.json()["hint"])
@@ -279,12 +279,13 @@ def test_a_secret_is_shown_once_and_stored_nowhere(office: Office):
             assert conn.execute(f"select 1 from {table} t where t::text like %s", [f"%{secret}%"]).fetchone() is None
 
 
-def test_a_dry_run_of_making_a_key_makes_none(office: Office):
+def test_a_dry_run_of_making_a_key_makes_and_proposes_none(office: Office):
     body = {"name": "dry", "role": "viewer"}
-    answer = office.ask("POST", "/api/keys?dryRun=true", role="administrator", key=fresh(), json=body).json()
-    assert (answer["dryRun"], answer["secret"]) == (True, None)
+    answer = office.ask("POST", "/api/keys?dryRun=true", role="administrator", key=fresh(), json=body)
+    assert (answer.status_code, answer.json()["dryRun"], "secret" in answer.json()) == (202, True, False)
     names = [row["name"] for row in office.ask("GET", "/api/keys", role="auditor").json()["data"]]
     assert "dry" not in names
+    assert office.ask("GET", "/api/approvals").json()["data"] == []
 
 
 def test_every_write_by_hand_is_in_the_action_log_with_its_reason_and_request(office: Office):

@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from counterfoil.base.edge import now
+from counterfoil.ledger.accounts.accounts import open_accounts
+from counterfoil.ledger.journals.journal import Line, post
 from tests.api.office import Office, fresh
+from tests.people import log_in_as
 from tests.reconciliation.breaks.builders import NOW, a_break, a_run, an_open_program, still_true, the_cases
 
 WHY = {"reason": "because the bank says so"}
@@ -64,7 +67,10 @@ def test_a_rejection_puts_the_break_back(office: Office, break_id: str):
 def test_a_person_is_added_chooses_a_password_logs_in_and_out(office: Office):
     added = say(office, "/api/people", {"name": "anna"}, role="administrator").json()
     assert say(office, "/api/people", {"name": "аnnа"}, role="administrator").json()["type"] == "/problems/NameTaken"
-    granted = say(office, f"/api/people/{added['id']}/roles", {"role": "operator"}, role="administrator")
+    role = {"role": "operator", **WHY}
+    granted = office.by_two(
+        f"/api/people/{added['id']}/roles", role, role="administrator", checker="second administrator"
+    )
     assert granted.json()["roles"] == ["operator"]
     conflict = say(office, f"/api/people/{added['id']}/roles", {"role": "approver"}, role="administrator")
     assert (conflict.status_code, conflict.json()["type"]) == (409, "/problems/RoleConflict")
@@ -103,3 +109,62 @@ def test_whoever_is_ended_opens_nothing_and_the_last_administrator_stays(office:
     assert say(office, f"/api/people/{ends[0]['id']}/end", role="administrator").status_code == 200
     last = say(office, f"/api/people/{ends[1]['id']}/end", role="administrator")
     assert last.status_code in (401, 409)  # whoever ended themself may no more; the other may not be the last
+
+
+DESTINATION = {"programId": "main", "payeeId": "bolt", "token": "acct_bolt_0001"}
+
+
+def test_a_destination_takes_two_people_and_its_token_lies_in_no_proposal(office: Office):
+    first = office.ask("POST", "/api/destinations", role="administrator", key=fresh(), json=DESTINATION)
+    assert first.status_code == 202
+    assert office.ask("GET", "/api/destinations").json()["data"] == []
+    (one,) = waiting(office)
+    assert DESTINATION["token"] not in str(one)
+    assert say(office, "/api/destinations", DESTINATION, role="administrator").status_code in (409, 422)
+    body = {"payloadSha256": one["payloadSha256"]}
+    assert say(office, f"/api/approvals/{one['id']}/approve", body, role="approver").json()["state"] == "approved"
+    other = {**DESTINATION, "token": "acct_evil_0001"}
+    assert office.ask("POST", "/api/destinations", role="administrator", key=fresh(), json=other).status_code == 202
+    done = office.ask("POST", "/api/destinations", role="administrator", key=fresh(), json=DESTINATION)
+    assert (done.status_code, done.json()["tokenHint"]) == (201, "0001")
+    again = office.ask("POST", "/api/destinations", role="administrator", key=fresh(), json=DESTINATION)
+    assert again.status_code == 202, "an approval is used once"
+
+
+def test_what_gives_power_takes_two_administrators(office: Office):
+    key = {"name": "billing", "role": "operator"}
+    assert office.ask("POST", "/api/keys", role="administrator", key=fresh(), json=key).status_code == 202
+    (one,) = waiting(office)
+    path, body = f"/api/approvals/{one['id']}/approve", {"payloadSha256": one["payloadSha256"]}
+    assert say(office, path, body, role="approver").status_code == 403, "an approver is no administrator"
+    assert say(office, path, body, role="second administrator").json()["state"] == "approved"
+    stolen = office.ask("POST", "/api/keys", role="second administrator", key=fresh(), json=key)
+    assert stolen.status_code == 202, "the key is for whoever proposed it"
+    made = office.ask("POST", "/api/keys", role="administrator", key=fresh(), json=key)
+    assert (made.status_code, bool(made.json()["secret"])) == (201, True)
+
+
+def test_a_journal_by_hand_takes_two_people_and_a_service_posts_alone(office: Office):
+    office.fund("suspense", 100)
+    body = {"programId": "main", "asset": "EUR", "key": fresh("k"), "reason": "a correction",
+            "lines": [{"debit": "suspense", "credit": "cash:bank:own", "amount": "1"}]}  # fmt: skip
+    with office.database.transaction() as conn:
+        office.keys["ruth"] = log_in_as(conn, "ruth", "controller")[1]
+    done = office.by_two("/api/finance/journal", body, role="ruth")
+    assert done.status_code == 201, done.text
+    service = office.ask(
+        "POST", "/api/finance/journal", role="controller", key=fresh(), json={**body, "key": fresh("k")}
+    )
+    assert service.status_code == 201
+
+
+def test_a_journal_of_the_product_is_reversed_by_two_people_whoever_asks(office: Office):
+    with office.database.transaction() as conn:
+        open_accounts(conn, "main", ["cash:bank:own", "suspense"], asset="EUR", actor="t", now=now())
+        lines = [Line("cash:bank:own", "suspense", 5)]
+        made = post(
+            conn, "main", key="k", kind="t", lines=lines, asset="EUR", actor="system:worker", now=now()
+        ).journal_id
+    body = {"reason": "it was wrong"}
+    done = office.by_two(f"/api/journals/{made}/reverse", body, role="controller")
+    assert done.status_code == 201, done.text

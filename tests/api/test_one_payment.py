@@ -6,7 +6,7 @@ from typing import Any
 
 from counterfoil.base.edge import now
 from counterfoil.operations.providers import Accepted, PayoutFact, PayoutOrder
-from tests.api.office import PROGRAM, Office, charge_event, fresh, signed
+from tests.api.office import PROGRAM, Office, charge_event, signed
 
 
 class Books:
@@ -45,7 +45,7 @@ def test_from_usage_to_a_payout_that_shows_everything(office: Office):
     invoice = office.invoice(price="100.37")
     office.wiring.providers["simulator"] = Books(office.wiring.providers["simulator"], invoice)  # type: ignore[index]
     destination = {"programId": PROGRAM, "payeeId": "bolt", "token": "acct_bolt_0001"}
-    office.ask("POST", "/api/destinations", role="administrator", key=fresh(), json=destination)
+    office.by_two("/api/destinations", destination, role="administrator")
     body = charge_event(invoice, "ch_1")
     office.ask("POST", "/webhooks/simulator", role=None, content=body, headers=signed(body, "evt_1"))
     for job in ("webhooks", "verify", "settle", "events", "reserve", "outbox"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.api.office import PROGRAM, Office, charge_event, fresh, signed
+from tests.api.office import PROGRAM, Office, charge_event, signed
 from tests.api.test_one_payment import Books, run
 
 
@@ -14,7 +14,7 @@ def a_payout(office: Office, *, destination: bool = True) -> str:
     office.wiring.providers["simulator"] = Books(office.wiring.providers["simulator"], invoice)  # type: ignore[index]
     if destination:
         body = {"programId": PROGRAM, "payeeId": "bolt", "token": "acct_bolt_0001"}
-        office.ask("POST", "/api/destinations", role="administrator", key=fresh(), json=body)
+        office.by_two("/api/destinations", body, role="administrator")
     charge = charge_event(invoice, "ch_1")
     office.ask("POST", "/webhooks/simulator", role=None, content=charge, headers=signed(charge, "evt_1"))
     for job in ("webhooks", "verify", "settle", "events"):

@@ -73,7 +73,7 @@ def test_a_missing_field_is_named(office: Office):
 
 def test_names_may_be_camel_or_snake(office: Office):
     snake = {"program_id": PROGRAM, "payee_id": "bolt", "token": "acct_bolt_1"}
-    answer = office.ask("POST", "/api/destinations", role="administrator", key=fresh(), json=snake)
+    answer = office.by_two("/api/destinations", snake, role="administrator")
     assert (answer.status_code, answer.json()["payeeId"], answer.json()["tokenHint"]) == (201, "bolt", "t_1")
     assert office.ask("GET", "/api/payouts?invoice_id=inv_1").status_code == 200
 

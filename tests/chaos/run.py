@@ -24,8 +24,10 @@ from typing import Any, NamedTuple
 import httpx2
 import psycopg
 
+from counterfoil.base.edge import make_id, now
 from counterfoil.base.invariant import run_invariants
 from counterfoil.cli.local.local_stack import ASSET, PROGRAM, ProcessDidNotStart, World
+from counterfoil.payouts.destinations.destinations import set_destination
 from counterfoil.wiring import INVARIANTS
 from tests.chaos.windows import WINDOWS, Window
 
@@ -111,9 +113,17 @@ class Chaos:
             yield self
 
     def _destination(self, payee: str, token: str) -> None:
-        admin = {"Authorization": f"Bearer {self.world.keys['administrator']}"}
-        body = {"programId": PROGRAM, "payeeId": payee, "provider": "simulator", "token": token}
-        self._api("POST", "/api/destinations", f"dest-{payee}-{token}", headers=admin, json=body)
+        with self.world.database.transaction() as conn:  # over HTTP it would take two people
+            set_destination(
+                conn,
+                make_id("dst"),
+                program_id=PROGRAM,
+                payee_id=payee,
+                provider="simulator",
+                token=token,
+                actor="system:chaos",
+                now=now(),
+            )
 
     def cycle(self, window: Window) -> bool:
         """Arm a point, cause traffic, wait until a process stands there, look at the evidence, kill, start again.

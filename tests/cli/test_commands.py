@@ -18,7 +18,7 @@ from counterfoil.cli.core.connection import server
 from counterfoil.cli.core.exit_codes import EXIT
 from counterfoil.operations.access import access
 from tests.api.office import PROGRAM, Office, charge_event, signed, usage_csv
-from tests.cli.conftest import Cli
+from tests.cli.conftest import Cli, Ran
 
 PERMISSION = {
     "read": access.READ, "audit": access.AUDIT, "operate": access.OPERATE, "post": access.POST_JOURNAL,
@@ -151,8 +151,19 @@ def test_a_journal_that_cannot_be_read_is_told(cli: Cli, tmp_path: Path, text: s
     assert (ran.code, says in ran.err) == (2, True), ran.err
 
 
+def by_two(cli: Cli, office: Office, checker: str, *words: str) -> Ran:
+    """Say it, have another person approve it, and say it again."""
+    assert cli(*words).code == 0
+    (one,) = office.ask("GET", "/api/approvals").json()["data"]
+    decision = {"payloadSha256": one["payloadSha256"], "reason": "seen"}
+    assert office.ask("POST", f"/api/approvals/{one['id']}/approve", role=checker, json=decision).status_code == 200
+    return cli(*words)
+
+
 def test_keys_programs_rates_and_destinations_are_made(cli: Cli, office: Office):
-    made = cli("keys", "create", "billing", "--role", "operator", "-o", "json").json()
+    made = by_two(
+        cli, office, "second administrator", "keys", "create", "billing", "--role", "operator", "-o", "json"
+    ).json()
     assert made["secret"].startswith("cf_live_")
     assert made["secret"] not in cli("keys", "list").out
     assert cli("keys", "revoke", made["id"], "--reason", "rotated").code == 0
@@ -161,7 +172,7 @@ def test_keys_programs_rates_and_destinations_are_made(cli: Cli, office: Office)
     assert "EUR:2" in cli("programs", "list").out
     assert cli("rates", "set", "second", "--platform-bps", "500", "--validator-bps", "100").code == 0
     assert cli("rates", "show", "second", "-o", "json").json()["version"] == 1
-    assert "…" in cli("destinations", "set", "bolt", "--token", "acct_bolt_0001").out
+    assert "…" in by_two(cli, office, "approver", "destinations", "set", "bolt", "--token", "acct_bolt_0001").out
     assert "acct_bolt_0001" not in cli("destinations", "list").out
     closed = cli("periods", "close", PROGRAM, "--until", "2026-01-01T00:00:00Z", "--reason", "year end")
     assert closed.code == 0

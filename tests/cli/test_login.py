@@ -23,9 +23,18 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
 
-def a_login(cli: Cli, monkeypatch: pytest.MonkeyPatch, name: str, role: str) -> None:
+def a_login(cli: Cli, office: Office, monkeypatch: pytest.MonkeyPatch, name: str, role: str) -> None:
     added = cli("people", "add", name, "--reason", "new here", "-o", "json").json()
-    assert cli("people", "grant", added["id"], "--role", role, "--reason", "her work").code == 0
+    grant = ("people", "grant", added["id"], "--role", role, "--reason", "her work")
+    assert "It takes two people" in cli(*grant).out
+    (waits,) = cli("approvals", "list", "--machine", "principal", "-o", "json").json()
+    approve = ("approvals", "approve", waits["id"], "--sha256", waits["payloadSha256"], "--reason", "she works here")
+    monkeypatch.setenv("COUNTERFOIL_API_KEY", office.keys["second administrator"])
+    monkeypatch.setenv("COUNTERFOIL_URL", office.url)
+    assert cli(*approve).code == 0
+    monkeypatch.delenv("COUNTERFOIL_API_KEY")
+    monkeypatch.delenv("COUNTERFOIL_URL")
+    assert role in cli(*grant).out
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{added['once']}\n{PASSWORD}\n"))
     done = cli("login", name, "--password-stdin")
     assert (done.code, role in done.out, PASSWORD in done.out) == (0, True, False), done
@@ -41,10 +50,10 @@ def test_two_people_on_the_command_line(cli: Cli, office: Office, monkeypatch: p
     assert "Nothing waits" not in cli("approvals", "list").out
     (one,) = cli("approvals", "list", "-o", "json").json()
     assert "payload.lines" in cli("approvals", "show", one["id"]).out
-    a_login(cli, monkeypatch, "anna", "operator")
+    a_login(cli, office, monkeypatch, "anna", "operator")
     approve = ("approvals", "approve", one["id"], "--sha256", one["payloadSha256"], "--reason", "seen")
     assert cli(*approve).code == 6
-    a_login(cli, monkeypatch, "bert", "approver")
+    a_login(cli, office, monkeypatch, "bert", "approver")
     done = cli(*approve)
     assert (done.code, "is done" in done.out) == (0, True), done
     assert cli(*approve).code == 5

@@ -254,11 +254,29 @@ def approval_for(
     conn: Connection[Any], machine: str, subject_id: str, verb: str, payload: Mapping[str, Any], *, now: datetime
 ) -> Approval:
     """The approval of exactly this that is not used yet. Raises ApprovalNeeded."""
+    one = approved_of(conn, machine, subject_id, verb, payload, now=now)
+    if one is None:
+        raise ApprovalNeeded(machine=machine, verb=verb, id=subject_id)
+    return one.approval
+
+
+def approved_of(
+    conn: Connection[Any],
+    machine: str,
+    subject_id: str,
+    verb: str,
+    payload: Mapping[str, Any],
+    *,
+    now: datetime,
+    maker_id: str | None = None,
+) -> Proposal | None:
+    """The proposal of exactly this, of `maker_id` if given, that is approved and not used yet; None without one."""
     digest = digest_of(payload).hex()
     for one in proposals_of(conn, subject_id):
-        if (one.machine, one.verb, one.payload_sha256, one.state(now)) == (machine, verb, digest, "approved"):
-            return one.approval
-    raise ApprovalNeeded(machine=machine, verb=verb, id=subject_id)
+        same = (one.machine, one.verb, one.payload_sha256) == (machine, verb, digest)
+        if same and one.state(now) == "approved" and maker_id in (None, one.maker_id):
+            return one
+    return None
 
 
 _SELECT: Final = """

@@ -18,12 +18,13 @@ from pydantic import BaseModel
 
 from counterfoil.api.http.doorman import Doorman
 from counterfoil.api.http.problems import IdempotencyKeyMissing, request_id_of
-from counterfoil.api.http.schemas import Written
+from counterfoil.api.http.schemas import Proposed, Written
 from counterfoil.audit.actions import record_action
 from counterfoil.base.edge import Database
 from counterfoil.base.idempotency import Answer, once
 from counterfoil.base.problems import InvalidInput, Kind, NotAllowed, NotAuthenticated, Problem
 from counterfoil.ledger.group_commit import Gatherer
+from counterfoil.operations import approvals
 from counterfoil.operations.access.access import Caller, KeyRefused, authenticate, refuse_misspelt, require
 from counterfoil.wiring import Wiring
 
@@ -108,6 +109,16 @@ class Done(NamedTuple):
     new: bool = True  # False: the ledger had it already, so nobody did anything now
 
 
+class Said(NamedTuple):
+    """What two people agree on: the verb of a noun, of which thing, and exactly what."""
+
+    machine: str
+    verb: str
+    subject_id: str
+    payload: dict[str, Any]
+    program_id: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One authenticated request."""
@@ -179,6 +190,48 @@ class Call:
         body = {**found["body"], **told_once, "dryRun": self.dry_run}
         headers = {"Idempotent-Replayed": "true"} if answer.replayed else {}
         return JSONResponse(body, found["status"], headers=headers)
+
+    def by_two(
+        self,
+        verb: str,
+        act: Callable[[Connection[Any]], Done],
+        said: Said,
+        *,
+        asked: BaseModel | dict[str, Any],
+        reason: str,
+        secret: str = "",
+    ) -> Response:
+        """As `write`, of what takes two people: the first time it is only tried, and proposed. Once another person has approved
+        exactly `said`, whoever proposed it asks for the same again, under a new Idempotency-Key, and it is done.
+        """
+
+        def both(conn: Connection[Any]) -> Done:
+            machine, said_verb, subject_id, payload, program_id = said
+            by = self.caller
+            one = approvals.approved_of(
+                conn, machine, subject_id, said_verb, payload, now=self.now, maker_id=by.principal_id
+            )
+            if one is not None:
+                done = act(conn)
+                approvals.use(conn, one, now=self.now, result_id=done.subject_id)
+                return done
+            with conn.transaction(force_rollback=True):
+                act(conn)  # nobody approves what cannot be done
+            made = approvals.propose(
+                conn, self.make_id("prop"), machine=machine, subject_id=subject_id, verb=said_verb, payload=payload, reason=reason,
+                by=by, now=self.now, program_id=program_id,
+            )  # fmt: skip
+            shown = Proposed(
+                proposal_id=made.id,
+                machine=machine,
+                verb=said_verb,
+                payload_sha256=made.payload_sha256,
+                expires_at=made.expires_at,
+                state="proposed",
+            )
+            return Done(made.id, shown, 202)
+
+        return self.write(verb, both, asked=asked, reason=reason, secret=secret)
 
     def _record(
         self, conn: Connection[Any], verb: str, subject_id: str, reason: str | None, payload: dict[str, Any]

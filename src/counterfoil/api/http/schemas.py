@@ -128,6 +128,17 @@ class Written(Shown):
     dry_run: bool = False
 
 
+class Proposed(Written):
+    """It takes two people and waits for the second: once another person has approved it, ask for the same again."""
+
+    proposal_id: str
+    machine: str
+    verb: str
+    payload_sha256: str = Field(description="What the second person approves.")
+    expires_at: datetime
+    state: str = Field("proposed", examples=["proposed"])
+
+
 class Because(Asked):
     """Why a person overrides the machine."""
 
@@ -160,6 +171,9 @@ class ActionShown(Shown):
     at: datetime
 
 
+BY_TWO: dict[int | str, dict[str, Any]] = {
+    202: {"model": Proposed, "description": "Proposed; it waits for a second person"}
+}
 Item = TypeVar("Item", bound=Shown)
 
 

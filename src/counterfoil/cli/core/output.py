@@ -86,6 +86,20 @@ def show_one(thing: Json, output: Format, *, parts: Sequence[tuple[str, Sequence
             _print(_table([{**one, "asset": one.get("asset") or thing.get("asset")} for one in rows], columns))
 
 
+def waits(done: Json, output: Format) -> bool:
+    """Does this wait for a second person? Then it is said what they do, and what to do afterwards."""
+    if "proposalId" not in done:
+        return False
+    sha256 = done["payloadSha256"]
+    said = (
+        f"It takes two people. Another person looks (`counterfoil approvals show {done['proposalId']}`) and approves:\n"
+        f"  counterfoil approvals approve {done['proposalId']} --sha256 {sha256} --reason …\n"
+        f"Then say the same again. It expires at {done['expiresAt']}."
+    )
+    say_done(done, output, said)
+    return True
+
+
 def say_done(done: Json, output: Format, said: str) -> None:
     """The answer to a write, in one line for people; a dry run says that it was one."""
     if output is not Format.TABLE:

@@ -92,6 +92,7 @@ class Caller(NamedTuple):
     principal_id: str = ""
     session_id: str | None = None
     program_id: str | None = None
+    is_person: bool = False  # who acts, by login or by a key of theirs
 
     @property
     def actor(self) -> str:
@@ -217,7 +218,7 @@ def authenticate(conn: Connection[Any], secret: str, *, now: datetime) -> Caller
         return session_caller(conn, secret, now=now)[0]
     refuse_misspelt(secret)
     row = conn.execute(
-        """select k.id, k.name, k.role, k.principal_id, k.program_id, k.last_used_at
+        """select k.id, k.name, k.role, k.principal_id, k.program_id, k.last_used_at, p.kind = 'person'
            from api_key k join principal p on p.id = k.principal_id
            where k.secret_hash = %s and k.revoked_at is null and (k.expires_at is null or k.expires_at > %s) and p.disabled_at is null""",
         [_hash(secret), now],
@@ -226,7 +227,7 @@ def authenticate(conn: Connection[Any], secret: str, *, now: datetime) -> Caller
         raise KeyRefused()
     if row[5] is None or now - row[5] > LAST_USE_EVERY:
         conn.execute("update api_key set last_used_at = %s where id = %s", [now, row[0]])
-    return Caller(row[0], row[1], row[2], row[3], None, row[4])
+    return Caller(row[0], row[1], row[2], row[3], None, row[4], row[6])
 
 
 def revoke_key(conn: Connection[Any], key_id: str, *, now: datetime) -> None:
@@ -272,7 +273,7 @@ def session_caller(conn: Connection[Any], token: str, *, now: datetime) -> tuple
         """select coalesce(k.id, ''), coalesce(k.name, p.name),
                   coalesce(k.role, (select string_agg(g.role, '+' order by g.role) from role_grant g
                                     where g.principal_id = p.id and g.revoked_at is null), ''),
-                  p.id, case when k.id is null then s.id end, coalesce(k.program_id, p.program_id), s.csrf
+                  p.id, case when k.id is null then s.id end, coalesce(k.program_id, p.program_id), p.kind = 'person', s.csrf
            from session s join principal p on p.id = s.principal_id left join api_key k on k.id = s.api_key_id
            where s.secret_hash = %s and s.expires_at > %s and p.disabled_at is null
              and (k.id is null or k.revoked_at is null and (k.expires_at is null or k.expires_at > %s))""",
@@ -280,7 +281,7 @@ def session_caller(conn: Connection[Any], token: str, *, now: datetime) -> tuple
     ).fetchone()
     if row is None:
         raise SessionOver()
-    return Caller(*row[:6]), row[6] or ""
+    return Caller(*row[:7]), row[7] or ""
 
 
 def close_session(conn: Connection[Any], token: str, *, now: datetime) -> None:

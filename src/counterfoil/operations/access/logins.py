@@ -123,7 +123,7 @@ def check_login(
         raise PasswordNeeded(field="newPassword")
     if new_password is not None:
         set_password(conn, row[0], new_password, salt, now=now)
-    return Caller("", row[1], row[5], row[0], None, row[2])
+    return Caller("", row[1], row[5], row[0], None, row[2], is_person=True)
 
 
 def log_in(

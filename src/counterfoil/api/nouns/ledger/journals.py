@@ -11,10 +11,11 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.calls import Call, Done, Said, may
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import (
+    BY_TWO,
     AccountName,
     Amount,
     Asked,
@@ -40,6 +41,7 @@ from counterfoil.operations.access.access import POST_JOURNAL, READ
 router = routes("Ledger")
 JOURNALS = Keyset("journals", (str,))
 LINES_MAX = 8_192
+BY_HAND = ("key:", "person:")  # who posts a journal under their own name; all others are posted by the product
 
 
 class LineShown(Shown):
@@ -118,10 +120,13 @@ class ReversalAsked(Asked):
 
 
 @router.post(
-    "/finance/journal", status_code=201, response_model=JournalPosted, summary="Post one journal",
+    "/finance/journal", status_code=201, response_model=JournalPosted, responses=BY_TWO, summary="Post one journal",
 )  # fmt: skip
 def post_journal(body: JournalAsked, call: Annotated[Call, may(POST_JOURNAL, key=True)]) -> Response:
-    """All its lines are posted, or none. Accounts must be open; an account that must not be overdrawn refuses it."""
+    """All its lines are posted, or none. Accounts must be open; an account that must not be overdrawn refuses it.
+
+    By hand it takes two people: when a person who logged in posts it, or a key that belongs to one. A service's key posts alone.
+    """
     source = (body.source_type, body.source_id) if body.source_type and body.source_id else None
 
     def act(conn: Connection[Any]) -> Done:
@@ -140,6 +145,9 @@ def post_journal(body: JournalAsked, call: Annotated[Call, may(POST_JOURNAL, key
         )
         return Done(str(posted.journal_id), _posted(posted), 200 if posted.existed else 201)
 
+    if call.caller.is_person:
+        said = Said("journal", "post", f"{body.program_id}:{body.key}", body.model_dump(mode="json"), body.program_id)
+        return call.by_two("journal.post", act, said, asked=body, reason=body.reason)
     return call.write("journal.post", act, asked=body, reason=body.reason)
 
 
@@ -183,12 +191,19 @@ def journal(journal_id: UUID, call: Annotated[Call, may(READ)]) -> Response:
 
 
 @router.post(
-    "/journals/{journal_id}/reverse", status_code=201, response_model=JournalPosted, summary="Reverse a journal"
+    "/journals/{journal_id}/reverse",
+    status_code=201,
+    response_model=JournalPosted,
+    responses=BY_TWO,
+    summary="Reverse a journal",
 )
 def reverse_journal(
     journal_id: UUID, body: ReversalAsked, call: Annotated[Call, may(POST_JOURNAL, key=True)]
 ) -> Response:
-    """Posts the opposite, once. The original stays as it was: a reversal is the only eraser."""
+    """Posts the opposite, once. The original stays as it was: a reversal is the only eraser.
+
+    Takes two people when a person does it, and whoever does it when the product itself posted the journal.
+    """
 
     def act(conn: Connection[Any]) -> Done:
         original = show_journal(conn, journal_id, lines_max=0)
@@ -208,4 +223,10 @@ def reverse_journal(
         )
         return Done(str(posted.journal_id), _posted(posted), 200 if posted.existed else 201)
 
+    with call.reading() as conn:
+        original = show_journal(conn, journal_id, lines_max=0)
+    if call.caller.is_person or not original.actor.startswith(BY_HAND):
+        payload = {"line": body.line, "effectiveAt": body.effective_at.isoformat() if body.effective_at else None}
+        said = Said("journal", "reverse", str(journal_id), payload, original.program_id)
+        return call.by_two("journal.reverse", act, said, asked=body, reason=body.reason)
     return call.write("journal.reverse", act, asked=body, reason=body.reason)

@@ -9,9 +9,10 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.calls import Call, Done, Said, may
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import (
+    BY_TWO,
     Asked,
     Because,
     Clean,
@@ -81,9 +82,9 @@ class KeyRevoked(Written):
     id: str
 
 
-@router.post("/keys", status_code=201, response_model=KeyMade, summary="Make an API key")
+@router.post("/keys", status_code=201, response_model=KeyMade, responses=BY_TWO, summary="Make an API key")
 def create(body: KeyAsked, call: Annotated[Call, may(ADMINISTER, key=True)]) -> Response:
-    """The secret is shown once, here."""
+    """Takes two administrators. The secret is shown once, here, to whoever proposed the key, when it is approved."""
     if body.expires_at is not None and body.expires_at <= call.now:
         raise InvalidInput("expiresAt", "later than now", got=body.expires_at.isoformat())
     secret = new_secret(entropy(SECRET_BYTES), live=body.live)
@@ -104,7 +105,9 @@ def create(body: KeyAsked, call: Annotated[Call, may(ADMINISTER, key=True)]) -> 
         )
         return Done(key_id, KeyMade.of(made), 201, {} if call.dry_run else {"secret": secret})
 
-    return call.write("key.create", act, asked=body)
+    payload = body.model_dump(mode="json", by_alias=True)
+    said = Said("api_key", "create", f"key:{body.name}", payload, body.program_id)
+    return call.by_two("key.create", act, said, asked=body, reason=f"a key for {body.name}")
 
 
 @router.get("/keys", response_model=Paged[KeyShown], summary="List API keys")

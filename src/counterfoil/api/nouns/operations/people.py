@@ -9,9 +9,20 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.calls import Call, Done, Said, may
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Asked, Because, Clean, Paged, ProgramId, Shown, Written, answer, id_in_path
+from counterfoil.api.http.schemas import (
+    BY_TWO,
+    Asked,
+    Because,
+    Clean,
+    Paged,
+    ProgramId,
+    Shown,
+    Written,
+    answer,
+    id_in_path,
+)
 from counterfoil.base.edge import entropy
 from counterfoil.operations.access import logins
 from counterfoil.operations.access.access import ADMINISTER, AUDIT, SECRET_BYTES
@@ -85,15 +96,18 @@ def add(body: PersonAsked, call: Annotated[Call, may(ADMINISTER, key=True)]) -> 
     return call.write("person.add", act, asked=body, reason=body.reason)
 
 
-@router.post("/people/{principal_id}/roles", response_model=PrincipalChanged, summary="Grant a role")
+@router.post("/people/{principal_id}/roles", response_model=PrincipalChanged, responses=BY_TWO, summary="Grant a role")
 def grant(principal_id: PrincipalId, body: RoleAsked, call: Annotated[Call, may(ADMINISTER)]) -> Response:
-    """Never two that nobody holds together, such as operator and approver."""
+    """Takes two administrators. Never roles that nobody holds together, such as operator and approver."""
 
     def act(conn: Connection[Any]) -> Done:
         logins.grant_role(conn, call.make_id("grant"), principal_id, body.role, by=call.actor, now=call.now)
         return Done(principal_id, _changed(conn, principal_id))
 
-    return _changing(call, "person.grant", act, body)
+    said = Said("principal", "grant", principal_id, {"role": body.role})
+    done = call.by_two("person.grant", act, said, asked=body, reason=body.reason)
+    call.services.keys.forget()
+    return done
 
 
 @router.post("/people/{principal_id}/roles/revoke", response_model=PrincipalChanged, summary="Take a role away")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -9,10 +10,10 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.calls import Call, Done, Said, may
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Asked, Clean, Paged, ProgramId, Shown, Written
+from counterfoil.api.http.schemas import BY_TWO, Asked, Clean, Paged, ProgramId, Shown, Written
 from counterfoil.api.nouns.settlement.invoices import chosen_provider
 from counterfoil.base.paging import Keyset, Page
 from counterfoil.ledger.reads.listing import show_program
@@ -63,9 +64,15 @@ def hint(token: str) -> str:
     return token[-min(4, len(token) // 3) :] if len(token) >= 3 else ""
 
 
-@router.post("/destinations", status_code=201, response_model=DestinationSet, summary="Set a payee's destination")
+@router.post(
+    "/destinations",
+    status_code=201,
+    response_model=DestinationSet,
+    responses=BY_TWO,
+    summary="Set a payee's destination",
+)
 def set_one(body: DestinationAsked, call: Annotated[Call, may(ADMINISTER, key=True)]) -> Response:
-    """Ends the one before. The same again changes nothing. Attempts that are under way keep theirs."""
+    """Takes two people. Ends the one before. The same again changes nothing. Attempts that are under way keep theirs."""
     provider = chosen_provider(call, body.provider)
 
     def act(conn: Connection[Any]) -> Done:
@@ -83,7 +90,11 @@ def set_one(body: DestinationAsked, call: Annotated[Call, may(ADMINISTER, key=Tr
         return Done(made.id, DestinationSet(**_fields(made)), 201)
 
     asked = {**body.model_dump(mode="json", exclude={"token"}), "tokenHint": hint(body.token)}
-    return call.write("destination.set", act, asked=asked, secret=body.token)
+    token = {"tokenSha256": hashlib.sha256(body.token.encode()).hexdigest(), "tokenHint": hint(body.token)}
+    payload = {"programId": body.program_id, "payeeId": body.payee_id, "provider": provider, **token}
+    said = Said("destination", "set", f"{body.program_id}:{body.payee_id}", payload, body.program_id)
+    reason = f"where {body.payee_id} is paid"
+    return call.by_two("destination.set", act, said, asked=asked, reason=reason, secret=body.token)
 
 
 @router.get("/destinations", response_model=Paged[DestinationShown], summary="List destinations")

@@ -10,10 +10,10 @@ from fastapi import Query
 from fastapi.responses import Response
 from psycopg import Connection
 
-from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.calls import Call, Done, Said, may
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import ActionShown, Paged, StepShown, answer, id_in_path
+from counterfoil.api.http.schemas import BY_TWO, ActionShown, Paged, StepShown, answer, id_in_path
 from counterfoil.api.nouns.reconciliation.break_schemas import (
     AgeShown,
     ApproveAsked,
@@ -139,9 +139,9 @@ def limits(
     return answer(LimitShown(program_id=program, asset=asset, minor=minor))
 
 
-@router.post("/breaks/limits", response_model=LimitSet, summary="Set the limit of write-offs")
+@router.post("/breaks/limits", response_model=LimitSet, responses=BY_TWO, summary="Set the limit of write-offs")
 def set_limit(body: LimitAsked, call: Annotated[Call, may(ADMINISTER)]) -> Response:
-    """Holds for what is proposed from now on; 0 forbids write-offs."""
+    """Takes two people. Holds for what is proposed from now on; 0 forbids write-offs."""
 
     minor = parse_minor(body.minor, "minor", least=0)
 
@@ -151,7 +151,8 @@ def set_limit(body: LimitAsked, call: Annotated[Call, may(ADMINISTER)]) -> Respo
         )
         return Done(body.program_id, LimitSet(program_id=body.program_id, asset=body.asset, minor=minor))
 
-    return call.write("break.limit", act, asked=body, reason=body.reason)
+    said = Said("write_off_limit", "set", f"{body.program_id}:{body.asset}", {"minor": str(minor)}, body.program_id)
+    return call.by_two("break.limit", act, said, asked=body, reason=body.reason)
 
 
 @router.post("/breaks/bulk", response_model=BreaksDone, summary="Say one verb of many breaks")

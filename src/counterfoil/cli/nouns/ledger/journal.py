@@ -10,7 +10,19 @@ from typing import Annotated, Any
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Reason, Rows, listed, say_done, show_one, show_rows
+from counterfoil.cli.core.output import (
+    ROWS,
+    TABLE,
+    DryRun,
+    Output,
+    Reason,
+    Rows,
+    listed,
+    say_done,
+    show_one,
+    show_rows,
+    waits,
+)
 from counterfoil.cli.local.journal_import import check, import_
 
 app = typer.Typer(no_args_is_help=True, help="Post, import, show and reverse journals.")
@@ -32,6 +44,8 @@ def post(
     body = _read(file) | ({"reason": reason} if reason else {})
     with asked("post") as client:
         done = client.post_journal(body, dry_run=dry_run)  # the journal's own key makes it happen once
+    if waits(done, output):
+        return
     said = "was posted before" if done["existed"] else "is posted"
     say_done(done, output, f"Journal {done['id']} {said}.")
 
@@ -82,6 +96,8 @@ def reverse(
     """Move everything back that a journal moved, or one line of it, by a new journal. Once; nothing is ever erased."""
     with asked("post") as client:
         done = client.reverse_journal(journal_id, reason=reason, line=line, dry_run=dry_run)
+    if waits(done, output):
+        return
     say_done(done, output, f"Journal {journal_id} is reversed by {done['id']}.")
 
 

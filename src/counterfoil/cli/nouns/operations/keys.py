@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import TABLE, DryRun, Output, Reason, say_done, show_one, show_rows
+from counterfoil.cli.core.output import TABLE, DryRun, Output, Reason, say_done, show_one, show_rows, waits
 
 app = typer.Typer(no_args_is_help=True, help="API keys and their roles.")
 
@@ -28,7 +28,9 @@ def create(
     """Make a key. Its secret is shown once, now, and kept nowhere."""
     body = {"name": name, "role": role, "live": not test, **({"expiresAt": expires_at} if expires_at else {})}
     with asked("administer") as client:
-        show_one(client.post("/api/keys", body, dry_run=dry_run), output)
+        done = client.post("/api/keys", body, dry_run=dry_run)
+    if not waits(done, output):
+        show_one(done, output)
 
 
 @app.command("list")

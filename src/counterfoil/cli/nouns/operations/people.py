@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import TABLE, DryRun, Output, Reason, say_done, show_one, show_rows
+from counterfoil.cli.core.output import TABLE, DryRun, Output, Reason, say_done, show_one, show_rows, waits
 
 app = typer.Typer(no_args_is_help=True, help="Who may act, and in which roles.")
 PrincipalId = Annotated[str, typer.Argument(help="The person's or service's id, prn_….")]
@@ -61,5 +61,7 @@ def end(principal_id: PrincipalId, reason: Reason, dry_run: DryRun = False, outp
 def _say(principal_id: str, verb: str, body: dict[str, str], dry_run: bool, output: Output) -> None:
     with asked("administer") as client:
         done = client.post(f"/api/people/{principal_id}/{verb}", body, dry_run=dry_run)
+    if waits(done, output):
+        return
     ended = ", ended" if done["disabledAt"] else ""
     say_done(done, output, f"{done['name']}: {', '.join(done['roles']) or 'no role'}{ended}.")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Rows, listed, say_done, show_rows
+from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Rows, listed, say_done, show_rows, waits
 
 app = typer.Typer(no_args_is_help=True, help="Where payees are paid.")
 
@@ -27,6 +27,8 @@ def set_(
     body = {"programId": program, "payeeId": payee, "token": token, **({"provider": provider} if provider else {})}
     with asked("administer") as client:
         done = client.post("/api/destinations", body, dry_run=dry_run)
+    if waits(done, output):
+        return
     say_done(done, output, f"{payee} is paid through {done['provider']}, account …{done['tokenHint']}.")
 
 

@@ -24,6 +24,7 @@ from counterfoil.cli.core.output import (
     say_done,
     show_one,
     show_rows,
+    waits,
 )
 from counterfoil.client.client import Client
 
@@ -342,6 +343,8 @@ def limit(
     body = {"programId": program, "asset": asset, "minor": to_minor(amount, asset, "amount"), "reason": reason}
     with asked("administer") as client:
         done = client.post("/api/breaks/limits", body, dry_run=dry_run)
+    if waits(done, output):
+        return
     say_done(done, output, f"Breaks of {program} are written off up to {figure(done['minor'], asset)}.")
 
 

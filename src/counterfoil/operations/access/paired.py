@@ -1,0 +1,13 @@
+"""What takes two administrators: whatever gives somebody power here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from counterfoil.operations.access.access import ADMINISTER
+from counterfoil.operations.approvals import Paired
+
+PAIRED: Final = (
+    Paired("api_key", "create", approved_by=ADMINISTER),
+    Paired("principal", "grant", approved_by=ADMINISTER),
+)
