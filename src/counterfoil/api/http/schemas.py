@@ -19,7 +19,7 @@ from pydantic import (
     PlainSerializer,
     StringConstraints,
     WithJsonSchema,
-    model_validator,
+    field_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -87,15 +87,13 @@ class Asked(BaseModel):
         alias_generator=camel, validate_by_name=True, validate_by_alias=True, extra="forbid", frozen=True
     )
 
-    @model_validator(mode="before")
+    @field_validator("*", mode="before")
     @classmethod
     def _text_is_clean(cls, given: Any) -> Any:
         """The edge of the API: whatever a field is called, no text in it commands a terminal or breaks a record."""
-        for name, value in given.items() if isinstance(given, dict) else ():
-            for text in (name, *(value if isinstance(value, list) else (value,))):
-                if isinstance(text, str) and not text.isprintable() and not is_clean(text):
-                    limit = f"text without control characters in {str(name)[:80]!r}"
-                    raise PydanticCustomError(PROBLEM_IN, "{limit}", {"limit": limit})
+        for text in given if isinstance(given, list) else (given,):
+            if isinstance(text, str) and not text.isprintable() and not is_clean(text):
+                raise PydanticCustomError(PROBLEM_IN, "{limit}", {"limit": "text without control characters"})
         return given
 
 

@@ -182,6 +182,15 @@ def roles_of(conn: Connection[Any], principal_id: str) -> list[str]:
     return [row[0] for row in rows.fetchall()]
 
 
+def is_administered(conn: Connection[Any]) -> bool:
+    """Does anybody administer this installation: a person, or a service with a key?"""
+    row = conn.execute(
+        """select exists (select from role_grant where role = 'administrator' and revoked_at is null)
+               or exists (select from api_key where role = 'administrator' and revoked_at is null)"""
+    ).fetchone()
+    return row == (True,)
+
+
 def _keep(
     conn: Connection[Any], principal_id: str, secret: str, salt: bytes, *, now: datetime, expires_at: datetime | None
 ) -> None:

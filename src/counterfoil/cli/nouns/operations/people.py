@@ -8,6 +8,7 @@ import typer
 
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.output import TABLE, DryRun, Output, Reason, say_done, show_one, show_rows, waits
+from counterfoil.cli.local.first_people import first
 
 app = typer.Typer(no_args_is_help=True, help="Who may act, and in which roles.")
 PrincipalId = Annotated[str, typer.Argument(help="The person's or service's id, prn_….")]
@@ -56,6 +57,9 @@ def revoke(
 def end(principal_id: PrincipalId, reason: Reason, dry_run: DryRun = False, output: Output = TABLE) -> None:
     """End a person or a service: no key, login or password of theirs opens anything."""
     _say(principal_id, "end", {"reason": reason}, dry_run, output)
+
+
+app.command("first")(first)
 
 
 def _say(principal_id: str, verb: str, body: dict[str, str], dry_run: bool, output: Output) -> None:
