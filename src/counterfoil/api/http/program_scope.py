@@ -32,6 +32,11 @@ OWNERS: Final[Mapping[str, LiteralString]] = {
     "hold_id": """select b.program_id from hold h join account a on a.id = h.debit join book b on b.id = a.book_id
                   where h.id::text = %s""",
 }
+# Routes that are derived from a noun call it `id`: then its prefix says what it is of.
+BY_PREFIX: Final[Mapping[str, str]] = {
+    "inv": "invoice_id", "int": "intent_id", "set": "settlement_id", "po": "payout_id", "rec": "run_id", "break": "break_id",
+    "cm": "statement_id", "prop": "proposal_id",
+}  # fmt: skip
 
 
 class WholeInstallation(Problem):
@@ -62,7 +67,9 @@ def scope_of(route: APIRoute) -> Scope:
     bodies = [one.field_info.annotation for one in route.dependant.body_params]
     said = json.dumps((route.openapi_extra or {}).get("requestBody", {}))
     in_body = any("program_id" in getattr(one, "model_fields", {}) for one in bodies) or f'"{PROGRAM}"' in said
-    return Scope(tuple(one for one in in_path if one in OWNERS), "program_id" in in_path, in_query, in_body)
+    return Scope(
+        tuple(one for one in in_path if one in OWNERS or one == "id"), "program_id" in in_path, in_query, in_body
+    )
 
 
 async def keep_within(request: Request, scope: Scope, caller: Caller) -> None:
@@ -111,5 +118,6 @@ def _in_body(body: bytes, own: str) -> None:
 def _of_ids(database: Database, asked: Mapping[str, Any], own: str) -> None:
     with database.transaction(read_only=True) as conn:
         for name, value in asked.items():
-            if conn.execute(OWNERS[name], [value]).fetchone() != (own,):
+            known = BY_PREFIX.get(value.partition("_")[0]) if name == "id" else name
+            if known is None or conn.execute(OWNERS[known], [value]).fetchone() != (own,):
                 raise NotFound(what=name.removesuffix("_id"), id=value[:64])
