@@ -193,6 +193,7 @@ def test_the_exit_code_says_what_kind_of_problem_it_is(cli: Cli, arguments: tupl
 
 
 def test_a_key_that_may_not_is_told_which_role_may(cli: Cli, office: Office, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COUNTERFOIL_URL", office.url)  # a key of the environment goes to the environment's address
     monkeypatch.setenv("COUNTERFOIL_API_KEY", office.keys["viewer"])
     ran = cli("jobs", "run", "repair")
     assert (ran.code, "roles: controller, operator" in ran.err) == (EXIT["forbidden"], True)
@@ -204,8 +205,10 @@ def test_a_key_that_may_not_is_told_which_role_may(cli: Cli, office: Office, mon
 def test_no_server_and_no_key_are_told_apart(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setattr("counterfoil.client.transport.AGAIN_AFTER_S", ())
     monkeypatch.setenv("COUNTERFOIL_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("COUNTERFOIL_API_KEY", "cf_test_none")
     ran = cli("payouts", "list")
     assert (ran.code, "counterfoil serve" in ran.err) == (EXIT["unreachable"], True)
+    monkeypatch.delenv("COUNTERFOIL_API_KEY")
     (tmp_path / ".counterfoil" / "client.json").unlink()
     ran = cli("payouts", "list")
     assert (ran.code, "COUNTERFOIL_API_KEY" in ran.err) == (EXIT["unauthenticated"], True)

@@ -31,6 +31,7 @@ from counterfoil.wiring import Wiring
 KEY_REMEMBERED_S: Final = 2.0  # a key that is revoked elsewhere ends here after at most so long
 KEYS_REMEMBERED_MAX: Final = 10_000
 KEY_HEADER: Final = "Idempotency-Key"
+WITHIN: Final = "counterfoil.within"  # in a request's scope: it is about the program of its caller
 DRY_RUN_HEADER: Final = "Dry-Run"
 
 
@@ -38,6 +39,12 @@ class TooManyRequests(Problem):
     """This key asks more often than a key may."""
 
     kind: ClassVar[Kind] = "busy"
+
+
+class WholeInstallation(Problem):
+    """This is about the whole installation, and this key or login is of one program."""
+
+    kind: ClassVar[Kind] = "forbidden"
 
 
 class KeyRing:
@@ -273,6 +280,8 @@ async def call_of(request: Request, permission: str) -> Call:
     """The call that a request makes. Raises NotAuthenticated and its kin, NotAllowed, TooManyRequests, InvalidInput."""
     services = services_of(request)
     caller = await admitted(request, permission)
+    if caller.program_id is not None and WITHIN not in request.scope:
+        raise WholeInstallation(program=caller.program_id)  # nobody looked: better refused than shown
     return Call(
         services,
         caller,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, LiteralString, NamedTuple
+from typing import Any, Final, LiteralString, NamedTuple
 from urllib.parse import urlencode
 
 from fastapi import Request, params
@@ -12,9 +12,9 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
 
-from counterfoil.api.http.calls import services_of
+from counterfoil.api.http.calls import WITHIN, WholeInstallation, services_of
 from counterfoil.base.edge import Database
-from counterfoil.base.problems import Kind, NotFound, Problem
+from counterfoil.base.problems import NotFound
 from counterfoil.operations.access.access import Caller
 
 PROGRAM: Final = "programId"
@@ -37,12 +37,6 @@ BY_PREFIX: Final[Mapping[str, str]] = {
     "inv": "invoice_id", "int": "intent_id", "set": "settlement_id", "po": "payout_id", "rec": "run_id", "break": "break_id",
     "cm": "statement_id", "prop": "proposal_id",
 }  # fmt: skip
-
-
-class WholeInstallation(Problem):
-    """This is about the whole installation, and this key or login is of one program."""
-
-    kind: ClassVar[Kind] = "forbidden"
 
 
 class Scope(NamedTuple):
@@ -92,6 +86,7 @@ async def keep_within(request: Request, scope: Scope, caller: Caller) -> None:
         database = services_of(request).database
         asked = {name: str(request.path_params[name]) for name in scope.ids}
         await run_in_threadpool(_of_ids, database, asked, own)
+    request.scope[WITHIN] = True
 
 
 def _in_query(request: Request, own: str) -> None:

@@ -27,11 +27,12 @@ class StrictRoute(APIRoute):
         fields = [one for one in get_flat_params(self.dependant) if isinstance(one.field_info, params.Query)]
         known = {one.alias for one in fields} | ({DRY_RUN} if self.methods != {"GET"} else set())
 
-        needs = next((one.call.needs for one in self.dependant.dependencies if hasattr(one.call, "needs")), None)  # type: ignore[union-attr]
+        declared = next((one.call.needs for one in self.dependant.dependencies if hasattr(one.call, "needs")), None)  # type: ignore[union-attr]
 
         scope = scope_of(self)
 
         async def strict(request: Request) -> Response:
+            needs = declared or getattr(self.endpoint, "needs", None)
             if needs is not None:
                 caller = await admitted(request, needs)  # before a byte of the body is read
                 await keep_within(request, scope, caller)

@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 from fastapi import Request
 from fastapi.responses import Response
 
+from counterfoil.api.http.calls import WholeInstallation
 from counterfoil.api.http.doorman import Doorman, address_in
-from counterfoil.api.http.program_scope import WholeInstallation
 from counterfoil.base.edge import Database
 from counterfoil.base.problems import NotAllowed, NotAuthenticated
 from counterfoil.operations.access.access import (

@@ -130,6 +130,9 @@ async def one(request: Request) -> Response:
     return answer(shown, 201 if outcome is Outcome.POSTED else 200)
 
 
+one.needs = POST_JOURNAL  # type: ignore[attr-defined]  # who asks is known before the body is read, as of every other route
+
+
 def _tried(call: Call, body: OneAsked, movement: Movement) -> Outcome:
     shared = Bulk(f"dry-run:{call.request_id}", body.kind, body.asset, call.actor)
     with call.services.database.transaction(commit=False) as conn:
