@@ -14,11 +14,11 @@ from psycopg.types.json import Jsonb
 
 from counterfoil.base.problems import InvalidInput, NotFound, Problem
 from counterfoil.ledger.reads.balances import TrialLine, trial_balance
+from counterfoil.matching.findings.recorded import BalanceRow, RunReport
 from counterfoil.matching.output.files import canonical
 from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
 from counterfoil.reconciliation.bank_statements import reach_of
 from counterfoil.reconciliation.runs.books import end_of
-from counterfoil.reconciliation.runs.recorded import BalanceRow, RunReport
 from counterfoil.reconciliation.runs.rows import Run, select_runs
 from counterfoil.reconciliation.runs.standing import Standing, standings
 

@@ -19,7 +19,7 @@ from counterfoil.matching.findings.actions import action
 from counterfoil.matching.findings.differences import Difference, Record
 from counterfoil.matching.findings.findings import Break, break_id
 from counterfoil.matching.findings.hypotheses import Hypothesis
-from counterfoil.matching.findings.outcome import break_json
+from counterfoil.matching.findings.recorded import detail_of
 from counterfoil.reconciliation.breaks import adjusting, work
 from counterfoil.reconciliation.breaks.filing import Filed, file_breaks
 from counterfoil.reconciliation.breaks.queries import Filter, list_cases
@@ -104,7 +104,7 @@ def a_run(
         conn.execute(
             """insert into reconciliation_break (run_id, number, break_id, kind, severity, asset, at_stake, cause, detail)
                values (%s, %s, %s, %s, %s, %s, %s, %s, %s)""",
-            [run_id, number, one.id, one.kind, one.severity, one.asset, one.at_stake, one.cause, Jsonb(break_json(one))],
+            [run_id, number, one.id, one.kind, one.severity, one.asset, one.at_stake, one.cause, Jsonb(detail_of(one).written())],
         )  # fmt: skip
     filed = file_breaks(
         conn, run_id, PROGRAM, source, found, first=first, last=last, make_id=make_id, now=at, complete=complete

@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from counterfoil.base.edge import Database
 from counterfoil.base.migrations.runner import FOLDER, files, migrate
-from counterfoil.matching.findings.outcome import break_json
+from counterfoil.matching.findings.recorded import detail_of
 from tests.reconciliation.breaks.builders import DAY, NOW, PROGRAM, a_break, a_run, the_cases
 
 BEFORE = 7  # the last migration that knew no numbers
@@ -40,7 +40,7 @@ def before(make_database_url, tmp_path: Path) -> str:
             conn.execute(
                 """insert into reconciliation_break (run_id, number, break_id, kind, severity, asset, at_stake, cause, detail)
                    values ('rec_1', %s, %s, %s, 'low', 'EUR', 1200, '', %s)""",
-                [number, found.id, found.kind, Jsonb(break_json(found))],
+                [number, found.id, found.kind, Jsonb(detail_of(found).written())],
             )
             conn.execute(
                 """insert into break (id, program_id, source, identity, kind, severity, asset, at_stake, difference, cause, record_id,

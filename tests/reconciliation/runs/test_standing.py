@@ -7,11 +7,11 @@ from datetime import timedelta
 
 from counterfoil.base.edge import make_id
 from counterfoil.base.invariant import run_invariants
+from counterfoil.matching.findings.recorded import FindingDetail, RunReport
 from counterfoil.reconciliation.breaks import work
 from counterfoil.reconciliation.breaks.invariants import INVARIANTS
 from counterfoil.reconciliation.client_money import make_client_money
 from counterfoil.reconciliation.runs.nightly import reconcile_due
-from counterfoil.reconciliation.runs.recorded import FindingDetail, RunReport
 from counterfoil.reconciliation.runs.rows import breaks_of, show_run
 from counterfoil.reconciliation.runs.schedule import gaps, schedules, take_slot
 from counterfoil.reconciliation.runs.standing import concluded, standings

@@ -11,6 +11,7 @@ from counterfoil.base.money import Money
 from counterfoil.base.problems import Problem
 from counterfoil.dashboard.web.sections import Ask, Grade, Reading, Section, Told, measure
 from counterfoil.ledger.reads.books import known_programs
+from counterfoil.matching.findings.recorded import RecordRead
 from counterfoil.reconciliation.breaks import adjusting
 from counterfoil.reconciliation.breaks.ages import AGES
 from counterfoil.reconciliation.breaks.breaks import BREAK
@@ -35,7 +36,6 @@ from counterfoil.reconciliation.breaks.queries import (
 )
 from counterfoil.reconciliation.breaks.timeline import Fact, timeline_of
 from counterfoil.reconciliation.breaks.work import Case
-from counterfoil.reconciliation.runs.recorded import RecordRead
 
 SHOWN_MAX: Final = 100
 FLOW_DAYS: Final = timedelta(days=29)

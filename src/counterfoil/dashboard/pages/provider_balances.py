@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from counterfoil.base.money import Money
 from counterfoil.dashboard.web.sections import Ask, Told
-from counterfoil.reconciliation.runs.recorded import FindingDetail, FootingRow, RunReport
+from counterfoil.matching.findings.recorded import FindingDetail, FootingRow, RunReport
 from counterfoil.reconciliation.runs.run import FoundBreak, Run, breaks_of, latest_runs, runs_between
 from counterfoil.reconciliation.runs.standing import NOT_RECONCILED, Standing, standings
 

@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 from counterfoil.base.money import Money
 from counterfoil.dashboard.pages.provider_balances import BreaksOfKind
 from counterfoil.dashboard.web.sections import Ask, Grade, Reading, Section, Told, measure
+from counterfoil.matching.findings.recorded import RunReport, Sum
 from counterfoil.reconciliation.breaks.queries import Filter, count_cases, list_cases
 from counterfoil.reconciliation.breaks.work import Case
-from counterfoil.reconciliation.runs.recorded import RunReport, Sum
 from counterfoil.reconciliation.runs.run import Run, latest_runs, list_runs, show_run
 from counterfoil.reconciliation.runs.schedule import Due, Gap, gaps, schedules
 from counterfoil.reconciliation.runs.standing import ACCEPTED, NOT_RECONCILED, Standing, standings

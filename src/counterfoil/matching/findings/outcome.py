@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from counterfoil.base.problems import check
 from counterfoil.matching.engines.engine import Engine, Ordered
@@ -22,8 +22,6 @@ from counterfoil.matching.rules.model import RuleSet
 from counterfoil.matching.rules.toml_file import rules_digest
 
 BREAKS_HELD_MAX: Final = 10_000  # on the outcome and in report.json, in the order of breaks.csv; that file has them all
-
-EXPLAINED: Final = ("breaks", "expected", "tolerated", "unexplained")
 
 
 @dataclass(frozen=True)
@@ -173,88 +171,10 @@ def matches_of(engine: Engine, matched: Matched, left: Side, right: Side) -> Ord
     )
 
 
-def as_json(outcome: Outcome) -> dict[str, Any]:
-    """The report as plain values; amounts are strings of minor units."""
-    return {
-        "format": "counterfoil-reconciliation-1",
-        "name": outcome.rules.name,
-        "verdict": outcome.verdict,
-        "as_of": outcome.as_of.isoformat() if outcome.as_of else None,
-        "rules_sha256": outcome.rules_sha256,
-        "sources": [
-            {"side": s.side, "name": s.name, "rows": s.rows, "left_out": s.left_out, "rejected": s.rejected}
-            for s in outcome.sources
-        ],
-        "footing": [
-            {
-                "side": row.side,
-                "asset": row.asset,
-                **{
-                    part: {"rows": getattr(row, part).rows, "minor": str(getattr(row, part).minor)}
-                    for part in ("source", "matched", "breaks", "expected")
-                },
-            }
-            for row in outcome.footing
-        ],
-        "passes": {name: dict(counts) for name, counts in outcome.passes.items()},
-        "kinds": [{"kind": k, "asset": a, "breaks": n, "at_stake_minor": str(m)} for k, a, n, m in outcome.kinds],
-        "tolerances_used": [
-            {"pass": t.step, "asset": t.asset, "pairs": t.pairs, "minor": str(t.minor)} for t in outcome.tolerated
-        ],
-        "control_totals": [
-            {
-                "asset": row.asset,
-                **{f"{part}_minor": str(getattr(row, part)) for part in ("left", "right", "difference", *EXPLAINED)},
-            }
-            for row in outcome.control
-        ],
-        "compared": list(outcome.compared),
-        "cut_short": [cut._asdict() for cut in outcome.cuts],
-        "not_checked": list(outcome.not_checked),
-        "suggested": outcome.suggested,
-        "breaks_total": outcome.breaks_total,
-        "breaks_listed": len(outcome.breaks),
-        "breaks": [break_json(each) for each in outcome.breaks],
-        "rejected_total": len(outcome.rejected),
-    }
-
-
-def break_json(each: Break) -> dict[str, Any]:
-    """One break with its explanation, as plain values."""
-    return {
-        "id": each.id,
-        "kind": each.kind,
-        "severity": each.severity,
-        "asset": each.asset,
-        "at_stake_minor": str(each.at_stake),
-        "pass": each.step,
-        "reason": each.reason,
-        "left": [_record_json(record) for record in each.left],
-        "right": [_record_json(record) for record in each.right],
-        "fields": [field._asdict() for field in each.fields],
-        "candidates": [
-            {**c._asdict(), "amount": str(c.amount), "day": c.day.isoformat() if c.day else None}
-            for c in each.candidates
-        ],
-        "hypotheses": [{k: v for k, v in h._asdict().items() if k != "weight"} for h in each.hypotheses],
-        "action": each.action._asdict(),
-        "explained": each.explained,
-    }
-
-
-def _record_json(record: Any) -> dict[str, Any]:
-    plain = {
-        k: v for k, v in record._asdict().items() if k not in ("side", "file", "line", "raw", "day") and v is not None
-    }
-    return {**plain, "amount": str(record.amount), **({"date": record.day.isoformat()} if record.day else {})}
-
-
 __all__: Sequence[str] = (
     "BREAKS_HELD_MAX",
     "Outcome",
     "SourceTold",
-    "as_json",
-    "break_json",
     "matches_of",
     "reconcile",
 )

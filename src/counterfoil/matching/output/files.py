@@ -10,7 +10,8 @@ from typing import Any, Final
 from counterfoil.base.csv_text import CsvWriter
 from counterfoil.matching.findings.differences import Record
 from counterfoil.matching.findings.findings import Break
-from counterfoil.matching.findings.outcome import Outcome, as_json
+from counterfoil.matching.findings.outcome import Outcome
+from counterfoil.matching.findings.recorded import detail_of, report_of
 from counterfoil.matching.reading.sides import Rejected
 
 BREAK_COLUMNS: Final = (
@@ -33,7 +34,8 @@ REJECTED_COLUMNS: Final = ("file", "line", "column", "reason", "raw")
 
 def write_report(outcome: Outcome, path: Path) -> None:
     """report.json: keys sorted, no blanks, amounts as strings: one meaning has one form."""
-    path.write_text(canonical(as_json(outcome)), "utf-8")
+    breaks = [detail_of(each).written() for each in outcome.breaks]
+    path.write_text(canonical(report_of(outcome).written() | {"breaks": breaks}), "utf-8")
 
 
 def canonical(value: Any) -> str:

@@ -11,11 +11,11 @@ from psycopg.rows import class_row
 
 from counterfoil.base.money import Money
 from counterfoil.base.problems import NotFound
+from counterfoil.matching.findings.recorded import FindingDetail
 from counterfoil.reconciliation.breaks.ages import AGES, BOUNDS
 from counterfoil.reconciliation.breaks.breaks import BREAK
 from counterfoil.reconciliation.breaks.life import LIVE
 from counterfoil.reconciliation.breaks.work import CASE_COLUMNS, Case
-from counterfoil.reconciliation.runs.recorded import FindingDetail
 
 GROUPS_MAX: Final = 500
 FLOW_DAYS_MAX: Final = 92

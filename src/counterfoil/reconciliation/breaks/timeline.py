@@ -11,8 +11,8 @@ from psycopg.rows import class_row
 
 from counterfoil.base.ids import ENTROPY_BYTES, new_id
 from counterfoil.base.money import Money
+from counterfoil.matching.findings.recorded import FindingDetail, RecordRead
 from counterfoil.reconciliation.breaks.work import Case
-from counterfoil.reconciliation.runs.recorded import FindingDetail, RecordRead
 
 FACTS_MAX: Final = 300
 REFERENCES_MAX: Final = 50

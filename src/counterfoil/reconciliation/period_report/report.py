@@ -9,11 +9,11 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.matching.findings.recorded import FindingDetail, RecordRead, RunReport
 from counterfoil.reconciliation.breaks.ages import AGES, age_of
 from counterfoil.reconciliation.breaks.life import LIVE
 from counterfoil.reconciliation.runs.continuous import sources_in_use
 from counterfoil.reconciliation.runs.pairings import Pairing
-from counterfoil.reconciliation.runs.recorded import FindingDetail, RecordRead, RunReport
 from counterfoil.reconciliation.runs.rows import Run, Success, last_successes, select_runs
 
 FORMAT: Final = "counterfoil-reconciliation-report-1"

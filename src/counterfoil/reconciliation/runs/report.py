@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any, Protocol
+from typing import Protocol
 
-from counterfoil.matching.findings.findings import Break
-from counterfoil.matching.findings.outcome import Outcome, as_json, break_json
+from counterfoil.matching.findings import recorded
+from counterfoil.matching.findings.outcome import Outcome
+from counterfoil.matching.findings.recorded import BalanceRow, RunReport, Waiting
 from counterfoil.matching.passes.footing import Footing
 from counterfoil.reconciliation.bank_statements import Reach
 from counterfoil.reconciliation.runs.our_side import Ours
 from counterfoil.reconciliation.runs.pairings import Pairing
-from counterfoil.reconciliation.runs.recorded import (
-    FINDING_VERSION,
-    REPORT_VERSION,
-    BalanceRow,
-    FindingDetail,
-    RunReport,
-)
 from counterfoil.reconciliation.runs.sides import Partner, UnderWay
 from counterfoil.reconciliation.runs.statements import Statement
 
@@ -61,27 +55,20 @@ def report_of(
     balances: Sequence[BalanceRow],
 ) -> RunReport:
     """All that a run tells beside its findings."""
-    told = {name: value for name, value in as_json(outcome).items() if name != "breaks"}
-    return RunReport.read(
-        told
-        | {
-            "version": REPORT_VERSION,
+    told = recorded.report_of(outcome)
+    return told.model_copy(
+        update={
             "verdict": verdict,
             "source": one.name,
             "question": one.question,
             "scope": asked.scope,
             "first_on": asked.first,
             "last_on": asked.last,
-            "not_checked": [*told["not_checked"], *holes],
-            "expected_later": [each._asdict() for each in waiting],
-            "balances": balances,
+            "not_checked": (*told.not_checked, *holes),
+            "expected_later": tuple(Waiting(**each._asdict()) for each in waiting),
+            "balances": tuple(balances),
         }
     )
-
-
-def finding_of(each: Break) -> dict[str, Any]:
-    """One finding with its explanation, as it is kept."""
-    return FindingDetail.read({**break_json(each), "version": FINDING_VERSION}).written()
 
 
 def tie(

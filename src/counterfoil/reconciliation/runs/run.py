@@ -19,6 +19,7 @@ from counterfoil.base.ids import ENTROPY_BYTES, new_id
 from counterfoil.base.problems import InvalidInput, Problem, check
 from counterfoil.matching.engines.engine import DuckEngine
 from counterfoil.matching.findings.outcome import BREAKS_HELD_MAX, Outcome, matches_of, reconcile
+from counterfoil.matching.findings.recorded import detail_of
 from counterfoil.matching.output.files import canonical, write_breaks
 from counterfoil.matching.passes.pipeline import Progress
 from counterfoil.matching.reading.loading import file_digest
@@ -34,7 +35,7 @@ from counterfoil.reconciliation.runs.copying import Books
 from counterfoil.reconciliation.runs.heartbeat import living
 from counterfoil.reconciliation.runs.our_side import Ours, read_ours
 from counterfoil.reconciliation.runs.pairings import Pairing, pairings
-from counterfoil.reconciliation.runs.report import finding_of, holes_of, report_of, tie, untied, verdict_of
+from counterfoil.reconciliation.runs.report import holes_of, report_of, tie, untied, verdict_of
 from counterfoil.reconciliation.runs.rows import (
     FoundBreak,
     Run,
@@ -209,7 +210,7 @@ def _match(means: Means, one: Pairing, asked: Asked, reach: Reach | None, folder
         verdict = verdict_of(outcome.verdict, holes, balances)
         report = report_of(one, asked, outcome, verdict, waiting, holes, balances).written()
         (folder / "report.json").write_text(
-            canonical({**report, "breaks": [finding_of(each) for each in outcome.breaks]})
+            canonical({**report, "breaks": [detail_of(each).written() for each in outcome.breaks]})
         )
         write_breaks(outcome.breaks, folder / "breaks.csv")
         complete = not holes and outcome.complete and outcome.breaks_total <= BREAKS_HELD_MAX
@@ -292,7 +293,7 @@ def _finish(conn: Connection[Any], one: Pairing, asked: Asked, found: Found, beg
     outcome, report = found.outcome, found.report
     matched = sum(row.matched.rows for row in outcome.footing if row.side == "left")
     expected = sum(row.expected.rows for row in outcome.footing)
-    breaks = [finding_of(each) for each in outcome.breaks]
+    breaks = [detail_of(each).written() for each in outcome.breaks]
     done = conn.execute(
         """update reconciliation_run set state = 'finished', verdict = %s, finished_at = %s, statement_sha256 = %s, inputs_sha256 = %s,
                   rules_sha256 = %s, result_sha256 = %s, matched = %s, breaks = %s, expected = %s, notes = %s, report = %s,

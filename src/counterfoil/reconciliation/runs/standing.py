@@ -12,8 +12,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.matching.findings.recorded import RunReport
 from counterfoil.reconciliation.breaks.life import LIVE
-from counterfoil.reconciliation.runs.recorded import RunReport
 from counterfoil.reconciliation.runs.rows import Run, Success, last_successes, select_runs
 
 RECONCILED: Final = "reconciled"

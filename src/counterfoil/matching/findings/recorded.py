@@ -19,7 +19,14 @@ from pydantic import (
     model_serializer,
 )
 
+from counterfoil.matching.findings.differences import Record
+from counterfoil.matching.findings.findings import Break
+from counterfoil.matching.findings.outcome import Outcome
+from counterfoil.matching.passes.footing import ControlTotal, Footing
+from counterfoil.matching.reading.sides import Total
+
 REPORT_VERSION: Final = 2
+OF_OUR_BOOKS: Final = ("source", "question", "scope", "first_on", "last_on", "expected_later", "balances")
 FINDING_VERSION: Final = 2
 Minor = Annotated[int, BeforeValidator(int), PlainSerializer(str, return_type=str)]
 
@@ -96,6 +103,30 @@ class ToleranceRow(_Kept):
     minor: Minor
 
 
+class ControlRow(_Kept):
+    """One asset, right less left: difference = breaks + expected + tolerated + unexplained."""
+
+    asset: str
+    left_minor: Minor = 0
+    right_minor: Minor = 0
+    difference_minor: Minor = 0
+    breaks_minor: Minor = 0
+    expected_minor: Minor = 0
+    tolerated_minor: Minor = 0
+    unexplained_minor: Minor = 0
+
+
+class CutRow(_Kept):
+    """A limit that cut a pass short: how many cases it left out, and how many records of them stayed open."""
+
+    step: str
+    what: str
+    limit: int
+    cases: int
+    left: int
+    right: int
+
+
 class BalanceRow(_Kept):
     """Two balances at the end of the days, and what stands between them. `unexplained` is None where it cannot be known.
 
@@ -129,7 +160,7 @@ class Waiting(_Kept):
 
 
 class RunReport(_Kept):
-    """All that a finished run tells beside its findings."""
+    """All that a finished run tells beside its findings. One of two files has no source, no days and no balances."""
 
     version: int = 1
     format: str = "counterfoil-reconciliation-1"
@@ -147,6 +178,9 @@ class RunReport(_Kept):
     passes: dict[str, PassRow] = {}
     kinds: tuple[KindRow, ...] = ()
     tolerances_used: tuple[ToleranceRow, ...] = ()
+    control_totals: tuple[ControlRow, ...] = ()
+    compared: tuple[str, ...] = ()
+    cut_short: tuple[CutRow, ...] = ()
     not_checked: tuple[str, ...] = ()
     suggested: int = 0
     breaks_total: int = 0
@@ -156,8 +190,13 @@ class RunReport(_Kept):
     balances: tuple[BalanceRow, ...] = ()
 
     def unexplained(self) -> dict[str, int]:
-        """By asset, what no listed item explains; without those that agree or cannot be known."""
-        return {row.asset: row.unexplained for row in self.balances if row.unexplained}
+        """By asset, what no listed item explains, of the balances or else of the matched sums; without what agrees or cannot be known."""
+        sums = {row.asset: row.unexplained_minor for row in self.control_totals if row.unexplained_minor}
+        return sums | {row.asset: row.unexplained for row in self.balances if row.unexplained}
+
+    def written(self) -> dict[str, Any]:
+        """As JSON; what only a run over our books has, only for one."""
+        return self.model_dump(mode="json", exclude=None if self.source else set(OF_OUR_BOOKS))
 
 
 class RecordRead(_Kept):
@@ -247,3 +286,92 @@ class FindingDetail(_Kept):
     def records(self) -> tuple[RecordRead, ...]:
         """Ours, then theirs."""
         return (*self.left, *self.right)
+
+
+def report_of(outcome: Outcome) -> RunReport:
+    """What a run tells beside its findings, as it is kept."""
+    return RunReport(
+        version=REPORT_VERSION,
+        name=outcome.rules.name,
+        verdict=outcome.verdict,
+        as_of=outcome.as_of,
+        rules_sha256=outcome.rules_sha256,
+        sources=tuple(
+            SourceRead(side=s.side, name=s.name, rows=s.rows, left_out=s.left_out, rejected=s.rejected)
+            for s in outcome.sources
+        ),
+        footing=tuple(_footing(row) for row in outcome.footing),
+        passes={name: PassRow(**counts) for name, counts in outcome.passes.items()},
+        kinds=tuple(
+            KindRow(kind=kind, asset=asset, breaks=count, at_stake_minor=minor)
+            for kind, asset, count, minor in outcome.kinds
+        ),
+        tolerances_used=tuple(
+            ToleranceRow.read({"pass": t.step, "asset": t.asset, "pairs": t.pairs, "minor": t.minor})
+            for t in outcome.tolerated
+        ),
+        control_totals=tuple(_control(row) for row in outcome.control),
+        compared=outcome.compared,
+        cut_short=tuple(CutRow(**cut._asdict()) for cut in outcome.cuts),
+        not_checked=outcome.not_checked,
+        suggested=outcome.suggested,
+        breaks_total=outcome.breaks_total,
+        breaks_listed=len(outcome.breaks),
+        rejected_total=len(outcome.rejected),
+    )
+
+
+def detail_of(each: Break) -> FindingDetail:
+    """One finding with its explanation, as it is kept: without the place of its records, which the files of the run have."""
+    return FindingDetail.read(
+        {
+            "version": FINDING_VERSION,
+            "id": each.id,
+            "kind": each.kind,
+            "severity": each.severity,
+            "asset": each.asset,
+            "at_stake_minor": each.at_stake,
+            "pass": each.step,
+            "reason": each.reason,
+            "left": [_record(record) for record in each.left],
+            "right": [_record(record) for record in each.right],
+            "fields": [field._asdict() for field in each.fields],
+            "candidates": [{**c._asdict(), "day": c.day.isoformat() if c.day else None} for c in each.candidates],
+            "hypotheses": [{k: v for k, v in h._asdict().items() if k != "weight"} for h in each.hypotheses],
+            "action": each.action._asdict(),
+            "explained": each.explained,
+        }
+    )
+
+
+def _record(record: Record) -> RecordRead:
+    given = {name: value for name, value in record._asdict().items() if name in RecordRead.model_fields}
+    return RecordRead(**given, date=record.day.isoformat() if record.day else None)
+
+
+def _footing(row: Footing) -> FootingRow:
+    return FootingRow(
+        side=row.side,
+        asset=row.asset,
+        source=_sum(row.source),
+        matched=_sum(row.matched),
+        breaks=_sum(row.breaks),
+        expected=_sum(row.expected),
+    )
+
+
+def _sum(total: Total) -> Sum:
+    return Sum(rows=total.rows, minor=total.minor)
+
+
+def _control(row: ControlTotal) -> ControlRow:
+    return ControlRow(
+        asset=row.asset,
+        left_minor=row.left,
+        right_minor=row.right,
+        difference_minor=row.difference,
+        breaks_minor=row.breaks,
+        expected_minor=row.expected,
+        tolerated_minor=row.tolerated,
+        unexplained_minor=row.unexplained,
+    )
