@@ -50,7 +50,7 @@ def summary(outcome: Outcome) -> str:
         lines.append(" " * 13 + "".join(f"{money(minor, row.asset, rules).rsplit(' ', 1)[0]:>16}" for minor in amounts))
     lines.append("Every record and every unit is in one of the columns.")
     if outcome.kinds:
-        lines += ["", f"{outcome.breaks_total:,} breaks:"]
+        lines += ["", "1 break:" if outcome.breaks_total == 1 else f"{outcome.breaks_total:,} breaks:"]
         lines += [
             f"  {count:8,}  {KIND_WORDS[kind]:24} {money(minor, asset, rules)}"
             for kind, asset, count, minor in outcome.kinds
