@@ -28,7 +28,9 @@ def stolen(house: House) -> None:
 
 
 def states(house: House) -> list[str]:
-    return [row[0] for row in house.rows("select state from break order by id")]
+    return [
+        row[0] for row in house.rows("select state from break order by recurs_of nulls first, id")
+    ]  # one clock: ids tell no order
 
 
 def test_what_is_found_gone_and_found_again_is_three_runs_and_two_breaks(house: House):
