@@ -249,7 +249,7 @@ def _in_words(rows: list[dict[str, Any]], output: Format) -> list[dict[str, Any]
 
 
 def _sums(figures: list[dict[str, str]]) -> str:
-    return ", ".join(f"{figure(one['minor'], one['asset'])} {one['asset']}" for one in figures)
+    return ", ".join(figure(one["minor"], one["asset"]) for one in figures)
 
 
 def _show_balances(told: dict[str, Any], output: Format) -> None:
