@@ -10,12 +10,17 @@ import pytest
 
 from counterfoil.base.edge import make_id, now
 from counterfoil.base.invariant import Invariant
+from counterfoil.base.money import Asset
 from counterfoil.dashboard.pages.integrity_checks import Truths
 from counterfoil.dashboard.web.sections import Ask, Day, Section, Told, measure
+from counterfoil.ledger.accounts.accounts import open_accounts, open_program
 from counterfoil.ledger.journals.journal import post
 from counterfoil.ledger.reads.books import books_of_span
 from counterfoil.operations.webhooks.inbound import WEBHOOKS_IN, receive
 from counterfoil.operations.work.queries import QueueDepth, queue_depths
+from counterfoil.payouts.destinations.destinations import set_destination
+from counterfoil.reconciliation.breaks import work
+from counterfoil.reconciliation.breaks.queries import Filter, list_cases
 from counterfoil.settlement.queries import Processing
 from tests.builders import PROGRAM
 from tests.dashboard import days
@@ -83,6 +88,92 @@ def test_a_break_is_a_no_with_its_kind_and_money(desk):
     assert {part["kind"] for part in run["kinds"]} == {"MISSING_RIGHT", "DUPLICATE_RIGHT", "AMOUNT_MISMATCH"}
     assert (found["verdict"]["word"], reading["said"], len(run["breaks"])) == ("No", "3 breaks", 3)
     assert all(one["action"] and one["reference"] for one in run["breaks"])
+
+
+def test_what_moved_after_the_run_is_counted_and_no_yes(desk):
+    days.a_full_day(desk, prices=["100.00"] * 3)
+    days.reconciled(desk)
+    with days.working(desk):
+        time.sleep(0.3)
+        assert twin(desk)["verdict"]["word"] == "Yes"
+    late = days.issued(desk, ["81.00"], prefix="late")[0]
+    desk.pay(late, 81_00, fee=0)
+    desk.deliver()
+    desk.work("webhooks")
+    with days.working(desk):
+        time.sleep(0.3)
+        found = twin(desk)
+    reading = found["readings"]["provider"]
+    assert reading["grade"] == "unknown"
+    assert "since then unverified" in reading["said"]
+    assert "EUR" in reading["said"]
+    assert found["verdict"]["word"].startswith("Not verified since ")
+    (run,) = reading["value"]["runs"]
+    assert sum(one["number"] for one in run["since"]) >= 1
+
+
+def test_a_second_program_whose_money_was_never_reconciled_is_no_yes(desk):
+    days.a_full_day(desk, prices=["100.00"] * 3)
+    days.reconciled(desk)
+    at = now()
+    with desk.database.transaction() as conn:
+        open_program(conn, "north", name="North", assets=[Asset("EUR", 2)], now=at)
+        open_accounts(conn, "north", ["clearing:simulator", "suspense"], asset="EUR", actor="test", now=at)
+        lines = [("clearing:simulator", "suspense", 5)]
+        post(conn, "north", key="k", kind="test", lines=lines, asset="EUR", actor="test", now=at)
+    with days.working(desk):
+        time.sleep(0.3)
+        found = twin(desk)
+    assert found["verdict"]["word"] == "Not known"
+    assert found["readings"]["provider"]["said"] == "Not checked: simulator of north"
+
+
+def test_a_day_whose_breaks_were_all_accepted_is_accepted(desk):
+    for fault in ("line_lost", "line_doubled", "line_altered"):
+        desk.fault(fault)
+    days.a_full_day(desk, prices=["100.00", "250.50", "3.33", "9.10"])
+    days.reconciled(desk)
+    with desk.database.transaction() as conn:
+        found = list_cases(conn, Filter(state="live"), rows_max=10)
+        for one in found:
+            work.investigate_break(conn, one.id, actor="person:mira", now=now())
+            work.accept_break(conn, one.id, actor="person:mira", now=now(), reason="known")
+    assert len(found) == 3
+    with days.working(desk):
+        time.sleep(0.3)
+        told = twin(desk)
+    reading = told["readings"]["provider"]
+    assert (reading["said"], reading["grade"]) == ("3 breaks, all accepted", "accepted")
+    assert (told["verdict"]["word"], told["verdict"]["grade"]) == ("Accepted", "accepted")
+
+
+def test_no_worker_while_work_waits_is_a_no(desk):
+    days.a_full_day(desk, prices=["100.00"] * 3)
+    days.reconciled(desk)
+    days.a_silent_worker(desk)
+    assert twin(desk)["verdict"]["word"] == "Yes, but"
+    with desk.database.transaction() as conn:
+        receive(conn, make_id("whi"), provider="p", event_id="e", event_type="t", body=b"{}", now=now())
+    found = twin(desk)["verdict"]
+    assert (found["word"], found["grade"]) == ("No", "wrong")
+    assert "no worker" in found["sentence"]
+
+
+def test_a_closed_account_takes_a_new_destination_before_it_is_tried_again(desk):
+    days.a_day_of_trouble(desk)
+
+    def failed():
+        kinds = {kind["key"]: kind for kind in twin(desk)["readings"]["needs"]["value"]["kinds"]}
+        return [row for row in kinds["failed"]["rows"] if "account_closed" in row["why"]]
+
+    row = failed()[0]
+    assert row["command"].startswith(f"counterfoil destinations set {row['whose']}")
+    with desk.database.transaction() as conn:
+        newer = now() + timedelta(seconds=5)
+        where = {"program_id": PROGRAM, "payee_id": row["whose"], "provider": "simulator", "token": "acct_new"}
+        set_destination(conn, make_id("dst"), **where, actor="test", now=newer)
+    again = next(one for one in failed() if one["id"] == row["id"])
+    assert "destinations set" not in again["command"]
 
 
 def test_yesterdays_run_is_old_for_today_and_a_run_that_failed_is_not_known(desk):

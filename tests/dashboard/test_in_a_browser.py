@@ -13,12 +13,13 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from counterfoil.base.edge import now
+from counterfoil.base.edge import make_id, now
+from counterfoil.operations.webhooks.inbound import receive
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
 
 PAGE = "/admin/reconciliation"
-WIDTHS = (1280, 390)
+WIDTHS = (1280, 390, 1920)
 SCHEMES = ("light", "dark")
 EVIL = "<img src=x onerror=\"document.title='taken'\"> & <script>document.title='taken'</script>"
 
@@ -266,6 +267,38 @@ def test_figures_refresh_in_place_and_what_was_open_stays_open(quiet, look):
     assert shown(page, "invoices")["3000"] == 1
 
 
+def test_a_refresh_leaves_alone_what_somebody_works_in_and_marks_it(quiet, look):
+    page = look(quiet.url, quiet.key)
+    page.get_by_label("Day", exact=True).focus()
+    page.locator("#workers h2").evaluate("one => getSelection().selectAllChildren(one)")
+    page.locator("#gauges a").nth(4).focus()
+    tile = page.locator("#gauges li").nth(4)
+    before = tile.inner_text()
+    with quiet.desk.database.transaction() as conn:
+        for number in range(120):
+            receive(
+                conn, make_id("whi"), provider="p", event_id=f"e{number}", event_type="t", body=b"{}", now=now() - timedelta(seconds=1)
+            )  # fmt: skip
+    page.locator("#queues", has_text="slow").wait_for(timeout=10_000)  # the rest of the page goes on
+    assert page.evaluate("document.activeElement.getAttribute('href')") == "#queues"
+    assert tile.inner_text().startswith(before)
+    assert tile.get_attribute("data-changed") is not None
+    assert page.evaluate("getSelection().toString()") == "Workers"
+    page.locator("#main h1").evaluate("one => { document.activeElement.blur(); getSelection().removeAllRanges() }")
+    page.locator("#gauges li:not([data-changed])", has_text="slow").wait_for(timeout=10_000)
+
+
+def test_a_page_that_is_paused_does_not_stay_green_for_ever(quiet, look):
+    page = look(quiet.url, quiet.key)
+    page.get_by_role("button", name="Pause").click()
+    page.evaluate("() => { const then = Date.now; Date.now = () => then() + 100_000 }")
+    page.wait_for_selector("html[data-stale]", timeout=15_000)
+    assert page.title().startswith("Not known")
+    assert page.locator(".right").count() == 0
+    page.get_by_role("button", name="Resume").click()
+    page.wait_for_selector("html:not([data-stale])", timeout=15_000)
+
+
 def test_refreshing_can_be_paused(quiet, look):
     page = look(quiet.url, quiet.key)
     page.get_by_role("button", name="Pause").click()
@@ -297,9 +330,15 @@ def test_when_the_database_goes_away_the_figures_are_called_old_until_it_is_back
         page.wait_for_selector("html[data-stale]", timeout=30_000)
         assert page.locator("#refreshed").inner_text().startswith("Old figures, of ")
         assert "database does not answer" in page.locator("#refreshed").inner_text()
+        assert page.title().startswith("Not known")
+        assert page.locator("#verdict-word").inner_text() == "Not known"
+        assert page.locator(".right, .attention, .wrong").count() == 0  # nothing keeps its colour
         conn.execute(sql.SQL("alter database {} allow_connections true").format(sql.Identifier(name)))
     page.wait_for_selector("html:not([data-stale])", timeout=60_000)
     assert page.locator("#refreshed").inner_text().startswith("Measured ")
+    assert not page.title().startswith("Not known · Not known")
+    assert page.locator("#verdict-word").inner_text() in page.title()
+    assert page.locator("#books.right").count() == 1
     assert all("503" in one for one in page.complaints)
     page.complaints.clear()
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
 from counterfoil.base.problems import InvalidInput
+from counterfoil.dashboard.pages.provider_balances import Halves
 from counterfoil.dashboard.pages.today import verdict_of
 from counterfoil.dashboard.web.sections import Reading, parse_day
 
@@ -35,6 +37,36 @@ def test_what_is_wrong_outweighs_what_is_not_known():
 def test_late_work_leaves_the_money_where_it_should_be_but_is_no_plain_yes(grade):
     found = verdict_of([reading("right"), reading(grade, "work")])
     assert (found.word, found.grade) == ("Yes, but", "attention")
+
+
+def test_what_a_person_accepted_is_accepted_and_never_a_yes():
+    found = verdict_of([reading("right"), reading("accepted")])
+    assert (found.word, found.grade) == ("Accepted", "accepted")
+    assert verdict_of([reading("accepted"), reading("attention")]).word == "Yes, but"
+    assert verdict_of([reading("accepted"), reading("unknown")]).grade == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("queues", "word"),
+    [
+        (reading("right", "work", "queues")._replace(value=[SimpleNamespace(due=3)]), "No"),
+        (reading("right", "work", "queues")._replace(value=[SimpleNamespace(due=0)]), "Yes, but"),
+        (reading("unknown", "work", "queues", "failed"), "No"),
+    ],
+)
+def test_no_worker_is_red_when_work_waits_or_nobody_knows_whether_it_does(queues, word):
+    found = verdict_of([reading("right"), reading("wrong", "work", "workers"), queues])
+    assert found.word == word
+    assert (found.grade == "wrong") == (word == "No")
+
+
+def test_what_moved_after_the_run_is_told_with_the_moment():
+    run = SimpleNamespace(since=(1,), verified_through=NOW)
+    halves = Halves((run,), ())
+    part = reading("unknown", key="provider")._replace(value=halves, said="Verified through 12:00; 1 movement …")
+    found = verdict_of([reading("right"), part])
+    assert (found.word, found.grade) == ("Not verified since 12:00", "unknown")
+    assert verdict_of([part, reading("unknown", key="truths")]).word == "Not known"
 
 
 def test_the_reasons_are_told_with_the_worst_first_and_nothing_that_is_right():

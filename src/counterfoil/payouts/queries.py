@@ -44,6 +44,9 @@ class PayoutInNeed(NamedTuple):
     tries_left: bool
     told: Money | None
     total: int
+    account_closed: bool = (
+        False  # the account is closed that it went to, and the payee has no newer one: the same again fails again
+    )
 
 
 def payouts_by_state(
@@ -95,21 +98,24 @@ def payouts_in_need(
     ).fetchall()
     return [
         PayoutInNeed._make(
-            (*row[:3], Money(row[3], row[4]), *row[5:8], Money(int(row[8]), row[9]) if row[8] else None, row[10])
+            (*row[:3], Money(row[3], row[4]), *row[5:8], Money(int(row[8]), row[9]) if row[8] else None, *row[10:])
         )
         for row in rows
     ]
 
 
 _OF_PROGRAM: Final = "(%(program)s::text is null or p.program_id = %(program)s)"
-_LAST_TRY: Final = """left join lateral (select number, last_error from provider_payout
+_LAST_TRY: Final = """left join lateral (select number, last_error, created_at from provider_payout
                        where payout_id = p.id order by number desc limit 1) pp on true"""
 _NO_LATER_ONE: Final = """not exists (select from payout later
                            where later.settlement_id = p.settlement_id and later.reissue > p.reissue)"""
 _TRIES: Final = "(select count(*) from provider_payout one where one.payout_id = p.id and one.state <> 'cancelled')"
 _NEEDS: Final = {
     "failed": f"""select p.id, p.program_id, p.payee_id, p.amount, p.asset, p.state_at, coalesce(p.last_error, pp.last_error),
-                         {_TRIES} < %(tries_max)s, null, null, count(*) over ()
+                         {_TRIES} < %(tries_max)s, null, null, count(*) over (),
+                         coalesce(p.last_error, pp.last_error, '') like '%%account_closed%%' and not exists (
+                             select from destination d where (d.program_id, d.payee_id) = (p.program_id, p.payee_id)
+                                and d.ended_at is null and d.created_at > pp.created_at)
                   from payout p {_LAST_TRY} where p.state = 'failed' and {_NO_LATER_ONE} and {_OF_PROGRAM}
                   order by p.state_at, p.id limit %(rows_max)s""",
     "in_doubt": f"""select p.id, p.program_id, p.payee_id, p.amount, p.asset, p.state_at, pp.last_error, false, null, null, count(*) over ()

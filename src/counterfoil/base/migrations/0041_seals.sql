@@ -4,6 +4,9 @@
 -- A seal tells of a hand that did not know of it. Who edits record and seal together is found by what was signed outside this database.
 -- Postings have none, for their number: their balances are a chain, and what else they say is compared with their journal.
 
+-- How often somebody failed lately is forgotten after a while.
+comment on table access_attempt is 'app: select, insert, update, delete';
+
 create table seal (                                -- append-only
     relation text  not null,
     row_id   text  not null,                       -- its primary key

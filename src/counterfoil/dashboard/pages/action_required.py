@@ -119,7 +119,9 @@ def _payout_kinds(ask: Ask) -> list[Kind]:
         shown = []
         for row in rows:
             command = one
-            if need == "failed" and not row.tries_left:
+            if row.account_closed:
+                command = _NO_DESTINATION
+            elif need == "failed" and not row.tries_left:
                 command = _OUT_OF_TRIES
             elif need == "waiting" and "destination" in (row.why or ""):
                 command = _NO_DESTINATION

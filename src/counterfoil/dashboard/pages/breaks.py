@@ -9,7 +9,8 @@ from typing import Any, Final, NamedTuple
 from counterfoil.base.machine import Step, history_of
 from counterfoil.base.money import Money
 from counterfoil.base.problems import Problem
-from counterfoil.dashboard.web.sections import Ask, Grade, Reading, Section, Told, measure
+from counterfoil.dashboard.pages.runs import runs_told
+from counterfoil.dashboard.web.sections import Ask, Grade, Reading, Section, State, Told, measure
 from counterfoil.ledger.reads.books import known_programs
 from counterfoil.matching.findings.recorded import RecordRead
 from counterfoil.reconciliation.breaks import adjusting
@@ -161,7 +162,8 @@ def break_answer(ask: Ask) -> BreakAnswer:
     """One break with everything that explains it. Raises NotFound."""
     case = show_case(ask.conn, ask.params["break_id"])
     overdue = case.live and case.due_on < ask.clock().date()
-    grade: Grade = "right" if not case.live else "wrong" if overdue or case.severity == "critical" else "attention"
+    closed: Grade = "accepted" if case.state != "matched" else "right"
+    grade: Grade = closed if not case.live else "wrong" if overdue or case.severity == "critical" else "attention"
     return BreakAnswer(case, grade, overdue, _acts(ask, case), measure(ask, ONE))
 
 
@@ -186,16 +188,28 @@ def _all_of(ask: Ask) -> Filter:
 def _totals(ask: Ask) -> Told:
     totals: Totals = totals_of(ask.conn, _all_of(ask), now=ask.clock())
     if not totals.live:
-        return Told("Nothing is open", "right", totals, "empty")
+        said, grade, state = _none_open(ask)
+        return Told(said, grade, totals, state)
     urgent = totals.overdue or totals.critical
-    said = f"{totals.live} live" + (f", {totals.overdue} overdue" if totals.overdue else "")
+    said = f"{totals.live} open" + (f", {totals.overdue} overdue" if totals.overdue else "")
     return Told(said, "wrong" if urgent else "attention", totals)
+
+
+def _none_open(ask: Ask) -> tuple[str, Grade, State]:
+    """No break is open: is that because all agrees, because people closed them, or because nobody looked?"""
+    latest = runs_told(ask)
+    if latest.grade == "right":
+        return "Nothing is open", "right", "empty"
+    if latest.grade == "accepted":
+        return "Nothing is open; what did not agree was accepted", "accepted", "empty"
+    return latest.said, "unknown", "not_checked"
 
 
 def _groups(ask: Ask) -> Told:
     groups = tuple(groups_of(ask.conn, _all_of(ask), now=ask.clock()))
     if not groups:
-        return Told("No live break", "right", Grouped((), AGES), "empty")
+        said, grade, state = _none_open(ask)
+        return Told("No open break" if state == "empty" else said, grade, Grouped((), AGES), state)
     said = "1 group" if len(groups) == 1 else f"{len(groups)} groups"
     return Told(said, "wrong" if any(one.overdue for one in groups) else "attention", Grouped(groups, AGES))
 
@@ -324,13 +338,13 @@ def _offered(ask: Ask, one: adjusting.Proposal) -> Offered:
 
 BREAKS: Final = (
     Section("totals", "What is urgent?", "money", "breaks as they stand now", _totals),
-    Section("groups", "Why do they not agree?", "money", "live breaks by their best supported cause", _groups),
-    Section("ages", "How old are they?", "money", "live breaks by when they were opened", _ages),
+    Section("groups", "Why do they not agree?", "money", "open breaks by their best supported cause", _groups),
+    Section("ages", "How old are they?", "money", "open breaks by when they were opened", _ages),
     Section("flow", "Do they become fewer?", "work", "the steps of the last 30 days", _flow),
     Section("list", "Which are they?", "money", "breaks as they stand now, newest first", _listed),
 )
 ONE: Final = (
-    Section("both", "What does each half say?", "money", "the last run that found it", _both),
+    Section("both", "Compare records", "money", "the last run that found it", _both),
     Section("why", "Why could that be?", "money", "tests that the machine ran when it found it", _why),
     Section("timeline", "What happened, in order?", "money", "every row that shares an id with it", _timeline),
     Section("history", "What was done about it?", "work", "its steps, comments and proposals", _history),

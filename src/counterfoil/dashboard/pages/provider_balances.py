@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date, datetime
+from collections.abc import Sequence, Set
+from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
-from counterfoil.base.money import Money
+from counterfoil.base.money import Money, format_major
 from counterfoil.dashboard.web.sections import Ask, Told
 from counterfoil.matching.findings.recorded import FindingDetail, FootingRow, RunReport
+from counterfoil.ledger.reads.books import known_assets
+from counterfoil.reconciliation.reach import COUNTED_MAX, Since, due_sources, moved_since
 from counterfoil.reconciliation.runs.run import FoundBreak, Run, breaks_of, latest_runs, runs_between
 from counterfoil.reconciliation.runs.standing import NOT_RECONCILED, Standing, standings
 
 BREAKS_SHOWN_MAX: Final = 20
+OLD_AFTER: Final = timedelta(hours=26)  # a day, and time for a late start
 
 
 class BreaksOfKind(NamedTuple):
@@ -74,6 +77,9 @@ class RunSeen(NamedTuple):
     verdict: str
     failed: bool
     covers_day: bool
+    account: str  # of our books, that the statement is held against; empty for a part of a source
+    verified_through: datetime | None  # what our books recorded after that was not held against the statement
+    since: tuple[Since, ...]  # and what that is, by asset
     halves: tuple[Half, ...]
     matched: int
     kinds: tuple[BreaksOfKind, ...]
@@ -89,39 +95,91 @@ class RunSeen(NamedTuple):
 
 
 class Halves(NamedTuple):
-    """The last run of each program and provider; `missing` names providers whose statement nobody has held against our books."""
+    """The last run of each program and source; `missing` names what money went through and nobody has held against a statement."""
 
     runs: tuple[RunSeen, ...]
     missing: tuple[str, ...]
 
+    @property
+    def verified_through(self) -> datetime | None:
+        """Up to that moment everything was held against a statement; None when nothing moved since, or when nothing was."""
+        reached = [run.verified_through for run in self.runs if run.since and run.verified_through]
+        return min(reached) if reached else None
+
 
 def provider_halves(ask: Ask) -> Told:
-    """Do the providers' statements of the day say what our clearing accounts say?"""
+    """Do the providers' statements of the day say what our clearing accounts say? Programs × sources × time, up to now."""
     chosen = _runs_of(ask)
     stand = standings(ask.conn, chosen)
     runs = tuple(_seen(ask, run, stand[run.id]) for run in chosen)
-    reached = {run.provider for run in runs}
-    missing = tuple(sorted(name for name in ask.extra.wiring.providers if name not in reached))
+    found = Halves(runs, _missing(ask, runs))
     if not runs:
-        return Told("Not held against a statement", "unknown", Halves((), missing), "not_checked")
-    found, oldest = Halves(runs, missing), min(run.finished_at for run in runs)
-    if failed := [run for run in runs if run.failed]:
-        return Told(f"The run for {failed[0].provider} could not conclude", "unknown", found, as_of=oldest)
+        return Told("Not held against a statement", "unknown", found, "not_checked")
+    oldest, accepted = min(run.finished_at for run in runs), sum(run.stands.decided for run in runs)
     if broken := [run for run in runs if run.stands.verdict == NOT_RECONCILED]:
         number = sum(run.stands.open for run in broken)
-        said = "1 break" if number == 1 else f"{number:,} breaks" if number else "An amount is unexplained"
-        return Told(said, "wrong", found, as_of=oldest)
-    if unsure := [run for run in runs if not run.agrees]:
-        return Told(f"Not all of {unsure[0].provider} was checked", "unknown", found, as_of=oldest)
-    if old := [run for run in runs if not run.covers_day]:
-        return Told(f"Not since {min(run.last_on for run in old)}", "unknown", found, "stale", oldest)
-    if missing:
-        return Told(f"Not checked: {', '.join(missing)}", "unknown", found, as_of=oldest)
-    accepted = sum(run.stands.decided for run in runs)
+        said = _breaks(number) if number else "An amount is unexplained"
+        return Told(said + (f", {accepted:,} accepted" if accepted else ""), "wrong", found, as_of=oldest)
+    if unknown := _unknown(ask, found):
+        said, old = unknown
+        return Told(said, "unknown", found, "stale" if old else "measured", oldest)
     if accepted:
-        said = "1 accepted item" if accepted == 1 else f"{accepted:,} accepted items"
-        return Told(f"Both halves agree, with {said}", "right", found, as_of=oldest)
+        return Told(f"{_breaks(accepted)}, all accepted", "accepted", found, as_of=oldest)
     return Told("Both halves agree", "right", found, as_of=oldest)
+
+
+def _unknown(ask: Ask, found: Halves) -> tuple[str, bool] | None:
+    """Why not all of it is known, and whether that is for its age."""
+    if failed := [run for run in found.runs if run.failed]:
+        return f"The run for {failed[0].provider} could not conclude", False
+    if old := [run for run in found.runs if not run.covers_day]:
+        return f"Not since {min(run.last_on for run in old)}", True
+    if aged := [run for run in found.runs if ask.day.is_today and ask.clock() - run.finished_at > OLD_AFTER]:
+        return f"Not since {min(run.finished_at for run in aged):%Y-%m-%d %H:%M} UTC", True
+    if found.missing:
+        return f"Not checked: {', '.join(found.missing)}", False
+    if part := [run for run in found.runs if not run.agrees]:
+        return f"Not all of {part[0].provider} was checked", False
+    if found.verified_through is not None:
+        return (
+            f"Verified through {found.verified_through:%H:%M}; {_told_since(ask, found)} since then unverified",
+            False,
+        )
+    return None
+
+
+def _told_since(ask: Ask, found: Halves) -> str:
+    """`412 movements, 81,000.00 EUR`: what no run has read."""
+    assets = known_assets(ask.conn)
+    numbers: dict[str, int] = {}
+    sums: dict[str, Money] = {}
+    for one in (since for run in found.runs for since in run.since):
+        asset = one.amount.asset
+        numbers[asset] = numbers.get(asset, 0) + one.number
+        sums[asset] = sums[asset].plus(one.amount) if asset in sums else one.amount
+    number = sum(numbers.values())
+    counted = f"over {COUNTED_MAX:,}" if number > COUNTED_MAX else f"{number:,}"
+    amounts = ", ".join(f"{format_major(one.minor, assets[name].scale)} {name}" for name, one in sorted(sums.items()))
+    return f"{counted} movement{'' if number == 1 else 's'}, {amounts}"
+
+
+def _breaks(number: int) -> str:
+    return "1 break" if number == 1 else f"{number:,} breaks"
+
+
+def _missing(ask: Ask, runs: Sequence[RunSeen]) -> tuple[str, ...]:
+    """What was never reconciled, and providers that are set and were never asked at all."""
+    reached = {(run.program_id, run.provider) for run in runs}
+    lacking = never_reconciled(ask, reached)
+    named = {source for _, source in reached} | {one.partition(" of ")[0] for one in lacking}
+    return (*lacking, *sorted(name for name in ask.extra.wiring.providers if name not in named))
+
+
+def never_reconciled(ask: Ask, reached: Set[tuple[str, str]]) -> tuple[str, ...]:
+    """Sources through which a program's money went, other than those `reached` (program, source), as `source of program`."""
+    sources = [(one.name, one.account) for one in ask.extra.wiring.pairings().values() if one.account]
+    due = [one for one in due_sources(ask.conn, sources) if ask.program_id in (None, one.program_id)]
+    return tuple(f"{one.source} of {one.program_id}" for one in due if (one.program_id, one.source) not in reached)
 
 
 def _runs_of(ask: Ask) -> list[Run]:
@@ -138,16 +196,21 @@ def _runs_of(ask: Ask) -> list[Run]:
 def _seen(ask: Ask, run: Run, stands: Standing) -> RunSeen:
     report = RunReport.read(run.report)
     listed = breaks_of(ask.conn, run.id, rows_max=BREAKS_SHOWN_MAX)
+    paired = ask.extra.wiring.pairings().get(run.source)
+    account = (paired.account if paired else None) or ""
     return RunSeen(
         run_id=run.id,
         program_id=run.program_id,
         provider=run.source,
         first_on=run.first_on,
         last_on=run.last_on,
-        finished_at=run.finished_at or run.started_at,
+        finished_at=max(filter(None, (run.finished_at, run.confirmed_at)), default=run.started_at),
         verdict=stands.verdict or "could not conclude",
         failed=run.state == "failed",
         covers_day=run.first_on <= ask.day.on <= run.last_on,
+        account=account,
+        verified_through=stands.measured_at if stands.verdict else None,
+        since=_since(ask, run, account, stands),
         halves=_halves_of(report.footing),
         matched=run.matched or 0,
         kinds=tuple(BreaksOfKind(row.kind, row.breaks, Money(row.at_stake_minor, row.asset)) for row in report.kinds),
@@ -156,6 +219,14 @@ def _seen(ask: Ask, run: Run, stands: Standing) -> RunSeen:
         notes=tuple(run.notes),
         stands=stands,
     )
+
+
+def _since(ask: Ask, run: Run, account: str, stands: Standing) -> tuple[Since, ...]:
+    """What moved after the run had read: today all of it, of an earlier day what belongs to that day."""
+    if not account or stands.verdict is None:
+        return ()
+    start, end = (None, None) if ask.day.is_today else (ask.day.start, ask.day.end)
+    return tuple(moved_since(ask.conn, run.program_id, account, stands.measured_at, start=start, end=end))
 
 
 def _halves_of(footing: Sequence[FootingRow]) -> tuple[Half, ...]:

@@ -7,16 +7,15 @@ from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
 from counterfoil.base.money import Money
-from counterfoil.dashboard.pages.provider_balances import BreaksOfKind
+from counterfoil.dashboard.pages.provider_balances import OLD_AFTER, BreaksOfKind, never_reconciled
 from counterfoil.dashboard.web.sections import Ask, Grade, Reading, Section, Told, measure
 from counterfoil.matching.findings.recorded import RunReport, Sum
 from counterfoil.reconciliation.breaks.queries import Filter, count_cases, list_cases
 from counterfoil.reconciliation.breaks.work import Case
 from counterfoil.reconciliation.runs.run import Run, latest_runs, list_runs, show_run
 from counterfoil.reconciliation.runs.schedule import Due, Gap, gaps, schedules
-from counterfoil.reconciliation.runs.standing import ACCEPTED, NOT_RECONCILED, Standing, standings
+from counterfoil.reconciliation.runs.standing import ACCEPTED, NOT_RECONCILED, RECONCILED, Standing, standings
 
-OLD_AFTER: Final = timedelta(hours=26)  # a day, and time for a late start
 RUNS_SHOWN_MAX: Final = 50
 RECENT: Final = timedelta(days=7)
 CASES_SHOWN_MAX: Final = 100
@@ -137,7 +136,8 @@ def _lines(ask: Ask, runs: Sequence[Run]) -> tuple[RunLine, ...]:
     return tuple(_line(run, stand[run.id]) for run in mine)
 
 
-def _latest(ask: Ask) -> Told:
+def runs_told(ask: Ask) -> Told:
+    """The last run of each program and source: do they agree, were they made lately, and of everything that money went through?"""
     rows = _lines(ask, latest_runs(ask.conn))
     if not rows:
         return Told("Nothing was ever reconciled", "unknown", rows, "not_checked")
@@ -148,11 +148,15 @@ def _latest(ask: Ask) -> Told:
         return Told(f"{len(wrong)} of {len(rows)} do not agree", "wrong", rows, as_of=oldest)
     if unknown:
         return Told(f"{len(unknown)} of {len(rows)} could not conclude", "unknown", rows, as_of=oldest)
-    accepted = any(ACCEPTED in row.said.lower() for row in rows)
-    if ask.clock() - oldest > OLD_AFTER:
+    if lacking := never_reconciled(ask, {(row.program_id, row.source) for row in rows}):
+        return Told(f"Never reconciled: {', '.join(lacking)}", "unknown", rows, as_of=oldest)
+    if oldest is not None and ask.clock() - oldest > OLD_AFTER:
         return Told("They agreed, but that was long ago", "unknown", rows, "stale", oldest)
-    said = "They agree" if len(rows) > 1 else "It agrees"
-    return Told(f"{said}, with accepted items" if accepted else said, "right", rows, as_of=oldest)
+    if accepted := [row for row in rows if row.grade == "accepted"]:
+        return Told(
+            f"{len(accepted)} of {len(rows)} with differences that were accepted", "accepted", rows, as_of=oldest
+        )
+    return Told("They agree" if len(rows) > 1 else "It agrees", "right", rows, as_of=oldest)
 
 
 def _all(ask: Ask) -> Told:
@@ -178,8 +182,9 @@ def _gaps(ask: Ask) -> Told:
 def _line(run: Run, standing: Standing) -> RunLine:
     said, grade = _judged(run, standing)
     took = run.finished_at - run.started_at if run.finished_at else None
+    stood = max(filter(None, (run.finished_at, run.confirmed_at)), default=None)  # the same was found again then
     return RunLine(
-        run.id, run.program_id, run.source, run.first_on, run.last_on, run.state, said, grade, run.started_at, run.finished_at, took,
+        run.id, run.program_id, run.source, run.first_on, run.last_on, run.state, said, grade, run.started_at, stood, took,
         run.matched, run.breaks, standing.measured_at,
     )  # fmt: skip
 
@@ -190,7 +195,8 @@ def _judged(run: Run, standing: Standing) -> tuple[str, Grade]:
         return "Still running", "unknown"
     if standing.verdict is None:
         return "Could not conclude", "unknown"
-    grade: Grade = "wrong" if standing.verdict == NOT_RECONCILED else "right" if standing.green else "unknown"
+    grades: dict[str, Grade] = {NOT_RECONCILED: "wrong", ACCEPTED: "accepted", RECONCILED: "right"}
+    grade = grades.get(standing.verdict, "unknown")
     said = standing.sentence()
     return said[:1].upper() + said[1:], grade
 
@@ -265,20 +271,26 @@ def _open(ask: Ask) -> Told:
     if not live and not closed:
         return Told("No break is known by this run", "plain", value, "empty")
     if not live:
-        return Told(f"All {closed} are closed", "right", value)
+        run = show_run(ask.conn, run_id)
+        by_people = standings(ask.conn, [run])[run_id].verdict == ACCEPTED
+        return Told(f"None is open, {closed} are closed", "accepted" if by_people else "right", value)
     worst: Grade = "wrong" if any(one.severity == "critical" for one in rows) else "attention"
-    return Told(f"{live} live, {closed} closed", worst, value)
+    return Told(f"{live} open, {closed} closed", worst, value)
 
 
 RUNS: Final = (
     Section(
-        "latest", "Does the last run of each source agree?", "money", "the last run of each program and source", _latest
+        "latest",
+        "Does the last run of each source agree?",
+        "money",
+        "the last run of each program and source",
+        runs_told,
     ),
     Section("gaps", "Missed schedule slots", "work", "moments of the schedules that nobody took", _gaps),
     Section("runs", "Which runs were there?", "work", "all runs, newest first", _all),
 )
 RUN: Final = (
-    Section("footing", "Does it foot?", "money", "the report of this run", _footing),
+    Section("footing", "Control totals", "money", "the report of this run", _footing),
     Section("found", "What does not agree?", "money", "the report of this run", _found),
     Section("open", "What of it is still open?", "money", "breaks as they stand now", _open),
     Section("passes", "How was it matched?", "work", "the report of this run", _passes),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from counterfoil.dashboard.pages.action_required import needs
 from counterfoil.dashboard.pages.integrity_checks import everything_true
-from counterfoil.dashboard.pages.provider_balances import provider_halves
+from counterfoil.dashboard.pages.provider_balances import Halves, provider_halves
 from counterfoil.dashboard.web.format import short
 from counterfoil.dashboard.web.sections import Ask, Grade, Reading, Section, Told, measure
 from counterfoil.ledger.reads.books import books_of_span, known_programs
@@ -42,19 +43,48 @@ def day_answer(ask: Ask) -> DayAnswer:
 
 
 def verdict_of(readings: list[Reading]) -> Verdict:
-    """Yes only when all that speaks of the money was measured and is right: what is not known is never green."""
-    worst = {"wrong": 0, "unknown": 1, "attention": 2}
+    """Yes only when all that speaks of the money was measured, up to now, and is right: what is not known is never green."""
+    worst = {"wrong": 0, "unknown": 1, "attention": 2, "accepted": 3}
     because = tuple(sorted((one for one in readings if one.grade in worst), key=lambda one: worst[one.grade]))
     money = {one.grade for one in because if one.about == "money"}
     work = {one.grade for one in because if one.about == "work"}
     if "wrong" in money:
         return Verdict("No", "wrong", "Something does not agree. Begin with the first line.", because)
+    if _stands_still(readings):
+        said = "Work waits, and no worker does it: nothing is sent, settled or applied."
+        return Verdict("No", "wrong", said, because)
     if "unknown" in money:
+        through = _only_since(because)
+        if through is not None:
+            word = f"Not verified since {through:%H:%M}"
+            return Verdict(
+                word, "unknown", "All that was compared agrees; what moved after that was not compared yet.", because
+            )
         return Verdict("Not known", "unknown", "Nothing contradicts, but not all of it is known.", because)
     if "attention" in money or work:
         grade: Grade = "attention"
         return Verdict("Yes, but", grade, "The money is where it should be; something waits for you.", because)
+    if "accepted" in money:
+        said = "What does not agree was accepted by a person; nothing else contradicts."
+        return Verdict("Accepted", "accepted", said, because)
     return Verdict("Yes", "right", "All that was asked was measured, and agrees to the unit.", because)
+
+
+def _stands_still(readings: list[Reading]) -> bool:
+    """Does work wait, and is nobody there to do it? Where the queues are not known, they are not taken for empty."""
+    by_key = {one.key: one for one in readings}
+    workers, queues = by_key.get("workers"), by_key.get("queues")
+    if workers is None or workers.grade != "wrong":
+        return False
+    return queues is None or queues.state == "failed" or any(one.due for one in queues.value or ())
+
+
+def _only_since(because: tuple[Reading, ...]) -> datetime | None:
+    """The moment up to which the provider agrees, if what moved since is all that is not known about the money."""
+    unknown = [one for one in because if one.about == "money" and one.grade == "unknown"]
+    if len(unknown) != 1 or unknown[0].state != "measured" or not isinstance(unknown[0].value, Halves):
+        return None
+    return unknown[0].value.verified_through if unknown[0].said.startswith("Verified through") else None
 
 
 def _books(ask: Ask) -> Told:
@@ -138,17 +168,15 @@ def _unusual(ask: Ask) -> Told:
 
 SECTIONS: Final = (
     Section("books", "Do the books balance?", "money", "postings of the day and totals of the accounts", _books),
-    Section("provider", "Does the provider say the same?", "money", "the last reconciliation run", provider_halves),
-    Section(
-        "truths", "Is everything still true?", "money", "all rows, by one query for each question", everything_true
-    ),
-    Section("needs", "What waits for a person?", "money", "states of payouts, intents, webhooks and events", needs),
+    Section("provider", "Provider reconciliation", "money", "the last reconciliation run", provider_halves),
+    Section("truths", "Integrity checks", "money", "all rows, by one query for each question", everything_true),
+    Section("needs", "Needs action", "money", "states of payouts, intents, webhooks and events", needs),
     Section("invoices", "What was invoiced?", "money", "invoices issued on the day, in their state of now", _invoices),
     Section("payments", "What came in?", "money", "payments recorded on the day", _payments),
     Section("settlements", "What was settled?", "money", "settlements made on the day", _settlements),
     Section("payouts", "What went out?", "money", "payouts created on the day, and all that are open", _payouts),
-    Section("unusual", "What was out of the ordinary?", "work", "events of the day", _unusual),
-    Section("workers", "Does anybody work?", "work", "heartbeats of the last hour", _workers),
-    Section("queues", "Does work pile up?", "work", "rows that are due now", _queues),
+    Section("unusual", "Warnings", "work", "events of the day", _unusual),
+    Section("workers", "Workers", "work", "heartbeats of the last hour", _workers),
+    Section("queues", "Queues", "work", "rows that are due now", _queues),
     Section("processing", "How fast is it?", "work", "the last 100 settled intents", _processing),
 )

@@ -30,21 +30,21 @@ class Act(NamedTuple):
 
 
 ACTS: Final = {
-    "investigate": Act("Take it up", "It is yours, if it was nobody's. No money moves."),
-    "wait": Act("Leave it to time", "A run matches it, or opens it again on its due date. No money moves."),
-    "mature": Act("Stop waiting", "It is open again. No money moves."),
-    "reopen": Act("Put it back", "Somebody else takes it up. No money moves."),
-    "accept": Act("Accept it as it is", "Closed for this amount: both records stand, and nothing is booked."),
+    "investigate": Act("Investigate", "It is yours, if it was unassigned. No money moves."),
+    "wait": Act("Mark as timing difference", "A run matches it, or opens it again on its due date. No money moves."),
+    "mature": Act("Reopen", "It is a break again, and not only late. No money moves."),
+    "reopen": Act("Unassign", "It is open again for somebody else. No money moves."),
+    "accept": Act("Accept", "Closed for this amount: both records stand, and nothing is booked."),
     "mark_duplicate": Act(
-        "Close it as a duplicate", "Closed: it is shown through the break that it is a copy of. Nothing is booked."
+        "Mark as duplicate", "Closed: it is shown through the break that it is a copy of. Nothing is booked."
     ),
     "propose": Act(
         "Propose a journal", "Nothing is posted until another person approves exactly this, within 24 hours."
     ),
     "propose_write_off": Act("Propose a write-off", "The difference is booked once another person approves it."),
     "approve": Act("Approve and post", "It is posted at once, in your name and its maker's."),
-    "withdraw": Act("Take it back, or turn it down", "Nothing is booked; it is investigated again."),
-    "assign": Act("Give it to", "Its state stays."),
+    "withdraw": Act("Withdraw or decline", "Nothing is booked; it is investigated again."),
+    "assign": Act("Assign", "Its state stays."),
     "comment": Act("Comment", "Kept for ever, never changed."),
 }
 

@@ -15,11 +15,13 @@ from counterfoil.base.database import problem_of
 from counterfoil.base.problems import InvalidInput, Problem
 
 State = Literal["measured", "empty", "not_checked", "failed", "stale"]
-Grade = Literal["right", "attention", "wrong", "unknown", "plain"]  # plain: a figure to read, nothing to judge
+# accepted: a person took it as it is; plain: a figure to read, nothing to judge
+Grade = Literal["right", "accepted", "attention", "wrong", "unknown", "plain"]
 About = Literal["money", "work"]
 
 WORDS: Final = {
     "right": "in order",
+    "accepted": "accepted by a person",
     "attention": "needs attention",
     "wrong": "wrong",
     "unknown": "not known",
