@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from datetime import timedelta
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 
 import httpx2
@@ -21,6 +23,7 @@ from tests.dashboard.conftest import a_desk
 PAGE = "/admin/reconciliation"
 WIDTHS = (1280, 390, 1920)
 SCHEMES = ("light", "dark")
+PICTURES = os.environ.get("COUNTERFOIL_TEST_PICTURES")  # a folder to leave screenshots in
 EVIL = "<img src=x onerror=\"document.title='taken'\"> & <script>document.title='taken'</script>"
 
 
@@ -138,8 +141,11 @@ def test_the_page_keeps_to_its_own_policy(trouble, look):
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("path", [PAGE, "/login"])
 def test_nothing_scrolls_sideways(trouble, look, width, path):
-    page = look(trouble.url, trouble.key if path == PAGE else None, width=width, path=path)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for scheme in SCHEMES:
+        page = look(trouble.url, trouble.key if path == PAGE else None, width=width, scheme=scheme, path=path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        if PICTURES:
+            page.screenshot(path=Path(PICTURES) / f"{path.rpartition('/')[2]}-{width}-{scheme}.png", full_page=True)
 
 
 CONTRAST = """() => {

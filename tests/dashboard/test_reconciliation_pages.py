@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,11 +13,10 @@ from counterfoil.base.edge import make_id, now
 from counterfoil.reconciliation.breaks.queries import Filter, list_cases
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
-from tests.dashboard.test_in_a_browser import CONTRAST, SCHEMES, WIDTHS
+from tests.dashboard.test_in_a_browser import CONTRAST, PICTURES, SCHEMES, WIDTHS
 from tests.dashboard.test_in_a_browser import look as look  # the fixture
 
 RUNS, BREAKS = "/admin/reconciliation/runs", "/admin/breaks"
-PICTURES = os.environ.get("COUNTERFOIL_TEST_PICTURES")  # a folder to leave screenshots in
 INK = CONTRAST.replace(
     "[aria-hidden=true]", "title, [aria-hidden=true]"
 )  # a title in a drawing is not written anywhere
