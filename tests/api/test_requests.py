@@ -24,7 +24,7 @@ def test_every_problem_has_the_same_shape(office: Office):
     assert answer.headers["x-request-id"] == "r-1"
     assert answer.json() == {
         "type": "/problems/NotFound",
-        "title": "There is no such thing.",
+        "title": "Payout po_01KA0000000000000000000000 not found.",
         "status": 404,
         "kind": "missing",
         "what": "payout",

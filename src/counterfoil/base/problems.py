@@ -19,17 +19,21 @@ class Problem(Exception):
 
     @classmethod
     def title(cls) -> str:
-        """The first sentence of the docstring: the same words on the page, in the terminal and over HTTP."""
+        """The first sentence of the docstring: what problems of this kind have in common."""
         return (cls.__doc__ or cls.__name__).strip().splitlines()[0]
+
+    def headline(self) -> str:
+        """What is wrong, in one sentence: the same words on the page, in the terminal and over HTTP."""
+        return self.title()
 
     def sentence(self) -> str:
         """Title and facts in one line, for logs and terminals."""
         told = ", ".join(f"{name} {value}" for name, value in self.facts.items() if value is not None)
-        return f"{self.title()} ({told})" if told else self.title()
+        return f"{self.headline()} ({told})" if told else self.headline()
 
 
 class InvalidInput(Problem):
-    """A field does not hold what it must hold."""
+    """Invalid value for a field."""
 
     kind: ClassVar[Kind] = "invalid"
 
@@ -37,11 +41,23 @@ class InvalidInput(Problem):
         """Name the `field` and the `limit` it breaks; add `line`, `column` and `got` where known."""
         super().__init__(field=field, limit=limit, **facts)
 
+    def headline(self) -> str:
+        """With the field's name."""
+        return f"Invalid value for {self.facts['field']}."
+
 
 class NotFound(Problem):
-    """There is no such thing."""
+    """Not found."""
 
     kind: ClassVar[Kind] = "missing"
+
+    def headline(self) -> str:
+        """With what it is, and its id where it has one: `Payout po_… not found.`"""
+        told = {name: str(fact) for name, fact in self.facts.items() if fact is not None}
+        what = told.get("what") or next(iter(told), "")
+        name = told.get("id") or told.get("path") or ("" if "what" in told else told.get(what, ""))
+        said = " ".join(part for part in (what, name, "not found") if part)
+        return f"{said[:1].upper()}{said[1:]}."
 
 
 class NotAllowed(Problem):

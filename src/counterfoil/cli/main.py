@@ -38,7 +38,7 @@ def root(
     """The counterfoil of every payment: what is owed, what was paid, whether the world agrees.
 
     Exit codes: 0 done and green; 1 done, and what was found is not green; 2 not understood; 3 a field breaks a limit;
-    4 there is no such thing; 5 refused as things stand; 6 the role does not allow it; 7 no valid key; 8 busy, try again;
+    4 not found; 5 refused as things stand; 6 the role does not allow it; 7 no valid key; 8 busy, try again;
     9 too large; 10 no server answers; 70 a mistake of ours.
     """
 

@@ -38,7 +38,7 @@ _ERRORS: Final = {
     "400": "It cannot be read, or a write came without its Idempotency-Key.",
     "401": "No valid key.",
     "403": "The key's role does not allow this.",
-    "404": "There is no such thing.",
+    "404": "It was not found.",
     "409": "It is refused as things stand: the problem's type says why.",
     "413": "The body is too large.",
     "422": "A field breaks a limit; both are named.",

@@ -54,7 +54,7 @@ def body_of(problem: Problem, request_id: str) -> dict[str, Any]:
     """The problem as its JSON object: type, title, status, facts, and the request's id to ask about it."""
     facts: dict[str, Fact] = {camel(name): value for name, value in problem.facts.items() if value is not None}
     kept = {name: value for name, value in facts.items() if name not in ("type", "title", "status", "requestId")}
-    said = {"type": f"/problems/{type(problem).__name__}", "title": problem.title(), "status": status_of(problem)}
+    said = {"type": f"/problems/{type(problem).__name__}", "title": problem.headline(), "status": status_of(problem)}
     return {**said, "kind": problem.kind, **kept, "requestId": request_id}
 
 

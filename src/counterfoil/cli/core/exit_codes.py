@@ -34,7 +34,7 @@ def tell(error: Exception) -> int | None:
         case ApiProblem():
             return _refused(error.kind, error.title, error.facts, error.request_id)
         case Problem():
-            return _refused(error.kind, error.title(), dict(error.facts), "")
+            return _refused(error.kind, error.headline(), dict(error.facts), "")
         case Unreachable():
             return _refused("unreachable", str(error), {}, "")
         case InvariantBroken():

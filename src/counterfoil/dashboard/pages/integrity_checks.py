@@ -1,4 +1,4 @@
-"""Is everything still true? The invariants, asked beside the page: a slow question must not hold up the others."""
+"""Integrity checks: the invariants, asked beside the page: a slow question must not hold up the others."""
 
 from __future__ import annotations
 

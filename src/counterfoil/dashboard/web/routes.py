@@ -130,12 +130,12 @@ def _log_in(served: Served, request: Request, name: str, key: str, next_path: st
     try:
         served.door.log_in(request, name, key, response)
     except (NotAuthenticated, FormNotOurs) as refusal:
-        return _form(served, next_path, told=refusal.title(), status=STATUS[refusal.kind], refused=True)
+        return _form(served, next_path, told=refusal.headline(), status=STATUS[refusal.kind], refused=True)
     except Problem as refusal:
         if "wait_seconds" not in refusal.facts:
             raise
         wait = refusal.facts["wait_seconds"]
-        refused = _form(served, next_path, told=f"{refusal.title()} Wait {wait} seconds.", status=429, refused=True)
+        refused = _form(served, next_path, told=f"{refusal.headline()} Wait {wait} seconds.", status=429, refused=True)
         refused.headers["Retry-After"] = str(wait)
         return refused
     return finish(response)

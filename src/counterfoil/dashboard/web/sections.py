@@ -132,7 +132,7 @@ def _measure(ask: Ask, section: Section) -> Reading:
 def _why(error: psycopg.Error | Problem) -> str:
     """What went wrong, without any insides."""
     problem = problem_of(error) if isinstance(error, psycopg.Error) else error
-    return problem.title() if problem is not None else "The database refused the question; the log says why."
+    return problem.headline() if problem is not None else "The database refused the question; the log says why."
 
 
 def parse_day(given: str | None, *, now: datetime) -> Day:

@@ -107,7 +107,7 @@ def guarded(served: Served, request: Request, act: Callable[[], Response]) -> Re
             response.delete_cookie(served.door.cookie, path="/")
         return finish(response)
     except Problem as problem:
-        title = SILENT if isinstance(problem, Busy) else problem.title()
+        title = SILENT if isinstance(problem, Busy) else problem.headline()
         return _refused(served, request, title, problem.facts, STATUS[problem.kind])
     except Exception:  # noqa: BLE001 - this is the edge: it is logged, and a person gets a page
         _log.exception("a page failed", path=request.url.path)
@@ -119,7 +119,11 @@ def guarded_twin(act: Callable[[], Response]) -> Response:
     try:
         return act()
     except Problem as problem:
-        said = {"type": f"/problems/{type(problem).__name__}", "title": problem.title(), "status": STATUS[problem.kind]}
+        said = {
+            "type": f"/problems/{type(problem).__name__}",
+            "title": problem.headline(),
+            "status": STATUS[problem.kind],
+        }
         facts = {name: fact for name, fact in problem.facts.items() if fact is not None}
         return finish(JSONResponse(facts | said, STATUS[problem.kind], media_type="application/problem+json"))
 

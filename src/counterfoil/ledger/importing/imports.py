@@ -149,7 +149,7 @@ def _write_part(
     for (row, journal), result in zip(part, results, strict=True):
         if isinstance(result, Problem):
             raise ImportStopped(
-                **(result.facts | {"line": row.line, "key": journal.key, "reason": result.title()})
+                **(result.facts | {"line": row.line, "key": journal.key, "reason": result.headline()})
             ) from result
     opened.update((asset, name) for asset, names in wanted.items() for name in names)
     return sum(1 for result in results if isinstance(result, Posted) and not result.existed)
