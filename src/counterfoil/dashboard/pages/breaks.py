@@ -202,6 +202,8 @@ def _none_open(ask: Ask) -> tuple[str, Grade, State]:
         return "Nothing is open", "right", "empty"
     if latest.grade == "accepted":
         return "Nothing is open; what did not agree was accepted", "accepted", "empty"
+    if latest.grade == "wrong":  # an amount that is unexplained has no break of its own
+        return f"No break is open, but {latest.said}", "wrong", "empty"
     return latest.said, "unknown", "not_checked"
 
 
