@@ -55,7 +55,7 @@ def look(browser):
         page.complaints = complaints
         if key:
             page.goto(f"{url}/login?next={path}")
-            page.get_by_label("API key").fill(key)
+            page.get_by_label("Password or API key").fill(key)
             page.get_by_role("button", name="Log in").click()
             page.wait_for_url(f"{url}{path}*")
         else:
@@ -230,10 +230,10 @@ def test_it_works_without_javascript_and_asks_again_by_itself(trouble, look):
 
 def test_a_wrong_key_is_refused_in_the_form_and_the_field_says_so(trouble, look):
     page = look(trouble.url, None, path="/login")
-    page.get_by_label("API key").fill("cf_live_nonsense")
+    page.get_by_label("Password or API key").fill("cf_live_nonsense")
     page.get_by_role("button", name="Log in").click()
     assert "no API key" in page.get_by_role("alert").inner_text()
-    assert page.get_by_label("API key").get_attribute("aria-invalid") == "true"
+    assert page.get_by_label("Password or API key").get_attribute("aria-invalid") == "true"
     assert "401" in page.complaints.pop()  # Chromium tells of the status; nothing else
 
 
@@ -242,7 +242,7 @@ def test_a_session_is_opened_and_ended_by_hand(trouble, look):
     page.get_by_role("button", name="Log out").click()
     assert "logged out" in page.get_by_role("status").inner_text()
     page.goto(trouble.url + PAGE)
-    assert page.get_by_label("API key").is_visible()
+    assert page.get_by_label("Password or API key").is_visible()
 
 
 def test_choosing_another_day_shows_that_day(trouble, look):

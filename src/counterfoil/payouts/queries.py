@@ -44,9 +44,7 @@ class PayoutInNeed(NamedTuple):
     tries_left: bool
     told: Money | None
     total: int
-    account_closed: bool = (
-        False  # the account is closed that it went to, and the payee has no newer one: the same again fails again
-    )
+    account_closed: bool = False  # that it went to, and the payee has no newer one: the same again fails again
 
 
 def payouts_by_state(
@@ -97,8 +95,8 @@ def payouts_in_need(
         {"program": program_id, "rows_max": rows_max, "tries_max": TRIES_MAX},
     ).fetchall()
     return [
-        PayoutInNeed._make(
-            (*row[:3], Money(row[3], row[4]), *row[5:8], Money(int(row[8]), row[9]) if row[8] else None, *row[10:])
+        PayoutInNeed(
+            *row[:3], Money(row[3], row[4]), *row[5:8], Money(int(row[8]), row[9]) if row[8] else None, *row[10:]
         )
         for row in rows
     ]
