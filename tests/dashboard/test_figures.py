@@ -152,7 +152,7 @@ def test_no_worker_while_work_waits_is_a_no(desk):
     days.a_silent_worker(desk)
     assert twin(desk)["verdict"]["word"] == "Yes, but"
     with desk.database.transaction() as conn:
-        receive(conn, make_id("whi"), provider="p", event_id="e", event_type="t", body=b"{}", now=now())
+        receive(conn, make_id("whi"), provider="simulator", event_id="e", event_type="t", body=b"{}", now=now())
     found = twin(desk)["verdict"]
     assert (found["word"], found["grade"]) == ("No", "wrong")
     assert "no worker" in found["sentence"]

@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 
 from counterfoil.base.money import Money, format_major
 from counterfoil.dashboard.web.sections import Ask, Told
-from counterfoil.matching.findings.recorded import FindingDetail, FootingRow, RunReport
 from counterfoil.ledger.reads.books import known_assets
+from counterfoil.matching.findings.recorded import FindingDetail, FootingRow, RunReport
 from counterfoil.reconciliation.reach import COUNTED_MAX, Since, due_sources, moved_since
 from counterfoil.reconciliation.runs.run import FoundBreak, Run, breaks_of, latest_runs, runs_between
 from counterfoil.reconciliation.runs.standing import NOT_RECONCILED, Standing, standings
