@@ -96,7 +96,16 @@ def payouts_in_need(
     ).fetchall()
     return [
         PayoutInNeed(
-            *row[:3], Money(row[3], row[4]), *row[5:8], Money(int(row[8]), row[9]) if row[8] else None, *row[10:]
+            id=row[0],
+            program_id=row[1],
+            payee_id=row[2],
+            amount=Money(row[3], row[4]),
+            since=row[5],
+            why=row[6],
+            tries_left=row[7],
+            told=Money(int(row[8]), row[9]) if row[8] else None,
+            total=row[10],
+            account_closed=len(row) > 11 and bool(row[11]),
         )
         for row in rows
     ]
