@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import sys
 import time
@@ -57,9 +58,10 @@ def demo(
     began = time.monotonic()
     at = _fresh(folder)
     world = World(at, settings=SETTINGS, simulator=SIMULATOR, port=_port(port))
-    with console.status("Starting PostgreSQL, the payment provider, the server and the worker …"):
-        world.start()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(NOT_GREEN))  # as Ctrl+C: whatever was started is stopped
     try:
+        with console.status("Starting PostgreSQL, the payment provider, the server and the worker …"):
+            world.start()
         console.print(f"Everything runs, after {time.monotonic() - began:.1f} s: {world.url}")
         found_all = _play(world, console)
         console.print(f"\nThe day took {time.monotonic() - began:.0f} s.")

@@ -59,7 +59,10 @@ def _run(server: uvicorn.Server) -> None:
     """Serve. What was imported until here stays for good: the garbage collector need not look at it again and again."""
     gc.collect()
     gc.freeze()
-    server.run()
+    try:
+        server.run()
+    finally:
+        gc.unfreeze()  # or what was kept for good counts as leaked when the process ends
 
 
 def _stopped_by_signals() -> threading.Event:
