@@ -281,10 +281,9 @@ def test_a_refresh_leaves_alone_what_somebody_works_in_and_marks_it(quiet, look)
     tile = page.locator("#gauges li").nth(4)
     before = tile.inner_text()
     with quiet.desk.database.transaction() as conn:
+        due = quiet.desk.clock.now - timedelta(seconds=1)
         for number in range(120):
-            receive(
-                conn, make_id("whi"), provider="p", event_id=f"e{number}", event_type="t", body=b"{}", now=now() - timedelta(seconds=1)
-            )  # fmt: skip
+            receive(conn, make_id("whi"), provider="p", event_id=f"e{number}", event_type="t", body=b"{}", now=due)
     page.locator("#queues", has_text="slow").wait_for(timeout=10_000)  # the rest of the page goes on
     assert page.evaluate("document.activeElement.getAttribute('href')") == "#queues"
     assert tile.inner_text().startswith(before)
@@ -321,7 +320,7 @@ def test_refreshing_can_be_paused(quiet, look):
 
 def test_a_page_left_open_is_led_to_the_form_when_its_session_ends(quiet, look):
     page = look(quiet.url, quiet.key)
-    quiet.desk.rows("update dashboard_session set expires_at = created_at returning csrf")
+    quiet.desk.rows("update session set expires_at = created_at returning csrf")
     page.wait_for_url("**/login?ended=session*", timeout=10_000)
     assert "Your session ended" in page.get_by_role("status").inner_text()
 

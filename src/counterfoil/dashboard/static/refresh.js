@@ -35,6 +35,14 @@ function turnUnknown(part) {
   }
 }
 
+function opened(part) {
+  return [...part.querySelectorAll("details[id][open]")].map((one) => one.id);
+}
+
+function scrolled(part) {
+  return [...part.querySelectorAll("[data-scroll]")].map((one) => one.scrollLeft);
+}
+
 // Does somebody work in it: is the focus there, is text of it selected, or was a form of it begun?
 function held(part) {
   const active = document.activeElement;
