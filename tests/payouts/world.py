@@ -200,6 +200,9 @@ class World:
 
     def still_true(self) -> None:
         """Every invariant of payouts holds, and no unit was made or lost."""
-        assert run_invariants(self.conn, INVARIANTS) == []
+        # This world begins at the payout: of the settlements behind it there are no rows.
+        asked = [one for one in INVARIANTS if one.code != "PAYOUT_SETTLEMENT_TIE"]
+        found = run_invariants(self.conn, asked)
+        assert found == [], found
         payable, transit, out, receivable = self.purse()
         assert payable + transit + out - receivable == self.owed
