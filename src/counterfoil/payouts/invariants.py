@@ -163,7 +163,7 @@ INVARIANTS: Final = (
                join book b on b.id = j.book_id
                where j.source_type = 'provider_payout'
                  and (j.kind = 'payout_reserve' or j.kind = 'payout_finalize'
-                      and starts_with(c.name, 'clearing:') and d.name <> 'provider_fee')
+                      and starts_with(c.name, 'clearing:') and starts_with(d.name, 'in_transit:'))
                group by j.source_id, b.program_id, b.asset, j.kind, d.name, c.name
            )
            select coalesce(e.id, b.id), coalesce(e.kind, b.kind), coalesce(e.debit, b.debit), coalesce(e.credit, b.credit),
