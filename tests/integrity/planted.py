@@ -263,8 +263,8 @@ BREAKS: Final[Faults] = {
     },
     "BREAK_FOUND_IS_SHOWN": {
         "a break that the newest run found is closed": """update break set state = 'matched', gone_run = last_run
-            where state = 'open' and source = 'simulator'""",
-        "a break is taken out": "delete from break where state = 'open'",
+            where state in ('open', 'pending_adjustment')""",
+        "a break is taken out": "delete from break where state in ('open', 'pending_adjustment')",
     },
     "BREAK_OPEN_IS_FOUND": {
         "a break is gone and open": "update break set gone_run = last_run where state = 'open'",
