@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from counterfoil.api.http.names import camel
 from counterfoil.cli.core.connection import Need, asked
 from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Reason, Rows, listed, say_done, show_one, show_rows
 from counterfoil.operations.access import access
@@ -21,12 +22,6 @@ PARTS: Final = (
     ("actions", ("at", "actor", "verb", "reason")),
 )
 State = Annotated[str | None, typer.Option("--state", help="Only in this state.")]
-
-
-def camel(name: str) -> str:
-    """As it is called on the wire."""
-    first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)
 
 
 def add_verbs(app: typer.Typer, noun: Noun) -> None:
