@@ -147,6 +147,10 @@ def test_it_has_a_page_with_a_preview_and_a_receipt(office: Office, voucher: str
         assert office.ask("GET", f"/api/vouchers/{voucher}").json()["state"] == "draft"
         done = browser.post(f"/admin/vouchers/{voucher}/activate", data={**filled, "confirm": "yes"}, headers=site)
         assert done.status_code == 303
+        (action,) = office.ask("GET", f"/api/vouchers/{voucher}").json()["actions"]
+        assert action["requestId"] == done.headers["x-request-id"], (
+            "what was done is found in the server's log by its request"
+        )
         receipt = browser.get(done.headers["location"]).text
         assert "Done: activate." in receipt
         refused = browser.post(

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from psycopg import Connection
 
+from counterfoil.api.http.problems import request_id_of
 from counterfoil.audit.actions import record_action
 from counterfoil.base.ids import valid_id
 from counterfoil.base.money import parse_major
@@ -92,7 +93,7 @@ def _one(served: Served, request: Request, csrf: str, break_id: str, filled: Fil
         require(session.caller, work.NEEDS[filled.verb])
         with served.database.transaction() as conn:
             VERBS[filled.verb](conn, served, session, break_id, filled)
-            _record(conn, served, session, break_id, filled)
+            _record(conn, served, session, request, break_id, filled)
     except (NotAuthenticated, Busy):
         raise
     except Problem as problem:
@@ -114,7 +115,7 @@ def _many(served: Served, request: Request, csrf: str, filled: Filled) -> Respon
                 conn, filled.verb, wanted, actor=session.caller.actor, now=served.wiring.clock(), reason=filled.reason,
                 owner=filled.owner or None, duplicate_of=filled.duplicate_of or None,
             )  # fmt: skip
-            _record(conn, served, session, "bulk", filled)
+            _record(conn, served, session, request, "bulk", filled)
     except (NotAuthenticated, Busy):
         raise
     except Problem as problem:
@@ -134,11 +135,13 @@ def _opened(served: Served, request: Request, csrf: str) -> Session:
     return session
 
 
-def _record(conn: Connection[Any], served: Served, session: Session, subject_id: str, filled: Filled) -> None:
-    make_id = served.wiring.make_id
+def _record(
+    conn: Connection[Any], served: Served, session: Session, request: Request, subject_id: str, filled: Filled
+) -> None:
     record_action(
-        conn, make_id("act"), actor=session.caller.actor, role=session.caller.role, verb=f"break.{filled.verb}", subject_id=subject_id,
-        reason=filled.reason or None, request_id=make_id("req"), at=served.wiring.clock(),
+        conn, served.wiring.make_id("act"), actor=session.caller.actor, role=session.caller.role, verb=f"break.{filled.verb}",
+        subject_id=subject_id,
+        reason=filled.reason or None, request_id=request_id_of(request), at=served.wiring.clock(),
         payload={"owner": filled.owner, "sha256": filled.sha256, "lines": [list(one) for one in filled.lines], "rows": list(filled.rows),
                  "duplicate_of": filled.duplicate_of, "effective_on": filled.effective_on},
     )  # fmt: skip

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
 
+from counterfoil.api.http.problems import request_id_of
 from counterfoil.audit.actions import record_action
 from counterfoil.base.ids import valid_id
 from counterfoil.base.machine import Step, history_of
@@ -108,7 +109,7 @@ def _said(
     confirmed = filled.get("confirm") == "yes"
     try:
         require(session.caller, verb.permission)
-        said = _say(served, session, noun, verb, subject_id, filled, commit=confirmed)
+        said = _say(served, request, session, noun, verb, subject_id, filled, commit=confirmed)
     except (NotAuthenticated, Busy):
         raise
     except Problem as problem:
@@ -128,6 +129,7 @@ def _said(
 
 def _say(
     served: Served,
+    request: Request,
     session: Session,
     noun: Noun,
     verb: Verb,
@@ -159,7 +161,7 @@ def _say(
         said = say(noun, verb, saying, session.caller, expected=filled.get("expected_state") or None)
         record_action(
             conn, served.wiring.make_id("act"), actor=session.caller.actor, role=session.caller.role, verb=f"{noun.name}.{verb.name}",
-            subject_id=subject_id, reason=reason or None, request_id=served.wiring.make_id("req"), at=now,
+            subject_id=subject_id, reason=reason or None, request_id=request_id_of(request), at=now,
             payload={name: filled[name] for name in sorted(set(filled) - set(HIDDEN))},
         )  # fmt: skip
     return said if isinstance(said, Said) else Said("waits for a second person", said.id)
