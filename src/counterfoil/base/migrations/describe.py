@@ -146,5 +146,5 @@ def describe(conn: Connection[Any]) -> str:
 
 def _tidy_view(definition: str) -> str:
     """A view's query without what versions word differently: the table's name before a column, and spaces."""
-    plain = re.sub(r"\b[a-z_][a-z0-9_]*\.(?=[a-z_])", "", definition)
+    plain = re.sub(r'\b[a-z_][a-z0-9_]*\.(?=[a-z_"])', "", definition)
     return re.sub(r"\s+", " ", plain).strip()
