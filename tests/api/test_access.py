@@ -168,6 +168,8 @@ ROUTES = [  # method, path, body, what it needs
     ("POST", f"/api/admin/events/po_{ID}.payout_failed.1/requeue", BECAUSE, OPERATE),
     ("GET", "/api/admin/queue/status", None, READ),
     ("GET", "/api/admin/queue/pauses", None, READ),
+    ("POST", "/api/admin/queue/pause", BECAUSE, OPERATE),
+    ("POST", "/api/admin/queue/resume", BECAUSE, OPERATE),
     ("POST", "/api/admin/queue/pull/pause", BECAUSE, OPERATE),
     ("POST", "/api/admin/queue/pull/resume", BECAUSE, OPERATE),
     ("GET", "/api/admin/ops/jobs", None, READ),

@@ -87,6 +87,18 @@ def test_what_is_not_paused_is_not_resumed(office: Office):
     assert say(office, "/api/admin/queue/send/pause", "viewer").status_code == 403
 
 
+def test_all_queues_are_paused_at_once_and_money_goes_on_by_two(office: Office):
+    say(office, "/api/admin/queue/pull/pause", provider="simulator")
+    assert {one["paused"] for one in say(office, "/api/admin/queue/pause").json()["data"]} == {True}
+    assert set(status(office).values()) == {True}
+    resumed = {one["queue"]: one for one in say(office, "/api/admin/queue/resume").json()["data"]}
+    assert (resumed["send"]["paused"], resumed["settle"]["paused"]) == (True, False)
+    assert resumed["send"]["proposalId"]
+    held = [(one["queue"], one["provider"]) for one in paused(office)]
+    assert ("pull", "simulator") in held, "a pause of a part is ended by itself only"
+    assert ("pull", "") not in held
+
+
 def test_every_job_is_listed_and_runs_by_its_name(office: Office):
     listed = [one["name"] for one in office.ask("GET", "/api/admin/ops/jobs").json()["data"]]
     assert listed == [job.name for job in JOBS]

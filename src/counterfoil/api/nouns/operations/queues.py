@@ -15,6 +15,7 @@ from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Because, Shown, Written, answer
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.operations.work.pauses import (
+    NotPaused,
     Part,
     Pause,
     history_of_pauses,
@@ -68,6 +69,12 @@ class QueueSwitched(Written):
     payload_sha256: str | None = Field(None, description="What the second person approves.")
 
 
+class QueuesSwitched(Written):
+    """Every queue's switch, in the order in which work passes through them."""
+
+    data: list[QueueSwitched]
+
+
 @router.get("/admin/queue/pauses", response_model=PausesShown, summary="What is paused")
 def pauses(
     call: Annotated[Call, may(READ)], queue: Annotated[str | None, Query(max_length=40, examples=["send"])] = None
@@ -83,31 +90,66 @@ def _shown(one: Pause) -> PauseShown:
     return PauseShown(**one._asdict())
 
 
+@router.post("/admin/queue/pause", response_model=QueuesSwitched, summary="Pause every queue")
+def pause_all(body: Because, call: Annotated[Call, may(OPERATE)]) -> Response:
+    """No new work is taken up anywhere, as `POST /admin/queue/{queue}/pause` does for one. One person is enough."""
+
+    def act(conn: Connection[Any]) -> Done:
+        return Done(
+            "queues", QueuesSwitched(data=[_paused(conn, Part(one.name, "", ""), body, call) for one in QUEUES])
+        )
+
+    return call.write("queue.pause", act, asked=body, reason=body.reason)
+
+
+@router.post(
+    "/admin/queue/resume", response_model=QueuesSwitched, summary="Resume every queue that is paused as a whole"
+)
+def resume_all(body: Because, call: Annotated[Call, may(OPERATE)]) -> Response:
+    """Queues that send money stay paused until a second person approves the proposal that is made for each of them."""
+
+    def act(conn: Connection[Any]) -> Done:
+        standing = {one.queue for one in paused_now(conn) if not one.provider and not one.program_id}
+        parts = [Part(one.name, "", "") for one in QUEUES if one.name in standing]
+        if not parts:
+            raise NotPaused(queue="every one")
+        return Done("queues", QueuesSwitched(data=[_resumed(conn, part, body, call) for part in parts]))
+
+    return call.write("queue.resume", act, asked=body, reason=body.reason)
+
+
 @router.post("/admin/queue/{queue}/pause", response_model=QueueSwitched, summary="Pause a queue")
 def pause_queue(queue: QueueName, body: PartAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
     """Nothing of it is taken up and no call begins, also by `ops/run`; what is called already is recorded. One person is enough."""
     part = Part(queue, body.provider, body.program_id)
     known_part(QUEUE_BY_NAME, part)
-
-    def act(conn: Connection[Any]) -> Done:
-        made = pause(conn, part, reason=body.reason, actor=call.actor, now=call.now)
-        return Done(queue, QueueSwitched(**part._asdict(), paused=made.paused))
-
-    return call.write("queue.pause", act, asked=body, reason=body.reason)
+    return call.write(
+        "queue.pause", lambda conn: Done(queue, _paused(conn, part, body, call)), asked=body, reason=body.reason
+    )
 
 
 @router.post("/admin/queue/{queue}/resume", response_model=QueueSwitched, summary="Resume a queue")
 def resume_queue(queue: QueueName, body: PartAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
     """A queue that sends money is resumed by a second person, who approves the proposal that this makes."""
     part = Part(queue, body.provider, body.program_id)
-    found = known_part(QUEUE_BY_NAME, part)
+    known_part(QUEUE_BY_NAME, part)
 
     def act(conn: Connection[Any]) -> Done:
-        if found.money:
-            made = propose_resume(conn, call.make_id("prop"), part, reason=body.reason, by=call.caller, now=call.now)
-            told = QueueSwitched(**part._asdict(), paused=True, proposal_id=made.id, payload_sha256=made.payload_sha256)
-            return Done(queue, told, 201)
-        done = resume(conn, found, part, reason=body.reason, actor=call.actor, now=call.now)
-        return Done(queue, QueueSwitched(**part._asdict(), paused=done.paused))
+        told = _resumed(conn, part, body, call)
+        return Done(queue, told, 201 if told.proposal_id else 200)
 
     return call.write("queue.resume", act, asked=body, reason=body.reason)
+
+
+def _paused(conn: Connection[Any], part: Part, body: Because, call: Call) -> QueueSwitched:
+    made = pause(conn, part, reason=body.reason, actor=call.actor, now=call.now)
+    return QueueSwitched(**part._asdict(), paused=made.paused)
+
+
+def _resumed(conn: Connection[Any], part: Part, body: Because, call: Call) -> QueueSwitched:
+    found = QUEUE_BY_NAME[part.queue]
+    if found.money:
+        made = propose_resume(conn, call.make_id("prop"), part, reason=body.reason, by=call.caller, now=call.now)
+        return QueueSwitched(**part._asdict(), paused=True, proposal_id=made.id, payload_sha256=made.payload_sha256)
+    done = resume(conn, found, part, reason=body.reason, actor=call.actor, now=call.now)
+    return QueueSwitched(**part._asdict(), paused=done.paused)

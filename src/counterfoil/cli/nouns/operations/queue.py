@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -10,7 +10,10 @@ from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.output import TABLE, DryRun, Output, Reason, say_done, show_rows
 
 app = typer.Typer(no_args_is_help=True, help="How much work waits; pause and resume it.")
-QueueName = Annotated[str, typer.Argument(help="The queue, such as send; `counterfoil queue status` tells them.")]
+QueueName = Annotated[
+    str | None, typer.Argument(help="The queue, such as send; `counterfoil queue status` tells them.")
+]
+Every = Annotated[bool, typer.Option("--all", help="Every queue.")]
 Provider = Annotated[str, typer.Option(help="Only what is of this provider.")]
 Program = Annotated[str, typer.Option(help="Only what is of this program.")]
 
@@ -38,34 +41,55 @@ def pauses(output: Output = TABLE) -> None:
 
 @app.command("pause")
 def pause(
-    queue: QueueName,
     reason: Reason,
+    queue: QueueName = None,
+    every: Every = False,
     provider: Provider = "",
     program: Program = "",
     dry_run: DryRun = False,
     output: Output = TABLE,
 ) -> None:
     """Take up nothing of it, until it is resumed. What is called already is recorded; no money is lost."""
-    body = {"reason": reason, "provider": provider, "programId": program}
-    with asked("operate") as client:
-        done = client.post(f"/api/admin/queue/{queue}/pause", body, dry_run=dry_run)
-    say_done(done, output, f"{queue} is paused. `counterfoil queue resume {queue}` takes it up again.")
+    done = _switch("pause", queue, every, provider, program, reason, dry_run)
+    said = [
+        f"{one['queue']} is paused. `counterfoil queue resume {one['queue']}` takes it up again." for one in _each(done)
+    ]
+    say_done(done, output, "\n".join(said))
 
 
 @app.command("resume")
 def resume(
-    queue: QueueName,
     reason: Reason,
+    queue: QueueName = None,
+    every: Every = False,
     provider: Provider = "",
     program: Program = "",
     dry_run: DryRun = False,
     output: Output = TABLE,
 ) -> None:
     """Take it up again. For a queue that sends money, a second person approves it first."""
-    body = {"reason": reason, "provider": provider, "programId": program}
+    done = _switch("resume", queue, every, provider, program, reason, dry_run)
+    said = [
+        f"{one['queue']} stays paused until a second person approves it: "
+        f"counterfoil approvals approve {one['proposalId']} --sha256 {one['payloadSha256']} --reason …"
+        if one.get("proposalId")
+        else f"{one['queue']} goes on."
+        for one in _each(done)
+    ]
+    say_done(done, output, "\n".join(said))
+
+
+def _switch(
+    verb: str, queue: str | None, every: bool, provider: str, program: str, reason: str, dry_run: bool
+) -> dict[str, Any]:
+    if every == (queue is not None) or (every and (provider or program)):
+        raise typer.BadParameter("name one queue, or say --all without --provider and --program")
+    body = {"reason": reason} if every else {"reason": reason, "provider": provider, "programId": program}
+    path = f"/api/admin/queue/{verb}" if every else f"/api/admin/queue/{queue}/{verb}"
     with asked("operate") as client:
-        done = client.post(f"/api/admin/queue/{queue}/resume", body, dry_run=dry_run)
-    if done.get("proposalId"):
-        say_done(done, output, f"Proposed. It stays paused until a second person approves {done['proposalId']}.")
-    else:
-        say_done(done, output, f"{queue} goes on.")
+        return client.post(path, body, dry_run=dry_run)
+
+
+def _each(done: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = done.get("data", [done])
+    return found
