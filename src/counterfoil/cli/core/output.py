@@ -203,6 +203,8 @@ def _text(value: Any) -> str:
         return ABSENT
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return printable(", ".join(value)) or ABSENT
     return printable(str(_cell(value)))  # a payee's name must not command the operator's terminal
 
 

@@ -141,7 +141,10 @@ def chosen_provider(call: Call, given: str | None) -> str:
     names = sorted(call.services.wiring.providers)
     chosen = given or (names[0] if len(names) == 1 else "")
     if chosen not in names:
-        raise InvalidInput("provider", f"one of {', '.join(names)}", got=given)
+        known = (
+            f"one of {', '.join(names)}" if names else "a provider that is set up; none is (COUNTERFOIL_PROVIDER_URL)"
+        )
+        raise InvalidInput("provider", known, got=given)
     return chosen
 
 
