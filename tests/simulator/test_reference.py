@@ -12,7 +12,7 @@ from counterfoil.simulator.rules.statement import COLUMNS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/reference/simulator.md").read_text()
-SOURCES = "".join(path.read_text() for path in (ROOT / "src/counterfoil/simulator").glob("*.py"))
+SOURCES = "".join(path.read_text() for path in (ROOT / "src/counterfoil/simulator").rglob("*.py"))
 
 
 def test_every_fault_is_described_with_its_parameters():

@@ -179,7 +179,7 @@ def test_the_report_comes_as_a_file_in_four_formats(office: Office, terminal: An
         "--end-time",
         f"{today().date() + timedelta(days=1)}T00:00:00Z",
     )
-    for form, begins in (("json", b"{"), ("csv", b"section,"), ("xlsx", b"PK"), ("pdf", b"%PDF")):
+    for form, begins in (("json", b"{"), ("csv", b'"section",'), ("xlsx", b"PK"), ("pdf", b"%PDF")):
         if form == "pdf":
             pytest.importorskip("typst")
         assert terminal("reconcile", "report", *span, "--format", form, "--file", f"r.{form}") == (0, f"r.{form}\n")

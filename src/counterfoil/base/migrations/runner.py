@@ -65,8 +65,10 @@ def migrate(url: str, *, now: datetime, folder: Path = FOLDER) -> list[str]:
     done: list[str] = []
     with psycopg.connect(url, autocommit=True) as conn:
         try:
-            _create_roles(conn)
-            _refuse_temporary_objects(conn)
+            with conn.transaction():
+                _wait_for_our_turn(conn)
+                _create_roles(conn)
+                _refuse_temporary_objects(conn)
             while (name := _apply_next(conn, files(folder), now)) is not None:
                 done.append(name)
             _grant(conn, folder)
@@ -89,11 +91,12 @@ def _create_roles(conn: Connection[Any]) -> None:
     for role in ROLES:
         name = sql.Identifier(role)
         if conn.execute("select from pg_roles where rolname = %s", [role]).fetchone() is None:
-            # The migration of another database on this server may be first.
-            with suppress(errors.DuplicateObject, errors.UniqueViolation):
+            # Our turn is this database's; the migration of another database on this server may be first.
+            with suppress(errors.DuplicateObject, errors.UniqueViolation), conn.transaction():
                 conn.execute(sql.SQL("create role {} nologin").format(name))
         if conn.execute("select pg_has_role(%s, %s)", [role, acts_as]).fetchone() != (True,):
-            conn.execute(sql.SQL("grant {} to current_user").format(name))
+            with suppress(errors.UniqueViolation), conn.transaction():
+                conn.execute(sql.SQL("grant {} to current_user").format(name))
 
 
 def _refuse_temporary_objects(conn: Connection[Any]) -> None:
@@ -114,11 +117,16 @@ def _may_make_temporary_objects(conn: Connection[Any], role: str) -> bool:
     return told == (True,)
 
 
-def _begin(conn: Connection[Any]) -> None:
-    """Wait for our turn, then act as the owner of everything; all of it ends with the transaction, so a pooler is no obstacle."""
+def _wait_for_our_turn(conn: Connection[Any]) -> None:
+    """One process at a time until the transaction ends: two that grant on one object at once are both refused by PostgreSQL."""
     conn.execute("select set_config('lock_timeout', %s, true)", [str(TURN_TIMEOUT_MS)])
     conn.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
     conn.execute("select set_config('lock_timeout', %s, true)", [str(LOCK_TIMEOUT_MS)])
+
+
+def _begin(conn: Connection[Any]) -> None:
+    """Wait for our turn, then act as the owner of everything; all of it ends with the transaction, so a pooler is no obstacle."""
+    _wait_for_our_turn(conn)
     if conn.execute("select has_schema_privilege(%s, 'public', 'create')", [OWNER]).fetchone() != (True,):
         conn.execute(sql.SQL("grant create, usage on schema public to {}").format(sql.Identifier(OWNER)))
     conn.execute("select set_config('role', %s, true), set_config('search_path', 'public', true)", [OWNER])
