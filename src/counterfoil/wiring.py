@@ -43,6 +43,7 @@ from counterfoil.reconciliation import client_money
 from counterfoil.reconciliation.breaks.adjusting import PAIRED as BREAK_PAIRED
 from counterfoil.reconciliation.breaks.breaks import BREAK
 from counterfoil.reconciliation.breaks.invariants import INVARIANTS as BREAK_INVARIANTS
+from counterfoil.reconciliation.breaks.noun import BREAK_NOUN
 from counterfoil.reconciliation.runs import continuous, nightly, rows, run
 from counterfoil.reconciliation.runs.copying import Books
 from counterfoil.reconciliation.runs.pairings import Pairing, pairings
@@ -95,7 +96,7 @@ QUEUE_BY_NAME: Final[Mapping[str, Queue]] = {queue.name: queue for queue in QUEU
 PAIRED: Final = by_verb(*PAYOUT_PAIRED, *BREAK_PAIRED, *PERIOD_PAIRED, *pauses.paired(QUEUE_BY_NAME), *ACCESS_PAIRED,
     Paired("destination", "set"), Paired("write_off_limit", "set"), Paired("journal", "post"), Paired("journal", "reverse"),
 )  # fmt: skip
-NOUNS: Final = (PAYOUT_NOUN,)  # whose verbs become routes, commands and forms
+NOUNS: Final = (PAYOUT_NOUN, BREAK_NOUN)  # whose verbs become routes, commands and forms
 INVARIANTS = (
     *LEDGER_INVARIANTS,
     *SETTLEMENT_INVARIANTS,

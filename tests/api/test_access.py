@@ -148,11 +148,7 @@ ROUTES = [  # method, path, body, what it needs
     ("POST", f"/api/breaks/{BREAK}/assign", {"owner": None}, access.WORK_BREAKS),
     ("POST", f"/api/breaks/{BREAK}/comment", {"text": "hm"}, access.WORK_BREAKS),
     ("POST", f"/api/breaks/{BREAK}/withdraw", BECAUSE, access.WORK_BREAKS),
-    *(
-        ("POST", f"/api/breaks/{BREAK}/{verb}", BECAUSE, OPERATE)
-        for verb in ("investigate", "wait", "mature", "reopen", "mark-duplicate", "write-off")
-    ),
-    ("POST", f"/api/breaks/{BREAK}/accept", BECAUSE, access.ACCEPT_BREAK),
+    ("POST", f"/api/breaks/{BREAK}/write-off", BECAUSE, OPERATE),
     (
         "POST",
         f"/api/breaks/{BREAK}/adjust",

@@ -103,7 +103,7 @@ def test_a_stale_expected_state_is_refused(office: Office, ids: list[str]):
     stale = say(office, ids[0], "wait", {"expectedState": "open"})
     assert (stale.status_code, stale.json()["type"], stale.json()["state"]) == (
         409,
-        "/problems/BreakMoved",
+        "/problems/StateMoved",
         "investigating",
     )
 

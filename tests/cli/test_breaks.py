@@ -56,7 +56,7 @@ def test_the_other_verbs(cli: Cli, ids: list[str]):
         (("withdraw", ids[1], "--reason", "not so small"), "investigating"),
         (("assign", ids[1], "olga"), "olga's"),
         (("comment", ids[1], "asked them"), "Comment 3"),
-        (("duplicate", ids[1], "--of", ids[0], "--reason", "of the other"), "duplicate"),
+        (("mark-duplicate", ids[1], "--duplicate-of", ids[0], "--reason", "of the other"), "duplicate"),
         (("limit", "EUR"), "10.00 EUR"),
         (("limit", "EUR", "50.00", "--reason", "the board"), "It takes two people"),
         (("overview",), "fee netted"),
@@ -89,5 +89,5 @@ def test_a_workbook_goes_out_and_comes_back(cli: Cli, ids: list[str], tmp_path: 
     assert cli("breaks", "import", str(path)).code == 0
     stale = cli("breaks", "import", str(path))
     assert stale.code == 5
-    assert "line 2: Somebody else moved this break" in stale.err
+    assert "line 2: Somebody else moved it first" in stale.err
     assert "\n" in cli("breaks", "export", "-").out

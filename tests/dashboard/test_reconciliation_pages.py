@@ -169,7 +169,7 @@ def test_somebody_who_was_faster_is_told_and_what_was_typed_stays(world, look):
     act(fast, "investigate", "mine")
     fast.wait_for_url("**done=investigate**")
     act(slow, "wait", "I would rather wait for them")
-    assert "Somebody else moved this break" in slow.get_by_role("alert").inner_text()
+    assert "Somebody else moved it first" in slow.get_by_role("alert").inner_text()
     assert "409" in slow.complaints.pop()  # Chromium tells of the status
     assert [one.state for one in cases(world) if one.id == case.id] == ["investigating"]
     other = next(one.id for one in cases(world, state="live") if one.id != case.id)

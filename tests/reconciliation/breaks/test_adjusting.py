@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from counterfoil.base.edge import make_id
+from counterfoil.base.machine import StateMoved
 from counterfoil.base.problems import InvalidInput, Problem, ReasonRequired, TransitionRefused
 from counterfoil.ledger.journals.journal import Line
 from counterfoil.ledger.problems import UnknownAccount
@@ -355,7 +356,7 @@ def test_of_two_people_who_take_it_up_at_once_one_owns_it(database):
             for who in (MIRA, NOAH)
         ),
     )
-    assert sorted(map(str, map(type, results))) == sorted(map(str, (work.BreakMoved, str)))
+    assert sorted(map(str, map(type, results))) == sorted(map(str, (StateMoved, str)))
     with database.transaction() as conn:
         still_true(conn)
 

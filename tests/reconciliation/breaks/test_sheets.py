@@ -63,7 +63,7 @@ def test_a_stale_line_is_named_and_nothing_is_done(conn, cases, form):
     with pytest.raises(sheet.SheetRefused) as refused:
         carry(conn, filled(cases, form, take, take, take))
     (line,) = refused.value.facts["lines"]
-    assert line.startswith("line 3: Somebody else moved this break")
+    assert line.startswith("line 3: Somebody else moved it first")
     assert [one.state for one in the_cases(conn)] == ["open", "investigating", "open"]
 
 

@@ -198,7 +198,7 @@ def test_of_many_those_that_moved_meanwhile_are_refused_by_line_and_the_others_d
     done = work.do_in_bulk(conn, "investigate", wanted, actor=MIRA, now=NOW, reason=WHY)
     told = {1: "investigating", 2: None, 3: "investigating", 4: "investigating", 5: None}
     assert {one.line: one.state for one in done} == told
-    assert "Somebody else moved this break" in (done[1].refused or "")
+    assert "Somebody else moved it first" in (done[1].refused or "")
     assert "Break break_none not found" in (done[4].refused or "")
     assert [one.owner for one in the_cases(conn)] == ["mira", "noah", "mira", "mira"]
     still_true(conn)

@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from counterfoil.base.money import Asset, Money, format_major
 from counterfoil.operations.access.access import permissions_of
-from counterfoil.reconciliation.breaks.work import NEEDS
+from counterfoil.reconciliation.breaks.noun import BREAK_NOUN, NEEDS
 
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 STATE_WORDS: Final = {"reconcile_required": "in doubt"}
@@ -30,14 +30,7 @@ class Act(NamedTuple):
 
 
 ACTS: Final = {
-    "investigate": Act("Investigate", "It is yours, if it was unassigned. No money moves."),
-    "wait": Act("Mark as timing difference", "A run matches it, or opens it again on its due date. No money moves."),
-    "mature": Act("Reopen", "It is a break again, and not only late. No money moves."),
-    "reopen": Act("Unassign", "It is open again for somebody else. No money moves."),
-    "accept": Act("Accept", "Closed for this amount: both records stand, and nothing is booked."),
-    "mark_duplicate": Act(
-        "Mark as duplicate", "Closed: it is shown through the break that it is a copy of. Nothing is booked."
-    ),
+    **{verb.name: Act(verb.label, verb.effect) for verb in BREAK_NOUN.verbs},
     "propose": Act(
         "Propose a journal", "Nothing is posted until another person approves exactly this, within 24 hours."
     ),

@@ -23,6 +23,7 @@ from counterfoil.ledger.journals.journal import Line
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import require
 from counterfoil.reconciliation.breaks import adjusting, work
+from counterfoil.reconciliation.breaks.noun import NEEDS
 from counterfoil.reconciliation.breaks.queries import show_case
 
 LIST: Final = next(page for page in PAGES if page.path == "/admin/breaks")
@@ -88,9 +89,9 @@ def _one(served: Served, request: Request, csrf: str, break_id: str, filled: Fil
     session = _opened(served, request, csrf)
     valid_id(break_id, "break", "break_id")
     try:
-        if filled.verb not in work.NEEDS:
-            raise InvalidInput("verb", f"one of {', '.join(work.NEEDS)}", got=filled.verb[:40])
-        require(session.caller, work.NEEDS[filled.verb])
+        if filled.verb not in NEEDS:
+            raise InvalidInput("verb", f"one of {', '.join(NEEDS)}", got=filled.verb[:40])
+        require(session.caller, NEEDS[filled.verb])
         with served.database.transaction() as conn:
             VERBS[filled.verb](conn, served, session, break_id, filled)
             _record(conn, served, session, request, break_id, filled)
@@ -106,7 +107,7 @@ def _many(served: Served, request: Request, csrf: str, filled: Filled) -> Respon
     try:
         if filled.verb not in work.BULK:
             raise InvalidInput("verb", f"one of {', '.join(work.BULK)}", got=filled.verb[:40])
-        require(session.caller, work.NEEDS[filled.verb])
+        require(session.caller, NEEDS[filled.verb])
         if not filled.reason:
             raise ReasonRequired(field="reason", limit="at least one word")
         wanted = [work.Wanted(*row.partition(" ")[::2]) for row in filled.rows]

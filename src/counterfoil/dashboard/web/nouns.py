@@ -20,7 +20,7 @@ from counterfoil.base.ids import valid_id
 from counterfoil.base.machine import Step, history_of
 from counterfoil.base.money import Asset, Money, parse_major
 from counterfoil.base.problems import Busy, InvalidInput, NotAuthenticated, Problem, ReasonRequired
-from counterfoil.dashboard.web.navigation import Page
+from counterfoil.dashboard.web.navigation import PAGES, Page
 from counterfoil.dashboard.web.sections import Ask
 from counterfoil.dashboard.web.serving import Served, finish, guarded, shown
 from counterfoil.dashboard.web.sessions import Session, refuse_other_sites, refuse_wrong_csrf
@@ -205,5 +205,9 @@ def _offer(verb: Verb, why_not: str | None) -> Offer:
 
 
 def nouns_with_pages(nouns: Sequence[Noun]) -> list[tuple[Noun, Page]]:
-    """Every noun with its page."""
-    return [(one, noun_page(one)) for one in nouns]
+    """Every noun that has no page of its own, with its page."""
+    return [
+        (one, noun_page(one))
+        for one in nouns
+        if not any(page.path.startswith(f"/admin/{one.plural}/{{") for page in PAGES)
+    ]

@@ -101,7 +101,7 @@ def propose_adjustment(
 
     Accounts that the chart has once, such as `provider_fee`, are opened when they are not there. It is tried against the ledger at
     once and rolled back, so that nobody approves what cannot be posted. It must change what differs: our account of the source moves
-    by the difference. Raises what `post` raises, NotFound, BreakMoved, TransitionRefused, ReasonRequired, InvalidInput,
+    by the difference. Raises what `post` raises, NotFound, StateMoved, TransitionRefused, ReasonRequired, InvalidInput,
     NothingToAdjust, AdjustmentMisses.
     """
     case = lock_break(conn, break_id, expected=expected)
@@ -152,7 +152,7 @@ def approve_proposal(
 ) -> tuple[str, Posted]:
     """Approve exactly the journal with this hash, and post it in this transaction; returns the break's state and the journal.
 
-    Raises NoProposal, ProposalOutdated, BreakMoved, what `approvals.approve` raises, and what `post` raises.
+    Raises NoProposal, ProposalOutdated, StateMoved, what `approvals.approve` raises, and what `post` raises.
     """
     case = _lock_to_post(conn, break_id, expected)
     one = _waiting(conn, case)

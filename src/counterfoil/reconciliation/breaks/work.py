@@ -9,20 +9,15 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from counterfoil.base.machine import take_step
+from counterfoil.base.machine import StateMoved, take_step
 from counterfoil.base.money import Money
 from counterfoil.base.problems import InvalidInput, NotFound, Problem, ReasonRequired
-from counterfoil.operations.access.access import ACCEPT_BREAK, APPROVE, OPERATE, WORK_BREAKS
 from counterfoil.reconciliation.breaks.breaks import BREAK, STANDS, make_copies
 from counterfoil.reconciliation.breaks.life import LIVE
 
 TEXT_MAX: Final = 2_000
 OWNER_MAX: Final = 80
 BULK_MAX: Final = 500
-
-
-class BreakMoved(Problem):
-    """Somebody else moved this break since you looked at it; look again."""
 
 
 class BreakClosed(Problem):
@@ -107,14 +102,14 @@ class LineDone(NamedTuple):
 def lock_break(conn: Connection[Any], break_id: str, *, expected: str | None = None) -> Case:
     """The break, locked until the transaction ends, so that of two people who race the second sees the first.
 
-    Raises NotFound, and BreakMoved when it is no longer in the state in which the caller saw it.
+    Raises NotFound, and StateMoved when it is no longer in the state in which the caller saw it.
     """
     with conn.cursor(row_factory=class_row(Case)) as cur:
         found = cur.execute(f"select {CASE_COLUMNS} from break where id = %s for update", [break_id]).fetchone()
     if found is None:
         raise NotFound(what="break", id=break_id)
     if expected is not None and found.state != expected:
-        raise BreakMoved(id=break_id, expected=expected, state=found.state)
+        raise StateMoved(machine=BREAK.name, id=break_id, expected=expected, state=found.state)
     return found
 
 
@@ -127,7 +122,7 @@ def assign_break(
     now: datetime,
     expected: str | None = None,
 ) -> str:
-    """Make somebody its owner, or nobody; returns its state. Raises NotFound, BreakMoved, BreakClosed, InvalidInput."""
+    """Make somebody its owner, or nobody; returns its state. Raises NotFound, StateMoved, BreakClosed, InvalidInput."""
     case = lock_break(conn, break_id, expected=expected)
     if case.state not in LIVE:
         raise BreakClosed(id=break_id, state=case.state)
@@ -159,7 +154,7 @@ def investigate_break(
     reason: str | None = None,
     expected: str | None = None,
 ) -> str:
-    """Take it up; who does so owns it, if nobody did. Raises NotFound, BreakMoved, TransitionRefused."""
+    """Take it up; who does so owns it, if nobody did. Raises NotFound, StateMoved, TransitionRefused."""
     case = lock_break(conn, break_id, expected=expected)
     state = take_step(conn, BREAK, break_id, case.state, "investigate", actor=actor, at=now, reason=reason)
     if case.owner is None:
@@ -256,16 +251,6 @@ STEPS: Final[Mapping[str, Callable[..., str]]] = {
     "mark_duplicate": mark_duplicate,
 }  # what one person may do to a break, by verb; each takes a reason
 BULK: Final = (*STEPS, "assign", "comment")
-NEEDS: Final[Mapping[str, str]] = {
-    **dict.fromkeys(STEPS, OPERATE),
-    "accept": ACCEPT_BREAK,
-    "assign": WORK_BREAKS,
-    "comment": WORK_BREAKS,
-    "propose": OPERATE,
-    "propose_write_off": OPERATE,
-    "approve": APPROVE,
-    "withdraw": WORK_BREAKS,
-}  # the permission that each verb takes, wherever it is said
 
 
 def do_in_bulk(

@@ -174,15 +174,6 @@ class StepAsked(Because):
     expected_state: State | None = None
 
 
-class DuplicateAsked(StepAsked):
-    """Of which break it is a copy."""
-
-    duplicate_of: BreakRef | None = Field(
-        None,
-        description="Another break of the program, open or accepted; absent: the only one for the same thing or reference.",
-    )
-
-
 class WriteOffAsked(StepAsked):
     """When it takes effect."""
 

@@ -18,8 +18,8 @@ from counterfoil.api.nouns.reconciliation.breaks import Narrow, filter_of
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.reconciliation.breaks import sheet
+from counterfoil.reconciliation.breaks.noun import NEEDS
 from counterfoil.reconciliation.breaks.queries import list_cases
-from counterfoil.reconciliation.breaks.work import NEEDS
 
 router = routes("Breaks")
 CSV: Final = "text/csv"

@@ -26,7 +26,6 @@ from counterfoil.api.nouns.reconciliation.break_schemas import (
     BreaksDone,
     BreakShownShort,
     CommentAsked,
-    DuplicateAsked,
     FactShown,
     FlowShown,
     GroupShown,
@@ -47,10 +46,11 @@ from counterfoil.base.money import parse_minor
 from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.journals.journal import Line
-from counterfoil.operations.access.access import ACCEPT_BREAK, ADMINISTER, APPROVE, OPERATE, READ, WORK_BREAKS, require
+from counterfoil.operations.access.access import ADMINISTER, APPROVE, OPERATE, READ, WORK_BREAKS, require
 from counterfoil.reconciliation.breaks import adjusting, work
 from counterfoil.reconciliation.breaks.breaks import BREAK
 from counterfoil.reconciliation.breaks.limits import set_write_off_limit, write_off_limit
+from counterfoil.reconciliation.breaks.noun import NEEDS
 from counterfoil.reconciliation.breaks.queries import (
     FLOW_DAYS_MAX,
     STATES,
@@ -158,8 +158,8 @@ def set_limit(body: LimitAsked, call: Annotated[Call, may(ADMINISTER)]) -> Respo
 @router.post("/breaks/bulk", response_model=BreaksDone, summary="Say one verb of many breaks")
 def bulk(body: BreaksBulk, call: Annotated[Call, may(OPERATE)]) -> Response:
     """Each line is done or refused by itself; one whose break is no longer in the state that you saw is refused."""
-    if body.verb in work.NEEDS:
-        require(call.caller, work.NEEDS[body.verb])
+    if body.verb in NEEDS:
+        require(call.caller, NEEDS[body.verb])
 
     def act(conn: Connection[Any]) -> Done:
         wanted = [work.Wanted(one.id, one.expected_state) for one in body.rows]
@@ -216,50 +216,6 @@ def comment(break_id: BreakId, body: CommentAsked, call: Annotated[Call, may(WOR
         return Done(break_id, BreakCommented(id=break_id, number=number), 201)
 
     return call.write("break.comment", act, asked=body)
-
-
-def _add_step(verb: str, permission: str, summary: str, description: str) -> None:
-    path = f"/breaks/{{break_id}}/{verb.replace('_', '-')}"
-
-    @router.post(
-        path, response_model=BreakMovedTo, summary=summary, description=description, operation_id=f"break_{verb}"
-    )
-    def step(break_id: BreakId, body: StepAsked, call: Call = may(permission)) -> Response:
-        return _stepped(call, verb, break_id, body)
-
-
-def _stepped(call: Call, verb: str, break_id: str, body: StepAsked, **more: Any) -> Response:
-    def act(conn: Connection[Any]) -> Done:
-        state = work.STEPS[verb](
-            conn, break_id, actor=call.actor, now=call.now, reason=body.reason, expected=body.expected_state, **more
-        )
-        return Done(break_id, BreakMovedTo(id=break_id, state=state))
-
-    return call.write(f"break.{verb}", act, asked=body, reason=body.reason)
-
-
-for _verb, _permission, _summary, _description in (
-    ("investigate", OPERATE, "Take a break up", "Whoever takes it up owns it, if nobody did."),
-    (
-        "wait",
-        OPERATE,
-        "Leave a break to time",
-        "A run matches it, or opens it again when it is still there on its due date.",
-    ),
-    ("mature", OPERATE, "Stop waiting for a break", "It is open again."),
-    ("reopen", OPERATE, "Put a break back", "Somebody else takes it up."),
-    ("accept", ACCEPT_BREAK, "Close a break as it is", "Both records stand, nothing is booked, the reason is kept."),
-):
-    _add_step(_verb, _permission, _summary, _description)
-
-
-@router.post(
-    "/breaks/{break_id}/mark-duplicate", response_model=BreakMovedTo, summary="Close a break as a duplicate",
-    operation_id="break_mark_duplicate",
-)  # fmt: skip
-def mark_duplicate(break_id: BreakId, body: DuplicateAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
-    """A copy of another break, and shown through it; when that one is closed and this still found, it is open again."""
-    return _stepped(call, "mark_duplicate", break_id, body, duplicate_of=body.duplicate_of)
 
 
 @router.post(

@@ -26,7 +26,9 @@ from counterfoil.cli.core.output import (
     show_rows,
     waits,
 )
+from counterfoil.cli.core.verbs import add_verbs
 from counterfoil.client.client import Client
+from counterfoil.reconciliation.breaks.noun import BREAK_NOUN
 
 app = typer.Typer(no_args_is_help=True, help="What does not agree, why, and what is done about it.")
 COLUMNS = ("id", "kind", "cause", "severity", "asset", "atStake", "reference", "state", "owner", "dueOn")
@@ -100,61 +102,7 @@ def show(break_id: Break, output: Output = TABLE) -> None:
         typer.echo(f"\nWhat may be done now: {', '.join(found['allowed'])}")
 
 
-@app.command("investigate")
-def investigate(
-    break_id: Break, reason: Reason, expected: Expected = None, dry_run: DryRun = False, output: Output = TABLE
-) -> None:
-    """Take a break up. It is yours then, if it was nobody's. No money moves."""
-    _step("operate", break_id, "investigate", reason, expected, dry_run, output)
-
-
-@app.command("wait")
-def wait(
-    break_id: Break, reason: Reason, expected: Expected = None, dry_run: DryRun = False, output: Output = TABLE
-) -> None:
-    """Leave a break to time: a run matches it, or opens it again on its due date. No money moves."""
-    _step("operate", break_id, "wait", reason, expected, dry_run, output)
-
-
-@app.command("mature")
-def mature(
-    break_id: Break, reason: Reason, expected: Expected = None, dry_run: DryRun = False, output: Output = TABLE
-) -> None:
-    """Stop waiting for a break: it is open again. No money moves."""
-    _step("operate", break_id, "mature", reason, expected, dry_run, output)
-
-
-@app.command("reopen")
-def reopen(
-    break_id: Break, reason: Reason, expected: Expected = None, dry_run: DryRun = False, output: Output = TABLE
-) -> None:
-    """Put a break back for somebody else. No money moves."""
-    _step("operate", break_id, "reopen", reason, expected, dry_run, output)
-
-
-@app.command("accept")
-def accept(
-    break_id: Break, reason: Reason, expected: Expected = None, dry_run: DryRun = False, output: Output = TABLE
-) -> None:
-    """Close a break as it is: both records stand, nothing is booked, the reason is kept."""
-    _step("accept", break_id, "accept", reason, expected, dry_run, output)
-
-
-@app.command("duplicate")
-def duplicate(
-    break_id: Break,
-    reason: Reason,
-    of: Annotated[
-        str | None,
-        typer.Option("--of", help="The break that it is a copy of; absent: the only one for the same thing."),
-    ] = None,
-    expected: Expected = None,
-    dry_run: DryRun = False,
-    output: Output = TABLE,
-) -> None:
-    """Close a break as a copy of another one, through which it is shown. Nothing is booked."""
-    more = {"duplicateOf": of} if of else {}
-    _step("operate", break_id, "mark-duplicate", reason, expected, dry_run, output, **more)
+add_verbs(app, BREAK_NOUN)
 
 
 @app.command("withdraw")
