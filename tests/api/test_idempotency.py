@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.office import PROGRAM, Office, fresh, usage_csv
+from counterfoil.operations.work.runner import Tally
+from tests.api.office import PROGRAM, Office, charge_event, fresh, signed, usage_csv
 
 JOURNAL = {
     "programId": PROGRAM,
@@ -167,3 +168,50 @@ def test_the_client_asks_again_while_its_first_try_is_under_way(books: Office, m
             client.post_journal({**JOURNAL, "key": key}, key=key)
         assert client.post_journal({**JOURNAL, "key": key}, key=key)["existed"] is False
     assert journals(books) == 1
+
+
+def receive(office: Office, number: int) -> None:
+    invoice, event = office.invoice(), f"evt_job_{number}"
+    body = charge_event(invoice, f"ch_{number}")
+    sent = office.ask("POST", "/webhooks/simulator", role=None, content=body, headers=signed(body, event))
+    assert sent.status_code == 200, sent.text
+
+
+def test_a_job_that_is_asked_for_again_under_its_key_runs_once(office: Office):
+    key, path = fresh(), "/api/admin/ops/run/webhooks"
+    receive(office, 1)
+    first = office.ask("POST", path, role="operator", key=key)
+    receive(office, 2)
+    again = office.ask("POST", path, role="operator", key=key)
+    assert (first.json()["handled"], again.json()) == (1, first.json())
+    assert (first.headers.get("idempotent-replayed"), again.headers.get("idempotent-replayed")) == (None, "true")
+    due = office.ask("GET", "/api/admin/queue/status").json()["data"]
+    assert [one["due"] for one in due if one["name"] == "webhooks"] == [1], "the second waits: nothing ran"
+    assert office.ask("POST", path, role="operator", key=fresh()).json()["handled"] == 1
+
+
+def test_a_job_under_the_key_of_one_that_runs_is_told_so_and_runs_nothing(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+):
+    key, path, runs = fresh(), "/api/admin/ops/run/webhooks", []
+    inside: list[tuple[int, str]] = []
+
+    def tick() -> Tally:
+        runs.append(1)
+        meanwhile = office.ask("POST", path, role="operator", key=key)
+        inside.append((meanwhile.status_code, meanwhile.json()["type"]))
+        return Tally(handled=7)
+
+    monkeypatch.setattr("counterfoil.api.nouns.operations.operations.ticks", lambda *_: {"webhooks": tick})
+    assert office.ask("POST", path, role="operator", key=key).json()["handled"] == 7
+    assert (inside, runs) == ([(409, "/problems/KeyInFlight")], [1])
+
+
+def test_a_reconciliation_under_the_same_key_reads_nothing_anew(office: Office):
+    key, path = fresh(), "/api/admin/reconciliation/force-reconcile"
+    first = office.ask("POST", path, role="operator", key=key, json={"programId": PROGRAM})
+    again = office.ask("POST", path, role="operator", key=key, json={"programId": PROGRAM})
+    assert (first.status_code, again.headers.get("idempotent-replayed")) == (201, "true")
+    assert again.json() == first.json()
+    other = office.ask("POST", path, role="operator", key=key, json={"programId": "another"})
+    assert other.json()["type"] == "/problems/KeyReused"

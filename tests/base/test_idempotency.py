@@ -11,7 +11,17 @@ import pytest
 from psycopg import Connection
 
 from counterfoil.base.edge import Database
-from counterfoil.base.idempotency import Answer, KeyInFlight, forget, once, request_hash
+from counterfoil.base.idempotency import (
+    BEGUN_FOR,
+    Answer,
+    KeyInFlight,
+    begin,
+    finish,
+    forget,
+    give_up,
+    once,
+    request_hash,
+)
 from counterfoil.base.problems import Busy, InvalidInput, KeyReused, Kind, NotFound, Problem
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -184,3 +194,25 @@ def test_a_problem_that_is_no_longer_known_is_still_a_refusal(conn: Connection[A
     ask(conn, Counter(conn, NotFound(what="x")))
     conn.execute("update idempotency set answer = jsonb_set(answer, '{problem}', '\"GoneSince\"')")
     assert type(ask(conn, Counter(conn)).problem) is Problem
+
+
+def test_work_with_transactions_of_its_own_is_begun_once_and_told_to_whoever_asks_again(conn: Connection[Any]):
+    assert begin(conn, "job", "k", REQUEST, now=NOW) is None
+    with pytest.raises(KeyInFlight):
+        begin(conn, "job", "k", REQUEST, now=NOW + timedelta(minutes=1))
+    with pytest.raises(KeyReused):
+        begin(conn, "job", "k", {"other": 1}, now=NOW)
+    finish(conn, "job", "k", Answer({"done": 7}, None, replayed=False))
+    assert begin(conn, "job", "k", REQUEST, now=NOW) == Answer({"done": 7}, None, replayed=True)
+    give_up(conn, "job", "k")
+    assert begin(conn, "job", "k", REQUEST, now=NOW) is not None, "what is answered is not forgotten"
+
+
+def test_work_that_died_or_could_not_be_done_is_begun_anew(conn: Connection[Any]):
+    assert begin(conn, "job", "died", REQUEST, now=NOW) is None
+    assert begin(conn, "job", "died", REQUEST, now=NOW + BEGUN_FOR) is None
+    with pytest.raises(KeyInFlight):
+        begin(conn, "job", "died", REQUEST, now=NOW + BEGUN_FOR + timedelta(minutes=1))
+    assert begin(conn, "job", "busy", REQUEST, now=NOW) is None
+    give_up(conn, "job", "busy")
+    assert begin(conn, "job", "busy", REQUEST, now=NOW) is None

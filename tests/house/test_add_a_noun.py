@@ -91,6 +91,8 @@ def test_what_takes_two_people_takes_two_people(office: Office, voucher: str):
     office.ask("POST", f"/api/vouchers/{voucher}/activate", role="operator", json={})
     waits = office.ask("POST", f"/api/vouchers/{voucher}/void", role="operator", json={"reason": "stolen"})
     assert waits.status_code == 202, waits.text
+    proposal = office.ask("GET", f"/api/approvals/{waits.json()['proposal']}").json()
+    assert proposal["programId"] == "main", "whoever sees the voucher's program alone sees what waits about it"
     assert office.ask("GET", f"/api/vouchers/{voucher}").json()["state"] == "active"
     body = {"reason": "yes", "payloadSha256": waits.json()["payloadSha256"]}
     path = f"/api/approvals/{waits.json()['proposal']}/approve"

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection, errors
@@ -19,6 +19,8 @@ KEY_CHARACTERS_MAX: Final = 255
 KEPT_DAYS: Final = 30  # then a key is forgotten; journals, payments and payouts are known by their own keys for ever
 _KEY: Final = re.compile(rf"[\x21-\x7e](?:[\x20-\x7e]{{0,{KEY_CHARACTERS_MAX - 2}}}[\x21-\x7e])?", re.ASCII)
 _LOCKS: Final = 4_271_003
+BEGUN_FOR: Final = timedelta(minutes=15)  # whoever began under a key and has not finished by then died over it
+_BEGUN: Final = {"begun": True}
 
 
 class KeyInFlight(Problem):
@@ -48,27 +50,70 @@ def once(
     not, so it can be tried again. Raises KeyReused when the request differs, KeyInFlight while another transaction works on it,
     InvalidInput for a key that is empty, longer than 255 characters or not printable ASCII.
     """
+    mine = request_hash(request)
+    found = _found(conn, scope, key, mine)
+    if found is not None:
+        return _recalled(found[0])
+    answer = _act(conn, act)
+    _insert(conn, scope, key, mine, _noted(answer), now)
+    return answer
+
+
+def begin(conn: Connection[Any], scope: str, key: str, request: Mapping[str, Any], *, now: datetime) -> Answer | None:
+    """Take a key for work that has transactions of its own: None when it is ours to do, else the answer that it led to before.
+
+    Commit, do it, then `finish` or, when it could not be done now, `give_up`: whoever asks meanwhile is told that it is under way.
+    Work that was begun and not finished within 15 minutes died, and is done anew: only what may be repeated is done this way. Raises
+    as `once` does.
+    """
+    mine = request_hash(request)
+    found = _found(conn, scope, key, mine)
+    if found is None:
+        _insert(conn, scope, key, mine, _BEGUN, now)
+        return None
+    if found[0] != _BEGUN:
+        return _recalled(found[0])
+    if now - found[1] < BEGUN_FOR:
+        raise KeyInFlight(key=key)
+    conn.execute("update idempotency set at = %s where scope = %s and key = %s", [now, scope, key])
+    return None
+
+
+def finish(conn: Connection[Any], scope: str, key: str, answer: Answer) -> None:
+    """What was begun under this key led to `answer`."""
+    conn.execute(
+        "update idempotency set answer = %s where scope = %s and key = %s and answer = %s",
+        [Jsonb(_noted(answer)), scope, key, Jsonb(_BEGUN)],
+    )
+
+
+def give_up(conn: Connection[Any], scope: str, key: str) -> None:
+    """What was begun under this key led to nothing and may be asked for again."""
+    conn.execute("delete from idempotency where scope = %s and key = %s and answer = %s", [scope, key, Jsonb(_BEGUN)])
+
+
+def _found(conn: Connection[Any], scope: str, key: str, mine: bytes) -> tuple[dict[str, Any], datetime] | None:
+    """What is remembered under a key, and since when; the key is this transaction's until it ends."""
     if not _KEY.fullmatch(key):
         raise InvalidInput(
             "Idempotency-Key", f"1 to {KEY_CHARACTERS_MAX} printable ASCII characters, no space at its ends"
         )
-    mine = request_hash(request)
     lock = "select pg_try_advisory_xact_lock(hashtextextended(%s, %s))"
     if conn.execute(lock, [json.dumps([scope, key]), _LOCKS]).fetchone() != (True,):
         raise KeyInFlight(key=key)
-    found = conn.execute(
-        "select sha256, answer from idempotency where scope = %s and key = %s", [scope, key]
+    row = conn.execute(
+        "select sha256, answer, at from idempotency where scope = %s and key = %s", [scope, key]
     ).fetchone()
-    if found is not None:
-        if bytes(found[0]) != mine:
-            raise KeyReused(key=key)
-        return _recalled(found[1])
-    answer = _act(conn, act)
+    if row is not None and bytes(row[0]) != mine:
+        raise KeyReused(key=key)
+    return None if row is None else (row[1], row[2])
+
+
+def _insert(conn: Connection[Any], scope: str, key: str, mine: bytes, noted: Mapping[str, Any], now: datetime) -> None:
     conn.execute(
         "insert into idempotency (scope, key, sha256, answer, at) values (%s, %s, %s, %s, %s)",
-        [scope, key, mine, Jsonb(_noted(answer)), now],
+        [scope, key, mine, Jsonb(dict(noted)), now],
     )
-    return answer
 
 
 def request_hash(request: Mapping[str, Any]) -> bytes:

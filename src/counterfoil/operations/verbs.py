@@ -157,9 +157,17 @@ def proposed_step(machine: Machine, name: str, do: Do) -> Propose:
         return approvals.propose(
             saying.conn, saying.make_id("prop"), machine=machine.name, subject_id=saying.subject_id, verb=name,
             payload={"reason": saying.reason}, reason=saying.reason, by=by, now=saying.now,
+            program_id=program_of(saying.conn, machine, saying.subject_id),
         )  # fmt: skip
 
     return propose
+
+
+def program_of(conn: Connection[Any], machine: Machine, subject_id: str) -> str | None:
+    """Of which program a thing is, so that a proposal is seen by those who see the thing; None for a noun of no program."""
+    query = sql.SQL("select to_jsonb(t) ->> 'program_id' from {table} t where id = %s")
+    row = conn.execute(query.format(table=sql.Identifier(machine.table)), [subject_id]).fetchone()
+    return None if row is None else row[0]
 
 
 def paired_step(machine: Machine, name: str, do: Do) -> approvals.Paired:

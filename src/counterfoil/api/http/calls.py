@@ -21,7 +21,7 @@ from counterfoil.api.http.problems import IdempotencyKeyMissing, request_id_of
 from counterfoil.api.http.schemas import Proposed, Written
 from counterfoil.audit.actions import record_action
 from counterfoil.base.edge import Database
-from counterfoil.base.idempotency import Answer, once
+from counterfoil.base.idempotency import Answer, begin, finish, give_up, once
 from counterfoil.base.problems import InvalidInput, Kind, NotAllowed, NotAuthenticated, Problem
 from counterfoil.ledger.group_commit import Gatherer
 from counterfoil.operations import approvals
@@ -192,7 +192,46 @@ class Call:
                 request = {"method": self.method, "path": self.path, "body": payload, "secret": secret}
                 scope = f"{self.caller.scope}:{verb}"
                 answer = once(conn, scope, self.key, request, lambda: work(conn), now=self.now)
-        # After the end of the transaction: a refusal is remembered under its key, too.
+        return self._told(answer, told_once)
+
+    def write_outside(self, verb: str, act: Callable[[], Done], *, asked: BaseModel | dict[str, Any]) -> Response:
+        """As `write`, of what has transactions of its own and cannot be rolled back: a tick, a reconciliation.
+
+        The key is taken before anything is done: the same request again is told what came of the first, or that it is under way.
+        """
+        payload = asked.model_dump(mode="json") if isinstance(asked, BaseModel) else asked
+        scope = f"{self.caller.scope}:{verb}"
+        request = {"method": self.method, "path": self.path, "body": payload, "secret": ""}
+        key = None if self.dry_run else self.key
+        if key is not None:
+            with self.services.database.transaction() as conn:
+                before = begin(conn, scope, key, request, now=self.now)
+            if before is not None:
+                return self._told(before, {})
+        try:
+            done = act()
+            shown = {"status": done.status, "body": done.shown.model_dump(mode="json", by_alias=True)}
+            answer = Answer(shown, None, replayed=False)
+        except BaseException as error:
+            if key is not None:
+                self._not_done(scope, key, error)
+            raise
+        with self.services.database.transaction(commit=not self.dry_run) as conn:
+            self._record(conn, verb, done.subject_id, None, payload)
+            if key is not None:
+                finish(conn, scope, key, answer)
+        return self._told(answer, done.told_once or {})
+
+    def _not_done(self, scope: str, key: str, error: BaseException) -> None:
+        """A refusal is remembered as an answer is; whatever else went wrong may be tried again."""
+        with self.services.database.transaction() as conn:
+            if isinstance(error, Problem) and error.kind != "busy":
+                finish(conn, scope, key, Answer(None, error, replayed=False))
+            else:
+                give_up(conn, scope, key)
+
+    def _told(self, answer: Answer, told_once: dict[str, str]) -> Response:
+        """The answer over the wire. After the end of the transaction, so that a refusal is remembered under its key, too."""
         found: dict[str, Any] = answer.get()
         body = {**found["body"], **told_once, "dryRun": self.dry_run}
         headers = {"Idempotent-Replayed": "true"} if answer.replayed else {}

@@ -263,18 +263,21 @@ def run(
     job: Annotated[str, Path(json_schema_extra={"enum": [job.name for job in JOBS]})],
     call: Annotated[Call, may(OPERATE)],
 ) -> Response:
-    """One bounded tick, as the worker would run it. For an outside cron, or an operator who does not want to wait."""
+    """One bounded tick, as the worker would run it. For an outside cron, or an operator who does not want to wait.
+
+    The same Idempotency-Key again runs nothing and tells what the first request did.
+    """
     todo = ticks(call.services.wiring, call.services.owner)
     if job not in todo:
         raise NotFound(what="job", id=job, known=", ".join(todo))
-    # A tick has transactions of its own, and calls the provider between them: it cannot be rolled back, so a dry run does not run it.
-    tally = None if call.dry_run else todo[job]()
 
-    def act(_: Connection[Any]) -> Done:
+    def act() -> Done:
+        # A tick has transactions of its own, and calls the provider between them: it cannot be rolled back, so a dry run does not run it.
+        tally = None if call.dry_run else todo[job]()
         done = (tally.handled, tally.failed, tally.stale) if tally else (0, 0, 0)
         return Done(job, JobRan(job=job, handled=done[0], failed=done[1], stale=done[2]))
 
-    return call.write("job.run", act, asked={"job": job})
+    return call.write_outside("job.run", act, asked={"job": job})
 
 
 @router.get("/admin/ops/health", response_model=HealthShown, summary="System health")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
@@ -39,6 +39,7 @@ RUNS = Keyset("reconciliation runs", (str,))
 RunId = Annotated[str, id_in_path("rec")]
 BREAKS_SHOWN_MAX = 500
 DAYS_BACK_MAX: Final = 366
+RAN: Final = "reconciliation.run"
 
 
 AgentId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", examples=["agent_123"])]
@@ -217,21 +218,26 @@ def run(body: RunAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
     """Reads what the other side says and holds it against our books. Moves no money. A run that cannot conclude is kept as failed.
 
     With a source the answer is its run; without one, the runs of all that are in use. Nothing new since an earlier run: that one.
+    The same Idempotency-Key again reads nothing anew and gives the first answer.
     """
     program_id = body.program_id or call.services.wiring.program_id
     scope, days = _scope(body, call.now.astimezone(UTC).date())
     asked = body.model_dump(mode="json", by_alias=True)
     if body.source is not None and body.agent_id is not None:
         raise InvalidInput("agentId", "a source or an agent, not both", got=body.agent_id)
-    if body.source is None:
-        return _recorded(call, program_id, _all(call, program_id, scope, days, body.agent_id), asked)
-    one = pairing(call.services.wiring.pairings(), body.source)
     _real(call)
-    wanted = Wanted(program_id, [one], scope, days, call.actor)
-    made = reconcile_one(call.services.wiring.means(), one, wanted, call.make_id)
-    with call.reading() as conn:
-        shown = in_full(conn, made, call.now)
-    return _recorded(call, made.id, RunWritten(**shown.model_dump()), asked)
+    if body.source is None:
+        return _reconciled(call, program_id, lambda: _all(call, program_id, scope, days, body.agent_id), asked)
+    one = pairing(call.services.wiring.pairings(), body.source)
+
+    def act() -> Done:
+        wanted = Wanted(program_id, [one], scope, days, call.actor)
+        made = reconcile_one(call.services.wiring.means(), one, wanted, call.make_id)
+        with call.reading() as conn:
+            shown = in_full(conn, made, call.now)
+        return Done(made.id, RunWritten(**shown.model_dump()), 201)
+
+    return call.write_outside(RAN, act, asked=asked)
 
 
 @router.post(
@@ -242,13 +248,14 @@ def run(body: RunAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
 )
 def force(body: ForceAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
     """Reconciles what is new with every source that is in use."""
-    return _recorded(call, body.program_id, _all(call, body.program_id, "recent", None), body.model_dump(mode="json"))
+    _real(call)
+    asked = body.model_dump(mode="json")
+    return _reconciled(call, body.program_id, lambda: _all(call, body.program_id, "recent", None), asked)
 
 
 def _all(
     call: Call, program_id: str, scope: Scope, days: tuple[date, date] | None, agent_id: str | None = None
 ) -> RunsWritten:
-    _real(call)
     wiring = call.services.wiring
     with call.reading() as conn:
         sources = sources_in_use(conn, list(wiring.pairings().values()), program_id)
@@ -270,11 +277,8 @@ def _real(call: Call) -> None:
         raise InvalidInput("dryRun", "a reconciliation moves no money: run it")
 
 
-def _recorded(call: Call, subject_id: str, shown: Written, asked: dict[str, Any]) -> Response:
-    def act(_: Connection[Any]) -> Done:
-        return Done(subject_id, shown, 201)
-
-    return call.write("reconciliation.run", act, asked=asked, remembered=False)
+def _reconciled(call: Call, subject_id: str, reconcile: Callable[[], Written], asked: dict[str, Any]) -> Response:
+    return call.write_outside(RAN, lambda: Done(subject_id, reconcile(), 201), asked=asked)
 
 
 def _scope(body: RunAsked, today: date) -> tuple[Scope, tuple[date, date] | None]:
