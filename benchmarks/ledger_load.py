@@ -15,7 +15,7 @@ from counterfoil.base import edge
 from counterfoil.base.edge import Database
 from counterfoil.base.money import Asset
 from counterfoil.ledger.accounts.accounts import open_accounts, open_program
-from counterfoil.ledger.journals.batch_types import Movement, Outcome
+from counterfoil.ledger.journals.batch_types import Movement, MovementOutcome
 from counterfoil.ledger.journals.bulk import Bulk, post_many
 from counterfoil.ledger.journals.memory import Memory
 
@@ -83,7 +83,7 @@ class Writer:
         with self.database.transaction() as conn:
             done = post_many(conn, PROGRAM, bulk, movements, now=edge.now(), memory=self.memory)
         self.seconds.append(time.perf_counter() - started)
-        if done.outcomes.count(Outcome.POSTED) != len(movements):
+        if done.outcomes.count(MovementOutcome.POSTED) != len(movements):
             raise RuntimeError("a movement was refused: this measures nothing")
         self.journal = done.journal_id
 

@@ -18,7 +18,7 @@ from benchmarks.ledger_load import ASSET, PROGRAM, an_id
 from counterfoil.base import edge
 from counterfoil.base.edge import Database
 from counterfoil.ledger.group_commit import Gatherer, Lane
-from counterfoil.ledger.journals.batch_types import Movement, Outcome
+from counterfoil.ledger.journals.batch_types import Movement, MovementOutcome
 from counterfoil.ledger.journals.journal import NewJournal, post
 
 CALLERS: Final = 256
@@ -56,7 +56,7 @@ def main() -> None:
         async def move(_: int) -> None:
             debit, credit = random.sample(names, 2)
             outcome = await gatherer.move_soon(LANE, Movement(an_id(), debit, credit, 1))
-            if outcome is not Outcome.POSTED:
+            if outcome is not MovementOutcome.POSTED:
                 raise RuntimeError(f"{outcome}: this measures nothing")
 
         async def journal(_: int) -> None:

@@ -47,7 +47,7 @@ from counterfoil.reconciliation.breaks.noun import BREAK_NOUN
 from counterfoil.reconciliation.runs import continuous, nightly, rows, run
 from counterfoil.reconciliation.runs.copying import Books
 from counterfoil.reconciliation.runs.pairings import Pairing, pairings
-from counterfoil.reconciliation.runs.run import Means
+from counterfoil.reconciliation.runs.run import RunContext
 from counterfoil.settlement import settlements
 from counterfoil.settlement.intents import intents
 from counterfoil.settlement.intents.intents import INTENT
@@ -126,9 +126,9 @@ class Wiring:
     run_folder: Path | None = None
     crons: Mapping[str, str] = field(default_factory=dict)
 
-    def means(self) -> Means:
+    def means(self) -> RunContext:
         """What reconciliation works with."""
-        return Means(self.database, self.clock, self.providers, self.run_folder)
+        return RunContext(self.database, self.clock, self.providers, self.run_folder)
 
     def pairings(self) -> dict[str, Pairing]:
         """What is held against what, by the name of the source."""

@@ -8,7 +8,7 @@ import pytest
 
 from counterfoil.base.edge import now
 from counterfoil.ledger.accounts.accounts import open_accounts
-from counterfoil.ledger.journals.journal import Line, post
+from counterfoil.ledger.journals.journal import NewPosting, post
 from tests.api.office import Office, fresh
 from tests.people import log_in_as
 from tests.reconciliation.breaks.builders import NOW, a_break, a_run, an_open_program, still_true, the_cases
@@ -161,7 +161,7 @@ def test_a_journal_by_hand_takes_two_people_and_a_service_posts_alone(office: Of
 def test_a_journal_of_the_product_is_reversed_by_two_people_whoever_asks(office: Office):
     with office.database.transaction() as conn:
         open_accounts(conn, "main", ["cash:bank:own", "suspense"], asset="EUR", actor="t", now=now())
-        lines = [Line("cash:bank:own", "suspense", 5)]
+        lines = [NewPosting("cash:bank:own", "suspense", 5)]
         made = post(
             conn, "main", key="k", kind="t", lines=lines, asset="EUR", actor="system:worker", now=now()
         ).journal_id

@@ -9,7 +9,7 @@ import pytest
 from counterfoil.base.edge import entropy, make_id, now
 from counterfoil.base.money import Asset
 from counterfoil.ledger.accounts.accounts import open_accounts, open_program
-from counterfoil.ledger.journals.journal import Line, post
+from counterfoil.ledger.journals.journal import NewPosting, post
 from counterfoil.operations.access import access
 from tests.api.office import PROGRAM, Office, fresh
 from tests.api.test_access import ROUTES
@@ -91,7 +91,7 @@ def test_money_moves_in_the_own_program_alone(world: Office):
 def test_a_journal_of_another_program_is_neither_shown_nor_reversed(world: Office):
     with world.database.transaction() as conn:
         open_accounts(conn, PROGRAM, ["suspense", "cash:bank:own"], asset="EUR", actor="t", now=now())
-        lines = [Line("cash:bank:own", "suspense", 5)]
+        lines = [NewPosting("cash:bank:own", "suspense", 5)]
         made = post(conn, PROGRAM, key=fresh(), kind="test", lines=lines, asset="EUR", actor="t", now=now()).journal_id
     assert world.ask("GET", f"/api/journals/{made}").status_code == 200
     assert world.ask("GET", f"/api/journals/{made}", role="other viewer").status_code == 404

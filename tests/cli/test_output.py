@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from counterfoil.api.http.app import ROUTERS
-from counterfoil.api.http.schemas import Shown
+from counterfoil.api.http.schemas import ViewModel
 from counterfoil.cli.core.exit_codes import EXIT, NOT_GREEN, OURS, USAGE
 from counterfoil.cli.core.money import FIELDS
 from tests.api.office import Office
@@ -14,11 +14,11 @@ from tests.cli.conftest import Cli
 assert ROUTERS, "every shape of an answer is loaded"
 
 
-def shapes(kind: type[Shown]) -> set[type[Shown]]:
+def shapes(kind: type[ViewModel]) -> set[type[ViewModel]]:
     return {one for sub in kind.__subclasses__() for one in (sub, *shapes(sub))}
 
 
-def money_of(shape: type[Shown]) -> set[str]:
+def money_of(shape: type[ViewModel]) -> set[str]:
     if shape.__pydantic_generic_metadata__["parameters"]:
         return set()
     found = shape.model_json_schema(mode="serialization", by_alias=True).get("properties", {})
@@ -31,7 +31,7 @@ def money_of(shape: type[Shown]) -> set[str]:
 
 
 def test_the_command_line_knows_every_field_that_holds_money():
-    told = {name for shape in shapes(Shown) for name in money_of(shape)}
+    told = {name for shape in shapes(ViewModel) for name in money_of(shape)}
     assert told - {"priceMicro", "quantityMicro"} == FIELDS
 
 

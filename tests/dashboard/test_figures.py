@@ -12,7 +12,7 @@ from counterfoil.base.edge import make_id, now
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.money import Asset
 from counterfoil.dashboard.pages.integrity_checks import Truths
-from counterfoil.dashboard.web.sections import Ask, Day, Section, Told, measure
+from counterfoil.dashboard.web.sections import Day, Section, SectionAnswer, SectionContext, measure
 from counterfoil.ledger.accounts.accounts import open_accounts, open_program
 from counterfoil.ledger.journals.journal import post
 from counterfoil.ledger.reads.books import books_of_span
@@ -20,7 +20,7 @@ from counterfoil.operations.webhooks.inbound import WEBHOOKS_IN, receive
 from counterfoil.operations.work.queries import QueueDepth, queue_depths
 from counterfoil.payouts.destinations.destinations import set_destination
 from counterfoil.reconciliation.breaks import work
-from counterfoil.reconciliation.breaks.queries import Filter, list_cases
+from counterfoil.reconciliation.breaks.queries import Filter, list_breaks
 from counterfoil.settlement.queries import Processing
 from tests.builders import PROGRAM
 from tests.dashboard import days
@@ -133,7 +133,7 @@ def test_accepting_a_break_does_not_explain_a_statement_that_contradicts_itself(
     days.a_full_day(desk, prices=["100.00", "250.50", "3.33", "9.10"])
     days.reconciled(desk)
     with desk.database.transaction() as conn:
-        found = list_cases(conn, Filter(state="live"), rows_max=10)
+        found = list_breaks(conn, Filter(state="live"), rows_max=10)
         for one in found:
             work.investigate_break(conn, one.id, actor="person:mira", now=now())
             work.accept_break(conn, one.id, actor="person:mira", now=now(), reason="known")
@@ -269,14 +269,14 @@ def test_a_section_that_cannot_be_measured_says_so_and_leaves_the_others_standin
     days.an_empty_day(desk)
 
     def broken(ask):
-        return Told("never", "right", ask.conn.execute("select 1 / 0").fetchone())
+        return SectionAnswer("never", "right", ask.conn.execute("select 1 / 0").fetchone())
 
     def whole(ask):
-        return Told("fine", "right")
+        return SectionAnswer("fine", "right")
 
     sections = [Section("a", "?", "money", "nowhere", broken), Section("b", "?", "money", "here", whole)]
     with desk.database.transaction(read_only=True) as conn:
-        found = measure(Ask(conn, Day(now().date(), True), None, now, None), sections)
+        found = measure(SectionContext(conn, Day(now().date(), True), None, now, None), sections)
     assert (found["a"].state, found["a"].grade) == ("failed", "unknown")
     assert "division" not in found["a"].said  # no insides
     assert (found["b"].state, found["b"].grade) == ("measured", "right")
@@ -368,7 +368,7 @@ def test_answers_grow_old_when_they_cannot_be_asked_again(desk):
     clock = Hands()
     Extra.truths = Truths(desk.database, [an_invariant("GOOD", "select 1 where false")], clock)
     Extra.truths.ask_now()
-    ask = Ask(None, Day(now().date(), True), None, clock, Extra)
+    ask = SectionContext(None, Day(now().date(), True), None, clock, Extra)
     assert everything_true(ask).state == "measured"
     Extra.truths._asking = True  # somebody asks, and does not come back
     clock.now += timedelta(minutes=16)

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from counterfoil.base.edge import make_id, now
-from counterfoil.reconciliation.breaks.queries import Filter, list_cases
+from counterfoil.reconciliation.breaks.queries import Filter, list_breaks
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
 from tests.dashboard.test_in_a_browser import CONTRAST, PICTURES, SCHEMES, WIDTHS
@@ -48,7 +48,7 @@ def world(server, tmp_path_factory):
 
 def cases(world, **by):
     with world.desk.database.transaction() as conn:
-        return list_cases(conn, Filter(**by), rows_max=100)
+        return list_breaks(conn, Filter(**by), rows_max=100)
 
 
 def a_case(world, kind):

@@ -10,13 +10,13 @@ import pytest
 from counterfoil.base.problems import InvalidInput
 from counterfoil.dashboard.pages.provider_balances import Halves
 from counterfoil.dashboard.pages.today import verdict_of
-from counterfoil.dashboard.web.sections import Reading, parse_day
+from counterfoil.dashboard.web.sections import SectionReading, parse_day
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 def reading(grade, about="money", key="x", state="measured"):
-    return Reading(key, "?", about, state, grade, "said", NOW, "somewhere", None)
+    return SectionReading(key, "?", about, state, grade, "said", NOW, "somewhere", None)
 
 
 def test_it_is_a_yes_when_all_is_right_and_figures_without_a_judgement_do_not_matter():

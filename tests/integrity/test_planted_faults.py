@@ -22,7 +22,7 @@ from counterfoil.ledger.holds import take_hold
 from counterfoil.ledger.journals.journal import post, reverse
 from counterfoil.ledger.periods import close_period
 from counterfoil.reconciliation.breaks import adjusting
-from counterfoil.reconciliation.breaks.queries import Filter, list_cases
+from counterfoil.reconciliation.breaks.queries import Filter, list_breaks
 from counterfoil.wiring import INVARIANTS
 from tests.builders import PROGRAM, Desk
 from tests.dashboard import days
@@ -102,7 +102,7 @@ def _by_hand(conn: Connection[Any]) -> None:
 def _breaks(conn: Connection[Any]) -> None:
     """One break adjusted by two people, one that waits for the second; more that the day's run found are open."""
     a_case(conn, state="pending_adjustment")
-    (waiting,) = list_cases(conn, Filter(state="pending_adjustment"), rows_max=10)
+    (waiting,) = list_breaks(conn, Filter(state="pending_adjustment"), rows_max=10)
     an_approval(conn, adjusting.proposals_of(conn, waiting.id)[0])
     a_case(conn, state="pending_adjustment")
 

@@ -13,8 +13,8 @@ from psycopg import Connection
 
 from counterfoil.base.money import Asset
 from counterfoil.ledger.accounts.accounts import NewAccount, open_accounts, open_program
-from counterfoil.ledger.journals.batch_types import Kind, Movement
-from counterfoil.ledger.journals.journal import Line, NewJournal, Posted, post
+from counterfoil.ledger.journals.batch_types import Movement, MovementKind
+from counterfoil.ledger.journals.journal import NewJournal, NewPosting, Posted, post
 
 PROGRAM = "program_main"
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -54,7 +54,7 @@ def a_journal(*lines: tuple[str, str, int], key: str | None = None, **rest: Any)
     """A journal of these lines; cash into escrow if there are none."""
     given: dict[str, Any] = {"kind": "test", "asset": "EUR", "actor": "tester"} | rest
     return NewJournal(
-        key=f"key-{next(_numbers)}" if key is None else key, lines=lines or [Line(CASH, ESCROW, 10_00)], **given
+        key=f"key-{next(_numbers)}" if key is None else key, lines=lines or [NewPosting(CASH, ESCROW, 10_00)], **given
     )
 
 
@@ -63,7 +63,7 @@ def posted(conn: Connection[Any], *lines: tuple[str, str, int], **rest: Any) -> 
     given: dict[str, Any] = {"kind": "test", "asset": "EUR", "actor": "tester", "now": NOW} | rest
     program = given.pop("program", PROGRAM)
     key = given.pop("key", None) or f"key-{next(_numbers)}"
-    return post(conn, program, key=key, lines=lines or [Line(CASH, ESCROW, 10_00)], **given)
+    return post(conn, program, key=key, lines=lines or [NewPosting(CASH, ESCROW, 10_00)], **given)
 
 
 def an_id(number: int | None = None) -> bytes:
@@ -78,9 +78,9 @@ def a_movement(debit: str = CASH, credit: str = ESCROW, minor: int = 10_00, **re
 
 def a_hold(debit: str = ESCROW, credit: str = PAYEE, minor: int = 1_00, **rest: Any) -> Movement:
     """A hold with a fresh id."""
-    return a_movement(debit, credit, minor, kind=Kind.HOLD, **rest)
+    return a_movement(debit, credit, minor, kind=MovementKind.HOLD, **rest)
 
 
-def a_resolution(kind: Kind, hold: Movement, minor: int = 0, **rest: Any) -> Movement:
+def a_resolution(kind: MovementKind, hold: Movement, minor: int = 0, **rest: Any) -> Movement:
     """The end of a hold."""
     return Movement(rest.pop("id", None), "", "", minor, kind, hold_id=hold.id, **rest)

@@ -15,7 +15,7 @@ from counterfoil.base.problems import InvalidInput, KeyReused
 from counterfoil.ledger.accounts.accounts import freeze_account, open_accounts
 from counterfoil.ledger.holds import holds_on
 from counterfoil.ledger.invariants import INVARIANTS
-from counterfoil.ledger.journals.batch_types import Kind, Movement, Outcome
+from counterfoil.ledger.journals.batch_types import Movement, MovementKind, MovementOutcome
 from counterfoil.ledger.journals.bulk import Bulk, BulkPosted, post_many
 from counterfoil.ledger.journals.journal import reverse
 from counterfoil.ledger.journals.memory import Memory
@@ -55,7 +55,7 @@ def nothing_is_broken(conn: Connection[Any]) -> bool:
 def test_a_bulk_is_one_journal_with_a_line_per_movement(conn: Connection[Any], count: int):
     a_program(conn)
     done = many(conn, [a_movement(minor=1) for _ in range(count)])
-    assert done.outcomes == [Outcome.POSTED] * count
+    assert done.outcomes == [MovementOutcome.POSTED] * count
     assert minor(conn, ESCROW) == count
     header = journal_by_key(conn, PROGRAM, "b")
     assert header is not None
@@ -68,7 +68,9 @@ def test_what_is_refused_leaves_the_rest_standing_and_is_remembered(conn: Connec
     a_program(conn)
     movements = [a_movement() if place % 3 else a_movement(PAYEE, FEES) for place in range(count)]
     first = many(conn, movements)
-    assert first.outcomes == [Outcome.POSTED if place % 3 else Outcome.DEBIT_INSUFFICIENT for place in range(count)]
+    assert first.outcomes == [
+        MovementOutcome.POSTED if place % 3 else MovementOutcome.DEBIT_INSUFFICIENT for place in range(count)
+    ]
     posted(conn, (CASH, PAYEE, 10**6))  # now there would be enough
     assert many(conn, movements) == first._replace(existed=True)
     assert nothing_is_broken(conn)
@@ -78,7 +80,7 @@ def test_a_bulk_of_refusals_alone_is_remembered_too(conn: Connection[Any]):
     a_program(conn)
     for size in (2, 70):
         first = many(conn, refused := [a_movement(PAYEE, FEES) for _ in range(size)], key=f"b{size}")
-        assert set(first.outcomes) == {Outcome.DEBIT_INSUFFICIENT}
+        assert set(first.outcomes) == {MovementOutcome.DEBIT_INSUFFICIENT}
         assert many(conn, refused, key=f"b{size}").existed
     assert nothing_is_broken(conn)
 
@@ -96,7 +98,7 @@ def test_a_movement_is_posted_once_in_whatever_batch_it_comes(conn: Connection[A
     movements = [a_movement(minor=1) for _ in range(count)]
     many(conn, movements)
     again = [movements[0]._replace(minor=2), *movements[1:], a_movement(minor=1)]
-    expected = [Outcome.ID_REUSED, *[Outcome.EXISTS] * (count - 1), Outcome.POSTED]
+    expected = [MovementOutcome.ID_REUSED, *[MovementOutcome.EXISTS] * (count - 1), MovementOutcome.POSTED]
     assert many(conn, again, key="c").outcomes == expected
     assert minor(conn, ESCROW) == count + 1
     assert nothing_is_broken(conn)
@@ -108,7 +110,7 @@ def test_an_id_used_in_another_program_is_not_taken_for_ours(conn: Connection[An
     movement = a_movement()
     many(conn, [movement])
     bulk = Bulk("b", "test", "EUR", "tester")
-    assert post_many(conn, "other", bulk, [movement], now=NOW).outcomes == [Outcome.ID_REUSED]
+    assert post_many(conn, "other", bulk, [movement], now=NOW).outcomes == [MovementOutcome.ID_REUSED]
 
 
 def test_a_linked_set_is_not_torn_where_a_bulk_is_sent_in_parts(conn: Connection[Any]):
@@ -117,8 +119,8 @@ def test_a_linked_set_is_not_torn_where_a_bulk_is_sent_in_parts(conn: Connection
     done = many(
         conn, [*[a_movement(minor=1) for _ in range(500)], *chain, a_movement(PAYEE, FEES, 1), a_movement(minor=1)]
     )
-    refused = [Outcome.LINKED_REFUSED] * 700 + [Outcome.DEBIT_INSUFFICIENT]
-    assert done.outcomes == [Outcome.POSTED] * 500 + refused + [Outcome.POSTED]
+    refused = [MovementOutcome.LINKED_REFUSED] * 700 + [MovementOutcome.DEBIT_INSUFFICIENT]
+    assert done.outcomes == [MovementOutcome.POSTED] * 500 + refused + [MovementOutcome.POSTED]
     assert minor(conn, ESCROW) == 501
     assert nothing_is_broken(conn)
 
@@ -134,8 +136,8 @@ def test_holds_and_their_ends_are_posted_in_bulk(conn: Connection[Any]):
             ends,
             voided,
             a_movement(ESCROW, FEES, 1),
-            a_resolution(Kind.POST_HOLD, ends, 30, id=an_id()),
-            a_resolution(Kind.VOID_HOLD, voided),
+            a_resolution(MovementKind.POST_HOLD, ends, 30, id=an_id()),
+            a_resolution(MovementKind.VOID_HOLD, voided),
             a_movement(ESCROW, FEES, 60),
             a_movement(ESCROW, FEES, 1),
         ],
@@ -191,7 +193,7 @@ def test_a_writer_that_remembers_sees_what_others_wrote_in_between(database: Dat
         done = many(
             conn, [a_movement(ESCROW, PAYEE, 1), a_movement(ESCROW, "payable:payee:new", 1)], key="3", memory=memory
         )
-        assert done.outcomes == [Outcome.DEBIT_INSUFFICIENT, Outcome.CREDIT_UNKNOWN]
+        assert done.outcomes == [MovementOutcome.DEBIT_INSUFFICIENT, MovementOutcome.CREDIT_UNKNOWN]
     with database.transaction() as other:
         open_accounts(other, PROGRAM, ["payable:payee:new"], asset="EUR", actor="ann", now=NOW)
         posted(other, (CASH, ESCROW, 2))
@@ -203,7 +205,7 @@ def test_a_writer_that_remembers_sees_what_others_wrote_in_between(database: Dat
             key="4",
             memory=memory,
         )
-        assert done.outcomes == [Outcome.POSTED, Outcome.DEBIT_FROZEN, Outcome.POSTED]
+        assert done.outcomes == [MovementOutcome.POSTED, MovementOutcome.DEBIT_FROZEN, MovementOutcome.POSTED]
         assert nothing_is_broken(conn)
 
 
@@ -212,10 +214,10 @@ def test_a_writer_forgets_a_batch_that_was_rolled_back(database: Database):
     with database.transaction() as conn:
         a_program(conn)
     with database.transaction(commit=False) as conn:
-        assert many(conn, [a_movement(minor=10)], memory=memory).outcomes == [Outcome.POSTED]
+        assert many(conn, [a_movement(minor=10)], memory=memory).outcomes == [MovementOutcome.POSTED]
     with database.transaction() as conn:
         done = many(conn, [a_movement(ESCROW, PAYEE, 1)], memory=memory)
-        assert done.outcomes == [Outcome.DEBIT_INSUFFICIENT]
+        assert done.outcomes == [MovementOutcome.DEBIT_INSUFFICIENT]
         assert nothing_is_broken(conn)
 
 
@@ -230,7 +232,7 @@ def test_writers_that_remember_take_turns_without_losing_a_unit(database: Databa
             moves += [a_movement(PAYEES[place], FEES, 2) for place in range(40)]
             with database.transaction() as conn:
                 outcomes = many(conn, moves, key=f"{writer}-{number}", memory=memory).outcomes
-            done += outcomes.count(Outcome.POSTED)
+            done += outcomes.count(MovementOutcome.POSTED)
         return done
 
     with ThreadPoolExecutor(3) as pool:

@@ -19,7 +19,7 @@ from counterfoil.base.invariant import run_invariants
 from counterfoil.base.problems import Busy, InvariantBroken, KeyReused
 from counterfoil.ledger.group_commit import Gatherer, Lane, OutcomeUnknown
 from counterfoil.ledger.invariants import INVARIANTS
-from counterfoil.ledger.journals.batch_types import Outcome
+from counterfoil.ledger.journals.batch_types import MovementOutcome
 from counterfoil.ledger.journals.journal import Posted
 from counterfoil.ledger.problems import InsufficientFunds, UnknownProgram
 from counterfoil.ledger.reads.balances import balance
@@ -72,14 +72,14 @@ def test_threads_that_come_together_share_a_commit(gatherer: Gatherer, database:
 
 
 def test_coroutines_that_come_together_share_a_commit(gatherer: Gatherer, database: Database):
-    async def all_at_once() -> list[Outcome]:
+    async def all_at_once() -> list[MovementOutcome]:
         moves = [gatherer.move_soon(LANE, a_movement(minor=1)) for _ in range(100)]
         journals = [gatherer.post_soon(PROGRAM, a_journal((CASH, ESCROW, 1))) for _ in range(10)]
         outcomes, posted = await asyncio.gather(asyncio.gather(*moves), asyncio.gather(*journals))
         assert all(isinstance(one, Posted) for one in posted)
         return outcomes
 
-    assert asyncio.run(all_at_once()) == [Outcome.POSTED] * 100
+    assert asyncio.run(all_at_once()) == [MovementOutcome.POSTED] * 100
     assert gatherer.commits < 20
     assert minor(database) == 110
 

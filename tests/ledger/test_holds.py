@@ -27,7 +27,7 @@ from counterfoil.ledger.holds import (
     void_hold,
 )
 from counterfoil.ledger.invariants import INVARIANTS
-from counterfoil.ledger.journals.batch_types import Kind, Movement, Outcome
+from counterfoil.ledger.journals.batch_types import Movement, MovementKind, MovementOutcome
 from counterfoil.ledger.journals.bulk import Bulk, post_many
 from counterfoil.ledger.journals.journal import Posted
 from counterfoil.ledger.periods import close_period
@@ -187,11 +187,11 @@ def test_in_a_bulk_too_a_hold_of_a_frozen_account_is_posted_and_a_transfer_is_no
     hold = take(escrow)
     freeze_account(escrow, PROGRAM, ESCROW, asset="EUR", reason="asked", actor="ann", now=NOW)
     moves = [
-        Movement(an_id(), "", "", 60, Kind.POST_HOLD, hold_id=hold.id.bytes),
+        Movement(an_id(), "", "", 60, MovementKind.POST_HOLD, hold_id=hold.id.bytes),
         Movement(an_id(), ESCROW, PAYEE, 1),
     ]
     done = post_many(escrow, PROGRAM, Bulk("b", "test", "EUR", "ann"), moves, now=NOW)
-    assert done.outcomes == [Outcome.POSTED, Outcome.DEBIT_FROZEN]
+    assert done.outcomes == [MovementOutcome.POSTED, MovementOutcome.DEBIT_FROZEN]
     assert money(escrow) == (40, 0)
 
 
@@ -205,8 +205,10 @@ def test_what_was_held_when_the_books_were_closed_is_posted_on_the_first_open_da
         assert done.effective_at == NOW
         assert post_hold(escrow, PROGRAM, hold.id, actor="ann", now=NOW, effective_at=happened).existed
     else:
-        at = Movement(an_id(), "", "", 60, Kind.POST_HOLD, to_us(happened), hold_id=hold.id.bytes)
-        assert post_many(escrow, PROGRAM, Bulk("b", "test", "EUR", "ann"), [at], now=NOW).outcomes == [Outcome.POSTED]
+        at = Movement(an_id(), "", "", 60, MovementKind.POST_HOLD, to_us(happened), hold_id=hold.id.bytes)
+        assert post_many(escrow, PROGRAM, Bulk("b", "test", "EUR", "ann"), [at], now=NOW).outcomes == [
+            MovementOutcome.POSTED
+        ]
     assert escrow.execute("select occurred_at from late_posting").fetchall() == [(happened,)]
     assert nothing_is_broken(escrow)
 
@@ -246,7 +248,7 @@ def test_posting_again_under_another_request_is_refused(escrow: Connection[Any])
 
 def test_a_hold_that_a_bulk_posted_is_answered_when_it_is_posted_alone(escrow: Connection[Any]):
     hold = take(escrow)
-    move = Movement(an_id(), "", "", 60, Kind.POST_HOLD, hold_id=hold.id.bytes)
+    move = Movement(an_id(), "", "", 60, MovementKind.POST_HOLD, hold_id=hold.id.bytes)
     done = post_many(escrow, PROGRAM, Bulk("b", "test", "EUR", "ann"), [move], now=NOW)
     again = post_hold(escrow, PROGRAM, hold.id, actor="ann", now=NOW)
     assert (again.journal_id, again.existed) == (done.journal_id, True)

@@ -16,7 +16,7 @@ from counterfoil.base.invariant import run_invariants
 from counterfoil.base.problems import InvalidInput, KeyReused, Problem
 from counterfoil.ledger.accounts.accounts import close_account, open_accounts
 from counterfoil.ledger.invariants import INVARIANTS
-from counterfoil.ledger.journals.journal import Line, Posted, post_journals, reverse
+from counterfoil.ledger.journals.journal import NewPosting, Posted, post_journals, reverse
 from counterfoil.ledger.periods import PeriodNotLater, close_period, closed_until
 from counterfoil.ledger.problems import (
     AccountClosed,
@@ -334,4 +334,4 @@ def test_a_closed_account_takes_nothing(conn: Connection[Any]):
 
 def test_a_plain_line_will_do(conn: Connection[Any]):
     a_program(conn)
-    assert posted(conn, Line(CASH, ESCROW, 1)).journal_id
+    assert posted(conn, NewPosting(CASH, ESCROW, 1)).journal_id

@@ -17,7 +17,7 @@ from counterfoil.ledger.journals.batch_types import Movement
 from counterfoil.ledger.journals.bulk import Bulk, post_many
 from counterfoil.ledger.journals.journal import NewJournal, Posted, post, post_journals, reverse
 from counterfoil.ledger.journals.key_spaces import PAYMENT, SETTLEMENT, SPACES, KeySpace, word_of
-from counterfoil.ledger.journals.post_all import Booking, post_all, post_each
+from counterfoil.ledger.journals.post_all import ProgramJournal, post_all, post_each
 from counterfoil.ledger.problems import KeyReserved
 from counterfoil.ledger.reads.balances import balance
 from tests.ledger.builders import CASH, ESCROW, NOW, PAYEE, PROGRAM, a_program, an_id, posted
@@ -89,9 +89,9 @@ def test_the_database_refuses_a_journal_that_does_not_look_like_its_space(
         )
 
 
-def _booking(program: str, key: str, *lines: tuple[str, str, int], asset: str = "EUR") -> Booking:
+def _booking(program: str, key: str, *lines: tuple[str, str, int], asset: str = "EUR") -> ProgramJournal:
     new = NewJournal(PAYMENT.key(key), "payment", lines, asset, "system:worker", source=("charge", key), space=PAYMENT)
-    return Booking(program, new)
+    return ProgramJournal(program, new)
 
 
 def test_all_are_posted_by_program_and_asset_in_their_order_and_accounts_are_opened(conn: Connection[Any]):
@@ -165,7 +165,7 @@ def test_a_key_that_a_caller_took_before_goes_out_of_the_way_of_the_real_settlem
                 source=("settlement", "set_1"),
                 space=SETTLEMENT,
             )
-            assert post_all(conn, [Booking(PROGRAM, new_journal)], now=NOW)[0].existed is False
+            assert post_all(conn, [ProgramJournal(PROGRAM, new_journal)], now=NOW)[0].existed is False
     finally:
         database.close()
 

@@ -15,11 +15,18 @@ from counterfoil.base.problems import KeyReused
 from counterfoil.ledger.accounts.accounts import close_account, freeze_account, reopen_account
 from counterfoil.ledger.invariants import INVARIANTS
 from counterfoil.ledger.journals.batch import decide
-from counterfoil.ledger.journals.batch_types import Account, Kind, LateRow, Movement, Outcome, Terms
+from counterfoil.ledger.journals.batch_types import (
+    AccountTotals,
+    LateRow,
+    Movement,
+    MovementKind,
+    MovementOutcome,
+    Terms,
+)
 from counterfoil.ledger.journals.bulk import Bulk, post_many
 from counterfoil.ledger.journals.journal import NewJournal, post
 from counterfoil.ledger.journals.key_spaces import PAYMENT, PAYOUT_RELEASE, PAYOUT_RETURN, SETTLEMENT, KeySpace
-from counterfoil.ledger.journals.post_all import Booking, post_all, post_each
+from counterfoil.ledger.journals.post_all import ProgramJournal, post_all, post_each
 from counterfoil.ledger.periods import PeriodNotEarlier, close_period, closed_until, reopen_period
 from counterfoil.ledger.problems import AccountClosed, AccountFrozen, PeriodClosed, ReopenNeedsTwo
 from counterfoil.ledger.reads.balances import balance
@@ -40,12 +47,14 @@ def books(conn: Connection[Any]) -> Connection[Any]:
     return conn
 
 
-def booking(space: KeySpace, *lines: tuple[str, str, int], at: datetime | None = BEFORE, name: str = "1") -> Booking:
+def booking(
+    space: KeySpace, *lines: tuple[str, str, int], at: datetime | None = BEFORE, name: str = "1"
+) -> ProgramJournal:
     source = (space.source_type, name) if space.source_type else None
     journal = NewJournal(
         space.key(name), space.kind or "test", lines, "EUR", "system:worker", at, source=source, space=space
     )
-    return Booking(PROGRAM, journal)
+    return ProgramJournal(PROGRAM, journal)
 
 
 def test_a_fact_of_a_closed_period_is_booked_on_the_first_open_day_with_its_own_beside_it(books: Connection[Any]):
@@ -82,7 +91,7 @@ def test_a_journal_that_names_no_day_is_booked_although_the_books_were_closed_up
     assert done.effective_at == DECEMBER
     bulk = Bulk("behind", "transfer", "EUR", "ann")
     many = post_many(books, PROGRAM, bulk, [Movement(an_id(), CASH, ESCROW, 1)], now=DECEMBER - timedelta(seconds=5))
-    assert many.outcomes == [Outcome.POSTED]
+    assert many.outcomes == [MovementOutcome.POSTED]
 
 
 def test_of_several_at_once_only_those_are_marked_that_came_late(books: Connection[Any]):
@@ -176,11 +185,15 @@ def test_a_movement_that_came_late_is_known_again_by_its_id(books: Connection[An
     id_ = an_id()
     at = int(BEFORE.timestamp() * 1_000_000)
     late = Movement(id_, CASH, ESCROW, 1_00, effective_us=at, is_late_ok=True)
-    assert post_many(books, PROGRAM, Bulk("a", "transfer", "EUR", "ann"), [late], now=NOW).outcomes == [Outcome.POSTED]
-    assert post_many(books, PROGRAM, Bulk("b", "transfer", "EUR", "ann"), [late], now=NOW).outcomes == [Outcome.EXISTS]
+    assert post_many(books, PROGRAM, Bulk("a", "transfer", "EUR", "ann"), [late], now=NOW).outcomes == [
+        MovementOutcome.POSTED
+    ]
+    assert post_many(books, PROGRAM, Bulk("b", "transfer", "EUR", "ann"), [late], now=NOW).outcomes == [
+        MovementOutcome.EXISTS
+    ]
     other = late._replace(effective_us=at + 1)
     assert post_many(books, PROGRAM, Bulk("c", "transfer", "EUR", "ann"), [other], now=NOW).outcomes == [
-        Outcome.ID_REUSED
+        MovementOutcome.ID_REUSED
     ]
 
 
@@ -191,19 +204,19 @@ moments = st.integers(-5, 5)
 def test_a_movement_is_late_exactly_when_its_period_is_closed_and_it_may_be(
     closed: int, now_us: int, effective: int | None, is_late_ok: bool, is_fact: bool
 ):
-    accounts = {"a": Account(1), "b": Account(2, frozen=True)}
+    accounts = {"a": AccountTotals(1), "b": AccountTotals(2, frozen=True)}
     movement = Movement(None, "b", "a", 1, effective_us=effective, is_late_ok=is_late_ok, is_fact=is_fact)
     terms = Terms(now_us, now_us, closed, 3)
     decision = decide(accounts, [movement], terms)
     when = now_us if effective is None else effective
     if not is_fact:
-        expected = Outcome.DEBIT_FROZEN
+        expected = MovementOutcome.DEBIT_FROZEN
     elif when > 3:
-        expected = Outcome.EFFECTIVE_TOO_LATE
+        expected = MovementOutcome.EFFECTIVE_TOO_LATE
     else:
-        expected = Outcome.POSTED if when >= closed or is_late_ok else Outcome.PERIOD_CLOSED
+        expected = MovementOutcome.POSTED if when >= closed or is_late_ok else MovementOutcome.PERIOD_CLOSED
     assert decision.outcomes == [expected]
-    if expected is Outcome.POSTED:
+    if expected is MovementOutcome.POSTED:
         (write,) = decision.writes
         assert write.postings[0][6] == max(when, closed)
         assert write.late == ([LateRow(0, when)] if when < closed else [])
@@ -214,7 +227,7 @@ def test_a_movement_is_late_exactly_when_its_period_is_closed_and_it_may_be(
     days=st.lists(st.integers(-3, 3), min_size=1, max_size=6), linked=st.lists(st.booleans(), min_size=6, max_size=6)
 )
 def test_a_linked_set_that_fails_leaves_no_mark(days: list[int], linked: list[bool]):
-    accounts = {"a": Account(1), "b": Account(2, no_overdraft=True)}
+    accounts = {"a": AccountTotals(1), "b": AccountTotals(2, no_overdraft=True)}
     movements = [
         Movement(None, "a", "b", 1, effective_us=day, linked=link, is_late_ok=True)
         for day, link in zip(days, linked, strict=False)
@@ -229,16 +242,23 @@ def test_a_linked_set_that_fails_leaves_no_mark(days: list[int], linked: list[bo
 def test_a_key_of_a_movement_under_another_kind_is_another_request(books: Connection[Any]):
     moved = Movement(an_id(), CASH, ESCROW, 1_00)
     for key, kind, outcome in (
-        ("k1", "fee", Outcome.POSTED),
-        ("k2", "fee", Outcome.EXISTS),
-        ("k3", "gift", Outcome.ID_REUSED),
+        ("k1", "fee", MovementOutcome.POSTED),
+        ("k2", "fee", MovementOutcome.EXISTS),
+        ("k3", "gift", MovementOutcome.ID_REUSED),
     ):
         assert post_many(books, PROGRAM, Bulk(key, kind, "EUR", "ann"), [moved], now=NOW).outcomes == [outcome]
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"minor": 2_00}, {"credit": PAYEE}, {"debit": PAYEE}, {"effective_us": 1}, {"linked": True}, {"kind": Kind.HOLD}],
+    [
+        {"minor": 2_00},
+        {"credit": PAYEE},
+        {"debit": PAYEE},
+        {"effective_us": 1},
+        {"linked": True},
+        {"kind": MovementKind.HOLD},
+    ],
 )
 def test_a_bulk_key_is_for_one_request_in_every_part_of_it(books: Connection[Any], change: dict[str, Any]):
     moves = [Movement(an_id(), CASH, ESCROW, 1_00), Movement(an_id(), CASH, ESCROW, 10**30)]  # the second is refused

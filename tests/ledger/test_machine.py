@@ -33,12 +33,12 @@ from counterfoil.base.problems import Problem
 from counterfoil.ledger.accounts.accounts import freeze_account, unfreeze_account
 from counterfoil.ledger.holds import hold_id, post_hold, take_hold, void_hold
 from counterfoil.ledger.invariants import INVARIANTS
-from counterfoil.ledger.journals.batch_types import Kind, Movement, Outcome
+from counterfoil.ledger.journals.batch_types import Movement, MovementKind, MovementOutcome
 from counterfoil.ledger.journals.bulk import Bulk, post_many
 from counterfoil.ledger.journals.journal import NewJournal, Posted, post, post_journals, reverse
 from counterfoil.ledger.journals.key_spaces import PAYMENT
 from counterfoil.ledger.journals.memory import Memory
-from counterfoil.ledger.journals.post_all import Booking, post_each
+from counterfoil.ledger.journals.post_all import ProgramJournal, post_each
 from counterfoil.ledger.periods import close_period
 from counterfoil.ledger.reads.balances import balances, trial_totals
 from tests.ledger.builders import a_program, small_segments
@@ -186,7 +186,7 @@ class Ledgers(RuleBasedStateMachine):
             new = NewJournal(
                 PAYMENT.key(name), "payment", lines, "EUR", "machine", at, source=("charge", name), space=PAYMENT
             )
-            bookings.append(Booking(self.program, new))
+            bookings.append(ProgramJournal(self.program, new))
         with self.database.transaction() as conn:
             results = post_each(conn, bookings, now=self.now)
             for (lines, back), result in zip(facts, results, strict=True):
@@ -229,7 +229,7 @@ class Ledgers(RuleBasedStateMachine):
         with self.database.transaction(commit=commit) as conn:
             memory = None if forget else self.memory
             done = post_many(conn, self.program, bulk, movements, now=self.now, memory=memory)
-        assert [outcome is Outcome.POSTED for outcome in done.outcomes] == expected
+        assert [outcome is MovementOutcome.POSTED for outcome in done.outcomes] == expected
         if not commit:
             self.simple.balance = before
 
@@ -279,14 +279,14 @@ class Ledgers(RuleBasedStateMachine):
     def resolve_and_move_in_one_bulk(self, hold: UUID, transfer: Transfer) -> None:
         debit, credit, minor = self.simple.holds.pop(hold)
         movements = [
-            Movement(uuid4().bytes, "", "", minor, Kind.POST_HOLD, hold_id=hold.bytes),
+            Movement(uuid4().bytes, "", "", minor, MovementKind.POST_HOLD, hold_id=hold.bytes),
             Movement(uuid4().bytes, *transfer),
         ]
         self.simple.move(debit, credit, minor)
         bulk = Bulk(f"key-{next(_numbers)}", "test", "EUR", "machine")
         with self.database.transaction() as conn:
             outcomes = post_many(conn, self.program, bulk, movements, now=self.now, memory=self.memory).outcomes
-        assert [outcome is Outcome.POSTED for outcome in outcomes] == [True, self.simple.try_all([transfer])]
+        assert [outcome is MovementOutcome.POSTED for outcome in outcomes] == [True, self.simple.try_all([transfer])]
 
     @rule(journal=consumes(journals))
     def reverse_one(self, journal: UUID) -> None:
@@ -312,7 +312,7 @@ class Ledgers(RuleBasedStateMachine):
                 bulk = Bulk(f"key-{next(_numbers)}", "test", "EUR", "machine")
                 with self.database.transaction() as conn:
                     outcomes = post_many(conn, self.program, bulk, movements, now=self.now, memory=self.memory).outcomes
-                return [t for t, outcome in zip(moves[0], outcomes, strict=True) if outcome is Outcome.POSTED]
+                return [t for t, outcome in zip(moves[0], outcomes, strict=True) if outcome is MovementOutcome.POSTED]
             for transfer in moves[number]:
                 given = {"kind": "test", "lines": [transfer], "asset": "EUR", "actor": "machine", "now": self.now}
                 key = f"key-{next(_numbers)}"

@@ -21,7 +21,7 @@ from counterfoil.ledger.reads.balances import (
     trial_balance,
     trial_totals,
 )
-from counterfoil.ledger.reads.statements import Statement, statement
+from counterfoil.ledger.reads.statements import AccountStatement, statement
 from tests.ledger.builders import CASH, ESCROW, FEES, NOW, PAYEE, PROGRAM, a_program, next_segment, posted
 from tests.shared_data import shared
 
@@ -110,8 +110,8 @@ def test_the_trial_balance_of_now_is_by_name_and_in_pages(conn: Connection[Any])
 
 def all_pages(
     conn: Connection[Any], name: str, start: datetime, end: datetime, clock: Clock, rows_max: int
-) -> list[Statement]:
-    pages: list[Statement] = []
+) -> list[AccountStatement]:
+    pages: list[AccountStatement] = []
     after = None
     while not pages or after is not None:
         pages.append(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from counterfoil.matching.findings.outcome import Outcome
+from counterfoil.matching.findings.outcome import MatchingResult
 from counterfoil.matching.rules.toml_file import load_rules
 from counterfoil.matching.two_files import reconcile_files
 
@@ -69,12 +69,12 @@ def run(
     right: Sequence[Mapping[str, str]],
     rules: str | None = None,
     **options: Any,
-) -> Outcome:
+) -> MatchingResult:
     here, there = write_csv(folder / "left.csv", left), write_csv(folder / "right.csv", right)
     return reconcile_files(here, there, load_rules(rules or rules_text()), out=folder / "out", **options)
 
 
-def told(outcome: Outcome) -> list[tuple[str, str, str]]:
+def told(outcome: MatchingResult) -> list[tuple[str, str, str]]:
     """Each break as kind, left ids, right ids."""
     return [(b.kind, ";".join(r.id for r in b.left), ";".join(r.id for r in b.right)) for b in outcome.breaks]
 

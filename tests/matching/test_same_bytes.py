@@ -10,7 +10,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counterfoil.matching.findings.outcome import Outcome
+from counterfoil.matching.findings.outcome import MatchingResult
 from tests.matching.builders import EXACT, row, rules_text, run
 
 SAME = ("report.json", "breaks.csv", "matches.parquet")
@@ -51,7 +51,7 @@ records = st.lists(
 )
 
 
-def files_of(outcome: Outcome) -> dict[str, bytes]:
+def files_of(outcome: MatchingResult) -> dict[str, bytes]:
     return {name: outcome.paths[name].read_bytes() for name in SAME}
 
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from counterfoil.operations.work.outside import Ask, NotReady, Station, Stopped, run_outside
+from counterfoil.operations.work.outside import NotReady, OutsideQuestion, Station, Stopped, run_outside
 from counterfoil.operations.work.runner import Runner, Tally, claim, database_now, finish, run_here
 from tests.operations.conftest import ERRANDS, do, rows
 
@@ -28,7 +28,7 @@ class Calls(Station[str, str]):
         return {one.id: one.id for one in claims}
 
     def connect(self, item):
-        return Ask(lambda: self.outside(item))
+        return OutsideQuestion(lambda: self.outside(item))
 
     def announce(self, conn, one, item, now):
         self.announced.append(one.id)

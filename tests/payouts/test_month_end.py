@@ -17,7 +17,7 @@ from counterfoil.ledger.accounts.accounts import close_account, freeze_account, 
 from counterfoil.ledger.holds import take_hold
 from counterfoil.ledger.journals.journal import NewJournal, post
 from counterfoil.ledger.journals.key_spaces import PAYOUT_RESERVE
-from counterfoil.ledger.journals.post_all import Booking, post_all
+from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.ledger.periods import close_period
 from counterfoil.ledger.problems import AccountFrozen, AccountNeeded
 from counterfoil.ledger.reads.balances import balance
@@ -221,7 +221,7 @@ def test_who_closes_an_account_waits_for_who_is_reserving_its_money_and_then_hea
             PAYOUT_RESERVE.key("pp_1"), "payout_reserve", [line], "EUR", "system:worker", source=("provider_payout", "pp_1"),
             space=PAYOUT_RESERVE,
         )  # fmt: skip
-        post_all(conn, [Booking(PROGRAM, journal)], now=desk.clock.now)
+        post_all(conn, [ProgramJournal(PROGRAM, journal)], now=desk.clock.now)
         take_step(conn, PAYOUT, payout_id, "pending", "reserve", actor="test", at=desk.clock.now)
         closing = Thread(target=close)
         closing.start()

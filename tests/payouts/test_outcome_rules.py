@@ -16,7 +16,7 @@ from counterfoil.payouts.provider_payouts.outcome_rules import (
     CONFIRMED_FIRST,
     DECIDED,
     PATHS,
-    Standing,
+    LockedProviderPayout,
     decide_answer,
     decide_fact,
     decide_lookup,
@@ -30,14 +30,14 @@ BLIND = Capabilities(looks_up=False)
 FORGETFUL = Capabilities(remembers_keys=False)
 
 
-def a_standing(state: str = "sent", **other: object) -> Standing:
-    base = Standing(
+def a_standing(state: str = "sent", **other: object) -> LockedProviderPayout:
+    base = LockedProviderPayout(
         "pp_1", "po_1", "main", "payee_1", "simulator", "EUR", 9400, "key-1", state, "processing", None, NOW, NOW, 0
     )
     return base._replace(**other)
 
 
-def a_called(state: str = "unknown", **other: object) -> Standing:
+def a_called(state: str = "unknown", **other: object) -> LockedProviderPayout:
     """One whose call was closed a while ago."""
     calls = {"calls": 1, "first_call_at": NOW - HOUR, "closed_at": NOW - HOUR / 2, "sent_at": None}
     return a_standing(state, **(calls | other))
@@ -51,7 +51,7 @@ def look_up(standing, found, **other):
     return decide_lookup(standing, found, **({"now": NOW, "silent_after": SILENT} | other))
 
 
-def as_row(row: str) -> Standing:
+def as_row(row: str) -> LockedProviderPayout:
     """A standing in a row of the table: a failure that we concluded is a row of its own."""
     if row == "concluded":
         return a_standing("cancelled")

@@ -28,8 +28,8 @@ from counterfoil.payouts.machines import LIVE, PROVIDER_PAYOUT
 from counterfoil.payouts.payouts.reserving import reserve_due
 from counterfoil.payouts.payouts.verbs import Owed, create_payouts
 from counterfoil.payouts.provider_payouts.outcome_rules import (
-    Decision,
-    Standing,
+    LockedProviderPayout,
+    OutcomeDecision,
     decide_answer,
     decide_fact,
     decide_lookup,
@@ -119,7 +119,7 @@ class World:
 
     def lease_over(self, attempt: str, *, called: bool) -> None:
         verb = "lose" if called else "requeue"
-        self.carry_out(Decision(self.standing(attempt), (verb,), again=timedelta(), error="its worker was lost"))
+        self.carry_out(OutcomeDecision(self.standing(attempt), (verb,), again=timedelta(), error="its worker was lost"))
 
     def horizon_passes(self) -> None:
         self.now += HORIZON + timedelta(seconds=1)
@@ -136,7 +136,7 @@ class World:
         if self.standing(attempt).unconfirmed:
             self.look_up(attempt)
 
-    def carry_out(self, decision: Decision) -> None:
+    def carry_out(self, decision: OutcomeDecision) -> None:
         carry_out(self.conn, [decision], cause="test", now=self.now)
 
     # What the provider does.
@@ -152,7 +152,7 @@ class World:
 
     # What the tables hold.
 
-    def standing(self, attempt: str) -> Standing:
+    def standing(self, attempt: str) -> LockedProviderPayout:
         return lock_by_id(self.conn, [attempt], now=self.now)[0]
 
     def row(self, query: str, *given: Any) -> tuple[Any, ...]:

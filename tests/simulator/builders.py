@@ -7,7 +7,7 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from counterfoil.simulator.http.views import Answer
+from counterfoil.simulator.http.views import SimulatorReply
 from counterfoil.simulator.journal import decode, encode
 from counterfoil.simulator.rules import facts as f
 from counterfoil.simulator.rules.decisions import (
@@ -20,7 +20,7 @@ from counterfoil.simulator.rules.decisions import (
     decide_plant,
     decide_step,
 )
-from counterfoil.simulator.rules.state import Settings, State
+from counterfoil.simulator.rules.state import SimulatorSettings, State
 
 START_US = 1_795_132_800_000_000  # 2026-11-20, midnight
 SECRET = "whsec_" + base64.b64encode(b"sixteen bytes or more").decode()
@@ -29,15 +29,15 @@ SECRET = "whsec_" + base64.b64encode(b"sixteen bytes or more").decode()
 class Provider:
     """The pure core with a clock in hand: what `Engine` does, without disk, sockets or tasks."""
 
-    def __init__(self, settings: Settings | None = None, *, seed: int = 1, endpoint: bool = False) -> None:
-        self.settings, self.state, self.now_us = settings or Settings(), State(), START_US
-        self.entries: list[f.Entry] = []
+    def __init__(self, settings: SimulatorSettings | None = None, *, seed: int = 1, endpoint: bool = False) -> None:
+        self.settings, self.state, self.now_us = settings or SimulatorSettings(), State(), START_US
+        self.entries: list[f.FactEntry] = []
         self.record([f.Opened("cafe", seed)])
         if endpoint:
             self.record([f.EndpointSet("http://127.0.0.1:1/hook", SECRET)])
 
     def record(self, facts: list[f.Fact], at_us: int | None = None) -> None:
-        entry = f.Entry(len(self.entries) + 1, self.now_us if at_us is None else at_us, facts)
+        entry = f.FactEntry(len(self.entries) + 1, self.now_us if at_us is None else at_us, facts)
         kept = decode(encode(entry))
         assert kept == entry, "an entry survives its line"
         self.entries.append(kept)
@@ -45,13 +45,13 @@ class Provider:
 
     def charge(
         self, key: str, amount: int, *, reference: str = "inv", asset: str = "USD", fee: int | None = 0
-    ) -> Answer:
+    ) -> SimulatorReply:
         ask = ChargeAsk(key, reference, amount, asset, fee)
         return self._act(decide_charge(self.state, self.settings, ask, self.now_us))
 
     def payout(
         self, key: str, amount: int, *, reference: str | None = None, destination: str = "acct", asset: str = "USD"
-    ) -> Answer:
+    ) -> SimulatorReply:
         ask = PayoutAsk(key, reference or f"ref-{key}", destination, amount, asset)
         return self._act(decide_payout(self.state, self.settings, ask, self.now_us))
 
@@ -86,7 +86,7 @@ class Provider:
         self.record([fact])
         return fact
 
-    def _act(self, decision) -> Answer:
+    def _act(self, decision) -> SimulatorReply:
         if decision.facts:
             self.record(decision.facts)
         return decision.answer

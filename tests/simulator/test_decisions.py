@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from counterfoil.simulator.rules.faults import Refused
+from counterfoil.simulator.rules.faults import FaultRefused
 from counterfoil.simulator.rules.oracle import tell
-from counterfoil.simulator.rules.state import Settings, replay
+from counterfoil.simulator.rules.state import SimulatorSettings, replay
 from tests.simulator.builders import Provider
 
 
 def a_funded_provider(amount: int = 100_000, **settings: int) -> Provider:
-    provider = Provider(Settings(**settings))
+    provider = Provider(SimulatorSettings(**settings))
     provider.charge("fund", amount)
     return provider
 
 
 def test_a_charge_grows_the_balance_by_its_net():
-    provider = Provider(Settings(charge_fee=30, charge_fee_ppm=29_000))
+    provider = Provider(SimulatorSettings(charge_fee=30, charge_fee_ppm=29_000))
     answer = provider.charge("c1", 10_000, fee=None)
     assert (answer.status, answer.body["fee"], answer.body["net"]) == (201, "320", "9680")
     assert provider.state.balances == {"USD": 9_680}
@@ -52,7 +52,7 @@ def test_the_same_key_with_any_other_body_is_refused_and_moves_nothing(change):
     provider = a_funded_provider()
     provider.payout("k", 1_000)
     before = len(provider.entries)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(FaultRefused) as refused:
         provider.payout("k", **{"amount": 1_000, **change})
     assert (refused.value.status, refused.value.code) == (422, "idempotency_key_reused")
     assert len(provider.entries) == before
@@ -141,7 +141,7 @@ def test_what_falls_due_while_the_clock_moves_on_happens_at_its_own_time():
 
 def test_a_webhook_is_tried_again_twice_as_late_each_time_until_given_up():
     provider = Provider(
-        Settings(webhook_backoff_ms=100, webhook_backoff_max_ms=300, webhook_attempts_max=5), endpoint=True
+        SimulatorSettings(webhook_backoff_ms=100, webhook_backoff_max_ms=300, webhook_attempts_max=5), endpoint=True
     )
     provider.charge("c", 100)
     tries = [provider.attempt(1, status=status) for status in (500, 0, 302, 404, 503)]

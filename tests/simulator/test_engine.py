@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from counterfoil.simulator.engine import Engine
-from counterfoil.simulator.http.views import Answer
-from counterfoil.simulator.journal import Journal
+from counterfoil.simulator.engine import Simulation
+from counterfoil.simulator.http.views import SimulatorReply
+from counterfoil.simulator.journal import SimulatorJournal
 from counterfoil.simulator.rules import facts as f
 from counterfoil.simulator.rules.decisions import ChargeAsk, decide_charge, decide_read
-from counterfoil.simulator.rules.state import Settings
+from counterfoil.simulator.rules.state import SimulatorSettings
 from tests.simulator.builders import SECRET, START_US, Receiver
 
 ASK = ChargeAsk("c1", "inv_1", 100, "USD", 0)
@@ -24,9 +24,9 @@ def test_neither_answer_nor_webhook_nor_reading_gives_away_what_is_not_on_disk(t
     may_sync.set()
 
     async def story() -> None:
-        journal = Journal(tmp_path, sync=lambda _: may_sync.wait(10) and None)
+        journal = SimulatorJournal(tmp_path, sync=lambda _: may_sync.wait(10) and None)
         journal.start(asyncio.get_running_loop())
-        engine = Engine(journal, Settings(), lambda: START_US)
+        engine = Simulation(journal, SimulatorSettings(), lambda: START_US)
         engine.open(instance="cafe", seed=1)
         engine.record([f.EndpointSet(receiver.url, SECRET)])
         await journal.durable()
@@ -34,7 +34,7 @@ def test_neither_answer_nor_webhook_nor_reading_gives_away_what_is_not_on_disk(t
         may_sync.clear()
         made = asyncio.ensure_future(engine.act(lambda state, how, now_us: decide_charge(state, how, ASK, now_us)))
         await asyncio.sleep(0)
-        seen = Answer(200, {"charges": len(engine.state.charges)})
+        seen = SimulatorReply(200, {"charges": len(engine.state.charges)})
         read = asyncio.ensure_future(engine.act(lambda state, _, at: decide_read(state, "x", ("x",), seen, at)))
         await asyncio.sleep(0.2)
         assert (made.done(), read.done(), receiver.got) == (False, False, [])
@@ -56,15 +56,15 @@ def test_neither_answer_nor_webhook_nor_reading_gives_away_what_is_not_on_disk(t
 def test_a_clock_that_goes_backwards_does_not_take_the_journal_along(tmp_path: Path):
     async def story() -> list[int]:
         times = [START_US + 5_000, START_US, START_US + 1_000, START_US + 9_000]
-        journal = Journal(tmp_path)
+        journal = SimulatorJournal(tmp_path)
         journal.start(asyncio.get_running_loop())
-        engine = Engine(journal, Settings(), lambda: times[0])
+        engine = Simulation(journal, SimulatorSettings(), lambda: times[0])
         for _ in range(len(times)):
             engine.record([f.ClockAdvanced(0)])
             times.append(times.pop(0))
         await engine.stop()
         journal.close()
-        return [entry.at_us - START_US for entry in Journal(tmp_path).entries]
+        return [entry.at_us - START_US for entry in SimulatorJournal(tmp_path).entries]
 
     assert asyncio.run(story()) == [5_000, 5_000, 5_000, 9_000]
 
@@ -72,9 +72,9 @@ def test_a_clock_that_goes_backwards_does_not_take_the_journal_along(tmp_path: P
 @pytest.mark.parametrize("turns", range(6))
 def test_stopping_ends_also_in_the_turn_in_which_something_happens(tmp_path: Path, turns: int):
     async def story() -> None:
-        journal = Journal(tmp_path)
+        journal = SimulatorJournal(tmp_path)
         journal.start(asyncio.get_running_loop())
-        engine = Engine(journal, Settings(), lambda: START_US)
+        engine = Simulation(journal, SimulatorSettings(), lambda: START_US)
         engine.open(instance="cafe", seed=1)
         engine.start()
         await asyncio.sleep(0.05)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from counterfoil.simulator.rules.decisions import decide_clear
-from counterfoil.simulator.rules.faults import KINDS, Refused, complete_params
+from counterfoil.simulator.rules.faults import KINDS, FaultRefused, complete_params
 from counterfoil.simulator.rules.oracle import tell
 from counterfoil.simulator.rules.state import replay
 from tests.simulator.builders import Provider
@@ -131,7 +131,7 @@ def test_a_cleared_fault_fires_no_more_and_keeps_its_hits():
     assert provider.payout("k", 1).status == 201
     assert len(rule.fired) == 1
     assert decide_clear(provider.state, None) == []
-    with pytest.raises(Refused):
+    with pytest.raises(FaultRefused):
         decide_clear(provider.state, "flt_9")
 
 
@@ -198,7 +198,7 @@ def test_an_outage_ends_by_itself_or_when_it_is_cleared():
 @pytest.mark.parametrize("fault", KINDS)
 def test_every_kind_has_defaults_that_pass_and_refuses_what_it_does_not_know(fault):
     assert complete_params(fault, {}) == complete_params(fault, complete_params(fault, {}))
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(FaultRefused) as refused:
         complete_params(fault, {"no_such": 1})
     assert refused.value.field == "params.no_such"
 
@@ -217,13 +217,13 @@ def test_every_kind_has_defaults_that_pass_and_refuses_what_it_does_not_know(fau
     ],
 )
 def test_a_bad_parameter_is_refused_with_its_field_and_limit(fault, params):
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(FaultRefused) as refused:
         complete_params(fault, params)
     assert refused.value.field.removeprefix("params.") in params
     assert refused.value.limit
 
 
 def test_an_unknown_fault_is_refused_with_the_list_of_kinds():
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(FaultRefused) as refused:
         complete_params("meteor", {})
     assert "webhook_lost" in refused.value.limit

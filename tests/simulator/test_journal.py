@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from counterfoil.simulator.journal import (
     FILE_NAME,
-    Journal,
     JournalDamaged,
     JournalInUse,
+    SimulatorJournal,
     decode,
     encode,
     read_entries,
@@ -24,8 +24,8 @@ from counterfoil.simulator.journal import (
 from counterfoil.simulator.rules import facts as f
 
 
-def an_entry(number: int) -> f.Entry:
-    return f.Entry(number, number * 1_000, [f.ClockAdvanced(number), f.RuleCleared("flt_ü\n")])
+def an_entry(number: int) -> f.FactEntry:
+    return f.FactEntry(number, number * 1_000, [f.ClockAdvanced(number), f.RuleCleared("flt_ü\n")])
 
 
 def lines(count: int) -> list[bytes]:
@@ -82,7 +82,7 @@ def test_opening_cuts_the_torn_end_so_that_the_next_line_is_whole(tmp_path):
     write(tmp_path, lines(1)[0] + lines(2)[1][:20])
 
     async def go_on() -> None:
-        journal = Journal(tmp_path)
+        journal = SimulatorJournal(tmp_path)
         assert journal.cut_bytes == 20
         journal.start(asyncio.get_running_loop())
         journal.append(an_entry(2))
@@ -94,11 +94,11 @@ def test_opening_cuts_the_torn_end_so_that_the_next_line_is_whole(tmp_path):
 
 
 def test_two_journals_cannot_write_to_one_folder(tmp_path):
-    first = Journal(tmp_path)
+    first = SimulatorJournal(tmp_path)
     with pytest.raises(JournalInUse):
-        Journal(tmp_path)
+        SimulatorJournal(tmp_path)
     first.close()
-    Journal(tmp_path).close()
+    SimulatorJournal(tmp_path).close()
 
 
 def test_nothing_is_durable_before_the_sync_returns_and_one_sync_serves_all_that_wait(tmp_path):
@@ -109,7 +109,7 @@ def test_nothing_is_durable_before_the_sync_returns_and_one_sync_serves_all_that
         syncs.append(os.fstat(file).st_size)
 
     async def story() -> None:
-        journal = Journal(tmp_path, sync=slow_sync)
+        journal = SimulatorJournal(tmp_path, sync=slow_sync)
         journal.start(asyncio.get_running_loop())
         waits = []
         for number in range(1, 51):
@@ -129,7 +129,7 @@ def test_nothing_is_durable_before_the_sync_returns_and_one_sync_serves_all_that
 
 def test_close_writes_out_what_still_waits(tmp_path):
     async def story() -> None:
-        journal = Journal(tmp_path)
+        journal = SimulatorJournal(tmp_path)
         journal.start(asyncio.get_running_loop())
         for number in range(1, 21):
             journal.append(an_entry(number))
@@ -140,6 +140,6 @@ def test_close_writes_out_what_still_waits(tmp_path):
 
 
 def test_a_line_can_be_checked_by_hand():
-    head, text = encode(f.Entry(1, 5, [f.ClockAdvanced(3)])).split(b" ", 1)
+    head, text = encode(f.FactEntry(1, 5, [f.ClockAdvanced(3)])).split(b" ", 1)
     assert len(head) == 8
     assert json.loads(text) == {"number": 1, "at_us": 5, "facts": [{"kind": "ClockAdvanced", "by_us": 3}]}

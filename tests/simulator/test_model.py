@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from counterfoil.simulator.http.views import moment
-from counterfoil.simulator.rules.faults import Refused
+from counterfoil.simulator.rules.faults import FaultRefused
 from counterfoil.simulator.rules.oracle import tell
-from counterfoil.simulator.rules.state import Settings, replay
+from counterfoil.simulator.rules.state import SimulatorSettings, replay
 from counterfoil.simulator.rules.statement import Range, make_statement
 from tests.simulator.builders import START_US, Provider
 
@@ -28,7 +28,7 @@ class ProviderBesideAModel(RuleBasedStateMachine):
 
     @initialize()
     def start(self) -> None:
-        self.provider = Provider(Settings(payout_fee=FEE, return_fee=RETURN_FEE), endpoint=True)
+        self.provider = Provider(SimulatorSettings(payout_fee=FEE, return_fee=RETURN_FEE), endpoint=True)
         self.came_in: Counter[str] = Counter()
         self.asked: dict[str, tuple[int, str, str]] = {}
         self.answers: dict[str, object] = {}
@@ -46,7 +46,7 @@ class ProviderBesideAModel(RuleBasedStateMachine):
     def payout(self, key: str, amount: int, asset: str, destination: str) -> None:
         ask = (amount, asset, destination)
         if self.asked.setdefault(key, ask) != ask:
-            with pytest.raises(Refused, match="another request"):
+            with pytest.raises(FaultRefused, match="another request"):
                 self.provider.payout(key, amount, asset=asset, destination=destination)
             return
         balance = self.balance(asset)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from counterfoil.simulator.http.views import line_id
-from counterfoil.simulator.rules.faults import Refused
+from counterfoil.simulator.rules.faults import FaultRefused
 from counterfoil.simulator.rules.statement import (
     COLUMNS,
     Range,
@@ -147,6 +147,6 @@ def test_a_line_keeps_its_id_whenever_it_is_asked_for():
     ],
 )
 def test_a_range_that_is_none_is_refused_by_name(ask, field):
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(FaultRefused) as refused:
         parse_range(*ask)
     assert refused.value.field == field

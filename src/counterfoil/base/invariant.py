@@ -22,7 +22,7 @@ class Invariant(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Violation:
     """An invariant that does not hold: how many rows break it, and the first of them."""
 
     code: str
@@ -32,12 +32,12 @@ class Finding:
     shown: list[str]
 
 
-def run_invariants(conn: Connection[Any], invariants: Sequence[Invariant]) -> list[Finding]:
+def run_invariants(conn: Connection[Any], invariants: Sequence[Invariant]) -> list[Violation]:
     """Ask every question; nothing found is an empty list. A query that cannot run raises: it is never an answer."""
     findings = []
     for one in invariants:
         rows = conn.execute(one.offenders).fetchall()
         if rows:
             shown = [" ".join(str(value) for value in row) for row in rows[:SHOWN_MAX]]
-            findings.append(Finding(one.code, one.question, one.severity, len(rows), shown))
+            findings.append(Violation(one.code, one.question, one.severity, len(rows), shown))
     return findings

@@ -19,7 +19,7 @@ from psycopg import Connection
 
 from counterfoil.base.edge import Database
 from counterfoil.base.problems import Busy, Kind, Problem
-from counterfoil.ledger.journals.batch_types import Movement, Outcome
+from counterfoil.ledger.journals.batch_types import Movement, MovementOutcome
 from counterfoil.ledger.journals.bulk import Bulk, post_many
 from counterfoil.ledger.journals.journal import JOURNALS_MAX, LINES_MAX, NewJournal, Posted, post_journals
 from counterfoil.ledger.journals.memory import Memory
@@ -125,9 +125,9 @@ class Gatherer:
         posted: Posted = self._submit(Lane(program_id), journal, note).result(timeout_s)
         return posted
 
-    def move(self, lane: Lane, movement: Movement, *, timeout_s: float | None = None) -> Outcome:
+    def move(self, lane: Lane, movement: Movement, *, timeout_s: float | None = None) -> MovementOutcome:
         """Post one movement, durably, from a thread. Raises Busy, OutcomeUnknown, UnknownProgram, TimeoutError."""
-        outcome: Outcome = self._submit(lane, movement, None).result(timeout_s)
+        outcome: MovementOutcome = self._submit(lane, movement, None).result(timeout_s)
         return outcome
 
     async def post_soon(self, program_id: str, journal: NewJournal, *, note: Any = None) -> Posted:
@@ -135,9 +135,9 @@ class Gatherer:
         posted: Posted = await self._submit_soon(Lane(program_id), journal, note)
         return posted
 
-    async def move_soon(self, lane: Lane, movement: Movement) -> Outcome:
+    async def move_soon(self, lane: Lane, movement: Movement) -> MovementOutcome:
         """`move`, from a coroutine."""
-        outcome: Outcome = await self._submit_soon(lane, movement, None)
+        outcome: MovementOutcome = await self._submit_soon(lane, movement, None)
         return outcome
 
     def _submit(self, lane: Lane, item: Any, note: Any) -> Future[Any]:

@@ -23,14 +23,14 @@ from psycopg.rows import class_row
 from counterfoil.base.problems import InvalidInput, KeyReused, check
 from counterfoil.ledger.clock import SEQ_BITS, from_us, recorded_at, to_us
 from counterfoil.ledger.journals.batch import decide
-from counterfoil.ledger.journals.batch_types import Kind, Movement, Outcome, Terms
+from counterfoil.ledger.journals.batch_types import Movement, MovementKind, MovementOutcome, Terms
 from counterfoil.ledger.journals.journal import NARRATIVE_LENGTH_MAX, Posted, Source
 from counterfoil.ledger.journals.key_spaces import HOLD_POST, KeySpace, word_of
 from counterfoil.ledger.journals.write import (
     Facts,
     Header,
     Lines,
-    Place,
+    PostingPlace,
     insert_headers,
     insert_holds,
     insert_late,
@@ -105,13 +105,13 @@ def take_hold(
     if len(narrative or "") > NARRATIVE_LENGTH_MAX:
         raise InvalidInput("narrative", f"at most {NARRATIVE_LENGTH_MAX} characters")
     expires_us = None if expires_at is None else to_us(expires_at, "expires_at")
-    movement = Movement(id_.bytes, debit, credit, minor, Kind.HOLD, expires_us=expires_us)
+    movement = Movement(id_.bytes, debit, credit, minor, MovementKind.HOLD, expires_us=expires_us)
     ground = enter(conn, program_id, alone=False)
     book = ground.book(asset)
     accounts = accounts_of(conn, ground, asset, [debit, credit])
     known = known_of(conn, book, [id_.bytes], newest_posted=id_, newest_held=id_)
     decision = decide(accounts, [movement], _terms(ground, now), known=known)
-    if decision.outcomes[0] not in (Outcome.POSTED, Outcome.EXISTS):
+    if decision.outcomes[0] not in (MovementOutcome.POSTED, MovementOutcome.EXISTS):
         raise refusal(decision.outcomes[0], movement)
     asked = (kind, narrative, source[0] if source else None, source[1] if source else None, promised)
     for write in decision.writes:
@@ -143,16 +143,16 @@ def post_hold(
     hold = get_hold(conn, program_id, hold_id)
     amount = hold.minor if minor is None else minor
     effective_us = None if effective_at is None else to_us(effective_at)
-    movement = Movement(None, "", "", amount, Kind.POST_HOLD, effective_us, hold_id=hold_id.bytes)
+    movement = Movement(None, "", "", amount, MovementKind.POST_HOLD, effective_us, hold_id=hold_id.bytes)
     ground = enter(conn, program_id, alone=False)
     book = ground.book(hold.asset)
     accounts = accounts_of(conn, ground, hold.asset, [hold.debit, hold.credit])
     decision = decide(accounts, [movement], _terms(ground, now), holds=holds_of(conn, book, [hold_id.bytes]))
     key = HOLD_POST.key(str(hold_id))
     request_hash = _post_hash(hold_id, amount, kind, effective_at, narrative)
-    if decision.outcomes[0] is Outcome.EXISTS:
+    if decision.outcomes[0] is MovementOutcome.EXISTS:
         return _posted_before(conn, hold_id, amount, key, request_hash)
-    if decision.outcomes[0] is not Outcome.POSTED:
+    if decision.outcomes[0] is not MovementOutcome.POSTED:
         raise refusal(decision.outcomes[0], movement)
     (write,) = decision.writes
     seq = ground.seq(newest_of(accounts.values()), 1)
@@ -163,7 +163,7 @@ def post_hold(
     )
     insert_headers(conn, program_id, [header], recorded_at=recorded_at(seq))
     insert_resolutions(conn, write.resolutions, id_, actor=actor, reason=narrative, now=now)
-    insert_postings(conn, [Lines(id_, write.postings)], Place(seq, ground.segment))
+    insert_postings(conn, [Lines(id_, write.postings)], PostingPlace(seq, ground.segment))
     insert_late(conn, [(id_, row, -1) for row in write.late])
     return Posted(id_, recorded_at(seq), booked_at)
 
@@ -187,9 +187,9 @@ def void_hold(
     hold = get_hold(conn, program_id, hold_id)
     if hold.promised and source != (hold.source_type, hold.source_id):
         raise HoldPromised(hold=str(hold_id), source=f"{hold.source_type} {hold.source_id}")
-    movement = Movement(None, "", "", 0, Kind.VOID_HOLD, hold_id=hold_id.bytes)
+    movement = Movement(None, "", "", 0, MovementKind.VOID_HOLD, hold_id=hold_id.bytes)
     outcomes = _release(conn, program_id, [movement], reason=reason, actor=actor, now=now)
-    if outcomes[0] not in (Outcome.POSTED, Outcome.EXISTS):
+    if outcomes[0] not in (MovementOutcome.POSTED, MovementOutcome.EXISTS):
         raise refusal(outcomes[0], movement)
 
 
@@ -209,9 +209,9 @@ def expire_holds(
            order by o.expires_at, o.hold_id limit %s""",
         [now - after, program_id, rows_max],
     ).fetchall()
-    movements = [Movement(None, "", "", 0, Kind.EXPIRE_HOLD, hold_id=id_.bytes) for (id_,) in due]
+    movements = [Movement(None, "", "", 0, MovementKind.EXPIRE_HOLD, hold_id=id_.bytes) for (id_,) in due]
     outcomes = _release(conn, program_id, movements, reason="its time is over", actor=actor, now=now) if due else []
-    return [id_ for (id_,), outcome in zip(due, outcomes, strict=True) if outcome is Outcome.POSTED]
+    return [id_ for (id_,), outcome in zip(due, outcomes, strict=True) if outcome is MovementOutcome.POSTED]
 
 
 def holds_expiring(
@@ -266,11 +266,11 @@ def _select(conn: Connection[Any], condition: str, given: dict[str, Any]) -> lis
 
 def _release(
     conn: Connection[Any], program_id: str, movements: Sequence[Movement], *, reason: str, actor: str, now: datetime
-) -> list[Outcome]:
+) -> list[MovementOutcome]:
     """Void or expire holds of any of the program's books."""
     ground = enter(conn, program_id, alone=len(movements) > 1)
     ids = [movement.hold_id or b"" for movement in movements]
-    outcomes: dict[bytes, Outcome] = {}
+    outcomes: dict[bytes, MovementOutcome] = {}
     for asset, book in ground.books.items():  # in the order of their numbers
         held = holds_of(
             conn, book, ids
@@ -284,7 +284,7 @@ def _release(
         for write in decision.writes:
             insert_resolutions(conn, write.resolutions, None, actor=actor, reason=reason, now=now)
         outcomes |= dict(zip([movement.hold_id or b"" for movement in here], decision.outcomes, strict=True))
-    return [outcomes.get(id_, Outcome.HOLD_UNKNOWN) for id_ in ids]
+    return [outcomes.get(id_, MovementOutcome.HOLD_UNKNOWN) for id_ in ids]
 
 
 def _terms(ground: Ground, now: datetime) -> Terms:

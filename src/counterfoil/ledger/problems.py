@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 from counterfoil.base.database import name_refusals
 from counterfoil.base.money import AssetMismatch
 from counterfoil.base.problems import InvalidInput, KeyReused, Kind, Problem
-from counterfoil.ledger.journals.batch_types import Movement, Outcome
+from counterfoil.ledger.journals.batch_types import Movement, MovementOutcome
 
 
 class UnknownProgram(Problem):
@@ -155,37 +155,37 @@ name_refusals(
     },
 )
 
-_BY_OUTCOME: Final[dict[Outcome, type[Problem]]] = {
-    Outcome.LINK_OPEN: LinkedRefused,
-    Outcome.LINKED_REFUSED: LinkedRefused,
-    Outcome.ID_REUSED: KeyReused,
-    Outcome.HOLD_UNKNOWN: UnknownHold,
-    Outcome.HOLD_RESOLVED: HoldResolved,
-    Outcome.HOLD_EXPIRED: HoldExpired,
-    Outcome.HOLD_NOT_DUE: HoldNotDue,
-    Outcome.HOLD_TOO_SMALL: HoldTooSmall,
-    Outcome.PERIOD_CLOSED: PeriodClosed,
-    Outcome.TOTAL_TOO_LARGE: LedgerLimit,
+_BY_OUTCOME: Final[dict[MovementOutcome, type[Problem]]] = {
+    MovementOutcome.LINK_OPEN: LinkedRefused,
+    MovementOutcome.LINKED_REFUSED: LinkedRefused,
+    MovementOutcome.ID_REUSED: KeyReused,
+    MovementOutcome.HOLD_UNKNOWN: UnknownHold,
+    MovementOutcome.HOLD_RESOLVED: HoldResolved,
+    MovementOutcome.HOLD_EXPIRED: HoldExpired,
+    MovementOutcome.HOLD_NOT_DUE: HoldNotDue,
+    MovementOutcome.HOLD_TOO_SMALL: HoldTooSmall,
+    MovementOutcome.PERIOD_CLOSED: PeriodClosed,
+    MovementOutcome.TOTAL_TOO_LARGE: LedgerLimit,
 }
-_OF_ACCOUNT: Final[dict[Outcome, tuple[type[Problem], str]]] = {
-    Outcome.DEBIT_UNKNOWN: (UnknownAccount, "debit"),
-    Outcome.CREDIT_UNKNOWN: (UnknownAccount, "credit"),
-    Outcome.DEBIT_CLOSED: (AccountClosed, "debit"),
-    Outcome.CREDIT_CLOSED: (AccountClosed, "credit"),
-    Outcome.DEBIT_FROZEN: (AccountFrozen, "debit"),
-    Outcome.CREDIT_FROZEN: (AccountFrozen, "credit"),
-    Outcome.DEBIT_INSUFFICIENT: (InsufficientFunds, "debit"),
-    Outcome.CREDIT_INSUFFICIENT: (InsufficientFunds, "credit"),
+_OF_ACCOUNT: Final[dict[MovementOutcome, tuple[type[Problem], str]]] = {
+    MovementOutcome.DEBIT_UNKNOWN: (UnknownAccount, "debit"),
+    MovementOutcome.CREDIT_UNKNOWN: (UnknownAccount, "credit"),
+    MovementOutcome.DEBIT_CLOSED: (AccountClosed, "debit"),
+    MovementOutcome.CREDIT_CLOSED: (AccountClosed, "credit"),
+    MovementOutcome.DEBIT_FROZEN: (AccountFrozen, "debit"),
+    MovementOutcome.CREDIT_FROZEN: (AccountFrozen, "credit"),
+    MovementOutcome.DEBIT_INSUFFICIENT: (InsufficientFunds, "debit"),
+    MovementOutcome.CREDIT_INSUFFICIENT: (InsufficientFunds, "credit"),
 }
-_OF_FIELD: Final[dict[Outcome, tuple[str, str]]] = {
-    Outcome.AMOUNT_OUT_OF_RANGE: ("minor", "from 1 to 10¹⁸ minor units"),
-    Outcome.SAME_ACCOUNT: ("credit", "another account than the debit"),
-    Outcome.EXPIRY_PAST: ("expires_at", "later than now"),
-    Outcome.EFFECTIVE_TOO_LATE: ("effective_at", "at most 366 days ahead of the database's clock"),
+_OF_FIELD: Final[dict[MovementOutcome, tuple[str, str]]] = {
+    MovementOutcome.AMOUNT_OUT_OF_RANGE: ("minor", "from 1 to 10¹⁸ minor units"),
+    MovementOutcome.SAME_ACCOUNT: ("credit", "another account than the debit"),
+    MovementOutcome.EXPIRY_PAST: ("expires_at", "later than now"),
+    MovementOutcome.EFFECTIVE_TOO_LATE: ("effective_at", "at most 366 days ahead of the database's clock"),
 }
 
 
-def refusal(outcome: Outcome, movement: Movement, *, line: int | None = None) -> Problem:
+def refusal(outcome: MovementOutcome, movement: Movement, *, line: int | None = None) -> Problem:
     """The problem that a refused movement is, with the account and amount that it is about."""
     if outcome in _OF_ACCOUNT:
         problem, side = _OF_ACCOUNT[outcome]

@@ -18,7 +18,7 @@ from psycopg import Connection, Cursor
 
 from counterfoil.base.problems import check
 from counterfoil.ledger.clock import allocate
-from counterfoil.ledger.journals.batch_types import BEGINNING_US, Account, Held, Kind, Movement
+from counterfoil.ledger.journals.batch_types import BEGINNING_US, AccountTotals, HoldState, Movement, MovementKind
 from counterfoil.ledger.problems import UnknownProgram
 
 EFFECTIVE_AHEAD_MAX_US = 366 * 86_400_000_000
@@ -82,7 +82,7 @@ _COLUMNS: Final = (
 
 def enter_for_one(
     conn: Connection[Any], program_id: str, asset: str, key: str, names: Collection[str]
-) -> tuple[Ground, tuple[Any, ...] | None, dict[str, Account]]:
+) -> tuple[Ground, tuple[Any, ...] | None, dict[str, AccountTotals]]:
     """All that one journal needs, in one round trip: the ground, the journal that has its key if there is one, its accounts, locked."""
     entering, known, locked = conn.cursor(binary=True), conn.cursor(binary=True), conn.cursor(binary=True)
     with conn.pipeline():
@@ -93,14 +93,14 @@ def enter_for_one(
         )
         _ask_to_lock(locked, program_id, asset, names)
     ground = ground_of(entering, program_id, alone=False)
-    return ground, known.fetchone(), {row[0]: Account(*row[1:]) for row in locked}
+    return ground, known.fetchone(), {row[0]: AccountTotals(*row[1:]) for row in locked}
 
 
 def _ask_to_lock(cursor: Cursor[Any], program_id: str, asset: str, names: Collection[str]) -> Cursor[Any]:
     return cursor.execute(f"select name, {_COLUMNS} from lock_accounts(%s, %s, %s)", [program_id, asset, list(names)])
 
 
-def accounts_of(conn: Connection[Any], ground: Ground, asset: str, names: Collection[str]) -> dict[str, Account]:
+def accounts_of(conn: Connection[Any], ground: Ground, asset: str, names: Collection[str]) -> dict[str, AccountTotals]:
     """The accounts of these names as they are; locked, unless the program is ours alone. Unknown names are left out."""
     with conn.cursor(binary=True) as cursor:
         if ground.alone:
@@ -108,10 +108,10 @@ def accounts_of(conn: Connection[Any], ground: Ground, asset: str, names: Collec
             cursor.execute(query, [ground.books[asset], list(names)])
         else:
             _ask_to_lock(cursor, ground.program_id, asset, names)
-        return {row[0]: Account(*row[1:]) for row in cursor}
+        return {row[0]: AccountTotals(*row[1:]) for row in cursor}
 
 
-def refresh(conn: Connection[Any], ground: Ground, accounts: Collection[Account]) -> int:
+def refresh(conn: Connection[Any], ground: Ground, accounts: Collection[AccountTotals]) -> int:
     """Read the totals and flags of these accounts anew, and return the newest seq on any of them.
 
     Only for who has the program alone. The numbers come packed, column by column: as rows they would take twice as long.
@@ -207,7 +207,7 @@ def _known_postings(conn: Connection[Any], book: int, ids: str, kind: str | None
     ).fetchall()
     found = {}
     for id_, debit, credit, minor, effective_us, hold_id, ours in rows:
-        was = Kind.TRANSFER if hold_id is None else Kind.POST_HOLD
+        was = MovementKind.TRANSFER if hold_id is None else MovementKind.POST_HOLD
         hold = None if hold_id is None else hold_id.bytes
         found[id_.bytes] = Movement(id_.bytes, debit if ours else "", credit, minor, was, effective_us, False, hold)
     return found
@@ -221,7 +221,7 @@ def _known_holds(conn: Connection[Any], book: int, ids: str) -> dict[bytes, Move
         [book, ids],
     ).fetchall()
     return {
-        id_.bytes: Movement(id_.bytes, debit if ours else "", credit, minor, Kind.HOLD, expires_us=expires_us)
+        id_.bytes: Movement(id_.bytes, debit if ours else "", credit, minor, MovementKind.HOLD, expires_us=expires_us)
         for id_, debit, credit, minor, expires_us, ours in rows
     }
 
@@ -233,7 +233,7 @@ def _up_to(ids: Sequence[bytes], newest: UUID | None) -> str | None:
     return f"{{{asked}}}" if asked else None
 
 
-def holds_of(conn: Connection[Any], book: int, ids: Sequence[bytes]) -> dict[bytes, Held]:
+def holds_of(conn: Connection[Any], book: int, ids: Sequence[bytes]) -> dict[bytes, HoldState]:
     """The holds of this book with these ids, with how they were resolved, if they were."""
     if not ids:
         return {}
@@ -247,6 +247,6 @@ def holds_of(conn: Connection[Any], book: int, ids: Sequence[bytes]) -> dict[byt
         ["{" + ",".join([id_.hex() for id_ in ids]) + "}", book],
     ).fetchall()
     return {
-        id_.bytes: Held(debit, credit, minor, expires_us, Kind(verb) if verb else None, posted or 0)
+        id_.bytes: HoldState(debit, credit, minor, expires_us, MovementKind(verb) if verb else None, posted or 0)
         for id_, debit, credit, minor, expires_us, verb, posted in rows
     }

@@ -14,14 +14,14 @@ import duckdb
 from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.engines.engine import DuckEngine, Engine, literal, memory_bytes
 from counterfoil.matching.findings.findings import read_breaks
-from counterfoil.matching.findings.outcome import Outcome, matches_of, reconcile
+from counterfoil.matching.findings.outcome import MatchingResult, matches_of, reconcile
 from counterfoil.matching.guess.columns import paths_of
 from counterfoil.matching.output.files import canonical, write_breaks, write_rejected, write_report
 from counterfoil.matching.output.report_page import write_page
 from counterfoil.matching.output.workbook import write_workbook
 from counterfoil.matching.passes.pipeline import Progress
 from counterfoil.matching.reading.loading import file_digest, read_side
-from counterfoil.matching.reading.provenance import Place, places_of
+from counterfoil.matching.reading.provenance import RecordPlace, places_of
 from counterfoil.matching.reading.scans import SourceUnreadable
 from counterfoil.matching.reading.sides import Side
 from counterfoil.matching.rules.model import RuleSet
@@ -50,7 +50,7 @@ def reconcile_files(
     master: str = "local[2]",
     threads: int | None = None,
     progress: Progress = lambda _: None,
-) -> Outcome:
+) -> MatchingResult:
     """Reconcile files and write the outputs into `out`.
 
     Raises InvalidInput (rules that do not fit), SourceUnreadable (a broken file), DoesNotFoot. What was half written is not left behind.
@@ -116,7 +116,7 @@ def _check_patterns(engine: DuckEngine, rules: RuleSet) -> None:
 
 def _write(
     reader: DuckEngine,
-    outcome: Outcome,
+    outcome: MatchingResult,
     sides: Mapping[str, Side],
     folder: Path,
     circumstances: Mapping[str, str | None],
@@ -141,7 +141,9 @@ def _write(
     (folder / "run.json").write_text(canonical(told), "utf-8")
 
 
-def _places(engine: DuckEngine, outcome: Outcome, sides: Mapping[str, Side]) -> Mapping[tuple[str, int], Place]:
+def _places(
+    engine: DuckEngine, outcome: MatchingResult, sides: Mapping[str, Side]
+) -> Mapping[tuple[str, int], RecordPlace]:
     """Where the records of the breaks stand in their files."""
     rows: dict[str, list[int]] = {"left": [], "right": []}
     for each in outcome.breaks:

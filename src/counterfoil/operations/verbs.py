@@ -24,7 +24,7 @@ MakeId = Callable[[str], str]
 TEXT_MAX: Final = 2_000
 
 
-class Saying(NamedTuple):
+class VerbCall(NamedTuple):
     """One verb, said of one thing by somebody. `taken`: the verb's own fields by name. `approval`: a second person's, if it has one.
     `providers`: for a verb that reads what one of them told."""
 
@@ -39,7 +39,7 @@ class Saying(NamedTuple):
     providers: Mapping[str, Provider] = {}
 
 
-class Said(NamedTuple):
+class VerbResult(NamedTuple):
     """What came of it: the state after it, and the id of what was made, if anything was."""
 
     state: str
@@ -57,8 +57,8 @@ class Field(NamedTuple):
     example: str = ""
 
 
-Do = Callable[[Saying], Said]
-Propose = Callable[[Saying, Caller], approvals.Proposal]
+Do = Callable[[VerbCall], VerbResult]
+Propose = Callable[[VerbCall, Caller], approvals.Proposal]
 
 
 class Rows(Protocol):
@@ -133,8 +133,8 @@ class Noun:
 
 
 def say(
-    noun: Noun, verb: Verb, saying: Saying, by: Caller, *, expected: str | None = None
-) -> Said | approvals.Proposal:
+    noun: Noun, verb: Verb, saying: VerbCall, by: Caller, *, expected: str | None = None
+) -> VerbResult | approvals.Proposal:
     """Say a verb: it is done, or proposed when it takes two people. Raises what it raises, and StateMoved when the thing is no longer in
     the state that was seen."""
     _refuse_moved(noun, saying, expected)
@@ -147,7 +147,7 @@ def say(
 def proposed_step(machine: Machine, name: str, do: Do) -> Propose:
     """Proposing a step of `machine` for which nothing but the reason is to be agreed. What would be refused then is refused now."""
 
-    def propose(saying: Saying, by: Caller) -> approvals.Proposal:
+    def propose(saying: VerbCall, by: Caller) -> approvals.Proposal:
         try:
             with saying.conn.transaction():
                 do(saying._replace(approval=None))
@@ -174,7 +174,7 @@ def paired_step(machine: Machine, name: str, do: Do) -> approvals.Paired:
     """What is done once both have agreed on a `proposed_step`."""
 
     def carry_out(conn: Connection[Any], one: approvals.Proposal, by: Caller, now: datetime) -> str | None:
-        return do(Saying(conn, one.subject_id, by.actor, now, _no_id, one.reason, {}, one.approval)).made
+        return do(VerbCall(conn, one.subject_id, by.actor, now, _no_id, one.reason, {}, one.approval)).made
 
     return approvals.Paired(machine.name, name, carry_out)
 
@@ -183,7 +183,7 @@ def _no_id(prefix: str) -> str:
     raise InvariantBroken(f"what is done on an approval makes no id of its own: {prefix}")
 
 
-def _refuse_moved(noun: Noun, saying: Saying, expected: str | None) -> None:
+def _refuse_moved(noun: Noun, saying: VerbCall, expected: str | None) -> None:
     row = saying.conn.execute(
         sql.SQL("select state from {table} where id = %s").format(table=sql.Identifier(noun.machine.table)),
         [saying.subject_id],

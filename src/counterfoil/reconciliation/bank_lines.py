@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
-from counterfoil.reconciliation.bank_overlap import Held, Said, apart, fresh_of, same_statement
+from counterfoil.reconciliation.bank_overlap import BroughtLine, KnownLine, apart, fresh_of, same_statement
 from counterfoil.statements import SourceRead, StatementInfo
 
 NOT_BOOKED: Final = frozenset({"pending", "expected", "information", "future"})
@@ -28,14 +28,14 @@ KINDS: Final = (
 )
 
 
-class Account(NamedTuple):
+class CashAccount(NamedTuple):
     """One of our cash accounts."""
 
     program_id: str
     name: str
 
 
-class Known(NamedTuple):
+class KnownStatement(NamedTuple):
     """A statement that was imported."""
 
     file_id: str
@@ -44,7 +44,7 @@ class Known(NamedTuple):
 
 
 @dataclass
-class Line:
+class BankLine:
     """A booked line of the file. `why_not` is set where it is not new."""
 
     plain: bytes
@@ -59,23 +59,23 @@ class Line:
 class Sorted:
     """The lines of a file, sorted: what is new, what is known, what counts no more (key → why), what is not booked."""
 
-    lines: list[Line]
+    lines: list[BankLine]
     left_out: int
     withdrawn: dict[bytes, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     @property
-    def fresh(self) -> list[Line]:
+    def fresh(self) -> list[BankLine]:
         """The new ones."""
         return [line for line in self.lines if not line.why_not]
 
 
 def sort_lines(
     conn: Connection[Any],
-    account: Account,
+    account: CashAccount,
     found: SourceRead,
     statements: Sequence[StatementInfo],
-    known: Sequence[Known],
+    known: Sequence[KnownStatement],
 ) -> Sorted:
     """Hold the file's booked lines against what is known of the account."""
     result = _booked(found, statements)
@@ -87,9 +87,9 @@ def sort_lines(
         _sort_group(conn, account, group, info, told, held)
         for line in group:
             if not line.why_not:
-                held[line.plain].append(Held(len(told) if info else None, line.position))
+                held[line.plain].append(KnownLine(len(told) if info else None, line.position))
         if info is not None:
-            told.append(Known("", number + 1 if number is not None else 0, info))
+            told.append(KnownStatement("", number + 1 if number is not None else 0, info))
     _number_keys(conn, account, result.fresh)
     _take_back(conn, account, found, result)
     return result
@@ -111,7 +111,7 @@ def _booked(found: SourceRead, statements: Sequence[StatementInfo]) -> Sorted:
         if row["status"] in NOT_BOOKED or day is None:
             result.left_out += 1
             continue
-        line = Line(plain_of(info.account if info else None, row, day), {**row, "booked_on": day}, place)
+        line = BankLine(plain_of(info.account if info else None, row, day), {**row, "booked_on": day}, place)
         line.position = row["balance"]
         if info and place is not None and info.carries and info.asset == row["asset"] and row["balance"] is None:
             running[place] = running.get(place, info.opening or 0) + row["amount"]
@@ -137,9 +137,9 @@ def key_of(plain: bytes, number: int) -> bytes:
     return hashlib.sha256(plain + str(number).encode()).digest()
 
 
-def _groups(lines: Sequence[Line], statements: Sequence[StatementInfo]) -> list[tuple[int | None, list[Line]]]:
+def _groups(lines: Sequence[BankLine], statements: Sequence[StatementInfo]) -> list[tuple[int | None, list[BankLine]]]:
     """Lines by statement, where it has both balances; all others are one group."""
-    groups: dict[int | None, list[Line]] = defaultdict(list)
+    groups: dict[int | None, list[BankLine]] = defaultdict(list)
     for line in lines:
         shown = line.statement is not None and statements[line.statement].carries
         groups[line.statement if shown else None].append(line)
@@ -147,19 +147,19 @@ def _groups(lines: Sequence[Line], statements: Sequence[StatementInfo]) -> list[
 
 
 def _held(
-    conn: Connection[Any], account: Account, plains: set[bytes], known: Sequence[Known]
-) -> dict[bytes, list[Held]]:
+    conn: Connection[Any], account: CashAccount, plains: set[bytes], known: Sequence[KnownStatement]
+) -> dict[bytes, list[KnownLine]]:
     """The known lines that say the same, in order. Those that the bank took back do not count: it may send them again."""
     places = {(one.file_id, one.number): at for at, one in enumerate(known)}
-    held: dict[bytes, list[Held]] = defaultdict(list)
+    held: dict[bytes, list[KnownLine]] = defaultdict(list)
     for plain, _, file_id, statement, position, why in _probe(conn, account, plains):
         if why in (None, "told in parts"):
-            held[plain].append(Held(places.get((file_id, statement or 0)), position))
+            held[plain].append(KnownLine(places.get((file_id, statement or 0)), position))
     return held
 
 
 def _probe(
-    conn: Connection[Any], account: Account, plains: set[bytes]
+    conn: Connection[Any], account: CashAccount, plains: set[bytes]
 ) -> list[tuple[bytes, int, str, int | None, int | None, str | None]]:
     """Lines by their words: numbered without a gap, so the first number that is not there ends the search."""
     found = []
@@ -177,7 +177,7 @@ def _probe(
     return found
 
 
-def _number_keys(conn: Connection[Any], account: Account, fresh: Sequence[Line]) -> None:
+def _number_keys(conn: Connection[Any], account: CashAccount, fresh: Sequence[BankLine]) -> None:
     taken: Counter[bytes] = Counter(plain for plain, *_ in _probe(conn, account, {line.plain for line in fresh}))
     for line in fresh:
         taken[line.plain] += 1
@@ -185,8 +185,8 @@ def _number_keys(conn: Connection[Any], account: Account, fresh: Sequence[Line])
 
 
 def _sort_group(
-    conn: Connection[Any], account: Account, group: list[Line], info: StatementInfo | None, known: Sequence[Known],
-    held: dict[bytes, list[Held]],
+    conn: Connection[Any], account: CashAccount, group: list[BankLine], info: StatementInfo | None, known: Sequence[KnownStatement],
+    held: dict[bytes, list[KnownLine]],
 ) -> None:  # fmt: skip
     open_ = [line for line in group if not line.why_not]
     if (
@@ -197,7 +197,7 @@ def _sort_group(
         for line in open_:
             line.why_not = "known"
         return
-    said = [Said(line.plain, line.row["amount"], line.row["booked_on"], line.position) for line in open_]
+    said = [BroughtLine(line.plain, line.row["amount"], line.row["booked_on"], line.position) for line in open_]
     disjoint: set[int] = set()
     leads: list[Callable[[int], bool]] = []
     if info is not None and said:
@@ -208,7 +208,9 @@ def _sort_group(
         line.why_not = "" if is_new else "known"
 
 
-def _all_there(conn: Connection[Any], account: Account, lines: Sequence[Line], held: dict[bytes, list[Held]]) -> bool:
+def _all_there(
+    conn: Connection[Any], account: CashAccount, lines: Sequence[BankLine], held: dict[bytes, list[KnownLine]]
+) -> bool:
     """Do we hold what this statement brings, in these words or, out of another format, in these amounts on these days?"""
     wanted: Counter[bytes] = Counter(line.plain for line in lines)
     if all(len(held[plain]) >= count for plain, count in wanted.items()):
@@ -234,7 +236,7 @@ def _last(known: Sequence[StatementInfo], info: StatementInfo) -> StatementInfo:
 
 
 def _led_to(
-    conn: Connection[Any], account: Account, known: Sequence[StatementInfo], info: StatementInfo, end: StatementInfo
+    conn: Connection[Any], account: CashAccount, known: Sequence[StatementInfo], info: StatementInfo, end: StatementInfo
 ) -> Callable[[int], bool]:
     """Do the lines that we keep, and new ones of this sum, lead from the account's first opening balance to this closing balance?"""
     days = (date.max, date.max)
@@ -252,7 +254,7 @@ def _led_to(
     return lambda new: (first.opening or 0) + kept + new == end.closing
 
 
-def _tell_parts(conn: Connection[Any], account: Account, result: Sorted) -> None:
+def _tell_parts(conn: Connection[Any], account: CashAccount, result: Sorted) -> None:
     """A booking and its parts (camt.053 and camt.054) are one movement: the parts count where they add up to it, else the booking."""
     entries = {line.row["entry"] for line in result.lines if line.row["entry"]}
     rows = conn.execute(
@@ -267,7 +269,7 @@ def _tell_parts(conn: Connection[Any], account: Account, result: Sorted) -> None
             wholes[entry, asset] = (amount, bytes(key))
         else:
             parts[entry, asset] += amount
-    ours: dict[tuple[str, str], list[Line]] = defaultdict(list)
+    ours: dict[tuple[str, str], list[BankLine]] = defaultdict(list)
     for line in result.lines:
         name = (line.row["entry"], line.row["asset"])
         if not line.row["entry"]:
@@ -283,7 +285,7 @@ def _tell_parts(conn: Connection[Any], account: Account, result: Sorted) -> None
 
 
 def _parts_or_whole(
-    result: Sorted, name: tuple[str, str], lines: Sequence[Line], whole: tuple[int, bytes | None] | None
+    result: Sorted, name: tuple[str, str], lines: Sequence[BankLine], whole: tuple[int, bytes | None] | None
 ) -> None:
     if whole is None:
         return
@@ -300,7 +302,7 @@ def _parts_or_whole(
                 line.why_not = "told in parts"
 
 
-def _take_back(conn: Connection[Any], account: Account, found: SourceRead, result: Sorted) -> None:
+def _take_back(conn: Connection[Any], account: CashAccount, found: SourceRead, result: Sorted) -> None:
     """BAI2: a deletion takes back the lines that it names; a correction those of its account and day that it does not repeat."""
     deleted: Counter[bytes] = Counter()
     for bank_account, line in found.aside:
@@ -328,7 +330,7 @@ def _take_back(conn: Connection[Any], account: Account, found: SourceRead, resul
         result.withdrawn |= {bytes(key): "corrected" for (key,) in rows if bytes(key) not in repeated}
 
 
-def write_lines(conn: Connection[Any], account: Account, file_id: str, found: Sorted, now: datetime) -> None:
+def write_lines(conn: Connection[Any], account: CashAccount, file_id: str, found: Sorted, now: datetime) -> None:
     """The new lines, and what counts no more because of this file."""
     with (
         conn.cursor() as cur,

@@ -17,7 +17,7 @@ from counterfoil.statements import StatementInfo
 CHAIN_MAX: Final = 10_000  # statements between two that follow on; more, and the lines are compared one by one
 
 
-class Said(NamedTuple):
+class BroughtLine(NamedTuple):
     """A line that a file brings: `plain` is all that it says, `position` what the account holds after it."""
 
     plain: bytes
@@ -26,7 +26,7 @@ class Said(NamedTuple):
     position: int | None
 
 
-class Held(NamedTuple):
+class KnownLine(NamedTuple):
     """A line that is known, and the statement (its place among the known ones) that brought it."""
 
     statement: int | None
@@ -82,8 +82,8 @@ def _reached(known: Sequence[StatementInfo], new: StatementInfo, *, forwards: bo
 
 
 def fresh_of(
-    lines: Sequence[Said],
-    held: Mapping[bytes, Sequence[Held]],
+    lines: Sequence[BroughtLine],
+    held: Mapping[bytes, Sequence[KnownLine]],
     disjoint: set[int],
     leads: Sequence[Callable[[int], bool]],
 ) -> list[bool]:
@@ -103,7 +103,7 @@ def fresh_of(
     return answers[2]
 
 
-def _by_number(lines: Sequence[Said], known: Mapping[bytes, Sequence[Held]]) -> list[bool]:
+def _by_number(lines: Sequence[BroughtLine], known: Mapping[bytes, Sequence[KnownLine]]) -> list[bool]:
     """What is said more often than it is known is new."""
     seen: Counter[bytes] = Counter()
     answer = []
@@ -113,7 +113,7 @@ def _by_number(lines: Sequence[Said], known: Mapping[bytes, Sequence[Held]]) -> 
     return answer
 
 
-def _by_position(lines: Sequence[Said], known: Mapping[bytes, Sequence[Held]]) -> list[bool]:
+def _by_position(lines: Sequence[BroughtLine], known: Mapping[bytes, Sequence[KnownLine]]) -> list[bool]:
     """What stands where no known line of the same words stands is new; by number, where a place is not known."""
     places = {plain: Counter(one.position for one in rows) for plain, rows in known.items()}
     by_number = _by_number(lines, known)

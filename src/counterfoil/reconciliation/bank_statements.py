@@ -14,7 +14,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from counterfoil.base.problems import InvalidInput
-from counterfoil.reconciliation.bank_lines import Account, Known, remarks_of, sort_lines, write_lines
+from counterfoil.reconciliation.bank_lines import CashAccount, KnownStatement, remarks_of, sort_lines, write_lines
 from counterfoil.reconciliation.runs.pairings import BANK, CASH_ACCOUNTS
 from counterfoil.statements import SCHEMA, SequenceGap, SourceRead, StatementInfo, follow_on
 from counterfoil.statements.amounts import does_not_carry
@@ -87,7 +87,7 @@ def import_bank_file(
     if earlier:
         return earlier[0]._replace(existed=True, gaps=gaps_of(conn, program_id, account))
     statements = _statements(found, bank_account)
-    ours = Account(program_id, account)
+    ours = CashAccount(program_id, account)
     lines = sort_lines(conn, ours, found, statements, _known(conn, ours))
     notes, records, new = [*found.notes, *remarks_of(lines)], len(lines.lines), len(lines.fresh)
     rejected = [row._asdict() for row in found.rejected[:REJECTED_KEPT_MAX]]
@@ -151,7 +151,7 @@ def reach_of(conn: Connection[Any], program_id: str, account: str, *, on: date |
     first, last_line, rejected, files = row or (None, None, 0, None)
     gaps = [gap.reason for gap in gaps_of(conn, program_id, account) if gap.proven and gap.kind != "doubled"]
     if not gaps and not rejected:
-        gaps = _not_led_to(conn, Account(program_id, account), by_account)
+        gaps = _not_led_to(conn, CashAccount(program_id, account), by_account)
     return Reach(
         first_on=min([*starts, *([first] if first else [])], default=None),
         last_on=min(ends) if ends else last_line,
@@ -216,7 +216,7 @@ def _begins_within(
 
 
 def _not_led_to(
-    conn: Connection[Any], account: Account, by_account: Mapping[tuple[str | None, str], Sequence[StatementInfo]]
+    conn: Connection[Any], account: CashAccount, by_account: Mapping[tuple[str | None, str], Sequence[StatementInfo]]
 ) -> list[str]:
     """Closing balances to which the lines that are kept do not lead, from the first opening balance on: then lines are missing, or
     counted twice. Said only where every statement of the account carries and names its lines."""
@@ -253,8 +253,8 @@ def _statements(found: SourceRead, wanted: str | None) -> list[StatementInfo]:
     return [one for one in found.statements if wanted is None or one.account in (wanted, None)]
 
 
-def _known(conn: Connection[Any], account: Account) -> list[Known]:
-    return [Known(*placed) for placed in ((p.file_id, p.number, p.info) for p in _placed(conn, *account))]
+def _known(conn: Connection[Any], account: CashAccount) -> list[KnownStatement]:
+    return [KnownStatement(*placed) for placed in ((p.file_id, p.number, p.info) for p in _placed(conn, *account))]
 
 
 def _write_statements(conn: Connection[Any], file_id: str, statements: Sequence[StatementInfo]) -> None:

@@ -20,7 +20,7 @@ from counterfoil.operations.events.events import EventKind, NewEvent, declare, e
 from counterfoil.reconciliation.bank_statements import reach_of
 from counterfoil.reconciliation.runs.books import end_of
 from counterfoil.reconciliation.runs.rows import Run, select_runs
-from counterfoil.reconciliation.runs.standing import Standing, standings
+from counterfoil.reconciliation.runs.standing import RunState, standings
 
 # Whose money it is, by the beginning of the account's name. Source: Money, Chart of accounts.
 OWED: Final = (
@@ -286,7 +286,7 @@ def _at_a_provider(
     }
 
 
-def _doubts(run: Run, standing: Standing, row: BalanceRow) -> list[str]:
+def _doubts(run: Run, standing: RunState, row: BalanceRow) -> list[str]:
     """Why a run's word on a balance is not the last one."""
     found = [f"payout {text}" for text in row.contradicted]
     if not standing.green:

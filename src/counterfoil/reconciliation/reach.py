@@ -18,7 +18,7 @@ COUNTED_MAX: Final = 10_000  # movements since a run; more are told as more
 _HOUR: Final = timedelta(hours=1)
 
 
-class Due(NamedTuple):
+class DueSource(NamedTuple):
     """A program and a source whose statement has to be held against `account`: money went through it."""
 
     program_id: str
@@ -33,7 +33,7 @@ class Since(NamedTuple):
     amount: Money
 
 
-def due_sources(conn: Connection[Any], sources: Iterable[tuple[str, str]]) -> list[Due]:
+def due_sources(conn: Connection[Any], sources: Iterable[tuple[str, str]]) -> list[DueSource]:
     """Of `sources` (name, account of ours): those of each program in whose books money went through that account, by name."""
     named = list(sources)
     rows = conn.execute(
@@ -43,7 +43,7 @@ def due_sources(conn: Connection[Any], sources: Iterable[tuple[str, str]]) -> li
            where a.last_seq > 0 order by b.program_id, s.source""",
         [[source for source, _ in named], [account for _, account in named]],
     ).fetchall()
-    return [Due(*row) for row in rows]
+    return [DueSource(*row) for row in rows]
 
 
 def moved_since(

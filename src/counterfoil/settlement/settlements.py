@@ -13,14 +13,14 @@ from counterfoil.base.machine import Move, take_steps
 from counterfoil.base.problems import NotFound, check
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import SETTLEMENT
-from counterfoil.ledger.journals.post_all import Booking, post_all
+from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
 from counterfoil.operations.providers import Provider, Unclear
 from counterfoil.operations.work.jobs import Job
-from counterfoil.operations.work.outside import Ask, Line, Station, run_outside
+from counterfoil.operations.work.outside import Channel, OutsideQuestion, Station, run_outside
 from counterfoil.operations.work.runner import Claim, Runner, Tally, finish, put_back, run_here
 from counterfoil.settlement.fees.fees import rates_now
-from counterfoil.settlement.fees.rules import Cut, cut
+from counterfoil.settlement.fees.rules import FeeSplit, cut
 from counterfoil.settlement.intents.intents import (
     INTENT,
     PROCESSING,
@@ -63,7 +63,7 @@ class Settlement(NamedTuple):
     at: datetime
 
 
-class Check(NamedTuple):
+class ChargeCheck(NamedTuple):
     """What to hold against the providers' books: an invoice's payments, and what of it they leave unpaid, in minor units."""
 
     intent: Intent
@@ -71,7 +71,7 @@ class Check(NamedTuple):
     unpaid: int
 
 
-class Verdict(NamedTuple):
+class ChargeVerdict(NamedTuple):
     """What the provider said: `doubt` when it does not know a charge or has another amount; `error` when it did not answer."""
 
     intent: Intent
@@ -79,7 +79,7 @@ class Verdict(NamedTuple):
     error: str | None = None
 
 
-class Verification(Station[Check, Verdict]):
+class Verification(Station[ChargeCheck, ChargeVerdict]):
     """Ask the provider for its own record of what was paid: a webhook alone moves no money on to a payee."""
 
     queue = VERIFYING
@@ -88,7 +88,7 @@ class Verification(Station[Check, Verdict]):
         """`providers` by name."""
         self._providers = providers
 
-    def prepare(self, conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> Mapping[str, Check]:  # noqa: ARG002
+    def prepare(self, conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> Mapping[str, ChargeCheck]:  # noqa: ARG002
         """The payments to look up."""
         intents = {one.id: one for one in intents_by_id(conn, [one.id for one in claims])}
         invoices = [intent.invoice_id for intent in intents.values()]
@@ -98,26 +98,26 @@ class Verification(Station[Check, Verdict]):
         totals = dict(conn.execute("select id, total from invoice where id = any(%s)", [invoices]).fetchall())
         return {one.id: _check(one, paid.get(one.invoice_id, []), totals) for one in intents.values()}
 
-    def connect(self, item: Check) -> Line[Verdict]:
+    def connect(self, item: ChargeCheck) -> Channel[ChargeVerdict]:
         """Ask: a look-up changes nothing at the provider, so nothing is announced."""
-        return Ask(lambda: self.act(item))
+        return OutsideQuestion(lambda: self.act(item))
 
-    def act(self, item: Check) -> Verdict:
+    def act(self, item: ChargeCheck) -> ChargeVerdict:
         """Look every charge up, each at the provider that it came through."""
         if item.unpaid or not item.payments:
-            return Verdict(item.intent, doubt=f"the payments on record leave {item.unpaid} of it unpaid")
+            return ChargeVerdict(item.intent, doubt=f"the payments on record leave {item.unpaid} of it unpaid")
         for payment in item.payments:
             provider = self._providers.get(payment.provider)
             if provider is None:
-                return Verdict(item.intent, error=f"the provider {payment.provider} is not set up here")
+                return ChargeVerdict(item.intent, error=f"the provider {payment.provider} is not set up here")
             found = provider.find_charge(payment.charge_id)
             if isinstance(found, Unclear):
-                return Verdict(item.intent, error=found.error)
+                return ChargeVerdict(item.intent, error=found.error)
             if told := doubt(payment, found):
-                return Verdict(item.intent, doubt=told)
-        return Verdict(item.intent)
+                return ChargeVerdict(item.intent, doubt=told)
+        return ChargeVerdict(item.intent)
 
-    def record(self, conn: Connection[Any], done: Sequence[tuple[Claim, Verdict]], now: datetime) -> None:
+    def record(self, conn: Connection[Any], done: Sequence[tuple[Claim, ChargeVerdict]], now: datetime) -> None:
         """Confirm, fail, or ask again later."""
         sure = [verdict.intent.id for _, verdict in done if not verdict.doubt and not verdict.error]
         moves = [Move(one, "verifying", "confirm") for one in sure]
@@ -133,11 +133,11 @@ class Verification(Station[Check, Verdict]):
                 fail_intent(conn, verdict.intent, error=f"no answer from the provider: {verdict.error}", now=now)
 
 
-def _check(intent: Intent, paid: Sequence[Payment], totals: Mapping[str, int]) -> Check:
+def _check(intent: Intent, paid: Sequence[Payment], totals: Mapping[str, int]) -> ChargeCheck:
     recorded = [
         Recorded(one.provider, one.charge_id, one.reference, one.amount, one.asset, one.account) for one in paid
     ]
-    return Check(intent, tuple(recorded), totals[intent.invoice_id] - sum(one.applied for one in paid))
+    return ChargeCheck(intent, tuple(recorded), totals[intent.invoice_id] - sum(one.applied for one in paid))
 
 
 def verify_due(runner: Runner, providers: Mapping[str, Provider], *, lane: str | None = None) -> Tally:
@@ -172,7 +172,9 @@ def settle(conn: Connection[Any], intents: Sequence[Intent], *, make_id: MakeId,
     return settled
 
 
-def _settlement(invoice: Invoice, parts: Cut, rates: Mapping[str, Any], make_id: MakeId, now: datetime) -> Settlement:
+def _settlement(
+    invoice: Invoice, parts: FeeSplit, rates: Mapping[str, Any], make_id: MakeId, now: datetime
+) -> Settlement:
     version = rates[invoice.program_id].version
     return Settlement(
         make_id("set"), invoice.program_id, invoice.id, invoice.payee_id, invoice.asset, *parts, version, now
@@ -184,7 +186,7 @@ def _event(one: Settlement) -> NewEvent:
     return NewEvent("settlement_completed", one.program_id, one.id, told)
 
 
-def _booking(one: Settlement) -> Booking:
+def _booking(one: Settlement) -> ProgramJournal:
     journal = NewJournal(
         key=SETTLEMENT.key(one.invoice_id),  # by invoice, not by settlement: whoever settles it again finds it done
         kind="settlement",
@@ -194,7 +196,7 @@ def _booking(one: Settlement) -> Booking:
         source=("settlement", one.id),
         space=SETTLEMENT,
     )
-    return Booking(one.program_id, journal)
+    return ProgramJournal(one.program_id, journal)
 
 
 def settlement_lines(one: Settlement) -> list[tuple[str, str, int]]:

@@ -16,10 +16,10 @@ from typing import Any
 
 from counterfoil.simulator.http.serving import serve
 from counterfoil.simulator.http.webhooks import secret_bytes
-from counterfoil.simulator.journal import Journal, JournalDamaged, JournalInUse
+from counterfoil.simulator.journal import JournalDamaged, JournalInUse, SimulatorJournal
 from counterfoil.simulator.process import API_KEY_VARIABLE, SECRET_VARIABLE, TEST_API_KEY
 from counterfoil.simulator.rules.facts import EndpointSet
-from counterfoil.simulator.rules.state import Settings
+from counterfoil.simulator.rules.state import SimulatorSettings
 
 # The writer thread needs the interpreter for an instant after each sync, and hundreds of answers wait for it.
 SWITCH_S = 0.0005
@@ -52,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--seed", type=int, default=1, help="of the faults; a journal that exists keeps its own")
     made.add_argument("--webhook-url", help=f"needs {SECRET_VARIABLE} in the environment")
     made.add_argument("--until-stdin-ends", action="store_true", help="stop when whoever started it is gone")
-    for name, default in Settings()._asdict().items():
+    for name, default in SimulatorSettings()._asdict().items():
         made.add_argument(
             f"--{name.replace('_', '-')}", type=_whole, default=default, help=f"{_HELP[name]} (%(default)s)"
         )
@@ -62,10 +62,10 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run until stopped. Prints one line of JSON with the address when it listens."""
     options = parser().parse_args(argv)
-    settings = Settings(**{name: getattr(options, name) for name in Settings._fields})
+    settings = SimulatorSettings(**{name: getattr(options, name) for name in SimulatorSettings._fields})
     try:
         endpoint = _endpoint(options.webhook_url)
-        journal = Journal(options.folder)
+        journal = SimulatorJournal(options.folder)
     except (JournalInUse, JournalDamaged, ValueError) as error:
         print(f"simulator: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
         return 1

@@ -10,12 +10,12 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-from counterfoil.simulator.http.views import Answer
+from counterfoil.simulator.http.views import SimulatorReply
 from counterfoil.simulator.http.webhooks import Sender, body_of, signed_headers
-from counterfoil.simulator.journal import Journal
+from counterfoil.simulator.journal import SimulatorJournal
 from counterfoil.simulator.rules import facts as f
-from counterfoil.simulator.rules.decisions import Decision, decide_attempt, decide_step
-from counterfoil.simulator.rules.state import Delivery, Settings, State, replay
+from counterfoil.simulator.rules.decisions import SimulatorDecision, decide_attempt, decide_step
+from counterfoil.simulator.rules.state import Delivery, SimulatorSettings, State, replay
 
 DELIVERIES_AT_ONCE_MAX = 32
 STEPS_PER_TURN_MAX = 200
@@ -25,10 +25,10 @@ _NAP_MAX_S = 1.0
 Clock = Callable[[], int]  # microseconds since 1970, UTC
 
 
-class Engine:
+class Simulation:
     """State, journal and clock together. Everything runs on one loop, so a decision and its facts cannot interleave."""
 
-    def __init__(self, journal: Journal, settings: Settings, clock: Clock) -> None:
+    def __init__(self, journal: SimulatorJournal, settings: SimulatorSettings, clock: Clock) -> None:
         """Take up what the journal holds."""
         self.journal, self.settings, self.clock = journal, settings, clock
         self.state: State = replay(journal.entries)
@@ -62,13 +62,13 @@ class Engine:
 
     def record(self, facts: list[f.Fact], at_us: int | None = None) -> None:
         """Take facts in and queue them for the disk, as one entry."""
-        entry = f.Entry(self.state.entries + 1, self.now_us() if at_us is None else at_us, facts)
+        entry = f.FactEntry(self.state.entries + 1, self.now_us() if at_us is None else at_us, facts)
         self.state.apply(entry)
         self.journal.append(entry)
         self._work.set()
         self._tells.set()
 
-    async def act(self, decide: Callable[[State, Settings, int], Decision]) -> Answer:
+    async def act(self, decide: Callable[[State, SimulatorSettings, int], SimulatorDecision]) -> SimulatorReply:
         """Decide, record, and give the answer once it and all it rests on is on disk."""
         now_us = self.now_us()
         decision = decide(self.state, self.settings, now_us)

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from counterfoil.simulator.rules.facts import Entry, as_json, from_json
+from counterfoil.simulator.rules.facts import FactEntry, as_json, from_json
 
 FILE_NAME: Final = "journal.log"
 EXIT_NO_JOURNAL: Final = 74  # sysexits: an input/output error
@@ -32,21 +32,21 @@ class JournalInUse(Exception):
     """Another simulator writes to this folder."""
 
 
-class Read(NamedTuple):
+class JournalRead(NamedTuple):
     """The intact entries, and how many bytes of the file they fill: what lies behind is a torn line."""
 
-    entries: list[Entry]
+    entries: list[FactEntry]
     intact_bytes: int
     torn_bytes: int
 
 
-def encode(entry: Entry) -> bytes:
+def encode(entry: FactEntry) -> bytes:
     """The entry as its line."""
     text = json.dumps(as_json(entry), separators=(",", ":"), ensure_ascii=False).encode()
     return b"%08x %s\n" % (zlib.crc32(text), text)
 
 
-def decode(line: bytes) -> Entry | None:
+def decode(line: bytes) -> FactEntry | None:
     """The entry of a line with its newline, or None when the line is torn or damaged."""
     if len(line) < 10 or line[8:9] != b" " or not line.endswith(b"\n"):
         return None
@@ -56,13 +56,13 @@ def decode(line: bytes) -> Entry | None:
     return from_json(json.loads(text))
 
 
-def read_entries(folder: Path) -> Read:
+def read_entries(folder: Path) -> JournalRead:
     """All entries of the journal in `folder`; a torn end is left out. Safe while a simulator writes. Raises JournalDamaged."""
     path = folder / FILE_NAME
-    entries: list[Entry] = []
+    entries: list[FactEntry] = []
     intact = torn = 0
     if not path.exists():
-        return Read(entries, 0, 0)
+        return JournalRead(entries, 0, 0)
     with path.open("rb") as file:
         for line in file:
             if not line.endswith(b"\n"):
@@ -73,10 +73,10 @@ def read_entries(folder: Path) -> Read:
                 raise JournalDamaged(f"{path}: the line at byte {intact} is damaged, not torn")
             entries.append(entry)
             intact += len(line)
-    return Read(entries, intact, torn)
+    return JournalRead(entries, intact, torn)
 
 
-class Journal:
+class SimulatorJournal:
     """The open end of a journal. Append from the event loop's thread; an answer waits for `durable()`."""
 
     def __init__(self, folder: Path, *, sync: Callable[[int], None] | None = None) -> None:
@@ -103,7 +103,7 @@ class Journal:
         self._loop = loop
         self._thread.start()
 
-    def append(self, entry: Entry) -> None:
+    def append(self, entry: FactEntry) -> None:
         """Queue an entry; it is not safe before `durable()` returns."""
         self._appended = entry.number
         line = encode(entry)

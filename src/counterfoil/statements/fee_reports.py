@@ -14,16 +14,16 @@ from typing import Final, NamedTuple
 
 from counterfoil.statements.amounts import Unreadable
 from counterfoil.statements.dates import ISO, choose_format, is_iso, parse_date
-from counterfoil.statements.shape import TABLE_BYTES_MAX, Gathering, Line, SourceRead, as_json, within
+from counterfoil.statements.shape import TABLE_BYTES_MAX, Gathering, ParsedLine, SourceRead, as_json, within
 from counterfoil.statements.tables import delimited, rows
 from counterfoil.statements.tables.columns import plain
 from counterfoil.statements.tables.dialects import dialect
-from counterfoil.statements.tables.rows import Plan, Record, Rejected
-from counterfoil.statements.tables.signs import Step, Trail, settle
+from counterfoil.statements.tables.rows import Plan, RowRejected, TableRow
+from counterfoil.statements.tables.signs import SignedRow, Trail, settle
 from counterfoil.statements.text import Content
 
 
-class Report(NamedTuple):
+class FeeReport(NamedTuple):
     """Where a provider's report has what: header names as `columns.plain` writes them."""
 
     external_id: tuple[str, ...]
@@ -42,12 +42,12 @@ class Report(NamedTuple):
     balance: str
 
 
-REPORTS: Final[Mapping[str, Report]] = {
-    "paypal": Report(
+REPORTS: Final[Mapping[str, FeeReport]] = {
+    "paypal": FeeReport(
         ("transactionid",), ("invoicenumber", "referencetxnid"), "date", "currency", (("gross",), ()), (("net",), ()), ("fee",), -1,
         "currency", "status", "type", "name", "", "balance",
     ),
-    "adyen": Report(
+    "adyen": FeeReport(
         ("modificationreference", "pspreference"), ("merchantreference", "pspreference"), "creationdate", "netcurrency",
         (("grosscreditgc",), ("grossdebitgc",)), (("netcreditnc",), ("netdebitnc",)),
         ("commissionnc", "markupnc", "schemefeesnc", "interchangenc"), 1,
@@ -83,7 +83,7 @@ def _read(path: Path, taken: Content, name: str, asset: str | None, *, strict: b
     for record in records:
         try:
             lines, net, balance = _lines(record, names, report, how)
-        except (Rejected, Unreadable) as fault:
+        except (RowRejected, Unreadable) as fault:
             found.reject(record.line, getattr(fault, "column", None), str(fault), as_json(record.cells))
             continue
         if asset not in (None, lines[0].asset):
@@ -93,7 +93,7 @@ def _read(path: Path, taken: Content, name: str, asset: str | None, *, strict: b
             found.add(line)
         if balance is not None and lines[0].status != "information":
             trail = trails.setdefault(lines[0].asset, Trail(assets={lines[0].asset}))
-            trail.steps.append(Step(record.line, net, balance, lines[0].booked_on))
+            trail.steps.append(SignedRow(record.line, net, balance, lines[0].booked_on))
     for trail in trails.values():
         settle(found, trail, names[report.balance])
     if left_out:
@@ -101,17 +101,19 @@ def _read(path: Path, taken: Content, name: str, asset: str | None, *, strict: b
     return found.read(name, taken.sha256)
 
 
-def _lines(record: Record, names: Mapping[str, str], report: Report, how: Plan) -> tuple[list[Line], int, int | None]:
+def _lines(
+    record: TableRow, names: Mapping[str, str], report: FeeReport, how: Plan
+) -> tuple[list[ParsedLine], int, int | None]:
     """The gross amount and the fee as lines, the net amount, and the balance after it. Raises Rejected, Unreadable."""
     code = (_text(record, names, (report.asset,)) or "").upper()
     gross, net = (_difference(record, names, sides, how, code) for sides in (report.credits, report.net))
     fee = report.fee_sign * sum(_amount(record, names, name, how, code) or 0 for name in report.fees)
     if net is None:
-        raise Rejected(names[report.net[0][0]], "there is no net amount")
+        raise RowRejected(names[report.net[0][0]], "there is no net amount")
     is_one_currency = (_text(record, names, (report.gross_asset,)) or "").upper() == code
     if is_one_currency and (gross is None or gross - fee != net):
-        raise Rejected(names[report.net[0][0]], f"gross {gross} less fee {fee} is not net {net} minor units")
-    line = Line(
+        raise RowRejected(names[report.net[0][0]], f"gross {gross} less fee {fee} is not net {net} minor units")
+    line = ParsedLine(
         amount=net + fee,
         asset=code,
         line=record.line,
@@ -130,24 +132,24 @@ def _lines(record: Record, names: Mapping[str, str], report: Report, how: Plan) 
     return lines, net, _amount(record, names, report.balance, how, code)
 
 
-def _status(record: Record, names: Mapping[str, str], report: Report) -> str:
+def _status(record: TableRow, names: Mapping[str, str], report: FeeReport) -> str:
     if (_text(record, names, ("balanceimpact",)) or "").lower() == NO_BALANCE:
         return "information"
     return (_text(record, names, (report.status,)) or "booked").lower()
 
 
-def _day(record: Record, names: Mapping[str, str], report: Report, how: Plan) -> date:
+def _day(record: TableRow, names: Mapping[str, str], report: FeeReport, how: Plan) -> date:
     text = _text(record, names, (report.day,))
     if text is None:
-        raise Rejected(names[report.day], "there is no date")
+        raise RowRejected(names[report.day], "there is no date")
     form = ISO if is_iso(text) else how.date_format
     if form is None:
-        raise Rejected(names[report.day], f"{text[:30]!r} can be read as two dates or none")
+        raise RowRejected(names[report.day], f"{text[:30]!r} can be read as two dates or none")
     return parse_date(text, form)
 
 
 def _difference(
-    record: Record, names: Mapping[str, str], sides: tuple[tuple[str, ...], tuple[str, ...]], how: Plan, code: str
+    record: TableRow, names: Mapping[str, str], sides: tuple[tuple[str, ...], tuple[str, ...]], how: Plan, code: str
 ) -> int | None:
     """What comes in less what goes out; None where neither is given."""
     given = [
@@ -159,10 +161,10 @@ def _difference(
     return sum(known) if known else None
 
 
-def _amount(record: Record, names: Mapping[str, str], name: str, how: Plan, code: str) -> int | None:
+def _amount(record: TableRow, names: Mapping[str, str], name: str, how: Plan, code: str) -> int | None:
     return rows.amount_in(record.cells, names[name], how, code) if name in names else None
 
 
-def _text(record: Record, names: Mapping[str, str], wanted: tuple[str, ...]) -> str | None:
+def _text(record: TableRow, names: Mapping[str, str], wanted: tuple[str, ...]) -> str | None:
     texts: Iterator[str] = (str(record.cells.get(names[name]) or "").strip() for name in wanted if name in names)
     return next((text for text in texts if text), None)

@@ -20,7 +20,7 @@ from counterfoil.statements.dates import parse_ofx
 from counterfoil.statements.shape import (
     TABLE_BYTES_MAX,
     Gathering,
-    Line,
+    ParsedLine,
     SourceRead,
     StatementInfo,
     as_json,
@@ -80,7 +80,7 @@ class Aggregate:
 
 
 @dataclass
-class Statement:
+class OfxStatement:
     """A statement with its transactions, as they end before it does."""
 
     aggregate: Aggregate
@@ -119,10 +119,10 @@ def _plain(found: Gathering, text: str) -> str:
     return plain
 
 
-def _statements(found: Gathering, text: str) -> Iterator[Statement]:
+def _statements(found: Gathering, text: str) -> Iterator[OfxStatement]:
     """Walk the tags with a stack of aggregates. Leaves may be closed or not, also both in one file."""
     stack: list[Aggregate] = []
-    statement: Statement | None = None
+    statement: OfxStatement | None = None
     line, seen = 1, 0
     for token in _TOKEN.finditer(text):
         line, seen = line + text.count("\n", seen, token.start()), token.start()
@@ -144,7 +144,7 @@ def _statements(found: Gathering, text: str) -> Iterator[Statement]:
                 stack[-1].inner.setdefault(name, node)
             stack.append(node)
             if name in STATEMENTS:
-                statement = Statement(node)
+                statement = OfxStatement(node)
         elif statement and name in INVESTMENTS:
             statement.investments[name] += 1
     if stack:
@@ -157,7 +157,7 @@ def _close(found: Gathering, stack: list[Aggregate], name: str, line: int) -> Ag
     return stack.pop()
 
 
-def _record(found: Gathering, statement: Statement, asset: str | None) -> None:
+def _record(found: Gathering, statement: OfxStatement, asset: str | None) -> None:
     aggregate = statement.aggregate
     currency = (aggregate.leaf("CURDEF") or asset or "").upper()
     if not re.fullmatch(r"[A-Z]{3}", currency, re.ASCII):
@@ -206,7 +206,7 @@ def _record(found: Gathering, statement: Statement, asset: str | None) -> None:
     )
 
 
-def _line(transaction: Aggregate, currency: str) -> Line:
+def _line(transaction: Aggregate, currency: str) -> ParsedLine:
     """One transaction. An amount in `CURRENCY` is in that currency; `ORIGCURRENCY` only tells what it was before."""
     told, posted = transaction.leaf("TRNAMT"), transaction.leaf("DTPOSTED") or transaction.leaf("DTTRAN")
     if told is None or posted is None:
@@ -214,7 +214,7 @@ def _line(transaction: Aggregate, currency: str) -> Line:
     code = (transaction.leaf("CURRENCY", "CURSYM") or currency).upper()
     booked_on, event_at = parse_ofx(posted)
     available = transaction.leaf("DTAVAIL")
-    return Line(
+    return ParsedLine(
         amount=_amount(told, code),
         asset=code,
         line=transaction.line,

@@ -14,7 +14,7 @@ from typing import Final
 
 from counterfoil.statements.amounts import Unreadable, decimal_mark_of, known_scale, parse_amount
 from counterfoil.statements.dates import choose_format, parse_date
-from counterfoil.statements.shape import TABLE_BYTES_MAX, Gathering, Line, SourceRead, as_json, within
+from counterfoil.statements.shape import TABLE_BYTES_MAX, Gathering, ParsedLine, SourceRead, as_json, within
 from counterfoil.statements.text import Content, numbered_lines
 
 CASH_TYPES: Final = frozenset({"BANK", "CCARD", "CASH", "OTH A", "OTH L"})
@@ -32,7 +32,7 @@ _FIELDS: Final = {
 
 
 @dataclass
-class Record:
+class QifRecord:
     """One record between two `^`: its kind, the line it begins on, the first value of each field."""
 
     kind: str
@@ -76,7 +76,7 @@ def read(
     return found.read("qif", taken.sha256)
 
 
-def _records(found: Gathering, path: Path, taken: Content) -> Iterator[Record]:
+def _records(found: Gathering, path: Path, taken: Content) -> Iterator[QifRecord]:
     kind, account, current = "", None, None
     for number, raw in numbered_lines(path, taken.encoding):
         text = raw.strip("\ufeff\x1a").rstrip()
@@ -93,7 +93,7 @@ def _records(found: Gathering, path: Path, taken: Content) -> Iterator[Record]:
                 yield current
             current = None
             continue
-        current = current or Record(kind, number, account)
+        current = current or QifRecord(kind, number, account)
         if text[0] in _FIELDS:
             current.values.setdefault(_FIELDS[text[0]], text[1:].strip())
     if current is not None:
@@ -105,7 +105,7 @@ def _day(text: str) -> str:
     return text.replace(" ", "").replace("'", "/")
 
 
-def _add(found: Gathering, record: Record, asset: str, mark: str | None, form: str | None) -> None:
+def _add(found: Gathering, record: QifRecord, asset: str, mark: str | None, form: str | None) -> None:
     values = record.values
     if "amount" not in values or "date" not in values:
         raise Unreadable("there is no amount or no date")
@@ -116,7 +116,7 @@ def _add(found: Gathering, record: Record, asset: str, mark: str | None, form: s
     if form is None:
         raise Unreadable(f"{values['date'][:30]!r} can be read as two dates or none: say how dates are written")
     found.add(
-        Line(
+        ParsedLine(
             amount=amount,
             asset=asset,
             line=record.line,

@@ -91,7 +91,7 @@ class StatementInfo(NamedTuple):
         return self.opening + self.total == self.closing
 
 
-class Line(NamedTuple):
+class ParsedLine(NamedTuple):
     """One movement as a reader understood it, before it becomes a row of the table."""
 
     amount: int
@@ -122,7 +122,7 @@ class SourceRead:
     sha256: str
     file: str = ""
     notes: list[str] = field(default_factory=list)
-    aside: list[tuple[str | None, Line]] = field(
+    aside: list[tuple[str | None, ParsedLine]] = field(
         default_factory=list
     )  # no money: account and lines of a test, or of a deletion
 
@@ -136,12 +136,12 @@ class Gathering:
         self.rejected: list[RejectedRow] = []
         self.statements: list[StatementInfo] = []
         self.notes: list[str] = []
-        self.aside: list[tuple[str | None, Line]] = []
+        self.aside: list[tuple[str | None, ParsedLine]] = []
         self.rows = 0
         self._batches: list[pa.RecordBatch] = []
         self._columns: list[list[Any]] = [[] for _ in SCHEMA]
 
-    def add(self, line: Line) -> None:
+    def add(self, line: ParsedLine) -> None:
         """Take one line; its row number is its place in the file. Raises TooLarge past ROWS_MAX."""
         self.rows += 1
         if self.rows > ROWS_MAX:
@@ -170,7 +170,7 @@ class Gathering:
         if len(self._columns[0]) >= BATCH_ROWS:
             self._flush()
 
-    def set_aside(self, account: str | None, line: Line) -> None:
+    def set_aside(self, account: str | None, line: ParsedLine) -> None:
         """Keep a line that is no money, for those who have to take an earlier one back. Raises TooLarge past ROWS_MAX."""
         if len(self.aside) >= ROWS_MAX:
             raise TooLarge(file=self.file, rows_max=ROWS_MAX)

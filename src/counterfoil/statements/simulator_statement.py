@@ -19,7 +19,7 @@ from counterfoil.statements.dates import ISO, parse_date, parse_instant
 from counterfoil.statements.shape import (
     TABLE_BYTES_MAX,
     Gathering,
-    Line,
+    ParsedLine,
     SourceRead,
     StatementInfo,
     as_json,
@@ -27,7 +27,7 @@ from counterfoil.statements.shape import (
 )
 from counterfoil.statements.tables import delimited
 from counterfoil.statements.tables.dialects import Dialect
-from counterfoil.statements.tables.rows import Record
+from counterfoil.statements.tables.rows import TableRow
 from counterfoil.statements.text import Content, numbered_lines
 
 OPENING: Final = "opening_balance"
@@ -48,7 +48,7 @@ COLUMNS: Final = (
 
 
 @dataclass
-class Account:
+class AssetTotals:
     """What the file says of one asset."""
 
     line: int
@@ -71,7 +71,7 @@ def read(path: Path, taken: Content, *, asset: str | None = None, strict: bool =
     if missing:
         found.broken(1, None, f"the statement has no column {', '.join(sorted(missing))}")
     written = Dialect(taken.encoding, ",", '"', ".", None, True, 0, ISO, columns)
-    accounts: dict[str, Account] = {}
+    accounts: dict[str, AssetTotals] = {}
     for record in delimited.records(found, path, written):
         _take(found, record, accounts)
     if found.rejected and not accounts:
@@ -81,7 +81,7 @@ def read(path: Path, taken: Content, *, asset: str | None = None, strict: bool =
     return found.read("simulator", taken.sha256)
 
 
-def _take(found: Gathering, record: Record, accounts: dict[str, Account]) -> None:
+def _take(found: Gathering, record: TableRow, accounts: dict[str, AssetTotals]) -> None:
     cells: Mapping[str, Any] = record.cells
     code, kind = cells["asset"].strip(), cells["type"].strip()
     if not re.fullmatch(r"[A-Z][A-Z0-9]{1,11}", code, re.ASCII):
@@ -90,7 +90,7 @@ def _take(found: Gathering, record: Record, accounts: dict[str, Account]) -> Non
         net = parse_whole(cells["net"])
     except Unreadable as fault:
         found.broken(record.line, "net", str(fault))
-    account = accounts.setdefault(code, Account(record.line))
+    account = accounts.setdefault(code, AssetTotals(record.line))
     if account.closing is not None:
         found.broken(record.line, "type", "a line after the closing balance")
     if kind == OPENING:
@@ -106,10 +106,10 @@ def _take(found: Gathering, record: Record, accounts: dict[str, Account]) -> Non
             found.reject(record.line, None, str(fault), as_json(cells))
 
 
-def _add(found: Gathering, record: Record, code: str, net: int) -> None:
+def _add(found: Gathering, record: TableRow, code: str, net: int) -> None:
     cells = record.cells
     gross = parse_whole(cells["gross"])
-    line = Line(
+    line = ParsedLine(
         amount=gross,
         asset=code,
         line=record.line,
@@ -128,14 +128,14 @@ def _add(found: Gathering, record: Record, code: str, net: int) -> None:
         found.add(line._replace(amount=net - gross, external_id=f"{line.external_id}/fee", status="fee"))
 
 
-def _day(found: Gathering, record: Record, column: str) -> date:
+def _day(found: Gathering, record: TableRow, column: str) -> date:
     try:
         return parse_date(record.cells[column], ISO)
     except Unreadable as fault:
         found.broken(record.line, column, str(fault))
 
 
-def _finish(found: Gathering, code: str, account: Account) -> None:
+def _finish(found: Gathering, code: str, account: AssetTotals) -> None:
     if account.opening is None or account.closing is None:
         which = "opening" if account.opening is None else "closing"
         found.broken(account.line, which, f"the statement has no {which} balance in {code}: the file is cut short")

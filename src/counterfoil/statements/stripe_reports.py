@@ -16,7 +16,7 @@ from counterfoil.statements.dates import ISO, parse_date, parse_instant
 from counterfoil.statements.shape import (
     TABLE_BYTES_MAX,
     Gathering,
-    Line,
+    ParsedLine,
     SourceRead,
     StatementInfo,
     as_json,
@@ -26,7 +26,7 @@ from counterfoil.statements.tables import delimited
 from counterfoil.statements.tables import rows as tables
 from counterfoil.statements.tables.columns import plain
 from counterfoil.statements.tables.dialects import Dialect, dialect
-from counterfoil.statements.tables.rows import Plan, Record, Rejected
+from counterfoil.statements.tables.rows import Plan, RowRejected, TableRow
 from counterfoil.statements.text import Content
 
 # Our field → Stripe's columns, the first one that is there and filled; names as `columns.plain` writes them.
@@ -63,8 +63,8 @@ def read(path: Path, taken: Content, *, asset: str | None = None, strict: bool =
     for record in delimited.records(found, path, written):
         try:
             lines = list(_lines(record, names, how))
-        except (Rejected, Unreadable) as fault:
-            column = fault.column if isinstance(fault, Rejected) else None
+        except (RowRejected, Unreadable) as fault:
+            column = fault.column if isinstance(fault, RowRejected) else None
             found.reject(record.line, column, str(fault), as_json(record.cells))
             continue
         for line in lines:
@@ -83,19 +83,19 @@ def _names(written: Dialect) -> dict[str, tuple[str, ...]]:
     return {field: tuple(by_plain[each] for each in known if each in by_plain) for field, known in PRESET.items()}
 
 
-def _lines(record: Record, names: Mapping[str, tuple[str, ...]], how: Plan) -> Iterator[Line]:
+def _lines(record: TableRow, names: Mapping[str, tuple[str, ...]], how: Plan) -> Iterator[ParsedLine]:
     """The gross amount, then the fee. Raises Rejected, Unreadable."""
     told = {field: _first(record, known) for field, known in names.items()}
     asset = (told["asset"] or "").upper()
     amounts = {field: _amount(record, names, field, how, asset) for field in ("gross", "fee", "net")}
     gross, fee, net = amounts["gross"], amounts["fee"] or 0, amounts["net"]
     if gross is None or net is None or told["created"] is None:
-        raise Rejected(None, "there is no amount or no date")
+        raise RowRejected(None, "there is no amount or no date")
     if gross - fee != net:
-        raise Rejected(names["net"][0], f"gross {gross} less fee {fee} is not net {net} minor units")
+        raise RowRejected(names["net"][0], f"gross {gross} less fee {fee} is not net {net} minor units")
     is_utc = "utc" in plain(next(name for name in names["created"] if record.cells.get(name)))
     event_at = parse_instant(told["created"] + "+00:00" if is_utc and len(told["created"]) > 10 else told["created"])
-    line = Line(
+    line = ParsedLine(
         amount=gross,
         asset=asset,
         line=record.line,
@@ -115,11 +115,11 @@ def _lines(record: Record, names: Mapping[str, tuple[str, ...]], how: Plan) -> I
         yield line._replace(amount=-fee, external_id=f"{line.external_id}/fee", status="fee")
 
 
-def _first(record: Record, known: tuple[str, ...]) -> str | None:
+def _first(record: TableRow, known: tuple[str, ...]) -> str | None:
     return next((str(record.cells[name]).strip() for name in known if str(record.cells.get(name) or "").strip()), None)
 
 
-def _amount(record: Record, names: Mapping[str, tuple[str, ...]], field: str, how: Plan, asset: str) -> int | None:
+def _amount(record: TableRow, names: Mapping[str, tuple[str, ...]], field: str, how: Plan, asset: str) -> int | None:
     if not names[field]:
         return None
     return tables.amount_in(record.cells, names[field][0], how, asset)
@@ -142,7 +142,7 @@ def read_summary(path: Path, taken: Content, *, asset: str | None = None, strict
         code = str(cells[by_plain["currency"]]).strip().upper()
         try:
             amount = tables.amount_in(cells, by_plain["netamount"], how, code)
-        except Rejected as fault:
+        except RowRejected as fault:
             found.broken(record.line, fault.column, fault.reason)
         if amount is None or not category:
             found.reject(record.line, by_plain["netamount"], "there is no category or no amount", as_json(cells))
@@ -151,7 +151,9 @@ def read_summary(path: Path, taken: Content, *, asset: str | None = None, strict
         if category not in {STARTING, ENDING} and not category.endswith(("_gross", "_fee")):
             memo = str(cells.get(by_plain.get("description", ""), "") or "") or None
             found.add(
-                Line(amount, code, record.line, cells, external_id=f"{category}/{code}", status="summary", memo=memo)
+                ParsedLine(
+                    amount, code, record.line, cells, external_id=f"{category}/{code}", status="summary", memo=memo
+                )
             )
     for code, parts in sums.items():
         _check_summary(found, code, parts)

@@ -14,16 +14,16 @@ from counterfoil.base.edge import make_id
 from counterfoil.base.invariant import run_invariants
 from counterfoil.base.money import Asset
 from counterfoil.ledger.accounts.accounts import open_accounts, open_program
-from counterfoil.ledger.journals.journal import Line
+from counterfoil.ledger.journals.journal import NewPosting
 from counterfoil.matching.findings.actions import action
 from counterfoil.matching.findings.differences import Difference, Record
-from counterfoil.matching.findings.findings import Break, break_id
+from counterfoil.matching.findings.findings import Finding, finding_identity
 from counterfoil.matching.findings.hypotheses import Hypothesis
 from counterfoil.matching.findings.recorded import detail_of
 from counterfoil.reconciliation.breaks import adjusting, work
 from counterfoil.reconciliation.breaks.filing import Filed, file_breaks
-from counterfoil.reconciliation.breaks.queries import Filter, list_cases
-from counterfoil.reconciliation.breaks.work import Case
+from counterfoil.reconciliation.breaks.queries import Filter, list_breaks
+from counterfoil.reconciliation.breaks.work import Break
 from counterfoil.wiring import INVARIANTS
 from tests.people import who
 
@@ -49,7 +49,7 @@ def a_break(
     severity: str = "medium",
     on: date = DAY,
     asset: str = "EUR",
-) -> Break:
+) -> Finding:
     """A break about a payout of both sides; an amount of None is a side that does not have it."""
     name = name or f"payout:pout_{next(_numbers)}"
     left = (a_record("left", name, ours, on=on, asset=asset),) if ours is not None else ()
@@ -57,8 +57,8 @@ def a_break(
     kind = kind or ("MISSING_RIGHT" if not right else "MISSING_LEFT" if not left else "AMOUNT_MISMATCH")
     hypotheses = (Hypothesis(cause, "supported", "is it so?", "it is so", 90),) if cause else ()
     fields = (Difference("amount", str(ours), str(theirs), f"{(theirs or 0) - (ours or 0):+d} minor units"),)
-    return Break(
-        break_id(kind, left, right), kind, severity, asset, abs((theirs or 0) - (ours or 0)), "provider-id", "key equal", left,
+    return Finding(
+        finding_identity(kind, left, right), kind, severity, asset, abs((theirs or 0) - (ours or 0)), "provider-id", "key equal", left,
         right, fields if left and right else (), (), hypotheses, action(kind, hypotheses), True,
     )  # fmt: skip
 
@@ -79,7 +79,7 @@ def a_number(conn: Connection[Any]) -> int:
 
 def a_run(
     conn: Connection[Any],
-    found: Sequence[Break] = (),
+    found: Sequence[Finding] = (),
     *,
     first: date = DAY,
     last: date = DAY,
@@ -112,12 +112,12 @@ def a_run(
     return run_id, filed
 
 
-def the_cases(conn: Connection[Any], **by: Any) -> list[Case]:
+def the_cases(conn: Connection[Any], **by: Any) -> list[Break]:
     """Every case, the oldest first; those of one run in the order in which it found them."""
-    return sorted(list_cases(conn, Filter(**by), rows_max=500), key=lambda one: (one.id[:16], one.last_number))
+    return sorted(list_breaks(conn, Filter(**by), rows_max=500), key=lambda one: (one.id[:16], one.last_number))
 
 
-def a_case(conn: Connection[Any], found: Break | None = None, *, state: str = "open", **more: Any) -> Case:
+def a_case(conn: Connection[Any], found: Finding | None = None, *, state: str = "open", **more: Any) -> Break:
     """A break that was just found, brought to a state by the verbs."""
     an_open_program(conn)
     a_run(conn, [found or a_break(**more)])
@@ -129,16 +129,16 @@ def a_case(conn: Connection[Any], found: Break | None = None, *, state: str = "o
     return the_cases(conn)[-1]
 
 
-def a_proposal(conn: Connection[Any], break_id: str, *, maker: str = MIRA, **more: Any) -> adjusting.Proposal:
+def a_proposal(conn: Connection[Any], break_id: str, *, maker: str = MIRA, **more: Any) -> adjusting.AdjustmentProposal:
     """An adjustment of 12.00 by default: the provider kept more than we thought."""
-    lines = more.pop("lines", [Line("provider_fee", "clearing:simulator", 12_00)])
+    lines = more.pop("lines", [NewPosting("provider_fee", "clearing:simulator", 12_00)])
     return adjusting.propose_adjustment(
-        conn, break_id, make_id("prop"), lines=lines, reason=more.pop("reason", "the fee was higher"), by=who(conn, maker),
+        conn, finding_identity, make_id("prop"), lines=lines, reason=more.pop("reason", "the fee was higher"), by=who(conn, maker),
         now=more.pop("now", NOW), **more,
     )  # fmt: skip
 
 
-def an_approval(conn: Connection[Any], one: adjusting.Proposal, *, checker: str = NOAH, **more: Any) -> Any:
+def an_approval(conn: Connection[Any], one: adjusting.AdjustmentProposal, *, checker: str = NOAH, **more: Any) -> Any:
     """A second person approves what was proposed."""
     return adjusting.approve_proposal(
         conn, one.break_id, payload_sha256=more.pop("payload_sha256", one.payload_sha256), reason="checked against the invoice",

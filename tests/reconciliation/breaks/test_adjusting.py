@@ -11,7 +11,7 @@ import pytest
 from counterfoil.base.edge import make_id
 from counterfoil.base.machine import StateMoved
 from counterfoil.base.problems import InvalidInput, Problem, ReasonRequired, TransitionRefused
-from counterfoil.ledger.journals.journal import Line
+from counterfoil.ledger.journals.journal import NewPosting
 from counterfoil.ledger.problems import UnknownAccount
 from counterfoil.ledger.reads.balances import balance
 from counterfoil.ledger.reads.listing import show_journal
@@ -145,9 +145,9 @@ def test_a_proposal_that_was_withdrawn_or_approved_is_not_approved_again(conn):
 def test_what_the_ledger_would_refuse_cannot_be_proposed(conn):
     case = a_case(conn, state="investigating")
     with pytest.raises(UnknownAccount):
-        a_proposal(conn, case.id, lines=[Line("provider_fee", "clearing:nobody", 100)])
+        a_proposal(conn, case.id, lines=[NewPosting("provider_fee", "clearing:nobody", 100)])
     with pytest.raises(InvalidInput):
-        a_proposal(conn, case.id, lines=[Line("provider_fee", "provider_fee", 100)])
+        a_proposal(conn, case.id, lines=[NewPosting("provider_fee", "provider_fee", 100)])
     with pytest.raises(InvalidInput):
         a_proposal(conn, case.id, lines=[])
     with pytest.raises(ReasonRequired):
@@ -205,10 +205,10 @@ def test_the_database_refuses_a_write_off_above_its_limit(conn):
 @pytest.mark.parametrize(
     "lines",
     [
-        [Line("provider_fee", "suspense", 12_00)],  # it leaves what differs as it is
-        [Line("provider_fee", "clearing:simulator", 11_00)],
-        [Line("clearing:simulator", "provider_fee", 12_00)],
-        [Line("provider_fee", "clearing:simulator", 12_00), Line("clearing:simulator", "suspense", 12_00)],
+        [NewPosting("provider_fee", "suspense", 12_00)],  # it leaves what differs as it is
+        [NewPosting("provider_fee", "clearing:simulator", 11_00)],
+        [NewPosting("clearing:simulator", "provider_fee", 12_00)],
+        [NewPosting("provider_fee", "clearing:simulator", 12_00), NewPosting("clearing:simulator", "suspense", 12_00)],
     ],
 )
 def test_a_journal_that_does_not_change_what_differs_is_no_adjustment(conn, lines):
@@ -220,7 +220,10 @@ def test_a_journal_that_does_not_change_what_differs_is_no_adjustment(conn, line
 
 def test_one_difference_may_have_two_causes(conn):
     case = a_case(conn, state="investigating")
-    lines = [Line("provider_fee", "clearing:simulator", 10_00), Line("suspense", "clearing:simulator", 2_00)]
+    lines = [
+        NewPosting("provider_fee", "clearing:simulator", 10_00),
+        NewPosting("suspense", "clearing:simulator", 2_00),
+    ]
     assert an_approval(conn, a_proposal(conn, case.id, lines=lines))[0] == "adjusted"
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from counterfoil.base.edge import make_id, now
 from counterfoil.base.invariant import run_invariants
-from counterfoil.ledger.journals.journal import Line
+from counterfoil.ledger.journals.journal import NewPosting
 from counterfoil.reconciliation.breaks import adjusting, work
 from counterfoil.reconciliation.breaks.invariants import INVARIANTS
-from counterfoil.reconciliation.breaks.queries import list_cases
+from counterfoil.reconciliation.breaks.queries import list_breaks
 from counterfoil.reconciliation.runs.run import latest_runs
 from tests.dashboard import days
 from tests.dashboard.conftest import desk as desk  # a database and a provider
@@ -29,13 +29,13 @@ def test_what_is_adjusted_is_found_no_more_and_no_journal_is_a_new_break(desk):
     days.reconciled(desk)
     assert verdict(desk) == ("not reconciled", 3)
     with desk.database.transaction() as conn:
-        cases = list_cases(conn, rows_max=50)
+        cases = list_breaks(conn, rows_max=50)
         assert {one.kind for one in cases} == KINDS
         for case in cases:
             debit, credit, minor = adjusting.suggested_line(case)
             work.investigate_break(conn, case.id, actor="person:mira", now=now())
             made = adjusting.propose_adjustment(
-                conn, case.id, make_id("prop"), lines=[Line(debit or "suspense", credit or "suspense", minor)], reason="as they say",
+                conn, case.id, make_id("prop"), lines=[NewPosting(debit or "suspense", credit or "suspense", minor)], reason="as they say",
                 by=who(conn, "person:mira"), now=now(),
             )  # fmt: skip
             adjusting.approve_proposal(
@@ -44,7 +44,7 @@ def test_what_is_adjusted_is_found_no_more_and_no_journal_is_a_new_break(desk):
     days.reconciled(desk)
     assert verdict(desk) == ("not reconciled", 0)  # the balance never agreed with these lines
     with desk.database.transaction() as conn:
-        after = list_cases(conn, rows_max=50)
+        after = list_breaks(conn, rows_max=50)
         assert {(one.kind, one.state) for one in after} == {(kind, "adjusted") for kind in KINDS}
         assert all(one.gone_run for one in after)
         assert run_invariants(conn, INVARIANTS) == []

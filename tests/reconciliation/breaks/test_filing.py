@@ -9,7 +9,7 @@ import pytest
 
 from counterfoil.base.edge import make_id
 from counterfoil.base.machine import history_of
-from counterfoil.ledger.journals.journal import Line
+from counterfoil.ledger.journals.journal import NewPosting
 from counterfoil.matching.findings.differences import Difference
 from counterfoil.reconciliation.breaks import adjusting, work
 from counterfoil.reconciliation.breaks.breaks import mature_due
@@ -176,7 +176,7 @@ def test_a_run_that_read_before_the_journal_was_posted_opens_nothing_again(conn)
     early = a_number(conn)  # it has begun to read
     case = the_cases(conn)[0]
     work.investigate_break(conn, case.id, actor=MIRA, now=NOW)
-    an_approval(conn, a_proposal(conn, case.id, lines=[Line("provider_fee", "clearing:simulator", 5_00)]))
+    an_approval(conn, a_proposal(conn, case.id, lines=[NewPosting("provider_fee", "clearing:simulator", 5_00)]))
     _, filed = a_run(conn, [found], at=TOMORROW, number=early)
     assert (filed.late, filed.opened) == (1, 0)
     _, filed = a_run(conn, [found], at=TOMORROW)
@@ -279,7 +279,7 @@ def posted(conn, found, end):
     """A break that two people have just corrected."""
     case = a_case(conn, found, state="investigating")
     if end == "adjusted":
-        one = a_proposal(conn, case.id, lines=[Line("provider_fee", "clearing:simulator", -case.difference)])
+        one = a_proposal(conn, case.id, lines=[NewPosting("provider_fee", "clearing:simulator", -case.difference)])
     else:
         one = adjusting.propose_write_off(conn, case.id, make_id("prop"), reason="small", by=who(conn, MIRA), now=NOW)
     an_approval(conn, one)

@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from counterfoil.reconciliation.breaks.breaks import BREAK
-from counterfoil.reconciliation.breaks.life import LIVE, POSTED, Standing, on_absent, on_found
+from counterfoil.reconciliation.breaks.life import LIVE, POSTED, BreakState, on_absent, on_found
 from tests.shared_data import shared
 
 CLOSED = tuple(state for state in BREAK.states() if state not in LIVE)
@@ -22,18 +22,18 @@ def test_what_nobody_knows_yet_is_opened():
 
 @pytest.mark.parametrize("state", LIVE)
 def test_what_is_live_and_found_again_is_the_same_case(state):
-    assert on_found(2, False, Standing(state, seen=1)) == "touch"
+    assert on_found(2, False, BreakState(state, seen=1)) == "touch"
 
 
 @pytest.mark.parametrize("state", [state for state in CLOSED if state not in ("accepted", "duplicate")])
 def test_what_was_closed_and_is_found_again_is_open_again_whatever_closed_it(state):
-    assert on_found(3, False, Standing(state, seen=1)) == "open"
+    assert on_found(3, False, BreakState(state, seen=1)) == "open"
 
 
 @pytest.mark.parametrize("state", POSTED)
 @pytest.mark.parametrize(("number", "said"), [(4, "nothing"), (5, "nothing"), (6, "open")])
 def test_a_run_that_began_before_the_journal_was_posted_opens_nothing(state, number, said):
-    assert on_found(number, False, Standing(state, seen=1, posted_after=5)) == said
+    assert on_found(number, False, BreakState(state, seen=1, posted_after=5)) == said
 
 
 @pytest.mark.parametrize(
@@ -41,17 +41,17 @@ def test_a_run_that_began_before_the_journal_was_posted_opens_nothing(state, num
     [(True, False, "show"), (False, False, "open"), (True, True, "open"), (False, True, "open")],
 )
 def test_an_acceptance_is_of_an_amount_that_stayed(same, gone, said):
-    assert on_found(2, False, Standing("accepted", seen=1, as_accepted=same, gone=gone)) == said
+    assert on_found(2, False, BreakState("accepted", seen=1, as_accepted=same, gone=gone)) == said
 
 
 @pytest.mark.parametrize(("stands", "said"), [(True, "show"), (False, "open")])
 def test_a_copy_is_shown_through_its_original_as_long_as_that_stands(stands, said):
-    assert on_found(2, False, Standing("duplicate", seen=1, original_stands=stands)) == said
+    assert on_found(2, False, BreakState("duplicate", seen=1, original_stands=stands)) == said
 
 
 @pytest.mark.parametrize("state", BREAK.states())
 def test_an_older_view_says_nothing_however_late_it_ends(state):
-    case = Standing(state, seen=5)
+    case = BreakState(state, seen=5)
     assert on_found(4, False, case) == on_absent(4, False, True, case) == "nothing"
     assert on_found(9, True, case) == on_absent(9, True, True, case) == "nothing"
     assert on_found(9, True, None) == "nothing"
@@ -59,13 +59,13 @@ def test_an_older_view_says_nothing_however_late_it_ends(state):
 
 @pytest.mark.parametrize("state", BREAK.states())
 def test_a_run_that_was_cut_short_closes_nothing(state):
-    assert on_absent(9, False, False, Standing(state, seen=1)) == "nothing"
+    assert on_absent(9, False, False, BreakState(state, seen=1)) == "nothing"
 
 
 @pytest.mark.parametrize("state", BREAK.states())
 def test_what_is_found_no_more_is_matched_where_nobody_has_decided_and_else_noted(state):
     said = "match" if state in ("open", "timing", "investigating") else "gone"
-    assert on_absent(2, False, True, Standing(state, seen=1)) == said
+    assert on_absent(2, False, True, BreakState(state, seen=1)) == said
 
 
 # The model of every order of events: what it says a run does to a case must be what we do, in every state that it can reach.
@@ -106,7 +106,7 @@ def ours(state, number, found, complete):
     superseded = number <= state.seen
     case = None
     if state.st != "-":
-        case = Standing(
+        case = BreakState(
             STATES.get(state.st, state.st), state.seen, gone=state.amt == 0, as_accepted=state.acc == found,
             original_stands=bool(state.other), posted_after=state.after,
         )  # fmt: skip

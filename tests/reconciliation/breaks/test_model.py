@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from counterfoil.base.edge import make_id, set_up
 from counterfoil.base.invariant import run_invariants
 from counterfoil.base.problems import Problem
-from counterfoil.ledger.journals.journal import Line
+from counterfoil.ledger.journals.journal import NewPosting
 from counterfoil.ledger.reads.balances import balance
 from counterfoil.reconciliation.breaks import adjusting, work
 from counterfoil.reconciliation.breaks.invariants import INVARIANTS
@@ -127,7 +127,7 @@ class Model(RuleBasedStateMachine):
                     self.conn, case.id, make_id("prop"), reason="x", by=logged_in(self.conn, who), now=self.now
                 )
             else:
-                lines = [Line("provider_fee", "clearing:simulator", kept.amount)]
+                lines = [NewPosting("provider_fee", "clearing:simulator", kept.amount)]
                 a_proposal(self.conn, case.id, maker=who, now=self.now, lines=lines)
 
         allowed = kept.state == "investigating"

@@ -18,9 +18,9 @@ from counterfoil.reconciliation.breaks.queries import (
     ages_of,
     flow_of,
     groups_of,
-    list_cases,
+    list_breaks,
     remarks_of,
-    show_case,
+    show_break,
 )
 from tests.reconciliation.breaks.builders import (
     DAY,
@@ -86,7 +86,7 @@ def test_a_duplicate_names_the_break_that_it_is_shown_through(conn):
     case = a_case(conn, state="investigating")
     original = another(conn)
     work.mark_duplicate(conn, case.id, actor=NOAH, now=NOW, reason=WHY, duplicate_of=original.id)
-    assert show_case(conn, case.id).duplicate_of == original.id
+    assert show_break(conn, case.id).duplicate_of == original.id
 
 
 def test_a_copy_of_nothing_of_itself_or_of_what_is_closed_is_no_duplicate(conn):
@@ -96,7 +96,7 @@ def test_a_copy_of_nothing_of_itself_or_of_what_is_closed_is_no_duplicate(conn):
     for named in (None, case.id, closed.id, "break_00000000000000000000000000"):
         with pytest.raises(work.NoOriginal):
             work.mark_duplicate(conn, case.id, actor=NOAH, now=NOW, reason=WHY, duplicate_of=named)
-    assert show_case(conn, case.id) == case
+    assert show_break(conn, case.id) == case
 
 
 def test_a_copy_of_a_copy_is_a_copy_of_the_original(conn):
@@ -107,7 +107,7 @@ def test_a_copy_of_a_copy_is_a_copy_of_the_original(conn):
         work.investigate_break(conn, one.id, actor=MIRA, now=NOW)
     work.mark_duplicate(conn, cases["payout:c"].id, actor=MIRA, now=NOW, reason=WHY, duplicate_of=cases["payout:b"].id)
     work.mark_duplicate(conn, cases["payout:b"].id, actor=MIRA, now=NOW, reason=WHY, duplicate_of=cases["payout:a"].id)
-    assert show_case(conn, cases["payout:c"].id).duplicate_of == cases["payout:a"].id
+    assert show_break(conn, cases["payout:c"].id).duplicate_of == cases["payout:a"].id
     still_true(conn)
 
 
@@ -194,7 +194,7 @@ def test_of_many_those_that_moved_meanwhile_are_refused_by_line_and_the_others_d
     a_run(conn, [a_break() for _ in range(4)])
     cases = the_cases(conn)
     work.investigate_break(conn, cases[1].id, actor=NOAH, now=NOW)
-    wanted = [work.Wanted(one.id, "open") for one in cases] + [work.Wanted("break_none", "open")]
+    wanted = [work.BulkLine(one.id, "open") for one in cases] + [work.BulkLine("break_none", "open")]
     done = work.do_in_bulk(conn, "investigate", wanted, actor=MIRA, now=NOW, reason=WHY)
     told = {1: "investigating", 2: None, 3: "investigating", 4: "investigating", 5: None}
     assert {one.line: one.state for one in done} == told
@@ -209,7 +209,7 @@ def test_of_many_those_that_moved_meanwhile_are_refused_by_line_and_the_others_d
     [("adjust", 1, "verb"), ("approve", 1, "verb"), ("assign", 0, "rows"), ("assign", 501, "rows"), ("assign", -2, "rows")],
 )  # fmt: skip
 def test_what_needs_two_people_or_is_too_much_is_not_done_in_bulk(conn, verb, rows, field):
-    wanted = [work.Wanted(f"break_{n if rows > 0 else 0}", "open") for n in range(abs(rows))]
+    wanted = [work.BulkLine(f"break_{n if rows > 0 else 0}", "open") for n in range(abs(rows))]
     with pytest.raises(InvalidInput) as refused:
         work.do_in_bulk(conn, verb, wanted, actor=MIRA, now=NOW, reason=WHY)
     assert refused.value.facts["field"] == field
@@ -218,7 +218,7 @@ def test_what_needs_two_people_or_is_too_much_is_not_done_in_bulk(conn, verb, ro
 def test_many_are_assigned_and_commented_at_once(conn):
     an_open_program(conn)
     a_run(conn, [a_break(), a_break()])
-    wanted = [work.Wanted(one.id, "open") for one in the_cases(conn)]
+    wanted = [work.BulkLine(one.id, "open") for one in the_cases(conn)]
     work.do_in_bulk(conn, "assign", wanted, actor=MIRA, now=NOW, reason=WHY, owner="olga")
     work.do_in_bulk(conn, "comment", wanted, actor=MIRA, now=NOW, reason="all of one batch")
     assert {one.owner for one in the_cases(conn)} == {"olga"}
@@ -238,7 +238,7 @@ def test_lists_are_narrowed_and_paged(conn):
     ):  # fmt: skip
         assert len(the_cases(conn, **by)) == count, by
     ids, after = [], None
-    while page := list_cases(conn, rows_max=3, after=after):
+    while page := list_breaks(conn, rows_max=3, after=after):
         ids += [one.id for one in page]
         after = ids[-1]
     assert ids == sorted((one.id for one in cases), reverse=True)

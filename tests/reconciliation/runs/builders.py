@@ -14,7 +14,7 @@ from counterfoil.base.money import Asset
 from counterfoil.ledger.accounts.accounts import open_accounts, open_program
 from counterfoil.ledger.journals.journal import post
 from counterfoil.reconciliation.runs.pairings import pairings
-from counterfoil.reconciliation.runs.run import Asked, Means, Run, run_pairing
+from counterfoil.reconciliation.runs.run import Run, RunContext, RunRequest, run_pairing
 from counterfoil.simulator.rules.statement import COLUMNS
 
 PROGRAM = "main"
@@ -103,7 +103,7 @@ class House:
     def __post_init__(self) -> None:
         with self.database.transaction() as conn:
             open_program(conn, PROGRAM, name="Main", assets=[Asset("EUR", 2)], now=at(TODAY))
-        self.means = Means(self.database, self.clock, {"simulator": self.provider}, self.folder)
+        self.means = RunContext(self.database, self.clock, {"simulator": self.provider}, self.folder)
         self.pairings = pairings(["simulator"])
 
     def posts(
@@ -164,7 +164,7 @@ class House:
 
     def run(self, source: str = "simulator", first: date = TODAY, last: date | None = None, **more: Any) -> Run:
         """Reconcile."""
-        asked = Asked(make_id("rec"), PROGRAM, first, last or first, more.pop("actor", "test"), **more)
+        asked = RunRequest(make_id("rec"), PROGRAM, first, last or first, more.pop("actor", "test"), **more)
         return run_pairing(self.means, self.pairings[source], asked)
 
     def rows(self, query: str, *given: Any) -> list[tuple[Any, ...]]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from counterfoil.reconciliation.bank_overlap import Held, Said, apart, fresh_of
+from counterfoil.reconciliation.bank_overlap import BroughtLine, KnownLine, apart, fresh_of
 from counterfoil.reconciliation.bank_statements import gaps_of, reach_of
 from counterfoil.statements import StatementInfo
 from tests.reconciliation.runs.builders import PROGRAM, TODAY, YESTERDAY, House
@@ -225,7 +225,7 @@ def test_however_days_are_cut_into_statements_that_repeat_each_line_is_counted_o
         st.lists(st.tuples(st.integers(0, len(days) - 1), st.integers(0, len(days) - 1)), min_size=1, max_size=5)
     )
     infos: list[StatementInfo] = []
-    known: dict[bytes, list[Held]] = {}
+    known: dict[bytes, list[KnownLine]] = {}
     counted: list[tuple[int, int]] = []
     for first, last in ((min(span), max(span)) for span in spans):
         lines = [line for line in history if first <= line[0] <= last]
@@ -248,13 +248,13 @@ def test_however_days_are_cut_into_statements_that_repeat_each_line_is_counted_o
         running, said = opening, []
         for day, amount in lines:
             running += amount
-            said.append(Said(f"{day}:{amount}".encode(), amount, start + timedelta(day), running))
+            said.append(BroughtLine(f"{day}:{amount}".encode(), amount, start + timedelta(day), running))
         disjoint = apart(infos, info, said[0].day) if said else set()
         for line, is_new in zip(
             said, fresh_of(said, known, disjoint, adding_up([*infos, info], counted, start)), strict=True
         ):
             if is_new:
-                known.setdefault(line.plain, []).append(Held(len(infos), line.position))
+                known.setdefault(line.plain, []).append(KnownLine(len(infos), line.position))
                 counted.append(((line.day - start).days, line.amount))
         infos.append(info)
     covered = {day for span in spans for day in range(min(span), max(span) + 1)}

@@ -13,7 +13,7 @@ import pytest
 
 from counterfoil.base.edge import make_id
 from counterfoil.base.problems import InvalidInput
-from counterfoil.reconciliation.runs.continuous import Wanted, reconcile_all, reconcile_one, sources_in_use
+from counterfoil.reconciliation.runs.continuous import RunPlan, reconcile_all, reconcile_one, sources_in_use
 from counterfoil.reconciliation.runs.rows import bury, last_successes, list_runs
 from counterfoil.reconciliation.runs.schedule import schedules, take_slot, valid_cron
 from tests.reconciliation.runs.builders import PROGRAM, TODAY, House, at
@@ -22,7 +22,7 @@ DAILY = "0 2 * * *"
 
 
 def run(house: House, scope: str = "recent", source: str = "simulator"):
-    wanted = Wanted(PROGRAM, [house.pairings[source]], scope, None, "test")
+    wanted = RunPlan(PROGRAM, [house.pairings[source]], scope, None, "test")
     return reconcile_one(house.means, house.pairings[source], wanted, make_id)
 
 
@@ -93,7 +93,7 @@ def test_one_source_that_fails_holds_no_other_up(house: House):
     house.provider.broken = RuntimeError("gone")
     with house.database.transaction() as conn:
         sources = sources_in_use(conn, list(house.pairings.values()), PROGRAM)
-    tried = reconcile_all(house.means, Wanted(PROGRAM, sources, "recent", None, "test"), make_id)
+    tried = reconcile_all(house.means, RunPlan(PROGRAM, sources, "recent", None, "test"), make_id)
     assert [(one.source, one.run is None) for one in tried] == [
         ("simulator", True), ("simulator:payouts", True), ("simulator:charges", True),
     ]  # fmt: skip
@@ -166,7 +166,7 @@ import sys, time
 from datetime import UTC, datetime
 from pathlib import Path
 from counterfoil.base.edge import Database, now
-from counterfoil.reconciliation.runs.run import Asked, Means, run_pairing
+from counterfoil.reconciliation.runs.run import RunContext, RunRequest, run_pairing
 from counterfoil.reconciliation.runs.pairings import pairings
 
 class Slow:
@@ -177,8 +177,8 @@ class Slow:
 url, folder = sys.argv[1:]
 database = Database(url).open()
 day = datetime(2026, 11, 20, tzinfo=UTC).date()
-run_pairing(Means(database, now, {"simulator": Slow()}, Path(folder)), pairings(["simulator"])["simulator"],
-            Asked("rec_01KA0000000000000000000000", "main", day, day, "test"))
+run_pairing(RunContext(database, now, {"simulator": Slow()}, Path(folder)), pairings(["simulator"])["simulator"],
+            RunRequest("rec_01KA0000000000000000000000", "main", day, day, "test"))
 """
 
 

@@ -16,7 +16,7 @@ from counterfoil.base.edge import Database, now
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.main import run as command
 from counterfoil.ledger.accounts.accounts import open_accounts
-from counterfoil.ledger.journals.journal import Line
+from counterfoil.ledger.journals.journal import NewPosting
 from counterfoil.ledger.journals.journal import post as ledger_post
 from counterfoil.reconciliation.runs.nightly import reconcile_due
 from tests.api.office import Office, fresh, seed, served, wiring_for
@@ -81,7 +81,7 @@ def test_an_agent_gives_the_runs_of_the_sources_through_which_its_money_moved(of
     with office.database.transaction() as conn:
         names = ["clearing:simulator", "treasury:agent:a1", "treasury:agent:a2"]
         open_accounts(conn, PROGRAM, names, asset="EUR", actor="t", now=today())
-        lines = [Line("clearing:simulator", "treasury:agent:a1", 5_00)]
+        lines = [NewPosting("clearing:simulator", "treasury:agent:a1", 5_00)]
         ledger_post(conn, PROGRAM, key="fund", kind="fund", lines=lines, asset="EUR", actor="t", now=today())
 
     def asked(**body: Any) -> Any:

@@ -13,7 +13,7 @@ from counterfoil import __version__
 from counterfoil.api.http.calls import KeyRing, Services
 from counterfoil.api.http.connections import Network
 from counterfoil.api.http.doorman import Doorman
-from counterfoil.api.http.middleware import Limits, Wire
+from counterfoil.api.http.middleware import BodyLimits, Wire
 from counterfoil.api.http.openapi import add_openapi
 from counterfoil.api.http.problems import add_handlers
 from counterfoil.api.http.verbs import noun_routes
@@ -103,7 +103,7 @@ def make_app(
     add_openapi(app)
     app.add_middleware(
         Wire,
-        limits=Limits(body_bytes_max, import_bytes_max),
+        limits=BodyLimits(body_bytes_max, import_bytes_max),
         make_request_id=lambda: wiring.make_id("req"),
         log_requests=log_requests,
         trusted=tuple(trusted),

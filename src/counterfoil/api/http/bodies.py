@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from counterfoil.api.http.schemas import Asked
+from counterfoil.api.http.schemas import RequestModel
 
-Body = TypeVar("Body", bound=Asked)
+Body = TypeVar("Body", bound=RequestModel)
 
 
 def parsed(shape: type[Body], body: bytes) -> Body:
@@ -21,7 +21,7 @@ def parsed(shape: type[Body], body: bytes) -> Body:
         raise RequestValidationError(found) from None
 
 
-def body_of(shape: type[Asked]) -> dict[str, Any]:
+def body_of(shape: type[RequestModel]) -> dict[str, Any]:
     """What the OpenAPI document says of such a body."""
     schema = shape.model_json_schema(by_alias=True)
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from counterfoil.api.http.doorman import Doorman
 from counterfoil.api.http.problems import IdempotencyKeyMissing, request_id_of
-from counterfoil.api.http.schemas import Proposed, Written
+from counterfoil.api.http.schemas import Proposed, WriteResult
 from counterfoil.audit.actions import record_action
 from counterfoil.base.edge import Database
 from counterfoil.base.idempotency import Answer, begin, finish, give_up, once
@@ -110,13 +110,13 @@ class Done(NamedTuple):
     """What a write led to: the thing it was about, the answer, and what is told once and never stored (a new secret)."""
 
     subject_id: str
-    shown: Written
+    shown: WriteResult
     status: int = 200
     told_once: dict[str, str] | None = None
     new: bool = True  # False: the ledger had it already, so nobody did anything now
 
 
-class Said(NamedTuple):
+class ProposedVerb(NamedTuple):
     """What two people agree on: the verb of a noun, of which thing, and exactly what."""
 
     machine: str
@@ -127,7 +127,7 @@ class Said(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ApiCall:
     """One authenticated request."""
 
     services: Services
@@ -241,7 +241,7 @@ class Call:
         self,
         verb: str,
         act: Callable[[Connection[Any]], Done],
-        said: Said,
+        said: ProposedVerb,
         *,
         asked: BaseModel | dict[str, Any],
         reason: str,
@@ -305,7 +305,7 @@ def services_of(request: Request) -> Services:
 def may(permission: str, *, key: bool = False) -> Any:
     """The dependency of a route: a caller who holds `permission`, and, with `key`, an Idempotency-Key."""
 
-    async def call(request: Request) -> Call:
+    async def call(request: Request) -> ApiCall:
         made = await call_of(request, permission)
         if key and made.key is None:
             raise IdempotencyKeyMissing(KEY_HEADER, "1 to 255 printable ASCII characters")
@@ -315,13 +315,13 @@ def may(permission: str, *, key: bool = False) -> Any:
     return Depends(call)
 
 
-async def call_of(request: Request, permission: str) -> Call:
+async def call_of(request: Request, permission: str) -> ApiCall:
     """The call that a request makes. Raises NotAuthenticated and its kin, NotAllowed, TooManyRequests, InvalidInput."""
     services = services_of(request)
     caller = await admitted(request, permission)
     if caller.program_id is not None and WITHIN not in request.scope:
         raise WholeInstallation(program=caller.program_id)  # nobody looked: better refused than shown
-    return Call(
+    return ApiCall(
         services,
         caller,
         request_id_of(request),

@@ -7,10 +7,10 @@ from typing import Annotated, TypeVar
 from fastapi import Query
 from fastapi.responses import Response
 
-from counterfoil.api.http.schemas import Paged, Shown, answer
+from counterfoil.api.http.schemas import Paged, ViewModel, answer
 from counterfoil.base.paging import CURSOR_MAX, ROWS_DEFAULT, ROWS_MAX, Page
 
-Item = TypeVar("Item", bound=Shown)
+Item = TypeVar("Item", bound=ViewModel)
 Row = TypeVar("Row")
 
 Limit = Annotated[int, Query(ge=1, le=ROWS_MAX, description=f"Rows of a page, at most {ROWS_MAX}.")]

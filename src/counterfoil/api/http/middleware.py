@@ -49,7 +49,7 @@ class TooSlow(Problem):
     kind: ClassVar[Kind] = "invalid"
 
 
-class Limits(NamedTuple):
+class BodyLimits(NamedTuple):
     """How many bytes a body may have: one that is no file, and a file that is sent for import."""
 
     body_bytes_max: int
@@ -77,7 +77,7 @@ class Wire:
         self,
         app: ASGIApp,
         *,
-        limits: Limits,
+        limits: BodyLimits,
         make_request_id: Callable[[], str],
         log_requests: bool,
         trusted: tuple[Network, ...] = (),

@@ -39,7 +39,7 @@ BY_PREFIX: Final[Mapping[str, str]] = {
 }  # fmt: skip
 
 
-class Scope(NamedTuple):
+class RouteScope(NamedTuple):
     """By what a route tells which program it is about."""
 
     ids: tuple[str, ...]  # ids in the address
@@ -53,7 +53,7 @@ class Scope(NamedTuple):
         return bool(self.ids) or self.in_path or self.in_query or self.in_body
 
 
-def scope_of(route: APIRoute) -> Scope:
+def scope_of(route: APIRoute) -> RouteScope:
     """Read from the route's own parameters."""
     flat = get_flat_params(route.dependant)
     in_path = [one.name for one in flat if isinstance(one.field_info, params.Path)]
@@ -61,12 +61,12 @@ def scope_of(route: APIRoute) -> Scope:
     bodies = [one.field_info.annotation for one in route.dependant.body_params]
     said = json.dumps((route.openapi_extra or {}).get("requestBody", {}))
     in_body = any("program_id" in getattr(one, "model_fields", {}) for one in bodies) or f'"{PROGRAM}"' in said
-    return Scope(
+    return RouteScope(
         tuple(one for one in in_path if one in OWNERS or one == "id"), "program_id" in in_path, in_query, in_body
     )
 
 
-async def keep_within(request: Request, scope: Scope, caller: Caller) -> None:
+async def keep_within(request: Request, scope: RouteScope, caller: Caller) -> None:
     """Let a caller of one program ask about that one only: a list without a program is theirs, and what is another's is not there.
 
     Raises WholeInstallation, NotFound.

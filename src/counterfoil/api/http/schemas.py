@@ -80,7 +80,7 @@ def id_in_path(prefix: str) -> Any:
     return Path(pattern=f"^{prefix}_{_ID}$", examples=[f"{prefix}_01KA0000000000000000000000"])
 
 
-class Asked(BaseModel):
+class RequestModel(BaseModel):
     """A request's body: what it may hold and nothing else, in camelCase or snake_case."""
 
     model_config = ConfigDict(
@@ -97,7 +97,7 @@ class Asked(BaseModel):
         return given
 
 
-class Shown(BaseModel):
+class ViewModel(BaseModel):
     """An answer, or a part of one."""
 
     model_config = ConfigDict(
@@ -120,13 +120,13 @@ class Shown(BaseModel):
         return [cls.model_validate(row) for row in rows]
 
 
-class Written(Shown):
+class WriteResult(ViewModel):
     """The answer to something that wrote. `dryRun`: nothing was written, this is what would have been."""
 
     dry_run: bool = False
 
 
-class Proposed(Written):
+class Proposed(WriteResult):
     """It takes two people and waits for the second: once another person has approved it, ask for the same again."""
 
     proposal_id: str
@@ -137,13 +137,13 @@ class Proposed(Written):
     state: str = Field("proposed", examples=["proposed"])
 
 
-class Because(Asked):
+class Because(RequestModel):
     """Why a person overrides the machine."""
 
     reason: Reason = Field(description="Kept in the action log.")
 
 
-class StepShown(Shown):
+class StepView(ViewModel):
     """One step in the history of a thing."""
 
     step: int
@@ -156,7 +156,7 @@ class StepShown(Shown):
     at: datetime
 
 
-class ActionShown(Shown):
+class ActionView(ViewModel):
     """Something a person or a key did by hand."""
 
     id: str
@@ -172,17 +172,17 @@ class ActionShown(Shown):
 BY_TWO: dict[int | str, dict[str, Any]] = {
     202: {"model": Proposed, "description": "Proposed; it waits for a second person"}
 }
-Item = TypeVar("Item", bound=Shown)
+Item = TypeVar("Item", bound=ViewModel)
 
 
-class Paged(Shown, Generic[Item]):
+class Paged(ViewModel, Generic[Item]):
     """A page of a list. `nextCursor` is what to pass as `cursor` for the following page; null on the last."""
 
     data: Sequence[Item]
     next_cursor: str | None
 
 
-def answer(shown: Shown, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def answer(shown: ViewModel, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """The shape as JSON; FastAPI does not validate it a second time."""
     body = shown.model_dump_json(by_alias=True)
     return Response(body, status, headers=headers, media_type="application/json")

@@ -9,22 +9,22 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import BaseModel, Field, create_model
 
-from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.names import camel
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import (
-    ActionShown,
+    ActionView,
     Amount,
-    Asked,
     Clean,
     Instant,
     Minor,
     Paged,
     Reason,
-    Shown,
-    StepShown,
-    Written,
+    RequestModel,
+    StepView,
+    ViewModel,
+    WriteResult,
     answer,
     id_in_path,
 )
@@ -38,7 +38,7 @@ from counterfoil.operations.access.access import READ
 AMOUNTS: Final = frozenset({"amount", "minor"})  # the fields of a row that are money, beside its asset
 
 
-class VerbSaid(Written):
+class VerbSaid(WriteResult):
     """What came of it."""
 
     id: str
@@ -46,7 +46,7 @@ class VerbSaid(Written):
     made: str | None = Field(None, description="The id of what was made, if anything was.")
 
 
-class VerbProposed(Written):
+class VerbProposed(WriteResult):
     """It waits for a second person: `POST /approvals/{proposal}/approve` with this hash, within 24 hours."""
 
     id: str
@@ -55,7 +55,7 @@ class VerbProposed(Written):
     expires_at: datetime
 
 
-class _Said(Asked):
+class _Said(RequestModel):
     """What every verb takes."""
 
     expected_state: Annotated[
@@ -84,18 +84,18 @@ def noun_routes(noun: verbs.Noun) -> APIRouter:
     return router
 
 
-def _add_reads(router: APIRouter, noun: verbs.Noun, rows_of: verbs.Rows, shape: type[Shown]) -> None:
+def _add_reads(router: APIRouter, noun: verbs.Noun, rows_of: verbs.Rows, shape: type[ViewModel]) -> None:
     keyset = Keyset(noun.plural, (str,))
     full: Any = create_model(
         f"{shape.__name__}InFull", __base__=shape, __doc__=f"A {noun.name} with what may be done and what was done.",
-        allowed=(list[str], Field(description="What may be done now.")), steps=(list[StepShown], ...), actions=(list[ActionShown], ...),
+        allowed=(list[str], Field(description="What may be done now.")), steps=(list[StepView], ...), actions=(list[ActionView], ...),
     )  # fmt: skip
 
     @router.get(
         f"/{noun.plural}", response_model=Paged[shape], summary=f"List {noun.plural}", operation_id=f"{noun.name}_list"  # type: ignore[valid-type]
     )  # fmt: skip
     def listed(
-        call: Annotated[Call, may(READ)], state: Annotated[str | None, Query(max_length=40, description="Only in this state.")] = None,
+        call: Annotated[ApiCall, may(READ)], state: Annotated[str | None, Query(max_length=40, description="Only in this state.")] = None,
         limit: Limit = LIMIT, cursor: Cursor = None,
     ) -> Response:  # fmt: skip
         """Newest first."""
@@ -109,25 +109,25 @@ def _add_reads(router: APIRouter, noun: verbs.Noun, rows_of: verbs.Rows, shape: 
     @router.get(
         f"/{noun.plural}/{{id}}", response_model=full, summary=f"Show a {noun.name}", operation_id=f"{noun.name}_show"
     )
-    def one(id: Annotated[str, id_in_path(noun.prefix)], call: Annotated[Call, may(READ)]) -> Response:  # noqa: A002
+    def one(id: Annotated[str, id_in_path(noun.prefix)], call: Annotated[ApiCall, may(READ)]) -> Response:  # noqa: A002
         """With what may be done with it, its steps, and what was done by hand."""
         with call.reading() as conn:
             row = noun.show(conn, id)
             return answer(
                 full(
-                    **row._asdict(), allowed=noun.allowed(conn, id, now=call.now), steps=StepShown.each(history_of(conn, id)),
-                    actions=ActionShown.each(actions_of(conn, id)),
+                    **row._asdict(), allowed=noun.allowed(conn, id, now=call.now), steps=StepView.each(history_of(conn, id)),
+                    actions=ActionView.each(actions_of(conn, id)),
                 )
             )  # fmt: skip
 
 
-def shape_of(name: str, row: type[Any]) -> type[Shown]:
+def shape_of(name: str, row: type[Any]) -> type[ViewModel]:
     """A row type as it goes over the wire: its own fields, amounts as strings of minor units."""
     hints = get_type_hints(row)
     fields: dict[str, Any] = {one: (Minor if one in AMOUNTS else kind, ...) for one, kind in hints.items()}
     doc = (row.__doc__ or name).split("\n")[0]
     return create_model(
-        f"{name.replace('_', ' ').title().replace(' ', '')}Shown", __base__=Shown, __doc__=doc, **fields
+        f"{name.replace('_', ' ').title().replace(' ', '')}View", __base__=ViewModel, __doc__=doc, **fields
     )
 
 
@@ -135,16 +135,16 @@ def _route(noun: verbs.Noun, verb: verbs.Verb) -> Callable[..., Response]:
     shape = body_of(noun, verb)
     given = Body(default_factory=shape) if not any(one.is_required() for one in shape.model_fields.values()) else Body()
 
-    def route(id: str, body: Any, call: Call) -> Response:  # noqa: A002 - the name in the address
+    def route(id: str, body: Any, call: ApiCall) -> Response:  # noqa: A002 - the name in the address
         reason = str(getattr(body, "reason", None) or "")
         taken = {one.name: getattr(body, one.name) for one in verb.takes}
 
         def act(conn: Connection[Any]) -> Done:
-            saying = verbs.Saying(
+            saying = verbs.VerbCall(
                 conn, id, call.actor, call.now, call.make_id, reason, taken, None, call.services.wiring.providers
             )
             said = verbs.say(noun, verb, saying, call.caller, expected=body.expected_state)
-            if isinstance(said, verbs.Said):
+            if isinstance(said, verbs.VerbResult):
                 return Done(id, VerbSaid(id=id, state=said.state, made=said.made))
             waits = VerbProposed(
                 id=id, proposal=said.id, payload_sha256=said.payload_sha256, expires_at=said.expires_at
@@ -156,7 +156,7 @@ def _route(noun: verbs.Noun, verb: verbs.Verb) -> Callable[..., Response]:
     route.__annotations__ = {
         "id": Annotated[str, id_in_path(noun.prefix)],
         "body": Annotated[shape, given],
-        "call": Annotated[Call, may(verb.permission)],
+        "call": Annotated[ApiCall, may(verb.permission)],
         "return": Response,
     }
     return route

@@ -9,7 +9,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 
-class Part(NamedTuple):
+class CommandPart(NamedTuple):
     """A noun (a Typer app in `module`), or with `alone` one command of that app."""
 
     module: str
@@ -23,71 +23,81 @@ MONEY: Final = "Money"
 BOOKS: Final = "Books"
 MACHINERY: Final = "Machinery"
 HERE: Final = "On this machine, without a server"
-PARTS: Final[dict[str, Part]] = {
-    "usage": Part("counterfoil.cli.nouns.settlement.usage", "Import what was used.", MONEY),
-    "invoices": Part("counterfoil.cli.nouns.settlement.invoices", "What customers owe, and what they paid.", MONEY),
-    "intents": Part(
+PARTS: Final[dict[str, CommandPart]] = {
+    "usage": CommandPart("counterfoil.cli.nouns.settlement.usage", "Import what was used.", MONEY),
+    "invoices": CommandPart(
+        "counterfoil.cli.nouns.settlement.invoices", "What customers owe, and what they paid.", MONEY
+    ),
+    "intents": CommandPart(
         "counterfoil.cli.nouns.settlement.intents", "From the customer's payment to the settlement.", MONEY
     ),
-    "payouts": Part(
+    "payouts": CommandPart(
         "counterfoil.cli.nouns.payouts.payouts", "What payees are owed, and every attempt to pay it.", MONEY
     ),
-    "destinations": Part("counterfoil.cli.nouns.payouts.destinations", "Where payees are paid.", MONEY),
-    "accounts": Part(
+    "destinations": CommandPart("counterfoil.cli.nouns.payouts.destinations", "Where payees are paid.", MONEY),
+    "accounts": CommandPart(
         "counterfoil.cli.nouns.ledger.accounts", "Balances, statements, and whether they are right.", BOOKS
     ),
-    "journal": Part("counterfoil.cli.nouns.ledger.journal", "Post, import, show and reverse journals.", BOOKS),
-    "programs": Part(
+    "journal": CommandPart("counterfoil.cli.nouns.ledger.journal", "Post, import, show and reverse journals.", BOOKS),
+    "programs": CommandPart(
         "counterfoil.cli.nouns.ledger.programs", "Programs, their assets, and whether their books agree.", BOOKS
     ),
-    "rates": Part("counterfoil.cli.nouns.settlement.rates", "A program's fee rates.", BOOKS),
-    "periods": Part("counterfoil.cli.nouns.ledger.periods", "Close the books up to a date.", BOOKS),
-    "events": Part("counterfoil.cli.nouns.operations.events", "What happened.", MACHINERY),
-    "workers": Part("counterfoil.cli.nouns.operations.workers", "Who works, and how it goes.", MACHINERY),
-    "queue": Part("counterfoil.cli.nouns.operations.queue", "How much work waits.", MACHINERY),
-    "jobs": Part("counterfoil.cli.nouns.operations.jobs", "Run a job now.", MACHINERY),
-    "parked": Part(
+    "rates": CommandPart("counterfoil.cli.nouns.settlement.rates", "A program's fee rates.", BOOKS),
+    "periods": CommandPart("counterfoil.cli.nouns.ledger.periods", "Close the books up to a date.", BOOKS),
+    "events": CommandPart("counterfoil.cli.nouns.operations.events", "What happened.", MACHINERY),
+    "workers": CommandPart("counterfoil.cli.nouns.operations.workers", "Who works, and how it goes.", MACHINERY),
+    "queue": CommandPart("counterfoil.cli.nouns.operations.queue", "How much work waits.", MACHINERY),
+    "jobs": CommandPart("counterfoil.cli.nouns.operations.jobs", "Run a job now.", MACHINERY),
+    "parked": CommandPart(
         "counterfoil.cli.nouns.operations.parked", "What failed five times and waits for a person.", MACHINERY
     ),
-    "approvals": Part(
+    "approvals": CommandPart(
         "counterfoil.cli.nouns.operations.approvals", "What one person proposed and another decides.", MACHINERY
     ),
-    "login": Part(
+    "login": CommandPart(
         "counterfoil.cli.nouns.operations.login", "Log in as a person; only a person approves.", MACHINERY, alone=True
     ),
-    "logout": Part("counterfoil.cli.nouns.operations.login", "End the login of this machine.", MACHINERY, alone=True),
-    "access": Part(
+    "logout": CommandPart(
+        "counterfoil.cli.nouns.operations.login", "End the login of this machine.", MACHINERY, alone=True
+    ),
+    "access": CommandPart(
         "counterfoil.cli.nouns.operations.access", "Who came in, who failed to, who was refused.", MACHINERY
     ),
-    "people": Part("counterfoil.cli.nouns.operations.people", "Who may act, and in which roles.", MACHINERY),
-    "keys": Part("counterfoil.cli.nouns.operations.keys", "API keys and their roles.", MACHINERY),
-    "health": Part(
+    "people": CommandPart("counterfoil.cli.nouns.operations.people", "Who may act, and in which roles.", MACHINERY),
+    "keys": CommandPart("counterfoil.cli.nouns.operations.keys", "API keys and their roles.", MACHINERY),
+    "health": CommandPart(
         "counterfoil.cli.nouns.operations.health",
         "Is the system well? Counters against their limits.",
         MACHINERY,
         alone=True,
     ),
-    "invariants": Part("counterfoil.cli.nouns.operations.health", "Is everything still true?", MACHINERY, alone=True),
-    "demo": Part(
+    "invariants": CommandPart(
+        "counterfoil.cli.nouns.operations.health", "Is everything still true?", MACHINERY, alone=True
+    ),
+    "demo": CommandPart(
         "counterfoil.cli.local.demo", "A day of real work, with everything it needs; one command.", HERE, alone=True
     ),
-    "up": Part("counterfoil.cli.local.commands", "API and worker in one process.", HERE, alone=True),
-    "serve": Part("counterfoil.cli.local.commands", "The API.", HERE, alone=True),
-    "worker": Part("counterfoil.cli.local.commands", "The worker.", HERE, alone=True),
-    "migrate": Part("counterfoil.cli.local.commands", "Bring the database up to date.", HERE, alone=True),
-    "doctor": Part("counterfoil.cli.local.doctor", "What is wrong here, and what to do about it.", HERE, alone=True),
-    "reconcile": Part(
+    "up": CommandPart("counterfoil.cli.local.commands", "API and worker in one process.", HERE, alone=True),
+    "serve": CommandPart("counterfoil.cli.local.commands", "The API.", HERE, alone=True),
+    "worker": CommandPart("counterfoil.cli.local.commands", "The worker.", HERE, alone=True),
+    "migrate": CommandPart("counterfoil.cli.local.commands", "Bring the database up to date.", HERE, alone=True),
+    "doctor": CommandPart(
+        "counterfoil.cli.local.doctor", "What is wrong here, and what to do about it.", HERE, alone=True
+    ),
+    "reconcile": CommandPart(
         "counterfoil.cli.nouns.reconciliation.reconcile", "Hold one side's records against the other's.", BOOKS
     ),
-    "breaks": Part(
+    "breaks": CommandPart(
         "counterfoil.cli.nouns.reconciliation.breaks", "What does not agree, and what is done about it.", BOOKS
     ),
-    "client-money": Part(
+    "client-money": CommandPart(
         "counterfoil.cli.nouns.reconciliation.client_money",
         "What is owed to owners, against what is held for them.",
         BOOKS,
     ),
-    "statements": Part("counterfoil.cli.local.statements", "Look at bank statements; import them into a server.", HERE),
+    "statements": CommandPart(
+        "counterfoil.cli.local.statements", "Look at bank statements; import them into a server.", HERE
+    ),
 }
 
 

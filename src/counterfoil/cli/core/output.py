@@ -60,7 +60,7 @@ def show_rows(rows: Sequence[Json], columns: Sequence[str], output: Format, *, e
         typer.echo(empty)
     else:
         _print(_table(rows, columns))
-        if isinstance(rows, Listed) and rows.more:
+        if isinstance(rows, ListedRows) and rows.more:
             typer.echo(rows.more)
 
 
@@ -108,17 +108,17 @@ def say_done(done: Json, output: Format, said: str) -> None:
     say(f"(dry run, nothing was changed) {said}" if done.get("dryRun") else said)
 
 
-class Listed(list[Json]):
+class ListedRows(list[Json]):
     """The rows of a list as far as they were asked for, and how many more there are."""
 
     more: str = ""
 
 
-def listed(client: Client, path: str, limit: int, **params: Any) -> Listed:
+def listed(client: Client, path: str, limit: int, **params: Any) -> ListedRows:
     """The first `limit` rows of a list; of a longer one also how long it is, counted up to 5,000."""
     most = max(limit, COUNTED_MAX)
     every = client.every(path, rows_max=most + 1, **params)
-    rows = Listed(islice(every, limit))
+    rows = ListedRows(islice(every, limit))
     total = len(rows) + sum(1 for _ in every)
     if total > limit:
         told = f"more than {most:,}" if total > most else f"{total:,}"

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from counterfoil.base.money import Money
-from counterfoil.dashboard.web.sections import Ask, Grade, Told
+from counterfoil.dashboard.web.sections import Grade, SectionAnswer, SectionContext
 from counterfoil.operations.work.queries import Parked, parked_events, parked_webhooks
 from counterfoil.payouts.queries import Need, payouts_in_need
 from counterfoil.settlement.queries import intents_in_need
@@ -27,7 +27,7 @@ class InNeed(NamedTuple):
     command: str
 
 
-class Kind(NamedTuple):
+class ActionKind(NamedTuple):
     """All things of one kind: `total` of them, the oldest shown; `command` lists them all."""
 
     key: str
@@ -46,7 +46,7 @@ class Kind(NamedTuple):
 class Needs(NamedTuple):
     """Everything that waits for a person, the most urgent kind first; `total` over all kinds."""
 
-    kinds: tuple[Kind, ...]
+    kinds: tuple[ActionKind, ...]
     total: int
 
 
@@ -101,18 +101,18 @@ _OUT_OF_TRIES: Final = 'counterfoil payouts reissue {id} --reason "…"'
 _NO_DESTINATION: Final = "counterfoil destinations set {payee} --program {program}"  # it asks for the account, unseen
 
 
-def needs(ask: Ask) -> Told:
+def needs(ask: SectionContext) -> SectionAnswer:
     """All that waits for a person, of whatever day."""
     found = [*_payout_kinds(ask), _intents(ask), *_parked(ask)]
     kinds = tuple(kind for kind in found if kind.rows)
     total = sum(kind.total for kind in kinds)
     if not total:
-        return Told("Nothing waits for a person", "right", Needs((), 0), "empty")
+        return SectionAnswer("Nothing waits for a person", "right", Needs((), 0), "empty")
     said = "1 thing waits for a person" if total == 1 else f"{total} things wait for a person"
-    return Told(said, _URGENCY.get(kinds[0].key, "attention"), Needs(kinds, total))
+    return SectionAnswer(said, _URGENCY.get(kinds[0].key, "attention"), Needs(kinds, total))
 
 
-def _payout_kinds(ask: Ask) -> list[Kind]:
+def _payout_kinds(ask: SectionContext) -> list[ActionKind]:
     kinds = []
     for need, title, meaning, one, every in _PAYOUTS:
         rows = payouts_in_need(ask.conn, need, rows_max=SHOWN_MAX, program_id=ask.program_id)
@@ -127,11 +127,11 @@ def _payout_kinds(ask: Ask) -> list[Kind]:
                 command = _NO_DESTINATION
             command = command.format(id=row.id, payee=row.payee_id, program=row.program_id)
             shown.append(InNeed(row.id, row.payee_id, row.amount, row.since, row.why, row.told, command))
-        kinds.append(Kind(need, title, meaning, rows[0].total if rows else 0, tuple(shown), every))
+        kinds.append(ActionKind(need, title, meaning, rows[0].total if rows else 0, tuple(shown), every))
     return kinds
 
 
-def _intents(ask: Ask) -> Kind:
+def _intents(ask: SectionContext) -> ActionKind:
     stuck_before = ask.clock() - timedelta(minutes=ask.extra.stuck_minutes)
     rows = intents_in_need(ask.conn, stuck_before=stuck_before, rows_max=SHOWN_MAX, program_id=ask.program_id)
     shown = tuple(
@@ -146,13 +146,13 @@ def _intents(ask: Ask) -> Kind:
         f"A paid invoice is not settled: its intent failed, or stands still for {ask.extra.stuck_minutes} minutes."
     )
     total = rows[0].total if rows else 0
-    return Kind("intent", "Intents failed or stuck", meaning, total, shown, "counterfoil intents list --stuck")
+    return ActionKind("intent", "Intents failed or stuck", meaning, total, shown, "counterfoil intents list --stuck")
 
 
-def _parked(ask: Ask) -> list[Kind]:
+def _parked(ask: SectionContext) -> list[ActionKind]:
     webhooks = _parked_kind(
         parked_webhooks(ask.conn, rows_max=SHOWN_MAX),
-        Kind(
+        ActionKind(
             "webhook", "Parked webhooks", "They were received and could not be applied five times.", 0, (),
             "counterfoil parked list",
         ),
@@ -160,13 +160,15 @@ def _parked(ask: Ask) -> list[Kind]:
     )  # fmt: skip
     events = _parked_kind(
         parked_events(ask.conn, rows_max=SHOWN_MAX),
-        Kind("event", "Parked events", "What should follow them failed five times.", 0, (), "counterfoil parked list"),
+        ActionKind(
+            "event", "Parked events", "What should follow them failed five times.", 0, (), "counterfoil parked list"
+        ),
         'counterfoil parked requeue {id} --reason "…"',
     )
     return [webhooks, events]
 
 
-def _parked_kind(rows: Sequence[Parked], kind: Kind, command: str) -> Kind:
+def _parked_kind(rows: Sequence[Parked], kind: ActionKind, command: str) -> ActionKind:
     shown = tuple(
         InNeed(row.id, row.what, None, row.since, row.error, None, command.format(id=row.id, what=row.what))
         for row in rows

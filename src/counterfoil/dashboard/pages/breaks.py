@@ -10,7 +10,15 @@ from counterfoil.base.machine import Step, history_of
 from counterfoil.base.money import Money
 from counterfoil.base.problems import Problem
 from counterfoil.dashboard.pages.runs import runs_told
-from counterfoil.dashboard.web.sections import Ask, Grade, Reading, Section, State, Told, measure
+from counterfoil.dashboard.web.sections import (
+    Grade,
+    Section,
+    SectionAnswer,
+    SectionContext,
+    SectionReading,
+    State,
+    measure,
+)
 from counterfoil.ledger.reads.books import known_programs
 from counterfoil.matching.findings.recorded import RecordRead
 from counterfoil.reconciliation.breaks import adjusting
@@ -19,24 +27,24 @@ from counterfoil.reconciliation.breaks.breaks import BREAK
 from counterfoil.reconciliation.breaks.queries import (
     STATES,
     AgeBand,
+    BreakGroup,
     Filter,
     Flow,
-    Group,
     Remark,
     Totals,
     ages_of,
-    count_cases,
+    count_breaks,
     detail_of,
     flow_over,
     groups_of,
-    list_cases,
+    list_breaks,
     recurrences_of,
     remarks_of,
-    show_case,
+    show_break,
     totals_of,
 )
-from counterfoil.reconciliation.breaks.timeline import Fact, timeline_of
-from counterfoil.reconciliation.breaks.work import Case
+from counterfoil.reconciliation.breaks.timeline import TimelineFact, timeline_of
+from counterfoil.reconciliation.breaks.work import Break
 
 SHOWN_MAX: Final = 100
 FLOW_DAYS: Final = timedelta(days=29)
@@ -49,21 +57,21 @@ FIELDS: Final = (
 class Grouped(NamedTuple):
     """Live breaks by cause, and the names of the ages."""
 
-    groups: tuple[Group, ...]
+    groups: tuple[BreakGroup, ...]
     ages: tuple[str, ...]
 
 
-class Listed(NamedTuple):
+class ListedBreaks(NamedTuple):
     """The breaks that were asked for: `total` of them, the newest shown."""
 
-    rows: tuple[Case, ...]
+    rows: tuple[Break, ...]
     total: int
 
 
 class BreaksAnswer(NamedTuple):
     """What the page of breaks shows."""
 
-    readings: dict[str, Reading]
+    readings: dict[str, SectionReading]
     programs: dict[str, str]
     states: tuple[str, ...]
 
@@ -146,28 +154,28 @@ class Acts(NamedTuple):
 class BreakAnswer(NamedTuple):
     """What the page of one break shows."""
 
-    case: Case
+    case: Break
     grade: Grade
     overdue: bool
     acts: Acts
-    readings: dict[str, Reading]
+    readings: dict[str, SectionReading]
 
 
-def breaks_answer(ask: Ask) -> BreaksAnswer:
+def breaks_answer(ask: SectionContext) -> BreaksAnswer:
     """Every section of the page of breaks."""
     return BreaksAnswer(measure(ask, BREAKS), known_programs(ask.conn), STATES)
 
 
-def break_answer(ask: Ask) -> BreakAnswer:
+def break_answer(ask: SectionContext) -> BreakAnswer:
     """One break with everything that explains it. Raises NotFound."""
-    case = show_case(ask.conn, ask.params["break_id"])
+    case = show_break(ask.conn, ask.params["break_id"])
     overdue = case.live and case.due_on < ask.clock().date()
     closed: Grade = "accepted" if case.state != "matched" else "right"
     grade: Grade = closed if not case.live else "wrong" if overdue or case.severity == "critical" else "attention"
     return BreakAnswer(case, grade, overdue, _acts(ask, case), measure(ask, ONE))
 
 
-def _by(ask: Ask, *, state: str | None = None) -> Filter:
+def _by(ask: SectionContext, *, state: str | None = None) -> Filter:
     given = ask.params
     return Filter(
         program_id=ask.program_id,
@@ -180,22 +188,22 @@ def _by(ask: Ask, *, state: str | None = None) -> Filter:
     )
 
 
-def _all_of(ask: Ask) -> Filter:
+def _all_of(ask: SectionContext) -> Filter:
     """The program and source that were chosen: groups and charts show the whole of them."""
     return Filter(program_id=ask.program_id, source=ask.params.get("source") or None)
 
 
-def _totals(ask: Ask) -> Told:
+def _totals(ask: SectionContext) -> SectionAnswer:
     totals: Totals = totals_of(ask.conn, _all_of(ask), now=ask.clock())
     if not totals.live:
         said, grade, state = _none_open(ask)
-        return Told(said, grade, totals, state)
+        return SectionAnswer(said, grade, totals, state)
     urgent = totals.overdue or totals.critical
     said = f"{totals.live} open" + (f", {totals.overdue} overdue" if totals.overdue else "")
-    return Told(said, "wrong" if urgent else "attention", totals)
+    return SectionAnswer(said, "wrong" if urgent else "attention", totals)
 
 
-def _none_open(ask: Ask) -> tuple[str, Grade, State]:
+def _none_open(ask: SectionContext) -> tuple[str, Grade, State]:
     """No break is open: is that because all agrees, because people closed them, or because nobody looked?"""
     latest = runs_told(ask)
     if latest.grade == "right":
@@ -207,37 +215,41 @@ def _none_open(ask: Ask) -> tuple[str, Grade, State]:
     return latest.said, "unknown", "not_checked"
 
 
-def _groups(ask: Ask) -> Told:
+def _groups(ask: SectionContext) -> SectionAnswer:
     groups = tuple(groups_of(ask.conn, _all_of(ask), now=ask.clock()))
     if not groups:
         said, grade, state = _none_open(ask)
-        return Told("No open break" if state == "empty" else said, grade, Grouped((), AGES), state)
+        return SectionAnswer("No open break" if state == "empty" else said, grade, Grouped((), AGES), state)
     said = "1 group" if len(groups) == 1 else f"{len(groups)} groups"
-    return Told(said, "wrong" if any(one.overdue for one in groups) else "attention", Grouped(groups, AGES))
+    return SectionAnswer(said, "wrong" if any(one.overdue for one in groups) else "attention", Grouped(groups, AGES))
 
 
-def _ages(ask: Ask) -> Told:
+def _ages(ask: SectionContext) -> SectionAnswer:
     bands: tuple[AgeBand, ...] = tuple(ages_of(ask.conn, _all_of(ask), now=ask.clock()))
-    return Told("By the day they were first found", value=bands) if bands else Told("None", value=bands, state="empty")
+    return (
+        SectionAnswer("By the day they were first found", value=bands)
+        if bands
+        else SectionAnswer("None", value=bands, state="empty")
+    )
 
 
-def _flow(ask: Ask) -> Told:
+def _flow(ask: SectionContext) -> SectionAnswer:
     flow: Flow = flow_over(ask.conn, _all_of(ask), first=ask.day.on - FLOW_DAYS, last=ask.day.on)
     if not flow.peak:
-        return Told("Nothing came or went in 30 days", value=flow, state="empty")
-    return Told(f"{flow.opened} opened, {flow.closed} closed in 30 days", value=flow)
+        return SectionAnswer("Nothing came or went in 30 days", value=flow, state="empty")
+    return SectionAnswer(f"{flow.opened} opened, {flow.closed} closed in 30 days", value=flow)
 
 
-def _listed(ask: Ask) -> Told:
+def _listed(ask: SectionContext) -> SectionAnswer:
     by = _by(ask)
-    rows, total = tuple(list_cases(ask.conn, by, rows_max=SHOWN_MAX)), count_cases(ask.conn, by)
+    rows, total = tuple(list_breaks(ask.conn, by, rows_max=SHOWN_MAX)), count_breaks(ask.conn, by)
     if not total:
-        return Told("No such break", value=Listed((), 0), state="empty")
-    return Told("1 break" if total == 1 else f"{total:,} breaks", value=Listed(rows, total))
+        return SectionAnswer("No such break", value=ListedBreaks((), 0), state="empty")
+    return SectionAnswer("1 break" if total == 1 else f"{total:,} breaks", value=ListedBreaks(rows, total))
 
 
-def _both(ask: Ask) -> Told:
-    case = show_case(ask.conn, ask.params["break_id"])
+def _both(ask: SectionContext) -> SectionAnswer:
+    case = show_break(ask.conn, ask.params["break_id"])
     detail = detail_of(ask.conn, case)
     left, right = detail.left, detail.right
     distances = {one.name: one.distance for one in detail.fields}
@@ -254,7 +266,7 @@ def _both(ask: Ask) -> Told:
         for record in records[:RECORDS_SHOWN_MAX]
     )
     said = f"{len(distances)} of the fields differ" if left and right else "One side does not have it"
-    return Told(said, "plain", Both(bool(left), bool(right), fields, more, (_sum(left), _sum(right))))
+    return SectionAnswer(said, "plain", Both(bool(left), bool(right), fields, more, (_sum(left), _sum(right))))
 
 
 def _value(record: RecordRead | None, name: str) -> str | Money | None:
@@ -279,35 +291,39 @@ def _sum(records: Sequence[RecordRead]) -> Money | None:
     return Money(sum(record.amount for record in records), records[0].asset)
 
 
-def _why(ask: Ask) -> Told:
-    case = show_case(ask.conn, ask.params["break_id"])
+def _why(ask: SectionContext) -> SectionAnswer:
+    case = show_break(ask.conn, ask.params["break_id"])
     detail = detail_of(ask.conn, case)
     candidates = tuple({**one.written(), "amount": Money(one.amount, case.asset)} for one in detail.candidates)
     hypotheses = tuple(one.written() for one in detail.hypotheses)
     value = Why(hypotheses, detail.action.written(), candidates, detail.reason)
     supported = sum(one.verdict == "supported" for one in detail.hypotheses)
     if not value.hypotheses:
-        return Told("No cause could be tested", "plain", value)
-    return Told(f"{supported} of {len(value.hypotheses)} hypotheses supported", "plain", value)
+        return SectionAnswer("No cause could be tested", "plain", value)
+    return SectionAnswer(f"{supported} of {len(value.hypotheses)} hypotheses supported", "plain", value)
 
 
-def _timeline(ask: Ask) -> Told:
-    case = show_case(ask.conn, ask.params["break_id"])
-    facts: list[Fact] = timeline_of(ask.conn, case, detail_of(ask.conn, case))
-    return Told(f"{len(facts)} facts", value=tuple(facts)) if facts else Told("Nothing else is known", state="empty")
+def _timeline(ask: SectionContext) -> SectionAnswer:
+    case = show_break(ask.conn, ask.params["break_id"])
+    facts: list[TimelineFact] = timeline_of(ask.conn, case, detail_of(ask.conn, case))
+    return (
+        SectionAnswer(f"{len(facts)} facts", value=tuple(facts))
+        if facts
+        else SectionAnswer("Nothing else is known", state="empty")
+    )
 
 
-def _history(ask: Ask) -> Told:
+def _history(ask: SectionContext) -> SectionAnswer:
     break_id = ask.params["break_id"]
     steps = tuple(history_of(ask.conn, break_id))
     proposals = tuple(_offered(ask, one) for one in adjusting.proposals_of(ask.conn, break_id))
     value = History(
         steps, tuple(remarks_of(ask.conn, break_id)), proposals, tuple(recurrences_of(ask.conn, break_id))
     )  # fmt: skip
-    return Told("1 step" if len(steps) == 1 else f"{len(steps)} steps", value=value)
+    return SectionAnswer("1 step" if len(steps) == 1 else f"{len(steps)} steps", value=value)
 
 
-def _acts(ask: Ask, case: Case) -> Acts:
+def _acts(ask: SectionContext, case: Break) -> Acts:
     newest = next(iter(adjusting.proposals_of(ask.conn, case.id, rows_max=1)), None)
     waits = newest is not None and case.state == "pending_adjustment" and newest.decision is None
     suggested = adjusting.suggested_line(case)
@@ -319,7 +335,7 @@ def _acts(ask: Ask, case: Case) -> Acts:
     )
 
 
-def _refused(ask: Ask, case: Case) -> str | None:
+def _refused(ask: SectionContext, case: Break) -> str | None:
     """The same check that the verb makes, in the words that it would use."""
     try:
         adjusting.refuse_write_off(ask.conn, case)
@@ -328,7 +344,7 @@ def _refused(ask: Ask, case: Case) -> str | None:
     return None
 
 
-def _offered(ask: Ask, one: adjusting.Proposal) -> Offered:
+def _offered(ask: SectionContext, one: adjusting.AdjustmentProposal) -> Offered:
     asset = one.payload["asset"]
     lines = tuple((each["debit"], each["credit"], Money(int(each["amount"]), asset)) for each in one.payload["lines"])
     return Offered(

@@ -14,7 +14,7 @@ from psycopg import Connection
 from counterfoil.base.edge import Database
 from counterfoil.base.invariant import Invariant, run_invariants
 from counterfoil.base.problems import Problem
-from counterfoil.dashboard.web.sections import Ask, Grade, Told
+from counterfoil.dashboard.web.sections import Grade, SectionAnswer, SectionContext
 
 ASKED_EVERY: Final = timedelta(minutes=5)
 STALE_AFTER: Final = timedelta(minutes=15)
@@ -22,7 +22,7 @@ WAIT_S: Final = 2.0  # small books are through by then, and the first page shows
 _log = structlog.get_logger("counterfoil.dashboard")
 
 
-class Answer(NamedTuple):
+class InvariantAnswer(NamedTuple):
     """What one invariant answered: it holds, it is broken by `offenders` rows (the first are `shown`), or it could not be asked."""
 
     code: str
@@ -34,14 +34,14 @@ class Answer(NamedTuple):
     shown: tuple[str, ...] = ()
 
 
-class Asked(NamedTuple):
+class InvariantAnswers(NamedTuple):
     """All answers of one asking; `took` is how long it was from the first question to the last answer."""
 
     asked_at: datetime
     took: timedelta
-    answers: tuple[Answer, ...]
+    answers: tuple[InvariantAnswer, ...]
 
-    def having(self, outcome: str) -> tuple[Answer, ...]:
+    def having(self, outcome: str) -> tuple[InvariantAnswer, ...]:
         """The answers with one outcome, in the order of the list."""
         return tuple(answer for answer in self.answers if answer.outcome == outcome)
 
@@ -57,9 +57,9 @@ class Truths:
         self._lock = threading.Lock()
         self._done = threading.Event()
         self._asking = False
-        self._last: Asked | None = None
+        self._last: InvariantAnswers | None = None
 
-    def latest(self, *, wait_s: float = WAIT_S) -> Asked | None:
+    def latest(self, *, wait_s: float = WAIT_S) -> InvariantAnswers | None:
         """The last answers; asks anew when they are older than five minutes, and waits a moment for that. None: none yet."""
         with self._lock:
             due = self._last is None or self._clock() - self._last.asked_at > ASKED_EVERY
@@ -71,12 +71,12 @@ class Truths:
             self._done.wait(wait_s)
         return self._last
 
-    def ask_now(self) -> Asked:
+    def ask_now(self) -> InvariantAnswers:
         """Ask every question now. Raises Busy when the database cannot be reached."""
         began = self._clock()
         with self._database.transaction(read_only=True) as conn:
             answers = tuple(_answer(conn, one) for one in self._invariants)
-        self._last = Asked(began, self._clock() - began, answers)
+        self._last = InvariantAnswers(began, self._clock() - began, answers)
         return self._last
 
     def _ask_beside(self) -> None:
@@ -90,34 +90,34 @@ class Truths:
             self._done.set()
 
 
-def _answer(conn: Connection[Any], one: Invariant) -> Answer:
+def _answer(conn: Connection[Any], one: Invariant) -> InvariantAnswer:
     about = (one.code, one.question, one.severity, one.meaning)
     try:
         with conn.transaction():
             found = run_invariants(conn, [one])
     except psycopg.Error as error:
         _log.warning("an invariant could not be asked", code=one.code, error=str(error))
-        return Answer(*about, "failed")
+        return InvariantAnswer(*about, "failed")
     if not found:
-        return Answer(*about, "holds")
-    return Answer(*about, "broken", found[0].count, tuple(found[0].shown))
+        return InvariantAnswer(*about, "holds")
+    return InvariantAnswer(*about, "broken", found[0].count, tuple(found[0].shown))
 
 
-def everything_true(ask: Ask) -> Told:
+def everything_true(ask: SectionContext) -> SectionAnswer:
     """What the invariants last answered. What was not asked, or long ago, is never in order."""
     truths: Truths = ask.extra.truths
     asked = truths.latest()
     if asked is None:
-        return Told("Not asked yet: the questions are on their way", "unknown", state="not_checked")
+        return SectionAnswer("Not asked yet: the questions are on their way", "unknown", state="not_checked")
     if not asked.answers:
-        return Told("There is nothing to ask", "unknown", state="not_checked", as_of=asked.asked_at)
+        return SectionAnswer("There is nothing to ask", "unknown", state="not_checked", as_of=asked.asked_at)
     said, grade = _judge(asked)
     if ask.clock() - asked.asked_at > STALE_AFTER:
-        return Told(said, "wrong" if grade == "wrong" else "unknown", asked, "stale", asked.asked_at)
-    return Told(said, grade, asked, as_of=asked.asked_at)
+        return SectionAnswer(said, "wrong" if grade == "wrong" else "unknown", asked, "stale", asked.asked_at)
+    return SectionAnswer(said, grade, asked, as_of=asked.asked_at)
 
 
-def _judge(asked: Asked) -> tuple[str, Grade]:
+def _judge(asked: InvariantAnswers) -> tuple[str, Grade]:
     broken, failed = asked.having("broken"), asked.having("failed")
     if broken:
         critical = any(answer.severity == "critical" for answer in broken)

@@ -7,12 +7,12 @@ from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
 from counterfoil.base.money import Money, format_major
-from counterfoil.dashboard.web.sections import Ask, Told
+from counterfoil.dashboard.web.sections import SectionAnswer, SectionContext
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.matching.findings.recorded import FindingDetail, FootingRow, RunReport
 from counterfoil.reconciliation.reach import COUNTED_MAX, Since, due_sources, moved_since
 from counterfoil.reconciliation.runs.run import FoundBreak, Run, breaks_of, latest_runs, runs_between
-from counterfoil.reconciliation.runs.standing import NOT_RECONCILED, Standing, standings
+from counterfoil.reconciliation.runs.standing import NOT_RECONCILED, RunState, standings
 
 BREAKS_SHOWN_MAX: Final = 20
 OLD_AFTER: Final = timedelta(hours=26)  # a day, and time for a late start
@@ -86,7 +86,7 @@ class RunSeen(NamedTuple):
     breaks: tuple[BreakSeen, ...]
     breaks_total: int
     notes: tuple[str, ...]
-    stands: Standing  # what of it people have decided on since
+    stands: RunState  # what of it people have decided on since
 
     @property
     def agrees(self) -> bool:
@@ -107,28 +107,28 @@ class Halves(NamedTuple):
         return min(reached) if reached else None
 
 
-def provider_halves(ask: Ask) -> Told:
+def provider_halves(ask: SectionContext) -> SectionAnswer:
     """Do the providers' statements of the day say what our clearing accounts say? Programs × sources × time, up to now."""
     chosen = _runs_of(ask)
     stand = standings(ask.conn, chosen)
     runs = tuple(_seen(ask, run, stand[run.id]) for run in chosen)
     found = Halves(runs, _missing(ask, runs))
     if not runs:
-        return Told("Not held against a statement", "unknown", found, "not_checked")
+        return SectionAnswer("Not held against a statement", "unknown", found, "not_checked")
     oldest, accepted = min(run.finished_at for run in runs), sum(run.stands.decided for run in runs)
     if broken := [run for run in runs if run.stands.verdict == NOT_RECONCILED]:
         number = sum(run.stands.open for run in broken)
         said = _breaks(number) if number else "An amount is unexplained"
-        return Told(said + (f", {accepted:,} accepted" if accepted else ""), "wrong", found, as_of=oldest)
+        return SectionAnswer(said + (f", {accepted:,} accepted" if accepted else ""), "wrong", found, as_of=oldest)
     if unknown := _unknown(ask, found):
         said, old = unknown
-        return Told(said, "unknown", found, "stale" if old else "measured", oldest)
+        return SectionAnswer(said, "unknown", found, "stale" if old else "measured", oldest)
     if accepted:
-        return Told(f"{_breaks(accepted)}, all accepted", "accepted", found, as_of=oldest)
-    return Told("Both halves agree", "right", found, as_of=oldest)
+        return SectionAnswer(f"{_breaks(accepted)}, all accepted", "accepted", found, as_of=oldest)
+    return SectionAnswer("Both halves agree", "right", found, as_of=oldest)
 
 
-def _unknown(ask: Ask, found: Halves) -> tuple[str, bool] | None:
+def _unknown(ask: SectionContext, found: Halves) -> tuple[str, bool] | None:
     """Why not all of it is known, and whether that is for its age."""
     if failed := [run for run in found.runs if run.failed]:
         return f"The run for {failed[0].provider} could not conclude", False
@@ -148,7 +148,7 @@ def _unknown(ask: Ask, found: Halves) -> tuple[str, bool] | None:
     return None
 
 
-def _told_since(ask: Ask, found: Halves) -> str:
+def _told_since(ask: SectionContext, found: Halves) -> str:
     """`412 movements, 81,000.00 EUR`: what no run has read."""
     assets = known_assets(ask.conn)
     numbers: dict[str, int] = {}
@@ -167,7 +167,7 @@ def _breaks(number: int) -> str:
     return "1 break" if number == 1 else f"{number:,} breaks"
 
 
-def _missing(ask: Ask, runs: Sequence[RunSeen]) -> tuple[str, ...]:
+def _missing(ask: SectionContext, runs: Sequence[RunSeen]) -> tuple[str, ...]:
     """What was never reconciled, and providers that are set and were never asked at all."""
     reached = {(run.program_id, run.provider) for run in runs}
     lacking = never_reconciled(ask, reached)
@@ -175,14 +175,14 @@ def _missing(ask: Ask, runs: Sequence[RunSeen]) -> tuple[str, ...]:
     return (*lacking, *sorted(name for name in ask.extra.wiring.providers if name not in named))
 
 
-def never_reconciled(ask: Ask, reached: Set[tuple[str, str]]) -> tuple[str, ...]:
+def never_reconciled(ask: SectionContext, reached: Set[tuple[str, str]]) -> tuple[str, ...]:
     """Sources through which a program's money went, other than those `reached` (program, source), as `source of program`."""
     sources = [(one.name, one.account) for one in ask.extra.wiring.pairings().values() if one.account]
     due = [one for one in due_sources(ask.conn, sources) if ask.program_id in (None, one.program_id)]
     return tuple(f"{one.source} of {one.program_id}" for one in due if (one.program_id, one.source) not in reached)
 
 
-def _runs_of(ask: Ask) -> list[Run]:
+def _runs_of(ask: SectionContext) -> list[Run]:
     """The newest run of each program and provider that covers the day; for today the last one of an earlier day will do."""
     of_day = runs_between(ask.conn, first=ask.day.on, last=ask.day.on)
     earlier = [run for run in latest_runs(ask.conn) if run.state != "running"] if ask.day.is_today else []
@@ -193,7 +193,7 @@ def _runs_of(ask: Ask) -> list[Run]:
     return [newest[key] for key in sorted(newest)]
 
 
-def _seen(ask: Ask, run: Run, stands: Standing) -> RunSeen:
+def _seen(ask: SectionContext, run: Run, stands: RunState) -> RunSeen:
     report = RunReport.read(run.report)
     listed = breaks_of(ask.conn, run.id, rows_max=BREAKS_SHOWN_MAX)
     paired = ask.extra.wiring.pairings().get(run.source)
@@ -221,7 +221,7 @@ def _seen(ask: Ask, run: Run, stands: Standing) -> RunSeen:
     )
 
 
-def _since(ask: Ask, run: Run, account: str, stands: Standing) -> tuple[Since, ...]:
+def _since(ask: SectionContext, run: Run, account: str, stands: RunState) -> tuple[Since, ...]:
     """What moved after the run had read: today all of it, of an earlier day what belongs to that day."""
     if not account or stands.verdict is None:
         return ()

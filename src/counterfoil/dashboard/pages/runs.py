@@ -8,17 +8,17 @@ from typing import Final, NamedTuple
 
 from counterfoil.base.money import Money
 from counterfoil.dashboard.pages.provider_balances import OLD_AFTER, BreaksOfKind, never_reconciled
-from counterfoil.dashboard.web.sections import Ask, Grade, Reading, Section, Told, measure
+from counterfoil.dashboard.web.sections import Grade, Section, SectionAnswer, SectionContext, SectionReading, measure
 from counterfoil.matching.findings.recorded import RunReport, Sum
-from counterfoil.reconciliation.breaks.queries import Filter, count_cases, list_cases
-from counterfoil.reconciliation.breaks.work import Case
+from counterfoil.reconciliation.breaks.queries import Filter, count_breaks, list_breaks
+from counterfoil.reconciliation.breaks.work import Break
 from counterfoil.reconciliation.runs.run import Run, latest_runs, list_runs, show_run
-from counterfoil.reconciliation.runs.schedule import Due, Gap, gaps, schedules
-from counterfoil.reconciliation.runs.standing import ACCEPTED, NOT_RECONCILED, RECONCILED, Standing, standings
+from counterfoil.reconciliation.runs.schedule import ScheduleGap, ScheduleState, gaps, schedules
+from counterfoil.reconciliation.runs.standing import ACCEPTED, NOT_RECONCILED, RECONCILED, RunState, standings
 
 RUNS_SHOWN_MAX: Final = 50
 RECENT: Final = timedelta(days=7)
-CASES_SHOWN_MAX: Final = 100
+BREAKS_SHOWN_MAX: Final = 100
 
 
 class RunLine(NamedTuple):
@@ -43,7 +43,7 @@ class RunLine(NamedTuple):
 class RunsAnswer(NamedTuple):
     """What the page of runs shows."""
 
-    readings: dict[str, Reading]
+    readings: dict[str, SectionReading]
 
 
 class FootingPart(NamedTuple):
@@ -97,7 +97,7 @@ class InFull(NamedTuple):
 class OpenOfRun(NamedTuple):
     """The breaks that this run was the first or the last to find and that are live; `total` of them, the newest shown."""
 
-    rows: tuple[Case, ...]
+    rows: tuple[Break, ...]
     total: int
     closed: int
 
@@ -105,8 +105,8 @@ class OpenOfRun(NamedTuple):
 class ScheduleGaps(NamedTuple):
     """Schedules that wait for somebody now, and moments that passed with nobody there."""
 
-    due: tuple[Due, ...]
-    missed: tuple[Gap, ...]
+    due: tuple[ScheduleState, ...]
+    missed: tuple[ScheduleGap, ...]
 
 
 class RunAnswer(NamedTuple):
@@ -114,72 +114,76 @@ class RunAnswer(NamedTuple):
 
     run: RunLine
     error: str | None
-    readings: dict[str, Reading]
+    readings: dict[str, SectionReading]
 
 
-def runs_answer(ask: Ask) -> RunsAnswer:
+def runs_answer(ask: SectionContext) -> RunsAnswer:
     """The last run of each program and source, and all runs, newest first."""
     return RunsAnswer(measure(ask, RUNS))
 
 
-def run_answer(ask: Ask) -> RunAnswer:
+def run_answer(ask: SectionContext) -> RunAnswer:
     """One run. Raises NotFound."""
     run = show_run(ask.conn, ask.params["run_id"])
     readings = measure(ask, RUN)
     return RunAnswer(_line(run, standings(ask.conn, [run])[run.id]), run.error, readings)
 
 
-def _lines(ask: Ask, runs: Sequence[Run]) -> tuple[RunLine, ...]:
+def _lines(ask: SectionContext, runs: Sequence[Run]) -> tuple[RunLine, ...]:
     """These runs of the program that was chosen, as they stand now."""
     mine = [run for run in runs if ask.program_id in (None, run.program_id)]
     stand = standings(ask.conn, mine)
     return tuple(_line(run, stand[run.id]) for run in mine)
 
 
-def runs_told(ask: Ask) -> Told:
+def runs_told(ask: SectionContext) -> SectionAnswer:
     """The last run of each program and source: do they agree, were they made lately, and of everything that money went through?"""
     rows = _lines(ask, latest_runs(ask.conn))
     if not rows:
-        return Told("Nothing was ever reconciled", "unknown", rows, "not_checked")
+        return SectionAnswer("Nothing was ever reconciled", "unknown", rows, "not_checked")
     wrong = [row for row in rows if row.grade == "wrong"]
     unknown = [row for row in rows if row.grade == "unknown"]
     oldest = min(row.measured_at for row in rows)
     if wrong:
-        return Told(f"{len(wrong)} of {len(rows)} do not agree", "wrong", rows, as_of=oldest)
+        return SectionAnswer(f"{len(wrong)} of {len(rows)} do not agree", "wrong", rows, as_of=oldest)
     if unknown:
-        return Told(f"{len(unknown)} of {len(rows)} could not conclude", "unknown", rows, as_of=oldest)
+        return SectionAnswer(f"{len(unknown)} of {len(rows)} could not conclude", "unknown", rows, as_of=oldest)
     if lacking := never_reconciled(ask, {(row.program_id, row.source) for row in rows}):
-        return Told(f"Never reconciled: {', '.join(lacking)}", "unknown", rows, as_of=oldest)
+        return SectionAnswer(f"Never reconciled: {', '.join(lacking)}", "unknown", rows, as_of=oldest)
     if oldest is not None and ask.clock() - oldest > OLD_AFTER:
-        return Told("They agreed, but that was long ago", "unknown", rows, "stale", oldest)
+        return SectionAnswer("They agreed, but that was long ago", "unknown", rows, "stale", oldest)
     if accepted := [row for row in rows if row.grade == "accepted"]:
-        return Told(
+        return SectionAnswer(
             f"{len(accepted)} of {len(rows)} with differences that were accepted", "accepted", rows, as_of=oldest
         )
-    return Told("They agree" if len(rows) > 1 else "It agrees", "right", rows, as_of=oldest)
+    return SectionAnswer("They agree" if len(rows) > 1 else "It agrees", "right", rows, as_of=oldest)
 
 
-def _all(ask: Ask) -> Told:
+def _all(ask: SectionContext) -> SectionAnswer:
     runs = list_runs(ask.conn, rows_max=RUNS_SHOWN_MAX, source=ask.params.get("source"))
     rows = _lines(ask, runs)
-    return Told(f"The last {len(rows)}", value=rows) if rows else Told("There was none", value=rows, state="empty")
+    return (
+        SectionAnswer(f"The last {len(rows)}", value=rows)
+        if rows
+        else SectionAnswer("There was none", value=rows, state="empty")
+    )
 
 
-def _gaps(ask: Ask) -> Told:
+def _gaps(ask: SectionContext) -> SectionAnswer:
     """Missed moments of the schedules, and those that wait for somebody now."""
     crons = ask.extra.wiring.crons
     due = tuple(one for one in schedules(ask.conn, crons, now=ask.clock()) if one.overdue_s is not None)
     missed = tuple(gaps(ask.conn))
     value = ScheduleGaps(due, missed)
     if due:
-        return Told(f"{due[0].name} is overdue: no worker took it", "wrong", value)
+        return SectionAnswer(f"{due[0].name} is overdue: no worker took it", "wrong", value)
     if not missed:
-        return Told("None" if crons else "No schedule is set", "plain", value, "empty")
+        return SectionAnswer("None" if crons else "No schedule is set", "plain", value, "empty")
     recent = [one for one in missed if ask.clock() - one.noticed_at < RECENT]
-    return Told(f"{sum(one.missed for one in missed)} in all", "attention" if recent else "plain", value)
+    return SectionAnswer(f"{sum(one.missed for one in missed)} in all", "attention" if recent else "plain", value)
 
 
-def _line(run: Run, standing: Standing) -> RunLine:
+def _line(run: Run, standing: RunState) -> RunLine:
     said, grade = _judged(run, standing)
     took = run.finished_at - run.started_at if run.finished_at else None
     stood = max(filter(None, (run.finished_at, run.confirmed_at)), default=None)  # the same was found again then
@@ -189,7 +193,7 @@ def _line(run: Run, standing: Standing) -> RunLine:
     )  # fmt: skip
 
 
-def _judged(run: Run, standing: Standing) -> tuple[str, Grade]:
+def _judged(run: Run, standing: RunState) -> tuple[str, Grade]:
     """What a run says as it stands now: accepted items are said, an unexplained amount and what was not checked, too."""
     if run.state == "running":
         return "Still running", "unknown"
@@ -201,18 +205,18 @@ def _judged(run: Run, standing: Standing) -> tuple[str, Grade]:
     return said[:1].upper() + said[1:], grade
 
 
-def _report(ask: Ask) -> tuple[Run, RunReport] | None:
+def _report(ask: SectionContext) -> tuple[Run, RunReport] | None:
     run = show_run(ask.conn, ask.params["run_id"])
     return (run, RunReport.read(run.report)) if run.report is not None else None
 
 
-def _unknown(ask: Ask) -> Told:
+def _unknown(ask: SectionContext) -> SectionAnswer:
     run = show_run(ask.conn, ask.params["run_id"])
     said = "Not known while it runs" if run.state == "running" else "Not known: the run could not conclude"
-    return Told(said, "unknown", state="not_checked", as_of=run.finished_at)
+    return SectionAnswer(said, "unknown", state="not_checked", as_of=run.finished_at)
 
 
-def _footing(ask: Ask) -> Told:
+def _footing(ask: SectionContext) -> SectionAnswer:
     found = _report(ask)
     if found is None:
         return _unknown(ask)
@@ -224,15 +228,15 @@ def _footing(ask: Ask) -> Told:
         for row in report.footing
     )
     if not rows:
-        return Told("Neither side has a record in these days", "plain", rows, "empty", run.finished_at)
-    return Told("It foots, to the unit", "right", rows, as_of=run.finished_at)
+        return SectionAnswer("Neither side has a record in these days", "plain", rows, "empty", run.finished_at)
+    return SectionAnswer("It foots, to the unit", "right", rows, as_of=run.finished_at)
 
 
 def _part(asset: str, one: Sum) -> FootingPart:
     return FootingPart(one.rows, Money(one.minor, asset))
 
 
-def _passes(ask: Ask) -> Told:
+def _passes(ask: SectionContext) -> SectionAnswer:
     found = _report(ask)
     if found is None:
         return _unknown(ask)
@@ -241,10 +245,10 @@ def _passes(ask: Ask) -> Told:
         PassLine(name, counts.left, counts.right, counts.breaks, counts.suggested)
         for name, counts in report.passes.items()
     )
-    return Told(f"{run.matched or 0:,} matched", value=rows, as_of=run.finished_at)
+    return SectionAnswer(f"{run.matched or 0:,} matched", value=rows, as_of=run.finished_at)
 
 
-def _found(ask: Ask) -> Told:
+def _found(ask: SectionContext) -> SectionAnswer:
     found = _report(ask)
     if found is None:
         return _unknown(ask)
@@ -259,23 +263,23 @@ def _found(ask: Ask) -> Told:
         tuple(Money(minor, asset) for asset, minor in sorted(report.unexplained().items())),
     )
     said, grade = _judged(run, standings(ask.conn, [run])[run.id])
-    return Told(said, grade, value, as_of=run.finished_at)
+    return SectionAnswer(said, grade, value, as_of=run.finished_at)
 
 
-def _open(ask: Ask) -> Told:
+def _open(ask: SectionContext) -> SectionAnswer:
     run_id = ask.params["run_id"]
-    live = count_cases(ask.conn, Filter(run_id=run_id, state="live"))
-    closed = count_cases(ask.conn, Filter(run_id=run_id, state="closed"))
-    rows = tuple(list_cases(ask.conn, Filter(run_id=run_id, state="live"), rows_max=CASES_SHOWN_MAX))
+    live = count_breaks(ask.conn, Filter(run_id=run_id, state="live"))
+    closed = count_breaks(ask.conn, Filter(run_id=run_id, state="closed"))
+    rows = tuple(list_breaks(ask.conn, Filter(run_id=run_id, state="live"), rows_max=BREAKS_SHOWN_MAX))
     value = OpenOfRun(rows, live, closed)
     if not live and not closed:
-        return Told("No break is known by this run", "plain", value, "empty")
+        return SectionAnswer("No break is known by this run", "plain", value, "empty")
     if not live:
         run = show_run(ask.conn, run_id)
         by_people = standings(ask.conn, [run])[run_id].verdict == ACCEPTED
-        return Told(f"None is open, {closed} are closed", "accepted" if by_people else "right", value)
+        return SectionAnswer(f"None is open, {closed} are closed", "accepted" if by_people else "right", value)
     worst: Grade = "wrong" if any(one.severity == "critical" for one in rows) else "attention"
-    return Told(f"{live} open, {closed} closed", worst, value)
+    return SectionAnswer(f"{live} open, {closed} closed", worst, value)
 
 
 RUNS: Final = (

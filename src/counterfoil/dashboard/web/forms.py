@@ -19,12 +19,12 @@ from counterfoil.base.problems import Busy, InvalidInput, NotAuthenticated, Prob
 from counterfoil.dashboard.web.navigation import PAGES
 from counterfoil.dashboard.web.serving import Served, finish, guarded, shown
 from counterfoil.dashboard.web.sessions import Session, refuse_other_sites, refuse_wrong_csrf
-from counterfoil.ledger.journals.journal import Line
+from counterfoil.ledger.journals.journal import NewPosting
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import require
 from counterfoil.reconciliation.breaks import adjusting, work
 from counterfoil.reconciliation.breaks.noun import NEEDS
-from counterfoil.reconciliation.breaks.queries import show_case
+from counterfoil.reconciliation.breaks.queries import show_break
 
 LIST: Final = next(page for page in PAGES if page.path == "/admin/breaks")
 ONE: Final = next(page for page in PAGES if page.path == "/admin/breaks/{break_id}")
@@ -110,7 +110,7 @@ def _many(served: Served, request: Request, csrf: str, filled: Filled) -> Respon
         require(session.caller, NEEDS[filled.verb])
         if not filled.reason:
             raise ReasonRequired(field="reason", limit="at least one word")
-        wanted = [work.Wanted(*row.partition(" ")[::2]) for row in filled.rows]
+        wanted = [work.BulkLine(*row.partition(" ")[::2]) for row in filled.rows]
         with served.database.transaction() as conn:
             done = work.do_in_bulk(
                 conn, filled.verb, wanted, actor=session.caller.actor, now=served.wiring.clock(), reason=filled.reason,
@@ -174,11 +174,11 @@ def _comment(conn: Connection[Any], served: Served, session: Session, break_id: 
 
 
 def _propose(conn: Connection[Any], served: Served, session: Session, break_id: str, filled: Filled) -> object:
-    case = show_case(conn, break_id)
+    case = show_break(conn, break_id)
     asset = known_assets(conn).get(case.asset)
     if asset is None:
         raise InvalidInput("asset", "one that the books are kept in", got=case.asset)
-    lines = [Line(debit, credit, parse_major(amount, asset, "amount")) for debit, credit, amount in filled.lines]
+    lines = [NewPosting(debit, credit, parse_major(amount, asset, "amount")) for debit, credit, amount in filled.lines]
     return adjusting.propose_adjustment(
         conn, break_id, served.wiring.make_id("prop"), lines=lines, reason=filled.reason, by=session.caller,
         now=served.wiring.clock(), effective_at=_effective(filled), expected=_expected(filled),

@@ -8,15 +8,15 @@ from typing import Any, Final, NamedTuple
 from counterfoil.dashboard.pages.breaks import break_answer, breaks_answer
 from counterfoil.dashboard.pages.runs import run_answer, runs_answer
 from counterfoil.dashboard.pages.today import day_answer
-from counterfoil.dashboard.web.sections import Ask
+from counterfoil.dashboard.web.sections import SectionContext
 
 
-class Page(NamedTuple):
+class DashboardPage(NamedTuple):
     """A page at `path`, its twin at `path`.json. `answer` gives frozen figures; the template shows them and computes nothing."""
 
     path: str
     question: str
-    answer: Callable[[Ask], Any]
+    answer: Callable[[SectionContext], Any]
     template: str
     menu: str = ""  # the entry's words; empty: reached from another page
     wants: tuple[str, ...] = ()  # what may stand in the query beside the day and the program
@@ -24,9 +24,11 @@ class Page(NamedTuple):
 
 BY: Final = ("state", "source", "kind", "cause", "severity", "owner", "done")  # what the list of breaks is narrowed to
 PAGES: Final = (
-    Page("/admin/reconciliation", "Is today's money where it should be?", day_answer, "day.html", "Today"),
-    Page("/admin/breaks", "What does not agree, why, and since when?", breaks_answer, "breaks.html", "Breaks", BY),
-    Page(
+    DashboardPage("/admin/reconciliation", "Is today's money where it should be?", day_answer, "day.html", "Today"),
+    DashboardPage(
+        "/admin/breaks", "What does not agree, why, and since when?", breaks_answer, "breaks.html", "Breaks", BY
+    ),
+    DashboardPage(
         "/admin/reconciliation/runs",
         "What was reconciled, and does it agree?",
         runs_answer,
@@ -34,8 +36,8 @@ PAGES: Final = (
         "Runs",
         ("source",),
     ),
-    Page("/admin/reconciliation/runs/{run_id}", "What did this run find?", run_answer, "run.html"),
-    Page(
+    DashboardPage("/admin/reconciliation/runs/{run_id}", "What did this run find?", run_answer, "run.html"),
+    DashboardPage(
         "/admin/breaks/{break_id}",
         "Why does this not agree, and what may be done?",
         break_answer,

@@ -20,19 +20,19 @@ from counterfoil.base.ids import valid_id
 from counterfoil.base.machine import Step, history_of
 from counterfoil.base.money import Asset, Money, parse_major
 from counterfoil.base.problems import Busy, InvalidInput, NotAuthenticated, Problem, ReasonRequired
-from counterfoil.dashboard.web.navigation import PAGES, Page
-from counterfoil.dashboard.web.sections import Ask
+from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
+from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.dashboard.web.serving import Served, finish, guarded, shown
 from counterfoil.dashboard.web.sessions import Session, refuse_other_sites, refuse_wrong_csrf
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import require
-from counterfoil.operations.verbs import Field, Noun, Said, Saying, Verb, say
+from counterfoil.operations.verbs import Field, Noun, Verb, VerbCall, VerbResult, say
 
 HIDDEN: Final = ("csrf", "expected_state", "confirm")
 RECEIPT: Final = ("done", "made")
 
 
-class Fact(NamedTuple):
+class NounFact(NamedTuple):
     """One field of the thing."""
 
     name: str
@@ -59,16 +59,16 @@ class NounAnswer(NamedTuple):
     noun: str
     id: str
     state: str
-    facts: tuple[Fact, ...]
+    facts: tuple[NounFact, ...]
     offers: tuple[Offer, ...]
     steps: tuple[Step, ...]
     measured_at: datetime
 
 
-def noun_page(noun: Noun) -> Page:
+def noun_page(noun: Noun) -> DashboardPage:
     """The page at `/admin/{plural}/{id}`."""
 
-    def answer(ask: Ask) -> NounAnswer:
+    def answer(ask: SectionContext) -> NounAnswer:
         subject_id = valid_id(ask.params["id"], noun.prefix, "id")
         row = noun.show(ask.conn, subject_id)
         now = ask.clock()
@@ -78,18 +78,18 @@ def noun_page(noun: Noun) -> Page:
             tuple(history_of(ask.conn, subject_id)), now,
         )  # fmt: skip
 
-    return Page(
+    return DashboardPage(
         f"/admin/{noun.plural}/{{id}}", noun.name.replace("_", " ").capitalize(), answer, "noun.html", "", RECEIPT
     )
 
 
-def add_verb_forms(router: APIRouter, served: Served, noun: Noun, page: Page) -> None:
+def add_verb_forms(router: APIRouter, served: Served, noun: Noun, page: DashboardPage) -> None:
     """The address of each verb's form."""
     for verb in noun.verbs:
         _add_form(router, served, noun, verb, page)
 
 
-def _add_form(router: APIRouter, served: Served, noun: Noun, verb: Verb, page: Page) -> None:
+def _add_form(router: APIRouter, served: Served, noun: Noun, verb: Verb, page: DashboardPage) -> None:
     @router.post(f"/admin/{noun.plural}/{{id}}/{verb.word}")
     async def form(request: Request, id: str) -> Response:  # noqa: A002 - the name in the address
         filled = {name: str(value) for name, value in (await request.form()).items()}
@@ -99,7 +99,13 @@ def _add_form(router: APIRouter, served: Served, noun: Noun, verb: Verb, page: P
 
 
 def _said(
-    served: Served, request: Request, noun: Noun, verb: Verb, page: Page, subject_id: str, filled: Mapping[str, str]
+    served: Served,
+    request: Request,
+    noun: Noun,
+    verb: Verb,
+    page: DashboardPage,
+    subject_id: str,
+    filled: Mapping[str, str],
 ) -> Response:
     refuse_other_sites(request)
     session = served.door.who(request)
@@ -137,7 +143,7 @@ def _say(
     filled: Mapping[str, str],
     *,
     commit: bool,
-) -> Said:
+) -> VerbResult:
     now, reason = served.wiring.clock(), filled.get("reason", "").strip()
     if verb.reason and not reason:
         raise ReasonRequired(verb=verb.name, field="reason", limit="at least one word")
@@ -147,7 +153,7 @@ def _say(
             one.name: _value(one, filled.get(one.name, "").strip(), known_assets(conn).get(asset or ""))
             for one in verb.takes
         }
-        saying = Saying(
+        saying = VerbCall(
             conn,
             subject_id,
             session.caller.actor,
@@ -164,7 +170,7 @@ def _say(
             subject_id=subject_id, reason=reason or None, request_id=request_id_of(request), at=now,
             payload={name: filled[name] for name in sorted(set(filled) - set(HIDDEN))},
         )  # fmt: skip
-    return said if isinstance(said, Said) else Said("waits for a second person", said.id)
+    return said if isinstance(said, VerbResult) else VerbResult("waits for a second person", said.id)
 
 
 def _value(one: Field, given: str, asset: Asset | None) -> Any:
@@ -187,12 +193,12 @@ def _value(one: Field, given: str, asset: Asset | None) -> Any:
     return given
 
 
-def _facts(row: Any) -> tuple[Fact, ...]:
+def _facts(row: Any) -> tuple[NounFact, ...]:
     """The fields of a row; an `amount` beside its `asset` is money."""
     fields: Mapping[str, Any] = row._asdict()
     asset = fields.get("asset")
     return tuple(
-        Fact(name, Money(value, asset) if name == "amount" and asset and isinstance(value, int) else value)
+        NounFact(name, Money(value, asset) if name == "amount" and asset and isinstance(value, int) else value)
         for name, value in fields.items()
         if value is not None and name not in ("id", "state") and not (name == "asset" and "amount" in fields)
     )
@@ -204,7 +210,7 @@ def _offer(verb: Verb, why_not: str | None) -> Offer:
     )
 
 
-def nouns_with_pages(nouns: Sequence[Noun]) -> list[tuple[Noun, Page]]:
+def nouns_with_pages(nouns: Sequence[Noun]) -> list[tuple[Noun, DashboardPage]]:
     """Every noun that has no page of its own, with its page."""
     return [
         (one, noun_page(one))

@@ -13,8 +13,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from counterfoil.base.money import Asset
 from counterfoil.base.problems import Fact
 from counterfoil.dashboard.web import format as shown
-from counterfoil.dashboard.web.navigation import PAGES, Page
-from counterfoil.dashboard.web.sections import WORDS, Ask
+from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
+from counterfoil.dashboard.web.sections import WORDS, SectionContext
 from counterfoil.dashboard.web.sessions import Session
 from counterfoil.reconciliation.breaks.work import BULK
 
@@ -50,7 +50,13 @@ class Renderer:
         }  # fmt: skip
 
     def page(
-        self, page: Page, ask: Ask, answer: Any, assets: Mapping[str, Asset], session: Session, address: str
+        self,
+        page: DashboardPage,
+        ask: SectionContext,
+        answer: Any,
+        assets: Mapping[str, Asset],
+        session: Session,
+        address: str,
     ) -> str:
         """One page with its answer."""
         now = ask.clock()

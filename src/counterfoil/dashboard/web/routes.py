@@ -15,11 +15,17 @@ from counterfoil.base.problems import NotAuthenticated, Problem
 from counterfoil.dashboard.pages.integrity_checks import Truths
 from counterfoil.dashboard.web.forms import add_acts
 from counterfoil.dashboard.web.json_view import as_json
-from counterfoil.dashboard.web.navigation import PAGES, Page
+from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.nouns import add_verb_forms, nouns_with_pages
 from counterfoil.dashboard.web.rendering import ASSETS, Renderer
 from counterfoil.dashboard.web.serving import STATUS, Served, answered, finish, guarded, guarded_twin, ours, shown
-from counterfoil.dashboard.web.sessions import Door, FormNotOurs, SessionEnded, refuse_other_sites, refuse_wrong_csrf
+from counterfoil.dashboard.web.sessions import (
+    FormNotOurs,
+    SessionEnded,
+    Sessions,
+    refuse_other_sites,
+    refuse_wrong_csrf,
+)
 from counterfoil.operations.verbs import Noun
 from counterfoil.operations.work.runner import Queue
 from counterfoil.wiring import INVARIANTS, NOUNS, QUEUES, Wiring
@@ -46,7 +52,7 @@ def add_dashboard(
         wiring=wiring,
         database=database,
         renderer=Renderer(version=version, refresh_s=refresh_s),
-        door=Door(database, wiring.clock, entropy, wiring.make_id, https=https),
+        door=Sessions(database, wiring.clock, entropy, wiring.make_id, https=https),
         truths=Truths(database, invariants, wiring.clock),
         queues=queues,
         stuck_minutes=stuck_minutes,
@@ -63,7 +69,7 @@ def add_dashboard(
     app.include_router(router)
 
 
-def _add_page(router: APIRouter, served: Served, page: Page) -> None:
+def _add_page(router: APIRouter, served: Served, page: DashboardPage) -> None:
     @router.get(f"{page.path}.json")  # before the page, whose path would take the ending for a part of an id
     def twin(request: Request) -> Response:
         return guarded_twin(lambda: _show_twin(served, page, request))
@@ -111,7 +117,7 @@ def _add_assets(router: APIRouter, served: Served) -> None:
         return response
 
 
-def _show_twin(served: Served, page: Page, request: Request) -> Response:
+def _show_twin(served: Served, page: DashboardPage, request: Request) -> Response:
     served.door.who(request)
     ask, answer, _ = answered(served, page, request)
     told = {"question": page.question, "day": ask.day.on.isoformat(), "program": ask.program_id}

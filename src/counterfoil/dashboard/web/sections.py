@@ -58,7 +58,7 @@ class Day(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Ask:
+class SectionContext:
     """Who asks what: an open read-only transaction, the chosen day and program, the clock, and what else answers."""
 
     conn: Connection[Any]
@@ -71,7 +71,7 @@ class Ask:
     typed: Mapping[str, str] = field(default_factory=dict)  # and what stood in it
 
 
-class Told(NamedTuple):
+class SectionAnswer(NamedTuple):
     """What a section found: a few words, a judgement, and the figures. `as_of`: when it was measured, if not just now."""
 
     said: str
@@ -88,10 +88,10 @@ class Section(NamedTuple):
     question: str
     about: About
     source: str
-    ask: Callable[[Ask], Told]
+    ask: Callable[[SectionContext], SectionAnswer]
 
 
-class Reading(NamedTuple):
+class SectionReading(NamedTuple):
     """A section's answer with its circumstances; what a template and the twin are given."""
 
     key: str
@@ -110,20 +110,20 @@ class Reading(NamedTuple):
         return self.state in ("measured", "stale")
 
 
-def measure(ask: Ask, sections: Sequence[Section]) -> dict[str, Reading]:
+def measure(ask: SectionContext, sections: Sequence[Section]) -> dict[str, SectionReading]:
     """Ask every section by itself: one that cannot be measured says so and leaves the others standing."""
     return {section.key: _measure(ask, section) for section in sections}
 
 
-def _measure(ask: Ask, section: Section) -> Reading:
+def _measure(ask: SectionContext, section: Section) -> SectionReading:
     at = ask.clock()
     try:
         with ask.conn.transaction():
             told = section.ask(ask)
     except (psycopg.Error, Problem) as error:
         _log.warning("a section could not be measured", section=section.key, error=str(error))
-        told = Told(_why(error), "unknown", state="failed")
-    return Reading(
+        told = SectionAnswer(_why(error), "unknown", state="failed")
+    return SectionReading(
         section.key, section.question, section.about, told.state, told.grade, told.said, told.as_of or at, section.source,
         told.value,
     )  # fmt: skip

@@ -16,10 +16,10 @@ from counterfoil.base.edge import Database
 from counterfoil.base.money import Asset
 from counterfoil.base.problems import Busy, Fact, InvalidInput, Kind, NotAuthenticated, Problem
 from counterfoil.dashboard.pages.integrity_checks import Truths
-from counterfoil.dashboard.web.navigation import PAGES, Page
+from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.rendering import Renderer
-from counterfoil.dashboard.web.sections import Ask, parse_day
-from counterfoil.dashboard.web.sessions import Door, Session, SessionEnded
+from counterfoil.dashboard.web.sections import SectionContext, parse_day
+from counterfoil.dashboard.web.sessions import Session, SessionEnded, Sessions
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.work.runner import Queue
 from counterfoil.wiring import Wiring
@@ -50,7 +50,7 @@ class Served:
     wiring: Wiring
     database: Database
     renderer: Renderer
-    door: Door
+    door: Sessions
     truths: Truths
     queues: Sequence[Queue]
     stuck_minutes: int
@@ -58,12 +58,12 @@ class Served:
 
 def answered(
     served: Served,
-    page: Page,
+    page: DashboardPage,
     request: Request,
     *,
     refused: Problem | None = None,
     typed: Mapping[str, str] | None = None,
-) -> tuple[Ask, Any, dict[str, Asset]]:
+) -> tuple[SectionContext, Any, dict[str, Asset]]:
     """A page's answer, measured in one read-only transaction. Raises InvalidInput for a parameter that the page does not know."""
     given = dict(request.query_params) if request.method == "GET" else {}
     day, program = given.pop("day", None), given.pop("program", None)
@@ -74,7 +74,7 @@ def answered(
             raise InvalidInput(name, f"at most {PARAMETER_MAX} printable characters", got=value[:40])
     chosen = parse_day(day, now=served.wiring.clock())
     with served.database.transaction(read_only=True) as conn:
-        ask = Ask(
+        ask = SectionContext(
             conn, chosen, program or None, served.wiring.clock, served, {**given, **request.path_params}, refused, typed or {}
         )  # fmt: skip
         return ask, page.answer(ask), known_assets(conn)
@@ -82,7 +82,7 @@ def answered(
 
 def shown(
     served: Served,
-    page: Page,
+    page: DashboardPage,
     request: Request,
     session: Session,
     *,

@@ -52,7 +52,7 @@ class Session(NamedTuple):
     csrf: str | None
 
 
-class Door:
+class Sessions:
     """Opens, checks and closes the sessions of one process."""
 
     def __init__(

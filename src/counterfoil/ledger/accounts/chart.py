@@ -14,7 +14,7 @@ NAME_LENGTH_MAX: Final = 200
 DEBIT, CREDIT = "debit", "credit"
 
 
-class Rule(NamedTuple):
+class ChartRule(NamedTuple):
     """One line of the chart."""
 
     pattern: str
@@ -24,30 +24,30 @@ class Rule(NamedTuple):
 
 
 CHART: Final = (
-    Rule("cash:bank:client", DEBIT, False, "client money at the bank"),
-    Rule("cash:bank:own", DEBIT, False, "the house's own money at the bank"),
-    Rule("clearing:*", DEBIT, False, "what a provider has taken for us and not yet paid out"),
-    Rule("receivable:payee:*", DEBIT, True, "what a payee owes back"),
-    Rule("escrow:*", CREDIT, True, "what a customer has paid and nobody has earned yet"),
-    Rule("payable:payee:*", CREDIT, True, "what is owed to a payee"),
-    Rule("holdback:payee:*", CREDIT, True, "what is kept back from a payee for a while"),
-    Rule("in_transit:*", CREDIT, True, "what is on its way to payees through a provider"),
-    Rule("payable:validator", CREDIT, True, "what is owed to validators"),
-    Rule("accrued:affiliate:*", CREDIT, True, "commission earned that may still be reversed"),
-    Rule("payable:affiliate:*", CREDIT, True, "commission that is due"),
-    Rule("refund_payable:customer:*", CREDIT, True, "what is owed back to a customer"),
-    Rule("treasury:agent:*", CREDIT, True, "an agent's share of the treasury"),
-    Rule("suspense", CREDIT, False, "receipts that nobody has identified yet"),
-    Rule("fee:platform", CREDIT, False, "what the platform has earned"),
-    Rule("provider_fee", DEBIT, False, "what providers took"),
-    Rule("commission_expense", DEBIT, False, "what commissions cost"),
-    Rule("bad_debt", DEBIT, False, "what was written off"),
-    Rule("dispute_fee", DEBIT, False, "what disputes cost"),
-    Rule("platform:own_funds", CREDIT, False, "what the house has put in"),
+    ChartRule("cash:bank:client", DEBIT, False, "client money at the bank"),
+    ChartRule("cash:bank:own", DEBIT, False, "the house's own money at the bank"),
+    ChartRule("clearing:*", DEBIT, False, "what a provider has taken for us and not yet paid out"),
+    ChartRule("receivable:payee:*", DEBIT, True, "what a payee owes back"),
+    ChartRule("escrow:*", CREDIT, True, "what a customer has paid and nobody has earned yet"),
+    ChartRule("payable:payee:*", CREDIT, True, "what is owed to a payee"),
+    ChartRule("holdback:payee:*", CREDIT, True, "what is kept back from a payee for a while"),
+    ChartRule("in_transit:*", CREDIT, True, "what is on its way to payees through a provider"),
+    ChartRule("payable:validator", CREDIT, True, "what is owed to validators"),
+    ChartRule("accrued:affiliate:*", CREDIT, True, "commission earned that may still be reversed"),
+    ChartRule("payable:affiliate:*", CREDIT, True, "commission that is due"),
+    ChartRule("refund_payable:customer:*", CREDIT, True, "what is owed back to a customer"),
+    ChartRule("treasury:agent:*", CREDIT, True, "an agent's share of the treasury"),
+    ChartRule("suspense", CREDIT, False, "receipts that nobody has identified yet"),
+    ChartRule("fee:platform", CREDIT, False, "what the platform has earned"),
+    ChartRule("provider_fee", DEBIT, False, "what providers took"),
+    ChartRule("commission_expense", DEBIT, False, "what commissions cost"),
+    ChartRule("bad_debt", DEBIT, False, "what was written off"),
+    ChartRule("dispute_fee", DEBIT, False, "what disputes cost"),
+    ChartRule("platform:own_funds", CREDIT, False, "what the house has put in"),
 )
 
 
-def rule_for(name: str) -> Rule | None:
+def rule_for(name: str) -> ChartRule | None:
     """The line of the chart that a name falls under, if there is one."""
     words = name.split(":")
     for rule in CHART:

@@ -26,7 +26,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from counterfoil.base.money import Asset, asset_code, parse_major
 from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.accounts.accounts import NewAccount
-from counterfoil.ledger.journals.journal import Line, NewJournal
+from counterfoil.ledger.journals.journal import NewJournal, NewPosting
 
 _THOUSANDS: Final = re.compile(r"[+-]?[0-9]{1,3}(\.[0-9]{3})+(,[0-9]*)?", re.ASCII)
 _COLUMN: Final = re.compile(r"\{([^{}]+)\}")
@@ -117,7 +117,7 @@ def journal_of(
         return NewJournal(
             key=fill(names["key"], row),
             kind=fill(names["kind"], row),
-            lines=[Line(fill(move["debit"], row), fill(move["credit"], row), abs(minor))],
+            lines=[NewPosting(fill(move["debit"], row), fill(move["credit"], row), abs(minor))],
             asset=asset,
             actor=actor,
             effective_at=effective_of(row, mapped.effective),

@@ -1,7 +1,7 @@
 """Decide a batch, purely: which movements are posted, which are refused and why, and what is written. Reads and writes nothing.
 
 A movement is looked at in the order of the batch, against the totals that those before it left. Its outcome is the first reason
-that applies, in the order in which `Outcome` lists them; the documentation's table is made from it.
+that applies, in the order in which `MovementOutcome` lists them; the documentation's table is made from it.
 
 Movements that are linked stand or fall together: when one is refused, the others of its set get LINKED_REFUSED and leave no trace.
 """
@@ -15,13 +15,13 @@ from counterfoil.base.money import MINOR_MAX
 from counterfoil.base.problems import InvariantBroken
 from counterfoil.ledger.journals.batch_types import (
     TOTAL_MAX,
-    Account,
-    Held,
+    AccountTotals,
     HoldRow,
-    Kind,
+    HoldState,
     LateRow,
     Movement,
-    Outcome,
+    MovementKind,
+    MovementOutcome,
     PostingRow,
     ResolutionRow,
     Terms,
@@ -29,21 +29,21 @@ from counterfoil.ledger.journals.batch_types import (
 )
 
 
-class Decision(NamedTuple):
+class BatchDecision(NamedTuple):
     """An outcome per movement, and the writes: one, or more where a batch resolves a hold that it takes."""
 
-    outcomes: list[Outcome]
+    outcomes: list[MovementOutcome]
     writes: list[Write]
 
 
 def decide(
-    accounts: Mapping[str, Account],
+    accounts: Mapping[str, AccountTotals],
     movements: Sequence[Movement],
     terms: Terms,
     *,
     known: Mapping[bytes, Movement] | None = None,
-    holds: Mapping[bytes, Held] | None = None,
-) -> Decision:
+    holds: Mapping[bytes, HoldState] | None = None,
+) -> BatchDecision:
     """The outcome of each movement, and what is written. The totals of `accounts` end as the database's will.
 
     `known` are the movements that were posted before under ids of these; `holds` the holds that these resolve.
@@ -51,7 +51,7 @@ def decide(
     ids = [movement.id for movement in movements if movement.id is not None]
     batch = Batch(accounts, terms, known=known, holds=holds, ids_differ=len(set(ids)) == len(ids))
     outcomes = batch.take(movements)
-    return Decision(outcomes, [write for write in batch.writes if any(write)])
+    return BatchDecision(outcomes, [write for write in batch.writes if any(write)])
 
 
 class Batch:
@@ -59,11 +59,11 @@ class Batch:
 
     def __init__(
         self,
-        accounts: Mapping[str, Account],
+        accounts: Mapping[str, AccountTotals],
         terms: Terms,
         *,
         known: Mapping[bytes, Movement] | None = None,
-        holds: Mapping[bytes, Held] | None = None,
+        holds: Mapping[bytes, HoldState] | None = None,
         ids_differ: bool,
     ) -> None:
         self.accounts = accounts
@@ -77,9 +77,9 @@ class Batch:
         self.postings = self.writes[-1].postings
         self.log: _Log | None = None  # what to undo, inside a linked set
 
-    def take(self, movements: Sequence[Movement]) -> list[Outcome]:
+    def take(self, movements: Sequence[Movement]) -> list[MovementOutcome]:
         """The outcomes of the next movements. A linked set lies within one part."""
-        outcomes: list[Outcome] = []
+        outcomes: list[MovementOutcome] = []
         linked: list[Movement] = []
         settle = self.settle
         for movement in movements:
@@ -92,7 +92,7 @@ class Batch:
                 outcomes.append(settle(movement))
                 self.place += 1
         if linked:
-            outcomes += [Outcome.LINKED_REFUSED] * (len(linked) - 1) + [Outcome.LINK_OPEN]
+            outcomes += [MovementOutcome.LINKED_REFUSED] * (len(linked) - 1) + [MovementOutcome.LINK_OPEN]
         return outcomes
 
     def drain(self) -> list[PostingRow]:
@@ -101,15 +101,15 @@ class Batch:
         self.postings.clear()
         return rows
 
-    def settle_set(self, movements: Sequence[Movement]) -> list[Outcome]:
+    def settle_set(self, movements: Sequence[Movement]) -> list[MovementOutcome]:
         """All of them or none. What was posted before cannot be joined later by what was not."""
         self.log = log = _Log(self)
         start = self.place
-        outcomes: list[Outcome] = []
+        outcomes: list[MovementOutcome] = []
         for self.place, movement in enumerate(movements, start):
             outcome = self.settle(movement)
             outcomes.append(outcome)
-            if outcome is not Outcome.POSTED and outcome is not Outcome.EXISTS:
+            if outcome is not MovementOutcome.POSTED and outcome is not MovementOutcome.EXISTS:
                 break
         whole = len(outcomes) == len(movements) and len(set(outcomes)) == 1 and outcomes[0] in _STANDING
         self.log = None
@@ -117,37 +117,39 @@ class Batch:
         if whole:
             return outcomes
         log.undo(self)
-        outcomes = [Outcome.LINKED_REFUSED if outcome is Outcome.POSTED else outcome for outcome in outcomes]
-        return outcomes + [Outcome.LINKED_REFUSED] * (len(movements) - len(outcomes))
+        outcomes = [
+            MovementOutcome.LINKED_REFUSED if outcome is MovementOutcome.POSTED else outcome for outcome in outcomes
+        ]
+        return outcomes + [MovementOutcome.LINKED_REFUSED] * (len(movements) - len(outcomes))
 
-    def settle(self, movement: Movement) -> Outcome:
+    def settle(self, movement: Movement) -> MovementOutcome:
         """One movement. Its id is taken only if it is posted."""
         if self.ids_matter and movement.id is not None:
             return self._settle_once(movement.id, movement)
         kind = movement.kind
-        if kind is Kind.TRANSFER:
+        if kind is MovementKind.TRANSFER:
             return self.transfer(movement.debit, movement.credit, movement)
-        return self.hold(movement) if kind is Kind.HOLD else self.resolve(movement)
+        return self.hold(movement) if kind is MovementKind.HOLD else self.resolve(movement)
 
-    def _settle_once(self, id_: bytes, movement: Movement) -> Outcome:
+    def _settle_once(self, id_: bytes, movement: Movement) -> MovementOutcome:
         before = self.known.get(id_)
         if before is not None:
-            return Outcome.EXISTS if same_request(before, movement) else Outcome.ID_REUSED
-        if movement.kind is Kind.TRANSFER:
+            return MovementOutcome.EXISTS if same_request(before, movement) else MovementOutcome.ID_REUSED
+        if movement.kind is MovementKind.TRANSFER:
             outcome = self.transfer(movement.debit, movement.credit, movement)
         else:
-            outcome = self.hold(movement) if movement.kind is Kind.HOLD else self.resolve(movement)
-        if outcome is Outcome.POSTED:
+            outcome = self.hold(movement) if movement.kind is MovementKind.HOLD else self.resolve(movement)
+        if outcome is MovementOutcome.POSTED:
             self.known[id_] = movement
             if self.log is not None:
                 self.log.ids.append(id_)
         return outcome
 
-    def transfer(self, debit: str, credit: str, movement: Movement) -> Outcome:
+    def transfer(self, debit: str, credit: str, movement: Movement) -> MovementOutcome:
         """Money that moves at once."""
         minor, when = movement.minor, movement.effective_us
         if not 0 < minor <= MINOR_MAX:
-            return Outcome.AMOUNT_OUT_OF_RANGE
+            return MovementOutcome.AMOUNT_OUT_OF_RANGE
         taken, given = self.accounts.get(debit), self.accounts.get(credit)
         if taken is given or taken is None or given is None:
             return _unpaired(debit, credit, taken)
@@ -159,19 +161,19 @@ class Batch:
         occurred_us = None
         if not terms.closed_until_us <= when <= terms.effective_max_us:
             if when > terms.effective_max_us:
-                return Outcome.EFFECTIVE_TOO_LATE
-            if not movement.is_late_ok and movement.kind is not Kind.POST_HOLD:
-                return Outcome.PERIOD_CLOSED
+                return MovementOutcome.EFFECTIVE_TOO_LATE
+            if not movement.is_late_ok and movement.kind is not MovementKind.POST_HOLD:
+                return MovementOutcome.PERIOD_CLOSED
             when, occurred_us = terms.closed_until_us, when
         debits, credits = taken.debits + minor, given.credits + minor  # noqa: A001
         if debits > TOTAL_MAX or credits > TOTAL_MAX:
-            return Outcome.TOTAL_TOO_LARGE
+            return MovementOutcome.TOTAL_TOO_LARGE
         debit_balance = taken.balance + minor if taken.debit_normal else taken.balance - minor
         credit_balance = given.balance - minor if given.debit_normal else given.balance + minor
         if taken.guards_debit and debit_balance < taken.held:
-            return Outcome.DEBIT_INSUFFICIENT
+            return MovementOutcome.DEBIT_INSUFFICIENT
         if given.guards_credit and credit_balance < given.held:
-            return Outcome.CREDIT_INSUFFICIENT
+            return MovementOutcome.CREDIT_INSUFFICIENT
         if self.log is not None:
             self.log.keep(taken, given)
         taken.debits, taken.balance = debits, debit_balance
@@ -179,9 +181,9 @@ class Batch:
         self.postings.append((self.place, taken.id, given.id, minor, debit_balance, credit_balance, when, movement.id))
         if occurred_us is not None:
             self.writes[-1].late.append(LateRow(self.place, occurred_us))
-        return Outcome.POSTED
+        return MovementOutcome.POSTED
 
-    def hold(self, movement: Movement) -> Outcome:
+    def hold(self, movement: Movement) -> MovementOutcome:
         """Money set aside on its way."""
         id_, debit, credit = movement.id, movement.debit, movement.credit
         minor, expires_us = movement.minor, movement.expires_us
@@ -189,35 +191,35 @@ class Batch:
             raise InvariantBroken("a hold has an id")
         taken, given = self.accounts.get(debit), self.accounts.get(credit)
         if not 0 < minor <= MINOR_MAX:
-            return Outcome.AMOUNT_OUT_OF_RANGE
+            return MovementOutcome.AMOUNT_OUT_OF_RANGE
         if taken is given or taken is None or given is None:
             return _unpaired(debit, credit, taken)
         if (barred := _barred(taken, given, movement)) is not None:
             return barred
         if expires_us is not None and expires_us <= self.terms.now_us:
-            return Outcome.EXPIRY_PAST
+            return MovementOutcome.EXPIRY_PAST
         if taken.debits_pending + minor > TOTAL_MAX or given.credits_pending + minor > TOTAL_MAX:
-            return Outcome.TOTAL_TOO_LARGE
+            return MovementOutcome.TOTAL_TOO_LARGE
         if taken.guards_debit and taken.balance - taken.held < minor:
-            return Outcome.DEBIT_INSUFFICIENT
+            return MovementOutcome.DEBIT_INSUFFICIENT
         if given.guards_credit and given.balance - given.held < minor:
-            return Outcome.CREDIT_INSUFFICIENT
+            return MovementOutcome.CREDIT_INSUFFICIENT
         if self.log is not None:
             self.log.keep(taken, given)
             self.log.holds.append(id_)
         taken.set_aside(minor, debit=True)
         given.set_aside(minor, debit=False)
-        self.holds[id_] = Held(debit, credit, minor, expires_us)
+        self.holds[id_] = HoldState(debit, credit, minor, expires_us)
         self.taken.add(id_)
         self.writes[-1].holds.append(HoldRow(id_, taken.id, given.id, minor, expires_us))
-        return Outcome.POSTED
+        return MovementOutcome.POSTED
 
-    def resolve(self, movement: Movement) -> Outcome:
+    def resolve(self, movement: Movement) -> MovementOutcome:
         """A hold that is posted, voided or expired. What is not posted of it returns."""
         kind, minor, hold_id = movement.kind, movement.minor, movement.hold_id
         held = self.holds.get(hold_id) if hold_id is not None else None
         if hold_id is None or held is None:
-            return Outcome.HOLD_UNKNOWN
+            return MovementOutcome.HOLD_UNKNOWN
         if (refused := _unresolvable(held, kind, minor, self.terms.now_us)) is not None:
             return refused
         if hold_id in self.taken:
@@ -228,15 +230,15 @@ class Batch:
             self.log.resolved.append(held)
         taken.set_aside(-held.minor, debit=True)
         given.set_aside(-held.minor, debit=False)
-        if kind is Kind.POST_HOLD:
+        if kind is MovementKind.POST_HOLD:
             outcome = self.transfer(held.debit, held.credit, movement)
-            if outcome is not Outcome.POSTED:
+            if outcome is not MovementOutcome.POSTED:
                 taken.set_aside(held.minor, debit=True)
                 given.set_aside(held.minor, debit=False)
                 return outcome
         held.resolved, held.posted_minor = kind, minor
         self.writes[-1].resolutions.append(ResolutionRow(hold_id, kind, minor, self.place))
-        return Outcome.POSTED
+        return MovementOutcome.POSTED
 
     def _begin_write(self) -> None:
         self.taken = set()
@@ -251,12 +253,12 @@ class _Log:
         self.writes = len(batch.writes)
         self.lengths = [len(rows) for rows in batch.writes[-1]]
         self.taken = set(batch.taken)
-        self.totals: list[tuple[Account, tuple[int, ...]]] = []
+        self.totals: list[tuple[AccountTotals, tuple[int, ...]]] = []
         self.ids: list[bytes] = []
         self.holds: list[bytes] = []
-        self.resolved: list[Held] = []
+        self.resolved: list[HoldState] = []
 
-    def keep(self, *accounts: Account) -> None:
+    def keep(self, *accounts: AccountTotals) -> None:
         """Remember totals as they are now."""
         self.totals += [(account, account.totals()) for account in accounts]
 
@@ -278,47 +280,50 @@ class _Log:
         batch.postings = write.postings
 
 
-_STANDING = (Outcome.POSTED, Outcome.EXISTS)
+_STANDING = (MovementOutcome.POSTED, MovementOutcome.EXISTS)
 
 
 def same_request(before: Movement, again: Movement) -> bool:
     """Whether a movement asks for what was posted under its id; its own effective time counts where both say one."""
     if before.kind is not again.kind or before.minor != again.minor or before.hold_id != again.hold_id:
         return False
-    if before.kind in (Kind.TRANSFER, Kind.HOLD) and (before.debit, before.credit) != (again.debit, again.credit):
+    if before.kind in (MovementKind.TRANSFER, MovementKind.HOLD) and (before.debit, before.credit) != (
+        again.debit,
+        again.credit,
+    ):
         return False
-    if before.kind is Kind.HOLD and before.expires_us != again.expires_us:
+    if before.kind is MovementKind.HOLD and before.expires_us != again.expires_us:
         return False
     return again.effective_us is None or before.effective_us is None or before.effective_us == again.effective_us
 
 
-def _unpaired(debit: str, credit: str, taken: Account | None) -> Outcome:
+def _unpaired(debit: str, credit: str, taken: AccountTotals | None) -> MovementOutcome:
     if debit == credit:
-        return Outcome.SAME_ACCOUNT
-    return Outcome.DEBIT_UNKNOWN if taken is None else Outcome.CREDIT_UNKNOWN
+        return MovementOutcome.SAME_ACCOUNT
+    return MovementOutcome.DEBIT_UNKNOWN if taken is None else MovementOutcome.CREDIT_UNKNOWN
 
 
-def _barred(taken: Account, given: Account, movement: Movement) -> Outcome | None:
+def _barred(taken: AccountTotals, given: AccountTotals, movement: Movement) -> MovementOutcome | None:
     """Nothing goes through a closed account; nothing lowers a frozen one but what has happened already, or was promised by a hold."""
     if taken.closed or given.closed:
-        return Outcome.DEBIT_CLOSED if taken.closed else Outcome.CREDIT_CLOSED
-    if movement.is_fact or movement.kind is Kind.POST_HOLD:
+        return MovementOutcome.DEBIT_CLOSED if taken.closed else MovementOutcome.CREDIT_CLOSED
+    if movement.is_fact or movement.kind is MovementKind.POST_HOLD:
         return None
     if taken.frozen and not taken.debit_normal:
-        return Outcome.DEBIT_FROZEN
-    return Outcome.CREDIT_FROZEN if given.frozen and given.debit_normal else None
+        return MovementOutcome.DEBIT_FROZEN
+    return MovementOutcome.CREDIT_FROZEN if given.frozen and given.debit_normal else None
 
 
-def _unresolvable(held: Held, kind: Kind, minor: int, now_us: int) -> Outcome | None:
+def _unresolvable(held: HoldState, kind: MovementKind, minor: int, now_us: int) -> MovementOutcome | None:
     """Why a hold cannot be resolved so, if it cannot. Resolved in the same way before: EXISTS."""
     if held.resolved is not None:
-        same = held.resolved is kind and (kind is not Kind.POST_HOLD or held.posted_minor == minor)
-        return Outcome.EXISTS if same else Outcome.HOLD_RESOLVED
+        same = held.resolved is kind and (kind is not MovementKind.POST_HOLD or held.posted_minor == minor)
+        return MovementOutcome.EXISTS if same else MovementOutcome.HOLD_RESOLVED
     expired = held.expires_us is not None and held.expires_us <= now_us
-    if kind is Kind.POST_HOLD and expired:
-        return Outcome.HOLD_EXPIRED
-    if kind is Kind.EXPIRE_HOLD and not expired:
-        return Outcome.HOLD_NOT_DUE
-    if kind is Kind.POST_HOLD and minor > held.minor:
-        return Outcome.HOLD_TOO_SMALL
+    if kind is MovementKind.POST_HOLD and expired:
+        return MovementOutcome.HOLD_EXPIRED
+    if kind is MovementKind.EXPIRE_HOLD and not expired:
+        return MovementOutcome.HOLD_NOT_DUE
+    if kind is MovementKind.POST_HOLD and minor > held.minor:
+        return MovementOutcome.HOLD_TOO_SMALL
     return None

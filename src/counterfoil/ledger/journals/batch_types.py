@@ -9,7 +9,7 @@ TOTAL_MAX: Final = 2**63 - 1  # an account's totals are bigint
 BEGINNING_US: Final = -(2**62)  # before every moment
 
 
-class Kind(Enum):
+class MovementKind(Enum):
     """What a movement asks for."""
 
     TRANSFER = "transfer"
@@ -19,7 +19,7 @@ class Kind(Enum):
     EXPIRE_HOLD = "expire"
 
 
-class Outcome(Enum):
+class MovementOutcome(Enum):
     """What became of a movement. Reasons are looked for in this order, and the first that applies is told."""
 
     POSTED = "posted"
@@ -59,7 +59,7 @@ class Movement(NamedTuple):
     debit: str
     credit: str
     minor: int
-    kind: Kind = Kind.TRANSFER
+    kind: MovementKind = MovementKind.TRANSFER
     effective_us: int | None = None
     linked: bool = False  # with the next one
     hold_id: bytes | None = None
@@ -68,7 +68,7 @@ class Movement(NamedTuple):
     is_fact: bool = False  # it has happened already: a freeze does not stop it; nor the posting of a hold
 
 
-class Account:
+class AccountTotals:
     """An account's totals while a batch is decided. `balance` is on its normal side; `held` is what is set aside to lower it."""
 
     __slots__ = (
@@ -147,7 +147,7 @@ class Account:
         self.debits, self.credits, self.debits_pending, self.credits_pending, self.balance, self.held = totals
 
 
-class Held:
+class HoldState:
     """A hold while a batch is decided; `resolved` says how, if it is."""
 
     __slots__ = ("credit", "debit", "expires_us", "minor", "posted_minor", "resolved")
@@ -158,7 +158,7 @@ class Held:
         credit: str,
         minor: int,
         expires_us: int | None = None,
-        resolved: Kind | None = None,
+        resolved: MovementKind | None = None,
         posted_minor: int = 0,
     ) -> None:
         self.debit = debit
@@ -188,7 +188,7 @@ class ResolutionRow(NamedTuple):
     """A resolution to write; `place` is its own in the batch, and that of its posting if it has one."""
 
     hold_id: bytes
-    kind: Kind
+    kind: MovementKind
     minor: int
     place: int
 

@@ -19,7 +19,7 @@ from psycopg import Connection
 from counterfoil.base.problems import InvalidInput, KeyReused
 from counterfoil.ledger.clock import SEQ_BITS, from_us, recorded_at, to_us
 from counterfoil.ledger.journals.batch import Batch, same_request
-from counterfoil.ledger.journals.batch_types import Kind, Movement, Outcome, Terms
+from counterfoil.ledger.journals.batch_types import Movement, MovementKind, MovementOutcome, Terms
 from counterfoil.ledger.journals.journal import KEY_LENGTH_MAX, KIND_LENGTH_MAX, Source
 from counterfoil.ledger.journals.key_spaces import word_of
 from counterfoil.ledger.journals.memory import Memory
@@ -28,7 +28,7 @@ from counterfoil.ledger.journals.write import (
     Facts,
     Header,
     Lines,
-    Place,
+    PostingPlace,
     copy_postings,
     insert_headers,
     insert_holds,
@@ -44,7 +44,7 @@ MOVEMENTS_MAX: Final = 65_536
 PART_ROWS: Final = 512  # decided, encoded and sent while the server writes those before
 ID_BYTES: Final = 16
 _LAST_ID: Final = UUID(bytes=b"\xff" * ID_BYTES)
-_RETURNED: Final = (Kind.VOID_HOLD, Kind.EXPIRE_HOLD)  # these post nothing, and go by their hold
+_RETURNED: Final = (MovementKind.VOID_HOLD, MovementKind.EXPIRE_HOLD)  # these post nothing, and go by their hold
 
 
 class Bulk(NamedTuple):
@@ -65,7 +65,7 @@ class BulkPosted(NamedTuple):
     `existed`: the key was used before, for the same request.
     """
 
-    outcomes: list[Outcome]
+    outcomes: list[MovementOutcome]
     journal_id: UUID
     recorded_at: datetime
     existed: bool = False
@@ -107,11 +107,11 @@ def post_many(
     seq = ground.seq(newest, len(movements))
     header = _header(program_id, book, bulk, at, len(movements), request_hash, seq)
     insert_headers(conn, program_id, [header], recorded_at=recorded_at(seq))
-    writing = _Writing(conn, header, bulk, now, Place(seq, ground.segment))
-    plain = len(movements) >= COPY_ROWS_MIN and all(movement.kind is Kind.TRANSFER for movement in movements)
+    writing = _Writing(conn, header, bulk, now, PostingPlace(seq, ground.segment))
+    plain = len(movements) >= COPY_ROWS_MIN and all(movement.kind is MovementKind.TRANSFER for movement in movements)
     outcomes = writing.stream(batch, movements) if plain else writing.whole(batch, movements)
     insert_late(conn, [(header.id, row, -1) for write in batch.writes for row in write.late])
-    if not plain or outcomes.count(Outcome.POSTED) < len(outcomes):
+    if not plain or outcomes.count(MovementOutcome.POSTED) < len(outcomes):
         _remember_unposted(conn, header.id, movements, outcomes)
     memory.keep(version=ground.version + writing.statements, newest=seq + len(movements), journal=header.id)
     return BulkPosted(outcomes, header.id, recorded_at(seq))
@@ -120,7 +120,7 @@ def post_many(
 class _Writing:
     """The rows of a bulk on their way. Counts the statements that move the program's version on."""
 
-    def __init__(self, conn: Connection[Any], header: Header, bulk: Bulk, now: datetime, place: Place) -> None:
+    def __init__(self, conn: Connection[Any], header: Header, bulk: Bulk, now: datetime, place: PostingPlace) -> None:
         self.conn = conn
         self.header = header
         self.bulk = bulk
@@ -128,9 +128,9 @@ class _Writing:
         self.place = place
         self.statements = 0
 
-    def stream(self, batch: Batch, movements: Sequence[Movement]) -> list[Outcome]:
+    def stream(self, batch: Batch, movements: Sequence[Movement]) -> list[MovementOutcome]:
         """Transfers alone: the server writes one part while the next is decided."""
-        outcomes: list[Outcome] = []
+        outcomes: list[MovementOutcome] = []
 
         def parts() -> Iterator[Lines]:
             for part in _parts(movements):
@@ -138,10 +138,10 @@ class _Writing:
                 yield Lines(self.header.id, batch.drain())
 
         copy_postings(self.conn, parts(), self.place)
-        self.statements = 1 if Outcome.POSTED in outcomes else 0
+        self.statements = 1 if MovementOutcome.POSTED in outcomes else 0
         return outcomes
 
-    def whole(self, batch: Batch, movements: Sequence[Movement]) -> list[Outcome]:
+    def whole(self, batch: Batch, movements: Sequence[Movement]) -> list[MovementOutcome]:
         """Holds and their ends among them: everything is decided, then written in as few parts as there can be."""
         outcomes = batch.take(movements)
         facts = Facts(
@@ -198,12 +198,12 @@ def _header(
 
 
 def _remember_unposted(
-    conn: Connection[Any], journal: UUID, movements: Sequence[Movement], outcomes: Sequence[Outcome]
+    conn: Connection[Any], journal: UUID, movements: Sequence[Movement], outcomes: Sequence[MovementOutcome]
 ) -> None:
     kept = [
-        (line, movement.kind.value if outcome is Outcome.POSTED else outcome.value)
+        (line, movement.kind.value if outcome is MovementOutcome.POSTED else outcome.value)
         for line, (movement, outcome) in enumerate(zip(movements, outcomes, strict=True), 1)
-        if outcome is not Outcome.POSTED or movement.kind not in (Kind.TRANSFER, Kind.POST_HOLD)
+        if outcome is not MovementOutcome.POSTED or movement.kind not in (MovementKind.TRANSFER, MovementKind.POST_HOLD)
     ]
     if kept:
         conn.execute(
@@ -215,13 +215,13 @@ def _remember_unposted(
 
 def _answer_again(conn: Connection[Any], journal: UUID, at: datetime, count: int) -> BulkPosted:
     """The first answer: everything was posted, but what is remembered as something else."""
-    outcomes = [Outcome.POSTED] * count
-    kinds = {kind.value for kind in Kind}
+    outcomes = [MovementOutcome.POSTED] * count
+    kinds = {kind.value for kind in MovementKind}
     for line, outcome in conn.execute(
         "select line, outcome from unposted_line where journal_id = %s order by line limit %s", [journal, count]
     ):
         if outcome not in kinds:
-            outcomes[line - 1] = Outcome(outcome)
+            outcomes[line - 1] = MovementOutcome(outcome)
     return BulkPosted(outcomes, journal, at, existed=True)
 
 
@@ -239,14 +239,14 @@ def _request_hash(bulk: Bulk, ids: Sequence[bytes], movements: Sequence[Movement
     except OverflowError:  # refused as out of range, and remembered as what it was
         found.update(repr(minors).encode())
     for column, usual in (
-        (kinds, Kind.TRANSFER),
+        (kinds, MovementKind.TRANSFER),
         (effective, None),
         (linked, False),
         (hold_ids, None),
         (expiries, None),
     ):
         if column.count(usual) != len(column):
-            found.update(repr([one.value if isinstance(one, Kind) else one for one in column]).encode())
+            found.update(repr([one.value if isinstance(one, MovementKind) else one for one in column]).encode())
         found.update(b"\n")
     return found.digest()
 

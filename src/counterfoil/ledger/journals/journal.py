@@ -15,12 +15,12 @@ from counterfoil.base.money import asset_code
 from counterfoil.base.problems import InvalidInput, KeyReused, Problem
 from counterfoil.ledger.clock import SEQ_BITS, from_us, recorded_at, to_us
 from counterfoil.ledger.journals.batch import decide
-from counterfoil.ledger.journals.batch_types import Account, LateRow, Movement, Outcome, PostingRow, Terms
+from counterfoil.ledger.journals.batch_types import AccountTotals, LateRow, Movement, MovementOutcome, PostingRow, Terms
 from counterfoil.ledger.journals.key_spaces import REVERSAL, KeySpace, word_of
 from counterfoil.ledger.journals.write import (
     Header,
     Lines,
-    Place,
+    PostingPlace,
     insert_headers,
     insert_journal,
     insert_late,
@@ -41,7 +41,7 @@ Source = tuple[str, str]
 _ANY_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-class Line(NamedTuple):
+class NewPosting(NamedTuple):
     """`minor` units move from the right side of one account to the left of another: debit here, credit there."""
 
     debit: str
@@ -54,7 +54,7 @@ class NewJournal(NamedTuple):
 
     key: str
     kind: str
-    lines: Sequence[Line | tuple[str, str, int]]
+    lines: Sequence[NewPosting | tuple[str, str, int]]
     asset: str
     actor: str
     effective_at: datetime | None = None
@@ -90,7 +90,7 @@ def post(
     *,
     key: str,
     kind: str,
-    lines: Sequence[Line | tuple[str, str, int]],
+    lines: Sequence[NewPosting | tuple[str, str, int]],
     asset: str,
     actor: str,
     now: datetime,
@@ -143,7 +143,7 @@ def reverse(
     if before := next((row for row in rows if row[5] is not None and row[6] != key), None):
         raise AlreadyReversed(journal=str(journal_id), line=before[0], by=str(before[5]))
     asset = rows[0][4]
-    lines = [Line(credit, debit, minor) for _, debit, credit, minor, *_ in rows]
+    lines = [NewPosting(credit, debit, minor) for _, debit, credit, minor, *_ in rows]
     space = REVERSAL if word_of(key) == REVERSAL.word else None
     journal = NewJournal(key, "reversal", lines, asset, actor, effective_at, reason, None, journal_id, line, space)
     return _post_one(conn, program_id, journal, now)
@@ -228,7 +228,7 @@ def _settle(conn: Connection[Any], program_id: str, requests: Sequence[_Request]
         at = recorded_at(seq)
         insert_headers(conn, program_id, headers, recorded_at=at)
         lines = [_lines(header, request) for header, request in zip(headers, standing, strict=True)]
-        insert_postings(conn, lines, Place(seq, ground.segment))
+        insert_postings(conn, lines, PostingPlace(seq, ground.segment))
         insert_late(
             conn, [(one.journal_id, row, one.before) for one, r in zip(lines, standing, strict=True) for row in r.late]
         )
@@ -253,7 +253,7 @@ def _settle_one(conn: Connection[Any], program_id: str, request: _Request, now_u
     seq, (header,) = _allocate(ground, [request])
     at = recorded_at(seq)
     lines = _lines(header, request)
-    if insert_journal(conn, program_id, header, lines, recorded_at=at, place=Place(seq, ground.segment)):
+    if insert_journal(conn, program_id, header, lines, recorded_at=at, place=PostingPlace(seq, ground.segment)):
         insert_late(conn, [(header.id, row, lines.before) for row in request.late])
         request.result = Posted(header.id, at, header.effective_at)
     else:  # another has used its key between our look and our insert, and has committed
@@ -275,7 +275,7 @@ def _answer_known(conn: Connection[Any], program_id: str, requests: Sequence[_Re
             request.answer(*found[request.new.key])
 
 
-def _decide(ground: Ground, group: Sequence[_Request], accounts: Mapping[str, Account], now_us: int) -> None:
+def _decide(ground: Ground, group: Sequence[_Request], accounts: Mapping[str, AccountTotals], now_us: int) -> None:
     """Give each of one book its rows or its refusal."""
     # What says no time of its own happens now; a close of the books up to this very moment does not refuse it.
     at_us = max(now_us, ground.closed_until_us)
@@ -288,7 +288,7 @@ def _decide(ground: Ground, group: Sequence[_Request], accounts: Mapping[str, Ac
     start = 0
     for request in group:
         lines = slice(start, start := start + len(request.new.lines))
-        if decision.outcomes[lines][0] is Outcome.POSTED:
+        if decision.outcomes[lines][0] is MovementOutcome.POSTED:
             request.book, request.newest = ground.books[request.new.asset], newest
             request.rows = [next(rows) for _ in request.new.lines]
             request.late = [row for row in late if lines.start <= row.place < lines.stop] if late else []
@@ -347,9 +347,9 @@ def _movements(new: NewJournal, now_us: int) -> list[Movement]:
     ]
 
 
-def _refusal(outcomes: Sequence[Outcome], movements: Sequence[Movement]) -> Problem:
+def _refusal(outcomes: Sequence[MovementOutcome], movements: Sequence[Movement]) -> Problem:
     """Why a journal was refused: the reason of the line that was, counted from 1."""
-    place = next(place for place, outcome in enumerate(outcomes) if outcome is not Outcome.LINKED_REFUSED)
+    place = next(place for place, outcome in enumerate(outcomes) if outcome is not MovementOutcome.LINKED_REFUSED)
     return refusal(outcomes[place], movements[place], line=place + 1)
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from counterfoil.ledger.journals.batch_types import Account
+from counterfoil.ledger.journals.batch_types import AccountTotals
 from counterfoil.ledger.write_context import Ground, accounts_of, refresh
 
 ACCOUNTS_MAX: Final = 200_000  # then it is forgotten and begun anew, so that a writer's memory stays flat
@@ -23,7 +23,7 @@ class Memory:
     """
 
     def __init__(self) -> None:
-        self._accounts: dict[str, Account] = {}
+        self._accounts: dict[str, AccountTotals] = {}
         self._book = 0
         self._incarnation = ""  # numbers of accounts may mean others in another database
         self._version = 0
@@ -33,7 +33,7 @@ class Memory:
 
     def recall(
         self, conn: Connection[Any], ground: Ground, asset: str, names: Collection[str], *, stands: bool
-    ) -> tuple[dict[str, Account], int]:
+    ) -> tuple[dict[str, AccountTotals], int]:
         """Accounts by name, these among them if there are such, and the newest seq on any of them. Uncertain until `keep`.
 
         `stands`: whether `journal`, the last that this writer wrote, was committed.

@@ -18,14 +18,14 @@ from counterfoil.ledger.journals.journal import JOURNALS_MAX, LINES_MAX, NewJour
 from counterfoil.ledger.write_context import enter
 
 
-class Booking(NamedTuple):
+class ProgramJournal(NamedTuple):
     """A journal and the program in whose books it lies."""
 
     program_id: str
     journal: NewJournal
 
 
-def post_all(conn: Connection[Any], journals: Sequence[Booking], *, now: datetime) -> list[Posted]:
+def post_all(conn: Connection[Any], journals: Sequence[ProgramJournal], *, now: datetime) -> list[Posted]:
     """Post all of them, in their order, or raise the first refusal: then nothing of the transaction stands.
 
     Raises what `post` raises, of a journal that is no fact.
@@ -37,7 +37,7 @@ def post_all(conn: Connection[Any], journals: Sequence[Booking], *, now: datetim
     return [result for result in results if isinstance(result, Posted)]
 
 
-def post_each(conn: Connection[Any], journals: Sequence[Booking], *, now: datetime) -> list[Posted | Problem]:
+def post_each(conn: Connection[Any], journals: Sequence[ProgramJournal], *, now: datetime) -> list[Posted | Problem]:
     """Post each by itself; a result each, in their order: what is refused is a Problem, returned, and holds nobody up.
 
     Programs are entered in the order of their names, so that two who post to the same ones wait and never block each other.
@@ -53,7 +53,7 @@ def post_each(conn: Connection[Any], journals: Sequence[Booking], *, now: dateti
     return [found[place] for place in range(len(journals))]
 
 
-def _parts(journals: Sequence[Booking], places: Sequence[int]) -> list[list[int]]:
+def _parts(journals: Sequence[ProgramJournal], places: Sequence[int]) -> list[list[int]]:
     """As many as one call of `post_journals` takes."""
     parts: list[list[int]] = [[]]
     lines = 0

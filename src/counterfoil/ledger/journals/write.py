@@ -12,7 +12,14 @@ from uuid import UUID
 from psycopg import Connection
 
 from counterfoil.ledger.clock import OFF_CLOCK_US, SEQ_BITS, from_us
-from counterfoil.ledger.journals.batch_types import Account, HoldRow, Kind, LateRow, PostingRow, ResolutionRow
+from counterfoil.ledger.journals.batch_types import (
+    AccountTotals,
+    HoldRow,
+    LateRow,
+    MovementKind,
+    PostingRow,
+    ResolutionRow,
+)
 
 COPY_ROWS_MIN: Final = 64  # below this an insert is quicker than opening a COPY
 _PG_EPOCH_US: Final = 946_684_800_000_000  # PostgreSQL counts from 2000
@@ -62,15 +69,15 @@ def journal_id(program_id: str, key: str, recorded_ms: int, place: int) -> UUID:
     return UUID(int=(recorded_ms & (1 << 48) - 1) << 80 | 7 << 76 | (place & 0xFFF) << 64 | 2 << 62 | tail)
 
 
-class Place(NamedTuple):
+class PostingPlace(NamedTuple):
     """Where postings go: the seq of the next one, and the segment of their program that is written now."""
 
     seq: int
     segment: int
 
-    def after(self, postings: int) -> Place:
+    def after(self, postings: int) -> PostingPlace:
         """The place behind so many."""
-        return Place(self.seq + postings, self.segment)
+        return PostingPlace(self.seq + postings, self.segment)
 
 
 class Lines(NamedTuple):
@@ -82,7 +89,7 @@ class Lines(NamedTuple):
 
 
 def insert_journal(
-    conn: Connection[Any], program_id: str, header: Header, lines: Lines, *, recorded_at: datetime, place: Place
+    conn: Connection[Any], program_id: str, header: Header, lines: Lines, *, recorded_at: datetime, place: PostingPlace
 ) -> bool:
     """Write one journal whole, in one statement; False, and nothing written, when its key was used in the meantime."""
     rows = [value for row in _postings([lines], place) for value in row]
@@ -112,7 +119,7 @@ def insert_headers(conn: Connection[Any], program_id: str, headers: Sequence[Hea
     )
 
 
-def insert_postings(conn: Connection[Any], journals: Sequence[Lines], place: Place) -> None:
+def insert_postings(conn: Connection[Any], journals: Sequence[Lines], place: PostingPlace) -> None:
     """Write postings in order, from this place on."""
     if sum(len(lines.rows) for lines in journals) >= COPY_ROWS_MIN:
         copy_postings(conn, iter(journals), place)
@@ -125,7 +132,7 @@ def insert_postings(conn: Connection[Any], journals: Sequence[Lines], place: Pla
     )
 
 
-def _postings(journals: Sequence[Lines], place: Place) -> list[tuple[Any, ...]]:
+def _postings(journals: Sequence[Lines], place: PostingPlace) -> list[tuple[Any, ...]]:
     recorded_us = (place.seq >> SEQ_BITS) * 1000
     rows = [(lines.journal_id, row[0] - lines.before, *row[1:]) for lines in journals for row in lines.rows]
     return [
@@ -139,7 +146,7 @@ def _postings(journals: Sequence[Lines], place: Place) -> list[tuple[Any, ...]]:
     ]  # fmt: skip
 
 
-def copy_postings(conn: Connection[Any], journals: Iterator[Lines], place: Place) -> None:
+def copy_postings(conn: Connection[Any], journals: Iterator[Lines], place: PostingPlace) -> None:
     """Write postings by COPY, each part sent as it comes: the server works on one while the next is decided and encoded."""
     with conn.cursor().copy("copy posting from stdin (format binary)") as copy:
         copy.write(_COPY_HEAD)
@@ -149,7 +156,7 @@ def copy_postings(conn: Connection[Any], journals: Iterator[Lines], place: Place
         copy.write(_COPY_TAIL)
 
 
-def encode(lines: Lines, where: Place) -> bytes:
+def encode(lines: Lines, where: PostingPlace) -> bytes:
     """Rows in PostgreSQL's binary COPY format. Columns as in the table."""
     first_seq, segment = where
     recorded_us = (first_seq >> SEQ_BITS) * 1000
@@ -201,7 +208,7 @@ def insert_resolutions(
     now: datetime,
 ) -> None:
     """Write resolutions; the trigger frees what they held. `journal` is the one that their postings will be in."""
-    posts = [row.kind is Kind.POST_HOLD for row in rows]
+    posts = [row.kind is MovementKind.POST_HOLD for row in rows]
     conn.execute(
         """insert into hold_resolution (hold_id, verb, amount, journal_id, line, resolved_at, actor, reason)
            select hold_id, verb, amount, journal_id, line, %s, %s, %s
@@ -233,6 +240,6 @@ def insert_late(conn: Connection[Any], rows: Sequence[tuple[UUID, LateRow, int]]
         )
 
 
-def newest_of(accounts: Iterable[Account]) -> int:
+def newest_of(accounts: Iterable[AccountTotals]) -> int:
     """The highest seq on any of these accounts."""
     return max((account.last_seq for account in accounts), default=0)

@@ -40,7 +40,7 @@ class TrialLine(NamedTuple):
     credit_minor: int
 
 
-class Journal(NamedTuple):
+class JournalHeader(NamedTuple):
     """A journal's header."""
 
     id: UUID
@@ -148,9 +148,9 @@ def trial_totals(
     return (0, 0) if row is None else (int(row[0]), int(row[1]))
 
 
-def journal_by_key(conn: Connection[Any], program_id: str, key: str) -> Journal | None:
+def journal_by_key(conn: Connection[Any], program_id: str, key: str) -> JournalHeader | None:
     """The journal that was posted under a key, if there is one."""
-    with conn.cursor(row_factory=class_row(Journal)) as cursor:
+    with conn.cursor(row_factory=class_row(JournalHeader)) as cursor:
         return cursor.execute(
             """select id, program_id, kind, key, effective_at, recorded_at, actor, narrative, source_type, source_id, reverses, lines
                from journal where program_id = %s and key = %s""",
@@ -158,9 +158,9 @@ def journal_by_key(conn: Connection[Any], program_id: str, key: str) -> Journal 
         ).fetchone()
 
 
-def journals_of(conn: Connection[Any], source: tuple[str, str], *, rows_max: int = 100) -> list[Journal]:
+def journals_of(conn: Connection[Any], source: tuple[str, str], *, rows_max: int = 100) -> list[JournalHeader]:
     """What was posted for a source (type, id), oldest first."""
-    with conn.cursor(row_factory=class_row(Journal)) as cursor:
+    with conn.cursor(row_factory=class_row(JournalHeader)) as cursor:
         return cursor.execute(
             """select id, program_id, kind, key, effective_at, recorded_at, actor, narrative, source_type, source_id, reverses, lines
                from journal where source_type = %s and source_id = %s order by id limit %s""",

@@ -15,7 +15,7 @@ from counterfoil.ledger.clock import SEQ_MAX, first_seq, to_us
 FOUND_MAX: Final = 200
 
 
-class Gap(NamedTuple):
+class BalanceGap(NamedTuple):
     """The balance jumps: before this posting the account had `expected`, yet the posting starts from `found`.
 
     A posting of the difference is missing just before it, or the one before is double or altered.
@@ -69,7 +69,7 @@ class Explanation(NamedTuple):
     drift: int
     cached_held: int
     open_holds: int
-    gaps: list[Gap]
+    gaps: list[BalanceGap]
     missing: list[Missing]
     stray: list[Stray]
     suspects: list[Suspect]
@@ -144,8 +144,8 @@ _OF_ACCOUNT: Final = "({} union all {})".format(
 )
 
 
-def _gaps(conn: Connection[Any], given: dict[str, Any]) -> list[Gap]:
-    with conn.cursor(row_factory=class_row(Gap)) as cursor:
+def _gaps(conn: Connection[Any], given: dict[str, Any]) -> list[BalanceGap]:
+    with conn.cursor(row_factory=class_row(BalanceGap)) as cursor:
         return cursor.execute(
             """with sides as (
                    select journal_id, line, seq, debit_balance as balance, case when a.debit_normal then amount else -amount end as moved

@@ -22,7 +22,7 @@ _BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
-class Place(NamedTuple):
+class StatementPlace(NamedTuple):
     """Where a page ended: give it as `after` for the next one."""
 
     effective_at: datetime
@@ -53,7 +53,7 @@ class StatementLine(NamedTuple):
     source_id: str | None
 
 
-class Statement(NamedTuple):
+class AccountStatement(NamedTuple):
     """A page: `opening` is the balance before the period, `closing` after it; opening plus all lines of all pages is closing."""
 
     account: str
@@ -65,7 +65,7 @@ class Statement(NamedTuple):
     opening: int
     closing: int
     lines: list[StatementLine]
-    following: Place | None
+    following: StatementPlace | None
 
 
 def statement(
@@ -77,9 +77,9 @@ def statement(
     start: datetime,
     end: datetime,
     clock: Clock = "recorded",
-    after: Place | None = None,
+    after: StatementPlace | None = None,
     rows_max: int = ROWS_MAX,
-) -> Statement:
+) -> AccountStatement:
     """The lines from `start` until before `end`, at most `rows_max`, after the place `after`; the next page is at `following`.
 
     Raises UnknownProgram, UnknownAccount, InvalidInput.
@@ -109,8 +109,10 @@ def statement(
     lines = lines[:rows_max]
     if clock == "effective":
         lines = _count_along(lines, after.balance if after else opening.minor, opening.normal)
-    following = Place(lines[-1].effective_at, lines[-1].seq, lines[-1].balance) if more else None
-    return Statement(name, asset, opening.normal, start, end, clock, opening.minor, closing.minor, lines, following)
+    following = StatementPlace(lines[-1].effective_at, lines[-1].seq, lines[-1].balance) if more else None
+    return AccountStatement(
+        name, asset, opening.normal, start, end, clock, opening.minor, closing.minor, lines, following
+    )
 
 
 def _count_along(lines: list[StatementLine], before: int, normal: str) -> list[StatementLine]:

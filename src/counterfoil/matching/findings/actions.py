@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from counterfoil.matching.findings.hypotheses import CUT_SHORT, SUPPORTED, Hypothesis
 
 
-class Action(NamedTuple):
+class NextAction(NamedTuple):
     """The one safe thing to do next, and why nothing else is offered."""
 
     verb: str
@@ -16,7 +16,7 @@ class Action(NamedTuple):
     not_offered: str
 
 
-def action(kind: str, hypotheses: Sequence[Hypothesis]) -> Action:
+def action(kind: str, hypotheses: Sequence[Hypothesis]) -> NextAction:
     """The action for the best supported cause; without one, the kind's own."""
     best = next((each for each in hypotheses if each.verdict == SUPPORTED), None)
     if best is not None and best.cause in BY_CAUSE:
@@ -24,91 +24,91 @@ def action(kind: str, hypotheses: Sequence[Hypothesis]) -> Action:
     return BY_KIND[kind]
 
 
-LOOK_UP: Final = Action(
+LOOK_UP: Final = NextAction(
     "look_up",
     "Ask the other side for this record by its id before anything else.",
     "Re-sending could pay twice; booking would hide the gap.",
 )
-BY_KIND: Final[Mapping[str, Action]] = {
+BY_KIND: Final[Mapping[str, NextAction]] = {
     "MISSING_RIGHT": LOOK_UP,
-    "MISSING_LEFT": Action(
+    "MISSING_LEFT": NextAction(
         "look_up",
         "Find out what this record is; until then it belongs to nobody.",
         "Booking it without a cause would invent a debt.",
     ),
-    "AMOUNT_MISMATCH": Action(
+    "AMOUNT_MISMATCH": NextAction(
         "investigate",
         "Compare both records with the order behind them.",
         "An adjustment needs the cause and a second person.",
     ),
-    "CURRENCY_MISMATCH": Action(
+    "CURRENCY_MISMATCH": NextAction(
         "investigate",
         "Check which currency was ordered.",
         "No exchange is made here: amounts of two currencies are not netted.",
     ),
-    "STATUS_MISMATCH": Action(
+    "STATUS_MISMATCH": NextAction(
         "pull_status",
         "Pull the status from the provider again.",
         "A state set by hand could finalise what never arrived.",
     ),
-    "DATE_MISMATCH": Action(
+    "DATE_MISMATCH": NextAction(
         "accept_timing",
         "Check the cut-off; widen the window in the rule set if it recurs.",
         "Dates are never rewritten.",
     ),
-    "COUNTERPARTY_MISMATCH": Action(
+    "COUNTERPARTY_MISMATCH": NextAction(
         "investigate",
         "Check who was paid before the next payment to either.",
         "A wrong payee is not corrected by renaming.",
     ),
-    "DUPLICATE_LEFT": Action(
+    "DUPLICATE_LEFT": NextAction(
         "mark_duplicate",
         "Mark it as a duplicate once the first one's partner is confirmed.",
         "Deleting would change the books; reversing needs two people.",
     ),
-    "DUPLICATE_RIGHT": Action(
+    "DUPLICATE_RIGHT": NextAction(
         "ask_counterparty",
         "Ask whether money moved twice, and recall the second.",
         "Booking it would make the double payment look intended.",
     ),
-    "AMBIGUOUS": Action(
+    "AMBIGUOUS": NextAction(
         "choose", "Choose the partner among the candidates.", "The machine does not guess: each candidate fits equally."
     ),
 }
-BY_CAUSE: Final[Mapping[str, Action]] = {
-    CUT_SHORT: Action(
+BY_CAUSE: Final[Mapping[str, NextAction]] = {
+    CUT_SHORT: NextAction(
         "narrow",
         "Give the rule set a finer key, or run fewer days at once: then the search comes to its end.",
         "Its partner may be there: nothing is proven missing, so nothing is booked, sent again or waited for.",
     ),
-    "late": Action(
+    "late": NextAction(
         "wait",
         "Wait for the next file of the other side; the break closes by itself when it comes.",
         "Nothing is wrong yet.",
     ),
-    "fee netted": Action(
+    "fee netted": NextAction(
         "map_fee",
         "Name the fee column in the rule set, or book the fee by its rate.",
         "The gross amount is right; adjusting the payment would be wrong.",
     ),
-    "scale": Action(
+    "scale": NextAction(
         "fix_unit", "Check the unit in the rule set: minor or major.", "The amounts agree once the unit does."
     ),
-    "sign": Action(
+    "sign": NextAction(
         "fix_sign", "Check which side turns debit and credit around.", "The amounts agree once the sign does."
     ),
-    "doubled file": Action(
+    "doubled file": NextAction(
         "drop_file",
         "Leave the second copy of the file out, and run again.",
         "Single duplicates are not marked while a file is there twice.",
     ),
-    "missing webhook or finalise": Action(
+    "missing webhook or finalise": NextAction(
         "pull_status", "Pull the status, then finalise by the provider's answer.", "Sending again could pay twice."
     ),
-    "sync lag": Action(
+    "sync lag": NextAction(
         "wait", "Wait for the other side to catch up, and run again.", "Nothing is wrong with the money."
     ),
-    "returned": Action(
+    "returned": NextAction(
         "book_return", "Book the return against the payout.", "A returned payout is not sent again; a new one is made."
     ),
 }

@@ -8,7 +8,15 @@ from typing import Final
 
 from counterfoil.matching.findings.differences import Record
 from counterfoil.matching.findings.explain_missing import ALONE, AMBIGUOUS, DOUBLE
-from counterfoil.matching.findings.hypotheses import CUT_SHORT, SUPPORTED, Case, Hypothesis, Test, said, went_back
+from counterfoil.matching.findings.hypotheses import (
+    CUT_SHORT,
+    SUPPORTED,
+    FindingEvidence,
+    Hypothesis,
+    Test,
+    said,
+    went_back,
+)
 
 FEE_PAIRS_LEAST: Final = 3  # a rate that is seen once is no rate
 FEE_BPS_MAX: Final = 2_000
@@ -16,7 +24,7 @@ UNFINISHED: Final = ("pending", "processing", "sent", "queued", "open", "in_tran
 FINISHED: Final = ("paid", "succeeded", "completed", "complete", "settled", "booked", "done", "success")
 
 
-def explain(case: Case) -> list[Hypothesis]:
+def explain(case: FindingEvidence) -> list[Hypothesis]:
     """Every hypothesis that can be tested on this break, supported ones first, the more telling first."""
     if case.cut_short:
         return [
@@ -35,14 +43,14 @@ def explain(case: Case) -> list[Hypothesis]:
 # --- amounts ------------------------------------------------------------------------------------------------------------------
 
 
-def _sign(case: Case) -> Hypothesis | None:
+def _sign(case: FindingEvidence) -> Hypothesis | None:
     if not (case.left and case.right):
         return None
     holds = case.left.amount == -case.right.amount
     return said("sign", holds, "is one amount the other's negative?", f"{case.left.amount} and {case.right.amount}", 95)
 
 
-def _scale(case: Case) -> Hypothesis | None:
+def _scale(case: FindingEvidence) -> Hypothesis | None:
     if not (case.left and case.right) or not case.left.amount or not case.right.amount:
         return None
     small, large = sorted((abs(case.left.amount), abs(case.right.amount)))
@@ -56,7 +64,7 @@ def _scale(case: Case) -> Hypothesis | None:
     )
 
 
-def _transposed(case: Case) -> Hypothesis | None:
+def _transposed(case: FindingEvidence) -> Hypothesis | None:
     if not (case.left and case.right):
         return None
     here, there = str(abs(case.left.amount)), str(abs(case.right.amount))
@@ -77,7 +85,7 @@ def _transposed(case: Case) -> Hypothesis | None:
     )
 
 
-def _fee(case: Case) -> Hypothesis | None:
+def _fee(case: FindingEvidence) -> Hypothesis | None:
     rate = fee_bps(case.left, case.right)
     seen = case.context.fee_rates.get(rate, 0) if rate else 0
     return said(
@@ -100,7 +108,7 @@ def round_half(top: int, bottom: int) -> int:
     return (2 * top + bottom) // (2 * bottom)
 
 
-def _partial(case: Case) -> Hypothesis | None:
+def _partial(case: FindingEvidence) -> Hypothesis | None:
     if not (case.left and case.right):
         return None
     holds = 0 < abs(case.right.amount) < abs(case.left.amount) and case.left.amount * case.right.amount > 0
@@ -113,7 +121,7 @@ def _partial(case: Case) -> Hypothesis | None:
     )
 
 
-def _over(case: Case) -> Hypothesis | None:
+def _over(case: FindingEvidence) -> Hypothesis | None:
     if not (case.left and case.right):
         return None
     holds = 0 < abs(case.left.amount) < abs(case.right.amount) and case.left.amount * case.right.amount > 0
@@ -129,7 +137,7 @@ def _over(case: Case) -> Hypothesis | None:
 # --- dates, states, currencies ------------------------------------------------------------------------------------------------
 
 
-def _time_zone(case: Case) -> Hypothesis | None:
+def _time_zone(case: FindingEvidence) -> Hypothesis | None:
     if not (case.left and case.right and case.left.day and case.right.day):
         return None
     one = abs((case.right.day - case.left.day).days) == 1
@@ -144,7 +152,7 @@ def _time_zone(case: Case) -> Hypothesis | None:
     )
 
 
-def _slow(case: Case) -> Hypothesis | None:
+def _slow(case: FindingEvidence) -> Hypothesis | None:
     if not (case.left and case.right and case.left.day and case.right.day):
         return None
     days = (case.right.day - case.left.day).days
@@ -152,7 +160,7 @@ def _slow(case: Case) -> Hypothesis | None:
     return said("booked late", days > 1 or weekend, "is it later by days, or over a weekend?", f"{days} days", 60)
 
 
-def _not_finished(case: Case) -> Hypothesis | None:
+def _not_finished(case: FindingEvidence) -> Hypothesis | None:
     if not (case.left and case.right):
         return None
     here, there = (case.left.status or ""), (case.right.status or "")
@@ -166,7 +174,7 @@ def _not_finished(case: Case) -> Hypothesis | None:
     )
 
 
-def _sync_lag(case: Case) -> Hypothesis | None:
+def _sync_lag(case: FindingEvidence) -> Hypothesis | None:
     if not (case.left and case.right):
         return None
     here, there = (case.left.status or ""), (case.right.status or "")
@@ -180,7 +188,7 @@ def _sync_lag(case: Case) -> Hypothesis | None:
     )
 
 
-def _currency(case: Case) -> Hypothesis | None:
+def _currency(case: FindingEvidence) -> Hypothesis | None:
     if not (case.left and case.right):
         return None
     holds = case.left.amount == case.right.amount
@@ -193,7 +201,7 @@ def _currency(case: Case) -> Hypothesis | None:
     )
 
 
-def _converted(case: Case) -> Hypothesis | None:
+def _converted(case: FindingEvidence) -> Hypothesis | None:
     if not (case.left and case.right):
         return None
     holds = case.left.amount != case.right.amount

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from counterfoil.matching.findings.differences import Record, edits
-from counterfoil.matching.findings.hypotheses import Case, Hypothesis, Test, said, went_back
+from counterfoil.matching.findings.hypotheses import FindingEvidence, Hypothesis, Test, said, went_back
 
 
-def _alone(case: Case) -> Record | None:
+def _alone(case: FindingEvidence) -> Record | None:
     return case.left if case.right is None else case.right if case.left is None else None
 
 
-def _late(case: Case) -> Hypothesis | None:
+def _late(case: FindingEvidence) -> Hypothesis | None:
     record, context = _alone(case), case.context
     if record is None or record.day is None or context.as_of is None or context.lines_of_day is None or case.crowded:
         return None
@@ -23,7 +23,7 @@ def _late(case: Case) -> Hypothesis | None:
                  f"dated {record.day}, sources reach {context.as_of}, {come} lines of that day on the {other}", 80)  # fmt: skip
 
 
-def _altered_reference(case: Case) -> Hypothesis | None:
+def _altered_reference(case: FindingEvidence) -> Hypothesis | None:
     record = _alone(case)
     if record is None or not record.reference or case.crowded:
         return None
@@ -46,7 +46,7 @@ def _altered_reference(case: Case) -> Hypothesis | None:
     )
 
 
-def _other_amount(case: Case) -> Hypothesis | None:
+def _other_amount(case: FindingEvidence) -> Hypothesis | None:
     record = _alone(case)
     if record is None or case.crowded:
         return None
@@ -61,7 +61,7 @@ def _other_amount(case: Case) -> Hypothesis | None:
     return said("sign or scale", False, "is there the opposite or a multiple by ten on the other side?", "no", 15)
 
 
-def _unknown_payee(case: Case) -> Hypothesis | None:
+def _unknown_payee(case: FindingEvidence) -> Hypothesis | None:
     record = _alone(case)
     if record is None or not record.counterparty or not case.context.counterparties:
         return None
@@ -71,7 +71,7 @@ def _unknown_payee(case: Case) -> Hypothesis | None:
     )
 
 
-def _common_amount(case: Case) -> Hypothesis | None:
+def _common_amount(case: FindingEvidence) -> Hypothesis | None:
     if not case.crowded:
         return None
     found = f"{case.crowded:,} of that amount, too many to look at each"
@@ -80,7 +80,7 @@ def _common_amount(case: Case) -> Hypothesis | None:
     )
 
 
-def _never_sent(case: Case) -> Hypothesis | None:
+def _never_sent(case: FindingEvidence) -> Hypothesis | None:
     record = _alone(case)
     if record is None or case.crowded:
         return None
@@ -93,7 +93,7 @@ def _never_sent(case: Case) -> Hypothesis | None:
 # --- doubles and several ------------------------------------------------------------------------------------------------------
 
 
-def _doubled_file(case: Case) -> Hypothesis | None:
+def _doubled_file(case: FindingEvidence) -> Hypothesis | None:
     record = case.left or case.right
     if record is None:
         return None
@@ -102,7 +102,7 @@ def _doubled_file(case: Case) -> Hypothesis | None:
     return said("doubled file", holds, "is a third or more of this side there twice?", f"{doubled} of {rows} rows", 90)
 
 
-def _doubled_record(case: Case) -> Hypothesis | None:
+def _doubled_record(case: FindingEvidence) -> Hypothesis | None:
     record, sibling = case.left or case.right, case.sibling
     if record is None or sibling is None:
         return None
@@ -113,7 +113,7 @@ def _doubled_record(case: Case) -> Hypothesis | None:
                  f"sibling {sibling.id}, {days} days apart", 80)  # fmt: skip
 
 
-def _several(case: Case) -> Hypothesis | None:
+def _several(case: FindingEvidence) -> Hypothesis | None:
     count = len(case.candidates)
     return said(
         "several equal candidates", count > 0, "do several records fit equally well?", f"{count} candidates", 90

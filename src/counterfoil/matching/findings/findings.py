@@ -9,11 +9,11 @@ from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
 from counterfoil.matching.engines.engine import Engine
-from counterfoil.matching.findings.actions import Action, action
+from counterfoil.matching.findings.actions import NextAction, action
 from counterfoil.matching.findings.candidates import EXPLAINED_MAX, Near, candidate, near_of
 from counterfoil.matching.findings.differences import Difference, Record, differences, group_differences
 from counterfoil.matching.findings.explain import explain
-from counterfoil.matching.findings.hypotheses import Candidate, Case, Context, Hypothesis
+from counterfoil.matching.findings.hypotheses import Candidate, Context, FindingEvidence, Hypothesis
 from counterfoil.matching.passes.pipeline import EPOCH, Matched
 from counterfoil.matching.rules.model import Severity
 
@@ -38,7 +38,7 @@ RECORD: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Break:
+class Finding:
     """One thing that does not agree. `at_stake` is in minor units of `asset`; `id` is the same in every run that finds it."""
 
     id: str
@@ -53,7 +53,7 @@ class Break:
     fields: tuple[Difference, ...]
     candidates: tuple[Candidate, ...]
     hypotheses: tuple[Hypothesis, ...]
-    action: Action
+    action: NextAction
     explained: bool
 
     @property
@@ -104,7 +104,7 @@ def _shown() -> str:
                order by b.n"""
 
 
-def read_breaks(engine: Engine, matched: Matched, context: Context, *, most: int | None = None) -> Iterator[Break]:
+def read_breaks(engine: Engine, matched: Matched, context: Context, *, most: int | None = None) -> Iterator[Finding]:
     """Every break in its order, read a page at a time; a group of several records is one break."""
     last = int(engine.rows("select coalesce(max(n), 0) from break_list")[0][0])
     waiting: list[tuple[Any, ...]] = []
@@ -168,7 +168,7 @@ def _record(side: str, values: Sequence[Any]) -> Record | None:
     )
 
 
-def _break(rows: Sequence[tuple[Any, ...]], near: Near, matched: Matched, context: Context) -> Break:
+def _break(rows: Sequence[tuple[Any, ...]], near: Near, matched: Matched, context: Context) -> Finding:
     head = _Head(*rows[0][:_HEAD])
     left = _once(_record("left", row[_HEAD : _HEAD + _WIDTH]) for row in rows)
     right = _once(_record("right", row[_HEAD + _WIDTH : _HEAD + 2 * _WIDTH]) for row in rows)
@@ -182,14 +182,14 @@ def _break(rows: Sequence[tuple[Any, ...]], near: Near, matched: Matched, contex
         )
         candidates = (first, *candidates)
     stake = _at_stake(head.kind, left, right)
-    case = Case(
+    case = FindingEvidence(
         head.kind, left[0] if left else None, right[0] if right else None, fields, candidates, sibling, context,
         cut_short=bool(head.cut), crowded=near.crowded.get(key, 0),
     )  # fmt: skip
     explained = head.by_size <= EXPLAINED_MAX
     hypotheses = tuple(explain(case)) if explained or head.cut else ()
-    return Break(
-        break_id(head.kind, left, right), head.kind, severity_of(stake, matched.rules.severity), (left or right)[0].asset, stake,
+    return Finding(
+        finding_identity(head.kind, left, right), head.kind, severity_of(stake, matched.rules.severity), (left or right)[0].asset, stake,
         head.pass_, head.reason, left, right, fields, candidates, hypotheses, action(head.kind, hypotheses), explained,
     )  # fmt: skip
 
@@ -223,7 +223,7 @@ def _within(step: str, left: Record, right: Record, matched: Matched) -> bool:
     return -rule.before_days <= (right.day - left.day).days <= rule.after_days
 
 
-def break_id(kind: str, left: Sequence[Record], right: Sequence[Record]) -> str:
+def finding_identity(kind: str, left: Sequence[Record], right: Sequence[Record]) -> str:
     """The same break has the same id in every run, so that a recurrence can be linked."""
     text = "\x1e".join(
         [
@@ -268,8 +268,8 @@ def kinds_of(engine: Engine) -> list[tuple[str, str, int, int]]:
 
 __all__ = [
     "KINDS",
-    "Break",
-    "break_id",
+    "Finding",
+    "finding_identity",
     "kinds_of",
     "list_breaks",
     "read_breaks",

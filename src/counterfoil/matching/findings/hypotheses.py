@@ -54,7 +54,7 @@ class Context:
     counterparties: frozenset[str] = frozenset()  # those that matched elsewhere
 
 
-class Case(NamedTuple):
+class FindingEvidence(NamedTuple):
     """One break, as the tests see it.
 
     `cut_short`: a limit ended the search for its partner. `crowded`: that many open records of the other side have its amount, too many
@@ -72,7 +72,7 @@ class Case(NamedTuple):
     crowded: int = 0
 
 
-Test = Callable[[Case], Hypothesis | None]
+Test = Callable[[FindingEvidence], Hypothesis | None]
 
 
 def said(cause: str, holds: bool, test: str, finding: str, weight: int) -> Hypothesis:
@@ -80,7 +80,7 @@ def said(cause: str, holds: bool, test: str, finding: str, weight: int) -> Hypot
     return Hypothesis(cause, SUPPORTED if holds else EXCLUDED, test, finding, weight)
 
 
-def went_back(case: Case) -> Hypothesis | None:
+def went_back(case: FindingEvidence) -> Hypothesis | None:
     """Does a state or a text say that the money came back?"""
     for cause, words in WRONG_WORDS.items():
         for record in (case.right, case.left):

@@ -11,13 +11,13 @@ from typing import Final
 from counterfoil.base.problems import check
 from counterfoil.matching.engines.engine import Engine, Ordered
 from counterfoil.matching.findings.candidates import candidates_of, context_of
-from counterfoil.matching.findings.findings import Break, kinds_of, list_breaks, read_breaks
+from counterfoil.matching.findings.findings import Finding, kinds_of, list_breaks, read_breaks
 from counterfoil.matching.findings.hypotheses import Context
 from counterfoil.matching.findings.verdict import Verdict, verdict_of
 from counterfoil.matching.passes.footing import ControlTotal, Footing, Tolerated
-from counterfoil.matching.passes.open_items import Cut
+from counterfoil.matching.passes.open_items import LimitReached
 from counterfoil.matching.passes.pipeline import Matched, Progress, keyed_side, match
-from counterfoil.matching.reading.sides import Rejected, Side
+from counterfoil.matching.reading.sides import Side, UnreadableRow
 from counterfoil.matching.rules.model import RuleSet
 from counterfoil.matching.rules.toml_file import rules_digest
 
@@ -37,7 +37,7 @@ class SourceTold:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class MatchingResult:
     """A finished run. Everything but `places` and `paths` depends on the records and the rules alone, not on their order."""
 
     verdict: Verdict
@@ -51,12 +51,12 @@ class Outcome:
     tolerated: tuple[Tolerated, ...]
     control: tuple[ControlTotal, ...]
     compared: tuple[str, ...]
-    cuts: tuple[Cut, ...]
+    cuts: tuple[LimitReached, ...]
     not_checked: tuple[str, ...]
     suggested: int
     breaks_total: int
-    breaks: tuple[Break, ...]
-    rejected: tuple[Rejected, ...]
+    breaks: tuple[Finding, ...]
+    rejected: tuple[UnreadableRow, ...]
     context: Context = field(repr=False, default_factory=Context)
     paths: Mapping[str, Path] = field(default_factory=dict)
 
@@ -73,7 +73,7 @@ class Outcome:
 
 def reconcile(
     engine: Engine, left: Side, right: Side, rules: RuleSet, *, progress: Progress = lambda _: None
-) -> tuple[Matched, Outcome]:
+) -> tuple[Matched, MatchingResult]:
     """Match two sides that are read, and say what came of it. Raises DoesNotFoot, InvalidInput."""
     matched = match(engine, left, right, rules, progress=progress)
     for side in (left, right):
@@ -95,7 +95,7 @@ def reconcile(
     total = sum(count for _, _, count, _ in kinds)
     check((total == 0) == (rows == 0), "kinds count every break", kinds=total, rows=rows)
     suggested = int(engine.rows("select count(*) from suggestion")[0][0])
-    return matched, Outcome(
+    return matched, MatchingResult(
         verdict=verdict_of(
             breaks=total,
             unexplained=any(row.unexplained for row in matched.control),
@@ -173,7 +173,7 @@ def matches_of(engine: Engine, matched: Matched, left: Side, right: Side) -> Ord
 
 __all__: Sequence[str] = (
     "BREAKS_HELD_MAX",
-    "Outcome",
+    "MatchingResult",
     "SourceTold",
     "matches_of",
     "reconcile",

@@ -20,8 +20,8 @@ from pydantic import (
 )
 
 from counterfoil.matching.findings.differences import Record
-from counterfoil.matching.findings.findings import Break
-from counterfoil.matching.findings.outcome import Outcome
+from counterfoil.matching.findings.findings import Finding
+from counterfoil.matching.findings.outcome import MatchingResult
 from counterfoil.matching.passes.footing import ControlTotal, Footing
 from counterfoil.matching.reading.sides import Total
 
@@ -46,7 +46,7 @@ class _Kept(BaseModel):
         return self.model_dump(mode="json")
 
 
-class SourceRead(_Kept):
+class RecordedSource(_Kept):
     """One side, as it was read."""
 
     side: str
@@ -173,7 +173,7 @@ class RunReport(_Kept):
     last_on: date | None = None
     as_of: date | None = None
     rules_sha256: str = ""
-    sources: tuple[SourceRead, ...] = ()
+    sources: tuple[RecordedSource, ...] = ()
     footing: tuple[FootingRow, ...] = ()
     passes: dict[str, PassRow] = {}
     kinds: tuple[KindRow, ...] = ()
@@ -288,7 +288,7 @@ class FindingDetail(_Kept):
         return (*self.left, *self.right)
 
 
-def report_of(outcome: Outcome) -> RunReport:
+def report_of(outcome: MatchingResult) -> RunReport:
     """What a run tells beside its findings, as it is kept."""
     return RunReport(
         version=REPORT_VERSION,
@@ -297,7 +297,7 @@ def report_of(outcome: Outcome) -> RunReport:
         as_of=outcome.as_of,
         rules_sha256=outcome.rules_sha256,
         sources=tuple(
-            SourceRead(side=s.side, name=s.name, rows=s.rows, left_out=s.left_out, rejected=s.rejected)
+            RecordedSource(side=s.side, name=s.name, rows=s.rows, left_out=s.left_out, rejected=s.rejected)
             for s in outcome.sources
         ),
         footing=tuple(_footing(row) for row in outcome.footing),
@@ -321,7 +321,7 @@ def report_of(outcome: Outcome) -> RunReport:
     )
 
 
-def detail_of(each: Break) -> FindingDetail:
+def detail_of(each: Finding) -> FindingDetail:
     """One finding with its explanation, as it is kept: without the place of its records, which the files of the run have."""
     return FindingDetail.read(
         {

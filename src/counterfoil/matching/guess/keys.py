@@ -26,7 +26,7 @@ STATUS_SHARE_LEAST: Final = 80
 
 
 @dataclass
-class Found:
+class CommonKeys:
     """What both sides have in common."""
 
     has_key: bool = False
@@ -46,9 +46,9 @@ class _Pair(NamedTuple):
     agreed: int
 
 
-def observe(engine: DuckEngine, sides: tuple[Looked, Looked]) -> Found:
+def observe(engine: DuckEngine, sides: tuple[Looked, Looked]) -> CommonKeys:
     """Look at both sides together; sets their references, batches, signs and status words."""
-    found = Found()
+    found = CommonKeys()
     for side in sides:
         _seen(engine, side)
     keys = [_columns(engine, side, unique=True) for side in sides]
@@ -108,7 +108,7 @@ def _columns(engine: DuckEngine, side: Looked, *, unique: bool) -> dict[str, str
     return dict(list(found.items())[:KEY_COLUMNS_MAX])
 
 
-def _best_key(engine: DuckEngine, left: dict[str, str], right: dict[str, str], found: Found) -> _Pair | None:
+def _best_key(engine: DuckEngine, left: dict[str, str], right: dict[str, str], found: CommonKeys) -> _Pair | None:
     """The pair of columns on which most records meet and agree in their amounts; counting numbers that only look alike do not."""
     smaller = min(engine.rows(f"select count(*) from {side}_seen")[0][0] for side in ("left", "right"))
     seen = []
@@ -134,7 +134,7 @@ def _plain(column: str) -> str:
     return f"upper(regexp_replace({column}, '[^A-Za-z0-9]', '', 'g'))"
 
 
-def _take_key(engine: DuckEngine, sides: tuple[Looked, Looked], best: _Pair, found: Found) -> None:
+def _take_key(engine: DuckEngine, sides: tuple[Looked, Looked], best: _Pair, found: CommonKeys) -> None:
     found.has_key = True
     for side, name in zip(sides, (best.left, best.right), strict=True):
         side.columns["reference"] = name
@@ -151,7 +151,7 @@ def _take_key(engine: DuckEngine, sides: tuple[Looked, Looked], best: _Pair, fou
     _status(engine, sides, found)
 
 
-def _units_and_sign(engine: DuckEngine, sides: tuple[Looked, Looked], found: Found) -> None:
+def _units_and_sign(engine: DuckEngine, sides: tuple[Looked, Looked], found: CommonKeys) -> None:
     same, flipped, left_major, right_major = engine.rows(
         """select count(*) filter (la = ra), count(*) filter (la = -ra and la <> 0), count(*) filter (abs(la) * 100 = abs(ra) and la <> 0),
                   count(*) filter (abs(la) = abs(ra) * 100 and la <> 0) from met"""
@@ -167,7 +167,7 @@ def _units_and_sign(engine: DuckEngine, sides: tuple[Looked, Looked], found: Fou
         )
 
 
-def _window(engine: DuckEngine, found: Found) -> None:
+def _window(engine: DuckEngine, found: CommonKeys) -> None:
     rows = engine.rows("select off, count(*) from met where off is not null group by off order by off")
     total = sum(count for _, count in rows)
     usual = [
@@ -181,7 +181,7 @@ def _window(engine: DuckEngine, found: Found) -> None:
     )
 
 
-def _status(engine: DuckEngine, sides: tuple[Looked, Looked], found: Found) -> None:
+def _status(engine: DuckEngine, sides: tuple[Looked, Looked], found: CommonKeys) -> None:
     rows = engine.rows(
         "select ls, rs, count(*) from met where ls is not null and rs is not null group by ls, rs order by count(*) desc, ls, rs"
     )
@@ -207,7 +207,9 @@ def _status(engine: DuckEngine, sides: tuple[Looked, Looked], found: Found) -> N
         found.reasons.append("status is not compared: the words of the two sides do not correspond")
 
 
-def _batches(engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence[dict[str, str]], found: Found) -> None:
+def _batches(
+    engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence[dict[str, str]], found: CommonKeys
+) -> None:
     """A repeated column of one side that meets a nearly unique column of the other, with equal sums."""
     for many, one, single in ((0, 1, keys[1]), (1, 0, keys[0])):
         for m_name, m_column in _columns(engine, sides[many], unique=False).items():
@@ -228,7 +230,9 @@ def _batches(engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence[di
                     return
 
 
-def _embedded(engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence[dict[str, str]], found: Found) -> None:
+def _embedded(
+    engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence[dict[str, str]], found: CommonKeys
+) -> None:
     """A nearly unique column of one side whose values stand as words in a text of the other."""
     for names, texts in ((0, 1), (1, 0)):
         text = sides[texts].columns.get("memo") or (None if found.has_key else sides[texts].columns.get("reference"))
@@ -259,11 +263,11 @@ def _embedded(engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence[d
                 return
 
 
-def _compare(sides: tuple[Looked, Looked], found: Found) -> None:
+def _compare(sides: tuple[Looked, Looked], found: CommonKeys) -> None:
     if all("status" in side.columns for side in sides):
         found.compare.append("status")
     if all({"booked_on", "value_on", "event_at"} & side.columns.keys() for side in sides):
         found.compare.append("date")
 
 
-__all__ = ["Found", "literal", "observe"]
+__all__ = ["CommonKeys", "literal", "observe"]

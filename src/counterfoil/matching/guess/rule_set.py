@@ -13,7 +13,7 @@ import duckdb
 from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.engines.engine import DuckEngine
 from counterfoil.matching.guess.columns import NO_CURRENCY, Looked, look
-from counterfoil.matching.guess.keys import Found, observe
+from counterfoil.matching.guess.keys import CommonKeys, observe
 from counterfoil.matching.reading.scans import SourceUnreadable
 
 NAME_CHARS_MAX: Final = 80  # what a rule set takes
@@ -85,7 +85,7 @@ def _settle_assets(sides: tuple[Looked, Looked]) -> None:
         side.say(told)
 
 
-def _head(found: Found) -> list[str]:
+def _head(found: CommonKeys) -> list[str]:
     return [f"compare = [{', '.join(quoted(each) for each in found.compare)}]"]
 
 
@@ -125,7 +125,7 @@ def _side(side: Looked) -> list[str]:
     return [*lines, ""]
 
 
-def _passes(sides: tuple[Looked, Looked], found: Found) -> list[str]:
+def _passes(sides: tuple[Looked, Looked], found: CommonKeys) -> list[str]:
     window = {"before_days": found.before_days, "after_days": found.after_days}
     lines: list[str] = []
     if found.has_key:

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from counterfoil.base.csv_text import CsvWriter
 from counterfoil.matching.findings.differences import Record
-from counterfoil.matching.findings.findings import Break
-from counterfoil.matching.findings.outcome import Outcome
+from counterfoil.matching.findings.findings import Finding
+from counterfoil.matching.findings.outcome import MatchingResult
 from counterfoil.matching.findings.recorded import detail_of, report_of
-from counterfoil.matching.reading.sides import Rejected
+from counterfoil.matching.reading.sides import UnreadableRow
 
 BREAK_COLUMNS: Final = (
     "kind",
@@ -32,7 +32,7 @@ BREAK_COLUMNS: Final = (
 REJECTED_COLUMNS: Final = ("file", "line", "column", "reason", "raw")
 
 
-def write_report(outcome: Outcome, path: Path) -> None:
+def write_report(outcome: MatchingResult, path: Path) -> None:
     """report.json: keys sorted, no blanks, amounts as strings: one meaning has one form."""
     breaks = [detail_of(each).written() for each in outcome.breaks]
     path.write_text(canonical(report_of(outcome).written() | {"breaks": breaks}), "utf-8")
@@ -43,7 +43,7 @@ def canonical(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")) + "\n"
 
 
-def write_breaks(breaks: Iterable[Break], path: Path) -> int:
+def write_breaks(breaks: Iterable[Finding], path: Path) -> int:
     """breaks.csv, every break in one order; several ids of a group are joined by `;`. Returns how many."""
     count = 0
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -54,7 +54,7 @@ def write_breaks(breaks: Iterable[Break], path: Path) -> int:
     return count
 
 
-def break_row(each: Break) -> list[str]:
+def break_row(each: Finding) -> list[str]:
     """One break as the columns of breaks.csv."""
     left, right = each.left, each.right
     return [
@@ -74,7 +74,7 @@ def break_row(each: Break) -> list[str]:
     ]
 
 
-def write_rejected(rejected: Sequence[Rejected], path: Path) -> None:
+def write_rejected(rejected: Sequence[UnreadableRow], path: Path) -> None:
     """rejected.csv: rows that could not be read, by file and line."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = CsvWriter(file)

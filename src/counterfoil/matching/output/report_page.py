@@ -9,32 +9,32 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from counterfoil.matching.findings.differences import Record
-from counterfoil.matching.findings.findings import Break
-from counterfoil.matching.findings.outcome import Outcome
+from counterfoil.matching.findings.findings import Finding
+from counterfoil.matching.findings.outcome import MatchingResult
 from counterfoil.matching.output.summary import KIND_WORDS, money
-from counterfoil.matching.reading.provenance import Place
+from counterfoil.matching.reading.provenance import RecordPlace
 
 BREAKS_SHOWN_MAX: Final = 200
 RECORDS_SHOWN_MAX: Final = 6
 REJECTED_SHOWN_MAX: Final = 100
 SHOWN: Final = ("reference", "status", "counterparty", "memo", "batch")
 
-Places = Mapping[tuple[str, int], Place]
+Places = Mapping[tuple[str, int], RecordPlace]
 
 
-def shown_breaks(outcome: Outcome) -> list[Break]:
+def shown_breaks(outcome: MatchingResult) -> list[Finding]:
     """The breaks that the page shows: the largest, by the amount at stake."""
     return sorted(outcome.breaks, key=lambda each: (-each.at_stake, each.id))[:BREAKS_SHOWN_MAX]
 
 
-def write_page(outcome: Outcome, places: Places, path: Path) -> None:
+def write_page(outcome: MatchingResult, places: Places, path: Path) -> None:
     """Write report.html; what files say is escaped, whatever it holds."""
     loader = PackageLoader("counterfoil.matching.output", "templates")
     pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
     path.write_text(pages.get_template("report.html.j2").render(**_page(outcome, places)), "utf-8")
 
 
-def _page(outcome: Outcome, places: Places) -> dict[str, Any]:
+def _page(outcome: MatchingResult, places: Places) -> dict[str, Any]:
     rules, names = outcome.rules, {source.side: source.name for source in outcome.sources}
     shown = shown_breaks(outcome)
     most = max((count for _, _, count, _ in outcome.kinds), default=1)
@@ -99,7 +99,7 @@ def _named(side: str, name: str) -> str:
     return side if name in ("", side) else f"{side}: {name}"
 
 
-def _sentence(outcome: Outcome) -> str:
+def _sentence(outcome: MatchingResult) -> str:
     if outcome.verdict == "reconciled":
         return "Every record of each side has its partner on the other, and all that is compared agrees."
     if outcome.verdict == "incomplete":
@@ -114,7 +114,7 @@ def _sentence(outcome: Outcome) -> str:
     return f"{outcome.breaks_total:,} breaks need a decision.{told}"
 
 
-def _left_open(outcome: Outcome) -> str:
+def _left_open(outcome: MatchingResult) -> str:
     """Why a run is no proof, the heaviest reason first."""
     if outcome.cuts:
         return (
@@ -126,7 +126,7 @@ def _left_open(outcome: Outcome) -> str:
     return "What was compared agrees, but not all was compared that the rules ask for, so this is no proof; see the remarks."
 
 
-def _tiles(outcome: Outcome) -> list[dict[str, str]]:
+def _tiles(outcome: MatchingResult) -> list[dict[str, str]]:
     tiles = [
         {"figure": f"{source.rows:,}", "words": f"records on the {_named(source.side, source.name)}"}
         for source in outcome.sources
@@ -140,7 +140,7 @@ def _tiles(outcome: Outcome) -> list[dict[str, str]]:
     return tiles
 
 
-def _shown(each: Break, outcome: Outcome, places: Places, names: Mapping[str, str]) -> dict[str, Any]:
+def _shown(each: Finding, outcome: MatchingResult, places: Places, names: Mapping[str, str]) -> dict[str, Any]:
     rules, differing = outcome.rules, {field.name for field in each.fields}
     ids = " · ".join(", ".join(record.id for record in side[:3]) for side in (each.left, each.right) if side)
     return {
@@ -173,7 +173,7 @@ def _shown(each: Break, outcome: Outcome, places: Places, names: Mapping[str, st
     }
 
 
-def _field(field: Any, each: Break, outcome: Outcome) -> dict[str, str]:
+def _field(field: Any, each: Finding, outcome: MatchingResult) -> dict[str, str]:
     if field.name != "amount":
         return dict(field._asdict())
     here, there = each.left[0].asset, each.right[0].asset
@@ -187,7 +187,7 @@ def _field(field: Any, each: Break, outcome: Outcome) -> dict[str, str]:
     }
 
 
-def _record(record: Record, differing: set[str], outcome: Outcome, places: Places) -> dict[str, Any]:
+def _record(record: Record, differing: set[str], outcome: MatchingResult, places: Places) -> dict[str, Any]:
     rows: Sequence[tuple[str, str | None]] = (
         ("id", record.id),
         ("amount", money(record.amount, record.asset, outcome.rules)),

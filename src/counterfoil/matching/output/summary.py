@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from counterfoil.base.money import format_major
-from counterfoil.matching.findings.outcome import Outcome
+from counterfoil.matching.findings.outcome import MatchingResult
 from counterfoil.matching.reading.column_sql import iso_scales
 from counterfoil.matching.rules.model import RuleSet
 
@@ -31,7 +31,7 @@ def money(minor: int, asset: str, rules: RuleSet) -> str:
     return f"{format_major(minor, scale)} {asset}"
 
 
-def summary(outcome: Outcome) -> str:
+def summary(outcome: MatchingResult) -> str:
     """Verdict, footing, breaks by kind, the largest breaks; plain text."""
     rules = outcome.rules
     lines = [

@@ -8,7 +8,7 @@ from typing import Final
 
 import xlsxwriter  # type: ignore[import-untyped]
 
-from counterfoil.matching.findings.outcome import Outcome
+from counterfoil.matching.findings.outcome import MatchingResult
 from counterfoil.matching.output.files import BREAK_COLUMNS, break_row
 from counterfoil.matching.output.report_page import Places
 from counterfoil.matching.output.summary import KIND_WORDS, money
@@ -26,7 +26,7 @@ WIDE: Final = {
 }
 
 
-def write_workbook(outcome: Outcome, places: Places, path: Path) -> None:
+def write_workbook(outcome: MatchingResult, places: Places, path: Path) -> None:
     """Two sheets: the footing, and the breaks that the outcome holds. Cells are written as text, so none runs as a formula."""
     book = xlsxwriter.Workbook(
         str(path), {"strings_to_formulas": False, "strings_to_numbers": False, "strings_to_urls": False}
@@ -63,7 +63,7 @@ def _place(places: Places, side: str, row: int | None) -> str:
     return f"{place.file}:{place.line}" if place else ""
 
 
-def _footing(book: xlsxwriter.Workbook, head: object, right: object, outcome: Outcome) -> None:
+def _footing(book: xlsxwriter.Workbook, head: object, right: object, outcome: MatchingResult) -> None:
     sheet = book.add_worksheet("Summary")
     sheet.set_column(0, 1, 18)
     sheet.set_column(2, 9, 20)

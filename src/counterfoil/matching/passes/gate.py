@@ -25,7 +25,7 @@ ORDER: Final = {
 }
 
 
-class Limits(NamedTuple):
+class GateLimits(NamedTuple):
     """What a rule set lets a pass pass over: minor units of a pair, or between the sums of a group, and days of right less left."""
 
     amount_tolerance: int
@@ -33,31 +33,31 @@ class Limits(NamedTuple):
     after_days: int
 
 
-def limits_of(step: Pass) -> Limits:
+def limits_of(step: Pass) -> GateLimits:
     """The limits of a pass. Only passes that have a tolerance in the rule set have one here."""
     if isinstance(step, KeyPass | EmbeddedPass | GroupPass | TextPass):
-        return Limits(step.amount_tolerance, step.before_days, step.after_days)
-    return Limits(0, step.before_days, step.after_days)
+        return GateLimits(step.amount_tolerance, step.before_days, step.after_days)
+    return GateLimits(0, step.before_days, step.after_days)
 
 
-def in_window(limits: Limits) -> str:
+def in_window(limits: GateLimits) -> str:
     """`r` lies in the window around `l`, as SQL; a day that is not known is not compared, and that is counted and said."""
     return f"coalesce(r.d - l.d between {-limits.before_days} and {limits.after_days}, true)"
 
 
-def agrees(compare: Sequence[Compared], limits: Limits) -> str:
+def agrees(compare: Sequence[Compared], limits: GateLimits) -> str:
     """All but the amount agrees, as SQL over `l` and `r`: what a pass without a key asks before it takes two records for one."""
     tests = [test for name, test in _tests(compare, limits).items() if name != "amount"]
     return " and ".join(f"not ({test})" for test in tests)
 
 
-def difference(compare: Sequence[Compared], limits: Limits) -> str:
+def difference(compare: Sequence[Compared], limits: GateLimits) -> str:
     """The kind of the first difference between `l` and `r` that counts, or null, as SQL."""
     whens = " ".join(f"when {test} then {literal(ORDER[name])}" for name, test in _tests(compare, limits).items())
     return f"case {whens} else {NOTHING} end"
 
 
-def _tests(compare: Sequence[Compared], limits: Limits) -> dict[str, str]:
+def _tests(compare: Sequence[Compared], limits: GateLimits) -> dict[str, str]:
     """By field in their order: what is true where `l` and `r` differ. Amounts of two assets are never compared, so the asset always is."""
     every = {
         "asset": "l.asset <> r.asset",
@@ -69,13 +69,13 @@ def _tests(compare: Sequence[Compared], limits: Limits) -> dict[str, str]:
     return {name: every[name] for name in ORDER if name == "asset" or name in compare}
 
 
-def judged(links: str, compare: Sequence[Compared], limits: Limits, reason: str) -> str:
+def judged(links: str, compare: Sequence[Compared], limits: GateLimits, reason: str) -> str:
     """`links` (l_u, r_u and what the reason needs, as `k`) with the kind of what differs and the reason as `why`, as SQL."""
     return f"""(select k.*, {difference(compare, limits)} as kind, {reason} as why from {links} k
                 join lo l on l.u = k.l_u join ro r on r.u = k.r_u)"""
 
 
-def judge_groups(engine: Engine, links: str, compare: Sequence[Compared], limits: Limits) -> None:
+def judge_groups(engine: Engine, links: str, compare: Sequence[Compared], limits: GateLimits) -> None:
     """Make the table `group_kind` (grp, kind): of each group in `links` (l_u, r_u, grp) what differs, or null."""
     single = {name: test for name, test in _tests(compare, limits).items() if name != "amount"}
     found = ", ".join(f"max(case when {test} then 1 else 0 end) as {name}_off" for name, test in single.items())

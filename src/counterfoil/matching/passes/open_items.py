@@ -16,7 +16,7 @@ SUGGESTED: Final = "suggested"
 PAIR: Final = "l_u, r_u, other, grp, pass, status, kind, reason, score"
 
 
-class Cut(NamedTuple):
+class LimitReached(NamedTuple):
     """A limit that cut the work of a pass short: how many cases were left out, and how many records of them no pass took after all."""
 
     step: str
@@ -145,7 +145,7 @@ class Board:
         else:
             self.engine.drop(table)
 
-    def still_cut(self) -> list[Cut]:
+    def still_cut(self) -> list[LimitReached]:
         """The limits that left something open. Makes `l_cut` and `r_cut`: the open records for which no pass searched to the end."""
         found = []
         for number, (step, what, limit, cases) in enumerate(self.cuts):
@@ -158,7 +158,7 @@ class Board:
                 for side in ("l", "r")
             ]
             if any(open_ones):
-                found.append(Cut(step, what, limit, cases, *open_ones))
+                found.append(LimitReached(step, what, limit, cases, *open_ones))
         for side in ("l", "r"):
             union = " union ".join(f"select {side}_u as u from cut_{number}" for number in range(len(self.cuts)))
             cut = f"o.u in ({union})" if union else "1 = 0"

@@ -22,7 +22,7 @@ from counterfoil.matching.passes.footing import (
     used_once,
 )
 from counterfoil.matching.passes.keys import keyed, match_by_key
-from counterfoil.matching.passes.open_items import Board, Cut
+from counterfoil.matching.passes.open_items import Board, LimitReached
 from counterfoil.matching.passes.words import capitals
 from counterfoil.matching.reading.sides import COLUMNS, Profile, Side
 from counterfoil.matching.rules.model import (
@@ -65,7 +65,7 @@ class Matched:
     footing: list[Footing]
     tolerated: list[Tolerated]
     control: list[ControlTotal]
-    cuts: list[Cut]
+    cuts: list[LimitReached]
     not_checked: list[str] = field(default_factory=list)
 
 

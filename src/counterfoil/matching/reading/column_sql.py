@@ -12,7 +12,7 @@ from counterfoil.base.money import MINOR_MAX
 from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.engines.engine import identifier, literal
 from counterfoil.matching.reading.date_sql import dates_of
-from counterfoil.matching.reading.expressions import Keep, Read, keeper
+from counterfoil.matching.reading.expressions import Keep, SqlValue, keeper
 from counterfoil.matching.reading.totals import no_record_of
 from counterfoil.matching.rules.model import FIELDS, Amount, Source
 
@@ -122,7 +122,7 @@ def shaped(
 
 
 def _kept(
-    source: Source, typed: Mapping[str, str], plain: Mapping[str, str], dates: Mapping[str, Read], side: str
+    source: Source, typed: Mapping[str, str], plain: Mapping[str, str], dates: Mapping[str, SqlValue], side: str
 ) -> Layer:
     """The copy's columns as ours: they have our names, and only words that were kept as they are written are normalised."""
     columns = {name: name for name in typed}
@@ -134,13 +134,13 @@ def _kept(
         bad_asset = _asset(source, {"asset": "asset"}, side)[1]
     if "status" in plain:
         columns["status"] = _status(source, named)
-    whole = _whole(source, columns, {name: Read(name, "") for name in dates})
+    whole = _whole(source, columns, {name: SqlValue(name, "") for name in dates})
     if "balance" in typed:
         whole["balance"] = "balance"
     return Layer(whole, named, "bad", bad_asset)
 
 
-def _whole(source: Source, columns: Mapping[str, str], dates: Mapping[str, Read]) -> dict[str, str]:
+def _whole(source: Source, columns: Mapping[str, str], dates: Mapping[str, SqlValue]) -> dict[str, str]:
     """Every column of the common shape, in its order: dates as texts beside the day that is compared, null for what is not given."""
     read = {name: part.value for name, part in dates.items()}
     found = {**columns, "day": _day(source, read), **{name: f"cast({sql} as varchar)" for name, sql in read.items()}}
@@ -266,25 +266,25 @@ def _present(column: str) -> str:
     return f"{column} is not null and cast({column} as varchar) <> ''"
 
 
-def _figure(column: str, kind: str, amount: Amount, source: Source, asset: str, keep: Keep) -> Read:
+def _figure(column: str, kind: str, amount: Amount, source: Source, asset: str, keep: Keep) -> SqlValue:
     """One figure in minor units. Whole-number columns are taken as they are; all else goes through its decimal text, exactly."""
     whole = kind in ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UINTEGER", "USMALLINT", "UTINYINT")
     if whole and amount.unit == "minor":
         value = f"cast({column} as bigint)"
-        return Read(value, f"{column} is null or {column} not between -{MINOR_MAX} and {MINOR_MAX}")
+        return SqlValue(value, f"{column} is null or {column} not between -{MINOR_MAX} and {MINOR_MAX}")
     text = _cleaned(column if kind == "VARCHAR" else f"cast({column} as varchar)", kind, amount)
     if amount.unit == "minor":
         value = f"case when regexp_full_match({text}, '[+-]?[0-9]{{1,19}}') then try_cast({text} as bigint) end"
         if kind == "VARCHAR":  # a number that is written back as it stood needs no pattern, which costs twice as much
             value = f"case when cast(try_cast({column} as bigint) as varchar) = {column} then try_cast({column} as bigint) else {value} end"
         value = keep(value)
-        return Read(value, f"coalesce({value} not between -{MINOR_MAX} and {MINOR_MAX}, true)")
+        return SqlValue(value, f"coalesce({value} not between -{MINOR_MAX} and {MINOR_MAX}, true)")
     scale = _scale(source, asset)
     fraction = f"split_part({text}, '.', 2)"
     digits = f"ltrim(split_part({text}, '.', 1), '+') || rpad(substr({fraction}, 1, {scale}), {scale}, '0')"
     fits = f"regexp_full_match({text}, '[+-]?[0-9]{{1,18}}([.][0-9]*)?') and rtrim(substr({fraction}, {scale} + 1), '0') = ''"
     value = keep(f"case when {fits} then try_cast({digits} as bigint) end")
-    return Read(value, f"coalesce({value} not between -{MINOR_MAX} and {MINOR_MAX}, true)")
+    return SqlValue(value, f"coalesce({value} not between -{MINOR_MAX} and {MINOR_MAX}, true)")
 
 
 def _cleaned(text: str, kind: str, amount: Amount) -> str:

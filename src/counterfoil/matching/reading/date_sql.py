@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from counterfoil.matching.engines.engine import literal
-from counterfoil.matching.reading.expressions import Keep, Read, keeper
+from counterfoil.matching.reading.expressions import Keep, SqlValue, keeper
 from counterfoil.matching.rules.model import Source
 
 
 def dates_of(
     source: Source, known: Mapping[str, str], types: Mapping[str, str], reads: dict[str, str]
-) -> dict[str, Read]:
+) -> dict[str, SqlValue]:
     """The dates that a source gives, as dates, and the moment as a timestamp."""
     found = {}
     for name in ("booked_on", "value_on", "event_at"):
@@ -21,9 +21,9 @@ def dates_of(
     return found
 
 
-def _date(source: Source, column: str, kind: str, keep: Keep) -> Read:
+def _date(source: Source, column: str, kind: str, keep: Keep) -> SqlValue:
     if kind == "DATE" or kind.startswith("TIMESTAMP"):
-        return Read(f"cast({column} as date)", "")
+        return SqlValue(f"cast({column} as date)", "")
     plain = f"cast({column} as varchar)"
     text = f"trim({plain})"
     tries = [f"cast({_tried(text, form)} as date)" for form in source.dates.formats]
@@ -32,7 +32,7 @@ def _date(source: Source, column: str, kind: str, keep: Keep) -> Read:
     if tries and not any(form.startswith("%Y-") for form in source.dates.formats):
         tries.append(f"case when regexp_matches({text}, '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T +Z-]|$)') then {iso} end")
     value = keep(f"coalesce({', '.join(tries)})" if tries else iso)
-    return Read(value, f"{value} is null and {column} is not null and {text} <> ''")
+    return SqlValue(value, f"{value} is null and {column} is not null and {text} <> ''")
 
 
 def _tried(text: str, form: str) -> str:
@@ -42,11 +42,11 @@ def _tried(text: str, form: str) -> str:
     return f"try_strptime(regexp_replace({text}, '[T\\s]+[0-9]{{1,2}}:[0-9]{{2}}.*$', ''), {literal(form)})"
 
 
-def _moment(source: Source, column: str, kind: str, keep: Keep) -> Read:
+def _moment(source: Source, column: str, kind: str, keep: Keep) -> SqlValue:
     if kind.startswith("TIMESTAMP") or kind == "DATE":
-        return Read(f"cast({column} as timestamp)", "")
+        return SqlValue(f"cast({column} as timestamp)", "")
     text = f"trim(cast({column} as varchar))"
     tries = [f"try_strptime({text}, {literal(form)})" for form in source.dates.formats]
     read = f"coalesce({', '.join(tries)})" if tries else f"cast(try_cast({text} as timestamptz) as timestamp)"
     value = keep(read)
-    return Read(value, f"{value} is null and {column} is not null and {text} <> ''")
+    return SqlValue(value, f"{value} is null and {column} is not null and {text} <> ''")

@@ -10,7 +10,7 @@ from counterfoil.matching.engines.engine import identifier
 Keep = Callable[[str], str]
 
 
-class Read(NamedTuple):
+class SqlValue(NamedTuple):
     """A value as SQL, and the condition under which it cannot be read; empty where it always can."""
 
     value: str

@@ -16,7 +16,7 @@ from counterfoil.matching.reading.column_sql import SHAPE, Debits, Layer, Shaped
 from counterfoil.matching.reading.provenance import (
     FILE_COLUMN,
     OURS,
-    Reading,
+    SideReading,
     lines_in,
     numbered,
     opened,
@@ -33,7 +33,7 @@ from counterfoil.matching.reading.scans import (
     types_of,
     written,
 )
-from counterfoil.matching.reading.sides import Profile, Rejected, Side, profiled
+from counterfoil.matching.reading.sides import Profile, Side, UnreadableRow, profiled
 from counterfoil.matching.reading.totals import NO_RECORD, broken_balance, told_by_foot, wrong_total
 from counterfoil.matching.rules.model import FIELDS, Amount, Source
 
@@ -100,7 +100,7 @@ def _tabular(
         source = source.model_copy(update={"csv": written(paths[0], source.csv)})
     scan = scan_of(engine, paths, source, form, side, folder)
     in_place = form in ("parquet", "table", "xlsx")
-    reading = Reading(scan, tuple(paths), "parquet" if in_place else form, source.csv)
+    reading = SideReading(scan, tuple(paths), "parquet" if in_place else form, source.csv)
     types = types_of(engine, scan)
     where = " and ".join(
         f"trim(cast({_named(each.column, types, side)} as varchar)) in ({', '.join(literal(v) for v in each.values)})"
@@ -132,10 +132,10 @@ def _tabular(
     )  # fmt: skip
 
 
-def _rejected(path: Path, broken: tuple[int, int, int, str, str, str]) -> Rejected:
+def _rejected(path: Path, broken: tuple[int, int, int, str, str, str]) -> UnreadableRow:
     _, record, at, column, reason, raw = broken
     line = line_of_byte(path, at) if at else record
-    return Rejected(path.name, line, column, _short(reason), (raw or "")[:RAW_SHOWN_MAX])
+    return UnreadableRow(path.name, line, column, _short(reason), (raw or "")[:RAW_SHOWN_MAX])
 
 
 def _is_foot(raw: str | None, source: Source) -> bool:
@@ -146,7 +146,7 @@ def _is_foot(raw: str | None, source: Source) -> bool:
 
 
 def _understood(
-    engine: DuckEngine, reading: Reading, source: Source, types: Mapping[str, str], where: str, side: str, form: str
+    engine: DuckEngine, reading: SideReading, source: Source, types: Mapping[str, str], where: str, side: str, form: str
 ) -> tuple[str, Layer]:
     """The source's columns as ours. Where debits come with both signs the file's own balance decides what a minus means there."""
     options: dict[str, Any] = {"trims": form not in ("parquet", "table"), "totals": form != "table"}
@@ -177,7 +177,7 @@ def _understood(
 
 
 def _refuse_wrong_total(
-    engine: DuckEngine, reading: Reading, relation: str, layer: Layer, where: str, source: Source
+    engine: DuckEngine, reading: SideReading, relation: str, layer: Layer, where: str, source: Source
 ) -> None:
     """The sum under a table is that of its records; of a direction beside the figures it says nothing. Raises SourceUnreadable."""
     if (source.amount and source.amount.direction) or len(reading.paths) > 1:
@@ -200,12 +200,12 @@ def _refuse_wrong_foot(
         raise SourceUnreadable(file=path.name, line=line, column=column_of(source, "amount"), reason=reason)
 
 
-def _place(reading: Reading, row: int) -> tuple[str, int]:
+def _place(reading: SideReading, row: int) -> tuple[str, int]:
     found = lines_in(reading, [row]) if reading.format in ("csv", "ndjson") else {}
     return found.get(row) or (reading.paths[0].name, row + 1)
 
 
-def _source(engine: DuckEngine, reading: Reading, found: Shaped, where: str, side: str) -> tuple[str, Layer]:
+def _source(engine: DuckEngine, reading: SideReading, found: Shaped, where: str, side: str) -> tuple[str, Layer]:
     """The file itself where it is Parquet, else a copy of our columns in the file's order: text is parsed once, and read three times."""
     if reading.format == "parquet":
         columns = {**found.raw.columns, "row": "file_row_number", "file": identifier(FILE_COLUMN)}
@@ -252,8 +252,8 @@ def line_of_byte(path: Path, at: int) -> int:
 
 
 def _unreadable(
-    engine: DuckEngine, reading: Reading, relation: str, layer: Layer, where: str, source: Source
-) -> list[Rejected]:
+    engine: DuckEngine, reading: SideReading, relation: str, layer: Layer, where: str, source: Source
+) -> list[UnreadableRow]:
     """Rows with a cell that cannot be read as what it must be."""
     kept = f" and ({where})" if where else ""
     none = ", ".join(literal(each) for each in NO_RECORD)
@@ -271,7 +271,7 @@ def _unreadable(
         told, at = place_told(cells.get(row, {}), row)
         file, line = lines.get(row) or (told or reading.paths[0].name, at)
         text = ", ".join(f"{k}={v}" for k, v in record.items())
-        found.append(Rejected(file, line, theirs, _why(column, record.get(theirs)), text[:RAW_SHOWN_MAX]))
+        found.append(UnreadableRow(file, line, theirs, _why(column, record.get(theirs)), text[:RAW_SHOWN_MAX]))
     return found
 
 
@@ -320,7 +320,7 @@ def _statement(
     reads = [sources.read(path, format=form or None, **options) for path in paths]
     plain = source.model_copy(update={"columns": {}, "amount": _signed(source), "asset": None}) if table else source
     found = read_table(engine, pa.concat_tables([read.lines for read in reads]), plain, side, folder)
-    refused = [Rejected(r.file, r.line, r.column or "", r.reason, r.raw) for read in reads for r in read.rejected]
+    refused = [UnreadableRow(r.file, r.line, r.column or "", r.reason, r.raw) for read in reads for r in read.rejected]
     return replace(
         found,
         name=name,
@@ -376,4 +376,4 @@ def file_digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-__all__ = ["SHAPE", "Rejected", "Side", "SourceUnreadable", "file_digest", "read_side"]
+__all__ = ["SHAPE", "Side", "SourceUnreadable", "UnreadableRow", "file_digest", "read_side"]

@@ -22,7 +22,7 @@ LINE_COLUMN: Final = "counterfoil line"
 OURS: Final = ("file_row_number", "row_at", FILE_COLUMN, WORKBOOK_COLUMN, LINE_COLUMN)
 
 
-class Place(NamedTuple):
+class RecordPlace(NamedTuple):
     """Where a record stands: its file, the 1-based line, and its own columns as JSON."""
 
     file: str
@@ -30,7 +30,7 @@ class Place(NamedTuple):
     raw: str
 
 
-class Reading(NamedTuple):
+class SideReading(NamedTuple):
     """How a side was read, so that single records can be looked up again. `broken` are (file number, record) without a row."""
 
     scan: str
@@ -45,7 +45,7 @@ def opened(path: Path) -> IO[bytes]:
     return cast("IO[bytes]", gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
 
 
-def places_of(engine: DuckEngine, reading: Reading, rows: Sequence[int]) -> dict[int, Place]:
+def places_of(engine: DuckEngine, reading: SideReading, rows: Sequence[int]) -> dict[int, RecordPlace]:
     """File, line and raw record of some rows (numbered from 0 in the order of the files). Empty for files too large to read twice."""
     large = sum(path.stat().st_size for path in reading.paths if path.is_file()) > SECOND_READING_BYTES_MAX
     if not rows or (large and reading.format != "parquet"):
@@ -55,14 +55,14 @@ def places_of(engine: DuckEngine, reading: Reading, rows: Sequence[int]) -> dict
     found = {}
     for row, record in raw.items():
         if "line" in record and "raw" in record and reading.format == "table":
-            found[row] = Place(
+            found[row] = RecordPlace(
                 str(record["file"] or ""), int(record["line"] or 0), str(record["raw"] or "")[:RAW_CHARS_MAX]
             )
             continue
         kept = {name: value for name, value in record.items() if name not in OURS and value is not None}
         text = json.dumps(kept, ensure_ascii=False, default=str)[:RAW_CHARS_MAX]
         file, line = lines.get(row) or place_told(record, row)
-        found[row] = Place(file, line, text)
+        found[row] = RecordPlace(file, line, text)
     return found
 
 
@@ -72,7 +72,7 @@ def place_told(record: Mapping[str, Any], row: int) -> tuple[str, int]:
     return str(file), int(record.get(LINE_COLUMN) or row + 1)
 
 
-def raw_rows(engine: DuckEngine, reading: Reading, rows: Sequence[int]) -> dict[int, dict[str, Any]]:
+def raw_rows(engine: DuckEngine, reading: SideReading, rows: Sequence[int]) -> dict[int, dict[str, Any]]:
     """The source's own values of some rows, read a second time: only what is shown needs them."""
     if not rows:
         return {}
@@ -99,13 +99,13 @@ def _shown(name: str, kind: str) -> str:
     return f"cast({column} as varchar) as {column}" if "TIME ZONE" in kind else column
 
 
-def numbered(reading: Reading) -> str:
+def numbered(reading: SideReading) -> str:
     """The scan with `row_at`, the number of each record from 0 in the order of the files."""
     number = "file_row_number" if reading.format in ("parquet", "table", "xlsx") else "row_number() over () - 1"
     return f"(select *, {number} as row_at from {reading.scan})"
 
 
-def lines_in(reading: Reading, rows: Sequence[int]) -> dict[int, tuple[str, int]]:
+def lines_in(reading: SideReading, rows: Sequence[int]) -> dict[int, tuple[str, int]]:
     """File and 1-based line of each row. Records that span lines, blank lines and rejected lines are counted as they are."""
     wanted, found = set(rows), {}
     broken = set(reading.broken)

@@ -9,13 +9,13 @@ from typing import Final, NamedTuple
 
 from counterfoil.matching.engines.engine import Engine
 from counterfoil.matching.reading.column_sql import SHAPE, Layer
-from counterfoil.matching.reading.provenance import Reading
+from counterfoil.matching.reading.provenance import SideReading
 from counterfoil.matching.reading.totals import NO_RECORD
 
 COLUMNS: Final = (*SHAPE, "row", "file")
 
 
-class Rejected(NamedTuple):
+class UnreadableRow(NamedTuple):
     """One row that could not be read. `line` counts from 1 within the file; `column` is the file's own name."""
 
     file: str
@@ -57,8 +57,8 @@ class Side:
     good: str
     rows: int  # in the source, after `where`; rejected ones count
     left_out: int  # rows that `where` took out
-    rejected: Sequence[Rejected]
-    reading: Reading  # how the few records that are shown are looked up again
+    rejected: Sequence[UnreadableRow]
+    reading: SideReading  # how the few records that are shown are looked up again
     profile: Profile
     statements: tuple[object, ...] = ()
 
@@ -119,4 +119,4 @@ def profiled(engine: Engine, relation: str, layer: Layer, where: str = "") -> tu
     return {**layer.columns, **usual}, profile, condition
 
 
-__all__ = ["COLUMNS", "Profile", "Rejected", "Side", "Total", "profiled", "replace"]
+__all__ = ["COLUMNS", "Profile", "Side", "Total", "UnreadableRow", "profiled", "replace"]

@@ -51,7 +51,7 @@ Outcome = TypeVar("Outcome")
 Got = TypeVar("Got", covariant=True)
 
 
-class Line(Protocol[Got]):
+class Channel(Protocol[Got]):
     """A way to the other side, open and unused."""
 
     def call(self) -> Got:
@@ -74,7 +74,7 @@ class Stopped(Exception):
     """The announcement is refused: `announce` has written what becomes of the item, and nothing is called."""
 
 
-class Ask(Generic[Outcome]):
+class OutsideQuestion(Generic[Outcome]):
     """A line for a question that changes nothing on the other side: nothing need be opened before."""
 
     def __init__(self, ask: Callable[[], Outcome]) -> None:
@@ -100,7 +100,7 @@ class Station(ABC, Generic[Item, Outcome]):
         """Read what is needed and mark the rows, in the transaction of the claim, by set; by id."""
 
     @abstractmethod
-    def connect(self, item: Item) -> Line[Outcome]:
+    def connect(self, item: Item) -> Channel[Outcome]:
         """Open the way; no transaction is open. Raises NotReady."""
 
     def announce(self, conn: Connection[Any], one: Claim, item: Item, now: datetime) -> None:

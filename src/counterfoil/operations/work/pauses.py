@@ -33,7 +33,7 @@ class NotPaused(Problem):
     """This is not paused: nothing is to be resumed."""
 
 
-class Part(NamedTuple):
+class QueuePart(NamedTuple):
     """What is paused: a queue, of one provider or program in it; empty: of all."""
 
     queue: str
@@ -54,12 +54,12 @@ class Pause(NamedTuple):
     at: datetime
 
     @property
-    def part(self) -> Part:
+    def part(self) -> QueuePart:
         """What it is of."""
-        return Part(self.queue, self.provider, self.program_id)
+        return QueuePart(self.queue, self.provider, self.program_id)
 
 
-def known_part(queues: Mapping[str, Queue], part: Part) -> Queue:
+def known_part(queues: Mapping[str, Queue], part: QueuePart) -> Queue:
     """The queue of `part`, if it is parted so. Raises InvalidInput."""
     queue = queues.get(part.queue)
     if queue is None:
@@ -71,7 +71,7 @@ def known_part(queues: Mapping[str, Queue], part: Part) -> Queue:
     return queue
 
 
-def pause(conn: Connection[Any], part: Part, *, reason: str, actor: str, now: datetime) -> Pause:
+def pause(conn: Connection[Any], part: QueuePart, *, reason: str, actor: str, now: datetime) -> Pause:
     """Stop taking up work of this part; what is paused already stays as it was paused first. Raises ReasonRequired."""
     if not reason.strip():
         raise ReasonRequired(machine=MACHINE, verb="pause", field="reason", limit="at least one word")
@@ -81,7 +81,7 @@ def pause(conn: Connection[Any], part: Part, *, reason: str, actor: str, now: da
     return _turn(conn, part, True, reason, actor, now)
 
 
-def resume(conn: Connection[Any], queue: Queue, part: Part, *, reason: str, actor: str, now: datetime) -> Pause:
+def resume(conn: Connection[Any], queue: Queue, part: QueuePart, *, reason: str, actor: str, now: datetime) -> Pause:
     """Take it up again; its workers are woken. Raises NotPaused, ReasonRequired."""
     if not reason.strip():
         raise ReasonRequired(machine=MACHINE, verb="resume", field="reason", limit="at least one word")
@@ -94,7 +94,7 @@ def resume(conn: Connection[Any], queue: Queue, part: Part, *, reason: str, acto
 
 
 def propose_resume(
-    conn: Connection[Any], proposal_id: str, part: Part, *, reason: str, by: Caller, now: datetime
+    conn: Connection[Any], proposal_id: str, part: QueuePart, *, reason: str, by: Caller, now: datetime
 ) -> Proposal:
     """Ask a second person to resume a queue that sends money. Raises NotPaused, ReasonRequired, ProposalStands."""
     standing = _standing(conn, part)
@@ -122,7 +122,7 @@ def history_of_pauses(conn: Connection[Any], queue: str | None = None) -> list[P
     )
 
 
-def _turn(conn: Connection[Any], part: Part, paused: bool, reason: str, actor: str, now: datetime) -> Pause:
+def _turn(conn: Connection[Any], part: QueuePart, paused: bool, reason: str, actor: str, now: datetime) -> Pause:
     conn.execute(
         """insert into queue_pause (queue, provider, program_id, paused, reason, actor, at)
            values (%s, %s, %s, %s, %s, %s, %s)""",
@@ -135,7 +135,7 @@ def _turn(conn: Connection[Any], part: Part, paused: bool, reason: str, actor: s
     return made
 
 
-def _standing(conn: Connection[Any], part: Part) -> Pause | None:
+def _standing(conn: Connection[Any], part: QueuePart) -> Pause | None:
     """The newest turn of this switch. Two who turn it at once are put in line."""
     conn.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", ["queue_pause:" + ":".join(part)])
     found = _select(conn, f"{_NEWEST} limit 1", [*part])
@@ -154,7 +154,7 @@ def paired(queues: Mapping[str, Queue]) -> tuple[Paired, ...]:
 
     def do(conn: Connection[Any], approved: Proposal, by: Caller, now: datetime) -> str | None:
         told = approved.payload
-        part = Part(told["queue"], told["provider"], told["program_id"])
+        part = QueuePart(told["queue"], told["provider"], told["program_id"])
         standing = _standing(conn, part)
         if standing is None or not standing.paused or standing.number != told["pause"]:
             raise NotPaused(queue=part.queue, proposal=approved.id)

@@ -11,7 +11,7 @@ from counterfoil.base.problems import NotFound, Problem
 from counterfoil.payouts.machines import UNDER_WAY
 from counterfoil.payouts.payouts.payable import payable_of
 from counterfoil.payouts.payouts.payout_rules import Matter, offered, refusal_of
-from counterfoil.payouts.provider_payouts.outcome_rules import Standing
+from counterfoil.payouts.provider_payouts.outcome_rules import LockedProviderPayout
 from counterfoil.payouts.provider_payouts.standings import lock_settlements, standings_of
 
 NOT_TRIED: Final = ("cancelled",)
@@ -51,7 +51,7 @@ def matter_of(conn: Connection[Any], payout_id: str, *, now: datetime, lock: boo
     )
 
 
-def _last(own: list[Standing]) -> Standing | None:
+def _last(own: list[LockedProviderPayout]) -> LockedProviderPayout | None:
     return max(own, key=lambda one: one.number, default=None)
 
 

@@ -11,7 +11,7 @@ from psycopg import Connection
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import OPERATE, Caller
 from counterfoil.operations.approvals import Proposal
-from counterfoil.operations.verbs import Field, Noun, Propose, Said, Saying, Verb
+from counterfoil.operations.verbs import Field, Noun, Propose, Verb, VerbCall, VerbResult
 from counterfoil.payouts.machines import PAYOUT
 from counterfoil.payouts.payouts import by_hand
 from counterfoil.payouts.payouts.matter import matter_of
@@ -23,49 +23,49 @@ from counterfoil.payouts.provider_payouts.paired import propose_end_of_conflict,
 from counterfoil.payouts.provider_payouts.records import paid_by_webhook
 
 
-def _because(one: Saying) -> dict[str, Any]:
+def _because(one: VerbCall) -> dict[str, Any]:
     return {"reason": one.reason, "actor": one.actor, "now": one.now}
 
 
-def _retry(one: Saying) -> Said:
-    return Said(by_hand.retry_payout(one.conn, one.subject_id, **_because(one)))
+def _retry(one: VerbCall) -> VerbResult:
+    return VerbResult(by_hand.retry_payout(one.conn, one.subject_id, **_because(one)))
 
 
-def _cancel(one: Saying) -> Said:
-    return Said(by_hand.cancel_payout(one.conn, one.subject_id, **_because(one)))
+def _cancel(one: VerbCall) -> VerbResult:
+    return VerbResult(by_hand.cancel_payout(one.conn, one.subject_id, **_because(one)))
 
 
-def _close(one: Saying) -> Said:
-    return Said(by_hand.close_payout(one.conn, one.subject_id, **_because(one)))
+def _close(one: VerbCall) -> VerbResult:
+    return VerbResult(by_hand.close_payout(one.conn, one.subject_id, **_because(one)))
 
 
-def _reissue(one: Saying) -> Said:
+def _reissue(one: VerbCall) -> VerbResult:
     new = by_hand.reissue_payout(one.conn, one.subject_id, one.make_id("po"), **_because(one))
-    return Said(show_payout(one.conn, one.subject_id).state, new.id)
+    return VerbResult(show_payout(one.conn, one.subject_id).state, new.id)
 
 
-def _ask(one: Saying) -> Said:
-    return Said(by_hand.ask_provider(one.conn, one.subject_id, now=one.now))
+def _ask(one: VerbCall) -> VerbResult:
+    return VerbResult(by_hand.ask_provider(one.conn, one.subject_id, now=one.now))
 
 
-def _rerun(one: Saying) -> Said:
-    return Said(by_hand.rerun_payout(one.conn, one.subject_id, now=one.now))
+def _rerun(one: VerbCall) -> VerbResult:
+    return VerbResult(by_hand.rerun_payout(one.conn, one.subject_id, now=one.now))
 
 
-def _cancel_attempt(one: Saying) -> Said:
-    return Said(attempts_by_hand.cancel_attempt(one.conn, one.subject_id, **_because(one)))
+def _cancel_attempt(one: VerbCall) -> VerbResult:
+    return VerbResult(attempts_by_hand.cancel_attempt(one.conn, one.subject_id, **_because(one)))
 
 
-def _quarantine(one: Saying) -> Said:
-    return Said(attempts_by_hand.quarantine_attempt(one.conn, one.subject_id, **_because(one)))
+def _quarantine(one: VerbCall) -> VerbResult:
+    return VerbResult(attempts_by_hand.quarantine_attempt(one.conn, one.subject_id, **_because(one)))
 
 
-def _look_up(one: Saying) -> Said:
-    return Said(attempts_by_hand.release_attempt(one.conn, one.subject_id, "unknown", **_because(one)))
+def _look_up(one: VerbCall) -> VerbResult:
+    return VerbResult(attempts_by_hand.release_attempt(one.conn, one.subject_id, "unknown", **_because(one)))
 
 
 def _proposed(verb: str) -> Propose:
-    def propose(one: Saying, by: Caller) -> Proposal:
+    def propose(one: VerbCall, by: Caller) -> Proposal:
         more: dict[str, Any] = {}
         evidence = one.reason
         if verb == "force_finalize":
@@ -80,7 +80,7 @@ def _proposed(verb: str) -> Propose:
     return propose
 
 
-def _end_conflict(one: Saying, by: Caller) -> Proposal:
+def _end_conflict(one: VerbCall, by: Caller) -> Proposal:
     conflict, found = one.taken["conflict_id"], one.taken["found"]
     open_here = {each.id for each in conflicts_of(one.conn, one.subject_id)}
     if conflict not in open_here:

@@ -14,7 +14,7 @@ from psycopg import Connection
 
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import PAYOUT_NETTING
-from counterfoil.ledger.journals.post_all import Booking, post_all
+from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.payouts.machines import SPENT
 
 
@@ -90,7 +90,7 @@ def net(conn: Connection[Any], nettings: Sequence[Netting], *, actor: str, now: 
             source=("payout", one.payout_id),
             space=PAYOUT_NETTING,
         )
-        post_all(conn, [Booking(one.purse.program_id, journal)], now=now)
+        post_all(conn, [ProgramJournal(one.purse.program_id, journal)], now=now)
 
 
 def give_back(conn: Connection[Any], payout_id: str, amount: int, *, now: datetime) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from counterfoil.payouts.machines import LIVE
-from counterfoil.payouts.provider_payouts.outcome_rules import Standing
+from counterfoil.payouts.provider_payouts.outcome_rules import LockedProviderPayout
 
 TRIES_MAX: Final = 3
 REISSUED_FROM: Final = ("cancelled", "returned", "completed")  # and failed, once its tries are used up
@@ -73,12 +73,12 @@ class Matter(NamedTuple):
     open_calls: int
     newest: bool
     under_way: bool
-    attempts: tuple[Standing, ...]
-    last: Standing | None
-    disputed: Standing | None
+    attempts: tuple[LockedProviderPayout, ...]
+    last: LockedProviderPayout | None
+    disputed: LockedProviderPayout | None
 
     @property
-    def live(self) -> Standing | None:
+    def live(self) -> LockedProviderPayout | None:
         """The attempt whose money may be on its way."""
         return self.last if self.last is not None and self.last.state in LIVE else None
 

@@ -16,7 +16,7 @@ from psycopg import Connection
 from counterfoil.base.machine import Move, record_birth, take_steps
 from counterfoil.ledger.journals.journal import NewJournal, Posted
 from counterfoil.ledger.journals.key_spaces import PAYOUT_RESERVE
-from counterfoil.ledger.journals.post_all import Booking, post_each
+from counterfoil.ledger.journals.post_all import ProgramJournal, post_each
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.work.jobs import Job
 from counterfoil.operations.work.runner import ATTEMPTS_MAX, Claim, Runner, Tally, finish, put_back, run_here, wake
@@ -162,7 +162,7 @@ def _tries(conn: Connection[Any], payout_ids: Sequence[str]) -> dict[str, int]:
     return dict(rows)
 
 
-def _booking(one: Reservation) -> Booking:
+def _booking(one: Reservation) -> ProgramJournal:
     line = (f"payable:payee:{one.payout.payee_id}", f"in_transit:{one.destination.provider}", one.amount)
     journal = NewJournal(
         key=PAYOUT_RESERVE.key(one.id),
@@ -173,7 +173,7 @@ def _booking(one: Reservation) -> Booking:
         source=("provider_payout", one.id),
         space=PAYOUT_RESERVE,
     )
-    return Booking(one.payout.program_id, journal)
+    return ProgramJournal(one.payout.program_id, journal)
 
 
 def _queue(conn: Connection[Any], reserved: Sequence[Reservation], now: datetime) -> None:

@@ -19,7 +19,7 @@ from counterfoil.payouts.machines import LIVE, PROVIDER_CONFLICT, PROVIDER_PAYOU
 from counterfoil.payouts.payouts.matter import NotNow, matter_of, require
 from counterfoil.payouts.payouts.payout_rules import Matter
 from counterfoil.payouts.provider_payouts.conflicts import conflicts_of, rewake
-from counterfoil.payouts.provider_payouts.outcome_rules import Decision, Standing
+from counterfoil.payouts.provider_payouts.outcome_rules import LockedProviderPayout, OutcomeDecision
 from counterfoil.payouts.provider_payouts.outcomes import carry_out
 
 EVIDENCE_MAX: Final = 2_000
@@ -35,7 +35,9 @@ def quarantine_attempt(conn: Connection[Any], payout_id: str, *, reason: str, ac
     """Stop an attempt: it is not sent while that lasts. Facts of the provider are booked all the same. Raises NotNow."""
     matter, one = _attempt(conn, payout_id, "quarantine", now)
     again = timedelta() if one.calls else None
-    decision = Decision(one, ("quarantine",), again=again, error=f"quarantined: {reason}", error_class="quarantine")
+    decision = OutcomeDecision(
+        one, ("quarantine",), again=again, error=f"quarantined: {reason}", error_class="quarantine"
+    )
     carry_out(conn, [decision], cause="by_hand", now=now, actor=actor, reason=reason)
     told = {"providerPayoutId": one.id, "reason": reason}
     event = NewEvent("payout_quarantined", matter.program_id, payout_id, told, once=f"{one.id}.{now.isoformat()}")
@@ -85,7 +87,7 @@ def mark_failed(
         raise InvalidInput(
             "seen_at", f"after {after}, when its last call was closed, and not to come", got=seen_at.isoformat()
         )
-    decision = Decision(one, ("mark_failed",), error=error, error_class="by_hand", failed_by="person")
+    decision = OutcomeDecision(one, ("mark_failed",), error=error, error_class="by_hand", failed_by="person")
     carry_out(conn, [decision], cause="by_hand", now=now, actor=actor, reason=f"{error}: {evidence}", approval=approval)
     return "failed"
 
@@ -112,7 +114,7 @@ def force_finalize(
             payout=payout_id, verb="force_finalize", why=f"the provider's record has another {wrong[0]}",
             wanted=str(wanted[wrong[0]]), found=str(getattr(fact, wrong[0])),
         )  # fmt: skip
-    decision = Decision(one, ("force_finalize",), fact)
+    decision = OutcomeDecision(one, ("force_finalize",), fact)
     carry_out(conn, [decision], cause="by_hand", now=now, actor=actor, reason=evidence, approval=approval)
     return "succeeded"
 
@@ -153,7 +155,7 @@ def end_conflict(
     return decision.state
 
 
-def _paid(conn: Connection[Any], one: Standing, word: dict[str, Any], now: datetime) -> Decision:
+def _paid(conn: Connection[Any], one: LockedProviderPayout, word: dict[str, Any], now: datetime) -> OutcomeDecision:
     """What two people found paid, in the amount that the provider told."""
     amount, asset = word.get("amount", one.amount), word.get("asset", one.asset)
     if asset != one.asset:
@@ -168,21 +170,23 @@ def _paid(conn: Connection[Any], one: Standing, word: dict[str, Any], now: datet
         if amount != one.amount:
             conn.execute("update provider_payout set paid = %s where id = %s", [amount, one.id])
             one = one._replace(paid=amount)
-        return Decision(one, ("succeed",), fact)
+        return OutcomeDecision(one, ("succeed",), fact)
     if one.state in ("failed", "cancelled"):
-        return Decision(one, ("pay_late",), fact)
-    return Decision(one, keeps=True)
+        return OutcomeDecision(one, ("pay_late",), fact)
+    return OutcomeDecision(one, keeps=True)
 
 
-def _not_paid(one: Standing) -> Decision:
+def _not_paid(one: LockedProviderPayout) -> OutcomeDecision:
     if one.state == "succeeded":
-        return Decision(one, ("return",), error="two people found that it was not paid", error_class="by_hand")
+        return OutcomeDecision(one, ("return",), error="two people found that it was not paid", error_class="by_hand")
     if one.state == "unknown":
-        return Decision(one, again=timedelta(), error="two people found that this was not paid; the provider is asked")
-    return Decision(one, keeps=True)
+        return OutcomeDecision(
+            one, again=timedelta(), error="two people found that this was not paid; the provider is asked"
+        )
+    return OutcomeDecision(one, keeps=True)
 
 
-def _attempt(conn: Connection[Any], payout_id: str, verb: str, now: datetime) -> tuple[Matter, Standing]:
+def _attempt(conn: Connection[Any], payout_id: str, verb: str, now: datetime) -> tuple[Matter, LockedProviderPayout]:
     matter = matter_of(conn, payout_id, now=now, lock=True)
     require(verb, matter)
     check(matter.last is not None, "what is said of an attempt has one", payout=payout_id)
@@ -203,7 +207,7 @@ def _said(
     again: bool = False,
 ) -> str:
     _, one = _attempt(conn, payout_id, guard, now)
-    decision = Decision(
+    decision = OutcomeDecision(
         one, (verb,), again=timedelta() if again else None, error=f"{verb}: {reason}", error_class="by_hand"
     )
     carry_out(conn, [decision], cause="by_hand", now=now, actor=actor, reason=reason, approval=approval)

@@ -11,7 +11,7 @@ from psycopg import Connection
 from counterfoil.ledger.journals import post_all
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import SPACES
-from counterfoil.payouts.provider_payouts.outcome_rules import Standing
+from counterfoil.payouts.provider_payouts.outcome_rules import LockedProviderPayout
 
 Lines = list[tuple[str, str, int]]
 
@@ -19,13 +19,13 @@ Lines = list[tuple[str, str, int]]
 class Booking(NamedTuple):
     """A journal of an attempt: `kind` names it once (`finalize`, `release`, …). `occurred_at`: when the provider says it happened."""
 
-    standing: Standing
+    standing: LockedProviderPayout
     kind: str
     lines: Lines
     occurred_at: datetime | None
 
 
-def journal_lines(journal: str, one: Standing, fee: int) -> Lines:
+def journal_lines(journal: str, one: LockedProviderPayout, fee: int) -> Lines:
     """The postings of a step: debit, credit, minor units. A return's fee is ours, as a payout's is."""
     transit, clearing, payable = _accounts(one)
     main = {
@@ -36,12 +36,12 @@ def journal_lines(journal: str, one: Standing, fee: int) -> Lines:
     return [main, *_fee(clearing, fee), *_difference(one)] if journal == "finalize" else [main]
 
 
-def sent_of(one: Standing) -> int:
+def sent_of(one: LockedProviderPayout) -> int:
     """What of the amount set aside was really paid; minor units."""
     return min(one.paid or one.amount, one.amount)
 
 
-def _difference(one: Standing) -> Lines:
+def _difference(one: LockedProviderPayout) -> Lines:
     """Two people found another amount paid than was asked for: less goes back to the payee's money, more is owed by the payee."""
     transit, clearing, payable = _accounts(one)
     more = (one.paid or one.amount) - one.amount
@@ -50,14 +50,14 @@ def _difference(one: Standing) -> Lines:
     return [(transit, payable, -more)] if more else []
 
 
-def late_lines(one: Standing, from_payable: int) -> Lines:
+def late_lines(one: LockedProviderPayout, from_payable: int) -> Lines:
     """Money that was given back turns out to be paid: it is set aside again, first from what is owed, the rest is owed by the payee."""
     transit, _, payable = _accounts(one)
     parts = [(payable, transit, from_payable), (_receivable(one), transit, one.amount - from_payable)]
     return [line for line in parts if line[2]]
 
 
-def return_lines(one: Standing, debt: int) -> Lines:
+def return_lines(one: LockedProviderPayout, debt: int) -> Lines:
     """The bank sent it back: first what the payee owed because of it, as far as that is still open; the rest is owed to the payee."""
     _, clearing, payable = _accounts(one)
     total = one.paid or one.amount
@@ -66,7 +66,7 @@ def return_lines(one: Standing, debt: int) -> Lines:
     return [line for line in parts if line[2]]
 
 
-def back_against_debt(one: Standing) -> Lines:
+def back_against_debt(one: LockedProviderPayout) -> Lines:
     """Paid and returned while we thought that it had failed: the return of what was never taken from the payee's money."""
     _, clearing, _ = _accounts(one)
     return [(clearing, _receivable(one), one.amount)]
@@ -76,11 +76,11 @@ def _fee(clearing: str, fee: int) -> Lines:
     return [("provider_fee", clearing, fee)] if fee else []
 
 
-def _accounts(one: Standing) -> tuple[str, str, str]:
+def _accounts(one: LockedProviderPayout) -> tuple[str, str, str]:
     return f"in_transit:{one.provider}", f"clearing:{one.provider}", f"payable:payee:{one.payee_id}"
 
 
-def _receivable(one: Standing) -> str:
+def _receivable(one: LockedProviderPayout) -> str:
     return f"receivable:payee:{one.payee_id}"
 
 
@@ -89,7 +89,7 @@ def book(conn: Connection[Any], bookings: Sequence[Booking], *, actor: str, now:
     post_all.post_all(conn, [_journal(one, actor, now) for one in bookings], now=now)
 
 
-def _journal(one: Booking, actor: str, now: datetime) -> post_all.Booking:
+def _journal(one: Booking, actor: str, now: datetime) -> post_all.ProgramJournal:
     space = SPACES[f"PAYOUT_{one.kind.upper()}"]
     journal = NewJournal(
         key=space.key(one.standing.id),
@@ -101,4 +101,4 @@ def _journal(one: Booking, actor: str, now: datetime) -> post_all.Booking:
         source=("provider_payout", one.standing.id),
         space=space,
     )
-    return post_all.Booking(one.standing.program_id, journal)
+    return post_all.ProgramJournal(one.standing.program_id, journal)

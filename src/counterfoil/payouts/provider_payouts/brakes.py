@@ -8,7 +8,7 @@ from psycopg import Connection
 
 from counterfoil.payouts.payouts.payable import Purse, receivables_of
 from counterfoil.payouts.provider_payouts.conflicts import in_conflict
-from counterfoil.payouts.provider_payouts.outcome_rules import Standing
+from counterfoil.payouts.provider_payouts.outcome_rules import LockedProviderPayout
 
 
 class Brake(NamedTuple):
@@ -18,7 +18,7 @@ class Brake(NamedTuple):
     changed: bool = False
 
 
-def brake_on(conn: Connection[Any], one: Standing) -> Brake | None:
+def brake_on(conn: Connection[Any], one: LockedProviderPayout) -> Brake | None:
     """What holds this provider payout back, the worst first; None when nothing does. It and its settlement are locked.
 
     A pause of the queue is the runner's to look at, a quarantine a state of its own.
@@ -37,7 +37,7 @@ def brake_on(conn: Connection[Any], one: Standing) -> Brake | None:
     return None
 
 
-def _goes_to_the_active_destination(conn: Connection[Any], one: Standing) -> bool:
+def _goes_to_the_active_destination(conn: Connection[Any], one: LockedProviderPayout) -> bool:
     row = conn.execute(
         """select exists (select from destination d where d.program_id = %s and d.payee_id = %s and d.ended_at is null
                           and d.provider = pp.provider and d.token = pp.destination)

@@ -17,7 +17,7 @@ from counterfoil.base.machine import Move, record_birth, take_steps
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.work.runner import wake
 from counterfoil.payouts.machines import PROVIDER_CONFLICT, RESERVING, SENDING
-from counterfoil.payouts.provider_payouts.outcome_rules import Decision
+from counterfoil.payouts.provider_payouts.outcome_rules import OutcomeDecision
 
 
 class ConflictRow(NamedTuple):
@@ -37,7 +37,7 @@ class ConflictRow(NamedTuple):
     state_at: datetime
 
 
-def open_conflicts(conn: Connection[Any], decisions: Sequence[Decision], *, now: datetime) -> None:
+def open_conflicts(conn: Connection[Any], decisions: Sequence[OutcomeDecision], *, now: datetime) -> None:
     """Open the conflicts of these decisions and tell each once; one that is open already stays as it was said first."""
     for one in decisions:
         if one.conflict is None:

@@ -23,21 +23,21 @@ from counterfoil.payouts.provider_payouts.booking import (
     return_lines,
     sent_of,
 )
-from counterfoil.payouts.provider_payouts.outcome_rules import Decision, Standing
+from counterfoil.payouts.provider_payouts.outcome_rules import LockedProviderPayout, OutcomeDecision
 
 PAID_BESIDE = "an earlier attempt turned out to be paid"
 
 
-def stop_beside(one: Standing) -> Decision | None:
+def stop_beside(one: LockedProviderPayout) -> OutcomeDecision | None:
     """What becomes of a live attempt when another of its settlement was paid: unsent money comes back, the rest is asked for."""
     if not one.calls:
-        return Decision(one, ("cancel",), error=PAID_BESIDE, unreserved=True)
+        return OutcomeDecision(one, ("cancel",), error=PAID_BESIDE, unreserved=True)
     if one.state == "queued":  # it was called before and would be called again
-        return Decision(one, ("lose",), again=timedelta(), error=PAID_BESIDE)
+        return OutcomeDecision(one, ("lose",), again=timedelta(), error=PAID_BESIDE)
     return None
 
 
-def book_late(conn: Connection[Any], one: Decision, *, actor: str, now: datetime) -> None:
+def book_late(conn: Connection[Any], one: OutcomeDecision, *, actor: str, now: datetime) -> None:
     """Book an attempt that has just become succeeded, or returned, although its money had been given back."""
     at = one.standing
     if one.verbs[-1] == "return_late":
@@ -57,7 +57,7 @@ def book_late(conn: Connection[Any], one: Decision, *, actor: str, now: datetime
 
 
 def _book_all(
-    conn: Connection[Any], one: Decision, lines: list[tuple[str, str, int]], actor: str, now: datetime
+    conn: Connection[Any], one: OutcomeDecision, lines: list[tuple[str, str, int]], actor: str, now: datetime
 ) -> None:
     fee = one.fact.fee if one.fact else 0
     again = Booking(one.standing, "reserve_again", lines, _when(one))
@@ -65,7 +65,7 @@ def _book_all(
     book(conn, [again, final], actor=actor, now=now)
 
 
-def _move_payouts(conn: Connection[Any], at: Standing, beyond: int, actor: str, now: datetime) -> None:
+def _move_payouts(conn: Connection[Any], at: LockedProviderPayout, beyond: int, actor: str, now: datetime) -> None:
     """Its own payout is completed when it was paid from what was owed; one that has nothing left to pay ends."""
     rows = conn.execute(
         """select p.id, p.state, exists (select from provider_payout pp where pp.payout_id = p.id and pp.state = any(%s))
@@ -87,12 +87,12 @@ def _move_payouts(conn: Connection[Any], at: Standing, beyond: int, actor: str, 
         emit(conn, [NewEvent("payout_completed", at.program_id, at.payout_id, told, once=f"{at.id}.late")], at=now)
 
 
-def is_plain(one: Standing) -> bool:
+def is_plain(one: LockedProviderPayout) -> bool:
     """Was all of it taken from the payee's money, and just as much paid? Then its return is plain, too."""
     return not one.beyond and one.paid is None
 
 
-def book_return(conn: Connection[Any], one: Decision, *, actor: str, now: datetime) -> None:
+def book_return(conn: Connection[Any], one: OutcomeDecision, *, actor: str, now: datetime) -> None:
     """Book the return of an attempt that was paid beyond what was owed, or in another amount: the debt that it made is paid first."""
     at = one.standing
     purse = Purse(at.program_id, at.payee_id, at.asset)
@@ -105,5 +105,5 @@ def book_return(conn: Connection[Any], one: Decision, *, actor: str, now: dateti
         give_back(conn, at.payout_id, to_payable - taken, now=now)
 
 
-def _when(one: Decision) -> datetime | None:
+def _when(one: OutcomeDecision) -> datetime | None:
     return one.fact.occurred_at if one.fact else None

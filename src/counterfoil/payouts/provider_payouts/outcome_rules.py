@@ -74,7 +74,7 @@ ENDS: Final = frozenset(
 )  # fmt: skip
 
 
-class Standing(NamedTuple):
+class LockedProviderPayout(NamedTuple):
     """A provider payout and its payout as they are, under lock. Amounts in minor units.
 
     `calls` to `closed_at`: what is known of its calls (see `operations.work.calls`). `conflict`: one is open on this attempt;
@@ -137,14 +137,14 @@ class Conflict(NamedTuple):
     expected: str
 
 
-class Decision(NamedTuple):
+class OutcomeDecision(NamedTuple):
     """What is to be written. `verbs` in order; `again` is when to look next; `error` is shown with the row.
 
     `failed_by`: whose word a failure rests on. `unconfirmed`: what a webhook alone said and the provider is asked about now.
     `not_there_at`: a look-up made then did not find it. `settled`: the provider's present word ends what conflicts there are.
     """
 
-    standing: Standing
+    standing: LockedProviderPayout
     verbs: tuple[str, ...] = ()
     fact: PayoutFact | None = None
     conflict: Conflict | None = None
@@ -168,13 +168,13 @@ class Decision(NamedTuple):
 
 
 def decide_fact(
-    standing: Standing,
+    standing: LockedProviderPayout,
     fact: PayoutFact,
     *,
     silent_after: timedelta,
     source: Source = "webhook",
     capabilities: Capabilities = FULL,
-) -> Decision:
+) -> OutcomeDecision:
     """What a word of the provider changes, by whom it came."""
     if wrong := _not_ours(standing, fact):
         return _doubt(standing, fact, wrong)
@@ -189,7 +189,7 @@ def decide_fact(
     error = f"the provider says {fact.status}: {fact.failure}" if fact.failure else None
     by = "provider" if fact.status == "failed" and standing.row in (*LIVE, "concluded") else None
     settled = source == "look_up" and cell in ENDS
-    decision = Decision(
+    decision = OutcomeDecision(
         standing, path, fact, error=error, error_class="provider" if error else None, failed_by=by, settled=settled
     )
     if not path and source != "look_up":
@@ -199,7 +199,7 @@ def decide_fact(
     return decision._replace(again=silent_after) if decision.state in ("sent", "quarantined") else decision
 
 
-def _not_ours(standing: Standing, fact: PayoutFact) -> Conflict | None:
+def _not_ours(standing: LockedProviderPayout, fact: PayoutFact) -> Conflict | None:
     """A word about another order than ours: another amount or asset, or a second order under our key."""
     if standing.provider_ref is not None and fact.provider_ref != standing.provider_ref:
         return Conflict(f"{fact.status} as {fact.provider_ref}", standing.provider_ref)
@@ -209,10 +209,10 @@ def _not_ours(standing: Standing, fact: PayoutFact) -> Conflict | None:
     return None
 
 
-def _ask_first(standing: Standing, fact: PayoutFact) -> Decision:
+def _ask_first(standing: LockedProviderPayout, fact: PayoutFact) -> OutcomeDecision:
     """A webhook alone says that the money is not there: ask now. What is about to be sent waits for the answer."""
     stops = ("lose",) if standing.state in ("queued", "sending") else ()
-    return Decision(
+    return OutcomeDecision(
         standing,
         stops,
         fact,
@@ -224,13 +224,13 @@ def _ask_first(standing: Standing, fact: PayoutFact) -> Decision:
 
 
 def decide_answer(
-    standing: Standing,
+    standing: LockedProviderPayout,
     answer: Answer,
     *,
     silent_after: timedelta,
     tries_left: bool,
     capabilities: Capabilities = FULL,
-) -> Decision:
+) -> OutcomeDecision:
     """What the answer to our own request changes, its call being closed by it when it is definite.
 
     A refusal speaks of its own call, not of an earlier one that may have landed: where the provider can be asked, it is asked
@@ -241,24 +241,24 @@ def decide_answer(
             return decide_fact(standing, fact, silent_after=silent_after, source="answer", capabilities=capabilities)
         case Later(error, after_s) if tries_left and (capabilities.remembers_keys or not standing.open_calls):
             wait = max(timedelta(seconds=after_s), delay_before(standing.attempt + 1, standing.id))
-            return Decision(standing, ("requeue",), again=wait, error=error, error_class="later")
+            return OutcomeDecision(standing, ("requeue",), again=wait, error=error, error_class="later")
         case Later(error) | Refused(error):
             if capabilities.looks_up or standing.open_calls:
-                return Decision(standing, ("lose",), again=timedelta(), error=error, error_class="refused")
-            return Decision(standing, ("fail",), error=error, error_class="refused", failed_by="inference")
+                return OutcomeDecision(standing, ("lose",), again=timedelta(), error=error, error_class="refused")
+            return OutcomeDecision(standing, ("fail",), error=error, error_class="refused", failed_by="inference")
         case Unclear(error):
-            return Decision(standing, ("lose",), again=timedelta(), error=error, error_class="unclear")
+            return OutcomeDecision(standing, ("lose",), again=timedelta(), error=error, error_class="unclear")
 
 
 def decide_lookup(
-    standing: Standing,
+    standing: LockedProviderPayout,
     found: Found,
     *,
     now: datetime,
     silent_after: timedelta,
     asked_at: datetime | None = None,
     capabilities: Capabilities = FULL,
-) -> Decision:
+) -> OutcomeDecision:
     """What a look-up changes. `asked_at`: when it was made; only one made after the last call was closed proves anything."""
     match found:
         case Accepted(fact):
@@ -268,14 +268,14 @@ def decide_lookup(
         case Refused(error):
             return _not_found(standing, asked_at or now, now, capabilities, refusal=error)
         case Unclear(error):
-            return Decision(
+            return OutcomeDecision(
                 standing, again=silent_after, error=error, error_class="unclear", unconfirmed=standing.unconfirmed
             )
 
 
 def _found(
-    standing: Standing, fact: PayoutFact, now: datetime, silent_after: timedelta, capabilities: Capabilities
-) -> Decision:
+    standing: LockedProviderPayout, fact: PayoutFact, now: datetime, silent_after: timedelta, capabilities: Capabilities
+) -> OutcomeDecision:
     decision = decide_fact(standing, fact, silent_after=silent_after, source="look_up", capabilities=capabilities)
     heard = standing.unconfirmed
     if heard and decision.conflict is None and fact.status == "paid":
@@ -289,19 +289,19 @@ def _found(
 
 
 def _not_found(
-    standing: Standing,
+    standing: LockedProviderPayout,
     asked_at: datetime,
     now: datetime,
     capabilities: Capabilities,
     *,
     refusal: str | None,
-) -> Decision:
+) -> OutcomeDecision:
     """The provider has nothing under our key, or remembers that it refused it."""
     said = f"refused: {refusal}" if refusal else "not there"
     known = standing.provider_ref is not None or standing.conflict
     if standing.state in ("sent", "succeeded") or (standing.state == "unknown" and known):
         return _doubt(standing, None, Conflict(said, standing.state))  # it was there: gone is not failed
-    noted = Decision(
+    noted = OutcomeDecision(
         standing, error=refusal or "the provider has nothing under its key", error_class="refused" if refusal else None,
         not_there_at=asked_at, settled=True,
     )  # fmt: skip
@@ -319,19 +319,19 @@ def _not_found(
     return noted._replace(verbs=("fail",), failed_by="inference")
 
 
-def decide_orphan(standing: Standing) -> Decision:
+def decide_orphan(standing: LockedProviderPayout) -> OutcomeDecision:
     """A send whose worker is gone: before the call it is queued again; after it began, only a look-up may say."""
     if standing.request_sent_at is None:
-        return Decision(standing, ("requeue",), again=timedelta(), error="its worker was lost before it called")
-    return Decision(
+        return OutcomeDecision(standing, ("requeue",), again=timedelta(), error="its worker was lost before it called")
+    return OutcomeDecision(
         standing, ("lose",), again=timedelta(), error="its worker was lost during the call", error_class="unclear"
     )
 
 
-def _doubt(standing: Standing, fact: PayoutFact | None, conflict: Conflict) -> Decision:
+def _doubt(standing: LockedProviderPayout, fact: PayoutFact | None, conflict: Conflict) -> OutcomeDecision:
     """Two words that exclude each other: nothing is booked, nothing is sent again, the provider is asked, a person is told."""
     verbs = ("lose",) if standing.state in ("queued", "sending", "sent") else ()
-    return Decision(
+    return OutcomeDecision(
         standing,
         verbs,
         fact,

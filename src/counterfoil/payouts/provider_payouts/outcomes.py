@@ -20,7 +20,12 @@ from counterfoil.payouts.payouts.payout_rules import EFFECTS, NOTHING, where_nex
 from counterfoil.payouts.provider_payouts.booking import Booking, book, journal_lines
 from counterfoil.payouts.provider_payouts.conflicts import open_conflicts, settle_conflicts
 from counterfoil.payouts.provider_payouts.late import PAID_BESIDE, book_late, book_return, is_plain, stop_beside
-from counterfoil.payouts.provider_payouts.outcome_rules import Decision, Source, Standing, decide_fact
+from counterfoil.payouts.provider_payouts.outcome_rules import (
+    LockedProviderPayout,
+    OutcomeDecision,
+    Source,
+    decide_fact,
+)
 from counterfoil.payouts.provider_payouts.standings import lock_by_key, lock_settlements
 
 ACTOR: Final = "system:worker"
@@ -66,7 +71,7 @@ def apply_facts(
 
 def carry_out(
     conn: Connection[Any],
-    decisions: Sequence[Decision],
+    decisions: Sequence[OutcomeDecision],
     *,
     cause: str,
     now: datetime,
@@ -100,7 +105,7 @@ def carry_out(
     _show_errors(conn, decisions, now)
 
 
-def _book_late(conn: Connection[Any], one: Decision, actor: str, now: datetime) -> None:
+def _book_late(conn: Connection[Any], one: OutcomeDecision, actor: str, now: datetime) -> None:
     """What is still under way for the settlement is stopped first, as far as it can be: its money pays what is out already."""
     if one.verbs[-1] == "pay_late":
         beside = [
@@ -114,7 +119,7 @@ def _book_late(conn: Connection[Any], one: Decision, actor: str, now: datetime) 
     book_late(conn, one, actor=actor, now=now)
 
 
-def _show_errors(conn: Connection[Any], decisions: Sequence[Decision], now: datetime) -> None:
+def _show_errors(conn: Connection[Any], decisions: Sequence[OutcomeDecision], now: datetime) -> None:
     told = [(one.standing.payout_id, one.error, one.unreserved) for one in decisions if one.verbs]
     conn.execute(
         """update payout p set last_error = t.error, due_at = case when t.again and p.state = 'pending' then %s else p.due_at end,
@@ -128,7 +133,7 @@ def _show_errors(conn: Connection[Any], decisions: Sequence[Decision], now: date
 
 def _payout_moves(
     conn: Connection[Any],
-    group: Sequence[tuple[Decision, str]],
+    group: Sequence[tuple[OutcomeDecision, str]],
     states: dict[str, str],
     actor: str,
     now: datetime,
@@ -155,7 +160,7 @@ def _payout_moves(
 
 
 def _after_netting(
-    conn: Connection[Any], ended: Sequence[Standing], actor: str, now: datetime
+    conn: Connection[Any], ended: Sequence[LockedProviderPayout], actor: str, now: datetime
 ) -> tuple[dict[str, int], set[str]]:
     """What is owed for these attempts' settlements once debts are paid from it, and the payouts that another attempt has paid."""
     if not ended:
@@ -174,7 +179,7 @@ def _after_netting(
     return owed, {row[0] for row in rows}
 
 
-def _book(conn: Connection[Any], group: Sequence[tuple[Decision, str]], actor: str, now: datetime) -> None:
+def _book(conn: Connection[Any], group: Sequence[tuple[OutcomeDecision, str]], actor: str, now: datetime) -> None:
     """The plain journals, by set; the others one by one. Money that was thought to be back is booked by `_book_late`."""
     plain = [
         (one, kind)
@@ -197,7 +202,7 @@ def _book(conn: Connection[Any], group: Sequence[tuple[Decision, str]], actor: s
             book_return(conn, one, actor=actor, now=now)
 
 
-def note(conn: Connection[Any], decisions: Sequence[Decision], now: datetime) -> None:
+def note(conn: Connection[Any], decisions: Sequence[OutcomeDecision], now: datetime) -> None:
     """Write what was learnt. The fence goes up: a sender that is still waiting for its answer can no longer write."""
     rows = [
         (
@@ -239,13 +244,15 @@ def note(conn: Connection[Any], decisions: Sequence[Decision], now: datetime) ->
     )
 
 
-def _reference(one: Decision) -> str | None:
+def _reference(one: OutcomeDecision) -> str | None:
     """The provider's id of our order: the first it told counts, another one is a conflict."""
     known = one.standing.provider_ref
     return known if known is not None or one.fact is None or one.conflict is not None else one.fact.provider_ref
 
 
-def _tell(conn: Connection[Any], group: Sequence[tuple[Decision, str]], moves: Sequence[Move], now: datetime) -> None:
+def _tell(
+    conn: Connection[Any], group: Sequence[tuple[OutcomeDecision, str]], moves: Sequence[Move], now: datetime
+) -> None:
     by_payout = {one.standing.payout_id: one for one, _ in group}
     told = []
     for move in moves:

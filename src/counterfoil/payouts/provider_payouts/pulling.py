@@ -11,10 +11,15 @@ from psycopg import Connection
 from counterfoil.operations.providers import Found, Provider, Unclear
 from counterfoil.operations.providers.capabilities import capabilities_of
 from counterfoil.operations.work.jobs import Job
-from counterfoil.operations.work.outside import Ask, Line, Station, run_outside
+from counterfoil.operations.work.outside import Channel, OutsideQuestion, Station, run_outside
 from counterfoil.operations.work.runner import Claim, Runner, Tally
 from counterfoil.payouts.machines import PULLING
-from counterfoil.payouts.provider_payouts.outcome_rules import UNKNOWN_AFTER, Decision, Standing, decide_lookup
+from counterfoil.payouts.provider_payouts.outcome_rules import (
+    UNKNOWN_AFTER,
+    LockedProviderPayout,
+    OutcomeDecision,
+    decide_lookup,
+)
 from counterfoil.payouts.provider_payouts.outcomes import carry_out
 from counterfoil.payouts.provider_payouts.standings import lock_by_id
 
@@ -51,9 +56,9 @@ class Pulling(Station[Question, Heard]):
         ).fetchall()
         return {row[0]: Question(row[1], row[2], now) for row in rows}
 
-    def connect(self, item: Question) -> Line[Heard]:
+    def connect(self, item: Question) -> Channel[Heard]:
         """Ask: a look-up changes nothing at the provider, so nothing is announced."""
-        return Ask(lambda: self.act(item))
+        return OutsideQuestion(lambda: self.act(item))
 
     def act(self, item: Question) -> Heard:
         """Ask, where the provider can be asked; elsewhere two people decide, with evidence."""
@@ -68,7 +73,7 @@ class Pulling(Station[Question, Heard]):
         decisions = [self._decide(standings[one.id], heard, now) for one, heard in done]
         carry_out(conn, decisions, cause="pull", now=now)
 
-    def _decide(self, one: Standing, heard: Heard, now: datetime) -> Decision:
+    def _decide(self, one: LockedProviderPayout, heard: Heard, now: datetime) -> OutcomeDecision:
         can = capabilities_of(self._providers[one.provider])
         decision = decide_lookup(
             one, heard.found, now=now, silent_after=self._silent_after, asked_at=heard.asked_at, capabilities=can

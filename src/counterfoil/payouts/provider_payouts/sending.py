@@ -39,15 +39,15 @@ from counterfoil.operations.work.calls import (
     store_answer,
 )
 from counterfoil.operations.work.jobs import Job
-from counterfoil.operations.work.outside import Line, NotReady, Station, Stopped, run_outside
+from counterfoil.operations.work.outside import Channel, NotReady, Station, Stopped, run_outside
 from counterfoil.operations.work.runner import ATTEMPTS_MAX, Claim, Runner, Tally, delay_before, run_here, still_ours
 from counterfoil.payouts.machines import PROVIDER_PAYOUT, REPAIRING, SENDING
 from counterfoil.payouts.payouts.reserving import order_hash
 from counterfoil.payouts.provider_payouts.brakes import Brake, brake_on
 from counterfoil.payouts.provider_payouts.outcome_rules import (
     KEY_MEMORY,
-    Decision,
-    Standing,
+    LockedProviderPayout,
+    OutcomeDecision,
     decide_answer,
     decide_fact,
     decide_orphan,
@@ -62,7 +62,7 @@ OUTAGE_ATTEMPT_MAX: Final = ATTEMPTS_MAX - 2  # the ladder's longest wait, with 
 APPLY_AFTER: Final = timedelta(seconds=5)  # who stored an answer applies it; from then on, anybody
 
 
-class Letter(NamedTuple):
+class SendRequest(NamedTuple):
     """One order and the provider it goes to; `call_id` names the call that it will be."""
 
     provider: str
@@ -99,7 +99,7 @@ class _SendLine:
         self._connection.close()
 
 
-class Sending(Station[Letter, Answer]):
+class Sending(Station[SendRequest, Answer]):
     """Send what is queued."""
 
     queue = SENDING
@@ -113,7 +113,7 @@ class Sending(Station[Letter, Answer]):
         self._providers = providers
         self._silent_after = silent_after
 
-    def prepare(self, conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> Mapping[str, Letter]:
+    def prepare(self, conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> Mapping[str, SendRequest]:
         """Mark the rows as sending, in the transaction of the claim; should we vanish, repair finds them after the lease."""
         ids = [one.id for one in claims]
         take_steps(conn, PROVIDER_PAYOUT, [Move(one, "queued", "send") for one in ids], actor=ACTOR, at=now)
@@ -126,7 +126,7 @@ class Sending(Station[Letter, Answer]):
             ).fetchall()
         return {row.id: _letter(row, self._make_id) for row in rows}
 
-    def connect(self, item: Letter) -> Line[Answer]:
+    def connect(self, item: SendRequest) -> Channel[Answer]:
         """Open the connection that the order goes out on, if it may."""
         provider = self._providers.get(item.provider)
         if provider is None:
@@ -136,7 +136,7 @@ class Sending(Station[Letter, Answer]):
             raise NotReady(found.error, again=timedelta(seconds=found.after_s))
         return _SendLine(found, item.order)
 
-    def announce(self, conn: Connection[Any], one: Claim, item: Letter, now: datetime) -> None:
+    def announce(self, conn: Connection[Any], one: Claim, item: SendRequest, now: datetime) -> None:
         """Everything that may hold the order back, then the call's row. From this commit on, silence proves nothing."""
         [standing] = lock_by_id(conn, [one.id], now=now)
         brake = brake_on(conn, standing)
@@ -145,7 +145,9 @@ class Sending(Station[Letter, Answer]):
             raise Stopped(brake.why)
         doubt = self._too_late(standing, now)
         if doubt is not None:
-            carry_out(conn, [Decision(standing, ("lose",), again=timedelta(), error=doubt)], cause="sending", now=now)
+            carry_out(
+                conn, [OutcomeDecision(standing, ("lose",), again=timedelta(), error=doubt)], cause="sending", now=now
+            )
             raise Stopped(doubt)
         new = NewCall(
             item.call_id, one.id, item.provider, item.order.key, item.payload_sha256, self._runner.owner, one.fence
@@ -156,14 +158,16 @@ class Sending(Station[Letter, Answer]):
             [now, now + self._runner.lease, one.id],
         )
 
-    def _hold_back(self, conn: Connection[Any], one: Claim, standing: Standing, brake: Brake, now: datetime) -> None:
+    def _hold_back(
+        self, conn: Connection[Any], one: Claim, standing: LockedProviderPayout, brake: Brake, now: datetime
+    ) -> None:
         """What never called and was set aside for what is no longer so, is set aside anew; all else waits in the queue."""
         if brake.changed and not standing.calls:
             unreserve(conn, [one.id], why=brake.why, actor=ACTOR, now=now)
         else:
             self._back(conn, one, why=brake.why, again=BRAKE_WAIT, now=now)
 
-    def _too_late(self, standing: Standing, now: datetime) -> str | None:
+    def _too_late(self, standing: LockedProviderPayout, now: datetime) -> str | None:
         """Why an order that was announced before may not go out again under its key; None when it may."""
         if standing.first_call_at is None:
             return None
@@ -179,7 +183,7 @@ class Sending(Station[Letter, Answer]):
             )
         return None
 
-    def paused(self, conn: Connection[Any], one: Claim, item: Letter, now: datetime) -> None:  # noqa: ARG002
+    def paused(self, conn: Connection[Any], one: Claim, item: SendRequest, now: datetime) -> None:  # noqa: ARG002
         """Back into the queue; it is due when the queue goes on."""
         self._back(conn, one, why="paused", again=timedelta(), now=now)
 
@@ -190,7 +194,7 @@ class Sending(Station[Letter, Answer]):
         attempt = max(one.attempt, min(one.attempt + 1, OUTAGE_ATTEMPT_MAX))
         conn.execute("update provider_payout set attempt = %s where id = %s", [attempt, one.id])
 
-    def store(self, conn: Connection[Any], one: Claim, item: Letter, outcome: Answer, now: datetime) -> None:  # noqa: ARG002
+    def store(self, conn: Connection[Any], one: Claim, item: SendRequest, outcome: Answer, now: datetime) -> None:  # noqa: ARG002
         """Keep what the provider answered, whoever the row belongs to by now."""
         kind, told = told_of(outcome)
         store_answer(conn, item.call_id, kind=kind, answer=told, now=now, due_at=now + APPLY_AFTER)
@@ -201,7 +205,7 @@ class Sending(Station[Letter, Answer]):
         mine = [call for call in calls_of(conn, list(subjects)) if call.fence == subjects[call.subject_id]]
         apply_answers(conn, mine, self._providers, self._silent_after, now)
 
-    def late(self, conn: Connection[Any], one: Claim, item: Letter, outcome: Answer, now: datetime) -> None:  # noqa: ARG002
+    def late(self, conn: Connection[Any], one: Claim, item: SendRequest, outcome: Answer, now: datetime) -> None:  # noqa: ARG002
         """Our lease was lost: its call is closed by it, and what the provider accepted is a fact like any other."""
         apply_answers(conn, calls_by_id(conn, [item.call_id]), self._providers, self._silent_after, now)
 
@@ -227,7 +231,7 @@ class Sending(Station[Letter, Answer]):
         self, conn: Connection[Any], one: Claim, verbs: tuple[str, ...], *, why: str, again: timedelta, now: datetime
     ) -> None:
         standings = lock_by_id(conn, [one.id], now=now)
-        decisions = [Decision(each, verbs, again=again, error=why, error_class="later") for each in standings]
+        decisions = [OutcomeDecision(each, verbs, again=again, error=why, error_class="later") for each in standings]
         carry_out(conn, decisions, cause="sending", now=now)
 
     def _told(self, conn: Connection[Any], one: Claim, said: str, now: datetime) -> None:
@@ -235,12 +239,12 @@ class Sending(Station[Letter, Answer]):
             self._runner.stuck(conn, SENDING, one, said, now)
 
 
-def _letter(row: _Queued, make_id: MakeId) -> Letter:
+def _letter(row: _Queued, make_id: MakeId) -> SendRequest:
     digest = order_hash(row.idempotency_key, row.amount, row.asset, row.destination)
     if digest != bytes(row.payload_sha256):
         raise InvariantBroken(f"what is sent is what was reserved: provider payout {row.id} was changed by hand")
     order = PayoutOrder(row.idempotency_key, row.amount, row.asset, row.destination, row.id)
-    return Letter(row.provider, order, bytes(row.payload_sha256), make_id("call"))
+    return SendRequest(row.provider, order, bytes(row.payload_sha256), make_id("call"))
 
 
 def apply_answers(
@@ -265,8 +269,8 @@ def apply_answers(
 
 
 def _decide(
-    one: Standing, call: Call, ours: bool, providers: Mapping[str, Provider], silent_after: timedelta
-) -> Decision | None:
+    one: LockedProviderPayout, call: Call, ours: bool, providers: Mapping[str, Provider], silent_after: timedelta
+) -> OutcomeDecision | None:
     answer = answer_of(call.kind or "", call.answer or {})
     can = capabilities_of(providers.get(one.provider))
     if ours:

@@ -11,12 +11,14 @@ from psycopg.rows import class_row
 
 from counterfoil.operations.work.calls import begun
 from counterfoil.payouts.provider_payouts.conflicts import attempts_in_conflict
-from counterfoil.payouts.provider_payouts.outcome_rules import Standing
+from counterfoil.payouts.provider_payouts.outcome_rules import LockedProviderPayout
 
 _SETTLEMENTS: Final = "select p.settlement_id from provider_payout pp join payout p on p.id = pp.payout_id"
 
 
-def lock_by_key(conn: Connection[Any], provider: str, keys: Sequence[str], *, now: datetime) -> list[Standing]:
+def lock_by_key(
+    conn: Connection[Any], provider: str, keys: Sequence[str], *, now: datetime
+) -> list[LockedProviderPayout]:
     """The provider payouts with these keys, in id order; they and all of their settlements are locked."""
     wanted = set(keys)
     where = f"{_SETTLEMENTS} where pp.provider = %s and pp.idempotency_key = any(%s)"
@@ -24,28 +26,30 @@ def lock_by_key(conn: Connection[Any], provider: str, keys: Sequence[str], *, no
     return [one for one in found if one.provider == provider and one.key in wanted]
 
 
-def lock_by_id(conn: Connection[Any], ids: Sequence[str], *, now: datetime) -> list[Standing]:
+def lock_by_id(conn: Connection[Any], ids: Sequence[str], *, now: datetime) -> list[LockedProviderPayout]:
     """These provider payouts, in id order; they and all of their settlements are locked."""
     wanted = set(ids)
     found = _lock(conn, f"{_SETTLEMENTS} where pp.id = any(%s)", [sorted(wanted)], now)
     return [one for one in found if one.id in wanted]
 
 
-def lock_settlements(conn: Connection[Any], settlement_ids: Iterable[str], *, now: datetime) -> list[Standing]:
+def lock_settlements(
+    conn: Connection[Any], settlement_ids: Iterable[str], *, now: datetime
+) -> list[LockedProviderPayout]:
     """Every attempt at these settlements' payouts, locked, in id order."""
     return _lock(conn, "select unnest(%s::text[])", [sorted(set(settlement_ids))], now)
 
 
-def standings_of(conn: Connection[Any], settlement_ids: Iterable[str], *, now: datetime) -> list[Standing]:
+def standings_of(conn: Connection[Any], settlement_ids: Iterable[str], *, now: datetime) -> list[LockedProviderPayout]:
     """Every attempt at these settlements' payouts as they are, in id order; nothing is locked."""
     return _lock(conn, "select unnest(%s::text[])", [sorted(set(settlement_ids))], now, lock="")
 
 
 def _lock(
     conn: Connection[Any], settlements: str, given: list[Any], now: datetime, lock: str = "for update of pp, p"
-) -> list[Standing]:
+) -> list[LockedProviderPayout]:
     """Attempts first, then payouts, each in id order: all who lock them do it so."""
-    with conn.cursor(row_factory=class_row(Standing)) as cur:
+    with conn.cursor(row_factory=class_row(LockedProviderPayout)) as cur:
         found = cur.execute(
             f"""select pp.id, pp.payout_id, pp.program_id, p.payee_id, pp.provider, pp.asset, pp.amount,
                        pp.idempotency_key as key, pp.state, p.state as payout_state, pp.provider_ref,

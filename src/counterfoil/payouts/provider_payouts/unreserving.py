@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from counterfoil.payouts.provider_payouts.outcome_rules import Decision
+from counterfoil.payouts.provider_payouts.outcome_rules import OutcomeDecision
 from counterfoil.payouts.provider_payouts.outcomes import carry_out
 from counterfoil.payouts.provider_payouts.standings import lock_by_id
 
@@ -21,7 +21,9 @@ def unreserve(conn: Connection[Any], attempt_ids: Sequence[str], *, why: str, ac
     unbegun = [
         one for one in lock_by_id(conn, attempt_ids, now=now) if one.state in ("queued", "sending") and not one.calls
     ]
-    decisions = [Decision(one, ("cancel",), error=why, error_class="changed", unreserved=True) for one in unbegun]
+    decisions = [
+        OutcomeDecision(one, ("cancel",), error=why, error_class="changed", unreserved=True) for one in unbegun
+    ]
     if decisions:
         carry_out(conn, decisions, cause="unreserve", now=now, actor=actor, reason=why)
     return [one.id for one in unbegun]

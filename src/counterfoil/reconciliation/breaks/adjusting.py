@@ -17,14 +17,14 @@ from counterfoil.base.problems import InvalidInput, Problem, ReasonRequired, che
 from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.ledger.accounts.chart import rule_for
 from counterfoil.ledger.journals import key_spaces
-from counterfoil.ledger.journals.journal import Line, Posted, post
+from counterfoil.ledger.journals.journal import NewPosting, Posted, post
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import Caller
 from counterfoil.operations.approvals import ProposalDecided
 from counterfoil.reconciliation.breaks.breaks import BREAK, lock_source, newest_number, open_copies
 from counterfoil.reconciliation.breaks.limits import write_off_limit
 from counterfoil.reconciliation.breaks.sights import whole_of
-from counterfoil.reconciliation.breaks.work import Case, lock_break
+from counterfoil.reconciliation.breaks.work import Break, lock_break
 
 LINES_MAX: Final = 100
 WRITE_OFF_ACCOUNT: Final = "bad_debt"
@@ -63,7 +63,7 @@ class WriteOffTooLarge(Problem):
 name_refusals(constraints={"write_off_within_limit": WriteOffTooLarge})
 
 
-class Proposal(NamedTuple):
+class AdjustmentProposal(NamedTuple):
     """A proposed journal and what became of it. `minor` is all that it moves; `payload_sha256` in hex is what is approved."""
 
     id: str
@@ -90,13 +90,13 @@ def propose_adjustment(
     break_id: str,
     proposal_id: str,
     *,
-    lines: Sequence[Line],
+    lines: Sequence[NewPosting],
     reason: str,
     by: Caller,
     now: datetime,
     effective_at: datetime | None = None,
     expected: str | None = None,
-) -> Proposal:
+) -> AdjustmentProposal:
     """Propose a journal in the break's program and asset; `effective_at` is noon of the break's day when not given.
 
     Accounts that the chart has once, such as `provider_fee`, are opened when they are not there. It is tried against the ledger at
@@ -122,7 +122,7 @@ def propose_write_off(
     now: datetime,
     effective_at: datetime | None = None,
     expected: str | None = None,
-) -> Proposal:
+) -> AdjustmentProposal:
     """Propose to book the difference between the source's account and `bad_debt`, within the limit of the program and asset.
 
     `effective_at` is noon of the break's day when not given; another day, where that one is closed. Whichever it is, the correction is
@@ -136,7 +136,7 @@ def propose_write_off(
     minor = abs(case.difference or 0)
     open_accounts(conn, case.program_id, [ours, WRITE_OFF_ACCOUNT], asset=case.asset, actor=by.actor, now=now)
     more_there = (case.difference or 0) > 0  # they hold more than our books say: our half grows
-    line = Line(ours, WRITE_OFF_ACCOUNT, minor) if more_there else Line(WRITE_OFF_ACCOUNT, ours, minor)
+    line = NewPosting(ours, WRITE_OFF_ACCOUNT, minor) if more_there else NewPosting(WRITE_OFF_ACCOUNT, ours, minor)
     return _propose(conn, case, proposal_id, "write_off", [line], most, effective_at, reason, by, now)
 
 
@@ -162,7 +162,7 @@ def approve_proposal(
 
 
 def _carry_out(
-    conn: Connection[Any], case: Case, one: Proposal, approved: approvals.Proposal, by: Caller, now: datetime
+    conn: Connection[Any], case: Break, one: AdjustmentProposal, approved: approvals.Proposal, by: Caller, now: datetime
 ) -> tuple[str, Posted]:
     """Post what was approved, if the break is still what it was, and close it with that approval."""
     _refuse_outdated(case, one)
@@ -178,7 +178,7 @@ def _carry_out(
     return state, posted
 
 
-def _lock_to_post(conn: Connection[Any], break_id: str, expected: str | None) -> Case:
+def _lock_to_post(conn: Connection[Any], break_id: str, expected: str | None) -> Break:
     """The break, locked after its source: no run of it takes a number or files while a journal is being posted for it."""
     row = conn.execute("select program_id, source from break where id = %s", [break_id]).fetchone()
     if row is not None:
@@ -186,7 +186,7 @@ def _lock_to_post(conn: Connection[Any], break_id: str, expected: str | None) ->
     return lock_break(conn, break_id, expected=expected)
 
 
-def _refuse_outdated(case: Case, one: Proposal) -> None:
+def _refuse_outdated(case: Break, one: AdjustmentProposal) -> None:
     if case.gone_run is not None or str(case.difference) != one.payload["difference"]:
         raise ProposalOutdated(id=case.id, difference=case.difference, proposed_for=one.payload["difference"])
 
@@ -226,7 +226,7 @@ def withdraw_proposal(
     return _undo(conn, approvals.reject(conn, one.id, reason=reason, by=by, now=now), by, now)
 
 
-def refuse_write_off(conn: Connection[Any], case: Case) -> None:
+def refuse_write_off(conn: Connection[Any], case: Break) -> None:
     """The one check of what may be written off. Raises NothingToWriteOff or WriteOffTooLarge with the true reason."""
     why = NOT_WRITTEN_OFF.get(case.kind)
     if why is None and account_of_source(case.source) is None:
@@ -242,7 +242,7 @@ def refuse_write_off(conn: Connection[Any], case: Case) -> None:
         raise WriteOffTooLarge(id=case.id, minor=str(minor), limit=str(most), asset=case.asset)
 
 
-def _refuse_unless_it_changes_what_differs(case: Case, lines: Sequence[Line]) -> None:
+def _refuse_unless_it_changes_what_differs(case: Break, lines: Sequence[NewPosting]) -> None:
     ours = account_of_source(case.source)
     if ours is None:
         raise NothingToAdjust(id=case.id, why=f"it is corrected on the break of {whole_of(case.source)}")
@@ -255,7 +255,7 @@ def _refuse_unless_it_changes_what_differs(case: Case, lines: Sequence[Line]) ->
         )
 
 
-def suggested_line(case: Case) -> tuple[str, str, int] | None:
+def suggested_line(case: Break) -> tuple[str, str, int] | None:
     """What would bring our account of the source to where the source is: debit, credit, amount; "" is for a person to choose.
 
     None when no difference in money is known.
@@ -277,9 +277,9 @@ def account_of_source(source: str) -> str | None:
     return None if part else f"clearing:{source}"
 
 
-def proposals_of(conn: Connection[Any], break_id: str, *, rows_max: int = 100) -> list[Proposal]:
+def proposals_of(conn: Connection[Any], break_id: str, *, rows_max: int = 100) -> list[AdjustmentProposal]:
     """The proposals for a break, the newest first."""
-    with conn.cursor(row_factory=class_row(Proposal)) as cur:
+    with conn.cursor(row_factory=class_row(AdjustmentProposal)) as cur:
         return cur.execute(
             """select p.id, p.break_id, p.number, p.kind, p.payload, encode(p.payload_sha256, 'hex') as payload_sha256, p.minor,
                       p.limit_minor, p.reason, p.maker, p.made_at, p.expires_at, d.decision, d.checker, d.at as decided_at,
@@ -292,16 +292,16 @@ def proposals_of(conn: Connection[Any], break_id: str, *, rows_max: int = 100) -
 
 def _propose(
     conn: Connection[Any],
-    case: Case,
+    case: Break,
     proposal_id: str,
     kind: str,
-    lines: Sequence[Line],
+    lines: Sequence[NewPosting],
     limit_minor: int | None,
     effective_at: datetime | None,
     reason: str,
     by: Caller,
     now: datetime,
-) -> Proposal:
+) -> AdjustmentProposal:
     if not reason.strip():
         raise ReasonRequired(machine=BREAK.name, verb="propose", field="reason", limit="at least one word")
     number = len(proposals_of(conn, case.id)) + 1
@@ -337,13 +337,13 @@ def _propose(
     return proposals_of(conn, case.id, rows_max=1)[0]
 
 
-def _post(conn: Connection[Any], case: Case, payload: dict[str, Any], actor: str, now: datetime) -> Posted:
+def _post(conn: Connection[Any], case: Break, payload: dict[str, Any], actor: str, now: datetime) -> Posted:
     return post(
         conn,
         case.program_id,
         key=payload["key"],
         kind=payload["kind"],
-        lines=[Line(one["debit"], one["credit"], int(one["amount"])) for one in payload["lines"]],
+        lines=[NewPosting(one["debit"], one["credit"], int(one["amount"])) for one in payload["lines"]],
         asset=payload["asset"],
         actor=actor,
         now=now,
@@ -354,7 +354,7 @@ def _post(conn: Connection[Any], case: Case, payload: dict[str, Any], actor: str
     )
 
 
-def _waiting(conn: Connection[Any], case: Case) -> Proposal:
+def _waiting(conn: Connection[Any], case: Break) -> AdjustmentProposal:
     newest = next(iter(proposals_of(conn, case.id, rows_max=1)), None)
     if newest is None:
         raise NoProposal(id=case.id, state=case.state)

@@ -14,9 +14,9 @@ from psycopg.rows import class_row
 
 from counterfoil.base.machine import Move, record_birth, take_steps
 from counterfoil.base.problems import check
-from counterfoil.matching.findings.findings import Break
+from counterfoil.matching.findings.findings import Finding
 from counterfoil.reconciliation.breaks.breaks import ACTOR, BREAK, STANDS, due_on, lock_source, make_copies, open_copies
-from counterfoil.reconciliation.breaks.life import LIVE, Standing, on_absent, on_found
+from counterfoil.reconciliation.breaks.life import LIVE, BreakState, on_absent, on_found
 from counterfoil.reconciliation.breaks.sights import PARTS, Sight, sights_of, whole_of
 
 TOLD_APART: Final = ("COUNTERPARTY_MISMATCH",)  # about the same thing, and still a difference of its own
@@ -37,7 +37,7 @@ class Filed(NamedTuple):
     late: int
 
 
-class Known(NamedTuple):
+class KnownBreak(NamedTuple):
     """What the filing needs to know of a case that is there."""
 
     id: str
@@ -81,7 +81,7 @@ def file_breaks(
     run_id: str,
     program_id: str,
     source: str,
-    found: Sequence[Break],
+    found: Sequence[Finding],
     *,
     first: date,
     last: date,
@@ -135,13 +135,13 @@ def _view(
     return View(run_id, number, program_id, source, first, last, complete, tuple(newer), now)
 
 
-def _on_found(view: View, one: Sight, case: Known | None) -> str:
+def _on_found(view: View, one: Sight, case: KnownBreak | None) -> str:
     return on_found(view.number, view.superseded(one.first_on, one.last_on), case and _standing(case, one))
 
 
-def _standing(case: Known, one: Sight | None = None) -> Standing:
+def _standing(case: KnownBreak, one: Sight | None = None) -> BreakState:
     same = one is not None and case.accepted_at_stake == one.at_stake
-    return Standing(
+    return BreakState(
         state=case.state,
         seen=case.seen_number,
         gone=case.gone_run is not None,
@@ -152,9 +152,9 @@ def _standing(case: Known, one: Sight | None = None) -> Standing:
     )
 
 
-def _known(conn: Connection[Any], view: View, identities: list[str]) -> list[Known]:
+def _known(conn: Connection[Any], view: View, identities: list[str]) -> list[KnownBreak]:
     """The cases of every identity that was found, and every one that stands in these days; the oldest first, locked in id order."""
-    with conn.cursor(row_factory=class_row(Known)) as cur:
+    with conn.cursor(row_factory=class_row(KnownBreak)) as cur:
         return cur.execute(
             f"""select b.id, b.identity, b.state, b.severity, b.record_id, b.owner, b.first_on, b.last_on, b.due_on, b.opened_at,
                        b.gone_run, b.seen_number, b.accepted_at_stake, b.accepted_sha256, b.posted_after,
@@ -170,7 +170,7 @@ def _known(conn: Connection[Any], view: View, identities: list[str]) -> list[Kno
         ).fetchall()  # fmt: skip
 
 
-def _touch(conn: Connection[Any], view: View, seen: Sequence[tuple[Known, Sight]]) -> int:
+def _touch(conn: Connection[Any], view: View, seen: Sequence[tuple[KnownBreak, Sight]]) -> int:
     """Say of cases that they were found again, and as what. What was only late and is so no more, is opened; returns how many."""
     if not seen:
         return 0
@@ -195,7 +195,7 @@ def _touch(conn: Connection[Any], view: View, seen: Sequence[tuple[Known, Sight]
     return len(over)
 
 
-def _leave(conn: Connection[Any], view: View, absent: Sequence[Known]) -> tuple[int, int]:
+def _leave(conn: Connection[Any], view: View, absent: Sequence[KnownBreak]) -> tuple[int, int]:
     """Say of cases that a run no longer found them, and match those that nobody has decided on; how many of each."""
     said = [
         (one, on_absent(view.number, view.superseded(one.first_on, one.last_on), view.complete, _standing(one)))
@@ -209,7 +209,7 @@ def _leave(conn: Connection[Any], view: View, absent: Sequence[Known]) -> tuple[
     return len(matching), len(gone)
 
 
-def _note_gone(conn: Connection[Any], view: View, gone: Sequence[Known]) -> None:
+def _note_gone(conn: Connection[Any], view: View, gone: Sequence[KnownBreak]) -> None:
     if gone:
         conn.execute(
             "update break set gone_run = %s, seen_number = %s where id = any(%s)",
@@ -220,8 +220,8 @@ def _note_gone(conn: Connection[Any], view: View, gone: Sequence[Known]) -> None
 def _open(
     conn: Connection[Any],
     view: View,
-    fresh: Sequence[tuple[Sight, Known | None]],
-    earlier: Sequence[Known],
+    fresh: Sequence[tuple[Sight, KnownBreak | None]],
+    earlier: Sequence[KnownBreak],
     make_id: Callable[[str], str],
 ) -> tuple[int, int]:
     """Open a case for each, which names the one that was there before, or whose record was in another that has just gone.
@@ -243,7 +243,7 @@ def _open(
     return sum(old is not None for _, _, old in rows), len(copies)
 
 
-def _insert(conn: Connection[Any], view: View, rows: Sequence[tuple[str, Sight, Known | None]]) -> None:
+def _insert(conn: Connection[Any], view: View, rows: Sequence[tuple[str, Sight, KnownBreak | None]]) -> None:
     with conn.cursor() as cur:
         cur.executemany(
             """insert into break (id, program_id, source, identity, subject, kind, severity, asset, at_stake, difference, cause,
@@ -310,5 +310,5 @@ def _inherit(conn: Connection[Any], owners: Sequence[tuple[str, str]], now: date
     )
 
 
-def _step(conn: Connection[Any], cases: Sequence[Known], verb: str, run_id: str, now: datetime) -> None:
+def _step(conn: Connection[Any], cases: Sequence[KnownBreak], verb: str, run_id: str, now: datetime) -> None:
     take_steps(conn, BREAK, [Move(one.id, one.state, verb) for one in cases], actor=ACTOR, at=now, cause=run_id)

@@ -18,7 +18,7 @@ Absent = Literal["match", "gone", "nothing"]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class BreakState:
     """A break as the filing finds it.
 
     `seen`: the number of the newest run that said something about it. `gone`: that run no longer found it. `as_accepted`: what is found
@@ -34,7 +34,7 @@ class Standing:
     posted_after: int = 0
 
 
-def on_found(number: int, superseded: bool, case: Standing | None) -> Found:
+def on_found(number: int, superseded: bool, case: BreakState | None) -> Found:
     """What run `number` does with what it found: open a case, touch the one that is live, show it through a decision, or nothing.
 
     `superseded`: a complete run that read later has spoken for these days. `case` is the newest one of this identity.
@@ -55,7 +55,7 @@ def on_found(number: int, superseded: bool, case: Standing | None) -> Found:
     return "open"
 
 
-def on_absent(number: int, superseded: bool, complete: bool, case: Standing) -> Absent:
+def on_absent(number: int, superseded: bool, complete: bool, case: BreakState) -> Absent:
     """What run `number`, which covers the days of a case and did not find it, does with it: match it, note that it is gone, or nothing.
 
     A run that was cut short, or could not see all of its days, says nothing by not finding.

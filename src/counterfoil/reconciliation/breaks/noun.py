@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from counterfoil.operations.access.access import ACCEPT_BREAK, APPROVE, OPERATE, WORK_BREAKS
-from counterfoil.operations.verbs import Do, Field, Noun, Said, Saying, Verb
+from counterfoil.operations.verbs import Do, Field, Noun, Verb, VerbCall, VerbResult
 from counterfoil.reconciliation.breaks.breaks import BREAK
-from counterfoil.reconciliation.breaks.queries import show_case
+from counterfoil.reconciliation.breaks.queries import show_break
 from counterfoil.reconciliation.breaks.work import STEPS
 
 
 def _step(name: str) -> Do:
-    def do(one: Saying) -> Said:
+    def do(one: VerbCall) -> VerbResult:
         how: dict[str, Any] = {"actor": one.actor, "now": one.now, "reason": one.reason}
-        return Said(STEPS[name](one.conn, one.subject_id, **how, **one.taken))
+        return VerbResult(STEPS[name](one.conn, one.subject_id, **how, **one.taken))
 
     return do
 
@@ -39,7 +39,7 @@ VERBS: Final = (
         ),
     ),
 )  # fmt: skip
-BREAK_NOUN: Final = Noun("break", "breaks", "break", BREAK, VERBS, show_case)
+BREAK_NOUN: Final = Noun("break", "breaks", "break", BREAK, VERBS, show_break)
 # The permission of everything that is said of a break: of the verbs above, and of what has a form of its own.
 NEEDS: Final[Mapping[str, str]] = {one.name: one.permission for one in VERBS} | {
     "assign": WORK_BREAKS,

@@ -15,7 +15,7 @@ from counterfoil.matching.findings.recorded import FindingDetail
 from counterfoil.reconciliation.breaks.ages import AGES, BOUNDS
 from counterfoil.reconciliation.breaks.breaks import BREAK
 from counterfoil.reconciliation.breaks.life import LIVE
-from counterfoil.reconciliation.breaks.work import CASE_COLUMNS, Case
+from counterfoil.reconciliation.breaks.work import BREAK_COLUMNS, Break
 
 GROUPS_MAX: Final = 500
 FLOW_DAYS_MAX: Final = 92
@@ -50,7 +50,7 @@ class Remark(NamedTuple):
     at: datetime
 
 
-class Group(NamedTuple):
+class BreakGroup(NamedTuple):
     """Live breaks of one kind, cause and asset. `ages` are counts in the order of `AGES`."""
 
     kind: str
@@ -108,32 +108,34 @@ class Totals(NamedTuple):
     pending: int
 
 
-def list_cases(conn: Connection[Any], by: Filter = Filter(), *, rows_max: int, after: str | None = None) -> list[Case]:
+def list_breaks(
+    conn: Connection[Any], by: Filter = Filter(), *, rows_max: int, after: str | None = None
+) -> list[Break]:
     """Breaks, newest first, keyset-paged by id."""
-    with conn.cursor(row_factory=class_row(Case)) as cur:
+    with conn.cursor(row_factory=class_row(Break)) as cur:
         return cur.execute(
-            f"""select {CASE_COLUMNS} from break where {_WHERE} and (%(after)s::text is null or id < %(after)s)
+            f"""select {BREAK_COLUMNS} from break where {_WHERE} and (%(after)s::text is null or id < %(after)s)
                 order by id desc limit %(rows_max)s""",
             {**_given(by), "after": after, "rows_max": rows_max},
         ).fetchall()
 
 
-def count_cases(conn: Connection[Any], by: Filter = Filter()) -> int:
+def count_breaks(conn: Connection[Any], by: Filter = Filter()) -> int:
     """How many there are."""
     row = conn.execute(f"select count(*) from break where {_WHERE}", _given(by)).fetchone()
     return int(row[0]) if row else 0
 
 
-def show_case(conn: Connection[Any], break_id: str) -> Case:
+def show_break(conn: Connection[Any], break_id: str) -> Break:
     """One break as it stands. Raises NotFound."""
-    with conn.cursor(row_factory=class_row(Case)) as cur:
-        found = cur.execute(f"select {CASE_COLUMNS} from break where id = %s", [break_id]).fetchone()
+    with conn.cursor(row_factory=class_row(Break)) as cur:
+        found = cur.execute(f"select {BREAK_COLUMNS} from break where id = %s", [break_id]).fetchone()
     if found is None:
         raise NotFound(what="break", id=break_id)
     return found
 
 
-def detail_of(conn: Connection[Any], case: Case) -> FindingDetail:
+def detail_of(conn: Connection[Any], case: Break) -> FindingDetail:
     """Both records, what differs, candidates, hypotheses with their tests and the safe action, as its last run found them."""
     row = conn.execute(
         "select detail from reconciliation_break where run_id = %s and number = %s", [case.last_run, case.last_number]
@@ -160,7 +162,7 @@ def recurrences_of(conn: Connection[Any], break_id: str, *, rows_max: int = 20) 
     return [row[0] for row in rows]
 
 
-def groups_of(conn: Connection[Any], by: Filter = Filter(), *, now: datetime) -> list[Group]:
+def groups_of(conn: Connection[Any], by: Filter = Filter(), *, now: datetime) -> list[BreakGroup]:
     """Live breaks by kind, cause and asset: the largest amounts first within an asset."""
     rows = conn.execute(
         f"""select kind, cause, asset, count(*), sum(at_stake)::bigint, min(opened_at),
@@ -170,7 +172,7 @@ def groups_of(conn: Connection[Any], by: Filter = Filter(), *, now: datetime) ->
         {**_given(by), **_bounds(now), "live": list(LIVE), "rows_max": GROUPS_MAX},
     ).fetchall()
     return [
-        Group(kind, cause, asset, number, Money(minor, asset), oldest, overdue, tuple(ages))
+        BreakGroup(kind, cause, asset, number, Money(minor, asset), oldest, overdue, tuple(ages))
         for kind, cause, asset, number, minor, oldest, overdue, *ages in rows
     ]
 

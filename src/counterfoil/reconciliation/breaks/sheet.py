@@ -17,7 +17,7 @@ from psycopg import Connection
 from counterfoil.base.csv_text import csv_text
 from counterfoil.base.money import format_major
 from counterfoil.base.problems import InvalidInput, Kind, Problem, TooLarge
-from counterfoil.reconciliation.breaks.work import STEPS, Case, assign_break, comment_on_break
+from counterfoil.reconciliation.breaks.work import STEPS, Break, assign_break, comment_on_break
 
 ROWS_MAX: Final = 10_000
 BYTES_MAX: Final = 20_000_000
@@ -63,7 +63,7 @@ class SheetDone(NamedTuple):
     states: tuple[tuple[str, str], ...]
 
 
-def sheet_rows(cases: Iterable[Case], scales: Mapping[str, int]) -> Iterable[list[str]]:
+def sheet_rows(cases: Iterable[Break], scales: Mapping[str, int]) -> Iterable[list[str]]:
     """The cells of each break, in the order of `COLUMNS`; what people fill in is empty."""
     for one in cases:
         facts = [

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Final, NamedTuple
 
 from counterfoil.matching.findings.differences import Record
-from counterfoil.matching.findings.findings import Break
+from counterfoil.matching.findings.findings import Finding
 
 PARTS: Final[Mapping[str, str]] = {
     "payouts": "payout",
@@ -41,7 +41,7 @@ class Sight(NamedTuple):
     evidence: bytes
 
 
-def sights_of(source: str, found: Iterable[Break], fallback: date) -> Iterable[Sight]:
+def sights_of(source: str, found: Iterable[Finding], fallback: date) -> Iterable[Sight]:
     """Each break with its identity: lines that are the same to the letter are told apart by their order."""
     times: Counter[str] = Counter()
     for number, one in enumerate(found, start=1):
@@ -88,7 +88,7 @@ def subject_of(source: str, records: Sequence[Record]) -> str:
     return first.id if kind == "charge" else f"{source}/{first.id}"
 
 
-def _evidence(one: Break, difference: int | None) -> bytes:
+def _evidence(one: Finding, difference: int | None) -> bytes:
     fields = sorted(f"{each.name}\x1f{each.left}\x1f{each.right}" for each in one.fields)
     return hashlib.sha256(
         "\x1e".join([one.kind, one.asset, str(one.at_stake), str(difference), *fields]).encode()

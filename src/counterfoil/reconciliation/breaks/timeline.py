@@ -12,7 +12,7 @@ from psycopg.rows import class_row
 from counterfoil.base.ids import ENTROPY_BYTES, new_id
 from counterfoil.base.money import Money
 from counterfoil.matching.findings.recorded import FindingDetail, RecordRead
-from counterfoil.reconciliation.breaks.work import Case
+from counterfoil.reconciliation.breaks.work import Break
 
 FACTS_MAX: Final = 300
 REFERENCES_MAX: Final = 50
@@ -21,7 +21,7 @@ DAY: Final = timedelta(days=1)
 BEGINNING: Final = bytes(ENTROPY_BYTES)
 
 
-class Fact(NamedTuple):
+class TimelineFact(NamedTuple):
     """One thing that happened. `where` is the station it happened at; `whole_day`: only its date is known.
 
     `minor` is the amount of this very line: a journal of three lines is three facts, not one of their sum.
@@ -42,7 +42,7 @@ class Fact(NamedTuple):
         return Money(self.minor, self.asset) if self.minor is not None and self.asset else None
 
 
-def timeline_of(conn: Connection[Any], case: Case, detail: FindingDetail) -> list[Fact]:
+def timeline_of(conn: Connection[Any], case: Break, detail: FindingDetail) -> list[TimelineFact]:
     """The facts that share an id or a reference with the records of a break, oldest first, at most 300."""
     references = sorted(set(_references(detail)))[:REFERENCES_MAX]
     around = {
@@ -56,13 +56,13 @@ def timeline_of(conn: Connection[Any], case: Case, detail: FindingDetail) -> lis
         "id": case.id,
         "rows_max": FACTS_MAX,
     }
-    with conn.cursor(row_factory=class_row(Fact)) as cur:
+    with conn.cursor(row_factory=class_row(TimelineFact)) as cur:
         found = cur.execute(_FACTS, {**given, **around}).fetchall()
     lines = [*_lines(detail.left, "our books"), *_lines(detail.right, "statement")]
     return sorted([*found, *lines], key=_when)[:FACTS_MAX]
 
 
-def _when(one: Fact) -> tuple[datetime, int, int, str]:
+def _when(one: TimelineFact) -> tuple[datetime, int, int, str]:
     """What only has a date stands at the end of its day."""
     return one.at + DAY if one.whole_day else one.at, _ORDER.index(one.where), one.step, one.id
 
@@ -118,11 +118,11 @@ def _references(detail: FindingDetail) -> Iterable[str]:
                 yield text.rpartition(":")[2]
 
 
-def _lines(records: Iterable[RecordRead], where: str) -> Iterable[Fact]:
+def _lines(records: Iterable[RecordRead], where: str) -> Iterable[TimelineFact]:
     for one in records:
         if one.date:
             at = _midnight(date.fromisoformat(one.date))
-            yield Fact(at, True, where, one.memo or "a line", one.id, one.amount, one.asset)
+            yield TimelineFact(at, True, where, one.memo or "a line", one.id, one.amount, one.asset)
 
 
 def _midnight(day: date) -> datetime:

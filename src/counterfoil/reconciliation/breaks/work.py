@@ -32,7 +32,7 @@ class SomeRefused(Problem):
     """Some of these breaks were refused; the others are done."""
 
 
-class Case(NamedTuple):
+class Break(NamedTuple):
     """A break as it stands. `at_stake` and `difference` (what the source has more) in minor units of `asset`."""
 
     id: str
@@ -78,12 +78,12 @@ class Case(NamedTuple):
         return self.state in LIVE
 
 
-CASE_COLUMNS: Final = """id, program_id, source, identity, kind, severity, asset, at_stake, difference, cause, record_id, reference,
+BREAK_COLUMNS: Final = """id, program_id, source, identity, kind, severity, asset, at_stake, difference, cause, record_id, reference,
     first_on, last_on, first_run, last_run, last_number, gone_run, recurs_of, owner, due_on, opened_at, state, state_at,
     accepted_at_stake, duplicate_of"""
 
 
-class Wanted(NamedTuple):
+class BulkLine(NamedTuple):
     """One line of a bulk action: a break and the state in which it was seen."""
 
     id: str
@@ -99,13 +99,13 @@ class LineDone(NamedTuple):
     refused: str | None
 
 
-def lock_break(conn: Connection[Any], break_id: str, *, expected: str | None = None) -> Case:
+def lock_break(conn: Connection[Any], break_id: str, *, expected: str | None = None) -> Break:
     """The break, locked until the transaction ends, so that of two people who race the second sees the first.
 
     Raises NotFound, and StateMoved when it is no longer in the state in which the caller saw it.
     """
-    with conn.cursor(row_factory=class_row(Case)) as cur:
-        found = cur.execute(f"select {CASE_COLUMNS} from break where id = %s for update", [break_id]).fetchone()
+    with conn.cursor(row_factory=class_row(Break)) as cur:
+        found = cur.execute(f"select {BREAK_COLUMNS} from break where id = %s for update", [break_id]).fetchone()
     if found is None:
         raise NotFound(what="break", id=break_id)
     if expected is not None and found.state != expected:
@@ -220,7 +220,7 @@ def mark_duplicate(
     return _step(conn, break_id, "mark_duplicate", actor=actor, now=now, reason=reason, expected=expected)
 
 
-def _original(conn: Connection[Any], case: Case, named: str | None) -> str:
+def _original(conn: Connection[Any], case: Break, named: str | None) -> str:
     rows = conn.execute(
         f"""select o.id from break o join break b on b.id = %(id)s
             where o.program_id = b.program_id and o.id <> b.id and {STANDS}
@@ -256,7 +256,7 @@ BULK: Final = (*STEPS, "assign", "comment")
 def do_in_bulk(
     conn: Connection[Any],
     verb: str,
-    wanted: Sequence[Wanted],
+    wanted: Sequence[BulkLine],
     *,
     actor: str,
     now: datetime,
@@ -293,7 +293,7 @@ def do_in_bulk(
 def _say(
     conn: Connection[Any],
     verb: str,
-    one: Wanted,
+    one: BulkLine,
     *,
     actor: str,
     now: datetime,

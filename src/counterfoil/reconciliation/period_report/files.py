@@ -45,7 +45,7 @@ class PdfNotInstalled(Problem):
     """Writing a PDF needs the extra `reports`: pip install 'counterfoil[reports]'."""
 
 
-class Written(NamedTuple):
+class WrittenReport(NamedTuple):
     """A report as a file."""
 
     body: bytes
@@ -53,16 +53,16 @@ class Written(NamedTuple):
     suffix: str
 
 
-def write_period_report(report: Mapping[str, Any], form: str) -> Written:
+def write_period_report(report: Mapping[str, Any], form: str) -> WrittenReport:
     """The report as json, csv, xlsx or pdf. Raises PdfNotInstalled."""
     return FORMATS[form](report)
 
 
-def _json(report: Mapping[str, Any]) -> Written:
-    return Written(canonical(dict(report)).encode(), "application/json", "json")
+def _json(report: Mapping[str, Any]) -> WrittenReport:
+    return WrittenReport(canonical(dict(report)).encode(), "application/json", "json")
 
 
-def _csv(report: Mapping[str, Any]) -> Written:
+def _csv(report: Mapping[str, Any]) -> WrittenReport:
     """One table: the section first, then the columns of all sections."""
     names = list(dict.fromkeys(name for columns in SECTIONS.values() for name in columns))
     rows = [["verdict", report["verdict"], *[""] * (len(names) - 1)]]
@@ -70,10 +70,10 @@ def _csv(report: Mapping[str, Any]) -> Written:
         for row in _rows(report, section):
             cells = dict(zip(columns, row, strict=True))
             rows.append([section, *(cells.get(name, "") for name in names)])
-    return Written(csv_text(["section", *names], rows).encode(), "text/csv; charset=utf-8", "csv")
+    return WrittenReport(csv_text(["section", *names], rows).encode(), "text/csv; charset=utf-8", "csv")
 
 
-def _xlsx(report: Mapping[str, Any]) -> Written:
+def _xlsx(report: Mapping[str, Any]) -> WrittenReport:
     """A sheet for each section; cells are text, so none runs as a formula, and amounts stand in major units."""
     out = io.BytesIO()
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_numbers": False, "strings_to_urls": False}
@@ -97,10 +97,10 @@ def _xlsx(report: Mapping[str, Any]) -> Written:
                 sheet.write_string(number, at, cell[:CELL_CHARS_MAX], right if columns[at].endswith("minor") else None)
         sheet.freeze_panes(1, 0)
     book.close()
-    return Written(out.getvalue(), "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx")
+    return WrittenReport(out.getvalue(), "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx")
 
 
-def _pdf(report: Mapping[str, Any]) -> Written:
+def _pdf(report: Mapping[str, Any]) -> WrittenReport:
     try:
         import typst
     except ImportError:
@@ -119,10 +119,10 @@ def _pdf(report: Mapping[str, Any]) -> Written:
     told = {"front": _front(report), "verdict": report["verdict"], "sections": sections, "shown": PDF_ITEMS_MAX}
     template = files(__package__).joinpath("templates", "period_report.typ").read_bytes()
     body = typst.compile(template, format="pdf", sys_inputs={"report": json.dumps(told, sort_keys=True)})
-    return Written(bytes(body), "application/pdf", "pdf")
+    return WrittenReport(bytes(body), "application/pdf", "pdf")
 
 
-FORMATS: Final[Mapping[str, Callable[[Mapping[str, Any]], Written]]] = {
+FORMATS: Final[Mapping[str, Callable[[Mapping[str, Any]], WrittenReport]]] = {
     "json": _json, "csv": _csv, "xlsx": _xlsx, "pdf": _pdf,
 }  # fmt: skip
 

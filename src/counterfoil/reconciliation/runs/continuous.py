@@ -16,7 +16,7 @@ from counterfoil.reconciliation.bank_statements import list_bank_files
 from counterfoil.reconciliation.runs.books import first_changed_day
 from counterfoil.reconciliation.runs.pairings import Pairing
 from counterfoil.reconciliation.runs.rows import Run, select_runs, show_run
-from counterfoil.reconciliation.runs.run import Asked, Means, run_pairing
+from counterfoil.reconciliation.runs.run import RunContext, RunRequest, run_pairing
 
 Scope = Literal["range", "recent", "full"]
 OVERLAP: Final = timedelta(
@@ -33,7 +33,7 @@ EVENT_KINDS: Final = declare(
 )
 
 
-class Wanted(NamedTuple):
+class RunPlan(NamedTuple):
     """What is to be reconciled: every source of `sources` in turn. `days` for the scope `range`, and for `full` of given days."""
 
     program_id: str
@@ -52,7 +52,7 @@ class Tried(NamedTuple):
     problem: Problem | None
 
 
-def reconcile_all(means: Means, wanted: Wanted, make_id: Callable[[str], str]) -> list[Tried]:
+def reconcile_all(means: RunContext, wanted: RunPlan, make_id: Callable[[str], str]) -> list[Tried]:
     """Reconcile one source after another; one that fails holds no other up. Its failed run is kept."""
     found = []
     for one in wanted.sources:
@@ -63,12 +63,12 @@ def reconcile_all(means: Means, wanted: Wanted, make_id: Callable[[str], str]) -
     return found
 
 
-def reconcile_one(means: Means, one: Pairing, wanted: Wanted, make_id: Callable[[str], str]) -> Run:
+def reconcile_one(means: RunContext, one: Pairing, wanted: RunPlan, make_id: Callable[[str], str]) -> Run:
     """One source in the scope that is wanted. A full run without days is held against what the runs before it had said."""
     today = means.clock().astimezone(UTC).date()
 
     def run(scope: Scope, first: date, last: date) -> Run:
-        asked = Asked(make_id("rec"), wanted.program_id, first, last, wanted.actor, scope, wanted.slot_at)
+        asked = RunRequest(make_id("rec"), wanted.program_id, first, last, wanted.actor, scope, wanted.slot_at)
         return run_pairing(means, one, asked)
 
     if wanted.days is not None:

@@ -16,9 +16,9 @@ from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import Tally
 from counterfoil.reconciliation.breaks.breaks import mature_due
 from counterfoil.reconciliation.client_money import make_client_money
-from counterfoil.reconciliation.runs.continuous import Scope, Tried, Wanted, reconcile_all, sources_in_use
+from counterfoil.reconciliation.runs.continuous import RunPlan, Scope, Tried, reconcile_all, sources_in_use
 from counterfoil.reconciliation.runs.pairings import Pairing, pairings
-from counterfoil.reconciliation.runs.run import Means, bury
+from counterfoil.reconciliation.runs.run import RunContext, bury
 from counterfoil.reconciliation.runs.schedule import Slot, take_slot
 
 ACTOR: Final = "system:schedule"
@@ -38,7 +38,7 @@ EVENT_KINDS: Final = declare(
 
 
 def reconcile_due(
-    means: Means, known: Sequence[Pairing], crons: Mapping[str, str], *, by: str, make_id: Callable[[str], str]
+    means: RunContext, known: Sequence[Pairing], crons: Mapping[str, str], *, by: str, make_id: Callable[[str], str]
 ) -> Tally:
     """One tick: give up runs whose process is gone, open what has waited too long, and do what a schedule wants that nobody has taken."""
     with means.database.transaction() as conn:
@@ -57,7 +57,7 @@ def reconcile_due(
     return Tally(handled=handled, failed=failed)
 
 
-def _do(means: Means, known: Sequence[Pairing], slot: Slot, make_id: Callable[[str], str]) -> list[Tried]:
+def _do(means: RunContext, known: Sequence[Pairing], slot: Slot, make_id: Callable[[str], str]) -> list[Tried]:
     with means.database.transaction() as conn:
         rows = conn.execute("select id from program order by id limit %s", [PROGRAMS_MAX]).fetchall()
         _tell_gap(conn, [row[0] for row in rows], slot, means.clock())
@@ -68,7 +68,7 @@ def _do(means: Means, known: Sequence[Pairing], slot: Slot, make_id: Callable[[s
         days = _days_before(slot) if slot.name == "full" else []
         for day in days:
             found += _day_alone(means, program_id, sources, day, slot, make_id)
-        wanted = Wanted(program_id, sources, SCOPES[slot.name], None, ACTOR, slot.slot_at)
+        wanted = RunPlan(program_id, sources, SCOPES[slot.name], None, ACTOR, slot.slot_at)
         found += reconcile_all(means, wanted, make_id)
         for day in days:
             _client_money(means, program_id, day, make_id)
@@ -76,14 +76,14 @@ def _do(means: Means, known: Sequence[Pairing], slot: Slot, make_id: Callable[[s
 
 
 def _day_alone(
-    means: Means, program_id: str, sources: Sequence[Pairing], day: date, slot: Slot, make_id: Callable[[str], str]
+    means: RunContext, program_id: str, sources: Sequence[Pairing], day: date, slot: Slot, make_id: Callable[[str], str]
 ) -> list[Tried]:
     """A day on its own, where a balance is stated for its end: client money stands on it."""
     stated = [one for one in sources if one.account is not None and one.provider is not None]
-    return reconcile_all(means, Wanted(program_id, stated, "range", (day, day), ACTOR, slot.slot_at), make_id)
+    return reconcile_all(means, RunPlan(program_id, stated, "range", (day, day), ACTOR, slot.slot_at), make_id)
 
 
-def _client_money(means: Means, program_id: str, on: date, make_id: Callable[[str], str]) -> None:
+def _client_money(means: RunContext, program_id: str, on: date, make_id: Callable[[str], str]) -> None:
     try:
         with means.database.transaction(snapshot=True) as conn:
             make_client_money(conn, program_id, on=on, make_id=make_id, actor=ACTOR, now=means.clock())
@@ -113,7 +113,7 @@ def _days_before(slot: Slot) -> list[date]:
 
 
 def _tick(context: JobContext, _: str | None) -> Tally:
-    means = Means(context.database, context.clock, context.providers, context.run_folder)
+    means = RunContext(context.database, context.clock, context.providers, context.run_folder)
     known = list(pairings(context.providers).values())
     return reconcile_due(means, known, context.crons, by=context.runner.owner, make_id=context.make_id)
 

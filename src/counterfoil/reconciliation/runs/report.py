@@ -7,14 +7,14 @@ from datetime import date
 from typing import Protocol
 
 from counterfoil.matching.findings import recorded
-from counterfoil.matching.findings.outcome import Outcome
+from counterfoil.matching.findings.outcome import MatchingResult
 from counterfoil.matching.findings.recorded import BalanceRow, RunReport, Waiting
 from counterfoil.matching.passes.footing import Footing
 from counterfoil.reconciliation.bank_statements import Reach
 from counterfoil.reconciliation.runs.our_side import Ours
 from counterfoil.reconciliation.runs.pairings import Pairing
 from counterfoil.reconciliation.runs.sides import Partner, UnderWay
-from counterfoil.reconciliation.runs.statements import Statement
+from counterfoil.reconciliation.runs.statements import ProviderStatement
 
 
 class Days(Protocol):
@@ -33,7 +33,7 @@ class Days(Protocol):
         """range, recent or full."""
 
 
-def holes_of(asked: Days, reach: Reach | None, statement: Statement) -> list[str]:
+def holes_of(asked: Days, reach: Reach | None, statement: ProviderStatement) -> list[str]:
     """Why this run cannot speak for all of its days."""
     holes = [f"{statement.rejected} lines of the statement could not be read"] if statement.rejected else []
     if reach is None:
@@ -48,7 +48,7 @@ def holes_of(asked: Days, reach: Reach | None, statement: Statement) -> list[str
 def report_of(
     one: Pairing,
     asked: Days,
-    outcome: Outcome,
+    outcome: MatchingResult,
     verdict: str,
     waiting: list[Partner],
     holes: list[str],
@@ -72,7 +72,7 @@ def report_of(
 
 
 def tie(
-    one: Pairing, statement: Statement, ours: Ours, footing: Sequence[Footing], under_way: UnderWay
+    one: Pairing, statement: ProviderStatement, ours: Ours, footing: Sequence[Footing], under_way: UnderWay
 ) -> list[BalanceRow]:
     """By asset: book balance and stated balance at the end of the days, and what of their difference the listed items explain.
 
@@ -85,7 +85,9 @@ def tie(
     return [_tied(asset, statement, ours, footing, under_way) for asset in sorted({*statement.stated, *booked})]
 
 
-def _tied(asset: str, statement: Statement, ours: Ours, footing: Sequence[Footing], under_way: UnderWay) -> BalanceRow:
+def _tied(
+    asset: str, statement: ProviderStatement, ours: Ours, footing: Sequence[Footing], under_way: UnderWay
+) -> BalanceRow:
     """What stands between two balances. A line of the run that lies outside its days moved neither of them."""
     stated, booked, before = statement.stated.get(asset), ours.booked.get(asset, 0), statement.opening.get(asset)
     opening = None if before is None else before - ours.booked_before.get(asset, 0)

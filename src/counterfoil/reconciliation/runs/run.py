@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 from counterfoil.base.ids import ENTROPY_BYTES, new_id
 from counterfoil.base.problems import InvalidInput, Problem, check
 from counterfoil.matching.engines.engine import DuckEngine
-from counterfoil.matching.findings.outcome import BREAKS_HELD_MAX, Outcome, matches_of, reconcile
+from counterfoil.matching.findings.outcome import BREAKS_HELD_MAX, MatchingResult, matches_of, reconcile
 from counterfoil.matching.findings.recorded import detail_of
 from counterfoil.matching.output.files import canonical, write_breaks
 from counterfoil.matching.passes.pipeline import Progress
@@ -60,7 +60,7 @@ from counterfoil.reconciliation.runs.sides import (
     read_sides,
     with_under_way,
 )
-from counterfoil.reconciliation.runs.statements import Statement, StatementUnavailable, fetch_statement
+from counterfoil.reconciliation.runs.statements import ProviderStatement, StatementUnavailable, fetch_statement
 
 DAYS_MAX: Final = 366
 WHOLE_DAYS_MAX: Final = 36_600
@@ -71,7 +71,7 @@ EVENT_KINDS: Final = declare(
 )
 
 
-class Means(NamedTuple):
+class RunContext(NamedTuple):
     """What a run works with. `folder`: where its lines, matches and report are kept; None keeps the figures and breaks alone."""
 
     database: Books
@@ -80,7 +80,7 @@ class Means(NamedTuple):
     folder: Path | None = None
 
 
-class Asked(NamedTuple):
+class RunRequest(NamedTuple):
     """Which run: of a program, over these days, how, for whom; `slot_at` is the moment of its schedule."""
 
     run_id: str
@@ -92,13 +92,13 @@ class Asked(NamedTuple):
     slot_at: datetime | None = None
 
 
-class Found(NamedTuple):
+class RunResult(NamedTuple):
     """What a run leads to, before it is recorded. `complete`: it saw all of its days and lists all that it found."""
 
-    outcome: Outcome
+    outcome: MatchingResult
     verdict: str
     inputs_sha256: bytes
-    statement: Statement
+    statement: ProviderStatement
     report: dict[str, Any]
     complete: bool
 
@@ -110,7 +110,7 @@ class RunWasGivenUp(Problem):
 class _Same(Exception):
     """Inputs and rules are those of the run before."""
 
-    def __init__(self, found: Found) -> None:
+    def __init__(self, found: RunResult) -> None:
         super().__init__(found.inputs_sha256.hex())
         self.found = found
 
@@ -128,11 +128,11 @@ def reconcile_provider(
     actor: str,
 ) -> Run:
     """Hold the provider's statement of these days against our clearing account, and keep what was found; see `run_pairing`."""
-    means = Means(database, clock, {source: provider})
-    return run_pairing(means, pairings([source])[source], Asked(run_id, program_id, first, last, actor))
+    means = RunContext(database, clock, {source: provider})
+    return run_pairing(means, pairings([source])[source], RunRequest(run_id, program_id, first, last, actor))
 
 
-def run_pairing(means: Means, one: Pairing, asked: Asked) -> Run:
+def run_pairing(means: RunContext, one: Pairing, asked: RunRequest) -> Run:
     """Hold one source against our books over days, and keep what was found.
 
     Three stations: take a number and say that it runs; read and match with no transaction open, with a sign of life every two seconds;
@@ -169,7 +169,7 @@ def run_pairing(means: Means, one: Pairing, asked: Asked) -> Run:
         return show_run(conn, asked.run_id)
 
 
-def _from_its_beginning(conn: Connection[Any], one: Pairing, asked: Asked) -> Asked:
+def _from_its_beginning(conn: Connection[Any], one: Pairing, asked: RunRequest) -> RunRequest:
     """A bank account is always taken from its first day: what ties is its balance, and its lines share no key with ours."""
     if one.provider is not None:
         return asked
@@ -179,7 +179,9 @@ def _from_its_beginning(conn: Connection[Any], one: Pairing, asked: Asked) -> As
     return asked._replace(first=min([*days, asked.last]))
 
 
-def _match(means: Means, one: Pairing, asked: Asked, reach: Reach | None, folder: Path, progress: Progress) -> Found:
+def _match(
+    means: RunContext, one: Pairing, asked: RunRequest, reach: Reach | None, folder: Path, progress: Progress
+) -> RunResult:
     today = means.clock().astimezone(UTC).date()
     around, as_of = _window(one, asked, reach, today)
     engine = DuckEngine(folder)
@@ -200,7 +202,7 @@ def _match(means: Means, one: Pairing, asked: Asked, reach: Reach | None, folder
         inputs = _digest(paths, under_way, statement, ours)
         with means.database.transaction() as conn:
             if same_before(conn, asked.run_id, inputs, outcome.rules_sha256):
-                raise _Same(Found(outcome, outcome.verdict, inputs, statement, {}, False))
+                raise _Same(RunResult(outcome, outcome.verdict, inputs, statement, {}, False))
         progress("Writing the matches")
         outcome = replace(outcome, footing=with_under_way(outcome.footing, under_way))
         waiting = [*under_way.records, *expected_records(engine)]
@@ -214,12 +216,12 @@ def _match(means: Means, one: Pairing, asked: Asked, reach: Reach | None, folder
         )
         write_breaks(outcome.breaks, folder / "breaks.csv")
         complete = not holes and outcome.complete and outcome.breaks_total <= BREAKS_HELD_MAX
-        return Found(outcome, verdict, inputs, statement, report, complete)
+        return RunResult(outcome, verdict, inputs, statement, report, complete)
     finally:
         engine.close()
 
 
-def _window(one: Pairing, asked: Asked, reach: Reach | None, today: date) -> tuple[tuple[date, date], date]:
+def _window(one: Pairing, asked: RunRequest, reach: Reach | None, today: date) -> tuple[tuple[date, date], date]:
     """The days that are read, and the watermark: the last day that both sides cover."""
     if reach is not None:
         return (asked.first, asked.last), min(asked.last, reach.last_on or asked.last)
@@ -229,18 +231,24 @@ def _window(one: Pairing, asked: Asked, reach: Reach | None, today: date) -> tup
 
 
 def _theirs(
-    means: Means, one: Pairing, asked: Asked, around: tuple[date, date], ours: Ours, path: Path, engine: DuckEngine
-) -> Statement:
+    means: RunContext,
+    one: Pairing,
+    asked: RunRequest,
+    around: tuple[date, date],
+    ours: Ours,
+    path: Path,
+    engine: DuckEngine,
+) -> ProviderStatement:
     if one.provider is not None:
         return fetch_statement(
             engine, means.providers[one.provider], one.lines, (asked.first, asked.last), around, path
         )
     reach = ours.reach
     check(reach is not None, "a bank account's statements are read with our side", source=one.name)
-    return Statement(reach.files_sha256, [], reach.rejected, reach.opening, reach.closing)  # type: ignore[union-attr]
+    return ProviderStatement(reach.files_sha256, [], reach.rejected, reach.opening, reach.closing)  # type: ignore[union-attr]
 
 
-def _digest(paths: Mapping[str, Path], under_way: UnderWay, statement: Statement, ours: Ours) -> bytes:
+def _digest(paths: Mapping[str, Path], under_way: UnderWay, statement: ProviderStatement, ours: Ours) -> bytes:
     parts = [file_digest(paths[side]) for side in ("left", "right")]
     tables = (under_way.totals, under_way.ahead, under_way.sent, ours.booked_before, ours.booked)
     apart = [sorted(map(str, table.items())) for table in tables]
@@ -270,7 +278,7 @@ def _keep(kept: Path | None, run_id: str, folder: Path) -> None:
         (folder / name).rename(place / name)
 
 
-def _again(conn: Connection[Any], one: Pairing, asked: Asked, found: Found, now: datetime) -> Run:
+def _again(conn: Connection[Any], one: Pairing, asked: RunRequest, found: RunResult, now: datetime) -> Run:
     """The run before stands, and speaks once more: what people closed since, and is still found, is open again.
 
     Where another run came between, that one has read later or something else, and this view is not needed.
@@ -288,7 +296,9 @@ def _again(conn: Connection[Any], one: Pairing, asked: Asked, found: Found, now:
     return show_run(conn, run.id)
 
 
-def _finish(conn: Connection[Any], one: Pairing, asked: Asked, found: Found, began: datetime, now: datetime) -> None:
+def _finish(
+    conn: Connection[Any], one: Pairing, asked: RunRequest, found: RunResult, began: datetime, now: datetime
+) -> None:
     lock_source(conn, asked.program_id, one.name)  # before any row: whoever holds a row of a run holds this
     outcome, report = found.outcome, found.report
     matched = sum(row.matched.rows for row in outcome.footing if row.side == "left")
@@ -341,10 +351,10 @@ def _ids_of(number: int, now: datetime) -> Any:
 
 
 __all__ = [
-    "Asked",
     "FoundBreak",
-    "Means",
     "Run",
+    "RunContext",
+    "RunRequest",
     "StatementUnavailable",
     "Success",
     "breaks_of",

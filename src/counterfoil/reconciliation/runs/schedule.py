@@ -29,7 +29,7 @@ class Slot(NamedTuple):
     missed: tuple[datetime, ...] = ()
 
 
-class Gap(NamedTuple):
+class ScheduleGap(NamedTuple):
     """Moments of a schedule that passed with nobody there, from the first to the last, as whoever came next noticed."""
 
     name: str
@@ -40,7 +40,7 @@ class Gap(NamedTuple):
     noticed_by: str
 
 
-class Due(NamedTuple):
+class ScheduleState(NamedTuple):
     """How a schedule stands: when it last was due, who took that and when, when it is due next."""
 
     name: str
@@ -112,9 +112,9 @@ def _keep_gap(conn: Connection[Any], name: str, missed: list[datetime], by: str,
         )
 
 
-def gaps(conn: Connection[Any], *, rows_max: int = 20) -> list[Gap]:
+def gaps(conn: Connection[Any], *, rows_max: int = 20) -> list[ScheduleGap]:
     """Moments that nobody took, the newest first."""
-    with conn.cursor(row_factory=class_row(Gap)) as cur:
+    with conn.cursor(row_factory=class_row(ScheduleGap)) as cur:
         return cur.execute(
             """select name, first_at, last_at, missed, noticed_at, noticed_by from reconciliation_gap
                order by last_at desc, name limit %s""",
@@ -122,7 +122,7 @@ def gaps(conn: Connection[Any], *, rows_max: int = 20) -> list[Gap]:
         ).fetchall()
 
 
-def schedules(conn: Connection[Any], crons: Mapping[str, str], *, now: datetime) -> list[Due]:
+def schedules(conn: Connection[Any], crons: Mapping[str, str], *, now: datetime) -> list[ScheduleState]:
     """How each schedule stands, by name."""
     rows = conn.execute(
         """select s.name, s.since, t.slot_at, t.taken_at, t.taken_by, t.skipped from reconciliation_schedule s
@@ -134,12 +134,12 @@ def schedules(conn: Connection[Any], crons: Mapping[str, str], *, now: datetime)
     return [_due(crons[row[0]], row, now) for row in rows]
 
 
-def _due(cron: str, row: tuple[Any, ...], now: datetime) -> Due:
+def _due(cron: str, row: tuple[Any, ...], now: datetime) -> ScheduleState:
     name, since, slot_at, taken_at, taken_by, skipped = row
     waits = before(cron, now)
     overdue = waits > max(since, slot_at or since) and now - waits > LATE_AFTER
     late = taken_at - slot_at if taken_at and slot_at else timedelta()
-    return Due(
+    return ScheduleState(
         name, cron, since, slot_at, taken_at, taken_by, skipped, after(cron, now),
         overdue_s=int((now - waits).total_seconds()) if overdue else None,
         late_s=int(late.total_seconds()) if late > LATE_AFTER else None,

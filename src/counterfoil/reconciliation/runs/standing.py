@@ -25,7 +25,7 @@ GREEN: Final = (RECONCILED, ACCEPTED)
 Verdict = Literal["reconciled", "reconciled with accepted items", "not reconciled", "incomplete"]
 
 
-class Standing(NamedTuple):
+class RunState(NamedTuple):
     """A finished run as it stands now. `open`: findings on which nobody has decided; `decided`: those that people closed, or that a
     later run no longer found; `told_elsewhere`: those shown through the break of another source. `unexplained` in minor units by asset.
     `verdict` is None for a run that runs or failed: it says nothing."""
@@ -55,13 +55,13 @@ class Standing(NamedTuple):
         return ": ".join([self.verdict, ", ".join(parts)]) if parts else self.verdict
 
 
-def standings(conn: Connection[Any], runs: Sequence[Run]) -> dict[str, Standing]:
+def standings(conn: Connection[Any], runs: Sequence[Run]) -> dict[str, RunState]:
     """How each of these runs stands, by its id."""
     counted = _counted(conn, [run.id for run in runs if run.state == "finished" and run.breaks])
     return {run.id: _standing(run, counted.get(run.id, (0, 0, 0))) for run in runs}
 
 
-def concluded(conn: Connection[Any], *, program_id: str | None = None) -> list[tuple[Success, Standing | None]]:
+def concluded(conn: Connection[Any], *, program_id: str | None = None) -> list[tuple[Success, RunState | None]]:
     """The last conclusion of each program and source, as it stands now; None where there was none."""
     found = last_successes(conn, program_id=program_id)
     runs = select_runs(conn, "where id = any(%s)", [[one.run_id for one in found if one.run_id]])
@@ -69,11 +69,11 @@ def concluded(conn: Connection[Any], *, program_id: str | None = None) -> list[t
     return [(one, stand.get(one.run_id or "")) for one in found]
 
 
-def _standing(run: Run, counted: tuple[int, int, int]) -> Standing:
+def _standing(run: Run, counted: tuple[int, int, int]) -> RunState:
     report = RunReport.read(run.report)
     decided, open_, elsewhere = counted
     unlisted = max((run.breaks or 0) - sum(counted), 0)  # more than a run lists: nobody can have decided on them
-    return Standing(
+    return RunState(
         verdict=_verdict(run, open_ + elsewhere + unlisted, report),
         found=run.breaks or 0,
         open=open_ + unlisted,

@@ -27,7 +27,7 @@ class StatementUnavailable(Problem):
     kind = "busy"
 
 
-class Statement(NamedTuple):
+class ProviderStatement(NamedTuple):
     """What a statement says beside its lines: the hash of its files, remarks of the reader, rejected rows, and the balances before
     and at the end of the days by asset, where they are known."""
 
@@ -45,7 +45,7 @@ def fetch_statement(
     days: tuple[date, date],
     around: tuple[date, date],
     path: Path,
-) -> Statement:
+) -> ProviderStatement:
     """Ask for the statement of the days `around`, and write its movements to `path`.
 
     The `days` themselves are a statement of their own, so its closing balance is the provider's word for their end.
@@ -71,7 +71,7 @@ def fetch_statement(
             stated = {each.asset: each.closing for each in found.statements if each.asset and each.closing is not None}
         file.unlink()
     fold_statement(engine, pa.concat_tables(tables), which, path)
-    return Statement(digest.digest(), notes, rejected, opening, stated)
+    return ProviderStatement(digest.digest(), notes, rejected, opening, stated)
 
 
 def _spans(*edges: date) -> Iterator[tuple[date, date]]:

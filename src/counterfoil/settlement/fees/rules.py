@@ -17,7 +17,7 @@ class Rates(NamedTuple):
     holdback_bps: int
 
 
-class Cut(NamedTuple):
+class FeeSplit(NamedTuple):
     """How a gross is divided, in minor units."""
 
     gross: int
@@ -37,11 +37,11 @@ def check_rates(platform_bps: int, validator_bps: int, holdback_bps: int) -> Non
         raise InvalidInput("rates", f"together at most {RATE_MAX_BPS} basis points", got=sum(given.values()))
 
 
-def cut(gross: int, rates: Rates) -> Cut:
+def cut(gross: int, rates: Rates) -> FeeSplit:
     """Each deduction rounded down; the payee keeps the units that are left (Money, "Fees")."""
     check(gross > 0, "a settlement has something to settle", gross=gross)
     platform, validator = rate_of(gross, rates.platform_bps), rate_of(gross, rates.validator_bps)
     holdback = rate_of(gross, rates.holdback_bps)
     net = gross - platform - validator - holdback
     check(net >= 0, "rates leave the payee nothing less than nothing", net=net)
-    return Cut(gross, platform, validator, holdback, net)
+    return FeeSplit(gross, platform, validator, holdback, net)

@@ -13,7 +13,7 @@ from counterfoil.base.machine import Move, take_steps
 from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import PAYMENT
-from counterfoil.ledger.journals.post_all import Booking, post_all
+from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
 from counterfoil.operations.providers import SUCCEEDED, ChargeFact
 from counterfoil.settlement.intents.intents import begin_verifying
@@ -98,7 +98,7 @@ def _not_yet_recorded(conn: Connection[Any], charges: Sequence[ChargeFact], prov
     return list(fresh.values())
 
 
-def _booking(receipt: Receipt, provider: str, now: datetime) -> Booking:
+def _booking(receipt: Receipt, provider: str, now: datetime) -> ProgramJournal:
     journal = NewJournal(
         key=PAYMENT.key(provider, receipt.charge.charge_id),
         kind="payment",
@@ -109,7 +109,7 @@ def _booking(receipt: Receipt, provider: str, now: datetime) -> Booking:
         source=("charge", receipt.charge.charge_id),
         space=PAYMENT,
     )
-    return Booking(receipt.program_id, journal)
+    return ProgramJournal(receipt.program_id, journal)
 
 
 def _record(conn: Connection[Any], receipts: Sequence[Receipt], provider: str, make_id: MakeId, now: datetime) -> None:

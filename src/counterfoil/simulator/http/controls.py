@@ -8,18 +8,18 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.responses import Response
 
-from counterfoil.simulator.engine import Engine
+from counterfoil.simulator.engine import Simulation
 from counterfoil.simulator.http import schemas
 from counterfoil.simulator.http.gate import JsonAnswer
-from counterfoil.simulator.http.views import Answer, iso, rule_view
+from counterfoil.simulator.http.views import SimulatorReply, iso, rule_view
 from counterfoil.simulator.http.webhooks import secret_bytes
 from counterfoil.simulator.rules import facts as f
 from counterfoil.simulator.rules.decisions import RuleAsk, decide_clear, decide_plant, rules_view
-from counterfoil.simulator.rules.faults import KINDS, Refused
+from counterfoil.simulator.rules.faults import KINDS, FaultRefused
 from counterfoil.simulator.rules.oracle import oracle_view, read_journal
 
 
-def add_controls(app: FastAPI, engine: Engine) -> None:
+def add_controls(app: FastAPI, engine: Simulation) -> None:
     """Add the routes that steer the simulator."""
     _add_faults(app, engine)
 
@@ -29,34 +29,36 @@ def add_controls(app: FastAPI, engine: Engine) -> None:
         try:
             secret_bytes(body.secret)
         except ValueError as error:
-            raise Refused(400, "invalid_request", str(error), field="secret") from error
+            raise FaultRefused(400, "invalid_request", str(error), field="secret") from error
         await engine.write(lambda _, __: [f.EndpointSet(body.url, body.secret)])
-        return JsonAnswer(Answer(200, {"object": "webhook_endpoint", "url": body.url}))
+        return JsonAnswer(SimulatorReply(200, {"object": "webhook_endpoint", "url": body.url}))
 
     @app.get("/v1/clock", tags=["controls"])
     async def get_clock() -> Response:
         """The simulator's time."""
-        return JsonAnswer(Answer(200, _clock(engine.now_us())))
+        return JsonAnswer(SimulatorReply(200, _clock(engine.now_us())))
 
     @app.post("/v1/clock/advance", tags=["controls"])
     async def advance_clock(body: schemas.AdvanceBody) -> Response:
         """Move on; what falls due on the way has happened, at its own time, when this answers."""
-        return JsonAnswer(Answer(200, _clock(await engine.advance(body.ms * 1_000))))
+        return JsonAnswer(SimulatorReply(200, _clock(await engine.advance(body.ms * 1_000))))
 
     @app.get("/v1/journal", tags=["controls"])
     async def get_journal() -> Response:
         """The oracle: which idempotency keys moved money, how often, how much, and where it is now. Read from the disk."""
         await engine.journal.durable()
         oracle = await asyncio.to_thread(read_journal, engine.journal.folder)
-        return JsonAnswer(Answer(200, dict(oracle_view(oracle))))
+        return JsonAnswer(SimulatorReply(200, dict(oracle_view(oracle))))
 
     @app.get("/healthz", tags=["controls"])
     async def get_health() -> Response:
         """Is it up?"""
-        return JsonAnswer(Answer(200, {"status": "ok", "entries": engine.state.entries, "syncs": engine.journal.syncs}))
+        return JsonAnswer(
+            SimulatorReply(200, {"status": "ok", "entries": engine.state.entries, "syncs": engine.journal.syncs})
+        )
 
 
-def _add_faults(app: FastAPI, engine: Engine) -> None:
+def _add_faults(app: FastAPI, engine: Simulation) -> None:
     @app.post("/v1/faults", status_code=201, tags=["controls"])
     async def plant(body: schemas.FaultBody) -> Response:
         """Plant a fault. The answer names what it touched already: lines of the statement, or the service itself."""
@@ -64,36 +66,36 @@ def _add_faults(app: FastAPI, engine: Engine) -> None:
         planted = decide_plant(engine.state, ask, engine.now_us())
         rule_id = next(fact.id for fact in planted if isinstance(fact, f.RulePlanted))
         await engine.write(lambda _, __: planted)
-        return JsonAnswer(Answer(201, rule_view(engine.state.rules[rule_id])))
+        return JsonAnswer(SimulatorReply(201, rule_view(engine.state.rules[rule_id])))
 
     @app.get("/v1/faults", tags=["controls"])
     async def list_rules() -> Response:
         """Every fault planted so far, with each of its hits."""
-        return JsonAnswer(Answer(200, rules_view(engine.state)))
+        return JsonAnswer(SimulatorReply(200, rules_view(engine.state)))
 
     @app.get("/v1/faults/kinds", tags=["controls"])
     async def list_kinds() -> Response:
         """What can go wrong here."""
-        return JsonAnswer(Answer(200, kinds_view()))
+        return JsonAnswer(SimulatorReply(200, kinds_view()))
 
     @app.get("/v1/faults/{rule_id}", tags=["controls"])
     async def get_rule(rule_id: str) -> Response:
         """One fault, with each of its hits."""
         if rule_id not in engine.state.rules:
-            raise Refused(404, "not_found", "there is no such fault", field="id")
-        return JsonAnswer(Answer(200, rule_view(engine.state.rules[rule_id])))
+            raise FaultRefused(404, "not_found", "there is no such fault", field="id")
+        return JsonAnswer(SimulatorReply(200, rule_view(engine.state.rules[rule_id])))
 
     @app.delete("/v1/faults", tags=["controls"])
     async def clear_all() -> Response:
         """No fault fires any more; an outage ends."""
         await engine.write(lambda state, _: decide_clear(state, None))
-        return JsonAnswer(Answer(200, rules_view(engine.state)))
+        return JsonAnswer(SimulatorReply(200, rules_view(engine.state)))
 
     @app.delete("/v1/faults/{rule_id}", tags=["controls"])
     async def clear_one(rule_id: str) -> Response:
         """This fault fires no more."""
         await engine.write(lambda state, _: decide_clear(state, rule_id))
-        return JsonAnswer(Answer(200, rule_view(engine.state.rules[rule_id])))
+        return JsonAnswer(SimulatorReply(200, rule_view(engine.state.rules[rule_id])))
 
 
 def kinds_view() -> dict[str, Any]:

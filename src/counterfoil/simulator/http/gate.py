@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from counterfoil.simulator.engine import Engine
-from counterfoil.simulator.http.views import Answer, error
+from counterfoil.simulator.engine import Simulation
+from counterfoil.simulator.http.views import SimulatorReply, error
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -30,7 +30,7 @@ class JsonAnswer(Response):
 
     media_type = "application/json"
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: SimulatorReply) -> None:
         """Encode the body; the decision's headers go along."""
         super().__init__(
             json.dumps(answer.body, separators=(",", ":"), ensure_ascii=False).encode(),
@@ -61,7 +61,7 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-def response_of(answer: Answer) -> Response:
+def response_of(answer: SimulatorReply) -> Response:
     """The response that says, or does not say, this answer."""
     return JsonAnswer(answer) if answer.hang_ms is None else HangUp(answer.hang_ms)
 
@@ -69,7 +69,7 @@ def response_of(answer: Answer) -> Response:
 class Gate:
     """ASGI: lets a request through to `app`, or answers it here."""
 
-    def __init__(self, app: App, engine: Engine, api_key: str) -> None:
+    def __init__(self, app: App, engine: Simulation, api_key: str) -> None:
         """Guard `app` with one bearer key."""
         self.app, self.engine = app, engine
         self._bearer = f"Bearer {api_key}".encode()

@@ -65,7 +65,7 @@ class AdvanceBody(Body):
     ms: Annotated[int, Field(ge=1, le=86_400_000 * 400)]
 
 
-class Payout(BaseModel):
+class SimulatedPayoutView(BaseModel):
     """A payout. `amount` was asked; `amount_paid` went out, and is null until it did."""
 
     id: str
@@ -83,7 +83,7 @@ class Payout(BaseModel):
     updated_at: str
 
 
-class Charge(BaseModel):
+class SimulatedChargeView(BaseModel):
     """A customer's payment."""
 
     id: str

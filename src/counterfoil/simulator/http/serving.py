@@ -13,12 +13,12 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from counterfoil.simulator.engine import Clock, Engine
+from counterfoil.simulator.engine import Clock, Simulation
 from counterfoil.simulator.http.app import make_app
 from counterfoil.simulator.http.gate import HANG_UP, Gate
-from counterfoil.simulator.journal import Journal
+from counterfoil.simulator.journal import SimulatorJournal
 from counterfoil.simulator.rules.facts import EndpointSet
-from counterfoil.simulator.rules.state import Settings
+from counterfoil.simulator.rules.state import SimulatorSettings
 
 _LOOK_S = 0.02
 log = logging.getLogger("counterfoil.simulator")
@@ -75,8 +75,8 @@ class _Server(uvicorn.Server):
 
 
 async def serve(
-    journal: Journal,
-    settings: Settings,
+    journal: SimulatorJournal,
+    settings: SimulatorSettings,
     clock: Clock,
     *,
     instance: str,
@@ -89,7 +89,7 @@ async def serve(
 ) -> None:
     """Run the provider until SIGTERM or SIGINT; `ready` is called once with its address, when it listens."""
     journal.start(asyncio.get_running_loop())
-    engine = Engine(journal, settings, clock)
+    engine = Simulation(journal, settings, clock)
     engine.open(instance=instance, seed=seed)
     if endpoint is not None and endpoint != engine.state.endpoint:
         engine.record([endpoint])
@@ -116,7 +116,7 @@ async def serve(
 
 async def _watch(
     server: _Server,
-    engine: Engine,
+    engine: Simulation,
     host: str,
     port: int,
     ready: Callable[[dict[str, Any]], None],
@@ -138,6 +138,6 @@ async def _watch(
         await asyncio.sleep(_LOOK_S)
 
 
-def _refusing(engine: Engine) -> bool:
+def _refusing(engine: Simulation) -> bool:
     outage = engine.state.outage
     return outage is not None and outage.mode == "refused" and engine.now_us() < outage.until_us

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from counterfoil.simulator.rules.state import Charge, Event, Payout, Rule, State
+from counterfoil.simulator.rules.state import FaultRule, SimulatedCharge, SimulatedPayout, SimulatorEvent, State
 
 ACCOUNT: Final = "acct_main"  # the client's account that charges are paid into: it has but one
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Answer(NamedTuple):
+class SimulatorReply(NamedTuple):
     """What to say to a request. With `hang_ms` nothing is said: the connection is held that long and dropped."""
 
     status: int
@@ -30,13 +30,13 @@ def iso(at_us: int) -> str:
     return moment(at_us).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def error(status: int, code: str, message: str, **facts: str | int) -> Answer:
+def error(status: int, code: str, message: str, **facts: str | int) -> SimulatorReply:
     """An error as this provider words it; `code` is stable, the message is not."""
     told = {name: fact for name, fact in facts.items() if fact != ""}
-    return Answer(status, {"error": {"code": code, "message": message, **told}})
+    return SimulatorReply(status, {"error": {"code": code, "message": message, **told}})
 
 
-def payout_view(payout: Payout, *, status: str, code: str, updated_us: int) -> dict[str, Any]:
+def payout_view(payout: SimulatedPayout, *, status: str, code: str, updated_us: int) -> dict[str, Any]:
     """A payout as it stood. `amount` is what was asked, `amount_paid` what really went out, once it did."""
     return {
         "id": payout.id,
@@ -55,17 +55,17 @@ def payout_view(payout: Payout, *, status: str, code: str, updated_us: int) -> d
     }
 
 
-def payout_now(payout: Payout) -> dict[str, Any]:
+def payout_now(payout: SimulatedPayout) -> dict[str, Any]:
     """A payout as it stands."""
     return payout_view(payout, status=payout.status, code=payout.code, updated_us=payout.updated_us)
 
 
-def payout_at_birth(payout: Payout) -> dict[str, Any]:
+def payout_at_birth(payout: SimulatedPayout) -> dict[str, Any]:
     """A payout as it was answered first: what a repeated idempotency key gets, whatever came after."""
     return payout_view(payout, status="pending", code="", updated_us=payout.created_us)
 
 
-def charge_view(charge: Charge) -> dict[str, Any]:
+def charge_view(charge: SimulatedCharge) -> dict[str, Any]:
     """A customer's payment."""
     return {
         "id": charge.id,
@@ -82,7 +82,7 @@ def charge_view(charge: Charge) -> dict[str, Any]:
     }
 
 
-def rule_view(rule: Rule) -> dict[str, Any]:
+def rule_view(rule: FaultRule) -> dict[str, Any]:
     """A fault rule, and every hit with what was done: the planted truth."""
     planted = rule.planted
     return {
@@ -100,7 +100,7 @@ def rule_view(rule: Rule) -> dict[str, Any]:
     }
 
 
-def event_view(event: Event) -> dict[str, Any]:
+def event_view(event: SimulatorEvent) -> dict[str, Any]:
     """An event, as its webhook's body."""
     return event.body
 

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from counterfoil.simulator.http.views import Answer, charge_view, error, payout_at_birth, payout_view, rule_view
+from counterfoil.simulator.http.views import SimulatorReply, charge_view, error, payout_at_birth, payout_view, rule_view
 from counterfoil.simulator.rules import facts as f
 from counterfoil.simulator.rules.draft import Draft, mark_of, touch
-from counterfoil.simulator.rules.faults import KINDS, PPM, Refused, complete_params, pick_lines
-from counterfoil.simulator.rules.state import Charge, Payout, Remembered, Rule, Settings, State
+from counterfoil.simulator.rules.faults import KINDS, PPM, FaultRefused, complete_params, pick_lines
+from counterfoil.simulator.rules.state import (
+    FaultRule,
+    Remembered,
+    SimulatedCharge,
+    SimulatedPayout,
+    SimulatorSettings,
+    State,
+)
 
 # As card providers have test numbers: destinations whose name says what becomes of the money.
 UNKNOWN, CLOSED, RETURNING = "unknown", "closed", "returning"
 RETURNS_AFTER_MS: Final = 1_000
 
 
-class Decision(NamedTuple):
+class SimulatorDecision(NamedTuple):
     """The facts to journal, and what is answered once they are on disk."""
 
     facts: list[f.Fact]
-    answer: Answer
+    answer: SimulatorReply
 
 
 class ChargeAsk(NamedTuple):
@@ -53,49 +60,51 @@ class RuleAsk(NamedTuple):
     params: dict[str, Any]
 
 
-def decide_charge(state: State, settings: Settings, ask: ChargeAsk, now_us: int) -> Decision:
+def decide_charge(state: State, settings: SimulatorSettings, ask: ChargeAsk, now_us: int) -> SimulatorDecision:
     """Take a customer's payment. Raises Refused for a key that was used for another request."""
     draft, names = Draft(state, now_us), (ask.key, ask.reference)
     if (instead := _answer_fault(draft, "before", "charge.create", names)) is not None:
-        return Decision(draft.facts, instead)
+        return SimulatorDecision(draft.facts, instead)
     mark = mark_of(ask.reference, str(ask.amount), ask.asset, str(ask.fee))
     known = _recall(state, settings, "charge.create", ask.key, mark, now_us)
     charge = state.charges[known.object_id] if known else _accept_charge(draft, settings, ask, mark)
     answer = _made(charge_view(charge), replayed=known is not None)
-    return Decision(draft.facts, _answer_fault(draft, "after", "charge.create", names) or answer)
+    return SimulatorDecision(draft.facts, _answer_fault(draft, "after", "charge.create", names) or answer)
 
 
-def _accept_charge(draft: Draft, settings: Settings, ask: ChargeAsk, mark: str) -> Charge:
+def _accept_charge(draft: Draft, settings: SimulatorSettings, ask: ChargeAsk, mark: str) -> SimulatedCharge:
     fee = settings.charge_fee + ask.amount * settings.charge_fee_ppm // PPM if ask.fee is None else ask.fee
     charge_id = f"chg_{draft.state.instance}_{len(draft.state.charges) + 1:010d}"
     draft.add(f.ChargeAccepted(charge_id, ask.key, mark, ask.reference, ask.amount, ask.asset, fee))
     draft.line("charge", ask.reference, ask.amount, fee, ask.asset, charge_id)
-    charge = Charge(charge_id, ask.key, ask.reference, ask.amount, ask.asset, fee, draft.now_us)
+    charge = SimulatedCharge(charge_id, ask.key, ask.reference, ask.amount, ask.asset, fee, draft.now_us)
     draft.emit("charge.succeeded", charge_id, (ask.key, ask.reference), charge_view(charge))
     return charge
 
 
-def decide_payout(state: State, settings: Settings, ask: PayoutAsk, now_us: int) -> Decision:
+def decide_payout(state: State, settings: SimulatorSettings, ask: PayoutAsk, now_us: int) -> SimulatorDecision:
     """Accept a payout, refuse it for good (remembered under its key), or do what a fault says. Raises Refused: key reused."""
     draft, names = Draft(state, now_us), (ask.key, ask.reference)
     if (instead := _answer_fault(draft, "before", "payout.create", names)) is not None:
-        return Decision(draft.facts, instead)
+        return SimulatorDecision(draft.facts, instead)
     mark = mark_of(ask.reference, ask.destination, str(ask.amount), ask.asset)
     known = _recall(state, settings, "payout.create", ask.key, mark, now_us)
     if known is not None and known.refusal is not None:
-        return Decision(draft.facts, _refusal(known.refusal, replayed=True))
+        return SimulatorDecision(draft.facts, _refusal(known.refusal, replayed=True))
     if known is not None:
         answer = _made(payout_at_birth(state.payouts[known.object_id]), replayed=True)
     else:
         made = _accept_payout(draft, settings, ask, mark)
         if isinstance(made, f.RequestRefused):
             draft.facts = [made]  # faults picked on the way hit nothing
-            return Decision(draft.facts, _refusal(made, replayed=False))
+            return SimulatorDecision(draft.facts, _refusal(made, replayed=False))
         answer = _made(payout_at_birth(made), replayed=False)
-    return Decision(draft.facts, _answer_fault(draft, "after", "payout.create", names) or answer)
+    return SimulatorDecision(draft.facts, _answer_fault(draft, "after", "payout.create", names) or answer)
 
 
-def _accept_payout(draft: Draft, settings: Settings, ask: PayoutAsk, mark: str) -> Payout | f.RequestRefused:
+def _accept_payout(
+    draft: Draft, settings: SimulatorSettings, ask: PayoutAsk, mark: str
+) -> SimulatedPayout | f.RequestRefused:
     state = draft.state
     rule = draft.hit("outcome", on="payout.create", subject=ask.key, names=(ask.key, ask.reference))
     moved = ask.amount
@@ -125,7 +134,7 @@ def _accept_payout(draft: Draft, settings: Settings, ask: PayoutAsk, mark: str) 
         )
     )
     draft.line("payout", ask.reference, -moved, settings.payout_fee, ask.asset, payout_id)
-    return Payout(
+    return SimulatedPayout(
         payout_id,
         ask.key,
         ask.reference,
@@ -140,7 +149,7 @@ def _accept_payout(draft: Draft, settings: Settings, ask: PayoutAsk, mark: str) 
     )
 
 
-def _why_not(state: State, settings: Settings, ask: PayoutAsk, moved: int) -> tuple[int, str, str] | None:
+def _why_not(state: State, settings: SimulatorSettings, ask: PayoutAsk, moved: int) -> tuple[int, str, str] | None:
     if ask.destination.startswith(UNKNOWN):
         return 400, "destination_unknown", "there is no such destination"
     if state.balances[ask.asset] < moved + settings.payout_fee:
@@ -148,7 +157,7 @@ def _why_not(state: State, settings: Settings, ask: PayoutAsk, moved: int) -> tu
     return None
 
 
-def _steps(destination: str, rule: Rule | None, settle_us: int) -> list[list[Any]]:
+def _steps(destination: str, rule: FaultRule | None, settle_us: int) -> list[list[Any]]:
     fault = rule.planted.fault if rule else ""
     params: dict[str, int | str] = rule.planted.params if rule else {}
     code = str(params.get("code", ""))
@@ -167,7 +176,7 @@ def _steps(destination: str, rule: Rule | None, settle_us: int) -> list[list[Any
     return [paid]
 
 
-def decide_step(state: State, settings: Settings, until_us: int) -> tuple[int, list[f.Fact]] | None:
+def decide_step(state: State, settings: SimulatorSettings, until_us: int) -> tuple[int, list[f.Fact]] | None:
     """The next payout step that is due by `until_us`: when it happened, and its facts. None when nothing is due."""
     if not state.due or state.due[0][0] > until_us:
         return None
@@ -189,7 +198,7 @@ def decide_step(state: State, settings: Settings, until_us: int) -> tuple[int, l
 
 
 def decide_attempt(
-    state: State, settings: Settings, event: int, copy: int, *, status: int, error_text: str, now_us: int
+    state: State, settings: SimulatorSettings, event: int, copy: int, *, status: int, error_text: str, now_us: int
 ) -> f.DeliveryAttempted:
     """What follows from one try of a webhook: delivered on 2xx, else again later, twice as late each time, or given up."""
     attempt = state.deliveries[event, copy].attempts + 1
@@ -201,11 +210,13 @@ def decide_attempt(
     return f.DeliveryAttempted(event, copy, attempt, "retry", status, error_text, now_us + wait_ms * 1_000)
 
 
-def decide_read(state: State, operation: str, names: tuple[str, ...], answer: Answer, now_us: int) -> Decision:
+def decide_read(
+    state: State, operation: str, names: tuple[str, ...], answer: SimulatorReply, now_us: int
+) -> SimulatorDecision:
     """A request that only reads: its answer, unless a fault that is planted on `operation` says otherwise."""
     draft = Draft(state, now_us)
     instead = _answer_fault(draft, "before", operation, names) or _answer_fault(draft, "after", operation, names)
-    return Decision(draft.facts, instead or answer)
+    return SimulatorDecision(draft.facts, instead or answer)
 
 
 def decide_plant(state: State, ask: RuleAsk, now_us: int) -> list[f.Fact]:
@@ -219,7 +230,7 @@ def decide_plant(state: State, ask: RuleAsk, now_us: int) -> list[f.Fact]:
         told = {"from_us": str(now_us), "mode": str(params["mode"])}
         facts.append(f.FaultFired(planted.id, "outage", "service", "*", told))
     if KINDS[ask.fault].stage == "statement":
-        for number in pick_lines(state, Rule(planted)):
+        for number in pick_lines(state, FaultRule(planted)):
             facts += touch(state, planted, state.lines[number - 1])
     return facts
 
@@ -227,7 +238,7 @@ def decide_plant(state: State, ask: RuleAsk, now_us: int) -> list[f.Fact]:
 def decide_clear(state: State, rule_id: str | None) -> list[f.Fact]:
     """Let one rule, or all, fire no more. Raises Refused when there is no such rule."""
     if rule_id is not None and rule_id not in state.rules:
-        raise Refused(404, "not_found", "there is no such fault", field="id")
+        raise FaultRefused(404, "not_found", "there is no such fault", field="id")
     ids = list(state.rules) if rule_id is None else [rule_id]
     return [f.RuleCleared(each) for each in ids if not state.rules[each].cleared]
 
@@ -237,18 +248,22 @@ def rules_view(state: State) -> dict[str, Any]:
     return {"object": "faults", "data": [rule_view(rule) for rule in state.rules.values()]}
 
 
-def _recall(state: State, settings: Settings, operation: str, key: str, mark: str, now_us: int) -> Remembered | None:
+def _recall(
+    state: State, settings: SimulatorSettings, operation: str, key: str, mark: str, now_us: int
+) -> Remembered | None:
     known = state.remembered.get((operation, key))
     if known is None:
         return None
     if settings.key_memory_s is not None and now_us - known.at_us > settings.key_memory_s * 1_000_000:
         return None  # pruned: the same key starts anew, as at providers that remember for a day
     if known.fingerprint != mark:
-        raise Refused(422, "idempotency_key_reused", "this key was used for another request", field="Idempotency-Key")
+        raise FaultRefused(
+            422, "idempotency_key_reused", "this key was used for another request", field="Idempotency-Key"
+        )
     return known
 
 
-def _answer_fault(draft: Draft, stage: str, operation: str, names: tuple[str, ...]) -> Answer | None:
+def _answer_fault(draft: Draft, stage: str, operation: str, names: tuple[str, ...]) -> SimulatorReply | None:
     rule = draft.hit(stage, on=operation, subject=names[0], names=names)
     if rule is None:
         return None
@@ -256,7 +271,7 @@ def _answer_fault(draft: Draft, stage: str, operation: str, names: tuple[str, ..
     params = rule.planted.params
     match rule.planted.fault:
         case "timeout_before_accepting" | "timeout_after_accepting":
-            return Answer(0, {}, hang_ms=int(params["hold_ms"]))
+            return SimulatorReply(0, {}, hang_ms=int(params["hold_ms"]))
         case "rate_limit":
             told = error(429, "rate_limited", "too many requests")
             return told._replace(headers=(("retry-after", str(params["retry_after_s"])),))
@@ -264,10 +279,10 @@ def _answer_fault(draft: Draft, stage: str, operation: str, names: tuple[str, ..
             return error(int(params["status"]), "provider_error", "something went wrong on our side")
 
 
-def _made(body: dict[str, Any], *, replayed: bool) -> Answer:
-    return Answer(201, body, (("idempotent-replayed", "true"),) if replayed else ())
+def _made(body: dict[str, Any], *, replayed: bool) -> SimulatorReply:
+    return SimulatorReply(201, body, (("idempotent-replayed", "true"),) if replayed else ())
 
 
-def _refusal(refused: f.RequestRefused, *, replayed: bool) -> Answer:
+def _refusal(refused: f.RequestRefused, *, replayed: bool) -> SimulatorReply:
     answer = error(refused.status, refused.code, refused.message)
     return answer._replace(headers=(("idempotent-replayed", "true"),)) if replayed else answer

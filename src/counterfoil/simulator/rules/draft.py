@@ -9,7 +9,7 @@ from typing import Any
 from counterfoil.simulator.http.views import iso, line_id
 from counterfoil.simulator.rules import facts as f
 from counterfoil.simulator.rules.faults import pick
-from counterfoil.simulator.rules.state import Line, Rule, State
+from counterfoil.simulator.rules.state import FaultRule, SimulatorLine, State
 
 
 def mark_of(*what: str) -> str:
@@ -29,13 +29,13 @@ class Draft:
         """One more fact."""
         self.facts.append(fact)
 
-    def hit(self, stage: str, *, on: str, subject: str, names: tuple[str, ...]) -> Rule | None:
+    def hit(self, stage: str, *, on: str, subject: str, names: tuple[str, ...]) -> FaultRule | None:
         """The rule that hits here, if any. The caller says with `fire` what was done."""
         if not self.state.live:
             return None
         return pick(self.state, self.facts, stage, on=on, subject=subject, names=names)
 
-    def fire(self, rule: Rule, subject: str, on: str, **told: str) -> None:
+    def fire(self, rule: FaultRule, subject: str, on: str, **told: str) -> None:
         """Write down that a rule hit."""
         self.add(f.FaultFired(rule.planted.id, rule.planted.fault, subject, on, told))
 
@@ -44,7 +44,7 @@ class Draft:
         self._lines += 1
         rule = self.hit("statement", on=type_, subject=str(self._lines), names=(reference, source))
         if rule is not None:
-            line = Line(self._lines, type_, reference, gross, fee, asset, self.now_us, source)
+            line = SimulatorLine(self._lines, type_, reference, gross, fee, asset, self.now_us, source)
             self.facts += touch(self.state, rule.planted, line)
 
     def emit(self, type_: str, subject: str, names: tuple[str, ...], data: dict[str, Any]) -> None:
@@ -79,7 +79,7 @@ def plan_deliveries(planted: f.RulePlanted | None, now_us: int) -> list[list[Any
             return [[now_us, int(params["attempts"]), ""]]
 
 
-def touch(state: State, planted: f.RulePlanted, line: Line) -> list[f.Fact]:
+def touch(state: State, planted: f.RulePlanted, line: SimulatorLine) -> list[f.Fact]:
     """The facts of a statement fault that touches `line`; they name the truth and what the CSV will say."""
     delta = int(planted.params.get("delta", 0))
     told = {

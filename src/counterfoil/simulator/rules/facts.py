@@ -190,7 +190,7 @@ _KINDS: Final[dict[str, type[Any]]] = {
 }
 
 
-class Entry(NamedTuple):
+class FactEntry(NamedTuple):
     """What one decision wrote: its facts stand or fall together, so they share one line of the journal."""
 
     number: int
@@ -198,15 +198,15 @@ class Entry(NamedTuple):
     facts: list[Fact]
 
 
-def as_json(entry: Entry) -> dict[str, Any]:
+def as_json(entry: FactEntry) -> dict[str, Any]:
     """The entry as plain data, to write."""
     facts = [{"kind": type(fact).__name__, **vars(fact)} for fact in entry.facts]
     return {"number": entry.number, "at_us": entry.at_us, "facts": facts}
 
 
-def from_json(data: dict[str, Any]) -> Entry:
+def from_json(data: dict[str, Any]) -> FactEntry:
     """The entry out of what `as_json` gave. Raises KeyError or TypeError for what this version does not know."""
-    return Entry(data["number"], data["at_us"], [_fact(dict(fact)) for fact in data["facts"]])
+    return FactEntry(data["number"], data["at_us"], [_fact(dict(fact)) for fact in data["facts"]])
 
 
 def _fact(data: dict[str, Any]) -> Fact:

@@ -10,13 +10,13 @@ from fnmatch import fnmatchcase
 from typing import Final, NamedTuple
 
 from counterfoil.simulator.rules.facts import FaultFired
-from counterfoil.simulator.rules.state import Rule, State
+from counterfoil.simulator.rules.state import FaultRule, State
 
 PPM: Final = 1_000_000
 MS_MAX: Final = 86_400_000 * 40
 
 
-class Refused(Exception):
+class FaultRefused(Exception):
     """A request that this provider refuses; `code` is stable, and nothing moved."""
 
     def __init__(self, status: int, code: str, message: str, *, field: str = "", limit: str = "") -> None:
@@ -53,7 +53,7 @@ class Code(NamedTuple):
 Param = Whole | Choice | Minor | Code
 
 
-class Kind(NamedTuple):
+class FaultKind(NamedTuple):
     """A kind of fault: when it can fire, what `on` means for it unless told otherwise, and its parameters."""
 
     stage: str
@@ -63,46 +63,52 @@ class Kind(NamedTuple):
 
 
 _HOLD: Final = {"hold_ms": Whole(30_000, 0, MS_MAX)}
-KINDS: Final[Mapping[str, Kind]] = {
-    "timeout_before_accepting": Kind(
+KINDS: Final[Mapping[str, FaultKind]] = {
+    "timeout_before_accepting": FaultKind(
         "before", "payout.create", "nothing done, no answer; hangs up after hold_ms", _HOLD
     ),
-    "error_before_accepting": Kind(
+    "error_before_accepting": FaultKind(
         "before", "payout.create", "nothing done, an error", {"status": Whole(503, 500, 599)}
     ),
-    "rate_limit": Kind(
+    "rate_limit": FaultKind(
         "before", "payout.create", "nothing done, 429 with Retry-After", {"retry_after_s": Whole(1, 0, 3_600)}
     ),
-    "timeout_after_accepting": Kind("after", "payout.create", "done, no answer; hangs up after hold_ms", _HOLD),
-    "error_after_accepting": Kind("after", "payout.create", "done, but an error", {"status": Whole(500, 500, 599)}),
-    "payout_failed": Kind("outcome", "payout.create", "accepted, then fails", {"code": Code("account_closed")}),
-    "paid_then_failed": Kind(
+    "timeout_after_accepting": FaultKind("after", "payout.create", "done, no answer; hangs up after hold_ms", _HOLD),
+    "error_after_accepting": FaultKind(
+        "after", "payout.create", "done, but an error", {"status": Whole(500, 500, 599)}
+    ),
+    "payout_failed": FaultKind("outcome", "payout.create", "accepted, then fails", {"code": Code("account_closed")}),
+    "paid_then_failed": FaultKind(
         "outcome",
         "payout.create",
         "paid, and failed after_ms later",
         {"after_ms": Whole(1_000, 0, MS_MAX), "code": Code("bank_rejected")},
     ),
-    "returned_later": Kind(
+    "returned_later": FaultKind(
         "outcome",
         "payout.create",
         "paid, and returned after_ms later",
         {"after_ms": Whole(1_000, 0, MS_MAX), "code": Code("returned_by_bank")},
     ),
-    "wrong_amount": Kind("outcome", "payout.create", "pays delta more, or less, than was asked", {"delta": Minor("1")}),
-    "webhook_lost": Kind("webhook", "*", "never sent; the event can be pulled", {}),
-    "webhook_doubled": Kind("webhook", "*", "sent so many times", {"times": Whole(2, 2, 20)}),
-    "webhook_late": Kind("webhook", "*", "sent delay_ms later", {"delay_ms": Whole(5_000, 1, MS_MAX)}),
-    "webhook_reordered": Kind(
+    "wrong_amount": FaultKind(
+        "outcome", "payout.create", "pays delta more, or less, than was asked", {"delta": Minor("1")}
+    ),
+    "webhook_lost": FaultKind("webhook", "*", "never sent; the event can be pulled", {}),
+    "webhook_doubled": FaultKind("webhook", "*", "sent so many times", {"times": Whole(2, 2, 20)}),
+    "webhook_late": FaultKind("webhook", "*", "sent delay_ms later", {"delay_ms": Whole(5_000, 1, MS_MAX)}),
+    "webhook_reordered": FaultKind(
         "webhook",
         "*",
         "sent after the next event (of the same object when behind is same), or after delay_ms at the latest",
         {"behind": Choice(("any", "same")), "delay_ms": Whole(5_000, 1, MS_MAX)},
     ),
-    "webhook_bad_signature": Kind("webhook", "*", "the first tries are signed badly", {"attempts": Whole(1, 1, 1_000)}),
-    "line_lost": Kind("statement", "*", "the CSV statement leaves the line out", {}),
-    "line_doubled": Kind("statement", "*", "the CSV statement has the line twice", {}),
-    "line_altered": Kind("statement", "*", "the CSV statement has another gross and net", {"delta": Minor("1")}),
-    "outage": Kind(
+    "webhook_bad_signature": FaultKind(
+        "webhook", "*", "the first tries are signed badly", {"attempts": Whole(1, 1, 1_000)}
+    ),
+    "line_lost": FaultKind("statement", "*", "the CSV statement leaves the line out", {}),
+    "line_doubled": FaultKind("statement", "*", "the CSV statement has the line twice", {}),
+    "line_altered": FaultKind("statement", "*", "the CSV statement has another gross and net", {"delta": Minor("1")}),
+    "outage": FaultKind(
         "service",
         "*",
         "nothing answers for ms: 503, connections closed without an answer, or refused",
@@ -115,9 +121,9 @@ def complete_params(fault: str, given: Mapping[str, object]) -> dict[str, int | 
     """The parameters of a fault with its defaults filled in. Raises Refused naming the field and its limit."""
     kind = KINDS.get(fault)
     if kind is None:
-        raise Refused(400, "invalid_request", "no such fault", field="fault", limit=", ".join(KINDS))
+        raise FaultRefused(400, "invalid_request", "no such fault", field="fault", limit=", ".join(KINDS))
     for name in given.keys() - kind.params.keys():
-        raise Refused(
+        raise FaultRefused(
             400, "invalid_request", "no such parameter", field=f"params.{name}", limit=", ".join(kind.params) or "none"
         )
     return {name: _value(f"params.{name}", param, given.get(name)) for name, param in kind.params.items()}
@@ -145,12 +151,12 @@ def _value(field: str, param: Param, given: object) -> int | str:
             if isinstance(value, str) and re.fullmatch(r"[a-z_]{1,60}", value):
                 return value
             limit = "lower-case letters and underscores, at most 60"
-    raise Refused(400, "invalid_request", "not a value for this parameter", field=field, limit=limit)
+    raise FaultRefused(400, "invalid_request", "not a value for this parameter", field=field, limit=limit)
 
 
 def pick(
     state: State, pending: Sequence[object], stage: str, *, on: str, subject: str, names: tuple[str, ...]
-) -> Rule | None:
+) -> FaultRule | None:
     """The first planted rule of `stage` that hits `subject` now: `on` and one of its `names` fit, and so does the draw.
 
     `pending` holds the facts of this decision that are not applied yet.
@@ -165,7 +171,7 @@ def pick(
     return None
 
 
-def pick_lines(state: State, rule: Rule) -> list[int]:
+def pick_lines(state: State, rule: FaultRule) -> list[int]:
     """Which lines there already are does a fresh statement rule touch: drawn by the seed, each line by one rule at most."""
     numbers = [
         line.number
@@ -178,7 +184,7 @@ def pick_lines(state: State, rule: Rule) -> list[int]:
     return sorted(numbers[: rule.planted.count])
 
 
-def _fits(rule: Rule, on: str, names: Iterable[str]) -> bool:
+def _fits(rule: FaultRule, on: str, names: Iterable[str]) -> bool:
     planted = rule.planted
     return (
         rule.remaining() != 0
@@ -187,7 +193,7 @@ def _fits(rule: Rule, on: str, names: Iterable[str]) -> bool:
     )
 
 
-def _hits(seed: int, rule: Rule, pending: Sequence[object], subject: str) -> bool:
+def _hits(seed: int, rule: FaultRule, pending: Sequence[object], subject: str) -> bool:
     mine = [fact for fact in pending if isinstance(fact, FaultFired) and fact.rule == rule.planted.id]
     remaining = rule.remaining()
     if remaining is not None and len(mine) >= remaining:

@@ -16,7 +16,7 @@ from counterfoil.simulator.rules import facts as f
 
 
 @dataclass
-class Moved:
+class MovedPayout:
     """One payout as the provider carried it out, amounts in minor units. `out` while the money is with the payee or on its way."""
 
     payout_id: str
@@ -40,7 +40,7 @@ class Moved:
 class Oracle:
     """What a journal tells. `out_at_once` says how many payouts of one key or reference were ever out at the same time."""
 
-    payouts: dict[str, Moved] = field(default_factory=dict)
+    payouts: dict[str, MovedPayout] = field(default_factory=dict)
     refused: list[f.RequestRefused] = field(default_factory=list)
     charged: Counter[tuple[str, str]] = field(default_factory=Counter)
     balances: Counter[str] = field(default_factory=Counter)
@@ -51,9 +51,9 @@ class Oracle:
     _out: Counter[tuple[str, str]] = field(default_factory=Counter)
     _out_at_once: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def by_key(self) -> dict[str, list[Moved]]:
+    def by_key(self) -> dict[str, list[MovedPayout]]:
         """The payouts of each idempotency key, oldest first."""
-        found: defaultdict[str, list[Moved]] = defaultdict(list)
+        found: defaultdict[str, list[MovedPayout]] = defaultdict(list)
         for payout in self.payouts.values():
             found[payout.key].append(payout)
         return dict(found)
@@ -90,7 +90,7 @@ class Oracle:
                 pass
 
     def _accept(self, fact: f.PayoutAccepted) -> None:
-        self.payouts[fact.id] = Moved(
+        self.payouts[fact.id] = MovedPayout(
             fact.id, fact.key, fact.reference, fact.asset, fact.asked, fact.moved, fact.fee, history=["pending"]
         )
         self.balances[fact.asset] -= fact.moved + fact.fee
@@ -116,7 +116,7 @@ def read_journal(folder: Path) -> Oracle:
     return tell(read.entries, torn_bytes=read.torn_bytes)
 
 
-def tell(entries: Iterable[f.Entry], *, torn_bytes: int = 0) -> Oracle:
+def tell(entries: Iterable[f.FactEntry], *, torn_bytes: int = 0) -> Oracle:
     """The oracle of these entries."""
     oracle = Oracle(torn_bytes=torn_bytes)
     for entry in entries:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from counterfoil.simulator.rules import facts as f
 
 
-class Settings(NamedTuple):
+class SimulatorSettings(NamedTuple):
     """How this provider behaves. Times in milliseconds, rates in millionths, amounts in minor units of whatever asset."""
 
     settle_ms: int = 50
@@ -27,7 +27,7 @@ class Settings(NamedTuple):
     first_byte_ms: int = 10_000
 
 
-class Line(NamedTuple):
+class SimulatorLine(NamedTuple):
     """One movement of a balance, as the statement shows it: net = gross - fee, all signed from the client's side."""
 
     number: int
@@ -53,7 +53,7 @@ class Touch(NamedTuple):
 
 
 @dataclass(slots=True)
-class Charge:
+class SimulatedCharge:
     """A customer's payment."""
 
     id: str
@@ -66,7 +66,7 @@ class Charge:
 
 
 @dataclass(slots=True)
-class Payout:
+class SimulatedPayout:
     """Money on its way out. `status` is pending, paid, failed or returned."""
 
     id: str
@@ -95,7 +95,7 @@ class Remembered(NamedTuple):
 
 
 @dataclass(slots=True)
-class Event:
+class SimulatorEvent:
     """Something told, or to be told, to the client."""
 
     number: int
@@ -119,7 +119,7 @@ class Delivery:
 
 
 @dataclass(slots=True)
-class Rule:
+class FaultRule:
     """A fault that was asked for, and whom it hit."""
 
     planted: f.RulePlanted
@@ -149,24 +149,24 @@ class State:
         self.instance, self.seed = "", 0
         self.entries, self.at_us, self.offset_us = 0, 0, 0
         self.balances: Counter[str] = Counter()
-        self.charges: dict[str, Charge] = {}
-        self.payouts: dict[str, Payout] = {}
+        self.charges: dict[str, SimulatedCharge] = {}
+        self.payouts: dict[str, SimulatedPayout] = {}
         self.payouts_by_key: defaultdict[str, list[str]] = defaultdict(list)
         self.remembered: dict[tuple[str, str], Remembered] = {}
         self.due: list[tuple[int, str, int]] = []
-        self.lines: list[Line] = []
+        self.lines: list[SimulatorLine] = []
         self.touched: dict[int, Touch] = {}
-        self.events: list[Event] = []
+        self.events: list[SimulatorEvent] = []
         self.event_numbers: dict[str, int] = {}
         self.endpoint: f.EndpointSet | None = None
         self.deliveries: dict[tuple[int, int], Delivery] = {}
         self.delivery_due: list[tuple[int, int, int]] = []
         self.held: list[tuple[int, int]] = []
-        self.rules: dict[str, Rule] = {}
-        self.live: dict[str, Rule] = {}  # the rules that may still fire, in the order they were planted
+        self.rules: dict[str, FaultRule] = {}
+        self.live: dict[str, FaultRule] = {}  # the rules that may still fire, in the order they were planted
         self.outage: Outage | None = None
 
-    def apply(self, entry: f.Entry) -> None:
+    def apply(self, entry: f.FactEntry) -> None:
         """Take in one entry."""
         self.entries, self.at_us = entry.number, entry.at_us
         for fact in entry.facts:
@@ -198,7 +198,7 @@ class State:
     def _take_fault(self, fact: f.RulePlanted | f.RuleCleared | f.FaultFired | f.LineTouched, at_us: int) -> None:
         match fact:
             case f.RulePlanted():
-                self.rules[fact.id] = self.live[fact.id] = Rule(fact)
+                self.rules[fact.id] = self.live[fact.id] = FaultRule(fact)
             case f.RuleCleared():
                 self.rules[fact.id].cleared = True
                 self.live.pop(fact.id, None)
@@ -217,14 +217,14 @@ class State:
                 self.touched[fact.line] = Touch(fact.fault, fact.delta)
 
     def _charge(self, fact: f.ChargeAccepted, at_us: int) -> None:
-        self.charges[fact.id] = Charge(
+        self.charges[fact.id] = SimulatedCharge(
             fact.id, fact.key, fact.reference, fact.amount, fact.asset, fact.fee, created_us=at_us
         )
         self.remembered["charge.create", fact.key] = Remembered(fact.fingerprint, at_us, fact.id, None)
         self._line("charge", fact.reference, fact.amount, fact.fee, fact.asset, at_us, fact.id)
 
     def _payout(self, fact: f.PayoutAccepted, at_us: int) -> None:
-        self.payouts[fact.id] = Payout(
+        self.payouts[fact.id] = SimulatedPayout(
             fact.id,
             fact.key,
             fact.reference,
@@ -261,13 +261,13 @@ class State:
             heapq.heappush(self.due, (steps[step][0], payout_id, step))
 
     def _line(self, type_: str, reference: str, gross: int, fee: int, asset: str, at_us: int, source: str) -> None:
-        line = Line(len(self.lines) + 1, type_, reference, gross, fee, asset, at_us, source)
+        line = SimulatorLine(len(self.lines) + 1, type_, reference, gross, fee, asset, at_us, source)
         self.lines.append(line)
         self.balances[asset] += line.net
 
     def _event(self, fact: f.EventEmitted) -> None:
         number = len(self.events) + 1
-        self.events.append(Event(number, fact.id, fact.type, fact.subject, fact.body))
+        self.events.append(SimulatorEvent(number, fact.id, fact.type, fact.subject, fact.body))
         self.event_numbers[fact.id] = number
         for copy, (due_us, bad_signatures, behind) in enumerate(fact.deliveries, start=1):
             self.deliveries[number, copy] = Delivery(number, copy, due_us, bad_signatures, behind)
@@ -299,7 +299,7 @@ class State:
         self.held = still
 
 
-def replay(entries: Iterable[f.Entry]) -> State:
+def replay(entries: Iterable[f.FactEntry]) -> State:
     """The state after these entries."""
     state = State()
     for entry in entries:

@@ -12,8 +12,8 @@ from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from counterfoil.simulator.http.views import iso, line_id, moment
-from counterfoil.simulator.rules.faults import Refused
-from counterfoil.simulator.rules.state import Line, State
+from counterfoil.simulator.rules.faults import FaultRefused
+from counterfoil.simulator.rules.state import SimulatorLine, State
 
 COLUMNS: Final = (
     "id",
@@ -48,12 +48,12 @@ class Range(NamedTuple):
         return _midnight_us(self.last + timedelta(days=1))
 
 
-class Statement(NamedTuple):
+class SimulatorStatement(NamedTuple):
     """Lines of a range with the balances before and after: opening + the sum of net = closing, per asset."""
 
     days: Range
     opening: dict[str, int]
-    lines: Sequence[Line]
+    lines: Sequence[SimulatorLine]
     closing: dict[str, int]
 
 
@@ -62,14 +62,16 @@ def parse_range(on: str | None, first: str | None, last: str | None) -> Range:
     if on is not None:
         first = last = on
     if first is None or last is None:
-        raise Refused(400, "invalid_request", "say which day", field="date", limit="date=, or from= and to=")
+        raise FaultRefused(400, "invalid_request", "say which day", field="date", limit="date=, or from= and to=")
     days = Range(_day("from" if on is None else "date", first), _day("to" if on is None else "date", last))
     if not 0 <= (days.last - days.first).days < DAYS_MAX:
-        raise Refused(400, "invalid_request", "no such range", field="to", limit=f"0 to {DAYS_MAX - 1} days after from")
+        raise FaultRefused(
+            400, "invalid_request", "no such range", field="to", limit=f"0 to {DAYS_MAX - 1} days after from"
+        )
     return days
 
 
-def make_statement(lines: Sequence[Line], days: Range) -> Statement:
+def make_statement(lines: Sequence[SimulatorLine], days: Range) -> SimulatorStatement:
     """The true statement of `days` out of all lines, which are in order of time."""
     start = bisect_left(lines, days.start_us(), key=lambda line: line.at_us)
     end = bisect_left(lines, days.end_us(), key=lambda line: line.at_us)
@@ -79,12 +81,12 @@ def make_statement(lines: Sequence[Line], days: Range) -> Statement:
     closing = Counter(opening)
     for line in lines[start:end]:
         closing[line.asset] += line.net
-    return Statement(
+    return SimulatorStatement(
         days, {asset: opening[asset] for asset in sorted(closing)}, lines[start:end], dict(sorted(closing.items()))
     )
 
 
-def statement_json(state: State, statement: Statement) -> dict[str, Any]:
+def statement_json(state: State, statement: SimulatorStatement) -> dict[str, Any]:
     """The statement as it is true; statement faults do not touch it."""
     return {
         "object": "statement",
@@ -96,7 +98,7 @@ def statement_json(state: State, statement: Statement) -> dict[str, Any]:
     }
 
 
-def statement_csv(state: State, statement: Statement) -> Iterator[str]:
+def statement_csv(state: State, statement: SimulatorStatement) -> Iterator[str]:
     """The statement as the client gets it, in chunks: lines may be lost, doubled or altered; balances are the true ones."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -112,7 +114,7 @@ def statement_csv(state: State, statement: Statement) -> Iterator[str]:
     yield text.getvalue()
 
 
-def _told_rows(state: State, line: Line) -> list[list[str]]:
+def _told_rows(state: State, line: SimulatorLine) -> list[list[str]]:
     touch = state.touched.get(line.number)
     if touch is None:
         return [_row(state, line, 0)]
@@ -123,7 +125,7 @@ def _told_rows(state: State, line: Line) -> list[list[str]]:
     return [_row(state, line, touch.delta)]
 
 
-def _row(state: State, line: Line, delta: int) -> list[str]:
+def _row(state: State, line: SimulatorLine, delta: int) -> list[str]:
     return [
         line_id(state, line.number),
         line.type,
@@ -139,7 +141,7 @@ def _row(state: State, line: Line, delta: int) -> list[str]:
     ]
 
 
-def _status(state: State, line: Line) -> str:
+def _status(state: State, line: SimulatorLine) -> str:
     match line.type:
         case "payout":
             return state.payouts[line.source].status
@@ -160,7 +162,9 @@ def _day(field: str, text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise Refused(400, "invalid_request", "not a day", field=field, limit="a day such as 2026-01-31") from error
+        raise FaultRefused(
+            400, "invalid_request", "not a day", field=field, limit="a day such as 2026-01-31"
+        ) from error
 
 
 def _midnight_us(day: date) -> int:

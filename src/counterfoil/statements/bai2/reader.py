@@ -19,15 +19,15 @@ from typing import Final
 from counterfoil.statements.amounts import Unreadable, parse_whole
 from counterfoil.statements.bai2 import codes as bai2_codes
 from counterfoil.statements.bai2.records import (
+    Bai2Record,
     Detail,
-    Record,
     Summary,
     read_detail,
     read_summaries,
     records_of,
 )
 from counterfoil.statements.dates import parse_yymmdd
-from counterfoil.statements.shape import TEXT_BYTES_MAX, Gathering, Line, SourceRead, StatementInfo, within
+from counterfoil.statements.shape import TEXT_BYTES_MAX, Gathering, ParsedLine, SourceRead, StatementInfo, within
 from counterfoil.statements.text import Content, numbered_lines
 
 DEFAULT_CURRENCY: Final = "USD"  # where neither account nor group names one
@@ -45,10 +45,10 @@ _FOLLOWS: Final = {
 
 
 @dataclass
-class Account:
+class Bai2Account:
     """An account between its header (03) and its trailer (49)."""
 
-    header: Record
+    header: Bai2Record
     asset: str
     summaries: list[Summary]
     details: list[Detail] = field(default_factory=list)
@@ -57,10 +57,10 @@ class Account:
 
 
 @dataclass
-class Group:
+class Bai2Group:
     """A group between its header (02) and its trailer (98)."""
 
-    header: Record
+    header: Bai2Record
     status: str
     asset: str | None
     on: date | None
@@ -73,7 +73,7 @@ class Group:
 class File:
     """A file between its header (01) and its trailer (99)."""
 
-    header: Record
+    header: Bai2Record
     total: int = 0
     groups: int = 0
     records: int = 0
@@ -93,7 +93,7 @@ def read(path: Path, taken: Content, *, asset: str | None = None, strict: bool =
     return found.read("bai2", taken.sha256)
 
 
-def _in_order(found: Gathering, records: Iterable[Record]) -> Iterator[Record]:
+def _in_order(found: Gathering, records: Iterable[Bai2Record]) -> Iterator[Bai2Record]:
     before = None
     for record in records:
         allowed = _FOLLOWS[before.code] if before else frozenset({"01"})
@@ -112,10 +112,10 @@ class _Reader:
     def __init__(self, found: Gathering, asset: str | None) -> None:
         self.found, self.asset = found, asset
         self.file: File
-        self.group: Group
-        self.account: Account
+        self.group: Bai2Group
+        self.account: Bai2Account
 
-    def take(self, record: Record) -> None:
+    def take(self, record: Bai2Record) -> None:
         match record.code:
             case "01":
                 self.file = File(record, records=record.physical)
@@ -132,7 +132,7 @@ class _Reader:
             case _:
                 self._file_ends(record)
 
-    def _group_begins(self, record: Record) -> None:
+    def _group_begins(self, record: Bai2Record) -> None:
         fields = record.fields(8)
         try:
             on = parse_yymmdd(fields[4]) if fields[4] else None
@@ -141,23 +141,23 @@ class _Reader:
         currency = _currency(self.found, record, fields[6])
         if fields[3] not in STATUSES:
             self.found.broken(record.line, "group status", f"{fields[3][:20]!r} is no group status (1 to 4)")
-        self.group = Group(record, STATUSES[fields[3]], currency, on, records=record.physical)
+        self.group = Bai2Group(record, STATUSES[fields[3]], currency, on, records=record.physical)
 
-    def _account_begins(self, record: Record) -> None:
+    def _account_begins(self, record: Bai2Record) -> None:
         fields = record.fields(3)
         asset = _currency(self.found, record, fields[2]) or self.group.asset or self.asset or DEFAULT_CURRENCY
         summaries = read_summaries(self.found, record)
-        self.account = Account(
+        self.account = Bai2Account(
             record, asset, summaries, total=sum(each.amount for each in summaries), records=record.physical
         )
 
-    def _detail(self, record: Record) -> None:
+    def _detail(self, record: Bai2Record) -> None:
         detail = read_detail(self.found, record)
         self.account.details.append(detail)
         self.account.total += detail.amount
         self.account.records += record.physical
 
-    def _account_ends(self, record: Record) -> None:
+    def _account_ends(self, record: Bai2Record) -> None:
         account, fields = self.account, record.fields(3)
         account.records += record.physical
         self._agree(record, "49", account.total, fields[1], (account.records, fields[2], "records"))
@@ -172,7 +172,7 @@ class _Reader:
         self.found.statements.append(_info(self.file, self.group, account, entries, total))
         _remark(self.found, self.found.statements[-1])
 
-    def _group_ends(self, record: Record) -> None:
+    def _group_ends(self, record: Bai2Record) -> None:
         group, fields = self.group, record.fields(4)
         group.records += record.physical
         self._agree(record, "98", group.total, fields[1], (group.records, fields[3], "records"))
@@ -181,13 +181,13 @@ class _Reader:
         self.file.records += group.records
         self.file.groups += 1
 
-    def _file_ends(self, record: Record) -> None:
+    def _file_ends(self, record: Bai2Record) -> None:
         file, fields = self.file, record.fields(4)
         file.records += record.physical
         self._agree(record, "99", file.total, fields[1], (file.records, fields[3], "records"))
         self._count(record, (file.groups, fields[2], "groups"))
 
-    def _agree(self, record: Record, where: str, total: int, told: str, counted: tuple[int, str, str]) -> None:
+    def _agree(self, record: Bai2Record, where: str, total: int, told: str, counted: tuple[int, str, str]) -> None:
         """A blank control total is a total of nothing only if there was nothing."""
         try:
             control = parse_whole(told) if told else 0
@@ -199,7 +199,7 @@ class _Reader:
             )
         self._count(record, counted)
 
-    def _count(self, record: Record, counted: tuple[int, str, str]) -> None:
+    def _count(self, record: Bai2Record, counted: tuple[int, str, str]) -> None:
         number, told, what = counted
         if told and (not re.fullmatch(r"[0-9]{1,18}", told, re.ASCII) or int(told) != number):
             self.found.unbalanced(
@@ -207,13 +207,13 @@ class _Reader:
             )
 
 
-def _currency(found: Gathering, record: Record, told: str) -> str | None:
+def _currency(found: Gathering, record: Bai2Record, told: str) -> str | None:
     if told and not re.fullmatch(r"[A-Z]{3}", told.strip().upper(), re.ASCII):
         found.broken(record.line, "currency", f"{told[:20]!r} is no currency code")
     return told.strip().upper() or None
 
 
-def _add_details(found: Gathering, group: Group, account: Account) -> tuple[int, int]:
+def _add_details(found: Gathering, group: Bai2Group, account: Bai2Account) -> tuple[int, int]:
     """Details as lines; gives how many were booked and their signed sum."""
     entries, total = 0, 0
     for detail in account.details:
@@ -232,7 +232,7 @@ def _add_details(found: Gathering, group: Group, account: Account) -> tuple[int,
             found,
             group,
             account,
-            Line(
+            ParsedLine(
                 amount=sign * detail.amount,
                 asset=account.asset,
                 line=detail.record.line,
@@ -248,14 +248,14 @@ def _add_details(found: Gathering, group: Group, account: Account) -> tuple[int,
     return entries, total
 
 
-def _take(found: Gathering, group: Group, account: Account, line: Line) -> None:
+def _take(found: Gathering, group: Bai2Group, account: Bai2Account, line: ParsedLine) -> None:
     if group.status in NO_MONEY:
         found.set_aside(account.header.fields(2)[1] or None, line)
     else:
         found.add(line)
 
 
-def _info(file: File, group: Group, account: Account, entries: int, total: int) -> StatementInfo:
+def _info(file: File, group: Bai2Group, account: Bai2Account, entries: int, total: int) -> StatementInfo:
     number = account.header.fields(2)[1] or None
     opening = next((each.amount for each in account.summaries if each.type_code == bai2_codes.OPENING_LEDGER), None)
     closing = next((each.amount for each in account.summaries if each.type_code == bai2_codes.CLOSING_LEDGER), None)

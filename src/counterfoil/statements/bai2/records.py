@@ -16,7 +16,7 @@ _NEXT: Final = re.compile(r"(?<=/)\s+(?=(?:01|02|03|16|49|88|98|99),)")
 _BEGINS: Final = re.compile(r"\s*(01|02|03|16|49|88|98|99)(?=,)")
 
 
-class Record(NamedTuple):
+class Bai2Record(NamedTuple):
     """A record with its continuations. `physical` counts them all, as the trailers do."""
 
     code: str
@@ -41,7 +41,7 @@ class Summary(NamedTuple):
 class Detail(NamedTuple):
     """A transaction detail (16)."""
 
-    record: Record
+    record: Bai2Record
     type_code: str
     amount: int
     value_on: str | None
@@ -56,7 +56,7 @@ def ended(text: str) -> str:
     return body[:-1] if body.endswith("/") else body
 
 
-def records_of(found: Gathering, lines: Iterable[tuple[int, str]]) -> Iterator[Record]:
+def records_of(found: Gathering, lines: Iterable[tuple[int, str]]) -> Iterator[Bai2Record]:
     """Logical records. A line that begins with no record code continues the text of the record before it."""
     code, parts, start, physical = "", [""], 0, 0
     for number, line in lines:
@@ -83,14 +83,14 @@ def records_of(found: Gathering, lines: Iterable[tuple[int, str]]) -> Iterator[R
         yield _record(code, parts, start, physical)
 
 
-def _record(code: str, parts: list[str], start: int, physical: int) -> Record:
+def _record(code: str, parts: list[str], start: int, physical: int) -> Bai2Record:
     """Join continuations: a slash or a comma at the end closes a field, and the next part begins a new one."""
     closed = [ended(part) + ("" if part.rstrip().endswith(",") else ",") for part in parts[:-1]]
     text = "".join((*closed, parts[-1]))
-    return Record(code, text, start, physical, tuple(parts))
+    return Bai2Record(code, text, start, physical, tuple(parts))
 
 
-def read_summaries(found: Gathering, record: Record) -> list[Summary]:
+def read_summaries(found: Gathering, record: Bai2Record) -> list[Summary]:
     """The type codes, amounts, item counts and funds types behind an account's number and currency."""
     fields = record.fields(3)[3:]
     summaries: list[Summary] = []
@@ -111,7 +111,7 @@ def read_summaries(found: Gathering, record: Record) -> list[Summary]:
     return summaries
 
 
-def read_detail(found: Gathering, record: Record) -> Detail:
+def read_detail(found: Gathering, record: Bai2Record) -> Detail:
     """Type code, amount, funds type, the two references, and the text, which may hold commas and slashes."""
     flat = "\n".join(ended(word).strip() for word in record.words)
     fields = _cells(flat, 5)
@@ -136,7 +136,7 @@ def _cells(flat: str, splits: int) -> list[str]:
     return fields + [""] * (splits + 1 - len(fields))
 
 
-def _funds_fields(found: Gathering, record: Record, fields: list[str], at: int) -> int:
+def _funds_fields(found: Gathering, record: Bai2Record, fields: list[str], at: int) -> int:
     """How many fields the funds type brings along: V a date and a time, S three amounts, D pairs of days and amounts."""
     kind = fields[at].upper() if at < len(fields) else ""
     if kind == "V":
@@ -157,7 +157,7 @@ def _given(reference: str) -> str | None:
     return reference if reference and reference.strip("0") else None
 
 
-def _whole(found: Gathering, record: Record, text: str) -> int:
+def _whole(found: Gathering, record: Bai2Record, text: str) -> int:
     try:
         return parse_whole(text) if text else 0
     except Unreadable as fault:

@@ -10,14 +10,14 @@ from typing import Any, Final
 from counterfoil.statements.amounts import Unreadable, known_scale, parse_amount
 from counterfoil.statements.camt.xml_nodes import Node
 from counterfoil.statements.dates import ISO, parse_date, parse_instant
-from counterfoil.statements.shape import Gathering, Line, as_json
+from counterfoil.statements.shape import Gathering, ParsedLine, as_json
 
 STATUSES: Final[Mapping[str, str]] = {"BOOK": "booked", "PDNG": "pending", "INFO": "information", "FUTR": "future"}
 EMPTY: Final = frozenset({"NOTPROVIDED", "NONREF", "NOTAVAILABLE"})
 
 
 @dataclass(frozen=True)
-class Entry:
+class CamtEntry:
     """An entry whose amount is understood: signed minor units, + is money in."""
 
     node: Node
@@ -39,7 +39,7 @@ def money(node: Node, asset: str | None) -> tuple[int, str]:
     return amount, code
 
 
-def read_entry(node: Node, asset: str | None) -> Entry:
+def read_entry(node: Node, asset: str | None) -> CamtEntry:
     """Amount, sign and status of an entry. Raises Unreadable.
 
     The indicator gives the sign by itself: a reversal of a debit comes as CRDT with the reversal indicator set.
@@ -50,10 +50,12 @@ def read_entry(node: Node, asset: str | None) -> Entry:
         raise Unreadable(f"the entry is neither credit nor debit ({direction})")
     status = node.value("Sts", "Cd") or node.value("Sts", "Prtry") or node.value("Sts") or "BOOK"
     is_credit = direction == "CRDT"
-    return Entry(node, amount if is_credit else -amount, code, STATUSES.get(status.upper(), status.lower()), is_credit)
+    return CamtEntry(
+        node, amount if is_credit else -amount, code, STATUSES.get(status.upper(), status.lower()), is_credit
+    )
 
 
-def add(found: Gathering, entry: Entry, *, whole_day: date | None) -> None:
+def add(found: Gathering, entry: CamtEntry, *, whole_day: date | None) -> None:
     """The entry as one line; a batch whose parts add up to it as a line per part.
 
     `whole_day` is the day of a statement that covers one day only: entries without a date were booked on it.
@@ -72,7 +74,7 @@ def add(found: Gathering, entry: Entry, *, whole_day: date | None) -> None:
         found.reject(node.line, "Ntry", str(fault), as_json({"Ntry": node.as_record()}))
 
 
-def _parts(entry: Entry, details: list[Node]) -> list[tuple[Node, int]]:
+def _parts(entry: CamtEntry, details: list[Node]) -> list[tuple[Node, int]]:
     """Each detail with its signed amount, if all have one in the entry's currency and they add up to the entry."""
     parts: list[tuple[Node, int]] = []
     for detail in details:
@@ -83,7 +85,7 @@ def _parts(entry: Entry, details: list[Node]) -> list[tuple[Node, int]]:
     return parts if sum(amount for _, amount in parts) == entry.amount else []
 
 
-def _detail_amount(entry: Entry, detail: Node) -> int | None:
+def _detail_amount(entry: CamtEntry, detail: Node) -> int | None:
     holder = detail if detail.find("Amt") else detail.find("AmtDtls", "TxAmt")
     if holder is None:
         return None
@@ -98,13 +100,13 @@ def _detail_amount(entry: Entry, detail: Node) -> int | None:
 
 
 def _add_part(
-    found: Gathering, entry: Entry, detail: Node, amount: int, number: int, days: tuple[date | None, date | None]
+    found: Gathering, entry: CamtEntry, detail: Node, amount: int, number: int, days: tuple[date | None, date | None]
 ) -> None:
     own = detail.value("Refs", "AcctSvcrRef")
     whole = _bank_reference(entry.node)
     record = {"Ntry": entry.node.as_record(without="NtryDtls"), "TxDtls": detail.as_record()}
     found.add(
-        Line(
+        ParsedLine(
             amount=amount,
             asset=entry.asset,
             line=detail.line,
@@ -123,11 +125,11 @@ def _add_part(
     )
 
 
-def _add_whole(found: Gathering, entry: Entry, details: list[Node], days: tuple[date | None, date | None]) -> None:
+def _add_whole(found: Gathering, entry: CamtEntry, details: list[Node], days: tuple[date | None, date | None]) -> None:
     only = details[0] if len(details) == 1 else None
     record: dict[str, Any] = {"Ntry": entry.node.as_record()}
     found.add(
-        Line(
+        ParsedLine(
             amount=entry.amount,
             asset=entry.asset,
             line=entry.node.line,

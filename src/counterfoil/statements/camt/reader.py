@@ -15,7 +15,7 @@ from typing import Final
 from counterfoil.statements.amounts import Unreadable, does_not_carry
 from counterfoil.statements.camt import entries as camt_entries
 from counterfoil.statements.camt import totals as camt_totals
-from counterfoil.statements.camt.totals import Tally
+from counterfoil.statements.camt.totals import EntryTotals
 from counterfoil.statements.camt.xml_nodes import AtEnd, Node, walk
 from counterfoil.statements.dates import ISO, parse_date
 from counterfoil.statements.shape import (
@@ -37,15 +37,15 @@ CLOSING: Final = ("CLBD",)
 class Open:
     """What has been read of the statement that is not finished yet; its entries have passed by already."""
 
-    tally: Tally = field(default_factory=Tally)
-    bounds: tuple[Balance | None, Balance | None] | None = None
+    tally: EntryTotals = field(default_factory=EntryTotals)
+    bounds: tuple[CamtBalance | None, CamtBalance | None] | None = None
     first_asset: str | None = None
     page: int | None = None
     is_last_page: bool = True
 
 
 @dataclass(frozen=True)
-class Balance:
+class CamtBalance:
     """One balance of the account: signed minor units of `asset` at the end or beginning of the day `on`."""
 
     kind: str
@@ -73,7 +73,7 @@ def read(path: Path, taken: Content, *, asset: str | None = None, strict: bool =
     def statement_ends(node: Node, _: Node | None) -> None:
         kinds.append(STATEMENTS[node.name])
         _finish(found, node, current, asset)
-        current.tally, current.bounds, current.first_asset = Tally(), None, None
+        current.tally, current.bounds, current.first_asset = EntryTotals(), None, None
 
     at_end: dict[str, AtEnd] = dict.fromkeys(STATEMENTS, statement_ends)
     at_end |= dict.fromkeys(("StmtPgntn", "RptPgntn", "NtfctnPgntn", "MsgPgntn"), page_ends)
@@ -133,7 +133,7 @@ def _finish(found: Gathering, node: Node, current: Open, asset: str | None) -> N
     )
 
 
-def _bounds(found: Gathering, node: Node, asset: str | None) -> tuple[Balance | None, Balance | None]:
+def _bounds(found: Gathering, node: Node, asset: str | None) -> tuple[CamtBalance | None, CamtBalance | None]:
     """Opening and closing booked balance in the account's own currency. Interim balances stand in on a page in the middle."""
     balances = [_balance(found, each) for each in node.all("Bal")]
     known = [each for each in balances if each is not None]
@@ -155,7 +155,7 @@ def _bounds(found: Gathering, node: Node, asset: str | None) -> tuple[Balance | 
     return opening, closing
 
 
-def _of_kind(balances: list[Balance], kinds: tuple[str, ...], *, last: bool = False) -> Balance | None:
+def _of_kind(balances: list[CamtBalance], kinds: tuple[str, ...], *, last: bool = False) -> CamtBalance | None:
     for kind in kinds:
         fitting = [each for each in balances if each.kind == kind]
         if fitting:
@@ -163,7 +163,7 @@ def _of_kind(balances: list[Balance], kinds: tuple[str, ...], *, last: bool = Fa
     return None
 
 
-def _balance(found: Gathering, node: Node) -> Balance | None:
+def _balance(found: Gathering, node: Node) -> CamtBalance | None:
     kind = next((each.text.strip() for each in (*node.deep("Cd"), *node.deep("Prtry")) if each.text.strip()), "")
     if kind not in {*OPENING, *CLOSING, "ITBD"}:
         return None
@@ -173,10 +173,10 @@ def _balance(found: Gathering, node: Node) -> Balance | None:
         on = parse_date(day, ISO) if day else None
     except Unreadable as fault:
         found.broken(node.line, "Bal", str(fault))
-    return Balance(kind, -amount if node.value("CdtDbtInd") == "DBIT" else amount, asset, on, node.line)
+    return CamtBalance(kind, -amount if node.value("CdtDbtInd") == "DBIT" else amount, asset, on, node.line)
 
 
-def _check_carries(found: Gathering, opening: Balance, closing: Balance, total: int) -> None:
+def _check_carries(found: Gathering, opening: CamtBalance, closing: CamtBalance, total: int) -> None:
     if opening.amount + total != closing.amount:
         found.unbalanced(closing.line, "Bal", does_not_carry(opening.amount, total, closing.amount, closing.asset))
 

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from counterfoil.statements.amounts import Unreadable, known_scale, parse_amount
-from counterfoil.statements.camt.entries import Entry
+from counterfoil.statements.camt.entries import CamtEntry
 from counterfoil.statements.camt.xml_nodes import Node
 from counterfoil.statements.shape import Gathering
 
 
 @dataclass
-class Tally:
+class EntryTotals:
     """Number and sum of entries by (booked, asset, credit), kept while they pass by."""
 
     parts: dict[tuple[bool, str, bool], tuple[int, int]] = field(default_factory=dict)
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: CamtEntry) -> None:
         """Count one entry."""
         key = (entry.status == "booked", entry.asset, entry.is_credit)
         count, total = self.parts.get(key, (0, 0))
@@ -39,7 +39,7 @@ class Tally:
                 yield asset, count, abs(total)
 
 
-def check(found: Gathering, statement: Node, tally: Tally) -> None:
+def check(found: Gathering, statement: Node, tally: EntryTotals) -> None:
     """Compare what the summary says with the entries. Some banks count what is pending, so both counts are allowed."""
     summary = statement.find("TxsSummry")
     if summary is None:
@@ -55,7 +55,7 @@ def check(found: Gathering, statement: Node, tally: Tally) -> None:
             found.unbalanced(totals.line, name, f"{reason}, the entries are {shown}")
 
 
-def _agrees(found: Gathering, totals: Node, tally: Tally, sign: int, *, booked_only: bool) -> bool:
+def _agrees(found: Gathering, totals: Node, tally: EntryTotals, sign: int, *, booked_only: bool) -> bool:
     some = list(tally.some(sign, booked_only=booked_only))
     number, amount = totals.value("NbOfNtries"), totals.value("Sum")
     if number is not None and (not number.isdecimal() or int(number[:18]) != sum(count for _, count, _ in some)):

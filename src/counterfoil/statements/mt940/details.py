@@ -19,7 +19,7 @@ _SLASHED: Final = re.compile(
 _NAMED: Final = re.compile(r"^([0-9]{2})(.*)$", re.MULTILINE)
 
 
-class Told(NamedTuple):
+class EntryWords(NamedTuple):
     """The words of one entry."""
 
     reference: str | None
@@ -28,7 +28,7 @@ class Told(NamedTuple):
     memo: str | None
 
 
-def told_by(rest: str, details: list[str], named: list[str]) -> Told:
+def told_by(rest: str, details: list[str], named: list[str]) -> EntryWords:
     """Read the tail of :61: and its text fields. The payer's end-to-end reference comes before the bank's own."""
     head, _, extra = rest.partition("\n")
     customer, _, bank = head.partition("//")
@@ -37,7 +37,7 @@ def told_by(rest: str, details: list[str], named: list[str]) -> Told:
     counterparty, memo, end_to_end = _coded(details) if _CODED.match("\n".join(details[:1])) else _slashed(text)
     named_memo, named_party = _named(named)
     words = [part for part in (memo, named_memo, spaced, _joined([extra])) if part]
-    return Told(
+    return EntryWords(
         reference=_real(end_to_end) or _real(customer),
         bank_reference=_real(bank.strip()),
         counterparty=counterparty or named_party,

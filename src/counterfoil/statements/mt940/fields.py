@@ -25,7 +25,7 @@ _END: Final = re.compile(r"-(?:\}.*|XXX)?\s*")
 _BLOCKS: Final = re.compile(r"\{1:.*?(?:\{4:(.*))?$")
 
 
-class Field(NamedTuple):
+class Mt940Field(NamedTuple):
     """One tag with its value; continuation lines are kept apart by newlines."""
 
     tag: str
@@ -57,7 +57,7 @@ class _Ahead:
             yield line
 
 
-def fields_of(lines: Iterable[tuple[int, str]]) -> Iterator[Field]:
+def fields_of(lines: Iterable[tuple[int, str]]) -> Iterator[Mt940Field]:
     """Tags with their continuation lines; an end of message comes as a field with the tag `-`."""
     current: tuple[str, list[str], int] | None = None
     is_open = False  # entries have come and the closing balance has not, so the message cannot end properly yet
@@ -67,9 +67,9 @@ def fields_of(lines: Iterable[tuple[int, str]]) -> Iterator[Field]:
         in_text = current is not None and current[0] in FREE_TEXT
         if blocks or (_END.fullmatch(text) and not (text == "-" and in_text and is_open and _goes_on(ahead))):
             if current:
-                yield Field(current[0], "\n".join(current[1]), current[2])
+                yield Mt940Field(current[0], "\n".join(current[1]), current[2])
             current, is_open = None, False
-            yield Field("-", "", number)
+            yield Mt940Field("-", "", number)
             tag = _TAG.match(blocks[1]) if blocks and blocks[1] else None
             if tag is None:
                 continue
@@ -77,13 +77,13 @@ def fields_of(lines: Iterable[tuple[int, str]]) -> Iterator[Field]:
             tag = None
         if tag:
             if current:
-                yield Field(current[0], "\n".join(current[1]), current[2])
+                yield Mt940Field(current[0], "\n".join(current[1]), current[2])
             current = (tag[1], [tag[2]], number)
             is_open = tag[1] == "61" or (is_open and tag[1] not in {"62F", "62M", "20"})
         elif current:
             current[1].append(text)
     if current:
-        yield Field(current[0], "\n".join(current[1]), current[2])
+        yield Mt940Field(current[0], "\n".join(current[1]), current[2])
 
 
 def _goes_on(ahead: _Ahead) -> bool:
@@ -107,9 +107,9 @@ def _goes_on_as_a_head(following: list[str]) -> bool:
     return tag is not None and tag[1] in FOLLOWS_20
 
 
-def messages(fields: Iterable[Field]) -> Iterator[list[Field]]:
+def messages(fields: Iterable[Mt940Field]) -> Iterator[list[Mt940Field]]:
     """Fields by statement. `:20:` opens one; where a bank leaves it out, the account, number or opening balance does."""
-    current: list[Field] = []
+    current: list[Mt940Field] = []
     is_begun, is_closed = False, False
     for each in fields:
         opens = each.tag == "20" or (is_closed and each.tag in {"25", "25P", "28", "28C", "60F", "60M"})

@@ -16,8 +16,8 @@ from typing import Final, NamedTuple
 from counterfoil.statements.amounts import Unreadable, does_not_carry, known_scale, parse_amount, told
 from counterfoil.statements.dates import beside, parse_yymmdd
 from counterfoil.statements.mt940 import details as mt940_details
-from counterfoil.statements.mt940.fields import Field, fields_of, messages
-from counterfoil.statements.shape import TEXT_BYTES_MAX, Gathering, Line, SourceRead, within
+from counterfoil.statements.mt940.fields import Mt940Field, fields_of, messages
+from counterfoil.statements.shape import TEXT_BYTES_MAX, Gathering, ParsedLine, SourceRead, within
 from counterfoil.statements.text import Content, numbered_lines
 
 _BALANCE: Final = re.compile(r"([CD])\s*([0-9]{6})\s*([A-Z]{3})?\s*([0-9][0-9.,]*|,[0-9]+)\s*", re.ASCII)
@@ -31,7 +31,7 @@ _CONTROL_TOTAL: Final = re.compile(r"([0-9]{1,5})\s*([A-Z]{3})\s*([0-9][0-9.,]*)
 _SEQUENCE: Final = re.compile(r"\s*([0-9]{1,18})(?:\s*/\s*([0-9]{1,9}))?", re.ASCII)
 
 
-class Balance(NamedTuple):
+class Mt940Balance(NamedTuple):
     """A balance field: signed minor units, its day, and whether it is of a page in the middle (`M`)."""
 
     amount: int
@@ -42,17 +42,17 @@ class Balance(NamedTuple):
 
 
 @dataclass
-class Entry:
+class Mt940Entry:
     """A :61: with the :86: and :NS: that follow it."""
 
-    source: Field
+    source: Mt940Field
     amount: int
     details: list[str] = field(default_factory=list)
     named: list[str] = field(default_factory=list)
 
 
 @dataclass
-class Statement:
+class Mt940Message:
     """One message between its first tag and its end."""
 
     line: int
@@ -60,12 +60,12 @@ class Statement:
     account: str | None = None
     sequence: int | None = None
     page: int | None = None
-    opening: Balance | None = None
-    closing: Balance | None = None
+    opening: Mt940Balance | None = None
+    closing: Mt940Balance | None = None
     asset: str | None = None
     is_interim: bool = False
-    entries: list[Entry] = field(default_factory=list)
-    totals: list[Field] = field(default_factory=list)
+    entries: list[Mt940Entry] = field(default_factory=list)
+    totals: list[Mt940Field] = field(default_factory=list)
     last_line: int = 0
 
 
@@ -73,7 +73,7 @@ def read(path: Path, taken: Content, *, asset: str | None = None, strict: bool =
     """All statements of the file, each shown to carry. Raises SourceBroken with the line and the reason."""
     within(path, TEXT_BYTES_MAX)
     found = Gathering(path.name, strict=strict)
-    previous: Statement | None = None
+    previous: Mt940Message | None = None
     for fields in messages(fields_of(numbered_lines(path, taken.encoding))):
         statement = _statement(found, fields, asset)
         _check_page(found, previous, statement)
@@ -85,15 +85,15 @@ def read(path: Path, taken: Content, *, asset: str | None = None, strict: bool =
     return found.read("mt942" if interim else "mt940", taken.sha256)
 
 
-def _statement(found: Gathering, fields: list[Field], asset: str | None) -> Statement:
-    statement = Statement(line=fields[0].line, asset=asset)
+def _statement(found: Gathering, fields: list[Mt940Field], asset: str | None) -> Mt940Message:
+    statement = Mt940Message(line=fields[0].line, asset=asset)
     for each in fields:
         _take(found, statement, each)
         statement.last_line = each.line
     return statement
 
 
-def _take(found: Gathering, statement: Statement, each: Field) -> None:
+def _take(found: Gathering, statement: Mt940Message, each: Mt940Field) -> None:
     """Put one field where it belongs, in the order that the message allows."""
     value = each.value.strip()
     match each.tag:
@@ -116,7 +116,7 @@ def _take(found: Gathering, statement: Statement, each: Field) -> None:
         case "61":
             if statement.closing:
                 found.broken(each.line, ":61:", "an entry after the closing balance")
-            statement.entries.append(Entry(each, _entry_amount(found, statement, each)))
+            statement.entries.append(Mt940Entry(each, _entry_amount(found, statement, each)))
         case "86" if statement.entries and not statement.closing:
             statement.entries[-1].details.append(each.value)
         case "NS" if statement.entries and not statement.closing:
@@ -130,14 +130,14 @@ def _take(found: Gathering, statement: Statement, each: Field) -> None:
             statement.asset = statement.asset or (currency[0] if currency and each.tag == "34F" else None)
 
 
-def _take_sequence(statement: Statement, value: str) -> None:
+def _take_sequence(statement: Mt940Message, value: str) -> None:
     number = _SEQUENCE.match(value)
     if number:
         statement.sequence = int(number[1]) or None  # banks that do not number write zeros
         statement.page = int(number[2]) if number[2] and statement.sequence else None
 
 
-def _balance(found: Gathering, statement: Statement, each: Field) -> Balance:
+def _balance(found: Gathering, statement: Mt940Message, each: Mt940Field) -> Mt940Balance:
     shown = _BALANCE.fullmatch(each.value.strip()) or _BARE_BALANCE.fullmatch(each.value.strip())
     where = f":{each.tag}:"
     if not shown:
@@ -153,10 +153,10 @@ def _balance(found: Gathering, statement: Statement, each: Field) -> Balance:
         on = parse_yymmdd(shown[2])
     except Unreadable as fault:
         found.broken(each.line, where, str(fault))
-    return Balance(amount if shown[1] == "C" else -amount, asset, on, each.line, each.tag.endswith("M"))
+    return Mt940Balance(amount if shown[1] == "C" else -amount, asset, on, each.line, each.tag.endswith("M"))
 
 
-def _entry_amount(found: Gathering, statement: Statement, each: Field) -> int:
+def _entry_amount(found: Gathering, statement: Mt940Message, each: Mt940Field) -> int:
     shown = _ENTRY.match(each.value)
     if not shown:
         found.broken(each.line, ":61:", f"{each.value.strip()[:60]!r} is no entry")
@@ -170,7 +170,7 @@ def _entry_amount(found: Gathering, statement: Statement, each: Field) -> int:
     return amount if shown["mark"] in {"C", "RD", "EC"} else -amount
 
 
-def _check_page(found: Gathering, previous: Statement | None, statement: Statement) -> None:
+def _check_page(found: Gathering, previous: Mt940Message | None, statement: Mt940Message) -> None:
     """A page in the middle opens with the balance that the page before it ended on."""
     if previous is None or not previous.closing or not statement.opening or previous.account != statement.account:
         return
@@ -181,7 +181,7 @@ def _check_page(found: Gathering, previous: Statement | None, statement: Stateme
             found.unbalanced(after.line, ":60M:", reason)
 
 
-def _record(found: Gathering, statement: Statement) -> None:
+def _record(found: Gathering, statement: Mt940Message) -> None:
     """Check what the statement says of itself, then add its entries."""
     booked = [each.amount for each in statement.entries if not _is_expected(each)]
     if statement.is_interim and not statement.closing:
@@ -205,7 +205,7 @@ def _record(found: Gathering, statement: Statement) -> None:
     )
 
 
-def _check_carries(found: Gathering, statement: Statement, total: int) -> None:
+def _check_carries(found: Gathering, statement: Mt940Message, total: int) -> None:
     opening, closing = statement.opening, statement.closing
     if opening is None:
         found.broken(statement.line, ":60F:", "the statement has no opening balance")
@@ -218,7 +218,7 @@ def _check_carries(found: Gathering, statement: Statement, total: int) -> None:
         found.unbalanced(closing.line, ":62F:", reason)
 
 
-def _check_totals(found: Gathering, statement: Statement) -> None:
+def _check_totals(found: Gathering, statement: Mt940Message) -> None:
     """MT942 has no balances: the number and sum of its debits and credits stand in for them, where the bank gives them."""
     for each in statement.totals:
         shown, where = _CONTROL_TOTAL.match(each.value.strip()), f":{each.tag}:"
@@ -239,17 +239,17 @@ def _check_totals(found: Gathering, statement: Statement) -> None:
             )
 
 
-def _is_expected(entry: Entry) -> bool:
+def _is_expected(entry: Mt940Entry) -> bool:
     shown = _ENTRY.match(entry.source.value)
     return bool(shown and shown["mark"].startswith("E"))
 
 
-def _is_credit(entry: Entry) -> bool:
+def _is_credit(entry: Mt940Entry) -> bool:
     shown = _ENTRY.match(entry.source.value)
     return bool(shown and shown["mark"] in {"C", "RD", "EC"})
 
 
-def _add(found: Gathering, statement: Statement, entry: Entry) -> None:
+def _add(found: Gathering, statement: Mt940Message, entry: Mt940Entry) -> None:
     shown = _ENTRY.match(entry.source.value)
     if shown is None or statement.asset is None:
         return  # _entry_amount has stopped the file before
@@ -263,7 +263,7 @@ def _add(found: Gathering, statement: Statement, entry: Entry) -> None:
         return
     words = mt940_details.told_by(shown["rest"], entry.details, entry.named)
     found.add(
-        Line(
+        ParsedLine(
             amount=entry.amount,
             asset=statement.asset,
             line=entry.source.line,

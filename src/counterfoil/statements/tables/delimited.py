@@ -11,7 +11,7 @@ from counterfoil.statements.shape import TABLE_BYTES_MAX, Gathering, SourceBroke
 from counterfoil.statements.tables import rows as tables
 from counterfoil.statements.tables.columns import is_total
 from counterfoil.statements.tables.dialects import Dialect, dialect
-from counterfoil.statements.tables.rows import Plan, Record
+from counterfoil.statements.tables.rows import Plan, TableRow
 from counterfoil.statements.text import Content
 
 
@@ -38,7 +38,7 @@ def read(
     return found.read("csv", taken.sha256)
 
 
-def records(found: Gathering, path: Path, known: Dialect) -> Iterator[Record]:
+def records(found: Gathering, path: Path, known: Dialect) -> Iterator[TableRow]:
     """Rows under the header. A row that is too long or too short is rejected, except a total under the table."""
     width, before = len(known.columns), 0
     try:
@@ -64,7 +64,7 @@ def records(found: Gathering, path: Path, known: Dialect) -> Iterator[Record]:
                     raw = known.delimiter.join(row)
                     found.reject(line, None, f"the row has {len(row)} cells, the header has {width}", raw)
                     continue
-                yield Record(line, dict(zip(known.columns, chain(row, [""] * width), strict=False)))
+                yield TableRow(line, dict(zip(known.columns, chain(row, [""] * width), strict=False)))
     except csv.Error as fault:
         found.broken(before + 1, None, f"a quote is not closed or a cell is too long ({fault}): the file is cut short")
     except UnicodeError:

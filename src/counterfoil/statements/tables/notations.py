@@ -16,7 +16,7 @@ from counterfoil.statements.dates import choose_format, is_iso
 from counterfoil.statements.shape import TABLE_BYTES_MAX, Gathering, SourceRead, within
 from counterfoil.statements.tables import rows as tables
 from counterfoil.statements.tables.columns import guess
-from counterfoil.statements.tables.rows import Number, Plan, Record, as_cell
+from counterfoil.statements.tables.rows import Number, Plan, TableRow, as_cell
 from counterfoil.statements.text import Content, numbered_lines, whole_text
 
 SAMPLE_RECORDS: Final = 2_000
@@ -53,7 +53,7 @@ def read(
     return found.read(kind, taken.sha256)
 
 
-def _date_format(header: list[str], records: list[Record]) -> str | None:
+def _date_format(header: list[str], records: list[TableRow]) -> str | None:
     known = guess(header)
     names = [known[role] for role in ("booked_on", "value_on") if role in known]
     cells = [str(record.cells[name]).strip() for record in records for name in names if record.cells.get(name)]
@@ -61,7 +61,7 @@ def _date_format(header: list[str], records: list[Record]) -> str | None:
     return choose_format(others) if others else None
 
 
-def _ndjson(found: Gathering, path: Path, taken: Content) -> Iterator[Record]:
+def _ndjson(found: Gathering, path: Path, taken: Content) -> Iterator[TableRow]:
     """One object a line; a last line without its end is a file that is cut short, any other bad line is rejected."""
     pending: tuple[int, str] | None = None
     for number, text in numbered_lines(path, taken.encoding):
@@ -76,14 +76,14 @@ def _ndjson(found: Gathering, path: Path, taken: Content) -> Iterator[Record]:
             pending = (number, text)
             continue
         if isinstance(value, dict):
-            yield Record(number, _flat(value))
+            yield TableRow(number, _flat(value))
         else:
             found.reject(number, None, "the line is no JSON object", text)
     if pending:
         found.broken(pending[0], None, "the last line is no complete JSON object: the file is cut short")
 
 
-def _json(found: Gathering, path: Path, taken: Content) -> Iterator[Record]:
+def _json(found: Gathering, path: Path, taken: Content) -> Iterator[TableRow]:
     """A list of objects, or an object that holds one. JSON keeps no line numbers: the record's place in the list stands in."""
     try:
         value = _loads(whole_text(path, taken.encoding))
@@ -99,19 +99,19 @@ def _json(found: Gathering, path: Path, taken: Content) -> Iterator[Record]:
         found.broken(1, None, "this JSON holds no list of objects")
     for number, each in enumerate(value, 1):
         if isinstance(each, dict):
-            yield Record(number, _flat(each))
+            yield TableRow(number, _flat(each))
         else:
             found.reject(number, None, "this is no JSON object", json.dumps(each, default=str)[:1000])
 
 
-def _parquet(found: Gathering, path: Path, taken: Content) -> Iterator[Record]:  # noqa: ARG001 - one shape for all
+def _parquet(found: Gathering, path: Path, taken: Content) -> Iterator[TableRow]:  # noqa: ARG001 - one shape for all
     number = 0
     try:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=8_192):
                 for row in batch.to_pylist():
                     number += 1
-                    yield Record(number, {name: as_cell(value) for name, value in row.items()})
+                    yield TableRow(number, {name: as_cell(value) for name, value in row.items()})
     except (pa.ArrowException, OSError, UnicodeError) as fault:
         found.broken(number or 1, None, f"this is no complete Parquet file: {str(fault)[:200]}")
 

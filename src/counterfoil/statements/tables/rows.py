@@ -22,7 +22,7 @@ from counterfoil.statements.amounts import (
     parse_whole,
 )
 from counterfoil.statements.dates import ISO, is_iso, parse_date, parse_instant
-from counterfoil.statements.shape import Gathering, Line, as_json
+from counterfoil.statements.shape import Gathering, ParsedLine, as_json
 from counterfoil.statements.tables import columns as roles
 from counterfoil.statements.tables.signs import Debits, Trail, how_debits_are_meant, settle
 
@@ -59,14 +59,14 @@ def as_cell(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-class Record(NamedTuple):
+class TableRow(NamedTuple):
     """One row: its line in the file and its cells by header name."""
 
     line: int
     cells: Mapping[str, Any]
 
 
-class Rejected(Exception):
+class RowRejected(Exception):
     """A row that cannot be understood: which column, and why."""
 
     def __init__(self, column: str | None, reason: str) -> None:
@@ -105,7 +105,7 @@ def plan(found: Gathering, header: list[str], base: Plan, columns: Mapping[str, 
     return Plan(known, asset, base.decimal, base.date_format, base.scales, base.status)
 
 
-def add_all(found: Gathering, records: Iterable[Record], how: Plan) -> None:
+def add_all(found: Gathering, records: Iterable[TableRow], how: Plan) -> None:
     """Each record as a line or a rejected row; the line under the table is checked. Raises SourceBroken."""
     totals: dict[str, int] = {}
     trail = Trail()
@@ -119,7 +119,7 @@ def add_all(found: Gathering, records: Iterable[Record], how: Plan) -> None:
             continue
         try:
             line = as_line(record, how)
-        except Rejected as fault:
+        except RowRejected as fault:
             found.reject(record.line, fault.column, fault.reason, as_json(record.cells))
             continue
         totals[line.asset] = totals.get(line.asset, 0) + line.amount
@@ -129,7 +129,7 @@ def add_all(found: Gathering, records: Iterable[Record], how: Plan) -> None:
         settle(found, trail, how.known["balance"])
 
 
-def judged(records: Iterable[Record], how: Plan) -> Plan:
+def judged(records: Iterable[TableRow], how: Plan) -> Plan:
     """The plan with what a minus in a debit means in this table; reads it once, where there are debits at all."""
     if not {"debit", "direction"} & how.known.keys():
         return how
@@ -147,7 +147,7 @@ def judged(records: Iterable[Record], how: Plan) -> Plan:
                 way: _amount(record.cells, replace(how, debits=way), asset) for way in ("out", "signed")
             }
             debit = _debit(record.cells, how, asset)
-        except Rejected:
+        except RowRejected:
             continue
         rows.append(amounts)
         balances.append(_balance(record.cells, how, asset))
@@ -169,16 +169,16 @@ def _balance(cells: Mapping[str, Any], how: Plan, asset: str) -> int | None:
     name = how.known.get("balance")
     try:
         return amount_in(cells, name, how, asset) if name else None
-    except Rejected:
+    except RowRejected:
         return None
 
 
-def as_line(record: Record, how: Plan) -> Line:
+def as_line(record: TableRow, how: Plan) -> ParsedLine:
     """One record in the common shape. Raises Rejected."""
     cells, known = record.cells, how.known
     asset = _asset(cells, how)
     event_at, day_in_event = _event(cells, how)
-    return Line(
+    return ParsedLine(
         amount=_amount(cells, how, asset),
         asset=asset,
         line=record.line,
@@ -205,7 +205,7 @@ def amount_in(cells: Mapping[str, Any], name: str, how: Plan, asset: str) -> int
         decimal = "." if isinstance(cells[name], Number) else how.decimal
         return parse_amount(text, known_scale(asset, how.scales), decimal=decimal)
     except Unreadable as fault:
-        raise Rejected(name, str(fault)) from None
+        raise RowRejected(name, str(fault)) from None
 
 
 def _amount(cells: Mapping[str, Any], how: Plan, asset: str) -> int:
@@ -215,14 +215,14 @@ def _amount(cells: Mapping[str, Any], how: Plan, asset: str) -> int:
         try:
             amount = None if minor is None else parse_whole(minor)
         except Unreadable as fault:
-            raise Rejected(known["amount_minor"], str(fault)) from None
+            raise RowRejected(known["amount_minor"], str(fault)) from None
     elif "amount" in known:
         amount = amount_in(cells, known["amount"], how, asset)
     else:
         return _two_columns(cells, how, asset)
     name = known.get("amount_minor") or known["amount"]
     if amount is None:
-        raise Rejected(name, "there is no amount")
+        raise RowRejected(name, "there is no amount")
     return amount * _direction(cells, how, amount)
 
 
@@ -231,9 +231,9 @@ def _two_columns(cells: Mapping[str, Any], how: Plan, asset: str) -> int:
     debit = amount_in(cells, how.known["debit"], how, asset) if "debit" in how.known else None
     credit = amount_in(cells, how.known["credit"], how, asset) if "credit" in how.known else None
     if debit is None and credit is None:
-        raise Rejected(how.known.get("debit") or how.known.get("credit"), "there is no amount")
+        raise RowRejected(how.known.get("debit") or how.known.get("credit"), "there is no amount")
     if debit and credit:
-        raise Rejected(how.known["debit"], "both a debit and a credit in one row")
+        raise RowRejected(how.known["debit"], "both a debit and a credit in one row")
     return (credit or 0) - _out(debit or 0, how, how.known.get("debit"))
 
 
@@ -244,7 +244,7 @@ def _direction(cells: Mapping[str, Any], how: Plan, amount: int) -> int:
         return -1 if _out(amount, how, how.known["direction"]) == amount else 1
     if word is None or word in CREDIT_WORDS | {"IN", "INCOMING", "+"}:
         return 1
-    raise Rejected(how.known["direction"], f"{word[:40]!r} is neither debit nor credit")
+    raise RowRejected(how.known["direction"], f"{word[:40]!r} is neither debit nor credit")
 
 
 def _word(cells: Mapping[str, Any], how: Plan) -> str | None:
@@ -255,7 +255,7 @@ def _word(cells: Mapping[str, Any], how: Plan) -> str | None:
 def _out(debit: int, how: Plan, column: str | None) -> int:
     """What a debit takes out, by the reading of the whole table (see `signs`)."""
     if how.debits == "refused" and debit < 0:
-        raise Rejected(
+        raise RowRejected(
             column, "a debit with a minus among others without: no balance shows whether it is money that came back"
         )
     return debit if how.debits == "signed" else abs(debit)
@@ -265,7 +265,7 @@ def _asset(cells: Mapping[str, Any], how: Plan) -> str:
     name = how.known.get("asset")
     code = (_text(cells, name) or how.asset or "").upper()
     if not _CODE.fullmatch(code):
-        raise Rejected(name, f"{code[:20]!r} is no currency code" if code else "there is no currency")
+        raise RowRejected(name, f"{code[:20]!r} is no currency code" if code else "there is no currency")
     return code
 
 
@@ -276,11 +276,11 @@ def _day(cells: Mapping[str, Any], how: Plan, role: str) -> date | None:
         return None
     date_format = ISO if is_iso(text) else how.date_format
     if date_format is None:
-        raise Rejected(name, f"{text[:30]!r} can be read as two dates or none: say how dates are written")
+        raise RowRejected(name, f"{text[:30]!r} can be read as two dates or none: say how dates are written")
     try:
         return parse_date(text, date_format)
     except Unreadable as fault:
-        raise Rejected(name, str(fault)) from None
+        raise RowRejected(name, str(fault)) from None
 
 
 def _event(cells: Mapping[str, Any], how: Plan) -> tuple[datetime | None, date | None]:
@@ -295,7 +295,7 @@ def _event(cells: Mapping[str, Any], how: Plan) -> tuple[datetime | None, date |
     try:
         return parse_instant(text + "+00:00" if is_utc else text), parse_date(text, ISO)
     except Unreadable as fault:
-        raise Rejected(name, str(fault)) from None
+        raise RowRejected(name, str(fault)) from None
 
 
 def _text(cells: Mapping[str, Any], name: str | None) -> str | None:
@@ -306,7 +306,7 @@ def _text(cells: Mapping[str, Any], name: str | None) -> str | None:
     return text or None
 
 
-def _check_total(found: Gathering, record: Record, how: Plan, totals: Mapping[str, int]) -> None:
+def _check_total(found: Gathering, record: TableRow, how: Plan, totals: Mapping[str, int]) -> None:
     """A sum under the table must be the sum of what is above it; a balance is remarked."""
     cells = record.cells
     column = how.known.get("amount")
@@ -317,7 +317,7 @@ def _check_total(found: Gathering, record: Record, how: Plan, totals: Mapping[st
     asset = next(iter(totals), how.asset)
     try:
         told = amount_in(cells, column, how, asset) if asset else None
-    except Rejected:
+    except RowRejected:
         told = None
     if told is None:
         found.notes.append(shown)

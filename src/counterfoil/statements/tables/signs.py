@@ -13,12 +13,12 @@ from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 from counterfoil.statements.amounts import does_not_carry
-from counterfoil.statements.shape import Gathering, Line, StatementInfo
+from counterfoil.statements.shape import Gathering, ParsedLine, StatementInfo
 
 Debits = Literal["out", "signed", "refused"]
 
 
-class Step(NamedTuple):
+class SignedRow(NamedTuple):
     """A row as the balance sees it, in minor units."""
 
     line: int
@@ -31,17 +31,17 @@ class Step(NamedTuple):
 class Trail:
     """The balances of one table, row by row, while its lines pass by."""
 
-    steps: list[Step] = field(default_factory=list)
+    steps: list[SignedRow] = field(default_factory=list)
     assets: set[str] = field(default_factory=set)
     is_whole: bool = True  # every row had a balance and could be read
 
-    def add(self, line: Line) -> None:
+    def add(self, line: ParsedLine) -> None:
         """One more row."""
         if line.balance is None:
             self.is_whole = False
             return
         self.assets.add(line.asset)
-        self.steps.append(Step(line.line, line.amount, line.balance, line.booked_on or line.value_on))
+        self.steps.append(SignedRow(line.line, line.amount, line.balance, line.booked_on or line.value_on))
 
     def oldest_first(self) -> bool | None:
         """Does the balance lead from row to row, downwards (True) or upwards (False)? None where it does neither."""
@@ -112,7 +112,7 @@ def how_debits_are_meant(
             amount = row.get(way)
             if amount is None or balance is None:
                 break
-            trail.add(Line(amount, "", 0, NO_CELLS, balance=balance))
+            trail.add(ParsedLine(amount, "", 0, NO_CELLS, balance=balance))
         else:
             if len(trail.steps) > 1 and trail.oldest_first() is not None:
                 return way

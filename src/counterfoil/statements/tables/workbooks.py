@@ -21,7 +21,7 @@ from counterfoil.statements.shape import Gathering, SourceBroken, SourceRead
 from counterfoil.statements.tables import rows as tables
 from counterfoil.statements.tables.columns import guess, is_total
 from counterfoil.statements.tables.dialects import PREAMBLE_ROWS_MAX, is_header
-from counterfoil.statements.tables.rows import Number, Plan, Record, as_cell
+from counterfoil.statements.tables.rows import Number, Plan, TableRow, as_cell
 from counterfoil.statements.tables.workbook_limits import refuse_bombs, what_zip
 from counterfoil.statements.text import Content
 
@@ -124,10 +124,10 @@ def _rows(sheet: Any, after: int) -> Iterator[Row]:
             yield number, [as_cell(value) for value in values]
 
 
-def _records(header: list[str], rows: Iterable[Row]) -> Iterator[Record]:
+def _records(header: list[str], rows: Iterable[Row]) -> Iterator[TableRow]:
     for number, cells in rows:
         padded = cells + [None] * (len(header) - len(cells))
-        yield Record(number, {name: cell for name, cell in zip(header, padded, strict=False) if name})
+        yield TableRow(number, {name: cell for name, cell in zip(header, padded, strict=False) if name})
 
 
 def _cells_of(header: list[str], rows: list[Row], wanted: set[str]) -> list[str]:

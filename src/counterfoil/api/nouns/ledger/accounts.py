@@ -10,20 +10,20 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import (
     AccountName,
-    Asked,
     AssetCode,
     Instant,
     Minor,
     Paged,
     ProgramId,
     Reason,
-    Shown,
-    Written,
+    RequestModel,
+    ViewModel,
+    WriteResult,
     answer,
 )
 from counterfoil.base.paging import Keyset
@@ -62,7 +62,7 @@ Clock = Annotated[
 ]
 
 
-class BalanceShown(Shown):
+class BalanceView(ViewModel):
     """What an account holds, on its normal side, in minor units."""
 
     program_id: str
@@ -78,7 +78,7 @@ class BalanceShown(Shown):
     clock: str
 
 
-class AccountShown(Shown):
+class AccountView(ViewModel):
     """An account as it stands now."""
 
     program_id: str
@@ -95,7 +95,7 @@ class AccountShown(Shown):
     opened_at: datetime
 
 
-class AccountsAsked(Asked):
+class AccountsRequest(RequestModel):
     """Accounts to open. Names of the chart of accounts bring their own rules."""
 
     program_id: ProgramId
@@ -105,7 +105,7 @@ class AccountsAsked(Asked):
     no_overdraft: bool | None = None
 
 
-class AccountsOpened(Written):
+class AccountsOpened(WriteResult):
     """They are open; some may have been before."""
 
     program_id: str
@@ -113,7 +113,7 @@ class AccountsOpened(Written):
     names: list[str]
 
 
-class FlagAsked(Asked):
+class FlagRequest(RequestModel):
     """An account to freeze, unfreeze or close, and why."""
 
     program_id: ProgramId
@@ -122,7 +122,7 @@ class FlagAsked(Asked):
     reason: Reason
 
 
-class FlagSet(Written):
+class FlagSet(WriteResult):
     """It is done."""
 
     account: str
@@ -130,7 +130,7 @@ class FlagSet(Written):
     closed: bool
 
 
-class TrialLineShown(Shown):
+class TrialLineView(ViewModel):
     """One account that is not at nothing, on the side where it stands."""
 
     account: str
@@ -138,7 +138,7 @@ class TrialLineShown(Shown):
     credit: Minor
 
 
-class TrialBalanceShown(Shown):
+class TrialBalanceView(ViewModel):
     """A page of the trial balance, and the totals of all of it: equal, or something is very wrong."""
 
     program_id: str
@@ -148,11 +148,11 @@ class TrialBalanceShown(Shown):
     total_debit: Minor
     total_credit: Minor
     balanced: bool
-    data: list[TrialLineShown]
+    data: list[TrialLineView]
     next_cursor: str | None
 
 
-def book_named(conn: Connection[Any], call: Call, program_id: str | None, asset: str | None) -> tuple[str, str]:
+def book_named(conn: Connection[Any], call: ApiCall, program_id: str | None, asset: str | None) -> tuple[str, str]:
     """The program and asset that are meant: those given, or the only ones they can be. Raises InvalidInput, UnknownProgram."""
     program = program_id or call.services.wiring.program_id
     if asset is not None:
@@ -163,9 +163,9 @@ def book_named(conn: Connection[Any], call: Call, program_id: str | None, asset:
     return program, codes[0]
 
 
-@router.get("/accounts", response_model=Paged[AccountShown], summary="List accounts")
+@router.get("/accounts", response_model=Paged[AccountView], summary="List accounts")
 def accounts(
-    call: Annotated[Call, may(READ)],
+    call: Annotated[ApiCall, may(READ)],
     program_id: ProgramParameter = None,
     asset: AssetParameter = None,
     beginning: Annotated[
@@ -180,11 +180,11 @@ def accounts(
         program = program_id or call.services.wiring.program_id
         show_program(conn, program)
         rows = list_accounts(conn, program, rows_max=limit + 1, asset=asset, beginning=beginning, after=after)
-    return page_of(AccountShown, ACCOUNTS.page(rows, limit, lambda row: (row.asset, row.name)))
+    return page_of(AccountView, ACCOUNTS.page(rows, limit, lambda row: (row.asset, row.name)))
 
 
 @router.post("/accounts", status_code=201, response_model=AccountsOpened, summary="Open accounts")
-def open_all(body: AccountsAsked, call: Annotated[Call, may(POST_JOURNAL, key=True)]) -> Response:
+def open_all(body: AccountsRequest, call: Annotated[ApiCall, may(POST_JOURNAL, key=True)]) -> Response:
     """Those that are open already stay as they are; one that was opened with other rules is refused."""
     wanted = [NewAccount(name, body.normal, body.no_overdraft) for name in body.names]
 
@@ -197,10 +197,10 @@ def open_all(body: AccountsAsked, call: Annotated[Call, may(POST_JOURNAL, key=Tr
     return call.write("account.open", act, asked=body)
 
 
-@router.get("/accounts/{name:path}/balance", response_model=BalanceShown, summary="Balance of an account")
+@router.get("/accounts/{name:path}/balance", response_model=BalanceView, summary="Balance of an account")
 def show_balance(
     name: Name,
-    call: Annotated[Call, may(READ)],
+    call: Annotated[ApiCall, may(READ)],
     program_id: ProgramParameter = None,
     asset: AssetParameter = None,
     as_of: AsOf = None,
@@ -211,13 +211,13 @@ def show_balance(
         program, code = book_named(conn, call, program_id, asset)
         found = balance(conn, program, name, asset=code, as_of=as_of, clock=clock)
     fields = found._asdict()
-    return answer(BalanceShown(program_id=program, balance=fields.pop("minor"), as_of=as_of, clock=clock, **fields))
+    return answer(BalanceView(program_id=program, balance=fields.pop("minor"), as_of=as_of, clock=clock, **fields))
 
 
-@router.get("/programs/{program_id}/trial-balance", response_model=TrialBalanceShown, summary="Trial balance")
+@router.get("/programs/{program_id}/trial-balance", response_model=TrialBalanceView, summary="Trial balance")
 def trial(
     program_id: ProgramId,
-    call: Annotated[Call, may(READ)],
+    call: Annotated[ApiCall, may(READ)],
     asset: AssetParameter = None,
     as_of: AsOf = None,
     clock: Clock = "recorded",
@@ -239,9 +239,9 @@ def trial(
             rows_max=limit + 1,
         )
     page = TRIAL.page(rows, limit, lambda row: (row.account,))
-    lines = [TrialLineShown(account=one.account, debit=one.debit_minor, credit=one.credit_minor) for one in page.rows]
+    lines = [TrialLineView(account=one.account, debit=one.debit_minor, credit=one.credit_minor) for one in page.rows]
     return answer(
-        TrialBalanceShown(
+        TrialBalanceView(
             program_id=program,
             asset=code,
             as_of=as_of,
@@ -256,19 +256,19 @@ def trial(
 
 
 @router.post("/accounts/freeze", response_model=FlagSet, summary="Freeze an account")
-def freeze(body: FlagAsked, call: Annotated[Call, may(POST_JOURNAL)]) -> Response:
+def freeze(body: FlagRequest, call: Annotated[ApiCall, may(POST_JOURNAL)]) -> Response:
     """No decision lowers it any more; money may still come in, and what has happened already is booked."""
     return _flag(call, "account.freeze", freeze_account, body)
 
 
 @router.post("/accounts/unfreeze", response_model=FlagSet, summary="Unfreeze an account")
-def unfreeze(body: FlagAsked, call: Annotated[Call, may(POST_JOURNAL)]) -> Response:
+def unfreeze(body: FlagRequest, call: Annotated[ApiCall, may(POST_JOURNAL)]) -> Response:
     """End a freeze."""
     return _flag(call, "account.unfreeze", unfreeze_account, body)
 
 
 @router.post("/accounts/close", response_model=FlagSet, summary="Close an account")
-def close(body: FlagAsked, call: Annotated[Call, may(POST_JOURNAL)]) -> Response:
+def close(body: FlagRequest, call: Annotated[ApiCall, may(POST_JOURNAL)]) -> Response:
     """Nothing is posted to it any more. Only with a balance of nothing, nothing held, and no money of its payee on its way.
 
     What has happened and becomes known later, such as a payout that the bank returns, opens it again.
@@ -277,12 +277,12 @@ def close(body: FlagAsked, call: Annotated[Call, may(POST_JOURNAL)]) -> Response
 
 
 @router.post("/accounts/reopen", response_model=FlagSet, summary="Open a closed account again")
-def reopen(body: FlagAsked, call: Annotated[Call, may(POST_JOURNAL)]) -> Response:
+def reopen(body: FlagRequest, call: Annotated[ApiCall, may(POST_JOURNAL)]) -> Response:
     """End a close."""
     return _flag(call, "account.reopen", reopen_account, body)
 
 
-def _flag(call: Call, verb: str, set_flag: Any, body: FlagAsked) -> Response:
+def _flag(call: ApiCall, verb: str, set_flag: Any, body: FlagRequest) -> Response:
     def act(conn: Connection[Any]) -> Done:
         set_flag(
             conn, body.program_id, body.account, asset=body.asset, reason=body.reason, actor=call.actor, now=call.now

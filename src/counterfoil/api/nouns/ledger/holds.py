@@ -10,12 +10,11 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import (
     AccountName,
     Amount,
-    Asked,
     AssetCode,
     Instant,
     Key,
@@ -24,8 +23,9 @@ from counterfoil.api.http.schemas import (
     Narrative,
     ProgramId,
     Reason,
-    Shown,
-    Written,
+    RequestModel,
+    ViewModel,
+    WriteResult,
     answer,
 )
 from counterfoil.api.nouns.ledger.accounts import ProgramParameter
@@ -36,7 +36,7 @@ from counterfoil.operations.access.access import POST_JOURNAL, READ
 router = routes("Ledger")
 
 
-class HoldAsked(Asked):
+class HoldRequest(RequestModel):
     """Set `amount` aside on its way from `debit` to `credit`."""
 
     program_id: ProgramId
@@ -50,7 +50,7 @@ class HoldAsked(Asked):
     narrative: Narrative | None = None
 
 
-class HoldShown(Shown):
+class HoldView(ViewModel):
     """A hold as it stands."""
 
     id: UUID
@@ -67,11 +67,11 @@ class HoldShown(Shown):
     promised: bool = Field(description="Somebody builds on it: no expiry, and only who took it gives it back.")
 
 
-class HoldTaken(HoldShown, Written):
+class HoldTaken(HoldView, WriteResult):
     """It is set aside."""
 
 
-class PostAsked(Asked):
+class PostRequest(RequestModel):
     """Post what is held, or a part of it: the rest returns."""
 
     program_id: ProgramId
@@ -80,7 +80,7 @@ class PostAsked(Asked):
     narrative: Narrative | None = None
 
 
-class VoidAsked(Asked):
+class VoidRequest(RequestModel):
     """Give back what is held, and why."""
 
     program_id: ProgramId
@@ -93,7 +93,7 @@ def _fields(one: Hold) -> dict[str, Any]:
 
 
 @router.post("/holds", status_code=201, response_model=HoldTaken, summary="Take a hold")
-def take(body: HoldAsked, call: Annotated[Call, may(POST_JOURNAL, key=True)]) -> Response:
+def take(body: HoldRequest, call: Annotated[ApiCall, may(POST_JOURNAL, key=True)]) -> Response:
     """The money stays on its account and leaves what is available."""
 
     def act(conn: Connection[Any]) -> Done:
@@ -116,15 +116,15 @@ def take(body: HoldAsked, call: Annotated[Call, may(POST_JOURNAL, key=True)]) ->
     return call.write("hold.take", act, asked=body)
 
 
-@router.get("/holds/{hold_id}", response_model=HoldShown, summary="Show a hold")
-def hold(hold_id: UUID, call: Annotated[Call, may(READ)], program_id: ProgramParameter = None) -> Response:
+@router.get("/holds/{hold_id}", response_model=HoldView, summary="Show a hold")
+def hold(hold_id: UUID, call: Annotated[ApiCall, may(READ)], program_id: ProgramParameter = None) -> Response:
     """As it stands."""
     with call.reading() as conn:
-        return answer(HoldShown(**_fields(get_hold(conn, program_id or call.services.wiring.program_id, hold_id))))
+        return answer(HoldView(**_fields(get_hold(conn, program_id or call.services.wiring.program_id, hold_id))))
 
 
 @router.post("/holds/{hold_id}/post", status_code=201, response_model=JournalPosted, summary="Post a hold")
-def post(hold_id: UUID, body: PostAsked, call: Annotated[Call, may(POST_JOURNAL, key=True)]) -> Response:
+def post(hold_id: UUID, body: PostRequest, call: Annotated[ApiCall, may(POST_JOURNAL, key=True)]) -> Response:
     """Moves the money that was held, or a part of it; the rest returns. Once."""
 
     def act(conn: Connection[Any]) -> Done:
@@ -150,7 +150,7 @@ def post(hold_id: UUID, body: PostAsked, call: Annotated[Call, may(POST_JOURNAL,
 
 
 @router.post("/holds/{hold_id}/void", response_model=HoldTaken, summary="Void a hold")
-def void(hold_id: UUID, body: VoidAsked, call: Annotated[Call, may(POST_JOURNAL, key=True)]) -> Response:
+def void(hold_id: UUID, body: VoidRequest, call: Annotated[ApiCall, may(POST_JOURNAL, key=True)]) -> Response:
     """Gives back what was held. Again: nothing happens."""
 
     def act(conn: Connection[Any]) -> Done:

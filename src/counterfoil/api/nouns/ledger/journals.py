@@ -11,14 +11,13 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.calls import Call, Done, Said, may
+from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import (
     BY_TWO,
     AccountName,
     Amount,
-    Asked,
     AssetCode,
     Instant,
     Key,
@@ -27,12 +26,13 @@ from counterfoil.api.http.schemas import (
     Paged,
     ProgramId,
     Reason,
-    Shown,
-    Written,
+    RequestModel,
+    ViewModel,
+    WriteResult,
     answer,
 )
 from counterfoil.base.paging import Keyset
-from counterfoil.ledger.journals.journal import Line, post, reverse
+from counterfoil.ledger.journals.journal import NewPosting, post, reverse
 from counterfoil.ledger.journals.key_spaces import REVERSAL, word_of
 from counterfoil.ledger.problems import KeyReserved
 from counterfoil.ledger.reads.listing import list_journals, show_journal
@@ -44,7 +44,7 @@ LINES_MAX = 8_192
 BY_HAND = ("key:", "person:")  # who posts a journal under their own name; all others are posted by the product
 
 
-class LineShown(Shown):
+class JournalLineView(ViewModel):
     """One movement. The balances are those of the accounts after it, each on its normal side."""
 
     line: int
@@ -57,7 +57,7 @@ class LineShown(Shown):
     reversed_by: UUID | None
 
 
-class JournalShown(Shown):
+class JournalView(ViewModel):
     """A journal: movements that were posted together or not at all. Of a long one the first lines are shown."""
 
     id: UUID
@@ -76,10 +76,10 @@ class JournalShown(Shown):
     recorded_at: datetime = Field(description="When it was written.")
     reverses: UUID | None
     line_count: int
-    lines: list[LineShown]
+    lines: list[JournalLineView]
 
 
-class LineAsked(Asked):
+class LineRequest(RequestModel):
     """Move `amount` from the right of one account to the left of another: debit one, credit the other."""
 
     debit: AccountName
@@ -87,13 +87,13 @@ class LineAsked(Asked):
     amount: Amount
 
 
-class JournalAsked(Asked):
+class JournalRequest(RequestModel):
     """One journal. It balances by construction: every line debits and credits the same amount."""
 
     program_id: ProgramId
     asset: AssetCode
     key: Key = Field(description="Posted once for ever; the same key with another content is refused.")
-    lines: list[LineAsked] = Field(min_length=1, max_length=LINES_MAX)
+    lines: list[LineRequest] = Field(min_length=1, max_length=LINES_MAX)
     kind: Kind = "adjustment"
     reason: Reason = Field(description="Why a person posts it; kept as its narrative and in the action log.")
     effective_at: Instant | None = Field(None, description="When it happened; now, if absent.")
@@ -101,7 +101,7 @@ class JournalAsked(Asked):
     source_id: Key | None = None
 
 
-class JournalPosted(Written):
+class JournalPosted(WriteResult):
     """It is in the books. `existed`: it was before, and nothing was added."""
 
     id: UUID
@@ -110,7 +110,7 @@ class JournalPosted(Written):
     existed: bool
 
 
-class ReversalAsked(Asked):
+class ReversalRequest(RequestModel):
     """Take a journal back by posting its opposite: all of it, or one line."""
 
     key: Key | None = Field(None, description="Of the reversing journal; made from the Idempotency-Key, if absent.")
@@ -122,7 +122,7 @@ class ReversalAsked(Asked):
 @router.post(
     "/finance/journal", status_code=201, response_model=JournalPosted, responses=BY_TWO, summary="Post one journal",
 )  # fmt: skip
-def post_journal(body: JournalAsked, call: Annotated[Call, may(POST_JOURNAL, key=True)]) -> Response:
+def post_journal(body: JournalRequest, call: Annotated[ApiCall, may(POST_JOURNAL, key=True)]) -> Response:
     """All its lines are posted, or none. Accounts must be open; an account that must not be overdrawn refuses it.
 
     By hand it takes two people: when a person who logged in posts it, or a key that belongs to one. A service's key posts alone.
@@ -135,7 +135,7 @@ def post_journal(body: JournalAsked, call: Annotated[Call, may(POST_JOURNAL, key
             body.program_id,
             key=body.key,
             kind=body.kind,
-            lines=[Line(one.debit, one.credit, one.amount) for one in body.lines],
+            lines=[NewPosting(one.debit, one.credit, one.amount) for one in body.lines],
             asset=body.asset,
             actor=call.actor,
             now=call.now,
@@ -146,7 +146,9 @@ def post_journal(body: JournalAsked, call: Annotated[Call, may(POST_JOURNAL, key
         return Done(str(posted.journal_id), _posted(posted), 200 if posted.existed else 201)
 
     if call.caller.is_person:
-        said = Said("journal", "post", f"{body.program_id}:{body.key}", body.model_dump(mode="json"), body.program_id)
+        said = ProposedVerb(
+            "journal", "post", f"{body.program_id}:{body.key}", body.model_dump(mode="json"), body.program_id
+        )
         return call.by_two("journal.post", act, said, asked=body, reason=body.reason)
     return call.write("journal.post", act, asked=body, reason=body.reason)
 
@@ -160,9 +162,9 @@ def _posted(posted: Any) -> JournalPosted:
     )
 
 
-@router.get("/journals", response_model=Paged[JournalShown], summary="List journals")
+@router.get("/journals", response_model=Paged[JournalView], summary="List journals")
 def journals(
-    call: Annotated[Call, may(READ)],
+    call: Annotated[ApiCall, may(READ)],
     program_id: Annotated[str, Query(alias="programId", max_length=64)],
     key: Annotated[str | None, Query(max_length=255)] = None,
     source_id: Annotated[str | None, Query(alias="sourceId", max_length=255)] = None,
@@ -180,14 +182,14 @@ def journals(
             source_id=source_id,
             after=UUID(str(after[0])) if after else None,
         )
-    return page_of(JournalShown, JOURNALS.page(rows, limit, lambda row: (str(row.id),)))
+    return page_of(JournalView, JOURNALS.page(rows, limit, lambda row: (str(row.id),)))
 
 
-@router.get("/journals/{journal_id}", response_model=JournalShown, summary="Show a journal")
-def journal(journal_id: UUID, call: Annotated[Call, may(READ)]) -> Response:
+@router.get("/journals/{journal_id}", response_model=JournalView, summary="Show a journal")
+def journal(journal_id: UUID, call: Annotated[ApiCall, may(READ)]) -> Response:
     """With its lines, of a very long one the first 10,000."""
     with call.reading() as conn:
-        return answer(JournalShown.of(show_journal(conn, journal_id)))
+        return answer(JournalView.of(show_journal(conn, journal_id)))
 
 
 @router.post(
@@ -198,7 +200,7 @@ def journal(journal_id: UUID, call: Annotated[Call, may(READ)]) -> Response:
     summary="Reverse a journal",
 )
 def reverse_journal(
-    journal_id: UUID, body: ReversalAsked, call: Annotated[Call, may(POST_JOURNAL, key=True)]
+    journal_id: UUID, body: ReversalRequest, call: Annotated[ApiCall, may(POST_JOURNAL, key=True)]
 ) -> Response:
     """Posts the opposite, once. The original stays as it was: a reversal is the only eraser.
 
@@ -227,6 +229,6 @@ def reverse_journal(
         original = show_journal(conn, journal_id, lines_max=0)
     if call.caller.is_person or not original.actor.startswith(BY_HAND):
         payload = {"line": body.line, "effectiveAt": body.effective_at.isoformat() if body.effective_at else None}
-        said = Said("journal", "reverse", str(journal_id), payload, original.program_id)
+        said = ProposedVerb("journal", "reverse", str(journal_id), payload, original.program_id)
         return call.by_two("journal.reverse", act, said, asked=body, reason=body.reason)
     return call.write("journal.reverse", act, asked=body, reason=body.reason)

@@ -14,25 +14,25 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.bodies import body_of, parsed
-from counterfoil.api.http.calls import Call, Done, call_of, may
+from counterfoil.api.http.calls import ApiCall, Done, call_of, may
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import (
     AccountName,
     Amount,
-    Asked,
     AssetCode,
     Instant,
     Key,
     Kind,
     Narrative,
     ProgramId,
-    Shown,
-    Written,
+    RequestModel,
+    ViewModel,
+    WriteResult,
     answer,
 )
 from counterfoil.ledger.clock import to_us
 from counterfoil.ledger.group_commit import Lane
-from counterfoil.ledger.journals.batch_types import Movement, Outcome
+from counterfoil.ledger.journals.batch_types import Movement, MovementOutcome
 from counterfoil.ledger.journals.bulk import Bulk, BulkPosted, post_many
 from counterfoil.ledger.problems import refusal
 from counterfoil.operations.access.access import POST_JOURNAL
@@ -40,10 +40,10 @@ from counterfoil.operations.access.access import POST_JOURNAL
 router = routes("Movements")
 MOVEMENTS_MAX = 8_192
 BULK_KEY_LENGTH_MAX = 200
-STANDS = (Outcome.POSTED, Outcome.EXISTS)
+STANDS = (MovementOutcome.POSTED, MovementOutcome.EXISTS)
 
 
-class MovementAsked(Asked):
+class MovementRequest(RequestModel):
     """Move `amount`: debit one account, credit another."""
 
     id: UUID = Field(
@@ -56,7 +56,7 @@ class MovementAsked(Asked):
     linked: bool = Field(False, description="With the next one: they stand or fall together.")
 
 
-class OneAsked(Asked):
+class SingleMovementRequest(RequestModel):
     """Move `amount` in one program and asset: debit one account, credit another."""
 
     program_id: ProgramId
@@ -69,7 +69,7 @@ class OneAsked(Asked):
     kind: Kind = "transfer"
 
 
-class BulkAsked(Asked):
+class BulkRequest(RequestModel):
     """Up to 8,192 movements of one program in one asset. What they share is said once."""
 
     program_id: ProgramId
@@ -78,12 +78,12 @@ class BulkAsked(Asked):
         max_length=BULK_KEY_LENGTH_MAX,
         description="Of the batch: the same key with the same movements gets the first answer, refusals included.",
     )
-    movements: list[MovementAsked] = Field(min_length=1, max_length=MOVEMENTS_MAX)
+    movements: list[MovementRequest] = Field(min_length=1, max_length=MOVEMENTS_MAX)
     kind: Kind = "transfer"
     narrative: Narrative | None = None
 
 
-class MovementResult(Shown):
+class MovementResult(ViewModel):
     """What became of one movement."""
 
     id: UUID
@@ -92,11 +92,11 @@ class MovementResult(Shown):
     )
 
 
-class OneShown(MovementResult, Written):
+class OneView(MovementResult, WriteResult):
     """It is durable. `exists`: it was posted before, alike."""
 
 
-class BulkShown(Written):
+class BulkView(WriteResult):
     """A result for each movement, in their order."""
 
     journal_id: UUID = Field(description="Of the journal that holds what was posted.")
@@ -108,7 +108,11 @@ class BulkShown(Written):
 
 
 @router.post(
-    "/movements", status_code=201, response_model=OneShown, summary="Post one movement", openapi_extra=body_of(OneAsked)
+    "/movements",
+    status_code=201,
+    response_model=OneView,
+    summary="Post one movement",
+    openapi_extra=body_of(SingleMovementRequest),
 )
 async def one(request: Request) -> Response:
     """Fast: what many callers ask at the same moment is gathered into one commit, and each gets its own answer after it.
@@ -117,7 +121,7 @@ async def one(request: Request) -> Response:
     """
     # By hand what the other routes leave to FastAPI: it would cost a third of the whole request.
     call = await call_of(request, POST_JOURNAL)
-    body = parsed(OneAsked, await request.body())
+    body = parsed(SingleMovementRequest, await request.body())
     movement = Movement(body.id.bytes, body.debit, body.credit, body.amount, effective_us=_us(body.effective_at))
     if call.dry_run:
         outcome = await run_in_threadpool(_tried, call, body, movement)
@@ -126,14 +130,14 @@ async def one(request: Request) -> Response:
         outcome = await call.services.gatherer.move_soon(lane, movement)
     if outcome not in STANDS:
         raise refusal(outcome, movement)
-    shown = OneShown(id=body.id, outcome=outcome.value, dry_run=call.dry_run)
-    return answer(shown, 201 if outcome is Outcome.POSTED else 200)
+    shown = OneView(id=body.id, outcome=outcome.value, dry_run=call.dry_run)
+    return answer(shown, 201 if outcome is MovementOutcome.POSTED else 200)
 
 
 one.needs = POST_JOURNAL  # type: ignore[attr-defined]  # who asks is known before the body is read, as of every other route
 
 
-def _tried(call: Call, body: OneAsked, movement: Movement) -> Outcome:
+def _tried(call: ApiCall, body: SingleMovementRequest, movement: Movement) -> MovementOutcome:
     shared = Bulk(f"dry-run:{call.request_id}", body.kind, body.asset, call.actor)
     with call.services.database.transaction(commit=False) as conn:
         return post_many(conn, body.program_id, shared, [movement], now=call.now).outcomes[0]
@@ -143,8 +147,8 @@ def _us(moment: datetime | None) -> int | None:
     return to_us(moment.astimezone(UTC)) if moment else None
 
 
-@router.post("/movements/bulk", response_model=BulkShown, summary="Post many movements")
-def bulk(body: BulkAsked, call: Annotated[Call, may(POST_JOURNAL)]) -> Response:
+@router.post("/movements/bulk", response_model=BulkView, summary="Post many movements")
+def bulk(body: BulkRequest, call: Annotated[ApiCall, may(POST_JOURNAL)]) -> Response:
     """In one commit. Each movement has its own result; one that is refused does not stop the others, unless they are linked."""
     shared = Bulk(body.key, body.kind, body.asset, call.actor, None, body.narrative)
     movements = [_movement(one) for one in body.movements]
@@ -162,15 +166,15 @@ def bulk(body: BulkAsked, call: Annotated[Call, may(POST_JOURNAL)]) -> Response:
     return call.write("movements.post", act, asked=asked, remembered=False)
 
 
-def _movement(one: MovementAsked) -> Movement:
+def _movement(one: MovementRequest) -> Movement:
     return Movement(
         one.id.bytes, one.debit, one.credit, one.amount, effective_us=_us(one.effective_at), linked=one.linked
     )
 
 
-def _shown(body: BulkAsked, posted: BulkPosted) -> BulkShown:
+def _shown(body: BulkRequest, posted: BulkPosted) -> BulkView:
     stands = sum(outcome in STANDS for outcome in posted.outcomes)
-    return BulkShown(
+    return BulkView(
         journal_id=posted.journal_id,
         recorded_at=posted.recorded_at,
         existed=posted.existed,

@@ -9,9 +9,9 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Asked, Instant, ProgramId, Reason, Shown, Written, answer
+from counterfoil.api.http.schemas import Instant, ProgramId, Reason, RequestModel, ViewModel, WriteResult, answer
 from counterfoil.ledger.periods import close_period, closed_until, propose_reopening
 from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import CLOSE_PERIOD, READ
@@ -19,32 +19,32 @@ from counterfoil.operations.access.access import CLOSE_PERIOD, READ
 router = routes("Ledger")
 
 
-class CloseAsked(Asked):
+class CloseRequest(RequestModel):
     """Close the books of everything effective before `until`."""
 
     until: Instant
     reason: Reason
 
 
-class PeriodShown(Shown):
+class PeriodView(ViewModel):
     """Nothing effective before `closedUntil` is posted any more; null when nothing is closed."""
 
     program_id: str
     closed_until: datetime | None = Field(examples=["2026-11-01T00:00:00Z"])
 
 
-class PeriodClosed(PeriodShown, Written):
+class ClosedPeriodView(PeriodView, WriteResult):
     """It is closed."""
 
 
-class ReopeningAsked(Asked):
+class ReopeningRequest(RequestModel):
     """Reopen the books of what is effective at or after `until`."""
 
     until: Instant
     reason: Reason
 
 
-class ReopeningProposed(Written):
+class ReopeningProposed(WriteResult):
     """It waits for another person, who approves it by its hash within 24 hours (`POST /api/approvals/{id}/approve`)."""
 
     id: str
@@ -54,21 +54,21 @@ class ReopeningProposed(Written):
     expires_at: datetime
 
 
-@router.get("/programs/{program_id}/period", response_model=PeriodShown, summary="Until when the books are closed")
-def period(program_id: ProgramId, call: Annotated[Call, may(READ)]) -> Response:
+@router.get("/programs/{program_id}/period", response_model=PeriodView, summary="Until when the books are closed")
+def period(program_id: ProgramId, call: Annotated[ApiCall, may(READ)]) -> Response:
     """The latest close."""
     with call.reading() as conn:
         show_program(conn, program_id)
-        return answer(PeriodShown(program_id=program_id, closed_until=closed_until(conn, program_id)))
+        return answer(PeriodView(program_id=program_id, closed_until=closed_until(conn, program_id)))
 
 
-@router.post("/programs/{program_id}/period/close", response_model=PeriodClosed, summary="Close the books")
-def close(program_id: ProgramId, body: CloseAsked, call: Annotated[Call, may(CLOSE_PERIOD, key=True)]) -> Response:
+@router.post("/programs/{program_id}/period/close", response_model=ClosedPeriodView, summary="Close the books")
+def close(program_id: ProgramId, body: CloseRequest, call: Annotated[ApiCall, may(CLOSE_PERIOD, key=True)]) -> Response:
     """Waits for those who are writing; whoever posts an earlier date later is refused."""
 
     def act(conn: Connection[Any]) -> Done:
         close_period(conn, program_id, until=body.until, reason=body.reason, actor=call.actor, now=call.now)
-        return Done(program_id, PeriodClosed(program_id=program_id, closed_until=body.until))
+        return Done(program_id, ClosedPeriodView(program_id=program_id, closed_until=body.until))
 
     return call.write("period.close", act, asked=body, reason=body.reason)
 
@@ -79,7 +79,9 @@ def close(program_id: ProgramId, body: CloseAsked, call: Annotated[Call, may(CLO
     response_model=ReopeningProposed,
     summary="Propose to reopen the books",
 )
-def reopen(program_id: ProgramId, body: ReopeningAsked, call: Annotated[Call, may(CLOSE_PERIOD, key=True)]) -> Response:
+def reopen(
+    program_id: ProgramId, body: ReopeningRequest, call: Annotated[ApiCall, may(CLOSE_PERIOD, key=True)]
+) -> Response:
     """Takes two people: this proposes it, and another person approves exactly that. What was booked late meanwhile stays where it is."""
 
     def act(conn: Connection[Any]) -> Done:

@@ -9,10 +9,19 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Asked, AssetCode, Clean, Paged, ProgramId, Shown, Written, answer
+from counterfoil.api.http.schemas import (
+    AssetCode,
+    Clean,
+    Paged,
+    ProgramId,
+    RequestModel,
+    ViewModel,
+    WriteResult,
+    answer,
+)
 from counterfoil.base.money import RATE_MAX_BPS, Asset
 from counterfoil.base.paging import Keyset, Page
 from counterfoil.ledger.accounts.accounts import SCALE_MAX, open_program
@@ -26,27 +35,27 @@ PROGRAMS = Keyset("programs", (str,))
 Rate = Annotated[int, Field(ge=0, le=RATE_MAX_BPS, description="Hundredths of a percent.")]
 
 
-class AssetIn(Asked):
+class AssetIn(RequestModel):
     """What money is counted in; `scale` decimals make one major unit."""
 
     code: AssetCode
     scale: int = Field(ge=0, le=SCALE_MAX, examples=[2])
 
 
-class AssetShown(Shown):
+class AssetView(ViewModel):
     """An asset and its decimals."""
 
     code: str
     scale: int
 
 
-class AssetsShown(Shown):
+class AssetsView(ViewModel):
     """Every asset that books are kept in."""
 
-    data: list[AssetShown]
+    data: list[AssetView]
 
 
-class ProgramAsked(Asked):
+class ProgramRequest(RequestModel):
     """A program to open. Opening one that is open adds the assets it does not have yet."""
 
     id: ProgramId
@@ -54,20 +63,20 @@ class ProgramAsked(Asked):
     assets: list[AssetIn] = Field(min_length=1, max_length=100)
 
 
-class ProgramShown(Shown):
+class ProgramView(ViewModel):
     """A program and the assets it keeps books in."""
 
     id: str
     name: str
     opened_at: datetime
-    assets: list[AssetShown]
+    assets: list[AssetView]
 
 
-class ProgramOpened(ProgramShown, Written):
+class ProgramOpened(ProgramView, WriteResult):
     """It is open."""
 
 
-class RatesAsked(Asked):
+class RatesRequest(RequestModel):
     """The next version of a program's rates; together at most 100 %."""
 
     platform_bps: Rate = Field(examples=[500])
@@ -75,7 +84,7 @@ class RatesAsked(Asked):
     holdback_bps: Rate = Field(0, examples=[0])
 
 
-class RatesShown(Written):
+class RatesView(WriteResult):
     """One version of a program's rates, in hundredths of a percent."""
 
     program_id: str
@@ -86,11 +95,11 @@ class RatesShown(Written):
 
 
 def _fields(one: ListedProgram) -> dict[str, Any]:
-    return {**one._asdict(), "assets": [AssetShown(code=code, scale=scale) for code, scale in one.assets]}
+    return {**one._asdict(), "assets": [AssetView(code=code, scale=scale) for code, scale in one.assets]}
 
 
 @router.post("/programs", status_code=201, response_model=ProgramOpened, summary="Open a program")
-def create(body: ProgramAsked, call: Annotated[Call, may(ADMINISTER, key=True)]) -> Response:
+def create(body: ProgramRequest, call: Annotated[ApiCall, may(ADMINISTER, key=True)]) -> Response:
     """Opens a book for each asset. An asset's scale is fixed when it is first used."""
     assets = [Asset(one.code, one.scale) for one in body.assets]
 
@@ -101,8 +110,8 @@ def create(body: ProgramAsked, call: Annotated[Call, may(ADMINISTER, key=True)])
     return call.write("program.open", act, asked=body)
 
 
-@router.get("/programs", response_model=Paged[ProgramShown], summary="List programs")
-def programs(call: Annotated[Call, may(READ)], limit: Limit = LIMIT, cursor: Cursor = None) -> Response:
+@router.get("/programs", response_model=Paged[ProgramView], summary="List programs")
+def programs(call: Annotated[ApiCall, may(READ)], limit: Limit = LIMIT, cursor: Cursor = None) -> Response:
     """By id."""
     after = PROGRAMS.after(cursor)
     with call.reading() as conn:
@@ -111,19 +120,21 @@ def programs(call: Annotated[Call, may(READ)], limit: Limit = LIMIT, cursor: Cur
             limit,
             lambda row: (row.id,),
         )
-    return page_of(ProgramShown, Page([ProgramShown(**_fields(one)) for one in page.rows], page.next_cursor))
+    return page_of(ProgramView, Page([ProgramView(**_fields(one)) for one in page.rows], page.next_cursor))
 
 
-@router.get("/assets", response_model=AssetsShown, summary="List assets")
-def assets(call: Annotated[Call, may(READ)]) -> Response:
+@router.get("/assets", response_model=AssetsView, summary="List assets")
+def assets(call: Annotated[ApiCall, may(READ)]) -> Response:
     """Every asset that books are kept in, with the decimals that make one major unit, by code."""
     with call.reading() as conn:
         found = known_assets(conn)
-    return answer(AssetsShown(data=[AssetShown(code=one.code, scale=one.scale) for one in found.values()]))
+    return answer(AssetsView(data=[AssetView(code=one.code, scale=one.scale) for one in found.values()]))
 
 
-@router.post("/programs/{program_id}/rates", status_code=201, response_model=RatesShown, summary="Set fee rates")
-def add_rates(program_id: ProgramId, body: RatesAsked, call: Annotated[Call, may(ADMINISTER, key=True)]) -> Response:
+@router.post("/programs/{program_id}/rates", status_code=201, response_model=RatesView, summary="Set fee rates")
+def add_rates(
+    program_id: ProgramId, body: RatesRequest, call: Annotated[ApiCall, may(ADMINISTER, key=True)]
+) -> Response:
     """Adds a version: settlements from now on use it, earlier ones keep theirs."""
 
     def act(conn: Connection[Any]) -> Done:
@@ -136,14 +147,14 @@ def add_rates(program_id: ProgramId, body: RatesAsked, call: Annotated[Call, may
             actor=call.actor,
             now=call.now,
         )
-        return Done(program_id, RatesShown(program_id=program_id, **made._asdict()), 201)
+        return Done(program_id, RatesView(program_id=program_id, **made._asdict()), 201)
 
     return call.write("rates.set", act, asked=body)
 
 
-@router.get("/programs/{program_id}/rates", response_model=RatesShown, summary="Show fee rates")
-def rates(program_id: ProgramId, call: Annotated[Call, may(READ)]) -> Response:
+@router.get("/programs/{program_id}/rates", response_model=RatesView, summary="Show fee rates")
+def rates(program_id: ProgramId, call: Annotated[ApiCall, may(READ)]) -> Response:
     """The version that settlements use now."""
     with call.reading() as conn:
         found = rates_now(conn, [program_id])[program_id]
-    return answer(RatesShown(program_id=program_id, **found._asdict()))
+    return answer(RatesView(program_id=program_id, **found._asdict()))

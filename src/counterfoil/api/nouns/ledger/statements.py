@@ -10,14 +10,14 @@ from fastapi import Query
 from fastapi.responses import Response
 from pydantic import Field
 
-from counterfoil.api.http.calls import Call, may
+from counterfoil.api.http.calls import ApiCall, may
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Instant, Minor, Shown, answer
+from counterfoil.api.http.schemas import Instant, Minor, ViewModel, answer
 from counterfoil.api.nouns.ledger.accounts import AssetParameter, Clock, Name, ProgramParameter, book_named
 from counterfoil.base.paging import Keyset
 from counterfoil.ledger.reads.explain import Explanation, explain
-from counterfoil.ledger.reads.statements import Place, Statement, statement
+from counterfoil.ledger.reads.statements import AccountStatement, StatementPlace, statement
 from counterfoil.operations.access.access import READ
 
 router = routes("Ledger")
@@ -28,7 +28,7 @@ MaybeStart = Annotated[Instant | None, Query(alias="startTime", description="Loo
 MaybeEnd = Annotated[Instant | None, Query(alias="endTime", description="Look for faults before here.")]
 
 
-class StatementLineShown(Shown):
+class StatementLineView(ViewModel):
     """One posting as the account sees it, and its balance after it on its normal side."""
 
     recorded_at: datetime
@@ -50,7 +50,7 @@ class StatementLineShown(Shown):
     source_id: str | None
 
 
-class StatementShown(Shown):
+class StatementView(ViewModel):
     """A page of a statement. Opening plus the lines of all pages is closing."""
 
     program_id: str
@@ -62,11 +62,11 @@ class StatementShown(Shown):
     clock: str
     opening: Minor
     closing: Minor
-    data: list[StatementLineShown]
+    data: list[StatementLineView]
     next_cursor: str | None
 
 
-class GapShown(Shown):
+class BalanceGapView(ViewModel):
     """The balance jumps here: a posting of the difference is missing before it, or the one before is double or altered."""
 
     journal_id: UUID
@@ -76,7 +76,7 @@ class GapShown(Shown):
     found: Minor
 
 
-class MissingShown(Shown):
+class MissingView(ViewModel):
     """A line that its journal counts and that is not there."""
 
     journal_id: UUID
@@ -85,7 +85,7 @@ class MissingShown(Shown):
     key: str
 
 
-class StrayShown(Shown):
+class StrayView(ViewModel):
     """A posting that no journal counts."""
 
     journal_id: UUID
@@ -93,7 +93,7 @@ class StrayShown(Shown):
     amount: Minor
 
 
-class SuspectShown(Shown):
+class SuspectView(ViewModel):
     """Postings that look alike under different keys: perhaps one thing was booked twice."""
 
     source_type: str
@@ -103,7 +103,7 @@ class SuspectShown(Shown):
     keys: list[str]
 
 
-class ExplanationShown(Shown):
+class ExplanationView(ViewModel):
     """What the account says of itself, and what its postings say. `drift` is the first less the second."""
 
     program_id: str
@@ -119,16 +119,16 @@ class ExplanationShown(Shown):
     posted_credits: Minor
     cached_held: Minor
     open_holds: Minor
-    gaps: list[GapShown]
-    missing: list[MissingShown]
-    stray: list[StrayShown]
-    suspects: list[SuspectShown]
+    gaps: list[BalanceGapView]
+    missing: list[MissingView]
+    stray: list[StrayView]
+    suspects: list[SuspectView]
 
 
-@router.get("/accounts/{name:path}/statement", response_model=StatementShown, summary="Statement of an account")
+@router.get("/accounts/{name:path}/statement", response_model=StatementView, summary="Statement of an account")
 def show_statement(
     name: Name,
-    call: Annotated[Call, may(READ)],
+    call: Annotated[ApiCall, may(READ)],
     start_time: Start,
     end_time: End,
     program_id: ProgramParameter = None,
@@ -149,18 +149,18 @@ def show_statement(
             start=start_time,
             end=end_time,
             clock=clock,
-            after=Place(*after) if after else None,
+            after=StatementPlace(*after) if after else None,
             rows_max=limit,
         )
     return answer(_statement(program, page))
 
 
-def _statement(program: str, page: Statement) -> StatementShown:
+def _statement(program: str, page: AccountStatement) -> StatementView:
     lines = []
     for one in page.lines:
         fields = one._asdict()
-        lines.append(StatementLineShown(debit=fields.pop("debit_minor"), credit=fields.pop("credit_minor"), **fields))
-    return StatementShown(
+        lines.append(StatementLineView(debit=fields.pop("debit_minor"), credit=fields.pop("credit_minor"), **fields))
+    return StatementView(
         program_id=program,
         account=page.account,
         asset=page.asset,
@@ -175,10 +175,10 @@ def _statement(program: str, page: Statement) -> StatementShown:
     )
 
 
-@router.get("/accounts/{name:path}/explain", response_model=ExplanationShown, summary="Is this account right?")
+@router.get("/accounts/{name:path}/explain", response_model=ExplanationView, summary="Is this account right?")
 def show_explanation(
     name: Name,
-    call: Annotated[Call, may(READ)],
+    call: Annotated[ApiCall, may(READ)],
     program_id: ProgramParameter = None,
     asset: AssetParameter = None,
     start_time: MaybeStart = None,
@@ -191,17 +191,17 @@ def show_explanation(
     return answer(_explanation(program, found))
 
 
-def _explanation(program: str, found: Explanation) -> ExplanationShown:
+def _explanation(program: str, found: Explanation) -> ExplanationView:
     lists = ("gaps", "missing", "stray", "suspects")
     plain = {field: value for field, value in found._asdict().items() if field not in lists}
-    return ExplanationShown(
+    return ExplanationView(
         program_id=program,
         sound=found.sound,
-        gaps=GapShown.each(found.gaps),
-        missing=MissingShown.each(found.missing),
-        stray=[StrayShown(journal_id=one.journal_id, line=one.line, amount=one.minor) for one in found.stray],
+        gaps=BalanceGapView.each(found.gaps),
+        missing=MissingView.each(found.missing),
+        stray=[StrayView(journal_id=one.journal_id, line=one.line, amount=one.minor) for one in found.stray],
         suspects=[
-            SuspectShown(
+            SuspectView(
                 source_type=one.source_type, source_id=one.source_id, kind=one.kind, amount=one.minor, keys=one.keys
             )
             for one in found.suspects

@@ -9,10 +9,10 @@ from fastapi import Query
 from fastapi.responses import Response
 from pydantic import Field
 
-from counterfoil.api.http.calls import Call, may
+from counterfoil.api.http.calls import ApiCall, may
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Paged, Shown
+from counterfoil.api.http.schemas import Paged, ViewModel
 from counterfoil.base.paging import Keyset
 from counterfoil.operations.access.access import AUDIT
 from counterfoil.operations.access.records import list_access
@@ -22,7 +22,7 @@ EVENTS = Keyset("access", (datetime, str))
 Happening = Literal["login", "login_failed", "login_limited", "logout", "key_refused", "refused"]
 
 
-class AccessShown(Shown):
+class AccessView(ViewModel):
     """Somebody came in, failed to, or was refused."""
 
     id: str
@@ -38,9 +38,9 @@ class AccessShown(Shown):
     request_id: str
 
 
-@router.get("/access", response_model=Paged[AccessShown], summary="List logins, failures and refusals")
+@router.get("/access", response_model=Paged[AccessView], summary="List logins, failures and refusals")
 def events(
-    call: Annotated[Call, may(AUDIT)],
+    call: Annotated[ApiCall, may(AUDIT)],
     kind: Annotated[Happening | None, Query()] = None,
     limit: Limit = LIMIT,
     cursor: Cursor = None,
@@ -49,4 +49,4 @@ def events(
     after: Any = EVENTS.after(cursor)
     with call.reading() as conn:
         rows = list_access(conn, rows_max=limit + 1, kind=kind, after=after)
-    return page_of(AccessShown, EVENTS.page(rows, limit, lambda row: (row.at, row.id)))
+    return page_of(AccessView, EVENTS.page(rows, limit, lambda row: (row.at, row.id)))

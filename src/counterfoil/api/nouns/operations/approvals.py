@@ -10,10 +10,10 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Because, Paged, Reason, Shown, Written, answer, id_in_path
+from counterfoil.api.http.schemas import Because, Paged, Reason, ViewModel, WriteResult, answer, id_in_path
 from counterfoil.base.paging import Keyset, Page
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import READ
@@ -25,7 +25,7 @@ ProposalId = Annotated[str, id_in_path("prop")]
 State = Literal["proposed", "approved", "done", "rejected", "withdrawn", "expired"]
 
 
-class ApprovalShown(Shown):
+class ApprovalView(ViewModel):
     """A proposal: exactly this verb of exactly this thing with exactly this payload, and what became of it."""
 
     id: str
@@ -47,17 +47,17 @@ class ApprovalShown(Shown):
     result_id: str | None = Field(description="What it made, such as a journal.")
 
 
-class ApprovalDecided(ApprovalShown, Written):
+class ApprovalDecided(ApprovalView, WriteResult):
     """It is decided."""
 
 
-class DecisionAsked(Because):
+class DecisionRequest(Because):
     """Approve exactly what this hash names."""
 
     payload_sha256: str = Field(pattern="^[0-9a-fA-F]{64}$")
 
 
-class RejectionAsked(Because):
+class RejectionRequest(Because):
     """Turn a proposal down, or take back one's own."""
 
     reason: Reason
@@ -68,9 +68,9 @@ def shown(one: approvals.Proposal, now: datetime) -> dict[str, Any]:
     return {**one._asdict(), "state": one.state(now)}
 
 
-@router.get("/approvals", response_model=Paged[ApprovalShown], summary="List proposals")
+@router.get("/approvals", response_model=Paged[ApprovalView], summary="List proposals")
 def proposals(
-    call: Annotated[Call, may(READ)],
+    call: Annotated[ApiCall, may(READ)],
     state: Annotated[Literal["waiting", "all"], Query()] = "waiting",
     machine: Annotated[str | None, Query(pattern="^[a-z_]{1,40}$")] = None,
     limit: Limit = LIMIT,
@@ -83,18 +83,18 @@ def proposals(
             conn, now=call.now, rows_max=limit + 1, waiting=state == "waiting", machine=machine, after=after
         )
     page = PROPOSALS.page(rows, limit, lambda row: (row.made_at, row.id))
-    return page_of(ApprovalShown, Page([ApprovalShown(**shown(one, call.now)) for one in page.rows], page.next_cursor))
+    return page_of(ApprovalView, Page([ApprovalView(**shown(one, call.now)) for one in page.rows], page.next_cursor))
 
 
-@router.get("/approvals/{proposal_id}", response_model=ApprovalShown, summary="Show a proposal")
-def proposal(proposal_id: ProposalId, call: Annotated[Call, may(READ)]) -> Response:
+@router.get("/approvals/{proposal_id}", response_model=ApprovalView, summary="Show a proposal")
+def proposal(proposal_id: ProposalId, call: Annotated[ApiCall, may(READ)]) -> Response:
     """With its payload, which is what is approved."""
     with call.reading() as conn:
-        return answer(ApprovalShown(**shown(approvals.find_proposal(conn, proposal_id), call.now)))
+        return answer(ApprovalView(**shown(approvals.find_proposal(conn, proposal_id), call.now)))
 
 
 @router.post("/approvals/{proposal_id}/approve", response_model=ApprovalDecided, summary="Approve a proposal")
-def approve(proposal_id: ProposalId, body: DecisionAsked, call: Annotated[Call, may(READ)]) -> Response:
+def approve(proposal_id: ProposalId, body: DecisionRequest, call: Annotated[ApiCall, may(READ)]) -> Response:
     """By the login of another person than the one who proposed it, within 24 hours. Where the verb can be done at once, it is
     done in the same transaction; else whoever proposed it sends their request again."""
 
@@ -108,7 +108,7 @@ def approve(proposal_id: ProposalId, body: DecisionAsked, call: Annotated[Call, 
 
 
 @router.post("/approvals/{proposal_id}/reject", response_model=ApprovalDecided, summary="Reject or withdraw a proposal")
-def reject(proposal_id: ProposalId, body: RejectionAsked, call: Annotated[Call, may(READ)]) -> Response:
+def reject(proposal_id: ProposalId, body: RejectionRequest, call: Annotated[ApiCall, may(READ)]) -> Response:
     """Nothing is done. Whoever made it withdraws it; others reject it."""
 
     def act(conn: Connection[Any]) -> Done:

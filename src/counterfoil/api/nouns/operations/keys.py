@@ -9,18 +9,18 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.calls import Call, Done, Said, may
+from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import (
     BY_TWO,
-    Asked,
     Because,
     Clean,
     Instant,
     Paged,
     ProgramId,
-    Shown,
-    Written,
+    RequestModel,
+    ViewModel,
+    WriteResult,
     answer,
     id_in_path,
 )
@@ -41,7 +41,7 @@ router = routes("Keys")
 Role = Literal["viewer", "operator", "approver", "controller", "auditor", "administrator"]
 
 
-class KeyAsked(Asked):
+class KeyRequest(RequestModel):
     """A key to make."""
 
     name: Clean = Field(min_length=1, max_length=NAME_MAX, examples=["billing service"])
@@ -54,7 +54,7 @@ class KeyAsked(Asked):
     live: bool = Field(True, description="`cf_live_…` or `cf_test_…`: so that a key tells where it belongs.")
 
 
-class KeyShown(Shown):
+class KeyView(ViewModel):
     """A key, never its secret; `hint` is its last four characters."""
 
     id: str
@@ -70,20 +70,20 @@ class KeyShown(Shown):
     last_used_at: datetime | None
 
 
-class KeyMade(KeyShown, Written):
+class KeyMade(KeyView, WriteResult):
     """A new key. `secret` is in this answer alone: a repetition with the same Idempotency-Key does not have it."""
 
     secret: str | None = None
 
 
-class KeyRevoked(Written):
+class KeyRevoked(WriteResult):
     """It ended."""
 
     id: str
 
 
 @router.post("/keys", status_code=201, response_model=KeyMade, responses=BY_TWO, summary="Make an API key")
-def create(body: KeyAsked, call: Annotated[Call, may(ADMINISTER, key=True)]) -> Response:
+def create(body: KeyRequest, call: Annotated[ApiCall, may(ADMINISTER, key=True)]) -> Response:
     """Takes two administrators. The secret is shown once, here, to whoever proposed the key, when it is approved."""
     if body.expires_at is not None and body.expires_at <= call.now:
         raise InvalidInput("expiresAt", "later than now", got=body.expires_at.isoformat())
@@ -106,20 +106,20 @@ def create(body: KeyAsked, call: Annotated[Call, may(ADMINISTER, key=True)]) -> 
         return Done(key_id, KeyMade.of(made), 201, {} if call.dry_run else {"secret": secret})
 
     payload = body.model_dump(mode="json", by_alias=True)
-    said = Said("api_key", "create", f"key:{body.name}", payload, body.program_id)
+    said = ProposedVerb("api_key", "create", f"key:{body.name}", payload, body.program_id)
     return call.by_two("key.create", act, said, asked=body, reason=f"a key for {body.name}")
 
 
-@router.get("/keys", response_model=Paged[KeyShown], summary="List API keys")
-def keys(call: Annotated[Call, may(AUDIT)]) -> Response:
+@router.get("/keys", response_model=Paged[KeyView], summary="List API keys")
+def keys(call: Annotated[ApiCall, may(AUDIT)]) -> Response:
     """The newest 500, first the newest."""
     with call.reading() as conn:
-        return answer(Paged[KeyShown](data=KeyShown.each(list_keys(conn)), next_cursor=None))
+        return answer(Paged[KeyView](data=KeyView.each(list_keys(conn)), next_cursor=None))
 
 
 @router.post("/keys/{key_id}/revoke", response_model=KeyRevoked, summary="Revoke an API key")
 def revoke(
-    key_id: Annotated[str, id_in_path("key")], body: Because, call: Annotated[Call, may(ADMINISTER)]
+    key_id: Annotated[str, id_in_path("key")], body: Because, call: Annotated[ApiCall, may(ADMINISTER)]
 ) -> Response:
     """It ends at once on this process and within two seconds on every other."""
 

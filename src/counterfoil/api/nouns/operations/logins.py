@@ -10,10 +10,10 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field, SecretStr
 
-from counterfoil.api.http.calls import Call, Done, may, services_of
+from counterfoil.api.http.calls import ApiCall, Done, may, services_of
 from counterfoil.api.http.doorman import address_in
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Asked, Clean, Shown, Written, answer
+from counterfoil.api.http.schemas import Clean, RequestModel, ViewModel, WriteResult, answer
 from counterfoil.base.edge import entropy
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import READ, SECRET_BYTES, close_session_of
@@ -23,7 +23,7 @@ from counterfoil.operations.access.principals import NAME_MAX
 router = routes("Logins")
 
 
-class LoginAsked(Asked):
+class LoginRequest(RequestModel):
     """Who logs in. A one-time secret is a password that only sets `newPassword`."""
 
     name: Clean = Field(min_length=1, max_length=NAME_MAX, examples=["mira"])
@@ -31,7 +31,7 @@ class LoginAsked(Asked):
     new_password: SecretStr | None = Field(None, min_length=1, max_length=200)
 
 
-class LoggedIn(Shown):
+class LoggedIn(ViewModel):
     """A login. `token` is in this answer alone, and goes into `Authorization: Bearer …`."""
 
     name: str
@@ -41,14 +41,14 @@ class LoggedIn(Shown):
     expires_at: datetime
 
 
-class LoginEnded(Written):
+class LoginEnded(WriteResult):
     """It opens nothing any more."""
 
     id: str
 
 
 @router.post("/logins", status_code=201, response_model=LoggedIn, summary="Log in")
-def create(body: LoginAsked, request: Request) -> Response:
+def create(body: LoginRequest, request: Request) -> Response:
     """A token for one hour. Every try is recorded; after some that failed, the name or the address waits."""
     services = services_of(request)
     now = services.wiring.clock()
@@ -74,7 +74,7 @@ def create(body: LoginAsked, request: Request) -> Response:
 
 
 @router.post("/logins/end", response_model=LoginEnded, summary="Log out")
-def end(request: Request, call: Annotated[Call, may(READ)]) -> Response:
+def end(request: Request, call: Annotated[ApiCall, may(READ)]) -> Response:
     """The login that this request came with ends now."""
 
     def act(conn: Connection[Any]) -> Done:

@@ -10,10 +10,10 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Paged, Shown, Written, answer
+from counterfoil.api.http.schemas import Paged, ViewModel, WriteResult, answer
 from counterfoil.base.invariant import run_invariants
 from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import NotFound
@@ -34,7 +34,7 @@ SENT_STUCK_AFTER: Final = timedelta(minutes=10)
 SEEN_WITHIN: Final = timedelta(days=1)
 
 
-class EventShown(Shown):
+class EventView(ViewModel):
     """Something that happened, with its level."""
 
     id: str
@@ -47,7 +47,7 @@ class EventShown(Shown):
     state: str = Field(description="due, handled, or parked when its followers failed five times.")
 
 
-class JobShown(Shown):
+class JobView(ViewModel):
     """How a worker's job last went."""
 
     last_at: datetime
@@ -57,7 +57,7 @@ class JobShown(Shown):
     last_error: str | None
 
 
-class WorkerShown(Shown):
+class WorkerView(ViewModel):
     """A worker as the database knows it."""
 
     id: str
@@ -69,17 +69,17 @@ class WorkerShown(Shown):
     )
     started_at: datetime
     beat_at: datetime
-    jobs: dict[str, JobShown]
+    jobs: dict[str, JobView]
 
 
-class WorkersShown(Shown):
+class WorkersView(ViewModel):
     """Workers that were heard of within a day."""
 
-    data: list[WorkerShown]
+    data: list[WorkerView]
     measured_at: datetime
 
 
-class QueueShown(Shown):
+class QueueView(ViewModel):
     """A queue: the rows that are due."""
 
     name: str
@@ -93,14 +93,14 @@ class QueueShown(Shown):
     paused: bool = Field(description="Wholly or for a provider or program; see the pauses.")
 
 
-class QueuesShown(Shown):
+class QueuesView(ViewModel):
     """Every queue."""
 
-    data: list[QueueShown]
+    data: list[QueueView]
     measured_at: datetime
 
 
-class JobRan(Written):
+class JobRan(WriteResult):
     """What one run of a job did."""
 
     job: str
@@ -109,7 +109,7 @@ class JobRan(Written):
     stale: int = Field(description="Late writes refused, because another worker had taken over.")
 
 
-class CounterShown(Shown):
+class CounterView(ViewModel):
     """A counter against its limits: from which figure on it is a warning, and from which it is critical."""
 
     counter: str
@@ -119,7 +119,7 @@ class CounterShown(Shown):
     status: str = Field(description="ok, warning or critical.")
 
 
-class JobListed(Shown):
+class JobListed(ViewModel):
     """A job: what the worker does again and again, and anybody who may operate can run once."""
 
     name: str
@@ -129,17 +129,17 @@ class JobListed(Shown):
     per_provider: bool = Field(description="Does it run for each provider by itself?")
 
 
-class JobsListed(Shown):
+class JobsListed(ViewModel):
     """Every job, in the order in which a payment passes them."""
 
     data: list[JobListed]
 
 
-class HealthShown(Shown):
+class HealthView(ViewModel):
     """The counters of the runbook, each counted when it is asked for, and the verdict that they add up to."""
 
     verdict: str = Field(description="ok, warning or critical: the worst of the counters.")
-    counters: list[CounterShown]
+    counters: list[CounterView]
 
     payout_outbox_pending: int
     payout_outbox_sending_stuck: int = Field(description="In sending for longer than a lease.")
@@ -159,7 +159,7 @@ class HealthShown(Shown):
     measured_at: datetime
 
 
-class FindingShown(Shown):
+class FindingView(ViewModel):
     """An invariant, and the rows that break it, if any."""
 
     code: str
@@ -171,17 +171,17 @@ class FindingShown(Shown):
     shown: list[str] = Field(description="The first 20 of them.")
 
 
-class InvariantsShown(Shown):
+class InvariantsView(ViewModel):
     """Every question that must find nothing, asked now."""
 
     all_hold: bool
-    data: list[FindingShown]
+    data: list[FindingView]
     measured_at: datetime
 
 
-@router.get("/events", response_model=Paged[EventShown], summary="List events")
+@router.get("/events", response_model=Paged[EventView], summary="List events")
 def events(
-    call: Annotated[Call, may(READ)],
+    call: Annotated[ApiCall, may(READ)],
     name: Annotated[str | None, Query(max_length=80, examples=["payout_failed"])] = None,
     level: Annotated[Literal["debug", "info", "warning", "critical"] | None, Query()] = None,
     subject_id: Annotated[str | None, Query(alias="subjectId", max_length=255)] = None,
@@ -192,41 +192,41 @@ def events(
     after: Any = EVENT_PAGES.after(cursor)
     with call.reading() as conn:
         rows = list_events(conn, rows_max=limit + 1, after=after, name=name, level=level, subject_id=subject_id)
-    return page_of(EventShown, EVENT_PAGES.page(rows, limit, lambda row: (row.at, row.id)))
+    return page_of(EventView, EVENT_PAGES.page(rows, limit, lambda row: (row.at, row.id)))
 
 
-@router.get("/workers", response_model=WorkersShown, summary="List workers")
-def workers(call: Annotated[Call, may(READ)]) -> Response:
+@router.get("/workers", response_model=WorkersView, summary="List workers")
+def workers(call: Annotated[ApiCall, may(READ)]) -> Response:
     """Those that were heard of within a day, the latest first."""
     with call.reading() as conn:
-        return answer(WorkersShown(data=workers_shown(conn, call.now), measured_at=call.now))
+        return answer(WorkersView(data=workers_shown(conn, call.now), measured_at=call.now))
 
 
-def workers_shown(conn: Connection[Any], now: datetime) -> list[WorkerShown]:
+def workers_shown(conn: Connection[Any], now: datetime) -> list[WorkerView]:
     """Workers with their health at this moment."""
     return [
-        WorkerShown(
+        WorkerView(
             **{name: value for name, value in one._asdict().items() if name != "stopped_at"}, health=one.health(now)
         )
         for one in list_workers(conn, since=now - SEEN_WITHIN)
     ]
 
 
-@router.get("/admin/queue/status", response_model=QueuesShown, summary="How much work waits")
-def queue(call: Annotated[Call, may(READ)]) -> Response:
+@router.get("/admin/queue/status", response_model=QueuesView, summary="How much work waits")
+def queue(call: Annotated[ApiCall, may(READ)]) -> Response:
     """Each queue: how many rows are due, and since when the oldest is."""
     with call.reading() as conn:
-        return answer(QueuesShown(data=queues_shown(conn, call.now), measured_at=call.now))
+        return answer(QueuesView(data=queues_shown(conn, call.now), measured_at=call.now))
 
 
-def queues_shown(conn: Connection[Any], now: datetime) -> list[QueueShown]:
+def queues_shown(conn: Connection[Any], now: datetime) -> list[QueueView]:
     """Every queue at this moment."""
     return [_queue(one, now) for one in queue_depths(conn, QUEUES, now=now)]
 
 
-def _queue(one: QueueDepth, now: datetime) -> QueueShown:
+def _queue(one: QueueDepth, now: datetime) -> QueueView:
     age = int((now - one.oldest_due_at).total_seconds()) if one.oldest_due_at else None
-    return QueueShown(
+    return QueueView(
         name=one.name,
         job=JOB_OF.get(one.name, one.name),
         due=one.due,
@@ -240,7 +240,7 @@ def _queue(one: QueueDepth, now: datetime) -> QueueShown:
 
 
 @router.get("/admin/ops/jobs", response_model=JobsListed, summary="List jobs")
-def jobs(call: Annotated[Call, may(READ)]) -> Response:  # noqa: ARG001
+def jobs(call: Annotated[ApiCall, may(READ)]) -> Response:  # noqa: ARG001
     """What can be run by name."""
     return answer(
         JobsListed(
@@ -261,7 +261,7 @@ def jobs(call: Annotated[Call, may(READ)]) -> Response:  # noqa: ARG001
 @router.post("/admin/ops/run/{job}", response_model=JobRan, summary="Run a job once")
 def run(
     job: Annotated[str, Path(json_schema_extra={"enum": [job.name for job in JOBS]})],
-    call: Annotated[Call, may(OPERATE)],
+    call: Annotated[ApiCall, may(OPERATE)],
 ) -> Response:
     """One bounded tick, as the worker would run it. For an outside cron, or an operator who does not want to wait.
 
@@ -280,8 +280,8 @@ def run(
     return call.write_outside("job.run", act, asked={"job": job})
 
 
-@router.get("/admin/ops/health", response_model=HealthShown, summary="System health")
-def health(call: Annotated[Call, may(READ)]) -> Response:
+@router.get("/admin/ops/health", response_model=HealthView, summary="System health")
+def health(call: Annotated[ApiCall, may(READ)]) -> Response:
     """Counted now, none assumed."""
     now = call.now
     with call.reading() as conn:
@@ -308,17 +308,17 @@ def health(call: Annotated[Call, may(READ)]) -> Response:
         "workers_healthy": healthy,
     }
     judged = judge_counters(counters)
-    shown: dict[str, Any] = {**counters, "verdict": verdict_of(judged), "counters": CounterShown.each(judged)}
-    return answer(HealthShown(**shown, measured_at=now))
+    shown: dict[str, Any] = {**counters, "verdict": verdict_of(judged), "counters": CounterView.each(judged)}
+    return answer(HealthView(**shown, measured_at=now))
 
 
-@router.get("/admin/invariants", response_model=InvariantsShown, summary="Is everything still true?")
-def invariants(call: Annotated[Call, may(READ)]) -> Response:
+@router.get("/admin/invariants", response_model=InvariantsView, summary="Is everything still true?")
+def invariants(call: Annotated[ApiCall, may(READ)]) -> Response:
     """Asks every question that must find nothing, in one read-only transaction. Minutes on a large database."""
     with call.reading() as conn:
         broken = {one.code: one for one in run_invariants(conn, INVARIANTS)}
     data = [
-        FindingShown(
+        FindingView(
             code=one.code,
             question=one.question,
             severity=one.severity,
@@ -329,4 +329,4 @@ def invariants(call: Annotated[Call, may(READ)]) -> Response:
         )
         for one in INVARIANTS
     ]
-    return answer(InvariantsShown(all_hold=not broken, data=data, measured_at=call.now))
+    return answer(InvariantsView(all_hold=not broken, data=data, measured_at=call.now))

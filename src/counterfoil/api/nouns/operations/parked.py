@@ -9,9 +9,9 @@ from fastapi import Path
 from fastapi.responses import Response
 from psycopg import Connection
 
-from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Because, Shown, Written, answer, id_in_path
+from counterfoil.api.http.schemas import Because, ViewModel, WriteResult, answer, id_in_path
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.operations.events.events import requeue_event
 from counterfoil.operations.webhooks.inbound import ignore_webhook, requeue_webhook
@@ -23,7 +23,7 @@ WebhookId = Annotated[str, id_in_path("whi")]
 EventId = Annotated[str, Path(min_length=1, max_length=300)]
 
 
-class ParkedShown(Shown):
+class ParkedView(ViewModel):
     """A thing that failed five times, and its last error."""
 
     id: str
@@ -32,14 +32,14 @@ class ParkedShown(Shown):
     error: str | None
 
 
-class AllParked(Shown):
+class AllParked(ViewModel):
     """Everything that is parked, the oldest first; at most 500 of each."""
 
-    webhooks: list[ParkedShown]
-    events: list[ParkedShown]
+    webhooks: list[ParkedView]
+    events: list[ParkedView]
 
 
-class Moved(Written):
+class ParkedMove(WriteResult):
     """Where it stands now."""
 
     id: str
@@ -47,41 +47,43 @@ class Moved(Written):
 
 
 @router.get("/admin/parked", response_model=AllParked, summary="What is parked")
-def parked(call: Annotated[Call, may(READ)]) -> Response:
+def parked(call: Annotated[ApiCall, may(READ)]) -> Response:
     """Webhooks and events that wait for a person."""
     with call.reading() as conn:
         webhooks, events = parked_webhooks(conn, rows_max=ROWS_MAX), parked_events(conn, rows_max=ROWS_MAX)
-    return answer(AllParked(webhooks=ParkedShown.each(webhooks), events=ParkedShown.each(events)))
+    return answer(AllParked(webhooks=ParkedView.each(webhooks), events=ParkedView.each(events)))
 
 
-@router.post("/admin/webhooks-in/{webhook_id}/requeue", response_model=Moved, summary="Apply a parked webhook again")
-def requeue(webhook_id: WebhookId, body: Because, call: Annotated[Call, may(OPERATE)]) -> Response:
+@router.post(
+    "/admin/webhooks-in/{webhook_id}/requeue", response_model=ParkedMove, summary="Apply a parked webhook again"
+)
+def requeue(webhook_id: WebhookId, body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """Once its cause is mended."""
 
     def act(conn: Connection[Any]) -> Done:
         state = requeue_webhook(conn, webhook_id, reason=body.reason, actor=call.actor, now=call.now)
-        return Done(webhook_id, Moved(id=webhook_id, state=state))
+        return Done(webhook_id, ParkedMove(id=webhook_id, state=state))
 
     return call.write("webhook_in.requeue", act, asked=body, reason=body.reason)
 
 
-@router.post("/admin/webhooks-in/{webhook_id}/ignore", response_model=Moved, summary="Leave a parked webhook")
-def ignore(webhook_id: WebhookId, body: Because, call: Annotated[Call, may(OPERATE)]) -> Response:
+@router.post("/admin/webhooks-in/{webhook_id}/ignore", response_model=ParkedMove, summary="Leave a parked webhook")
+def ignore(webhook_id: WebhookId, body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """It stays stored and is never applied."""
 
     def act(conn: Connection[Any]) -> Done:
         state = ignore_webhook(conn, webhook_id, reason=body.reason, actor=call.actor, now=call.now)
-        return Done(webhook_id, Moved(id=webhook_id, state=state))
+        return Done(webhook_id, ParkedMove(id=webhook_id, state=state))
 
     return call.write("webhook_in.ignore", act, asked=body, reason=body.reason)
 
 
-@router.post("/admin/events/{event_id}/requeue", response_model=Moved, summary="Handle a parked event again")
-def requeue_one(event_id: EventId, body: Because, call: Annotated[Call, may(OPERATE)]) -> Response:
+@router.post("/admin/events/{event_id}/requeue", response_model=ParkedMove, summary="Handle a parked event again")
+def requeue_one(event_id: EventId, body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """Once its cause is mended."""
 
     def act(conn: Connection[Any]) -> Done:
         state = requeue_event(conn, event_id, reason=body.reason, actor=call.actor, now=call.now)
-        return Done(event_id, Moved(id=event_id, state=state))
+        return Done(event_id, ParkedMove(id=event_id, state=state))
 
     return call.write("event.requeue", act, asked=body, reason=body.reason)

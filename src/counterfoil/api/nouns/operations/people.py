@@ -9,17 +9,17 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.calls import Call, Done, Said, may
+from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import (
     BY_TWO,
-    Asked,
     Because,
     Clean,
     Paged,
     ProgramId,
-    Shown,
-    Written,
+    RequestModel,
+    ViewModel,
+    WriteResult,
     answer,
     id_in_path,
 )
@@ -33,20 +33,20 @@ PrincipalId = Annotated[str, id_in_path("prn")]
 Role = Literal["viewer", "operator", "approver", "controller", "auditor", "administrator"]
 
 
-class PersonAsked(Because):
+class PersonRequest(Because):
     """A person to add, without a role."""
 
     name: Clean = Field(min_length=1, max_length=NAME_MAX, examples=["mira"])
     program_id: ProgramId | None = Field(None, description="They see this program only; every one, if absent.")
 
 
-class RoleAsked(Because):
+class RoleRequest(Because):
     """A role of a person."""
 
     role: Role
 
 
-class PrincipalShown(Shown):
+class PrincipalView(ViewModel):
     """A person or a service; `roles` are a person's, a service's stand on its keys."""
 
     id: str
@@ -59,13 +59,13 @@ class PrincipalShown(Shown):
     disabled_at: datetime | None
 
 
-class PersonAdded(PrincipalShown, Written):
+class PersonAdded(PrincipalView, WriteResult):
     """A new person. `once` is in this answer alone: with it they choose their password, within 72 hours."""
 
     once: str | None = None
 
 
-class PrincipalChanged(PrincipalShown, Written):
+class PrincipalChanged(PrincipalView, WriteResult):
     """It is changed."""
 
 
@@ -73,16 +73,16 @@ def _fields(conn: Connection[Any], one: Principal) -> dict[str, Any]:
     return {**one._asdict(), "roles": logins.roles_of(conn, one.id)}
 
 
-@router.get("/people", response_model=Paged[PrincipalShown], summary="List people and services")
-def people(call: Annotated[Call, may(AUDIT)]) -> Response:
+@router.get("/people", response_model=Paged[PrincipalView], summary="List people and services")
+def people(call: Annotated[ApiCall, may(AUDIT)]) -> Response:
     """The newest 500, first the newest."""
     with call.reading() as conn:
-        rows = [PrincipalShown(**_fields(conn, one)) for one in list_principals(conn)]
-    return answer(Paged[PrincipalShown](data=rows, next_cursor=None))
+        rows = [PrincipalView(**_fields(conn, one)) for one in list_principals(conn)]
+    return answer(Paged[PrincipalView](data=rows, next_cursor=None))
 
 
 @router.post("/people", status_code=201, response_model=PersonAdded, summary="Add a person")
-def add(body: PersonAsked, call: Annotated[Call, may(ADMINISTER, key=True)]) -> Response:
+def add(body: PersonRequest, call: Annotated[ApiCall, may(ADMINISTER, key=True)]) -> Response:
     """Without a role they see nothing; a name like somebody else's is refused."""
     random = entropy(SECRET_BYTES + logins.SALT_BYTES)
 
@@ -97,21 +97,21 @@ def add(body: PersonAsked, call: Annotated[Call, may(ADMINISTER, key=True)]) -> 
 
 
 @router.post("/people/{principal_id}/roles", response_model=PrincipalChanged, responses=BY_TWO, summary="Grant a role")
-def grant(principal_id: PrincipalId, body: RoleAsked, call: Annotated[Call, may(ADMINISTER)]) -> Response:
+def grant(principal_id: PrincipalId, body: RoleRequest, call: Annotated[ApiCall, may(ADMINISTER)]) -> Response:
     """Takes two administrators. Never roles that nobody holds together, such as operator and approver."""
 
     def act(conn: Connection[Any]) -> Done:
         logins.grant_role(conn, call.make_id("grant"), principal_id, body.role, by=call.actor, now=call.now)
         return Done(principal_id, _changed(conn, principal_id))
 
-    said = Said("principal", "grant", principal_id, {"role": body.role})
+    said = ProposedVerb("principal", "grant", principal_id, {"role": body.role})
     done = call.by_two("person.grant", act, said, asked=body, reason=body.reason)
     call.services.keys.forget()
     return done
 
 
 @router.post("/people/{principal_id}/roles/revoke", response_model=PrincipalChanged, summary="Take a role away")
-def revoke(principal_id: PrincipalId, body: RoleAsked, call: Annotated[Call, may(ADMINISTER)]) -> Response:
+def revoke(principal_id: PrincipalId, body: RoleRequest, call: Annotated[ApiCall, may(ADMINISTER)]) -> Response:
     """It ends at once. The last administrator stays."""
 
     def act(conn: Connection[Any]) -> Done:
@@ -122,7 +122,7 @@ def revoke(principal_id: PrincipalId, body: RoleAsked, call: Annotated[Call, may
 
 
 @router.post("/people/{principal_id}/end", response_model=PrincipalChanged, summary="End a person or a service")
-def end(principal_id: PrincipalId, body: Because, call: Annotated[Call, may(ADMINISTER)]) -> Response:
+def end(principal_id: PrincipalId, body: Because, call: Annotated[ApiCall, may(ADMINISTER)]) -> Response:
     """None of its keys, logins and passwords opens anything from now on. The last administrator stays."""
 
     def act(conn: Connection[Any]) -> Done:
@@ -136,7 +136,7 @@ def _changed(conn: Connection[Any], principal_id: str) -> PrincipalChanged:
     return PrincipalChanged(**_fields(conn, find_principal(conn, principal_id)))
 
 
-def _changing(call: Call, verb: str, act: Any, body: Asked) -> Response:
+def _changing(call: ApiCall, verb: str, act: Any, body: RequestModel) -> Response:
     done = call.write(verb, act, asked=body, reason=getattr(body, "reason", None))
     call.services.keys.forget()
     return done

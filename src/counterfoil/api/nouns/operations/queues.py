@@ -10,14 +10,14 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Because, Shown, Written, answer
+from counterfoil.api.http.schemas import Because, ViewModel, WriteResult, answer
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.operations.work.pauses import (
     NotPaused,
-    Part,
     Pause,
+    QueuePart,
     history_of_pauses,
     known_part,
     pause,
@@ -31,14 +31,14 @@ router = routes("Operations")
 QueueName = Annotated[str, Path(max_length=40, json_schema_extra={"enum": [queue.name for queue in QUEUES]})]
 
 
-class PartAsked(Because):
+class PartRequest(Because):
     """The whole queue, or only what belongs to a provider or a program."""
 
     provider: str = Field("", max_length=40, description="Only what is of this provider; empty: of every one.")
     program_id: str = Field("", max_length=64, description="Only what is of this program; empty: of every one.")
 
 
-class PauseShown(Shown):
+class PauseView(ViewModel):
     """A turn of a queue's switch."""
 
     number: int
@@ -51,14 +51,14 @@ class PauseShown(Shown):
     at: datetime
 
 
-class PausesShown(Shown):
+class PausesView(ViewModel):
     """What is paused now, the oldest first; and each turn of the switches, newest first, at most 500."""
 
-    paused: list[PauseShown]
-    history: list[PauseShown]
+    paused: list[PauseView]
+    history: list[PauseView]
 
 
-class QueueSwitched(Written):
+class QueueSwitched(WriteResult):
     """The switch as it stands now; with `proposalId` it waits for a second person to approve the resumption."""
 
     queue: str
@@ -69,34 +69,34 @@ class QueueSwitched(Written):
     payload_sha256: str | None = Field(None, description="What the second person approves.")
 
 
-class QueuesSwitched(Written):
+class QueuesSwitched(WriteResult):
     """Every queue's switch, in the order in which work passes through them."""
 
     data: list[QueueSwitched]
 
 
-@router.get("/admin/queue/pauses", response_model=PausesShown, summary="What is paused")
+@router.get("/admin/queue/pauses", response_model=PausesView, summary="What is paused")
 def pauses(
-    call: Annotated[Call, may(READ)], queue: Annotated[str | None, Query(max_length=40, examples=["send"])] = None
+    call: Annotated[ApiCall, may(READ)], queue: Annotated[str | None, Query(max_length=40, examples=["send"])] = None
 ) -> Response:
     """Every pause that holds now, and the history of the switches; of one queue, or of all."""
     with call.reading() as conn:
         now, history = paused_now(conn), history_of_pauses(conn, queue)
     shown = [one for one in now if queue in (None, one.queue)]
-    return answer(PausesShown(paused=[_shown(one) for one in shown], history=[_shown(one) for one in history]))
+    return answer(PausesView(paused=[_shown(one) for one in shown], history=[_shown(one) for one in history]))
 
 
-def _shown(one: Pause) -> PauseShown:
-    return PauseShown(**one._asdict())
+def _shown(one: Pause) -> PauseView:
+    return PauseView(**one._asdict())
 
 
 @router.post("/admin/queue/pause", response_model=QueuesSwitched, summary="Pause every queue")
-def pause_all(body: Because, call: Annotated[Call, may(OPERATE)]) -> Response:
+def pause_all(body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """No new work is taken up anywhere, as `POST /admin/queue/{queue}/pause` does for one. One person is enough."""
 
     def act(conn: Connection[Any]) -> Done:
         return Done(
-            "queues", QueuesSwitched(data=[_paused(conn, Part(one.name, "", ""), body, call) for one in QUEUES])
+            "queues", QueuesSwitched(data=[_paused(conn, QueuePart(one.name, "", ""), body, call) for one in QUEUES])
         )
 
     return call.write("queue.pause", act, asked=body, reason=body.reason)
@@ -105,12 +105,12 @@ def pause_all(body: Because, call: Annotated[Call, may(OPERATE)]) -> Response:
 @router.post(
     "/admin/queue/resume", response_model=QueuesSwitched, summary="Resume every queue that is paused as a whole"
 )
-def resume_all(body: Because, call: Annotated[Call, may(OPERATE)]) -> Response:
+def resume_all(body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """Queues that send money stay paused until a second person approves the proposal that is made for each of them."""
 
     def act(conn: Connection[Any]) -> Done:
         standing = {one.queue for one in paused_now(conn) if not one.provider and not one.program_id}
-        parts = [Part(one.name, "", "") for one in QUEUES if one.name in standing]
+        parts = [QueuePart(one.name, "", "") for one in QUEUES if one.name in standing]
         if not parts:
             raise NotPaused(queue="every one")
         return Done("queues", QueuesSwitched(data=[_resumed(conn, part, body, call) for part in parts]))
@@ -119,9 +119,9 @@ def resume_all(body: Because, call: Annotated[Call, may(OPERATE)]) -> Response:
 
 
 @router.post("/admin/queue/{queue}/pause", response_model=QueueSwitched, summary="Pause a queue")
-def pause_queue(queue: QueueName, body: PartAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
+def pause_queue(queue: QueueName, body: PartRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """Nothing of it is taken up and no call begins, also by `ops/run`; what is called already is recorded. One person is enough."""
-    part = Part(queue, body.provider, body.program_id)
+    part = QueuePart(queue, body.provider, body.program_id)
     known_part(QUEUE_BY_NAME, part)
     return call.write(
         "queue.pause", lambda conn: Done(queue, _paused(conn, part, body, call)), asked=body, reason=body.reason
@@ -129,9 +129,9 @@ def pause_queue(queue: QueueName, body: PartAsked, call: Annotated[Call, may(OPE
 
 
 @router.post("/admin/queue/{queue}/resume", response_model=QueueSwitched, summary="Resume a queue")
-def resume_queue(queue: QueueName, body: PartAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
+def resume_queue(queue: QueueName, body: PartRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """A queue that sends money is resumed by a second person, who approves the proposal that this makes."""
-    part = Part(queue, body.provider, body.program_id)
+    part = QueuePart(queue, body.provider, body.program_id)
     known_part(QUEUE_BY_NAME, part)
 
     def act(conn: Connection[Any]) -> Done:
@@ -141,12 +141,12 @@ def resume_queue(queue: QueueName, body: PartAsked, call: Annotated[Call, may(OP
     return call.write("queue.resume", act, asked=body, reason=body.reason)
 
 
-def _paused(conn: Connection[Any], part: Part, body: Because, call: Call) -> QueueSwitched:
+def _paused(conn: Connection[Any], part: QueuePart, body: Because, call: ApiCall) -> QueueSwitched:
     made = pause(conn, part, reason=body.reason, actor=call.actor, now=call.now)
     return QueueSwitched(**part._asdict(), paused=made.paused)
 
 
-def _resumed(conn: Connection[Any], part: Part, body: Because, call: Call) -> QueueSwitched:
+def _resumed(conn: Connection[Any], part: QueuePart, body: Because, call: ApiCall) -> QueueSwitched:
     found = QUEUE_BY_NAME[part.queue]
     if found.money:
         made = propose_resume(conn, call.make_id("prop"), part, reason=body.reason, by=call.caller, now=call.now)

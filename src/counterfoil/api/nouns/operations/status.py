@@ -9,11 +9,11 @@ from fastapi import Query, Request
 from fastapi.responses import Response
 from pydantic import Field
 
-from counterfoil.api.http.calls import Call, may, services_of
+from counterfoil.api.http.calls import ApiCall, may, services_of
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Minor, Shown, answer
-from counterfoil.api.nouns.operations.operations import QueueShown, WorkerShown, queues_shown, workers_shown
-from counterfoil.api.nouns.settlement.intents import TimesShown, times_shown
+from counterfoil.api.http.schemas import Minor, ViewModel, answer
+from counterfoil.api.nouns.operations.operations import QueueView, WorkerView, queues_shown, workers_shown
+from counterfoil.api.nouns.settlement.intents import TimesView, times_shown
 from counterfoil.base.postgres.fitness import check_database
 from counterfoil.ledger.reads.listing import book_totals
 from counterfoil.operations.access.access import READ
@@ -23,7 +23,7 @@ alive = routes("Operations", prefix="")
 BOOKS_MAX = 500
 
 
-class BookShown(Shown):
+class BookView(ViewModel):
     """One program's books in one asset: all debits, all credits, and their difference, which is 0 or something is very wrong."""
 
     program_id: str
@@ -35,17 +35,17 @@ class BookShown(Shown):
     balanced: bool
 
 
-class StatusShown(Shown):
+class StatusView(ViewModel):
     """The whole picture, measured at one moment."""
 
-    books: list[BookShown]
-    workers: list[WorkerShown]
-    queues: list[QueueShown]
-    processing: TimesShown
+    books: list[BookView]
+    workers: list[WorkerView]
+    queues: list[QueueView]
+    processing: TimesView
     measured_at: datetime
 
 
-class CheckShown(Shown):
+class CheckView(ViewModel):
     """One thing that was looked at: how it is (good, warning or bad), and what to do about it."""
 
     what: str
@@ -54,14 +54,14 @@ class CheckShown(Shown):
     do: str
 
 
-class DatabaseShown(Shown):
+class DatabaseView(ViewModel):
     """Is the server's database fit to keep money?"""
 
-    checks: list[CheckShown]
+    checks: list[CheckView]
     measured_at: datetime
 
 
-class Alive(Shown):
+class Alive(ViewModel):
     """The server answers, and its database answers it."""
 
     status: str = Field(examples=["ok"])
@@ -69,21 +69,21 @@ class Alive(Shown):
 
 
 @router.get(
-    "/admin/reconciliation/status", response_model=StatusShown, summary="Books, workers, queues, processing times"
+    "/admin/reconciliation/status", response_model=StatusView, summary="Books, workers, queues, processing times"
 )
 def status(
-    call: Annotated[Call, may(READ)],
+    call: Annotated[ApiCall, may(READ)],
     program_id: Annotated[str | None, Query(alias="programId", max_length=64)] = None,
 ) -> Response:
     """Every figure is read in one transaction, now."""
     now = call.now
     with call.reading() as conn:
         books = [
-            BookShown(**one._asdict(), balanced=one.difference == 0)
+            BookView(**one._asdict(), balanced=one.difference == 0)
             for one in book_totals(conn, rows_max=BOOKS_MAX, program_id=program_id)
         ]
         return answer(
-            StatusShown(
+            StatusView(
                 books=books,
                 workers=workers_shown(conn, now),
                 queues=queues_shown(conn, now),
@@ -93,12 +93,12 @@ def status(
         )
 
 
-@router.get("/admin/database", response_model=DatabaseShown, summary="Is the server's database fit to keep money?")
-def database(call: Annotated[Call, may(READ)]) -> Response:
+@router.get("/admin/database", response_model=DatabaseView, summary="Is the server's database fit to keep money?")
+def database(call: Annotated[ApiCall, may(READ)]) -> Response:
     """Version, durability, login, rights, migrations and clock, as this server's own connection sees them now."""
     with call.reading() as conn:
-        checks = [CheckShown(**one._asdict()) for one in check_database(conn, now=call.now)]
-        return answer(DatabaseShown(checks=checks, measured_at=call.now))
+        checks = [CheckView(**one._asdict()) for one in check_database(conn, now=call.now)]
+        return answer(DatabaseView(checks=checks, measured_at=call.now))
 
 
 @alive.get("/healthz", response_model=Alive, summary="Is the server alive?")

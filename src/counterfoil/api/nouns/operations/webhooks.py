@@ -12,7 +12,7 @@ from pydantic import Field
 
 from counterfoil.api.http.calls import Services, services_of
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Shown, answer
+from counterfoil.api.http.schemas import ViewModel, answer
 from counterfoil.base.failpoints import reached
 from counterfoil.base.problems import InvalidInput, NotAuthenticated, NotFound, Problem
 from counterfoil.operations.webhooks.inbound import count_rejection, receive
@@ -20,7 +20,7 @@ from counterfoil.operations.webhooks.inbound import count_rejection, receive
 router = routes("Webhooks in", prefix="/webhooks")
 
 
-class WebhookTaken(Shown):
+class WebhookTaken(ViewModel):
     """It is stored. `duplicate`: it was stored before, and will not be applied twice."""
 
     received: bool = True

@@ -10,10 +10,10 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.calls import Call, Done, Said, may
+from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import BY_TWO, Asked, Clean, Paged, ProgramId, Shown, Written
+from counterfoil.api.http.schemas import BY_TWO, Clean, Paged, ProgramId, RequestModel, ViewModel, WriteResult
 from counterfoil.api.nouns.settlement.invoices import chosen_provider
 from counterfoil.base.paging import Keyset, Page
 from counterfoil.ledger.reads.listing import show_program
@@ -24,7 +24,7 @@ router = routes("Payouts")
 DESTINATIONS = Keyset("destinations", (str,))
 
 
-class DestinationAsked(Asked):
+class DestinationRequest(RequestModel):
     """Pay this payee there from now on."""
 
     program_id: ProgramId
@@ -35,7 +35,7 @@ class DestinationAsked(Asked):
     )
 
 
-class DestinationShown(Shown):
+class DestinationView(ViewModel):
     """Where a payee is paid."""
 
     id: str
@@ -45,7 +45,7 @@ class DestinationShown(Shown):
     token_hint: str = Field(description="The token's last four characters.")
 
 
-class DestinationSet(DestinationShown, Written):
+class DestinationSet(DestinationView, WriteResult):
     """It is set; payouts that waited for it are due now."""
 
 
@@ -71,7 +71,7 @@ def hint(token: str) -> str:
     responses=BY_TWO,
     summary="Set a payee's destination",
 )
-def set_one(body: DestinationAsked, call: Annotated[Call, may(ADMINISTER, key=True)]) -> Response:
+def set_one(body: DestinationRequest, call: Annotated[ApiCall, may(ADMINISTER, key=True)]) -> Response:
     """Takes two people. Ends the one before. The same again changes nothing. Attempts that are under way keep theirs."""
     provider = chosen_provider(call, body.provider)
 
@@ -92,14 +92,14 @@ def set_one(body: DestinationAsked, call: Annotated[Call, may(ADMINISTER, key=Tr
     asked = {**body.model_dump(mode="json", exclude={"token"}), "tokenHint": hint(body.token)}
     token = {"tokenSha256": hashlib.sha256(body.token.encode()).hexdigest(), "tokenHint": hint(body.token)}
     payload = {"programId": body.program_id, "payeeId": body.payee_id, "provider": provider, **token}
-    said = Said("destination", "set", f"{body.program_id}:{body.payee_id}", payload, body.program_id)
+    said = ProposedVerb("destination", "set", f"{body.program_id}:{body.payee_id}", payload, body.program_id)
     reason = f"where {body.payee_id} is paid"
     return call.by_two("destination.set", act, said, asked=asked, reason=reason, secret=body.token)
 
 
-@router.get("/destinations", response_model=Paged[DestinationShown], summary="List destinations")
+@router.get("/destinations", response_model=Paged[DestinationView], summary="List destinations")
 def destinations(
-    call: Annotated[Call, may(READ)],
+    call: Annotated[ApiCall, may(READ)],
     program_id: Annotated[str | None, Query(alias="programId", max_length=64)] = None,
     limit: Limit = LIMIT,
     cursor: Cursor = None,
@@ -111,4 +111,4 @@ def destinations(
             conn, rows_max=limit + 1, after=str(after[0]) if after else None, program_id=program_id
         )
     page = DESTINATIONS.page(rows, limit, lambda row: (row.id,))
-    return page_of(DestinationShown, Page([DestinationShown(**_fields(one)) for one in page.rows], page.next_cursor))
+    return page_of(DestinationView, Page([DestinationView(**_fields(one)) for one in page.rows], page.next_cursor))

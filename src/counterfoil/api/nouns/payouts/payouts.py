@@ -10,20 +10,20 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.calls import Call, may
+from counterfoil.api.http.calls import ApiCall, may
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import (
-    ActionShown,
+    ActionView,
     Minor,
     Paged,
-    Shown,
-    StepShown,
+    StepView,
+    ViewModel,
     answer,
     id_in_path,
 )
-from counterfoil.api.nouns.ledger.journals import JournalShown
-from counterfoil.api.nouns.settlement.settlements import SettlementShown
+from counterfoil.api.nouns.ledger.journals import JournalView
+from counterfoil.api.nouns.settlement.settlements import SettlementView
 from counterfoil.audit.actions import actions_of
 from counterfoil.base.machine import history_of
 from counterfoil.base.paging import Keyset
@@ -45,7 +45,7 @@ PAYOUTS = Keyset("payouts", (str,))
 PayoutId = Annotated[str, id_in_path("po")]
 
 
-class PayoutShown(Shown):
+class PayoutView(ViewModel):
     """What is owed to a payee for one settlement. Amounts in minor units."""
 
     id: str
@@ -66,7 +66,7 @@ class PayoutShown(Shown):
     reissue: int = Field(description="0: the first payout of its settlement; a later one pays what is still owed.")
 
 
-class ProviderPayoutShown(Shown):
+class ProviderPayoutView(ViewModel):
     """One attempt at a provider."""
 
     id: str
@@ -87,10 +87,10 @@ class ProviderPayoutShown(Shown):
     error_class: str | None
     paid: Minor | None = Field(description="What two people found paid, where it is not the amount.")
     beyond: Minor = Field(description="What of it was no longer owed when it turned out to be paid: the payee owes it.")
-    steps: list[StepShown]
+    steps: list[StepView]
 
 
-class ConflictShown(Shown):
+class ConflictView(ViewModel):
     """Two words about an attempt that exclude each other."""
 
     id: str
@@ -104,21 +104,21 @@ class ConflictShown(Shown):
     state_at: datetime
 
 
-class PayoutInFull(PayoutShown):
+class PayoutInFull(PayoutView):
     """A payout with everything that belongs to it."""
 
     allowed: list[str] = Field(description="What a person may do now.")
-    breakdown: SettlementShown = Field(description="Gross, fees, holdback and net, at the rates of that day.")
-    provider_payouts: list[ProviderPayoutShown]
-    conflicts: list[ConflictShown]
-    steps: list[StepShown]
-    actions: list[ActionShown]
-    journals: list[JournalShown]
+    breakdown: SettlementView = Field(description="Gross, fees, holdback and net, at the rates of that day.")
+    provider_payouts: list[ProviderPayoutView]
+    conflicts: list[ConflictView]
+    steps: list[StepView]
+    actions: list[ActionView]
+    journals: list[JournalView]
 
 
-@router.get("/payouts", response_model=Paged[PayoutShown], summary="List payouts")
+@router.get("/payouts", response_model=Paged[PayoutView], summary="List payouts")
 def payouts(
-    call: Annotated[Call, may(READ)],
+    call: Annotated[ApiCall, may(READ)],
     state: Annotated[str | None, Query(max_length=40, description="Only in this state.", examples=["failed"])] = None,
     invoice_id: Annotated[str | None, Query(alias="invoiceId", max_length=64)] = None,
     key: Annotated[str | None, Query(max_length=255, description="The payout's key.")] = None,
@@ -138,11 +138,11 @@ def payouts(
             invoice_id=invoice_id,
             key=key,
         )
-    return page_of(PayoutShown, PAYOUTS.page(rows, limit, lambda row: (row.id,)))
+    return page_of(PayoutView, PAYOUTS.page(rows, limit, lambda row: (row.id,)))
 
 
 @router.get("/payouts/{payout_id}", response_model=PayoutInFull, summary="Show a payout")
-def payout(payout_id: PayoutId, call: Annotated[Call, may(READ)]) -> Response:
+def payout(payout_id: PayoutId, call: Annotated[ApiCall, may(READ)]) -> Response:
     """With its fee breakdown, attempts, conflicts, steps, journals, and what was done to it by hand."""
     with call.reading() as conn:
         return answer(_in_full(conn, show_payout(conn, payout_id), call.now))
@@ -154,14 +154,14 @@ def _in_full(conn: Connection[Any], one: Payout, now: datetime) -> PayoutInFull:
     return PayoutInFull(
         **one._asdict(),
         allowed=PAYOUT_NOUN.allowed(conn, one.id, now=now),
-        breakdown=SettlementShown.of(show_settlement(conn, one.settlement_id)),
+        breakdown=SettlementView.of(show_settlement(conn, one.settlement_id)),
         provider_payouts=[_try(conn, each) for each in tries],
-        conflicts=ConflictShown.each(conflicts_of(conn, one.id)),
-        steps=StepShown.each(history_of(conn, one.id)),
-        actions=ActionShown.each(actions_of(conn, one.id)),
-        journals=JournalShown.each(journals_of_sources(conn, one.program_id, sources)),
+        conflicts=ConflictView.each(conflicts_of(conn, one.id)),
+        steps=StepView.each(history_of(conn, one.id)),
+        actions=ActionView.each(actions_of(conn, one.id)),
+        journals=JournalView.each(journals_of_sources(conn, one.program_id, sources)),
     )
 
 
-def _try(conn: Connection[Any], one: ProviderPayout) -> ProviderPayoutShown:
-    return ProviderPayoutShown(**one._asdict(), steps=StepShown.each(history_of(conn, one.id)))
+def _try(conn: Connection[Any], one: ProviderPayout) -> ProviderPayoutView:
+    return ProviderPayoutView(**one._asdict(), steps=StepView.each(history_of(conn, one.id)))

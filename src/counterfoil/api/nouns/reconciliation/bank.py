@@ -14,10 +14,20 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Asked, Minor, Paged, ProgramId, Reason, Shown, Written, answer, id_in_path
+from counterfoil.api.http.schemas import (
+    Minor,
+    Paged,
+    ProgramId,
+    Reason,
+    RequestModel,
+    ViewModel,
+    WriteResult,
+    answer,
+    id_in_path,
+)
 from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import CLOSE_PERIOD, OPERATE, READ
@@ -42,7 +52,7 @@ FILE_BODY = {
 }
 
 
-class GapShown(Shown):
+class StatementGapView(ViewModel):
     """Where the statements of a bank account do not follow on."""
 
     kind: str = Field(
@@ -58,7 +68,7 @@ class GapShown(Shown):
     reason: str
 
 
-class BankFileShown(Shown):
+class BankFileView(ViewModel):
     """A statement file that was imported."""
 
     id: str
@@ -75,23 +85,23 @@ class BankFileShown(Shown):
     at: datetime
 
 
-class BankFileImported(BankFileShown, Written):
+class BankFileImported(BankFileView, WriteResult):
     """What an import did. `existed`: this very file was imported before, and nothing was added."""
 
     existed: bool
-    gaps: list[GapShown] = Field(
+    gaps: list[StatementGapView] = Field(
         description="All that the account's statements now show, missing and doubled ones named."
     )
 
 
-class MoneyAsked(Asked):
+class MoneyRequest(RequestModel):
     """For which day client money is drawn up."""
 
     program_id: ProgramId | None = Field(None, description="Absent: the installation's own program.")
     on: date = Field(alias="date", description="The end of this day, UTC.")
 
 
-class MoneyShown(Shown):
+class MoneyView(ViewModel):
     """Client money of one asset at the end of a day, in minor units. Less than nothing in `difference` is a shortfall."""
 
     id: str
@@ -113,17 +123,17 @@ class MoneyShown(Shown):
     signed_at: datetime | None
 
 
-class MoneyMade(Written):
+class MoneyMade(WriteResult):
     """The statements of a day, one for each asset."""
 
-    statements: list[MoneyShown]
+    statements: list[MoneyView]
 
 
-class MoneySigned(MoneyShown, Written):
+class MoneySigned(MoneyView, WriteResult):
     """A statement with its signature."""
 
 
-class SignAsked(Asked):
+class SignRequest(RequestModel):
     """What is signed, and what was done about it."""
 
     sha256: str = Field(pattern="^[0-9a-fA-F]{64}$", description="The hash of the statement that you looked at.")
@@ -136,7 +146,7 @@ class SignAsked(Asked):
 )  # fmt: skip
 async def import_statement(
     request: Request,
-    call: Annotated[Call, may(OPERATE, key=True)],
+    call: Annotated[ApiCall, may(OPERATE, key=True)],
     file_name: Annotated[str, Query(alias="fileName", min_length=1, max_length=200)],
     account: Annotated[
         str, Query(max_length=60, description="cash:bank:client or cash:bank:own.")
@@ -168,7 +178,9 @@ async def import_statement(
             actor=call.actor, now=call.now,
         )  # fmt: skip
         shown = BankFileImported(
-            **_file(made).model_dump(), existed=made.existed, gaps=[GapShown(**gap._asdict()) for gap in made.gaps]
+            **_file(made).model_dump(),
+            existed=made.existed,
+            gaps=[StatementGapView(**gap._asdict()) for gap in made.gaps],
         )
         return Done(made.id, shown, 200 if made.existed else 201)
 
@@ -185,13 +197,13 @@ def _read(body: bytes, file_name: str, form: str | None, asset: str | None) -> S
         return read(path, format=form, asset=asset)
 
 
-def _file(one: BankFile) -> BankFileShown:
-    return BankFileShown(**{**one._asdict(), "sha256": one.sha256.hex()})
+def _file(one: BankFile) -> BankFileView:
+    return BankFileView(**{**one._asdict(), "sha256": one.sha256.hex()})
 
 
-@router.get("/reconciliation/statements", response_model=Paged[BankFileShown], summary="List bank statement files")
+@router.get("/reconciliation/statements", response_model=Paged[BankFileView], summary="List bank statement files")
 def statements(
-    call: Annotated[Call, may(READ)],
+    call: Annotated[ApiCall, may(READ)],
     program_id: Annotated[ProgramId | None, Query(alias="programId")] = None,
     account: Annotated[str | None, Query(max_length=60)] = None,
     limit: Limit = LIMIT,
@@ -205,11 +217,11 @@ def statements(
             after=str(after[0]) if after else None, rows_max=limit + 1,
         )  # fmt: skip
     page = FILES.page(rows, limit, lambda row: (row.id,))
-    return answer(Paged[BankFileShown](data=[_file(one) for one in page.rows], next_cursor=page.next_cursor))
+    return answer(Paged[BankFileView](data=[_file(one) for one in page.rows], next_cursor=page.next_cursor))
 
 
 @router.post("/client-money", response_model=MoneyMade, status_code=201, summary="Draw up client money")
-def make(body: MoneyAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
+def make(body: MoneyRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """What is owed to each owner at the end of a day against what the bank and the providers say they hold. Moves no money.
 
     The same figures again give the statement that is there. Somebody else signs it.
@@ -223,9 +235,9 @@ def make(body: MoneyAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
     return call.write("client_money.make", act, asked=body, snapshot=True)
 
 
-@router.get("/client-money", response_model=Paged[MoneyShown], summary="List statements of client money")
+@router.get("/client-money", response_model=Paged[MoneyView], summary="List statements of client money")
 def client_money(
-    call: Annotated[Call, may(READ)],
+    call: Annotated[ApiCall, may(READ)],
     program_id: Annotated[ProgramId | None, Query(alias="programId")] = None,
     on: Annotated[date | None, Query(alias="date", description="Only of this day.")] = None,
     limit: Limit = LIMIT,
@@ -236,11 +248,11 @@ def client_money(
     program = program_id or call.services.wiring.program_id
     with call.reading() as conn:
         rows = list_client_money(conn, program, on=on, after=str(after[0]) if after else None, rows_max=limit + 1)
-    return page_of(MoneyShown, STATEMENTS.page([_money(row) for row in rows], limit, lambda row: (row.id,)))
+    return page_of(MoneyView, STATEMENTS.page([_money(row) for row in rows], limit, lambda row: (row.id,)))
 
 
-@router.get("/client-money/{statement_id}", response_model=MoneyShown, summary="Show a statement of client money")
-def show(statement_id: Annotated[str, id_in_path("cm")], call: Annotated[Call, may(READ)]) -> Response:
+@router.get("/client-money/{statement_id}", response_model=MoneyView, summary="Show a statement of client money")
+def show(statement_id: Annotated[str, id_in_path("cm")], call: Annotated[ApiCall, may(READ)]) -> Response:
     """With every owner and every place."""
     with call.reading() as conn:
         return answer(_money(show_client_money(conn, statement_id)))
@@ -248,7 +260,7 @@ def show(statement_id: Annotated[str, id_in_path("cm")], call: Annotated[Call, m
 
 @router.post("/client-money/{statement_id}/sign", response_model=MoneySigned, summary="Sign client money")
 def sign(
-    statement_id: Annotated[str, id_in_path("cm")], body: SignAsked, call: Annotated[Call, may(CLOSE_PERIOD)]
+    statement_id: Annotated[str, id_in_path("cm")], body: SignRequest, call: Annotated[ApiCall, may(CLOSE_PERIOD)]
 ) -> Response:
     """A controller who did not make it stands for the figures with this hash."""
 
@@ -261,5 +273,5 @@ def sign(
     return call.write("client_money.sign", act, asked=body, reason=body.reason)
 
 
-def _money(one: ClientMoney) -> MoneyShown:
-    return MoneyShown(**{**one._asdict(), "sha256": one.sha256.hex()})
+def _money(one: ClientMoney) -> MoneyView:
+    return MoneyView(**{**one._asdict(), "sha256": one.sha256.hex()})

@@ -10,8 +10,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from counterfoil.api.http.schemas import (
-    ActionShown,
-    Asked,
+    ActionView,
     AssetCode,
     Because,
     Clean,
@@ -19,11 +18,12 @@ from counterfoil.api.http.schemas import (
     Minor,
     ProgramId,
     Reason,
-    Shown,
-    StepShown,
-    Written,
+    RequestModel,
+    StepView,
+    ViewModel,
+    WriteResult,
 )
-from counterfoil.api.nouns.ledger.journals import LineAsked
+from counterfoil.api.nouns.ledger.journals import LineRequest
 from counterfoil.reconciliation.breaks.adjusting import LINES_MAX
 from counterfoil.reconciliation.breaks.ages import AGES
 from counterfoil.reconciliation.breaks.work import BULK_MAX, LineDone
@@ -33,14 +33,14 @@ BreakRef = Annotated[str, StringConstraints(pattern=r"^break_[0-9A-HJKMNP-TV-Z]{
 Owner = Annotated[Clean, StringConstraints(min_length=1, max_length=80)]
 
 
-class Figure(Shown):
+class Figure(ViewModel):
     """An amount in minor units of an asset."""
 
     minor: Minor
     asset: str
 
 
-class BreakShownShort(Shown):
+class BreakShownShort(ViewModel):
     """One lasting thing that does not agree. Amounts in minor units of `asset`."""
 
     id: str
@@ -70,7 +70,7 @@ class BreakShownShort(Shown):
     )
 
 
-class FactShown(Shown):
+class FactView(ViewModel):
     """Something that happened around a break."""
 
     at: datetime
@@ -82,7 +82,7 @@ class FactShown(Shown):
     asset: str | None
 
 
-class RemarkShown(Shown):
+class RemarkView(ViewModel):
     """A comment, or a new owner (`text`; empty: nobody)."""
 
     number: int
@@ -92,7 +92,7 @@ class RemarkShown(Shown):
     at: datetime
 
 
-class ProposalShown(Shown):
+class ProposalView(ViewModel):
     """A journal that somebody proposed, and what became of it."""
 
     id: str
@@ -117,15 +117,15 @@ class BreakInFull(BreakShownShort):
 
     allowed: list[str] = Field(description="The verbs that may be said in this state.")
     detail: dict[str, Any] = Field(description="Both records, what differs, candidates, hypotheses, the safe action.")
-    timeline: list[FactShown]
-    remarks: list[RemarkShown]
-    proposals: list[ProposalShown]
-    steps: list[StepShown]
-    actions: list[ActionShown]
+    timeline: list[FactView]
+    remarks: list[RemarkView]
+    proposals: list[ProposalView]
+    steps: list[StepView]
+    actions: list[ActionView]
     recurred_as: list[str]
 
 
-class GroupShown(Shown):
+class GroupView(ViewModel):
     """Live breaks of one kind, cause and asset."""
 
     kind: str
@@ -138,7 +138,7 @@ class GroupShown(Shown):
     ages: list[int] = Field(description=f"Counts: {', '.join(AGES)}.")
 
 
-class AgeShown(Shown):
+class AgeView(ViewModel):
     """Live breaks of one age and asset."""
 
     age: str
@@ -147,7 +147,7 @@ class AgeShown(Shown):
     at_stake: Figure
 
 
-class FlowShown(Shown):
+class FlowView(ViewModel):
     """What came and went on a day."""
 
     on: date
@@ -160,21 +160,21 @@ class FlowShown(Shown):
     closed: int
 
 
-class Overview(Shown):
+class Overview(ViewModel):
     """Breaks by cause, age and flow."""
 
-    groups: list[GroupShown]
-    ages: list[AgeShown]
-    flow: list[FlowShown]
+    groups: list[GroupView]
+    ages: list[AgeView]
+    flow: list[FlowView]
 
 
-class StepAsked(Because):
+class StepRequest(Because):
     """Why, and in which state you saw it: one that moved meanwhile is refused."""
 
     expected_state: State | None = None
 
 
-class WriteOffAsked(StepAsked):
+class WriteOffRequest(StepRequest):
     """When it takes effect."""
 
     effective_at: Instant | None = Field(
@@ -182,7 +182,7 @@ class WriteOffAsked(StepAsked):
     )
 
 
-class AssignAsked(Asked):
+class AssignRequest(RequestModel):
     """Whose it is from now on; null: nobody's."""
 
     owner: Owner | None
@@ -190,26 +190,26 @@ class AssignAsked(Asked):
     expected_state: State | None = None
 
 
-class CommentAsked(Asked):
+class CommentRequest(RequestModel):
     """What is to be said."""
 
     text: Reason
 
 
-class ProposalAsked(StepAsked):
+class ProposalRequest(StepRequest):
     """The journal that would put it right, in the break's program and asset."""
 
-    lines: list[LineAsked] = Field(min_length=1, max_length=LINES_MAX)
+    lines: list[LineRequest] = Field(min_length=1, max_length=LINES_MAX)
     effective_at: Instant | None = Field(None, description="When it happened; noon of the break's day, if absent.")
 
 
-class ApproveAsked(Because):
+class ApproveRequest(Because):
     """Exactly what is approved."""
 
     payload_sha256: str = Field(pattern="^[0-9a-fA-F]{64}$", description="As the proposal shows it.")
 
 
-class LimitAsked(Because):
+class LimitRequest(Because):
     """Up to what a break of this program and asset may be written off."""
 
     program_id: ProgramId
@@ -217,7 +217,7 @@ class LimitAsked(Because):
     minor: str = Field(pattern="^[0-9]{1,19}$", description="Minor units; 0 forbids it.", examples=["1000"])
 
 
-class RowAsked(Asked):
+class RowRequest(RequestModel):
     """A break, and the state in which you saw it."""
 
     id: BreakRef
@@ -228,28 +228,28 @@ class BreaksBulk(Because):
     """One verb for many breaks."""
 
     verb: str = Field(max_length=40, examples=["investigate"])
-    rows: list[RowAsked] = Field(min_length=1, max_length=BULK_MAX)
+    rows: list[RowRequest] = Field(min_length=1, max_length=BULK_MAX)
     owner: Owner | None = Field(None, description="For `assign`; absent: nobody.")
     duplicate_of: BreakRef | None = Field(
         None, description="For `mark_duplicate`: the break that all of these are copies of."
     )
 
 
-class BreakMovedTo(Written):
+class BreakMovedTo(WriteResult):
     """Where the break stands now."""
 
     id: str
     state: str
 
 
-class BreakCommented(Written):
+class BreakCommented(WriteResult):
     """The comment is there, under this number."""
 
     id: str
     number: int
 
 
-class ProposalMade(ProposalShown, Written):
+class ProposalMade(ProposalView, WriteResult):
     """It waits for a second person."""
 
     state: str
@@ -261,7 +261,7 @@ class BreakJournal(BreakMovedTo):
     journal_id: UUID
 
 
-class LimitShown(Shown):
+class LimitView(ViewModel):
     """Up to what a break may be written off."""
 
     program_id: str
@@ -269,11 +269,11 @@ class LimitShown(Shown):
     minor: Minor
 
 
-class LimitSet(LimitShown, Written):
+class LimitSet(LimitView, WriteResult):
     """It holds from now on."""
 
 
-class LineShownDone(Shown):
+class LineShownDone(ViewModel):
     """What became of one line: its new state, or why it was refused."""
 
     line: int
@@ -282,7 +282,7 @@ class LineShownDone(Shown):
     refused: str | None
 
 
-class BreaksDone(Written):
+class BreaksDone(WriteResult):
     """What became of each line."""
 
     done: int
@@ -296,14 +296,14 @@ class BreaksDone(Written):
         return cls(done=len(lines) - refused, refused=refused, lines=LineShownDone.each(lines))
 
 
-class SheetShown(Shown):
+class SheetView(ViewModel):
     """Breaks as the cells of a spreadsheet."""
 
     columns: list[str]
     rows: list[list[str]]
 
 
-class SheetCarriedOut(Written):
+class SheetCarriedOut(WriteResult):
     """What a spreadsheet did."""
 
     rows: int = Field(description="Lines that were read.")

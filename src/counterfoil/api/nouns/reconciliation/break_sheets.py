@@ -10,16 +10,16 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from psycopg import Connection
 
-from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import answer
-from counterfoil.api.nouns.reconciliation.break_schemas import SheetCarriedOut, SheetShown
+from counterfoil.api.nouns.reconciliation.break_schemas import SheetCarriedOut, SheetView
 from counterfoil.api.nouns.reconciliation.breaks import Narrow, filter_of
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.reconciliation.breaks import sheet
 from counterfoil.reconciliation.breaks.noun import NEEDS
-from counterfoil.reconciliation.breaks.queries import list_cases
+from counterfoil.reconciliation.breaks.queries import list_breaks
 
 router = routes("Breaks")
 CSV: Final = "text/csv"
@@ -30,12 +30,12 @@ BODY: Final = {"requestBody": {"required": True, "content": {CSV: {"schema": {"t
 
 @router.get(
     "/breaks/export",
-    response_model=SheetShown,
+    response_model=SheetView,
     summary="Breaks as a spreadsheet",
     responses={200: {"content": {CSV: {"schema": {"type": "string"}}, XLSX: BINARY}}},
 )
 def export(
-    call: Annotated[Call, may(READ)],
+    call: Annotated[ApiCall, may(READ)],
     form: Annotated[Literal["json", "csv", "xlsx"], Query(alias="format")] = "json",
     state: Annotated[str | None, Query(max_length=40, description="A state, `live` or `closed`.")] = "live",
     kind: Narrow = None,
@@ -50,9 +50,9 @@ def export(
     by = filter_of(program_id, source, state, kind, cause, severity, owner, run_id)
     with call.reading() as conn:
         scales = {code: asset.scale for code, asset in known_assets(conn).items()}
-        rows = list(sheet.sheet_rows(list_cases(conn, by, rows_max=sheet.ROWS_MAX), scales))
+        rows = list(sheet.sheet_rows(list_breaks(conn, by, rows_max=sheet.ROWS_MAX), scales))
     if form == "json":
-        return answer(SheetShown(columns=list(sheet.COLUMNS), rows=rows))
+        return answer(SheetView(columns=list(sheet.COLUMNS), rows=rows))
     body, kind_of = (sheet.as_csv(rows), CSV) if form == "csv" else (sheet.as_xlsx(rows), XLSX)
     return Response(
         body, media_type=kind_of, headers={"Content-Disposition": f'attachment; filename="breaks.{form}"'}
@@ -62,7 +62,7 @@ def export(
 @router.post(
     "/breaks/import", response_model=SheetCarriedOut, summary="Carry out a spreadsheet of breaks", openapi_extra=BODY
 )
-async def carry_in(request: Request, call: Annotated[Call, may(OPERATE)]) -> Response:
+async def carry_in(request: Request, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """CSV or XLSX. When a break is no longer in its `expected_state`, nothing is done, and every such line is named."""
     body = await request.body()
     asked = {"sha256": hashlib.sha256(body).hexdigest()}

@@ -10,14 +10,14 @@ from fastapi import Query
 from fastapi.responses import Response
 from psycopg import Connection
 
-from counterfoil.api.http.calls import Call, Done, Said, may
+from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import BY_TWO, ActionShown, Paged, StepShown, answer, id_in_path
+from counterfoil.api.http.schemas import BY_TWO, ActionView, Paged, StepView, answer, id_in_path
 from counterfoil.api.nouns.reconciliation.break_schemas import (
-    AgeShown,
-    ApproveAsked,
-    AssignAsked,
+    AgeView,
+    ApproveRequest,
+    AssignRequest,
     BreakCommented,
     BreakInFull,
     BreakJournal,
@@ -25,27 +25,27 @@ from counterfoil.api.nouns.reconciliation.break_schemas import (
     BreaksBulk,
     BreaksDone,
     BreakShownShort,
-    CommentAsked,
-    FactShown,
-    FlowShown,
-    GroupShown,
-    LimitAsked,
+    CommentRequest,
+    FactView,
+    FlowView,
+    GroupView,
+    LimitRequest,
     LimitSet,
-    LimitShown,
+    LimitView,
     Overview,
-    ProposalAsked,
     ProposalMade,
-    ProposalShown,
-    RemarkShown,
-    StepAsked,
-    WriteOffAsked,
+    ProposalRequest,
+    ProposalView,
+    RemarkView,
+    StepRequest,
+    WriteOffRequest,
 )
 from counterfoil.audit.actions import actions_of
 from counterfoil.base.machine import history_of
 from counterfoil.base.money import parse_minor
 from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import InvalidInput
-from counterfoil.ledger.journals.journal import Line
+from counterfoil.ledger.journals.journal import NewPosting
 from counterfoil.operations.access.access import ADMINISTER, APPROVE, OPERATE, READ, WORK_BREAKS, require
 from counterfoil.reconciliation.breaks import adjusting, work
 from counterfoil.reconciliation.breaks.breaks import BREAK
@@ -59,10 +59,10 @@ from counterfoil.reconciliation.breaks.queries import (
     detail_of,
     flow_of,
     groups_of,
-    list_cases,
+    list_breaks,
     recurrences_of,
     remarks_of,
-    show_case,
+    show_break,
 )
 from counterfoil.reconciliation.breaks.timeline import timeline_of
 
@@ -84,7 +84,7 @@ def filter_of(
 
 @router.get("/breaks", response_model=Paged[BreakShownShort], summary="List breaks")
 def breaks(
-    call: Annotated[Call, may(READ)],
+    call: Annotated[ApiCall, may(READ)],
     state: Annotated[str | None, Query(max_length=40, description="A state, `live` or `closed`.")] = None,
     kind: Narrow = None,
     cause: Narrow = None,
@@ -102,13 +102,13 @@ def breaks(
     by = filter_of(program_id, source, state, kind, cause, severity, owner, run_id)
     after = BREAKS.after(cursor)
     with call.reading() as conn:
-        rows = list_cases(conn, by, rows_max=limit + 1, after=str(after[0]) if after else None)
+        rows = list_breaks(conn, by, rows_max=limit + 1, after=str(after[0]) if after else None)
     return page_of(BreakShownShort, BREAKS.page(rows, limit, lambda row: (row.id,)))
 
 
 @router.get("/breaks/overview", response_model=Overview, summary="Breaks by cause, age and flow")
 def overview(
-    call: Annotated[Call, may(READ)],
+    call: Annotated[ApiCall, may(READ)],
     program_id: Annotated[str | None, Query(alias="programId", max_length=64)] = None,
     source: Narrow = None,
     first: Annotated[date | None, Query(alias="from", description="Of the flow; 30 days before its end.")] = None,
@@ -123,12 +123,12 @@ def overview(
     with call.reading() as conn:
         groups, ages = groups_of(conn, by, now=call.now), ages_of(conn, by, now=call.now)
         flow = flow_of(conn, by, first=since, last=to)
-    return answer(Overview(groups=GroupShown.each(groups), ages=AgeShown.each(ages), flow=FlowShown.each(flow)))
+    return answer(Overview(groups=GroupView.each(groups), ages=AgeView.each(ages), flow=FlowView.each(flow)))
 
 
-@router.get("/breaks/limits", response_model=LimitShown, summary="Up to what a break may be written off")
+@router.get("/breaks/limits", response_model=LimitView, summary="Up to what a break may be written off")
 def limits(
-    call: Annotated[Call, may(READ)],
+    call: Annotated[ApiCall, may(READ)],
     asset: Annotated[str, Query(pattern=r"^[A-Z][A-Z0-9]{1,11}$")],
     program_id: Annotated[str | None, Query(alias="programId", max_length=64)] = None,
 ) -> Response:
@@ -136,11 +136,11 @@ def limits(
     program = program_id or call.services.wiring.program_id
     with call.reading() as conn:
         minor = write_off_limit(conn, program, asset)
-    return answer(LimitShown(program_id=program, asset=asset, minor=minor))
+    return answer(LimitView(program_id=program, asset=asset, minor=minor))
 
 
 @router.post("/breaks/limits", response_model=LimitSet, responses=BY_TWO, summary="Set the limit of write-offs")
-def set_limit(body: LimitAsked, call: Annotated[Call, may(ADMINISTER)]) -> Response:
+def set_limit(body: LimitRequest, call: Annotated[ApiCall, may(ADMINISTER)]) -> Response:
     """Takes two people. Holds for what is proposed from now on; 0 forbids write-offs."""
 
     minor = parse_minor(body.minor, "minor", least=0)
@@ -151,18 +151,20 @@ def set_limit(body: LimitAsked, call: Annotated[Call, may(ADMINISTER)]) -> Respo
         )
         return Done(body.program_id, LimitSet(program_id=body.program_id, asset=body.asset, minor=minor))
 
-    said = Said("write_off_limit", "set", f"{body.program_id}:{body.asset}", {"minor": str(minor)}, body.program_id)
+    said = ProposedVerb(
+        "write_off_limit", "set", f"{body.program_id}:{body.asset}", {"minor": str(minor)}, body.program_id
+    )
     return call.by_two("break.limit", act, said, asked=body, reason=body.reason)
 
 
 @router.post("/breaks/bulk", response_model=BreaksDone, summary="Say one verb of many breaks")
-def bulk(body: BreaksBulk, call: Annotated[Call, may(OPERATE)]) -> Response:
+def bulk(body: BreaksBulk, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """Each line is done or refused by itself; one whose break is no longer in the state that you saw is refused."""
     if body.verb in NEEDS:
         require(call.caller, NEEDS[body.verb])
 
     def act(conn: Connection[Any]) -> Done:
-        wanted = [work.Wanted(one.id, one.expected_state) for one in body.rows]
+        wanted = [work.BulkLine(one.id, one.expected_state) for one in body.rows]
         done = work.do_in_bulk(
             conn, body.verb, wanted, actor=call.actor, now=call.now, reason=body.reason, owner=body.owner,
             duplicate_of=body.duplicate_of,
@@ -173,29 +175,29 @@ def bulk(body: BreaksBulk, call: Annotated[Call, may(OPERATE)]) -> Response:
 
 
 @router.get("/breaks/{break_id}", response_model=BreakInFull, summary="Show a break")
-def show(break_id: BreakId, call: Annotated[Call, may(READ)]) -> Response:
+def show(break_id: BreakId, call: Annotated[ApiCall, may(READ)]) -> Response:
     """Both records, what differs, hypotheses with their tests, the timeline, proposals, comments, and what may be done now."""
     with call.reading() as conn:
-        return answer(_in_full(conn, show_case(conn, break_id)))
+        return answer(_in_full(conn, show_break(conn, break_id)))
 
 
-def _in_full(conn: Connection[Any], case: work.Case) -> BreakInFull:
+def _in_full(conn: Connection[Any], case: work.Break) -> BreakInFull:
     detail = detail_of(conn, case)
     return BreakInFull(
         **case._asdict(),
         allowed=[verb for verb in BREAK.allowed(case.state) if verb != "match"],
         detail=detail.written(),
-        timeline=FactShown.each(timeline_of(conn, case, detail)),
-        remarks=RemarkShown.each(remarks_of(conn, case.id)),
-        proposals=ProposalShown.each(adjusting.proposals_of(conn, case.id)),
-        steps=StepShown.each(history_of(conn, case.id)),
-        actions=ActionShown.each(actions_of(conn, case.id)),
+        timeline=FactView.each(timeline_of(conn, case, detail)),
+        remarks=RemarkView.each(remarks_of(conn, case.id)),
+        proposals=ProposalView.each(adjusting.proposals_of(conn, case.id)),
+        steps=StepView.each(history_of(conn, case.id)),
+        actions=ActionView.each(actions_of(conn, case.id)),
         recurred_as=recurrences_of(conn, case.id),
     )
 
 
 @router.post("/breaks/{break_id}/assign", response_model=BreakMovedTo, summary="Make somebody the owner of a break")
-def assign(break_id: BreakId, body: AssignAsked, call: Annotated[Call, may(WORK_BREAKS)]) -> Response:
+def assign(break_id: BreakId, body: AssignRequest, call: Annotated[ApiCall, may(WORK_BREAKS)]) -> Response:
     """Or nobody. Its state stays."""
 
     def act(conn: Connection[Any]) -> Done:
@@ -208,7 +210,7 @@ def assign(break_id: BreakId, body: AssignAsked, call: Annotated[Call, may(WORK_
 
 
 @router.post("/breaks/{break_id}/comment", status_code=201, response_model=BreakCommented, summary="Comment on a break")
-def comment(break_id: BreakId, body: CommentAsked, call: Annotated[Call, may(WORK_BREAKS)]) -> Response:
+def comment(break_id: BreakId, body: CommentRequest, call: Annotated[ApiCall, may(WORK_BREAKS)]) -> Response:
     """Kept for ever, never changed; closed breaks take comments, too."""
 
     def act(conn: Connection[Any]) -> Done:
@@ -221,11 +223,11 @@ def comment(break_id: BreakId, body: CommentAsked, call: Annotated[Call, may(WOR
 @router.post(
     "/breaks/{break_id}/adjust", status_code=201, response_model=ProposalMade, summary="Propose an adjusting journal"
 )
-def propose(break_id: BreakId, body: ProposalAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
+def propose(break_id: BreakId, body: ProposalRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """Nothing is posted until another person approves exactly this, within 24 hours. What the ledger would refuse is refused now."""
 
-    def act(conn: Connection[Any]) -> adjusting.Proposal:
-        lines = [Line(one.debit, one.credit, one.amount) for one in body.lines]
+    def act(conn: Connection[Any]) -> adjusting.AdjustmentProposal:
+        lines = [NewPosting(one.debit, one.credit, one.amount) for one in body.lines]
         return adjusting.propose_adjustment(
             conn, break_id, call.make_id("prop"), lines=lines, reason=body.reason, by=call.caller, now=call.now,
             effective_at=body.effective_at, expected=body.expected_state,
@@ -237,10 +239,10 @@ def propose(break_id: BreakId, body: ProposalAsked, call: Annotated[Call, may(OP
 @router.post(
     "/breaks/{break_id}/write-off", status_code=201, response_model=ProposalMade, summary="Propose a write-off"
 )
-def write_off(break_id: BreakId, body: WriteOffAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
+def write_off(break_id: BreakId, body: WriteOffRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """The difference goes to `bad_debt` once another person approves it; only within the limit of the program and asset."""
 
-    def act(conn: Connection[Any]) -> adjusting.Proposal:
+    def act(conn: Connection[Any]) -> adjusting.AdjustmentProposal:
         return adjusting.propose_write_off(
             conn, break_id, call.make_id("prop"), reason=body.reason, by=call.caller, now=call.now,
             effective_at=body.effective_at, expected=body.expected_state,
@@ -250,17 +252,21 @@ def write_off(break_id: BreakId, body: WriteOffAsked, call: Annotated[Call, may(
 
 
 def _proposed(
-    call: Call, verb: str, break_id: str, body: StepAsked, propose: Callable[[Connection[Any]], adjusting.Proposal]
+    call: ApiCall,
+    verb: str,
+    break_id: str,
+    body: StepRequest,
+    propose: Callable[[Connection[Any]], adjusting.AdjustmentProposal],
 ) -> Response:
     def act(conn: Connection[Any]) -> Done:
-        made = ProposalShown.of(propose(conn))
+        made = ProposalView.of(propose(conn))
         return Done(break_id, ProposalMade(**made.model_dump(), state="pending_adjustment"), 201)
 
     return call.write(verb, act, asked=body, reason=body.reason)
 
 
 @router.post("/breaks/{break_id}/approve", response_model=BreakJournal, summary="Approve a proposed journal")
-def approve(break_id: BreakId, body: ApproveAsked, call: Annotated[Call, may(APPROVE)]) -> Response:
+def approve(break_id: BreakId, body: ApproveRequest, call: Annotated[ApiCall, may(APPROVE)]) -> Response:
     """As another person than the one who proposed it, and exactly what its hash names. It is posted in the same transaction."""
 
     def act(conn: Connection[Any]) -> Done:
@@ -275,7 +281,7 @@ def approve(break_id: BreakId, body: ApproveAsked, call: Annotated[Call, may(APP
 @router.post(
     "/breaks/{break_id}/withdraw", response_model=BreakMovedTo, summary="Take a proposal back, or turn it down"
 )
-def withdraw(break_id: BreakId, body: StepAsked, call: Annotated[Call, may(WORK_BREAKS)]) -> Response:
+def withdraw(break_id: BreakId, body: StepRequest, call: Annotated[ApiCall, may(WORK_BREAKS)]) -> Response:
     """Nothing is booked; the break is investigated again, or matched when the newest run no longer found it."""
 
     def act(conn: Connection[Any]) -> Done:

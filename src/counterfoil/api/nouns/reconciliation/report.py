@@ -9,9 +9,9 @@ from fastapi import Query
 from fastapi.responses import Response
 from pydantic import Field
 
-from counterfoil.api.http.calls import Call, may
+from counterfoil.api.http.calls import ApiCall, may
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Instant, ProgramId, Shown, answer
+from counterfoil.api.http.schemas import Instant, ProgramId, ViewModel, answer
 from counterfoil.api.nouns.reconciliation.runs import RunInFull, in_full
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import READ
@@ -23,7 +23,7 @@ router = routes("Reconciliation")
 DAYS_MAX = 3_660
 
 
-class Report(Shown):
+class ReportView(ViewModel):
     """The reconciliation report of a time range."""
 
     start_time: datetime
@@ -33,9 +33,9 @@ class Report(Shown):
     runs: list[RunInFull] = Field(description="Every finished or failed run whose days touch the range, newest first.")
 
 
-@router.get("/reconciliation/report", response_model=Report, summary="The report of a time range")
+@router.get("/reconciliation/report", response_model=ReportView, summary="The report of a time range")
 def report(
-    call: Annotated[Call, may(READ)],
+    call: Annotated[ApiCall, may(READ)],
     start_time: Annotated[Instant, Query(alias="startTime")],
     end_time: Annotated[Instant, Query(alias="endTime", description="Not included.")],
     program_id: Annotated[ProgramId | None, Query(alias="programId")] = None,
@@ -59,7 +59,9 @@ def report(
             runs = [
                 in_full(conn, one, call.now) for one in runs_between(conn, first=first, last=last, program_id=program)
             ]
-            shown = Report(start_time=start_time, end_time=end_time, verdict=told["verdict"], report=told, runs=runs)
+            shown = ReportView(
+                start_time=start_time, end_time=end_time, verdict=told["verdict"], report=told, runs=runs
+            )
             return answer(shown)
     made = write_period_report(told, form)
     name = f"reconciliation_report-{first}-{last}.{made.suffix}"

@@ -12,17 +12,26 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Asked, Minor, Paged, ProgramId, Shown, Written, answer, id_in_path
+from counterfoil.api.http.schemas import (
+    Minor,
+    Paged,
+    ProgramId,
+    RequestModel,
+    ViewModel,
+    WriteResult,
+    answer,
+    id_in_path,
+)
 from counterfoil.base.paging import Keyset, Page
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.reconciliation.runs.continuous import (
+    RunPlan,
     Scope,
     Tried,
-    Wanted,
     reconcile_all,
     reconcile_one,
     sources_in_use,
@@ -31,7 +40,7 @@ from counterfoil.reconciliation.runs.continuous import (
 from counterfoil.reconciliation.runs.pairings import Pairing, pairing
 from counterfoil.reconciliation.runs.run import Run, breaks_of, list_runs, show_run
 from counterfoil.reconciliation.runs.schedule import gaps, schedules
-from counterfoil.reconciliation.runs.standing import Standing as RunStanding
+from counterfoil.reconciliation.runs.standing import RunState as RunStanding
 from counterfoil.reconciliation.runs.standing import concluded, standings
 
 router = routes("Reconciliation")
@@ -45,7 +54,7 @@ RAN: Final = "reconciliation.run"
 AgentId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", examples=["agent_123"])]
 
 
-class RunAsked(Asked):
+class StartRunRequest(RequestModel):
     """What to hold against our books: one source or all of them, over days or in a scope."""
 
     source: str | None = Field(
@@ -68,20 +77,20 @@ class RunAsked(Asked):
     )
 
 
-class ForceAsked(Asked):
+class ForceRequest(RequestModel):
     """Which program to reconcile now."""
 
     program_id: ProgramId
 
 
-class Unexplained(Shown):
+class Unexplained(ViewModel):
     """What of a balance no listed item explains, in minor units."""
 
     asset: str
     minor: Minor
 
 
-class StandingShown(Shown):
+class StandingView(ViewModel):
     """How a run stands now: what it found, and what people have decided on it since."""
 
     verdict: str | None = Field(
@@ -94,7 +103,7 @@ class StandingShown(Shown):
     measured_at: datetime | None = Field(description="When it began to read; what was recorded later it has not seen.")
 
 
-class RunShown(StandingShown):
+class RunView(StandingView):
     """A run. `verdict` is null while it runs and when it failed: a run without a verdict says nothing about the money."""
 
     id: str
@@ -120,7 +129,7 @@ class RunShown(StandingShown):
     error: str | None
 
 
-class BreakShown(Shown):
+class BreakView(ViewModel):
     """One thing that does not agree; `atStake` in minor units of `asset`."""
 
     number: int
@@ -136,21 +145,21 @@ class BreakShown(Shown):
     )
 
 
-class RunInFull(RunShown):
+class RunInFull(RunView):
     """A run with its report and its breaks."""
 
     report: dict[str, Any] | None = Field(description="Sources, footing per side and asset, passes, kinds, balances.")
     comparison: dict[str, Any] | None = Field(
         description="Of a full run: does it agree with what the recent runs said?"
     )
-    found: list[BreakShown]
+    found: list[BreakView]
 
 
-class RunWritten(RunInFull, Written):
+class RunWritten(RunInFull, WriteResult):
     """What a run that was just made found."""
 
 
-class NotRun(Shown):
+class NotRun(ViewModel):
     """A source that could not be brought to a conclusion, and why."""
 
     source: str
@@ -158,14 +167,14 @@ class NotRun(Shown):
     sentence: str
 
 
-class RunsWritten(Written):
+class RunsWritten(WriteResult):
     """What the runs that were just made found; `failed` could not conclude."""
 
     runs: list[RunInFull]
     failed: list[NotRun]
 
 
-class SourceShown(StandingShown):
+class SourceView(StandingView):
     """How far a source is reconciled. `watermark` is the last day of its last conclusion, null when there was none."""
 
     program_id: str
@@ -178,7 +187,7 @@ class SourceShown(StandingShown):
     error: str | None
 
 
-class ScheduleShown(Shown):
+class ScheduleView(ViewModel):
     """A schedule: when it was last due, who took that moment, and whether one waits for somebody."""
 
     name: str
@@ -192,7 +201,7 @@ class ScheduleShown(Shown):
     late_s: int | None = Field(description="How late the last one was taken; null when it was in time.")
 
 
-class GapShown(Shown):
+class ScheduleGapView(ViewModel):
     """Moments of a schedule that passed with nobody there."""
 
     name: str
@@ -203,18 +212,18 @@ class GapShown(Shown):
     noticed_by: str
 
 
-class Standing(Shown):
+class ReconciliationStatusView(ViewModel):
     """How reconciliation stands: each source, each schedule, and what was missed."""
 
-    sources: list[SourceShown]
-    schedules: list[ScheduleShown]
-    gaps: list[GapShown] = Field(description="Moments that nobody took, the newest first.")
+    sources: list[SourceView]
+    schedules: list[ScheduleView]
+    gaps: list[ScheduleGapView] = Field(description="Moments that nobody took, the newest first.")
     known: list[str] = Field(description="Every source that can be asked for.")
     measured_at: datetime
 
 
 @router.post("/reconciliation/runs", response_model=RunWritten | RunsWritten, status_code=201, summary="Reconcile")
-def run(body: RunAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
+def run(body: StartRunRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """Reads what the other side says and holds it against our books. Moves no money. A run that cannot conclude is kept as failed.
 
     With a source the answer is its run; without one, the runs of all that are in use. Nothing new since an earlier run: that one.
@@ -231,7 +240,7 @@ def run(body: RunAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
     one = pairing(call.services.wiring.pairings(), body.source)
 
     def act() -> Done:
-        wanted = Wanted(program_id, [one], scope, days, call.actor)
+        wanted = RunPlan(program_id, [one], scope, days, call.actor)
         made = reconcile_one(call.services.wiring.means(), one, wanted, call.make_id)
         with call.reading() as conn:
             shown = in_full(conn, made, call.now)
@@ -246,7 +255,7 @@ def run(body: RunAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
     status_code=201,
     summary="Reconcile a program now",
 )
-def force(body: ForceAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
+def force(body: ForceRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """Reconciles what is new with every source that is in use."""
     _real(call)
     asked = body.model_dump(mode="json")
@@ -254,14 +263,14 @@ def force(body: ForceAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
 
 
 def _all(
-    call: Call, program_id: str, scope: Scope, days: tuple[date, date] | None, agent_id: str | None = None
+    call: ApiCall, program_id: str, scope: Scope, days: tuple[date, date] | None, agent_id: str | None = None
 ) -> RunsWritten:
     wiring = call.services.wiring
     with call.reading() as conn:
         sources = sources_in_use(conn, list(wiring.pairings().values()), program_id)
         if agent_id is not None:
             sources = sources_of_agent(conn, sources, program_id, agent_id, days)
-    tried = reconcile_all(wiring.means(), Wanted(program_id, sources, scope, days, call.actor), call.make_id)
+    tried = reconcile_all(wiring.means(), RunPlan(program_id, sources, scope, days, call.actor), call.make_id)
     with call.reading() as conn:
         shown = [in_full(conn, one.run, call.now) for one in tried if one.run is not None]
     return RunsWritten(runs=shown, failed=[_not_run(one) for one in tried if one.problem is not None])
@@ -272,16 +281,18 @@ def _not_run(one: Tried) -> NotRun:
     return NotRun(source=one.source, problem=type(problem).__name__, sentence=problem.sentence() if problem else "")
 
 
-def _real(call: Call) -> None:
+def _real(call: ApiCall) -> None:
     if call.dry_run:
         raise InvalidInput("dryRun", "a reconciliation moves no money: run it")
 
 
-def _reconciled(call: Call, subject_id: str, reconcile: Callable[[], Written], asked: dict[str, Any]) -> Response:
+def _reconciled(
+    call: ApiCall, subject_id: str, reconcile: Callable[[], WriteResult], asked: dict[str, Any]
+) -> Response:
     return call.write_outside(RAN, lambda: Done(subject_id, reconcile(), 201), asked=asked)
 
 
-def _scope(body: RunAsked, today: date) -> tuple[Scope, tuple[date, date] | None]:
+def _scope(body: StartRunRequest, today: date) -> tuple[Scope, tuple[date, date] | None]:
     given = [
         name
         for name, value in (("date", body.date_), ("from", body.first_on or body.last_on), ("last", body.span))
@@ -309,9 +320,9 @@ def _days(span: str) -> int:
     return int(found[1])
 
 
-@router.get("/reconciliation/runs", response_model=Paged[RunShown], summary="List runs")
+@router.get("/reconciliation/runs", response_model=Paged[RunView], summary="List runs")
 def runs(
-    call: Annotated[Call, may(READ)],
+    call: Annotated[ApiCall, may(READ)],
     source: Annotated[str | None, Query(max_length=64, description="Only of this source.")] = None,
     limit: Limit = LIMIT,
     cursor: Cursor = None,
@@ -322,20 +333,22 @@ def runs(
         rows = list_runs(conn, rows_max=limit + 1, after=str(after[0]) if after else None, source=source)
         stand = standings(conn, rows)
     page = RUNS.page(rows, limit, lambda row: (row.id,))
-    told = [RunShown(**_told(one, stand[one.id], call.now)) for one in page.rows]
-    return page_of(RunShown, Page(told, page.next_cursor))
+    told = [RunView(**_told(one, stand[one.id], call.now)) for one in page.rows]
+    return page_of(RunView, Page(told, page.next_cursor))
 
 
 @router.get("/reconciliation/runs/{run_id}", response_model=RunInFull, summary="Show a run")
-def show(run_id: RunId, call: Annotated[Call, may(READ)]) -> Response:
+def show(run_id: RunId, call: Annotated[ApiCall, may(READ)]) -> Response:
     """With its footing and its breaks, each with its explanation."""
     with call.reading() as conn:
         return answer(in_full(conn, show_run(conn, run_id), call.now))
 
 
-@router.get("/reconciliation/sources", response_model=Standing, summary="How far each source is reconciled")
+@router.get(
+    "/reconciliation/sources", response_model=ReconciliationStatusView, summary="How far each source is reconciled"
+)
 def sources(
-    call: Annotated[Call, may(READ)], program_id: Annotated[ProgramId | None, Query(alias="programId")] = None
+    call: Annotated[ApiCall, may(READ)], program_id: Annotated[ProgramId | None, Query(alias="programId")] = None
 ) -> Response:
     """The last conclusion of every source, and every schedule with what is overdue."""
     wiring = call.services.wiring
@@ -343,10 +356,10 @@ def sources(
         found = concluded(conn, program_id=program_id)
         due, missed = schedules(conn, wiring.crons, now=call.now), gaps(conn)
     return answer(
-        Standing(
-            sources=[SourceShown(**one._asdict() | _stands(standing)) for one, standing in found],
-            schedules=ScheduleShown.each(due),
-            gaps=GapShown.each(missed),
+        ReconciliationStatusView(
+            sources=[SourceView(**one._asdict() | _stands(standing)) for one, standing in found],
+            schedules=ScheduleView.each(due),
+            gaps=ScheduleGapView.each(missed),
             known=_names(list(wiring.pairings().values())),
             measured_at=call.now,
         )
@@ -360,7 +373,7 @@ def _names(known: Sequence[Pairing]) -> list[str]:
 def in_full(conn: Connection[Any], one: Run, now: datetime) -> RunInFull:
     """A run as it is shown, with the first of its breaks."""
     found = breaks_of(conn, one.id, rows_max=BREAKS_SHOWN_MAX)
-    return RunInFull(**_told(one, standings(conn, [one])[one.id], now), found=BreakShown.each(found))
+    return RunInFull(**_told(one, standings(conn, [one])[one.id], now), found=BreakView.each(found))
 
 
 def _told(one: Run, standing: RunStanding, now: datetime) -> dict[str, Any]:
@@ -368,7 +381,7 @@ def _told(one: Run, standing: RunStanding, now: datetime) -> dict[str, Any]:
 
 
 def _stands(one: RunStanding | None) -> dict[str, Any]:
-    """The fields of `StandingShown`; of a source without a conclusion, nothing is known."""
+    """The fields of `StandingView`; of a source without a conclusion, nothing is known."""
     if one is None:
         return {
             "verdict": None,

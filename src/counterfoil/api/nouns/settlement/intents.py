@@ -10,18 +10,18 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import (
-    ActionShown,
-    Asked,
+    ActionView,
     Because,
     Paged,
     Reason,
-    Shown,
-    StepShown,
-    Written,
+    RequestModel,
+    StepView,
+    ViewModel,
+    WriteResult,
     answer,
     id_in_path,
 )
@@ -38,7 +38,7 @@ INTENTS = Keyset("intents", (str,))
 IntentId = Annotated[str, id_in_path("int")]
 
 
-class IntentShown(Shown):
+class IntentView(ViewModel):
     """Where the settlement of one invoice stands."""
 
     id: str
@@ -52,28 +52,28 @@ class IntentShown(Shown):
     last_error: str | None
 
 
-class IntentInFull(IntentShown):
+class IntentInFull(IntentView):
     """An intent with its history."""
 
-    steps: list[StepShown]
-    actions: list[ActionShown]
+    steps: list[StepView]
+    actions: list[ActionView]
 
 
-class IntentMoved(Written):
+class IntentMoved(WriteResult):
     """Where it stands now; the worker takes it up at once."""
 
     id: str
     state: str
 
 
-class RetryAsked(Asked):
+class RetryRequest(RequestModel):
     """Which intent to take up again, and why."""
 
     intent_id: str = Field(pattern="^int_[0-9A-HJKMNP-TV-Z]{26}$", examples=["int_01KA0000000000000000000000"])
     reason: Reason
 
 
-class TimesShown(Shown):
+class TimesView(ViewModel):
     """How long the last 100 completed intents took, from payment to settlement. No figure when none was completed."""
 
     measured: int = Field(description="How many completed intents the figures are of.")
@@ -88,11 +88,11 @@ class TimesShown(Shown):
     measured_at: datetime
 
 
-def times_shown(conn: Connection[Any], *, now: datetime, stuck_after: timedelta) -> TimesShown:
+def times_shown(conn: Connection[Any], *, now: datetime, stuck_after: timedelta) -> TimesView:
     """The figures, measured now."""
     found = processing_of_last(conn)
     counts = count_intents(conn, stuck_before=now - stuck_after)
-    return TimesShown(
+    return TimesView(
         measured=found[0] if found else 0,
         average_ms=_ms(found.average) if found else None,
         p95_ms=_ms(found.p95) if found else None,
@@ -110,9 +110,9 @@ def _ms(span: timedelta) -> int:
     return span // timedelta(milliseconds=1)
 
 
-@router.get("/intents", response_model=Paged[IntentShown], summary="List intents")
+@router.get("/intents", response_model=Paged[IntentView], summary="List intents")
 def intents(
-    call: Annotated[Call, may(READ)],
+    call: Annotated[ApiCall, may(READ)],
     state: Annotated[str | None, Query(max_length=40)] = None,
     stuck: Annotated[
         bool, Query(description="Only those that should move by themselves and have not for too long.")
@@ -130,38 +130,38 @@ def intents(
             state=state,
             stuck_before=call.now - call.services.stuck_after if stuck else None,
         )
-    return page_of(IntentShown, INTENTS.page(rows, limit, lambda row: (row.id,)))
+    return page_of(IntentView, INTENTS.page(rows, limit, lambda row: (row.id,)))
 
 
-@router.get("/intents/stats", response_model=TimesShown, summary="How long intents take")
-def stats(call: Annotated[Call, may(READ)]) -> Response:
+@router.get("/intents/stats", response_model=TimesView, summary="How long intents take")
+def stats(call: Annotated[ApiCall, may(READ)]) -> Response:
     """Of the last 100 that were completed, and how many move, are stuck or failed."""
     with call.reading() as conn:
         return answer(times_shown(conn, now=call.now, stuck_after=call.services.stuck_after))
 
 
 @router.get("/intents/{intent_id}", response_model=IntentInFull, summary="Show an intent")
-def intent(intent_id: IntentId, call: Annotated[Call, may(READ)]) -> Response:
+def intent(intent_id: IntentId, call: Annotated[ApiCall, may(READ)]) -> Response:
     """With its history."""
     with call.reading() as conn:
         one = show_intent(conn, intent_id)
-        steps, actions = StepShown.each(history_of(conn, one.id)), ActionShown.each(actions_of(conn, one.id))
+        steps, actions = StepView.each(history_of(conn, one.id)), ActionView.each(actions_of(conn, one.id))
     return answer(IntentInFull(**one._asdict(), steps=steps, actions=actions))
 
 
 @router.post("/intents/{intent_id}/retry", response_model=IntentMoved, summary="Retry an intent")
-def retry(intent_id: IntentId, body: Because, call: Annotated[Call, may(OPERATE)]) -> Response:
+def retry(intent_id: IntentId, body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """A failed one is verified anew at the provider; one that moves is brought forward."""
     return _retry(call, intent_id, body.reason)
 
 
 @router.post("/admin/reconciliation/retry-intent", response_model=IntentMoved, summary="Retry an intent")
-def retry_named(body: RetryAsked, call: Annotated[Call, may(OPERATE)]) -> Response:
+def retry_named(body: RetryRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """The same as `POST /api/intents/{intentId}/retry`, under the address of the runbook."""
     return _retry(call, body.intent_id, body.reason)
 
 
-def _retry(call: Call, intent_id: str, reason: str) -> Response:
+def _retry(call: ApiCall, intent_id: str, reason: str) -> Response:
     def act(conn: Connection[Any]) -> Done:
         state = retry_intent(conn, intent_id, reason=reason, actor=call.actor, now=call.now)
         return Done(intent_id, IntentMoved(id=intent_id, state=state))

@@ -10,19 +10,19 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import (
-    ActionShown,
-    Asked,
+    ActionView,
     Because,
     Minor,
     Paged,
     ProgramId,
-    Shown,
-    StepShown,
-    Written,
+    RequestModel,
+    StepView,
+    ViewModel,
+    WriteResult,
     answer,
     id_in_path,
 )
@@ -47,7 +47,7 @@ INVOICES = Keyset("invoices", (str,))
 InvoiceId = Annotated[str, id_in_path("inv")]
 
 
-class InvoiceShown(Shown):
+class InvoiceView(ViewModel):
     """What a customer owes for what one payee delivered. Amounts in minor units."""
 
     id: str
@@ -63,7 +63,7 @@ class InvoiceShown(Shown):
     state_at: datetime
 
 
-class LineShown(Shown):
+class InvoiceLineView(ViewModel):
     """One line: a usage record at its price."""
 
     line: int
@@ -74,7 +74,7 @@ class LineShown(Shown):
     amount: Minor
 
 
-class PaymentShown(Shown):
+class PaymentView(ViewModel):
     """What a customer paid through a provider."""
 
     id: str
@@ -88,24 +88,24 @@ class PaymentShown(Shown):
     recorded_at: datetime
 
 
-class InvoiceInFull(InvoiceShown):
+class InvoiceInFull(InvoiceView):
     """An invoice with everything that belongs to it."""
 
     settlement_id: str | None
-    lines: list[LineShown]
-    payments: list[PaymentShown]
-    steps: list[StepShown]
-    actions: list[ActionShown]
+    lines: list[InvoiceLineView]
+    payments: list[PaymentView]
+    steps: list[StepView]
+    actions: list[ActionView]
 
 
-class IssueAsked(Asked):
+class IssueRequest(RequestModel):
     """Bill what was used and is on no invoice yet."""
 
     program_id: ProgramId
     provider: str | None = Field(None, description="Through which provider customers pay; the only one, if absent.")
 
 
-class IssuedShown(Written):
+class IssuedView(WriteResult):
     """What was issued. `waiting`: groups of usage below one unit, which wait for more; `tooLarge`: groups above 10¹⁸ units."""
 
     invoice_ids: list[str]
@@ -113,17 +113,15 @@ class IssuedShown(Written):
     too_large: int
 
 
-class InvoiceMoved(Written):
+class InvoiceMoved(WriteResult):
     """Where the invoice stands now."""
 
     id: str
     state: str
 
 
-@router.post(
-    "/invoices/issue", status_code=201, response_model=IssuedShown, summary="Issue invoices for unbilled usage"
-)
-def issue(body: IssueAsked, call: Annotated[Call, may(OPERATE, key=True)]) -> Response:
+@router.post("/invoices/issue", status_code=201, response_model=IssuedView, summary="Issue invoices for unbilled usage")
+def issue(body: IssueRequest, call: Annotated[ApiCall, may(OPERATE, key=True)]) -> Response:
     """One invoice for each customer, payee and asset, at most 10,000 at once. Payment is asked for; no money moves."""
     provider = chosen_provider(call, body.provider)
 
@@ -131,12 +129,12 @@ def issue(body: IssueAsked, call: Annotated[Call, may(OPERATE, key=True)]) -> Re
         issued = issue_invoices(
             conn, body.program_id, provider=provider, make_id=call.make_id, actor=call.actor, now=call.now
         )
-        return Done(body.program_id, IssuedShown.of(issued), 201)
+        return Done(body.program_id, IssuedView.of(issued), 201)
 
     return call.write("invoice.issue", act, asked=body)
 
 
-def chosen_provider(call: Call, given: str | None) -> str:
+def chosen_provider(call: ApiCall, given: str | None) -> str:
     """The provider that was named, or the only one there is. Raises InvalidInput."""
     names = sorted(call.services.wiring.providers)
     chosen = given or (names[0] if len(names) == 1 else "")
@@ -148,9 +146,9 @@ def chosen_provider(call: Call, given: str | None) -> str:
     return chosen
 
 
-@router.get("/invoices", response_model=Paged[InvoiceShown], summary="List invoices")
+@router.get("/invoices", response_model=Paged[InvoiceView], summary="List invoices")
 def invoices(
-    call: Annotated[Call, may(READ)],
+    call: Annotated[ApiCall, may(READ)],
     status: Annotated[str | None, Query(max_length=40, description="Only in this state.", examples=["paid"])] = None,
     program_id: Annotated[str | None, Query(alias="programId", max_length=64)] = None,
     limit: Limit = LIMIT,
@@ -162,11 +160,11 @@ def invoices(
         rows = list_invoices(
             conn, rows_max=limit + 1, after=str(after[0]) if after else None, program_id=program_id, state=status
         )
-    return page_of(InvoiceShown, INVOICES.page(rows, limit, lambda row: (row.id,)))
+    return page_of(InvoiceView, INVOICES.page(rows, limit, lambda row: (row.id,)))
 
 
 @router.get("/invoices/{invoice_id}", response_model=InvoiceInFull, summary="Show an invoice")
-def invoice(invoice_id: InvoiceId, call: Annotated[Call, may(READ)]) -> Response:
+def invoice(invoice_id: InvoiceId, call: Annotated[ApiCall, may(READ)]) -> Response:
     """With its lines, payments, settlement, steps, and what was done to it by hand."""
     with call.reading() as conn:
         return answer(_in_full(conn, show_invoice(conn, invoice_id)))
@@ -176,15 +174,15 @@ def _in_full(conn: Connection[Any], one: Invoice) -> InvoiceInFull:
     return InvoiceInFull(
         **one._asdict(),
         settlement_id=settlement_of_invoice(conn, one.id),
-        lines=LineShown.each(invoice_lines(conn, one.id)),
-        payments=PaymentShown.each(payments_of(conn, [one.id], rows_max=1_000)),
-        steps=StepShown.each(history_of(conn, one.id)),
-        actions=ActionShown.each(actions_of(conn, one.id)),
+        lines=InvoiceLineView.each(invoice_lines(conn, one.id)),
+        payments=PaymentView.each(payments_of(conn, [one.id], rows_max=1_000)),
+        steps=StepView.each(history_of(conn, one.id)),
+        actions=ActionView.each(actions_of(conn, one.id)),
     )
 
 
 @router.post("/invoices/{invoice_id}/cancel", response_model=InvoiceMoved, summary="Cancel an unpaid invoice")
-def cancel(invoice_id: InvoiceId, body: Because, call: Annotated[Call, may(OPERATE)]) -> Response:
+def cancel(invoice_id: InvoiceId, body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """Nothing was paid of it, so no money moves; money that comes for it later is owed back to the customer."""
 
     def act(conn: Connection[Any]) -> Done:

@@ -8,9 +8,9 @@ from typing import Annotated
 from fastapi.responses import Response
 from pydantic import Field
 
-from counterfoil.api.http.calls import Call, may
+from counterfoil.api.http.calls import ApiCall, may
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Minor, Shown, answer, id_in_path
+from counterfoil.api.http.schemas import Minor, ViewModel, answer, id_in_path
 from counterfoil.operations.access.access import READ
 from counterfoil.payouts.details import payout_of_settlement
 from counterfoil.settlement.settlements import show_settlement
@@ -18,7 +18,7 @@ from counterfoil.settlement.settlements import show_settlement
 router = routes("Settlements")
 
 
-class SettlementShown(Shown):
+class SettlementView(ViewModel):
     """Gross = platform fee + validator fee + holdback + net, in minor units; each part rounded down but the net."""
 
     id: str
@@ -35,14 +35,14 @@ class SettlementShown(Shown):
     at: datetime
 
 
-class SettlementInFull(SettlementShown):
+class SettlementInFull(SettlementView):
     """A settlement and its payout, once there is one."""
 
     payout_id: str | None
 
 
 @router.get("/settlements/{settlement_id}", response_model=SettlementInFull, summary="Show a settlement")
-def settlement(settlement_id: Annotated[str, id_in_path("set")], call: Annotated[Call, may(READ)]) -> Response:
+def settlement(settlement_id: Annotated[str, id_in_path("set")], call: Annotated[ApiCall, may(READ)]) -> Response:
     """How one paid invoice was divided."""
     with call.reading() as conn:
         one = show_settlement(conn, settlement_id)

@@ -12,9 +12,9 @@ from psycopg import Connection
 from pydantic import Field
 from starlette.datastructures import UploadFile
 
-from counterfoil.api.http.calls import Call, Done, may
+from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Written
+from counterfoil.api.http.schemas import WriteResult
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.settlement.usage.rules import COLUMNS
@@ -41,7 +41,7 @@ CSV_BODY = {
 }
 
 
-class UsageImported(Written):
+class UsageImported(WriteResult):
     """What an import did. `existed`: this very file was imported before, and nothing was added."""
 
     id: str
@@ -55,7 +55,7 @@ class UsageImported(Written):
 )
 async def usage(
     request: Request,
-    call: Annotated[Call, may(OPERATE, key=True)],
+    call: Annotated[ApiCall, may(OPERATE, key=True)],
     program_id: Annotated[str, Query(alias="programId", min_length=1, max_length=64)],
     file_name: Annotated[str, Query(alias="fileName", min_length=1, max_length=200)] = "usage.csv",
 ) -> Response:
