@@ -121,7 +121,7 @@ def test_it_is_used_at_the_command_line(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("counterfoil.cli.core.money.scales", lambda: {"EUR": 2})
     commands = importlib.import_module("counterfoil.cli.core.commands")
-    part = commands.Part("voucher.commands", "Money that is spent once.", commands.MONEY)
+    part = commands.CommandPart("voucher.commands", "Money that is spent once.", commands.MONEY)
     monkeypatch.setitem(commands.PARTS, "vouchers", part)
     cli = runner(capsys)
     ran = cli("vouchers", "activate", voucher)

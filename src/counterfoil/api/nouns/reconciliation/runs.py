@@ -40,8 +40,7 @@ from counterfoil.reconciliation.runs.continuous import (
 from counterfoil.reconciliation.runs.pairings import Pairing, pairing
 from counterfoil.reconciliation.runs.run import Run, breaks_of, list_runs, show_run
 from counterfoil.reconciliation.runs.schedule import gaps, schedules
-from counterfoil.reconciliation.runs.standing import RunState as RunStanding
-from counterfoil.reconciliation.runs.standing import concluded, standings
+from counterfoil.reconciliation.runs.standing import RunState, concluded, standings
 
 router = routes("Reconciliation")
 RUNS = Keyset("reconciliation runs", (str,))
@@ -129,7 +128,7 @@ class RunView(StandingView):
     error: str | None
 
 
-class BreakView(ViewModel):
+class FindingView(ViewModel):
     """One thing that does not agree; `atStake` in minor units of `asset`."""
 
     number: int
@@ -152,7 +151,7 @@ class RunInFull(RunView):
     comparison: dict[str, Any] | None = Field(
         description="Of a full run: does it agree with what the recent runs said?"
     )
-    found: list[BreakView]
+    found: list[FindingView]
 
 
 class RunWritten(RunInFull, WriteResult):
@@ -373,14 +372,14 @@ def _names(known: Sequence[Pairing]) -> list[str]:
 def in_full(conn: Connection[Any], one: Run, now: datetime) -> RunInFull:
     """A run as it is shown, with the first of its breaks."""
     found = breaks_of(conn, one.id, rows_max=BREAKS_SHOWN_MAX)
-    return RunInFull(**_told(one, standings(conn, [one])[one.id], now), found=BreakView.each(found))
+    return RunInFull(**_told(one, standings(conn, [one])[one.id], now), found=FindingView.each(found))
 
 
-def _told(one: Run, standing: RunStanding, now: datetime) -> dict[str, Any]:
+def _told(one: Run, standing: RunState, now: datetime) -> dict[str, Any]:
     return one._asdict() | _stands(standing) | {"state": one.standing(now), "found_verdict": one.verdict}
 
 
-def _stands(one: RunStanding | None) -> dict[str, Any]:
+def _stands(one: RunState | None) -> dict[str, Any]:
     """The fields of `StandingView`; of a source without a conclusion, nothing is known."""
     if one is None:
         return {
