@@ -259,3 +259,57 @@ def test_rights_hold_for_a_login_of_its_own_that_may_only_act_as_the_application
         database.close()
         with psycopg.connect(database_url, autocommit=True) as conn:
             conn.execute(f"drop role {name}".encode())
+
+
+FIXED = {
+    "what an invoice carries in": "update invoice set carried_in = 1",
+    "what an invoice carries out": "update invoice set carried_out = 1",
+    "of which record a break is": "update break set record_id = 'payout:other'",
+    "what kind a break is": "update break set kind = 'MISSING_LEFT'",
+    "whose fraction of a unit it is": "update usage_fraction set payee_id = 'other'",
+    "what a request was answered": "update idempotency set answer = '{}'",
+}
+
+
+@pytest.mark.parametrize("name", FIXED)
+def test_what_decides_money_and_is_known_with_its_row_is_never_updated(books: Connection[Any], name: str) -> None:
+    refused(books, FIXED[name])
+
+
+def once(conn: Connection[Any]) -> None:
+    """An attempt that is paid, a destination that ended, a run that ended, a record that is invoiced."""
+    conn.execute(
+        """insert into provider_payout (id, payout_id, program_id, number, provider, idempotency_key, destination, asset, amount,
+                  payload_sha256, created_at, state, state_at)
+           values ('pp_1', 'po_1', 'p', 1, 'x', 'k', 'acct', 'EUR', 5, '', %(now)s, 'succeeded', %(now)s)""",
+        {"now": NOW},
+    )
+    conn.execute(
+        """insert into destination (id, program_id, payee_id, provider, token, actor, created_at)
+           values ('dst_1', 'p', 'a', 'x', 't', 'anna', %s)""",
+        [NOW],
+    )
+    conn.execute(
+        """insert into reconciliation_run (id, program_id, source, first_on, last_on, state, actor, started_at, beat_at)
+           values ('rec_1', 'p', 'x', '2026-11-19', '2026-11-19', 'running', 't', %(now)s, %(now)s)""",
+        {"now": NOW},
+    )
+
+
+ONCE = {
+    "the provider's order": ("provider_payout", "provider_ref", "'po_there'", "'po_other'"),
+    "what was found paid": ("provider_payout", "paid", "5", "6"),
+    "what was paid beyond": ("provider_payout", "beyond", "5", "4"),
+    "when a destination ended": ("destination", "ended_at", "now()", "null"),
+    "what a run found": ("reconciliation_run", "result_sha256", "'\\x01'", "'\\x02'"),
+}
+
+
+@pytest.mark.parametrize("name", ONCE)
+def test_what_decides_money_and_is_known_later_is_written_once(books: Connection[Any], name: str) -> None:
+    once(books)
+    table, column, first, other = ONCE[name]
+    books.execute(f"update {table} set {column} = {first}".encode())
+    said = refused(books, f"update {table} set {column} = {other}", psycopg.Error)
+    assert f"{column} of {table} is written once" in said
+    books.execute(f"update {table} set {column} = {column}".encode())

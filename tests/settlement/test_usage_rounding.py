@@ -117,6 +117,7 @@ def test_an_invoice_of_an_earlier_version_that_lost_units_is_found(owner_conn: C
     program = a_program(owner_conn)
     bring(owner_conn, program, *[("1", "0.004")] * 1_000, ("1", "1.00"))
     (invoice_id,) = bill(owner_conn, program).invoice_ids
+    owner_conn.execute("set local session_replication_role = replica")  # no version of today writes such rows
     owner_conn.execute("delete from usage_fraction where program_id = %s", [program])
     owner_conn.execute(
         "update invoice set carried_in = null, carried_out = null, total = 100 where id = %s", [invoice_id]

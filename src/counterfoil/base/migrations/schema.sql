@@ -1131,6 +1131,7 @@ action: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.action F
 action: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.action FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 action: CREATE TRIGGER is_sealed AFTER INSERT ON public.action REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_action() -- always
 api_key: CREATE TRIGGER an_administrator_stays AFTER UPDATE OF revoked_at ON public.api_key FOR EACH ROW WHEN (((old.role = 'administrator'::text) AND (new.revoked_at IS NOT NULL) AND (old.revoked_at IS NULL))) EXECUTE FUNCTION an_administrator_stays()
+api_key: CREATE TRIGGER api_key_once_revoked_at BEFORE UPDATE OF revoked_at ON public.api_key FOR EACH ROW WHEN (((old.revoked_at IS NOT NULL) AND (new.revoked_at IS DISTINCT FROM old.revoked_at))) EXECUTE FUNCTION refuse_another_value('revoked_at')
 api_key: CREATE TRIGGER is_sealed AFTER INSERT ON public.api_key REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_api_key() -- always
 approval_decision: CREATE TRIGGER a_person_approves BEFORE INSERT ON public.approval_decision FOR EACH ROW EXECUTE FUNCTION a_person_approves()
 approval_decision: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.approval_decision FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -1162,6 +1163,7 @@ book: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.book FOR E
 book: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.book FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 book: CREATE TRIGGER is_sealed AFTER INSERT ON public.book REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_book() -- always
 break: CREATE TRIGGER break_follows_table BEFORE UPDATE OF state ON public.break FOR EACH ROW EXECUTE FUNCTION state_follows_table('break')
+break: CREATE TRIGGER break_once_posted_after BEFORE UPDATE OF posted_after ON public.break FOR EACH ROW WHEN (((old.posted_after IS NOT NULL) AND (new.posted_after IS DISTINCT FROM old.posted_after))) EXECUTE FUNCTION refuse_another_value('posted_after')
 break: CREATE TRIGGER is_sealed AFTER INSERT ON public.break REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_break() -- always
 break_proposal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.break_proposal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 break_proposal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.break_proposal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -1182,6 +1184,7 @@ client_money_signature: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON
 client_money_signature: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.client_money_signature FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 client_money_signature: CREATE TRIGGER is_sealed AFTER INSERT ON public.client_money_signature REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_client_money_signature() -- always
 client_money_signature: CREATE TRIGGER signed_by_another BEFORE INSERT ON public.client_money_signature FOR EACH ROW EXECUTE FUNCTION signed_by_another() -- always
+destination: CREATE TRIGGER destination_once_ended_at BEFORE UPDATE OF ended_at ON public.destination FOR EACH ROW WHEN (((old.ended_at IS NOT NULL) AND (new.ended_at IS DISTINCT FROM old.ended_at))) EXECUTE FUNCTION refuse_another_value('ended_at')
 destination: CREATE TRIGGER is_sealed AFTER INSERT ON public.destination REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_destination() -- always
 event: CREATE TRIGGER event_follows_table BEFORE UPDATE OF state ON public.event FOR EACH ROW EXECUTE FUNCTION state_follows_table('event')
 event: CREATE TRIGGER is_sealed AFTER INSERT ON public.event REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_event() -- always
@@ -1236,6 +1239,7 @@ posting: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.posting FOR E
 posting: CREATE TRIGGER postings_were_inserted AFTER INSERT ON public.posting REFERENCING NEW TABLE AS new_posting FOR EACH STATEMENT EXECUTE FUNCTION postings_were_inserted() -- always
 principal: CREATE TRIGGER an_administrator_stays AFTER UPDATE OF disabled_at ON public.principal FOR EACH ROW WHEN (((new.disabled_at IS NOT NULL) AND (old.disabled_at IS NULL))) EXECUTE FUNCTION an_administrator_stays()
 principal: CREATE TRIGGER is_sealed AFTER INSERT ON public.principal REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_principal() -- always
+principal: CREATE TRIGGER principal_once_disabled_at BEFORE UPDATE OF disabled_at ON public.principal FOR EACH ROW WHEN (((old.disabled_at IS NOT NULL) AND (new.disabled_at IS DISTINCT FROM old.disabled_at))) EXECUTE FUNCTION refuse_another_value('disabled_at')
 principal: CREATE TRIGGER principal_stays_itself BEFORE UPDATE ON public.principal FOR EACH ROW EXECUTE FUNCTION principal_stays_itself()
 program: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.program FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 program: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.program FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -1250,6 +1254,9 @@ provider_conflict: CREATE TRIGGER is_sealed AFTER INSERT ON public.provider_conf
 provider_conflict: CREATE TRIGGER provider_conflict_follows_table BEFORE UPDATE OF state ON public.provider_conflict FOR EACH ROW EXECUTE FUNCTION state_follows_table('provider_conflict')
 provider_payout: CREATE TRIGGER is_sealed AFTER INSERT ON public.provider_payout REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_provider_payout() -- always
 provider_payout: CREATE TRIGGER provider_payout_follows_table BEFORE UPDATE OF state ON public.provider_payout FOR EACH ROW EXECUTE FUNCTION state_follows_table('provider_payout')
+provider_payout: CREATE TRIGGER provider_payout_once_beyond BEFORE UPDATE OF beyond ON public.provider_payout FOR EACH ROW WHEN (((old.beyond <> 0) AND (new.beyond <> old.beyond))) EXECUTE FUNCTION refuse_another_value('beyond')
+provider_payout: CREATE TRIGGER provider_payout_once_paid BEFORE UPDATE OF paid ON public.provider_payout FOR EACH ROW WHEN (((old.paid IS NOT NULL) AND (new.paid IS DISTINCT FROM old.paid))) EXECUTE FUNCTION refuse_another_value('paid')
+provider_payout: CREATE TRIGGER provider_payout_once_provider_ref BEFORE UPDATE OF provider_ref ON public.provider_payout FOR EACH ROW WHEN (((old.provider_ref IS NOT NULL) AND (new.provider_ref IS DISTINCT FROM old.provider_ref))) EXECUTE FUNCTION refuse_another_value('provider_ref')
 provider_payout: CREATE TRIGGER second_attempt_is_refused BEFORE INSERT ON public.provider_payout FOR EACH ROW EXECUTE FUNCTION refuse_second_attempt() -- always
 queue_pause: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.queue_pause FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 queue_pause: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.queue_pause FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -1260,6 +1267,17 @@ reconciliation_break: CREATE TRIGGER is_sealed AFTER INSERT ON public.reconcilia
 reconciliation_gap: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.reconciliation_gap FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reconciliation_gap: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.reconciliation_gap FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reconciliation_gap: CREATE TRIGGER is_sealed AFTER INSERT ON public.reconciliation_gap REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_reconciliation_gap() -- always
+reconciliation_run: CREATE TRIGGER reconciliation_run_once_breaks BEFORE UPDATE OF breaks ON public.reconciliation_run FOR EACH ROW WHEN (((old.breaks IS NOT NULL) AND (new.breaks IS DISTINCT FROM old.breaks))) EXECUTE FUNCTION refuse_another_value('breaks')
+reconciliation_run: CREATE TRIGGER reconciliation_run_once_error BEFORE UPDATE OF error ON public.reconciliation_run FOR EACH ROW WHEN (((old.error IS NOT NULL) AND (new.error IS DISTINCT FROM old.error))) EXECUTE FUNCTION refuse_another_value('error')
+reconciliation_run: CREATE TRIGGER reconciliation_run_once_expected BEFORE UPDATE OF expected ON public.reconciliation_run FOR EACH ROW WHEN (((old.expected IS NOT NULL) AND (new.expected IS DISTINCT FROM old.expected))) EXECUTE FUNCTION refuse_another_value('expected')
+reconciliation_run: CREATE TRIGGER reconciliation_run_once_finished_at BEFORE UPDATE OF finished_at ON public.reconciliation_run FOR EACH ROW WHEN (((old.finished_at IS NOT NULL) AND (new.finished_at IS DISTINCT FROM old.finished_at))) EXECUTE FUNCTION refuse_another_value('finished_at')
+reconciliation_run: CREATE TRIGGER reconciliation_run_once_inputs_sha256 BEFORE UPDATE OF inputs_sha256 ON public.reconciliation_run FOR EACH ROW WHEN (((old.inputs_sha256 IS NOT NULL) AND (new.inputs_sha256 IS DISTINCT FROM old.inputs_sha256))) EXECUTE FUNCTION refuse_another_value('inputs_sha256')
+reconciliation_run: CREATE TRIGGER reconciliation_run_once_matched BEFORE UPDATE OF matched ON public.reconciliation_run FOR EACH ROW WHEN (((old.matched IS NOT NULL) AND (new.matched IS DISTINCT FROM old.matched))) EXECUTE FUNCTION refuse_another_value('matched')
+reconciliation_run: CREATE TRIGGER reconciliation_run_once_report BEFORE UPDATE OF report ON public.reconciliation_run FOR EACH ROW WHEN (((old.report IS NOT NULL) AND (new.report IS DISTINCT FROM old.report))) EXECUTE FUNCTION refuse_another_value('report')
+reconciliation_run: CREATE TRIGGER reconciliation_run_once_result_sha256 BEFORE UPDATE OF result_sha256 ON public.reconciliation_run FOR EACH ROW WHEN (((old.result_sha256 IS NOT NULL) AND (new.result_sha256 IS DISTINCT FROM old.result_sha256))) EXECUTE FUNCTION refuse_another_value('result_sha256')
+reconciliation_run: CREATE TRIGGER reconciliation_run_once_rules_sha256 BEFORE UPDATE OF rules_sha256 ON public.reconciliation_run FOR EACH ROW WHEN (((old.rules_sha256 IS NOT NULL) AND (new.rules_sha256 IS DISTINCT FROM old.rules_sha256))) EXECUTE FUNCTION refuse_another_value('rules_sha256')
+reconciliation_run: CREATE TRIGGER reconciliation_run_once_statement_sha256 BEFORE UPDATE OF statement_sha256 ON public.reconciliation_run FOR EACH ROW WHEN (((old.statement_sha256 IS NOT NULL) AND (new.statement_sha256 IS DISTINCT FROM old.statement_sha256))) EXECUTE FUNCTION refuse_another_value('statement_sha256')
+reconciliation_run: CREATE TRIGGER reconciliation_run_once_verdict BEFORE UPDATE OF verdict ON public.reconciliation_run FOR EACH ROW WHEN (((old.verdict IS NOT NULL) AND (new.verdict IS DISTINCT FROM old.verdict))) EXECUTE FUNCTION refuse_another_value('verdict')
 reconciliation_slot: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.reconciliation_slot FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reconciliation_slot: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.reconciliation_slot FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reconciliation_slot: CREATE TRIGGER is_sealed AFTER INSERT ON public.reconciliation_slot REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_reconciliation_slot() -- always
@@ -1268,6 +1286,8 @@ reversal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.reversal FOR
 reversal: CREATE TRIGGER reversal_moves_by_triggers BEFORE INSERT ON public.reversal FOR EACH STATEMENT WHEN ((pg_trigger_depth() = 0)) EXECUTE FUNCTION refuse_direct_update() -- always
 role_grant: CREATE TRIGGER an_administrator_stays AFTER UPDATE OF revoked_at ON public.role_grant FOR EACH ROW WHEN (((old.role = 'administrator'::text) AND (new.revoked_at IS NOT NULL) AND (old.revoked_at IS NULL))) EXECUTE FUNCTION an_administrator_stays()
 role_grant: CREATE TRIGGER is_sealed AFTER INSERT ON public.role_grant REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_role_grant() -- always
+role_grant: CREATE TRIGGER role_grant_once_revoked_at BEFORE UPDATE OF revoked_at ON public.role_grant FOR EACH ROW WHEN (((old.revoked_at IS NOT NULL) AND (new.revoked_at IS DISTINCT FROM old.revoked_at))) EXECUTE FUNCTION refuse_another_value('revoked_at')
+role_grant: CREATE TRIGGER role_grant_once_revoked_by BEFORE UPDATE OF revoked_by ON public.role_grant FOR EACH ROW WHEN (((old.revoked_by IS NOT NULL) AND (new.revoked_by IS DISTINCT FROM old.revoked_by))) EXECUTE FUNCTION refuse_another_value('revoked_by')
 role_grant: CREATE TRIGGER roles_do_not_conflict BEFORE INSERT ON public.role_grant FOR EACH ROW EXECUTE FUNCTION roles_do_not_conflict()
 seal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.seal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 seal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.seal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -1284,6 +1304,7 @@ unposted_line: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.u
 unposted_line: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.unposted_line FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 usage_import: CREATE TRIGGER is_sealed AFTER INSERT ON public.usage_import REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_usage_import() -- always
 usage_record: CREATE TRIGGER is_sealed AFTER INSERT ON public.usage_record REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_usage_record() -- always
+usage_record: CREATE TRIGGER usage_record_once_invoiced BEFORE UPDATE OF invoice_id, line, amount ON public.usage_record FOR EACH ROW WHEN (((old.invoice_id IS NOT NULL) AND (((new.invoice_id IS DISTINCT FROM old.invoice_id) OR (new.line IS DISTINCT FROM old.line)) OR (new.amount IS DISTINCT FROM old.amount)))) EXECUTE FUNCTION refuse_another_value('the invoice')
 webhook_in: CREATE TRIGGER is_sealed AFTER INSERT ON public.webhook_in REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_webhook_in() -- always
 webhook_in: CREATE TRIGGER webhook_in_follows_table BEFORE UPDATE OF state ON public.webhook_in FOR EACH ROW EXECUTE FUNCTION state_follows_table('webhook_in')
 write_off_limit: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.write_off_limit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -1745,6 +1766,22 @@ begin
     end loop;
 end $function$
 
+make_once(regclass,text[]): CREATE OR REPLACE FUNCTION public.make_once(target regclass, VARIADIC columns text[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    relation constant text := (select relname from pg_class where oid = target);
+    one      text;
+begin
+    foreach one in array columns loop
+        execute format('create trigger %1$I before update of %2$I on %3$s for each row
+                        when (old.%2$I is not null and new.%2$I is distinct from old.%2$I)
+                        execute function refuse_another_value(%4$L)', relation || '_once_' || one, one, target, one);
+    end loop;
+end $function$
+
 make_sealed(regclass,text[]): CREATE OR REPLACE FUNCTION public.make_sealed(target regclass, columns text[] DEFAULT NULL::text[])
  RETURNS void
  LANGUAGE plpgsql
@@ -2162,6 +2199,15 @@ begin
         raise exception 'account % is closed', wrong.name using errcode = 'CF108';
     end if;
     raise exception 'account % is frozen: nothing may lower it', wrong.name using errcode = 'CF110';
+end $function$
+
+refuse_another_value(): CREATE OR REPLACE FUNCTION public.refuse_another_value()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    raise exception '% of % is written once', tg_argv[0], tg_table_name using errcode = 'CF001';
 end $function$
 
 refuse_change(): CREATE OR REPLACE FUNCTION public.refuse_change()
@@ -3092,23 +3138,16 @@ break: counterfoil_app: update (difference)
 break: counterfoil_app: update (due_on)
 break: counterfoil_app: update (duplicate_of)
 break: counterfoil_app: update (evidence_sha256)
-break: counterfoil_app: update (first_on)
 break: counterfoil_app: update (gone_run)
-break: counterfoil_app: update (kind)
 break: counterfoil_app: update (last_number)
-break: counterfoil_app: update (last_on)
 break: counterfoil_app: update (last_run)
 break: counterfoil_app: update (owner)
 break: counterfoil_app: update (posted_after)
-break: counterfoil_app: update (record_id)
-break: counterfoil_app: update (recurs_of)
-break: counterfoil_app: update (reference)
 break: counterfoil_app: update (seen_number)
 break: counterfoil_app: update (severity)
 break: counterfoil_app: update (state)
 break: counterfoil_app: update (state_at)
 break: counterfoil_app: update (steps)
-break: counterfoil_app: update (subject)
 break: counterfoil_auditor: select
 break: owner: counterfoil_owner
 break_proposal: counterfoil_app: insert, select
@@ -3171,7 +3210,8 @@ hold: owner: counterfoil_owner
 hold_resolution: counterfoil_app: insert, select
 hold_resolution: counterfoil_auditor: select
 hold_resolution: owner: counterfoil_owner
-idempotency: counterfoil_app: delete, insert, select, update
+idempotency: counterfoil_app: delete, insert, select
+idempotency: counterfoil_app: update (at)
 idempotency: counterfoil_auditor: select (at)
 idempotency: counterfoil_auditor: select (key)
 idempotency: counterfoil_auditor: select (scope)
@@ -3191,8 +3231,6 @@ intent: counterfoil_app: update (steps)
 intent: counterfoil_auditor: select
 intent: owner: counterfoil_owner
 invoice: counterfoil_app: insert, select
-invoice: counterfoil_app: update (carried_in)
-invoice: counterfoil_app: update (carried_out)
 invoice: counterfoil_app: update (paid)
 invoice: counterfoil_app: update (state)
 invoice: counterfoil_app: update (state_at)
@@ -3320,7 +3358,8 @@ provider_conflict: counterfoil_app: update (state_at)
 provider_conflict: counterfoil_app: update (steps)
 provider_conflict: counterfoil_auditor: select
 provider_conflict: owner: counterfoil_owner
-provider_cursor: counterfoil_app: insert, select, update
+provider_cursor: counterfoil_app: insert, select
+provider_cursor: counterfoil_app: update (last_event_id)
 provider_cursor: counterfoil_auditor: select
 provider_cursor: owner: counterfoil_owner
 provider_payout: counterfoil_app: insert, select
@@ -3458,7 +3497,8 @@ transition: owner: counterfoil_owner
 unposted_line: counterfoil_app: insert, select
 unposted_line: counterfoil_auditor: select
 unposted_line: owner: counterfoil_owner
-usage_fraction: counterfoil_app: insert, select, update
+usage_fraction: counterfoil_app: insert, select
+usage_fraction: counterfoil_app: update (fraction)
 usage_fraction: counterfoil_auditor: select
 usage_fraction: owner: counterfoil_owner
 usage_import: counterfoil_app: insert, select
@@ -3552,12 +3592,19 @@ api_key.secret_hash: app: select, insert; auditor: none
 api_key.skeleton: app: select, insert
 break: app: select, insert, update
 break.asset: app: select, insert
+break.first_on: app: select, insert
 break.first_run: app: select, insert
 break.id: app: select, insert
 break.identity: app: select, insert
+break.kind: app: select, insert
+break.last_on: app: select, insert
 break.opened_at: app: select, insert
 break.program_id: app: select, insert
+break.record_id: app: select, insert
+break.recurs_of: app: select, insert
+break.reference: app: select, insert
 break.source: app: select, insert
+break.subject: app: select, insert
 call_answer: app: select, insert, update (state, applied_at, due_at, attempt, lease_owner, lease_until, fence, last_error)
 call_answer.answer: app: select, insert
 call_answer.answered_at: app: select, insert
@@ -3579,14 +3626,18 @@ event.payload: app: select, insert
 event.program_id: app: select, insert
 event.subject_id: app: select, insert
 idempotency: app: select, insert, update, delete
-idempotency.answer: auditor: none
+idempotency.answer: app: select, insert; auditor: none
+idempotency.key: app: select, insert
+idempotency.scope: app: select, insert
+idempotency.sha256: app: select, insert
 intent.created_at: app: select, insert
 intent.id: app: select, insert
 intent.invoice_id: app: select, insert
 intent.program_id: app: select, insert
 intent.provider: app: select, insert
 invoice.asset: app: select, insert
-invoice.carried_in: null: issued when each record was rounded by itself
+invoice.carried_in: app: select, insert
+invoice.carried_out: app: select, insert
 invoice.customer_id: app: select, insert
 invoice.due_on: app: select, insert
 invoice.id: app: select, insert
@@ -3625,6 +3676,7 @@ provider_conflict.id: app: select, insert
 provider_conflict.number: app: select, insert
 provider_conflict.provider_payout_id: app: select, insert
 provider_conflict.said: app: select, insert
+provider_cursor.provider: app: select, insert
 provider_payout.amount: app: select, insert
 provider_payout.asset: app: select, insert
 provider_payout.created_at: app: select, insert
@@ -3663,6 +3715,10 @@ session.csrf: app: select, insert; auditor: none
 session.id: app: select, insert
 session.principal_id: app: select, insert
 session.secret_hash: app: select, insert; auditor: none
+usage_fraction.asset: app: select, insert
+usage_fraction.customer_id: app: select, insert
+usage_fraction.payee_id: app: select, insert
+usage_fraction.program_id: app: select, insert
 usage_import.actor: app: select, insert
 usage_import.at: app: select, insert
 usage_import.file_name: app: select, insert
