@@ -5,9 +5,6 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-from pygments.lexers.special import TextLexer
-from sphinx.application import Sphinx
-
 ROOT = Path(__file__).resolve().parents[1]
 
 project = "counterfoil"
@@ -17,15 +14,12 @@ version = release = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))[
 extensions = ["myst_parser"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
-exclude_patterns = ["_build", "generate.py", "measured"]  # measured: parts that reference/measurements.md holds
+exclude_patterns = ["_build", "*.py", "measured"]  # measured: parts that reference/measurements.md holds
 nitpicky = True
 
 html_theme = "furo"
 html_title = "counterfoil"
+html_static_path = ["_static"]
+html_css_files = ["docs.css"]
 html_copy_source = False
 html_show_sphinx = False
-
-
-def setup(app: Sphinx) -> None:
-    """State diagrams stay text: the page loads nothing from elsewhere."""
-    app.add_lexer("mermaid", TextLexer)

@@ -14,19 +14,22 @@ from typing import Any, Final, NamedTuple
 
 import counterfoil
 from counterfoil.api.http.app import make_app
-from counterfoil.api.http.problems import STATUS, STATUS_OF
+from counterfoil.api.http.problem_types import ProblemType, problem_types
 from counterfoil.base.edge import Database, make_id, now
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.machine import NOWHERE, Machine
-from counterfoil.base.problems import all_problems
+from counterfoil.base.problems import TO_DO
 from counterfoil.base.settings import OTHER_VARIABLES, Settings, variable_of
 from counterfoil.cli.core.commands import PARTS, load
 from counterfoil.cli.main import root
 from counterfoil.matching.rules.reference import rule_set_page
-from counterfoil.wiring import Wiring
+from counterfoil.wiring import JOBS, Wiring
+from docs import diagrams, problem_facts
 
 FOLDER: Final = Path(__file__).parent / "reference"
+DIAGRAMS: Final = FOLDER / "diagrams"
 MEASURED: Final = Path(__file__).parent / "measured"
+PRINTED_MAX: Final = 30  # lines of one benchmark on the page of measurements
 NOTICE: Final = "<!-- Written by `make docs` from the code; changes here are lost. -->\n\n"
 
 
@@ -41,6 +44,11 @@ class Page(NamedTuple):
 def main() -> None:
     """Write every page."""
     FOLDER.mkdir(exist_ok=True)
+    list(modules())
+    problem_facts.FILE.write_text(problem_facts.recorded(), "utf-8")
+    DIAGRAMS.mkdir(exist_ok=True)
+    for name, drawing in drawings().items():
+        (DIAGRAMS / name).write_text(drawing, "utf-8")
     for page in PAGES:
         (FOLDER / page.file).write_text(text_of(page), "utf-8")
 
@@ -77,20 +85,29 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 def problems() -> str:
     """Every problem, with the status that it has over HTTP."""
     list(modules())
-    ours = [one for one in all_problems() if one.__module__.startswith("counterfoil.")]
-    rows = [
-        [f"`{one.__name__}`", str(STATUS_OF.get(one.__name__) or STATUS[one.kind]), one.title(), _part_of(one)]
-        for one in ours
+    told = [
+        [
+            f"`{one.name}`",
+            str(one.status),
+            one.title,
+            one.what_to_do,
+            ", ".join(f"`{fact.name}`" for fact in one.members),
+        ]
+        for one in problem_types()
     ]
     return (
         "A request that is understood and refused. The name is the public code: over HTTP it is the end of `type` "
-        "(`/problems/NotFound`), in the terminal it stands before the sentence. The facts of a problem are names, ids, amounts "
-        "and limits, never secrets.\n\n" + table(["name", "HTTP", "what it says", "part"], rows)
+        "(`/problems/NotFound`), in the terminal it stands before the sentence. A running server has a page for each at that "
+        "address, as HTML and, with `Accept: application/json`, as JSON. The facts of a problem are names, ids, amounts "
+        "and limits, never secrets. What to do about it depends on its kind, unless its line says more:\n\n"
+        + table(["kind", "what to do"], [[kind.replace("_", " "), todo] for kind, todo in TO_DO.items()])
+        + "\n\n"
+        + table(["name", "HTTP", "what it says", "kind, or what to do", "facts"], told)
     )
 
 
-def _part_of(kind: type[Any]) -> str:
-    return kind.__module__.split(".")[1]
+def _to_do(one: ProblemType) -> str:
+    return one.kind.replace("_", " ") if one.what_to_do in TO_DO.values() else one.what_to_do
 
 
 def settings() -> str:
@@ -139,8 +156,9 @@ def states() -> str:
     """Every state machine: a diagram and a table."""
     machines = sorted(instances_of(Machine), key=lambda machine: machine.name)
     return (
-        "What is not listed is refused, by the code and by the database, which holds the same table. `!` needs a reason, `!!` needs two "
-        "people.\n\n" + "\n\n".join(map(_machine, machines))
+        "What is not listed is refused, by the code and by the database, which holds the same table. A column is a state, a line a verb: "
+        "from the dots, where it may be said, to the arrow, where it leads. A thick frame is where it begins, a dark box where it ends. "
+        "`!` needs a reason, `!!` needs two people.\n\n" + "\n\n".join(map(_machine, machines))
     )
 
 
@@ -150,7 +168,17 @@ def _machine(machine: Machine) -> str:
         [f"`{start}`" if start != NOWHERE else "–", f"`{verb}`", f"`{end}`", marks[reasoned, paired]]
         for _, start, verb, end, reasoned, paired in machine.rows()
     ]
-    return f"## {machine.name}\n\n```mermaid\n{machine.mermaid()}\n```\n\n" + table(["from", "verb", "to", ""], rows)
+    picture = f"![The states of {machine.name}](diagrams/{machine.name}.svg)"
+    listed = table(["from", "verb", "to", ""], rows)
+    return f"## {machine.name}\n\n{picture}\n\n<details><summary>As a table</summary>\n\n{listed}\n\n</details>"
+
+
+def drawings() -> dict[str, str]:
+    """Every diagram: what its file in the folder `diagrams` holds."""
+    machines = {one.name: one for one in instances_of(Machine)}
+    drawn = {f"{name}.svg": diagrams.machine_svg(one) for name, one in sorted(machines.items())}
+    flow = diagrams.flow_svg(machines, [job.name for job in JOBS])
+    return {**drawn, "payment.svg": flow, "parts.svg": diagrams.layers_svg()}
 
 
 def invariants() -> str:
@@ -242,8 +270,17 @@ def measurements() -> str:
             f"`{about['command']}`, {about['at']}, {about['cores']} cores, Python {about['python']}, {about['system']}, "
             f"load {about['load_before']} before it began:"
         )
-        parts.append(f"```text\n{printed.strip()}\n```")
+        parts.append(f"```text\n{_figures(printed, path.name)}\n```")
     return "\n\n".join(parts)
+
+
+def _figures(printed: str, file: str) -> str:
+    """What a person reads of it: not the JSON for programs, and of a long log its end, where it is summed up."""
+    lines = [line for line in printed.strip().splitlines() if not line.startswith("{")]
+    if len(lines) <= PRINTED_MAX:
+        return "\n".join(lines)
+    left_out = f"… {len(lines) - PRINTED_MAX} lines before these are in docs/measured/{file}"
+    return "\n".join([left_out, *lines[-PRINTED_MAX:]])
 
 
 def _first_line(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import schemathesis
@@ -38,6 +39,44 @@ def test_every_operation_is_described(office: Office):
                 poor.append(f"{name}: errors")
     assert poor == []
     assert {"HTTPValidationError", "ValidationError"} & set(document["components"]["schemas"]) == set()
+
+
+def test_operations_are_named_by_one_scheme_and_stand_in_a_group(office: Office):
+    """`noun_verb`, unique, by which generated clients name their functions; an alias is the same verb at another address."""
+    document = office.ask("GET", "/api/openapi.json", role=None).json()
+    operations = [one for methods in document["paths"].values() for one in methods.values()]
+    ids = [one["operationId"] for one in operations]
+    assert len(set(ids)) == len(ids)
+    assert [one for one in ids if not re.fullmatch(r"[a-z]+(_[a-z]+)+", one)] == []
+    reads = [
+        one["operationId"] for methods in document["paths"].values() for name, one in methods.items() if name == "get"
+    ]
+    verbs = ("list", "show", "check", "explain", "ping", "export")
+    assert [one for one in reads if not set(one.split("_")) & set(verbs)] == []
+    assert [
+        one.removesuffix("_alias") for one in ids if one.endswith("_alias") and one.removesuffix("_alias") not in ids
+    ] == []
+    described = {tag["name"] for tag in document["tags"]}
+    grouped = [tag for group in document["x-tagGroups"] for tag in group["tags"]]
+    assert sorted(described) == sorted(grouped)
+    assert {tag for one in operations for tag in one["tags"]} == described
+    assert [one["summary"] for one in operations if one["summary"].endswith("?") or len(one["summary"]) > 60] == []
+
+
+def test_an_idempotency_key_is_required_where_the_document_says_so(office: Office):
+    document = office.ask("GET", "/api/openapi.json", role=None).json()
+    required = [
+        path
+        for path, methods in document["paths"].items()
+        for one in methods.get("post", {}).get("parameters", [])
+        if one["name"] == "Idempotency-Key" and one["required"]
+    ]
+    assert len(required) > 10
+    for path in required:
+        answer = office.ask("POST", re.sub(r"\{[^}]*}", "x", path), role="administrator", json={})
+        assert answer.status_code in (400, 403, 422), path
+    missing = office.ask("POST", "/api/invoices/issue", role="operator", json={"programId": "main"})
+    assert (missing.status_code, missing.json()["type"]) == (400, "/problems/IdempotencyKeyMissing")
 
 
 def test_amounts_are_strings_everywhere(office: Office):

@@ -110,9 +110,3 @@ def test_history_is_never_changed_not_even_by_a_superuser_who_replays(doors, cha
     with pytest.raises(psycopg.Error) as caught, doors.transaction():
         doors.execute(change)
     assert caught.value.sqlstate == "CF001"
-
-
-def test_a_diagram_names_every_transition():
-    drawn = DOOR.mermaid()
-    assert "open --> gone: burn !" in drawn
-    assert drawn.count("-->") == 1 + len(DOOR.transitions)

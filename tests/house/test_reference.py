@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -11,7 +12,8 @@ from counterfoil.base.invariant import Invariant
 from counterfoil.base.machine import Machine
 from counterfoil.base.problems import Problem, all_problems
 from counterfoil.base.settings import Settings
-from docs.generate import PAGES, Page, instances_of, modules, text_of
+from docs import diagrams, problem_facts
+from docs.generate import DIAGRAMS, PAGES, Page, drawings, instances_of, modules, text_of
 from tests.house.tree import ROOT
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -26,6 +28,42 @@ def test_a_page_of_the_reference_is_what_the_code_says(page: Page) -> None:
     file = REFERENCE / page.file
     assert file.exists(), "run `make docs`"
     assert file.read_text("utf-8") == text_of(page), "run `make docs`"
+
+
+def test_every_diagram_is_what_the_code_says() -> None:
+    drawn = drawings()
+    assert {path.name for path in DIAGRAMS.glob("*.svg")} == set(drawn), "run `make docs`"
+    assert [name for name, one in drawn.items() if (DIAGRAMS / name).read_text("utf-8") != one] == [], "run `make docs`"
+
+
+def test_a_diagram_draws_every_state_and_every_verb_and_is_well_formed() -> None:
+    for machine in instances_of(Machine):
+        drawn = diagrams.machine_svg(machine)
+        said = " ".join(ET.fromstring(drawn).itertext())
+        words = {*machine.states(), *(verb for _, verb in machine.transitions)}
+        assert [word for word in words if not set(word.split("_")) <= set(said.split())] == []
+        assert drawn.count('class="tip') >= len({(verb, end) for (_, verb), end in machine.transitions.items()})
+
+
+def test_the_facts_of_every_problem_are_those_that_the_code_gives_it() -> None:
+    list(modules())
+    assert problem_facts.FILE.read_text("utf-8") == problem_facts.recorded(), "run `make docs`"
+
+
+def test_every_page_of_the_documentation_is_in_its_navigation() -> None:
+    index = (ROOT / "docs" / "index.md").read_text("utf-8")
+    listed = set(re.findall(r"^[a-z]+(?:[/-][a-z0-9-]+)*$", index, re.MULTILINE))
+    docs = ROOT / "docs"
+    pages = {str(path.relative_to(docs).with_suffix("")) for path in docs.rglob("*.md")}
+    pages = {one for one in pages if not one.startswith(("_build/", "measured/")) and one != "index"}
+    assert pages - listed == set(), "name them in docs/index.md"
+    assert {one for one in listed if "/" in one} - pages == set()
+
+
+def test_measurements_are_figures_and_no_logs() -> None:
+    blocks = re.findall(r"```text\n(.*?)```", (REFERENCE / "measurements.md").read_text("utf-8"), re.DOTALL)
+    assert len(blocks) > 3
+    assert [len(one.splitlines()) for one in blocks if len(one.splitlines()) > 31 or "\n{" in one] == []
 
 
 def test_every_problem_setting_invariant_and_machine_is_in_the_reference() -> None:

@@ -20,11 +20,14 @@ CREATE: Final = "create"
 class StateMoved(Problem):
     """Somebody else moved it first; read it again."""
 
+    todo: ClassVar[str] = "Read the thing again, look at what was done meanwhile, and decide anew."
+
 
 class ApprovalNeeded(Problem):
     """This takes two people: it is proposed by one, and done once another has approved exactly that."""
 
     kind: ClassVar[Kind] = "forbidden"
+    todo: ClassVar[str] = "Have another person approve the proposal that is named; then send the same request again."
 
 
 class Approval(NamedTuple):
@@ -93,16 +96,6 @@ class Machine:
             for (start, verb), end in self.transitions.items()
         ]
         return born + moves
-
-    def mermaid(self) -> str:
-        """The machine as a Mermaid state diagram, for the documentation."""
-        born = [f"    [*] --> {state}" for state in self.initial]
-        mark = {True: " !!", False: ""}
-        lines = [
-            f"    {start} --> {end}: {verb}{mark[verb in self.paired] or (' !' if verb in self.reasoned else '')}"
-            for (start, verb), end in self.transitions.items()
-        ]
-        return "\n".join(["stateDiagram-v2", *born, *lines])
 
 
 def record_birth(

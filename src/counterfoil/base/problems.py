@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import ClassVar, Final, Literal
 
 Kind = Literal["invalid", "unauthenticated", "forbidden", "missing", "conflict", "busy", "too_large"]
 Fact = str | int | bool | list[str] | None
+TO_DO: Final[Mapping[Kind, str]] = {
+    "invalid": "Correct the field that is named, and send the request again under a new idempotency key.",
+    "unauthenticated": "Send a valid API key, or log in again. Nothing of the request was done.",
+    "forbidden": "Ask somebody whose role allows it. Nothing of the request was done, and the refusal was recorded.",
+    "missing": "Compare the id or the name with the list of such things; another program's are not shown.",
+    "conflict": "Read the thing again: the facts say what stands in the way. The same request is refused until that has changed.",
+    "busy": "Send the same request with the same idempotency key after a moment; `Retry-After` names the seconds. It is never done twice.",
+    "too_large": "Send less at once: the facts name what was too large, and the limit.",
+}
 
 
 class Problem(Exception):
     """A request that we understand and refuse."""
 
     kind: ClassVar[Kind] = "conflict"
+    todo: ClassVar[str] = ""  # what to do about it, where its kind does not say enough
+    carries: ClassVar[tuple[str, ...]] = ()  # facts that it is given by a table, so that no call spells them out
 
     def __init__(self, **facts: Fact) -> None:
         self.facts = facts  # safe to show: names, ids, amounts and limits, never secrets
@@ -21,6 +33,11 @@ class Problem(Exception):
     def title(cls) -> str:
         """The first sentence of the docstring: what problems of this kind have in common."""
         return (cls.__doc__ or cls.__name__).strip().splitlines()[0]
+
+    @classmethod
+    def what_to_do(cls) -> str:
+        """What whoever meets it does next."""
+        return cls.todo or TO_DO[cls.kind]
 
     def headline(self) -> str:
         """What is wrong, in one sentence: the same words on the page, in the terminal and over HTTP."""
@@ -90,6 +107,10 @@ class DatabaseAway(Busy):
 
 class KeyReused(Problem):
     """This idempotency key was used before, for a different request."""
+
+    todo: ClassVar[str] = (
+        "If this is another request, give it a key of its own. If it is the same, send it exactly as before: its first answer comes again."
+    )
 
 
 class TransitionRefused(Problem):

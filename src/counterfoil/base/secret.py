@@ -28,6 +28,7 @@ class WeakSecret(Problem):
     """A secret of this installation can be guessed, so whatever it proves is not believed."""
 
     kind: ClassVar[Kind] = "busy"  # ours to mend: whoever sent something sends it again later
+    todo: ClassVar[str] = "Set a longer random secret, then start again."
 
 
 class Secret:

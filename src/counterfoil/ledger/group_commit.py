@@ -34,6 +34,9 @@ class OutcomeUnknown(Problem):
     """The connection broke at the commit: it may or may not stand. Ask again with the same key and you will know."""
 
     kind: ClassVar[Kind] = "busy"
+    todo: ClassVar[str] = (
+        "Send the same request with the same idempotency key: if it stands, its answer comes again; if not, it is done now."
+    )
 
 
 class Lane(NamedTuple):

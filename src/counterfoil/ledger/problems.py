@@ -20,6 +20,7 @@ class UnknownAccount(Problem):
     """There is no such account in this book."""
 
     kind: ClassVar[Kind] = "missing"
+    carries: ClassVar[tuple[str, ...]] = ("account", "minor", "line")
 
 
 class UnknownJournal(Problem):
@@ -32,6 +33,7 @@ class UnknownHold(Problem):
     """There is no such hold."""
 
     kind: ClassVar[Kind] = "missing"
+    carries: ClassVar[tuple[str, ...]] = ("line", "hold")
 
 
 class AccountDiffers(Problem):
@@ -45,17 +47,29 @@ class AccountNotEmpty(Problem):
 class InsufficientFunds(Problem):
     """The account holds less than was asked for."""
 
+    todo: ClassVar[str] = "Look at the balance and the holds of the account; move money to it, or ask for less."
+    carries: ClassVar[tuple[str, ...]] = ("account", "minor", "line")
+
 
 class AccountFrozen(Problem):
     """The account is frozen: nothing may lower it."""
+
+    todo: ClassVar[str] = "Find out why it was frozen; unfreeze it with a reason, or use another account."
+    carries: ClassVar[tuple[str, ...]] = ("account", "minor", "line")
 
 
 class AccountClosed(Problem):
     """The account is closed: nothing is posted to it any more."""
 
+    todo: ClassVar[str] = "Use another account, or reopen this one with a reason."
+    carries: ClassVar[tuple[str, ...]] = ("account", "minor", "line")
+
 
 class PeriodClosed(Problem):
     """The books of that date are closed; post with a later effective date."""
+
+    todo: ClassVar[str] = "Post with an effective date after the closing, or have two people reopen the books."
+    carries: ClassVar[tuple[str, ...]] = ("line", "hold")
 
 
 class AccountNeeded(Problem):
@@ -85,9 +99,13 @@ class ReversalDiffers(Problem):
 class HoldResolved(Problem):
     """This hold was posted, voided or expired before."""
 
+    carries: ClassVar[tuple[str, ...]] = ("line", "hold")
+
 
 class HoldExpired(Problem):
     """This hold's time is over; its money returns."""
+
+    carries: ClassVar[tuple[str, ...]] = ("line", "hold")
 
 
 class HoldPromised(Problem):
@@ -97,17 +115,25 @@ class HoldPromised(Problem):
 class HoldNotDue(Problem):
     """This hold expires later, or never."""
 
+    carries: ClassVar[tuple[str, ...]] = ("line", "hold")
+
 
 class HoldTooSmall(Problem):
     """More was to be posted than the hold has set aside."""
+
+    carries: ClassVar[tuple[str, ...]] = ("line", "hold")
 
 
 class LinkedRefused(Problem):
     """Another movement of its linked set was refused, and they stand or fall together."""
 
+    carries: ClassVar[tuple[str, ...]] = ("line", "hold")
+
 
 class LedgerLimit(Problem):
     """The totals of this account would pass what a ledger can count."""
+
+    carries: ClassVar[tuple[str, ...]] = ("line", "hold")
 
 
 class LedgerRefused(Problem):

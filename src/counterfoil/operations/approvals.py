@@ -29,12 +29,14 @@ class SamePerson(Problem):
     """Whoever proposed this does not approve it: it takes a second person."""
 
     kind: ClassVar[Kind] = "forbidden"
+    todo: ClassVar[str] = "Ask another person who may approve."
 
 
 class KeyCannotApprove(Problem):
     """API keys never approve: a person logs in and does (`counterfoil login`)."""
 
     kind: ClassVar[Kind] = "forbidden"
+    todo: ClassVar[str] = "Log in as yourself with `counterfoil login` or on the dashboard, and approve there."
 
 
 class ProposalExpired(Problem):

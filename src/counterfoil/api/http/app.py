@@ -89,7 +89,7 @@ def make_app(
         title="counterfoil",
         version=__version__,
         openapi_url="/api/openapi.json",
-        docs_url=None,  # FastAPI's page loads scripts from elsewhere; ours is in the documentation
+        docs_url=None,  # FastAPI's page loads scripts from elsewhere; ours is a page of the dashboard
         redoc_url=None,
         redirect_slashes=False,
     )

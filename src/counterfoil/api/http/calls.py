@@ -312,6 +312,7 @@ def may(permission: str, *, key: bool = False) -> Any:
         return made
 
     call.needs = permission  # type: ignore[attr-defined]
+    call.needs_key = key  # type: ignore[attr-defined]
     return Depends(call)
 
 

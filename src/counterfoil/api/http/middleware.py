@@ -47,6 +47,7 @@ class TooSlow(Problem):
     """The body did not come in the time that it has."""
 
     kind: ClassVar[Kind] = "invalid"
+    todo: ClassVar[str] = "Send the body faster, or less of it."
 
 
 class BodyLimits(NamedTuple):

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
 from counterfoil.api.http.problems import MEDIA_TYPE
 
@@ -20,20 +21,44 @@ The back office of a platform that holds other people's money: usage, invoices, 
 * **Errors** are `application/problem+json` (RFC 9457) with a stable `type`, the field and the limit.
 * **Lists** come in pages: pass `nextCursor` as `cursor`.
 """
-TAGS: Final = [
-    {"name": "Programs", "description": "Programs, their assets and fee rates."},
-    {"name": "Keys", "description": "API keys and their roles."},
-    {"name": "Usage", "description": "What was used, imported from CSV."},
-    {"name": "Invoices", "description": "What customers owe, and what they paid."},
-    {"name": "Intents", "description": "From the customer's payment to the settlement."},
-    {"name": "Settlements", "description": "How a paid invoice was divided."},
-    {"name": "Payouts", "description": "What payees are owed, and every attempt to pay it."},
-    {"name": "Ledger", "description": "Accounts, journals, holds, periods."},
-    {"name": "Movements", "description": "Many single movements, fast: gathered into one commit."},
-    {"name": "Reconciliation", "description": "The provider's statement against our books."},
-    {"name": "Operations", "description": "Events, workers, queues, jobs, health, invariants."},
-    {"name": "Webhooks in", "description": "What providers tell us, signed."},
-]
+# Every tag with what it holds, in the groups in which they are shown.
+GROUPS: Final[dict[str, dict[str, str]]] = {
+    "From usage to settlement": {
+        "Usage": "What was used, imported from CSV.",
+        "Invoices": "What customers owe, and what they paid.",
+        "Intents": "From the customer's payment to the settlement.",
+        "Settlements": "How a paid invoice was divided.",
+    },
+    "Payouts": {
+        "Payouts": "What payees are owed, and every attempt to pay it.",
+        "Destinations": "Where a payee's money goes.",
+        "Webhooks in": "What providers tell us, signed.",
+    },
+    "Ledger": {
+        "Programs": "Programs, their assets and fee rates.",
+        "Accounts": "Accounts with their balances and statements.",
+        "Journals": "Postings that belong together.",
+        "Movements": "Many single movements, fast: gathered into one commit.",
+        "Holds": "Money set aside until it is posted or voided.",
+        "Periods": "Until when the books are closed.",
+    },
+    "Reconciliation": {
+        "Reconciliation": "Runs: somebody else's statement against our books.",
+        "Breaks": "What does not agree, and what was done about it.",
+        "Bank and client money": "Bank statements, and the cash of clients held against them.",
+    },
+    "Access": {
+        "Keys": "API keys and their roles.",
+        "Logins": "The logins of people.",
+        "People": "People, services and their roles; who logged in and who was refused.",
+        "Approvals": "What takes two people: proposals and their decisions.",
+    },
+    "Operations": {
+        "Operations": "System health, integrity checks, events, workers and jobs.",
+        "Queues": "Queues: what waits, what is paused, what is parked.",
+    },
+}
+TAGS: Final = [{"name": name, "description": told} for tags in GROUPS.values() for name, told in tags.items()]
 _ERRORS: Final = {
     "400": "It cannot be read, or a write came without its Idempotency-Key.",
     "401": "No valid key.",
@@ -71,13 +96,19 @@ def _document(app: FastAPI) -> dict[str, Any]:
     components["securitySchemes"] = {
         "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key, `cf_live_…` or `cf_test_…`."}
     }
+    made["x-tagGroups"] = [{"name": name, "tags": list(tags)} for name, tags in GROUPS.items()]
+    keyed = {route.operation_id for route in app.routes if isinstance(route, APIRoute) and _needs_key(route)}
     for path, operations in made["paths"].items():
         for method, operation in operations.items():
-            _describe(path, method, operation)
+            _describe(path, method, operation, keyed=operation["operationId"] in keyed)
     return made
 
 
-def _describe(path: str, method: str, operation: dict[str, Any]) -> None:
+def _needs_key(route: APIRoute) -> bool:
+    return any(getattr(one.call, "needs_key", False) for one in route.dependant.dependencies)
+
+
+def _describe(path: str, method: str, operation: dict[str, Any], *, keyed: bool) -> None:
     closed = not path.startswith(_OPEN)
     if closed:
         operation["security"] = [{"apiKey": []}]
@@ -85,7 +116,7 @@ def _describe(path: str, method: str, operation: dict[str, Any]) -> None:
         if closed or status not in ("403",):
             operation["responses"][status] = _error(meaning)
     if method == "post" and closed:
-        operation.setdefault("parameters", []).extend([IDEMPOTENCY_KEY, DRY_RUN])
+        operation.setdefault("parameters", []).extend([IDEMPOTENCY_KEY | {"required": keyed}, DRY_RUN])
 
 
 def _error(meaning: str) -> dict[str, Any]:
@@ -112,8 +143,9 @@ IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "Required where something is created or money moves (400 without it).",
+    "description": "With it, sending the request twice does it once. Where it is required, a request without it is refused (400).",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "example": "2026-11-20-0001",
 }
 DRY_RUN: Final[dict[str, Any]] = {
     "name": "dryRun",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import structlog
 from fastapi import FastAPI, Request
@@ -25,6 +25,7 @@ STATUS_OF: Final[Mapping[str, int]] = {
     "TooManyAttempts": 429,
     "TooManyRequests": 429,
     "TooSlow": 408,
+    "MethodRefused": 405,
     "IdempotencyKeyMissing": 400,
     "Malformed": 400,
 }
@@ -36,13 +37,21 @@ _log = structlog.get_logger("counterfoil.api")
 class Malformed(InvalidInput):
     """This is not what HTTP or JSON looks like."""
 
+    todo: ClassVar[str] = "Send valid HTTP and JSON; the facts name where it could not be read."
+
 
 class MethodRefused(Problem):
     """This address is there, and does not take this method."""
 
+    todo: ClassVar[str] = "Look up in `/api/docs` which methods this address takes."
+
 
 class IdempotencyKeyMissing(InvalidInput):
     """This request writes, so it needs an Idempotency-Key: with it, sending it twice does it once."""
+
+    todo: ClassVar[str] = (
+        "Send the same request with a header Idempotency-Key: any text of up to 255 characters that no other request of yours has."
+    )
 
 
 def status_of(problem: Problem) -> int:
@@ -109,7 +118,7 @@ def _of_http(error: HTTPException, request: Request) -> Response:
     if error.status_code == 413:
         return response_of(TooLarge(field="body", limit=str(error.detail)), request_id)
     if error.status_code == 405:
-        said = body_of(MethodRefused(method=request.method), request_id) | {"status": 405}
+        said = body_of(MethodRefused(method=request.method), request_id)
         return _response(said, error.headers or {})
     return response_of(Malformed("body", "a request that can be read"), request_id)
 

@@ -71,7 +71,7 @@ def add_verbs(router: APIRouter, noun: verbs.Noun) -> None:
             router.post(
                 path, response_model=VerbProposed if verb.paired else VerbSaid, status_code=202 if verb.paired else 200,
                 summary=verb.label, description=verb.effect + (" Another person approves it within 24 hours." if verb.paired else ""),
-                operation_id=f"{noun.name}_{verb.name}" + (f"_{number}" if number else ""),
+                operation_id=f"{noun.name}_{verb.name}" + ("_alias" * number),
             )(route)  # fmt: skip
 
 

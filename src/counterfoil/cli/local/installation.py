@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 import psycopg
 import structlog
@@ -34,6 +34,8 @@ _log = structlog.get_logger("counterfoil.start")
 
 class NotMigrated(Problem):
     """This database lacks migrations; run `counterfoil migrate`."""
+
+    todo: ClassVar[str] = "Run `counterfoil migrate`."
 
 
 class Installation(NamedTuple):

@@ -22,6 +22,8 @@ STYLES: Final = ("frame.css", "answer.css", "sheets.css", "lists.css", "breaks.c
 ASSETS: Final = {
     **dict.fromkeys(STYLES, "text/css"),
     "refresh.js": "text/javascript",
+    "api_docs.css": "text/css",
+    "api_docs.js": "text/javascript",
     "counterfoil.svg": "image/svg+xml",
 }
 
@@ -80,6 +82,10 @@ class Renderer:
         return self._jinja.get_template("problem.html").render(
             title=title, facts=facts, status=status, at=at, address=address
         )
+
+    def api_page(self, template: str, **told: Any) -> str:
+        """A page about the API itself, which nobody logs in for."""
+        return self._jinja.get_template(template).render(**told)
 
     def _url(self, name: str) -> str:
         digest = hashlib.sha256(self.files[name]).hexdigest()[:12]

@@ -8,17 +8,19 @@ from typing import Annotated, Final
 from fastapi import APIRouter, FastAPI, Form, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
+from counterfoil.api.http.problems import status_of
 from counterfoil.base import edge
 from counterfoil.base.edge import Database
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.problems import NotAuthenticated, Problem
 from counterfoil.dashboard.pages.integrity_checks import Truths
+from counterfoil.dashboard.web.api_pages import add_api_pages
 from counterfoil.dashboard.web.forms import add_acts
 from counterfoil.dashboard.web.json_view import as_json
 from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.nouns import add_verb_forms, nouns_with_pages
 from counterfoil.dashboard.web.rendering import ASSETS, Renderer
-from counterfoil.dashboard.web.serving import STATUS, Served, answered, finish, guarded, guarded_twin, ours, shown
+from counterfoil.dashboard.web.serving import Served, answered, finish, guarded, guarded_twin, ours, shown
 from counterfoil.dashboard.web.sessions import (
     FormNotOurs,
     SessionEnded,
@@ -64,6 +66,7 @@ def add_dashboard(
     for noun, page in nouns_with_pages(nouns):
         _add_page(router, served, page)
         add_verb_forms(router, served, noun, page)
+    add_api_pages(router, served)
     _add_door(router, served)
     _add_assets(router, served)
     app.include_router(router)
@@ -136,7 +139,7 @@ def _log_in(served: Served, request: Request, name: str, key: str, next_path: st
     try:
         served.door.log_in(request, name, key, response)
     except (NotAuthenticated, FormNotOurs) as refusal:
-        return _form(served, next_path, told=refusal.headline(), status=STATUS[refusal.kind], refused=True)
+        return _form(served, next_path, told=refusal.headline(), status=status_of(refusal), refused=True)
     except Problem as refusal:
         if "wait_seconds" not in refusal.facts:
             raise

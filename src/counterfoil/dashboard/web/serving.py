@@ -12,9 +12,10 @@ import structlog
 from fastapi import Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
+from counterfoil.api.http.problems import status_of
 from counterfoil.base.edge import Database
 from counterfoil.base.money import Asset
-from counterfoil.base.problems import Busy, Fact, InvalidInput, Kind, NotAuthenticated, Problem
+from counterfoil.base.problems import Busy, Fact, InvalidInput, NotAuthenticated, Problem
 from counterfoil.dashboard.pages.integrity_checks import Truths
 from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.rendering import Renderer
@@ -24,9 +25,6 @@ from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.work.runner import Queue
 from counterfoil.wiring import Wiring
 
-STATUS: Final[dict[Kind, int]] = {
-    "invalid": 422, "unauthenticated": 401, "forbidden": 403, "missing": 404, "conflict": 409, "busy": 503, "too_large": 413,
-}  # fmt: skip
 PARAMETER_MAX: Final = 64
 SILENT: Final = "The database does not answer, so nothing can be measured."
 FAILED: Final = "Something is wrong on our side: this page could not be made."
@@ -92,7 +90,7 @@ def shown(
     """A page; after a form that was `refused` with the reason on it and with what was `typed`."""
     ask, answer, assets = answered(served, page, request, refused=refused, typed=typed)
     body = served.renderer.page(page, ask, answer, assets, session, address_of(request))
-    return finish(Response(body, STATUS[refused.kind] if refused else 200, media_type="text/html"))
+    return finish(Response(body, status_of(refused) if refused else 200, media_type="text/html"))
 
 
 def guarded(served: Served, request: Request, act: Callable[[], Response]) -> Response:
@@ -108,7 +106,7 @@ def guarded(served: Served, request: Request, act: Callable[[], Response]) -> Re
         return finish(response)
     except Problem as problem:
         title = SILENT if isinstance(problem, Busy) else problem.headline()
-        return _refused(served, request, title, problem.facts, STATUS[problem.kind])
+        return _refused(served, request, title, problem.facts, status_of(problem))
     except Exception:  # noqa: BLE001 - this is the edge: it is logged, and a person gets a page
         _log.exception("a page failed", path=request.url.path)
         return _refused(served, request, FAILED, {}, 500)
@@ -122,10 +120,10 @@ def guarded_twin(act: Callable[[], Response]) -> Response:
         said = {
             "type": f"/problems/{type(problem).__name__}",
             "title": problem.headline(),
-            "status": STATUS[problem.kind],
+            "status": status_of(problem),
         }
         facts = {name: fact for name, fact in problem.facts.items() if fact is not None}
-        return finish(JSONResponse(facts | said, STATUS[problem.kind], media_type="application/problem+json"))
+        return finish(JSONResponse(facts | said, status_of(problem), media_type="application/problem+json"))
 
 
 def _refused(served: Served, request: Request, title: str, facts: Mapping[str, Fact], status: int) -> Response:

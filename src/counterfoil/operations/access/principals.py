@@ -28,6 +28,8 @@ class NameTaken(Problem):
 class LastAdministrator(Problem):
     """Nobody would administer this installation any more."""
 
+    todo: ClassVar[str] = "Make another person an administrator first."
+
 
 name_refusals(
     codes={"CF352": LastAdministrator},

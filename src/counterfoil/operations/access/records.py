@@ -27,6 +27,7 @@ class TooManyAttempts(Problem):
     """Too many attempts to log in failed; wait before the next."""
 
     kind: ClassVar[Kind] = "busy"
+    todo: ClassVar[str] = "Wait as long as the answer says, then log in with the right password."
 
 
 class AccessEvent(NamedTuple):

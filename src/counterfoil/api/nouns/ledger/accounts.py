@@ -40,7 +40,7 @@ from counterfoil.ledger.reads.balances import balance, balances, trial_balance, 
 from counterfoil.ledger.reads.listing import list_accounts, show_program
 from counterfoil.operations.access.access import POST_JOURNAL, READ
 
-router = routes("Ledger")
+router = routes("Accounts")
 ACCOUNTS = Keyset("accounts", (str, str))
 TRIAL = Keyset("trial-balance", (str,))
 
@@ -163,7 +163,7 @@ def book_named(conn: Connection[Any], call: ApiCall, program_id: str | None, ass
     return program, codes[0]
 
 
-@router.get("/accounts", response_model=Paged[AccountView], summary="List accounts")
+@router.get("/accounts", response_model=Paged[AccountView], operation_id="account_list", summary="List accounts")
 def accounts(
     call: Annotated[ApiCall, may(READ)],
     program_id: ProgramParameter = None,
@@ -183,7 +183,9 @@ def accounts(
     return page_of(AccountView, ACCOUNTS.page(rows, limit, lambda row: (row.asset, row.name)))
 
 
-@router.post("/accounts", status_code=201, response_model=AccountsOpened, summary="Open accounts")
+@router.post(
+    "/accounts", status_code=201, response_model=AccountsOpened, operation_id="account_open", summary="Open accounts"
+)
 def open_all(body: AccountsRequest, call: Annotated[ApiCall, may(POST_JOURNAL, key=True)]) -> Response:
     """Those that are open already stay as they are; one that was opened with other rules is refused."""
     wanted = [NewAccount(name, body.normal, body.no_overdraft) for name in body.names]
@@ -197,7 +199,12 @@ def open_all(body: AccountsRequest, call: Annotated[ApiCall, may(POST_JOURNAL, k
     return call.write("account.open", act, asked=body)
 
 
-@router.get("/accounts/{name:path}/balance", response_model=BalanceView, summary="Balance of an account")
+@router.get(
+    "/accounts/{name:path}/balance",
+    response_model=BalanceView,
+    operation_id="account_show_balance",
+    summary="Show an account's balance",
+)
 def show_balance(
     name: Name,
     call: Annotated[ApiCall, may(READ)],
@@ -214,7 +221,12 @@ def show_balance(
     return answer(BalanceView(program_id=program, balance=fields.pop("minor"), as_of=as_of, clock=clock, **fields))
 
 
-@router.get("/programs/{program_id}/trial-balance", response_model=TrialBalanceView, summary="Trial balance")
+@router.get(
+    "/programs/{program_id}/trial-balance",
+    response_model=TrialBalanceView,
+    operation_id="program_show_trial_balance",
+    summary="Show the trial balance",
+)
 def trial(
     program_id: ProgramId,
     call: Annotated[ApiCall, may(READ)],
@@ -255,19 +267,21 @@ def trial(
     )
 
 
-@router.post("/accounts/freeze", response_model=FlagSet, summary="Freeze an account")
+@router.post("/accounts/freeze", response_model=FlagSet, operation_id="account_freeze", summary="Freeze an account")
 def freeze(body: FlagRequest, call: Annotated[ApiCall, may(POST_JOURNAL)]) -> Response:
     """No decision lowers it any more; money may still come in, and what has happened already is booked."""
     return _flag(call, "account.freeze", freeze_account, body)
 
 
-@router.post("/accounts/unfreeze", response_model=FlagSet, summary="Unfreeze an account")
+@router.post(
+    "/accounts/unfreeze", response_model=FlagSet, operation_id="account_unfreeze", summary="Unfreeze an account"
+)
 def unfreeze(body: FlagRequest, call: Annotated[ApiCall, may(POST_JOURNAL)]) -> Response:
     """End a freeze."""
     return _flag(call, "account.unfreeze", unfreeze_account, body)
 
 
-@router.post("/accounts/close", response_model=FlagSet, summary="Close an account")
+@router.post("/accounts/close", response_model=FlagSet, operation_id="account_close", summary="Close an account")
 def close(body: FlagRequest, call: Annotated[ApiCall, may(POST_JOURNAL)]) -> Response:
     """Nothing is posted to it any more. Only with a balance of nothing, nothing held, and no money of its payee on its way.
 
@@ -276,7 +290,7 @@ def close(body: FlagRequest, call: Annotated[ApiCall, may(POST_JOURNAL)]) -> Res
     return _flag(call, "account.close", close_account, body)
 
 
-@router.post("/accounts/reopen", response_model=FlagSet, summary="Open a closed account again")
+@router.post("/accounts/reopen", response_model=FlagSet, operation_id="account_reopen", summary="Reopen an account")
 def reopen(body: FlagRequest, call: Annotated[ApiCall, may(POST_JOURNAL)]) -> Response:
     """End a close."""
     return _flag(call, "account.reopen", reopen_account, body)

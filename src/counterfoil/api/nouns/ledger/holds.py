@@ -33,7 +33,7 @@ from counterfoil.api.nouns.ledger.journals import JournalPosted
 from counterfoil.ledger.holds import Hold, get_hold, post_hold, take_hold, void_hold
 from counterfoil.operations.access.access import POST_JOURNAL, READ
 
-router = routes("Ledger")
+router = routes("Holds")
 
 
 class HoldRequest(RequestModel):
@@ -92,7 +92,7 @@ def _fields(one: Hold) -> dict[str, Any]:
     return {**fields, "amount": fields.pop("minor"), "posted": fields.pop("posted_minor")}
 
 
-@router.post("/holds", status_code=201, response_model=HoldTaken, summary="Take a hold")
+@router.post("/holds", status_code=201, response_model=HoldTaken, operation_id="hold_create", summary="Create a hold")
 def take(body: HoldRequest, call: Annotated[ApiCall, may(POST_JOURNAL, key=True)]) -> Response:
     """The money stays on its account and leaves what is available."""
 
@@ -116,14 +116,20 @@ def take(body: HoldRequest, call: Annotated[ApiCall, may(POST_JOURNAL, key=True)
     return call.write("hold.take", act, asked=body)
 
 
-@router.get("/holds/{hold_id}", response_model=HoldView, summary="Show a hold")
+@router.get("/holds/{hold_id}", response_model=HoldView, operation_id="hold_show", summary="Show a hold")
 def hold(hold_id: UUID, call: Annotated[ApiCall, may(READ)], program_id: ProgramParameter = None) -> Response:
     """As it stands."""
     with call.reading() as conn:
         return answer(HoldView(**_fields(get_hold(conn, program_id or call.services.wiring.program_id, hold_id))))
 
 
-@router.post("/holds/{hold_id}/post", status_code=201, response_model=JournalPosted, summary="Post a hold")
+@router.post(
+    "/holds/{hold_id}/post",
+    status_code=201,
+    response_model=JournalPosted,
+    operation_id="hold_post",
+    summary="Post a hold",
+)
 def post(hold_id: UUID, body: PostRequest, call: Annotated[ApiCall, may(POST_JOURNAL, key=True)]) -> Response:
     """Moves the money that was held, or a part of it; the rest returns. Once."""
 
@@ -149,7 +155,7 @@ def post(hold_id: UUID, body: PostRequest, call: Annotated[ApiCall, may(POST_JOU
     return call.write("hold.post", act, asked=body)
 
 
-@router.post("/holds/{hold_id}/void", response_model=HoldTaken, summary="Void a hold")
+@router.post("/holds/{hold_id}/void", response_model=HoldTaken, operation_id="hold_void", summary="Void a hold")
 def void(hold_id: UUID, body: VoidRequest, call: Annotated[ApiCall, may(POST_JOURNAL, key=True)]) -> Response:
     """Gives back what was held. Again: nothing happens."""
 

@@ -38,7 +38,7 @@ from counterfoil.ledger.problems import KeyReserved
 from counterfoil.ledger.reads.listing import list_journals, show_journal
 from counterfoil.operations.access.access import POST_JOURNAL, READ
 
-router = routes("Ledger")
+router = routes("Journals")
 JOURNALS = Keyset("journals", (str,))
 LINES_MAX = 8_192
 BY_HAND = ("key:", "person:")  # who posts a journal under their own name; all others are posted by the product
@@ -120,7 +120,8 @@ class ReversalRequest(RequestModel):
 
 
 @router.post(
-    "/finance/journal", status_code=201, response_model=JournalPosted, responses=BY_TWO, summary="Post one journal",
+    "/finance/journal", status_code=201, response_model=JournalPosted, responses=BY_TWO,
+    operation_id="journal_post", summary="Post a journal",
 )  # fmt: skip
 def post_journal(body: JournalRequest, call: Annotated[ApiCall, may(POST_JOURNAL, key=True)]) -> Response:
     """All its lines are posted, or none. Accounts must be open; an account that must not be overdrawn refuses it.
@@ -162,7 +163,7 @@ def _posted(posted: Any) -> JournalPosted:
     )
 
 
-@router.get("/journals", response_model=Paged[JournalView], summary="List journals")
+@router.get("/journals", response_model=Paged[JournalView], operation_id="journal_list", summary="List journals")
 def journals(
     call: Annotated[ApiCall, may(READ)],
     program_id: Annotated[str, Query(alias="programId", max_length=64)],
@@ -185,7 +186,7 @@ def journals(
     return page_of(JournalView, JOURNALS.page(rows, limit, lambda row: (str(row.id),)))
 
 
-@router.get("/journals/{journal_id}", response_model=JournalView, summary="Show a journal")
+@router.get("/journals/{journal_id}", response_model=JournalView, operation_id="journal_show", summary="Show a journal")
 def journal(journal_id: UUID, call: Annotated[ApiCall, may(READ)]) -> Response:
     """With its lines, of a very long one the first 10,000."""
     with call.reading() as conn:
@@ -197,6 +198,7 @@ def journal(journal_id: UUID, call: Annotated[ApiCall, may(READ)]) -> Response:
     status_code=201,
     response_model=JournalPosted,
     responses=BY_TWO,
+    operation_id="journal_reverse",
     summary="Reverse a journal",
 )
 def reverse_journal(

@@ -111,7 +111,8 @@ class BulkView(WriteResult):
     "/movements",
     status_code=201,
     response_model=OneView,
-    summary="Post one movement",
+    operation_id="movement_post",
+    summary="Post a movement",
     openapi_extra=body_of(SingleMovementRequest),
 )
 async def one(request: Request) -> Response:
@@ -147,7 +148,9 @@ def _us(moment: datetime | None) -> int | None:
     return to_us(moment.astimezone(UTC)) if moment else None
 
 
-@router.post("/movements/bulk", response_model=BulkView, summary="Post many movements")
+@router.post(
+    "/movements/bulk", response_model=BulkView, operation_id="movement_post_many", summary="Post many movements"
+)
 def bulk(body: BulkRequest, call: Annotated[ApiCall, may(POST_JOURNAL)]) -> Response:
     """In one commit. Each movement has its own result; one that is refused does not stop the others, unless they are linked."""
     shared = Bulk(body.key, body.kind, body.asset, call.actor, None, body.narrative)

@@ -16,7 +16,7 @@ from counterfoil.ledger.periods import close_period, closed_until, propose_reope
 from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import CLOSE_PERIOD, READ
 
-router = routes("Ledger")
+router = routes("Periods")
 
 
 class CloseRequest(RequestModel):
@@ -54,7 +54,12 @@ class ReopeningProposed(WriteResult):
     expires_at: datetime
 
 
-@router.get("/programs/{program_id}/period", response_model=PeriodView, summary="Until when the books are closed")
+@router.get(
+    "/programs/{program_id}/period",
+    response_model=PeriodView,
+    operation_id="period_show",
+    summary="Show until when the books are closed",
+)
 def period(program_id: ProgramId, call: Annotated[ApiCall, may(READ)]) -> Response:
     """The latest close."""
     with call.reading() as conn:
@@ -62,7 +67,12 @@ def period(program_id: ProgramId, call: Annotated[ApiCall, may(READ)]) -> Respon
         return answer(PeriodView(program_id=program_id, closed_until=closed_until(conn, program_id)))
 
 
-@router.post("/programs/{program_id}/period/close", response_model=ClosedPeriodView, summary="Close the books")
+@router.post(
+    "/programs/{program_id}/period/close",
+    response_model=ClosedPeriodView,
+    operation_id="period_close",
+    summary="Close the books",
+)
 def close(program_id: ProgramId, body: CloseRequest, call: Annotated[ApiCall, may(CLOSE_PERIOD, key=True)]) -> Response:
     """Waits for those who are writing; whoever posts an earlier date later is refused."""
 
@@ -77,6 +87,7 @@ def close(program_id: ProgramId, body: CloseRequest, call: Annotated[ApiCall, ma
     "/programs/{program_id}/period/reopen",
     status_code=201,
     response_model=ReopeningProposed,
+    operation_id="period_reopen",
     summary="Propose to reopen the books",
 )
 def reopen(

@@ -98,7 +98,9 @@ def _fields(one: ListedProgram) -> dict[str, Any]:
     return {**one._asdict(), "assets": [AssetView(code=code, scale=scale) for code, scale in one.assets]}
 
 
-@router.post("/programs", status_code=201, response_model=ProgramOpened, summary="Open a program")
+@router.post(
+    "/programs", status_code=201, response_model=ProgramOpened, operation_id="program_open", summary="Open a program"
+)
 def create(body: ProgramRequest, call: Annotated[ApiCall, may(ADMINISTER, key=True)]) -> Response:
     """Opens a book for each asset. An asset's scale is fixed when it is first used."""
     assets = [Asset(one.code, one.scale) for one in body.assets]
@@ -110,7 +112,7 @@ def create(body: ProgramRequest, call: Annotated[ApiCall, may(ADMINISTER, key=Tr
     return call.write("program.open", act, asked=body)
 
 
-@router.get("/programs", response_model=Paged[ProgramView], summary="List programs")
+@router.get("/programs", response_model=Paged[ProgramView], operation_id="program_list", summary="List programs")
 def programs(call: Annotated[ApiCall, may(READ)], limit: Limit = LIMIT, cursor: Cursor = None) -> Response:
     """By id."""
     after = PROGRAMS.after(cursor)
@@ -123,7 +125,7 @@ def programs(call: Annotated[ApiCall, may(READ)], limit: Limit = LIMIT, cursor: 
     return page_of(ProgramView, Page([ProgramView(**_fields(one)) for one in page.rows], page.next_cursor))
 
 
-@router.get("/assets", response_model=AssetsView, summary="List assets")
+@router.get("/assets", response_model=AssetsView, operation_id="asset_list", summary="List assets")
 def assets(call: Annotated[ApiCall, may(READ)]) -> Response:
     """Every asset that books are kept in, with the decimals that make one major unit, by code."""
     with call.reading() as conn:
@@ -131,7 +133,13 @@ def assets(call: Annotated[ApiCall, may(READ)]) -> Response:
     return answer(AssetsView(data=[AssetView(code=one.code, scale=one.scale) for one in found.values()]))
 
 
-@router.post("/programs/{program_id}/rates", status_code=201, response_model=RatesView, summary="Set fee rates")
+@router.post(
+    "/programs/{program_id}/rates",
+    status_code=201,
+    response_model=RatesView,
+    operation_id="fee_rates_set",
+    summary="Set fee rates",
+)
 def add_rates(
     program_id: ProgramId, body: RatesRequest, call: Annotated[ApiCall, may(ADMINISTER, key=True)]
 ) -> Response:
@@ -152,7 +160,9 @@ def add_rates(
     return call.write("rates.set", act, asked=body)
 
 
-@router.get("/programs/{program_id}/rates", response_model=RatesView, summary="Show fee rates")
+@router.get(
+    "/programs/{program_id}/rates", response_model=RatesView, operation_id="fee_rates_show", summary="Show fee rates"
+)
 def rates(program_id: ProgramId, call: Annotated[ApiCall, may(READ)]) -> Response:
     """The version that settlements use now."""
     with call.reading() as conn:

@@ -20,7 +20,7 @@ from counterfoil.ledger.reads.explain import Explanation, explain
 from counterfoil.ledger.reads.statements import AccountStatement, StatementPlace, statement
 from counterfoil.operations.access.access import READ
 
-router = routes("Ledger")
+router = routes("Accounts")
 PLACES = Keyset("statement", (datetime, int, int))
 Start = Annotated[Instant, Query(alias="startTime", description="The first moment.", examples=["2026-11-01T00:00:00Z"])]
 End = Annotated[Instant, Query(alias="endTime", description="The first moment that is too late.")]
@@ -125,7 +125,12 @@ class ExplanationView(ViewModel):
     suspects: list[SuspectView]
 
 
-@router.get("/accounts/{name:path}/statement", response_model=StatementView, summary="Statement of an account")
+@router.get(
+    "/accounts/{name:path}/statement",
+    response_model=StatementView,
+    operation_id="account_show_statement",
+    summary="Show an account's statement",
+)
 def show_statement(
     name: Name,
     call: Annotated[ApiCall, may(READ)],
@@ -175,7 +180,12 @@ def _statement(program: str, page: AccountStatement) -> StatementView:
     )
 
 
-@router.get("/accounts/{name:path}/explain", response_model=ExplanationView, summary="Is this account right?")
+@router.get(
+    "/accounts/{name:path}/explain",
+    response_model=ExplanationView,
+    operation_id="account_explain",
+    summary="Explain an account's balance",
+)
 def show_explanation(
     name: Name,
     call: Annotated[ApiCall, may(READ)],

@@ -38,7 +38,12 @@ class AccessView(ViewModel):
     request_id: str
 
 
-@router.get("/access", response_model=Paged[AccessView], summary="List logins, failures and refusals")
+@router.get(
+    "/access",
+    response_model=Paged[AccessView],
+    operation_id="access_list",
+    summary="List logins, failures and refusals",
+)
 def events(
     call: Annotated[ApiCall, may(AUDIT)],
     kind: Annotated[Happening | None, Query()] = None,

@@ -68,7 +68,7 @@ def shown(one: approvals.Proposal, now: datetime) -> dict[str, Any]:
     return {**one._asdict(), "state": one.state(now)}
 
 
-@router.get("/approvals", response_model=Paged[ApprovalView], summary="List proposals")
+@router.get("/approvals", response_model=Paged[ApprovalView], operation_id="proposal_list", summary="List proposals")
 def proposals(
     call: Annotated[ApiCall, may(READ)],
     state: Annotated[Literal["waiting", "all"], Query()] = "waiting",
@@ -86,14 +86,21 @@ def proposals(
     return page_of(ApprovalView, Page([ApprovalView(**shown(one, call.now)) for one in page.rows], page.next_cursor))
 
 
-@router.get("/approvals/{proposal_id}", response_model=ApprovalView, summary="Show a proposal")
+@router.get(
+    "/approvals/{proposal_id}", response_model=ApprovalView, operation_id="proposal_show", summary="Show a proposal"
+)
 def proposal(proposal_id: ProposalId, call: Annotated[ApiCall, may(READ)]) -> Response:
     """With its payload, which is what is approved."""
     with call.reading() as conn:
         return answer(ApprovalView(**shown(approvals.find_proposal(conn, proposal_id), call.now)))
 
 
-@router.post("/approvals/{proposal_id}/approve", response_model=ApprovalDecided, summary="Approve a proposal")
+@router.post(
+    "/approvals/{proposal_id}/approve",
+    response_model=ApprovalDecided,
+    operation_id="proposal_approve",
+    summary="Approve a proposal",
+)
 def approve(proposal_id: ProposalId, body: DecisionRequest, call: Annotated[ApiCall, may(READ)]) -> Response:
     """By the login of another person than the one who proposed it, within 24 hours. Where the verb can be done at once, it is
     done in the same transaction; else whoever proposed it sends their request again."""
@@ -107,7 +114,12 @@ def approve(proposal_id: ProposalId, body: DecisionRequest, call: Annotated[ApiC
     return call.write("approval.approve", act, asked=body, reason=body.reason)
 
 
-@router.post("/approvals/{proposal_id}/reject", response_model=ApprovalDecided, summary="Reject or withdraw a proposal")
+@router.post(
+    "/approvals/{proposal_id}/reject",
+    response_model=ApprovalDecided,
+    operation_id="proposal_reject",
+    summary="Reject or withdraw a proposal",
+)
 def reject(proposal_id: ProposalId, body: RejectionRequest, call: Annotated[ApiCall, may(READ)]) -> Response:
     """Nothing is done. Whoever made it withdraws it; others reject it."""
 

@@ -82,7 +82,14 @@ class KeyRevoked(WriteResult):
     id: str
 
 
-@router.post("/keys", status_code=201, response_model=KeyMade, responses=BY_TWO, summary="Make an API key")
+@router.post(
+    "/keys",
+    status_code=201,
+    response_model=KeyMade,
+    responses=BY_TWO,
+    operation_id="key_create",
+    summary="Create an API key",
+)
 def create(body: KeyRequest, call: Annotated[ApiCall, may(ADMINISTER, key=True)]) -> Response:
     """Takes two administrators. The secret is shown once, here, to whoever proposed the key, when it is approved."""
     if body.expires_at is not None and body.expires_at <= call.now:
@@ -110,14 +117,14 @@ def create(body: KeyRequest, call: Annotated[ApiCall, may(ADMINISTER, key=True)]
     return call.by_two("key.create", act, said, asked=body, reason=f"a key for {body.name}")
 
 
-@router.get("/keys", response_model=Paged[KeyView], summary="List API keys")
+@router.get("/keys", response_model=Paged[KeyView], operation_id="key_list", summary="List API keys")
 def keys(call: Annotated[ApiCall, may(AUDIT)]) -> Response:
     """The newest 500, first the newest."""
     with call.reading() as conn:
         return answer(Paged[KeyView](data=KeyView.each(list_keys(conn)), next_cursor=None))
 
 
-@router.post("/keys/{key_id}/revoke", response_model=KeyRevoked, summary="Revoke an API key")
+@router.post("/keys/{key_id}/revoke", response_model=KeyRevoked, operation_id="key_revoke", summary="Revoke an API key")
 def revoke(
     key_id: Annotated[str, id_in_path("key")], body: Because, call: Annotated[ApiCall, may(ADMINISTER)]
 ) -> Response:

@@ -47,7 +47,7 @@ class LoginEnded(WriteResult):
     id: str
 
 
-@router.post("/logins", status_code=201, response_model=LoggedIn, summary="Log in")
+@router.post("/logins", status_code=201, response_model=LoggedIn, operation_id="login_create", summary="Log in")
 def create(body: LoginRequest, request: Request) -> Response:
     """A token for one hour. Every try is recorded; after some that failed, the name or the address waits."""
     services = services_of(request)
@@ -73,7 +73,7 @@ def create(body: LoginRequest, request: Request) -> Response:
     return answer(told, 201)
 
 
-@router.post("/logins/end", response_model=LoginEnded, summary="Log out")
+@router.post("/logins/end", response_model=LoginEnded, operation_id="login_end", summary="Log out")
 def end(request: Request, call: Annotated[ApiCall, may(READ)]) -> Response:
     """The login that this request came with ends now."""
 

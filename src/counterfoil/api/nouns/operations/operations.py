@@ -179,7 +179,7 @@ class InvariantsView(ViewModel):
     measured_at: datetime
 
 
-@router.get("/events", response_model=Paged[EventView], summary="List events")
+@router.get("/events", response_model=Paged[EventView], operation_id="event_list", summary="List events")
 def events(
     call: Annotated[ApiCall, may(READ)],
     name: Annotated[str | None, Query(max_length=80, examples=["payout_failed"])] = None,
@@ -195,7 +195,7 @@ def events(
     return page_of(EventView, EVENT_PAGES.page(rows, limit, lambda row: (row.at, row.id)))
 
 
-@router.get("/workers", response_model=WorkersView, summary="List workers")
+@router.get("/workers", response_model=WorkersView, operation_id="worker_list", summary="List workers")
 def workers(call: Annotated[ApiCall, may(READ)]) -> Response:
     """Those that were heard of within a day, the latest first."""
     with call.reading() as conn:
@@ -212,7 +212,7 @@ def workers_shown(conn: Connection[Any], now: datetime) -> list[WorkerView]:
     ]
 
 
-@router.get("/admin/queue/status", response_model=QueuesView, summary="How much work waits")
+@router.get("/admin/queue/status", response_model=QueuesView, operation_id="queue_list", summary="List queues")
 def queue(call: Annotated[ApiCall, may(READ)]) -> Response:
     """Each queue: how many rows are due, and since when the oldest is."""
     with call.reading() as conn:
@@ -239,7 +239,7 @@ def _queue(one: QueueDepth, now: datetime) -> QueueView:
     )
 
 
-@router.get("/admin/ops/jobs", response_model=JobsListed, summary="List jobs")
+@router.get("/admin/ops/jobs", response_model=JobsListed, operation_id="job_list", summary="List jobs")
 def jobs(call: Annotated[ApiCall, may(READ)]) -> Response:  # noqa: ARG001
     """What can be run by name."""
     return answer(
@@ -258,7 +258,7 @@ def jobs(call: Annotated[ApiCall, may(READ)]) -> Response:  # noqa: ARG001
     )
 
 
-@router.post("/admin/ops/run/{job}", response_model=JobRan, summary="Run a job once")
+@router.post("/admin/ops/run/{job}", response_model=JobRan, operation_id="job_run", summary="Run a job")
 def run(
     job: Annotated[str, Path(json_schema_extra={"enum": [job.name for job in JOBS]})],
     call: Annotated[ApiCall, may(OPERATE)],
@@ -280,7 +280,7 @@ def run(
     return call.write_outside("job.run", act, asked={"job": job})
 
 
-@router.get("/admin/ops/health", response_model=HealthView, summary="System health")
+@router.get("/admin/ops/health", response_model=HealthView, operation_id="health_show", summary="Show system health")
 def health(call: Annotated[ApiCall, may(READ)]) -> Response:
     """Counted now, none assumed."""
     now = call.now
@@ -312,7 +312,12 @@ def health(call: Annotated[ApiCall, may(READ)]) -> Response:
     return answer(HealthView(**shown, measured_at=now))
 
 
-@router.get("/admin/invariants", response_model=InvariantsView, summary="Is everything still true?")
+@router.get(
+    "/admin/invariants",
+    response_model=InvariantsView,
+    operation_id="invariant_check",
+    summary="Run the integrity checks",
+)
 def invariants(call: Annotated[ApiCall, may(READ)]) -> Response:
     """Asks every question that must find nothing, in one read-only transaction. Minutes on a large database."""
     with call.reading() as conn:

@@ -17,7 +17,7 @@ from counterfoil.operations.events.events import requeue_event
 from counterfoil.operations.webhooks.inbound import ignore_webhook, requeue_webhook
 from counterfoil.operations.work.queries import parked_events, parked_webhooks
 
-router = routes("Operations")
+router = routes("Queues")
 ROWS_MAX = 500
 WebhookId = Annotated[str, id_in_path("whi")]
 EventId = Annotated[str, Path(min_length=1, max_length=300)]
@@ -46,7 +46,9 @@ class ParkedMove(WriteResult):
     state: str
 
 
-@router.get("/admin/parked", response_model=AllParked, summary="What is parked")
+@router.get(
+    "/admin/parked", response_model=AllParked, operation_id="parked_list", summary="List parked webhooks and events"
+)
 def parked(call: Annotated[ApiCall, may(READ)]) -> Response:
     """Webhooks and events that wait for a person."""
     with call.reading() as conn:
@@ -55,7 +57,10 @@ def parked(call: Annotated[ApiCall, may(READ)]) -> Response:
 
 
 @router.post(
-    "/admin/webhooks-in/{webhook_id}/requeue", response_model=ParkedMove, summary="Apply a parked webhook again"
+    "/admin/webhooks-in/{webhook_id}/requeue",
+    response_model=ParkedMove,
+    operation_id="webhook_requeue",
+    summary="Requeue a parked webhook",
 )
 def requeue(webhook_id: WebhookId, body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """Once its cause is mended."""
@@ -67,7 +72,12 @@ def requeue(webhook_id: WebhookId, body: Because, call: Annotated[ApiCall, may(O
     return call.write("webhook_in.requeue", act, asked=body, reason=body.reason)
 
 
-@router.post("/admin/webhooks-in/{webhook_id}/ignore", response_model=ParkedMove, summary="Leave a parked webhook")
+@router.post(
+    "/admin/webhooks-in/{webhook_id}/ignore",
+    response_model=ParkedMove,
+    operation_id="webhook_ignore",
+    summary="Ignore a parked webhook",
+)
 def ignore(webhook_id: WebhookId, body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """It stays stored and is never applied."""
 
@@ -78,7 +88,12 @@ def ignore(webhook_id: WebhookId, body: Because, call: Annotated[ApiCall, may(OP
     return call.write("webhook_in.ignore", act, asked=body, reason=body.reason)
 
 
-@router.post("/admin/events/{event_id}/requeue", response_model=ParkedMove, summary="Handle a parked event again")
+@router.post(
+    "/admin/events/{event_id}/requeue",
+    response_model=ParkedMove,
+    operation_id="event_requeue",
+    summary="Requeue a parked event",
+)
 def requeue_one(event_id: EventId, body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """Once its cause is mended."""
 

@@ -73,7 +73,9 @@ def _fields(conn: Connection[Any], one: Principal) -> dict[str, Any]:
     return {**one._asdict(), "roles": logins.roles_of(conn, one.id)}
 
 
-@router.get("/people", response_model=Paged[PrincipalView], summary="List people and services")
+@router.get(
+    "/people", response_model=Paged[PrincipalView], operation_id="person_list", summary="List people and services"
+)
 def people(call: Annotated[ApiCall, may(AUDIT)]) -> Response:
     """The newest 500, first the newest."""
     with call.reading() as conn:
@@ -81,7 +83,7 @@ def people(call: Annotated[ApiCall, may(AUDIT)]) -> Response:
     return answer(Paged[PrincipalView](data=rows, next_cursor=None))
 
 
-@router.post("/people", status_code=201, response_model=PersonAdded, summary="Add a person")
+@router.post("/people", status_code=201, response_model=PersonAdded, operation_id="person_add", summary="Add a person")
 def add(body: PersonRequest, call: Annotated[ApiCall, may(ADMINISTER, key=True)]) -> Response:
     """Without a role they see nothing; a name like somebody else's is refused."""
     random = entropy(SECRET_BYTES + logins.SALT_BYTES)
@@ -96,7 +98,13 @@ def add(body: PersonRequest, call: Annotated[ApiCall, may(ADMINISTER, key=True)]
     return call.write("person.add", act, asked=body, reason=body.reason)
 
 
-@router.post("/people/{principal_id}/roles", response_model=PrincipalChanged, responses=BY_TWO, summary="Grant a role")
+@router.post(
+    "/people/{principal_id}/roles",
+    response_model=PrincipalChanged,
+    responses=BY_TWO,
+    operation_id="person_grant_role",
+    summary="Grant a role",
+)
 def grant(principal_id: PrincipalId, body: RoleRequest, call: Annotated[ApiCall, may(ADMINISTER)]) -> Response:
     """Takes two administrators. Never roles that nobody holds together, such as operator and approver."""
 
@@ -110,7 +118,12 @@ def grant(principal_id: PrincipalId, body: RoleRequest, call: Annotated[ApiCall,
     return done
 
 
-@router.post("/people/{principal_id}/roles/revoke", response_model=PrincipalChanged, summary="Take a role away")
+@router.post(
+    "/people/{principal_id}/roles/revoke",
+    response_model=PrincipalChanged,
+    operation_id="person_revoke_role",
+    summary="Revoke a role",
+)
 def revoke(principal_id: PrincipalId, body: RoleRequest, call: Annotated[ApiCall, may(ADMINISTER)]) -> Response:
     """It ends at once. The last administrator stays."""
 
@@ -121,7 +134,12 @@ def revoke(principal_id: PrincipalId, body: RoleRequest, call: Annotated[ApiCall
     return _changing(call, "person.revoke", act, body)
 
 
-@router.post("/people/{principal_id}/end", response_model=PrincipalChanged, summary="End a person or a service")
+@router.post(
+    "/people/{principal_id}/end",
+    response_model=PrincipalChanged,
+    operation_id="person_end",
+    summary="End a person or a service",
+)
 def end(principal_id: PrincipalId, body: Because, call: Annotated[ApiCall, may(ADMINISTER)]) -> Response:
     """None of its keys, logins and passwords opens anything from now on. The last administrator stays."""
 

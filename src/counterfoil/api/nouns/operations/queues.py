@@ -27,7 +27,7 @@ from counterfoil.operations.work.pauses import (
 )
 from counterfoil.wiring import QUEUE_BY_NAME, QUEUES
 
-router = routes("Operations")
+router = routes("Queues")
 QueueName = Annotated[str, Path(max_length=40, json_schema_extra={"enum": [queue.name for queue in QUEUES]})]
 
 
@@ -75,7 +75,9 @@ class QueuesSwitched(WriteResult):
     data: list[QueueSwitched]
 
 
-@router.get("/admin/queue/pauses", response_model=PausesView, summary="What is paused")
+@router.get(
+    "/admin/queue/pauses", response_model=PausesView, operation_id="queue_list_pauses", summary="List paused queues"
+)
 def pauses(
     call: Annotated[ApiCall, may(READ)], queue: Annotated[str | None, Query(max_length=40, examples=["send"])] = None
 ) -> Response:
@@ -90,7 +92,9 @@ def _shown(one: Pause) -> PauseView:
     return PauseView(**one._asdict())
 
 
-@router.post("/admin/queue/pause", response_model=QueuesSwitched, summary="Pause every queue")
+@router.post(
+    "/admin/queue/pause", response_model=QueuesSwitched, operation_id="queue_pause_all", summary="Pause every queue"
+)
 def pause_all(body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """No new work is taken up anywhere, as `POST /admin/queue/{queue}/pause` does for one. One person is enough."""
 
@@ -103,7 +107,7 @@ def pause_all(body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Response
 
 
 @router.post(
-    "/admin/queue/resume", response_model=QueuesSwitched, summary="Resume every queue that is paused as a whole"
+    "/admin/queue/resume", response_model=QueuesSwitched, operation_id="queue_resume_all", summary="Resume every queue"
 )
 def resume_all(body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """Queues that send money stay paused until a second person approves the proposal that is made for each of them."""
@@ -118,7 +122,9 @@ def resume_all(body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Respons
     return call.write("queue.resume", act, asked=body, reason=body.reason)
 
 
-@router.post("/admin/queue/{queue}/pause", response_model=QueueSwitched, summary="Pause a queue")
+@router.post(
+    "/admin/queue/{queue}/pause", response_model=QueueSwitched, operation_id="queue_pause", summary="Pause a queue"
+)
 def pause_queue(queue: QueueName, body: PartRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """Nothing of it is taken up and no call begins, also by `ops/run`; what is called already is recorded. One person is enough."""
     part = QueuePart(queue, body.provider, body.program_id)
@@ -128,7 +134,9 @@ def pause_queue(queue: QueueName, body: PartRequest, call: Annotated[ApiCall, ma
     )
 
 
-@router.post("/admin/queue/{queue}/resume", response_model=QueueSwitched, summary="Resume a queue")
+@router.post(
+    "/admin/queue/{queue}/resume", response_model=QueueSwitched, operation_id="queue_resume", summary="Resume a queue"
+)
 def resume_queue(queue: QueueName, body: PartRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """A queue that sends money is resumed by a second person, who approves the proposal that this makes."""
     part = QueuePart(queue, body.provider, body.program_id)

@@ -69,7 +69,10 @@ class Alive(ViewModel):
 
 
 @router.get(
-    "/admin/reconciliation/status", response_model=StatusView, summary="Books, workers, queues, processing times"
+    "/admin/reconciliation/status",
+    response_model=StatusView,
+    operation_id="status_show",
+    summary="Show books, workers, queues and processing times",
 )
 def status(
     call: Annotated[ApiCall, may(READ)],
@@ -93,7 +96,12 @@ def status(
         )
 
 
-@router.get("/admin/database", response_model=DatabaseView, summary="Is the server's database fit to keep money?")
+@router.get(
+    "/admin/database",
+    response_model=DatabaseView,
+    operation_id="database_check",
+    summary="Check the server's database",
+)
 def database(call: Annotated[ApiCall, may(READ)]) -> Response:
     """Version, durability, login, rights, migrations and clock, as this server's own connection sees them now."""
     with call.reading() as conn:
@@ -101,7 +109,7 @@ def database(call: Annotated[ApiCall, may(READ)]) -> Response:
         return answer(DatabaseView(checks=checks, measured_at=call.now))
 
 
-@alive.get("/healthz", response_model=Alive, summary="Is the server alive?")
+@alive.get("/healthz", response_model=Alive, operation_id="health_ping", summary="Check that the server is alive")
 def healthz(request: Request) -> Response:
     """200 when the database answers, 503 when it does not. Needs no key, and tells nothing else."""
     services = services_of(request)

@@ -20,7 +20,7 @@ from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import ADMINISTER, READ
 from counterfoil.payouts.destinations.destinations import TOKEN_MAX, Destination, list_destinations, set_destination
 
-router = routes("Payouts")
+router = routes("Destinations")
 DESTINATIONS = Keyset("destinations", (str,))
 
 
@@ -69,6 +69,7 @@ def hint(token: str) -> str:
     status_code=201,
     response_model=DestinationSet,
     responses=BY_TWO,
+    operation_id="destination_set",
     summary="Set a payee's destination",
 )
 def set_one(body: DestinationRequest, call: Annotated[ApiCall, may(ADMINISTER, key=True)]) -> Response:
@@ -97,7 +98,12 @@ def set_one(body: DestinationRequest, call: Annotated[ApiCall, may(ADMINISTER, k
     return call.by_two("destination.set", act, said, asked=asked, reason=reason, secret=body.token)
 
 
-@router.get("/destinations", response_model=Paged[DestinationView], summary="List destinations")
+@router.get(
+    "/destinations",
+    response_model=Paged[DestinationView],
+    operation_id="destination_list",
+    summary="List destinations",
+)
 def destinations(
     call: Annotated[ApiCall, may(READ)],
     program_id: Annotated[str | None, Query(alias="programId", max_length=64)] = None,

@@ -116,7 +116,7 @@ class PayoutInFull(PayoutView):
     journals: list[JournalView]
 
 
-@router.get("/payouts", response_model=Paged[PayoutView], summary="List payouts")
+@router.get("/payouts", response_model=Paged[PayoutView], operation_id="payout_list", summary="List payouts")
 def payouts(
     call: Annotated[ApiCall, may(READ)],
     state: Annotated[str | None, Query(max_length=40, description="Only in this state.", examples=["failed"])] = None,
@@ -141,7 +141,7 @@ def payouts(
     return page_of(PayoutView, PAYOUTS.page(rows, limit, lambda row: (row.id,)))
 
 
-@router.get("/payouts/{payout_id}", response_model=PayoutInFull, summary="Show a payout")
+@router.get("/payouts/{payout_id}", response_model=PayoutInFull, operation_id="payout_show", summary="Show a payout")
 def payout(payout_id: PayoutId, call: Annotated[ApiCall, may(READ)]) -> Response:
     """With its fee breakdown, attempts, conflicts, steps, journals, and what was done to it by hand."""
     with call.reading() as conn:

@@ -41,7 +41,7 @@ from counterfoil.reconciliation.client_money import (
 )
 from counterfoil.statements import FORMATS, SourceRead, read
 
-router = routes("Reconciliation")
+router = routes("Bank and client money")
 FILES = Keyset("bank statement files", (str,))
 STATEMENTS = Keyset("statements of client money", (str,))
 FILE_BODY = {
@@ -141,7 +141,8 @@ class SignRequest(RequestModel):
 
 
 @router.post(
-    "/reconciliation/statements", response_model=BankFileImported, status_code=201, summary="Import a bank statement",
+    "/reconciliation/statements", response_model=BankFileImported, status_code=201,
+    operation_id="bank_statement_import", summary="Import a bank statement",
     openapi_extra=FILE_BODY,
 )  # fmt: skip
 async def import_statement(
@@ -201,7 +202,12 @@ def _file(one: BankFile) -> BankFileView:
     return BankFileView(**{**one._asdict(), "sha256": one.sha256.hex()})
 
 
-@router.get("/reconciliation/statements", response_model=Paged[BankFileView], summary="List bank statement files")
+@router.get(
+    "/reconciliation/statements",
+    response_model=Paged[BankFileView],
+    operation_id="bank_statement_list",
+    summary="List bank statements",
+)
 def statements(
     call: Annotated[ApiCall, may(READ)],
     program_id: Annotated[ProgramId | None, Query(alias="programId")] = None,
@@ -220,7 +226,13 @@ def statements(
     return answer(Paged[BankFileView](data=[_file(one) for one in page.rows], next_cursor=page.next_cursor))
 
 
-@router.post("/client-money", response_model=MoneyMade, status_code=201, summary="Draw up client money")
+@router.post(
+    "/client-money",
+    response_model=MoneyMade,
+    status_code=201,
+    operation_id="client_money_create",
+    summary="Create a client money statement",
+)
 def make(body: MoneyRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """What is owed to each owner at the end of a day against what the bank and the providers say they hold. Moves no money.
 
@@ -235,7 +247,12 @@ def make(body: MoneyRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Response
     return call.write("client_money.make", act, asked=body, snapshot=True)
 
 
-@router.get("/client-money", response_model=Paged[MoneyView], summary="List statements of client money")
+@router.get(
+    "/client-money",
+    response_model=Paged[MoneyView],
+    operation_id="client_money_list",
+    summary="List client money statements",
+)
 def client_money(
     call: Annotated[ApiCall, may(READ)],
     program_id: Annotated[ProgramId | None, Query(alias="programId")] = None,
@@ -251,14 +268,24 @@ def client_money(
     return page_of(MoneyView, STATEMENTS.page([_money(row) for row in rows], limit, lambda row: (row.id,)))
 
 
-@router.get("/client-money/{statement_id}", response_model=MoneyView, summary="Show a statement of client money")
+@router.get(
+    "/client-money/{statement_id}",
+    response_model=MoneyView,
+    operation_id="client_money_show",
+    summary="Show a client money statement",
+)
 def show(statement_id: Annotated[str, id_in_path("cm")], call: Annotated[ApiCall, may(READ)]) -> Response:
     """With every owner and every place."""
     with call.reading() as conn:
         return answer(_money(show_client_money(conn, statement_id)))
 
 
-@router.post("/client-money/{statement_id}/sign", response_model=MoneySigned, summary="Sign client money")
+@router.post(
+    "/client-money/{statement_id}/sign",
+    response_model=MoneySigned,
+    operation_id="client_money_sign",
+    summary="Sign a client money statement",
+)
 def sign(
     statement_id: Annotated[str, id_in_path("cm")], body: SignRequest, call: Annotated[ApiCall, may(CLOSE_PERIOD)]
 ) -> Response:

@@ -31,7 +31,8 @@ BODY: Final = {"requestBody": {"required": True, "content": {CSV: {"schema": {"t
 @router.get(
     "/breaks/export",
     response_model=SheetView,
-    summary="Breaks as a spreadsheet",
+    operation_id="break_export",
+    summary="Export breaks as a spreadsheet",
     responses={200: {"content": {CSV: {"schema": {"type": "string"}}, XLSX: BINARY}}},
 )
 def export(
@@ -60,7 +61,11 @@ def export(
 
 
 @router.post(
-    "/breaks/import", response_model=SheetCarriedOut, summary="Carry out a spreadsheet of breaks", openapi_extra=BODY
+    "/breaks/import",
+    response_model=SheetCarriedOut,
+    operation_id="break_import",
+    summary="Import a spreadsheet of decided breaks",
+    openapi_extra=BODY,
 )
 async def carry_in(request: Request, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """CSV or XLSX. When a break is no longer in its `expected_state`, nothing is done, and every such line is named."""

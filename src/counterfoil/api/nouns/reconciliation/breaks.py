@@ -82,7 +82,7 @@ def filter_of(
     return Filter(program_id, source, state, kind, cause, severity, owner, run_id)
 
 
-@router.get("/breaks", response_model=Paged[BreakShownShort], summary="List breaks")
+@router.get("/breaks", response_model=Paged[BreakShownShort], operation_id="break_list", summary="List breaks")
 def breaks(
     call: Annotated[ApiCall, may(READ)],
     state: Annotated[str | None, Query(max_length=40, description="A state, `live` or `closed`.")] = None,
@@ -106,7 +106,12 @@ def breaks(
     return page_of(BreakShownShort, BREAKS.page(rows, limit, lambda row: (row.id,)))
 
 
-@router.get("/breaks/overview", response_model=Overview, summary="Breaks by cause, age and flow")
+@router.get(
+    "/breaks/overview",
+    response_model=Overview,
+    operation_id="break_show_overview",
+    summary="Show breaks by cause, age and flow",
+)
 def overview(
     call: Annotated[ApiCall, may(READ)],
     program_id: Annotated[str | None, Query(alias="programId", max_length=64)] = None,
@@ -126,7 +131,9 @@ def overview(
     return answer(Overview(groups=GroupView.each(groups), ages=AgeView.each(ages), flow=FlowView.each(flow)))
 
 
-@router.get("/breaks/limits", response_model=LimitView, summary="Up to what a break may be written off")
+@router.get(
+    "/breaks/limits", response_model=LimitView, operation_id="break_show_limit", summary="Show the write-off limit"
+)
 def limits(
     call: Annotated[ApiCall, may(READ)],
     asset: Annotated[str, Query(pattern=r"^[A-Z][A-Z0-9]{1,11}$")],
@@ -139,7 +146,13 @@ def limits(
     return answer(LimitView(program_id=program, asset=asset, minor=minor))
 
 
-@router.post("/breaks/limits", response_model=LimitSet, responses=BY_TWO, summary="Set the limit of write-offs")
+@router.post(
+    "/breaks/limits",
+    response_model=LimitSet,
+    responses=BY_TWO,
+    operation_id="break_set_limit",
+    summary="Set the write-off limit",
+)
 def set_limit(body: LimitRequest, call: Annotated[ApiCall, may(ADMINISTER)]) -> Response:
     """Takes two people. Holds for what is proposed from now on; 0 forbids write-offs."""
 
@@ -157,7 +170,9 @@ def set_limit(body: LimitRequest, call: Annotated[ApiCall, may(ADMINISTER)]) -> 
     return call.by_two("break.limit", act, said, asked=body, reason=body.reason)
 
 
-@router.post("/breaks/bulk", response_model=BreaksDone, summary="Say one verb of many breaks")
+@router.post(
+    "/breaks/bulk", response_model=BreaksDone, operation_id="break_bulk", summary="Apply one verb to many breaks"
+)
 def bulk(body: BreaksBulk, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """Each line is done or refused by itself; one whose break is no longer in the state that you saw is refused."""
     if body.verb in NEEDS:
@@ -174,7 +189,7 @@ def bulk(body: BreaksBulk, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     return call.write("break.bulk", act, asked=body, reason=body.reason)
 
 
-@router.get("/breaks/{break_id}", response_model=BreakInFull, summary="Show a break")
+@router.get("/breaks/{break_id}", response_model=BreakInFull, operation_id="break_show", summary="Show a break")
 def show(break_id: BreakId, call: Annotated[ApiCall, may(READ)]) -> Response:
     """Both records, what differs, hypotheses with their tests, the timeline, proposals, comments, and what may be done now."""
     with call.reading() as conn:
@@ -196,7 +211,9 @@ def _in_full(conn: Connection[Any], case: work.Break) -> BreakInFull:
     )
 
 
-@router.post("/breaks/{break_id}/assign", response_model=BreakMovedTo, summary="Make somebody the owner of a break")
+@router.post(
+    "/breaks/{break_id}/assign", response_model=BreakMovedTo, operation_id="break_assign", summary="Assign a break"
+)
 def assign(break_id: BreakId, body: AssignRequest, call: Annotated[ApiCall, may(WORK_BREAKS)]) -> Response:
     """Or nobody. Its state stays."""
 
@@ -209,7 +226,13 @@ def assign(break_id: BreakId, body: AssignRequest, call: Annotated[ApiCall, may(
     return call.write("break.assign", act, asked=body, reason=body.reason)
 
 
-@router.post("/breaks/{break_id}/comment", status_code=201, response_model=BreakCommented, summary="Comment on a break")
+@router.post(
+    "/breaks/{break_id}/comment",
+    status_code=201,
+    response_model=BreakCommented,
+    operation_id="break_comment",
+    summary="Comment on a break",
+)
 def comment(break_id: BreakId, body: CommentRequest, call: Annotated[ApiCall, may(WORK_BREAKS)]) -> Response:
     """Kept for ever, never changed; closed breaks take comments, too."""
 
@@ -221,7 +244,11 @@ def comment(break_id: BreakId, body: CommentRequest, call: Annotated[ApiCall, ma
 
 
 @router.post(
-    "/breaks/{break_id}/adjust", status_code=201, response_model=ProposalMade, summary="Propose an adjusting journal"
+    "/breaks/{break_id}/adjust",
+    status_code=201,
+    response_model=ProposalMade,
+    operation_id="break_adjust",
+    summary="Propose an adjusting journal",
 )
 def propose(break_id: BreakId, body: ProposalRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """Nothing is posted until another person approves exactly this, within 24 hours. What the ledger would refuse is refused now."""
@@ -237,7 +264,11 @@ def propose(break_id: BreakId, body: ProposalRequest, call: Annotated[ApiCall, m
 
 
 @router.post(
-    "/breaks/{break_id}/write-off", status_code=201, response_model=ProposalMade, summary="Propose a write-off"
+    "/breaks/{break_id}/write-off",
+    status_code=201,
+    response_model=ProposalMade,
+    operation_id="break_write_off",
+    summary="Propose a write-off",
 )
 def write_off(break_id: BreakId, body: WriteOffRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """The difference goes to `bad_debt` once another person approves it; only within the limit of the program and asset."""
@@ -265,7 +296,12 @@ def _proposed(
     return call.write(verb, act, asked=body, reason=body.reason)
 
 
-@router.post("/breaks/{break_id}/approve", response_model=BreakJournal, summary="Approve a proposed journal")
+@router.post(
+    "/breaks/{break_id}/approve",
+    response_model=BreakJournal,
+    operation_id="break_approve",
+    summary="Approve a proposed journal",
+)
 def approve(break_id: BreakId, body: ApproveRequest, call: Annotated[ApiCall, may(APPROVE)]) -> Response:
     """As another person than the one who proposed it, and exactly what its hash names. It is posted in the same transaction."""
 
@@ -279,7 +315,10 @@ def approve(break_id: BreakId, body: ApproveRequest, call: Annotated[ApiCall, ma
 
 
 @router.post(
-    "/breaks/{break_id}/withdraw", response_model=BreakMovedTo, summary="Take a proposal back, or turn it down"
+    "/breaks/{break_id}/withdraw",
+    response_model=BreakMovedTo,
+    operation_id="break_withdraw",
+    summary="Withdraw or reject a proposed journal",
 )
 def withdraw(break_id: BreakId, body: StepRequest, call: Annotated[ApiCall, may(WORK_BREAKS)]) -> Response:
     """Nothing is booked; the break is investigated again, or matched when the newest run no longer found it."""

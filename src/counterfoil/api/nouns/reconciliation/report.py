@@ -33,7 +33,12 @@ class ReportView(ViewModel):
     runs: list[RunInFull] = Field(description="Every finished or failed run whose days touch the range, newest first.")
 
 
-@router.get("/reconciliation/report", response_model=ReportView, summary="The report of a time range")
+@router.get(
+    "/reconciliation/report",
+    response_model=ReportView,
+    operation_id="report_show",
+    summary="Show the report of a time range",
+)
 def report(
     call: Annotated[ApiCall, may(READ)],
     start_time: Annotated[Instant, Query(alias="startTime")],

@@ -221,7 +221,13 @@ class ReconciliationStatusView(ViewModel):
     measured_at: datetime
 
 
-@router.post("/reconciliation/runs", response_model=RunWritten | RunsWritten, status_code=201, summary="Reconcile")
+@router.post(
+    "/reconciliation/runs",
+    response_model=RunWritten | RunsWritten,
+    status_code=201,
+    operation_id="run_create",
+    summary="Reconcile",
+)
 def run(body: StartRunRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """Reads what the other side says and holds it against our books. Moves no money. A run that cannot conclude is kept as failed.
 
@@ -252,6 +258,7 @@ def run(body: StartRunRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Respon
     "/admin/reconciliation/force-reconcile",
     response_model=RunsWritten,
     status_code=201,
+    operation_id="run_create_alias",
     summary="Reconcile a program now",
 )
 def force(body: ForceRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
@@ -319,7 +326,7 @@ def _days(span: str) -> int:
     return int(found[1])
 
 
-@router.get("/reconciliation/runs", response_model=Paged[RunView], summary="List runs")
+@router.get("/reconciliation/runs", response_model=Paged[RunView], operation_id="run_list", summary="List runs")
 def runs(
     call: Annotated[ApiCall, may(READ)],
     source: Annotated[str | None, Query(max_length=64, description="Only of this source.")] = None,
@@ -336,7 +343,7 @@ def runs(
     return page_of(RunView, Page(told, page.next_cursor))
 
 
-@router.get("/reconciliation/runs/{run_id}", response_model=RunInFull, summary="Show a run")
+@router.get("/reconciliation/runs/{run_id}", response_model=RunInFull, operation_id="run_show", summary="Show a run")
 def show(run_id: RunId, call: Annotated[ApiCall, may(READ)]) -> Response:
     """With its footing and its breaks, each with its explanation."""
     with call.reading() as conn:
@@ -344,7 +351,10 @@ def show(run_id: RunId, call: Annotated[ApiCall, may(READ)]) -> Response:
 
 
 @router.get(
-    "/reconciliation/sources", response_model=ReconciliationStatusView, summary="How far each source is reconciled"
+    "/reconciliation/sources",
+    response_model=ReconciliationStatusView,
+    operation_id="source_list",
+    summary="List sources and how far each is reconciled",
 )
 def sources(
     call: Annotated[ApiCall, may(READ)], program_id: Annotated[ProgramId | None, Query(alias="programId")] = None

@@ -110,7 +110,7 @@ def _ms(span: timedelta) -> int:
     return span // timedelta(milliseconds=1)
 
 
-@router.get("/intents", response_model=Paged[IntentView], summary="List intents")
+@router.get("/intents", response_model=Paged[IntentView], operation_id="intent_list", summary="List intents")
 def intents(
     call: Annotated[ApiCall, may(READ)],
     state: Annotated[str | None, Query(max_length=40)] = None,
@@ -133,14 +133,19 @@ def intents(
     return page_of(IntentView, INTENTS.page(rows, limit, lambda row: (row.id,)))
 
 
-@router.get("/intents/stats", response_model=TimesView, summary="How long intents take")
+@router.get(
+    "/intents/stats",
+    response_model=TimesView,
+    operation_id="intent_show_durations",
+    summary="Show how long intents take",
+)
 def stats(call: Annotated[ApiCall, may(READ)]) -> Response:
     """Of the last 100 that were completed, and how many move, are stuck or failed."""
     with call.reading() as conn:
         return answer(times_shown(conn, now=call.now, stuck_after=call.services.stuck_after))
 
 
-@router.get("/intents/{intent_id}", response_model=IntentInFull, summary="Show an intent")
+@router.get("/intents/{intent_id}", response_model=IntentInFull, operation_id="intent_show", summary="Show an intent")
 def intent(intent_id: IntentId, call: Annotated[ApiCall, may(READ)]) -> Response:
     """With its history."""
     with call.reading() as conn:
@@ -149,13 +154,20 @@ def intent(intent_id: IntentId, call: Annotated[ApiCall, may(READ)]) -> Response
     return answer(IntentInFull(**one._asdict(), steps=steps, actions=actions))
 
 
-@router.post("/intents/{intent_id}/retry", response_model=IntentMoved, summary="Retry an intent")
+@router.post(
+    "/intents/{intent_id}/retry", response_model=IntentMoved, operation_id="intent_retry", summary="Retry an intent"
+)
 def retry(intent_id: IntentId, body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """A failed one is verified anew at the provider; one that moves is brought forward."""
     return _retry(call, intent_id, body.reason)
 
 
-@router.post("/admin/reconciliation/retry-intent", response_model=IntentMoved, summary="Retry an intent")
+@router.post(
+    "/admin/reconciliation/retry-intent",
+    response_model=IntentMoved,
+    operation_id="intent_retry_alias",
+    summary="Retry an intent",
+)
 def retry_named(body: RetryRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """The same as `POST /api/intents/{intentId}/retry`, under the address of the runbook."""
     return _retry(call, body.intent_id, body.reason)

@@ -120,7 +120,13 @@ class InvoiceMoved(WriteResult):
     state: str
 
 
-@router.post("/invoices/issue", status_code=201, response_model=IssuedView, summary="Issue invoices for unbilled usage")
+@router.post(
+    "/invoices/issue",
+    status_code=201,
+    response_model=IssuedView,
+    operation_id="invoice_issue",
+    summary="Issue invoices for unbilled usage",
+)
 def issue(body: IssueRequest, call: Annotated[ApiCall, may(OPERATE, key=True)]) -> Response:
     """One invoice for each customer, payee and asset, at most 10,000 at once. Payment is asked for; no money moves."""
     provider = chosen_provider(call, body.provider)
@@ -146,7 +152,7 @@ def chosen_provider(call: ApiCall, given: str | None) -> str:
     return chosen
 
 
-@router.get("/invoices", response_model=Paged[InvoiceView], summary="List invoices")
+@router.get("/invoices", response_model=Paged[InvoiceView], operation_id="invoice_list", summary="List invoices")
 def invoices(
     call: Annotated[ApiCall, may(READ)],
     status: Annotated[str | None, Query(max_length=40, description="Only in this state.", examples=["paid"])] = None,
@@ -163,7 +169,9 @@ def invoices(
     return page_of(InvoiceView, INVOICES.page(rows, limit, lambda row: (row.id,)))
 
 
-@router.get("/invoices/{invoice_id}", response_model=InvoiceInFull, summary="Show an invoice")
+@router.get(
+    "/invoices/{invoice_id}", response_model=InvoiceInFull, operation_id="invoice_show", summary="Show an invoice"
+)
 def invoice(invoice_id: InvoiceId, call: Annotated[ApiCall, may(READ)]) -> Response:
     """With its lines, payments, settlement, steps, and what was done to it by hand."""
     with call.reading() as conn:
@@ -181,7 +189,12 @@ def _in_full(conn: Connection[Any], one: Invoice) -> InvoiceInFull:
     )
 
 
-@router.post("/invoices/{invoice_id}/cancel", response_model=InvoiceMoved, summary="Cancel an unpaid invoice")
+@router.post(
+    "/invoices/{invoice_id}/cancel",
+    response_model=InvoiceMoved,
+    operation_id="invoice_cancel",
+    summary="Cancel an unpaid invoice",
+)
 def cancel(invoice_id: InvoiceId, body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """Nothing was paid of it, so no money moves; money that comes for it later is owed back to the customer."""
 

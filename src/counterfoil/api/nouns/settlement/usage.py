@@ -51,7 +51,12 @@ class UsageImported(WriteResult):
 
 
 @router.post(
-    "/usage", status_code=201, response_model=UsageImported, summary="Import usage from CSV", openapi_extra=CSV_BODY
+    "/usage",
+    status_code=201,
+    response_model=UsageImported,
+    operation_id="usage_import",
+    summary="Import usage from CSV",
+    openapi_extra=CSV_BODY,
 )
 async def usage(
     request: Request,
