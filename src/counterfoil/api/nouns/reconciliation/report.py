@@ -12,7 +12,8 @@ from pydantic import Field
 from counterfoil.api.http.calls import ApiCall, may
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Instant, ProgramId, ViewModel, answer
-from counterfoil.api.nouns.reconciliation.runs import RunInFull, in_full
+from counterfoil.api.nouns.reconciliation.run_schemas import RunInFull
+from counterfoil.api.nouns.reconciliation.runs import in_full
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import READ
 from counterfoil.reconciliation.period_report.files import write_period_report
