@@ -26,7 +26,9 @@ from counterfoil.operations.providers.capabilities import capabilities_of
 from counterfoil.operations.webhooks import event_pull
 from counterfoil.operations.webhooks import inbound as webhooks_in
 from counterfoil.operations.webhooks.inbound import WEBHOOK_IN, Applier, Received
-from counterfoil.operations.work import forgetting, pauses
+from counterfoil.operations.work import circuits, forgetting, pauses
+from counterfoil.operations.work.circuit_rules import DEFAULT, CircuitLimits
+from counterfoil.operations.work.circuits import CIRCUIT, CIRCUIT_NOUN
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import DatabaseClock, Queue, Runner, Tally, database_now
 from counterfoil.operations.work.worker import Loop
@@ -61,7 +63,17 @@ from counterfoil.settlement.settlements import settlements_by_id
 MakeId = Callable[[str], str]
 Clock = Callable[[], datetime]
 
-MACHINES: Sequence[Machine] = (EVENT, WEBHOOK_IN, INVOICE, INTENT, PAYOUT, PROVIDER_PAYOUT, PROVIDER_CONFLICT, BREAK)
+MACHINES: Sequence[Machine] = (
+    EVENT,
+    WEBHOOK_IN,
+    INVOICE,
+    INTENT,
+    PAYOUT,
+    PROVIDER_PAYOUT,
+    PROVIDER_CONFLICT,
+    BREAK,
+    CIRCUIT,
+)
 JOBS: Final[Sequence[Job]] = (
     *event_pull.JOBS,
     *webhooks_in.JOBS,
@@ -83,6 +95,7 @@ EVENT_KINDS: Final[Sequence[EventKind]] = (
     *webhooks_in.EVENT_KINDS,
     *events.EVENT_KINDS,
     *pauses.EVENT_KINDS,
+    *circuits.EVENT_KINDS,
     *expiring.EVENT_KINDS,
     *run.EVENT_KINDS,
     *rows.EVENT_KINDS,
@@ -96,7 +109,7 @@ QUEUE_BY_NAME: Final[Mapping[str, Queue]] = {queue.name: queue for queue in QUEU
 PAIRED: Final = by_verb(*PAYOUT_PAIRED, *BREAK_PAIRED, *PERIOD_PAIRED, *pauses.paired(QUEUE_BY_NAME), *ACCESS_PAIRED,
     Paired("destination", "set"), Paired("write_off_limit", "set"), Paired("journal", "post"), Paired("journal", "reverse"),
 )  # fmt: skip
-NOUNS: Final = (PAYOUT_NOUN, BREAK_NOUN)  # whose verbs become routes, commands and forms
+NOUNS: Final = (PAYOUT_NOUN, BREAK_NOUN, CIRCUIT_NOUN)  # whose verbs become routes, commands and forms
 INVARIANTS = (
     *LEDGER_INVARIANTS,
     *SETTLEMENT_INVARIANTS,
@@ -122,6 +135,7 @@ class Wiring:
     lease: timedelta
     rows_max: int
     call_limit: timedelta = timedelta(seconds=10)
+    circuits: CircuitLimits = DEFAULT
     database_clock: DatabaseClock = database_now
     run_folder: Path | None = None
     crons: Mapping[str, str] = field(default_factory=dict)
@@ -144,6 +158,7 @@ class Wiring:
             rows_max=self.rows_max,
             call_limit=self.call_limit,
             stuck=tell_stuck,
+            circuits=self.circuits,
         )
 
     def context(self, owner: str) -> JobContext:

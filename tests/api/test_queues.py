@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from counterfoil.operations.work.circuit_rules import CircuitLimits, Health
+from counterfoil.operations.work.circuits import is_probing, note_health
+from counterfoil.operations.work.runner import database_now
 from counterfoil.wiring import JOBS, QUEUES
 from tests.api.office import Office, fresh
 
@@ -108,3 +111,41 @@ def test_every_job_is_listed_and_runs_by_its_name(office: Office):
     unknown = office.ask("POST", "/api/admin/ops/run/launder", role="operator", key=fresh())
     assert unknown.status_code == 404
     assert "outbox" in unknown.text
+
+
+def test_a_provider_that_does_not_work_is_seen_and_tried_at_once_when_a_person_says_so(office: Office):
+    limits = CircuitLimits(failures=1)
+    with office.database.transaction() as conn:
+        note_health(conn, "simulator", "send", Health(False, "no answer"), now=database_now(conn), limits=limits)
+    try:
+        shown = {one["name"]: one for one in office.ask("GET", "/api/admin/queue/status").json()["data"]}
+        assert (shown["send"]["circuitsOpen"], shown["send"]["depth"], shown["pull"]["circuitsOpen"]) == (
+            ["simulator"],
+            "slow",
+            [],
+        )
+        health = office.ask("GET", "/api/admin/ops/health").json()
+        assert health["providerCircuitsOpen"] == 1
+        counter = next(one for one in health["counters"] if one["counter"] == "provider_circuits_open")
+        assert counter["status"] == "warning"
+        [one] = office.ask("GET", "/api/circuits?state=open").json()["data"]
+        assert (one["provider"], one["queue"], one["failures"], one["lastError"]) == (
+            "simulator",
+            "send",
+            1,
+            "no answer",
+        )
+        path = f"/api/circuits/{one['id']}"
+        assert office.ask("GET", path).json()["allowed"] == ["probe"]
+        assert say(office, f"{path}/probe", "viewer").status_code == 403
+        assert say(office, f"{path}/probe").json()["state"] == "half_open"
+        with office.database.transaction() as conn:
+            assert is_probing(conn, "simulator", "send", now=database_now(conn))
+        assert [step["verb"] for step in office.ask("GET", path).json()["steps"]] == ["create", "trip", "probe"]
+        assert say(office, f"{path}/probe").status_code == 409
+    finally:
+        with office.database.transaction() as conn:
+            note_health(conn, "simulator", "send", Health(True), now=database_now(conn), limits=limits)
+    assert office.ask("GET", path).json()["state"] == "closed"
+    names = [one["name"] for one in office.ask("GET", f"/api/events?subjectId={one['id']}").json()["data"]]
+    assert sorted(names) == ["provider_circuit_closed", "provider_circuit_opened"]

@@ -17,6 +17,8 @@ from counterfoil.ledger.accounts.accounts import open_accounts, open_program
 from counterfoil.ledger.journals.journal import post
 from counterfoil.ledger.reads.books import books_of_span
 from counterfoil.operations.webhooks.inbound import WEBHOOKS_IN, receive
+from counterfoil.operations.work.circuit_rules import CircuitLimits, Health
+from counterfoil.operations.work.circuits import note_health, open_circuits
 from counterfoil.operations.work.queries import QueueDepth, queue_depths
 from counterfoil.payouts.destinations.destinations import set_destination
 from counterfoil.reconciliation.breaks import work
@@ -296,6 +298,21 @@ def test_one_row_that_is_late_makes_a_short_queue_slow(desk):
         )  # fmt: skip
         (found,) = queue_depths(conn, [WEBHOOKS_IN], now=now())
     assert (found.due, found.depth) == (1, "slow")
+
+
+def test_a_provider_that_does_not_work_is_named_among_the_queues(desk):
+    days.an_empty_day(desk)
+    with desk.database.transaction() as conn:
+        health, limits = Health(False, "no answer"), CircuitLimits(failures=1)
+        note_health(conn, "simulator", "send", health, now=now(), limits=limits)
+        [circuit] = open_circuits(conn)
+    with days.served(desk) as url:
+        headers = {"Authorization": f"Bearer {days.a_key(desk.database)}"}
+        found = httpx2.get(f"{url}/admin/reconciliation.json", headers=headers).json()["readings"]["queues"]
+        assert (found["grade"], found["said"]) == ("attention", "0 due: simulator does not work, its calls wait")
+        assert "circuit open: simulator" in httpx2.get(f"{url}/admin/reconciliation", headers=headers).text
+        page = httpx2.get(f"{url}/admin/circuits/{circuit.id}", headers=headers)
+        assert (page.status_code, "no answer" in page.text) == (200, True)
 
 
 @pytest.mark.parametrize(("seconds", "pace"), [(4.999, "fast"), (5, "degraded"), (15, "degraded"), (15.001, "slow")])

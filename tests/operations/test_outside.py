@@ -9,8 +9,9 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from counterfoil.operations.work.outside import NotReady, OutsideQuestion, Station, Stopped, run_outside
+from counterfoil.operations.work.outside import run_outside
 from counterfoil.operations.work.runner import Runner, Tally, claim, database_now, finish, run_here
+from counterfoil.operations.work.station import NotReady, OutsideQuestion, Station, Stopped
 from tests.operations.conftest import ERRANDS, do, rows
 
 LEASE = timedelta(seconds=60)

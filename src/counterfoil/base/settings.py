@@ -136,6 +136,18 @@ class Settings(BaseSettings):
     provider_silent_s: int = Field(
         600, ge=1, le=86_400, description="After so long without news of a sent payout, the provider is asked."
     )
+    provider_circuit_failures_max: int = Field(
+        5,
+        ge=1,
+        le=1_000,
+        description="After so many calls in a row that failed, a provider is not called until one call has shown that it works again.",
+    )
+    provider_circuit_rest_s: int = Field(
+        30,
+        ge=1,
+        le=3_600,
+        description="How long such a provider is left alone before one call tries; doubled with each try that fails, up to 5 minutes.",
+    )
     intent_timeout_minutes: Minutes = Field(10, description="An intent without progress for so long is shown as stuck.")
     worker_poll_ms: Milliseconds = Field(
         1_000, description="Longest rest between two looks for due work; a notification ends it early."

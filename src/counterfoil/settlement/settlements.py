@@ -15,10 +15,12 @@ from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import SETTLEMENT
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
-from counterfoil.operations.providers import Provider, Unclear
+from counterfoil.operations.providers import Provider, Unclear, health_of
+from counterfoil.operations.work.circuit_rules import Health
 from counterfoil.operations.work.jobs import Job
-from counterfoil.operations.work.outside import Channel, OutsideQuestion, Station, run_outside
+from counterfoil.operations.work.outside import run_outside
 from counterfoil.operations.work.runner import Claim, Runner, Tally, finish, put_back, run_here
+from counterfoil.operations.work.station import Channel, OutsideQuestion, Station
 from counterfoil.settlement.fees.fees import rates_now
 from counterfoil.settlement.fees.rules import FeeSplit, cut
 from counterfoil.settlement.intents.intents import (
@@ -77,6 +79,7 @@ class ChargeVerdict(NamedTuple):
     intent: Intent
     doubt: str | None = None
     error: str | None = None
+    health: Health | None = None  # of the intent's own provider
 
 
 class Verification(Station[ChargeCheck, ChargeVerdict]):
@@ -98,6 +101,14 @@ class Verification(Station[ChargeCheck, ChargeVerdict]):
         totals = dict(conn.execute("select id, total from invoice where id = any(%s)", [invoices]).fetchall())
         return {one.id: _check(one, paid.get(one.invoice_id, []), totals) for one in intents.values()}
 
+    def provider(self, item: ChargeCheck) -> str:
+        """Whom it asks; payments that came through another provider tell nothing of this one."""
+        return item.intent.provider
+
+    def health(self, outcome: ChargeVerdict) -> Health | None:
+        """Does the provider answer questions?"""
+        return outcome.health
+
     def connect(self, item: ChargeCheck) -> Channel[ChargeVerdict]:
         """Ask: a look-up changes nothing at the provider, so nothing is announced."""
         return OutsideQuestion(lambda: self.act(item))
@@ -106,16 +117,18 @@ class Verification(Station[ChargeCheck, ChargeVerdict]):
         """Look every charge up, each at the provider that it came through."""
         if item.unpaid or not item.payments:
             return ChargeVerdict(item.intent, doubt=f"the payments on record leave {item.unpaid} of it unpaid")
+        health = None
         for payment in item.payments:
             provider = self._providers.get(payment.provider)
             if provider is None:
                 return ChargeVerdict(item.intent, error=f"the provider {payment.provider} is not set up here")
             found = provider.find_charge(payment.charge_id)
+            health = health_of(found) if payment.provider == item.intent.provider else health
             if isinstance(found, Unclear):
-                return ChargeVerdict(item.intent, error=found.error)
+                return ChargeVerdict(item.intent, error=found.error, health=health)
             if told := doubt(payment, found):
-                return ChargeVerdict(item.intent, doubt=told)
-        return ChargeVerdict(item.intent)
+                return ChargeVerdict(item.intent, doubt=told, health=health)
+        return ChargeVerdict(item.intent, health=health)
 
     def record(self, conn: Connection[Any], done: Sequence[tuple[Claim, ChargeVerdict]], now: datetime) -> None:
         """Confirm, fail, or ask again later."""

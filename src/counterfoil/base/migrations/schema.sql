@@ -250,6 +250,21 @@ call_standing: answer jsonb
 call_standing: answered_at timestamp with time zone
 call_standing: applied_at timestamp with time zone
 call_standing: closed_at timestamp with time zone
+circuit: id text not null
+circuit: provider text not null
+circuit: queue text not null
+circuit: failures integer not null default 0
+circuit: window_at timestamp with time zone not null
+circuit: window_calls integer not null default 0
+circuit: window_failures integer not null default 0
+circuit: tries integer not null default 0
+circuit: opened_at timestamp with time zone
+circuit: probe_at timestamp with time zone
+circuit: probed_by text
+circuit: last_error text
+circuit: state text not null
+circuit: state_at timestamp with time zone not null
+circuit: steps integer not null default 1
 client_money: id text not null
 client_money: program_id text not null
 client_money: asset text not null
@@ -832,6 +847,13 @@ call_answer: call_answer_id_fkey FOREIGN KEY (id) REFERENCES call(id)
 call_answer: call_answer_kind CHECK ((kind = ANY (ARRAY['accepted'::text, 'later'::text, 'refused'::text, 'unclear'::text])))
 call_answer: call_answer_pkey PRIMARY KEY (id)
 call_answer: call_answer_state CHECK ((state = ANY (ARRAY['stored'::text, 'applied'::text])))
+circuit: circuit_failures_counted CHECK ((failures >= 0))
+circuit: circuit_is_one_of_each UNIQUE (provider, queue)
+circuit: circuit_names_a_provider CHECK ((provider <> ''::text))
+circuit: circuit_names_a_queue CHECK ((queue <> ''::text))
+circuit: circuit_open_is_dated CHECK (((state = 'closed'::text) OR ((opened_at IS NOT NULL) AND (probe_at IS NOT NULL))))
+circuit: circuit_pkey PRIMARY KEY (id)
+circuit: circuit_window_adds_up CHECK (((window_failures >= 0) AND (window_failures <= window_calls)))
 client_money: client_money_adds_up CHECK ((difference = ((held + in_transit) - owed)))
 client_money: client_money_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
 client_money: client_money_is_made_once UNIQUE (program_id, asset, on_day, sha256)
@@ -1059,6 +1081,7 @@ break: CREATE INDEX break_standing_days ON public.break USING btree (program_id,
 break: CREATE INDEX break_waits ON public.break USING btree (due_on) WHERE (state = 'timing'::text)
 call: CREATE INDEX call_of_key ON public.call USING btree (provider, key)
 call_answer: CREATE INDEX call_answer_due ON public.call_answer USING btree (due_at, id) WHERE (due_at IS NOT NULL)
+circuit: CREATE INDEX circuit_by_state ON public.circuit USING btree (state, id)
 client_money: CREATE INDEX client_money_by_day ON public.client_money USING btree (program_id, on_day)
 destination: CREATE UNIQUE INDEX destination_active_is_one ON public.destination USING btree (program_id, payee_id) WHERE (ended_at IS NULL)
 event: CREATE INDEX event_by_time ON public.event USING btree (at, id)
@@ -1177,6 +1200,7 @@ call: CREATE TRIGGER is_sealed AFTER INSERT ON public.call REFERENCING NEW TABLE
 call_answer: CREATE TRIGGER call_answer_is_not_truncated BEFORE TRUNCATE ON public.call_answer FOR EACH STATEMENT EXECUTE FUNCTION call_answer_keeps_its_word() -- always
 call_answer: CREATE TRIGGER call_answer_keeps_its_word BEFORE DELETE OR UPDATE ON public.call_answer FOR EACH ROW EXECUTE FUNCTION call_answer_keeps_its_word() -- always
 call_answer: CREATE TRIGGER is_sealed AFTER INSERT ON public.call_answer REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_call_answer() -- always
+circuit: CREATE TRIGGER circuit_follows_table BEFORE UPDATE OF state ON public.circuit FOR EACH ROW EXECUTE FUNCTION state_follows_table('circuit')
 client_money: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.client_money FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 client_money: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.client_money FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 client_money: CREATE TRIGGER is_sealed AFTER INSERT ON public.client_money REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_client_money() -- always
@@ -3173,6 +3197,9 @@ call_answer: owner: counterfoil_owner
 call_standing: counterfoil_app: select
 call_standing: counterfoil_auditor: select
 call_standing: owner: counterfoil_owner
+circuit: counterfoil_app: insert, select, update
+circuit: counterfoil_auditor: select
+circuit: owner: counterfoil_owner
 client_money: counterfoil_app: insert, select
 client_money: counterfoil_auditor: select
 client_money: owner: counterfoil_owner

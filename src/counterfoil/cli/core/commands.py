@@ -47,6 +47,9 @@ PARTS: Final[dict[str, CommandPart]] = {
     "events": CommandPart("counterfoil.cli.nouns.operations.events", "What happened.", MACHINERY),
     "workers": CommandPart("counterfoil.cli.nouns.operations.workers", "Who works, and how it goes.", MACHINERY),
     "queue": CommandPart("counterfoil.cli.nouns.operations.queue", "How much work waits.", MACHINERY),
+    "circuits": CommandPart(
+        "counterfoil.cli.nouns.operations.circuits", "Providers that do not work, and are not called.", MACHINERY
+    ),
     "jobs": CommandPart("counterfoil.cli.nouns.operations.jobs", "Run a job now.", MACHINERY),
     "parked": CommandPart(
         "counterfoil.cli.nouns.operations.parked", "What failed five times and waits for a person.", MACHINERY

@@ -24,6 +24,7 @@ from counterfoil.base.settings import SecretMissing, Settings, lacking_secrets, 
 from counterfoil.cli.local.crash_drill import take_part_in_drills
 from counterfoil.operations.providers import Provider
 from counterfoil.operations.providers.simulator import SimulatorProvider
+from counterfoil.operations.work.circuit_rules import CircuitLimits
 from counterfoil.operations.work.runner import refuse_short_lease
 from counterfoil.reconciliation.runs.schedule import valid_cron
 from counterfoil.wiring import Wiring, process_name
@@ -147,6 +148,9 @@ def _wiring(settings: Settings, database: Database, clock: SharedClock) -> Wirin
         lease=timedelta(seconds=settings.worker_lease_s),
         rows_max=settings.worker_rows_max,
         call_limit=timedelta(milliseconds=settings.provider_timeout_ms),
+        circuits=CircuitLimits(
+            settings.provider_circuit_failures_max, timedelta(seconds=settings.provider_circuit_rest_s)
+        ),
         run_folder=settings.data_folder / "reconciliation",
         crons=crons_of(settings),
     )

@@ -146,6 +146,12 @@ def _queues(ask: SectionContext) -> SectionAnswer:
     found = queue_depths(ask.conn, ask.extra.queues, now=ask.clock())
     worst = max(found, key=lambda one: (list(_DEPTHS).index(one.depth), one.due))
     due = sum(one.due for one in found)
+    broken = sorted({name for one in found for name in one.circuits_open})
+    if broken:
+        grade = max("attention", _DEPTHS[worst.depth], key=("attention", "wrong").index)
+        return SectionAnswer(
+            f"{_about(found, due)} due: {', '.join(broken)} does not work, its calls wait", grade, found
+        )
     words = {"fine": "due", "slow": f"due: {worst.name} is slow", "backlog": f"due: {worst.name} has a backlog"}
     return SectionAnswer(f"{_about(found, due)} {words[worst.depth]}", _DEPTHS[worst.depth], found)
 

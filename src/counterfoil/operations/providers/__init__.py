@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
+from counterfoil.operations.work.circuit_rules import Health
+
 SUCCEEDED: Final = "succeeded"  # a charge whose money is ours
 PayoutStatus = Literal["pending", "paid", "failed", "returned"]
 RANK: Final[Mapping[str, int]] = {"pending": 0, "paid": 1, "failed": 1, "returned": 2}  # events out of order go by rank
@@ -58,10 +60,12 @@ class Accepted(NamedTuple):
 
 
 class Later(NamedTuple):
-    """The provider certainly did nothing; asking again is right."""
+    """The provider certainly did nothing; asking again is right. `down`: it does not work, or our way to it (True); it works, and is busy
+    (False); or nothing is known of it (None)."""
 
     error: str
     after_s: int = 0
+    down: bool | None = None
 
 
 class Refused(NamedTuple):
@@ -105,13 +109,24 @@ Answer = Accepted | Later | Refused | Unclear
 Found = Accepted | NotThere | Refused | Unclear
 
 
+def health_of(said: Answer | Found | ChargeFact) -> Health | None:
+    """Does the provider work, after what it said? Any definite word of it shows that."""
+    match said:
+        case Unclear(error):
+            return Health(False, error)
+        case Later(error, _, down):
+            return None if down is None else Health(not down, error)
+        case _:
+            return Health(True)
+
+
 def told_of(answer: Answer) -> tuple[str, dict[str, Any]]:
     """An answer as it is stored: its kind, and what it says as JSON."""
     match answer:
         case Accepted(fact):
             told = fact._asdict() | {"amount": str(fact.amount), "fee": str(fact.fee)}
             return "accepted", told | {"occurred_at": fact.occurred_at.isoformat()}
-        case Later(error, after_s):
+        case Later(error, after_s, _):
             return "later", {"error": error, "after_s": after_s}
         case Refused(error):
             return "refused", {"error": error}

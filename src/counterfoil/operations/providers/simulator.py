@@ -75,7 +75,7 @@ class SimulatorProvider:
         try:
             return _OneOrder(OneRequest(self._url, limit_s=self._timeout_s), self._api_key)
         except NotConnected as error:
-            return Later(str(error))
+            return Later(str(error), down=True)
 
     def find_payout(self, key: str) -> Found:
         """Ask what became of our key."""
@@ -180,9 +180,11 @@ def _answer(response: httpx2.Response) -> Answer:
             return Unclear(_misread(error))
     if status == 429:
         wait = response.headers.get("retry-after", "")
-        return Later(_told(response), int(wait) if wait.isascii() and wait.isdigit() and len(wait) < 6 else 0)
+        return Later(
+            _told(response), int(wait) if wait.isascii() and wait.isdigit() and len(wait) < 6 else 0, down=False
+        )
     if status in OURS:
-        return Later(_told(response))
+        return Later(_told(response), down=True)  # the next order would be told the same
     if 400 <= status < 500 and status not in DOUBTFUL:
         return Refused(_told(response))
     return Unclear(_told(response))

@@ -12,10 +12,13 @@ from psycopg import Connection
 from counterfoil.base.problems import DatabaseAway
 from counterfoil.operations.providers import Provider, PulledEvent, Unclear
 from counterfoil.operations.webhooks.inbound import count_rejection, receive
+from counterfoil.operations.work.circuit_rules import Health
+from counterfoil.operations.work.circuits import note_health, pass_gate
 from counterfoil.operations.work.jobs import Job
 from counterfoil.operations.work.runner import ERROR_TEXT_MAX, Runner, Tally
 
 MakeId = Callable[[str], str]
+QUEUE: Final = "pull-events"  # no rows of ours: its circuit is called as its job
 _log = structlog.get_logger("counterfoil.event_pull")
 
 
@@ -25,7 +28,15 @@ def pull_events(runner: Runner, providers: Mapping[str, Provider], make_id: Make
     for name, provider in sorted(providers.items()):
         with runner.database.transaction() as conn:
             cursor = _cursor(conn, name)
+            said, _ = pass_gate(
+                conn, name, QUEUE, name, now=runner.clock(conn), limits=runner.circuits, probe_for=2 * runner.call_limit
+            )
+        if said == "wait":
+            continue
         page = provider.events(cursor)
+        with runner.database.transaction() as conn:
+            health = Health(False, page.error) if isinstance(page, Unclear) else Health(True)
+            note_health(conn, name, QUEUE, health, now=runner.clock(conn), limits=runner.circuits)
         if isinstance(page, Unclear):
             _log.warning("the provider's events could not be read", provider=name, error=page.error)
             failed += 1

@@ -3,8 +3,8 @@
 A tick claims no more than can surely end within a lease, and then each item goes its own way, some side by side:
 
     connect      the connection is opened before it is decided whether it may be used
-    announce     one short transaction, by the database's clock: the fence is ours, the lease has not run out, no pause and no brake;
-                 the call is written down; the lease begins anew
+    announce     one short transaction, by the database's clock: the fence is ours, the lease has not run out, no pause, no open
+                 circuit and no brake; the call is written down; the lease begins anew
     call         no transaction is open; the very connection that was opened before
     store        what came back is kept, before anything is made of it
 
@@ -15,122 +15,37 @@ aside alone. Meanwhile the leases of those that wait are renewed.
 from __future__ import annotations
 
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
-from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, NamedTuple
 
 import psycopg
 import structlog
-from psycopg import Connection
+from psycopg import Connection, sql
 
 from counterfoil.base.failpoints import reached
 from counterfoil.base.problems import Busy, DatabaseAway
+from counterfoil.operations.work.circuit_rules import Health
+from counterfoil.operations.work.circuits import is_probing, leave_probe, note_health, pass_gate
 from counterfoil.operations.work.runner import (
     ERROR_TEXT_MAX,
+    LEASE_MARGIN,
     Claim,
-    Park,
     Queue,
     Runner,
     Tally,
     claim,
-    give_back,
     is_paused,
     renew,
     set_aside,
     still_ours,
 )
+from counterfoil.operations.work.station import OUTAGE_ATTEMPT_MAX, Item, NotReady, Outcome, Station, Stopped
 
 STORE_TRIES: Final = (0.1, 0.3, 1.0, 3.0, 5.0)
 RENEWALS_PER_LEASE: Final = 3
 _log = structlog.get_logger("counterfoil.work")
-
-Item = TypeVar("Item")
-Outcome = TypeVar("Outcome")
-Got = TypeVar("Got", covariant=True)
-
-
-class Channel(Protocol[Got]):
-    """A way to the other side, open and unused."""
-
-    def call(self) -> Got:
-        """Call, and turn every failure of the other side into an outcome."""
-
-    def close(self) -> None:
-        """Give it up."""
-
-
-class NotReady(Exception):
-    """Nothing can be called now, and nothing was: the item is given back, to be tried again after `again` at the least."""
-
-    def __init__(self, why: str, *, again: timedelta = timedelta()) -> None:
-        """`why` is shown with the item."""
-        super().__init__(why)
-        self.again = again
-
-
-class Stopped(Exception):
-    """The announcement is refused: `announce` has written what becomes of the item, and nothing is called."""
-
-
-class OutsideQuestion(Generic[Outcome]):
-    """A line for a question that changes nothing on the other side: nothing need be opened before."""
-
-    def __init__(self, ask: Callable[[], Outcome]) -> None:
-        """`ask` does it."""
-        self._ask = ask
-
-    def call(self) -> Outcome:
-        """Ask."""
-        return self._ask()
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
-class Station(ABC, Generic[Item, Outcome]):
-    """Work that calls somebody else, step by step. Every step is guarded: what it raises concerns its items alone."""
-
-    queue: Queue
-    park: Park | None = None  # for an item that failed as often as the ladder is long; None tries it each hour for ever
-
-    @abstractmethod
-    def prepare(self, conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> Mapping[str, Item]:
-        """Read what is needed and mark the rows, in the transaction of the claim, by set; by id."""
-
-    @abstractmethod
-    def connect(self, item: Item) -> Channel[Outcome]:
-        """Open the way; no transaction is open. Raises NotReady."""
-
-    def announce(self, conn: Connection[Any], one: Claim, item: Item, now: datetime) -> None:
-        """Ask the brakes and write down that the call begins; the row is locked and ours. Raises Stopped.
-
-        From its commit on, a crash means that we do not know. For a question nothing is to be announced.
-        """
-
-    def paused(self, conn: Connection[Any], one: Claim, item: Item, now: datetime) -> None:  # noqa: ARG002
-        """Give back an item whose queue was paused after its claim; it is due when the queue goes on."""
-        give_back(conn, self.queue, one, due_at=now, why=None)
-
-    def not_ready(self, conn: Connection[Any], one: Claim, error: NotReady, now: datetime) -> None:
-        """Give back an item that nothing could be called for."""
-        give_back(conn, self.queue, one, due_at=now + max(error.again, timedelta(minutes=1)), why=str(error))
-
-    def store(self, conn: Connection[Any], one: Claim, item: Item, outcome: Outcome, now: datetime) -> None:
-        """Keep what came back; also of a claim that is not ours any more."""
-
-    @abstractmethod
-    def record(self, conn: Connection[Any], done: Sequence[tuple[Claim, Outcome]], now: datetime) -> None:
-        """Write what came of it, for rows that are still ours, locked; by set."""
-
-    def late(self, conn: Connection[Any], one: Claim, item: Item, outcome: Outcome, now: datetime) -> None:
-        """What came back for a claim that is not ours any more; unless a station makes something of it, nothing."""
-
-    def failed(self, runner: Runner, one: Claim, said: str) -> None:
-        """An item of ours failed: put it aside."""
-        release(runner, self.queue, one)
-        set_aside(runner, self.queue, one.id, said, self.park)
 
 
 class _Done(NamedTuple):
@@ -142,13 +57,6 @@ class _Done(NamedTuple):
     error: str | None = None
     called: bool = False
     lost: bool = False
-
-
-def release(runner: Runner, queue: Queue, one: Claim) -> None:
-    """End our lease on a row that is still ours, so that it can be taken again, by us or another."""
-    with runner.database.transaction() as conn:
-        if still_ours(conn, queue, [one]):
-            give_back(conn, queue, one, due_at=runner.clock(conn), why=None)
 
 
 def run_outside(runner: Runner, station: Station[Item, Outcome], *, lane: str | None = None) -> Tally:
@@ -171,7 +79,8 @@ def _claim(runner: Runner, station: Station[Item, Outcome], lane: str | None) ->
     try:
         with runner.database.transaction() as conn:
             now = runner.clock(conn)
-            claims = claim(conn, station.queue, runner, now=now, lane=lane, rows_max=runner.calls_max)
+            tries = lane is not None and is_probing(conn, lane, station.queue.name, now=now)
+            claims = claim(conn, station.queue, runner, now=now, lane=lane, rows_max=1 if tries else runner.calls_max)
             items = station.prepare(conn, claims, now) if claims else {}
             return [(one, items[one.id]) for one in claims], Tally()
     except DatabaseAway:
@@ -222,8 +131,10 @@ def _call(runner: Runner, station: Station[Item, Outcome], one: Claim, item: Ite
     name, line = station.queue.name, station.connect(item)
     try:
         reached(f"{name}.connected")
-        if not _announce(runner, station, one, item):
+        announced = _announce(runner, station, one, item)
+        if announced is None:
             return _Done(one, item, lost=True)
+        one = announced
         reached(f"{name}.before_call")
         outcome = line.call()
         reached(f"{name}.after_call")
@@ -237,43 +148,98 @@ def _call(runner: Runner, station: Station[Item, Outcome], one: Claim, item: Ite
 def _give_back(runner: Runner, station: Station[Item, Outcome], one: Claim, item: Item, error: NotReady) -> _Done:
     try:
         with runner.database.transaction() as conn:
+            now = runner.clock(conn)
             if still_ours(conn, station.queue, [one]):
-                station.not_ready(conn, one, error, runner.clock(conn))
+                station.not_ready(conn, one, error, now)
+            if error.down:
+                _note(conn, runner, station, item, Health(False, str(error)), now)
     except Exception as problem:  # noqa: BLE001 - its lease runs out, and it is taken up again
         _log.warning("item could not be given back", queue=station.queue.name, error=str(problem)[:ERROR_TEXT_MAX])
     return _Done(one, item)
 
 
-def _announce(runner: Runner, station: Station[Item, Outcome], one: Claim, item: Item) -> bool:
-    """The last check before the call. False when the claim is not ours any more; raises Stopped when something holds it back."""
+def _announce(runner: Runner, station: Station[Item, Outcome], one: Claim, item: Item) -> Claim | None:
+    """The last check before the call. None when the claim is not ours any more; raises Stopped when something holds it back."""
     stopped: Stopped | None = None
     with runner.database.transaction() as conn:
         now = runner.clock(conn)
         # Lease and fence, by the database's clock: who slept too long has lost them, and must not call.
         if not renew(conn, station.queue, [one], runner, now=now):
-            return False
-        if is_paused(conn, station.queue, one.id):
-            station.paused(conn, one, item, now)
-            stopped = Stopped("paused")
-        else:
-            try:
-                station.announce(conn, one, item, now)
-            except Stopped as error:  # what it wrote stands
-                stopped = error
+            return None
+        try:
+            one = _pass(conn, runner, station, one, item, now)
+            station.announce(conn, one, item, now)
+        except Stopped as error:  # what it wrote stands
+            stopped = error
+            _leave(conn, station, one, item, now)
         reached(f"{station.queue.name}.announcing")
     if stopped is not None:
         raise stopped
-    return True
+    return one
+
+
+def _pass(
+    conn: Connection[Any], runner: Runner, station: Station[Item, Outcome], one: Claim, item: Item, now: datetime
+) -> Claim:
+    """Whatever the call is about: is its queue paused, or its provider not working? Holds the item back then, and raises Stopped."""
+    if is_paused(conn, station.queue, one.id):
+        station.hold(conn, one, item, now, why="paused", again=timedelta())
+        raise Stopped("paused")
+    provider = station.provider(item)
+    if provider is None:
+        return one
+    probe_for = max(runner.circuits.rest, 2 * runner.call_limit + LEASE_MARGIN)
+    said, again = pass_gate(
+        conn, provider, station.queue.name, one.id, now=now, limits=runner.circuits, probe_for=probe_for
+    )
+    if said == "wait":
+        why = f"{provider} does not work; it is tried again by itself"
+        station.hold(conn, one, item, now, why=why, again=again)
+        raise Stopped(why)
+    return _uses_no_try(conn, station.queue, one) if said == "probe" else one
+
+
+def _uses_no_try(conn: Connection[Any], queue: Queue, one: Claim) -> Claim:
+    """The item whose call tries whether the other side works again does not pay for it when it does not."""
+    conn.execute(
+        sql.SQL("update {table} set attempt = least(attempt, %s) where id = %s").format(
+            table=sql.Identifier(queue.table)
+        ),
+        [OUTAGE_ATTEMPT_MAX - 1, one.id],
+    )
+    return one._replace(attempt=min(one.attempt, OUTAGE_ATTEMPT_MAX - 1))
+
+
+def _leave(conn: Connection[Any], station: Station[Item, Outcome], one: Claim, item: Item, now: datetime) -> None:
+    provider = station.provider(item)
+    if provider is not None:
+        leave_probe(conn, provider, station.queue.name, one.id, now=now)
+
+
+def _note(
+    conn: Connection[Any],
+    runner: Runner,
+    station: Station[Item, Outcome],
+    item: Item,
+    health: Health | None,
+    now: datetime,
+) -> None:
+    provider = station.provider(item)
+    if provider is not None and health is not None:
+        note_health(conn, provider, station.queue.name, health, now=now, limits=runner.circuits)
 
 
 def _store(runner: Runner, station: Station[Item, Outcome], one: Claim, item: Item, outcome: Outcome) -> None:
-    """Keep the answer, also through a short absence of the database: it is the only copy."""
-    if type(station).store is Station.store:
+    """Keep the answer, also through a short absence of the database: it is the only copy. And what it tells of the other side."""
+    health = station.health(outcome)
+    if type(station).store is Station.store and health is None:
         return  # it keeps nothing: what it asked can be asked again
     for rest_s in (*STORE_TRIES, None):
         try:
             with runner.database.transaction() as conn:
-                station.store(conn, one, item, outcome, runner.clock(conn))
+                now = runner.clock(conn)
+                station.store(conn, one, item, outcome, now)
+                _note(conn, runner, station, item, health, now)
             return
         except (Busy, psycopg.OperationalError):
             if rest_s is None:

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, NamedTuple
 from psycopg import Connection, sql
 from psycopg.rows import class_row
 
+from counterfoil.operations.work.circuits import open_circuits
 from counterfoil.operations.work.runner import Queue
 from counterfoil.operations.work.worker import list_workers
 
@@ -31,13 +32,14 @@ class QueueDepth(NamedTuple):
     oldest_due_at: datetime | None
     measured_at: datetime
     paused: bool = False  # wholly or in part
+    circuits_open: tuple[str, ...] = ()  # providers that do not work, and are not called from this queue meanwhile
 
     @property
     def depth(self) -> Depth:
-        """Fine below 100 due rows, slow up to 500, then a backlog; never fine while a row is late."""
+        """Fine below 100 due rows, slow up to 500, then a backlog; never fine while a row is late or a provider is not called."""
         if self.due > BACKLOG_ABOVE:
             return "backlog"
-        return "slow" if self.due >= SLOW_FROM or self.late else "fine"
+        return "slow" if self.due >= SLOW_FROM or self.late or self.circuits_open else "fine"
 
     @property
     def late(self) -> bool:
@@ -83,7 +85,12 @@ class EventCount(NamedTuple):
 
 def queue_depths(conn: Connection[Any], queues: Sequence[Queue], *, now: datetime) -> list[QueueDepth]:
     """Each of `queues` as it stands, in the order given; counts end at 10,001."""
-    return [_depth(conn, queue, now) for queue in queues]
+    broken: dict[str, list[str]] = {}
+    for one in open_circuits(conn):
+        broken.setdefault(one.queue, []).append(one.provider)
+    return [
+        _depth(conn, queue, now)._replace(circuits_open=tuple(sorted(broken.get(queue.name, ())))) for queue in queues
+    ]
 
 
 def _depth(conn: Connection[Any], queue: Queue, now: datetime) -> QueueDepth:

@@ -20,6 +20,7 @@ from psycopg.rows import class_row
 
 from counterfoil.base.failpoints import reached
 from counterfoil.base.problems import Busy, DatabaseAway, Kind, Problem
+from counterfoil.operations.work.circuit_rules import DEFAULT, CircuitLimits
 
 RETRY_MINUTES: Final = (1, 5, 15, 60)
 ATTEMPTS_MAX: Final = len(RETRY_MINUTES) + 1
@@ -108,6 +109,7 @@ class Runner:
     callers_max: int = 8
     call_limit: timedelta = timedelta(seconds=10)
     stuck: Stuck | None = None
+    circuits: CircuitLimits = DEFAULT
 
     def __post_init__(self) -> None:
         """Refuse a lease that a call may outlast."""
@@ -136,7 +138,7 @@ def claim(
     only: Sequence[str] | None = None,
     rows_max: int | None = None,
 ) -> list[Claim]:
-    """Take up to `rows_max` due rows that nobody holds and no pause stops, oldest first, and raise their fence.
+    """Take up to `rows_max` due rows that nobody holds and no pause or open circuit stops, oldest first, and raise their fence.
 
     `now` is the database's; `lane` takes the rows of one lane, `only` these rows.
     """
@@ -146,10 +148,10 @@ def claim(
                  and (w.lease_until is null or w.lease_until <= %(now)s)
                  and (%(lane)s::text is null or {lane} = %(lane)s)
                  and (%(only)s::text[] is null or w.id = any(%(only)s))
-                 and not {paused}
+                 and not {paused} and not {broken}
               order by w.due_at, w.id limit %(rows_max)s for update of w skip locked) due
         where t.id = due.id returning t.id, t.fence, t.attempt""").format(
-        table=sql.Identifier(queue.table), lane=_column(queue.lane), paused=_paused(queue)
+        table=sql.Identifier(queue.table), lane=_column(queue.lane), paused=_paused(queue), broken=_broken(queue)
     )
     with conn.cursor(row_factory=class_row(Claim)) as cur:
         cur.execute(
@@ -178,6 +180,14 @@ def _paused(queue: Queue) -> sql.Composable:
                               and p.provider in ('', {provider}) and p.program_id in ('', {program}))""").format(
         provider=_column(queue.lane), program=_column(queue.program)
     )
+
+
+def _broken(queue: Queue) -> sql.Composable:
+    """Does the row `w` of this queue wait for a provider that does not work (see `circuits`)?"""
+    if queue.lane is None:
+        return sql.SQL("false")
+    return sql.SQL("""exists (select from circuit c where c.queue = %(queue)s and c.provider = {provider}
+                              and c.state <> 'closed' and c.probe_at > %(now)s)""").format(provider=_column(queue.lane))
 
 
 def is_paused(conn: Connection[Any], queue: Queue, subject_id: str) -> bool:

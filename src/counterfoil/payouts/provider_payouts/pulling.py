@@ -8,11 +8,13 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
-from counterfoil.operations.providers import Found, Provider, Unclear
+from counterfoil.operations.providers import Found, Provider, Unclear, health_of
 from counterfoil.operations.providers.capabilities import capabilities_of
+from counterfoil.operations.work.circuit_rules import Health
 from counterfoil.operations.work.jobs import Job
-from counterfoil.operations.work.outside import Channel, OutsideQuestion, Station, run_outside
+from counterfoil.operations.work.outside import run_outside
 from counterfoil.operations.work.runner import Claim, Runner, Tally
+from counterfoil.operations.work.station import Channel, OutsideQuestion, Station
 from counterfoil.payouts.machines import PULLING
 from counterfoil.payouts.provider_payouts.outcome_rules import (
     UNKNOWN_AFTER,
@@ -37,6 +39,7 @@ class Heard(NamedTuple):
 
     found: Found
     asked_at: datetime
+    asked: bool = True  # False: it cannot be
 
 
 class Pulling(Station[Question, Heard]):
@@ -56,6 +59,14 @@ class Pulling(Station[Question, Heard]):
         ).fetchall()
         return {row[0]: Question(row[1], row[2], now) for row in rows}
 
+    def provider(self, item: Question) -> str:
+        """Whom it asks."""
+        return item.provider
+
+    def health(self, outcome: Heard) -> Health | None:
+        """Does the provider answer questions?"""
+        return health_of(outcome.found) if outcome.asked else None
+
     def connect(self, item: Question) -> Channel[Heard]:
         """Ask: a look-up changes nothing at the provider, so nothing is announced."""
         return OutsideQuestion(lambda: self.act(item))
@@ -64,7 +75,9 @@ class Pulling(Station[Question, Heard]):
         """Ask, where the provider can be asked; elsewhere two people decide, with evidence."""
         provider = self._providers[item.provider]
         if not capabilities_of(provider).looks_up:
-            return Heard(Unclear("this provider cannot be asked; two people decide, with evidence"), item.asked_at)
+            return Heard(
+                Unclear("this provider cannot be asked; two people decide, with evidence"), item.asked_at, False
+            )
         return Heard(provider.find_payout(item.key), item.asked_at)
 
     def record(self, conn: Connection[Any], done: Sequence[tuple[Claim, Heard]], now: datetime) -> None:

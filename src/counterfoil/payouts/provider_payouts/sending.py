@@ -25,6 +25,7 @@ from counterfoil.operations.providers import (
     SendConnection,
     Unclear,
     answer_of,
+    health_of,
     told_of,
 )
 from counterfoil.operations.providers.capabilities import capabilities_of
@@ -38,9 +39,11 @@ from counterfoil.operations.work.calls import (
     mark_applied,
     store_answer,
 )
+from counterfoil.operations.work.circuit_rules import Health
 from counterfoil.operations.work.jobs import Job
-from counterfoil.operations.work.outside import Channel, NotReady, Station, Stopped, run_outside
+from counterfoil.operations.work.outside import run_outside
 from counterfoil.operations.work.runner import ATTEMPTS_MAX, Claim, Runner, Tally, delay_before, run_here, still_ours
+from counterfoil.operations.work.station import OUTAGE_ATTEMPT_MAX, Channel, NotReady, Station, Stopped
 from counterfoil.payouts.machines import PROVIDER_PAYOUT, REPAIRING, SENDING
 from counterfoil.payouts.payouts.reserving import order_hash
 from counterfoil.payouts.provider_payouts.brakes import Brake, brake_on
@@ -58,7 +61,6 @@ from counterfoil.payouts.provider_payouts.unreserving import unreserve
 
 MakeId = Callable[[str], str]
 BRAKE_WAIT: Final = timedelta(minutes=5)
-OUTAGE_ATTEMPT_MAX: Final = ATTEMPTS_MAX - 2  # the ladder's longest wait, with a try left for when the provider is back
 APPLY_AFTER: Final = timedelta(seconds=5)  # who stored an answer applies it; from then on, anybody
 
 
@@ -133,7 +135,7 @@ class Sending(Station[SendRequest, Answer]):
             raise NotReady(f"provider {item.provider} is not set up here")
         found = provider.connect()
         if isinstance(found, Later):
-            raise NotReady(found.error, again=timedelta(seconds=found.after_s))
+            raise NotReady(found.error, again=timedelta(seconds=found.after_s), down=found.down is True)
         return _SendLine(found, item.order)
 
     def announce(self, conn: Connection[Any], one: Claim, item: SendRequest, now: datetime) -> None:
@@ -183,9 +185,26 @@ class Sending(Station[SendRequest, Answer]):
             )
         return None
 
-    def paused(self, conn: Connection[Any], one: Claim, item: SendRequest, now: datetime) -> None:  # noqa: ARG002
-        """Back into the queue; it is due when the queue goes on."""
-        self._back(conn, one, why="paused", again=timedelta(), now=now)
+    def provider(self, item: SendRequest) -> str:
+        """Whom it goes to."""
+        return item.provider
+
+    def health(self, outcome: Answer) -> Health | None:
+        """Does the provider take orders?"""
+        return health_of(outcome)
+
+    def hold(
+        self,
+        conn: Connection[Any],
+        one: Claim,
+        item: SendRequest,  # noqa: ARG002
+        now: datetime,
+        *,
+        why: str,
+        again: timedelta,
+    ) -> None:
+        """Back into the queue; it did not fail."""
+        self._back(conn, one, why=why, again=again, now=now)
 
     def not_ready(self, conn: Connection[Any], one: Claim, error: NotReady, now: datetime) -> None:
         """No connection was had: back into the queue, by the ladder. An outage uses up no try, however long it lasts."""

@@ -20,6 +20,7 @@ from counterfoil.base.problems import NotFound
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.operations.events.events import list_events
 from counterfoil.operations.webhooks.counts import webhook_counts
+from counterfoil.operations.work.circuits import open_circuits
 from counterfoil.operations.work.health import judge_counters, verdict_of
 from counterfoil.operations.work.queries import QueueDepth, queue_depths
 from counterfoil.operations.work.worker import list_workers
@@ -89,8 +90,13 @@ class QueueView(ViewModel):
     later: int = Field(description="Rows that are due at a later time.")
     oldest_due_at: datetime | None
     oldest_age_s: int | None
-    depth: str = Field(description="fine, slow (100 to 500, or the oldest is late) or backlog.")
+    depth: str = Field(
+        description="fine, slow (100 to 500, the oldest is late, or a provider does not work) or backlog."
+    )
     paused: bool = Field(description="Wholly or for a provider or program; see the pauses.")
+    circuits_open: list[str] = Field(
+        description="Providers that do not work and are not called from this queue meanwhile; see the circuits."
+    )
 
 
 class QueuesView(ViewModel):
@@ -150,6 +156,7 @@ class HealthView(ViewModel):
     max_outbox_age_minutes: int | None = Field(
         description="Of the oldest payout that waits to be sent; null when none does."
     )
+    provider_circuits_open: int = Field(description="Providers that do not work, by queue: their calls wait.")
     webhooks_received: int = Field(description="Stored and not applied yet.")
     webhooks_parked: int
     webhooks_rejected_today: int = Field(description="Refused for their signature or form, since midnight UTC.")
@@ -236,6 +243,7 @@ def _queue(one: QueueDepth, now: datetime) -> QueueView:
         oldest_age_s=age,
         depth=one.depth,
         paused=one.paused,
+        circuits_open=list(one.circuits_open),
     )
 
 
@@ -290,6 +298,7 @@ def health(call: Annotated[ApiCall, may(READ)]) -> Response:
         )
         webhooks = webhook_counts(conn, since=now)
         intents = count_intents(conn, stuck_before=now - call.services.stuck_after)
+        circuits = len(open_circuits(conn))
         healthy = sum(one.health == "healthy" for one in workers_shown(conn, now))
     age = payouts.max_outbox_age
     counters: dict[str, int | None] = {
@@ -300,6 +309,7 @@ def health(call: Annotated[ApiCall, may(READ)]) -> Response:
         "payouts_failed": payouts.payouts_failed,
         "payouts_waiting": payouts.payouts_waiting,
         "max_outbox_age_minutes": age // timedelta(minutes=1) if age is not None else None,
+        "provider_circuits_open": circuits,
         "webhooks_received": webhooks.received,
         "webhooks_parked": webhooks.parked,
         "webhooks_rejected_today": webhooks.rejected,

@@ -25,10 +25,10 @@ def noun() -> None:
 
 @app.command("status")
 def status(output: Output = TABLE) -> None:
-    """Each queue: how many rows are due, for how long the oldest has been, and whether it is paused."""
+    """Each queue: how many rows are due, for how long the oldest has been, whether it is paused, and which providers do not work."""
     with asked("read") as client:
         rows = client.get("/api/admin/queue/status")["data"]
-    show_rows(rows, ("name", "job", "depth", "paused", "due", "inHand", "later", "oldestAgeS"), output)
+    show_rows(rows, ("name", "job", "depth", "paused", "circuitsOpen", "due", "inHand", "later", "oldestAgeS"), output)
 
 
 @app.command("pauses")
