@@ -52,10 +52,10 @@ from counterfoil.reconciliation.runs.pairings import Pairing, pairings
 from counterfoil.reconciliation.runs.run import RunContext
 from counterfoil.settlement import settlements
 from counterfoil.settlement.intents import intents
-from counterfoil.settlement.intents.intents import INTENT
+from counterfoil.settlement.intents.intents import INTENT, INTENT_NOUN
 from counterfoil.settlement.invariants import INVARIANTS as SETTLEMENT_INVARIANTS
 from counterfoil.settlement.invoices import invoices
-from counterfoil.settlement.invoices.invoices import INVOICE
+from counterfoil.settlement.invoices.invoices import INVOICE, INVOICE_NOUN
 from counterfoil.settlement.payments import payments
 from counterfoil.settlement.payments.payments import parsed, receive_charges
 from counterfoil.settlement.settlements import settlements_by_id
@@ -109,7 +109,7 @@ QUEUE_BY_NAME: Final[Mapping[str, Queue]] = {queue.name: queue for queue in QUEU
 PAIRED: Final = by_verb(*PAYOUT_PAIRED, *BREAK_PAIRED, *PERIOD_PAIRED, *pauses.paired(QUEUE_BY_NAME), *ACCESS_PAIRED,
     Paired("destination", "set"), Paired("write_off_limit", "set"), Paired("journal", "post"), Paired("journal", "reverse"),
 )  # fmt: skip
-NOUNS: Final = (PAYOUT_NOUN, BREAK_NOUN, CIRCUIT_NOUN)  # whose verbs become routes, commands and forms
+NOUNS: Final = (INVOICE_NOUN, INTENT_NOUN, PAYOUT_NOUN, BREAK_NOUN, CIRCUIT_NOUN)  # whose verbs become routes, commands and forms
 INVARIANTS = (
     *LEDGER_INVARIANTS,
     *SETTLEMENT_INVARIANTS,

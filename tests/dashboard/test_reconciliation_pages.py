@@ -137,12 +137,12 @@ def test_an_adjustment_takes_two_people_and_the_page_says_so(world, look):
     page = look(world.url, world.keys["controller"], path=path)
     act(page, "investigate", "I look at it")
     page.wait_for_url("**done=investigate**")
-    form = page.locator("#act-propose")
+    form = page.locator("#act-adjust")
     form.get_by_label("debit").first.fill("provider_fee") if case.difference < 0 else form.get_by_label(
         "credit"
     ).first.fill("suspense")
-    act(page, "propose", "the provider kept more")
-    page.wait_for_url("**done=propose**")
+    act(page, "adjust", "the provider kept more")
+    page.wait_for_url("**done=adjust**")
     assert (
         "You made it" in page.locator("#act-approve").inner_text()
         or "approver" in page.locator("#act-approve").inner_text()
@@ -157,7 +157,7 @@ def test_an_adjustment_takes_two_people_and_the_page_says_so(world, look):
     )
     assert told[0].startswith("person:approver")
     actions = world.desk.rows("select verb, reason from action where subject_id = %s order by at", case.id)
-    assert [verb for verb, _ in actions] == ["break.investigate", "break.propose", "break.approve"]
+    assert [verb for verb, _ in actions] == ["break.investigate", "break.adjust", "break.approve"]
     assert actions[1][1] == "the provider kept more"
     page.reload()
 
@@ -199,7 +199,9 @@ def test_a_reader_sees_everything_and_can_do_nothing(world, look):
     assert page.locator("#acts button").count() == 0
     assert "Your role does not allow this" in page.locator("#acts").inner_text()
     csrf = page.locator("input[name=csrf]").first.get_attribute("value")
-    answer = page.request.post(f"{world.url}{BREAKS}/{case.id}", form={"csrf": csrf, "verb": "wait", "reason": "x"})
+    answer = page.request.post(
+        f"{world.url}{BREAKS}/{case.id}/wait", form={"csrf": csrf, "confirm": "yes", "reason": "x"}
+    )
     assert answer.status == 403
 
 
@@ -208,10 +210,14 @@ def test_a_form_from_elsewhere_is_refused(world):
     answer = httpx2.post(f"{world.url}/login", data={"key": world.key})
     cookie = answer.headers["set-cookie"].partition(";")[0]
     for headers in ({}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
-        form = {"csrf": "guess", "verb": "wait", "reason": "x"}
-        refused = httpx2.post(f"{world.url}{BREAKS}/{case.id}", data=form, headers={"Cookie": cookie, **headers})
+        form = {"csrf": "guess", "confirm": "yes", "reason": "x"}
+        refused = httpx2.post(f"{world.url}{BREAKS}/{case.id}/wait", data=form, headers={"Cookie": cookie, **headers})
         assert refused.status_code == 403
-    assert httpx2.post(f"{world.url}{BREAKS}/{case.id}", data={"verb": "wait"}).headers["location"].startswith("/login")
+    assert (
+        httpx2.post(f"{world.url}{BREAKS}/{case.id}/wait", data={"reason": "x"})
+        .headers["location"]
+        .startswith("/login")
+    )
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 
 from counterfoil.base.edge import make_id
 from counterfoil.operations.providers import Accepted, Later, Refused, Unclear
-from counterfoil.payouts.machines import LIVE, PULLING
+from counterfoil.payouts.machines import PROVIDER_PAYOUT, PULLING
 from counterfoil.payouts.payouts.by_hand import cancel_payout, reissue_payout, retry_payout
 from counterfoil.payouts.payouts.matter import NotNow
 from counterfoil.payouts.provider_payouts.attempts_by_hand import cancel_attempt, quarantine_attempt, release_attempt
@@ -213,7 +213,7 @@ def life_in(conn: Any) -> type[RuleBasedStateMachine]:
             out = sum(OWED for status in world.orders.values() if status == "paid")
             assert world.purse()[2] == out, f"{world.orders} {world.states()}"
             assert world.conflicts() == 0
-            stuck = [one.state for one in map(world.standing, world.attempts()) if one.state in LIVE]
+            stuck = [one.state for one in map(world.standing, world.attempts()) if one.state in PROVIDER_PAYOUT.open]
             assert set(stuck) <= {"queued", "quarantined"}
 
     return OnePayout

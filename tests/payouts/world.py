@@ -24,7 +24,7 @@ from counterfoil.operations.work.calls import HORIZON, NewCall, announce_call, s
 from counterfoil.operations.work.runner import Runner
 from counterfoil.payouts.destinations.destinations import set_destination
 from counterfoil.payouts.invariants import INVARIANTS
-from counterfoil.payouts.machines import LIVE, PROVIDER_PAYOUT
+from counterfoil.payouts.machines import PROVIDER_PAYOUT
 from counterfoil.payouts.payouts.reserving import reserve_due
 from counterfoil.payouts.payouts.verbs import Owed, create_payouts
 from counterfoil.payouts.provider_payouts.outcome_rules import (
@@ -169,7 +169,7 @@ class World:
         return [self.standing(one).state for one in self.attempts()]
 
     def live(self) -> str | None:
-        return next((one for one in self.attempts() if self.standing(one).state in LIVE), None)
+        return next((one for one in self.attempts() if self.standing(one).state in PROVIDER_PAYOUT.open), None)
 
     def payout(self) -> str:
         """The state of the settlement's newest payout."""

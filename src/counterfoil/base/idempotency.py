@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection, errors
 from psycopg.types.json import Jsonb
 
+from counterfoil.base.canonical import canonical_json
 from counterfoil.base.database import problem_of
 from counterfoil.base.problems import InvalidInput, KeyReused, Problem, all_problems
 
@@ -118,8 +119,7 @@ def _insert(conn: Connection[Any], scope: str, key: str, mine: bytes, noted: Map
 
 def request_hash(request: Mapping[str, Any]) -> bytes:
     """SHA-256 of a request's canonical JSON: the order of its fields and its spaces do not count."""
-    text = json.dumps(request, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).digest()
+    return hashlib.sha256(canonical_json(request).encode()).digest()
 
 
 def forget(conn: Connection[Any], *, before: datetime, rows_max: int = 10_000) -> int:

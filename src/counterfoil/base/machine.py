@@ -61,7 +61,10 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Machine:
-    """A noun's states. `table` is where its rows live (columns `id`, `state`); `!` verbs need a reason, `!!` two people."""
+    """A noun's states. `table` is where its rows live (columns `id`, `state`); `!` verbs need a reason, `!!` two people.
+
+    `ended`: states that are ends although a later fact may lead out of them, such as paid, and then it came back.
+    """
 
     name: str
     table: LiteralString
@@ -69,6 +72,28 @@ class Machine:
     transitions: Mapping[tuple[str, str], str]
     reasoned: frozenset[str] = field(default_factory=frozenset)
     paired: frozenset[str] = field(default_factory=frozenset)
+    ended: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def final(self) -> tuple[str, ...]:
+        """The ends: states that nothing leads out of, and those of `ended`; in the order of the table."""
+        begun = {start for start, _ in self.transitions} - self.ended
+        return tuple(one for one in self.states() if one not in begun)
+
+    @property
+    def open(self) -> tuple[str, ...]:
+        """Every state that is no end: something is still to come."""
+        return tuple(one for one in self.states() if one not in self.final)
+
+    def before(self, *verbs: str) -> tuple[str, ...]:
+        """The states in which one of these verbs may be said."""
+        starts = {start for start, verb in self.transitions if verb in verbs}
+        return tuple(one for one in self.states() if one in starts)
+
+    def after(self, *verbs: str) -> tuple[str, ...]:
+        """The states that these verbs lead to."""
+        ends = {end for (_, verb), end in self.transitions.items() if verb in verbs}
+        return tuple(one for one in self.states() if one in ends)
 
     def states(self) -> list[str]:
         """Every state, in the order of the table."""
@@ -96,6 +121,17 @@ class Machine:
             for (start, verb), end in self.transitions.items()
         ]
         return born + moves
+
+
+def listed(states: Sequence[str]) -> LiteralString:
+    """States of a machine as SQL says them: `('open', 'timing')`. Only of what our own tables hold; it is no way to quote a value."""
+    check(
+        all(one.replace("_", "").isalpha() for one in states) and len(states) > 0,
+        "states are plain words",
+        got=str(states),
+    )
+    words: LiteralString = ", ".join(f"'{one}'" for one in states)
+    return f"({words})"
 
 
 def record_birth(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Final, Generic, NamedTuple, TypeVar
 
-from counterfoil.base.problems import InvalidInput, Kind, Problem, check
+from counterfoil.base.problems import Kind, Problem, check
 
 ROWS_MAX: Final = 500
 ROWS_DEFAULT: Final = 50
@@ -67,17 +67,6 @@ class Keyset(NamedTuple):
         if len(rows) <= limit:
             return Page(rows, None)
         return Page(rows[:limit], self.cursor(*key(rows[limit - 1])))
-
-
-def page_limit(given: int | str | None, field: str = "limit") -> int:
-    """How many rows a page has: 50 unless told, 1 to 500. Raises InvalidInput."""
-    if given is None:
-        return ROWS_DEFAULT
-    if isinstance(given, str) and given.isascii() and given.isdecimal() and len(given) <= len(str(ROWS_MAX)):
-        given = int(given)
-    if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= ROWS_MAX:
-        raise InvalidInput(field, f"a whole number from 1 to {ROWS_MAX}", got=str(given)[:40])
-    return given
 
 
 def _unpacked(cursor: str) -> list[Any]:

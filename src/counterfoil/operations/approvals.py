@@ -7,7 +7,6 @@ a person approves; never a key. What is done under an approval uses it up, and t
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final, NamedTuple
@@ -16,6 +15,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from counterfoil.base.canonical import canonical_json
 from counterfoil.base.database import name_refusals
 from counterfoil.base.machine import Approval, ApprovalNeeded
 from counterfoil.base.problems import InvalidInput, Kind, NotAllowed, NotFound, Problem, ReasonRequired, check
@@ -124,8 +124,7 @@ def by_verb(*paired: Paired) -> dict[tuple[str, str], Paired]:
 
 def digest_of(payload: Mapping[str, Any]) -> bytes:
     """SHA-256 of the canonical JSON of a payload: the order of its fields and its spaces do not count."""
-    text = json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).digest()
+    return hashlib.sha256(canonical_json(payload).encode()).digest()
 
 
 def propose(

@@ -15,28 +15,37 @@ from typing import Any, Final, Literal, NamedTuple, Protocol
 from psycopg import Connection, sql
 
 from counterfoil.base.machine import Approval, ApprovalNeeded, Machine, StateMoved
-from counterfoil.base.problems import InvariantBroken, NotFound, check
+from counterfoil.base.problems import InvalidInput, InvariantBroken, NotFound, Problem, check
 from counterfoil.operations import approvals
-from counterfoil.operations.access.access import Caller
+from counterfoil.operations.access.access import Caller, require
 from counterfoil.operations.providers import Provider
 
 MakeId = Callable[[str], str]
 TEXT_MAX: Final = 2_000
+MANY_MAX: Final = 500
+AMOUNTS: Final = frozenset({"amount", "minor", "total", "paid"})  # fields of a row that are money, beside its asset
+LINES_MAX: Final = 100
 
 
 class VerbCall(NamedTuple):
     """One verb, said of one thing by somebody. `taken`: the verb's own fields by name. `approval`: a second person's, if it has one.
-    `providers`: for a verb that reads what one of them told."""
+    `providers`: for a verb that reads what one of them told. `expected`: the state in which the thing was seen, to look at under lock."""
 
     conn: Connection[Any]
     subject_id: str
-    actor: str
+    by: Caller
     now: datetime
     make_id: MakeId
     reason: str = ""
     taken: Mapping[str, Any] = {}
     approval: Approval | None = None
     providers: Mapping[str, Provider] = {}
+    expected: str | None = None
+
+    @property
+    def actor(self) -> str:
+        """Who says it, as every record names them."""
+        return self.by.actor
 
 
 class VerbResult(NamedTuple):
@@ -47,18 +56,46 @@ class VerbResult(NamedTuple):
 
 
 class Field(NamedTuple):
-    """One thing that a verb takes beside its reason. A `moment` is an instant with its zone; an `amount` is in minor units."""
+    """One thing that a verb takes beside its reason. A `moment` is an instant with its zone; an `amount` is in minor units; `lines` are
+    movements of a journal, each a debit, a credit and an amount. `bare`: at the command line it stands without its name; `short`: its
+    name there."""
 
     name: str
     help: str
-    kind: Literal["text", "choice", "moment", "amount"] = "text"
+    kind: Literal["text", "choice", "moment", "amount", "lines"] = "text"
     required: bool = True
     choices: tuple[str, ...] = ()
     example: str = ""
+    bare: bool = False
+    short: str = ""
+
+
+class VerbLine(NamedTuple):
+    """One of `lines`; `minor` in units of the thing's asset."""
+
+    debit: str
+    credit: str
+    minor: int
+
+
+class BulkLine(NamedTuple):
+    """One line of a bulk action: a thing and the state in which it was seen."""
+
+    id: str
+    expected_state: str
+
+
+class LineDone(NamedTuple):
+    """What became of one line, counted from 1: the state after it, or why it was refused."""
+
+    line: int
+    id: str
+    state: str | None
+    refused: str | None
 
 
 Do = Callable[[VerbCall], VerbResult]
-Propose = Callable[[VerbCall, Caller], approvals.Proposal]
+Propose = Callable[[VerbCall], approvals.Proposal]
 
 
 class Rows(Protocol):
@@ -72,7 +109,7 @@ class Rows(Protocol):
 class Verb:
     """Something that may be done. `label`: its button and title; `effect`: what happens, in one or two sentences; `done`: what is said
     afterwards, with `{id}`, `{state}` and `{made}`. `propose` instead of `do`: it takes two people, and what is done once both agree is
-    among the noun's `approvals.Paired`. `paths`: more addresses below `/api`, with `{id}`."""
+    among the noun's `approvals.Paired`. `many`: it may be said of many at once. `paths`: more addresses below `/api`, with `{id}`."""
 
     name: str
     permission: str
@@ -83,6 +120,7 @@ class Verb:
     done: str = "{id} is {state}."
     takes: tuple[Field, ...] = ()
     reason: bool = True
+    many: bool = False
     paths: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -117,6 +155,13 @@ class Noun:
     rows: Rows | None = None
     help: str = ""
 
+    def verb(self, name: str, *, among: Sequence[Verb] | None = None) -> Verb:
+        """A verb by its name, of all or of those `among`. Raises InvalidInput, which names them."""
+        known = {one.name: one for one in (self.verbs if among is None else among)}
+        if name not in known:
+            raise InvalidInput("verb", f"one of {', '.join(known)}", got=name[:40])
+        return known[name]
+
     def why_not(self, conn: Connection[Any], subject_id: str, *, now: datetime) -> dict[str, str | None]:
         """For each verb why it may not be said now, or None where it may. Raises NotFound."""
         if self.refusals is not None:
@@ -132,22 +177,54 @@ class Noun:
         return [one.word for one in self.verbs if why[one.name] is None]
 
 
-def say(
-    noun: Noun, verb: Verb, saying: VerbCall, by: Caller, *, expected: str | None = None
-) -> VerbResult | approvals.Proposal:
+def say(noun: Noun, verb: Verb, saying: VerbCall) -> VerbResult | approvals.Proposal:
     """Say a verb: it is done, or proposed when it takes two people. Raises what it raises, and StateMoved when the thing is no longer in
     the state that was seen."""
-    _refuse_moved(noun, saying, expected)
+    _refuse_moved(noun, saying)
     if verb.propose is not None:
-        return verb.propose(saying, by)
+        return verb.propose(saying)
     assert verb.do is not None
     return verb.do(saying)
+
+
+def say_of_many(
+    noun: Noun, name: str, wanted: Sequence[BulkLine], saying: VerbCall, given: Mapping[str, Any]
+) -> list[LineDone]:
+    """Say one verb of many things, at most 500: each line is done or refused by itself, in the order given.
+
+    A line whose thing is no longer in the state that the caller saw is refused. Locks are taken in id order. Of `given` each verb takes
+    its own fields. Raises InvalidInput for a verb that is not said of many, no lines, too many, or a thing that is named twice, and
+    NotAllowed.
+    """
+    verb = noun.verb(name, among=[one for one in noun.verbs if one.many])
+    require(saying.by, verb.permission)
+    if not 0 < len(wanted) <= MANY_MAX:
+        raise InvalidInput("rows", f"1 to {MANY_MAX} {noun.plural}", got=str(len(wanted)))
+    if len({one.id for one in wanted}) != len(wanted):
+        raise InvalidInput("rows", f"each {noun.name} once")
+    locked = sql.SQL("select from {table} where id = any(%s) order by id for update")
+    saying.conn.execute(locked.format(table=sql.Identifier(noun.machine.table)), [[one.id for one in wanted]])
+    each = saying._replace(taken={one.name: given.get(one.name) for one in verb.takes})
+    return [
+        _line_done(noun, verb, number, each._replace(subject_id=one.id, expected=one.expected_state))
+        for number, one in enumerate(wanted, start=1)
+    ]
+
+
+def _line_done(noun: Noun, verb: Verb, line: int, saying: VerbCall) -> LineDone:
+    try:
+        with saying.conn.transaction():
+            said = say(noun, verb, saying)
+    except Problem as problem:
+        return LineDone(line, saying.subject_id, None, problem.sentence())
+    check(isinstance(said, VerbResult), "what is said of many takes one person", verb=verb.name)
+    return LineDone(line, saying.subject_id, str(getattr(said, "state", "")), None)
 
 
 def proposed_step(machine: Machine, name: str, do: Do) -> Propose:
     """Proposing a step of `machine` for which nothing but the reason is to be agreed. What would be refused then is refused now."""
 
-    def propose(saying: VerbCall, by: Caller) -> approvals.Proposal:
+    def propose(saying: VerbCall) -> approvals.Proposal:
         try:
             with saying.conn.transaction():
                 do(saying._replace(approval=None))
@@ -156,7 +233,7 @@ def proposed_step(machine: Machine, name: str, do: Do) -> Propose:
             pass  # all its guards hold; what it did up to here is rolled back
         return approvals.propose(
             saying.conn, saying.make_id("prop"), machine=machine.name, subject_id=saying.subject_id, verb=name,
-            payload={"reason": saying.reason}, reason=saying.reason, by=by, now=saying.now,
+            payload={"reason": saying.reason}, reason=saying.reason, by=saying.by, now=saying.now,
             program_id=program_of(saying.conn, machine, saying.subject_id),
         )  # fmt: skip
 
@@ -174,7 +251,7 @@ def paired_step(machine: Machine, name: str, do: Do) -> approvals.Paired:
     """What is done once both have agreed on a `proposed_step`."""
 
     def carry_out(conn: Connection[Any], one: approvals.Proposal, by: Caller, now: datetime) -> str | None:
-        return do(VerbCall(conn, one.subject_id, by.actor, now, _no_id, one.reason, {}, one.approval)).made
+        return do(VerbCall(conn, one.subject_id, by, now, _no_id, one.reason, {}, one.approval)).made
 
     return approvals.Paired(machine.name, name, carry_out)
 
@@ -183,12 +260,12 @@ def _no_id(prefix: str) -> str:
     raise InvariantBroken(f"what is done on an approval makes no id of its own: {prefix}")
 
 
-def _refuse_moved(noun: Noun, saying: VerbCall, expected: str | None) -> None:
+def _refuse_moved(noun: Noun, saying: VerbCall) -> None:
     row = saying.conn.execute(
         sql.SQL("select state from {table} where id = %s").format(table=sql.Identifier(noun.machine.table)),
         [saying.subject_id],
     ).fetchone()
     if row is None:
         raise NotFound(what=noun.name, id=saying.subject_id)
-    if expected is not None and row[0] != expected:
-        raise StateMoved(machine=noun.machine.name, id=saying.subject_id, expected=expected, state=row[0])
+    if saying.expected is not None and row[0] != saying.expected:
+        raise StateMoved(machine=noun.machine.name, id=saying.subject_id, expected=saying.expected, state=row[0])

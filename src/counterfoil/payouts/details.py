@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from counterfoil.base.machine import listed
+from counterfoil.payouts.machines import PROVIDER_PAYOUT
+
 
 class PayoutHealth(NamedTuple):
     """Figures of the outbox, as the runbook names them; `max_outbox_age` is None when nothing waits there."""
@@ -27,7 +30,7 @@ def payout_health(
     """How the outbox stands: what waits, what hangs in sending or sent for too long, what nobody knows."""
     with conn.cursor(row_factory=class_row(PayoutHealth)) as cur:
         found = cur.execute(
-            """select count(*) filter (where state = 'queued') as payout_outbox_pending,
+            f"""select count(*) filter (where state = 'queued') as payout_outbox_pending,
                       count(*) filter (where state = 'sending' and state_at < %(sending)s) as payout_outbox_sending_stuck,
                       count(*) filter (where state = 'sent' and state_at < %(sent)s) as provider_payout_sent_stuck,
                       count(*) filter (where state = 'unknown') as provider_payout_unknown,
@@ -35,7 +38,7 @@ def payout_health(
                       (select count(*) from payout
                        where state = 'pending' and (due_at is null or last_error is not null)) as payouts_waiting,
                       %(now)s - min(state_at) filter (where state = 'queued') as max_outbox_age
-               from provider_payout where state in ('queued', 'sending', 'sent', 'unknown')""",
+               from provider_payout where state in {listed(PROVIDER_PAYOUT.open)}""",
             {"now": now, "sending": now - sending_stuck_after, "sent": now - sent_stuck_after},
         ).fetchone()
     assert found is not None

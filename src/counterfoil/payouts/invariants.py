@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from counterfoil.base.invariant import Invariant
+from counterfoil.base.machine import listed
+from counterfoil.payouts.machines import GIVEN_BACK, PAID, PROVIDER_PAYOUT, SPENT
+
+_OPEN: Final = listed(PROVIDER_PAYOUT.open)
+_KNOWN: Final = listed([one for one in PROVIDER_PAYOUT.open if one != "unknown"])
 
 INVARIANTS: Final = (
     Invariant(
         "FINALIZE_MISSING",
         "Has every provider payout that succeeded exactly one finalising journal of its amount?",
-        """select pp.id from provider_payout pp
-           where pp.state in ('succeeded', 'returned')
+        f"""select pp.id from provider_payout pp
+           where pp.state in {listed(PAID)}
              and (select count(*) from journal j join posting t on t.journal_id = j.id and t.line = 1
                   where j.program_id = pp.program_id and j.key = 'PAYOUT_FINALIZE:' || pp.id
                     and t.amount = least(coalesce(pp.paid, pp.amount), pp.amount)) <> 1""",
@@ -21,8 +26,8 @@ INVARIANTS: Final = (
     Invariant(
         "FINALIZE_ORPHAN",
         "Belongs every finalising journal to a provider payout that succeeded?",
-        """select j.key from journal j
-           left join provider_payout pp on j.key = 'PAYOUT_FINALIZE:' || pp.id and pp.state in ('succeeded', 'returned')
+        f"""select j.key from journal j
+           left join provider_payout pp on j.key = 'PAYOUT_FINALIZE:' || pp.id and pp.state in {listed(PAID)}
            where j.kind = 'payout_finalize' and pp.id is null""",
         "critical",
         "Booked as paid, and not paid.",
@@ -30,9 +35,9 @@ INVARIANTS: Final = (
     Invariant(
         "RESERVE_MISSING",
         "Has every provider payout its reservation, and only what failed or was cancelled, and was not paid after all, its release?",
-        """select pp.id, pp.state from provider_payout pp
+        f"""select pp.id, pp.state from provider_payout pp
            where not exists (select from journal j where j.program_id = pp.program_id and j.key = 'PAYOUT_RESERVE:' || pp.id)
-              or (pp.state in ('failed', 'cancelled')) <> (
+              or (pp.state in {listed(GIVEN_BACK)}) <> (
                   exists (select from journal j where j.program_id = pp.program_id and j.key = 'PAYOUT_RELEASE:' || pp.id)
                   and not exists (select from journal j
                                   where j.program_id = pp.program_id and j.key = 'PAYOUT_RESERVE_AGAIN:' || pp.id))""",
@@ -51,12 +56,12 @@ INVARIANTS: Final = (
     Invariant(
         "DOUBLE_PAYOUT",
         "Is at most one attempt of each settlement alive, and was no more paid than was owed or is owed back by the payee?",
-        """select p.settlement_id, count(*) filter (where pp.state in ('queued', 'sending', 'sent', 'unknown', 'quarantined')) as alive,
+        f"""select p.settlement_id, count(*) filter (where pp.state in {_OPEN}) as alive,
                   sum(least(coalesce(pp.paid, pp.amount), pp.amount) - pp.beyond) as spent
            from payout p join provider_payout pp on pp.payout_id = p.id
-                and pp.state in ('queued', 'sending', 'sent', 'unknown', 'quarantined', 'succeeded')
+                and pp.state in {listed(SPENT)}
            group by p.settlement_id
-           having count(*) filter (where pp.state in ('queued', 'sending', 'sent', 'unknown', 'quarantined')) > 1
+           having count(*) filter (where pp.state in {_OPEN}) > 1
                or sum(least(coalesce(pp.paid, pp.amount), pp.amount) - pp.beyond) > (
                    select sum(case when one.reissue = 0 then one.amount else 0 end
                               - coalesce((select sum(n.amount) from payout_netting n where n.payout_id = one.id), 0))
@@ -67,17 +72,17 @@ INVARIANTS: Final = (
     Invariant(
         "PAYOUT_STATE_TIE",
         "Does every payout stand where its attempts put it: is the pair one that may exist?",
-        """select p.id, p.state, coalesce(pp.alive, ''), coalesce(pp.paid, 0) from payout p
+        f"""select p.id, p.state, coalesce(pp.alive, ''), coalesce(pp.paid, 0) from payout p
            left join lateral (
                select string_agg(state, ' ' order by number)
-                          filter (where state in ('queued', 'sending', 'sent', 'unknown', 'quarantined')) as alive,
+                          filter (where state in {_OPEN}) as alive,
                       count(*) filter (where state = 'succeeded') as paid,
                       count(*) filter (where state = 'succeeded' and beyond = 0) as paid_from_owed,
                       count(*) filter (where state = 'returned') as returned
                from provider_payout where payout_id = p.id) pp on true
            where not case p.state
-               when 'processing' then coalesce(pp.alive in ('queued', 'sending', 'sent', 'quarantined'), false)
-               when 'reconcile_required' then coalesce(pp.alive in ('unknown', 'queued', 'sending', 'sent', 'quarantined'), false)
+               when 'processing' then coalesce(pp.alive in {_KNOWN}, false)
+               when 'reconcile_required' then coalesce(pp.alive in {_OPEN}, false)
                when 'completed' then pp.alive is null and pp.paid >= 1 and pp.paid_from_owed <= 1
                when 'returned' then pp.alive is null and pp.returned >= 1 and pp.paid_from_owed = 0
                else pp.alive is null and pp.paid_from_owed = 0 end""",
@@ -108,10 +113,10 @@ INVARIANTS: Final = (
     Invariant(
         "IN_TRANSIT_TIE",
         "Does every in-transit account hold exactly what is reserved and neither final nor released?",
-        """select a.name, a.credits - a.debits, coalesce(sum(pp.amount), 0) from account a
+        f"""select a.name, a.credits - a.debits, coalesce(sum(pp.amount), 0) from account a
            join book b on b.id = a.book_id
            left join provider_payout pp on 'in_transit:' || pp.provider = a.name and pp.program_id = b.program_id
-               and pp.asset = b.asset and pp.state in ('queued', 'sending', 'sent', 'unknown', 'quarantined')
+               and pp.asset = b.asset and pp.state in {_OPEN}
            where a.name like 'in_transit:%'
            group by a.id, a.name, a.credits, a.debits having a.credits - a.debits <> coalesce(sum(pp.amount), 0)""",
         "critical",
@@ -144,13 +149,13 @@ INVARIANTS: Final = (
     Invariant(
         "PAYOUT_LEDGER_TIE",
         "Was the amount of every attempt set aside from its payee, and of every one that was paid taken from its provider's clearing?",
-        """with expected as (
+        f"""with expected as (
                select pp.id, pp.program_id, pp.asset, x.kind, x.debit, x.credit, x.amount
                from provider_payout pp
                join payout p on p.id = pp.payout_id
                cross join lateral (values
                    ('payout_reserve', true, 'payable:payee:' || p.payee_id, 'in_transit:' || pp.provider, pp.amount),
-                   ('payout_finalize', pp.state in ('succeeded', 'returned'), 'in_transit:' || pp.provider, 'clearing:' || pp.provider,
+                   ('payout_finalize', pp.state in {listed(PAID)}, 'in_transit:' || pp.provider, 'clearing:' || pp.provider,
                     least(coalesce(pp.paid, pp.amount), pp.amount))
                ) as x (kind, is_due, debit, credit, amount)
                where x.is_due

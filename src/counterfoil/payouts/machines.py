@@ -36,6 +36,7 @@ PAYOUT: Final = Machine(
         ("returned", "close"): "refunded",
     },
     reasoned=frozenset({"cancel", "retry", "close"}),
+    ended=frozenset({"completed", "cancelled", "returned"}),
 )
 
 PROVIDER_PAYOUT: Final = Machine(
@@ -95,6 +96,7 @@ PROVIDER_PAYOUT: Final = Machine(
         }
     ),
     paired=frozenset({"force_finalize", "mark_failed", "release_to_queue", "release_cancelled"}),
+    ended=frozenset({"succeeded", "failed", "cancelled"}),
 )
 
 PROVIDER_CONFLICT: Final = Machine(
@@ -110,10 +112,15 @@ PROVIDER_CONFLICT: Final = Machine(
     paired=frozenset({"find_paid", "find_unpaid"}),
 )
 
-# An attempt whose money may be on its way, and what a settlement's money may be in.
-LIVE: Final = ("queued", "sending", "sent", "unknown", "quarantined")
-SPENT: Final = (*LIVE, "succeeded")
-UNDER_WAY: Final = ("pending", "processing", "reconcile_required")
+# Of a payout: it is paid without anybody's doing; its money is set aside for an attempt.
+UNDER_WAY: Final = tuple(one for one in PAYOUT.open if one != "failed")
+RESERVED: Final = PAYOUT.before("unreserve")
+# Of an attempt: its money left; its money was given back; what a settlement's money may be in; the provider may have it.
+PAID: Final = PROVIDER_PAYOUT.after("succeed", "return")
+GIVEN_BACK: Final = PROVIDER_PAYOUT.after("fail", "cancel")
+SPENT: Final = (*PROVIDER_PAYOUT.open, "succeeded")
+IN_FLIGHT: Final = ("sending", "sent", "unknown")
+WENT_OUT: Final = (*IN_FLIGHT, "succeeded", "failed", "returned")
 
 RESERVING: Final = Queue("reserve", "payout", ("pending",), program="program_id", money=True)
 SENDING: Final = Queue("send", "provider_payout", ("queued",), lane="provider", program="program_id", money=True)

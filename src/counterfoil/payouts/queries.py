@@ -8,10 +8,10 @@ from typing import Any, Final, Literal, NamedTuple
 from psycopg import Connection
 
 from counterfoil.base.money import Money
+from counterfoil.payouts.machines import PAYOUT
 from counterfoil.payouts.payouts.payout_rules import TRIES_MAX
 from counterfoil.payouts.payouts.verbs import STATES
 
-OPEN: Final = ("pending", "processing", "reconcile_required", "failed")  # something is still to come
 GROUPS_MAX: Final = 500
 
 Need = Literal["conflict", "in_doubt", "quarantined", "failed", "returned", "waiting"]
@@ -66,7 +66,7 @@ def payouts_by_state(
         {
             "start": start,
             "end": end,
-            "open": list(OPEN),
+            "open": list(PAYOUT.open),
             "program": program_id,
             "order": list(STATES),
             "rows_max": GROUPS_MAX,

@@ -21,7 +21,6 @@ from counterfoil.statements.amounts import does_not_carry
 
 REJECTED_KEPT_MAX: Final = 1_000
 GAPS_SHOWN_MAX: Final = 100
-ROWS_AT_ONCE: Final = 5_000
 
 
 class BankFile(NamedTuple):

@@ -10,17 +10,17 @@ from types import ModuleType
 import pytest
 
 from counterfoil.reconciliation.breaks.breaks import BREAK
-from counterfoil.reconciliation.breaks.life import LIVE, POSTED, BreakState, on_absent, on_found
+from counterfoil.reconciliation.breaks.life import POSTED, BreakState, on_absent, on_found
 from tests.shared_data import shared
 
-CLOSED = tuple(state for state in BREAK.states() if state not in LIVE)
+CLOSED = tuple(state for state in BREAK.states() if state not in BREAK.open)
 
 
 def test_what_nobody_knows_yet_is_opened():
     assert on_found(1, False, None) == "open"
 
 
-@pytest.mark.parametrize("state", LIVE)
+@pytest.mark.parametrize("state", BREAK.open)
 def test_what_is_live_and_found_again_is_the_same_case(state):
     assert on_found(2, False, BreakState(state, seen=1)) == "touch"
 

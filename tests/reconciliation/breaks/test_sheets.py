@@ -8,12 +8,14 @@ import io
 import openpyxl
 import pytest
 
+from counterfoil.base.edge import make_id
 from counterfoil.base.problems import InvalidInput
+from counterfoil.operations.verbs import VerbCall
 from counterfoil.reconciliation.breaks import sheet, work
 from counterfoil.reconciliation.breaks.queries import remarks_of
+from tests.people import who
 from tests.reconciliation.breaks.builders import MIRA, NOAH, NOW, a_break, a_run, an_open_program, still_true, the_cases
 
-ALL = dict.fromkeys(work.STEPS, True)
 SCALES = {"EUR": 2}
 
 
@@ -33,8 +35,9 @@ def filled(cases, form, *answers):
     return sheet.as_csv(rows) if form == "csv" else sheet.as_xlsx(rows)
 
 
-def carry(conn, body, *, may=ALL):
-    return sheet.carry_out(conn, *sheet.read_sheet(body), actor=MIRA, now=NOW, may=may)
+def carry(conn, body, *, role="controller"):
+    saying = VerbCall(conn, "", who(conn, MIRA)._replace(role=role), NOW, make_id)
+    return sheet.carry_out(saying, *sheet.read_sheet(body))
 
 
 @pytest.mark.parametrize("form", ["csv", "xlsx"])
@@ -70,7 +73,7 @@ def test_a_stale_line_is_named_and_nothing_is_done(conn, cases, form):
 def test_every_line_that_stands_in_the_way_is_named(conn, cases):
     body = filled(cases, "csv", {"action": "explode"}, {"action": "accept", "reason": "x"}, {"action": "wait"})
     with pytest.raises(sheet.SheetRefused) as refused:
-        carry(conn, body, may={**ALL, "accept": False})
+        carry(conn, body, role="operator")
     lines = refused.value.facts["lines"]
     assert [one.split(":")[0] for one in lines] == ["line 2", "line 3", "line 4"]
     assert "one of investigate" in lines[0]

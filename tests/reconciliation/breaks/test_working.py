@@ -8,11 +8,13 @@ from itertools import product
 import psycopg
 import pytest
 
+from counterfoil.base.edge import make_id
 from counterfoil.base.machine import history_of
 from counterfoil.base.problems import InvalidInput, NotFound, ReasonRequired, TransitionRefused
+from counterfoil.operations.verbs import BulkLine, VerbCall, say_of_many
 from counterfoil.reconciliation.breaks import work
 from counterfoil.reconciliation.breaks.breaks import BREAK
-from counterfoil.reconciliation.breaks.life import LIVE
+from counterfoil.reconciliation.breaks.noun import BREAK_NOUN
 from counterfoil.reconciliation.breaks.queries import (
     Filter,
     ages_of,
@@ -22,6 +24,7 @@ from counterfoil.reconciliation.breaks.queries import (
     remarks_of,
     show_break,
 )
+from tests.people import who
 from tests.reconciliation.breaks.builders import (
     DAY,
     MIRA,
@@ -39,6 +42,12 @@ from tests.reconciliation.breaks.builders import (
 WHY = "seen with the bank"
 
 
+def in_bulk(conn, verb, wanted, reason, owner=None):
+    mira = who(conn, MIRA)._replace(role="operator")
+    given = {"owner": owner, "duplicate_of": None, "text": reason}
+    return say_of_many(BREAK_NOUN, verb, wanted, VerbCall(conn, "", mira, NOW, make_id, reason), given)
+
+
 def test_the_machine_is_the_one_of_the_rules_and_nothing_else():
     told = {(start, end) for (start, _), end in BREAK.transitions.items()}
     assert told == {
@@ -49,7 +58,7 @@ def test_the_machine_is_the_one_of_the_rules_and_nothing_else():
     }
     assert BREAK.reasoned == {"accept"}
     assert BREAK.paired == {"adjust", "write_off"}
-    assert set(LIVE) == {start for start, _ in told}, "what is live can go on, what is closed cannot"
+    assert set(BREAK.open) == {start for start, _ in told}, "what is live can go on, what is closed cannot"
 
 
 def test_who_takes_it_up_owns_it_unless_somebody_does(conn):
@@ -194,8 +203,8 @@ def test_of_many_those_that_moved_meanwhile_are_refused_by_line_and_the_others_d
     a_run(conn, [a_break() for _ in range(4)])
     cases = the_cases(conn)
     work.investigate_break(conn, cases[1].id, actor=NOAH, now=NOW)
-    wanted = [work.BulkLine(one.id, "open") for one in cases] + [work.BulkLine("break_none", "open")]
-    done = work.do_in_bulk(conn, "investigate", wanted, actor=MIRA, now=NOW, reason=WHY)
+    wanted = [BulkLine(one.id, "open") for one in cases] + [BulkLine("break_none", "open")]
+    done = in_bulk(conn, "investigate", wanted, WHY)
     told = {1: "investigating", 2: None, 3: "investigating", 4: "investigating", 5: None}
     assert {one.line: one.state for one in done} == told
     assert "Somebody else moved it first" in (done[1].refused or "")
@@ -209,18 +218,18 @@ def test_of_many_those_that_moved_meanwhile_are_refused_by_line_and_the_others_d
     [("adjust", 1, "verb"), ("approve", 1, "verb"), ("assign", 0, "rows"), ("assign", 501, "rows"), ("assign", -2, "rows")],
 )  # fmt: skip
 def test_what_needs_two_people_or_is_too_much_is_not_done_in_bulk(conn, verb, rows, field):
-    wanted = [work.BulkLine(f"break_{n if rows > 0 else 0}", "open") for n in range(abs(rows))]
+    wanted = [BulkLine(f"break_{n if rows > 0 else 0}", "open") for n in range(abs(rows))]
     with pytest.raises(InvalidInput) as refused:
-        work.do_in_bulk(conn, verb, wanted, actor=MIRA, now=NOW, reason=WHY)
+        in_bulk(conn, verb, wanted, WHY)
     assert refused.value.facts["field"] == field
 
 
 def test_many_are_assigned_and_commented_at_once(conn):
     an_open_program(conn)
     a_run(conn, [a_break(), a_break()])
-    wanted = [work.BulkLine(one.id, "open") for one in the_cases(conn)]
-    work.do_in_bulk(conn, "assign", wanted, actor=MIRA, now=NOW, reason=WHY, owner="olga")
-    work.do_in_bulk(conn, "comment", wanted, actor=MIRA, now=NOW, reason="all of one batch")
+    wanted = [BulkLine(one.id, "open") for one in the_cases(conn)]
+    in_bulk(conn, "assign", wanted, WHY, owner="olga")
+    in_bulk(conn, "comment", wanted, "all of one batch")
     assert {one.owner for one in the_cases(conn)} == {"olga"}
     assert all(remarks_of(conn, one.id)[-1].text == "all of one batch" for one in the_cases(conn))
 

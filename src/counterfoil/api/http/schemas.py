@@ -143,6 +143,14 @@ class Because(RequestModel):
     reason: Reason = Field(description="Kept in the action log.")
 
 
+class LineRequest(RequestModel):
+    """Move `amount` from the right of one account to the left of another: debit one, credit the other."""
+
+    debit: AccountName
+    credit: AccountName
+    amount: Amount
+
+
 class StepView(ViewModel):
     """One step in the history of a thing."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 from fastapi import APIRouter, Body, Query
 from fastapi.responses import Response
@@ -18,6 +18,7 @@ from counterfoil.api.http.schemas import (
     Amount,
     Clean,
     Instant,
+    LineRequest,
     Minor,
     Paged,
     Reason,
@@ -34,8 +35,6 @@ from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations import verbs
 from counterfoil.operations.access.access import READ
-
-AMOUNTS: Final = frozenset({"amount", "minor"})  # the fields of a row that are money, beside its asset
 
 
 class VerbSaid(WriteResult):
@@ -124,7 +123,7 @@ def _add_reads(router: APIRouter, noun: verbs.Noun, rows_of: verbs.Rows, shape: 
 def shape_of(name: str, row: type[Any]) -> type[ViewModel]:
     """A row type as it goes over the wire: its own fields, amounts as strings of minor units."""
     hints = get_type_hints(row)
-    fields: dict[str, Any] = {one: (Minor if one in AMOUNTS else kind, ...) for one, kind in hints.items()}
+    fields: dict[str, Any] = {one: (Minor if one in verbs.AMOUNTS else kind, ...) for one, kind in hints.items()}
     doc = (row.__doc__ or name).split("\n")[0]
     return create_model(
         f"{name.replace('_', ' ').title().replace(' ', '')}View", __base__=ViewModel, __doc__=doc, **fields
@@ -137,13 +136,22 @@ def _route(noun: verbs.Noun, verb: verbs.Verb) -> Callable[..., Response]:
 
     def route(id: str, body: Any, call: ApiCall) -> Response:  # noqa: A002 - the name in the address
         reason = str(getattr(body, "reason", None) or "")
-        taken = {one.name: getattr(body, one.name) for one in verb.takes}
+        taken = {one.name: _taken(getattr(body, one.name)) for one in verb.takes}
 
         def act(conn: Connection[Any]) -> Done:
             saying = verbs.VerbCall(
-                conn, id, call.actor, call.now, call.make_id, reason, taken, None, call.services.wiring.providers
+                conn,
+                id,
+                call.caller,
+                call.now,
+                call.make_id,
+                reason,
+                taken,
+                None,
+                call.services.wiring.providers,
+                body.expected_state,
             )
-            said = verbs.say(noun, verb, saying, call.caller, expected=body.expected_state)
+            said = verbs.say(noun, verb, saying)
             if isinstance(said, verbs.VerbResult):
                 return Done(id, VerbSaid(id=id, state=said.state, made=said.made))
             waits = VerbProposed(
@@ -162,6 +170,13 @@ def _route(noun: verbs.Noun, verb: verbs.Verb) -> Callable[..., Response]:
     return route
 
 
+def _taken(given: Any) -> Any:
+    """A value as a verb takes it: lines as movements, all else as it is."""
+    if isinstance(given, list):
+        return tuple(verbs.VerbLine(one.debit, one.credit, one.amount) for one in given)
+    return given
+
+
 def body_of(noun: verbs.Noun, verb: verbs.Verb) -> type[BaseModel]:
     """The body of a verb's request: its fields, its reason, the state in which the thing was seen."""
     fields: dict[str, Any] = {one.name: _field(one) for one in verb.takes}
@@ -177,6 +192,7 @@ def _field(one: verbs.Field) -> tuple[Any, Any]:
         "choice": Literal[one.choices or ("",)],
         "moment": Instant,
         "amount": Amount,
+        "lines": Annotated[list[LineRequest], Field(min_length=1, max_length=verbs.LINES_MAX)],
     }[one.kind]
     examples = [one.example] if one.example else None
     if one.required:

@@ -1,15 +1,20 @@
 """Commands of a noun's verbs, derived from their declaration: `counterfoil payouts retry ID --reason …`."""
 
 import inspect
-from collections.abc import Callable, Mapping
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
 from counterfoil.api.http.names import camel
 from counterfoil.cli.core.connection import Need, asked
+from counterfoil.cli.core.money import to_minor
 from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Reason, Rows, listed, say_done, show_one, show_rows
+from counterfoil.client.client import Client
 from counterfoil.operations.access import access
 from counterfoil.operations.verbs import Field, Noun, Verb
 
@@ -21,6 +26,9 @@ PARTS: Final = (
     ("steps", ("step", "at", "fromState", "verb", "toState", "actor", "reason")),
     ("actions", ("at", "actor", "verb", "reason")),
 )
+MONEY: Final = ("amount", "lines")
+LINE_HELP: Final = "One movement, such as provider_fee,clearing:simulator,12.00; repeat it."
+FILE_HELP: Final = 'JSON: {"lines": [{"debit", "credit", "amount"}]}; - reads standard input.'
 State = Annotated[str | None, typer.Option("--state", help="Only in this state.")]
 
 
@@ -54,12 +62,9 @@ def noun_app(noun: Noun) -> typer.Typer:
 def _command(noun: Noun, verb: Verb) -> Callable[..., None]:
     def command(**given: Any) -> None:
         subject, dry_run, output = given.pop("id"), given.pop("dry_run"), given.pop("output")
-        body = {
-            name: value.value if isinstance(value, StrEnum) else value
-            for name, value in given.items()
-            if value is not None
-        }
         with asked(NEED[verb.permission]) as client:
+            asset = _asset_of(client, noun, subject) if any(one.kind in MONEY for one in verb.takes) else ""
+            body = _body(verb, given, asset)
             done = client.post(f"/api/{noun.plural}/{subject}/{verb.word}", body, dry_run=dry_run)
         say_done(done, output, said_of(verb, done))
 
@@ -67,6 +72,46 @@ def _command(noun: Noun, verb: Verb) -> Callable[..., None]:
     command.__annotations__ = {one.name: one.annotation for one in _parameters(noun, verb)}
     command.__name__ = verb.name
     return command
+
+
+def _asset_of(client: Client, noun: Noun, subject_id: str) -> str:
+    """Amounts are typed in major units of the thing's own asset."""
+    return str(client.get(f"/api/{noun.plural}/{subject_id}")["asset"])
+
+
+def _body(verb: Verb, given: dict[str, Any], asset: str) -> dict[str, Any]:
+    kinds = {one.name: one.kind for one in verb.takes}
+    body: dict[str, Any] = {}
+    for name, value in given.items():
+        if kinds.get(name) == "lines":
+            body[name] = [_line(one, asset) for one in value or ()]
+        elif name == "file" and "lines" in kinds.values():
+            body |= {} if value is None else {next(one for one in kinds if kinds[one] == "lines"): _lines_of(value)}
+        elif value is not None and value != "":
+            plain = value.value if isinstance(value, StrEnum) else value
+            body[name] = to_minor(plain, asset, name) if kinds.get(name) == "amount" else plain
+    return body
+
+
+def _line(given: str, asset: str) -> dict[str, str]:
+    parts = [part.strip() for part in given.split(",")]
+    if len(parts) != 3:
+        raise typer.BadParameter("a line is DEBIT,CREDIT,AMOUNT", param_hint="--line")
+    debit, credit, amount = parts
+    return {"debit": debit, "credit": credit, "amount": to_minor(amount, asset, "amount")}
+
+
+def _lines_of(file: Path) -> list[Any]:
+    try:
+        found = json.loads(sys.stdin.read() if str(file) == "-" else file.read_text())
+        return list(found["lines"] if isinstance(found, dict) else found)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise typer.BadParameter(f'{file} holds no {{"lines": […]}}: {error}', param_hint="--file") from error
+
+
+def need_of(noun: Noun, name: str) -> Need:
+    """What a verb needs, to choose the login; of one that there is not the least: the server refuses it by name."""
+    return next((NEED[one.permission] for one in noun.verbs if one.name == name), "read")
 
 
 def said_of(verb: Verb, done: Mapping[str, Any]) -> str:
@@ -81,7 +126,7 @@ def _parameters(noun: Noun, verb: Verb) -> list[inspect.Parameter]:
     named = {"id": Annotated[str, typer.Argument(metavar="ID", help=f"The {noun.name}'s id, {noun.prefix}_….")]}
     plain = inspect.Parameter.KEYWORD_ONLY
     found = [inspect.Parameter("id", plain, annotation=named["id"])]
-    found += [_option(one) for one in verb.takes]
+    found += [option for one in verb.takes for option in _options(one)]
     if verb.reason:
         found.append(inspect.Parameter("reason", plain, annotation=Reason))
     seen = Annotated[str | None, typer.Option("--expected-state", help="Refuse it when it is no longer in this state.")]
@@ -93,9 +138,22 @@ def _parameters(noun: Noun, verb: Verb) -> list[inspect.Parameter]:
     ]
 
 
+def _options(one: Field) -> Sequence[inspect.Parameter]:
+    """The flags of one field; of lines `--line`, as often as there are, or a file."""
+    if one.kind != "lines":
+        return [_option(one)]
+    named = {
+        "lines": Annotated[list[str] | None, typer.Option("--line", metavar="DEBIT,CREDIT,AMOUNT", help=LINE_HELP)],
+        "file": Annotated[Path | None, typer.Option("--file", help=FILE_HELP)],
+    }
+    plain = inspect.Parameter.KEYWORD_ONLY
+    return [inspect.Parameter(name, plain, annotation=kind, default=None) for name, kind in named.items()]
+
+
 def _option(one: Field) -> inspect.Parameter:
     kind: Any = StrEnum(one.name, {word: word for word in one.choices}) if one.choices else str
-    option = typer.Option(f"--{one.name.replace('_', '-')}", help=one.help)
+    flag = f"--{(one.short or one.name).replace('_', '-')}"
+    option = typer.Argument(metavar=one.name.upper(), help=one.help) if one.bare else typer.Option(flag, help=one.help)
     wanted: Any = kind if one.required else kind | None
     annotation = Annotated[wanted, option]
     default = inspect.Parameter.empty if one.required else None

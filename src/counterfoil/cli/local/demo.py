@@ -25,6 +25,7 @@ from counterfoil.cli.local.local_stack import ASSET, PROGRAM, World, free_port
 from counterfoil.cli.nouns.reconciliation.reconcile import show_run_in_full
 from counterfoil.client.client import Client
 from counterfoil.payouts.destinations.destinations import set_destination
+from counterfoil.payouts.machines import RESERVED
 
 PORT: Final = 8080
 QUIET_S: Final = 120
@@ -152,9 +153,7 @@ def _until_quiet(operator: Client, progress: Progress, expected: int) -> None:
     end = time.monotonic() + QUIET_S
     while time.monotonic() < end:
         payouts = list(operator.every("/api/payouts", programId=PROGRAM))
-        settled = [
-            one for one in payouts if one["state"] not in ("processing", "reconcile_required") and not _moving(one)
-        ]
+        settled = [one for one in payouts if one["state"] not in RESERVED and not _moving(one)]
         progress.update(task, completed=len(settled))
         if len(payouts) >= expected and len(settled) == len(payouts):
             return

@@ -8,7 +8,6 @@ from typing import Any, Final, NamedTuple
 
 from counterfoil.base.machine import Step, history_of
 from counterfoil.base.money import Money
-from counterfoil.base.problems import Problem
 from counterfoil.dashboard.pages.runs import runs_told
 from counterfoil.dashboard.web.sections import (
     Grade,
@@ -23,7 +22,7 @@ from counterfoil.ledger.reads.books import known_programs
 from counterfoil.matching.findings.recorded import RecordRead
 from counterfoil.reconciliation.breaks import adjusting
 from counterfoil.reconciliation.breaks.ages import AGES
-from counterfoil.reconciliation.breaks.breaks import BREAK
+from counterfoil.reconciliation.breaks.noun import BREAK_NOUN
 from counterfoil.reconciliation.breaks.queries import (
     STATES,
     AgeBand,
@@ -168,7 +167,7 @@ def breaks_answer(ask: SectionContext) -> BreaksAnswer:
 
 def break_answer(ask: SectionContext) -> BreakAnswer:
     """One break with everything that explains it. Raises NotFound."""
-    case = show_break(ask.conn, ask.params["break_id"])
+    case = show_break(ask.conn, ask.params["id"])
     overdue = case.live and case.due_on < ask.clock().date()
     closed: Grade = "accepted" if case.state != "matched" else "right"
     grade: Grade = closed if not case.live else "wrong" if overdue or case.severity == "critical" else "attention"
@@ -249,7 +248,7 @@ def _listed(ask: SectionContext) -> SectionAnswer:
 
 
 def _both(ask: SectionContext) -> SectionAnswer:
-    case = show_break(ask.conn, ask.params["break_id"])
+    case = show_break(ask.conn, ask.params["id"])
     detail = detail_of(ask.conn, case)
     left, right = detail.left, detail.right
     distances = {one.name: one.distance for one in detail.fields}
@@ -292,7 +291,7 @@ def _sum(records: Sequence[RecordRead]) -> Money | None:
 
 
 def _why(ask: SectionContext) -> SectionAnswer:
-    case = show_break(ask.conn, ask.params["break_id"])
+    case = show_break(ask.conn, ask.params["id"])
     detail = detail_of(ask.conn, case)
     candidates = tuple({**one.written(), "amount": Money(one.amount, case.asset)} for one in detail.candidates)
     hypotheses = tuple(one.written() for one in detail.hypotheses)
@@ -304,7 +303,7 @@ def _why(ask: SectionContext) -> SectionAnswer:
 
 
 def _timeline(ask: SectionContext) -> SectionAnswer:
-    case = show_break(ask.conn, ask.params["break_id"])
+    case = show_break(ask.conn, ask.params["id"])
     facts: list[TimelineFact] = timeline_of(ask.conn, case, detail_of(ask.conn, case))
     return (
         SectionAnswer(f"{len(facts)} facts", value=tuple(facts))
@@ -314,7 +313,7 @@ def _timeline(ask: SectionContext) -> SectionAnswer:
 
 
 def _history(ask: SectionContext) -> SectionAnswer:
-    break_id = ask.params["break_id"]
+    break_id = ask.params["id"]
     steps = tuple(history_of(ask.conn, break_id))
     proposals = tuple(_offered(ask, one) for one in adjusting.proposals_of(ask.conn, break_id))
     value = History(
@@ -325,23 +324,15 @@ def _history(ask: SectionContext) -> SectionAnswer:
 
 def _acts(ask: SectionContext, case: Break) -> Acts:
     newest = next(iter(adjusting.proposals_of(ask.conn, case.id, rows_max=1)), None)
+    refusals = BREAK_NOUN.why_not(ask.conn, case.id, now=ask.clock())
     waits = newest is not None and case.state == "pending_adjustment" and newest.decision is None
     suggested = adjusting.suggested_line(case)
     return Acts(
-        allowed=tuple(verb for verb in BREAK.allowed(case.state) if verb != "match"),
+        allowed=tuple(name for name, why in refusals.items() if why is None),
         pending=_offered(ask, newest) if waits and newest is not None else None,
         suggested=(suggested[0], suggested[1], Money(suggested[2], case.asset)) if suggested else None,
-        write_off_refused=_refused(ask, case),
+        write_off_refused=refusals["write_off"],
     )
-
-
-def _refused(ask: SectionContext, case: Break) -> str | None:
-    """The same check that the verb makes, in the words that it would use."""
-    try:
-        adjusting.refuse_write_off(ask.conn, case)
-    except Problem as problem:
-        return problem.sentence()
-    return None
 
 
 def _offered(ask: SectionContext, one: adjusting.AdjustmentProposal) -> Offered:

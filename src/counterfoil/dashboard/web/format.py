@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from counterfoil.base.money import Asset, Money, format_major
 from counterfoil.operations.access.access import permissions_of
-from counterfoil.reconciliation.breaks.noun import BREAK_NOUN, NEEDS
+from counterfoil.reconciliation.breaks.noun import BREAK_NOUN
 
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 STATE_WORDS: Final = {"reconcile_required": "in doubt"}
@@ -29,22 +29,13 @@ class Act(NamedTuple):
     meaning: str
 
 
-ACTS: Final = {
-    **{verb.name: Act(verb.label, verb.effect) for verb in BREAK_NOUN.verbs},
-    "propose": Act(
-        "Propose a journal", "Nothing is posted until another person approves exactly this, within 24 hours."
-    ),
-    "propose_write_off": Act("Propose a write-off", "The difference is booked once another person approves it."),
-    "approve": Act("Approve and post", "It is posted at once, in your name and its maker's."),
-    "withdraw": Act("Withdraw or decline", "Nothing is booked; it is investigated again."),
-    "assign": Act("Assign", "Its state stays."),
-    "comment": Act("Comment", "Kept for ever, never changed."),
-}
+ACTS: Final = {verb.name: Act(verb.label, verb.effect) for verb in BREAK_NOUN.verbs}
+MANY: Final = tuple(verb.name for verb in BREAK_NOUN.verbs if verb.many)
 
 
 def may(role: str, verb: str) -> bool:
-    """Does this role allow the verb?"""
-    return NEEDS[verb] in permissions_of(role)
+    """Does this role allow the verb of a break?"""
+    return BREAK_NOUN.verb(verb).permission in permissions_of(role)
 
 
 def amount(money: Money, assets: Mapping[str, Asset]) -> Markup:

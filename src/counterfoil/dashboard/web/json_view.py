@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from pydantic.alias_generators import to_camel
-
+from counterfoil.api.http.names import camel
 from counterfoil.base.money import Money
 
 
@@ -23,7 +22,7 @@ def as_json(value: Any) -> Any:
         case Mapping():
             return {str(key): as_json(one) for key, one in value.items()}
         case tuple() if hasattr(value, "_fields"):
-            return {to_camel(name): as_json(one) for name, one in _named(value)}
+            return {camel(name): as_json(one) for name, one in _named(value)}
         case tuple() | list():
             return [as_json(one) for one in value]
     return value

@@ -38,7 +38,7 @@ PAGES: Final = (
     ),
     DashboardPage("/admin/reconciliation/runs/{run_id}", "What did this run find?", run_answer, "run.html"),
     DashboardPage(
-        "/admin/breaks/{break_id}",
+        "/admin/breaks/{id}",
         "Why does this not agree, and what may be done?",
         break_answer,
         "break.html",

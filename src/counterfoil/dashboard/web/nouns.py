@@ -7,7 +7,7 @@ proposed here and decided among the approvals.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import Any, Final, NamedTuple
 
 from fastapi import APIRouter, Request
@@ -26,10 +26,13 @@ from counterfoil.dashboard.web.serving import Served, finish, guarded, shown
 from counterfoil.dashboard.web.sessions import Session, refuse_other_sites, refuse_wrong_csrf
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import require
-from counterfoil.operations.verbs import Field, Noun, Verb, VerbCall, VerbResult, say
+from counterfoil.operations.verbs import AMOUNTS, LINES_MAX, Field, Noun, Verb, VerbCall, VerbLine, VerbResult, say
 
 HIDDEN: Final = ("csrf", "expected_state", "confirm")
 RECEIPT: Final = ("done", "made")
+LINE: Final = ("debit", "credit", "amount")  # with the number of the line behind it, from 0
+DAY_LENGTH: Final = len("2026-11-20")
+NOON: Final = time(12, tzinfo=UTC)
 
 
 class NounFact(NamedTuple):
@@ -149,28 +152,35 @@ def _say(
         raise ReasonRequired(verb=verb.name, field="reason", limit="at least one word")
     with served.database.transaction(commit=commit) as conn:
         asset = getattr(noun.show(conn, subject_id), "asset", None)
-        taken = {
-            one.name: _value(one, filled.get(one.name, "").strip(), known_assets(conn).get(asset or ""))
-            for one in verb.takes
-        }
+        taken = {one.name: _taken(one, filled, known_assets(conn).get(asset or "")) for one in verb.takes}
         saying = VerbCall(
             conn,
             subject_id,
-            session.caller.actor,
+            session.caller,
             now,
             served.wiring.make_id,
             reason,
             taken,
             None,
             served.wiring.providers,
+            filled.get("expected_state") or None,
         )
-        said = say(noun, verb, saying, session.caller, expected=filled.get("expected_state") or None)
+        said = say(noun, verb, saying)
         record_action(
             conn, served.wiring.make_id("act"), actor=session.caller.actor, role=session.caller.role, verb=f"{noun.name}.{verb.name}",
             subject_id=subject_id, reason=reason or None, request_id=request_id_of(request), at=now,
             payload={name: filled[name] for name in sorted(set(filled) - set(HIDDEN))},
         )  # fmt: skip
     return said if isinstance(said, VerbResult) else VerbResult("waits for a second person", said.id)
+
+
+def _taken(one: Field, filled: Mapping[str, str], asset: Asset | None) -> Any:
+    if one.kind != "lines":
+        return _value(one, filled.get(one.name, "").strip(), asset)
+    rows = [[filled.get(f"{part}{number}", "").strip() for part in LINE] for number in range(LINES_MAX)]
+    if asset is None:
+        raise InvalidInput(one.name, "movements of a thing that has an asset")
+    return tuple(VerbLine(row[0], row[1], parse_major(row[2], asset, "amount")) for row in rows if any(row))
 
 
 def _value(one: Field, given: str, asset: Asset | None) -> Any:
@@ -188,19 +198,23 @@ def _value(one: Field, given: str, asset: Asset | None) -> Any:
         try:
             found = datetime.fromisoformat(given)
         except ValueError:
-            raise InvalidInput(one.name, "a moment such as 2026-11-20T12:00", got=given[:40]) from None
+            raise InvalidInput(
+                one.name, "a day such as 2026-11-20, or a moment such as 2026-11-20T12:00", got=given[:40]
+            ) from None
+        if len(given) == DAY_LENGTH:
+            return datetime.combine(found, NOON)  # the same day wherever it is read
         return found if found.tzinfo else found.replace(tzinfo=UTC)
     return given
 
 
 def _facts(row: Any) -> tuple[NounFact, ...]:
-    """The fields of a row; an `amount` beside its `asset` is money."""
+    """The fields of a row; an amount beside its `asset` is money."""
     fields: Mapping[str, Any] = row._asdict()
     asset = fields.get("asset")
     return tuple(
-        NounFact(name, Money(value, asset) if name == "amount" and asset and isinstance(value, int) else value)
+        NounFact(name, Money(value, asset) if name in AMOUNTS and asset and isinstance(value, int) else value)
         for name, value in fields.items()
-        if value is not None and name not in ("id", "state") and not (name == "asset" and "amount" in fields)
+        if value is not None and name not in ("id", "state") and not (name == "asset" and AMOUNTS & set(fields))
     )
 
 
@@ -210,10 +224,7 @@ def _offer(verb: Verb, why_not: str | None) -> Offer:
     )
 
 
-def nouns_with_pages(nouns: Sequence[Noun]) -> list[tuple[Noun, DashboardPage]]:
-    """Every noun that has no page of its own, with its page."""
-    return [
-        (one, noun_page(one))
-        for one in nouns
-        if not any(page.path.startswith(f"/admin/{one.plural}/{{") for page in PAGES)
-    ]
+def pages_of(nouns: Sequence[Noun]) -> list[tuple[Noun, DashboardPage]]:
+    """Every noun with the page that shows one of it: its own where it has one, else what follows from its declaration."""
+    own = {page.path: page for page in PAGES}
+    return [(one, own.get(f"/admin/{one.plural}/{{id}}") or noun_page(one)) for one in nouns]

@@ -16,7 +16,6 @@ from counterfoil.dashboard.web import format as shown
 from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.sections import WORDS, SectionContext
 from counterfoil.dashboard.web.sessions import Session
-from counterfoil.reconciliation.breaks.work import BULK
 
 STYLES: Final = ("frame.css", "answer.css", "sheets.css", "lists.css", "breaks.css", "screens.css")  # in this order
 ASSETS: Final = {
@@ -48,7 +47,7 @@ class Renderer:
         }  # fmt: skip
         self._jinja.globals |= {
             "pages": PAGES, "styles": STYLES, "version": version, "refresh_s": refresh_s, "grade_words": WORDS, "asset_url": self._url,
-            "apart": shown.apart, "may": shown.may, "acts": shown.ACTS, "bulk_verbs": BULK,
+            "apart": shown.apart, "may": shown.may, "acts": shown.ACTS, "bulk_verbs": shown.MANY,
         }  # fmt: skip
 
     def page(

@@ -18,7 +18,7 @@ from counterfoil.dashboard.web.api_pages import add_api_pages
 from counterfoil.dashboard.web.forms import add_acts
 from counterfoil.dashboard.web.json_view import as_json
 from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
-from counterfoil.dashboard.web.nouns import add_verb_forms, nouns_with_pages
+from counterfoil.dashboard.web.nouns import add_verb_forms, pages_of
 from counterfoil.dashboard.web.rendering import ASSETS, Renderer
 from counterfoil.dashboard.web.serving import Served, answered, finish, guarded, guarded_twin, ours, shown
 from counterfoil.dashboard.web.sessions import (
@@ -63,8 +63,9 @@ def add_dashboard(
     for page in PAGES:
         _add_page(router, served, page)
     add_acts(router, served)
-    for noun, page in nouns_with_pages(nouns):
-        _add_page(router, served, page)
+    for noun, page in pages_of(nouns):
+        if page not in PAGES:
+            _add_page(router, served, page)
         add_verb_forms(router, served, noun, page)
     add_api_pages(router, served)
     _add_door(router, served)

@@ -164,14 +164,10 @@ def encode(lines: Lines, where: PostingPlace) -> bytes:
     name, before = lines.journal_id.bytes, lines.before
     return b"".join(
         [
-            _ROW(
+            (_ROW_BARE if movement is None else _ROW)(
                 12, 16, name, 8, debit, 8, credit, 8, minor, 8, debit_balance, 8, credit_balance,
-                8, effective_us - _PG_EPOCH_US, 8, seq, 4, place - before, 4, segment, 1, not low <= effective_us <= high, 16, movement,
-            )
-            if movement is not None
-            else _ROW_BARE(
-                12, 16, name, 8, debit, 8, credit, 8, minor, 8, debit_balance, 8, credit_balance,
-                8, effective_us - _PG_EPOCH_US, 8, seq, 4, place - before, 4, segment, 1, not low <= effective_us <= high, -1,
+                8, effective_us - _PG_EPOCH_US, 8, seq, 4, place - before, 4, segment, 1, not low <= effective_us <= high,
+                *((-1,) if movement is None else (16, movement)),
             )
             for seq, (place, debit, credit, minor, debit_balance, credit_balance, effective_us, movement) in enumerate(
                 lines.rows, first_seq

@@ -158,16 +158,6 @@ def journal_by_key(conn: Connection[Any], program_id: str, key: str) -> JournalH
         ).fetchone()
 
 
-def journals_of(conn: Connection[Any], source: tuple[str, str], *, rows_max: int = 100) -> list[JournalHeader]:
-    """What was posted for a source (type, id), oldest first."""
-    with conn.cursor(row_factory=class_row(JournalHeader)) as cursor:
-        return cursor.execute(
-            """select id, program_id, kind, key, effective_at, recorded_at, actor, narrative, source_type, source_id, reverses, lines
-               from journal where source_type = %s and source_id = %s order by id limit %s""",
-            [*source, rows_max],
-        ).fetchall()
-
-
 def journal_lines(
     conn: Connection[Any], journal_id: UUID, *, after: int = 0, rows_max: int = 1_000
 ) -> list[JournalLine]:

@@ -20,7 +20,6 @@ WINDOW_SHARE_LEAST: Final = 2  # percent of pairs that must lie that far apart b
 WINDOW_MAX_DAYS: Final = 10
 EMBEDDED_PER_THOUSAND_LEAST: Final = 5
 EMBEDDED_LEAST: Final = 3
-NOT_OF_THE_BANK: Final = ("row", "line", "file", "raw", "amount")  # what a reader adds to a statement's lines
 SENTENCE_SHARE_MAX: Final = 40  # percent of values with blanks: more, and the column is a text
 STATUS_SHARE_LEAST: Final = 80
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from counterfoil.base.canonical import canonical_json
 from counterfoil.base.csv_text import CsvWriter
 from counterfoil.matching.findings.differences import Record
 from counterfoil.matching.findings.findings import Finding
@@ -40,7 +40,7 @@ def write_report(outcome: MatchingResult, path: Path) -> None:
 
 def canonical(value: Any) -> str:
     """JSON with sorted keys and no blanks, and a newline."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")) + "\n"
+    return canonical_json(value) + "\n"
 
 
 def write_breaks(breaks: Iterable[Finding], path: Path) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import tomllib
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from counterfoil.base.canonical import canonical_json
 from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.rules.model import RuleSet
 
@@ -53,7 +53,7 @@ def _text_of(path: Path) -> str:
 def rules_digest(rules: RuleSet) -> str:
     """SHA-256 of what the rules mean: comments, order of keys and defaults left out do not change it."""
     plain = rules.model_dump(mode="json", by_alias=True)
-    return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(canonical_json(plain, ascii_only=True).encode()).hexdigest()
 
 
 def lines_of(text: str) -> dict[Place, int]:

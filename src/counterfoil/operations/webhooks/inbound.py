@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from counterfoil.base.canonical import canonical_json
 from counterfoil.base.machine import Machine, Move, record_birth, steps_taken, take_step, take_steps
 from counterfoil.base.problems import InvalidInput, NotAuthenticated, NotFound, TooLarge
 from counterfoil.base.secret import SigningSecret
@@ -137,7 +138,7 @@ def receive(
 def _digest(body: bytes) -> bytes:
     """What a body says, whatever its spaces and the order of its fields: a webhook and the pulled event are one."""
     try:
-        meant = json.dumps(json.loads(body), sort_keys=True, separators=(",", ":")).encode()
+        meant = canonical_json(json.loads(body), ascii_only=True).encode()
     except ValueError:
         meant = body
     return hashlib.sha256(meant).digest()

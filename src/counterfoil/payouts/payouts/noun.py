@@ -9,7 +9,7 @@ from typing import Any, Final
 from psycopg import Connection
 
 from counterfoil.base.problems import InvalidInput
-from counterfoil.operations.access.access import OPERATE, Caller
+from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.approvals import Proposal
 from counterfoil.operations.verbs import Field, Noun, Propose, Verb, VerbCall, VerbResult
 from counterfoil.payouts.machines import PAYOUT
@@ -65,7 +65,7 @@ def _look_up(one: VerbCall) -> VerbResult:
 
 
 def _proposed(verb: str) -> Propose:
-    def propose(one: VerbCall, by: Caller) -> Proposal:
+    def propose(one: VerbCall) -> Proposal:
         more: dict[str, Any] = {}
         evidence = one.reason
         if verb == "force_finalize":
@@ -74,13 +74,13 @@ def _proposed(verb: str) -> Propose:
             more |= {"error": one.reason, "seen_at": one.taken["seen_at"]}
             evidence = one.taken["evidence"]
         return propose_for_attempt(
-            one.conn, one.make_id("prop"), one.subject_id, verb, evidence=evidence, by=by, now=one.now, **more
+            one.conn, one.make_id("prop"), one.subject_id, verb, evidence=evidence, by=one.by, now=one.now, **more
         )
 
     return propose
 
 
-def _end_conflict(one: VerbCall, by: Caller) -> Proposal:
+def _end_conflict(one: VerbCall) -> Proposal:
     conflict, found = one.taken["conflict_id"], one.taken["found"]
     open_here = {each.id for each in conflicts_of(one.conn, one.subject_id)}
     if conflict not in open_here:
@@ -90,7 +90,7 @@ def _end_conflict(one: VerbCall, by: Caller) -> Proposal:
             got=conflict[:80],
         )
     return propose_end_of_conflict(
-        one.conn, one.make_id("prop"), conflict, found, evidence=one.reason, by=by, now=one.now
+        one.conn, one.make_id("prop"), conflict, found, evidence=one.reason, by=one.by, now=one.now
     )
 
 

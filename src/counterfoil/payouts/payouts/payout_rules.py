@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from counterfoil.payouts.machines import LIVE
+from counterfoil.payouts.machines import PAYOUT, PROVIDER_PAYOUT, RESERVED
 from counterfoil.payouts.provider_payouts.outcome_rules import LockedProviderPayout
 
 TRIES_MAX: Final = 3
-REISSUED_FROM: Final = ("cancelled", "returned", "completed")  # and failed, once its tries are used up
+# An end that still leaves something owed; and failed, once its tries are used up.
+REISSUED_FROM: Final = tuple(one for one in PAYOUT.final if one != "refunded")
 
 
 class Effect(NamedTuple):
@@ -46,7 +47,7 @@ def where_next(state: str, effect: str, *, paid_by_another: bool, payable: int, 
         return None if state == "completed" else "complete"
     if paid_by_another:
         return None if state == "completed" else "complete"
-    if state not in (("completed",) if effect == "back" else ("processing", "reconcile_required")):
+    if state not in (("completed",) if effect == "back" else RESERVED):
         return None
     if payable <= 0:
         return "net_out"
@@ -80,7 +81,7 @@ class Matter(NamedTuple):
     @property
     def live(self) -> LockedProviderPayout | None:
         """The attempt whose money may be on its way."""
-        return self.last if self.last is not None and self.last.state in LIVE else None
+        return self.last if self.last is not None and self.last.state in PROVIDER_PAYOUT.open else None
 
 
 Guard = Callable[[Matter], str | None]

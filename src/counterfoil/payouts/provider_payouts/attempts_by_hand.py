@@ -15,7 +15,7 @@ from counterfoil.base.problems import InvalidInput, check
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.providers import PayoutFact
 from counterfoil.operations.work.runner import wake
-from counterfoil.payouts.machines import LIVE, PROVIDER_CONFLICT, PROVIDER_PAYOUT, PULLING, SENDING
+from counterfoil.payouts.machines import GIVEN_BACK, PROVIDER_CONFLICT, PROVIDER_PAYOUT, PULLING, SENDING
 from counterfoil.payouts.payouts.matter import NotNow, matter_of, require
 from counterfoil.payouts.payouts.payout_rules import Matter
 from counterfoil.payouts.provider_payouts.conflicts import conflicts_of, rewake
@@ -166,12 +166,12 @@ def _paid(conn: Connection[Any], one: LockedProviderPayout, word: dict[str, Any]
     told = {name: value for name, value in word.items() if name != "occurred_at"}
     at = datetime.fromisoformat(word["occurred_at"]) if "occurred_at" in word else now
     fact = PayoutFact(**told, occurred_at=at)._replace(status="paid") if told else None
-    if one.state in LIVE:
+    if one.state in PROVIDER_PAYOUT.open:
         if amount != one.amount:
             conn.execute("update provider_payout set paid = %s where id = %s", [amount, one.id])
             one = one._replace(paid=amount)
         return OutcomeDecision(one, ("succeed",), fact)
-    if one.state in ("failed", "cancelled"):
+    if one.state in GIVEN_BACK:
         return OutcomeDecision(one, ("pay_late",), fact)
     return OutcomeDecision(one, keeps=True)
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.payouts.machines import RESERVED
 from counterfoil.payouts.payouts.payable import Purse, receivables_of
 from counterfoil.payouts.provider_payouts.conflicts import in_conflict
 from counterfoil.payouts.provider_payouts.outcome_rules import LockedProviderPayout
@@ -23,7 +24,7 @@ def brake_on(conn: Connection[Any], one: LockedProviderPayout) -> Brake | None:
 
     A pause of the queue is the runner's to look at, a quarantine a state of its own.
     """
-    if one.payout_state not in ("processing", "reconcile_required"):
+    if one.payout_state not in RESERVED:
         return Brake(f"its payout is {one.payout_state}")
     if one.paid_beside:
         return Brake("another attempt for this settlement is paid")

@@ -12,7 +12,7 @@ from psycopg import Connection
 
 from counterfoil.base.machine import Move, take_steps
 from counterfoil.operations.events.events import NewEvent, emit
-from counterfoil.payouts.machines import LIVE, PAYOUT
+from counterfoil.payouts.machines import PAYOUT, PROVIDER_PAYOUT
 from counterfoil.payouts.payouts.payable import Purse, give_back, payable_of, payables_of, receivables_of
 from counterfoil.payouts.provider_payouts.booking import (
     Booking,
@@ -70,7 +70,7 @@ def _move_payouts(conn: Connection[Any], at: LockedProviderPayout, beyond: int, 
     rows = conn.execute(
         """select p.id, p.state, exists (select from provider_payout pp where pp.payout_id = p.id and pp.state = any(%s))
            from payout p where p.settlement_id = %s order by p.id for update""",
-        [list(LIVE), at.settlement_id],
+        [list(PROVIDER_PAYOUT.open), at.settlement_id],
     ).fetchall()
     nothing_left = payable_of(conn, [at.settlement_id])[at.settlement_id] <= 0
     moves = []

@@ -14,7 +14,7 @@ from typing import Final, Literal, NamedTuple
 from counterfoil.operations.providers import Accepted, Answer, Found, Later, NotThere, PayoutFact, Refused, Unclear
 from counterfoil.operations.providers.capabilities import FULL, Capabilities
 from counterfoil.operations.work.runner import ATTEMPTS_MAX, delay_before
-from counterfoil.payouts.machines import LIVE, PROVIDER_PAYOUT
+from counterfoil.payouts.machines import GIVEN_BACK, PROVIDER_PAYOUT
 
 KEY_MEMORY: Final = timedelta(
     hours=23
@@ -69,7 +69,7 @@ ENDS: Final = frozenset(
     {
         ("failed", "failed"), ("concluded", "failed"), ("failed", "paid"), ("concluded", "paid"),
         ("failed", "returned"), ("concluded", "returned"), ("succeeded", "returned"),
-        *((state, status) for state in LIVE for status in ("paid", "failed", "returned")),
+        *((state, status) for state in PROVIDER_PAYOUT.open for status in ("paid", "failed", "returned")),
     }
 )  # fmt: skip
 
@@ -187,14 +187,14 @@ def decide_fact(
     if source == "webhook" and capabilities.looks_up and CONFIRMED_FIRST & set(path):
         return _ask_first(standing, fact)
     error = f"the provider says {fact.status}: {fact.failure}" if fact.failure else None
-    by = "provider" if fact.status == "failed" and standing.row in (*LIVE, "concluded") else None
+    by = "provider" if fact.status == "failed" and standing.row in (*PROVIDER_PAYOUT.open, "concluded") else None
     settled = source == "look_up" and cell in ENDS
     decision = OutcomeDecision(
         standing, path, fact, error=error, error_class="provider" if error else None, failed_by=by, settled=settled
     )
     if not path and source != "look_up":
         return decision._replace(keeps=True)
-    if standing.conflict and not settled and not path and standing.row not in LIVE:
+    if standing.conflict and not settled and not path and standing.row not in PROVIDER_PAYOUT.open:
         return decision._replace(again=CONFLICT_ASKED_EVERY)
     return decision._replace(again=silent_after) if decision.state in ("sent", "quarantined") else decision
 
@@ -306,7 +306,7 @@ def _not_found(
         not_there_at=asked_at, settled=True,
     )  # fmt: skip
     if standing.state != "unknown":  # quarantined: shown to who releases it; over: what was booked is confirmed
-        return noted._replace(settled=standing.state in ("failed", "cancelled"))
+        return noted._replace(settled=standing.state in GIVEN_BACK)
     first = standing.first_call_at
     fresh = (first is None or now - first < KEY_MEMORY) and standing.attempt + 1 < ATTEMPTS_MAX
     may_send = refusal is None and fresh and not standing.paid_beside
@@ -330,7 +330,7 @@ def decide_orphan(standing: LockedProviderPayout) -> OutcomeDecision:
 
 def _doubt(standing: LockedProviderPayout, fact: PayoutFact | None, conflict: Conflict) -> OutcomeDecision:
     """Two words that exclude each other: nothing is booked, nothing is sent again, the provider is asked, a person is told."""
-    verbs = ("lose",) if standing.state in ("queued", "sending", "sent") else ()
+    verbs = ("lose",) if standing.state in PROVIDER_PAYOUT.before("lose") else ()
     return OutcomeDecision(
         standing,
         verbs,

@@ -14,7 +14,7 @@ from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.providers import RANK, PayoutFact
 from counterfoil.operations.providers.capabilities import FULL, Capabilities
 from counterfoil.operations.work.runner import wake
-from counterfoil.payouts.machines import LIVE, PAYOUT, PROVIDER_PAYOUT, PULLING, RESERVING
+from counterfoil.payouts.machines import PAYOUT, PROVIDER_PAYOUT, PULLING, RESERVING
 from counterfoil.payouts.payouts.payable import Purse, net, netted_away, payable_of, receivables_of
 from counterfoil.payouts.payouts.payout_rules import EFFECTS, NOTHING, where_next
 from counterfoil.payouts.provider_payouts.booking import Booking, book, journal_lines
@@ -111,7 +111,7 @@ def _book_late(conn: Connection[Any], one: OutcomeDecision, actor: str, now: dat
         beside = [
             each
             for each in lock_settlements(conn, [one.standing.settlement_id], now=now)
-            if each.id != one.standing.id and each.state in LIVE
+            if each.id != one.standing.id and each.state in PROVIDER_PAYOUT.open
         ]
         stops = [stop for each in beside if (stop := stop_beside(each)) is not None]
         if stops:

@@ -305,18 +305,7 @@ def _propose(
     if not reason.strip():
         raise ReasonRequired(machine=BREAK.name, verb="propose", field="reason", limit="at least one word")
     number = len(proposals_of(conn, case.id)) + 1
-    at = effective_at or min(_noon(case.last_on), now)
-    payload = {
-        "breakId": case.id,
-        "programId": case.program_id,
-        "asset": case.asset,
-        "kind": kind,
-        "key": f"break:{case.id}:{number}",
-        "narrative": reason,
-        "difference": str(case.difference),
-        "effectiveAt": at.astimezone(UTC).isoformat(),
-        "lines": [{"debit": one.debit, "credit": one.credit, "amount": str(one.minor)} for one in lines],
-    }
+    payload = _payload(case, kind, number, lines, reason, effective_at or min(_noon(case.last_on), now))
     with conn.transaction(force_rollback=True):
         _post(conn, case, payload, by.actor, now)
     if kind == "adjustment":
@@ -335,6 +324,22 @@ def _propose(
         ],
     )  # fmt: skip
     return proposals_of(conn, case.id, rows_max=1)[0]
+
+
+def _payload(
+    case: Break, kind: str, number: int, lines: Sequence[NewPosting], reason: str, at: datetime
+) -> dict[str, Any]:
+    return {
+        "breakId": case.id,
+        "programId": case.program_id,
+        "asset": case.asset,
+        "kind": kind,
+        "key": f"break:{case.id}:{number}",
+        "narrative": reason,
+        "difference": str(case.difference),
+        "effectiveAt": at.astimezone(UTC).isoformat(),
+        "lines": [{"debit": one.debit, "credit": one.credit, "amount": str(one.minor)} for one in lines],
+    }
 
 
 def _post(conn: Connection[Any], case: Break, payload: dict[str, Any], actor: str, now: datetime) -> Posted:

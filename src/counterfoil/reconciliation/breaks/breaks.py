@@ -14,7 +14,7 @@ from typing import Any, Final
 from psycopg import Connection
 
 from counterfoil.base.ids import ENTROPY_BYTES, new_id
-from counterfoil.base.machine import Machine, Move, record_birth, take_steps
+from counterfoil.base.machine import Machine, Move, listed, record_birth, take_steps
 from counterfoil.reconciliation.breaks.sights import whole_of
 
 BREAK: Final = Machine(
@@ -41,7 +41,7 @@ BREAK: Final = Machine(
 )
 DUE_DAYS: Final[Mapping[str, int]] = {"critical": 1, "high": 2, "medium": 5, "low": 10}
 ACTOR: Final = "system:reconciliation"
-STANDS: Final = "(o.state in ('open', 'timing', 'investigating', 'pending_adjustment') or (o.state = 'accepted' and o.gone_run is null))"
+STANDS: Final = f"(o.state in {listed(BREAK.open)} or (o.state = 'accepted' and o.gone_run is null))"
 LOCK_WAIT_MS: Final = (
     30_000  # ten thousand breaks are filed in less; who waits for less would fail a run that has nothing wrong
 )

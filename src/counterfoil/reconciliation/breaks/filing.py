@@ -12,11 +12,11 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from counterfoil.base.machine import Move, record_birth, take_steps
+from counterfoil.base.machine import Move, listed, record_birth, take_steps
 from counterfoil.base.problems import check
 from counterfoil.matching.findings.findings import Finding
 from counterfoil.reconciliation.breaks.breaks import ACTOR, BREAK, STANDS, due_on, lock_source, make_copies, open_copies
-from counterfoil.reconciliation.breaks.life import LIVE, BreakState, on_absent, on_found
+from counterfoil.reconciliation.breaks.life import MATCHING, BreakState, on_absent, on_found
 from counterfoil.reconciliation.breaks.sights import PARTS, Sight, sights_of, whole_of
 
 TOLD_APART: Final = ("COUNTERPARTY_MISMATCH",)  # about the same thing, and still a difference of its own
@@ -113,7 +113,7 @@ def file_breaks(
     absent = [one for one in newest.values() if one.identity not in identities]
     matched, gone = _leave(conn, view, absent)
     fresh = [(one, case) for one, case, what in decided if what == "open"]
-    earlier = [one for one in known if one.gone_run is not None or one.state not in LIVE or one in absent]
+    earlier = [one for one in known if one.gone_run is not None or one.state not in BREAK.open or one in absent]
     recurred, copies = _open(conn, view, fresh, earlier, make_id)
     late = sum(what == "nothing" for _, _, what in decided)
     return Filed(len(fresh), recurred, copies, len(seen), len(shown), matched, matured, gone, late)
@@ -271,8 +271,8 @@ def _tell_once(conn: Connection[Any], view: View, fresh: Sequence[str]) -> set[s
     whole = whole_of(view.source)
     if whole == view.source:
         pairs = conn.execute(
-            """select p.id, p.state, w.id, p.owner from break w join break p on p.program_id = w.program_id and p.subject = w.subject
-               where w.id = any(%s) and p.source = any(%s) and p.state in ('open', 'timing', 'investigating') and p.kind <> all(%s)
+            f"""select p.id, p.state, w.id, p.owner from break w join break p on p.program_id = w.program_id and p.subject = w.subject
+               where w.id = any(%s) and p.source = any(%s) and p.state in {listed(MATCHING)} and p.kind <> all(%s)
                order by p.id, w.id for update of p""",
             [fresh, [f"{whole}:{part}" for part in PARTS], list(TOLD_APART)],
         ).fetchall()

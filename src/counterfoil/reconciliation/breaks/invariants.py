@@ -5,18 +5,21 @@ from __future__ import annotations
 from typing import Final
 
 from counterfoil.base.invariant import Invariant
+from counterfoil.base.machine import listed
+from counterfoil.reconciliation.breaks.breaks import BREAK
+from counterfoil.reconciliation.breaks.life import MATCHING, POSTED
 
 INVARIANTS: Final = (
     Invariant(
         "BREAK_JOURNAL_TIE",
         "Has every adjusted or written-off break exactly one journal, and no other break one?",
-        """select b.id, b.state, count(j.id) from break b
+        f"""select b.id, b.state, count(j.id) from break b
            left join break_proposal p on p.break_id = b.id
            left join approval_use u on u.proposal_id = p.id
            left join journal j on j.id = u.result_id::uuid and j.program_id = b.program_id
                and j.source_type = 'break' and j.source_id = b.id
            group by b.id, b.state
-           having count(j.id) <> case when b.state in ('adjusted', 'written_off') then 1 else 0 end""",
+           having count(j.id) <> case when b.state in {listed(POSTED)} then 1 else 0 end""",
         "critical",
         "A break says that the books were corrected, and they were not, or the reverse.",
     ),
@@ -47,8 +50,8 @@ INVARIANTS: Final = (
     Invariant(
         "BREAK_TWO_PEOPLE",
         "Stand two people behind every break that was adjusted or written off, a write-off within its limit?",
-        """select b.id, b.state from break b
-           where b.state in ('adjusted', 'written_off') and not exists (
+        f"""select b.id, b.state from break b
+           where b.state in {listed(POSTED)} and not exists (
                select from break_proposal p join approval_decision d on d.proposal_id = p.id join approval_use u on u.proposal_id = p.id
                where p.break_id = b.id and d.decision = 'approved' and d.maker_id <> d.checker_id and d.at <= p.expires_at
                  and p.kind = case b.state when 'adjusted' then 'adjustment' else 'write_off' end
@@ -98,7 +101,7 @@ INVARIANTS: Final = (
     Invariant(
         "BREAK_FOUND_IS_SHOWN",
         "Is everything that the newest run of each source found open, accepted in that amount, or shown through a break that stands?",
-        """select f.run_id, f.break_id from reconciliation_run r join reconciliation_break f on f.run_id = r.id
+        f"""select f.run_id, f.break_id from reconciliation_run r join reconciliation_break f on f.run_id = r.id
            left join lateral (select * from break b where b.program_id = r.program_id and b.source = r.source
                               and b.identity = f.break_id order by b.id desc limit 1) b on true
            left join break o on o.id = b.duplicate_of
@@ -106,19 +109,19 @@ INVARIANTS: Final = (
                    select from reconciliation_run n where n.program_id = r.program_id and n.source = r.source and n.state = 'finished'
                      and n.number > r.number)
              and (b.id is null or not (
-                  b.state in ('open', 'timing', 'investigating', 'pending_adjustment')
+                  b.state in {listed(BREAK.open)}
                   or b.state = 'accepted' and b.accepted_at_stake = f.at_stake
-                  or b.state = 'duplicate' and (o.state in ('open', 'timing', 'investigating', 'pending_adjustment')
+                  or b.state = 'duplicate' and (o.state in {listed(BREAK.open)}
                                                 or o.state = 'accepted' or o.gone_run is not null)
-                  or b.state in ('adjusted', 'written_off') and coalesce(b.posted_after, 0) >= r.number))""",
+                  or b.state in {listed(POSTED)} and coalesce(b.posted_after, 0) >= r.number))""",
         "critical",
         "A difference is found by every run, and nobody sees it.",
     ),
     Invariant(
         "BREAK_OPEN_IS_FOUND",
         "Was every break that is open found by the newest run that spoke of it?",
-        """select b.id, b.state, b.gone_run from break b
-           where b.state in ('open', 'timing', 'investigating') and b.gone_run is not null""",
+        f"""select b.id, b.state, b.gone_run from break b
+           where b.state in {listed(MATCHING)} and b.gone_run is not null""",
         "warning",
         "Somebody works on what is no longer there.",
     ),

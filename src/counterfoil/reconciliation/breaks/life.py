@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-LIVE: Final = ("open", "timing", "investigating", "pending_adjustment")
-MATCHING: Final = ("open", "timing", "investigating")  # what a run may close by itself
-POSTED: Final = ("adjusted", "written_off")
+from counterfoil.reconciliation.breaks.breaks import BREAK
+
+MATCHING: Final = BREAK.before("match")  # what a run may close by itself
+POSTED: Final = BREAK.after("adjust", "write_off")
 
 Found = Literal["open", "touch", "show", "nothing"]
 Absent = Literal["match", "gone", "nothing"]
@@ -43,7 +44,7 @@ def on_found(number: int, superseded: bool, case: BreakState | None) -> Found:
         return "nothing"  # an older view, which ended late
     if case is None:
         return "open"
-    if case.state in LIVE:
+    if case.state in BREAK.open:
         return "touch"
     if case.state in POSTED:
         return "open" if number > case.posted_after else "nothing"  # it read before the journal was there

@@ -14,14 +14,13 @@ from counterfoil.base.problems import NotFound
 from counterfoil.matching.findings.recorded import FindingDetail
 from counterfoil.reconciliation.breaks.ages import AGES, BOUNDS
 from counterfoil.reconciliation.breaks.breaks import BREAK
-from counterfoil.reconciliation.breaks.life import LIVE
 from counterfoil.reconciliation.breaks.work import BREAK_COLUMNS, Break
 
 GROUPS_MAX: Final = 500
 FLOW_DAYS_MAX: Final = 92
 _STATES: Final[Mapping[str, tuple[str, ...]]] = {
-    "live": LIVE,
-    "closed": tuple(one for one in BREAK.states() if one not in LIVE),
+    "live": BREAK.open,
+    "closed": BREAK.final,
     **{one: (one,) for one in BREAK.states()},
 }
 STATES: Final = tuple(_STATES)  # what a list may be narrowed to
@@ -169,7 +168,7 @@ def groups_of(conn: Connection[Any], by: Filter = Filter(), *, now: datetime) ->
                    count(*) filter (where due_on < %(today)s), {_AGES_COUNTED}
             from break where {_WHERE} and state = any(%(live)s)
             group by kind, cause, asset order by asset, 5 desc, kind, cause limit %(rows_max)s""",
-        {**_given(by), **_bounds(now), "live": list(LIVE), "rows_max": GROUPS_MAX},
+        {**_given(by), **_bounds(now), "live": list(BREAK.open), "rows_max": GROUPS_MAX},
     ).fetchall()
     return [
         BreakGroup(kind, cause, asset, number, Money(minor, asset), oldest, overdue, tuple(ages))
@@ -183,7 +182,7 @@ def ages_of(conn: Connection[Any], by: Filter = Filter(), *, now: datetime) -> l
     rows = conn.execute(
         f"""select asset, {_AGES_COUNTED}, {sums} from break where {_WHERE} and state = any(%(live)s)
             group by asset order by asset limit %(rows_max)s""",
-        {**_given(by), **_bounds(now), "live": list(LIVE), "rows_max": GROUPS_MAX},
+        {**_given(by), **_bounds(now), "live": list(BREAK.open), "rows_max": GROUPS_MAX},
     ).fetchall()
     count = len(AGES)
     return [
@@ -223,7 +222,7 @@ def totals_of(conn: Connection[Any], by: Filter = Filter(), *, now: datetime) ->
                        count(*) filter (where owner is null) as unowned, count(*) filter (where severity = 'critical') as critical,
                        count(*) filter (where state = 'pending_adjustment') as pending
                 from break where {_WHERE} and state = any(%(live)s)""",
-            {**_given(by), "today": now.date(), "live": list(LIVE)},
+            {**_given(by), "today": now.date(), "live": list(BREAK.open)},
         ).fetchone()
     return found or Totals(0, 0, 0, 0, 0)
 
@@ -245,10 +244,7 @@ _BANDS: Final = tuple(
 _AGES_COUNTED: Final = ", ".join(f"count(*) filter (where {band})" for band in _BANDS)
 _FLOWN: Final = ", ".join(
     ["count(*) filter (where t.verb = 'create') as opened"]
-    + [
-        f"count(*) filter (where t.to_state = '{state}') as {state}"
-        for state in ("matched", "accepted", "duplicate", "adjusted", "written_off")
-    ]
+    + [f"count(*) filter (where t.to_state = '{state}') as {state}" for state in BREAK.final]
 )
 
 

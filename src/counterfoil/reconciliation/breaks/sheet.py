@@ -6,18 +6,18 @@ import csv
 import io
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 import openpyxl  # type: ignore[import-untyped]
 import xlsxwriter  # type: ignore[import-untyped]
 from openpyxl.utils.exceptions import InvalidFileException  # type: ignore[import-untyped]
-from psycopg import Connection
 
 from counterfoil.base.csv_text import csv_text
 from counterfoil.base.money import format_major
 from counterfoil.base.problems import InvalidInput, Kind, Problem, TooLarge
-from counterfoil.reconciliation.breaks.work import STEPS, Break, assign_break, comment_on_break
+from counterfoil.operations.verbs import VerbCall, VerbResult, say
+from counterfoil.reconciliation.breaks.noun import ACTIONS, BREAK_NOUN
+from counterfoil.reconciliation.breaks.work import Break
 
 ROWS_MAX: Final = 10_000
 BYTES_MAX: Final = 20_000_000
@@ -96,7 +96,7 @@ def as_xlsx(rows: Iterable[Sequence[str]]) -> bytes:
         for at, cell in enumerate(row):
             sheet.write_string(last, at, cell[:32_000])
     action = COLUMNS.index("action")
-    sheet.data_validation(1, action, max(last, 1), action, {"validate": "list", "source": list(STEPS)})
+    sheet.data_validation(1, action, max(last, 1), action, {"validate": "list", "source": list(ACTIONS)})
     sheet.autofilter(0, 0, max(last, 1), len(COLUMNS) - 1)
     sheet.freeze_panes(1, 1)
     book.close()
@@ -122,13 +122,12 @@ def read_sheet(body: bytes) -> tuple[int, list[SheetLine]]:
     return sum(any(cell.strip() for cell in row) for row in rows[1:]), found
 
 
-def carry_out(
-    conn: Connection[Any], rows: int, lines: Sequence[SheetLine], *, actor: str, now: datetime, may: Mapping[str, bool]
-) -> SheetDone:
+def carry_out(saying: VerbCall, rows: int, lines: Sequence[SheetLine]) -> SheetDone:
     """Do what the lines ask for, all of it or nothing; in each line the owner first, then the action, then the comment.
 
-    `may` says for each action whether the caller's role allows it. Raises SheetRefused, which names every line that stands in the way.
+    `saying`: who says it, and when. Raises SheetRefused, which names every line that stands in the way.
     """
+    conn = saying.conn
     ids = [one.id for one in lines]
     conn.execute("select 1 from break where id = any(%s) order by id for update", [ids])
     refused, states, seen = [], [], set[str]()
@@ -138,7 +137,7 @@ def carry_out(
                 with conn.transaction():
                     if line.id in seen:
                         raise InvalidInput("id", "each break in one line")
-                    states.append((line.id, _do(conn, line, actor=actor, now=now, may=may)))
+                    states.append((line.id, _do(saying, line)))
             except Problem as problem:
                 refused.append(f"line {line.line}: {problem.sentence()}")
             seen.add(line.id)
@@ -147,20 +146,22 @@ def carry_out(
     return SheetDone(rows, len(lines), tuple(states))
 
 
-def _do(conn: Connection[Any], line: SheetLine, *, actor: str, now: datetime, may: Mapping[str, bool]) -> str:
-    state, expected = line.expected_state, line.expected_state
-    if line.assign_to:
-        owner = None if line.assign_to == NOBODY else line.assign_to
-        assign_break(conn, line.id, owner=owner, actor=actor, now=now, expected=expected)
-    if line.action:
-        if line.action not in STEPS:
-            raise InvalidInput("action", f"one of {', '.join(STEPS)}", got=line.action[:40])
-        if not may.get(line.action, False):
-            raise InvalidInput("action", "one that your role allows", got=line.action)
-        state = STEPS[line.action](conn, line.id, actor=actor, now=now, reason=line.reason, expected=expected)
-        expected = state
-    if line.comment:
-        comment_on_break(conn, line.id, text=line.comment, actor=actor, now=now, expected=expected)
+def _do(saying: VerbCall, line: SheetLine) -> str:
+    state = line.expected_state
+    given = {"owner": "" if line.assign_to == NOBODY else line.assign_to, "reason": "", "text": line.comment}
+    for name in (*(["assign"] if line.assign_to else []), line.action, *(["comment"] if line.comment else [])):
+        if not name:
+            continue
+        if name not in (*ACTIONS, "assign", "comment"):
+            raise InvalidInput("action", f"one of {', '.join(ACTIONS)}", got=name[:40])
+        verb = BREAK_NOUN.verb(name)
+        if verb.permission not in saying.by.permissions:
+            raise InvalidInput("action", "one that your role allows", got=name)
+        taken = {one.name: given.get(one.name) for one in verb.takes}
+        said = say(
+            BREAK_NOUN, verb, saying._replace(subject_id=line.id, reason=line.reason, taken=taken, expected=state)
+        )
+        state = said.state if isinstance(said, VerbResult) else state
     return state
 
 

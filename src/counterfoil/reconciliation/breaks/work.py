@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
@@ -13,11 +13,9 @@ from counterfoil.base.machine import StateMoved, take_step
 from counterfoil.base.money import Money
 from counterfoil.base.problems import InvalidInput, NotFound, Problem, ReasonRequired
 from counterfoil.reconciliation.breaks.breaks import BREAK, STANDS, make_copies
-from counterfoil.reconciliation.breaks.life import LIVE
 
 TEXT_MAX: Final = 2_000
 OWNER_MAX: Final = 80
-BULK_MAX: Final = 500
 
 
 class BreakClosed(Problem):
@@ -75,28 +73,12 @@ class Break(NamedTuple):
     @property
     def live(self) -> bool:
         """Does anybody still have to do something?"""
-        return self.state in LIVE
+        return self.state in BREAK.open
 
 
 BREAK_COLUMNS: Final = """id, program_id, source, identity, kind, severity, asset, at_stake, difference, cause, record_id, reference,
     first_on, last_on, first_run, last_run, last_number, gone_run, recurs_of, owner, due_on, opened_at, state, state_at,
     accepted_at_stake, duplicate_of"""
-
-
-class BulkLine(NamedTuple):
-    """One line of a bulk action: a break and the state in which it was seen."""
-
-    id: str
-    expected_state: str
-
-
-class LineDone(NamedTuple):
-    """What became of one line, counted from 1: the state after it, or why it was refused."""
-
-    line: int
-    id: str
-    state: str | None
-    refused: str | None
 
 
 def lock_break(conn: Connection[Any], break_id: str, *, expected: str | None = None) -> Break:
@@ -124,7 +106,7 @@ def assign_break(
 ) -> str:
     """Make somebody its owner, or nobody; returns its state. Raises NotFound, StateMoved, BreakClosed, InvalidInput."""
     case = lock_break(conn, break_id, expected=expected)
-    if case.state not in LIVE:
+    if case.state not in BREAK.open:
         raise BreakClosed(id=break_id, state=case.state)
     if owner is not None and (not 0 < len(owner) <= OWNER_MAX or not owner.isprintable() or owner != owner.strip()):
         raise InvalidInput("owner", f"1 to {OWNER_MAX} printable characters, or nothing", got=owner[:40])
@@ -250,64 +232,6 @@ STEPS: Final[Mapping[str, Callable[..., str]]] = {
     "accept": accept_break,
     "mark_duplicate": mark_duplicate,
 }  # what one person may do to a break, by verb; each takes a reason
-BULK: Final = (*STEPS, "assign", "comment")
-
-
-def do_in_bulk(
-    conn: Connection[Any],
-    verb: str,
-    wanted: Sequence[BulkLine],
-    *,
-    actor: str,
-    now: datetime,
-    reason: str,
-    owner: str | None = None,
-    duplicate_of: str | None = None,
-) -> list[LineDone]:
-    """Say one verb of many breaks, at most 500: each line is done or refused by itself, in the order given.
-
-    A line whose break is no longer in the state that the caller saw is refused. Locks are taken in id order, as every run does.
-    Raises InvalidInput for an unknown verb, no lines, too many, or a break that is named twice.
-    """
-    if verb not in BULK:
-        raise InvalidInput("verb", f"one of {', '.join(BULK)}", got=verb[:40])
-    if not 0 < len(wanted) <= BULK_MAX:
-        raise InvalidInput("rows", f"1 to {BULK_MAX} breaks", got=str(len(wanted)))
-    if len({one.id for one in wanted}) != len(wanted):
-        raise InvalidInput("rows", "each break once")
-    conn.execute("select 1 from break where id = any(%s) order by id for update", [[one.id for one in wanted]])
-    done = []
-    for line, one in enumerate(wanted, start=1):
-        try:
-            with conn.transaction():
-                state = _say(
-                    conn, verb, one, actor=actor, now=now, reason=reason, owner=owner, duplicate_of=duplicate_of
-                )
-        except Problem as problem:
-            done.append(LineDone(line, one.id, None, problem.sentence()))
-        else:
-            done.append(LineDone(line, one.id, state, None))
-    return done
-
-
-def _say(
-    conn: Connection[Any],
-    verb: str,
-    one: BulkLine,
-    *,
-    actor: str,
-    now: datetime,
-    reason: str,
-    owner: str | None,
-    duplicate_of: str | None,
-) -> str:
-    if verb == "assign":
-        return assign_break(conn, one.id, owner=owner, actor=actor, now=now, expected=one.expected_state)
-    if verb == "comment":
-        comment_on_break(conn, one.id, text=reason, actor=actor, now=now, expected=one.expected_state)
-        return one.expected_state
-    more = {"duplicate_of": duplicate_of} if verb == "mark_duplicate" else {}
-    return STEPS[verb](conn, one.id, actor=actor, now=now, reason=reason, expected=one.expected_state, **more)
 
 
 def _remark(conn: Connection[Any], break_id: str, kind: str, text: str, *, actor: str, now: datetime) -> int:

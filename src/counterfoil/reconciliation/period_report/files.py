@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from importlib.resources import files
@@ -11,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import xlsxwriter  # type: ignore[import-untyped]
 
+from counterfoil.base.canonical import canonical_json
 from counterfoil.base.csv_text import csv_text
 from counterfoil.base.money import format_major
 from counterfoil.base.problems import Problem
@@ -118,7 +118,7 @@ def _pdf(report: Mapping[str, Any]) -> WrittenReport:
     ]
     told = {"front": _front(report), "verdict": report["verdict"], "sections": sections, "shown": PDF_ITEMS_MAX}
     template = files(__package__).joinpath("templates", "period_report.typ").read_bytes()
-    body = typst.compile(template, format="pdf", sys_inputs={"report": json.dumps(told, sort_keys=True)})
+    body = typst.compile(template, format="pdf", sys_inputs={"report": canonical_json(told)})
     return WrittenReport(bytes(body), "application/pdf", "pdf")
 
 

@@ -11,7 +11,7 @@ from psycopg import Connection
 
 from counterfoil.matching.findings.recorded import FindingDetail, RecordRead, RunReport
 from counterfoil.reconciliation.breaks.ages import AGES, age_of
-from counterfoil.reconciliation.breaks.life import LIVE
+from counterfoil.reconciliation.breaks.breaks import BREAK
 from counterfoil.reconciliation.runs.continuous import sources_in_use
 from counterfoil.reconciliation.runs.pairings import Pairing
 from counterfoil.reconciliation.runs.rows import Run, Success, last_successes, select_runs
@@ -20,7 +20,7 @@ FORMAT: Final = "counterfoil-reconciliation-report-1"
 ITEMS_MAX: Final = 10_000
 RUNS_MAX: Final = 5_000
 EXPECTED_MAX: Final = 2_000
-DONE: Final = frozenset({"accepted", "adjusted", "written_off", "duplicate"})
+DONE: Final = frozenset(BREAK.final) - {"matched"}
 
 
 class _Chosen(NamedTuple):
@@ -233,7 +233,7 @@ def _ageing(conn: Connection[Any], program_id: str, last: date) -> list[dict[str
     rows = conn.execute(
         """select %(last)s::date - first_on as age, asset, count(*), sum(at_stake)::bigint from break
            where program_id = %(program)s and state = any(%(live)s) and first_on <= %(last)s group by 1, 2 order by 1, 2""",
-        {"program": program_id, "live": list(LIVE), "last": last},
+        {"program": program_id, "live": list(BREAK.open), "last": last},
     ).fetchall()
     sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
     for age, asset, count, minor in rows:

@@ -8,7 +8,10 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection, sql
 from psycopg.rows import class_row
 
+from counterfoil.base.machine import listed
 from counterfoil.ledger.clock import SEQ_MAX, first_seq, to_us
+from counterfoil.payouts.machines import IN_FLIGHT, WENT_OUT
+from counterfoil.reconciliation.breaks.life import POSTED
 
 # external_id and reference say which record it is; amounts are minor units, money in is positive.
 COLUMNS: Final = (
@@ -107,7 +110,7 @@ def _corrections(program_id: str, account: str) -> sql.Composed:
            from (select *, substr(record_id, strpos(record_id, ':') + 1) as ref,
                         case split_part(record_id, ':', 1) when 'charge' then 'payment' when 'payout' then 'payout_finalize'
                              else split_part(record_id, ':', 1) end as journal_kind
-                 from break where program_id = {program} and source = {source} and state in ('adjusted', 'written_off')) k
+                 from break where program_id = {program} and source = {source} and state in {posted}) k
            join journal a on a.source_type = 'break' and a.source_id = k.id
            left join lateral (
                select id, effective_at from journal where program_id = k.program_id and key = k.ref and kind = k.journal_kind
@@ -120,7 +123,7 @@ def _corrections(program_id: str, account: str) -> sql.Composed:
                where k.journal_kind in ('payout_finalize', 'payout_return') and pp.program_id = k.program_id
                  and pp.provider_ref = k.ref and j.kind = k.journal_kind
                limit 1) t on k.kind <> 'DUPLICATE_RIGHT'"""
-    ).format(program=sql.Literal(program_id), source=sql.Literal(source))
+    ).format(program=sql.Literal(program_id), source=sql.Literal(source), posted=sql.SQL(listed(POSTED)))
 
 
 def shifted_corrections(
@@ -155,10 +158,10 @@ def attempted_payouts(program_id: str, provider: str, *, first: date, last: date
                   null::text as counterparty, 'payout'::text as memo, payout_id as batch
            from provider_payout
            where program_id = {program} and provider = {provider}
-             and state in ('sending', 'sent', 'unknown', 'succeeded', 'failed', 'returned')
+             and state in {out}
              and (state <> 'failed' or provider_ref is not null)
              and coalesce(request_sent_at, sent_at) >= {start} and coalesce(request_sent_at, sent_at) < {end}"""
-    ).format(**_named(program_id, provider, first, last))
+    ).format(**_named(program_id, provider, first, last), out=sql.SQL(listed(WENT_OUT)))
 
 
 def recorded_payments(program_id: str, provider: str, *, first: date, last: date) -> sql.Composed:
@@ -198,9 +201,9 @@ def in_flight(conn: Connection[Any], program_id: str, provider: str, *, since: d
     with conn.cursor(row_factory=class_row(InFlight)) as cur:
         return cur.execute(
             """select id, amount, asset, state from provider_payout
-               where program_id = %s and provider = %s and state in ('sending', 'sent', 'unknown') and request_sent_at >= %s
+               where program_id = %s and provider = %s and state = any(%s) and request_sent_at >= %s
                order by id""",
-            [program_id, provider, since],
+            [program_id, provider, list(IN_FLIGHT), since],
         ).fetchall()
 
 

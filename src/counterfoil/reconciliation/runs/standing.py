@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, NamedTuple
 from psycopg import Connection
 
 from counterfoil.matching.findings.recorded import RunReport
-from counterfoil.reconciliation.breaks.life import LIVE
+from counterfoil.reconciliation.breaks.breaks import BREAK
 from counterfoil.reconciliation.runs.rows import Run, Success, last_successes, select_runs
 
 RECONCILED: Final = "reconciled"
@@ -113,7 +113,7 @@ def _counted(conn: Connection[Any], run_ids: Sequence[str]) -> dict[str, tuple[i
                when c.state = 'duplicate' and c.original = any(%(live)s) then 'elsewhere'
                else c.state end as state) s
            where f.run_id = any(%(runs)s) group by f.run_id""",
-        {"runs": list(run_ids), "live": list(LIVE)},
+        {"runs": list(run_ids), "live": list(BREAK.open)},
     ).fetchall()
     return {row[0]: (row[1], row[2], row[3]) for row in rows}
 

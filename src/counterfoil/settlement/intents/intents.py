@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
@@ -11,7 +11,9 @@ from psycopg.rows import class_row
 
 from counterfoil.base.machine import Machine, Move, record_birth, steps_taken, take_step, take_steps
 from counterfoil.base.problems import InvalidInput, NotFound
+from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.verbs import Noun, Verb, VerbCall, VerbResult
 from counterfoil.operations.work.runner import Queue, wake
 
 MakeId = Callable[[str], str]
@@ -35,7 +37,7 @@ INTENT: Final = Machine(
 STATES: Final = tuple(INTENT.states())
 VERIFYING: Final = Queue("verify", "intent", ("verifying",), lane="provider", program="program_id")
 PROCESSING: Final = Queue("settle", "intent", ("processing",), program="program_id")
-MOVING: Final = ("verifying", "processing")  # payment_pending waits for a customer, not for us
+MOVING: Final = (*VERIFYING.states, *PROCESSING.states)  # payment_pending waits for a customer, not for us
 
 EVENT_KINDS: Final = declare(
     EventKind("intent_failed", "warning", "A settlement intent could not be carried out."),
@@ -111,6 +113,16 @@ def retry_intent(conn: Connection[Any], intent_id: str, *, reason: str, actor: s
     return state
 
 
+def _retry(one: VerbCall) -> VerbResult:
+    return VerbResult(retry_intent(one.conn, one.subject_id, reason=one.reason, actor=one.actor, now=one.now))
+
+
+def _refusals(conn: Connection[Any], intent_id: str, now: datetime) -> Mapping[str, str | None]:  # noqa: ARG001
+    state = show_intent(conn, intent_id).state
+    may = state in (*MOVING, *INTENT.before("retry"))
+    return {"retry": None if may else f"it is {state.replace('_', ' ')}"}
+
+
 def show_intent(conn: Connection[Any], intent_id: str, *, lock: bool = False) -> Intent:
     """One intent. Raises NotFound."""
     found = _select(conn, "where id = %s" + (" for update" if lock else ""), [intent_id])
@@ -150,16 +162,6 @@ def list_intents(
     )
 
 
-def processing_times(conn: Connection[Any], *, last: int = 100) -> list[timedelta]:
-    """How long the last intents took from the customer's payment until they were completed."""
-    rows = conn.execute(
-        """select i.completed_at - (select max(p.recorded_at) from payment p where p.invoice_id = i.invoice_id)
-           from intent i where i.state = 'completed' order by i.completed_at desc limit %s""",
-        [last],
-    ).fetchall()
-    return [row[0] for row in rows if row[0] is not None]
-
-
 def _select(conn: Connection[Any], ending: str, given: Any) -> list[Intent]:
     with conn.cursor(row_factory=class_row(Intent)) as cur:
         return cur.execute(
@@ -167,3 +169,16 @@ def _select(conn: Connection[Any], ending: str, given: Any) -> list[Intent]:
             + ending,
             given,
         ).fetchall()
+
+
+VERBS: Final = (
+    Verb(
+        "retry",
+        OPERATE,
+        "Retry",
+        "A failed one is verified anew at the provider; one that moves is brought forward. Moves no money by itself.",
+        do=_retry,
+        done="{id} is {state}; the worker takes it up now.",
+    ),
+)
+INTENT_NOUN: Final = Noun("intent", "intents", "int", INTENT, VERBS, show_intent, _refusals)

@@ -13,7 +13,9 @@ from counterfoil.base.machine import Machine, Move, record_birth, take_steps
 from counterfoil.base.money import MINOR_MAX
 from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.ledger.accounts.accounts import open_accounts
+from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.verbs import Noun, Verb, VerbCall, VerbResult
 from counterfoil.settlement.intents.intents import ask_for_payment
 from counterfoil.settlement.usage.rules import MICRO
 
@@ -248,3 +250,19 @@ def list_invoices(
                order by id desc limit %(rows_max)s""",
             {"program": program_id, "state": state, "after": after, "rows_max": rows_max},
         ).fetchall()
+
+
+def _cancel(one: VerbCall) -> VerbResult:
+    return VerbResult(cancel_invoice(one.conn, one.subject_id, reason=one.reason, actor=one.actor, now=one.now))
+
+
+VERBS: Final = (
+    Verb(
+        "cancel",
+        OPERATE,
+        "Cancel",
+        "Nothing was paid of it, so no money moves; money that comes for it later is owed back to the customer.",
+        do=_cancel,
+    ),
+)
+INVOICE_NOUN: Final = Noun("invoice", "invoices", "inv", INVOICE, VERBS, show_invoice)

@@ -7,8 +7,9 @@ from typing import Final, NamedTuple
 
 from counterfoil.base.problems import check
 from counterfoil.operations.providers import SUCCEEDED, ChargeFact, NotThere
+from counterfoil.settlement.invoices.invoices import INVOICE
 
-OPEN: Final = frozenset({"pending", "partially_paid"})
+PAYABLE: Final = INVOICE.before("pay")
 
 
 class Bill(NamedTuple):
@@ -88,7 +89,7 @@ def _receive(charge: ChargeFact, bills: dict[str, Bill], provider: str, program_
     if bill is None or bill.asset != charge.asset:
         lines = ((clearing, "suspense", charge.amount), *fee)
         return Receipt(charge, program_id, None, 0, 0, charge.amount, lines)
-    applied = min(charge.amount, bill.total - bill.paid) if bill.state in OPEN else 0
+    applied = min(charge.amount, bill.total - bill.paid) if bill.state in PAYABLE else 0
     excess = charge.amount - applied
     if applied:
         paid = bill.paid + applied

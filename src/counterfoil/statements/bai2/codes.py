@@ -6,8 +6,6 @@ from typing import Final
 
 OPENING_LEDGER: Final = "010"
 CLOSING_LEDGER: Final = "015"
-TOTAL_CREDITS: Final = "100"
-TOTAL_DEBITS: Final = "400"
 NON_MONETARY: Final = "890"
 # Loan codes: what is paid to the loan comes in, what is drawn goes out (760 to 789 are disbursements).
 _LOAN_DEBITS: Final = range(760, 790)

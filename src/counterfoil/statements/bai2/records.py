@@ -9,7 +9,6 @@ from typing import Final, NamedTuple
 from counterfoil.statements.amounts import Unreadable, parse_whole
 from counterfoil.statements.shape import LINE_CHARS_MAX, Gathering
 
-CODES: Final = frozenset({"01", "02", "03", "16", "49", "88", "98", "99"})
 CONTINUATIONS_MAX: Final = 100_000
 # Some banks put several records in one line: a slash ends one, and a record code with its comma begins the next.
 _NEXT: Final = re.compile(r"(?<=/)\s+(?=(?:01|02|03|16|49|88|98|99),)")

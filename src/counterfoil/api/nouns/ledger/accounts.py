@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -267,41 +268,46 @@ def trial(
     )
 
 
-@router.post("/accounts/freeze", response_model=FlagSet, operation_id="account_freeze", summary="Freeze an account")
-def freeze(body: FlagRequest, call: Annotated[ApiCall, may(POST_JOURNAL)]) -> Response:
-    """No decision lowers it any more; money may still come in, and what has happened already is booked."""
-    return _flag(call, "account.freeze", freeze_account, body)
+def _flag(verb: str, set_flag: Callable[..., object]) -> Callable[..., Response]:
+    def route(body: FlagRequest, call: Annotated[ApiCall, may(POST_JOURNAL)]) -> Response:
+        def act(conn: Connection[Any]) -> Done:
+            set_flag(
+                conn,
+                body.program_id,
+                body.account,
+                asset=body.asset,
+                reason=body.reason,
+                actor=call.actor,
+                now=call.now,
+            )
+            now = balances(conn, body.program_id, [body.account], asset=body.asset)[body.account]
+            return Done(body.account, FlagSet(account=body.account, frozen=now.frozen, closed=now.closed))
+
+        return call.write(f"account.{verb}", act, asked=body, reason=body.reason)
+
+    route.__name__ = verb
+    return route
 
 
-@router.post(
-    "/accounts/unfreeze", response_model=FlagSet, operation_id="account_unfreeze", summary="Unfreeze an account"
-)
-def unfreeze(body: FlagRequest, call: Annotated[ApiCall, may(POST_JOURNAL)]) -> Response:
-    """End a freeze."""
-    return _flag(call, "account.unfreeze", unfreeze_account, body)
-
-
-@router.post("/accounts/close", response_model=FlagSet, operation_id="account_close", summary="Close an account")
-def close(body: FlagRequest, call: Annotated[ApiCall, may(POST_JOURNAL)]) -> Response:
-    """Nothing is posted to it any more. Only with a balance of nothing, nothing held, and no money of its payee on its way.
-
-    What has happened and becomes known later, such as a payout that the bank returns, opens it again.
-    """
-    return _flag(call, "account.close", close_account, body)
-
-
-@router.post("/accounts/reopen", response_model=FlagSet, operation_id="account_reopen", summary="Reopen an account")
-def reopen(body: FlagRequest, call: Annotated[ApiCall, may(POST_JOURNAL)]) -> Response:
-    """End a close."""
-    return _flag(call, "account.reopen", reopen_account, body)
-
-
-def _flag(call: ApiCall, verb: str, set_flag: Any, body: FlagRequest) -> Response:
-    def act(conn: Connection[Any]) -> Done:
-        set_flag(
-            conn, body.program_id, body.account, asset=body.asset, reason=body.reason, actor=call.actor, now=call.now
-        )
-        now = balances(conn, body.program_id, [body.account], asset=body.asset)[body.account]
-        return Done(body.account, FlagSet(account=body.account, frozen=now.frozen, closed=now.closed))
-
-    return call.write(verb, act, asked=body, reason=body.reason)
+for verb, set_flag, title, effect in (
+    (
+        "freeze",
+        freeze_account,
+        "Freeze an account",
+        "No decision lowers it any more; money may still come in, and what has happened already is booked.",
+    ),
+    ("unfreeze", unfreeze_account, "Unfreeze an account", "End a freeze."),
+    (
+        "close",
+        close_account,
+        "Close an account",
+        (
+            "Nothing is posted to it any more. Only with a balance of nothing, nothing held, and no money of its payee on its way. "
+            "What has happened and becomes known later, such as a payout that the bank returns, opens it again."
+        ),
+    ),
+    ("reopen", reopen_account, "Reopen an account", "End a close."),
+):
+    router.post(
+        f"/accounts/{verb}", response_model=FlagSet, operation_id=f"account_{verb}", summary=title, description=effect
+    )(_flag(verb, set_flag))

@@ -16,12 +16,11 @@ from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import (
     BY_TWO,
-    AccountName,
-    Amount,
     AssetCode,
     Instant,
     Key,
     Kind,
+    LineRequest,
     Minor,
     Paged,
     ProgramId,
@@ -77,14 +76,6 @@ class JournalView(ViewModel):
     reverses: UUID | None
     line_count: int
     lines: list[JournalLineView]
-
-
-class LineRequest(RequestModel):
-    """Move `amount` from the right of one account to the left of another: debit one, credit the other."""
-
-    debit: AccountName
-    credit: AccountName
-    amount: Amount
 
 
 class JournalRequest(RequestModel):

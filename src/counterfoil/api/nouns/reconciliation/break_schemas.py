@@ -14,19 +14,15 @@ from counterfoil.api.http.schemas import (
     AssetCode,
     Because,
     Clean,
-    Instant,
     Minor,
     ProgramId,
-    Reason,
     RequestModel,
     StepView,
     ViewModel,
     WriteResult,
 )
-from counterfoil.api.nouns.ledger.journals import LineRequest
-from counterfoil.reconciliation.breaks.adjusting import LINES_MAX
+from counterfoil.operations.verbs import MANY_MAX, LineDone
 from counterfoil.reconciliation.breaks.ages import AGES
-from counterfoil.reconciliation.breaks.work import BULK_MAX, LineDone
 
 State = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$"), Field(examples=["investigating"])]
 BreakRef = Annotated[str, StringConstraints(pattern=r"^break_[0-9A-HJKMNP-TV-Z]{26}$")]
@@ -168,47 +164,6 @@ class Overview(ViewModel):
     flow: list[FlowView]
 
 
-class StepRequest(Because):
-    """Why, and in which state you saw it: one that moved meanwhile is refused."""
-
-    expected_state: State | None = None
-
-
-class WriteOffRequest(StepRequest):
-    """When it takes effect."""
-
-    effective_at: Instant | None = Field(
-        None, description="Noon of the break's day, if absent; another day where that one is closed."
-    )
-
-
-class AssignRequest(RequestModel):
-    """Whose it is from now on; null: nobody's."""
-
-    owner: Owner | None
-    reason: Reason | None = None
-    expected_state: State | None = None
-
-
-class CommentRequest(RequestModel):
-    """What is to be said."""
-
-    text: Reason
-
-
-class ProposalRequest(StepRequest):
-    """The journal that would put it right, in the break's program and asset."""
-
-    lines: list[LineRequest] = Field(min_length=1, max_length=LINES_MAX)
-    effective_at: Instant | None = Field(None, description="When it happened; noon of the break's day, if absent.")
-
-
-class ApproveRequest(Because):
-    """Exactly what is approved."""
-
-    payload_sha256: str = Field(pattern="^[0-9a-fA-F]{64}$", description="As the proposal shows it.")
-
-
 class LimitRequest(Because):
     """Up to what a break of this program and asset may be written off."""
 
@@ -228,37 +183,11 @@ class BreaksBulk(Because):
     """One verb for many breaks."""
 
     verb: str = Field(max_length=40, examples=["investigate"])
-    rows: list[RowRequest] = Field(min_length=1, max_length=BULK_MAX)
+    rows: list[RowRequest] = Field(min_length=1, max_length=MANY_MAX)
     owner: Owner | None = Field(None, description="For `assign`; absent: nobody.")
     duplicate_of: BreakRef | None = Field(
         None, description="For `mark_duplicate`: the break that all of these are copies of."
     )
-
-
-class BreakMovedTo(WriteResult):
-    """Where the break stands now."""
-
-    id: str
-    state: str
-
-
-class BreakCommented(WriteResult):
-    """The comment is there, under this number."""
-
-    id: str
-    number: int
-
-
-class ProposalMade(ProposalView, WriteResult):
-    """It waits for a second person."""
-
-    state: str
-
-
-class BreakJournal(BreakMovedTo):
-    """It is posted."""
-
-    journal_id: UUID
 
 
 class LimitView(ViewModel):

@@ -17,8 +17,8 @@ from counterfoil.api.nouns.reconciliation.break_schemas import SheetCarriedOut, 
 from counterfoil.api.nouns.reconciliation.breaks import Narrow, filter_of
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import OPERATE, READ
+from counterfoil.operations.verbs import VerbCall
 from counterfoil.reconciliation.breaks import sheet
-from counterfoil.reconciliation.breaks.noun import NEEDS
 from counterfoil.reconciliation.breaks.queries import list_breaks
 
 router = routes("Breaks")
@@ -71,12 +71,10 @@ async def carry_in(request: Request, call: Annotated[ApiCall, may(OPERATE)]) -> 
     """CSV or XLSX. When a break is no longer in its `expected_state`, nothing is done, and every such line is named."""
     body = await request.body()
     asked = {"sha256": hashlib.sha256(body).hexdigest()}
-    held = call.caller.permissions
 
     def act(conn: Connection[Any]) -> Done:
         rows, lines = sheet.read_sheet(body)
-        allowed = {verb: needed in held for verb, needed in NEEDS.items()}
-        done = sheet.carry_out(conn, rows, lines, actor=call.actor, now=call.now, may=allowed)
+        done = sheet.carry_out(VerbCall(conn, "", call.caller, call.now, call.make_id), rows, lines)
         shown = SheetCarriedOut(rows=done.rows, done=done.done, states=dict(done.states))
         return Done(asked["sha256"], shown)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -16,16 +15,10 @@ from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import BY_TWO, ActionView, Paged, StepView, answer, id_in_path
 from counterfoil.api.nouns.reconciliation.break_schemas import (
     AgeView,
-    ApproveRequest,
-    AssignRequest,
-    BreakCommented,
     BreakInFull,
-    BreakJournal,
-    BreakMovedTo,
     BreaksBulk,
     BreaksDone,
     BreakShownShort,
-    CommentRequest,
     FactView,
     FlowView,
     GroupView,
@@ -33,24 +26,19 @@ from counterfoil.api.nouns.reconciliation.break_schemas import (
     LimitSet,
     LimitView,
     Overview,
-    ProposalMade,
-    ProposalRequest,
     ProposalView,
     RemarkView,
-    StepRequest,
-    WriteOffRequest,
 )
 from counterfoil.audit.actions import actions_of
 from counterfoil.base.machine import history_of
 from counterfoil.base.money import parse_minor
 from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import InvalidInput
-from counterfoil.ledger.journals.journal import NewPosting
-from counterfoil.operations.access.access import ADMINISTER, APPROVE, OPERATE, READ, WORK_BREAKS, require
-from counterfoil.reconciliation.breaks import adjusting, work
-from counterfoil.reconciliation.breaks.breaks import BREAK
+from counterfoil.operations.access.access import ADMINISTER, READ
+from counterfoil.operations.verbs import BulkLine, VerbCall, say_of_many
+from counterfoil.reconciliation.breaks import adjusting
 from counterfoil.reconciliation.breaks.limits import set_write_off_limit, write_off_limit
-from counterfoil.reconciliation.breaks.noun import NEEDS
+from counterfoil.reconciliation.breaks.noun import BREAK_NOUN
 from counterfoil.reconciliation.breaks.queries import (
     FLOW_DAYS_MAX,
     STATES,
@@ -65,6 +53,7 @@ from counterfoil.reconciliation.breaks.queries import (
     show_break,
 )
 from counterfoil.reconciliation.breaks.timeline import timeline_of
+from counterfoil.reconciliation.breaks.work import Break
 
 router = routes("Breaks")
 BREAKS = Keyset("breaks", (str,))
@@ -173,17 +162,14 @@ def set_limit(body: LimitRequest, call: Annotated[ApiCall, may(ADMINISTER)]) -> 
 @router.post(
     "/breaks/bulk", response_model=BreaksDone, operation_id="break_bulk", summary="Apply one verb to many breaks"
 )
-def bulk(body: BreaksBulk, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
+def bulk(body: BreaksBulk, call: Annotated[ApiCall, may(READ)]) -> Response:
     """Each line is done or refused by itself; one whose break is no longer in the state that you saw is refused."""
-    if body.verb in NEEDS:
-        require(call.caller, NEEDS[body.verb])
 
     def act(conn: Connection[Any]) -> Done:
-        wanted = [work.BulkLine(one.id, one.expected_state) for one in body.rows]
-        done = work.do_in_bulk(
-            conn, body.verb, wanted, actor=call.actor, now=call.now, reason=body.reason, owner=body.owner,
-            duplicate_of=body.duplicate_of,
-        )  # fmt: skip
+        wanted = [BulkLine(one.id, one.expected_state) for one in body.rows]
+        given = {"owner": body.owner, "duplicate_of": body.duplicate_of, "text": body.reason}
+        saying = VerbCall(conn, "", call.caller, call.now, call.make_id, body.reason)
+        done = say_of_many(BREAK_NOUN, body.verb, wanted, saying, given)
         return Done(body.verb, BreaksDone.of_lines(done))
 
     return call.write("break.bulk", act, asked=body, reason=body.reason)
@@ -193,14 +179,14 @@ def bulk(body: BreaksBulk, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
 def show(break_id: BreakId, call: Annotated[ApiCall, may(READ)]) -> Response:
     """Both records, what differs, hypotheses with their tests, the timeline, proposals, comments, and what may be done now."""
     with call.reading() as conn:
-        return answer(_in_full(conn, show_break(conn, break_id)))
+        return answer(_in_full(conn, show_break(conn, break_id), call.now))
 
 
-def _in_full(conn: Connection[Any], case: work.Break) -> BreakInFull:
+def _in_full(conn: Connection[Any], case: Break, now: datetime) -> BreakInFull:
     detail = detail_of(conn, case)
     return BreakInFull(
         **case._asdict(),
-        allowed=[verb for verb in BREAK.allowed(case.state) if verb != "match"],
+        allowed=BREAK_NOUN.allowed(conn, case.id, now=now),
         detail=detail.written(),
         timeline=FactView.each(timeline_of(conn, case, detail)),
         remarks=RemarkView.each(remarks_of(conn, case.id)),
@@ -209,124 +195,3 @@ def _in_full(conn: Connection[Any], case: work.Break) -> BreakInFull:
         actions=ActionView.each(actions_of(conn, case.id)),
         recurred_as=recurrences_of(conn, case.id),
     )
-
-
-@router.post(
-    "/breaks/{break_id}/assign", response_model=BreakMovedTo, operation_id="break_assign", summary="Assign a break"
-)
-def assign(break_id: BreakId, body: AssignRequest, call: Annotated[ApiCall, may(WORK_BREAKS)]) -> Response:
-    """Or nobody. Its state stays."""
-
-    def act(conn: Connection[Any]) -> Done:
-        state = work.assign_break(
-            conn, break_id, owner=body.owner, actor=call.actor, now=call.now, expected=body.expected_state
-        )
-        return Done(break_id, BreakMovedTo(id=break_id, state=state))
-
-    return call.write("break.assign", act, asked=body, reason=body.reason)
-
-
-@router.post(
-    "/breaks/{break_id}/comment",
-    status_code=201,
-    response_model=BreakCommented,
-    operation_id="break_comment",
-    summary="Comment on a break",
-)
-def comment(break_id: BreakId, body: CommentRequest, call: Annotated[ApiCall, may(WORK_BREAKS)]) -> Response:
-    """Kept for ever, never changed; closed breaks take comments, too."""
-
-    def act(conn: Connection[Any]) -> Done:
-        number = work.comment_on_break(conn, break_id, text=body.text, actor=call.actor, now=call.now)
-        return Done(break_id, BreakCommented(id=break_id, number=number), 201)
-
-    return call.write("break.comment", act, asked=body)
-
-
-@router.post(
-    "/breaks/{break_id}/adjust",
-    status_code=201,
-    response_model=ProposalMade,
-    operation_id="break_adjust",
-    summary="Propose an adjusting journal",
-)
-def propose(break_id: BreakId, body: ProposalRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
-    """Nothing is posted until another person approves exactly this, within 24 hours. What the ledger would refuse is refused now."""
-
-    def act(conn: Connection[Any]) -> adjusting.AdjustmentProposal:
-        lines = [NewPosting(one.debit, one.credit, one.amount) for one in body.lines]
-        return adjusting.propose_adjustment(
-            conn, break_id, call.make_id("prop"), lines=lines, reason=body.reason, by=call.caller, now=call.now,
-            effective_at=body.effective_at, expected=body.expected_state,
-        )  # fmt: skip
-
-    return _proposed(call, "break.adjust", break_id, body, act)
-
-
-@router.post(
-    "/breaks/{break_id}/write-off",
-    status_code=201,
-    response_model=ProposalMade,
-    operation_id="break_write_off",
-    summary="Propose a write-off",
-)
-def write_off(break_id: BreakId, body: WriteOffRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
-    """The difference goes to `bad_debt` once another person approves it; only within the limit of the program and asset."""
-
-    def act(conn: Connection[Any]) -> adjusting.AdjustmentProposal:
-        return adjusting.propose_write_off(
-            conn, break_id, call.make_id("prop"), reason=body.reason, by=call.caller, now=call.now,
-            effective_at=body.effective_at, expected=body.expected_state,
-        )  # fmt: skip
-
-    return _proposed(call, "break.write_off", break_id, body, act)
-
-
-def _proposed(
-    call: ApiCall,
-    verb: str,
-    break_id: str,
-    body: StepRequest,
-    propose: Callable[[Connection[Any]], adjusting.AdjustmentProposal],
-) -> Response:
-    def act(conn: Connection[Any]) -> Done:
-        made = ProposalView.of(propose(conn))
-        return Done(break_id, ProposalMade(**made.model_dump(), state="pending_adjustment"), 201)
-
-    return call.write(verb, act, asked=body, reason=body.reason)
-
-
-@router.post(
-    "/breaks/{break_id}/approve",
-    response_model=BreakJournal,
-    operation_id="break_approve",
-    summary="Approve a proposed journal",
-)
-def approve(break_id: BreakId, body: ApproveRequest, call: Annotated[ApiCall, may(APPROVE)]) -> Response:
-    """As another person than the one who proposed it, and exactly what its hash names. It is posted in the same transaction."""
-
-    def act(conn: Connection[Any]) -> Done:
-        state, posted = adjusting.approve_proposal(
-            conn, break_id, payload_sha256=body.payload_sha256, reason=body.reason, by=call.caller, now=call.now
-        )
-        return Done(break_id, BreakJournal(id=break_id, state=state, journal_id=posted.journal_id))
-
-    return call.write("break.approve", act, asked=body, reason=body.reason)
-
-
-@router.post(
-    "/breaks/{break_id}/withdraw",
-    response_model=BreakMovedTo,
-    operation_id="break_withdraw",
-    summary="Withdraw or reject a proposed journal",
-)
-def withdraw(break_id: BreakId, body: StepRequest, call: Annotated[ApiCall, may(WORK_BREAKS)]) -> Response:
-    """Nothing is booked; the break is investigated again, or matched when the newest run no longer found it."""
-
-    def act(conn: Connection[Any]) -> Done:
-        state = adjusting.withdraw_proposal(
-            conn, break_id, reason=body.reason, by=call.caller, now=call.now, expected=body.expected_state
-        )
-        return Done(break_id, BreakMovedTo(id=break_id, state=state))
-
-    return call.write("break.withdraw", act, asked=body, reason=body.reason)

@@ -15,16 +15,15 @@ from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import (
     ActionView,
-    Because,
     Paged,
     Reason,
     RequestModel,
     StepView,
     ViewModel,
-    WriteResult,
     answer,
     id_in_path,
 )
+from counterfoil.api.http.verbs import VerbSaid
 from counterfoil.audit.actions import actions_of
 from counterfoil.base.machine import history_of
 from counterfoil.base.paging import Keyset
@@ -57,13 +56,6 @@ class IntentInFull(IntentView):
 
     steps: list[StepView]
     actions: list[ActionView]
-
-
-class IntentMoved(WriteResult):
-    """Where it stands now; the worker takes it up at once."""
-
-    id: str
-    state: str
 
 
 class RetryRequest(RequestModel):
@@ -155,27 +147,16 @@ def intent(intent_id: IntentId, call: Annotated[ApiCall, may(READ)]) -> Response
 
 
 @router.post(
-    "/intents/{intent_id}/retry", response_model=IntentMoved, operation_id="intent_retry", summary="Retry an intent"
-)
-def retry(intent_id: IntentId, body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
-    """A failed one is verified anew at the provider; one that moves is brought forward."""
-    return _retry(call, intent_id, body.reason)
-
-
-@router.post(
     "/admin/reconciliation/retry-intent",
-    response_model=IntentMoved,
+    response_model=VerbSaid,
     operation_id="intent_retry_alias",
     summary="Retry an intent",
 )
 def retry_named(body: RetryRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
-    """The same as `POST /api/intents/{intentId}/retry`, under the address of the runbook."""
-    return _retry(call, body.intent_id, body.reason)
+    """The same as `POST /api/intents/{id}/retry`, under the address of the runbook."""
 
-
-def _retry(call: ApiCall, intent_id: str, reason: str) -> Response:
     def act(conn: Connection[Any]) -> Done:
-        state = retry_intent(conn, intent_id, reason=reason, actor=call.actor, now=call.now)
-        return Done(intent_id, IntentMoved(id=intent_id, state=state))
+        state = retry_intent(conn, body.intent_id, reason=body.reason, actor=call.actor, now=call.now)
+        return Done(body.intent_id, VerbSaid(id=body.intent_id, state=state, made=None))
 
-    return call.write("intent.retry", act, asked={"intentId": intent_id, "reason": reason}, reason=reason)
+    return call.write("intent.retry", act, asked=body, reason=body.reason)

@@ -15,7 +15,6 @@ from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import (
     ActionView,
-    Because,
     Minor,
     Paged,
     ProgramId,
@@ -34,7 +33,6 @@ from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.settlement.details import settlement_of_invoice
 from counterfoil.settlement.invoices.invoices import (
     Invoice,
-    cancel_invoice,
     invoice_lines,
     issue_invoices,
     list_invoices,
@@ -113,13 +111,6 @@ class IssuedView(WriteResult):
     too_large: int
 
 
-class InvoiceMoved(WriteResult):
-    """Where the invoice stands now."""
-
-    id: str
-    state: str
-
-
 @router.post(
     "/invoices/issue",
     status_code=201,
@@ -187,19 +178,3 @@ def _in_full(conn: Connection[Any], one: Invoice) -> InvoiceInFull:
         steps=StepView.each(history_of(conn, one.id)),
         actions=ActionView.each(actions_of(conn, one.id)),
     )
-
-
-@router.post(
-    "/invoices/{invoice_id}/cancel",
-    response_model=InvoiceMoved,
-    operation_id="invoice_cancel",
-    summary="Cancel an unpaid invoice",
-)
-def cancel(invoice_id: InvoiceId, body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
-    """Nothing was paid of it, so no money moves; money that comes for it later is owed back to the customer."""
-
-    def act(conn: Connection[Any]) -> Done:
-        state = cancel_invoice(conn, invoice_id, reason=body.reason, actor=call.actor, now=call.now)
-        return Done(invoice_id, InvoiceMoved(id=invoice_id, state=state))
-
-    return call.write("invoice.cancel", act, asked=body, reason=body.reason)

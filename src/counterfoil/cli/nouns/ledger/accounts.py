@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -159,62 +160,35 @@ def open_(
     say_done(done, output, f"{len(done['names'])} accounts are open in {program}, {asset}.")
 
 
-@app.command("freeze")
-def freeze(
-    name: Name,
-    reason: Reason,
-    program: Program = MAIN,
-    asset: Annotated[str, typer.Option("--asset", help="In which asset.")] = "EUR",
-    dry_run: DryRun = False,
-    output: Output = TABLE,
-) -> None:
-    """No decision lowers the account any more; money may still come in, and what has happened already is booked."""
-    _flag("freeze", "frozen", name, reason, program, asset, dry_run, output)
+def _flag(verb: str, said: str) -> Callable[..., None]:
+    def command(
+        name: Name,
+        reason: Reason,
+        program: Program = MAIN,
+        asset: Annotated[str, typer.Option("--asset", help="In which asset.")] = "EUR",
+        dry_run: DryRun = False,
+        output: Output = TABLE,
+    ) -> None:
+        body = {"programId": program, "asset": asset, "account": name, "reason": reason}
+        with asked("post") as client:
+            done = client.post(f"/api/accounts/{verb}", body, dry_run=dry_run)
+        say_done(done, output, f"{name} is {said}.")
+
+    return command
 
 
-@app.command("unfreeze")
-def unfreeze(
-    name: Name,
-    reason: Reason,
-    program: Program = MAIN,
-    asset: Annotated[str, typer.Option("--asset", help="In which asset.")] = "EUR",
-    dry_run: DryRun = False,
-    output: Output = TABLE,
-) -> None:
-    """End a freeze."""
-    _flag("unfreeze", "no longer frozen", name, reason, program, asset, dry_run, output)
-
-
-@app.command("close")
-def close(
-    name: Name,
-    reason: Reason,
-    program: Program = MAIN,
-    asset: Annotated[str, typer.Option("--asset", help="In which asset.")] = "EUR",
-    dry_run: DryRun = False,
-    output: Output = TABLE,
-) -> None:
-    """Nothing is posted to the account any more. Only with a balance of nothing, and no money on its way."""
-    _flag("close", "closed", name, reason, program, asset, dry_run, output)
-
-
-@app.command("reopen")
-def reopen(
-    name: Name,
-    reason: Reason,
-    program: Program = MAIN,
-    asset: Annotated[str, typer.Option("--asset", help="In which asset.")] = "EUR",
-    dry_run: DryRun = False,
-    output: Output = TABLE,
-) -> None:
-    """End a close."""
-    _flag("reopen", "open again", name, reason, program, asset, dry_run, output)
-
-
-def _flag(
-    verb: str, said: str, name: str, reason: str, program: str, asset: str, dry_run: bool, output: Format
-) -> None:
-    body = {"programId": program, "asset": asset, "account": name, "reason": reason}
-    with asked("post") as client:
-        done = client.post(f"/api/accounts/{verb}", body, dry_run=dry_run)
-    say_done(done, output, f"{name} is {said}.")
+for verb, said, effect in (
+    (
+        "freeze",
+        "frozen",
+        "No decision lowers the account any more; money may still come in, and what has happened already is booked.",
+    ),
+    ("unfreeze", "no longer frozen", "End a freeze."),
+    (
+        "close",
+        "closed",
+        "Nothing is posted to the account any more. Only with a balance of nothing, and no money on its way.",
+    ),
+    ("reopen", "open again", "End a close."),
+):
+    app.command(verb, help=effect)(_flag(verb, said))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from counterfoil.cli.core.connection import Need, asked
+from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.money import figure, to_minor
 from counterfoil.cli.core.output import (
     ROWS,
@@ -26,8 +24,7 @@ from counterfoil.cli.core.output import (
     show_rows,
     waits,
 )
-from counterfoil.cli.core.verbs import add_verbs
-from counterfoil.client.client import Client
+from counterfoil.cli.core.verbs import add_verbs, need_of
 from counterfoil.reconciliation.breaks.noun import BREAK_NOUN
 
 app = typer.Typer(no_args_is_help=True, help="What does not agree, why, and what is done about it.")
@@ -44,7 +41,6 @@ Kind = Annotated[str | None, typer.Option("--kind", help="Only of this kind, suc
 Source = Annotated[str | None, typer.Option("--source", help="Only of this provider or bank account.")]
 Program = Annotated[str | None, typer.Option("--program", help="Only of this program.")]
 Owner = Annotated[str | None, typer.Option("--owner", help="Only this person's; '' is nobody's.")]
-Expected = Annotated[str | None, typer.Option("--expected-state", help="Refuse it when it is no longer in this state.")]
 
 
 @app.command("list")
@@ -105,115 +101,9 @@ def show(break_id: Break, output: Output = TABLE) -> None:
 add_verbs(app, BREAK_NOUN)
 
 
-@app.command("withdraw")
-def withdraw(
-    break_id: Break, reason: Reason, expected: Expected = None, dry_run: DryRun = False, output: Output = TABLE
-) -> None:
-    """Take a proposed journal back, or turn somebody else's down. Nothing is booked."""
-    _step("work", break_id, "withdraw", reason, expected, dry_run, output)
-
-
-@app.command("assign")
-def assign(
-    break_id: Break,
-    owner: Annotated[str, typer.Argument(help="Whose it is from now on; '' is nobody's.")],
-    reason: Annotated[str | None, typer.Option("--reason", help="Why. Kept in the action log.")] = None,
-    dry_run: DryRun = False,
-    output: Output = TABLE,
-) -> None:
-    """Make somebody the owner of a break. Its state stays."""
-    body = {"owner": owner or None, "reason": reason}
-    with asked("work") as client:
-        done = client.post(f"/api/breaks/{break_id}/assign", body, dry_run=dry_run)
-    say_done(done, output, f"{break_id} is {owner or 'nobody'}'s.")
-
-
-@app.command("comment")
-def comment(
-    break_id: Break,
-    text: Annotated[str, typer.Argument(help="What to say.")],
-    dry_run: DryRun = False,
-    output: Output = TABLE,
-) -> None:
-    """Say something about a break. It is kept for ever."""
-    with asked("work") as client:
-        done = client.post(f"/api/breaks/{break_id}/comment", {"text": text}, dry_run=dry_run)
-    say_done(done, output, f"Comment {done['number']} is kept.")
-
-
-@app.command("adjust")
-def adjust(
-    break_id: Break,
-    reason: Reason,
-    line: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--line",
-            metavar="DEBIT,CREDIT,AMOUNT",
-            help="One movement, such as provider_fee,clearing:simulator,12.00; repeat it.",
-        ),
-    ] = None,
-    file: Annotated[
-        Path | None,
-        typer.Option("--file", help='JSON: {"lines": [{"debit", "credit", "amount"}]}; - reads standard input.'),
-    ] = None,
-    effective_at: Annotated[
-        str | None, typer.Option(metavar="INSTANT", help="When it happened; noon of the break's day.")
-    ] = None,
-    dry_run: DryRun = False,
-    output: Output = TABLE,
-) -> None:
-    """Propose a journal that puts the books right. Nothing is posted until another person approves it, within 24 hours."""
-    with asked("operate") as client:
-        lines = _typed(client, break_id, line or ()) if file is None else _lines_of(file)
-        body: dict[str, Any] = {"lines": lines, "reason": reason}
-        if effective_at:
-            body["effectiveAt"] = effective_at
-        done = client.post(f"/api/breaks/{break_id}/adjust", body, dry_run=dry_run)
-    _say_proposed(done, break_id, output)
-
-
-@app.command("write-off")
-def write_off(
-    break_id: Break,
-    reason: Reason,
-    effective_at: Annotated[
-        str | None, typer.Option(metavar="INSTANT", help="When it takes effect; noon of the break's day.")
-    ] = None,
-    expected: Expected = None,
-    dry_run: DryRun = False,
-    output: Output = TABLE,
-) -> None:
-    """Propose to book the difference as a loss or a gain, within the limit. Another person approves it, within 24 hours."""
-    body = _because(reason, expected) | ({"effectiveAt": effective_at} if effective_at else {})
-    with asked("operate") as client:
-        done = client.post(f"/api/breaks/{break_id}/write-off", body, dry_run=dry_run)
-    _say_proposed(done, break_id, output)
-
-
-@app.command("approve")
-def approve(
-    break_id: Break,
-    reason: Reason,
-    sha256: Annotated[
-        str, typer.Option("--sha256", help="The hash of the journal that you looked at: `breaks show` tells it.")
-    ],
-    dry_run: DryRun = False,
-    output: Output = TABLE,
-) -> None:
-    """Approve the proposed journal, as another person than its maker. It is posted at once."""
-    with asked("approve") as client:
-        done = client.post(
-            f"/api/breaks/{break_id}/approve", {"payloadSha256": sha256, "reason": reason}, dry_run=dry_run
-        )
-    say_done(done, output, f"{break_id} is {done['state'].replace('_', ' ')} by journal {done['journalId']}.")
-
-
 @app.command("bulk")
 def bulk(
-    verb: Annotated[
-        str, typer.Argument(help="investigate, wait, mature, reopen, accept, mark_duplicate, assign or comment.")
-    ],
+    verb: Annotated[str, typer.Argument(help=f"One of {', '.join(one.name for one in BREAK_NOUN.verbs if one.many)}.")],
     rows: Annotated[
         list[str], typer.Argument(metavar="ID=STATE...", help="Each break with the state in which you saw it.")
     ],
@@ -228,7 +118,7 @@ def bulk(
     """Say one verb of many breaks. A line that moved meanwhile is refused; the others are done. Ends with 5 when one was refused."""
     wanted = [{"id": one.partition("=")[0], "expectedState": one.partition("=")[2]} for one in rows]
     body = {"verb": verb, "rows": wanted, "reason": reason, "owner": owner, "duplicateOf": of}
-    with asked("post" if verb == "accept" else "operate") as client:
+    with asked(need_of(BREAK_NOUN, verb)) as client:
         done = client.post("/api/breaks/bulk", body, dry_run=dry_run)
     show_one(done, output, parts=(("lines", ("line", "id", "state", "refused")),))
     if done["refused"]:
@@ -294,45 +184,6 @@ def limit(
     if waits(done, output):
         return
     say_done(done, output, f"Breaks of {program} are written off up to {figure(done['minor'], asset)}.")
-
-
-def _step(
-    need: Need, break_id: str, verb: str, reason: str, expected: str | None, dry_run: bool, output: Format, **more: str
-) -> None:
-    with asked(need) as client:
-        done = client.post(f"/api/breaks/{break_id}/{verb}", _because(reason, expected) | more, dry_run=dry_run)
-    say_done(done, output, f"{break_id} is {done['state'].replace('_', ' ')}.")
-
-
-def _because(reason: str, expected: str | None) -> dict[str, Any]:
-    return {"reason": reason} | ({"expectedState": expected} if expected else {})
-
-
-def _say_proposed(done: dict[str, Any], break_id: str, output: Format) -> None:
-    command = f"counterfoil breaks approve {break_id} --sha256 {done['payloadSha256']} --reason …"
-    say_done(done, output, f"Proposed; it waits for a second person until {done['expiresAt']}:\n{command}")
-
-
-def _typed(client: Client, break_id: str, given: Sequence[str]) -> list[dict[str, str]]:
-    """Lines as a person types them, their amounts in major units of the break's asset."""
-    asset = str(client.get(f"/api/breaks/{break_id}")["asset"])
-    return [_line(one, asset) for one in given]
-
-
-def _line(given: str, asset: str) -> dict[str, str]:
-    parts = [part.strip() for part in given.split(",")]
-    if len(parts) != 3:
-        raise typer.BadParameter("a line is DEBIT,CREDIT,AMOUNT", param_hint="--line")
-    debit, credit, amount = parts
-    return {"debit": debit, "credit": credit, "amount": to_minor(amount, asset, "amount")}
-
-
-def _lines_of(file: Path) -> list[Any]:
-    try:
-        found = json.loads(sys.stdin.read() if str(file) == "-" else file.read_text())
-        return list(found["lines"] if isinstance(found, dict) else found)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise typer.BadParameter(f'{file} holds no {{"lines": […]}}: {error}', param_hint="--file") from error
 
 
 def _show_detail(detail: dict[str, Any]) -> None:

@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Reason, Rows, listed, say_done, show_one, show_rows
+from counterfoil.cli.core.output import ROWS, TABLE, Output, Rows, listed, show_one, show_rows
+from counterfoil.cli.core.verbs import add_verbs
 from counterfoil.cli.nouns.payouts.payouts import STEPS
+from counterfoil.settlement.intents.intents import INTENT_NOUN
 
 app = typer.Typer(no_args_is_help=True, help="From the customer's payment to the settlement.")
 COLUMNS = ("id", "invoiceId", "provider", "state", "stateAt", "lastError")
@@ -37,12 +39,7 @@ def show(intent_id: Intent, output: Output = TABLE) -> None:
         show_one(client.get(f"/api/intents/{intent_id}"), output, parts=(("steps", STEPS),))
 
 
-@app.command("retry")
-def retry(intent_id: Intent, reason: Reason, dry_run: DryRun = False, output: Output = TABLE) -> None:
-    """Verify a failed intent anew at the provider, or bring a moving one forward. Moves no money by itself."""
-    with asked("operate") as client:
-        done = client.retry_intent(intent_id, reason=reason, dry_run=dry_run)
-    say_done(done, output, f"{intent_id} is {done['state']}; the worker takes it up now.")
+add_verbs(app, INTENT_NOUN)
 
 
 @app.command("stats")

@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Reason, Rows, listed, say_done, show_one, show_rows
+from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Rows, listed, say_done, show_one, show_rows
+from counterfoil.cli.core.verbs import add_verbs
 from counterfoil.cli.nouns.payouts.payouts import STEPS
+from counterfoil.settlement.invoices.invoices import INVOICE_NOUN
 
 app = typer.Typer(no_args_is_help=True, help="What customers owe, and what they paid.")
 COLUMNS = ("id", "customerId", "payeeId", "asset", "total", "paid", "state", "dueOn")
@@ -54,14 +56,4 @@ def issue(
     say_done(done, output, f"{len(done['invoiceIds'])} invoices issued{waiting}{large}.")
 
 
-@app.command("cancel")
-def cancel(
-    invoice_id: Annotated[str, typer.Argument(help="The invoice's id, inv_….")],
-    reason: Reason,
-    dry_run: DryRun = False,
-    output: Output = TABLE,
-) -> None:
-    """Cancel an invoice that nobody paid anything of. No money moves."""
-    with asked("operate") as client:
-        done = client.post(f"/api/invoices/{invoice_id}/cancel", {"reason": reason}, dry_run=dry_run)
-    say_done(done, output, f"{invoice_id} is {done['state']}.")
+add_verbs(app, INVOICE_NOUN)
