@@ -109,7 +109,13 @@ QUEUE_BY_NAME: Final[Mapping[str, Queue]] = {queue.name: queue for queue in QUEU
 PAIRED: Final = by_verb(*PAYOUT_PAIRED, *BREAK_PAIRED, *PERIOD_PAIRED, *pauses.paired(QUEUE_BY_NAME), *ACCESS_PAIRED,
     Paired("destination", "set"), Paired("write_off_limit", "set"), Paired("journal", "post"), Paired("journal", "reverse"),
 )  # fmt: skip
-NOUNS: Final = (INVOICE_NOUN, INTENT_NOUN, PAYOUT_NOUN, BREAK_NOUN, CIRCUIT_NOUN)  # whose verbs become routes, commands and forms
+NOUNS: Final = (
+    INVOICE_NOUN,
+    INTENT_NOUN,
+    PAYOUT_NOUN,
+    BREAK_NOUN,
+    CIRCUIT_NOUN,
+)  # whose verbs become routes, commands and forms
 INVARIANTS = (
     *LEDGER_INVARIANTS,
     *SETTLEMENT_INVARIANTS,

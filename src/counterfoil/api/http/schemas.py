@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Final, Generic, Self, TypeVar
+from typing import Annotated, Any, Final, Generic, Self, TypeVar, cast, get_type_hints
 
 from fastapi import Path
 from fastapi.responses import Response
@@ -19,13 +19,14 @@ from pydantic import (
     PlainSerializer,
     StringConstraints,
     WithJsonSchema,
+    create_model,
     field_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from counterfoil.api.http.names import camel
 from counterfoil.base.money import MINOR_MAX, parse_minor
-from counterfoil.base.problems import InvalidInput
+from counterfoil.base.problems import InvalidInput, check
 
 PROBLEM_IN: Final = "limit_broken"  # the pydantic error that carries an InvalidInput of ours
 _AMOUNT: Final = {"type": "string", "format": "minor-units", "pattern": "^[1-9][0-9]{0,18}$", "examples": ["1250"]}
@@ -118,6 +119,28 @@ class ViewModel(BaseModel):
     def each(cls, rows: Iterable[object]) -> list[Self]:
         """From several rows."""
         return [cls.model_validate(row) for row in rows]
+
+
+View = TypeVar("View", bound=ViewModel)
+
+
+def shows(row: type[Any], *, hidden: Collection[str] = ()) -> Callable[[type[View]], type[View]]:
+    """A view of a row: its fields in their order, except those `hidden`. The class declares only what is described, computed, or goes
+    over the wire in another form (amounts); all else follows from the row."""
+
+    def derive(view: type[View]) -> type[View]:
+        own = {name: (one.annotation, one) for name, one in view.model_fields.items() if name in view.__annotations__}
+        kinds = get_type_hints(row, include_extras=True)
+        check(set(hidden) <= set(kinds), "what is hidden is a field of the row", view=view.__name__)
+        fields: dict[str, Any] = {
+            name: own.get(name, (kind, ...)) for name, kind in kinds.items() if name not in hidden
+        }
+        made: Any = create_model(
+            view.__name__, __base__=view.__bases__, __module__=view.__module__, __doc__=view.__doc__, **fields | own
+        )
+        return cast(type[View], made)
+
+    return derive
 
 
 class WriteResult(ViewModel):

@@ -26,6 +26,7 @@ from counterfoil.api.http.schemas import (
     ViewModel,
     WriteResult,
     answer,
+    shows,
 )
 from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import InvalidInput
@@ -38,7 +39,7 @@ from counterfoil.ledger.accounts.accounts import (
     unfreeze_account,
 )
 from counterfoil.ledger.reads.balances import balance, balances, trial_balance, trial_totals
-from counterfoil.ledger.reads.listing import list_accounts, show_program
+from counterfoil.ledger.reads.listing import ListedAccount, list_accounts, show_program
 from counterfoil.operations.access.access import POST_JOURNAL, READ
 
 router = routes("Accounts")
@@ -79,21 +80,14 @@ class BalanceView(ViewModel):
     clock: str
 
 
+@shows(ListedAccount)
 class AccountView(ViewModel):
     """An account as it stands now."""
 
-    program_id: str
-    asset: str
-    name: str
-    normal: str
     balance: Minor
     held: Minor
     debits: Minor
     credits: Minor
-    no_overdraft: bool
-    frozen: bool
-    closed: bool
-    opened_at: datetime
 
 
 class AccountsRequest(RequestModel):

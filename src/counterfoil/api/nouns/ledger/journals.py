@@ -29,12 +29,13 @@ from counterfoil.api.http.schemas import (
     ViewModel,
     WriteResult,
     answer,
+    shows,
 )
 from counterfoil.base.paging import Keyset
 from counterfoil.ledger.journals.journal import NewPosting, post, reverse
 from counterfoil.ledger.journals.key_spaces import REVERSAL, word_of
 from counterfoil.ledger.problems import KeyReserved
-from counterfoil.ledger.reads.listing import list_journals, show_journal
+from counterfoil.ledger.reads.listing import ShownJournal, ShownLine, list_journals, show_journal
 from counterfoil.operations.access.access import POST_JOURNAL, READ
 
 router = routes("Journals")
@@ -43,38 +44,24 @@ LINES_MAX = 8_192
 BY_HAND = ("key:", "person:")  # who posts a journal under their own name; all others are posted by the product
 
 
+@shows(ShownLine)
 class JournalLineView(ViewModel):
     """One movement. The balances are those of the accounts after it, each on its normal side."""
 
-    line: int
-    debit: str
-    credit: str
     amount: Minor
     debit_balance: Minor
     credit_balance: Minor
-    movement: UUID | None
-    reversed_by: UUID | None
 
 
+@shows(ShownJournal)
 class JournalView(ViewModel):
     """A journal: movements that were posted together or not at all. Of a long one the first lines are shown."""
 
-    id: UUID
-    program_id: str
-    asset: str
-    kind: str
-    key: str
-    actor: str
-    narrative: str | None
-    source_type: str | None
-    source_id: str | None
     effective_at: datetime = Field(description="When it happened; of what came late, the first open day.")
     occurred_at: datetime | None = Field(
         description="Of what came late: when it happened, in a period that was closed by then. Otherwise null."
     )
     recorded_at: datetime = Field(description="When it was written.")
-    reverses: UUID | None
-    line_count: int
     lines: list[JournalLineView]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi.responses import Response
@@ -21,6 +20,7 @@ from counterfoil.api.http.schemas import (
     ViewModel,
     WriteResult,
     answer,
+    shows,
 )
 from counterfoil.base.money import RATE_MAX_BPS, Asset
 from counterfoil.base.paging import Keyset, Page
@@ -63,12 +63,10 @@ class ProgramRequest(RequestModel):
     assets: list[AssetIn] = Field(min_length=1, max_length=100)
 
 
+@shows(ListedProgram)
 class ProgramView(ViewModel):
     """A program and the assets it keeps books in."""
 
-    id: str
-    name: str
-    opened_at: datetime
     assets: list[AssetView]
 
 

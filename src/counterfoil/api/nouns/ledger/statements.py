@@ -13,10 +13,10 @@ from pydantic import Field
 from counterfoil.api.http.calls import ApiCall, may
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Instant, Minor, ViewModel, answer
+from counterfoil.api.http.schemas import Instant, Minor, ViewModel, answer, shows
 from counterfoil.api.nouns.ledger.accounts import AssetParameter, Clock, Name, ProgramParameter, book_named
 from counterfoil.base.paging import Keyset
-from counterfoil.ledger.reads.explain import Explanation, explain
+from counterfoil.ledger.reads.explain import BalanceGap, Explanation, Missing, explain
 from counterfoil.ledger.reads.statements import AccountStatement, StatementPlace, statement
 from counterfoil.operations.access.access import READ
 
@@ -66,23 +66,17 @@ class StatementView(ViewModel):
     next_cursor: str | None
 
 
+@shows(BalanceGap)
 class BalanceGapView(ViewModel):
     """The balance jumps here: a posting of the difference is missing before it, or the one before is double or altered."""
 
-    journal_id: UUID
-    line: int
-    recorded_at: datetime
     expected: Minor
     found: Minor
 
 
+@shows(Missing)
 class MissingView(ViewModel):
     """A line that its journal counts and that is not there."""
-
-    journal_id: UUID
-    line: int
-    kind: str
-    key: str
 
 
 class StrayView(ViewModel):

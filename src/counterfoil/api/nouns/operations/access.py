@@ -12,30 +12,25 @@ from pydantic import Field
 from counterfoil.api.http.calls import ApiCall, may
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Paged, ViewModel
+from counterfoil.api.http.schemas import Paged, ViewModel, shows
 from counterfoil.base.paging import Keyset
 from counterfoil.operations.access.access import AUDIT
-from counterfoil.operations.access.records import list_access
+from counterfoil.operations.access.records import AccessEvent, list_access
 
 router = routes("People")
 EVENTS = Keyset("access", (datetime, str))
 Happening = Literal["login", "login_failed", "login_limited", "logout", "key_refused", "refused"]
 
 
+@shows(AccessEvent)
 class AccessView(ViewModel):
     """Somebody came in, failed to, or was refused."""
 
-    id: str
-    at: datetime
     kind: Happening
     name: str = Field(description="As it was given; empty where only a key came.")
-    principal_id: str | None
-    api_key_id: str | None
     address: str = Field(description="The peer's, or whom a trusted proxy named.")
-    method: str
     path: str = Field(description="The route, with the names of its parts.")
     needs: str | None = Field(description="The permission that was missing.")
-    request_id: str
 
 
 @router.get(

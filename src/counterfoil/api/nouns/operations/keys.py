@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi.responses import Response
@@ -23,6 +22,7 @@ from counterfoil.api.http.schemas import (
     WriteResult,
     answer,
     id_in_path,
+    shows,
 )
 from counterfoil.base.edge import entropy
 from counterfoil.base.problems import InvalidInput
@@ -30,6 +30,7 @@ from counterfoil.operations.access.access import (
     ADMINISTER,
     AUDIT,
     SECRET_BYTES,
+    ApiKey,
     create_key,
     list_keys,
     new_secret,
@@ -54,20 +55,12 @@ class KeyRequest(RequestModel):
     live: bool = Field(True, description="`cf_live_…` or `cf_test_…`: so that a key tells where it belongs.")
 
 
+@shows(ApiKey)
 class KeyView(ViewModel):
     """A key, never its secret; `hint` is its last four characters."""
 
-    id: str
-    name: str
-    role: str
     principal_id: str = Field(description="Whose it is.")
     program_id: str | None = Field(description="It sees this program only; null for every one.")
-    hint: str
-    created_by: str
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    last_used_at: datetime | None
 
 
 class KeyMade(KeyView, WriteResult):

@@ -13,17 +13,17 @@ from pydantic import Field
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Paged, ViewModel, WriteResult, answer
+from counterfoil.api.http.schemas import Paged, ViewModel, WriteResult, answer, shows
 from counterfoil.base.invariant import run_invariants
 from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import NotFound
 from counterfoil.operations.access.access import OPERATE, READ
-from counterfoil.operations.events.events import list_events
+from counterfoil.operations.events.events import Event, list_events
 from counterfoil.operations.webhooks.counts import webhook_counts
 from counterfoil.operations.work.circuits import open_circuits
-from counterfoil.operations.work.health import judge_counters, verdict_of
+from counterfoil.operations.work.health import Judged, judge_counters, verdict_of
 from counterfoil.operations.work.queries import QueueDepth, queue_depths
-from counterfoil.operations.work.worker import list_workers
+from counterfoil.operations.work.worker import JobNote, list_workers
 from counterfoil.payouts.details import payout_health
 from counterfoil.settlement.details import count_intents
 from counterfoil.wiring import INVARIANTS, JOBS, QUEUES, ticks
@@ -35,27 +35,20 @@ SENT_STUCK_AFTER: Final = timedelta(minutes=10)
 SEEN_WITHIN: Final = timedelta(days=1)
 
 
+@shows(Event)
 class EventView(ViewModel):
     """Something that happened, with its level."""
 
-    id: str
-    name: str
     level: str = Field(description="debug, info, warning or critical.")
-    program_id: str
-    subject_id: str
-    payload: dict[str, Any]
-    at: datetime
     state: str = Field(description="due, handled, or parked when its followers failed five times.")
 
 
+@shows(JobNote)
 class JobView(ViewModel):
     """How a worker's job last went."""
 
     last_at: datetime
-    last_ms: int
     handled: int = Field(description="Items, since the worker started.")
-    failed: int
-    last_error: str | None
 
 
 class WorkerView(ViewModel):
@@ -115,13 +108,11 @@ class JobRan(WriteResult):
     stale: int = Field(description="Late writes refused, because another worker had taken over.")
 
 
+@shows(Judged)
 class CounterView(ViewModel):
     """A counter against its limits: from which figure on it is a warning, and from which it is critical."""
 
-    counter: str
     value: int | None = Field(description="null: there is nothing to count.")
-    warning: int | None
-    critical: int | None
     status: str = Field(description="ok, warning or critical.")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Path
@@ -11,11 +10,11 @@ from psycopg import Connection
 
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Because, ViewModel, WriteResult, answer, id_in_path
+from counterfoil.api.http.schemas import Because, ViewModel, WriteResult, answer, id_in_path, shows
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.operations.events.events import requeue_event
 from counterfoil.operations.webhooks.inbound import ignore_webhook, requeue_webhook
-from counterfoil.operations.work.queries import parked_events, parked_webhooks
+from counterfoil.operations.work.queries import Parked, parked_events, parked_webhooks
 
 router = routes("Queues")
 ROWS_MAX = 500
@@ -23,13 +22,9 @@ WebhookId = Annotated[str, id_in_path("whi")]
 EventId = Annotated[str, Path(min_length=1, max_length=300)]
 
 
+@shows(Parked, hidden=("total",))
 class ParkedView(ViewModel):
     """A thing that failed five times, and its last error."""
-
-    id: str
-    what: str
-    since: datetime
-    error: str | None
 
 
 class AllParked(ViewModel):

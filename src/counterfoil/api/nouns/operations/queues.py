@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Path, Query
@@ -12,7 +11,7 @@ from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Because, ViewModel, WriteResult, answer
+from counterfoil.api.http.schemas import Because, ViewModel, WriteResult, answer, shows
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.operations.work.pauses import (
     NotPaused,
@@ -38,17 +37,12 @@ class PartRequest(Because):
     program_id: str = Field("", max_length=64, description="Only what is of this program; empty: of every one.")
 
 
+@shows(Pause)
 class PauseView(ViewModel):
     """A turn of a queue's switch."""
 
-    number: int
-    queue: str
     provider: str = Field(description="Empty: of every provider.")
     program_id: str = Field(description="Empty: of every program.")
-    paused: bool
-    reason: str
-    actor: str
-    at: datetime
 
 
 class PausesView(ViewModel):

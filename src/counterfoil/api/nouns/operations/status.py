@@ -11,10 +11,10 @@ from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, may, services_of
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Minor, ViewModel, answer
+from counterfoil.api.http.schemas import Minor, ViewModel, answer, shows
 from counterfoil.api.nouns.operations.operations import QueueView, WorkerView, queues_shown, workers_shown
 from counterfoil.api.nouns.settlement.intents import TimesView, times_shown
-from counterfoil.base.postgres.fitness import check_database
+from counterfoil.base.postgres.fitness import Check, check_database
 from counterfoil.ledger.reads.listing import book_totals
 from counterfoil.operations.access.access import READ
 
@@ -45,13 +45,11 @@ class StatusView(ViewModel):
     measured_at: datetime
 
 
+@shows(Check)
 class CheckView(ViewModel):
     """One thing that was looked at: how it is (good, warning or bad), and what to do about it."""
 
-    what: str
     how: str
-    said: str
-    do: str
 
 
 class DatabaseView(ViewModel):

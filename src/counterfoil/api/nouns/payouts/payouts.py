@@ -21,6 +21,7 @@ from counterfoil.api.http.schemas import (
     ViewModel,
     answer,
     id_in_path,
+    shows,
 )
 from counterfoil.api.nouns.ledger.journals import JournalView
 from counterfoil.api.nouns.settlement.settlements import SettlementView
@@ -37,7 +38,7 @@ from counterfoil.payouts.payouts.verbs import (
     provider_payouts_of,
     show_payout,
 )
-from counterfoil.payouts.provider_payouts.conflicts import conflicts_of
+from counterfoil.payouts.provider_payouts.conflicts import ConflictRow, conflicts_of
 from counterfoil.settlement.settlements import show_settlement
 
 router = routes("Payouts")
@@ -45,24 +46,16 @@ PAYOUTS = Keyset("payouts", (str,))
 PayoutId = Annotated[str, id_in_path("po")]
 
 
+@shows(Payout)
 class PayoutView(ViewModel):
     """What is owed to a payee for one settlement. Amounts in minor units."""
 
-    id: str
-    program_id: str
-    payee_id: str
-    invoice_id: str
-    settlement_id: str
     key: str = Field(description="`payout-{invoiceId}-{settlementId}`: asking again for the same returns the first.")
-    asset: str
     amount: Minor
-    created_at: datetime
     state: str = Field(
         description="pending, processing, completed, failed, reconcile_required (nobody knows yet), cancelled, returned "
         "or refunded (nothing is left to pay)."
     )
-    state_at: datetime
-    last_error: str | None
     reissue: int = Field(description="0: the first payout of its settlement; a later one pays what is still owed.")
 
 
@@ -90,18 +83,19 @@ class ProviderPayoutView(ViewModel):
     steps: list[StepView]
 
 
+@shows(
+    ConflictRow,
+    hidden=(
+        "number",
+        "fact",
+    ),
+)
 class ConflictView(ViewModel):
     """Two words about an attempt that exclude each other."""
 
-    id: str
-    provider_payout_id: str
-    said: str
-    expected: str
-    at: datetime
     state: str = Field(
         description="open, settled (by the provider's present word), paid or not_paid (found by two people)."
     )
-    state_at: datetime
 
 
 class PayoutInFull(PayoutView):

@@ -27,6 +27,7 @@ from counterfoil.api.http.schemas import (
     WriteResult,
     answer,
     id_in_path,
+    shows,
 )
 from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import InvalidInput
@@ -40,6 +41,7 @@ from counterfoil.reconciliation.client_money import (
     sign_client_money,
 )
 from counterfoil.statements import FORMATS, SourceRead, read
+from counterfoil.statements.continuity.following import SequenceGap
 
 router = routes("Bank and client money")
 FILES = Keyset("bank statement files", (str,))
@@ -52,6 +54,7 @@ FILE_BODY = {
 }
 
 
+@shows(SequenceGap)
 class StatementGapView(ViewModel):
     """Where the statements of a bank account do not follow on."""
 
@@ -59,30 +62,23 @@ class StatementGapView(ViewModel):
         description="missing, doubled or balance (it opens with another balance than the one before closed with)."
     )
     account: str | None = Field(description="As the bank names it.")
-    asset: str | None
-    file: str
-    line: int
     days: list[date]
     difference: Minor | None
-    proven: bool
-    reason: str
 
 
+@shows(
+    BankFile,
+    hidden=(
+        "program_id",
+        "existed",
+        "gaps",
+    ),
+)
 class BankFileView(ViewModel):
     """A statement file that was imported."""
 
-    id: str
-    account: str
-    file_name: str
-    format: str
     sha256: str
-    records: int
-    new: int
     known: int = Field(description="Lines that an earlier file had brought already.")
-    rejected: list[dict[str, Any]]
-    notes: list[str]
-    actor: str
-    at: datetime
 
 
 class BankFileImported(BankFileView, WriteResult):

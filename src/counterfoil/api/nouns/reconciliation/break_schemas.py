@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Any, Self
-from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
@@ -20,9 +19,14 @@ from counterfoil.api.http.schemas import (
     StepView,
     ViewModel,
     WriteResult,
+    shows,
 )
 from counterfoil.operations.verbs import MANY_MAX, LineDone
+from counterfoil.reconciliation.breaks.adjusting import AdjustmentProposal
 from counterfoil.reconciliation.breaks.ages import AGES
+from counterfoil.reconciliation.breaks.queries import AgeBand, BreakGroup, Remark
+from counterfoil.reconciliation.breaks.timeline import TimelineFact
+from counterfoil.reconciliation.breaks.work import Break
 
 State = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$"), Field(examples=["investigating"])]
 BreakRef = Annotated[str, StringConstraints(pattern=r"^break_[0-9A-HJKMNP-TV-Z]{26}$")]
@@ -36,27 +40,20 @@ class Figure(ViewModel):
     asset: str
 
 
+@shows(
+    Break,
+    hidden=(
+        "identity",
+        "record_id",
+        "last_number",
+    ),
+)
 class BreakShownShort(ViewModel):
     """One lasting thing that does not agree. Amounts in minor units of `asset`."""
 
-    id: str
-    program_id: str
-    source: str
-    kind: str
     cause: str = Field(description="The best supported hypothesis; empty without one.")
-    severity: str
-    asset: str
     at_stake: Minor
     difference: Minor | None = Field(description="What the source has more than our books; null over several assets.")
-    reference: str
-    first_on: date
-    last_on: date
-    state: str
-    state_at: datetime
-    owner: str | None
-    due_on: date
-    opened_at: datetime
-    first_run: str
     last_run: str = Field(description="The last run that found it.")
     gone_run: str | None = Field(description="The run that covered its days and no longer found it.")
     recurs_of: str | None = Field(description="The earlier break that came back as this one.")
@@ -66,46 +63,32 @@ class BreakShownShort(ViewModel):
     )
 
 
+@shows(TimelineFact, hidden=("step",))
 class FactView(ViewModel):
     """Something that happened around a break."""
 
-    at: datetime
     whole_day: bool = Field(description="Only the date is known.")
-    where: str
-    what: str
-    id: str
     minor: Minor | None
-    asset: str | None
 
 
+@shows(Remark)
 class RemarkView(ViewModel):
     """A comment, or a new owner (`text`; empty: nobody)."""
 
-    number: int
-    kind: str
-    text: str
-    actor: str
-    at: datetime
 
-
+@shows(
+    AdjustmentProposal,
+    hidden=(
+        "break_id",
+        "limit_minor",
+    ),
+)
 class ProposalView(ViewModel):
     """A journal that somebody proposed, and what became of it."""
 
-    id: str
-    number: int
-    kind: str
     payload: dict[str, Any] = Field(description="The journal, as it would be posted.")
     payload_sha256: str = Field(description="What an approval names.")
     minor: Minor
-    reason: str
-    maker: str
-    made_at: datetime
-    expires_at: datetime
-    decision: str | None
-    checker: str | None
-    decided_at: datetime | None
-    decision_reason: str | None
-    journal_id: UUID | None
 
 
 class BreakInFull(BreakShownShort):
@@ -121,25 +104,18 @@ class BreakInFull(BreakShownShort):
     recurred_as: list[str]
 
 
+@shows(BreakGroup)
 class GroupView(ViewModel):
     """Live breaks of one kind, cause and asset."""
 
-    kind: str
-    cause: str
-    asset: str
-    number: int
     at_stake: Figure
-    oldest_at: datetime
-    overdue: int
     ages: list[int] = Field(description=f"Counts: {', '.join(AGES)}.")
 
 
+@shows(AgeBand)
 class AgeView(ViewModel):
     """Live breaks of one age and asset."""
 
-    age: str
-    asset: str
-    number: int
     at_stake: Figure
 
 
@@ -202,13 +178,9 @@ class LimitSet(LimitView, WriteResult):
     """It holds from now on."""
 
 
+@shows(LineDone)
 class LineShownDone(ViewModel):
     """What became of one line: its new state, or why it was refused."""
-
-    line: int
-    id: str
-    state: str | None
-    refused: str | None
 
 
 class BreaksDone(WriteResult):

@@ -13,7 +13,10 @@ from counterfoil.api.http.schemas import (
     RequestModel,
     ViewModel,
     WriteResult,
+    shows,
 )
+from counterfoil.reconciliation.runs.rows import FoundBreak, Success
+from counterfoil.reconciliation.runs.schedule import ScheduleGap, ScheduleState
 
 AgentId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", examples=["agent_123"])]
 
@@ -93,17 +96,12 @@ class RunView(StandingView):
     error: str | None
 
 
+@shows(FoundBreak, hidden=("run_id",))
 class FindingView(ViewModel):
     """One thing that does not agree; `atStake` in minor units of `asset`."""
 
-    number: int
     break_id: str = Field(description="The same in every run that finds it.")
-    kind: str
-    severity: str
-    asset: str
     at_stake: Minor
-    cause: str
-    day: date | None
     detail: dict[str, Any] = Field(
         description="Both records, what differs, hypotheses with their tests, the safe action."
     )
@@ -138,42 +136,25 @@ class RunsWritten(WriteResult):
     failed: list[NotRun]
 
 
+@shows(Success, hidden=("verdict",))
 class SourceView(StandingView):
     """How far a source is reconciled. `watermark` is the last day of its last conclusion, null when there was none."""
 
-    program_id: str
-    source: str
-    watermark: date | None
-    succeeded_at: datetime | None
-    run_id: str | None
-    attempted_at: datetime
     attempt: str = Field(description="What became of the last attempt: running, finished or failed.")
-    error: str | None
 
 
+@shows(ScheduleState, hidden=("since",))
 class ScheduleView(ViewModel):
     """A schedule: when it was last due, who took that moment, and whether one waits for somebody."""
 
-    name: str
-    cron: str
-    slot_at: datetime | None
-    taken_at: datetime | None
-    taken_by: str | None
     skipped: int | None = Field(description="Moments before that which nobody took.")
-    next_at: datetime
     overdue_s: int | None = Field(description="For how long a moment has been waiting; null when none does.")
     late_s: int | None = Field(description="How late the last one was taken; null when it was in time.")
 
 
+@shows(ScheduleGap)
 class ScheduleGapView(ViewModel):
     """Moments of a schedule that passed with nobody there."""
-
-    name: str
-    first_at: datetime
-    last_at: datetime
-    missed: int
-    noticed_at: datetime
-    noticed_by: str
 
 
 class ReconciliationStatusView(ViewModel):

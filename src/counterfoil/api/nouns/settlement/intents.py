@@ -22,6 +22,7 @@ from counterfoil.api.http.schemas import (
     ViewModel,
     answer,
     id_in_path,
+    shows,
 )
 from counterfoil.api.http.verbs import VerbSaid
 from counterfoil.audit.actions import actions_of
@@ -29,7 +30,7 @@ from counterfoil.base.machine import history_of
 from counterfoil.base.paging import Keyset
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.settlement.details import count_intents
-from counterfoil.settlement.intents.intents import list_intents, retry_intent, show_intent
+from counterfoil.settlement.intents.intents import Intent, list_intents, retry_intent, show_intent
 from counterfoil.settlement.queries import processing_of_last
 
 router = routes("Intents")
@@ -37,18 +38,11 @@ INTENTS = Keyset("intents", (str,))
 IntentId = Annotated[str, id_in_path("int")]
 
 
+@shows(Intent)
 class IntentView(ViewModel):
     """Where the settlement of one invoice stands."""
 
-    id: str
-    program_id: str
-    invoice_id: str
-    provider: str
-    created_at: datetime
-    completed_at: datetime | None
     state: str = Field(description="created, payment_pending, verifying, processing, completed, failed or cancelled.")
-    state_at: datetime
-    last_error: str | None
 
 
 class IntentInFull(IntentView):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -24,6 +23,7 @@ from counterfoil.api.http.schemas import (
     WriteResult,
     answer,
     id_in_path,
+    shows,
 )
 from counterfoil.audit.actions import actions_of
 from counterfoil.base.machine import history_of
@@ -33,57 +33,51 @@ from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.settlement.details import settlement_of_invoice
 from counterfoil.settlement.invoices.invoices import (
     Invoice,
+    InvoiceLine,
     invoice_lines,
     issue_invoices,
     list_invoices,
     show_invoice,
 )
-from counterfoil.settlement.payments.payments import payments_of
+from counterfoil.settlement.payments.payments import Payment, payments_of
 
 router = routes("Invoices")
 INVOICES = Keyset("invoices", (str,))
 InvoiceId = Annotated[str, id_in_path("inv")]
 
 
+@shows(Invoice)
 class InvoiceView(ViewModel):
     """What a customer owes for what one payee delivered. Amounts in minor units."""
 
-    id: str
-    program_id: str
-    customer_id: str
-    payee_id: str
-    asset: str
     total: Minor
     paid: Minor
-    issued_at: datetime
-    due_on: date
     state: str = Field(description="draft, pending, partially_paid, paid or cancelled.")
-    state_at: datetime
 
 
+@shows(InvoiceLine)
 class InvoiceLineView(ViewModel):
     """One line: a usage record at its price."""
 
-    line: int
-    record_id: str
-    description: str
     quantity_micro: Minor = Field(description="Millionths of a unit.")
     price_micro: Minor = Field(description="Millionths of a minor unit.")
     amount: Minor
 
 
+@shows(
+    Payment,
+    hidden=(
+        "invoice_id",
+        "reference",
+        "account",
+    ),
+)
 class PaymentView(ViewModel):
     """What a customer paid through a provider."""
 
-    id: str
-    provider: str
-    charge_id: str
-    asset: str
     amount: Minor
     applied: Minor = Field(description="To this invoice; the rest is owed back.")
     fee: Minor = Field(description="What the provider kept.")
-    occurred_at: datetime
-    recorded_at: datetime
 
 
 class InvoiceInFull(InvoiceView):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi.responses import Response
@@ -10,29 +9,24 @@ from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, may
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Minor, ViewModel, answer, id_in_path
+from counterfoil.api.http.schemas import Minor, ViewModel, answer, id_in_path, shows
 from counterfoil.operations.access.access import READ
 from counterfoil.payouts.details import payout_of_settlement
-from counterfoil.settlement.settlements import show_settlement
+from counterfoil.settlement.settlements import Settlement, show_settlement
 
 router = routes("Settlements")
 
 
+@shows(Settlement)
 class SettlementView(ViewModel):
     """Gross = platform fee + validator fee + holdback + net, in minor units; each part rounded down but the net."""
 
-    id: str
-    program_id: str
-    invoice_id: str
-    payee_id: str
-    asset: str
     gross: Minor
     platform_fee: Minor
     validator_fee: Minor
     holdback: Minor
     net: Minor = Field(description="What is paid out.")
     rate_version: int = Field(description="Of the program's rates that were used.")
-    at: datetime
 
 
 class SettlementInFull(SettlementView):

@@ -14,11 +14,11 @@ from starlette.datastructures import UploadFile
 
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import WriteResult
+from counterfoil.api.http.schemas import WriteResult, shows
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.settlement.usage.rules import COLUMNS
-from counterfoil.settlement.usage.usage import import_usage
+from counterfoil.settlement.usage.usage import UsageImport, import_usage
 
 router = routes("Usage")
 CSV_BODY = {
@@ -41,13 +41,11 @@ CSV_BODY = {
 }
 
 
+@shows(UsageImport)
 class UsageImported(WriteResult):
     """What an import did. `existed`: this very file was imported before, and nothing was added."""
 
-    id: str
-    records: int
     new: int = Field(description="Records that were not known yet.")
-    existed: bool
 
 
 @router.post(
