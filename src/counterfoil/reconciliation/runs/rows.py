@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
 from counterfoil.base.problems import NotFound
+from counterfoil.matching.findings.findings import Finding
 from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
 from counterfoil.reconciliation.breaks.breaks import lock_source
+from counterfoil.reconciliation.breaks.sights import Sight
 
 SILENT_AFTER: Final = timedelta(seconds=60)  # a run whose process says nothing for so long is dead
 ERROR_MAX: Final = 500
@@ -264,3 +267,38 @@ def select_runs(conn: Connection[Any], ending: str, given: Sequence[Any] | dict[
             + ending,
             given,
         ).fetchall()
+
+
+def keep_findings(
+    conn: Connection[Any],
+    run_id: str,
+    found: Sequence[Finding],
+    told: Sequence[dict[str, Any]],
+    sights: Iterable[Sight],
+) -> None:
+    """Write what a run found, each with its detail as it is told and with the thing that it is about."""
+    rows = [
+        (
+            run_id,
+            sight.number,
+            sight.identity,
+            each.kind,
+            each.severity,
+            each.asset,
+            each.at_stake,
+            each.cause,
+            _day(each),
+            Jsonb(detail),
+        )
+        for each, detail, sight in zip(found, told, sights, strict=True)
+    ]
+    with conn.cursor() as cur:
+        cur.executemany(
+            """insert into reconciliation_break (run_id, number, break_id, kind, severity, asset, at_stake, cause, day, detail)
+               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+            rows,
+        )
+
+
+def _day(one: Finding) -> date | None:
+    return min((record.day for record in (*one.left, *one.right) if record.day), default=None)

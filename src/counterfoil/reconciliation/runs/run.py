@@ -45,6 +45,7 @@ from counterfoil.reconciliation.runs.rows import (
     bury,
     confirm,
     fail,
+    keep_findings,
     last_successes,
     latest_runs,
     list_runs,
@@ -316,31 +317,13 @@ def _finish(
     )  # fmt: skip
     if done.rowcount == 0:
         raise RunWasGivenUp(run=asked.run_id)
-    _keep_findings(conn, one, asked, outcome, breaks)
+    keep_findings(conn, asked.run_id, outcome.breaks, breaks, sights_of(one.name, outcome.breaks, asked.first))
     file_breaks(
         conn, asked.run_id, asked.program_id, one.name, outcome.breaks, first=asked.first, last=asked.last,
         make_id=_ids_of(show_run(conn, asked.run_id).number, now), now=now, complete=found.complete,
     )  # fmt: skip
     told = {"verdict": found.verdict, "breaks": outcome.breaks_total}
     emit(conn, [NewEvent("reconciliation_finished", asked.program_id, asked.run_id, told)], at=now)
-
-
-def _keep_findings(
-    conn: Connection[Any], one: Pairing, asked: RunRequest, outcome: MatchingResult, told: list[dict[str, Any]]
-) -> None:
-    sights = sights_of(one.name, outcome.breaks, asked.first)
-    with conn.cursor() as cur:
-        cur.executemany(
-            """insert into reconciliation_break (run_id, number, break_id, kind, severity, asset, at_stake, cause, day, detail)
-               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
-            [
-                (
-                    asked.run_id, sight.number, sight.identity, each.kind, each.severity, each.asset, each.at_stake, each.cause,
-                    min((r.day for r in (*each.left, *each.right) if r.day), default=None), Jsonb(detail),
-                )
-                for each, detail, sight in zip(outcome.breaks, told, sights, strict=True)
-            ],
-        )  # fmt: skip
 
 
 def _ids_of(number: int, now: datetime) -> Any:
