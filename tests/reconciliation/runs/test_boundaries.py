@@ -7,6 +7,7 @@ import json
 from datetime import timedelta
 from itertools import pairwise
 
+import httpx2
 import pyarrow.parquet as pq
 import pytest
 
@@ -161,8 +162,15 @@ def test_the_bytes_of_both_sides_do_not_depend_on_the_order_in_which_they_come(h
     assert digests[0] == digests[1]
 
 
+def test_a_mistake_of_ours_is_not_told_as_a_provider_that_is_away(house: House):
+    house.provider.broken = TypeError("ours")
+    with pytest.raises(TypeError, match="ours"):
+        house.run()
+    assert house.rows("select state, error from reconciliation_run") == [("failed", "TypeError: ours")]
+
+
 def test_a_provider_that_does_not_answer_leaves_a_failed_run_and_no_files(house: House):
-    house.provider.broken = RuntimeError("gone")
+    house.provider.broken = httpx2.ConnectError("gone")
     with pytest.raises(StatementUnavailable):
         house.run()
     assert house.rows("select state, verdict, error like %s from reconciliation_run", "%gone%") == [

@@ -9,6 +9,7 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 
+import httpx2
 import pytest
 
 from counterfoil.base.edge import make_id
@@ -90,7 +91,7 @@ def test_what_runs_find_becomes_cases_and_what_they_find_no_more_is_matched(hous
 
 def test_one_source_that_fails_holds_no_other_up(house: House):
     house.posts("cash:bank:client", "escrow:e", 100, TODAY)
-    house.provider.broken = RuntimeError("gone")
+    house.provider.broken = httpx2.ConnectError("gone")
     with house.database.transaction() as conn:
         sources = sources_in_use(conn, list(house.pairings.values()), PROGRAM)
     tried = reconcile_all(house.means, RunPlan(PROGRAM, sources, "recent", None, "test"), make_id)
@@ -99,12 +100,22 @@ def test_one_source_that_fails_holds_no_other_up(house: House):
     ]  # fmt: skip
 
 
+def test_a_mistake_of_ours_is_raised_once_every_source_was_tried(house: House):
+    house.posts("cash:bank:client", "escrow:e", 100, TODAY)
+    house.provider.broken = TypeError("ours")
+    with house.database.transaction() as conn:
+        sources = sources_in_use(conn, list(house.pairings.values()), PROGRAM)
+    with pytest.raises(TypeError, match="ours"):
+        reconcile_all(house.means, RunPlan(PROGRAM, sources, "recent", None, "test"), make_id)
+    assert house.rows("select count(*), min(state), max(state) from reconciliation_run") == [(3, "failed", "failed")]
+
+
 def test_the_last_success_is_told_apart_from_the_last_attempt(house: House):
     house.charged("ch-1", 1000, TODAY)
     good = run(house)
     house.clock.now += timedelta(days=2)
-    house.provider.broken = RuntimeError("gone")
-    with pytest.raises(Exception, match="RuntimeError: gone"):
+    house.provider.broken = httpx2.ConnectError("gone")
+    with pytest.raises(Exception, match="ConnectError: gone"):
         run(house)
     with house.database.transaction() as conn:
         [found] = last_successes(conn)

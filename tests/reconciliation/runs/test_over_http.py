@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from counterfoil.api.http.app import make_app
@@ -193,7 +194,7 @@ def test_the_report_comes_as_a_file_in_four_formats(office: Office, terminal: An
 
 
 def test_the_terminal_ends_with_1_when_a_source_is_not_reconciled_and_shows_what_fails(office: Office, terminal: Any):
-    office.wiring.providers["simulator"].broken = RuntimeError("gone")
+    office.wiring.providers["simulator"].broken = httpx2.ConnectError("gone")
     code, said = terminal("reconcile", "run")
     assert code == 1
     assert "simulator could not be brought to a conclusion" in said

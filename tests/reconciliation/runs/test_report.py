@@ -7,6 +7,7 @@ import io
 import json
 from datetime import date, timedelta
 
+import httpx2
 import openpyxl
 import pytest
 
@@ -62,7 +63,7 @@ def test_a_stale_source_is_told_apart_from_one_that_was_never_looked_at_and_from
     house.charged("ch-1", 1000, YESTERDAY)
     house.run("simulator", YESTERDAY)
     house.run("simulator:charges", YESTERDAY, TODAY)
-    house.provider.broken = RuntimeError("gone")
+    house.provider.broken = httpx2.ConnectError("gone")
     with pytest.raises(Exception, match="gone"):
         house.run("simulator:charges", TODAY)
     why = {}

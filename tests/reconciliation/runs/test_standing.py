@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from datetime import timedelta
 
+import httpx2
+
 from counterfoil.base.edge import make_id
 from counterfoil.base.invariant import run_invariants
 from counterfoil.matching.findings.recorded import FindingDetail, RunReport
@@ -173,7 +175,7 @@ def test_what_waited_too_long_is_opened_by_the_worker_although_no_run_finds_it(h
     with house.database.transaction() as conn:
         [(break_id,)] = conn.execute("select id from break").fetchall()
         work.wait_for_break(conn, break_id, actor="key:ann", now=house.clock.now, reason="it comes with the next file")
-    house.provider.broken = RuntimeError("gone")
+    house.provider.broken = httpx2.ConnectError("gone")
     house.clock.now += timedelta(days=30)
     tick(house)
     assert states(house) == ["open"]

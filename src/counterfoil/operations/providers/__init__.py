@@ -163,7 +163,7 @@ class Provider(Protocol):
         """The next page of events behind the one with the id `after`, oldest first; empty when there is none."""
 
     def statement(self, first: str, last: str) -> bytes:
-        """The statement of these days (ISO dates, both included) as a file. Raises what the connection raises."""
+        """The statement of these days (ISO dates, both included) as a file. Raises httpx2.HTTPError when it cannot be had."""
 
     def verify(self, body: bytes, headers: Mapping[str, str], *, now: datetime) -> tuple[str, str]:
         """Event id and type of a webhook whose signature holds. Raises NotAuthenticated, InvalidInput, TooLarge."""

@@ -53,13 +53,20 @@ class Tried(NamedTuple):
 
 
 def reconcile_all(means: RunContext, wanted: RunPlan, make_id: Callable[[str], str]) -> list[Tried]:
-    """Reconcile one source after another; one that fails holds no other up. Its failed run is kept."""
-    found = []
+    """Reconcile one source after another; one that fails holds no other up. Its failed run is kept.
+
+    A mistake of ours is raised as what it is, once all the others are done.
+    """
+    found, mistakes = [], list[Exception]()
     for one in wanted.sources:
         try:
             found.append(Tried(one.name, reconcile_one(means, one, wanted, make_id), None))
         except Problem as problem:
             found.append(Tried(one.name, None, problem))
+        except Exception as mistake:  # noqa: BLE001 - raised below
+            mistakes.append(mistake)
+    if mistakes:
+        raise mistakes[0]
     return found
 
 

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import httpx2
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
@@ -87,9 +88,7 @@ def _spans(*edges: date) -> Iterator[tuple[date, date]]:
 def _ask(provider: Provider, first: date, last: date, path: Path) -> None:
     try:
         path.write_bytes(provider.statement(first.isoformat(), last.isoformat()))
-    except OSError:
-        raise
-    except Exception as error:
+    except httpx2.HTTPError as error:  # the provider's; a mistake of ours is shown as what it is
         raise StatementUnavailable(detail=f"{type(error).__name__}: {error}"[:ERROR_MAX]) from error
 
 
