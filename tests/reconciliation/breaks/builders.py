@@ -133,7 +133,7 @@ def a_proposal(conn: Connection[Any], break_id: str, *, maker: str = MIRA, **mor
     """An adjustment of 12.00 by default: the provider kept more than we thought."""
     lines = more.pop("lines", [NewPosting("provider_fee", "clearing:simulator", 12_00)])
     return adjusting.propose_adjustment(
-        conn, finding_identity, make_id("prop"), lines=lines, reason=more.pop("reason", "the fee was higher"), by=who(conn, maker),
+        conn, break_id, make_id("prop"), lines=lines, reason=more.pop("reason", "the fee was higher"), by=who(conn, maker),
         now=more.pop("now", NOW), **more,
     )  # fmt: skip
 

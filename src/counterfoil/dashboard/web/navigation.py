@@ -43,6 +43,9 @@ PAGES: Final = (
         break_answer,
         "break.html",
         "",
-        ("done",),
+        (
+            "done",
+            "made",
+        ),
     ),
 )
