@@ -7,8 +7,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
+import psycopg
 import pytest
 from psycopg import Connection
+from psycopg.types.json import Jsonb
 
 from counterfoil.base.edge import Database
 from counterfoil.base.idempotency import (
@@ -192,7 +194,11 @@ def test_old_keys_are_forgotten_oldest_first_and_within_bounds(conn: Connection[
 
 def test_a_problem_that_is_no_longer_known_is_still_a_refusal(conn: Connection[Any]) -> None:
     ask(conn, Counter(conn, NotFound(what="x")))
-    conn.execute("update idempotency set answer = jsonb_set(answer, '{problem}', '\"GoneSince\"')")
+    ((scope, key, sha256, answer, at),) = conn.execute(
+        "delete from idempotency returning scope, key, sha256, answer, at"
+    )
+    told = [scope, key, sha256, Jsonb({**answer, "problem": "GoneSince"}), at]
+    conn.execute("insert into idempotency (scope, key, sha256, answer, at) values (%s, %s, %s, %s, %s)", told)
     assert type(ask(conn, Counter(conn)).problem) is Problem
 
 
@@ -216,3 +222,10 @@ def test_work_that_died_or_could_not_be_done_is_begun_anew(conn: Connection[Any]
     assert begin(conn, "job", "busy", REQUEST, now=NOW) is None
     give_up(conn, "job", "busy")
     assert begin(conn, "job", "busy", REQUEST, now=NOW) is None
+
+
+def test_the_application_writes_an_answer_once_and_no_other_over_it(conn: Connection[Any]) -> None:
+    assert begin(conn, "job", "once", REQUEST, now=NOW) is None
+    finish(conn, "job", "once", Answer({"done": 7}, None, replayed=False))
+    with pytest.raises(psycopg.Error, match="written once"), conn.transaction():
+        conn.execute("""update idempotency set answer = '{"value": 8}' where key = 'once'""")

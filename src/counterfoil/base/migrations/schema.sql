@@ -1221,6 +1221,7 @@ hold: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.hold FOR EACH ST
 hold_resolution: CREATE TRIGGER holds_were_resolved AFTER INSERT ON public.hold_resolution REFERENCING NEW TABLE AS new_resolution FOR EACH STATEMENT EXECUTE FUNCTION holds_were_resolved() -- always
 hold_resolution: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.hold_resolution FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 hold_resolution: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.hold_resolution FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+idempotency: CREATE TRIGGER idempotency_once_answer BEFORE UPDATE OF answer ON public.idempotency FOR EACH ROW WHEN (((old.answer IS DISTINCT FROM '{"begun": true}'::jsonb) AND (new.answer IS DISTINCT FROM old.answer))) EXECUTE FUNCTION refuse_another_value('answer')
 intent: CREATE TRIGGER intent_follows_table BEFORE UPDATE OF state ON public.intent FOR EACH ROW EXECUTE FUNCTION state_follows_table('intent')
 intent: CREATE TRIGGER is_sealed AFTER INSERT ON public.intent REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_intent() -- always
 invoice: CREATE TRIGGER invoice_follows_table BEFORE UPDATE OF state ON public.invoice FOR EACH ROW EXECUTE FUNCTION state_follows_table('invoice')
@@ -3238,6 +3239,7 @@ hold_resolution: counterfoil_app: insert, select
 hold_resolution: counterfoil_auditor: select
 hold_resolution: owner: counterfoil_owner
 idempotency: counterfoil_app: delete, insert, select
+idempotency: counterfoil_app: update (answer)
 idempotency: counterfoil_app: update (at)
 idempotency: counterfoil_auditor: select (at)
 idempotency: counterfoil_auditor: select (key)
@@ -3653,7 +3655,7 @@ event.payload: app: select, insert
 event.program_id: app: select, insert
 event.subject_id: app: select, insert
 idempotency: app: select, insert, update, delete
-idempotency.answer: app: select, insert; auditor: none
+idempotency.answer: auditor: none
 idempotency.key: app: select, insert
 idempotency.scope: app: select, insert
 idempotency.sha256: app: select, insert
