@@ -298,7 +298,7 @@ OPERATIONS: Final[Faults] = {
         "usage and its invoice are raised together": """update usage_record set amount = amount + 1000;
             update invoice set total = total + 1000""",
         "an invoice is another customer's": "update invoice set customer_id = 'x'",
-        "what a run found is rewritten": "update reconciliation_break set at_stake = 0",
+        "what a run found is rewritten": "update run_finding set at_stake = 0",
         "an approval is another's": "update approval_decision set checker = 'x'",
         "a service becomes a person": "update principal set kind = 'person' where kind = 'service'",
         "a provider answered something else": "update call_answer set answer = '{}'",

@@ -102,7 +102,7 @@ def a_run(
     )  # fmt: skip
     for number, one in enumerate(found, start=1):
         conn.execute(
-            """insert into reconciliation_break (run_id, number, break_id, kind, severity, asset, at_stake, cause, detail)
+            """insert into run_finding (run_id, number, identity, kind, severity, asset, at_stake, cause, detail)
                values (%s, %s, %s, %s, %s, %s, %s, %s, %s)""",
             [run_id, number, one.id, one.kind, one.severity, one.asset, one.at_stake, one.cause, Jsonb(detail_of(one).written())],
         )  # fmt: skip

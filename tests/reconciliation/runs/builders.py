@@ -174,5 +174,5 @@ class House:
 
     def found(self, run: Run) -> list[tuple[str, date | None]]:
         """The breaks of a run."""
-        rows = self.rows("select kind, day from reconciliation_break where run_id = %s order by number", run.id)
+        rows = self.rows("select kind, day from run_finding where run_id = %s order by number", run.id)
         return [(row[0], row[1]) for row in rows]

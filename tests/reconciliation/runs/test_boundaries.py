@@ -11,7 +11,7 @@ import httpx2
 import pyarrow.parquet as pq
 import pytest
 
-from counterfoil.reconciliation.runs.rows import breaks_of
+from counterfoil.reconciliation.runs.rows import findings_of
 from counterfoil.reconciliation.runs.run import StatementUnavailable
 from tests.reconciliation.runs.builders import TODAY, YESTERDAY, House, at
 
@@ -100,7 +100,7 @@ def test_a_doubled_and_an_altered_line_are_found_with_fees_netted(house: House):
     run = house.run()
     assert [kind for kind, _ in house.found(run)] == ["AMOUNT_MISMATCH", "DUPLICATE_RIGHT"]
     with house.database.transaction() as conn:
-        assert breaks_of(conn, run.id)[0].at_stake == 30
+        assert findings_of(conn, run.id)[0].at_stake == 30
 
 
 def test_a_status_that_differs_and_a_payment_on_another_invoice_are_found(house: House):

@@ -14,7 +14,7 @@ from counterfoil.reconciliation.breaks import work
 from counterfoil.reconciliation.breaks.invariants import INVARIANTS
 from counterfoil.reconciliation.client_money import make_client_money
 from counterfoil.reconciliation.runs.nightly import reconcile_due
-from counterfoil.reconciliation.runs.rows import breaks_of, show_run
+from counterfoil.reconciliation.runs.rows import findings_of, show_run
 from counterfoil.reconciliation.runs.schedule import gaps, schedules, take_slot
 from counterfoil.reconciliation.runs.standing import concluded, standings
 from tests.reconciliation.runs.builders import PROGRAM, TODAY, House, at
@@ -114,7 +114,7 @@ def test_reports_and_findings_are_read_as_they_were_written_and_old_ones_with_wh
     assert RunReport.read(run.report).written() == run.report
     assert run.report["version"] == 2
     with house.database.transaction() as conn:
-        for found in breaks_of(conn, run.id):
+        for found in findings_of(conn, run.id):
             assert FindingDetail.read(found.detail).written() == found.detail
     old = RunReport.read(
         {"footing": [], "kinds": [], "passes": {}, "sources": [], "balances": [{"asset": "EUR", "stated": "5"}]}

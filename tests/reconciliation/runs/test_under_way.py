@@ -22,7 +22,7 @@ def ordered(house: House, amount: int, day, **more) -> None:
 
 
 def at_stake(house: House, run) -> list[tuple[str, int]]:
-    rows = house.rows("select kind, at_stake from reconciliation_break where run_id = %s order by number", run.id)
+    rows = house.rows("select kind, at_stake from run_finding where run_id = %s order by number", run.id)
     return [(kind, int(minor)) for kind, minor in rows]
 
 

@@ -23,7 +23,7 @@ revoke execute on function make_once(regclass, text[]) from public;
 select make_fixed('invoice', 'carried_in', 'carried_out');
 select make_fixed('break', 'kind', 'record_id', 'reference', 'subject', 'first_on', 'last_on', 'recurs_of');
 select make_fixed('usage_fraction', 'program_id', 'customer_id', 'payee_id', 'asset');
-select make_fixed('idempotency', 'scope', 'key', 'sha256', 'answer');
+select make_fixed('idempotency', 'scope', 'key', 'sha256');  -- `answer` is given once: it replaces what says that the work has begun
 select make_fixed('provider_cursor', 'provider');
 
 -- The provider's order that an attempt became, and what two people found paid. A destination that has ended stays ended: its token is

@@ -566,16 +566,6 @@ queue_paused: paused boolean
 queue_paused: reason text
 queue_paused: actor text
 queue_paused: at timestamp with time zone
-reconciliation_break: run_id text not null
-reconciliation_break: number integer not null
-reconciliation_break: break_id text not null
-reconciliation_break: kind text not null
-reconciliation_break: severity text not null
-reconciliation_break: asset text not null
-reconciliation_break: at_stake bigint not null
-reconciliation_break: cause text not null
-reconciliation_break: day date
-reconciliation_break: detail jsonb not null
 reconciliation_gap: name text not null
 reconciliation_gap: first_at timestamp with time zone not null
 reconciliation_gap: last_at timestamp with time zone not null
@@ -631,6 +621,16 @@ role_grant: granted_by text not null
 role_grant: granted_at timestamp with time zone not null
 role_grant: revoked_by text
 role_grant: revoked_at timestamp with time zone
+run_finding: run_id text not null
+run_finding: number integer not null
+run_finding: identity text not null
+run_finding: kind text not null
+run_finding: severity text not null
+run_finding: asset text not null
+run_finding: at_stake bigint not null
+run_finding: cause text not null
+run_finding: day date
+run_finding: detail jsonb not null
 seal: relation text not null
 seal: row_id text not null
 seal: sha256 bytea not null
@@ -987,9 +987,6 @@ provider_payout: provider_payout_unconfirmed CHECK ((unconfirmed = ANY (ARRAY['f
 queue_pause: queue_pause_has_a_reason CHECK ((btrim(reason) <> ''::text))
 queue_pause: queue_pause_names_a_queue CHECK ((queue <> ''::text))
 queue_pause: queue_pause_pkey PRIMARY KEY (number)
-reconciliation_break: reconciliation_break_number CHECK ((number > 0))
-reconciliation_break: reconciliation_break_pkey PRIMARY KEY (run_id, number)
-reconciliation_break: reconciliation_break_run_id_fkey FOREIGN KEY (run_id) REFERENCES reconciliation_run(id)
 reconciliation_gap: reconciliation_gap_in_order CHECK ((first_at <= last_at))
 reconciliation_gap: reconciliation_gap_missed CHECK ((missed > 0))
 reconciliation_gap: reconciliation_gap_name_fkey FOREIGN KEY (name) REFERENCES reconciliation_schedule(name)
@@ -1012,6 +1009,9 @@ role_conflict: role_conflict_pkey PRIMARY KEY (role, other)
 role_grant: role_grant_is_revoked_by_somebody CHECK (((revoked_by IS NULL) = (revoked_at IS NULL)))
 role_grant: role_grant_pkey PRIMARY KEY (id)
 role_grant: role_grant_principal_id_fkey FOREIGN KEY (principal_id) REFERENCES principal(id)
+run_finding: run_finding_number CHECK ((number > 0))
+run_finding: run_finding_pkey PRIMARY KEY (run_id, number)
+run_finding: run_finding_run_id_fkey FOREIGN KEY (run_id) REFERENCES reconciliation_run(id)
 seal: seal_is_a_hash CHECK ((length(sha256) = 32))
 seal: seal_is_put_once PRIMARY KEY (relation, row_id)
 sealed_relation: sealed_relation_pkey PRIMARY KEY (relation)
@@ -1120,13 +1120,13 @@ provider_payout: CREATE INDEX provider_payout_by_state ON public.provider_payout
 provider_payout: CREATE INDEX provider_payout_due ON public.provider_payout USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 provider_payout: CREATE UNIQUE INDEX provider_payout_live_is_one ON public.provider_payout USING btree (payout_id) WHERE (state = ANY (ARRAY['queued'::text, 'sending'::text, 'sent'::text, 'unknown'::text, 'quarantined'::text]))
 queue_pause: CREATE INDEX queue_pause_latest ON public.queue_pause USING btree (queue, provider, program_id, number DESC)
-reconciliation_break: CREATE INDEX reconciliation_break_again ON public.reconciliation_break USING btree (break_id)
 reconciliation_run: CREATE INDEX reconciliation_run_again ON public.reconciliation_run USING btree (inputs_sha256) WHERE (inputs_sha256 IS NOT NULL)
 reconciliation_run: CREATE INDEX reconciliation_run_latest ON public.reconciliation_run USING btree (program_id, source, started_at)
 reconciliation_run: CREATE INDEX reconciliation_run_newest ON public.reconciliation_run USING btree (program_id, source, number DESC) WHERE (state = 'finished'::text)
 reconciliation_run: CREATE INDEX reconciliation_run_running ON public.reconciliation_run USING btree (beat_at) WHERE (state = 'running'::text)
 reversal: CREATE INDEX reversal_by_journal ON public.reversal USING btree (reversed_by)
 role_grant: CREATE UNIQUE INDEX role_is_granted_once ON public.role_grant USING btree (principal_id, role) WHERE (revoked_at IS NULL)
+run_finding: CREATE INDEX run_finding_again ON public.run_finding USING btree (identity)
 settlement: CREATE INDEX settlement_by_time ON public.settlement USING btree (at)
 usage_record: CREATE INDEX usage_not_invoiced ON public.usage_record USING btree (program_id, customer_id, payee_id, asset) WHERE (invoice_id IS NULL)
 usage_record: CREATE INDEX usage_of_invoice ON public.usage_record USING btree (invoice_id, line) WHERE (invoice_id IS NOT NULL)
@@ -1286,9 +1286,6 @@ provider_payout: CREATE TRIGGER second_attempt_is_refused BEFORE INSERT ON publi
 queue_pause: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.queue_pause FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 queue_pause: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.queue_pause FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 queue_pause: CREATE TRIGGER is_sealed AFTER INSERT ON public.queue_pause REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_queue_pause() -- always
-reconciliation_break: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.reconciliation_break FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
-reconciliation_break: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.reconciliation_break FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
-reconciliation_break: CREATE TRIGGER is_sealed AFTER INSERT ON public.reconciliation_break REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_reconciliation_break() -- always
 reconciliation_gap: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.reconciliation_gap FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reconciliation_gap: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.reconciliation_gap FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reconciliation_gap: CREATE TRIGGER is_sealed AFTER INSERT ON public.reconciliation_gap REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_reconciliation_gap() -- always
@@ -1314,6 +1311,9 @@ role_grant: CREATE TRIGGER is_sealed AFTER INSERT ON public.role_grant REFERENCI
 role_grant: CREATE TRIGGER role_grant_once_revoked_at BEFORE UPDATE OF revoked_at ON public.role_grant FOR EACH ROW WHEN (((old.revoked_at IS NOT NULL) AND (new.revoked_at IS DISTINCT FROM old.revoked_at))) EXECUTE FUNCTION refuse_another_value('revoked_at')
 role_grant: CREATE TRIGGER role_grant_once_revoked_by BEFORE UPDATE OF revoked_by ON public.role_grant FOR EACH ROW WHEN (((old.revoked_by IS NOT NULL) AND (new.revoked_by IS DISTINCT FROM old.revoked_by))) EXECUTE FUNCTION refuse_another_value('revoked_by')
 role_grant: CREATE TRIGGER roles_do_not_conflict BEFORE INSERT ON public.role_grant FOR EACH ROW EXECUTE FUNCTION roles_do_not_conflict()
+run_finding: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.run_finding FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+run_finding: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.run_finding FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+run_finding: CREATE TRIGGER is_sealed AFTER INSERT ON public.run_finding REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_run_finding() -- always
 seal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.seal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 seal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.seal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 sealed_relation: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.sealed_relation FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -2864,20 +2864,6 @@ AS $function$
             return null;
         end $function$
 
-seal_reconciliation_break(): CREATE OR REPLACE FUNCTION public.seal_reconciliation_break()
- RETURNS trigger
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO 'public', 'pg_temp'
- SET "TimeZone" TO 'UTC'
- SET "DateStyle" TO 'ISO, YMD'
- SET bytea_output TO 'hex'
-AS $function$
-        begin
-            insert into seal (relation, row_id, sha256) select 'reconciliation_break', row(n.run_id, n.number)::text, sha256(convert_to(row(n.run_id, n.number, n.break_id, n.kind, n.severity, n.asset, n.at_stake, n.cause, n.day, n.detail)::text, 'UTF8')) from  new_row n;
-            return null;
-        end $function$
-
 seal_reconciliation_gap(): CREATE OR REPLACE FUNCTION public.seal_reconciliation_gap()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -2917,6 +2903,20 @@ seal_role_grant(): CREATE OR REPLACE FUNCTION public.seal_role_grant()
 AS $function$
         begin
             insert into seal (relation, row_id, sha256) select 'role_grant', n.id::text, sha256(convert_to(row(n.id, n.principal_id, n.role, n.granted_by, n.granted_at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_run_finding(): CREATE OR REPLACE FUNCTION public.seal_run_finding()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'run_finding', row(n.run_id, n.number)::text, sha256(convert_to(row(n.run_id, n.number, n.identity, n.kind, n.severity, n.asset, n.at_stake, n.cause, n.day, n.detail)::text, 'UTF8')) from  new_row n;
             return null;
         end $function$
 
@@ -3450,9 +3450,6 @@ queue_pause_number_seq: owner: counterfoil_owner
 queue_paused: counterfoil_app: select
 queue_paused: counterfoil_auditor: select
 queue_paused: owner: counterfoil_owner
-reconciliation_break: counterfoil_app: insert, select
-reconciliation_break: counterfoil_auditor: select
-reconciliation_break: owner: counterfoil_owner
 reconciliation_gap: counterfoil_app: insert, select
 reconciliation_gap: counterfoil_auditor: select
 reconciliation_gap: owner: counterfoil_owner
@@ -3499,6 +3496,9 @@ role_grant: counterfoil_app: update (revoked_at)
 role_grant: counterfoil_app: update (revoked_by)
 role_grant: counterfoil_auditor: select
 role_grant: owner: counterfoil_owner
+run_finding: counterfoil_app: insert, select
+run_finding: counterfoil_auditor: select
+run_finding: owner: counterfoil_owner
 seal: counterfoil_app: select
 seal: counterfoil_auditor: select
 seal: owner: counterfoil_owner

@@ -11,7 +11,7 @@ from counterfoil.dashboard.web.sections import SectionAnswer, SectionContext
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.matching.findings.recorded import FindingDetail, FootingRow, RunReport
 from counterfoil.reconciliation.reach import COUNTED_MAX, Since, due_sources, moved_since
-from counterfoil.reconciliation.runs.run import FoundBreak, Run, breaks_of, latest_runs, runs_between
+from counterfoil.reconciliation.runs.run import Run, RunFinding, findings_of, latest_runs, runs_between
 from counterfoil.reconciliation.runs.standing import NOT_RECONCILED, RunState, standings
 
 BREAKS_SHOWN_MAX: Final = 20
@@ -30,7 +30,7 @@ class BreakSeen(NamedTuple):
     """One break: what is at stake, the best supported cause, the one safe thing to do."""
 
     number: int
-    break_id: str
+    identity: str
     kind: str
     severity: str
     reference: str
@@ -195,7 +195,7 @@ def _runs_of(ask: SectionContext) -> list[Run]:
 
 def _seen(ask: SectionContext, run: Run, stands: RunState) -> RunSeen:
     report = RunReport.read(run.report)
-    listed = breaks_of(ask.conn, run.id, rows_max=BREAKS_SHOWN_MAX)
+    listed = findings_of(ask.conn, run.id, rows_max=BREAKS_SHOWN_MAX)
     paired = ask.extra.wiring.pairings().get(run.source)
     account = (paired.account if paired else None) or ""
     return RunSeen(
@@ -247,13 +247,13 @@ def _halves_of(footing: Sequence[FootingRow]) -> tuple[Half, ...]:
     return tuple(found)
 
 
-def _break(one: FoundBreak) -> BreakSeen:
+def _break(one: RunFinding) -> BreakSeen:
     detail = FindingDetail.read(one.detail)
     reference = next((record.reference for record in detail.records() if record.reference), "")
     amount = Money(one.at_stake, one.asset)
     return BreakSeen(
         one.number,
-        one.break_id,
+        one.identity,
         one.kind,
         one.severity,
         reference,

@@ -101,9 +101,9 @@ INVARIANTS: Final = (
     Invariant(
         "BREAK_FOUND_IS_SHOWN",
         "Is everything that the newest run of each source found open, accepted in that amount, or shown through a break that stands?",
-        f"""select f.run_id, f.break_id from reconciliation_run r join reconciliation_break f on f.run_id = r.id
+        f"""select f.run_id, f.identity from reconciliation_run r join run_finding f on f.run_id = r.id
            left join lateral (select * from break b where b.program_id = r.program_id and b.source = r.source
-                              and b.identity = f.break_id order by b.id desc limit 1) b on true
+                              and b.identity = f.identity order by b.id desc limit 1) b on true
            left join break o on o.id = b.duplicate_of
            where r.state = 'finished' and not exists (
                    select from reconciliation_run n where n.program_id = r.program_id and n.source = r.source and n.state = 'finished'

@@ -137,7 +137,7 @@ def show_break(conn: Connection[Any], break_id: str) -> Break:
 def detail_of(conn: Connection[Any], case: Break) -> FindingDetail:
     """Both records, what differs, candidates, hypotheses with their tests and the safe action, as its last run found them."""
     row = conn.execute(
-        "select detail from reconciliation_break where run_id = %s and number = %s", [case.last_run, case.last_number]
+        "select detail from run_finding where run_id = %s and number = %s", [case.last_run, case.last_number]
     ).fetchone()
     if row is None:
         raise NotFound(what="finding", run=case.last_run, number=case.last_number)

@@ -157,11 +157,11 @@ def _spans(days: Sequence[date]) -> str:
 def _items(conn: Connection[Any], one: _Chosen, last: date) -> list[dict[str, Any]]:
     """The breaks of a run on the days for which it speaks, each with what people have decided."""
     rows = conn.execute(
-        """select b.break_id, b.kind, b.severity, b.asset, b.at_stake, b.cause, b.day, b.detail, c.id,
+        """select b.identity, b.kind, b.severity, b.asset, b.at_stake, b.cause, b.day, b.detail, c.id,
                   case when c.state = 'accepted' and c.accepted_at_stake <> b.at_stake then 'open' else c.state end, c.duplicate_of
-           from reconciliation_break b
+           from run_finding b
            left join lateral (select id, state, accepted_at_stake, duplicate_of from break c
-                              where c.program_id = %(program)s and c.source = %(source)s and c.identity = b.break_id
+                              where c.program_id = %(program)s and c.source = %(source)s and c.identity = b.identity
                               order by c.id desc limit 1) c on true
            where b.run_id = %(run)s and (b.day is null or b.day = any(%(days)s)) order by b.number limit %(most)s""",
         {

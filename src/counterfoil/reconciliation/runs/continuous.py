@@ -187,14 +187,14 @@ def _compare(conn: Connection[Any], full: Run, recent: Run, now: datetime) -> Ru
 def standing_breaks(conn: Connection[Any], full: Run) -> set[str]:
     """The breaks that stand by the runs since the watermark alone: of each day, what the latest of them that covers it found."""
     rows = conn.execute(
-        """select distinct b.break_id from reconciliation_run r join reconciliation_break b on b.run_id = r.id
+        """select distinct b.identity from reconciliation_run r join run_finding b on b.run_id = r.id
            where r.program_id = %(program)s and r.source = %(source)s and r.state = 'finished' and r.scope = 'recent'
              and not exists (
                  select from reconciliation_run later
                  where later.program_id = r.program_id and later.source = r.source and later.state = 'finished'
                    and later.scope = 'recent' and later.number > r.number
                    and coalesce(b.day, r.first_on) between later.first_on and later.last_on)
-           order by b.break_id limit 100000""",
+           order by b.identity limit 100000""",
         {"program": full.program_id, "source": full.source},
     ).fetchall()
     return {row[0] for row in rows}
@@ -211,7 +211,5 @@ def watermark(conn: Connection[Any], program_id: str, source: str) -> date | Non
 
 
 def _breaks_of(conn: Connection[Any], run_id: str) -> set[str]:
-    rows = conn.execute(
-        "select break_id from reconciliation_break where run_id = %s order by number", [run_id]
-    ).fetchall()
+    rows = conn.execute("select identity from run_finding where run_id = %s order by number", [run_id]).fetchall()
     return {row[0] for row in rows}

@@ -60,12 +60,12 @@ class Run(NamedTuple):
         return "stale" if self.state == "running" and now - self.beat_at > SILENT_AFTER else self.state
 
 
-class FoundBreak(NamedTuple):
+class RunFinding(NamedTuple):
     """A break as a run found it; `at_stake` in minor units."""
 
     run_id: str
     number: int
-    break_id: str
+    identity: str
     kind: str
     severity: str
     asset: str
@@ -246,12 +246,12 @@ def last_successes(conn: Connection[Any], *, program_id: str | None = None, rows
         ).fetchall()
 
 
-def breaks_of(conn: Connection[Any], run_id: str, *, rows_max: int = 500, after: int = 0) -> list[FoundBreak]:
+def findings_of(conn: Connection[Any], run_id: str, *, rows_max: int = 500, after: int = 0) -> list[RunFinding]:
     """The breaks of a run, in their fixed order, from number `after` + 1 on."""
-    with conn.cursor(row_factory=class_row(FoundBreak)) as cur:
+    with conn.cursor(row_factory=class_row(RunFinding)) as cur:
         return cur.execute(
-            """select run_id, number, break_id, kind, severity, asset, at_stake, cause, day, detail
-               from reconciliation_break where run_id = %s and number > %s order by number limit %s""",
+            """select run_id, number, identity, kind, severity, asset, at_stake, cause, day, detail
+               from run_finding where run_id = %s and number > %s order by number limit %s""",
             [run_id, after, rows_max],
         ).fetchall()
 
@@ -294,7 +294,7 @@ def keep_findings(
     ]
     with conn.cursor() as cur:
         cur.executemany(
-            """insert into reconciliation_break (run_id, number, break_id, kind, severity, asset, at_stake, cause, day, detail)
+            """insert into run_finding (run_id, number, identity, kind, severity, asset, at_stake, cause, day, detail)
                values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
             rows,
         )

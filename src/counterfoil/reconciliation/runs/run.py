@@ -37,14 +37,14 @@ from counterfoil.reconciliation.runs.our_side import Ours, read_ours
 from counterfoil.reconciliation.runs.pairings import Pairing, pairings
 from counterfoil.reconciliation.runs.report import holes_of, report_of, tie, untied, verdict_of
 from counterfoil.reconciliation.runs.rows import (
-    FoundBreak,
     Run,
+    RunFinding,
     Success,
     begin,
-    breaks_of,
     bury,
     confirm,
     fail,
+    findings_of,
     keep_findings,
     last_successes,
     latest_runs,
@@ -340,14 +340,14 @@ def _ids_of(number: int, now: datetime) -> Any:
 
 
 __all__ = [
-    "FoundBreak",
     "Run",
     "RunContext",
+    "RunFinding",
     "RunRequest",
     "StatementUnavailable",
     "Success",
-    "breaks_of",
     "bury",
+    "findings_of",
     "last_successes",
     "latest_runs",
     "list_runs",

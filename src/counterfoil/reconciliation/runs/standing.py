@@ -103,10 +103,10 @@ def _counted(conn: Connection[Any], run_ids: Sequence[str]) -> dict[str, tuple[i
     rows = conn.execute(
         """select f.run_id, count(*) filter (where s.state not in ('open', 'elsewhere')), count(*) filter (where s.state = 'open'),
                   count(*) filter (where s.state = 'elsewhere')
-           from reconciliation_break f join reconciliation_run r on r.id = f.run_id
+           from run_finding f join reconciliation_run r on r.id = f.run_id
            left join lateral (
                select c.state, c.accepted_at_stake, o.state as original from break c left join break o on o.id = c.duplicate_of
-               where c.program_id = r.program_id and c.source = r.source and c.identity = f.break_id order by c.id desc limit 1) c on true
+               where c.program_id = r.program_id and c.source = r.source and c.identity = f.identity order by c.id desc limit 1) c on true
            cross join lateral (select case
                when c.state is null or c.state = any(%(live)s) then 'open'
                when c.state = 'accepted' and c.accepted_at_stake <> f.at_stake then 'open'

@@ -15,7 +15,7 @@ from counterfoil.api.http.schemas import (
     WriteResult,
     shows,
 )
-from counterfoil.reconciliation.runs.rows import FoundBreak, Success
+from counterfoil.reconciliation.runs.rows import RunFinding, Success
 from counterfoil.reconciliation.runs.schedule import ScheduleGap, ScheduleState
 
 AgentId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", examples=["agent_123"])]
@@ -96,11 +96,11 @@ class RunView(StandingView):
     error: str | None
 
 
-@shows(FoundBreak, hidden=("run_id",))
+@shows(RunFinding, hidden=("run_id",))
 class FindingView(ViewModel):
     """One thing that does not agree; `atStake` in minor units of `asset`."""
 
-    break_id: str = Field(description="The same in every run that finds it.")
+    identity: str = Field(description="The same in every run that finds it.")
     at_stake: Minor
     detail: dict[str, Any] = Field(
         description="Both records, what differs, hypotheses with their tests, the safe action."

@@ -49,7 +49,7 @@ from counterfoil.reconciliation.runs.continuous import (
     sources_of_agent,
 )
 from counterfoil.reconciliation.runs.pairings import Pairing, pairing
-from counterfoil.reconciliation.runs.run import Run, breaks_of, list_runs, show_run
+from counterfoil.reconciliation.runs.run import Run, findings_of, list_runs, show_run
 from counterfoil.reconciliation.runs.schedule import gaps, schedules
 from counterfoil.reconciliation.runs.standing import RunState, concluded, standings
 
@@ -221,7 +221,7 @@ def _names(known: Sequence[Pairing]) -> list[str]:
 
 def in_full(conn: Connection[Any], one: Run, now: datetime) -> RunInFull:
     """A run as it is shown, with the first of its breaks."""
-    found = breaks_of(conn, one.id, rows_max=BREAKS_SHOWN_MAX)
+    found = findings_of(conn, one.id, rows_max=BREAKS_SHOWN_MAX)
     return RunInFull(**_told(one, standings(conn, [one])[one.id], now), found=FindingView.each(found))
 
 
