@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -39,44 +40,42 @@ def pauses(output: Output = TABLE) -> None:
     show_rows(rows, ("queue", "provider", "programId", "at", "actor", "reason"), output, empty="Nothing is paused.")
 
 
-@app.command("pause")
-def pause(
-    reason: Reason,
-    queue: QueueName = None,
-    every: Every = False,
-    provider: Provider = "",
-    program: Program = "",
-    dry_run: DryRun = False,
-    output: Output = TABLE,
-) -> None:
-    """Take up nothing of it, until it is resumed. What is called already is recorded; no money is lost."""
-    done = _switch("pause", queue, every, provider, program, reason, dry_run)
-    said = [
-        f"{one['queue']} is paused. `counterfoil queue resume {one['queue']}` takes it up again." for one in _each(done)
-    ]
-    say_done(done, output, "\n".join(said))
+def _paused(one: dict[str, Any]) -> str:
+    return f"{one['queue']} is paused. `counterfoil queue resume {one['queue']}` takes it up again."
 
 
-@app.command("resume")
-def resume(
-    reason: Reason,
-    queue: QueueName = None,
-    every: Every = False,
-    provider: Provider = "",
-    program: Program = "",
-    dry_run: DryRun = False,
-    output: Output = TABLE,
-) -> None:
-    """Take it up again. For a queue that sends money, a second person approves it first."""
-    done = _switch("resume", queue, every, provider, program, reason, dry_run)
-    said = [
-        f"{one['queue']} stays paused until a second person approves it: "
-        f"counterfoil approvals approve {one['proposalId']} --sha256 {one['payloadSha256']} --reason …"
-        if one.get("proposalId")
-        else f"{one['queue']} goes on."
-        for one in _each(done)
-    ]
-    say_done(done, output, "\n".join(said))
+def _resumed(one: dict[str, Any]) -> str:
+    if not one.get("proposalId"):
+        return f"{one['queue']} goes on."
+    command = f"counterfoil approvals approve {one['proposalId']} --sha256 {one['payloadSha256']} --reason …"
+    return f"{one['queue']} stays paused until a second person approves it: {command}"
+
+
+def _switching(verb: str, said: Callable[[dict[str, Any]], str]) -> Callable[..., None]:
+    def command(
+        reason: Reason,
+        queue: QueueName = None,
+        every: Every = False,
+        provider: Provider = "",
+        program: Program = "",
+        dry_run: DryRun = False,
+        output: Output = TABLE,
+    ) -> None:
+        done = _switch(verb, queue, every, provider, program, reason, dry_run)
+        say_done(done, output, "\n".join(said(one) for one in _each(done)))
+
+    return command
+
+
+for verb, said, effect in (
+    (
+        "pause",
+        _paused,
+        "Take up nothing of it, until it is resumed. What is called already is recorded; no money is lost.",
+    ),
+    ("resume", _resumed, "Take it up again. For a queue that sends money, a second person approves it first."),
+):
+    app.command(verb, help=effect)(_switching(verb, said))
 
 
 def _switch(
