@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -125,3 +126,11 @@ def test_every_module_says_what_it_is_for() -> None:
     silent = [str(path) for path in SOURCE if not ast.get_docstring(tree_of(path)) and text_of(path).strip()]
     assert silent == [], "give the file a first line that says what it is for"
     assert (ROOT / "src" / "counterfoil" / "py.typed").exists()
+
+
+def test_canonical_json_is_written_in_one_place() -> None:
+    own = "src/counterfoil/base/canonical.py"
+    found = [
+        str(path) for path in SOURCE if re.search(r"json\.dumps\([^)]*sort_keys", text_of(path)) and str(path) != own
+    ]
+    assert found == [], "use canonical_json: what is hashed or compared has one form"

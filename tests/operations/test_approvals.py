@@ -59,11 +59,10 @@ def test_what_takes_two_people_is_done_once_both_have_agreed(doors):
     one = proposed(doors)
     with pytest.raises(ApprovalNeeded):
         blow(doors, None)
-    with pytest.raises(ApprovalNeeded):
-        approvals.approval_for(doors, "door", "a", "blow", WHAT, now=NOW)
+    assert approvals.approved_of(doors, "door", "a", "blow", WHAT, now=NOW) is None
     approved(doors, one)
-    approval = approvals.approval_for(doors, "door", "a", "blow", WHAT, now=NOW)
-    assert blow(doors, approval) == "gone"
+    found = approvals.approved_of(doors, "door", "a", "blow", WHAT, now=NOW)
+    assert blow(doors, found.approval) == "gone"
     assert approvals.find_proposal(doors, one.id).state(NOW) == "done"
 
 
@@ -179,8 +178,7 @@ def test_a_day_later_nobody_approves_it_and_an_approval_opens_nothing(doors):
     with pytest.raises(approvals.ProposalExpired):
         approved(doors, proposed(doors), at=late)
     one = approved(doors, proposed(doors, 2, subject="b"), at=NOW + timedelta(hours=23))
-    with pytest.raises(ApprovalNeeded):
-        approvals.approval_for(doors, "door", "b", "blow", WHAT, now=late)
+    assert approvals.approved_of(doors, "door", "b", "blow", WHAT, now=late) is None
     with pytest.raises(psycopg.Error, match="does not approve this"), doors.transaction():
         blow(doors, one.approval, subject="b", at=late)
 

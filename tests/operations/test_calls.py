@@ -16,13 +16,21 @@ from counterfoil.operations.work.calls import (
     begun,
     calls_of,
     mark_applied,
-    open_call,
     store_answer,
 )
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SOON = NOW + timedelta(seconds=1)
 LATER = NOW + HORIZON
+
+
+def open_call(conn, subject_ids, now) -> str | None:
+    """A call of these that may still land."""
+    row = conn.execute(
+        "select id from call_standing where subject_id = any(%s) and closed_at > %s order by id limit 1",
+        [subject_ids, now],
+    ).fetchone()
+    return row[0] if row else None
 
 
 def a_call(conn, subject="pp_1", at=NOW) -> str:

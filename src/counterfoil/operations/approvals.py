@@ -251,16 +251,6 @@ def use(conn: Connection[Any], one: Proposal, *, now: datetime, result_id: str |
     )
 
 
-def approval_for(
-    conn: Connection[Any], machine: str, subject_id: str, verb: str, payload: Mapping[str, Any], *, now: datetime
-) -> Approval:
-    """The approval of exactly this that is not used yet. Raises ApprovalNeeded."""
-    one = approved_of(conn, machine, subject_id, verb, payload, now=now)
-    if one is None:
-        raise ApprovalNeeded(machine=machine, verb=verb, id=subject_id)
-    return one.approval
-
-
 def approved_of(
     conn: Connection[Any],
     machine: str,

@@ -132,15 +132,6 @@ def begun(conn: Connection[Any], subject_ids: Sequence[str], *, now: datetime) -
     return {one: found.get(one, Begun()) for one in subject_ids}
 
 
-def open_call(conn: Connection[Any], subject_ids: Sequence[str], *, now: datetime) -> str | None:
-    """The id of a call of these subjects that may still land, or None: no money is given back and no successor made before."""
-    row = conn.execute(
-        "select id from call_standing where subject_id = any(%s) and closed_at > %s order by id limit 1",
-        [list(subject_ids), now],
-    ).fetchone()
-    return str(row[0]) if row else None
-
-
 def _calls(conn: Connection[Any], ending: str, given: list[Any]) -> list[Call]:
     with conn.cursor(row_factory=class_row(Call)) as cur:
         return cur.execute(
