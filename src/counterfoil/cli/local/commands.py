@@ -28,9 +28,9 @@ def serve(host: Host = None, port: Port = None) -> None:
 @app.command("worker")
 def worker() -> None:
     """Run every job until SIGTERM, then let running ones end. Several workers on several machines share the work."""
-    from counterfoil.cli.local import processes
+    from counterfoil.cli.local import working
 
-    if not processes.work(settings_now()):
+    if not working.work(settings_now()):
         raise typer.Exit(NOT_GREEN)
 
 

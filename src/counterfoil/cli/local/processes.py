@@ -1,14 +1,10 @@
-"""`serve`, `worker`, `up`: the processes of an installation. SIGTERM ends them cleanly, SIGKILL loses nothing."""
+"""`serve`, `up`: the processes of an installation that answer. SIGTERM ends them cleanly, SIGKILL loses nothing."""
 
 from __future__ import annotations
 
 import gc
 import os
-import signal
-import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final
 
@@ -18,40 +14,28 @@ import uvicorn
 from counterfoil import __version__
 from counterfoil.api.http.app import make_app
 from counterfoil.api.http.connections import GuardedProtocol, networks
-from counterfoil.base.edge import now
 from counterfoil.base.settings import Settings
 from counterfoil.cli.local.installation import Installation, installed
+from counterfoil.cli.local.working import stopped_by_signals, working
 from counterfoil.dashboard.web.routes import add_dashboard
-from counterfoil.operations.work.worker import Worker, listen
-from counterfoil.wiring import loops
 
 DRAIN_S: Final = 30  # a server answers what it has begun for so long
 BACKLOG: Final = 2_048
 KEEP_ALIVE_S: Final = 30
-SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _log = structlog.get_logger("counterfoil.start")
 
 
 def serve(settings: Settings) -> None:
     """Run the API until told to stop."""
-    stopping = _stopped_by_signals()
+    stopping = stopped_by_signals()
     with installed(settings) as installation:
         _run(_server(installation, stopping))
 
 
-def work(settings: Settings) -> bool:
-    """Run the worker until told to stop. False when a job did not end in time; another worker takes it up after its lease."""
-    stopping = _stopped_by_signals()
-    with installed(settings) as installation:
-        with _working(installation) as ended:
-            stopping.wait()
-        return ended.is_set()
-
-
 def up(settings: Settings) -> None:
     """Run API and worker in one process, over the private database or any URL, migrated first."""
-    stopping = _stopped_by_signals()
-    with installed(settings, migrating=True) as installation, _working(installation):
+    stopping = stopped_by_signals()
+    with installed(settings, migrating=True) as installation, working(installation):
         _run(_server(installation, stopping))
 
 
@@ -63,48 +47,6 @@ def _run(server: uvicorn.Server) -> None:
         server.run()
     finally:
         gc.unfreeze()  # or what was kept for good counts as leaked when the process ends
-
-
-def _stopped_by_signals() -> threading.Event:
-    """Set by SIGTERM or SIGINT. While the server runs it has handlers of its own; when it ends, it raises its signal once more
-    to ours, which must not end the process before everything else is closed."""
-    stopping = threading.Event()
-    for one in SIGNALS:
-        signal.signal(one, lambda *_: stopping.set())
-    return stopping
-
-
-@contextmanager
-def _working(installation: Installation) -> Iterator[threading.Event]:
-    """A running worker; the event is set afterwards, when every job had ended in time."""
-    settings, pid = installation.settings, os.getpid()
-    todo = loops(installation.wiring, installation.owner, poll_s=settings.worker_poll_ms / 1000)
-    worker = Worker(
-        installation.owner,
-        todo,
-        installation.database,
-        now,
-        host=socket.gethostname(),
-        pid=pid,
-        version=__version__,
-    )
-    stopping = threading.Event()
-    listener = threading.Thread(
-        target=listen, args=(installation.url, worker.wake, stopping), kwargs={"queues": worker.queues}, daemon=True
-    )
-    worker.start()
-    listener.start()
-    _log.info("worker started", worker=worker.id, loops=[loop.name for loop in todo])
-    ended = threading.Event()
-    try:
-        yield ended
-    finally:
-        stopping.set()
-        _log.info("stopping", worker=worker.id)
-        if worker.stop():
-            ended.set()
-        else:
-            _log.warning("a job did not end in time; its lease will run out", worker=worker.id)
 
 
 def _server(installation: Installation, stopping: threading.Event) -> uvicorn.Server:
