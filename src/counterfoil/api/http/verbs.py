@@ -90,9 +90,11 @@ def _add_reads(router: APIRouter, noun: verbs.Noun, rows_of: verbs.Rows, shape: 
         allowed=(list[str], Field(description="What may be done now.")), steps=(list[StepView], ...), actions=(list[ActionView], ...),
     )  # fmt: skip
 
+    listing: Any = Paged[shape]  # type: ignore[valid-type]
+
     @router.get(
-        f"/{noun.plural}", response_model=Paged[shape], summary=f"List {noun.plural}", operation_id=f"{noun.name}_list"  # type: ignore[valid-type]
-    )  # fmt: skip
+        f"/{noun.plural}", response_model=listing, summary=f"List {noun.plural}", operation_id=f"{noun.name}_list"
+    )
     def listed(
         call: Annotated[ApiCall, may(READ)], state: Annotated[str | None, Query(max_length=40, description="Only in this state.")] = None,
         limit: Limit = LIMIT, cursor: Cursor = None,
