@@ -13,8 +13,8 @@ from types import ModuleType
 from typing import Any, Final, NamedTuple
 
 import counterfoil
+from counterfoil.api.document.problem_types import ProblemType, problem_types
 from counterfoil.api.http.app import make_app
-from counterfoil.api.http.problem_types import ProblemType, problem_types
 from counterfoil.base.edge import Database, make_id, now
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.machine import NOWHERE, Machine

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Final
 
 import counterfoil
-from counterfoil.api.http.problem_types import FACTS_FILE
+from counterfoil.api.document.problem_types import FACTS_FILE
 from counterfoil.base.problems import Problem, all_problems
 
 SOURCE: Final = Path(counterfoil.__file__).parent
-FILE: Final = SOURCE / "api" / "http" / FACTS_FILE
+FILE: Final = SOURCE / "api" / "document" / FACTS_FILE
 NAMED_BY_THE_DATABASE: Final = ("detail", "constraint")  # what `problem_of` gives to those that `name_refusals` lists
 
 

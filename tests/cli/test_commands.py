@@ -100,6 +100,7 @@ def test_the_machinery_is_shown(cli: Cli, office: Office):
     assert cli("health", "-o", "json").json()["payoutOutboxPending"] == 0
     assert cli("invariants").code == 0
     assert cli("events", "list").code == 0
+    assert cli("circuits", "list").code == 0
     assert cli("intents", "stats", "-o", "json").json()["measured"] == 0
     assert cli("intents", "list", "--stuck").out == "No such intents.\n"
     assert cli("jobs", "run", "repair").out == "repair: 0 handled.\n"

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import httpx2
 import pytest
 
+from counterfoil.api.document.problem_types import problem_types
 from counterfoil.api.http.app import make_app
-from counterfoil.api.http.problem_types import problem_types
 from counterfoil.dashboard.web.api_pages import SWAGGER, _file
 from counterfoil.dashboard.web.routes import add_dashboard
 from tests.api.office import served as listening

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from counterfoil.cli.core import commands as tree
-from counterfoil.dashboard.pages import action_required as needs
+from counterfoil.dashboard.pages import action_required
 
-TEMPLATES = Path(needs.__file__).parents[1] / "templates"
+TEMPLATES = Path(action_required.__file__).parents[1] / "templates"
 TOLD = sorted(
     {one.strip() for path in TEMPLATES.rglob("*.html") for one in re.findall(r"counterfoil (?:[a-z-]+)[^<{\"]*", path.read_text())}
-    | set(re.findall(r"counterfoil [a-z-]+ [^\"'\n]*", Path(needs.__file__).read_text()))
+    | set(re.findall(r"counterfoil [a-z-]+ [^\"'\n]*", Path(action_required.__file__).read_text()))
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import pytest
 from counterfoil.base.edge import make_id, now
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.money import Asset
-from counterfoil.dashboard.pages.integrity_checks import Truths
+from counterfoil.dashboard.pages.integrity_checks import IntegrityChecks
 from counterfoil.dashboard.web.sections import Day, Section, SectionAnswer, SectionContext, measure
 from counterfoil.ledger.accounts.accounts import open_accounts, open_program
 from counterfoil.ledger.journals.journal import post
@@ -27,10 +27,10 @@ from counterfoil.settlement.queries import Processing
 from tests.builders import PROGRAM
 from tests.dashboard import days
 
-EMPTY = ("invoices", "payments", "settlements", "payouts", "processing", "unusual", "needs")
+EMPTY = ("invoices", "payments", "settlements", "payouts", "processing", "unusual", "action_required")
 
 
-def twin(desk, **more):
+def json_view(desk, **more):
     with days.served(desk, **more) as url:
         key = days.a_key(desk.database)
         answer = httpx2.get(f"{url}/admin/reconciliation.json", headers={"Authorization": f"Bearer {key}"})
@@ -44,7 +44,7 @@ def minor_of(row, *names):
 
 def test_an_empty_day_is_empty_and_what_nobody_checked_is_not_checked(desk):
     days.an_empty_day(desk)
-    found = twin(desk)
+    found = json_view(desk)
     readings = found["readings"]
     assert {readings[key]["state"] for key in EMPTY} == {"empty"}
     assert (readings["provider"]["state"], readings["provider"]["grade"]) == ("not_checked", "unknown")
@@ -62,7 +62,7 @@ def test_a_full_day_ties_from_invoice_to_payout_and_is_a_yes_once_it_was_reconci
     days.reconciled(desk)
     with days.working(desk):
         time.sleep(0.5)
-        found = twin(desk)
+        found = json_view(desk)
     readings = found["readings"]
     invoices = {row["state"]: row for row in readings["invoices"]["value"]}
     paid = minor_of(invoices["paid"], "total")[0]
@@ -74,8 +74,8 @@ def test_a_full_day_ties_from_invoice_to_payout_and_is_a_yes_once_it_was_reconci
     payouts = {row["state"]: row for row in readings["payouts"]["value"]}
     assert minor_of(payouts["completed"], "amount") == (parts[-1],)
     (run,) = readings["provider"]["value"]["runs"]
-    (half,) = run["halves"]
-    assert minor_of(half, "ours", "difference") == (desk.balance("clearing:simulator"), 0)
+    (balance,) = run["balances"]
+    assert minor_of(balance, "ours", "difference") == (desk.balance("clearing:simulator"), 0)
     assert (found["verdict"]["word"], [one["said"] for one in found["verdict"]["because"]]) == ("Yes", [])
 
 
@@ -84,7 +84,7 @@ def test_a_break_is_a_no_with_its_kind_and_money(desk):
         desk.fault(fault)
     days.a_full_day(desk, prices=["100.00", "250.50", "3.33", "9.10"])
     days.reconciled(desk)
-    found = twin(desk)
+    found = json_view(desk)
     reading = found["readings"]["provider"]
     (run,) = reading["value"]["runs"]
     assert {part["kind"] for part in run["kinds"]} == {"MISSING_RIGHT", "DUPLICATE_RIGHT", "AMOUNT_MISMATCH"}
@@ -97,14 +97,14 @@ def test_what_moved_after_the_run_is_counted_and_no_yes(desk):
     days.reconciled(desk)
     with days.working(desk):
         time.sleep(0.3)
-        assert twin(desk)["verdict"]["word"] == "Yes"
+        assert json_view(desk)["verdict"]["word"] == "Yes"
     late = days.issued(desk, ["81.00"], prefix="late")[0]
     desk.pay(late, 81_00, fee=0)
     desk.deliver()
     desk.work("webhooks")
     with days.working(desk):
         time.sleep(0.3)
-        found = twin(desk)
+        found = json_view(desk)
     reading = found["readings"]["provider"]
     assert reading["grade"] == "unknown"
     assert "since then unverified" in reading["said"]
@@ -125,7 +125,7 @@ def test_a_second_program_whose_money_was_never_reconciled_is_no_yes(desk):
         post(conn, "north", key="k", kind="test", lines=lines, asset="EUR", actor="test", now=at)
     with days.working(desk):
         time.sleep(0.3)
-        found = twin(desk)
+        found = json_view(desk)
     assert found["verdict"]["word"] == "Not known"
     assert found["readings"]["provider"]["said"] == "Not checked: simulator of north"
 
@@ -142,7 +142,7 @@ def test_accepting_a_break_does_not_explain_a_statement_that_contradicts_itself(
     assert len(found) == 1
     with days.working(desk):
         time.sleep(0.3)
-        told = twin(desk)
+        told = json_view(desk)
     reading = told["readings"]["provider"]
     # The provider lost a line of its statement and not of its balance: that stays unexplained, whatever is accepted.
     assert (reading["said"], reading["grade"]) == ("An amount is unexplained, 1 accepted", "wrong")
@@ -153,7 +153,7 @@ def test_no_worker_while_work_waits_is_a_no(desk):
     days.a_full_day(desk, prices=["100.00"] * 3)
     days.reconciled(desk)
     days.a_silent_worker(desk)
-    assert twin(desk)["verdict"]["word"] == "Yes, but"
+    assert json_view(desk)["verdict"]["word"] == "Yes, but"
     with desk.database.transaction() as conn:
         receive(
             conn,
@@ -164,7 +164,7 @@ def test_no_worker_while_work_waits_is_a_no(desk):
             body=b"{}",
             now=desk.clock.now - timedelta(seconds=1),
         )
-    found = twin(desk)["verdict"]
+    found = json_view(desk)["verdict"]
     assert (found["word"], found["grade"]) == ("No", "wrong")
     assert "no worker" in found["sentence"]
 
@@ -173,7 +173,7 @@ def test_a_closed_account_takes_a_new_destination_before_it_is_tried_again(desk)
     days.a_day_of_trouble(desk)
 
     def failed():
-        kinds = {kind["key"]: kind for kind in twin(desk)["readings"]["needs"]["value"]["kinds"]}
+        kinds = {kind["key"]: kind for kind in json_view(desk)["readings"]["action_required"]["value"]["kinds"]}
         return [row for row in kinds["failed"]["rows"] if "account_closed" in row["why"]]
 
     row = failed()[0]
@@ -189,18 +189,18 @@ def test_a_closed_account_takes_a_new_destination_before_it_is_tried_again(desk)
 def test_yesterdays_run_is_old_for_today_and_a_run_that_failed_is_not_known(desk):
     days.an_empty_day(desk)
     days.reconciled(desk, on=now() - timedelta(days=1))
-    reading = twin(desk)["readings"]["provider"]
+    reading = json_view(desk)["readings"]["provider"]
     assert (reading["state"], reading["grade"]) == ("stale", "unknown")
     desk.fault("outage", params={"ms": 60_000})
     with pytest.raises(Exception, match="statement"):
         days.reconciled(desk)
-    reading = twin(desk)["readings"]["provider"]
+    reading = json_view(desk)["readings"]["provider"]
     assert (reading["grade"], reading["value"]["runs"][0]["failed"]) == ("unknown", True)
 
 
 def test_every_kind_of_trouble_is_listed_once_with_a_command(desk):
     days.a_day_of_trouble(desk)
-    kinds = {kind["key"]: kind for kind in twin(desk)["readings"]["needs"]["value"]["kinds"]}
+    kinds = {kind["key"]: kind for kind in json_view(desk)["readings"]["action_required"]["value"]["kinds"]}
     assert {key: kind["total"] for key, kind in kinds.items()} == {
         "conflict": 1, "in_doubt": 1, "failed": 2, "returned": 1, "waiting": 1, "webhook": 1,
     }  # fmt: skip
@@ -217,7 +217,7 @@ def test_payouts_that_wait_for_somebody_stay_on_the_page_of_any_day(desk):
         headers = {"Authorization": f"Bearer {days.a_key(desk.database)}"}
         yesterday = (now() - timedelta(days=1)).date()
         found = httpx2.get(f"{url}/admin/reconciliation.json?day={yesterday}", headers=headers).json()["readings"]
-    assert {kind["key"] for kind in found["needs"]["value"]["kinds"]} == {
+    assert {kind["key"] for kind in found["action_required"]["value"]["kinds"]} == {
         "conflict", "in_doubt", "failed", "returned", "waiting", "webhook",  # what came back is owed until somebody issues it anew
     }  # fmt: skip
     assert found["invoices"]["state"] == "empty"
@@ -262,7 +262,7 @@ def test_books_whose_totals_were_changed_behind_our_back_do_not_balance(desk, se
     with psycopg.connect(desk.database.url, autocommit=True) as conn:
         conn.execute("alter table account disable trigger user")
         conn.execute("update account set debits = debits + 1 where name = 'clearing:simulator'")
-    found = twin(desk)
+    found = json_view(desk)
     book = next(one for one in found["readings"]["books"]["value"] if one["programId"] == PROGRAM)
     assert (found["verdict"]["word"], book["balances"], book["offBy"]["minor"]) == ("No", False, "1")
 
@@ -324,10 +324,10 @@ def test_processing_is_judged_by_the_thresholds_of_the_runbook(seconds, pace):
 def test_a_worker_that_fell_silent_is_down_and_one_that_says_goodbye_is_not_missed(desk):
     days.an_empty_day(desk)
     days.a_silent_worker(desk)
-    assert twin(desk)["readings"]["workers"]["said"] == "Down: no worker is running"
+    assert json_view(desk)["readings"]["workers"]["said"] == "Down: no worker is running"
     with days.working(desk):
         time.sleep(0.3)
-        reading = twin(desk)["readings"]["workers"]
+        reading = json_view(desk)["readings"]["workers"]
     assert (reading["grade"], reading["said"]) == ("attention", "1 running, of all 1 down")
 
 
@@ -348,19 +348,19 @@ class Hands:
 def test_an_invariant_that_cannot_be_asked_is_not_one_that_holds(desk):
     list_ = [an_invariant("GOOD", "select 1 where false"), an_invariant("BROKEN", "select 'row-' || n from generate_series(1, 30) n"),
              an_invariant("NO_QUERY", "select * from no_such_table")]  # fmt: skip
-    asked = Truths(desk.database, list_, now).ask_now()
+    asked = IntegrityChecks(desk.database, list_, now).ask_now()
     assert [one.outcome for one in asked.answers] == ["holds", "broken", "failed"]
     assert (asked.answers[1].offenders, len(asked.answers[1].shown)) == (30, 20)
     days.an_empty_day(desk)
-    reading = twin(desk, invariants=list_)["readings"]["truths"]
+    reading = json_view(desk, invariants=list_)["readings"]["integrity_checks"]
     assert (reading["grade"], reading["said"]) == ("wrong", "1 of 3 do not hold")
-    reading = twin(desk, invariants=[list_[0], list_[2]])["readings"]["truths"]
+    reading = json_view(desk, invariants=[list_[0], list_[2]])["readings"]["integrity_checks"]
     assert (reading["grade"], reading["said"]) == ("unknown", "1 of 2 could not be asked")
 
 
 def test_slow_invariants_do_not_hold_the_page_up_and_until_then_nothing_is_known(desk):
     days.an_empty_day(desk)
-    truths = Truths(
+    integrity_checks = IntegrityChecks(
         desk.database,
         [
             an_invariant(
@@ -369,25 +369,25 @@ def test_slow_invariants_do_not_hold_the_page_up_and_until_then_nothing_is_known
         ],
         now,
     )
-    assert truths.latest(wait_s=0.05) is None
+    assert integrity_checks.latest(wait_s=0.05) is None
     end = time.monotonic() + 10
-    while truths.latest(wait_s=0.05) is None:
+    while integrity_checks.latest(wait_s=0.05) is None:
         assert time.monotonic() < end
-    assert truths.latest(wait_s=0).having("holds")
+    assert integrity_checks.latest(wait_s=0).having("holds")
 
 
 def test_answers_grow_old_when_they_cannot_be_asked_again(desk):
     from counterfoil.dashboard.pages.integrity_checks import everything_true
 
     class Extra:
-        truths = None
+        integrity_checks = None
 
     clock = Hands()
-    Extra.truths = Truths(desk.database, [an_invariant("GOOD", "select 1 where false")], clock)
-    Extra.truths.ask_now()
+    Extra.integrity_checks = IntegrityChecks(desk.database, [an_invariant("GOOD", "select 1 where false")], clock)
+    Extra.integrity_checks.ask_now()
     ask = SectionContext(None, Day(now().date(), True), None, clock, Extra)
     assert everything_true(ask).state == "measured"
-    Extra.truths._asking = True  # somebody asks, and does not come back
+    Extra.integrity_checks._asking = True  # somebody asks, and does not come back
     clock.now += timedelta(minutes=16)
     told = everything_true(ask)
     assert (told.state, told.grade) == ("stale", "unknown")

@@ -69,7 +69,7 @@ def look(browser):
 
 
 def minors(value):
-    """Every amount in a piece of the twin."""
+    """Every amount in a piece of the JSON view."""
     if isinstance(value, dict):
         if set(value) == {"minor", "asset"}:
             return Counter([value["minor"]])
@@ -81,22 +81,22 @@ def shown(page, key):
     return Counter(page.locator(f"#{key} data.amount").evaluate_all("all => all.map(one => one.value)"))
 
 
-def test_the_page_shows_the_figures_of_its_twin(trouble, look):
+def test_the_page_shows_the_figures_of_its_json_view(trouble, look):
     page = look(trouble.url, trouble.key)
-    twin = page.evaluate("path => fetch(path).then(answer => answer.json())", f"{PAGE}.json")
-    told = {key: minors(reading["value"]) for key, reading in twin["readings"].items()}
+    view = page.evaluate("path => fetch(path).then(answer => answer.json())", f"{PAGE}.json")
+    told = {key: minors(reading["value"]) for key, reading in view["readings"].items()}
     told["books"].subtract(
-        minors([book for book in twin["readings"]["books"]["value"] if not book["lines"]])
+        minors([book for book in view["readings"]["books"]["value"] if not book["lines"]])
     )  # "Empty"
-    for key in ("invoices", "payments", "settlements", "books", "needs"):
+    for key in ("invoices", "payments", "settlements", "books", "action_required"):
         assert shown(page, key) == told[key], key
         assert told[key], key  # there was something to compare
     for key in ("payouts", "provider"):
         assert not shown(page, key) - told[key], key
         assert shown(page, key), key
-    for key, reading in twin["readings"].items():
+    for key, reading in view["readings"].items():
         assert reading["said"] in page.locator(f"#{key}").inner_text()
-    assert page.locator("#verdict-word").inner_text() == twin["verdict"]["word"] == "No"
+    assert page.locator("#verdict-word").inner_text() == view["verdict"]["word"] == "No"
 
 
 def test_every_reason_leads_to_its_section_and_every_section_says_when_and_from_what(trouble, look):
@@ -112,13 +112,13 @@ def test_every_reason_leads_to_its_section_and_every_section_says_when_and_from_
 def test_links_inside_the_page_lead_somewhere(trouble, look):
     page = look(trouble.url, trouble.key)
     addresses = set(page.locator("a[href^='#']").evaluate_all("all => all.map(one => one.getAttribute('href'))"))
-    assert {"#needs-failed", "#needs-in_doubt", "#provider"} <= addresses
+    assert {"#action_required-failed", "#action_required-in_doubt", "#provider"} <= addresses
     assert [one for one in addresses if page.locator(one.replace("#", "[id='") + "']").count() != 1] == []
 
 
 def test_what_a_provider_says_is_text_and_never_markup(trouble, look):
     page = look(trouble.url, trouble.key)
-    assert EVIL in page.locator("#needs-failed").inner_text()
+    assert EVIL in page.locator("#action_required-failed").inner_text()
     assert page.locator("main img").count() == 0
     assert page.title() == "No · Is today's money where it should be?"
 
@@ -265,11 +265,11 @@ def quiet(desk):
 def test_figures_refresh_in_place_and_what_was_open_stays_open(quiet, look):
     page = look(quiet.url, quiet.key)
     page.evaluate("window.stayed = true")
-    page.locator("#truths-holding summary").click()
+    page.locator("#integrity_checks-holding summary").click()
     days.issued(quiet.desk, ["10.00", "20.00"])
     page.locator("#invoices", has_text="2 issued").wait_for(timeout=10_000)
     assert page.evaluate("window.stayed") is True
-    assert page.locator("#truths-holding").get_attribute("open") is not None
+    assert page.locator("#integrity_checks-holding").get_attribute("open") is not None
     assert shown(page, "invoices")["3000"] == 1
 
 
@@ -351,11 +351,11 @@ def test_when_the_database_goes_away_the_figures_are_called_old_until_it_is_back
 def test_asking_again_asks_and_comes_back_to_the_answers(quiet, look):
     page = look(quiet.url, quiet.key)
     page.get_by_role("button", name="Pause").click()
-    before = page.locator("#truths .ask time").get_attribute("datetime")
+    before = page.locator("#integrity_checks .ask time").get_attribute("datetime")
     quiet.desk.clock.advance(seconds=30)
     page.get_by_role("button", name="Ask again").click()
-    page.wait_for_url("**#truths")
-    assert page.locator("#truths .ask time").get_attribute("datetime") > before
+    page.wait_for_url("**#integrity_checks")
+    assert page.locator("#integrity_checks .ask time").get_attribute("datetime") > before
 
 
 def test_an_answer_is_never_kept_by_the_browser(trouble):

@@ -58,7 +58,7 @@ def a_case(world, kind):
     return found[0]
 
 
-def twin(page, path):
+def json_view(page, path):
     return page.evaluate("path => fetch(path).then(answer => answer.json())", f"{path}.json")
 
 
@@ -89,7 +89,7 @@ def test_a_break_shows_both_records_the_difference_the_tests_and_the_timeline(wo
     assert page.locator("#why .tests li.excluded .finding").first.inner_text()
     stations = page.locator("#timeline .where").all_inner_texts()
     assert {"invoice", "payment", "journal", "webhook", "our books", "statement", "break"} <= set(stations)
-    told = twin(page, f"{BREAKS}/{case.id}")
+    told = json_view(page, f"{BREAKS}/{case.id}")
     assert told["readings"]["why"]["value"]["action"]["sentence"] in page.locator("#verdict").inner_text()
     assert told["case"]["atStake"] == case.at_stake
 
@@ -99,7 +99,7 @@ def test_the_page_of_breaks_groups_ages_and_lists_them(world, look):
     live = len(cases(world, state="live"))
     assert page.locator("#totals-word").inner_text() == str(live)
     assert page.locator("#list tbody tr").count() == live
-    told = twin(page, BREAKS)
+    told = json_view(page, BREAKS)
     assert sum(one["number"] for one in told["readings"]["groups"]["value"]["groups"]) == live
     page.get_by_label("State").select_option("closed")
     page.get_by_role("button", name="Show").click()
@@ -112,7 +112,7 @@ def test_a_run_shows_its_footing_and_what_is_open_and_leads_to_the_breaks(world,
     assert "Could not conclude" in page.locator("#runs").inner_text()
     assert "Still running" in page.locator("#runs").inner_text()
     page.goto(f"{world.url}{RUNS}/{run_id(world, 'finished')}")
-    told = twin(page, f"{RUNS}/{run_id(world, 'finished')}")
+    told = json_view(page, f"{RUNS}/{run_id(world, 'finished')}")
     for line in told["readings"]["footing"]["value"]:
         parts = [int(line[name]["amount"]["minor"]) for name in ("matched", "breaks", "expected")]
         assert sum(parts) == int(line["source"]["amount"]["minor"])
@@ -223,7 +223,7 @@ def test_a_form_from_elsewhere_is_refused(world):
 @pytest.mark.parametrize(
     "path", [f"{BREAKS}/break_01KA0000000000000000000000", f"{RUNS}/rec_01KA0000000000000000000000", f"{BREAKS}/x"]
 )
-def test_what_is_not_there_is_missing_on_the_page_and_in_its_twin(world, path):
+def test_what_is_not_there_is_missing_on_the_page_and_in_its_json_view(world, path):
     headers = {"Authorization": f"Bearer {world.key}"}
     for address in (path, f"{path}.json"):
         assert httpx2.get(world.url + address, headers=headers).status_code == 404
@@ -244,11 +244,13 @@ def test_the_first_days_pages_say_that_nothing_was_checked(desk, look):
 
 
 def test_every_page_keeps_its_policy_and_fits_its_screen(world, look):
-    for width in WIDTHS:
-        for scheme in SCHEMES:
-            page = look(world.url, world.key, width=width, scheme=scheme, path=RUNS)
-            for number, path in enumerate(paths(world)):
-                page.goto(world.url + path)
+    page = look(world.url, world.key, path=RUNS)
+    for number, path in enumerate(paths(world)):
+        page.goto(world.url + path)  # once: a screen that is turned or darkened lays the same page out again
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            for scheme in SCHEMES:
+                page.emulate_media(color_scheme=scheme)
                 assert page.evaluate("document.documentElement.scrollWidth") <= width, path
                 assert page.locator("[style], style, script:not([src])").count() == 0
                 assert [one for one in page.evaluate(INK) if one[0] < 4.5] == [], (path, scheme)

@@ -11,15 +11,29 @@ import pytest
 from counterfoil.base.edge import now
 from counterfoil.operations.access.records import OF_NAME_AND_ADDRESS
 from tests.dashboard import days
+from tests.dashboard.conftest import a_desk
 
 PAGE = "/admin/reconciliation"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def desk(server, tmp_path_factory):
+    """One desk for the file: no test changes what another reads."""
+    with a_desk(server, tmp_path_factory.mktemp("sessions")) as made:
+        days.an_empty_day(made)
+        yield made
+
+
+@pytest.fixture(scope="module")
 def served(desk):
-    days.an_empty_day(desk)
     with days.served(desk) as url:
         yield url
+
+
+@pytest.fixture(autouse=True)
+def later(desk):
+    """What failed in the test before is over: nobody waits for it."""
+    desk.clock.advance(minutes=6)
 
 
 def a_browser(url):
@@ -74,11 +88,12 @@ def test_a_key_that_is_none_opens_nothing_and_says_why(served, key):
 def test_a_key_that_was_revoked_opens_nothing_and_ends_its_sessions_which_is_explained(desk, served):
     from counterfoil.operations.access.access import list_keys, revoke_key
 
-    client, key = a_browser(served), days.a_key(desk.database)
+    client, key = a_browser(served), days.a_key(desk.database, name="revoked")
     client.post("/login", data={"key": key})
     assert client.get(PAGE).status_code == 200
     with desk.database.transaction() as conn:
-        revoke_key(conn, list_keys(conn)[0].id, now=now())
+        (revoked,) = [one.id for one in list_keys(conn) if one.name == "revoked"]
+        revoke_key(conn, revoked, now=now())
     ended = client.get(PAGE)
     assert ended.headers["location"].startswith("/login?ended=session")
     assert "Your session ended" in client.get(ended.headers["location"]).text
@@ -151,7 +166,7 @@ def test_after_five_failures_an_address_waits_also_with_the_right_key_and_is_tol
     assert client.post("/login", data={"key": key}).status_code == 303
 
 
-def test_the_twin_takes_a_key_or_a_session_and_refuses_as_problem_json(desk, served):
+def test_the_json_view_takes_a_key_or_a_session_and_refuses_as_problem_json(desk, served):
     refused = httpx2.get(f"{served}{PAGE}.json")
     assert (refused.status_code, refused.headers["content-type"]) == (401, "application/problem+json")
     assert logged_in(served, desk).get(f"{PAGE}.json").status_code == 200
@@ -177,10 +192,13 @@ def test_every_answer_tells_the_browser_what_it_may_do(desk, served, path):
     assert ("no-store" in answer.headers["cache-control"]) != (path == "/admin/assets/frame.css")
 
 
-def test_a_page_of_a_database_that_is_away_says_so_and_shows_no_figure(desk, served):
-    client = logged_in(served, desk)
-    desk.database.close()
-    answer = client.get(PAGE)
+def test_a_page_of_a_database_that_is_away_says_so_and_shows_no_figure(server, tmp_path):
+    with a_desk(server, tmp_path) as desk:
+        days.an_empty_day(desk)
+        with days.served(desk) as served:
+            client = logged_in(served, desk)
+            desk.database.close()
+            answer = client.get(PAGE)
     assert answer.status_code in (500, 503)
     assert "<data" not in answer.text
     assert "nothing is shown" in answer.text

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from counterfoil.base.problems import InvalidInput
-from counterfoil.dashboard.pages.provider_balances import Halves
+from counterfoil.dashboard.pages.provider_balances import ProviderBalances
 from counterfoil.dashboard.pages.today import verdict_of
 from counterfoil.dashboard.web.sections import SectionReading, parse_day
 
@@ -62,11 +62,11 @@ def test_no_worker_is_red_when_work_waits_or_nobody_knows_whether_it_does(queues
 
 def test_what_moved_after_the_run_is_told_with_the_moment():
     run = SimpleNamespace(since=(1,), verified_through=NOW)
-    halves = Halves((run,), ())
-    part = reading("unknown", key="provider")._replace(value=halves, said="Verified through 12:00; 1 movement …")
+    found = ProviderBalances((run,), ())
+    part = reading("unknown", key="provider")._replace(value=found, said="Verified through 12:00; 1 movement …")
     found = verdict_of([reading("right"), part])
     assert (found.word, found.grade) == ("Not verified since 12:00", "unknown")
-    assert verdict_of([part, reading("unknown", key="truths")]).word == "Not known"
+    assert verdict_of([part, reading("unknown", key="integrity_checks")]).word == "Not known"
 
 
 def test_the_reasons_are_told_with_the_worst_first_and_nothing_that_is_right():

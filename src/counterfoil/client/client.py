@@ -123,14 +123,14 @@ class Client:
         """Post up to 8,192 movements, with a result for each."""
         return self.post("/api/movements/bulk", bulk, dry_run=dry_run)
 
-    # The machinery.
+    # Operations.
 
     def run_job(self, name: str) -> Json:
         """One tick of a job."""
         return self.post(f"/api/admin/ops/run/{name}")
 
     def health(self) -> Json:
-        """The counters of the runbook."""
+        """System health: counters against their limits."""
         return self.get("/api/admin/ops/health")
 
     def status(self) -> Json:
@@ -138,7 +138,7 @@ class Client:
         return self.get("/api/admin/reconciliation/status")
 
     def invariants(self) -> Json:
-        """Is everything still true?"""
+        """Run the integrity checks."""
         return self.get("/api/admin/invariants")
 
     def alive(self) -> Json:

@@ -59,7 +59,7 @@ class Answered(NamedTuple):
 Record = Callable[[Connection[Any], Sequence[Answered]], None]
 
 
-class _Request(NamedTuple):
+class _WaitingMovement(NamedTuple):
     lane: Lane
     item: Any  # a NewJournal or a Movement
     note: Any
@@ -94,7 +94,7 @@ class Gatherer:
         self._make_key = make_key
         self._record = record
         self._waiting_max = waiting_max
-        self._waiting: dict[str, deque[_Request]] = {}  # by program, the one that has waited longest first
+        self._waiting: dict[str, deque[_WaitingMovement]] = {}  # by program, the one that has waited longest first
         self._count = 0
         self._writing: set[str] = set()
         self._lock = threading.Lock()
@@ -145,16 +145,16 @@ class Gatherer:
 
     def _submit(self, lane: Lane, item: Any, note: Any) -> Future[Any]:
         future: Future[Any] = Future()
-        self._put(_Request(lane, item, note, future, None))
+        self._put(_WaitingMovement(lane, item, note, future, None))
         return future
 
     def _submit_soon(self, lane: Lane, item: Any, note: Any) -> asyncio.Future[Any]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
-        self._put(_Request(lane, item, note, future, loop))
+        self._put(_WaitingMovement(lane, item, note, future, loop))
         return future
 
-    def _put(self, request: _Request) -> None:
+    def _put(self, request: _WaitingMovement) -> None:
         with self._lock:
             if self._closing:
                 raise Busy(what="the ledger's writer", detail="it is closing")
@@ -171,7 +171,7 @@ class Gatherer:
 
     def _run(self) -> None:
         while (batch := self._take()) is not None:
-            lanes: dict[Lane, list[_Request]] = {}
+            lanes: dict[Lane, list[_WaitingMovement]] = {}
             for request in batch:
                 lanes.setdefault(request.lane, []).append(request)
             for lane, requests in lanes.items():
@@ -188,7 +188,7 @@ class Gatherer:
             elif self._closing:
                 self._wake.notify_all()
 
-    def _take(self) -> list[_Request] | None:
+    def _take(self) -> list[_WaitingMovement] | None:
         """The next batch of a program that nobody is writing; None when it is time to end."""
         with self._lock:
             while (program := next((name for name in self._waiting if name not in self._writing), None)) is None:
@@ -197,7 +197,7 @@ class Gatherer:
                 self._wake.wait()
             line = self._waiting[program]
             lines = 0
-            batch: list[_Request] = []
+            batch: list[_WaitingMovement] = []
             while line and len(batch) < BATCH_MAX:
                 item = line[0].item
                 lines += len(item.lines) if isinstance(item, NewJournal) else 1
@@ -210,7 +210,7 @@ class Gatherer:
             self._writing.add(program)
             return batch
 
-    def _write(self, lane: Lane, requests: Sequence[_Request]) -> list[Any]:
+    def _write(self, lane: Lane, requests: Sequence[_WaitingMovement]) -> list[Any]:
         """An answer each: a result, or an exception to raise."""
         written = False
         try:
@@ -227,7 +227,7 @@ class Gatherer:
             return [answer for request in requests for answer in self._write(lane, [request])]
         return results
 
-    def _write_in(self, conn: Connection[Any], lane: Lane, requests: Sequence[_Request]) -> list[Any]:
+    def _write_in(self, conn: Connection[Any], lane: Lane, requests: Sequence[_WaitingMovement]) -> list[Any]:
         now, items = self._clock(), [request.item for request in requests]
         if not lane.asset:
             results = post_journals(conn, lane.program_id, items, now=now)
@@ -242,7 +242,7 @@ class Gatherer:
         return list(post_many(conn, lane.program_id, bulk, items, now=now, memory=memory).outcomes)
 
 
-def _answer(requests: Sequence[_Request], answers: Sequence[Any]) -> None:
+def _answer(requests: Sequence[_WaitingMovement], answers: Sequence[Any]) -> None:
     """Hand every caller its answer; coroutines of one loop are woken together."""
     by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
     for request, answer in zip(requests, answers, strict=True):

@@ -186,7 +186,7 @@ def gaps_of(conn: Connection[Any], program_id: str, account: str) -> tuple[Seque
 
 
 def _begins_within(
-    conn: Connection[Any], program_id: str, account: str, placed: Sequence[_Placed], gap: SequenceGap
+    conn: Connection[Any], program_id: str, account: str, placed: Sequence[_PlacedFile], gap: SequenceGap
 ) -> bool:
     """Does the statement open with a balance from within one that is known? Then it overlaps with it, and nothing lies between them."""
     here = (gap.file, gap.line, gap.account)
@@ -272,7 +272,7 @@ def _write_statements(conn: Connection[Any], file_id: str, statements: Sequence[
         )  # fmt: skip
 
 
-class _Placed(NamedTuple):
+class _PlacedFile(NamedTuple):
     """A statement with its file."""
 
     file_id: str
@@ -282,7 +282,7 @@ class _Placed(NamedTuple):
     info: StatementInfo
 
 
-def _placed(conn: Connection[Any], program_id: str, account: str) -> list[_Placed]:
+def _placed(conn: Connection[Any], program_id: str, account: str) -> list[_PlacedFile]:
     """Every statement, in the order in which they came. One that came twice is named by who looks whether they follow on."""
     rows = conn.execute(
         """select f.id, s.number, f.file_name, f.sha256, s.bank_account, s.statement_id, s.sequence, s.asset, s.opening, s.closing,
@@ -291,7 +291,7 @@ def _placed(conn: Connection[Any], program_id: str, account: str) -> list[_Place
            where f.program_id = %s and f.account = %s order by f.id, s.number limit 1000000""",
         [program_id, account],
     ).fetchall()
-    return [_Placed(row[0], row[1], row[2], bytes(row[3]), StatementInfo(*row[4:])) for row in rows]
+    return [_PlacedFile(row[0], row[1], row[2], bytes(row[3]), StatementInfo(*row[4:])) for row in rows]
 
 
 def _files(conn: Connection[Any], condition: str, given: list[Any], *, rows_max: int = 1) -> list[BankFile]:

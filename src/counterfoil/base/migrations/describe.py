@@ -13,7 +13,7 @@ from psycopg import Connection
 HEAD: Final = "-- The schema that the migrations add up to. Written by `make schema`, compared by a test, never run.\n"
 
 
-class _Part(NamedTuple):
+class _SchemaPart(NamedTuple):
     """Lines of one kind for each object, in order: the object's name, then the line."""
 
     title: str
@@ -21,7 +21,7 @@ class _Part(NamedTuple):
 
 
 _PARTS: Final = (
-    _Part(
+    _SchemaPart(
         "columns",
         """select c.relname, a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
                || case when a.attnotnull then ' not null' else '' end
@@ -34,20 +34,20 @@ _PARTS: Final = (
            where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm')
            order by c.relname collate "C", a.attnum""",
     ),
-    _Part(
+    _SchemaPart(
         "storage",
         """select c.relname, 'with ' || array_to_string(c.reloptions, ', ')
            from pg_class c where c.relnamespace = 'public'::regnamespace and c.reloptions is not null and c.relkind <> 'i'
            order by c.relname collate "C" """,
     ),
-    _Part(
+    _SchemaPart(
         "constraints",
         """select c.relname, n.conname || ' ' || pg_get_constraintdef(n.oid)
            from pg_constraint n join pg_class c on c.oid = n.conrelid
            where n.connamespace = 'public'::regnamespace and n.contype not in ('n', 't')
            order by c.relname collate "C", n.conname collate "C" """,
     ),
-    _Part(
+    _SchemaPart(
         "indexes",
         """select c.relname, pg_get_indexdef(i.indexrelid)
            from pg_index i join pg_class c on c.oid = i.indrelid join pg_class x on x.oid = i.indexrelid
@@ -55,7 +55,7 @@ _PARTS: Final = (
              and not exists (select from pg_constraint n where n.conindid = i.indexrelid and n.contype in ('p', 'u', 'x'))
            order by c.relname collate "C", x.relname collate "C" """,
     ),
-    _Part(
+    _SchemaPart(
         "triggers",
         """select c.relname, pg_get_triggerdef(t.oid) || case t.tgenabled when 'A' then ' -- always' when 'O' then ''
                                                            else ' -- ' || t.tgenabled::text end
@@ -63,26 +63,26 @@ _PARTS: Final = (
            where c.relnamespace = 'public'::regnamespace and not t.tgisinternal
            order by c.relname collate "C", t.tgname collate "C" """,
     ),
-    _Part(
+    _SchemaPart(
         "views",
         """select c.relname, pg_get_viewdef(c.oid)
            from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('v', 'm')
            order by c.relname collate "C" """,
     ),
-    _Part(
+    _SchemaPart(
         "sequences",
         """select c.relname, format_type(s.seqtypid, null) || ' from ' || s.seqstart || ' to ' || s.seqmax || ' by ' || s.seqincrement
            from pg_sequence s join pg_class c on c.oid = s.seqrelid
            where c.relnamespace = 'public'::regnamespace
            order by c.relname collate "C" """,
     ),
-    _Part(
+    _SchemaPart(
         "functions",
         """select p.oid::regprocedure::text, pg_get_functiondef(p.oid)
            from pg_proc p where p.pronamespace = 'public'::regnamespace and p.prokind <> 'a'
            order by p.oid::regprocedure::text collate "C" """,
     ),
-    _Part(
+    _SchemaPart(
         "aggregates",
         """select p.oid::regprocedure::text, a.aggtransfn || ' into ' || format_type(a.aggtranstype, null)
                   || coalesce(' from ' || a.agginitval, '')
@@ -90,7 +90,7 @@ _PARTS: Final = (
            where p.pronamespace = 'public'::regnamespace
            order by p.oid::regprocedure::text collate "C" """,
     ),
-    _Part(
+    _SchemaPart(
         "rights",
         """select relname, line from (
                select c.relname, g.rolname || ': '
@@ -107,7 +107,7 @@ _PARTS: Final = (
                where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'S')) r
            order by relname collate "C", line collate "C" """,
     ),
-    _Part(
+    _SchemaPart(
         "rights to run",
         """select p.oid::regprocedure::text, coalesce(g.rolname, 'public') || ': execute'
            from pg_proc p cross join lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
@@ -115,7 +115,7 @@ _PARTS: Final = (
            where p.pronamespace = 'public'::regnamespace and a.grantee <> p.proowner
            order by p.oid::regprocedure::text collate "C", coalesce(g.rolname, 'public') collate "C" """,
     ),
-    _Part(
+    _SchemaPart(
         "comments",
         """select name, said from (
                select c.relname || coalesce('.' || a.attname, '') as name, col_description(c.oid, a.attnum) as said

@@ -21,7 +21,7 @@ class CommandPart(NamedTuple):
 
 MONEY: Final = "Money"
 BOOKS: Final = "Books"
-MACHINERY: Final = "Machinery"
+OPERATIONS: Final = "Operations"
 HERE: Final = "On this machine, without a server"
 PARTS: Final[dict[str, CommandPart]] = {
     "usage": CommandPart("counterfoil.cli.nouns.settlement.usage", "Import what was used.", MONEY),
@@ -44,38 +44,38 @@ PARTS: Final[dict[str, CommandPart]] = {
     ),
     "rates": CommandPart("counterfoil.cli.nouns.settlement.rates", "A program's fee rates.", BOOKS),
     "periods": CommandPart("counterfoil.cli.nouns.ledger.periods", "Close the books up to a date.", BOOKS),
-    "events": CommandPart("counterfoil.cli.nouns.operations.events", "What happened.", MACHINERY),
-    "workers": CommandPart("counterfoil.cli.nouns.operations.workers", "Who works, and how it goes.", MACHINERY),
-    "queue": CommandPart("counterfoil.cli.nouns.operations.queue", "How much work waits.", MACHINERY),
+    "events": CommandPart("counterfoil.cli.nouns.operations.events", "What happened.", OPERATIONS),
+    "workers": CommandPart("counterfoil.cli.nouns.operations.workers", "Who works, and how it goes.", OPERATIONS),
+    "queue": CommandPart("counterfoil.cli.nouns.operations.queue", "How much work waits.", OPERATIONS),
     "circuits": CommandPart(
-        "counterfoil.cli.nouns.operations.circuits", "Providers that do not work, and are not called.", MACHINERY
+        "counterfoil.cli.nouns.operations.circuits", "Providers that do not work, and are not called.", OPERATIONS
     ),
-    "jobs": CommandPart("counterfoil.cli.nouns.operations.jobs", "Run a job now.", MACHINERY),
+    "jobs": CommandPart("counterfoil.cli.nouns.operations.jobs", "Run a job now.", OPERATIONS),
     "parked": CommandPart(
-        "counterfoil.cli.nouns.operations.parked", "What failed five times and waits for a person.", MACHINERY
+        "counterfoil.cli.nouns.operations.parked", "What failed five times and waits for a person.", OPERATIONS
     ),
     "approvals": CommandPart(
-        "counterfoil.cli.nouns.operations.approvals", "What one person proposed and another decides.", MACHINERY
+        "counterfoil.cli.nouns.operations.approvals", "What one person proposed and another decides.", OPERATIONS
     ),
     "login": CommandPart(
-        "counterfoil.cli.nouns.operations.login", "Log in as a person; only a person approves.", MACHINERY, alone=True
+        "counterfoil.cli.nouns.operations.login", "Log in as a person; only a person approves.", OPERATIONS, alone=True
     ),
     "logout": CommandPart(
-        "counterfoil.cli.nouns.operations.login", "End the login of this machine.", MACHINERY, alone=True
+        "counterfoil.cli.nouns.operations.login", "End the login of this machine.", OPERATIONS, alone=True
     ),
     "access": CommandPart(
-        "counterfoil.cli.nouns.operations.access", "Who came in, who failed to, who was refused.", MACHINERY
+        "counterfoil.cli.nouns.operations.access", "Who came in, who failed to, who was refused.", OPERATIONS
     ),
-    "people": CommandPart("counterfoil.cli.nouns.operations.people", "Who may act, and in which roles.", MACHINERY),
-    "keys": CommandPart("counterfoil.cli.nouns.operations.keys", "API keys and their roles.", MACHINERY),
+    "people": CommandPart("counterfoil.cli.nouns.operations.people", "Who may act, and in which roles.", OPERATIONS),
+    "keys": CommandPart("counterfoil.cli.nouns.operations.keys", "API keys and their roles.", OPERATIONS),
     "health": CommandPart(
         "counterfoil.cli.nouns.operations.health",
         "Is the system well? Counters against their limits.",
-        MACHINERY,
+        OPERATIONS,
         alone=True,
     ),
     "invariants": CommandPart(
-        "counterfoil.cli.nouns.operations.health", "Is everything still true?", MACHINERY, alone=True
+        "counterfoil.cli.nouns.operations.health", "Run the integrity checks.", OPERATIONS, alone=True
     ),
     "demo": CommandPart(
         "counterfoil.cli.local.demo", "A day of real work, with everything it needs; one command.", HERE, alone=True

@@ -203,7 +203,7 @@ def _commands() -> list[tuple[str, str]]:
         (f"{here} payouts list --state pending", "who has not said where to be paid"),
         (f"{here} accounts balance suspense --asset EUR", "money that names no invoice"),
         (f"{here} reconcile list", "the run, and its breaks with `reconcile show`"),
-        (f"{here} invariants", "is everything still true?"),
+        (f"{here} invariants", "the integrity checks"),
     ]
 
 

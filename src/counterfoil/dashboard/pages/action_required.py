@@ -101,7 +101,7 @@ _OUT_OF_TRIES: Final = 'counterfoil payouts reissue {id} --reason "…"'
 _NO_DESTINATION: Final = "counterfoil destinations set {payee} --program {program}"  # it asks for the account, unseen
 
 
-def needs(ask: SectionContext) -> SectionAnswer:
+def action_required(ask: SectionContext) -> SectionAnswer:
     """All that waits for a person, of whatever day."""
     found = [*_payout_kinds(ask), _intents(ask), *_parked(ask)]
     kinds = tuple(kind for kind in found if kind.rows)

@@ -142,7 +142,7 @@ class Offered(NamedTuple):
 
 
 class Acts(NamedTuple):
-    """What may be done now. `pending` waits for a second person; `suggested` would bring our half to theirs."""
+    """What may be done now. `pending` waits for a second person; `suggested` would bring our side to theirs."""
 
     allowed: tuple[str, ...]
     pending: Offered | None

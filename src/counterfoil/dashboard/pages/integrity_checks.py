@@ -46,7 +46,7 @@ class InvariantAnswers(NamedTuple):
         return tuple(answer for answer in self.answers if answer.outcome == outcome)
 
 
-class Truths:
+class IntegrityChecks:
     """Asks the invariants at most every five minutes, in a thread, while somebody looks; keeps the last answers."""
 
     def __init__(self, database: Database, invariants: Sequence[Invariant], clock: Callable[[], datetime]) -> None:
@@ -66,7 +66,7 @@ class Truths:
             if due and not self._asking:
                 self._asking = True
                 self._done.clear()
-                threading.Thread(target=self._ask_beside, name="truths", daemon=True).start()
+                threading.Thread(target=self._ask_beside, name="integrity_checks", daemon=True).start()
         if due:
             self._done.wait(wait_s)
         return self._last
@@ -105,8 +105,8 @@ def _answer(conn: Connection[Any], one: Invariant) -> InvariantAnswer:
 
 def everything_true(ask: SectionContext) -> SectionAnswer:
     """What the invariants last answered. What was not asked, or long ago, is never in order."""
-    truths: Truths = ask.extra.truths
-    asked = truths.latest()
+    integrity_checks: IntegrityChecks = ask.extra.integrity_checks
+    asked = integrity_checks.latest()
     if asked is None:
         return SectionAnswer("Not asked yet: the questions are on their way", "unknown", state="not_checked")
     if not asked.answers:

@@ -1,4 +1,4 @@
-"""Our half against the provider's: what the last reconciliation run found when it held our books against a statement."""
+"""Our balance against the provider's: what the last reconciliation run found when it held our books against a statement."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class BreakSeen(NamedTuple):
     action: str
 
 
-class Half(NamedTuple):
+class ProviderBalance(NamedTuple):
     """One asset of a run: what moved on our clearing account in its days, and what the statement says moved."""
 
     ours: Money
@@ -80,7 +80,7 @@ class RunSeen(NamedTuple):
     account: str  # of our books, that the statement is held against; empty for a part of a source
     verified_through: datetime | None  # what our books recorded after that was not held against the statement
     since: tuple[Since, ...]  # and what that is, by asset
-    halves: tuple[Half, ...]
+    balances: tuple[ProviderBalance, ...]
     matched: int
     kinds: tuple[BreaksOfKind, ...]
     breaks: tuple[BreakSeen, ...]
@@ -94,7 +94,7 @@ class RunSeen(NamedTuple):
         return self.stands.green
 
 
-class Halves(NamedTuple):
+class ProviderBalances(NamedTuple):
     """The last run of each program and source; `missing` names what money went through and nobody has held against a statement."""
 
     runs: tuple[RunSeen, ...]
@@ -107,12 +107,12 @@ class Halves(NamedTuple):
         return min(reached) if reached else None
 
 
-def provider_halves(ask: SectionContext) -> SectionAnswer:
+def provider_balances(ask: SectionContext) -> SectionAnswer:
     """Do the providers' statements of the day say what our clearing accounts say? Programs × sources × time, up to now."""
     chosen = _runs_of(ask)
     stand = standings(ask.conn, chosen)
     runs = tuple(_seen(ask, run, stand[run.id]) for run in chosen)
-    found = Halves(runs, _missing(ask, runs))
+    found = ProviderBalances(runs, _missing(ask, runs))
     if not runs:
         return SectionAnswer("Not held against a statement", "unknown", found, "not_checked")
     oldest, accepted = min(run.finished_at for run in runs), sum(run.stands.decided for run in runs)
@@ -125,10 +125,10 @@ def provider_halves(ask: SectionContext) -> SectionAnswer:
         return SectionAnswer(said, "unknown", found, "stale" if old else "measured", oldest)
     if accepted:
         return SectionAnswer(f"{_breaks(accepted)}, all accepted", "accepted", found, as_of=oldest)
-    return SectionAnswer("Both halves agree", "right", found, as_of=oldest)
+    return SectionAnswer("Both sides agree", "right", found, as_of=oldest)
 
 
-def _unknown(ask: SectionContext, found: Halves) -> tuple[str, bool] | None:
+def _unknown(ask: SectionContext, found: ProviderBalances) -> tuple[str, bool] | None:
     """Why not all of it is known, and whether that is for its age."""
     if failed := [run for run in found.runs if run.failed]:
         return f"The run for {failed[0].provider} could not conclude", False
@@ -148,7 +148,7 @@ def _unknown(ask: SectionContext, found: Halves) -> tuple[str, bool] | None:
     return None
 
 
-def _told_since(ask: SectionContext, found: Halves) -> str:
+def _told_since(ask: SectionContext, found: ProviderBalances) -> str:
     """`412 movements, 81,000.00 EUR`: what no run has read."""
     assets = known_assets(ask.conn)
     numbers: dict[str, int] = {}
@@ -211,7 +211,7 @@ def _seen(ask: SectionContext, run: Run, stands: RunState) -> RunSeen:
         account=account,
         verified_through=stands.measured_at if stands.verdict else None,
         since=_since(ask, run, account, stands),
-        halves=_halves_of(report.footing),
+        balances=_balances_of(report.footing),
         matched=run.matched or 0,
         kinds=tuple(BreaksOfKind(row.kind, row.breaks, Money(row.at_stake_minor, row.asset)) for row in report.kinds),
         breaks=tuple(_break(one) for one in listed),
@@ -229,7 +229,7 @@ def _since(ask: SectionContext, run: Run, account: str, stands: RunState) -> tup
     return tuple(moved_since(ask.conn, run.program_id, account, stands.measured_at, start=start, end=end))
 
 
-def _halves_of(footing: Sequence[FootingRow]) -> tuple[Half, ...]:
+def _balances_of(footing: Sequence[FootingRow]) -> tuple[ProviderBalance, ...]:
     sides = {(row.side, row.asset): row for row in footing}
 
     def row_of(side: str, asset: str) -> FootingRow:
@@ -239,7 +239,7 @@ def _halves_of(footing: Sequence[FootingRow]) -> tuple[Half, ...]:
     for asset in sorted({asset for _, asset in sides}):
         ours, theirs = row_of("left", asset), row_of("right", asset)
         found.append(
-            Half(
+            ProviderBalance(
                 Money(ours.source.minor, asset), Money(theirs.source.minor, asset), ours.source.rows, theirs.source.rows,
                 Money(ours.expected.minor, asset), Money(theirs.expected.minor, asset),
             )

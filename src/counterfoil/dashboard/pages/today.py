@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from counterfoil.dashboard.pages.action_required import needs
+from counterfoil.dashboard.pages.action_required import action_required
 from counterfoil.dashboard.pages.integrity_checks import everything_true
-from counterfoil.dashboard.pages.provider_balances import Halves, provider_halves
+from counterfoil.dashboard.pages.provider_balances import ProviderBalances, provider_balances
 from counterfoil.dashboard.web.format import short
 from counterfoil.dashboard.web.sections import Grade, Section, SectionAnswer, SectionContext, SectionReading, measure
 from counterfoil.ledger.reads.books import books_of_span, known_programs
@@ -82,7 +82,7 @@ def _stands_still(readings: list[SectionReading]) -> bool:
 def _only_since(because: tuple[SectionReading, ...]) -> datetime | None:
     """The moment up to which the provider agrees, if what moved since is all that is not known about the money."""
     unknown = [one for one in because if one.about == "money" and one.grade == "unknown"]
-    if len(unknown) != 1 or unknown[0].state != "measured" or not isinstance(unknown[0].value, Halves):
+    if len(unknown) != 1 or unknown[0].state != "measured" or not isinstance(unknown[0].value, ProviderBalances):
         return None
     return unknown[0].value.verified_through if unknown[0].said.startswith("Verified through") else None
 
@@ -174,9 +174,13 @@ def _unusual(ask: SectionContext) -> SectionAnswer:
 
 SECTIONS: Final = (
     Section("books", "Do the books balance?", "money", "postings of the day and totals of the accounts", _books),
-    Section("provider", "Provider reconciliation", "money", "the last reconciliation run", provider_halves),
-    Section("truths", "Integrity checks", "money", "all rows, by one query for each question", everything_true),
-    Section("needs", "Needs action", "money", "states of payouts, intents, webhooks and events", needs),
+    Section("provider", "Provider reconciliation", "money", "the last reconciliation run", provider_balances),
+    Section(
+        "integrity_checks", "Integrity checks", "money", "all rows, by one query for each question", everything_true
+    ),
+    Section(
+        "action_required", "Needs action", "money", "states of payouts, intents, webhooks and events", action_required
+    ),
     Section("invoices", "What was invoiced?", "money", "invoices issued on the day, in their state of now", _invoices),
     Section("payments", "What came in?", "money", "payments recorded on the day", _payments),
     Section("settlements", "What was settled?", "money", "settlements made on the day", _settlements),

@@ -13,9 +13,9 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from counterfoil.api.http.problem_types import PATH, ProblemType, problem_types
+from counterfoil.api.document.problem_types import PATH, ProblemType, problem_types
 from counterfoil.base.problems import NotFound
-from counterfoil.dashboard.web.serving import HEADERS, Served, finish, guarded, guarded_twin
+from counterfoil.dashboard.web.serving import HEADERS, Served, finish, guarded, guarded_json
 
 DOCS: Final = "/api/docs"
 # Swagger UI as its publisher ships it; the package only carries the files.
@@ -58,7 +58,7 @@ def _negotiated(served: Served, request: Request, find: Any) -> Response:
     """As a page for people; as JSON for whoever asks for that and not for a page."""
     accepts = request.headers.get("accept", "")
     if "json" in accepts and "text/html" not in accepts:
-        return guarded_twin(lambda: _vary(JSONResponse(_as_json(find()[0]))))
+        return guarded_json(lambda: _vary(JSONResponse(_as_json(find()[0]))))
 
     def page() -> Response:
         told, template = find()

@@ -1,4 +1,4 @@
-"""The `.json` twin: the same answer as the page, in camelCase; amounts are strings of minor units beside their asset."""
+"""The `.json` view: the same answer as the page, in camelCase; amounts are strings of minor units beside their asset."""
 
 from __future__ import annotations
 

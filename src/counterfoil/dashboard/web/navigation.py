@@ -12,7 +12,7 @@ from counterfoil.dashboard.web.sections import SectionContext
 
 
 class DashboardPage(NamedTuple):
-    """A page at `path`, its twin at `path`.json. `answer` gives frozen figures; the template shows them and computes nothing."""
+    """A page at `path`, its JSON view at `path`.json. `answer` gives frozen figures; the template shows them and computes nothing."""
 
     path: str
     question: str

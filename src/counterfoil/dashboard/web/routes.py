@@ -1,4 +1,4 @@
-"""The dashboard over HTTP: pages, their twins, the form to log in, and a few files; every answer says what a browser may do with it."""
+"""The dashboard over HTTP: pages, JSON views, the form to log in, and a few files; every answer says what a browser may do with it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from counterfoil.base import edge
 from counterfoil.base.edge import Database
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.problems import NotAuthenticated, Problem
-from counterfoil.dashboard.pages.integrity_checks import Truths
+from counterfoil.dashboard.pages.integrity_checks import IntegrityChecks
 from counterfoil.dashboard.web.api_pages import add_api_pages
 from counterfoil.dashboard.web.forms import add_acts
 from counterfoil.dashboard.web.json_view import as_json
 from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.nouns import add_verb_forms, pages_of
 from counterfoil.dashboard.web.rendering import ASSETS, Renderer
-from counterfoil.dashboard.web.serving import Served, answered, finish, guarded, guarded_twin, ours, shown
+from counterfoil.dashboard.web.serving import Served, answered, finish, guarded, guarded_json, ours, shown
 from counterfoil.dashboard.web.sessions import (
     FormNotOurs,
     SessionEnded,
@@ -55,7 +55,7 @@ def add_dashboard(
         database=database,
         renderer=Renderer(version=version, refresh_s=refresh_s),
         door=Sessions(database, wiring.clock, entropy, wiring.make_id, https=https),
-        truths=Truths(database, invariants, wiring.clock),
+        integrity_checks=IntegrityChecks(database, invariants, wiring.clock),
         queues=queues,
         stuck_minutes=stuck_minutes,
     )
@@ -75,8 +75,8 @@ def add_dashboard(
 
 def _add_page(router: APIRouter, served: Served, page: DashboardPage) -> None:
     @router.get(f"{page.path}.json")  # before the page, whose path would take the ending for a part of an id
-    def twin(request: Request) -> Response:
-        return guarded_twin(lambda: _show_twin(served, page, request))
+    def json_view(request: Request) -> Response:
+        return guarded_json(lambda: _show_json(served, page, request))
 
     @router.get(page.path)
     def html(request: Request) -> Response:
@@ -106,8 +106,10 @@ def _add_door(router: APIRouter, served: Served) -> None:
         return guarded(served, request, lambda: _log_out(served, request, csrf))
 
     @router.post(f"{PAGES[0].path}/ask")
-    def ask_truths(request: Request, csrf: Annotated[str, Form()] = "", back: Annotated[str, Form()] = "") -> Response:
-        return guarded(served, request, lambda: _ask_truths(served, request, csrf, back))
+    def ask_integrity_checks(
+        request: Request, csrf: Annotated[str, Form()] = "", back: Annotated[str, Form()] = ""
+    ) -> Response:
+        return guarded(served, request, lambda: _ask_integrity_checks(served, request, csrf, back))
 
 
 def _add_assets(router: APIRouter, served: Served) -> None:
@@ -121,7 +123,7 @@ def _add_assets(router: APIRouter, served: Served) -> None:
         return response
 
 
-def _show_twin(served: Served, page: DashboardPage, request: Request) -> Response:
+def _show_json(served: Served, page: DashboardPage, request: Request) -> Response:
     served.door.who(request)
     ask, answer, _ = answered(served, page, request)
     told = {"question": page.question, "day": ask.day.on.isoformat(), "program": ask.program_id}
@@ -159,11 +161,11 @@ def _log_out(served: Served, request: Request, csrf: str) -> Response:
     return finish(response)
 
 
-def _ask_truths(served: Served, request: Request, csrf: str, back: str) -> Response:
+def _ask_integrity_checks(served: Served, request: Request, csrf: str, back: str) -> Response:
     refuse_other_sites(request)
     refuse_wrong_csrf(served.door.who(request), csrf)
-    served.truths.ask_now()
-    return finish(RedirectResponse(ours(back) + "#truths", 303))
+    served.integrity_checks.ask_now()
+    return finish(RedirectResponse(ours(back) + "#integrity_checks", 303))
 
 
 _ENDED: Final = {

@@ -92,7 +92,7 @@ class Section(NamedTuple):
 
 
 class SectionReading(NamedTuple):
-    """A section's answer with its circumstances; what a template and the twin are given."""
+    """A section's answer with its circumstances; what a template and the JSON view are given."""
 
     key: str
     question: str

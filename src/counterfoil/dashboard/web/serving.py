@@ -16,7 +16,7 @@ from counterfoil.api.http.problems import status_of
 from counterfoil.base.edge import Database
 from counterfoil.base.money import Asset
 from counterfoil.base.problems import Busy, Fact, InvalidInput, NotAuthenticated, Problem
-from counterfoil.dashboard.pages.integrity_checks import Truths
+from counterfoil.dashboard.pages.integrity_checks import IntegrityChecks
 from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.rendering import Renderer
 from counterfoil.dashboard.web.sections import SectionContext, parse_day
@@ -49,7 +49,7 @@ class Served:
     database: Database
     renderer: Renderer
     door: Sessions
-    truths: Truths
+    integrity_checks: IntegrityChecks
     queues: Sequence[Queue]
     stuck_minutes: int
 
@@ -112,7 +112,7 @@ def guarded(served: Served, request: Request, act: Callable[[], Response]) -> Re
         return _refused(served, request, FAILED, {}, 500)
 
 
-def guarded_twin(act: Callable[[], Response]) -> Response:
+def guarded_json(act: Callable[[], Response]) -> Response:
     """`act`, and a problem as JSON when it fails."""
     try:
         return act()

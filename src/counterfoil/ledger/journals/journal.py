@@ -161,8 +161,8 @@ def post_journals(
         raise InvalidInput("journals", f"at most {JOURNALS_MAX} in one call", got=str(len(journals)))
     if sum(len(journal.lines) for journal in journals) > LINES_MAX:
         raise InvalidInput("lines", f"at most {LINES_MAX} of all journals in one call together")
-    requests = [_Request(journal) for journal in journals]
-    first: dict[str, _Request] = {}
+    requests = [_JournalRequest(journal) for journal in journals]
+    first: dict[str, _JournalRequest] = {}
     for request in requests:
         if request.result is None:
             first.setdefault(request.new.key, request)
@@ -183,7 +183,7 @@ def _post_one(conn: Connection[Any], program_id: str, journal: NewJournal, now: 
     return result
 
 
-class _Request:
+class _JournalRequest:
     """A journal on its way through `post_journals`."""
 
     __slots__ = ("book", "hash", "late", "new", "newest", "result", "rows")
@@ -201,7 +201,7 @@ class _Request:
         """Its key was used before."""
         self.result = posted if hash_ == self.hash else KeyReused(key=self.new.key, journal=str(posted.journal_id))
 
-    def repeat(self, first: _Request) -> None:
+    def repeat(self, first: _JournalRequest) -> None:
         """Its key was used in the same call."""
         if isinstance(first.result, Posted):
             self.answer(first.hash, first.result._replace(existed=True))
@@ -209,11 +209,11 @@ class _Request:
             self.result = first.result if first.hash == self.hash else KeyReused(key=self.new.key)
 
 
-def _settle(conn: Connection[Any], program_id: str, requests: Sequence[_Request], now_us: int) -> None:
+def _settle(conn: Connection[Any], program_id: str, requests: Sequence[_JournalRequest], now_us: int) -> None:
     """Many, by who has the program alone: answer those whose key is known, decide the others book by book, write what stands."""
     ground = enter(conn, program_id, alone=True, postings=sum(len(request.new.lines) for request in requests))
     _answer_known(conn, program_id, requests)
-    by_asset: dict[str, list[_Request]] = {}
+    by_asset: dict[str, list[_JournalRequest]] = {}
     for request in requests:
         if request.result is None and request.new.asset not in ground.books:
             request.result = UnknownProgram(program=program_id, asset=request.new.asset)
@@ -236,7 +236,7 @@ def _settle(conn: Connection[Any], program_id: str, requests: Sequence[_Request]
             request.result = Posted(header.id, at, header.effective_at)
 
 
-def _settle_one(conn: Connection[Any], program_id: str, request: _Request, now_us: int) -> None:
+def _settle_one(conn: Connection[Any], program_id: str, request: _JournalRequest, now_us: int) -> None:
     """One, sharing the program with other single posts: two round trips."""
     if request.result is not None:
         return
@@ -260,7 +260,7 @@ def _settle_one(conn: Connection[Any], program_id: str, request: _Request, now_u
         _answer_known(conn, program_id, [request])
 
 
-def _answer_known(conn: Connection[Any], program_id: str, requests: Sequence[_Request]) -> None:
+def _answer_known(conn: Connection[Any], program_id: str, requests: Sequence[_JournalRequest]) -> None:
     """Answer those whose key stands in a journal already: the first answer again, or KeyReused."""
     rows = conn.execute(
         """select key, request_hash, id, recorded_at, effective_at from journal
@@ -275,7 +275,9 @@ def _answer_known(conn: Connection[Any], program_id: str, requests: Sequence[_Re
             request.answer(*found[request.new.key])
 
 
-def _decide(ground: Ground, group: Sequence[_Request], accounts: Mapping[str, AccountTotals], now_us: int) -> None:
+def _decide(
+    ground: Ground, group: Sequence[_JournalRequest], accounts: Mapping[str, AccountTotals], now_us: int
+) -> None:
     """Give each of one book its rows or its refusal."""
     # What says no time of its own happens now; a close of the books up to this very moment does not refuse it.
     at_us = max(now_us, ground.closed_until_us)
@@ -296,18 +298,18 @@ def _decide(ground: Ground, group: Sequence[_Request], accounts: Mapping[str, Ac
             request.result = _refusal(decision.outcomes[lines], movements[lines])
 
 
-def _allocate(ground: Ground, requests: Sequence[_Request]) -> tuple[int, list[Header]]:
+def _allocate(ground: Ground, requests: Sequence[_JournalRequest]) -> tuple[int, list[Header]]:
     """The first seq, and the headers."""
     newest = max(request.newest for request in requests)
     seq = ground.seq(newest, sum(len(request.rows) for request in requests))
     return seq, [_header(ground.program_id, request, seq >> SEQ_BITS, nth) for nth, request in enumerate(requests)]
 
 
-def _lines(header: Header, request: _Request) -> Lines:
+def _lines(header: Header, request: _JournalRequest) -> Lines:
     return Lines(header.id, request.rows, request.rows[0][0] - 1)
 
 
-def _header(program_id: str, request: _Request, recorded_ms: int, nth: int) -> Header:
+def _header(program_id: str, request: _JournalRequest, recorded_ms: int, nth: int) -> Header:
     new = request.new
     return Header(
         id=journal_id(program_id, new.key, recorded_ms, nth),

@@ -26,11 +26,11 @@ Compared = Literal["amount", "asset", "status", "date", "counterparty"]
 Normal = Literal["case", "punctuation", "zeros", "digits"]
 
 
-class _Part(BaseModel):
+class _RuleSetPart(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
-class Csv(_Part):
+class Csv(_RuleSetPart):
     """How a delimited file is written. What is left out is detected."""
 
     delimiter: str | None = Field(default=None, min_length=1, max_length=4, description="Separator of the columns.")
@@ -66,7 +66,7 @@ class Csv(_Part):
         return self
 
 
-class Amount(_Part):
+class Amount(_RuleSetPart):
     """How an amount is written. `unit` is not guessed: 1250 is 12.50 or 1,250.00, and only you know."""
 
     column: str | None = Field(default=None, description="The column of the signed amount.")
@@ -97,7 +97,7 @@ class Amount(_Part):
         return self
 
 
-class Dates(_Part):
+class Dates(_RuleSetPart):
     """How dates are written, and which of them is compared."""
 
     formats: tuple[str, ...] = Field(
@@ -108,14 +108,14 @@ class Dates(_Part):
     )
 
 
-class Where(_Part):
+class Where(_RuleSetPart):
     """Which rows count: the others are left out before anything is counted, and the report says how many."""
 
     column: str
     values: tuple[str, ...] = Field(min_length=1, description="The row stays when the column holds one of these.")
 
 
-class Source(_Part):
+class Source(_RuleSetPart):
     """One side: where its columns are and how they are read."""
 
     name: str = Field(default="", max_length=80, description="What people call it; on reports.")
@@ -152,14 +152,14 @@ class Source(_Part):
         return self
 
 
-class Calendar(_Part):
+class Calendar(_RuleSetPart):
     """Which days count in a window."""
 
     business_days: bool = Field(default=False, description="Count Monday to Friday without holidays.")
     holidays: tuple[date, ...] = Field(default=(), max_length=2_000)
 
 
-class _Window(_Part):
+class _Window(_RuleSetPart):
     """How far right may lie from left, in days: right − left from `-before` to `after`."""
 
     before_days: int = Field(default=0, ge=0, le=3_660)
@@ -293,7 +293,7 @@ Pass = Annotated[
 ]
 
 
-class Severity(_Part):
+class Severity(_RuleSetPart):
     """From which amount, in minor units, a break is high or critical; smaller ones are low under `low_below`."""
 
     low_below: int = Field(default=100, ge=0)
@@ -301,7 +301,7 @@ class Severity(_Part):
     critical_from: int = Field(default=1_000_000, ge=0)
 
 
-class RuleSet(_Part):
+class RuleSet(_RuleSetPart):
     """Everything that decides a reconciliation. The same files and the same rule set give the same bytes."""
 
     version: Literal[1] = 1

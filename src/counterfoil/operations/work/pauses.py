@@ -82,7 +82,7 @@ def pause(conn: Connection[Any], part: QueuePart, *, reason: str, actor: str, no
 
 
 def resume(conn: Connection[Any], queue: Queue, part: QueuePart, *, reason: str, actor: str, now: datetime) -> Pause:
-    """Take it up again; its workers are woken. Raises NotPaused, ReasonRequired."""
+    """Resume it; its workers are woken. Raises NotPaused, ReasonRequired."""
     if not reason.strip():
         raise ReasonRequired(machine=MACHINE, verb="resume", field="reason", limit="at least one word")
     standing = _standing(conn, part)

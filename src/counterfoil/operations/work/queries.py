@@ -1,4 +1,4 @@
-"""What a person asks of the machinery: how much work waits, since when, what was given up, who works. Select only, bounded."""
+"""What a person asks of the workers and queues: how much work waits, since when, what was given up, who works. Select only, bounded."""
 
 from __future__ import annotations
 

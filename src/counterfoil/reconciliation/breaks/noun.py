@@ -182,7 +182,7 @@ VERBS: Final = (
         takes=(
             Field(
                 "owner",
-                "Whose it is from now on; absent or empty: nobody's.",
+                "Whose it is from now on; absent or empty: unassigned.",
                 required=False,
                 bare=True,
                 example="olga",

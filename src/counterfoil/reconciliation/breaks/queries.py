@@ -98,7 +98,7 @@ class Flow(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """Live breaks together: how many, how many of them past their due date, nobody's, critical, or waiting for a second person."""
+    """Live breaks together: how many, how many of them past their due date, unassigned, critical, or waiting for a second person."""
 
     live: int
     overdue: int

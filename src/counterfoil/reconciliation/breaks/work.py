@@ -136,7 +136,7 @@ def investigate_break(
     reason: str | None = None,
     expected: str | None = None,
 ) -> str:
-    """Take it up; who does so owns it, if nobody did. Raises NotFound, StateMoved, TransitionRefused."""
+    """Investigate it; who does so owns it, if nobody did. Raises NotFound, StateMoved, TransitionRefused."""
     case = lock_break(conn, break_id, expected=expected)
     state = take_step(conn, BREAK, break_id, case.state, "investigate", actor=actor, at=now, reason=reason)
     if case.owner is None:
@@ -161,7 +161,7 @@ def mature_break(
 def reopen_break(
     conn: Connection[Any], break_id: str, *, actor: str, now: datetime, reason: str, expected: str | None = None
 ) -> str:
-    """Put it back for somebody else."""
+    """Unassign it, for somebody else."""
     return _step(conn, break_id, "reopen", actor=actor, now=now, reason=reason, expected=expected)
 
 

@@ -53,9 +53,7 @@ def _add_errors(app: FastAPI) -> None:
     async def invalid(_: Request, problem: RequestValidationError) -> Response:
         first = problem.errors()[0]
         where = ".".join(str(part) for part in first["loc"][1:]) or "body"
-        return JsonAnswer(
-            error(400, "invalid_request", "a field does not hold what it must", field=where, limit=first["msg"])
-        )
+        return JsonAnswer(error(400, "invalid_request", "invalid value for a field", field=where, limit=first["msg"]))
 
     @app.exception_handler(HTTPException)
     async def unknown(_: Request, problem: HTTPException) -> Response:

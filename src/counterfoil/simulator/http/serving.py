@@ -43,7 +43,7 @@ class _Protocol(HttpToolsProtocol):
         self.scope["extensions"] = {HANG_UP: {"abort": self.transport.abort}}
 
 
-class _Server(uvicorn.Server):
+class _SimulatorServer(uvicorn.Server):
     """A server on a port of its own that it can leave and take again."""
 
     def listen(self, host: str, port: int) -> socket.socket:
@@ -99,7 +99,7 @@ async def serve(
     config = uvicorn.Config(
         app, http=_Protocol, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=2
     )
-    server = _Server(config)
+    server = _SimulatorServer(config)
     sock = server.listen(host, port)
     host, port = sock.getsockname()[:2]
     engine.start()
@@ -115,7 +115,7 @@ async def serve(
 
 
 async def _watch(
-    server: _Server,
+    server: _SimulatorServer,
     engine: Simulation,
     host: str,
     port: int,

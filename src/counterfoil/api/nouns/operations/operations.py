@@ -133,7 +133,7 @@ class JobsListed(ViewModel):
 
 
 class HealthView(ViewModel):
-    """The counters of the runbook, each counted when it is asked for, and the verdict that they add up to."""
+    """Counters of work and money, each counted when it is asked for, and the verdict that they add up to."""
 
     verdict: str = Field(description="ok, warning or critical: the worst of the counters.")
     counters: list[CounterView]
@@ -157,7 +157,7 @@ class HealthView(ViewModel):
     measured_at: datetime
 
 
-class FindingView(ViewModel):
+class InvariantFindingView(ViewModel):
     """An invariant, and the rows that break it, if any."""
 
     code: str
@@ -173,7 +173,7 @@ class InvariantsView(ViewModel):
     """Every question that must find nothing, asked now."""
 
     all_hold: bool
-    data: list[FindingView]
+    data: list[InvariantFindingView]
     measured_at: datetime
 
 
@@ -324,7 +324,7 @@ def invariants(call: Annotated[ApiCall, may(READ)]) -> Response:
     with call.reading() as conn:
         broken = {one.code: one for one in run_invariants(conn, INVARIANTS)}
     data = [
-        FindingView(
+        InvariantFindingView(
             code=one.code,
             question=one.question,
             severity=one.severity,

@@ -78,7 +78,7 @@ def breaks(
     kind: Narrow = None,
     cause: Narrow = None,
     severity: Narrow = None,
-    owner: Annotated[str | None, Query(max_length=80, description="Empty: nobody's.")] = None,
+    owner: Annotated[str | None, Query(max_length=80, description="Empty: unassigned.")] = None,
     source: Narrow = None,
     program_id: Annotated[str | None, Query(alias="programId", max_length=64)] = None,
     run_id: Annotated[

@@ -73,7 +73,7 @@ for verb, said, effect in (
         _paused,
         "Take up nothing of it, until it is resumed. What is called already is recorded; no money is lost.",
     ),
-    ("resume", _resumed, "Take it up again. For a queue that sends money, a second person approves it first."),
+    ("resume", _resumed, "Resume it. For a queue that sends money, a second person approves it first."),
 ):
     app.command(verb, help=effect)(_switching(verb, said))
 

@@ -40,7 +40,7 @@ State = Annotated[str | None, typer.Option("--state", help="Only in this state; 
 Kind = Annotated[str | None, typer.Option("--kind", help="Only of this kind, such as MISSING_RIGHT.")]
 Source = Annotated[str | None, typer.Option("--source", help="Only of this provider or bank account.")]
 Program = Annotated[str | None, typer.Option("--program", help="Only of this program.")]
-Owner = Annotated[str | None, typer.Option("--owner", help="Only this person's; '' is nobody's.")]
+Owner = Annotated[str | None, typer.Option("--owner", help="Only this person's; '' for unassigned.")]
 
 
 @app.command("list")
@@ -134,7 +134,7 @@ def export(
     program: Program = None,
     owner: Owner = None,
 ) -> None:
-    """Breaks as a spreadsheet. Fill in action, reason, assign_to and comment, and give it to `breaks import`."""
+    """Breaks as a spreadsheet. Fill in action, reason, assign_to and comment, and hand it to `breaks import`."""
     from counterfoil.reconciliation.breaks.sheet import as_csv, as_xlsx
 
     with asked("read") as client:

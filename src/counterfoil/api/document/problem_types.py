@@ -86,5 +86,5 @@ def _type_of(kind: type[Problem]) -> ProblemType:
 
 @cache
 def _facts() -> dict[str, list[str]]:
-    found: dict[str, list[str]] = json.loads((files("counterfoil.api.http") / FACTS_FILE).read_text("utf-8"))
+    found: dict[str, list[str]] = json.loads((files("counterfoil.api.document") / FACTS_FILE).read_text("utf-8"))
     return found

@@ -1,0 +1,81 @@
+"""The page of a payout, which is derived from its declaration: what it shows, and how a verb is said there."""
+
+from __future__ import annotations
+
+import re
+
+import httpx2
+import pytest
+
+from tests.dashboard import days
+from tests.dashboard.conftest import a_desk
+
+
+@pytest.fixture(scope="module")
+def desk(server, tmp_path_factory):
+    """Two payouts that nobody has reserved yet."""
+    with a_desk(server, tmp_path_factory.mktemp("nouns")) as made:
+        days.an_empty_day(made)
+        for invoice_id in days.issued(made, ["100.00", "40.00"], payees=2):
+            made.pay(invoice_id, {0: 10_000, 1: 4_000}[len(made.rows("select 1 from payment"))])
+            made.deliver()
+            made.work("webhooks", "verify", "settle", "events")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def url(desk):
+    with days.served(desk) as found:
+        yield found
+
+
+def logged_in(desk, url: str, role: str) -> httpx2.Client:
+    client = httpx2.Client(
+        base_url=url, headers={"Origin": url, "Sec-Fetch-Site": "same-origin"}, timeout=20, trust_env=False
+    )
+    assert client.post("/login", data={"key": days.a_key(desk.database, role=role, name=role)}).status_code == 303
+    return client
+
+
+def state_of(desk, payout_id: str) -> str:
+    return desk.rows("select state from payout where id = %s", payout_id)[0][0]
+
+
+def test_a_verb_is_previewed_then_confirmed_and_its_receipt_is_read(desk, url):
+    payout_id = desk.rows("select id from payout where state = 'pending' order by id")[0][0]
+    with logged_in(desk, url, "operator") as browser:
+        page = browser.get(f"/admin/payouts/{payout_id}").text
+        assert payout_id in page
+        assert "Preview: cancel" in page
+        csrf = re.search(r'name="csrf" value="([^"]+)"', page)[1]
+        said = {"csrf": csrf, "expected_state": "pending", "reason": "the payee asked"}
+        assert "Nothing is changed yet" in browser.post(f"/admin/payouts/{payout_id}/cancel", data=said).text
+        assert state_of(desk, payout_id) == "pending"
+        done = browser.post(f"/admin/payouts/{payout_id}/cancel", data={**said, "confirm": "yes"})
+        assert (done.status_code, state_of(desk, payout_id)) == (303, "cancelled")
+        receipt = browser.get(done.headers["location"]).text
+        assert "Done: cancel." in receipt
+        assert "the payee asked" in receipt
+
+
+def test_who_may_not_say_a_verb_is_refused_by_the_page_as_by_the_api(desk, url):
+    payout_id = desk.rows("select id from payout where state = 'pending' order by id desc")[0][0]
+    with logged_in(desk, url, "viewer") as browser:
+        page = browser.get(f"/admin/payouts/{payout_id}").text
+        csrf = re.search(r'name="csrf" value="([^"]+)"', page)[1]
+        said = {"csrf": csrf, "expected_state": "pending", "reason": "x", "confirm": "yes"}
+        refused = browser.post(f"/admin/payouts/{payout_id}/cancel", data=said)
+        assert (refused.status_code, state_of(desk, payout_id)) == (403, "pending")
+        assert browser.get(f"/admin/payouts/{payout_id}.json").json()["id"] == payout_id
+        assert browser.get("/admin/payouts/po_01KA0000000000000000000000").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("page", "table"), [("/admin/invoices", "invoice"), ("/admin/intents", "intent"), ("/admin/payouts", "payout")]
+)
+def test_every_thing_has_a_page_with_its_state_and_its_history(desk, url, page, table):
+    subject_id, state = desk.rows(f"select id, state from {table} order by id limit 1")[0]
+    with logged_in(desk, url, "viewer") as browser:
+        text = browser.get(f"{page}/{subject_id}").text
+    assert subject_id in text
+    assert state.replace("_", " ") in text

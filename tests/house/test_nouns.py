@@ -1,0 +1,129 @@
+"""What holds for every noun, verb and job, whichever edge it is reached by: the same authority, and nothing that is left out."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from fastapi.routing import APIRoute
+
+from counterfoil.api.http.app import ROUTERS
+from counterfoil.api.http.verbs import noun_routes
+from counterfoil.base.problems import Problem
+from counterfoil.base.settings import Settings
+from counterfoil.cli.core.connection import ROLES as KEYS
+from counterfoil.cli.local.installation import refuse_unless_settings_agree
+from counterfoil.operations.access.access import ROLES
+from counterfoil.wiring import JOBS, NOUNS
+from docs.generate import openapi
+from tests.house.tree import ROOT, functions_of, text_of
+
+COMMANDS = sorted(path.relative_to(ROOT) for path in (ROOT / "src/counterfoil/cli/nouns").rglob("*.py"))
+
+
+@cache
+def needs() -> dict[tuple[str, str], str]:
+    """What each route needs: by its method and its path, each part that varies as `*`."""
+    found = {}
+    for router in (*ROUTERS, *map(noun_routes, NOUNS)):
+        for route in router.routes:
+            if isinstance(route, APIRoute):
+                declared = [one.call.needs for one in route.dependant.dependencies if hasattr(one.call, "needs")]
+                declared += [needed] if (needed := getattr(route.endpoint, "needs", None)) else []
+                for method in route.methods:
+                    found[method, re.sub(r"\{[^}]*\}", "*", route.path)] = declared[0] if declared else ""
+    return found
+
+
+def asked_in(path: Path) -> Iterator[tuple[str, str, str, str]]:
+    """Each request of a command that names its address: the command, the key that it asks with, the method and the address."""
+    for function in functions_of(path):
+        calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
+        keys = [one.args[0].value for one in calls if named(one) == "asked" and isinstance(one.args[0], ast.Constant)]
+        for one in calls:
+            address = address_of(one.args[0]) if one.args else ""
+            if len(set(keys)) == 1 and named(one) in ("get", "post", "listed"):
+                address = address or (address_of(one.args[1]) if len(one.args) > 1 else "")
+                if address.startswith("/api/"):
+                    yield f"{path.stem} {function.name}", keys[0], "POST" if named(one) == "post" else "GET", address
+
+
+def named(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
+def address_of(node: ast.expr) -> str:
+    """A text with `*` for each part that varies; empty for anything else."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(str(part.value) if isinstance(part, ast.Constant) else "*" for part in node.values)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def test_a_command_asks_with_the_authority_that_its_address_needs() -> None:
+    asked = [one for path in COMMANDS for one in asked_in(path)]
+    assert len(asked) > 30
+    wrong = []
+    for command, key, method, address in asked:
+        needed = needs().get((method, address))
+        if needed is None:
+            needed = next(
+                (found for (one, path), found in needs().items() if one == method and fits(path, address)), None
+            )
+        if needed is None:
+            wrong.append(f"{command}: no route {method} {address}")
+        elif lacking := [role for role in KEYS[key] if needed not in ROLES[role]]:
+            wrong.append(f"{command} asks with keys to {key!r}, and {method} {address} refuses {lacking}")
+    assert wrong == []
+
+
+def fits(path: str, address: str) -> bool:
+    parts, given = path.split("/"), address.split("/")
+    return len(parts) == len(given) and all(p in (g, "*") or g == "*" for p, g in zip(parts, given, strict=True))
+
+
+def test_page_and_api_give_a_verb_to_the_same_people() -> None:
+    """The page of a noun asks for the permission of the verb's declaration; so does its route."""
+    for noun in NOUNS:
+        for verb in noun.verbs:
+            assert needs()["POST", f"/api/{noun.plural}/*/{verb.word}"] == verb.permission, f"{noun.name} {verb.name}"
+    assert {verb.permission for noun in NOUNS for verb in noun.verbs} <= {
+        one for held in ROLES.values() for one in held
+    }
+
+
+def test_every_job_can_be_run_by_its_name() -> None:
+    names = [job.name for job in JOBS]
+    assert len(set(names)) == len(names)
+    (run,) = openapi()["paths"]["/api/admin/ops/run/{job}"].values()
+    (job,) = [one for one in run["parameters"] if one["name"] == "job"]
+    assert sorted(job["schema"]["enum"]) == sorted(names)
+
+
+@pytest.mark.parametrize("noun", NOUNS, ids=lambda noun: noun.name)
+def test_every_noun_is_tested_by_every_edge(noun) -> None:
+    """An address, a command and a page of it stand in a test of that edge."""
+    edges = {"api": rf"/api/{noun.plural}", "cli": rf"[\"' ]{noun.plural}[\"' ]", "dashboard": rf"/admin/{noun.plural}"}
+    tests = [path.relative_to(ROOT) for path in (ROOT / "tests").rglob("test_*.py") if "house" not in path.parts]
+    lacking = [edge for edge, pattern in edges.items() if not any(re.search(pattern, text_of(one)) for one in tests)]
+    assert lacking == [], f"no test reaches {noun.plural} by these edges"
+
+
+def test_settings_that_must_agree_are_checked_before_anything_starts() -> None:
+    """Whichever setting says of itself that it is more than another: the pair is refused when it is not."""
+    pairs = [
+        (name, other)
+        for name, field in Settings.model_fields.items()
+        for other in re.findall(r"[Mm]ore than[^.`]*`(\w+)`", field.description or "")
+        if other in Settings.model_fields
+    ]
+    assert len(pairs) >= 2
+    for name, other in pairs:
+        # The other a little above what this one is: their own bounds allow it, and both are set, the rest is as it comes.
+        given = {"worker_lease_s": 3_600, "provider_horizon_s": 86_400, other: 30_000} | {name: 20}
+        refuse_unless_settings_agree(Settings(_env_file=None, **(given | {other: 10_000})))
+        with pytest.raises(Problem):
+            refuse_unless_settings_agree(Settings(_env_file=None, **given))
