@@ -30,7 +30,7 @@ from counterfoil.cli.local.local_stack import ASSET, PROGRAM, ProcessDidNotStart
 from counterfoil.operations.webhooks.inbound import receive
 from counterfoil.payouts.destinations.destinations import set_destination
 from counterfoil.wiring import INVARIANTS
-from tests.chaos.windows import WINDOWS, Window
+from tests.chaos.windows import SHORT, WINDOWS, Window
 
 INVOICES_PER_CYCLE = 3
 REACH_S = 300
@@ -422,20 +422,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.chaos.run", description=__doc__.splitlines()[0] if __doc__ else ""
     )
-    parser.add_argument("--cycles", type=int, default=len(WINDOWS))
+    parser.add_argument("--cycles", type=int, help="one fault each; all windows once when left out")
+    parser.add_argument("--short", action="store_true", help="one window of each kind only")
     parser.add_argument("--folder", type=Path, help="keep everything here; a temporary folder when left out")
     options = parser.parse_args(arguments)
+    windows = SHORT if options.short else WINDOWS
+    options.cycles = options.cycles or len(windows)
     with tempfile.TemporaryDirectory(prefix="counterfoil-chaos-") as temporary:
         chaos = Chaos(options.folder or Path(temporary))
         began = time.monotonic()
         with chaos.running():
             for number in range(options.cycles):
-                window = WINDOWS[number % len(WINDOWS)]
+                window = windows[number % len(windows)]
                 while not chaos.cycle(window):
                     if chaos.misses.total() > max(MISSES_LEAST, options.cycles * MISSES_MAX):
                         raise KillMissed(f"the evidence was gone too often: {dict(chaos.misses)}")
                 print(f"{number + 1:4}  {window.name:32} {window.says}", flush=True)
-                if number % len(WINDOWS) == 0:
+                if number % len(windows) == 0:
                     chaos.refusal()
                     chaos.parked()
             verdict = chaos.verdict()
@@ -447,7 +450,7 @@ def main(arguments: list[str] | None = None) -> int:
         for line in (*verdict.lost, *verdict.doubled, *verdict.differences):
             print(f"  ! {line}")
         print(verdict)
-    rounds = -(-options.cycles // len(WINDOWS))
+    rounds = -(-options.cycles // len(windows))
     return 0 if verdict.clean() and sum(chaos.kills.values()) == options.cycles + 2 * rounds else 1
 
 

@@ -156,3 +156,16 @@ WINDOWS = (
         deed="close",
     ),
 )
+# One of each kind of fault, for the suite; `make chaos` goes through all.
+_SHORT = (
+    "webhook_in.after_commit",
+    "settle.before_commit",
+    "send.before_call",
+    "send.after_call",
+    "pull.after_call",
+    "database at send.after_call",
+    "send.before_call (stop)",
+    "send.after_call (slow)",
+    "send.after_call (close)",
+)
+SHORT = tuple(window for window in WINDOWS if window.name in _SHORT)
