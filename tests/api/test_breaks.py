@@ -144,6 +144,20 @@ def test_a_spreadsheet_goes_out_and_comes_back(office: Office, ids: list[str]):
     assert stale.json()["lines"][0].startswith("line 2: ")
 
 
+@pytest.mark.parametrize("text", ["\x1b]0;pwned\x07", "\u202eneppo", "\x00"])
+def test_a_spreadsheet_that_commands_a_terminal_is_refused_with_line_and_column(
+    office: Office, ids: list[str], text: str
+):
+    sheet = f"id,expected_state,action,reason,assign_to,comment\n{ids[0]},open,wait,because{text},,\n"
+    answer = office.ask("POST", "/api/breaks/import", role="operator", key=fresh(), content=sheet.encode())
+    told = answer.json()
+    assert (answer.status_code, told["field"], told["line"], told["column"]) == (422, "reason", 2, 4), answer.text
+    assert office.ask("GET", f"/api/breaks/{ids[0]}").json()["state"] == "open"
+    for body in ({"reason": f"because{text}"}, {"reason": f"because{text}", "expectedState": "open"}):
+        refused = office.ask("POST", f"/api/breaks/{ids[0]}/wait", role="operator", key=fresh(), json=body)
+        assert (refused.status_code, refused.json()["field"]) == (422, "reason"), refused.text
+
+
 def test_comments_and_owners(office: Office, ids: list[str]):
     assert say(office, ids[0], "assign", {"owner": "olga"}, role="approver").status_code == 200
     told = office.ask(

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterfoil.base.csv_text import csv_text, harmless, printable
+from counterfoil.base.csv_text import csv_text, harmless
+from counterfoil.base.text import printable
 
 SOURCE = Path(__file__).parents[2] / "src" / "counterfoil"
 

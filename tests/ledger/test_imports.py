@@ -129,6 +129,17 @@ def test_rows_become_journals_in_every_format(books: Database, tmp_path: Path, m
         assert [(line.debit, line.minor) for line in journal_lines(conn, journal.id)] == [("deposit:7", 50_50)]
 
 
+@pytest.mark.parametrize("text", ["\x1b[2J", "\u202eevil"])
+def test_text_that_commands_a_terminal_is_refused_with_its_line_and_column(books: Database, tmp_path: Path, text: str):
+    rows = [*ROWS[:3], {**ROWS[3], "text": f"a{text}"}]
+    with pytest.raises(InvalidInput) as refused:
+        run(books, a_csv(tmp_path, rows))
+    facts = refused.value.facts
+    assert (facts["limit"], facts["line"], facts["column"]) == ("text without control characters", 5, "text")
+    with books.transaction() as conn:
+        assert conn.execute("select count(*) from journal").fetchone() == (0,)
+
+
 def test_the_same_file_again_posts_nothing(books: Database, tmp_path: Path):
     first = run(books, a_csv(tmp_path))
     again = run(books, a_csv(tmp_path))

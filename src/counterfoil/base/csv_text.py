@@ -7,6 +7,8 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, TextIO
 
+from counterfoil.base.text import printable
+
 # What begins a formula in one of the spreadsheets, full-width forms among them.
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠")
 
@@ -38,12 +40,3 @@ def csv_text(header: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
     for row in rows:
         writer.row(row)
     return out.getvalue()
-
-
-def printable(text: str) -> str:
-    """Without what would command a terminal or reverse a line: control characters become �, but for tabs and ends of lines."""
-    if text.isprintable():
-        return text
-    return "".join(
-        one if one.isprintable() or one in "\t\n\r\u00a0\u2028" else "\N{REPLACEMENT CHARACTER}" for one in text
-    )

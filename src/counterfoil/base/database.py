@@ -8,6 +8,7 @@ from typing import ClassVar, Final
 from psycopg import errors
 
 from counterfoil.base.problems import Busy, DatabaseAway, Kind, Problem
+from counterfoil.base.text import CLEAN
 
 
 class AppendOnly(Problem):
@@ -72,7 +73,7 @@ def problem_of(error: errors.Error) -> Problem | None:
     if forgets_plans(error):
         return PlanForgotten(detail=said, setting="database_prepares")
     if isinstance(error, _UNCLEAN) or (isinstance(error, errors.DataError) and "NUL (0x00)" in str(error)):
-        return UncleanText(limit="text without control characters")
+        return UncleanText(limit=CLEAN)
     if isinstance(error, _REFUSED):
         return DatabaseRefused(detail=said, constraint=constraint or None)
     if isinstance(error, _BUSY):

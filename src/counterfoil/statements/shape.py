@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final, NamedTuple, NoReturn
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from counterfoil.base.problems import Kind, Problem, TooLarge
+from counterfoil.base.text import cleaned
 
 TEXT_BYTES_MAX: Final = 2 * 1024**3  # MT940, camt, BAI2, the simulator's statement: read as a stream
 TABLE_BYTES_MAX: Final = (
@@ -148,18 +149,18 @@ class Gathering:
             raise TooLarge(file=self.file, rows_max=ROWS_MAX)
         values = (
             self.rows,
-            line.external_id or None,
-            line.reference or None,
+            _told(line.external_id),
+            _told(line.reference),
             line.amount,
             line.asset,
             line.booked_on,
             line.value_on,
             line.event_at,
-            line.status or None,
-            line.counterparty or None,
-            line.memo or None,
-            line.batch or None,
-            line.entry or None,
+            _told(line.status),
+            _told(line.counterparty),
+            _told(line.memo),
+            _told(line.batch),
+            _told(line.entry),
             line.balance,
             self.file,
             line.line,
@@ -180,7 +181,7 @@ class Gathering:
         """Keep a line that could not be understood."""
         if len(self.rejected) >= ROWS_MAX:
             raise TooLarge(file=self.file, rows_max=ROWS_MAX)
-        self.rejected.append(RejectedRow(self.file, line, column, reason, raw))
+        self.rejected.append(RejectedRow(self.file, line, column, cleaned(reason), cleaned(raw)))
 
     def broken(self, line: int | None, column: str | None, reason: str) -> NoReturn:
         """Stop: the file as a whole cannot be trusted. Raises SourceBroken."""
@@ -196,7 +197,9 @@ class Gathering:
         """All of it, as one table."""
         self._flush()
         table = pa.Table.from_batches(self._batches, SCHEMA)
-        return SourceRead(format, table, self.rejected, self.statements, sha256, self.file, self.notes, self.aside)
+        statements = [StatementInfo(*map(_harmless, one)) for one in self.statements]
+        notes = [cleaned(one) for one in self.notes]
+        return SourceRead(format, table, self.rejected, statements, sha256, self.file, notes, self.aside)
 
     def _flush(self) -> None:
         if self._columns[0]:
@@ -207,7 +210,23 @@ class Gathering:
 
 def as_json(record: Mapping[str, Any]) -> str:
     """The record as it came, in one line of JSON; what JSON does not know (dates, decimals) as text."""
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":"), default=str)
+    text = json.dumps(record, ensure_ascii=False, separators=(",", ":"), default=str)
+    if "\\u00" not in text and text.isprintable():
+        return text
+    return json.dumps(_harmless(json.loads(text)), ensure_ascii=False, separators=(",", ":"))
+
+
+def _told(text: str | None) -> str | None:
+    """A text of the file, without what could harm whoever stores or reads it; None for an empty one."""
+    return cleaned(text) if text else None
+
+
+def _harmless(given: Any) -> Any:
+    if isinstance(given, str):
+        return cleaned(given)
+    if isinstance(given, dict):
+        return {cleaned(name): _harmless(value) for name, value in given.items()}
+    return [_harmless(one) for one in given] if isinstance(given, list) else given
 
 
 def within(path: Path, bytes_max: int) -> None:

@@ -12,8 +12,8 @@ from fastapi.routing import APIRoute
 
 from counterfoil.api.http.calls import admitted
 from counterfoil.api.http.program_scope import keep_within, scope_of
-from counterfoil.api.http.schemas import is_clean
 from counterfoil.base.problems import InvalidInput
+from counterfoil.base.text import refuse_unclean
 
 DRY_RUN: Final = "dryRun"
 
@@ -27,12 +27,10 @@ class StrictRoute(APIRoute):
         fields = [one for one in get_flat_params(self.dependant) if isinstance(one.field_info, params.Query)]
         known = {one.alias for one in fields} | ({DRY_RUN} if self.methods != {"GET"} else set())
 
-        declared = next((one.call.needs for one in self.dependant.dependencies if hasattr(one.call, "needs")), None)  # type: ignore[union-attr]
-
-        scope = scope_of(self)
+        declared, scope = needs_of(self), scope_of(self)
 
         async def strict(request: Request) -> Response:
-            needs = declared or getattr(self.endpoint, "needs", None)
+            needs = declared or getattr(self.endpoint, "needs", None)  # set after the route was made
             if needs is not None:
                 caller = await admitted(request, needs)  # before a byte of the body is read
                 await keep_within(request, scope, caller)
@@ -40,11 +38,17 @@ class StrictRoute(APIRoute):
                 if name not in known:
                     limit = f"one of {', '.join(sorted(known))}" if known else "no parameters here"
                     raise InvalidInput(name[:80], limit)
-                if not is_clean(value):
-                    raise InvalidInput(name, "text without control characters", got=repr(value)[:80])
+                refuse_unclean(value, name)
             return await handle(request)
 
         return strict
+
+
+def needs_of(route: APIRoute) -> str | None:
+    """The permission that a route declares; None for one that is open to everybody."""
+    declared = (getattr(one.call, "needs", None) for one in route.dependant.dependencies)
+    found = next((one for one in declared if one is not None), getattr(route.endpoint, "needs", None))
+    return None if found is None else str(found)
 
 
 def routes(tag: str, *, prefix: str = "/api") -> APIRouter:

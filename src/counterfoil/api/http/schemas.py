@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final, Generic, Self, TypeVar, cast, get_type_hints
@@ -27,6 +26,7 @@ from pydantic_core import PydanticCustomError
 from counterfoil.api.http.names import camel
 from counterfoil.base.money import MINOR_MAX, parse_minor
 from counterfoil.base.problems import InvalidInput, check
+from counterfoil.base.text import CLEAN, is_clean
 
 PROBLEM_IN: Final = "limit_broken"  # the pydantic error that carries an InvalidInput of ours
 _AMOUNT: Final = {"type": "string", "format": "minor-units", "pattern": "^[1-9][0-9]{0,18}$", "examples": ["1250"]}
@@ -41,14 +41,9 @@ def _amount(given: Any) -> int:
         raise PydanticCustomError(PROBLEM_IN, "{limit}", {"limit": problem.facts["limit"]}) from None
 
 
-def is_clean(given: str) -> bool:
-    """No control characters: PostgreSQL holds no NUL, and in a name one is a mistake or an attack on a terminal."""
-    return not any(unicodedata.category(letter) in ("Cc", "Cs") for letter in given)
-
-
 def _clean(given: str) -> str:
     if not is_clean(given):
-        raise PydanticCustomError(PROBLEM_IN, "{limit}", {"limit": "text without control characters"})
+        raise PydanticCustomError(PROBLEM_IN, "{limit}", {"limit": CLEAN})
     return given
 
 
@@ -93,8 +88,8 @@ class RequestModel(BaseModel):
     def _text_is_clean(cls, given: Any) -> Any:
         """The edge of the API: whatever a field is called, no text in it commands a terminal or breaks a record."""
         for text in given if isinstance(given, list) else (given,):
-            if isinstance(text, str) and not text.isprintable() and not is_clean(text):
-                raise PydanticCustomError(PROBLEM_IN, "{limit}", {"limit": "text without control characters"})
+            if isinstance(text, str) and not is_clean(text):
+                raise PydanticCustomError(PROBLEM_IN, "{limit}", {"limit": CLEAN})
         return given
 
 

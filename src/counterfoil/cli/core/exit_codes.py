@@ -6,8 +6,8 @@ from typing import Final
 
 import typer
 
-from counterfoil.base.csv_text import printable
 from counterfoil.base.problems import InvariantBroken, Problem
+from counterfoil.base.text import printable
 from counterfoil.client.problems import ApiProblem, Unreachable
 
 # 0: done, and what was looked at is as it should be. Each other code means one thing, in every command.

@@ -17,7 +17,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from counterfoil.base.csv_text import csv_text, printable
+from counterfoil.base.csv_text import csv_text
+from counterfoil.base.text import printable
 from counterfoil.cli.core.money import figure, is_amount, major
 from counterfoil.client.client import Client
 

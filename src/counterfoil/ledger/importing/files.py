@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from counterfoil.base.problems import InvalidInput
+from counterfoil.base.text import refuse_unclean
 from counterfoil.ledger.importing.map import ImportMap
 
 FIELD_LENGTH_MAX: Final = 100_000
@@ -39,7 +40,11 @@ def rows_of(path: Path, mapped: ImportMap) -> Iterator[Row]:
         raise InvalidInput("map.file.format", "csv, ndjson or parquet, for a name that does not tell", got=path.name)
     readers = {"csv": _csv, "ndjson": _ndjson, "parquet": _parquet}
     try:
-        yield from readers[form](path, mapped)
+        wanted = sorted(mapped.columns())
+        for row in readers[form](path, mapped):
+            for column in wanted:
+                refuse_unclean(row.values[column], "file", lines=True, line=row.line, column=column)
+            yield row
     except UnicodeDecodeError as error:
         raise InvalidInput("file", f"text in {error.encoding}", byte=error.start, got=path.name) from error
 

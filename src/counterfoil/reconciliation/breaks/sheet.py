@@ -15,6 +15,7 @@ from openpyxl.utils.exceptions import InvalidFileException  # type: ignore[impor
 from counterfoil.base.csv_text import csv_text
 from counterfoil.base.money import format_major
 from counterfoil.base.problems import InvalidInput, Kind, Problem, TooLarge
+from counterfoil.base.text import refuse_unclean
 from counterfoil.operations.verbs import VerbCall, VerbResult, say
 from counterfoil.reconciliation.breaks.noun import ACTIONS, BREAK_NOUN
 from counterfoil.reconciliation.breaks.work import Break
@@ -116,6 +117,10 @@ def read_sheet(body: bytes) -> tuple[int, list[SheetLine]]:
     found = []
     for number, row in enumerate(rows[1:], start=2):
         cells = dict(zip(header, (cell.strip().removeprefix("'") for cell in row), strict=False))
+        for column, cell in enumerate(row, start=1):
+            refuse_unclean(
+                cell, header[column - 1] if column <= len(header) else "body", lines=True, line=number, column=column
+            )
         line = SheetLine(number, *(cells.get(name, "") for name in SheetLine._fields[1:]))
         if any((line.action, line.assign_to, line.comment)):
             found.append(line)

@@ -1,0 +1,56 @@
+"""Text at the edge, one way everywhere: what people type is refused when it is unclean, what others report is kept and made harmless.
+
+Unclean is what commands a terminal (control characters, ESC among them), what no record can hold (NUL, halves of characters), and what
+shows a line in another order than it is read (Unicode's embeddings, overrides and isolates, UAX #9).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final
+
+from counterfoil.base.problems import InvalidInput
+
+CLEAN: Final = "text without control characters"
+LINES: Final = "\t\n\r"
+_TURNS: Final = frozenset(("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"))
+_SHOWN: Final = frozenset("\t\n\r\u00a0\u2028")
+
+
+def is_clean(text: str, *, lines: bool = False) -> bool:
+    """Neither control characters, nor halves, nor what turns a line around. `lines`: tabs and ends of lines are welcome."""
+    return text.isprintable() or not any(_is_unclean(one) and not (lines and one in LINES) for one in text)
+
+
+def refuse_unclean(text: str, field: str, *, lines: bool = False, **where: int | str) -> None:
+    """Raise InvalidInput, which names the field and shows the text harmlessly; `where`: a line, a column."""
+    if not is_clean(text, lines=lines):
+        raise InvalidInput(field, CLEAN, got=printable(text)[:80], **where)
+
+
+def cleaned(text: str) -> str:
+    """What somebody else reported, so that it can be stored and shown: each unclean character becomes a sign that stands for it alone.
+
+    So two ids that differ still differ: ESC is `␛`, and what turns a line around is `<U+202E>`. Tabs and ends of lines stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(_sign(one) if _is_unclean(one) and one not in LINES else one for one in text)
+
+
+def printable(text: str) -> str:
+    """For a terminal or a spreadsheet: whatever is no printable character becomes �, but for tabs and ends of lines."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() or one in _SHOWN else "\N{REPLACEMENT CHARACTER}" for one in text)
+
+
+def _is_unclean(one: str) -> bool:
+    return unicodedata.category(one) in ("Cc", "Cs") or unicodedata.bidirectional(one) in _TURNS
+
+
+def _sign(one: str) -> str:
+    code = ord(one)
+    if code < 0x20:
+        return chr(0x2400 + code)
+    return "\N{SYMBOL FOR DELETE}" if code == 0x7F else f"<U+{code:04X}>"
