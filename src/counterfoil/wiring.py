@@ -108,6 +108,7 @@ QUEUE_BY_NAME: Final[Mapping[str, Queue]] = {queue.name: queue for queue in QUEU
 # What takes two people, and what is done once both have agreed.
 PAIRED: Final = by_verb(*PAYOUT_PAIRED, *BREAK_PAIRED, *PERIOD_PAIRED, *pauses.paired(QUEUE_BY_NAME), *ACCESS_PAIRED,
     Paired("destination", "set"), Paired("write_off_limit", "set"), Paired("journal", "post"), Paired("journal", "reverse"),
+    Paired("hold", "post"),
 )  # fmt: skip
 NOUNS: Final = (
     INVOICE_NOUN,

@@ -8,7 +8,7 @@ import hmac
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx2
 import uvicorn
+from psycopg import Connection
 
 from counterfoil.api.http.app import make_app
 from counterfoil.base.edge import Database, entropy, make_id, now
@@ -146,12 +147,18 @@ def wiring_for(database: Database) -> Wiring:
     )
 
 
-def seed(database: Database) -> tuple[dict[str, str], dict[str, str]]:
-    """A program with rates, and a key of each role: secrets and ids."""
-    keys, ids = {}, {}
+Before = Callable[[Connection[Any], dict[str, str]], None]
+
+
+def seed(database: Database, before: Before | None = None) -> tuple[dict[str, str], dict[str, str]]:
+    """A program with rates, and a key of each role: secrets and ids. `before`: what is made while nobody administers yet."""
+    keys: dict[str, str] = {}
+    ids: dict[str, str] = {}
     with database.transaction() as conn:
         open_program(conn, PROGRAM, name="Main", assets=[Asset("EUR", 2), Asset("JPY", 0)], now=now())
         set_rates(conn, PROGRAM, platform_bps=500, validator_bps=100, holdback_bps=0, actor="test", now=now())
+        if before is not None:
+            before(conn, keys)
         for role in access.ROLES:
             keys[role], ids[role] = access.new_secret(entropy(access.SECRET_BYTES), live=False), make_id("key")
             access.create_key(conn, ids[role], keys[role], name=role, role=role, by="test", now=now())
@@ -179,10 +186,10 @@ def served(app: Any) -> Iterator[str]:
 
 
 @contextmanager
-def opened(database: Database) -> Iterator[Office]:
+def opened(database: Database, before: Before | None = None) -> Iterator[Office]:
     """An office over this database."""
     wiring = wiring_for(database)
-    keys, ids = seed(database)
+    keys, ids = seed(database, before)
     app = make_app(wiring, owner="test", log_requests=False, body_bytes_max=100_000, import_bytes_max=200_000)
     with served(app) as url:
         yield Office(url, database, wiring, keys, ids)

@@ -14,6 +14,7 @@ from counterfoil.operations.access import access
 from counterfoil.operations.verbs import Noun, Verb
 from counterfoil.wiring import NOUNS
 from tests.api.office import PROGRAM, Office, fresh
+from tests.people import past_the_guard
 
 ID = "01KA0000000000000000000000"
 UUID = "01a1f942-62e2-7001-a2bc-82827114880b"
@@ -251,7 +252,7 @@ def test_a_key_that_is_revoked_by_another_process_ends_within_five_seconds(offic
 
 def test_an_expired_key_is_refused(office: Office):
     office.keys["old"] = access.new_secret(entropy(access.SECRET_BYTES), live=True)
-    with office.database.transaction() as conn:
+    with past_the_guard(office.database.url) as conn:
         access.create_key(
             conn, make_id("key"), office.keys["old"], name="old", role="viewer", by="t", now=now(), expires_at=now()
         )

@@ -10,7 +10,7 @@ from counterfoil.base.edge import now
 from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.ledger.journals.journal import NewPosting, post
 from tests.api.office import Office, fresh
-from tests.people import log_in_as
+from tests.people import log_in_as, past_the_guard
 from tests.reconciliation.breaks.builders import NOW, a_break, a_run, an_open_program, still_true, the_cases
 
 WHY = {"reason": "because the bank says so"}
@@ -148,7 +148,7 @@ def test_a_journal_by_hand_takes_two_people_and_a_service_posts_alone(office: Of
     office.fund("suspense", 100)
     body = {"programId": "main", "asset": "EUR", "key": fresh("k"), "reason": "a correction",
             "lines": [{"debit": "suspense", "credit": "cash:bank:own", "amount": "1"}]}  # fmt: skip
-    with office.database.transaction() as conn:
+    with past_the_guard(office.database.url) as conn:
         office.keys["ruth"] = log_in_as(conn, "ruth", "controller")[1]
     done = office.by_two("/api/finance/journal", body, role="ruth")
     assert done.status_code == 201, done.text

@@ -2,58 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+import psycopg
 import pytest
 
-from counterfoil.base.edge import entropy, make_id, now
-from counterfoil.base.money import Asset
-from counterfoil.ledger.accounts.accounts import open_accounts, open_program
+from counterfoil.base.edge import Database, now
+from counterfoil.base.problems import Problem
+from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.ledger.journals.journal import NewPosting, post
-from counterfoil.operations.access import access
-from tests.api.office import PROGRAM, Office, fresh
-from tests.api.test_access import ROUTES
-
-OTHER = "other"
+from counterfoil.reconciliation.breaks.limits import set_write_off_limit
+from tests.api.office import PROGRAM, Office, fresh, opened
+from tests.api.test_roles import OTHER, other_program
 
 
 @pytest.fixture
-def world(office: Office) -> Office:
+def world(database: Database) -> Iterator[Office]:
     """A second program, and of each role a key that is of it."""
-    with office.database.transaction() as conn:
-        open_program(conn, OTHER, name="Other", assets=[Asset("EUR", 2)], now=now())
-        open_accounts(conn, OTHER, ["suspense", "cash:bank:own"], asset="EUR", actor="t", now=now())
-        for role in access.ROLES:
-            secret = office.keys[f"other {role}"] = access.new_secret(entropy(access.SECRET_BYTES), live=False)
-            access.create_key(
-                conn, make_id("key"), secret, name=f"other {role}", role=role, by="t", now=now(), program_id=OTHER
-            )
-    return office
-
-
-def test_every_route_and_role_keeps_a_key_of_one_program_within_it(world: Office):
-    """No route of the whole table answers a key of another program with anything of `main`, or writes anything there."""
-    invoice = world.invoice()
-    wrong = []
-    for role, held in access.ROLES.items():
-        with world.http(f"other {role}") as client:
-            for method, path, body, needed in ROUTES:
-                headers = {"Idempotency-Key": fresh()}
-                if (
-                    isinstance(body, dict)
-                    and "programId" not in body
-                    and path in ("/api/reconciliation/runs", "/api/client-money")
-                ):
-                    body = {**body, "programId": PROGRAM}
-                answer = client.request(method, path, json=body, headers=headers)
-                if needed not in held:
-                    if answer.status_code != 403:
-                        wrong.append((role, method, path, answer.status_code))
-                elif answer.status_code < 300 and (f'"{PROGRAM}"' in answer.text or invoice["id"] in answer.text):
-                    wrong.append((role, method, path, answer.text[:200]))
-                elif method == "POST" and answer.status_code < 300 and path != "/api/logins/end":
-                    wrong.append((role, method, path, answer.status_code))
-    assert wrong == []
+    with opened(database, before=other_program) as office:
+        yield office
 
 
 def test_lists_are_of_the_own_program_and_another_is_not_there(world: Office):
@@ -99,3 +67,59 @@ def test_a_journal_of_another_program_is_neither_shown_nor_reversed(world: Offic
         "POST", f"/api/journals/{made}/reverse", role="other controller", key=fresh(), json={"reason": "x"}
     )
     assert reverse.status_code == 404
+
+
+def test_the_database_itself_shows_a_program_nothing_of_another(world: Office):
+    """A query that forgets its filter: of every table that is kept to a program, another one is shown nothing."""
+    world.invoice()
+    world.fund("suspense", 500)
+    with psycopg.connect(world.database.url) as conn:
+        tables = [
+            row[0]
+            for row in conn.execute(
+                "select polrelid::regclass::text from pg_policy where polname = 'of_one_program' order by 1"
+            ).fetchall()
+        ]
+        unseen = ("program", "book", "account", "journal", "invoice", "usage_record", "event", "fee_rate", "intent")
+        assert set(unseen) <= set(tables)
+        for table in unseen:
+            assert conn.execute(f"select count(*) from {table}".encode()).fetchone() != (0,), table
+    with world.database.transaction(read_only=True, program_id="nowhere") as conn:
+        shown = {table: conn.execute(f"select count(*) from {table}".encode()).fetchone() for table in tables}
+        views = conn.execute("select count(*) from ledger_entries").fetchone()
+    assert {table for table, count in shown.items() if count != (0,)} == set()
+    assert views == (0,)
+    with world.database.transaction(read_only=True, program_id=OTHER) as conn:
+        assert conn.execute("select count(*), min(program_id) from book").fetchone() == (1, OTHER)
+
+
+def test_the_database_takes_no_row_of_another_program(world: Office):
+    how = {"minor": 5, "reason": "r", "actor": "t", "now": now()}
+    with world.database.transaction(commit=False, program_id=OTHER) as conn:
+        set_write_off_limit(conn, OTHER, "EUR", **how)
+    with pytest.raises(Problem), world.database.transaction(commit=False, program_id=OTHER) as conn:
+        set_write_off_limit(conn, PROGRAM, "EUR", **how)
+
+
+def test_every_table_with_a_program_is_kept_to_it_or_says_why_not(world: Office):
+    with psycopg.connect(world.database.url) as conn:
+        left = conn.execute(
+            """select c.relname
+               from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'program_id' and not a.attisdropped
+               where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')
+                 and not exists (select from pg_policy p where p.polrelid = c.oid and p.polname = 'of_one_program' and c.relrowsecurity)
+                 and not exists (select from not_kept_to_program n where n.relation = c.relname)"""
+        ).fetchall()
+    assert left == []
+
+
+def test_whoever_sees_everything_pays_nothing_for_it(world: Office):
+    """The policy is in the plan of a caller of one program, and in no plan of anybody else."""
+    for program, planned in ((None, False), (OTHER, True)):
+        with world.database.transaction(program_id=program) as conn:
+            for query in (
+                "select * from journal where program_id = 'x' and key = 'k'",
+                "select * from account where id = 5",
+            ):
+                plan = "\n".join(row[0] for row in conn.execute(f"explain (costs off) {query}".encode()).fetchall())
+                assert ("counterfoil" in plan) is planned, plan

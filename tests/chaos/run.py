@@ -28,7 +28,6 @@ from counterfoil.base.edge import make_id, now
 from counterfoil.base.invariant import run_invariants
 from counterfoil.cli.local.local_stack import ASSET, PROGRAM, ProcessDidNotStart, World
 from counterfoil.operations.webhooks.inbound import receive
-from counterfoil.payouts.destinations.destinations import set_destination
 from counterfoil.wiring import INVARIANTS
 from tests.chaos.windows import SHORT, WINDOWS, Window
 
@@ -86,6 +85,7 @@ class Chaos:
         self.world = World(
             folder / "world",
             workers=2,
+            destinations={"payee-1": "acct_payee_1"},
             settings={**SETTINGS, "COUNTERFOIL_DRILL_FOLDER": str(self.drill)},
             simulator={
                 "settle_ms": 1500,  # nor the provider's next word
@@ -111,21 +111,19 @@ class Chaos:
             self.api = httpx2.Client(
                 base_url=self.world.url, headers={"Authorization": f"Bearer {self.world.keys['operator']}"}, timeout=20
             )
-            self._destination("payee-1", "acct_payee_1")
             yield self
 
     def _destination(self, payee: str, token: str) -> None:
-        with self.world.database.transaction() as conn:  # over HTTP it would take two people
-            set_destination(
-                conn,
-                make_id("dst"),
-                program_id=PROGRAM,
-                payee_id=payee,
-                provider="simulator",
-                token=token,
-                actor="system:chaos",
-                now=now(),
-            )
+        """Two administrators agree where this payee is paid."""
+        body = {"programId": PROGRAM, "payeeId": payee, "token": token}
+        maker = {"Authorization": f"Bearer {self.world.keys['administrator']}"}
+        waits = self._api("POST", "/api/destinations", make_id("try"), headers=maker, json=body)
+        checker = {"Authorization": f"Bearer {self.world.keys['approver']}"}
+        decision = {"payloadSha256": waits["payloadSha256"], "reason": "the payee wrote it"}
+        self._api(
+            "POST", f"/api/approvals/{waits['proposalId']}/approve", make_id("try"), headers=checker, json=decision
+        )
+        self._api("POST", "/api/destinations", make_id("try"), headers=maker, json=body)
 
     def cycle(self, window: Window) -> bool:
         """Arm a point, cause traffic, wait until a process stands there, look at the evidence, kill, start again.

@@ -25,20 +25,22 @@ from counterfoil.settlement.invoices.invoices import issue_invoices
 from counterfoil.settlement.usage.rules import COLUMNS
 from counterfoil.settlement.usage.usage import import_usage
 from tests.builders import PROGRAM, Desk, a_program
-from tests.people import log_in_as
+from tests.people import log_in_as, past_the_guard
 
 PRICES = [f"{17 + 311 * number % 2900}.{number * 37 % 100:02}" for number in range(1, 61)]
 
 
-def a_key(database: Database, *, role: str = "viewer", name: str = "mira") -> str:
+def a_key(database: Database, *, role: str = "viewer", name: str = "mira", program_id: str | None = None) -> str:
     """What opens a session: an API key; for an approver, whom no key makes, the login of a person."""
     secret = new_secret(entropy(SECRET_BYTES), live=False)
-    with database.transaction() as conn:
+    with past_the_guard(database.url) as conn:
         if role == "approver":
             return log_in_as(conn, name, role)[1]
         taken = conn.execute("select 1 from api_key where name = %s", [name]).fetchone()
         name = f"{name} {make_id('key')[-8:]}" if taken else name
-        create_key(conn, make_id("key"), secret, name=name, role=role, by="test", now=now())
+        create_key(
+            conn, make_id("key"), secret, name=name, role=role, by="test", now=now(), program_id=program_id
+        )  # fmt: skip
     return secret
 
 

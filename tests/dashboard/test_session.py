@@ -202,3 +202,12 @@ def test_a_page_of_a_database_that_is_away_says_so_and_shows_no_figure(server, t
     assert answer.status_code in (500, 503)
     assert "<data" not in answer.text
     assert "nothing is shown" in answer.text
+
+
+@pytest.mark.parametrize("text", ["\x1b]0;pwned\x07", "\u202enosaer"])
+def test_a_form_with_text_that_commands_a_terminal_is_refused_on_its_page(desk, served, text):
+    client = logged_in(served, desk, role="operator", name="olga")
+    form = {"csrf": csrf_of(client), "verb": "wait", "reason": f"because{text}"}
+    answer = client.post("/admin/breaks", data=form)
+    assert answer.status_code == 422
+    assert "text without control characters" in answer.text

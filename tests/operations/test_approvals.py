@@ -15,7 +15,6 @@ from counterfoil.base.machine import ApprovalNeeded, Machine, record_birth, take
 from counterfoil.base.problems import InvalidInput, NotAllowed, Problem, ReasonRequired
 from counterfoil.operations import approvals
 from counterfoil.operations.access import access
-from counterfoil.operations.access.principals import end_principal
 from counterfoil.operations.approvals import Paired, by_verb, digest_of
 from tests.people import who
 
@@ -125,8 +124,7 @@ def test_the_database_believes_no_decision_without_the_login_of_that_person(door
     elif lie == "login that is over":
         doors.execute("update session set expires_at = %s where id = %s", [NOW, session])
     elif lie == "ended person":
-        end_principal(doors, checker, now=NOW)
-        doors.execute("update session set expires_at = %s where id = %s", [NOW + timedelta(days=1), session])
+        doors.execute("update principal set disabled_at = %s where id = %s", [NOW, checker])
     else:
         access.create_key(
             doors, "key_2", access.new_secret(bytes(25), live=True), name="svc", role="viewer", by="t", now=NOW

@@ -98,13 +98,15 @@ class Database:
 
     @contextmanager
     def transaction(
-        self, *, commit: bool = True, read_only: bool = False, snapshot: bool = False
+        self, *, commit: bool = True, read_only: bool = False, snapshot: bool = False, program_id: str | None = None
     ) -> Iterator[Connection[Any]]:
         """One transaction, committed when the block ends and rolled back when it raises or `commit` is False (a dry run).
 
         Who reads only (`read_only`) sees one moment from beginning to end, however many queries it takes (repeatable read):
         figures of one page, and the pages of one statement, foot. `snapshot` gives the same to who also writes down what it
         saw; it cannot post to the ledger, which must see what was committed while it waited for its locks.
+
+        With `program_id` the database shows that program alone and takes rows of no other, whatever is asked.
 
         Raises Problem for what the database refused and we understand, Busy when it cannot be reached or a lock is not had.
         Nothing relies on a session: PgBouncer in transaction mode works (see the setting `database_prepares`).
@@ -116,6 +118,8 @@ class Database:
                     conn.isolation_level = IsolationLevel.REPEATABLE_READ if read_only or snapshot else None
                     with conn.transaction(force_rollback=not commit):
                         set_up(conn, self.role, read_only=read_only)
+                        if program_id is not None:
+                            keep_to_program(conn, program_id)
                         yield conn
                 except errors.Error as error:
                     if forgets_plans(error):
@@ -140,6 +144,14 @@ def set_up(conn: Connection[Any], role: str | None, *, read_only: bool = False) 
                   set_config('search_path', 'public, pg_temp', true), set_config('role', %s, true),
                   set_config('transaction_read_only', %s, true)""",
         [str(LOCK_TIMEOUT_MS), str(STATEMENT_TIMEOUT_MS), role or "none", "on" if read_only else "off"],
+    )
+
+
+def keep_to_program(conn: Connection[Any], program_id: str) -> None:
+    """From now on this transaction sees one program: its role may what the application may, and its rows are of that program alone."""
+    conn.execute(
+        "select set_config('role', 'counterfoil_program', true), set_config('counterfoil.program', %s, true)",
+        [program_id],
     )
 
 

@@ -1,6 +1,6 @@
 """Text at the edge, one way everywhere: what people type is refused when it is unclean, what others report is kept and made harmless.
 
-Unclean is what commands a terminal (control characters, ESC among them), what no record can hold (NUL, halves of characters), and what
+Unclean is what commands a terminal (control characters, ESC among them), what no record can hold (NUL, lone surrogates), and what
 shows a line in another order than it is read (Unicode's embeddings, overrides and isolates, UAX #9).
 """
 
@@ -18,7 +18,7 @@ _SHOWN: Final = frozenset("\t\n\r\u00a0\u2028")
 
 
 def is_clean(text: str, *, lines: bool = False) -> bool:
-    """Neither control characters, nor halves, nor what turns a line around. `lines`: tabs and ends of lines are welcome."""
+    """Neither control characters, nor lone surrogates, nor what turns a line around. `lines`: tabs and ends of lines are welcome."""
     return text.isprintable() or not any(_is_unclean(one) and not (lines and one in LINES) for one in text)
 
 

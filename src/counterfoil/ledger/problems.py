@@ -82,6 +82,12 @@ class ReopenNeedsTwo(Problem):
     kind: ClassVar[Kind] = "forbidden"
 
 
+class MovementByHand(Problem):
+    """Movements are for services: what a person moves by hand is a journal, which takes two people."""
+
+    kind: ClassVar[Kind] = "forbidden"
+
+
 class KeyReserved(Problem):
     """Keys that begin with this word belong to the product itself; choose another."""
 

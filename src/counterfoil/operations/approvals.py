@@ -39,6 +39,12 @@ class KeyCannotApprove(Problem):
     todo: ClassVar[str] = "Log in as yourself with `counterfoil login` or on the dashboard, and approve there."
 
 
+class ApproverNeeded(Problem):
+    """Approving this takes a role that you do not hold now: approver, or administrator for keys and roles."""
+
+    kind: ClassVar[Kind] = "forbidden"
+
+
 class ProposalExpired(Problem):
     """This proposal is older than 24 hours; propose it anew."""
 
@@ -52,13 +58,14 @@ class ProposalDiffers(Problem):
 
 
 name_refusals(
-    codes={"CF360": ApprovalNeeded, "CF361": KeyCannotApprove, "CF362": ProposalDecided},
+    codes={"CF360": ApprovalNeeded, "CF361": KeyCannotApprove, "CF362": ProposalDecided, "CF363": ApproverNeeded},
     constraints={
         "maker_is_not_checker": SamePerson,
         "approval_in_time": ProposalExpired,
         "approval_decision_pkey": ProposalDecided,
         "approval_use_pkey": ProposalDecided,
         "approval_decision_on_the_whole": ProposalDiffers,
+        "approval_proposal_hash_is_of_its_payload": ProposalDiffers,
     },
 )
 

@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from counterfoil.api.http.problems import MEDIA_TYPE
+from counterfoil.api.http.routing import needs_of
 
 DESCRIPTION: Final = """
 The back office of a platform that holds other people's money: usage, invoices, settlements, payouts, and the ledger under them.
@@ -101,6 +102,10 @@ def _document(app: FastAPI) -> dict[str, Any]:
     for path, operations in made["paths"].items():
         for method, operation in operations.items():
             _describe(path, method, operation, keyed=operation["operationId"] in keyed)
+    for route in app.routes:
+        if isinstance(route, APIRoute) and route.include_in_schema and (needs := needs_of(route)) is not None:
+            for method in route.methods or ():
+                made["paths"][route.path_format][method.lower()]["x-permission"] = needs
     return made
 
 

@@ -154,8 +154,11 @@ class ApiCall:
 
     @contextmanager
     def reading(self) -> Iterator[Connection[Any]]:
-        """A read-only transaction on one snapshot: whoever only asks cannot write, and all it reads is of one moment."""
-        with self.services.database.transaction(read_only=True) as conn:
+        """A read-only transaction on one snapshot: whoever only asks cannot write, and all it reads is of one moment.
+
+        For a caller of one program the database itself shows that program alone.
+        """
+        with self.services.database.transaction(read_only=True, program_id=self.caller.program_id) as conn:
             yield conn
 
     def write(
@@ -185,7 +188,9 @@ class ApiCall:
                 self._record(conn, verb, done.subject_id, reason, payload)
             return {"status": done.status, "body": done.shown.model_dump(mode="json", by_alias=True)}
 
-        with self.services.database.transaction(commit=not self.dry_run, snapshot=snapshot) as conn:
+        with self.services.database.transaction(
+            commit=not self.dry_run, snapshot=snapshot, program_id=self.caller.program_id
+        ) as conn:
             if self.dry_run or self.key is None or not remembered:
                 answer = Answer(work(conn), None, replayed=False)
             else:

@@ -64,6 +64,17 @@ _PARTS: Final = (
            order by c.relname collate "C", t.tgname collate "C" """,
     ),
     _SchemaPart(
+        "policies",
+        """select c.relname, p.polname || case when p.polpermissive then '' else ' restrictive' end
+               || coalesce(' to ' || (select string_agg(r.rolname, ', ' order by r.rolname collate "C") from pg_roles r
+                                      where r.oid = any (p.polroles)), '')
+               || ' using ' || pg_get_expr(p.polqual, p.polrelid) || coalesce(' check ' || pg_get_expr(p.polwithcheck, p.polrelid), '')
+               || case when c.relrowsecurity then '' else ' -- off' end
+           from pg_policy p join pg_class c on c.oid = p.polrelid
+           where c.relnamespace = 'public'::regnamespace
+           order by c.relname collate "C", p.polname collate "C" """,
+    ),
+    _SchemaPart(
         "views",
         """select c.relname, pg_get_viewdef(c.oid)
            from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('v', 'm')

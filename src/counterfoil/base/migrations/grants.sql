@@ -71,3 +71,31 @@ end $$;
 
 grant usage on all sequences in schema public to counterfoil_app;
 grant select on all sequences in schema public to counterfoil_auditor;
+
+-- Programs. Every table with a column `program_id` shows a caller of one program its rows of that program alone (see keep_to_program);
+-- a view shows nobody more than its tables do.
+
+do $$
+declare
+    item record;
+begin
+    if to_regclass('not_kept_to_program') is null then
+        return;
+    end if;
+    for item in
+        select c.oid::regclass as name
+        from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'program_id' and not a.attisdropped
+        where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')
+          and c.relname not in (select relation from not_kept_to_program)
+          and not exists (select from pg_policy p where p.polrelid = c.oid and p.polname = 'of_one_program')
+    loop
+        perform keep_to_program(item.name);
+    end loop;
+    for item in
+        select c.oid::regclass as name from pg_class c
+        where c.relnamespace = 'public'::regnamespace and c.relkind = 'v'
+          and not coalesce(c.reloptions, '{}') @> array['security_invoker=true']
+    loop
+        execute format('alter view %s set (security_invoker = true)', item.name);
+    end loop;
+end $$;

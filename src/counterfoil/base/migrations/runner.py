@@ -17,7 +17,9 @@ from counterfoil.base.problems import Busy, Problem
 
 FOLDER: Final = Path(__file__).parent
 OWNER: Final = "counterfoil_owner"
-ROLES: Final = (OWNER, "counterfoil_app", "counterfoil_auditor")
+APP: Final = "counterfoil_app"
+OF_PROGRAM: Final = "counterfoil_program"  # may what the application may, and sees one program
+ROLES: Final = (OWNER, APP, "counterfoil_auditor", OF_PROGRAM)
 LOCK_TIMEOUT_MS: Final = 5_000  # a migration that cannot have its table at once must not queue everybody behind it
 TURN_TIMEOUT_MS: Final = 120_000  # another process migrates
 _LOCK: Final = 4_271_001  # of all migrations in a database
@@ -86,7 +88,7 @@ def pending(conn: Connection[Any], *, folder: Path = FOLDER) -> list[str]:
 
 
 def _create_roles(conn: Connection[Any]) -> None:
-    """The three roles, granted to this login so that it can act as them. Roles belong to the whole server, not to a database."""
+    """The roles, granted to this login so that it can act as them. Roles belong to the whole server, not to a database."""
     acts_as = "set" if conn.info.server_version >= _SET_IS_A_RIGHT_SINCE else "member"
     for role in ROLES:
         name = sql.Identifier(role)
@@ -97,6 +99,25 @@ def _create_roles(conn: Connection[Any]) -> None:
         if conn.execute("select pg_has_role(%s, %s)", [role, acts_as]).fetchone() != (True,):
             with suppress(errors.UniqueViolation), conn.transaction():
                 conn.execute(sql.SQL("grant {} to current_user").format(name))
+    _grant_program_role(conn)
+
+
+def _grant_program_role(conn: Connection[Any]) -> None:
+    """Whoever acts as the application may act as the narrower role, too: also a login that was made before there was one."""
+    lacking = conn.execute(
+        """select m.member::regrole::text from pg_auth_members m
+           where m.roleid = %(app)s::regrole and m.member <> %(narrow)s::regrole
+             and not exists (select from pg_auth_members n where n.roleid = %(narrow)s::regrole and n.member = m.member)""",
+        {"app": APP, "narrow": OF_PROGRAM},
+    ).fetchall()
+    narrow, app = sql.Identifier(OF_PROGRAM), sql.Identifier(APP)
+    if conn.execute("select pg_has_role(%s, %s, 'usage')", [OF_PROGRAM, APP]).fetchone() != (True,):
+        with suppress(errors.UniqueViolation), conn.transaction():
+            conn.execute(sql.SQL("grant {} to {}").format(app, narrow))
+    for (login,) in lacking:
+        # Who may not grant it leaves it to who may; without it a caller of one program is refused, and the doctor says so.
+        with suppress(errors.UniqueViolation, errors.InsufficientPrivilege), conn.transaction():
+            conn.execute(b"grant counterfoil_program to " + login.encode())
 
 
 def _refuse_temporary_objects(conn: Connection[Any]) -> None:

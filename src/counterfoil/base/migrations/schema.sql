@@ -60,6 +60,7 @@ api_key: last_used_at timestamp with time zone
 api_key: principal_id text not null
 api_key: program_id text
 api_key: skeleton text not null
+api_key: written_by xid8
 approval_decision: proposal_id text not null
 approval_decision: maker_id text not null
 approval_decision: payload_sha256 bytea not null
@@ -89,6 +90,9 @@ approval_use: verb text not null
 approval_use: step integer
 approval_use: result_id text
 approval_use: at timestamp with time zone not null
+approval_use: written_by xid8
+approving_role: machine text not null
+approving_role: role text not null
 asset: code text not null
 asset: scale smallint not null
 bank_file: id text not null
@@ -426,6 +430,8 @@ migration: number integer not null
 migration: name text not null
 migration: sha256 text not null
 migration: applied_at timestamp with time zone not null
+not_kept_to_program: relation text not null
+not_kept_to_program: why text not null
 open_hold: hold_id uuid not null
 open_hold: debit bigint not null
 open_hold: credit bigint not null
@@ -621,6 +627,7 @@ role_grant: granted_by text not null
 role_grant: granted_at timestamp with time zone not null
 role_grant: revoked_by text
 role_grant: revoked_at timestamp with time zone
+role_grant: written_by xid8
 run_finding: run_id text not null
 run_finding: number integer not null
 run_finding: identity text not null
@@ -743,6 +750,10 @@ write_off_limit: at timestamp with time zone not null
 
 -- storage
 account: with fillfactor=45
+bank_line_counted: with security_invoker=true
+call_standing: with security_invoker=true
+ledger_entries: with security_invoker=true
+queue_paused: with security_invoker=true
 
 -- constraints
 access_attempt: access_attempt_pkey PRIMARY KEY (bucket)
@@ -777,6 +788,7 @@ approval_decision: approval_decision_session_id_fkey FOREIGN KEY (session_id) RE
 approval_decision: approval_decision_word CHECK ((decision = ANY (ARRAY['approved'::text, 'rejected'::text, 'withdrawn'::text])))
 approval_decision: approval_in_time CHECK (((decision <> 'approved'::text) OR (at <= expires_at)))
 approval_decision: maker_is_not_checker CHECK (((decision <> 'approved'::text) OR (checker_id <> maker_id)))
+approval_proposal: approval_proposal_hash_is_of_its_payload CHECK ((payload_sha256 = sha256(convert_to(canonical_json(payload), 'UTF8'::name)))) NOT VALID
 approval_proposal: approval_proposal_is_hashed CHECK ((length(payload_sha256) = 32))
 approval_proposal: approval_proposal_is_whole UNIQUE (id, maker_id, payload_sha256, expires_at)
 approval_proposal: approval_proposal_lives_a_day CHECK ((expires_at = (made_at + '24:00:00'::interval)))
@@ -786,6 +798,7 @@ approval_proposal: approval_proposal_program_id_fkey FOREIGN KEY (program_id) RE
 approval_use: approval_leads_to_one_step UNIQUE (machine, subject_id, step)
 approval_use: approval_use_pkey PRIMARY KEY (proposal_id)
 approval_use: approval_use_proposal_id_fkey FOREIGN KEY (proposal_id) REFERENCES approval_proposal(id)
+approving_role: approving_role_pkey PRIMARY KEY (machine)
 asset: asset_code_is_short CHECK ((code ~ '^[A-Z][A-Z0-9]{1,11}$'::text))
 asset: asset_pkey PRIMARY KEY (code)
 asset: asset_scale_fits CHECK (((scale >= 0) AND (scale <= 12)))
@@ -923,6 +936,7 @@ key_space: key_space_pkey PRIMARY KEY (word)
 key_space: key_space_word_is_short CHECK (((length(word) >= 1) AND (length(word) <= 40)))
 late_posting: late_posting_pkey PRIMARY KEY (journal_id, line)
 migration: migration_pkey PRIMARY KEY (number)
+not_kept_to_program: not_kept_to_program_pkey PRIMARY KEY (relation)
 open_hold: open_hold_pkey PRIMARY KEY (hold_id)
 password: password_pkey PRIMARY KEY (principal_id)
 password: password_principal_id_fkey FOREIGN KEY (principal_id) REFERENCES principal(id)
@@ -1156,6 +1170,14 @@ action: CREATE TRIGGER is_sealed AFTER INSERT ON public.action REFERENCING NEW T
 api_key: CREATE TRIGGER an_administrator_stays AFTER UPDATE OF revoked_at ON public.api_key FOR EACH ROW WHEN (((old.role = 'administrator'::text) AND (new.revoked_at IS NOT NULL) AND (old.revoked_at IS NULL))) EXECUTE FUNCTION an_administrator_stays()
 api_key: CREATE TRIGGER api_key_once_revoked_at BEFORE UPDATE OF revoked_at ON public.api_key FOR EACH ROW WHEN (((old.revoked_at IS NOT NULL) AND (new.revoked_at IS DISTINCT FROM old.revoked_at))) EXECUTE FUNCTION refuse_another_value('revoked_at')
 api_key: CREATE TRIGGER is_sealed AFTER INSERT ON public.api_key REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_api_key() -- always
+api_key: CREATE TRIGGER note_transaction BEFORE INSERT ON public.api_key FOR EACH ROW EXECUTE FUNCTION note_transaction() -- always
+api_key: CREATE CONSTRAINT TRIGGER two_people_api_key_create AFTER INSERT ON public.api_key DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (true) EXECUTE FUNCTION two_people('api_key', 'create', '''key:'' || n.name', '
+    p ->> ''name'' = n.name and p ->> ''role'' = n.role
+    and (p ->> ''expiresAt'')::timestamptz is not distinct from n.expires_at
+    and p ->> ''programId'' is not distinct from n.program_id
+    and case when p ->> ''principalId'' is null
+             then exists (select from principal o where o.id = n.principal_id and o.kind = ''service'' and o.name = n.name)
+             else p ->> ''principalId'' = n.principal_id end', 'false') -- always
 approval_decision: CREATE TRIGGER a_person_approves BEFORE INSERT ON public.approval_decision FOR EACH ROW EXECUTE FUNCTION a_person_approves()
 approval_decision: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.approval_decision FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 approval_decision: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.approval_decision FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -1167,6 +1189,7 @@ approval_use: CREATE TRIGGER approval_is_used_rightly BEFORE INSERT ON public.ap
 approval_use: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.approval_use FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 approval_use: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.approval_use FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 approval_use: CREATE TRIGGER is_sealed AFTER INSERT ON public.approval_use REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_approval_use() -- always
+approval_use: CREATE TRIGGER note_transaction BEFORE INSERT ON public.approval_use FOR EACH ROW EXECUTE FUNCTION note_transaction() -- always
 asset: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.asset FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 asset: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.asset FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 asset: CREATE TRIGGER is_sealed AFTER INSERT ON public.asset REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_asset() -- always
@@ -1210,6 +1233,9 @@ client_money_signature: CREATE TRIGGER is_sealed AFTER INSERT ON public.client_m
 client_money_signature: CREATE TRIGGER signed_by_another BEFORE INSERT ON public.client_money_signature FOR EACH ROW EXECUTE FUNCTION signed_by_another() -- always
 destination: CREATE TRIGGER destination_once_ended_at BEFORE UPDATE OF ended_at ON public.destination FOR EACH ROW WHEN (((old.ended_at IS NOT NULL) AND (new.ended_at IS DISTINCT FROM old.ended_at))) EXECUTE FUNCTION refuse_another_value('ended_at')
 destination: CREATE TRIGGER is_sealed AFTER INSERT ON public.destination REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_destination() -- always
+destination: CREATE CONSTRAINT TRIGGER two_people_destination_set AFTER INSERT ON public.destination DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (true) EXECUTE FUNCTION two_people('destination', 'set', 'n.program_id || '':'' || n.payee_id', '
+    p ->> ''programId'' = n.program_id and p ->> ''payeeId'' = n.payee_id and p ->> ''provider'' = n.provider
+    and p ->> ''tokenSha256'' = encode(sha256(convert_to(n.token, ''UTF8'')), ''hex'')', 'false') -- always
 event: CREATE TRIGGER event_follows_table BEFORE UPDATE OF state ON public.event FOR EACH ROW EXECUTE FUNCTION state_follows_table('event')
 event: CREATE TRIGGER is_sealed AFTER INSERT ON public.event REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_event() -- always
 fee_rate: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.fee_rate FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -1231,6 +1257,19 @@ journal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.journal FOR E
 journal: CREATE TRIGGER is_sealed AFTER INSERT ON public.journal REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_journal() -- always
 journal: CREATE TRIGGER journals_were_inserted AFTER INSERT ON public.journal REFERENCING NEW TABLE AS new_journal FOR EACH STATEMENT EXECUTE FUNCTION journals_were_inserted() -- always
 journal: CREATE TRIGGER keys_lie_in_their_spaces AFTER INSERT ON public.journal REFERENCING NEW TABLE AS new_journal FOR EACH STATEMENT EXECUTE FUNCTION keys_lie_in_their_spaces() -- always
+journal: CREATE CONSTRAINT TRIGGER two_people_hold_post AFTER INSERT ON public.journal DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.actor ~~ 'person:%'::text) AND (new.key ~~ 'hold.post:%'::text))) EXECUTE FUNCTION two_people('hold', 'post', 'substr(n.key, length(''hold.post:'') + 1)', '
+    p ->> ''amount'' is null or (p ->> ''amount'')::bigint = (select sum(l.amount) from posting l where l.journal_id = n.id)', 'false') -- always
+journal: CREATE CONSTRAINT TRIGGER two_people_journal_post AFTER INSERT ON public.journal DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.actor ~~ 'person:%'::text) AND (new.reverses IS NULL))) EXECUTE FUNCTION two_people('journal', 'post', 'n.program_id || '':'' || n.key', '
+    p ->> ''program_id'' = n.program_id and p ->> ''kind'' = n.kind and p ->> ''reason'' = n.narrative
+    and p ->> ''asset'' = (select b.asset from book b where b.id = n.book_id)
+    and coalesce((p ->> ''effective_at'')::timestamptz, n.effective_at) = n.effective_at
+    and p -> ''lines'' = (
+        select jsonb_agg(jsonb_build_object(''debit'', d.name, ''credit'', c.name, ''amount'', l.amount) order by l.line)
+        from posting l join account d on d.id = l.debit join account c on c.id = l.credit where l.journal_id = n.id)', '(key_word(n.key) like ''PAYOUT@_%'' escape ''@'' or key_word(n.key) in (select word from key_space))') -- always
+journal: CREATE CONSTRAINT TRIGGER two_people_journal_reverse AFTER INSERT ON public.journal DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.reverses IS NOT NULL) AND ((new.actor ~~ 'person:%'::text) OR (new.actor ~~ 'key:%'::text)))) EXECUTE FUNCTION two_people('journal', 'reverse', 'n.reverses::text', '
+    (p ->> ''line'')::integer is not distinct from n.reverses_line
+    and coalesce((p ->> ''effectiveAt'')::timestamptz, n.effective_at) = n.effective_at', '(n.actor like ''key:%'' and exists (
+        select from journal o where o.id = n.reverses and (o.actor like ''key:%'' or o.actor like ''person:%'')))') -- always
 journal_import: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.journal_import FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 journal_import: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.journal_import FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 journal_import: CREATE TRIGGER is_sealed AFTER INSERT ON public.journal_import REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_journal_import() -- always
@@ -1259,6 +1298,7 @@ period_close: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.period_c
 period_close: CREATE TRIGGER is_sealed AFTER INSERT ON public.period_close REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_period_close() -- always
 period_close: CREATE TRIGGER period_reopens_as_approved BEFORE INSERT ON public.period_close FOR EACH ROW WHEN ((new.verb = 'reopen'::text)) EXECUTE FUNCTION period_reopens_as_approved() -- always
 period_close: CREATE TRIGGER period_was_closed BEFORE INSERT ON public.period_close FOR EACH ROW EXECUTE FUNCTION period_was_closed() -- always
+period_close: CREATE CONSTRAINT TRIGGER two_people_period_reopen AFTER INSERT ON public.period_close DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.verb = 'reopen'::text)) EXECUTE FUNCTION two_people('period', 'reopen', 'n.program_id', 'u.proposal_id = n.approval_id and (p ->> ''until'')::timestamptz = n.closed_until', 'false') -- always
 posting: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.posting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 posting: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.posting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 posting: CREATE TRIGGER postings_were_inserted AFTER INSERT ON public.posting REFERENCING NEW TABLE AS new_posting FOR EACH STATEMENT EXECUTE FUNCTION postings_were_inserted() -- always
@@ -1308,9 +1348,11 @@ reversal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.reversal FOR
 reversal: CREATE TRIGGER reversal_moves_by_triggers BEFORE INSERT ON public.reversal FOR EACH STATEMENT WHEN ((pg_trigger_depth() = 0)) EXECUTE FUNCTION refuse_direct_update() -- always
 role_grant: CREATE TRIGGER an_administrator_stays AFTER UPDATE OF revoked_at ON public.role_grant FOR EACH ROW WHEN (((old.role = 'administrator'::text) AND (new.revoked_at IS NOT NULL) AND (old.revoked_at IS NULL))) EXECUTE FUNCTION an_administrator_stays()
 role_grant: CREATE TRIGGER is_sealed AFTER INSERT ON public.role_grant REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_role_grant() -- always
+role_grant: CREATE TRIGGER note_transaction BEFORE INSERT ON public.role_grant FOR EACH ROW EXECUTE FUNCTION note_transaction() -- always
 role_grant: CREATE TRIGGER role_grant_once_revoked_at BEFORE UPDATE OF revoked_at ON public.role_grant FOR EACH ROW WHEN (((old.revoked_at IS NOT NULL) AND (new.revoked_at IS DISTINCT FROM old.revoked_at))) EXECUTE FUNCTION refuse_another_value('revoked_at')
 role_grant: CREATE TRIGGER role_grant_once_revoked_by BEFORE UPDATE OF revoked_by ON public.role_grant FOR EACH ROW WHEN (((old.revoked_by IS NOT NULL) AND (new.revoked_by IS DISTINCT FROM old.revoked_by))) EXECUTE FUNCTION refuse_another_value('revoked_by')
 role_grant: CREATE TRIGGER roles_do_not_conflict BEFORE INSERT ON public.role_grant FOR EACH ROW EXECUTE FUNCTION roles_do_not_conflict()
+role_grant: CREATE CONSTRAINT TRIGGER two_people_principal_grant AFTER INSERT ON public.role_grant DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (true) EXECUTE FUNCTION two_people('principal', 'grant', 'n.principal_id', 'p ->> ''role'' = n.role', 'false') -- always
 run_finding: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.run_finding FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 run_finding: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.run_finding FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 run_finding: CREATE TRIGGER is_sealed AFTER INSERT ON public.run_finding REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_run_finding() -- always
@@ -1318,6 +1360,7 @@ seal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.seal FOR E
 seal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.seal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 sealed_relation: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.sealed_relation FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 sealed_relation: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.sealed_relation FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+session: CREATE TRIGGER a_login_only_gets_shorter BEFORE UPDATE ON public.session FOR EACH ROW WHEN ((new.expires_at > old.expires_at)) EXECUTE FUNCTION a_login_only_gets_shorter()
 settlement: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.settlement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 settlement: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.settlement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 settlement: CREATE TRIGGER is_sealed AFTER INSERT ON public.settlement REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_settlement() -- always
@@ -1335,6 +1378,139 @@ webhook_in: CREATE TRIGGER webhook_in_follows_table BEFORE UPDATE OF state ON pu
 write_off_limit: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.write_off_limit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 write_off_limit: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.write_off_limit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 write_off_limit: CREATE TRIGGER is_sealed AFTER INSERT ON public.write_off_limit REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_write_off_limit() -- always
+write_off_limit: CREATE CONSTRAINT TRIGGER two_people_write_off_limit_set AFTER INSERT ON public.write_off_limit DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (true) EXECUTE FUNCTION two_people('write_off_limit', 'set', 'n.program_id || '':'' || n.asset', 'p ->> ''minor'' = n.minor::text', 'false') -- always
+
+-- policies
+account: everybody using true
+account: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (book_id IN ( SELECT book.id
+   FROM book))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (book_id IN ( SELECT book.id
+   FROM book)))
+account_flag: everybody using true
+account_flag: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR ((account_id >> 40) IN ( SELECT book.id
+   FROM book))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR ((account_id >> 40) IN ( SELECT book.id
+   FROM book)))
+account_guard: everybody using true
+account_guard: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR ((account_id >> 40) IN ( SELECT book.id
+   FROM book))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR ((account_id >> 40) IN ( SELECT book.id
+   FROM book)))
+api_key: everybody using true
+api_key: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+approval_decision: everybody using true
+approval_decision: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (proposal_id IN ( SELECT approval_proposal.id
+   FROM approval_proposal))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (proposal_id IN ( SELECT approval_proposal.id
+   FROM approval_proposal)))
+approval_proposal: everybody using true
+approval_proposal: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+approval_use: everybody using true
+approval_use: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (proposal_id IN ( SELECT approval_proposal.id
+   FROM approval_proposal))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (proposal_id IN ( SELECT approval_proposal.id
+   FROM approval_proposal)))
+bank_file: everybody using true
+bank_file: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+bank_statement: everybody using true
+bank_statement: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (file_id IN ( SELECT bank_file.id
+   FROM bank_file))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (file_id IN ( SELECT bank_file.id
+   FROM bank_file)))
+book: everybody using true
+book: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+break: everybody using true
+break: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+break_proposal: everybody using true
+break_proposal: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (break_id IN ( SELECT break.id
+   FROM break))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (break_id IN ( SELECT break.id
+   FROM break)))
+break_remark: everybody using true
+break_remark: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (break_id IN ( SELECT break.id
+   FROM break))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (break_id IN ( SELECT break.id
+   FROM break)))
+client_money: everybody using true
+client_money: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+client_money_signature: everybody using true
+client_money_signature: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (client_money_id IN ( SELECT client_money.id
+   FROM client_money))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (client_money_id IN ( SELECT client_money.id
+   FROM client_money)))
+destination: everybody using true
+destination: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+event: everybody using true
+event: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+fee_rate: everybody using true
+fee_rate: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+hold: everybody using true
+hold: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR ((debit >> 40) IN ( SELECT book.id
+   FROM book))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR ((debit >> 40) IN ( SELECT book.id
+   FROM book)))
+hold_resolution: everybody using true
+hold_resolution: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (hold_id IN ( SELECT hold.id
+   FROM hold))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (hold_id IN ( SELECT hold.id
+   FROM hold)))
+intent: everybody using true
+intent: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+invoice: everybody using true
+invoice: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+journal: everybody using true
+journal: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+journal_import: everybody using true
+journal_import: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+journal_import_step: everybody using true
+journal_import_step: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (import_id IN ( SELECT journal_import.id
+   FROM journal_import))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (import_id IN ( SELECT journal_import.id
+   FROM journal_import)))
+late_posting: everybody using true
+late_posting: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (journal_id IN ( SELECT journal.id
+   FROM journal))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (journal_id IN ( SELECT journal.id
+   FROM journal)))
+open_hold: everybody using true
+open_hold: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR ((debit >> 40) IN ( SELECT book.id
+   FROM book))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR ((debit >> 40) IN ( SELECT book.id
+   FROM book)))
+payment: everybody using true
+payment: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+payout: everybody using true
+payout: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+payout_netting: everybody using true
+payout_netting: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (payout_id IN ( SELECT payout.id
+   FROM payout))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (payout_id IN ( SELECT payout.id
+   FROM payout)))
+period_close: everybody using true
+period_close: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+principal: everybody using true
+principal: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+program: everybody using true
+program: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (id = current_setting('counterfoil.program'::text, true)))
+program_segment: everybody using true
+program_segment: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+provider_conflict: everybody using true
+provider_conflict: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (provider_payout_id IN ( SELECT provider_payout.id
+   FROM provider_payout))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (provider_payout_id IN ( SELECT provider_payout.id
+   FROM provider_payout)))
+provider_payout: everybody using true
+provider_payout: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+queue_pause: everybody using true
+queue_pause: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = ANY (ARRAY[''::text, current_setting('counterfoil.program'::text, true)]))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+reconciliation_run: everybody using true
+reconciliation_run: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+reversal: everybody using true
+reversal: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (journal_id IN ( SELECT journal.id
+   FROM journal))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (journal_id IN ( SELECT journal.id
+   FROM journal)))
+run_finding: everybody using true
+run_finding: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (run_id IN ( SELECT reconciliation_run.id
+   FROM reconciliation_run))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (run_id IN ( SELECT reconciliation_run.id
+   FROM reconciliation_run)))
+settlement: everybody using true
+settlement: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+unposted_line: everybody using true
+unposted_line: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (journal_id IN ( SELECT journal.id
+   FROM journal))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (journal_id IN ( SELECT journal.id
+   FROM journal)))
+usage_fraction: everybody using true
+usage_fraction: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+usage_import: everybody using true
+usage_import: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+usage_record: everybody using true
+usage_record: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+write_off_limit: everybody using true
+write_off_limit: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 
 -- views
 bank_line_counted: SELECT program_id, account, key, asset, amount, booked_on, value_on, external_id, reference, counterparty, memo, batch, file_id, line, bank_account, statement, "position", entry FROM bank_line l WHERE (NOT (EXISTS ( SELECT FROM bank_line_withdrawn w WHERE ((program_id = program_id) AND (account = account) AND (key = key)))));
@@ -1365,11 +1541,24 @@ queue_pause_number_seq: bigint from 1 to 9223372036854775807 by 1
 reconciliation_run_number: bigint from 1 to 9223372036854775807 by 1
 
 -- functions
-a_person_approves(): CREATE OR REPLACE FUNCTION public.a_person_approves()
+a_login_only_gets_shorter(): CREATE OR REPLACE FUNCTION public.a_login_only_gets_shorter()
  RETURNS trigger
  LANGUAGE plpgsql
  SET search_path TO 'public', 'pg_temp'
 AS $function$
+begin
+    raise 'a login lasts as long as it was opened for' using errcode = 'CF001';
+end $function$
+
+a_person_approves(): CREATE OR REPLACE FUNCTION public.a_person_approves()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    needed constant text := coalesce((select a.role from approving_role a join approval_proposal p using (machine)
+                                      where p.id = new.proposal_id), 'approver');
 begin
     perform pg_advisory_xact_lock(4271036, hashtext(new.proposal_id));  -- of a yes and a no at once the later sees the earlier
     if new.decision = 'approved' and not exists (
@@ -1377,6 +1566,10 @@ begin
         where s.id = new.session_id and s.principal_id = new.checker_id and s.api_key_id is null and p.kind = 'person'
           and p.disabled_at is null and new.at >= s.created_at and new.at < s.expires_at) then
         raise 'an approval needs the login of a person' using errcode = 'CF361';
+    end if;
+    if new.decision = 'approved' and not exists (
+        select from role_grant g where g.principal_id = new.checker_id and g.role = needed and g.revoked_at is null) then
+        raise 'whoever approves this holds the role %', needed using errcode = 'CF363';
     end if;
     if exists (select from approval_decision d where d.proposal_id = new.proposal_id and d.decision <> 'approved')
        or exists (select from approval_use u where u.proposal_id = new.proposal_id) then
@@ -1532,6 +1725,21 @@ begin
         end if;
     end if;
     raise exception 'call_answer is append-only: % is refused', lower(tg_op) using errcode = 'CF001';
+end $function$
+
+canonical_json(jsonb): CREATE OR REPLACE FUNCTION public.canonical_json(given jsonb)
+ RETURNS text
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    return case jsonb_typeof(given)
+        when 'object' then (select '{' || coalesce(string_agg(to_json(key)::text || ':' || canonical_json(value), ',' order by key collate "C"), '') || '}'
+                            from jsonb_each(given))
+        when 'array' then (select '[' || coalesce(string_agg(canonical_json(value), ',' order by place), '') || ']'
+                           from jsonb_array_elements(given) with ordinality as one (value, place))
+        else given::text end;
 end $function$
 
 conflict_keeps_its_word(): CREATE OR REPLACE FUNCTION public.conflict_keeps_its_word()
@@ -1700,6 +1908,22 @@ begin
     return null;
 end $function$
 
+keep_to_program(regclass,text,text): CREATE OR REPLACE FUNCTION public.keep_to_program(target regclass, seen text DEFAULT 'program_id = current_setting(''counterfoil.program'', true)'::text, written text DEFAULT NULL::text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if exists (select from pg_policy where polrelid = target and polname = 'of_one_program') then
+        return;
+    end if;
+    execute format('alter table %s enable row level security', target);
+    execute format('create policy everybody on %s using (true)', target);
+    execute format('create policy of_one_program on %s as restrictive to counterfoil_program
+                    using (current_user <> ''counterfoil_program'' or (%s)) with check (current_user <> ''counterfoil_program'' or (%s))',
+                   target, seen, coalesce(written, seen));
+end $function$
+
 key_word(text): CREATE OR REPLACE FUNCTION public.key_word(key text)
  RETURNS text
  LANGUAGE sql
@@ -1805,6 +2029,19 @@ begin
                         when (old.%2$I is not null and new.%2$I is distinct from old.%2$I)
                         execute function refuse_another_value(%4$L)', relation || '_once_' || one, one, target, one);
     end loop;
+end $function$
+
+make_paired(regclass,text,text,text,text,text,text): CREATE OR REPLACE FUNCTION public.make_paired(target regclass, machine text, verb text, guarded text, subject text, fits text, unless text DEFAULT 'false'::text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    named constant text := format('two_people_%s_%s', machine, verb);
+begin
+    execute format('create constraint trigger %I after insert on %s deferrable initially deferred for each row when (%s)
+                    execute function two_people(%L, %L, %L, %L, %L)', named, target, guarded, machine, verb, subject, fits, unless);
+    execute format('alter table %s enable always trigger %I', target, named);
 end $function$
 
 make_sealed(regclass,text[]): CREATE OR REPLACE FUNCTION public.make_sealed(target regclass, columns text[] DEFAULT NULL::text[])
@@ -1913,6 +2150,16 @@ begin
         wanted := wanted - found_now;
         exit when wanted <= 0;
     end loop;
+end $function$
+
+note_transaction(): CREATE OR REPLACE FUNCTION public.note_transaction()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    new.written_by := pg_current_xact_id();
+    return new;
 end $function$
 
 paired_steps_are_approved(): CREATE OR REPLACE FUNCTION public.paired_steps_are_approved()
@@ -3079,6 +3326,40 @@ begin
     return new;
 end $function$
 
+two_people(): CREATE OR REPLACE FUNCTION public.two_people()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    fitting boolean;
+begin
+    if not was_administered() then
+        return null;
+    end if;
+    execute format($query$
+        select %s or exists (
+            select from approval_use u
+            join approval_proposal a on a.id = u.proposal_id
+            cross join lateral (select a.payload) as said (p)
+            where u.machine = %L and u.verb = %L and u.subject_id = %s and u.written_by = pg_current_xact_id() and (%s))
+        from (select ($1).*) n $query$, tg_argv[4], tg_argv[0], tg_argv[1], tg_argv[2], tg_argv[3])
+    into fitting using new;
+    if fitting is not true then
+        raise '%: this takes two people: % of % was not approved as it is written', tg_table_name, tg_argv[1], tg_argv[0]
+            using errcode = 'CF360';
+    end if;
+    return null;
+end $function$
+
+was_administered(): CREATE OR REPLACE FUNCTION public.was_administered()
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+RETURN ((EXISTS (SELECT FROM role_grant g WHERE ((g.role = 'administrator'::text) AND (g.written_by IS DISTINCT FROM pg_current_xact_id())))) OR (EXISTS (SELECT FROM api_key k WHERE ((k.role = 'administrator'::text) AND (k.written_by IS DISTINCT FROM pg_current_xact_id())))))
+
 
 -- aggregates
 total(bigint): int8pl into bigint from 0
@@ -3120,6 +3401,7 @@ api_key: counterfoil_auditor: select (program_id)
 api_key: counterfoil_auditor: select (revoked_at)
 api_key: counterfoil_auditor: select (role)
 api_key: counterfoil_auditor: select (skeleton)
+api_key: counterfoil_auditor: select (written_by)
 api_key: owner: counterfoil_owner
 approval_decision: counterfoil_app: insert, select
 approval_decision: counterfoil_auditor: select
@@ -3130,6 +3412,9 @@ approval_proposal: owner: counterfoil_owner
 approval_use: counterfoil_app: insert, select
 approval_use: counterfoil_auditor: select
 approval_use: owner: counterfoil_owner
+approving_role: counterfoil_app: select
+approving_role: counterfoil_auditor: select
+approving_role: owner: counterfoil_owner
 asset: counterfoil_app: insert, select
 asset: counterfoil_auditor: select
 asset: owner: counterfoil_owner
@@ -3338,6 +3623,9 @@ ledger_version_9: owner: counterfoil_owner
 migration: counterfoil_app: select
 migration: counterfoil_auditor: select
 migration: owner: counterfoil_owner
+not_kept_to_program: counterfoil_app: select
+not_kept_to_program: counterfoil_auditor: select
+not_kept_to_program: owner: counterfoil_owner
 open_hold: counterfoil_app: select
 open_hold: counterfoil_auditor: select
 open_hold: owner: counterfoil_owner
@@ -3372,7 +3660,6 @@ posting: counterfoil_auditor: select
 posting: owner: counterfoil_owner
 principal: counterfoil_app: insert, select
 principal: counterfoil_app: update (disabled_at)
-principal: counterfoil_app: update (program_id)
 principal: counterfoil_auditor: select
 principal: owner: counterfoil_owner
 program: counterfoil_app: insert, select
@@ -3582,6 +3869,8 @@ write_off_limit: owner: counterfoil_owner
 -- rights to run
 broken_seals(text[]): counterfoil_app: execute
 broken_seals(text[]): counterfoil_auditor: execute
+canonical_json(jsonb): counterfoil_app: execute
+canonical_json(jsonb): counterfoil_auditor: execute
 enter_program(text,boolean,integer): counterfoil_app: execute
 key_word(text): counterfoil_app: execute
 key_word(text): counterfoil_auditor: execute
@@ -3604,6 +3893,8 @@ segments_of(bigint): counterfoil_app: execute
 segments_of(bigint): counterfoil_auditor: execute
 total(bigint): counterfoil_app: execute
 total(bigint): counterfoil_auditor: execute
+was_administered(): counterfoil_app: execute
+was_administered(): counterfoil_auditor: execute
 
 -- comments
 access_attempt: app: select, insert, update, delete
@@ -3619,6 +3910,8 @@ api_key.program_id: app: select, insert
 api_key.role: app: select, insert
 api_key.secret_hash: app: select, insert; auditor: none
 api_key.skeleton: app: select, insert
+api_key.written_by: app: select, insert
+approving_role: app: select
 break: app: select, insert, update
 break.asset: app: select, insert
 break.first_on: app: select, insert
@@ -3677,6 +3970,7 @@ invoice.total: app: select, insert
 journal_key_moved: app: select
 key_space: app: select
 lock_accounts(text,text,text[]): app: execute
+not_kept_to_program: app: select
 open_hold: app: select
 password.hash: auditor: none
 payout.amount: app: select, insert
@@ -3695,6 +3989,7 @@ principal.created_by: app: select, insert
 principal.id: app: select, insert
 principal.kind: app: select, insert
 principal.name: app: select, insert
+principal.program_id: app: select, insert
 principal.skeleton: app: select, insert
 program_segment: app: select
 provider_conflict: app: select, insert, update (state, state_at, steps)
@@ -3735,6 +4030,7 @@ role_grant.granted_by: app: select, insert
 role_grant.id: app: select, insert
 role_grant.principal_id: app: select, insert
 role_grant.role: app: select, insert
+role_grant.written_by: app: select, insert
 seal: app: select
 sealed_relation: app: select
 session.address: app: select, insert

@@ -68,7 +68,7 @@ def _durability(conn: Connection[Any]) -> Check:
 def _login(conn: Connection[Any]) -> Check:
     """A superuser passes over every rule of the database: nothing that serves may be one."""
     name = str(_one(conn, "select session_user::text"))
-    advice = "create role server login password '…' in role counterfoil_app; then use it in COUNTERFOIL_DATABASE_URL."
+    advice = "create role server login password '…' in role counterfoil_app, counterfoil_program; then use it in COUNTERFOIL_DATABASE_URL."
     if _one(conn, "select rolsuper from pg_roles where rolname = session_user"):
         return Check("login", BAD, f"{name} is a superuser: no rule of the database holds for it", advice)
     more = _one(
@@ -85,6 +85,9 @@ def _login(conn: Connection[Any]) -> Check:
     )
     if more:
         return Check("login", WARNING, f"{name} can do more than serving needs: it {more}", advice)
+    if not _one(conn, "select pg_has_role(session_user, 'counterfoil_program', 'member')"):
+        said = f"{name} may not act as counterfoil_program: keys and logins of one program are refused"
+        return Check("login", WARNING, said, f"grant counterfoil_program to {name};")
     return Check("login", GOOD, f"{name}, which can do no more than the application")
 
 

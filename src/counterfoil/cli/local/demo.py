@@ -17,14 +17,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from counterfoil.base.edge import make_id, now
+from counterfoil.base.edge import now
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.output import Format
 from counterfoil.cli.local import demo_day as day
 from counterfoil.cli.local.local_stack import ASSET, PROGRAM, World, free_port
 from counterfoil.cli.nouns.reconciliation.reconcile import show_run_in_full
 from counterfoil.client.client import Client
-from counterfoil.payouts.destinations.destinations import set_destination
 from counterfoil.payouts.machines import RESERVED
 
 PORT: Final = 8080
@@ -58,7 +57,7 @@ def demo(
     console = Console()
     began = time.monotonic()
     at = _fresh(folder)
-    world = World(at, settings=SETTINGS, simulator=SIMULATOR, port=_port(port))
+    world = World(at, settings=SETTINGS, simulator=SIMULATOR, port=_port(port), destinations=day.destinations())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(NOT_GREEN))  # as Ctrl+C: whatever was started is stopped
     try:
         with console.status("Starting PostgreSQL, the payment provider, the server and the worker …"):
@@ -98,7 +97,6 @@ def _play(world: World, console: Console) -> bool:
             base_url=world.simulator.url, headers=world.simulator.headers, timeout=30, trust_env=False
         ) as provider,
     ):
-        _destinations(world)
         usage = day.usage(now()).encode()
         operator.import_usage(PROGRAM, usage, file_name="demo-day.csv", key="demo-usage")
         issued = operator.issue_invoices(PROGRAM, key="demo-issue")["invoiceIds"]
@@ -117,15 +115,6 @@ def _play(world: World, console: Console) -> bool:
             _until_quiet(operator, progress, len(issued) - day.UNPAID - day.PARTLY)
         started = world.started_at or now()
         return _reconcile(operator, planted, started, console)
-
-
-def _destinations(world: World) -> None:
-    with world.database.transaction() as conn:
-        for payee, token in day.destinations().items():
-            set_destination(
-                conn, make_id("dst"), program_id=PROGRAM, payee_id=payee, provider="simulator", token=token,
-                actor="system:demo", now=now(),
-            )  # fmt: skip
 
 
 def _customers_pay(provider: httpx2.Client, operator: Client, issued: list[str], progress: Progress) -> None:

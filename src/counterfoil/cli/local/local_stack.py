@@ -31,6 +31,7 @@ from counterfoil.ledger.accounts.accounts import open_program
 from counterfoil.operations.access import access
 from counterfoil.operations.access.logins import SALT_BYTES, check_login, grant_role, log_in, set_password
 from counterfoil.operations.access.principals import create_principal
+from counterfoil.payouts.destinations.destinations import set_destination
 from counterfoil.settlement.fees.fees import set_rates
 from counterfoil.simulator.process import SimulatorProcess, spawn_simulator
 
@@ -107,8 +108,13 @@ class World:
         simulator: Mapping[str, int] | None = None,
         port: int = 0,
         workers: int = 1,
+        destinations: Mapping[str, str] | None = None,
     ) -> None:
-        """`settings` go over the defaults (names as COUNTERFOIL_*), `simulator` over the simulator's; `workers` run side by side."""
+        """`settings` go over the defaults (names as COUNTERFOIL_*), `simulator` over the simulator's; `workers` run side by side.
+
+        `destinations`: where payees are paid (payee: token), set before anybody administers; afterwards it takes two people.
+        """
+        self._destinations = dict(destinations or {})
         self._workers = workers
         self.folder = folder
         self._settings = dict(settings or {})
@@ -194,6 +200,11 @@ class World:
             open_program(conn, PROGRAM, name="Main program", assets=[ASSET], now=now())
             if not conn.execute("select 1 from fee_rate where program_id = %s", [PROGRAM]).fetchone():
                 set_rates(conn, PROGRAM, actor="system:setup", now=now(), **RATES)
+            for payee, token in self._destinations.items():
+                set_destination(
+                    conn, make_id("dst"), program_id=PROGRAM, payee_id=payee, provider="simulator", token=token,
+                    actor="system:setup", now=now(),
+                )  # fmt: skip
             for role in access.ROLES:
                 self.keys[role] = access.new_secret(entropy(access.SECRET_BYTES), live=False)
                 access.create_key(

@@ -165,7 +165,7 @@ def _parked(ask: SectionContext) -> list[ActionKind]:
         ),
         'counterfoil parked requeue {id} --reason "…"',
     )
-    return [webhooks, events]
+    return [events] if ask.only else [webhooks, events]  # which program a webhook is of is known once it is applied
 
 
 def _parked_kind(rows: Sequence[Parked], kind: ActionKind, command: str) -> ActionKind:

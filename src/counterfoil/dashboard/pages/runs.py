@@ -290,7 +290,7 @@ RUNS: Final = (
         "the last run of each program and source",
         runs_told,
     ),
-    Section("gaps", "Missed schedule slots", "work", "moments of the schedules that nobody took", _gaps),
+    Section("gaps", "Missed schedule slots", "work", "moments of the schedules that nobody took", _gaps, whole=True),
     Section("runs", "Which runs were there?", "work", "all runs, newest first", _all),
 )
 RUN: Final = (

@@ -176,7 +176,12 @@ SECTIONS: Final = (
     Section("books", "Do the books balance?", "money", "postings of the day and totals of the accounts", _books),
     Section("provider", "Provider reconciliation", "money", "the last reconciliation run", provider_balances),
     Section(
-        "integrity_checks", "Integrity checks", "money", "all rows, by one query for each question", everything_true
+        "integrity_checks",
+        "Integrity checks",
+        "money",
+        "all rows, by one query for each question",
+        everything_true,
+        whole=True,
     ),
     Section(
         "action_required", "Needs action", "money", "states of payouts, intents, webhooks and events", action_required
@@ -186,7 +191,7 @@ SECTIONS: Final = (
     Section("settlements", "What was settled?", "money", "settlements made on the day", _settlements),
     Section("payouts", "What went out?", "money", "payouts created on the day, and all that are open", _payouts),
     Section("unusual", "Warnings", "work", "events of the day", _unusual),
-    Section("workers", "Workers", "work", "heartbeats of the last hour", _workers),
-    Section("queues", "Queues", "work", "rows that are due now", _queues),
+    Section("workers", "Workers", "work", "heartbeats of the last hour", _workers, whole=True),
+    Section("queues", "Queues", "work", "rows that are due now", _queues, whole=True),
     Section("processing", "How fast is it?", "work", "the last 100 settled intents", _processing),
 )

@@ -13,7 +13,7 @@ from counterfoil.api.http.problems import request_id_of
 from counterfoil.audit.actions import record_action
 from counterfoil.base.problems import Busy, NotAuthenticated, Problem, ReasonRequired
 from counterfoil.dashboard.web.navigation import PAGES
-from counterfoil.dashboard.web.serving import Served, finish, guarded, shown
+from counterfoil.dashboard.web.serving import Served, finish, guarded, refuse_unclean_form, shown
 from counterfoil.dashboard.web.sessions import Session, refuse_other_sites, refuse_wrong_csrf
 from counterfoil.operations.verbs import BulkLine, LineDone, VerbCall, say_of_many
 from counterfoil.reconciliation.breaks import work
@@ -61,6 +61,7 @@ def _many(served: Served, request: Request, csrf: str, filled: Filled) -> Respon
     session = served.door.who(request)
     refuse_wrong_csrf(session, csrf)
     try:
+        refuse_unclean_form(filled.typed() | {f"row{n}": row for n, row in enumerate(filled.rows)})
         done = _say(served, request, session, filled)
     except (NotAuthenticated, Busy):
         raise
@@ -79,7 +80,7 @@ def _say(served: Served, request: Request, session: Session, filled: Filled) -> 
     wanted = [BulkLine(*row.partition(" ")[::2]) for row in filled.rows]
     given = {"owner": filled.owner, "duplicate_of": filled.duplicate_of or None, "text": filled.reason}
     caller, now = session.caller, served.wiring.clock()
-    with served.database.transaction() as conn:
+    with served.database.transaction(program_id=session.caller.program_id) as conn:
         saying = VerbCall(conn, "", caller, now, served.wiring.make_id, filled.reason)
         done = say_of_many(BREAK_NOUN, filled.verb, wanted, saying, given)
         record_action(

@@ -22,7 +22,7 @@ from counterfoil.base.money import Asset, Money, parse_major
 from counterfoil.base.problems import Busy, InvalidInput, NotAuthenticated, Problem, ReasonRequired
 from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.sections import SectionContext
-from counterfoil.dashboard.web.serving import Served, finish, guarded, shown
+from counterfoil.dashboard.web.serving import Served, finish, guarded, refuse_unclean_form, shown
 from counterfoil.dashboard.web.sessions import Session, refuse_other_sites, refuse_wrong_csrf
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import require
@@ -117,6 +117,7 @@ def _said(
     typed = {name: value for name, value in filled.items() if name not in HIDDEN} | {"verb": verb.name}
     confirmed = filled.get("confirm") == "yes"
     try:
+        refuse_unclean_form(filled)
         require(session.caller, verb.permission)
         said = _say(served, request, session, noun, verb, subject_id, filled, commit=confirmed)
     except (NotAuthenticated, Busy):
@@ -150,7 +151,7 @@ def _say(
     now, reason = served.wiring.clock(), filled.get("reason", "").strip()
     if verb.reason and not reason:
         raise ReasonRequired(verb=verb.name, field="reason", limit="at least one word")
-    with served.database.transaction(commit=commit) as conn:
+    with served.database.transaction(commit=commit, program_id=session.caller.program_id) as conn:
         asset = getattr(noun.show(conn, subject_id), "asset", None)
         taken = {one.name: _taken(one, filled, known_assets(conn).get(asset or "")) for one in verb.takes}
         saying = VerbCall(

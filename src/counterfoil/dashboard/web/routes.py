@@ -8,6 +8,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, FastAPI, Form, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
+from counterfoil.api.http.calls import WholeInstallation
 from counterfoil.api.http.problems import status_of
 from counterfoil.base import edge
 from counterfoil.base.edge import Database
@@ -124,8 +125,7 @@ def _add_assets(router: APIRouter, served: Served) -> None:
 
 
 def _show_json(served: Served, page: DashboardPage, request: Request) -> Response:
-    served.door.who(request)
-    ask, answer, _ = answered(served, page, request)
+    ask, answer, _ = answered(served, page, request, served.door.who(request))
     told = {"question": page.question, "day": ask.day.on.isoformat(), "program": ask.program_id}
     return finish(JSONResponse(told | as_json(answer)))
 
@@ -163,7 +163,10 @@ def _log_out(served: Served, request: Request, csrf: str) -> Response:
 
 def _ask_integrity_checks(served: Served, request: Request, csrf: str, back: str) -> Response:
     refuse_other_sites(request)
-    refuse_wrong_csrf(served.door.who(request), csrf)
+    session = served.door.who(request)
+    refuse_wrong_csrf(session, csrf)
+    if session.caller.program_id is not None:
+        raise WholeInstallation(program=session.caller.program_id)
     served.integrity_checks.ask_now()
     return finish(RedirectResponse(ours(back) + "#integrity_checks", 303))
 

@@ -69,6 +69,7 @@ class SectionContext:
     params: Mapping[str, str] = field(default_factory=dict)  # parts of the path, and what else was asked for
     refused: Problem | None = None  # why a form of this page was not carried out just now
     typed: Mapping[str, str] = field(default_factory=dict)  # and what stood in it
+    only: str | None = None  # who looks sees this program only; the database shows no other to them
 
 
 class SectionAnswer(NamedTuple):
@@ -82,13 +83,17 @@ class SectionAnswer(NamedTuple):
 
 
 class Section(NamedTuple):
-    """One question of a page. `about`: does its answer speak of the money, or of the work on it? `source`: measured from what."""
+    """One question of a page. `about`: does its answer speak of the money, or of the work on it? `source`: measured from what.
+
+    `whole`: its answer is of the whole installation and cannot be told by program.
+    """
 
     key: str
     question: str
     about: About
     source: str
     ask: Callable[[SectionContext], SectionAnswer]
+    whole: bool = False
 
 
 class SectionReading(NamedTuple):
@@ -119,7 +124,7 @@ def _measure(ask: SectionContext, section: Section) -> SectionReading:
     at = ask.clock()
     try:
         with ask.conn.transaction():
-            told = section.ask(ask)
+            told = _of_others(section, ask.only) if section.whole and ask.only else section.ask(ask)
     except (psycopg.Error, Problem) as error:
         _log.warning("a section could not be measured", section=section.key, error=str(error))
         told = SectionAnswer(_why(error), "unknown", state="failed")
@@ -127,6 +132,12 @@ def _measure(ask: SectionContext, section: Section) -> SectionReading:
         section.key, section.question, section.about, told.state, told.grade, told.said, told.as_of or at, section.source,
         told.value,
     )  # fmt: skip
+
+
+def _of_others(section: Section, only: str) -> SectionAnswer:
+    """Why somebody of one program is not shown what is of all of them; about the money that is not known, and never green."""
+    said = f"This is about the whole installation, and you see program {only} only."
+    return SectionAnswer(said, "unknown" if section.about == "money" else "plain", state="not_checked")
 
 
 def _why(error: psycopg.Error | Problem) -> str:

@@ -15,7 +15,8 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from counterfoil.api.http.problems import status_of
 from counterfoil.base.edge import Database
 from counterfoil.base.money import Asset
-from counterfoil.base.problems import Busy, Fact, InvalidInput, NotAuthenticated, Problem
+from counterfoil.base.problems import Busy, Fact, InvalidInput, NotAuthenticated, NotFound, Problem
+from counterfoil.base.text import refuse_unclean
 from counterfoil.dashboard.pages.integrity_checks import IntegrityChecks
 from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.rendering import Renderer
@@ -58,11 +59,15 @@ def answered(
     served: Served,
     page: DashboardPage,
     request: Request,
+    session: Session,
     *,
     refused: Problem | None = None,
     typed: Mapping[str, str] | None = None,
 ) -> tuple[SectionContext, Any, dict[str, Asset]]:
-    """A page's answer, measured in one read-only transaction. Raises InvalidInput for a parameter that the page does not know."""
+    """A page's answer, measured in one read-only transaction. Raises InvalidInput for a parameter that the page does not know.
+
+    Whoever is of one program is shown that program, by the database itself; for another there is NotFound.
+    """
     given = dict(request.query_params) if request.method == "GET" else {}
     day, program = given.pop("day", None), given.pop("program", None)
     if unknown := sorted(set(given) - set(page.wants)):
@@ -70,10 +75,14 @@ def answered(
     for name, value in (*given.items(), ("program", program or "")):
         if len(value) > PARAMETER_MAX or not value.isprintable():
             raise InvalidInput(name, f"at most {PARAMETER_MAX} printable characters", got=value[:40])
+    only = session.caller.program_id
+    if only is not None and program not in (None, "", only):
+        raise NotFound(what="program", id=program)
     chosen = parse_day(day, now=served.wiring.clock())
-    with served.database.transaction(read_only=True) as conn:
+    with served.database.transaction(read_only=True, program_id=only) as conn:
         ask = SectionContext(
-            conn, chosen, program or None, served.wiring.clock, served, {**given, **request.path_params}, refused, typed or {}
+            conn, chosen, only or program or None, served.wiring.clock, served, {**given, **request.path_params}, refused, typed or {},
+            only,
         )  # fmt: skip
         return ask, page.answer(ask), known_assets(conn)
 
@@ -88,7 +97,7 @@ def shown(
     typed: Mapping[str, str] | None = None,
 ) -> Response:
     """A page; after a form that was `refused` with the reason on it and with what was `typed`."""
-    ask, answer, assets = answered(served, page, request, refused=refused, typed=typed)
+    ask, answer, assets = answered(served, page, request, session, refused=refused, typed=typed)
     body = served.renderer.page(page, ask, answer, assets, session, address_of(request))
     return finish(Response(body, status_of(refused) if refused else 200, media_type="text/html"))
 
@@ -124,6 +133,12 @@ def guarded_json(act: Callable[[], Response]) -> Response:
         }
         facts = {name: fact for name, fact in problem.facts.items() if fact is not None}
         return finish(JSONResponse(facts | said, status_of(problem), media_type="application/problem+json"))
+
+
+def refuse_unclean_form(filled: Mapping[str, str]) -> None:
+    """Every field of a form comes through here. Raises InvalidInput for the first that holds control characters."""
+    for name, value in filled.items():
+        refuse_unclean(value, name[:40] if name.isprintable() else "form", lines=True)
 
 
 def _refused(served: Served, request: Request, title: str, facts: Mapping[str, Fact], status: int) -> Response:

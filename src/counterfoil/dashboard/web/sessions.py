@@ -10,7 +10,6 @@ from typing import Final, NamedTuple
 from fastapi import Request
 from fastapi.responses import Response
 
-from counterfoil.api.http.calls import WholeInstallation
 from counterfoil.api.http.doorman import Doorman, address_in
 from counterfoil.base.edge import Database
 from counterfoil.base.problems import NotAllowed, NotAuthenticated
@@ -127,8 +126,6 @@ class Sessions:
         else:
             raise NotLoggedIn()
         require(session.caller, READ)
-        if session.caller.program_id is not None:
-            raise WholeInstallation(program=session.caller.program_id)  # the pages show every program
         return session
 
     def log_out(self, request: Request, response: Response) -> None:

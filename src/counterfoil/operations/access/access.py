@@ -96,8 +96,8 @@ class Caller(NamedTuple):
 
     @property
     def actor(self) -> str:
-        """How this caller is named in every record."""
-        return f"key:{self.name}" if self.key_id else f"person:{self.name}"
+        """How this caller is named in every record: a person by their own name, whichever key or login of theirs it is."""
+        return f"person:{self.name}" if self.is_person or not self.key_id else f"key:{self.name}"
 
     @property
     def scope(self) -> str:
@@ -218,7 +218,8 @@ def authenticate(conn: Connection[Any], secret: str, *, now: datetime) -> Caller
         return session_caller(conn, secret, now=now)[0]
     refuse_misspelt(secret)
     row = conn.execute(
-        """select k.id, k.name, k.role, k.principal_id, k.program_id, k.last_used_at, p.kind = 'person'
+        """select k.id, case p.kind when 'person' then p.name else k.name end, k.role, k.principal_id, k.program_id, k.last_used_at,
+                  p.kind = 'person'
            from api_key k join principal p on p.id = k.principal_id
            where k.secret_hash = %s and k.revoked_at is null and (k.expires_at is null or k.expires_at > %s) and p.disabled_at is null""",
         [_hash(secret), now],
@@ -270,7 +271,7 @@ def open_session(
 def session_caller(conn: Connection[Any], token: str, *, now: datetime) -> tuple[Caller, str]:
     """Who this session belongs to, and its CSRF token. Raises SessionOver when it ended, or its key or its person did."""
     row = conn.execute(
-        """select coalesce(k.id, ''), coalesce(k.name, p.name),
+        """select coalesce(k.id, ''), case p.kind when 'person' then p.name else coalesce(k.name, p.name) end,
                   coalesce(k.role, (select string_agg(g.role, '+' order by g.role) from role_grant g
                                     where g.principal_id = p.id and g.revoked_at is null), ''),
                   p.id, case when k.id is null then s.id end, coalesce(k.program_id, p.program_id), p.kind = 'person', s.csrf
@@ -286,7 +287,7 @@ def session_caller(conn: Connection[Any], token: str, *, now: datetime) -> tuple
 
 def close_session(conn: Connection[Any], token: str, *, now: datetime) -> None:
     """Log out; closing a session that is gone is no error."""
-    conn.execute("update session set expires_at = %s where secret_hash = %s", [now, _hash(token)])
+    conn.execute("update session set expires_at = least(expires_at, %s) where secret_hash = %s", [now, _hash(token)])
 
 
 def close_session_of(conn: Connection[Any], session_id: str, *, now: datetime) -> None:

@@ -10,9 +10,10 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.calls import ApiCall, Done, may
+from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import (
+    BY_TWO,
     AccountName,
     Amount,
     AssetCode,
@@ -127,11 +128,12 @@ def hold(hold_id: UUID, call: Annotated[ApiCall, may(READ)], program_id: Program
     "/holds/{hold_id}/post",
     status_code=201,
     response_model=JournalPosted,
+    responses=BY_TWO,
     operation_id="hold_post",
     summary="Post a hold",
 )
 def post(hold_id: UUID, body: PostRequest, call: Annotated[ApiCall, may(POST_JOURNAL, key=True)]) -> Response:
-    """Moves the money that was held, or a part of it; the rest returns. Once."""
+    """Moves the money that was held, or a part of it; the rest returns. Once. By hand, as a journal, it takes two people."""
 
     def act(conn: Connection[Any]) -> Done:
         posted = post_hold(
@@ -152,6 +154,10 @@ def post(hold_id: UUID, body: PostRequest, call: Annotated[ApiCall, may(POST_JOU
         )
         return Done(str(hold_id), shown, 200 if posted.existed else 201)
 
+    if call.caller.is_person:
+        payload = body.model_dump(mode="json")
+        said = ProposedVerb("hold", "post", str(hold_id), payload, body.program_id)
+        return call.by_two("hold.post", act, said, asked=body, reason=body.narrative or f"post hold {hold_id}")
     return call.write("hold.post", act, asked=body)
 
 

@@ -34,7 +34,7 @@ from counterfoil.ledger.clock import to_us
 from counterfoil.ledger.group_commit import Lane
 from counterfoil.ledger.journals.batch_types import Movement, MovementOutcome
 from counterfoil.ledger.journals.bulk import Bulk, BulkPosted, post_many
-from counterfoil.ledger.problems import refusal
+from counterfoil.ledger.problems import MovementByHand, refusal
 from counterfoil.operations.access.access import POST_JOURNAL
 
 router = routes("Movements")
@@ -116,12 +116,13 @@ class BulkView(WriteResult):
     openapi_extra=body_of(SingleMovementRequest),
 )
 async def one(request: Request) -> Response:
-    """Fast: what many callers ask at the same moment is gathered into one commit, and each gets its own answer after it.
+    """For services. Fast: what many callers ask at the same moment is gathered into one commit, and each gets its own answer after it.
 
     Safe to send again: the `id` decides, so no Idempotency-Key is needed. Who posted stands in the header of its journal.
     """
     # By hand what the other routes leave to FastAPI: it would cost a third of the whole request.
     call = await call_of(request, POST_JOURNAL)
+    _refuse_by_hand(call)
     body = parsed(SingleMovementRequest, await request.body())
     movement = Movement(body.id.bytes, body.debit, body.credit, body.amount, effective_us=_us(body.effective_at))
     if call.dry_run:
@@ -138,9 +139,14 @@ async def one(request: Request) -> Response:
 one.needs = POST_JOURNAL  # type: ignore[attr-defined]  # who asks is known before the body is read, as of every other route
 
 
+def _refuse_by_hand(call: ApiCall) -> None:
+    if call.caller.is_person:
+        raise MovementByHand(route="POST /api/finance/journal")
+
+
 def _tried(call: ApiCall, body: SingleMovementRequest, movement: Movement) -> MovementOutcome:
     shared = Bulk(f"dry-run:{call.request_id}", body.kind, body.asset, call.actor)
-    with call.services.database.transaction(commit=False) as conn:
+    with call.services.database.transaction(commit=False, program_id=call.caller.program_id) as conn:
         return post_many(conn, body.program_id, shared, [movement], now=call.now).outcomes[0]
 
 
@@ -152,7 +158,8 @@ def _us(moment: datetime | None) -> int | None:
     "/movements/bulk", response_model=BulkView, operation_id="movement_post_many", summary="Post many movements"
 )
 def bulk(body: BulkRequest, call: Annotated[ApiCall, may(POST_JOURNAL)]) -> Response:
-    """In one commit. Each movement has its own result; one that is refused does not stop the others, unless they are linked."""
+    """For services. In one commit. Each movement has its own result; one that is refused stops no other, unless they are linked."""
+    _refuse_by_hand(call)
     shared = Bulk(body.key, body.kind, body.asset, call.actor, None, body.narrative)
     movements = [_movement(one) for one in body.movements]
 

@@ -36,7 +36,7 @@ from counterfoil.operations.access.access import (
     new_secret,
     revoke_key,
 )
-from counterfoil.operations.access.principals import NAME_MAX
+from counterfoil.operations.access.principals import NAME_MAX, find_principal, valid_name
 
 router = routes("Keys")
 Role = Literal["viewer", "operator", "approver", "controller", "auditor", "administrator"]
@@ -105,9 +105,18 @@ def create(body: KeyRequest, call: Annotated[ApiCall, may(ADMINISTER, key=True)]
         )
         return Done(key_id, KeyMade.of(made), 201, {} if call.dry_run else {"secret": secret})
 
-    payload = body.model_dump(mode="json", by_alias=True)
-    said = ProposedVerb("api_key", "create", f"key:{body.name}", payload, body.program_id)
+    name, program_id = valid_name(body.name), _program_of(body, call)
+    payload = {**body.model_dump(mode="json", by_alias=True), "name": name, "programId": program_id}
+    said = ProposedVerb("api_key", "create", f"key:{name}", payload, program_id)
     return call.by_two("key.create", act, said, asked=body, reason=f"a key for {body.name}")
+
+
+def _program_of(body: KeyRequest, call: ApiCall) -> str | None:
+    """Which program the key will see: that of its person or service, if they see only one."""
+    if body.principal_id is None:
+        return body.program_id
+    with call.reading() as conn:
+        return find_principal(conn, body.principal_id).program_id or body.program_id
 
 
 @router.get("/keys", response_model=Paged[KeyView], operation_id="key_list", summary="List API keys")

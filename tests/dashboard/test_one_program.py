@@ -1,0 +1,64 @@
+"""Logins of one program on the pages: they see their program, and are told what is of the whole installation."""
+
+from __future__ import annotations
+
+import pytest
+
+from counterfoil.base.edge import now
+from counterfoil.base.money import Asset
+from counterfoil.dashboard.web.navigation import PAGES
+from counterfoil.ledger.accounts.accounts import open_program
+from tests.dashboard import days
+from tests.dashboard.conftest import a_desk
+from tests.dashboard.test_session import PAGE, csrf_of, logged_in
+
+
+@pytest.fixture(scope="module")
+def desk(server, tmp_path_factory):
+    """One desk for the file: no test changes what another reads."""
+    with a_desk(server, tmp_path_factory.mktemp("programs")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def others(desk):
+    """A second program; and of the first one the ids of what must not be seen."""
+    days.a_full_day(desk, prices=["100.00"] * 3)
+    days.reconciled(desk)
+    with desk.database.transaction() as conn:
+        open_program(conn, "north", name="North", assets=[Asset("EUR", 2)], now=now())
+        return [
+            row[0]
+            for row in conn.execute("select id from invoice union all select id from reconciliation_run").fetchall()
+        ]
+
+
+def test_a_login_of_one_program_sees_the_pages_with_its_program_and_nothing_of_another(desk, others):
+    assert len(others) > 3
+    with days.served(desk) as url:
+        client = logged_in(url, desk, name="nora", program_id="north")
+        everyone = logged_in(url, desk, name="mira")
+        shown = [page.path for page in PAGES if "{" not in page.path]
+        for path in shown:
+            for address in (path, f"{path}.json", f"{path}?program=north"):
+                page = client.get(address)
+                assert page.status_code == 200, (address, page.text[:300])
+                assert [one for one in (*others, "Main") if one in page.text] == [], address
+            assert client.get(f"{path}?program=main").status_code == 404
+        assert any(one in everyone.get(f"{path}.json").text for path in shown for one in others)
+        run = next(one for one in others if one.startswith("rec_"))
+        assert client.get(f"/admin/reconciliation/runs/{run}").status_code == 404
+        assert everyone.get(f"/admin/reconciliation/runs/{run}").status_code == 200
+
+
+@pytest.mark.usefixtures("others")
+def test_what_is_of_the_whole_installation_is_said_to_be_so_and_is_not_green(desk):
+    with days.served(desk) as url:
+        client = logged_in(url, desk, name="nora", program_id="north")
+        found = client.get(f"{PAGE}.json").json()
+        for key in ("integrity_checks", "workers", "queues"):
+            reading = found["readings"][key]
+            assert (reading["state"], reading["value"]) == ("not_checked", None), key
+            assert reading["said"] == "This is about the whole installation, and you see program north only."
+        assert found["verdict"]["grade"] == "unknown"
+        assert client.post(f"{PAGE}/ask", data={"csrf": csrf_of(client), "back": PAGE}).status_code == 403

@@ -1,0 +1,375 @@
+"""What has no states takes two people, too: the database refuses the row at the end of its transaction, whoever writes it."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from psycopg import Connection
+from psycopg.types.json import Jsonb
+
+from counterfoil.base.database import AppendOnly
+from counterfoil.base.edge import Database
+from counterfoil.base.machine import ApprovalNeeded
+from counterfoil.base.money import Asset
+from counterfoil.base.problems import Problem
+from counterfoil.ledger.accounts.accounts import open_accounts, open_program
+from counterfoil.ledger.journals.journal import NewPosting, post, reverse
+from counterfoil.operations import approvals
+from counterfoil.operations.access import access, logins, principals
+from counterfoil.operations.approvals import ApproverNeeded, ProposalDiffers, digest_of
+from counterfoil.payouts.destinations.destinations import set_destination
+from counterfoil.reconciliation.breaks.limits import set_write_off_limit
+from counterfoil.wiring import PAIRED
+from tests.people import log_in_as, who
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+LINES = [NewPosting("cash:bank:own", "suspense", 100), NewPosting("cash:bank:own", "suspense", 7)]
+NUMBERS = itertools.count(1)
+Write = Callable[[Connection[Any]], Any]
+
+
+def in_transaction(url: str, write: Write, *, role: str = "counterfoil_app") -> None:
+    """`write`, committed."""
+    database = Database(url, role=role, connections_max=1).open()
+    try:
+        with database.transaction() as conn:
+            write(conn)
+    finally:
+        database.close()
+
+
+@pytest.fixture
+def house(database: Database) -> Database:
+    """A program, its accounts, two administrators, two who approve, and somebody without a role: made before anybody administered."""
+    with database.transaction() as conn:
+        open_program(conn, "main", name="Main", assets=[Asset("EUR", 2)], now=NOW)
+        open_accounts(conn, "main", ["cash:bank:own", "suspense"], asset="EUR", actor="t", now=NOW)
+        for name in ("mira", "noah"):
+            log_in_as(conn, name, "administrator", at=NOW)
+        for name in ("vera", "olga"):
+            log_in_as(conn, name, "approver", at=NOW)
+        log_in_as(conn, "eve", at=NOW)
+        post(conn, "main", key="system-1", kind="test", lines=LINES, asset="EUR", actor="system:test", now=NOW)
+    return database
+
+
+def a_key(conn: Connection[Any], **more: Any) -> Any:
+    given_ = {"name": "bot", "role": "operator", "by": "t", "now": NOW} | more
+    return access.create_key(conn, "key_01KA0000000000000000000000", "cf_test_x", **given_)
+
+
+def a_grant(conn: Connection[Any], role: str = "viewer") -> None:
+    logins.grant_role(conn, "grant_1", person(conn, "eve"), role, by="t", now=NOW)
+
+
+def a_destination(conn: Connection[Any], token: str = "acct_1") -> None:
+    set_destination(
+        conn, "dst_1", program_id="main", payee_id="bolt", provider="simulator", token=token, actor="t", now=NOW
+    )
+
+
+def a_limit(conn: Connection[Any], minor: int = 5_000) -> None:
+    set_write_off_limit(conn, "main", "EUR", minor=minor, reason="r", actor="t", now=NOW)
+
+
+def a_journal(
+    conn: Connection[Any], lines: list[NewPosting] = LINES, key: str = "k", actor: str = "person:mira"
+) -> None:
+    post(conn, "main", key=key, kind="adjustment", lines=lines, asset="EUR", actor=actor, now=NOW, narrative="a reason")
+
+
+def a_reversal(conn: Connection[Any], actor: str = "key:service", line: int | None = None) -> None:
+    reverse(
+        conn, "main", system_journal(conn), key="reversal:x", reason="r", actor=actor, now=NOW, line=line
+    )  # fmt: skip
+
+
+def a_reopening(conn: Connection[Any]) -> None:
+    conn.execute(
+        """insert into period_close (program_id, step, verb, closed_until, actor, approved_by, approval_id, reason, at)
+           values ('main', 2, 'reopen', '2026-10-01Z', 'person:mira', 'person:vera', 'prop_1', 'r', %s)""",
+        [NOW],
+    )
+
+
+def person(conn: Connection[Any], name: str) -> str:
+    row = conn.execute("select id from principal where name = %s", [name]).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def system_journal(conn: Connection[Any]) -> Any:
+    row = conn.execute("select id from journal where key = 'system-1'").fetchone()
+    assert row is not None
+    return row[0]
+
+
+BOT = {"name": "bot", "role": "operator", "expiresAt": None, "principalId": None, "programId": None, "live": True}
+ACCOUNT = {
+    "programId": "main",
+    "payeeId": "bolt",
+    "provider": "simulator",
+    "tokenSha256": hashlib.sha256(b"acct_1").hexdigest(),
+    "tokenHint": "1",
+}
+JOURNAL = {
+    "program_id": "main", "asset": "EUR", "key": "k", "kind": "adjustment", "reason": "a reason", "effective_at": None,
+    "lines": [{"debit": "cash:bank:own", "credit": "suspense", "amount": n} for n in (100, 7)],
+}  # fmt: skip
+# Each kind: how it is said (machine, verb, subject, payload), how it is written, and how something else is written under that approval.
+KINDS: dict[str, tuple[tuple[str, str, str, dict[str, Any]], Write, Write]] = {
+    "a key": (("api_key", "create", "key:bot", BOT), a_key, lambda c: a_key(c, role="controller")),
+    "a key of everything": (
+        ("api_key", "create", "key:bot", {**BOT, "programId": "main"}), lambda c: a_key(c, program_id="main"), a_key,
+    ),
+    "a role": (("principal", "grant", "eve", {"role": "viewer"}), a_grant, lambda c: a_grant(c, "operator")),
+    "a destination": (("destination", "set", "main:bolt", ACCOUNT), a_destination, lambda c: a_destination(c, "acct_evil")),
+    "a limit": (("write_off_limit", "set", "main:EUR", {"minor": "5000"}), a_limit, lambda c: a_limit(c, 5_001)),
+    "a journal": (("journal", "post", "main:k", JOURNAL), a_journal, lambda c: a_journal(c, [*LINES, LINES[0]])),
+    "half a journal": (("journal", "post", "main:k", JOURNAL), a_journal, lambda c: a_journal(c, LINES[:1])),
+    "a reversal": (
+        ("journal", "reverse", "system-1", {"line": None, "effectiveAt": None}), a_reversal, lambda c: a_reversal(c, line=1),
+    ),
+}  # fmt: skip
+
+
+def approved(conn: Connection[Any], said: tuple[str, str, str, dict[str, Any]], *, use: bool = True) -> None:
+    """Proposed by mira, approved by noah or vera, and, with `use`, used."""
+    machine, verb, subject, payload = said
+    subject = {"eve": person(conn, "eve"), "system-1": str(system_journal(conn))}.get(subject, subject)
+    checker = "noah" if machine in ("api_key", "principal") else "vera"
+    one = approvals.propose(
+        conn, f"prop_{next(NUMBERS)}", machine=machine, subject_id=subject, verb=verb, payload=payload,
+        reason="r", by=who(conn, "person:mira"), now=NOW,
+    )  # fmt: skip
+    by = who(conn, f"person:{checker}")
+    one = approvals.approve(conn, one.id, payload_sha256=one.payload_sha256, reason="r", by=by, now=NOW)
+    if use:
+        approvals.use(conn, one, now=NOW)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nobody_writes_it_alone_and_two_people_do(house: Database, kind: str):
+    said, write, other = KINDS[kind]
+    for role in ("counterfoil_app", "counterfoil_owner"):
+        with pytest.raises(ApprovalNeeded):
+            in_transaction(house.url, write, role=role)
+    with pytest.raises(ApprovalNeeded):  # something else was approved
+        in_transaction(house.url, lambda conn: (approved(conn, said), other(conn)))
+    with pytest.raises(ApprovalNeeded):  # it was approved, and the approval is kept for the next time
+        in_transaction(house.url, lambda conn: (approved(conn, said, use=False), write(conn)))
+    in_transaction(house.url, lambda conn: approved(conn, said))
+    with pytest.raises(ApprovalNeeded):  # an earlier transaction used it up
+        in_transaction(house.url, write)
+    in_transaction(house.url, lambda conn: (approved(conn, said), write(conn)))
+
+
+def test_it_is_the_database_that_refuses(house: Database):
+    """The planted fault: without the trigger each of them goes through."""
+    with psycopg.connect(house.url, autocommit=True) as conn:
+        rows = conn.execute(
+            "select tgrelid::regclass::text, tgname from pg_trigger where tgfoid = 'two_people'::regproc order by 1, 2"
+        ).fetchall()
+        assert {table for table, _ in rows} == {
+            "api_key", "role_grant", "destination", "write_off_limit", "period_close", "journal",
+        }  # fmt: skip
+        for table, trigger in rows:
+            conn.execute(f"alter table {table} disable trigger {trigger}".encode())
+    for kind in ("a key", "a role", "a destination", "a limit", "a journal", "a reversal"):
+        in_transaction(house.url, KINDS[kind][1])
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "set constraints all immediate; set constraints all deferred",
+        "set local session_replication_role = replica",
+        "alter table destination disable trigger all",
+        "update role_grant set role = 'viewer'",
+        "delete from role_grant",
+        "update role_grant set written_by = pg_current_xact_id()",
+        "update api_key set written_by = pg_current_xact_id()",
+        "truncate role_grant",
+        "create or replace function was_administered() returns boolean language sql return false",
+    ],
+)
+def test_the_application_does_not_get_around_it(house: Database, around: str):
+    def write(conn: Connection[Any]) -> None:
+        conn.execute(around.encode())
+        a_destination(conn)
+
+    with pytest.raises((Problem, psycopg.Error)):
+        in_transaction(house.url, write)
+    with psycopg.connect(house.url) as conn:
+        assert conn.execute("select count(*) from destination").fetchone() == (0,)
+
+
+def test_whoever_revokes_every_administrator_opens_no_door(house: Database):
+    def write(conn: Connection[Any]) -> None:
+        conn.execute("update principal set disabled_at = %s where name in ('mira', 'noah')", [NOW])
+        a_destination(conn)
+
+    with pytest.raises(Problem):
+        in_transaction(house.url, write)
+    with psycopg.connect(house.url) as conn:  # past its triggers: whoever ended is remembered all the same
+        conn.execute("set session_replication_role = replica")
+        conn.execute("update role_grant set revoked_at = now(), revoked_by = 't'")
+    with pytest.raises(ApprovalNeeded):
+        in_transaction(house.url, a_destination)
+
+
+def test_a_person_of_the_service_posts_through_no_key_of_theirs(house: Database):
+    """A key of a person is that person; a service posts by itself what is no reversal of the product's own."""
+    caller = access.Caller("key_1", "mira", "controller", "prn_1", None, None, is_person=True)
+    assert caller.actor == "person:mira"
+    in_transaction(house.url, lambda conn: a_journal(conn, actor="key:service"))
+    with pytest.raises(ApprovalNeeded):
+        in_transaction(house.url, lambda conn: a_journal(conn, key="other", actor=caller.actor))
+
+
+def test_a_period_is_not_reopened_by_an_approval_that_is_not_used(house: Database):
+    in_transaction(
+        house.url,
+        lambda conn: conn.execute(
+            """insert into period_close (program_id, step, verb, closed_until, actor, reason, at)
+               values ('main', 1, 'close', '2026-11-01Z', 't', 'r', %s)""",
+            [NOW],
+        ),
+    )
+
+    def write(conn: Connection[Any], *, use: bool) -> None:
+        payload = {"until": "2026-10-01T00:00:00+00:00"}
+        one = approvals.propose(
+            conn, "prop_1", machine="period", subject_id="main", verb="reopen", payload=payload, reason="r",
+            by=who(conn, "person:mira"), now=NOW,
+        )  # fmt: skip
+        approvals.approve(conn, one.id, payload_sha256=one.payload_sha256, reason="r", by=who(conn, "person:vera"), now=NOW)  # fmt: skip
+        a_reopening(conn)
+        if use:
+            approvals.use(conn, one, now=NOW)
+
+    with pytest.raises(ApprovalNeeded):
+        in_transaction(house.url, lambda conn: write(conn, use=False))
+    in_transaction(house.url, lambda conn: write(conn, use=True))
+
+
+def test_whoever_approves_holds_the_role_for_it_now(house: Database):
+    def approve(conn: Connection[Any], machine: str, checker: str) -> None:
+        one = approvals.propose(
+            conn, "prop_r", machine=machine, subject_id="s", verb="v", payload={}, reason="r", by=who(conn, "person:mira"), now=NOW,
+        )  # fmt: skip
+        how = {"payload_sha256": one.payload_sha256, "reason": "r", "by": who(conn, f"person:{checker}"), "now": NOW}
+        approvals.approve(conn, one.id, **how)  # type: ignore[arg-type]
+
+    for machine, checker in (("api_key", "vera"), ("principal", "vera"), ("journal", "noah"), ("journal", "eve")):
+        with pytest.raises(ApproverNeeded):
+            in_transaction(house.url, lambda conn, m=machine, c=checker: approve(conn, m, c))  # type: ignore[misc]
+    with pytest.raises(ApproverNeeded):
+        in_transaction(
+            house.url,
+            lambda conn: (
+                logins.revoke_role(conn, person(conn, "vera"), "approver", by="t", now=NOW),
+                approve(conn, "journal", "vera"),
+            ),
+        )
+    in_transaction(house.url, lambda conn: approve(conn, "api_key", "noah"))
+
+
+def test_the_database_and_the_declarations_agree_on_who_approves(conn: Connection[Any]):
+    told = dict(conn.execute("select machine, role from approving_role").fetchall())
+    for (machine, _), one in PAIRED.items():
+        role = told.get(machine, "approver")
+        assert one.approved_by in access.ROLES[role], machine
+
+
+def test_what_is_approved_is_what_can_be_read(house: Database):
+    def lie(conn: Connection[Any]) -> None:
+        conn.execute(
+            """insert into approval_proposal (id, machine, subject_id, verb, payload, payload_sha256, reason, maker_id, maker, made_at,
+                      expires_at) values ('prop_l', 'journal', 'main:k', 'post', %s, %s, 'r', %s, 'person:mira', %s, %s)""",
+            [Jsonb({"amount": "1"}), digest_of({"amount": "2"}), person(conn, "mira"), NOW, NOW + timedelta(hours=24)],
+        )
+
+    with pytest.raises(ProposalDiffers):
+        in_transaction(house.url, lie)
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=8)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**30), 10**30) | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def test_the_database_writes_a_payload_in_the_same_one_form(conn: Connection[Any]):
+    @given(st.dictionaries(TEXT, JSON, max_size=4))
+    @settings(max_examples=150, deadline=None)
+    def alike(payload: dict[str, Any]) -> None:
+        row = conn.execute("select sha256(convert_to(canonical_json(%s), 'UTF8'))", [Jsonb(payload)]).fetchone()
+        assert row is not None
+        assert bytes(row[0]) == digest_of(payload)
+
+    alike()
+
+
+ENDED = {
+    "a key": ("api_key", "revoked_at"),
+    "a role": ("role_grant", "revoked_at"),
+    "a person": ("principal", "disabled_at"),
+    "an account of a payee": ("destination", "ended_at"),
+}
+
+
+@pytest.mark.parametrize("what", ENDED)
+def test_what_ended_stays_ended(house: Database, what: str):
+    table, column = ENDED[what]
+    with psycopg.connect(house.url) as conn:
+        conn.execute("set session_replication_role = replica")
+        for guarded in ("api_key", "destination"):
+            conn.execute(f"alter table {guarded} disable trigger user".encode())
+        conn.execute(
+            """insert into api_key (id, name, role, secret_hash, hint, created_by, created_at, principal_id, skeleton)
+               select 'key_e', 'e', 'viewer', 'x', 'x', 't', now(), id, 'e' from principal limit 1"""
+        )
+        conn.execute("insert into destination values ('dst_e', 'main', 'p', 'simulator', 'tok', 't', now(), null)")
+        more = ", revoked_by = 't'" if table == "role_grant" else ""
+        conn.execute(f"update {table} set {column} = now(){more}".encode())
+        for guarded in ("api_key", "destination"):
+            conn.execute(f"alter table {guarded} enable trigger user".encode())
+    others = {"null": ", revoked_by = null" if table == "role_grant" else "", "now() + interval '1 day'": ""}
+    for value, more in others.items():
+        again = f"update {table} set {column} = {value}{more}".encode()
+        with pytest.raises(AppendOnly):
+            in_transaction(house.url, lambda conn, again=again: conn.execute(again))  # type: ignore[misc]
+
+
+def test_a_login_does_not_get_longer_and_a_person_of_one_program_does_not_see_more(house: Database):
+    with pytest.raises(AppendOnly):
+        in_transaction(
+            house.url, lambda conn: conn.execute("update session set expires_at = expires_at + interval '1 s'")
+        )
+    with pytest.raises(Problem) as refused:
+        in_transaction(house.url, lambda conn: conn.execute("update principal set program_id = null"))
+    assert "permission denied" in str(refused.value.facts["detail"])
+
+
+def test_before_anybody_administers_everything_can_be_set_up_and_not_after(database: Database):
+    with database.transaction() as conn:
+        open_program(conn, "main", name="Main", assets=[Asset("EUR", 2)], now=NOW)
+        a_destination(conn)
+        a_key(conn)
+        mira = principals.create_principal(conn, "prn_m", kind="person", name="mira", by="t", now=NOW)
+        logins.grant_role(conn, "grant_m", mira.id, "administrator", by="t", now=NOW)
+        logins.grant_role(conn, "grant_n", mira.id, "viewer", by="t", now=NOW)
+        a_limit(conn)
+    with pytest.raises(ApprovalNeeded):
+        in_transaction(database.url, lambda conn: a_limit(conn, 1))
