@@ -11,11 +11,12 @@ from contextlib import suppress
 from typing import Any
 
 from counterfoil.simulator.http.views import SimulatorReply
-from counterfoil.simulator.http.webhooks import Sender, body_of, signed_headers
+from counterfoil.simulator.http.webhooks import Sender, body_of, signed_headers, stripe_headers
 from counterfoil.simulator.journal import SimulatorJournal
 from counterfoil.simulator.rules import facts as f
 from counterfoil.simulator.rules.decisions import SimulatorDecision, decide_attempt, decide_step
-from counterfoil.simulator.rules.state import Delivery, SimulatorSettings, State, replay
+from counterfoil.simulator.rules.state import Delivery, SimulatorEvent, SimulatorSettings, State, replay
+from counterfoil.simulator.stripe.views import stripe_event
 
 DELIVERIES_AT_ONCE_MAX = 32
 STEPS_PER_TURN_MAX = 200
@@ -142,15 +143,7 @@ class Simulation:
         try:
             if endpoint is None:
                 return
-            body = body_of(event.body)
-            headers = signed_headers(
-                endpoint.secret,
-                event_id=event.id,
-                # The receiver holds this against the real clock, wherever ours was moved to.
-                timestamp_s=self.clock() // 1_000_000,
-                body=body,
-                badly=delivery.attempts < delivery.bad_signatures,
-            )
+            body, headers = self._signed(endpoint, event, badly=delivery.attempts < delivery.bad_signatures)
             sent = await self._sender.send(endpoint.url, body, headers)
             now_us = self.now_us()
             attempt = decide_attempt(
@@ -166,6 +159,15 @@ class Simulation:
         finally:
             self._in_flight.discard((delivery.event, delivery.copy))
             self._tells.set()
+
+    def _signed(self, endpoint: f.EndpointSet, event: SimulatorEvent, *, badly: bool) -> tuple[bytes, dict[str, str]]:
+        """The webhook's bytes and headers. The receiver holds its time against the real clock, wherever ours was moved to."""
+        at_s = self.clock() // 1_000_000
+        if endpoint.style == "stripe":
+            body = body_of(stripe_event(self.state, event))
+            return body, stripe_headers(endpoint.secret, timestamp_s=at_s, body=body, badly=badly)
+        body = body_of(event.body)
+        return body, signed_headers(endpoint.secret, event_id=event.id, timestamp_s=at_s, body=body, badly=badly)
 
     async def _wait(self, woken: asyncio.Event, due_us: int | None) -> None:
         """Until something happens, or `due_us` comes; looks up now and then, because the clock may be set."""

@@ -19,6 +19,7 @@ from counterfoil.simulator.rules.decisions import ChargeAsk, PayoutAsk, decide_c
 from counterfoil.simulator.rules.faults import FaultRefused
 from counterfoil.simulator.rules.state import SimulatedPayout, State
 from counterfoil.simulator.rules.statement import make_statement, parse_range, statement_csv, statement_json
+from counterfoil.simulator.stripe.app import add_stripe
 
 LOOK_UP_MAX = 100
 EVENTS_MAX = 1_000
@@ -38,6 +39,7 @@ def make_app(engine: Simulation) -> FastAPI:
     _add_money(app, engine)
     _add_reads(app, engine)
     _add_statement(app, engine)
+    add_stripe(app, engine)
     add_controls(app, engine)
     return app
 

@@ -30,7 +30,7 @@ def add_controls(app: FastAPI, engine: Simulation) -> None:
             secret_bytes(body.secret)
         except ValueError as error:
             raise FaultRefused(400, "invalid_request", str(error), field="secret") from error
-        await engine.write(lambda _, __: [f.EndpointSet(body.url, body.secret)])
+        await engine.write(lambda _, __: [f.EndpointSet(body.url, body.secret, body.style)])
         return JsonAnswer(SimulatorReply(200, {"object": "webhook_endpoint", "url": body.url}))
 
     @app.get("/v1/clock", tags=["controls"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -43,6 +43,9 @@ class EndpointBody(Body):
     url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=2_000)]
     secret: Annotated[str, StringConstraints(max_length=200)] = Field(
         description="whsec_ and base64 of 16 bytes or more."
+    )
+    style: Literal["standard", "stripe"] = Field(
+        "standard", description="Events and signatures as Standard Webhooks has them, or as Stripe has them."
     )
 
 

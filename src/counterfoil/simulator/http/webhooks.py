@@ -56,6 +56,13 @@ def signed_headers(secret: str, *, event_id: str, timestamp_s: int, body: bytes,
     }
 
 
+def stripe_headers(secret: str, *, timestamp_s: int, body: bytes, badly: bool) -> dict[str, str]:
+    """The header of Stripe: its time, and HMAC-SHA256 of `time.body` in hex, by the secret as it is written."""
+    signed = f"{timestamp_s}.".encode() + (b"forged" if badly else body)
+    signature = hmac.digest(secret.encode(), signed, hashlib.sha256).hex()
+    return {"content-type": "application/json", "stripe-signature": f"t={timestamp_s},v1={signature}"}
+
+
 class _Connection(NamedTuple):
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter

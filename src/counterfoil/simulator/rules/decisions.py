@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from counterfoil.simulator.http.views import SimulatorReply, charge_view, error, payout_at_birth, payout_view, rule_view
@@ -47,6 +50,7 @@ class PayoutAsk(NamedTuple):
     destination: str
     amount: int
     asset: str
+    told: Mapping[str, Any] = MappingProxyType({})
 
 
 class RuleAsk(NamedTuple):
@@ -87,7 +91,8 @@ def decide_payout(state: State, settings: SimulatorSettings, ask: PayoutAsk, now
     draft, names = Draft(state, now_us), (ask.key, ask.reference)
     if (instead := _answer_fault(draft, "before", "payout.create", names)) is not None:
         return SimulatorDecision(draft.facts, instead)
-    mark = mark_of(ask.reference, ask.destination, str(ask.amount), ask.asset)
+    more = [json.dumps(ask.told, sort_keys=True)] if ask.told else []
+    mark = mark_of(ask.reference, ask.destination, str(ask.amount), ask.asset, *more)
     known = _recall(state, settings, "payout.create", ask.key, mark, now_us)
     if known is not None and known.refusal is not None:
         return SimulatorDecision(draft.facts, _refusal(known.refusal, replayed=True))
@@ -131,6 +136,7 @@ def _accept_payout(
             ask.asset,
             settings.payout_fee,
             steps,
+            dict(ask.told),
         )
     )
     draft.line("payout", ask.reference, -moved, settings.payout_fee, ask.asset, payout_id)
@@ -146,6 +152,7 @@ def _accept_payout(
         draft.now_us,
         draft.now_us,
         steps,
+        told=dict(ask.told),
     )
 
 

@@ -3,7 +3,7 @@ microseconds since 1970 (UTC)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Final, NamedTuple
 
 
@@ -24,10 +24,11 @@ class ClockAdvanced:
 
 @dataclass(frozen=True)
 class EndpointSet:
-    """Where webhooks go from now on, and the secret that signs them."""
+    """Where webhooks go from now on, the secret that signs them, and whose way of telling they have: `standard` or `stripe`."""
 
     url: str
     secret: str
+    style: str = "standard"
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class ChargeAccepted:
 class PayoutAccepted:
     """Money was taken out of the balance: `moved` + `fee`. `moved` differs from `asked` only under wrong_amount.
 
-    `steps` is what will become of it: [due time, new status, code], earliest first.
+    `steps` is what will become of it: [due time, new status, code], earliest first. `told` is what the client had kept with it.
     """
 
     id: str
@@ -60,6 +61,21 @@ class PayoutAccepted:
     asset: str
     fee: int
     steps: list[list[Any]]
+    told: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AccountPaidOut:
+    """A connected account paid its own money out to its bank: nothing of the client's balance moved."""
+
+    id: str
+    key: str
+    fingerprint: str
+    account: str
+    destination: str
+    amount: int
+    asset: str
+    told: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -160,6 +176,7 @@ Fact = (
     | EndpointSet
     | ChargeAccepted
     | PayoutAccepted
+    | AccountPaidOut
     | RequestRefused
     | PayoutStepped
     | EventEmitted
@@ -178,6 +195,7 @@ _KINDS: Final[dict[str, type[Any]]] = {
         EndpointSet,
         ChargeAccepted,
         PayoutAccepted,
+        AccountPaidOut,
         RequestRefused,
         PayoutStepped,
         EventEmitted,
@@ -211,8 +229,10 @@ def from_json(data: dict[str, Any]) -> FactEntry:
 
 def _fact(data: dict[str, Any]) -> Fact:
     kind = _KINDS[data.pop("kind")]
-    missing = {field.name for field in fields(kind)} ^ data.keys()
-    if missing:
-        raise TypeError(f"{kind.__name__} does not have exactly these fields: {sorted(missing)}")
+    names = {each.name for each in fields(kind)}
+    # What came to a fact later has a default: a journal of before is read as it was meant.
+    needed = {each.name for each in fields(kind) if each.default is MISSING and each.default_factory is MISSING}
+    if wrong := (data.keys() - names) | (needed - data.keys()):
+        raise TypeError(f"{kind.__name__} does not have exactly these fields: {sorted(wrong)}")
     fact: Fact = kind(**data)
     return fact

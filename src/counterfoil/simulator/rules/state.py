@@ -83,6 +83,7 @@ class SimulatedPayout:
     status: str = "pending"
     code: str = ""
     was_paid: bool = False
+    told: dict[str, Any] = field(default_factory=dict)
 
 
 class Remembered(NamedTuple):
@@ -152,6 +153,7 @@ class State:
         self.charges: dict[str, SimulatedCharge] = {}
         self.payouts: dict[str, SimulatedPayout] = {}
         self.payouts_by_key: defaultdict[str, list[str]] = defaultdict(list)
+        self.account_payouts: dict[str, tuple[f.AccountPaidOut, int]] = {}
         self.remembered: dict[tuple[str, str], Remembered] = {}
         self.due: list[tuple[int, str, int]] = []
         self.lines: list[SimulatorLine] = []
@@ -184,6 +186,9 @@ class State:
                 self._charge(fact, at_us)
             case f.PayoutAccepted():
                 self._payout(fact, at_us)
+            case f.AccountPaidOut():
+                self.account_payouts[fact.id] = (fact, at_us)
+                self.remembered["account.payout", fact.key] = Remembered(fact.fingerprint, at_us, fact.id, None)
             case f.RequestRefused():
                 self.remembered[fact.operation, fact.key] = Remembered(fact.fingerprint, at_us, "", fact)
             case f.PayoutStepped():
@@ -236,6 +241,7 @@ class State:
             created_us=at_us,
             updated_us=at_us,
             steps=fact.steps,
+            told=fact.told,
         )
         self.payouts_by_key[fact.key].append(fact.id)
         self.remembered["payout.create", fact.key] = Remembered(fact.fingerprint, at_us, fact.id, None)
