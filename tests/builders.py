@@ -69,12 +69,14 @@ def usage_csv(*prices: str, payee: str = "payee-1", prefix: str = "u") -> bytes:
     return ("\n".join([",".join(COLUMNS), *lines]) + "\n").encode()
 
 
-def issue(database: Database, *prices: str, payee: str = "payee-1", prefix: str = "u") -> list[str]:
+def issue(
+    database: Database, *prices: str, payee: str = "payee-1", prefix: str = "u", provider: str = "simulator"
+) -> list[str]:
     """Usage at these prices, and the ids of its invoices in the order of the prices."""
     with database.transaction() as conn:
         body = usage_csv(*prices, payee=payee, prefix=prefix)
         import_usage(conn, PROGRAM, body, file_name="usage.csv", make_id=make_id, actor="test", now=NOW)
-        issued = issue_invoices(conn, PROGRAM, provider="simulator", make_id=make_id, actor="test", now=NOW)
+        issued = issue_invoices(conn, PROGRAM, provider=provider, make_id=make_id, actor="test", now=NOW)
         rows = conn.execute(
             "select id from invoice where id = any(%s) order by length(customer_id), customer_id", [issued.invoice_ids]
         )

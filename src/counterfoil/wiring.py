@@ -21,8 +21,7 @@ from counterfoil.operations.approvals import Paired, by_verb
 from counterfoil.operations.events import events
 from counterfoil.operations.events.events import EVENT, Event, EventKind, Follower, tell_stuck
 from counterfoil.operations.invariants import INVARIANTS as OPERATIONS_INVARIANTS
-from counterfoil.operations.providers import RANK, Provider
-from counterfoil.operations.providers.capabilities import capabilities_of
+from counterfoil.operations.providers import Provider, capabilities_of, keeping_balances
 from counterfoil.operations.webhooks import event_pull
 from counterfoil.operations.webhooks import inbound as webhooks_in
 from counterfoil.operations.webhooks.inbound import WEBHOOK_IN, Applier, Received
@@ -34,7 +33,7 @@ from counterfoil.operations.work.runner import DatabaseClock, Queue, Runner, Tal
 from counterfoil.operations.work.worker import Loop
 from counterfoil.payouts import machines as payout_machines
 from counterfoil.payouts.invariants import INVARIANTS as PAYOUT_INVARIANTS
-from counterfoil.payouts.machines import PAYOUT, PROVIDER_CONFLICT, PROVIDER_PAYOUT
+from counterfoil.payouts.machines import PAYMENT_FILE, PAYOUT, PROVIDER_CONFLICT, PROVIDER_PAYOUT
 from counterfoil.payouts.payouts import reserving
 from counterfoil.payouts.payouts.noun import PAYOUT_NOUN
 from counterfoil.payouts.payouts.verbs import Owed, create_payouts
@@ -73,6 +72,7 @@ MACHINES: Sequence[Machine] = (
     PROVIDER_CONFLICT,
     BREAK,
     CIRCUIT,
+    PAYMENT_FILE,
 )
 JOBS: Final[Sequence[Job]] = (
     *event_pull.JOBS,
@@ -153,7 +153,7 @@ class Wiring:
 
     def pairings(self) -> dict[str, Pairing]:
         """What is held against what, by the name of the source."""
-        return pairings(self.providers)
+        return pairings(keeping_balances(self.providers))
 
     def runner(self, owner: str) -> Runner:
         """How a process named `owner` runs ticks. Raises LeaseTooShort."""
@@ -222,9 +222,8 @@ def appliers(wiring: Wiring) -> dict[tuple[str, str], Applier]:
     """Who applies which webhook of which provider."""
     found: dict[tuple[str, str], Applier] = {}
     for name, provider in wiring.providers.items():
-        found[name, "charge.succeeded"] = _charges(wiring, name, provider)
-        payouts = _payouts(wiring, name, provider)
-        found |= {(name, f"payout.{status}"): payouts for status in RANK}
+        apply = {"charge": _charges(wiring, name, provider), "payout": _payouts(wiring, name, provider)}
+        found |= {(name, kind): apply[what] for kind, what in provider.tells.items()}
     return found
 
 
@@ -246,7 +245,8 @@ def _charges(wiring: Wiring, name: str, provider: Provider) -> Applier:
 
 def _payouts(wiring: Wiring, name: str, provider: Provider) -> Applier:
     def apply(conn: Connection[Any], received: Sequence[Received], now: datetime) -> None:
-        facts = [provider.payout_of(one.body) for one in received]
+        told = [provider.payout_of(one.body) for one in received]
+        facts = [one for one in told if one is not None]  # what carries no key is none of ours
         can = capabilities_of(provider)
         apply_facts(conn, name, facts, silent_after=wiring.silent_after, cause="webhook", now=now, capabilities=can)
 

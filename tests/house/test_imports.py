@@ -31,6 +31,7 @@ BROUGHT = {
     "uvloop": "uvicorn",
     "markupsafe": "jinja2",
     "pygments": "rich",
+    "xmlschema": "sepaxml",
 }
 
 

@@ -41,10 +41,10 @@ def a_call(conn, subject="pp_1", at=NOW) -> str:
 
 def test_a_call_is_open_until_its_horizon_when_nothing_comes_back(conn):
     call = a_call(conn)
-    assert begun(conn, ["pp_1"], now=SOON) == {"pp_1": Begun(1, 1, NOW, LATER)}
+    assert begun(conn, ["pp_1"], now=SOON) == {"pp_1": Begun(1, 1, NOW, LATER, NOW)}
     assert open_call(conn, ["pp_1"], now=LATER - timedelta(seconds=1)) == call
     assert open_call(conn, ["pp_1"], now=LATER) is None
-    assert begun(conn, ["pp_1"], now=LATER) == {"pp_1": Begun(1, 0, NOW, LATER)}
+    assert begun(conn, ["pp_1"], now=LATER) == {"pp_1": Begun(1, 0, NOW, LATER, NOW)}
 
 
 @pytest.mark.parametrize("kind", ["accepted", "later", "refused"])
@@ -54,7 +54,7 @@ def test_its_own_definite_answer_closes_a_call_and_no_other(conn, kind):
     assert begun(conn, ["pp_1"], now=SOON)["pp_1"].open == 1
     assert open_call(conn, ["pp_1"], now=SOON) == first
     store_answer(conn, first, kind=kind, answer={}, now=SOON, due_at=SOON)
-    assert begun(conn, ["pp_1"], now=SOON) == {"pp_1": Begun(2, 0, NOW, SOON)}
+    assert begun(conn, ["pp_1"], now=SOON) == {"pp_1": Begun(2, 0, NOW, SOON, SOON)}
 
 
 def test_an_unclear_answer_leaves_its_call_open(conn):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from counterfoil.base.problems import InvalidInput
-from counterfoil.operations.providers import ChargeFact, Later, PayoutOrder, Unclear
+from counterfoil.operations.providers import ChargeFact, Later, PayoutOrder, Sought, Unclear
 from counterfoil.operations.providers.simulator import SimulatorProvider
 
 SECRET = "whsec_" + "A" * 32
@@ -72,7 +72,7 @@ def test_an_answer_with_money_that_is_none_is_unclear_and_never_a_whole_number_b
     Answering.said = CHARGE | {field: given}
     assert isinstance(provider.find_charge("chg_1"), Unclear)
     Answering.said = {"data": [PAYOUT | {field: given}]}
-    assert isinstance(provider.find_payout("k"), Unclear)
+    assert isinstance(provider.find_payout(Sought("k")), Unclear)
     Answering.said = PAYOUT | {field: given}
     connection = provider.connect()
     assert not isinstance(connection, Later)
@@ -81,7 +81,7 @@ def test_an_answer_with_money_that_is_none_is_unclear_and_never_a_whole_number_b
 
 def test_what_was_paid_is_read_as_strictly_as_what_was_asked(provider: SimulatorProvider):
     Answering.said = {"data": [PAYOUT | {"status": "paid", "amount_paid": 12.7}]}
-    assert isinstance(provider.find_payout("k"), Unclear)
+    assert isinstance(provider.find_payout(Sought("k")), Unclear)
 
 
 @pytest.mark.parametrize("given", NOT_MONEY)

@@ -59,6 +59,6 @@ def test_each_send_of_before_is_a_call_that_may_land_until_its_horizon(make_data
         known = begun(conn, list(STEPS), now=NOW + timedelta(minutes=18))
         first, second = NOW + timedelta(minutes=2), NOW + timedelta(minutes=4)
         assert known["pp_never"] == Begun()
-        assert known["pp_twice"] == Begun(2, 1, first, second + timedelta(minutes=15))
-        assert known["pp_once"] == Begun(1, 0, first, first + timedelta(minutes=15))
+        assert known["pp_twice"] == Begun(2, 1, first, second + timedelta(minutes=15), second)
+        assert known["pp_once"] == Begun(1, 0, first, first + timedelta(minutes=15), first)
         assert [call.number for call in calls_of(conn, ["pp_twice"])] == [1, 2]

@@ -26,8 +26,8 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SILENT = timedelta(minutes=10)
 HOUR = timedelta(hours=1)
 STATUSES = ("pending", "paid", "failed", "returned")
-BLIND = Capabilities(looks_up=False)
-FORGETFUL = Capabilities(remembers_keys=False)
+BLIND = Capabilities(looks_up_by=())
+FORGETFUL = Capabilities(key_memory=timedelta())
 
 
 def a_standing(state: str = "sent", **other: object) -> LockedProviderPayout:

@@ -123,6 +123,32 @@ class Settings(BaseSettings):
     provider_webhook_secret: SecretStr | None = Field(
         None, description="With what the provider signs its webhooks (`whsec_…`)."
     )
+    stripe_api_key: SecretStr | None = Field(
+        None,
+        description="Stripe is a provider, asked with this key (a restricted one for transfers, payouts, charges, events and the balance "
+        "will do). Absent: it is none. Needs the extra `counterfoil[stripe]`.",
+    )
+    stripe_webhook_secret: SecretStr | None = Field(
+        None, description="With what Stripe signs the webhooks that it sends to `/api/webhooks/stripe`."
+    )
+    stripe_url: str = Field(
+        "https://api.stripe.com",
+        pattern=r"^https?://",
+        description="Address of Stripe's API; the simulator's and `/stripe` speaks the part of it that is used.",
+    )
+    sepa_debtor_iban: str | None = Field(
+        None,
+        max_length=34,
+        description="Our account at the bank that pays by files of SEPA orders, then the provider `sepa`. Absent: none does. Needs "
+        "the extra `counterfoil[bank-files]`.",
+    )
+    sepa_debtor_name: str | None = Field(
+        None, max_length=70, description="Whose account that is, as the bank knows it."
+    )
+    sepa_debtor_bic: str | None = Field(None, max_length=11, description="The bank's BIC, where it wants to see it.")
+    sepa_orders_max: int = Field(
+        1_000, ge=1, le=10_000, description="How many orders a file for the bank carries at most."
+    )
     provider_timeout_ms: Milliseconds = Field(
         10_000, description="A provider that is silent for so long has an unknown outcome, never a failed one."
     )
@@ -200,7 +226,7 @@ class Settings(BaseSettings):
                 raise ValueError("must be addresses or networks with commas, such as 10.0.0.0/8") from None
         return given
 
-    @field_validator("provider_api_key", "provider_webhook_secret")
+    @field_validator("provider_api_key", "provider_webhook_secret", "stripe_api_key", "stripe_webhook_secret")
     @classmethod
     def _cannot_be_guessed(cls, given: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         if given is not None:
@@ -212,12 +238,20 @@ class Settings(BaseSettings):
         return given
 
 
-_SECRETS: Final[Mapping[str, type[Secret]]] = {"provider_api_key": Secret, "provider_webhook_secret": SigningSecret}
+_SECRETS: Final[Mapping[str, type[Secret]]] = {
+    "provider_api_key": Secret,
+    "provider_webhook_secret": SigningSecret,
+    "stripe_api_key": Secret,
+    "stripe_webhook_secret": Secret,
+}
 
 
 def lacking_secrets(settings: Settings) -> list[str]:
     """The variables of secrets that this installation needs as it is set, and does not have. `doctor` says so; nothing starts."""
-    needed = ("provider_api_key", "provider_webhook_secret") if settings.provider_url is not None else ()
+    needed: tuple[str, ...] = (
+        ("provider_api_key", "provider_webhook_secret") if settings.provider_url is not None else ()
+    )
+    needed += ("stripe_webhook_secret",) if settings.stripe_api_key is not None else ()
     return [variable_of(name) for name in needed if getattr(settings, name) is None]
 
 

@@ -30,6 +30,7 @@ class Client:
         self.get = self._transport.get
         self.post = self._transport.post
         self.download = self._transport.download
+        self.fetch = self._transport.fetch
 
     def __enter__(self) -> Client:
         """For `with`."""

@@ -68,6 +68,13 @@ class Transport:
             _answer(response)
         return response.content
 
+    def fetch(self, path: str) -> bytes:
+        """Have a file given out, which is written down on the other side. Raises ApiProblem, Unreachable."""
+        response = self._response("POST", path)
+        if not response.is_success:
+            _answer(response)
+        return response.content
+
     def _ask(self, method: str, path: str, **more: Any) -> Json:
         return _answer(self._response(method, path, **more))
 

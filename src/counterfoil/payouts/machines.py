@@ -112,6 +112,19 @@ PROVIDER_CONFLICT: Final = Machine(
     paired=frozenset({"find_paid", "find_unpaid"}),
 )
 
+PAYMENT_FILE: Final = Machine(
+    name="payment_file",
+    table="payment_file",
+    initial=("made",),
+    transitions={
+        ("made", "download"): "downloaded",  # from then on the bank may have it
+        ("made", "report"): "reported",
+        ("downloaded", "report"): "reported",
+        ("made", "cancel"): "cancelled",
+    },
+    reasoned=frozenset({"cancel"}),
+)
+
 # Of a payout: it is paid without anybody's doing; its money is set aside for an attempt.
 UNDER_WAY: Final = tuple(one for one in PAYOUT.open if one != "failed")
 RESERVED: Final = PAYOUT.before("unreserve")
@@ -168,6 +181,8 @@ EVENT_KINDS: Final = declare(
     EventKind(
         "payout_unknown", "warning", "Nobody knows yet whether a payout went out; it waits for the provider's answer."
     ),
+    EventKind("payment_file_made", "info", "A file of payments lies ready to be brought to the bank."),
+    EventKind("payment_file_reported", "info", "The bank reported on payments; what it said is booked."),
     EventKind(
         "provider_status_conflict", "critical", "The provider contradicts what it said before, or paid another amount."
     ),

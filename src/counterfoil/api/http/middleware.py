@@ -64,7 +64,7 @@ class BodyLimits(NamedTuple):
             return LOGIN_BYTES_MAX
         if path.startswith("/admin/"):
             return FORM_BYTES_MAX
-        if path in ("/api/usage", "/api/breaks/import", "/api/reconciliation/statements"):
+        if path in ("/api/usage", "/api/breaks/import", "/api/reconciliation/statements", "/api/bank-files/reports"):
             return self.import_bytes_max
         if path in ("/api/movements/bulk", "/api/finance/journal"):
             return max(BATCH_BYTES_MAX, self.body_bytes_max)

@@ -27,6 +27,7 @@ OWNERS: Final[Mapping[str, LiteralString]] = {
     "run_id": "select program_id from reconciliation_run where id = %s",
     "break_id": "select program_id from break where id = %s",
     "statement_id": "select program_id from client_money where id = %s",
+    "file_id": "select program_id from payment_file where id = %s",
     "proposal_id": "select program_id from approval_proposal where id = %s",
     "journal_id": "select program_id from journal where id::text = %s",
     "hold_id": """select b.program_id from hold h join account a on a.id = h.debit join book b on b.id = a.book_id

@@ -150,6 +150,16 @@ bank_line_withdrawn: key bytea not null
 bank_line_withdrawn: file_id text not null
 bank_line_withdrawn: why text not null
 bank_line_withdrawn: at timestamp with time zone not null
+bank_report: id text not null
+bank_report: provider text not null
+bank_report: file_id text
+bank_report: format text not null
+bank_report: file_name text not null
+bank_report: body bytea not null
+bank_report: sha256 bytea not null
+bank_report: told jsonb not null
+bank_report: actor text not null
+bank_report: at timestamp with time zone not null
 bank_statement: file_id text not null
 bank_statement: number integer not null
 bank_statement: bank_account text
@@ -454,6 +464,23 @@ payment: fee bigint not null
 payment: occurred_at timestamp with time zone not null
 payment: recorded_at timestamp with time zone not null
 payment: account text
+payment_file: id text not null
+payment_file: provider text not null
+payment_file: program_id text not null
+payment_file: asset text not null
+payment_file: orders integer not null
+payment_file: amount bigint not null
+payment_file: body bytea not null
+payment_file: sha256 bytea not null
+payment_file: execute_on date not null
+payment_file: created_at timestamp with time zone not null
+payment_file: downloaded_at timestamp with time zone
+payment_file: state text not null
+payment_file: state_at timestamp with time zone not null
+payment_file: steps integer not null default 1
+payment_file_order: file_id text not null
+payment_file_order: number integer not null
+payment_file_order: provider_payout_id text not null
 payout: id text not null
 payout: program_id text not null
 payout: payee_id text not null
@@ -813,6 +840,10 @@ bank_line_withdrawn: bank_line_is_withdrawn_once PRIMARY KEY (program_id, accoun
 bank_line_withdrawn: bank_line_withdrawn_file_id_fkey FOREIGN KEY (file_id) REFERENCES bank_file(id)
 bank_line_withdrawn: bank_line_withdrawn_line FOREIGN KEY (program_id, account, key) REFERENCES bank_line(program_id, account, key)
 bank_line_withdrawn: bank_line_withdrawn_why CHECK ((why = ANY (ARRAY['told in parts'::text, 'deleted'::text, 'corrected'::text])))
+bank_report: bank_report_file_id_fkey FOREIGN KEY (file_id) REFERENCES payment_file(id)
+bank_report: bank_report_is_hashed CHECK ((sha256 = sha256(body)))
+bank_report: bank_report_is_taken_once UNIQUE (provider, sha256)
+bank_report: bank_report_pkey PRIMARY KEY (id)
 bank_statement: bank_statement_file_id_fkey FOREIGN KEY (file_id) REFERENCES bank_file(id)
 bank_statement: bank_statement_number CHECK ((number > 0))
 bank_statement: bank_statement_pkey PRIMARY KEY (file_id, number)
@@ -949,6 +980,16 @@ payment: payment_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(id)
 payment: payment_is_recorded_once UNIQUE (provider, charge_id)
 payment: payment_pkey PRIMARY KEY (id)
 payment: payment_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+payment_file: payment_file_has_orders CHECK ((orders > 0))
+payment_file: payment_file_is_hashed CHECK ((sha256 = sha256(body)))
+payment_file: payment_file_moves_money CHECK ((amount > 0))
+payment_file: payment_file_pkey PRIMARY KEY (id)
+payment_file: payment_file_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+payment_file_order: payment_file_order_file_id_fkey FOREIGN KEY (file_id) REFERENCES payment_file(id)
+payment_file_order: payment_file_order_is_in_one_file UNIQUE (provider_payout_id)
+payment_file_order: payment_file_order_number_positive CHECK ((number > 0))
+payment_file_order: payment_file_order_pkey PRIMARY KEY (file_id, number)
+payment_file_order: payment_file_order_provider_payout_id_fkey FOREIGN KEY (provider_payout_id) REFERENCES provider_payout(id)
 payout: payout_amount_positive CHECK ((amount > 0))
 payout: payout_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
 payout: payout_key_is_unique UNIQUE (key)
@@ -1093,6 +1134,7 @@ break: CREATE INDEX break_of_identity ON public.break USING btree (program_id, s
 break: CREATE INDEX break_of_subject ON public.break USING btree (program_id, subject)
 break: CREATE INDEX break_standing_days ON public.break USING btree (program_id, source, first_on) WHERE (gone_run IS NULL)
 break: CREATE INDEX break_waits ON public.break USING btree (due_on) WHERE (state = 'timing'::text)
+call: CREATE INDEX call_by_time ON public.call USING btree (provider, announced_at)
 call: CREATE INDEX call_of_key ON public.call USING btree (provider, key)
 call_answer: CREATE INDEX call_answer_due ON public.call_answer USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 circuit: CREATE INDEX circuit_by_state ON public.circuit USING btree (state, id)
@@ -1117,6 +1159,8 @@ open_hold: CREATE INDEX open_hold_by_debit ON public.open_hold USING btree (debi
 open_hold: CREATE INDEX open_hold_by_expiry ON public.open_hold USING btree (expires_at, hold_id) WHERE (expires_at IS NOT NULL)
 payment: CREATE INDEX payment_by_time ON public.payment USING btree (recorded_at)
 payment: CREATE INDEX payment_of_invoice ON public.payment USING btree (invoice_id) WHERE (invoice_id IS NOT NULL)
+payment_file: CREATE INDEX payment_file_by_state ON public.payment_file USING btree (state, id)
+payment_file: CREATE INDEX payment_file_of_program ON public.payment_file USING btree (program_id, id)
 payout: CREATE INDEX payout_by_state ON public.payout USING btree (state, id)
 payout: CREATE INDEX payout_by_time ON public.payout USING btree (created_at)
 payout: CREATE INDEX payout_due ON public.payout USING btree (due_at, id) WHERE (due_at IS NOT NULL)
@@ -1202,6 +1246,8 @@ bank_line: CREATE TRIGGER is_sealed AFTER INSERT ON public.bank_line REFERENCING
 bank_line_withdrawn: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.bank_line_withdrawn FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 bank_line_withdrawn: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.bank_line_withdrawn FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 bank_line_withdrawn: CREATE TRIGGER is_sealed AFTER INSERT ON public.bank_line_withdrawn REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_bank_line_withdrawn() -- always
+bank_report: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.bank_report FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+bank_report: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.bank_report FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 bank_statement: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.bank_statement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 bank_statement: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.bank_statement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 bank_statement: CREATE TRIGGER is_sealed AFTER INSERT ON public.bank_statement REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_bank_statement() -- always
@@ -1288,6 +1334,10 @@ open_hold: CREATE TRIGGER open_hold_moves_by_triggers BEFORE INSERT OR DELETE OR
 payment: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.payment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 payment: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.payment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 payment: CREATE TRIGGER is_sealed AFTER INSERT ON public.payment REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_payment() -- always
+payment_file: CREATE TRIGGER payment_file_follows_table BEFORE UPDATE OF state ON public.payment_file FOR EACH ROW EXECUTE FUNCTION state_follows_table('payment_file')
+payment_file: CREATE TRIGGER payment_file_is_fixed BEFORE UPDATE ON public.payment_file FOR EACH ROW EXECUTE FUNCTION payment_file_is_fixed() -- always
+payment_file_order: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.payment_file_order FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+payment_file_order: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.payment_file_order FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 payout: CREATE TRIGGER is_sealed AFTER INSERT ON public.payout REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_payout() -- always
 payout: CREATE TRIGGER payout_follows_table BEFORE UPDATE OF state ON public.payout FOR EACH ROW EXECUTE FUNCTION state_follows_table('payout')
 payout_netting: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.payout_netting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -2200,6 +2250,20 @@ begin
     limit 1;
     if found then
         raise exception 'account % is needed: payout % is on its way', wrong.name, wrong.id using errcode = 'CF114';
+    end if;
+    return new;
+end $function$
+
+payment_file_is_fixed(): CREATE OR REPLACE FUNCTION public.payment_file_is_fixed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if (new.id, new.provider, new.program_id, new.asset, new.orders, new.amount, new.sha256, new.execute_on, new.created_at)
+       is distinct from (old.id, old.provider, old.program_id, old.asset, old.orders, old.amount, old.sha256, old.execute_on, old.created_at)
+       or (old.downloaded_at is not null and new.downloaded_at is distinct from old.downloaded_at) then
+        raise exception 'a file of payments is never changed: %', old.id using errcode = 'CF001';
     end if;
     return new;
 end $function$
@@ -3430,6 +3494,9 @@ bank_line_counted: owner: counterfoil_owner
 bank_line_withdrawn: counterfoil_app: insert, select
 bank_line_withdrawn: counterfoil_auditor: select
 bank_line_withdrawn: owner: counterfoil_owner
+bank_report: counterfoil_app: insert, select
+bank_report: counterfoil_auditor: select
+bank_report: owner: counterfoil_owner
 bank_statement: counterfoil_app: insert, select
 bank_statement: counterfoil_auditor: select
 bank_statement: owner: counterfoil_owner
@@ -3637,6 +3704,16 @@ password: owner: counterfoil_owner
 payment: counterfoil_app: insert, select
 payment: counterfoil_auditor: select
 payment: owner: counterfoil_owner
+payment_file: counterfoil_app: insert, select
+payment_file: counterfoil_app: update (downloaded_at)
+payment_file: counterfoil_app: update (state)
+payment_file: counterfoil_app: update (state_at)
+payment_file: counterfoil_app: update (steps)
+payment_file: counterfoil_auditor: select
+payment_file: owner: counterfoil_owner
+payment_file_order: counterfoil_app: insert, select
+payment_file_order: counterfoil_auditor: select
+payment_file_order: owner: counterfoil_owner
 payout: counterfoil_app: insert, select
 payout: counterfoil_app: update (attempt)
 payout: counterfoil_app: update (due_at)
@@ -3973,6 +4050,7 @@ lock_accounts(text,text,text[]): app: execute
 not_kept_to_program: app: select
 open_hold: app: select
 password.hash: auditor: none
+payment_file: app: select, insert, update (state, state_at, steps, downloaded_at)
 payout.amount: app: select, insert
 payout.asset: app: select, insert
 payout.created_at: app: select, insert

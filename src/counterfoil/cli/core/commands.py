@@ -34,6 +34,9 @@ PARTS: Final[dict[str, CommandPart]] = {
     "payouts": CommandPart(
         "counterfoil.cli.nouns.payouts.payouts", "What payees are owed, and every attempt to pay it.", MONEY
     ),
+    "bank-files": CommandPart(
+        "counterfoil.cli.nouns.payouts.bank_files", "Payments that go to the bank in files.", MONEY
+    ),
     "destinations": CommandPart("counterfoil.cli.nouns.payouts.destinations", "Where payees are paid.", MONEY),
     "accounts": CommandPart(
         "counterfoil.cli.nouns.ledger.accounts", "Balances, statements, and whether they are right.", BOOKS
@@ -51,6 +54,9 @@ PARTS: Final[dict[str, CommandPart]] = {
         "counterfoil.cli.nouns.operations.circuits", "Providers that do not work, and are not called.", OPERATIONS
     ),
     "jobs": CommandPart("counterfoil.cli.nouns.operations.jobs", "Run a job now.", OPERATIONS),
+    "providers": CommandPart(
+        "counterfoil.cli.nouns.operations.providers", "What providers can do, and how they do.", OPERATIONS
+    ),
     "parked": CommandPart(
         "counterfoil.cli.nouns.operations.parked", "What failed five times and waits for a person.", OPERATIONS
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 import httpx2
@@ -21,6 +22,8 @@ from counterfoil.cli.core.connection import server
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.output import TABLE, Output, show_rows
 from counterfoil.cli.local.installation import settings_now
+from counterfoil.cli.local.providers import MAKERS
+from counterfoil.operations.providers import sepa
 
 app = typer.Typer(no_args_is_help=True)
 TIMEOUT_S: Final = 5
@@ -89,12 +92,25 @@ def _database_here(settings: Settings) -> Iterator[Check]:
 
 
 def _provider(settings: Settings) -> Iterator[Check]:
-    if settings.provider_url is None:
-        yield Check("provider", WARNING, "none is set", "Set COUNTERFOIL_PROVIDER_URL, or start `counterfoil demo`.")
-        return
+    """Each provider that is set up: its secrets, its library, and whether its address answers."""
     for variable in lacking_secrets(settings):
         yield Check("provider", BAD, f"{variable} is not set", "Take it from the provider's dashboard.")
-    yield _answers("provider", lambda: httpx2.get(settings.provider_url or "", timeout=TIMEOUT_S, trust_env=False))
+    addresses = {"provider": settings.provider_url}
+    if settings.stripe_api_key is not None:
+        addresses["stripe"] = settings.stripe_url
+    known = [(name, url) for name, url in addresses.items() if url is not None]
+    for name, make in MAKERS.items():
+        try:
+            found = make(settings)
+        except Problem as problem:
+            yield Check(name, BAD, problem.sentence(), problem.what_to_do())
+            continue
+        if found is not None and name == sepa.NAME:
+            yield Check(name, GOOD, "files of payments are made from this account", "")
+    if not known and settings.sepa_debtor_iban is None:
+        yield Check("provider", WARNING, "none is set", "Set COUNTERFOIL_PROVIDER_URL, or start `counterfoil demo`.")
+    for name, url in known:
+        yield _answers(name, partial(httpx2.get, url, timeout=TIMEOUT_S, trust_env=False))
 
 
 def _server(url: str) -> Check:

@@ -19,11 +19,9 @@ from counterfoil.base.postgres.fitness import refuse_unless_fit
 from counterfoil.base.postgres.launcher import DATABASE, PrivatePostgres
 from counterfoil.base.postgres.logins import SERVER, make_logins
 from counterfoil.base.problems import InvalidInput, Problem
-from counterfoil.base.secret import SigningSecret
 from counterfoil.base.settings import SecretMissing, Settings, lacking_secrets, load_settings
 from counterfoil.cli.local.crash_drill import take_part_in_drills
-from counterfoil.operations.providers import Provider
-from counterfoil.operations.providers.simulator import SimulatorProvider
+from counterfoil.cli.local.providers import providers_of
 from counterfoil.operations.work.circuit_rules import CircuitLimits
 from counterfoil.operations.work.runner import refuse_short_lease
 from counterfoil.reconciliation.runs.schedule import valid_cron
@@ -112,23 +110,6 @@ def installed(settings: Settings, *, migrating: bool = False) -> Iterator[Instal
         finally:
             clock.close()
             database.close()
-
-
-def providers_of(settings: Settings) -> dict[str, Provider]:
-    """The payment providers that are set, by name; none when no address is given. Raises SecretMissing, WeakSecret."""
-    if settings.provider_url is None:
-        return {}
-    key, secret = settings.provider_api_key, settings.provider_webhook_secret
-    if key is None or secret is None:
-        raise SecretMissing(variables=lacking_secrets(settings))
-    simulator = SimulatorProvider(
-        settings.provider_url,
-        key.get_secret_value(),
-        SigningSecret(secret.get_secret_value(), "provider_webhook_secret"),
-        timeout_s=settings.provider_timeout_ms / 1000,
-        horizon=timedelta(seconds=settings.provider_horizon_s),
-    )
-    return {simulator.name: simulator}
 
 
 def crons_of(settings: Settings) -> dict[str, str]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
-from typing import Any, Final, Literal, NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, Final, Literal, NamedTuple, Protocol, runtime_checkable
 
+from counterfoil.operations.providers.capabilities import FULL, Capabilities
 from counterfoil.operations.work.circuit_rules import Health
 
 SUCCEEDED: Final = "succeeded"  # a charge whose money is ours
 PayoutStatus = Literal["pending", "paid", "failed", "returned"]
 RANK: Final[Mapping[str, int]] = {"pending": 0, "paid": 1, "failed": 1, "returned": 2}  # events out of order go by rank
+
+
+Tells = Literal["charge", "payout"]  # what a webhook can tell of
 
 
 class ChargeFact(NamedTuple):
@@ -51,6 +55,21 @@ class PayoutOrder(NamedTuple):
     asset: str
     destination: str
     reference: str
+
+
+class Sought(NamedTuple):
+    """What a look-up asks for: our key, and what else is known of the order. Amount in minor units.
+
+    `provider_ref` is the provider's own id, once it told one; `first_call_at` is when the first call of this key was announced.
+    """
+
+    key: str
+    reference: str = ""
+    provider_ref: str | None = None
+    amount: int = 0
+    asset: str = ""
+    destination: str = ""
+    first_call_at: datetime | None = None
 
 
 class Accepted(NamedTuple):
@@ -145,16 +164,38 @@ def answer_of(kind: str, told: Mapping[str, Any]) -> Answer:
 
 
 class Provider(Protocol):
-    """A payment provider. No call raises what the provider did; each returns it."""
+    """A payment provider. No call raises what the provider did; each returns it.
+
+    What differs between providers is declared (`capabilities`), not asked by name: how long a key is the same order, by what an order
+    is looked up, how long "not there" proves nothing, how long settling takes, what fees are taken in, how many orders one request
+    carries. An adapter is whole when the conformance suite passes against its sandbox (docs/how-to/add-a-provider.md).
+
+    What an adapter for a chain needs beyond that, and where it has its place:
+
+    - *Nonces in order.* The key of an order is the pair of sender and nonce, and a nonce is used once by the chain itself: the nonce is
+      taken in `connect`, kept with the key, and given to the same key again. Orders of one sender go one behind the other, so the adapter
+      gives out one connection at a time for a sender and answers `Later` to the others. `key_memory` is unlimited, because a nonce is.
+    - *A hash before the send.* The transaction is signed in `connect`, before the call is announced, so that its hash is known
+      whatever becomes of the send; `looks_up_by` names the key (nonce) first: a replaced transaction has another hash.
+    - *Confirmations.* A transaction that was seen is "pending"; it is "paid" when it is as deep as the chain counts as final, and "failed"
+      when it was mined and reverted (its gas is a fee all the same). `settles_within` covers the wait.
+    - *Replacement.* More gas for the same nonce is the same key again, never a new order; a drop is proven by another transaction
+      mined under that nonce, not by absence from one node's pool. `absent_after` covers a node that lags.
+    - *A reorganisation after "paid"* is told as "returned" under the same key: the ledger books it back, and a look-up decides.
+    - *Gas* is a fee in an asset of its own: `fee_asset`.
+    """
 
     name: str
-    horizon: timedelta  # how long after its announcement a call may still land: a connection's life and its longest processing
+    capabilities: Capabilities
+    tells: Mapping[
+        str, Tells
+    ]  # by the type of its webhooks: which of them tell of what; all others are kept and ignored
 
     def connect(self) -> SendConnection | Later:
         """Open a connection to send one order on, before it is decided whether it may go. Later when there is none."""
 
-    def find_payout(self, key: str) -> Found:
-        """What became of the payout with our key."""
+    def find_payout(self, sought: Sought) -> Found:
+        """What became of the payout with our key. NotThere only when the provider proves it, as late as `absent_after` says."""
 
     def find_charge(self, charge_id: str) -> ChargeFact | NotThere | Unclear:
         """What the provider's own books say of a charge."""
@@ -171,5 +212,34 @@ class Provider(Protocol):
     def charge_of(self, body: bytes) -> ChargeFact:
         """The charge in a verified webhook. Raises InvalidInput."""
 
-    def payout_of(self, body: bytes) -> PayoutFact:
-        """The payout in a verified webhook. Raises InvalidInput."""
+    def payout_of(self, body: bytes) -> PayoutFact | None:
+        """The payout in a verified webhook; None for one that carries no key at all. Raises InvalidInput."""
+
+
+class FileHead(NamedTuple):
+    """What a file of orders says of itself: its own id (1 to 35 characters), when it was made, and when it is to be carried out."""
+
+    message_id: str
+    made_at: datetime
+    execute_on: date
+
+
+@runtime_checkable
+class FileProvider(Provider, Protocol):
+    """A provider that takes orders in files, which a person brings to it. `orders_max` of its capabilities is how many one carries."""
+
+    def fault_of(self, order: PayoutOrder) -> str | None:
+        """Why an order cannot stand in a file; None when it can."""
+
+    def file_of(self, head: FileHead, orders: Sequence[PayoutOrder]) -> bytes:
+        """The file; the same head and orders give the same bytes. Raises ValueError when it would not be valid."""
+
+
+def keeping_balances(providers: Mapping[str, Provider]) -> list[str]:
+    """The names of those that keep a balance of ours and give a statement of it."""
+    return sorted(name for name, one in providers.items() if one.capabilities.own_statement)
+
+
+def capabilities_of(provider: Provider | None) -> Capabilities:
+    """What this provider can do. Of one that is not set up here nothing is known: what is done with its old answers is cautious anyway."""
+    return provider.capabilities if provider is not None else FULL

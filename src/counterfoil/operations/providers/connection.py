@@ -42,7 +42,10 @@ class Reply(NamedTuple):
 
 
 class OneRequest:
-    """A connection for one request, open and unused. It lives for `limit_s` and is never opened again."""
+    """A connection for one order, open and unused. It lives for `limit_s` and is never opened again.
+
+    An order is one request; at some providers a second one belongs to it, and goes out on the same connection.
+    """
 
     def __init__(self, url: str, *, limit_s: float) -> None:
         """Connect to `url`'s host, within `limit_s`. Raises NotConnected."""
@@ -65,10 +68,14 @@ class OneRequest:
         self._end.start()
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
-        """Send the one request and read its whole answer. Raises NotSent, NoAnswer."""
+        """Send a request below the address and read its whole answer. Raises NotSent, NoAnswer."""
+        return self.ask("POST", self._path + path, body, headers)
+
+    def ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+        """Send a request with its whole path and read its whole answer. Raises NotSent, NoAnswer."""
         self._refuse_when_late()
         try:
-            self._http.request("POST", self._path + path, body=body, headers=dict(headers))
+            self._http.request(method, path, body=body, headers=dict(headers))
         except http.client.NotConnected as error:
             raise NotSent("the connection is gone") from error
         except (OSError, http.client.HTTPException) as error:

@@ -24,8 +24,11 @@ from counterfoil.operations.providers import (
     PulledEvent,
     Refused,
     SendConnection,
+    Sought,
+    Tells,
     Unclear,
 )
+from counterfoil.operations.providers.capabilities import Capabilities
 from counterfoil.operations.providers.connection import NoAnswer, NotConnected, NotSent, OneRequest
 from counterfoil.operations.webhooks.inbound import verify_standard
 from counterfoil.operations.work.calls import HORIZON
@@ -44,6 +47,7 @@ class SimulatorProvider:
     """Talks to the simulator; safe to call from several threads."""
 
     name = NAME
+    tells: Mapping[str, Tells] = {"charge.succeeded": "charge", **{f"payout.{status}": "payout" for status in STATUSES}}
 
     def __init__(
         self,
@@ -54,8 +58,8 @@ class SimulatorProvider:
         timeout_s: float = 10.0,
         horizon: timedelta = HORIZON,
     ) -> None:
-        """`timeout_s`: how long to wait for an answer before the outcome counts as unclear; `horizon`: see Provider."""
-        self.horizon = horizon
+        """`timeout_s`: how long to wait for an answer before the outcome counts as unclear; `horizon`: see Capabilities."""
+        self.capabilities = Capabilities(horizon=horizon)
         self._secret = webhook_secret
         self._url, self._api_key, self._timeout_s = url, api_key, timeout_s
         self._http = httpx2.Client(
@@ -77,14 +81,14 @@ class SimulatorProvider:
         except NotConnected as error:
             return Later(str(error), down=True)
 
-    def find_payout(self, key: str) -> Found:
+    def find_payout(self, sought: Sought) -> Found:
         """Ask what became of our key."""
         try:
-            response = self._http.get("/v1/payouts", params={"idempotency_key": key})
+            response = self._http.get("/v1/payouts", params={"idempotency_key": sought.key})
             if response.status_code != 200:
                 return Unclear(_told(response))
             found = response.json()
-            return _found(found, key)
+            return _found(found, sought.key)
         except httpx2.HTTPError as error:
             return Unclear(f"no answer: {type(error).__name__}")
         except MISREAD as error:

@@ -24,6 +24,7 @@ from counterfoil.operations.work.runner import Claim, Queue, Runner, Tally, run_
 BODY_BYTES_MAX: Final = 262_144
 AGE_MAX: Final = timedelta(seconds=300)
 EVENT_ID_MAX: Final = 200
+DELIVERY_COUNTS: Final = frozenset({"pending_webhooks"})
 
 WEBHOOK_IN: Final = Machine(
     name="webhook_in",
@@ -136,9 +137,15 @@ def receive(
 
 
 def _digest(body: bytes) -> bytes:
-    """What a body says, whatever its spaces and the order of its fields: a webhook and the pulled event are one."""
+    """What a body says, whatever its spaces and the order of its fields: a webhook and the pulled event are one.
+
+    What a provider counts of its own deliveries beside it is no part of it.
+    """
     try:
-        meant = canonical_json(json.loads(body), ascii_only=True).encode()
+        said = json.loads(body)
+        if isinstance(said, dict):
+            said = {name: value for name, value in said.items() if name not in DELIVERY_COUNTS}
+        meant = canonical_json(said, ascii_only=True).encode()
     except ValueError:
         meant = body
     return hashlib.sha256(meant).digest()

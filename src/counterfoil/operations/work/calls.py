@@ -69,6 +69,7 @@ class Begun(NamedTuple):
     open: int = 0
     first_at: datetime | None = None
     closed_at: datetime | None = None  # when the last of them is closed; in the future while one is open
+    last_at: datetime | None = None  # when the last of them was announced
 
 
 def announce_call(conn: Connection[Any], new: NewCall, *, now: datetime, horizon: timedelta = HORIZON) -> int:
@@ -124,7 +125,7 @@ def calls_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[Call]:
 def begun(conn: Connection[Any], subject_ids: Sequence[str], *, now: datetime) -> dict[str, Begun]:
     """What is known of each subject's calls; one that never called is there with `calls` 0."""
     rows = conn.execute(
-        """select subject_id, count(*), count(*) filter (where closed_at > %s), min(announced_at), max(closed_at)
+        """select subject_id, count(*), count(*) filter (where closed_at > %s), min(announced_at), max(closed_at), max(announced_at)
            from call_standing where subject_id = any(%s) group by subject_id""",
         [now, list(subject_ids)],
     ).fetchall()

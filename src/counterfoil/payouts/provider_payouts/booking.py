@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
 from counterfoil.ledger.journals import post_all
 from counterfoil.ledger.journals.journal import NewJournal
-from counterfoil.ledger.journals.key_spaces import SPACES
+from counterfoil.ledger.journals.key_spaces import PAYOUT_SWEEP, SPACES, KeySpace
+from counterfoil.operations.providers import sepa
 from counterfoil.payouts.provider_payouts.outcome_rules import LockedProviderPayout
 
 Lines = list[tuple[str, str, int]]
+PAID_FROM: Final = {sepa.NAME: sepa.PAYS_FROM}  # providers that pay out of our own account at the bank
 
 
 class Booking(NamedTuple):
@@ -86,15 +88,35 @@ def _receivable(one: LockedProviderPayout) -> str:
 
 def book(conn: Connection[Any], bookings: Sequence[Booking], *, actor: str, now: datetime) -> None:
     """Post these, by program and asset, all or none. Raises what the ledger refuses."""
-    post_all.post_all(conn, [_journal(one, actor, now) for one in bookings], now=now)
+    post_all.post_all(
+        conn, [each for one in bookings for each in (_journal(one, actor, now), *_sweep(one, actor, now))], now=now
+    )
+
+
+def _sweep(one: Booking, actor: str, now: datetime) -> list[post_all.ProgramJournal]:
+    """What leaves by the bank leaves our account there, and comes back to it: such a provider keeps no balance of ours."""
+    cash = PAID_FROM.get(one.standing.provider)
+    _, clearing, _ = _accounts(one.standing)
+    moved = sum(amount * ((debit == clearing) - (credit == clearing)) for debit, credit, amount in one.lines)
+    if cash is None or not moved:
+        return []
+    line = (cash, clearing, moved) if moved > 0 else (clearing, cash, -moved)
+    key = PAYOUT_SWEEP.key(one.standing.id, one.kind)
+    return [_made(one, key, "payout_sweep", [line], PAYOUT_SWEEP, actor, now)]
 
 
 def _journal(one: Booking, actor: str, now: datetime) -> post_all.ProgramJournal:
     space = SPACES[f"PAYOUT_{one.kind.upper()}"]
+    return _made(one, space.key(one.standing.id), f"payout_{one.kind}", one.lines, space, actor, now)
+
+
+def _made(
+    one: Booking, key: str, kind: str, lines: Lines, space: KeySpace, actor: str, now: datetime
+) -> post_all.ProgramJournal:
     journal = NewJournal(
-        key=space.key(one.standing.id),
-        kind=f"payout_{one.kind}",
-        lines=one.lines,
+        key=key,
+        kind=kind,
+        lines=lines,
         asset=one.standing.asset,
         actor=actor,
         effective_at=min(one.occurred_at, now) if one.occurred_at else now,

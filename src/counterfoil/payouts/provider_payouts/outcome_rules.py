@@ -16,11 +16,8 @@ from counterfoil.operations.providers.capabilities import FULL, Capabilities
 from counterfoil.operations.work.runner import ATTEMPTS_MAX, delay_before
 from counterfoil.payouts.machines import GIVEN_BACK, PROVIDER_PAYOUT
 
-KEY_MEMORY: Final = timedelta(
-    hours=23
-)  # providers forget idempotency keys after 24 h: no order goes out again after that
-UNKNOWN_AFTER: Final = timedelta(hours=24)
 CONFLICT_ASKED_EVERY: Final = timedelta(hours=1)
+ASKED_IN_VAIN_EVERY: Final = timedelta(hours=24)
 
 Source = Literal["webhook", "answer", "look_up"]
 
@@ -105,6 +102,7 @@ class LockedProviderPayout(NamedTuple):
     calls: int = 0
     open_calls: int = 0
     first_call_at: datetime | None = None
+    last_call_at: datetime | None = None
     closed_at: datetime | None = None
     conflict: bool = False
     paid_beside: bool = False
@@ -259,18 +257,43 @@ def decide_lookup(
     asked_at: datetime | None = None,
     capabilities: Capabilities = FULL,
 ) -> OutcomeDecision:
-    """What a look-up changes. `asked_at`: when it was made; only one made after the last call was closed proves anything."""
+    """What a look-up changes. `asked_at`: when it was made; only one made after the last call was closed proves anything.
+
+    Where a look-up may miss what came lately (`absent_after`), what it does not find was not there that much earlier.
+    """
+    seen_at = (asked_at or now) - capabilities.absent_after
     match found:
         case Accepted(fact):
             return _found(standing, fact, now, silent_after, capabilities)
         case NotThere():
-            return _not_found(standing, asked_at or now, now, capabilities, refusal=None)
+            return _not_found(standing, seen_at, now, capabilities, refusal=None)
         case Refused(error):
-            return _not_found(standing, asked_at or now, now, capabilities, refusal=error)
+            return _not_found(standing, seen_at, now, capabilities, refusal=error)
         case Unclear(error):
-            return OutcomeDecision(
-                standing, again=silent_after, error=error, error_class="unclear", unconfirmed=standing.unconfirmed
-            )
+            return _not_told(standing, error, now, silent_after, capabilities)
+
+
+def _not_told(
+    standing: LockedProviderPayout, error: str, now: datetime, silent_after: timedelta, capabilities: Capabilities
+) -> OutcomeDecision:
+    """No answer, or nobody to ask. Who cannot be asked is looked at once a day: silence for too long is for a person to end."""
+    again = silent_after if capabilities.looks_up else ASKED_IN_VAIN_EVERY
+    decision = OutcomeDecision(
+        standing, again=again, error=error, error_class="unclear", unconfirmed=standing.unconfirmed
+    )
+    if not capabilities.looks_up and standing.state == "sent" and _overdue(standing, now, capabilities):
+        late = _too_silent(capabilities)
+        return decision._replace(verbs=("lose",), error=f"{late}; {error}")
+    return decision
+
+
+def _overdue(standing: LockedProviderPayout, now: datetime, capabilities: Capabilities) -> bool:
+    return now - (standing.sent_at or now) > capabilities.settles_within
+
+
+def _too_silent(capabilities: Capabilities) -> str:
+    hours = capabilities.settles_within // timedelta(hours=1)
+    return f"accepted more than {hours} hours ago, and still neither paid nor failed"
 
 
 def _found(
@@ -282,41 +305,54 @@ def _found(
         # A webhook's word that the provider itself contradicts: what it says now is booked, and the two words are shown.
         conflict = Conflict(f"{heard}, by webhook", fact.status)
         return decision._replace(conflict=conflict, again=CONFLICT_ASKED_EVERY, settled=False)
-    if decision.state == "sent" and now - (standing.sent_at or now) > UNKNOWN_AFTER:
-        error = "accepted more than 24 hours ago, and still neither paid nor failed"
-        decision = decision._replace(verbs=(*decision.verbs, "lose"), again=silent_after, error=error)
+    if decision.state == "sent" and _overdue(standing, now, capabilities):
+        verbs = (*decision.verbs, "lose")
+        decision = decision._replace(verbs=verbs, again=silent_after, error=_too_silent(capabilities))
     return decision._replace(unconfirmed=heard) if fact.status == "pending" else decision
 
 
 def _not_found(
     standing: LockedProviderPayout,
-    asked_at: datetime,
+    seen_at: datetime,
     now: datetime,
     capabilities: Capabilities,
     *,
     refusal: str | None,
 ) -> OutcomeDecision:
-    """The provider has nothing under our key, or remembers that it refused it."""
+    """The provider had nothing under our key at `seen_at`, or remembers that it refused it."""
     said = f"refused: {refusal}" if refusal else "not there"
     known = standing.provider_ref is not None or standing.conflict
     if standing.state in ("sent", "succeeded") or (standing.state == "unknown" and known):
         return _doubt(standing, None, Conflict(said, standing.state))  # it was there: gone is not failed
     noted = OutcomeDecision(
         standing, error=refusal or "the provider has nothing under its key", error_class="refused" if refusal else None,
-        not_there_at=asked_at, settled=True,
+        not_there_at=seen_at, settled=True,
     )  # fmt: skip
     if standing.state != "unknown":  # quarantined: shown to who releases it; over: what was booked is confirmed
         return noted._replace(settled=standing.state in GIVEN_BACK)
-    first = standing.first_call_at
-    fresh = (first is None or now - first < KEY_MEMORY) and standing.attempt + 1 < ATTEMPTS_MAX
-    may_send = refusal is None and fresh and not standing.paid_beside
-    if may_send and (not standing.open_calls or capabilities.remembers_keys):
+    if refusal is None and _may_go_again(standing, seen_at, now, capabilities):
         wait = delay_before(standing.attempt + 1, standing.id)
-        return noted._replace(verbs=("requeue",), again=wait, error=refusal or "the request never arrived")
-    if not standing.absent_at(asked_at):
-        wait = max((standing.closed_at or now) - now, timedelta(seconds=1))
+        return noted._replace(verbs=("requeue",), again=wait, error="the request never arrived")
+    if not standing.absent_at(seen_at):
+        closed = (standing.closed_at or now) + capabilities.absent_after
+        wait = max(closed - now, timedelta(seconds=1))
         return noted._replace(again=wait, error=f"{noted.error}; a call may still arrive", settled=False)
     return noted._replace(verbs=("fail",), failed_by="inference")
+
+
+def _may_go_again(standing: LockedProviderPayout, seen_at: datetime, now: datetime, capabilities: Capabilities) -> bool:
+    """May an order that was not there at `seen_at` go out again under its key, so that it can never be two?
+
+    While the provider remembers the key, also beside a call that may still land; where keys mean nothing, only once it is proven that
+    none can.
+    """
+    if standing.attempt + 1 >= ATTEMPTS_MAX or standing.paid_beside:
+        return False
+    if not capabilities.remembers_keys:
+        return standing.absent_at(seen_at)
+    first, last = standing.first_call_at, standing.last_call_at
+    remembered = first is None or now - first < capabilities.key_memory
+    return remembered and (last is None or seen_at >= last)
 
 
 def decide_orphan(standing: LockedProviderPayout) -> OutcomeDecision:

@@ -8,29 +8,23 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
-from counterfoil.operations.providers import Found, Provider, Unclear, health_of
-from counterfoil.operations.providers.capabilities import capabilities_of
+from counterfoil.operations.providers import Found, Provider, Sought, Unclear, capabilities_of, health_of
 from counterfoil.operations.work.circuit_rules import Health
 from counterfoil.operations.work.jobs import Job
 from counterfoil.operations.work.outside import run_outside
 from counterfoil.operations.work.runner import Claim, Runner, Tally
 from counterfoil.operations.work.station import Channel, OutsideQuestion, Station
 from counterfoil.payouts.machines import PULLING
-from counterfoil.payouts.provider_payouts.outcome_rules import (
-    UNKNOWN_AFTER,
-    LockedProviderPayout,
-    OutcomeDecision,
-    decide_lookup,
-)
+from counterfoil.payouts.provider_payouts.outcome_rules import LockedProviderPayout, OutcomeDecision, decide_lookup
 from counterfoil.payouts.provider_payouts.outcomes import carry_out
 from counterfoil.payouts.provider_payouts.standings import lock_by_id
 
 
 class Question(NamedTuple):
-    """What became of the payout with this key?"""
+    """What became of this order?"""
 
     provider: str
-    key: str
+    sought: Sought
     asked_at: datetime  # not later than the asking: what was found absent then proves nothing about a later call
 
 
@@ -53,11 +47,14 @@ class Pulling(Station[Question, Heard]):
         self._silent_after = silent_after
 
     def prepare(self, conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> Mapping[str, Question]:
-        """The keys to ask for."""
+        """What to ask for."""
         rows = conn.execute(
-            "select id, provider, idempotency_key from provider_payout where id = any(%s)", [[one.id for one in claims]]
+            """select pp.provider, pp.idempotency_key, pp.id, pp.provider_ref, pp.amount, pp.asset, pp.destination,
+                      (select min(announced_at) from call where subject_id = pp.id)
+               from provider_payout pp where pp.id = any(%s)""",
+            [[one.id for one in claims]],
         ).fetchall()
-        return {row[0]: Question(row[1], row[2], now) for row in rows}
+        return {row[2]: Question(row[0], Sought(*row[1:]), now) for row in rows}
 
     def provider(self, item: Question) -> str:
         """Whom it asks."""
@@ -78,7 +75,7 @@ class Pulling(Station[Question, Heard]):
             return Heard(
                 Unclear("this provider cannot be asked; two people decide, with evidence"), item.asked_at, False
             )
-        return Heard(provider.find_payout(item.key), item.asked_at)
+        return Heard(provider.find_payout(item.sought), item.asked_at)
 
     def record(self, conn: Connection[Any], done: Sequence[tuple[Claim, Heard]], now: datetime) -> None:
         """Write what was found, for rows that are still ours."""
@@ -88,10 +85,9 @@ class Pulling(Station[Question, Heard]):
 
     def _decide(self, one: LockedProviderPayout, heard: Heard, now: datetime) -> OutcomeDecision:
         can = capabilities_of(self._providers[one.provider])
-        decision = decide_lookup(
+        return decide_lookup(
             one, heard.found, now=now, silent_after=self._silent_after, asked_at=heard.asked_at, capabilities=can
         )
-        return decision if can.looks_up else decision._replace(again=UNKNOWN_AFTER)
 
 
 def pull_due(

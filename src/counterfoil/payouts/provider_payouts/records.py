@@ -11,8 +11,6 @@ from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.operations.providers import PayoutFact, Provider
 from counterfoil.operations.webhooks.inbound import received_by_id
 
-PAID = "payout.paid"
-
 
 def paid_by_webhook(conn: Connection[Any], webhook_id: str, providers: Mapping[str, Provider]) -> PayoutFact:
     """What a stored webhook, parked or not, says was paid. Raises NotFound, InvalidInput when it says something else."""
@@ -20,6 +18,8 @@ def paid_by_webhook(conn: Connection[Any], webhook_id: str, providers: Mapping[s
     if not found or found[0].provider not in providers:
         raise NotFound(what="webhook", id=webhook_id)
     (one,) = found
-    if one.event_type != PAID:
-        raise InvalidInput("record", f"a webhook that says {PAID}", got=one.event_type[:80])
-    return providers[one.provider].payout_of(one.body)
+    provider = providers[one.provider]
+    fact = provider.payout_of(one.body) if provider.tells.get(one.event_type) == "payout" else None
+    if fact is None or fact.status != "paid":
+        raise InvalidInput("record", "a webhook that says that a payout was paid", got=one.event_type[:80])
+    return fact

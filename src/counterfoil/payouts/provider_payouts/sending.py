@@ -19,16 +19,17 @@ from counterfoil.base.problems import InvariantBroken
 from counterfoil.operations.providers import (
     Accepted,
     Answer,
+    FileProvider,
     Later,
     PayoutOrder,
     Provider,
     SendConnection,
     Unclear,
     answer_of,
+    capabilities_of,
     health_of,
     told_of,
 )
-from counterfoil.operations.providers.capabilities import capabilities_of
 from counterfoil.operations.work.calls import (
     ANSWERS,
     Call,
@@ -40,15 +41,15 @@ from counterfoil.operations.work.calls import (
     store_answer,
 )
 from counterfoil.operations.work.circuit_rules import Health
-from counterfoil.operations.work.jobs import Job
+from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.outside import run_outside
 from counterfoil.operations.work.runner import ATTEMPTS_MAX, Claim, Runner, Tally, delay_before, run_here, still_ours
 from counterfoil.operations.work.station import OUTAGE_ATTEMPT_MAX, Channel, NotReady, Station, Stopped
 from counterfoil.payouts.machines import PROVIDER_PAYOUT, REPAIRING, SENDING
+from counterfoil.payouts.payment_files.filing import file_due
 from counterfoil.payouts.payouts.reserving import order_hash
 from counterfoil.payouts.provider_payouts.brakes import Brake, brake_on
 from counterfoil.payouts.provider_payouts.outcome_rules import (
-    KEY_MEMORY,
     LockedProviderPayout,
     OutcomeDecision,
     decide_answer,
@@ -154,7 +155,7 @@ class Sending(Station[SendRequest, Answer]):
         new = NewCall(
             item.call_id, one.id, item.provider, item.order.key, item.payload_sha256, self._runner.owner, one.fence
         )
-        announce_call(conn, new, now=now, horizon=self._providers[item.provider].horizon)
+        announce_call(conn, new, now=now, horizon=capabilities_of(self._providers[item.provider]).horizon)
         conn.execute(
             "update provider_payout set request_sent_at = %s, due_at = %s where id = %s",
             [now, now + self._runner.lease, one.id],
@@ -173,13 +174,14 @@ class Sending(Station[SendRequest, Answer]):
         """Why an order that was announced before may not go out again under its key; None when it may."""
         if standing.first_call_at is None:
             return None
-        if not capabilities_of(self._providers[standing.provider]).remembers_keys:
+        can = capabilities_of(self._providers[standing.provider])
+        if not can.remembers_keys:
             return (
                 "an earlier call may still arrive, and the provider does not know keys again"
                 if standing.open_calls
                 else None
             )
-        if now - standing.first_call_at >= KEY_MEMORY:
+        if now - standing.first_call_at >= can.key_memory:
             return (
                 "its first call is too old: the provider may have forgotten its key, and a second order would be made"
             )
@@ -341,11 +343,19 @@ def apply_due(runner: Runner, providers: Mapping[str, Provider], *, silent_after
     return run_here(runner, ANSWERS, work)
 
 
+def _outbox(context: JobContext, lane: str | None) -> Tally:
+    """One tick for a provider: in files, where it takes files; else order by order."""
+    provider = context.providers.get(lane or "")
+    if isinstance(provider, FileProvider):
+        return file_due(context.runner, provider, context.make_id, silent_after=context.silent_after)
+    return send_due(context.runner, context.of(lane), context.make_id, silent_after=context.silent_after, lane=lane)
+
+
 JOBS: Final = (
     Job(
         "outbox",
         SENDING,
-        lambda c, lane: send_due(c.runner, c.of(lane), c.make_id, silent_after=c.silent_after, lane=lane),
+        _outbox,
         "Sends the queued provider payouts. This moves money.",
         per_provider=True,
     ),

@@ -67,6 +67,7 @@ def _lock(
             calls=calls[one.id].calls,
             open_calls=calls[one.id].open,
             first_call_at=calls[one.id].first_at,
+            last_call_at=calls[one.id].last_at,
             closed_at=calls[one.id].closed_at,
             conflict=one.id in disputed,
             paid_beside=any(settlement == one.settlement_id and other != one.id for settlement, other in paid),

@@ -12,6 +12,7 @@ from psycopg import Connection
 
 from counterfoil.base.problems import Problem
 from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.providers import keeping_balances
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import Tally
 from counterfoil.reconciliation.breaks.breaks import mature_due
@@ -114,7 +115,7 @@ def _days_before(slot: Slot) -> list[date]:
 
 def _tick(context: JobContext, _: str | None) -> Tally:
     means = RunContext(context.database, context.clock, context.providers, context.run_folder)
-    known = list(pairings(context.providers).values())
+    known = list(pairings(keeping_balances(context.providers)).values())
     return reconcile_due(means, known, context.crons, by=context.runner.owner, make_id=context.make_id)
 
 

@@ -23,6 +23,14 @@ def is_euro_day(day: date) -> bool:
     return day - easter(day.year) not in {timedelta(days=-2), timedelta(days=1)}
 
 
+def next_banking_day(after: date) -> date:
+    """The first day after this one on which euro payments settle."""
+    day = after + timedelta(days=1)
+    while not is_euro_day(day):
+        day += timedelta(days=1)
+    return day
+
+
 def between(before: date, after: date) -> Iterator[date]:
     """Weekdays after `before` and before `after`."""
     day = before + timedelta(days=1)

@@ -1,0 +1,93 @@
+"""From settings to providers: who is set up here, and how each adapter is made. A new adapter is named here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import ClassVar, Final
+
+from counterfoil.base.problems import InvalidInput, Kind, Problem
+from counterfoil.base.secret import Secret, SigningSecret
+from counterfoil.base.settings import SecretMissing, Settings, lacking_secrets
+from counterfoil.operations.providers import Provider, sepa
+from counterfoil.operations.providers.simulator import SimulatorProvider
+
+SIMULATOR: Final = "simulator"
+STRIPE: Final = "stripe"
+
+
+class ExtraMissing(Problem):
+    """A provider is set up whose library is not installed here, so nothing starts."""
+
+    kind: ClassVar[Kind] = "invalid"
+
+
+def providers_of(settings: Settings) -> dict[str, Provider]:
+    """The payment providers that are set up, by name; none when none is. Raises SecretMissing, WeakSecret, ExtraMissing."""
+    if lacking := lacking_secrets(settings):
+        raise SecretMissing(variables=lacking)
+    made = {name: make(settings) for name, make in MAKERS.items()}
+    return {name: one for name, one in made.items() if one is not None}
+
+
+def _simulator(settings: Settings) -> Provider | None:
+    url, key, secret = settings.provider_url, settings.provider_api_key, settings.provider_webhook_secret
+    if url is None or key is None or secret is None:
+        return None
+    return SimulatorProvider(
+        url,
+        key.get_secret_value(),
+        SigningSecret(secret.get_secret_value(), "provider_webhook_secret"),
+        timeout_s=settings.provider_timeout_ms / 1000,
+        horizon=timedelta(seconds=settings.provider_horizon_s),
+    )
+
+
+def _stripe(settings: Settings) -> Provider | None:
+    key, secret = settings.stripe_api_key, settings.stripe_webhook_secret
+    if key is None or secret is None:
+        return None
+    with _extra(STRIPE, "stripe", "stripe"):
+        from counterfoil.operations.providers.stripe.provider import StripeProvider
+    return StripeProvider(
+        key.get_secret_value(),
+        Secret(secret.get_secret_value(), "stripe_webhook_secret"),
+        url=settings.stripe_url,
+        timeout_s=settings.provider_timeout_ms / 1000,
+        horizon=timedelta(seconds=settings.provider_horizon_s),
+    )
+
+
+def _sepa(settings: Settings) -> Provider | None:
+    iban, name, bic = settings.sepa_debtor_iban, settings.sepa_debtor_name, settings.sepa_debtor_bic
+    if iban is None:
+        return None
+    if name is None:
+        raise InvalidInput("sepa_debtor_name", "set, together with sepa_debtor_iban")
+    with _extra(sepa.NAME, "bank-files", "schwifty", "sepaxml", "xmlschema"):
+        from counterfoil.operations.providers.sepa.accounts import bank_account_of
+        from counterfoil.operations.providers.sepa.provider import SepaProvider
+    try:
+        debtor = bank_account_of(";".join(filter(None, (iban, bic, name))))
+    except ValueError as error:
+        raise InvalidInput("sepa_debtor_iban", str(error)) from error
+    return SepaProvider(debtor, orders_max=settings.sepa_orders_max)
+
+
+@contextmanager
+def _extra(provider: str, extra: str, *modules: str) -> Iterator[None]:
+    """What is imported in here comes with an extra. Raises ExtraMissing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name not in modules:
+            raise
+        raise ExtraMissing(provider=provider, do=f"pip install 'counterfoil[{extra}]'") from error
+
+
+MAKERS: Final[Mapping[str, Callable[[Settings], Provider | None]]] = {
+    SIMULATOR: _simulator,
+    STRIPE: _stripe,
+    sepa.NAME: _sepa,
+}

@@ -1,0 +1,45 @@
+"""Running the suite: every check, whatever another found; green only when each was made and passed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from counterfoil.operations.providers.conformance.checks import CHECKS, Subject
+from counterfoil.operations.providers.conformance.proxy import FaultProxy
+from counterfoil.operations.providers.conformance.sandbox import CannotCheck, CheckResult, NotSo, Sandbox
+
+TIMEOUT_S: Final = 2.0
+Check = Callable[[Subject], None]
+
+
+def name_of(check: Check) -> str:
+    """How a check is called by people: `same key again`."""
+    return check.__name__.replace("_", " ")
+
+
+def run_suite(
+    sandbox: Sandbox, *, checks: Sequence[Check] = CHECKS, timeout_s: float = TIMEOUT_S
+) -> Iterator[CheckResult]:
+    """Each check's result as soon as it is there."""
+    proxy = FaultProxy(sandbox.url)
+    try:
+        subject = Subject(sandbox, sandbox.make(proxy.url, timeout_s), proxy, timeout_s)
+        for check in checks:
+            yield run_check(check, subject)
+    finally:
+        proxy.close()
+
+
+def run_check(check: Check, subject: Subject) -> CheckResult:
+    """One check. An adapter that raises has failed it: no call of a provider's may raise what the provider did."""
+    says = (check.__doc__ or "").strip().split("\n")[0]
+    try:
+        check(subject)
+    except CannotCheck as why:
+        return CheckResult(name_of(check), says, "not checked", str(why))
+    except NotSo as why:
+        return CheckResult(name_of(check), says, "failed", str(why))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the adapter let it through
+        return CheckResult(name_of(check), says, "failed", f"it raised {type(error).__name__}: {error}")
+    return CheckResult(name_of(check), says, "passed")

@@ -1,0 +1,154 @@
+"""Files of payments: kept as they were made, with their hash; downloaded, and cancelled while nobody has one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any, Final, NamedTuple
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from counterfoil.base.machine import listed, take_step
+from counterfoil.base.problems import NotFound, Problem, check
+from counterfoil.payouts.machines import PAYMENT_FILE, PROVIDER_PAYOUT
+from counterfoil.payouts.provider_payouts.outcome_rules import OutcomeDecision
+from counterfoil.payouts.provider_payouts.outcomes import carry_out
+from counterfoil.payouts.provider_payouts.standings import lock_by_id
+
+ORDERS_SHOWN_MAX: Final = 10_000
+
+
+class PaymentFile(NamedTuple):
+    """A file of payments; `amount` is the sum of its orders, minor units. `failed` counts those that are over and did not pay."""
+
+    id: str
+    provider: str
+    program_id: str
+    asset: str
+    orders: int
+    amount: int
+    sha256: bytes
+    execute_on: date
+    created_at: datetime
+    downloaded_at: datetime | None
+    state: str
+    state_at: datetime
+    paid: int
+    failed: int
+    open: int
+
+
+class FileOrder(NamedTuple):
+    """An order in a file, and where its attempt stands now. Minor units."""
+
+    number: int
+    provider_payout_id: str
+    payout_id: str
+    amount: int
+    asset: str
+    state: str
+    error: str | None
+
+
+class FileIsOut(Problem):
+    """The bank may have this file of payments, so it cannot be cancelled."""
+
+
+class FileCancelled(Problem):
+    """This file of payments was cancelled: its money is owed to its payees again."""
+
+
+_COLUMNS: Final = f"""f.id, f.provider, f.program_id, f.asset, f.orders, f.amount, f.sha256, f.execute_on, f.created_at, f.downloaded_at,
+    f.state, f.state_at, coalesce(o.paid, 0) as paid, coalesce(o.failed, 0) as failed, coalesce(o.open, 0) as open
+    from payment_file f left join lateral (
+        select count(*) filter (where pp.state = 'succeeded') as paid,
+               count(*) filter (where pp.state <> 'succeeded' and pp.state not in {listed(PROVIDER_PAYOUT.open)}) as failed,
+               count(*) filter (where pp.state in {listed(PROVIDER_PAYOUT.open)}) as open
+        from payment_file_order l join provider_payout pp on pp.id = l.provider_payout_id where l.file_id = f.id) o on true"""
+
+
+def list_payment_files(
+    conn: Connection[Any],
+    *,
+    rows_max: int,
+    after: str | None = None,
+    program_id: str | None = None,
+    state: str | None = None,
+) -> list[PaymentFile]:
+    """Newest first."""
+    with conn.cursor(row_factory=class_row(PaymentFile)) as cur:
+        return cur.execute(
+            f"""select {_COLUMNS} where (%(program)s::text is null or f.program_id = %(program)s)
+                  and (%(state)s::text is null or f.state = %(state)s) and (%(after)s::text is null or f.id < %(after)s)
+                order by f.id desc limit %(rows_max)s""",
+            {"program": program_id, "state": state, "after": after, "rows_max": rows_max},
+        ).fetchall()
+
+
+def show_payment_file(conn: Connection[Any], file_id: str) -> PaymentFile:
+    """One. Raises NotFound."""
+    with conn.cursor(row_factory=class_row(PaymentFile)) as cur:
+        found = cur.execute(f"select {_COLUMNS} where f.id = %s", [file_id]).fetchone()
+    if found is None:
+        raise NotFound(what="bank file", id=file_id)
+    return found
+
+
+def orders_of(conn: Connection[Any], file_id: str) -> list[FileOrder]:
+    """What stands in a file, in its order."""
+    with conn.cursor(row_factory=class_row(FileOrder)) as cur:
+        return cur.execute(
+            """select l.number, l.provider_payout_id, pp.payout_id, pp.amount, pp.asset, pp.state, pp.last_error as error
+               from payment_file_order l join provider_payout pp on pp.id = l.provider_payout_id
+               where l.file_id = %s order by l.number limit %s""",
+            [file_id, ORDERS_SHOWN_MAX],
+        ).fetchall()
+
+
+def download_payment_file(conn: Connection[Any], file_id: str, *, actor: str, now: datetime) -> bytes:
+    """The file as it was made. From the first download on the bank may have it: it cannot be cancelled. Raises NotFound, FileCancelled."""
+    row = conn.execute(
+        "select state, body, sha256 = sha256(body) from payment_file where id = %s for update", [file_id]
+    ).fetchone()
+    if row is None:
+        raise NotFound(what="bank file", id=file_id)
+    state, body, whole = row
+    check(bool(whole), "a file is as it was made", file=file_id)
+    if state == "cancelled":
+        raise FileCancelled(file=file_id)
+    if state == "made":
+        take_step(conn, PAYMENT_FILE, file_id, state, "download", actor=actor, at=now)
+        conn.execute("update payment_file set downloaded_at = %s where id = %s", [now, file_id])
+    return bytes(body)
+
+
+def cancel_payment_file(conn: Connection[Any], file_id: str, *, reason: str, actor: str, now: datetime) -> list[str]:
+    """Give up a file that nobody has downloaded: its orders failed for certain, and their money is owed again.
+
+    Returns the attempts that ended by it. Raises NotFound, FileIsOut, ReasonRequired.
+    """
+    row = conn.execute("select state from payment_file where id = %s for update", [file_id]).fetchone()
+    if row is None:
+        raise NotFound(what="bank file", id=file_id)
+    if row[0] != "made":
+        raise FileIsOut(file=file_id, state=row[0])
+    take_step(conn, PAYMENT_FILE, file_id, row[0], "cancel", actor=actor, at=now, reason=reason)
+    ids = [one.provider_payout_id for one in orders_of(conn, file_id)]
+    live = [one for one in lock_by_id(conn, ids, now=now) if one.state in PROVIDER_PAYOUT.open]
+    error = f"its file {file_id} was cancelled before anybody had it: {reason}"
+    decisions = [
+        OutcomeDecision(one, ("fail",), error=error, error_class="by_hand", failed_by="inference") for one in live
+    ]
+    carry_out(conn, decisions, cause=file_id, now=now, actor=actor, reason=reason)
+    return [one.id for one in live]
+
+
+def file_orders_by_reference(conn: Connection[Any], provider: str, references: Sequence[str]) -> dict[str, str]:
+    """By reference (the attempt's id): the file that each is in, of those that are in one."""
+    rows = conn.execute(
+        """select l.provider_payout_id, l.file_id from payment_file_order l join payment_file f on f.id = l.file_id
+           where f.provider = %s and l.provider_payout_id = any(%s)""",
+        [provider, list(references)],
+    ).fetchall()
+    return dict(rows)

@@ -1,0 +1,185 @@
+"""Sending in files: queued attempts of one program become one file, all in one transaction, and none is ever in two.
+
+Nothing is called, so nothing can be half done: the file, its orders, their calls and their new state are written together. What may
+hold an order back is asked as it is before a call; an order that cannot stand in a file is refused alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from hashlib import sha256
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+from psycopg import Connection
+
+from counterfoil.base.machine import Move, record_birth, take_steps
+from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.operations.providers import (
+    Accepted,
+    Answer,
+    FileHead,
+    FileProvider,
+    PayoutFact,
+    PayoutOrder,
+    Refused,
+    told_of,
+)
+from counterfoil.operations.work.calls import NewCall, announce_call, mark_applied, store_answer
+from counterfoil.operations.work.runner import Claim, Runner, Tally, run_here
+from counterfoil.payouts.machines import PAYMENT_FILE, PROVIDER_PAYOUT, SENDING
+from counterfoil.payouts.payouts.reserving import order_hash
+from counterfoil.payouts.provider_payouts.brakes import brake_on
+from counterfoil.payouts.provider_payouts.outcome_rules import LockedProviderPayout, decide_answer
+from counterfoil.payouts.provider_payouts.outcomes import ACTOR, carry_out
+from counterfoil.payouts.provider_payouts.standings import lock_by_id
+from counterfoil.payouts.provider_payouts.unreserving import unreserve
+from counterfoil.statements.continuity.banking_days import next_banking_day
+
+MakeId = Callable[[str], str]
+BRAKE_WAIT: Final = timedelta(minutes=5)
+
+
+class _Order(NamedTuple):
+    """An attempt that may go into a file now."""
+
+    claim: Claim
+    standing: LockedProviderPayout
+    order: PayoutOrder
+
+
+def file_due(runner: Runner, provider: FileProvider, make_id: MakeId, *, silent_after: timedelta) -> Tally:
+    """One tick: make files of what is queued for this provider, a file for each program and at most so many orders."""
+
+    def work(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
+        ready = _ready(conn, claims, now)
+        faults = {one.standing.id: fault for one in ready if (fault := provider.fault_of(one.order)) is not None}
+        refused: list[tuple[_Order, Answer]] = [
+            (one, Refused(faults[one.standing.id])) for one in ready if one.standing.id in faults
+        ]
+        _answered(conn, provider, runner.owner, refused, make_id, silent_after, now)
+        good = [one for one in ready if one.standing.id not in faults]
+        for program_id, asset in sorted({(one.standing.program_id, one.standing.asset) for one in good}):
+            group = iter([one for one in good if (one.standing.program_id, one.standing.asset) == (program_id, asset)])
+            while part := list(islice(group, provider.capabilities.orders_max)):
+                _make_file(conn, provider, runner.owner, part, make_id, silent_after, now)
+
+    return run_here(runner, SENDING, work, lane=provider.name)
+
+
+def _ready(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> list[_Order]:
+    """Those that nothing holds back. The others stay queued; what was set aside for what is no longer so is set aside anew."""
+    ids = [one.id for one in claims]
+    claim_of = {one.id: one for one in claims}
+    destinations = dict(
+        conn.execute("select id, destination from provider_payout where id = any(%s)", [ids]).fetchall()
+    )
+    ready = []
+    for standing in lock_by_id(conn, ids, now=now):
+        brake = brake_on(conn, standing)
+        if brake is None:
+            order = PayoutOrder(standing.key, standing.amount, standing.asset, destinations[standing.id], standing.id)
+            ready.append(_Order(claim_of[standing.id], standing, order))
+        elif brake.changed and not standing.calls:
+            unreserve(conn, [standing.id], why=brake.why, actor=ACTOR, now=now)
+        else:
+            conn.execute(
+                "update provider_payout set due_at = %s, last_error = %s where id = %s",
+                [now + BRAKE_WAIT, brake.why, standing.id],
+            )
+    return ready
+
+
+def _make_file(
+    conn: Connection[Any],
+    provider: FileProvider,
+    owner: str,
+    part: Sequence[_Order],
+    make_id: MakeId,
+    silent_after: timedelta,
+    now: datetime,
+) -> None:
+    first, file_id, on = part[0].standing, make_id("pf"), next_banking_day(now.date())
+    body = provider.file_of(FileHead(file_id, now, on), [one.order for one in part])
+    total = sum(one.order.amount for one in part)
+    _keep(conn, file_id, provider.name, first, body, part, total, on, now)
+    facts = [_pending(one.order, now) for one in part]
+    answers: list[tuple[_Order, Answer]] = [(one, Accepted(fact)) for one, fact in zip(part, facts, strict=True)]
+    _answered(conn, provider, owner, answers, make_id, silent_after, now)
+    told = {"provider": provider.name, "orders": len(part), "amount": str(total), "asset": first.asset}
+    emit(conn, [NewEvent("payment_file_made", first.program_id, file_id, told, once=file_id)], at=now)
+
+
+def _keep(
+    conn: Connection[Any],
+    file_id: str,
+    provider: str,
+    first: LockedProviderPayout,
+    body: bytes,
+    part: Sequence[_Order],
+    total: int,
+    on: date,
+    now: datetime,
+) -> None:
+    conn.execute(
+        """insert into payment_file (id, provider, program_id, asset, orders, amount, body, sha256, execute_on, created_at, state, state_at)
+           values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'made', %s)""",
+        [file_id, provider, first.program_id, first.asset, len(part), total, body, sha256(body).digest(), on, now, now],
+    )
+    record_birth(conn, PAYMENT_FILE, [file_id], "made", actor=ACTOR, at=now)
+    with conn.cursor() as cur:
+        cur.executemany(
+            "insert into payment_file_order (file_id, number, provider_payout_id) values (%s, %s, %s)",
+            [(file_id, number, one.standing.id) for number, one in enumerate(part, start=1)],
+        )
+
+
+def _pending(order: PayoutOrder, now: datetime) -> PayoutFact:
+    """It stands in a file. The bank knows it by its end-to-end id, which is our own."""
+    return PayoutFact(order.reference, order.key, order.amount, 0, order.asset, "pending", None, now)
+
+
+def _answered(
+    conn: Connection[Any],
+    provider: FileProvider,
+    owner: str,
+    answers: Sequence[tuple[_Order, Answer]],
+    make_id: MakeId,
+    silent_after: timedelta,
+    now: datetime,
+) -> None:
+    """Write each order's call and what came of it at once, and carry it out."""
+    ids = [one.standing.id for one, _ in answers]
+    take_steps(conn, PROVIDER_PAYOUT, [Move(one, "queued", "send") for one in ids], actor=ACTOR, at=now)
+    called: dict[str, str] = {}
+    for one, answer in answers:
+        called[one.standing.id] = _call(conn, provider, owner, one, answer, make_id, now)
+    conn.execute("update provider_payout set request_sent_at = %s where id = any(%s)", [now, ids])
+    by_id: Mapping[str, Answer] = {one.standing.id: answer for one, answer in answers}
+    decisions = [
+        decide_answer(
+            one, by_id[one.id], silent_after=silent_after, tries_left=True, capabilities=provider.capabilities
+        )
+        for one in lock_by_id(conn, ids, now=now)
+    ]
+    carry_out(conn, decisions, cause="filing", now=now)
+    mark_applied(conn, list(called.values()), now=now)
+
+
+def _call(
+    conn: Connection[Any],
+    provider: FileProvider,
+    owner: str,
+    one: _Order,
+    answer: Answer,
+    make_id: MakeId,
+    now: datetime,
+) -> str:
+    order, call_id = one.order, make_id("call")
+    digest = order_hash(order.key, order.amount, order.asset, order.destination)
+    new = NewCall(call_id, one.standing.id, provider.name, order.key, digest, owner, one.claim.fence)
+    announce_call(conn, new, now=now, horizon=provider.capabilities.horizon)
+    kind, told = told_of(answer)
+    store_answer(conn, call_id, kind=kind, answer=told, now=now, due_at=now)
+    return call_id

@@ -1,0 +1,154 @@
+"""Every adapter there is, against the conformance suite over real sockets; and adapters that are wrong, which the suite must find."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from counterfoil.base.settings import Settings
+from counterfoil.cli.local.sandboxes import sandbox_of, simulated
+from counterfoil.operations.providers import Accepted, Later, NotThere, Refused, Unclear
+from counterfoil.operations.providers.conformance import checks
+from counterfoil.operations.providers.conformance.checks import CHECKS, Subject
+from counterfoil.operations.providers.conformance.proxy import FaultProxy
+from counterfoil.operations.providers.conformance.sandbox import CannotCheck
+from counterfoil.operations.providers.conformance.suite import name_of, run_check
+from tests.operations.providers.how import NEEDS_STRIPE
+
+TIMEOUT_S = 1.0
+ADAPTERS = ("simulator", "stripe")
+
+
+@pytest.fixture(scope="module", params=ADAPTERS)
+def subject(request) -> Iterator[Subject]:
+    if request.param == "stripe":
+        pytest.importorskip("stripe", reason=NEEDS_STRIPE)
+    with simulated(request.param) as sandbox:
+        proxy = FaultProxy(sandbox.url)
+        yield Subject(sandbox, sandbox.make(proxy.url, TIMEOUT_S), proxy, TIMEOUT_S)
+        proxy.close()
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=name_of)
+def test_an_adapter_does_what_every_adapter_must(subject, check):
+    found = run_check(check, subject)
+    assert (found.verdict, found.said) == ("passed", "")
+
+
+class Wrong:
+    """The simulator's adapter with one mistake: what `send` or `find_payout` of it says is changed."""
+
+    def __init__(self, right: Any, mistake: Any) -> None:
+        self._right, self._mistake = right, mistake
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._right, name)
+
+    def connect(self) -> Any:
+        connection = self._right.connect()
+        return connection if isinstance(connection, Later) else _WrongLine(connection, self._mistake)
+
+    def find_payout(self, sought: Any) -> Any:
+        return self._mistake("find", sought, self._right.find_payout)
+
+
+class _WrongLine:
+    def __init__(self, right: Any, mistake: Any) -> None:
+        self._right, self._mistake = right, mistake
+
+    def send(self, order: Any) -> Any:
+        return self._mistake("send", order, self._right.send)
+
+    def close(self) -> None:
+        self._right.close()
+
+
+def forgets_keys(_, asked, right, count=[0]):  # noqa: B006 - it counts
+    if hasattr(asked, "destination") and right.__name__ == "send":
+        count[0] += 1
+        return right(asked._replace(key=f"{asked.key}-{count[0]}"))
+    return right(asked)
+
+
+def takes_silence_for_later(_, asked, right):
+    found = right(asked)
+    return Later("try again") if isinstance(found, Unclear) else found
+
+
+def takes_silence_for_refusal(_, asked, right):
+    found = right(asked)
+    return Refused("no") if isinstance(found, Unclear) else found
+
+
+def never_finds(where, asked, right):
+    return NotThere() if where == "find" else right(asked)
+
+
+def adds_a_cent(_, asked, right):
+    found = right(asked)
+    return Accepted(found.fact._replace(amount=found.fact.amount + 1)) if isinstance(found, Accepted) else found
+
+
+def raises(_, asked, right):
+    found = right(asked)
+    if isinstance(found, Unclear):
+        raise TimeoutError(found.error)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("mistake", "check"),
+    [
+        (forgets_keys, checks.same_key_again),
+        (takes_silence_for_later, checks.time_out_after_arrival),
+        (takes_silence_for_refusal, checks.malformed_answer),
+        (takes_silence_for_refusal, checks.failure_of_theirs),
+        (never_finds, checks.look_up),
+        (adds_a_cent, checks.send),
+        (raises, checks.time_out_before_arrival),
+    ],
+)
+def test_an_adapter_with_a_mistake_fails_the_check_that_is_made_for_it(subject, mistake, check):
+    wrong = replace(subject, provider=Wrong(subject.provider, mistake), sandbox=again(subject.sandbox))
+    assert run_check(check, wrong).verdict == "failed"
+
+
+def again(sandbox: Any, count: list[int] = []) -> Any:  # noqa: B006 - it counts
+    """The sandbox with keys that were not used yet."""
+    count.append(1)
+    return replace(sandbox, run=f"{sandbox.run}-{len(count)}")
+
+
+def test_what_a_sandbox_cannot_do_is_told_as_not_checked(subject):
+    poor = replace(subject, sandbox=replace(again(subject.sandbox), refused=None, webhook=None, returning=None))
+    found = [run_check(one, poor) for one in (checks.definite_refusal, checks.webhook_signature, checks.comes_back)]
+    assert [one.verdict for one in found] == ["not checked"] * 3
+    assert all(one.said for one in found)
+
+
+def test_an_adapter_that_declares_no_look_up_is_not_asked_and_says_so(subject):
+    right = subject.provider
+
+    class Blind(Wrong):
+        capabilities = right.capabilities._replace(looks_up_by=(), absent_after=timedelta())
+
+    blind = replace(subject, provider=Blind(right, lambda _, asked, way: way(asked)), sandbox=again(subject.sandbox))
+    assert run_check(checks.look_up, blind).verdict == "not checked"
+
+
+def test_an_account_that_moves_real_money_is_not_checked_with():
+    pytest.importorskip("stripe", reason=NEEDS_STRIPE)
+    live = Settings(
+        _env_file=None,
+        stripe_api_key="sk_live_" + "Zk3vQ9wLr7Tn5Bx2Jc8Hd4Mg",
+        stripe_webhook_secret="whsec_kx7WqPz2Lr9vTn4Yb8McHs3JdFu6GeAa",
+    )
+    with (
+        pytest.raises(CannotCheck, match="real money"),
+        sandbox_of("stripe", live, destination="acct_1", refused=None, asset="EUR"),
+    ):
+        pass

@@ -1,0 +1,372 @@
+"""Payments that go to the bank in files: one file for many, none in two, partial acceptance, what comes back, and two at once."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from counterfoil.base.edge import make_id, now
+from counterfoil.base.invariant import run_invariants
+from counterfoil.base.problems import InvalidInput, Problem
+from counterfoil.ledger.accounts.accounts import open_accounts
+from counterfoil.ledger.journals.journal import NewJournal, post_journals
+from counterfoil.operations.providers import sepa
+from counterfoil.operations.providers.sepa.reports import read_report
+from counterfoil.payouts.destinations.destinations import set_destination
+from counterfoil.payouts.payment_files.files import (
+    FileCancelled,
+    FileIsOut,
+    cancel_payment_file,
+    download_payment_file,
+    list_payment_files,
+    orders_of,
+)
+from counterfoil.payouts.payment_files.reporting import take_report
+from counterfoil.simulator.process import spawn_simulator
+from counterfoil.wiring import INVARIANTS, ticks
+from tests.builders import NOW, PROGRAM, Clock, Desk, a_program, issue
+from tests.operations.providers.how import NEEDS_BANK_FILES
+
+pytest.importorskip("sepaxml", reason=NEEDS_BANK_FILES)
+pytest.importorskip("schwifty", reason=NEEDS_BANK_FILES)
+
+from counterfoil.operations.providers.sepa.accounts import bank_account_of
+from counterfoil.operations.providers.sepa.provider import SepaProvider
+
+DEBTOR = "DE89370400440532013000;COBADEFFXXX;House GmbH"
+IBANS = ("FR1420041010050500013M02606", "NL91ABNA0417164300", "BE68539007547034", "ES9121000418450200051332")
+PAYEES = tuple(f"payee-{number}" for number in range(1, 5))
+
+
+@pytest.fixture(scope="module")
+def simulator(tmp_path_factory):
+    with spawn_simulator(tmp_path_factory.mktemp("simulator"), settle_ms=0) as process:
+        yield process
+
+
+@pytest.fixture
+def desk(database, simulator):
+    """Customers pay at the simulator; payees are paid by the bank, from money that was brought there."""
+    a_program(database, payees=())
+    with database.transaction() as conn:
+        for payee, iban in zip(PAYEES, IBANS, strict=True):
+            pay_to(conn, payee, f"{iban};Payee {payee}")
+        open_accounts(conn, PROGRAM, ["cash:bank:client", "platform:own_funds"], asset="EUR", actor="test", now=NOW)
+        funds = NewJournal("funds", "funding", [("cash:bank:client", "platform:own_funds", 1_000_00)], "EUR", "test")
+        post_journals(conn, PROGRAM, [funds], now=NOW)
+    found = Desk(database, simulator, Clock(now()))
+    found._seen = last_event(found)
+    found.wiring = replace(
+        found.wiring, providers={**found.wiring.providers, sepa.NAME: SepaProvider(bank_account_of(DEBTOR))}
+    )
+    found.ticks = ticks(found.wiring, "worker:test")
+    return found
+
+
+def last_event(desk) -> str | None:
+    data = desk.http.get("/v1/events", params={"limit": 1000}).json()["data"]
+    return data[-1]["id"] if data else None
+
+
+def pay_to(conn, payee: str, token: str) -> None:
+    set_destination(
+        conn, make_id("dst"), program_id=PROGRAM, payee_id=payee, provider=sepa.NAME, token=token, actor="test", now=NOW
+    )
+
+
+def queued(desk, payees: int = 3) -> list[str]:
+    """Payouts of 94.00 to so many payees, queued for the bank; their attempts' ids in the order of the payees."""
+    for number, payee in enumerate(PAYEES[:payees], start=1):
+        [invoice] = issue(desk.database, "100.00", prefix=f"x{number}", payee=payee)
+        desk.pay(invoice, 100_00, key=make_id("pay"))
+    desk.deliver()
+    desk.work("webhooks", "verify", "settle", "events", "reserve")
+    rows = desk.rows("select pp.id from provider_payout pp join payout p on p.id = pp.payout_id order by p.payee_id")
+    return [row[0] for row in rows]
+
+
+def a_file(desk) -> str:
+    desk.work("outbox")
+    with desk.database.transaction() as conn:
+        return list_payment_files(conn, rows_max=1)[0].id
+
+
+def report(desk, body: bytes, **more):
+    read = read_report(body)
+    with desk.database.transaction() as conn:
+        return take_report(
+            conn, make_id("brp"), provider=sepa.NAME, capabilities=desk.wiring.providers[sepa.NAME].capabilities,
+            format=read.format, message_id=read.message_id, orders=read.orders, rest=read.rest, body=body, file_name="r.xml",
+            silent_after=desk.wiring.silent_after, actor="test", now=desk.clock.now, **{"program_id": None, **more},
+        )  # fmt: skip
+
+
+def pain002(file_id: str, orders: dict[str, str], group: str = "PART", reason: str = "AC04") -> bytes:
+    told = "".join(
+        f"<TxInfAndSts><OrgnlEndToEndId>{ref}</OrgnlEndToEndId><TxSts>{status}</TxSts>"
+        + (f"<StsRsnInf><Rsn><Cd>{reason}</Cd></Rsn></StsRsnInf>" if status == "RJCT" else "")
+        + "</TxInfAndSts>"
+        for ref, status in orders.items()
+    )
+    return (
+        '<Document xmlns="urn:iso:std:iso:20022:tech:xsd:pain.002.001.10"><CstmrPmtStsRpt>'
+        f"<GrpHdr><MsgId>r</MsgId></GrpHdr><OrgnlGrpInfAndSts><OrgnlMsgId>{file_id}</OrgnlMsgId><GrpSts>{group}</GrpSts>"
+        f"</OrgnlGrpInfAndSts><OrgnlPmtInfAndSts><OrgnlPmtInfId>{file_id}</OrgnlPmtInfId>{told}</OrgnlPmtInfAndSts>"
+        "</CstmrPmtStsRpt></Document>"
+    ).encode()
+
+
+def camt(*entries: tuple[str, str, str]) -> bytes:
+    """Booked entries: reference, amount, DBIT or CRDT; of a statement that carries."""
+    total = sum((1 if sign == "CRDT" else -1) * round(float(amount) * 100) for _, amount, sign in entries)
+    opening = 100_000
+    closing = opening + total
+    told = "".join(
+        f'<Ntry><Amt Ccy="EUR">{amount}</Amt><CdtDbtInd>{sign}</CdtDbtInd><Sts><Cd>BOOK</Cd></Sts>'
+        f"<BookgDt><Dt>2026-11-26</Dt></BookgDt><NtryDtls><TxDtls><Refs><EndToEndId>{ref}</EndToEndId></Refs>"
+        f'<Amt Ccy="EUR">{amount}</Amt></TxDtls></NtryDtls></Ntry>'
+        for ref, amount, sign in entries
+    )
+    balance = "".join(
+        f'<Bal><Tp><CdOrPrtry><Cd>{code}</Cd></CdOrPrtry></Tp><Amt Ccy="EUR">{cents // 100}.{cents % 100:02d}</Amt>'
+        f"<CdtDbtInd>CRDT</CdtDbtInd><Dt><Dt>2026-11-26</Dt></Dt></Bal>"
+        for code, cents in (("OPBD", opening), ("CLBD", closing))
+    )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?><Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"><BkToCstmrStmt>'
+        "<GrpHdr><MsgId>m</MsgId><CreDtTm>2026-11-26T20:00:00</CreDtTm></GrpHdr><Stmt><Id>s</Id><CreDtTm>2026-11-26T20:00:00</CreDtTm>"
+        f"<Acct><Id><IBAN>DE89370400440532013000</IBAN></Id><Ccy>EUR</Ccy></Acct>{balance}{told}</Stmt></BkToCstmrStmt></Document>"
+    ).encode()
+
+
+def states(desk) -> list[str]:
+    rows = desk.rows(
+        "select pp.state from provider_payout pp join payout p on p.id = pp.payout_id order by p.payee_id, pp.number"
+    )
+    return [row[0] for row in rows]
+
+
+def still_true(desk) -> None:
+    with desk.database.transaction() as conn:
+        assert run_invariants(conn, INVARIANTS) == []
+    assert desk.balance("clearing:sepa") == 0  # a bank keeps no balance of ours beside our account
+
+
+def test_many_queued_payouts_become_one_file_that_is_kept_with_its_hash_and_names_each_by_its_end_to_end_id(desk):
+    attempts = queued(desk)
+    file_id = a_file(desk)
+    with desk.database.transaction() as conn:
+        [file] = list_payment_files(conn, rows_max=5)
+        body = download_payment_file(conn, file_id, actor="test", now=desk.clock.now)
+        again = download_payment_file(conn, file_id, actor="test", now=desk.clock.now)
+        lines = orders_of(conn, file_id)
+    assert (file.orders, file.amount, file.state, file.open) == (3, 3 * 94_00, "made", 3)
+    assert body == again
+    assert hashlib.sha256(body).digest() == file.sha256
+    assert [one.provider_payout_id for one in lines] == sorted(attempts)
+    assert all(f"<EndToEndId>{one}</EndToEndId>".encode() in body for one in attempts)
+    assert f"<MsgId>{file_id}</MsgId>".encode() in body
+    assert states(desk) == ["sent"] * 3
+    assert desk.rows("select state, downloaded_at is not null from payment_file") == [("downloaded", True)]
+    still_true(desk)
+
+
+def test_partial_acceptance_pays_some_fails_some_and_leaves_those_it_does_not_name(desk):
+    paid, refused, silent = queued(desk)
+    file_id = a_file(desk)
+    taken = report(desk, pain002(file_id, {paid: "ACSC", refused: "RJCT", "pp_of_nobody": "ACSC"}))
+    assert (taken.said, taken.unknown, taken.silent) == ({"paid": 1, "failed": 1}, ["pp_of_nobody"], 1)
+    assert states(desk) == ["succeeded", "failed", "sent"]
+    assert (
+        desk.rows("select last_error from provider_payout where id = %s", refused)[0][0]
+        == "the provider says failed: AC04"
+    )
+    assert desk.balance("cash:bank:client") == 1_000_00 - 94_00
+    assert desk.balance("payable:payee:payee-2") == 94_00
+    assert desk.rows("select state from payment_file") == [("reported",)]
+    assert silent
+    still_true(desk)
+
+
+def test_a_refusal_of_the_whole_file_fails_each_of_its_orders(desk):
+    queued(desk)
+    report(desk, pain002(a_file(desk), {}, group="RJCT"))
+    assert states(desk) == ["failed"] * 3
+    assert desk.balance("cash:bank:client") == 1_000_00
+
+
+def test_what_the_bank_only_took_stays_under_way_and_its_booked_entry_pays_it(desk):
+    [attempt] = queued(desk, 1)
+    report(desk, pain002(a_file(desk), {attempt: "ACSP"}))
+    assert states(desk) == ["sent"]
+    taken = report(desk, camt((attempt, "94.00", "DBIT"), ("other", "1.00", "DBIT")))
+    assert (taken.format, taken.said, taken.unknown) == ("camt.053", {"paid": 1}, ["other"])
+    assert states(desk) == ["succeeded"]
+    assert desk.balance("cash:bank:client") == 1_000_00 - 94_00
+    still_true(desk)
+
+
+def test_a_payment_that_came_back_is_owed_again_and_its_money_is_at_the_bank_again(desk):
+    [attempt] = queued(desk, 1)
+    a_file(desk)
+    report(desk, camt((attempt, "94.00", "DBIT")))
+    report(desk, camt((attempt, "94.00", "CRDT")))
+    assert desk.rows("select state from payout") == [("returned",)]
+    assert desk.balance("cash:bank:client") == 1_000_00
+    assert desk.balance("payable:payee:payee-1") == 94_00
+    still_true(desk)
+
+
+def test_an_entry_of_another_amount_is_no_payment_but_a_conflict(desk):
+    [attempt] = queued(desk, 1)
+    a_file(desk)
+    report(desk, camt((attempt, "93.00", "DBIT")))
+    assert desk.rows("select count(*) from provider_conflict where state = 'open'") == [(1,)]
+    assert states(desk) == ["unknown"]
+
+
+def test_the_same_report_twice_is_taken_once_and_tells_the_same(desk):
+    [attempt] = queued(desk, 1)
+    body = pain002(a_file(desk), {attempt: "ACSC"})
+    first, second = report(desk, body), report(desk, body)
+    assert (second.id, second.said, second.existed) == (first.id, first.said, True)
+    assert desk.rows("select count(*) from bank_report") == [(1,)]
+
+
+def test_a_report_on_a_file_that_is_none_of_ours_is_refused_and_nothing_is_kept(desk):
+    queued(desk, 1)
+    a_file(desk)
+    with pytest.raises(InvalidInput, match="our own files"):
+        report(desk, pain002("pf_unknown", {}, group="RJCT"))
+    assert states(desk) == ["sent"]
+    assert desk.rows("select count(*) from bank_report") == [(0,)]
+
+
+def test_a_report_of_one_program_says_nothing_of_anothers_orders(desk):
+    [attempt] = queued(desk, 1)
+    a_file(desk)
+    taken = report(desk, camt((attempt, "94.00", "DBIT")), program_id="another")
+    assert (taken.said, taken.unknown) == ({}, [attempt])
+    assert states(desk) == ["sent"]
+
+
+@pytest.mark.parametrize("wrong", ["FR1420041010050500013M02607;Wrong checksum", "no account", "BE68539007547034;"])
+def test_one_order_that_cannot_stand_in_a_file_is_refused_alone(desk, wrong):
+    with desk.database.transaction() as conn:
+        pay_to(conn, "payee-2", wrong)
+    queued(desk)
+    a_file(desk)
+    assert states(desk) == ["sent", "failed", "sent"]
+    assert desk.rows("select orders from payment_file") == [(2,)]
+    assert desk.balance("payable:payee:payee-2") == 94_00
+
+
+def test_a_file_carries_no_more_orders_than_the_bank_takes(desk):
+    bank = desk.wiring.providers[sepa.NAME]
+    bank.capabilities = bank.capabilities._replace(orders_max=2)
+    queued(desk)
+    a_file(desk)
+    assert sorted(row[0] for row in desk.rows("select orders from payment_file")) == [1, 2]
+
+
+def test_a_file_that_nobody_has_can_be_cancelled_and_its_orders_go_out_again_in_another(desk):
+    queued(desk, 2)
+    file_id = a_file(desk)
+    with desk.database.transaction() as conn:
+        ended = cancel_payment_file(conn, file_id, reason="wrong day", actor="test", now=desk.clock.now)
+        assert len(ended) == 2
+        with pytest.raises(FileCancelled):
+            download_payment_file(conn, file_id, actor="test", now=desk.clock.now)
+    assert states(desk) == ["failed", "failed"]
+    assert desk.balance("payable:payee:payee-1") == 94_00
+    still_true(desk)
+
+
+def test_a_file_that_was_downloaded_is_never_cancelled(desk):
+    queued(desk, 1)
+    file_id = a_file(desk)
+    with desk.database.transaction() as conn:
+        download_payment_file(conn, file_id, actor="test", now=desk.clock.now)
+        with pytest.raises(FileIsOut):
+            cancel_payment_file(conn, file_id, reason="too late", actor="test", now=desk.clock.now)
+    assert states(desk) == ["sent"]
+
+
+def test_the_database_refuses_a_second_file_with_the_same_order_and_another_body_of_a_file(desk):
+    [attempt] = queued(desk, 1)
+    file_id = a_file(desk)
+    with pytest.raises((Problem, psycopg.Error)), desk.database.transaction() as conn:
+        conn.execute("insert into payment_file_order values (%s, 2, %s)", [file_id, attempt])
+    with pytest.raises((Problem, psycopg.Error)), desk.database.transaction() as conn:
+        conn.execute("update payment_file set amount = amount + 1 where id = %s", [file_id])
+    assert errors.UniqueViolation  # the first is one
+
+
+def test_two_workers_at_once_make_files_of_different_orders(desk):
+    queued(desk, 4)
+    runs = [threading.Thread(target=ticks(desk.wiring, f"worker:{name}")["outbox"]) for name in ("a", "b")]
+    for one in runs:
+        one.start()
+    for one in runs:
+        one.join(60)
+    desk.work("outbox")
+    assert states(desk) == ["sent"] * 4
+    assert desk.rows("select count(*), count(distinct provider_payout_id) from payment_file_order") == [(4, 4)]
+    assert desk.rows("select sum(orders) from payment_file") == [(4,)]
+
+
+def test_a_changed_destination_keeps_what_waits_out_of_the_file_and_sends_it_to_the_new_one(desk):
+    queued(desk, 1)
+    with desk.database.transaction() as conn:
+        pay_to(conn, "payee-1", f"{IBANS[3]};New account")
+    desk.work("reserve")
+    file_id = a_file(desk)
+    with desk.database.transaction() as conn:
+        body = download_payment_file(conn, file_id, actor="test", now=desk.clock.now)
+    assert IBANS[3].encode() in body
+    assert IBANS[0].encode() not in body
+
+
+def test_a_bank_that_says_nothing_for_too_long_leaves_its_orders_in_doubt_for_a_person(desk):
+    queued(desk, 1)
+    a_file(desk)
+    desk.clock.advance(days=4)
+    desk.work("reconcile-pull", "outbox")
+    assert states(desk) == ["sent"]
+    desk.clock.advance(days=2)
+    desk.work("reconcile-pull", "outbox")
+    assert states(desk) == ["unknown"]
+    assert desk.rows("select count(*) from event where name = 'payout_unknown'") == [(1,)]
+    desk.clock.advance(days=30)
+    desk.work("reconcile-pull", "outbox", "repair")
+    assert states(desk) == ["unknown"]  # never sent again, never given back by itself
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"no xml",
+        b"<Document/>",
+        b'<!DOCTYPE x [<!ENTITY e "v">]><Document>&e;</Document>',
+        pain002("f", {"a": "WHAT"}),
+    ],
+)
+def test_what_is_no_report_is_refused_with_its_reason(body):
+    with pytest.raises(InvalidInput) as refused:
+        read_report(body)
+    assert refused.value.facts["field"] == "file"
+
+
+def test_a_file_is_due_on_a_day_on_which_euro_payments_settle():
+    from counterfoil.statements.continuity.banking_days import next_banking_day
+
+    assert next_banking_day(date(2026, 11, 27)) == date(2026, 11, 30)  # over a weekend
+    assert next_banking_day(date(2026, 12, 24)) == date(2026, 12, 28)  # over Christmas
+    assert datetime(2026, 11, 26, tzinfo=UTC)
