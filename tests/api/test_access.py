@@ -67,6 +67,7 @@ ROUTES = [  # method, path, body, what it needs
     ("GET", "/api/destinations", None, READ),
     ("GET", "/api/providers", None, READ),
     ("GET", "/api/bank-files", None, READ),
+    ("POST", "/api/bank-files", None, OPERATE),
     ("GET", f"/api/bank-files/pf_{ID}", None, READ),
     ("POST", f"/api/bank-files/pf_{ID}/download", None, OPERATE),
     ("POST", f"/api/bank-files/pf_{ID}/cancel", BECAUSE, OPERATE),

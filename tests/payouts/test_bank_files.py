@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import psycopg
 import pytest
@@ -28,6 +28,7 @@ from counterfoil.payouts.payment_files.files import (
     orders_of,
 )
 from counterfoil.payouts.payment_files.reporting import take_report
+from counterfoil.payouts.payouts.by_hand import retry_payout
 from counterfoil.simulator.process import spawn_simulator
 from counterfoil.wiring import INVARIANTS, ticks
 from tests.builders import NOW, PROGRAM, Clock, Desk, a_program, issue
@@ -62,9 +63,8 @@ def desk(database, simulator):
         post_journals(conn, PROGRAM, [funds], now=NOW)
     found = Desk(database, simulator, Clock(now()))
     found._seen = last_event(found)
-    found.wiring = replace(
-        found.wiring, providers={**found.wiring.providers, sepa.NAME: SepaProvider(bank_account_of(DEBTOR))}
-    )
+    bank = SepaProvider(bank_account_of(DEBTOR), gather_for=timedelta())
+    found.wiring = replace(found.wiring, providers={**found.wiring.providers, sepa.NAME: bank})
     found.ticks = ticks(found.wiring, "worker:test")
     return found
 
@@ -273,6 +273,24 @@ def test_a_file_carries_no_more_orders_than_the_bank_takes(desk):
     queued(desk)
     a_file(desk)
     assert sorted(row[0] for row in desk.rows("select orders from payment_file")) == [1, 2]
+
+
+def test_orders_gather_until_the_oldest_has_waited_or_a_file_is_full_or_somebody_asks(desk):
+    bank = desk.wiring.providers[sepa.NAME]
+    bank.gather_for = timedelta(hours=1)
+    queued(desk, 2)
+    desk.work("outbox")
+    assert desk.rows("select count(*) from payment_file") == [(0,)]
+    desk.clock.advance(minutes=61)
+    desk.work("outbox")
+    assert desk.rows("select orders from payment_file") == [(2,)]
+    bank.capabilities = bank.capabilities._replace(orders_max=1)
+    with desk.database.transaction() as conn:
+        cancel_payment_file(conn, list_payment_files(conn, rows_max=1)[0].id, reason="t", actor="t", now=desk.clock.now)
+        for (payout,) in conn.execute("select id from payout").fetchall():
+            retry_payout(conn, payout, reason="t", actor="t", now=desk.clock.now)
+    desk.work("reserve", "outbox")
+    assert desk.rows("select count(*), max(orders) from payment_file where state = 'made'") == [(2, 1)]
 
 
 def test_a_file_that_nobody_has_can_be_cancelled_and_its_orders_go_out_again_in_another(desk):

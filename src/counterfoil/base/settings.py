@@ -146,6 +146,12 @@ class Settings(BaseSettings):
         None, max_length=70, description="Whose account that is, as the bank knows it."
     )
     sepa_debtor_bic: str | None = Field(None, max_length=11, description="The bank's BIC, where it wants to see it.")
+    sepa_gather_minutes: int = Field(
+        60,
+        ge=0,
+        le=10_080,
+        description="A file for the bank is made when its oldest order has waited for so long, or as soon as it is full; 0: at once.",
+    )
     sepa_orders_max: int = Field(
         1_000, ge=1, le=10_000, description="How many orders a file for the bank carries at most."
     )

@@ -72,7 +72,8 @@ def _sepa(settings: Settings) -> Provider | None:
         debtor = bank_account_of(";".join(filter(None, (iban, bic, name))))
     except ValueError as error:
         raise InvalidInput("sepa_debtor_iban", str(error)) from error
-    return SepaProvider(debtor, orders_max=settings.sepa_orders_max)
+    gather_for = timedelta(minutes=settings.sepa_gather_minutes)
+    return SepaProvider(debtor, orders_max=settings.sepa_orders_max, gather_for=gather_for)
 
 
 @contextmanager

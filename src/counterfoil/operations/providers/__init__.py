@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple, Protocol, runtime_checkable
 
 from counterfoil.operations.providers.capabilities import FULL, Capabilities
@@ -226,7 +226,12 @@ class FileHead(NamedTuple):
 
 @runtime_checkable
 class FileProvider(Provider, Protocol):
-    """A provider that takes orders in files, which a person brings to it. `orders_max` of its capabilities is how many one carries."""
+    """A provider that takes orders in files, which a person brings to it. `orders_max` of its capabilities is how many one carries.
+
+    `gather_for`: a file is made when its oldest order has waited for so long, or as soon as it is full.
+    """
+
+    gather_for: timedelta
 
     def fault_of(self, order: PayoutOrder) -> str | None:
         """Why an order cannot stand in a file; None when it can."""

@@ -7,9 +7,9 @@ hold an order back is asked as it is before a call; an order that cannot stand i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from hashlib import sha256
-from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
@@ -49,8 +49,15 @@ class _Order(NamedTuple):
     order: PayoutOrder
 
 
-def file_due(runner: Runner, provider: FileProvider, make_id: MakeId, *, silent_after: timedelta) -> Tally:
-    """One tick: make files of what is queued for this provider, a file for each program and at most so many orders."""
+def file_due(
+    runner: Runner, provider: FileProvider, make_id: MakeId, *, silent_after: timedelta, at_once: bool = False
+) -> Tally:
+    """One tick: make files of what is queued for this provider, a file for each program and at most so many orders in one.
+
+    While the oldest has not waited long enough and no file would be full, it gathers; `at_once` does not wait.
+    """
+    if not at_once and _gathers(runner, provider):
+        return Tally()
 
     def work(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
         ready = _ready(conn, claims, now)
@@ -61,11 +68,27 @@ def file_due(runner: Runner, provider: FileProvider, make_id: MakeId, *, silent_
         _answered(conn, provider, runner.owner, refused, make_id, silent_after, now)
         good = [one for one in ready if one.standing.id not in faults]
         for program_id, asset in sorted({(one.standing.program_id, one.standing.asset) for one in good}):
-            group = iter([one for one in good if (one.standing.program_id, one.standing.asset) == (program_id, asset)])
-            while part := list(islice(group, provider.capabilities.orders_max)):
-                _make_file(conn, provider, runner.owner, part, make_id, silent_after, now)
+            part = [one for one in good if (one.standing.program_id, one.standing.asset) == (program_id, asset)]
+            _make_file(conn, provider, runner.owner, part, make_id, silent_after, now)
 
-    return run_here(runner, SENDING, work, lane=provider.name)
+    whole = replace(
+        runner, rows_max=provider.capabilities.orders_max
+    )  # a file's worth, whatever a tick takes elsewhere
+    return run_here(whole, SENDING, work, lane=provider.name)
+
+
+def _gathers(runner: Runner, provider: FileProvider) -> bool:
+    """Is it too early for a file?"""
+    with runner.database.transaction() as conn:
+        now = runner.clock(conn)
+        row = conn.execute(
+            """select count(*), min(state_at) from (select state_at from provider_payout
+               where provider = %s and state = 'queued' and due_at <= %s limit %s) waiting""",
+            [provider.name, now, provider.capabilities.orders_max],
+        ).fetchone()
+    assert row is not None
+    number, oldest = row
+    return oldest is None or (number < provider.capabilities.orders_max and now - oldest < provider.gather_for)
 
 
 def _ready(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> list[_Order]:

@@ -17,9 +17,9 @@ from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Because, Minor, Paged, ProgramId, ViewModel, WriteResult, answer, id_in_path
 from counterfoil.api.nouns.reconciliation.bank import FILE_BODY
 from counterfoil.base.paging import Keyset
-from counterfoil.base.problems import InvalidInput
+from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.operations.access.access import OPERATE, READ
-from counterfoil.operations.providers import capabilities_of, sepa
+from counterfoil.operations.providers import FileProvider, capabilities_of, sepa
 from counterfoil.operations.providers.sepa.reports import read_report
 from counterfoil.payouts.payment_files.files import (
     PaymentFile,
@@ -29,6 +29,7 @@ from counterfoil.payouts.payment_files.files import (
     orders_of,
     show_payment_file,
 )
+from counterfoil.payouts.payment_files.filing import file_due
 from counterfoil.payouts.payment_files.reporting import take_report
 
 router = routes("Bank files")
@@ -74,6 +75,13 @@ class BankPaymentFileDetail(BankPaymentFileView):
     lines: list[BankPaymentOrderView]
 
 
+class BankFilesMade(WriteResult):
+    """How many queued attempts were taken up; those that cannot stand in a file are refused, and fail."""
+
+    handled: int
+    failed: int = Field(description="Put back after a mistake of ours; tried again.")
+
+
 class BankFileCancelled(WriteResult):
     """The file is cancelled; `ended` are the attempts whose money is owed again."""
 
@@ -112,6 +120,26 @@ def bank_files(
         )
     page = FILES.page(rows, limit, lambda row: (row.id,))
     return answer(Paged[BankPaymentFileView](data=[_shown(one) for one in page.rows], next_cursor=page.next_cursor))
+
+
+@router.post(
+    "/bank-files", response_model=BankFilesMade, operation_id="bank_file_create", summary="Make bank files now"
+)
+def make(call: Annotated[ApiCall, may(OPERATE)]) -> Response:
+    """Make files of all that is queued for the bank, without waiting until more has gathered. What is paused stays queued."""
+    wiring = call.services.wiring
+    provider = wiring.providers.get(sepa.NAME)
+    if call.dry_run:
+        raise InvalidInput("dryRun", "absent: a tick has transactions of its own")
+    if not isinstance(provider, FileProvider):
+        raise NotFound(what="provider", id=sepa.NAME)
+
+    def act() -> Done:
+        runner = wiring.runner(call.services.owner)
+        tally = file_due(runner, provider, wiring.make_id, silent_after=wiring.silent_after, at_once=True)
+        return Done(sepa.NAME, BankFilesMade(handled=tally.handled, failed=tally.failed))
+
+    return call.write_outside("bank_file.make", act, asked={"provider": sepa.NAME})
 
 
 @router.get(

@@ -59,6 +59,15 @@ def list_(
     show_rows(rows, columns, output, empty="There is no such file.")
 
 
+@app.command("make")
+def make(output: Output = TABLE) -> None:
+    """Make files now of all that is queued for the bank, without waiting until more has gathered."""
+    with asked("operate") as client:
+        done = client.post("/api/bank-files", {})
+    said = f"{done['handled']} payouts were taken up; `counterfoil bank-files list --state made` shows the files."
+    say_done(done, output, said if done["handled"] else "Nothing is queued for the bank.")
+
+
 @app.command("show")
 def show(file_id: FileId, output: Output = TABLE) -> None:
     """One file with its orders, and where each stands."""

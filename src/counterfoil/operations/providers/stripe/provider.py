@@ -125,7 +125,13 @@ class StripeProvider:
 
         def ask() -> list[PulledEvent] | Unclear:
             rows = self._first_events() if after is None else self._events_behind(after)
-            return [self._pulled(one) for one in reversed(rows)]
+            pulled: list[PulledEvent] = []
+            for row in reversed(rows):
+                one = self._pulled(row)
+                if one is None:
+                    break  # it is asked for again, and so is what lies behind it
+                pulled.append(one)
+            return pulled
 
         return _asked(ask)
 
@@ -211,10 +217,14 @@ class StripeProvider:
                 raise
             return self._first_events()  # Stripe keeps events for 30 days: the one we stopped at is gone
 
-    def _pulled(self, event: Mapping[str, Any]) -> PulledEvent:
+    def _pulled(self, event: Mapping[str, Any]) -> PulledEvent | None:
+        """The event; that of a charge with its fee, and None while Stripe has not told that yet."""
         whole = dict(event)
         if self.tells.get(event["type"]) == "charge":
-            whole["data"] = {"object": self._charge(event["data"]["object"]["id"])}
+            charge = self._charge(event["data"]["object"]["id"])
+            if charge["balance_transaction"] is None:
+                return None
+            whole["data"] = {"object": charge}
         return PulledEvent(str(event["id"]), str(event["type"]), json.dumps(whole).encode())
 
 
