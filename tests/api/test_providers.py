@@ -74,7 +74,7 @@ def test_latency_availability_and_last_success_are_those_of_the_calls_of_the_spa
 @pytest.mark.parametrize("hours", [0, 745, "x"])
 def test_a_span_that_cannot_be_measured_is_refused_by_its_name(office: Office, hours: Any):
     refused = office.ask("GET", "/api/providers", params={"hours": hours})
-    assert refused.status_code == 400
+    assert refused.status_code == 422
     assert "hours" in refused.text
 
 
@@ -110,7 +110,7 @@ def test_a_dry_run_gives_nobody_the_file(office: Office):
     asked = office.ask(
         "POST", f"/api/bank-files/{file_id}/download", role="operator", key=fresh(), params={"dryRun": "true"}
     )
-    assert asked.status_code == 400
+    assert asked.status_code == 422
     assert office.ask("GET", f"/api/bank-files/{file_id}").json()["state"] == "made"
 
 
@@ -144,7 +144,7 @@ def test_a_report_that_is_none_is_refused_and_one_of_the_bank_is_taken_once(offi
             params={"fileName": "r.xml"},
         )
 
-    assert take(b"nothing").status_code == 400
+    assert take(b"nothing").status_code == 422
     first, again = take(body), take(body)
     assert (first.status_code, again.status_code, again.json()["existed"]) == (201, 200, True)
     assert first.json()["fileId"] == file_id

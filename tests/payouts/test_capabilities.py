@@ -33,6 +33,13 @@ def test_not_there_is_not_believed_before_its_delay_whether_to_send_again_or_to_
     assert not_there(last_try, LAGGING, at=NOW + timedelta(minutes=10)).state == "failed"
 
 
+def test_a_look_up_that_came_too_early_is_made_again_when_it_can_prove_that_the_key_may_go_again():
+    """Not only once no call can land any more: with a key that is remembered that is a quarter of an hour too late."""
+    called = a_called(open_calls=1, last_call_at=NOW, closed_at=NOW + HOUR)
+    assert not_there(called, LAGGING).again == timedelta(minutes=10)
+    assert not_there(called, LAGGING._replace(key_memory=timedelta())).again == HOUR + timedelta(minutes=10)
+
+
 def test_what_a_lagging_look_up_missed_proves_nothing_to_a_person_either():
     early = not_there(a_called(last_call_at=NOW, closed_at=NOW), LAGGING, at=NOW + timedelta(minutes=9))
     assert early.not_there_at == NOW - timedelta(minutes=1)

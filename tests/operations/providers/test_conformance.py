@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from counterfoil.base.edge import now
 from counterfoil.base.settings import Settings
 from counterfoil.cli.local.sandboxes import sandbox_of, simulated
 from counterfoil.operations.providers import Accepted, Later, NotThere, Refused, Unclear
@@ -29,7 +30,7 @@ def subject(request) -> Iterator[Subject]:
         pytest.importorskip("stripe", reason=NEEDS_STRIPE)
     with simulated(request.param) as sandbox:
         proxy = FaultProxy(sandbox.url)
-        yield Subject(sandbox, sandbox.make(proxy.url, TIMEOUT_S), proxy, TIMEOUT_S)
+        yield Subject(sandbox, sandbox.make(proxy.url, TIMEOUT_S), proxy, TIMEOUT_S, now)
         proxy.close()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import queue
 import tempfile
 import threading
@@ -17,6 +16,7 @@ from typing import Any, Final
 
 import httpx2
 
+from counterfoil.base.edge import entropy
 from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.base.secret import Secret, SigningSecret
 from counterfoil.base.settings import Settings
@@ -51,7 +51,7 @@ def sandbox_of(
 @contextmanager
 def simulated(name: str) -> Iterator[Sandbox]:
     """A simulator of its own, in a folder that is thrown away, funded."""
-    key, secret = "sk_test_" + os.urandom(16).hex(), "whsec_" + base64.b64encode(os.urandom(24)).decode()
+    key, secret = "sk_test_" + entropy(16).hex(), "whsec_" + base64.b64encode(entropy(24)).decode()
     with (
         tempfile.TemporaryDirectory() as folder,
         spawn_simulator(Path(folder), settle_ms=0, api_key=key) as process,
@@ -92,7 +92,7 @@ def _at_simulator(
         returning=f"{account}returning1",
         let_pass=let_pass,
         webhook=receiver.next,
-        run=f"check-{os.urandom(4).hex()}",
+        run=f"check-{entropy(4).hex()}",
     )
 
 
@@ -119,7 +119,7 @@ def _configured(name: str, settings: Settings, destination: str, refused: str | 
 
     url = str(getattr(settings, f"{name}_url"))
     return Sandbox(
-        name, url, make, asset, destination, refused=refused, let_pass=let_pass, run=f"check-{os.urandom(4).hex()}"
+        name, url, make, asset, destination, refused=refused, let_pass=let_pass, run=f"check-{entropy(4).hex()}"
     )
 
 

@@ -13,7 +13,7 @@ from counterfoil.statements.simulator_statement import CLOSING, COLUMNS, OPENING
 MovementType = Literal["charge", "payout", "payout_failure", "payout_return", "fee", "other"]
 
 
-class Movement(NamedTuple):
+class StatementMovement(NamedTuple):
     """One movement of our balance at the provider, in minor units: what came (+) or went (-), and the fee that was taken beside it.
 
     `reference` is our own, where it carries one; `source` is the provider's id of what moved it.
@@ -32,7 +32,12 @@ class Movement(NamedTuple):
 
 
 def statement_csv(
-    movements: Iterable[Movement], opening: Mapping[str, int], closing: Mapping[str, int], *, first: date, last: date
+    movements: Iterable[StatementMovement],
+    opening: Mapping[str, int],
+    closing: Mapping[str, int],
+    *,
+    first: date,
+    last: date,
 ) -> bytes:
     """The statement of these days (both included, UTC), with the balances before and after in every asset."""
     text = io.StringIO()

@@ -165,7 +165,7 @@ def _reported(conn: Connection[Any], files: set[str], taken: ReportTaken, actor:
         "select id, state, program_id from payment_file where id = any(%s) order by id for update", [sorted(files)]
     ).fetchall()
     for file_id, state, program_id in rows:
-        if state in ("made", "downloaded"):
+        if state in PAYMENT_FILE.before("report"):
             take_step(conn, PAYMENT_FILE, file_id, state, "report", actor=actor, at=now, cause=taken.id)
         told = {"reportId": taken.id, "format": taken.format, "said": {name: str(n) for name, n in taken.said.items()}}
         emit(conn, [NewEvent("payment_file_reported", program_id, file_id, told, once=taken.id)], at=now)

@@ -334,10 +334,18 @@ def _not_found(
         wait = delay_before(standing.attempt + 1, standing.id)
         return noted._replace(verbs=("requeue",), again=wait, error="the request never arrived")
     if not standing.absent_at(seen_at):
-        closed = (standing.closed_at or now) + capabilities.absent_after
-        wait = max(closed - now, timedelta(seconds=1))
+        wait = _look_again_in(standing, now, capabilities)
         return noted._replace(again=wait, error=f"{noted.error}; a call may still arrive", settled=False)
     return noted._replace(verbs=("fail",), failed_by="inference")
+
+
+def _look_again_in(standing: LockedProviderPayout, now: datetime, capabilities: Capabilities) -> timedelta:
+    """When a look-up can prove more than this one: of the last call, so that its key may be sent again; else of all that may land."""
+    moments = [standing.closed_at or now]
+    if capabilities.remembers_keys and standing.last_call_at is not None:
+        moments.insert(0, standing.last_call_at)
+    waits = [moment + capabilities.absent_after - now for moment in moments]
+    return next((wait for wait in waits if wait > timedelta()), timedelta(seconds=1))
 
 
 def _may_go_again(standing: LockedProviderPayout, seen_at: datetime, now: datetime, capabilities: Capabilities) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -91,8 +90,7 @@ def decide_payout(state: State, settings: SimulatorSettings, ask: PayoutAsk, now
     draft, names = Draft(state, now_us), (ask.key, ask.reference)
     if (instead := _answer_fault(draft, "before", "payout.create", names)) is not None:
         return SimulatorDecision(draft.facts, instead)
-    more = [json.dumps(ask.told, sort_keys=True)] if ask.told else []
-    mark = mark_of(ask.reference, ask.destination, str(ask.amount), ask.asset, *more)
+    mark = mark_of(ask.reference, ask.destination, str(ask.amount), ask.asset, *_words(ask.told))
     known = _recall(state, settings, "payout.create", ask.key, mark, now_us)
     if known is not None and known.refusal is not None:
         return SimulatorDecision(draft.facts, _refusal(known.refusal, replayed=True))
@@ -105,6 +103,11 @@ def decide_payout(state: State, settings: SimulatorSettings, ask: PayoutAsk, now
             return SimulatorDecision(draft.facts, _refusal(made, replayed=False))
         answer = _made(payout_at_birth(made), replayed=False)
     return SimulatorDecision(draft.facts, _answer_fault(draft, "after", "payout.create", names) or answer)
+
+
+def _words(told: Mapping[str, Any]) -> list[str]:
+    """What the client wants kept with it, in one order: another word is another request."""
+    return [f"{name}={_words(value) if isinstance(value, Mapping) else value}" for name, value in sorted(told.items())]
 
 
 def _accept_payout(

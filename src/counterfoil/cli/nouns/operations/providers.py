@@ -85,13 +85,14 @@ def check(
 
     Ends with 0 when every check passed, with 1 when one failed or could not be made.
     """
+    from counterfoil.base.edge import now
     from counterfoil.cli.local.installation import settings_now
     from counterfoil.cli.local.sandboxes import sandbox_of
     from counterfoil.operations.providers.conformance.suite import run_suite
 
     results = []
     with sandbox_of(name, settings_now(), destination=destination, refused=refused, asset=asset) as sandbox:
-        for one in run_suite(sandbox):
+        for one in run_suite(sandbox, now=now):
             results.append(one)
             if output is Format.TABLE:
                 say(f"{one.verdict:<11}  {one.check}{': ' + one.said if one.said else ''}")

@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -41,6 +41,7 @@ class Subject:
     provider: Provider
     proxy: FaultProxy
     timeout_s: float
+    now: Callable[[], datetime]
 
     def send(self, order: PayoutOrder) -> Answer:
         """One order on a connection of its own."""
@@ -64,7 +65,7 @@ class Subject:
         if not self.provider.capabilities.looks_up:
             raise CannotCheck("it declares that it cannot be asked (looks_up_by)")
         self.sandbox.let_pass(self.provider.capabilities.absent_after)
-        asked_at = datetime.now(UTC)
+        asked_at = self.now()
         sought = Sought(order.key, order.reference, ref, order.amount, order.asset, order.destination, asked_at)
         return self.provider.find_payout(sought)
 
@@ -254,7 +255,7 @@ def statement(it: Subject) -> None:
     order = it.sandbox.order("statement")
     fact = it.accepted(order)
     it.sandbox.let_pass(SETTLED)
-    today = datetime.now(UTC).date()
+    today = it.now().date()
     days = ((today - timedelta(days=1)).isoformat(), (today + timedelta(days=1)).isoformat())
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "statement.csv"
@@ -271,7 +272,7 @@ def webhook_signature(it: Subject) -> None:
     if it.sandbox.webhook is None:
         raise CannotCheck("the sandbox signs no webhook for us")
     body, headers = it.sandbox.webhook()
-    now = datetime.now(UTC)
+    now = it.now()
     event_id, kind = it.provider.verify(body, headers, now=now)
     want(bool(event_id and kind), "an event without id or type")
     unsigned: Mapping[str, str] = {name: value for name, value in headers.items() if "signature" not in name.lower()}

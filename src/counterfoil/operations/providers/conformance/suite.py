@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import Final
 
 from counterfoil.operations.providers.conformance.checks import CHECKS, Subject
@@ -19,12 +20,12 @@ def name_of(check: Check) -> str:
 
 
 def run_suite(
-    sandbox: Sandbox, *, checks: Sequence[Check] = CHECKS, timeout_s: float = TIMEOUT_S
+    sandbox: Sandbox, *, now: Callable[[], datetime], checks: Sequence[Check] = CHECKS, timeout_s: float = TIMEOUT_S
 ) -> Iterator[CheckResult]:
     """Each check's result as soon as it is there."""
     proxy = FaultProxy(sandbox.url)
     try:
-        subject = Subject(sandbox, sandbox.make(proxy.url, timeout_s), proxy, timeout_s)
+        subject = Subject(sandbox, sandbox.make(proxy.url, timeout_s), proxy, timeout_s, now)
         for check in checks:
             yield run_check(check, subject)
     finally:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
-from counterfoil.operations.providers.statement_file import Movement, MovementType, statement_csv
+from counterfoil.operations.providers.statement_file import MovementType, StatementMovement, statement_csv
 from counterfoil.operations.providers.stripe.amounts import from_stripe
 from counterfoil.operations.providers.stripe.facts import CHARGE_REFERENCE, REFERENCE
 
@@ -73,14 +73,14 @@ def _held(told: Mapping[str, Any]) -> dict[str, int]:
     return dict(held)
 
 
-def _movement(row: Mapping[str, Any]) -> Movement:
+def _movement(row: Mapping[str, Any]) -> StatementMovement:
     gross, asset = from_stripe(row["amount"], row["currency"])
     fee, _ = from_stripe(row["fee"], row["currency"])
     source = row.get("source")
     kept = source.get("metadata") or {} if isinstance(source, Mapping) else {}
     kind = TYPES.get(row["type"], "other")
     back = isinstance(source, Mapping) and bool(source.get("reversed"))
-    return Movement(
+    return StatementMovement(
         id=str(row["id"]),
         type=kind,
         reference=str(kept.get(REFERENCE) or kept.get(CHARGE_REFERENCE) or row.get("description") or ""),
