@@ -24,20 +24,22 @@ create table payment_file_order (
     primary key (file_id, number)
 );
 select make_append_only('payment_file_order');
+select keep_to_program('payment_file_order', 'file_id in (select id from payment_file)');
 
 create table bank_report (
-    id        text        primary key,
-    provider  text        not null,
-    file_id   text        references payment_file, -- that it speaks of, where it names one (pain.002)
-    format    text        not null,
-    file_name text        not null,
-    body      bytea       not null,
-    sha256    bytea       not null constraint bank_report_is_hashed check (sha256 = sha256(body)),
-    told      jsonb       not null,                -- what was made of it: each order and its status, and what it names that is none of ours
-    actor     text        not null,
-    at        timestamptz not null,
-    constraint bank_report_is_taken_once unique (provider, sha256)
+    id         text        primary key,
+    provider   text        not null,
+    program_id text        references program,     -- of whose orders alone it was taken; null: of all
+    file_id    text        references payment_file, -- that it speaks of, where it names one (pain.002)
+    format     text        not null,
+    file_name  text        not null,
+    body       bytea       not null,
+    sha256     bytea       not null constraint bank_report_is_hashed check (sha256 = sha256(body)),
+    told       jsonb       not null,               -- what was made of it: how many orders it calls what, and what it names that is none of ours
+    actor      text        not null,
+    at         timestamptz not null
 );
+create unique index bank_report_is_taken_once on bank_report (provider, coalesce(program_id, ''), sha256);
 select make_append_only('bank_report');
 
 create function payment_file_is_fixed() returns trigger language plpgsql as $$

@@ -152,6 +152,7 @@ bank_line_withdrawn: why text not null
 bank_line_withdrawn: at timestamp with time zone not null
 bank_report: id text not null
 bank_report: provider text not null
+bank_report: program_id text
 bank_report: file_id text
 bank_report: format text not null
 bank_report: file_name text not null
@@ -842,8 +843,8 @@ bank_line_withdrawn: bank_line_withdrawn_line FOREIGN KEY (program_id, account, 
 bank_line_withdrawn: bank_line_withdrawn_why CHECK ((why = ANY (ARRAY['told in parts'::text, 'deleted'::text, 'corrected'::text])))
 bank_report: bank_report_file_id_fkey FOREIGN KEY (file_id) REFERENCES payment_file(id)
 bank_report: bank_report_is_hashed CHECK ((sha256 = sha256(body)))
-bank_report: bank_report_is_taken_once UNIQUE (provider, sha256)
 bank_report: bank_report_pkey PRIMARY KEY (id)
+bank_report: bank_report_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 bank_statement: bank_statement_file_id_fkey FOREIGN KEY (file_id) REFERENCES bank_file(id)
 bank_statement: bank_statement_number CHECK ((number > 0))
 bank_statement: bank_statement_pkey PRIMARY KEY (file_id, number)
@@ -1127,6 +1128,7 @@ approval_proposal: CREATE INDEX approval_proposal_of_subject ON public.approval_
 bank_line: CREATE INDEX bank_line_by_day ON public.bank_line USING btree (program_id, account, booked_on)
 bank_line: CREATE INDEX bank_line_by_entry ON public.bank_line USING btree (program_id, account, entry) WHERE (entry IS NOT NULL)
 bank_line: CREATE INDEX bank_line_of_file ON public.bank_line USING btree (file_id)
+bank_report: CREATE UNIQUE INDEX bank_report_is_taken_once ON public.bank_report USING btree (provider, COALESCE(program_id, ''::text), sha256)
 break: CREATE INDEX break_by_state ON public.break USING btree (state, id)
 break: CREATE INDEX break_copies ON public.break USING btree (duplicate_of) WHERE (duplicate_of IS NOT NULL)
 break: CREATE UNIQUE INDEX break_lives_once ON public.break USING btree (program_id, source, identity) WHERE (state = ANY (ARRAY['open'::text, 'timing'::text, 'investigating'::text, 'pending_adjustment'::text]))
@@ -1457,6 +1459,8 @@ approval_use: of_one_program restrictive to counterfoil_program using ((CURRENT_
    FROM approval_proposal)))
 bank_file: everybody using true
 bank_file: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+bank_report: everybody using true
+bank_report: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 bank_statement: everybody using true
 bank_statement: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (file_id IN ( SELECT bank_file.id
    FROM bank_file))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (file_id IN ( SELECT bank_file.id
@@ -1515,6 +1519,12 @@ open_hold: of_one_program restrictive to counterfoil_program using ((CURRENT_USE
    FROM book)))
 payment: everybody using true
 payment: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+payment_file: everybody using true
+payment_file: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+payment_file_order: everybody using true
+payment_file_order: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (file_id IN ( SELECT payment_file.id
+   FROM payment_file))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (file_id IN ( SELECT payment_file.id
+   FROM payment_file)))
 payout: everybody using true
 payout: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 payout_netting: everybody using true

@@ -76,7 +76,7 @@ def take_report(
     `program_id`: only orders of this program are spoken of; to its people the others are none of theirs.
     """
     digest = sha256(body).digest()
-    if (before := _before(conn, provider, digest)) is not None:
+    if (before := _before(conn, provider, program_id, digest)) is not None:
         return before
     if message_id is not None:
         _lock_file(conn, provider, message_id, program_id)
@@ -93,15 +93,16 @@ def take_report(
     taken = ReportTaken(
         report_id, format, message_id, digest, dict(Counter(fact.status for fact in facts)), unknown[:LISTED_MAX], silent, False
     )  # fmt: skip
-    _keep(conn, taken, provider, body, file_name, actor, now)
+    _keep(conn, taken, provider, program_id, body, file_name, actor, now)
     _reported(conn, {*([message_id] if message_id else []), *(files[one] for one in told)}, taken, actor, now)
     return taken
 
 
-def _before(conn: Connection[Any], provider: str, digest: bytes) -> ReportTaken | None:
+def _before(conn: Connection[Any], provider: str, program_id: str | None, digest: bytes) -> ReportTaken | None:
     row = conn.execute(
-        "select id, format, file_id, sha256, told from bank_report where provider = %s and sha256 = %s",
-        [provider, digest],
+        """select id, format, file_id, sha256, told from bank_report
+           where provider = %s and sha256 = %s and program_id is not distinct from %s""",
+        [provider, digest, program_id],
     ).fetchone()
     return ReportTaken(row[0], row[1], row[2], bytes(row[3]), **row[4], existed=True) if row else None
 
@@ -150,13 +151,20 @@ def _silent(conn: Connection[Any], file_id: str, facts: Sequence[PayoutFact]) ->
 
 
 def _keep(
-    conn: Connection[Any], one: ReportTaken, provider: str, body: bytes, file_name: str, actor: str, now: datetime
+    conn: Connection[Any],
+    one: ReportTaken,
+    provider: str,
+    program_id: str | None,
+    body: bytes,
+    file_name: str,
+    actor: str,
+    now: datetime,
 ) -> None:
     told = {"said": one.said, "unknown": one.unknown, "silent": one.silent}
     conn.execute(
-        """insert into bank_report (id, provider, file_id, format, file_name, body, sha256, told, actor, at)
-           values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
-        [one.id, provider, one.file_id, one.format, file_name, body, one.sha256, Jsonb(told), actor, now],
+        """insert into bank_report (id, provider, program_id, file_id, format, file_name, body, sha256, told, actor, at)
+           values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+        [one.id, provider, program_id, one.file_id, one.format, file_name, body, one.sha256, Jsonb(told), actor, now],
     )
 
 
