@@ -166,6 +166,10 @@ PAYOUTS: Final[Faults] = {
             where state not in ('succeeded', 'returned')""",
         "its journal is of another": "update journal set key = key || 'x' where kind = 'payout_finalize'",
     },
+    "OVERPAID_BOOKED": {
+        "more was paid than is owed back": "update provider_payout set beyond = 1 where state = 'succeeded'",
+        "another amount was found paid": "update provider_payout set paid = amount + 1 where state = 'succeeded'",
+    },
     "FINALIZE_ORPHAN": {
         "a payout that arrived is set back": "update provider_payout set state = 'sent' where state = 'succeeded'",
         "a payout that arrived is taken out": "delete from provider_payout where state = 'succeeded'",

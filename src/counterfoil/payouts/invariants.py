@@ -70,6 +70,20 @@ INVARIANTS: Final = (
         "A payee may be paid twice.",
     ),
     Invariant(
+        "OVERPAID_BOOKED",
+        "Is all that an attempt paid beyond what was owed a debt of its payee in the books?",
+        """select pp.id, pp.beyond + greatest(coalesce(pp.paid, pp.amount) - pp.amount, 0), coalesce(owed.minor, 0)
+           from provider_payout pp join payout p on p.id = pp.payout_id
+           left join lateral (
+               select sum(t.amount)::bigint as minor from journal j join posting t on t.journal_id = j.id
+               join account d on d.id = t.debit and d.name = 'receivable:payee:' || p.payee_id
+               where j.program_id = pp.program_id and j.key in ('PAYOUT_RESERVE_AGAIN:' || pp.id, 'PAYOUT_FINALIZE:' || pp.id)) owed on true
+           where pp.state = 'succeeded'
+             and pp.beyond + greatest(coalesce(pp.paid, pp.amount) - pp.amount, 0) <> coalesce(owed.minor, 0)""",
+        "critical",
+        "A payee was paid more than the payout says, and nobody will ask for it back.",
+    ),
+    Invariant(
         "PAYOUT_STATE_TIE",
         "Does every payout stand where its attempts put it: is the pair one that may exist?",
         f"""select p.id, p.state, coalesce(pp.alive, ''), coalesce(pp.paid, 0) from payout p

@@ -20,7 +20,6 @@ from counterfoil.statements import SCHEMA, SequenceGap, SourceRead, StatementInf
 from counterfoil.statements.amounts import does_not_carry
 
 REJECTED_KEPT_MAX: Final = 1_000
-GAPS_SHOWN_MAX: Final = 100
 
 
 class BankFile(NamedTuple):
@@ -90,6 +89,8 @@ def import_bank_file(
     lines = sort_lines(conn, ours, found, statements, _known(conn, ours))
     notes, records, new = [*found.notes, *remarks_of(lines)], len(lines.lines), len(lines.fresh)
     rejected = [row._asdict() for row in found.rejected[:REJECTED_KEPT_MAX]]
+    if len(found.rejected) > REJECTED_KEPT_MAX:
+        notes.append(f"{len(found.rejected):,} lines could not be read; the first {REJECTED_KEPT_MAX:,} are kept")
     conn.execute(
         """insert into bank_file (id, program_id, account, file_name, sha256, format, records, new, known, rejected, notes, actor, at)
            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
@@ -182,7 +183,7 @@ def gaps_of(conn: Connection[Any], program_id: str, account: str) -> tuple[Seque
     empty = pa.Table.from_batches([], SCHEMA)
     reads = [SourceRead("", empty, [], infos, sha256.hex(), name) for (name, sha256), infos in files.items()]
     gaps = [gap for gap in follow_on(reads) if not _begins_within(conn, program_id, account, placed, gap)]
-    return tuple(gaps[:GAPS_SHOWN_MAX])
+    return tuple(gaps)
 
 
 def _begins_within(
@@ -288,7 +289,7 @@ def _placed(conn: Connection[Any], program_id: str, account: str) -> list[_Place
         """select f.id, s.number, f.file_name, f.sha256, s.bank_account, s.statement_id, s.sequence, s.asset, s.opening, s.closing,
                   s.opening_on, s.closing_on, s.entries, s.total, s.line, s.page
            from bank_statement s join bank_file f on f.id = s.file_id
-           where f.program_id = %s and f.account = %s order by f.id, s.number limit 1000000""",
+           where f.program_id = %s and f.account = %s order by f.id, s.number""",
         [program_id, account],
     ).fetchall()
     return [_PlacedFile(row[0], row[1], row[2], bytes(row[3]), StatementInfo(*row[4:])) for row in rows]

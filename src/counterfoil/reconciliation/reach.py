@@ -5,7 +5,6 @@ A verdict counts programs × sources × time up to now: what is not told here, a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -25,6 +24,9 @@ class DueSource(NamedTuple):
     source: str
     account: str
 
+    def __str__(self) -> str:
+        return f"{self.source} of {self.program_id}"
+
 
 class Since(NamedTuple):
     """Movements of an account in one asset that no finished run has read; `number` counts to 10,001 at most."""
@@ -33,17 +35,27 @@ class Since(NamedTuple):
     amount: Money
 
 
-def due_sources(conn: Connection[Any], sources: Iterable[tuple[str, str]]) -> list[DueSource]:
-    """Of `sources` (name, account of ours): those of each program in whose books money went through that account, by name."""
-    named = list(sources)
+def due_sources(conn: Connection[Any], *, program_id: str | None = None) -> list[DueSource]:
+    """Every provider and bank account through which money of a program went, by name, whether or not it is set up here."""
     rows = conn.execute(
-        """select distinct b.program_id, s.source, s.account
-           from unnest(%s::text[], %s::text[]) as s (source, account)
-           join account a on a.name = s.account join book b on b.id = a.book_id
-           where a.last_seq > 0 order by b.program_id, s.source""",
-        [[source for source, _ in named], [account for _, account in named]],
+        """select distinct b.program_id, case when a.name like 'clearing:%%' then substr(a.name, 10) else substr(a.name, 6) end, a.name
+           from account a join book b on b.id = a.book_id
+           where (a.name like 'clearing:%%' or a.name like 'cash:bank:%%') and a.last_seq > 0
+             and (%(program)s::text is null or b.program_id = %(program)s) order by 1, 2""",
+        {"program": program_id},
     ).fetchall()
     return [DueSource(*row) for row in rows]
+
+
+def never_concluded(conn: Connection[Any], *, program_id: str | None = None) -> list[DueSource]:
+    """Those of the due sources of which no run ever came to a conclusion: nothing is known of them, and nothing is green."""
+    rows = conn.execute(
+        """select distinct program_id, source from reconciliation_run where state = 'finished'
+           and (%(program)s::text is null or program_id = %(program)s)""",
+        {"program": program_id},
+    ).fetchall()
+    reached = {(row[0], row[1]) for row in rows}
+    return [one for one in due_sources(conn, program_id=program_id) if (one.program_id, one.source) not in reached]
 
 
 def moved_since(

@@ -11,6 +11,7 @@ import httpx2
 import pyarrow.parquet as pq
 import pytest
 
+from counterfoil.matching.findings.outcome import BREAKS_HELD_MAX
 from counterfoil.reconciliation.runs.rows import findings_of
 from counterfoil.reconciliation.runs.run import StatementUnavailable
 from tests.reconciliation.runs.builders import TODAY, YESTERDAY, House, at
@@ -100,7 +101,7 @@ def test_a_doubled_and_an_altered_line_are_found_with_fees_netted(house: House):
     run = house.run()
     assert [kind for kind, _ in house.found(run)] == ["AMOUNT_MISMATCH", "DUPLICATE_RIGHT"]
     with house.database.transaction() as conn:
-        assert findings_of(conn, run.id)[0].at_stake == 30
+        assert findings_of(conn, run.id, rows_max=500)[0].at_stake == 30
 
 
 def test_a_status_that_differs_and_a_payment_on_another_invoice_are_found(house: House):
@@ -186,3 +187,17 @@ def test_a_statement_of_more_than_a_year_is_asked_for_in_parts(house: House):
     spans = house.provider.asked
     assert len(spans) >= 4
     assert all(before[1] < after[0] for before, after in pairwise(spans))
+
+
+def test_more_differences_than_a_run_makes_breaks_of_are_said_and_never_taken_to_have_gone(house: House):
+    beyond = 3
+    for number in range(BREAKS_HELD_MAX + beyond):
+        house.provider.line("charge", f"ch-{number:05}", 100, YESTERDAY - timedelta(days=3))
+    run = house.run(first=YESTERDAY - timedelta(days=3))
+    assert (run.breaks, run.verdict, run.complete) == (BREAKS_HELD_MAX + beyond, "incomplete", False)
+    assert [why for why in run.report["not_checked"] if why.startswith("3 of 10,003 differences have no break")]
+    assert house.rows("select count(*) from break") == [(BREAKS_HELD_MAX,)]
+    house.provider.lines = house.provider.lines[BREAKS_HELD_MAX:]
+    again = house.run(first=YESTERDAY - timedelta(days=3))
+    assert (again.breaks, again.complete) == (beyond, True)
+    assert house.rows("select count(*) from break where state = 'open'") == [(beyond,)]

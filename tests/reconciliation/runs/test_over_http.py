@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from psycopg.types.json import Jsonb
 
 from counterfoil.api.http.app import make_app
 from counterfoil.base.edge import Database, now
@@ -19,6 +20,7 @@ from counterfoil.cli.main import run as command
 from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.ledger.journals.journal import NewPosting
 from counterfoil.ledger.journals.journal import post as ledger_post
+from counterfoil.payouts.providers_in_use import providers_not_set
 from counterfoil.reconciliation.runs.nightly import reconcile_due
 from tests.api.office import Office, fresh, seed, served, wiring_for
 from tests.reconciliation.runs.builders import PROGRAM, Says
@@ -248,3 +250,70 @@ def test_what_was_not_checked_is_said_by_the_run_the_list_and_the_exit_code(
     listed = office.ask("GET", "/api/reconciliation/runs").json()["data"][0]
     assert listed["verdict"] == "incomplete"
     assert any(why.startswith("stale") for why in listed["notChecked"])
+
+
+def moved(office: Office, account: str) -> None:
+    """Money of the program went through an account."""
+    with office.database.transaction() as conn:
+        open_accounts(conn, PROGRAM, [account, "suspense"], asset="EUR", actor="t", now=today())
+        lines = [NewPosting(account, "suspense", 5_00)]
+        ledger_post(conn, PROGRAM, key=fresh(), kind="test", lines=lines, asset="EUR", actor="t", now=today())
+
+
+def test_a_source_that_money_went_through_and_nobody_reconciled_is_named_everywhere(office: Office, terminal: Any):
+    for account in ("clearing:simulator", "clearing:left-behind", "cash:bank:client"):
+        moved(office, account)
+    assert post(office, "/api/reconciliation/runs", {"source": "simulator:payouts"}).status_code == 201
+    assert office.wiring.providers["simulator"] is not None
+    names = ["bank:client", "left-behind", "simulator"]
+    told = office.ask("GET", "/api/reconciliation/sources").json()["sources"]
+    never = {one["source"]: one for one in told if one["watermark"] is None}
+    assert sorted(never) == names
+    for one in never.values():
+        assert (one["verdict"], one["attempt"], one["attemptedAt"], len(one["notChecked"])) == (None, "never", None, 1)
+    health = office.ask("GET", "/api/admin/ops/health").json()
+    assert health["sourcesNeverReconciled"] == 3
+    assert health["verdict"] != "ok"
+    assert {f"never reconciled: {name} of {PROGRAM}" for name in names} <= {one["what"] for one in health["lacking"]}
+    code, out = terminal("reconcile", "list")
+    assert (code, [f"Never reconciled: {name} of {PROGRAM}" in out for name in names]) == (0, [True] * 3)
+    post(office, "/api/reconciliation/runs", {"source": "simulator"})
+    told = office.ask("GET", "/api/reconciliation/sources").json()["sources"]
+    assert sorted(one["source"] for one in told if one["watermark"] is None) == names[:2]
+
+
+def test_a_provider_of_rows_that_nobody_can_ask_is_named_with_what_to_do(office: Office, terminal: Any):
+    with office.database.transaction() as conn:
+        conn.execute(
+            """insert into destination (id, program_id, payee_id, provider, token, actor, created_at)
+               values ('dst_1', %s, 'bolt', 'elsewhere', 't', 'anna', %s)""",
+            [PROGRAM, today()],
+        )
+    health = office.ask("GET", "/api/admin/ops/health").json()
+    assert (health["providersNotSet"], health["verdict"]) == (1, "critical")
+    [one] = [one for one in health["lacking"] if one["what"].startswith("provider ")]
+    assert (one["what"], "COUNTERFOIL_PROVIDER_URL" in one["do"]) == (
+        f"provider elsewhere of {PROGRAM}: it is not set up here; nothing waits for it yet",
+        True,
+    )
+    code, out = terminal("health")
+    assert (code, "provider elsewhere" in out) == (NOT_GREEN, True)
+    assert "provider elsewhere" in terminal("doctor")[1]
+
+
+@pytest.mark.parametrize(("jobs", "told"), [(["send:simulator"], False), (["send:other"], True), ([], True)])
+def test_a_provider_that_no_running_worker_has_is_named_although_the_server_knows_it(office: Office, jobs, told):
+    note = {"last_at": today().isoformat(), "last_ms": 1, "handled": 0, "failed": 0, "last_error": None}
+    with office.database.transaction() as conn:
+        conn.execute(
+            """insert into worker (id, host, pid, version, started_at, beat_at, jobs)
+               values ('w', 'h', 1, '1', %s, %s, %s)""",
+            [today() - timedelta(hours=1), today(), Jsonb(dict.fromkeys(["settle", *jobs], note))],
+        )
+        conn.execute(
+            """insert into destination (id, program_id, payee_id, provider, token, actor, created_at)
+               values ('dst_1', %s, 'bolt', 'simulator', 't', 'anna', %s)""",
+            [PROGRAM, today()],
+        )
+        found = [one.name for one in providers_not_set(conn, ["simulator"], now=today())]
+    assert found == ["simulator"] * told

@@ -114,7 +114,7 @@ def test_reports_and_findings_are_read_as_they_were_written_and_old_ones_with_wh
     assert RunReport.read(run.report).written() == run.report
     assert run.report["version"] == 2
     with house.database.transaction() as conn:
-        for found in findings_of(conn, run.id):
+        for found in findings_of(conn, run.id, rows_max=500):
             assert FindingDetail.read(found.detail).written() == found.detail
     old = RunReport.read(
         {"footing": [], "kinds": [], "passes": {}, "sources": [], "balances": [{"asset": "EUR", "stated": "5"}]}

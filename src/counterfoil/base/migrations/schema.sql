@@ -501,6 +501,14 @@ payout: lease_until timestamp with time zone
 payout: fence bigint not null default 0
 payout: last_error text
 payout: reissue integer not null default 0
+payout_evidence: provider_payout_id text not null
+payout_evidence: program_id text not null
+payout_evidence: break_id text not null
+payout_evidence: run_id text not null
+payout_evidence: number integer not null
+payout_evidence: source text not null
+payout_evidence: record_id text not null
+payout_evidence: at timestamp with time zone not null
 payout_netting: payout_id text not null
 payout_netting: number integer not null
 payout_netting: amount bigint not null
@@ -998,6 +1006,12 @@ payout: payout_of_a_settlement_is_one UNIQUE (invoice_id, settlement_id, reissue
 payout: payout_pkey PRIMARY KEY (id)
 payout: payout_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 payout: payout_reissue_not_negative CHECK ((reissue >= 0))
+payout_evidence: payout_evidence_break_id_fkey FOREIGN KEY (break_id) REFERENCES break(id)
+payout_evidence: payout_evidence_is_used_once UNIQUE (program_id, source, record_id)
+payout_evidence: payout_evidence_pkey PRIMARY KEY (provider_payout_id)
+payout_evidence: payout_evidence_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+payout_evidence: payout_evidence_provider_payout_id_fkey FOREIGN KEY (provider_payout_id) REFERENCES provider_payout(id)
+payout_evidence: payout_evidence_was_found FOREIGN KEY (run_id, number) REFERENCES run_finding(run_id, number)
 payout_netting: payout_netting_moves_something CHECK ((amount <> 0))
 payout_netting: payout_netting_number CHECK ((number > 0))
 payout_netting: payout_netting_payout_id_fkey FOREIGN KEY (payout_id) REFERENCES payout(id)
@@ -1342,6 +1356,9 @@ payment_file_order: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON pub
 payment_file_order: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.payment_file_order FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 payout: CREATE TRIGGER is_sealed AFTER INSERT ON public.payout REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_payout() -- always
 payout: CREATE TRIGGER payout_follows_table BEFORE UPDATE OF state ON public.payout FOR EACH ROW EXECUTE FUNCTION state_follows_table('payout')
+payout_evidence: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.payout_evidence FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+payout_evidence: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.payout_evidence FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+payout_evidence: CREATE TRIGGER is_sealed AFTER INSERT ON public.payout_evidence REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_payout_evidence() -- always
 payout_netting: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.payout_netting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 payout_netting: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.payout_netting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 payout_netting: CREATE TRIGGER is_sealed AFTER INSERT ON public.payout_netting REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_payout_netting() -- always
@@ -1527,6 +1544,8 @@ payment_file_order: of_one_program restrictive to counterfoil_program using ((CU
    FROM payment_file)))
 payout: everybody using true
 payout: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+payout_evidence: everybody using true
+payout_evidence: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 payout_netting: everybody using true
 payout_netting: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (payout_id IN ( SELECT payout.id
    FROM payout))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (payout_id IN ( SELECT payout.id
@@ -3087,6 +3106,20 @@ AS $function$
             return null;
         end $function$
 
+seal_payout_evidence(): CREATE OR REPLACE FUNCTION public.seal_payout_evidence()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'payout_evidence', n.provider_payout_id::text, sha256(convert_to(row(n.provider_payout_id, n.program_id, n.break_id, n.run_id, n.number, n.source, n.record_id, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
 seal_payout_netting(): CREATE OR REPLACE FUNCTION public.seal_payout_netting()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -3736,6 +3769,9 @@ payout: counterfoil_app: update (state_at)
 payout: counterfoil_app: update (steps)
 payout: counterfoil_auditor: select
 payout: owner: counterfoil_owner
+payout_evidence: counterfoil_app: insert, select
+payout_evidence: counterfoil_auditor: select
+payout_evidence: owner: counterfoil_owner
 payout_netting: counterfoil_app: insert, select
 payout_netting: counterfoil_auditor: select
 payout_netting: owner: counterfoil_owner

@@ -145,6 +145,12 @@ def _told_by_server(settings: Settings, url: str, key: str) -> Iterator[Check]:
             return
         yield from (Check(one["what"], one["how"], one["said"], one["do"]) for one in answer.json()["checks"])
         workers = client.get("/api/workers").json().get("data", [])
+        health = client.get("/api/admin/ops/health").json()
+    for one in health.get("lacking", []):
+        if one["what"].startswith("provider "):
+            yield Check("provider", BAD, one["what"], one["do"])
+        else:
+            yield Check("reconciliation", WARNING, one["what"], one["do"])
     healthy = sum(one["health"] == "healthy" for one in workers)
     if healthy:
         yield Check("worker", GOOD, f"{healthy} healthy")

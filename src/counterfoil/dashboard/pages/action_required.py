@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from counterfoil.base.money import Money
 from counterfoil.dashboard.web.sections import Grade, SectionAnswer, SectionContext
 from counterfoil.operations.work.queries import Parked, parked_events, parked_webhooks
+from counterfoil.payouts.providers_in_use import providers_not_set
 from counterfoil.payouts.queries import Need, payouts_in_need
 from counterfoil.settlement.queries import intents_in_need
 
@@ -96,20 +97,39 @@ _PAYOUTS: Final[
         "counterfoil payouts list --state pending",
     ),
 )
-_URGENCY: Final[dict[str, Grade]] = {"conflict": "wrong", "in_doubt": "unknown"}
+_URGENCY: Final[dict[str, Grade]] = {"provider": "unknown", "conflict": "wrong", "in_doubt": "unknown"}
 _OUT_OF_TRIES: Final = 'counterfoil payouts reissue {id} --reason "…"'
 _NO_DESTINATION: Final = "counterfoil destinations set {payee} --program {program}"  # it asks for the account, unseen
 
 
 def action_required(ask: SectionContext) -> SectionAnswer:
     """All that waits for a person, of whatever day."""
-    found = [*_payout_kinds(ask), _intents(ask), *_parked(ask)]
+    found = [_providers(ask), *_payout_kinds(ask), _intents(ask), *_parked(ask)]
     kinds = tuple(kind for kind in found if kind.rows)
     total = sum(kind.total for kind in kinds)
     if not total:
         return SectionAnswer("Nothing waits for a person", "right", Needs((), 0), "empty")
     said = "1 thing waits for a person" if total == 1 else f"{total} things wait for a person"
     return SectionAnswer(said, _URGENCY.get(kinds[0].key, "attention"), Needs(kinds, total))
+
+
+def _providers(ask: SectionContext) -> ActionKind:
+    """Providers of rows that nobody can ask: what is under way with one waits for ever."""
+    found = providers_not_set(ask.conn, list(ask.extra.wiring.providers), now=ask.clock(), program_id=ask.program_id)
+    shown = tuple(
+        InNeed(
+            one.name,
+            ", ".join(one.programs),
+            None,
+            one.since or ask.clock(),
+            f"{one.sentence()}. {one.do}",
+            None,
+            "counterfoil doctor",
+        )
+        for one in found
+    )
+    meaning = "Destinations, payouts or money stand at a provider that nobody here can ask: its payouts wait for ever."
+    return ActionKind("provider", "Providers that are not set", meaning, len(found), shown, "counterfoil health")
 
 
 def _payout_kinds(ask: SectionContext) -> list[ActionKind]:

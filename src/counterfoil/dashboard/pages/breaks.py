@@ -94,12 +94,13 @@ class RecordLine(NamedTuple):
 
 
 class Both(NamedTuple):
-    """Both records as they were understood; `more` are the further records of a group."""
+    """Both records as they were understood; `more` are the records of a group, `unshown` how many of them are not there."""
 
     left_there: bool
     right_there: bool
     fields: tuple[FieldLine, ...]
     more: tuple[RecordLine, ...]
+    unshown: int
     sums: tuple[Money | None, Money | None]
 
 
@@ -264,8 +265,9 @@ def _both(ask: SectionContext) -> SectionAnswer:
         if len(left) > 1 or len(right) > 1
         for record in records[:RECORDS_SHOWN_MAX]
     )
+    unshown = sum(max(len(records) - RECORDS_SHOWN_MAX, 0) for records in (left, right))
     said = f"{len(distances)} of the fields differ" if left and right else "One side does not have it"
-    return SectionAnswer(said, "plain", Both(bool(left), bool(right), fields, more, (_sum(left), _sum(right))))
+    return SectionAnswer(said, "plain", Both(bool(left), bool(right), fields, more, unshown, (_sum(left), _sum(right))))
 
 
 def _value(record: RecordRead | None, name: str) -> str | Money | None:

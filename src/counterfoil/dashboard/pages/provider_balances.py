@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -10,8 +10,8 @@ from counterfoil.base.money import Money, format_major
 from counterfoil.dashboard.web.sections import SectionAnswer, SectionContext
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.matching.findings.recorded import FindingDetail, FootingRow, RunReport
-from counterfoil.reconciliation.reach import COUNTED_MAX, Since, due_sources, moved_since
-from counterfoil.reconciliation.runs.run import Run, RunFinding, findings_of, latest_runs, runs_between
+from counterfoil.reconciliation.reach import COUNTED_MAX, Since, moved_since, never_concluded
+from counterfoil.reconciliation.runs.run import Run, RunFinding, findings_of, latest_runs, newest_of_day
 from counterfoil.reconciliation.runs.standing import NOT_RECONCILED, RunState, standings
 
 BREAKS_SHOWN_MAX: Final = 20
@@ -159,8 +159,11 @@ def _told_since(ask: SectionContext, found: ProviderBalances) -> str:
         sums[asset] = sums[asset].plus(one.amount) if asset in sums else one.amount
     number = sum(numbers.values())
     counted = f"over {COUNTED_MAX:,}" if number > COUNTED_MAX else f"{number:,}"
+    said = f"{counted} movement{'' if number == 1 else 's'}"
+    if any(each > COUNTED_MAX for each in numbers.values()):
+        return said  # not all of them were summed
     amounts = ", ".join(f"{format_major(one.minor, assets[name].scale)} {name}" for name, one in sorted(sums.items()))
-    return f"{counted} movement{'' if number == 1 else 's'}, {amounts}"
+    return f"{said}, {amounts}"
 
 
 def _breaks(number: int) -> str:
@@ -170,21 +173,19 @@ def _breaks(number: int) -> str:
 def _missing(ask: SectionContext, runs: Sequence[RunSeen]) -> tuple[str, ...]:
     """What was never reconciled, and providers that are set and were never asked at all."""
     reached = {(run.program_id, run.provider) for run in runs}
-    lacking = never_reconciled(ask, reached)
+    lacking = never_reconciled(ask)
     named = {source for _, source in reached} | {one.partition(" of ")[0] for one in lacking}
     return (*lacking, *sorted(name for name in ask.extra.wiring.providers if name not in named))
 
 
-def never_reconciled(ask: SectionContext, reached: Set[tuple[str, str]]) -> tuple[str, ...]:
-    """Sources through which a program's money went, other than those `reached` (program, source), as `source of program`."""
-    sources = [(one.name, one.account) for one in ask.extra.wiring.pairings().values() if one.account]
-    due = [one for one in due_sources(ask.conn, sources) if ask.program_id in (None, one.program_id)]
-    return tuple(f"{one.source} of {one.program_id}" for one in due if (one.program_id, one.source) not in reached)
+def never_reconciled(ask: SectionContext) -> tuple[str, ...]:
+    """Sources through which a program's money went and that no run ever concluded on, as `source of program`."""
+    return tuple(str(one) for one in never_concluded(ask.conn, program_id=ask.program_id))
 
 
 def _runs_of(ask: SectionContext) -> list[Run]:
     """The newest run of each program and provider that covers the day; for today the last one of an earlier day will do."""
-    of_day = runs_between(ask.conn, first=ask.day.on, last=ask.day.on)
+    of_day = newest_of_day(ask.conn, ask.day.on)
     earlier = [run for run in latest_runs(ask.conn) if run.state != "running"] if ask.day.is_today else []
     newest: dict[tuple[str, str], Run] = {}
     for run in (*of_day, *earlier):

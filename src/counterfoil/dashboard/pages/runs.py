@@ -82,12 +82,23 @@ class Tolerance(NamedTuple):
     amount: Money
 
 
+class BookedLaterLine(NamedTuple):
+    """A record that both sides have, booked on the first open day because the period in which it happened was closed."""
+
+    id: str
+    amount: Money
+    happened_on: date
+    booked_on: date
+
+
 class InFull(NamedTuple):
     """What a finished run reported beside its footing and its passes."""
 
     kinds: tuple[BreaksOfKind, ...]
     tolerances: tuple[Tolerance, ...]
     not_checked: tuple[str, ...]
+    booked_later: tuple[BookedLaterLine, ...]
+    lists_cut: tuple[str, ...]
     notes: tuple[str, ...]
     suggested: int
     rejected: int
@@ -139,16 +150,19 @@ def _lines(ask: SectionContext, runs: Sequence[Run]) -> tuple[RunLine, ...]:
 def runs_told(ask: SectionContext) -> SectionAnswer:
     """The last run of each program and source: do they agree, were they made lately, and of everything that money went through?"""
     rows = _lines(ask, latest_runs(ask.conn))
+    lacking = never_reconciled(ask)
     if not rows:
-        return SectionAnswer("Nothing was ever reconciled", "unknown", rows, "not_checked")
+        said = f"Never reconciled: {', '.join(lacking)}" if lacking else "Nothing was ever reconciled"
+        return SectionAnswer(said, "unknown", rows, "not_checked")
     wrong = [row for row in rows if row.grade == "wrong"]
     unknown = [row for row in rows if row.grade == "unknown"]
     oldest = min(row.measured_at for row in rows)
+    more = f"; never reconciled: {', '.join(lacking)}" if lacking else ""
     if wrong:
-        return SectionAnswer(f"{len(wrong)} of {len(rows)} do not agree", "wrong", rows, as_of=oldest)
+        return SectionAnswer(f"{len(wrong)} of {len(rows)} do not agree{more}", "wrong", rows, as_of=oldest)
     if unknown:
-        return SectionAnswer(f"{len(unknown)} of {len(rows)} could not conclude", "unknown", rows, as_of=oldest)
-    if lacking := never_reconciled(ask, {(row.program_id, row.source) for row in rows}):
+        return SectionAnswer(f"{len(unknown)} of {len(rows)} could not conclude{more}", "unknown", rows, as_of=oldest)
+    if lacking:
         return SectionAnswer(f"Never reconciled: {', '.join(lacking)}", "unknown", rows, as_of=oldest)
     if oldest is not None and ask.clock() - oldest > OLD_AFTER:
         return SectionAnswer("They agreed, but that was long ago", "unknown", rows, "stale", oldest)
@@ -180,7 +194,11 @@ def _gaps(ask: SectionContext) -> SectionAnswer:
     if not missed:
         return SectionAnswer("None" if crons else "No schedule is set", "plain", value, "empty")
     recent = [one for one in missed if ask.clock() - one.noticed_at < RECENT]
-    return SectionAnswer(f"{sum(one.missed for one in missed)} in all", "attention" if recent else "plain", value)
+    return SectionAnswer(
+        f"{sum(one.missed for one in missed):,} in the last {len(missed)} gaps",
+        "attention" if recent else "plain",
+        value,
+    )
 
 
 def _line(run: Run, standing: RunState) -> RunLine:
@@ -257,6 +275,11 @@ def _found(ask: SectionContext) -> SectionAnswer:
         tuple(BreaksOfKind(row.kind, row.breaks, Money(row.at_stake_minor, row.asset)) for row in report.kinds),
         tuple(Tolerance(row.step, row.pairs, Money(row.minor, row.asset)) for row in report.tolerances_used),
         report.not_checked,
+        tuple(
+            BookedLaterLine(one.id, Money(one.amount, one.asset), one.happened_on, one.booked_on)
+            for one in report.booked_later
+        ),
+        report.lists_cut,
         tuple(run.notes),
         report.suggested,
         report.rejected_total,

@@ -29,6 +29,11 @@ LOOK_UP: Final = NextAction(
     "Ask the other side for this record by its id before anything else.",
     "Re-sending could pay twice; booking would hide the gap.",
 )
+OVERPAID_ACTION: Final = NextAction(
+    "recover",
+    "Ask the provider to recall what went out beyond the payout; what the payee owes is kept from their next payouts by itself.",
+    "Sending less next time, or booking it by hand, would count it twice: what was booked as paid is a debt already.",
+)
 BY_KIND: Final[Mapping[str, NextAction]] = {
     "MISSING_RIGHT": LOOK_UP,
     "MISSING_LEFT": NextAction(
@@ -71,6 +76,7 @@ BY_KIND: Final[Mapping[str, NextAction]] = {
         "Ask whether money moved twice, and recall the second.",
         "Booking it would make the double payment look intended.",
     ),
+    "OVERPAID": OVERPAID_ACTION,
     "AMBIGUOUS": NextAction(
         "choose", "Choose the partner among the candidates.", "The machine does not guess: each candidate fits equally."
     ),

@@ -18,6 +18,7 @@ from counterfoil.matching.reading.sides import Side
 EXPLAINED_MAX: Final = (
     20_000  # breaks with candidates looked up, the largest first; the others are classified and listed
 )
+RATE_PAIRS_MAX: Final = 200_000  # pairs out of which a fee's rate is read
 DAYS_COUNTED_MAX: Final = 40_000
 COUNTERPARTIES_MAX: Final = 100_000  # with more of them, who is unknown is not asked
 CANDIDATES_MAX: Final = 5
@@ -129,8 +130,8 @@ def context_of(engine: Engine, matched: Matched, sides: Mapping[str, Side]) -> C
     whole = len(days) < DAYS_COUNTED_MAX
     rates: dict[int, int] = defaultdict(int)
     for here, there, asset in engine.rows(
-        """select l.amount, r.amount, l.asset from pair p join l_base l on l.u = p.l_u join r_base r on r.u = p.r_u
-           where p.kind = 'AMOUNT_MISMATCH' and p.grp is null order by l.u limit 200000"""
+        f"""select l.amount, r.amount, l.asset from pair p join l_base l on l.u = p.l_u join r_base r on r.u = p.r_u
+           where p.kind = 'AMOUNT_MISMATCH' and p.grp is null order by l.u limit {RATE_PAIRS_MAX}"""
     ):
         blank = Record("left", "", None, int(here), asset, None, None, None, None, None)
         if rate := fee_bps(blank, blank._replace(amount=int(there))):

@@ -28,6 +28,7 @@ KINDS: Final = (
     "DUPLICATE_LEFT",
     "DUPLICATE_RIGHT",
     "AMBIGUOUS",
+    "OVERPAID",
 )
 PAGE_ROWS: Final = 20_000
 CUT: Final = "the search was cut short by a limit"

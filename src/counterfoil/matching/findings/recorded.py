@@ -26,7 +26,17 @@ from counterfoil.matching.passes.footing import ControlTotal, Footing
 from counterfoil.matching.reading.sides import Total
 
 REPORT_VERSION: Final = 2
-OF_OUR_BOOKS: Final = ("source", "question", "scope", "first_on", "last_on", "expected_later", "balances")
+OF_OUR_BOOKS: Final = (
+    "source",
+    "question",
+    "scope",
+    "first_on",
+    "last_on",
+    "expected_later",
+    "booked_later",
+    "lists_cut",
+    "balances",
+)
 FINDING_VERSION: Final = 2
 Minor = Annotated[int, BeforeValidator(int), PlainSerializer(str, return_type=str)]
 
@@ -159,6 +169,17 @@ class Waiting(_Kept):
     why: str
 
 
+class BookedLater(_Kept):
+    """A record that both sides have, booked on the first open day because the period in which it happened was closed."""
+
+    id: str
+    reference: str | None = None
+    amount: Minor
+    asset: str
+    happened_on: date
+    booked_on: date
+
+
 class RunReport(_Kept):
     """All that a finished run tells beside its findings. One of two files has no source, no days and no balances."""
 
@@ -187,6 +208,8 @@ class RunReport(_Kept):
     breaks_listed: int = 0
     rejected_total: int = 0
     expected_later: tuple[Waiting, ...] = ()
+    booked_later: tuple[BookedLater, ...] = ()
+    lists_cut: tuple[str, ...] = ()
     balances: tuple[BalanceRow, ...] = ()
 
     def unexplained(self) -> dict[str, int]:

@@ -21,6 +21,7 @@ KIND_WORDS: Final[Mapping[str, str]] = {
     "MISSING_RIGHT": "missing on the right",
     "DUPLICATE_LEFT": "twice on the left",
     "DUPLICATE_RIGHT": "twice on the right",
+    "OVERPAID": "paid more than was owed",
     "AMBIGUOUS": "several partners fit",
 }
 

@@ -114,6 +114,12 @@ def _tabular(
     if where:
         left_out = engine.rows(f"select count(*) from {scan}")[0][0] - counted
     broken = _structural(engine, side, paths) if form == "csv" else []
+    if max(len(broken), profile.bad - profile.no_record) >= REJECTED_KEPT_MAX:
+        raise SourceUnreadable(
+            source=side,
+            file=paths[0].name,
+            reason=f"{REJECTED_KEPT_MAX:,} lines or more cannot be read: is it another format?",
+        )
     reading = reading._replace(broken=tuple((number, record) for number, record, *_ in broken), format=form)
     feet = [each for each in broken if _is_foot(each[-1], source)]
     rejected = [_rejected(paths[each[0]], each) for each in broken if each not in feet]

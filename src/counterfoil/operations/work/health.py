@@ -50,6 +50,8 @@ LIMITS: Final[Mapping[str, Limit]] = {
     "intents_stuck": Limit(1, 20),
     "intents_failed": Limit(1, 20),
     "workers_healthy": Limit(None, 0, falling=True),
+    "providers_not_set": Limit(None, 1),
+    "sources_never_reconciled": Limit(1, None),
 }
 
 

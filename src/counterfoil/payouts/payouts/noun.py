@@ -14,13 +14,13 @@ from counterfoil.operations.approvals import Proposal
 from counterfoil.operations.verbs import Field, Noun, Propose, Verb, VerbCall, VerbResult
 from counterfoil.payouts.machines import PAYOUT
 from counterfoil.payouts.payouts import by_hand
-from counterfoil.payouts.payouts.matter import matter_of
+from counterfoil.payouts.payouts.matter import NotNow, matter_of
 from counterfoil.payouts.payouts.payout_rules import refusal_of
 from counterfoil.payouts.payouts.verbs import show_payout
 from counterfoil.payouts.provider_payouts import attempts_by_hand
 from counterfoil.payouts.provider_payouts.conflicts import conflicts_of
 from counterfoil.payouts.provider_payouts.paired import propose_end_of_conflict, propose_for_attempt
-from counterfoil.payouts.provider_payouts.records import paid_by_webhook
+from counterfoil.payouts.provider_payouts.records import paid_by_statement, paid_by_webhook
 
 
 def _because(one: VerbCall) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def _proposed(verb: str) -> Propose:
         more: dict[str, Any] = {}
         evidence = one.reason
         if verb == "force_finalize":
-            more["fact"] = paid_by_webhook(one.conn, one.taken["webhook_id"], one.providers)
+            more |= _record(one)
         elif verb == "mark_failed":
             more |= {"error": one.reason, "seen_at": one.taken["seen_at"]}
             evidence = one.taken["evidence"]
@@ -78,6 +78,20 @@ def _proposed(verb: str) -> Propose:
         )
 
     return propose
+
+
+def _record(one: VerbCall) -> dict[str, Any]:
+    """The record that says it was paid: a webhook, or the statement's line of a break."""
+    webhook, case = one.taken.get("webhook_id"), one.taken.get("break_id")
+    if (webhook is None) == (case is None):
+        raise InvalidInput("webhook_id", "this or break_id, one of the two", got="both" if webhook else "neither")
+    if webhook is not None:
+        return {"fact": paid_by_webhook(one.conn, webhook, one.providers)}
+    attempt = matter_of(one.conn, one.subject_id, now=one.now, lock=True).last
+    if attempt is None:
+        raise NotNow(payout=one.subject_id, verb="force_finalize", why="it has no attempt")
+    fact, line = paid_by_statement(one.conn, str(case), attempt)
+    return {"fact": fact, "line": line}
 
 
 def _end_conflict(one: VerbCall) -> Proposal:
@@ -155,8 +169,13 @@ VERBS: Final = (
     ),
     Verb(
         "force_finalize", OPERATE, "Finalize as paid", "Book it as paid, on the provider's own record of this very payout, which was "
-        "never applied. Once for each attempt.", propose=_proposed("force_finalize"), paths=(f"{OPS}/force-finalize",), takes=(
-            Field("webhook_id", "The stored webhook that says it was paid, such as a parked one.", example="whi_01K…"),
+        "never applied, or on the line of a statement. Once for each attempt.", propose=_proposed("force_finalize"),
+        paths=(f"{OPS}/force-finalize",), takes=(
+            Field("webhook_id", "The stored webhook that says it was paid, such as a parked one.", required=False, example="whi_01K…"),
+            Field(
+                "break_id", "Or the break whose line of the provider's or the bank's statement says so.", required=False,
+                example="break_01K…",
+            ),
         ),
     ),
     Verb(

@@ -21,6 +21,7 @@ from counterfoil.payouts.payouts.payout_rules import Matter
 from counterfoil.payouts.provider_payouts.conflicts import conflicts_of, rewake
 from counterfoil.payouts.provider_payouts.outcome_rules import LockedProviderPayout, OutcomeDecision
 from counterfoil.payouts.provider_payouts.outcomes import carry_out
+from counterfoil.payouts.provider_payouts.records import ProvingLine, keep_evidence
 
 EVIDENCE_MAX: Final = 2_000
 RELEASES: Final = {"queued": "release_to_queue", "unknown": "release_to_look_up", "cancelled": "release_cancelled"}
@@ -101,10 +102,12 @@ def force_finalize(
     actor: str,
     now: datetime,
     approval: Approval | None = None,
+    line: ProvingLine | None = None,
 ) -> str:
     """Two people book as paid what the provider's own record (`fact`: a webhook or a line of its statement) shows as paid.
 
-    Amount, asset and key must be those of the attempt. Once per attempt. Raises NotNow, ApprovalNeeded, InvalidInput.
+    Amount, asset and key must be those of the attempt. Once per attempt, and a `line` proves one payout. Raises NotNow, ApprovalNeeded,
+    InvalidInput, LineUsed.
     """
     _, one = _attempt(conn, payout_id, "force_finalize", now)
     _proof(evidence)
@@ -115,7 +118,10 @@ def force_finalize(
             wanted=str(wanted[wrong[0]]), found=str(getattr(fact, wrong[0])),
         )  # fmt: skip
     decision = OutcomeDecision(one, ("force_finalize",), fact)
-    carry_out(conn, [decision], cause="by_hand", now=now, actor=actor, reason=evidence, approval=approval)
+    cause = line.break_id if line else "by_hand"
+    carry_out(conn, [decision], cause=cause, now=now, actor=actor, reason=evidence, approval=approval)
+    if line is not None:
+        keep_evidence(conn, one.id, one.program_id, line, now)
     return "succeeded"
 
 

@@ -24,6 +24,7 @@ from counterfoil.payouts.provider_payouts.attempts_by_hand import (
     mark_failed,
     release_attempt,
 )
+from counterfoil.payouts.provider_payouts.records import ProvingLine
 
 FOUND: Final = {"find_paid": "paid", "find_unpaid": "not_paid"}
 TO: Final = {"release_to_queue": "queued", "release_cancelled": "cancelled"}
@@ -39,12 +40,14 @@ def propose_for_attempt(
     by: Caller,
     now: datetime,
     fact: PayoutFact | None = None,
+    line: ProvingLine | None = None,
     error: str | None = None,
     seen_at: datetime | None = None,
 ) -> Proposal:
     """Propose `verb` (force_finalize, mark_failed, release_to_queue, release_cancelled) for a payout's last attempt.
 
-    `fact`: the provider's own record, for force_finalize; `error` and `seen_at`, when the evidence was seen, for mark_failed.
+    For force_finalize: `fact`, the record that says it was paid, and the `line` of a statement that it came from. For mark_failed:
+    `error` and `seen_at`, when the evidence was seen.
     Raises NotNow, NotFound, InvalidInput, ProposalStands.
     """
     matter = matter_of(conn, payout_id, now=now, lock=True)
@@ -53,7 +56,7 @@ def propose_for_attempt(
         raise NotNow(payout=payout_id, verb=verb, why="it has no attempt")
     payload = {
         "payoutId": payout_id, "evidence": evidence, "error": error, "seenAt": seen_at.isoformat() if seen_at else None,
-        "fact": _told(fact) if fact else None,
+        "fact": _told(fact) if fact else None, **({"line": line._asdict()} if line else {}),
     }  # fmt: skip
     return _propose(
         conn, proposal_id, PROVIDER_PAYOUT.name, matter.last.id, verb, payload, matter.program_id, evidence, by, now
@@ -119,7 +122,8 @@ def _carry_out(
         seen_at = datetime.fromisoformat(payload["seenAt"])
         mark_failed(conn, payload["payoutId"], error=payload["error"], evidence=evidence, seen_at=seen_at, **how)
     else:
-        force_finalize(conn, payload["payoutId"], _fact(payload["fact"]), evidence=evidence, **how)
+        line = ProvingLine(**payload["line"]) if payload.get("line") else None
+        force_finalize(conn, payload["payoutId"], _fact(payload["fact"]), evidence=evidence, line=line, **how)
 
 
 def _do(conn: Connection[Any], approved: Proposal, by: Caller, now: datetime) -> str | None:

@@ -30,6 +30,7 @@ LINES_MAX: Final = 100
 WRITE_OFF_ACCOUNT: Final = "bad_debt"
 NOON: Final = time(12, tzinfo=UTC)
 NOT_WRITTEN_OFF: Final = {
+    "OVERPAID": "what was paid beyond the payout is a debt of the payee already",
     "AMBIGUOUS": "its partner is among the candidates",
     "CURRENCY_MISMATCH": "two assets cannot be netted",
 }
@@ -277,7 +278,7 @@ def account_of_source(source: str) -> str | None:
     return None if part else f"clearing:{source}"
 
 
-def proposals_of(conn: Connection[Any], break_id: str, *, rows_max: int = 100) -> list[AdjustmentProposal]:
+def proposals_of(conn: Connection[Any], break_id: str, *, rows_max: int | None = None) -> list[AdjustmentProposal]:
     """The proposals for a break, the newest first."""
     with conn.cursor(row_factory=class_row(AdjustmentProposal)) as cur:
         return cur.execute(

@@ -42,6 +42,7 @@ BREAK: Final = Machine(
 DUE_DAYS: Final[Mapping[str, int]] = {"critical": 1, "high": 2, "medium": 5, "low": 10}
 ACTOR: Final = "system:reconciliation"
 STANDS: Final = f"(o.state in {listed(BREAK.open)} or (o.state = 'accepted' and o.gone_run is null))"
+MATURED_MAX: Final = 1_000  # in one tick; the next takes the others
 LOCK_WAIT_MS: Final = (
     30_000  # ten thousand breaks are filed in less; who waits for less would fail a run that has nothing wrong
 )
@@ -118,7 +119,7 @@ def drawn_id(prefix: str, seed: str, now: datetime) -> str:
     return new_id(prefix, now=now, entropy=hashlib.sha256(seed.encode()).digest()[:ENTROPY_BYTES])
 
 
-def mature_due(conn: Connection[Any], *, now: datetime, rows_max: int = 1_000) -> int:
+def mature_due(conn: Connection[Any], *, now: datetime, rows_max: int = MATURED_MAX) -> int:
     """Open what waited for its partner longer than its window, also where no run comes by; returns how many."""
     rows = conn.execute(
         """select id, state from break where state = 'timing' and due_on < %s order by due_on, id limit %s

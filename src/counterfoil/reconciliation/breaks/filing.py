@@ -129,7 +129,7 @@ def _view(
     number = int(row[0]) if row else 0
     newer = conn.execute(
         """select first_on, last_on from reconciliation_run
-           where program_id = %s and source = %s and state = 'finished' and complete and number > %s limit 10000""",
+           where program_id = %s and source = %s and state = 'finished' and complete and number > %s""",
         [program_id, source, number],
     ).fetchall()
     return View(run_id, number, program_id, source, first, last, complete, tuple(newer), now)

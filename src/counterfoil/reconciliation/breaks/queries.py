@@ -144,20 +144,18 @@ def detail_of(conn: Connection[Any], case: Break) -> FindingDetail:
     return FindingDetail.read(row[0])
 
 
-def remarks_of(conn: Connection[Any], break_id: str, *, rows_max: int = 500) -> list[Remark]:
+def remarks_of(conn: Connection[Any], break_id: str) -> list[Remark]:
     """Comments and owners, in order."""
     with conn.cursor(row_factory=class_row(Remark)) as cur:
         return cur.execute(
-            "select number, kind, text, actor, at from break_remark where break_id = %s order by number limit %s",
-            [break_id, rows_max],
+            "select number, kind, text, actor, at from break_remark where break_id = %s order by number",
+            [break_id],
         ).fetchall()
 
 
-def recurrences_of(conn: Connection[Any], break_id: str, *, rows_max: int = 20) -> list[str]:
+def recurrences_of(conn: Connection[Any], break_id: str) -> list[str]:
     """The breaks that came back after this one, oldest first."""
-    rows = conn.execute(
-        "select id from break where recurs_of = %s order by id limit %s", [break_id, rows_max]
-    ).fetchall()
+    rows = conn.execute("select id from break where recurs_of = %s order by id", [break_id]).fetchall()
     return [row[0] for row in rows]
 
 

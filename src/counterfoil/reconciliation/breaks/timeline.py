@@ -43,23 +43,28 @@ class TimelineFact(NamedTuple):
 
 
 def timeline_of(conn: Connection[Any], case: Break, detail: FindingDetail) -> list[TimelineFact]:
-    """The facts that share an id or a reference with the records of a break, oldest first, at most 300."""
-    references = sorted(set(_references(detail)))[:REFERENCES_MAX]
+    """The facts that share an id or a reference with the records of a break, oldest first; the last one says it where there are more."""
+    references = sorted(set(_references(detail)))
     around = {
         "early": new_id("whi", now=_midnight(case.first_on) - AROUND, entropy=BEGINNING),
         "late": new_id("whi", now=_midnight(case.last_on) + AROUND, entropy=BEGINNING),
     }
     given = {
-        "references": references,
+        "references": references[:REFERENCES_MAX],
         "source": case.source.partition(":")[0],
         "program": case.program_id,
         "id": case.id,
-        "rows_max": FACTS_MAX,
+        "rows_max": FACTS_MAX + 1,
     }
     with conn.cursor(row_factory=class_row(TimelineFact)) as cur:
         found = cur.execute(_FACTS, {**given, **around}).fetchall()
     lines = [*_lines(detail.left, "our books"), *_lines(detail.right, "statement")]
-    return sorted([*found, *lines], key=_when)[:FACTS_MAX]
+    facts = sorted([*found, *lines], key=_when)
+    shown = facts[:FACTS_MAX]
+    cut = [f"more is known than {FACTS_MAX} facts: what came later is not shown"] if len(facts) > FACTS_MAX else []
+    if len(references) > REFERENCES_MAX:
+        cut.append(f"facts were looked for by {REFERENCES_MAX} of {len(references):,} references")
+    return [*shown, *(TimelineFact(shown[-1].at, False, "break", said, case.id, None, None) for said in cut)]
 
 
 def _when(one: TimelineFact) -> tuple[datetime, int, int, str]:

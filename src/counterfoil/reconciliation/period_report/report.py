@@ -49,10 +49,15 @@ def report_of_period(
     items = [item for name in names for one in chosen[name] for item in _items(conn, one, last)]
     told = [one.run for name in names for one in chosen[name]]
     reports = {run.id: RunReport.read(run.report) for run in told}
+    expected = [row for name in names for one in chosen[name] for row in _expected(one)]
     missing = _without_client_money(conn, program_id, first, min(last, today))
     not_checked = [
         *({"source": one["source"], "why": why} for one in sources for why in one["not_checked"]),
         *({"source": run.source, "why": why} for run in told for why in reports[run.id].not_checked),
+        *(
+            {"source": "runs", "why": f"more than {RUNS_MAX:,} touch these days: the oldest were not read"}
+            for _ in runs[RUNS_MAX:]
+        ),
         *({"source": "client money", "why": f"no statement was drawn up for {_spans(missing)}"} for _ in missing[:1]),
     ]
     return {
@@ -69,7 +74,9 @@ def report_of_period(
         "tolerances_used": [
             {"source": run.source, "run": run.id, **row.written()} for run in told for row in reports[run.id].tolerances_used
         ],
-        "expected_later": [row for name in names for one in chosen[name] for row in _expected(one)][:EXPECTED_MAX],
+        "expected_total": len(expected),
+        "expected_later": expected[:EXPECTED_MAX],
+        "lists_cut": [{"source": run.source, "why": why} for run in told for why in reports[run.id].lists_cut],
         "not_checked": not_checked,
         "items_total": len(items),
         "items": items[:ITEMS_MAX],
@@ -82,7 +89,7 @@ def _without_client_money(conn: Connection[Any], program_id: str, first: date, l
         """select day::date from (select min(on_day) as since from client_money where program_id = %(program)s) s
            cross join lateral generate_series(greatest(%(first)s::date, s.since), %(last)s::date - 1, interval '1 day') day
            where s.since is not null
-             and not exists (select from client_money where program_id = %(program)s and on_day = day::date) order by 1 limit 4000""",
+             and not exists (select from client_money where program_id = %(program)s and on_day = day::date) order by 1""",
         {"program": program_id, "first": first, "last": last},
     ).fetchall()
     return [row[0] for row in rows]
@@ -93,7 +100,7 @@ def _runs(conn: Connection[Any], program_id: str, first: date, last: date) -> li
         conn,
         """where program_id = %s and last_on >= %s and first_on <= %s and state <> 'running'
            order by number desc limit %s""",
-        [program_id, first, last, RUNS_MAX],
+        [program_id, first, last, RUNS_MAX + 1],
     )
 
 

@@ -53,7 +53,8 @@ def account_movements(program_id: str, account: str, *, first: date, last: date)
                   coalesce(c.reference, pp.provider_ref, j.source_id, j.key) as reference, m.amount, m.asset,
                   coalesce(c.day, (j.effective_at at time zone 'UTC')::date) as booked_on,
                   null::text as status, null::text as counterparty,
-                  coalesce(j.narrative, j.kind) as memo, j.source_id as batch
+                  coalesce(j.narrative, j.kind) as memo, j.source_id as batch,
+                  (select (min(t.occurred_at) at time zone 'UTC')::date from late_posting t where t.journal_id = j.id) as occurred_on
            from netted m join journal j on j.id = m.journal_id
            left join provider_payout pp on j.source_type = 'provider_payout' and pp.id = j.source_id
            left join correction c on c.journal_id = j.id and c.corrects is null
@@ -66,6 +67,30 @@ def account_movements(program_id: str, account: str, *, first: date, last: date)
         sides=_sides(first, last, low, high),
         corrections=_corrections(program_id, account),
     )
+
+
+def late_reach(
+    conn: Connection[Any], program_id: str, account: str, *, first: date, last: date
+) -> tuple[date, date] | None:
+    """The days from which to which facts of these days are told: what happened in them and is booked later, or the reverse.
+
+    A fact of a closed period is booked on the first open day, however far away that is: its partner on the other side lies on the day on
+    which it happened. None when no fact of these days was late.
+    """
+    row = conn.execute(
+        """with late as (
+               select (l.occurred_at at time zone 'UTC')::date as happened, (p.effective_at at time zone 'UTC')::date as booked
+               from account a join book b on b.id = a.book_id
+               join posting p on a.id in (p.debit, p.credit) join late_posting l on l.journal_id = p.journal_id and l.line = p.line
+               where b.program_id = %(program)s and a.name = %(account)s
+                 and (l.occurred_at >= %(start)s and l.occurred_at < %(end)s or p.effective_at >= %(start)s and p.effective_at < %(end)s))
+           select min(happened), max(booked) from late""",
+        {
+            "program": program_id, "account": account, "start": datetime.combine(first, datetime.min.time(), UTC),
+            "end": datetime.combine(last + timedelta(days=1), datetime.min.time(), UTC),
+        },
+    ).fetchone()  # fmt: skip
+    return (row[0], row[1]) if row and row[0] else None
 
 
 def _sides(first: date, last: date, low: sql.Literal, high: sql.Literal) -> sql.Composed:
@@ -152,7 +177,7 @@ def shifted_corrections(
 def attempted_payouts(program_id: str, provider: str, *, first: date, last: date) -> sql.Composed:
     """Our attempts to pay out through a provider that it accepted, or may have, by the day they went out."""
     return sql.SQL(
-        """select id as external_id, id as reference, -amount as amount, asset,
+        """select id as external_id, id as reference, -coalesce(paid, amount) as amount, asset,
                   (coalesce(request_sent_at, sent_at) at time zone 'UTC')::date as booked_on,
                   case state when 'succeeded' then 'paid' when 'sent' then 'pending' when 'sending' then 'unknown' else state end as status,
                   null::text as counterparty, 'payout'::text as memo, payout_id as batch

@@ -194,7 +194,7 @@ def standing_breaks(conn: Connection[Any], full: Run) -> set[str]:
                  where later.program_id = r.program_id and later.source = r.source and later.state = 'finished'
                    and later.scope = 'recent' and later.number > r.number
                    and coalesce(b.day, r.first_on) between later.first_on and later.last_on)
-           order by b.identity limit 100000""",
+           order by b.identity""",
         {"program": full.program_id, "source": full.source},
     ).fetchall()
     return {row[0] for row in rows}

@@ -24,7 +24,6 @@ from counterfoil.reconciliation.runs.schedule import Slot, take_slot
 
 ACTOR: Final = "system:schedule"
 REST_S: Final = 20.0
-PROGRAMS_MAX: Final = 10_000
 SCOPES: Final[Mapping[str, Scope]] = {"full": "full", "recent": "recent"}
 _log = structlog.get_logger("counterfoil.reconciliation")
 
@@ -60,7 +59,7 @@ def reconcile_due(
 
 def _do(means: RunContext, known: Sequence[Pairing], slot: Slot, make_id: Callable[[str], str]) -> list[Tried]:
     with means.database.transaction() as conn:
-        rows = conn.execute("select id from program order by id limit %s", [PROGRAMS_MAX]).fetchall()
+        rows = conn.execute("select id from program order by id").fetchall()
         _tell_gap(conn, [row[0] for row in rows], slot, means.clock())
     found: list[Tried] = []
     for (program_id,) in rows:

@@ -14,6 +14,7 @@ from counterfoil.ledger.reads.balances import balance
 from counterfoil.reconciliation.bank_statements import Reach, reach_of
 from counterfoil.reconciliation.runs.books import InFlight, bank_lines, end_of, in_flight, shifted_corrections
 from counterfoil.reconciliation.runs.copying import Books, copy_out
+from counterfoil.reconciliation.runs.overpaid import Overpaid, overpaid_of
 from counterfoil.reconciliation.runs.pairings import Pairing
 
 
@@ -28,6 +29,7 @@ class Ours(NamedTuple):
     booked: Mapping[str, int]
     shifted: Mapping[str, int]  # what corrections put into the lines of these days and not into their balances
     reach: Reach | None
+    overpaid: list[Overpaid]
 
 
 def read_ours(
@@ -51,12 +53,20 @@ def read_ours(
             booked=_booked(conn, program_id, one.account, last),
             shifted=shifted_corrections(conn, program_id, one.account, first=first, last=last) if one.account else {},
             reach=reach_of(conn, program_id, one.account or "", on=last) if one.provider is None else None,
+            overpaid=_overpaid(conn, one, program_id, days),
         )
         copy_out(database, one.ours(program_id, *around), paths["left"], snapshot=snapshot)
         if one.provider is None:
             lines = bank_lines(program_id, one.account or "", first=around[0], last=around[1])
             copy_out(database, lines, paths["right"], snapshot=snapshot)
     return ours
+
+
+def _overpaid(conn: Connection[Any], one: Pairing, program_id: str, days: tuple[date, date]) -> list[Overpaid]:
+    """Told once, by the source of the payouts: the clearing account itself is right."""
+    if one.provider is None or one.lines != "payouts":
+        return []
+    return overpaid_of(conn, program_id, one.provider, first=days[0], last=days[1])
 
 
 def _flying(conn: Connection[Any], one: Pairing, program_id: str, today: date) -> list[InFlight]:

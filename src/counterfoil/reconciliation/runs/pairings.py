@@ -9,7 +9,7 @@ from typing import Final, Literal, NamedTuple
 from psycopg import sql
 
 from counterfoil.base.problems import NotFound
-from counterfoil.matching.rules.model import RuleSet
+from counterfoil.matching.rules.model import KeyPass, RuleSet
 from counterfoil.matching.rules.toml_file import load_rules
 from counterfoil.reconciliation.runs import books
 
@@ -33,9 +33,17 @@ class Pairing(NamedTuple):
     lines: Lines = "all"  # which of the statement's lines
     wait_days: int = WAIT_DAYS
 
-    def rules_as_of(self, as_of: date) -> RuleSet:
-        """The rules with their watermark: the last day that both sides cover."""
-        return load_rules(self.rules).model_copy(update={"as_of": as_of})
+    def rules_as_of(self, as_of: date, *, late: int = 0) -> RuleSet:
+        """The rules with their watermark: the last day that both sides cover.
+
+        `late`: by how many days a fact of this run was booked later than it happened; the first pass, by key, reaches as far then.
+        """
+        rules = load_rules(self.rules)
+        first, *rest = rules.passes
+        if late and isinstance(first, KeyPass):
+            days = {"before_days": max(first.before_days, late), "after_days": max(first.after_days, late)}
+            first = first.model_copy(update=days)
+        return rules.model_copy(update={"as_of": as_of, "passes": (first, *rest)})
 
 
 def pairings(providers: Iterable[str]) -> dict[str, Pairing]:

@@ -8,12 +8,12 @@ from typing import Protocol
 
 from counterfoil.matching.findings import recorded
 from counterfoil.matching.findings.outcome import MatchingResult
-from counterfoil.matching.findings.recorded import BalanceRow, RunReport, Waiting
+from counterfoil.matching.findings.recorded import BalanceRow, BookedLater, RunReport, Waiting
 from counterfoil.matching.passes.footing import Footing
 from counterfoil.reconciliation.bank_statements import Reach
 from counterfoil.reconciliation.runs.our_side import Ours
 from counterfoil.reconciliation.runs.pairings import Pairing
-from counterfoil.reconciliation.runs.sides import Partner, UnderWay
+from counterfoil.reconciliation.runs.sides import LISTED_MAX, LateRecord, Partner, UnderWay
 from counterfoil.reconciliation.runs.statements import ProviderStatement
 
 
@@ -51,6 +51,7 @@ def report_of(
     outcome: MatchingResult,
     verdict: str,
     waiting: list[Partner],
+    late: list[LateRecord],
     holes: list[str],
     balances: Sequence[BalanceRow],
 ) -> RunReport:
@@ -66,9 +67,21 @@ def report_of(
             "last_on": asked.last,
             "not_checked": (*told.not_checked, *holes),
             "expected_later": tuple(Waiting(**each._asdict()) for each in waiting),
+            "booked_later": tuple(BookedLater(**each._asdict()) for each in late[:LISTED_MAX]),
+            "lists_cut": (
+                *_cut(
+                    "records that are expected later", sum(row.expected.rows for row in outcome.footing), len(waiting)
+                ),
+                *_cut("records that were booked later", len(late), min(len(late), LISTED_MAX)),
+            ),
             "balances": tuple(balances),
         }
     )
+
+
+def _cut(what: str, there: int, listed: int) -> list[str]:
+    """That a list is not whole, where it is not; the figures are."""
+    return [f"of {there:,} {what}, the first {listed:,} are listed"] if there > listed else []
 
 
 def tie(
@@ -129,8 +142,23 @@ def untied(one: Pairing, balances: Sequence[BalanceRow]) -> list[str]:
     return found
 
 
-def verdict_of(verdict: str, holes: Sequence[str], balances: Sequence[BalanceRow]) -> str:
-    """What all of it comes to. What no listed item explains is a difference; where something was not looked at, that comes first."""
+def unlisted_of(outcome: MatchingResult) -> list[str]:
+    """Differences that get no break of their own, for there are too many; none of them is taken to have gone."""
+    more = outcome.breaks_total - len(outcome.breaks)
+    if more <= 0:
+        return []
+    most = f"a run makes {len(outcome.breaks):,} at most"
+    said = f"{more:,} of {outcome.breaks_total:,} differences have no break of their own: {most}"
+    return [f"{said}. Mend what so many have in common, or run fewer days at once"]
+
+
+def verdict_of(verdict: str, holes: Sequence[str], balances: Sequence[BalanceRow], *, cut_short: bool = False) -> str:
+    """What all of it comes to. What no listed item explains is a difference; where something was not looked at, that comes first.
+
+    `cut_short`: it found more than it lists.
+    """
+    if cut_short:
+        return "incomplete"
     if verdict != "reconciled" or holes:
         return "incomplete" if verdict == "reconciled" else verdict
     return "not reconciled" if any(row.unexplained for row in balances) else verdict

@@ -204,19 +204,19 @@ def list_runs(
     )
 
 
-def latest_runs(conn: Connection[Any], *, rows_max: int = 100) -> list[Run]:
+def latest_runs(conn: Connection[Any]) -> list[Run]:
     """The last run of each program and source, whatever became of it."""
     return select_runs(
         conn,
         """where id in (select distinct on (program_id, source) id from reconciliation_run
                         order by program_id, source, number desc)
-           order by program_id, source limit %s""",
-        [rows_max],
+           order by program_id, source""",
+        [],
     )
 
 
 def runs_between(
-    conn: Connection[Any], *, first: date, last: date, program_id: str | None = None, rows_max: int = 100
+    conn: Connection[Any], *, first: date, last: date, program_id: str | None = None, rows_max: int
 ) -> list[Run]:
     """Finished and failed runs whose range touches these days, newest first: the reconciliation report of a time range."""
     return select_runs(
@@ -227,7 +227,19 @@ def runs_between(
     )
 
 
-def last_successes(conn: Connection[Any], *, program_id: str | None = None, rows_max: int = 1_000) -> list[Success]:
+def newest_of_day(conn: Connection[Any], on: date) -> list[Run]:
+    """The newest run of each program and source, finished or failed, whose days include this one."""
+    return select_runs(
+        conn,
+        """where id in (select distinct on (program_id, source) id from reconciliation_run
+                        where last_on >= %(on)s and first_on <= %(on)s and state <> 'running'
+                        order by program_id, source, id desc)
+           order by program_id, source""",
+        {"on": on},
+    )
+
+
+def last_successes(conn: Connection[Any], *, program_id: str | None = None) -> list[Success]:
     """For each program and source: the last conclusion and how far it reaches, and the last attempt. By name."""
     with conn.cursor(row_factory=class_row(Success)) as cur:
         return cur.execute(
@@ -241,12 +253,12 @@ def last_successes(conn: Connection[Any], *, program_id: str | None = None, rows
                    select id, last_on, finished_at, confirmed_at, verdict from reconciliation_run r
                    where (r.program_id, r.source) = (tried.program_id, tried.source) and r.state = 'finished'
                    order by r.last_on desc, r.number desc limit 1) good on true
-               order by tried.program_id, tried.source limit %(rows_max)s""",
-            {"program": program_id, "rows_max": rows_max},
+               order by tried.program_id, tried.source""",
+            {"program": program_id},
         ).fetchall()
 
 
-def findings_of(conn: Connection[Any], run_id: str, *, rows_max: int = 500, after: int = 0) -> list[RunFinding]:
+def findings_of(conn: Connection[Any], run_id: str, *, rows_max: int, after: int = 0) -> list[RunFinding]:
     """The breaks of a run, in their fixed order, from number `after` + 1 on."""
     with conn.cursor(row_factory=class_row(RunFinding)) as cur:
         return cur.execute(

@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 from counterfoil.base.ids import ENTROPY_BYTES, new_id
 from counterfoil.base.problems import InvalidInput, Problem, check
 from counterfoil.matching.engines.engine import DuckEngine
-from counterfoil.matching.findings.outcome import BREAKS_HELD_MAX, MatchingResult, matches_of, reconcile
+from counterfoil.matching.findings.outcome import MatchingResult, matches_of, reconcile
 from counterfoil.matching.findings.recorded import detail_of
 from counterfoil.matching.output.files import canonical, write_breaks
 from counterfoil.matching.passes.pipeline import Progress
@@ -30,12 +30,13 @@ from counterfoil.reconciliation.bank_statements import Reach, reach_of
 from counterfoil.reconciliation.breaks.breaks import lock_source
 from counterfoil.reconciliation.breaks.filing import file_breaks
 from counterfoil.reconciliation.breaks.sights import sights_of
-from counterfoil.reconciliation.runs.books import first_day
+from counterfoil.reconciliation.runs.books import first_day, late_reach
 from counterfoil.reconciliation.runs.copying import Books
 from counterfoil.reconciliation.runs.heartbeat import living
 from counterfoil.reconciliation.runs.our_side import Ours, read_ours
+from counterfoil.reconciliation.runs.overpaid import with_overpaid
 from counterfoil.reconciliation.runs.pairings import Pairing, pairings
-from counterfoil.reconciliation.runs.report import holes_of, report_of, tie, untied, verdict_of
+from counterfoil.reconciliation.runs.report import holes_of, report_of, tie, unlisted_of, untied, verdict_of
 from counterfoil.reconciliation.runs.rows import (
     Run,
     RunFinding,
@@ -49,6 +50,7 @@ from counterfoil.reconciliation.runs.rows import (
     last_successes,
     latest_runs,
     list_runs,
+    newest_of_day,
     next_number,
     runs_between,
     same_before,
@@ -56,6 +58,7 @@ from counterfoil.reconciliation.runs.rows import (
 )
 from counterfoil.reconciliation.runs.sides import (
     UnderWay,
+    booked_later,
     bounded,
     expected_records,
     read_sides,
@@ -108,6 +111,9 @@ class RunWasGivenUp(Problem):
     """This run was silent for so long that it was given up; run it again."""
 
 
+_Reaches = tuple[Reach | None, tuple[date, date] | None]  # of the bank's statements; of facts that were booked later
+
+
 class _Same(Exception):
     """Inputs and rules are those of the run before."""
 
@@ -149,6 +155,9 @@ def run_pairing(means: RunContext, one: Pairing, asked: RunRequest) -> Run:
         number = next_number(conn, asked.program_id, one.name)  # before the first read
         asked = _from_its_beginning(conn, one, asked)
         reach = reach_of(conn, asked.program_id, one.account or "") if one.provider is None else None
+        late = (
+            late_reach(conn, asked.program_id, one.account, first=asked.first, last=asked.last) if one.account else None
+        )
         began = clock()
         begin(
             conn, asked.run_id, asked.program_id, one.name, (asked.first, asked.last), number=number, scope=asked.scope,
@@ -156,7 +165,7 @@ def run_pairing(means: RunContext, one: Pairing, asked: RunRequest) -> Run:
         )  # fmt: skip
     try:
         with living(database, clock, asked.run_id) as progress, _folder(means.folder) as folder:
-            found = _match(means, one, asked, reach, folder, progress)
+            found = _match(means, one, asked, (reach, late), folder, progress)
             _keep(means.folder, asked.run_id, folder)
     except _Same as same:
         with database.transaction() as conn:
@@ -181,10 +190,13 @@ def _from_its_beginning(conn: Connection[Any], one: Pairing, asked: RunRequest) 
 
 
 def _match(
-    means: RunContext, one: Pairing, asked: RunRequest, reach: Reach | None, folder: Path, progress: Progress
+    means: RunContext, one: Pairing, asked: RunRequest, reaches: _Reaches, folder: Path, progress: Progress
 ) -> RunResult:
     today = means.clock().astimezone(UTC).date()
+    reach, late = reaches
     around, as_of = _window(one, asked, reach, today)
+    if late is not None:  # the partner of what was booked later lies on the day on which it happened, however far away
+        around = (min(around[0], late[0]), max(around[1], late[1]))
     engine = DuckEngine(folder)
     try:
         progress("Reading our books")
@@ -195,11 +207,13 @@ def _match(
         progress("Reading the other side")
         statement = _theirs(means, one, asked, around, ours, raw["right"], engine)
         progress("Taking apart what belongs to these days")
-        rules = one.rules_as_of(as_of)
+        rules = one.rules_as_of(as_of, late=(late[1] - late[0]).days if late else 0)
         on_time = as_of - timedelta(days=rules.right.expected_within_days or 0)
         paths, under_way = bounded(engine, raw, (asked.first, asked.last), ours.flying, folder, on_time=on_time)
         left, right = read_sides(engine, paths, {"left": rules.left, "right": rules.right}, folder)
         matched, outcome = reconcile(engine, left, right, rules, progress=progress)
+        if one.provider is not None:
+            outcome = with_overpaid(outcome, ours.overpaid)
         inputs = _digest(paths, under_way, statement, ours)
         with means.database.transaction() as conn:
             if same_before(conn, asked.run_id, inputs, outcome.rules_sha256):
@@ -209,14 +223,17 @@ def _match(
         waiting = [*under_way.records, *expected_records(engine)]
         engine.write(matches_of(engine, matched, left, right), folder / "matches.parquet")
         balances = tie(one, statement, ours, outcome.footing, under_way)
-        holes = [*holes_of(asked, reach, statement), *untied(one, balances)]
-        verdict = verdict_of(outcome.verdict, holes, balances)
-        report = report_of(one, asked, outcome, verdict, waiting, holes, balances).written()
+        unlisted = unlisted_of(outcome)
+        holes = [*holes_of(asked, reach, statement), *untied(one, balances), *unlisted]
+        verdict = verdict_of(outcome.verdict, holes, balances, cut_short=bool(unlisted))
+        report = report_of(
+            one, asked, outcome, verdict, waiting, booked_later(engine, (asked.first, asked.last)), holes, balances
+        ).written()
         (folder / "report.json").write_text(
             canonical({**report, "breaks": [detail_of(each).written() for each in outcome.breaks]})
         )
         write_breaks(outcome.breaks, folder / "breaks.csv")
-        complete = not holes and outcome.complete and outcome.breaks_total <= BREAKS_HELD_MAX
+        complete = not holes and outcome.complete
         return RunResult(outcome, verdict, inputs, statement, report, complete)
     finally:
         engine.close()
@@ -253,6 +270,7 @@ def _digest(paths: Mapping[str, Path], under_way: UnderWay, statement: ProviderS
     parts = [file_digest(paths[side]) for side in ("left", "right")]
     tables = (under_way.totals, under_way.ahead, under_way.sent, ours.booked_before, ours.booked)
     apart = [sorted(map(str, table.items())) for table in tables]
+    apart.append([*map(str, ours.overpaid)])
     told = canonical([parts, apart, under_way.contradicted, statement.notes, statement.opening, statement.stated])
     return hashlib.sha256(told.encode()).digest()
 
@@ -351,6 +369,7 @@ __all__ = [
     "last_successes",
     "latest_runs",
     "list_runs",
+    "newest_of_day",
     "reconcile_provider",
     "run_pairing",
     "runs_between",

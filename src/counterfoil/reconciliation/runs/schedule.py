@@ -17,6 +17,7 @@ LATE_AFTER: Final = timedelta(minutes=5)
 
 
 MISSED_LISTED_MAX: Final = 31
+GAPS_SHOWN_MAX: Final = 20
 
 
 class Slot(NamedTuple):
@@ -38,6 +39,11 @@ class ScheduleGap(NamedTuple):
     missed: int
     noticed_at: datetime
     noticed_by: str
+
+    @property
+    def times(self) -> str:
+        """How many moments it was; beyond 1,000 they are not counted."""
+        return f"{self.missed:,} or more" if self.missed >= SKIPPED_COUNTED_MAX else f"{self.missed:,}"
 
 
 class ScheduleState(NamedTuple):
@@ -71,7 +77,7 @@ def take_slot(conn: Connection[Any], name: str, cron: str, *, by: str, now: date
     known = _known(conn, name)
     if known is None or known[0] != valid_cron(cron):
         if known is not None:
-            _keep_gap(conn, name, moments(known[0], known[1], now), by, now)
+            _keep_gap(conn, name, moments(known[0], known[1], now), by, now, until=before(known[0], now))
         conn.execute(
             """insert into reconciliation_schedule (name, cron, since) values (%s, %s, %s)
                on conflict (name) do update set cron = excluded.cron, since = excluded.since""",
@@ -89,7 +95,7 @@ def take_slot(conn: Connection[Any], name: str, cron: str, *, by: str, now: date
     )
     if not done.rowcount:
         return None
-    _keep_gap(conn, name, missed, by, now)
+    _keep_gap(conn, name, missed, by, now, until=before(cron, slot_at - timedelta(microseconds=1)))
     return Slot(name, slot_at, now, len(missed), tuple(missed[-MISSED_LISTED_MAX:]))
 
 
@@ -103,16 +109,19 @@ def _known(conn: Connection[Any], name: str) -> tuple[str, datetime] | None:
     return (str(row[0]), row[1]) if row else None
 
 
-def _keep_gap(conn: Connection[Any], name: str, missed: list[datetime], by: str, now: datetime) -> None:
+def _keep_gap(
+    conn: Connection[Any], name: str, missed: list[datetime], by: str, now: datetime, *, until: datetime
+) -> None:
+    """Keep the moments that passed with nobody there; `until` is the last of them, also where there are too many to count."""
     if missed:
         conn.execute(
             """insert into reconciliation_gap (name, first_at, last_at, missed, noticed_at, noticed_by)
                values (%s, %s, %s, %s, %s, %s) on conflict do nothing""",
-            [name, missed[0], missed[-1], len(missed), now, by],
+            [name, missed[0], until if len(missed) >= SKIPPED_COUNTED_MAX else missed[-1], len(missed), now, by],
         )
 
 
-def gaps(conn: Connection[Any], *, rows_max: int = 20) -> list[ScheduleGap]:
+def gaps(conn: Connection[Any], *, rows_max: int = GAPS_SHOWN_MAX) -> list[ScheduleGap]:
     """Moments that nobody took, the newest first."""
     with conn.cursor(row_factory=class_row(ScheduleGap)) as cur:
         return cur.execute(
@@ -128,7 +137,7 @@ def schedules(conn: Connection[Any], crons: Mapping[str, str], *, now: datetime)
         """select s.name, s.since, t.slot_at, t.taken_at, t.taken_by, t.skipped from reconciliation_schedule s
            left join lateral (select slot_at, taken_at, taken_by, skipped from reconciliation_slot t
                               where t.name = s.name order by slot_at desc limit 1) t on true
-           where s.name = any(%s) order by s.name limit 100""",
+           where s.name = any(%s) order by s.name""",
         [list(crons)],
     ).fetchall()
     return [_due(crons[row[0]], row, now) for row in rows]

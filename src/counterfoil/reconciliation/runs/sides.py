@@ -17,6 +17,7 @@ from counterfoil.matching.rules.model import Amount, Dates, Source
 from counterfoil.reconciliation.runs.books import COLUMNS, InFlight
 
 LISTED_MAX: Final = 1_000
+MORE: Final = "more than are listed here"
 TYPES: Final = {"amount": "bigint", "booked_on": "date"}
 # The reader gives a line's fee as a record of its own right behind it; our books have one journal for both.
 FOLDED: Final = """
@@ -39,6 +40,17 @@ class Partner(NamedTuple):
     asset: str
     day: date
     why: str
+
+
+class LateRecord(NamedTuple):
+    """A record that both sides have and that our books could only take later: its period was closed. `amount` in minor units."""
+
+    id: str
+    reference: str | None
+    amount: int
+    asset: str
+    happened_on: date
+    booked_on: date
 
 
 class UnderWay(NamedTuple):
@@ -67,9 +79,10 @@ def fold_statement(engine: DuckEngine, lines: Any, which: str, path: Path) -> No
         "payouts": ("ours as external_id, ours as reference", "cast(null as varchar)", "where memo = 'payout'"),
     }[which]
     amount = "cast(sum(amount) as bigint)" if which == "all" else "first(amount order by row)"
+    theirs = "batch" if which == "payouts" else "ours"  # the provider's own id of what is matched by ours
     status = "status" if which == "payouts" else "cast(null as varchar)"
     columns = (
-        f"{ids}, amount, asset, booked_on, {status} as status, {counterparty} as counterparty, memo, ours as batch, gross, "
+        f"{ids}, amount, asset, booked_on, {status} as status, {counterparty} as counterparty, memo, {theirs} as batch, gross, "
         "status as said"
     )
     engine.conn.register("statement_lines", lines)
@@ -127,9 +140,9 @@ def _load(engine: DuckEngine, raw: dict[str, Path], days: tuple[date, date]) -> 
     """`left_raw` and `right_raw`: the lines as they came, and whether each is of these days."""
     for side, path in raw.items():
         columns = ", ".join(f"cast({name} as {TYPES.get(name, 'varchar')}) as {name}" for name in COLUMNS)
-        told = (
-            "gross, said" if "gross" in pq.read_schema(path).names else "amount as gross, cast(null as varchar) as said"
-        )
+        there = pq.read_schema(path).names
+        told = "gross, said" if "gross" in there else "amount as gross, cast(null as varchar) as said"
+        told += ", occurred_on" if "occurred_on" in there else ", cast(null as date) as occurred_on"
         engine.view(
             f"{side}_raw",
             f"""select {columns}, {told}, booked_on between date '{days[0]}' and date '{days[1]}' as inside
@@ -181,7 +194,8 @@ def _stand_in(engine: DuckEngine) -> None:
         f"""select l.* replace (l.amount + coalesce(s.amount, 0) as amount), coalesce(s.amount, 0) as not_booked
             from left_line l left join stand_in s on s.external_id = l.external_id
             union all by name
-            select {columns}, amount as gross, cast(null as varchar) as said, inside, false as flies, amount as not_booked
+            select {columns}, amount as gross, cast(null as varchar) as said, cast(null as date) as occurred_on, inside,
+                   false as flies, amount as not_booked
             from stand_in where external_id not in (select external_id from left_raw where external_id is not null)""",
     )
     engine.view("right_all", "select *, cast(0 as bigint) as not_booked from right_line")
@@ -217,6 +231,20 @@ def _under_way(engine: DuckEngine, last: date) -> UnderWay:
     return UnderWay(totals, records, ahead, outside, _sent(engine, last), _contradicted(engine, last))
 
 
+def booked_later(engine: DuckEngine, days: tuple[date, date]) -> list[LateRecord]:
+    """What happened before it could be booked, and has its partner in this run: one of its two days is of these days, one is not."""
+    first, last = days
+    rows = engine.rows(
+        f"""select external_id, reference, amount, asset, occurred_on, booked_on from left_taken
+            where occurred_on < booked_on and external_id in (select external_id from right_taken)
+              and (occurred_on between date '{first}' and date '{last}') <> (booked_on between date '{first}' and date '{last}')
+            order by booked_on, external_id"""
+    )
+    return [
+        LateRecord(name, ref, int(minor), asset, happened, booked) for name, ref, minor, asset, happened, booked in rows
+    ]
+
+
 def _sent(engine: DuckEngine, last: date) -> dict[str, int]:
     """By asset, below nothing: what the other side had paid out by the end of the days and our books have still to say.
 
@@ -244,11 +272,13 @@ def _contradicted(engine: DuckEngine, last: date) -> list[str]:
                    string_agg(coalesce(said, memo) || ' ' || cast(gross as varchar) || ' ' || asset, ', ' order by t.row_at)
             from (select *, row_number() over (order by booked_on, external_id, gross) as row_at from told_of_flying) t
             join contradicted c on c.reference = t.reference where t.booked_on <= date '{last}'
-            group by t.reference order by t.reference limit {LISTED_MAX}"""
+            group by t.reference order by t.reference limit {LISTED_MAX + 1}"""
     )
-    return [
-        f"{ref}: with us {state}, {ours} {asset}; the other side says {said}" for ref, state, ours, asset, said in rows
+    told = [
+        f"{ref}: with us {state}, {ours} {asset}; the other side says {said}"
+        for ref, state, ours, asset, said in rows[:LISTED_MAX]
     ]
+    return [*told, MORE] if len(rows) > LISTED_MAX else told
 
 
 def read_sides(

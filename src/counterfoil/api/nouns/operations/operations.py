@@ -25,6 +25,8 @@ from counterfoil.operations.work.health import Judged, judge_counters, verdict_o
 from counterfoil.operations.work.queries import QueueDepth, queue_depths
 from counterfoil.operations.work.worker import JobNote, list_workers
 from counterfoil.payouts.details import payout_health
+from counterfoil.payouts.providers_in_use import providers_not_set
+from counterfoil.reconciliation.reach import never_concluded
 from counterfoil.settlement.details import count_intents
 from counterfoil.wiring import INVARIANTS, JOBS, QUEUES, ticks
 
@@ -132,6 +134,13 @@ class JobsListed(ViewModel):
     data: list[JobListed]
 
 
+class Lacking(ViewModel):
+    """A provider that is not set, or a source that was never reconciled, and what to do."""
+
+    what: str
+    do: str
+
+
 class HealthView(ViewModel):
     """Counters of work and money, each counted when it is asked for, and the verdict that they add up to."""
 
@@ -154,6 +163,9 @@ class HealthView(ViewModel):
     intents_stuck: int
     intents_failed: int
     workers_healthy: int
+    providers_not_set: int = Field(description="Providers that rows speak of and nobody here can ask.")
+    sources_never_reconciled: int = Field(description="Providers and bank accounts that money went through.")
+    lacking: list[Lacking] = Field(description="Each of the last two by its name, with what to do.")
     measured_at: datetime
 
 
@@ -291,6 +303,8 @@ def health(call: Annotated[ApiCall, may(READ)]) -> Response:
         intents = count_intents(conn, stuck_before=now - call.services.stuck_after)
         circuits = len(open_circuits(conn))
         healthy = sum(one.health == "healthy" for one in workers_shown(conn, now))
+        not_set = providers_not_set(conn, list(call.services.wiring.providers), now=now)
+        never = never_concluded(conn)
     age = payouts.max_outbox_age
     counters: dict[str, int | None] = {
         "payout_outbox_pending": payouts.payout_outbox_pending,
@@ -307,10 +321,14 @@ def health(call: Annotated[ApiCall, may(READ)]) -> Response:
         "intents_stuck": intents.stuck,
         "intents_failed": intents.failed,
         "workers_healthy": healthy,
+        "providers_not_set": len(not_set),
+        "sources_never_reconciled": len(never),
     }
     judged = judge_counters(counters)
     shown: dict[str, Any] = {**counters, "verdict": verdict_of(judged), "counters": CounterView.each(judged)}
-    return answer(HealthView(**shown, measured_at=now))
+    told = [Lacking(what=one.sentence(), do=one.do) for one in not_set]
+    told += [Lacking(what=f"never reconciled: {one}", do="counterfoil reconcile run") for one in never]
+    return answer(HealthView(**shown, lacking=told, measured_at=now))
 
 
 @router.get(

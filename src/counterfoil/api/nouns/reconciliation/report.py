@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import Query
 from fastapi.responses import Response
@@ -24,6 +24,9 @@ router = routes("Reconciliation")
 DAYS_MAX = 3_660
 
 
+RUNS_SHOWN_MAX: Final = 100
+
+
 class ReportView(ViewModel):
     """The reconciliation report of a time range."""
 
@@ -31,7 +34,10 @@ class ReportView(ViewModel):
     end_time: datetime
     verdict: str = Field(description="reconciled, reconciled with accepted items, not reconciled or incomplete.")
     report: dict[str, Any] = Field(description="The canonical report, as `format=json` gives it alone.")
-    runs: list[RunInFull] = Field(description="Every finished or failed run whose days touch the range, newest first.")
+    runs: list[RunInFull] = Field(
+        description="Finished and failed runs whose days touch the range, the newest 100 first."
+    )
+    more_runs: bool = Field(description="Are there more? The report is of all of them.")
 
 
 @router.get(
@@ -62,11 +68,14 @@ def report(
         today = call.now.astimezone(UTC).date()
         told = report_of_period(conn, list(wiring.pairings().values()), program, first=first, last=last, today=today)
         if form is None:
-            runs = [
-                in_full(conn, one, call.now) for one in runs_between(conn, first=first, last=last, program_id=program)
-            ]
+            runs = runs_between(conn, first=first, last=last, program_id=program, rows_max=RUNS_SHOWN_MAX + 1)
             shown = ReportView(
-                start_time=start_time, end_time=end_time, verdict=told["verdict"], report=told, runs=runs
+                start_time=start_time,
+                end_time=end_time,
+                verdict=told["verdict"],
+                report=told,
+                runs=[in_full(conn, one, call.now) for one in runs[:RUNS_SHOWN_MAX]],
+                more_runs=len(runs) > RUNS_SHOWN_MAX,
             )
             return answer(shown)
     made = write_period_report(told, form)

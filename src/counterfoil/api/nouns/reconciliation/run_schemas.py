@@ -115,6 +115,9 @@ class RunInFull(RunView):
         description="Of a full run: does it agree with what the recent runs said?"
     )
     found: list[FindingView]
+    not_shown: int = Field(
+        description="How many of its breaks are not in `found`; the list of breaks has them, by `run`."
+    )
 
 
 class RunWritten(RunInFull, WriteResult):
@@ -140,7 +143,8 @@ class RunsWritten(WriteResult):
 class SourceView(StandingView):
     """How far a source is reconciled. `watermark` is the last day of its last conclusion, null when there was none."""
 
-    attempt: str = Field(description="What became of the last attempt: running, finished or failed.")
+    attempted_at: datetime | None = Field(description="Null when nobody ever tried.")
+    attempt: str = Field(description="What became of the last attempt: running, finished, failed, or never.")
 
 
 @shows(ScheduleState, hidden=("since",))

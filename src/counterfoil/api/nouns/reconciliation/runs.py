@@ -39,6 +39,7 @@ from counterfoil.api.nouns.reconciliation.run_schemas import (
 from counterfoil.base.paging import Keyset, Page
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import OPERATE, READ
+from counterfoil.reconciliation.reach import DueSource, never_concluded
 from counterfoil.reconciliation.runs.continuous import (
     RunPlan,
     Scope,
@@ -203,16 +204,31 @@ def sources(
     wiring = call.services.wiring
     with call.reading() as conn:
         found = concluded(conn, program_id=program_id)
+        tried = {(one.program_id, one.source) for one, _ in found}
+        never = [
+            one for one in never_concluded(conn, program_id=program_id) if (one.program_id, one.source) not in tried
+        ]
         due, missed = schedules(conn, wiring.crons, now=call.now), gaps(conn)
     return answer(
         ReconciliationStatusView(
-            sources=[SourceView(**one._asdict() | _stands(standing)) for one, standing in found],
+            sources=[
+                *(SourceView(**one._asdict() | _stands(standing)) for one, standing in found),
+                *(_never(one) for one in never),
+            ],
             schedules=ScheduleView.each(due),
             gaps=ScheduleGapView.each(missed),
             known=_names(list(wiring.pairings().values())),
             measured_at=call.now,
         )
     )
+
+
+def _never(one: DueSource) -> SourceView:
+    """A source that money went through and that nobody ever tried to reconcile."""
+    told: dict[str, Any] = dict.fromkeys(("watermark", "succeeded_at", "run_id", "attempted_at", "error"))
+    told |= {"program_id": one.program_id, "source": one.source, "attempt": "never"} | _stands(None)
+    told["not_checked"] = [f"never reconciled: money of {one.program_id} went through {one.account}"]
+    return SourceView(**told)
 
 
 def _names(known: Sequence[Pairing]) -> list[str]:
@@ -222,7 +238,8 @@ def _names(known: Sequence[Pairing]) -> list[str]:
 def in_full(conn: Connection[Any], one: Run, now: datetime) -> RunInFull:
     """A run as it is shown, with the first of its breaks."""
     found = findings_of(conn, one.id, rows_max=BREAKS_SHOWN_MAX)
-    return RunInFull(**_told(one, standings(conn, [one])[one.id], now), found=FindingView.each(found))
+    told = _told(one, standings(conn, [one])[one.id], now)
+    return RunInFull(**told, found=FindingView.each(found), not_shown=max((one.breaks or 0) - len(found), 0))
 
 
 def _told(one: Run, standing: RunState, now: datetime) -> dict[str, Any]:

@@ -21,6 +21,8 @@ def health(output: Output = TABLE) -> None:
     else:
         show_rows(found["counters"], ("counter", "value", "warning", "critical", "status"), output)
     if output is Format.TABLE:
+        for one in found["lacking"]:
+            typer.echo(f"{one['what']}. Do: {one['do']}")
         bad = [one["counter"] for one in found["counters"] if one["status"] != "ok"]
         typer.echo(
             f"Verdict: {found['verdict']}"

@@ -118,7 +118,11 @@ def list_(
     """Runs, newest first."""
     with asked("read") as client:
         rows = listed(client, "/api/reconciliation/runs", limit, source=source)
+        stand = client.get("/api/reconciliation/sources")["sources"] if output is Format.TABLE else []
     show_rows(_in_words(rows, output), RUN, output, empty="Nothing was reconciled yet.")
+    for one in stand:
+        if one["watermark"] is None and source in (None, one["source"]):
+            typer.echo(f"Never reconciled: {one['source']} of {one['programId']}")
 
 
 @app.command("show")
@@ -230,6 +234,13 @@ def show_run_in_full(found: dict[str, Any], output: Format) -> None:
     waiting = told.get("expected_later", [])
     for one in waiting[:WAITING_SHOWN_MAX]:
         typer.echo(f"Expected later: {one['id']} {figure(one['amount'], one['asset'])} of {one['day']}: {one['why']}")
+    for one in told.get("booked_later", []):
+        typer.echo(
+            f"Booked later: {one['id']} {figure(one['amount'], one['asset'])} happened on {one['happened_on']}, in a closed period, "
+            f"and is booked on {one['booked_on']}"
+        )
+    for why in told.get("lists_cut", []):
+        typer.echo(f"Not listed in full: {why}")
     if len(waiting) > WAITING_SHOWN_MAX:
         typer.echo(f"Expected later: {len(waiting) - WAITING_SHOWN_MAX} more")
     if (compared := found.get("comparison")) and not compared["agrees"]:
@@ -278,6 +289,8 @@ def _show_breaks(found: dict[str, Any], output: Format) -> None:
     ]
     if rows:
         show_rows(rows, BREAKS, output)
+    if found["notShown"]:
+        typer.echo(f"{found['notShown']:,} breaks more: counterfoil breaks list --run {found['id']}")
 
 
 def _records(records: list[dict[str, Any]]) -> str:

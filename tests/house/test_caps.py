@@ -1,0 +1,124 @@
+"""Every cap that cuts work short says so in its result: a limit without its saying is a green falsehood that waits for the second size up.
+
+Each named cap of reconciliation, matching and their pages is listed with where its result says it, or with why nothing is cut: a page goes
+on by its cursor, a refusal does nothing, a piece of text is for people, a sample only guesses what is checked in full afterwards.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+SOURCE: Final = Path(__file__).parents[2] / "src" / "counterfoil"
+LOOKED_AT: Final = (
+    "reconciliation", "matching", "dashboard/pages", "api/nouns/reconciliation", "cli/nouns/reconciliation",
+)  # fmt: skip
+LIMIT: Final = re.compile(r"\blimit\s+(\d+|%\(?\w+\)?s?|\x00)", re.IGNORECASE)
+NAMED: Final = re.compile(r"^[A-Z][A-Z_]*(_MAX|_ROWS)$")
+
+# cap: the file and the words in it that say so.
+SAID: Final = {
+    "BREAKS_HELD_MAX": ("reconciliation/runs/report.py", "differences have no break of their own"),
+    "LISTED_MAX": ("reconciliation/runs/report.py", "are listed"),
+    "EXPECTED_MAX": ("reconciliation/period_report/report.py", "expected_total"),
+    "ITEMS_MAX": ("reconciliation/period_report/report.py", "items_total"),
+    "PDF_ITEMS_MAX": ("reconciliation/period_report/files.py", '"total"'),
+    "FACTS_MAX": ("reconciliation/breaks/timeline.py", "more is known than"),
+    "REFERENCES_MAX": ("reconciliation/breaks/timeline.py", "facts were looked for by"),
+    "REJECTED_KEPT_MAX": ("matching/reading/loading.py", "lines or more cannot be read"),
+    "WAITING_SHOWN_MAX": ("cli/nouns/reconciliation/reconcile.py", "{len(waiting) - WAITING_SHOWN_MAX} more"),
+    "RUNS_SHOWN_MAX": ("api/nouns/reconciliation/report.py", "more_runs"),
+    "RECORDS_SHOWN_MAX": ("dashboard/pages/breaks.py", "unshown"),
+    "TARGETS_MAX": ("matching/passes/groups.py", "board.cut"),
+    "BREAKS_SHOWN_MAX": ("matching/output/report_page.py", "shown"),
+    "REJECTED_SHOWN_MAX": ("matching/output/report_page.py", "rows could not be read"),
+    "LINES_MAX": ("matching/output/summary.py", "The largest:"),
+    "GAPS_SHOWN_MAX": ("dashboard/pages/runs.py", "in the last {len(missed)} gaps"),
+    "DAYS_COUNTED_MAX": ("matching/findings/candidates.py", "days if whole else None"),
+    "COUNTERPARTIES_MAX": ("matching/findings/candidates.py", "else frozenset[str]()"),
+}
+UNCUT: Final = {  # cap: why no work is cut short by it
+    "MATURED_MAX": "the next tick takes the others",
+    "RATE_PAIRS_MAX": "evidence for a rate, and more than enough of it",
+    "TEXT_COMPARED_MAX": "words for people",
+    "ERROR_MAX": "words for people",
+    "RAW_SHOWN_MAX": "words for people; the file has them all",
+    "RAW_CHARS_MAX": "words for people; the file has them all",
+    "CELL_CHARS_MAX": "what a cell of a workbook can hold; the JSON has it all",
+    "NAME_CHARS_MAX": "a name that was guessed",
+    "FILES_LOOKED_AT_MAX": "a guess, which the run then checks in full",
+    "SAMPLE_ROWS": "a guess, which the run then checks in full",
+    "KEY_COLUMNS_MAX": "a guess, which the run then checks in full",
+}
+PICKED: Final = ("1", "2")  # the newest row; whether there is a second one
+
+
+def caps(path: Path) -> Iterator[tuple[int, str]]:
+    """Each cap in a file: line, and its name or number."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice):
+            upper = node.slice.upper
+            if isinstance(upper, ast.Name) and NAMED.match(upper.id):
+                yield node.lineno, upper.id
+        elif isinstance(node, ast.JoinedStr):
+            names = [one.value for one in node.values if isinstance(one, ast.FormattedValue)]
+            text = "".join(one.value if isinstance(one, ast.Constant) else "\x00" for one in node.values)
+            for found in LIMIT.finditer(text):
+                if found[1] == "\x00":
+                    yield node.lineno, ast.unparse(names[text[: found.start(1)].count("\x00")])
+                elif found[1].isdigit():
+                    yield node.lineno, found[1]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from ((node.lineno, one[1]) for one in LIMIT.finditer(node.value) if one[1].isdigit())
+        elif isinstance(node, ast.arguments):
+            named = [*zip(node.kwonlyargs, node.kw_defaults, strict=True)]
+            yield from (
+                (one.lineno, str(default.value))
+                for one, default in named
+                if one.arg == "rows_max" and isinstance(default, ast.Constant) and default.value is not None
+            )
+
+
+FOUND: Final = [
+    (path.relative_to(SOURCE).as_posix(), line, name)
+    for folder in LOOKED_AT
+    for path in sorted((SOURCE / folder).rglob("*.py"))
+    for line, name in caps(path)
+]
+
+
+def plain(name: str) -> str:
+    """The constant in an expression such as `LISTED_MAX + 1`."""
+    return re.split(r"[ .]", name)[-1 if "." in name else 0]
+
+
+@pytest.mark.parametrize(("file", "line", "name"), FOUND, ids=lambda one: str(one))
+def test_every_cap_that_cuts_work_short_says_so_in_its_result(file: str, line: int, name: str) -> None:
+    assert name in PICKED or plain(name) in SAID or plain(name) in UNCUT, (
+        f"{file}:{line}: a cap of {name}: say it in the result and list it here, or let it go"
+    )
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_the_saying_of_a_cap_is_where_it_is_listed(name: str) -> None:
+    file, words = SAID[name]
+    assert words in (SOURCE / file).read_text()
+
+
+def test_a_cap_that_is_no_more_is_listed_no_more() -> None:
+    source = "".join(path.read_text() for folder in LOOKED_AT for path in (SOURCE / folder).rglob("*.py"))
+    assert [name for name in (*SAID, *UNCUT) if name not in source] == []
+
+
+def test_a_bare_number_and_a_new_constant_are_seen(tmp_path: Path) -> None:
+    file = tmp_path / "x.py"
+    file.write_text(
+        'a = rows[:NEW_MAX]\nb = f"select 1 limit {OTHER_MAX}"\nc = "select 1 limit 500"\ndef d(*, rows_max=7): ...\n'
+    )
+    assert sorted(name for _, name in caps(file)) == ["500", "7", "NEW_MAX", "OTHER_MAX"]
