@@ -11,14 +11,15 @@ import pytest
 
 from counterfoil.base.edge import now
 from counterfoil.base.settings import Settings
-from counterfoil.cli.local.sandboxes import sandbox_of, simulated
+from counterfoil.cli.local.sandboxes import bank_files, sandbox_of, simulated
 from counterfoil.operations.providers import Accepted, Later, NotThere, Refused, Unclear
-from counterfoil.operations.providers.conformance import checks
+from counterfoil.operations.providers.conformance import checks, file_checks
 from counterfoil.operations.providers.conformance.checks import CHECKS, Subject
+from counterfoil.operations.providers.conformance.file_checks import FILE_CHECKS, FileSandbox
 from counterfoil.operations.providers.conformance.proxy import FaultProxy
 from counterfoil.operations.providers.conformance.sandbox import CannotCheck
 from counterfoil.operations.providers.conformance.suite import name_of, run_check
-from tests.operations.providers.how import NEEDS_STRIPE
+from tests.operations.providers.how import NEEDS_BANK_FILES, NEEDS_STRIPE
 
 TIMEOUT_S = 1.0
 ADAPTERS = ("simulator", "stripe")
@@ -38,6 +39,42 @@ def subject(request) -> Iterator[Subject]:
 def test_an_adapter_does_what_every_adapter_must(subject, check):
     found = run_check(check, subject)
     assert (found.verdict, found.said) == ("passed", "")
+
+
+@pytest.fixture(scope="module")
+def files() -> FileSandbox:
+    pytest.importorskip("sepaxml", reason=NEEDS_BANK_FILES)
+    pytest.importorskip("schwifty", reason=NEEDS_BANK_FILES)
+    return bank_files()
+
+
+@pytest.mark.parametrize("check", FILE_CHECKS, ids=name_of)
+def test_an_adapter_that_makes_files_does_what_every_such_adapter_must(files, check):
+    found = run_check(check, files)
+    assert (found.verdict, found.said) == ("passed", "")
+
+
+def test_an_adapter_of_files_with_a_mistake_fails_the_check_that_is_made_for_it(files):
+    class Careless:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(files.provider, name)
+
+        def fault_of(self, order: Any) -> None:
+            return None
+
+        def file_of(self, head: Any, orders: Any) -> bytes:
+            return files.provider.file_of(head._replace(message_id=fresh_id()), orders[:-1] or orders)
+
+    careless = replace(files, provider=Careless())
+    failing = (
+        file_checks.each_order_stands_in_the_file_once, file_checks.same_orders_same_bytes, file_checks.wrong_orders_are_refused,
+    )  # fmt: skip
+    assert [run_check(one, careless).verdict for one in failing] == ["failed"] * 3
+
+
+def fresh_id(count: list[int] = []) -> str:  # noqa: B006 - it counts
+    count.append(1)
+    return f"check-{len(count)}-x"
 
 
 class Wrong:

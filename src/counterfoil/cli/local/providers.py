@@ -15,6 +15,7 @@ from counterfoil.operations.providers.simulator import SimulatorProvider
 
 SIMULATOR: Final = "simulator"
 STRIPE: Final = "stripe"
+FILE_EXTRA: Final = ("bank-files", "schwifty", "sepaxml", "xmlschema")  # the extra, and what comes with it
 
 
 class ExtraMissing(Problem):
@@ -48,7 +49,7 @@ def _stripe(settings: Settings) -> Provider | None:
     key, secret = settings.stripe_api_key, settings.stripe_webhook_secret
     if key is None or secret is None:
         return None
-    with _extra(STRIPE, "stripe", "stripe"):
+    with extra(STRIPE, "stripe", "stripe"):
         from counterfoil.operations.providers.stripe.provider import StripeProvider
     return StripeProvider(
         key.get_secret_value(),
@@ -65,7 +66,7 @@ def _sepa(settings: Settings) -> Provider | None:
         return None
     if name is None:
         raise InvalidInput("sepa_debtor_name", "set, together with sepa_debtor_iban")
-    with _extra(sepa.NAME, "bank-files", "schwifty", "sepaxml", "xmlschema"):
+    with extra(sepa.NAME, *FILE_EXTRA):
         from counterfoil.operations.providers.sepa.accounts import bank_account_of
         from counterfoil.operations.providers.sepa.provider import SepaProvider
     try:
@@ -77,14 +78,14 @@ def _sepa(settings: Settings) -> Provider | None:
 
 
 @contextmanager
-def _extra(provider: str, extra: str, *modules: str) -> Iterator[None]:
+def extra(provider: str, name: str, *modules: str) -> Iterator[None]:
     """What is imported in here comes with an extra. Raises ExtraMissing."""
     try:
         yield
     except ModuleNotFoundError as error:
         if error.name not in modules:
             raise
-        raise ExtraMissing(provider=provider, do=f"pip install 'counterfoil[{extra}]'") from error
+        raise ExtraMissing(provider=provider, do=f"pip install 'counterfoil[{name}]'") from error
 
 
 MAKERS: Final[Mapping[str, Callable[[Settings], Provider | None]]] = {

@@ -20,9 +20,11 @@ from counterfoil.base.edge import entropy
 from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.base.secret import Secret, SigningSecret
 from counterfoil.base.settings import Settings
-from counterfoil.cli.local.providers import MAKERS, SIMULATOR, STRIPE, providers_of
-from counterfoil.operations.providers import Provider
+from counterfoil.cli.local.providers import FILE_EXTRA, MAKERS, SIMULATOR, STRIPE, extra, providers_of
+from counterfoil.operations.providers import Provider, sepa
+from counterfoil.operations.providers.conformance.file_checks import FileSandbox
 from counterfoil.operations.providers.conformance.sandbox import CannotCheck, Sandbox, SignedWebhook
+from counterfoil.operations.providers.sepa.reports import read_report
 from counterfoil.operations.providers.simulator import SimulatorProvider
 from counterfoil.simulator.process import SimulatorProcess, spawn_simulator
 
@@ -34,18 +36,36 @@ WEBHOOK_S: Final = 10
 @contextmanager
 def sandbox_of(
     name: str, settings: Settings, *, destination: str | None, refused: str | None, asset: str
-) -> Iterator[Sandbox]:
+) -> Iterator[Sandbox | FileSandbox]:
     """The sandbox to check an adapter at: `module:function` gives one; a provider of ours has a simulator of its own, or with
     `destination` its configured account. Raises NotFound, InvalidInput, CannotCheck."""
     if ":" in name:
         yield _given(name)
     elif name not in MAKERS:
         raise NotFound(what="provider", id=name, known=", ".join(MAKERS))
+    elif name == sepa.NAME:
+        yield bank_files()
     elif destination is not None:
         yield _configured(name, settings, destination, refused, asset)
     else:
         with simulated(name) as sandbox:
             yield sandbox
+
+
+def bank_files() -> FileSandbox:
+    """The adapter of bank files, with an account of nobody's: it reaches nobody, so it needs no sandbox. Raises ExtraMissing."""
+    with extra(sepa.NAME, *FILE_EXTRA):
+        from counterfoil.operations.providers.sepa.accounts import bank_account_of
+        from counterfoil.operations.providers.sepa.provider import SepaProvider
+    debtor = bank_account_of("DE89370400440532013000;House GmbH")
+    return FileSandbox(
+        sepa.NAME,
+        SepaProvider(debtor),
+        ASSET,
+        "FR1420041010050500013M02606",
+        "FR1420041010050500013M02607;Wrong",
+        read_report,
+    )
 
 
 @contextmanager
@@ -123,15 +143,16 @@ def _configured(name: str, settings: Settings, destination: str, refused: str | 
     )
 
 
-def _given(name: str) -> Sandbox:
+def _given(name: str) -> Sandbox | FileSandbox:
     """What `module:function` gives."""
     module, _, function = name.partition(":")
     try:
         found = getattr(import_module(module), function)()
     except (ImportError, AttributeError) as error:
         raise NotFound(what="sandbox", id=name, why=str(error)) from error
-    if not isinstance(found, Sandbox):
-        raise InvalidInput("name", f"a function that gives a {Sandbox.__name__}", got=type(found).__name__)
+    if not isinstance(found, Sandbox | FileSandbox):
+        wanted = f"a function that gives a {Sandbox.__name__} or a {FileSandbox.__name__}"
+        raise InvalidInput("name", wanted, got=type(found).__name__)
     return found
 
 

@@ -69,7 +69,8 @@ def _percent(told: dict[str, Any]) -> dict[str, Any]:
 @app.command("check")
 def check(
     name: Annotated[
-        str, typer.Argument(help="A provider of ours (simulator, stripe), or module:function that gives a Sandbox.")
+        str,
+        typer.Argument(help="A provider of ours (simulator, stripe, sepa), or module:function that gives a sandbox."),
     ],
     destination: Annotated[
         str | None,
@@ -88,11 +89,13 @@ def check(
     from counterfoil.base.edge import now
     from counterfoil.cli.local.installation import settings_now
     from counterfoil.cli.local.sandboxes import sandbox_of
-    from counterfoil.operations.providers.conformance.suite import run_suite
+    from counterfoil.operations.providers.conformance.file_checks import FileSandbox
+    from counterfoil.operations.providers.conformance.suite import run_file_suite, run_suite
 
     results = []
     with sandbox_of(name, settings_now(), destination=destination, refused=refused, asset=asset) as sandbox:
-        for one in run_suite(sandbox, now=now):
+        found = run_file_suite(sandbox) if isinstance(sandbox, FileSandbox) else run_suite(sandbox, now=now)
+        for one in found:
             results.append(one)
             if output is Format.TABLE:
                 say(f"{one.verdict:<11}  {one.check}{': ' + one.said if one.said else ''}")

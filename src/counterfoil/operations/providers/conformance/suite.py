@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from counterfoil.operations.providers.conformance.checks import CHECKS, Subject
+from counterfoil.operations.providers.conformance.file_checks import FILE_CHECKS, FileSandbox
 from counterfoil.operations.providers.conformance.proxy import FaultProxy
 from counterfoil.operations.providers.conformance.sandbox import CannotCheck, CheckResult, NotSo, Sandbox
 
 TIMEOUT_S: Final = 2.0
-Check = Callable[[Subject], None]
+On = TypeVar("On", Subject, FileSandbox)
 
 
-def name_of(check: Check) -> str:
+def name_of(check: Callable[[On], None]) -> str:
     """How a check is called by people: `same key again`."""
     return check.__name__.replace("_", " ")
 
 
 def run_suite(
-    sandbox: Sandbox, *, now: Callable[[], datetime], checks: Sequence[Check] = CHECKS, timeout_s: float = TIMEOUT_S
+    sandbox: Sandbox,
+    *,
+    now: Callable[[], datetime],
+    checks: Sequence[Callable[[Subject], None]] = CHECKS,
+    timeout_s: float = TIMEOUT_S,
 ) -> Iterator[CheckResult]:
     """Each check's result as soon as it is there."""
     proxy = FaultProxy(sandbox.url)
@@ -32,7 +37,13 @@ def run_suite(
         proxy.close()
 
 
-def run_check(check: Check, subject: Subject) -> CheckResult:
+def run_file_suite(sandbox: FileSandbox) -> Iterator[CheckResult]:
+    """As `run_suite`, of a provider that takes orders in files."""
+    for check in FILE_CHECKS:
+        yield run_check(check, sandbox)
+
+
+def run_check(check: Callable[[On], None], subject: On) -> CheckResult:
     """One check. An adapter that raises has failed it: no call of a provider's may raise what the provider did."""
     says = (check.__doc__ or "").strip().split("\n")[0]
     try:
