@@ -11,13 +11,16 @@ import psycopg
 import pytest
 from psycopg import errors
 
+from counterfoil.base import failpoints as points
 from counterfoil.base.edge import make_id, now
 from counterfoil.base.invariant import run_invariants
+from counterfoil.base.money import Asset
 from counterfoil.base.problems import InvalidInput, Problem
-from counterfoil.ledger.accounts.accounts import open_accounts
+from counterfoil.ledger.accounts.accounts import open_accounts, open_program
 from counterfoil.ledger.journals.journal import NewJournal, post_journals
 from counterfoil.operations.providers import sepa
 from counterfoil.operations.providers.sepa.reports import read_report
+from counterfoil.operations.work.pauses import QueuePart, pause
 from counterfoil.payouts.destinations.destinations import set_destination
 from counterfoil.payouts.payment_files.files import (
     FileCancelled,
@@ -27,6 +30,7 @@ from counterfoil.payouts.payment_files.files import (
     list_payment_files,
     orders_of,
 )
+from counterfoil.payouts.payment_files.filing import file_due
 from counterfoil.payouts.payment_files.reporting import take_report
 from counterfoil.payouts.payouts.by_hand import retry_payout
 from counterfoil.simulator.process import spawn_simulator
@@ -251,9 +255,13 @@ def test_a_report_on_a_file_that_is_none_of_ours_is_refused_and_nothing_is_kept(
 def test_a_report_of_one_program_says_nothing_of_anothers_orders(desk):
     [attempt] = queued(desk, 1)
     a_file(desk)
+    with desk.database.transaction() as conn:
+        open_program(conn, "another", name="Another", assets=[Asset("EUR", 2)], now=NOW)
     taken = report(desk, camt((attempt, "94.00", "DBIT")), program_id="another")
     assert (taken.said, taken.unknown) == ({}, [attempt])
     assert states(desk) == ["sent"]
+    whole = report(desk, camt((attempt, "94.00", "DBIT")))  # the same bytes, read for everybody: another report
+    assert (whole.said, whole.existed) == ({"paid": 1}, False)
 
 
 @pytest.mark.parametrize("wrong", ["FR1420041010050500013M02607;Wrong checksum", "no account", "BE68539007547034;"])
@@ -337,6 +345,38 @@ def test_two_workers_at_once_make_files_of_different_orders(desk):
     assert states(desk) == ["sent"] * 4
     assert desk.rows("select count(*), count(distinct provider_payout_id) from payment_file_order") == [(4, 4)]
     assert desk.rows("select sum(orders) from payment_file") == [(4,)]
+
+
+def test_what_breaks_while_a_file_is_made_leaves_nothing_of_it_and_each_order_ends_in_exactly_one(desk):
+    queued(desk, 3)
+    broke = []
+
+    def breaks(point: str) -> None:
+        if point == "send.before_commit" and not broke:
+            broke.append(point)
+            raise RuntimeError("the disk is full")
+
+    points.on_point(breaks)
+    try:
+        desk.ticks["outbox"]()
+    finally:
+        points.leave(breaks)
+    assert broke  # the fault happened, with the file and its orders written and not committed
+    desk.work("outbox")
+    assert states(desk) == ["sent"] * 3
+    assert desk.rows("select count(*), count(distinct provider_payout_id) from payment_file_order") == [(3, 3)]
+    assert desk.rows("select sum(orders), sum(amount) from payment_file") == [(3, 3 * 94_00)]
+    assert desk.rows("select count(*) from call") == [(3,)]
+    still_true(desk)
+
+
+def test_a_paused_queue_makes_no_file_also_when_somebody_asks_for_one_now(desk):
+    queued(desk, 1)
+    with desk.database.transaction() as conn:
+        pause(conn, QueuePart("send", "", ""), reason="test", actor="test", now=desk.clock.now)
+    bank = desk.wiring.providers[sepa.NAME]
+    tally = file_due(desk.wiring.runner("w"), bank, make_id, silent_after=desk.wiring.silent_after, at_once=True)
+    assert (tally.handled, states(desk)) == (0, ["queued"])
 
 
 def test_a_changed_destination_keeps_what_waits_out_of_the_file_and_sends_it_to_the_new_one(desk):

@@ -65,7 +65,11 @@ def make(output: Output = TABLE) -> None:
     with asked("operate") as client:
         done = client.post("/api/bank-files", {})
     said = f"{done['handled']} payouts were taken up; `counterfoil bank-files list --state made` shows the files."
-    say_done(done, output, said if done["handled"] else "Nothing is queued for the bank.")
+    say_done(
+        done,
+        output,
+        said if done["handled"] else "Nothing was taken up: nothing is queued for the bank, or its queue is paused.",
+    )
 
 
 @app.command("show")
