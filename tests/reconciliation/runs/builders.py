@@ -7,12 +7,13 @@ import io
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from counterfoil.base.edge import Database, make_id
 from counterfoil.base.money import Asset
 from counterfoil.ledger.accounts.accounts import open_accounts, open_program
 from counterfoil.ledger.journals.journal import post
+from counterfoil.operations.providers.capabilities import FULL
 from counterfoil.reconciliation.runs.pairings import pairings
 from counterfoil.reconciliation.runs.run import Run, RunContext, RunRequest, run_pairing
 from counterfoil.simulator.rules.statement import COLUMNS
@@ -47,6 +48,8 @@ class Says:
     broken: Exception | None = None
     opening: int = 0
     closing_off: int = 0  # what it says it holds beyond what its lines come to
+    capabilities: ClassVar = FULL
+    tells: ClassVar[dict[str, str]] = {}
 
     def line(
         self,
