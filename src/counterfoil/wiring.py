@@ -40,6 +40,11 @@ from counterfoil.payouts.payouts.verbs import Owed, create_payouts
 from counterfoil.payouts.provider_payouts import pulling, sending
 from counterfoil.payouts.provider_payouts.outcomes import apply_facts
 from counterfoil.payouts.provider_payouts.paired import PAIRED as PAYOUT_PAIRED
+from counterfoil.payouts.refunds import refunds, release
+from counterfoil.payouts.refunds.invariants import INVARIANTS as REFUND_INVARIANTS
+from counterfoil.payouts.refunds.noun import REFUND_NOUN
+from counterfoil.payouts.refunds.refunds import REFUND
+from counterfoil.payouts.refunds.release import HOLDBACK_NOUN
 from counterfoil.reconciliation import client_money
 from counterfoil.reconciliation.breaks.adjusting import PAIRED as BREAK_PAIRED
 from counterfoil.reconciliation.breaks.breaks import BREAK
@@ -49,7 +54,9 @@ from counterfoil.reconciliation.runs import continuous, nightly, rows, run
 from counterfoil.reconciliation.runs.copying import Books
 from counterfoil.reconciliation.runs.pairings import Pairing, pairings
 from counterfoil.reconciliation.runs.run import RunContext
-from counterfoil.settlement import settlements
+from counterfoil.settlement import holdback, settlements
+from counterfoil.settlement.holdback import HOLDBACK
+from counterfoil.settlement.holdback import INVARIANTS as HOLDBACK_INVARIANTS
 from counterfoil.settlement.intents import intents
 from counterfoil.settlement.intents.intents import INTENT, INTENT_NOUN
 from counterfoil.settlement.invariants import INVARIANTS as SETTLEMENT_INVARIANTS
@@ -70,6 +77,8 @@ MACHINES: Sequence[Machine] = (
     PAYOUT,
     PROVIDER_PAYOUT,
     PROVIDER_CONFLICT,
+    HOLDBACK,
+    REFUND,
     BREAK,
     CIRCUIT,
     PAYMENT_FILE,
@@ -82,6 +91,7 @@ JOBS: Final[Sequence[Job]] = (
     *reserving.JOBS,
     *sending.JOBS,
     *pulling.JOBS,
+    *release.JOBS,
     *expiring.JOBS,
     *forgetting.JOBS,
     *nightly.JOBS,
@@ -91,7 +101,9 @@ EVENT_KINDS: Final[Sequence[EventKind]] = (
     *payments.EVENT_KINDS,
     *intents.EVENT_KINDS,
     *settlements.EVENT_KINDS,
+    *holdback.EVENT_KINDS,
     *payout_machines.EVENT_KINDS,
+    *refunds.EVENT_KINDS,
     *webhooks_in.EVENT_KINDS,
     *events.EVENT_KINDS,
     *pauses.EVENT_KINDS,
@@ -114,13 +126,17 @@ NOUNS: Final = (
     INVOICE_NOUN,
     INTENT_NOUN,
     PAYOUT_NOUN,
+    REFUND_NOUN,
+    HOLDBACK_NOUN,
     BREAK_NOUN,
     CIRCUIT_NOUN,
 )  # whose verbs become routes, commands and forms
 INVARIANTS = (
     *LEDGER_INVARIANTS,
     *SETTLEMENT_INVARIANTS,
+    *HOLDBACK_INVARIANTS,
     *PAYOUT_INVARIANTS,
+    *REFUND_INVARIANTS,
     *BREAK_INVARIANTS,
     *OPERATIONS_INVARIANTS,
     *AUDIT_INVARIANTS,

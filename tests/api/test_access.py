@@ -82,9 +82,17 @@ ROUTES = [  # method, path, body, what it needs
     ("GET", f"/api/intents/int_{ID}", None, READ),
     ("POST", "/api/admin/reconciliation/retry-intent", {"intentId": f"int_{ID}", **BECAUSE}, OPERATE),
     ("GET", f"/api/settlements/set_{ID}", None, READ),
+    ("POST", "/api/refunds", {"invoiceId": f"inv_{ID}", "amount": "1", **BECAUSE}, OPERATE),
+    ("GET", f"/api/invoices/inv_{ID}/refundable", None, READ),
     ("GET", "/api/payouts", None, READ),
     ("GET", f"/api/payouts/po_{ID}", None, READ),
     *[row for noun in NOUNS for verb in noun.verbs for row in declared(noun, verb)],
+    *[
+        ("GET", f"/api/{noun.plural}{end}", None, READ)
+        for noun in NOUNS
+        if noun.rows
+        for end in ("", f"/{noun.prefix}_{ID}")
+    ],
     ("GET", "/api/assets", None, READ),
     ("GET", "/api/accounts", None, READ),
     ("POST", "/api/accounts", {"programId": PROGRAM, "asset": "EUR", "names": ["suspense"]}, POST),

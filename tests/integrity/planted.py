@@ -237,6 +237,21 @@ PAYOUTS: Final[Faults] = {
         "a conflict was there before the call": "update provider_conflict set at = at - interval '1 year'",
     },
 }
+REFUNDS: Final[Faults] = {
+    "HOLDBACK_TIE": {
+        "a tranche is let go in silence": "update holdback_tranche set state = 'released' where state = 'held'",
+        "what was taken of it is forgotten": "delete from holdback_use",
+    },
+    "REFUND_WITHIN_PAID": {
+        "a refund is raised": """update refund set amount = amount + 1000000, receivable = receivable + 1000000
+            where settlement_id is not null""",
+    },
+    "REFUND_LEDGER_TIE": {
+        "a refund was taken from elsewhere": "update refund set payable = payable - 1, receivable = receivable + 1 where payable > 0",
+        "a refund is called paid": "update refund set state = 'executed' where state = 'owed'",
+        "a refund's journal is taken out": "delete from journal where kind = 'refund'",
+    },
+}
 BREAKS: Final[Faults] = {
     "BREAK_JOURNAL_TIE": {
         "an adjusted break is open again": "update break set state = 'open' where state = 'adjusted'",
@@ -309,4 +324,4 @@ OPERATIONS: Final[Faults] = {
         "a break is of another thing": "update break set identity = identity || 'x'",
     },
 }
-PLANTED: Final[Faults] = {**LEDGER, **SETTLEMENT, **PAYOUTS, **BREAKS, **OPERATIONS}
+PLANTED: Final[Faults] = {**LEDGER, **SETTLEMENT, **PAYOUTS, **REFUNDS, **BREAKS, **OPERATIONS}

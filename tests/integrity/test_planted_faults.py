@@ -15,14 +15,16 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from counterfoil.base.edge import now
+from counterfoil.base.edge import make_id, now
 from counterfoil.base.invariant import run_invariants
 from counterfoil.ledger.accounts.accounts import freeze_account, open_accounts
 from counterfoil.ledger.holds import take_hold
 from counterfoil.ledger.journals.journal import post, reverse
 from counterfoil.ledger.periods import close_period
+from counterfoil.payouts.refunds.refunds import book_refund, lock_invoice
 from counterfoil.reconciliation.breaks import adjusting
 from counterfoil.reconciliation.breaks.queries import Filter, list_breaks
+from counterfoil.settlement.fees.fees import set_rates
 from counterfoil.wiring import INVARIANTS
 from tests.builders import PROGRAM, Desk
 from tests.dashboard import days
@@ -44,6 +46,7 @@ def books(server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Des
         days.reconciled(desk, on=now() - timedelta(days=1))
         days.reconciled(desk)
         _pending(desk)
+        _refunded(desk)
         with desk.database.transaction() as conn:
             _by_hand(conn)
             _breaks(conn)
@@ -61,6 +64,19 @@ def _pending(desk: Desk) -> None:
     desk.pay(waiting, 42_00)
     desk.deliver()
     desk.work("webhooks", "verify", "settle")
+
+
+def _refunded(desk: Desk) -> None:
+    """A settlement with a holdback, a part of which went back to its customer; an older one's payout was cut for it."""
+    with desk.database.transaction() as conn:
+        set_rates(conn, PROGRAM, platform_bps=500, validator_bps=100, holdback_bps=1000, actor="t", now=desk.clock.now)
+    (paid,) = days.issued(desk, ["44.00"], prefix="r", payee="payee-1")
+    desk.pay(paid, 44_00)
+    desk.deliver()
+    desk.work("webhooks", "verify", "settle")
+    with desk.database.transaction() as conn:
+        given: dict[str, Any] = {"cause": "asked", "make_id": make_id, "actor": "t", "now": desk.clock.now}
+        book_refund(conn, make_id("ref"), lock_invoice(conn, paid), 10_00, **given)
 
 
 def _by_hand(conn: Connection[Any]) -> None:

@@ -23,7 +23,10 @@ from counterfoil.operations.providers import Provider
 MakeId = Callable[[str], str]
 TEXT_MAX: Final = 2_000
 MANY_MAX: Final = 500
-AMOUNTS: Final = frozenset({"amount", "minor", "total", "paid"})  # fields of a row that are money, beside its asset
+AMOUNTS: Final = frozenset({
+    "amount", "minor", "total", "paid", "escrow", "platform_fee", "validator_fee", "own_holdback", "payable", "holdback", "receivable",
+    "credited", "remaining",
+})  # fmt: skip  # fields of a row that are money, beside its asset
 LINES_MAX: Final = 100
 
 

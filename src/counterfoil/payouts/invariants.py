@@ -142,7 +142,7 @@ INVARIANTS: Final = (
         """select p.id, p.payee_id, p.asset, p.amount, s.payee_id, s.asset, s.net
            from payout p left join settlement s on s.id = p.settlement_id
            where (p.program_id, p.invoice_id, p.payee_id, p.asset) is distinct from (s.program_id, s.invoice_id, s.payee_id, s.asset)
-              or p.amount > s.net or (p.reissue = 0 and p.amount <> s.net)
+              or p.amount > s.net + s.holdback or (p.reissue = 0 and s.net > 0 and p.amount <> s.net)
            union all
            select pp.id, pp.provider, pp.asset, pp.amount, p.payee_id, p.asset, p.amount
            from provider_payout pp join payout p on p.id = pp.payout_id

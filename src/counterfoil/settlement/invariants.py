@@ -70,12 +70,13 @@ INVARIANTS: Final = (
     ),
     Invariant(
         "ESCROW_CONSERVATION",
-        "Does every escrow account hold what was paid on its invoice and is not yet settled?",
-        """select a.name, a.credits - a.debits, i.paid, s.gross from account a
+        "Does every escrow account hold what was paid on its invoice and is neither settled nor refunded?",
+        """select a.name, a.credits - a.debits, i.paid, s.gross, r.amount from account a
            join invoice i on a.name = 'escrow:' || i.id left join settlement s on s.invoice_id = i.id
-           where a.credits - a.debits <> i.paid - coalesce(s.gross, 0)""",
+           left join lateral (select sum(escrow) as amount from refund where invoice_id = i.id) r on true
+           where a.credits - a.debits <> i.paid - coalesce(s.gross, 0) - coalesce(r.amount, 0)""",
         "critical",
-        "Money left escrow that was not settled, or was settled and stayed.",
+        "Money left escrow that was neither settled nor refunded, or it was and stayed.",
     ),
     Invariant(
         "PAYOUT_SUM",
@@ -98,7 +99,7 @@ INVARIANTS: Final = (
     ),
     Invariant(
         "SETTLEMENT_LEDGER_TIE",
-        "Is every settlement of its invoice's payee and total, and did its journal move each part out of escrow to its place?",
+        "Is every settlement of its invoice's payee and unrefunded total, and did its journal move each part out of escrow to its place?",
         """with expected as (
                select s.id, s.program_id, s.asset, 'escrow:' || s.invoice_id as debit, x.credit, x.amount
                from settlement s
@@ -122,7 +123,8 @@ INVARIANTS: Final = (
            union all
            select s.id, s.payee_id, i.payee_id, s.gross, i.total
            from settlement s join invoice i on i.id = s.invoice_id
-           where (s.program_id, s.payee_id, s.asset, s.gross) <> (i.program_id, i.payee_id, i.asset, i.total)""",
+           where (s.program_id, s.payee_id, s.asset, s.gross) <> (i.program_id, i.payee_id, i.asset,
+                 i.total - coalesce((select sum(r.escrow) from refund r where r.invoice_id = i.id), 0))""",
         "critical",
         "The books say of a settlement something else than its record.",
     ),

@@ -22,7 +22,8 @@ from counterfoil.operations.work.outside import run_outside
 from counterfoil.operations.work.runner import Claim, Runner, Tally, finish, put_back, run_here
 from counterfoil.operations.work.station import Channel, OutsideQuestion, Station
 from counterfoil.settlement.fees.fees import rates_now
-from counterfoil.settlement.fees.rules import FeeSplit, cut
+from counterfoil.settlement.fees.rules import FeeSplit, Rates, cut
+from counterfoil.settlement.holdback import NewTranche, keep_back
 from counterfoil.settlement.intents.intents import (
     INTENT,
     PROCESSING,
@@ -175,14 +176,51 @@ def settle(conn: Connection[Any], intents: Sequence[Intent], *, make_id: MakeId,
     invoices = lock_invoices(conn, [one.invoice_id for one in intents])
     check(all(one.state == "paid" for one in invoices), "only what is paid in full is settled")
     rates = rates_now(conn, sorted({one.program_id for one in invoices}))
-    settled = [_settlement(one, cut(one.total, rates[one.program_id]), rates, make_id, now) for one in invoices]
+    left = {one.id: one.total - refunded for one, refunded in zip(invoices, _refunded(conn, invoices), strict=True)}
+    settled = [
+        _settlement(one, cut(left[one.id], rates[one.program_id]), rates, make_id, now)
+        for one in invoices
+        if left[one.id]
+    ]
     post_all(conn, [_booking(one) for one in settled], now=now)
     _record(conn, settled)
-    moves = [Move(one.id, one.state, "complete") for one in intents]
+    _keep_back(conn, settled, rates, make_id, now)
+    done = [one for one in intents if left[one.invoice_id]]
+    # All of it went back to the customer before: there is nothing to settle.
+    moves = [Move(one.id, one.state, "complete" if one in done else "drop") for one in intents]
     take_steps(conn, INTENT, moves, actor=ACTOR, at=now)
-    conn.execute("update intent set completed_at = %s where id = any(%s)", [now, [one.id for one in intents]])
+    conn.execute("update intent set completed_at = %s where id = any(%s)", [now, [one.id for one in done]])
     emit(conn, [_event(one) for one in settled], at=now)
     return settled
+
+
+def _refunded(conn: Connection[Any], invoices: Sequence[Invoice]) -> list[int]:
+    """What went back of each of these locked invoices before it is settled; minor units."""
+    rows = conn.execute(
+        "select invoice_id, sum(amount)::bigint from refund where invoice_id = any(%s) group by invoice_id",
+        [[one.id for one in invoices]],
+    ).fetchall()
+    known = dict(rows)
+    return [known.get(one.id, 0) for one in invoices]
+
+
+def _keep_back(
+    conn: Connection[Any], settled: Sequence[Settlement], rates: Mapping[str, Rates], make_id: MakeId, now: datetime
+) -> None:
+    tranches = [
+        NewTranche(
+            make_id("hb"),
+            one.program_id,
+            one.id,
+            one.payee_id,
+            one.asset,
+            one.holdback,
+            rates[one.program_id].holdback_days,
+        )
+        for one in settled
+        if one.holdback
+    ]
+    keep_back(conn, tranches, actor=ACTOR, now=now)
 
 
 def _settlement(
@@ -242,6 +280,12 @@ def settlements_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[Settlem
                       rate_version, at from settlement where id = any(%s) order by id""",
             [list(ids)],
         ).fetchall()
+
+
+def settlement_of(conn: Connection[Any], invoice_id: str) -> Settlement | None:
+    """The settlement of an invoice, once there is one."""
+    row = conn.execute("select id from settlement where invoice_id = %s", [invoice_id]).fetchone()
+    return settlements_by_id(conn, [row[0]])[0] if row else None
 
 
 def show_settlement(conn: Connection[Any], settlement_id: str) -> Settlement:

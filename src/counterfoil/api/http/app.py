@@ -31,7 +31,7 @@ from counterfoil.api.nouns.operations import (
     status,
     webhooks,
 )
-from counterfoil.api.nouns.payouts import bank_files, destinations, payouts
+from counterfoil.api.nouns.payouts import bank_files, destinations, payouts, refunds
 from counterfoil.api.nouns.reconciliation import bank, break_sheets, breaks
 from counterfoil.api.nouns.reconciliation import report as reconciliation_report
 from counterfoil.api.nouns.reconciliation import runs as reconciliation
@@ -42,7 +42,7 @@ from counterfoil.operations.verbs import Noun
 from counterfoil.wiring import NOUNS, Wiring
 
 ROUTERS = (  # looked through in this order: what is asked most comes first
-    movements.router, webhooks.router, payouts.router, invoices.router, accounts.router, statements.router, journals.router,
+    movements.router, webhooks.router, payouts.router, refunds.router, invoices.router, accounts.router, statements.router, journals.router,
     holds.router, periods.router, programs.router, keys.router,
     approvals.router, people.router, access.router, logins.router, destinations.router, usage.router, intents.router,
     settlements.router, operations.router, queues.router, providers.router, bank_files.router,

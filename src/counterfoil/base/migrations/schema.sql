@@ -348,6 +348,30 @@ hold_resolution: line integer
 hold_resolution: resolved_at timestamp with time zone not null
 hold_resolution: actor text not null
 hold_resolution: reason text
+holdback_term: program_id text not null
+holdback_term: version integer not null
+holdback_term: days integer not null
+holdback_tranche: id text not null
+holdback_tranche: settlement_id text not null
+holdback_tranche: number integer not null
+holdback_tranche: program_id text not null
+holdback_tranche: payee_id text not null
+holdback_tranche: asset text not null
+holdback_tranche: amount bigint not null
+holdback_tranche: release_at timestamp with time zone not null
+holdback_tranche: created_at timestamp with time zone not null
+holdback_tranche: state text not null
+holdback_tranche: state_at timestamp with time zone not null
+holdback_tranche: steps integer not null default 1
+holdback_tranche: due_at timestamp with time zone
+holdback_tranche: attempt integer not null default 0
+holdback_tranche: lease_owner text
+holdback_tranche: lease_until timestamp with time zone
+holdback_tranche: fence bigint not null default 0
+holdback_tranche: last_error text
+holdback_use: tranche_id text not null
+holdback_use: refund_id text not null
+holdback_use: amount bigint not null
 idempotency: scope text not null
 idempotency: key text not null
 idempotency: sha256 bytea not null
@@ -651,6 +675,33 @@ reconciliation_slot: slot_at timestamp with time zone not null
 reconciliation_slot: taken_at timestamp with time zone not null
 reconciliation_slot: taken_by text not null
 reconciliation_slot: skipped integer not null
+refund: id text not null
+refund: program_id text not null
+refund: invoice_id text not null
+refund: settlement_id text
+refund: customer_id text not null
+refund: payee_id text not null
+refund: asset text not null
+refund: amount bigint not null
+refund: escrow bigint not null
+refund: platform_fee bigint not null
+refund: validator_fee bigint not null
+refund: own_holdback bigint not null
+refund: payable bigint not null
+refund: holdback bigint not null
+refund: receivable bigint not null
+refund: credited bigint not null
+refund: retain_fees boolean not null
+refund: cause text not null
+refund: created_at timestamp with time zone not null
+refund: state text not null
+refund: state_at timestamp with time zone not null
+refund: steps integer not null default 1
+refund_execution: refund_id text not null
+refund_execution: provider text not null
+refund_execution: reference text not null
+refund_execution: actor text not null
+refund_execution: at timestamp with time zone not null
 reversal: journal_id uuid not null
 reversal: line integer not null
 reversal: reversed_by uuid not null
@@ -939,6 +990,20 @@ hold_resolution: hold_resolution_amount_is_not_negative CHECK ((amount >= 0))
 hold_resolution: hold_resolution_hold_id_fkey FOREIGN KEY (hold_id) REFERENCES hold(id)
 hold_resolution: hold_resolution_posts_when_it_says_so CHECK ((((verb = 'post'::text) = (amount > 0)) AND ((verb = 'post'::text) = (journal_id IS NOT NULL)) AND ((journal_id IS NULL) = (line IS NULL))))
 hold_resolution: hold_resolution_verb_is_known CHECK ((verb = ANY (ARRAY['post'::text, 'void'::text, 'expire'::text])))
+holdback_term: holdback_days_in_range CHECK (((days >= 0) AND (days <= 3650)))
+holdback_term: holdback_term_pkey PRIMARY KEY (program_id, version)
+holdback_term: holdback_term_program_id_version_fkey FOREIGN KEY (program_id, version) REFERENCES fee_rate(program_id, version)
+holdback_tranche: holdback_tranche_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+holdback_tranche: holdback_tranche_is_one UNIQUE (settlement_id, number)
+holdback_tranche: holdback_tranche_number CHECK ((number > 0))
+holdback_tranche: holdback_tranche_pkey PRIMARY KEY (id)
+holdback_tranche: holdback_tranche_positive CHECK ((amount > 0))
+holdback_tranche: holdback_tranche_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+holdback_tranche: holdback_tranche_settlement_id_fkey FOREIGN KEY (settlement_id) REFERENCES settlement(id)
+holdback_use: holdback_use_pkey PRIMARY KEY (tranche_id, refund_id)
+holdback_use: holdback_use_positive CHECK ((amount > 0))
+holdback_use: holdback_use_refund_id_fkey FOREIGN KEY (refund_id) REFERENCES refund(id)
+holdback_use: holdback_use_tranche_id_fkey FOREIGN KEY (tranche_id) REFERENCES holdback_tranche(id)
 idempotency: idempotency_key_is_short CHECK (((length(key) >= 1) AND (length(key) <= 255)))
 idempotency: idempotency_pkey PRIMARY KEY (scope, key)
 idempotency: idempotency_request_is_hashed CHECK ((length(sha256) = 32))
@@ -1073,6 +1138,20 @@ reconciliation_schedule: reconciliation_schedule_pkey PRIMARY KEY (name)
 reconciliation_slot: reconciliation_slot_name_fkey FOREIGN KEY (name) REFERENCES reconciliation_schedule(name)
 reconciliation_slot: reconciliation_slot_pkey PRIMARY KEY (name, slot_at)
 reconciliation_slot: reconciliation_slot_skipped CHECK ((skipped >= 0))
+refund: refund_adds_up CHECK (((amount + credited) = ((((((escrow + platform_fee) + validator_fee) + own_holdback) + payable) + holdback) + receivable)))
+refund: refund_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+refund: refund_before_settlement_is_from_escrow CHECK (((settlement_id IS NULL) = ((escrow = amount) AND (credited = 0))))
+refund: refund_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(id)
+refund: refund_parts_not_negative CHECK ((LEAST(escrow, platform_fee, validator_fee, own_holdback, payable, holdback, receivable, credited) >= 0))
+refund: refund_pkey PRIMARY KEY (id)
+refund: refund_positive CHECK ((amount > 0))
+refund: refund_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+refund: refund_settlement_id_fkey FOREIGN KEY (settlement_id) REFERENCES settlement(id)
+refund_execution: refund_execution_names_a_provider CHECK ((provider <> ''::text))
+refund_execution: refund_execution_pkey PRIMARY KEY (refund_id)
+refund_execution: refund_execution_reference CHECK (((length(reference) >= 1) AND (length(reference) <= 200)))
+refund_execution: refund_execution_refund_id_fkey FOREIGN KEY (refund_id) REFERENCES refund(id)
+refund_execution: refund_is_paid_once_by_each_reference UNIQUE (provider, reference)
 reversal: line_is_reversed_once PRIMARY KEY (journal_id, line)
 reversal: reversal_reversed_by_fkey FOREIGN KEY (reversed_by) REFERENCES journal(id)
 role_conflict: role_conflict_pkey PRIMARY KEY (role, other)
@@ -1162,6 +1241,9 @@ event: CREATE INDEX event_of_subject ON public.event USING btree (subject_id, at
 hold: CREATE INDEX hold_by_credit ON public.hold USING btree (credit, taken_at)
 hold: CREATE INDEX hold_by_debit ON public.hold USING btree (debit, taken_at)
 hold: CREATE INDEX hold_of_source ON public.hold USING btree (source_type, source_id) WHERE (source_id IS NOT NULL)
+holdback_tranche: CREATE INDEX holdback_tranche_by_state ON public.holdback_tranche USING btree (state, id)
+holdback_tranche: CREATE INDEX holdback_tranche_due ON public.holdback_tranche USING btree (due_at, id) WHERE (due_at IS NOT NULL)
+holdback_tranche: CREATE INDEX holdback_tranche_of_payee ON public.holdback_tranche USING btree (program_id, payee_id, asset)
 idempotency: CREATE INDEX idempotency_by_time ON public.idempotency USING btree (at)
 intent: CREATE INDEX intent_by_state ON public.intent USING btree (state, state_at)
 intent: CREATE INDEX intent_due ON public.intent USING btree (due_at, id) WHERE (due_at IS NOT NULL)
@@ -1198,6 +1280,8 @@ reconciliation_run: CREATE INDEX reconciliation_run_again ON public.reconciliati
 reconciliation_run: CREATE INDEX reconciliation_run_latest ON public.reconciliation_run USING btree (program_id, source, started_at)
 reconciliation_run: CREATE INDEX reconciliation_run_newest ON public.reconciliation_run USING btree (program_id, source, number DESC) WHERE (state = 'finished'::text)
 reconciliation_run: CREATE INDEX reconciliation_run_running ON public.reconciliation_run USING btree (beat_at) WHERE (state = 'running'::text)
+refund: CREATE INDEX refund_by_state ON public.refund USING btree (state, id)
+refund: CREATE INDEX refund_of_invoice ON public.refund USING btree (invoice_id)
 reversal: CREATE INDEX reversal_by_journal ON public.reversal USING btree (reversed_by)
 role_grant: CREATE UNIQUE INDEX role_is_granted_once ON public.role_grant USING btree (principal_id, role) WHERE (revoked_at IS NULL)
 run_finding: CREATE INDEX run_finding_again ON public.run_finding USING btree (identity)
@@ -1309,6 +1393,14 @@ hold: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.hold FOR EACH ST
 hold_resolution: CREATE TRIGGER holds_were_resolved AFTER INSERT ON public.hold_resolution REFERENCING NEW TABLE AS new_resolution FOR EACH STATEMENT EXECUTE FUNCTION holds_were_resolved() -- always
 hold_resolution: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.hold_resolution FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 hold_resolution: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.hold_resolution FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+holdback_term: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.holdback_term FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+holdback_term: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.holdback_term FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+holdback_term: CREATE TRIGGER is_sealed AFTER INSERT ON public.holdback_term REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_holdback_term() -- always
+holdback_tranche: CREATE TRIGGER holdback_tranche_follows_table BEFORE UPDATE OF state ON public.holdback_tranche FOR EACH ROW EXECUTE FUNCTION state_follows_table('holdback_tranche')
+holdback_tranche: CREATE TRIGGER is_sealed AFTER INSERT ON public.holdback_tranche REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_holdback_tranche() -- always
+holdback_use: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.holdback_use FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+holdback_use: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.holdback_use FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+holdback_use: CREATE TRIGGER is_sealed AFTER INSERT ON public.holdback_use REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_holdback_use() -- always
 idempotency: CREATE TRIGGER idempotency_once_answer BEFORE UPDATE OF answer ON public.idempotency FOR EACH ROW WHEN (((old.answer IS DISTINCT FROM '{"begun": true}'::jsonb) AND (new.answer IS DISTINCT FROM old.answer))) EXECUTE FUNCTION refuse_another_value('answer')
 intent: CREATE TRIGGER intent_follows_table BEFORE UPDATE OF state ON public.intent FOR EACH ROW EXECUTE FUNCTION state_follows_table('intent')
 intent: CREATE TRIGGER is_sealed AFTER INSERT ON public.intent REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_intent() -- always
@@ -1412,6 +1504,11 @@ reconciliation_run: CREATE TRIGGER reconciliation_run_once_verdict BEFORE UPDATE
 reconciliation_slot: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.reconciliation_slot FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reconciliation_slot: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.reconciliation_slot FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reconciliation_slot: CREATE TRIGGER is_sealed AFTER INSERT ON public.reconciliation_slot REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_reconciliation_slot() -- always
+refund: CREATE TRIGGER is_sealed AFTER INSERT ON public.refund REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_refund() -- always
+refund: CREATE TRIGGER refund_follows_table BEFORE UPDATE OF state ON public.refund FOR EACH ROW EXECUTE FUNCTION state_follows_table('refund')
+refund_execution: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.refund_execution FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+refund_execution: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.refund_execution FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+refund_execution: CREATE TRIGGER is_sealed AFTER INSERT ON public.refund_execution REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_refund_execution() -- always
 reversal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.reversal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reversal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.reversal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reversal: CREATE TRIGGER reversal_moves_by_triggers BEFORE INSERT ON public.reversal FOR EACH STATEMENT WHEN ((pg_trigger_depth() = 0)) EXECUTE FUNCTION refuse_direct_update() -- always
@@ -1514,6 +1611,10 @@ hold_resolution: everybody using true
 hold_resolution: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (hold_id IN ( SELECT hold.id
    FROM hold))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (hold_id IN ( SELECT hold.id
    FROM hold)))
+holdback_term: everybody using true
+holdback_term: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+holdback_tranche: everybody using true
+holdback_tranche: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 intent: everybody using true
 intent: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 invoice: everybody using true
@@ -1568,6 +1669,8 @@ queue_pause: everybody using true
 queue_pause: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = ANY (ARRAY[''::text, current_setting('counterfoil.program'::text, true)]))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 reconciliation_run: everybody using true
 reconciliation_run: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+refund: everybody using true
+refund: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 reversal: everybody using true
 reversal: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (journal_id IN ( SELECT journal.id
    FROM journal))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (journal_id IN ( SELECT journal.id
@@ -2980,6 +3083,48 @@ AS $function$
             return null;
         end $function$
 
+seal_holdback_term(): CREATE OR REPLACE FUNCTION public.seal_holdback_term()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'holdback_term', row(n.program_id, n.version)::text, sha256(convert_to(row(n.program_id, n.version, n.days)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_holdback_tranche(): CREATE OR REPLACE FUNCTION public.seal_holdback_tranche()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'holdback_tranche', n.id::text, sha256(convert_to(row(n.settlement_id, n.number, n.program_id, n.payee_id, n.asset, n.amount, n.release_at, n.created_at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_holdback_use(): CREATE OR REPLACE FUNCTION public.seal_holdback_use()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'holdback_use', row(n.tranche_id, n.refund_id)::text, sha256(convert_to(row(n.tranche_id, n.refund_id, n.amount)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
 seal_intent(): CREATE OR REPLACE FUNCTION public.seal_intent()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -3243,6 +3388,34 @@ seal_reconciliation_slot(): CREATE OR REPLACE FUNCTION public.seal_reconciliatio
 AS $function$
         begin
             insert into seal (relation, row_id, sha256) select 'reconciliation_slot', row(n.name, n.slot_at)::text, sha256(convert_to(row(n.name, n.slot_at, n.taken_at, n.taken_by, n.skipped)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_refund(): CREATE OR REPLACE FUNCTION public.seal_refund()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'refund', n.id::text, sha256(convert_to(row(n.program_id, n.invoice_id, n.settlement_id, n.customer_id, n.payee_id, n.asset, n.amount, n.escrow, n.platform_fee, n.validator_fee, n.own_holdback, n.payable, n.holdback, n.receivable, n.credited, n.retain_fees, n.cause, n.created_at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_refund_execution(): CREATE OR REPLACE FUNCTION public.seal_refund_execution()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'refund_execution', n.refund_id::text, sha256(convert_to(row(n.refund_id, n.provider, n.reference, n.actor, n.at)::text, 'UTF8')) from  new_row n;
             return null;
         end $function$
 
@@ -3633,6 +3806,25 @@ hold: owner: counterfoil_owner
 hold_resolution: counterfoil_app: insert, select
 hold_resolution: counterfoil_auditor: select
 hold_resolution: owner: counterfoil_owner
+holdback_term: counterfoil_app: insert, select
+holdback_term: counterfoil_auditor: select
+holdback_term: owner: counterfoil_owner
+holdback_tranche: counterfoil_app: insert, select
+holdback_tranche: counterfoil_app: update (attempt)
+holdback_tranche: counterfoil_app: update (due_at)
+holdback_tranche: counterfoil_app: update (fence)
+holdback_tranche: counterfoil_app: update (id)
+holdback_tranche: counterfoil_app: update (last_error)
+holdback_tranche: counterfoil_app: update (lease_owner)
+holdback_tranche: counterfoil_app: update (lease_until)
+holdback_tranche: counterfoil_app: update (state)
+holdback_tranche: counterfoil_app: update (state_at)
+holdback_tranche: counterfoil_app: update (steps)
+holdback_tranche: counterfoil_auditor: select
+holdback_tranche: owner: counterfoil_owner
+holdback_use: counterfoil_app: insert, select
+holdback_use: counterfoil_auditor: select
+holdback_use: owner: counterfoil_owner
 idempotency: counterfoil_app: delete, insert, select
 idempotency: counterfoil_app: update (answer)
 idempotency: counterfoil_app: update (at)
@@ -3895,6 +4087,16 @@ reconciliation_schedule: owner: counterfoil_owner
 reconciliation_slot: counterfoil_app: insert, select
 reconciliation_slot: counterfoil_auditor: select
 reconciliation_slot: owner: counterfoil_owner
+refund: counterfoil_app: insert, select
+refund: counterfoil_app: update (id)
+refund: counterfoil_app: update (state)
+refund: counterfoil_app: update (state_at)
+refund: counterfoil_app: update (steps)
+refund: counterfoil_auditor: select
+refund: owner: counterfoil_owner
+refund_execution: counterfoil_app: insert, select
+refund_execution: counterfoil_auditor: select
+refund_execution: owner: counterfoil_owner
 reversal: counterfoil_app: select
 reversal: counterfoil_auditor: select
 reversal: owner: counterfoil_owner
@@ -4070,6 +4272,14 @@ event.name: app: select, insert
 event.payload: app: select, insert
 event.program_id: app: select, insert
 event.subject_id: app: select, insert
+holdback_tranche.amount: app: select, insert
+holdback_tranche.asset: app: select, insert
+holdback_tranche.created_at: app: select, insert
+holdback_tranche.number: app: select, insert
+holdback_tranche.payee_id: app: select, insert
+holdback_tranche.program_id: app: select, insert
+holdback_tranche.release_at: app: select, insert
+holdback_tranche.settlement_id: app: select, insert
 idempotency: app: select, insert, update, delete
 idempotency.answer: auditor: none
 idempotency.key: app: select, insert
@@ -4146,6 +4356,24 @@ reconciliation_run.scope: app: select, insert
 reconciliation_run.slot_at: app: select, insert
 reconciliation_run.source: app: select, insert
 reconciliation_run.started_at: app: select, insert
+refund.amount: app: select, insert
+refund.asset: app: select, insert
+refund.cause: app: select, insert
+refund.created_at: app: select, insert
+refund.credited: app: select, insert
+refund.customer_id: app: select, insert
+refund.escrow: app: select, insert
+refund.holdback: app: select, insert
+refund.invoice_id: app: select, insert
+refund.own_holdback: app: select, insert
+refund.payable: app: select, insert
+refund.payee_id: app: select, insert
+refund.platform_fee: app: select, insert
+refund.program_id: app: select, insert
+refund.receivable: app: select, insert
+refund.retain_fees: app: select, insert
+refund.settlement_id: app: select, insert
+refund.validator_fee: app: select, insert
 reversal: app: select
 role_conflict: app: select
 role_grant: app: select, insert, update

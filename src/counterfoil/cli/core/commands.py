@@ -37,6 +37,8 @@ PARTS: Final[dict[str, CommandPart]] = {
     "bank-files": CommandPart(
         "counterfoil.cli.nouns.payouts.bank_files", "Payments that go to the bank in files.", MONEY
     ),
+    "refunds": CommandPart("counterfoil.cli.nouns.payouts.refunds", "What goes back to customers.", MONEY),
+    "holdbacks": CommandPart("counterfoil.cli.nouns.payouts.holdbacks", "What is kept back of settlements.", MONEY),
     "destinations": CommandPart("counterfoil.cli.nouns.payouts.destinations", "Where payees are paid.", MONEY),
     "accounts": CommandPart(
         "counterfoil.cli.nouns.ledger.accounts", "Balances, statements, and whether they are right.", BOOKS

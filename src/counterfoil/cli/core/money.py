@@ -16,9 +16,11 @@ from counterfoil.client.problems import ApiProblem, Unreachable
 FIELDS: Final = frozenset({
     "acceptedAtStake", "amount", "applied", "atStake", "available", "balance", "beyond", "cachedCredits", "cachedDebits",
     "cachedHeld", "closing", "credit",
-    "creditBalance", "credits", "debit", "debitBalance", "debits", "difference", "drift", "expected", "fee", "found", "gross", "held",
-    "holdback", "inTransit", "minor", "net", "openHolds", "opening", "owed", "paid", "platformFee", "posted", "postedCredits",
-    "postedDebits", "total", "totalCredit", "totalDebit", "validatorFee",
+    "creditBalance", "credited", "credits", "debit", "debitBalance", "debits", "difference", "drift", "escrow",
+    "expected", "fee", "found", "gross", "held",
+    "holdback", "inTransit", "minor", "net", "openHolds", "opening", "owed", "ownHoldback", "paid",
+    "payable", "platformFee", "posted", "postedCredits",
+    "postedDebits", "receivable", "remaining", "total", "totalCredit", "totalDebit", "validatorFee",
 })  # fmt: skip
 
 

@@ -38,6 +38,9 @@ PAYOUT_RETURN: Final = KeySpace("PAYOUT_RETURN", "payout_return", "provider_payo
 PAYOUT_RESERVE_AGAIN: Final = KeySpace("PAYOUT_RESERVE_AGAIN", "payout_reserve_again", "provider_payout", True, True)
 PAYOUT_NETTING: Final = KeySpace("PAYOUT_NETTING", "payout_netting", "payout", True, True)
 PAYOUT_SWEEP: Final = KeySpace("PAYOUT_SWEEP", "payout_sweep", "provider_payout", True, True)
+HOLDBACK_RELEASE: Final = KeySpace("HOLDBACK_RELEASE", "holdback_release", "holdback_tranche", False, True)
+REFUND: Final = KeySpace("REFUND", "refund", "refund", False, True)
+REFUND_EXECUTE: Final = KeySpace("REFUND_EXECUTE", "refund_execute", "refund", True, True)
 BREAK: Final = KeySpace("break", None, "break", False, False)
 HOLD_POST: Final = KeySpace("hold.post", None, None, False, True)
 REVERSAL: Final = KeySpace("reversal", "reversal", None, False, False)
@@ -46,7 +49,7 @@ SPACES: Final = {
     space.word: space
     for space in (
         PAYMENT, SETTLEMENT, PAYOUT_RESERVE, PAYOUT_FINALIZE, PAYOUT_RELEASE, PAYOUT_RETURN, PAYOUT_RESERVE_AGAIN, PAYOUT_NETTING,
-        PAYOUT_SWEEP, BREAK, HOLD_POST, REVERSAL,
+        PAYOUT_SWEEP, HOLDBACK_RELEASE, REFUND, REFUND_EXECUTE, BREAK, HOLD_POST, REVERSAL,
     )
 }  # fmt: skip
 FAMILY: Final = "PAYOUT_"  # also the kinds of journals of a payout that are still to come

@@ -50,6 +50,13 @@ def reissue_payout(
     matter = matter_of(conn, payout_id, now=now, lock=True)
     require("reissue", matter)
     old = show_payout(conn, payout_id)
+    return issue_again(conn, old, new_id, matter.payable, reason=reason, actor=actor, now=now)
+
+
+def issue_again(
+    conn: Connection[Any], old: Payout, new_id: str, amount: int, *, reason: str, actor: str, now: datetime
+) -> Payout:
+    """A payout of `amount` minor units behind `old`, the last one of its settlement, which is locked and over."""
     number = old.reissue + 1
     key = payout_key(invoice_id=old.invoice_id, settlement_id=old.settlement_id, reissue=number)
     conn.execute(
@@ -57,12 +64,12 @@ def reissue_payout(
                                state, state_at, due_at)
            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'pending', %s, %s)""",
         [
-            new_id, old.program_id, old.payee_id, old.invoice_id, old.settlement_id, number, key, old.asset, matter.payable,
+            new_id, old.program_id, old.payee_id, old.invoice_id, old.settlement_id, number, key, old.asset, amount,
             now, now, now,
         ],
     )  # fmt: skip
-    record_birth(conn, PAYOUT, [new_id], "pending", actor=actor, at=now, cause=payout_id)
-    told = {"reissueOf": payout_id, "key": key, "amount": str(matter.payable), "asset": old.asset, "reason": reason}
+    record_birth(conn, PAYOUT, [new_id], "pending", actor=actor, at=now, cause=old.id)
+    told = {"reissueOf": old.id, "key": key, "amount": str(amount), "asset": old.asset, "reason": reason}
     emit(conn, [NewEvent("payout_reissued", old.program_id, new_id, told)], at=now)
     wake(conn, RESERVING)
     return show_payout(conn, new_id)

@@ -1,7 +1,7 @@
 """What is still owed for a settlement, and what its payee owes us: the two figures that every new attempt is cut to.
 
 The account `payable:payee:…` holds the money of all settlements of a payee. A settlement's own share of it is what its first payout
-was made for, less what its attempts hold or have paid, less what was netted.
+was made for, and what was released to it since, less what its attempts hold or have paid, less what was netted or went back to a customer.
 """
 
 from __future__ import annotations
@@ -96,6 +96,12 @@ def net(conn: Connection[Any], nettings: Sequence[Netting], *, actor: str, now: 
 def give_back(conn: Connection[Any], payout_id: str, amount: int, *, now: datetime) -> None:
     """What had been netted came back by other ways, so it is owed again. The journal that brought it is the caller's."""
     _note(conn, Netting(payout_id, Purse("", "", ""), -amount), now)
+
+
+def take(conn: Connection[Any], payout_id: str, amount: int, *, now: datetime) -> None:
+    """What of a payout's money goes elsewhere, such as back to a customer; less than nothing: it gets more. The journal is the caller's."""
+    if amount:
+        _note(conn, Netting(payout_id, Purse("", "", ""), amount), now)
 
 
 def _note(conn: Connection[Any], one: Netting, now: datetime) -> int:

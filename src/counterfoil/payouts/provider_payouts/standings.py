@@ -61,7 +61,7 @@ def _lock(
         ).fetchall()
     ids = [one.id for one in found]
     calls, disputed = begun(conn, ids, now=now), attempts_in_conflict(conn, ids)
-    paid = {(one.settlement_id, one.id) for one in found if one.state == "succeeded"}
+    paid = [one for one in found if one.state == "succeeded"]
     return [
         one._replace(
             calls=calls[one.id].calls,
@@ -70,7 +70,17 @@ def _lock(
             last_call_at=calls[one.id].last_at,
             closed_at=calls[one.id].closed_at,
             conflict=one.id in disputed,
-            paid_beside=any(settlement == one.settlement_id and other != one.id for settlement, other in paid),
+            paid_beside=any(_instead(other, one) for other in paid),
         )
         for one in found
     ]
+
+
+def _instead(paid: LockedProviderPayout, one: LockedProviderPayout) -> bool:
+    """Did another attempt pay what this one would? One of an earlier payout of the settlement that was wholly owed did not: a later
+    payout has money of its own, such as a holdback that was released."""
+    return (
+        paid.id != one.id
+        and paid.settlement_id == one.settlement_id
+        and (paid.payout_id == one.payout_id or paid.beyond > 0)
+    )

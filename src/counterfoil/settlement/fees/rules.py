@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from counterfoil.base.money import RATE_MAX_BPS, rate_of
 from counterfoil.base.problems import InvalidInput, check
+
+HOLDBACK_DAYS: Final = 30
+HOLDBACK_DAYS_MAX: Final = 3650
 
 
 class Rates(NamedTuple):
@@ -15,6 +18,7 @@ class Rates(NamedTuple):
     platform_bps: int
     validator_bps: int
     holdback_bps: int
+    holdback_days: int = HOLDBACK_DAYS  # how long a holdback is kept
 
 
 class FeeSplit(NamedTuple):
@@ -27,12 +31,14 @@ class FeeSplit(NamedTuple):
     net: int
 
 
-def check_rates(platform_bps: int, validator_bps: int, holdback_bps: int) -> None:
+def check_rates(platform_bps: int, validator_bps: int, holdback_bps: int, holdback_days: int = HOLDBACK_DAYS) -> None:
     """Refuse rates that could take more than everything. Raises InvalidInput."""
     given = {"platform_bps": platform_bps, "validator_bps": validator_bps, "holdback_bps": holdback_bps}
     for name, rate in given.items():
         if not 0 <= rate <= RATE_MAX_BPS:
             raise InvalidInput(name, f"from 0 to {RATE_MAX_BPS} basis points", got=rate)
+    if not 0 <= holdback_days <= HOLDBACK_DAYS_MAX:
+        raise InvalidInput("holdback_days", f"from 0 to {HOLDBACK_DAYS_MAX} days", got=holdback_days)
     if sum(given.values()) > RATE_MAX_BPS:
         raise InvalidInput("rates", f"together at most {RATE_MAX_BPS} basis points", got=sum(given.values()))
 

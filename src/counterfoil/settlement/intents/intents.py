@@ -30,6 +30,7 @@ INTENT: Final = Machine(
         ("verifying", "fail"): "failed",
         ("processing", "complete"): "completed",
         ("processing", "fail"): "failed",
+        ("processing", "drop"): "cancelled",  # all of it was refunded before
         ("failed", "retry"): "verifying",
     },
     reasoned=frozenset({"retry"}),

@@ -80,6 +80,7 @@ class RatesRequest(RequestModel):
     platform_bps: Rate = Field(examples=[500])
     validator_bps: Rate = Field(examples=[100])
     holdback_bps: Rate = Field(0, examples=[0])
+    holdback_days: int = Field(30, ge=0, le=3650, description="How long a holdback is kept.", examples=[30])
 
 
 class RatesView(WriteResult):
@@ -90,6 +91,7 @@ class RatesView(WriteResult):
     platform_bps: int
     validator_bps: int
     holdback_bps: int
+    holdback_days: int = Field(description="How long a holdback is kept.")
 
 
 def _fields(one: ListedProgram) -> dict[str, Any]:
@@ -150,6 +152,7 @@ def add_rates(
             platform_bps=body.platform_bps,
             validator_bps=body.validator_bps,
             holdback_bps=body.holdback_bps,
+            holdback_days=body.holdback_days,
             actor=call.actor,
             now=call.now,
         )

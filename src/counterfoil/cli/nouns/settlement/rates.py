@@ -19,11 +19,14 @@ def set_(
     platform_bps: Annotated[int, typer.Option("--platform-bps", help="Hundredths of a percent: 500 is 5 %.")],
     validator_bps: Annotated[int, typer.Option("--validator-bps", help="Hundredths of a percent.")],
     holdback_bps: Annotated[int, typer.Option("--holdback-bps", help="Hundredths of a percent.")] = 0,
+    holdback_days: Annotated[int, typer.Option("--holdback-days", help="How long a holdback is kept.")] = 30,
     dry_run: DryRun = False,
     output: Output = TABLE,
 ) -> None:
     """Add the next version of the rates. Settlements from now on use it; earlier ones keep theirs."""
-    body = {"platformBps": platform_bps, "validatorBps": validator_bps, "holdbackBps": holdback_bps}
+    body = {
+        "platformBps": platform_bps, "validatorBps": validator_bps, "holdbackBps": holdback_bps, "holdbackDays": holdback_days,
+    }  # fmt: skip
     with asked("administer") as client:
         done = client.post(f"/api/programs/{program}/rates", body, dry_run=dry_run)
     say_done(done, output, f"{program} has version {done['version']} of its rates.")

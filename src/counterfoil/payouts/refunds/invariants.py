@@ -1,0 +1,50 @@
+"""What must always hold between refunds, payments and the ledger."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from counterfoil.base.invariant import Invariant
+
+INVARIANTS: Final = (
+    Invariant(
+        "REFUND_WITHIN_PAID",
+        "Did no more go back of any invoice than was paid on it?",
+        """select i.id, i.paid, sum(r.amount) from invoice i join refund r on r.invoice_id = i.id
+           group by i.id having sum(r.amount) > i.paid""",
+        "critical",
+        "A customer gets back more than was paid.",
+    ),
+    Invariant(
+        "REFUND_LEDGER_TIE",
+        "Did the books take of every part what its refund says, and owe the customer just that until it was paid?",
+        """with expected as (
+               select r.id, r.program_id, r.asset, x.kind, x.name, x.amount from refund r
+               left join refund_execution e on e.refund_id = r.id
+               cross join lateral (values
+                   ('refund', 'escrow:' || r.invoice_id, -r.escrow),
+                   ('refund', 'fee:platform', -r.platform_fee),
+                   ('refund', 'payable:validator', -r.validator_fee),
+                   ('refund', 'holdback:payee:' || r.payee_id, -r.own_holdback - r.holdback),
+                   ('refund', 'payable:payee:' || r.payee_id, r.credited - r.payable),
+                   ('refund', 'receivable:payee:' || r.payee_id, -r.receivable),
+                   ('refund', 'refund_payable:customer:' || r.customer_id, r.amount),
+                   ('refund_execute', 'refund_payable:customer:' || r.customer_id, case when r.state = 'executed' then -r.amount end),
+                   ('refund_execute', case e.provider when 'bank' then 'cash:bank:client' else 'clearing:' || e.provider end,
+                    case when r.state = 'executed' then r.amount end)
+               ) as x (kind, name, amount) where x.amount <> 0
+           ), booked as (
+               select j.source_id as id, b.program_id, b.asset, j.kind, a.name,
+                      sum(case when a.id = t.credit then t.amount else -t.amount end) as amount
+               from journal j join posting t on t.journal_id = j.id join account a on a.id in (t.debit, t.credit)
+               join book b on b.id = j.book_id
+               where j.source_type = 'refund' and j.kind in ('refund', 'refund_execute')
+               group by j.source_id, b.program_id, b.asset, j.kind, a.name
+           )
+           select coalesce(e.id, b.id), coalesce(e.kind, b.kind), coalesce(e.name, b.name), e.amount, b.amount
+           from expected e full join booked b using (id, program_id, asset, kind, name)
+           where e.amount is distinct from b.amount""",
+        "critical",
+        "The books say of a refund something else than its record.",
+    ),
+)

@@ -1,0 +1,273 @@
+"""Refunds: money that is owed back to a customer, before the settlement from escrow, after it from all who got a part.
+
+Booked with everything that follows from it in one transaction: the payout that waits is cut to what is left, and an attempt that never
+called is taken back first. Money that may be on its way is left alone: then the payee's holdback pays, and what that does not hold the
+payee owes. It is taken from the payee's next payout, and none goes out until then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from counterfoil.base.machine import Machine, Move, record_birth, take_step, take_steps
+from counterfoil.base.problems import InvalidInput, NotFound
+from counterfoil.ledger.journals.journal import NewJournal
+from counterfoil.ledger.journals.key_spaces import REFUND as REFUND_KEYS
+from counterfoil.ledger.journals.key_spaces import REFUND_EXECUTE, KeySpace
+from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
+from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.payouts.machines import PAYOUT, PROVIDER_PAYOUT
+from counterfoil.payouts.payouts.payable import Purse, payable_of, payables_of, take
+from counterfoil.payouts.payouts.verbs import Owed, create_payouts
+from counterfoil.payouts.provider_payouts.standings import lock_settlements
+from counterfoil.payouts.provider_payouts.unreserving import unreserve
+from counterfoil.payouts.refunds.rules import (
+    Lines,
+    RefundSources,
+    refund_lines,
+    refund_parts,
+    refuse_amount,
+    sources_of,
+    taken_oldest_first,
+)
+from counterfoil.settlement.fees.fees import rates_of
+from counterfoil.settlement.holdback import held_of_payee, use
+from counterfoil.settlement.invoices.invoices import Invoice, lock_invoices
+from counterfoil.settlement.settlements import Settlement, settlement_of
+
+MakeId = Callable[[str], str]
+BANK: Final = "bank"
+WHY: Final = "a refund was booked before it was sent"
+REFUND: Final = Machine(name="refund", table="refund", initial=("owed",), transitions={("owed", "execute"): "executed"})
+EVENT_KINDS: Final = declare(
+    EventKind("refund_booked", "info", "Money is owed back to a customer."),
+    EventKind("refund_executed", "info", "A refund was paid to its customer."),
+    EventKind("payee_owes", "warning", "A refund was more than is still held for its payee, who owes the rest."),
+)
+
+
+class Refund(NamedTuple):
+    """A refund as it was booked: how much, and from where; minor units. amount + credited = everything else."""
+
+    id: str
+    program_id: str
+    invoice_id: str
+    settlement_id: str | None
+    customer_id: str
+    payee_id: str
+    asset: str
+    amount: int
+    escrow: int
+    platform_fee: int
+    validator_fee: int
+    own_holdback: int
+    payable: int
+    holdback: int
+    receivable: int
+    credited: int
+    retain_fees: bool
+    cause: str
+    created_at: datetime
+    state: str
+    state_at: datetime
+
+
+def lock_invoice(conn: Connection[Any], invoice_id: str) -> Invoice:
+    """An invoice, locked: whoever takes from what was paid on it does this first. Raises NotFound."""
+    found = lock_invoices(conn, [invoice_id])
+    if not found:
+        raise NotFound(what="invoice", id=invoice_id)
+    return found[0]
+
+
+def refundable(conn: Connection[Any], invoice: Invoice) -> int:
+    """What was paid on an invoice and has not gone back yet, in minor units."""
+    row = conn.execute(
+        "select coalesce(sum(amount), 0)::bigint from refund where invoice_id = %s", [invoice.id]
+    ).fetchone()
+    assert row is not None
+    return invoice.paid - int(row[0])
+
+
+def book_refund(
+    conn: Connection[Any],
+    refund_id: str,
+    invoice: Invoice,
+    amount: int,
+    *,
+    cause: str,
+    make_id: MakeId,
+    actor: str,
+    now: datetime,
+    retain_fees: bool = False,
+) -> Refund:
+    """Owe the customer of a locked invoice this much, in minor units. Raises InvalidInput when less can still go back, and what the
+    ledger refuses."""
+    left = refundable(conn, invoice)
+    refuse_amount(amount, left)
+    settlement = settlement_of(conn, invoice.id)
+    if settlement is None:
+        return _write(
+            conn, refund_id, invoice, None, RefundSources(amount, escrow=amount), retain_fees, cause, actor, now
+        )
+    payout_id = ready_to_cut(conn, settlement, make_id=make_id, actor=actor, why=WHY, now=now)
+    purse = Purse(settlement.program_id, settlement.payee_id, settlement.asset)
+    payable = 0 if payout_id is None else payable_of(conn, [settlement.id])[settlement.id]
+    tranches = held_of_payee(conn, *purse)
+    own = next((one for one in tranches if one.settlement_id == settlement.id), None)
+    rates = rates_of(conn, settlement.program_id, settlement.rate_version)
+    sources = sources_of(
+        refund_parts(settlement.gross, settlement.gross - left, amount, rates, retain_fees=retain_fees),
+        payable=min(payable, payables_of(conn, [purse]).get(purse, 0)),
+        own_holdback=own.remaining if own else 0,
+        holdback=sum(one.remaining for one in tranches),
+    )
+    taken = taken_oldest_first(
+        [(one.id, one.remaining) for one in tranches], own.id if own else None, sources.own_holdback, sources.holdback
+    )
+    made = _write(conn, refund_id, invoice, settlement, sources, retain_fees, cause, actor, now)
+    use(conn, refund_id, taken, actor=actor, now=now)
+    if payout_id is not None:
+        take(conn, payout_id, sources.payable - sources.credited, now=now)
+        end_empty(conn, settlement.id, cause=refund_id, actor=actor, now=now)
+    return made
+
+
+def ready_to_cut(
+    conn: Connection[Any], settlement: Settlement, *, make_id: MakeId, actor: str, why: str, now: datetime
+) -> str | None:
+    """The last payout of a settlement, made if the event that makes it has not come yet; all of it locked, and every attempt that
+    never called is taken back. None when the settlement left nothing to pay."""
+    if settlement.net:
+        one = settlement
+        owed = Owed(one.program_id, one.invoice_id, one.id, one.payee_id, one.asset, one.net)
+        known = conn.execute("select from payout where settlement_id = %s", [settlement.id]).fetchone()
+        if known is None:
+            create_payouts(conn, [owed], make_id=make_id, actor=actor, cause="settlement_completed", now=now)
+    attempts = lock_settlements(conn, [settlement.id], now=now)
+    rows = conn.execute(
+        "select id from payout where settlement_id = %s order by reissue for update", [settlement.id]
+    ).fetchall()
+    # Reserved while we waited for the payout's row: an attempt that the first look did not see.
+    attempts = lock_settlements(conn, [settlement.id], now=now) or attempts
+    unreserve(conn, [one.id for one in attempts if one.state in PROVIDER_PAYOUT.open], why=why, actor=actor, now=now)
+    return str(rows[-1][0]) if rows else None
+
+
+def end_empty(conn: Connection[Any], settlement_id: str, *, cause: str, actor: str, now: datetime) -> None:
+    """Payouts of a settlement that waited for money of which nothing is left are over."""
+    if payable_of(conn, [settlement_id])[settlement_id] > 0:
+        return
+    rows = conn.execute(
+        "select id, program_id, state from payout where settlement_id = %s and state = any(%s)",
+        [settlement_id, [one for one in PAYOUT.before("net_out") if one in ("pending", "failed", "held")]],
+    ).fetchall()
+    moves = [Move(row[0], row[2], "net_out") for row in rows]
+    take_steps(conn, PAYOUT, moves, actor=actor, at=now, cause=cause)
+    conn.execute("update payout set due_at = null where id = any(%s)", [[row[0] for row in rows]])
+    emit(conn, [NewEvent("payout_netted_out", row[1], row[0], {"by": cause}, once=cause) for row in rows], at=now)
+
+
+def _write(
+    conn: Connection[Any],
+    refund_id: str,
+    invoice: Invoice,
+    settlement: Settlement | None,
+    sources: RefundSources,
+    retain_fees: bool,
+    cause: str,
+    actor: str,
+    now: datetime,
+) -> Refund:
+    made = Refund(
+        refund_id, invoice.program_id, invoice.id, settlement.id if settlement else None, invoice.customer_id, invoice.payee_id,
+        invoice.asset, *sources, retain_fees, cause, now, "owed", now,
+    )  # fmt: skip
+    conn.execute(
+        """insert into refund (id, program_id, invoice_id, settlement_id, customer_id, payee_id, asset, amount, escrow, platform_fee,
+               validator_fee, own_holdback, payable, holdback, receivable, credited, retain_fees, cause, created_at, state, state_at)
+           values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+        made,
+    )
+    record_birth(conn, REFUND, [refund_id], "owed", actor=actor, at=now)
+    lines = refund_lines(sources, invoice_id=invoice.id, payee_id=invoice.payee_id, customer_id=invoice.customer_id)
+    _post(conn, made, REFUND_KEYS, lines, actor, now)
+    told = {"invoiceId": invoice.id, "amount": str(made.amount), "asset": made.asset, "cause": cause}
+    emit(conn, [NewEvent("refund_booked", made.program_id, refund_id, told)], at=now)
+    if made.receivable:
+        more = {"payeeId": made.payee_id, "amount": str(made.receivable), "asset": made.asset}
+        emit(conn, [NewEvent("payee_owes", made.program_id, refund_id, more)], at=now)
+    return made
+
+
+def _post(conn: Connection[Any], one: Refund, space: KeySpace, lines: Lines, actor: str, now: datetime) -> None:
+    journal = NewJournal(
+        key=space.key(one.id), kind=space.kind or "", lines=lines, asset=one.asset, actor=actor, source=("refund", one.id),
+        space=space,
+    )  # fmt: skip
+    post_all(conn, [ProgramJournal(one.program_id, journal)], now=now)
+
+
+def execute_refund(
+    conn: Connection[Any], refund_id: str, *, provider: str, reference: str, known: set[str], actor: str, now: datetime
+) -> str:
+    """Record that a refund was paid to its customer, through a provider of `known` or from the bank, under their reference for it.
+
+    Raises NotFound, InvalidInput for a provider that is not set up or a reference that paid another refund, TransitionRefused.
+    """
+    conn.execute("select from refund where id = %s for update", [refund_id])
+    one = show_refund(conn, refund_id)
+    state = take_step(conn, REFUND, refund_id, one.state, "execute", actor=actor, at=now)
+    if provider not in known | {BANK}:
+        raise InvalidInput("provider", f"one of {', '.join(sorted(known | {BANK}))}", got=provider[:40])
+    if not 0 < len(reference.strip()) <= 200:
+        raise InvalidInput("reference", "1 to 200 characters", got=reference[:40])
+    other = conn.execute(
+        """insert into refund_execution (refund_id, provider, reference, actor, at) values (%s, %s, %s, %s, %s)
+           on conflict (provider, reference) do nothing""",
+        [refund_id, provider, reference.strip(), actor, now],
+    ).rowcount
+    if not other:
+        raise InvalidInput("reference", "one that no other refund was paid by", got=reference[:40])
+    account = "cash:bank:client" if provider == BANK else f"clearing:{provider}"
+    _post(conn, one, REFUND_EXECUTE, [(f"refund_payable:customer:{one.customer_id}", account, one.amount)], actor, now)
+    emit(
+        conn,
+        [NewEvent("refund_executed", one.program_id, refund_id, {"provider": provider, "reference": reference})],
+        at=now,
+    )
+    return state
+
+
+def show_refund(conn: Connection[Any], refund_id: str) -> Refund:
+    """One refund. Raises NotFound."""
+    found = _select(conn, "where id = %s", [refund_id])
+    if not found:
+        raise NotFound(what="refund", id=refund_id)
+    return found[0]
+
+
+def list_refunds(conn: Connection[Any], *, rows_max: int, after: str | None, state: str | None) -> list[Refund]:
+    """Refunds, newest first."""
+    return _select(
+        conn,
+        """where (%(after)s::text is null or id < %(after)s) and (%(state)s::text is null or state = %(state)s)
+           order by id desc limit %(rows)s""",
+        {"after": after, "state": state, "rows": rows_max},
+    )
+
+
+def _select(conn: Connection[Any], ending: str, given: Any) -> list[Refund]:
+    with conn.cursor(row_factory=class_row(Refund)) as cur:
+        return cur.execute(
+            """select id, program_id, invoice_id, settlement_id, customer_id, payee_id, asset, amount, escrow, platform_fee, validator_fee,
+                      own_holdback, payable, holdback, receivable, credited, retain_fees, cause, created_at, state, state_at
+               from refund """
+            + ending,
+            given,
+        ).fetchall()

@@ -1,0 +1,132 @@
+"""Releasing holdbacks: what was kept back of a settlement becomes payable when its date has come and nothing keeps it, and is paid out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from psycopg import Connection
+
+from counterfoil.base.machine import take_step
+from counterfoil.ledger.journals.journal import NewJournal
+from counterfoil.ledger.journals.key_spaces import HOLDBACK_RELEASE
+from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
+from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.operations.verbs import Noun
+from counterfoil.operations.work.jobs import Job
+from counterfoil.operations.work.runner import LADDER_END, Claim, Queue, Runner, Tally, run_here
+from counterfoil.payouts.machines import PAYOUT
+from counterfoil.payouts.payouts.by_hand import issue_again
+from counterfoil.payouts.payouts.payable import payable_of, take
+from counterfoil.payouts.payouts.verbs import Owed, Payout, create_payouts, show_payout
+from counterfoil.payouts.provider_payouts.conflicts import in_conflict
+from counterfoil.payouts.provider_payouts.standings import lock_settlements
+from counterfoil.settlement.holdback import HOLDBACK, HoldbackTranche, list_tranches, show_tranche, tranches_by_id
+from counterfoil.settlement.settlements import show_settlement
+
+MakeId = Callable[[str], str]
+ACTOR: Final = "system:worker"
+RELEASING: Final = Queue("holdback", "holdback_tranche", ("held",), program="program_id")
+PAID_OUT_AGAIN: Final = ("completed", "refunded")  # after any other end a person decides whether it is paid out
+
+
+def release_due(runner: Runner, make_id: MakeId) -> Tally:
+    """One tick: release the holdbacks whose date has come; one that something keeps is looked at again in an hour."""
+
+    def work(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
+        for one in tranches_by_id(conn, [claim.id for claim in claims]):
+            _release(conn, one, make_id, now)
+
+    return run_here(runner, RELEASING, work)
+
+
+def _release(conn: Connection[Any], one: HoldbackTranche, make_id: MakeId, now: datetime) -> None:
+    payout = _locked_payout(conn, one.settlement_id, now)
+    why = _kept_by(conn, one, payout)
+    if why is not None:
+        conn.execute(
+            "update holdback_tranche set due_at = %s, last_error = %s where id = %s", [now + LADDER_END, why, one.id]
+        )
+        told = conn.execute(
+            "select from event where name = 'holdback_waits' and subject_id = %s and payload ->> 'why' = %s",
+            [one.id, why],
+        ).fetchone()
+        if told is None:  # once for each reason, not every hour
+            emit(conn, [NewEvent("holdback_waits", one.program_id, one.id, {"why": why}, once=why)], at=now)
+        return
+    journal = NewJournal(
+        key=HOLDBACK_RELEASE.key(one.settlement_id, str(one.number)),
+        kind="holdback_release",
+        lines=[(f"holdback:payee:{one.payee_id}", f"payable:payee:{one.payee_id}", one.remaining)],
+        asset=one.asset,
+        actor=ACTOR,
+        source=("holdback_tranche", one.id),
+        space=HOLDBACK_RELEASE,
+    )
+    post_all(conn, [ProgramJournal(one.program_id, journal)], now=now)
+    take_step(conn, HOLDBACK, one.id, one.state, "release", actor=ACTOR, at=now)
+    told = {"amount": str(one.remaining), "asset": one.asset, "payeeId": one.payee_id}
+    emit(conn, [NewEvent("holdback_released", one.program_id, one.id, told)], at=now)
+    _pay_out(conn, one, payout, make_id, now)
+
+
+def _pay_out(
+    conn: Connection[Any], one: HoldbackTranche, payout: Payout | None, make_id: MakeId, now: datetime
+) -> None:
+    """What was released belongs to its settlement's payouts: a new one pays it when the last one is over and paid or empty."""
+    if payout is None:
+        settled = show_settlement(conn, one.settlement_id)
+        owed = Owed(one.program_id, settled.invoice_id, settled.id, one.payee_id, one.asset, one.remaining)
+        create_payouts(conn, [owed], make_id=make_id, actor=ACTOR, cause=one.id, now=now)
+        return
+    take(conn, payout.id, -one.remaining, now=now)
+    payable = payable_of(conn, [one.settlement_id])[one.settlement_id]
+    if payout.state in PAID_OUT_AGAIN and payable > 0:
+        issue_again(conn, payout, make_id("po"), payable, reason="its holdback was released", actor=ACTOR, now=now)
+
+
+def _locked_payout(conn: Connection[Any], settlement_id: str, now: datetime) -> Payout | None:
+    lock_settlements(conn, [settlement_id], now=now)
+    rows = conn.execute(
+        "select id from payout where settlement_id = %s order by reissue for update", [settlement_id]
+    ).fetchall()
+    return show_payout(conn, rows[-1][0]) if rows else None
+
+
+def _kept_by(conn: Connection[Any], one: HoldbackTranche, payout: Payout | None) -> str | None:
+    """Why a tranche is not released although its date has come; None when nothing keeps it."""
+    quarantined = conn.execute(
+        """select p.id from payout p join provider_payout pp on pp.payout_id = p.id
+           where p.program_id = %s and p.payee_id = %s and pp.state = 'quarantined' order by p.id limit 1""",
+        [one.program_id, one.payee_id],
+    ).fetchone()
+    if quarantined is not None:
+        return f"payout {quarantined[0]} of its payee is in quarantine"
+    if in_conflict(conn, [one.settlement_id]):
+        return "the provider contradicts itself about a payout of its settlement"
+    if payout is not None and payout.state in PAYOUT.open:
+        return f"payout {payout.id} of its settlement is {payout.state}"
+    settled = show_settlement(conn, one.settlement_id)
+    return "the payout of its settlement is not made yet" if payout is None and settled.net else None
+
+
+JOBS: Final = (
+    Job(
+        "release-holdback",
+        RELEASING,
+        lambda c, _: release_due(c.runner, c.make_id),
+        "Releases holdbacks whose date has come, and has them paid out.",
+    ),
+)
+HOLDBACK_NOUN: Final = Noun(
+    "holdback",
+    "holdbacks",
+    "hb",
+    HOLDBACK,
+    (),
+    show_tranche,
+    row=HoldbackTranche,
+    rows=list_tranches,
+    help="What is kept back of settlements, until when, and what refunds took of it.",
+)
