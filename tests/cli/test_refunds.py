@@ -1,0 +1,40 @@
+"""Refunds and holdbacks at the command line and over HTTP: what is refused says which field, and a dry run books nothing."""
+
+from __future__ import annotations
+
+from tests.api.office import Office, charge_event, fresh, signed
+from tests.api.test_one_payment import run
+from tests.cli.conftest import Cli
+
+
+def test_a_refund_is_opened_shown_and_recorded_as_paid(cli: Cli, office: Office):
+    invoice = office.invoice()
+    body = charge_event(invoice, "ch_refunded")
+    office.ask("POST", "/webhooks/simulator", role=None, content=body, headers=signed(body, "evt_refunded"))
+    run(office, "webhooks")
+    asked = ("refunds", "open", "--invoice-id", invoice["id"], "--reason", "late")
+    assert cli(*asked, "--amount", "4.00", "--dry-run").code == 0
+    assert cli("refunds", "list").out == "No such refunds.\n"
+    assert "is owed 4.00 EUR" in cli(*asked, "--amount", "4.00").out
+    assert "amount" in cli(*asked, "--amount", "6.01").err
+    assert "is owed 6.00 EUR" in cli(*asked).out, "without an amount all that can still go back"
+    last, first = cli("refunds", "list", "-o", "json").json()
+    assert (first["escrow"], first["state"], last["amount"]) == ("400", "owed", "600")
+    paid = cli("refunds", "execute", first["id"], "--provider", "bank", "--reference", "B-1")
+    assert paid.out == f"{first['id']} is paid to its customer.\n"
+    again = office.ask(
+        "POST", f"/api/refunds/{last['id']}/execute", role="operator", json={"provider": "bank", "reference": "B-1"}
+    )
+    assert (again.status_code, again.json()["field"]) == (422, "reference")
+    assert cli("invariants").code == 0
+
+
+def test_holdbacks_are_listed_and_their_days_are_set_with_the_rates(cli: Cli, office: Office):
+    assert cli("holdbacks", "list").out == "No such holdbacks.\n"
+    assert office.ask("GET", "/api/holdbacks").json()["data"] == []
+    rates = {"platformBps": 500, "validatorBps": 100, "holdbackBps": 1000}
+    path = "/api/programs/main/rates"
+    refused = office.ask("POST", path, role="administrator", key=fresh(), json=rates | {"holdbackDays": 3651})
+    assert refused.status_code == 400
+    office.ask("POST", path, role="administrator", key=fresh(), json=rates | {"holdbackDays": 7})
+    assert office.ask("GET", path).json()["holdbackDays"] == 7
