@@ -103,7 +103,7 @@ def _provider(settings: Settings) -> Iterator[Check]:
         try:
             found = make(settings)
         except Problem as problem:
-            yield Check(name, BAD, problem.sentence(), problem.what_to_do())
+            yield Check(name, BAD, problem.sentence(), "Correct the setting, or install what is named.")
             continue
         if found is not None and name == sepa.NAME:
             yield Check(name, GOOD, "files of payments are made from this account", "")
