@@ -239,7 +239,7 @@ def appliers(wiring: Wiring) -> dict[tuple[str, str], Applier]:
     found: dict[tuple[str, str], Applier] = {}
     for name, provider in wiring.providers.items():
         apply = {"charge": _charges(wiring, name, provider), "payout": _payouts(wiring, name, provider)}
-        found |= {(name, kind): apply[what] for kind, what in provider.tells.items()}
+        found |= {(name, kind): apply[what] for kind, what in provider.tells.items() if what in apply}
     return found
 
 

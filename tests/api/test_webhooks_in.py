@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import threading
+from types import MappingProxyType
+from typing import Any
 
+import psycopg
 import pytest
 
 from counterfoil.base import failpoints as points
+from counterfoil.operations.work.runner import channel_of
 from counterfoil.wiring import ticks
 from tests.api.office import Office, charge_event, fresh, signed
 
@@ -32,6 +36,30 @@ def test_a_signed_webhook_is_stored_and_a_duplicate_is_told_so(office: Office):
     assert (first.status_code, first.json()) == (200, {"received": True, "duplicate": False})
     assert (again.status_code, again.json()) == (200, {"received": True, "duplicate": True})
     assert stored(office) == [("evt_1", "received", 1, 0)]
+
+
+class TellsToPull:
+    """The provider of the office, whose webhooks of charges only say that there is something to be pulled."""
+
+    tells = MappingProxyType({"charge.succeeded": "pull"})
+
+    def __init__(self, right: Any) -> None:
+        self._right = right
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._right, name)
+
+
+def test_what_only_says_that_an_event_is_to_be_pulled_wakes_whoever_pulls_it_and_applies_nothing(office: Office):
+    body = charge_event(office.invoice(), "ch_1")
+    office.wiring.providers["simulator"] = TellsToPull(office.wiring.providers["simulator"])  # type: ignore[index]
+    with psycopg.connect(office.database.url, autocommit=True) as listening:
+        listening.execute(f"listen {channel_of('work')}")
+        for _ in range(2):  # the second is a duplicate and wakes nobody
+            assert office.ask("POST", PATH, role=None, content=body, headers=signed(body, "evt_1")).status_code == 200
+        assert len(list(listening.notifies(timeout=2, stop_after=2))) == 1
+    ticks(office.wiring, "test")["webhooks"]()
+    assert [row[1] for row in stored(office)] == ["ignored"]
 
 
 def test_it_is_stored_as_it_came_and_applied_later(office: Office):

@@ -154,6 +154,7 @@ def test_a_webhook_of_a_charge_is_only_heard_for_its_fee_is_pulled(provider):
     body = json.dumps({"id": "evt_1", "object": "event", "type": "charge.succeeded", "data": {"object": {}}})
     header = stripe.WebhookSignature.generate_signature_header(body, WEBHOOK)
     assert provider.verify(body.encode(), {"stripe-signature": header}, now=now()) == ("evt_1.heard", "charge.heard")
+    assert provider.tells["charge.heard"] == "pull"
     with pytest.raises(InvalidInput):
         provider.charge_of(b'{"data": {"object": {"id": "ch_1", "balance_transaction": "txn_1"}}}')
 

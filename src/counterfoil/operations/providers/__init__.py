@@ -14,7 +14,7 @@ PayoutStatus = Literal["pending", "paid", "failed", "returned"]
 RANK: Final[Mapping[str, int]] = {"pending": 0, "paid": 1, "failed": 1, "returned": 2}  # events out of order go by rank
 
 
-Tells = Literal["charge", "payout"]  # what a webhook can tell of
+Tells = Literal["charge", "payout", "pull"]  # what a webhook can tell of; `pull`: that there is an event to be pulled
 
 
 class ChargeFact(NamedTuple):

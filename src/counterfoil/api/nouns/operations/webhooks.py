@@ -16,6 +16,7 @@ from counterfoil.api.http.schemas import ViewModel, answer
 from counterfoil.base.failpoints import reached
 from counterfoil.base.problems import InvalidInput, NotAuthenticated, NotFound, Problem
 from counterfoil.operations.webhooks.inbound import count_rejection, receive
+from counterfoil.operations.work.runner import wake
 
 router = routes("Webhooks in", prefix="/webhooks")
 
@@ -57,6 +58,8 @@ def _take(services: Services, provider: str, body: bytes, headers: dict[str, str
             body=body,
             now=now,
         )
+        if new and known.tells.get(event_type) == "pull":
+            wake(conn)  # the job that pulls events sleeps for minutes otherwise
         reached("webhook_in.before_commit")
     reached("webhook_in.after_commit")
     return new

@@ -59,6 +59,7 @@ class StripeProvider:
     name = NAME
     tells: Mapping[str, Tells] = {
         "transfer.created": "payout", "transfer.updated": "payout", "transfer.reversed": "payout", "charge.succeeded": "charge",
+        HEARD: "pull",
     }  # fmt: skip
 
     def __init__(
