@@ -32,6 +32,11 @@ from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import DatabaseClock, Queue, Runner, Tally, database_now
 from counterfoil.operations.work.worker import Loop
 from counterfoil.payouts import machines as payout_machines
+from counterfoil.payouts.batches import machine as batch_machine
+from counterfoil.payouts.batches import tending
+from counterfoil.payouts.batches.invariants import INVARIANTS as BATCH_INVARIANTS
+from counterfoil.payouts.batches.machine import PAYOUT_BATCH
+from counterfoil.payouts.batches.noun import BATCH_NOUN
 from counterfoil.payouts.invariants import INVARIANTS as PAYOUT_INVARIANTS
 from counterfoil.payouts.machines import PAYMENT_FILE, PAYOUT, PROVIDER_CONFLICT, PROVIDER_PAYOUT
 from counterfoil.payouts.payouts import reserving
@@ -79,6 +84,7 @@ MACHINES: Sequence[Machine] = (
     PROVIDER_CONFLICT,
     HOLDBACK,
     REFUND,
+    PAYOUT_BATCH,
     BREAK,
     CIRCUIT,
     PAYMENT_FILE,
@@ -89,6 +95,7 @@ JOBS: Final[Sequence[Job]] = (
     *settlements.JOBS,
     *events.JOBS,
     *reserving.JOBS,
+    *tending.JOBS,
     *sending.JOBS,
     *pulling.JOBS,
     *release.JOBS,
@@ -104,6 +111,7 @@ EVENT_KINDS: Final[Sequence[EventKind]] = (
     *holdback.EVENT_KINDS,
     *payout_machines.EVENT_KINDS,
     *refunds.EVENT_KINDS,
+    *batch_machine.EVENT_KINDS,
     *webhooks_in.EVENT_KINDS,
     *events.EVENT_KINDS,
     *pauses.EVENT_KINDS,
@@ -119,8 +127,8 @@ QUEUES: Final[Sequence[Queue]] = tuple(job.queue for job in JOBS if job.queue is
 QUEUE_BY_NAME: Final[Mapping[str, Queue]] = {queue.name: queue for queue in QUEUES}
 # What takes two people, and what is done once both have agreed.
 PAIRED: Final = by_verb(*PAYOUT_PAIRED, *BREAK_PAIRED, *PERIOD_PAIRED, *pauses.paired(QUEUE_BY_NAME), *ACCESS_PAIRED,
-    Paired("destination", "set"), Paired("write_off_limit", "set"), Paired("journal", "post"), Paired("journal", "reverse"),
-    Paired("hold", "post"),
+    Paired("destination", "set"), Paired("write_off_limit", "set"), Paired("payout_policy", "set"), Paired("journal", "post"),
+    Paired("journal", "reverse"), Paired("hold", "post"),
 )  # fmt: skip
 NOUNS: Final = (
     INVOICE_NOUN,
@@ -128,6 +136,7 @@ NOUNS: Final = (
     PAYOUT_NOUN,
     REFUND_NOUN,
     HOLDBACK_NOUN,
+    BATCH_NOUN,
     BREAK_NOUN,
     CIRCUIT_NOUN,
 )  # whose verbs become routes, commands and forms
@@ -137,6 +146,7 @@ INVARIANTS = (
     *HOLDBACK_INVARIANTS,
     *PAYOUT_INVARIANTS,
     *REFUND_INVARIANTS,
+    *BATCH_INVARIANTS,
     *BREAK_INVARIANTS,
     *OPERATIONS_INVARIANTS,
     *AUDIT_INVARIANTS,

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx2
 import pytest
 
+from counterfoil.base.edge import make_id, now
+from counterfoil.payouts.batches.batches import lines_of
+from counterfoil.payouts.batches.deciding import submit_batch
+from counterfoil.payouts.batches.gathering import Wanted, gather_batch
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
+from tests.people import log_in_as
 
 
 @pytest.fixture(scope="module")
@@ -29,12 +36,12 @@ def url(desk):
         yield found
 
 
-def logged_in(desk, url: str, role: str) -> httpx2.Client:
-    client = httpx2.Client(
-        base_url=url, headers={"Origin": url, "Sec-Fetch-Site": "same-origin"}, timeout=20, trust_env=False
-    )
-    assert client.post("/login", data={"key": days.a_key(desk.database, role=role, name=role)}).status_code == 303
-    return client
+@contextmanager
+def logged_in(desk, url: str, role: str) -> Iterator[httpx2.Client]:
+    headers = {"Origin": url, "Sec-Fetch-Site": "same-origin"}
+    with httpx2.Client(base_url=url, headers=headers, timeout=20, trust_env=False) as client:
+        assert client.post("/login", data={"key": days.a_key(desk.database, role=role, name=role)}).status_code == 303
+        yield client
 
 
 def state_of(desk, payout_id: str) -> str:
@@ -79,3 +86,20 @@ def test_every_thing_has_a_page_with_its_state_and_its_history(desk, url, page, 
         text = browser.get(f"{page}/{subject_id}").text
     assert subject_id in text
     assert state.replace("_", " ") in text
+
+
+def test_the_page_of_a_batch_shows_its_lines_and_who_approved_it_and_offers_its_verbs(desk, url):
+    at = now()
+    with desk.database.transaction() as conn:
+        maker, _ = log_in_as(conn, "Gita", "operator")
+        batch = gather_batch(conn, Wanted("main", "EUR"), by=maker, make_id=make_id, now=at)
+        submit_batch(conn, batch.batch_id, by=maker, now=at)
+        payout_id = lines_of(conn, batch.batch_id)[0].payout_id
+    with logged_in(desk, url, "operator") as browser:
+        page = browser.get(f"/admin/batches/{batch.batch_id}").text
+        assert "pending approval" in page
+        assert payout_id in re.sub(r"<wbr>|&#8203;|\u200b", "", page)
+        assert "Approved by" in page
+        csrf = re.search(r'name="csrf" value="([^"]+)"', page)[1]
+        said = {"csrf": csrf, "expected_state": "pending_approval", "confirm": "yes"}
+        assert browser.post(f"/admin/batches/{batch.batch_id}/approve", data=said).status_code == 403

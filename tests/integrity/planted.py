@@ -252,6 +252,42 @@ REFUNDS: Final[Faults] = {
         "a refund's journal is taken out": "delete from journal where kind = 'refund'",
     },
 }
+BATCHES: Final[Faults] = {
+    "PAYOUT_UNAPPROVED": {
+        "an attempt was allowed by nothing": "delete from payout_approval",
+        "more was sent than was allowed": "update payout_approval set amount = amount - 1 where amount > 1",
+        "a batch pays what it does not hold": """update payout_approval set basis = 'batch',
+            batch_id = (select min(id) from payout_batch)""",
+        "a rule that nobody set lets it go": "update payout_approval set basis = 'rule', policy_version = 77",
+        "a policy that was there was passed over": """update payout_policy set at = '2001-01-01'""",
+    },
+    "BATCH_DIGEST": {
+        "an amount is raised after the freezing": "update payout_batch_line set amount = amount + 1",
+        "a line goes to another account": """update payout_batch_line set destination_id =
+            (select max(d.id) from destination d where d.id <> destination_id)""",
+        "a line is taken out": "delete from payout_batch_line",
+        "the total is another": "update payout_batch set amount = amount + 1 where sha256 is not null",
+    },
+    "BATCH_UNAPPROVED": {
+        "an approval is taken out": "delete from payout_batch_approval",
+        "it was approved by whoever made it": """insert into payout_batch_maker
+            select batch_id, program_id, principal_id, at from payout_batch_approval""",
+        "it takes more people": "update payout_batch set approvers = approvers + 1 where approved_at is not null",
+        "the rule approved what is too large for it": "update payout_batch set by_rule = true where approved_at is not null",
+        "nobody made it": "delete from payout_batch_maker",
+    },
+    "BATCH_LINE_TWICE": {
+        "a payout is in two live batches": """drop index payout_batch_line_lives_once;
+            insert into payout_batch_line (batch_id, number, program_id, payout_id, payee_id, destination_id, provider, asset, amount)
+            select batch_id, number + 900, program_id, payout_id, payee_id, destination_id, provider, asset, amount
+            from payout_batch_line where live limit 1""",
+        "a line lives on in a batch that is over": "update payout_batch set state = 'cancelled' where state = 'approved'",
+    },
+    "BATCH_EXECUTED_UNPAID": {
+        "a batch is called executed": "update payout_batch set state = 'executed' where state = 'approved'",
+        "a line is called paid": "update payout_batch_line set paid_at = now() where paid_at is null",
+    },
+}
 BREAKS: Final[Faults] = {
     "BREAK_JOURNAL_TIE": {
         "an adjusted break is open again": "update break set state = 'open' where state = 'adjusted'",
@@ -324,4 +360,4 @@ OPERATIONS: Final[Faults] = {
         "a break is of another thing": "update break set identity = identity || 'x'",
     },
 }
-PLANTED: Final[Faults] = {**LEDGER, **SETTLEMENT, **PAYOUTS, **REFUNDS, **BREAKS, **OPERATIONS}
+PLANTED: Final[Faults] = {**LEDGER, **SETTLEMENT, **PAYOUTS, **BATCHES, **REFUNDS, **BREAKS, **OPERATIONS}

@@ -21,6 +21,9 @@ from counterfoil.ledger.accounts.accounts import freeze_account, open_accounts
 from counterfoil.ledger.holds import take_hold
 from counterfoil.ledger.journals.journal import post, reverse
 from counterfoil.ledger.periods import close_period
+from counterfoil.payouts.batches.deciding import approve_batch, submit_batch
+from counterfoil.payouts.batches.gathering import Wanted, gather_batch
+from counterfoil.payouts.batches.policies import set_policy
 from counterfoil.payouts.refunds.refunds import book_refund, lock_invoice
 from counterfoil.reconciliation.breaks import adjusting
 from counterfoil.reconciliation.breaks.queries import Filter, list_breaks
@@ -30,6 +33,7 @@ from tests.builders import PROGRAM, Desk
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
 from tests.integrity.planted import PLANTED
+from tests.people import log_in_as
 from tests.reconciliation.breaks.builders import a_case, an_approval
 
 LISTED = {one.code: one for one in INVARIANTS}
@@ -50,6 +54,7 @@ def books(server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Des
         with desk.database.transaction() as conn:
             _by_hand(conn)
             _breaks(conn)
+            _batch(conn)
         days.a_key(desk.database, name="keyholder")
         yield desk
 
@@ -121,6 +126,18 @@ def _breaks(conn: Connection[Any]) -> None:
     (waiting,) = list_breaks(conn, Filter(state="pending_adjustment"), rows_max=10)
     an_approval(conn, adjusting.proposals_of(conn, waiting.id)[0])
     a_case(conn, state="pending_adjustment")
+
+
+def _batch(conn: Connection[Any]) -> None:
+    """A policy that came after all that was paid, and a batch that somebody approved."""
+    at = now()
+    set_policy(
+        conn, PROGRAM, "EUR", by_rule_max=0, tiers=[], cooling_hours=72, reason="agreed", actor="t", now=at
+    )  # fmt: skip
+    maker, _ = log_in_as(conn, "Gita", "operator")
+    made = gather_batch(conn, Wanted(PROGRAM, "EUR"), by=maker, make_id=make_id, now=at)
+    submit_batch(conn, made.batch_id, by=maker, now=at)
+    approve_batch(conn, made.batch_id, by=log_in_as(conn, "Otto", "approver")[0], now=now())
 
 
 @pytest.fixture

@@ -141,11 +141,21 @@ class Verb:
         return self.name.replace("_", "-")
 
 
+class Part(NamedTuple):
+    """Rows that belong to a thing and are shown with it, such as the lines of a batch: their type, and where they come from, bounded."""
+
+    name: str
+    row: type[Any]
+    rows: Callable[[Connection[Any], str], Sequence[Any]]
+
+
 @dataclass(frozen=True)
 class Noun:
     """A kind of thing with its verbs. `prefix` of its ids; `show`: what a page and `allowed` start from, raises NotFound;
     `refusals`: for each verb why it may not be said now, or None where it may, when its state alone does not say it. With `rows` (newest
-    first, by id) and `row` (their type) the list and the thing itself are served too; without, the noun has routes of its own."""
+    first, by id) and `row` (their type) the list and the thing itself are served too; without, the noun has routes of its own.
+    `parts` are shown with the thing, in its full answer, at the command line and on its page;
+    `columns`: the fields of a row in the list at the command line, all of them if empty."""
 
     name: str
     plural: str
@@ -157,6 +167,8 @@ class Noun:
     row: type[Any] | None = None
     rows: Rows | None = None
     help: str = ""
+    parts: tuple[Part, ...] = ()
+    columns: tuple[str, ...] = ()
 
     def verb(self, name: str, *, among: Sequence[Verb] | None = None) -> Verb:
         """A verb by its name, of all or of those `among`. Raises InvalidInput, which names them."""

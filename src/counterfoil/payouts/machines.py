@@ -153,7 +153,9 @@ EVENT_KINDS: Final = declare(
     EventKind("payout_created", "debug", "A payout was created for a settlement."),
     EventKind("payout_idempotent_skip", "info", "A payout with this key exists already; nothing was moved."),
     EventKind(
-        "payout_waiting", "info", "A payout waits: its payee has no active destination, or the ledger refuses it."
+        "payout_waiting",
+        "info",
+        "A payout waits: its payee has no active destination, it needs an approval, or the ledger refuses it.",
     ),
     EventKind("payout_completed", "debug", "A payout arrived and is booked as final."),
     EventKind("payout_failed", "warning", "A payout failed for certain; its money is owed to the payee again."),

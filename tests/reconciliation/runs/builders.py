@@ -140,6 +140,11 @@ class House:
             f"po-{attempt}", PROGRAM, attempt, f"s-{attempt}", attempt, amount, at(day), at(day),
         )  # fmt: skip
         self.rows(
+            """insert into payout_approval (provider_payout_id, payout_id, program_id, basis, amount, at)
+               values (%s, %s, %s, 'before', %s, %s) returning payout_id""",
+            attempt, f"po-{attempt}", PROGRAM, amount, at(day),
+        )  # fmt: skip
+        self.rows(
             """insert into provider_payout (id, payout_id, program_id, number, provider, idempotency_key, destination, asset, amount,
                       payload_sha256, created_at, request_sent_at, sent_at, provider_ref, state, state_at)
                values (%s, %s, %s, 1, 'simulator', %s, 'acct', 'EUR', %s, '', %s, %s, %s, %s, %s, %s) returning id""",

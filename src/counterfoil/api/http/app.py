@@ -31,7 +31,7 @@ from counterfoil.api.nouns.operations import (
     status,
     webhooks,
 )
-from counterfoil.api.nouns.payouts import bank_files, destinations, payouts, refunds
+from counterfoil.api.nouns.payouts import bank_files, batches, destinations, payouts, refunds
 from counterfoil.api.nouns.reconciliation import bank, break_sheets, breaks
 from counterfoil.api.nouns.reconciliation import report as reconciliation_report
 from counterfoil.api.nouns.reconciliation import runs as reconciliation
@@ -45,7 +45,7 @@ ROUTERS = (  # looked through in this order: what is asked most comes first
     movements.router, webhooks.router, payouts.router, refunds.router, invoices.router, accounts.router, statements.router, journals.router,
     holds.router, periods.router, programs.router, keys.router,
     approvals.router, people.router, access.router, logins.router, destinations.router, usage.router, intents.router,
-    settlements.router, operations.router, queues.router, providers.router, bank_files.router,
+    settlements.router, operations.router, queues.router, providers.router, bank_files.router, batches.router,
     parked.router, reconciliation.router, reconciliation_report.router, bank.router, break_sheets.router, breaks.router,
     status.router, status.alive,
 )  # fmt: skip

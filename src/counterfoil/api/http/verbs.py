@@ -85,9 +85,12 @@ def noun_routes(noun: verbs.Noun) -> APIRouter:
 
 def _add_reads(router: APIRouter, noun: verbs.Noun, rows_of: verbs.Rows, shape: type[ViewModel]) -> None:
     keyset = Keyset(noun.plural, (str,))
+    parts = [(part, shape_of(part.row.__name__, part.row)) for part in noun.parts]
+    more: dict[str, Any] = {part.name: (_list_of(view), ...) for part, view in parts}
     full: Any = create_model(
         f"{shape.__name__}InFull", __base__=shape, __doc__=f"A {noun.name} with what may be done and what was done.",
         allowed=(list[str], Field(description="What may be done now.")), steps=(list[StepView], ...), actions=(list[ActionView], ...),
+        **more,
     )  # fmt: skip
 
     listing: Any = Paged[shape]  # type: ignore[valid-type]
@@ -118,8 +121,13 @@ def _add_reads(router: APIRouter, noun: verbs.Noun, rows_of: verbs.Rows, shape: 
                 full(
                     **row._asdict(), allowed=noun.allowed(conn, id, now=call.now), steps=StepView.each(history_of(conn, id)),
                     actions=ActionView.each(actions_of(conn, id)),
+                    **{part.name: [view(**each._asdict()) for each in part.rows(conn, id)] for part, view in parts},
                 )
             )  # fmt: skip
+
+
+def _list_of(shape: Any) -> Any:
+    return list[shape]
 
 
 def shape_of(name: str, row: type[Any]) -> type[ViewModel]:

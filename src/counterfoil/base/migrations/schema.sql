@@ -525,6 +525,66 @@ payout: lease_until timestamp with time zone
 payout: fence bigint not null default 0
 payout: last_error text
 payout: reissue integer not null default 0
+payout_approval: provider_payout_id text not null
+payout_approval: payout_id text not null
+payout_approval: program_id text not null
+payout_approval: basis text not null
+payout_approval: policy_version integer
+payout_approval: batch_id text
+payout_approval: destination_id text
+payout_approval: amount bigint not null
+payout_approval: at timestamp with time zone not null
+payout_batch: id text not null
+payout_batch: program_id text not null
+payout_batch: asset text not null
+payout_batch: created_by text not null
+payout_batch: maker text not null
+payout_batch: created_at timestamp with time zone not null
+payout_batch: amount bigint not null default 0
+payout_batch: lines integer not null default 0
+payout_batch: round integer not null default 0
+payout_batch: sha256 bytea
+payout_batch: approvers integer not null default 1
+payout_batch: by_rule boolean not null default false
+payout_batch: not_by_rule text
+payout_batch: frozen_at timestamp with time zone
+payout_batch: approved_at timestamp with time zone
+payout_batch: executed_at timestamp with time zone
+payout_batch: state text not null
+payout_batch: state_at timestamp with time zone not null
+payout_batch: steps integer not null default 1
+payout_batch: due_at timestamp with time zone
+payout_batch: attempt integer not null default 0
+payout_batch: lease_owner text
+payout_batch: lease_until timestamp with time zone
+payout_batch: fence bigint not null default 0
+payout_batch: last_error text
+payout_batch_approval: batch_id text not null
+payout_batch_approval: round integer not null
+payout_batch_approval: sha256 bytea not null
+payout_batch_approval: program_id text not null
+payout_batch_approval: principal_id text not null
+payout_batch_approval: approver text not null
+payout_batch_approval: session_id text not null
+payout_batch_approval: at timestamp with time zone not null
+payout_batch_line: batch_id text not null
+payout_batch_line: number integer not null
+payout_batch_line: program_id text not null
+payout_batch_line: payout_id text not null
+payout_batch_line: payee_id text not null
+payout_batch_line: destination_id text not null
+payout_batch_line: provider text not null
+payout_batch_line: asset text not null
+payout_batch_line: amount bigint not null
+payout_batch_line: live boolean not null default true
+payout_batch_line: removed_at timestamp with time zone
+payout_batch_line: paid_at timestamp with time zone
+payout_batch_line: left_at timestamp with time zone
+payout_batch_line: left_why text
+payout_batch_maker: batch_id text not null
+payout_batch_maker: program_id text not null
+payout_batch_maker: principal_id text not null
+payout_batch_maker: at timestamp with time zone not null
 payout_evidence: provider_payout_id text not null
 payout_evidence: program_id text not null
 payout_evidence: break_id text not null
@@ -537,6 +597,16 @@ payout_netting: payout_id text not null
 payout_netting: number integer not null
 payout_netting: amount bigint not null
 payout_netting: at timestamp with time zone not null
+payout_policy: program_id text not null
+payout_policy: asset text not null
+payout_policy: version integer not null
+payout_policy: by_rule_max bigint not null
+payout_policy: tiers_above bigint[] not null
+payout_policy: tiers_approvers integer[] not null
+payout_policy: cooling_hours integer not null
+payout_policy: reason text not null
+payout_policy: actor text not null
+payout_policy: at timestamp with time zone not null
 period_close: program_id text not null
 period_close: step integer not null
 period_close: verb text not null
@@ -1071,6 +1141,45 @@ payout: payout_of_a_settlement_is_one UNIQUE (invoice_id, settlement_id, reissue
 payout: payout_pkey PRIMARY KEY (id)
 payout: payout_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 payout: payout_reissue_not_negative CHECK ((reissue >= 0))
+payout_approval: payout_approval_amount CHECK ((amount > 0))
+payout_approval: payout_approval_basis CHECK ((basis = ANY (ARRAY['none'::text, 'rule'::text, 'batch'::text, 'before'::text])))
+payout_approval: payout_approval_destination_id_fkey FOREIGN KEY (destination_id) REFERENCES destination(id)
+payout_approval: payout_approval_names_its_batch CHECK (((basis = 'batch'::text) = (batch_id IS NOT NULL)))
+payout_approval: payout_approval_names_its_destination CHECK (((basis = 'before'::text) OR (destination_id IS NOT NULL)))
+payout_approval: payout_approval_names_its_policy CHECK (((basis <> 'rule'::text) OR (policy_version IS NOT NULL)))
+payout_approval: payout_approval_payout_id_fkey FOREIGN KEY (payout_id) REFERENCES payout(id)
+payout_approval: payout_approval_pkey PRIMARY KEY (provider_payout_id)
+payout_approval: payout_approval_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+payout_batch: payout_batch_amount CHECK ((amount >= 0))
+payout_batch: payout_batch_approvers CHECK ((approvers > 0))
+payout_batch: payout_batch_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+payout_batch: payout_batch_created_by_fkey FOREIGN KEY (created_by) REFERENCES principal(id)
+payout_batch: payout_batch_is_approved CHECK (((state <> ALL (ARRAY['approved'::text, 'executing'::text, 'partially_executed'::text, 'executed'::text, 'closed'::text])) OR (approved_at IS NOT NULL)))
+payout_batch: payout_batch_is_frozen CHECK (((state = ANY (ARRAY['draft'::text, 'cancelled'::text])) OR ((sha256 IS NOT NULL) AND (frozen_at IS NOT NULL) AND (lines > 0))))
+payout_batch: payout_batch_is_hashed CHECK ((length(sha256) = 32))
+payout_batch: payout_batch_lines CHECK ((lines >= 0))
+payout_batch: payout_batch_pkey PRIMARY KEY (id)
+payout_batch: payout_batch_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+payout_batch_approval: payout_batch_approval_batch_id_fkey FOREIGN KEY (batch_id) REFERENCES payout_batch(id)
+payout_batch_approval: payout_batch_approval_is_hashed CHECK ((length(sha256) = 32))
+payout_batch_approval: payout_batch_approval_pkey PRIMARY KEY (batch_id, round, principal_id)
+payout_batch_approval: payout_batch_approval_principal_id_fkey FOREIGN KEY (principal_id) REFERENCES principal(id)
+payout_batch_approval: payout_batch_approval_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+payout_batch_approval: payout_batch_approval_session_id_fkey FOREIGN KEY (session_id) REFERENCES session(id)
+payout_batch_line: payout_batch_line_amount CHECK ((amount > 0))
+payout_batch_line: payout_batch_line_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+payout_batch_line: payout_batch_line_batch_id_fkey FOREIGN KEY (batch_id) REFERENCES payout_batch(id)
+payout_batch_line: payout_batch_line_destination_id_fkey FOREIGN KEY (destination_id) REFERENCES destination(id)
+payout_batch_line: payout_batch_line_left CHECK (((left_at IS NULL) = (left_why IS NULL)))
+payout_batch_line: payout_batch_line_number CHECK ((number > 0))
+payout_batch_line: payout_batch_line_over CHECK ((live OR (removed_at IS NOT NULL) OR (paid_at IS NOT NULL) OR (left_at IS NOT NULL)))
+payout_batch_line: payout_batch_line_payout_id_fkey FOREIGN KEY (payout_id) REFERENCES payout(id)
+payout_batch_line: payout_batch_line_pkey PRIMARY KEY (batch_id, number)
+payout_batch_line: payout_batch_line_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+payout_batch_maker: payout_batch_maker_batch_id_fkey FOREIGN KEY (batch_id) REFERENCES payout_batch(id)
+payout_batch_maker: payout_batch_maker_pkey PRIMARY KEY (batch_id, principal_id)
+payout_batch_maker: payout_batch_maker_principal_id_fkey FOREIGN KEY (principal_id) REFERENCES principal(id)
+payout_batch_maker: payout_batch_maker_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 payout_evidence: payout_evidence_break_id_fkey FOREIGN KEY (break_id) REFERENCES break(id)
 payout_evidence: payout_evidence_is_used_once UNIQUE (program_id, source, record_id)
 payout_evidence: payout_evidence_pkey PRIMARY KEY (provider_payout_id)
@@ -1081,6 +1190,13 @@ payout_netting: payout_netting_moves_something CHECK ((amount <> 0))
 payout_netting: payout_netting_number CHECK ((number > 0))
 payout_netting: payout_netting_payout_id_fkey FOREIGN KEY (payout_id) REFERENCES payout(id)
 payout_netting: payout_netting_pkey PRIMARY KEY (payout_id, number)
+payout_policy: payout_policy_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+payout_policy: payout_policy_by_rule_max CHECK ((by_rule_max >= 0))
+payout_policy: payout_policy_cooling CHECK (((cooling_hours >= 0) AND (cooling_hours <= 8760)))
+payout_policy: payout_policy_pkey PRIMARY KEY (program_id, asset, version)
+payout_policy: payout_policy_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+payout_policy: payout_policy_tiers CHECK (((cardinality(tiers_above) = cardinality(tiers_approvers)) AND (cardinality(tiers_above) <= 10) AND (0 <= ALL (tiers_above)) AND (0 < ALL (tiers_approvers))))
+payout_policy: payout_policy_version CHECK ((version > 0))
 period_close: period_close_has_a_reason CHECK (((length(reason) >= 1) AND (length(reason) <= 2000)))
 period_close: period_close_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 period_close: period_close_step_is_taken_once PRIMARY KEY (program_id, step)
@@ -1111,6 +1227,7 @@ provider_payout: provider_payout_amount_positive CHECK ((amount > 0))
 provider_payout: provider_payout_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
 provider_payout: provider_payout_beyond_within_amount CHECK (((beyond >= 0) AND (beyond <= amount)))
 provider_payout: provider_payout_failed_by CHECK ((failed_by = ANY (ARRAY['provider'::text, 'inference'::text, 'person'::text])))
+provider_payout: provider_payout_is_approved FOREIGN KEY (id) REFERENCES payout_approval(provider_payout_id) DEFERRABLE INITIALLY DEFERRED
 provider_payout: provider_payout_key_is_unique UNIQUE (provider, idempotency_key)
 provider_payout: provider_payout_number CHECK ((number > 0))
 provider_payout: provider_payout_number_is_unique UNIQUE (payout_id, number)
@@ -1265,6 +1382,12 @@ payout: CREATE INDEX payout_due ON public.payout USING btree (due_at, id) WHERE 
 payout: CREATE INDEX payout_of_payee ON public.payout USING btree (program_id, payee_id, id)
 payout: CREATE INDEX payout_of_settlement ON public.payout USING btree (settlement_id)
 payout: CREATE UNIQUE INDEX payout_under_way_is_one ON public.payout USING btree (settlement_id) WHERE (state = ANY (ARRAY['pending'::text, 'processing'::text, 'reconcile_required'::text]))
+payout_approval: CREATE INDEX payout_approval_of_batch ON public.payout_approval USING btree (batch_id) WHERE (batch_id IS NOT NULL)
+payout_approval: CREATE INDEX payout_approval_of_payout ON public.payout_approval USING btree (payout_id)
+payout_batch: CREATE INDEX payout_batch_by_state ON public.payout_batch USING btree (state, id)
+payout_batch: CREATE INDEX payout_batch_due ON public.payout_batch USING btree (due_at, id) WHERE (due_at IS NOT NULL)
+payout_batch_line: CREATE UNIQUE INDEX payout_batch_line_lives_once ON public.payout_batch_line USING btree (payout_id) WHERE live
+payout_batch_line: CREATE INDEX payout_batch_line_of_payout ON public.payout_batch_line USING btree (payout_id)
 posting: CREATE UNIQUE INDEX posting_by_credit ON public.posting USING btree (segment, credit, seq)
 posting: CREATE UNIQUE INDEX posting_by_debit ON public.posting USING btree (segment, debit, seq)
 posting: CREATE UNIQUE INDEX posting_movement_is_posted_once ON public.posting USING btree (movement) WHERE (movement IS NOT NULL)
@@ -1448,12 +1571,34 @@ payment_file_order: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON pub
 payment_file_order: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.payment_file_order FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 payout: CREATE TRIGGER is_sealed AFTER INSERT ON public.payout REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_payout() -- always
 payout: CREATE TRIGGER payout_follows_table BEFORE UPDATE OF state ON public.payout FOR EACH ROW EXECUTE FUNCTION state_follows_table('payout')
+payout_approval: CREATE TRIGGER a_batch_pays_its_lines BEFORE INSERT ON public.payout_approval FOR EACH ROW WHEN ((new.basis = 'batch'::text)) EXECUTE FUNCTION a_batch_pays_its_lines()
+payout_approval: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.payout_approval FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+payout_approval: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.payout_approval FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+payout_batch: CREATE TRIGGER payout_batch_follows_table BEFORE UPDATE OF state ON public.payout_batch FOR EACH ROW EXECUTE FUNCTION state_follows_table('payout_batch')
+payout_batch: CREATE TRIGGER payout_batch_is_approved_rightly BEFORE UPDATE OF state ON public.payout_batch FOR EACH ROW WHEN (((new.state <> old.state) AND (new.state = ANY (ARRAY['approved'::text, 'executing'::text])))) EXECUTE FUNCTION payout_batch_is_approved_rightly()
+payout_batch_approval: CREATE TRIGGER a_person_approves_the_batch BEFORE INSERT ON public.payout_batch_approval FOR EACH ROW EXECUTE FUNCTION a_person_approves_the_batch()
+payout_batch_approval: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.payout_batch_approval FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+payout_batch_approval: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.payout_batch_approval FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+payout_batch_line: CREATE TRIGGER payout_batch_line_once_left_at BEFORE UPDATE OF left_at ON public.payout_batch_line FOR EACH ROW WHEN (((old.left_at IS NOT NULL) AND (new.left_at IS DISTINCT FROM old.left_at))) EXECUTE FUNCTION refuse_another_value('left_at')
+payout_batch_line: CREATE TRIGGER payout_batch_line_once_left_why BEFORE UPDATE OF left_why ON public.payout_batch_line FOR EACH ROW WHEN (((old.left_why IS NOT NULL) AND (new.left_why IS DISTINCT FROM old.left_why))) EXECUTE FUNCTION refuse_another_value('left_why')
+payout_batch_line: CREATE TRIGGER payout_batch_line_once_paid_at BEFORE UPDATE OF paid_at ON public.payout_batch_line FOR EACH ROW WHEN (((old.paid_at IS NOT NULL) AND (new.paid_at IS DISTINCT FROM old.paid_at))) EXECUTE FUNCTION refuse_another_value('paid_at')
+payout_batch_line: CREATE TRIGGER payout_batch_line_once_removed_at BEFORE UPDATE OF removed_at ON public.payout_batch_line FOR EACH ROW WHEN (((old.removed_at IS NOT NULL) AND (new.removed_at IS DISTINCT FROM old.removed_at))) EXECUTE FUNCTION refuse_another_value('removed_at')
+payout_batch_line: CREATE TRIGGER payout_batch_lines_are_frozen BEFORE INSERT ON public.payout_batch_line FOR EACH ROW EXECUTE FUNCTION payout_batch_lines_are_frozen()
+payout_batch_line: CREATE TRIGGER payout_batch_lines_stay BEFORE UPDATE OF removed_at ON public.payout_batch_line FOR EACH ROW WHEN ((new.removed_at IS DISTINCT FROM old.removed_at)) EXECUTE FUNCTION payout_batch_lines_are_frozen()
+payout_batch_maker: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.payout_batch_maker FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+payout_batch_maker: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.payout_batch_maker FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 payout_evidence: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.payout_evidence FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 payout_evidence: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.payout_evidence FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 payout_evidence: CREATE TRIGGER is_sealed AFTER INSERT ON public.payout_evidence REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_payout_evidence() -- always
 payout_netting: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.payout_netting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 payout_netting: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.payout_netting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 payout_netting: CREATE TRIGGER is_sealed AFTER INSERT ON public.payout_netting REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_payout_netting() -- always
+payout_policy: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.payout_policy FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+payout_policy: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.payout_policy FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+payout_policy: CREATE CONSTRAINT TRIGGER two_people_payout_policy_set AFTER INSERT ON public.payout_policy DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (true) EXECUTE FUNCTION two_people('payout_policy', 'set', 'n.program_id || '':'' || n.asset', '
+    p ->> ''byRuleMax'' = n.by_rule_max::text and (p ->> ''coolingHours'')::integer = n.cooling_hours
+    and p -> ''tiers'' = (select coalesce(jsonb_agg(jsonb_build_object(''above'', above::text, ''approvers'', approvers) order by place), ''[]'')
+                        from unnest(n.tiers_above, n.tiers_approvers) with ordinality as tier (above, approvers, place))', 'false') -- always
 period_close: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.period_close FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 period_close: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.period_close FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 period_close: CREATE TRIGGER is_sealed AFTER INSERT ON public.period_close REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_period_close() -- always
@@ -1645,12 +1790,24 @@ payment_file_order: of_one_program restrictive to counterfoil_program using ((CU
    FROM payment_file)))
 payout: everybody using true
 payout: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+payout_approval: everybody using true
+payout_approval: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+payout_batch: everybody using true
+payout_batch: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+payout_batch_approval: everybody using true
+payout_batch_approval: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+payout_batch_line: everybody using true
+payout_batch_line: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+payout_batch_maker: everybody using true
+payout_batch_maker: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 payout_evidence: everybody using true
 payout_evidence: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 payout_netting: everybody using true
 payout_netting: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (payout_id IN ( SELECT payout.id
    FROM payout))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (payout_id IN ( SELECT payout.id
    FROM payout)))
+payout_policy: everybody using true
+payout_policy: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 period_close: everybody using true
 period_close: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 principal: everybody using true
@@ -1723,6 +1880,21 @@ queue_pause_number_seq: bigint from 1 to 9223372036854775807 by 1
 reconciliation_run_number: bigint from 1 to 9223372036854775807 by 1
 
 -- functions
+a_batch_pays_its_lines(): CREATE OR REPLACE FUNCTION public.a_batch_pays_its_lines()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if not exists (
+        select from payout_batch_line l join payout_batch b on b.id = l.batch_id
+        where l.payout_id = new.payout_id and l.batch_id = new.batch_id and l.live and l.removed_at is null
+          and (l.amount, l.destination_id) = (new.amount, new.destination_id) and b.state in ('executing', 'partially_executed')) then
+        raise 'batch % does not pay this', new.batch_id using errcode = 'CF382';
+    end if;
+    return new;
+end $function$
+
 a_login_only_gets_shorter(): CREATE OR REPLACE FUNCTION public.a_login_only_gets_shorter()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1756,6 +1928,32 @@ begin
     if exists (select from approval_decision d where d.proposal_id = new.proposal_id and d.decision <> 'approved')
        or exists (select from approval_use u where u.proposal_id = new.proposal_id) then
         raise 'proposal % is decided', new.proposal_id using errcode = 'CF362';
+    end if;
+    return new;
+end $function$
+
+a_person_approves_the_batch(): CREATE OR REPLACE FUNCTION public.a_person_approves_the_batch()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if not exists (
+        select from session s join principal p on p.id = s.principal_id
+        where s.id = new.session_id and s.principal_id = new.principal_id and s.api_key_id is null and p.kind = 'person'
+          and p.disabled_at is null and new.at >= s.created_at and new.at < s.expires_at) then
+        raise 'an approval needs the login of a person' using errcode = 'CF361';
+    end if;
+    if not exists (select from role_grant g where g.principal_id = new.principal_id and g.role = 'approver' and g.revoked_at is null) then
+        raise 'whoever approves a batch holds the role approver' using errcode = 'CF383';
+    end if;
+    if exists (select from payout_batch_maker m where m.batch_id = new.batch_id and m.principal_id = new.principal_id) then
+        raise 'whoever made or changed batch % does not approve it', new.batch_id using errcode = 'CF381';
+    end if;
+    if not exists (select from payout_batch b where b.id = new.batch_id and b.state = 'pending_approval' and b.round = new.round
+                                                and b.sha256 = new.sha256 and b.sha256 = payout_batch_digest(b.id)) then
+        raise 'batch % is not what was approved', new.batch_id using errcode = 'CF382';
     end if;
     return new;
 end $function$
@@ -2396,6 +2594,42 @@ begin
        is distinct from (old.id, old.provider, old.program_id, old.asset, old.orders, old.amount, old.sha256, old.execute_on, old.created_at)
        or (old.downloaded_at is not null and new.downloaded_at is distinct from old.downloaded_at) then
         raise exception 'a file of payments is never changed: %', old.id using errcode = 'CF001';
+    end if;
+    return new;
+end $function$
+
+payout_batch_digest(text): CREATE OR REPLACE FUNCTION public.payout_batch_digest(batch text)
+ RETURNS bytea
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+RETURN (SELECT sha256(convert_to(COALESCE(string_agg((jsonb_build_array(l.number, l.payout_id, l.payee_id, l.destination_id, l.provider, l.asset, (l.amount)::text))::text, '
+'::text ORDER BY l.number), ''::text), 'UTF8'::name)) AS sha256 FROM payout_batch_line l WHERE ((l.batch_id = payout_batch_digest.batch) AND (l.removed_at IS NULL)))
+
+payout_batch_is_approved_rightly(): CREATE OR REPLACE FUNCTION public.payout_batch_is_approved_rightly()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if new.sha256 is distinct from payout_batch_digest(new.id) then
+        raise 'the lines of batch % are not those that were frozen', new.id using errcode = 'CF382';
+    end if;
+    if not new.by_rule and new.approvers > (
+        select count(*) from payout_batch_approval a where (a.batch_id, a.round, a.sha256) = (new.id, new.round, new.sha256)) then
+        raise 'batch % takes the approval of % people', new.id, new.approvers using errcode = 'CF360';
+    end if;
+    return new;
+end $function$
+
+payout_batch_lines_are_frozen(): CREATE OR REPLACE FUNCTION public.payout_batch_lines_are_frozen()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if not exists (select from payout_batch b where b.id = new.batch_id and b.state = 'draft') then
+        raise 'the lines of batch % are frozen', new.batch_id using errcode = 'CF380';
     end if;
     return new;
 end $function$
@@ -3961,12 +4195,54 @@ payout: counterfoil_app: update (state_at)
 payout: counterfoil_app: update (steps)
 payout: counterfoil_auditor: select
 payout: owner: counterfoil_owner
+payout_approval: counterfoil_app: insert, select
+payout_approval: counterfoil_auditor: select
+payout_approval: owner: counterfoil_owner
+payout_batch: counterfoil_app: insert, select
+payout_batch: counterfoil_app: update (amount)
+payout_batch: counterfoil_app: update (approved_at)
+payout_batch: counterfoil_app: update (approvers)
+payout_batch: counterfoil_app: update (attempt)
+payout_batch: counterfoil_app: update (by_rule)
+payout_batch: counterfoil_app: update (due_at)
+payout_batch: counterfoil_app: update (executed_at)
+payout_batch: counterfoil_app: update (fence)
+payout_batch: counterfoil_app: update (frozen_at)
+payout_batch: counterfoil_app: update (last_error)
+payout_batch: counterfoil_app: update (lease_owner)
+payout_batch: counterfoil_app: update (lease_until)
+payout_batch: counterfoil_app: update (lines)
+payout_batch: counterfoil_app: update (not_by_rule)
+payout_batch: counterfoil_app: update (round)
+payout_batch: counterfoil_app: update (sha256)
+payout_batch: counterfoil_app: update (state)
+payout_batch: counterfoil_app: update (state_at)
+payout_batch: counterfoil_app: update (steps)
+payout_batch: counterfoil_auditor: select
+payout_batch: owner: counterfoil_owner
+payout_batch_approval: counterfoil_app: insert, select
+payout_batch_approval: counterfoil_auditor: select
+payout_batch_approval: owner: counterfoil_owner
+payout_batch_line: counterfoil_app: insert, select
+payout_batch_line: counterfoil_app: update (left_at)
+payout_batch_line: counterfoil_app: update (left_why)
+payout_batch_line: counterfoil_app: update (live)
+payout_batch_line: counterfoil_app: update (paid_at)
+payout_batch_line: counterfoil_app: update (removed_at)
+payout_batch_line: counterfoil_auditor: select
+payout_batch_line: owner: counterfoil_owner
+payout_batch_maker: counterfoil_app: insert, select
+payout_batch_maker: counterfoil_auditor: select
+payout_batch_maker: owner: counterfoil_owner
 payout_evidence: counterfoil_app: insert, select
 payout_evidence: counterfoil_auditor: select
 payout_evidence: owner: counterfoil_owner
 payout_netting: counterfoil_app: insert, select
 payout_netting: counterfoil_auditor: select
 payout_netting: owner: counterfoil_owner
+payout_policy: counterfoil_app: insert, select
+payout_policy: counterfoil_auditor: select
+payout_policy: owner: counterfoil_owner
 period_close: counterfoil_app: insert, select
 period_close: counterfoil_auditor: select
 period_close: owner: counterfoil_owner
@@ -4202,6 +4478,8 @@ key_word(text): counterfoil_auditor: execute
 lock_accounts(text,text,text[]): counterfoil_app: execute
 newest_postings(bigint,bigint,integer): counterfoil_app: execute
 newest_postings(bigint,bigint,integer): counterfoil_auditor: execute
+payout_batch_digest(text): counterfoil_app: execute
+payout_batch_digest(text): counterfoil_auditor: execute
 postings_between(bigint,bigint,bigint,integer): counterfoil_app: execute
 postings_between(bigint,bigint,bigint,integer): counterfoil_auditor: execute
 program_lock(text): counterfoil_app: execute
@@ -4317,6 +4595,21 @@ payout.payee_id: app: select, insert
 payout.program_id: app: select, insert
 payout.reissue: app: select, insert
 payout.settlement_id: app: select, insert
+payout_batch.asset: app: select, insert
+payout_batch.created_at: app: select, insert
+payout_batch.created_by: app: select, insert
+payout_batch.id: app: select, insert
+payout_batch.maker: app: select, insert
+payout_batch.program_id: app: select, insert
+payout_batch_line.amount: app: select, insert
+payout_batch_line.asset: app: select, insert
+payout_batch_line.batch_id: app: select, insert
+payout_batch_line.destination_id: app: select, insert
+payout_batch_line.number: app: select, insert
+payout_batch_line.payee_id: app: select, insert
+payout_batch_line.payout_id: app: select, insert
+payout_batch_line.program_id: app: select, insert
+payout_batch_line.provider: app: select, insert
 principal: app: select, insert, update
 principal.created_at: app: select, insert
 principal.created_by: app: select, insert

@@ -39,6 +39,7 @@ PARTS: Final[dict[str, CommandPart]] = {
     ),
     "refunds": CommandPart("counterfoil.cli.nouns.payouts.refunds", "What goes back to customers.", MONEY),
     "holdbacks": CommandPart("counterfoil.cli.nouns.payouts.holdbacks", "What is kept back of settlements.", MONEY),
+    "batches": CommandPart("counterfoil.cli.nouns.payouts.batches", "Payouts that people approve together.", MONEY),
     "destinations": CommandPart("counterfoil.cli.nouns.payouts.destinations", "Where payees are paid.", MONEY),
     "accounts": CommandPart(
         "counterfoil.cli.nouns.ledger.accounts", "Balances, statements, and whether they are right.", BOOKS

@@ -14,9 +14,9 @@ from counterfoil.client.problems import ApiProblem, Unreachable
 
 # The fields of answers that hold minor units; a test holds them against the API's own description.
 FIELDS: Final = frozenset({
-    "acceptedAtStake", "amount", "applied", "atStake", "available", "balance", "beyond", "cachedCredits", "cachedDebits",
+    "above", "acceptedAtStake", "amount", "applied", "atStake", "available", "balance", "beyond", "cachedCredits", "cachedDebits",
     "cachedHeld", "closing", "credit",
-    "creditBalance", "credited", "credits", "debit", "debitBalance", "debits", "difference", "drift", "escrow",
+    "byRuleMax", "creditBalance", "credited", "credits", "debit", "debitBalance", "debits", "difference", "drift", "escrow",
     "expected", "fee", "found", "gross", "held",
     "holdback", "inTransit", "minor", "net", "openHolds", "opening", "owed", "ownHoldback", "paid",
     "payable", "platformFee", "posted", "postedCredits",

@@ -42,7 +42,8 @@ def add_verbs(app: typer.Typer, noun: Noun) -> None:
 def noun_app(noun: Noun) -> typer.Typer:
     """All commands of a noun that has none of its own: list, show, and its verbs."""
     app = typer.Typer(no_args_is_help=True, help=noun.help)
-    columns = tuple(camel(one) for one in (noun.row._fields if noun.row is not None else ("id", "state")))
+    fields = noun.columns or (noun.row._fields if noun.row is not None else ("id", "state"))
+    columns = tuple(camel(one) for one in fields)
 
     @app.command("list", help=f"{noun.plural.capitalize()}, newest first.")
     def list_(state: State = None, limit: Rows = ROWS, output: Output = TABLE) -> None:
@@ -53,10 +54,14 @@ def noun_app(noun: Noun) -> typer.Typer:
     @app.command("show", help=f"One {noun.name}, what may be done with it, and what was done.")
     def show(id: Annotated[str, typer.Argument(metavar="ID")], output: Output = TABLE) -> None:  # noqa: A002
         with asked("read") as client:
-            show_one(client.get(f"/api/{noun.plural}/{id}"), output, parts=PARTS)
+            show_one(client.get(f"/api/{noun.plural}/{id}"), output, parts=(*_parts(noun), *PARTS))
 
     add_verbs(app, noun)
     return app
+
+
+def _parts(noun: Noun) -> Sequence[tuple[str, tuple[str, ...]]]:
+    return [(camel(one.name), tuple(camel(name) for name in one.row._fields)) for one in noun.parts]
 
 
 def _command(noun: Noun, verb: Verb) -> Callable[..., None]:

@@ -26,7 +26,18 @@ from counterfoil.dashboard.web.serving import Served, finish, guarded, refuse_un
 from counterfoil.dashboard.web.sessions import Session, refuse_other_sites, refuse_wrong_csrf
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import require
-from counterfoil.operations.verbs import AMOUNTS, LINES_MAX, Field, Noun, Verb, VerbCall, VerbLine, VerbResult, say
+from counterfoil.operations.verbs import (
+    AMOUNTS,
+    LINES_MAX,
+    Field,
+    Noun,
+    Part,
+    Verb,
+    VerbCall,
+    VerbLine,
+    VerbResult,
+    say,
+)
 
 HIDDEN: Final = ("csrf", "expected_state", "confirm")
 RECEIPT: Final = ("done", "made")
@@ -56,6 +67,14 @@ class Offer(NamedTuple):
     why_not: str | None
 
 
+class NounPart(NamedTuple):
+    """Rows that belong to the thing, under the names of their fields."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
 class NounAnswer(NamedTuple):
     """What the page of one thing shows."""
 
@@ -64,6 +83,7 @@ class NounAnswer(NamedTuple):
     state: str
     facts: tuple[NounFact, ...]
     offers: tuple[Offer, ...]
+    parts: tuple[NounPart, ...]
     steps: tuple[Step, ...]
     measured_at: datetime
 
@@ -78,7 +98,7 @@ def noun_page(noun: Noun) -> DashboardPage:
         why = noun.why_not(ask.conn, subject_id, now=now)
         return NounAnswer(
             noun.name, subject_id, row.state, _facts(row), tuple(_offer(one, why[one.name]) for one in noun.verbs),
-            tuple(history_of(ask.conn, subject_id)), now,
+            tuple(_part(one, one.rows(ask.conn, subject_id)) for one in noun.parts), tuple(history_of(ask.conn, subject_id)), now,
         )  # fmt: skip
 
     return DashboardPage(
@@ -217,6 +237,17 @@ def _facts(row: Any) -> tuple[NounFact, ...]:
         for name, value in fields.items()
         if value is not None and name not in ("id", "state") and not (name == "asset" and AMOUNTS & set(fields))
     )
+
+
+def _part(one: Part, rows: Sequence[Any]) -> NounPart:
+    """Amounts beside an asset are money, and the asset is said with them."""
+    columns = tuple(name for name in one.row._fields if name != "asset")
+    return NounPart(one.name, columns, tuple(tuple(_cell(row, name) for name in columns) for row in rows))
+
+
+def _cell(row: Any, name: str) -> Any:
+    value, asset = getattr(row, name), getattr(row, "asset", None)
+    return Money(value, asset) if name in AMOUNTS and asset and isinstance(value, int) else value
 
 
 def _offer(verb: Verb, why_not: str | None) -> Offer:

@@ -16,6 +16,7 @@ from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import PAYOUT_NETTING
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.payouts.machines import SPENT
+from counterfoil.payouts.payouts.verbs import Payout
 
 
 class Purse(NamedTuple):
@@ -75,6 +76,22 @@ def _balances(conn: Connection[Any], purses: Iterable[Purse], prefix: str, *, fr
         ],
     ).fetchall()
     return {Purse(*row[:3]): int(row[3]) for row in rows if row[3] > 0}
+
+
+def owed_after_netting(
+    conn: Connection[Any], payouts: Sequence[Payout], *, actor: str, now: datetime
+) -> dict[str, int]:
+    """What is owed for the settlement of each of these payouts once what its payee owes is paid from it, in minor units."""
+    settlements = [one.settlement_id for one in payouts]
+    owed = payable_of(conn, settlements)
+    asked = [(one.id, one.settlement_id, Purse(one.program_id, one.payee_id, one.asset)) for one in payouts]
+    debts = receivables_of(conn, [purse for *_, purse in asked])
+    if not debts:
+        return owed
+    held = payables_of(conn, debts, frozen=False)  # a frozen or emptied account is the reservation's to tell
+    due = [one for one in netted_away(owed, debts, asked) if held.get(one.purse, 0) >= one.amount]
+    net(conn, due, actor=actor, now=now)
+    return payable_of(conn, settlements)
 
 
 def net(conn: Connection[Any], nettings: Sequence[Netting], *, actor: str, now: datetime) -> None:

@@ -19,10 +19,21 @@ from counterfoil.ledger.journals.key_spaces import PAYOUT_RESERVE
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_each
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.work.jobs import Job
-from counterfoil.operations.work.runner import ATTEMPTS_MAX, Claim, Runner, Tally, finish, put_back, run_here, wake
+from counterfoil.operations.work.runner import (
+    ATTEMPTS_MAX,
+    ERROR_TEXT_MAX,
+    Claim,
+    Runner,
+    Tally,
+    finish,
+    put_back,
+    run_here,
+    wake,
+)
+from counterfoil.payouts.batches.gate import Allowed, Asked, Waits, decide, note_approvals
 from counterfoil.payouts.destinations.destinations import Destination, active_destinations
 from counterfoil.payouts.machines import PAYOUT, PROVIDER_PAYOUT, RESERVING, SENDING
-from counterfoil.payouts.payouts.payable import Purse, net, netted_away, payable_of, payables_of, receivables_of
+from counterfoil.payouts.payouts.payable import owed_after_netting
 from counterfoil.payouts.payouts.verbs import Payout, payouts_by_id
 from counterfoil.payouts.provider_payouts.conflicts import in_conflict
 
@@ -34,13 +45,19 @@ IN_CONFLICT: Final = "the provider contradicts itself about an earlier attempt"
 
 
 class Reservation(NamedTuple):
-    """A provider payout to be queued: the payout's nth try, of this amount (minor units), to this destination."""
+    """A provider payout to be queued: the payout's nth try, of what was asked for, to this destination, and by what it is allowed."""
 
     id: str
     payout: Payout
     number: int
-    amount: int
+    asked: Asked
+    allowed: Allowed
     destination: Destination
+
+    @property
+    def amount(self) -> int:
+        """In minor units."""
+        return self.asked.amount
 
     @property
     def idempotency_key(self) -> str:
@@ -75,19 +92,28 @@ def _reserve(
     held = [one for one in group if one.payee_id in destinations and one.settlement_id in disputed]
     _tell_waiting(conn, held, IN_CONFLICT, now)
     free = [one for one in group if one.payee_id in destinations and one.settlement_id not in disputed]
-    owed = _owed_after_netting(conn, free, now)
+    owed = owed_after_netting(conn, free, actor=ACTOR, now=now)
     _end_paid(conn, [one for one in free if owed.get(one.settlement_id, 0) <= 0], now)
-    numbers = _tries(conn, [one.id for one in free])
+    asked = [
+        Asked(one.id, one.payee_id, one.asset, min(one.amount, owed[one.settlement_id]), where.id, where.provider)
+        for one in free
+        if owed.get(one.settlement_id, 0) > 0
+        for where in [destinations[one.payee_id]]
+    ]
+    answers = decide(conn, program_id, asked, now=now)
+    _wait_for_approval(conn, claims, payouts, answers, now)
+    numbers = _tries(conn, [one.payout_id for one in asked])
     ready = [
         Reservation(
             make_id("pp"),
+            payouts[one.payout_id],
+            numbers.get(one.payout_id, 0) + 1,
             one,
-            numbers.get(one.id, 0) + 1,
-            min(one.amount, owed[one.settlement_id]),
+            allowed,
             destinations[one.payee_id],
         )
-        for one in free
-        if owed.get(one.settlement_id, 0) > 0
+        for one in asked
+        if isinstance(allowed := answers[one.payout_id], Allowed)
     ]
     claim_of = {one.id: one for one in claims}
     reserved = []
@@ -98,24 +124,6 @@ def _reserve(
         else:  # the ledger refuses this one, for a reason that may pass, such as a frozen account
             _wait_for_ledger(conn, claim_of[one.payout.id], one.payout, result.sentence(), now)
     _queue(conn, reserved, now)
-
-
-def _owed_after_netting(conn: Connection[Any], payouts: Sequence[Payout], now: datetime) -> dict[str, int]:
-    """What is owed for each settlement once what its payee owes is paid from it."""
-    settlements = [one.settlement_id for one in payouts]
-    owed = payable_of(conn, settlements)
-    asked = [(one.id, one.settlement_id, Purse(one.program_id, one.payee_id, one.asset)) for one in payouts]
-    debts = receivables_of(conn, [purse for *_, purse in asked])
-    if not debts:
-        return owed
-    held = payables_of(conn, debts, frozen=False)  # a frozen or emptied account is the reservation's to tell
-    net(
-        conn,
-        [one for one in netted_away(owed, debts, asked) if held.get(one.purse, 0) >= one.amount],
-        actor=ACTOR,
-        now=now,
-    )
-    return payable_of(conn, settlements)
 
 
 def _end_paid(conn: Connection[Any], payouts: Sequence[Payout], now: datetime) -> None:
@@ -137,6 +145,34 @@ def _wait_for_ledger(conn: Connection[Any], claim: Claim, one: Payout, why: str,
     if claim.attempt < ATTEMPTS_MAX:  # told once, not every hour
         once = f"fence-{claim.fence}"
         emit(conn, [NewEvent("payout_waiting", one.program_id, one.id, {"why": why}, once=once)], at=now)
+
+
+def _wait_for_approval(
+    conn: Connection[Any],
+    claims: Sequence[Claim],
+    payouts: Mapping[str, Payout],
+    answers: Mapping[str, Allowed | Waits],
+    now: datetime,
+) -> None:
+    """What may not be paid yet waits, and is told once; it is asked again when that can help, or when somebody does something."""
+    waiting = [(claim, one) for claim in claims if isinstance(one := answers.get(claim.id), Waits)]
+    conn.execute(
+        """update payout p set due_at = w.due_at, attempt = w.attempt, last_error = w.why
+           from unnest(%s::text[], %s::timestamptz[], %s::int[], %s::text[]) as w (id, due_at, attempt, why) where p.id = w.id""",
+        [
+            [claim.id for claim, _ in waiting], [one.again_at for _, one in waiting],
+            [min(claim.attempt + 1, ATTEMPTS_MAX) if one.again_at else 0 for claim, one in waiting],
+            [one.why[:ERROR_TEXT_MAX] for _, one in waiting],
+        ],
+    )  # fmt: skip
+    told = [
+        NewEvent(
+            "payout_waiting", payouts[claim.id].program_id, claim.id, {"why": one.why}, once=f"fence-{claim.fence}"
+        )
+        for claim, one in waiting
+        if claim.attempt == 0
+    ]
+    emit(conn, told, at=now)
 
 
 def _tell_waiting(conn: Connection[Any], waiting: Sequence[Payout], why: str, now: datetime) -> None:
@@ -186,6 +222,7 @@ def _queue(conn: Connection[Any], reserved: Sequence[Reservation], now: datetime
     ]  # fmt: skip
     if not rows:
         return
+    note_approvals(conn, reserved[0].payout.program_id, [(one.id, one.asked, one.allowed) for one in reserved], now=now)
     conn.execute(
         """insert into provider_payout (id, payout_id, program_id, number, provider, idempotency_key, destination, asset,
                                         amount, payload_sha256, created_at, state, state_at, due_at)

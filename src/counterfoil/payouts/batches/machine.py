@@ -1,0 +1,89 @@
+"""The machine of a payout batch: gathered, frozen, approved, executed line by line."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import ClassVar, Final
+
+from counterfoil.base.database import name_refusals
+from counterfoil.base.machine import Machine
+from counterfoil.base.problems import Kind, NotAllowed, Problem
+from counterfoil.operations.approvals import SamePerson
+from counterfoil.operations.events.events import EventKind, declare
+from counterfoil.operations.work.runner import Queue
+
+LINES_MAX: Final = 1_000
+APPROVAL_LIFE: Final = timedelta(hours=24)  # then it takes new approvals
+SERVICE_LEVEL: Final = timedelta(hours=24)  # from the approval until everything is paid; and for the approval itself
+
+PAYOUT_BATCH: Final = Machine(
+    name="payout_batch",
+    table="payout_batch",
+    initial=("draft",),
+    transitions={
+        ("draft", "submit"): "pending_approval",
+        ("draft", "cancel"): "cancelled",
+        ("pending_approval", "approve"): "approved",
+        ("pending_approval", "reject"): "rejected",
+        ("pending_approval", "edit"): "draft",
+        ("pending_approval", "cancel"): "cancelled",
+        ("approved", "execute"): "executing",
+        ("approved", "expire"): "pending_approval",
+        ("approved", "take_back"): "pending_approval",
+        ("executing", "finish"): "executed",
+        ("executing", "fall_short"): "partially_executed",
+        ("executing", "stop"): "partially_executed",
+        ("partially_executed", "finish"): "executed",
+        ("partially_executed", "close"): "closed",
+    },
+    reasoned=frozenset({"cancel", "reject", "edit", "take_back", "stop", "close"}),
+)
+PAYS: Final = PAYOUT_BATCH.before("finish")  # in these its lines are paid
+BATCHES: Final = Queue("batches", "payout_batch", ("approved", *PAYS), program="program_id")
+
+EVENT_KINDS: Final = declare(
+    EventKind("payout_batch_submitted", "info", "A payout batch is frozen and waits for its approvals."),
+    EventKind("payout_batch_approved", "info", "A payout batch has all its approvals; it can be executed for 24 hours."),
+    EventKind("payout_batch_expired", "warning", "A payout batch was not executed within 24 hours: it takes new approvals."),
+    EventKind("payout_batch_executed", "info", "Every line of a payout batch is paid."),
+    EventKind(
+        "payout_batch_fell_short", "warning", "Some lines of a payout batch are not paid; a person retries or closes it."
+    ),
+    EventKind("payout_batch_line_left", "info", "A line left its batch: it is not any more what was approved."),
+    EventKind(
+        "payout_batch_altered", "critical", "The lines of a payout batch are not those that were approved: none of them is paid."
+    ),
+    EventKind("payout_policy_set", "warning", "Somebody set, with a second person, which payouts need an approval."),
+)  # fmt: skip
+
+
+class BatchNotNow(Problem):
+    """This cannot be done with the payout batch as it stands; `why` is the reason."""
+
+
+class BatchFrozen(Problem):
+    """The lines of a batch change only while it is a draft."""
+
+    todo: ClassVar[str] = "Say `edit` first: what was approved is void then, and it is approved anew."
+
+
+class BatchAltered(Problem):
+    """The lines of the batch are not those that were frozen, or approved: nothing of it is paid."""
+
+    todo: ClassVar[str] = "Find out who changed the rows of this batch. Cancel it, and gather a new one."
+
+
+class BatchMakerApproves(SamePerson):
+    """Whoever made or changed a batch does not approve it: it takes other people."""
+
+    kind: ClassVar[Kind] = "forbidden"
+
+
+class PayoutInBatch(Problem):
+    """The payout is in another batch that is not over."""
+
+
+name_refusals(
+    codes={"CF380": BatchFrozen, "CF381": BatchMakerApproves, "CF382": BatchAltered, "CF383": NotAllowed},
+    constraints={"payout_batch_line_lives_once": PayoutInBatch},
+)
