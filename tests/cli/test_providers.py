@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import sys
 
+import pytest
+
+from counterfoil.base.problems import InvalidInput
+from counterfoil.base.settings import SecretMissing, Settings
 from counterfoil.cli.core.exit_codes import EXIT, NOT_GREEN
+from counterfoil.cli.local.providers import ExtraMissing, providers_of
 from counterfoil.cli.main import run
 from counterfoil.operations.providers.conformance.checks import CHECKS
 from counterfoil.operations.providers.conformance.sandbox import Sandbox
 from counterfoil.operations.providers.simulator import SimulatorProvider
 from tests.builders import SECRET
+from tests.operations.providers.how import NEEDS_BANK_FILES
 
 NOBODY = "http://127.0.0.1:9"
 
@@ -38,3 +45,37 @@ def test_a_provider_that_there_is_not_is_refused_with_the_names_that_there_are(c
     assert run(["providers", "check", "nope"]) == EXIT["missing"]
     assert "stripe" in capsys.readouterr().err
     assert run(["providers", "check", "tests.cli.test_providers:nope"]) == EXIT["missing"]
+
+
+BANK = {"sepa_debtor_iban": "DE89370400440532013000", "sepa_debtor_name": "House GmbH"}
+STRIPE_KEY = "sk_test_" + "Zk3vQ9wLr7Tn5Bx2Jc8Hd4Mg"
+
+
+def settings(**given: object) -> Settings:
+    return Settings(_env_file=None, **given)
+
+
+def test_a_provider_whose_library_is_not_installed_starts_nothing_and_says_what_to_install(monkeypatch):
+    for name in ("provider", "pain001", "accounts"):
+        monkeypatch.delitem(sys.modules, f"counterfoil.operations.providers.sepa.{name}", raising=False)
+    monkeypatch.setitem(sys.modules, "schwifty", None)
+    with pytest.raises(ExtraMissing) as refused:
+        providers_of(settings(**BANK))
+    assert refused.value.facts == {"provider": "sepa", "do": "pip install 'counterfoil[bank-files]'"}
+
+
+def test_an_account_at_the_bank_that_is_none_or_nobodys_is_refused_by_its_setting():
+    pytest.importorskip("schwifty", reason=NEEDS_BANK_FILES)
+    with pytest.raises(InvalidInput) as wrong:
+        providers_of(settings(**BANK | {"sepa_debtor_iban": "DE89370400440532013001"}))
+    assert wrong.value.facts["field"] == "sepa_debtor_iban"
+    with pytest.raises(InvalidInput) as nameless:
+        providers_of(settings(sepa_debtor_iban=BANK["sepa_debtor_iban"]))
+    assert nameless.value.facts["field"] == "sepa_debtor_name"
+
+
+def test_stripe_is_not_set_up_by_half():
+    with pytest.raises(SecretMissing) as lacking:
+        providers_of(settings(stripe_api_key=STRIPE_KEY))
+    assert lacking.value.facts["variables"] == ["COUNTERFOIL_STRIPE_WEBHOOK_SECRET"]
+    assert providers_of(settings()) == {}
