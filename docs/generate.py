@@ -30,7 +30,10 @@ FOLDER: Final = Path(__file__).parent / "reference"
 DIAGRAMS: Final = FOLDER / "diagrams"
 MEASURED: Final = Path(__file__).parent / "measured"
 PRINTED_MAX: Final = 30  # lines of one benchmark on the page of measurements
-NOTICE: Final = "<!-- Written by `make docs` from the code; changes here are lost. -->\n\n"
+NOTICE: Final = (
+    "<!-- Written by `make docs` from the code; changes here are lost. -->\n"
+    "<!-- not run: drawings and measurements; tests/house/test_reference.py holds this page against the code -->\n\n"
+)
 
 
 class Page(NamedTuple):

@@ -20,6 +20,7 @@ import psycopg
 import pytest
 
 from counterfoil.base.edge import Database, make_id, now
+from counterfoil.base.postgres.launcher import PrivatePostgres
 from counterfoil.operations.webhooks.inbound import receive
 from tests.api.office import NOWHERE, PROGRAM, PROVIDER_KEY, SECRET, charge_event, seed, signed
 from tests.conftest import as_server
@@ -291,6 +292,29 @@ def test_up_runs_everything_in_one_process_and_stops_its_database(tmp_path: Path
         assert within(10, lambda: not alive(postmaster))
     finally:
         process.stop(signal.SIGKILL)
+
+
+def test_a_command_that_started_the_private_database_does_not_take_it_from_the_server(tmp_path: Path):
+    """`people first` and `up` typed in the same second: whichever came first, the server serves on when the command has ended."""
+    settings = {
+        "program": PROGRAM, "provider_url": NOWHERE, "provider_api_key": PROVIDER_KEY, "provider_webhook_secret": SECRET,
+        "data_folder": str(tmp_path / "data"),
+    }  # fmt: skip
+    command = PrivatePostgres(tmp_path / "data").start()
+    process = Process(tmp_path, ["up", "--port", "0"], **settings)
+    try:
+        url = process.said("listening")["url"]
+        before = command.pid
+        command.stop()
+        assert before is not None
+        assert not alive(before), "the fault happened"
+        healthy = lambda: httpx2.get(f"{url}/healthz", timeout=30, trust_env=False).is_success  # noqa: E731
+        assert within(30, healthy, process.ended), process.log.read_text()
+        assert process.stop() == 0, process.log.read_text()
+        assert PrivatePostgres(tmp_path / "data").pid is None
+    finally:
+        process.stop(signal.SIGKILL)
+        command.stop()
 
 
 def alive(pid: int) -> bool:

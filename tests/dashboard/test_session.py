@@ -211,3 +211,16 @@ def test_a_form_with_text_that_commands_a_terminal_is_refused_on_its_page(desk, 
     answer = client.post("/admin/breaks", data=form)
     assert answer.status_code == 422
     assert "text without control characters" in answer.text
+
+
+def test_without_a_program_the_page_says_how_to_begin_and_calls_nothing_good(desk):
+    with days.served(desk) as url:
+        with desk.database.transaction() as conn:
+            assert conn.execute("select count(*) from program").fetchone() == (0,)
+        before = logged_in(url, desk).get(PAGE).text
+        days.an_empty_day(desk)
+        after = logged_in(url, desk, name="later").get(PAGE).text
+    assert "There is no program yet" in before
+    assert "<code>counterfoil setup</code>" in before
+    assert 'class="ticket right"' not in before
+    assert "There is no program yet" not in after

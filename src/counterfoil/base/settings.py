@@ -119,6 +119,12 @@ class Settings(BaseSettings):
     provider_url: str | None = Field(
         None, pattern=r"^https?://", description="Address of the payment provider. Absent: the simulator of the demo."
     )
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="Where others reach this server, such as https://books.example: the provider's webhooks go to "
+        "`/webhooks/{provider}` there. Absent: `host` and `port`.",
+    )
     provider_api_key: SecretStr | None = Field(None, description="With which key the provider is asked.")
     provider_webhook_secret: SecretStr | None = Field(
         None, description="With what the provider signs its webhooks (`whsec_…`)."

@@ -12,8 +12,10 @@ import httpx2
 from counterfoil.client.problems import ApiProblem, Unreachable
 
 Json = dict[str, Any]
-AGAIN_AFTER_S: Final = (0.1, 0.3, 1.0, 2.0)  # then it is given up
+AGAIN_AFTER_S: Final = (0.1, 0.3, 1.0)  # then it is given up, within three seconds where nobody listens
+CONNECT_S: Final = 2.5  # an address that swallows packets
 AGAIN_AT: Final = frozenset({502, 503, 504})
+AWAY: Final = "DatabaseAway"  # the server has waited for its database before it says so
 IN_FLIGHT: Final = "KeyInFlight"  # the first try of the same request is still being worked on
 
 
@@ -30,7 +32,11 @@ class Transport:
         self.url = url.rstrip("/")
         self._sleep = sleep
         self._http = httpx2.Client(
-            base_url=self.url, headers=headers, timeout=timeout_s, follow_redirects=False, trust_env=False
+            base_url=self.url,
+            headers=headers,
+            timeout=httpx2.Timeout(timeout_s, connect=CONNECT_S),
+            follow_redirects=False,
+            trust_env=False,
         )
 
     def close(self) -> None:
@@ -83,7 +89,7 @@ class Transport:
             try:
                 response = self._http.request(method, path, **more)
             except httpx2.HTTPError as error:
-                if wait is None:
+                if wait is None or isinstance(error, httpx2.ConnectTimeout):
                     raise Unreachable(f"{self.url} does not answer: {type(error).__name__}") from error
             else:
                 if wait is None or not _again(response):
@@ -93,9 +99,13 @@ class Transport:
 
 
 def _again(response: httpx2.Response) -> bool:
-    return response.status_code in AGAIN_AT or (
-        response.status_code == 409 and str(_object(response).get("type", "")).endswith(f"/{IN_FLIGHT}")
-    )
+    if response.status_code in AGAIN_AT:
+        return not _is(response, AWAY)
+    return response.status_code == 409 and _is(response, IN_FLIGHT)
+
+
+def _is(response: httpx2.Response, problem: str) -> bool:
+    return str(_object(response).get("type", "")).endswith(f"/{problem}")
 
 
 def _answer(response: httpx2.Response) -> Json:

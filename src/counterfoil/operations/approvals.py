@@ -311,6 +311,7 @@ def list_proposals(
     rows_max: int,
     waiting: bool = False,
     machine: str | None = None,
+    subject_id: str | None = None,
     after: tuple[datetime, str] | None = None,
 ) -> list[Proposal]:
     """Newest first; with `waiting` only those that somebody may still decide."""
@@ -319,10 +320,11 @@ def list_proposals(
             f"""{_SELECT}
             where (not %(waiting)s or p.expires_at >= %(now)s and d.proposal_id is null)
               and (%(machine)s::text is null or p.machine = %(machine)s)
+              and (%(subject)s::text is null or p.subject_id = %(subject)s)
               and (%(at)s::timestamptz is null or (p.made_at, p.id) < (%(at)s, %(id)s))
             order by p.made_at desc, p.id desc limit %(rows)s""",
             {
-                "waiting": waiting, "now": now, "machine": machine, "rows": rows_max,
+                "waiting": waiting, "now": now, "machine": machine, "rows": rows_max, "subject": subject_id,
                 "at": after[0] if after else None, "id": after[1] if after else None,
             },
         ).fetchall()  # fmt: skip

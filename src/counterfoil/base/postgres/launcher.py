@@ -110,8 +110,8 @@ class PrivatePostgres:
             return
         with self._locked("start.lock"):
             self._signal_until_gone()
-        self._owner.close()
-        self._owner = None
+            self._owner.close()  # before anybody else may start it, who must then be able to own it
+            self._owner = None
 
     def __enter__(self) -> PrivatePostgres:
         return self.start()

@@ -22,7 +22,7 @@ class CommandPart(NamedTuple):
 MONEY: Final = "Money"
 BOOKS: Final = "Books"
 OPERATIONS: Final = "Operations"
-HERE: Final = "On this machine, without a server"
+HERE: Final = "On this machine"
 PARTS: Final[dict[str, CommandPart]] = {
     "usage": CommandPart("counterfoil.cli.nouns.settlement.usage", "Import what was used.", MONEY),
     "invoices": CommandPart(
@@ -53,10 +53,10 @@ PARTS: Final[dict[str, CommandPart]] = {
     "events": CommandPart("counterfoil.cli.nouns.operations.events", "What happened.", OPERATIONS),
     "workers": CommandPart("counterfoil.cli.nouns.operations.workers", "Who works, and how it goes.", OPERATIONS),
     "queue": CommandPart("counterfoil.cli.nouns.operations.queue", "How much work waits.", OPERATIONS),
+    "jobs": CommandPart("counterfoil.cli.nouns.operations.jobs", "Run a job now.", OPERATIONS),
     "circuits": CommandPart(
         "counterfoil.cli.nouns.operations.circuits", "Providers that do not work, and are not called.", OPERATIONS
     ),
-    "jobs": CommandPart("counterfoil.cli.nouns.operations.jobs", "Run a job now.", OPERATIONS),
     "providers": CommandPart(
         "counterfoil.cli.nouns.operations.providers", "What providers can do, and how they do.", OPERATIONS
     ),
@@ -79,12 +79,18 @@ PARTS: Final[dict[str, CommandPart]] = {
     "keys": CommandPart("counterfoil.cli.nouns.operations.keys", "API keys and their roles.", OPERATIONS),
     "health": CommandPart(
         "counterfoil.cli.nouns.operations.health",
-        "Is the system well? Counters against their limits.",
+        "System health: every counter against its limits.",
         OPERATIONS,
         alone=True,
     ),
     "invariants": CommandPart(
-        "counterfoil.cli.nouns.operations.health", "Run the integrity checks.", OPERATIONS, alone=True
+        "counterfoil.cli.nouns.operations.health",
+        "Integrity checks: each must find nothing.",
+        OPERATIONS,
+        alone=True,
+    ),
+    "setup": CommandPart(
+        "counterfoil.cli.local.setting_up.setup", "The first program, its rates and its provider.", HERE, alone=True
     ),
     "demo": CommandPart(
         "counterfoil.cli.local.demo", "A day of real work, with everything it needs; one command.", HERE, alone=True
@@ -106,6 +112,9 @@ PARTS: Final[dict[str, CommandPart]] = {
         "counterfoil.cli.nouns.reconciliation.client_money",
         "What is owed to owners, against what is held for them.",
         BOOKS,
+    ),
+    "simulator": CommandPart(
+        "counterfoil.cli.local.simulator", "The payment provider with faults, for trying out.", HERE
     ),
     "statements": CommandPart(
         "counterfoil.cli.local.statements", "Look at bank statements; import them into a server.", HERE
@@ -140,4 +149,6 @@ def load(name: str) -> Any:
     if part.alone and isinstance(command, TyperGroup):
         command = command.commands[name]
     command.name = name
+    # Typer offers shell completion at each part, where it does not work: the parts are no programs of their own.
+    command.params = [one for one in command.params if one.name not in ("install_completion", "show_completion")]
     return command

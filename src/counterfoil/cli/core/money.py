@@ -26,16 +26,16 @@ FIELDS: Final = frozenset({
 
 def scales() -> Mapping[str, int]:
     """How many decimals each asset has in the books of the server that is asked; nothing when it does not tell."""
-    return _scales(server("read", os.environ).url)
+    try:
+        return _scales(server("read", os.environ).url)
+    except (ApiProblem, Unreachable):
+        return {}  # and not remembered: the next amount asks again
 
 
 @cache
 def _scales(url: str) -> Mapping[str, int]:  # noqa: ARG001 - remembered for each server
-    try:
-        with asked("read") as client:
-            return {one["code"]: one["scale"] for one in client.get("/api/assets")["data"]}
-    except (ApiProblem, Unreachable):
-        return {}
+    with asked("read") as client:
+        return {one["code"]: one["scale"] for one in client.get("/api/assets")["data"]}
 
 
 def is_amount(name: str, value: Any) -> bool:

@@ -61,8 +61,8 @@ def show_rows(rows: Sequence[Json], columns: Sequence[str], output: Format, *, e
         typer.echo(empty)
     else:
         _print(_table(rows, columns))
-        if isinstance(rows, ListedRows) and rows.more:
-            typer.echo(rows.more)
+    if isinstance(rows, ListedRows) and rows.more:
+        typer.echo(rows.more, err=output is not Format.TABLE)  # a file of rows must not look like all of them
 
 
 def show_one(thing: Json, output: Format, *, parts: Sequence[tuple[str, Sequence[str]]] = ()) -> None:
@@ -113,6 +113,14 @@ class ListedRows(list[Json]):
     """The rows of a list as far as they were asked for, and how many more there are."""
 
     more: str = ""
+
+
+def capped(rows: Sequence[Json], most: int) -> ListedRows:
+    """The rows of a list that the server cuts at `most`; where it may have cut, that is said."""
+    found = ListedRows(rows)
+    if len(found) >= most:
+        found.more = f"The newest {most:,}; there may be more, and no option shows them."
+    return found
 
 
 def listed(client: Client, path: str, limit: int, **params: Any) -> ListedRows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import socket
@@ -57,6 +58,7 @@ def demo(
     console = Console()
     began = time.monotonic()
     at = _fresh(folder)
+    os.environ["COUNTERFOIL_DATA_FOLDER"] = str(at)  # whoever shows an amount here asks this demo for its decimals
     world = World(at, settings=SETTINGS, simulator=SIMULATOR, port=_port(port), destinations=day.destinations())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(NOT_GREEN))  # as Ctrl+C: whatever was started is stopped
     try:

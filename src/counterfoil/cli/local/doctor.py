@@ -16,6 +16,7 @@ from counterfoil.base.postgres.binaries import find
 from counterfoil.base.postgres.fitness import BAD, GOOD, WARNING, Check, check_database
 from counterfoil.base.postgres.launcher import running_url
 from counterfoil.base.postgres.logins import SERVER
+from counterfoil.base.postgres.reach import address_of, connected
 from counterfoil.base.problems import Problem
 from counterfoil.base.settings import Settings, lacking_secrets
 from counterfoil.cli.core.connection import server
@@ -85,10 +86,12 @@ def _database_here(settings: Settings) -> Iterator[Check]:
             return
         where, advice = running, f"The log is {settings.data_folder / 'postgres' / 'postgres.log'}."
     try:
-        with psycopg.connect(where, connect_timeout=TIMEOUT_S) as conn:
+        with connected(where) as conn:
             yield from check_database(conn, now=now())
+    except Problem as problem:
+        yield Check("database", BAD, problem.sentence(), advice)
     except psycopg.Error as error:
-        yield Check("database", BAD, str(error).strip().splitlines()[0], advice)
+        yield Check("database", BAD, f"{address_of(where)}: {str(error).strip().splitlines()[0]}", advice)
 
 
 def _provider(settings: Settings) -> Iterator[Check]:
@@ -108,7 +111,7 @@ def _provider(settings: Settings) -> Iterator[Check]:
         if found is not None and name == sepa.NAME:
             yield Check(name, GOOD, "files of payments are made from this account", "")
     if not known and settings.sepa_debtor_iban is None:
-        yield Check("provider", WARNING, "none is set", "Set COUNTERFOIL_PROVIDER_URL, or start `counterfoil demo`.")
+        yield Check("provider", WARNING, "none is set, so nothing is paid", "`counterfoil setup` asks for it.")
     for name, url in known:
         yield _answers(name, partial(httpx2.get, url, timeout=TIMEOUT_S, trust_env=False))
 

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import ClassVar, Final, NamedTuple
 
-import psycopg
 import structlog
 
-from counterfoil.base.database import problem_of
 from counterfoil.base.edge import Database, SharedClock, make_id, now
 from counterfoil.base.logs import start_logging
 from counterfoil.base.migrations.runner import migrate, pending
 from counterfoil.base.postgres.fitness import refuse_unless_fit
 from counterfoil.base.postgres.launcher import DATABASE, PrivatePostgres
 from counterfoil.base.postgres.logins import SERVER, make_logins
-from counterfoil.base.problems import InvalidInput, Problem
+from counterfoil.base.postgres.reach import connected, refuse_unless_reached
+from counterfoil.base.problems import DatabaseAway, InvalidInput, Problem
 from counterfoil.base.settings import SecretMissing, Settings, lacking_secrets, load_settings
 from counterfoil.cli.local.crash_drill import take_part_in_drills
 from counterfoil.cli.local.providers import providers_of
@@ -27,7 +27,7 @@ from counterfoil.operations.work.runner import refuse_short_lease
 from counterfoil.reconciliation.runs.schedule import valid_cron
 from counterfoil.wiring import Wiring, process_name
 
-CONNECT_TIMEOUT_S: Final = 5
+LOOK_EVERY_S: Final = 1.0
 _log = structlog.get_logger("counterfoil.start")
 
 
@@ -60,24 +60,64 @@ class Addresses(NamedTuple):
 
 
 @contextmanager
-def addresses(settings: Settings) -> Iterator[Addresses]:
-    """Where the database is: the setting, or the private PostgreSQL in the data folder, which runs for as long as the block."""
+def addresses(settings: Settings, *, keep: bool = False) -> Iterator[Addresses]:
+    """Where the database is: the setting, or the private PostgreSQL in the data folder, which runs for as long as the block.
+
+    Whoever started it stops it. `keep`: a process that stays starts it again, when a command that ended took it along.
+    """
     if settings.database_url is not None:
         yield Addresses(*[settings.database_url.get_secret_value()] * 2)
         return
     binaries = str(settings.postgres_bin) if settings.postgres_bin else None
     with PrivatePostgres(settings.data_folder, binaries=binaries) as postgres:
-        yield Addresses(postgres.url, postgres.url_of(DATABASE, login=SERVER))
+        ended = threading.Event()
+        keeper = threading.Thread(target=_keep_running, args=(postgres, ended), daemon=True)
+        if keep:
+            keeper.start()
+        try:
+            yield Addresses(postgres.url, postgres.url_of(DATABASE, login=SERVER))
+        finally:
+            ended.set()
+            if keep:
+                keeper.join()
+
+
+def _keep_running(postgres: PrivatePostgres, ended: threading.Event) -> None:
+    while not ended.wait(LOOK_EVERY_S):
+        if postgres.pid is None:
+            _log.warning("the private PostgreSQL ended with the command that had started it; it is started again")
+            try:
+                postgres.start()
+            except (Problem, OSError) as error:
+                _log.warning("it did not start; the next look tries again", error=str(error))
 
 
 @contextmanager
-def serving_url(settings: Settings) -> Iterator[str]:
+def serving_url(settings: Settings, *, keep: bool = False) -> Iterator[str]:
     """Where a process of this installation serves from, migrated when it is the private one. Never as a superuser."""
-    with addresses(settings) as found:
+    with addresses(settings, keep=keep) as found:
         if settings.database_url is None:  # the private database has nobody else to look after it
             migrate(found.migrating, now=now())
             make_logins(found.migrating)
         yield found.serving
+
+
+@contextmanager
+def local_database(settings: Settings) -> Iterator[Database]:
+    """The database, for one command on this machine. Raises DatabaseAway within 3 s, NotMigrated."""
+    with serving_url(settings) as url:
+        _refuse_unless_ready(url)
+        database = Database(url, connections_max=2, prepares=settings.database_prepares).open()
+        try:
+            yield database
+        finally:
+            database.close()
+
+
+def _refuse_unless_ready(url: str) -> None:
+    with connected(url) as conn:
+        if lacking := pending(conn):
+            raise NotMigrated(missing=lacking)
 
 
 def refuse_unless_settings_agree(settings: Settings) -> None:
@@ -99,8 +139,9 @@ def installed(settings: Settings, *, migrating: bool = False) -> Iterator[Instal
     pid = os.getpid()
     if settings.drill_folder is not None:
         take_part_in_drills(settings.drill_folder, pid)
-    with serving_url(settings) as url:
+    with serving_url(settings, keep=True) as url:
         if migrating and settings.database_url is not None:
+            refuse_unless_reached(url)
             migrate(url, now=now())
         _refuse_unless_fit(url)
         database = Database(url, connections_max=settings.connections_max, prepares=settings.database_prepares).open()
@@ -139,12 +180,11 @@ def _wiring(settings: Settings, database: Database, clock: SharedClock) -> Wirin
 
 def _refuse_unless_fit(url: str) -> None:
     try:
-        with psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S) as conn:
+        with connected(url) as conn:
             if lacking := pending(conn):
                 raise NotMigrated(missing=lacking)
             for one in refuse_unless_fit(conn, now=now()):
                 _log.warning("the database is not as it should be", what=one.what, said=one.said, do=one.do)
-    except psycopg.OperationalError as error:
+    except DatabaseAway as away:
         # It may be starting, too. A process that waits for its database serves sooner than one that must be started again.
-        found = problem_of(error)
-        _log.warning("the database does not answer yet", error=found.sentence() if found else str(error))
+        _log.warning("the database does not answer yet; this process waits for it", **away.facts)

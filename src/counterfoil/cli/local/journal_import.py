@@ -22,7 +22,7 @@ from counterfoil.base.edge import Database, make_id, now
 from counterfoil.base.problems import InvalidInput
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, show_one, show_rows
-from counterfoil.cli.local.installation import serving_url, settings_now
+from counterfoil.cli.local.installation import local_database, settings_now
 from counterfoil.ledger.importing.check import BalanceCheck, check_balances
 from counterfoil.ledger.importing.files import rows_of
 from counterfoil.ledger.importing.imports import Imported, import_file
@@ -56,7 +56,7 @@ def import_(
     changes nothing. With --dry-run the rows are read and understood, and nothing is written.
     """
     mapped = load_map(map_.read_text("utf-8"))
-    with _database() as database, _shown(output) as progress:
+    with local_database(settings_now()) as database, _shown(output) as progress:
         if dry_run:
             rows = _understood(database, program, file, mapped)
             told: dict[str, Any] = {"dryRun": True, "rows": rows, "file": file.name}
@@ -76,7 +76,7 @@ def import_(
 def check(file: File, map_: Map, program: Program = "main", output: Output = TABLE) -> None:
     """Hold our balances against those that a file brings along, day by day. Ends with 1 when some differ; writes nothing."""
     mapped = load_map(map_.read_text("utf-8"))
-    with _database() as database:
+    with local_database(settings_now()) as database:
         _show_check(check_balances(database.transaction, program, file, mapped), {}, output)
 
 
@@ -94,17 +94,6 @@ def _show_check(found: BalanceCheck, told: dict[str, Any], output: Format) -> No
             typer.echo(f"{len(breaks)} account-days do not tie; --output csv lists all of them.")
     if breaks:
         raise typer.Exit(NOT_GREEN)
-
-
-@contextmanager
-def _database() -> Iterator[Database]:
-    settings = settings_now()
-    with serving_url(settings) as url:
-        database = Database(url, connections_max=2, prepares=settings.database_prepares).open()
-        try:
-            yield database
-        finally:
-            database.close()
 
 
 @contextmanager

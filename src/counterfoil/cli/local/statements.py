@@ -144,14 +144,21 @@ def _show(console: Console, found: FolderRead) -> None:
         told = f"{gap.kind:8} {gap.account} {gap.file}:{gap.line}: {gap.reason}"
         console.print(told, style="red" if gap.proven else "yellow", markup=False, highlight=False, soft_wrap=True)
     for file, other in found.duplicates:
-        console.print(f"doubled  {file} has the same bytes as {other}", style="yellow", markup=False, highlight=False)
+        console.print(
+            f"doubled  {file} has the same bytes as {other}",
+            style="yellow",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
     for one in found.reads:
         for row in one.rejected:
             told = f"rejected {row.file}:{row.line}: {row.column or ''} {row.reason}"
             console.print(told, style="yellow", markup=False, highlight=False, soft_wrap=True)
         for note in one.notes:
             console.print(f"note     {one.file}: {note}", style="dim", markup=False, highlight=False, soft_wrap=True)
-    console.print(_verdict(found), style="bold green" if found.is_shown else "bold", markup=False, highlight=False)
+    verdict = "bold green" if found.is_shown else "bold"
+    console.print(_verdict(found), style=verdict, markup=False, highlight=False, soft_wrap=True)
 
 
 def _by_account(found: FolderRead) -> dict[tuple[str, str], list[StatementInfo]]:

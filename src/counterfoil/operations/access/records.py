@@ -112,7 +112,7 @@ def list_access(
     kind: str | None = None,
     after: tuple[datetime, str] | None = None,
 ) -> list[AccessEvent]:
-    """What happened at the door, newest first."""
+    """Logins, failures and refusals, newest first."""
     with conn.cursor(row_factory=class_row(AccessEvent)) as cur:
         return cur.execute(
             """select id, at, kind, name, principal_id, api_key_id, address, method, path, needs, request_id from access_event

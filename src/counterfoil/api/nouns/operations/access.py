@@ -1,4 +1,4 @@
-"""What happened at the door: logins, failures, refusals; with address and key, for the auditor."""
+"""Who came in and who did not: logins, failures, refusals; with address and key, for the auditor."""
 
 from __future__ import annotations
 

@@ -73,6 +73,9 @@ def proposals(
     call: Annotated[ApiCall, may(READ)],
     state: Annotated[Literal["waiting", "all"], Query()] = "waiting",
     machine: Annotated[str | None, Query(pattern="^[a-z_]{1,40}$")] = None,
+    subject_id: Annotated[
+        str | None, Query(alias="subjectId", max_length=200, description="Only about this thing.")
+    ] = None,
     limit: Limit = LIMIT,
     cursor: Cursor = None,
 ) -> Response:
@@ -80,8 +83,9 @@ def proposals(
     after: Any = PROPOSALS.after(cursor)
     with call.reading() as conn:
         rows = approvals.list_proposals(
-            conn, now=call.now, rows_max=limit + 1, waiting=state == "waiting", machine=machine, after=after
-        )
+            conn, now=call.now, rows_max=limit + 1, waiting=state == "waiting", machine=machine, subject_id=subject_id,
+            after=after,
+        )  # fmt: skip
     page = PROPOSALS.page(rows, limit, lambda row: (row.made_at, row.id))
     return page_of(ApprovalView, Page([ApprovalView(**shown(one, call.now)) for one in page.rows], page.next_cursor))
 

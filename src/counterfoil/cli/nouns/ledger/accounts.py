@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from datetime import timedelta
+from typing import Annotated, Any
 
 import typer
 
+from counterfoil.base.edge import now
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.output import (
     ROWS,
+    ROWS_MAX,
     TABLE,
     DryRun,
     Format,
@@ -31,11 +34,10 @@ Asset = Annotated[str | None, typer.Option("--asset", help="In which asset; the 
 AsOf = Annotated[str | None, typer.Option("--as-of", help="A moment, such as 2026-11-20T12:00:00Z; now, if absent.")]
 Clock = Annotated[str, typer.Option("--clock", help="recorded: written by then; effective: happened by then.")]
 MAIN = "main"
+DAYS_SHOWN = timedelta(days=30)
 RECORDED = "recorded"
 START = typer.Option("--start-time", help="The first moment, such as 2026-11-01T00:00:00Z.")
 END = typer.Option("--end-time", help="The first moment that is too late.")
-Start = Annotated[str, START]
-End = Annotated[str, END]
 MaybeStart = Annotated[str | None, START]
 MaybeEnd = Annotated[str | None, END]
 STATEMENT = ("recordedAt", "effectiveAt", "occurredAt", "kind", "other", "debit", "credit", "balance", "key")
@@ -56,7 +58,7 @@ def list_(
     limit: Rows = ROWS,
     output: Output = TABLE,
 ) -> None:
-    """Accounts by asset and name, as they stand now. Amounts in minor units, each on the account's normal side."""
+    """Accounts by asset and name, as they stand now; each amount on the account's normal side."""
     with asked("read") as client:
         rows = listed(client, "/api/accounts", limit, programId=program, asset=asset, beginning=beginning)
     show_rows(rows, COLUMNS, output, empty="No such accounts.")
@@ -79,28 +81,32 @@ def balance(
 @app.command("statement")
 def statement(
     name: Name,
-    start: Start,
-    end: End,
+    start: MaybeStart = None,
+    end: MaybeEnd = None,
     program: Program = MAIN,
     asset: Asset = None,
     clock: Clock = RECORDED,
     limit: Rows = 1_000,
     output: Output = TABLE,
 ) -> None:
-    """What an account had, what moved, what it has. Opening plus all lines is closing."""
+    """What an account had, what moved, what it has: the last 30 days, unless you say which. Opening plus all lines is closing."""
+    start, end = start or (now() - DAYS_SHOWN).isoformat(), end or now().isoformat()
+    span: dict[str, Any] = {"start": start, "end": end, "asset": asset, "clock": clock}
     with asked("read") as client:
-        page = client.statement(program, name, start=start, end=end, asset=asset, clock=clock, limit=min(limit, 500))
-        lines = page["data"]
-        while page["nextCursor"] and len(lines) < limit:
-            page = client.statement(
-                program, name, start=start, end=end, asset=asset, clock=clock, limit=500, cursor=page["nextCursor"]
-            )
-            lines += page["data"]
-    page["data"] = lines[:limit]
+        page = client.statement(program, name, **span, limit=min(limit, 500))
+        lines, more = page["data"], page["nextCursor"]
+        while more and len(lines) < limit:
+            following = client.statement(program, name, **span, limit=min(limit - len(lines), 500), cursor=more)
+            lines, more = [*lines, *following["data"]], following["nextCursor"]
+    page["data"], page["nextCursor"] = lines, more
     if output is Format.CSV:
-        show_rows(lines[:limit], STATEMENT, output)
+        show_rows(lines, STATEMENT, output)
     else:
         show_one(page, output, parts=(("data", STATEMENT),))
+    if more and output is not Format.JSON:
+        typer.echo(
+            f"The first {limit:,} lines; there are more. --limit shows up to {ROWS_MAX}.", err=output is Format.CSV
+        )
 
 
 @app.command("explain")
@@ -133,9 +139,12 @@ def trial(
     path = f"/api/programs/{program}/trial-balance"
     with asked("read") as client:
         totals = client.get(path, asset=asset, asOf=as_of, clock=clock, limit=1)
-        rows = list(client.every(path, rows_max=limit, asset=asset, asOf=as_of, clock=clock))
+        rows = listed(client, path, limit, asset=asset, asOf=as_of, clock=clock)
     if output is Format.TABLE:
-        rows.append({"account": "total", "debit": totals["totalDebit"], "credit": totals["totalCredit"]})
+        for row in rows:
+            row["asset"] = totals["asset"]
+        total = {"account": "total", "debit": totals["totalDebit"], "credit": totals["totalCredit"]}
+        rows.append({**total, "asset": totals["asset"]})
     show_rows(rows, ("account", "debit", "credit"), output, empty="Every account is at nothing.")
     if not totals["balanced"]:
         raise typer.Exit(NOT_GREEN)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import ROWS, TABLE, Output, Rows, show_rows
+from counterfoil.cli.core.output import ROWS, TABLE, Output, Rows, listed, show_rows
 
 app = typer.Typer(no_args_is_help=True, help="Who came in, who failed to, and who was refused.")
 COLUMNS = ("at", "kind", "name", "apiKeyId", "address", "method", "path", "needs", "requestId")
@@ -26,7 +26,7 @@ def list_(
     limit: Rows = ROWS,
     output: Output = TABLE,
 ) -> None:
-    """What happened at the door, newest first; for auditors, controllers and administrators."""
+    """Logins, failed logins and refusals, newest first; for auditors, controllers and administrators."""
     with asked("audit") as client:
-        rows = list(client.every("/api/access", rows_max=limit, kind=kind))
+        rows = listed(client, "/api/access", limit, kind=kind)
     show_rows(rows, COLUMNS, output)

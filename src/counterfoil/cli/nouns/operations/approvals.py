@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Reason, Rows, say_done, show_one, show_rows
+from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Reason, Rows, listed, say_done, show_one, show_rows
 
 app = typer.Typer(no_args_is_help=True, help="What one person proposed and another decides.")
 ProposalId = Annotated[str, typer.Argument(help="The proposal's id, prop_….")]
@@ -25,7 +25,7 @@ def list_(
     """What waits for a second person, newest first."""
     with asked("read") as client:
         state = "all" if every else "waiting"
-        rows = list(client.every("/api/approvals", rows_max=limit, state=state, machine=machine))
+        rows = listed(client, "/api/approvals", limit, state=state, machine=machine)
     show_rows(rows, COLUMNS, output, empty="Nothing waits for a second person.")
 
 

@@ -13,7 +13,7 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.command("health")
 def health(output: Output = TABLE) -> None:
-    """Is the system well? Every counter against its limits, counted now. Ends with 1 when one is a warning or critical."""
+    """System health: every counter against its limits, counted now. Ends with 1 when one is a warning or critical."""
     with asked("read") as client:
         found = client.health()
     if output is Format.JSON:
@@ -35,7 +35,7 @@ def health(output: Output = TABLE) -> None:
 
 @app.command("invariants")
 def invariants(output: Output = TABLE) -> None:
-    """Ask every question that must find nothing. Ends with 1 when one finds something."""
+    """Integrity checks: ask every question that must find nothing. Ends with 1 when one finds something."""
     with asked("read") as client, patience("asking every question"):
         found = client.invariants()
     show_rows(found["data"], ("code", "holds", "count", "severity", "question"), output)

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import TABLE, DryRun, Output, Reason, say_done, show_one, show_rows, waits
+from counterfoil.cli.core.output import TABLE, DryRun, Output, Reason, capped, say_done, show_one, show_rows, waits
 
+NEWEST = 500  # that the server tells
 app = typer.Typer(no_args_is_help=True, help="API keys and their roles.")
 
 
@@ -43,7 +44,7 @@ def create(
 def list_(output: Output = TABLE) -> None:
     """Every key, newest first; never a secret."""
     with asked("audit") as client:
-        rows = client.get("/api/keys")["data"]
+        rows = capped(client.get("/api/keys")["data"], NEWEST)
     columns = ("id", "name", "role", "hint", "createdBy", "createdAt", "expiresAt", "revokedAt", "lastUsedAt")
     show_rows(rows, columns, output)
 

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, Reason, say_done, show_one, show_rows
+from counterfoil.cli.core.output import TABLE, DryRun, Format, ListedRows, Output, Reason, say_done, show_one, show_rows
 
+EACH_MAX = 500  # that the server tells
 app = typer.Typer(no_args_is_help=True, help="What failed five times and waits for a person.")
 COLUMNS = ("kind", "id", "what", "since", "error")
 Parked = Annotated[str, typer.Argument(help="Its id: a webhook's (whi_…) or an event's.")]
@@ -23,7 +24,13 @@ def list_(output: Output = TABLE) -> None:
         show_one(found, output)
         return
     rows = [{"kind": kind, **row} for kind in ("webhook", "event") for row in found[f"{kind}s"]]
-    show_rows(rows, COLUMNS, output, empty="Nothing is parked.")
+    cut = [kind for kind in ("webhooks", "events") if len(found[kind]) >= EACH_MAX]
+    shown = ListedRows(rows)
+    if cut:
+        shown.more = (
+            f"The oldest {EACH_MAX} {' and '.join(cut)}; there may be more, and they follow when these are done."
+        )
+    show_rows(shown, COLUMNS, output, empty="Nothing is parked.")
 
 
 @app.command("requeue")

@@ -7,11 +7,17 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import TABLE, DryRun, Output, Reason, say_done, show_one, show_rows, waits
-from counterfoil.cli.local.first_people import first
+from counterfoil.cli.core.output import TABLE, DryRun, Output, Reason, capped, say_done, show_one, show_rows, waits
+from counterfoil.cli.local.setting_up.first_people import first
+from counterfoil.client.client import Client
+from counterfoil.client.problems import ApiProblem
 
+ID = "prn_"
+NEWEST = 500  # that the server tells
 app = typer.Typer(no_args_is_help=True, help="Who may act, and in which roles.")
-PrincipalId = Annotated[str, typer.Argument(help="The person's or service's id, prn_….")]
+PrincipalId = Annotated[
+    str, typer.Argument(metavar="WHO", help="The person or service: their name, or their id, prn_….")
+]
 Role = Annotated[str, typer.Option("--role", help="viewer, operator, approver, controller, auditor or administrator.")]
 
 
@@ -19,7 +25,7 @@ Role = Annotated[str, typer.Option("--role", help="viewer, operator, approver, c
 def list_(output: Output = TABLE) -> None:
     """Every person and service, newest first."""
     with asked("audit") as client:
-        rows = client.get("/api/people")["data"]
+        rows = capped(client.get("/api/people")["data"], NEWEST)
     show_rows(rows, ("id", "kind", "name", "roles", "programId", "createdBy", "createdAt", "disabledAt"), output)
 
 
@@ -64,8 +70,22 @@ app.command("first")(first)
 
 def _say(principal_id: str, verb: str, body: dict[str, str], dry_run: bool, output: Output) -> None:
     with asked("administer") as client:
-        done = client.post(f"/api/people/{principal_id}/{verb}", body, dry_run=dry_run)
+        done = client.post(f"/api/people/{_id_of(client, principal_id)}/{verb}", body, dry_run=dry_run)
     if waits(done, output):
         return
     ended = ", ended" if done["disabledAt"] else ""
     say_done(done, output, f"{done['name']}: {', '.join(done['roles']) or 'no role'}{ended}.")
+
+
+def _id_of(client: Client, who: str) -> str:
+    """The id behind a name of somebody who was not ended; what looks like an id, or names nobody, is asked for as it stands."""
+    if who.startswith(ID):
+        return who
+    found = [one for one in client.get("/api/people")["data"] if one["name"] == who and not one["disabledAt"]]
+    if len(found) != 1:
+        said = {
+            "title": f"There is nobody called {who} here; `counterfoil people list` names everybody.",
+            "kind": "missing",
+        }
+        raise ApiProblem(said, 404)
+    return str(found[0]["id"])

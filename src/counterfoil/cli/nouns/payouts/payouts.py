@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import ROWS, TABLE, Output, Rows, listed, show_one, show_rows
+from counterfoil.cli.core.output import ROWS, TABLE, Format, Output, Rows, listed, show_one, show_rows
 from counterfoil.cli.core.verbs import add_verbs
+from counterfoil.cli.nouns.payouts.timeline import COLUMNS as COLUMNS_OF_TIME
+from counterfoil.cli.nouns.payouts.timeline import timeline_of
+from counterfoil.client.client import Client
 from counterfoil.client.problems import ApiProblem
 from counterfoil.payouts.payouts.noun import PAYOUT_NOUN
 
 app = typer.Typer(no_args_is_help=True, help="What payees are owed, and every attempt to pay it.")
 COLUMNS = ("id", "payeeId", "asset", "amount", "state", "stateAt", "invoiceId", "lastError")
 STEPS = ("step", "at", "fromState", "verb", "toState", "actor", "reason", "cause")
-PARTS = (
+FACTS_MAX = 10_000
+HEAD = (
     ("breakdown", ("gross", "platformFee", "validatorFee", "holdback", "net", "asset", "rateVersion")),
     ("providerPayouts", ("number", "id", "provider", "state", "providerRef", "fee", "requestSentAt", "lastError")),
+)
+PARTS = (
+    *HEAD,
     ("conflicts", ("id", "at", "said", "expected", "state", "stateAt")),
     ("steps", STEPS),
     ("actions", ("at", "actor", "verb", "reason")),
@@ -46,6 +53,9 @@ def show(
     payout_id: Annotated[str | None, typer.Argument(help="The payout's id, po_….")] = None,
     invoice_id: Annotated[str | None, typer.Option("--invoice-id", help="The payout of this invoice.")] = None,
     key: Annotated[str | None, typer.Option("--key", help="The payout with this key.")] = None,
+    timeline: Annotated[
+        bool, typer.Option("--timeline", help="Steps, calls, events, journals and approvals, in order of time.")
+    ] = False,
     output: Output = TABLE,
 ) -> None:
     """One payout: its fees, attempts, steps, journals. Name it by its id, its invoice or its key."""
@@ -53,10 +63,25 @@ def show(
         raise typer.BadParameter("give the payout's id, --invoice-id or --key, one of them")
     with asked("read") as client:
         found = client.payout(payout_id) if payout_id else client.payout_of(invoice_id=invoice_id, key=key)
-    if found is None:
-        said = {"title": "There is no such payout.", "kind": "missing", "invoiceId": invoice_id, "key": key}
-        raise ApiProblem(said, 404)
-    show_one(found, output, parts=PARTS)
+        if found is None:
+            said = {"title": "There is no such payout.", "kind": "missing", "invoiceId": invoice_id, "key": key}
+            raise ApiProblem(said, 404)
+        if timeline:
+            found["timeline"] = _timeline(client, found)
+    if timeline and output is Format.CSV:
+        show_rows(found["timeline"], COLUMNS_OF_TIME, output)
+    else:
+        show_one(found, output, parts=(*HEAD, ("timeline", COLUMNS_OF_TIME)) if timeline else PARTS)
+
+
+def _timeline(client: Client, payout: dict[str, Any]) -> list[dict[str, Any]]:
+    """Everything that is told of a payout and of its attempts."""
+    subjects = [payout["id"], *(one["id"] for one in payout["providerPayouts"])]
+    events, proposals = (
+        [one for subject in subjects for one in client.every(path, rows_max=FACTS_MAX, subjectId=subject, **more)]
+        for path, more in (("/api/events", {}), ("/api/approvals", {"state": "all"}))
+    )
+    return timeline_of(payout, events, proposals)
 
 
 add_verbs(app, PAYOUT_NOUN)

@@ -65,7 +65,7 @@ def list_(
 
 @app.command("overview")
 def overview(source: Source = None, program: Program = None, output: Output = TABLE) -> None:
-    """Live breaks by cause and age, and how many came and went in the last 30 days."""
+    """Open breaks by cause and age, and how many came and went in the last 30 days."""
     with asked("read") as client:
         found = client.get("/api/breaks/overview", source=source, programId=program)
     if output is not Format.TABLE:

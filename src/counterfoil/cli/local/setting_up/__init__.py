@@ -1,0 +1,1 @@
+"""How an installation begins: the first program, its provider, and the first people."""

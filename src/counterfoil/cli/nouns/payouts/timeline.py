@@ -1,0 +1,71 @@
+"""The way of a payout in one order: steps, calls of the provider, events, journals, proposals, and what people did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+COLUMNS: Final = ("at", "what", "said", "by", "id")
+ORDER: Final = ("proposal", "approval", "action", "step", "call", "answer", "journal", "conflict", "event")
+Row = dict[str, Any]
+
+
+def timeline_of(
+    payout: Mapping[str, Any], events: Sequence[Mapping[str, Any]], proposals: Sequence[Mapping[str, Any]]
+) -> list[Row]:
+    """Every fact with its moment, the earliest first; of one moment in the order of cause: step, call, journal, event."""
+    rows = [one for one in _facts(payout, events, proposals) if one["at"]]
+    return sorted(rows, key=lambda one: (datetime.fromisoformat(one["at"]), ORDER.index(one["what"])))
+
+
+def _facts(
+    payout: Mapping[str, Any], events: Sequence[Mapping[str, Any]], proposals: Sequence[Mapping[str, Any]]
+) -> Iterator[Row]:
+    yield from _steps(payout["id"], payout["steps"])
+    for one in payout["providerPayouts"]:
+        yield from _steps(one["id"], one["steps"])
+        yield _row(
+            one["requestSentAt"],
+            "call",
+            f"{one['provider']} is asked to pay, under key {one['idempotencyKey']}",
+            None,
+            one["id"],
+        )
+        yield _row(one["sentAt"], "answer", f"{one['provider']} took it as {one['providerRef']}", None, one["id"])
+    for one in payout["conflicts"]:
+        yield _row(
+            one["at"], "conflict", f"the provider says {one['said']}, we expected {one['expected']}", None, one["id"]
+        )
+    for one in payout["journals"]:
+        yield _row(
+            one["recordedAt"], "journal", f"{one['kind']} {one['narrative'] or ''}".strip(), one["actor"], one["id"]
+        )
+    for one in payout["actions"]:
+        yield _row(one["at"], "action", _because(one["verb"], one["reason"]), one["actor"], one["id"])
+    for one in events:
+        yield _row(one["at"], "event", one["name"], None, one["subjectId"])
+    for one in proposals:
+        yield _row(one["madeAt"], "proposal", _because(one["verb"], one["reason"]), one["maker"], one["id"])
+        decided = _because(f"{one['verb']} {one['state']}", one["decisionReason"])
+        yield _row(one["decidedAt"], "approval", decided, one["checker"], one["id"])
+
+
+def _steps(subject_id: str, steps: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
+    for one in steps:
+        moved = f"{one['fromState']} → {one['toState']}" if one["fromState"] else one["toState"]
+        yield _row(
+            one["at"],
+            "step",
+            _because(f"{one['verb']}: {moved}", one["reason"] or one["cause"]),
+            one["actor"],
+            subject_id,
+        )
+
+
+def _because(said: str, reason: str | None) -> str:
+    return f"{said} ({reason})" if reason else said
+
+
+def _row(at: str | None, what: str, said: str, by: str | None, subject_id: str) -> Row:
+    return {"at": at, "what": what, "said": said, "by": by, "id": subject_id}
