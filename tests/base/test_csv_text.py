@@ -49,6 +49,7 @@ def test_a_terminal_is_not_commanded() -> None:
 def test_nobody_else_writes_csv() -> None:
     found = [
         str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.py")
-        if "csv.writer(" in path.read_text() and "simulator" not in path.parts and path.name != "csv_text.py"
+        if "csv.writer(" in path.read_text() and "simulator" not in path.parts
+        and path.name not in ("csv_text.py", "statement_file.py")  # a provider's statement is evidence, read by us alone: kept as said
     ]  # fmt: skip
     assert found == []

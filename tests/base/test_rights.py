@@ -267,7 +267,6 @@ FIXED = {
     "of which record a break is": "update break set record_id = 'payout:other'",
     "what kind a break is": "update break set kind = 'MISSING_LEFT'",
     "whose fraction of a unit it is": "update usage_fraction set payee_id = 'other'",
-    "what a request was answered": "update idempotency set answer = '{}'",
 }
 
 
@@ -294,6 +293,10 @@ def once(conn: Connection[Any]) -> None:
            values ('rec_1', 'p', 'x', '2026-11-19', '2026-11-19', 'running', 't', %(now)s, %(now)s)""",
         {"now": NOW},
     )
+    conn.execute(
+        """insert into idempotency (scope, key, sha256, answer, at) values ('p', 'k', sha256(''), '{"begun": true}', %s)""",
+        [NOW],
+    )
 
 
 ONCE = {
@@ -301,6 +304,7 @@ ONCE = {
     "what was found paid": ("provider_payout", "paid", "5", "6"),
     "what was paid beyond": ("provider_payout", "beyond", "5", "4"),
     "when a destination ended": ("destination", "ended_at", "now()", "null"),
+    "what a request was answered": ("idempotency", "answer", "'{}'", "'[]'"),
     "what a run found": ("reconciliation_run", "result_sha256", "'\\x01'", "'\\x02'"),
 }
 

@@ -23,6 +23,7 @@ from counterfoil.ledger.journals.journal import post as ledger_post
 from counterfoil.payouts.providers_in_use import providers_not_set
 from counterfoil.reconciliation.runs.nightly import reconcile_due
 from tests.api.office import Office, fresh, seed, served, wiring_for
+from tests.people import past_the_guard
 from tests.reconciliation.runs.builders import PROGRAM, Says
 from tests.reconciliation.runs.test_bank import mt940
 
@@ -283,7 +284,7 @@ def test_a_source_that_money_went_through_and_nobody_reconciled_is_named_everywh
 
 
 def test_a_provider_of_rows_that_nobody_can_ask_is_named_with_what_to_do(office: Office, terminal: Any):
-    with office.database.transaction() as conn:
+    with past_the_guard(office.database.url) as conn:
         conn.execute(
             """insert into destination (id, program_id, payee_id, provider, token, actor, created_at)
                values ('dst_1', %s, 'bolt', 'elsewhere', 't', 'anna', %s)""",
@@ -310,10 +311,12 @@ def test_a_provider_that_no_running_worker_has_is_named_although_the_server_know
                values ('w', 'h', 1, '1', %s, %s, %s)""",
             [today() - timedelta(hours=1), today(), Jsonb(dict.fromkeys(["settle", *jobs], note))],
         )
+    with past_the_guard(office.database.url) as conn:
         conn.execute(
             """insert into destination (id, program_id, payee_id, provider, token, actor, created_at)
                values ('dst_1', %s, 'bolt', 'simulator', 't', 'anna', %s)""",
             [PROGRAM, today()],
         )
+    with office.database.transaction() as conn:
         found = [one.name for one in providers_not_set(conn, ["simulator"], now=today())]
     assert found == ["simulator"] * told
