@@ -35,6 +35,6 @@ def test_holdbacks_are_listed_and_their_days_are_set_with_the_rates(cli: Cli, of
     rates = {"platformBps": 500, "validatorBps": 100, "holdbackBps": 1000}
     path = "/api/programs/main/rates"
     refused = office.ask("POST", path, role="administrator", key=fresh(), json=rates | {"holdbackDays": 3651})
-    assert refused.status_code == 400
+    assert refused.status_code == 422
     office.ask("POST", path, role="administrator", key=fresh(), json=rates | {"holdbackDays": 7})
     assert office.ask("GET", path).json()["holdbackDays"] == 7
