@@ -72,7 +72,18 @@ def test_nonsense_is_told_and_is_never_a_mistake_of_ours(
 
 
 # Commands for which any text is a good answer: names that are made or looked for.
-FINE = frozenset({"queue pause", "people first", "people add", "keys create", "breaks limit", "accounts open"})
+FINE = frozenset(
+    {
+        "queue pause",
+        "people first",
+        "people add",
+        "keys create",
+        "breaks limit",
+        "accounts open",
+        "destinations set",
+        "breaks export",
+    }
+)
 
 
 @pytest.mark.parametrize(("name", "command"), COMMANDS, ids=[name for name, _ in COMMANDS])

@@ -30,7 +30,7 @@ def money_of(shape: type[ViewModel]) -> set[str]:
     }
 
 
-def test_the_command_line_knows_every_field_that_holds_money():
+def test_the_command_line_knows_every_field_that_holds_money(office: Office):
     told = {name for shape in shapes(ViewModel) for name in money_of(shape)}
     assert told - {"priceMicro", "quantityMicro"} == FIELDS
 

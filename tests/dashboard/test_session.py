@@ -213,8 +213,8 @@ def test_a_form_with_text_that_commands_a_terminal_is_refused_on_its_page(desk, 
     assert "text without control characters" in answer.text
 
 
-def test_without_a_program_the_page_says_how_to_begin_and_calls_nothing_good(desk):
-    with days.served(desk) as url:
+def test_without_a_program_the_page_says_how_to_begin_and_calls_nothing_good(server, tmp_path):
+    with a_desk(server, tmp_path) as desk, days.served(desk) as url:
         with desk.database.transaction() as conn:
             assert conn.execute("select count(*) from program").fetchone() == (0,)
         before = logged_in(url, desk).get(PAGE).text

@@ -140,6 +140,7 @@ class Reading(NamedTuple):
 # Commands without an argument that do more than show, and what is no list of rows.
 ACTS = frozenset(
     {
+        "bank-files make",
         "setup",
         "demo",
         "serve",

@@ -179,7 +179,7 @@ def test_it_is_the_database_that_refuses(house: Database):
             "select tgrelid::regclass::text, tgname from pg_trigger where tgfoid = 'two_people'::regproc order by 1, 2"
         ).fetchall()
         assert {table for table, _ in rows} == {
-            "api_key", "role_grant", "destination", "write_off_limit", "period_close", "journal",
+            "api_key", "role_grant", "destination", "write_off_limit", "period_close", "journal", "payout_policy",
         }  # fmt: skip
         for table, trigger in rows:
             conn.execute(f"alter table {table} disable trigger {trigger}".encode())

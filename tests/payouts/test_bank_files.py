@@ -170,7 +170,7 @@ def test_many_queued_payouts_become_one_file_that_is_kept_with_its_hash_and_name
         body = download_payment_file(conn, file_id, actor="test", now=desk.clock.now)
         again = download_payment_file(conn, file_id, actor="test", now=desk.clock.now)
         lines = orders_of(conn, file_id)
-    assert (file.orders, file.amount, file.state, file.open) == (3, 3 * 94_00, "made", 3)
+    assert (file.orders, file.amount, file.state, file.orders_open) == (3, 3 * 94_00, "made", 3)
     assert body == again
     assert hashlib.sha256(body).digest() == file.sha256
     assert [one.provider_payout_id for one in lines] == sorted(attempts)

@@ -146,7 +146,7 @@ def test_two_webhooks_of_one_charge_that_race_book_it_once(program):
 def test_rates_have_versions_and_a_program_without_any_settles_nothing(program):
     with program.transaction() as conn:
         set_rates(conn, PROGRAM, platform_bps=300, validator_bps=0, holdback_bps=1000, actor="test", now=NOW)
-        assert rates_now(conn, [PROGRAM])[PROGRAM] == (2, 300, 0, 1000)
+        assert rates_now(conn, [PROGRAM])[PROGRAM] == (2, 300, 0, 1000, 30)
         with pytest.raises(NoRates, match="elsewhere"):
             rates_now(conn, ["elsewhere"])
 

@@ -68,6 +68,10 @@ def test_the_break_is_matched_by_the_run_that_sees_the_debt_paid_back_and_told_s
 def test_what_was_paid_twice_names_the_other_attempt(house: House):
     house.sent("a1", 94_00, YESTERDAY, state="failed")
     house.rows(
+        """insert into payout_approval (provider_payout_id, payout_id, program_id, basis, amount, at)
+           select 'a2', payout_id, program_id, 'before', amount, created_at from provider_payout where id = 'a1' returning amount"""
+    )
+    house.rows(
         """insert into provider_payout (id, payout_id, program_id, number, provider, idempotency_key, destination, asset, amount,
                   payload_sha256, created_at, request_sent_at, sent_at, provider_ref, state, state_at)
            select 'a2', payout_id, program_id, 2, provider, 'a2', destination, asset, amount, '', created_at, request_sent_at, sent_at,

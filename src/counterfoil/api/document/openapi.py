@@ -32,7 +32,11 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
     },
     "Payouts": {
         "Payouts": "What payees are owed, and every attempt to pay it.",
+        "Batches": "Payouts that people approve and execute together.",
+        "Refunds": "What goes back to customers.",
+        "Holdbacks": "What is kept back of a settlement for a while.",
         "Destinations": "Where a payee's money goes.",
+        "Bank files": "Files of payments for the bank, and what the bank reports.",
         "Webhooks in": "What providers tell us, signed.",
     },
     "Ledger": {
@@ -56,6 +60,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
     },
     "Operations": {
         "Operations": "System health, integrity checks, events, workers and jobs.",
+        "Circuits": "Providers that do not work, and are not called.",
         "Queues": "Queues: what waits, what is paused, what is parked.",
     },
 }

@@ -34,9 +34,9 @@ class PaymentFile(NamedTuple):
     downloaded_at: datetime | None
     state: str
     state_at: datetime
-    paid: int
-    failed: int
-    open: int
+    orders_paid: int
+    orders_failed: int
+    orders_open: int
 
 
 class FileOrder(NamedTuple):
@@ -60,7 +60,8 @@ class FileCancelled(Problem):
 
 
 _COLUMNS: Final = f"""f.id, f.provider, f.program_id, f.asset, f.orders, f.amount, f.sha256, f.execute_on, f.created_at, f.downloaded_at,
-    f.state, f.state_at, coalesce(o.paid, 0) as paid, coalesce(o.failed, 0) as failed, coalesce(o.open, 0) as open
+    f.state, f.state_at, coalesce(o.paid, 0) as orders_paid, coalesce(o.failed, 0) as orders_failed,
+    coalesce(o.open, 0) as orders_open
     from payment_file f left join lateral (
         select count(*) filter (where pp.state = 'succeeded') as paid,
                count(*) filter (where pp.state <> 'succeeded' and pp.state not in {listed(PROVIDER_PAYOUT.open)}) as failed,

@@ -52,9 +52,9 @@ class BankPaymentFileView(ViewModel):
     downloaded_at: datetime | None = Field(description="The first time; from then on the bank may have it.")
     state: str = Field(description="made, downloaded, reported or cancelled.")
     state_at: datetime
-    paid: int = Field(description="Orders that the bank has paid.")
-    failed: int = Field(description="Orders that are over and did not pay, or came back.")
-    open: int = Field(description="Orders of which the bank has still to tell.")
+    orders_paid: int = Field(description="Orders that the bank has paid.")
+    orders_failed: int = Field(description="Orders that are over and did not pay, or came back.")
+    orders_open: int = Field(description="Orders of which the bank has still to tell.")
 
 
 class BankPaymentOrderView(ViewModel):

@@ -86,7 +86,7 @@ def open_(body: RefundRequest, call: Annotated[ApiCall, may(OPERATE, key=True)])
 @router.get(
     "/invoices/{invoice_id}/refundable",
     response_model=RefundableView,
-    operation_id="invoice_refundable",
+    operation_id="invoice_refundable_show",
     summary="Show what can still go back of an invoice",
 )
 def refundable_(invoice_id: Annotated[str, id_in_path("inv")], call: Annotated[ApiCall, may(READ)]) -> Response:

@@ -50,9 +50,9 @@ def list_(
         "orders",
         "amount",
         "asset",
-        "paid",
-        "failed",
-        "open",
+        "ordersPaid",
+        "ordersFailed",
+        "ordersOpen",
         "executeOn",
         "downloadedAt",
     )
