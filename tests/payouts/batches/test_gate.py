@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from psycopg import errors
 
-from tests.payouts.batches.till import NOW, Till
+from tests.payouts.batches.till import NOW, OTHER, Till
 
 
 @pytest.fixture
@@ -66,6 +66,18 @@ def test_a_large_payout_that_was_split_is_still_large_until_a_day_has_passed(til
     till.tick(hours=25)
     till.reserve()
     assert till.basis(second) == ["rule"]
+
+
+def test_what_went_by_rule_in_one_asset_is_not_held_against_another(till):
+    till.paid_before("bolt")
+    till.policy(500)
+    till.policy(500, asset=OTHER)
+    euros, yen = till.owed("bolt", 300), till.owed("bolt", 300, asset=OTHER)
+    till.reserve()
+    assert (till.basis(euros), till.basis(yen)) == (["rule"], ["rule"])
+    more = till.owed("bolt", 201, asset=OTHER)
+    till.reserve()
+    assert "201 JPY, with 300 of the last 24 hours" in (till.payout(more)[1] or "")
 
 
 def test_somebody_who_was_never_paid_waits_for_people(till):

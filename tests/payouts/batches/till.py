@@ -30,7 +30,7 @@ from tests.people import log_in_as
 
 SILENT = timedelta(minutes=10)
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-PROGRAM, ASSET, PROVIDER = "main", "EUR", "simulator"
+PROGRAM, ASSET, OTHER, PROVIDER = "main", "EUR", "JPY", "simulator"
 
 
 class Till:
@@ -39,7 +39,7 @@ class Till:
     def __init__(self, conn: Connection[Any], database: Any = None) -> None:
         self.conn, self.now = conn, NOW
         self.database = database or _Same(conn)
-        open_program(conn, PROGRAM, name="Main", assets=[Asset(ASSET, 2)], now=NOW)
+        open_program(conn, PROGRAM, name="Main", assets=[Asset(ASSET, 2), Asset(OTHER, 0)], now=NOW)
         open_accounts(conn, PROGRAM, ["escrow:all", f"clearing:{PROVIDER}"], asset=ASSET, actor="test", now=NOW)
         at = NOW - timedelta(days=30)
         self.mira = log_in_as(conn, "Mira", "operator", at=at)[0]  # gathers and submits
@@ -59,17 +59,19 @@ class Till:
         )  # fmt: skip
         return name
 
-    def owed(self, payee: str, amount: int, *, covered: bool = True) -> str:
+    def owed(self, payee: str, amount: int, *, covered: bool = True, asset: str = ASSET) -> str:
         """A payout of this amount; `covered`: its money is with the provider."""
         self._number += 1
-        open_accounts(self.conn, PROGRAM, [f"payable:payee:{payee}"], asset=ASSET, actor="test", now=self.now)
+        open_accounts(
+            self.conn, PROGRAM, [f"payable:payee:{payee}", "escrow:all"], asset=asset, actor="test", now=self.now
+        )
         source = f"clearing:{PROVIDER}" if covered else "clearing:elsewhere"
-        open_accounts(self.conn, PROGRAM, [source], asset=ASSET, actor="test", now=self.now)
+        open_accounts(self.conn, PROGRAM, [source], asset=asset, actor="test", now=self.now)
         lines = [(source, "escrow:all", amount), ("escrow:all", f"payable:payee:{payee}", amount)]
         post_journals(
-            self.conn, PROGRAM, [NewJournal(f"owed{self._number}", "settlement", lines, ASSET, "test")], now=self.now
+            self.conn, PROGRAM, [NewJournal(f"owed{self._number}", "settlement", lines, asset, "test")], now=self.now
         )
-        owed = [Owed(PROGRAM, f"inv_{self._number}", f"set_{self._number}", payee, ASSET, amount)]
+        owed = [Owed(PROGRAM, f"inv_{self._number}", f"set_{self._number}", payee, asset, amount)]
         (made,) = create_payouts(self.conn, owed, make_id=make_id, actor="test", cause="test", now=self.now)
         return made.id
 
@@ -81,9 +83,9 @@ class Till:
         self.arrives(payout)
         return payout
 
-    def policy(self, by_rule_max: int, *tiers: tuple[int, int], cooling_hours: int = 72) -> None:
+    def policy(self, by_rule_max: int, *tiers: tuple[int, int], cooling_hours: int = 72, asset: str = ASSET) -> None:
         set_policy(
-            self.conn, PROGRAM, ASSET, by_rule_max=by_rule_max, tiers=[Tier(*one) for one in tiers], cooling_hours=cooling_hours,
+            self.conn, PROGRAM, asset, by_rule_max=by_rule_max, tiers=[Tier(*one) for one in tiers], cooling_hours=cooling_hours,
             reason="agreed with the bank", actor="test", now=self.now,
         )  # fmt: skip
 

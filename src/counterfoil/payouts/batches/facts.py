@@ -71,9 +71,10 @@ def payees_of(
                           as changed,
                       exists (select from payout p where p.program_id = d.program_id and p.payee_id = d.payee_id
                               and p.state = 'completed') as paid_before,
-                      coalesce((select sum(r.amount) from payout p join payout_approval r on r.payout_id = p.id
-                                where p.program_id = d.program_id and p.payee_id = d.payee_id and r.basis = 'rule' and r.at > %(since)s),
-                               0)::bigint as by_rule_today
+                      (select coalesce(jsonb_object_agg(t.asset, t.amount), '{}') from (
+                           select p.asset, sum(r.amount) as amount from payout p join payout_approval r on r.payout_id = p.id
+                           where p.program_id = d.program_id and p.payee_id = d.payee_id and r.basis = 'rule' and r.at > %(since)s
+                           group by p.asset) t) as by_rule_today
                from destination d where d.program_id = %(program)s and d.payee_id = any(%(payees)s) and d.ended_at is null""",
             {"program": program_id, "payees": sorted(set(payee_ids)), "since": now - RULE_SPAN},
         ).fetchall()

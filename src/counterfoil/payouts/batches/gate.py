@@ -132,9 +132,9 @@ class _Gate:
         return Waits(short, self._now + COVER_ASKED_EVERY) if short else Allowed("batch", None, line.batch_id)
 
     def _by_rule(self, one: Asked, policy: Policy, payee: PayeeFacts) -> Allowed | Waits:
-        broken = self._broken.get(one.provider)
+        broken, today = self._broken.get(one.provider), payee.by_rule_today.get(one.asset, 0)
         doubt = (
-            doubt_about_amount(one.amount, policy, by_rule_today=payee.by_rule_today)
+            doubt_about_amount(one.amount, policy, by_rule_today=today)
             or doubt_about_payee(payee, policy, now=self._now)
             or doubt_about_everything([*self._alarms, *([broken] if broken else [])])
         )
@@ -142,14 +142,12 @@ class _Gate:
             short = self._take(one)
             doubt = Doubt(short, self._now + COVER_ASKED_EVERY, True) if short else None
         if doubt is None:
-            self._payees[one.payee_id] = payee._replace(by_rule_today=payee.by_rule_today + one.amount)
+            gone = {**payee.by_rule_today, one.asset: today + one.amount}
+            self._payees[one.payee_id] = payee._replace(by_rule_today=gone)
             return Allowed("rule", policy.version)
-        again = doubt.again_at or (self._now + ASKED_AGAIN_EVERY if self._may_pass(doubt, payee) else None)
+        # Waiting helps where the doubt is about something that ends, or about what the payee got within the last day.
+        again = doubt.again_at or (self._now + ASKED_AGAIN_EVERY if doubt.passes or today else None)
         return Waits(f"it needs an approved batch: {doubt.why}", again)
-
-    def _may_pass(self, doubt: Doubt, payee: PayeeFacts) -> bool:
-        """Does waiting help: is the doubt about something that ends, or about what the payee got within the last day?"""
-        return doubt.passes or payee.by_rule_today > 0
 
     def _take(self, one: Asked) -> str | None:
         """Take it from the treasury; why it does not cover it, otherwise."""

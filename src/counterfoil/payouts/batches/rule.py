@@ -5,7 +5,7 @@ Pure: the facts are read under lock by whoever asks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -15,13 +15,13 @@ from counterfoil.payouts.batches.policies import Policy
 
 class PayeeFacts(NamedTuple):
     """What the rule asks of one payee: since when its destination is active, whether it ever was paid, and what the rule let go to it
-    within a day, in minor units. `changed`: it had another destination before."""
+    within a day, by asset in minor units. `changed`: it had another destination before."""
 
     payee_id: str
     destination_at: datetime
     changed: bool
     paid_before: bool
-    by_rule_today: int
+    by_rule_today: Mapping[str, int]
 
 
 class Doubt(NamedTuple):
