@@ -12,6 +12,7 @@ from typing import Any, Final
 from psycopg import Connection
 
 from counterfoil.audit.invariants import INVARIANTS as AUDIT_INVARIANTS
+from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Machine, history_kept
 from counterfoil.ledger import expiring
 from counterfoil.ledger.invariants import INVARIANTS as LEDGER_INVARIANTS
@@ -71,7 +72,6 @@ from counterfoil.settlement.payments import payments
 from counterfoil.settlement.payments.payments import parsed, receive_charges
 from counterfoil.settlement.settlements import settlements_by_id
 
-MakeId = Callable[[str], str]
 Clock = Callable[[], datetime]
 
 MACHINES: Sequence[Machine] = (

@@ -14,13 +14,13 @@ from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from psycopg import Connection, sql
 
+from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Approval, ApprovalNeeded, Machine, StateMoved
 from counterfoil.base.problems import InvalidInput, InvariantBroken, NotFound, Problem, check
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import Caller, require
 from counterfoil.operations.providers import Provider
 
-MakeId = Callable[[str], str]
 TEXT_MAX: Final = 2_000
 MANY_MAX: Final = 500
 AMOUNTS: Final = frozenset({

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Move, take_steps
 from counterfoil.base.problems import NotFound, check
 from counterfoil.ledger.journals.journal import NewJournal
@@ -38,7 +39,6 @@ from counterfoil.settlement.invoices.invoices import Invoice, lock_invoices
 from counterfoil.settlement.payments.payments import Payment, payments_of
 from counterfoil.settlement.payments.rules import Recorded, doubt
 
-MakeId = Callable[[str], str]
 ACTOR = "system:worker"
 PAYMENTS_MAX = (
     1_000_000  # of the invoices of one tick; were there more, they would count as unpaid and fail, never pass

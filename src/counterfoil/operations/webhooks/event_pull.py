@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 import structlog
 from psycopg import Connection
 
+from counterfoil.base.ids import MakeId
 from counterfoil.base.problems import DatabaseAway
 from counterfoil.operations.providers import Provider, PulledEvent, Unclear
 from counterfoil.operations.webhooks.inbound import count_rejection, receive
@@ -17,7 +18,6 @@ from counterfoil.operations.work.circuits import note_health, pass_gate
 from counterfoil.operations.work.jobs import Job
 from counterfoil.operations.work.runner import ERROR_TEXT_MAX, Runner, Tally
 
-MakeId = Callable[[str], str]
 QUEUE: Final = "pull-events"  # no rows of ours: its circuit is called as its job
 _log = structlog.get_logger("counterfoil.event_pull")
 

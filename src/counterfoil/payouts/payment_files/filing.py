@@ -6,7 +6,7 @@ hold an order back is asked as it is before a call; an order that cannot stand i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from hashlib import sha256
@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Move, record_birth, take_steps
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.providers import (
@@ -37,7 +38,6 @@ from counterfoil.payouts.provider_payouts.standings import lock_by_id
 from counterfoil.payouts.provider_payouts.unreserving import unreserve
 from counterfoil.statements.continuity.banking_days import next_banking_day
 
-MakeId = Callable[[str], str]
 BRAKE_WAIT: Final = timedelta(minutes=5)
 
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Move, record_birth, take_steps
 from counterfoil.ledger.journals.journal import NewJournal, Posted
 from counterfoil.ledger.journals.key_spaces import PAYOUT_RESERVE
@@ -37,7 +38,6 @@ from counterfoil.payouts.payouts.payable import owed_after_netting
 from counterfoil.payouts.payouts.verbs import Payout, payouts_by_id
 from counterfoil.payouts.provider_payouts.conflicts import in_conflict
 
-MakeId = Callable[[str], str]
 ACTOR: Final = "system:worker"
 ASKED_AGAIN_EVERY: Final = timedelta(hours=1)
 NO_DESTINATION: Final = "its payee has no active destination"

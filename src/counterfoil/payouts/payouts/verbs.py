@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import record_birth
 from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.payouts.machines import PAYOUT
 
-MakeId = Callable[[str], str]
 STATES: Final = tuple(PAYOUT.states())
 
 

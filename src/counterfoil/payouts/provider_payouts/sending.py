@@ -7,13 +7,14 @@ is stored before it is applied; who stored it applies it, or the job `answers` d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Move, take_steps
 from counterfoil.base.problems import InvariantBroken
 from counterfoil.operations.providers import (
@@ -60,7 +61,6 @@ from counterfoil.payouts.provider_payouts.outcomes import ACTOR, carry_out
 from counterfoil.payouts.provider_payouts.standings import lock_by_id
 from counterfoil.payouts.provider_payouts.unreserving import unreserve
 
-MakeId = Callable[[str], str]
 BRAKE_WAIT: Final = timedelta(minutes=5)
 APPLY_AFTER: Final = timedelta(seconds=5)  # who stored an answer applies it; from then on, anybody
 

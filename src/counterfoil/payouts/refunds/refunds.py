@@ -7,13 +7,13 @@ payee owes. It is taken from the payee's next payout, and none goes out until th
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Machine, Move, record_birth, take_step, take_steps
 from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.ledger.journals.journal import NewJournal
@@ -40,7 +40,6 @@ from counterfoil.settlement.holdback import held_of_payee, use
 from counterfoil.settlement.invoices.invoices import Invoice, lock_invoices
 from counterfoil.settlement.settlements import Settlement, settlement_of
 
-MakeId = Callable[[str], str]
 BANK: Final = "bank"
 WHY: Final = "a refund was booked before it was sent"
 REFUND: Final = Machine(name="refund", table="refund", initial=("owed",), transitions={("owed", "execute"): "executed"})

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from psycopg import Connection
 
+from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import take_step
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import HOLDBACK_RELEASE
@@ -25,7 +26,6 @@ from counterfoil.payouts.provider_payouts.standings import lock_settlements
 from counterfoil.settlement.holdback import HOLDBACK, HoldbackTranche, list_tranches, show_tranche, tranches_by_id
 from counterfoil.settlement.settlements import show_settlement
 
-MakeId = Callable[[str], str]
 ACTOR: Final = "system:worker"
 RELEASING: Final = Queue("holdback", "holdback_tranche", ("held",), program="program_id")
 PAID_OUT_AGAIN: Final = ("completed", "refunded")  # after any other end a person decides whether it is paid out

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Machine, Move, record_birth, take_steps
 from counterfoil.base.money import MINOR_MAX
 from counterfoil.base.problems import InvalidInput, NotFound
@@ -19,7 +20,6 @@ from counterfoil.operations.verbs import Noun, Verb, VerbCall, VerbResult
 from counterfoil.settlement.intents.intents import ask_for_payment
 from counterfoil.settlement.usage.rules import MICRO
 
-MakeId = Callable[[str], str]
 TERM_DAYS: Final = 14
 ISSUE_ROWS_MAX: Final = 10_000
 UNIT: Final = MICRO * MICRO  # a minor unit, in what a quantity times a price is counted in

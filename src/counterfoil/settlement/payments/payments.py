@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Move, take_steps
 from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.journals.journal import NewJournal
@@ -20,7 +21,6 @@ from counterfoil.settlement.intents.intents import begin_verifying
 from counterfoil.settlement.invoices.invoices import INVOICE, Invoice, lock_invoices
 from counterfoil.settlement.payments.rules import Bill, Receipt, decide_receipts
 
-MakeId = Callable[[str], str]
 ACTOR = "system:worker"
 
 EVENT_KINDS: Final = declare(

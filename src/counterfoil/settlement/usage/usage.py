@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.base.ids import MakeId
 from counterfoil.base.money import Asset
 from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.settlement.usage.rules import Usage, parse_usage
 
-MakeId = Callable[[str], str]
 FILE_NAME_MAX = 200
 
 

@@ -131,7 +131,9 @@ def chosen_provider(call: ApiCall, given: str | None) -> str:
     chosen = given or (names[0] if len(names) == 1 else "")
     if chosen not in names:
         known = (
-            f"one of {', '.join(names)}" if names else "a provider that is set up; none is (COUNTERFOIL_PROVIDER_URL)"
+            f"one of {', '.join(names)}"
+            if names
+            else "a provider that is set up; none is (`counterfoil setup` asks for one)"
         )
         raise InvalidInput("provider", known, got=given)
     return chosen
