@@ -185,6 +185,9 @@ class Chaos:
                 "update provider_payout set due_at = clock_timestamp() where id = %s and state in ('queued', 'unknown')",
                 [attempt],
             )
+            conn.execute(
+                "update circuit set probe_at = clock_timestamp(), probed_by = null where state = 'open'"
+            )  # its rests double with each refusal: they would be longer than our patience
             return state() not in ("sending", "queued", "unknown")
 
         def state() -> str:

@@ -24,6 +24,7 @@ from counterfoil.ledger.journals.journal import Posted
 from counterfoil.ledger.problems import InsufficientFunds, UnknownProgram
 from counterfoil.ledger.reads.balances import balance
 from tests.ledger.builders import CASH, ESCROW, PAYEE, PROGRAM, a_journal, a_movement, a_program
+from tests.loops import run_in_loop
 
 LANE = Lane(PROGRAM, "EUR", "test", "tester")
 
@@ -79,7 +80,7 @@ def test_coroutines_that_come_together_share_a_commit(gatherer: Gatherer, databa
         assert all(isinstance(one, Posted) for one in posted)
         return outcomes
 
-    assert asyncio.run(all_at_once()) == [MovementOutcome.POSTED] * 100
+    assert run_in_loop(all_at_once()) == [MovementOutcome.POSTED] * 100
     assert gatherer.commits < 20
     assert minor(database) == 110
 
@@ -94,7 +95,7 @@ def test_each_member_of_a_batch_has_its_own_answer(gatherer: Gatherer):
         ]
         return await asyncio.gather(*[gatherer.post_soon(PROGRAM, j) for j in journals], return_exceptions=True)
 
-    first, reused, poor, last = asyncio.run(all_at_once())
+    first, reused, poor, last = run_in_loop(all_at_once())
     assert isinstance(first, Posted)
     assert isinstance(reused, KeyReused)
     assert isinstance(poor, InsufficientFunds)

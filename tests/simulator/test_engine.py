@@ -14,6 +14,7 @@ from counterfoil.simulator.journal import SimulatorJournal
 from counterfoil.simulator.rules import facts as f
 from counterfoil.simulator.rules.decisions import ChargeAsk, decide_charge, decide_read
 from counterfoil.simulator.rules.state import SimulatorSettings
+from tests.loops import run_in_loop
 from tests.simulator.builders import SECRET, START_US, Receiver
 
 ASK = ChargeAsk("c1", "inv_1", 100, "USD", 0)
@@ -49,7 +50,7 @@ def test_neither_answer_nor_webhook_nor_reading_gives_away_what_is_not_on_disk(t
         await engine.stop()
         journal.close()
 
-    asyncio.run(story())
+    run_in_loop(story())
     receiver.close()
 
 
@@ -66,7 +67,7 @@ def test_a_clock_that_goes_backwards_does_not_take_the_journal_along(tmp_path: P
         journal.close()
         return [entry.at_us - START_US for entry in SimulatorJournal(tmp_path).entries]
 
-    assert asyncio.run(story()) == [5_000, 5_000, 5_000, 9_000]
+    assert run_in_loop(story()) == [5_000, 5_000, 5_000, 9_000]
 
 
 @pytest.mark.parametrize("turns", range(6))
@@ -88,4 +89,4 @@ def test_stopping_ends_also_in_the_turn_in_which_something_happens(tmp_path: Pat
             task.cancel()
         assert done, "a task took no notice of being cancelled"
 
-    asyncio.run(story())
+    run_in_loop(story())

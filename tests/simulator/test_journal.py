@@ -22,6 +22,7 @@ from counterfoil.simulator.journal import (
     read_entries,
 )
 from counterfoil.simulator.rules import facts as f
+from tests.loops import run_in_loop
 
 
 def an_entry(number: int) -> f.FactEntry:
@@ -89,7 +90,7 @@ def test_opening_cuts_the_torn_end_so_that_the_next_line_is_whole(tmp_path):
         await journal.durable()
         journal.close()
 
-    asyncio.run(go_on())
+    run_in_loop(go_on())
     assert read_entries(tmp_path).entries == [an_entry(1), an_entry(2)]
 
 
@@ -122,7 +123,7 @@ def test_nothing_is_durable_before_the_sync_returns_and_one_sync_serves_all_that
         assert read_entries(tmp_path).entries[-1].number == 50
         journal.close()
 
-    asyncio.run(story())
+    run_in_loop(story())
     assert 1 <= len(syncs) < 10
     assert syncs[-1] == len(b"".join(lines(50)))
 
@@ -135,7 +136,7 @@ def test_close_writes_out_what_still_waits(tmp_path):
             journal.append(an_entry(number))
         journal.close()
 
-    asyncio.run(story())
+    run_in_loop(story())
     assert len(read_entries(tmp_path).entries) == 20
 
 

@@ -10,6 +10,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from counterfoil.simulator.http.webhooks import Sender, Sent, body_of, secret_bytes, sign, signed_headers
+from tests.loops import run_in_loop
 from tests.simulator.builders import SECRET, Receiver
 
 
@@ -43,7 +44,7 @@ def send(url: str, *, timeout_ms: int = 2_000, times: int = 1) -> list[Sent]:
         await sender.close()
         return sent
 
-    return asyncio.run(story())
+    return run_in_loop(story())
 
 
 async def _serve(handle) -> tuple[asyncio.Server, str]:
@@ -74,7 +75,7 @@ def answered(raw: bytes, *, times: int = 1, timeout_ms: int = 2_000) -> list[Sen
         server.close()
         return sent
 
-    return asyncio.run(story())
+    return run_in_loop(story())
 
 
 def test_a_receiver_gets_the_body_and_the_connection_serves_again():
