@@ -81,11 +81,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     widths = [max(len(line[place]) for line in [list(columns), *shown]) for place in range(len(columns))]
     for line in [list(columns), *shown]:
         first, *rest = line
-        print(
-            "  ".join(
-                [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True))]
-            )
-        )
+        print("  ".join([first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True))]))
 
 
 def last_line(figures: dict[str, Any]) -> None:

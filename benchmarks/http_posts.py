@@ -53,9 +53,7 @@ def server(postgres: PrivatePostgres) -> Iterator[tuple[str, str]]:
     key, log = _seed(postgres.url), postgres.folder / "server.log"
     environment = {**os.environ, "COUNTERFOIL_DATABASE_URL": postgres.url, "COUNTERFOIL_PORT": "0"}
     with log.open("ab") as told:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "counterfoil", "serve"], env=environment, stdout=told, stderr=told
-        )
+        process = subprocess.Popen([sys.executable, "-m", "counterfoil", "serve"], env=environment, stdout=told, stderr=told)
     try:
         yield _listening(log, process), key
     finally:
@@ -155,10 +153,7 @@ def _report(results: list[Result], rounds: int) -> None:
         best[clients] = runs[len(runs) // 2]
     table(
         ("clients", "posts/s", "p50 ms", "p99 ms", "worst ms"),
-        [
-            (str(one.clients), one.posts_per_s, f"{one.p50_ms:.1f}", f"{one.p99_ms:.1f}", f"{one.worst_ms:.1f}")
-            for one in best.values()
-        ],
+        [(str(one.clients), one.posts_per_s, f"{one.p50_ms:.1f}", f"{one.p99_ms:.1f}", f"{one.worst_ms:.1f}") for one in best.values()],
     )
     shown = best[WANTED_CLIENTS]
     last_line(

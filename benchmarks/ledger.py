@@ -21,9 +21,16 @@ from counterfoil.ledger.journals.memory import Memory
 FULL: Final = 8_192
 BLOCK: Final = 5  # batches of the ledger, then as many of the plain COPY
 STEPS: Final = [
-    (bulk, "_checked"), (bulk, "_request_hash"), (bulk, "enter_for_bulk"), (Memory, "recall"), (bulk, "known_of"), (bulk, "insert_headers"),
-    (bulk, "copy_postings"), (Batch, "take"), (write, "encode"),
-]  # fmt: skip
+    (bulk, "_checked"),
+    (bulk, "_request_hash"),
+    (bulk, "enter_for_bulk"),
+    (Memory, "recall"),
+    (bulk, "known_of"),
+    (bulk, "insert_headers"),
+    (bulk, "copy_postings"),
+    (Batch, "take"),
+    (write, "encode"),
+]
 
 
 def measure(
@@ -82,10 +89,7 @@ def side_by_side(url: str, names: list[str], *, writers: int, batches: int) -> t
     """Movements per second of so many writers on one program together, each with `batches` batches; and the memory of one."""
     context = multiprocessing.get_context("spawn")
     barrier, told = context.Barrier(writers), context.Queue()
-    processes = [
-        context.Process(target=_write_alone, args=(url, names, number, batches, barrier, told))
-        for number in range(writers)
-    ]
+    processes = [context.Process(target=_write_alone, args=(url, names, number, batches, barrier, told)) for number in range(writers)]
     for process in processes:
         process.start()
     results = [told.get(timeout=600) for _ in processes]

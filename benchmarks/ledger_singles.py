@@ -68,9 +68,15 @@ def main() -> None:
             debit, credit = random.sample(names, 2)
             with database.transaction() as conn:
                 post(
-                    conn, PROGRAM, key=an_id().hex(), kind="bench", lines=[(debit, credit, 1)], asset=ASSET, actor="bench",
+                    conn,
+                    PROGRAM,
+                    key=an_id().hex(),
+                    kind="bench",
+                    lines=[(debit, credit, 1)],
+                    asset=ASSET,
+                    actor="bench",
                     now=edge.now(),
-                )  # fmt: skip
+                )
 
         rows: list[list[Any]] = []
         figures: dict[str, float] = {}

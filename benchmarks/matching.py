@@ -77,14 +77,9 @@ def ours(folder: Path, form: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=folder) as spill:
         engine = DuckEngine(Path(spill), memory=memory_bytes(MEMORY))
         given = rules()
-        sides = [
-            read_side(engine, [folder / f"{name}.{form}"], getattr(given, name), name, Path(spill))
-            for name in ("left", "right")
-        ]
+        sides = [read_side(engine, [folder / f"{name}.{form}"], getattr(given, name), name, Path(spill)) for name in ("left", "right")]
         matched = match(engine, sides[0], sides[1], given)
-        kinds: dict[str, int] = dict(
-            engine.rows("select kind, count(*) from pair where status = 'break' group by kind")
-        )
+        kinds: dict[str, int] = dict(engine.rows("select kind, count(*) from pair where status = 'break' group by kind"))
         missing = {"MISSING_RIGHT": "l_left", "MISSING_LEFT": "r_left"}
         kinds |= {kind: engine.rows(f"select count(*) from {table}")[0][0] for kind, table in missing.items()}
         engine.close()
@@ -97,9 +92,7 @@ def ours(folder: Path, form: str) -> dict[str, Any]:
 def whole(folder: Path, form: str) -> dict[str, Any]:
     """The command itself: every output, all matched pairs as sorted Parquet, explanations, page and workbook."""
     with tempfile.TemporaryDirectory(dir=folder) as out:
-        outcome = reconcile_files(
-            folder / f"left.{form}", folder / f"right.{form}", rules(), out=Path(out), memory=MEMORY
-        )
+        outcome = reconcile_files(folder / f"left.{form}", folder / f"right.{form}", rules(), out=Path(out), memory=MEMORY)
         found: dict[str, int] = {}
         for kind, _, count, _ in outcome.kinds:
             found[kind] = found.get(kind, 0) + count
@@ -171,8 +164,10 @@ def alone(way: str, folder: Path, form: str) -> dict[str, Any]:
     """One way in a process of its own: seconds by the clock and by the processors, and the most memory it held."""
     found = subprocess.run(
         [sys.executable, "-m", "benchmarks.matching", "--one", way, "--folder", str(folder), "--form", form],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if found.returncode:
         raise RuntimeError(f"{way} on {folder.name}: {found.stderr[-2000:]}")
     return dict(json.loads(found.stdout.splitlines()[-1]))
@@ -185,8 +180,11 @@ def measure(way: str, folder: Path, form: str) -> dict[str, Any]:
     after = resource.getrusage(resource.RUSAGE_SELF)
     processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return {
-        "seconds": round(time.monotonic() - began, 2), "processor_seconds": round(processor, 2), "memory_mb": harness.memory_mb(), **told
-    }  # fmt: skip
+        "seconds": round(time.monotonic() - began, 2),
+        "processor_seconds": round(processor, 2),
+        "memory_mb": harness.memory_mb(),
+        **told,
+    }
 
 
 def run(folder: Path, sizes: list[int], large: int | None, *, with_datacompy: bool, repeats: int) -> dict[str, Any]:
@@ -258,8 +256,9 @@ def show(case: dict[str, Any], bare_seconds: float | None) -> None:
     ratio = f"{case['seconds'] / bare_seconds:5.2f}×" if bare_seconds else ""
     print(
         f"{case['rows']:>11,}  {case['form']:<28} {case['way']:<10} {case['seconds']:8.2f} s  {case['processor_seconds']:8.2f} s cpu"
-        f"  {case['memory_mb']:7,.0f} MB  {ratio}", flush=True
-    )  # fmt: skip
+        f"  {case['memory_mb']:7,.0f} MB  {ratio}",
+        flush=True,
+    )
 
 
 def main() -> None:

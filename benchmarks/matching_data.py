@@ -15,9 +15,7 @@ select n as id, 'PAY' || substr(md5(n::varchar), 1, 17) as reference, (100 + has
        case when hash(n * 11 + 4) % 100 < 97 then 'paid' else 'failed' end as status, (hash(n * 13 + 5) % 100000)::int as fate
 from range({rows}) t(n)"""
 # of 100,000: 100 are missing on the left, 100 on the right, 100 have another amount, 50 are there twice on the right
-LEFT: Final = (
-    "select id, reference, amount, currency, date, status from made where fate not between 100 and 199 order by id"
-)
+LEFT: Final = "select id, reference, amount, currency, date, status from made where fate not between 100 and 199 order by id"
 RIGHT: Final = """
 select row_number() over (order by shuffled) as id, reference, amount, currency, date, status from (
     select hash(id * 17 + 6) as shuffled, reference, amount + case when fate between 200 and 299 then 100 + fate else 0 end as amount,
@@ -46,10 +44,7 @@ def make(folder: Path, rows: int, *, all_broken: bool = False) -> None:
 def expected(folder: Path) -> dict[str, int]:
     """What must be found, counted from the files by plain set arithmetic on references, apart from every engine's way."""
     conn = duckdb.connect()
-    sides = [
-        f"(select reference, count(*) as n from '{folder / name}.parquet' group by reference)"
-        for name in ("left", "right")
-    ]
+    sides = [f"(select reference, count(*) as n from '{folder / name}.parquet' group by reference)" for name in ("left", "right")]
     found = conn.execute(
         f"""select count(*) filter (l.n is null), count(*) filter (r.n is null), coalesce(sum(r.n - 1) filter (l.n is not null), 0)
             from {sides[0]} l full join {sides[1]} r using (reference)"""

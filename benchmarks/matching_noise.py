@@ -106,9 +106,24 @@ FOR: Final = [
 BANK: Final = ["BGC", "DD", "SO", "CARD", "TFR", "POS", "ONLINE"]
 TEXT_NOISE: Final = ("clean", "truncated", "typos", "abbreviated", "reordered", "amount_off", "late", "truncated_off")
 KEY_NOISE: Final = (
-    *("clean",) * 24, "typo", "case", "amount", "sign", "scale", "status", "late", "currency", "lost_left", "lost_right",
-    "double_left", "double_right", "split", "merged", "fee", "embedded",
-)  # fmt: skip
+    *("clean",) * 24,
+    "typo",
+    "case",
+    "amount",
+    "sign",
+    "scale",
+    "status",
+    "late",
+    "currency",
+    "lost_left",
+    "lost_right",
+    "double_left",
+    "double_right",
+    "split",
+    "merged",
+    "fee",
+    "embedded",
+)
 
 
 @dataclass
@@ -259,17 +274,12 @@ def _keyed(rng: random.Random, world: World, n: int, kind: str) -> None:
     world.right += rights
     if kind not in (*expected, "lost_left", "lost_right"):
         whole = [
-            (one["id"], other["id"])
-            for one in lefts
-            for other in rights
-            if not one["id"].endswith("-2") and not other["id"].endswith("-2")
+            (one["id"], other["id"]) for one in lefts for other in rights if not one["id"].endswith("-2") and not other["id"].endswith("-2")
         ]
         world.pairs |= dict.fromkeys(whole, kind)
 
 
-def _several(
-    rng: random.Random, kind: str, lefts: list[dict[str, str]], rights: list[dict[str, str]], amount: int, n: int
-) -> None:
+def _several(rng: random.Random, kind: str, lefts: list[dict[str, str]], rights: list[dict[str, str]], amount: int, n: int) -> None:
     """One record here and two there (a part payment), or several here and one there (a batch)."""
     if kind == "split":
         first = rng.randint(1, amount - 1)

@@ -26,15 +26,10 @@ def judge(world: World, folder: Path) -> dict[str, Any]:
     text, _ = guess_rules(left, right)
     outcome = reconcile_files(left, right, load_rules(text), out=folder / "out")
     rows = pq.read_table(outcome.paths["matches.parquet"]).to_pylist()
-    pairs = {
-        status: {(r["left_id"], r["right_id"]) for r in rows if r["status"] == status}
-        for status in ("confirmed", "suggested")
-    }
+    pairs = {status: {(r["left_id"], r["right_id"]) for r in rows if r["status"] == status} for status in ("confirmed", "suggested")}
     truth = set(world.pairs)
     by_noise = Counter(world.pairs.values())
-    with outcome.paths["breaks.csv"].open(
-        encoding="utf-8", newline=""
-    ) as file:  # all of them; the outcome holds the first
+    with outcome.paths["breaks.csv"].open(encoding="utf-8", newline="") as file:  # all of them; the outcome holds the first
         told = {(row["left_id"], row["right_id"]): row["kind"] for row in csv.DictReader(file)}
     linked = {pair for pair in told if all(pair)}  # a break with a known partner: found, and what differs is told
     found = Counter(world.pairs[pair] for pair in (pairs["confirmed"] | linked) & truth)

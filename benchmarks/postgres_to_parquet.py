@@ -62,9 +62,7 @@ def main() -> None:
         found = [measure(database, what, query, out, count) for what, query in queries.items()]
         database.close()
     for one in found:
-        print(
-            f"{one.what:24} {one.rows:>10,} rows {one.seconds:7.2f} s {one.rows_per_s:>10,} rows/s, {one.cpu_s:.2f} s of CPU here"
-        )
+        print(f"{one.what:24} {one.rows:>10,} rows {one.seconds:7.2f} s {one.rows_per_s:>10,} rows/s, {one.cpu_s:.2f} s of CPU here")
     told = {one.what: one._asdict() for one in found}
     load = round(os.getloadavg()[0], 1)
     print(json.dumps({"benchmark": "postgres_to_parquet", "wanted_rows_per_s": WANTED, "load": load, "measured": told}))
@@ -90,12 +88,8 @@ def fill(url: str, count: int) -> None:
                       'payer ' || n %% 5000, 'transfer', null, 'bf', n from generate_series(1, %s) n""",
             [DAY, count],
         )
-        debit, credit = (
-            _one(conn, "select id from account where name = %s", name) for name in ("clearing:simulator", "escrow:all")
-        )
-        conn.execute(
-            "set session_replication_role = replica"
-        )  # a benchmark of reading: what is written need not be checked
+        debit, credit = (_one(conn, "select id from account where name = %s", name) for name in ("clearing:simulator", "escrow:all"))
+        conn.execute("set session_replication_role = replica")  # a benchmark of reading: what is written need not be checked
         conn.execute("alter table posting disable trigger user")
         conn.execute("alter table journal disable trigger user")
         conn.execute(

@@ -93,15 +93,11 @@ def flow_svg(machines: Mapping[str, Machine], jobs: Collection[str]) -> str:
 
 def layers_svg() -> str:
     """The parts, the topmost first, as the import contract lists them, each with the first sentence of its own description."""
-    listed = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"][0][
-        "layers"
-    ]
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"][0]["layers"]
     parts, y = [], EDGE
     for layer in listed:
         for name in layer.replace("|", ":").split(":"):
-            said = (
-                (import_module(f"counterfoil.{name.strip()}").__doc__ or "").split("\n")[0].split(". ")[0].rstrip(".:")
-            )
+            said = (import_module(f"counterfoil.{name.strip()}").__doc__ or "").split("\n")[0].split(". ")[0].rstrip(".:")
             said = textwrap.shorten(said.replace("`", ""), 118, placeholder=" …")
             parts.append(f'<rect class="box" x="{EDGE}" y="{y}" width="{WIDTH - 2 * EDGE}" height="30" rx="4"/>')
             parts.append(_text(EDGE + 12, y + 20, name.strip()) + _text(EDGE + 130, y + 20, said, "soft"))
@@ -129,9 +125,7 @@ def _lanes(title: str, boxes: Mapping[str, str], moves: Sequence[Move], *, names
     parts: list[str] = []
     for lane, kind in boxes.items():
         parts.append(f'<line class="lane" x1="{at[lane]}" x2="{at[lane]}" y1="44" y2="{height - EDGE}"/>')
-        parts.append(
-            f'<rect class="{kind}" x="{at[lane] - LANE // 2 + 4}" y="12" width="{LANE - 8}" height="32" rx="5"/>'
-        )
+        parts.append(f'<rect class="{kind}" x="{at[lane] - LANE // 2 + 4}" y="12" width="{LANE - 8}" height="32" rx="5"/>')
         parts.extend(_wrapped(at[lane], lane.replace("_", " ")))
     way = [(at[move.end], HEAD + number * ROW + ROW // 2) for number, move in enumerate(moves) if not move.starts]
     if len(way) == len(moves):

@@ -143,12 +143,7 @@ def _bounds(field: Any) -> str:
         "pattern": "`{}`",
         "max_length": "to {} characters",
     }
-    told = [
-        words[name].format(getattr(one, name))
-        for one in field.metadata
-        for name in words
-        if getattr(one, name, None) is not None
-    ]
+    told = [words[name].format(getattr(one, name)) for one in field.metadata for name in words if getattr(one, name, None) is not None]
     choices = getattr(field.annotation, "__args__", ())
     if choices and all(isinstance(choice, str) for choice in choices):
         told.append(", ".join(f"`{choice}`" for choice in choices))
@@ -188,9 +183,7 @@ def invariants() -> str:
     """Every invariant."""
     found = sorted(instances_of(Invariant), key=lambda one: one.code)
     rows = [[f"`{one.code}`", one.question, one.severity, one.meaning] for one in found]
-    return "Each is a query that must find nothing.\n\n" + table(
-        ["code", "question", "severity", "when it does not hold"], rows
-    )
+    return "Each is a query that must find nothing.\n\n" + table(["code", "question", "severity", "when it does not hold"], rows)
 
 
 def commands() -> str:
@@ -236,10 +229,7 @@ def api() -> str:
             by_tag.setdefault((operation.get("tags") or ["Other"])[0], []).append(row)
     described = {tag["name"]: tag.get("description", "") for tag in document.get("tags", [])}
     order = [tag for tag in described if tag in by_tag] + sorted(tag for tag in by_tag if tag not in described)
-    sections = [
-        f"## {tag}\n\n{described.get(tag, '')}\n\n" + table(["method", "path", "what", "more"], by_tag[tag])
-        for tag in order
-    ]
+    sections = [f"## {tag}\n\n{described.get(tag, '')}\n\n" + table(["method", "path", "what", "more"], by_tag[tag]) for tag in order]
     return (
         document["info"]["description"].strip()
         + "\n\nThe running server has the whole of it at `/api/docs`, and as a document at `/api/openapi.json`.\n\n"
@@ -250,18 +240,22 @@ def api() -> str:
 def openapi() -> dict[str, Any]:
     """The API's own description. Nothing is opened or asked for it."""
     wiring = Wiring(
-        database=Database("postgresql:///none"), providers={}, program_id="main", clock=now, make_id=make_id,
-        silent_after=timedelta(minutes=10), lease=timedelta(minutes=1), rows_max=1,
-    )  # fmt: skip
+        database=Database("postgresql:///none"),
+        providers={},
+        program_id="main",
+        clock=now,
+        make_id=make_id,
+        silent_after=timedelta(minutes=10),
+        lease=timedelta(minutes=1),
+        rows_max=1,
+    )
     return make_app(wiring, owner="docs").openapi()
 
 
 def measurements() -> str:
     """What the benchmarks printed, as `python -m benchmarks.record` kept it, each under its hand-written remarks."""
     intro = "What the benchmarks printed, on a machine that is named. `make bench` runs them on yours; `python -m benchmarks.record` keeps"
-    parts = [
-        f"{intro} their output for this page. Machines are noisy: ratios within one run say more than figures of two runs."
-    ]
+    parts = [f"{intro} their output for this page. Machines are noisy: ratios within one run say more than figures of two runs."]
     for path in sorted(MEASURED.glob("*.txt")):
         first, _, printed = path.read_text("utf-8").partition("\n")
         about = json.loads(first)

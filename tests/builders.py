@@ -55,9 +55,15 @@ def a_program(database: Database, *, holdback_bps: int = 0, payees: tuple[str, .
 def a_destination(conn: Any, payee: str, token: str | None = None) -> None:
     """Where this payee is paid."""
     set_destination(
-        conn, make_id("dst"), program_id=PROGRAM, payee_id=payee, provider="simulator", token=token or f"acct_{payee}",
-        actor="test", now=NOW,
-    )  # fmt: skip
+        conn,
+        make_id("dst"),
+        program_id=PROGRAM,
+        payee_id=payee,
+        provider="simulator",
+        token=token or f"acct_{payee}",
+        actor="test",
+        now=NOW,
+    )
 
 
 def usage_csv(*prices: str, payee: str = "payee-1", prefix: str = "u") -> bytes:
@@ -69,17 +75,13 @@ def usage_csv(*prices: str, payee: str = "payee-1", prefix: str = "u") -> bytes:
     return ("\n".join([",".join(COLUMNS), *lines]) + "\n").encode()
 
 
-def issue(
-    database: Database, *prices: str, payee: str = "payee-1", prefix: str = "u", provider: str = "simulator"
-) -> list[str]:
+def issue(database: Database, *prices: str, payee: str = "payee-1", prefix: str = "u", provider: str = "simulator") -> list[str]:
     """Usage at these prices, and the ids of its invoices in the order of the prices."""
     with database.transaction() as conn:
         body = usage_csv(*prices, payee=payee, prefix=prefix)
         import_usage(conn, PROGRAM, body, file_name="usage.csv", make_id=make_id, actor="test", now=NOW)
         issued = issue_invoices(conn, PROGRAM, provider=provider, make_id=make_id, actor="test", now=NOW)
-        rows = conn.execute(
-            "select id from invoice where id = any(%s) order by length(customer_id), customer_id", [issued.invoice_ids]
-        )
+        rows = conn.execute("select id from invoice where id = any(%s) order by length(customer_id), customer_id", [issued.invoice_ids])
         return [row[0] for row in rows.fetchall()]
 
 
@@ -126,16 +128,19 @@ class Desk:
 
     def deliver(self) -> list[str]:
         """Hand over the provider's new events as if their webhooks had come; returns their types."""
-        found = self.http.get(
-            "/v1/events", params={"limit": 1000, **({"after": self._seen} if self._seen else {})}
-        ).json()
+        found = self.http.get("/v1/events", params={"limit": 1000, **({"after": self._seen} if self._seen else {})}).json()
         with self.database.transaction() as conn:
             for event in found["data"]:
                 body = httpx2.Request("POST", "http://x", json=event).content
                 receive(
-                    conn, make_id("whi"), provider="simulator", event_id=event["id"], event_type=event["type"], body=body,
+                    conn,
+                    make_id("whi"),
+                    provider="simulator",
+                    event_id=event["id"],
+                    event_type=event["type"],
+                    body=body,
                     now=self.clock.now,
-                )  # fmt: skip
+                )
                 self._seen = event["id"]
         return [event["type"] for event in found["data"]]
 

@@ -45,9 +45,7 @@ TEST_SETTINGS = {
 
 def start_server(folder: Path) -> PrivatePostgres:
     """The run's server, with programs from COUNTERFOIL_TEST_POSTGRES_BIN if that is set."""
-    return PrivatePostgres(
-        folder, settings=TEST_SETTINGS, binaries=os.environ.get("COUNTERFOIL_TEST_POSTGRES_BIN")
-    ).start()
+    return PrivatePostgres(folder, settings=TEST_SETTINGS, binaries=os.environ.get("COUNTERFOIL_TEST_POSTGRES_BIN")).start()
 
 
 def fast_folder() -> str | None:
@@ -74,11 +72,7 @@ def as_server(url: str) -> str:
 
 def copy_template(conn: Connection[Any], name: str, *, template: str = TEMPLATE) -> None:
     """A database of that name like the migrated one; rights on a database are the one thing that is not copied with it."""
-    conn.execute(
-        sql.SQL("create database {} template {} strategy file_copy").format(
-            sql.Identifier(name), sql.Identifier(template)
-        )
-    )
+    conn.execute(sql.SQL("create database {} template {} strategy file_copy").format(sql.Identifier(name), sql.Identifier(template)))
     if template == TEMPLATE:
         conn.execute(sql.SQL("revoke temporary on database {} from public").format(sql.Identifier(name)))
 

@@ -126,10 +126,19 @@ EVENT_KINDS: Final[Sequence[EventKind]] = (
 QUEUES: Final[Sequence[Queue]] = tuple(job.queue for job in JOBS if job.queue is not None)
 QUEUE_BY_NAME: Final[Mapping[str, Queue]] = {queue.name: queue for queue in QUEUES}
 # What takes two people, and what is done once both have agreed.
-PAIRED: Final = by_verb(*PAYOUT_PAIRED, *BREAK_PAIRED, *PERIOD_PAIRED, *pauses.paired(QUEUE_BY_NAME), *ACCESS_PAIRED,
-    Paired("destination", "set"), Paired("write_off_limit", "set"), Paired("payout_policy", "set"), Paired("journal", "post"),
-    Paired("journal", "reverse"), Paired("hold", "post"),
-)  # fmt: skip
+PAIRED: Final = by_verb(
+    *PAYOUT_PAIRED,
+    *BREAK_PAIRED,
+    *PERIOD_PAIRED,
+    *pauses.paired(QUEUE_BY_NAME),
+    *ACCESS_PAIRED,
+    Paired("destination", "set"),
+    Paired("write_off_limit", "set"),
+    Paired("payout_policy", "set"),
+    Paired("journal", "post"),
+    Paired("journal", "reverse"),
+    Paired("hold", "post"),
+)
 NOUNS: Final = (
     INVOICE_NOUN,
     INTENT_NOUN,
@@ -236,9 +245,7 @@ def followers(wiring: Wiring) -> dict[str, Follower]:
 
     def pay_out(conn: Connection[Any], events: Sequence[Event], now: datetime) -> None:
         settled = settlements_by_id(conn, [event.subject_id for event in events])
-        owed = [
-            Owed(one.program_id, one.invoice_id, one.id, one.payee_id, one.asset, one.net) for one in settled if one.net
-        ]
+        owed = [Owed(one.program_id, one.invoice_id, one.id, one.payee_id, one.asset, one.net) for one in settled if one.net]
         create_payouts(conn, owed, make_id=wiring.make_id, actor="system:worker", cause="settlement_completed", now=now)
 
     return {"settlement_completed": pay_out}

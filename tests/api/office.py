@@ -91,17 +91,13 @@ class Office:
         """The product's client with the key of a role."""
         return Client(self.url, self.keys[role])
 
-    def ask(
-        self, method: str, path: str, *, role: str | None = "viewer", key: str | None = None, **more: Any
-    ) -> httpx2.Response:
+    def ask(self, method: str, path: str, *, role: str | None = "viewer", key: str | None = None, **more: Any) -> httpx2.Response:
         """One request."""
         headers = {**more.pop("headers", {}), **({"Idempotency-Key": key} if key else {})}
         with self.http(role) as client:
             return client.request(method, path, headers=headers, **more)
 
-    def by_two(
-        self, path: str, body: dict[str, Any], *, role: str, checker: str = "approver", key: str | None = None
-    ) -> httpx2.Response:
+    def by_two(self, path: str, body: dict[str, Any], *, role: str, checker: str = "approver", key: str | None = None) -> httpx2.Response:
         """Propose, have it approved by another person, and ask for the same again."""
         proposed = self.ask("POST", path, role=role, key=fresh(), json=body)
         assert proposed.status_code == 202, proposed.text
@@ -115,9 +111,7 @@ class Office:
         """An invoice that waits for its customer."""
         body = usage_csv(**usage)
         params = {"programId": PROGRAM, "fileName": fresh("file")}
-        assert (
-            self.ask("POST", "/api/usage", role="operator", key=fresh(), content=body, params=params).status_code == 201
-        )
+        assert self.ask("POST", "/api/usage", role="operator", key=fresh(), content=body, params=params).status_code == 201
         issued = self.ask("POST", "/api/invoices/issue", role="operator", key=fresh(), json={"programId": PROGRAM})
         assert issued.status_code == 201, issued.text
         found: dict[str, Any] = self.ask("GET", f"/api/invoices/{issued.json()['invoiceIds'][0]}").json()

@@ -39,8 +39,13 @@ def declared(noun: Noun, verb: Verb) -> list[tuple[str, str, dict[str, Any] | No
 
 MOVEMENT = {"id": UUID, "debit": "a", "credit": "b", "amount": "1"}
 READ, AUDIT, OPERATE, POST, CLOSE, ADMINISTER = (
-    access.READ, access.AUDIT, access.OPERATE, access.POST_JOURNAL, access.CLOSE_PERIOD, access.ADMINISTER,
-)  # fmt: skip
+    access.READ,
+    access.AUDIT,
+    access.OPERATE,
+    access.POST_JOURNAL,
+    access.CLOSE_PERIOD,
+    access.ADMINISTER,
+)
 ROUTES = [  # method, path, body, what it needs
     ("GET", "/api/programs", None, READ),
     ("POST", "/api/programs", {"id": "p", "name": "P", "assets": [{"code": "EUR", "scale": 2}]}, ADMINISTER),
@@ -92,12 +97,7 @@ ROUTES = [  # method, path, body, what it needs
     ("GET", "/api/payouts", None, READ),
     ("GET", f"/api/payouts/po_{ID}", None, READ),
     *[row for noun in NOUNS for verb in noun.verbs for row in declared(noun, verb)],
-    *[
-        ("GET", f"/api/{noun.plural}{end}", None, READ)
-        for noun in NOUNS
-        if noun.rows
-        for end in ("", f"/{noun.prefix}_{ID}")
-    ],
+    *[("GET", f"/api/{noun.plural}{end}", None, READ) for noun in NOUNS if noun.rows for end in ("", f"/{noun.prefix}_{ID}")],
     ("GET", "/api/assets", None, READ),
     ("GET", "/api/accounts", None, READ),
     ("POST", "/api/accounts", {"programId": PROGRAM, "asset": "EUR", "names": ["suspense"]}, POST),
@@ -220,9 +220,7 @@ def _template(path: str, described: set[tuple[str, str]], method: str) -> str:
     parts = path.partition("?")[0].split("/")
     for candidate_method, candidate in sorted(described):
         wanted = candidate.split("/")
-        fits = len(parts) == len(wanted) and all(
-            w == p or w.startswith("{") for w, p in zip(wanted, parts, strict=True)
-        )
+        fits = len(parts) == len(wanted) and all(w == p or w.startswith("{") for w, p in zip(wanted, parts, strict=True))
         if candidate_method == method and fits and (candidate == path.partition("?")[0] or "{" in candidate):
             return candidate
     return path
@@ -273,9 +271,7 @@ def test_a_key_that_is_revoked_by_another_process_ends_within_five_seconds(offic
 def test_an_expired_key_is_refused(office: Office):
     office.keys["old"] = access.new_secret(entropy(access.SECRET_BYTES), live=True)
     with past_the_guard(office.database.url) as conn:
-        access.create_key(
-            conn, make_id("key"), office.keys["old"], name="old", role="viewer", by="t", now=now(), expires_at=now()
-        )
+        access.create_key(conn, make_id("key"), office.keys["old"], name="old", role="viewer", by="t", now=now(), expires_at=now())
     assert office.ask("GET", "/api/payouts", role="old").status_code == 401
 
 
@@ -315,5 +311,9 @@ def test_every_write_by_hand_is_in_the_action_log_with_its_reason_and_request(of
     (action,) = office.ask("GET", f"/api/invoices/{invoice['id']}").json()["actions"]
     told = {name: action[name] for name in ("actor", "role", "verb", "reason", "requestId")}
     assert told == {
-        "actor": "key:controller", "role": "controller", "verb": "invoice.cancel", "reason": "a mistake", "requestId": "req-42",
-    }  # fmt: skip
+        "actor": "key:controller",
+        "role": "controller",
+        "verb": "invoice.cancel",
+        "reason": "a mistake",
+        "requestId": "req-42",
+    }

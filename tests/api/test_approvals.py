@@ -68,9 +68,7 @@ def test_a_person_is_added_chooses_a_password_logs_in_and_out(office: Office):
     added = say(office, "/api/people", {"name": "anna"}, role="administrator").json()
     assert say(office, "/api/people", {"name": "аnnа"}, role="administrator").json()["type"] == "/problems/NameTaken"
     role = {"role": "operator", **WHY}
-    granted = office.by_two(
-        f"/api/people/{added['id']}/roles", role, role="administrator", checker="second administrator"
-    )
+    granted = office.by_two(f"/api/people/{added['id']}/roles", role, role="administrator", checker="second administrator")
     assert granted.json()["roles"] == ["operator"]
     conflict = say(office, f"/api/people/{added['id']}/roles", {"role": "approver"}, role="administrator")
     assert (conflict.status_code, conflict.json()["type"]) == (409, "/problems/RoleConflict")
@@ -79,9 +77,7 @@ def test_a_person_is_added_chooses_a_password_logs_in_and_out(office: Office):
     assert (refused.status_code, refused.json()["type"]) == (401, "/problems/PasswordNeeded")
     chosen = office.ask("POST", "/api/logins", role=None, json={**first, "newPassword": PASSWORD})
     assert (chosen.status_code, chosen.json()["roles"]) == (201, ["operator"])
-    office.keys["anna"] = office.ask(
-        "POST", "/api/logins", role=None, json={"name": "anna", "password": PASSWORD}
-    ).json()["token"]
+    office.keys["anna"] = office.ask("POST", "/api/logins", role=None, json={"name": "anna", "password": PASSWORD}).json()["token"]
     assert office.ask("GET", "/api/payouts", role="anna").status_code == 200
     assert office.ask("POST", "/api/logins/end", role="anna", key=fresh()).status_code == 200
     assert office.ask("GET", "/api/payouts", role="anna").json()["type"] == "/problems/SessionOver"
@@ -146,15 +142,18 @@ def test_what_gives_power_takes_two_administrators(office: Office):
 
 def test_a_journal_by_hand_takes_two_people_and_a_service_posts_alone(office: Office):
     office.fund("suspense", 100)
-    body = {"programId": "main", "asset": "EUR", "key": fresh("k"), "reason": "a correction",
-            "lines": [{"debit": "suspense", "credit": "cash:bank:own", "amount": "1"}]}  # fmt: skip
+    body = {
+        "programId": "main",
+        "asset": "EUR",
+        "key": fresh("k"),
+        "reason": "a correction",
+        "lines": [{"debit": "suspense", "credit": "cash:bank:own", "amount": "1"}],
+    }
     with past_the_guard(office.database.url) as conn:
         office.keys["ruth"] = log_in_as(conn, "ruth", "controller")[1]
     done = office.by_two("/api/finance/journal", body, role="ruth")
     assert done.status_code == 201, done.text
-    service = office.ask(
-        "POST", "/api/finance/journal", role="controller", key=fresh(), json={**body, "key": fresh("k")}
-    )
+    service = office.ask("POST", "/api/finance/journal", role="controller", key=fresh(), json={**body, "key": fresh("k")})
     assert service.status_code == 201
 
 
@@ -162,9 +161,7 @@ def test_a_journal_of_the_product_is_reversed_by_two_people_whoever_asks(office:
     with office.database.transaction() as conn:
         open_accounts(conn, "main", ["cash:bank:own", "suspense"], asset="EUR", actor="t", now=now())
         lines = [NewPosting("cash:bank:own", "suspense", 5)]
-        made = post(
-            conn, "main", key="k", kind="t", lines=lines, asset="EUR", actor="system:worker", now=now()
-        ).journal_id
+        made = post(conn, "main", key="k", kind="t", lines=lines, asset="EUR", actor="system:worker", now=now()).journal_id
     body = {"reason": "it was wrong"}
     done = office.by_two(f"/api/journals/{made}/reverse", body, role="controller")
     assert done.status_code == 201, done.text

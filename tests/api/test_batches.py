@@ -9,8 +9,12 @@ from tests.api.test_one_payment import run
 from tests.api.test_payouts_by_hand import a_payout
 
 POLICY = {
-    "programId": PROGRAM, "asset": "EUR", "byRuleMax": "0", "tiers": [{"above": "0", "approvers": 1}], "reason": "agreed with the bank",
-}  # fmt: skip
+    "programId": PROGRAM,
+    "asset": "EUR",
+    "byRuleMax": "0",
+    "tiers": [{"above": "0", "approvers": 1}],
+    "reason": "agreed with the bank",
+}
 WANTED = {"programId": PROGRAM, "asset": "EUR"}
 
 

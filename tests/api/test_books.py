@@ -93,9 +93,7 @@ def test_a_journal_is_reversed_once(books: Office):
         ({"lines": [{"debit": "fee:platform", "credit": "fee:platform", "amount": "1"}]}, 422, "InvalidInput"),
     ],
 )
-def test_what_the_ledger_refuses_is_told_and_posts_nothing(
-    books: Office, change: dict[str, Any], status: int, problem: str
-):
+def test_what_the_ledger_refuses_is_told_and_posts_nothing(books: Office, change: dict[str, Any], status: int, problem: str):
     answer = journal(books, **change) if "amount" not in change else journal(books, change["amount"])
     assert (answer.status_code, answer.json()["type"]) == (status, f"/problems/{problem}"), answer.text
     assert balance(books, "payable:payee:bolt")["balance"] == "1000"
@@ -114,8 +112,13 @@ def test_a_frozen_account_is_not_lowered_and_a_closed_one_is_not_used(books: Off
 
 def test_a_hold_sets_money_aside_and_is_resolved_once(books: Office):
     body = {
-        "programId": PROGRAM, "asset": "EUR", "key": fresh(), "debit": "payable:payee:bolt", "credit": "fee:platform", "amount": "700",
-    }  # fmt: skip
+        "programId": PROGRAM,
+        "asset": "EUR",
+        "key": fresh(),
+        "debit": "payable:payee:bolt",
+        "credit": "fee:platform",
+        "amount": "700",
+    }
     held = post(books, "/api/holds", body).json()
     shown = balance(books, "payable:payee:bolt")
     assert (shown["balance"], shown["held"], shown["available"]) == ("1000", "700", "300")
@@ -130,8 +133,13 @@ def test_a_hold_sets_money_aside_and_is_resolved_once(books: Office):
 
 def test_a_voided_hold_gives_its_money_back(books: Office):
     body = {
-        "programId": PROGRAM, "asset": "EUR", "key": fresh(), "debit": "payable:payee:bolt", "credit": "fee:platform", "amount": "700",
-    }  # fmt: skip
+        "programId": PROGRAM,
+        "asset": "EUR",
+        "key": fresh(),
+        "debit": "payable:payee:bolt",
+        "credit": "fee:platform",
+        "amount": "700",
+    }
     held = post(books, "/api/holds", body).json()
     void = post(books, f"/api/holds/{held['id']}/void", {"programId": PROGRAM, "reason": "not needed"})
     assert (void.json()["state"], balance(books, "payable:payee:bolt")["available"]) == ("void", "1000")
@@ -181,9 +189,7 @@ def test_a_callers_journal_cannot_take_a_key_of_the_product(books: Office, key: 
 def test_the_trial_balance_has_two_equal_totals(books: Office):
     journal(books)
     first = books.ask("GET", f"/api/programs/{PROGRAM}/trial-balance?asset=EUR&limit=2").json()
-    rest = books.ask(
-        "GET", f"/api/programs/{PROGRAM}/trial-balance", params={"asset": "EUR", "cursor": first["nextCursor"]}
-    ).json()
+    rest = books.ask("GET", f"/api/programs/{PROGRAM}/trial-balance", params={"asset": "EUR", "cursor": first["nextCursor"]}).json()
     lines = first["data"] + rest["data"]
     assert [line["account"] for line in lines] == ["cash:bank:own", "fee:platform", "payable:payee:bolt"]
     assert first["totalDebit"] == first["totalCredit"] == "1000"

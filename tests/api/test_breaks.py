@@ -69,9 +69,7 @@ def test_from_open_to_adjusted_takes_two_keys_and_posts_one_journal(office: Offi
     assert made.status_code == 202
     assert office.ask("GET", f"/api/breaks/{ids[0]}").json()["state"] == "pending_adjustment"
     approval = {"payloadSha256": made.json()["payloadSha256"]}
-    assert (
-        say(office, ids[0], "approve", approval).status_code == 403
-    )  # the controller made it, and may not approve anyway
+    assert say(office, ids[0], "approve", approval).status_code == 403  # the controller made it, and may not approve anyway
     key = fresh()
     done = say(office, ids[0], "approve", approval, role="approver", key=key).json()
     assert done["state"] == "adjusted"
@@ -135,19 +133,15 @@ def test_a_spreadsheet_goes_out_and_comes_back(office: Office, ids: list[str]):
     for dry in ("true", "false"):
         done = office.ask(
             "POST", "/api/breaks/import", role="operator", key=fresh(), content=filled.encode(), headers={**headers, "Dry-Run": dry}
-        )  # fmt: skip
+        )
         assert (done.status_code, done.json()["done"], set(done.json()["states"])) == (200, 3, set(ids)), done.text
-    stale = office.ask(
-        "POST", "/api/breaks/import", role="operator", key=fresh(), content=filled.encode(), headers=headers
-    )
+    stale = office.ask("POST", "/api/breaks/import", role="operator", key=fresh(), content=filled.encode(), headers=headers)
     assert (stale.status_code, stale.json()["refused"]) == (409, 3)
     assert stale.json()["lines"][0].startswith("line 2: ")
 
 
 @pytest.mark.parametrize("text", ["\x1b]0;pwned\x07", "\u202eneppo", "\x00"])
-def test_a_spreadsheet_that_commands_a_terminal_is_refused_with_line_and_column(
-    office: Office, ids: list[str], text: str
-):
+def test_a_spreadsheet_that_commands_a_terminal_is_refused_with_line_and_column(office: Office, ids: list[str], text: str):
     sheet = f"id,expected_state,action,reason,assign_to,comment\n{ids[0]},open,wait,because{text},,\n"
     answer = office.ask("POST", "/api/breaks/import", role="operator", key=fresh(), content=sheet.encode())
     told = answer.json()
@@ -160,9 +154,7 @@ def test_a_spreadsheet_that_commands_a_terminal_is_refused_with_line_and_column(
 
 def test_comments_and_owners(office: Office, ids: list[str]):
     assert say(office, ids[0], "assign", {"owner": "olga"}, role="approver").status_code == 200
-    told = office.ask(
-        "POST", f"/api/breaks/{ids[0]}/comment", role="operator", key=fresh(), json={"text": "asked them"}
-    )
+    told = office.ask("POST", f"/api/breaks/{ids[0]}/comment", role="operator", key=fresh(), json={"text": "asked them"})
     assert (told.status_code, told.json()["made"]) == (200, "2")
     shown = office.ask("GET", f"/api/breaks/{ids[0]}").json()
     assert [(one["kind"], one["text"], one["actor"]) for one in shown["remarks"]] == [

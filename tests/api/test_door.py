@@ -73,9 +73,14 @@ def test_a_dry_run_that_is_asked_for_once_is_one(office: Office, header: str, qu
     """`Dry-Run: true` beside `?dryRun=false` wrote."""
     body = {"id": fresh("p"), "name": "P", "assets": [{"code": "EUR", "scale": 2}]}
     answer = office.ask(
-        "POST", "/api/programs", role="administrator", key=fresh(), json=body,
-        headers={"Dry-Run": header} if header else {}, params={"dryRun": query} if query else {},
-    )  # fmt: skip
+        "POST",
+        "/api/programs",
+        role="administrator",
+        key=fresh(),
+        json=body,
+        headers={"Dry-Run": header} if header else {},
+        params={"dryRun": query} if query else {},
+    )
     assert answer.json()["dryRun"] is True
     assert body["id"] not in office.ask("GET", "/api/programs").text
 

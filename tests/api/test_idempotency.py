@@ -69,10 +69,7 @@ def test_the_same_key_twice_gets_the_first_answer_and_posts_once(books: Office):
 
 def test_the_same_key_with_another_body_is_refused(books: Office):
     key = fresh()
-    assert (
-        books.ask("POST", "/api/finance/journal", role="controller", key=key, json={**JOURNAL, "key": "a"}).status_code
-        == 201
-    )
+    assert books.ask("POST", "/api/finance/journal", role="controller", key=key, json={**JOURNAL, "key": "a"}).status_code == 201
     answer = books.ask("POST", "/api/finance/journal", role="controller", key=key, json={**JOURNAL, "key": "b"})
     assert (answer.status_code, answer.json()["type"]) == (422, "/problems/KeyReused")
     assert journals(books) == 1
@@ -117,9 +114,7 @@ def test_a_dry_run_writes_nothing_and_uses_up_no_key(books: Office):
 
 def test_a_dry_run_that_is_misspelt_does_not_run_at_all(books: Office):
     for how in ({"params": {"dryRun": "yes"}}, {"params": {"dryrun": "true"}}, {"headers": {"Dry-Run": "1"}}):
-        answer = books.ask(
-            "POST", "/api/finance/journal", role="controller", key=fresh(), json={**JOURNAL, "key": fresh()}, **how
-        )
+        answer = books.ask("POST", "/api/finance/journal", role="controller", key=fresh(), json={**JOURNAL, "key": fresh()}, **how)
         assert answer.status_code == 422
     assert journals(books) == 0
 
@@ -190,9 +185,7 @@ def test_a_job_that_is_asked_for_again_under_its_key_runs_once(office: Office):
     assert office.ask("POST", path, role="operator", key=fresh()).json()["handled"] == 1
 
 
-def test_a_job_under_the_key_of_one_that_runs_is_told_so_and_runs_nothing(
-    office: Office, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_job_under_the_key_of_one_that_runs_is_told_so_and_runs_nothing(office: Office, monkeypatch: pytest.MonkeyPatch):
     key, path, runs = fresh(), "/api/admin/ops/run/webhooks", []
     inside: list[tuple[int, str]] = []
 

@@ -49,14 +49,10 @@ def test_operations_are_named_by_one_scheme_and_stand_in_a_group(office: Office)
     ids = [one["operationId"] for one in operations]
     assert len(set(ids)) == len(ids)
     assert [one for one in ids if not re.fullmatch(r"[a-z]+(_[a-z]+)+", one)] == []
-    reads = [
-        one["operationId"] for methods in document["paths"].values() for name, one in methods.items() if name == "get"
-    ]
+    reads = [one["operationId"] for methods in document["paths"].values() for name, one in methods.items() if name == "get"]
     verbs = ("list", "show", "check", "explain", "ping", "export")
     assert [one for one in reads if not set(one.split("_")) & set(verbs)] == []
-    assert [
-        one.removesuffix("_alias") for one in ids if one.endswith("_alias") and one.removesuffix("_alias") not in ids
-    ] == []
+    assert [one.removesuffix("_alias") for one in ids if one.endswith("_alias") and one.removesuffix("_alias") not in ids] == []
     described = {tag["name"] for tag in document["tags"]}
     grouped = [tag for group in document["x-tagGroups"] for tag in group["tags"]]
     assert sorted(described) == sorted(grouped)

@@ -63,9 +63,7 @@ def test_a_journal_of_another_program_is_neither_shown_nor_reversed(world: Offic
         made = post(conn, PROGRAM, key=fresh(), kind="test", lines=lines, asset="EUR", actor="t", now=now()).journal_id
     assert world.ask("GET", f"/api/journals/{made}").status_code == 200
     assert world.ask("GET", f"/api/journals/{made}", role="other viewer").status_code == 404
-    reverse = world.ask(
-        "POST", f"/api/journals/{made}/reverse", role="other controller", key=fresh(), json={"reason": "x"}
-    )
+    reverse = world.ask("POST", f"/api/journals/{made}/reverse", role="other controller", key=fresh(), json={"reason": "x"})
     assert reverse.status_code == 404
 
 
@@ -76,9 +74,7 @@ def test_the_database_itself_shows_a_program_nothing_of_another(world: Office):
     with psycopg.connect(world.database.url) as conn:
         tables = [
             row[0]
-            for row in conn.execute(
-                "select polrelid::regclass::text from pg_policy where polname = 'of_one_program' order by 1"
-            ).fetchall()
+            for row in conn.execute("select polrelid::regclass::text from pg_policy where polname = 'of_one_program' order by 1").fetchall()
         ]
         unseen = ("program", "book", "account", "journal", "invoice", "usage_record", "event", "fee_rate", "intent")
         assert set(unseen) <= set(tables)

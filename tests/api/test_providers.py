@@ -24,9 +24,7 @@ def a_call(office: Office, ago_s: float, kind: str | None, ms: int = 100) -> Non
         if kind is not None:
             answered = at + timedelta(milliseconds=ms)
             store_answer(conn, call.id, kind=kind, answer={"error": "x", "after_s": 0}, now=answered, due_at=answered)
-            conn.execute(
-                "update call_answer set state = 'applied', applied_at = now(), due_at = null where id = %s", [call.id]
-            )
+            conn.execute("update call_answer set state = 'applied', applied_at = now(), due_at = null where id = %s", [call.id])
 
 
 def stats(office: Office, **params: Any) -> dict[str, Any]:
@@ -38,9 +36,14 @@ def stats(office: Office, **params: Any) -> dict[str, Any]:
 def test_a_provider_tells_what_its_adapter_declares(office: Office):
     [one] = office.ask("GET", "/api/providers").json()["data"]
     assert one["capabilities"] == {
-        "keyMemoryS": 23 * 3600, "looksUpBy": ["key"], "absentAfterS": 0, "settlesWithinS": 24 * 3600, "horizonS": 900, "feeAsset": None,
+        "keyMemoryS": 23 * 3600,
+        "looksUpBy": ["key"],
+        "absentAfterS": 0,
+        "settlesWithinS": 24 * 3600,
+        "horizonS": 900,
+        "feeAsset": None,
         "ordersMax": 1,
-    }  # fmt: skip
+    }
     assert one["circuits"] == []
 
 
@@ -107,18 +110,14 @@ def test_a_file_is_downloaded_as_it_was_made_and_who_did_it_is_kept(office: Offi
 
 def test_a_dry_run_gives_nobody_the_file(office: Office):
     file_id = a_file(office)
-    asked = office.ask(
-        "POST", f"/api/bank-files/{file_id}/download", role="operator", key=fresh(), params={"dryRun": "true"}
-    )
+    asked = office.ask("POST", f"/api/bank-files/{file_id}/download", role="operator", key=fresh(), params={"dryRun": "true"})
     assert asked.status_code == 422
     assert office.ask("GET", f"/api/bank-files/{file_id}").json()["state"] == "made"
 
 
 def test_a_file_is_cancelled_with_a_reason_while_nobody_has_it_and_refused_afterwards(office: Office):
     one, other = a_file(office), a_file(office)
-    done = office.ask(
-        "POST", f"/api/bank-files/{one}/cancel", role="operator", key=fresh(), json={"reason": "wrong day"}
-    )
+    done = office.ask("POST", f"/api/bank-files/{one}/cancel", role="operator", key=fresh(), json={"reason": "wrong day"})
     assert (done.status_code, done.json()["state"], done.json()["ended"]) == (200, "cancelled", [])
     gone = office.ask("POST", f"/api/bank-files/{one}/download", role="operator", key=fresh())
     assert gone.status_code == 409

@@ -46,9 +46,7 @@ def other_program(conn: psycopg.Connection, keys: dict[str, str]) -> None:
     open_accounts(conn, OTHER, ["suspense", "cash:bank:own"], asset="EUR", actor="t", now=now())
     for role in access.ROLES:
         keys[f"other {role}"] = access.new_secret(entropy(access.SECRET_BYTES), live=False)
-        access.create_key(
-            conn, make_id("key"), keys[f"other {role}"], name=f"other {role}", role=role, by="t", now=now(), program_id=OTHER
-        )  # fmt: skip
+        access.create_key(conn, make_id("key"), keys[f"other {role}"], name=f"other {role}", role=role, by="t", now=now(), program_id=OTHER)
     keys["other approver"] = log_in_as(conn, "otto", "approver", program_id=OTHER)[1]
 
 
@@ -70,9 +68,7 @@ def fill(office: Office) -> None:
         a_run(conn, [a_break(cause="fee netted")], at=now(), first=NOW.date(), last=now().date())
     office.ask("POST", "/api/client-money", role="operator", key=fresh(), json={"date": "2026-01-01"})
     destination = {"programId": PROGRAM, "payeeId": "bolt", "token": "acct_bolt_0001"}
-    assert (
-        office.ask("POST", "/api/destinations", role="administrator", key=fresh(), json=destination).status_code == 202
-    )
+    assert office.ask("POST", "/api/destinations", role="administrator", key=fresh(), json=destination).status_code == 202
 
 
 def ask(client, one: Asked, *, dry: bool = True):
@@ -96,11 +92,7 @@ def test_each_role_may_do_what_the_routes_declare_and_nothing_else(office: Offic
                     continue
                 answer = ask(client, one)
                 told = answer.json() if "json" in answer.headers["content-type"] else {}
-                refused = (
-                    answer.status_code == 403
-                    and told.get("type") == "/problems/NotAllowed"
-                    and told["needs"] == one.needs
-                )
+                refused = answer.status_code == 403 and told.get("type") == "/problems/NotAllowed" and told["needs"] == one.needs
                 if refused != (one.needs not in held) or answer.status_code in (401, 500):
                     wrong.append((role, one.method, one.route, one.needs, answer.status_code, answer.text[:200]))
                 seen[answer.status_code] += 1
@@ -121,17 +113,11 @@ def test_whoever_is_of_one_program_sees_and_writes_nothing_of_another(office: Of
                     mine = about == OTHER
                     answer = ask(client, one, dry=mine)  # about another program it is meant
                     asked = (one.path, *one.params.values())
-                    told = [
-                        mark
-                        for mark in marks
-                        if mark in answer.text and not any(mark.strip('"') in said for said in asked)
-                    ]
+                    told = [mark for mark in marks if mark in answer.text and not any(mark.strip('"') in said for said in asked)]
                     if answer.status_code in (401, 500) or (answer.status_code < 300 and told):
                         wrong.append((role, about, one.method, one.route, answer.status_code, told, answer.text[:200]))
                     if one.needs in held and not mine and answer.status_code < 300 and names(one, PROGRAM, marks):
-                        wrong.append(
-                            (role, about, one.method, one.route, answer.status_code, "asked about another program")
-                        )
+                        wrong.append((role, about, one.method, one.route, answer.status_code, "asked about another program"))
                     seen[about, answer.status_code] += 1
     assert wrong == []
     assert seen[PROGRAM, 404] > 50
@@ -148,13 +134,7 @@ def names(one: Asked, program: str, marks: list[str]) -> bool:
 def written(office: Office) -> list[tuple[str, int]]:
     """How many rows each table has, but for what is written of asking itself."""
     with psycopg.connect(office.database.url) as conn:
-        tables = conn.execute(
-            "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'"
-        ).fetchall()
+        tables = conn.execute("select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'").fetchall()
         own = {"access_event", "access_attempt", "idempotency", "seal"}
-        counts = [
-            (name, conn.execute(f"select count(*) from {name}".encode()).fetchone()[0])
-            for (name,) in tables
-            if name not in own
-        ]
+        counts = [(name, conn.execute(f"select count(*) from {name}".encode()).fetchone()[0]) for (name,) in tables if name not in own]
     return sorted(counts)

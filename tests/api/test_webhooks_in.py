@@ -19,9 +19,7 @@ PATH = "/webhooks/simulator"
 
 def stored(office: Office) -> list[tuple[str, str, int, int]]:
     with office.database.transaction() as conn:
-        return conn.execute(
-            "select event_id, state, duplicates, conflicts from webhook_in order by received_at"
-        ).fetchall()
+        return conn.execute("select event_id, state, duplicates, conflicts from webhook_in order by received_at").fetchall()
 
 
 def rejected(office: Office) -> dict[str, int]:

@@ -103,11 +103,7 @@ class Walk:
         pattern = schema.get("pattern", "")
         if "a-f" in pattern:
             return "0" * 64
-        return (
-            f"{prefix[1]}_{FAKE}"
-            if (prefix := re.match(r"\^([a-z]+)_\[", pattern))
-            else "x" * max(1, schema.get("minLength", 1))
-        )
+        return f"{prefix[1]}_{FAKE}" if (prefix := re.match(r"\^([a-z]+)_\[", pattern)) else "x" * max(1, schema.get("minLength", 1))
 
 
 def walk(office: Office, program: str) -> Walk:

@@ -16,9 +16,7 @@ from counterfoil.base.text import printable
 SOURCE = Path(__file__).parents[2] / "src" / "counterfoil"
 
 
-@pytest.mark.parametrize(
-    "cell", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "＝1+1", "|x", "%x"]
-)
+@pytest.mark.parametrize("cell", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "＝1+1", "|x", "%x"])
 def test_what_a_spreadsheet_would_run_is_text(cell: str) -> None:
     assert harmless(cell) == "'" + cell
 
@@ -29,9 +27,7 @@ def test_numbers_and_words_stay_what_they_are(cell: str) -> None:
 
 
 def test_every_cell_is_quoted_and_lines_end_as_the_standard_says() -> None:
-    assert (
-        csv_text(["a", "b"], [[None, 'x"y'], [1, "\x1b[31mred\x00"]]) == '"a","b"\r\n"","x""y"\r\n"1","�[31mred�"\r\n'
-    )
+    assert csv_text(["a", "b"], [[None, 'x"y'], [1, "\x1b[31mred\x00"]]) == '"a","b"\r\n"","x""y"\r\n"1","�[31mred�"\r\n'
 
 
 @given(st.lists(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=2, max_size=2), max_size=5))
@@ -48,8 +44,10 @@ def test_a_terminal_is_not_commanded() -> None:
 
 def test_nobody_else_writes_csv() -> None:
     found = [
-        str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.py")
-        if "csv.writer(" in path.read_text() and "simulator" not in path.parts
+        str(path.relative_to(SOURCE))
+        for path in SOURCE.rglob("*.py")
+        if "csv.writer(" in path.read_text()
+        and "simulator" not in path.parts
         and path.name not in ("csv_text.py", "statement_file.py")  # a provider's statement is evidence, read by us alone: kept as said
-    ]  # fmt: skip
+    ]
     assert found == []

@@ -71,9 +71,7 @@ def test_all_that_is_read_on_one_snapshot_is_of_one_moment(database: Database, h
         with database.transaction() as other:
             other.execute(KEY, ["written meanwhile"])
         assert conn.execute(count).fetchone() == before == (0,)
-    with (
-        database.transaction() as conn
-    ):  # the same connection again, perhaps: it sees what was committed before each query
+    with database.transaction() as conn:  # the same connection again, perhaps: it sees what was committed before each query
         with database.transaction() as other:
             other.execute(KEY, ["and more"])
         assert conn.execute(count).fetchone() == (2,)
@@ -209,12 +207,8 @@ def test_ids_and_moments_of_the_edge_are_fresh() -> None:
     assert len(edge.entropy(16)) == 16
 
 
-@pytest.mark.parametrize(
-    "elsewhere", [True, False], ids=["its table got another shape", "a pooler swapped connections"]
-)
-def test_a_connection_that_forgot_a_prepared_statement_is_given_up_and_the_next_one_works(
-    database_url: str, elsewhere: bool
-):
+@pytest.mark.parametrize("elsewhere", [True, False], ids=["its table got another shape", "a pooler swapped connections"])
+def test_a_connection_that_forgot_a_prepared_statement_is_given_up_and_the_next_one_works(database_url: str, elsewhere: bool):
     database = Database(database_url, role=None, connections_max=1).open()
     try:
         with database.transaction() as conn:
@@ -237,9 +231,7 @@ def test_a_connection_that_forgot_a_prepared_statement_is_given_up_and_the_next_
 
 
 @pytest.mark.parametrize("ahead_s", [61, -3600])
-def test_a_clock_that_is_wrong_is_corrected_by_the_databases(
-    database: Database, monkeypatch: pytest.MonkeyPatch, ahead_s: int
-):
+def test_a_clock_that_is_wrong_is_corrected_by_the_databases(database: Database, monkeypatch: pytest.MonkeyPatch, ahead_s: int):
     real = edge.now
     monkeypatch.setattr(edge, "now", lambda: real() + timedelta(seconds=ahead_s))
     clock = edge.SharedClock(database)

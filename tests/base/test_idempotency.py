@@ -194,9 +194,7 @@ def test_old_keys_are_forgotten_oldest_first_and_within_bounds(conn: Connection[
 
 def test_a_problem_that_is_no_longer_known_is_still_a_refusal(conn: Connection[Any]) -> None:
     ask(conn, Counter(conn, NotFound(what="x")))
-    ((scope, key, sha256, answer, at),) = conn.execute(
-        "delete from idempotency returning scope, key, sha256, answer, at"
-    )
+    ((scope, key, sha256, answer, at),) = conn.execute("delete from idempotency returning scope, key, sha256, answer, at")
     told = [scope, key, sha256, Jsonb({**answer, "problem": "GoneSince"}), at]
     conn.execute("insert into idempotency (scope, key, sha256, answer, at) values (%s, %s, %s, %s, %s)", told)
     assert type(ask(conn, Counter(conn)).problem) is Problem

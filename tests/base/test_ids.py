@@ -14,9 +14,7 @@ from counterfoil.base.problems import InvalidInput, InvariantBroken
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
 
-@given(
-    later=st.integers(1, 10**12), first=st.binary(min_size=10, max_size=10), second=st.binary(min_size=10, max_size=10)
-)
+@given(later=st.integers(1, 10**12), first=st.binary(min_size=10, max_size=10), second=st.binary(min_size=10, max_size=10))
 def test_an_id_made_later_sorts_after_one_made_earlier(later, first, second):
     early = new_id("po", now=NOW, entropy=first)
     late = new_id("po", now=NOW + timedelta(milliseconds=later), entropy=second)

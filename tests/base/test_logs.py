@@ -72,9 +72,7 @@ def test_an_error_is_one_line_with_its_traceback(stream: io.StringIO) -> None:
 
 @pytest.mark.parametrize("name", ["password", "api_key", "Authorization", "webhook_secret", "session_token", "iban"])
 def test_a_value_under_a_secret_name_is_not_shown(stream: io.StringIO, name: str) -> None:
-    structlog.get_logger("counterfoil.test").info(
-        "told", **{name: "hunter2", "inside": {name: "hunter2", "other": ["x"]}}
-    )
+    structlog.get_logger("counterfoil.test").info("told", **{name: "hunter2", "inside": {name: "hunter2", "other": ["x"]}})
     assert "hunter2" not in stream.getvalue()
     assert lines(stream)[0]["inside"]["other"] == ["x"]
 

@@ -15,18 +15,19 @@ from counterfoil.wiring import MACHINES
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DOOR = Machine(
-    "door", "door", ("shut",), {("shut", "open"): "open", ("open", "shut"): "shut", ("open", "burn"): "gone"},
+    "door",
+    "door",
+    ("shut",),
+    {("shut", "open"): "open", ("open", "shut"): "shut", ("open", "burn"): "gone"},
     reasoned=frozenset({"burn"}),
-)  # fmt: skip
+)
 
 
 @pytest.fixture
 def doors(owner_conn):
     owner_conn.execute("create table door (id text primary key, state text, state_at timestamptz, steps int default 1)")
     owner_conn.cursor().executemany("insert into transition values (%s, %s, %s, %s, %s, %s)", DOOR.rows())
-    owner_conn.execute(
-        "create trigger follows before update of state on door for each row execute function state_follows_table('door')"
-    )
+    owner_conn.execute("create trigger follows before update of state on door for each row execute function state_follows_table('door')")
     owner_conn.execute("insert into door values ('a', 'shut', now()), ('b', 'shut', now())")
     record_birth(owner_conn, DOOR, ["a", "b"], "shut", actor="test", at=NOW)
     return owner_conn
@@ -65,9 +66,7 @@ def test_every_state_can_be_reached(machine):
 
 def test_a_step_moves_the_row_and_is_remembered(doors):
     assert take_step(doors, DOOR, "a", "shut", "open", actor="key:ada", at=NOW, cause="bell") == "open"
-    steps = doors.execute(
-        "select step, from_state, verb, to_state, actor, cause from step where subject_id = 'a' order by 1"
-    )
+    steps = doors.execute("select step, from_state, verb, to_state, actor, cause from step where subject_id = 'a' order by 1")
     assert steps.fetchall() == [(1, "", "create", "shut", "test", None), (2, "shut", "open", "open", "key:ada", "bell")]
     assert doors.execute("select state, steps from door where id = 'a'").fetchone() == ("open", 2)
 

@@ -104,9 +104,7 @@ def test_a_number_below_one_that_was_applied_is_refused(empty_url: str, folder: 
 def test_processes_that_migrate_at_once_apply_each_file_once(empty_url: str, folder: Path) -> None:
     (folder / "0001_one.sql").write_text("create table one (n integer); select pg_sleep(0.2);")
     done: list[list[str]] = []
-    threads = [
-        threading.Thread(target=lambda: done.append(migrate(empty_url, now=NOW, folder=folder))) for _ in range(4)
-    ]
+    threads = [threading.Thread(target=lambda: done.append(migrate(empty_url, now=NOW, folder=folder))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -115,9 +113,7 @@ def test_processes_that_migrate_at_once_apply_each_file_once(empty_url: str, fol
     assert len(done) == 4
 
 
-def test_a_table_in_use_is_waited_for_only_shortly(
-    empty_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_table_in_use_is_waited_for_only_shortly(empty_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("counterfoil.base.migrations.runner.LOCK_TIMEOUT_MS", 100)
     migrate(empty_url, now=NOW, folder=folder)
     (folder / "0003_three.sql").write_text("alter table one add column m integer;")
@@ -133,9 +129,7 @@ def test_everything_belongs_to_the_owner_who_cannot_log_in(owner_conn: Connectio
         select distinct relowner::regrole::text from pg_class
         where relnamespace = 'public'::regnamespace""").fetchall()
     assert owners == [("counterfoil_owner",)]
-    logins = owner_conn.execute(
-        "select rolname from pg_roles where rolname = any(%s) and rolcanlogin", [list(ROLES)]
-    ).fetchall()
+    logins = owner_conn.execute("select rolname from pg_roles where rolname = any(%s) and rolcanlogin", [list(ROLES)]).fetchall()
     assert logins == []
 
 
@@ -194,9 +188,7 @@ def test_the_application_adds_to_what_is_append_only_and_changes_nothing_there(o
     assert "step" in tables
     for table in tables:
         for role in ("counterfoil_app", "counterfoil_auditor"):
-            told = owner_conn.execute(
-                "select has_table_privilege(%s, %s, 'update, delete, truncate, trigger')", [role, table]
-            ).fetchone()
+            told = owner_conn.execute("select has_table_privilege(%s, %s, 'update, delete, truncate, trigger')", [role, table]).fetchone()
             assert told == (False,), f"{role} may change {table}"
 
 
@@ -245,9 +237,7 @@ def test_the_auditor_reads_every_table_and_writes_none(owner_conn: Connection[An
 def test_a_comment_limits_the_application_to_what_it_names(empty_url: str, tmp_path: Path) -> None:
     for name in ("0001_base.sql", "grants.sql"):
         (tmp_path / name).write_text((FOLDER / name).read_text())
-    (tmp_path / "0002_till.sql").write_text(
-        "create table till (n integer); comment on table till is 'app: select, insert';"
-    )
+    (tmp_path / "0002_till.sql").write_text("create table till (n integer); comment on table till is 'app: select, insert';")
     migrate(empty_url, now=NOW, folder=tmp_path)
     told = ask(
         empty_url,
@@ -258,9 +248,7 @@ def test_a_comment_limits_the_application_to_what_it_names(empty_url: str, tmp_p
 
 
 def test_migrations_from_zero_equal_the_recorded_schema(owner_conn: Connection[Any]) -> None:
-    assert describe(owner_conn) == (FOLDER / "schema.sql").read_text("utf-8"), (
-        "run `make schema` and look at the difference"
-    )
+    assert describe(owner_conn) == (FOLDER / "schema.sql").read_text("utf-8"), "run `make schema` and look at the difference"
 
 
 def test_the_description_names_every_kind_of_change(owner_conn: Connection[Any]) -> None:
@@ -292,9 +280,7 @@ def test_numbers_of_migrations_grow_and_none_is_used_twice() -> None:
     assert numbers == sorted(set(numbers)), "give the newest file the next free number"
 
 
-def test_a_machine_is_printed_as_the_rows_that_the_database_needs(
-    owner_conn: Connection[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_machine_is_printed_as_the_rows_that_the_database_needs(owner_conn: Connection[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("counterfoil.base.machine.LAMP", LAMP, raising=False)
     owner_conn.execute(rows("counterfoil.base.machine:LAMP").encode())
     found = owner_conn.execute("select * from transition where machine = 'lamp'").fetchall()

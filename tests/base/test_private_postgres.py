@@ -47,9 +47,7 @@ def test_the_first_start_takes_under_three_seconds(programs: str) -> None:
             with server:
                 took_s = time.monotonic() - begun
             begun = time.monotonic()
-            initdb = server._identity.command(
-                server.binaries / "initdb", "-D", Path(on_disk) / "alone", "-k", "-U", "postgres"
-            )
+            initdb = server._identity.command(server.binaries / "initdb", "-D", Path(on_disk) / "alone", "-k", "-U", "postgres")
             subprocess.run(initdb, capture_output=True, check=True)
             limit_s = max(3.0, 3 * (time.monotonic() - begun))
         if took_s < limit_s:
@@ -191,9 +189,7 @@ def test_memory_is_a_quarter_within_bounds() -> None:
 
 @root_only
 @pytest.mark.parametrize("programs", PROGRAMS, ids=NAMES)
-def test_root_without_namespaces_runs_it_as_nobody(
-    folder: Path, programs: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_root_without_namespaces_runs_it_as_nobody(folder: Path, programs: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COUNTERFOIL_NO_NAMESPACE", "1")
     with PrivatePostgres(folder, settings=SMALL, binaries=programs) as server:
         assert one(server.url, "select 1") == 1

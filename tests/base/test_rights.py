@@ -62,9 +62,7 @@ def refused(conn: Connection[Any], statement: str, kind: type[psycopg.Error] = R
         "create function pg_temp.lifted() returns trigger language plpgsql as $$ begin return null; end $$",
     ],
 )
-def test_the_application_makes_no_object_that_could_stand_in_for_one_of_ours(
-    books: Connection[Any], statement: str
-) -> None:
+def test_the_application_makes_no_object_that_could_stand_in_for_one_of_ours(books: Connection[Any], statement: str) -> None:
     refused(books, statement)
 
 
@@ -226,9 +224,7 @@ def test_a_state_still_moves_and_a_row_can_still_be_locked(books: Connection[Any
         "insert into step values ('m', 's', 1, '', 'create', 'x', 'me', null, null, now())",
     ],
 )
-def test_the_auditor_writes_nothing_locks_nothing_and_sees_no_secret(
-    owner_conn: Connection[Any], statement: str
-) -> None:
+def test_the_auditor_writes_nothing_locks_nothing_and_sees_no_secret(owner_conn: Connection[Any], statement: str) -> None:
     owner_conn.execute("set local role counterfoil_auditor")
     refused(owner_conn, statement)
 

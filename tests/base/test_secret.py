@@ -14,10 +14,23 @@ from counterfoil.base.secret import EncryptionKey, Secret, SigningSecret, WeakSe
 
 RANDOM = hashlib.sha512(b"a").digest() + hashlib.sha512(b"b").digest()  # the same in every process of a run
 GUESSED = [
-    "", " ", "short", "changeme", "change-me-change-me-change-me", "a" * 40, "abab" * 10, "0123456789abcdefghijklmnopqrst",
-    "<your provider's key here>", "your-provider-api-key-here", "sk_live_xxxxxxxxxxxxxxxxxxxxxxxx", "my password is long enough",
-    "${PROVIDER_API_KEY_OF_PRODUCTION}", " 9f86d081884c7d659a2feaa0c55ad015", "nul\x009f86d081884c7d659a2feaa0c55ad015", "é" * 30,
-]  # fmt: skip
+    "",
+    " ",
+    "short",
+    "changeme",
+    "change-me-change-me-change-me",
+    "a" * 40,
+    "abab" * 10,
+    "0123456789abcdefghijklmnopqrst",
+    "<your provider's key here>",
+    "your-provider-api-key-here",
+    "sk_live_xxxxxxxxxxxxxxxxxxxxxxxx",
+    "my password is long enough",
+    "${PROVIDER_API_KEY_OF_PRODUCTION}",
+    " 9f86d081884c7d659a2feaa0c55ad015",
+    "nul\x009f86d081884c7d659a2feaa0c55ad015",
+    "é" * 30,
+]
 
 
 @pytest.mark.parametrize("text", GUESSED)
@@ -29,9 +42,7 @@ def test_what_can_be_guessed_is_no_secret(text: str) -> None:
     assert not text.strip() or text not in str(refused.value)
 
 
-@pytest.mark.parametrize(
-    "text", ["sk_test_4eC39HqLyjWDarjtT1zdp7dc", "9f86d081884c7d659a2feaa0c55ad015", "cf_live_0Z9Y8X7W6V5T4S3R2Q1P"]
-)
+@pytest.mark.parametrize("text", ["sk_test_4eC39HqLyjWDarjtT1zdp7dc", "9f86d081884c7d659a2feaa0c55ad015", "cf_live_0Z9Y8X7W6V5T4S3R2Q1P"])
 def test_what_was_drawn_at_random_is_one_and_does_not_show_itself(text: str) -> None:
     secret = Secret(text, "x")
     assert secret.reveal() == text
@@ -40,10 +51,16 @@ def test_what_was_drawn_at_random_is_one_and_does_not_show_itself(text: str) -> 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "whsec_", f"whsec_{base64.b64encode(bytes(24)).decode()}", f"whsec_{base64.b64encode(RANDOM[:23]).decode()}",
-     f"whsec_{base64.b64encode(bytes(range(24))).decode()}", f"whsec_{base64.b64encode(RANDOM[:65]).decode()}",
-     "whsec_not!base64-9f86d081884c7d"],
-)  # fmt: skip
+    [
+        "",
+        "whsec_",
+        f"whsec_{base64.b64encode(bytes(24)).decode()}",
+        f"whsec_{base64.b64encode(RANDOM[:23]).decode()}",
+        f"whsec_{base64.b64encode(bytes(range(24))).decode()}",
+        f"whsec_{base64.b64encode(RANDOM[:65]).decode()}",
+        "whsec_not!base64-9f86d081884c7d",
+    ],
+)
 def test_a_signing_secret_of_few_equal_or_counted_bytes_is_refused(text: str) -> None:
     with pytest.raises(WeakSecret):
         SigningSecret(text, "x")

@@ -90,9 +90,7 @@ def test_variables_that_are_read_elsewhere_are_no_typos() -> None:
         ("PROGRAM", "Main Street"),
     ],
 )
-def test_a_value_out_of_bounds_is_refused_with_its_variable(
-    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
-) -> None:
+def test_a_value_out_of_bounds_is_refused_with_its_variable(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
     monkeypatch.setenv("COUNTERFOIL_" + variable, value)
     with pytest.raises(SettingRefused, match="COUNTERFOIL_" + variable):
         load_settings(os.environ)

@@ -21,9 +21,7 @@ def test_what_commands_a_terminal_or_turns_a_line_is_refused_and_shown_harmlessl
     assert is_clean(str(refused.value.facts["got"]))
 
 
-@pytest.mark.parametrize(
-    "text", ["", "Mira Ö. ∑ 漢字 🙂", "שלום", "مرحبا", "a\u00a0b", "\u200fעברית", "zero\u200djoiner"]
-)
+@pytest.mark.parametrize("text", ["", "Mira Ö. ∑ 漢字 🙂", "שלום", "مرحبا", "a\u00a0b", "\u200fעברית", "zero\u200djoiner"])
 def test_what_people_write_in_any_script_is_clean(text: str):
     assert is_clean(text)
     assert cleaned(text) == text

@@ -40,9 +40,7 @@ LEASE_S = 8
 MISSES_MAX = 0.05
 MISSES_LEAST = 3  # of a short run on a busy machine
 SETTINGS = {
-    "COUNTERFOIL_WORKER_LEASE_S": str(
-        LEASE_S
-    ),  # longer than it takes to look at the evidence: repair must not be faster
+    "COUNTERFOIL_WORKER_LEASE_S": str(LEASE_S),  # longer than it takes to look at the evidence: repair must not be faster
     "COUNTERFOIL_WORKER_POLL_MS": "200",
     "COUNTERFOIL_PROVIDER_SILENT_S": "1",
     "COUNTERFOIL_PROVIDER_TIMEOUT_MS": "1500",
@@ -95,9 +93,7 @@ class Chaos:
             },
         )
         self.kills: Counter[str] = Counter()
-        self.misses: Counter[str] = (
-            Counter()
-        )  # a process stood at its point, the evidence had gone: not counted, run again
+        self.misses: Counter[str] = Counter()  # a process stood at its point, the evidence had gone: not counted, run again
         self.invoices = 0
 
     @contextmanager
@@ -105,9 +101,7 @@ class Chaos:
         """With everything started, and stopped in the end."""
         self.drill.mkdir(parents=True, exist_ok=True)
         with self.world:
-            self.simulator = httpx2.Client(
-                base_url=self.world.simulator.url, headers=self.world.simulator.headers, timeout=20
-            )
+            self.simulator = httpx2.Client(base_url=self.world.simulator.url, headers=self.world.simulator.headers, timeout=20)
             self.api = httpx2.Client(
                 base_url=self.world.url, headers={"Authorization": f"Bearer {self.world.keys['operator']}"}, timeout=20
             )
@@ -120,9 +114,7 @@ class Chaos:
         waits = self._api("POST", "/api/destinations", make_id("try"), headers=maker, json=body)
         checker = {"Authorization": f"Bearer {self.world.keys['approver']}"}
         decision = {"payloadSha256": waits["payloadSha256"], "reason": "the payee wrote it"}
-        self._api(
-            "POST", f"/api/approvals/{waits['proposalId']}/approve", make_id("try"), headers=checker, json=decision
-        )
+        self._api("POST", f"/api/approvals/{waits['proposalId']}/approve", make_id("try"), headers=checker, json=decision)
         self._api("POST", "/api/destinations", make_id("try"), headers=maker, json=body)
 
     def cycle(self, window: Window) -> bool:
@@ -166,9 +158,7 @@ class Chaos:
                 if not window.point.startswith("send."):
                     time.sleep(LEASE_S + 2)
                     return _is_stopped(pid)
-                return _within(
-                    lambda: bool(conn.execute(TAKEN_OVER, [began]).fetchall()), LEASE_S + 40
-                ) and _is_stopped(pid)
+                return _within(lambda: bool(conn.execute(TAKEN_OVER, [began]).fetchall()), LEASE_S + 40) and _is_stopped(pid)
         finally:
             os.kill(pid, signal.SIGCONT)
 
@@ -215,9 +205,7 @@ class Chaos:
             raise KillMissed(f"{payee}: the provider refused nothing")
         self._destination(payee, f"acct_{payee.replace('-', '_')}")
         for payout in failed:
-            self._api(
-                "POST", f"/api/payouts/{payout}/retry", f"retry-{payout}", json={"reason": "the account is right now"}
-            )
+            self._api("POST", f"/api/payouts/{payout}/retry", f"retry-{payout}", json={"reason": "the account is right now"})
         self.kills["refused, and tried again"] += 1
 
     def parked(self) -> None:
@@ -235,9 +223,14 @@ class Chaos:
         with self.world.database.transaction() as conn:
             body = json.dumps({"type": "payout.paid", "data": told}).encode()
             receive(
-                conn, webhook, provider="simulator", event_id=f"evt_not_ours_{self.invoices}", event_type="payout.paid", body=body,
+                conn,
+                webhook,
+                provider="simulator",
+                event_id=f"evt_not_ours_{self.invoices}",
+                event_type="payout.paid",
+                body=body,
                 now=now(),
-            )  # fmt: skip
+            )
         for verb in ("requeue", "ignore"):
             self._traffic()
             with psycopg.connect(self.world.postgres.url, autocommit=True) as conn:
@@ -245,9 +238,7 @@ class Chaos:
                     raise KillMissed(f"{webhook} was not parked")
                 if not _within(lambda conn=conn: self._all_paid(conn), PATIENCE_S):
                     raise KillMissed(f"{webhook} holds up what customers pay")
-            self._api(
-                "POST", f"/api/admin/webhooks-in/{webhook}/{verb}", f"{verb}-{webhook}", json={"reason": "not ours"}
-            )
+            self._api("POST", f"/api/admin/webhooks-in/{webhook}/{verb}", f"{verb}-{webhook}", json={"reason": "not ours"})
         with psycopg.connect(self.world.postgres.url, autocommit=True) as conn:
             parks = "select count(*) from step where subject_id = %s and verb = 'park'"
             if conn.execute(parks, [webhook]).fetchone() != (2,):
@@ -271,9 +262,7 @@ class Chaos:
         """A month-end at this very moment: what happened before it and is told later belongs to the next open day."""
         controller = {"Authorization": f"Bearer {self.world.keys['controller']}"}
         body = {"until": datetime.now(UTC).isoformat(), "reason": "month-end"}
-        self._api(
-            "POST", f"/api/programs/{PROGRAM}/period/close", f"close-{self.invoices}", headers=controller, json=body
-        )
+        self._api("POST", f"/api/programs/{PROGRAM}/period/close", f"close-{self.invoices}", headers=controller, json=body)
 
     def _seen(self, window: Window) -> bool:
         with psycopg.connect(self.world.postgres.url, autocommit=True) as conn:
@@ -319,9 +308,12 @@ class Chaos:
         ]
         body = "\n".join(lines) + "\n"
         self._api(
-            "POST", f"/api/usage?programId={PROGRAM}&fileName=u-{first}.csv", f"usage-{first}",
-            content=body.encode(), headers={"Content-Type": "text/csv"},
-        )  # fmt: skip
+            "POST",
+            f"/api/usage?programId={PROGRAM}&fileName=u-{first}.csv",
+            f"usage-{first}",
+            content=body.encode(),
+            headers={"Content-Type": "text/csv"},
+        )
         issued = self._api("POST", "/api/invoices/issue", f"issue-{first}", json={"programId": PROGRAM})
         for invoice_id in issued["invoiceIds"]:
             total = self._api("GET", f"/api/invoices/{invoice_id}", None)["total"]
@@ -368,13 +360,9 @@ class Chaos:
                 + (select count(*) from webhook_in where state = 'received') + (select count(*) from event where state = 'due')"""
             drained = _within(lambda: self._hurried(conn, waiting), DRAIN_S)
             oracle = self.world.simulator.oracle()
-            ours = conn.execute(
-                "select idempotency_key, amount, fee from provider_payout where state = 'succeeded'"
-            ).fetchall()
+            ours = conn.execute("select idempotency_key, amount, fee from provider_payout where state = 'succeeded'").fetchall()
             paid = dict(conn.execute("select reference, sum(amount) from payment group by 1").fetchall())
-            clearing = conn.execute(
-                "select coalesce(sum(debits - credits), 0) from account where name = 'clearing:simulator'"
-            ).fetchone()
+            clearing = conn.execute("select coalesce(sum(debits - credits), 0) from account where name = 'clearing:simulator'").fetchone()
             findings = run_invariants(conn, INVARIANTS)
             rows = conn.execute("select id, state, last_error from payout where state <> 'completed'").fetchall()
             payout_of = dict(conn.execute("select idempotency_key, payout_id from provider_payout").fetchall())
@@ -386,17 +374,11 @@ class Chaos:
         lost += [f"charge for {reference} is not booked" for reference in charged.keys() - paid.keys()]
         doubled = [f"paid twice: {name}" for name in oracle.moved_twice()]
         # By payout, not by key: a second order under another key is money twice all the same.
-        orders = Counter(
-            payout_of.get(key, f"unknown {key}") for key, made in theirs.items() for one in made if one.out
-        )
+        orders = Counter(payout_of.get(key, f"unknown {key}") for key, made in theirs.items() for one in made if one.out)
         doubled += [f"payout {name} was paid {times} times" for name, times in orders.items() if times > 1]
-        differences = [
-            f"{row[0]}: booked {row[1]}" for row in ours if row[0] in theirs and theirs[row[0]][0].moved != row[1]
-        ]
+        differences = [f"{row[0]}: booked {row[1]}" for row in ours if row[0] in theirs and theirs[row[0]][0].moved != row[1]]
         differences += [
-            f"{name}: charged {charged[name]}, booked {paid[name]}"
-            for name in charged.keys() & paid.keys()
-            if charged[name] != paid[name]
+            f"{name}: charged {charged[name]}, booked {paid[name]}" for name in charged.keys() & paid.keys() if charged[name] != paid[name]
         ]
         if clearing is None or clearing[0] != oracle.balances[ASSET.code]:
             differences.append(f"clearing {clearing}, the provider holds {oracle.balances[ASSET.code]}")
@@ -420,9 +402,7 @@ def _within(holds: Callable[[], bool], seconds: float) -> bool:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the cycles and print what was found."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.chaos.run", description=__doc__.splitlines()[0] if __doc__ else ""
-    )
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.run", description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--cycles", type=int, help="one fault each; all windows once when left out")
     parser.add_argument("--short", action="store_true", help="one window of each kind only")
     parser.add_argument("--folder", type=Path, help="keep everything here; a temporary folder when left out")

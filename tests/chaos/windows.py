@@ -45,9 +45,7 @@ def _found(conn: Connection[Any], query: str) -> bool:
 
 def in_transaction(conn: Connection[Any], _: Oracle) -> bool:
     """A transaction of the application is open and waits: what it wrote is not committed."""
-    return _found(
-        conn, "select 1 from pg_stat_activity where state = 'idle in transaction' and datname = current_database()"
-    )
+    return _found(conn, "select 1 from pg_stat_activity where state = 'idle in transaction' and datname = current_database()")
 
 
 def claimed(conn: Connection[Any], _: Oracle) -> bool:
@@ -87,9 +85,7 @@ def webhook_stored(conn: Connection[Any], _: Oracle) -> bool:
 
 
 def _sending_keys(conn: Connection[Any]) -> list[str]:
-    rows = conn.execute(
-        "select idempotency_key from provider_payout where state = 'sending' and request_sent_at is not null"
-    ).fetchall()
+    rows = conn.execute("select idempotency_key from provider_payout where state = 'sending' and request_sent_at is not null").fetchall()
     return [row[0] for row in rows]
 
 
@@ -131,9 +127,7 @@ WINDOWS = (
     Window("worker", "pull.before_commit", in_transaction, "the look-up recorded and not committed", faults=UNSURE),
     Window("database", "settle.before_commit", in_transaction, "the database dies under a settlement"),
     Window("database", "send.after_call", landed_not_recorded, "the database dies while the provider has the payout"),
-    Window(
-        "worker", "send.connected", claimed_to_send, "frozen with an open connection, nothing announced", how="stop"
-    ),
+    Window("worker", "send.connected", claimed_to_send, "frozen with an open connection, nothing announced", how="stop"),
     Window(
         "worker",
         "send.before_call",
@@ -141,12 +135,8 @@ WINDOWS = (
         "frozen after its announcement; tried again by a person",
         how="stop",
     ),
-    Window(
-        "worker", "send.after_call", landed_not_recorded, "frozen with the provider's answer in its hand", how="stop"
-    ),
-    Window(
-        "worker", "settle.before_commit", in_transaction, "frozen in a transaction that others wait for", how="stop"
-    ),
+    Window("worker", "send.after_call", landed_not_recorded, "frozen with the provider's answer in its hand", how="stop"),
+    Window("worker", "settle.before_commit", in_transaction, "frozen in a transaction that others wait for", how="stop"),
     Window("worker", "send.after_call", landed_not_recorded, "a provider that is slow and silent", faults=SLOW),
     Window(
         "worker",

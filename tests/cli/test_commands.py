@@ -21,10 +21,15 @@ from tests.api.office import PROGRAM, Office, charge_event, signed, usage_csv
 from tests.cli.conftest import Cli, Ran
 
 PERMISSION = {
-    "read": access.READ, "audit": access.AUDIT, "operate": access.OPERATE, "post": access.POST_JOURNAL,
-    "administer": access.ADMINISTER, "work": access.WORK_BREAKS, "approve": access.APPROVE,
+    "read": access.READ,
+    "audit": access.AUDIT,
+    "operate": access.OPERATE,
+    "post": access.POST_JOURNAL,
+    "administer": access.ADMINISTER,
+    "work": access.WORK_BREAKS,
+    "approve": access.APPROVE,
     "accept": access.ACCEPT_BREAK,
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -162,9 +167,7 @@ def by_two(cli: Cli, office: Office, checker: str, *words: str) -> Ran:
 
 
 def test_keys_programs_rates_and_destinations_are_made(cli: Cli, office: Office):
-    made = by_two(
-        cli, office, "second administrator", "keys", "create", "billing", "--role", "operator", "-o", "json"
-    ).json()
+    made = by_two(cli, office, "second administrator", "keys", "create", "billing", "--role", "operator", "-o", "json").json()
     assert made["secret"].startswith("cf_live_")
     assert made["secret"] not in cli("keys", "list").out
     assert cli("keys", "revoke", made["id"], "--reason", "rotated").code == 0
@@ -215,9 +218,7 @@ def test_no_server_and_no_key_are_told_apart(cli: Cli, monkeypatch: pytest.Monke
     assert (ran.code, "COUNTERFOIL_API_KEY" in ran.err) == (EXIT["unauthenticated"], True)
 
 
-@pytest.mark.parametrize(
-    ("typed", "meant"), [(("payuts",), "payouts"), (("payouts", "sho"), "show"), (("worke",), "worker")]
-)
+@pytest.mark.parametrize(("typed", "meant"), [(("payuts",), "payouts"), (("payouts", "sho"), "show"), (("worke",), "worker")])
 def test_an_unknown_command_is_answered_with_the_nearest(cli: Cli, typed: tuple[str, ...], meant: str):
     ran = cli(*typed)
     assert (ran.code, f"'{meant}'" in ran.err) == (2, True)

@@ -25,7 +25,7 @@ COMMANDS = [
     ("people", "first", "mira", "noah"),
     ("setup", "--name", "x", "--asset", "EUR:2", "--platform-bps", "0", "--validator-bps", "0", "--provider", "none", "--yes"),
     ("doctor",),
-]  # fmt: skip
+]
 
 
 @pytest.fixture(params=["nobody listens", "nobody answers"])

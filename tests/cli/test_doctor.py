@@ -46,22 +46,18 @@ def doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     return ask
 
 
-def test_a_database_without_migrations_is_bad_and_one_with_them_is_good(
-    doctor: Any, make_database_url: Any, database_url: str
-) -> None:
+def test_a_database_without_migrations_is_bad_and_one_with_them_is_good(doctor: Any, make_database_url: Any, database_url: str) -> None:
     empty, migrated = (doctor(database_url=as_server(url)) for url in (make_database_url(empty=True), database_url))
     assert (empty["migrations"]["how"], empty["migrations"]["do"]) == ("bad", "counterfoil migrate")
     assert {name: migrated[name]["how"] for name in ("database", "login", "temporary objects", "migrations", "clock")} == dict.fromkeys(
         ("database", "login", "temporary objects", "migrations", "clock"), "good"
-    )  # fmt: skip
+    )
     assert migrated["durability"]["how"] == "bad", "the tests' database runs without fsync"
     assert migrated["provider"]["how"] == "bad"
     assert migrated["server"]["do"] == "`counterfoil serve` starts it; COUNTERFOIL_URL says where it is."
 
 
-def test_a_superuser_is_refused_and_a_login_that_can_more_than_serve_is_warned_of(
-    doctor: Any, database_url: str
-) -> None:
+def test_a_superuser_is_refused_and_a_login_that_can_more_than_serve_is_warned_of(doctor: Any, database_url: str) -> None:
     assert doctor(database_url=database_url)["login"]["how"] == "bad"
     name = f"{psycopg.conninfo.conninfo_to_dict(database_url)['dbname']}_deploy"
     with psycopg.connect(database_url, autocommit=True) as conn:
@@ -93,9 +89,7 @@ def test_a_private_database_that_is_stopped_is_said_to_be_stopped_and_nothing_is
         assert (never["how"], "is not running" in never["said"]) == ("warning", True)
         assert not (folder / "none").exists()
         with PrivatePostgres(folder / "own", settings=SMALL):
-            assert (
-                doctor(data_folder=str(folder / "own"))["database"]["how"] == "bad"
-            )  # it has no login for a server yet
+            assert doctor(data_folder=str(folder / "own"))["database"]["how"] == "bad"  # it has no login for a server yet
         stopped = doctor(data_folder=str(folder / "own"))["database"]
         assert (stopped["how"], stopped["do"]) == ("warning", "`counterfoil up` starts it, and everything with it.")
 

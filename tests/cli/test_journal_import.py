@@ -52,9 +52,7 @@ def cli(capsys: pytest.CaptureFixture[str], *arguments: str) -> Ran:
     return runner(capsys)(*arguments)
 
 
-def test_a_file_is_imported_once_and_its_balances_tie(
-    books: Path, database: Database, capsys: pytest.CaptureFixture[str]
-):
+def test_a_file_is_imported_once_and_its_balances_tie(books: Path, database: Database, capsys: pytest.CaptureFixture[str]):
     arguments = ("journal", "import", "rows.csv", "--map", "map.toml", "--check", "-o", "json")
     first, again = cli(capsys, *arguments), cli(capsys, *arguments)
     told = first.json()
@@ -62,9 +60,7 @@ def test_a_file_is_imported_once_and_its_balances_tie(
     assert (again.code, again.json()["posted"], again.json()["resumedAt"]) == (0, 0, 2)
     with database.transaction() as conn:
         actions = conn.execute("select actor, verb, payload ->> 'file' from action").fetchall()
-    assert {(actor.partition(":")[0], verb, file) for actor, verb, file in actions} == {
-        ("local", "journal.import", "rows.csv")
-    }
+    assert {(actor.partition(":")[0], verb, file) for actor, verb, file in actions} == {("local", "journal.import", "rows.csv")}
 
 
 def test_a_dry_run_reads_and_writes_nothing(books: Path, database: Database, capsys: pytest.CaptureFixture[str]):

@@ -74,8 +74,9 @@ def test_a_key_goes_to_the_address_that_it_was_given_with_and_to_no_other(tmp_pa
     keep_login("https://ours.example:443", "token", here)
     assert server("read", {**here, "COUNTERFOIL_API_KEY": "ours"}) == (URL, "ours")
     assert server("read", {**here, "COUNTERFOIL_API_KEY": "ours", "COUNTERFOIL_URL": "https://ours.example"}) == (
-        "https://ours.example", "ours",
-    )  # fmt: skip
+        "https://ours.example",
+        "ours",
+    )
     assert server("read", here) == ("http://evil.example", "theirs")
     assert server("approve", here) == ("http://evil.example", None)
     ours = {**here, "COUNTERFOIL_URL": "https://ours.example"}
@@ -84,13 +85,12 @@ def test_a_key_goes_to_the_address_that_it_was_given_with_and_to_no_other(tmp_pa
     assert (tmp_path / "config/counterfoil/logins.json").stat().st_mode & 0o077 == 0
 
 
-def test_the_first_two_administrators_are_made_once_and_here(
-    cli: Cli, make_database_url, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_the_first_two_administrators_are_made_once_and_here(cli: Cli, make_database_url, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", make_database_url())
     made = cli("people", "first", "mira", "noah", "-o", "json").json()
     assert [(one["name"], one["role"], one["once"][:8]) for one in made] == [
-        ("mira", "administrator", "cf_once_"), ("noah", "administrator", "cf_once_"),
-    ]  # fmt: skip
+        ("mira", "administrator", "cf_once_"),
+        ("noah", "administrator", "cf_once_"),
+    ]
     again = cli("people", "first", "eve", "adam")
     assert (again.code, "two administrators" in again.err) == (3, True)

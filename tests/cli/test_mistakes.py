@@ -13,16 +13,13 @@ from counterfoil.cli.core.commands import PARTS, load
 from counterfoil.cli.core.exit_codes import OURS, USAGE
 from tests.cli.conftest import Cli
 
-STAY = frozenset(
-    {"demo", "serve", "worker", "up", "login", "logout", "simulator run"}
-)  # they run on, or ask for a password
+STAY = frozenset({"demo", "serve", "worker", "up", "login", "logout", "simulator run"})  # they run on, or ask for a password
 MISSING = "no-such-file.csv"
 COMMANDS: list[tuple[str, Any]] = []
 for _name, _part in PARTS.items():
     _loaded = load(_name)
     COMMANDS += [
-        (_name if _part.alone else f"{_name} {one.name}", one)
-        for one in ([_loaded] if _part.alone else _loaded.commands.values())
+        (_name if _part.alone else f"{_name} {one.name}", one) for one in ([_loaded] if _part.alone else _loaded.commands.values())
     ]
 
 
@@ -55,17 +52,12 @@ def filler(param: Any) -> str:
 @pytest.mark.parametrize(
     ("name", "command"), [one for one in COMMANDS if one[0] not in STAY], ids=[n for n, _ in COMMANDS if n not in STAY]
 )
-def test_nonsense_is_told_and_is_never_a_mistake_of_ours(
-    stood: Cli, name: str, command: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nonsense_is_told_and_is_never_a_mistake_of_ours(stood: Cli, name: str, command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     ran = stood(*words_of(name, command))
     said = ran.out + ran.err
     assert "Traceback" not in said, said
     assert ran.code != OURS, said
-    if (
-        any(takes_file(one) and one.name not in ("out", "folder") and one.required for one in command.params)
-        and "export" not in name
-    ):
+    if any(takes_file(one) and one.name not in ("out", "folder") and one.required for one in command.params) and "export" not in name:
         assert (ran.code, MISSING in said.replace("\n", "").replace("│", "").replace(" ", "")) == (USAGE, True), said
     elif any(one.param_type_name == "argument" and one.required for one in command.params):
         assert ran.code != 0 or name in FINE, said

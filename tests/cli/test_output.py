@@ -22,12 +22,7 @@ def money_of(shape: type[ViewModel]) -> set[str]:
     if shape.__pydantic_generic_metadata__["parameters"]:
         return set()
     found = shape.model_json_schema(mode="serialization", by_alias=True).get("properties", {})
-    return {
-        name
-        for name, one in found.items()
-        for each in (one, *one.get("anyOf", ()))
-        if each.get("format") == "minor-units"
-    }
+    return {name for name, one in found.items() for each in (one, *one.get("anyOf", ())) if each.get("format") == "minor-units"}
 
 
 def test_the_command_line_knows_every_field_that_holds_money(office: Office):
@@ -41,9 +36,7 @@ def test_amounts_are_told_in_major_units_with_their_asset(cli: Cli, office: Offi
     table = cli("accounts", "list").out
     assert "1,250.50" in table
     assert "125050" not in table
-    assert (
-        cli("accounts", "balance", "payable:payee:bolt", "--asset", "EUR", "-o", "json").json()["balance"] == "125050"
-    )
+    assert cli("accounts", "balance", "payable:payee:bolt", "--asset", "EUR", "-o", "json").json()["balance"] == "125050"
     assert "1250.50" in cli("accounts", "list", "-o", "csv").out
 
 

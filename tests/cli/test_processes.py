@@ -49,9 +49,7 @@ class Process:
 
     def said(self, event: str) -> dict[str, Any]:
         """The log line with this event, once it is there."""
-        found = within(
-            START_S, lambda: next((one for one in self.lines() if one.get("event") == event), None), self.ended
-        )
+        found = within(START_S, lambda: next((one for one in self.lines() if one.get("event") == event), None), self.ended)
         assert found, self.log.read_text()
         return found
 
@@ -81,9 +79,13 @@ def within(seconds: float, found: Callable[[], Any], given_up: Callable[[], bool
 @contextmanager
 def running(folder: Path, arguments: list[str], database: str, /, **settings: str) -> Iterator[Process]:
     defaults = {
-        "database_url": as_server(database), "program": PROGRAM, "provider_url": NOWHERE, "provider_api_key": PROVIDER_KEY,
-        "provider_webhook_secret": SECRET, "port": "0",
-    }  # fmt: skip
+        "database_url": as_server(database),
+        "program": PROGRAM,
+        "provider_url": NOWHERE,
+        "provider_api_key": PROVIDER_KEY,
+        "provider_webhook_secret": SECRET,
+        "port": "0",
+    }
     process = Process(folder, arguments, **{**defaults, **settings})
     try:
         yield process
@@ -99,9 +101,7 @@ def seeded(database: Database) -> Database:
 
 def post_webhook(url: str, event_id: str) -> httpx2.Response:
     body = charge_event(INVOICE, "ch_1")
-    return httpx2.post(
-        f"{url}/webhooks/simulator", content=body, headers=signed(body, event_id), timeout=60, trust_env=False
-    )
+    return httpx2.post(f"{url}/webhooks/simulator", content=body, headers=signed(body, event_id), timeout=60, trust_env=False)
 
 
 def webhooks(database: Database) -> list[tuple[str, str]]:
@@ -109,9 +109,7 @@ def webhooks(database: Database) -> list[tuple[str, str]]:
         return conn.execute("select event_id, state from webhook_in order by event_id").fetchall()
 
 
-def test_a_server_says_where_it_listens_and_answers_what_it_has_begun(
-    seeded: Database, database_url: str, tmp_path: Path
-):
+def test_a_server_says_where_it_listens_and_answers_what_it_has_begun(seeded: Database, database_url: str, tmp_path: Path):
     with running(tmp_path, ["serve"], database_url) as server:
         url = server.said("listening")["url"]
         assert httpx2.get(f"{url}/healthz", trust_env=False).json()["status"] == "ok"
@@ -120,9 +118,7 @@ def test_a_server_says_where_it_listens_and_answers_what_it_has_begun(
             conn.execute("lock table webhook_in in exclusive mode")
             asking = threading.Thread(target=lambda: answers.append(post_webhook(url, "evt_1")))
             asking.start()
-            waits = (
-                "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-            )
+            waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
             with psycopg.connect(database_url, autocommit=True) as watching:
                 assert within(20, lambda: watching.execute(waits).fetchone() == (1,)), "the request is not under way"
             server.process.send_signal(signal.SIGTERM)
@@ -135,9 +131,7 @@ def test_a_server_says_where_it_listens_and_answers_what_it_has_begun(
     assert (line["status"], line["method"], bool(line["request_id"])) == (200, "POST", True)
 
 
-def test_behind_https_the_dashboards_cookie_travels_by_nothing_else(
-    seeded: Database, database_url: str, tmp_path: Path
-):
+def test_behind_https_the_dashboards_cookie_travels_by_nothing_else(seeded: Database, database_url: str, tmp_path: Path):
     with running(tmp_path, ["serve"], database_url, dashboard_https="true") as server:
         url = server.said("listening")["url"]
         cookie = httpx2.post(f"{url}/login", data={"key": a_key(seeded)}, trust_env=False).headers["set-cookie"]
@@ -250,16 +244,28 @@ def test_a_misspelt_setting_starts_nothing(database_url: str, tmp_path: Path):
 @pytest.mark.parametrize("command", ["serve", "worker", "up"])
 @pytest.mark.parametrize(
     "weak",
-    [{"provider_webhook_secret": ""}, {"provider_webhook_secret": "whsec_" + "A" * 32}, {"provider_api_key": ""},
-     {"provider_api_key": "changeme"}, {"provider_webhook_secret": None}, {"provider_api_key": None}],
+    [
+        {"provider_webhook_secret": ""},
+        {"provider_webhook_secret": "whsec_" + "A" * 32},
+        {"provider_api_key": ""},
+        {"provider_api_key": "changeme"},
+        {"provider_webhook_secret": None},
+        {"provider_api_key": None},
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_without_a_secret_that_proves_something_nothing_starts(
     command: str, weak: dict[str, str | None], database_url: str, tmp_path: Path
 ):
     """An empty webhook secret let anybody sign that a payout came back."""
-    given = {"database_url": database_url, "provider_url": NOWHERE, "provider_api_key": PROVIDER_KEY, "port": "0",
-             "provider_webhook_secret": SECRET, **weak}  # fmt: skip
+    given = {
+        "database_url": database_url,
+        "provider_url": NOWHERE,
+        "provider_api_key": PROVIDER_KEY,
+        "port": "0",
+        "provider_webhook_secret": SECRET,
+        **weak,
+    }
     process = Process(tmp_path, [command], **{name: value for name, value in given.items() if value is not None})
     try:
         assert process.process.wait(START_S) == 3, process.log.read_text()
@@ -278,9 +284,12 @@ def test_a_server_waits_for_a_database_that_is_not_there_yet(tmp_path: Path):
 
 def test_up_runs_everything_in_one_process_and_stops_its_database(tmp_path: Path):
     settings = {
-        "program": PROGRAM, "provider_url": NOWHERE, "provider_api_key": PROVIDER_KEY, "provider_webhook_secret": SECRET,
+        "program": PROGRAM,
+        "provider_url": NOWHERE,
+        "provider_api_key": PROVIDER_KEY,
+        "provider_webhook_secret": SECRET,
         "data_folder": str(tmp_path / "data"),
-    }  # fmt: skip
+    }
     process = Process(tmp_path, ["up", "--port", "0"], **settings)
     try:
         url = process.said("listening")["url"]
@@ -297,9 +306,12 @@ def test_up_runs_everything_in_one_process_and_stops_its_database(tmp_path: Path
 def test_a_command_that_started_the_private_database_does_not_take_it_from_the_server(tmp_path: Path):
     """`people first` and `up` typed in the same second: whichever came first, the server serves on when the command has ended."""
     settings = {
-        "program": PROGRAM, "provider_url": NOWHERE, "provider_api_key": PROVIDER_KEY, "provider_webhook_secret": SECRET,
+        "program": PROGRAM,
+        "provider_url": NOWHERE,
+        "provider_api_key": PROVIDER_KEY,
+        "provider_webhook_secret": SECRET,
         "data_folder": str(tmp_path / "data"),
-    }  # fmt: skip
+    }
     command = PrivatePostgres(tmp_path / "data").start()
     process = Process(tmp_path, ["up", "--port", "0"], **settings)
     try:

@@ -22,9 +22,7 @@ def test_a_refund_is_opened_shown_and_recorded_as_paid(cli: Cli, office: Office)
     assert (first["escrow"], first["state"], last["amount"]) == ("400", "owed", "600")
     paid = cli("refunds", "execute", first["id"], "--provider", "bank", "--reference", "B-1")
     assert paid.out == f"{first['id']} is paid to its customer.\n"
-    again = office.ask(
-        "POST", f"/api/refunds/{last['id']}/execute", role="operator", json={"provider": "bank", "reference": "B-1"}
-    )
+    again = office.ask("POST", f"/api/refunds/{last['id']}/execute", role="operator", json={"provider": "bank", "reference": "B-1"})
     assert (again.status_code, again.json()["field"]) == (422, "reference")
     assert cli("invariants").code == 0
 

@@ -115,9 +115,7 @@ def test_rates_of_more_than_everything_are_refused(cli: Cli, database_url: str) 
     ],
     ids=str,
 )
-def test_what_is_set_up_otherwise_is_never_changed(
-    cli: Cli, database_url: str, changed: dict[str, str], says: str
-) -> None:
+def test_what_is_set_up_otherwise_is_never_changed(cli: Cli, database_url: str, changed: dict[str, str], says: str) -> None:
     assert cli(*words(), "--yes").code == 0
     before = kept(database_url), Path(".env").read_text()
     ran = cli(*words(**changed), "--yes")
@@ -140,18 +138,14 @@ def test_lines_that_are_there_stay_and_secrets_that_are_there_are_used(cli: Cli)
     assert sum("PROVIDER_API_KEY" in line for line in lines) == 1
 
 
-def test_a_file_that_cannot_be_written_leaves_the_database_as_it_was(
-    cli: Cli, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_cannot_be_written_leaves_the_database_as_it_was(cli: Cli, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     Path(".env").mkdir()  # a folder stands in its place
     ran = cli(*words(), "--yes")
     assert ran.code == 3, ran.err
     assert kept(database_url) == []
 
 
-def test_a_database_without_our_tables_is_told_what_to_do(
-    make_database_url: Any, cli: Cli, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_database_without_our_tables_is_told_what_to_do(make_database_url: Any, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", make_database_url(empty=True))
     ran = cli(*words(), "--yes")
     assert (ran.code, "counterfoil migrate" in ran.err) == (5, True)

@@ -38,9 +38,7 @@ def a_key(database: Database, *, role: str = "viewer", name: str = "mira", progr
             return log_in_as(conn, name, role)[1]
         taken = conn.execute("select 1 from api_key where name = %s", [name]).fetchone()
         name = f"{name} {make_id('key')[-8:]}" if taken else name
-        create_key(
-            conn, make_id("key"), secret, name=name, role=role, by="test", now=now(), program_id=program_id
-        )  # fmt: skip
+        create_key(conn, make_id("key"), secret, name=name, role=role, by="test", now=now(), program_id=program_id)
     return secret
 
 
@@ -74,9 +72,7 @@ def issued(desk: Desk, prices: list[str], *, payees: int = 6, prefix: str = "u",
     with desk.database.transaction() as conn:
         import_usage(conn, PROGRAM, body, file_name=f"{prefix}.csv", make_id=make_id, actor="test", now=moment)
         found = issue_invoices(conn, PROGRAM, provider="simulator", make_id=make_id, actor="test", now=moment)
-        rows = conn.execute(
-            "select id from invoice where id = any(%s) order by customer_id", [found.invoice_ids]
-        ).fetchall()
+        rows = conn.execute("select id from invoice where id = any(%s) order by customer_id", [found.invoice_ids]).fetchall()
     return [row[0] for row in rows]
 
 
@@ -117,7 +113,7 @@ def reconciled(desk: Desk, *, on: datetime | None = None) -> None:
     day = (on or now()).date()
     reconcile_provider(
         desk.database, now, desk.provider, run_id=make_id("rec"), program_id=PROGRAM, source="simulator", first=day, last=day, actor="test"
-    )  # fmt: skip
+    )
 
 
 @contextmanager
@@ -136,8 +132,9 @@ def a_silent_worker(desk: Desk, *, silent: timedelta = timedelta(minutes=7)) -> 
     """A worker whose last heartbeat is that old."""
     desk.rows(
         "insert into worker (id, host, pid, version, started_at, beat_at) values ('house:1', 'house', 1, '0.1.0', %s, %s) returning id",
-        now() - timedelta(hours=5), now() - silent,
-    )  # fmt: skip
+        now() - timedelta(hours=5),
+        now() - silent,
+    )
 
 
 def a_day_of_trouble(desk: Desk) -> None:
@@ -162,11 +159,7 @@ def a_day_of_trouble(desk: Desk) -> None:
         elif fault:
             desk.fault(
                 fault,
-                params={"delta": "-500"}
-                if fault == "wrong_amount"
-                else {"after_ms": 0}
-                if fault == "returned_later"
-                else {},
+                params={"delta": "-500"} if fault == "wrong_amount" else {"after_ms": 0} if fault == "returned_later" else {},
             )
         desk.pay(one, minor(price))
         desk.deliver()
@@ -186,9 +179,14 @@ def a_parked_webhook(desk: Desk) -> None:
     )
     with desk.database.transaction() as conn:
         receive(
-            conn, make_id("whi"), provider="simulator", event_id="evt_foreign", event_type="payout.paid", body=body.encode(),
+            conn,
+            make_id("whi"),
+            provider="simulator",
+            event_id="evt_foreign",
+            event_type="payout.paid",
+            body=body.encode(),
             now=desk.clock.now,
-        )  # fmt: skip
+        )
     for _ in range(6):
         desk.work("webhooks")
         desk.clock.advance(minutes=75)

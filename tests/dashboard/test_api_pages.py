@@ -54,9 +54,7 @@ def test_a_program_can_be_tried_out_with_a_key_and_nothing_breaks_the_policy(ser
     page.on("request", lambda request: asked.append(request.url))
     page.on("console", lambda one: said.append(one.text) if one.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: said.append(str(error)))
-    page.add_init_script(
-        "addEventListener('securitypolicyviolation', one => (window.broken ??= []).push(one.violatedDirective))"
-    )
+    page.add_init_script("addEventListener('securitypolicyviolation', one => (window.broken ??= []).push(one.violatedDirective))")
     page.goto(f"{served.url}/api/docs")
     page.locator("#operations-tag-Programs").wait_for()
     page.get_by_role("button", name="Authorize").first.click()
@@ -72,9 +70,7 @@ def test_a_program_can_be_tried_out_with_a_key_and_nothing_breaks_the_policy(ser
     assert page.evaluate("window.broken ?? []") == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it does not fit its screen"
     assert {url.split("/")[2] for url in asked if not url.startswith("data:")} == {served.url.split("/")[2]}
-    assert page.evaluate("Object.keys(localStorage).concat(Object.keys(sessionStorage))") == [], (
-        "the key is kept nowhere"
-    )
+    assert page.evaluate("Object.keys(localStorage).concat(Object.keys(sessionStorage))") == [], "the key is kept nowhere"
     context.close()
     assert said == []
 

@@ -15,7 +15,7 @@ TEMPLATES = Path(action_required.__file__).parents[1] / "templates"
 TOLD = sorted(
     {one.strip() for path in TEMPLATES.rglob("*.html") for one in re.findall(r"counterfoil (?:[a-z-]+)[^<{\"]*", path.read_text())}
     | set(re.findall(r"counterfoil [a-z-]+ [^\"'\n]*", Path(action_required.__file__).read_text()))
-)  # fmt: skip
+)
 
 
 def command_of(words):
@@ -39,8 +39,7 @@ def test_a_command_on_a_page_is_a_command_of_the_program(told):
     known = {name for parameter in command.params for name in parameter.opts}
     assert {word for word in rest if word.startswith("--")} <= known
     needed = {
-        name for parameter in command.params if parameter.required and parameter.param_type_name == "option"
-        for name in parameter.opts
-    }  # fmt: skip
+        name for parameter in command.params if parameter.required and parameter.param_type_name == "option" for name in parameter.opts
+    }
     asked_for = {name for parameter in command.params if getattr(parameter, "prompt", None) for name in parameter.opts}
     assert needed - asked_for <= set(rest)

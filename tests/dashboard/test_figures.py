@@ -202,8 +202,13 @@ def test_every_kind_of_trouble_is_listed_once_with_a_command(desk):
     days.a_day_of_trouble(desk)
     kinds = {kind["key"]: kind for kind in json_view(desk)["readings"]["action_required"]["value"]["kinds"]}
     assert {key: kind["total"] for key, kind in kinds.items()} == {
-        "conflict": 1, "in_doubt": 1, "failed": 2, "returned": 1, "waiting": 1, "webhook": 1,
-    }  # fmt: skip
+        "conflict": 1,
+        "in_doubt": 1,
+        "failed": 2,
+        "returned": 1,
+        "waiting": 1,
+        "webhook": 1,
+    }
     rows = [row for kind in kinds.values() for row in kind["rows"]]
     assert all(row["command"].startswith("counterfoil ") for row in rows)
     (conflict,) = kinds["conflict"]["rows"]
@@ -218,8 +223,13 @@ def test_payouts_that_wait_for_somebody_stay_on_the_page_of_any_day(desk):
         yesterday = (now() - timedelta(days=1)).date()
         found = httpx2.get(f"{url}/admin/reconciliation.json?day={yesterday}", headers=headers).json()["readings"]
     assert {kind["key"] for kind in found["action_required"]["value"]["kinds"]} == {
-        "conflict", "in_doubt", "failed", "returned", "waiting", "webhook",  # what came back is owed until somebody issues it anew
-    }  # fmt: skip
+        "conflict",
+        "in_doubt",
+        "failed",
+        "returned",
+        "waiting",
+        "webhook",  # what came back is owed until somebody issues it anew
+    }
     assert found["invoices"]["state"] == "empty"
     rows = found["payouts"]["value"]
     assert sum(row["number"] for row in rows) == 0 < sum(row["openNumber"] for row in rows)
@@ -243,11 +253,9 @@ def test_the_books_of_a_span_tell_what_moved_in_it_and_where_it_stood_at_its_end
 
     def book(start, end):
         with desk.database.transaction() as conn:
-            return next(
-                one for one in books_of_span(conn, start=start, end=end, now=now()) if one.program_id == PROGRAM
-            )
+            return next(one for one in books_of_span(conn, start=start, end=end, now=now()) if one.program_id == PROGRAM)
 
-    first, second, whole = book(begin, moments[0]), book(moments[0], moments[1]), book(begin, now() + timedelta(hours=1))  # fmt: skip
+    first, second, whole = book(begin, moments[0]), book(moments[0], moments[1]), book(begin, now() + timedelta(hours=1))
     assert [one.debits.minor for one in (first, second, whole)] == [700, 50, 750]
     assert [one.balance_of("clearing:simulator").minor for one in (first, second, whole)] == [700, 750, 750]
     assert [one.balance_of("suspense").minor for one in (first, second, whole)] == [-700, -750, -750]
@@ -284,18 +292,14 @@ def test_a_section_that_cannot_be_measured_says_so_and_leaves_the_others_standin
     assert (found["b"].state, found["b"].grade) == ("measured", "right")
 
 
-@pytest.mark.parametrize(
-    ("due", "depth"), [(0, "fine"), (99, "fine"), (100, "slow"), (500, "slow"), (501, "backlog"), (10_001, "backlog")]
-)
+@pytest.mark.parametrize(("due", "depth"), [(0, "fine"), (99, "fine"), (100, "slow"), (500, "slow"), (501, "backlog"), (10_001, "backlog")])
 def test_a_queue_is_judged_by_the_thresholds_of_the_runbook(due, depth):
     assert QueueDepth("q", due, 0, 0, None, now()).depth == depth
 
 
 def test_one_row_that_is_late_makes_a_short_queue_slow(desk):
     with desk.database.transaction() as conn:
-        receive(
-            conn, make_id("whi"), provider="p", event_id="e", event_type="t", body=b"{}", now=now() - timedelta(seconds=90)
-        )  # fmt: skip
+        receive(conn, make_id("whi"), provider="p", event_id="e", event_type="t", body=b"{}", now=now() - timedelta(seconds=90))
         (found,) = queue_depths(conn, [WEBHOOKS_IN], now=now())
     assert (found.due, found.depth) == (1, "slow")
 
@@ -346,8 +350,11 @@ class Hands:
 
 
 def test_an_invariant_that_cannot_be_asked_is_not_one_that_holds(desk):
-    list_ = [an_invariant("GOOD", "select 1 where false"), an_invariant("BROKEN", "select 'row-' || n from generate_series(1, 30) n"),
-             an_invariant("NO_QUERY", "select * from no_such_table")]  # fmt: skip
+    list_ = [
+        an_invariant("GOOD", "select 1 where false"),
+        an_invariant("BROKEN", "select 'row-' || n from generate_series(1, 30) n"),
+        an_invariant("NO_QUERY", "select * from no_such_table"),
+    ]
     asked = IntegrityChecks(desk.database, list_, now).ask_now()
     assert [one.outcome for one in asked.answers] == ["holds", "broken", "failed"]
     assert (asked.answers[1].offenders, len(asked.answers[1].shown)) == (30, 20)
@@ -362,11 +369,7 @@ def test_slow_invariants_do_not_hold_the_page_up_and_until_then_nothing_is_known
     days.an_empty_day(desk)
     integrity_checks = IntegrityChecks(
         desk.database,
-        [
-            an_invariant(
-                "SLOW", "with w as materialized (select pg_sleep(1)) select 1 from w where (select count(*) from w) = 0"
-            )
-        ],
+        [an_invariant("SLOW", "with w as materialized (select pg_sleep(1)) select 1 from w where (select count(*) from w) = 0")],
         now,
     )
     assert integrity_checks.latest(wait_s=0.05) is None

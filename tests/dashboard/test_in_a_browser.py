@@ -85,9 +85,7 @@ def test_the_page_shows_the_figures_of_its_json_view(trouble, look):
     page = look(trouble.url, trouble.key)
     view = page.evaluate("path => fetch(path).then(answer => answer.json())", f"{PAGE}.json")
     told = {key: minors(reading["value"]) for key, reading in view["readings"].items()}
-    told["books"].subtract(
-        minors([book for book in view["readings"]["books"]["value"] if not book["lines"]])
-    )  # "Empty"
+    told["books"].subtract(minors([book for book in view["readings"]["books"]["value"] if not book["lines"]]))  # "Empty"
     for key in ("invoices", "payments", "settlements", "books", "action_required"):
         assert shown(page, key) == told[key], key
         assert told[key], key  # there was something to compare

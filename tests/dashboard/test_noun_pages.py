@@ -77,9 +77,7 @@ def test_who_may_not_say_a_verb_is_refused_by_the_page_as_by_the_api(desk, url):
         assert browser.get("/admin/payouts/po_01KA0000000000000000000000").status_code == 404
 
 
-@pytest.mark.parametrize(
-    ("page", "table"), [("/admin/invoices", "invoice"), ("/admin/intents", "intent"), ("/admin/payouts", "payout")]
-)
+@pytest.mark.parametrize(("page", "table"), [("/admin/invoices", "invoice"), ("/admin/intents", "intent"), ("/admin/payouts", "payout")])
 def test_every_thing_has_a_page_with_its_state_and_its_history(desk, url, page, table):
     subject_id, state = desk.rows(f"select id, state from {table} order by id limit 1")[0]
     with logged_in(desk, url, "viewer") as browser:

@@ -27,10 +27,7 @@ def others(desk):
     days.reconciled(desk)
     with desk.database.transaction() as conn:
         open_program(conn, "north", name="North", assets=[Asset("EUR", 2)], now=now())
-        return [
-            row[0]
-            for row in conn.execute("select id from invoice union all select id from reconciliation_run").fetchall()
-        ]
+        return [row[0] for row in conn.execute("select id from invoice union all select id from reconciliation_run").fetchall()]
 
 
 def test_a_login_of_one_program_sees_the_pages_with_its_program_and_nothing_of_another(desk, others):

@@ -17,9 +17,7 @@ from tests.dashboard.test_in_a_browser import CONTRAST, PICTURES, SCHEMES, WIDTH
 from tests.dashboard.test_in_a_browser import look as look  # the fixture
 
 RUNS, BREAKS = "/admin/reconciliation/runs", "/admin/breaks"
-INK = CONTRAST.replace(
-    "[aria-hidden=true]", "title, [aria-hidden=true]"
-)  # a title in a drawing is not written anywhere
+INK = CONTRAST.replace("[aria-hidden=true]", "title, [aria-hidden=true]")  # a title in a drawing is not written anywhere
 EVIL = "<img src=x onerror=\"document.title='taken'\">"
 
 
@@ -32,15 +30,19 @@ def world(server, tmp_path_factory):
         days.a_full_day(desk, prices=days.PRICES[:12])
         days.reconciled(desk)
         today = now().date()
-        for number, (state, error) in enumerate(
-            (("failed", "StatementUnavailable: the provider is away"), ("running", None))
-        ):
+        for number, (state, error) in enumerate((("failed", "StatementUnavailable: the provider is away"), ("running", None))):
             desk.rows(
                 """insert into reconciliation_run (id, program_id, source, first_on, last_on, state, actor, started_at, beat_at,
                           finished_at, error) values (%s, 'main', 'simulator', %s, %s, %s, 'test', %s, %s, %s, %s) returning id""",
-                make_id("rec"), today - timedelta(days=5), today - timedelta(days=5), state, now() - timedelta(minutes=9 - number), now(),
-                now() if error else None, error,
-            )  # fmt: skip
+                make_id("rec"),
+                today - timedelta(days=5),
+                today - timedelta(days=5),
+                state,
+                now() - timedelta(minutes=9 - number),
+                now(),
+                now() if error else None,
+                error,
+            )
         keys = {role: days.a_key(desk.database, role=role, name=role) for role in ("viewer", "controller", "approver")}
         with days.served(desk, refresh_s=0) as url:
             yield SimpleNamespace(desk=desk, url=url, keys=keys, key=keys["controller"])
@@ -121,9 +123,7 @@ def test_a_run_shows_its_footing_and_what_is_open_and_leads_to_the_breaks(world,
     page.wait_for_url(f"**{BREAKS}/break_*")
 
 
-@pytest.mark.parametrize(
-    ("state", "says"), [("failed", "It could not conclude, so nothing is known"), ("running", "It is still at work")]
-)
+@pytest.mark.parametrize(("state", "says"), [("failed", "It could not conclude, so nothing is known"), ("running", "It is still at work")])
 def test_a_run_without_a_verdict_says_that_nothing_is_known(world, look, state, says):
     page = look(world.url, world.key, path=f"{RUNS}/{run_id(world, state)}")
     assert says in page.locator("#verdict").inner_text()
@@ -138,23 +138,16 @@ def test_an_adjustment_takes_two_people_and_the_page_says_so(world, look):
     act(page, "investigate", "I look at it")
     page.wait_for_url("**done=investigate**")
     form = page.locator("#act-adjust")
-    form.get_by_label("debit").first.fill("provider_fee") if case.difference < 0 else form.get_by_label(
-        "credit"
-    ).first.fill("suspense")
+    form.get_by_label("debit").first.fill("provider_fee") if case.difference < 0 else form.get_by_label("credit").first.fill("suspense")
     act(page, "adjust", "the provider kept more")
     page.wait_for_url("**done=adjust**")
-    assert (
-        "You made it" in page.locator("#act-approve").inner_text()
-        or "approver" in page.locator("#act-approve").inner_text()
-    )
+    assert "You made it" in page.locator("#act-approve").inner_text() or "approver" in page.locator("#act-approve").inner_text()
     assert page.locator("#act-approve button").count() == 0
     second = look(world.url, world.keys["approver"], path=path)
     act(second, "approve", "checked with the statement")
     second.wait_for_url("**done=approve**")
     assert "adjusted" in second.locator("#verdict").inner_text()
-    (told,) = world.desk.rows(
-        "select actor, source_id from journal where source_type = 'break' and source_id = %s", case.id
-    )
+    (told,) = world.desk.rows("select actor, source_id from journal where source_type = 'break' and source_id = %s", case.id)
     assert told[0].startswith("person:approver")
     actions = world.desk.rows("select verb, reason from action where subject_id = %s order by at", case.id)
     assert [verb for verb, _ in actions] == ["break.investigate", "break.adjust", "break.approve"]
@@ -199,9 +192,7 @@ def test_a_reader_sees_everything_and_can_do_nothing(world, look):
     assert page.locator("#acts button").count() == 0
     assert "Your role does not allow this" in page.locator("#acts").inner_text()
     csrf = page.locator("input[name=csrf]").first.get_attribute("value")
-    answer = page.request.post(
-        f"{world.url}{BREAKS}/{case.id}/wait", form={"csrf": csrf, "confirm": "yes", "reason": "x"}
-    )
+    answer = page.request.post(f"{world.url}{BREAKS}/{case.id}/wait", form={"csrf": csrf, "confirm": "yes", "reason": "x"})
     assert answer.status == 403
 
 
@@ -213,16 +204,10 @@ def test_a_form_from_elsewhere_is_refused(world):
         form = {"csrf": "guess", "confirm": "yes", "reason": "x"}
         refused = httpx2.post(f"{world.url}{BREAKS}/{case.id}/wait", data=form, headers={"Cookie": cookie, **headers})
         assert refused.status_code == 403
-    assert (
-        httpx2.post(f"{world.url}{BREAKS}/{case.id}/wait", data={"reason": "x"})
-        .headers["location"]
-        .startswith("/login")
-    )
+    assert httpx2.post(f"{world.url}{BREAKS}/{case.id}/wait", data={"reason": "x"}).headers["location"].startswith("/login")
 
 
-@pytest.mark.parametrize(
-    "path", [f"{BREAKS}/break_01KA0000000000000000000000", f"{RUNS}/rec_01KA0000000000000000000000", f"{BREAKS}/x"]
-)
+@pytest.mark.parametrize("path", [f"{BREAKS}/break_01KA0000000000000000000000", f"{RUNS}/rec_01KA0000000000000000000000", f"{BREAKS}/x"])
 def test_what_is_not_there_is_missing_on_the_page_and_in_its_json_view(world, path):
     headers = {"Authorization": f"Bearer {world.key}"}
     for address in (path, f"{path}.json"):
@@ -236,9 +221,7 @@ def test_the_first_days_pages_say_that_nothing_was_checked(desk, look):
         page = look(url, days.a_key(desk.database), path=RUNS)
         assert "Nothing was ever reconciled" in page.locator("#latest").inner_text()
         page.goto(url + BREAKS)
-        assert (
-            page.locator("#totals-word").inner_text() == "Not known"
-        )  # an empty list of what nobody looked for is no good news
+        assert page.locator("#totals-word").inner_text() == "Not known"  # an empty list of what nobody looked for is no good news
         assert "nothing was ever reconciled" in page.locator("#totals").inner_text()
         assert page.locator(".ticket.right, .sheet.right").count() == 0
 

@@ -19,15 +19,11 @@ def test_a_refund_and_the_holdback_that_it_took_from_are_shown(desk: Any):
     desk.work("webhooks", "verify", "settle")
     with desk.database.transaction() as conn:
         one = lock_invoice(conn, invoice)
-        made = book_refund(
-            conn, make_id("ref"), one, 10_00, cause="late", make_id=make_id, actor="t", now=desk.clock.now
-        )
+        made = book_refund(conn, make_id("ref"), one, 10_00, cause="late", make_id=make_id, actor="t", now=desk.clock.now)
     ((tranche,),) = desk.rows("select id from holdback_tranche")
     with days.served(desk) as url:
         headers = {"Authorization": f"Bearer {days.a_key(desk.database)}"}
         refund = httpx2.get(f"{url}/admin/refunds/{made.id}", headers=headers)
         holdback = httpx2.get(f"{url}/admin/holdbacks/{tranche}", headers=headers)
     assert (refund.status_code, "8.90" in refund.text) == (200, True)
-    assert (holdback.status_code, "1.50" in holdback.text) == (200, True), (
-        "2.00 was held back, and 0.50 went with the refund"
-    )
+    assert (holdback.status_code, "1.50" in holdback.text) == (200, True), "2.00 was held back, and 0.50 went with the refund"

@@ -55,7 +55,7 @@ def test_the_first_address_leads_to_the_page_and_the_page_to_the_form_and_back(d
     client = a_browser(served)
     assert client.get("/").headers["location"] == PAGE
     asked = client.get(f"{PAGE}?day=2026-11-20")
-    assert (asked.status_code, asked.headers["location"]) == (303, "/login?next=%2Fadmin%2Freconciliation%3Fday%3D2026-11-20")  # fmt: skip
+    assert (asked.status_code, asked.headers["location"]) == (303, "/login?next=%2Fadmin%2Freconciliation%3Fday%3D2026-11-20")
     done = client.post("/login", data={"key": days.a_key(desk.database), "next": f"{PAGE}?day=2026-11-20"})
     assert done.headers["location"] == f"{PAGE}?day=2026-11-20"
     assert client.get(PAGE).status_code == 200

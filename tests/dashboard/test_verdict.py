@@ -70,7 +70,7 @@ def test_what_moved_after_the_run_is_told_with_the_moment():
 
 
 def test_the_reasons_are_told_with_the_worst_first_and_nothing_that_is_right():
-    told = [reading("attention", key="a"), reading("right", key="b"), reading("unknown", key="c"), reading("wrong", key="d")]  # fmt: skip
+    told = [reading("attention", key="a"), reading("right", key="b"), reading("unknown", key="c"), reading("wrong", key="d")]
     assert [one.key for one in verdict_of(told).because] == ["d", "c", "a"]
 
 

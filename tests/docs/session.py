@@ -106,9 +106,7 @@ class Terminal:
         try:
             for name in [name for name in os.environ if name.startswith("COUNTERFOIL_")]:
                 del os.environ[name]
-            os.environ.update(
-                self.variables, XDG_CONFIG_HOME=str(self.home / f"config-{who}"), COLUMNS=self.columns, TERM="dumb"
-            )
+            os.environ.update(self.variables, XDG_CONFIG_HOME=str(self.home / f"config-{who}"), COLUMNS=self.columns, TERM="dumb")
             os.chdir(self.folder)
             sys.stdin = io.StringIO(typed)
             money._scales.cache_clear()  # what another process would ask anew
@@ -141,8 +139,12 @@ class Terminal:
         with log.open("wb") as out:
             process = subprocess.Popen(
                 [sys.executable, "-m", "counterfoil", *self._words(one.command)[1:]],
-                env={**kept, **self.variables}, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-            )  # fmt: skip
+                env={**kept, **self.variables},
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+            )
         self.stays.append(process)
         end = time.monotonic() + 90
         while sign not in log.read_text(errors="replace"):

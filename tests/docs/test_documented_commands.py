@@ -108,11 +108,7 @@ def test_a_file_that_a_page_shows_is_the_sample_that_lies_beside_it(block: Block
 
 def test_every_folder_of_samples_belongs_to_a_page_that_names_it() -> None:
     for folder in sorted(one for one in SAMPLES.iterdir() if one.is_dir()):
-        named = [
-            page
-            for page in PAGES
-            if page.stem == folder.name and f"docs/samples/{folder.name}" in page.read_text("utf-8")
-        ]
+        named = [page for page in PAGES if page.stem == folder.name and f"docs/samples/{folder.name}" in page.read_text("utf-8")]
         assert named, f"{folder.name} belongs to no page"
 
 
@@ -233,11 +229,7 @@ def test_the_amounts_ids_and_lengths_of_every_list_are_told_as_they_must_be(
         seen += len(minor)
         wrong += [f"{command} shows {token} in minor units" for token in plain - other_figures(told)]
         shown = re.findall(r"[a-z]+_[0-9A-Z]{26}", table)
-        wrong += [
-            f"{command} breaks the id {given}"
-            for given in ids_of(rows[:50])
-            if ID.fullmatch(given) and shown and given not in table
-        ]
+        wrong += [f"{command} breaks the id {given}" for given in ids_of(rows[:50]) if ID.fullmatch(given) and shown and given not in table]
         if "--limit" in one.options and len(rows) > 1:
             long += 1
             _, cut = terminal.counterfoil([*one.words, "--limit", "1"])
@@ -276,10 +268,6 @@ def test_one_of_every_list_is_shown_by_its_id(played: Demo, tmp_path: Path) -> N
 def other_figures(thing: Any) -> set[str]:
     """Figures of an answer that are no amounts, such as counts and parts of names."""
     if isinstance(thing, dict):
-        plain = {
-            str(value)
-            for name, value in thing.items()
-            if not is_amount(name, value) and not isinstance(value, dict | list)
-        }
+        plain = {str(value) for name, value in thing.items() if not is_amount(name, value) and not isinstance(value, dict | list)}
         return plain.union(*map(other_figures, thing.values()))
     return set().union(*map(other_figures, thing)) if isinstance(thing, list) else set()

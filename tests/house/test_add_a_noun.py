@@ -77,9 +77,7 @@ def test_it_is_used_over_http(office: Office, voucher: str):
     assert (dry.json()["state"], office.ask("GET", f"/api/vouchers/{voucher}").json()["state"]) == ("active", "draft")
     done = office.ask("POST", f"/api/vouchers/{voucher}/activate", role="operator", json={"expectedState": "draft"})
     assert (done.status_code, done.json()["state"]) == (200, "active")
-    moved = office.ask(
-        "POST", f"/api/vouchers/{voucher}/spend", role="operator", json={"reason": "x", "expectedState": "draft"}
-    )
+    moved = office.ask("POST", f"/api/vouchers/{voucher}/spend", role="operator", json={"reason": "x", "expectedState": "draft"})
     assert moved.json()["type"] == "/problems/StateMoved"
     listed = office.ask("GET", "/api/vouchers?state=active").json()["data"]
     assert [one["id"] for one in listed] == [voucher]
@@ -150,14 +148,10 @@ def test_it_has_a_page_with_a_preview_and_a_receipt(office: Office, voucher: str
         done = browser.post(f"/admin/vouchers/{voucher}/activate", data={**filled, "confirm": "yes"}, headers=site)
         assert done.status_code == 303
         (action,) = office.ask("GET", f"/api/vouchers/{voucher}").json()["actions"]
-        assert action["requestId"] == done.headers["x-request-id"], (
-            "what was done is found in the server's log by its request"
-        )
+        assert action["requestId"] == done.headers["x-request-id"], "what was done is found in the server's log by its request"
         receipt = browser.get(done.headers["location"]).text
         assert "Done: activate." in receipt
-        refused = browser.post(
-            f"/admin/vouchers/{voucher}/spend", data={**filled, "reason": "x", "confirm": "yes"}, headers=site
-        )
+        refused = browser.post(f"/admin/vouchers/{voucher}/spend", data={**filled, "reason": "x", "confirm": "yes"}, headers=site)
         assert (refused.status_code, "Somebody else moved it first" in refused.text) == (409, True)
 
 
@@ -165,9 +159,6 @@ def test_a_noun_takes_few_files_and_few_lines():
     own = {name: text for name, text in FILES.items() if name.startswith("voucher")}
     assert len(own) <= FILES_MAX
     mechanical = [
-        line
-        for text in own.values()
-        for line in text.splitlines()
-        if line.strip() and not line.lstrip().startswith(("#", "--", '"""'))
+        line for text in own.values() for line in text.splitlines() if line.strip() and not line.lstrip().startswith(("#", "--", '"""'))
     ]
     assert len(mechanical) <= LINES_MAX, "declared once, a noun is small"

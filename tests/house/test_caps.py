@@ -16,8 +16,12 @@ import pytest
 
 SOURCE: Final = Path(__file__).parents[2] / "src" / "counterfoil"
 LOOKED_AT: Final = (
-    "reconciliation", "matching", "dashboard/pages", "api/nouns/reconciliation", "cli/nouns/reconciliation",
-)  # fmt: skip
+    "reconciliation",
+    "matching",
+    "dashboard/pages",
+    "api/nouns/reconciliation",
+    "cli/nouns/reconciliation",
+)
 LIMIT: Final = re.compile(r"\blimit\s+(\d+|%\(?\w+\)?s?|\x00)", re.IGNORECASE)
 NAMED: Final = re.compile(r"^[A-Z][A-Z_]*(_MAX|_ROWS)$")
 
@@ -118,7 +122,5 @@ def test_a_cap_that_is_no_more_is_listed_no_more() -> None:
 
 def test_a_bare_number_and_a_new_constant_are_seen(tmp_path: Path) -> None:
     file = tmp_path / "x.py"
-    file.write_text(
-        'a = rows[:NEW_MAX]\nb = f"select 1 limit {OTHER_MAX}"\nc = "select 1 limit 500"\ndef d(*, rows_max=7): ...\n'
-    )
+    file.write_text('a = rows[:NEW_MAX]\nb = f"select 1 limit {OTHER_MAX}"\nc = "select 1 limit 500"\ndef d(*, rows_max=7): ...\n')
     assert sorted(name for _, name in caps(file)) == ["500", "7", "NEW_MAX", "OTHER_MAX"]

@@ -81,9 +81,7 @@ def test_what_the_source_imports_is_declared() -> None:
 def test_what_tests_and_tools_import_is_declared() -> None:
     files = [path for folder in ("tests", "docs", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
     known = declared(dev=True)
-    missing = {
-        name for name in imported(path.relative_to(ROOT) for path in files) - known if BROUGHT.get(name) not in known
-    }
+    missing = {name for name in imported(path.relative_to(ROOT) for path in files) - known if BROUGHT.get(name) not in known}
     assert missing == set(), "declare them in the extra `dev` of pyproject.toml, then `make lock`"
 
 
@@ -100,8 +98,6 @@ def test_the_lock_files_hold_every_dependency_with_hashes_and_no_address() -> No
             # Spark is half a gigabyte, and reports, Stripe and the bank's files are for those who want them: the demo goes without.
             without = {"run": ("spark", "reports", "stripe", "bank-files"), "dev": ("spark",)}[name]
             assert declared(dev=name == "dev", without=without) - {"uvicorn", "psycopg"} <= locked, "run `make lock`"
-        unhashed = [
-            block.split()[0] for block in re.split(r"\n(?=\S)", text) if block.strip() and "--hash=sha256:" not in block
-        ]
+        unhashed = [block.split()[0] for block in re.split(r"\n(?=\S)", text) if block.strip() and "--hash=sha256:" not in block]
         assert unhashed == []
         assert not re.search(r"://|index-url|find-links", text), "no address belongs into a lock file"

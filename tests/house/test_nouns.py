@@ -70,9 +70,7 @@ def test_a_command_asks_with_the_authority_that_its_address_needs() -> None:
     for command, key, method, address in asked:
         needed = needs().get((method, address))
         if needed is None:
-            needed = next(
-                (found for (one, path), found in needs().items() if one == method and fits(path, address)), None
-            )
+            needed = next((found for (one, path), found in needs().items() if one == method and fits(path, address)), None)
         if needed is None:
             wrong.append(f"{command}: no route {method} {address}")
         elif lacking := [role for role in KEYS[key] if needed not in ROLES[role]]:
@@ -90,9 +88,7 @@ def test_page_and_api_give_a_verb_to_the_same_people() -> None:
     for noun in NOUNS:
         for verb in noun.verbs:
             assert needs()["POST", f"/api/{noun.plural}/*/{verb.word}"] == verb.permission, f"{noun.name} {verb.name}"
-    assert {verb.permission for noun in NOUNS for verb in noun.verbs} <= {
-        one for held in ROLES.values() for one in held
-    }
+    assert {verb.permission for noun in NOUNS for verb in noun.verbs} <= {one for held in ROLES.values() for one in held}
 
 
 def test_every_job_can_be_run_by_its_name() -> None:

@@ -83,9 +83,7 @@ def test_a_problem_is_named_once_and_says_what_it_is() -> None:
     ours = [one for one in all_problems() if one.__module__.startswith("counterfoil.")]
     assert [one.__name__ for one in ours if not (one.__doc__ or "").strip()] == [], "its docstring is its public title"
     names = Counter(one.__name__ for one in every_problem())
-    assert [name for name, times in names.items() if times > 1] == [], (
-        "a problem's name is its public code: give one of them another"
-    )
+    assert [name for name, times in names.items() if times > 1] == [], "a problem's name is its public code: give one of them another"
 
 
 def every_problem() -> set[type[Problem]]:

@@ -43,18 +43,13 @@ def lists_in(tree: ast.Module) -> Iterator[tuple[int, frozenset[str]]]:
 def restated(words: frozenset[str]) -> str | None:
     """Of which machine these are the open or the final states, or three or more of its states."""
     for machine in MACHINES:
-        if words in (frozenset(machine.open), frozenset(machine.final)) or (
-            len(words) > 2 and words <= set(machine.states())
-        ):
+        if words in (frozenset(machine.open), frozenset(machine.final)) or (len(words) > 2 and words <= set(machine.states())):
             return machine.name
     return None
 
 
 def declares(tree: ast.Module) -> bool:
-    return any(
-        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Machine"
-        for node in ast.walk(tree)
-    )
+    return any(isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Machine" for node in ast.walk(tree))
 
 
 @pytest.mark.parametrize("path", SOURCE, ids=str)
@@ -73,18 +68,14 @@ def test_no_file_types_the_states_of_a_machine_again(path: Path) -> None:
 
 
 def test_a_list_of_states_is_found_in_code_and_in_sql() -> None:
-    tree = ast.parse(
-        """LIVE = ("open", "timing", "investigating", "pending_adjustment")\nx = "state in ('processed', 'ignored')" """
-    )
+    tree = ast.parse("""LIVE = ("open", "timing", "investigating", "pending_adjustment")\nx = "state in ('processed', 'ignored')" """)
     assert [restated(words) for _, words in lists_in(tree)] == ["break", "webhook_in"]
 
 
 def test_a_machine_tells_its_ends_and_what_is_open() -> None:
     assert (DOOR.open, DOOR.final) == (("shut", "ajar"), ("gone",))
     assert (DOOR.before("shut", "mend"), DOOR.after("burn")) == (("ajar", "gone"), ("gone",))
-    assert all(
-        set(one.open) | set(one.final) == set(one.states()) and set(one.initial) <= set(one.open) for one in MACHINES
-    )
+    assert all(set(one.open) | set(one.final) == set(one.states()) and set(one.initial) <= set(one.open) for one in MACHINES)
 
 
 def test_only_plain_words_become_sql() -> None:

@@ -30,9 +30,7 @@ SAMPLES = [
 
 def texts() -> list[Path]:
     """Files that people write: no binaries, and none of the samples that tests read."""
-    return [
-        path for path in tracked() if path.suffix not in BINARY and not {"data", "samples", "files"} & set(path.parts)
-    ]
+    return [path for path in tracked() if path.suffix not in BINARY and not {"data", "samples", "files"} & set(path.parts)]
 
 
 def test_no_file_holds_what_does_not_belong_here() -> None:

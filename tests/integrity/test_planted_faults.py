@@ -131,9 +131,7 @@ def _breaks(conn: Connection[Any]) -> None:
 def _batch(conn: Connection[Any]) -> None:
     """A policy that came after all that was paid, and a batch that somebody approved."""
     at = now()
-    set_policy(
-        conn, PROGRAM, "EUR", by_rule_max=0, tiers=[], cooling_hours=72, reason="agreed", actor="t", now=at
-    )  # fmt: skip
+    set_policy(conn, PROGRAM, "EUR", by_rule_max=0, tiers=[], cooling_hours=72, reason="agreed", actor="t", now=at)
     maker, _ = log_in_as(conn, "Gita", "operator")
     made = gather_batch(conn, Wanted(PROGRAM, "EUR"), by=maker, make_id=make_id, now=at)
     submit_batch(conn, made.batch_id, by=maker, now=at)

@@ -53,9 +53,7 @@ def small_segments(url: str, postings: int) -> None:
 def a_journal(*lines: tuple[str, str, int], key: str | None = None, **rest: Any) -> NewJournal:
     """A journal of these lines; cash into escrow if there are none."""
     given: dict[str, Any] = {"kind": "test", "asset": "EUR", "actor": "tester"} | rest
-    return NewJournal(
-        key=f"key-{next(_numbers)}" if key is None else key, lines=lines or [NewPosting(CASH, ESCROW, 10_00)], **given
-    )
+    return NewJournal(key=f"key-{next(_numbers)}" if key is None else key, lines=lines or [NewPosting(CASH, ESCROW, 10_00)], **given)
 
 
 def posted(conn: Connection[Any], *lines: tuple[str, str, int], **rest: Any) -> Posted:

@@ -99,19 +99,12 @@ def test_the_first_reason_in_the_stated_order_is_told():
     assert outcomes(wrong_in_every_way) == [MovementOutcome.AMOUNT_OUT_OF_RANGE]
     assert outcomes(wrong_in_every_way._replace(minor=10**6)) == [MovementOutcome.SAME_ACCOUNT]
     assert outcomes(wrong_in_every_way._replace(minor=10**6, credit=PAYEE)) == [MovementOutcome.DEBIT_UNKNOWN]
-    assert outcomes(wrong_in_every_way._replace(minor=10**6, credit=PAYEE, debit=ESCROW)) == [
-        MovementOutcome.PERIOD_CLOSED
-    ]
+    assert outcomes(wrong_in_every_way._replace(minor=10**6, credit=PAYEE, debit=ESCROW)) == [MovementOutcome.PERIOD_CLOSED]
 
 
 def test_what_raises_a_frozen_account_is_posted():
-    at = accounts(
-        frozen=AccountTotals(5, frozen=True), **{"frozen cash": AccountTotals(6, debit_normal=True, frozen=True)}
-    )
-    assert (
-        outcomes(a_movement(ESCROW, "frozen", 5), a_movement("frozen cash", PAYEE, 5), at=at)
-        == [MovementOutcome.POSTED] * 2
-    )
+    at = accounts(frozen=AccountTotals(5, frozen=True), **{"frozen cash": AccountTotals(6, debit_normal=True, frozen=True)})
+    assert outcomes(a_movement(ESCROW, "frozen", 5), a_movement("frozen cash", PAYEE, 5), at=at) == [MovementOutcome.POSTED] * 2
 
 
 # Linked sets.
@@ -271,9 +264,7 @@ def test_a_hold_is_resolved_once(kind: MovementKind):
         (None, MovementKind.POST_HOLD, 0, MovementOutcome.AMOUNT_OUT_OF_RANGE),
     ],
 )
-def test_a_hold_ends_by_its_time_and_its_amount(
-    expires_us: int | None, kind: MovementKind, minor: int, outcome: MovementOutcome
-):
+def test_a_hold_ends_by_its_time_and_its_amount(expires_us: int | None, kind: MovementKind, minor: int, outcome: MovementOutcome):
     at, hold = accounts(), a_hold(ESCROW, PAYEE, 60)
     at[ESCROW].set_aside(60, debit=True)
     at[PAYEE].set_aside(60, debit=False)
@@ -300,8 +291,6 @@ def test_a_hold_of_an_account_that_was_frozen_since_is_voided_and_posted(kind: M
 
 def test_resolving_what_the_batch_itself_holds_makes_a_second_write():
     hold, other = a_hold(ESCROW, PAYEE, 60), a_hold(ESCROW, PAYEE, 40)
-    decision = decide(
-        accounts(), [hold, other, a_resolution(MovementKind.POST_HOLD, hold, 60), a_movement(CASH, ESCROW, 1)], TERMS
-    )
+    decision = decide(accounts(), [hold, other, a_resolution(MovementKind.POST_HOLD, hold, 60), a_movement(CASH, ESCROW, 1)], TERMS)
     assert decision.outcomes == [MovementOutcome.POSTED] * 4
     assert [[len(rows) for rows in write] for write in decision.writes] == [[0, 0, 2, 0], [1, 2, 0, 0]]

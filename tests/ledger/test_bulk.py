@@ -68,9 +68,7 @@ def test_what_is_refused_leaves_the_rest_standing_and_is_remembered(conn: Connec
     a_program(conn)
     movements = [a_movement() if place % 3 else a_movement(PAYEE, FEES) for place in range(count)]
     first = many(conn, movements)
-    assert first.outcomes == [
-        MovementOutcome.POSTED if place % 3 else MovementOutcome.DEBIT_INSUFFICIENT for place in range(count)
-    ]
+    assert first.outcomes == [MovementOutcome.POSTED if place % 3 else MovementOutcome.DEBIT_INSUFFICIENT for place in range(count)]
     posted(conn, (CASH, PAYEE, 10**6))  # now there would be enough
     assert many(conn, movements) == first._replace(existed=True)
     assert nothing_is_broken(conn)
@@ -116,9 +114,7 @@ def test_an_id_used_in_another_program_is_not_taken_for_ours(conn: Connection[An
 def test_a_linked_set_is_not_torn_where_a_bulk_is_sent_in_parts(conn: Connection[Any]):
     a_program(conn)
     chain = [a_movement(minor=1, linked=True) for _ in range(700)]
-    done = many(
-        conn, [*[a_movement(minor=1) for _ in range(500)], *chain, a_movement(PAYEE, FEES, 1), a_movement(minor=1)]
-    )
+    done = many(conn, [*[a_movement(minor=1) for _ in range(500)], *chain, a_movement(PAYEE, FEES, 1), a_movement(minor=1)])
     refused = [MovementOutcome.LINKED_REFUSED] * 700 + [MovementOutcome.DEBIT_INSUFFICIENT]
     assert done.outcomes == [MovementOutcome.POSTED] * 500 + refused + [MovementOutcome.POSTED]
     assert minor(conn, ESCROW) == 501
@@ -143,8 +139,15 @@ def test_holds_and_their_ends_are_posted_in_bulk(conn: Connection[Any]):
         ],
     )
     assert [outcome.value for outcome in done.outcomes] == [
-        "posted", "posted", "posted", "debit_insufficient", "posted", "posted", "posted", "debit_insufficient",
-    ]  # fmt: skip
+        "posted",
+        "posted",
+        "posted",
+        "debit_insufficient",
+        "posted",
+        "posted",
+        "posted",
+        "debit_insufficient",
+    ]
     found = balances(conn, PROGRAM, [ESCROW, PAYEE, FEES], asset="EUR")
     assert [(found[name].minor, found[name].held) for name in (ESCROW, PAYEE, FEES)] == [(10, 10), (30, 0), (60, 0)]
     assert [hold.minor for hold in holds_on(conn, PROGRAM, PAYEE, asset="EUR")] == [10]
@@ -190,9 +193,7 @@ def test_a_writer_that_remembers_sees_what_others_wrote_in_between(database: Dat
     with database.transaction() as other:
         posted(other, (ESCROW, FEES, 15))
     with database.transaction() as conn:
-        done = many(
-            conn, [a_movement(ESCROW, PAYEE, 1), a_movement(ESCROW, "payable:payee:new", 1)], key="3", memory=memory
-        )
+        done = many(conn, [a_movement(ESCROW, PAYEE, 1), a_movement(ESCROW, "payable:payee:new", 1)], key="3", memory=memory)
         assert done.outcomes == [MovementOutcome.DEBIT_INSUFFICIENT, MovementOutcome.CREDIT_UNKNOWN]
     with database.transaction() as other:
         open_accounts(other, PROGRAM, ["payable:payee:new"], asset="EUR", actor="ann", now=NOW)

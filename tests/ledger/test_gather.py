@@ -62,9 +62,7 @@ def until(holds: Callable[[], bool]) -> None:
 def test_threads_that_come_together_share_a_commit(gatherer: Gatherer, database: Database):
     with ThreadPoolExecutor(40) as pool:
         with held_up(database):
-            futures = [
-                pool.submit(gatherer.post, PROGRAM, a_journal((CASH, ESCROW, 1)), timeout_s=20) for _ in range(40)
-            ]
+            futures = [pool.submit(gatherer.post, PROGRAM, a_journal((CASH, ESCROW, 1)), timeout_s=20) for _ in range(40)]
             until(lambda: gatherer.asked == 40)
         results = [future.result() for future in futures]
     assert len({result.journal_id for result in results}) == 40
@@ -171,9 +169,7 @@ class Unlucky:
 
 
 @pytest.mark.parametrize("after_commit", [False, True])
-def test_when_the_answer_to_a_commit_is_lost_every_member_is_told_that_it_is_unknown(
-    database: Database, after_commit: bool
-):
+def test_when_the_answer_to_a_commit_is_lost_every_member_is_told_that_it_is_unknown(database: Database, after_commit: bool):
     with database.transaction() as conn:
         a_program(conn)
     unlucky = Unlucky(database, after_commit=after_commit, error=Busy(what="database"))
@@ -190,9 +186,7 @@ def test_when_the_answer_to_a_commit_is_lost_every_member_is_told_that_it_is_unk
     assert minor(database) == (2 if after_commit else 1)
 
 
-def test_a_batch_that_breaks_fails_every_member_and_the_next_is_written(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_batch_that_breaks_fails_every_member_and_the_next_is_written(database: Database, monkeypatch: pytest.MonkeyPatch):
     with database.transaction() as conn:
         a_program(conn)
     gatherer = Gatherer(database, clock=clock, make_key=lambda: make_id("gth")).start()
@@ -217,8 +211,7 @@ def test_one_bad_request_fails_alone(gatherer: Gatherer, database: Database):
     with ThreadPoolExecutor(6) as pool:
         with held_up(database):
             futures = [
-                pool.submit(gatherer.post, PROGRAM, a_journal((CASH, ESCROW, 1), kind="unlucky" if n == 3 else "test"))
-                for n in range(6)
+                pool.submit(gatherer.post, PROGRAM, a_journal((CASH, ESCROW, 1), kind="unlucky" if n == 3 else "test")) for n in range(6)
             ]
             until(lambda: gatherer.asked == 6)
         failures = [future.exception() for future in futures]

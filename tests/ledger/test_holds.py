@@ -58,9 +58,7 @@ def money(conn: Connection[Any], name: str = ESCROW) -> tuple[int, int]:
 
 
 def nothing_is_broken(conn: Connection[Any]) -> bool:
-    return [
-        f for f in run_invariants(conn, INVARIANTS) if f.code != "HOLD_OVERDUE"
-    ] == []  # these tests choose their own now
+    return [f for f in run_invariants(conn, INVARIANTS) if f.code != "HOLD_OVERDUE"] == []  # these tests choose their own now
 
 
 @pytest.fixture
@@ -90,9 +88,7 @@ def test_the_same_key_is_the_same_hold(escrow: Connection[Any]):
 
 
 @pytest.mark.parametrize(("minor", "left"), [(None, 40), (60, 40), (25, 75)])
-def test_a_hold_is_posted_in_full_or_in_part_and_the_rest_returns(
-    escrow: Connection[Any], minor: int | None, left: int
-):
+def test_a_hold_is_posted_in_full_or_in_part_and_the_rest_returns(escrow: Connection[Any], minor: int | None, left: int):
     hold = take(escrow, source=("payment", "pay_1"))
     done = post_hold(escrow, PROGRAM, hold.id, actor="ann", now=NOW, minor=minor)
     assert money(escrow) == (left, 0)
@@ -157,9 +153,7 @@ def test_a_hold_past_its_time_is_not_posted_even_before_the_sweep(escrow: Connec
 def test_holds_of_many_books_expire_in_one_sweep(escrow: Connection[Any]):
     posted(escrow, (CASH, ESCROW, 100), asset="USD")
     at = NOW + timedelta(minutes=1)
-    made = [
-        take(escrow, 1, key=f"{asset}{n}", asset=asset, expires_at=at) for n in range(3) for asset in ("EUR", "USD")
-    ]
+    made = [take(escrow, 1, key=f"{asset}{n}", asset=asset, expires_at=at) for n in range(3) for asset in ("EUR", "USD")]
     assert len(expire_holds(escrow, PROGRAM, actor="sweep", now=at, rows_max=4)) == 4
     assert len(expire_holds(escrow, PROGRAM, actor="sweep", now=at, rows_max=4)) == 2
     assert {get_hold(escrow, PROGRAM, hold.id).state for hold in made} == {"expire"}
@@ -206,9 +200,7 @@ def test_what_was_held_when_the_books_were_closed_is_posted_on_the_first_open_da
         assert post_hold(escrow, PROGRAM, hold.id, actor="ann", now=NOW, effective_at=happened).existed
     else:
         at = Movement(an_id(), "", "", 60, MovementKind.POST_HOLD, to_us(happened), hold_id=hold.id.bytes)
-        assert post_many(escrow, PROGRAM, Bulk("b", "test", "EUR", "ann"), [at], now=NOW).outcomes == [
-            MovementOutcome.POSTED
-        ]
+        assert post_many(escrow, PROGRAM, Bulk("b", "test", "EUR", "ann"), [at], now=NOW).outcomes == [MovementOutcome.POSTED]
     assert escrow.execute("select occurred_at from late_posting").fetchall() == [(happened,)]
     assert nothing_is_broken(escrow)
 

@@ -148,9 +148,7 @@ def test_the_same_file_again_posts_nothing(books: Database, tmp_path: Path):
     assert (longer.resumed_at, longer.posted, longer.existed) == (0, 1, 5)
 
 
-def test_an_import_that_was_broken_off_goes_on_where_it_stopped(
-    books: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_an_import_that_was_broken_off_goes_on_where_it_stopped(books: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(imports, "PART_ROWS", 2)
     parts: list[int] = []
 
@@ -167,9 +165,7 @@ def test_an_import_that_was_broken_off_goes_on_where_it_stopped(
     assert minor(books, "deposit:8") == 6_00
 
 
-def test_a_row_that_the_ledger_refuses_stops_the_import_at_that_row(
-    books: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_row_that_the_ledger_refuses_stops_the_import_at_that_row(books: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(imports, "PART_ROWS", 2)
     rows = [*ROWS[:3], ROWS[3] | {"date": "2025-01-01"}, ROWS[4]]
     with books.transaction() as conn:
@@ -227,9 +223,7 @@ def test_a_file_with_a_bad_row_is_refused_whole_by_line_and_column(
         ("a.what", b"", {"field": "map.file.format"}),
     ],
 )
-def test_a_broken_file_is_refused_by_line_and_column(
-    books: Database, tmp_path: Path, name: str, content: bytes, facts: dict[str, Any]
-):
+def test_a_broken_file_is_refused_by_line_and_column(books: Database, tmp_path: Path, name: str, content: bytes, facts: dict[str, Any]):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InvalidInput) as refused:
         run(books, tmp_path / name)
@@ -283,9 +277,7 @@ def test_a_decimal_comma_and_minor_units_are_read(books: Database, tmp_path: Pat
 
 
 @pytest.mark.parametrize("amount", ["12.50", "1.2345", "1234.567", "1,234.50", "12.345,6.0"])
-def test_a_point_that_parts_no_thousands_is_refused_where_the_comma_is_the_decimal_mark(
-    books: Database, tmp_path: Path, amount: str
-):
+def test_a_point_that_parts_no_thousands_is_refused_where_the_comma_is_the_decimal_mark(books: Database, tmp_path: Path, amount: str):
     mapped = MAP.replace('unit = "major"', 'unit = "major"\ndecimal = ","')
     with pytest.raises(InvalidInput) as refused:
         run(books, a_csv(tmp_path, [ROWS[0] | {"amount": amount}]), mapped)
@@ -309,14 +301,10 @@ def test_a_file_that_changes_before_the_first_row_is_written_leaves_nothing(book
     with pytest.raises(InvalidInput, match="nothing was written"):
         import_file(books.transaction, PROGRAM, path, Meanwhile(**vars(load_map(MAP))), actor="ann", clock=clock)
     with books.transaction() as conn:
-        assert conn.execute(
-            "select (select count(*) from journal), (select count(*) from journal_import)"
-        ).fetchone() == (0, 0)
+        assert conn.execute("select (select count(*) from journal), (select count(*) from journal_import)").fetchone() == (0, 0)
 
 
-def test_a_file_that_changes_while_its_rows_are_written_is_told(
-    books: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_file_that_changes_while_its_rows_are_written_is_told(books: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = a_csv(tmp_path)
     with pytest.raises(imports.FileChanged):
         run(books, path, progress=lambda done, _: path.write_bytes(path.read_bytes() + b"\n") if done else None)

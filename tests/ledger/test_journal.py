@@ -114,8 +114,17 @@ def test_many_journals_are_decided_one_after_the_other_each_with_its_result(conn
     )
     kinds = [type(result) for result in results]
     assert kinds == [
-        Posted, InsufficientFunds, Posted, Posted, KeyReused, Posted, UnknownAccount, UnknownProgram, InvalidInput, InsufficientFunds,
-    ]  # fmt: skip
+        Posted,
+        InsufficientFunds,
+        Posted,
+        Posted,
+        KeyReused,
+        Posted,
+        UnknownAccount,
+        UnknownProgram,
+        InvalidInput,
+        InsufficientFunds,
+    ]
     assert results[3] == results[0]._replace(existed=True)  # type: ignore[union-attr]
     assert [minor(conn, ESCROW), minor(conn, PAYEE), minor(conn, ESCROW, "USD")] == [40, 60, 7]
     assert nothing_is_broken(conn)
@@ -182,9 +191,7 @@ def test_a_journal_is_reversed_once_and_the_same_reversal_again_is_answered_agai
     a_program(conn)
     done = posted(conn)
     back = reverse(conn, PROGRAM, done.journal_id, key="r", reason="wrong", actor="ann", now=NOW)
-    assert reverse(conn, PROGRAM, done.journal_id, key="r", reason="wrong", actor="ann", now=NOW) == back._replace(
-        existed=True
-    )
+    assert reverse(conn, PROGRAM, done.journal_id, key="r", reason="wrong", actor="ann", now=NOW) == back._replace(existed=True)
     with pytest.raises(AlreadyReversed):
         reverse(conn, PROGRAM, done.journal_id, key="r2", reason="wrong", actor="ann", now=NOW)
 

@@ -50,9 +50,7 @@ def test_a_callers_journal_cannot_take_a_key_of_the_product(conn: Connection[Any
     assert isinstance(result, KeyReserved)
 
 
-@pytest.mark.parametrize(
-    "key", ["settlement:1", "SETTLEMENT", "SETTLEMENT_1", "PAYMENT-7:x", "bank:42", "breakfast:1", ":x"]
-)
+@pytest.mark.parametrize("key", ["settlement:1", "SETTLEMENT", "SETTLEMENT_1", "PAYMENT-7:x", "bank:42", "breakfast:1", ":x"])
 def test_every_other_key_is_a_callers(conn: Connection[Any], key: str):
     assert word_of(key) is None
     a_program(conn)
@@ -67,12 +65,8 @@ def test_a_reversal_has_its_own_key_and_reverses_something(conn: Connection[Any]
         reverse(conn, PROGRAM, posted(conn, LINE).journal_id, key="SETTLEMENT:x", reason="wrong", actor="ann", now=NOW)
 
 
-@pytest.mark.parametrize(
-    ("kind", "source"), [("test", ("settlement", "set_1")), ("settlement", None), ("settlement", ("other", "1"))]
-)
-def test_the_database_refuses_a_journal_that_does_not_look_like_its_space(
-    conn: Connection[Any], kind: str, source: tuple[str, str] | None
-):
+@pytest.mark.parametrize(("kind", "source"), [("test", ("settlement", "set_1")), ("settlement", None), ("settlement", ("other", "1"))])
+def test_the_database_refuses_a_journal_that_does_not_look_like_its_space(conn: Connection[Any], kind: str, source: tuple[str, str] | None):
     a_program(conn)
     with pytest.raises(errors.DatabaseError, match="another writer"):
         post(
@@ -104,12 +98,13 @@ def test_all_are_posted_by_program_and_asset_in_their_order_and_accounts_are_ope
         _booking("b", "4", (CASH, "escrow:new", 8)),
     ]
     done = post_all(conn, asked, now=NOW)
-    keys = conn.execute(
-        "select id, program_id, key from journal where id = any(%s)", [[one.journal_id for one in done]]
-    ).fetchall()
+    keys = conn.execute("select id, program_id, key from journal where id = any(%s)", [[one.journal_id for one in done]]).fetchall()
     assert [{row[0]: row[1:] for row in keys}[one.journal_id] for one in done] == [
-        ("b", "PAYMENT:1"), ("a", "PAYMENT:2"), ("b", "PAYMENT:3"), ("b", "PAYMENT:4"),
-    ]  # fmt: skip
+        ("b", "PAYMENT:1"),
+        ("a", "PAYMENT:2"),
+        ("b", "PAYMENT:3"),
+        ("b", "PAYMENT:4"),
+    ]
     held = [balance(conn, p, "escrow:new", asset=a).minor for p, a in (("b", "EUR"), ("a", "USD"), ("b", "USD"))]
     assert held == [9, 2, 4]
 
@@ -150,9 +145,7 @@ def test_a_key_that_a_caller_took_before_goes_out_of_the_way_of_the_real_settlem
             for name in ("0022_facts_and_decisions.sql", "grants.sql"):
                 owner.execute((MIGRATIONS / name).read_text())  # type: ignore[arg-type]
         with database.transaction() as conn:
-            ((old, new),) = conn.execute(
-                "select old_key, key from journal_key_moved k join journal j on j.id = k.journal_id"
-            )
+            ((old, new),) = conn.execute("select old_key, key from journal_key_moved k join journal j on j.id = k.journal_id")
             assert old == "SETTLEMENT:inv_1"
             assert new.startswith("caller:SETTLEMENT:inv_1:")
             assert "KEY_OF_ANOTHER_WRITER" not in [one.code for one in run_invariants(conn, INVARIANTS)]

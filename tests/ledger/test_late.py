@@ -47,13 +47,9 @@ def books(conn: Connection[Any]) -> Connection[Any]:
     return conn
 
 
-def booking(
-    space: KeySpace, *lines: tuple[str, str, int], at: datetime | None = BEFORE, name: str = "1"
-) -> ProgramJournal:
+def booking(space: KeySpace, *lines: tuple[str, str, int], at: datetime | None = BEFORE, name: str = "1") -> ProgramJournal:
     source = (space.source_type, name) if space.source_type else None
-    journal = NewJournal(
-        space.key(name), space.kind or "test", lines, "EUR", "system:worker", at, source=source, space=space
-    )
+    journal = NewJournal(space.key(name), space.kind or "test", lines, "EUR", "system:worker", at, source=source, space=space)
     return ProgramJournal(PROGRAM, journal)
 
 
@@ -185,16 +181,10 @@ def test_a_movement_that_came_late_is_known_again_by_its_id(books: Connection[An
     id_ = an_id()
     at = int(BEFORE.timestamp() * 1_000_000)
     late = Movement(id_, CASH, ESCROW, 1_00, effective_us=at, is_late_ok=True)
-    assert post_many(books, PROGRAM, Bulk("a", "transfer", "EUR", "ann"), [late], now=NOW).outcomes == [
-        MovementOutcome.POSTED
-    ]
-    assert post_many(books, PROGRAM, Bulk("b", "transfer", "EUR", "ann"), [late], now=NOW).outcomes == [
-        MovementOutcome.EXISTS
-    ]
+    assert post_many(books, PROGRAM, Bulk("a", "transfer", "EUR", "ann"), [late], now=NOW).outcomes == [MovementOutcome.POSTED]
+    assert post_many(books, PROGRAM, Bulk("b", "transfer", "EUR", "ann"), [late], now=NOW).outcomes == [MovementOutcome.EXISTS]
     other = late._replace(effective_us=at + 1)
-    assert post_many(books, PROGRAM, Bulk("c", "transfer", "EUR", "ann"), [other], now=NOW).outcomes == [
-        MovementOutcome.ID_REUSED
-    ]
+    assert post_many(books, PROGRAM, Bulk("c", "transfer", "EUR", "ann"), [other], now=NOW).outcomes == [MovementOutcome.ID_REUSED]
 
 
 moments = st.integers(-5, 5)
@@ -223,14 +213,11 @@ def test_a_movement_is_late_exactly_when_its_period_is_closed_and_it_may_be(
 
 
 @settings(max_examples=30, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    days=st.lists(st.integers(-3, 3), min_size=1, max_size=6), linked=st.lists(st.booleans(), min_size=6, max_size=6)
-)
+@given(days=st.lists(st.integers(-3, 3), min_size=1, max_size=6), linked=st.lists(st.booleans(), min_size=6, max_size=6))
 def test_a_linked_set_that_fails_leaves_no_mark(days: list[int], linked: list[bool]):
     accounts = {"a": AccountTotals(1), "b": AccountTotals(2, no_overdraft=True)}
     movements = [
-        Movement(None, "a", "b", 1, effective_us=day, linked=link, is_late_ok=True)
-        for day, link in zip(days, linked, strict=False)
+        Movement(None, "a", "b", 1, effective_us=day, linked=link, is_late_ok=True) for day, link in zip(days, linked, strict=False)
     ]
     movements.append(Movement(None, "b", "a", 10**6, effective_us=0))  # refused, and with it the set that it ends
     decision = decide(accounts, movements, Terms(0, 0, 0, 10))

@@ -44,9 +44,13 @@ from counterfoil.ledger.reads.balances import balances, trial_totals
 from tests.ledger.builders import a_program, small_segments
 
 ACCOUNTS = {  # name: may it fall below nothing?
-    "cash:bank:client": True, "suspense": True, "escrow:a": False, "escrow:b": False, "payable:payee:a": False,
+    "cash:bank:client": True,
+    "suspense": True,
+    "escrow:a": False,
+    "escrow:b": False,
+    "payable:payee:a": False,
     "receivable:payee:a": False,
-}  # fmt: skip
+}
 DEBIT_NORMAL = {"cash:bank:client", "receivable:payee:a"}
 _numbers = itertools.count(1)
 names = st.sampled_from(list(ACCOUNTS))
@@ -173,19 +177,13 @@ class Ledgers(RuleBasedStateMachine):
         else:
             assert (done is not None) == self.simple.try_all(lines)
 
-    @rule(
-        facts=st.lists(
-            st.tuples(st.lists(transfers, min_size=1, max_size=3), st.integers(0, 40)), min_size=1, max_size=4
-        )
-    )
+    @rule(facts=st.lists(st.tuples(st.lists(transfers, min_size=1, max_size=3), st.integers(0, 40)), min_size=1, max_size=4))
     def hear_of_facts(self, facts: list[tuple[list[Transfer], int]]) -> None:
         """What has happened some days ago: never refused for a freeze or a close, and late exactly when its period is closed."""
         bookings = []
         for lines, back in facts:
             name, at = str(next(_numbers)), self.now - timedelta(days=back)
-            new = NewJournal(
-                PAYMENT.key(name), "payment", lines, "EUR", "machine", at, source=("charge", name), space=PAYMENT
-            )
+            new = NewJournal(PAYMENT.key(name), "payment", lines, "EUR", "machine", at, source=("charge", name), space=PAYMENT)
             bookings.append(ProgramJournal(self.program, new))
         with self.database.transaction() as conn:
             results = post_each(conn, bookings, now=self.now)
@@ -261,13 +259,9 @@ class Ledgers(RuleBasedStateMachine):
     def post_held(self, hold: UUID, part: int) -> None:
         debit, credit, held = self.simple.holds.pop(hold)
         minor = max(1, held * part // 100)
-        assert self.attempt(
-            lambda conn: post_hold(conn, self.program, hold, actor="machine", now=self.now, minor=minor)
-        )
+        assert self.attempt(lambda conn: post_hold(conn, self.program, hold, actor="machine", now=self.now, minor=minor))
         self.simple.move(debit, credit, minor)
-        assert not self.attempt(
-            lambda conn: post_hold(conn, self.program, hold, actor="machine", now=self.now, minor=minor + 1)
-        )
+        assert not self.attempt(lambda conn: post_hold(conn, self.program, hold, actor="machine", now=self.now, minor=minor + 1))
 
     @rule(hold=consumes(holds))
     def void_held(self, hold: UUID) -> None:
@@ -328,9 +322,7 @@ class Ledgers(RuleBasedStateMachine):
     @invariant()
     def both_agree(self) -> None:
         with self.database.transaction(read_only=True) as conn:
-            late = (
-                """select count(*) from late_posting l join journal j on j.id = l.journal_id where j.program_id = %s"""
-            )
+            late = """select count(*) from late_posting l join journal j on j.id = l.journal_id where j.program_id = %s"""
             assert conn.execute(late, [self.program]).fetchone() == (self.late,)
             found = balances(conn, self.program, list(ACCOUNTS), asset="EUR")
             totals = trial_totals(conn, self.program, asset="EUR")

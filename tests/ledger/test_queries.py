@@ -108,17 +108,11 @@ def test_the_trial_balance_of_now_is_by_name_and_in_pages(conn: Connection[Any])
     assert trial_balance(conn, PROGRAM, asset="USD") == []
 
 
-def all_pages(
-    conn: Connection[Any], name: str, start: datetime, end: datetime, clock: Clock, rows_max: int
-) -> list[AccountStatement]:
+def all_pages(conn: Connection[Any], name: str, start: datetime, end: datetime, clock: Clock, rows_max: int) -> list[AccountStatement]:
     pages: list[AccountStatement] = []
     after = None
     while not pages or after is not None:
-        pages.append(
-            statement(
-                conn, PROGRAM, name, asset="EUR", start=start, end=end, clock=clock, after=after, rows_max=rows_max
-            )
-        )
+        pages.append(statement(conn, PROGRAM, name, asset="EUR", start=start, end=end, clock=clock, after=after, rows_max=rows_max))
         after = pages[-1].following
     return pages
 

@@ -37,9 +37,18 @@ from counterfoil.ledger.problems import (
 from tests.ledger.builders import CASH, ESCROW, FEES, NOW, PAYEE, PROGRAM, a_program, next_segment, posted
 
 APPEND_ONLY = (
-    "asset", "program", "book", "account_flag", "period_close", "journal", "posting", "unposted_line", "reversal", "hold",
+    "asset",
+    "program",
+    "book",
+    "account_flag",
+    "period_close",
+    "journal",
+    "posting",
+    "unposted_line",
+    "reversal",
+    "hold",
     "hold_resolution",
-)  # fmt: skip
+)
 ROLES = ("application", "replica")
 
 
@@ -66,9 +75,7 @@ def books(request: pytest.FixtureRequest, database_url: str) -> Iterator[Connect
 
 
 def take(conn: Connection[Any], key: str) -> UUID:
-    return take_hold(
-        conn, PROGRAM, key=key, debit=ESCROW, credit=PAYEE, minor=10_00, asset="EUR", actor="tester", now=NOW
-    ).id
+    return take_hold(conn, PROGRAM, key=key, debit=ESCROW, credit=PAYEE, minor=10_00, asset="EUR", actor="tester", now=NOW).id
 
 
 def flag(conn: Connection[Any], name: str, which: str, value: bool = True) -> None:
@@ -104,9 +111,7 @@ def write_journal(conn: Connection[Any], *, lines: int = 1, **given: Any) -> UUI
     return row["id"]  # type: ignore[return-value]
 
 
-def write_posting(
-    conn: Connection[Any], journal: UUID, debit: str = ESCROW, credit: str = PAYEE, amount: int = 1_00, **given: Any
-) -> None:
+def write_posting(conn: Connection[Any], journal: UUID, debit: str = ESCROW, credit: str = PAYEE, amount: int = 1_00, **given: Any) -> None:
     """A posting by hand that would be right, but for what is given."""
     numbers = given.pop("numbers", None) or (number(conn, debit), number(conn, credit))
     (seq,) = conn.execute(
@@ -122,9 +127,19 @@ def write_posting(
         or [(0,)]
     ]
     row = {
-        "journal": journal, "line": 1, "debit": numbers[0], "credit": numbers[1], "amount": amount, "debit_balance": balances[0],
-        "credit_balance": balances[1], "effective": None, "seq": seq, "off_clock": False, "movement": None, "segment": 0,
-    } | given  # fmt: skip
+        "journal": journal,
+        "line": 1,
+        "debit": numbers[0],
+        "credit": numbers[1],
+        "amount": amount,
+        "debit_balance": balances[0],
+        "credit_balance": balances[1],
+        "effective": None,
+        "seq": seq,
+        "off_clock": False,
+        "movement": None,
+        "segment": 0,
+    } | given
     conn.execute(
         """insert into posting (journal_id, line, debit, credit, amount, debit_balance, credit_balance, effective_at, seq, off_clock,
                                 movement, segment)
@@ -141,18 +156,14 @@ def refused(raised: pytest.ExceptionInfo[psycopg.Error]) -> type[Problem]:
 def test_what_would_be_right_is_written(books: Connection[Any]):
     """The guard of all tests below: they fail for the reason that they name, not because nothing can be written by hand."""
     write_posting(books, write_journal(books))
-    (balance,) = books.execute(
-        "select credits - debits from account where id = %s", [number(books, PAYEE)]
-    ).fetchone() or (0,)
+    (balance,) = books.execute("select credits - debits from account where id = %s", [number(books, PAYEE)]).fetchone() or (0,)
     assert balance == 41_00
 
 
 @pytest.mark.parametrize("table", APPEND_ONLY)
 @pytest.mark.parametrize("how", ["update {0} set {1} = {1}", "delete from {0}", "truncate {0} cascade"])
 def test_nothing_recorded_is_changed_or_deleted(books: Connection[Any], table: str, how: str):
-    column = books.execute(
-        "select attname from pg_attribute where attrelid = %s::regclass and attnum = 2", [table]
-    ).fetchone() or ("",)
+    column = books.execute("select attname from pg_attribute where attrelid = %s::regclass and attnum = 2", [table]).fetchone() or ("",)
     with pytest.raises((errors.InsufficientPrivilege, psycopg.DatabaseError)) as raised:
         books.execute(how.format(table, column[0]))
     application = isinstance(raised.value, errors.InsufficientPrivilege)
@@ -199,9 +210,7 @@ def test_an_account_lies_in_a_book_that_there_is(books: Connection[Any]):
 
 def test_a_flag_and_a_hold_name_accounts_that_there_are(books: Connection[Any]):
     with pytest.raises(psycopg.DatabaseError) as raised, books.transaction():
-        books.execute(
-            "insert into account_flag values (1::bigint << 40 | 87654321, 1, 'frozen', true, 'me', 'a reason', now())"
-        )
+        books.execute("insert into account_flag values (1::bigint << 40 | 87654321, 1, 'frozen', true, 'me', 'a reason', now())")
     assert refused(raised) is UnknownAccount
     with pytest.raises(psycopg.DatabaseError) as raised, books.transaction():
         books.execute(
@@ -212,9 +221,7 @@ def test_a_flag_and_a_hold_name_accounts_that_there_are(books: Connection[Any]):
     assert refused(raised) is UnknownAccount
 
 
-@pytest.mark.parametrize(
-    "statement", ["update program_segment set segment = 0", "delete from program_segment", "truncate program_segment"]
-)
+@pytest.mark.parametrize("statement", ["update program_segment set segment = 0", "delete from program_segment", "truncate program_segment"])
 def test_segments_move_by_the_writers_function_alone(conn: Connection[Any], statement: str):
     a_program(conn)
     with pytest.raises(errors.InsufficientPrivilege):
@@ -261,9 +268,7 @@ def test_an_account_is_opened_once_and_in_the_book_of_its_number(books: Connecti
         (LedgerRefused, {"journal": uuid4()}),
     ],
 )
-def test_a_posting_that_would_break_the_books_is_refused(
-    books: Connection[Any], problem: type[Problem], posting: dict[str, Any]
-):
+def test_a_posting_that_would_break_the_books_is_refused(books: Connection[Any], problem: type[Problem], posting: dict[str, Any]):
     given = dict(posting)
     journal = given.pop("journal", None) or write_journal(books)
     with pytest.raises(psycopg.DatabaseError) as raised:
@@ -391,9 +396,7 @@ def resolve(conn: Connection[Any], key: str, verb: str, amount: int = 0, journal
         (LedgerRefused, "h", "post", 10_01),
     ],
 )
-def test_a_hold_is_resolved_once_and_within_its_terms(
-    books: Connection[Any], problem: type[Problem], key: str, verb: str, amount: int
-):
+def test_a_hold_is_resolved_once_and_within_its_terms(books: Connection[Any], problem: type[Problem], key: str, verb: str, amount: int):
     with pytest.raises(psycopg.DatabaseError) as raised:
         resolve(books, key, verb, amount, write_journal(books) if amount else None)
     assert refused(raised) is problem
@@ -413,9 +416,7 @@ def test_a_resolution_says_what_it_does(books: Connection[Any], verb: str, amoun
         (AccountClosed, ESCROW, "escrow:closed", 1),
     ],
 )
-def test_a_hold_that_would_break_the_books_is_refused(
-    books: Connection[Any], problem: type[Problem], debit: str, credit: str, amount: int
-):
+def test_a_hold_that_would_break_the_books_is_refused(books: Connection[Any], problem: type[Problem], debit: str, credit: str, amount: int):
     with pytest.raises(psycopg.DatabaseError) as raised:
         books.execute(
             """insert into hold (id, debit, credit, amount, taken_at, kind, actor)
@@ -493,7 +494,5 @@ def test_every_trigger_of_the_ledger_holds_in_a_replica_too(conn: Connection[Any
 def test_no_foreign_key_points_at_accounts_because_each_would_look_at_every_row_whose_totals_move(
     conn: Connection[Any],
 ):
-    pointing = (
-        "select conrelid::regclass::text from pg_constraint where contype = 'f' and confrelid = 'account'::regclass"
-    )
+    pointing = "select conrelid::regclass::text from pg_constraint where contype = 'f' and confrelid = 'account'::regclass"
     assert conn.execute(pointing).fetchall() == []

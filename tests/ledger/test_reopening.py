@@ -34,9 +34,7 @@ def person(conn: Connection[Any], name: str) -> Caller:
 
 def proposed(conn: Connection[Any], until: datetime = NOVEMBER, number: int = 1) -> Proposal:
     by = person(conn, "mira")
-    return propose_reopening(
-        conn, PROGRAM, f"prop_{number}", until=until, reason="an invoice was forgotten", by=by, now=NOW
-    )
+    return propose_reopening(conn, PROGRAM, f"prop_{number}", until=until, reason="an invoice was forgotten", by=by, now=NOW)
 
 
 def approve(conn: Connection[Any], one: Proposal, name: str) -> Proposal:
@@ -80,9 +78,7 @@ def test_what_was_closed_further_back_meanwhile_is_looked_at_again_when_it_is_do
         approve(books, first, "noah")
 
 
-@pytest.mark.parametrize(
-    "change", [{"until": NOVEMBER - timedelta(days=1)}, {"id": "prop_other"}, {"by": "person:mira"}]
-)
+@pytest.mark.parametrize("change", [{"until": NOVEMBER - timedelta(days=1)}, {"id": "prop_other"}, {"by": "person:mira"}])
 def test_the_database_refuses_what_the_two_did_not_agree_on(books: Connection[Any], change: dict[str, Any]):
     one = proposed(books)
     asked = {"until": NOVEMBER, "id": one.id, "by": "person:noah"} | change

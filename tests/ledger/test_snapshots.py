@@ -26,9 +26,7 @@ def post_meanwhile(database: Database, minor: int) -> None:
         posted(conn, (CASH, ESCROW, minor), now=now())
 
 
-def test_a_statement_foots_although_somebody_posts_while_it_is_read(
-    books: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_statement_foots_although_somebody_posts_while_it_is_read(books: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     read, calls = statements.balance, []
 
     def balance(*args: object, **more: object) -> object:

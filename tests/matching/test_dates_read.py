@@ -11,9 +11,7 @@ from counterfoil.matching.engines.engine import DuckEngine
 from counterfoil.matching.reading.loading import read_side
 from counterfoil.matching.rules.model import Amount, Source
 
-SOURCE = Source(
-    columns={"id": "id", "booked_on": "day"}, amount=Amount(column="amount", unit="minor"), asset="EUR", name="left"
-)
+SOURCE = Source(columns={"id": "id", "booked_on": "day"}, amount=Amount(column="amount", unit="minor"), asset="EUR", name="left")
 
 
 def days_of(path: Path, folder: Path) -> tuple[list[str], int]:

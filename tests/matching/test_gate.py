@@ -17,9 +17,7 @@ from tests.matching.test_same_bytes import PASSES, records, sides
 
 
 def stakes(outcome):
-    return [
-        (b.kind, ";".join(r.id for r in b.left), ";".join(r.id for r in b.right), b.at_stake) for b in outcome.breaks
-    ]
+    return [(b.kind, ";".join(r.id for r in b.left), ";".join(r.id for r in b.right), b.at_stake) for b in outcome.breaks]
 
 
 # --- by pass -------------------------------------------------------------------------------------------------------------------
@@ -67,9 +65,7 @@ def test_parts_of_one_key_that_failed_or_came_months_late_do_not_settle_the_whol
     assert outcome.verdict == "not reconciled"
     assert stakes(outcome) == [(kind, "p1", "s4000;s6000", 100_00)]
     assert matches(outcome) == []
-    assert {"STATUS_MISMATCH": "status", "DATE_MISMATCH": "date"}[kind] in {
-        field.name for field in outcome.breaks[0].fields
-    }
+    assert {"STATUS_MISMATCH": "status", "DATE_MISMATCH": "date"}[kind] in {field.name for field in outcome.breaks[0].fields}
 
 
 def test_a_batch_of_failed_payouts_does_not_match_the_line_that_was_booked(tmp_path):
@@ -149,13 +145,15 @@ def test_parts_may_differ_from_the_whole_by_the_pass_s_tolerance_once_and_it_is_
 
 def test_two_broken_groups_of_one_name_on_the_two_sides_stay_two_breaks(tmp_path):
     ours = [
-        row("a", reference="INV001", amount=30, status="failed"), row("b", reference="INV002", amount=70, status="failed"),
+        row("a", reference="INV001", amount=30, status="failed"),
+        row("b", reference="INV002", amount=70, status="failed"),
         row("x", reference="t", memo="INV008 INV009", amount=50, status="failed"),
-    ]  # fmt: skip
+    ]
     theirs = [
         row("x", reference="v", memo="INV001 INV002", amount=100),
-        row("c", reference="INV008", amount=20), row("d", reference="INV009", amount=30),
-    ]  # fmt: skip
+        row("c", reference="INV008", amount=20),
+        row("d", reference="INV009", amount=30),
+    ]
     outcome = run(tmp_path, ours, theirs, rules_text(EXACT + a_pass("embedded")))
     assert stakes(outcome) == [("STATUS_MISMATCH", "a;b", "x", 100), ("STATUS_MISMATCH", "x", "c;d", 50)]
     assert sum(count for _, _, count, _ in outcome.kinds) == 2
@@ -226,9 +224,7 @@ def test_a_state_that_no_rule_asks_for_leaves_nothing_unchecked(tmp_path):
     outcome = run(tmp_path, [row("p1", reference="A")], [row("s1", reference="A")], rules)
     assert outcome.verdict == "reconciled"
     assert outcome.compared == ("amount", "asset", "date")
-    named = run(
-        tmp_path, [row("p1", reference="A")], [row("s1", reference="A")], 'compare = ["amount", "status"]\n' + rules
-    )
+    named = run(tmp_path, [row("p1", reference="A")], [row("s1", reference="A")], 'compare = ["amount", "status"]\n' + rules)
     assert named.verdict == "incomplete"
 
 
@@ -244,7 +240,15 @@ def test_the_report_of_files_has_the_control_totals_and_what_was_compared(tmp_pa
     outcome = run(tmp_path, [row("p1", reference="A", amount=7)], [row("s1", reference="A", amount=5)])
     report = json.loads(outcome.paths["report.json"].read_text())
     assert report["control_totals"] == [
-        {"asset": "EUR", "left_minor": "7", "right_minor": "5", "difference_minor": "-2", "breaks_minor": "-2", "expected_minor": "0",
-         "tolerated_minor": "0", "unexplained_minor": "0"}
-    ]  # fmt: skip
+        {
+            "asset": "EUR",
+            "left_minor": "7",
+            "right_minor": "5",
+            "difference_minor": "-2",
+            "breaks_minor": "-2",
+            "expected_minor": "0",
+            "tolerated_minor": "0",
+            "unexplained_minor": "0",
+        }
+    ]
     assert report["compared"] == ["amount", "asset", "status", "date"]

@@ -28,9 +28,7 @@ def test_a_german_statement_is_read_by_its_own_marks_dates_and_signs(tmp_path):
         minor = n * 1_234_56
         whole = f"{minor // 100:,}".replace(",", ".")
         rows.append(f"{2 + n % 20:02}.03.2026;PAY-{n:05};-{whole},{minor % 100:02};EUR;Auszahlung für Müller {n}\n")
-    outcome, rules, reasons = reconciled(
-        tmp_path, OURS, "Buchungstag;Referenz;Betrag;Währung;Verwendungszweck\n" + "".join(rows)
-    )
+    outcome, rules, reasons = reconciled(tmp_path, OURS, "Buchungstag;Referenz;Betrag;Währung;Verwendungszweck\n" + "".join(rows))
     assert outcome.verdict == "reconciled", (outcome.kinds, reasons)
     assert rules.right.amount is not None
     assert (rules.right.amount.unit, rules.right.amount.decimal, rules.right.amount.sign) == ("major", ",", -1)

@@ -41,9 +41,7 @@ def test_a_key_of_more_pairs_than_are_formed_leaves_the_run_incomplete_and_its_r
 def test_the_same_key_with_fewer_pairs_is_searched_to_the_end(tmp_path):
     outcome = run(tmp_path, *crowd(80))
     assert outcome.verdict == "not reconciled"
-    assert {(kind, left[1:], right[1:]) for kind, left, right in told(outcome)} == {
-        ("AMOUNT_MISMATCH", str(n), str(n)) for n in range(80)
-    }
+    assert {(kind, left[1:], right[1:]) for kind, left, right in told(outcome)} == {("AMOUNT_MISMATCH", str(n), str(n)) for n in range(80)}
 
 
 def test_what_a_limit_left_is_not_late_and_does_not_close_by_itself(tmp_path, monkeypatch):
@@ -113,9 +111,7 @@ def test_amounts_too_common_to_pair_are_said(tmp_path, monkeypatch):
     assert outcome.verdict == "incomplete"
 
 
-@pytest.mark.parametrize(
-    ("limit", "what"), [("AMOUNT_PAIRS_MAX", "amounts with pairs"), ("BLOCK_PAIRS_MAX", "first words with pairs")]
-)
+@pytest.mark.parametrize(("limit", "what"), [("AMOUNT_PAIRS_MAX", "amounts with pairs"), ("BLOCK_PAIRS_MAX", "first words with pairs")])
 def test_texts_too_common_to_compare_are_said(tmp_path, monkeypatch, limit, what):
     monkeypatch.setattr(texts, limit, 1)
     ours = [row(f"p{n}", reference="", memo=f"Acme {n}{n}{n}") for n in range(2)]
@@ -127,9 +123,7 @@ def test_texts_too_common_to_compare_are_said(tmp_path, monkeypatch, limit, what
 
 def test_a_text_pass_that_is_left_out_is_said(tmp_path):
     ours = [row(f"p{n}", reference="", memo=f"{n} words", amount=n) for n in range(1_001)]
-    outcome = run(
-        tmp_path, ours, [row("s1", reference="", memo="other")], rules_text(EXACT + a_pass("text", open_max=1_000))
-    )
+    outcome = run(tmp_path, ours, [row("s1", reference="", memo="other")], rules_text(EXACT + a_pass("text", open_max=1_000)))
     assert [cut.what for cut in outcome.cuts] == ["sides with open records"]
     assert outcome.verdict == "incomplete"
 
@@ -137,9 +131,7 @@ def test_a_text_pass_that_is_left_out_is_said(tmp_path):
 def test_an_amount_that_many_open_records_share_is_not_told_to_be_on_none_of_them(tmp_path, monkeypatch):
     monkeypatch.setattr(candidates, "COMMON_AMOUNT_MAX", 2)
     ours = [row("p1", reference="A", date="2026-03-09")]
-    theirs = [row(f"s{n}", reference=f"B{n}") for n in range(3)] + [
-        row("s9", reference="C", date="2026-03-10", amount=7)
-    ]
+    theirs = [row(f"s{n}", reference=f"B{n}") for n in range(3)] + [row("s9", reference="C", date="2026-03-10", amount=7)]
     outcome = run(tmp_path, ours, theirs)
     ours_break = next(b for b in outcome.breaks if b.left)
     assert ours_break.cause == "common amount"

@@ -105,9 +105,7 @@ def side_of(path: Path, source: Source, folder: Path) -> tuple[list[tuple[Any, .
 
 
 @pytest.mark.parametrize("write", NOTATIONS)
-@pytest.mark.parametrize(
-    "foot", [[], [TOTAL], [("", "", "", "", "", ""), TOTAL], [("Closing balance:", "", "900.00", "", "", "")]]
-)
+@pytest.mark.parametrize("foot", [[], [TOTAL], [("", "", "", "", "", ""), TOTAL], [("Closing balance:", "", "900.00", "", "", "")]])
 @pytest.mark.parametrize("csv", [{}, {"delimiter": ",", "encoding": "utf-8"}])
 def test_the_notation_and_what_stands_under_the_table_change_nothing(
     tmp_path: Path, write: Callable[[Table, Path], Path], foot: Table, csv: dict[str, str]
@@ -121,9 +119,7 @@ def test_the_notation_and_what_stands_under_the_table_change_nothing(
 
 
 @pytest.mark.parametrize("write", NOTATIONS)
-def test_a_sum_under_the_table_that_is_not_its_sum_stops_the_file(
-    tmp_path: Path, write: Callable[[Table, Path], Path]
-) -> None:
+def test_a_sum_under_the_table_that_is_not_its_sum_stops_the_file(tmp_path: Path, write: Callable[[Table, Path], Path]) -> None:
     wrong = ("Total", "", "124.50", "4.00", "EUR", "")
     with pytest.raises(SourceUnreadable, match="the total under the table is 12850, the rows add up to 12750"):
         side_of(write([HEADER, *ROWS, wrong], tmp_path / "given"), a_source(column="Net", fee="Fee"), tmp_path)
@@ -152,9 +148,7 @@ SIGNED: Table = [
 
 
 @pytest.mark.parametrize("write", NOTATIONS)
-def test_words_for_the_direction_and_signs_are_read_by_one_rule(
-    tmp_path: Path, write: Callable[[Table, Path], Path]
-) -> None:
+def test_words_for_the_direction_and_signs_are_read_by_one_rule(tmp_path: Path, write: Callable[[Table, Path], Path]) -> None:
     source = a_source(column="Amount", direction="Way", negative=["D"])
     assert [row[:2] for row in side_of(write(SIGNED, tmp_path / "x"), source, tmp_path)[0]] == [
         ("A", -1000),
@@ -164,9 +158,7 @@ def test_words_for_the_direction_and_signs_are_read_by_one_rule(
 
 
 @pytest.mark.parametrize("write", NOTATIONS)
-def test_debits_that_all_carry_a_minus_are_money_out_as_those_without_are(
-    tmp_path: Path, write: Callable[[Table, Path], Path]
-) -> None:
+def test_debits_that_all_carry_a_minus_are_money_out_as_those_without_are(tmp_path: Path, write: Callable[[Table, Path], Path]) -> None:
     for sign in ("", "-"):
         table = [
             ("Date", "Reference", "Debit", "Credit", "Currency"),
@@ -217,9 +209,7 @@ def test_a_point_where_the_comma_is_the_decimal_mark_is_a_rejected_row(
         ("2026-03-02", "B", "7 EUR", "EUR"),
     ]
     for group in ("", "."):
-        found, side = side_of(
-            write(table, tmp_path / "x"), a_source(column="Amount", decimal=",", group=group), tmp_path
-        )
+        found, side = side_of(write(table, tmp_path / "x"), a_source(column="Amount", decimal=",", group=group), tmp_path)
         assert ([row[:2] for row in found], len(side.rejected)) == ([("B", 700)], 1)
 
 
@@ -231,9 +221,7 @@ def test_a_number_has_a_point_whatever_mark_texts_have(tmp_path: Path, write: Ca
         ("2026-03-02", "B", "0.3", "EUR"),
     ]
     if write is parquet_of:
-        frame = pa.table(
-            {"Date": ["2026-03-02"] * 2, "Reference": ["A", "B"], "Amount": [12.5, 0.1 + 0.2], "Currency": ["EUR"] * 2}
-        )
+        frame = pa.table({"Date": ["2026-03-02"] * 2, "Reference": ["A", "B"], "Amount": [12.5, 0.1 + 0.2], "Currency": ["EUR"] * 2})
         pq.write_table(frame, tmp_path / "x.parquet")
         path = tmp_path / "x.parquet"
     else:
@@ -253,11 +241,14 @@ def test_a_number_of_json_has_a_point_whatever_mark_texts_have(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("write", NOTATIONS)
-def test_a_day_is_read_by_the_formats_by_iso_and_with_a_time_behind_it(
-    tmp_path: Path, write: Callable[[Table, Path], Path]
-) -> None:
-    table = [("Date", "Reference", "Amount", "Currency"), *((day, f"R{at}", "1.00", "EUR") for at, day in enumerate(
-        ("02.03.2026", "2.3.2026", "2026-03-02", "02.03.2026 14:20", "2026-03-02 14:20:00")))]  # fmt: skip
+def test_a_day_is_read_by_the_formats_by_iso_and_with_a_time_behind_it(tmp_path: Path, write: Callable[[Table, Path], Path]) -> None:
+    table = [
+        ("Date", "Reference", "Amount", "Currency"),
+        *(
+            (day, f"R{at}", "1.00", "EUR")
+            for at, day in enumerate(("02.03.2026", "2.3.2026", "2026-03-02", "02.03.2026 14:20", "2026-03-02 14:20:00"))
+        ),
+    ]
     source = a_source(column="Amount").model_copy(update={"dates": Source(dates={"formats": ["%d.%m.%Y"]}).dates})
     found, side = side_of(write(table, tmp_path / "x"), source, tmp_path)
     assert ([row[3] for row in found], list(side.rejected)) == (["2026-03-02"] * 5, [])
@@ -275,9 +266,7 @@ def test_a_day_is_read_by_the_formats_by_iso_and_with_a_time_behind_it(
         max_size=12,
     )
 )
-def test_any_table_has_the_same_records_in_every_notation(
-    tmp_path_factory: pytest.TempPathFactory, drawn: list[Any]
-) -> None:
+def test_any_table_has_the_same_records_in_every_notation(tmp_path_factory: pytest.TempPathFactory, drawn: list[Any]) -> None:
     folder = tmp_path_factory.mktemp("notations")
     quoted = [(day.isoformat(), reference, f"{Decimal(minor) / 100:.2f}", "EUR") for day, reference, minor in drawn]
     table: Table = [("Date", "Reference", "Amount", "Currency"), *quoted]
@@ -294,17 +283,21 @@ def a_rule_set(path: Path, left: str, right: str) -> RuleSet:
 
 
 @pytest.mark.parametrize("write", NOTATIONS)
-def test_a_table_of_net_and_fee_reconciles_with_gross_in_every_notation(
-    tmp_path: Path, write: Callable[[Table, Path], Path]
-) -> None:
+def test_a_table_of_net_and_fee_reconciles_with_gross_in_every_notation(tmp_path: Path, write: Callable[[Table, Path], Path]) -> None:
     columns = 'reference = "Reference"\nasset = "Currency"\nbooked_on = "Date"\n'
     rules = a_rule_set(
         tmp_path / "r.toml",
         f'[left.columns]\n{columns}[left.amount]\ncolumn = "Net"\nfee = "Fee"\nunit = "major"',
         f'[right.columns]\n{columns}[right.amount]\ncolumn = "Amount"\nunit = "major"',
     )
-    gross = csv_of([("Date", "Reference", "Amount", "Currency"), ("2026-03-02", "INV-1001", "100.00", "EUR"),
-                    ("2026-03-03", "INV-1002", "20.00", "EUR")], tmp_path / "gross")  # fmt: skip
+    gross = csv_of(
+        [
+            ("Date", "Reference", "Amount", "Currency"),
+            ("2026-03-02", "INV-1001", "100.00", "EUR"),
+            ("2026-03-03", "INV-1002", "20.00", "EUR"),
+        ],
+        tmp_path / "gross",
+    )
     total = ("Total", "", "116.00", "4.00", "EUR", "")
     outcome = reconcile_files(write([HEADER, *ROWS[:2], total], tmp_path / "net"), gross, rules, out=tmp_path / "out")
     assert outcome.verdict == "reconciled"
@@ -337,13 +330,14 @@ def test_a_rejected_row_of_a_workbook_is_named_by_its_row(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("part", "value"),
     [
-        ("csv", {"encoding": "klingon"}), ("csv", {"encoding": "base64"}), ("csv", {"delimiter": "\n"}),
-        ("csv", {"delimiter": ",", "quote": ","}), ("amount", {"column": "x", "unit": "major", "decimal": ",", "group": ","}),
+        ("csv", {"encoding": "klingon"}),
+        ("csv", {"encoding": "base64"}),
+        ("csv", {"delimiter": "\n"}),
+        ("csv", {"delimiter": ",", "quote": ","}),
+        ("amount", {"column": "x", "unit": "major", "decimal": ",", "group": ","}),
     ],
-)  # fmt: skip
-def test_a_rule_set_that_cannot_work_is_refused_before_a_file_is_read(
-    tmp_path: Path, part: str, value: dict[str, str]
-) -> None:
+)
+def test_a_rule_set_that_cannot_work_is_refused_before_a_file_is_read(tmp_path: Path, part: str, value: dict[str, str]) -> None:
     told = "\n".join(f"{name} = {json.dumps(each)}" for name, each in value.items())
     with pytest.raises(InvalidInput) as refused:
         a_rule_set(tmp_path / "r.toml", f"[left.{part}]\n{told}", "")
@@ -361,9 +355,7 @@ SAMPLES = sorted((Path(__file__).parents[1] / "statements" / "data").iterdir())
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.name)
 def test_a_guess_never_writes_a_rule_set_that_is_refused(tmp_path: Path, sample: Path) -> None:
-    ours = csv_of(
-        [("Date", "Reference", "Amount", "Currency"), ("2026-03-02", "INV-1", "100.50", "EUR")], tmp_path / ("n" * 90)
-    )
+    ours = csv_of([("Date", "Reference", "Amount", "Currency"), ("2026-03-02", "INV-1", "100.50", "EUR")], tmp_path / ("n" * 90))
     try:
         text, _ = guess_rules(sample, ours)
     except Problem:

@@ -66,9 +66,7 @@ def test_the_workbook_has_every_break_with_its_place_and_no_formula(outcome):
 
 def test_a_break_says_its_fields_its_causes_with_tests_and_the_one_safe_action(outcome):
     altered = outcome.breaks[0]
-    assert [(f.name, f.left, f.right, f.distance) for f in altered.fields] == [
-        ("amount", "90", "100", "+10 minor units")
-    ]
+    assert [(f.name, f.left, f.right, f.distance) for f in altered.fields] == [("amount", "90", "100", "+10 minor units")]
     assert all(h.test and h.finding and h.verdict in ("supported", "excluded") for h in altered.hypotheses)
     assert altered.action.sentence
     assert altered.action.not_offered
@@ -94,9 +92,7 @@ def test_the_command_ends_with_1_when_there_are_breaks_and_names_them(tmp_path):
 
 @pytest.mark.parametrize("break_it", ["rules", "file"])
 def test_the_command_ends_with_2_when_nothing_can_be_concluded(tmp_path, break_it):
-    given = arguments(
-        tmp_path, OURS, THEIRS, rules_text().replace('"minor"', '"cents"') if break_it == "rules" else None
-    )
+    given = arguments(tmp_path, OURS, THEIRS, rules_text().replace('"minor"', '"cents"') if break_it == "rules" else None)
     if break_it == "file":
         given[1] = str(tmp_path / "absent.csv")
     result = CliRunner().invoke(app, given)

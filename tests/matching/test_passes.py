@@ -10,25 +10,18 @@ from tests.matching.builders import EXACT, row, rules_text, run, told
 
 
 def matches(outcome):
-    return [
-        (m["left_id"], m["right_id"], m["pass"], m["status"])
-        for m in pq.read_table(outcome.paths["matches.parquet"]).to_pylist()
-    ]
+    return [(m["left_id"], m["right_id"], m["pass"], m["status"]) for m in pq.read_table(outcome.paths["matches.parquet"]).to_pylist()]
 
 
 def a_pass(kind: str, **options: object) -> str:
-    lines = [
-        f"{name} = {str(value).lower() if isinstance(value, bool) else repr(value)}" for name, value in options.items()
-    ]
+    lines = [f"{name} = {str(value).lower() if isinstance(value, bool) else repr(value)}" for name, value in options.items()]
     return "\n".join(["[[pass]]", f'kind = "{kind}"', *([] if "name" in options else [f'name = "{kind}"']), *lines, ""])
 
 
 NORMALISED = a_pass("key", name="normalised", normalise=["case", "punctuation", "zeros"])
 
 
-@pytest.mark.parametrize(
-    ("ours", "theirs"), [("INV-0042", "inv42"), ("ab 12/3", "AB-12.3"), ("0007", "7"), ("A-000", "a0")]
-)
+@pytest.mark.parametrize(("ours", "theirs"), [("INV-0042", "inv42"), ("ab 12/3", "AB-12.3"), ("0007", "7"), ("A-000", "a0")])
 def test_a_normalised_key_sees_past_case_marks_and_leading_zeros(tmp_path, ours, theirs):
     outcome = run(tmp_path, [row("p1", reference=ours)], [row("s1", reference=theirs)], rules_text(EXACT + NORMALISED))
     assert matches(outcome) == [("p1", "s1", "normalised", "confirmed")]
@@ -129,9 +122,7 @@ def test_a_sum_of_one_counterparty_is_found_when_there_is_only_one_way(tmp_path)
 
 def test_two_ways_to_the_same_sum_stay_open(tmp_path):
     ours = [row(f"p{n}", counterparty="ACME", amount=n) for n in (1, 2, 3, 4)]  # 1+4 = 2+3
-    outcome = run(
-        tmp_path, ours, [row("s1", reference="x", counterparty="ACME", amount=5)], rules_text(EXACT + a_pass("subset"))
-    )
+    outcome = run(tmp_path, ours, [row("s1", reference="x", counterparty="ACME", amount=5)], rules_text(EXACT + a_pass("subset")))
     assert matches(outcome) == []
 
 

@@ -47,11 +47,7 @@ def test_the_report_of_two_files_has_no_days_and_no_balances(outcome):
 
 def test_a_report_of_the_first_version_has_no_control_totals_and_says_nothing_of_them(outcome):
     kept = report_of(outcome).written()
-    first = {
-        name: value
-        for name, value in kept.items()
-        if name not in ("version", "control_totals", "compared", "cut_short")
-    }
+    first = {name: value for name, value in kept.items() if name not in ("version", "control_totals", "compared", "cut_short")}
     assert (RunReport.read(first).control_totals, RunReport.read(first).version) == ((), 1)
 
 
@@ -59,7 +55,5 @@ def test_what_nothing_explains_is_told_of_matched_sums_and_of_balances(tmp_path)
     rules = rules_text(head='compare = ["status"]\n')
     report = report_of(run(tmp_path, [row("p1", reference="A", amount=5)], [row("s1", reference="A", amount=9)], rules))
     assert report.unexplained() == {"EUR": 4}
-    tied = report.model_copy(
-        update={"balances": (BalanceRow(asset="USD", unexplained=7), BalanceRow(asset="EUR", unexplained=0))}
-    )
+    tied = report.model_copy(update={"balances": (BalanceRow(asset="USD", unexplained=7), BalanceRow(asset="EUR", unexplained=0))})
     assert tied.unexplained() == {"EUR": 4, "USD": 7}

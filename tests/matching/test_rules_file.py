@@ -53,9 +53,5 @@ def test_lines_are_found_in_the_second_table_of_an_array():
 
 def test_comments_and_order_do_not_change_what_a_rule_set_means():
     text = rules_text()
-    assert rules_digest(load_rules(text)) == rules_digest(
-        load_rules("# a remark\n" + text.replace("[left.csv]", "[left.csv] # here"))
-    )
-    assert rules_digest(load_rules(text)) != rules_digest(
-        load_rules(text.replace('unit = "minor"', 'unit = "major"', 1))
-    )
+    assert rules_digest(load_rules(text)) == rules_digest(load_rules("# a remark\n" + text.replace("[left.csv]", "[left.csv] # here")))
+    assert rules_digest(load_rules(text)) != rules_digest(load_rules(text.replace('unit = "minor"', 'unit = "major"', 1)))

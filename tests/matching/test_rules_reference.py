@@ -14,7 +14,4 @@ def test_the_page_is_what_the_models_say():
 
 
 def test_every_kind_of_pass_is_on_the_page():
-    assert all(
-        f'`kind = "{kind}"`' in rule_set_page()
-        for kind in ("key", "embedded", "reversal", "group", "subset", "amount", "text")
-    )
+    assert all(f'`kind = "{kind}"`' in rule_set_page() for kind in ("key", "embedded", "reversal", "group", "subset", "amount", "text"))

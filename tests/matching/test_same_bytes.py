@@ -55,9 +55,7 @@ def files_of(outcome: MatchingResult) -> dict[str, bytes]:
     return {name: outcome.paths[name].read_bytes() for name in SAME}
 
 
-def sides(
-    left: list[dict[str, object]], right: list[dict[str, object]]
-) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+def sides(left: list[dict[str, object]], right: list[dict[str, object]]) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
     return [row(f"p{n}", **each) for n, each in enumerate(left)], [row(f"s{n}", **each) for n, each in enumerate(right)]
 
 

@@ -79,9 +79,7 @@ def test_spark_on_a_local_cluster_gives_the_same_bytes_as_duckdb(tmp_path):
     here, there = write_csv(tmp_path / "left.csv", ours), write_csv(tmp_path / "right.csv", theirs)
     rules = load_rules(rules_text(PASSES.replace('[[pass]]\nkind = "reversal"', NORMALISED, 1)))
     duck = reconcile_files(here, there, rules, out=tmp_path / "duck")
-    spark = reconcile_files(
-        here, there, rules, out=tmp_path / "spark", engine="spark", master="local-cluster[2,1,1024]"
-    )
+    spark = reconcile_files(here, there, rules, out=tmp_path / "spark", engine="spark", master="local-cluster[2,1,1024]")
     assert {name for name, counts in duck.passes.items() if any(counts.values())} >= {
         "exact",
         "normalised",

@@ -39,9 +39,15 @@ def test_a_typing_error_in_a_key_is_told_apart_from_an_unknown_key(conn, key):
 
 def test_a_key_that_is_revoked_or_has_expired_opens_nothing(conn, key):
     access.create_key(
-        conn, "key_2", other := access.new_secret(b"x" * 25, live=True), name="bob", role="viewer", by="test", now=NOW,
+        conn,
+        "key_2",
+        other := access.new_secret(b"x" * 25, live=True),
+        name="bob",
+        role="viewer",
+        by="test",
+        now=NOW,
         expires_at=NOW + timedelta(hours=1),
-    )  # fmt: skip
+    )
     assert access.authenticate(conn, other, now=NOW).name == "bob"
     with pytest.raises(access.KeyRefused):
         access.authenticate(conn, other, now=NOW + timedelta(hours=1))

@@ -19,9 +19,7 @@ from counterfoil.operations.approvals import Paired, by_verb, digest_of
 from tests.people import who
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-DOOR = Machine(
-    "door", "door", ("shut",), {("shut", "blow"): "gone", ("shut", "open"): "open"}, paired=frozenset({"blow"})
-)
+DOOR = Machine("door", "door", ("shut",), {("shut", "blow"): "gone", ("shut", "open"): "open"}, paired=frozenset({"blow"}))
 WHAT = {"amount": "100", "to": "é"}
 
 
@@ -29,9 +27,7 @@ WHAT = {"amount": "100", "to": "é"}
 def doors(owner_conn):
     owner_conn.execute("create table door (id text primary key, state text, state_at timestamptz, steps int default 1)")
     owner_conn.cursor().executemany("insert into transition values (%s, %s, %s, %s, %s, %s)", DOOR.rows())
-    owner_conn.execute(
-        "create trigger follows before update of state on door for each row execute function state_follows_table('door')"
-    )
+    owner_conn.execute("create trigger follows before update of state on door for each row execute function state_follows_table('door')")
     owner_conn.execute("insert into door values ('a', 'shut', now()), ('b', 'shut', now())")
     record_birth(owner_conn, DOOR, ["a", "b"], "shut", actor="test", at=NOW)
     return owner_conn
@@ -39,15 +35,20 @@ def doors(owner_conn):
 
 def proposed(conn, number=1, *, subject="a", maker="person:mira", payload=WHAT, at=NOW):
     return approvals.propose(
-        conn, f"prop_{number}", machine="door", subject_id=subject, verb="blow", payload=payload, reason="it is jammed",
-        by=who(conn, maker), now=at,
-    )  # fmt: skip
+        conn,
+        f"prop_{number}",
+        machine="door",
+        subject_id=subject,
+        verb="blow",
+        payload=payload,
+        reason="it is jammed",
+        by=who(conn, maker),
+        now=at,
+    )
 
 
 def approved(conn, one, *, checker="person:noah", sha256=None, at=NOW):
-    return approvals.approve(
-        conn, one.id, payload_sha256=sha256 or one.payload_sha256, reason="I saw it", by=who(conn, checker), now=at
-    )
+    return approvals.approve(conn, one.id, payload_sha256=sha256 or one.payload_sha256, reason="I saw it", by=who(conn, checker), now=at)
 
 
 def blow(conn, approval, *, subject="a", at=NOW):
@@ -75,9 +76,7 @@ def test_whoever_proposed_it_does_not_approve_it_under_any_key_or_login(doors):
     with pytest.raises(approvals.SamePerson):
         approved(doors, one, checker="person:mira")
     secret = access.new_secret(bytes(25), live=True)
-    access.create_key(
-        doors, "key_2", secret, name="another name", role="approver", by="t", now=NOW, principal_id=mira.principal_id
-    )
+    access.create_key(doors, "key_2", secret, name="another name", role="approver", by="t", now=NOW, principal_id=mira.principal_id)
     theirs = access.authenticate(doors, secret, now=NOW)
     assert theirs.principal_id == mira.principal_id
     with pytest.raises(approvals.SamePerson):
@@ -95,9 +94,7 @@ def test_a_key_never_approves_also_not_through_a_page_that_it_opened(doors):
     one = proposed(doors)
     noah = who(doors, "person:noah")
     secret = access.new_secret(bytes(25), live=True)
-    access.create_key(
-        doors, "key_2", secret, name="bot", role="approver", by="t", now=NOW, principal_id=noah.principal_id
-    )
+    access.create_key(doors, "key_2", secret, name="bot", role="approver", by="t", now=NOW, principal_id=noah.principal_id)
     caller = access.authenticate(doors, secret, now=NOW)
     page = access.open_session(doors, caller, "ses_9", "token", "csrf", now=NOW)
     for by in (caller, page, access.session_caller(doors, "token", now=NOW)[0]):
@@ -105,9 +102,7 @@ def test_a_key_never_approves_also_not_through_a_page_that_it_opened(doors):
             approvals.approve(doors, one.id, payload_sha256=one.payload_sha256, reason="x", by=by, now=NOW)
 
 
-@pytest.mark.parametrize(
-    "lie", ["no login", "login of a key", "somebody else's login", "login that is over", "ended person", "a service"]
-)
+@pytest.mark.parametrize("lie", ["no login", "login of a key", "somebody else's login", "login that is over", "ended person", "a service"])
 def test_the_database_believes_no_decision_without_the_login_of_that_person(doors, lie):
     one, noah, olga = proposed(doors), who(doors, "person:noah"), who(doors, "person:olga")
     session, checker, at = noah.session_id, noah.principal_id, NOW
@@ -116,9 +111,7 @@ def test_the_database_believes_no_decision_without_the_login_of_that_person(door
     elif lie == "login of a key":
         secret = access.new_secret(bytes(25), live=True)
         access.create_key(doors, "key_2", secret, name="bot", role="viewer", by="t", now=NOW, principal_id=checker)
-        access.open_session(
-            doors, access.authenticate(doors, secret, now=NOW), session := "ses_9", "tok", "csrf", now=NOW
-        )
+        access.open_session(doors, access.authenticate(doors, secret, now=NOW), session := "ses_9", "tok", "csrf", now=NOW)
     elif lie == "somebody else's login":
         session = olga.session_id
     elif lie == "login that is over":
@@ -126,9 +119,7 @@ def test_the_database_believes_no_decision_without_the_login_of_that_person(door
     elif lie == "ended person":
         doors.execute("update principal set disabled_at = %s where id = %s", [NOW, checker])
     else:
-        access.create_key(
-            doors, "key_2", access.new_secret(bytes(25), live=True), name="svc", role="viewer", by="t", now=NOW
-        )
+        access.create_key(doors, "key_2", access.new_secret(bytes(25), live=True), name="svc", role="viewer", by="t", now=NOW)
         checker = doors.execute("select principal_id from api_key where id = 'key_2'").fetchone()[0]
         doors.execute(
             """insert into session (id, secret_hash, principal_id, created_at, expires_at) values ('ses_8', 'x', %s, %s, %s)""",
@@ -249,9 +240,7 @@ def test_whoever_may_not_approve_this_verb_neither_approves_nor_rejects(doors):
     one, verbs = proposed(doors), by_verb(Paired("door", "blow"))
     viewer = who(doors, "person:noah")._replace(role="viewer")
     with pytest.raises(NotAllowed):
-        approvals.approve_and_do(
-            doors, one.id, verbs, payload_sha256=one.payload_sha256, reason="x", by=viewer, now=NOW
-        )
+        approvals.approve_and_do(doors, one.id, verbs, payload_sha256=one.payload_sha256, reason="x", by=viewer, now=NOW)
     with pytest.raises(NotAllowed):
         approvals.reject_and_tell(doors, one.id, verbs, reason="x", by=viewer, now=NOW)
 
@@ -283,15 +272,9 @@ def test_of_a_yes_and_a_no_at_once_exactly_one_counts(database):
 
     yes = threading.Thread(
         target=decide_as,
-        args=[
-            lambda conn: approvals.approve(
-                conn, "prop_1", payload_sha256=one.payload_sha256, reason="x", by=noah, now=NOW
-            )
-        ],
+        args=[lambda conn: approvals.approve(conn, "prop_1", payload_sha256=one.payload_sha256, reason="x", by=noah, now=NOW)],
     )
-    no = threading.Thread(
-        target=decide_as, args=[lambda conn: approvals.reject(conn, "prop_1", reason="x", by=olga, now=NOW)]
-    )
+    no = threading.Thread(target=decide_as, args=[lambda conn: approvals.reject(conn, "prop_1", reason="x", by=olga, now=NOW)])
     for thread in (yes, no):
         thread.start()
     for thread in (yes, no):

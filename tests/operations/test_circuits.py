@@ -61,9 +61,7 @@ class TestRules:
         assert (again.state, again.tries) == ("open", 1)
         assert gate(again, "e1", now=again.probe_at, limits=LIMITS) == "wait"
         assert gate(again, "e2", now=again.probe_at, limits=LIMITS) == "probe"
-        assert (
-            gate(again, "e1", now=again.probe_at + rest_of(again, LIMITS), limits=LIMITS) == "probe"
-        )  # when it is alone
+        assert gate(again, "e1", now=again.probe_at + rest_of(again, LIMITS), limits=LIMITS) == "probe"  # when it is alone
 
     def test_each_try_that_fails_doubles_the_rest_up_to_five_minutes(self):
         rests = [rest_of(CLOSED._replace(tries=tries), LIMITS) for tries in (0, 1, 2, 3, 4, 50)]

@@ -25,9 +25,7 @@ def test_an_event_is_told_once_for_its_subject(conn):
     told(conn, "inv_1")
     with pytest.raises(psycopg.errors.UniqueViolation), conn.transaction():
         told(conn, "inv_1")
-    assert [(one.name, one.level, one.state) for one in list_events(conn, rows_max=9)] == [
-        ("invoice_paid", "info", "due")
-    ]
+    assert [(one.name, one.level, one.state) for one in list_events(conn, rows_max=9)] == [("invoice_paid", "info", "due")]
 
 
 def test_a_name_that_is_not_declared_is_our_own_mistake(conn):
@@ -91,8 +89,6 @@ def test_every_event_that_is_emitted_anywhere_is_declared_once_with_its_meaning(
     kinds = list(EVENT_KINDS)
     assert len({kind.name for kind in kinds}) == len(kinds)
     assert all(kind.says.endswith(".") for kind in kinds)
-    emitted = {
-        name for path in SOURCE.rglob("*.py") for name in re.findall(r'NewEvent\(\s*"([a-z_]+)"', path.read_text())
-    }
+    emitted = {name for path in SOURCE.rglob("*.py") for name in re.findall(r'NewEvent\(\s*"([a-z_]+)"', path.read_text())}
     assert emitted <= {kind.name for kind in kinds}
     assert len(emitted) > 10

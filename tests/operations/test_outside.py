@@ -188,9 +188,7 @@ def test_what_nothing_can_be_called_for_is_given_back_without_a_failed_attempt(e
             raise NotReady("not connected", again=timedelta(minutes=7))
 
     assert run_outside(Runner(errands, clock, "a"), Away()) == Tally()
-    assert set(rows(errands, "attempt, due_at, last_error, lease_owner")) == {
-        (0, clock.now + timedelta(minutes=7), "not connected", None)
-    }
+    assert set(rows(errands, "attempt, due_at, last_error, lease_owner")) == {(0, clock.now + timedelta(minutes=7), "not connected", None)}
 
 
 def test_an_announcement_that_is_refused_keeps_what_it_wrote_and_calls_nobody(errands, clock):
@@ -226,9 +224,7 @@ def test_two_workers_at_a_slow_provider_call_for_each_item_once(errands, databas
     """Sixty-four items, calls of a quarter of a second, a lease of three: nothing is called twice, nothing thrown away."""
     with psycopg.connect(database_url, autocommit=True) as owner:
         owner.execute("update errand set due_at = clock_timestamp()")
-        owner.execute(
-            "insert into errand (id, due_at) select 'f' || i, clock_timestamp() from generate_series(1, 59) i"
-        )
+        owner.execute("insert into errand (id, due_at) select 'f' || i, clock_timestamp() from generate_series(1, 59) i")
     calls, tallies = [], []
 
     def outside(item):
@@ -254,9 +250,7 @@ def test_two_workers_at_a_slow_provider_call_for_each_item_once(errands, databas
 def test_leases_of_those_that_wait_are_renewed_while_the_others_are_called(errands, database_url):
     with psycopg.connect(database_url, autocommit=True) as owner:
         owner.execute("update errand set due_at = clock_timestamp()")
-    runner = Runner(
-        errands, database_now, "a", lease=timedelta(seconds=3), call_limit=timedelta(seconds=0.1), callers_max=1
-    )
+    runner = Runner(errands, database_now, "a", lease=timedelta(seconds=3), call_limit=timedelta(seconds=0.1), callers_max=1)
     stolen = []
 
     def outside(item):

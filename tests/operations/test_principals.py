@@ -23,9 +23,21 @@ def mira(conn):
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("mira", "Mira"), ("mira", " mira "), ("mila", "mi1a"), ("olga", "о1gа"), ("billing service", "billing-service"), ("anna", "ａｎｎａ"),
-     ("warner", "wamer"), ("viewer", "vіewer"), ("NOAH", "ΝΟΑΗ"), ("josé", "jose\u0301"), ("ops_bot", "ops bot"), ("I", "l")],
-)  # fmt: skip
+    [
+        ("mira", "Mira"),
+        ("mira", " mira "),
+        ("mila", "mi1a"),
+        ("olga", "о1gа"),
+        ("billing service", "billing-service"),
+        ("anna", "ａｎｎａ"),
+        ("warner", "wamer"),
+        ("viewer", "vіewer"),
+        ("NOAH", "ΝΟΑΗ"),
+        ("josé", "jose\u0301"),
+        ("ops_bot", "ops bot"),
+        ("I", "l"),
+    ],
+)
 def test_names_that_look_alike_are_one(conn, one, other):
     principals.create_principal(conn, "prn_1", kind="person", name=one, by="t", now=NOW)
     with pytest.raises(principals.NameTaken):
@@ -50,24 +62,24 @@ def test_a_principal_keeps_its_name_for_ever(conn, mira):
 
 
 def test_a_key_of_the_same_or_a_similar_name_is_refused(conn):
-    access.create_key(
-        conn, "key_1", access.new_secret(bytes(25), live=True), name="billing", role="viewer", by="t", now=NOW
-    )
+    access.create_key(conn, "key_1", access.new_secret(bytes(25), live=True), name="billing", role="viewer", by="t", now=NOW)
     for name in ("billing", "bi11ing"):
         with pytest.raises(principals.NameTaken):
-            access.create_key(
-                conn, "key_2", access.new_secret(b"x" * 25, live=True), name=name, role="viewer", by="t", now=NOW
-            )
+            access.create_key(conn, "key_2", access.new_secret(b"x" * 25, live=True), name=name, role="viewer", by="t", now=NOW)
 
 
 def test_a_second_key_of_a_service_rotates_the_first(conn):
-    first = access.create_key(
-        conn, "key_1", access.new_secret(bytes(25), live=True), name="billing", role="viewer", by="t", now=NOW
-    )
+    first = access.create_key(conn, "key_1", access.new_secret(bytes(25), live=True), name="billing", role="viewer", by="t", now=NOW)
     second = access.create_key(
-        conn, "key_2", access.new_secret(b"x" * 25, live=True), name="billing 2027", role="viewer", by="t", now=NOW,
+        conn,
+        "key_2",
+        access.new_secret(b"x" * 25, live=True),
+        name="billing 2027",
+        role="viewer",
+        by="t",
+        now=NOW,
         principal_id=first.principal_id,
-    )  # fmt: skip
+    )
     assert second.principal_id == first.principal_id
 
 
@@ -85,9 +97,15 @@ def test_whoever_makes_does_not_approve_under_any_grant_or_key(conn, mira):
             logins.grant_role(conn, "grant_3", mira.principal.id, role, by="t", now=NOW)
         with pytest.raises(access.RoleConflict):
             access.create_key(
-                conn, "key_1", access.new_secret(bytes(25), live=True), name="hers", role=role, by="t", now=NOW,
+                conn,
+                "key_1",
+                access.new_secret(bytes(25), live=True),
+                name="hers",
+                role=role,
+                by="t",
+                now=NOW,
                 principal_id=mira.principal.id,
-            )  # fmt: skip
+            )
     with pytest.raises(psycopg.Error, match="conflicts"), conn.transaction():
         conn.execute(
             "insert into role_grant (id, principal_id, role, granted_by, granted_at) values ('g', 'prn_mira', 'approver', 't', %s)",
@@ -123,9 +141,7 @@ def test_a_one_time_secret_chooses_a_password_and_nothing_else(conn, mira):
     assert logins.check_login(conn, "mira", PASSWORD, now=NOW).name == "mira"
 
 
-@pytest.mark.parametrize(
-    ("name", "password"), [("mira", "wrong but long"), ("noah", PASSWORD), ("Mira", PASSWORD), ("mira", "")]
-)
+@pytest.mark.parametrize(("name", "password"), [("mira", "wrong but long"), ("noah", PASSWORD), ("Mira", PASSWORD), ("mira", "")])
 def test_a_wrong_name_or_password_opens_nothing(conn, mira, name, password):
     logins.set_password(conn, mira.principal.id, PASSWORD, RANDOM[:16], now=NOW)
     with pytest.raises(logins.LoginRefused):

@@ -17,13 +17,26 @@ from counterfoil.operations.providers.simulator import SimulatorProvider
 SECRET = "whsec_" + "A" * 32
 AT = "2026-11-20T12:00:00Z"
 CHARGE: dict[str, Any] = {
-    "id": "chg_1", "reference": "inv_1", "amount": "1200", "fee": "30", "asset": "EUR", "status": "succeeded",
-    "account": "acct_main", "created_at": AT,
-}  # fmt: skip
+    "id": "chg_1",
+    "reference": "inv_1",
+    "amount": "1200",
+    "fee": "30",
+    "asset": "EUR",
+    "status": "succeeded",
+    "account": "acct_main",
+    "created_at": AT,
+}
 PAYOUT: dict[str, Any] = {
-    "id": "po_1", "idempotency_key": "k", "amount": "1200", "amount_paid": None, "fee": "25", "asset": "EUR",
-    "status": "pending", "failure_code": None, "updated_at": AT,
-}  # fmt: skip
+    "id": "po_1",
+    "idempotency_key": "k",
+    "amount": "1200",
+    "amount_paid": None,
+    "fee": "25",
+    "asset": "EUR",
+    "status": "pending",
+    "failure_code": None,
+    "updated_at": AT,
+}
 NOT_MONEY = [12.7, 1200, True, None, "12.7", "1.2e3", "-1", "", "٣", "1" + "0" * 19]
 
 

@@ -71,25 +71,19 @@ def a_grant(conn: Connection[Any], role: str = "viewer") -> None:
 
 
 def a_destination(conn: Connection[Any], token: str = "acct_1") -> None:
-    set_destination(
-        conn, "dst_1", program_id="main", payee_id="bolt", provider="simulator", token=token, actor="t", now=NOW
-    )
+    set_destination(conn, "dst_1", program_id="main", payee_id="bolt", provider="simulator", token=token, actor="t", now=NOW)
 
 
 def a_limit(conn: Connection[Any], minor: int = 5_000) -> None:
     set_write_off_limit(conn, "main", "EUR", minor=minor, reason="r", actor="t", now=NOW)
 
 
-def a_journal(
-    conn: Connection[Any], lines: list[NewPosting] = LINES, key: str = "k", actor: str = "person:mira"
-) -> None:
+def a_journal(conn: Connection[Any], lines: list[NewPosting] = LINES, key: str = "k", actor: str = "person:mira") -> None:
     post(conn, "main", key=key, kind="adjustment", lines=lines, asset="EUR", actor=actor, now=NOW, narrative="a reason")
 
 
 def a_reversal(conn: Connection[Any], actor: str = "key:service", line: int | None = None) -> None:
-    reverse(
-        conn, "main", system_journal(conn), key="reversal:x", reason="r", actor=actor, now=NOW, line=line
-    )  # fmt: skip
+    reverse(conn, "main", system_journal(conn), key="reversal:x", reason="r", actor=actor, now=NOW, line=line)
 
 
 def a_reopening(conn: Connection[Any]) -> None:
@@ -121,14 +115,21 @@ ACCOUNT = {
     "tokenHint": "1",
 }
 JOURNAL = {
-    "program_id": "main", "asset": "EUR", "key": "k", "kind": "adjustment", "reason": "a reason", "effective_at": None,
+    "program_id": "main",
+    "asset": "EUR",
+    "key": "k",
+    "kind": "adjustment",
+    "reason": "a reason",
+    "effective_at": None,
     "lines": [{"debit": "cash:bank:own", "credit": "suspense", "amount": n} for n in (100, 7)],
-}  # fmt: skip
+}
 # Each kind: how it is said (machine, verb, subject, payload), how it is written, and how something else is written under that approval.
 KINDS: dict[str, tuple[tuple[str, str, str, dict[str, Any]], Write, Write]] = {
     "a key": (("api_key", "create", "key:bot", BOT), a_key, lambda c: a_key(c, role="controller")),
     "a key of everything": (
-        ("api_key", "create", "key:bot", {**BOT, "programId": "main"}), lambda c: a_key(c, program_id="main"), a_key,
+        ("api_key", "create", "key:bot", {**BOT, "programId": "main"}),
+        lambda c: a_key(c, program_id="main"),
+        a_key,
     ),
     "a role": (("principal", "grant", "eve", {"role": "viewer"}), a_grant, lambda c: a_grant(c, "operator")),
     "a destination": (("destination", "set", "main:bolt", ACCOUNT), a_destination, lambda c: a_destination(c, "acct_evil")),
@@ -136,9 +137,11 @@ KINDS: dict[str, tuple[tuple[str, str, str, dict[str, Any]], Write, Write]] = {
     "a journal": (("journal", "post", "main:k", JOURNAL), a_journal, lambda c: a_journal(c, [*LINES, LINES[0]])),
     "half a journal": (("journal", "post", "main:k", JOURNAL), a_journal, lambda c: a_journal(c, LINES[:1])),
     "a reversal": (
-        ("journal", "reverse", "system-1", {"line": None, "effectiveAt": None}), a_reversal, lambda c: a_reversal(c, line=1),
+        ("journal", "reverse", "system-1", {"line": None, "effectiveAt": None}),
+        a_reversal,
+        lambda c: a_reversal(c, line=1),
     ),
-}  # fmt: skip
+}
 
 
 def approved(conn: Connection[Any], said: tuple[str, str, str, dict[str, Any]], *, use: bool = True) -> None:
@@ -147,9 +150,16 @@ def approved(conn: Connection[Any], said: tuple[str, str, str, dict[str, Any]], 
     subject = {"eve": person(conn, "eve"), "system-1": str(system_journal(conn))}.get(subject, subject)
     checker = "noah" if machine in ("api_key", "principal") else "vera"
     one = approvals.propose(
-        conn, f"prop_{next(NUMBERS)}", machine=machine, subject_id=subject, verb=verb, payload=payload,
-        reason="r", by=who(conn, "person:mira"), now=NOW,
-    )  # fmt: skip
+        conn,
+        f"prop_{next(NUMBERS)}",
+        machine=machine,
+        subject_id=subject,
+        verb=verb,
+        payload=payload,
+        reason="r",
+        by=who(conn, "person:mira"),
+        now=NOW,
+    )
     by = who(conn, f"person:{checker}")
     one = approvals.approve(conn, one.id, payload_sha256=one.payload_sha256, reason="r", by=by, now=NOW)
     if use:
@@ -179,8 +189,14 @@ def test_it_is_the_database_that_refuses(house: Database):
             "select tgrelid::regclass::text, tgname from pg_trigger where tgfoid = 'two_people'::regproc order by 1, 2"
         ).fetchall()
         assert {table for table, _ in rows} == {
-            "api_key", "role_grant", "destination", "write_off_limit", "period_close", "journal", "payout_policy",
-        }  # fmt: skip
+            "api_key",
+            "role_grant",
+            "destination",
+            "write_off_limit",
+            "period_close",
+            "journal",
+            "payout_policy",
+        }
         for table, trigger in rows:
             conn.execute(f"alter table {table} disable trigger {trigger}".encode())
     for kind in ("a key", "a role", "a destination", "a limit", "a journal", "a reversal"):
@@ -248,10 +264,17 @@ def test_a_period_is_not_reopened_by_an_approval_that_is_not_used(house: Databas
     def write(conn: Connection[Any], *, use: bool) -> None:
         payload = {"until": "2026-10-01T00:00:00+00:00"}
         one = approvals.propose(
-            conn, "prop_1", machine="period", subject_id="main", verb="reopen", payload=payload, reason="r",
-            by=who(conn, "person:mira"), now=NOW,
-        )  # fmt: skip
-        approvals.approve(conn, one.id, payload_sha256=one.payload_sha256, reason="r", by=who(conn, "person:vera"), now=NOW)  # fmt: skip
+            conn,
+            "prop_1",
+            machine="period",
+            subject_id="main",
+            verb="reopen",
+            payload=payload,
+            reason="r",
+            by=who(conn, "person:mira"),
+            now=NOW,
+        )
+        approvals.approve(conn, one.id, payload_sha256=one.payload_sha256, reason="r", by=who(conn, "person:vera"), now=NOW)
         a_reopening(conn)
         if use:
             approvals.use(conn, one, now=NOW)
@@ -264,8 +287,16 @@ def test_a_period_is_not_reopened_by_an_approval_that_is_not_used(house: Databas
 def test_whoever_approves_holds_the_role_for_it_now(house: Database):
     def approve(conn: Connection[Any], machine: str, checker: str) -> None:
         one = approvals.propose(
-            conn, "prop_r", machine=machine, subject_id="s", verb="v", payload={}, reason="r", by=who(conn, "person:mira"), now=NOW,
-        )  # fmt: skip
+            conn,
+            "prop_r",
+            machine=machine,
+            subject_id="s",
+            verb="v",
+            payload={},
+            reason="r",
+            by=who(conn, "person:mira"),
+            now=NOW,
+        )
         how = {"payload_sha256": one.payload_sha256, "reason": "r", "by": who(conn, f"person:{checker}"), "now": NOW}
         approvals.approve(conn, one.id, **how)  # type: ignore[arg-type]
 
@@ -354,9 +385,7 @@ def test_what_ended_stays_ended(house: Database, what: str):
 
 def test_a_login_does_not_get_longer_and_a_person_of_one_program_does_not_see_more(house: Database):
     with pytest.raises(AppendOnly):
-        in_transaction(
-            house.url, lambda conn: conn.execute("update session set expires_at = expires_at + interval '1 s'")
-        )
+        in_transaction(house.url, lambda conn: conn.execute("update session set expires_at = expires_at + interval '1 s'"))
     with pytest.raises(Problem) as refused:
         in_transaction(house.url, lambda conn: conn.execute("update principal set program_id = null"))
     assert "permission denied" in str(refused.value.facts["detail"])

@@ -28,9 +28,7 @@ def signed(body: bytes = BODY, *, event_id: str = "evt_1", at: datetime = NOW, s
 
 
 def receive(conn, event_id="evt_1", body=BODY):
-    return webhooks_in.receive(
-        conn, make_id("whi"), provider="sim", event_id=event_id, event_type="charge.succeeded", body=body, now=NOW
-    )
+    return webhooks_in.receive(conn, make_id("whi"), provider="sim", event_id=event_id, event_type="charge.succeeded", body=body, now=NOW)
 
 
 def test_a_signature_made_by_another_implementation_holds():
@@ -154,10 +152,7 @@ def test_one_bad_webhook_holds_no_other_up_and_is_parked_after_the_fifth_time(da
     assert states(database) == {"evt_0": "processed", "evt_1": "processed", "evt_2": "parked", "evt_3": "processed"}
     with database.transaction() as conn:
         assert [event.name for event in list_events(conn, rows_max=10)] == ["webhook_parked"]
-        assert (
-            "ValueError: broken body"
-            in conn.execute("select last_error from webhook_in where state = 'parked'").fetchone()[0]
-        )
+        assert "ValueError: broken body" in conn.execute("select last_error from webhook_in where state = 'parked'").fetchone()[0]
 
 
 def test_a_type_that_nobody_applies_is_ignored_and_kept(database, runner):

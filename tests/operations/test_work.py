@@ -153,9 +153,7 @@ def test_a_lease_that_a_call_could_outlast_is_refused(errands, seconds):
 def test_no_more_is_claimed_than_surely_ends_within_the_lease(lease, call, callers):
     if lease <= call + 2:
         return
-    runner = Runner(
-        None, database_now, "a", lease=timedelta(seconds=lease), call_limit=timedelta(seconds=call), callers_max=callers
-    )  # type: ignore[arg-type]
+    runner = Runner(None, database_now, "a", lease=timedelta(seconds=lease), call_limit=timedelta(seconds=call), callers_max=callers)  # type: ignore[arg-type]
     turns = -(-runner.calls_max // callers)
     assert turns == 1 or turns * 2 * call + 2 <= lease
 
@@ -191,9 +189,7 @@ def test_what_nobody_gives_up_is_tried_each_hour_and_told_once_for_each_end_of_i
         run_here(runner, ERRANDS, work)
         clock.now += timedelta(hours=2)
     assert rows(errands, "due_at is not null")[0] == (True,)
-    assert (
-        len(told) == len(set(told)) == 3
-    )  # at the fifth failure, and at each one after it, never under the same fence
+    assert len(told) == len(set(told)) == 3  # at the fifth failure, and at each one after it, never under the same fence
 
 
 def test_an_item_that_waits_for_a_lock_holds_nobody_up(errands, clock):

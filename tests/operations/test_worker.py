@@ -112,9 +112,7 @@ def test_a_commit_elsewhere_wakes_who_works_on_that_queue_and_nobody_else(databa
 
     worker = start(ticking("events"), ticking("send"))
     stopping = threading.Event()
-    listener = threading.Thread(
-        target=listen, args=(database_url, worker.wake, stopping), kwargs={"queues": worker.queues}, daemon=True
-    )
+    listener = threading.Thread(target=listen, args=(database_url, worker.wake, stopping), kwargs={"queues": worker.queues}, daemon=True)
     listener.start()
     assert until(lambda: min(ticks.values()) >= 2)  # the wake at the beginning of listening
     before = dict(ticks)

@@ -79,9 +79,7 @@ def last_event(desk) -> str | None:
 
 
 def pay_to(conn, payee: str, token: str) -> None:
-    set_destination(
-        conn, make_id("dst"), program_id=PROGRAM, payee_id=payee, provider=sepa.NAME, token=token, actor="test", now=NOW
-    )
+    set_destination(conn, make_id("dst"), program_id=PROGRAM, payee_id=payee, provider=sepa.NAME, token=token, actor="test", now=NOW)
 
 
 def queued(desk, payees: int = 3) -> list[str]:
@@ -105,10 +103,21 @@ def report(desk, body: bytes, **more):
     read = read_report(body)
     with desk.database.transaction() as conn:
         return take_report(
-            conn, make_id("brp"), provider=sepa.NAME, capabilities=desk.wiring.providers[sepa.NAME].capabilities,
-            format=read.format, message_id=read.message_id, orders=read.orders, rest=read.rest, body=body, file_name="r.xml",
-            silent_after=desk.wiring.silent_after, actor="test", now=desk.clock.now, **{"program_id": None, **more},
-        )  # fmt: skip
+            conn,
+            make_id("brp"),
+            provider=sepa.NAME,
+            capabilities=desk.wiring.providers[sepa.NAME].capabilities,
+            format=read.format,
+            message_id=read.message_id,
+            orders=read.orders,
+            rest=read.rest,
+            body=body,
+            file_name="r.xml",
+            silent_after=desk.wiring.silent_after,
+            actor="test",
+            now=desk.clock.now,
+            **{"program_id": None, **more},
+        )
 
 
 def pain002(file_id: str, orders: dict[str, str], group: str = "PART", reason: str = "AC04") -> bytes:
@@ -150,9 +159,7 @@ def camt(*entries: tuple[str, str, str]) -> bytes:
 
 
 def states(desk) -> list[str]:
-    rows = desk.rows(
-        "select pp.state from provider_payout pp join payout p on p.id = pp.payout_id order by p.payee_id, pp.number"
-    )
+    rows = desk.rows("select pp.state from provider_payout pp join payout p on p.id = pp.payout_id order by p.payee_id, pp.number")
     return [row[0] for row in rows]
 
 
@@ -187,10 +194,7 @@ def test_partial_acceptance_pays_some_fails_some_and_leaves_those_it_does_not_na
     taken = report(desk, pain002(file_id, {paid: "ACSC", refused: "RJCT", "pp_of_nobody": "ACSC"}))
     assert (taken.said, taken.unknown, taken.silent) == ({"paid": 1, "failed": 1}, ["pp_of_nobody"], 1)
     assert states(desk) == ["succeeded", "failed", "sent"]
-    assert (
-        desk.rows("select last_error from provider_payout where id = %s", refused)[0][0]
-        == "the provider says failed: AC04"
-    )
+    assert desk.rows("select last_error from provider_payout where id = %s", refused)[0][0] == "the provider says failed: AC04"
     assert desk.balance("cash:bank:client") == 1_000_00 - 94_00
     assert desk.balance("payable:payee:payee-2") == 94_00
     assert desk.rows("select state from payment_file") == [("reported",)]

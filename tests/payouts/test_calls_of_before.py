@@ -16,11 +16,14 @@ BEFORE = 7  # the last migration that kept no calls
 STEPS = {  # attempt → its steps: from, verb, to
     "pp_never": [("", "create", "queued")],
     "pp_twice": [
-        ("", "create", "queued"), ("queued", "send", "sending"), ("sending", "requeue", "queued"),
-        ("queued", "send", "sending"), ("sending", "lose", "unknown"),
+        ("", "create", "queued"),
+        ("queued", "send", "sending"),
+        ("sending", "requeue", "queued"),
+        ("queued", "send", "sending"),
+        ("sending", "lose", "unknown"),
     ],
     "pp_once": [("", "create", "queued"), ("queued", "send", "sending"), ("sending", "accept", "sent")],
-}  # fmt: skip
+}
 
 
 def a_database_of_before(url: str, folder: Path) -> None:

@@ -64,16 +64,12 @@ def test_a_provider_that_answers_no_order_is_left_alone_and_no_payout_uses_up_a_
     assert calls(desk) < begun + 40, "one call tries, not all of them"
     assert attempts(desk) == [("queued", len(PAYEES))]
     assert {state for (state,) in desk.rows("select state from payout")} <= {"processing", "reconcile_required"}
-    assert desk.rows("select name, count(*) from event where name like 'provider_circuit%%' group by 1") == [
-        ("provider_circuit_opened", 1)
-    ]
+    assert desk.rows("select name, count(*) from event where name like 'provider_circuit%%' group by 1") == [("provider_circuit_opened", 1)]
     assert desk.simulator.oracle().payouts == {}
     desk.http.delete("/v1/faults").raise_for_status()
     ends_well(desk)
     assert circuits(desk) == {"send": "closed"}
-    assert desk.rows("select name from event where name like 'provider_circuit%%' order by at")[-1] == (
-        "provider_circuit_closed",
-    )
+    assert desk.rows("select name from event where name like 'provider_circuit%%' order by at")[-1] == ("provider_circuit_closed",)
 
 
 def test_look_ups_have_a_circuit_of_their_own_and_what_is_in_doubt_stays_so(desk):

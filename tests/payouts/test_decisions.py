@@ -161,9 +161,7 @@ def test_force_finalize_needs_the_providers_own_record_of_this_very_payout(world
     key = world.standing(attempt).key
     for wrong in ({"amount": 99}, {"asset": "USD"}, {"key": "other"}, {"status": "pending"}):
         with pytest.raises(NotNow, match="another"):
-            force_finalize(
-                world.conn, world.newest_id(), world.fact(key, "paid")._replace(**wrong), evidence="x", **said(world)
-            )
+            force_finalize(world.conn, world.newest_id(), world.fact(key, "paid")._replace(**wrong), evidence="x", **said(world))
 
 
 def test_a_refusal_of_the_second_call_does_not_give_back_what_the_first_one_paid(world):

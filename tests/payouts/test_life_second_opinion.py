@@ -32,9 +32,15 @@ from tests.payouts.world import OWED, PAYEE, PROGRAM, World
 from tests.shared_data import shared
 
 STATE = {
-    "p": "pending", "o": "processing", "b": "processing", "r": "reconcile_required", "c": "completed", "F": "failed",
-    "x": "cancelled", "R": "returned",
-}  # fmt: skip
+    "p": "pending",
+    "o": "processing",
+    "b": "processing",
+    "r": "reconcile_required",
+    "c": "completed",
+    "F": "failed",
+    "x": "cancelled",
+    "R": "returned",
+}
 UNIT = OWED // 5  # the model's payable is 5
 WALKS, STEPS = 12, 40
 NOWHERE = (
@@ -55,9 +61,7 @@ class Life:
     def __init__(self, conn: Any, model: ModuleType, seed: int) -> None:
         self.successors = model.successors_for(frozenset(model.RULES))
         held = model.cut(model.G)
-        self.state = model.S(
-            "p", 0, 0, "-", 0, "a", 0, 0, 0, 1, held[3], held[3], held[2], 0, 0, 0, 0, 0, held[0], held[1], 0, 0
-        )
+        self.state = model.S("p", 0, 0, "-", 0, "a", 0, 0, 0, 1, held[3], held[3], held[2], 0, 0, 0, 0, 0, held[0], held[1], 0, 0)
         self.world, self.random = World(conn), random.Random(seed)
         self.trail: list[str] = []
         self.call: str | None = None
@@ -148,8 +152,15 @@ class Life:
         one = world.live() or next(one for one in world.attempts() if world.standing(one).state == "succeeded")
         standing = world.standing(one)
         fact = PayoutFact(
-            f"ref-{standing.key}", standing.key, standing.amount, 0, "EUR", status, None, world.now - self.occurred  # type: ignore[arg-type]
-        )  # fmt: skip
+            f"ref-{standing.key}",
+            standing.key,
+            standing.amount,
+            0,
+            "EUR",
+            status,
+            None,
+            world.now - self.occurred,  # type: ignore[arg-type]
+        )
         if self.call is not None:
             self.answer(Accepted(fact))
         else:  # this model knows no calls: none of them is open any more

@@ -79,11 +79,7 @@ def life_in(conn: Any) -> type[RuleBasedStateMachine]:
             self.world.reserve()
 
         @precondition(lambda self: self.world.live() and self.world.standing(self.world.live()).state == "queued")
-        @rule(
-            how=st.sampled_from(
-                ["answered", "answer lost", "frozen", "not arrived", "refused", "busy", "lost before", "last busy"]
-            )
-        )
+        @rule(how=st.sampled_from(["answered", "answer lost", "frozen", "not arrived", "refused", "busy", "lost before", "last busy"]))
         def send(self, how: str) -> None:
             world, attempt = self.world, self.world.live()
             assert attempt is not None
@@ -139,8 +135,7 @@ def life_in(conn: Any) -> type[RuleBasedStateMachine]:
             found = [
                 one
                 for one in self.world.attempts()
-                if self.world.standing(one).state in ("sent", "unknown", "quarantined")
-                or self.world.standing(one).conflict
+                if self.world.standing(one).state in ("sent", "unknown", "quarantined") or self.world.standing(one).conflict
             ]
             if found:
                 self.world.look_up(found[pick % len(found)], None if answered else Unclear("?"))

@@ -154,24 +154,28 @@ def test_a_payout_that_comes_back_after_its_payee_left_opens_the_account_again(d
 
 def test_every_job_together_gives_back_a_hold_whose_time_is_over_and_warned_before(desk: Desk):
     with desk.database.transaction() as conn:
-        open_accounts(
-            conn, PROGRAM, ["suspense", "payable:payee:x", "cash:bank:own"], asset="EUR", actor="t", now=now()
-        )
+        open_accounts(conn, PROGRAM, ["suspense", "payable:payee:x", "cash:bank:own"], asset="EUR", actor="t", now=now())
         lines = [("cash:bank:own", "payable:payee:x", 1000)]
         post(conn, PROGRAM, key="k", kind="t", lines=lines, asset="EUR", actor="t", now=now())
         take_hold(
-            conn, PROGRAM, key="h", debit="payable:payee:x", credit="suspense", minor=900, asset="EUR", actor="t", now=now(),
+            conn,
+            PROGRAM,
+            key="h",
+            debit="payable:payee:x",
+            credit="suspense",
+            minor=900,
+            asset="EUR",
+            actor="t",
+            now=now(),
             expires_at=now() + timedelta(minutes=5),
-        )  # fmt: skip
+        )
     names = "select name from event where name like 'hold_%' order by at, name"
     desk.work(*desk.ticks)
     assert desk.rows(names) == [("hold_expiring",)]
     desk.clock.advance(minutes=6)
     desk.work("expire-holds")
     with desk.database.transaction() as conn:
-        assert balance(conn, PROGRAM, "payable:payee:x", asset="EUR").held == 900, (
-            "clocks may differ by a minute or two"
-        )
+        assert balance(conn, PROGRAM, "payable:payee:x", asset="EUR").held == 900, "clocks may differ by a minute or two"
     desk.clock.advance(minutes=2)
     desk.work("expire-holds")
     assert desk.rows(names) == [("hold_expiring",), ("hold_expired",)]
@@ -218,9 +222,14 @@ def test_who_closes_an_account_waits_for_who_is_reserving_its_money_and_then_hea
         ((payout_id,),) = conn.execute("select id from payout").fetchall()
         line = ("payable:payee:payee-1", "in_transit:simulator", 94_00)
         journal = NewJournal(
-            PAYOUT_RESERVE.key("pp_1"), "payout_reserve", [line], "EUR", "system:worker", source=("provider_payout", "pp_1"),
+            PAYOUT_RESERVE.key("pp_1"),
+            "payout_reserve",
+            [line],
+            "EUR",
+            "system:worker",
+            source=("provider_payout", "pp_1"),
             space=PAYOUT_RESERVE,
-        )  # fmt: skip
+        )
         post_all(conn, [ProgramJournal(PROGRAM, journal)], now=desk.clock.now)
         take_step(conn, PAYOUT, payout_id, "pending", "reserve", actor="test", at=desk.clock.now)
         closing = Thread(target=close)

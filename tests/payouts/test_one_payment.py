@@ -41,9 +41,7 @@ def test_one_payment_end_to_end(desk):
     desk.work()
     assert desk.rows("select state from invoice where id = %s", invoice_id) == [("paid",)]
     assert desk.rows("select state from intent") == [("completed",)]
-    assert desk.rows("select gross, platform_fee, validator_fee, holdback, net from settlement") == [
-        (10000, 500, 100, 0, 9400)
-    ]
+    assert desk.rows("select gross, platform_fee, validator_fee, holdback, net from settlement") == [(10000, 500, 100, 0, 9400)]
     assert payouts(desk) == [("completed",)]
     assert attempts(desk) == ["succeeded"]
     assert desk.balance("fee:platform") == 500
@@ -62,10 +60,7 @@ def test_one_payment_end_to_end(desk):
 def test_the_same_settlement_asked_for_again_returns_the_first_payout_and_tells_so(desk):
     a_paid_invoice(desk)
     desk.work("webhooks", "verify", "settle", "events")
-    owed = [
-        Owed(*row)
-        for row in desk.rows("select program_id, invoice_id, settlement_id, payee_id, asset, amount from payout")
-    ]
+    owed = [Owed(*row) for row in desk.rows("select program_id, invoice_id, settlement_id, payee_id, asset, amount from payout")]
     with desk.database.transaction() as conn:
         again = create_payouts(conn, owed, make_id=make_id, actor="test", cause="test", now=desk.clock.now)
     assert [one.id for one in again] == [row[0] for row in desk.rows("select id from payout")]
@@ -127,13 +122,16 @@ def test_a_webhook_alone_moves_nothing_on_when_the_provider_does_not_know_the_ch
     invoice_id = issue(desk.database, "100.00")[0]
     with desk.database.transaction() as conn:
         receive_charges(
-            conn, [a_charge("chg_forged", invoice_id, 10000)], provider="simulator", program_id=PROGRAM, make_id=make_id,
-            cause="t", now=desk.clock.now,
-        )  # fmt: skip
+            conn,
+            [a_charge("chg_forged", invoice_id, 10000)],
+            provider="simulator",
+            program_id=PROGRAM,
+            make_id=make_id,
+            cause="t",
+            now=desk.clock.now,
+        )
     desk.work()
-    assert desk.rows("select state, last_error from intent") == [
-        ("failed", "simulator does not know charge chg_forged")
-    ]
+    assert desk.rows("select state, last_error from intent") == [("failed", "simulator does not know charge chg_forged")]
     assert payouts(desk) == []
 
 
@@ -286,9 +284,7 @@ def test_webhooks_in_any_order_and_number_end_in_the_same_books(desk):
     assert {fact.status for fact in facts} == {"paid", "returned"}
     for fact in [*reversed(facts), *facts]:
         with desk.database.transaction() as conn:
-            apply_facts(
-                conn, "simulator", [fact], silent_after=desk.wiring.silent_after, cause="webhook", now=desk.clock.now
-            )
+            apply_facts(conn, "simulator", [fact], silent_after=desk.wiring.silent_after, cause="webhook", now=desk.clock.now)
     assert (payouts(desk), attempts(desk)) == (
         [("completed",)],
         ["succeeded"],
@@ -354,8 +350,6 @@ def test_a_charge_whose_webhook_never_comes_is_found_by_pulling_the_events(desk)
     desk.work()
     desk.work("pull-events")
     desk.work()
-    assert desk.rows("select count(*), max(conflicts) from webhook_in where event_type = 'charge.succeeded'") == [
-        (1, 0)
-    ]
+    assert desk.rows("select count(*), max(conflicts) from webhook_in where event_type = 'charge.succeeded'") == [(1, 0)]
     assert payouts(desk) == [("completed",)]
     desk.still_true()

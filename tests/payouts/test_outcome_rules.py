@@ -166,9 +166,7 @@ def test_a_second_paid_under_another_reference_is_a_conflict():
 
 
 def test_the_failure_of_another_order_does_not_fail_ours():
-    decision = decide_fact(
-        a_standing("sent", provider_ref="ref_1"), a_fact("failed", provider_ref="ref_2"), silent_after=SILENT
-    )
+    decision = decide_fact(a_standing("sent", provider_ref="ref_1"), a_fact("failed", provider_ref="ref_2"), silent_after=SILENT)
     assert decision.conflict is not None
     assert decision.state == "unknown"
 

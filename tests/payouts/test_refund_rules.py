@@ -65,9 +65,7 @@ def test_no_more_goes_back_than_there_was(gone: int, amount: int):
 
 
 @given(st.integers(1, 10**12), SOME_RATES, st.lists(st.integers(1, 10**11), max_size=12))
-def test_many_refunds_take_what_one_takes_and_the_last_takes_all_that_is_left(
-    gross: int, rates: Rates, amounts: list[int]
-):
+def test_many_refunds_take_what_one_takes_and_the_last_takes_all_that_is_left(gross: int, rates: Rates, amounts: list[int]):
     gone, taken = 0, [0, 0, 0, 0]
     for amount in [*amounts, gross]:
         now = min(amount, gross - gone)
@@ -80,9 +78,14 @@ def test_many_refunds_take_what_one_takes_and_the_last_takes_all_that_is_left(
 
 
 @given(
-    st.integers(1, 10**12), st.integers(1, 10**12), SOME_RATES, st.booleans(),
-    st.integers(0, 10**12), st.integers(0, 10**12), st.integers(0, 10**12),
-)  # fmt: skip
+    st.integers(1, 10**12),
+    st.integers(1, 10**12),
+    SOME_RATES,
+    st.booleans(),
+    st.integers(0, 10**12),
+    st.integers(0, 10**12),
+    st.integers(0, 10**12),
+)
 def test_a_refund_is_paid_to_the_unit_and_nothing_below_nothing_is_taken(
     gross: int, amount: int, rates: Rates, retain: bool, payable: int, own: int, others: int
 ):

@@ -42,9 +42,7 @@ def go(desk: Desk) -> None:
 def refund(desk: Desk, invoice_id: str, amount: int, **more: Any) -> Refund:
     with desk.database.transaction() as conn:
         one = lock_invoice(conn, invoice_id)
-        return book_refund(
-            conn, make_id("ref"), one, amount, cause="asked", make_id=make_id, actor="test", now=desk.clock.now, **more
-        )
+        return book_refund(conn, make_id("ref"), one, amount, cause="asked", make_id=make_id, actor="test", now=desk.clock.now, **more)
 
 
 def states(desk: Desk) -> list[tuple[str, int]]:
@@ -55,9 +53,7 @@ def test_before_the_settlement_it_comes_from_escrow_and_the_rest_is_settled(desk
     invoice = paid(desk)
     assert refund(desk, invoice, 40_00).escrow == 40_00
     desk.work(*SETTLED)
-    assert desk.rows("select gross, platform_fee, validator_fee, holdback, net from settlement") == [
-        (60_00, 3_00, 60, 6_00, 50_40)
-    ]
+    assert desk.rows("select gross, platform_fee, validator_fee, holdback, net from settlement") == [(60_00, 3_00, 60, 6_00, 50_40)]
     assert desk.balance("refund_payable:customer:customer-u-1") == 40_00
     desk.still_true()
 
@@ -230,9 +226,7 @@ def test_a_loss_takes_the_oldest_holdback_of_the_payee_first(desk: Desk):
         10_00,
         "held",
     )
-    assert desk.rows(
-        "select t.amount, u.amount from holdback_use u join holdback_tranche t on t.id = u.tranche_id order by 1"
-    ) == [
+    assert desk.rows("select t.amount, u.amount from holdback_use u join holdback_tranche t on t.id = u.tranche_id order by 1") == [
         (1_00, 1_00),
         (10_00, 8_40),
     ]

@@ -24,12 +24,26 @@ from tests.payouts.world import OWED, World
 from tests.shared_data import shared
 
 PAYOUT = {
-    "p": "pending", "o": "processing", "r": "reconcile_required", "c": "completed", "F": "failed", "x": "cancelled", "R": "returned",
-}  # fmt: skip
+    "p": "pending",
+    "o": "processing",
+    "r": "reconcile_required",
+    "c": "completed",
+    "F": "failed",
+    "x": "cancelled",
+    "R": "returned",
+}
 ATTEMPT = {
-    "q": "queued", "s": "sending", "t": "sent", "u": "unknown", "S": "succeeded", "F": "failed", "f": "failed", "R": "returned",
-    "C": "cancelled", "Q": "quarantined",
-}  # fmt: skip
+    "q": "queued",
+    "s": "sending",
+    "t": "sent",
+    "u": "unknown",
+    "S": "succeeded",
+    "F": "failed",
+    "f": "failed",
+    "R": "returned",
+    "C": "cancelled",
+    "Q": "quarantined",
+}
 WORD = {"p": "pending", "P": "paid", "f": "failed", "r": "returned"}
 ST, NC, OPN, PROV, CONF = 0, 1, 2, 6, 9
 WALKS, STEPS = 25, 40
@@ -92,9 +106,11 @@ class Walk:
         ours = (world.payout(), world.states(), world.purse(), world.conflicts() > 0)
         transit = sum(one[ST] in "qstuQ" for one in atts)
         theirs = (
-            PAYOUT[P], [ATTEMPT[one[ST]] for one in atts], (payable * OWED, transit * OWED, out * OWED, receivable * OWED),
+            PAYOUT[P],
+            [ATTEMPT[one[ST]] for one in atts],
+            (payable * OWED, transit * OWED, out * OWED, receivable * OWED),
             any(one[CONF] for one in atts),
-        )  # fmt: skip
+        )
         assert ours == theirs, "\n".join(self.trail)
         world.still_true()
 
@@ -146,9 +162,7 @@ class Walk:
         elif label.startswith("the horizon"):
             world.horizon_passes()
         elif "is silent for 24 hours" in label:
-            world.conn.execute(
-                "update provider_payout set sent_at = %s - interval '25 hours' where id = %s", [world.now, one]
-            )
+            world.conn.execute("update provider_payout set sent_at = %s - interval '25 hours' where id = %s", [world.now, one])
             world.look_up(one, Accepted(world.fact(world.standing(one).key, "pending")))
             world.conn.execute("update provider_payout set sent_at = null where id = %s", [one])
         elif label.startswith("a webhook"):
@@ -175,9 +189,7 @@ class Walk:
         elif "brings the provider's word" in label:
             world.answer(one, self.open[i].pop(0), fact(label.split(" word ")[1].split(":")[0]), ours=False)
         elif label.startswith("a late answer ("):
-            said = {"later": Later("429"), "ref": Refused("402"), "unc": Unclear("?")}[
-                label.split("(")[1].split(")")[0]
-            ]
+            said = {"later": Later("429"), "ref": Refused("402"), "unc": Unclear("?")}[label.split("(")[1].split(")")[0]]
             world.answer(one, self.open[i].pop(0), said, ours=False)
         elif label.startswith("the call of") and "recorded as unknown" in label:
             world.answer(one, self.open[i].pop(), Unclear("?"))
@@ -188,9 +200,7 @@ class Walk:
         elif label.startswith("the refusal is recorded"):
             world.answer(one, self.open[i].pop(), Refused("402"))
         else:  # on the wire, at the provider, or in a worker that sleeps: the tables do not see it
-            assert re.match(
-                r"the call of|the provider|the delayed|the worker|a worker that lost|a late answer for", label
-            ), label
+            assert re.match(r"the call of|the provider|the delayed|the worker|a worker that lost|a late answer for", label), label
 
 
 @pytest.fixture

@@ -221,17 +221,13 @@ def test_a_row_changed_by_hand_stops_nobody_else(desk):
         desk.clock.advance(hours=2)
         desk.work("outbox")
     assert attempts(desk) == ["queued", "sent", "sent"]
-    assert desk.rows("select level, payload ->> 'queue' from event where name = 'work_stuck' limit 1") == [
-        ("critical", "send")
-    ]
+    assert desk.rows("select level, payload ->> 'queue' from event where name = 'work_stuck' limit 1") == [("critical", "send")]
 
 
 def test_a_provider_that_is_not_set_up_stops_nobody_else(desk):
     reserved(desk)
     with psycopg.connect(desk.database.url) as owner:
-        owner.execute(
-            "update provider_payout set provider = 'elsewhere' where id = (select min(id) from provider_payout)"
-        )
+        owner.execute("update provider_payout set provider = 'elsewhere' where id = (select min(id) from provider_payout)")
     desk.work("outbox")
     assert attempts(desk) == ["queued", "sent", "sent"]
 
@@ -240,9 +236,7 @@ def test_an_answer_that_the_ledger_refuses_stops_nobody_else_and_is_applied_when
     """While one payout's answer cannot be applied, it alone waits, visibly: nobody knows what became of it, and why."""
     first, *_ = reserved(desk)
     with desk.database.transaction() as conn:
-        conn.execute(
-            "insert into queue_pause (queue, paused, reason, actor, at) values ('pull', true, 'x', 't', clock_timestamp())"
-        )
+        conn.execute("insert into queue_pause (queue, paused, reason, actor, at) values ('pull', true, 'x', 't', clock_timestamp())")
     real = __import__("counterfoil.payouts.provider_payouts.sending", fromlist=["carry_out"]).carry_out
     broken = [True]
 
@@ -256,9 +250,7 @@ def test_an_answer_that_the_ledger_refuses_stops_nobody_else_and_is_applied_when
     try:
         desk.work("outbox")
         assert attempts(desk) == ["unknown", "sent", "sent"]
-        assert desk.rows("select last_error from provider_payout order by id")[0] == (
-            "RuntimeError: the ledger refuses",
-        )
+        assert desk.rows("select last_error from provider_payout order by id")[0] == ("RuntimeError: the ledger refuses",)
         broken[0] = False
         desk.clock.advance(minutes=2)
         desk.work("answers")
@@ -292,9 +284,14 @@ def test_a_webhook_parked_twice_holds_no_other_up(desk):
     )
     with desk.database.transaction() as conn:
         receive(
-            conn, make_id("whi"), provider="simulator", event_id="evt_x", event_type="payout.paid", body=body,
+            conn,
+            make_id("whi"),
+            provider="simulator",
+            event_id="evt_x",
+            event_type="payout.paid",
+            body=body,
             now=desk.clock.now,
-        )  # fmt: skip
+        )
     for _ in range(3):
         for _ in range(7):
             desk.ticks["webhooks"]()
@@ -317,9 +314,7 @@ def test_two_providers_that_give_a_charge_the_same_id_are_told_apart(desk):
     for provider in ("simulator", "elsewhere"):
         with desk.database.transaction() as conn:
             charge = a_charge("chg_1", "inv_unknown", 1000)
-            assert receive_charges(
-                conn, [charge], provider=provider, program_id=PROGRAM, make_id=make_id, cause="t", now=desk.clock.now
-            )
+            assert receive_charges(conn, [charge], provider=provider, program_id=PROGRAM, make_id=make_id, cause="t", now=desk.clock.now)
     assert desk.rows("select count(*) from event where name = 'payment_unidentified'") == [(2,)]
 
 

@@ -24,9 +24,15 @@ def a_line(world: World, attempt: str, source: str | None = None, **other: Any) 
     """A break of a run that found this line of a statement; its id."""
     one = world.standing(attempt)
     line = {
-        "id": one.id, "reference": one.id, "amount": str(-one.amount), "asset": one.asset, "date": "2026-11-19", "status": "paid",
-        "memo": "payout", "batch": "po_there",
-    }  # fmt: skip
+        "id": one.id,
+        "reference": one.id,
+        "amount": str(-one.amount),
+        "asset": one.asset,
+        "date": "2026-11-19",
+        "status": "paid",
+        "memo": "payout",
+        "batch": "po_there",
+    }
     run_id, break_id = make_id("rec"), make_id("break")
     source = source or f"{one.provider}:payouts"
     world.conn.execute(

@@ -35,15 +35,25 @@ class Two:
 
     def propose(self, verb: str, **more):
         return propose_for_attempt(
-            self.world.conn, make_id("prop"), self.world.newest_id(), verb, by=self.maker, now=self.world.now,
+            self.world.conn,
+            make_id("prop"),
+            self.world.newest_id(),
+            verb,
+            by=self.maker,
+            now=self.world.now,
             **({"evidence": "letter of the 20th"} | more),
-        )  # fmt: skip
+        )
 
     def approve(self, made, by=None):
         return approve_and_do(
-            self.world.conn, made.id, by_verb(*PAIRED), payload_sha256=made.payload_sha256, reason="seen", by=by or self.checker,
+            self.world.conn,
+            made.id,
+            by_verb(*PAIRED),
+            payload_sha256=made.payload_sha256,
+            reason="seen",
+            by=by or self.checker,
             now=self.world.now,
-        )  # fmt: skip
+        )
 
     def end(self, found: str):
         (conflict,) = self.world.row("select id from provider_conflict where state = 'open'")
@@ -165,6 +175,4 @@ def test_the_conflict_of_a_payee_is_ended_once(world):
     assert world.row("select state from provider_conflict") == ("paid",)
     assert world.balance(f"payable:payee:{PAYEE}") == 0
     with pytest.raises(NotNow, match="no such conflict"):
-        propose_end_of_conflict(
-            world.conn, make_id("prop"), f"{attempt}.1", "paid", evidence="x", by=two.maker, now=world.now
-        )
+        propose_end_of_conflict(world.conn, make_id("prop"), f"{attempt}.1", "paid", evidence="x", by=two.maker, now=world.now)

@@ -88,9 +88,15 @@ class World:
 
     def destination(self, token: str) -> None:
         set_destination(
-            self.conn, make_id("dst"), program_id=PROGRAM, payee_id=PAYEE, provider="simulator", token=token, actor="test",
+            self.conn,
+            make_id("dst"),
+            program_id=PROGRAM,
+            payee_id=PAYEE,
+            provider="simulator",
+            token=token,
+            actor="test",
             now=self.now,
-        )  # fmt: skip
+        )
 
     def reserve(self) -> None:
         self.conn.execute("update payout set due_at = %s where state = 'pending' and due_at is not null", [self.now])
@@ -161,9 +167,7 @@ class World:
         return found
 
     def attempts(self) -> list[str]:
-        return [
-            row[0] for row in self.conn.execute("select id from provider_payout order by created_at, id").fetchall()
-        ]
+        return [row[0] for row in self.conn.execute("select id from provider_payout order by created_at, id").fetchall()]
 
     def states(self) -> list[str]:
         return [self.standing(one).state for one in self.attempts()]

@@ -37,10 +37,7 @@ def a_program(conn: Connection[Any]) -> str:
 
 def bring(conn: Connection[Any], program: str, *records: tuple[str, str], customer: str = "ada") -> None:
     """A file of records: quantity and price each."""
-    lines = [
-        f"r-{next(_numbers)},{customer},bakery,EUR,{quantity},{price},2026-11-19T10:00:00Z,API call"
-        for quantity, price in records
-    ]
+    lines = [f"r-{next(_numbers)},{customer},bakery,EUR,{quantity},{price},2026-11-19T10:00:00Z,API call" for quantity, price in records]
     body = "\n".join([",".join(COLUMNS), *lines]).encode()
     import_usage(conn, program, body, file_name="usage.csv", make_id=make_id, actor="test", now=NOW)
 
@@ -119,9 +116,7 @@ def test_an_invoice_of_an_earlier_version_that_lost_units_is_found(owner_conn: C
     (invoice_id,) = bill(owner_conn, program).invoice_ids
     owner_conn.execute("set local session_replication_role = replica")  # no version of today writes such rows
     owner_conn.execute("delete from usage_fraction where program_id = %s", [program])
-    owner_conn.execute(
-        "update invoice set carried_in = null, carried_out = null, total = 100 where id = %s", [invoice_id]
-    )
+    owner_conn.execute("update invoice set carried_in = null, carried_out = null, total = 100 where id = %s", [invoice_id])
     owner_conn.execute(
         "update usage_record set amount = div(quantity_micro::numeric * price_micro, 1e12) where invoice_id = %s",
         [invoice_id],
@@ -143,9 +138,7 @@ prices = st.decimals("0", "0.05", places=8)
 
 @settings(max_examples=25, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(files=st.lists(st.lists(st.tuples(quantities, prices), min_size=1, max_size=12), min_size=1, max_size=4))
-def test_all_invoices_together_bill_what_was_used_to_the_unit(
-    conn: Connection[Any], files: list[list[tuple[Decimal, Decimal]]]
-):
+def test_all_invoices_together_bill_what_was_used_to_the_unit(conn: Connection[Any], files: list[list[tuple[Decimal, Decimal]]]):
     program = a_program(conn)
     for records in files:
         bring(conn, program, *[(f"{quantity:f}", f"{price:f}") for quantity, price in records])

@@ -58,9 +58,7 @@ def desk(database: Database, tmp_path: Path):
 def record(desk: Desk, charge: ChargeFact, provider: str = "simulator") -> None:
     """As a webhook of this provider would have it."""
     with desk.database.transaction() as conn:
-        receive_charges(
-            conn, [charge], provider=provider, program_id=PROGRAM, make_id=make_id, cause="webhook", now=desk.clock.now
-        )
+        receive_charges(conn, [charge], provider=provider, program_id=PROGRAM, make_id=make_id, cause="webhook", now=desk.clock.now)
 
 
 def charged(desk: Desk, **body: str) -> dict[str, Any]:

@@ -43,9 +43,7 @@ class Provider:
         self.entries.append(kept)
         self.state.apply(kept)
 
-    def charge(
-        self, key: str, amount: int, *, reference: str = "inv", asset: str = "USD", fee: int | None = 0
-    ) -> SimulatorReply:
+    def charge(self, key: str, amount: int, *, reference: str = "inv", asset: str = "USD", fee: int | None = 0) -> SimulatorReply:
         ask = ChargeAsk(key, reference, amount, asset, fee)
         return self._act(decide_charge(self.state, self.settings, ask, self.now_us))
 

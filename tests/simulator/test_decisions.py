@@ -45,9 +45,7 @@ def test_the_same_key_gets_the_same_answer_even_after_the_payout_went_on():
     assert len(provider.state.payouts) == 1
 
 
-@pytest.mark.parametrize(
-    "change", [{"amount": 1_001}, {"destination": "other"}, {"asset": "EUR"}, {"reference": "other"}]
-)
+@pytest.mark.parametrize("change", [{"amount": 1_001}, {"destination": "other"}, {"asset": "EUR"}, {"reference": "other"}])
 def test_the_same_key_with_any_other_body_is_refused_and_moves_nothing(change):
     provider = a_funded_provider()
     provider.payout("k", 1_000)
@@ -140,9 +138,7 @@ def test_what_falls_due_while_the_clock_moves_on_happens_at_its_own_time():
 
 
 def test_a_webhook_is_tried_again_twice_as_late_each_time_until_given_up():
-    provider = Provider(
-        SimulatorSettings(webhook_backoff_ms=100, webhook_backoff_max_ms=300, webhook_attempts_max=5), endpoint=True
-    )
+    provider = Provider(SimulatorSettings(webhook_backoff_ms=100, webhook_backoff_max_ms=300, webhook_attempts_max=5), endpoint=True)
     provider.charge("c", 100)
     tries = [provider.attempt(1, status=status) for status in (500, 0, 302, 404, 503)]
     assert [(each.next_us - provider.now_us) // 1_000 for each in tries] == [100, 200, 300, 300, 0]

@@ -113,9 +113,7 @@ class ProviderBesideAModel(RuleBasedStateMachine):
     def every_status_was_told_in_order(self) -> None:
         told = [(event.subject, event.type) for event in self.provider.state.events if event.type != "charge.succeeded"]
         for payout_id, payout in tell(self.provider.entries).payouts.items():
-            assert [type_ for subject, type_ in told if subject == payout_id] == [
-                f"payout.{s}" for s in payout.history[1:]
-            ]
+            assert [type_ for subject, type_ in told if subject == payout_id] == [f"payout.{s}" for s in payout.history[1:]]
 
     def teardown(self) -> None:
         if hasattr(self, "provider"):

@@ -76,9 +76,7 @@ def test_who_has_no_key_too_large_a_body_or_no_length_stays_outside(simulator, c
     assert caller.payout("large", reference="x" * 70_000).status_code == 413
     assert caller.http.post("/v1/payouts", content=iter([b"{}"])).status_code == 411
     assert caller.http.post("/v1/payouts", json={}, headers={"Idempotency-Key": "k"}).status_code == 400
-    missing = caller.http.post(
-        "/v1/payouts", json={"reference": "r", "amount": "1", "asset": "USD", "destination": "d"}
-    )
+    missing = caller.http.post("/v1/payouts", json={"reference": "r", "amount": "1", "asset": "USD", "destination": "d"})
     assert missing.json()["error"]["code"] == "idempotency_key_missing"
     assert caller.http.get("/v1/nothing").json()["error"]["code"] == "not_found"
     assert caller.http.get("/v1/payouts/pout_none").status_code == 404
@@ -176,6 +174,4 @@ def test_the_journal_over_http_is_the_oracle_on_disk(caller, simulator):
 
 def test_the_interface_describes_itself(caller):
     described = caller.http.get("/openapi.json").json()
-    assert {"/v1/payouts", "/v1/charges", "/v1/events", "/v1/statement", "/v1/faults", "/v1/journal"} <= set(
-        described["paths"]
-    )
+    assert {"/v1/payouts", "/v1/charges", "/v1/events", "/v1/statement", "/v1/faults", "/v1/journal"} <= set(described["paths"])

@@ -23,9 +23,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def told(tmp_path, receiver) -> Iterator[tuple[SimulatorProcess, Caller]]:
-    with spawn_simulator(
-        tmp_path, webhook_url=receiver.url, webhook_secret=SECRET, settle_ms=20, webhook_backoff_ms=50
-    ) as process:
+    with spawn_simulator(tmp_path, webhook_url=receiver.url, webhook_secret=SECRET, settle_ms=20, webhook_backoff_ms=50) as process:
         yield process, Caller(process)
 
 

@@ -34,9 +34,7 @@ def test_every_foreign_sample_is_accounted_for() -> None:
 
 
 def test_balances_that_the_details_do_not_explain_are_remarked_because_details_may_be_a_choice() -> None:
-    assert (
-        "details are not complete" in sources.read(shared("data", "statements", "bai2", "citi_example.bai2")).notes[0]
-    )
+    assert "details are not complete" in sources.read(shared("data", "statements", "bai2", "citi_example.bai2")).notes[0]
     read = sources.read(shared("data", "statements", "bai2", "sample3.txt"))
     assert (read.notes, {info.carries for info in read.statements}) == ([], {True})
 
@@ -86,9 +84,7 @@ def test_our_sample_shows_continuations_funds_types_and_signs() -> None:
         ("01,BANKUS33", "03,BANKUS33", 1, "at the beginning"),
     ],
 )
-def test_a_file_that_does_not_add_up_names_line_and_reason(
-    tmp_path: Path, old: str, new: str, line: int, reason: str
-) -> None:
+def test_a_file_that_does_not_add_up_names_line_and_reason(tmp_path: Path, old: str, new: str, line: int, reason: str) -> None:
     text = (DATA / "day.bai2").read_text()
     assert old in text
     with pytest.raises(SourceBroken) as broken:

@@ -74,7 +74,7 @@ for left, right in pairs:
     reconcile_files(*paths, load_rules(rules), out=folder / "out")
 drivers = sorted(name for name in sys.modules if name.partition(".")[0] in ("psycopg", "psycopg_pool", "adbc_driver_postgresql"))
 print(json.dumps({"read": read, "drivers": drivers}))
-'''  # fmt: skip
+'''
 
 
 def declared() -> set[str]:
@@ -134,12 +134,8 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None
 def test_a_run_over_files_that_change_concludes_nothing(tmp_path: Path) -> None:
     text = "Reference,Amount,Currency\nA-1,100,EUR\n"
     left, right = written(tmp_path, text, "l.csv"), written(tmp_path, text, "r.csv")
-    side = (
-        '[{0}.columns]\nreference = "Reference"\nasset = "Currency"\n[{0}.amount]\ncolumn = "Amount"\nunit = "minor"\n'
-    )
-    rules = load_rules(
-        "version = 1\n" + side.format("left") + side.format("right") + '[[pass]]\nkind = "key"\nname = "k"\n'
-    )
+    side = '[{0}.columns]\nreference = "Reference"\nasset = "Currency"\n[{0}.amount]\ncolumn = "Amount"\nunit = "minor"\n'
+    rules = load_rules("version = 1\n" + side.format("left") + side.format("right") + '[[pass]]\nkind = "key"\nname = "k"\n')
 
     def meanwhile(what: str) -> None:
         if what.startswith("Writing"):

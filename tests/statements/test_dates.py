@@ -44,9 +44,7 @@ def test_words_are_no_dates() -> None:
     assert choose_format(["soon", "later"]) is None
 
 
-@given(
-    st.dates(date(1990, 1, 1), date(2060, 12, 31)), st.sampled_from([each for each in DATE_FORMATS if "%y" not in each])
-)
+@given(st.dates(date(1990, 1, 1), date(2060, 12, 31)), st.sampled_from([each for each in DATE_FORMATS if "%y" not in each]))
 def test_a_day_written_in_any_format_comes_back(day: date, date_format: str) -> None:
     assert parse_date(day.strftime(date_format), date_format) == day
 

@@ -48,9 +48,7 @@ def test_adyens_parts_of_a_fee_are_one_fee_and_a_row_that_does_not_add_up_is_rej
         ("M3/fee", "INV-3", -100, "EUR", "7"),
         ("M9", None, -12235, "EUR", "7"),
     ]
-    assert [(row.line, row.reason) for row in read.rejected] == [
-        (5, "gross 1000 less fee 50 is not net 900 minor units")
-    ]
+    assert [(row.line, row.reason) for row in read.rejected] == [(5, "gross 1000 less fee 50 is not net 900 minor units")]
 
 
 def test_qif_is_read_in_the_currency_that_is_given() -> None:
@@ -65,9 +63,7 @@ def test_qif_is_read_in_the_currency_that_is_given() -> None:
         sample("account.qif")
 
 
-@pytest.mark.parametrize(
-    ("text", "told"), [("!Type:Bank\nD1/15'26\nT5.00\n", "cut short"), ("!Type:Cat\nNFood\n^\n", "no transaction")]
-)
+@pytest.mark.parametrize(("text", "told"), [("!Type:Bank\nD1/15'26\nT5.00\n", "cut short"), ("!Type:Cat\nNFood\n^\n", "no transaction")])
 def test_qif_that_is_cut_short_or_holds_no_account_is_refused(tmp_path: Path, text: str, told: str) -> None:
     with pytest.raises(SourceBroken, match=told):
         sources.read(written(tmp_path, text, "a.qif"), asset="EUR")

@@ -29,22 +29,14 @@ def a_read(*infos: StatementInfo, file: str = "a.sta") -> SourceRead:
     return SourceRead("mt940", pa.table({}), [], list(infos), file, file)
 
 
-def an_info(
-    day: date, opening: int, closing: int, *, sequence: int | None = None, opening_on: date | None = None
-) -> StatementInfo:
+def an_info(day: date, opening: int, closing: int, *, sequence: int | None = None, opening_on: date | None = None) -> StatementInfo:
     """A statement of one day of one account."""
-    return StatementInfo(
-        "ACC", None, sequence, "EUR", opening, closing, opening_on or day, day, 1, closing - opening, 1
-    )
+    return StatementInfo("ACC", None, sequence, "EUR", opening, closing, opening_on or day, day, 1, closing - opening, 1)
 
 
 def a_row_of_days(count: int, *, moved: int = 5) -> list[StatementInfo]:
     """Statements of the banking days from a Monday on, each opening as the last one closed."""
-    days = [
-        day
-        for day in (MONDAY + timedelta(days=n) for n in range(3 * count))
-        if day.weekday() < 5 and day not in TARGET_CLOSED
-    ]
+    days = [day for day in (MONDAY + timedelta(days=n) for n in range(3 * count)) if day.weekday() < 5 and day not in TARGET_CLOSED]
     return [an_info(day, moved * n, moved * (n + 1)) for n, day in enumerate(days[:count])]
 
 

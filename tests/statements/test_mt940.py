@@ -76,8 +76,7 @@ def test_amounts_and_days_agree_with_the_mt940_library(name: str) -> None:
     path = shared("data", "statements", "mt940", name)
     theirs = [each.data for each in oracle.parse(str(path)) if each.data.get("amount") is not None]
     expected = [
-        (int(data["amount"].amount * 100) * (-1 if data["status"] in {"RC", "RD"} else 1), data["date"].isoformat())
-        for data in theirs
+        (int(data["amount"].amount * 100) * (-1 if data["status"] in {"RC", "RD"} else 1), data["date"].isoformat()) for data in theirs
     ]
     assert [(amount, day.isoformat()) for amount, day in rows(sources.read(path), "amount", "value_on")] == expected
 
@@ -155,9 +154,7 @@ def test_a_statement_that_a_bank_writes_without_its_reference_tag_is_read(tmp_pa
 
 
 def test_a_statement_in_windows_encoding_and_dos_lines_is_read(tmp_path: Path) -> None:
-    text = a_statement(entries=":61:240301C1,00NTRFNONREF\n:86:Zahlung Müller\n", closing="C240301EUR101,00").replace(
-        "\n", "\r\n"
-    )
+    text = a_statement(entries=":61:240301C1,00NTRFNONREF\n:86:Zahlung Müller\n", closing="C240301EUR101,00").replace("\n", "\r\n")
     read = sources.read(written(tmp_path, text, encoding="cp1252"))
     assert rows(read, "memo") == [("Zahlung Müller",)]
 

@@ -72,9 +72,7 @@ def a_transaction(amount: str, fitid: str, more: str = "") -> str:
 
 
 def test_what_stands_in_a_comment_is_no_transaction(tmp_path: Path) -> None:
-    text = a_bank_file(
-        f"{a_transaction('10.00', 'a')}\n<!-- withdrawn:\n{a_transaction('5000.00', 'b')} -->\n{a_transaction('x', 'c')}"
-    )
+    text = a_bank_file(f"{a_transaction('10.00', 'a')}\n<!-- withdrawn:\n{a_transaction('5000.00', 'b')} -->\n{a_transaction('x', 'c')}")
     read = sources.read(written(tmp_path, text, "a.ofx"))
     assert rows(read, "external_id", "amount") == [("a", 1000)]
     assert [row.line for row in read.rejected] == [8]
@@ -94,9 +92,7 @@ def test_a_comment_or_character_data_that_does_not_end_stops_the_file(tmp_path: 
     assert broken.value.line == 6
 
 
-@pytest.mark.parametrize(
-    "moment", ["20260302", "202603021120", "20260302112000", "202603021120[-5:EST]", "20260302112000.000[+5.30:IST]"]
-)
+@pytest.mark.parametrize("moment", ["20260302", "202603021120", "20260302112000", "202603021120[-5:EST]", "20260302112000.000[+5.30:IST]"])
 def test_a_moment_may_leave_out_its_seconds(tmp_path: Path, moment: str) -> None:
     read = sources.read(written(tmp_path, a_bank_file(a_transaction("10.00", "a"), as_of=moment), "a.ofx"))
     assert read.statements[0].closing_on == date(2026, 3, 2)
@@ -117,6 +113,4 @@ def test_investments_that_are_not_read_are_named(tmp_path: Path) -> None:
     )
     read = sources.read(written(tmp_path, text, "a.ofx"))
     assert rows(read, "amount") == [(1200,)]
-    assert read.notes == [
-        "line 4: 3 investment transactions are not read (BUYSTOCK 2, INCOME 1), only the cash beside them"
-    ]
+    assert read.notes == ["line 4: 3 investment transactions are not read (BUYSTOCK 2, INCOME 1), only the cash beside them"]

@@ -93,9 +93,7 @@ def test_the_simulators_statement_carries_in_every_asset() -> None:
         ("gross,fee,net", "gross,fees,net", 1, "no column fee"),
     ],
 )
-def test_a_harmed_statement_of_the_simulator_is_refused(
-    tmp_path: Path, old: str, new: str, line: int, reason: str
-) -> None:
+def test_a_harmed_statement_of_the_simulator_is_refused(tmp_path: Path, old: str, new: str, line: int, reason: str) -> None:
     text = (DATA / "provider.simulator.csv").read_text()
     assert old in text
     path = written(tmp_path, text.replace(old, new, 1), "s.csv")

@@ -60,9 +60,7 @@ def test_a_total_under_the_table_that_is_not_the_sum_stops_the_file(tmp_path: Pa
     assert (broken.value.line, "add up to 1250" in broken.value.reason) == (4, True)
 
 
-@pytest.mark.parametrize(
-    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "latin-1", "utf-32"]
-)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "latin-1", "utf-32"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_every_encoding_and_separator_gives_the_same_lines(tmp_path: Path, encoding: str, delimiter: str) -> None:
     table = [
@@ -99,9 +97,7 @@ def test_a_table_without_an_amount_or_a_currency_is_refused(tmp_path: Path) -> N
 
 def test_columns_can_be_named_by_the_caller(tmp_path: Path) -> None:
     path = written(tmp_path, "key,sum,other,when\n1,2.00,3.00,2024-03-01\n", "t.csv")
-    read = sources.read(
-        path, asset="UVE", scales={"UVE": 6}, columns={"amount": "other", "reference": "key", "booked_on": "when"}
-    )
+    read = sources.read(path, asset="UVE", scales={"UVE": 6}, columns={"amount": "other", "reference": "key", "booked_on": "when"})
     assert rows(read, "amount", "reference", "booked_on") == [(3000000, "1", dt.date(2024, 3, 1))]
     with pytest.raises(SourceBroken, match="no column 'none'"):
         sources.read(path, asset="EUR", columns={"amount": "none"})

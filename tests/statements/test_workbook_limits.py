@@ -104,9 +104,7 @@ def test_a_zip_that_is_no_workbook_says_what_it_is(tmp_path: Path, inside: str, 
             sources.read(tmp_path / "a.xlsx", format=form)
 
 
-@pytest.mark.parametrize(
-    ("head", "told"), [(b"\xd0\xcf\x11\xe0\xa1\xb1", ".xls"), (b"%PDF-1.7", "PDF"), (b"\x1f\x8b\x08", "gzip")]
-)
+@pytest.mark.parametrize(("head", "told"), [(b"\xd0\xcf\x11\xe0\xa1\xb1", ".xls"), (b"%PDF-1.7", "PDF"), (b"\x1f\x8b\x08", "gzip")])
 def test_a_file_of_another_program_is_told_from_a_table(tmp_path: Path, head: bytes, told: str) -> None:
     with pytest.raises(SourceBroken, match=told):
         sources.detect(written(tmp_path, head + b"rest", "a.csv"))

@@ -51,8 +51,7 @@ def test_from_nothing_to_a_reconciled_payout(terminal: Terminal) -> None:
     assert terminal.counterfoil(["simulator", "fault", "no_such_fault"], who="olga")[0] == 3
 
 
-SETUP = ["--name", "Bolt", "--asset", "EUR:2", "--platform-bps", "500", "--validator-bps", "100", "--provider", "simulator",
-         "--yes"]  # fmt: skip
+SETUP = ["--name", "Bolt", "--asset", "EUR:2", "--platform-bps", "500", "--validator-bps", "100", "--provider", "simulator", "--yes"]
 
 
 def test_the_front_page_shows_the_beginning_of_the_same_walk() -> None:

@@ -32,9 +32,7 @@ def desk(database: Any, tmp_path: Path) -> Iterator[Desk]:
 
 
 @pytest.fixture
-def terminal(
-    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Terminal]:
+def terminal(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Terminal]:
     """Commands against a running server over these books, with a key of each role."""
     keys = {}
     with desk.database.transaction() as conn:

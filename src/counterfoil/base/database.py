@@ -49,9 +49,7 @@ _FORGOTTEN: Final = (errors.InvalidSqlStatementName, errors.DuplicatePreparedSta
 _REFUSED: Final = (errors.IntegrityError, errors.InsufficientPrivilege, errors.NumericValueOutOfRange)
 
 
-def name_refusals(
-    *, codes: dict[str, type[Problem]] | None = None, constraints: dict[str, type[Problem]] | None = None
-) -> None:
+def name_refusals(*, codes: dict[str, type[Problem]] | None = None, constraints: dict[str, type[Problem]] | None = None) -> None:
     """A part tells which of its error codes and constraints mean which problem; called at import, next to the problem."""
     _BY_CODE.update(codes or {})
     _BY_CONSTRAINT.update(constraints or {})

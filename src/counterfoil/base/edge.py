@@ -67,9 +67,7 @@ def make_id(prefix: str) -> str:
 class Database:
     """Where transactions come from. One per process; `open` it, then use `transaction()` everywhere."""
 
-    def __init__(
-        self, url: str, *, role: str | None = "counterfoil_app", connections_max: int = 10, prepares: bool = True
-    ) -> None:
+    def __init__(self, url: str, *, role: str | None = "counterfoil_app", connections_max: int = 10, prepares: bool = True) -> None:
         """Connect to `url` and act as `role`, which cannot change or delete what is append-only; None keeps the login's own.
 
         `prepares`: statements that come again are planned once per connection, which halves what a small transaction costs the server.

@@ -42,9 +42,7 @@ class Answer(NamedTuple):
         return self.value
 
 
-def once(
-    conn: Connection[Any], scope: str, key: str, request: Mapping[str, Any], act: Callable[[], Any], *, now: datetime
-) -> Answer:
+def once(conn: Connection[Any], scope: str, key: str, request: Mapping[str, Any], act: Callable[[], Any], *, now: datetime) -> Answer:
     """Run `act` once per `scope` and `key`, in this transaction, and replay its answer to whoever asks the same again.
 
     What `act` returns must be JSON. A Problem that it raises undoes what it did and is remembered as the answer; being busy is
@@ -96,15 +94,11 @@ def give_up(conn: Connection[Any], scope: str, key: str) -> None:
 def _found(conn: Connection[Any], scope: str, key: str, mine: bytes) -> tuple[dict[str, Any], datetime] | None:
     """What is remembered under a key, and since when; the key is this transaction's until it ends."""
     if not _KEY.fullmatch(key):
-        raise InvalidInput(
-            "Idempotency-Key", f"1 to {KEY_CHARACTERS_MAX} printable ASCII characters, no space at its ends"
-        )
+        raise InvalidInput("Idempotency-Key", f"1 to {KEY_CHARACTERS_MAX} printable ASCII characters, no space at its ends")
     lock = "select pg_try_advisory_xact_lock(hashtextextended(%s, %s))"
     if conn.execute(lock, [json.dumps([scope, key]), _LOCKS]).fetchone() != (True,):
         raise KeyInFlight(key=key)
-    row = conn.execute(
-        "select sha256, answer, at from idempotency where scope = %s and key = %s", [scope, key]
-    ).fetchone()
+    row = conn.execute("select sha256, answer, at from idempotency where scope = %s and key = %s", [scope, key]).fetchone()
     if row is not None and bytes(row[0]) != mine:
         raise KeyReused(key=key)
     return None if row is None else (row[1], row[2])

@@ -14,9 +14,7 @@ from structlog.typing import EventDict, Processor
 
 TEXT_MAX: Final = 10_000
 GATHERED_S: Final = 0.02
-_SECRET: Final = re.compile(
-    r"password|secret|token|authorization|cookie|api_?key|database_url|iban|account_number", re.IGNORECASE
-)
+_SECRET: Final = re.compile(r"password|secret|token|authorization|cookie|api_?key|database_url|iban|account_number", re.IGNORECASE)
 _PASSWORD_IN_URL: Final = re.compile(r"(://[^:/@\s]+):[^@/\s]+@")
 _SHOWN_INSTEAD: Final = "(hidden)"
 

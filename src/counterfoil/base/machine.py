@@ -117,8 +117,7 @@ class Machine:
         """What the table `transition` must hold for this machine: name, from, verb, to, needs a reason, needs two."""
         born = [(self.name, NOWHERE, CREATE, state, False, False) for state in self.initial]
         moves = [
-            (self.name, start, verb, end, verb in self.reasoned, verb in self.paired)
-            for (start, verb), end in self.transitions.items()
+            (self.name, start, verb, end, verb in self.reasoned, verb in self.paired) for (start, verb), end in self.transitions.items()
         ]
         return born + moves
 
@@ -222,9 +221,15 @@ def _use(conn: Connection[Any], machine: Machine, move: Move, approval: Approval
         on conflict (proposal_id) do nothing
         """).format(table=sql.Identifier(machine.table)),
         [
-            approval.result_id, at, approval.proposal_id, approval.payload_sha256, machine.name, move.verb, move.subject_id,
+            approval.result_id,
+            at,
+            approval.proposal_id,
+            approval.payload_sha256,
+            machine.name,
+            move.verb,
+            move.subject_id,
         ],
-    ).rowcount  # fmt: skip
+    ).rowcount
     if used != 1:
         raise ApprovalNeeded(machine=machine.name, verb=move.verb, id=move.subject_id, proposal=approval.proposal_id)
 

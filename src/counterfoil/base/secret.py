@@ -19,9 +19,24 @@ SIGNING_BYTES_MAX: Final = 64
 SIGNING_PREFIX: Final = "whsec_"
 ENCRYPTION_BYTES: Final = 32
 _PLACEHOLDERS: Final = (
-    "change", "placeholder", "example", "secret", "password", "your-", "your_", "replace", "insert", "dummy", "default",
-    "xxxx", "<", ">", "${", "{{", "todo",
-)  # fmt: skip
+    "change",
+    "placeholder",
+    "example",
+    "secret",
+    "password",
+    "your-",
+    "your_",
+    "replace",
+    "insert",
+    "dummy",
+    "default",
+    "xxxx",
+    "<",
+    ">",
+    "${",
+    "{{",
+    "todo",
+)
 
 
 class WeakSecret(Problem):

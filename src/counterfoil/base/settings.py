@@ -72,9 +72,7 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         None, description="PostgreSQL 15 or later, as a URL or conninfo. Absent: a private one in the data folder."
     )
-    data_folder: Path = Field(
-        Path(".counterfoil"), description="Where the private PostgreSQL, exports and the demo's keys lie."
-    )
+    data_folder: Path = Field(Path(".counterfoil"), description="Where the private PostgreSQL, exports and the demo's keys lie.")
     postgres_bin: Path | None = Field(
         None, description="Folder of the programs for the private PostgreSQL. Absent: the newest that is found."
     )
@@ -88,9 +86,7 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", min_length=1, max_length=255, description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65_535, description="Port to listen on; 0 takes a free one and prints it.")
-    body_bytes_max: int = Field(
-        1_000_000, ge=10_000, le=100_000_000, description="Largest body of a request that is no file, in bytes."
-    )
+    body_bytes_max: int = Field(1_000_000, ge=10_000, le=100_000_000, description="Largest body of a request that is no file, in bytes.")
     import_bytes_max: int = Field(
         100_000_000, ge=10_000, le=2_000_000_000, description="Largest file that may be sent for import, in bytes."
     )
@@ -126,9 +122,7 @@ class Settings(BaseSettings):
         "`/webhooks/{provider}` there. Absent: `host` and `port`.",
     )
     provider_api_key: SecretStr | None = Field(None, description="With which key the provider is asked.")
-    provider_webhook_secret: SecretStr | None = Field(
-        None, description="With what the provider signs its webhooks (`whsec_…`)."
-    )
+    provider_webhook_secret: SecretStr | None = Field(None, description="With what the provider signs its webhooks (`whsec_…`).")
     stripe_api_key: SecretStr | None = Field(
         None,
         description="Stripe is a provider, asked with this key (a restricted one for transfers, payouts, charges, events and the balance "
@@ -148,9 +142,7 @@ class Settings(BaseSettings):
         description="Our account at the bank that pays by files of SEPA orders, then the provider `sepa`. Absent: none does. Needs "
         "the extra `counterfoil[bank-files]`.",
     )
-    sepa_debtor_name: str | None = Field(
-        None, max_length=70, description="Whose account that is, as the bank knows it."
-    )
+    sepa_debtor_name: str | None = Field(None, max_length=70, description="Whose account that is, as the bank knows it.")
     sepa_debtor_bic: str | None = Field(None, max_length=11, description="The bank's BIC, where it wants to see it.")
     sepa_gather_minutes: int = Field(
         60,
@@ -158,9 +150,7 @@ class Settings(BaseSettings):
         le=10_080,
         description="A file for the bank is made when its oldest order has waited for so long, or as soon as it is full; 0: at once.",
     )
-    sepa_orders_max: int = Field(
-        1_000, ge=1, le=10_000, description="How many orders a file for the bank carries at most."
-    )
+    sepa_orders_max: int = Field(1_000, ge=1, le=10_000, description="How many orders a file for the bank carries at most.")
     provider_timeout_ms: Milliseconds = Field(
         10_000, description="A provider that is silent for so long has an unknown outcome, never a failed one."
     )
@@ -171,9 +161,7 @@ class Settings(BaseSettings):
         description="For so long after it was announced, an order may still reach the provider: the life of a connection and the "
         "provider's longest processing. Until then nothing of it is tried anew. More than `provider_timeout_ms`.",
     )
-    provider_silent_s: int = Field(
-        600, ge=1, le=86_400, description="After so long without news of a sent payout, the provider is asked."
-    )
+    provider_silent_s: int = Field(600, ge=1, le=86_400, description="After so long without news of a sent payout, the provider is asked.")
     provider_circuit_failures_max: int = Field(
         5,
         ge=1,
@@ -187,9 +175,7 @@ class Settings(BaseSettings):
         description="How long such a provider is left alone before one call tries; doubled with each try that fails, up to 5 minutes.",
     )
     intent_timeout_minutes: Minutes = Field(10, description="An intent without progress for so long is shown as stuck.")
-    worker_poll_ms: Milliseconds = Field(
-        1_000, description="Longest rest between two looks for due work; a notification ends it early."
-    )
+    worker_poll_ms: Milliseconds = Field(1_000, description="Longest rest between two looks for due work; a notification ends it early.")
     worker_lease_s: int = Field(
         60,
         ge=2,
@@ -208,9 +194,7 @@ class Settings(BaseSettings):
         max_length=100,
         description="When (UTC) what is new since then is reconciled. Absent: only with everything.",
     )
-    metrics_namespace: str = Field(
-        "counterfoil", pattern=r"^[a-z][a-z0-9_]{0,62}$", description="What the names of metrics begin with."
-    )
+    metrics_namespace: str = Field("counterfoil", pattern=r"^[a-z][a-z0-9_]{0,62}$", description="What the names of metrics begin with.")
     drill_folder: Path | None = Field(
         None,
         description="Drills only: at the point of a payment that the file `armed` in this folder names, server and worker "
@@ -260,9 +244,7 @@ _SECRETS: Final[Mapping[str, type[Secret]]] = {
 
 def lacking_secrets(settings: Settings) -> list[str]:
     """The variables of secrets that this installation needs as it is set, and does not have. `doctor` says so; nothing starts."""
-    needed: tuple[str, ...] = (
-        ("provider_api_key", "provider_webhook_secret") if settings.provider_url is not None else ()
-    )
+    needed: tuple[str, ...] = ("provider_api_key", "provider_webhook_secret") if settings.provider_url is not None else ()
     needed += ("stripe_webhook_secret",) if settings.stripe_api_key is not None else ()
     return [variable_of(name) for name in needed if getattr(settings, name) is None]
 
@@ -287,9 +269,7 @@ def load_settings(environ: Mapping[str, str], **given: Any) -> Settings:
     for place, unknown in (("environment", unknown_settings(environ)), (ENV_FILE, unknown_settings(in_file, also=()))):
         if unknown:
             close = difflib.get_close_matches(unknown[0].upper(), map(variable_of, Settings.model_fields), n=1)
-            raise UnknownSetting(
-                variable=unknown[0], place=place, did_you_mean=close[0] if close else None, all=unknown
-            )
+            raise UnknownSetting(variable=unknown[0], place=place, did_you_mean=close[0] if close else None, all=unknown)
     try:
         return Settings(**given)
     except ValidationError as error:

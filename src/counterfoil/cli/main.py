@@ -31,9 +31,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def root(
-    shown: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")
-    ] = False,
+    shown: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")] = False,
 ) -> None:
     """The counterfoil of every payment: what is owed, what was paid, whether the world agrees.
 

@@ -56,9 +56,7 @@ class Client:
 
     # What is owed and paid.
 
-    def import_usage(
-        self, program_id: str, csv: bytes, *, file_name: str, key: str | None = None, dry_run: bool = False
-    ) -> Json:
+    def import_usage(self, program_id: str, csv: bytes, *, file_name: str, key: str | None = None, dry_run: bool = False) -> Json:
         """Record a CSV of usage, all of it or nothing."""
         return self.post("/api/usage", content=csv, key=key, dry_run=dry_run, programId=program_id, fileName=file_name)
 

@@ -22,9 +22,7 @@ IN_FLIGHT: Final = "KeyInFlight"  # the first try of the same request is still b
 class Transport:
     """One server, one key."""
 
-    def __init__(
-        self, url: str, api_key: str | None, *, timeout_s: float = 30.0, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
+    def __init__(self, url: str, api_key: str | None, *, timeout_s: float = 30.0, sleep: Callable[[float], None] = time.sleep) -> None:
         """`url` without a path; `timeout_s` is patience with one answer."""
         headers = {"User-Agent": "counterfoil-client"}
         if api_key:

@@ -14,9 +14,7 @@ from counterfoil.base.problems import InvalidInput
 
 SEQ_BITS: Final = 20
 SEQ_MAX: Final = (1 << 63) - (1 << 44)  # some hours before the end, so that an hour may be added
-OFF_CLOCK_US: Final = (
-    3_600_000_000  # a posting effective further than this from its record is found by its effective time
-)
+OFF_CLOCK_US: Final = 3_600_000_000  # a posting effective further than this from its record is found by its effective time
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 

@@ -23,9 +23,7 @@ REST_S: Final = 30.0
 
 
 EVENT_KINDS: Final = declare(
-    EventKind(
-        "hold_expiring", "warning", "A hold expires within the hour; then it cannot be posted, and its money returns."
-    ),
+    EventKind("hold_expiring", "warning", "A hold expires within the hour; then it cannot be posted, and its money returns."),
     EventKind("hold_expired", "info", "A hold's time was over, and its money returned."),
 )
 

@@ -101,9 +101,7 @@ class Gatherer:
         self._wake = threading.Condition(self._lock)
         self._closing = False
         self._memories: dict[tuple[str, str], Memory] = {}
-        self._threads = [
-            threading.Thread(target=self._run, name=f"ledger-gather-{number}", daemon=True) for number in range(writers)
-        ]
+        self._threads = [threading.Thread(target=self._run, name=f"ledger-gather-{number}", daemon=True) for number in range(writers)]
         self.asked = 0  # for measurements: requests divided by commits is the size of a batch
         self.commits = 0
 

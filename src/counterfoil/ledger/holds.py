@@ -68,9 +68,7 @@ def hold_id(program_id: str, key: str) -> UUID:
     """The id that a hold's key makes in its program: the same key is the same hold."""
     digest = hashlib.sha256(f"hold\n{program_id}\n{key}".encode()).digest()
     number = int.from_bytes(digest[:16]) & ~(0xF000 << 64 | 0xC000 << 48)
-    return UUID(
-        int=number | 0x8000 << 64 | 0x8000 << 48
-    )  # version 8, which UUID() itself takes only from Python 3.14 on
+    return UUID(int=number | 0x8000 << 64 | 0x8000 << 48)  # version 8, which UUID() itself takes only from Python 3.14 on
 
 
 def take_hold(
@@ -158,9 +156,7 @@ def post_hold(
     seq = ground.seq(newest_of(accounts.values()), 1)
     id_ = journal_id(program_id, key, seq >> SEQ_BITS, 0)
     booked_at = from_us(write.postings[0][6])
-    header = Header(
-        id_, book, 1, booked_at, kind, key, request_hash, actor, narrative, hold.source_type, hold.source_id
-    )
+    header = Header(id_, book, 1, booked_at, kind, key, request_hash, actor, narrative, hold.source_type, hold.source_id)
     insert_headers(conn, program_id, [header], recorded_at=recorded_at(seq))
     insert_resolutions(conn, write.resolutions, id_, actor=actor, reason=narrative, now=now)
     insert_postings(conn, [Lines(id_, write.postings)], PostingPlace(seq, ground.segment))
@@ -227,9 +223,7 @@ def holds_expiring(
     )
 
 
-def holds_on(
-    conn: Connection[Any], program_id: str, name: str, *, asset: str, rows_max: int = SWEEP_ROWS_MAX
-) -> list[Hold]:
+def holds_on(conn: Connection[Any], program_id: str, name: str, *, asset: str, rows_max: int = SWEEP_ROWS_MAX) -> list[Hold]:
     """Open holds that lower or raise this account when they are posted, oldest first."""
     return _select(
         conn,
@@ -272,9 +266,7 @@ def _release(
     ids = [movement.hold_id or b"" for movement in movements]
     outcomes: dict[bytes, MovementOutcome] = {}
     for asset, book in ground.books.items():  # in the order of their numbers
-        held = holds_of(
-            conn, book, ids
-        )  # read twice: the accounts are known only from the holds, the rest only under lock
+        held = holds_of(conn, book, ids)  # read twice: the accounts are known only from the holds, the rest only under lock
         if not held:
             continue
         names = {name for hold in held.values() for name in (hold.debit, hold.credit)}

@@ -29,9 +29,7 @@ REASON_MAX: Final = 2_000
 MACHINE: Final = "period"  # as approvals name it; it has no states of its own
 
 
-def close_period(
-    conn: Connection[Any], program_id: str, *, until: datetime, reason: str, actor: str, now: datetime
-) -> None:
+def close_period(conn: Connection[Any], program_id: str, *, until: datetime, reason: str, actor: str, now: datetime) -> None:
     """Nothing effective before `until` is posted any more. Waits for those who are writing; whoever comes later is refused.
 
     Raises PeriodNotLater, UnknownProgram, InvalidInput.
@@ -82,10 +80,15 @@ def reopen_period(
            select %(program)s, 1 + count(*), 'reopen', %(until)s, %(maker)s, %(checker)s, %(approval)s, %(reason)s, %(now)s
            from period_close where program_id = %(program)s""",
         {
-            "program": program_id, "until": until, "maker": maker, "checker": checker, "approval": approval_id,
-            "reason": f"{reason} (was closed until {before.isoformat()})"[:REASON_MAX], "now": now,
+            "program": program_id,
+            "until": until,
+            "maker": maker,
+            "checker": checker,
+            "approval": approval_id,
+            "reason": f"{reason} (was closed until {before.isoformat()})"[:REASON_MAX],
+            "now": now,
         },
-    )  # fmt: skip
+    )
 
 
 def propose_reopening(
@@ -105,9 +108,17 @@ def propose_reopening(
     earlier_than_closed(conn, program_id, until)
     payload = {"until": until.astimezone(UTC).isoformat()}
     return propose(
-        conn, proposal_id, machine=MACHINE, subject_id=program_id, verb="reopen", payload=payload, reason=reason, by=by, now=now,
+        conn,
+        proposal_id,
+        machine=MACHINE,
+        subject_id=program_id,
+        verb="reopen",
+        payload=payload,
+        reason=reason,
+        by=by,
+        now=now,
         program_id=program_id,
-    )  # fmt: skip
+    )
 
 
 def _do(conn: Connection[Any], one: Proposal, by: Caller, now: datetime) -> str:
@@ -143,9 +154,7 @@ def earlier_than_closed(conn: Connection[Any], program_id: str, until: datetime)
 
 def closed_until(conn: Connection[Any], program_id: str) -> datetime | None:
     """Before this moment the program's books are closed; None when nothing is."""
-    row = conn.execute(
-        "select closed_until from period_close where program_id = %s order by step desc limit 1", [program_id]
-    ).fetchone()
+    row = conn.execute("select closed_until from period_close where program_id = %s order by step desc limit 1", [program_id]).fetchone()
     return None if row is None else row[0]
 
 

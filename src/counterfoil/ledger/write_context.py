@@ -75,9 +75,7 @@ def ground_of(cursor: Cursor[Any], program_id: str, *, alone: bool) -> Ground:
     return Ground(program_id, clock_ms, closed, by_asset, version, incarnation, alone, segment, segment_seq)
 
 
-_COLUMNS: Final = (
-    "id, debits, credits, debits_pending, credits_pending, last_seq, debit_normal, no_overdraft, frozen, closed"
-)
+_COLUMNS: Final = "id, debits, credits, debits_pending, credits_pending, last_seq, debit_normal, no_overdraft, frozen, closed"
 
 
 def enter_for_one(
@@ -158,9 +156,7 @@ def enter_for_bulk(
     entering, known, newest = conn.cursor(binary=True), conn.cursor(binary=True), conn.cursor(binary=True)
     with conn.pipeline():
         _ask_to_enter(entering, program_id, alone=True, postings=postings)
-        known.execute(
-            "select id, request_hash, recorded_at from journal where program_id = %s and key = %s", [program_id, key]
-        )
+        known.execute("select id, request_hash, recorded_at from journal where program_id = %s and key = %s", [program_id, key])
         newest.execute(
             """select (select movement from posting where movement <= %(last)s order by movement desc limit 1),
                       (select id from hold where id <= %(last)s order by id desc limit 1),

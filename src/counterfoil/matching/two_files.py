@@ -60,9 +60,7 @@ def reconcile_files(
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InvalidInput(
-            "out", "a folder that can be written to", got=str(out)[:200], reason=error.strerror or ""
-        ) from error
+        raise InvalidInput("out", "a folder that can be written to", got=str(out)[:200], reason=error.strerror or "") from error
     folder = Path(tempfile.mkdtemp(prefix=".work-", dir=out))
     most = memory_bytes(memory) if memory else None
     reader = DuckEngine(folder, memory=most, threads=threads)
@@ -141,17 +139,11 @@ def _write(
     (folder / "run.json").write_text(canonical(told), "utf-8")
 
 
-def _places(
-    engine: DuckEngine, outcome: MatchingResult, sides: Mapping[str, Side]
-) -> Mapping[tuple[str, int], RecordPlace]:
+def _places(engine: DuckEngine, outcome: MatchingResult, sides: Mapping[str, Side]) -> Mapping[tuple[str, int], RecordPlace]:
     """Where the records of the breaks stand in their files."""
     rows: dict[str, list[int]] = {"left": [], "right": []}
     for each in outcome.breaks:
         for record in (*each.left, *each.right):
             if record.line is not None and len(rows[record.side]) < PLACES_MAX:
                 rows[record.side].append(record.line)
-    return {
-        (key, row): place
-        for key, side in sides.items()
-        for row, place in places_of(engine, side.reading, rows[key]).items()
-    }
+    return {(key, row): place for key, side in sides.items() for row, place in places_of(engine, side.reading, rows[key]).items()}

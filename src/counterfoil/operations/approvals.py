@@ -154,17 +154,25 @@ def propose(
     for one in proposals_of(conn, subject_id):
         same = (one.machine, one.verb, one.payload_sha256) == (machine, verb, digest.hex())
         if same and one.state(now) in ("proposed", "approved"):
-            raise ProposalStands(
-                proposal=one.id, maker=one.maker, expires_at=one.expires_at.isoformat(timespec="seconds")
-            )
+            raise ProposalStands(proposal=one.id, maker=one.maker, expires_at=one.expires_at.isoformat(timespec="seconds"))
     conn.execute(
         """insert into approval_proposal (id, machine, subject_id, verb, program_id, payload, payload_sha256, reason, maker_id, maker,
                   made_at, expires_at) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
         [
-            proposal_id, machine, subject_id, verb, program_id, Jsonb(dict(payload)), digest, reason, by.principal_id, by.actor, now,
+            proposal_id,
+            machine,
+            subject_id,
+            verb,
+            program_id,
+            Jsonb(dict(payload)),
+            digest,
+            reason,
+            by.principal_id,
+            by.actor,
+            now,
             now + LIFE,
         ],
-    )  # fmt: skip
+    )
     return find_proposal(conn, proposal_id)
 
 
@@ -172,9 +180,7 @@ class ProposalStands(Problem):
     """The same is proposed already and waits for a second person."""
 
 
-def approve(
-    conn: Connection[Any], proposal_id: str, *, payload_sha256: str, reason: str, by: Caller, now: datetime
-) -> Proposal:
+def approve(conn: Connection[Any], proposal_id: str, *, payload_sha256: str, reason: str, by: Caller, now: datetime) -> Proposal:
     """Approve exactly what this hash names; the returned proposal's `approval` is what `take_steps` uses up.
 
     Raises NotFound, KeyCannotApprove, SamePerson, ProposalExpired, ProposalDecided, ProposalDiffers, ReasonRequired.
@@ -324,10 +330,15 @@ def list_proposals(
               and (%(at)s::timestamptz is null or (p.made_at, p.id) < (%(at)s, %(id)s))
             order by p.made_at desc, p.id desc limit %(rows)s""",
             {
-                "waiting": waiting, "now": now, "machine": machine, "rows": rows_max, "subject": subject_id,
-                "at": after[0] if after else None, "id": after[1] if after else None,
+                "waiting": waiting,
+                "now": now,
+                "machine": machine,
+                "rows": rows_max,
+                "subject": subject_id,
+                "at": after[0] if after else None,
+                "id": after[1] if after else None,
             },
-        ).fetchall()  # fmt: skip
+        ).fetchall()
 
 
 def _waiting(conn: Connection[Any], proposal_id: str) -> Proposal:
@@ -344,10 +355,18 @@ def _decide(conn: Connection[Any], one: Proposal, decision: str, *, reason: str,
         """insert into approval_decision (proposal_id, maker_id, payload_sha256, expires_at, decision, checker_id, checker, session_id,
                   reason, at) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
         [
-            one.id, one.maker_id, bytes.fromhex(one.payload_sha256), one.expires_at, decision, by.principal_id, by.actor, by.session_id,
-            reason, now,
+            one.id,
+            one.maker_id,
+            bytes.fromhex(one.payload_sha256),
+            one.expires_at,
+            decision,
+            by.principal_id,
+            by.actor,
+            by.session_id,
+            reason,
+            now,
         ],
-    )  # fmt: skip
+    )
 
 
 def _refuse_reason(reason: str, verb: str) -> None:

@@ -23,10 +23,23 @@ from counterfoil.operations.providers import Provider
 
 TEXT_MAX: Final = 2_000
 MANY_MAX: Final = 500
-AMOUNTS: Final = frozenset({
-    "amount", "minor", "total", "paid", "escrow", "platform_fee", "validator_fee", "own_holdback", "payable", "holdback", "receivable",
-    "credited", "remaining",
-})  # fmt: skip  # fields of a row that are money, beside its asset
+AMOUNTS: Final = frozenset(
+    {
+        "amount",
+        "minor",
+        "total",
+        "paid",
+        "escrow",
+        "platform_fee",
+        "validator_fee",
+        "own_holdback",
+        "payable",
+        "holdback",
+        "receivable",
+        "credited",
+        "remaining",
+    }
+)  # fields of a row that are money, beside its asset
 LINES_MAX: Final = 100
 
 
@@ -202,9 +215,7 @@ def say(noun: Noun, verb: Verb, saying: VerbCall) -> VerbResult | approvals.Prop
     return verb.do(saying)
 
 
-def say_of_many(
-    noun: Noun, name: str, wanted: Sequence[BulkLine], saying: VerbCall, given: Mapping[str, Any]
-) -> list[LineDone]:
+def say_of_many(noun: Noun, name: str, wanted: Sequence[BulkLine], saying: VerbCall, given: Mapping[str, Any]) -> list[LineDone]:
     """Say one verb of many things, at most 500: each line is done or refused by itself, in the order given.
 
     A line whose thing is no longer in the state that the caller saw is refused. Locks are taken in id order. Of `given` each verb takes
@@ -247,10 +258,17 @@ def proposed_step(machine: Machine, name: str, do: Do) -> Propose:
         except ApprovalNeeded:
             pass  # all its guards hold; what it did up to here is rolled back
         return approvals.propose(
-            saying.conn, saying.make_id("prop"), machine=machine.name, subject_id=saying.subject_id, verb=name,
-            payload={"reason": saying.reason}, reason=saying.reason, by=saying.by, now=saying.now,
+            saying.conn,
+            saying.make_id("prop"),
+            machine=machine.name,
+            subject_id=saying.subject_id,
+            verb=name,
+            payload={"reason": saying.reason},
+            reason=saying.reason,
+            by=saying.by,
+            now=saying.now,
             program_id=program_of(saying.conn, machine, saying.subject_id),
-        )  # fmt: skip
+        )
 
     return propose
 

@@ -24,9 +24,7 @@ class PayoutHealth(NamedTuple):
     max_outbox_age: timedelta | None
 
 
-def payout_health(
-    conn: Connection[Any], *, now: datetime, sending_stuck_after: timedelta, sent_stuck_after: timedelta
-) -> PayoutHealth:
+def payout_health(conn: Connection[Any], *, now: datetime, sending_stuck_after: timedelta, sent_stuck_after: timedelta) -> PayoutHealth:
     """How the outbox stands: what waits, what hangs in sending or sent for too long, what nobody knows."""
     with conn.cursor(row_factory=class_row(PayoutHealth)) as cur:
         found = cur.execute(

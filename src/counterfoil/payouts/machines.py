@@ -182,12 +182,8 @@ EVENT_KINDS: Final = declare(
     ),
     EventKind("payout_reissued", "info", "A new payout was made for what is still owed for a settlement."),
     EventKind("payout_quarantined", "warning", "A person stopped an attempt: it is not sent while that lasts."),
-    EventKind(
-        "payout_unknown", "warning", "Nobody knows yet whether a payout went out; it waits for the provider's answer."
-    ),
+    EventKind("payout_unknown", "warning", "Nobody knows yet whether a payout went out; it waits for the provider's answer."),
     EventKind("payment_file_made", "info", "A file of payments lies ready to be brought to the bank."),
     EventKind("payment_file_reported", "info", "The bank reported on payments; what it said is booked."),
-    EventKind(
-        "provider_status_conflict", "critical", "The provider contradicts what it said before, or paid another amount."
-    ),
+    EventKind("provider_status_conflict", "critical", "The provider contradicts what it said before, or paid another amount."),
 )

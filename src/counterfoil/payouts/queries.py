@@ -47,9 +47,7 @@ class PayoutInNeed(NamedTuple):
     account_closed: bool = False  # that it went to, and the payee has no newer one: the same again fails again
 
 
-def payouts_by_state(
-    conn: Connection[Any], *, start: datetime, end: datetime, program_id: str | None = None
-) -> list[PayoutsInState]:
+def payouts_by_state(conn: Connection[Any], *, start: datetime, end: datetime, program_id: str | None = None) -> list[PayoutsInState]:
     """Payouts created from `start` until before `end` by the state they are in now, beside all that are open whatever their age."""
     rows = conn.execute(
         """with counted as (
@@ -72,10 +70,7 @@ def payouts_by_state(
             "rows_max": GROUPS_MAX,
         },
     ).fetchall()
-    return [
-        PayoutsInState(row[0], row[2], row[3], Money(row[4], row[1]), row[5], Money(row[6], row[1]), row[7])
-        for row in rows
-    ]
+    return [PayoutsInState(row[0], row[2], row[3], Money(row[4], row[1]), row[5], Money(row[6], row[1]), row[7]) for row in rows]
 
 
 def payouts_in_need(

@@ -21,7 +21,7 @@ PROBES_MAX: Final = 10_000  # lines that say the same, to the letter
 KEPT: Final = (
     *("asset", "amount", "booked_on", "value_on", "external_id", "reference", "counterparty", "memo", "batch", "line", "entry"),
     *("bank_account", "statement", "position"),
-)  # fmt: skip
+)
 KINDS: Final = (
     *("text", "int8", "date", "date", "text", "text", "text", "text", "text", "int4", "text"),
     *("text", "int4", "int8"),
@@ -146,9 +146,7 @@ def _groups(lines: Sequence[BankLine], statements: Sequence[StatementInfo]) -> l
     return sorted(groups.items(), key=lambda group: -1 if group[0] is None else group[0])
 
 
-def _held(
-    conn: Connection[Any], account: CashAccount, plains: set[bytes], known: Sequence[KnownStatement]
-) -> dict[bytes, list[KnownLine]]:
+def _held(conn: Connection[Any], account: CashAccount, plains: set[bytes], known: Sequence[KnownStatement]) -> dict[bytes, list[KnownLine]]:
     """The known lines that say the same, in order. Those that the bank took back do not count: it may send them again."""
     places = {(one.file_id, one.number): at for at, one in enumerate(known)}
     held: dict[bytes, list[KnownLine]] = defaultdict(list)
@@ -185,15 +183,15 @@ def _number_keys(conn: Connection[Any], account: CashAccount, fresh: Sequence[Ba
 
 
 def _sort_group(
-    conn: Connection[Any], account: CashAccount, group: list[BankLine], info: StatementInfo | None, known: Sequence[KnownStatement],
+    conn: Connection[Any],
+    account: CashAccount,
+    group: list[BankLine],
+    info: StatementInfo | None,
+    known: Sequence[KnownStatement],
     held: dict[bytes, list[KnownLine]],
-) -> None:  # fmt: skip
+) -> None:
     open_ = [line for line in group if not line.why_not]
-    if (
-        info is not None
-        and any(same_statement(one.info, info) for one in known)
-        and _all_there(conn, account, open_, held)
-    ):
+    if info is not None and any(same_statement(one.info, info) for one in known) and _all_there(conn, account, open_, held):
         for line in open_:
             line.why_not = "known"
         return
@@ -208,9 +206,7 @@ def _sort_group(
         line.why_not = "" if is_new else "known"
 
 
-def _all_there(
-    conn: Connection[Any], account: CashAccount, lines: Sequence[BankLine], held: dict[bytes, list[KnownLine]]
-) -> bool:
+def _all_there(conn: Connection[Any], account: CashAccount, lines: Sequence[BankLine], held: dict[bytes, list[KnownLine]]) -> bool:
     """Do we hold what this statement brings, in these words or, out of another format, in these amounts on these days?"""
     wanted: Counter[bytes] = Counter(line.plain for line in lines)
     if all(len(held[plain]) >= count for plain, count in wanted.items()):
@@ -284,9 +280,7 @@ def _tell_parts(conn: Connection[Any], account: CashAccount, result: Sorted) -> 
         _parts_or_whole(result, name, lines, wholes.get(name))
 
 
-def _parts_or_whole(
-    result: Sorted, name: tuple[str, str], lines: Sequence[BankLine], whole: tuple[int, bytes | None] | None
-) -> None:
+def _parts_or_whole(result: Sorted, name: tuple[str, str], lines: Sequence[BankLine], whole: tuple[int, bytes | None] | None) -> None:
     if whole is None:
         return
     amount, key = whole
@@ -315,9 +309,7 @@ def _take_back(conn: Connection[Any], account: CashAccount, found: SourceRead, r
             result.withdrawn[key_of(plain, number)] = "deleted"
     if missing := sum(deleted.values()):
         result.notes.append(f"{missing} lines that the bank deletes had not come before")
-    corrected = {
-        (line.row["bank_account"], line.row["booked_on"]) for line in result.lines if line.row["status"] == "corrected"
-    }
+    corrected = {(line.row["bank_account"], line.row["booked_on"]) for line in result.lines if line.row["status"] == "corrected"}
     said: Counter[bytes] = Counter(line.plain for line in result.lines)
     repeated = {key_of(plain, number + 1) for plain, count in said.items() for number in range(count)}
     for bank_account, day in sorted(corrected, key=str):
@@ -334,9 +326,7 @@ def write_lines(conn: Connection[Any], account: CashAccount, file_id: str, found
     """The new lines, and what counts no more because of this file."""
     with (
         conn.cursor() as cur,
-        cur.copy(
-            f"copy bank_line (program_id, account, key, file_id, {', '.join(KEPT)}) from stdin (format binary)"
-        ) as copy,
+        cur.copy(f"copy bank_line (program_id, account, key, file_id, {', '.join(KEPT)}) from stdin (format binary)") as copy,
     ):
         copy.set_types(["text", "text", "bytea", "text", *KINDS])
         for line in found.fresh:
@@ -363,9 +353,7 @@ def remarks_of(found: Sorted) -> list[str]:
     if whole:
         told.append(f"{whole} bookings are told in parts: the parts count, and not the booking")
     backs = Counter(why for why in found.withdrawn.values() if why != "told in parts")
-    told += [
-        f"{count} lines of earlier files count no more: the bank {why} them" for why, count in sorted(backs.items())
-    ]
+    told += [f"{count} lines of earlier files count no more: the bank {why} them" for why, count in sorted(backs.items())]
     if found.left_out:
         told.append(f"{found.left_out} lines are not booked, so they do not count")
     return told

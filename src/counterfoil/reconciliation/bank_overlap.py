@@ -41,8 +41,7 @@ def same_statement(one: StatementInfo, other: StatementInfo) -> bool:
     if any(None not in pair and pair[0] != pair[1] for pair in numbers):
         return False
     return all(
-        getattr(one, name) == getattr(other, name)
-        for name in ("account", "asset", "opening", "closing", "closing_on", "entries", "total")
+        getattr(one, name) == getattr(other, name) for name in ("account", "asset", "opening", "closing", "closing_on", "entries", "total")
     )
 
 
@@ -52,12 +51,14 @@ def apart(known: Sequence[StatementInfo], new: StatementInfo, first_day: date) -
     A statement whose lines come to nothing proves nothing: it begins and ends with the same balance.
     """
     found = {
-        at for at in _reached(known, new, forwards=False)
+        at
+        for at in _reached(known, new, forwards=False)
         if (known[at].closing_on or date.max) <= first_day and _begins(known[at]) <= _begins(new)
     } | {
-        at for at in _reached(known, new, forwards=True)
+        at
+        for at in _reached(known, new, forwards=True)
         if new.total and (known[at].closing_on or date.min) >= (new.closing_on or date.max) and _begins(known[at]) >= _begins(new)
-    }  # fmt: skip
+    }
     return {at for at in found if known[at].total}
 
 

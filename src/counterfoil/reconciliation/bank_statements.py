@@ -79,9 +79,7 @@ def import_bank_file(
     A file that tells of several bank accounts is taken by the one that `bank_account` names. Raises InvalidInput.
     """
     conn.execute("select pg_advisory_xact_lock(hashtextextended(%s, 4271008))", [f"{program_id}\x1f{account}"])
-    earlier = _files(
-        conn, "program_id = %s and account = %s and sha256 = %s", [program_id, account, bytes.fromhex(found.sha256)]
-    )
+    earlier = _files(conn, "program_id = %s and account = %s and sha256 = %s", [program_id, account, bytes.fromhex(found.sha256)])
     if earlier:
         return earlier[0]._replace(existed=True, gaps=gaps_of(conn, program_id, account))
     statements = _statements(found, bank_account)
@@ -95,10 +93,21 @@ def import_bank_file(
         """insert into bank_file (id, program_id, account, file_name, sha256, format, records, new, known, rejected, notes, actor, at)
            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
         [
-            file_id, program_id, account, file_name, bytes.fromhex(found.sha256), found.format, records, new,
-            records - new, Jsonb(rejected), notes, actor, now,
+            file_id,
+            program_id,
+            account,
+            file_name,
+            bytes.fromhex(found.sha256),
+            found.format,
+            records,
+            new,
+            records - new,
+            Jsonb(rejected),
+            notes,
+            actor,
+            now,
         ],
-    )  # fmt: skip
+    )
     _write_statements(conn, file_id, statements)
     write_lines(conn, ours, file_id, lines, now)
     made = _files(conn, "id = %s", [file_id])[0]
@@ -186,19 +195,20 @@ def gaps_of(conn: Connection[Any], program_id: str, account: str) -> tuple[Seque
     return tuple(gaps)
 
 
-def _begins_within(
-    conn: Connection[Any], program_id: str, account: str, placed: Sequence[_PlacedFile], gap: SequenceGap
-) -> bool:
+def _begins_within(conn: Connection[Any], program_id: str, account: str, placed: Sequence[_PlacedFile], gap: SequenceGap) -> bool:
     """Does the statement open with a balance from within one that is known? Then it overlaps with it, and nothing lies between them."""
     here = (gap.file, gap.line, gap.account)
     info = next((one.info for one in placed if (one.file_name, one.info.line, one.info.account) == here), None)
     if not gap.difference or info is None or info.opening is None or info.opening_on is None:
         return False
     around = [
-        one for one in placed
-        if one.info is not info and one.info.carries and (one.info.account, one.info.asset) == (info.account, info.asset)
+        one
+        for one in placed
+        if one.info is not info
+        and one.info.carries
+        and (one.info.account, one.info.asset) == (info.account, info.asset)
         and (one.info.opening_on or date.max) <= info.opening_on <= (one.info.closing_on or date.min)
-    ]  # fmt: skip
+    ]
     if any(one.info.opening == info.opening for one in around):
         return True
     if not around:
@@ -236,9 +246,7 @@ def _not_led_to(
         opening = _earliest(infos).opening or 0
         if not unsure and opening + moved != closing.closing:
             told = does_not_carry(opening, moved, closing.closing, asset)
-            found.append(
-                f"the lines that are kept of {bank_account or 'the account'} do not lead to its closing balance: {told}"
-            )
+            found.append(f"the lines that are kept of {bank_account or 'the account'} do not lead to its closing balance: {told}")
     return found
 
 
@@ -247,9 +255,7 @@ def _statements(found: SourceRead, wanted: str | None) -> list[StatementInfo]:
     if wanted is not None and accounts and wanted not in accounts:
         raise InvalidInput("bankAccount", f"one that the file tells of: {', '.join(accounts)[:300]}", got=wanted[:60])
     if wanted is None and len(accounts) > 1:
-        raise InvalidInput(
-            "bankAccount", f"the file tells of several accounts, so say which: {', '.join(accounts)[:300]}"
-        )
+        raise InvalidInput("bankAccount", f"the file tells of several accounts, so say which: {', '.join(accounts)[:300]}")
     return [one for one in found.statements if wanted is None or one.account in (wanted, None)]
 
 
@@ -265,12 +271,24 @@ def _write_statements(conn: Connection[Any], file_id: str, statements: Sequence[
                values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
             [
                 (
-                    file_id, number, one.account, one.statement_id, one.sequence, one.page, one.asset, one.opening, one.closing,
-                    one.opening_on, one.closing_on, one.entries, one.total, one.line,
+                    file_id,
+                    number,
+                    one.account,
+                    one.statement_id,
+                    one.sequence,
+                    one.page,
+                    one.asset,
+                    one.opening,
+                    one.closing,
+                    one.opening_on,
+                    one.closing_on,
+                    one.entries,
+                    one.total,
+                    one.line,
                 )
                 for number, one in enumerate(statements, start=1)
             ],
-        )  # fmt: skip
+        )
 
 
 class _PlacedFile(NamedTuple):

@@ -24,9 +24,16 @@ from counterfoil.reconciliation.runs.standing import RunState, standings
 
 # Whose money it is, by the beginning of the account's name. Source: Money, Chart of accounts.
 OWED: Final = (
-    "escrow:", "payable:payee:", "holdback:payee:", "refund_payable:customer:", "in_transit:", "payable:affiliate:",
-    "payable:validator", "treasury:agent:", "suspense",
-)  # fmt: skip
+    "escrow:",
+    "payable:payee:",
+    "holdback:payee:",
+    "refund_payable:customer:",
+    "in_transit:",
+    "payable:affiliate:",
+    "payable:validator",
+    "treasury:agent:",
+    "suspense",
+)
 SEGREGATED: Final = "cash:bank:client"
 CLEARING: Final = "clearing:"
 NOT_COUNTED: Final = {"accrued:affiliate:": "commission that may still be reversed; nobody can ask for it yet"}
@@ -79,9 +86,7 @@ class ClientMoney(NamedTuple):
     signed_at: datetime | None = None
 
 
-def make_client_money(
-    conn: Connection[Any], program_id: str, *, on: date, make_id: Any, actor: str, now: datetime
-) -> list[ClientMoney]:
+def make_client_money(conn: Connection[Any], program_id: str, *, on: date, make_id: Any, actor: str, now: datetime) -> list[ClientMoney]:
     """Draw up the statement of every asset of a program for the end of a day (UTC). The same figures again give the first statement.
 
     A shortfall is an event of level critical. Raises NotFound, and InvalidInput for a day that is not over nor today.
@@ -94,9 +99,7 @@ def make_client_money(
     return [_make(conn, program_id, asset, on, make_id, actor, now) for (asset,) in assets]
 
 
-def _make(
-    conn: Connection[Any], program_id: str, asset: str, on: date, make_id: Any, actor: str, now: datetime
-) -> ClientMoney:
+def _make(conn: Connection[Any], program_id: str, asset: str, on: date, make_id: Any, actor: str, now: datetime) -> ClientMoney:
     detail = compute(conn, program_id, asset, on)
     figures = {name: int(detail[name]) for name in ("owed", "held", "in_transit", "difference")}
     sha256 = hashlib.sha256(canonical(detail).encode()).digest()
@@ -234,9 +237,7 @@ def _owner(account: str) -> str:
     return ":".join(words[-2:]) if len(words) > 2 else account
 
 
-def _at_the_bank(
-    conn: Connection[Any], program_id: str, asset: str, on: date, account: str, booked: int
-) -> dict[str, Any]:
+def _at_the_bank(conn: Connection[Any], program_id: str, asset: str, on: date, account: str, booked: int) -> dict[str, Any]:
     """The segregated account: what the bank's own statement of that day says; by our books alone it is not proven."""
     reach = reach_of(conn, program_id, account, on=on)
     place = {"account": account, "booked": str(booked)}
@@ -254,9 +255,7 @@ def _at_the_bank(
     }
 
 
-def _at_a_provider(
-    conn: Connection[Any], program_id: str, asset: str, on: date, account: str, booked: int
-) -> dict[str, Any]:
+def _at_a_provider(conn: Connection[Any], program_id: str, asset: str, on: date, account: str, booked: int) -> dict[str, Any]:
     """Money at a provider counts as far as its own statement of that day shows it, with the payouts that are under way by both.
 
     It is proven when the run that stands behind it agreed: a difference that nobody explained leaves the figure in doubt.

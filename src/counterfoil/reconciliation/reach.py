@@ -90,8 +90,14 @@ def moved_since(
            where b.program_id = %(program)s and a.name = %(account)s and a.last_seq >= %(since)s
            group by b.asset order by b.asset""",
         {
-            "low": low, "high": high, "since": first_seq(to_us(since) // 1000), "most": COUNTED_MAX + 1, "start": start, "end": end,
-            "program": program_id, "account": account,
+            "low": low,
+            "high": high,
+            "since": first_seq(to_us(since) // 1000),
+            "most": COUNTED_MAX + 1,
+            "start": start,
+            "end": end,
+            "program": program_id,
+            "account": account,
         },
-    ).fetchall()  # fmt: skip
+    ).fetchall()
     return [Since(number, Money(minor, asset)) for asset, number, minor in rows]

@@ -110,9 +110,7 @@ def show_tranche(conn: Connection[Any], tranche_id: str) -> HoldbackTranche:
     return found[0]
 
 
-def list_tranches(
-    conn: Connection[Any], *, rows_max: int, after: str | None, state: str | None
-) -> list[HoldbackTranche]:
+def list_tranches(conn: Connection[Any], *, rows_max: int, after: str | None, state: str | None) -> list[HoldbackTranche]:
     """Tranches, newest first."""
     return _select(
         conn,

@@ -80,9 +80,7 @@ class IntentInNeed(NamedTuple):
     total: int
 
 
-def invoices_of(
-    conn: Connection[Any], *, start: datetime, end: datetime, program_id: str | None = None
-) -> list[InvoicesInState]:
+def invoices_of(conn: Connection[Any], *, start: datetime, end: datetime, program_id: str | None = None) -> list[InvoicesInState]:
     """Invoices issued from `start` until before `end`, by the state they are in now, in the order of the machine."""
     rows = conn.execute(
         """select state, asset, count(*), sum(total)::bigint, sum(paid)::bigint from invoice
@@ -99,9 +97,7 @@ def invoices_of(
     return [InvoicesInState(row[0], row[2], Money(row[3], row[1]), Money(row[4], row[1])) for row in rows]
 
 
-def payments_of_span(
-    conn: Connection[Any], *, start: datetime, end: datetime, program_id: str | None = None
-) -> list[PaymentsReceived]:
+def payments_of_span(conn: Connection[Any], *, start: datetime, end: datetime, program_id: str | None = None) -> list[PaymentsReceived]:
     """Payments recorded from `start` until before `end`, by asset and provider."""
     rows = conn.execute(
         """select provider, asset, count(*), sum(amount)::bigint, sum(applied)::bigint,
@@ -116,9 +112,7 @@ def payments_of_span(
     return [PaymentsReceived(row[0], row[2], *(Money(minor, row[1]) for minor in row[3:])) for row in rows]
 
 
-def settlements_of_span(
-    conn: Connection[Any], *, start: datetime, end: datetime, program_id: str | None = None
-) -> list[SettlementsMade]:
+def settlements_of_span(conn: Connection[Any], *, start: datetime, end: datetime, program_id: str | None = None) -> list[SettlementsMade]:
     """Settlements made from `start` until before `end`, by asset."""
     rows = conn.execute(
         """select asset, count(*), sum(gross)::bigint, sum(platform_fee)::bigint, sum(validator_fee)::bigint,
@@ -145,9 +139,7 @@ def processing_of_last(conn: Connection[Any], *, last: int = PROCESSED_LAST) -> 
     return Processing(*row) if row is not None and row[0] else None
 
 
-def intents_in_need(
-    conn: Connection[Any], *, stuck_before: datetime, rows_max: int, program_id: str | None = None
-) -> list[IntentInNeed]:
+def intents_in_need(conn: Connection[Any], *, stuck_before: datetime, rows_max: int, program_id: str | None = None) -> list[IntentInNeed]:
     """Intents that failed, and those that move by themselves but have not since `stuck_before`; the oldest first."""
     rows = conn.execute(
         """select i.id, i.invoice_id, v.customer_id, v.total, v.asset, i.state, i.state_at, i.last_error, count(*) over ()

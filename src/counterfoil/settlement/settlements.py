@@ -40,9 +40,7 @@ from counterfoil.settlement.payments.payments import Payment, payments_of
 from counterfoil.settlement.payments.rules import Recorded, doubt
 
 ACTOR = "system:worker"
-PAYMENTS_MAX = (
-    1_000_000  # of the invoices of one tick; were there more, they would count as unpaid and fail, never pass
-)
+PAYMENTS_MAX = 1_000_000  # of the invoices of one tick; were there more, they would count as unpaid and fail, never pass
 
 EVENT_KINDS: Final = declare(
     EventKind("settlement_completed", "debug", "An invoice was settled: fees taken, the rest is owed to the payee."),
@@ -148,9 +146,7 @@ class Verification(Station[ChargeCheck, ChargeVerdict]):
 
 
 def _check(intent: Intent, paid: Sequence[Payment], totals: Mapping[str, int]) -> ChargeCheck:
-    recorded = [
-        Recorded(one.provider, one.charge_id, one.reference, one.amount, one.asset, one.account) for one in paid
-    ]
+    recorded = [Recorded(one.provider, one.charge_id, one.reference, one.amount, one.asset, one.account) for one in paid]
     return ChargeCheck(intent, tuple(recorded), totals[intent.invoice_id] - sum(one.applied for one in paid))
 
 
@@ -177,11 +173,7 @@ def settle(conn: Connection[Any], intents: Sequence[Intent], *, make_id: MakeId,
     check(all(one.state == "paid" for one in invoices), "only what is paid in full is settled")
     rates = rates_now(conn, sorted({one.program_id for one in invoices}))
     left = {one.id: one.total - refunded for one, refunded in zip(invoices, _refunded(conn, invoices), strict=True)}
-    settled = [
-        _settlement(one, cut(left[one.id], rates[one.program_id]), rates, make_id, now)
-        for one in invoices
-        if left[one.id]
-    ]
+    settled = [_settlement(one, cut(left[one.id], rates[one.program_id]), rates, make_id, now) for one in invoices if left[one.id]]
     post_all(conn, [_booking(one) for one in settled], now=now)
     _record(conn, settled)
     _keep_back(conn, settled, rates, make_id, now)
@@ -204,9 +196,7 @@ def _refunded(conn: Connection[Any], invoices: Sequence[Invoice]) -> list[int]:
     return [known.get(one.id, 0) for one in invoices]
 
 
-def _keep_back(
-    conn: Connection[Any], settled: Sequence[Settlement], rates: Mapping[str, Rates], make_id: MakeId, now: datetime
-) -> None:
+def _keep_back(conn: Connection[Any], settled: Sequence[Settlement], rates: Mapping[str, Rates], make_id: MakeId, now: datetime) -> None:
     tranches = [
         NewTranche(
             make_id("hb"),
@@ -223,13 +213,9 @@ def _keep_back(
     keep_back(conn, tranches, actor=ACTOR, now=now)
 
 
-def _settlement(
-    invoice: Invoice, parts: FeeSplit, rates: Mapping[str, Any], make_id: MakeId, now: datetime
-) -> Settlement:
+def _settlement(invoice: Invoice, parts: FeeSplit, rates: Mapping[str, Any], make_id: MakeId, now: datetime) -> Settlement:
     version = rates[invoice.program_id].version
-    return Settlement(
-        make_id("set"), invoice.program_id, invoice.id, invoice.payee_id, invoice.asset, *parts, version, now
-    )
+    return Settlement(make_id("set"), invoice.program_id, invoice.id, invoice.payee_id, invoice.asset, *parts, version, now)
 
 
 def _event(one: Settlement) -> NewEvent:

@@ -43,9 +43,7 @@ _HELP = {
 
 def parser() -> argparse.ArgumentParser:
     """The command line. Secrets come by environment, because arguments are seen by everybody on the machine."""
-    made = argparse.ArgumentParser(
-        prog="python -m counterfoil.simulator", description="A payment provider with faults."
-    )
+    made = argparse.ArgumentParser(prog="python -m counterfoil.simulator", description="A payment provider with faults.")
     made.add_argument("--folder", type=Path, required=True, help="where the journal lies; made if absent")
     made.add_argument("--host", default="127.0.0.1")
     made.add_argument("--port", type=int, default=0, help="0 takes a free one, which is printed")
@@ -53,9 +51,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--webhook-url", help=f"needs {SECRET_VARIABLE} in the environment")
     made.add_argument("--until-stdin-ends", action="store_true", help="stop when whoever started it is gone")
     for name, default in SimulatorSettings()._asdict().items():
-        made.add_argument(
-            f"--{name.replace('_', '-')}", type=_whole, default=default, help=f"{_HELP[name]} (%(default)s)"
-        )
+        made.add_argument(f"--{name.replace('_', '-')}", type=_whole, default=default, help=f"{_HELP[name]} (%(default)s)")
     return made
 
 

@@ -173,9 +173,7 @@ class Simulation:
         """Until something happens, or `due_us` comes; looks up now and then, because the clock may be set."""
         nap_s = _NAP_MAX_S if due_us is None else min(_NAP_MAX_S, max(0, due_us - self.now_us()) / 1_000_000)
         with suppress(TimeoutError):
-            async with asyncio.timeout(
-                nap_s
-            ):  # not wait_for: before 3.12 it loses a cancellation that comes with its result
+            async with asyncio.timeout(nap_s):  # not wait_for: before 3.12 it loses a cancellation that comes with its result
                 await woken.wait()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

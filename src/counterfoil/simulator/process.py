@@ -28,9 +28,7 @@ class SimulatorDidNotStart(Exception):
 class SimulatorProcess:
     """A running simulator. It keeps its folder, port and arguments over `kill` and `restart`, and ends with whoever started it."""
 
-    def __init__(
-        self, folder: Path, arguments: list[str], *, port: int, api_key: str, webhook_secret: str | None
-    ) -> None:
+    def __init__(self, folder: Path, arguments: list[str], *, port: int, api_key: str, webhook_secret: str | None) -> None:
         """Start it and wait until it listens. Raises SimulatorDidNotStart."""
         self.folder, self.api_key = folder, api_key
         self._arguments = arguments

@@ -13,9 +13,7 @@ from counterfoil.base.money import MINOR_MAX, format_major
 
 # Withdrawn codes that old statements still carry; ISO 4217 no longer lists their decimals.
 WITHDRAWN: Final[Mapping[str, int]] = {
-    **dict.fromkeys(
-        ("ATS", "BGN", "CYP", "DEM", "EEK", "FIM", "FRF", "HRK", "IEP", "LTL", "LVL", "NLG", "SIT", "SKK"), 2
-    ),
+    **dict.fromkeys(("ATS", "BGN", "CYP", "DEM", "EEK", "FIM", "FRF", "HRK", "IEP", "LTL", "LVL", "NLG", "SIT", "SKK"), 2),
     **dict.fromkeys(("BEF", "ESP", "GRD", "ITL", "LUF", "PTE"), 0),
     "MTL": 2,
 }
@@ -104,9 +102,7 @@ def decimal_mark_of(values: list[str]) -> str | None:
         last = marks[-1]
         after = len(re.findall(r"[0-9]", value[value.rindex(last) + 1 :]))
         spaced = any(mark in value.strip() for mark in APOSTROPHES + SPACES)
-        if len(set(marks)) == 2 or (
-            len(marks) == 1 and (after != 3 or spaced or value.strip().startswith(("0.", "0,")))
-        ):
+        if len(set(marks)) == 2 or (len(marks) == 1 and (after != 3 or spaced or value.strip().startswith(("0.", "0,")))):
             seen.add(last)
         elif len(marks) > 1:
             seen.add("." if last == "," else ",")
@@ -167,9 +163,7 @@ def _split_marks(body: str, decimal: str | None, text: str) -> tuple[str, str]:
         raise Unreadable(f"{shown!r} has marks among its decimals")
     grouping = {"g" if not mark.isdigit() else "" for mark in whole} - {""}
     if grouping:
-        kinds = {
-            " " if mark in SPACES else "'" if mark in APOSTROPHES else mark for mark in whole if not mark.isdigit()
-        }
+        kinds = {" " if mark in SPACES else "'" if mark in APOSTROPHES else mark for mark in whole if not mark.isdigit()}
         shape = re.sub(r"[^0-9]", "g", whole)
         if len(kinds) != 1 or not _GROUPED.fullmatch(shape):
             raise Unreadable(f"{shown!r} is not grouped in thousands")

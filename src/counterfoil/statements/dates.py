@@ -39,9 +39,7 @@ DATE_FORMATS: Final = (
 _ISO: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T\sZ+-]|$)", re.ASCII)
 _DIGITS: Final = {"%Y%m%d": 8, "%y%m%d": 6}
 _TIME: Final = re.compile(r"[T\s]+([0-9]{1,2}:[0-9]{2}.*)$", re.ASCII)
-_OFX: Final = re.compile(
-    r"([0-9]{8})([0-9]{4}(?:[0-9]{2})?)?(?:\.[0-9]+)?(?:\[([+-]?[0-9]{1,2})(?:\.([0-9]+))?(?::[^\]]*)?\])?", re.ASCII
-)
+_OFX: Final = re.compile(r"([0-9]{8})([0-9]{4}(?:[0-9]{2})?)?(?:\.[0-9]+)?(?:\[([+-]?[0-9]{1,2})(?:\.([0-9]+))?(?::[^\]]*)?\])?", re.ASCII)
 
 
 def is_iso(text: str) -> bool:

@@ -43,9 +43,7 @@ _SWIFT: Final = re.compile(r"^(?:\{4:)?:(?:20|25|28C?|60[FM]|61|62[FM]|86|NS):",
 _MT942: Final = re.compile(r"^:(?:34F|90[CD]):|\{2:[IO]942", re.MULTILINE)
 _QIF: Final = re.compile(r"!(?:Type|Account|Option|Clear)\b", re.IGNORECASE)
 _BAI: Final = re.compile(r"\s*01,[^\r\n]{0,200},")
-_OFX: Final = re.compile(
-    r"\s*(?:OFXHEADER\s*:|<\?xml[^>]*\?>\s*<\?OFX\b|(?:<\?xml[^>]*\?>\s*)?<OFX\s*>)", re.IGNORECASE
-)
+_OFX: Final = re.compile(r"\s*(?:OFXHEADER\s*:|<\?xml[^>]*\?>\s*<\?OFX\b|(?:<\?xml[^>]*\?>\s*)?<OFX\s*>)", re.IGNORECASE)
 
 
 def detect(path: Path) -> str:
@@ -82,9 +80,7 @@ def _as_text(head: bytes) -> str:
         if head.startswith(mark):
             return head.decode(name, errors="replace")
     if head[:64].count(0) * 3 >= len(head[:64]) > 1:
-        return head.decode(
-            "utf-16-le" if head[1:64:2].count(0) > head[0:64:2].count(0) else "utf-16-be", errors="replace"
-        )
+        return head.decode("utf-16-le" if head[1:64:2].count(0) > head[0:64:2].count(0) else "utf-16-be", errors="replace")
     return head.decode("utf-8", errors="replace")
 
 

@@ -44,16 +44,38 @@ class FeeReport(NamedTuple):
 
 REPORTS: Final[Mapping[str, FeeReport]] = {
     "paypal": FeeReport(
-        ("transactionid",), ("invoicenumber", "referencetxnid"), "date", "currency", (("gross",), ()), (("net",), ()), ("fee",), -1,
-        "currency", "status", "type", "name", "", "balance",
+        ("transactionid",),
+        ("invoicenumber", "referencetxnid"),
+        "date",
+        "currency",
+        (("gross",), ()),
+        (("net",), ()),
+        ("fee",),
+        -1,
+        "currency",
+        "status",
+        "type",
+        "name",
+        "",
+        "balance",
     ),
     "adyen": FeeReport(
-        ("modificationreference", "pspreference"), ("merchantreference", "pspreference"), "creationdate", "netcurrency",
-        (("grosscreditgc",), ("grossdebitgc",)), (("netcreditnc",), ("netdebitnc",)),
-        ("commissionnc", "markupnc", "schemefeesnc", "interchangenc"), 1,
-        "grosscurrency", "type", "paymentmethod", "", "batchnumber", "",
+        ("modificationreference", "pspreference"),
+        ("merchantreference", "pspreference"),
+        "creationdate",
+        "netcurrency",
+        (("grosscreditgc",), ("grossdebitgc",)),
+        (("netcreditnc",), ("netdebitnc",)),
+        ("commissionnc", "markupnc", "schemefeesnc", "interchangenc"),
+        1,
+        "grosscurrency",
+        "type",
+        "paymentmethod",
+        "",
+        "batchnumber",
+        "",
     ),
-}  # fmt: skip
+}
 NO_BALANCE: Final = "memo"  # PayPal's rows that only tell of something, in the column `Balance Impact`
 
 
@@ -101,9 +123,7 @@ def _read(path: Path, taken: Content, name: str, asset: str | None, *, strict: b
     return found.read(name, taken.sha256)
 
 
-def _lines(
-    record: TableRow, names: Mapping[str, str], report: FeeReport, how: Plan
-) -> tuple[list[ParsedLine], int, int | None]:
+def _lines(record: TableRow, names: Mapping[str, str], report: FeeReport, how: Plan) -> tuple[list[ParsedLine], int, int | None]:
     """The gross amount and the fee as lines, the net amount, and the balance after it. Raises Rejected, Unreadable."""
     code = (_text(record, names, (report.asset,)) or "").upper()
     gross, net = (_difference(record, names, sides, how, code) for sides in (report.credits, report.net))

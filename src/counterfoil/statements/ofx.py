@@ -56,7 +56,7 @@ INVESTMENTS: Final = frozenset(
         *("BUYDEBT", "BUYMF", "BUYOPT", "BUYOTHER", "BUYSTOCK", "CLOSUREOPT", "INCOME", "INVEXPENSE", "JRNLFUND", "JRNLSEC"),
         *("MARGININTEREST", "REINVEST", "RETOFCAP", "SELLDEBT", "SELLMF", "SELLOPT", "SELLOTHER", "SELLSTOCK", "SPLIT", "TRANSFER"),
     )
-)  # fmt: skip
+)
 _NO_MARKUP: Final = re.compile(r"<!--.*?-->|<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 _TOKEN: Final = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9._]*)\s*(/?)>([^<]*)")
 _FORBIDDEN: Final = re.compile(r"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
@@ -165,9 +165,7 @@ def _record(found: Gathering, statement: OfxStatement, asset: str | None) -> Non
     if statement.investments:
         told = ", ".join(f"{name} {count}" for name, count in sorted(statement.investments.items()))
         many = statement.investments.total()
-        found.notes.append(
-            f"line {aggregate.line}: {many} investment transactions are not read ({told}), only the cash beside them"
-        )
+        found.notes.append(f"line {aggregate.line}: {many} investment transactions are not read ({told}), only the cash beside them")
     entries, total = 0, 0
     for transaction in statement.transactions:
         try:

@@ -63,17 +63,19 @@ def read(
         raise InvalidInput("format", "one of " + ", ".join(FORMATS), got=kind[:40])
     taken = content_of(path)
     options = {
-        "columns": columns, "sheet": sheet, "decimal": decimal, "date_format": date_format, "scales": scales,
-    }  # fmt: skip
+        "columns": columns,
+        "sheet": sheet,
+        "decimal": decimal,
+        "date_format": date_format,
+        "scales": scales,
+    }
     found = _read(path, taken, kind, asset, strict, options)
     if digest_of(path) != taken.sha256:
         raise SourceBroken(path.name, None, None, "the file changed while it was read")
     return found
 
 
-def _read(
-    path: Path, taken: Content, kind: str, asset: str | None, strict: bool, options: Mapping[str, Any]
-) -> SourceRead:
+def _read(path: Path, taken: Content, kind: str, asset: str | None, strict: bool, options: Mapping[str, Any]) -> SourceRead:
     if kind in STATEMENT_READERS:
         return STATEMENT_READERS[kind](path, taken, asset=asset, strict=strict)
     if kind == "qif":

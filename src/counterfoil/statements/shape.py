@@ -15,9 +15,7 @@ from counterfoil.base.problems import Kind, Problem, TooLarge
 from counterfoil.base.text import cleaned
 
 TEXT_BYTES_MAX: Final = 2 * 1024**3  # MT940, camt, BAI2, the simulator's statement: read as a stream
-TABLE_BYTES_MAX: Final = (
-    512 * 1024**2
-)  # CSV, NDJSON, JSON, OFX through this door; larger tables go to the engine itself
+TABLE_BYTES_MAX: Final = 512 * 1024**2  # CSV, NDJSON, JSON, OFX through this door; larger tables go to the engine itself
 WORKBOOK_BYTES_MAX: Final = 64 * 1024**2  # as it lies on disk
 WORKBOOK_UNPACKED_BYTES_MAX: Final = 1024**3  # whatever it packs to; workbook_limits counts what is inside
 LINE_CHARS_MAX: Final = 1024**2  # one line of text, or one cell
@@ -123,9 +121,7 @@ class SourceRead:
     sha256: str
     file: str = ""
     notes: list[str] = field(default_factory=list)
-    aside: list[tuple[str | None, ParsedLine]] = field(
-        default_factory=list
-    )  # no money: account and lines of a test, or of a deletion
+    aside: list[tuple[str | None, ParsedLine]] = field(default_factory=list)  # no money: account and lines of a test, or of a deletion
 
 
 class Gathering:

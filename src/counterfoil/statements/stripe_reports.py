@@ -150,11 +150,7 @@ def read_summary(path: Path, taken: Content, *, asset: str | None = None, strict
         sums.setdefault(code, {})[category] = amount
         if category not in {STARTING, ENDING} and not category.endswith(("_gross", "_fee")):
             memo = str(cells.get(by_plain.get("description", ""), "") or "") or None
-            found.add(
-                ParsedLine(
-                    amount, code, record.line, cells, external_id=f"{category}/{code}", status="summary", memo=memo
-                )
-            )
+            found.add(ParsedLine(amount, code, record.line, cells, external_id=f"{category}/{code}", status="summary", memo=memo))
     for code, parts in sums.items():
         _check_summary(found, code, parts)
     return found.read("stripe-summary", taken.sha256)
@@ -162,11 +158,7 @@ def read_summary(path: Path, taken: Content, *, asset: str | None = None, strict
 
 def _check_summary(found: Gathering, code: str, parts: Mapping[str, int]) -> None:
     opening, closing = parts.get(STARTING), parts.get(ENDING)
-    moved = {
-        name: amount
-        for name, amount in parts.items()
-        if name not in {STARTING, ENDING} and not name.endswith(("_gross", "_fee"))
-    }
+    moved = {name: amount for name, amount in parts.items() if name not in {STARTING, ENDING} and not name.endswith(("_gross", "_fee"))}
     if opening is None or closing is None:
         found.broken(None, code, "the summary has no starting or no ending balance: the file is cut short")
     total = sum(moved.values())

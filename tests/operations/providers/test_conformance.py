@@ -67,8 +67,10 @@ def test_an_adapter_of_files_with_a_mistake_fails_the_check_that_is_made_for_it(
 
     careless = replace(files, provider=Careless())
     failing = (
-        file_checks.each_order_stands_in_the_file_once, file_checks.same_orders_same_bytes, file_checks.wrong_orders_are_refused,
-    )  # fmt: skip
+        file_checks.each_order_stands_in_the_file_once,
+        file_checks.same_orders_same_bytes,
+        file_checks.wrong_orders_are_refused,
+    )
     assert [run_check(one, careless).verdict for one in failing] == ["failed"] * 3
 
 

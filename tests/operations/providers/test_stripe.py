@@ -28,9 +28,16 @@ from counterfoil.operations.providers.stripe.provider import StripeProvider
 
 WEBHOOK = "whsec_kx7WqPz2Lr9vTn4Yb8McHs3JdFu6GeAa"
 TRANSFER = {
-    "id": "tr_1", "amount": 9400, "amount_reversed": 0, "currency": "eur", "reversed": False, "created": 1_795_132_800,
-    "metadata": {"counterfoil_key": "key-1"}, "balance_transaction": {"fee": 25, "currency": "eur"}, "reversals": {"data": []},
-}  # fmt: skip
+    "id": "tr_1",
+    "amount": 9400,
+    "amount_reversed": 0,
+    "currency": "eur",
+    "reversed": False,
+    "created": 1_795_132_800,
+    "metadata": {"counterfoil_key": "key-1"},
+    "balance_transaction": {"fee": 25, "currency": "eur"},
+    "reversals": {"data": []},
+}
 
 
 @pytest.mark.parametrize(
@@ -118,9 +125,7 @@ def test_with_a_bank_account_behind_the_account_both_steps_are_taken_once(simula
     assert (first.fact.status, first.fact.failure) == ("paid", None)
     assert again == first
     paid = provider._client.v1.payouts.list({}, {"stripe_account": "acct_both"})
-    assert [(one.amount, one.destination, one.metadata["counterfoil_key"]) for one in paid.data] == [
-        (9400, "ba_1", "both")
-    ]
+    assert [(one.amount, one.destination, one.metadata["counterfoil_key"]) for one in paid.data] == [(9400, "ba_1", "both")]
 
 
 def test_a_second_step_that_stripe_refuses_takes_nothing_from_the_first_and_is_told(simulator, provider):
@@ -166,9 +171,7 @@ def test_the_statement_carries_and_names_each_transfer_and_what_came_back(simula
     provider_http(simulator).post("/v1/clock/advance", json={"ms": 5_000}).raise_for_status()
     path = tmp_path / "statement.csv"
     today = datetime.now(UTC).date()
-    path.write_bytes(
-        provider.statement((today - timedelta(days=2)).isoformat(), (today + timedelta(days=1)).isoformat())
-    )
+    path.write_bytes(provider.statement((today - timedelta(days=2)).isoformat(), (today + timedelta(days=1)).isoformat()))
     found = read(path, format="simulator")  # strict: it carries from balance to balance
     lines = {(one["reference"], one["memo"]): one for one in found.lines.to_pylist() if one["status"] != "fee"}
     assert lines["ref-kept", "payout"]["amount"] == -9400
@@ -189,9 +192,15 @@ def desk(database, tmp_path):
         a_program(database, payees=())
         with database.transaction() as conn:
             set_destination(
-                conn, make_id("dst"), program_id=PROGRAM, payee_id="payee-1", provider="stripe", token="acct_payee1", actor="test",
+                conn,
+                make_id("dst"),
+                program_id=PROGRAM,
+                payee_id="payee-1",
+                provider="stripe",
+                token="acct_payee1",
+                actor="test",
                 now=NOW,
-            )  # fmt: skip
+            )
         desk = Desk(database, process, Clock(now()))
         stripe = StripeProvider(process.api_key, Secret(WEBHOOK, "w"), url=f"{process.url}/stripe", timeout_s=2)
         desk.wiring = replace(desk.wiring, providers={"stripe": stripe})

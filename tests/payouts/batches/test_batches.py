@@ -72,7 +72,7 @@ def test_what_is_hashed_can_be_hashed_again_from_the_lines_as_they_are_shown(til
     lines = [
         json.dumps([o.number, o.payout_id, o.payee_id, o.destination_id, o.provider, o.asset, str(o.amount)], ensure_ascii=False)
         for o in lines_of(till.conn, batch)
-    ]  # fmt: skip
+    ]
     assert till.batch(batch).sha256 == hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -185,10 +185,7 @@ def test_an_approval_is_over_after_24_hours_and_people_approve_it_anew(till):
 def test_an_approval_that_was_taken_back_is_void(till):
     waiting(till, 300)
     batch = till.approved_batch()
-    assert (
-        deciding.take_approval_back(till.conn, batch, reason="wrong day", by=till.mira, now=till.now)
-        == "pending_approval"
-    )
+    assert deciding.take_approval_back(till.conn, batch, reason="wrong day", by=till.mira, now=till.now) == "pending_approval"
     with pytest.raises(BatchNotNow):
         till.execute(batch)
 
@@ -232,9 +229,7 @@ def test_of_a_batch_whose_lines_were_changed_in_the_database_nothing_is_paid_at_
 def test_a_line_whose_amount_changed_leaves_and_the_others_are_paid(till):
     first, second = waiting(till, 300, 400)
     batch = till.approved_batch()
-    till.conn.execute(
-        "insert into payout_netting (payout_id, number, amount, at) values (%s, 1, 50, %s)", [second, till.now]
-    )
+    till.conn.execute("insert into payout_netting (payout_id, number, amount, at) values (%s, 1, 50, %s)", [second, till.now])
     till.execute(batch)
     till.reserve()
     assert (till.basis(first), till.basis(second)) == (["batch"], [])

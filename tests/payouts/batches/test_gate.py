@@ -134,9 +134,7 @@ def test_what_the_treasury_does_not_cover_waits_with_the_figure_that_is_missing(
     payout = till.owed("bolt", 200, covered=False)
     till.reserve()
     _, why, due_at = till.payout(payout)
-    assert why == (
-        "it needs an approved batch: simulator holds 0.00 EUR that is not on its way, and 2.00 is needed: 2.00 is missing"
-    )
+    assert why == ("it needs an approved batch: simulator holds 0.00 EUR that is not on its way, and 2.00 is needed: 2.00 is missing")
     assert due_at == NOW + timedelta(minutes=5)
 
 

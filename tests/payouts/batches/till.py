@@ -54,23 +54,25 @@ class Till:
 
     def payee(self, name: str, *, age: timedelta = timedelta(days=30), token: str | None = None) -> str:
         set_destination(
-            self.conn, make_id("dst"), program_id=PROGRAM, payee_id=name, provider=PROVIDER, token=token or f"acct_{name}",
-            actor="test", now=self.now - age,
-        )  # fmt: skip
+            self.conn,
+            make_id("dst"),
+            program_id=PROGRAM,
+            payee_id=name,
+            provider=PROVIDER,
+            token=token or f"acct_{name}",
+            actor="test",
+            now=self.now - age,
+        )
         return name
 
     def owed(self, payee: str, amount: int, *, covered: bool = True, asset: str = ASSET) -> str:
         """A payout of this amount; `covered`: its money is with the provider."""
         self._number += 1
-        open_accounts(
-            self.conn, PROGRAM, [f"payable:payee:{payee}", "escrow:all"], asset=asset, actor="test", now=self.now
-        )
+        open_accounts(self.conn, PROGRAM, [f"payable:payee:{payee}", "escrow:all"], asset=asset, actor="test", now=self.now)
         source = f"clearing:{PROVIDER}" if covered else "clearing:elsewhere"
         open_accounts(self.conn, PROGRAM, [source], asset=asset, actor="test", now=self.now)
         lines = [(source, "escrow:all", amount), ("escrow:all", f"payable:payee:{payee}", amount)]
-        post_journals(
-            self.conn, PROGRAM, [NewJournal(f"owed{self._number}", "settlement", lines, asset, "test")], now=self.now
-        )
+        post_journals(self.conn, PROGRAM, [NewJournal(f"owed{self._number}", "settlement", lines, asset, "test")], now=self.now)
         owed = [Owed(PROGRAM, f"inv_{self._number}", f"set_{self._number}", payee, asset, amount)]
         (made,) = create_payouts(self.conn, owed, make_id=make_id, actor="test", cause="test", now=self.now)
         return made.id
@@ -85,9 +87,16 @@ class Till:
 
     def policy(self, by_rule_max: int, *tiers: tuple[int, int], cooling_hours: int = 72, asset: str = ASSET) -> None:
         set_policy(
-            self.conn, PROGRAM, asset, by_rule_max=by_rule_max, tiers=[Tier(*one) for one in tiers], cooling_hours=cooling_hours,
-            reason="agreed with the bank", actor="test", now=self.now,
-        )  # fmt: skip
+            self.conn,
+            PROGRAM,
+            asset,
+            by_rule_max=by_rule_max,
+            tiers=[Tier(*one) for one in tiers],
+            cooling_hours=cooling_hours,
+            reason="agreed with the bank",
+            actor="test",
+            now=self.now,
+        )
 
     # What the worker and the provider do.
 

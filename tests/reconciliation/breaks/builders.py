@@ -58,9 +58,21 @@ def a_break(
     hypotheses = (Hypothesis(cause, "supported", "is it so?", "it is so", 90),) if cause else ()
     fields = (Difference("amount", str(ours), str(theirs), f"{(theirs or 0) - (ours or 0):+d} minor units"),)
     return Finding(
-        finding_identity(kind, left, right), kind, severity, asset, abs((theirs or 0) - (ours or 0)), "provider-id", "key equal", left,
-        right, fields if left and right else (), (), hypotheses, action(kind, hypotheses), True,
-    )  # fmt: skip
+        finding_identity(kind, left, right),
+        kind,
+        severity,
+        asset,
+        abs((theirs or 0) - (ours or 0)),
+        "provider-id",
+        "key equal",
+        left,
+        right,
+        fields if left and right else (),
+        (),
+        hypotheses,
+        action(kind, hypotheses),
+        True,
+    )
 
 
 def an_open_program(conn: Connection[Any]) -> None:
@@ -96,19 +108,27 @@ def a_run(
                   finished_at, matched, breaks, report, number)
            values (%s, %s, %s, %s, %s, 'finished', %s, 'test', %s, %s, %s, 7, %s, %s, %s)""",
         [
-            run_id, PROGRAM, source, first, last, "not reconciled" if found else "reconciled", began, at, at, len(found),
-            Jsonb({"footing": [], "kinds": [], "passes": {}, "sources": []}), number,
+            run_id,
+            PROGRAM,
+            source,
+            first,
+            last,
+            "not reconciled" if found else "reconciled",
+            began,
+            at,
+            at,
+            len(found),
+            Jsonb({"footing": [], "kinds": [], "passes": {}, "sources": []}),
+            number,
         ],
-    )  # fmt: skip
+    )
     for number, one in enumerate(found, start=1):
         conn.execute(
             """insert into run_finding (run_id, number, identity, kind, severity, asset, at_stake, cause, detail)
                values (%s, %s, %s, %s, %s, %s, %s, %s, %s)""",
             [run_id, number, one.id, one.kind, one.severity, one.asset, one.at_stake, one.cause, Jsonb(detail_of(one).written())],
-        )  # fmt: skip
-    filed = file_breaks(
-        conn, run_id, PROGRAM, source, found, first=first, last=last, make_id=make_id, now=at, complete=complete
-    )
+        )
+    filed = file_breaks(conn, run_id, PROGRAM, source, found, first=first, last=last, make_id=make_id, now=at, complete=complete)
     return run_id, filed
 
 
@@ -133,17 +153,28 @@ def a_proposal(conn: Connection[Any], break_id: str, *, maker: str = MIRA, **mor
     """An adjustment of 12.00 by default: the provider kept more than we thought."""
     lines = more.pop("lines", [NewPosting("provider_fee", "clearing:simulator", 12_00)])
     return adjusting.propose_adjustment(
-        conn, break_id, make_id("prop"), lines=lines, reason=more.pop("reason", "the fee was higher"), by=who(conn, maker),
-        now=more.pop("now", NOW), **more,
-    )  # fmt: skip
+        conn,
+        break_id,
+        make_id("prop"),
+        lines=lines,
+        reason=more.pop("reason", "the fee was higher"),
+        by=who(conn, maker),
+        now=more.pop("now", NOW),
+        **more,
+    )
 
 
 def an_approval(conn: Connection[Any], one: adjusting.AdjustmentProposal, *, checker: str = NOAH, **more: Any) -> Any:
     """A second person approves what was proposed."""
     return adjusting.approve_proposal(
-        conn, one.break_id, payload_sha256=more.pop("payload_sha256", one.payload_sha256), reason="checked against the invoice",
-        by=who(conn, checker), now=more.pop("now", NOW), **more,
-    )  # fmt: skip
+        conn,
+        one.break_id,
+        payload_sha256=more.pop("payload_sha256", one.payload_sha256),
+        reason="checked against the invoice",
+        by=who(conn, checker),
+        now=more.pop("now", NOW),
+        **more,
+    )
 
 
 def still_true(conn: Connection[Any]) -> None:

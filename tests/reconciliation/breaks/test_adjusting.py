@@ -38,9 +38,7 @@ from tests.reconciliation.breaks.builders import (
 
 
 def a_write_off(conn, case, *, actor=MIRA, **more):
-    return adjusting.propose_write_off(
-        conn, case.id, make_id("prop"), reason="small", by=who(conn, actor), now=NOW, **more
-    )
+    return adjusting.propose_write_off(conn, case.id, make_id("prop"), reason="small", by=who(conn, actor), now=NOW, **more)
 
 
 def clearing(conn):
@@ -101,10 +99,16 @@ def decide(conn, one, *, checker, maker=MIRA, sha256=None, at=NOW):
         """insert into approval_decision (proposal_id, maker_id, payload_sha256, expires_at, decision, checker_id, checker, session_id,
                   reason, at) values (%s, %s, %s, %s, 'approved', %s, %s, %s, 'x', %s)""",
         [
-            one.id, who(conn, maker).principal_id, sha256 or bytes.fromhex(one.payload_sha256), one.expires_at, approver.principal_id,
-            checker, approver.session_id, at,
+            one.id,
+            who(conn, maker).principal_id,
+            sha256 or bytes.fromhex(one.payload_sha256),
+            one.expires_at,
+            approver.principal_id,
+            checker,
+            approver.session_id,
+            at,
         ],
-    )  # fmt: skip
+    )
 
 
 def test_an_approval_is_of_exactly_what_was_proposed(conn):
@@ -129,10 +133,7 @@ def test_a_proposal_lives_for_a_day_and_can_be_made_anew(conn):
 def test_a_proposal_that_was_withdrawn_or_approved_is_not_approved_again(conn):
     case = a_case(conn, state="investigating")
     proposal = a_proposal(conn, case.id)
-    assert (
-        adjusting.withdraw_proposal(conn, case.id, reason="wrong account", by=who(conn, NOAH), now=NOW)
-        == "investigating"
-    )
+    assert adjusting.withdraw_proposal(conn, case.id, reason="wrong account", by=who(conn, NOAH), now=NOW) == "investigating"
     with pytest.raises(approvals.ProposalDecided):
         an_approval(conn, proposal)
     an_approval(conn, a_proposal(conn, case.id))
@@ -258,9 +259,11 @@ def test_a_write_off_takes_effect_on_the_day_that_is_named(conn):
 def test_the_reason_why_nothing_is_written_off_is_the_true_one(conn):
     told = {}
     for kind, theirs, source in (
-        ("AMBIGUOUS", 999_00, "simulator"), ("STATUS_MISMATCH", 1_000_00, "simulator"), ("AMOUNT_MISMATCH", 999_00, "simulator:payouts"),
+        ("AMBIGUOUS", 999_00, "simulator"),
+        ("STATUS_MISMATCH", 1_000_00, "simulator"),
+        ("AMOUNT_MISMATCH", 999_00, "simulator:payouts"),
         ("AMOUNT_MISMATCH", 1_00, "simulator"),
-    ):  # fmt: skip
+    ):
         an_open_program(conn)
         a_run(conn, [a_break(kind=kind, theirs=theirs)], source=source)
         case = the_cases(conn)[-1]
@@ -354,10 +357,7 @@ def test_of_two_people_who_take_it_up_at_once_one_owns_it(database):
         case = a_case(conn)
     results = race(
         database,
-        *(
-            lambda conn, who=who: work.investigate_break(conn, case.id, actor=who, now=NOW, expected="open")
-            for who in (MIRA, NOAH)
-        ),
+        *(lambda conn, who=who: work.investigate_break(conn, case.id, actor=who, now=NOW, expected="open") for who in (MIRA, NOAH)),
     )
     assert sorted(map(str, map(type, results))) == sorted(map(str, (StateMoved, str)))
     with database.transaction() as conn:

@@ -35,12 +35,17 @@ def test_what_is_adjusted_is_found_no_more_and_no_journal_is_a_new_break(desk):
             debit, credit, minor = adjusting.suggested_line(case)
             work.investigate_break(conn, case.id, actor="person:mira", now=now())
             made = adjusting.propose_adjustment(
-                conn, case.id, make_id("prop"), lines=[NewPosting(debit or "suspense", credit or "suspense", minor)], reason="as they say",
-                by=who(conn, "person:mira"), now=now(),
-            )  # fmt: skip
+                conn,
+                case.id,
+                make_id("prop"),
+                lines=[NewPosting(debit or "suspense", credit or "suspense", minor)],
+                reason="as they say",
+                by=who(conn, "person:mira"),
+                now=now(),
+            )
             adjusting.approve_proposal(
                 conn, case.id, payload_sha256=made.payload_sha256, reason="seen", by=who(conn, "person:noah"), now=now()
-            )  # fmt: skip
+            )
     days.reconciled(desk)
     assert verdict(desk) == ("not reconciled", 0)  # the balance never agreed with these lines
     with desk.database.transaction() as conn:

@@ -305,9 +305,7 @@ def test_a_break_that_waits_for_a_second_person_is_not_matched_but_can_no_longer
     assert (filed.matched, filed.gone, the_cases(conn)[0].state) == (0, 1, "pending_adjustment")
     proposal = adjusting.proposals_of(conn, case.id)[0]
     with pytest.raises(adjusting.ProposalOutdated):
-        adjusting.approve_proposal(
-            conn, case.id, payload_sha256=proposal.payload_sha256, reason="x", by=who(conn, NOAH), now=NOW
-        )
+        adjusting.approve_proposal(conn, case.id, payload_sha256=proposal.payload_sha256, reason="x", by=who(conn, NOAH), now=NOW)
     a_run(conn, [found])  # it is there after all: the same case, not a second one
     assert [one.gone_run for one in the_cases(conn)] == [None]
     still_true(conn)

@@ -107,9 +107,13 @@ def ours(state, number, found, complete):
     case = None
     if state.st != "-":
         case = BreakState(
-            STATES.get(state.st, state.st), state.seen, gone=state.amt == 0, as_accepted=state.acc == found,
-            original_stands=bool(state.other), posted_after=state.after,
-        )  # fmt: skip
+            STATES.get(state.st, state.st),
+            state.seen,
+            gone=state.amt == 0,
+            as_accepted=state.acc == found,
+            original_stands=bool(state.other),
+            posted_after=state.after,
+        )
     if found:
         said = on_found(number, superseded, case)
         return {"open": "open", "touch": state.st, "show": state.st, "nothing": state.st}[said]

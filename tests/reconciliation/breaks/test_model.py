@@ -123,9 +123,7 @@ class Model(RuleBasedStateMachine):
 
         def act():
             if write_off:
-                adjusting.propose_write_off(
-                    self.conn, case.id, make_id("prop"), reason="x", by=logged_in(self.conn, who), now=self.now
-                )
+                adjusting.propose_write_off(self.conn, case.id, make_id("prop"), reason="x", by=logged_in(self.conn, who), now=self.now)
             else:
                 lines = [NewPosting("provider_fee", "clearing:simulator", kept.amount)]
                 a_proposal(self.conn, case.id, maker=who, now=self.now, lines=lines)
@@ -164,9 +162,7 @@ class Model(RuleBasedStateMachine):
     @invariant()
     def both_tell_the_same(self):
         ours = Counter((one.record_id, one.state, one.gone_run is None, one.at_stake) for one in the_cases(self.conn))
-        theirs = Counter(
-            (name, kept.state, kept.there, kept.amount) for name, all_ in self.told.items() for kept in all_
-        )
+        theirs = Counter((name, kept.state, kept.there, kept.amount) for name, all_ in self.told.items() for kept in all_)
         assert ours == theirs
         assert balance(self.conn, PROGRAM, "clearing:simulator", asset="EUR").minor == self.moved
         assert run_invariants(self.conn, INVARIANTS) == []
@@ -193,4 +189,4 @@ def test_runs_and_people_in_any_order_agree_with_a_simple_account(shared_url):
         settings=settings(
             max_examples=25, stateful_step_count=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
         ),
-    )  # fmt: skip
+    )

@@ -48,10 +48,21 @@ def before(make_database_url, tmp_path: Path) -> str:
                    values (%s, %s, 'simulator', %s, %s, 'low', 'EUR', 1200, -1200, '', %s, 'x', %s, %s, 'rec_2', 'rec_1', %s, %s, %s, %s,
                            %s, %s)""",
                 [
-                    f"break_{number}", PROGRAM, found.id, found.kind, f"payout:po_{number}", DAY, DAY, number,
-                    "rec_1" if state == "matched" else None, DAY, NOW, state, NOW,
+                    f"break_{number}",
+                    PROGRAM,
+                    found.id,
+                    found.kind,
+                    f"payout:po_{number}",
+                    DAY,
+                    DAY,
+                    number,
+                    "rec_1" if state == "matched" else None,
+                    DAY,
+                    NOW,
+                    state,
+                    NOW,
                 ],
-            )  # fmt: skip
+            )
     return url
 
 
@@ -73,9 +84,7 @@ def test_the_next_run_shows_what_was_accepted_and_opens_what_was_closed_and_is_t
     database = Database(before).open()
     try:
         with database.transaction() as conn:
-            _, filed = a_run(
-                conn, [a_break(f"payout:po_{number}") for number in range(1, 5)], at=NOW + timedelta(days=1)
-            )
+            _, filed = a_run(conn, [a_break(f"payout:po_{number}") for number in range(1, 5)], at=NOW + timedelta(days=1))
             live = {one.record_id for one in the_cases(conn) if one.live}
     finally:
         database.close()

@@ -43,10 +43,12 @@ def carry(conn, body, *, role="controller"):
 @pytest.mark.parametrize("form", ["csv", "xlsx"])
 def test_what_is_filled_in_is_done_and_what_is_not_is_left_alone(conn, cases, form):
     body = filled(
-        cases, form,
-        {"assign_to": "olga", "action": "investigate", "comment": "looks like a fee"}, {},
+        cases,
+        form,
+        {"assign_to": "olga", "action": "investigate", "comment": "looks like a fee"},
+        {},
         {"action": "wait", "reason": "their file is late"},
-    )  # fmt: skip
+    )
     done = carry(conn, body)
     assert (done.rows, done.done) == (3, 2)
     assert dict(done.states) == {cases[0].id: "investigating", cases[2].id: "timing"}
@@ -118,7 +120,7 @@ def test_a_sheet_saved_with_semicolons_and_a_mark_is_read(cases):
         (b'id,expected_state\n"open', "body"),
         (b"PK\x03\x04 not a workbook", "body"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_such_spreadsheet_is_refused_by_name(body, says):
     with pytest.raises(InvalidInput) as refused:
         sheet.read_sheet(body)

@@ -216,7 +216,7 @@ def test_of_many_those_that_moved_meanwhile_are_refused_by_line_and_the_others_d
 @pytest.mark.parametrize(
     ("verb", "rows", "field"),
     [("adjust", 1, "verb"), ("approve", 1, "verb"), ("assign", 0, "rows"), ("assign", 501, "rows"), ("assign", -2, "rows")],
-)  # fmt: skip
+)
 def test_what_needs_two_people_or_is_too_much_is_not_done_in_bulk(conn, verb, rows, field):
     wanted = [BulkLine(f"break_{n if rows > 0 else 0}", "open") for n in range(abs(rows))]
     with pytest.raises(InvalidInput) as refused:
@@ -241,10 +241,18 @@ def test_lists_are_narrowed_and_paged(conn):
     first, *_ = cases = the_cases(conn)
     work.assign_break(conn, first.id, owner="mira", actor=MIRA, now=NOW)
     for by, count in (
-        ({"state": "live"}, 4), ({"state": "timing"}, 1), ({"state": "closed"}, 0), ({"severity": "critical"}, 1), ({"owner": "mira"}, 1),
-        ({"owner": ""}, 3), ({"source": "bank"}, 1), ({"kind": "MISSING_RIGHT"}, 1), ({"cause": "late"}, 1), ({"program_id": "x"}, 0),
+        ({"state": "live"}, 4),
+        ({"state": "timing"}, 1),
+        ({"state": "closed"}, 0),
+        ({"severity": "critical"}, 1),
+        ({"owner": "mira"}, 1),
+        ({"owner": ""}, 3),
+        ({"source": "bank"}, 1),
+        ({"kind": "MISSING_RIGHT"}, 1),
+        ({"cause": "late"}, 1),
+        ({"program_id": "x"}, 0),
         ({"run_id": cases[0].first_run}, 3),
-    ):  # fmt: skip
+    ):
         assert len(the_cases(conn, **by)) == count, by
     ids, after = [], None
     while page := list_breaks(conn, rows_max=3, after=after):

@@ -65,11 +65,19 @@ class Says:
         """One movement."""
         self.lines.append(
             {
-                "id": f"txn_{len(self.lines) + 1}", "type": kind, "reference": reference or source, "gross": gross, "fee": fee,
-                "net": gross - fee, "asset": "EUR", "created_at": at(day).isoformat(), "available_on": day.isoformat(),
-                "status": status, "source": source,
+                "id": f"txn_{len(self.lines) + 1}",
+                "type": kind,
+                "reference": reference or source,
+                "gross": gross,
+                "fee": fee,
+                "net": gross - fee,
+                "asset": "EUR",
+                "created_at": at(day).isoformat(),
+                "available_on": day.isoformat(),
+                "status": status,
+                "source": source,
             }
-        )  # fmt: skip
+        )
 
     def statement(self, first: str, last: str) -> bytes:
         """As the simulator writes it."""
@@ -84,9 +92,7 @@ class Says:
         within = [one for one in days if first <= one["available_on"] <= last]
         writer.writerow(_balance("opening_balance", before, first))
         writer.writerows(within)
-        writer.writerow(
-            _balance("closing_balance", before + sum(one["net"] for one in within) + self.closing_off, last)
-        )
+        writer.writerow(_balance("closing_balance", before + sum(one["net"] for one in within) + self.closing_off, last))
         return text.getvalue().encode()
 
 
@@ -110,16 +116,33 @@ class House:
         self.pairings = pairings(["simulator"])
 
     def posts(
-        self, debit: str, credit: str, amount: int, day: date, *, kind: str = "test", source: tuple[str, str] | None = None,
-        key: str | None = None, narrative: str | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        debit: str,
+        credit: str,
+        amount: int,
+        day: date,
+        *,
+        kind: str = "test",
+        source: tuple[str, str] | None = None,
+        key: str | None = None,
+        narrative: str | None = None,
+    ) -> None:
         """One journal, effective at noon of the day."""
         with self.database.transaction() as conn:
             open_accounts(conn, PROGRAM, [debit, credit], asset="EUR", actor="test", now=at(TODAY))
             post(
-                conn, PROGRAM, key=key or make_id("test"), kind=kind, lines=[(debit, credit, amount)], asset="EUR", actor="test",
-                effective_at=at(day), source=source, narrative=narrative, now=at(TODAY),
-            )  # fmt: skip
+                conn,
+                PROGRAM,
+                key=key or make_id("test"),
+                kind=kind,
+                lines=[(debit, credit, amount)],
+                asset="EUR",
+                actor="test",
+                effective_at=at(day),
+                source=source,
+                narrative=narrative,
+                now=at(TODAY),
+            )
 
     def charged(self, charge: str, amount: int, day: date, *, invoice: str = "inv-1", there: bool = True) -> None:
         """A customer paid: in our books, and (unless not `there`) on the provider's statement."""
@@ -127,8 +150,14 @@ class House:
         self.rows(
             """insert into payment (id, program_id, provider, charge_id, reference, asset, amount, applied, fee, occurred_at, recorded_at)
                values (%s, %s, 'simulator', %s, %s, 'EUR', %s, 0, 0, %s, %s) returning id""",
-            make_id("pay"), PROGRAM, charge, invoice, amount, at(day), at(day),
-        )  # fmt: skip
+            make_id("pay"),
+            PROGRAM,
+            charge,
+            invoice,
+            amount,
+            at(day),
+            at(day),
+        )
         if there:
             self.provider.line("charge", charge, amount, day, reference=invoice)
 
@@ -137,26 +166,49 @@ class House:
         self.rows(
             """insert into payout (id, program_id, payee_id, invoice_id, settlement_id, key, asset, amount, created_at, state, state_at)
                values (%s, %s, 'bolt', %s, %s, %s, 'EUR', %s, %s, 'processing', %s) returning id""",
-            f"po-{attempt}", PROGRAM, attempt, f"s-{attempt}", attempt, amount, at(day), at(day),
-        )  # fmt: skip
+            f"po-{attempt}",
+            PROGRAM,
+            attempt,
+            f"s-{attempt}",
+            attempt,
+            amount,
+            at(day),
+            at(day),
+        )
         self.rows(
             """insert into payout_approval (provider_payout_id, payout_id, program_id, basis, amount, at)
                values (%s, %s, %s, 'before', %s, %s) returning payout_id""",
-            attempt, f"po-{attempt}", PROGRAM, amount, at(day),
-        )  # fmt: skip
+            attempt,
+            f"po-{attempt}",
+            PROGRAM,
+            amount,
+            at(day),
+        )
         self.rows(
             """insert into provider_payout (id, payout_id, program_id, number, provider, idempotency_key, destination, asset, amount,
                       payload_sha256, created_at, request_sent_at, sent_at, provider_ref, state, state_at)
                values (%s, %s, %s, 1, 'simulator', %s, 'acct', 'EUR', %s, '', %s, %s, %s, %s, %s, %s) returning id""",
-            attempt, f"po-{attempt}", PROGRAM, attempt, amount, at(day), at(day), at(day), ref, state, at(day),
-        )  # fmt: skip
+            attempt,
+            f"po-{attempt}",
+            PROGRAM,
+            attempt,
+            amount,
+            at(day),
+            at(day),
+            at(day),
+            ref,
+            state,
+            at(day),
+        )
 
     def arrived(self, attempt: str, amount: int, day: date) -> None:
         """Our books say that it arrived."""
         self.rows(
             "update provider_payout set state = 'succeeded', provider_ref = %s, state_at = %s where id = %s returning id",
-            f"pp-{attempt}", at(day), attempt,
-        )  # fmt: skip
+            f"pp-{attempt}",
+            at(day),
+            attempt,
+        )
         self.posts(
             "in_transit:simulator",
             "clearing:simulator",

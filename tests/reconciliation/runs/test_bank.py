@@ -28,14 +28,11 @@ from tests.shared_data import shared
 CLIENT = "cash:bank:client"
 
 
-def mt940(
-    lines: list[tuple[int, str, str]], *, opening: int, on: date, number: int, account: str = "DE89370400440532013000"
-) -> str:
+def mt940(lines: list[tuple[int, str, str]], *, opening: int, on: date, number: int, account: str = "DE89370400440532013000") -> str:
     """A statement of a day: amounts in cents, the bank's reference, the text."""
     closing = opening + sum(line[0] for line in lines)
     body = "".join(
-        f":61:{on:%y%m%d}{on:%m%d}{'C' if minor > 0 else 'D'}{_figure(minor)}NTRFNONREF//{ref}\n:86:{text}\n"
-        for minor, ref, text in lines
+        f":61:{on:%y%m%d}{on:%m%d}{'C' if minor > 0 else 'D'}{_figure(minor)}NTRFNONREF//{ref}\n:86:{text}\n" for minor, ref, text in lines
     )
     return f":20:STARTUMS\n:25:{account}\n:28C:{number:05}/001\n:60F:{_balance(opening, on)}\n{body}:62F:{_balance(closing, on)}\n-\n"
 
@@ -53,7 +50,7 @@ def imports(house: House, path: Path, text: str, *, account: str = CLIENT, **mor
     with house.database.transaction() as conn:
         return import_bank_file(
             conn, PROGRAM, account, read(path), file_id=make_id("bf"), file_name=path.name, actor="test", now=house.clock.now, **more
-        )  # fmt: skip
+        )
 
 
 def test_the_same_file_twice_is_one_file(house: House, tmp_path: Path):
@@ -66,9 +63,7 @@ def test_the_same_file_twice_is_one_file(house: House, tmp_path: Path):
 
 def test_an_overlapping_file_brings_only_what_is_new_and_says_so(house: House, tmp_path: Path):
     imports(house, tmp_path / "a.sta", mt940([(1000, "R1", "a")], opening=0, on=YESTERDAY, number=1))
-    both = mt940([(1000, "R1", "a")], opening=0, on=YESTERDAY, number=1) + mt940(
-        [(500, "R2", "b")], opening=1000, on=TODAY, number=2
-    )
+    both = mt940([(1000, "R1", "a")], opening=0, on=YESTERDAY, number=1) + mt940([(500, "R2", "b")], opening=1000, on=TODAY, number=2)
     second = imports(house, tmp_path / "b.sta", both)
     assert (second.records, second.new, second.known) == (2, 1, 1)
     assert "1 of 2 lines had come with an earlier file: 1 by the bank's reference" in second.notes[-1]
@@ -161,9 +156,16 @@ def test_sixty_real_days_are_imported_once_and_a_day_that_is_taken_out_is_named(
     for file in files:
         with house.database.transaction() as conn:
             import_bank_file(
-                conn, PROGRAM, CLIENT, read(file), file_id=make_id("bf"), file_name=file.name,
-                bank_account=accounts[0] if len(accounts) > 1 else None, actor="test", now=house.clock.now,
-            )  # fmt: skip
+                conn,
+                PROGRAM,
+                CLIENT,
+                read(file),
+                file_id=make_id("bf"),
+                file_name=file.name,
+                bank_account=accounts[0] if len(accounts) > 1 else None,
+                actor="test",
+                now=house.clock.now,
+            )
     with house.database.transaction() as conn:
         gaps = gaps_of(conn, PROGRAM, CLIENT)
     assert any(left_out.stem in gap.reason or date.fromisoformat(left_out.stem) in gap.days for gap in gaps)
@@ -178,9 +180,7 @@ def money(house: House, on: date = TODAY, actor: str = "ann"):
 
 def signs(house: House, statement_id: str, *, actor: str, sha256: str):
     with house.database.transaction() as conn:
-        return sign_client_money(
-            conn, statement_id, sha256=sha256, action_taken="seen", actor=actor, now=house.clock.now
-        )
+        return sign_client_money(conn, statement_id, sha256=sha256, action_taken="seen", actor=actor, now=house.clock.now)
 
 
 def test_what_is_owed_to_each_owner_stands_against_what_is_held(house: House, tmp_path: Path):
@@ -252,9 +252,7 @@ def test_the_database_refuses_the_maker_s_signature_too(house: House):
     house.posts(CLIENT, "payable:payee:bolt", 1000, TODAY)
     made = money(house, actor="ann")
     with pytest.raises((Problem, psycopg.Error)), house.database.transaction() as conn:
-        conn.execute(
-            "insert into client_money_signature values (%s, %s, 'ann', 'seen', %s)", [made.id, made.sha256, at(TODAY)]
-        )
+        conn.execute("insert into client_money_signature values (%s, %s, 'ann', 'seen', %s)", [made.id, made.sha256, at(TODAY)])
 
 
 def test_what_one_owner_owes_us_does_not_cover_what_we_owe_another(house: House):
@@ -269,9 +267,7 @@ def test_what_one_owner_owes_us_does_not_cover_what_we_owe_another(house: House)
 def test_a_bank_account_of_which_our_books_know_nothing_is_looked_at(house: House, tmp_path: Path):
     house.charged("ch-1", 1000_00, YESTERDAY)
     house.run(first=YESTERDAY)
-    imports(
-        house, tmp_path / "a.sta", mt940([(-200_00, "R1", "unknown direct debit")], opening=0, on=YESTERDAY, number=1)
-    )
+    imports(house, tmp_path / "a.sta", mt940([(-200_00, "R1", "unknown direct debit")], opening=0, on=YESTERDAY, number=1))
     found = money(house, YESTERDAY)
     assert (found.owed, found.held, found.in_transit, found.difference) == (1000_00, -200_00, 1000_00, -200_00)
 
@@ -292,9 +288,7 @@ def test_money_that_moves_between_owners_meanwhile_is_counted_once(house: House,
     assert moved == [1]
 
 
-def test_an_opening_balance_that_no_statement_gives_is_taken_from_its_closing_and_what_moved(
-    house: House, tmp_path: Path
-):
+def test_an_opening_balance_that_no_statement_gives_is_taken_from_its_closing_and_what_moved(house: House, tmp_path: Path):
     for number, (closing, lines) in enumerate([(1300_00, [100_00, 200_00]), (1250_00, [-50_00])]):
         day = YESTERDAY + timedelta(days=number)
         imports(house, tmp_path / f"{number}.ofx", ofx(lines, closing=closing, on=day, first=number * 10))

@@ -30,9 +30,7 @@ def closing(house: House) -> tuple[dict[str, int], list[str]]:
         return reach.closing, reach.gaps
 
 
-def camt(
-    opening: int, entries: str, closing_at: int, number: int, *, day: date = TODAY, before: date = YESTERDAY
-) -> str:
+def camt(opening: int, entries: str, closing_at: int, number: int, *, day: date = TODAY, before: date = YESTERDAY) -> str:
     """A camt.053 whose opening balance is the one of the day before."""
 
     def balance(kind: str, minor: int, on: date) -> str:
@@ -106,20 +104,12 @@ def test_a_statement_that_comes_again_in_another_format_brings_nothing(house: Ho
 
 
 BALANCED = "date,description,amount,currency,balance\n"
-ST = (
-    BALANCED
-    + "2026-11-19,Opening shop,100.00,EUR,1100.00\n2026-11-19,KIOSK,-4.50,EUR,1095.50\n2026-11-19,KIOSK,-4.50,EUR,1091.00\n"
-)
-ST2 = (
-    BALANCED
-    + "2026-11-19,KIOSK,-4.50,EUR,1091.00\n2026-11-19,KIOSK,-4.50,EUR,1086.50\n2026-11-20,TRAM,-3.20,EUR,1083.30\n"
-)
+ST = BALANCED + "2026-11-19,Opening shop,100.00,EUR,1100.00\n2026-11-19,KIOSK,-4.50,EUR,1095.50\n2026-11-19,KIOSK,-4.50,EUR,1091.00\n"
+ST2 = BALANCED + "2026-11-19,KIOSK,-4.50,EUR,1091.00\n2026-11-19,KIOSK,-4.50,EUR,1086.50\n2026-11-20,TRAM,-3.20,EUR,1083.30\n"
 
 
 @pytest.mark.parametrize("order", [(ST, ST2), (ST2, ST)])
-def test_running_balances_prove_three_payments_where_two_exports_overlap(
-    house: House, tmp_path: Path, order: tuple[str, str]
-):
+def test_running_balances_prove_three_payments_where_two_exports_overlap(house: House, tmp_path: Path, order: tuple[str, str]):
     assert sum(imports(house, tmp_path / f"{at}.csv", text).new for at, text in enumerate(order)) == 5
     assert (held(house), closing(house)) == ([(5, 8330)], ({"EUR": 108330}, []))
 
@@ -145,9 +135,7 @@ def test_lines_that_do_not_lead_to_the_closing_balance_are_told_and_the_run_is_i
 
 
 @pytest.mark.parametrize("order", [("stmt", "ntf"), ("ntf", "stmt"), ("stmt", "ntf", "stmt2"), ("ntf", "stmt", "ntf2")])
-def test_the_details_of_a_notice_stand_for_the_booking_that_they_explain(
-    house: House, tmp_path: Path, order: tuple[str, ...]
-):
+def test_the_details_of_a_notice_stand_for_the_booking_that_they_explain(house: House, tmp_path: Path, order: tuple[str, ...]):
     files = {
         "stmt": camt(100000, entry(30000, ref="COLL-1"), 130000, 10),
         "ntf": notice(entry(30000, ref="COLL-1", details=part(10000, "TX-1") + part(20000, "TX-2"))),
@@ -196,9 +184,7 @@ def test_a_bank_that_deletes_lines_takes_them_back_and_may_send_them_again(house
 
 def test_a_correction_replaces_the_day_of_its_account(house: House, tmp_path: Path):
     imports(house, tmp_path / "a.bai2", bai2([("115", 50000, "REF1"), ("475", 700, "REF2")]))
-    told = imports(
-        house, tmp_path / "c.bai2", bai2([("115", 50000, "REF1"), ("475", 900, "REF2")], status="3", number=2)
-    )
+    told = imports(house, tmp_path / "c.bai2", bai2([("115", 50000, "REF1"), ("475", 900, "REF2")], status="3", number=2))
     assert (held(house), told.new, told.known) == ([(2, 49100)], 1, 1)
     assert "1 lines of earlier files count no more: the bank corrected them" in told.notes
 
@@ -216,14 +202,10 @@ def adding_up(infos: list[StatementInfo], counted: list[tuple[int, int]], start:
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(st.sampled_from([-450, -450, 100, 250]), max_size=3), min_size=1, max_size=6), st.data())
-def test_however_days_are_cut_into_statements_that_repeat_each_line_is_counted_once(
-    days: list[list[int]], data: st.DataObject
-):
+def test_however_days_are_cut_into_statements_that_repeat_each_line_is_counted_once(days: list[list[int]], data: st.DataObject):
     """Against a simple auditor: the lines of a history, and statements over spans of it in any order, with repetitions."""
     history = [(day, amount) for day, amounts in enumerate(days) for amount in amounts]
-    spans = data.draw(
-        st.lists(st.tuples(st.integers(0, len(days) - 1), st.integers(0, len(days) - 1)), min_size=1, max_size=5)
-    )
+    spans = data.draw(st.lists(st.tuples(st.integers(0, len(days) - 1), st.integers(0, len(days) - 1)), min_size=1, max_size=5))
     infos: list[StatementInfo] = []
     known: dict[bytes, list[KnownLine]] = {}
     counted: list[tuple[int, int]] = []
@@ -250,9 +232,7 @@ def test_however_days_are_cut_into_statements_that_repeat_each_line_is_counted_o
             running += amount
             said.append(BroughtLine(f"{day}:{amount}".encode(), amount, start + timedelta(day), running))
         disjoint = apart(infos, info, said[0].day) if said else set()
-        for line, is_new in zip(
-            said, fresh_of(said, known, disjoint, adding_up([*infos, info], counted, start)), strict=True
-        ):
+        for line, is_new in zip(said, fresh_of(said, known, disjoint, adding_up([*infos, info], counted, start)), strict=True):
             if is_new:
                 known.setdefault(line.plain, []).append(KnownLine(len(infos), line.position))
                 counted.append(((line.day - start).days, line.amount))

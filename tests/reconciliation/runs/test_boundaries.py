@@ -141,8 +141,12 @@ def test_lines_matches_and_report_lie_beside_the_run_and_cannot_be_written(house
     run = house.run()
     place = house.folder / run.id
     assert sorted(path.name for path in place.iterdir()) == [
-        "breaks.csv", "left.parquet", "matches.parquet", "report.json", "right.parquet",
-    ]  # fmt: skip
+        "breaks.csv",
+        "left.parquet",
+        "matches.parquet",
+        "report.json",
+        "right.parquet",
+    ]
     assert all(path.stat().st_mode & 0o222 == 0 for path in place.iterdir())
     assert pq.read_table(place / "left.parquet").to_pylist()[0]["external_id"] == "charge:ch-1"
     assert json.loads((place / "report.json").read_text())["verdict"] == "reconciled"
@@ -157,9 +161,7 @@ def test_the_bytes_of_both_sides_do_not_depend_on_the_order_in_which_they_come(h
     house.provider.opening = 5  # another file, the same movements
     second = house.run()
     assert second.id != first.id  # its stated balance is another
-    digests = [
-        hashlib.sha256((house.folder / run.id / "right.parquet").read_bytes()).hexdigest() for run in (first, second)
-    ]
+    digests = [hashlib.sha256((house.folder / run.id / "right.parquet").read_bytes()).hexdigest() for run in (first, second)]
     assert digests[0] == digests[1]
 
 
@@ -174,9 +176,7 @@ def test_a_provider_that_does_not_answer_leaves_a_failed_run_and_no_files(house:
     house.provider.broken = httpx2.ConnectError("gone")
     with pytest.raises(StatementUnavailable):
         house.run()
-    assert house.rows("select state, verdict, error like %s from reconciliation_run", "%gone%") == [
-        ("failed", None, True)
-    ]
+    assert house.rows("select state, verdict, error like %s from reconciliation_run", "%gone%") == [("failed", None, True)]
     assert house.rows("select name, level from event") == [("reconciliation_failed", "warning")]
     assert list(house.folder.iterdir()) == []
 

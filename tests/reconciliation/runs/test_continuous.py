@@ -74,9 +74,7 @@ def test_a_provider_that_changes_its_past_is_a_critical_event_of_the_full_run(ho
     house.provider.lines[0]["gross"] = house.provider.lines[0]["net"] = 900
     full = run(house, "full")
     assert (full.comparison["agrees"], len(full.comparison["only_in_full"])) == (False, 1)
-    assert house.rows("select level, subject_id from event where name = 'reconciliation_disagrees'") == [
-        ("critical", full.id)
-    ]
+    assert house.rows("select level, subject_id from event where name = 'reconciliation_disagrees'") == [("critical", full.id)]
 
 
 def test_what_runs_find_becomes_cases_and_what_they_find_no_more_is_matched(house: House):
@@ -96,8 +94,10 @@ def test_one_source_that_fails_holds_no_other_up(house: House):
         sources = sources_in_use(conn, list(house.pairings.values()), PROGRAM)
     tried = reconcile_all(house.means, RunPlan(PROGRAM, sources, "recent", None, "test"), make_id)
     assert [(one.source, one.run is None) for one in tried] == [
-        ("simulator", True), ("simulator:payouts", True), ("simulator:charges", True),
-    ]  # fmt: skip
+        ("simulator", True),
+        ("simulator:payouts", True),
+        ("simulator:charges", True),
+    ]
 
 
 def test_a_mistake_of_ours_is_raised_once_every_source_was_tried(house: House):
@@ -194,9 +194,7 @@ run_pairing(RunContext(database, now, {"simulator": Slow()}, Path(folder)), pair
 
 
 def test_a_run_whose_process_is_killed_is_stale_after_a_minute_and_then_failed_with_what_it_did(house: House):
-    child = subprocess.Popen(
-        [sys.executable, "-c", KILLED, house.database.url, str(house.folder)], stdout=subprocess.PIPE, text=True
-    )
+    child = subprocess.Popen([sys.executable, "-c", KILLED, house.database.url, str(house.folder)], stdout=subprocess.PIPE, text=True)
     assert child.stdout.readline() == "asked\n"
     time.sleep(2.5)  # one sign of life
     os.kill(child.pid, signal.SIGKILL)

@@ -21,9 +21,7 @@ OPEN = TODAY - timedelta(days=3)  # the first open day
 def charged_late(house: House, charge: str, amount: int, day, *, there: int | None = None) -> None:
     """The provider took it on a day that was closed by us when we heard of it."""
     lines = (("clearing:simulator", "escrow:inv-9", amount),)
-    journal = NewJournal(
-        PAYMENT.key(charge), "payment", lines, "EUR", "system:worker", at(day), source=("charge", charge), space=PAYMENT
-    )
+    journal = NewJournal(PAYMENT.key(charge), "payment", lines, "EUR", "system:worker", at(day), source=("charge", charge), space=PAYMENT)
     with house.database.transaction() as conn:
         open_accounts(conn, PROGRAM, ["clearing:simulator", "escrow:inv-9"], asset="EUR", actor="t", now=at(TODAY))
         (done,) = post_all(conn, [ProgramJournal(PROGRAM, journal)], now=at(TODAY))

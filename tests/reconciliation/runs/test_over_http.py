@@ -46,9 +46,7 @@ def office(database: Database, tmp_path: Path) -> Iterator[Office]:
 
 
 @pytest.fixture
-def terminal(
-    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Any:
+def terminal(office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
     """Run a command against the server; gives its code and what it printed."""
     folder = tmp_path / "client"
     folder.mkdir()
@@ -120,7 +118,7 @@ def test_force_reconcile_takes_the_program_as_the_runbook_writes_it(office: Offi
         ({"scope": "recent", "date": "2026-01-01"}, "scope"),
         ({"source": "simulator", "from": "2026-02-01", "to": "2026-01-01"}, "date"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_asked_for_is_refused_with_its_field(office: Office, body: dict[str, Any], field: str | None):
     answer = post(office, "/api/reconciliation/runs", body)
     assert answer.status_code == (422 if field else 404), answer.text
@@ -147,9 +145,7 @@ def test_a_statement_is_imported_tied_signed_and_reported(office: Office, termin
     assert (code, said) == (0, "bank.sta: was imported before; nothing was added.\n")
     code, said = terminal("reconcile", "bank", "--output", "json")
     told = json.loads(said)
-    assert [(row["booked"], row["stated"], row["unexplained"]) for row in told["report"]["balances"]] == [
-        ("-1", "1000", "0")
-    ]
+    assert [(row["booked"], row["stated"], row["unexplained"]) for row in told["report"]["balances"]] == [("-1", "1000", "0")]
     assert code == (0 if told["verdict"] == "reconciled" else 1)
     code, said = terminal("client-money", "make", "--date", day.isoformat(), "--output", "json")
     made = [one for one in json.loads(said)["statements"] if one["asset"] == "EUR"]
@@ -191,9 +187,7 @@ def test_the_report_comes_as_a_file_in_four_formats(office: Office, terminal: An
     code, said = terminal("reconcile", "report", *span, "--output", "json")
     assert json.loads(said)["verdict"] == "reconciled"
     assert json.loads(said)["report"] == json.loads((tmp_path / "r.json").read_bytes())
-    assert (
-        office.ask("GET", "/api/reconciliation/report", params={"startTime": end, "endTime": start}).status_code == 422
-    )
+    assert office.ask("GET", "/api/reconciliation/report", params={"startTime": end, "endTime": start}).status_code == 422
 
 
 def test_the_terminal_ends_with_1_when_a_source_is_not_reconciled_and_shows_what_fails(office: Office, terminal: Any):
@@ -218,9 +212,7 @@ def test_the_schedule_runs_once_and_draws_up_client_money_for_the_day_before(off
     assert tick("a", noon).handled == 0
     assert [tick(worker, night).handled for worker in ("a", "b")] == [4, 0]
     rows = office.ask("GET", "/api/reconciliation/runs", params={"limit": 50}).json()["data"]
-    assert {run["slotAt"] for run in rows} == {
-        night.replace(minute=0, second=0, microsecond=0).isoformat().replace("+00:00", "Z")
-    }
+    assert {run["slotAt"] for run in rows} == {night.replace(minute=0, second=0, microsecond=0).isoformat().replace("+00:00", "Z")}
     assert {run["actor"] for run in rows} == {"system:schedule"}
     drawn = office.ask("GET", "/api/client-money").json()["data"]
     assert {(one["onDay"], one["madeBy"]) for one in drawn} == {(noon.date().isoformat(), "system:schedule")}
@@ -240,9 +232,7 @@ def test_an_unexplained_amount_is_said_by_the_run_the_list_the_sources_and_the_e
         assert "0.07 EUR" in terminal("reconcile", view)[1]
 
 
-def test_what_was_not_checked_is_said_by_the_run_the_list_and_the_exit_code(
-    office: Office, terminal: Any, tmp_path: Path
-):
+def test_what_was_not_checked_is_said_by_the_run_the_list_and_the_exit_code(office: Office, terminal: Any, tmp_path: Path):
     day = (today() - timedelta(days=1)).date()
     (tmp_path / "a.sta").write_text(mt940([(100, "R1", "x")], opening=0, on=day, number=1))
     assert terminal("statements", "import", str(tmp_path / "a.sta"))[0] == 0

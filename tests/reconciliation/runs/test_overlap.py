@@ -59,10 +59,8 @@ def corrected(house: House, *, effective_at=None) -> None:
         work.investigate_break(conn, break_id, actor=maker.actor, now=now)
         made = adjusting.propose_write_off(
             conn, break_id, make_id("prop"), reason="too small", by=maker, now=now, effective_at=effective_at
-        )  # fmt: skip
-        adjusting.approve_proposal(
-            conn, break_id, payload_sha256=made.payload_sha256, reason="seen", by=checker, now=now
         )
+        adjusting.approve_proposal(conn, break_id, payload_sha256=made.payload_sha256, reason="seen", by=checker, now=now)
 
 
 def test_a_run_that_read_the_books_before_they_were_corrected_does_not_open_the_break_again(house: House):

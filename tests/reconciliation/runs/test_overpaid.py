@@ -19,8 +19,11 @@ def arrives_late(house: House, attempt: str, amount: int, *, beyond: int, paid: 
     """The attempt that is there succeeds after all."""
     house.rows(
         "update provider_payout set state = 'succeeded', provider_ref = %s, beyond = %s, paid = %s where id = %s returning id",
-        f"pp-{attempt}", beyond, paid, attempt,
-    )  # fmt: skip
+        f"pp-{attempt}",
+        beyond,
+        paid,
+        attempt,
+    )
     out = paid or amount
     debt = beyond + out - amount
     house.posts("receivable:payee:bolt", "clearing:simulator", debt, YESTERDAY)
@@ -41,9 +44,7 @@ def detail(house: House, run) -> dict:
     ("amount", "beyond", "paid", "cause", "excess"),
     [(94_00, 94_00, None, "paid after its money had gone", 94_00), (94_00, 0, 100_00, "overpaid", 6_00)],
 )
-def test_what_was_paid_beyond_and_is_booked_is_a_break_while_it_is_owed(
-    house: House, amount, beyond, paid, cause, excess
-):
+def test_what_was_paid_beyond_and_is_booked_is_a_break_while_it_is_owed(house: House, amount, beyond, paid, cause, excess):
     paid_late(house, "a1", amount, beyond=beyond, paid=paid)
     run = house.run(SOURCE, YESTERDAY, TODAY)
     assert (house.found(run), run.verdict) == ([("OVERPAID", YESTERDAY)], "not reconciled")

@@ -23,9 +23,7 @@ ALL = ("simulator", "simulator:payouts", "simulator:charges")
 
 def report(house: House, first: date = YESTERDAY, last: date = TODAY):
     with house.database.transaction() as conn:
-        return report_of_period(
-            conn, list(house.pairings.values()), PROGRAM, first=first, last=last, today=house.clock.now.date()
-        )
+        return report_of_period(conn, list(house.pairings.values()), PROGRAM, first=first, last=last, today=house.clock.now.date())
 
 
 def everything(house: House, first: date = YESTERDAY, last: date = TODAY) -> None:
@@ -44,9 +42,7 @@ def accept(house: House) -> None:
 def test_a_period_that_nobody_looked_at_is_incomplete_and_says_so(house: House):
     found = report(house)
     assert found["verdict"] == "incomplete"
-    assert {(one["source"], one["why"]) for one in found["not_checked"]} == {
-        (name, "not checked: it was never reconciled") for name in ALL
-    }
+    assert {(one["source"], one["why"]) for one in found["not_checked"]} == {(name, "not checked: it was never reconciled") for name in ALL}
 
 
 def test_when_every_source_agrees_on_every_day_it_is_reconciled(house: House):
@@ -84,9 +80,7 @@ def test_breaks_are_listed_once_and_once_accepted_the_period_is_reconciled_with_
     everything(house, TODAY, TODAY)
     found = report(house, day, TODAY)
     assert found["verdict"] == "not reconciled"
-    assert [(one["kind"], one["day"], one["age_days"]) for one in found["items"]] == [
-        ("AMOUNT_MISMATCH", day.isoformat(), 5)
-    ]
+    assert [(one["kind"], one["day"], one["age_days"]) for one in found["items"]] == [("AMOUNT_MISMATCH", day.isoformat(), 5)]
     assert found["kinds"] == [
         {
             "source": "simulator",
@@ -148,9 +142,7 @@ def test_a_day_without_a_statement_of_client_money_among_days_that_have_one_is_a
             make_client_money(conn, PROGRAM, on=day, make_id=make_id, actor="t", now=house.clock.now)
     found = report(house, TODAY - timedelta(days=9), TODAY)
     why = next(one["why"] for one in found["not_checked"] if one["source"] == "client money")
-    assert (
-        why == f"no statement was drawn up for 2 days from {TODAY - timedelta(days=3)} to {TODAY - timedelta(days=2)}"
-    )
+    assert why == f"no statement was drawn up for 2 days from {TODAY - timedelta(days=3)} to {TODAY - timedelta(days=2)}"
     assert found["verdict"] == "incomplete"
 
 

@@ -30,9 +30,7 @@ def stolen(house: House) -> None:
 
 
 def states(house: House) -> list[str]:
-    return [
-        row[0] for row in house.rows("select state from break order by recurs_of nulls first, id")
-    ]  # one clock: ids tell no order
+    return [row[0] for row in house.rows("select state from break order by recurs_of nulls first, id")]  # one clock: ids tell no order
 
 
 def test_what_is_found_gone_and_found_again_is_three_runs_and_two_breaks(house: House):
@@ -116,9 +114,7 @@ def test_reports_and_findings_are_read_as_they_were_written_and_old_ones_with_wh
     with house.database.transaction() as conn:
         for found in findings_of(conn, run.id, rows_max=500):
             assert FindingDetail.read(found.detail).written() == found.detail
-    old = RunReport.read(
-        {"footing": [], "kinds": [], "passes": {}, "sources": [], "balances": [{"asset": "EUR", "stated": "5"}]}
-    )
+    old = RunReport.read({"footing": [], "kinds": [], "passes": {}, "sources": [], "balances": [{"asset": "EUR", "stated": "5"}]})
     assert (old.version, old.balances[0].stated, old.balances[0].unexplained, old.not_checked) == (1, 5, None, ())
 
 
@@ -162,9 +158,7 @@ def test_every_day_that_was_missed_gets_its_statement_of_client_money_when_someb
     tick(house)
     days = [row[0] for row in house.rows("select distinct on_day from client_money order by 1")]
     assert days == [TODAY, TODAY + timedelta(days=1), TODAY + timedelta(days=2)]
-    assert house.rows("select level, (payload ->> 'missed')::int from event where name = 'reconciliation_missed'") == [
-        ("warning", 2)
-    ]
+    assert house.rows("select level, (payload ->> 'missed')::int from event where name = 'reconciliation_missed'") == [("warning", 2)]
     tick(house)
     assert house.rows("select count(*) from reconciliation_gap") == [(1,)]
 
@@ -179,9 +173,7 @@ def test_what_waited_too_long_is_opened_by_the_worker_although_no_run_finds_it(h
     house.clock.now += timedelta(days=30)
     tick(house)
     assert states(house) == ["open"]
-    assert house.rows("select reason from step where machine = 'break' order by step desc limit 1") == [
-        ("its window is over",)
-    ]
+    assert house.rows("select reason from step where machine = 'break' order by step desc limit 1") == [("its window is over",)]
 
 
 def test_a_run_that_is_confirmed_after_one_of_other_days_speaks_last_and_files_anew(house: House):

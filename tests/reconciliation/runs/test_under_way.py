@@ -29,9 +29,7 @@ def at_stake(house: House, run) -> list[tuple[str, int]]:
 @pytest.mark.parametrize("day", [LONG_AGO, TODAY])
 @pytest.mark.parametrize("source", ["simulator", "simulator:payouts"])
 @pytest.mark.parametrize("status", ["paid", "pending"])
-def test_a_payout_that_came_to_another_amount_there_is_a_break_at_once_by_whatever_it_differs(
-    house: House, source, status, day
-):
+def test_a_payout_that_came_to_another_amount_there_is_a_break_at_once_by_whatever_it_differs(house: House, source, status, day):
     ordered(house, 94_00, day)
     house.provider.line("payout", "po_1", -994_00, day, reference="a1", status=status)
     run = house.run(source, day, TODAY)

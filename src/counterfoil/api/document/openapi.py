@@ -91,9 +91,13 @@ def add_openapi(app: FastAPI) -> None:
 
 def _document(app: FastAPI) -> dict[str, Any]:
     made = get_openapi(
-        title="counterfoil", version=app.version, description=DESCRIPTION, routes=app.routes, tags=TAGS,
+        title="counterfoil",
+        version=app.version,
+        description=DESCRIPTION,
+        routes=app.routes,
+        tags=TAGS,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
-    )  # fmt: skip
+    )
     components = made.setdefault("components", {})
     shapes = components.setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):

@@ -15,8 +15,7 @@ PATH: Final = "/problems"
 FACTS_FILE: Final = "problem_facts.json"  # beside this file; `make reference` records it from the calls that raise
 _UNEXPECTED_TITLE: Final = "Something is wrong on our side; nothing of this request was kept."
 _UNEXPECTED_TO_DO: Final = (
-    "Send the same request again with the same idempotency key. If it fails again, look for its `requestId` in the log of "
-    "the server."
+    "Send the same request again with the same idempotency key. If it fails again, look for its `requestId` in the log of the server."
 )
 # What the facts mean that many problems carry; the others are named after what they hold.
 MEANINGS: Final = {

@@ -42,13 +42,40 @@ from counterfoil.operations.verbs import Noun
 from counterfoil.wiring import NOUNS, Wiring
 
 ROUTERS = (  # looked through in this order: what is asked most comes first
-    movements.router, webhooks.router, payouts.router, refunds.router, invoices.router, accounts.router, statements.router, journals.router,
-    holds.router, periods.router, programs.router, keys.router,
-    approvals.router, people.router, access.router, logins.router, destinations.router, usage.router, intents.router,
-    settlements.router, operations.router, queues.router, providers.router, bank_files.router, batches.router,
-    parked.router, reconciliation.router, reconciliation_report.router, bank.router, break_sheets.router, breaks.router,
-    status.router, status.alive,
-)  # fmt: skip
+    movements.router,
+    webhooks.router,
+    payouts.router,
+    refunds.router,
+    invoices.router,
+    accounts.router,
+    statements.router,
+    journals.router,
+    holds.router,
+    periods.router,
+    programs.router,
+    keys.router,
+    approvals.router,
+    people.router,
+    access.router,
+    logins.router,
+    destinations.router,
+    usage.router,
+    intents.router,
+    settlements.router,
+    operations.router,
+    queues.router,
+    providers.router,
+    bank_files.router,
+    batches.router,
+    parked.router,
+    reconciliation.router,
+    reconciliation_report.router,
+    bank.router,
+    break_sheets.router,
+    breaks.router,
+    status.router,
+    status.alive,
+)
 
 
 def make_app(

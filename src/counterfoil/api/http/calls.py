@@ -50,9 +50,7 @@ class WholeInstallation(Problem):
 class KeyRing:
     """Who holds which API key, remembered for two seconds, so that a burst of requests costs one look-up."""
 
-    def __init__(
-        self, database: Database, clock: Callable[[], datetime], *, requests_per_second: int | None = None
-    ) -> None:
+    def __init__(self, database: Database, clock: Callable[[], datetime], *, requests_per_second: int | None = None) -> None:
         """Keys are looked up in `database`, expire by `clock`, and ask so often at most; None for as often as they like."""
         self._per_second = requests_per_second
         self._second, self._turns = 0, dict[str, int]()
@@ -188,9 +186,7 @@ class ApiCall:
                 self._record(conn, verb, done.subject_id, reason, payload)
             return {"status": done.status, "body": done.shown.model_dump(mode="json", by_alias=True)}
 
-        with self.services.database.transaction(
-            commit=not self.dry_run, snapshot=snapshot, program_id=self.caller.program_id
-        ) as conn:
+        with self.services.database.transaction(commit=not self.dry_run, snapshot=snapshot, program_id=self.caller.program_id) as conn:
             if self.dry_run or self.key is None or not remembered:
                 answer = Answer(work(conn), None, replayed=False)
             else:
@@ -259,9 +255,7 @@ class ApiCall:
         def both(conn: Connection[Any]) -> Done:
             machine, said_verb, subject_id, payload, program_id = said
             by = self.caller
-            one = approvals.approved_of(
-                conn, machine, subject_id, said_verb, payload, now=self.now, maker_id=by.principal_id
-            )
+            one = approvals.approved_of(conn, machine, subject_id, said_verb, payload, now=self.now, maker_id=by.principal_id)
             if one is not None:
                 done = act(conn)
                 approvals.use(conn, one, now=self.now, result_id=done.subject_id)
@@ -269,9 +263,17 @@ class ApiCall:
             with conn.transaction(force_rollback=True):
                 act(conn)  # nobody approves what cannot be done
             made = approvals.propose(
-                conn, self.make_id("prop"), machine=machine, subject_id=subject_id, verb=said_verb, payload=payload, reason=reason,
-                by=by, now=self.now, program_id=program_id,
-            )  # fmt: skip
+                conn,
+                self.make_id("prop"),
+                machine=machine,
+                subject_id=subject_id,
+                verb=said_verb,
+                payload=payload,
+                reason=reason,
+                by=by,
+                now=self.now,
+                program_id=program_id,
+            )
             shown = Proposed(
                 proposal_id=made.id,
                 machine=machine,
@@ -284,9 +286,7 @@ class ApiCall:
 
         return self.write(verb, both, asked=asked, reason=reason, secret=secret)
 
-    def _record(
-        self, conn: Connection[Any], verb: str, subject_id: str, reason: str | None, payload: dict[str, Any]
-    ) -> None:
+    def _record(self, conn: Connection[Any], verb: str, subject_id: str, reason: str | None, payload: dict[str, Any]) -> None:
         record_action(
             conn,
             self.make_id("act"),

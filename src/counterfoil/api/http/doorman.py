@@ -75,14 +75,20 @@ class Doorman:
         self._seen[what] = at if before is None or at - before > AGAIN_S else before
         return self._seen[what] == at
 
-    def _record(
-        self, request: Request, kind: str, name: str, *, caller: Caller | None = None, needs: str | None = None
-    ) -> None:
+    def _record(self, request: Request, kind: str, name: str, *, caller: Caller | None = None, needs: str | None = None) -> None:
         event = records.AccessEvent(
-            self._make_id("acc"), self._clock(), kind, name, (caller.principal_id or None) if caller else None,
-            (caller.key_id or None) if caller else None, address_in(request), request.method[:10], route_of(request), needs,
+            self._make_id("acc"),
+            self._clock(),
+            kind,
+            name,
+            (caller.principal_id or None) if caller else None,
+            (caller.key_id or None) if caller else None,
+            address_in(request),
+            request.method[:10],
+            route_of(request),
+            needs,
             request_id_of(request),
-        )  # fmt: skip
+        )
         with self._database.transaction() as conn:
             records.record_access(conn, event)
 

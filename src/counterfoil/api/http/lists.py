@@ -14,9 +14,7 @@ Item = TypeVar("Item", bound=ViewModel)
 Row = TypeVar("Row")
 
 Limit = Annotated[int, Query(ge=1, le=ROWS_MAX, description=f"Rows of a page, at most {ROWS_MAX}.")]
-Cursor = Annotated[
-    str | None, Query(max_length=CURSOR_MAX, description="`nextCursor` of the page before; absent for the first.")
-]
+Cursor = Annotated[str | None, Query(max_length=CURSOR_MAX, description="`nextCursor` of the page before; absent for the first.")]
 LIMIT = ROWS_DEFAULT
 
 

@@ -18,8 +18,14 @@ from counterfoil.base.problems import Fact, InvalidInput, InvariantBroken, Kind,
 
 MEDIA_TYPE: Final = "application/problem+json"
 STATUS: Final[Mapping[Kind, int]] = {
-    "invalid": 422, "unauthenticated": 401, "forbidden": 403, "missing": 404, "conflict": 409, "busy": 503, "too_large": 413,
-}  # fmt: skip
+    "invalid": 422,
+    "unauthenticated": 401,
+    "forbidden": 403,
+    "missing": 404,
+    "conflict": 409,
+    "busy": 503,
+    "too_large": 413,
+}
 STATUS_OF: Final[Mapping[str, int]] = {
     "KeyReused": 422,
     "TooManyAttempts": 429,

@@ -35,9 +35,15 @@ OWNERS: Final[Mapping[str, LiteralString]] = {
 }
 # Routes that are derived from a noun call it `id`: then its prefix says what it is of.
 BY_PREFIX: Final[Mapping[str, str]] = {
-    "inv": "invoice_id", "int": "intent_id", "set": "settlement_id", "po": "payout_id", "rec": "run_id", "break": "break_id",
-    "cm": "statement_id", "prop": "proposal_id",
-}  # fmt: skip
+    "inv": "invoice_id",
+    "int": "intent_id",
+    "set": "settlement_id",
+    "po": "payout_id",
+    "rec": "run_id",
+    "break": "break_id",
+    "cm": "statement_id",
+    "prop": "proposal_id",
+}
 
 
 class RouteScope(NamedTuple):
@@ -62,9 +68,7 @@ def scope_of(route: APIRoute) -> RouteScope:
     bodies = [one.field_info.annotation for one in route.dependant.body_params]
     said = json.dumps((route.openapi_extra or {}).get("requestBody", {}))
     in_body = any("program_id" in getattr(one, "model_fields", {}) for one in bodies) or f'"{PROGRAM}"' in said
-    return RouteScope(
-        tuple(one for one in in_path if one in OWNERS or one == "id"), "program_id" in in_path, in_query, in_body
-    )
+    return RouteScope(tuple(one for one in in_path if one in OWNERS or one == "id"), "program_id" in in_path, in_query, in_body)
 
 
 async def keep_within(request: Request, scope: RouteScope, caller: Caller) -> None:

@@ -79,9 +79,7 @@ def id_in_path(prefix: str) -> Any:
 class RequestModel(BaseModel):
     """A request's body: what it may hold and nothing else, in camelCase or snake_case."""
 
-    model_config = ConfigDict(
-        alias_generator=camel, validate_by_name=True, validate_by_alias=True, extra="forbid", frozen=True
-    )
+    model_config = ConfigDict(alias_generator=camel, validate_by_name=True, validate_by_alias=True, extra="forbid", frozen=True)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -127,12 +125,8 @@ def shows(row: type[Any], *, hidden: Collection[str] = ()) -> Callable[[type[Vie
         own = {name: (one.annotation, one) for name, one in view.model_fields.items() if name in view.__annotations__}
         kinds = get_type_hints(row, include_extras=True)
         check(set(hidden) <= set(kinds), "what is hidden is a field of the row", view=view.__name__)
-        fields: dict[str, Any] = {
-            name: own.get(name, (kind, ...)) for name, kind in kinds.items() if name not in hidden
-        }
-        made: Any = create_model(
-            view.__name__, __base__=view.__bases__, __module__=view.__module__, __doc__=view.__doc__, **fields | own
-        )
+        fields: dict[str, Any] = {name: own.get(name, (kind, ...)) for name, kind in kinds.items() if name not in hidden}
+        made: Any = create_model(view.__name__, __base__=view.__bases__, __module__=view.__module__, __doc__=view.__doc__, **fields | own)
         return cast(type[View], made)
 
     return derive
@@ -195,9 +189,7 @@ class ActionView(ViewModel):
     at: datetime
 
 
-BY_TWO: dict[int | str, dict[str, Any]] = {
-    202: {"model": Proposed, "description": "Proposed; it waits for a second person"}
-}
+BY_TWO: dict[int | str, dict[str, Any]] = {202: {"model": Proposed, "description": "Proposed; it waits for a second person"}}
 Item = TypeVar("Item", bound=ViewModel)
 
 

@@ -57,9 +57,7 @@ class VerbProposed(WriteResult):
 class _Said(RequestModel):
     """What every verb takes."""
 
-    expected_state: Annotated[
-        str | None, Field(max_length=40, description="Refused when it is in another state by now.")
-    ] = None
+    expected_state: Annotated[str | None, Field(max_length=40, description="Refused when it is in another state by now.")] = None
 
 
 def add_verbs(router: APIRouter, noun: verbs.Noun) -> None:
@@ -68,10 +66,13 @@ def add_verbs(router: APIRouter, noun: verbs.Noun) -> None:
         route = _route(noun, verb)
         for number, path in enumerate((f"/{noun.plural}/{{id}}/{verb.word}", *verb.paths)):
             router.post(
-                path, response_model=VerbProposed if verb.paired else VerbSaid, status_code=202 if verb.paired else 200,
-                summary=verb.label, description=verb.effect + (" Another person approves it within 24 hours." if verb.paired else ""),
+                path,
+                response_model=VerbProposed if verb.paired else VerbSaid,
+                status_code=202 if verb.paired else 200,
+                summary=verb.label,
+                description=verb.effect + (" Another person approves it within 24 hours." if verb.paired else ""),
                 operation_id=f"{noun.name}_{verb.name}" + ("_alias" * number),
-            )(route)  # fmt: skip
+            )(route)
 
 
 def noun_routes(noun: verbs.Noun) -> APIRouter:
@@ -88,20 +89,24 @@ def _add_reads(router: APIRouter, noun: verbs.Noun, rows_of: verbs.Rows, shape: 
     parts = [(part, shape_of(part.row.__name__, part.row)) for part in noun.parts]
     more: dict[str, Any] = {part.name: (_list_of(view), ...) for part, view in parts}
     full: Any = create_model(
-        f"{shape.__name__}InFull", __base__=shape, __doc__=f"A {noun.name} with what may be done and what was done.",
-        allowed=(list[str], Field(description="What may be done now.")), steps=(list[StepView], ...), actions=(list[ActionView], ...),
+        f"{shape.__name__}InFull",
+        __base__=shape,
+        __doc__=f"A {noun.name} with what may be done and what was done.",
+        allowed=(list[str], Field(description="What may be done now.")),
+        steps=(list[StepView], ...),
+        actions=(list[ActionView], ...),
         **more,
-    )  # fmt: skip
+    )
 
     listing: Any = Paged[shape]  # type: ignore[valid-type]
 
-    @router.get(
-        f"/{noun.plural}", response_model=listing, summary=f"List {noun.plural}", operation_id=f"{noun.name}_list"
-    )
+    @router.get(f"/{noun.plural}", response_model=listing, summary=f"List {noun.plural}", operation_id=f"{noun.name}_list")
     def listed(
-        call: Annotated[ApiCall, may(READ)], state: Annotated[str | None, Query(max_length=40, description="Only in this state.")] = None,
-        limit: Limit = LIMIT, cursor: Cursor = None,
-    ) -> Response:  # fmt: skip
+        call: Annotated[ApiCall, may(READ)],
+        state: Annotated[str | None, Query(max_length=40, description="Only in this state.")] = None,
+        limit: Limit = LIMIT,
+        cursor: Cursor = None,
+    ) -> Response:
         """Newest first."""
         if state is not None and state not in noun.machine.states():
             raise InvalidInput("state", f"one of {', '.join(noun.machine.states())}", got=state[:40])
@@ -110,20 +115,20 @@ def _add_reads(router: APIRouter, noun: verbs.Noun, rows_of: verbs.Rows, shape: 
             rows = rows_of(conn, rows_max=limit + 1, after=str(after[0]) if after else None, state=state)
         return page_of(shape, keyset.page(list(rows), limit, lambda row: (row.id,)))
 
-    @router.get(
-        f"/{noun.plural}/{{id}}", response_model=full, summary=f"Show a {noun.name}", operation_id=f"{noun.name}_show"
-    )
+    @router.get(f"/{noun.plural}/{{id}}", response_model=full, summary=f"Show a {noun.name}", operation_id=f"{noun.name}_show")
     def one(id: Annotated[str, id_in_path(noun.prefix)], call: Annotated[ApiCall, may(READ)]) -> Response:  # noqa: A002
         """With what may be done with it, its steps, and what was done by hand."""
         with call.reading() as conn:
             row = noun.show(conn, id)
             return answer(
                 full(
-                    **row._asdict(), allowed=noun.allowed(conn, id, now=call.now), steps=StepView.each(history_of(conn, id)),
+                    **row._asdict(),
+                    allowed=noun.allowed(conn, id, now=call.now),
+                    steps=StepView.each(history_of(conn, id)),
                     actions=ActionView.each(actions_of(conn, id)),
                     **{part.name: [view(**each._asdict()) for each in part.rows(conn, id)] for part, view in parts},
                 )
-            )  # fmt: skip
+            )
 
 
 def _list_of(shape: Any) -> Any:
@@ -135,9 +140,7 @@ def shape_of(name: str, row: type[Any]) -> type[ViewModel]:
     hints = get_type_hints(row)
     fields: dict[str, Any] = {one: (Minor if one in verbs.AMOUNTS else kind, ...) for one, kind in hints.items()}
     doc = (row.__doc__ or name).split("\n")[0]
-    return create_model(
-        f"{name.replace('_', ' ').title().replace(' ', '')}View", __base__=ViewModel, __doc__=doc, **fields
-    )
+    return create_model(f"{name.replace('_', ' ').title().replace(' ', '')}View", __base__=ViewModel, __doc__=doc, **fields)
 
 
 def _route(noun: verbs.Noun, verb: verbs.Verb) -> Callable[..., Response]:
@@ -164,9 +167,7 @@ def _route(noun: verbs.Noun, verb: verbs.Verb) -> Callable[..., Response]:
             said = verbs.say(noun, verb, saying)
             if isinstance(said, verbs.VerbResult):
                 return Done(id, VerbSaid(id=id, state=said.state, made=said.made))
-            waits = VerbProposed(
-                id=id, proposal=said.id, payload_sha256=said.payload_sha256, expires_at=said.expires_at
-            )
+            waits = VerbProposed(id=id, proposal=said.id, payload_sha256=said.payload_sha256, expires_at=said.expires_at)
             return Done(id, waits, 202)
 
         return call.write(f"{noun.name}.{verb.name}", act, asked=body, reason=reason or None)

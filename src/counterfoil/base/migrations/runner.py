@@ -75,9 +75,7 @@ def migrate(url: str, *, now: datetime, folder: Path = FOLDER) -> list[str]:
                 done.append(name)
             _grant(conn, folder)
         except errors.LockNotAvailable as error:
-            raise Busy(
-                what="the schema", detail="another transaction holds a table that the migration needs"
-            ) from error
+            raise Busy(what="the schema", detail="another transaction holds a table that the migration needs") from error
     return done
 
 

@@ -71,9 +71,7 @@ def _complete(folders: Sequence[str]) -> Iterator[Path]:
 @cache
 def major_of(folder: Path) -> int:
     """The major version of the programs in `folder`."""
-    told = subprocess.run(
-        [folder / "postgres", "--version"], capture_output=True, text=True, timeout=_PROBE_S, check=True
-    )
+    told = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, timeout=_PROBE_S, check=True)
     return int(re.findall(r"PostgreSQL\)?\s+(\d+)", told.stdout)[0])
 
 

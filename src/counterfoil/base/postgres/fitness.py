@@ -59,9 +59,7 @@ def refuse_unless_fit(conn: Connection[Any], *, now: datetime) -> list[Check]:
 
 def _durability(conn: Connection[Any]) -> Check:
     if _one(conn, "select current_setting('fsync') = 'off' or current_setting('full_page_writes') = 'off'"):
-        return Check(
-            "durability", BAD, "fsync or full_page_writes is off", "Turn both on: a crash loses money otherwise."
-        )
+        return Check("durability", BAD, "fsync or full_page_writes is off", "Turn both on: a crash loses money otherwise.")
     return Check("durability", GOOD, "fsync and full_page_writes are on")
 
 
@@ -104,9 +102,7 @@ def _migrations(conn: Connection[Any]) -> Check:
     try:
         lacking = pending(conn)
     except Problem as problem:
-        return Check(
-            "migrations", BAD, problem.sentence(), "Run the version of counterfoil that migrated it, or a newer one."
-        )
+        return Check("migrations", BAD, problem.sentence(), "Run the version of counterfoil that migrated it, or a newer one.")
     if lacking:
         return Check("migrations", BAD, f"{len(lacking)} are missing: {', '.join(lacking)}", "counterfoil migrate")
     return Check("migrations", GOOD, "all are applied")

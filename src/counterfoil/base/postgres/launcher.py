@@ -116,9 +116,7 @@ class PrivatePostgres:
     def __enter__(self) -> PrivatePostgres:
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
 
     # Where things lie.
@@ -180,9 +178,7 @@ class PrivatePostgres:
         with open(self.folder / name, "ab") as file:
             while not _try_lock(file):
                 if time.monotonic() > deadline:
-                    raise Busy(
-                        what=str(self.folder), detail=f"another process starts or stops it for {LOCK_TIMEOUT_S} s"
-                    )
+                    raise Busy(what=str(self.folder), detail=f"another process starts or stops it for {LOCK_TIMEOUT_S} s")
                 time.sleep(_POLL_S)
             yield file
 
@@ -218,9 +214,7 @@ class PrivatePostgres:
         options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "-k", *locale_options(major_of(self.binaries))]
         if self.settings.get("fsync") == "off":
             options.append("--no-sync")
-        command = self._identity.command(
-            self.binaries / "initdb", "-D", making, *options, parent=os.getpid(), death_signal=signal.SIGKILL
-        )
+        command = self._identity.command(self.binaries / "initdb", "-D", making, *options, parent=os.getpid(), death_signal=signal.SIGKILL)
         made = subprocess.run(
             command,
             env=environment(),
@@ -268,9 +262,7 @@ class PrivatePostgres:
                 if not launched and not self._recorded()[1]:
                     return False
                 time.sleep(_POLL_S)
-        raise PostgresNotStarted(
-            folder=str(self.folder), detail=f"no answer within {START_TIMEOUT_S} s", log=self._tail()
-        )
+        raise PostgresNotStarted(folder=str(self.folder), detail=f"no answer within {START_TIMEOUT_S} s", log=self._tail())
 
     def _refuse_unless_orphaned(self, deadline: float) -> None:
         """Workers of a killed server live on for a moment and keep its memory: wait for them. Anything else is an error."""

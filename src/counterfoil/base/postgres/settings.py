@@ -46,9 +46,7 @@ def memory_bytes() -> int:
 
 def environment() -> dict[str, str]:
     """Ours without what would steer PostgreSQL from outside."""
-    return {name: value for name, value in os.environ.items() if not re.match(r"PG[A-Z]|LC_|LANG", name)} | {
-        "LC_ALL": "C"
-    }
+    return {name: value for name, value in os.environ.items() if not re.match(r"PG[A-Z]|LC_|LANG", name)} | {"LC_ALL": "C"}
 
 
 def locale_options(major: int) -> list[str]:

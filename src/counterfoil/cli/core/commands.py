@@ -25,56 +25,30 @@ OPERATIONS: Final = "Operations"
 HERE: Final = "On this machine"
 PARTS: Final[dict[str, CommandPart]] = {
     "usage": CommandPart("counterfoil.cli.nouns.settlement.usage", "Import what was used.", MONEY),
-    "invoices": CommandPart(
-        "counterfoil.cli.nouns.settlement.invoices", "What customers owe, and what they paid.", MONEY
-    ),
-    "intents": CommandPart(
-        "counterfoil.cli.nouns.settlement.intents", "From the customer's payment to the settlement.", MONEY
-    ),
-    "payouts": CommandPart(
-        "counterfoil.cli.nouns.payouts.payouts", "What payees are owed, and every attempt to pay it.", MONEY
-    ),
-    "bank-files": CommandPart(
-        "counterfoil.cli.nouns.payouts.bank_files", "Payments that go to the bank in files.", MONEY
-    ),
+    "invoices": CommandPart("counterfoil.cli.nouns.settlement.invoices", "What customers owe, and what they paid.", MONEY),
+    "intents": CommandPart("counterfoil.cli.nouns.settlement.intents", "From the customer's payment to the settlement.", MONEY),
+    "payouts": CommandPart("counterfoil.cli.nouns.payouts.payouts", "What payees are owed, and every attempt to pay it.", MONEY),
+    "bank-files": CommandPart("counterfoil.cli.nouns.payouts.bank_files", "Payments that go to the bank in files.", MONEY),
     "refunds": CommandPart("counterfoil.cli.nouns.payouts.refunds", "What goes back to customers.", MONEY),
     "holdbacks": CommandPart("counterfoil.cli.nouns.payouts.holdbacks", "What is kept back of settlements.", MONEY),
     "batches": CommandPart("counterfoil.cli.nouns.payouts.batches", "Payouts that people approve together.", MONEY),
     "destinations": CommandPart("counterfoil.cli.nouns.payouts.destinations", "Where payees are paid.", MONEY),
-    "accounts": CommandPart(
-        "counterfoil.cli.nouns.ledger.accounts", "Balances, statements, and whether they are right.", BOOKS
-    ),
+    "accounts": CommandPart("counterfoil.cli.nouns.ledger.accounts", "Balances, statements, and whether they are right.", BOOKS),
     "journal": CommandPart("counterfoil.cli.nouns.ledger.journal", "Post, import, show and reverse journals.", BOOKS),
-    "programs": CommandPart(
-        "counterfoil.cli.nouns.ledger.programs", "Programs, their assets, and whether their books agree.", BOOKS
-    ),
+    "programs": CommandPart("counterfoil.cli.nouns.ledger.programs", "Programs, their assets, and whether their books agree.", BOOKS),
     "rates": CommandPart("counterfoil.cli.nouns.settlement.rates", "A program's fee rates.", BOOKS),
     "periods": CommandPart("counterfoil.cli.nouns.ledger.periods", "Close the books up to a date.", BOOKS),
     "events": CommandPart("counterfoil.cli.nouns.operations.events", "What happened.", OPERATIONS),
     "workers": CommandPart("counterfoil.cli.nouns.operations.workers", "Who works, and how it goes.", OPERATIONS),
     "queue": CommandPart("counterfoil.cli.nouns.operations.queue", "How much work waits.", OPERATIONS),
     "jobs": CommandPart("counterfoil.cli.nouns.operations.jobs", "Run a job now.", OPERATIONS),
-    "circuits": CommandPart(
-        "counterfoil.cli.nouns.operations.circuits", "Providers that do not work, and are not called.", OPERATIONS
-    ),
-    "providers": CommandPart(
-        "counterfoil.cli.nouns.operations.providers", "What providers can do, and how they do.", OPERATIONS
-    ),
-    "parked": CommandPart(
-        "counterfoil.cli.nouns.operations.parked", "What failed five times and waits for a person.", OPERATIONS
-    ),
-    "approvals": CommandPart(
-        "counterfoil.cli.nouns.operations.approvals", "What one person proposed and another decides.", OPERATIONS
-    ),
-    "login": CommandPart(
-        "counterfoil.cli.nouns.operations.login", "Log in as a person; only a person approves.", OPERATIONS, alone=True
-    ),
-    "logout": CommandPart(
-        "counterfoil.cli.nouns.operations.login", "End the login of this machine.", OPERATIONS, alone=True
-    ),
-    "access": CommandPart(
-        "counterfoil.cli.nouns.operations.access", "Who came in, who failed to, who was refused.", OPERATIONS
-    ),
+    "circuits": CommandPart("counterfoil.cli.nouns.operations.circuits", "Providers that do not work, and are not called.", OPERATIONS),
+    "providers": CommandPart("counterfoil.cli.nouns.operations.providers", "What providers can do, and how they do.", OPERATIONS),
+    "parked": CommandPart("counterfoil.cli.nouns.operations.parked", "What failed five times and waits for a person.", OPERATIONS),
+    "approvals": CommandPart("counterfoil.cli.nouns.operations.approvals", "What one person proposed and another decides.", OPERATIONS),
+    "login": CommandPart("counterfoil.cli.nouns.operations.login", "Log in as a person; only a person approves.", OPERATIONS, alone=True),
+    "logout": CommandPart("counterfoil.cli.nouns.operations.login", "End the login of this machine.", OPERATIONS, alone=True),
+    "access": CommandPart("counterfoil.cli.nouns.operations.access", "Who came in, who failed to, who was refused.", OPERATIONS),
     "people": CommandPart("counterfoil.cli.nouns.operations.people", "Who may act, and in which roles.", OPERATIONS),
     "keys": CommandPart("counterfoil.cli.nouns.operations.keys", "API keys and their roles.", OPERATIONS),
     "health": CommandPart(
@@ -89,36 +63,22 @@ PARTS: Final[dict[str, CommandPart]] = {
         OPERATIONS,
         alone=True,
     ),
-    "setup": CommandPart(
-        "counterfoil.cli.local.setting_up.setup", "The first program, its rates and its provider.", HERE, alone=True
-    ),
-    "demo": CommandPart(
-        "counterfoil.cli.local.demo", "A day of real work, with everything it needs; one command.", HERE, alone=True
-    ),
+    "setup": CommandPart("counterfoil.cli.local.setting_up.setup", "The first program, its rates and its provider.", HERE, alone=True),
+    "demo": CommandPart("counterfoil.cli.local.demo", "A day of real work, with everything it needs; one command.", HERE, alone=True),
     "up": CommandPart("counterfoil.cli.local.commands", "API and worker in one process.", HERE, alone=True),
     "serve": CommandPart("counterfoil.cli.local.commands", "The API.", HERE, alone=True),
     "worker": CommandPart("counterfoil.cli.local.commands", "The worker.", HERE, alone=True),
     "migrate": CommandPart("counterfoil.cli.local.commands", "Bring the database up to date.", HERE, alone=True),
-    "doctor": CommandPart(
-        "counterfoil.cli.local.doctor", "What is wrong here, and what to do about it.", HERE, alone=True
-    ),
-    "reconcile": CommandPart(
-        "counterfoil.cli.nouns.reconciliation.reconcile", "Hold one side's records against the other's.", BOOKS
-    ),
-    "breaks": CommandPart(
-        "counterfoil.cli.nouns.reconciliation.breaks", "What does not agree, and what is done about it.", BOOKS
-    ),
+    "doctor": CommandPart("counterfoil.cli.local.doctor", "What is wrong here, and what to do about it.", HERE, alone=True),
+    "reconcile": CommandPart("counterfoil.cli.nouns.reconciliation.reconcile", "Hold one side's records against the other's.", BOOKS),
+    "breaks": CommandPart("counterfoil.cli.nouns.reconciliation.breaks", "What does not agree, and what is done about it.", BOOKS),
     "client-money": CommandPart(
         "counterfoil.cli.nouns.reconciliation.client_money",
         "What is owed to owners, against what is held for them.",
         BOOKS,
     ),
-    "simulator": CommandPart(
-        "counterfoil.cli.local.simulator", "The payment provider with faults, for trying out.", HERE
-    ),
-    "statements": CommandPart(
-        "counterfoil.cli.local.statements", "Look at bank statements; import them into a server.", HERE
-    ),
+    "simulator": CommandPart("counterfoil.cli.local.simulator", "The payment provider with faults, for trying out.", HERE),
+    "statements": CommandPart("counterfoil.cli.local.statements", "Look at bank statements; import them into a server.", HERE),
 }
 
 

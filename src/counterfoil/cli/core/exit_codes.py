@@ -11,14 +11,19 @@ from counterfoil.base.text import printable
 from counterfoil.client.problems import ApiProblem, Unreachable
 
 # 0: done, and what was looked at is as it should be. Each other code means one thing, in every command.
-NOT_GREEN: Final = (
-    1  # done, and what was looked at is not as it should be: breaks, a check that fails, something not compared
-)
+NOT_GREEN: Final = 1  # done, and what was looked at is not as it should be: breaks, a check that fails, something not compared
 USAGE: Final = 2  # the command line was not understood, or a file that it names cannot be read
 OURS: Final = 70  # a mistake of ours
 EXIT: Final = {
-    "invalid": 3, "missing": 4, "conflict": 5, "forbidden": 6, "unauthenticated": 7, "busy": 8, "too_large": 9, "unreachable": 10,
-}  # fmt: skip
+    "invalid": 3,
+    "missing": 4,
+    "conflict": 5,
+    "forbidden": 6,
+    "unauthenticated": 7,
+    "busy": 8,
+    "too_large": 9,
+    "unreachable": 10,
+}
 ADVICE: Final = {
     "unauthenticated": "Log in (`counterfoil login NAME`), set COUNTERFOIL_API_KEY with COUNTERFOIL_URL, or run where `counterfoil demo` "
     "left its keys (.counterfoil/client.json).",

@@ -13,15 +13,58 @@ from counterfoil.cli.core.connection import asked, server
 from counterfoil.client.problems import ApiProblem, Unreachable
 
 # The fields of answers that hold minor units; a test holds them against the API's own description.
-FIELDS: Final = frozenset({
-    "above", "acceptedAtStake", "amount", "applied", "atStake", "available", "balance", "beyond", "cachedCredits", "cachedDebits",
-    "cachedHeld", "closing", "credit",
-    "byRuleMax", "creditBalance", "credited", "credits", "debit", "debitBalance", "debits", "difference", "drift", "escrow",
-    "expected", "fee", "found", "gross", "held",
-    "holdback", "inTransit", "minor", "net", "openHolds", "opening", "owed", "ownHoldback", "paid",
-    "payable", "platformFee", "posted", "postedCredits",
-    "postedDebits", "receivable", "remaining", "total", "totalCredit", "totalDebit", "validatorFee",
-})  # fmt: skip
+FIELDS: Final = frozenset(
+    {
+        "above",
+        "acceptedAtStake",
+        "amount",
+        "applied",
+        "atStake",
+        "available",
+        "balance",
+        "beyond",
+        "cachedCredits",
+        "cachedDebits",
+        "cachedHeld",
+        "closing",
+        "credit",
+        "byRuleMax",
+        "creditBalance",
+        "credited",
+        "credits",
+        "debit",
+        "debitBalance",
+        "debits",
+        "difference",
+        "drift",
+        "escrow",
+        "expected",
+        "fee",
+        "found",
+        "gross",
+        "held",
+        "holdback",
+        "inTransit",
+        "minor",
+        "net",
+        "openHolds",
+        "opening",
+        "owed",
+        "ownHoldback",
+        "paid",
+        "payable",
+        "platformFee",
+        "posted",
+        "postedCredits",
+        "postedDebits",
+        "receivable",
+        "remaining",
+        "total",
+        "totalCredit",
+        "totalDebit",
+        "validatorFee",
+    }
+)
 
 
 def scales() -> Mapping[str, int]:
@@ -58,7 +101,5 @@ def to_minor(given: str, asset: str, field: str) -> str:
     """What a person typed in major units, as minor units for the wire. Raises InvalidInput: no amount, or too many decimals."""
     scale = scales().get(asset)
     if scale is None:
-        raise InvalidInput(
-            "asset", f"one of {', '.join(sorted(scales())) or 'those the server keeps books in'}", got=asset
-        )
+        raise InvalidInput("asset", f"one of {', '.join(sorted(scales())) or 'those the server keeps books in'}", got=asset)
     return str(parse_major(given, Asset(asset, scale), field))

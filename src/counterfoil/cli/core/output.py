@@ -157,9 +157,12 @@ def _table(rows: Sequence[Json], columns: Sequence[str]) -> Table:
         # An id that is broken over two lines cannot be copied.
         whole = all(_ID.fullmatch(str(_at(row, name))) for row in rows if _at(row, name) is not None)
         table.add_column(
-            name.rpartition(".")[2], justify="right" if numbers else "left", overflow="fold", no_wrap=numbers or whole,
+            name.rpartition(".")[2],
+            justify="right" if numbers else "left",
+            overflow="fold",
+            no_wrap=numbers or whole,
             min_width=max((len(_shown(row, name)) for row in rows), default=0) if whole else None,
-        )  # fmt: skip
+        )
     for row in rows:
         # As plain text: `:bank:` in a name is no picture, and `[red]` is no colour.
         table.add_row(*[Text(_shown(row, name, beside="asset" in columns)) for name in columns])

@@ -41,6 +41,4 @@ def _watch(client: Client, ended: threading.Event) -> None:
                 continue  # a key that may not read, or a server that is busy: the answer comes all the same
             if under_way := [one for one in rows if one["state"] == "running"]:
                 one = under_way[0]
-                status.update(
-                    f"{one['source']}, {one['firstOn']} to {one['lastOn']}: {one['progress'] or 'it begins'} …"
-                )
+                status.update(f"{one['source']}, {one['firstOn']} to {one['lastOn']}: {one['progress'] or 'it begins'} …")

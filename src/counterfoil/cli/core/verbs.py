@@ -19,9 +19,15 @@ from counterfoil.operations.access import access
 from counterfoil.operations.verbs import Field, Noun, Verb
 
 NEED: Final[Mapping[str, Need]] = {
-    access.READ: "read", access.AUDIT: "audit", access.OPERATE: "operate", access.WORK_BREAKS: "work", access.ACCEPT_BREAK: "accept",
-    access.APPROVE: "approve", access.POST_JOURNAL: "post", access.ADMINISTER: "administer",
-}  # fmt: skip
+    access.READ: "read",
+    access.AUDIT: "audit",
+    access.OPERATE: "operate",
+    access.WORK_BREAKS: "work",
+    access.ACCEPT_BREAK: "accept",
+    access.APPROVE: "approve",
+    access.POST_JOURNAL: "post",
+    access.ADMINISTER: "administer",
+}
 PARTS: Final = (
     ("steps", ("step", "at", "fromState", "verb", "toState", "actor", "reason")),
     ("actions", ("at", "actor", "verb", "reason")),

@@ -12,9 +12,7 @@ from counterfoil.cli.local.installation import addresses, settings_now
 app = typer.Typer(no_args_is_help=True)
 
 Host = Annotated[str | None, typer.Option("--host", help="Address to listen on; COUNTERFOIL_HOST, if absent.")]
-Port = Annotated[
-    int | None, typer.Option("--port", help="Port to listen on, 0 for a free one; COUNTERFOIL_PORT, if absent.")
-]
+Port = Annotated[int | None, typer.Option("--port", help="Port to listen on, 0 for a free one; COUNTERFOIL_PORT, if absent.")]
 
 
 @app.command("serve")

@@ -46,12 +46,8 @@ class DemoFailed(Exception):
 
 @app.command("demo")
 def demo(
-    folder: Annotated[Path, typer.Option("--folder", help="Where everything lies; empty or a demo's.")] = Path(
-        ".counterfoil"
-    ),
-    port: Annotated[
-        int, typer.Option("--port", help="Port of the dashboard; another is taken when it is in use.")
-    ] = PORT,
+    folder: Annotated[Path, typer.Option("--folder", help="Where everything lies; empty or a demo's.")] = Path(".counterfoil"),
+    port: Annotated[int, typer.Option("--port", help="Port of the dashboard; another is taken when it is in use.")] = PORT,
     once: Annotated[bool, typer.Option("--once", envvar="DEMO_ONCE", help="End after the report.")] = False,
 ) -> None:
     """Play a day of 500 invoices with some trouble, reconcile it, and leave the dashboard open. Nothing leaves this machine."""
@@ -95,9 +91,7 @@ def _port(wanted: int) -> int:
 def _play(world: World, console: Console) -> bool:
     with (
         Client(world.url, world.keys["operator"]) as operator,
-        httpx2.Client(
-            base_url=world.simulator.url, headers=world.simulator.headers, timeout=30, trust_env=False
-        ) as provider,
+        httpx2.Client(base_url=world.simulator.url, headers=world.simulator.headers, timeout=30, trust_env=False) as provider,
     ):
         usage = day.usage(now()).encode()
         operator.import_usage(PROGRAM, usage, file_name="demo-day.csv", key="demo-usage")
@@ -207,9 +201,7 @@ def _command() -> str:
 
 
 def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
-    )
+    return Progress(TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console)
 
 
 def _ask(provider: httpx2.Client, path: str, body: dict[str, Any], *, key: str | None = None) -> None:

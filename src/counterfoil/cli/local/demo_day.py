@@ -79,7 +79,7 @@ def troubles() -> list[Trouble]:
         Trouble({"fault": "webhook_doubled", "count": 25}, "25 webhooks come twice"),
         Trouble({"fault": "webhook_late", "count": 10, "params": {"delay_ms": 2_000}}, "10 webhooks come late"),
         Trouble({"fault": "webhook_bad_signature", "count": 5}, "5 webhooks are signed badly at first"),
-    ]  # fmt: skip
+    ]
 
 
 def planted(paid: list[str]) -> list[Planted]:
@@ -93,7 +93,7 @@ def planted(paid: list[str]) -> list[Planted]:
             "AMOUNT_MISMATCH",
             f"the payment of {altered} is 0.90 off",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _dice(what: str, number: int, sides: int) -> int:

@@ -133,18 +133,14 @@ def _server(url: str) -> Check:
 
 def _told_by_server(settings: Settings, url: str, key: str) -> Iterator[Check]:
     """What the server says of its own database, and of the workers on it."""
-    with httpx2.Client(
-        base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=SERVER_TIMEOUT_S, trust_env=False
-    ) as client:
+    with httpx2.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=SERVER_TIMEOUT_S, trust_env=False) as client:
         answer = client.get("/api/admin/database")
         if answer.status_code == 401:
             yield Check("key", WARNING, "the server does not know ours", "Set COUNTERFOIL_API_KEY.")
             yield from _database_here(settings)
             return
         if answer.status_code != 200:
-            yield Check(
-                "database", BAD, f"the server answers {answer.status_code} when asked for it", "Its log says why."
-            )
+            yield Check("database", BAD, f"the server answers {answer.status_code} when asked for it", "Its log says why.")
             return
         yield from (Check(one["what"], one["how"], one["said"], one["do"]) for one in answer.json()["checks"])
         workers = client.get("/api/workers").json().get("data", [])

@@ -170,9 +170,7 @@ def _wiring(settings: Settings, database: Database, clock: SharedClock) -> Wirin
         lease=timedelta(seconds=settings.worker_lease_s),
         rows_max=settings.worker_rows_max,
         call_limit=timedelta(milliseconds=settings.provider_timeout_ms),
-        circuits=CircuitLimits(
-            settings.provider_circuit_failures_max, timedelta(seconds=settings.provider_circuit_rest_s)
-        ),
+        circuits=CircuitLimits(settings.provider_circuit_failures_max, timedelta(seconds=settings.provider_circuit_rest_s)),
         run_folder=settings.data_folder / "reconciliation",
         crons=crons_of(settings),
     )

@@ -33,9 +33,7 @@ BREAKS_SHOWN: Final = 20
 BREAK_COLUMNS: Final = ("account", "day", "ours", "theirs", "difference", "reason")
 
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, NDJSON or Parquet.")]
-Map = Annotated[
-    Path, typer.Option("--map", exists=True, dir_okay=False, help="How its rows become journals: a small TOML file.")
-]
+Map = Annotated[Path, typer.Option("--map", exists=True, dir_okay=False, help="How its rows become journals: a small TOML file.")]
 Program = Annotated[str, typer.Option("--program", help="Into whose books.")]
 CheckBalances = Annotated[
     bool, typer.Option("--check", help="Then hold our balances against those in the file; end with 1 when some differ.")
@@ -61,9 +59,7 @@ def import_(
             rows = _understood(database, program, file, mapped)
             told: dict[str, Any] = {"dryRun": True, "rows": rows, "file": file.name}
         else:
-            made = import_file(
-                database.transaction, program, file, mapped, actor=_actor(), clock=now, progress=progress
-            )
+            made = import_file(database.transaction, program, file, mapped, actor=_actor(), clock=now, progress=progress)
             _record(database, program, file, made)
             told = {"rows": made.rows, "posted": made.posted, "existed": made.existed, "resumedAt": made.resumed_at}
         checked = check_balances(database.transaction, program, file, mapped) if check and not dry_run else None

@@ -73,9 +73,7 @@ class Child:
     def start(self) -> None:
         """Start it; returns at once."""
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+            self._process = subprocess.Popen(self._command, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def kill(self) -> int:
         """SIGKILL; the return code is -9 when it was alive until then."""
@@ -134,9 +132,7 @@ class World:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Stop everything."""
         self.stop()
 
@@ -162,8 +158,7 @@ class World:
         environment = self._environment(secret)
         self.server = Child("server", ["serve"], environment, self.folder / "server.log")
         self.workers = [
-            Child(f"worker {number}", ["worker"], environment, self.folder / f"worker{number or ''}.log")
-            for number in range(self._workers)
+            Child(f"worker {number}", ["worker"], environment, self.folder / f"worker{number or ''}.log") for number in range(self._workers)
         ]
         self.worker = self.workers[0]
         self.server.start()
@@ -202,14 +197,18 @@ class World:
                 set_rates(conn, PROGRAM, actor="system:setup", now=now(), **RATES)
             for payee, token in self._destinations.items():
                 set_destination(
-                    conn, make_id("dst"), program_id=PROGRAM, payee_id=payee, provider="simulator", token=token,
-                    actor="system:setup", now=now(),
-                )  # fmt: skip
+                    conn,
+                    make_id("dst"),
+                    program_id=PROGRAM,
+                    payee_id=payee,
+                    provider="simulator",
+                    token=token,
+                    actor="system:setup",
+                    now=now(),
+                )
             for role in access.ROLES:
                 self.keys[role] = access.new_secret(entropy(access.SECRET_BYTES), live=False)
-                access.create_key(
-                    conn, make_id("key"), self.keys[role], name=f"demo-{role}", role=role, by="system:setup", now=now()
-                )
+                access.create_key(conn, make_id("key"), self.keys[role], name=f"demo-{role}", role=role, by="system:setup", now=now())
             for name, role in PEOPLE.items():
                 self._add_person(conn, name, role)
             self.keys["approver"] = self._logged_in(conn, "vera")  # keys never approve: this is the login of a person
@@ -223,9 +222,7 @@ class World:
 
     def _logged_in(self, conn: Connection[Any], name: str) -> str:
         caller = check_login(conn, name, self.people[name], now=now())
-        return log_in(conn, make_id("ses"), entropy(access.SECRET_BYTES), caller, now=now(), life=access.SESSION_LIFE)[
-            1
-        ]
+        return log_in(conn, make_id("ses"), entropy(access.SECRET_BYTES), caller, now=now(), life=access.SESSION_LIFE)[1]
 
     def _leave_addresses(self) -> None:
         """Where the command line and a curious person find everything; readable by its owner alone."""

@@ -44,21 +44,11 @@ def files(
     left: Annotated[Path, typer.Argument(help="Our side: a file, or a folder of files of one kind.")],
     right: Annotated[Path, typer.Argument(help="Their side: a file, or a folder of files of one kind.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the report, the breaks and the matches.")],
-    rules: Annotated[
-        Path | None, typer.Option("--rules", help="A rule set (TOML). Without one, one is guessed.")
-    ] = None,
-    guess: Annotated[
-        bool, typer.Option("--guess", help="Propose a rule set from the two files, say why, and stop.")
-    ] = False,
-    engine: Annotated[
-        EngineName, typer.Option("--engine", help="duckdb on this machine, spark on a cluster.")
-    ] = EngineName.DUCKDB,
-    memory: Annotated[
-        str | None, typer.Option("--memory", help="Most memory to use, such as 512MB; the rest is spilled.")
-    ] = None,
-    master: Annotated[
-        str, typer.Option("--master", help="Where Spark runs: local[2], spark://host:7077, yarn …")
-    ] = "local[2]",
+    rules: Annotated[Path | None, typer.Option("--rules", help="A rule set (TOML). Without one, one is guessed.")] = None,
+    guess: Annotated[bool, typer.Option("--guess", help="Propose a rule set from the two files, say why, and stop.")] = False,
+    engine: Annotated[EngineName, typer.Option("--engine", help="duckdb on this machine, spark on a cluster.")] = EngineName.DUCKDB,
+    memory: Annotated[str | None, typer.Option("--memory", help="Most memory to use, such as 512MB; the rest is spilled.")] = None,
+    master: Annotated[str, typer.Option("--master", help="Where Spark runs: local[2], spark://host:7077, yarn …")] = "local[2]",
 ) -> None:
     """Reconcile two files. No money moves.
 
@@ -71,9 +61,7 @@ def files(
             raise typer.Exit(0)
         with _told(console) as progress:
             found = _rules(left, right, rules, out, console)
-            outcome = reconcile_files(
-                left, right, found, out=out, engine=engine.value, memory=memory, master=master, progress=progress
-            )
+            outcome = reconcile_files(left, right, found, out=out, engine=engine.value, memory=memory, master=master, progress=progress)
     except Problem as problem:
         said = Text.assemble(("Not reconciled: nothing can be concluded.", "bold red"), f" {problem.sentence()}")
         console.print(said, highlight=False)  # names of files and columns may look like markup, and are text
@@ -93,9 +81,7 @@ def _write_rules(out: Path, text: str) -> None:
         out.mkdir(parents=True, exist_ok=True)
         (out / "rules.toml").write_text(text, "utf-8")
     except OSError as error:
-        raise InvalidInput(
-            "out", "a folder that can be written to", got=str(out)[:200], reason=error.strerror or ""
-        ) from error
+        raise InvalidInput("out", "a folder that can be written to", got=str(out)[:200], reason=error.strerror or "") from error
 
 
 def _rules(left: Path, right: Path, rules: Path | None, out: Path, console: Console) -> RuleSet:

@@ -86,9 +86,7 @@ def simulated(name: str) -> Iterator[Sandbox]:
         yield _at_simulator(name, process, http, receiver, key, secret)
 
 
-def _at_simulator(
-    name: str, process: SimulatorProcess, http: httpx2.Client, receiver: _Receiver, key: str, secret: str
-) -> Sandbox:
+def _at_simulator(name: str, process: SimulatorProcess, http: httpx2.Client, receiver: _Receiver, key: str, secret: str) -> Sandbox:
     def let_pass(span: timedelta) -> None:
         ms = int(span.total_seconds() * 1000)
         if ms:
@@ -138,9 +136,7 @@ def _configured(name: str, settings: Settings, destination: str, refused: str | 
         time.sleep(span.total_seconds())
 
     url = str(getattr(settings, f"{name}_url"))
-    return Sandbox(
-        name, url, make, asset, destination, refused=refused, let_pass=let_pass, run=f"check-{entropy(4).hex()}"
-    )
+    return Sandbox(name, url, make, asset, destination, refused=refused, let_pass=let_pass, run=f"check-{entropy(4).hex()}")
 
 
 def _given(name: str) -> Sandbox | FileSandbox:

@@ -64,9 +64,7 @@ def run() -> None:
 @app.command("pay")
 def pay(
     invoice_id: Annotated[str, typer.Argument(help="The invoice's id, inv_….")],
-    amount: Annotated[
-        str | None, typer.Option("--amount", help="Such as 12.50; what is still owed, if absent.")
-    ] = None,
+    amount: Annotated[str | None, typer.Option("--amount", help="Such as 12.50; what is still owed, if absent.")] = None,
 ) -> None:
     """Be the customer: pay an invoice at the simulator."""
     with asked("read") as client:
@@ -117,6 +115,11 @@ def _ask(path: str, body: dict[str, Any], *, key: str | None = None) -> dict[str
         return dict(told)
     said = told.get("error", {})
     raise ApiProblem(
-        {"title": f"The simulator refuses it: {said.get('message', answer.status_code)}", "kind": KINDS.get(answer.status_code, "busy"),
-         "field": said.get("field"), "limit": said.get("limit")}, answer.status_code,
-    )  # fmt: skip
+        {
+            "title": f"The simulator refuses it: {said.get('message', answer.status_code)}",
+            "kind": KINDS.get(answer.status_code, "busy"),
+            "field": said.get("field"),
+            "limit": said.get("limit"),
+        },
+        answer.status_code,
+    )

@@ -76,10 +76,7 @@ def as_json(found: FolderRead) -> dict[str, Any]:
         "statements": [_info_json(one, info) for one in found.reads for info in one.statements],
         "gaps": [_gap_json(gap) for gap in found.gaps],
         "duplicates": [{"file": file, "same_as": other} for file, other in found.duplicates],
-        "refused": [
-            {"file": each.file, "line": each.line, "column": each.column, "reason": each.reason}
-            for each in found.refused
-        ],
+        "refused": [{"file": each.file, "line": each.line, "column": each.column, "reason": each.reason} for each in found.refused],
         "rejected": [row._asdict() for one in found.reads for row in one.rejected],
         "notes": [{"file": one.file, "note": note} for one in found.reads for note in one.notes],
     }
@@ -200,11 +197,7 @@ def _verdict(found: FolderRead) -> str:
     if found.is_whole and not not_shown:
         return f"{counted}: every one adds up and follows on."
     if found.is_whole:
-        shown = (
-            f"{len(found.statements) - not_shown} add up"
-            if not_shown < len(found.statements)
-            else "none is shown to add up"
-        )
+        shown = f"{len(found.statements) - not_shown} add up" if not_shown < len(found.statements) else "none is shown to add up"
         return f"{counted}: {shown}; {not_shown} give no opening or closing balance to show it by. Nothing contradicts what they say."
     wrong = {
         "broken": len(found.refused),

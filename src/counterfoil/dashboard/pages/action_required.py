@@ -51,9 +51,7 @@ class Needs(NamedTuple):
     total: int
 
 
-_PAYOUTS: Final[
-    tuple[tuple[Need, str, str, str, str], ...]
-] = (  # need, title, meaning, command for one, command for all
+_PAYOUTS: Final[tuple[tuple[Need, str, str, str, str], ...]] = (  # need, title, meaning, command for one, command for all
     (
         "conflict",
         "Provider conflicts",
@@ -156,15 +154,17 @@ def _intents(ask: SectionContext) -> ActionKind:
     rows = intents_in_need(ask.conn, stuck_before=stuck_before, rows_max=SHOWN_MAX, program_id=ask.program_id)
     shown = tuple(
         InNeed(
-            row.id, row.customer_id, row.amount, row.since, row.error or f"{row.state} without progress",
+            row.id,
+            row.customer_id,
+            row.amount,
+            row.since,
+            row.error or f"{row.state} without progress",
             None,
             f'counterfoil intents retry {row.id} --reason "…"',
         )
         for row in rows
-    )  # fmt: skip
-    meaning = (
-        f"A paid invoice is not settled: its intent failed, or stands still for {ask.extra.stuck_minutes} minutes."
     )
+    meaning = f"A paid invoice is not settled: its intent failed, or stands still for {ask.extra.stuck_minutes} minutes."
     total = rows[0].total if rows else 0
     return ActionKind("intent", "Intents failed or stuck", meaning, total, shown, "counterfoil intents list --stuck")
 
@@ -173,24 +173,23 @@ def _parked(ask: SectionContext) -> list[ActionKind]:
     webhooks = _parked_kind(
         parked_webhooks(ask.conn, rows_max=SHOWN_MAX),
         ActionKind(
-            "webhook", "Parked webhooks", "They were received and could not be applied five times.", 0, (),
+            "webhook",
+            "Parked webhooks",
+            "They were received and could not be applied five times.",
+            0,
+            (),
             "counterfoil parked list",
         ),
         'counterfoil parked requeue {id} --reason "…"',
-    )  # fmt: skip
+    )
     events = _parked_kind(
         parked_events(ask.conn, rows_max=SHOWN_MAX),
-        ActionKind(
-            "event", "Parked events", "What should follow them failed five times.", 0, (), "counterfoil parked list"
-        ),
+        ActionKind("event", "Parked events", "What should follow them failed five times.", 0, (), "counterfoil parked list"),
         'counterfoil parked requeue {id} --reason "…"',
     )
     return [events] if ask.only else [webhooks, events]  # which program a webhook is of is known once it is applied
 
 
 def _parked_kind(rows: Sequence[Parked], kind: ActionKind, command: str) -> ActionKind:
-    shown = tuple(
-        InNeed(row.id, row.what, None, row.since, row.error, None, command.format(id=row.id, what=row.what))
-        for row in rows
-    )
+    shown = tuple(InNeed(row.id, row.what, None, row.since, row.error, None, command.format(id=row.id, what=row.what)) for row in rows)
     return kind._replace(total=rows[0].total if rows else 0, rows=shown)

@@ -49,8 +49,19 @@ SHOWN_MAX: Final = 100
 FLOW_DAYS: Final = timedelta(days=29)
 RECORDS_SHOWN_MAX: Final = 20
 FIELDS: Final = (
-    "amount", "asset", "date", "reference", "status", "counterparty", "memo", "batch", "id", "booked_on", "value_on", "event_at",
-)  # fmt: skip
+    "amount",
+    "asset",
+    "date",
+    "reference",
+    "status",
+    "counterparty",
+    "memo",
+    "batch",
+    "id",
+    "booked_on",
+    "value_on",
+    "event_at",
+)
 
 
 class Grouped(NamedTuple):
@@ -226,11 +237,7 @@ def _groups(ask: SectionContext) -> SectionAnswer:
 
 def _ages(ask: SectionContext) -> SectionAnswer:
     bands: tuple[AgeBand, ...] = tuple(ages_of(ask.conn, _all_of(ask), now=ask.clock()))
-    return (
-        SectionAnswer("By the day they were first found", value=bands)
-        if bands
-        else SectionAnswer("None", value=bands, state="empty")
-    )
+    return SectionAnswer("By the day they were first found", value=bands) if bands else SectionAnswer("None", value=bands, state="empty")
 
 
 def _flow(ask: SectionContext) -> SectionAnswer:
@@ -276,9 +283,7 @@ def _value(record: RecordRead | None, name: str) -> str | Money | None:
     return Money(record.amount, record.asset) if name == "amount" else record.told(name)
 
 
-def _distance(
-    name: str, one: RecordRead | None, other: RecordRead | None, distances: dict[str, str]
-) -> str | Money | None:  # fmt: skip
+def _distance(name: str, one: RecordRead | None, other: RecordRead | None, distances: dict[str, str]) -> str | Money | None:
     if one is None or other is None or name not in distances:
         return None
     if name == "amount" and one.asset == other.asset:
@@ -307,20 +312,14 @@ def _why(ask: SectionContext) -> SectionAnswer:
 def _timeline(ask: SectionContext) -> SectionAnswer:
     case = show_break(ask.conn, ask.params["id"])
     facts: list[TimelineFact] = timeline_of(ask.conn, case, detail_of(ask.conn, case))
-    return (
-        SectionAnswer(f"{len(facts)} facts", value=tuple(facts))
-        if facts
-        else SectionAnswer("Nothing else is known", state="empty")
-    )
+    return SectionAnswer(f"{len(facts)} facts", value=tuple(facts)) if facts else SectionAnswer("Nothing else is known", state="empty")
 
 
 def _history(ask: SectionContext) -> SectionAnswer:
     break_id = ask.params["id"]
     steps = tuple(history_of(ask.conn, break_id))
     proposals = tuple(_offered(ask, one) for one in adjusting.proposals_of(ask.conn, break_id))
-    value = History(
-        steps, tuple(remarks_of(ask.conn, break_id)), proposals, tuple(recurrences_of(ask.conn, break_id))
-    )  # fmt: skip
+    value = History(steps, tuple(remarks_of(ask.conn, break_id)), proposals, tuple(recurrences_of(ask.conn, break_id)))
     return SectionAnswer("1 step" if len(steps) == 1 else f"{len(steps)} steps", value=value)
 
 
@@ -341,10 +340,22 @@ def _offered(ask: SectionContext, one: adjusting.AdjustmentProposal) -> Offered:
     asset = one.payload["asset"]
     lines = tuple((each["debit"], each["credit"], Money(int(each["amount"]), asset)) for each in one.payload["lines"])
     return Offered(
-        one.number, one.kind, one.payload_sha256, lines, one.payload["effectiveAt"], one.reason, one.maker, one.made_at,
-        one.expires_at, ask.clock() > one.expires_at, one.decision, one.checker, one.decided_at, one.decision_reason,
+        one.number,
+        one.kind,
+        one.payload_sha256,
+        lines,
+        one.payload["effectiveAt"],
+        one.reason,
+        one.maker,
+        one.made_at,
+        one.expires_at,
+        ask.clock() > one.expires_at,
+        one.decision,
+        one.checker,
+        one.decided_at,
+        one.decision_reason,
         str(one.journal_id) if one.journal_id else None,
-    )  # fmt: skip
+    )
 
 
 BREAKS: Final = (

@@ -241,10 +241,14 @@ def _balances_of(footing: Sequence[FootingRow]) -> tuple[ProviderBalance, ...]:
         ours, theirs = row_of("left", asset), row_of("right", asset)
         found.append(
             ProviderBalance(
-                Money(ours.source.minor, asset), Money(theirs.source.minor, asset), ours.source.rows, theirs.source.rows,
-                Money(ours.expected.minor, asset), Money(theirs.expected.minor, asset),
+                Money(ours.source.minor, asset),
+                Money(theirs.source.minor, asset),
+                ours.source.rows,
+                theirs.source.rows,
+                Money(ours.expected.minor, asset),
+                Money(theirs.expected.minor, asset),
             )
-        )  # fmt: skip
+        )
     return tuple(found)
 
 

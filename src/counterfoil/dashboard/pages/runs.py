@@ -167,20 +167,14 @@ def runs_told(ask: SectionContext) -> SectionAnswer:
     if oldest is not None and ask.clock() - oldest > OLD_AFTER:
         return SectionAnswer("They agreed, but that was long ago", "unknown", rows, "stale", oldest)
     if accepted := [row for row in rows if row.grade == "accepted"]:
-        return SectionAnswer(
-            f"{len(accepted)} of {len(rows)} with differences that were accepted", "accepted", rows, as_of=oldest
-        )
+        return SectionAnswer(f"{len(accepted)} of {len(rows)} with differences that were accepted", "accepted", rows, as_of=oldest)
     return SectionAnswer("They agree" if len(rows) > 1 else "It agrees", "right", rows, as_of=oldest)
 
 
 def _all(ask: SectionContext) -> SectionAnswer:
     runs = list_runs(ask.conn, rows_max=RUNS_SHOWN_MAX, source=ask.params.get("source"))
     rows = _lines(ask, runs)
-    return (
-        SectionAnswer(f"The last {len(rows)}", value=rows)
-        if rows
-        else SectionAnswer("There was none", value=rows, state="empty")
-    )
+    return SectionAnswer(f"The last {len(rows)}", value=rows) if rows else SectionAnswer("There was none", value=rows, state="empty")
 
 
 def _gaps(ask: SectionContext) -> SectionAnswer:
@@ -206,9 +200,21 @@ def _line(run: Run, standing: RunState) -> RunLine:
     took = run.finished_at - run.started_at if run.finished_at else None
     stood = max(filter(None, (run.finished_at, run.confirmed_at)), default=None)  # the same was found again then
     return RunLine(
-        run.id, run.program_id, run.source, run.first_on, run.last_on, run.state, said, grade, run.started_at, stood, took,
-        run.matched, run.breaks, standing.measured_at,
-    )  # fmt: skip
+        run.id,
+        run.program_id,
+        run.source,
+        run.first_on,
+        run.last_on,
+        run.state,
+        said,
+        grade,
+        run.started_at,
+        stood,
+        took,
+        run.matched,
+        run.breaks,
+        standing.measured_at,
+    )
 
 
 def _judged(run: Run, standing: RunState) -> tuple[str, Grade]:
@@ -240,9 +246,7 @@ def _footing(ask: SectionContext) -> SectionAnswer:
         return _unknown(ask)
     run, report = found
     rows = tuple(
-        FootingLine(
-            row.side, row.asset, *(_part(row.asset, one) for one in (row.source, row.matched, row.breaks, row.expected))
-        )
+        FootingLine(row.side, row.asset, *(_part(row.asset, one) for one in (row.source, row.matched, row.breaks, row.expected)))
         for row in report.footing
     )
     if not rows:
@@ -259,10 +263,7 @@ def _passes(ask: SectionContext) -> SectionAnswer:
     if found is None:
         return _unknown(ask)
     run, report = found
-    rows = tuple(
-        PassLine(name, counts.left, counts.right, counts.breaks, counts.suggested)
-        for name, counts in report.passes.items()
-    )
+    rows = tuple(PassLine(name, counts.left, counts.right, counts.breaks, counts.suggested) for name, counts in report.passes.items())
     return SectionAnswer(f"{run.matched or 0:,} matched", value=rows, as_of=run.finished_at)
 
 
@@ -275,10 +276,7 @@ def _found(ask: SectionContext) -> SectionAnswer:
         tuple(BreaksOfKind(row.kind, row.breaks, Money(row.at_stake_minor, row.asset)) for row in report.kinds),
         tuple(Tolerance(row.step, row.pairs, Money(row.minor, row.asset)) for row in report.tolerances_used),
         report.not_checked,
-        tuple(
-            BookedLaterLine(one.id, Money(one.amount, one.asset), one.happened_on, one.booked_on)
-            for one in report.booked_later
-        ),
+        tuple(BookedLaterLine(one.id, Money(one.amount, one.asset), one.happened_on, one.booked_on) for one in report.booked_later),
         report.lists_cut,
         tuple(run.notes),
         report.suggested,

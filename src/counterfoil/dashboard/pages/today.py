@@ -57,9 +57,7 @@ def verdict_of(readings: list[SectionReading]) -> TodayVerdict:
         through = _only_since(because)
         if through is not None:
             word = f"Not verified since {through:%H:%M}"
-            return TodayVerdict(
-                word, "unknown", "All that was compared agrees; what moved after that was not compared yet.", because
-            )
+            return TodayVerdict(word, "unknown", "All that was compared agrees; what moved after that was not compared yet.", because)
         return TodayVerdict("Not known", "unknown", "Nothing contradicts, but not all of it is known.", because)
     if "attention" in money or work:
         grade: Grade = "attention"
@@ -149,9 +147,7 @@ def _queues(ask: SectionContext) -> SectionAnswer:
     broken = sorted({name for one in found for name in one.circuits_open})
     if broken:
         grade = max("attention", _DEPTHS[worst.depth], key=("attention", "wrong").index)
-        return SectionAnswer(
-            f"{_about(found, due)} due: {', '.join(broken)} does not work, its calls wait", grade, found
-        )
+        return SectionAnswer(f"{_about(found, due)} due: {', '.join(broken)} does not work, its calls wait", grade, found)
     words = {"fine": "due", "slow": f"due: {worst.name} is slow", "backlog": f"due: {worst.name} has a backlog"}
     return SectionAnswer(f"{_about(found, due)} {words[worst.depth]}", _DEPTHS[worst.depth], found)
 
@@ -183,9 +179,7 @@ SECTIONS: Final = (
         everything_true,
         whole=True,
     ),
-    Section(
-        "action_required", "Needs action", "money", "states of payouts, intents, webhooks and events", action_required
-    ),
+    Section("action_required", "Needs action", "money", "states of payouts, intents, webhooks and events", action_required),
     Section("invoices", "What was invoiced?", "money", "invoices issued on the day, in their state of now", _invoices),
     Section("payments", "What came in?", "money", "payments recorded on the day", _payments),
     Section("settlements", "What was settled?", "money", "settlements made on the day", _settlements),

@@ -42,9 +42,7 @@ def amount(money: Money, assets: Mapping[str, Asset]) -> Markup:
     """`12,345.67` with its minor units in `<data value>`, for programs and tests. A minus is a minus, not a hyphen."""
     asset = assets.get(money.asset)
     shown = format_major(money.minor, asset.scale if asset else 0).replace("-", "−")
-    return Markup('<data class="amount{}" value="{}">{}</data>').format(
-        " nothing" if money.minor == 0 else "", money.minor, shown
-    )
+    return Markup('<data class="amount{}" value="{}">{}</data>').format(" nothing" if money.minor == 0 else "", money.minor, shown)
 
 
 def moment(at: datetime) -> Markup:
@@ -72,9 +70,7 @@ def apart(one: str, other: str) -> Markup:
     while end < min(len(one), len(other)) - start and one[len(one) - 1 - end] == other[len(other) - 1 - end]:
         end += 1
     stop = len(one) - end
-    marked = (
-        Markup("<mark>{}</mark>").format(one[start:stop]) if one[start:stop] else Markup('<mark class="gap"></mark>')
-    )
+    marked = Markup("<mark>{}</mark>").format(one[start:stop]) if one[start:stop] else Markup('<mark class="gap"></mark>')
     return Markup("").join((escape(one[:start]), marked, escape(one[stop:])))
 
 

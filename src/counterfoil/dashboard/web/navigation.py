@@ -25,9 +25,7 @@ class DashboardPage(NamedTuple):
 BY: Final = ("state", "source", "kind", "cause", "severity", "owner", "done")  # what the list of breaks is narrowed to
 PAGES: Final = (
     DashboardPage("/admin/reconciliation", "Is today's money where it should be?", day_answer, "day.html", "Today"),
-    DashboardPage(
-        "/admin/breaks", "What does not agree, why, and since when?", breaks_answer, "breaks.html", "Breaks", BY
-    ),
+    DashboardPage("/admin/breaks", "What does not agree, why, and since when?", breaks_answer, "breaks.html", "Breaks", BY),
     DashboardPage(
         "/admin/reconciliation/runs",
         "What was reconciled, and does it agree?",

@@ -97,13 +97,17 @@ def noun_page(noun: Noun) -> DashboardPage:
         now = ask.clock()
         why = noun.why_not(ask.conn, subject_id, now=now)
         return NounAnswer(
-            noun.name, subject_id, row.state, _facts(row), tuple(_offer(one, why[one.name]) for one in noun.verbs),
-            tuple(_part(one, one.rows(ask.conn, subject_id)) for one in noun.parts), tuple(history_of(ask.conn, subject_id)), now,
-        )  # fmt: skip
+            noun.name,
+            subject_id,
+            row.state,
+            _facts(row),
+            tuple(_offer(one, why[one.name]) for one in noun.verbs),
+            tuple(_part(one, one.rows(ask.conn, subject_id)) for one in noun.parts),
+            tuple(history_of(ask.conn, subject_id)),
+            now,
+        )
 
-    return DashboardPage(
-        f"/admin/{noun.plural}/{{id}}", noun.name.replace("_", " ").capitalize(), answer, "noun.html", "", RECEIPT
-    )
+    return DashboardPage(f"/admin/{noun.plural}/{{id}}", noun.name.replace("_", " ").capitalize(), answer, "noun.html", "", RECEIPT)
 
 
 def add_verb_forms(router: APIRouter, served: Served, noun: Noun, page: DashboardPage) -> None:
@@ -116,9 +120,7 @@ def _add_form(router: APIRouter, served: Served, noun: Noun, verb: Verb, page: D
     @router.post(f"/admin/{noun.plural}/{{id}}/{verb.word}")
     async def form(request: Request, id: str) -> Response:  # noqa: A002 - the name in the address
         filled = {name: str(value) for name, value in (await request.form()).items()}
-        return await run_in_threadpool(
-            guarded, served, request, lambda: _said(served, request, noun, verb, page, id, filled)
-        )
+        return await run_in_threadpool(guarded, served, request, lambda: _said(served, request, noun, verb, page, id, filled))
 
 
 def _said(
@@ -188,10 +190,17 @@ def _say(
         )
         said = say(noun, verb, saying)
         record_action(
-            conn, served.wiring.make_id("act"), actor=session.caller.actor, role=session.caller.role, verb=f"{noun.name}.{verb.name}",
-            subject_id=subject_id, reason=reason or None, request_id=request_id_of(request), at=now,
+            conn,
+            served.wiring.make_id("act"),
+            actor=session.caller.actor,
+            role=session.caller.role,
+            verb=f"{noun.name}.{verb.name}",
+            subject_id=subject_id,
+            reason=reason or None,
+            request_id=request_id_of(request),
+            at=now,
             payload={name: filled[name] for name in sorted(set(filled) - set(HIDDEN))},
-        )  # fmt: skip
+        )
     return said if isinstance(said, VerbResult) else VerbResult("waits for a second person", said.id)
 
 
@@ -219,9 +228,7 @@ def _value(one: Field, given: str, asset: Asset | None) -> Any:
         try:
             found = datetime.fromisoformat(given)
         except ValueError:
-            raise InvalidInput(
-                one.name, "a day such as 2026-11-20, or a moment such as 2026-11-20T12:00", got=given[:40]
-            ) from None
+            raise InvalidInput(one.name, "a day such as 2026-11-20, or a moment such as 2026-11-20T12:00", got=given[:40]) from None
         if len(given) == DAY_LENGTH:
             return datetime.combine(found, NOON)  # the same day wherever it is read
         return found if found.tzinfo else found.replace(tzinfo=UTC)
@@ -251,9 +258,7 @@ def _cell(row: Any, name: str) -> Any:
 
 
 def _offer(verb: Verb, why_not: str | None) -> Offer:
-    return Offer(
-        verb.name, verb.word, verb.label, verb.effect, verb.takes, verb.reason, verb.paired, verb.permission, why_not
-    )
+    return Offer(verb.name, verb.word, verb.label, verb.effect, verb.takes, verb.reason, verb.paired, verb.permission, why_not)
 
 
 def pages_of(nouns: Sequence[Noun]) -> list[tuple[Noun, DashboardPage]]:

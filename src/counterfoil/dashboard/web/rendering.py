@@ -42,13 +42,28 @@ class Renderer:
             lstrip_blocks=True,
         )
         self._jinja.filters |= {
-            "moment": shown.moment, "span": shown.span, "short": shown.short, "command": shown.command, "long_date": shown.long_date,
-            "dated": shown.dated, "words": shown.words, "breakable": shown.breakable, "break_words": shown.break_words,
-        }  # fmt: skip
+            "moment": shown.moment,
+            "span": shown.span,
+            "short": shown.short,
+            "command": shown.command,
+            "long_date": shown.long_date,
+            "dated": shown.dated,
+            "words": shown.words,
+            "breakable": shown.breakable,
+            "break_words": shown.break_words,
+        }
         self._jinja.globals |= {
-            "pages": PAGES, "styles": STYLES, "version": version, "refresh_s": refresh_s, "grade_words": WORDS, "asset_url": self._url,
-            "apart": shown.apart, "may": shown.may, "acts": shown.ACTS, "bulk_verbs": shown.MANY,
-        }  # fmt: skip
+            "pages": PAGES,
+            "styles": STYLES,
+            "version": version,
+            "refresh_s": refresh_s,
+            "grade_words": WORDS,
+            "asset_url": self._url,
+            "apart": shown.apart,
+            "may": shown.may,
+            "acts": shown.ACTS,
+            "bulk_verbs": shown.MANY,
+        }
 
     def page(
         self,
@@ -78,9 +93,7 @@ class Renderer:
 
     def problem(self, title: str, facts: Mapping[str, Fact], status: int, at: datetime, address: str) -> str:
         """A page that says what was refused, and that nothing was measured."""
-        return self._jinja.get_template("problem.html").render(
-            title=title, facts=facts, status=status, at=at, address=address
-        )
+        return self._jinja.get_template("problem.html").render(title=title, facts=facts, status=status, at=at, address=address)
 
     def api_page(self, template: str, **told: Any) -> str:
         """A page about the API itself, which nobody logs in for."""

@@ -107,9 +107,7 @@ def _add_door(router: APIRouter, served: Served) -> None:
         return guarded(served, request, lambda: _log_out(served, request, csrf))
 
     @router.post(f"{PAGES[0].path}/ask")
-    def ask_integrity_checks(
-        request: Request, csrf: Annotated[str, Form()] = "", back: Annotated[str, Form()] = ""
-    ) -> Response:
+    def ask_integrity_checks(request: Request, csrf: Annotated[str, Form()] = "", back: Annotated[str, Form()] = "") -> Response:
         return guarded(served, request, lambda: _ask_integrity_checks(served, request, csrf, back))
 
 
@@ -130,9 +128,7 @@ def _show_json(served: Served, page: DashboardPage, request: Request) -> Respons
     return finish(JSONResponse(told | as_json(answer)))
 
 
-def _form(
-    served: Served, next_path: str, *, told: str | None = None, status: int = 200, refused: bool = False
-) -> Response:
+def _form(served: Served, next_path: str, *, told: str | None = None, status: int = 200, refused: bool = False) -> Response:
     body = served.renderer.login(ours(next_path), told=told, refused=refused)
     return finish(Response(body, status, media_type="text/html"))
 

@@ -129,9 +129,16 @@ def _measure(ask: SectionContext, section: Section) -> SectionReading:
         _log.warning("a section could not be measured", section=section.key, error=str(error))
         told = SectionAnswer(_why(error), "unknown", state="failed")
     return SectionReading(
-        section.key, section.question, section.about, told.state, told.grade, told.said, told.as_of or at, section.source,
+        section.key,
+        section.question,
+        section.about,
+        told.state,
+        told.grade,
+        told.said,
+        told.as_of or at,
+        section.source,
         told.value,
-    )  # fmt: skip
+    )
 
 
 def _of_others(section: Section, only: str) -> SectionAnswer:

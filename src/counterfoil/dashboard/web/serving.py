@@ -81,9 +81,16 @@ def answered(
     chosen = parse_day(day, now=served.wiring.clock())
     with served.database.transaction(read_only=True, program_id=only) as conn:
         ask = SectionContext(
-            conn, chosen, only or program or None, served.wiring.clock, served, {**given, **request.path_params}, refused, typed or {},
+            conn,
+            chosen,
+            only or program or None,
+            served.wiring.clock,
+            served,
+            {**given, **request.path_params},
+            refused,
+            typed or {},
             only,
-        )  # fmt: skip
+        )
         return ask, page.answer(ask), known_assets(conn)
 
 

@@ -93,9 +93,7 @@ class Sessions:
                     caller = authenticate(conn, secret.strip()[:KEY_LENGTH_MAX], now=now)
                 require(caller, READ)
                 life = LOGIN_LIFE if secret.strip().startswith(LOGIN_PREFIX) else SESSION_LIFE
-                open_session(
-                    conn, caller, self._make_id("ses"), token, csrf, now=now, life=life, address=address_in(request)
-                )
+                open_session(conn, caller, self._make_id("ses"), token, csrf, now=now, life=life, address=address_in(request))
         except NotAuthenticated:
             self._doorman.login_failed(request, name.strip())
             raise

@@ -42,9 +42,7 @@ def open_program(conn: Connection[Any], program_id: str, *, name: str, assets: S
     for asset in assets:
         if known[asset.code] != asset.scale:
             raise InvalidInput("scale", f"{known[asset.code]}, as {asset.code} has it", got=str(asset.scale))
-    conn.execute(
-        "insert into program (id, name, opened_at) values (%s, %s, %s) on conflict do nothing", [program_id, name, now]
-    )
+    conn.execute("insert into program (id, name, opened_at) values (%s, %s, %s) on conflict do nothing", [program_id, name, now])
     conn.execute(
         """insert into book (program_id, asset)
            select %(program)s, code from unnest(%(codes)s::text[]) as code
@@ -99,23 +97,17 @@ def open_accounts(
     return {name: found[name][0] for name in wanted}
 
 
-def freeze_account(
-    conn: Connection[Any], program_id: str, name: str, *, asset: str, reason: str, actor: str, now: datetime
-) -> None:
+def freeze_account(conn: Connection[Any], program_id: str, name: str, *, asset: str, reason: str, actor: str, now: datetime) -> None:
     """Nothing lowers the account any more; money may still come in. Raises UnknownAccount."""
     _flag(conn, program_id, name, asset, "frozen", True, reason=reason, actor=actor, now=now)
 
 
-def unfreeze_account(
-    conn: Connection[Any], program_id: str, name: str, *, asset: str, reason: str, actor: str, now: datetime
-) -> None:
+def unfreeze_account(conn: Connection[Any], program_id: str, name: str, *, asset: str, reason: str, actor: str, now: datetime) -> None:
     """End a freeze. Raises UnknownAccount."""
     _flag(conn, program_id, name, asset, "frozen", False, reason=reason, actor=actor, now=now)
 
 
-def close_account(
-    conn: Connection[Any], program_id: str, name: str, *, asset: str, reason: str, actor: str, now: datetime
-) -> None:
+def close_account(conn: Connection[Any], program_id: str, name: str, *, asset: str, reason: str, actor: str, now: datetime) -> None:
     """Nothing is posted to the account any more, until it is opened again.
 
     The database refuses it while there is a balance or a hold, or while money of its payee is on its way and may come back.
@@ -124,9 +116,7 @@ def close_account(
     _flag(conn, program_id, name, asset, "closed", True, reason=reason, actor=actor, now=now)
 
 
-def reopen_account(
-    conn: Connection[Any], program_id: str, name: str, *, asset: str, reason: str, actor: str, now: datetime
-) -> None:
+def reopen_account(conn: Connection[Any], program_id: str, name: str, *, asset: str, reason: str, actor: str, now: datetime) -> None:
     """End a close. Raises UnknownAccount."""
     _flag(conn, program_id, name, asset, "closed", False, reason=reason, actor=actor, now=now)
 

@@ -75,9 +75,7 @@ def check_balances(
     names = sorted(theirs)
     for start in range(0, len(names), ACCOUNTS_PER_READING):
         with open_transaction() as conn:
-            ours = _our_days(
-                conn, book, names[start : start + ACCOUNTS_PER_READING], mapped.effective.get("timezone", "UTC")
-            )
+            ours = _our_days(conn, book, names[start : start + ACCOUNTS_PER_READING], mapped.effective.get("timezone", "UTC"))
         for name in names[start : start + ACCOUNTS_PER_READING]:
             days += len(theirs[name])
             breaks += _breaks_of(name, theirs[name], ours.get(name, {}), rounding)

@@ -97,9 +97,7 @@ def _ndjson(path: Path, mapped: ImportMap) -> Iterator[Row]:
             try:
                 found = json.loads(text, parse_float=_Number, parse_int=_Number)  # a number stays as it is written
             except json.JSONDecodeError as error:
-                raise InvalidInput(
-                    "file", "one JSON object in each line", line=line, column=error.colno, detail=error.msg
-                ) from error
+                raise InvalidInput("file", "one JSON object in each line", line=line, column=error.colno, detail=error.msg) from error
             if not isinstance(found, dict):
                 raise InvalidInput("file", "one JSON object in each line", line=line)
             _refuse_missing(found, mapped, path, line=line)
@@ -135,9 +133,7 @@ def _text(value: Any, column: str, line: int) -> str:
     if hasattr(value, "isoformat"):
         return str(value.isoformat())
     if isinstance(value, (dict, list, float, bytes)):
-        raise InvalidInput(
-            "file", "texts, whole numbers, decimals and dates", line=line, column=column, got=type(value).__name__
-        )
+        raise InvalidInput("file", "texts, whole numbers, decimals and dates", line=line, column=column, got=type(value).__name__)
     return str(value)
 
 

@@ -69,9 +69,7 @@ def import_file(
     if not scales:
         raise UnknownProgram(program=program_id)
     digest = sha256_of(path)
-    total = sum(
-        1 for _ in _journals(path, mapped, scales, actor)
-    )  # every row is understood before the first is written
+    total = sum(1 for _ in _journals(path, mapped, scales, actor))  # every row is understood before the first is written
     if sha256_of(path) != digest:
         raise InvalidInput("file", "a file that stays as it is while it is read; nothing was written", got=path.name)
     with open_transaction() as conn:
@@ -120,9 +118,7 @@ def _begin(
            on conflict do nothing""",
         [import_id, program_id, path.name[:255], rows, actor, now],
     )
-    found = conn.execute(
-        "select coalesce(max(rows_done), 0) from journal_import_step where import_id = %s", [import_id]
-    ).fetchone()
+    found = conn.execute("select coalesce(max(rows_done), 0) from journal_import_step where import_id = %s", [import_id]).fetchone()
     return import_id, int(found[0]) if found else 0
 
 
@@ -148,8 +144,6 @@ def _write_part(
     results = post_journals(conn, program_id, [journal for _, journal in part], now=now)
     for (row, journal), result in zip(part, results, strict=True):
         if isinstance(result, Problem):
-            raise ImportStopped(
-                **(result.facts | {"line": row.line, "key": journal.key, "reason": result.headline()})
-            ) from result
+            raise ImportStopped(**(result.facts | {"line": row.line, "key": journal.key, "reason": result.headline()})) from result
     opened.update((asset, name) for asset, names in wanted.items() for name in names)
     return sum(1 for result in results if isinstance(result, Posted) and not result.existed)

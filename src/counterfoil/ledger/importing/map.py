@@ -102,9 +102,7 @@ def load_map(text: str) -> ImportMap:
     )
 
 
-def journal_of(
-    row: Mapping[str, str], mapped: ImportMap, scales: Mapping[str, int], *, actor: str, line: int
-) -> NewJournal:
+def journal_of(row: Mapping[str, str], mapped: ImportMap, scales: Mapping[str, int], *, actor: str, line: int) -> NewJournal:
     """The journal that a row asks for. Raises InvalidInput naming line and column."""
     try:
         asset = asset_code(fill(mapped.journal["asset"], row), "asset")
@@ -215,10 +213,7 @@ def _refuse_values(given: Mapping[str, Any]) -> None:
         ("map.amount.decimal", given["amount"].get("decimal", "."), (".", ",")),
         ("map.file.format", given.get("file", {}).get("format", "csv"), ("csv", "ndjson", "parquet")),
         *(("map.account.normal", account["normal"], ("debit", "credit")) for account in given.get("account", [])),
-        *(
-            ("map.move.when.sign", m.get("when", {}).get("sign", "negative"), ("negative", "positive"))
-            for m in given["move"]
-        ),
+        *(("map.move.when.sign", m.get("when", {}).get("sign", "negative"), ("negative", "positive")) for m in given["move"]),
     ):
         if value not in allowed:
             raise InvalidInput(name, " or ".join(allowed), got=str(value)[:40])

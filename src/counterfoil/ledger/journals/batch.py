@@ -117,9 +117,7 @@ class Batch:
         if whole:
             return outcomes
         log.undo(self)
-        outcomes = [
-            MovementOutcome.LINKED_REFUSED if outcome is MovementOutcome.POSTED else outcome for outcome in outcomes
-        ]
+        outcomes = [MovementOutcome.LINKED_REFUSED if outcome is MovementOutcome.POSTED else outcome for outcome in outcomes]
         return outcomes + [MovementOutcome.LINKED_REFUSED] * (len(movements) - len(outcomes))
 
     def settle(self, movement: Movement) -> MovementOutcome:

@@ -111,9 +111,7 @@ class AccountTotals:
         self.frozen = frozen
         self.closed = closed
         self.barred = frozen or closed
-        self.guards_debit = (
-            no_overdraft and not debit_normal
-        )  # a debit lowers it, and it must not fall below what is held
+        self.guards_debit = no_overdraft and not debit_normal  # a debit lowers it, and it must not fall below what is held
         self.guards_credit = no_overdraft and debit_normal
         self.balance = debits - credits if debit_normal else credits - debits
         self.held = credits_pending if debit_normal else debits_pending

@@ -144,9 +144,7 @@ class _Writing:
     def whole(self, batch: Batch, movements: Sequence[Movement]) -> list[MovementOutcome]:
         """Holds and their ends among them: everything is decided, then written in as few parts as there can be."""
         outcomes = batch.take(movements)
-        facts = Facts(
-            self.bulk.kind, self.bulk.actor, self.bulk.narrative, self.header.source_type, self.header.source_id
-        )
+        facts = Facts(self.bulk.kind, self.bulk.actor, self.bulk.narrative, self.header.source_type, self.header.source_id)
         for write in batch.writes:
             if write.resolutions:
                 insert_resolutions(
@@ -177,9 +175,7 @@ def _parts(movements: Sequence[Movement]) -> Iterator[Sequence[Movement]]:
         start = end
 
 
-def _header(
-    program_id: str, book: int, bulk: Bulk, effective_at: datetime, lines: int, request_hash: bytes, seq: int
-) -> Header:
+def _header(program_id: str, book: int, bulk: Bulk, effective_at: datetime, lines: int, request_hash: bytes, seq: int) -> Header:
     id_ = journal_id(program_id, bulk.key, seq >> SEQ_BITS, 0)
     source_type, source_id = bulk.source or (None, None)
     return Header(
@@ -197,9 +193,7 @@ def _header(
     )
 
 
-def _remember_unposted(
-    conn: Connection[Any], journal: UUID, movements: Sequence[Movement], outcomes: Sequence[MovementOutcome]
-) -> None:
+def _remember_unposted(conn: Connection[Any], journal: UUID, movements: Sequence[Movement], outcomes: Sequence[MovementOutcome]) -> None:
     kept = [
         (line, movement.kind.value if outcome is MovementOutcome.POSTED else outcome.value)
         for line, (movement, outcome) in enumerate(zip(movements, outcomes, strict=True), 1)

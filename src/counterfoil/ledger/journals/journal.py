@@ -149,9 +149,7 @@ def reverse(
     return _post_one(conn, program_id, journal, now)
 
 
-def post_journals(
-    conn: Connection[Any], program_id: str, journals: Sequence[NewJournal], *, now: datetime
-) -> list[Posted | Problem]:
+def post_journals(conn: Connection[Any], program_id: str, journals: Sequence[NewJournal], *, now: datetime) -> list[Posted | Problem]:
     """Post many journals, each whole or not at all; a result each, in order: what is refused is a Problem, returned.
 
     They are decided one after the other, so a later one may spend what an earlier one brought. Takes the program alone when
@@ -229,9 +227,7 @@ def _settle(conn: Connection[Any], program_id: str, requests: Sequence[_JournalR
         insert_headers(conn, program_id, headers, recorded_at=at)
         lines = [_lines(header, request) for header, request in zip(headers, standing, strict=True)]
         insert_postings(conn, lines, PostingPlace(seq, ground.segment))
-        insert_late(
-            conn, [(one.journal_id, row, one.before) for one, r in zip(lines, standing, strict=True) for row in r.late]
-        )
+        insert_late(conn, [(one.journal_id, row, one.before) for one, r in zip(lines, standing, strict=True) for row in r.late])
         for header, request in zip(headers, standing, strict=True):
             request.result = Posted(header.id, at, header.effective_at)
 
@@ -267,17 +263,13 @@ def _answer_known(conn: Connection[Any], program_id: str, requests: Sequence[_Jo
            where program_id = %s and key = any(%s)""",
         [program_id, [request.new.key for request in requests]],
     ).fetchall()
-    found = {
-        key: (hash_, Posted(id_, recorded, effective, existed=True)) for key, hash_, id_, recorded, effective in rows
-    }
+    found = {key: (hash_, Posted(id_, recorded, effective, existed=True)) for key, hash_, id_, recorded, effective in rows}
     for request in requests:
         if request.new.key in found:
             request.answer(*found[request.new.key])
 
 
-def _decide(
-    ground: Ground, group: Sequence[_JournalRequest], accounts: Mapping[str, AccountTotals], now_us: int
-) -> None:
+def _decide(ground: Ground, group: Sequence[_JournalRequest], accounts: Mapping[str, AccountTotals], now_us: int) -> None:
     """Give each of one book its rows or its refusal."""
     # What says no time of its own happens now; a close of the books up to this very moment does not refuse it.
     at_us = max(now_us, ground.closed_until_us)

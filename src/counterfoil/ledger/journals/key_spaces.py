@@ -48,10 +48,23 @@ REVERSAL: Final = KeySpace("reversal", "reversal", None, False, False)
 SPACES: Final = {
     space.word: space
     for space in (
-        PAYMENT, SETTLEMENT, PAYOUT_RESERVE, PAYOUT_FINALIZE, PAYOUT_RELEASE, PAYOUT_RETURN, PAYOUT_RESERVE_AGAIN, PAYOUT_NETTING,
-        PAYOUT_SWEEP, HOLDBACK_RELEASE, REFUND, REFUND_EXECUTE, BREAK, HOLD_POST, REVERSAL,
+        PAYMENT,
+        SETTLEMENT,
+        PAYOUT_RESERVE,
+        PAYOUT_FINALIZE,
+        PAYOUT_RELEASE,
+        PAYOUT_RETURN,
+        PAYOUT_RESERVE_AGAIN,
+        PAYOUT_NETTING,
+        PAYOUT_SWEEP,
+        HOLDBACK_RELEASE,
+        REFUND,
+        REFUND_EXECUTE,
+        BREAK,
+        HOLD_POST,
+        REVERSAL,
     )
-}  # fmt: skip
+}
 FAMILY: Final = "PAYOUT_"  # also the kinds of journals of a payout that are still to come
 
 

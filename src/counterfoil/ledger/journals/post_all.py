@@ -72,14 +72,10 @@ def _open(conn: Connection[Any], program_id: str, journals: Sequence[NewJournal]
         group = [one for one in journals if one.asset == asset]
         names = sorted({name for one in group for line in one.lines for name in line[:2]})
         open_accounts(conn, program_id, names, asset=asset, actor=group[0].actor, now=now)
-        needed = {
-            name: one for one in group if one.space and one.space.is_fact for line in one.lines for name in line[:2]
-        }
+        needed = {name: one for one in group if one.space and one.space.is_fact for line in one.lines for name in line[:2]}
         closed = _closed(conn, program_id, asset, sorted(needed))
         if closed:
-            enter(
-                conn, program_id, alone=True
-            )  # before the flags take it shared: two who do that would block each other
+            enter(conn, program_id, alone=True)  # before the flags take it shared: two who do that would block each other
         for name in closed:
             # Money that has moved is booked: an account that was closed too early opens again, and says why.
             one = needed[name]

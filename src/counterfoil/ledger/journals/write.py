@@ -137,13 +137,21 @@ def _postings(journals: Sequence[Lines], place: PostingPlace) -> list[tuple[Any,
     rows = [(lines.journal_id, row[0] - lines.before, *row[1:]) for lines in journals for row in lines.rows]
     return [
         (
-            id_, line, abs(effective_us - recorded_us) > OFF_CLOCK_US, place.segment, debit, credit, minor, debit_balance, credit_balance,
-            from_us(effective_us), seq, UUID(bytes=movement) if movement else None,
+            id_,
+            line,
+            abs(effective_us - recorded_us) > OFF_CLOCK_US,
+            place.segment,
+            debit,
+            credit,
+            minor,
+            debit_balance,
+            credit_balance,
+            from_us(effective_us),
+            seq,
+            UUID(bytes=movement) if movement else None,
         )
-        for seq, (id_, line, debit, credit, minor, debit_balance, credit_balance, effective_us, movement) in enumerate(
-            rows, place.seq
-        )
-    ]  # fmt: skip
+        for seq, (id_, line, debit, credit, minor, debit_balance, credit_balance, effective_us, movement) in enumerate(rows, place.seq)
+    ]
 
 
 def copy_postings(conn: Connection[Any], journals: Iterator[Lines], place: PostingPlace) -> None:
@@ -165,15 +173,36 @@ def encode(lines: Lines, where: PostingPlace) -> bytes:
     return b"".join(
         [
             (_ROW_BARE if movement is None else _ROW)(
-                12, 16, name, 8, debit, 8, credit, 8, minor, 8, debit_balance, 8, credit_balance,
-                8, effective_us - _PG_EPOCH_US, 8, seq, 4, place - before, 4, segment, 1, not low <= effective_us <= high,
+                12,
+                16,
+                name,
+                8,
+                debit,
+                8,
+                credit,
+                8,
+                minor,
+                8,
+                debit_balance,
+                8,
+                credit_balance,
+                8,
+                effective_us - _PG_EPOCH_US,
+                8,
+                seq,
+                4,
+                place - before,
+                4,
+                segment,
+                1,
+                not low <= effective_us <= high,
                 *((-1,) if movement is None else (16, movement)),
             )
             for seq, (place, debit, credit, minor, debit_balance, credit_balance, effective_us, movement) in enumerate(
                 lines.rows, first_seq
             )
         ]
-    )  # fmt: skip
+    )
 
 
 def insert_holds(conn: Connection[Any], rows: Sequence[HoldRow], facts: Facts, *, now: datetime) -> None:

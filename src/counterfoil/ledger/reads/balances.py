@@ -158,9 +158,7 @@ def journal_by_key(conn: Connection[Any], program_id: str, key: str) -> JournalH
         ).fetchone()
 
 
-def journal_lines(
-    conn: Connection[Any], journal_id: UUID, *, after: int = 0, rows_max: int = 1_000
-) -> list[JournalLine]:
+def journal_lines(conn: Connection[Any], journal_id: UUID, *, after: int = 0, rows_max: int = 1_000) -> list[JournalLine]:
     """The postings of a journal in their order, `rows_max` after line `after`."""
     with conn.cursor(row_factory=class_row(JournalLine)) as cursor:
         return cursor.execute(

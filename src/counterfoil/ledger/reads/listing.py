@@ -68,9 +68,7 @@ class ShownJournal(NamedTuple):
     source_type: str | None
     source_id: str | None
     effective_at: datetime
-    occurred_at: (
-        datetime | None
-    )  # late: it happened then, in a period that was closed, and is booked on the first open day
+    occurred_at: datetime | None  # late: it happened then, in a period that was closed, and is booked on the first open day
     recorded_at: datetime
     reverses: UUID | None
     line_count: int
@@ -189,9 +187,7 @@ def journals_of_sources(
     )
 
 
-def _journals(
-    conn: Connection[Any], where: str, given: list[Any], *, rows_max: int, lines_max: int
-) -> list[ShownJournal]:
+def _journals(conn: Connection[Any], where: str, given: list[Any], *, rows_max: int, lines_max: int) -> list[ShownJournal]:
     rows = conn.execute(
         f"""select j.id, j.program_id, b.asset, j.kind, j.key, j.actor, j.narrative, j.source_type, j.source_id,
                    j.effective_at, (select min(l.occurred_at) from late_posting l where l.journal_id = j.id), j.recorded_at,

@@ -36,9 +36,7 @@ class StatementLine(NamedTuple):
     seq: int
     recorded_at: datetime
     effective_at: datetime
-    occurred_at: (
-        datetime | None
-    )  # late: it happened then, in a period that was closed, and is booked on the first open day
+    occurred_at: datetime | None  # late: it happened then, in a period that was closed, and is booked on the first open day
     journal_id: UUID
     line: int
     kind: str
@@ -110,9 +108,7 @@ def statement(
     if clock == "effective":
         lines = _count_along(lines, after.balance if after else opening.minor, opening.normal)
     following = StatementPlace(lines[-1].effective_at, lines[-1].seq, lines[-1].balance) if more else None
-    return AccountStatement(
-        name, asset, opening.normal, start, end, clock, opening.minor, closing.minor, lines, following
-    )
+    return AccountStatement(name, asset, opening.normal, start, end, clock, opening.minor, closing.minor, lines, following)
 
 
 def _count_along(lines: list[StatementLine], before: int, normal: str) -> list[StatementLine]:

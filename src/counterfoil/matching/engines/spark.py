@@ -32,9 +32,7 @@ class SparkEngine:
         try:
             from pyspark.sql import SparkSession  # half a gigabyte: loaded by those who ask for it
         except ImportError as error:
-            raise InvalidInput(
-                "engine", "duckdb, or spark with the extra counterfoil[spark] installed", got="spark"
-            ) from error
+            raise InvalidInput("engine", "duckdb, or spark with the extra counterfoil[spark] installed", got="spark") from error
         builder = SparkSession.builder.master(master).appName("counterfoil reconciliation")
         settings = {
             "spark.ui.enabled": "false",

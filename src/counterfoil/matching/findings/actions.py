@@ -97,12 +97,8 @@ BY_CAUSE: Final[Mapping[str, NextAction]] = {
         "Name the fee column in the rule set, or book the fee by its rate.",
         "The gross amount is right; adjusting the payment would be wrong.",
     ),
-    "scale": NextAction(
-        "fix_unit", "Check the unit in the rule set: minor or major.", "The amounts agree once the unit does."
-    ),
-    "sign": NextAction(
-        "fix_sign", "Check which side turns debit and credit around.", "The amounts agree once the sign does."
-    ),
+    "scale": NextAction("fix_unit", "Check the unit in the rule set: minor or major.", "The amounts agree once the unit does."),
+    "sign": NextAction("fix_sign", "Check which side turns debit and credit around.", "The amounts agree once the sign does."),
     "doubled file": NextAction(
         "drop_file",
         "Leave the second copy of the file out, and run again.",
@@ -111,10 +107,6 @@ BY_CAUSE: Final[Mapping[str, NextAction]] = {
     "missing webhook or finalise": NextAction(
         "pull_status", "Pull the status, then finalise by the provider's answer.", "Sending again could pay twice."
     ),
-    "sync lag": NextAction(
-        "wait", "Wait for the other side to catch up, and run again.", "Nothing is wrong with the money."
-    ),
-    "returned": NextAction(
-        "book_return", "Book the return against the payout.", "A returned payout is not sent again; a new one is made."
-    ),
+    "sync lag": NextAction("wait", "Wait for the other side to catch up, and run again.", "Nothing is wrong with the money."),
+    "returned": NextAction("book_return", "Book the return against the payout.", "A returned payout is not sent again; a new one is made."),
 }

@@ -15,9 +15,7 @@ from counterfoil.matching.passes.pipeline import EPOCH, Matched
 from counterfoil.matching.passes.words import told
 from counterfoil.matching.reading.sides import Side
 
-EXPLAINED_MAX: Final = (
-    20_000  # breaks with candidates looked up, the largest first; the others are classified and listed
-)
+EXPLAINED_MAX: Final = 20_000  # breaks with candidates looked up, the largest first; the others are classified and listed
 RATE_PAIRS_MAX: Final = 200_000  # pairs out of which a fee's rate is read
 DAYS_COUNTED_MAX: Final = 40_000
 COUNTERPARTIES_MAX: Final = 100_000  # with more of them, who is unknown is not asked
@@ -137,8 +135,7 @@ def context_of(engine: Engine, matched: Matched, sides: Mapping[str, Side]) -> C
         if rate := fee_bps(blank, blank._replace(amount=int(there))):
             rates[rate] += 1
     doubled: dict[str, int] = {
-        kind: int(count)
-        for kind, count in engine.rows("select kind, count(*) from pair where kind like 'DUPLICATE%' group by kind")
+        kind: int(count) for kind, count in engine.rows("select kind, count(*) from pair where kind like 'DUPLICATE%' group by kind")
     }
     known = engine.rows(
         f"""select distinct l.counterparty as name from pair p join l_base l on l.u = p.l_u

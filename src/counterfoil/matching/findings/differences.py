@@ -49,9 +49,7 @@ def differences(left: Record, right: Record, compared: tuple[str, ...]) -> list[
     if "status" in compared and left.status != right.status:
         found.append(Difference("status", left.status or "", right.status or "", "another state"))
     if "date" in compared and left.day and right.day and left.day != right.day:
-        found.append(
-            Difference("date", left.day.isoformat(), right.day.isoformat(), days_apart((right.day - left.day).days))
-        )
+        found.append(Difference("date", left.day.isoformat(), right.day.isoformat(), days_apart((right.day - left.day).days)))
     for name in ("reference", "counterparty"):
         here, there = getattr(left, name), getattr(right, name)
         if here and there and here != there:
@@ -59,9 +57,7 @@ def differences(left: Record, right: Record, compared: tuple[str, ...]) -> list[
     return found
 
 
-def group_differences(
-    left: Sequence[Record], right: Sequence[Record], compared: Sequence[str]
-) -> tuple[Difference, ...]:
+def group_differences(left: Sequence[Record], right: Sequence[Record], compared: Sequence[str]) -> tuple[Difference, ...]:
     """What differs between several records and the one that stands against them: their sums, and each word or day that is not the same."""
     here, there = sum(record.amount for record in left), sum(record.amount for record in right)
     found = []

@@ -69,12 +69,7 @@ def _transposed(case: FindingEvidence) -> Hypothesis | None:
         return None
     here, there = str(abs(case.left.amount)), str(abs(case.right.amount))
     apart = [at for at, (a, b) in enumerate(zip(here, there, strict=False)) if a != b]
-    holds = (
-        len(here) == len(there)
-        and len(apart) == 2
-        and here[apart[0]] == there[apart[1]]
-        and here[apart[1]] == there[apart[0]]
-    )
+    holds = len(here) == len(there) and len(apart) == 2 and here[apart[0]] == there[apart[1]] and here[apart[1]] == there[apart[0]]
     off = case.right.amount - case.left.amount
     return said(
         "transposed digits",
@@ -89,9 +84,12 @@ def _fee(case: FindingEvidence) -> Hypothesis | None:
     rate = fee_bps(case.left, case.right)
     seen = case.context.fee_rates.get(rate, 0) if rate else 0
     return said(
-        "fee netted", seen >= FEE_PAIRS_LEAST, "do several pairs show the same rate as their difference?",
-        f"{rate} basis points, seen {seen} times" if rate else "the difference is no fee's share", 85,
-    )  # fmt: skip
+        "fee netted",
+        seen >= FEE_PAIRS_LEAST,
+        "do several pairs show the same rate as their difference?",
+        f"{rate} basis points, seen {seen} times" if rate else "the difference is no fee's share",
+        85,
+    )
 
 
 def fee_bps(left: Record | None, right: Record | None) -> int:

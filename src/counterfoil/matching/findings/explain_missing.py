@@ -19,8 +19,13 @@ def _late(case: FindingEvidence) -> Hypothesis | None:
     other = "right" if record.side == "left" else "left"
     come = context.lines_of_day.get((other, record.day), 0)
     recent = (context.as_of - record.day).days <= (context.wait_days.get(record.side) or 2)
-    return said("late", recent and come == 0, "is it recent, and have no other lines of that day come?",
-                 f"dated {record.day}, sources reach {context.as_of}, {come} lines of that day on the {other}", 80)  # fmt: skip
+    return said(
+        "late",
+        recent and come == 0,
+        "is it recent, and have no other lines of that day come?",
+        f"dated {record.day}, sources reach {context.as_of}, {come} lines of that day on the {other}",
+        80,
+    )
 
 
 def _altered_reference(case: FindingEvidence) -> Hypothesis | None:
@@ -30,9 +35,7 @@ def _altered_reference(case: FindingEvidence) -> Hypothesis | None:
     near = [c for c in case.candidates if c.reference and c.amount == record.amount and c.reference != record.reference]
     best = min(near, key=lambda c: (edits(record.reference or "", c.reference or ""), c.id), default=None)
     if best is None or best.reference is None:
-        return said(
-            "altered reference", False, "is there an equal amount under a similar reference?", "none is near", 30
-        )
+        return said("altered reference", False, "is there an equal amount under a similar reference?", "none is near", 30)
     cut = record.reference.startswith(best.reference) or best.reference.startswith(record.reference)
     count = edits(record.reference, best.reference)
     cause = "truncated reference" if cut else "altered reference"
@@ -55,9 +58,7 @@ def _other_amount(case: FindingEvidence) -> Hypothesis | None:
             return said("sign", True, "is there the opposite amount on the other side?", candidate.id, 60)
         small, large = sorted((abs(candidate.amount), abs(record.amount)))
         if small and small != large and large in (small * 10, small * 100, small * 1000):
-            return said(
-                "scale", True, "is there 10, 100 or 1,000 times the amount on the other side?", candidate.id, 58
-            )
+            return said("scale", True, "is there 10, 100 or 1,000 times the amount on the other side?", candidate.id, 58)
     return said("sign or scale", False, "is there the opposite or a multiple by ten on the other side?", "no", 15)
 
 
@@ -66,18 +67,14 @@ def _unknown_payee(case: FindingEvidence) -> Hypothesis | None:
     if record is None or not record.counterparty or not case.context.counterparties:
         return None
     known = record.counterparty.upper() in case.context.counterparties
-    return said(
-        "unknown payee", not known, "does this counterparty appear on any matched record?", record.counterparty[:60], 50
-    )
+    return said("unknown payee", not known, "does this counterparty appear on any matched record?", record.counterparty[:60], 50)
 
 
 def _common_amount(case: FindingEvidence) -> Hypothesis | None:
     if not case.crowded:
         return None
     found = f"{case.crowded:,} of that amount, too many to look at each"
-    return said(
-        "common amount", True, "do so many open records have this amount that it points to none of them?", found, 45
-    )
+    return said("common amount", True, "do so many open records have this amount that it points to none of them?", found, 45)
 
 
 def _never_sent(case: FindingEvidence) -> Hypothesis | None:
@@ -86,8 +83,13 @@ def _never_sent(case: FindingEvidence) -> Hypothesis | None:
         return None
     near = [c for c in case.candidates if c.amount == record.amount]
     where = "right" if record.side == "left" else "left"
-    return said("lost or never made", not near, f"is there no record of that amount near that day on the {where}?",
-                 f"{len(near)} of that amount", 55)  # fmt: skip
+    return said(
+        "lost or never made",
+        not near,
+        f"is there no record of that amount near that day on the {where}?",
+        f"{len(near)} of that amount",
+        55,
+    )
 
 
 # --- doubles and several ------------------------------------------------------------------------------------------------------
@@ -109,15 +111,18 @@ def _doubled_record(case: FindingEvidence) -> Hypothesis | None:
     same_id = record.id == sibling.id
     cause = "the same line twice" if same_id else "booked or sent twice"
     days = abs((record.day - sibling.day).days) if record.day and sibling.day else 0
-    return said(cause, True, "does a sibling of this side with the same key and amount have its partner?",
-                 f"sibling {sibling.id}, {days} days apart", 80)  # fmt: skip
+    return said(
+        cause,
+        True,
+        "does a sibling of this side with the same key and amount have its partner?",
+        f"sibling {sibling.id}, {days} days apart",
+        80,
+    )
 
 
 def _several(case: FindingEvidence) -> Hypothesis | None:
     count = len(case.candidates)
-    return said(
-        "several equal candidates", count > 0, "do several records fit equally well?", f"{count} candidates", 90
-    )
+    return said("several equal candidates", count > 0, "do several records fit equally well?", f"{count} candidates", 90)
 
 
 ALONE: Final[tuple[Test, ...]] = (

@@ -33,9 +33,7 @@ KINDS: Final = (
 PAGE_ROWS: Final = 20_000
 CUT: Final = "the search was cut short by a limit"
 UNMATCHED: Final = f"case when x.cut then '{CUT}' else 'no pass found a partner' end"
-RECORD: Final = (
-    "u, id, reference, amount, asset, day, status, counterparty, memo, batch, booked_on, value_on, event_at, row, file"
-)
+RECORD: Final = "u, id, reference, amount, asset, day, status, counterparty, memo, batch, booked_on, value_on, event_at, row, file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +64,7 @@ class Finding:
 def list_breaks(engine: Engine) -> int:
     """Make the table `break_list`: every break in one fixed order, with its number from 1. Returns how many rows it has."""
     for side, other in (("l", "r"), ("r", "l")):
-        engine.table(
-            f"{side}_unsure", f"select distinct a.{side}_u as u from ambiguity a join {other}o o on o.u = a.{other}_u"
-        )
+        engine.table(f"{side}_unsure", f"select distinct a.{side}_u as u from ambiguity a join {other}o o on o.u = a.{other}_u")
     engine.table(
         "break_row",
         f"""select p.kind as kind, p.pass as pass, p.reason as reason, p.l_u as l_u, p.r_u as r_u, p.other as other,
@@ -178,21 +174,38 @@ def _break(rows: Sequence[tuple[Any, ...]], near: Near, matched: Matched, contex
     fields = _fields(head.kind, head.pass_, left, right, matched)
     candidates = tuple(candidate(row) for row in near.candidates.get(key, ())) if not (left and right) else ()
     if sibling:
-        first = Candidate(
-            sibling.id, sibling.reference, sibling.amount, sibling.day, "the sibling that has the partner"
-        )
+        first = Candidate(sibling.id, sibling.reference, sibling.amount, sibling.day, "the sibling that has the partner")
         candidates = (first, *candidates)
     stake = _at_stake(head.kind, left, right)
     case = FindingEvidence(
-        head.kind, left[0] if left else None, right[0] if right else None, fields, candidates, sibling, context,
-        cut_short=bool(head.cut), crowded=near.crowded.get(key, 0),
-    )  # fmt: skip
+        head.kind,
+        left[0] if left else None,
+        right[0] if right else None,
+        fields,
+        candidates,
+        sibling,
+        context,
+        cut_short=bool(head.cut),
+        crowded=near.crowded.get(key, 0),
+    )
     explained = head.by_size <= EXPLAINED_MAX
     hypotheses = tuple(explain(case)) if explained or head.cut else ()
     return Finding(
-        finding_identity(head.kind, left, right), head.kind, severity_of(stake, matched.rules.severity), (left or right)[0].asset, stake,
-        head.pass_, head.reason, left, right, fields, candidates, hypotheses, action(head.kind, hypotheses), explained,
-    )  # fmt: skip
+        finding_identity(head.kind, left, right),
+        head.kind,
+        severity_of(stake, matched.rules.severity),
+        (left or right)[0].asset,
+        stake,
+        head.pass_,
+        head.reason,
+        left,
+        right,
+        fields,
+        candidates,
+        hypotheses,
+        action(head.kind, hypotheses),
+        explained,
+    )
 
 
 def _at_stake(kind: str, left: Sequence[Record], right: Sequence[Record]) -> int:
@@ -206,9 +219,7 @@ def _once(records: Iterable[Record | None]) -> tuple[Record, ...]:
     return tuple(dict.fromkeys(record for record in records if record is not None))
 
 
-def _fields(
-    kind: str, step: str, left: tuple[Record, ...], right: tuple[Record, ...], matched: Matched
-) -> tuple[Difference, ...]:
+def _fields(kind: str, step: str, left: tuple[Record, ...], right: tuple[Record, ...], matched: Matched) -> tuple[Difference, ...]:
     if len(left) == 1 and len(right) == 1:
         found = differences(left[0], right[0], matched.compare)
         usual = kind != "DATE_MISMATCH" and _within(step, left[0], right[0], matched)
@@ -247,9 +258,7 @@ def severity_of(minor: int, limits: Severity) -> str:
 
 def kinds_of(engine: Engine) -> list[tuple[str, str, int, int]]:
     """Breaks by kind and asset: how many, and the minor units at stake (the difference where amounts differ, else the amount)."""
-    stake = (
-        "case when x.kind = 'AMOUNT_MISMATCH' then abs(r.amount - l.amount) else abs(coalesce(l.amount, r.amount)) end"
-    )
+    stake = "case when x.kind = 'AMOUNT_MISMATCH' then abs(r.amount - l.amount) else abs(coalesce(l.amount, r.amount)) end"
     rows = engine.rows(
         f"""select kind, asset, count(*), {engine.wide_sum("stake")} from (
                 select x.kind as kind, coalesce(l.asset, r.asset) as asset, {stake} as stake from break_list x

@@ -45,9 +45,7 @@ class Context:
 
     as_of: date | None = None
     wait_days: Mapping[str, int | None] = field(default_factory=dict)  # by side: how long its records may take to show
-    lines_of_day: Mapping[tuple[str, date], int] | None = field(
-        default_factory=dict
-    )  # side and day → lines; None: too many days
+    lines_of_day: Mapping[tuple[str, date], int] | None = field(default_factory=dict)  # side and day → lines; None: too many days
     fee_rates: Mapping[int, int] = field(default_factory=dict)  # basis points of a difference → pairs that show it
     duplicates: Mapping[str, int] = field(default_factory=dict)  # side → doubled records
     rows: Mapping[str, int] = field(default_factory=dict)

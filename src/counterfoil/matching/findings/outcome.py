@@ -133,9 +133,7 @@ def _passes(engine: Engine, matched: Matched) -> dict[str, dict[str, int]]:
         found[name]["left"] += int(left)
         found[name]["right"] += int(right)
     for column, table in (("breaks", "pair where status = 'break'"), ("suggested", "suggestion")):
-        for name, count in engine.rows(
-            f"select pass, count(distinct coalesce(grp, l_u, r_u)) from {table} group by pass order by pass"
-        ):
+        for name, count in engine.rows(f"select pass, count(distinct coalesce(grp, l_u, r_u)) from {table} group by pass order by pass"):
             found[name][column] += int(count)
     return found
 

@@ -320,18 +320,13 @@ def report_of(outcome: MatchingResult) -> RunReport:
         as_of=outcome.as_of,
         rules_sha256=outcome.rules_sha256,
         sources=tuple(
-            RecordedSource(side=s.side, name=s.name, rows=s.rows, left_out=s.left_out, rejected=s.rejected)
-            for s in outcome.sources
+            RecordedSource(side=s.side, name=s.name, rows=s.rows, left_out=s.left_out, rejected=s.rejected) for s in outcome.sources
         ),
         footing=tuple(_footing(row) for row in outcome.footing),
         passes={name: PassRow(**counts) for name, counts in outcome.passes.items()},
-        kinds=tuple(
-            KindRow(kind=kind, asset=asset, breaks=count, at_stake_minor=minor)
-            for kind, asset, count, minor in outcome.kinds
-        ),
+        kinds=tuple(KindRow(kind=kind, asset=asset, breaks=count, at_stake_minor=minor) for kind, asset, count, minor in outcome.kinds),
         tolerances_used=tuple(
-            ToleranceRow.read({"pass": t.step, "asset": t.asset, "pairs": t.pairs, "minor": t.minor})
-            for t in outcome.tolerated
+            ToleranceRow.read({"pass": t.step, "asset": t.asset, "pairs": t.pairs, "minor": t.minor}) for t in outcome.tolerated
         ),
         control_totals=tuple(_control(row) for row in outcome.control),
         compared=outcome.compared,

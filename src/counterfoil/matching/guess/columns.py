@@ -80,9 +80,7 @@ def paths_of(given: Path | Sequence[Path]) -> list[Path]:
     listed = [given] if isinstance(given, Path) else list(given)
     found = []
     for path in listed:
-        inner = (
-            sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith(".")) if path.is_dir() else [path]
-        )
+        inner = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith(".")) if path.is_dir() else [path]
         found.extend(inner)
     return found
 
@@ -146,11 +144,7 @@ def _table(engine: DuckEngine, found: Looked, folder: Path) -> None:
             raise InvalidInput(f"{found.side}.amount", f"a column with amounts among {', '.join(header)[:200]}", got="")
         parts = {"amount": numbers[-1]}
         found.say(f"no column is called an amount; {numbers[-1]} holds figures")
-    found.columns = {
-        OUR_NAME.get(role, role): name
-        for role, name in seen.items()
-        if role not in (*AMOUNTS, "direction", "fee", "balance")
-    }
+    found.columns = {OUR_NAME.get(role, role): name for role, name in seen.items() if role not in (*AMOUNTS, "direction", "fee", "balance")}
     if "amount" in parts or "amount_minor" in parts:
         found.amounts["column"] = parts.get("amount_minor") or parts["amount"]
     else:
@@ -173,18 +167,12 @@ def _table(engine: DuckEngine, found: Looked, folder: Path) -> None:
 
 def _sample(engine: DuckEngine, found: Looked) -> dict[str, list[str]]:
     columns = ", ".join(f"cast({identifier(name)} as varchar)" for name in found.types)
-    rows = [
-        row for row in engine.rows(f"select {columns} from {found.scan} limit {SAMPLE_ROWS}") if not roles.is_total(row)
-    ]
+    rows = [row for row in engine.rows(f"select {columns} from {found.scan} limit {SAMPLE_ROWS}") if not roles.is_total(row)]
     return {name: [str(row[at]) for row in rows if row[at] is not None] for at, name in enumerate(found.types)}
 
 
 def _looks_like_amounts(values: Sequence[str]) -> bool:
-    digits = [
-        value
-        for value in values
-        if value.strip().lstrip("+-(").replace(",", "").replace(".", "").rstrip(")-").isdigit()
-    ]
+    digits = [value for value in values if value.strip().lstrip("+-(").replace(",", "").replace(".", "").rstrip(")-").isdigit()]
     return bool(values) and len(digits) * 10 >= len(values) * 9
 
 

@@ -60,25 +60,33 @@ def observe(engine: DuckEngine, sides: tuple[Looked, Looked]) -> CommonKeys:
     if not found.has_key and not found.embedded:
         told = min(sum(role in side.columns for role in ("memo", "counterparty", "reference")) for side in sides)
         found.amounts_are_keys = told == 0
-        found.reasons.append("no column is shared as a key: records are matched by text, amount and date" if told
-                             else "nothing but amounts and dates is shared: equal amounts within the window count as matches")  # fmt: skip
+        found.reasons.append(
+            "no column is shared as a key: records are matched by text, amount and date"
+            if told
+            else "nothing but amounts and dates is shared: equal amounts within the window count as matches"
+        )
     return found
 
 
 def _seen(engine: DuckEngine, side: Looked) -> None:
     """The table `{side}_seen`: a bounded sample with every column as text, and amount, day, asset and status as understood."""
     written = {
-        **side.amounts, "unit": side.unit or "minor", "decimal": side.decimal or ".", "group": side.group, "negative": side.negative,
-    }  # fmt: skip
+        **side.amounts,
+        "unit": side.unit or "minor",
+        "decimal": side.decimal or ".",
+        "group": side.group,
+        "negative": side.negative,
+    }
     amount = Amount(column="amount", unit="minor") if side.statement else Amount.model_validate(written)
     source = Source(
-        columns=side.columns, amount=amount, asset=None if "asset" in side.columns else side.asset,
-        dates=Dates(formats=tuple(side.date_formats)), scale={NO_CURRENCY: 2},
-    )  # fmt: skip
-    understood = shaped(source, side.types, side.side, trims=True)
-    texts = ", ".join(
-        f"nullif(trim(cast({identifier(name)} as varchar)), '') as c{at}" for at, name in enumerate(side.types)
+        columns=side.columns,
+        amount=amount,
+        asset=None if "asset" in side.columns else side.asset,
+        dates=Dates(formats=tuple(side.date_formats)),
+        scale={NO_CURRENCY: 2},
     )
+    understood = shaped(source, side.types, side.side, trims=True)
+    texts = ", ".join(f"nullif(trim(cast({identifier(name)} as varchar)), '') as c{at}" for at, name in enumerate(side.types))
     wanted = ", ".join(f"{understood.raw.columns[name]} as x_{name}" for name in ("amount", "day", "asset", "status"))
     limit = f" limit {SAMPLE_ROWS}" if side.side == "left" else f" limit {SAMPLE_ROWS * 60}"
     engine.table(
@@ -161,23 +169,17 @@ def _units_and_sign(engine: DuckEngine, sides: tuple[Looked, Looked], found: Com
             found.reasons.append(f"{side.side}: whole figures are a hundredth of the other side's: major units")
     if flipped > same and flipped > max(left_major, right_major):
         sides[1].sign = -1
-        found.reasons.append(
-            f"right: {flipped:,} pairs have the opposite sign, {same:,} the same: the right side is turned around"
-        )
+        found.reasons.append(f"right: {flipped:,} pairs have the opposite sign, {same:,} the same: the right side is turned around")
 
 
 def _window(engine: DuckEngine, found: CommonKeys) -> None:
     rows = engine.rows("select off, count(*) from met where off is not null group by off order by off")
     total = sum(count for _, count in rows)
-    usual = [
-        int(off) for off, count in rows if count * 100 >= total * WINDOW_SHARE_LEAST and abs(off) <= WINDOW_MAX_DAYS
-    ]
+    usual = [int(off) for off, count in rows if count * 100 >= total * WINDOW_SHARE_LEAST and abs(off) <= WINDOW_MAX_DAYS]
     if not usual:
         return
     found.before_days, found.after_days = max(-min(usual), 0), max(max(usual), 0)
-    found.reasons.append(
-        f"dates: right lies from {-found.before_days} to {found.after_days} days after left in the pairs that share a key"
-    )
+    found.reasons.append(f"dates: right lies from {-found.before_days} to {found.after_days} days after left in the pairs that share a key")
 
 
 def _status(engine: DuckEngine, sides: tuple[Looked, Looked], found: CommonKeys) -> None:
@@ -197,18 +199,14 @@ def _status(engine: DuckEngine, sides: tuple[Looked, Looked], found: CommonKeys)
             words[here].append(there)
     if sum(len(each) for each in words.values()) == len(by_theirs):
         sides[1].status = dict(words)
-        found.reasons.append(
-            "status: " + "; ".join(f"{', '.join(theirs)} on the right means {ours}" for ours, theirs in words.items())
-        )
+        found.reasons.append("status: " + "; ".join(f"{', '.join(theirs)} on the right means {ours}" for ours, theirs in words.items()))
     else:
         for side in sides:
             side.columns.pop("status", None)
         found.reasons.append("status is not compared: the words of the two sides do not correspond")
 
 
-def _batches(
-    engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence[dict[str, str]], found: CommonKeys
-) -> None:
+def _batches(engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence[dict[str, str]], found: CommonKeys) -> None:
     """A repeated column of one side that meets a nearly unique column of the other, with equal sums."""
     for many, one, single in ((0, 1, keys[1]), (1, 0, keys[0])):
         for m_name, m_column in _columns(engine, sides[many], unique=False).items():
@@ -229,9 +227,7 @@ def _batches(
                     return
 
 
-def _embedded(
-    engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence[dict[str, str]], found: CommonKeys
-) -> None:
+def _embedded(engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence[dict[str, str]], found: CommonKeys) -> None:
     """A nearly unique column of one side whose values stand as words in a text of the other."""
     for names, texts in ((0, 1), (1, 0)):
         text = sides[texts].columns.get("memo") or (None if found.has_key else sides[texts].columns.get("reference"))
@@ -256,9 +252,7 @@ def _embedded(
                 sides[texts].columns["memo"] = text
                 if not found.has_key:
                     sides[names].columns["reference"] = name
-                found.reasons.append(
-                    f"{name} on the {sides[names].side} stands in {text} on the {sides[texts].side} {met:,} times"
-                )
+                found.reasons.append(f"{name} on the {sides[names].side} stands in {text} on the {sides[texts].side} {met:,} times")
                 return
 
 

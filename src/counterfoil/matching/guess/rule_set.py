@@ -67,9 +67,7 @@ def _settle_units(sides: tuple[Looked, Looked]) -> None:
         elif other.has_decimals or other.statement:
             side.say("amounts are whole figures; the other side has decimals, so the pairs decide below")
         else:
-            side.say(
-                "amounts are whole figures on both sides: taken as minor units, such as cents; change `unit` if they are not"
-            )
+            side.say("amounts are whole figures on both sides: taken as minor units, such as cents; change `unit` if they are not")
 
 
 def _settle_assets(sides: tuple[Looked, Looked]) -> None:
@@ -107,9 +105,7 @@ def _side(side: Looked) -> list[str]:
     if side.amounts:
         lines += ["", f"[{side.side}.amount]", *(f"{name} = {quoted(column)}" for name, column in side.amounts.items())]
         lines.append(f"unit = {quoted(side.unit or 'minor')}")
-        lines += [
-            f"{name} = {quoted(mark)}" for name, mark in (("decimal", side.decimal), ("group", side.group)) if mark
-        ]
+        lines += [f"{name} = {quoted(mark)}" for name, mark in (("decimal", side.decimal), ("group", side.group)) if mark]
         if side.negative:
             lines.append(f"negative = [{', '.join(quoted(word) for word in side.negative)}]")
         if side.sign == -1:
@@ -118,10 +114,7 @@ def _side(side: Looked) -> list[str]:
         lines += ["", f"[{side.side}.dates]", f"formats = [{', '.join(quoted(form) for form in side.date_formats)}]"]
     if side.status:
         lines += ["", f"[{side.side}.status]"]
-        lines += [
-            f"{quoted(ours)} = [{', '.join(quoted(word) for word in words)}]"
-            for ours, words in sorted(side.status.items())
-        ]
+        lines += [f"{quoted(ours)} = [{', '.join(quoted(word) for word in words)}]" for ours, words in sorted(side.status.items())]
     return [*lines, ""]
 
 

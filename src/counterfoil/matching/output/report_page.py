@@ -74,10 +74,7 @@ def _page(outcome: MatchingResult, places: Places) -> dict[str, Any]:
         if outcome.breaks_total > len(shown)
         else f"All {outcome.breaks_total:,} breaks are shown.",
         "breaks": [_shown(each, outcome, places, names) for each in shown],
-        "passes": [
-            {"name": name, **{part: f"{count:,}" for part, count in counts.items()}}
-            for name, counts in outcome.passes.items()
-        ],
+        "passes": [{"name": name, **{part: f"{count:,}" for part, count in counts.items()}} for name, counts in outcome.passes.items()],
         "remarks": [
             *(
                 f"Pass {t.step} used its tolerance on {t.pairs:,} pairs, {money(t.minor, t.asset, rules)} in all."
@@ -127,10 +124,7 @@ def _left_open(outcome: MatchingResult) -> str:
 
 
 def _tiles(outcome: MatchingResult) -> list[dict[str, str]]:
-    tiles = [
-        {"figure": f"{source.rows:,}", "words": f"records on the {_named(source.side, source.name)}"}
-        for source in outcome.sources
-    ]
+    tiles = [{"figure": f"{source.rows:,}", "words": f"records on the {_named(source.side, source.name)}"} for source in outcome.sources]
     matched = sum(row.matched.rows for row in outcome.footing)
     total = sum(row.source.rows for row in outcome.footing)
     share = f"{matched * 10_000 // total / 100:.2f} %" if total else "–"

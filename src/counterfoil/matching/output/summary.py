@@ -52,23 +52,16 @@ def summary(outcome: MatchingResult) -> str:
     lines.append("Every record and every unit is in one of the columns.")
     if outcome.kinds:
         lines += ["", "1 break:" if outcome.breaks_total == 1 else f"{outcome.breaks_total:,} breaks:"]
-        lines += [
-            f"  {count:8,}  {KIND_WORDS[kind]:24} {money(minor, asset, rules)}"
-            for kind, asset, count, minor in outcome.kinds
-        ]
+        lines += [f"  {count:8,}  {KIND_WORDS[kind]:24} {money(minor, asset, rules)}" for kind, asset, count, minor in outcome.kinds]
         largest = sorted(outcome.breaks, key=lambda each: (-each.at_stake, each.id))[:LINES_MAX]
         lines += ["", "The largest:"]
         for each in largest:
             ids = " / ".join(";".join(r.id for r in side[:3]) for side in (each.left, each.right) if side)
             cause = f", {each.cause}" if each.cause else ""
-            lines.append(
-                f"  {money(each.at_stake, each.asset, rules):>20}  {KIND_WORDS[each.kind]}: {ids}{cause}. {each.action.sentence}"
-            )
+            lines.append(f"  {money(each.at_stake, each.asset, rules):>20}  {KIND_WORDS[each.kind]}: {ids}{cause}. {each.action.sentence}")
     if outcome.suggested:
         lines.append(f"{outcome.suggested:,} pairs are suggested; they are not counted as matched.")
-    lines += [
-        f"Tolerance used by {t.step}: {t.pairs:,} pairs, {money(t.minor, t.asset, rules)}" for t in outcome.tolerated
-    ]
+    lines += [f"Tolerance used by {t.step}: {t.pairs:,} pairs, {money(t.minor, t.asset, rules)}" for t in outcome.tolerated]
     lines += [
         f"Unexplained: matched records differ by {money(row.unexplained, row.asset, rules)} beyond every tolerance."
         for row in outcome.control

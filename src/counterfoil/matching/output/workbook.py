@@ -28,9 +28,7 @@ WIDE: Final = {
 
 def write_workbook(outcome: MatchingResult, places: Places, path: Path) -> None:
     """Two sheets: the footing, and the breaks that the outcome holds. Cells are written as text, so none runs as a formula."""
-    book = xlsxwriter.Workbook(
-        str(path), {"strings_to_formulas": False, "strings_to_numbers": False, "strings_to_urls": False}
-    )
+    book = xlsxwriter.Workbook(str(path), {"strings_to_formulas": False, "strings_to_numbers": False, "strings_to_urls": False})
     book.set_properties({"title": outcome.rules.name, "created": MADE})
     head = book.add_format({"bold": True, "bottom": 1, "bg_color": "#E9EEF3"})
     right = book.add_format({"align": "right"})
@@ -50,9 +48,7 @@ def write_workbook(outcome: MatchingResult, places: Places, path: Path) -> None:
             *where,
         ]
         for at, cell in enumerate(cells):
-            sheet.write_string(
-                number, at, cell[:32_000], right if COLUMNS[at] in ("at stake", "left_amount", "right_amount") else None
-            )
+            sheet.write_string(number, at, cell[:32_000], right if COLUMNS[at] in ("at stake", "left_amount", "right_amount") else None)
     sheet.autofilter(0, 0, max(len(outcome.breaks), 1), len(COLUMNS) - 1)
     sheet.freeze_panes(1, 0)
     book.close()
@@ -69,9 +65,7 @@ def _footing(book: xlsxwriter.Workbook, head: object, right: object, outcome: Ma
     sheet.set_column(2, 9, 20)
     sheet.write_string(0, 0, outcome.verdict.upper(), head)
     parts = ("source", "matched", "breaks", "expected later")
-    sheet.write_row(
-        2, 0, ("side", "asset", *(f"{part}, records" for part in parts), *(f"{part}, amount" for part in parts)), head
-    )
+    sheet.write_row(2, 0, ("side", "asset", *(f"{part}, records" for part in parts), *(f"{part}, amount" for part in parts)), head)
     line = 3
     for row in outcome.footing:
         figures = (row.source, row.matched, row.breaks, row.expected)

@@ -10,9 +10,7 @@ from counterfoil.matching.passes.open_items import SUGGESTED, Board, mutual_best
 from counterfoil.matching.passes.words import capitals, told
 from counterfoil.matching.rules.model import AmountPass
 
-PAIRS_PER_AMOUNT_MAX: Final = (
-    2_500  # an amount that is this common says nothing, and the report says that it was left out
-)
+PAIRS_PER_AMOUNT_MAX: Final = 2_500  # an amount that is this common says nothing, and the report says that it was left out
 WHY: Final = "'equal amount and asset, ' || coalesce(cast(abs(r.d - l.d) as varchar), 'unknown') || ' days apart; no other evidence'"
 
 

@@ -37,9 +37,7 @@ def _find_words(board: Board, step: EmbeddedPass, reference: str, text: str) -> 
                 select u, {told("reference")} as name from {reference}o) given where name is not null) n
             where length(name) >= {step.min_length} and regexp_matches(name, '[0-9]')""",
     )
-    engine.table(
-        "found_word", f"select n.u as {reference}_u, w.u as {text}_u from named n join word w on w.word = n.name"
-    )
+    engine.table("found_word", f"select n.u as {reference}_u, w.u as {text}_u from named n join word w on w.word = n.name")
     engine.drop("spread", "word", "named")
 
 
@@ -85,8 +83,6 @@ def _summed(board: Board, step: EmbeddedPass, reference: str, text: str) -> None
 def _alone(board: Board, step: EmbeddedPass) -> None:
     """One reference in one text: they belong together, and what differs is a break."""
     board.engine.table("open_word", f"select l.u as l_u, r.u as r_u from {_BOTH}")
-    single = " and ".join(
-        f"x.{key} in (select {key} from open_word group by {key} having count(*) = 1)" for key in ("l_u", "r_u")
-    )
+    single = " and ".join(f"x.{key} in (select {key} from open_word group by {key} having count(*) = 1)" for key in ("l_u", "r_u"))
     board.link(step, f"(select x.l_u, x.r_u from open_word x where {single})", reason=KEY_EQUAL)
     board.engine.drop("open_word")

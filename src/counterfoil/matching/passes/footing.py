@@ -96,18 +96,14 @@ def foot(engine: Engine, totals: Mapping[str, Mapping[str, Total]], cleared: Map
             f"""select b.asset, b.amount from {side}_base b join ({taken} 'break' and {side}_u is not null
                 union all select u from {side}_left where not expected) t on t.u = b.u""",
         )
-        expected = _by_asset(
-            engine, f"select b.asset, b.amount from {side}_base b join {side}_left t on t.u = b.u where t.expected"
-        )
+        expected = _by_asset(engine, f"select b.asset, b.amount from {side}_base b join {side}_left t on t.u = b.u where t.expected")
         nought = Total(0, 0)
         clean[side] = {asset: _minus(total, base.get(asset, nought)) for asset, total in totals[side].items()}
         for asset, total in totals[side].items():
             both = _plus(matched.get(asset, nought), clean[side][asset] if cleared[side] else nought)
             found.append(Footing(name, asset, total, both, broken.get(asset, nought), expected.get(asset, nought)))
     if {a: t for a, t in clean["l"].items() if t.rows} != {a: t for a, t in clean["r"].items() if t.rows}:
-        raise DoesNotFoot(
-            reason="the cleared totals of the two sides differ", left=str(clean["l"])[:300], right=str(clean["r"])[:300]
-        )
+        raise DoesNotFoot(reason="the cleared totals of the two sides differ", left=str(clean["l"])[:300], right=str(clean["r"])[:300])
     return found
 
 
@@ -170,14 +166,17 @@ def control_totals(footing: Sequence[Footing], within: Mapping[str, int]) -> lis
     nought = Total(0, 0)
     found = []
     for asset in sorted({row.asset for row in footing}):
-        left, right = (
-            rows.get((side, asset), Footing(side, asset, nought, nought, nought, nought)) for side in ("left", "right")
-        )
+        left, right = (rows.get((side, asset), Footing(side, asset, nought, nought, nought, nought)) for side in ("left", "right"))
         off = right.matched.minor - left.matched.minor
         found.append(
             ControlTotal(
-                asset, left.source.minor, right.source.minor, right.breaks.minor - left.breaks.minor,
-                right.expected.minor - left.expected.minor, within.get(asset, 0), off - within.get(asset, 0),
+                asset,
+                left.source.minor,
+                right.source.minor,
+                right.breaks.minor - left.breaks.minor,
+                right.expected.minor - left.expected.minor,
+                within.get(asset, 0),
+                off - within.get(asset, 0),
             )
-        )  # fmt: skip
+        )
     return found

@@ -13,9 +13,7 @@ from counterfoil.matching.passes.words import capitals, told
 from counterfoil.matching.rules.model import GroupPass, ReversalPass, SubsetPass
 
 TARGETS_MAX: Final = 20_000
-STEPS_MAX: Final = (
-    200_000  # of the search for one sum; a search that is cut short finds nothing, and the report says so
-)
+STEPS_MAX: Final = 200_000  # of the search for one sum; a search that is cut short finds nothing, and the report says so
 AMOUNT_MAX: Final = 10**17  # eight such amounts still fit a bigint
 
 
@@ -81,9 +79,7 @@ def match_groups(board: Board, step: GroupPass) -> None:
     equal = f"abs(off) <= {step.amount_tolerance}"
     off = "case when k.off = 0 then ' records equal' else ' records off by ' || cast(k.off as varchar) end"
     same = "'same batch, sum of ' || cast(greatest(k.nl, k.nr){less} as varchar) || "
-    board.link_groups(
-        step, _members(f"(select * from group_pair where {equal})", left_out=False), reason=same.format(less="") + off
-    )
+    board.link_groups(step, _members(f"(select * from group_pair where {equal})", left_out=False), reason=same.format(less="") + off)
     engine.table(
         "left_out",
         f"""select key, asset, min(u) as u from (
@@ -99,9 +95,14 @@ def match_groups(board: Board, step: GroupPass) -> None:
     rest = f"""(select g.* from group_pair g where not {equal} and g.nl + g.nr > 2
                 and not exists (select 1 from left_out w where w.key = g.key and w.asset = g.asset))"""
     columns = pair_columns(
-        l_u="k.l_u", r_u="k.r_u", grp="k.grp", step=step.name, status=literal(BREAK), kind="'AMOUNT_MISMATCH'",
+        l_u="k.l_u",
+        r_u="k.r_u",
+        grp="k.grp",
+        step=step.name,
+        status=literal(BREAK),
+        kind="'AMOUNT_MISMATCH'",
         reason="'same batch, the sums differ'",
-    )  # fmt: skip
+    )
     board.defer(step.name, f"select {columns} from {_members(rest, left_out=False)} k")
     engine.drop("l_member", "r_member", "l_group", "r_group", "group_pair", "left_out")
 
@@ -120,13 +121,9 @@ def match_subsets(board: Board, step: SubsetPass) -> None:
         found = _sums(board, step, one, many)
         if not found:
             continue
-        board.engine.load(
-            "subset_found", {"one": "varchar", "many": "varchar"}, [(one_u, u) for one_u, parts in found for u in parts]
-        )
+        board.engine.load("subset_found", {"one": "varchar", "many": "varchar"}, [(one_u, u) for one_u, parts in found for u in parts])
         links = f"(select one as {one}_u, many as {many}_u, one as grp from subset_found)"
-        board.link_groups(
-            step, links, reason="'same counterparty, the only sum of records that gives this amount'", score="90"
-        )
+        board.link_groups(step, links, reason="'same counterparty, the only sum of records that gives this amount'", score="90")
         board.engine.drop("subset_found")
 
 

@@ -43,15 +43,11 @@ def keyed(
     raw = ", ".join(f"{column} as {part}" for column, part in zip(columns, parts, strict=True))
     layers = [f"select {given}{raw} from {relation}{where}"]
     plain = [identifier(f"counterfoil text {n}") for n in range(len(parts))]
-    layers.append(
-        f"select {names}{', '.join(f'{told(part)} as {text}' for part, text in zip(parts, plain, strict=True))} from "
-    )
+    layers.append(f"select {names}{', '.join(f'{told(part)} as {text}' for part, text in zip(parts, plain, strict=True))} from ")
     key = " || chr(31) || ".join(plain)
     if step.normalise or step.extract:
         last = [identifier(f"counterfoil form {n}") for n in range(len(parts))]
-        forms = ", ".join(
-            f"{_normal(text, step.normalise, step.extract)} as {form}" for text, form in zip(plain, last, strict=True)
-        )
+        forms = ", ".join(f"{_normal(text, step.normalise, step.extract)} as {form}" for text, form in zip(plain, last, strict=True))
         layers.append(f"select {names}{forms} from ")
         key = " || chr(31) || ".join(map(_some, last))
     layers.append(f"select {names}{key} as {name} from ")
@@ -83,9 +79,7 @@ def match_by_key(board: Board, step: KeyPass) -> None:
     """Bring open records of equal key together: singles at once, keys with several records by the nearest first."""
     engine = board.engine
     for side, columns in (("l", step.left), ("r", step.right)):
-        engine.table(
-            f"{side}_key", f"select u, key from {keyed(f'{side}o', columns, step, {'u': 'u'})} k where key is not null"
-        )
+        engine.table(f"{side}_key", f"select u, key from {keyed(f'{side}o', columns, step, {'u': 'u'})} k where key is not null")
     engine.table(
         "key_count",
         """select key, sum(l) as nl, sum(r) as nr from (
@@ -157,10 +151,7 @@ def _nearest(board: Board, step: KeyPass, same: Sequence[str], *, cost: str, als
     engine = board.engine
     window = f"and {in_window(limits_of(step))}" if "amount" in same else ""
     columns = ", ".join(f"s{n}" for n in range(len(same)))
-    join = {
-        side: " and ".join(f"{_of(side, part)} is not distinct from s.s{n}" for n, part in enumerate(same))
-        for side in ("l", "r")
-    }
+    join = {side: " and ".join(f"{_of(side, part)} is not distinct from s.s{n}" for n, part in enumerate(same)) for side in ("l", "r")}
     small = (
         f"select {columns} from (select {columns}, sum(n_l) as nl, sum(n_r) as nr from ({_counted(same)}) n group by {columns}) t "
         f"where nl * nr between 1 and {CANDIDATES_PER_KEY_MAX}"

@@ -100,9 +100,7 @@ class Board:
             return 0
         self.pairs.append(table)
         for side, key in (("lo", "l_u"), ("ro", "r_u")):
-            self.engine.table(
-                side, f"select o.* from {side} o where not exists (select 1 from {table} p where p.{key} = o.u)"
-            )
+            self.engine.table(side, f"select o.* from {side} o where not exists (select 1 from {table} p where p.{key} = o.u)")
         before, self.sizes = self.sizes, self._sizes()
         check(sum(self.sizes) < sum(before), "every pass that pairs takes records off the board", step=name)
         return found
@@ -150,11 +148,7 @@ class Board:
         found = []
         for number, (step, what, limit, cases) in enumerate(self.cuts):
             open_ones = [
-                int(
-                    self.engine.rows(
-                        f"select count(*) from {side}o o where o.u in (select {side}_u from cut_{number})"
-                    )[0][0]
-                )
+                int(self.engine.rows(f"select count(*) from {side}o o where o.u in (select {side}_u from cut_{number})")[0][0])
                 for side in ("l", "r")
             ]
             if any(open_ones):
@@ -192,12 +186,9 @@ def _status(kind: str) -> str:
 
 def _union(tables: list[str]) -> str:
     if tables:
-        return " union all ".join(
-            f"select {PAIR}, {number} as laid from {table}" for number, table in enumerate(tables)
-        )
+        return " union all ".join(f"select {PAIR}, {number} as laid from {table}" for number, table in enumerate(tables))
     nothing = ", ".join(
-        f"cast(null as {'integer' if name in ('score', 'laid') else 'varchar'}) as {name}"
-        for name in f"{PAIR}, laid".split(", ")
+        f"cast(null as {'integer' if name in ('score', 'laid') else 'varchar'}) as {name}" for name in f"{PAIR}, laid".split(", ")
     )
     return f"select {nothing} where 1 = 0"
 
@@ -211,11 +202,7 @@ def mutual_best(engine: Engine, candidates: str, chosen: str, *, gap: int = 0, w
     """
     value = f"(cost * {NEAR_SPAN} + near)"
     order = "order by cost, near, length(l_u), l_u, length(r_u), r_u"
-    clear = (
-        f"and (l_next is null or l_next - value >= {gap}) and (r_next is null or r_next - value >= {gap})"
-        if gap
-        else ""
-    )
+    clear = f"and (l_next is null or l_next - value >= {gap}) and (r_next is null or r_next - value >= {gap})" if gap else ""
     bound = f"and cost <= {worst}" if worst is not None else ""
     parts: list[str] = []
     total = 0

@@ -41,9 +41,7 @@ from counterfoil.matching.rules.model import (
 )
 
 EPOCH: Final = date(1970, 1, 1)
-ROW: Final = (
-    1 << 31
-)  # added to each day number: one sum tells that two rows met and how far apart they lie, exactly below 2⁵³
+ROW: Final = 1 << 31  # added to each day number: one sum tells that two rows met and how far apart they lie, exactly below 2⁵³
 DAYS_MAX: Final = 80_000  # about two centuries of calendar
 
 CONTENT: Final = ("amount", "day", "status", "reference", "counterparty", "memo", "batch", "row")
@@ -154,20 +152,14 @@ def _comparable(left: Side, right: Side, rules: RuleSet) -> tuple[tuple[Compared
         without = [side for side in (left, right) if what not in ("amount", "asset") and what not in side.profile.gives]
         if not without:
             kept.append(what)
-        elif all(side.rows for side in (left, right)) and (
-            named or all(_maps(s, what) for s in (rules.left, rules.right))
-        ):
+        elif all(side.rows for side in (left, right)) and (named or all(_maps(s, what) for s in (rules.left, rules.right))):
             notes.append(f"{what} was not compared: {' and '.join(side.name for side in without)} does not give it")
     return tuple(kept), notes
 
 
 def _maps(source: Source, what: Compared) -> bool:
     """Does a source name a column for it?"""
-    return (
-        bool({"booked_on", "value_on", "event_at"} & source.columns.keys())
-        if what == "date"
-        else what in source.columns
-    )
+    return bool({"booked_on", "value_on", "event_at"} & source.columns.keys()) if what == "date" else what in source.columns
 
 
 def _calendar(engine: Engine, calendar: Calendar, left: Profile, right: Profile) -> None:
@@ -206,20 +198,14 @@ def _suspects(engine: Engine, left: Side, right: Side, first: KeyPass, compare: 
             carried["d"] = f"cast({ROW} {sign} coalesce({side.columns['day']}, 0) as double)"
         rows = keyed_side(side, names, first, carried)
         parts.append(f"select {engine.hash('key')} as k, {', '.join(carried)} from {rows} n where key is not null")
-    pair = (
-        f"sum(d) not between {2 * ROW - first.before_days} and {2 * ROW + first.after_days}"
-        if dated
-        else "count(*) <> 2"
-    )
+    pair = f"sum(d) not between {2 * ROW - first.before_days} and {2 * ROW + first.after_days}" if dated else "count(*) <> 2"
     engine.table(
         "suspect",
         f"select k from ({' union all '.join(parts)}) marked group by k having bit_xor(x) <> {engine.all_ones} or {pair}",
     )
 
 
-def keyed_side(
-    side: Side, names: Sequence[str], step: KeyPass, carried: Mapping[str, str], *, name: str = "key"
-) -> str:
+def keyed_side(side: Side, names: Sequence[str], step: KeyPass, carried: Mapping[str, str], *, name: str = "key") -> str:
     """The good records of a side with the key of a pass and the columns of `carried`, as SQL."""
     columns = [side.columns[column] for column in names]
     return keyed(side.relation, columns, step, carried, where=side.where(), name=name)
@@ -245,9 +231,7 @@ def _fetch(
             )  # a table's row id is none of its columns
             rows = keyed_side(read, names, first, {"*": "*", row: read.columns["row"]}, name=key)
             columns = ", ".join(f"{row if name == 'row' else read.columns[name]} as {name}" for name in COLUMNS)
-            found = (
-                f"select {columns} from {rows} n where {key} is null or {engine.hash(key)} in (select k from suspect)"
-            )
+            found = f"select {columns} from {rows} n where {key} is null or {engine.hash(key)} in (select k from suspect)"
         engine.table(f"{side}_found", found)
         doubled = engine.rows(f"select count(*) - count(distinct id) from {side}_found")[0][0]
         order = ", ".join(f"{name} nulls first" for name in CONTENT)

@@ -12,9 +12,7 @@ from counterfoil.matching.passes.words import beyond_ascii, told
 from counterfoil.matching.rules.model import TextPass
 
 RARE_WORD_MAX: Final = 60  # records of one side that share it
-BLOCK_PAIRS_MAX: Final = (
-    250_000  # pairs of records with one first word; what is over it is not compared, and the report says so
-)
+BLOCK_PAIRS_MAX: Final = 250_000  # pairs of records with one first word; what is over it is not compared, and the report says so
 AMOUNT_PAIRS_MAX: Final = 2_500  # the same of equal amounts
 TEXT_MAX: Final = 80  # characters compared
 PREFIX_LEAST: Final = 5
@@ -38,9 +36,7 @@ def plain_text(*columns: str) -> str:
 def match_texts(board: Board, step: TextPass) -> None:
     """Score what is left; what is above one threshold with a clear lead belongs together, between two it is suggested."""
     if max(board.sizes) > step.open_max:
-        everything = (
-            f"select 'all' as cut_case, u as l_u, {NOTHING} as r_u from lo union all select 'all', {NOTHING}, u from ro"
-        )
+        everything = f"select 'all' as cut_case, u as l_u, {NOTHING} as r_u from lo union all select 'all', {NOTHING}, u from ro"
         board.cut(step, "sides with open records", step.open_max, everything)
         return
     engine = board.engine
@@ -129,18 +125,14 @@ def _blocks(board: Board, step: TextPass, which: Sequence[str]) -> None:
                 f"{side}_word",
                 f"select distinct u, word from (select u, unnest(words) as word from {side}_text) w where length(word) >= 4",
             )
-            engine.table(
-                f"{side}_rare", f"select word from {side}_word group by word having count(*) <= {RARE_WORD_MAX}"
-            )
+            engine.table(f"{side}_rare", f"select word from {side}_word group by word having count(*) <= {RARE_WORD_MAX}")
         engine.table(  # kept, not nested: in one statement a planner may join the texts on their asset first, which is all with all
             "word_pair",
             """select distinct lw.u as l_u, rw.u as r_u from l_word lw join l_rare lk on lk.word = lw.word
                join r_word rw on rw.word = lw.word join r_rare rk on rk.word = rw.word""",
         )
         blocks.append(_joined("first", BLOCK_PAIRS_MAX, close))
-        blocks.append(
-            f"select w.l_u, w.r_u from word_pair w join l_text l on l.u = w.l_u join r_text r on r.u = w.r_u where {close}"
-        )
+        blocks.append(f"select w.l_u, w.r_u from word_pair w join l_text l on l.u = w.l_u join r_text r on r.u = w.r_u where {close}")
     engine.table("text_block", " union ".join(blocks))
     engine.drop("l_word", "r_word", "l_rare", "r_rare", "word_pair")
 
@@ -169,9 +161,7 @@ def _score(board: Board, step: TextPass) -> None:
     percent, days = max(step.amount_off_percent, 1) * 100, max(step.before_days, step.after_days) + 1
     off = "case when m < 100000000000000 then a_off * 10000 // m else a_off // (m // 10000) end"
     weights = (step.text_weight, step.amount_weight, step.date_weight)
-    score = " + ".join(
-        f"{part} * {weight}" for part, weight in zip(("text_score", "amount_score", "date_score"), weights, strict=True)
-    )
+    score = " + ".join(f"{part} * {weight}" for part, weight in zip(("text_score", "amount_score", "date_score"), weights, strict=True))
     board.engine.table(
         "text_candidate",
         f"""select l_u, r_u, cast({FULL} - ({score}) // 100 as bigint) as cost, near from (

@@ -14,9 +14,21 @@ _MARKS: Final = f"[^0-9{_LETTERS}]*"
 PLACEHOLDER_WORDS: Final = (
     f"not{_MARKS}(provided|available|applicable|specified|given|set)",  # NOTPROVIDED is ISO 20022's word
     f"no(n|t)?{_MARKS}ref(erence)?",  # NONREF is SWIFT's
-    f"n{_MARKS}a", "nan", "null", "nil", "none", "unknown", "undefined", "unspecified", "unassigned", "tbd", "tba", "empty", "blank",
+    f"n{_MARKS}a",
+    "nan",
+    "null",
+    "nil",
+    "none",
+    "unknown",
+    "undefined",
+    "unspecified",
+    "unassigned",
+    "tbd",
+    "tba",
+    "empty",
+    "blank",
     "missing",
-)  # fmt: skip
+)
 _PLACEHOLDER: Final = (
     f"(?i)^([^1-9{_LETTERS}]*"  # nothing but signs and noughts: -, 0, 000000, 00000000-0000-0000-0000-000000000000
     f"|{_MARKS}({'|'.join(PLACEHOLDER_WORDS)}){_MARKS}"

@@ -45,9 +45,7 @@ class Layer(NamedTuple):
     @property
     def bad(self) -> str:
         """The first column of a row that cannot be read, or null, as SQL."""
-        return (
-            f"coalesce({self.bad_row}, case when {self.bad_asset} then 'asset' end)" if self.bad_asset else self.bad_row
-        )
+        return f"coalesce({self.bad_row}, case when {self.bad_asset} then 'asset' end)" if self.bad_asset else self.bad_row
 
 
 Debits = Literal["out", "signed", "refused"]
@@ -59,13 +57,9 @@ class Shaped(NamedTuple):
 
     reads: Mapping[str, str]  # figures and dates as read, each computed once a row however often it is named
     raw: Layer
-    typed: Mapping[
-        str, str
-    ]  # the columns of a copy: words trimmed, figures and dates read, asset and status as they are written
+    typed: Mapping[str, str]  # the columns of a copy: words trimmed, figures and dates read, asset and status as they are written
     kept: Layer
-    debits: (
-        str  # the figure of a row that a word or a column calls a debit, as it is signed; empty where nothing says so
-    )
+    debits: str  # the figure of a row that a word or a column calls a debit, as it is signed; empty where nothing says so
 
     def over(self, scan: str) -> str:
         """The relation under `raw`."""
@@ -80,19 +74,13 @@ def _listed(columns: Mapping[str, str]) -> str:
     return ", ".join(f"{sql} as {name}" for name, sql in columns.items())
 
 
-def shaped(
-    source: Source, types: Mapping[str, str], side: str, *, trims: bool, totals: bool = True, debits: Debits = "out"
-) -> Shaped:
+def shaped(source: Source, types: Mapping[str, str], side: str, *, trims: bool, totals: bool = True, debits: Debits = "out") -> Shaped:
     """The projection of a source whose columns have `types` (DuckDB's names). Raises InvalidInput where a column is not there.
 
     `trims` takes blanks off texts: files written by people have them, and a billion clean rows should not pay for it. `totals`
     looks for lines under a table that are no records: its own sum, a balance, a blank line.
     """
-    known = {
-        name: _column(source.columns[name], types, f"{side}.columns.{name}")
-        for name in FIELDS
-        if name in source.columns
-    }
+    known = {name: _column(source.columns[name], types, f"{side}.columns.{name}") for name in FIELDS if name in source.columns}
     reads: dict[str, str] = {}
     texts: dict[str, str] = {name: _text(known[name], trims=trims) for name in TEXTS if name in known}
     asset, asset_bad = _asset(source, known, side)
@@ -121,9 +109,7 @@ def shaped(
     return Shaped(reads, raw, typed, _kept(source, typed, plain, dates, side), debit)
 
 
-def _kept(
-    source: Source, typed: Mapping[str, str], plain: Mapping[str, str], dates: Mapping[str, SqlValue], side: str
-) -> Layer:
+def _kept(source: Source, typed: Mapping[str, str], plain: Mapping[str, str], dates: Mapping[str, SqlValue], side: str) -> Layer:
     """The copy's columns as ours: they have our names, and only words that were kept as they are written are normalised."""
     columns = {name: name for name in typed}
     named = {name: name for name in plain}
@@ -205,9 +191,7 @@ def _status(source: Source, known: Mapping[str, str]) -> str:
     return f"case {whens} else {word} end" if whens else word
 
 
-def _amount(
-    source: Source, types: Mapping[str, str], asset: str, side: str, reads: dict[str, str], debits: Debits
-) -> tuple[str, str, str]:
+def _amount(source: Source, types: Mapping[str, str], asset: str, side: str, reads: dict[str, str], debits: Debits) -> tuple[str, str, str]:
     """The amount, the condition under which it cannot be read, and the figure of a debit as it is signed, if any.
 
     One rule for signs: a debit is money out whether or not it carries a minus; a credit is taken as it is signed. Where debits come
@@ -223,10 +207,7 @@ def _amount(
         for name in ("column", "debit", "credit", "fee")
         if name in parts
     }
-    bad = [
-        f"({part.bad})" if name == "column" else f"({_present(parts[name])} and ({part.bad}))"
-        for name, part in read.items()
-    ]
+    bad = [f"({part.bad})" if name == "column" else f"({_present(parts[name])} and ({part.bad}))" for name, part in read.items()]
     fee = f" + coalesce({read['fee'].value}, 0)" if "fee" in read else ""
     debit = ""
     if "column" in read:

@@ -9,9 +9,7 @@ from counterfoil.matching.reading.expressions import Keep, SqlValue, keeper
 from counterfoil.matching.rules.model import Source
 
 
-def dates_of(
-    source: Source, known: Mapping[str, str], types: Mapping[str, str], reads: dict[str, str]
-) -> dict[str, SqlValue]:
+def dates_of(source: Source, known: Mapping[str, str], types: Mapping[str, str], reads: dict[str, str]) -> dict[str, SqlValue]:
     """The dates that a source gives, as dates, and the moment as a timestamp."""
     found = {}
     for name in ("booked_on", "value_on", "event_at"):

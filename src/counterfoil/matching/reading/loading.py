@@ -93,9 +93,7 @@ def _suffix(path: Path) -> str:
 # --- columnar formats ---------------------------------------------------------------------------------------------------------
 
 
-def _tabular(
-    engine: DuckEngine, paths: Sequence[Path], source: Source, side: str, name: str, form: str, folder: Path
-) -> Side:
+def _tabular(engine: DuckEngine, paths: Sequence[Path], source: Source, side: str, name: str, form: str, folder: Path) -> Side:
     if form == "csv":
         source = source.model_copy(update={"csv": written(paths[0], source.csv)})
     scan = scan_of(engine, paths, source, form, side, folder)
@@ -133,9 +131,7 @@ def _tabular(
     if feet and len(paths) == len(feet) == 1 and not rejected and len(profile.totals) == 1:
         _refuse_wrong_foot(paths[0], feet[0], source, list(types), profile)
     rejected.sort(key=lambda each: (each.file, each.line, each.column))
-    return Side(
-        side, name, tuple(paths), form, relation, columns, good, rows, left_out, rejected, reading, profile
-    )  # fmt: skip
+    return Side(side, name, tuple(paths), form, relation, columns, good, rows, left_out, rejected, reading, profile)
 
 
 def _rejected(path: Path, broken: tuple[int, int, int, str, str, str]) -> UnreadableRow:
@@ -166,9 +162,7 @@ def _understood(
     if found.debits:
         kept = f" where {where}" if where else ""
         scan = found.over(reading.scan)
-        plus, minus = engine.rows(f"select bool_or({found.debits} > 0), bool_or({found.debits} < 0) from {scan}{kept}")[
-            0
-        ]
+        plus, minus = engine.rows(f"select bool_or({found.debits} > 0), bool_or({found.debits} < 0) from {scan}{kept}")[0]
         if plus and minus:
             ways = ["signed", "out"] if judge else ["refused"]
     for way in ways:
@@ -182,9 +176,7 @@ def _understood(
     raise SourceUnreadable(source=side, file=file, line=line, column=column, reason=reason)
 
 
-def _refuse_wrong_total(
-    engine: DuckEngine, reading: SideReading, relation: str, layer: Layer, where: str, source: Source
-) -> None:
+def _refuse_wrong_total(engine: DuckEngine, reading: SideReading, relation: str, layer: Layer, where: str, source: Source) -> None:
     """The sum under a table is that of its records; of a direction beside the figures it says nothing. Raises SourceUnreadable."""
     if (source.amount and source.amount.direction) or len(reading.paths) > 1:
         return
@@ -228,9 +220,7 @@ def _source(engine: DuckEngine, reading: SideReading, found: Shaped, where: str,
 
 def _named(column: str, types: Mapping[str, str], side: str) -> str:
     if column not in types:
-        raise InvalidInput(
-            f"{side}.where", f"one of the file's columns: {', '.join(list(types)[:30])}", got=column[:60]
-        )
+        raise InvalidInput(f"{side}.where", f"one of the file's columns: {', '.join(list(types)[:30])}", got=column[:60])
     return identifier(column)
 
 
@@ -257,9 +247,7 @@ def line_of_byte(path: Path, at: int) -> int:
     return line
 
 
-def _unreadable(
-    engine: DuckEngine, reading: SideReading, relation: str, layer: Layer, where: str, source: Source
-) -> list[UnreadableRow]:
+def _unreadable(engine: DuckEngine, reading: SideReading, relation: str, layer: Layer, where: str, source: Source) -> list[UnreadableRow]:
     """Rows with a cell that cannot be read as what it must be."""
     kept = f" and ({where})" if where else ""
     none = ", ".join(literal(each) for each in NO_RECORD)
@@ -287,9 +275,7 @@ def _short(message: str) -> str:
 
 def _why(column: str, value: object) -> str:
     shown = "" if value in (None, "") else f", but {str(value)[:40]!r}"
-    wanted = {"amount": "an amount in the unit of the rule set", "asset": "a currency or asset code"}.get(
-        column, "a date"
-    )
+    wanted = {"amount": "an amount in the unit of the rule set", "asset": "a currency or asset code"}.get(column, "a date")
     return f"wanted {wanted}{shown}" if shown else f"wanted {wanted}, but nothing stands there"
 
 
@@ -308,9 +294,7 @@ def _same_scale_known(profile: Profile, source: Source, side: str) -> None:
 ROLES: Final = {"id": "external_id"}  # what the readers call it
 
 
-def _statement(
-    engine: DuckEngine, paths: Sequence[Path], source: Source, side: str, name: str, form: str, folder: Path
-) -> Side:
+def _statement(engine: DuckEngine, paths: Sequence[Path], source: Source, side: str, name: str, form: str, folder: Path) -> Side:
     """Formats with a reader of their own; of a table's columns the rule set may name which is which."""
     import pyarrow as pa  # type: ignore[import-untyped]
 

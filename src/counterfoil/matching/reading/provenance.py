@@ -55,9 +55,7 @@ def places_of(engine: DuckEngine, reading: SideReading, rows: Sequence[int]) -> 
     found = {}
     for row, record in raw.items():
         if "line" in record and "raw" in record and reading.format == "table":
-            found[row] = RecordPlace(
-                str(record["file"] or ""), int(record["line"] or 0), str(record["raw"] or "")[:RAW_CHARS_MAX]
-            )
+            found[row] = RecordPlace(str(record["file"] or ""), int(record["line"] or 0), str(record["raw"] or "")[:RAW_CHARS_MAX])
             continue
         kept = {name: value for name, value in record.items() if name not in OURS and value is not None}
         text = json.dumps(kept, ensure_ascii=False, default=str)[:RAW_CHARS_MAX]

@@ -113,9 +113,7 @@ def _sheets(paths: Sequence[Path], source: Source, into: Path) -> Path:
                     )
                     writer = pq.ParquetWriter(into, shape)
                 if sorted(name for name in header if name) != sorted(names):
-                    raise SourceUnreadable(
-                        file=path.name, reason=f"other columns than {paths[0].name}: {', '.join(header)[:200]}"
-                    )
+                    raise SourceUnreadable(file=path.name, reason=f"other columns than {paths[0].name}: {', '.join(header)[:200]}")
                 batch: list[dict[str, Any]] = []
                 for line, cells in rows:
                     if any(cell is not None and str(cell).strip() for cell in cells.values()):
@@ -134,11 +132,7 @@ def _texts(cells: Mapping[str, Any], figures: Sequence[str]) -> dict[str, str | 
     from counterfoil.statements.tables.rows import Number
 
     return {
-        name: None
-        if cell is None
-        else str(cell).replace(".", ",")
-        if name in figures and isinstance(cell, Number)
-        else str(cell)
+        name: None if cell is None else str(cell).replace(".", ",") if name in figures and isinstance(cell, Number) else str(cell)
         for name, cell in cells.items()
     }
 
@@ -182,9 +176,7 @@ def as_utf8(path: Path, encoding: str, into: Path) -> Path:
                 write.write(block)
                 line += block.count("\n")
         except UnicodeError as error:
-            raise SourceUnreadable(
-                file=path.name, line=line, reason=f"not {encoding}: {error.__class__.__name__}"
-            ) from error
+            raise SourceUnreadable(file=path.name, line=line, reason=f"not {encoding}: {error.__class__.__name__}") from error
     return into
 
 
@@ -195,6 +187,4 @@ def check_formats(engine: DuckEngine, source: Source, side: str) -> None:
             engine.rows(f"select try_strptime('', {literal(form)})")
         except duckdb.Error as error:
             told = str(error).splitlines()[0][:200]
-            raise InvalidInput(
-                f"{side}.dates.formats", f"strptime formats such as %d.%m.%Y ({told})", got=form[:40]
-            ) from error
+            raise InvalidInput(f"{side}.dates.formats", f"strptime formats such as %d.%m.%Y ({told})", got=form[:40]) from error

@@ -77,11 +77,7 @@ def _profile(engine: Engine, relation: str, layer: Layer, where: str) -> str:
     """By asset and by what is bad, as SQL. Rows are summed by words as they are written, so that these are normalised once, not by row."""
     written = {name: layer.plain.get(name, f"{layer.columns[name]} as _{name}") for name in ("asset", "status")}
     asset, status = (layer.columns[name] if name in layer.plain else f"_{name}" for name in written)
-    bad = (
-        f"coalesce(_bad, case when {layer.bad_asset} then 'asset' end)"
-        if "asset" in layer.plain and layer.bad_asset
-        else "_bad"
-    )
+    bad = f"coalesce(_bad, case when {layer.bad_asset} then 'asset' end)" if "asset" in layer.plain and layer.bad_asset else "_bad"
     columns = layer.columns
     told = [f"bool_and(coalesce({raw} = {columns[name]}, true))" for name, raw in layer.plain.items()]
     return f"""select {asset} as asset, {bad} as bad, cast(sum(_rows) as bigint), sum(_sum), min(_first), max(_last), count({status}),

@@ -22,9 +22,7 @@ BALANCE: Final = "counterfoil balance"
 NO_RECORD: Final = (BLANK, TOTAL, BALANCE)
 
 
-def no_record_of(
-    source: Source, known: Mapping[str, str], types: Mapping[str, str], reads: dict[str, str]
-) -> list[tuple[str, str]]:
+def no_record_of(source: Source, known: Mapping[str, str], types: Mapping[str, str], reads: dict[str, str]) -> list[tuple[str, str]]:
     """Lines that are no records, as (what they are, condition): blank ones, and those whose first word is a total or a balance.
 
     A line with a day is a record whatever its first word is: there is an oil company called Total.
@@ -43,9 +41,11 @@ def no_record_of(
     undated = f" and not coalesce(regexp_matches(cast({day} as varchar), '[0-9]'), false)" if day else ""
     return [
         (BLANK, f"{first} is null"),
-        *((name, f"{short} and {word} in ({', '.join(literal(each) for each in sorted(words))}){undated}")
-          for name, words in ((TOTAL, TOTALS), (BALANCE, BALANCES))),
-    ]  # fmt: skip
+        *(
+            (name, f"{short} and {word} in ({', '.join(literal(each) for each in sorted(words))}){undated}")
+            for name, words in ((TOTAL, TOTALS), (BALANCE, BALANCES))
+        ),
+    ]
 
 
 def _columns_used(source: Source) -> list[str]:
@@ -94,9 +94,7 @@ def told_by_foot(raw: str, source: Source, header: Sequence[str], asset: str) ->
     from counterfoil.statements.tables.columns import is_sum
 
     amount, how = source.amount, source.csv
-    cells = next(
-        csv.reader(raw.strip("\r\n").splitlines(), delimiter=how.delimiter or ",", quotechar=how.quote or '"'), []
-    )
+    cells = next(csv.reader(raw.strip("\r\n").splitlines(), delimiter=how.delimiter or ",", quotechar=how.quote or '"'), [])
     if amount is None or amount.direction or not is_sum(cells):
         return None
     given = dict(zip(header, cells, strict=False))

@@ -37,9 +37,7 @@ class Csv(_RuleSetPart):
     quote: str | None = Field(default=None, max_length=1, description="Quote character; empty for none.")
     encoding: str | None = Field(default=None, description="utf-8, latin-1, utf-16 or another name that Python knows.")
     skip: int = Field(default=0, ge=0, le=1_000, description="Lines before the header.")
-    header: bool = Field(
-        default=True, description="Whether a line of names comes first; columns are column0, column1 … without it."
-    )
+    header: bool = Field(default=True, description="Whether a line of names comes first; columns are column0, column1 … without it.")
 
     @field_validator("encoding")
     @classmethod
@@ -75,9 +73,7 @@ class Amount(_RuleSetPart):
     unit: Literal["minor", "major"] = Field(description="minor: whole cents; major: 12.50.")
     decimal: Literal[".", ","] = Field(default=".", description="The decimal mark in major units.")
     group: Literal["", ",", ".", " ", "'"] = Field(default="", description="The mark between thousands.")
-    sign: Literal[1, -1] = Field(
-        default=1, description="-1 turns every amount around: the other side's debit is our credit."
-    )
+    sign: Literal[1, -1] = Field(default=1, description="-1 turns every amount around: the other side's debit is our credit.")
     direction: str | None = Field(default=None, description="A column that says whether the amount goes in or out.")
     negative: tuple[str, ...] = Field(default=(), description="Words in `direction` that mean out.")
     fee: str | None = Field(default=None, description="A column of fees (same unit) that is added: amount = net + fee.")
@@ -100,12 +96,8 @@ class Amount(_RuleSetPart):
 class Dates(_RuleSetPart):
     """How dates are written, and which of them is compared."""
 
-    formats: tuple[str, ...] = Field(
-        default=(), description="strptime formats, tried in order; ISO 8601 is always understood."
-    )
-    compare: Literal["booked_on", "value_on", "event_at"] = Field(
-        default="booked_on", description="The date that windows are measured on."
-    )
+    formats: tuple[str, ...] = Field(default=(), description="strptime formats, tried in order; ISO 8601 is always understood.")
+    compare: Literal["booked_on", "value_on", "event_at"] = Field(default="booked_on", description="The date that windows are measured on.")
 
 
 class Where(_RuleSetPart):
@@ -123,17 +115,11 @@ class Source(_RuleSetPart):
         default=None, description="csv, tsv, ndjson, json, parquet, xlsx, mt940, camt, bai2, ofx …; detected otherwise."
     )
     csv: Csv = Csv()
-    sheet: str | None = Field(
-        default=None, description="Which sheet of a workbook; the first that has a column of amounts otherwise."
-    )
+    sheet: str | None = Field(default=None, description="Which sheet of a workbook; the first that has a column of amounts otherwise.")
     columns: dict[str, str] = Field(default_factory=dict, description="Our name → the file's column.")
     amount: Amount | None = None
-    asset: str | None = Field(
-        default=None, pattern=r"^[A-Z][A-Z0-9]{1,11}$", description="The asset of every row, where no column says."
-    )
-    scale: dict[str, int] = Field(
-        default_factory=dict, description="Decimals of assets that are no ISO currency, such as UVE = 6."
-    )
+    asset: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9]{1,11}$", description="The asset of every row, where no column says.")
+    scale: dict[str, int] = Field(default_factory=dict, description="Decimals of assets that are no ISO currency, such as UVE = 6.")
     dates: Dates = Dates()
     status: dict[str, tuple[str, ...]] = Field(default_factory=dict, description="Our word → the file's words.")
     where: tuple[Where, ...] = ()
@@ -174,15 +160,9 @@ class KeyPass(_Window):
     left: tuple[KeyField, ...] = Field(default=("reference",), min_length=1)
     right: tuple[KeyField, ...] = Field(default=("reference",), min_length=1)
     normalise: tuple[Normal, ...] = ()
-    extract: str | None = Field(
-        default=None, max_length=200, description="A regular expression: what it finds in the key is the key."
-    )
-    amount_tolerance: int = Field(
-        default=0, ge=0, description="Minor units by which amounts may differ; each use is recorded."
-    )
-    splits: bool = Field(
-        default=True, description="Several records of one key whose sum equals one record of the other side match."
-    )
+    extract: str | None = Field(default=None, max_length=200, description="A regular expression: what it finds in the key is the key.")
+    amount_tolerance: int = Field(default=0, ge=0, description="Minor units by which amounts may differ; each use is recorded.")
+    splits: bool = Field(default=True, description="Several records of one key whose sum equals one record of the other side match.")
 
     @field_validator("extract")
     @classmethod
@@ -235,9 +215,7 @@ class SubsetPass(_Window):
     kind: Literal["subset"]
     name: str = Field(default="subset", pattern=r"^[a-z][a-z0-9-]{0,39}$")
     parts_max: int = Field(default=6, ge=2, le=PART_LINES_MAX)
-    candidates_max: int = Field(
-        default=20, ge=2, le=24, description="A record with more candidates is left open, and the report says so."
-    )
+    candidates_max: int = Field(default=20, ge=2, le=24, description="A record with more candidates is left open, and the report says so.")
 
 
 class AmountPass(_Window):
@@ -246,9 +224,7 @@ class AmountPass(_Window):
     kind: Literal["amount"]
     name: str = Field(default="amount", pattern=r"^[a-z][a-z0-9-]{0,39}$")
     same_counterparty: bool = False
-    confirms: bool = Field(
-        default=False, description="Only where amounts are as good as unique: there is no other evidence."
-    )
+    confirms: bool = Field(default=False, description="Only where amounts are as good as unique: there is no other evidence.")
 
 
 class TextPass(_Window):
@@ -288,9 +264,7 @@ class TextPass(_Window):
         return self
 
 
-Pass = Annotated[
-    KeyPass | EmbeddedPass | ReversalPass | GroupPass | SubsetPass | AmountPass | TextPass, Field(discriminator="kind")
-]
+Pass = Annotated[KeyPass | EmbeddedPass | ReversalPass | GroupPass | SubsetPass | AmountPass | TextPass, Field(discriminator="kind")]
 
 
 class Severity(_RuleSetPart):

@@ -29,9 +29,7 @@ def load_rules(source: Path | str) -> RuleSet:
     except tomllib.TOMLDecodeError as error:
         found = _AT_LINE.search(str(error))
         line, column = (int(found[1]), int(found[2])) if found else (None, None)
-        raise InvalidInput(
-            name, f"valid TOML: {_AT_LINE.sub('', str(error)).strip()}", line=line, column=column
-        ) from error
+        raise InvalidInput(name, f"valid TOML: {_AT_LINE.sub('', str(error)).strip()}", line=line, column=column) from error
     try:
         return RuleSet.model_validate(given)
     except ValidationError as error:
@@ -45,9 +43,7 @@ def _text_of(path: Path) -> str:
     except UnicodeDecodeError as error:
         raise InvalidInput("rules", "a TOML file in UTF-8", file=path.name, byte=error.start) from error
     except OSError as error:
-        raise InvalidInput(
-            "rules", "a TOML file that can be read", file=str(path), reason=error.strerror or ""
-        ) from error
+        raise InvalidInput("rules", "a TOML file that can be read", file=str(path), reason=error.strerror or "") from error
 
 
 def rules_digest(rules: RuleSet) -> str:

@@ -51,11 +51,17 @@ ROLES: Final[Mapping[str, frozenset[str]]] = {
 CONFLICTS: Final[frozenset[frozenset[str]]] = frozenset(
     frozenset(pair)
     for pair in (
-        ("approver", "operator"), ("approver", "controller"), ("approver", "administrator"), ("administrator", "operator"),
-        ("administrator", "controller"), ("auditor", "operator"), ("auditor", "controller"), ("auditor", "approver"),
+        ("approver", "operator"),
+        ("approver", "controller"),
+        ("approver", "administrator"),
+        ("administrator", "operator"),
+        ("administrator", "controller"),
+        ("auditor", "operator"),
+        ("auditor", "controller"),
+        ("auditor", "approver"),
         ("auditor", "administrator"),
     )
-)  # fmt: skip
+)
 LOGIN_PREFIX: Final = "cf_login_"
 _KEY: Final = re.compile(r"cf_(live|test)_([0-9A-HJKMNP-TV-Z]{40})([0-9A-HJKMNP-TV-Z]{7})", re.ASCII)
 
@@ -168,9 +174,7 @@ def create_key(
         raise InvalidInput("role", f"one of {', '.join(ROLES)}", got=role[:40])
     name = valid_name(name)
     if principal_id is None:
-        owner = create_principal(
-            conn, f"prn_{key_id.partition('_')[2]}", kind="service", name=name, by=by, now=now, program_id=program_id
-        )
+        owner = create_principal(conn, f"prn_{key_id.partition('_')[2]}", kind="service", name=name, by=by, now=now, program_id=program_id)
     else:
         owner = find_principal(conn, principal_id)
         _refuse_key(conn, owner, role)

@@ -29,9 +29,7 @@ from counterfoil.operations.access.principals import (
     skeleton,
 )
 
-LOGIN_LIFE: Final = timedelta(
-    hours=1
-)  # of a token for the command line; a page's session lasts longer and has a CSRF token
+LOGIN_LIFE: Final = timedelta(hours=1)  # of a token for the command line; a page's session lasts longer and has a CSRF token
 INVITATION_LIFE: Final = timedelta(hours=72)
 PASSWORD_MIN, PASSWORD_MAX = 12, 200
 ONCE_PREFIX: Final = "cf_once_"
@@ -152,9 +150,7 @@ def grant_role(conn: Connection[Any], grant_id: str, principal_id: str, role: st
         raise InvalidInput("principalId", "a person; the role of a service stands on its key", got=owner.kind)
     conn.execute("select 1 from principal where id = %s for update", [principal_id])
     held = roles_of(conn, principal_id)
-    keys = conn.execute(
-        "select role from api_key where principal_id = %s and revoked_at is null", [principal_id]
-    ).fetchall()
+    keys = conn.execute("select role from api_key where principal_id = %s and revoked_at is null", [principal_id]).fetchall()
     refuse_conflicts(role, [*held, *(row[0] for row in keys)])
     if role not in held:
         conn.execute(
@@ -176,9 +172,7 @@ def revoke_role(conn: Connection[Any], principal_id: str, role: str, *, by: str,
 
 def roles_of(conn: Connection[Any], principal_id: str) -> list[str]:
     """The roles that a person holds now."""
-    rows = conn.execute(
-        "select role from role_grant where principal_id = %s and revoked_at is null order by role", [principal_id]
-    )
+    rows = conn.execute("select role from role_grant where principal_id = %s and revoked_at is null order by role", [principal_id])
     return [row[0] for row in rows.fetchall()]
 
 
@@ -191,9 +185,7 @@ def is_administered(conn: Connection[Any]) -> bool:
     return row == (True,)
 
 
-def _keep(
-    conn: Connection[Any], principal_id: str, secret: str, salt: bytes, *, now: datetime, expires_at: datetime | None
-) -> None:
+def _keep(conn: Connection[Any], principal_id: str, secret: str, salt: bytes, *, now: datetime, expires_at: datetime | None) -> None:
     if conn.execute("select 1 from principal where id = %s", [principal_id]).fetchone() is None:
         raise NotFound(what="principal", id=principal_id)
     conn.execute(
@@ -210,9 +202,7 @@ def _hashed(secret: str, salt: bytes) -> str:
 
 def _fits(secret: str, kept: str) -> bool:
     _, n, r, p, salt, made = kept.split("$")
-    ours = hashlib.scrypt(
-        _text(secret[:PASSWORD_MAX]), salt=base64.b64decode(salt), n=int(n), r=int(r), p=int(p), maxmem=_MEMORY
-    )
+    ours = hashlib.scrypt(_text(secret[:PASSWORD_MAX]), salt=base64.b64decode(salt), n=int(n), r=int(r), p=int(p), maxmem=_MEMORY)
     return hmac.compare_digest(ours, base64.b64decode(made))
 
 

@@ -112,16 +112,12 @@ def find_principal(conn: Connection[Any], principal_id: str) -> Principal:
 def list_principals(conn: Connection[Any], *, rows_max: int = 500) -> list[Principal]:
     """Every person and service, newest first."""
     with conn.cursor(row_factory=class_row(Principal)) as cur:
-        return cur.execute(
-            f"select {_COLUMNS} from principal order by created_at desc, id desc limit %s", [rows_max]
-        ).fetchall()
+        return cur.execute(f"select {_COLUMNS} from principal order by created_at desc, id desc limit %s", [rows_max]).fetchall()
 
 
 def end_principal(conn: Connection[Any], principal_id: str, *, now: datetime) -> None:
     """None of its keys, logins and passwords opens anything from now on. Raises NotFound, LastAdministrator."""
-    done = conn.execute(
-        "update principal set disabled_at = coalesce(disabled_at, %s) where id = %s", [now, principal_id]
-    )
+    done = conn.execute("update principal set disabled_at = coalesce(disabled_at, %s) where id = %s", [now, principal_id])
     if done.rowcount == 0:
         raise NotFound(what="principal", id=principal_id)
     conn.execute("update session set expires_at = least(expires_at, %s) where principal_id = %s", [now, principal_id])

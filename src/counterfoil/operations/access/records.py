@@ -14,9 +14,7 @@ from counterfoil.base.problems import Kind, Problem
 
 WINDOW: Final = timedelta(minutes=5)
 OF_NAME_AND_ADDRESS: Final = 5
-OF_NAME: Final = (
-    25  # from anywhere: whoever guesses from many addresses is slowed down, and the owner rarely locked out
-)
+OF_NAME: Final = 25  # from anywhere: whoever guesses from many addresses is slowed down, and the owner rarely locked out
 OF_ADDRESS: Final = 25
 OF_ALL: Final = 200
 RECORDED_MAX: Final = 50  # refused keys of one address within a window: nobody fills the table from outside
@@ -48,9 +46,7 @@ class AccessEvent(NamedTuple):
 
 def record_access(conn: Connection[Any], event: AccessEvent) -> None:
     """Keep it for the auditor, in a transaction of its own: the refusal that it tells of rolls nothing of it back."""
-    cut = event._replace(
-        name=clean(event.name), address=clean(event.address), path=clean(event.path), request_id=clean(event.request_id)
-    )
+    cut = event._replace(name=clean(event.name), address=clean(event.address), path=clean(event.path), request_id=clean(event.request_id))
     conn.execute(
         """insert into access_event (id, at, kind, name, principal_id, api_key_id, address, method, path, needs, request_id)
            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",

@@ -175,6 +175,4 @@ def list_events(
         ).fetchall()
 
 
-JOBS: Final = (
-    Job("events", EVENTS, lambda c, _: follow(c.runner, c.followers), "Hands events to the parts that follow them."),
-)
+JOBS: Final = (Job("events", EVENTS, lambda c, _: follow(c.runner, c.followers), "Hands events to the parts that follow them."),)

@@ -187,9 +187,7 @@ class Provider(Protocol):
 
     name: str
     capabilities: Capabilities
-    tells: Mapping[
-        str, Tells
-    ]  # by the type of its webhooks: which of them tell of what; all others are kept and ignored
+    tells: Mapping[str, Tells]  # by the type of its webhooks: which of them tell of what; all others are kept and ignored
 
     def connect(self) -> SendConnection | Later:
         """Open a connection to send one order on, before it is decided whether it may go. Later when there is none."""

@@ -184,9 +184,7 @@ def _answer(response: httpx2.Response) -> Answer:
             return Unclear(_misread(error))
     if status == 429:
         wait = response.headers.get("retry-after", "")
-        return Later(
-            _told(response), int(wait) if wait.isascii() and wait.isdigit() and len(wait) < 6 else 0, down=False
-        )
+        return Later(_told(response), int(wait) if wait.isascii() and wait.isdigit() and len(wait) < 6 else 0, down=False)
     if status in OURS:
         return Later(_told(response), down=True)  # the next order would be told the same
     if 400 <= status < 500 and status not in DOUBTFUL:

@@ -47,17 +47,23 @@ def statement_csv(
     for one in movements:
         writer.writerow(
             [
-                one.id, one.type, one.reference, one.gross, one.fee, one.gross - one.fee, one.asset,
-                one.at.astimezone(UTC).isoformat(), one.available_on.isoformat(), one.status, one.source,
+                one.id,
+                one.type,
+                one.reference,
+                one.gross,
+                one.fee,
+                one.gross - one.fee,
+                one.asset,
+                one.at.astimezone(UTC).isoformat(),
+                one.available_on.isoformat(),
+                one.status,
+                one.source,
             ]
-        )  # fmt: skip
+        )
     writer.writerows(_balance(CLOSING, closing, last))
     return text.getvalue().encode()
 
 
 def _balance(kind: str, balances: Mapping[str, int], on: date) -> list[list[str]]:
     at = datetime(on.year, on.month, on.day, tzinfo=UTC).isoformat()
-    return [
-        ["", kind, "", "", "", str(minor), asset, at, on.isoformat(), "", ""]
-        for asset, minor in sorted(balances.items())
-    ]
+    return [["", kind, "", "", "", str(minor), asset, at, on.isoformat(), "", ""] for asset, minor in sorted(balances.items())]

@@ -28,9 +28,7 @@ def pull_events(runner: Runner, providers: Mapping[str, Provider], make_id: Make
     for name, provider in sorted(providers.items()):
         with runner.database.transaction() as conn:
             cursor = _cursor(conn, name)
-            said, _ = pass_gate(
-                conn, name, QUEUE, name, now=runner.clock(conn), limits=runner.circuits, probe_for=2 * runner.call_limit
-            )
+            said, _ = pass_gate(conn, name, QUEUE, name, now=runner.clock(conn), limits=runner.circuits, probe_for=2 * runner.call_limit)
         if said == "wait":
             continue
         page = provider.events(cursor)
@@ -46,9 +44,7 @@ def pull_events(runner: Runner, providers: Mapping[str, Provider], make_id: Make
     return Tally(handled=handled, failed=failed)
 
 
-def _take(
-    runner: Runner, name: str, cursor: str | None, page: Sequence[PulledEvent], make_id: MakeId
-) -> tuple[int, int]:
+def _take(runner: Runner, name: str, cursor: str | None, page: Sequence[PulledEvent], make_id: MakeId) -> tuple[int, int]:
     """Store a page and move the cursor behind it. An event that cannot be stored is counted, and is not what all later ones wait for."""
     try:
         with runner.database.transaction() as conn:

@@ -215,6 +215,4 @@ def received_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[Received]:
         ).fetchall()
 
 
-JOBS: Final = (
-    Job("webhooks", WEBHOOKS_IN, lambda c, _: apply_received(c.runner, c.appliers), "Applies received webhooks."),
-)
+JOBS: Final = (Job("webhooks", WEBHOOKS_IN, lambda c, _: apply_received(c.runner, c.appliers), "Applies received webhooks."),)

@@ -89,9 +89,7 @@ def announce_call(conn: Connection[Any], new: NewCall, *, now: datetime, horizon
     return int(row[0])
 
 
-def store_answer(
-    conn: Connection[Any], call_id: str, *, kind: str, answer: Mapping[str, Any], now: datetime, due_at: datetime
-) -> None:
+def store_answer(conn: Connection[Any], call_id: str, *, kind: str, answer: Mapping[str, Any], now: datetime, due_at: datetime) -> None:
     """Keep what came back, before anything is made of it; it is applied by whoever is first, from `due_at` on by anybody.
 
     A definite answer closes its call, also when it comes so late that it may move nothing.

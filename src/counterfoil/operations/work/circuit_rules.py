@@ -81,9 +81,12 @@ def failed(circuit: Circuit, *, error: str | None, now: datetime, limits: Circui
     fresh = now - circuit.window_at >= WINDOW
     calls, failures = (0, 0) if fresh else (circuit.window_calls, circuit.window_failures)
     after = circuit._replace(
-        failures=circuit.failures + 1, window_at=now if fresh else circuit.window_at, window_calls=calls + 1,
-        window_failures=failures + 1, last_error=error,
-    )  # fmt: skip
+        failures=circuit.failures + 1,
+        window_at=now if fresh else circuit.window_at,
+        window_calls=calls + 1,
+        window_failures=failures + 1,
+        last_error=error,
+    )
     if circuit.state == "half_open":
         again = after._replace(state="open", tries=circuit.tries + 1)
         return again._replace(probe_at=now + rest_of(again, limits))

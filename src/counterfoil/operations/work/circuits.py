@@ -90,15 +90,11 @@ def leave_probe(conn: Connection[Any], provider: str, queue: str, subject_id: st
 
 def is_probing(conn: Connection[Any], provider: str, queue: str, *, now: datetime) -> bool:
     """Is one call due that tries whether the provider works? Then no more than one item is to be taken up."""
-    found = _select(
-        conn, "where provider = %s and queue = %s and state <> 'closed' and probe_at <= %s", [provider, queue, now]
-    )
+    found = _select(conn, "where provider = %s and queue = %s and state <> 'closed' and probe_at <= %s", [provider, queue, now])
     return bool(found)
 
 
-def note_health(
-    conn: Connection[Any], provider: str, queue: str, health: Health, *, now: datetime, limits: CircuitLimits
-) -> None:
+def note_health(conn: Connection[Any], provider: str, queue: str, health: Health, *, now: datetime, limits: CircuitLimits) -> None:
     """What a call told of its provider. Opens or closes the circuit, and tells so; a call that worked as always writes nothing."""
     found = _select(conn, "where provider = %s and queue = %s", [provider, queue])
     if health.works and (not found or found[0].quiet):
@@ -143,9 +139,7 @@ def _write(conn: Connection[Any], before: Circuit, after: Circuit, now: datetime
 
 
 def _step(conn: Connection[Any], before: Circuit, after: Circuit, now: datetime) -> None:
-    verb = next(
-        verb for (start, verb), end in CIRCUIT.transitions.items() if (start, end) == (before.state, after.state)
-    )
+    verb = next(verb for (start, verb), end in CIRCUIT.transitions.items() if (start, end) == (before.state, after.state))
     take_step(conn, CIRCUIT, before.id, before.state, verb, actor=ACTOR, at=now, cause=after.last_error)
 
 
@@ -205,9 +199,7 @@ def _select(conn: Connection[Any], ending: str, given: list[Any]) -> list[Circui
 def _probe(one: VerbCall) -> VerbResult:
     """Let a call try now; whichever item comes first makes it."""
     circuit = _locked(one.conn, show_circuit(one.conn, one.subject_id).id)
-    state = take_step(
-        one.conn, CIRCUIT, circuit.id, circuit.state, "probe", actor=one.actor, at=one.now, reason=one.reason
-    )
+    state = take_step(one.conn, CIRCUIT, circuit.id, circuit.state, "probe", actor=one.actor, at=one.now, reason=one.reason)
     one.conn.execute("update circuit set probe_at = clock_timestamp(), probed_by = null where id = %s", [circuit.id])
     _wake(one.conn, circuit.queue)
     return VerbResult(state)
@@ -215,11 +207,23 @@ def _probe(one: VerbCall) -> VerbResult:
 
 VERBS: Final = (
     Verb(
-        "probe", OPERATE, "Try now", "The next call goes, without waiting for its time. If it is answered, the circuit closes and "
-        "what waited goes on; if it fails, the circuit is open again.", do=_probe, done="{id} is {state}: the next call tries.",
+        "probe",
+        OPERATE,
+        "Try now",
+        "The next call goes, without waiting for its time. If it is answered, the circuit closes and "
+        "what waited goes on; if it fails, the circuit is open again.",
+        do=_probe,
+        done="{id} is {state}: the next call tries.",
     ),
-)  # fmt: skip
+)
 CIRCUIT_NOUN: Final = Noun(
-    "circuit", "circuits", "cir", CIRCUIT, VERBS, show_circuit, row=Circuit, rows=list_circuits,
+    "circuit",
+    "circuits",
+    "cir",
+    CIRCUIT,
+    VERBS,
+    show_circuit,
+    row=Circuit,
+    rows=list_circuits,
     help="Providers that do not work, and are not called meanwhile.",
-)  # fmt: skip
+)

@@ -57,10 +57,7 @@ LIMITS: Final[Mapping[str, Limit]] = {
 
 def judge_counters(counters: Mapping[str, int | None]) -> list[Judged]:
     """Every counter that has limits, in their order. A counter that is missing is a mistake of ours (KeyError), never well."""
-    return [
-        Judged(name, counters[name], limit.warning, limit.critical, limit.judge(counters[name]))
-        for name, limit in LIMITS.items()
-    ]
+    return [Judged(name, counters[name], limit.warning, limit.critical, limit.judge(counters[name])) for name, limit in LIMITS.items()]
 
 
 def verdict_of(judged: list[Judged]) -> Status:

@@ -88,15 +88,11 @@ def _claim(runner: Runner, station: Station[Item, Outcome], lane: str | None) ->
     except Exception as error:
         if not claims:
             raise
-        _log.warning(
-            "set failed, claiming its items singly", queue=station.queue.name, error=str(error)[:ERROR_TEXT_MAX]
-        )
+        _log.warning("set failed, claiming its items singly", queue=station.queue.name, error=str(error)[:ERROR_TEXT_MAX])
     return _claim_singly(runner, station, claims)
 
 
-def _claim_singly(
-    runner: Runner, station: Station[Item, Outcome], claims: Sequence[Claim]
-) -> tuple[list[tuple[Claim, Item]], Tally]:
+def _claim_singly(runner: Runner, station: Station[Item, Outcome], claims: Sequence[Claim]) -> tuple[list[tuple[Claim, Item]], Tally]:
     claimed, failed = [], 0
     for one in claims:
         try:
@@ -178,9 +174,7 @@ def _announce(runner: Runner, station: Station[Item, Outcome], one: Claim, item:
     return one
 
 
-def _pass(
-    conn: Connection[Any], runner: Runner, station: Station[Item, Outcome], one: Claim, item: Item, now: datetime
-) -> Claim:
+def _pass(conn: Connection[Any], runner: Runner, station: Station[Item, Outcome], one: Claim, item: Item, now: datetime) -> Claim:
     """Whatever the call is about: is its queue paused, or its provider not working? Holds the item back then, and raises Stopped."""
     if is_paused(conn, station.queue, one.id):
         station.hold(conn, one, item, now, why="paused", again=timedelta())
@@ -189,9 +183,7 @@ def _pass(
     if provider is None:
         return one
     probe_for = max(runner.circuits.rest, 2 * runner.call_limit + LEASE_MARGIN)
-    said, again = pass_gate(
-        conn, provider, station.queue.name, one.id, now=now, limits=runner.circuits, probe_for=probe_for
-    )
+    said, again = pass_gate(conn, provider, station.queue.name, one.id, now=now, limits=runner.circuits, probe_for=probe_for)
     if said == "wait":
         why = f"{provider} does not work; it is tried again by itself"
         station.hold(conn, one, item, now, why=why, again=again)
@@ -202,9 +194,7 @@ def _pass(
 def _uses_no_try(conn: Connection[Any], queue: Queue, one: Claim) -> Claim:
     """The item whose call tries whether the other side works again does not pay for it when it does not."""
     conn.execute(
-        sql.SQL("update {table} set attempt = least(attempt, %s) where id = %s").format(
-            table=sql.Identifier(queue.table)
-        ),
+        sql.SQL("update {table} set attempt = least(attempt, %s) where id = %s").format(table=sql.Identifier(queue.table)),
         [OUTAGE_ATTEMPT_MAX - 1, one.id],
     )
     return one._replace(attempt=min(one.attempt, OUTAGE_ATTEMPT_MAX - 1))
@@ -252,9 +242,7 @@ def _collect(runner: Runner, station: Station[Item, Outcome], running: dict[Futu
     every_s = runner.lease.total_seconds() / RENEWALS_PER_LEASE
     renewed_s = time.monotonic()
     while waiting:
-        ready, waiting = wait(
-            waiting, timeout=max(0.0, renewed_s + every_s - time.monotonic()), return_when=FIRST_COMPLETED
-        )
+        ready, waiting = wait(waiting, timeout=max(0.0, renewed_s + every_s - time.monotonic()), return_when=FIRST_COMPLETED)
         tally = tally.plus(_record(runner, station, [future.result() for future in ready]))
         if waiting and time.monotonic() >= renewed_s + every_s:
             _renew(runner, station.queue, [running[one] for one in waiting])
@@ -283,9 +271,7 @@ def _record(runner: Runner, station: Station[Item, Outcome], ready: Sequence[_Do
     except DatabaseAway:
         raise
     except Exception as error:  # noqa: BLE001 - one item must not stop the others
-        _log.warning(
-            "set failed, recording its items singly", queue=station.queue.name, error=str(error)[:ERROR_TEXT_MAX]
-        )
+        _log.warning("set failed, recording its items singly", queue=station.queue.name, error=str(error)[:ERROR_TEXT_MAX])
     for one in called:
         tally = tally.plus(_record_alone(runner, station, one))
     return tally

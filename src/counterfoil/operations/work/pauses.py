@@ -93,9 +93,7 @@ def resume(conn: Connection[Any], queue: Queue, part: QueuePart, *, reason: str,
     return made
 
 
-def propose_resume(
-    conn: Connection[Any], proposal_id: str, part: QueuePart, *, reason: str, by: Caller, now: datetime
-) -> Proposal:
+def propose_resume(conn: Connection[Any], proposal_id: str, part: QueuePart, *, reason: str, by: Caller, now: datetime) -> Proposal:
     """Ask a second person to resume a queue that sends money. Raises NotPaused, ReasonRequired, ProposalStands."""
     standing = _standing(conn, part)
     if standing is None or not standing.paused:
@@ -103,9 +101,17 @@ def propose_resume(
     # The pause that is ended is part of what is approved: a later one is not ended with it.
     payload = {**part._asdict(), "pause": standing.number}
     return propose(
-        conn, proposal_id, machine=MACHINE, subject_id=part.queue, verb="resume", payload=payload, reason=reason, by=by,
-        now=now, program_id=part.program_id or None,
-    )  # fmt: skip
+        conn,
+        proposal_id,
+        machine=MACHINE,
+        subject_id=part.queue,
+        verb="resume",
+        payload=payload,
+        reason=reason,
+        by=by,
+        now=now,
+        program_id=part.program_id or None,
+    )
 
 
 def paused_now(conn: Connection[Any]) -> list[Pause]:
@@ -144,9 +150,7 @@ def _standing(conn: Connection[Any], part: QueuePart) -> Pause | None:
 
 def _select(conn: Connection[Any], ending: str, given: list[Any]) -> list[Pause]:
     with conn.cursor(row_factory=class_row(Pause)) as cur:
-        return cur.execute(
-            ("select number, queue, provider, program_id, paused, reason, actor, at " + ending).encode(), given
-        ).fetchall()
+        return cur.execute(("select number, queue, provider, program_id, paused, reason, actor, at " + ending).encode(), given).fetchall()
 
 
 def paired(queues: Mapping[str, Queue]) -> tuple[Paired, ...]:

@@ -88,9 +88,7 @@ def queue_depths(conn: Connection[Any], queues: Sequence[Queue], *, now: datetim
     broken: dict[str, list[str]] = {}
     for one in open_circuits(conn):
         broken.setdefault(one.queue, []).append(one.provider)
-    return [
-        _depth(conn, queue, now)._replace(circuits_open=tuple(sorted(broken.get(queue.name, ())))) for queue in queues
-    ]
+    return [_depth(conn, queue, now)._replace(circuits_open=tuple(sorted(broken.get(queue.name, ())))) for queue in queues]
 
 
 def _depth(conn: Connection[Any], queue: Queue, now: datetime) -> QueueDepth:

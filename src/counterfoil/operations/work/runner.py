@@ -193,9 +193,7 @@ def _broken(queue: Queue) -> sql.Composable:
 def is_paused(conn: Connection[Any], queue: Queue, subject_id: str) -> bool:
     """Is this row stopped by a pause of its queue, for its provider or its program?"""
     row = conn.execute(
-        sql.SQL("select {paused} from {table} w where w.id = %(id)s").format(
-            paused=_paused(queue), table=sql.Identifier(queue.table)
-        ),
+        sql.SQL("select {paused} from {table} w where w.id = %(id)s").format(paused=_paused(queue), table=sql.Identifier(queue.table)),
         {"queue": queue.name, "id": subject_id},
     ).fetchone()
     return row is not None and bool(row[0])
@@ -205,9 +203,7 @@ def still_ours(conn: Connection[Any], queue: Queue, claims: Sequence[Claim]) -> 
     """Which of `claims` still carry our fence, their rows now locked: only these may be written (a lost lease cannot write)."""
     rows = conn.execute(
         sql.SQL("""select t.id from {table} t join unnest(%s::text[], %s::bigint[]) as c (id, fence)
-                   on t.id = c.id and t.fence = c.fence order by t.id for update of t""").format(
-            table=sql.Identifier(queue.table)
-        ),
+                   on t.id = c.id and t.fence = c.fence order by t.id for update of t""").format(table=sql.Identifier(queue.table)),
         [[one.id for one in claims], [one.fence for one in claims]],
     ).fetchall()
     return {row[0] for row in rows}
@@ -252,9 +248,7 @@ def finish(conn: Connection[Any], queue: Queue, ids: Sequence[str], *, due_at: d
     )
 
 
-def put_back(
-    conn: Connection[Any], queue: Queue, one: Claim, *, error: str, now: datetime, at_least: timedelta = timedelta()
-) -> bool:
+def put_back(conn: Connection[Any], queue: Queue, one: Claim, *, error: str, now: datetime, at_least: timedelta = timedelta()) -> bool:
     """Give a row back to be tried again after 1, 5, 15, 60 minutes (± 20 %). False, and no longer due, after the fifth time."""
     attempt = one.attempt + 1
     again = attempt < ATTEMPTS_MAX

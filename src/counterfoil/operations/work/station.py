@@ -21,9 +21,7 @@ from counterfoil.operations.work.runner import (
     still_ours,
 )
 
-OUTAGE_ATTEMPT_MAX: Final = (
-    ATTEMPTS_MAX - 2
-)  # the ladder's longest wait, with a try left for when the other side is back
+OUTAGE_ATTEMPT_MAX: Final = ATTEMPTS_MAX - 2  # the ladder's longest wait, with a try left for when the other side is back
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")

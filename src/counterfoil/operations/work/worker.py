@@ -169,9 +169,7 @@ class Worker:
             )
 
 
-def listen(
-    url: str, wake: Callable[[str | None], None], stopping: threading.Event, *, queues: Sequence[str] = ()
-) -> None:
+def listen(url: str, wake: Callable[[str | None], None], stopping: threading.Event, *, queues: Sequence[str] = ()) -> None:
     """Call `wake` with the queue of each notification until `stopping`, a channel each; None means any of them.
 
     Without it (PgBouncer) the poll of one second still finds all.

@@ -74,9 +74,7 @@ def show_batch(conn: Connection[Any], batch_id: str) -> PayoutBatch:
     return found[0]
 
 
-def list_batches(
-    conn: Connection[Any], *, rows_max: int, after: str | None, state: str | None
-) -> Sequence[PayoutBatch]:
+def list_batches(conn: Connection[Any], *, rows_max: int, after: str | None, state: str | None) -> Sequence[PayoutBatch]:
     """Batches, newest first."""
     ending = """where (%(after)s::text is null or b.id < %(after)s) and (%(state)s::text is null or b.state = %(state)s)
                 order by b.id desc limit %(rows)s"""

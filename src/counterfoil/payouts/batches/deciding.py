@@ -119,9 +119,7 @@ def approvals_that_count(conn: Connection[Any], one: LockedBatch) -> int:
 
 
 def _approved(conn: Connection[Any], batch_id: str, actor: str, now: datetime) -> str:
-    conn.execute(
-        "update payout_batch set approved_at = %s, due_at = %s where id = %s", [now, now + APPROVAL_LIFE, batch_id]
-    )
+    conn.execute("update payout_batch set approved_at = %s, due_at = %s where id = %s", [now, now + APPROVAL_LIFE, batch_id])
     state = take_step(conn, PAYOUT_BATCH, batch_id, "pending_approval", "approve", actor=actor, at=now)
     _tell(conn, "payout_batch_approved", lock_batch(conn, batch_id), now, by=actor)
     return state
@@ -136,12 +134,8 @@ def _anew(conn: Connection[Any], batch_id: str, verb: str, actor: str, now: date
     return take_step(conn, PAYOUT_BATCH, batch_id, "approved", verb, actor=actor, at=now, reason=reason)
 
 
-def _given_up(
-    conn: Connection[Any], batch_id: str, state: str, verb: str, reason: str, by: Caller, now: datetime
-) -> str:
-    rows = conn.execute(
-        "select payout_id from payout_batch_line where batch_id = %s and live order by payout_id", [batch_id]
-    ).fetchall()
+def _given_up(conn: Connection[Any], batch_id: str, state: str, verb: str, reason: str, by: Caller, now: datetime) -> str:
+    rows = conn.execute("select payout_id from payout_batch_line where batch_id = %s and live order by payout_id", [batch_id]).fetchall()
     free_payouts(conn, [row[0] for row in rows], now)
     conn.execute(
         """update payout_batch_line set live = false, left_at = %s, left_why = %s where batch_id = %s and live""",
@@ -150,9 +144,7 @@ def _given_up(
     return take_step(conn, PAYOUT_BATCH, batch_id, state, verb, actor=by.actor, at=now, reason=reason)
 
 
-def _not_by_rule(
-    conn: Connection[Any], one: LockedBatch, payee_ids: Sequence[str], policy: Policy | None, now: datetime
-) -> str | None:
+def _not_by_rule(conn: Connection[Any], one: LockedBatch, payee_ids: Sequence[str], policy: Policy | None, now: datetime) -> str | None:
     """Why the rule does not approve this batch; None when it does."""
     if policy is None:
         return "no policy says what may be paid by rule"
@@ -180,9 +172,7 @@ def _by_rule_today(conn: Connection[Any], one: LockedBatch, now: datetime) -> in
 
 def _is_maker(conn: Connection[Any], batch_id: str, by: Caller) -> bool:
     return (
-        conn.execute(
-            "select from payout_batch_maker where (batch_id, principal_id) = (%s, %s)", [batch_id, by.principal_id]
-        ).fetchone()
+        conn.execute("select from payout_batch_maker where (batch_id, principal_id) = (%s, %s)", [batch_id, by.principal_id]).fetchone()
         is not None
     )
 

@@ -141,7 +141,5 @@ def let_go(conn: Connection[Any], one: LockedBatch, states: Sequence[str], why: 
 
 
 def _live(conn: Connection[Any], batch_id: str) -> list[str]:
-    rows = conn.execute(
-        "select payout_id from payout_batch_line where batch_id = %s and live order by payout_id", [batch_id]
-    ).fetchall()
+    rows = conn.execute("select payout_id from payout_batch_line where batch_id = %s and live order by payout_id", [batch_id]).fetchall()
     return [row[0] for row in rows]

@@ -60,9 +60,7 @@ def scales(conn: Connection[Any]) -> dict[str, int]:
     return dict(conn.execute("select code, scale from asset").fetchall())
 
 
-def payees_of(
-    conn: Connection[Any], program_id: str, payee_ids: Sequence[str], *, now: datetime
-) -> dict[str, PayeeFacts]:
+def payees_of(conn: Connection[Any], program_id: str, payee_ids: Sequence[str], *, now: datetime) -> dict[str, PayeeFacts]:
     """What the rule asks of each of these payees that has an active destination."""
     with conn.cursor(row_factory=class_row(PayeeFacts)) as cur:
         rows = cur.execute(
@@ -98,9 +96,7 @@ def alarms_of(conn: Connection[Any], program_id: str) -> list[str]:
 
 def broken_providers(conn: Connection[Any]) -> dict[str, str]:
     """The providers whose calls to send wait for a circuit breaker, and why."""
-    rows = conn.execute(
-        "select provider from circuit where queue = %s and state <> 'closed' order by provider", [SENDING.name]
-    ).fetchall()
+    rows = conn.execute("select provider from circuit where queue = %s and state <> 'closed' order by provider", [SENDING.name]).fetchall()
     return {row[0]: f"{row[0]} does not work at present" for row in rows}
 
 

@@ -73,9 +73,7 @@ class _ApprovedLine(NamedTuple):
     as_frozen: bool
 
 
-def decide(
-    conn: Connection[Any], program_id: str, asked: Sequence[Asked], *, now: datetime
-) -> dict[str, Allowed | Waits]:
+def decide(conn: Connection[Any], program_id: str, asked: Sequence[Asked], *, now: datetime) -> dict[str, Allowed | Waits]:
     """For each of these payouts of a program whether it may be reserved. The payouts are locked by whoever asks."""
     lines = _lines(conn, [one.payout_id for one in asked])
     policies = policies_of(conn, program_id)
@@ -184,16 +182,20 @@ def note_approvals(
            from unnest(%s::text[], %s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %s::bigint[])
                 as r (attempt, payout, basis, version, batch, destination, amount)""",
         [
-            program_id, now, [attempt for attempt, _, _ in reserved], [one.payout_id for _, one, _ in reserved],
-            [by.basis for _, _, by in reserved], [by.policy_version for _, _, by in reserved], [by.batch_id for _, _, by in reserved],
-            [one.destination_id for _, one, _ in reserved], [one.amount for _, one, _ in reserved],
+            program_id,
+            now,
+            [attempt for attempt, _, _ in reserved],
+            [one.payout_id for _, one, _ in reserved],
+            [by.basis for _, _, by in reserved],
+            [by.policy_version for _, _, by in reserved],
+            [by.batch_id for _, _, by in reserved],
+            [one.destination_id for _, one, _ in reserved],
+            [one.amount for _, one, _ in reserved],
         ],
-    )  # fmt: skip
+    )
 
 
-def leave_batch(
-    conn: Connection[Any], program_id: str, lines: Sequence[tuple[str, str]], why: str, now: datetime
-) -> None:
+def leave_batch(conn: Connection[Any], program_id: str, lines: Sequence[tuple[str, str]], why: str, now: datetime) -> None:
     """Take live lines (batch, payout) out of their frozen batches: what people approved is not there any more."""
     conn.execute(
         """update payout_batch_line l set live = false, left_at = %s, left_why = %s

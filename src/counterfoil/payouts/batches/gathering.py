@@ -51,9 +51,7 @@ class NewBatch(NamedTuple):
     skipped_total: int
 
 
-def gather_batch(
-    conn: Connection[Any], wanted: Wanted, *, by: Caller, make_id: Callable[[str], str], now: datetime
-) -> NewBatch:
+def gather_batch(conn: Connection[Any], wanted: Wanted, *, by: Caller, make_id: Callable[[str], str], now: datetime) -> NewBatch:
     """Make a draft of every payout that fits and may be paid. What payees owe is taken first, as before each payment.
 
     Raises InvalidInput for more than 1,000 payouts: nothing is cut short. Raises BatchNotNow when none is left.
@@ -85,9 +83,7 @@ def add_payout(conn: Connection[Any], batch_id: str, payout_id: str, *, by: Call
     found = [one for one in payouts_by_id(conn, [payout_id]) if (one.program_id, one.asset) == (program_id, asset)]
     if not found or found[0].state != "pending":
         why = f"it is {found[0].state}" if found else f"it is no payout of {program_id} in {asset}"
-        raise InvalidInput(
-            "payout_id", f"a pending payout of this batch's program and asset: {why}", got=payout_id[:40]
-        )
+        raise InvalidInput("payout_id", f"a pending payout of this batch's program and asset: {why}", got=payout_id[:40])
     lines, skipped = _judged(conn, program_id, found, now, None)
     if skipped:
         raise BatchNotNow(batch=batch_id, payout=payout_id, why=skipped[0].why)
@@ -113,9 +109,7 @@ def remove_payout(conn: Connection[Any], batch_id: str, payout_id: str, *, by: C
 def free_payouts(conn: Connection[Any], payout_ids: Sequence[str], now: datetime) -> None:
     """Have these judged by themselves again; they are locked from here on, in id order."""
     conn.execute("select from payout where id = any(%s) order by id for update", [list(payout_ids)])
-    conn.execute(
-        "update payout set due_at = %s, attempt = 0 where id = any(%s) and state = 'pending'", [now, list(payout_ids)]
-    )
+    conn.execute("update payout set due_at = %s, attempt = 0 where id = any(%s) and state = 'pending'", [now, list(payout_ids)])
 
 
 def note_maker(conn: Connection[Any], batch_id: str, by: Caller, now: datetime) -> None:
@@ -206,10 +200,14 @@ def _insert(conn: Connection[Any], batch_id: str, lines: Sequence[_NewLine]) -> 
            from payout_batch b, unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[])
                 as r (payout_id, payee_id, destination_id, provider, amount) where b.id = %s""",
         [
-            [one.payout.id for one in lines], [one.payout.payee_id for one in lines], [one.destination.id for one in lines],
-            [one.destination.provider for one in lines], [one.amount for one in lines], batch_id,
+            [one.payout.id for one in lines],
+            [one.payout.payee_id for one in lines],
+            [one.destination.id for one in lines],
+            [one.destination.provider for one in lines],
+            [one.amount for one in lines],
+            batch_id,
         ],
-    )  # fmt: skip
+    )
     conn.execute(
         "update payout set due_at = null, last_error = %s where id = any(%s)",
         [f"it is in batch {batch_id}", [one.payout.id for one in lines]],
@@ -227,9 +225,7 @@ def _count(conn: Connection[Any], batch_id: str) -> None:
 
 
 def _draft(conn: Connection[Any], batch_id: str) -> tuple[str, str]:
-    row = conn.execute(
-        "select program_id, asset, state from payout_batch where id = %s for no key update", [batch_id]
-    ).fetchone()
+    row = conn.execute("select program_id, asset, state from payout_batch where id = %s for no key update", [batch_id]).fetchone()
     if row is None or row[2] != "draft":
         raise BatchFrozen(batch=batch_id, state=row[2] if row else None)
     return row[0], row[1]

@@ -46,15 +46,11 @@ EVENT_KINDS: Final = declare(
     EventKind("payout_batch_approved", "info", "A payout batch has all its approvals; it can be executed for 24 hours."),
     EventKind("payout_batch_expired", "warning", "A payout batch was not executed within 24 hours: it takes new approvals."),
     EventKind("payout_batch_executed", "info", "Every line of a payout batch is paid."),
-    EventKind(
-        "payout_batch_fell_short", "warning", "Some lines of a payout batch are not paid; a person retries or closes it."
-    ),
+    EventKind("payout_batch_fell_short", "warning", "Some lines of a payout batch are not paid; a person retries or closes it."),
     EventKind("payout_batch_line_left", "info", "A line left its batch: it is not any more what was approved."),
-    EventKind(
-        "payout_batch_altered", "critical", "The lines of a payout batch are not those that were approved: none of them is paid."
-    ),
+    EventKind("payout_batch_altered", "critical", "The lines of a payout batch are not those that were approved: none of them is paid."),
     EventKind("payout_policy_set", "warning", "Somebody set, with a second person, which payouts need an approval."),
-)  # fmt: skip
+)
 
 
 class BatchNotNow(Problem):

@@ -82,10 +82,7 @@ def _refusals(conn: Connection[Any], batch_id: str, now: datetime) -> Mapping[st
     one = standing_batch(conn, batch_id)
     words = {"add": "edit", "remove": "edit"}
     allowed = PAYOUT_BATCH.allowed(one.state)
-    told = {
-        verb.name: None if words.get(verb.name, verb.name) in allowed else f"it is {one.state.replace('_', ' ')}"
-        for verb in VERBS
-    }
+    told = {verb.name: None if words.get(verb.name, verb.name) in allowed else f"it is {one.state.replace('_', ' ')}" for verb in VERBS}
     for verb in ("add", "remove"):
         told[verb] = None if one.state == "draft" else f"it is {one.state.replace('_', ' ')}: only a draft is changed"
     return {
@@ -99,39 +96,83 @@ def _refusals(conn: Connection[Any], batch_id: str, now: datetime) -> Mapping[st
 PATH: Final = "/admin/payouts/batch/{id}"
 VERBS: Final = (
     Verb(
-        "submit", OPERATE, "Submit", "Freeze its lines and have them approved. A small one, to payees that are known, is approved by the "
-        "rule of the policy at once.", do=_submit, reason=False,
+        "submit",
+        OPERATE,
+        "Submit",
+        "Freeze its lines and have them approved. A small one, to payees that are known, is approved by the rule of the policy at once.",
+        do=_submit,
+        reason=False,
     ),
     Verb(
-        "approve", APPROVE, "Approve", "Approve exactly these lines. It takes as many people as the policy says for its amount, and none "
-        "of them made or changed it. A key does not approve.", do=_approve, reason=False, paths=(f"{PATH}/approve",),
+        "approve",
+        APPROVE,
+        "Approve",
+        "Approve exactly these lines. It takes as many people as the policy says for its amount, and none "
+        "of them made or changed it. A key does not approve.",
+        do=_approve,
+        reason=False,
+        paths=(f"{PATH}/approve",),
     ),
     Verb(
-        "execute", OPERATE, "Execute", "Pay it: its payouts are set aside and sent. Refused when the treasury does not cover it.",
-        do=_execute, reason=False, done="{id} is {state}: its payouts are being sent.", paths=(f"{PATH}/execute",),
+        "execute",
+        OPERATE,
+        "Execute",
+        "Pay it: its payouts are set aside and sent. Refused when the treasury does not cover it.",
+        do=_execute,
+        reason=False,
+        done="{id} is {state}: its payouts are being sent.",
+        paths=(f"{PATH}/execute",),
     ),
     Verb("reject", APPROVE, "Reject", "Turn it down for good. Its payouts can be gathered anew.", do=_reject),
     Verb(
-        "edit", OPERATE, "Edit", "Make it a draft again, to add or remove payouts. What was approved of it is void.", do=_edit,
+        "edit",
+        OPERATE,
+        "Edit",
+        "Make it a draft again, to add or remove payouts. What was approved of it is void.",
+        do=_edit,
     ),
     Verb(
-        "add", OPERATE, "Add a payout", "Put one more pending payout into a draft.", do=_add, reason=False,
-        takes=(Field("payout_id", "Which payout.", example="po_01K…", bare=True),), done="{id} has one more payout.",
+        "add",
+        OPERATE,
+        "Add a payout",
+        "Put one more pending payout into a draft.",
+        do=_add,
+        reason=False,
+        takes=(Field("payout_id", "Which payout.", example="po_01K…", bare=True),),
+        done="{id} has one more payout.",
     ),
     Verb(
-        "remove", OPERATE, "Remove a payout", "Take a payout out of a draft.", do=_remove, reason=False,
-        takes=(Field("payout_id", "Which payout.", example="po_01K…", bare=True),), done="{id} has one payout less.",
+        "remove",
+        OPERATE,
+        "Remove a payout",
+        "Take a payout out of a draft.",
+        do=_remove,
+        reason=False,
+        takes=(Field("payout_id", "Which payout.", example="po_01K…", bare=True),),
+        done="{id} has one payout less.",
     ),
     Verb("take_back", OPERATE, "Take the approval back", "What was approved is void: it is approved anew.", do=_take_back),
     Verb("stop", OPERATE, "Stop", "End its execution: what is not set aside yet leaves it, what is goes on.", do=_stop),
     Verb(
-        "close", OPERATE, "Close", "Close a batch that was paid in part: what failed or left it is free for another one.", do=_close,
+        "close",
+        OPERATE,
+        "Close",
+        "Close a batch that was paid in part: what failed or left it is free for another one.",
+        do=_close,
     ),
     Verb("cancel", OPERATE, "Cancel", "Give it up before it is approved. Its payouts can be gathered anew.", do=_cancel),
-)  # fmt: skip
+)
 BATCH_NOUN: Final = Noun(
-    "batch", "batches", "bat", PAYOUT_BATCH, VERBS, show_batch, _refusals, row=PayoutBatch, rows=list_batches,
+    "batch",
+    "batches",
+    "bat",
+    PAYOUT_BATCH,
+    VERBS,
+    show_batch,
+    _refusals,
+    row=PayoutBatch,
+    rows=list_batches,
     help="Payouts that people approve together.",
     columns=("id", "program_id", "asset", "amount", "state", "lines", "lines_paid", "approvals", "approvers", "execute_by", "late"),
     parts=(Part("payouts", BatchLine, lines_of), Part("approved_by", BatchApproval, approvals_of)),
-)  # fmt: skip
+)

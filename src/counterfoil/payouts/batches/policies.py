@@ -90,10 +90,17 @@ def set_policy(
            select %(program)s, %(asset)s, 1 + count(*), %(max)s, %(above)s, %(approvers)s, %(hours)s, %(reason)s, %(actor)s, %(at)s
            from payout_policy where program_id = %(program)s and asset = %(asset)s returning version""",
         {
-            "program": program_id, "asset": asset, "max": by_rule_max, "above": [one.above for one in tiers],
-            "approvers": [one.approvers for one in tiers], "hours": cooling_hours, "reason": reason, "actor": actor, "at": now,
+            "program": program_id,
+            "asset": asset,
+            "max": by_rule_max,
+            "above": [one.above for one in tiers],
+            "approvers": [one.approvers for one in tiers],
+            "hours": cooling_hours,
+            "reason": reason,
+            "actor": actor,
+            "at": now,
         },
-    ).fetchone()  # fmt: skip
+    ).fetchone()
     version = row[0] if row else 0
     conn.execute(
         """update payout set due_at = %s, attempt = 0 where program_id = %s and asset = %s and state = 'pending'""",

@@ -109,9 +109,7 @@ def orders_of(conn: Connection[Any], file_id: str) -> list[FileOrder]:
 
 def download_payment_file(conn: Connection[Any], file_id: str, *, actor: str, now: datetime) -> bytes:
     """The file as it was made. From the first download on the bank may have it: it cannot be cancelled. Raises NotFound, FileCancelled."""
-    row = conn.execute(
-        "select state, body, sha256 = sha256(body) from payment_file where id = %s for update", [file_id]
-    ).fetchone()
+    row = conn.execute("select state, body, sha256 = sha256(body) from payment_file where id = %s for update", [file_id]).fetchone()
     if row is None:
         raise NotFound(what="bank file", id=file_id)
     state, body, whole = row
@@ -138,9 +136,7 @@ def cancel_payment_file(conn: Connection[Any], file_id: str, *, reason: str, act
     ids = [one.provider_payout_id for one in orders_of(conn, file_id)]
     live = [one for one in lock_by_id(conn, ids, now=now) if one.state in PROVIDER_PAYOUT.open]
     error = f"its file {file_id} was cancelled before anybody had it: {reason}"
-    decisions = [
-        OutcomeDecision(one, ("fail",), error=error, error_class="by_hand", failed_by="inference") for one in live
-    ]
+    decisions = [OutcomeDecision(one, ("fail",), error=error, error_class="by_hand", failed_by="inference") for one in live]
     carry_out(conn, decisions, cause=file_id, now=now, actor=actor, reason=reason)
     return [one.id for one in live]
 

@@ -49,9 +49,7 @@ class _Order(NamedTuple):
     order: PayoutOrder
 
 
-def file_due(
-    runner: Runner, provider: FileProvider, make_id: MakeId, *, silent_after: timedelta, at_once: bool = False
-) -> Tally:
+def file_due(runner: Runner, provider: FileProvider, make_id: MakeId, *, silent_after: timedelta, at_once: bool = False) -> Tally:
     """One tick: make files of what is queued for this provider, a file for each program and at most so many orders in one.
 
     While the oldest has not waited long enough and no file would be full, it gathers; `at_once` does not wait.
@@ -62,18 +60,14 @@ def file_due(
     def work(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
         ready = _ready(conn, claims, now)
         faults = {one.standing.id: fault for one in ready if (fault := provider.fault_of(one.order)) is not None}
-        refused: list[tuple[_Order, Answer]] = [
-            (one, Refused(faults[one.standing.id])) for one in ready if one.standing.id in faults
-        ]
+        refused: list[tuple[_Order, Answer]] = [(one, Refused(faults[one.standing.id])) for one in ready if one.standing.id in faults]
         _answered(conn, provider, runner.owner, refused, make_id, silent_after, now)
         good = [one for one in ready if one.standing.id not in faults]
         for program_id, asset in sorted({(one.standing.program_id, one.standing.asset) for one in good}):
             part = [one for one in good if (one.standing.program_id, one.standing.asset) == (program_id, asset)]
             _make_file(conn, provider, runner.owner, part, make_id, silent_after, now)
 
-    whole = replace(
-        runner, rows_max=provider.capabilities.orders_max
-    )  # a file's worth, whatever a tick takes elsewhere
+    whole = replace(runner, rows_max=provider.capabilities.orders_max)  # a file's worth, whatever a tick takes elsewhere
     return run_here(whole, SENDING, work, lane=provider.name)
 
 
@@ -95,9 +89,7 @@ def _ready(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> lis
     """Those that nothing holds back. The others stay queued; what was set aside for what is no longer so is set aside anew."""
     ids = [one.id for one in claims]
     claim_of = {one.id: one for one in claims}
-    destinations = dict(
-        conn.execute("select id, destination from provider_payout where id = any(%s)", [ids]).fetchall()
-    )
+    destinations = dict(conn.execute("select id, destination from provider_payout where id = any(%s)", [ids]).fetchall())
     ready = []
     for standing in lock_by_id(conn, ids, now=now):
         brake = brake_on(conn, standing)
@@ -181,9 +173,7 @@ def _answered(
     conn.execute("update provider_payout set request_sent_at = %s where id = any(%s)", [now, ids])
     by_id: Mapping[str, Answer] = {one.standing.id: answer for one, answer in answers}
     decisions = [
-        decide_answer(
-            one, by_id[one.id], silent_after=silent_after, tries_left=True, capabilities=provider.capabilities
-        )
+        decide_answer(one, by_id[one.id], silent_after=silent_after, tries_left=True, capabilities=provider.capabilities)
         for one in lock_by_id(conn, ids, now=now)
     ]
     carry_out(conn, decisions, cause="filing", now=now)

@@ -92,7 +92,7 @@ def take_report(
     silent = _silent(conn, message_id, facts) if message_id is not None else 0
     taken = ReportTaken(
         report_id, format, message_id, digest, dict(Counter(fact.status for fact in facts)), unknown[:LISTED_MAX], silent, False
-    )  # fmt: skip
+    )
     _keep(conn, taken, provider, program_id, body, file_name, actor, now)
     _reported(conn, {*([message_id] if message_id else []), *(files[one] for one in told)}, taken, actor, now)
     return taken
@@ -117,9 +117,7 @@ def _lock_file(conn: Connection[Any], provider: str, file_id: str, program_id: s
 
 
 def _of_file(conn: Connection[Any], file_id: str | None, rest: OrderSaid | None) -> list[str]:
-    return (
-        [one.provider_payout_id for one in orders_of(conn, file_id)] if file_id is not None and rest is not None else []
-    )
+    return [one.provider_payout_id for one in orders_of(conn, file_id)] if file_id is not None and rest is not None else []
 
 
 class _Attempt(NamedTuple):

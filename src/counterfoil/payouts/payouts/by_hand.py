@@ -40,9 +40,7 @@ def close_payout(conn: Connection[Any], payout_id: str, *, reason: str, actor: s
     return take_step(conn, PAYOUT, payout_id, "returned", "close", actor=actor, at=now, reason=reason)
 
 
-def reissue_payout(
-    conn: Connection[Any], payout_id: str, new_id: str, *, reason: str, actor: str, now: datetime
-) -> Payout:
+def reissue_payout(conn: Connection[Any], payout_id: str, new_id: str, *, reason: str, actor: str, now: datetime) -> Payout:
     """Make a new payout, key `…-r{n}`, of what is still owed, with three tries of its own. Raises NotNow, NotFound.
 
     The old one stays as it ended. Moves no money: the reservation takes it.
@@ -53,9 +51,7 @@ def reissue_payout(
     return issue_again(conn, old, new_id, matter.payable, reason=reason, actor=actor, now=now)
 
 
-def issue_again(
-    conn: Connection[Any], old: Payout, new_id: str, amount: int, *, reason: str, actor: str, now: datetime
-) -> Payout:
+def issue_again(conn: Connection[Any], old: Payout, new_id: str, amount: int, *, reason: str, actor: str, now: datetime) -> Payout:
     """A payout of `amount` minor units behind `old`, the last one of its settlement, which is locked and over."""
     number = old.reissue + 1
     key = payout_key(invoice_id=old.invoice_id, settlement_id=old.settlement_id, reissue=number)
@@ -64,10 +60,20 @@ def issue_again(
                                state, state_at, due_at)
            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'pending', %s, %s)""",
         [
-            new_id, old.program_id, old.payee_id, old.invoice_id, old.settlement_id, number, key, old.asset, amount,
-            now, now, now,
+            new_id,
+            old.program_id,
+            old.payee_id,
+            old.invoice_id,
+            old.settlement_id,
+            number,
+            key,
+            old.asset,
+            amount,
+            now,
+            now,
+            now,
         ],
-    )  # fmt: skip
+    )
     record_birth(conn, PAYOUT, [new_id], "pending", actor=actor, at=now, cause=old.id)
     told = {"reissueOf": old.id, "key": key, "amount": str(amount), "asset": old.asset, "reason": reason}
     emit(conn, [NewEvent("payout_reissued", old.program_id, new_id, told)], at=now)
@@ -105,9 +111,7 @@ def rerun_payout(conn: Connection[Any], payout_id: str, *, now: datetime) -> str
 def _ask(conn: Connection[Any], matter: Matter, now: datetime) -> str:
     one = matter.disputed or matter.last
     assert one is not None
-    conn.execute(
-        "update provider_payout set due_at = %s where id = %s and state = any(%s)", [now, one.id, list(PULLING.states)]
-    )
+    conn.execute("update provider_payout set due_at = %s where id = %s and state = any(%s)", [now, one.id, list(PULLING.states)])
     wake(conn, PULLING)
     return one.state
 

@@ -29,8 +29,7 @@ def matter_of(conn: Connection[Any], payout_id: str, *, now: datetime, lock: boo
     settlement_id = row[0]
     attempts = (lock_settlements if lock else standings_of)(conn, [settlement_id], now=now)
     payouts = conn.execute(
-        "select id, state, reissue, program_id from payout where settlement_id = %s order by id"
-        + (" for update" if lock else ""),
+        "select id, state, reissue, program_id from payout where settlement_id = %s order by id" + (" for update" if lock else ""),
         [settlement_id],
     ).fetchall()
     mine = next(each for each in payouts if each[0] == payout_id)

@@ -73,9 +73,7 @@ def _proposed(verb: str) -> Propose:
         elif verb == "mark_failed":
             more |= {"error": one.reason, "seen_at": one.taken["seen_at"]}
             evidence = one.taken["evidence"]
-        return propose_for_attempt(
-            one.conn, one.make_id("prop"), one.subject_id, verb, evidence=evidence, by=one.by, now=one.now, **more
-        )
+        return propose_for_attempt(one.conn, one.make_id("prop"), one.subject_id, verb, evidence=evidence, by=one.by, now=one.now, **more)
 
     return propose
 
@@ -103,9 +101,7 @@ def _end_conflict(one: VerbCall) -> Proposal:
             f"a conflict of this payout: {', '.join(sorted(open_here)) or 'it has none'}",
             got=conflict[:80],
         )
-    return propose_end_of_conflict(
-        one.conn, one.make_id("prop"), conflict, found, evidence=one.reason, by=one.by, now=one.now
-    )
+    return propose_end_of_conflict(one.conn, one.make_id("prop"), conflict, found, evidence=one.reason, by=one.by, now=one.now)
 
 
 def _refusals(conn: Connection[Any], payout_id: str, now: datetime) -> Mapping[str, str | None]:
@@ -116,74 +112,131 @@ def _refusals(conn: Connection[Any], payout_id: str, now: datetime) -> Mapping[s
 OPS: Final = "/admin/ops/payouts/{id}"
 VERBS: Final = (
     Verb(
-        "retry", OPERATE, "Retry", "Try a payout again that failed for certain. Its money was given back, and is reserved anew. "
-        "Three times at most.", do=_retry, done="{id} is {state} and will be sent again.",
+        "retry",
+        OPERATE,
+        "Retry",
+        "Try a payout again that failed for certain. Its money was given back, and is reserved anew. Three times at most.",
+        do=_retry,
+        done="{id} is {state} and will be sent again.",
     ),
     Verb(
-        "cancel", OPERATE, "Cancel", "Give a payout up that nothing is under way for. Its money stays owed to the payee.",
-        do=_cancel, done="{id} is {state}; its money stays owed to the payee.",
+        "cancel",
+        OPERATE,
+        "Cancel",
+        "Give a payout up that nothing is under way for. Its money stays owed to the payee.",
+        do=_cancel,
+        done="{id} is {state}; its money stays owed to the payee.",
     ),
     Verb(
-        "cancel_attempt", OPERATE, "Cancel the attempt", "Give up an attempt that waits to be sent and of which the provider can have "
-        "nothing. Its money is owed to the payee again, and the payout is failed.", do=_cancel_attempt,
+        "cancel_attempt",
+        OPERATE,
+        "Cancel the attempt",
+        "Give up an attempt that waits to be sent and of which the provider can have "
+        "nothing. Its money is owed to the payee again, and the payout is failed.",
+        do=_cancel_attempt,
         done="The attempt at {id} is {state}; its money is owed to the payee.",
     ),
     Verb(
-        "reissue", OPERATE, "Issue anew", "Make a new payout of what is still owed, with three tries of its own; after a cancellation, "
-        "a return, or three failures.", do=_reissue, done="{made} pays what is still owed for {id}.",
+        "reissue",
+        OPERATE,
+        "Issue anew",
+        "Make a new payout of what is still owed, with three tries of its own; after a cancellation, a return, or three failures.",
+        do=_reissue,
+        done="{made} pays what is still owed for {id}.",
     ),
     Verb("close", OPERATE, "Close", "End a returned payout for which nothing is owed any more.", do=_close),
     Verb(
-        "force_reconcile", OPERATE, "Ask the provider now", "Have the provider asked now what became of an attempt. Moves no money by "
-        "itself: the provider's answer decides.", do=_ask, done="The provider is asked about {id}, whose attempt is {state}.",
-        reason=False, paths=(f"{OPS}/force-reconcile",),
+        "force_reconcile",
+        OPERATE,
+        "Ask the provider now",
+        "Have the provider asked now what became of an attempt. Moves no money by itself: the provider's answer decides.",
+        do=_ask,
+        done="The provider is asked about {id}, whose attempt is {state}.",
+        reason=False,
+        paths=(f"{OPS}/force-reconcile",),
     ),
     Verb(
-        "rerun", OPERATE, "Do now what is next", "Reserve it, send it, or ask the provider, without waiting for its time. Never sends "
-        "again what was sent.", do=_rerun, done="{id} is due now; it is {state}.", reason=False, paths=(f"{OPS}/rerun-outbox",),
+        "rerun",
+        OPERATE,
+        "Do now what is next",
+        "Reserve it, send it, or ask the provider, without waiting for its time. Never sends again what was sent.",
+        do=_rerun,
+        done="{id} is due now; it is {state}.",
+        reason=False,
+        paths=(f"{OPS}/rerun-outbox",),
     ),
     Verb(
-        "quarantine", OPERATE, "Quarantine", "Stop a payout's attempt: it is not sent while that lasts. What the provider says of it is "
-        "booked all the same.", do=_quarantine, done="The attempt at {id} is {state}.", paths=(f"{OPS}/quarantine",),
+        "quarantine",
+        OPERATE,
+        "Quarantine",
+        "Stop a payout's attempt: it is not sent while that lasts. What the provider says of it is booked all the same.",
+        do=_quarantine,
+        done="The attempt at {id} is {state}.",
+        paths=(f"{OPS}/quarantine",),
     ),
     Verb(
-        "release_to_look_up", OPERATE, "Release and ask the provider", "End a quarantine: the provider is asked what became of the "
-        "attempt, and its answer decides.", do=_look_up, done="The attempt at {id} is {state}; the provider is asked.",
+        "release_to_look_up",
+        OPERATE,
+        "Release and ask the provider",
+        "End a quarantine: the provider is asked what became of the attempt, and its answer decides.",
+        do=_look_up,
+        done="The attempt at {id} is {state}; the provider is asked.",
         paths=(f"{OPS}/release",),
     ),
     Verb(
-        "release_to_queue", OPERATE, "Release to the queue", "End a quarantine and let it be sent: only when no call of it ever began.",
+        "release_to_queue",
+        OPERATE,
+        "Release to the queue",
+        "End a quarantine and let it be sent: only when no call of it ever began.",
         propose=_proposed("release_to_queue"),
     ),
     Verb(
-        "release_cancelled", OPERATE, "Release and give its money back", "End a quarantine and give the attempt up: only when the "
-        "provider can have nothing of it.", propose=_proposed("release_cancelled"),
+        "release_cancelled",
+        OPERATE,
+        "Release and give its money back",
+        "End a quarantine and give the attempt up: only when the provider can have nothing of it.",
+        propose=_proposed("release_cancelled"),
     ),
     Verb(
-        "mark_failed", OPERATE, "Mark as failed", "Give its money back, on evidence that the provider has not paid and will not; only "
+        "mark_failed",
+        OPERATE,
+        "Mark as failed",
+        "Give its money back, on evidence that the provider has not paid and will not; only "
         "while nobody knows what became of it, and no call of it can arrive any more. The reason is the error.",
-        propose=_proposed("mark_failed"), takes=(
+        propose=_proposed("mark_failed"),
+        takes=(
             Field("evidence", "Where it can be seen that nothing was paid."),
             Field("seen_at", "When that was seen; after the last call can no longer arrive.", "moment", example="2026-11-26T15:00:00Z"),
         ),
     ),
     Verb(
-        "force_finalize", OPERATE, "Finalize as paid", "Book it as paid, on the provider's own record of this very payout, which was "
-        "never applied, or on the line of a statement. Once for each attempt.", propose=_proposed("force_finalize"),
-        paths=(f"{OPS}/force-finalize",), takes=(
+        "force_finalize",
+        OPERATE,
+        "Finalize as paid",
+        "Book it as paid, on the provider's own record of this very payout, which was "
+        "never applied, or on the line of a statement. Once for each attempt.",
+        propose=_proposed("force_finalize"),
+        paths=(f"{OPS}/force-finalize",),
+        takes=(
             Field("webhook_id", "The stored webhook that says it was paid, such as a parked one.", required=False, example="whi_01K…"),
             Field(
-                "break_id", "Or the break whose line of the provider's or the bank's statement says so.", required=False,
+                "break_id",
+                "Or the break whose line of the provider's or the bank's statement says so.",
+                required=False,
                 example="break_01K…",
             ),
         ),
     ),
     Verb(
-        "end_conflict", OPERATE, "End a conflict", "What was found paid is booked; what was booked and not paid is booked as returned.",
-        propose=_end_conflict, takes=(
+        "end_conflict",
+        OPERATE,
+        "End a conflict",
+        "What was found paid is booked; what was booked and not paid is booked as returned.",
+        propose=_end_conflict,
+        takes=(
             Field("conflict_id", "The conflict, as the payout shows it.", example="pp_01K….1"),
             Field("found", "What was found.", "choice", choices=("paid", "not_paid")),
         ),
     ),
-)  # fmt: skip
+)
 PAYOUT_NOUN: Final = Noun("payout", "payouts", "po", PAYOUT, VERBS, show_payout, _refusals)

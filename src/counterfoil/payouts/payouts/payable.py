@@ -78,9 +78,7 @@ def _balances(conn: Connection[Any], purses: Iterable[Purse], prefix: str, *, fr
     return {Purse(*row[:3]): int(row[3]) for row in rows if row[3] > 0}
 
 
-def owed_after_netting(
-    conn: Connection[Any], payouts: Sequence[Payout], *, actor: str, now: datetime
-) -> dict[str, int]:
+def owed_after_netting(conn: Connection[Any], payouts: Sequence[Payout], *, actor: str, now: datetime) -> dict[str, int]:
     """What is owed for the settlement of each of these payouts once what its payee owes is paid from it, in minor units."""
     settlements = [one.settlement_id for one in payouts]
     owed = payable_of(conn, settlements)
@@ -132,9 +130,7 @@ def _note(conn: Connection[Any], one: Netting, now: datetime) -> int:
     return int(row[0])
 
 
-def netted_away(
-    owed: Mapping[str, int], debts: Mapping[Purse, int], asked: Sequence[tuple[str, str, Purse]]
-) -> list[Netting]:
+def netted_away(owed: Mapping[str, int], debts: Mapping[Purse, int], asked: Sequence[tuple[str, str, Purse]]) -> list[Netting]:
     """Which nettings are due: for each (payout, settlement, purse) as much of the payee's debt as its settlement can pay.
 
     A debt that several payouts could pay is paid once, the first one first.

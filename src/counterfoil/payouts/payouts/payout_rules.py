@@ -92,9 +92,7 @@ def _conflict(one: Matter) -> str | None:
 
 
 def _calls(one: Matter) -> str | None:
-    return (
-        "a call of an earlier attempt may still arrive; wait until its horizon has passed" if one.open_calls else None
-    )
+    return "a call of an earlier attempt may still arrive; wait until its horizon has passed" if one.open_calls else None
 
 
 def _owed(one: Matter) -> str | None:

@@ -139,9 +139,7 @@ def _wait_for_ledger(conn: Connection[Any], claim: Claim, one: Payout, why: str,
     """It is tried again by the ladder, and then every hour for as long as the reason lasts: what is lifted is found by itself."""
     if put_back(conn, RESERVING, claim, error=why, now=now):
         return
-    conn.execute(
-        "update payout set due_at = %s, attempt = %s where id = %s", [now + ASKED_AGAIN_EVERY, ATTEMPTS_MAX, one.id]
-    )
+    conn.execute("update payout set due_at = %s, attempt = %s where id = %s", [now + ASKED_AGAIN_EVERY, ATTEMPTS_MAX, one.id])
     if claim.attempt < ATTEMPTS_MAX:  # told once, not every hour
         once = f"fence-{claim.fence}"
         emit(conn, [NewEvent("payout_waiting", one.program_id, one.id, {"why": why}, once=once)], at=now)
@@ -160,15 +158,14 @@ def _wait_for_approval(
         """update payout p set due_at = w.due_at, attempt = w.attempt, last_error = w.why
            from unnest(%s::text[], %s::timestamptz[], %s::int[], %s::text[]) as w (id, due_at, attempt, why) where p.id = w.id""",
         [
-            [claim.id for claim, _ in waiting], [one.again_at for _, one in waiting],
+            [claim.id for claim, _ in waiting],
+            [one.again_at for _, one in waiting],
             [min(claim.attempt + 1, ATTEMPTS_MAX) if one.again_at else 0 for claim, one in waiting],
             [one.why[:ERROR_TEXT_MAX] for _, one in waiting],
         ],
-    )  # fmt: skip
+    )
     told = [
-        NewEvent(
-            "payout_waiting", payouts[claim.id].program_id, claim.id, {"why": one.why}, once=f"fence-{claim.fence}"
-        )
+        NewEvent("payout_waiting", payouts[claim.id].program_id, claim.id, {"why": one.why}, once=f"fence-{claim.fence}")
         for claim, one in waiting
         if claim.attempt == 0
     ]
@@ -179,14 +176,9 @@ def _tell_waiting(conn: Connection[Any], waiting: Sequence[Payout], why: str, no
     """Not due until what it waits for comes: a destination, the end of a conflict; or a person asks."""
     finish(conn, RESERVING, [one.id for one in waiting])
     ids = [one.id for one in waiting]
-    rows = conn.execute(
-        "update payout set last_error = %s where id = any(%s) returning id, fence", [why, ids]
-    ).fetchall()
+    rows = conn.execute("update payout set last_error = %s where id = any(%s) returning id, fence", [why, ids]).fetchall()
     fences = dict(rows)  # each claim has its own: told once for each time that it waits
-    told = [
-        NewEvent("payout_waiting", one.program_id, one.id, {"why": why}, once=f"fence-{fences[one.id]}")
-        for one in waiting
-    ]
+    told = [NewEvent("payout_waiting", one.program_id, one.id, {"why": why}, once=f"fence-{fences[one.id]}") for one in waiting]
     emit(conn, told, at=now)
 
 
@@ -215,11 +207,19 @@ def _booking(one: Reservation) -> ProgramJournal:
 def _queue(conn: Connection[Any], reserved: Sequence[Reservation], now: datetime) -> None:
     rows = [
         (
-            one.id, one.payout.id, one.payout.program_id, one.number, one.destination.provider, one.idempotency_key,
-            one.destination.token, one.payout.asset, one.amount, _payload_hash(one),
+            one.id,
+            one.payout.id,
+            one.payout.program_id,
+            one.number,
+            one.destination.provider,
+            one.idempotency_key,
+            one.destination.token,
+            one.payout.asset,
+            one.amount,
+            _payload_hash(one),
         )
         for one in reserved
-    ]  # fmt: skip
+    ]
     if not rows:
         return
     note_approvals(conn, reserved[0].payout.program_id, [(one.id, one.asked, one.allowed) for one in reserved], now=now)

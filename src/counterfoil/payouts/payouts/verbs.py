@@ -77,9 +77,7 @@ def payout_key(*, invoice_id: str, settlement_id: str, reissue: int = 0) -> str:
     return f"payout-{invoice_id}-{settlement_id}" + (f"-r{reissue}" if reissue else "")
 
 
-def create_payouts(
-    conn: Connection[Any], owed: Sequence[Owed], *, make_id: MakeId, actor: str, cause: str, now: datetime
-) -> list[Payout]:
+def create_payouts(conn: Connection[Any], owed: Sequence[Owed], *, make_id: MakeId, actor: str, cause: str, now: datetime) -> list[Payout]:
     """A pending payout for each settlement, by set. One whose key is known already is returned as it is, and told as an event.
 
     Moves no money: the settlement made it payable, the reservation takes it.
@@ -95,11 +93,19 @@ def create_payouts(
                  as o (id, program_id, payee_id, invoice_id, settlement_id, key, asset, amount)
                on conflict (key) do nothing returning id, key""",
             [
-                now, now, now, [make_id("po") for _ in owed], [one.program_id for one in owed],
-                [one.payee_id for one in owed], [one.invoice_id for one in owed], [one.settlement_id for one in owed],
-                keys, [one.asset for one in owed], [one.amount for one in owed],
+                now,
+                now,
+                now,
+                [make_id("po") for _ in owed],
+                [one.program_id for one in owed],
+                [one.payee_id for one in owed],
+                [one.invoice_id for one in owed],
+                [one.settlement_id for one in owed],
+                keys,
+                [one.asset for one in owed],
+                [one.amount for one in owed],
             ],
-        )  # fmt: skip
+        )
         created = dict(cur.fetchall())
     record_birth(conn, PAYOUT, list(created), "pending", actor=actor, at=now, cause=cause)
     found = _select(conn, "where key = any(%s) order by id", [keys])

@@ -36,9 +36,7 @@ def quarantine_attempt(conn: Connection[Any], payout_id: str, *, reason: str, ac
     """Stop an attempt: it is not sent while that lasts. Facts of the provider are booked all the same. Raises NotNow."""
     matter, one = _attempt(conn, payout_id, "quarantine", now)
     again = timedelta() if one.calls else None
-    decision = OutcomeDecision(
-        one, ("quarantine",), again=again, error=f"quarantined: {reason}", error_class="quarantine"
-    )
+    decision = OutcomeDecision(one, ("quarantine",), again=again, error=f"quarantined: {reason}", error_class="quarantine")
     carry_out(conn, [decision], cause="by_hand", now=now, actor=actor, reason=reason)
     told = {"providerPayoutId": one.id, "reason": reason}
     event = NewEvent("payout_quarantined", matter.program_id, payout_id, told, once=f"{one.id}.{now.isoformat()}")
@@ -61,9 +59,7 @@ def release_attempt(
     if to not in RELEASES:
         raise InvalidInput("to", f"one of {', '.join(RELEASES)}", got=to[:40])
     verb = RELEASES[to]
-    return _said(
-        conn, payout_id, verb, verb, reason=reason, actor=actor, now=now, approval=approval, again=to != "cancelled"
-    )
+    return _said(conn, payout_id, verb, verb, reason=reason, actor=actor, now=now, approval=approval, again=to != "cancelled")
 
 
 def mark_failed(
@@ -85,9 +81,7 @@ def mark_failed(
     _proof(evidence)
     if seen_at > now or (one.closed_at is not None and seen_at < one.closed_at):
         after = one.closed_at.isoformat() if one.closed_at else "the beginning"
-        raise InvalidInput(
-            "seen_at", f"after {after}, when its last call was closed, and not to come", got=seen_at.isoformat()
-        )
+        raise InvalidInput("seen_at", f"after {after}, when its last call was closed, and not to come", got=seen_at.isoformat())
     decision = OutcomeDecision(one, ("mark_failed",), error=error, error_class="by_hand", failed_by="person")
     carry_out(conn, [decision], cause="by_hand", now=now, actor=actor, reason=f"{error}: {evidence}", approval=approval)
     return "failed"
@@ -114,9 +108,12 @@ def force_finalize(
     wanted = {"status": "paid", "key": one.key, "amount": one.amount, "asset": one.asset}
     if wrong := [name for name, value in wanted.items() if getattr(fact, name) != value]:
         raise NotNow(
-            payout=payout_id, verb="force_finalize", why=f"the provider's record has another {wrong[0]}",
-            wanted=str(wanted[wrong[0]]), found=str(getattr(fact, wrong[0])),
-        )  # fmt: skip
+            payout=payout_id,
+            verb="force_finalize",
+            why=f"the provider's record has another {wrong[0]}",
+            wanted=str(wanted[wrong[0]]),
+            found=str(getattr(fact, wrong[0])),
+        )
     decision = OutcomeDecision(one, ("force_finalize",), fact)
     cause = line.break_id if line else "by_hand"
     carry_out(conn, [decision], cause=cause, now=now, actor=actor, reason=evidence, approval=approval)
@@ -151,9 +148,7 @@ def end_conflict(
         raise InvalidInput("found", "paid or not_paid", got=found[:40])
     _proof(evidence)
     verb = "find_paid" if found == "paid" else "find_unpaid"
-    take_step(
-        conn, PROVIDER_CONFLICT, conflict_id, "open", verb, actor=actor, at=now, reason=evidence, approval=approval
-    )
+    take_step(conn, PROVIDER_CONFLICT, conflict_id, "open", verb, actor=actor, at=now, reason=evidence, approval=approval)
     one = next(each for each in matter.attempts if each.id == attempt_id)
     decision = _paid(conn, one, conflict.fact, now) if found == "paid" else _not_paid(one)
     carry_out(conn, [decision], cause=conflict_id, now=now, actor=actor, reason=evidence)
@@ -166,9 +161,11 @@ def _paid(conn: Connection[Any], one: LockedProviderPayout, word: dict[str, Any]
     amount, asset = word.get("amount", one.amount), word.get("asset", one.asset)
     if asset != one.asset:
         raise NotNow(
-            payout=one.payout_id, verb="end_conflict", asset=asset,
+            payout=one.payout_id,
+            verb="end_conflict",
+            asset=asset,
             why=f"it was paid in {asset}, not in {one.asset}: post what left by hand, then end the conflict as not paid",
-        )  # fmt: skip
+        )
     told = {name: value for name, value in word.items() if name != "occurred_at"}
     at = datetime.fromisoformat(word["occurred_at"]) if "occurred_at" in word else now
     fact = PayoutFact(**told, occurred_at=at)._replace(status="paid") if told else None
@@ -186,9 +183,7 @@ def _not_paid(one: LockedProviderPayout) -> OutcomeDecision:
     if one.state == "succeeded":
         return OutcomeDecision(one, ("return",), error="two people found that it was not paid", error_class="by_hand")
     if one.state == "unknown":
-        return OutcomeDecision(
-            one, again=timedelta(), error="two people found that this was not paid; the provider is asked"
-        )
+        return OutcomeDecision(one, again=timedelta(), error="two people found that this was not paid; the provider is asked")
     return OutcomeDecision(one, keeps=True)
 
 
@@ -213,9 +208,7 @@ def _said(
     again: bool = False,
 ) -> str:
     _, one = _attempt(conn, payout_id, guard, now)
-    decision = OutcomeDecision(
-        one, (verb,), again=timedelta() if again else None, error=f"{verb}: {reason}", error_class="by_hand"
-    )
+    decision = OutcomeDecision(one, (verb,), again=timedelta() if again else None, error=f"{verb}: {reason}", error_class="by_hand")
     carry_out(conn, [decision], cause="by_hand", now=now, actor=actor, reason=reason, approval=approval)
     wake(conn, SENDING, PULLING)
     return PROVIDER_PAYOUT.next_state(one.state, verb, reason=reason)

@@ -88,9 +88,7 @@ def _receivable(one: LockedProviderPayout) -> str:
 
 def book(conn: Connection[Any], bookings: Sequence[Booking], *, actor: str, now: datetime) -> None:
     """Post these, by program and asset, all or none. Raises what the ledger refuses."""
-    post_all.post_all(
-        conn, [each for one in bookings for each in (_journal(one, actor, now), *_sweep(one, actor, now))], now=now
-    )
+    post_all.post_all(conn, [each for one in bookings for each in (_journal(one, actor, now), *_sweep(one, actor, now))], now=now)
 
 
 def _sweep(one: Booking, actor: str, now: datetime) -> list[post_all.ProgramJournal]:
@@ -110,9 +108,7 @@ def _journal(one: Booking, actor: str, now: datetime) -> post_all.ProgramJournal
     return _made(one, space.key(one.standing.id), f"payout_{one.kind}", one.lines, space, actor, now)
 
 
-def _made(
-    one: Booking, key: str, kind: str, lines: Lines, space: KeySpace, actor: str, now: datetime
-) -> post_all.ProgramJournal:
+def _made(one: Booking, key: str, kind: str, lines: Lines, space: KeySpace, actor: str, now: datetime) -> post_all.ProgramJournal:
     journal = NewJournal(
         key=key,
         kind=kind,

@@ -56,9 +56,7 @@ def book_late(conn: Connection[Any], one: OutcomeDecision, *, actor: str, now: d
         emit(conn, [NewEvent("payout_overpaid", at.program_id, at.payout_id, told, once=at.id)], at=now)
 
 
-def _book_all(
-    conn: Connection[Any], one: OutcomeDecision, lines: list[tuple[str, str, int]], actor: str, now: datetime
-) -> None:
+def _book_all(conn: Connection[Any], one: OutcomeDecision, lines: list[tuple[str, str, int]], actor: str, now: datetime) -> None:
     fee = one.fact.fee if one.fact else 0
     again = Booking(one.standing, "reserve_again", lines, _when(one))
     final = Booking(one.standing, "finalize", journal_lines("finalize", one.standing, fee), _when(one))

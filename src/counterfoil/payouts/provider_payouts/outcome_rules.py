@@ -64,11 +64,16 @@ CONFIRMED_FIRST: Final = frozenset({"fail", "return", "return_late"})
 # Words that end a conflict when the provider says them now.
 ENDS: Final = frozenset(
     {
-        ("failed", "failed"), ("concluded", "failed"), ("failed", "paid"), ("concluded", "paid"),
-        ("failed", "returned"), ("concluded", "returned"), ("succeeded", "returned"),
+        ("failed", "failed"),
+        ("concluded", "failed"),
+        ("failed", "paid"),
+        ("concluded", "paid"),
+        ("failed", "returned"),
+        ("concluded", "returned"),
+        ("succeeded", "returned"),
         *((state, status) for state in PROVIDER_PAYOUT.open for status in ("paid", "failed", "returned")),
     }
-)  # fmt: skip
+)
 
 
 class LockedProviderPayout(NamedTuple):
@@ -187,9 +192,7 @@ def decide_fact(
     error = f"the provider says {fact.status}: {fact.failure}" if fact.failure else None
     by = "provider" if fact.status == "failed" and standing.row in (*PROVIDER_PAYOUT.open, "concluded") else None
     settled = source == "look_up" and cell in ENDS
-    decision = OutcomeDecision(
-        standing, path, fact, error=error, error_class="provider" if error else None, failed_by=by, settled=settled
-    )
+    decision = OutcomeDecision(standing, path, fact, error=error, error_class="provider" if error else None, failed_by=by, settled=settled)
     if not path and source != "look_up":
         return decision._replace(keeps=True)
     if standing.conflict and not settled and not path and standing.row not in PROVIDER_PAYOUT.open:
@@ -278,9 +281,7 @@ def _not_told(
 ) -> OutcomeDecision:
     """No answer, or nobody to ask. Who cannot be asked is looked at once a day: silence for too long is for a person to end."""
     again = silent_after if capabilities.looks_up else ASKED_IN_VAIN_EVERY
-    decision = OutcomeDecision(
-        standing, again=again, error=error, error_class="unclear", unconfirmed=standing.unconfirmed
-    )
+    decision = OutcomeDecision(standing, again=again, error=error, error_class="unclear", unconfirmed=standing.unconfirmed)
     if not capabilities.looks_up and standing.state == "sent" and _overdue(standing, now, capabilities):
         late = _too_silent(capabilities)
         return decision._replace(verbs=("lose",), error=f"{late}; {error}")
@@ -325,9 +326,12 @@ def _not_found(
     if standing.state in ("sent", "succeeded") or (standing.state == "unknown" and known):
         return _doubt(standing, None, Conflict(said, standing.state))  # it was there: gone is not failed
     noted = OutcomeDecision(
-        standing, error=refusal or "the provider has nothing under its key", error_class="refused" if refusal else None,
-        not_there_at=seen_at, settled=True,
-    )  # fmt: skip
+        standing,
+        error=refusal or "the provider has nothing under its key",
+        error_class="refused" if refusal else None,
+        not_there_at=seen_at,
+        settled=True,
+    )
     if standing.state != "unknown":  # quarantined: shown to who releases it; over: what was booked is confirmed
         return noted._replace(settled=standing.state in GIVEN_BACK)
     if refusal is None and _may_go_again(standing, seen_at, now, capabilities):
@@ -367,9 +371,7 @@ def decide_orphan(standing: LockedProviderPayout) -> OutcomeDecision:
     """A send whose worker is gone: before the call it is queued again; after it began, only a look-up may say."""
     if standing.request_sent_at is None:
         return OutcomeDecision(standing, ("requeue",), again=timedelta(), error="its worker was lost before it called")
-    return OutcomeDecision(
-        standing, ("lose",), again=timedelta(), error="its worker was lost during the call", error_class="unclear"
-    )
+    return OutcomeDecision(standing, ("lose",), again=timedelta(), error="its worker was lost during the call", error_class="unclear")
 
 
 def _doubt(standing: LockedProviderPayout, fact: PayoutFact | None, conflict: Conflict) -> OutcomeDecision:

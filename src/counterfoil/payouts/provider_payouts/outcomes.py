@@ -30,9 +30,13 @@ from counterfoil.payouts.provider_payouts.standings import lock_by_key, lock_set
 
 ACTOR: Final = "system:worker"
 EVENTS: Final = {
-    "complete": "payout_completed", "fail": "payout_failed", "return": "payout_returned", "doubt": "payout_unknown",
-    "unreserve": "payout_unreserved", "net_out": "payout_netted_out",
-}  # fmt: skip
+    "complete": "payout_completed",
+    "fail": "payout_failed",
+    "return": "payout_returned",
+    "doubt": "payout_unknown",
+    "unreserve": "payout_unreserved",
+    "net_out": "payout_netted_out",
+}
 DUE_IN: Final = ("queued", *PULLING.states)  # states in which something may still be to be done
 
 
@@ -62,8 +66,7 @@ def apply_facts(
         if missing:
             raise PayoutNotOurs(provider=provider, key=missing[0])
         decisions = [
-            decide_fact(one, first[one.key], silent_after=silent_after, source=source, capabilities=capabilities)
-            for one in standings
+            decide_fact(one, first[one.key], silent_after=silent_after, source=source, capabilities=capabilities) for one in standings
         ]
         carry_out(conn, decisions, cause=cause, now=now)
         waiting = [fact for fact in waiting if first[fact.key] is not fact]
@@ -250,9 +253,7 @@ def _reference(one: OutcomeDecision) -> str | None:
     return known if known is not None or one.fact is None or one.conflict is not None else one.fact.provider_ref
 
 
-def _tell(
-    conn: Connection[Any], group: Sequence[tuple[OutcomeDecision, str]], moves: Sequence[Move], now: datetime
-) -> None:
+def _tell(conn: Connection[Any], group: Sequence[tuple[OutcomeDecision, str]], moves: Sequence[Move], now: datetime) -> None:
     by_payout = {one.standing.payout_id: one for one, _ in group}
     told = []
     for move in moves:

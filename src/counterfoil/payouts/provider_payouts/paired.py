@@ -55,12 +55,14 @@ def propose_for_attempt(
     if matter.last is None:
         raise NotNow(payout=payout_id, verb=verb, why="it has no attempt")
     payload = {
-        "payoutId": payout_id, "evidence": evidence, "error": error, "seenAt": seen_at.isoformat() if seen_at else None,
-        "fact": _told(fact) if fact else None, **({"line": line._asdict()} if line else {}),
-    }  # fmt: skip
-    return _propose(
-        conn, proposal_id, PROVIDER_PAYOUT.name, matter.last.id, verb, payload, matter.program_id, evidence, by, now
-    )
+        "payoutId": payout_id,
+        "evidence": evidence,
+        "error": error,
+        "seenAt": seen_at.isoformat() if seen_at else None,
+        "fact": _told(fact) if fact else None,
+        **({"line": line._asdict()} if line else {}),
+    }
+    return _propose(conn, proposal_id, PROVIDER_PAYOUT.name, matter.last.id, verb, payload, matter.program_id, evidence, by, now)
 
 
 def propose_end_of_conflict(
@@ -74,15 +76,11 @@ def propose_end_of_conflict(
     now: datetime,
 ) -> Proposal:
     """Propose that a conflict ends, `found` paid or not_paid. Raises NotNow, NotFound, InvalidInput, ProposalStands."""
-    row = conn.execute(
-        "select program_id from provider_payout where id = %s", [conflict_id.rsplit(".", 1)[0]]
-    ).fetchone()
+    row = conn.execute("select program_id from provider_payout where id = %s", [conflict_id.rsplit(".", 1)[0]]).fetchone()
     verb = "find_paid" if found == "paid" else "find_unpaid"
     payload = {"conflictId": conflict_id, "found": found, "evidence": evidence}
     program_id = row[0] if row else None
-    return _propose(
-        conn, proposal_id, PROVIDER_CONFLICT.name, conflict_id, verb, payload, program_id, evidence, by, now
-    )
+    return _propose(conn, proposal_id, PROVIDER_CONFLICT.name, conflict_id, verb, payload, program_id, evidence, by, now)
 
 
 def _propose(
@@ -104,14 +102,20 @@ def _propose(
     except ApprovalNeeded:
         pass
     return propose(
-        conn, proposal_id, machine=machine, subject_id=subject_id, verb=verb, payload=payload, reason=reason, by=by, now=now,
+        conn,
+        proposal_id,
+        machine=machine,
+        subject_id=subject_id,
+        verb=verb,
+        payload=payload,
+        reason=reason,
+        by=by,
+        now=now,
         program_id=program_id,
-    )  # fmt: skip
+    )
 
 
-def _carry_out(
-    conn: Connection[Any], verb: str, payload: Mapping[str, Any], approval: Approval | None, actor: str, now: datetime
-) -> None:
+def _carry_out(conn: Connection[Any], verb: str, payload: Mapping[str, Any], approval: Approval | None, actor: str, now: datetime) -> None:
     how: dict[str, Any] = {"actor": actor, "now": now, "approval": approval}
     evidence = payload["evidence"]
     if verb in FOUND:

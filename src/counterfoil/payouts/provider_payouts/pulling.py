@@ -72,9 +72,7 @@ class Pulling(Station[Question, Heard]):
         """Ask, where the provider can be asked; elsewhere two people decide, with evidence."""
         provider = self._providers[item.provider]
         if not capabilities_of(provider).looks_up:
-            return Heard(
-                Unclear("this provider cannot be asked; two people decide, with evidence"), item.asked_at, False
-            )
+            return Heard(Unclear("this provider cannot be asked; two people decide, with evidence"), item.asked_at, False)
         return Heard(provider.find_payout(item.sought), item.asked_at)
 
     def record(self, conn: Connection[Any], done: Sequence[tuple[Claim, Heard]], now: datetime) -> None:
@@ -85,14 +83,10 @@ class Pulling(Station[Question, Heard]):
 
     def _decide(self, one: LockedProviderPayout, heard: Heard, now: datetime) -> OutcomeDecision:
         can = capabilities_of(self._providers[one.provider])
-        return decide_lookup(
-            one, heard.found, now=now, silent_after=self._silent_after, asked_at=heard.asked_at, capabilities=can
-        )
+        return decide_lookup(one, heard.found, now=now, silent_after=self._silent_after, asked_at=heard.asked_at, capabilities=can)
 
 
-def pull_due(
-    runner: Runner, providers: Mapping[str, Provider], *, silent_after: timedelta, lane: str | None = None
-) -> Tally:
+def pull_due(runner: Runner, providers: Mapping[str, Provider], *, silent_after: timedelta, lane: str | None = None) -> Tally:
     """One tick: ask about provider payouts that are silent or unknown; at one provider when `lane` names it."""
     return run_outside(runner, Pulling(providers, silent_after=silent_after), lane=lane)
 

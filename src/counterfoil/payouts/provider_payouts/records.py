@@ -49,9 +49,7 @@ class LineUsed(Problem):
 name_refusals(constraints={"payout_evidence_is_used_once": LineUsed})
 
 
-def paid_by_statement(
-    conn: Connection[Any], break_id: str, one: LockedProviderPayout
-) -> tuple[PayoutFact, ProvingLine]:
+def paid_by_statement(conn: Connection[Any], break_id: str, one: LockedProviderPayout) -> tuple[PayoutFact, ProvingLine]:
     """What the statement's line of a break says was paid, if it is this very attempt: its provider's own line that says paid, or a
     bank's line that names it; of its amount and asset. Raises NotFound, LineUsed, InvalidInput with what differs."""
     row = conn.execute(

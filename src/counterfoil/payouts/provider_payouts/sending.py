@@ -107,9 +107,7 @@ class Sending(Station[SendRequest, Answer]):
 
     queue = SENDING
 
-    def __init__(
-        self, runner: Runner, providers: Mapping[str, Provider], make_id: MakeId, *, silent_after: timedelta
-    ) -> None:
+    def __init__(self, runner: Runner, providers: Mapping[str, Provider], make_id: MakeId, *, silent_after: timedelta) -> None:
         """`silent_after`: how long an accepted payout may be silent before it is pulled."""
         self._runner = runner
         self._make_id = make_id
@@ -148,22 +146,16 @@ class Sending(Station[SendRequest, Answer]):
             raise Stopped(brake.why)
         doubt = self._too_late(standing, now)
         if doubt is not None:
-            carry_out(
-                conn, [OutcomeDecision(standing, ("lose",), again=timedelta(), error=doubt)], cause="sending", now=now
-            )
+            carry_out(conn, [OutcomeDecision(standing, ("lose",), again=timedelta(), error=doubt)], cause="sending", now=now)
             raise Stopped(doubt)
-        new = NewCall(
-            item.call_id, one.id, item.provider, item.order.key, item.payload_sha256, self._runner.owner, one.fence
-        )
+        new = NewCall(item.call_id, one.id, item.provider, item.order.key, item.payload_sha256, self._runner.owner, one.fence)
         announce_call(conn, new, now=now, horizon=capabilities_of(self._providers[item.provider]).horizon)
         conn.execute(
             "update provider_payout set request_sent_at = %s, due_at = %s where id = %s",
             [now, now + self._runner.lease, one.id],
         )
 
-    def _hold_back(
-        self, conn: Connection[Any], one: Claim, standing: LockedProviderPayout, brake: Brake, now: datetime
-    ) -> None:
+    def _hold_back(self, conn: Connection[Any], one: Claim, standing: LockedProviderPayout, brake: Brake, now: datetime) -> None:
         """What never called and was set aside for what is no longer so, is set aside anew; all else waits in the queue."""
         if brake.changed and not standing.calls:
             unreserve(conn, [one.id], why=brake.why, actor=ACTOR, now=now)
@@ -176,15 +168,9 @@ class Sending(Station[SendRequest, Answer]):
             return None
         can = capabilities_of(self._providers[standing.provider])
         if not can.remembers_keys:
-            return (
-                "an earlier call may still arrive, and the provider does not know keys again"
-                if standing.open_calls
-                else None
-            )
+            return "an earlier call may still arrive, and the provider does not know keys again" if standing.open_calls else None
         if now - standing.first_call_at >= can.key_memory:
-            return (
-                "its first call is too old: the provider may have forgotten its key, and a second order would be made"
-            )
+            return "its first call is too old: the provider may have forgotten its key, and a second order would be made"
         return None
 
     def provider(self, item: SendRequest) -> str:
@@ -248,9 +234,7 @@ class Sending(Station[SendRequest, Answer]):
         self._carry_out(conn, one, ("requeue",), why=why, again=again, now=now)
         conn.execute("update provider_payout set attempt = %s where id = %s", [one.attempt, one.id])
 
-    def _carry_out(
-        self, conn: Connection[Any], one: Claim, verbs: tuple[str, ...], *, why: str, again: timedelta, now: datetime
-    ) -> None:
+    def _carry_out(self, conn: Connection[Any], one: Claim, verbs: tuple[str, ...], *, why: str, again: timedelta, now: datetime) -> None:
         standings = lock_by_id(conn, [one.id], now=now)
         decisions = [OutcomeDecision(each, verbs, again=again, error=why, error_class="later") for each in standings]
         carry_out(conn, decisions, cause="sending", now=now)

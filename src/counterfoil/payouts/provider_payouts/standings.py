@@ -16,9 +16,7 @@ from counterfoil.payouts.provider_payouts.outcome_rules import LockedProviderPay
 _SETTLEMENTS: Final = "select p.settlement_id from provider_payout pp join payout p on p.id = pp.payout_id"
 
 
-def lock_by_key(
-    conn: Connection[Any], provider: str, keys: Sequence[str], *, now: datetime
-) -> list[LockedProviderPayout]:
+def lock_by_key(conn: Connection[Any], provider: str, keys: Sequence[str], *, now: datetime) -> list[LockedProviderPayout]:
     """The provider payouts with these keys, in id order; they and all of their settlements are locked."""
     wanted = set(keys)
     where = f"{_SETTLEMENTS} where pp.provider = %s and pp.idempotency_key = any(%s)"
@@ -33,9 +31,7 @@ def lock_by_id(conn: Connection[Any], ids: Sequence[str], *, now: datetime) -> l
     return [one for one in found if one.id in wanted]
 
 
-def lock_settlements(
-    conn: Connection[Any], settlement_ids: Iterable[str], *, now: datetime
-) -> list[LockedProviderPayout]:
+def lock_settlements(conn: Connection[Any], settlement_ids: Iterable[str], *, now: datetime) -> list[LockedProviderPayout]:
     """Every attempt at these settlements' payouts, locked, in id order."""
     return _lock(conn, "select unnest(%s::text[])", [sorted(set(settlement_ids))], now)
 
@@ -79,8 +75,4 @@ def _lock(
 def _instead(paid: LockedProviderPayout, one: LockedProviderPayout) -> bool:
     """Did another attempt pay what this one would? One of an earlier payout of the settlement that was wholly owed did not: a later
     payout has money of its own, such as a holdback that was released."""
-    return (
-        paid.id != one.id
-        and paid.settlement_id == one.settlement_id
-        and (paid.payout_id == one.payout_id or paid.beyond > 0)
-    )
+    return paid.id != one.id and paid.settlement_id == one.settlement_id and (paid.payout_id == one.payout_id or paid.beyond > 0)

@@ -18,12 +18,8 @@ def unreserve(conn: Connection[Any], attempt_ids: Sequence[str], *, why: str, ac
 
     One that ever called is left alone: the money may be out.
     """
-    unbegun = [
-        one for one in lock_by_id(conn, attempt_ids, now=now) if one.state in ("queued", "sending") and not one.calls
-    ]
-    decisions = [
-        OutcomeDecision(one, ("cancel",), error=why, error_class="changed", unreserved=True) for one in unbegun
-    ]
+    unbegun = [one for one in lock_by_id(conn, attempt_ids, now=now) if one.state in ("queued", "sending") and not one.calls]
+    decisions = [OutcomeDecision(one, ("cancel",), error=why, error_class="changed", unreserved=True) for one in unbegun]
     if decisions:
         carry_out(conn, decisions, cause="unreserve", now=now, actor=actor, reason=why)
     return [one.id for one in unbegun]

@@ -12,21 +12,32 @@ from counterfoil.payouts.refunds.refunds import REFUND, Refund, execute_refund, 
 def _execute(one: VerbCall) -> VerbResult:
     return VerbResult(
         execute_refund(
-            one.conn, one.subject_id, provider=one.taken["provider"], reference=one.taken["reference"], known=set(one.providers),
-            actor=one.actor, now=one.now,
+            one.conn,
+            one.subject_id,
+            provider=one.taken["provider"],
+            reference=one.taken["reference"],
+            known=set(one.providers),
+            actor=one.actor,
+            now=one.now,
         )
-    )  # fmt: skip
+    )
 
 
 VERBS: Final = (
     Verb(
-        "execute", OPERATE, "Record as paid", "The customer has the money: note through whom, and under which reference. Each reference "
-        "pays one refund.", do=_execute, done="{id} is paid to its customer.", reason=False, takes=(
+        "execute",
+        OPERATE,
+        "Record as paid",
+        "The customer has the money: note through whom, and under which reference. Each reference pays one refund.",
+        do=_execute,
+        done="{id} is paid to its customer.",
+        reason=False,
+        takes=(
             Field("provider", "The provider that paid it, or bank for a transfer from the client money account.", example="simulator"),
             Field("reference", "The provider's or the bank's own reference of the payment.", example="re_1042"),
         ),
     ),
-)  # fmt: skip
+)
 REFUND_NOUN: Final = Noun(
     "refund",
     "refunds",

@@ -86,9 +86,7 @@ def lock_invoice(conn: Connection[Any], invoice_id: str) -> Invoice:
 
 def refundable(conn: Connection[Any], invoice: Invoice) -> int:
     """What was paid on an invoice and has not gone back yet, in minor units."""
-    row = conn.execute(
-        "select coalesce(sum(amount), 0)::bigint from refund where invoice_id = %s", [invoice.id]
-    ).fetchone()
+    row = conn.execute("select coalesce(sum(amount), 0)::bigint from refund where invoice_id = %s", [invoice.id]).fetchone()
     assert row is not None
     return invoice.paid - int(row[0])
 
@@ -111,9 +109,7 @@ def book_refund(
     refuse_amount(amount, left)
     settlement = settlement_of(conn, invoice.id)
     if settlement is None:
-        return _write(
-            conn, refund_id, invoice, None, RefundSources(amount, escrow=amount), retain_fees, cause, actor, now
-        )
+        return _write(conn, refund_id, invoice, None, RefundSources(amount, escrow=amount), retain_fees, cause, actor, now)
     payout_id = ready_to_cut(conn, settlement, make_id=make_id, actor=actor, why=WHY, now=now)
     purse = Purse(settlement.program_id, settlement.payee_id, settlement.asset)
     payable = 0 if payout_id is None else payable_of(conn, [settlement.id])[settlement.id]
@@ -137,9 +133,7 @@ def book_refund(
     return made
 
 
-def ready_to_cut(
-    conn: Connection[Any], settlement: Settlement, *, make_id: MakeId, actor: str, why: str, now: datetime
-) -> str | None:
+def ready_to_cut(conn: Connection[Any], settlement: Settlement, *, make_id: MakeId, actor: str, why: str, now: datetime) -> str | None:
     """The last payout of a settlement, made if the event that makes it has not come yet; all of it locked, and every attempt that
     never called is taken back. None when the settlement left nothing to pay."""
     if settlement.net:
@@ -149,9 +143,7 @@ def ready_to_cut(
         if known is None:
             create_payouts(conn, [owed], make_id=make_id, actor=actor, cause="settlement_completed", now=now)
     attempts = lock_settlements(conn, [settlement.id], now=now)
-    rows = conn.execute(
-        "select id from payout where settlement_id = %s order by reissue for update", [settlement.id]
-    ).fetchall()
+    rows = conn.execute("select id from payout where settlement_id = %s order by reissue for update", [settlement.id]).fetchall()
     # Reserved while we waited for the payout's row: an attempt that the first look did not see.
     attempts = lock_settlements(conn, [settlement.id], now=now) or attempts
     unreserve(conn, [one.id for one in attempts if one.state in PROVIDER_PAYOUT.open], why=why, actor=actor, now=now)
@@ -184,9 +176,20 @@ def _write(
     now: datetime,
 ) -> Refund:
     made = Refund(
-        refund_id, invoice.program_id, invoice.id, settlement.id if settlement else None, invoice.customer_id, invoice.payee_id,
-        invoice.asset, *sources, retain_fees, cause, now, "owed", now,
-    )  # fmt: skip
+        refund_id,
+        invoice.program_id,
+        invoice.id,
+        settlement.id if settlement else None,
+        invoice.customer_id,
+        invoice.payee_id,
+        invoice.asset,
+        *sources,
+        retain_fees,
+        cause,
+        now,
+        "owed",
+        now,
+    )
     conn.execute(
         """insert into refund (id, program_id, invoice_id, settlement_id, customer_id, payee_id, asset, amount, escrow, platform_fee,
                validator_fee, own_holdback, payable, holdback, receivable, credited, retain_fees, cause, created_at, state, state_at)
@@ -206,9 +209,14 @@ def _write(
 
 def _post(conn: Connection[Any], one: Refund, space: KeySpace, lines: Lines, actor: str, now: datetime) -> None:
     journal = NewJournal(
-        key=space.key(one.id), kind=space.kind or "", lines=lines, asset=one.asset, actor=actor, source=("refund", one.id),
+        key=space.key(one.id),
+        kind=space.kind or "",
+        lines=lines,
+        asset=one.asset,
+        actor=actor,
+        source=("refund", one.id),
         space=space,
-    )  # fmt: skip
+    )
     post_all(conn, [ProgramJournal(one.program_id, journal)], now=now)
 
 

@@ -45,9 +45,7 @@ def _release(conn: Connection[Any], one: HoldbackTranche, make_id: MakeId, now: 
     payout = _locked_payout(conn, one.settlement_id, now)
     why = _kept_by(conn, one, payout)
     if why is not None:
-        conn.execute(
-            "update holdback_tranche set due_at = %s, last_error = %s where id = %s", [now + LADDER_END, why, one.id]
-        )
+        conn.execute("update holdback_tranche set due_at = %s, last_error = %s where id = %s", [now + LADDER_END, why, one.id])
         told = conn.execute(
             "select from event where name = 'holdback_waits' and subject_id = %s and payload ->> 'why' = %s",
             [one.id, why],
@@ -71,9 +69,7 @@ def _release(conn: Connection[Any], one: HoldbackTranche, make_id: MakeId, now: 
     _pay_out(conn, one, payout, make_id, now)
 
 
-def _pay_out(
-    conn: Connection[Any], one: HoldbackTranche, payout: Payout | None, make_id: MakeId, now: datetime
-) -> None:
+def _pay_out(conn: Connection[Any], one: HoldbackTranche, payout: Payout | None, make_id: MakeId, now: datetime) -> None:
     """What was released belongs to its settlement's payouts: a new one pays it when the last one is over and paid or empty."""
     if payout is None:
         settled = show_settlement(conn, one.settlement_id)
@@ -88,9 +84,7 @@ def _pay_out(
 
 def _locked_payout(conn: Connection[Any], settlement_id: str, now: datetime) -> Payout | None:
     lock_settlements(conn, [settlement_id], now=now)
-    rows = conn.execute(
-        "select id from payout where settlement_id = %s order by reissue for update", [settlement_id]
-    ).fetchall()
+    rows = conn.execute("select id from payout where settlement_id = %s order by reissue for update", [settlement_id]).fetchall()
     return show_payout(conn, rows[-1][0]) if rows else None
 
 

@@ -51,8 +51,7 @@ def refund_parts(gross: int, gone: int, amount: int, rates: Rates, *, retain_fee
     refuse_amount(amount, gross - gone)
     before, after = gross - gone, gross - gone - amount
     platform, validator, holdback = (
-        rate_of(before, rate) - rate_of(after, rate)
-        for rate in (rates.platform_bps, rates.validator_bps, rates.holdback_bps)
+        rate_of(before, rate) - rate_of(after, rate) for rate in (rates.platform_bps, rates.validator_bps, rates.holdback_bps)
     )
     if retain_fees:
         platform = validator = 0
@@ -78,9 +77,7 @@ def sources_of(parts: RefundParts, *, payable: int, own_holdback: int, holdback:
     from_payable = min(due, max(0, payable))
     from_holdback = min(due - from_payable, holdback - own)
     owed = due - from_payable - from_holdback
-    return RefundSources(
-        parts.amount, 0, parts.platform_fee, parts.validator_fee, own, from_payable, from_holdback, owed
-    )
+    return RefundSources(parts.amount, 0, parts.platform_fee, parts.validator_fee, own, from_payable, from_holdback, owed)
 
 
 def refund_lines(sources: RefundSources, *, invoice_id: str, payee_id: str, customer_id: str) -> Lines:
@@ -103,9 +100,7 @@ def refund_lines(sources: RefundSources, *, invoice_id: str, payee_id: str, cust
     return lines
 
 
-def taken_oldest_first(
-    open_tranches: list[tuple[str, int]], own: str | None, own_part: int, more: int
-) -> dict[str, int]:
+def taken_oldest_first(open_tranches: list[tuple[str, int]], own: str | None, own_part: int, more: int) -> dict[str, int]:
     """What each tranche loses: its own settlement's part first, then `more` from the oldest on. `open_tranches`: id and what is left."""
     left = dict(open_tranches)
     taken: dict[str, int] = {}

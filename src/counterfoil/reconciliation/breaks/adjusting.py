@@ -172,9 +172,17 @@ def _carry_out(
     # Whoever has a number by now has begun to read, and cannot have seen this journal: it opens nothing again.
     conn.execute("update break set posted_after = %s where id = %s", [newest_number(conn), case.id])
     state = take_step(
-        conn, BREAK, case.id, case.state, approved.verb, actor=by.actor, at=now, reason=approved.decision_reason, cause=one.id,
+        conn,
+        BREAK,
+        case.id,
+        case.state,
+        approved.verb,
+        actor=by.actor,
+        at=now,
+        reason=approved.decision_reason,
+        cause=one.id,
         approval=approved.approval._replace(result_id=str(posted.journal_id)),
-    )  # fmt: skip
+    )
     open_copies(conn, [case.id], cause=case.id, actor=by.actor, now=now)
     return state, posted
 
@@ -204,9 +212,7 @@ def _undo(conn: Connection[Any], rejected: approvals.Proposal, by: Caller, now: 
     """Nothing is booked: it is investigated again, or matched if the newest run no longer found it."""
     case = lock_break(conn, rejected.subject_id)
     reason, actor = rejected.decision_reason, by.actor
-    state = take_step(
-        conn, BREAK, case.id, case.state, "withdraw", actor=actor, at=now, reason=reason, cause=rejected.id
-    )
+    state = take_step(conn, BREAK, case.id, case.state, "withdraw", actor=actor, at=now, reason=reason, cause=rejected.id)
     if case.gone_run is None:
         return state
     return take_step(conn, BREAK, case.id, state, "match", actor=actor, at=now, reason=reason, cause=case.gone_run)
@@ -215,9 +221,7 @@ def _undo(conn: Connection[Any], rejected: approvals.Proposal, by: Caller, now: 
 PAIRED: Final = tuple(approvals.Paired(BREAK.name, verb, _do, _undo) for verb in VERBS.values())
 
 
-def withdraw_proposal(
-    conn: Connection[Any], break_id: str, *, reason: str, by: Caller, now: datetime, expected: str | None = None
-) -> str:
+def withdraw_proposal(conn: Connection[Any], break_id: str, *, reason: str, by: Caller, now: datetime, expected: str | None = None) -> str:
     """Take a proposal back, or turn it down: anybody who works on the break may, and nothing is booked.
 
     It is investigated again; if the newest run no longer found it, it is matched.
@@ -251,9 +255,7 @@ def _refuse_unless_it_changes_what_differs(case: Break, lines: Sequence[NewPosti
         raise NothingToAdjust(id=case.id, kind=case.kind, why="both sides hold the same amount")
     moved = sum(one.minor for one in lines if one.debit == ours) - sum(one.minor for one in lines if one.credit == ours)
     if moved == 0 or case.difference not in (None, moved):
-        raise AdjustmentMisses(
-            id=case.id, account=ours, moved=str(moved), difference=str(case.difference), asset=case.asset
-        )
+        raise AdjustmentMisses(id=case.id, account=ours, moved=str(moved), difference=str(case.difference), asset=case.asset)
 
 
 def suggested_line(case: Break) -> tuple[str, str, int] | None:
@@ -312,24 +314,40 @@ def _propose(
     if kind == "adjustment":
         _refuse_unless_it_changes_what_differs(case, lines)
     made = approvals.propose(
-        conn, proposal_id, machine=BREAK.name, subject_id=case.id, verb=VERBS[kind], payload=payload, reason=reason, by=by, now=now,
+        conn,
+        proposal_id,
+        machine=BREAK.name,
+        subject_id=case.id,
+        verb=VERBS[kind],
+        payload=payload,
+        reason=reason,
+        by=by,
+        now=now,
         program_id=case.program_id,
-    )  # fmt: skip
+    )
     take_step(conn, BREAK, case.id, case.state, "propose", actor=by.actor, at=now, reason=reason, cause=proposal_id)
     conn.execute(
         """insert into break_proposal (id, break_id, number, kind, payload, payload_sha256, minor, limit_minor, reason, maker, made_at,
                   expires_at) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
         [
-            proposal_id, case.id, number, kind, Jsonb(payload), bytes.fromhex(made.payload_sha256), sum(one.minor for one in lines),
-            limit_minor, reason, by.actor, now, made.expires_at,
+            proposal_id,
+            case.id,
+            number,
+            kind,
+            Jsonb(payload),
+            bytes.fromhex(made.payload_sha256),
+            sum(one.minor for one in lines),
+            limit_minor,
+            reason,
+            by.actor,
+            now,
+            made.expires_at,
         ],
-    )  # fmt: skip
+    )
     return proposals_of(conn, case.id, rows_max=1)[0]
 
 
-def _payload(
-    case: Break, kind: str, number: int, lines: Sequence[NewPosting], reason: str, at: datetime
-) -> dict[str, Any]:
+def _payload(case: Break, kind: str, number: int, lines: Sequence[NewPosting], reason: str, at: datetime) -> dict[str, Any]:
     return {
         "breakId": case.id,
         "programId": case.program_id,

@@ -43,9 +43,7 @@ DUE_DAYS: Final[Mapping[str, int]] = {"critical": 1, "high": 2, "medium": 5, "lo
 ACTOR: Final = "system:reconciliation"
 STANDS: Final = f"(o.state in {listed(BREAK.open)} or (o.state = 'accepted' and o.gone_run is null))"
 MATURED_MAX: Final = 1_000  # in one tick; the next takes the others
-LOCK_WAIT_MS: Final = (
-    30_000  # ten thousand breaks are filed in less; who waits for less would fail a run that has nothing wrong
-)
+LOCK_WAIT_MS: Final = 30_000  # ten thousand breaks are filed in less; who waits for less would fail a run that has nothing wrong
 _LOCKS: Final = 4_271_007
 
 
@@ -77,9 +75,7 @@ def make_copies(conn: Connection[Any], copies: Mapping[str, str]) -> None:
         )
 
 
-def open_copies(
-    conn: Connection[Any], closed: Sequence[str], *, cause: str, actor: str, now: datetime, since: int = 0
-) -> int:
+def open_copies(conn: Connection[Any], closed: Sequence[str], *, cause: str, actor: str, now: datetime, since: int = 0) -> int:
     """What was shown through cases that are closed now stands for itself again, as a new case that names the old one; how many.
 
     Only what is still found, by a run as new as number `since` at least: an older view of it says nothing about after the closing.

@@ -101,9 +101,7 @@ def file_breaks(
     sights = list(sights_of(source, found, first))
     known = _known(conn, view, [one.identity for one in sights])
     # Of one identity the last is the newest: what spoke of it read latest, and of two of one run the one that is still there.
-    newest = {
-        one.identity: one for one in sorted(known, key=lambda one: (one.seen_number, one.gone_run is None, one.id))
-    }
+    newest = {one.identity: one for one in sorted(known, key=lambda one: (one.seen_number, one.gone_run is None, one.id))}
     said = [(one, newest.get(one.identity)) for one in sights]
     decided = [(one, case, _on_found(view, one, case)) for one, case in said]
     seen = [(case, one) for one, case, what in decided if what == "touch" and case is not None]
@@ -119,12 +117,8 @@ def file_breaks(
     return Filed(len(fresh), recurred, copies, len(seen), len(shown), matched, matured, gone, late)
 
 
-def _view(
-    conn: Connection[Any], run_id: str, program_id: str, source: str, first: date, last: date, complete: bool, now: datetime
-) -> View:  # fmt: skip
-    row = conn.execute(
-        "update reconciliation_run set complete = %s where id = %s returning number", [complete, run_id]
-    ).fetchone()
+def _view(conn: Connection[Any], run_id: str, program_id: str, source: str, first: date, last: date, complete: bool, now: datetime) -> View:
+    row = conn.execute("update reconciliation_run set complete = %s where id = %s returning number", [complete, run_id]).fetchone()
     check(row is not None, "a run that files is there", run=run_id)
     number = int(row[0]) if row else 0
     newer = conn.execute(
@@ -145,8 +139,7 @@ def _standing(case: KnownBreak, one: Sight | None = None) -> BreakState:
         state=case.state,
         seen=case.seen_number,
         gone=case.gone_run is not None,
-        as_accepted=same
-        and (case.accepted_sha256 is None or (one is not None and case.accepted_sha256 == one.evidence)),
+        as_accepted=same and (case.accepted_sha256 is None or (one is not None and case.accepted_sha256 == one.evidence)),
         original_stands=case.original_stands,
         posted_after=case.posted_after or 0,
     )
@@ -165,9 +158,13 @@ def _known(conn: Connection[Any], view: View, identities: list[str]) -> list[Kno
                        or (b.gone_run is null and b.first_on >= %(first)s and b.last_on <= %(last)s))
                 order by b.id for update of b""",
             {
-                "program": view.program_id, "source": view.source, "identities": identities, "first": view.first, "last": view.last,
+                "program": view.program_id,
+                "source": view.source,
+                "identities": identities,
+                "first": view.first,
+                "last": view.last,
             },
-        ).fetchall()  # fmt: skip
+        ).fetchall()
 
 
 def _touch(conn: Connection[Any], view: View, seen: Sequence[tuple[KnownBreak, Sight]]) -> int:
@@ -176,11 +173,18 @@ def _touch(conn: Connection[Any], view: View, seen: Sequence[tuple[KnownBreak, S
         return 0
     rows = [
         (
-            case.id, view.run_id, one.number, one.severity, one.at_stake, one.difference, one.cause,
-            min(case.due_on, due_on(one.severity, case.opened_at)), one.evidence,
+            case.id,
+            view.run_id,
+            one.number,
+            one.severity,
+            one.at_stake,
+            one.difference,
+            one.cause,
+            min(case.due_on, due_on(one.severity, case.opened_at)),
+            one.evidence,
         )
         for case, one in seen
-    ]  # fmt: skip
+    ]
     conn.execute(
         """update break b set last_run = %s, seen_number = %s, last_number = t.number, gone_run = null, severity = t.severity,
                   at_stake = t.at_stake, difference = t.difference, cause = t.cause, due_on = t.due_on, evidence_sha256 = t.evidence
@@ -197,10 +201,7 @@ def _touch(conn: Connection[Any], view: View, seen: Sequence[tuple[KnownBreak, S
 
 def _leave(conn: Connection[Any], view: View, absent: Sequence[KnownBreak]) -> tuple[int, int]:
     """Say of cases that a run no longer found them, and match those that nobody has decided on; how many of each."""
-    said = [
-        (one, on_absent(view.number, view.superseded(one.first_on, one.last_on), view.complete, _standing(one)))
-        for one in absent
-    ]
+    said = [(one, on_absent(view.number, view.superseded(one.first_on, one.last_on), view.complete, _standing(one))) for one in absent]
     matching = [one for one, what in said if what == "match"]
     gone = [one for one, what in said if what == "gone"]
     _note_gone(conn, view, [*matching, *gone])
@@ -252,14 +253,34 @@ def _insert(conn: Connection[Any], view: View, rows: Sequence[tuple[str, Sight, 
                values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'open', %s)""",
             [
                 (
-                    break_id, view.program_id, view.source, one.identity, one.subject, one.kind, one.severity, one.asset, one.at_stake,
-                    one.difference, one.cause, one.record_id, one.reference, one.first_on, one.last_on, view.run_id, view.run_id,
-                    one.number, view.number, one.evidence, old.id if old else None,
-                    due_on(one.severity, view.now), view.now, view.now,
+                    break_id,
+                    view.program_id,
+                    view.source,
+                    one.identity,
+                    one.subject,
+                    one.kind,
+                    one.severity,
+                    one.asset,
+                    one.at_stake,
+                    one.difference,
+                    one.cause,
+                    one.record_id,
+                    one.reference,
+                    one.first_on,
+                    one.last_on,
+                    view.run_id,
+                    view.run_id,
+                    one.number,
+                    view.number,
+                    one.evidence,
+                    old.id if old else None,
+                    due_on(one.severity, view.now),
+                    view.now,
+                    view.now,
                 )
                 for break_id, one, old in rows
             ],
-        )  # fmt: skip
+        )
 
 
 def _tell_once(conn: Connection[Any], view: View, fresh: Sequence[str]) -> set[str]:

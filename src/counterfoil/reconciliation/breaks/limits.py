@@ -23,9 +23,7 @@ def write_off_limit(conn: Connection[Any], program_id: str, asset: str) -> int:
     return int(row[0]) if row else 0
 
 
-def set_write_off_limit(
-    conn: Connection[Any], program_id: str, asset: str, *, minor: int, reason: str, actor: str, now: datetime
-) -> None:
+def set_write_off_limit(conn: Connection[Any], program_id: str, asset: str, *, minor: int, reason: str, actor: str, now: datetime) -> None:
     """From now on write-offs in this asset go up to `minor`; 0 forbids them. Raises InvalidInput, and for unknown ones a refusal."""
     if not 0 <= minor <= 10**18:
         raise InvalidInput("minor", "from 0 to 10¹⁸ minor units", got=str(minor))

@@ -24,9 +24,7 @@ def _how(one: VerbCall) -> dict[str, Any]:
 
 def _step(name: str) -> Do:
     def do(one: VerbCall) -> VerbResult:
-        return VerbResult(
-            work.STEPS[name](one.conn, one.subject_id, actor=one.actor, reason=one.reason, **_how(one), **one.taken)
-        )
+        return VerbResult(work.STEPS[name](one.conn, one.subject_id, actor=one.actor, reason=one.reason, **_how(one), **one.taken))
 
     return do
 
@@ -71,9 +69,7 @@ def _write_off(one: VerbCall) -> Proposal:
 
 def _approve(one: VerbCall) -> VerbResult:
     sha256 = one.taken["payload_sha256"]
-    state, posted = adjusting.approve_proposal(
-        one.conn, one.subject_id, payload_sha256=sha256, reason=one.reason, by=one.by, **_how(one)
-    )
+    state, posted = adjusting.approve_proposal(one.conn, one.subject_id, payload_sha256=sha256, reason=one.reason, by=one.by, **_how(one))
     return VerbResult(state, str(posted.journal_id))
 
 

@@ -107,9 +107,7 @@ class Totals(NamedTuple):
     pending: int
 
 
-def list_breaks(
-    conn: Connection[Any], by: Filter = Filter(), *, rows_max: int, after: str | None = None
-) -> list[Break]:
+def list_breaks(conn: Connection[Any], by: Filter = Filter(), *, rows_max: int, after: str | None = None) -> list[Break]:
     """Breaks, newest first, keyset-paged by id."""
     with conn.cursor(row_factory=class_row(Break)) as cur:
         return cur.execute(
@@ -136,9 +134,7 @@ def show_break(conn: Connection[Any], break_id: str) -> Break:
 
 def detail_of(conn: Connection[Any], case: Break) -> FindingDetail:
     """Both records, what differs, candidates, hypotheses with their tests and the safe action, as its last run found them."""
-    row = conn.execute(
-        "select detail from run_finding where run_id = %s and number = %s", [case.last_run, case.last_number]
-    ).fetchone()
+    row = conn.execute("select detail from run_finding where run_id = %s and number = %s", [case.last_run, case.last_number]).fetchone()
     if row is None:
         raise NotFound(what="finding", run=case.last_run, number=case.last_number)
     return FindingDetail.read(row[0])
@@ -183,11 +179,7 @@ def ages_of(conn: Connection[Any], by: Filter = Filter(), *, now: datetime) -> l
         {**_given(by), **_bounds(now), "live": list(BREAK.open), "rows_max": GROUPS_MAX},
     ).fetchall()
     count = len(AGES)
-    return [
-        AgeBand(age, asset, figures[at], Money(figures[count + at], asset))
-        for asset, *figures in rows
-        for at, age in enumerate(AGES)
-    ]
+    return [AgeBand(age, asset, figures[at], Money(figures[count + at], asset)) for asset, *figures in rows for at, age in enumerate(AGES)]
 
 
 def flow_of(conn: Connection[Any], by: Filter = Filter(), *, first: date, last: date) -> list[FlowDay]:
@@ -233,10 +225,7 @@ _WHERE: Final = """(%(program_id)s::text is null or program_id = %(program_id)s)
     and (%(owner)s::text is null or coalesce(owner, '') = %(owner)s)
     and (%(run_id)s::text is null or %(run_id)s in (first_run, last_run))"""
 _BANDS: Final = tuple(
-    " and ".join(
-        [f"opened_at <= %(days_{BOUNDS[at - 1]})s"] * (at > 0)
-        + [f"opened_at > %(days_{days})s" for days in BOUNDS[at : at + 1]]
-    )
+    " and ".join([f"opened_at <= %(days_{BOUNDS[at - 1]})s"] * (at > 0) + [f"opened_at > %(days_{days})s" for days in BOUNDS[at : at + 1]])
     for at in range(len(AGES))
 )
 _AGES_COUNTED: Final = ", ".join(f"count(*) filter (where {band})" for band in _BANDS)

@@ -24,9 +24,24 @@ ROWS_MAX: Final = 10_000
 BYTES_MAX: Final = 20_000_000
 UNPACKED_BYTES_MAX: Final = 200_000_000
 FACTS: Final = (
-    "id", "expected_state", "kind", "cause", "severity", "amount", "asset", "at_stake_minor", "difference_minor", "program", "source",
-    "reference", "first_on", "last_on", "opened_at", "due_on", "owner",
-)  # fmt: skip
+    "id",
+    "expected_state",
+    "kind",
+    "cause",
+    "severity",
+    "amount",
+    "asset",
+    "at_stake_minor",
+    "difference_minor",
+    "program",
+    "source",
+    "reference",
+    "first_on",
+    "last_on",
+    "opened_at",
+    "due_on",
+    "owner",
+)
 ASKED: Final = ("action", "reason", "assign_to", "comment")  # what a person fills in
 COLUMNS: Final = (*FACTS, *ASKED)
 NEEDED: Final = ("id", "expected_state")
@@ -34,8 +49,16 @@ NOBODY: Final = "nobody"
 WIDE: Final = {"id": 33, "reason": 36, "comment": 36, "reference": 28}
 _ZIP: Final = b"PK\x03\x04"
 _BAD_BOOK: Final = (
-    zipfile.BadZipFile, InvalidFileException, EOFError, OSError, KeyError, ValueError, TypeError, AttributeError, IndexError,
-)  # fmt: skip
+    zipfile.BadZipFile,
+    InvalidFileException,
+    EOFError,
+    OSError,
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    IndexError,
+)
 
 
 class SheetRefused(Problem):
@@ -68,11 +91,24 @@ def sheet_rows(cases: Iterable[Break], scales: Mapping[str, int]) -> Iterable[li
     """The cells of each break, in the order of `COLUMNS`; what people fill in is empty."""
     for one in cases:
         facts = [
-            one.id, one.state, one.kind, one.cause, one.severity, format_major(one.at_stake, scales.get(one.asset, 0)), one.asset,
-            str(one.at_stake), "" if one.difference is None else str(one.difference), one.program_id, one.source, one.reference,
-            one.first_on.isoformat(), one.last_on.isoformat(), one.opened_at.isoformat(timespec="seconds"), one.due_on.isoformat(),
+            one.id,
+            one.state,
+            one.kind,
+            one.cause,
+            one.severity,
+            format_major(one.at_stake, scales.get(one.asset, 0)),
+            one.asset,
+            str(one.at_stake),
+            "" if one.difference is None else str(one.difference),
+            one.program_id,
+            one.source,
+            one.reference,
+            one.first_on.isoformat(),
+            one.last_on.isoformat(),
+            one.opened_at.isoformat(timespec="seconds"),
+            one.due_on.isoformat(),
             one.owner or "",
-        ]  # fmt: skip
+        ]
         yield [*facts, *("" for _ in ASKED)]
 
 
@@ -118,9 +154,7 @@ def read_sheet(body: bytes) -> tuple[int, list[SheetLine]]:
     for number, row in enumerate(rows[1:], start=2):
         cells = dict(zip(header, (cell.strip().removeprefix("'") for cell in row), strict=False))
         for column, cell in enumerate(row, start=1):
-            refuse_unclean(
-                cell, header[column - 1] if column <= len(header) else "body", lines=True, line=number, column=column
-            )
+            refuse_unclean(cell, header[column - 1] if column <= len(header) else "body", lines=True, line=number, column=column)
         line = SheetLine(number, *(cells.get(name, "") for name in SheetLine._fields[1:]))
         if any((line.action, line.assign_to, line.comment)):
             found.append(line)
@@ -163,9 +197,7 @@ def _do(saying: VerbCall, line: SheetLine) -> str:
         if verb.permission not in saying.by.permissions:
             raise InvalidInput("action", "one that your role allows", got=name)
         taken = {one.name: given.get(one.name) for one in verb.takes}
-        said = say(
-            BREAK_NOUN, verb, saying._replace(subject_id=line.id, reason=line.reason, taken=taken, expected=state)
-        )
+        said = say(BREAK_NOUN, verb, saying._replace(subject_id=line.id, reason=line.reason, taken=taken, expected=state))
         state = said.state if isinstance(said, VerbResult) else state
     return state
 

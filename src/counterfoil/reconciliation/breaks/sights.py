@@ -90,6 +90,4 @@ def subject_of(source: str, records: Sequence[Record]) -> str:
 
 def _evidence(one: Finding, difference: int | None) -> bytes:
     fields = sorted(f"{each.name}\x1f{each.left}\x1f{each.right}" for each in one.fields)
-    return hashlib.sha256(
-        "\x1e".join([one.kind, one.asset, str(one.at_stake), str(difference), *fields]).encode()
-    ).digest()
+    return hashlib.sha256("\x1e".join([one.kind, one.asset, str(one.at_stake), str(difference), *fields]).encode()).digest()

@@ -116,9 +116,7 @@ def assign_break(
     return case.state
 
 
-def comment_on_break(
-    conn: Connection[Any], break_id: str, *, text: str, actor: str, now: datetime, expected: str | None = None
-) -> int:
+def comment_on_break(conn: Connection[Any], break_id: str, *, text: str, actor: str, now: datetime, expected: str | None = None) -> int:
     """Add a comment and return its number; it is never changed. Closed breaks take comments, too. Raises NotFound, InvalidInput."""
     lock_break(conn, break_id, expected=expected)
     said = text.strip()
@@ -144,30 +142,22 @@ def investigate_break(
     return state
 
 
-def wait_for_break(
-    conn: Connection[Any], break_id: str, *, actor: str, now: datetime, reason: str, expected: str | None = None
-) -> str:
+def wait_for_break(conn: Connection[Any], break_id: str, *, actor: str, now: datetime, reason: str, expected: str | None = None) -> str:
     """It is only a matter of time: a run matches it, or opens it again when it is still there on its due date."""
     return _step(conn, break_id, "wait", actor=actor, now=now, reason=reason, expected=expected)
 
 
-def mature_break(
-    conn: Connection[Any], break_id: str, *, actor: str, now: datetime, reason: str, expected: str | None = None
-) -> str:
+def mature_break(conn: Connection[Any], break_id: str, *, actor: str, now: datetime, reason: str, expected: str | None = None) -> str:
     """It was thought to be only late, and somebody does not want to wait any longer."""
     return _step(conn, break_id, "mature", actor=actor, now=now, reason=reason, expected=expected)
 
 
-def reopen_break(
-    conn: Connection[Any], break_id: str, *, actor: str, now: datetime, reason: str, expected: str | None = None
-) -> str:
+def reopen_break(conn: Connection[Any], break_id: str, *, actor: str, now: datetime, reason: str, expected: str | None = None) -> str:
     """Unassign it, for somebody else."""
     return _step(conn, break_id, "reopen", actor=actor, now=now, reason=reason, expected=expected)
 
 
-def accept_break(
-    conn: Connection[Any], break_id: str, *, actor: str, now: datetime, reason: str, expected: str | None = None
-) -> str:
+def accept_break(conn: Connection[Any], break_id: str, *, actor: str, now: datetime, reason: str, expected: str | None = None) -> str:
     """Close it as it is, for the amount and the fields that were found last: both records stand, nothing is booked, the reason is kept.
 
     Another amount later is another break. Raises ReasonRequired and as before.
@@ -215,9 +205,7 @@ def _original(conn: Connection[Any], case: Break, named: str | None) -> str:
     return str(rows[0][0])
 
 
-def _step(
-    conn: Connection[Any], break_id: str, verb: str, *, actor: str, now: datetime, reason: str, expected: str | None
-) -> str:
+def _step(conn: Connection[Any], break_id: str, verb: str, *, actor: str, now: datetime, reason: str, expected: str | None) -> str:
     if not reason.strip():
         raise ReasonRequired(machine=BREAK.name, verb=verb, field="reason", limit="at least one word")
     case = lock_break(conn, break_id, expected=expected)

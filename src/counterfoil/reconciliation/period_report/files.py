@@ -29,16 +29,34 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "ageing": ("age", "asset", "breaks", "at_stake_minor"),
     "tolerances_used": ("source", "pass", "asset", "pairs", "minor"),
     "items": (
-        "source", "kind", "severity", "state", "day", "age_days", "asset", "at_stake_minor", "left", "right", "fields", "cause",
+        "source",
+        "kind",
+        "severity",
+        "state",
+        "day",
+        "age_days",
+        "asset",
+        "at_stake_minor",
+        "left",
+        "right",
+        "fields",
+        "cause",
         "action",
     ),
     "expected_later": ("source", "side", "id", "day", "asset", "amount_minor", "why"),
     "not_checked": ("source", "why"),
-}  # fmt: skip
+}
 TITLES: Final[Mapping[str, str]] = {
-    "sources": "Sources", "footing": "Footing", "balances": "Balances", "kinds": "Breaks by kind", "ageing": "Open breaks by age",
-    "tolerances_used": "Tolerances used", "items": "Breaks", "expected_later": "Expected later", "not_checked": "Not checked",
-}  # fmt: skip
+    "sources": "Sources",
+    "footing": "Footing",
+    "balances": "Balances",
+    "kinds": "Breaks by kind",
+    "ageing": "Open breaks by age",
+    "tolerances_used": "Tolerances used",
+    "items": "Breaks",
+    "expected_later": "Expected later",
+    "not_checked": "Not checked",
+}
 
 
 class PdfNotInstalled(Problem):
@@ -123,8 +141,11 @@ def _pdf(report: Mapping[str, Any]) -> WrittenReport:
 
 
 FORMATS: Final[Mapping[str, Callable[[Mapping[str, Any]], WrittenReport]]] = {
-    "json": _json, "csv": _csv, "xlsx": _xlsx, "pdf": _pdf,
-}  # fmt: skip
+    "json": _json,
+    "csv": _csv,
+    "xlsx": _xlsx,
+    "pdf": _pdf,
+}
 
 
 def _front(report: Mapping[str, Any]) -> list[tuple[str, str]]:

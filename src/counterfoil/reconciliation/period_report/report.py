@@ -42,9 +42,7 @@ def report_of_period(
     successes = {one.source: one for one in last_successes(conn, program_id=program_id)}
     names = sorted({*(one.name for one in sources_in_use(conn, known, program_id)), *(run.source for run in runs)})
     questions = {one.name: one.question for one in known}
-    chosen = {
-        name: _choose([run for run in runs if run.source == name and run.state == "finished"], due) for name in names
-    }
+    chosen = {name: _choose([run for run in runs if run.source == name and run.state == "finished"], due) for name in names}
     sources = [_source(name, questions.get(name, ""), chosen[name], due, successes.get(name)) for name in names]
     items = [item for name in names for one in chosen[name] for item in _items(conn, one, last)]
     told = [one.run for name in names for one in chosen[name]]
@@ -54,10 +52,7 @@ def report_of_period(
     not_checked = [
         *({"source": one["source"], "why": why} for one in sources for why in one["not_checked"]),
         *({"source": run.source, "why": why} for run in told for why in reports[run.id].not_checked),
-        *(
-            {"source": "runs", "why": f"more than {RUNS_MAX:,} touch these days: the oldest were not read"}
-            for _ in runs[RUNS_MAX:]
-        ),
+        *({"source": "runs", "why": f"more than {RUNS_MAX:,} touch these days: the oldest were not read"} for _ in runs[RUNS_MAX:]),
         *({"source": "client money", "why": f"no statement was drawn up for {_spans(missing)}"} for _ in missing[:1]),
     ]
     return {
@@ -80,7 +75,7 @@ def report_of_period(
         "not_checked": not_checked,
         "items_total": len(items),
         "items": items[:ITEMS_MAX],
-    }  # fmt: skip
+    }
 
 
 def _without_client_money(conn: Connection[Any], program_id: str, first: date, last: date) -> list[date]:
@@ -116,9 +111,7 @@ def _choose(runs: Sequence[Run], due: set[date]) -> list[_Chosen]:
     return found
 
 
-def _source(
-    name: str, question: str, chosen: Sequence[_Chosen], due: set[date], success: Success | None
-) -> dict[str, Any]:
+def _source(name: str, question: str, chosen: Sequence[_Chosen], due: set[date], success: Success | None) -> dict[str, Any]:
     covered: set[date] = set()
     for one in chosen:
         covered |= one.days

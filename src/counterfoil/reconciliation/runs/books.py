@@ -25,9 +25,7 @@ COLUMNS: Final = (
     "memo",
     "batch",
 )
-CLOCK_OFF: Final = timedelta(
-    hours=2
-)  # a posting further away from its record than an hour is marked, and found by its mark
+CLOCK_OFF: Final = timedelta(hours=2)  # a posting further away from its record than an hour is marked, and found by its mark
 
 
 def account_movements(program_id: str, account: str, *, first: date, last: date) -> sql.Composed:
@@ -69,9 +67,7 @@ def account_movements(program_id: str, account: str, *, first: date, last: date)
     )
 
 
-def late_reach(
-    conn: Connection[Any], program_id: str, account: str, *, first: date, last: date
-) -> tuple[date, date] | None:
+def late_reach(conn: Connection[Any], program_id: str, account: str, *, first: date, last: date) -> tuple[date, date] | None:
     """The days from which to which facts of these days are told: what happened in them and is booked later, or the reverse.
 
     A fact of a closed period is booked on the first open day, however far away that is: its partner on the other side lies on the day on
@@ -86,10 +82,12 @@ def late_reach(
                  and (l.occurred_at >= %(start)s and l.occurred_at < %(end)s or p.effective_at >= %(start)s and p.effective_at < %(end)s))
            select min(happened), max(booked) from late""",
         {
-            "program": program_id, "account": account, "start": datetime.combine(first, datetime.min.time(), UTC),
+            "program": program_id,
+            "account": account,
+            "start": datetime.combine(first, datetime.min.time(), UTC),
             "end": datetime.combine(last + timedelta(days=1), datetime.min.time(), UTC),
         },
-    ).fetchone()  # fmt: skip
+    ).fetchone()
     return (row[0], row[1]) if row and row[0] else None
 
 
@@ -107,9 +105,7 @@ def _sides(first: date, last: date, low: sql.Literal, high: sql.Literal) -> sql.
             for side, sign in (("debit", ""), ("credit", "-"))
             for clock in (
                 sql.SQL("p.off_clock"),
-                sql.SQL("not p.off_clock and p.seq between {low} and {high} and p.segment = any(a.segments)").format(
-                    low=low, high=high
-                ),
+                sql.SQL("not p.off_clock and p.seq between {low} and {high} and p.segment = any(a.segments)").format(low=low, high=high),
             )
         ]
         + [
@@ -151,9 +147,7 @@ def _corrections(program_id: str, account: str) -> sql.Composed:
     ).format(program=sql.Literal(program_id), source=sql.Literal(source), posted=sql.SQL(listed(POSTED)))
 
 
-def shifted_corrections(
-    conn: Connection[Any], program_id: str, account: str, *, first: date, last: date
-) -> dict[str, int]:
+def shifted_corrections(conn: Connection[Any], program_id: str, account: str, *, first: date, last: date) -> dict[str, int]:
     """By asset, what corrections of breaks put into the lines of these days less what they put into the balances of these days."""
     rows = conn.execute(
         sql.SQL(
@@ -207,9 +201,7 @@ def bank_lines(program_id: str, account: str, *, first: date, last: date) -> sql
                   null::text as status, counterparty, memo, batch
            from bank_line_counted
            where program_id = {program} and account = {account} and booked_on >= {first} and booked_on <= {last}"""
-    ).format(
-        program=sql.Literal(program_id), account=sql.Literal(account), first=sql.Literal(first), last=sql.Literal(last)
-    )
+    ).format(program=sql.Literal(program_id), account=sql.Literal(account), first=sql.Literal(first), last=sql.Literal(last))
 
 
 class InFlight(NamedTuple):

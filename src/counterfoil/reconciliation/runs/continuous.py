@@ -19,9 +19,7 @@ from counterfoil.reconciliation.runs.rows import Run, select_runs, show_run
 from counterfoil.reconciliation.runs.run import RunContext, RunRequest, run_pairing
 
 Scope = Literal["range", "recent", "full"]
-OVERLAP: Final = timedelta(
-    minutes=10
-)  # a writer that was slow to commit recorded before we read, and we did not see it
+OVERLAP: Final = timedelta(minutes=10)  # a writer that was slow to commit recorded before we read, and we did not see it
 LISTED_MAX: Final = 100
 
 EVENT_KINDS: Final = declare(
@@ -93,9 +91,7 @@ def reconcile_one(means: RunContext, one: Pairing, wanted: RunPlan, make_id: Cal
 def sources_in_use(conn: Connection[Any], known: Sequence[Pairing], program_id: str) -> list[Pairing]:
     """Those that there is something to hold against: every provider's, and bank accounts of which a statement was imported."""
     return [
-        one
-        for one in known
-        if one.provider is not None or list_bank_files(conn, program_id=program_id, account=one.account, rows_max=1)
+        one for one in known if one.provider is not None or list_bank_files(conn, program_id=program_id, account=one.account, rows_max=1)
     ]
 
 

@@ -33,17 +33,21 @@ class Ours(NamedTuple):
 
 
 def read_ours(
-    database: Books, one: Pairing, program_id: str, days: tuple[date, date], around: tuple[date, date], *, today: date,
+    database: Books,
+    one: Pairing,
+    program_id: str,
+    days: tuple[date, date],
+    around: tuple[date, date],
+    *,
+    today: date,
     paths: Mapping[str, Path],
-) -> Ours:  # fmt: skip
+) -> Ours:
     """Write our lines of the days `around` to `paths["left"]`, a bank's to `paths["right"]`, and read the rest of our side.
 
     All of it sees one moment: a journal that is posted meanwhile is in the lines and in the balance, or in neither.
     """
     with database.transaction(snapshot=True) as conn:
-        conn.execute(
-            "select set_config('idle_in_transaction_session_timeout', '0', true)"
-        )  # it waits while years are copied
+        conn.execute("select set_config('idle_in_transaction_session_timeout', '0', true)")  # it waits while years are copied
         row = conn.execute("select pg_export_snapshot()").fetchone()
         snapshot = str(row[0]) if row else ""
         first, last = days

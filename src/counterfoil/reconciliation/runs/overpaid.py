@@ -22,9 +22,7 @@ from counterfoil.matching.findings.hypotheses import Hypothesis, said
 from counterfoil.matching.findings.outcome import MatchingResult
 
 KIND: Final = "OVERPAID"
-MORE_WEIGHT: Final = (
-    96  # before a factor of ten: the unit of our books and of the provider is fixed, so a factor is money too
-)
+MORE_WEIGHT: Final = 96  # before a factor of ten: the unit of our books and of the provider is fixed, so a factor is money too
 
 
 class Overpaid(NamedTuple):
@@ -118,9 +116,7 @@ def _owed(booked: Sequence[Overpaid], outcome: MatchingResult) -> Iterator[Findi
 
 def _finding(one: Overpaid, stake: int, outcome: MatchingResult) -> Finding:
     def record(side: str, minor: int) -> Record:
-        return Record(
-            side, one.id, one.provider_ref, -minor, one.asset, one.day, "paid", one.payee_id, "payout", one.payout_id
-        )
+        return Record(side, one.id, one.provider_ref, -minor, one.asset, one.day, "paid", one.payee_id, "payout", one.payout_id)
 
     ours, theirs = record("left", one.paid - one.excess), record("right", one.paid)
     hypotheses = tuple(sorted(_hypotheses(one), key=lambda each: (each.verdict != "supported", -each.weight)))

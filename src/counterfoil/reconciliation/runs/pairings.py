@@ -70,16 +70,12 @@ def _of_provider(name: str) -> list[Pairing]:
         return books.recorded_payments(program_id, name, first=first, last=last)
 
     return [
-        Pairing(
-            name, "Does the provider's statement say what our clearing account says?", CLEARING, clearing, name, f"clearing:{name}"
-        ),
-        Pairing(
-            f"{name}:payouts", "Does the provider know every payout of ours as we know it?", PAYOUTS, payouts, name, None, "payouts"
-        ),
+        Pairing(name, "Does the provider's statement say what our clearing account says?", CLEARING, clearing, name, f"clearing:{name}"),
+        Pairing(f"{name}:payouts", "Does the provider know every payout of ours as we know it?", PAYOUTS, payouts, name, None, "payouts"),
         Pairing(
             f"{name}:charges", "Is every payment of a customer booked, in full, to its invoice?", CHARGES, payments, name, None, "charges"
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _of_bank(which: str) -> Pairing:

@@ -69,9 +69,7 @@ def report_of(
             "expected_later": tuple(Waiting(**each._asdict()) for each in waiting),
             "booked_later": tuple(BookedLater(**each._asdict()) for each in late[:LISTED_MAX]),
             "lists_cut": (
-                *_cut(
-                    "records that are expected later", sum(row.expected.rows for row in outcome.footing), len(waiting)
-                ),
+                *_cut("records that are expected later", sum(row.expected.rows for row in outcome.footing), len(waiting)),
                 *_cut("records that were booked later", len(late), min(len(late), LISTED_MAX)),
             ),
             "balances": tuple(balances),
@@ -84,9 +82,7 @@ def _cut(what: str, there: int, listed: int) -> list[str]:
     return [f"of {there:,} {what}, the first {listed:,} are listed"] if there > listed else []
 
 
-def tie(
-    one: Pairing, statement: ProviderStatement, ours: Ours, footing: Sequence[Footing], under_way: UnderWay
-) -> list[BalanceRow]:
+def tie(one: Pairing, statement: ProviderStatement, ours: Ours, footing: Sequence[Footing], under_way: UnderWay) -> list[BalanceRow]:
     """By asset: book balance and stated balance at the end of the days, and what of their difference the listed items explain.
 
     Empty for a part of a source, which has no balance of its own.
@@ -98,9 +94,7 @@ def tie(
     return [_tied(asset, statement, ours, footing, under_way) for asset in sorted({*statement.stated, *booked})]
 
 
-def _tied(
-    asset: str, statement: ProviderStatement, ours: Ours, footing: Sequence[Footing], under_way: UnderWay
-) -> BalanceRow:
+def _tied(asset: str, statement: ProviderStatement, ours: Ours, footing: Sequence[Footing], under_way: UnderWay) -> BalanceRow:
     """What stands between two balances. A line of the run that lies outside its days moved neither of them."""
     stated, booked, before = statement.stated.get(asset), ours.booked.get(asset, 0), statement.opening.get(asset)
     opening = None if before is None else before - ours.booked_before.get(asset, 0)
@@ -136,9 +130,7 @@ def untied(one: Pairing, balances: Sequence[BalanceRow]) -> list[str]:
         if row.stated is None:
             found.append(f"the balance in {row.asset} was not compared: the other side states none")
         elif row.opening is None:
-            found.append(
-                f"the balance in {row.asset} was not compared: what {one.name} held before these days is not known"
-            )
+            found.append(f"the balance in {row.asset} was not compared: what {one.name} held before these days is not known")
     return found
 
 

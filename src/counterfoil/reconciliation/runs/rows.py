@@ -20,9 +20,7 @@ SILENT_AFTER: Final = timedelta(seconds=60)  # a run whose process says nothing 
 ERROR_MAX: Final = 500
 
 EVENT_KINDS: Final = declare(
-    EventKind(
-        "reconciliation_failed", "warning", "A reconciliation run could not conclude, so nothing is known of its days."
-    ),
+    EventKind("reconciliation_failed", "warning", "A reconciliation run could not conclude, so nothing is known of its days."),
 )
 
 
@@ -192,9 +190,7 @@ def show_run(conn: Connection[Any], run_id: str) -> Run:
     return found[0]
 
 
-def list_runs(
-    conn: Connection[Any], *, rows_max: int, after: str | None = None, source: str | None = None
-) -> list[Run]:
+def list_runs(conn: Connection[Any], *, rows_max: int, after: str | None = None, source: str | None = None) -> list[Run]:
     """Runs, newest first, keyset-paged by id."""
     return select_runs(
         conn,
@@ -215,9 +211,7 @@ def latest_runs(conn: Connection[Any]) -> list[Run]:
     )
 
 
-def runs_between(
-    conn: Connection[Any], *, first: date, last: date, program_id: str | None = None, rows_max: int
-) -> list[Run]:
+def runs_between(conn: Connection[Any], *, first: date, last: date, program_id: str | None = None, rows_max: int) -> list[Run]:
     """Finished and failed runs whose range touches these days, newest first: the reconciliation report of a time range."""
     return select_runs(
         conn,

@@ -155,14 +155,20 @@ def run_pairing(means: RunContext, one: Pairing, asked: RunRequest) -> Run:
         number = next_number(conn, asked.program_id, one.name)  # before the first read
         asked = _from_its_beginning(conn, one, asked)
         reach = reach_of(conn, asked.program_id, one.account or "") if one.provider is None else None
-        late = (
-            late_reach(conn, asked.program_id, one.account, first=asked.first, last=asked.last) if one.account else None
-        )
+        late = late_reach(conn, asked.program_id, one.account, first=asked.first, last=asked.last) if one.account else None
         began = clock()
         begin(
-            conn, asked.run_id, asked.program_id, one.name, (asked.first, asked.last), number=number, scope=asked.scope,
-            actor=asked.actor, slot_at=asked.slot_at, now=began,
-        )  # fmt: skip
+            conn,
+            asked.run_id,
+            asked.program_id,
+            one.name,
+            (asked.first, asked.last),
+            number=number,
+            scope=asked.scope,
+            actor=asked.actor,
+            slot_at=asked.slot_at,
+            now=began,
+        )
     try:
         with living(database, clock, asked.run_id) as progress, _folder(means.folder) as folder:
             found = _match(means, one, asked, (reach, late), folder, progress)
@@ -189,9 +195,7 @@ def _from_its_beginning(conn: Connection[Any], one: Pairing, asked: RunRequest) 
     return asked._replace(first=min([*days, asked.last]))
 
 
-def _match(
-    means: RunContext, one: Pairing, asked: RunRequest, reaches: _Reaches, folder: Path, progress: Progress
-) -> RunResult:
+def _match(means: RunContext, one: Pairing, asked: RunRequest, reaches: _Reaches, folder: Path, progress: Progress) -> RunResult:
     today = means.clock().astimezone(UTC).date()
     reach, late = reaches
     around, as_of = _window(one, asked, reach, today)
@@ -201,9 +205,7 @@ def _match(
     try:
         progress("Reading our books")
         raw = {"left": folder / "ours.parquet", "right": folder / "theirs.parquet"}
-        ours = read_ours(
-            means.database, one, asked.program_id, (asked.first, asked.last), around, today=today, paths=raw
-        )
+        ours = read_ours(means.database, one, asked.program_id, (asked.first, asked.last), around, today=today, paths=raw)
         progress("Reading the other side")
         statement = _theirs(means, one, asked, around, ours, raw["right"], engine)
         progress("Taking apart what belongs to these days")
@@ -229,9 +231,7 @@ def _match(
         report = report_of(
             one, asked, outcome, verdict, waiting, booked_later(engine, (asked.first, asked.last)), holes, balances
         ).written()
-        (folder / "report.json").write_text(
-            canonical({**report, "breaks": [detail_of(each).written() for each in outcome.breaks]})
-        )
+        (folder / "report.json").write_text(canonical({**report, "breaks": [detail_of(each).written() for each in outcome.breaks]}))
         write_breaks(outcome.breaks, folder / "breaks.csv")
         complete = not holes and outcome.complete
         return RunResult(outcome, verdict, inputs, statement, report, complete)
@@ -258,9 +258,7 @@ def _theirs(
     engine: DuckEngine,
 ) -> ProviderStatement:
     if one.provider is not None:
-        return fetch_statement(
-            engine, means.providers[one.provider], one.lines, (asked.first, asked.last), around, path
-        )
+        return fetch_statement(engine, means.providers[one.provider], one.lines, (asked.first, asked.last), around, path)
     reach = ours.reach
     check(reach is not None, "a bank account's statements are read with our side", source=one.name)
     return ProviderStatement(reach.files_sha256, [], reach.rejected, reach.opening, reach.closing)  # type: ignore[union-attr]
@@ -309,15 +307,21 @@ def _again(conn: Connection[Any], one: Pairing, asked: RunRequest, found: RunRes
         return show_run(conn, asked.run_id)
     run = confirm(conn, asked.run_id, first_id, now)
     file_breaks(
-        conn, run.id, asked.program_id, one.name, found.outcome.breaks, first=asked.first, last=asked.last,
-        make_id=_ids_of(run.number, now), now=now, complete=run.complete,
-    )  # fmt: skip
+        conn,
+        run.id,
+        asked.program_id,
+        one.name,
+        found.outcome.breaks,
+        first=asked.first,
+        last=asked.last,
+        make_id=_ids_of(run.number, now),
+        now=now,
+        complete=run.complete,
+    )
     return show_run(conn, run.id)
 
 
-def _finish(
-    conn: Connection[Any], one: Pairing, asked: RunRequest, found: RunResult, began: datetime, now: datetime
-) -> None:
+def _finish(conn: Connection[Any], one: Pairing, asked: RunRequest, found: RunResult, began: datetime, now: datetime) -> None:
     lock_source(conn, asked.program_id, one.name)  # before any row: whoever holds a row of a run holds this
     outcome, report = found.outcome, found.report
     matched = sum(row.matched.rows for row in outcome.footing if row.side == "left")
@@ -328,18 +332,37 @@ def _finish(
                   rules_sha256 = %s, result_sha256 = %s, matched = %s, breaks = %s, expected = %s, notes = %s, report = %s,
                   read_until = %s, beat_at = %s where id = %s and state = 'running'""",
         [
-            found.verdict, now, found.statement.sha256, found.inputs_sha256, outcome.rules_sha256,
-            hashlib.sha256(canonical([report, breaks]).encode()).digest(), matched, outcome.breaks_total, expected,
-            found.statement.notes, Jsonb(report), began, now, asked.run_id,
+            found.verdict,
+            now,
+            found.statement.sha256,
+            found.inputs_sha256,
+            outcome.rules_sha256,
+            hashlib.sha256(canonical([report, breaks]).encode()).digest(),
+            matched,
+            outcome.breaks_total,
+            expected,
+            found.statement.notes,
+            Jsonb(report),
+            began,
+            now,
+            asked.run_id,
         ],
-    )  # fmt: skip
+    )
     if done.rowcount == 0:
         raise RunWasGivenUp(run=asked.run_id)
     keep_findings(conn, asked.run_id, outcome.breaks, breaks, sights_of(one.name, outcome.breaks, asked.first))
     file_breaks(
-        conn, asked.run_id, asked.program_id, one.name, outcome.breaks, first=asked.first, last=asked.last,
-        make_id=_ids_of(show_run(conn, asked.run_id).number, now), now=now, complete=found.complete,
-    )  # fmt: skip
+        conn,
+        asked.run_id,
+        asked.program_id,
+        one.name,
+        outcome.breaks,
+        first=asked.first,
+        last=asked.last,
+        make_id=_ids_of(show_run(conn, asked.run_id).number, now),
+        now=now,
+        complete=found.complete,
+    )
     told = {"verdict": found.verdict, "breaks": outcome.breaks_total}
     emit(conn, [NewEvent("reconciliation_finished", asked.program_id, asked.run_id, told)], at=now)
 

@@ -109,9 +109,7 @@ def _known(conn: Connection[Any], name: str) -> tuple[str, datetime] | None:
     return (str(row[0]), row[1]) if row else None
 
 
-def _keep_gap(
-    conn: Connection[Any], name: str, missed: list[datetime], by: str, now: datetime, *, until: datetime
-) -> None:
+def _keep_gap(conn: Connection[Any], name: str, missed: list[datetime], by: str, now: datetime, *, until: datetime) -> None:
     """Keep the moments that passed with nobody there; `until` is the last of them, also where there are too many to count."""
     if missed:
         conn.execute(
@@ -149,10 +147,17 @@ def _due(cron: str, row: tuple[Any, ...], now: datetime) -> ScheduleState:
     overdue = waits > max(since, slot_at or since) and now - waits > LATE_AFTER
     late = taken_at - slot_at if taken_at and slot_at else timedelta()
     return ScheduleState(
-        name, cron, since, slot_at, taken_at, taken_by, skipped, after(cron, now),
+        name,
+        cron,
+        since,
+        slot_at,
+        taken_at,
+        taken_by,
+        skipped,
+        after(cron, now),
         overdue_s=int((now - waits).total_seconds()) if overdue else None,
         late_s=int(late.total_seconds()) if late > LATE_AFTER else None,
-    )  # fmt: skip
+    )
 
 
 def before(cron: str, now: datetime) -> datetime:

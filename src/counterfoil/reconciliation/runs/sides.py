@@ -86,9 +86,7 @@ def fold_statement(engine: DuckEngine, lines: Any, which: str, path: Path) -> No
         "status as said"
     )
     engine.conn.register("statement_lines", lines)
-    engine.conn.execute(
-        f"copy ({FOLDED.format(columns=columns, amount=amount)} {kept}) to {literal(str(path))} (format parquet)"
-    )
+    engine.conn.execute(f"copy ({FOLDED.format(columns=columns, amount=amount)} {kept}) to {literal(str(path))} (format parquet)")
     engine.conn.unregister("statement_lines")
 
 
@@ -167,9 +165,7 @@ def _judge_flying(engine: DuckEngine, flying: Sequence[InFlight], on_time: date)
             group by reference
             having amounts_differ or not (coalesce(bool_and(said = 'pending'), false) or max(booked_on) >= date '{on_time}')""",
     )
-    engine.table(
-        "under_way", "select reference from in_flight where reference not in (select reference from contradicted)"
-    )
+    engine.table("under_way", "select reference from in_flight where reference not in (select reference from contradicted)")
 
 
 def _stand_in(engine: DuckEngine) -> None:
@@ -240,9 +236,7 @@ def booked_later(engine: DuckEngine, days: tuple[date, date]) -> list[LateRecord
               and (occurred_on between date '{first}' and date '{last}') <> (booked_on between date '{first}' and date '{last}')
             order by booked_on, external_id"""
     )
-    return [
-        LateRecord(name, ref, int(minor), asset, happened, booked) for name, ref, minor, asset, happened, booked in rows
-    ]
+    return [LateRecord(name, ref, int(minor), asset, happened, booked) for name, ref, minor, asset, happened, booked in rows]
 
 
 def _sent(engine: DuckEngine, last: date) -> dict[str, int]:
@@ -274,16 +268,11 @@ def _contradicted(engine: DuckEngine, last: date) -> list[str]:
             join contradicted c on c.reference = t.reference where t.booked_on <= date '{last}'
             group by t.reference order by t.reference limit {LISTED_MAX + 1}"""
     )
-    told = [
-        f"{ref}: with us {state}, {ours} {asset}; the other side says {said}"
-        for ref, state, ours, asset, said in rows[:LISTED_MAX]
-    ]
+    told = [f"{ref}: with us {state}, {ours} {asset}; the other side says {said}" for ref, state, ours, asset, said in rows[:LISTED_MAX]]
     return [*told, MORE] if len(rows) > LISTED_MAX else told
 
 
-def read_sides(
-    engine: DuckEngine, paths: dict[str, Path], sources: dict[str, Source], folder: Path
-) -> tuple[Side, Side]:
+def read_sides(engine: DuckEngine, paths: dict[str, Path], sources: dict[str, Source], folder: Path) -> tuple[Side, Side]:
     """Both sides ready to be matched."""
     names = {"id": "external_id", **{name: name for name in COLUMNS if name not in ("external_id", "amount")}}
     left, right = (
@@ -312,9 +301,7 @@ def with_under_way(footing: Sequence[Footing], under_way: UnderWay) -> tuple[Foo
     for (side, asset), more in under_way.totals.items():
         nought = Total(0, 0)
         row = found.get((side, asset), Footing(side, asset, nought, nought, nought, nought))
-        found[side, asset] = Footing(
-            side, asset, _plus(row.source, more), row.matched, row.breaks, _plus(row.expected, more)
-        )
+        found[side, asset] = Footing(side, asset, _plus(row.source, more), row.matched, row.breaks, _plus(row.expected, more))
     return tuple(found[key] for key in sorted(found))
 
 

@@ -50,9 +50,7 @@ def set_rates(
         },
     ).fetchone()
     assert row is not None
-    conn.execute(
-        "insert into holdback_term (program_id, version, days) values (%s, %s, %s)", [program_id, row[0], holdback_days]
-    )
+    conn.execute("insert into holdback_term (program_id, version, days) values (%s, %s, %s)", [program_id, row[0], holdback_days])
     return Rates(row[0], platform_bps, validator_bps, holdback_bps, holdback_days)
 
 

@@ -165,8 +165,7 @@ def list_intents(
 def _select(conn: Connection[Any], ending: str, given: Any) -> list[Intent]:
     with conn.cursor(row_factory=class_row(Intent)) as cur:
         return cur.execute(
-            "select id, program_id, invoice_id, provider, created_at, completed_at, state, state_at, last_error from intent "
-            + ending,
+            "select id, program_id, invoice_id, provider, created_at, completed_at, state, state_at, last_error from intent " + ending,
             given,
         ).fetchall()
 

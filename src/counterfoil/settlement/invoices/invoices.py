@@ -98,18 +98,13 @@ class _Bill(NamedTuple):
     usage_ids: list[str]
 
 
-def issue_invoices(
-    conn: Connection[Any], program_id: str, *, provider: str, make_id: MakeId, actor: str, now: datetime
-) -> Issued:
+def issue_invoices(conn: Connection[Any], program_id: str, *, provider: str, make_id: MakeId, actor: str, now: datetime) -> Issued:
     """Turn usage that is on no invoice into one invoice for each customer, payee and asset, and ask for payment.
 
     Usage is summed first and rounded down once; the fraction of a unit goes on to the next invoice. Takes at most 10,000 invoices at
     once; calling again continues. Usage below one unit waits for the next.
     """
-    groups = [
-        _Bill(make_id("inv"), row[0], row[1], row[2], int(row[3]), row[4], row[5], row[6])
-        for row in _unbilled(conn, program_id)
-    ]
+    groups = [_Bill(make_id("inv"), row[0], row[1], row[2], int(row[3]), row[4], row[5], row[6]) for row in _unbilled(conn, program_id)]
     billed = [one for one in groups if 0 < one.total <= MINOR_MAX]
     if billed:
         _insert(conn, program_id, billed, now)
@@ -120,10 +115,7 @@ def issue_invoices(
             names = [f"escrow:{one.id}" for one in billed if one.asset == asset]
             open_accounts(conn, program_id, names, asset=asset, actor=actor, now=now)
         ask_for_payment(conn, program_id, ids, provider=provider, make_id=make_id, actor=actor, now=now)
-        told = [
-            NewEvent("invoice_issued", program_id, one.id, {"total": str(one.total), "asset": one.asset})
-            for one in billed
-        ]
+        told = [NewEvent("invoice_issued", program_id, one.id, {"total": str(one.total), "asset": one.asset}) for one in billed]
         emit(conn, told, at=now)
     waiting = sum(one.total == 0 for one in groups)
     return Issued([one.id for one in billed], waiting, len(groups) - len(billed) - waiting)

@@ -64,14 +64,10 @@ def receive_charges(
     """
     fresh = _not_yet_recorded(conn, charges, provider)
     invoices = {one.id: one for one in lock_invoices(conn, [charge.reference for charge in fresh])}
-    fresh = _not_yet_recorded(
-        conn, fresh, provider
-    )  # again, now under the lock: a racer may have booked them meanwhile
+    fresh = _not_yet_recorded(conn, fresh, provider)  # again, now under the lock: a racer may have booked them meanwhile
     if not fresh:
         return 0
-    receipts, after = decide_receipts(
-        fresh, {key: _bill(one) for key, one in invoices.items()}, provider=provider, program_id=program_id
-    )
+    receipts, after = decide_receipts(fresh, {key: _bill(one) for key, one in invoices.items()}, provider=provider, program_id=program_id)
     post_all(conn, [_booking(receipt, provider, now) for receipt in receipts], now=now)
     _record(conn, receipts, provider, make_id, now)
     _move_invoices(conn, invoices, after, cause, now)
@@ -80,9 +76,7 @@ def receive_charges(
 
 
 def _bill(invoice: Invoice) -> Bill:
-    return Bill(
-        invoice.id, invoice.program_id, invoice.customer_id, invoice.asset, invoice.total, invoice.paid, invoice.state
-    )
+    return Bill(invoice.id, invoice.program_id, invoice.customer_id, invoice.asset, invoice.total, invoice.paid, invoice.state)
 
 
 def _not_yet_recorded(conn: Connection[Any], charges: Sequence[ChargeFact], provider: str) -> list[ChargeFact]:
@@ -115,11 +109,22 @@ def _booking(receipt: Receipt, provider: str, now: datetime) -> ProgramJournal:
 def _record(conn: Connection[Any], receipts: Sequence[Receipt], provider: str, make_id: MakeId, now: datetime) -> None:
     rows = [
         (
-            make_id("pay"), one.program_id, provider, one.charge.charge_id, one.invoice_id, one.charge.reference,
-            one.charge.asset, one.charge.amount, one.applied, one.charge.fee, one.charge.account, one.charge.occurred_at, now,
+            make_id("pay"),
+            one.program_id,
+            provider,
+            one.charge.charge_id,
+            one.invoice_id,
+            one.charge.reference,
+            one.charge.asset,
+            one.charge.amount,
+            one.applied,
+            one.charge.fee,
+            one.charge.account,
+            one.charge.occurred_at,
+            now,
         )
         for one in receipts
-    ]  # fmt: skip
+    ]
     with conn.cursor() as cur:
         cur.executemany(
             """insert into payment (id, program_id, provider, charge_id, invoice_id, reference, asset, amount, applied, fee,
@@ -129,9 +134,7 @@ def _record(conn: Connection[Any], receipts: Sequence[Receipt], provider: str, m
         )
 
 
-def _move_invoices(
-    conn: Connection[Any], before: dict[str, Invoice], after: dict[str, Bill], cause: str, now: datetime
-) -> None:
+def _move_invoices(conn: Connection[Any], before: dict[str, Invoice], after: dict[str, Bill], cause: str, now: datetime) -> None:
     changed = [bill for key, bill in after.items() if bill.paid != before[key].paid]
     if not changed:
         return

@@ -12,8 +12,15 @@ from counterfoil.base.money import MINOR_MAX, Asset, asset_code
 from counterfoil.base.problems import InvalidInput, TooLarge
 
 COLUMNS: Final = (
-    "record_id", "customer_id", "payee_id", "asset", "quantity", "unit_price", "occurred_at", "description",
-)  # fmt: skip
+    "record_id",
+    "customer_id",
+    "payee_id",
+    "asset",
+    "quantity",
+    "unit_price",
+    "occurred_at",
+    "description",
+)
 RECORDS_MAX: Final = 100_000
 BYTES_MAX: Final = 32 * 1024 * 1024
 TEXT_MAX: Final = 200
@@ -73,9 +80,7 @@ def _rows(reader: object, assets: dict[str, Asset], now: datetime) -> list[Usage
         one = _row(dict(zip(COLUMNS, cells, strict=True)), assets, line, now)
         if one.external_id in seen:
             first = seen[one.external_id]
-            raise InvalidInput(
-                "record_id", f"once in a file; line {first} has it too", line=line, column=1, got=one.external_id
-            )
+            raise InvalidInput("record_id", f"once in a file; line {first} has it too", line=line, column=1, got=one.external_id)
         seen[one.external_id] = line
         found.append(one)
         if len(found) > RECORDS_MAX:

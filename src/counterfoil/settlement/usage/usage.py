@@ -77,9 +77,7 @@ def import_usage(
 
 
 def _imported_before(conn: Connection[Any], program_id: str, digest: bytes) -> UsageImport | None:
-    row = conn.execute(
-        "select id, records from usage_import where program_id = %s and sha256 = %s", [program_id, digest]
-    ).fetchone()
+    row = conn.execute("select id, records from usage_import where program_id = %s and sha256 = %s", [program_id, digest]).fetchone()
     return UsageImport(row[0], row[1], 0, existed=True) if row else None
 
 

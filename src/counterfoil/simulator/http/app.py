@@ -47,9 +47,7 @@ def make_app(engine: Simulation) -> FastAPI:
 def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(FaultRefused)
     async def refused(_: Request, problem: FaultRefused) -> Response:
-        return JsonAnswer(
-            error(problem.status, problem.code, problem.message, field=problem.field, limit=problem.limit)
-        )
+        return JsonAnswer(error(problem.status, problem.code, problem.message, field=problem.field, limit=problem.limit))
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, problem: RequestValidationError) -> Response:
@@ -64,22 +62,16 @@ def _add_errors(app: FastAPI) -> None:
 
 
 def _add_money(app: FastAPI, engine: Simulation) -> None:
-    @app.post(
-        "/v1/charges", status_code=201, response_model=schemas.SimulatedChargeView, responses=_ERRORS, tags=["money"]
-    )
+    @app.post("/v1/charges", status_code=201, response_model=schemas.SimulatedChargeView, responses=_ERRORS, tags=["money"])
     async def create_charge(body: schemas.ChargeBody, idempotency_key: Key = None) -> Response:
         """A customer pays: the balance grows, `charge.succeeded` is told."""
         amount, fee = int(body.amount), None if body.fee is None else int(body.fee)
         if fee is not None and fee > amount:
-            raise FaultRefused(
-                400, "invalid_request", "the fee is more than the charge", field="fee", limit=body.amount
-            )
+            raise FaultRefused(400, "invalid_request", "the fee is more than the charge", field="fee", limit=body.amount)
         ask = ChargeAsk(_required(idempotency_key), body.reference, amount, body.asset, fee)
         return response_of(await engine.act(lambda state, how, now_us: decide_charge(state, how, ask, now_us)))
 
-    @app.post(
-        "/v1/payouts", status_code=201, response_model=schemas.SimulatedPayoutView, responses=_ERRORS, tags=["money"]
-    )
+    @app.post("/v1/payouts", status_code=201, response_model=schemas.SimulatedPayoutView, responses=_ERRORS, tags=["money"])
     async def create_payout(body: schemas.PayoutBody, idempotency_key: Key = None) -> Response:
         """Pay out. The same key and body get the same answer, a refusal too; another body under that key gets 422."""
         key = _required(idempotency_key)
@@ -89,9 +81,7 @@ def _add_money(app: FastAPI, engine: Simulation) -> None:
 
 def _add_reads(app: FastAPI, engine: Simulation) -> None:
     async def read(operation: str, names: tuple[str, ...], answer: SimulatorReply) -> Response:
-        return response_of(
-            await engine.act(lambda state, _, now_us: decide_read(state, operation, names, answer, now_us))
-        )
+        return response_of(await engine.act(lambda state, _, now_us: decide_read(state, operation, names, answer, now_us)))
 
     @app.get("/v1/payouts/{payout_id}", response_model=schemas.SimulatedPayoutView, responses=_ERRORS, tags=["money"])
     async def get_payout(payout_id: str) -> Response:
@@ -104,18 +94,14 @@ def _add_reads(app: FastAPI, engine: Simulation) -> None:
     @app.get("/v1/payouts", responses=_ERRORS, tags=["money"])
     async def find_payouts(idempotency_key: Annotated[str, Query(min_length=1, max_length=255)]) -> Response:
         """Did it land? The payouts made under a key, oldest first, and the refusal it got, if any. Keys are found for ever."""
-        return await read(
-            "payout.find", (idempotency_key,), SimulatorReply(200, look_up(engine.state, idempotency_key))
-        )
+        return await read("payout.find", (idempotency_key,), SimulatorReply(200, look_up(engine.state, idempotency_key)))
 
     @app.get("/v1/charges/{charge_id}", response_model=schemas.SimulatedChargeView, responses=_ERRORS, tags=["money"])
     async def get_charge(charge_id: str) -> Response:
         """One charge."""
         charge = engine.state.charges.get(charge_id)
         missing = error(404, "not_found", "there is no such charge")
-        return await read(
-            "charge.get", (charge_id,), missing if charge is None else SimulatorReply(200, charge_view(charge))
-        )
+        return await read("charge.get", (charge_id,), missing if charge is None else SimulatorReply(200, charge_view(charge)))
 
     @app.get("/v1/balances", responses=_ERRORS, tags=["money"])
     async def get_balances() -> Response:
@@ -148,9 +134,7 @@ def _add_statement(app: FastAPI, engine: Simulation) -> None:
         """What moved the balance on these days (UTC). Statement faults are in the CSV only; JSON is the truth."""
         days = parse_range(date, first, last)
         found = await engine.act(
-            lambda state, _, now_us: decide_read(
-                state, "statement.get", ("statement",), SimulatorReply(200, {}), now_us
-            )
+            lambda state, _, now_us: decide_read(state, "statement.get", ("statement",), SimulatorReply(200, {}), now_us)
         )
         if found.hang_ms is not None or found.status != 200:
             return response_of(found)
@@ -185,6 +169,4 @@ def _required(key: str | None) -> str:
     return key
 
 
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": schemas.Error} for status in (400, 401, 402, 404, 413, 422, 429, 500, 503)
-}
+_ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": schemas.Error} for status in (400, 401, 402, 404, 413, 422, 429, 500, 503)}

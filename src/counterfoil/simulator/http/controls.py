@@ -53,9 +53,7 @@ def add_controls(app: FastAPI, engine: Simulation) -> None:
     @app.get("/healthz", tags=["controls"])
     async def get_health() -> Response:
         """Is it up?"""
-        return JsonAnswer(
-            SimulatorReply(200, {"status": "ok", "entries": engine.state.entries, "syncs": engine.journal.syncs})
-        )
+        return JsonAnswer(SimulatorReply(200, {"status": "ok", "entries": engine.state.entries, "syncs": engine.journal.syncs}))
 
 
 def _add_faults(app: FastAPI, engine: Simulation) -> None:

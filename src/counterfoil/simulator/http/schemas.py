@@ -41,9 +41,7 @@ class EndpointBody(Body):
     """Where webhooks go."""
 
     url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=2_000)]
-    secret: Annotated[str, StringConstraints(max_length=200)] = Field(
-        description="whsec_ and base64 of 16 bytes or more."
-    )
+    secret: Annotated[str, StringConstraints(max_length=200)] = Field(description="whsec_ and base64 of 16 bytes or more.")
     style: Literal["standard", "stripe"] = Field(
         "standard", description="Events and signatures as Standard Webhooks has them, or as Stripe has them."
     )

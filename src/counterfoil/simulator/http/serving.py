@@ -96,9 +96,7 @@ async def serve(
     await journal.durable()
     app = Gate(make_app(engine), engine, api_key)
     _Protocol.first_byte_s = settings.first_byte_ms / 1000
-    config = uvicorn.Config(
-        app, http=_Protocol, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=2
-    )
+    config = uvicorn.Config(app, http=_Protocol, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=2)
     server = _SimulatorServer(config)
     sock = server.listen(host, port)
     host, port = sock.getsockname()[:2]

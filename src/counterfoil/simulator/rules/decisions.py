@@ -110,9 +110,7 @@ def _words(told: Mapping[str, Any]) -> list[str]:
     return [f"{name}={_words(value) if isinstance(value, Mapping) else value}" for name, value in sorted(told.items())]
 
 
-def _accept_payout(
-    draft: Draft, settings: SimulatorSettings, ask: PayoutAsk, mark: str
-) -> SimulatedPayout | f.RequestRefused:
+def _accept_payout(draft: Draft, settings: SimulatorSettings, ask: PayoutAsk, mark: str) -> SimulatedPayout | f.RequestRefused:
     state = draft.state
     rule = draft.hit("outcome", on="payout.create", subject=ask.key, names=(ask.key, ask.reference))
     moved = ask.amount
@@ -220,9 +218,7 @@ def decide_attempt(
     return f.DeliveryAttempted(event, copy, attempt, "retry", status, error_text, now_us + wait_ms * 1_000)
 
 
-def decide_read(
-    state: State, operation: str, names: tuple[str, ...], answer: SimulatorReply, now_us: int
-) -> SimulatorDecision:
+def decide_read(state: State, operation: str, names: tuple[str, ...], answer: SimulatorReply, now_us: int) -> SimulatorDecision:
     """A request that only reads: its answer, unless a fault that is planted on `operation` says otherwise."""
     draft = Draft(state, now_us)
     instead = _answer_fault(draft, "before", operation, names) or _answer_fault(draft, "after", operation, names)
@@ -258,18 +254,14 @@ def rules_view(state: State) -> dict[str, Any]:
     return {"object": "faults", "data": [rule_view(rule) for rule in state.rules.values()]}
 
 
-def _recall(
-    state: State, settings: SimulatorSettings, operation: str, key: str, mark: str, now_us: int
-) -> Remembered | None:
+def _recall(state: State, settings: SimulatorSettings, operation: str, key: str, mark: str, now_us: int) -> Remembered | None:
     known = state.remembered.get((operation, key))
     if known is None:
         return None
     if settings.key_memory_s is not None and now_us - known.at_us > settings.key_memory_s * 1_000_000:
         return None  # pruned: the same key starts anew, as at providers that remember for a day
     if known.fingerprint != mark:
-        raise FaultRefused(
-            422, "idempotency_key_reused", "this key was used for another request", field="Idempotency-Key"
-        )
+        raise FaultRefused(422, "idempotency_key_reused", "this key was used for another request", field="Idempotency-Key")
     return known
 
 

@@ -64,19 +64,11 @@ class FaultKind(NamedTuple):
 
 _HOLD: Final = {"hold_ms": Whole(30_000, 0, MS_MAX)}
 KINDS: Final[Mapping[str, FaultKind]] = {
-    "timeout_before_accepting": FaultKind(
-        "before", "payout.create", "nothing done, no answer; hangs up after hold_ms", _HOLD
-    ),
-    "error_before_accepting": FaultKind(
-        "before", "payout.create", "nothing done, an error", {"status": Whole(503, 500, 599)}
-    ),
-    "rate_limit": FaultKind(
-        "before", "payout.create", "nothing done, 429 with Retry-After", {"retry_after_s": Whole(1, 0, 3_600)}
-    ),
+    "timeout_before_accepting": FaultKind("before", "payout.create", "nothing done, no answer; hangs up after hold_ms", _HOLD),
+    "error_before_accepting": FaultKind("before", "payout.create", "nothing done, an error", {"status": Whole(503, 500, 599)}),
+    "rate_limit": FaultKind("before", "payout.create", "nothing done, 429 with Retry-After", {"retry_after_s": Whole(1, 0, 3_600)}),
     "timeout_after_accepting": FaultKind("after", "payout.create", "done, no answer; hangs up after hold_ms", _HOLD),
-    "error_after_accepting": FaultKind(
-        "after", "payout.create", "done, but an error", {"status": Whole(500, 500, 599)}
-    ),
+    "error_after_accepting": FaultKind("after", "payout.create", "done, but an error", {"status": Whole(500, 500, 599)}),
     "payout_failed": FaultKind("outcome", "payout.create", "accepted, then fails", {"code": Code("account_closed")}),
     "paid_then_failed": FaultKind(
         "outcome",
@@ -90,9 +82,7 @@ KINDS: Final[Mapping[str, FaultKind]] = {
         "paid, and returned after_ms later",
         {"after_ms": Whole(1_000, 0, MS_MAX), "code": Code("returned_by_bank")},
     ),
-    "wrong_amount": FaultKind(
-        "outcome", "payout.create", "pays delta more, or less, than was asked", {"delta": Minor("1")}
-    ),
+    "wrong_amount": FaultKind("outcome", "payout.create", "pays delta more, or less, than was asked", {"delta": Minor("1")}),
     "webhook_lost": FaultKind("webhook", "*", "never sent; the event can be pulled", {}),
     "webhook_doubled": FaultKind("webhook", "*", "sent so many times", {"times": Whole(2, 2, 20)}),
     "webhook_late": FaultKind("webhook", "*", "sent delay_ms later", {"delay_ms": Whole(5_000, 1, MS_MAX)}),
@@ -102,9 +92,7 @@ KINDS: Final[Mapping[str, FaultKind]] = {
         "sent after the next event (of the same object when behind is same), or after delay_ms at the latest",
         {"behind": Choice(("any", "same")), "delay_ms": Whole(5_000, 1, MS_MAX)},
     ),
-    "webhook_bad_signature": FaultKind(
-        "webhook", "*", "the first tries are signed badly", {"attempts": Whole(1, 1, 1_000)}
-    ),
+    "webhook_bad_signature": FaultKind("webhook", "*", "the first tries are signed badly", {"attempts": Whole(1, 1, 1_000)}),
     "line_lost": FaultKind("statement", "*", "the CSV statement leaves the line out", {}),
     "line_doubled": FaultKind("statement", "*", "the CSV statement has the line twice", {}),
     "line_altered": FaultKind("statement", "*", "the CSV statement has another gross and net", {"delta": Minor("1")}),
@@ -123,9 +111,7 @@ def complete_params(fault: str, given: Mapping[str, object]) -> dict[str, int | 
     if kind is None:
         raise FaultRefused(400, "invalid_request", "no such fault", field="fault", limit=", ".join(KINDS))
     for name in given.keys() - kind.params.keys():
-        raise FaultRefused(
-            400, "invalid_request", "no such parameter", field=f"params.{name}", limit=", ".join(kind.params) or "none"
-        )
+        raise FaultRefused(400, "invalid_request", "no such parameter", field=f"params.{name}", limit=", ".join(kind.params) or "none")
     return {name: _value(f"params.{name}", param, given.get(name)) for name, param in kind.params.items()}
 
 
@@ -154,19 +140,13 @@ def _value(field: str, param: Param, given: object) -> int | str:
     raise FaultRefused(400, "invalid_request", "not a value for this parameter", field=field, limit=limit)
 
 
-def pick(
-    state: State, pending: Sequence[object], stage: str, *, on: str, subject: str, names: tuple[str, ...]
-) -> FaultRule | None:
+def pick(state: State, pending: Sequence[object], stage: str, *, on: str, subject: str, names: tuple[str, ...]) -> FaultRule | None:
     """The first planted rule of `stage` that hits `subject` now: `on` and one of its `names` fit, and so does the draw.
 
     `pending` holds the facts of this decision that are not applied yet.
     """
     for rule in state.live.values():
-        if (
-            KINDS[rule.planted.fault].stage == stage
-            and _fits(rule, on, names)
-            and _hits(state.seed, rule, pending, subject)
-        ):
+        if KINDS[rule.planted.fault].stage == stage and _fits(rule, on, names) and _hits(state.seed, rule, pending, subject):
             return rule
     return None
 
@@ -186,11 +166,7 @@ def pick_lines(state: State, rule: FaultRule) -> list[int]:
 
 def _fits(rule: FaultRule, on: str, names: Iterable[str]) -> bool:
     planted = rule.planted
-    return (
-        rule.remaining() != 0
-        and fnmatchcase(on, planted.on)
-        and any(fnmatchcase(name, planted.match) for name in names)
-    )
+    return rule.remaining() != 0 and fnmatchcase(on, planted.on) and any(fnmatchcase(name, planted.match) for name in names)
 
 
 def _hits(seed: int, rule: FaultRule, pending: Sequence[object], subject: str) -> bool:

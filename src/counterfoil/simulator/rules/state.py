@@ -222,9 +222,7 @@ class State:
                 self.touched[fact.line] = Touch(fact.fault, fact.delta)
 
     def _charge(self, fact: f.ChargeAccepted, at_us: int) -> None:
-        self.charges[fact.id] = SimulatedCharge(
-            fact.id, fact.key, fact.reference, fact.amount, fact.asset, fact.fee, created_us=at_us
-        )
+        self.charges[fact.id] = SimulatedCharge(fact.id, fact.key, fact.reference, fact.amount, fact.asset, fact.fee, created_us=at_us)
         self.remembered["charge.create", fact.key] = Remembered(fact.fingerprint, at_us, fact.id, None)
         self._line("charge", fact.reference, fact.amount, fact.fee, fact.asset, at_us, fact.id)
 

@@ -65,9 +65,7 @@ def parse_range(on: str | None, first: str | None, last: str | None) -> Range:
         raise FaultRefused(400, "invalid_request", "say which day", field="date", limit="date=, or from= and to=")
     days = Range(_day("from" if on is None else "date", first), _day("to" if on is None else "date", last))
     if not 0 <= (days.last - days.first).days < DAYS_MAX:
-        raise FaultRefused(
-            400, "invalid_request", "no such range", field="to", limit=f"0 to {DAYS_MAX - 1} days after from"
-        )
+        raise FaultRefused(400, "invalid_request", "no such range", field="to", limit=f"0 to {DAYS_MAX - 1} days after from")
     return days
 
 
@@ -81,9 +79,7 @@ def make_statement(lines: Sequence[SimulatorLine], days: Range) -> SimulatorStat
     closing = Counter(opening)
     for line in lines[start:end]:
         closing[line.asset] += line.net
-    return SimulatorStatement(
-        days, {asset: opening[asset] for asset in sorted(closing)}, lines[start:end], dict(sorted(closing.items()))
-    )
+    return SimulatorStatement(days, {asset: opening[asset] for asset in sorted(closing)}, lines[start:end], dict(sorted(closing.items())))
 
 
 def statement_json(state: State, statement: SimulatorStatement) -> dict[str, Any]:
@@ -162,9 +158,7 @@ def _day(field: str, text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise FaultRefused(
-            400, "invalid_request", "not a day", field=field, limit="a day such as 2026-01-31"
-        ) from error
+        raise FaultRefused(400, "invalid_request", "not a day", field=field, limit="a day such as 2026-01-31") from error
 
 
 def _midnight_us(day: date) -> int:

@@ -96,9 +96,7 @@ def _add_account_payouts(router: APIRouter, engine: Simulation) -> None:
         """A connected account (`Stripe-Account`) pays out to its bank what was transferred to it."""
         form, account = parse_form((await request.body()).decode()), request.headers.get("stripe-account", "")
         key = request.headers.get("idempotency-key", "")
-        made = await engine.act(
-            lambda state, how, now_us: _decide_account_payout(state, how, account, key, form, now_us)
-        )
+        made = await engine.act(lambda state, how, now_us: _decide_account_payout(state, how, account, key, form, now_us))
         return response_of(made)
 
     @router.get("/payouts")
@@ -106,9 +104,7 @@ def _add_account_payouts(router: APIRouter, engine: Simulation) -> None:
         """What a connected account paid out, newest first."""
         account = request.headers.get("stripe-account", "")
         found = [
-            account_payout_view(one, at_us)
-            for one, at_us in reversed(engine.state.account_payouts.values())
-            if one.account == account
+            account_payout_view(one, at_us) for one, at_us in reversed(engine.state.account_payouts.values()) if one.account == account
         ]
         return await _read(engine, "account.payout.find", (account,), _listed("/v1/payouts", found, _query(request)))
 
@@ -128,21 +124,22 @@ def _decide_account_payout(
     held = sum(
         one.moved
         for one in state.payouts.values()
-        if one.told
-        and "acct_" + one.destination == account
-        and one.asset == asset
-        and one.status in ("pending", "paid")
+        if one.told and "acct_" + one.destination == account and one.asset == asset and one.status in ("pending", "paid")
     )
-    paid = sum(
-        one.amount for one, _at in state.account_payouts.values() if (one.account, one.asset) == (account, asset)
-    )
+    paid = sum(one.amount for one, _at in state.account_payouts.values() if (one.account, one.asset) == (account, asset))
     if held - paid < amount:
         message = "You have insufficient funds in your Stripe account for this transfer."
         raise StripeRefused(400, "invalid_request_error", "balance_insufficient", message)
     new = f.AccountPaidOut(
-        f"po_{state.instance}_{len(state.account_payouts) + 1:010d}", key, mark, account, destination, amount, asset,
+        f"po_{state.instance}_{len(state.account_payouts) + 1:010d}",
+        key,
+        mark,
+        account,
+        destination,
+        amount,
+        asset,
         {"metadata": form.get("metadata", {})},
-    )  # fmt: skip
+    )
     return SimulatorDecision([new], SimulatorReply(200, account_payout_view(new, now_us)))
 
 
@@ -192,9 +189,7 @@ def _worded(reply: SimulatorReply) -> Response:
         return response_of(reply)
     told = reply.body["error"]
     status, kind, code = WORDS.get(told["code"], (reply.status, "api_error", ""))
-    return JsonAnswer(
-        SimulatorReply(status, {"error": {"type": kind, "code": code, "message": told["message"]}}, reply.headers)
-    )
+    return JsonAnswer(SimulatorReply(status, {"error": {"type": kind, "code": code, "message": told["message"]}}, reply.headers))
 
 
 def _missing(what: str, which: str) -> SimulatorReply:

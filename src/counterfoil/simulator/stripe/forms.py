@@ -45,9 +45,7 @@ def word(form: dict[str, Any], name: str, pattern: str) -> str:
     """A text of the form. Raises StripeRefused naming it."""
     text = form.get(name)
     if not isinstance(text, str) or not re.fullmatch(pattern, text):
-        raise StripeRefused(
-            400, "invalid_request_error", "parameter_missing", f"Missing or invalid param: {name}.", name
-        )
+        raise StripeRefused(400, "invalid_request_error", "parameter_missing", f"Missing or invalid param: {name}.", name)
     return text
 
 

@@ -12,11 +12,17 @@ from counterfoil.simulator.rules.state import SimulatedCharge, SimulatedPayout, 
 
 VERSION: Final = "2026-10-28.endive"
 LINE_TYPES: Final = {
-    "charge": "charge", "payout": "transfer", "payout_failure": "transfer_refund", "payout_return": "transfer_refund", "fee": "stripe_fee",
-}  # fmt: skip
+    "charge": "charge",
+    "payout": "transfer",
+    "payout_failure": "transfer_refund",
+    "payout_return": "transfer_refund",
+    "fee": "stripe_fee",
+}
 EVENT_TYPES: Final = {
-    "payout.paid": "transfer.created", "payout.failed": "transfer.reversed", "payout.returned": "transfer.reversed",
-}  # fmt: skip
+    "payout.paid": "transfer.created",
+    "payout.failed": "transfer.reversed",
+    "payout.returned": "transfer.reversed",
+}
 
 
 def transfer_id(payout_id: str) -> str:
@@ -34,9 +40,7 @@ def payout_id(transfer: str) -> str:
     return "pout_" + transfer.removeprefix("tr_")
 
 
-def transfer_view(
-    state: State, one: SimulatedPayout, *, back: bool | None = None, expanded: bool = False
-) -> dict[str, Any]:
+def transfer_view(state: State, one: SimulatedPayout, *, back: bool | None = None, expanded: bool = False) -> dict[str, Any]:
     """A transfer as it stands, or as it stood when `back` says whether it was reversed then."""
     reversed_ = one.status in ("failed", "returned") if back is None else back
     line = next(each for each in reversed(state.lines) if each.source == one.id and each.type == "payout")
@@ -54,9 +58,7 @@ def transfer_view(
         "metadata": one.told.get("metadata", {}),
         "reversals": {
             "object": "list",
-            "data": [{"id": reversal_id(one.id), "amount": one.moved, "created": seconds(one.updated_us)}]
-            if reversed_
-            else [],
+            "data": [{"id": reversal_id(one.id), "amount": one.moved, "created": seconds(one.updated_us)}] if reversed_ else [],
             "has_more": False,
             "url": f"/v1/transfers/{transfer_id(one.id)}/reversals",
         },
@@ -104,9 +106,7 @@ def account_payout_view(one: f.AccountPaidOut, at_us: int) -> dict[str, Any]:
     }
 
 
-def line_view(
-    state: State, line: SimulatorLine, *, delta: int = 0, source: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
+def line_view(state: State, line: SimulatorLine, *, delta: int = 0, source: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """A movement of the balance: net = amount - fee. `delta` is what a statement fault says wrongly."""
     at = seconds(line.at_us)
     ids = {"chg": "ch", "pout": "tr"}

@@ -99,9 +99,7 @@ def _in_order(found: Gathering, records: Iterable[Bai2Record]) -> Iterator[Bai2R
         allowed = _FOLLOWS[before.code] if before else frozenset({"01"})
         if record.code not in allowed:
             after = f"after a record {before.code}" if before else "at the beginning"
-            found.broken(
-                record.line, record.code, f"a record {record.code} {after}, expected {' or '.join(sorted(allowed))}"
-            )
+            found.broken(record.line, record.code, f"a record {record.code} {after}, expected {' or '.join(sorted(allowed))}")
         yield record
         before = record
 
@@ -147,9 +145,7 @@ class _Reader:
         fields = record.fields(3)
         asset = _currency(self.found, record, fields[2]) or self.group.asset or self.asset or DEFAULT_CURRENCY
         summaries = read_summaries(self.found, record)
-        self.account = Bai2Account(
-            record, asset, summaries, total=sum(each.amount for each in summaries), records=record.physical
-        )
+        self.account = Bai2Account(record, asset, summaries, total=sum(each.amount for each in summaries), records=record.physical)
 
     def _detail(self, record: Bai2Record) -> None:
         detail = read_detail(self.found, record)
@@ -194,17 +190,13 @@ class _Reader:
         except Unreadable as fault:
             self.found.broken(record.line, where, str(fault))
         if control != total:
-            self.found.unbalanced(
-                record.line, where, f"the control total is {control}, the records before it add up to {total}"
-            )
+            self.found.unbalanced(record.line, where, f"the control total is {control}, the records before it add up to {total}")
         self._count(record, counted)
 
     def _count(self, record: Bai2Record, counted: tuple[int, str, str]) -> None:
         number, told, what = counted
         if told and (not re.fullmatch(r"[0-9]{1,18}", told, re.ASCII) or int(told) != number):
-            self.found.unbalanced(
-                record.line, record.code, f"the trailer counts {told[:20]} {what}, there are {number}"
-            )
+            self.found.unbalanced(record.line, record.code, f"the trailer counts {told[:20]} {what}, there are {number}")
 
 
 def _currency(found: Gathering, record: Bai2Record, told: str) -> str | None:

@@ -96,9 +96,7 @@ def read_summaries(found: Gathering, record: Bai2Record) -> list[Summary]:
     at = 0
     while at < len(fields):
         code, amount = fields[at], fields[at + 1] if at + 1 < len(fields) else ""
-        if (
-            not code
-        ):  # a balance or status that the bank leaves out: its fields are blank, and there are up to four of them
+        if not code:  # a balance or status that the bank leaves out: its fields are blank, and there are up to four of them
             at += 1
             continue
         if not re.fullmatch(r"[0-9]{3}", code, re.ASCII):

@@ -50,9 +50,7 @@ def read_entry(node: Node, asset: str | None) -> CamtEntry:
         raise Unreadable(f"the entry is neither credit nor debit ({direction})")
     status = node.value("Sts", "Cd") or node.value("Sts", "Prtry") or node.value("Sts") or "BOOK"
     is_credit = direction == "CRDT"
-    return CamtEntry(
-        node, amount if is_credit else -amount, code, STATUSES.get(status.upper(), status.lower()), is_credit
-    )
+    return CamtEntry(node, amount if is_credit else -amount, code, STATUSES.get(status.upper(), status.lower()), is_credit)
 
 
 def add(found: Gathering, entry: CamtEntry, *, whole_day: date | None) -> None:
@@ -99,9 +97,7 @@ def _detail_amount(entry: CamtEntry, detail: Node) -> int | None:
     return amount if direction == "CRDT" else -amount
 
 
-def _add_part(
-    found: Gathering, entry: CamtEntry, detail: Node, amount: int, number: int, days: tuple[date | None, date | None]
-) -> None:
+def _add_part(found: Gathering, entry: CamtEntry, detail: Node, amount: int, number: int, days: tuple[date | None, date | None]) -> None:
     own = detail.value("Refs", "AcctSvcrRef")
     whole = _bank_reference(entry.node)
     record = {"Ntry": entry.node.as_record(without="NtryDtls"), "TxDtls": detail.as_record()}

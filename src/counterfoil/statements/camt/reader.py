@@ -185,9 +185,7 @@ def _account(node: Node) -> str | None:
     identity = node.find("Acct", "Id")
     if identity is None:
         return None
-    return identity.value("IBAN") or next(
-        (each.text.strip() for each in identity.deep("Id") if each.text.strip()), None
-    )
+    return identity.value("IBAN") or next((each.text.strip() for each in identity.deep("Id") if each.text.strip()), None)
 
 
 def _sequence(node: Node) -> int | None:

@@ -46,9 +46,7 @@ def check(found: Gathering, statement: Node, tally: EntryTotals) -> None:
         return
     for name, sign in (("TtlNtries", 0), ("TtlCdtNtries", 1), ("TtlDbtNtries", -1)):
         totals = summary.find(name)
-        if totals is not None and not any(
-            _agrees(found, totals, tally, sign, booked_only=only) for only in (True, False)
-        ):
+        if totals is not None and not any(_agrees(found, totals, tally, sign, booked_only=only) for only in (True, False)):
             some = list(tally.some(sign, booked_only=True))
             reason = f"the control total is {totals.value('NbOfNtries') or '?'} entries of {totals.value('Sum') or '?'}"
             shown = f"{sum(count for _, count, _ in some)} of {sum(total for *_, total in some)} minor units"

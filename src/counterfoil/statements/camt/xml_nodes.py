@@ -96,9 +96,7 @@ class _Handler(ContentHandler):
 
     def startElement(self, name: str, attrs: Any) -> None:  # noqa: N802 - the name that SAX calls
         if len(self.stack) >= DEPTH_MAX:
-            raise SourceBroken(
-                self.file, self.where.getLineNumber(), name, f"elements are nested deeper than {DEPTH_MAX}"
-            )
+            raise SourceBroken(self.file, self.where.getLineNumber(), name, f"elements are nested deeper than {DEPTH_MAX}")
         self.held_before.append(self.held)
         self.held += 1
         if self.held > NODES_MAX:
@@ -115,9 +113,7 @@ class _Handler(ContentHandler):
             node = self.stack[-1]
             node.text += content
             if len(node.text) > LINE_CHARS_MAX:
-                raise SourceBroken(
-                    self.file, node.line, node.name, f"the text is longer than {LINE_CHARS_MAX} characters"
-                )
+                raise SourceBroken(self.file, node.line, node.name, f"the text is longer than {LINE_CHARS_MAX} characters")
 
     def endElement(self, name: str) -> None:  # noqa: N802, ARG002 - the name and shape that SAX calls
         node, held_before = self.stack.pop(), self.held_before.pop()

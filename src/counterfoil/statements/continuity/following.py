@@ -95,18 +95,8 @@ def _joined_pages(placed: Sequence[_Placed]) -> list[_Placed]:
     joined: list[_Placed] = []
     for each in placed:
         before = joined[-1] if joined else None
-        same = (
-            before is not None
-            and before.info.statement_id == each.info.statement_id
-            and each.info.statement_id is not None
-        )
-        if (
-            before
-            and same
-            and before.info.closing is None
-            and each.info.opening is None
-            and before.info.opening is not None
-        ):
+        same = before is not None and before.info.statement_id == each.info.statement_id and each.info.statement_id is not None
+        if before and same and before.info.closing is None and each.info.opening is None and before.info.opening is not None:
             info = before.info._replace(
                 closing=each.info.closing,
                 closing_on=each.info.closing_on,
@@ -178,7 +168,5 @@ def _shown(days: Sequence[date]) -> str:
     return ", ".join(day.isoformat() for day in days[:5]) + (f" and {len(days) - 5} more days" if len(days) > 5 else "")
 
 
-def _gap(
-    kind: Kind, at: _Placed, days: tuple[date, ...], difference: int | None, *, proven: bool, reason: str
-) -> SequenceGap:
+def _gap(kind: Kind, at: _Placed, days: tuple[date, ...], difference: int | None, *, proven: bool, reason: str) -> SequenceGap:
     return SequenceGap(kind, at.info.account, at.info.asset, at.file, at.info.line, days, difference, proven, reason)

@@ -210,9 +210,7 @@ def _check_carries(found: Gathering, statement: Mt940Message, total: int) -> Non
     if opening is None:
         found.broken(statement.line, ":60F:", "the statement has no opening balance")
     if closing is None:
-        found.broken(
-            statement.last_line, ":62F:", "the statement ends without a closing balance: the file is cut short"
-        )
+        found.broken(statement.last_line, ":62F:", "the statement ends without a closing balance: the file is cut short")
     if opening.amount + total != closing.amount:
         reason = does_not_carry(opening.amount, total, closing.amount, statement.asset)
         found.unbalanced(closing.line, ":62F:", reason)

@@ -53,9 +53,7 @@ def dialect(path: Path, *, taken: Content | None = None) -> Dialect:
     if best.width < 2 and not (best.width == 1 and path.suffix.lower() == ".csv"):
         raise SourceBroken(path.name, 1, None, "no separator gives this file a table's columns")
     header_at = best.header_at
-    body = [row for row in best.rows[(header_at or 0) + (header_at is not None) :] if len(row) == best.width][
-        :BODY_ROWS
-    ]
+    body = [row for row in best.rows[(header_at or 0) + (header_at is not None) :] if len(row) == best.width][:BODY_ROWS]
     names = tuple(best.rows[header_at]) if header_at is not None else tuple(f"column{n}" for n in range(best.width))
     decimal, thousands = _marks(path, names, body)
     return Dialect(
@@ -87,9 +85,7 @@ class _Look:
 
 def _look(lines: Sequence[str], delimiter: str) -> _Look:
     quote = _quote(lines, delimiter)
-    reader = csv.reader(
-        lines, delimiter=delimiter, quotechar=quote or None, quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
-    )
+    reader = csv.reader(lines, delimiter=delimiter, quotechar=quote or None, quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE)
     rows, starts, before = [], [], 0
     try:
         for row in reader:
@@ -101,13 +97,9 @@ def _look(lines: Sequence[str], delimiter: str) -> _Look:
     filled = [len(row) for row in rows if any(cell.strip() for cell in row)]
     widths = Counter(width for width in filled if width > 1)
     width = max(widths, key=lambda each: (widths[each], each)) if widths else (1 if filled else 0)
-    header_at = next(
-        (at for at, row in enumerate(rows[:PREAMBLE_ROWS_MAX]) if len(row) == width and is_header(row)), None
-    )
+    header_at = next((at for at, row in enumerate(rows[:PREAMBLE_ROWS_MAX]) if len(row) == width and is_header(row)), None)
     fitting = 1000 * widths[width] // len(filled) if filled else 0
-    return _Look(
-        delimiter, quote, rows, starts, width, header_at, (header_at is not None and width > 1, fitting, width)
-    )
+    return _Look(delimiter, quote, rows, starts, width, header_at, (header_at is not None and width > 1, fitting, width))
 
 
 def is_header(row: Sequence[str]) -> bool:
@@ -120,9 +112,7 @@ def is_header(row: Sequence[str]) -> bool:
 
 def _quote(lines: Sequence[str], delimiter: str) -> str:
     text = "".join(lines[:200])
-    single = len(
-        re.findall(rf"(?:^|{re.escape(delimiter)})'[^'\n]*'(?={re.escape(delimiter)}|\s*$)", text, re.MULTILINE)
-    )
+    single = len(re.findall(rf"(?:^|{re.escape(delimiter)})'[^'\n]*'(?={re.escape(delimiter)}|\s*$)", text, re.MULTILINE))
     return "'" if single and '"' not in text else '"'
 
 
@@ -140,9 +130,7 @@ def _marks(path: Path, names: Sequence[str], body: Sequence[Sequence[str]]) -> t
         decimal = decimal_mark_of(figures)
     except Unreadable as fault:
         raise SourceBroken(path.name, None, None, str(fault)) from None
-    groups = Counter(
-        mark for cell in figures for mark in re.findall(r"(?<=[0-9])([.,'\u2019\u00a0\u2009\u202f ])(?=[0-9]{3})", cell)
-    )
+    groups = Counter(mark for cell in figures for mark in re.findall(r"(?<=[0-9])([.,'\u2019\u00a0\u2009\u202f ])(?=[0-9]{3})", cell))
     thousands = [mark for mark, _ in groups.most_common() if mark != decimal]
     return decimal, thousands[0] if thousands and decimal else None
 

@@ -137,15 +137,11 @@ def judged(records: Iterable[TableRow], how: Plan) -> Plan:
     balances: list[int | None] = []
     debits: list[int] = []
     for record in records:
-        if roles.is_total(list(record.cells.values())) or not any(
-            str(cell or "").strip() for cell in record.cells.values()
-        ):
+        if roles.is_total(list(record.cells.values())) or not any(str(cell or "").strip() for cell in record.cells.values()):
             continue
         try:
             asset = _asset(record.cells, how)
-            amounts: dict[Debits, int | None] = {
-                way: _amount(record.cells, replace(how, debits=way), asset) for way in ("out", "signed")
-            }
+            amounts: dict[Debits, int | None] = {way: _amount(record.cells, replace(how, debits=way), asset) for way in ("out", "signed")}
             debit = _debit(record.cells, how, asset)
         except RowRejected:
             continue
@@ -255,9 +251,7 @@ def _word(cells: Mapping[str, Any], how: Plan) -> str | None:
 def _out(debit: int, how: Plan, column: str | None) -> int:
     """What a debit takes out, by the reading of the whole table (see `signs`)."""
     if how.debits == "refused" and debit < 0:
-        raise RowRejected(
-            column, "a debit with a minus among others without: no balance shows whether it is money that came back"
-        )
+        raise RowRejected(column, "a debit with a minus among others without: no balance shows whether it is money that came back")
     return debit if how.debits == "signed" else abs(debit)
 
 
@@ -289,9 +283,7 @@ def _event(cells: Mapping[str, Any], how: Plan) -> tuple[datetime | None, date |
     text = _text(cells, name)
     if text is None or not is_iso(text):
         return None, None
-    is_utc = (
-        name is not None and "utc" in name.lower() and len(text) > 10 and not text.endswith("Z") and "+" not in text
-    )
+    is_utc = name is not None and "utc" in name.lower() and len(text) > 10 and not text.endswith("Z") and "+" not in text
     try:
         return parse_instant(text + "+00:00" if is_utc else text), parse_date(text, ISO)
     except Unreadable as fault:

@@ -72,11 +72,19 @@ def settle(found: Gathering, trail: Trail, column: str) -> None:
     opening = first.balance - first.amount
     found.statements.append(
         StatementInfo(
-            account=None, statement_id=None, sequence=None, asset=next(iter(trail.assets)), opening=opening, closing=last.balance,
-            opening_on=min(days, default=None), closing_on=max(days, default=None), entries=len(steps),
-            total=sum(step.amount for step in steps), line=trail.steps[0].line,
+            account=None,
+            statement_id=None,
+            sequence=None,
+            asset=next(iter(trail.assets)),
+            opening=opening,
+            closing=last.balance,
+            opening_on=min(days, default=None),
+            closing_on=max(days, default=None),
+            entries=len(steps),
+            total=sum(step.amount for step in steps),
+            line=trail.steps[0].line,
         )
-    )  # fmt: skip
+    )
 
 
 def _refuse_a_gap(found: Gathering, trail: Trail, column: str) -> None:
@@ -85,9 +93,7 @@ def _refuse_a_gap(found: Gathering, trail: Trail, column: str) -> None:
     up = [(before, after) for before, after in pairs if before.balance - after.balance != before.amount]
     wrong = min(down, up, key=len)
     if len(wrong) * 2 > len(pairs):
-        found.notes.append(
-            f"the column {column} does not lead from row to row, so it is no running balance and is not used"
-        )
+        found.notes.append(f"the column {column} does not lead from row to row, so it is no running balance and is not used")
         return
     before, after = wrong[0]
     if wrong is up:
@@ -96,9 +102,7 @@ def _refuse_a_gap(found: Gathering, trail: Trail, column: str) -> None:
     found.unbalanced(after.line, column, f"{reason}: a row is missing, or an amount is wrong")
 
 
-def how_debits_are_meant(
-    rows: Iterable[Mapping[Debits, int | None]], balances: Iterable[int | None], debits: Iterable[int]
-) -> Debits:
+def how_debits_are_meant(rows: Iterable[Mapping[Debits, int | None]], balances: Iterable[int | None], debits: Iterable[int]) -> Debits:
     """Out of every row's amount under both readings, its balance, and the debits as they are signed."""
     signs = {debit > 0 for debit in debits if debit}
     if len(signs) < 2:

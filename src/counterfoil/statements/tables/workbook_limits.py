@@ -67,9 +67,7 @@ def refuse_bombs(path: Path) -> None:
                 if part.filename.lower().endswith((".xml", ".rels")):
                     cells += _count(path, packed, part, cells)
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError) as fault:
-        raise SourceBroken(
-            path.name, None, None, f"this is no complete workbook: it is damaged or cut short ({fault})"
-        ) from None
+        raise SourceBroken(path.name, None, None, f"this is no complete workbook: it is damaged or cut short ({fault})") from None
 
 
 def _refuse_sizes(path: Path, packed: zipfile.ZipFile) -> None:

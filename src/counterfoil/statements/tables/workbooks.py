@@ -61,9 +61,7 @@ def read(
 
 
 @contextmanager
-def opened_sheet(
-    path: Path, sheet: str | None = None
-) -> Iterator[tuple[list[str], Iterator[tuple[int, dict[str, Any]]]]]:
+def opened_sheet(path: Path, sheet: str | None = None) -> Iterator[tuple[list[str], Iterator[tuple[int, dict[str, Any]]]]]:
     """Header and rows (with their numbers) of the sheet named, or of the first with a header that has an amount; cells as text,
     `Number` or None. Raises SourceBroken, TooLarge."""
     found = Gathering(path.name)
@@ -99,11 +97,7 @@ def _choose(found: Gathering, book: Any, sheet: str | None) -> tuple[str, int, l
             continue  # a sheet of charts
         for number, cells in islice(_rows(book[name], 0), PREAMBLE_ROWS_MAX):
             header = [_title(cell) for cell in cells]
-            if (
-                sum(1 for cell in header if cell) > 1
-                and is_header(header)
-                and not any(isinstance(c, Number) for c in cells)
-            ):
+            if sum(1 for cell in header if cell) > 1 and is_header(header) and not any(isinstance(c, Number) for c in cells):
                 fallback = fallback or (name, number, header)
                 if AMOUNTS & guess(header).keys():
                     return name, number, header

@@ -46,9 +46,7 @@ router = routes("Accounts")
 ACCOUNTS = Keyset("accounts", (str, str))
 TRIAL = Keyset("trial-balance", (str,))
 
-Name = Annotated[
-    str, Path(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["payable:payee:bolt"])
-]
+Name = Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["payable:payee:bolt"])]
 ProgramParameter = Annotated[
     str | None,
     Query(alias="programId", max_length=64, description="The installation's own program, if absent."),
@@ -163,9 +161,7 @@ def accounts(
     call: Annotated[ApiCall, may(READ)],
     program_id: ProgramParameter = None,
     asset: AssetParameter = None,
-    beginning: Annotated[
-        str | None, Query(max_length=200, description="Only names that begin so.", examples=["payable:"])
-    ] = None,
+    beginning: Annotated[str | None, Query(max_length=200, description="Only names that begin so.", examples=["payable:"])] = None,
     limit: Limit = LIMIT,
     cursor: Cursor = None,
 ) -> Response:
@@ -178,18 +174,14 @@ def accounts(
     return page_of(AccountView, ACCOUNTS.page(rows, limit, lambda row: (row.asset, row.name)))
 
 
-@router.post(
-    "/accounts", status_code=201, response_model=AccountsOpened, operation_id="account_open", summary="Open accounts"
-)
+@router.post("/accounts", status_code=201, response_model=AccountsOpened, operation_id="account_open", summary="Open accounts")
 def open_all(body: AccountsRequest, call: Annotated[ApiCall, may(POST_JOURNAL, key=True)]) -> Response:
     """Those that are open already stay as they are; one that was opened with other rules is refused."""
     wanted = [NewAccount(name, body.normal, body.no_overdraft) for name in body.names]
 
     def act(conn: Connection[Any]) -> Done:
         open_accounts(conn, body.program_id, wanted, asset=body.asset, actor=call.actor, now=call.now)
-        return Done(
-            body.program_id, AccountsOpened(program_id=body.program_id, asset=body.asset, names=body.names), 201
-        )
+        return Done(body.program_id, AccountsOpened(program_id=body.program_id, asset=body.asset, names=body.names), 201)
 
     return call.write("account.open", act, asked=body)
 
@@ -302,6 +294,6 @@ for verb, set_flag, title, effect in (
     ),
     ("reopen", reopen_account, "Reopen an account", "End a close."),
 ):
-    router.post(
-        f"/accounts/{verb}", response_model=FlagSet, operation_id=f"account_{verb}", summary=title, description=effect
-    )(_flag(verb, set_flag))
+    router.post(f"/accounts/{verb}", response_model=FlagSet, operation_id=f"account_{verb}", summary=title, description=effect)(
+        _flag(verb, set_flag)
+    )

@@ -98,9 +98,13 @@ class ReversalRequest(RequestModel):
 
 
 @router.post(
-    "/finance/journal", status_code=201, response_model=JournalPosted, responses=BY_TWO,
-    operation_id="journal_post", summary="Post a journal",
-)  # fmt: skip
+    "/finance/journal",
+    status_code=201,
+    response_model=JournalPosted,
+    responses=BY_TWO,
+    operation_id="journal_post",
+    summary="Post a journal",
+)
 def post_journal(body: JournalRequest, call: Annotated[ApiCall, may(POST_JOURNAL, key=True)]) -> Response:
     """All its lines are posted, or none. Accounts must be open; an account that must not be overdrawn refuses it.
 
@@ -125,9 +129,7 @@ def post_journal(body: JournalRequest, call: Annotated[ApiCall, may(POST_JOURNAL
         return Done(str(posted.journal_id), _posted(posted), 200 if posted.existed else 201)
 
     if call.caller.is_person:
-        said = ProposedVerb(
-            "journal", "post", f"{body.program_id}:{body.key}", body.model_dump(mode="json"), body.program_id
-        )
+        said = ProposedVerb("journal", "post", f"{body.program_id}:{body.key}", body.model_dump(mode="json"), body.program_id)
         return call.by_two("journal.post", act, said, asked=body, reason=body.reason)
     return call.write("journal.post", act, asked=body, reason=body.reason)
 
@@ -179,9 +181,7 @@ def journal(journal_id: UUID, call: Annotated[ApiCall, may(READ)]) -> Response:
     operation_id="journal_reverse",
     summary="Reverse a journal",
 )
-def reverse_journal(
-    journal_id: UUID, body: ReversalRequest, call: Annotated[ApiCall, may(POST_JOURNAL, key=True)]
-) -> Response:
+def reverse_journal(journal_id: UUID, body: ReversalRequest, call: Annotated[ApiCall, may(POST_JOURNAL, key=True)]) -> Response:
     """Posts the opposite, once. The original stays as it was: a reversal is the only eraser.
 
     Takes two people when a person does it, and whoever does it when the product itself posted the journal.

@@ -46,9 +46,7 @@ STANDS = (MovementOutcome.POSTED, MovementOutcome.EXISTS)
 class MovementRequest(RequestModel):
     """Move `amount`: debit one account, credit another."""
 
-    id: UUID = Field(
-        description="The caller's. The same id is posted once; ids that sort by time (version 7) are quickest."
-    )
+    id: UUID = Field(description="The caller's. The same id is posted once; ids that sort by time (version 7) are quickest.")
     debit: AccountName
     credit: AccountName
     amount: Amount
@@ -87,9 +85,7 @@ class MovementResult(ViewModel):
     """What became of one movement."""
 
     id: UUID
-    outcome: str = Field(
-        description="posted, exists (it was posted before), or the first reason that it was refused for."
-    )
+    outcome: str = Field(description="posted, exists (it was posted before), or the first reason that it was refused for.")
 
 
 class OneView(MovementResult, WriteResult):
@@ -154,9 +150,7 @@ def _us(moment: datetime | None) -> int | None:
     return to_us(moment.astimezone(UTC)) if moment else None
 
 
-@router.post(
-    "/movements/bulk", response_model=BulkView, operation_id="movement_post_many", summary="Post many movements"
-)
+@router.post("/movements/bulk", response_model=BulkView, operation_id="movement_post_many", summary="Post many movements")
 def bulk(body: BulkRequest, call: Annotated[ApiCall, may(POST_JOURNAL)]) -> Response:
     """For services. In one commit. Each movement has its own result; one that is refused stops no other, unless they are linked."""
     _refuse_by_hand(call)
@@ -177,9 +171,7 @@ def bulk(body: BulkRequest, call: Annotated[ApiCall, may(POST_JOURNAL)]) -> Resp
 
 
 def _movement(one: MovementRequest) -> Movement:
-    return Movement(
-        one.id.bytes, one.debit, one.credit, one.amount, effective_us=_us(one.effective_at), linked=one.linked
-    )
+    return Movement(one.id.bytes, one.debit, one.credit, one.amount, effective_us=_us(one.effective_at), linked=one.linked)
 
 
 def _shown(body: BulkRequest, posted: BulkPosted) -> BulkView:
@@ -190,8 +182,5 @@ def _shown(body: BulkRequest, posted: BulkPosted) -> BulkView:
         existed=posted.existed,
         posted=stands,
         refused=len(posted.outcomes) - stands,
-        results=[
-            MovementResult(id=one.id, outcome=outcome.value)
-            for one, outcome in zip(body.movements, posted.outcomes, strict=True)
-        ],
+        results=[MovementResult(id=one.id, outcome=outcome.value) for one, outcome in zip(body.movements, posted.outcomes, strict=True)],
     )

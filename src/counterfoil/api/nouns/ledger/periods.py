@@ -90,15 +90,11 @@ def close(program_id: ProgramId, body: CloseRequest, call: Annotated[ApiCall, ma
     operation_id="period_reopen",
     summary="Propose to reopen the books",
 )
-def reopen(
-    program_id: ProgramId, body: ReopeningRequest, call: Annotated[ApiCall, may(CLOSE_PERIOD, key=True)]
-) -> Response:
+def reopen(program_id: ProgramId, body: ReopeningRequest, call: Annotated[ApiCall, may(CLOSE_PERIOD, key=True)]) -> Response:
     """Takes two people: this proposes it, and another person approves exactly that. What was booked late meanwhile stays where it is."""
 
     def act(conn: Connection[Any]) -> Done:
-        one = propose_reopening(
-            conn, program_id, call.make_id("prop"), until=body.until, reason=body.reason, by=call.caller, now=call.now
-        )
+        one = propose_reopening(conn, program_id, call.make_id("prop"), until=body.until, reason=body.reason, by=call.caller, now=call.now)
         shown = ReopeningProposed(
             id=one.id,
             program_id=program_id,

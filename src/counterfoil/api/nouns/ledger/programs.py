@@ -98,9 +98,7 @@ def _fields(one: ListedProgram) -> dict[str, Any]:
     return {**one._asdict(), "assets": [AssetView(code=code, scale=scale) for code, scale in one.assets]}
 
 
-@router.post(
-    "/programs", status_code=201, response_model=ProgramOpened, operation_id="program_open", summary="Open a program"
-)
+@router.post("/programs", status_code=201, response_model=ProgramOpened, operation_id="program_open", summary="Open a program")
 def create(body: ProgramRequest, call: Annotated[ApiCall, may(ADMINISTER, key=True)]) -> Response:
     """Opens a book for each asset. An asset's scale is fixed when it is first used."""
     assets = [Asset(one.code, one.scale) for one in body.assets]
@@ -140,9 +138,7 @@ def assets(call: Annotated[ApiCall, may(READ)]) -> Response:
     operation_id="fee_rates_set",
     summary="Set fee rates",
 )
-def add_rates(
-    program_id: ProgramId, body: RatesRequest, call: Annotated[ApiCall, may(ADMINISTER, key=True)]
-) -> Response:
+def add_rates(program_id: ProgramId, body: RatesRequest, call: Annotated[ApiCall, may(ADMINISTER, key=True)]) -> Response:
     """Adds a version: settlements from now on use it, earlier ones keep theirs."""
 
     def act(conn: Connection[Any]) -> Done:
@@ -161,9 +157,7 @@ def add_rates(
     return call.write("rates.set", act, asked=body)
 
 
-@router.get(
-    "/programs/{program_id}/rates", response_model=RatesView, operation_id="fee_rates_show", summary="Show fee rates"
-)
+@router.get("/programs/{program_id}/rates", response_model=RatesView, operation_id="fee_rates_show", summary="Show fee rates")
 def rates(program_id: ProgramId, call: Annotated[ApiCall, may(READ)]) -> Response:
     """The version that settlements use now."""
     with call.reading() as conn:

@@ -205,9 +205,7 @@ def _explanation(program: str, found: Explanation) -> ExplanationView:
         missing=MissingView.each(found.missing),
         stray=[StrayView(journal_id=one.journal_id, line=one.line, amount=one.minor) for one in found.stray],
         suspects=[
-            SuspectView(
-                source_type=one.source_type, source_id=one.source_id, kind=one.kind, amount=one.minor, keys=one.keys
-            )
+            SuspectView(source_type=one.source_type, source_id=one.source_id, kind=one.kind, amount=one.minor, keys=one.keys)
             for one in found.suspects
         ],
         **plain,

@@ -73,9 +73,7 @@ def proposals(
     call: Annotated[ApiCall, may(READ)],
     state: Annotated[Literal["waiting", "all"], Query()] = "waiting",
     machine: Annotated[str | None, Query(pattern="^[a-z_]{1,40}$")] = None,
-    subject_id: Annotated[
-        str | None, Query(alias="subjectId", max_length=200, description="Only about this thing.")
-    ] = None,
+    subject_id: Annotated[str | None, Query(alias="subjectId", max_length=200, description="Only about this thing.")] = None,
     limit: Limit = LIMIT,
     cursor: Cursor = None,
 ) -> Response:
@@ -83,16 +81,19 @@ def proposals(
     after: Any = PROPOSALS.after(cursor)
     with call.reading() as conn:
         rows = approvals.list_proposals(
-            conn, now=call.now, rows_max=limit + 1, waiting=state == "waiting", machine=machine, subject_id=subject_id,
+            conn,
+            now=call.now,
+            rows_max=limit + 1,
+            waiting=state == "waiting",
+            machine=machine,
+            subject_id=subject_id,
             after=after,
-        )  # fmt: skip
+        )
     page = PROPOSALS.page(rows, limit, lambda row: (row.made_at, row.id))
     return page_of(ApprovalView, Page([ApprovalView(**shown(one, call.now)) for one in page.rows], page.next_cursor))
 
 
-@router.get(
-    "/approvals/{proposal_id}", response_model=ApprovalView, operation_id="proposal_show", summary="Show a proposal"
-)
+@router.get("/approvals/{proposal_id}", response_model=ApprovalView, operation_id="proposal_show", summary="Show a proposal")
 def proposal(proposal_id: ProposalId, call: Annotated[ApiCall, may(READ)]) -> Response:
     """With its payload, which is what is approved."""
     with call.reading() as conn:
@@ -112,7 +113,7 @@ def approve(proposal_id: ProposalId, body: DecisionRequest, call: Annotated[ApiC
     def act(conn: Connection[Any]) -> Done:
         done = approvals.approve_and_do(
             conn, proposal_id, PAIRED, payload_sha256=body.payload_sha256, reason=body.reason, by=call.caller, now=call.now
-        )  # fmt: skip
+        )
         return Done(proposal_id, ApprovalDecided(**shown(done, call.now)))
 
     return call.write("approval.approve", act, asked=body, reason=body.reason)
@@ -128,9 +129,7 @@ def reject(proposal_id: ProposalId, body: RejectionRequest, call: Annotated[ApiC
     """Nothing is done. Whoever made it withdraws it; others reject it."""
 
     def act(conn: Connection[Any]) -> Done:
-        done = approvals.reject_and_tell(
-            conn, proposal_id, PAIRED, reason=body.reason, by=call.caller, now=call.now
-        )  # fmt: skip
+        done = approvals.reject_and_tell(conn, proposal_id, PAIRED, reason=body.reason, by=call.caller, now=call.now)
         return Done(proposal_id, ApprovalDecided(**shown(done, call.now)))
 
     return call.write("approval.reject", act, asked=body, reason=body.reason)

@@ -127,9 +127,7 @@ def keys(call: Annotated[ApiCall, may(AUDIT)]) -> Response:
 
 
 @router.post("/keys/{key_id}/revoke", response_model=KeyRevoked, operation_id="key_revoke", summary="Revoke an API key")
-def revoke(
-    key_id: Annotated[str, id_in_path("key")], body: Because, call: Annotated[ApiCall, may(ADMINISTER)]
-) -> Response:
+def revoke(key_id: Annotated[str, id_in_path("key")], body: Because, call: Annotated[ApiCall, may(ADMINISTER)]) -> Response:
     """It ends at once on this process and within two seconds on every other."""
 
     def act(conn: Connection[Any]) -> Done:

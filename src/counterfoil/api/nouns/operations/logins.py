@@ -56,20 +56,14 @@ def create(body: LoginRequest, request: Request) -> Response:
     new = body.new_password.get_secret_value() if body.new_password else None
     try:
         with services.database.transaction() as conn:
-            found = check_login(
-                conn, body.name, body.password.get_secret_value(), now=now, new_password=new, salt=entropy(SALT_BYTES)
-            )
-            caller, token = log_in(
-                conn, services.wiring.make_id("ses"), entropy(SECRET_BYTES), found, now=now, address=address_in(request)
-            )
+            found = check_login(conn, body.name, body.password.get_secret_value(), now=now, new_password=new, salt=entropy(SALT_BYTES))
+            caller, token = log_in(conn, services.wiring.make_id("ses"), entropy(SECRET_BYTES), found, now=now, address=address_in(request))
     except LoginRefused:
         services.doorman.login_failed(request, body.name)
         raise
     services.doorman.logged_in(request, caller)
     roles = [one for one in caller.role.split("+") if one]
-    told = LoggedIn(
-        name=caller.name, roles=roles, program_id=caller.program_id, token=token, expires_at=now + LOGIN_LIFE
-    )
+    told = LoggedIn(name=caller.name, roles=roles, program_id=caller.program_id, token=token, expires_at=now + LOGIN_LIFE)
     return answer(told, 201)
 
 

@@ -60,9 +60,7 @@ class WorkerView(ViewModel):
     host: str
     pid: int
     version: str
-    health: str = Field(
-        description="healthy, failing (a job's last run ended in an error), down (silent for 60 s) or stopped."
-    )
+    health: str = Field(description="healthy, failing (a job's last run ended in an error), down (silent for 60 s) or stopped.")
     started_at: datetime
     beat_at: datetime
     jobs: dict[str, JobView]
@@ -85,9 +83,7 @@ class QueueView(ViewModel):
     later: int = Field(description="Rows that are due at a later time.")
     oldest_due_at: datetime | None
     oldest_age_s: int | None
-    depth: str = Field(
-        description="fine, slow (100 to 500, the oldest is late, or a provider does not work) or backlog."
-    )
+    depth: str = Field(description="fine, slow (100 to 500, the oldest is late, or a provider does not work) or backlog.")
     paused: bool = Field(description="Wholly or for a provider or program; see the pauses.")
     circuits_open: list[str] = Field(
         description="Providers that do not work and are not called from this queue meanwhile; see the circuits."
@@ -153,9 +149,7 @@ class HealthView(ViewModel):
     provider_payout_unknown: int = Field(description="Nobody knows yet whether they went out.")
     payouts_failed: int
     payouts_waiting: int = Field(description="For a destination, or for the ledger.")
-    max_outbox_age_minutes: int | None = Field(
-        description="Of the oldest payout that waits to be sent; null when none does."
-    )
+    max_outbox_age_minutes: int | None = Field(description="Of the oldest payout that waits to be sent; null when none does.")
     provider_circuits_open: int = Field(description="Providers that do not work, by queue: their calls wait.")
     webhooks_received: int = Field(description="Stored and not applied yet.")
     webhooks_parked: int
@@ -215,9 +209,7 @@ def workers(call: Annotated[ApiCall, may(READ)]) -> Response:
 def workers_shown(conn: Connection[Any], now: datetime) -> list[WorkerView]:
     """Workers with their health at this moment."""
     return [
-        WorkerView(
-            **{name: value for name, value in one._asdict().items() if name != "stopped_at"}, health=one.health(now)
-        )
+        WorkerView(**{name: value for name, value in one._asdict().items() if name != "stopped_at"}, health=one.health(now))
         for one in list_workers(conn, since=now - SEEN_WITHIN)
     ]
 
@@ -296,9 +288,7 @@ def health(call: Annotated[ApiCall, may(READ)]) -> Response:
     """Counted now, none assumed."""
     now = call.now
     with call.reading() as conn:
-        payouts = payout_health(
-            conn, now=now, sending_stuck_after=call.services.wiring.lease, sent_stuck_after=SENT_STUCK_AFTER
-        )
+        payouts = payout_health(conn, now=now, sending_stuck_after=call.services.wiring.lease, sent_stuck_after=SENT_STUCK_AFTER)
         webhooks = webhook_counts(conn, since=now)
         intents = count_intents(conn, stuck_before=now - call.services.stuck_after)
         circuits = len(open_circuits(conn))

@@ -41,9 +41,7 @@ class ParkedMove(WriteResult):
     state: str
 
 
-@router.get(
-    "/admin/parked", response_model=AllParked, operation_id="parked_list", summary="List parked webhooks and events"
-)
+@router.get("/admin/parked", response_model=AllParked, operation_id="parked_list", summary="List parked webhooks and events")
 def parked(call: Annotated[ApiCall, may(READ)]) -> Response:
     """Webhooks and events that wait for a person."""
     with call.reading() as conn:

@@ -73,9 +73,7 @@ def _fields(conn: Connection[Any], one: Principal) -> dict[str, Any]:
     return {**one._asdict(), "roles": logins.roles_of(conn, one.id)}
 
 
-@router.get(
-    "/people", response_model=Paged[PrincipalView], operation_id="person_list", summary="List people and services"
-)
+@router.get("/people", response_model=Paged[PrincipalView], operation_id="person_list", summary="List people and services")
 def people(call: Annotated[ApiCall, may(AUDIT)]) -> Response:
     """The newest 500, first the newest."""
     with call.reading() as conn:

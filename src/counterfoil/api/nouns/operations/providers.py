@@ -96,10 +96,7 @@ def list_providers(
     with call.reading() as conn:
         found = call_stats(conn, providers, start=start, end=end)
         circuits = list_circuits(conn, rows_max=CIRCUITS_MAX, after=None, state=None)
-    data = [
-        _shown(one, found[name], [each for each in circuits if each.provider == name])
-        for name, one in sorted(providers.items())
-    ]
+    data = [_shown(one, found[name], [each for each in circuits if each.provider == name]) for name, one in sorted(providers.items())]
     return answer(ProvidersView(measured_from=start, measured_until=end, data=data))
 
 

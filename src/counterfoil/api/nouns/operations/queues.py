@@ -69,12 +69,8 @@ class QueuesSwitched(WriteResult):
     data: list[QueueSwitched]
 
 
-@router.get(
-    "/admin/queue/pauses", response_model=PausesView, operation_id="queue_list_pauses", summary="List paused queues"
-)
-def pauses(
-    call: Annotated[ApiCall, may(READ)], queue: Annotated[str | None, Query(max_length=40, examples=["send"])] = None
-) -> Response:
+@router.get("/admin/queue/pauses", response_model=PausesView, operation_id="queue_list_pauses", summary="List paused queues")
+def pauses(call: Annotated[ApiCall, may(READ)], queue: Annotated[str | None, Query(max_length=40, examples=["send"])] = None) -> Response:
     """Every pause that holds now, and the history of the switches; of one queue, or of all."""
     with call.reading() as conn:
         now, history = paused_now(conn), history_of_pauses(conn, queue)
@@ -86,23 +82,17 @@ def _shown(one: Pause) -> PauseView:
     return PauseView(**one._asdict())
 
 
-@router.post(
-    "/admin/queue/pause", response_model=QueuesSwitched, operation_id="queue_pause_all", summary="Pause every queue"
-)
+@router.post("/admin/queue/pause", response_model=QueuesSwitched, operation_id="queue_pause_all", summary="Pause every queue")
 def pause_all(body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """No new work is taken up anywhere, as `POST /admin/queue/{queue}/pause` does for one. One person is enough."""
 
     def act(conn: Connection[Any]) -> Done:
-        return Done(
-            "queues", QueuesSwitched(data=[_paused(conn, QueuePart(one.name, "", ""), body, call) for one in QUEUES])
-        )
+        return Done("queues", QueuesSwitched(data=[_paused(conn, QueuePart(one.name, "", ""), body, call) for one in QUEUES]))
 
     return call.write("queue.pause", act, asked=body, reason=body.reason)
 
 
-@router.post(
-    "/admin/queue/resume", response_model=QueuesSwitched, operation_id="queue_resume_all", summary="Resume every queue"
-)
+@router.post("/admin/queue/resume", response_model=QueuesSwitched, operation_id="queue_resume_all", summary="Resume every queue")
 def resume_all(body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """Queues that send money stay paused until a second person approves the proposal that is made for each of them."""
 
@@ -116,21 +106,15 @@ def resume_all(body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Respons
     return call.write("queue.resume", act, asked=body, reason=body.reason)
 
 
-@router.post(
-    "/admin/queue/{queue}/pause", response_model=QueueSwitched, operation_id="queue_pause", summary="Pause a queue"
-)
+@router.post("/admin/queue/{queue}/pause", response_model=QueueSwitched, operation_id="queue_pause", summary="Pause a queue")
 def pause_queue(queue: QueueName, body: PartRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """Nothing of it is taken up and no call begins, also by `ops/run`; what is called already is recorded. One person is enough."""
     part = QueuePart(queue, body.provider, body.program_id)
     known_part(QUEUE_BY_NAME, part)
-    return call.write(
-        "queue.pause", lambda conn: Done(queue, _paused(conn, part, body, call)), asked=body, reason=body.reason
-    )
+    return call.write("queue.pause", lambda conn: Done(queue, _paused(conn, part, body, call)), asked=body, reason=body.reason)
 
 
-@router.post(
-    "/admin/queue/{queue}/resume", response_model=QueueSwitched, operation_id="queue_resume", summary="Resume a queue"
-)
+@router.post("/admin/queue/{queue}/resume", response_model=QueueSwitched, operation_id="queue_resume", summary="Resume a queue")
 def resume_queue(queue: QueueName, body: PartRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """A queue that sends money is resumed by a second person, who approves the proposal that this makes."""
     part = QueuePart(queue, body.provider, body.program_id)

@@ -80,8 +80,7 @@ def status(
     now = call.now
     with call.reading() as conn:
         books = [
-            BookView(**one._asdict(), balanced=one.difference == 0)
-            for one in book_totals(conn, rows_max=BOOKS_MAX, program_id=program_id)
+            BookView(**one._asdict(), balanced=one.difference == 0) for one in book_totals(conn, rows_max=BOOKS_MAX, program_id=program_id)
         ]
         return answer(
             StatusView(

@@ -28,9 +28,7 @@ class WebhookTaken(ViewModel):
     duplicate: bool = Field(examples=[False])
 
 
-@router.post(
-    "/{provider}", response_model=WebhookTaken, operation_id="webhook_receive", summary="Receive a provider's webhook"
-)
+@router.post("/{provider}", response_model=WebhookTaken, operation_id="webhook_receive", summary="Receive a provider's webhook")
 async def webhook(request: Request, provider: Annotated[str, Path(pattern="^[a-z][a-z0-9_-]{0,39}$")]) -> Response:
     """Answers 200 once it is stored durably, also when it came before. 401 when the signature does not hold."""
     services, body = services_of(request), await request.body()

@@ -102,9 +102,7 @@ class BankReportTaken(WriteResult):
     existed: bool = Field(description="This very report was taken before, and nothing was done.")
 
 
-@router.get(
-    "/bank-files", response_model=Paged[BankPaymentFileView], operation_id="bank_file_list", summary="List bank files"
-)
+@router.get("/bank-files", response_model=Paged[BankPaymentFileView], operation_id="bank_file_list", summary="List bank files")
 def bank_files(
     call: Annotated[ApiCall, may(READ)],
     program_id: Annotated[ProgramId | None, Query(alias="programId")] = None,
@@ -115,16 +113,12 @@ def bank_files(
     """Newest first. `made` ones wait for somebody to bring them to the bank."""
     after = FILES.after(cursor)
     with call.reading() as conn:
-        rows = list_payment_files(
-            conn, rows_max=limit + 1, after=str(after[0]) if after else None, program_id=program_id, state=state
-        )
+        rows = list_payment_files(conn, rows_max=limit + 1, after=str(after[0]) if after else None, program_id=program_id, state=state)
     page = FILES.page(rows, limit, lambda row: (row.id,))
     return answer(Paged[BankPaymentFileView](data=[_shown(one) for one in page.rows], next_cursor=page.next_cursor))
 
 
-@router.post(
-    "/bank-files", response_model=BankFilesMade, operation_id="bank_file_create", summary="Make bank files now"
-)
+@router.post("/bank-files", response_model=BankFilesMade, operation_id="bank_file_create", summary="Make bank files now")
 def make(call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """Make files of all that is queued for the bank, without waiting until more has gathered. What is paused stays queued."""
     wiring = call.services.wiring
@@ -157,9 +151,12 @@ def bank_file(file_id: FileId, call: Annotated[ApiCall, may(READ)]) -> Response:
 
 
 @router.post(
-    "/bank-files/{file_id}/download", operation_id="bank_file_download", summary="Download a bank file", response_class=Response,
+    "/bank-files/{file_id}/download",
+    operation_id="bank_file_download",
+    summary="Download a bank file",
+    response_class=Response,
     responses={200: {"content": {"application/xml": {"schema": {"type": "string", "format": "binary"}}}}},
-)  # fmt: skip
+)
 def download(file_id: FileId, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """The file as it was made, as often as it is asked for. From the first time on the bank may have it, and it cannot be cancelled."""
     if call.dry_run:
@@ -192,16 +189,18 @@ def cancel(file_id: FileId, body: Because, call: Annotated[ApiCall, may(OPERATE)
 
 
 @router.post(
-    "/bank-files/reports", response_model=BankReportTaken, status_code=201, operation_id="bank_report_import",
-    summary="Import a report of the bank", openapi_extra=FILE_BODY,
-)  # fmt: skip
+    "/bank-files/reports",
+    response_model=BankReportTaken,
+    status_code=201,
+    operation_id="bank_report_import",
+    summary="Import a report of the bank",
+    openapi_extra=FILE_BODY,
+)
 async def import_report(
     request: Request,
     call: Annotated[ApiCall, may(OPERATE, key=True)],
     file_name: Annotated[str, Query(alias="fileName", min_length=1, max_length=200)],
-    program_id: Annotated[
-        ProgramId | None, Query(alias="programId", description="Only orders of this program.")
-    ] = None,
+    program_id: Annotated[ProgramId | None, Query(alias="programId", description="Only orders of this program.")] = None,
 ) -> Response:
     """pain.002, camt.053 or camt.054 as the body: what it says of our orders is booked. The same report again changes nothing."""
     body = await request.body()
@@ -210,10 +209,21 @@ async def import_report(
 
     def act(conn: Connection[Any]) -> Done:
         taken = take_report(
-            conn, call.make_id("brp"), provider=sepa.NAME, capabilities=capabilities_of(wiring.providers.get(sepa.NAME)),
-            format=report.format, message_id=report.message_id, orders=report.orders, rest=report.rest, body=body,
-            file_name=file_name, program_id=program_id, silent_after=wiring.silent_after, actor=call.actor, now=call.now,
-        )  # fmt: skip
+            conn,
+            call.make_id("brp"),
+            provider=sepa.NAME,
+            capabilities=capabilities_of(wiring.providers.get(sepa.NAME)),
+            format=report.format,
+            message_id=report.message_id,
+            orders=report.orders,
+            rest=report.rest,
+            body=body,
+            file_name=file_name,
+            program_id=program_id,
+            silent_after=wiring.silent_after,
+            actor=call.actor,
+            now=call.now,
+        )
         told = {name: value for name, value in taken._asdict().items() if name != "sha256"}
         return Done(taken.id, BankReportTaken(**told), 200 if taken.existed else 201)
 

@@ -149,9 +149,12 @@ def gather(body: BatchRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Respon
         wanted = Wanted(**body.model_dump() | {"payees": tuple(body.payees)})
         made = gather_batch(conn, wanted, by=call.caller, make_id=call.make_id, now=call.now)
         shown = BatchGathered(
-            id=made.batch_id, state="draft", lines=made.lines, skipped_total=made.skipped_total,
+            id=made.batch_id,
+            state="draft",
+            lines=made.lines,
+            skipped_total=made.skipped_total,
             skipped=[SkippedView(payout_id=one.payout_id, why=one.why) for one in made.skipped],
-        )  # fmt: skip
+        )
         return Done(made.batch_id, shown, 201)
 
     return call.write("batch.gather", act, asked=body)
@@ -172,12 +175,18 @@ def policies(
         found = policies_of(conn, program_id or call.services.wiring.program_id)
     rows = [
         PolicyView(
-            program_id=one.program_id, asset=one.asset, by_rule_max=one.by_rule_max, cooling_hours=one.cooling_hours,
-            version=one.version, reason=one.reason, actor=one.actor, at=one.at,
+            program_id=one.program_id,
+            asset=one.asset,
+            by_rule_max=one.by_rule_max,
+            cooling_hours=one.cooling_hours,
+            version=one.version,
+            reason=one.reason,
+            actor=one.actor,
+            at=one.at,
             tiers=[TierView(above=above, approvers=needed) for above, needed in zip(one.tiers_above, one.tiers_approvers, strict=True)],
         )
         for one in found.values()
-    ]  # fmt: skip
+    ]
     return answer(Paged[PolicyView](data=rows, next_cursor=None))
 
 
@@ -195,14 +204,22 @@ def set_one(body: PolicyRequest, call: Annotated[ApiCall, may(ADMINISTER)]) -> R
     def act(conn: Connection[Any]) -> Done:
         show_program(conn, body.program_id)
         set_policy(
-            conn, body.program_id, body.asset, by_rule_max=int(body.by_rule_max), tiers=tiers, cooling_hours=body.cooling_hours,
-            reason=body.reason, actor=call.actor, now=call.now,
-        )  # fmt: skip
+            conn,
+            body.program_id,
+            body.asset,
+            by_rule_max=int(body.by_rule_max),
+            tiers=tiers,
+            cooling_hours=body.cooling_hours,
+            reason=body.reason,
+            actor=call.actor,
+            now=call.now,
+        )
         return Done(body.program_id, PolicySet(program_id=body.program_id, asset=body.asset))
 
     payload = {
-        "byRuleMax": body.by_rule_max, "coolingHours": body.cooling_hours,
+        "byRuleMax": body.by_rule_max,
+        "coolingHours": body.cooling_hours,
         "tiers": [{"above": str(one.above), "approvers": one.approvers} for one in tiers],
-    }  # fmt: skip
+    }
     said = ProposedVerb("payout_policy", "set", f"{body.program_id}:{body.asset}", payload, body.program_id)
     return call.by_two("payout_policy.set", act, said, asked=body, reason=body.reason)

@@ -30,9 +30,7 @@ class DestinationRequest(RequestModel):
     program_id: ProgramId
     payee_id: Clean = Field(min_length=1, max_length=64, examples=["bolt"])
     provider: Clean | None = Field(None, max_length=40, description="The only one, if absent.")
-    token: Clean = Field(
-        min_length=1, max_length=TOKEN_MAX, description="The provider's own name of the account.", examples=["acct_1"]
-    )
+    token: Clean = Field(min_length=1, max_length=TOKEN_MAX, description="The provider's own name of the account.", examples=["acct_1"])
 
 
 class DestinationView(ViewModel):
@@ -113,8 +111,6 @@ def destinations(
     """Those that are used now, newest first."""
     after = DESTINATIONS.after(cursor)
     with call.reading() as conn:
-        rows = list_destinations(
-            conn, rows_max=limit + 1, after=str(after[0]) if after else None, program_id=program_id
-        )
+        rows = list_destinations(conn, rows_max=limit + 1, after=str(after[0]) if after else None, program_id=program_id)
     page = DESTINATIONS.page(rows, limit, lambda row: (row.id,))
     return page_of(DestinationView, Page([DestinationView(**_fields(one)) for one in page.rows], page.next_cursor))

@@ -93,9 +93,7 @@ class ProviderPayoutView(ViewModel):
 class ConflictView(ViewModel):
     """Two words about an attempt that exclude each other."""
 
-    state: str = Field(
-        description="open, settled (by the provider's present word), paid or not_paid (found by two people)."
-    )
+    state: str = Field(description="open, settled (by the provider's present word), paid or not_paid (found by two people).")
 
 
 class PayoutInFull(PayoutView):

@@ -48,9 +48,7 @@ class RefundBooked(WriteResult):
     payable: Minor = Field(description="Of what was still to be paid out for the settlement.")
     holdback: Minor = Field(description="Of what is held back of the payee, the oldest first.")
     receivable: Minor = Field(description="What the payee owes now; its next payout pays it.")
-    credited: Minor = Field(
-        description="What the payee got where the fees gave back more than the refund: at most 2 units."
-    )
+    credited: Minor = Field(description="What the payee got where the fees gave back more than the refund: at most 2 units.")
     state: str = Field(description="owed, or executed once the customer has the money.")
 
 
@@ -75,9 +73,15 @@ def open_(body: RefundRequest, call: Annotated[ApiCall, may(OPERATE, key=True)])
 
     def act(conn: Connection[Any]) -> Done:
         made = book_refund(
-            conn, call.make_id("ref"), lock_invoice(conn, body.invoice_id), body.amount, cause=body.reason, make_id=call.make_id,
-            actor=call.actor, now=call.now,
-        )  # fmt: skip
+            conn,
+            call.make_id("ref"),
+            lock_invoice(conn, body.invoice_id),
+            body.amount,
+            cause=body.reason,
+            make_id=call.make_id,
+            actor=call.actor,
+            now=call.now,
+        )
         return Done(made.id, RefundBooked.of(made), 201)
 
     return call.write("refund.open", act, asked=body)

@@ -58,9 +58,7 @@ FILE_BODY = {
 class StatementGapView(ViewModel):
     """Where the statements of a bank account do not follow on."""
 
-    kind: str = Field(
-        description="missing, doubled or balance (it opens with another balance than the one before closed with)."
-    )
+    kind: str = Field(description="missing, doubled or balance (it opens with another balance than the one before closed with).")
     account: str | None = Field(description="As the bank names it.")
     days: list[date]
     difference: Minor | None
@@ -85,9 +83,7 @@ class BankFileImported(BankFileView, WriteResult):
     """What an import did. `existed`: this very file was imported before, and nothing was added."""
 
     existed: bool
-    gaps: list[StatementGapView] = Field(
-        description="All that the account's statements now show, missing and doubled ones named."
-    )
+    gaps: list[StatementGapView] = Field(description="All that the account's statements now show, missing and doubled ones named.")
 
 
 class MoneyRequest(RequestModel):
@@ -108,9 +104,7 @@ class MoneyView(ViewModel):
     held: Minor
     in_transit: Minor
     difference: Minor
-    detail: dict[str, Any] = Field(
-        description="Each owner, each place, how each figure is known, and what was not checked."
-    )
+    detail: dict[str, Any] = Field(description="Each owner, each place, how each figure is known, and what was not checked.")
     sha256: str = Field(description="Of the detail in its one form: what is signed.")
     made_by: str
     made_at: datetime
@@ -137,21 +131,20 @@ class SignRequest(RequestModel):
 
 
 @router.post(
-    "/reconciliation/statements", response_model=BankFileImported, status_code=201,
-    operation_id="bank_statement_import", summary="Import a bank statement",
+    "/reconciliation/statements",
+    response_model=BankFileImported,
+    status_code=201,
+    operation_id="bank_statement_import",
+    summary="Import a bank statement",
     openapi_extra=FILE_BODY,
-)  # fmt: skip
+)
 async def import_statement(
     request: Request,
     call: Annotated[ApiCall, may(OPERATE, key=True)],
     file_name: Annotated[str, Query(alias="fileName", min_length=1, max_length=200)],
-    account: Annotated[
-        str, Query(max_length=60, description="cash:bank:client or cash:bank:own.")
-    ] = "cash:bank:client",
+    account: Annotated[str, Query(max_length=60, description="cash:bank:client or cash:bank:own.")] = "cash:bank:client",
     program_id: Annotated[ProgramId | None, Query(alias="programId")] = None,
-    bank_account: Annotated[
-        str | None, Query(alias="bankAccount", max_length=80, description="Where the file tells of several.")
-    ] = None,
+    bank_account: Annotated[str | None, Query(alias="bankAccount", max_length=80, description="Where the file tells of several.")] = None,
     form: Annotated[
         str | None,
         Query(alias="format", max_length=20, description=f"One of {', '.join(FORMATS)}; detected otherwise."),
@@ -166,14 +159,25 @@ async def import_statement(
     book_account, program = cash_account(account), program_id or call.services.wiring.program_id
     found = await run_in_threadpool(_read, body, file_name, form, asset)
     asked = {
-        "programId": program, "account": book_account, "fileName": file_name, "bankAccount": bank_account, "sha256": found.sha256,
-    }  # fmt: skip
+        "programId": program,
+        "account": book_account,
+        "fileName": file_name,
+        "bankAccount": bank_account,
+        "sha256": found.sha256,
+    }
 
     def act(conn: Connection[Any]) -> Done:
         made = import_bank_file(
-            conn, program, book_account, found, file_id=call.make_id("bf"), file_name=file_name, bank_account=bank_account,
-            actor=call.actor, now=call.now,
-        )  # fmt: skip
+            conn,
+            program,
+            book_account,
+            found,
+            file_id=call.make_id("bf"),
+            file_name=file_name,
+            bank_account=bank_account,
+            actor=call.actor,
+            now=call.now,
+        )
         shown = BankFileImported(
             **_file(made).model_dump(),
             existed=made.existed,
@@ -215,9 +219,12 @@ def statements(
     after = FILES.after(cursor)
     with call.reading() as conn:
         rows = list_bank_files(
-            conn, program_id=program_id or call.services.wiring.program_id, account=cash_account(account) if account else None,
-            after=str(after[0]) if after else None, rows_max=limit + 1,
-        )  # fmt: skip
+            conn,
+            program_id=program_id or call.services.wiring.program_id,
+            account=cash_account(account) if account else None,
+            after=str(after[0]) if after else None,
+            rows_max=limit + 1,
+        )
     page = FILES.page(rows, limit, lambda row: (row.id,))
     return answer(Paged[BankFileView](data=[_file(one) for one in page.rows], next_cursor=page.next_cursor))
 
@@ -282,15 +289,11 @@ def show(statement_id: Annotated[str, id_in_path("cm")], call: Annotated[ApiCall
     operation_id="client_money_sign",
     summary="Sign a client money statement",
 )
-def sign(
-    statement_id: Annotated[str, id_in_path("cm")], body: SignRequest, call: Annotated[ApiCall, may(CLOSE_PERIOD)]
-) -> Response:
+def sign(statement_id: Annotated[str, id_in_path("cm")], body: SignRequest, call: Annotated[ApiCall, may(CLOSE_PERIOD)]) -> Response:
     """A controller who did not make it stands for the figures with this hash."""
 
     def act(conn: Connection[Any]) -> Done:
-        signed = sign_client_money(
-            conn, statement_id, sha256=body.sha256, action_taken=body.reason, actor=call.actor, now=call.now
-        )
+        signed = sign_client_money(conn, statement_id, sha256=body.sha256, action_taken=body.reason, actor=call.actor, now=call.now)
         return Done(signed.id, MoneySigned(**_money(signed).model_dump()))
 
     return call.write("client_money.sign", act, asked=body, reason=body.reason)

@@ -58,9 +58,7 @@ class BreakShownShort(ViewModel):
     gone_run: str | None = Field(description="The run that covered its days and no longer found it.")
     recurs_of: str | None = Field(description="The earlier break that came back as this one.")
     duplicate_of: str | None = Field(description="Of a duplicate: the break that it is shown through.")
-    accepted_at_stake: Minor | None = Field(
-        description="Of an accepted break: what was accepted; another amount is another break."
-    )
+    accepted_at_stake: Minor | None = Field(description="Of an accepted break: what was accepted; another amount is another break.")
 
 
 @shows(TimelineFact, hidden=("step",))
@@ -161,9 +159,7 @@ class BreaksBulk(Because):
     verb: str = Field(max_length=40, examples=["investigate"])
     rows: list[RowRequest] = Field(min_length=1, max_length=MANY_MAX)
     owner: Owner | None = Field(None, description="For `assign`; absent: nobody.")
-    duplicate_of: BreakRef | None = Field(
-        None, description="For `mark_duplicate`: the break that all of these are copies of."
-    )
+    duplicate_of: BreakRef | None = Field(None, description="For `mark_duplicate`: the break that all of these are copies of.")
 
 
 class LimitView(ViewModel):

@@ -55,9 +55,7 @@ def export(
     if form == "json":
         return answer(SheetView(columns=list(sheet.COLUMNS), rows=rows))
     body, kind_of = (sheet.as_csv(rows), CSV) if form == "csv" else (sheet.as_xlsx(rows), XLSX)
-    return Response(
-        body, media_type=kind_of, headers={"Content-Disposition": f'attachment; filename="breaks.{form}"'}
-    )  # fmt: skip
+    return Response(body, media_type=kind_of, headers={"Content-Disposition": f'attachment; filename="breaks.{form}"'})
 
 
 @router.post(

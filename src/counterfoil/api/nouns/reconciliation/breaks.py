@@ -62,9 +62,15 @@ Narrow = Annotated[str | None, Query(max_length=80)]
 
 
 def filter_of(
-    program_id: str | None, source: str | None, state: str | None, kind: str | None, cause: str | None,
-    severity: str | None, owner: str | None, run_id: str | None,
-) -> Filter:  # fmt: skip
+    program_id: str | None,
+    source: str | None,
+    state: str | None,
+    kind: str | None,
+    cause: str | None,
+    severity: str | None,
+    owner: str | None,
+    run_id: str | None,
+) -> Filter:
     """What a list is narrowed to. Raises InvalidInput for a state that there is not."""
     if state is not None and state not in STATES:
         raise InvalidInput("state", f"one of {', '.join(STATES)}", got=state[:40])
@@ -81,9 +87,7 @@ def breaks(
     owner: Annotated[str | None, Query(max_length=80, description="Empty: unassigned.")] = None,
     source: Narrow = None,
     program_id: Annotated[str | None, Query(alias="programId", max_length=64)] = None,
-    run_id: Annotated[
-        str | None, Query(alias="runId", max_length=64, description="Found by it, first or last.")
-    ] = None,
+    run_id: Annotated[str | None, Query(alias="runId", max_length=64, description="Found by it, first or last.")] = None,
     limit: Limit = LIMIT,
     cursor: Cursor = None,
 ) -> Response:
@@ -120,9 +124,7 @@ def overview(
     return answer(Overview(groups=GroupView.each(groups), ages=AgeView.each(ages), flow=FlowView.each(flow)))
 
 
-@router.get(
-    "/breaks/limits", response_model=LimitView, operation_id="break_show_limit", summary="Show the write-off limit"
-)
+@router.get("/breaks/limits", response_model=LimitView, operation_id="break_show_limit", summary="Show the write-off limit")
 def limits(
     call: Annotated[ApiCall, may(READ)],
     asset: Annotated[str, Query(pattern=r"^[A-Z][A-Z0-9]{1,11}$")],
@@ -148,20 +150,14 @@ def set_limit(body: LimitRequest, call: Annotated[ApiCall, may(ADMINISTER)]) -> 
     minor = parse_minor(body.minor, "minor", least=0)
 
     def act(conn: Connection[Any]) -> Done:
-        set_write_off_limit(
-            conn, body.program_id, body.asset, minor=minor, reason=body.reason, actor=call.actor, now=call.now
-        )
+        set_write_off_limit(conn, body.program_id, body.asset, minor=minor, reason=body.reason, actor=call.actor, now=call.now)
         return Done(body.program_id, LimitSet(program_id=body.program_id, asset=body.asset, minor=minor))
 
-    said = ProposedVerb(
-        "write_off_limit", "set", f"{body.program_id}:{body.asset}", {"minor": str(minor)}, body.program_id
-    )
+    said = ProposedVerb("write_off_limit", "set", f"{body.program_id}:{body.asset}", {"minor": str(minor)}, body.program_id)
     return call.by_two("break.limit", act, said, asked=body, reason=body.reason)
 
 
-@router.post(
-    "/breaks/bulk", response_model=BreaksDone, operation_id="break_bulk", summary="Apply one verb to many breaks"
-)
+@router.post("/breaks/bulk", response_model=BreaksDone, operation_id="break_bulk", summary="Apply one verb to many breaks")
 def bulk(body: BreaksBulk, call: Annotated[ApiCall, may(READ)]) -> Response:
     """Each line is done or refused by itself; one whose break is no longer in the state that you saw is refused."""
 

@@ -34,9 +34,7 @@ class ReportView(ViewModel):
     end_time: datetime
     verdict: str = Field(description="reconciled, reconciled with accepted items, not reconciled or incomplete.")
     report: dict[str, Any] = Field(description="The canonical report, as `format=json` gives it alone.")
-    runs: list[RunInFull] = Field(
-        description="Finished and failed runs whose days touch the range, the newest 100 first."
-    )
+    runs: list[RunInFull] = Field(description="Finished and failed runs whose days touch the range, the newest 100 first.")
     more_runs: bool = Field(description="Are there more? The report is of all of them.")
 
 
@@ -80,9 +78,7 @@ def report(
             return answer(shown)
     made = write_period_report(told, form)
     name = f"reconciliation_report-{first}-{last}.{made.suffix}"
-    return Response(
-        made.body, media_type=made.media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'}
-    )
+    return Response(made.body, media_type=made.media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
 def _last_day(end: datetime) -> date:

@@ -24,18 +24,14 @@ AgentId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", exa
 class StartRunRequest(RequestModel):
     """What to hold against our books: one source or all of them, over days or in a scope."""
 
-    source: str | None = Field(
-        None, max_length=64, description="One source; absent: all that are in use.", examples=["simulator"]
-    )
+    source: str | None = Field(None, max_length=64, description="One source; absent: all that are in use.", examples=["simulator"])
     program_id: ProgramId | None = Field(None, description="Absent: the installation's own program.")
     scope: Literal["full", "recent"] | None = Field(
         None,
         description="recent: since the last conclusion. full: everything, compared with what the recent runs said; with days, those "
         "days of every source.",
     )
-    date_: date | None = Field(
-        None, alias="date", description="One day (UTC); today when neither scope nor days are given."
-    )
+    date_: date | None = Field(None, alias="date", description="One day (UTC); today when neither scope nor days are given.")
     first_on: date | None = Field(None, alias="from", description="The first day of a range.")
     last_on: date | None = Field(None, alias="to", description="The last day of a range, included.")
     span: str | None = Field(None, alias="last", description="So many days up to today.", examples=["7d"])
@@ -79,9 +75,7 @@ class RunView(StandingView):
     scope: str = Field(description="range, recent or full.")
     first_on: date
     last_on: date
-    state: str = Field(
-        description="running, finished, failed, or stale: it says that it runs and was silent for a minute."
-    )
+    state: str = Field(description="running, finished, failed, or stale: it says that it runs and was silent for a minute.")
     found_verdict: str | None = Field(description="The verdict as it was recorded, before people decided on anything.")
     actor: str
     slot_at: datetime | None = Field(description="The moment of its schedule; null when somebody asked for it.")
@@ -102,22 +96,16 @@ class FindingView(ViewModel):
 
     identity: str = Field(description="The same in every run that finds it.")
     at_stake: Minor
-    detail: dict[str, Any] = Field(
-        description="Both records, what differs, hypotheses with their tests, the safe action."
-    )
+    detail: dict[str, Any] = Field(description="Both records, what differs, hypotheses with their tests, the safe action.")
 
 
 class RunInFull(RunView):
     """A run with its report and its breaks."""
 
     report: dict[str, Any] | None = Field(description="Sources, footing per side and asset, passes, kinds, balances.")
-    comparison: dict[str, Any] | None = Field(
-        description="Of a full run: does it agree with what the recent runs said?"
-    )
+    comparison: dict[str, Any] | None = Field(description="Of a full run: does it agree with what the recent runs said?")
     found: list[FindingView]
-    not_shown: int = Field(
-        description="How many of its breaks are not in `found`; the list of breaks has them, by `run`."
-    )
+    not_shown: int = Field(description="How many of its breaks are not in `found`; the list of breaks has them, by `run`.")
 
 
 class RunWritten(RunInFull, WriteResult):

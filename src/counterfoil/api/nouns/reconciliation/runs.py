@@ -109,9 +109,7 @@ def force(body: ForceRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Respons
     return _reconciled(call, body.program_id, lambda: _all(call, body.program_id, "recent", None), asked)
 
 
-def _all(
-    call: ApiCall, program_id: str, scope: Scope, days: tuple[date, date] | None, agent_id: str | None = None
-) -> RunsWritten:
+def _all(call: ApiCall, program_id: str, scope: Scope, days: tuple[date, date] | None, agent_id: str | None = None) -> RunsWritten:
     wiring = call.services.wiring
     with call.reading() as conn:
         sources = sources_in_use(conn, list(wiring.pairings().values()), program_id)
@@ -133,18 +131,12 @@ def _real(call: ApiCall) -> None:
         raise InvalidInput("dryRun", "a reconciliation moves no money: run it")
 
 
-def _reconciled(
-    call: ApiCall, subject_id: str, reconcile: Callable[[], WriteResult], asked: dict[str, Any]
-) -> Response:
+def _reconciled(call: ApiCall, subject_id: str, reconcile: Callable[[], WriteResult], asked: dict[str, Any]) -> Response:
     return call.write_outside(RAN, lambda: Done(subject_id, reconcile(), 201), asked=asked)
 
 
 def _scope(body: StartRunRequest, today: date) -> tuple[Scope, tuple[date, date] | None]:
-    given = [
-        name
-        for name, value in (("date", body.date_), ("from", body.first_on or body.last_on), ("last", body.span))
-        if value
-    ]
+    given = [name for name, value in (("date", body.date_), ("from", body.first_on or body.last_on), ("last", body.span)) if value]
     if len(given) > 1:
         raise InvalidInput(given[1], "one of date, from and to, or last", got=", ".join(given))
     if (body.first_on is None) != (body.last_on is None):
@@ -197,17 +189,13 @@ def show(run_id: RunId, call: Annotated[ApiCall, may(READ)]) -> Response:
     operation_id="source_list",
     summary="List sources and how far each is reconciled",
 )
-def sources(
-    call: Annotated[ApiCall, may(READ)], program_id: Annotated[ProgramId | None, Query(alias="programId")] = None
-) -> Response:
+def sources(call: Annotated[ApiCall, may(READ)], program_id: Annotated[ProgramId | None, Query(alias="programId")] = None) -> Response:
     """The last conclusion of every source, and every schedule with what is overdue."""
     wiring = call.services.wiring
     with call.reading() as conn:
         found = concluded(conn, program_id=program_id)
         tried = {(one.program_id, one.source) for one, _ in found}
-        never = [
-            one for one in never_concluded(conn, program_id=program_id) if (one.program_id, one.source) not in tried
-        ]
+        never = [one for one in never_concluded(conn, program_id=program_id) if (one.program_id, one.source) not in tried]
         due, missed = schedules(conn, wiring.crons, now=call.now), gaps(conn)
     return answer(
         ReconciliationStatusView(

@@ -100,9 +100,7 @@ def _ms(span: timedelta) -> int:
 def intents(
     call: Annotated[ApiCall, may(READ)],
     state: Annotated[str | None, Query(max_length=40)] = None,
-    stuck: Annotated[
-        bool, Query(description="Only those that should move by themselves and have not for too long.")
-    ] = False,
+    stuck: Annotated[bool, Query(description="Only those that should move by themselves and have not for too long.")] = False,
     limit: Limit = LIMIT,
     cursor: Cursor = None,
 ) -> Response:

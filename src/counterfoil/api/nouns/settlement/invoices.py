@@ -117,9 +117,7 @@ def issue(body: IssueRequest, call: Annotated[ApiCall, may(OPERATE, key=True)]) 
     provider = chosen_provider(call, body.provider)
 
     def act(conn: Connection[Any]) -> Done:
-        issued = issue_invoices(
-            conn, body.program_id, provider=provider, make_id=call.make_id, actor=call.actor, now=call.now
-        )
+        issued = issue_invoices(conn, body.program_id, provider=provider, make_id=call.make_id, actor=call.actor, now=call.now)
         return Done(body.program_id, IssuedView.of(issued), 201)
 
     return call.write("invoice.issue", act, asked=body)
@@ -130,11 +128,7 @@ def chosen_provider(call: ApiCall, given: str | None) -> str:
     names = sorted(call.services.wiring.providers)
     chosen = given or (names[0] if len(names) == 1 else "")
     if chosen not in names:
-        known = (
-            f"one of {', '.join(names)}"
-            if names
-            else "a provider that is set up; none is (`counterfoil setup` asks for one)"
-        )
+        known = f"one of {', '.join(names)}" if names else "a provider that is set up; none is (`counterfoil setup` asks for one)"
         raise InvalidInput("provider", known, got=given)
     return chosen
 
@@ -150,15 +144,11 @@ def invoices(
     """Newest first."""
     after = INVOICES.after(cursor)
     with call.reading() as conn:
-        rows = list_invoices(
-            conn, rows_max=limit + 1, after=str(after[0]) if after else None, program_id=program_id, state=status
-        )
+        rows = list_invoices(conn, rows_max=limit + 1, after=str(after[0]) if after else None, program_id=program_id, state=status)
     return page_of(InvoiceView, INVOICES.page(rows, limit, lambda row: (row.id,)))
 
 
-@router.get(
-    "/invoices/{invoice_id}", response_model=InvoiceInFull, operation_id="invoice_show", summary="Show an invoice"
-)
+@router.get("/invoices/{invoice_id}", response_model=InvoiceInFull, operation_id="invoice_show", summary="Show an invoice")
 def invoice(invoice_id: InvoiceId, call: Annotated[ApiCall, may(READ)]) -> Response:
     """With its lines, payments, settlement, steps, and what was done to it by hand."""
     with call.reading() as conn:

@@ -70,9 +70,7 @@ async def usage(
     asked = {"programId": program_id, "fileName": name, "sha256": hashlib.sha256(body).hexdigest()}
 
     def act(conn: Connection[Any]) -> Done:
-        made = import_usage(
-            conn, program_id, body, file_name=name, make_id=call.make_id, actor=call.actor, now=call.now
-        )
+        made = import_usage(conn, program_id, body, file_name=name, make_id=call.make_id, actor=call.actor, now=call.now)
         return Done(made.id, UsageImported.of(made), 200 if made.existed else 201)
 
     return await run_in_threadpool(call.write, "usage.import", act, asked=asked)

@@ -51,6 +51,4 @@ def add_lines(lines: Mapping[str, str]) -> None:
         draft.replace(file)
     except OSError as error:
         draft.unlink(missing_ok=True)
-        raise InvalidInput(
-            ENV_FILE, "a file that can be written here", got=str(Path.cwd()), reason=error.strerror
-        ) from error
+        raise InvalidInput(ENV_FILE, "a file that can be written here", got=str(Path.cwd()), reason=error.strerror) from error

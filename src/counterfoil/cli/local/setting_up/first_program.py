@@ -167,18 +167,24 @@ def write(conn: Connection[Any], answers: Answers, *, make_id: Callable[[str], s
     open_program(conn, answers.program, name=answers.name, assets=list(answers.assets), now=now)
     if _rates(conn, answers.program) is None:
         platform, validator, holdback = answers.rates
-        set_rates(
-            conn, answers.program, platform_bps=platform, validator_bps=validator, holdback_bps=holdback, actor=actor, now=now
-        )  # fmt: skip
+        set_rates(conn, answers.program, platform_bps=platform, validator_bps=validator, holdback_bps=holdback, actor=actor, now=now)
     payload = {
         "name": answers.name,
         "assets": [f"{one.code}:{one.scale}" for one in answers.assets],
         "rates": list(answers.rates),
     }
     record_action(
-        conn, make_id("act"), actor=actor, role="local", verb="program.setup", subject_id=answers.program, reason=None,
-        request_id=make_id("req"), payload=payload, at=now,
-    )  # fmt: skip
+        conn,
+        make_id("act"),
+        actor=actor,
+        role="local",
+        verb="program.setup",
+        subject_id=answers.program,
+        reason=None,
+        request_id=make_id("req"),
+        payload=payload,
+        at=now,
+    )
 
 
 def _refuse_other_program(there: Any, answers: Answers) -> None:

@@ -34,17 +34,11 @@ BPS: Final = "in hundredths of a percent: 500 is 5 %."
 def setup(
     program: Annotated[str | None, typer.Option("--program", help="The program's id, such as main.")] = None,
     name: Annotated[str | None, typer.Option("--name", help="Your platform's name, for people.")] = None,
-    asset: Annotated[
-        list[str] | None, typer.Option("--asset", help="Code and decimals, such as EUR:2; once for each asset.")
-    ] = None,
+    asset: Annotated[list[str] | None, typer.Option("--asset", help="Code and decimals, such as EUR:2; once for each asset.")] = None,
     platform_bps: Annotated[int | None, typer.Option("--platform-bps", help=f"The platform's fee, {BPS}")] = None,
     validator_bps: Annotated[int | None, typer.Option("--validator-bps", help=f"The validator's fee, {BPS}")] = None,
-    holdback_bps: Annotated[
-        int | None, typer.Option("--holdback-bps", help=f"What is held back of each settlement, {BPS}")
-    ] = None,
-    provider: Annotated[
-        str | None, typer.Option("--provider", help="simulator, or none: nothing is paid then.")
-    ] = None,
+    holdback_bps: Annotated[int | None, typer.Option("--holdback-bps", help=f"What is held back of each settlement, {BPS}")] = None,
+    provider: Annotated[str | None, typer.Option("--provider", help="simulator, or none: nothing is paid then.")] = None,
     provider_url: Annotated[str | None, typer.Option("--provider-url", help="Where the provider answers.")] = None,
     public_url: Annotated[
         str | None, typer.Option("--public-url", help="Where the provider reaches this server with its webhooks.")
@@ -59,10 +53,16 @@ def setup(
     """
     settings = settings_now()
     given = {
-        "--program": program, "--name": name, "--asset": asset or None, "--platform-bps": platform_bps,
-        "--validator-bps": validator_bps, "--holdback-bps": holdback_bps, "--provider": provider,
-        "--provider-url": provider_url, "--public-url": public_url,
-    }  # fmt: skip
+        "--program": program,
+        "--name": name,
+        "--asset": asset or None,
+        "--platform-bps": platform_bps,
+        "--validator-bps": validator_bps,
+        "--holdback-bps": holdback_bps,
+        "--provider": provider,
+        "--provider-url": provider_url,
+        "--public-url": public_url,
+    }
     answers = _answers(given, settings)
     lines = _lines(answers)
     with local_database(settings) as database:
@@ -84,13 +84,9 @@ def setup(
 
 def _answers(given: dict[str, Any], settings: Settings) -> first.Answers:
     """What was given, and of the rest what is asked for now. Without a terminal, everything that lacks is named at once."""
-    needed = [
-        one for one in ("--name", "--asset", "--platform-bps", "--validator-bps", "--provider") if given[one] is None
-    ]
+    needed = [one for one in ("--name", "--asset", "--platform-bps", "--validator-bps", "--provider") if given[one] is None]
     if needed and not sys.stdin.isatty():
-        raise typer.BadParameter(
-            f"{', '.join(needed)}: give {'them' if len(needed) > 1 else 'it'}, or run it in a terminal to be asked"
-        )
+        raise typer.BadParameter(f"{', '.join(needed)}: give {'them' if len(needed) > 1 else 'it'}, or run it in a terminal to be asked")
     ask = sys.stdin.isatty() and bool(needed)
 
     def answer(option: str, question: str, default: str | None, read: Callable[[str], T]) -> T:
@@ -108,13 +104,9 @@ def _answers(given: dict[str, Any], settings: Settings) -> first.Answers:
         program=answer("--program", "Id of the program (letters, digits, - and _)", settings.program, first.program_id),
         name=answer("--name", "Name of your platform, for people", None, first.name),
         assets=answer("--asset", "Assets with their decimals, such as EUR:2 JPY:0", "EUR:2", first.assets),
-        platform_bps=answer(
-            "--platform-bps", "Fee of the platform, in hundredths of a percent (500 is 5 %)", "500", first.bps
-        ),
+        platform_bps=answer("--platform-bps", "Fee of the platform, in hundredths of a percent (500 is 5 %)", "500", first.bps),
         validator_bps=answer("--validator-bps", "Fee of the validator, in hundredths of a percent", "0", first.bps),
-        holdback_bps=answer(
-            "--holdback-bps", "Held back from each settlement, in hundredths of a percent", "0", first.bps
-        ),
+        holdback_bps=answer("--holdback-bps", "Held back from each settlement, in hundredths of a percent", "0", first.bps),
         provider=answer("--provider", "Payment provider (simulator, or none)", "simulator", first.provider),
         provider_url=None,
         public_url=answer(
@@ -133,9 +125,7 @@ def _answers(given: dict[str, Any], settings: Settings) -> first.Answers:
             raise typer.BadParameter(limit, param_hint="--provider")
         return found
     return found._replace(
-        provider_url=answer(
-            "--provider-url", "Where the provider answers", settings.provider_url or SIMULATOR_URL, first.address
-        )
+        provider_url=answer("--provider-url", "Where the provider answers", settings.provider_url or SIMULATOR_URL, first.address)
     )
 
 

@@ -104,9 +104,7 @@ def statement(
     else:
         show_one(page, output, parts=(("data", STATEMENT),))
     if more and output is not Format.JSON:
-        typer.echo(
-            f"The first {limit:,} lines; there are more. --limit shows up to {ROWS_MAX}.", err=output is Format.CSV
-        )
+        typer.echo(f"The first {limit:,} lines; there are more. --limit shows up to {ROWS_MAX}.", err=output is Format.CSV)
 
 
 @app.command("explain")
@@ -155,9 +153,7 @@ def open_(
     names: Annotated[list[str], typer.Argument(help="Names; those of the chart of accounts bring their own rules.")],
     program: Program = MAIN,
     asset: Annotated[str, typer.Option("--asset", help="In which asset.")] = "EUR",
-    normal: Annotated[
-        str | None, typer.Option("--normal", help="debit or credit, for names outside the chart.")
-    ] = None,
+    normal: Annotated[str | None, typer.Option("--normal", help="debit or credit, for names outside the chart.")] = None,
     no_overdraft: Annotated[bool | None, typer.Option(help="Whether it must never fall below nothing.")] = None,
     dry_run: DryRun = False,
     output: Output = TABLE,

@@ -73,9 +73,7 @@ def list_(
     """Journals, newest first."""
     with asked("read") as client:
         rows = listed(client, "/api/journals", limit, programId=program, key=key, sourceId=source)
-    show_rows(
-        rows, ("recordedAt", "kind", "key", "asset", "lineCount", "actor", "id"), output, empty="No such journals."
-    )
+    show_rows(rows, ("recordedAt", "kind", "key", "asset", "lineCount", "actor", "id"), output, empty="No such journals.")
 
 
 @app.command("show")

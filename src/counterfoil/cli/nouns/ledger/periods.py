@@ -23,9 +23,7 @@ def show(program: Program, output: Output = TABLE) -> None:
 @app.command("close")
 def close(
     program: Program,
-    until: Annotated[
-        str, typer.Option("--until", help="Nothing effective before it is posted any more: 2026-11-01T00:00:00Z.")
-    ],
+    until: Annotated[str, typer.Option("--until", help="Nothing effective before it is posted any more: 2026-11-01T00:00:00Z.")],
     reason: Reason,
     dry_run: DryRun = False,
     output: Output = TABLE,
@@ -39,17 +37,13 @@ def close(
 @app.command("reopen")
 def reopen(
     program: Program,
-    until: Annotated[
-        str, typer.Option("--until", help="What is effective at or after it is posted again: 2026-11-01T00:00:00Z.")
-    ],
+    until: Annotated[str, typer.Option("--until", help="What is effective at or after it is posted again: 2026-11-01T00:00:00Z.")],
     reason: Reason,
     dry_run: DryRun = False,
     output: Output = TABLE,
 ) -> None:
     """Propose to reopen the books. Another person approves it within 24 hours, and then it is done."""
     with asked("post") as client:
-        done = client.post(
-            f"/api/programs/{program}/period/reopen", {"until": until, "reason": reason}, dry_run=dry_run
-        )
+        done = client.post(f"/api/programs/{program}/period/reopen", {"until": until, "reason": reason}, dry_run=dry_run)
     command = f"counterfoil approvals approve {done['id']} --sha256 {done['payloadSha256']} --reason …"
     say_done(done, output, f"Proposed: {done['id']}. Another person approves it:\n  {command}")

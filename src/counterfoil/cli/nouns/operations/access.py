@@ -20,9 +20,7 @@ def root() -> None:
 
 @app.command("list")
 def list_(
-    kind: Annotated[
-        str | None, typer.Option("--kind", help="login, login_failed, login_limited, logout, key_refused or refused.")
-    ] = None,
+    kind: Annotated[str | None, typer.Option("--kind", help="login, login_failed, login_limited, logout, key_refused or refused.")] = None,
     limit: Rows = ROWS,
     output: Output = TABLE,
 ) -> None:

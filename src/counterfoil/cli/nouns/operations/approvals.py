@@ -44,18 +44,14 @@ def show(proposal_id: ProposalId, output: Output = TABLE) -> None:
 @app.command("approve")
 def approve(
     proposal_id: ProposalId,
-    sha256: Annotated[
-        str, typer.Option("--sha256", help="The payloadSha256 that you looked at: exactly this is approved.")
-    ],
+    sha256: Annotated[str, typer.Option("--sha256", help="The payloadSha256 that you looked at: exactly this is approved.")],
     reason: Reason,
     dry_run: DryRun = False,
     output: Output = TABLE,
 ) -> None:
     """Approve what another person proposed. It takes your own login (`counterfoil login NAME`); keys never approve."""
     with asked("approve") as client:
-        done = client.post(
-            f"/api/approvals/{proposal_id}/approve", {"payloadSha256": sha256, "reason": reason}, dry_run=dry_run
-        )
+        done = client.post(f"/api/approvals/{proposal_id}/approve", {"payloadSha256": sha256, "reason": reason}, dry_run=dry_run)
     made = f", which made {done['resultId']}" if done.get("resultId") else ""
     say_done(done, output, f"{proposal_id} is {done['state']}{made}.")
 

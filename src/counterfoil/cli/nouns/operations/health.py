@@ -24,11 +24,7 @@ def health(output: Output = TABLE) -> None:
         for one in found["lacking"]:
             typer.echo(f"{one['what']}. Do: {one['do']}")
         bad = [one["counter"] for one in found["counters"] if one["status"] != "ok"]
-        typer.echo(
-            f"Verdict: {found['verdict']}"
-            + (f" ({', '.join(bad)})" if bad else "")
-            + f", measured {found['measuredAt']}"
-        )
+        typer.echo(f"Verdict: {found['verdict']}" + (f" ({', '.join(bad)})" if bad else "") + f", measured {found['measuredAt']}")
     if found["verdict"] != "ok":
         raise typer.Exit(NOT_GREEN)
 

@@ -16,16 +16,10 @@ app = typer.Typer(no_args_is_help=True, help="API keys and their roles.")
 @app.command("create")
 def create(
     name: Annotated[str, typer.Argument(help="What it is for; it stands in every record of what the key does.")],
-    role: Annotated[
-        str, typer.Option("--role", help="viewer, operator, approver, controller, auditor or administrator.")
-    ],
-    expires_at: Annotated[
-        str | None, typer.Option("--expires-at", help="Such as 2027-01-01T00:00:00Z; never, if absent.")
-    ] = None,
+    role: Annotated[str, typer.Option("--role", help="viewer, operator, approver, controller, auditor or administrator.")],
+    expires_at: Annotated[str | None, typer.Option("--expires-at", help="Such as 2027-01-01T00:00:00Z; never, if absent.")] = None,
     program: Annotated[str | None, typer.Option("--program", help="It sees this program only.")] = None,
-    principal: Annotated[
-        str | None, typer.Option("--principal", help="Whose it is, prn_…; a new service of this name, if absent.")
-    ] = None,
+    principal: Annotated[str | None, typer.Option("--principal", help="Whose it is, prn_…; a new service of this name, if absent.")] = None,
     test: Annotated[bool, typer.Option("--test", help="Make a cf_test_… key.")] = False,
     dry_run: DryRun = False,
     output: Output = TABLE,

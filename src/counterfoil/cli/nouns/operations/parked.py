@@ -27,9 +27,7 @@ def list_(output: Output = TABLE) -> None:
     cut = [kind for kind in ("webhooks", "events") if len(found[kind]) >= EACH_MAX]
     shown = ListedRows(rows)
     if cut:
-        shown.more = (
-            f"The oldest {EACH_MAX} {' and '.join(cut)}; there may be more, and they follow when these are done."
-        )
+        shown.more = f"The oldest {EACH_MAX} {' and '.join(cut)}; there may be more, and they follow when these are done."
     show_rows(shown, COLUMNS, output, empty="Nothing is parked.")
 
 

@@ -15,9 +15,7 @@ from counterfoil.client.problems import ApiProblem
 ID = "prn_"
 NEWEST = 500  # that the server tells
 app = typer.Typer(no_args_is_help=True, help="Who may act, and in which roles.")
-PrincipalId = Annotated[
-    str, typer.Argument(metavar="WHO", help="The person or service: their name, or their id, prn_….")
-]
+PrincipalId = Annotated[str, typer.Argument(metavar="WHO", help="The person or service: their name, or their id, prn_….")]
 Role = Annotated[str, typer.Option("--role", help="viewer, operator, approver, controller, auditor or administrator.")]
 
 
@@ -44,17 +42,13 @@ def add(
 
 
 @app.command("grant")
-def grant(
-    principal_id: PrincipalId, role: Role, reason: Reason, dry_run: DryRun = False, output: Output = TABLE
-) -> None:
+def grant(principal_id: PrincipalId, role: Role, reason: Reason, dry_run: DryRun = False, output: Output = TABLE) -> None:
     """Give a person a role. Roles that nobody holds together are refused."""
     _say(principal_id, "roles", {"role": role, "reason": reason}, dry_run, output)
 
 
 @app.command("revoke")
-def revoke(
-    principal_id: PrincipalId, role: Role, reason: Reason, dry_run: DryRun = False, output: Output = TABLE
-) -> None:
+def revoke(principal_id: PrincipalId, role: Role, reason: Reason, dry_run: DryRun = False, output: Output = TABLE) -> None:
     """Take a role away. The last administrator stays."""
     _say(principal_id, "roles/revoke", {"role": role, "reason": reason}, dry_run, output)
 

@@ -10,9 +10,7 @@ from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.output import TABLE, Format, Output, say, show_rows
 
-app = typer.Typer(
-    no_args_is_help=True, help="Payment providers: what each can do, how it does, whether its adapter is right."
-)
+app = typer.Typer(no_args_is_help=True, help="Payment providers: what each can do, how it does, whether its adapter is right.")
 
 
 @app.callback()
@@ -25,27 +23,35 @@ def list_(output: Output = TABLE) -> None:
     """The providers that are set up at the server, and what each can do: sending, look-ups and retries obey it."""
     with asked("read") as client:
         rows = client.get("/api/providers")["data"]
-    flat = [
-        {"id": one["id"], **one["capabilities"], "looksUpBy": ", ".join(one["capabilities"]["looksUpBy"])}
-        for one in rows
-    ]
+    flat = [{"id": one["id"], **one["capabilities"], "looksUpBy": ", ".join(one["capabilities"]["looksUpBy"])} for one in rows]
     columns = ("id", "keyMemoryS", "looksUpBy", "absentAfterS", "settlesWithinS", "horizonS", "feeAsset", "ordersMax")
     show_rows(flat, columns, output, empty="No provider is set up at the server.")
 
 
 @app.command("stats")
-def stats(
-    hours: Annotated[int, typer.Option(min=1, max=744, help="How far back is measured.")] = 24, output: Output = TABLE
-) -> None:
+def stats(hours: Annotated[int, typer.Option(min=1, max=744, help="How far back is measured.")] = 24, output: Output = TABLE) -> None:
     """Latency, availability and last success of each provider, from the calls of the last hours."""
     with asked("read") as client:
         found = client.get("/api/providers", hours=hours)
     span = {"measuredFrom": found["measuredFrom"], "measuredUntil": found["measuredUntil"]}
     rows = [{"id": one["id"], "circuit": _circuit(one), **_percent(one["stats"]), **span} for one in found["data"]]
     columns = (
-        "id", "circuit", "calls", "accepted", "refused", "later", "unclear", "noAnswer", "open", "availability", "latencyP50Ms",
-        "latencyP95Ms", "latencyP99Ms", "lastSuccessAt", "lastFailureAt",
-    )  # fmt: skip
+        "id",
+        "circuit",
+        "calls",
+        "accepted",
+        "refused",
+        "later",
+        "unclear",
+        "noAnswer",
+        "open",
+        "availability",
+        "latencyP50Ms",
+        "latencyP95Ms",
+        "latencyP99Ms",
+        "lastSuccessAt",
+        "lastFailureAt",
+    )
     show_rows(rows, columns, output, empty="No provider is set up at the server.")
     if output is Format.TABLE:
         say(f"Calls announced from {span['measuredFrom']} until {span['measuredUntil']}.")
@@ -53,11 +59,7 @@ def stats(
 
 def _circuit(one: dict[str, Any]) -> str:
     """`closed`, or which queues leave it alone and since when."""
-    away = [
-        f"{each['queue']} {each['state']} since {each['stateAt']}"
-        for each in one["circuits"]
-        if each["state"] != "closed"
-    ]
+    away = [f"{each['queue']} {each['state']} since {each['stateAt']}" for each in one["circuits"] if each["state"] != "closed"]
     return "; ".join(away) or "closed"
 
 
@@ -74,9 +76,7 @@ def check(
     ],
     destination: Annotated[
         str | None,
-        typer.Option(
-            help="Pay out to this destination, at the account that is set up; its key must be one of a test mode."
-        ),
+        typer.Option(help="Pay out to this destination, at the account that is set up; its key must be one of a test mode."),
     ] = None,
     refused: Annotated[str | None, typer.Option(help="With --destination: one that is refused for certain.")] = None,
     asset: Annotated[str, typer.Option(help="With --destination: in this asset.")] = "EUR",
@@ -100,9 +100,7 @@ def check(
             if output is Format.TABLE:
                 say(f"{one.verdict:<11}  {one.check}{': ' + one.said if one.said else ''}")
     rows = [one._asdict() for one in results]
-    counted = {
-        verdict: sum(one.verdict == verdict for one in results) for verdict in ("passed", "failed", "not checked")
-    }
+    counted = {verdict: sum(one.verdict == verdict for one in results) for verdict in ("passed", "failed", "not checked")}
     if output is Format.TABLE:
         say(", ".join(f"{number} {verdict}" for verdict, number in counted.items()) + f", at {sandbox.url}")
     else:

@@ -11,9 +11,7 @@ from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.output import TABLE, DryRun, Output, Reason, say_done, show_rows
 
 app = typer.Typer(no_args_is_help=True, help="How much work waits; pause and resume it.")
-QueueName = Annotated[
-    str | None, typer.Argument(help="The queue, such as send; `counterfoil queue status` tells them.")
-]
+QueueName = Annotated[str | None, typer.Argument(help="The queue, such as send; `counterfoil queue status` tells them.")]
 Every = Annotated[bool, typer.Option("--all", help="Every queue.")]
 Provider = Annotated[str, typer.Option(help="Only what is of this provider.")]
 Program = Annotated[str, typer.Option(help="Only what is of this program.")]
@@ -78,9 +76,7 @@ for verb, said, effect in (
     app.command(verb, help=effect)(_switching(verb, said))
 
 
-def _switch(
-    verb: str, queue: str | None, every: bool, provider: str, program: str, reason: str, dry_run: bool
-) -> dict[str, Any]:
+def _switch(verb: str, queue: str | None, every: bool, provider: str, program: str, reason: str, dry_run: bool) -> dict[str, Any]:
     if every == (queue is not None) or (every and (provider or program)):
         raise typer.BadParameter("name one queue, or say --all without --provider and --program")
     body = {"reason": reason} if every else {"reason": reason, "provider": provider, "programId": program}

@@ -87,9 +87,7 @@ def show(file_id: FileId, output: Output = TABLE) -> None:
 @app.command("download")
 def download(
     file_id: FileId,
-    to: Annotated[
-        Path | None, typer.Option("--to", help="Where to write it; <id>.xml here, if absent. Never over a file.")
-    ] = None,
+    to: Annotated[Path | None, typer.Option("--to", help="Where to write it; <id>.xml here, if absent. Never over a file.")] = None,
 ) -> None:
     """Write a file as it was made. From the first time on the bank may have it, and it cannot be cancelled."""
     path = to or Path(f"{file_id}.xml")
@@ -123,9 +121,13 @@ def import_status(
     """Book what the bank reports on our orders: taken, paid, refused, come back. The same report again changes nothing."""
     with asked("operate") as client, patience(f"sending {file.name}"):
         done = client.post(
-            "/api/bank-files/reports", content=file.read_bytes(), content_type="application/octet-stream", dry_run=dry_run,
-            fileName=file.name, programId=program,
-        )  # fmt: skip
+            "/api/bank-files/reports",
+            content=file.read_bytes(),
+            content_type="application/octet-stream",
+            dry_run=dry_run,
+            fileName=file.name,
+            programId=program,
+        )
     said = ", ".join(f"{number} {status}" for status, number in sorted(done["said"].items())) or "nothing of our orders"
     before = " It was taken before; nothing was done." if done["existed"] else ""
     say_done(done, output, f"{file.name} ({done['format']}) says: {said}.{before}")

@@ -23,9 +23,7 @@ def gather(
     program: Program = "main",
     payee: Annotated[list[str] | None, typer.Option("--payee", help="Only to this payee; repeat it.")] = None,
     provider: Annotated[str | None, typer.Option("--provider", help="Only through this provider.")] = None,
-    before: Annotated[
-        str | None, typer.Option("--before", help="Only what was owed before, such as 2026-11-26T00:00:00Z.")
-    ] = None,
+    before: Annotated[str | None, typer.Option("--before", help="Only what was owed before, such as 2026-11-26T00:00:00Z.")] = None,
     least: Annotated[str | None, typer.Option("--least", help="Only of so much or more, such as 10.00.")] = None,
     most: Annotated[str | None, typer.Option("--most", help="Only of so much or less.")] = None,
     dry_run: DryRun = False,
@@ -51,18 +49,12 @@ def gather(
 @app.command("policy")
 def policy(
     asset: Annotated[str | None, typer.Argument(help="Of which asset; absent: show all.")] = None,
-    by_rule: Annotated[
-        str | None, typer.Option("--by-rule", help="Up to what is paid by rule, such as 10000.00; 0 for nothing.")
-    ] = None,
+    by_rule: Annotated[str | None, typer.Option("--by-rule", help="Up to what is paid by rule, such as 10000.00; 0 for nothing.")] = None,
     tier: Annotated[
         list[str] | None,
-        typer.Option(
-            "--tier", metavar="ABOVE=PEOPLE", help="Above this, so many people, such as 50000.00=2; repeat it."
-        ),
+        typer.Option("--tier", metavar="ABOVE=PEOPLE", help="Above this, so many people, such as 50000.00=2; repeat it."),
     ] = None,
-    cooling_hours: Annotated[
-        int, typer.Option("--cooling-hours", help="For how long a destination is new.", min=0, max=8_760)
-    ] = 72,
+    cooling_hours: Annotated[int, typer.Option("--cooling-hours", help="For how long a destination is new.", min=0, max=8_760)] = 72,
     program: Program = "main",
     reason: Annotated[str | None, typer.Option("--reason", help="Why. Kept in the action log.")] = None,
     dry_run: DryRun = False,
@@ -73,9 +65,7 @@ def policy(
         with asked("read") as client:
             rows = client.get("/api/payout-policies", programId=program)["data"]
         shown = [
-            one
-            | {"tiers": ", ".join(f"above {major(t['above'], one['asset'])}: {t['approvers']}" for t in one["tiers"])}
-            for one in rows
+            one | {"tiers": ", ".join(f"above {major(t['above'], one['asset'])}: {t['approvers']}" for t in one["tiers"])} for one in rows
         ]
         columns = ("asset", "byRuleMax", "tiers", "coolingHours", "version", "actor", "at", "reason")
         show_rows(
@@ -89,9 +79,13 @@ def policy(
         raise typer.BadParameter("a reason is needed", param_hint="--reason")
     with asked("administer") as client:
         body = {
-            "programId": program, "asset": asset, "byRuleMax": to_minor(by_rule, asset, "by_rule"), "coolingHours": cooling_hours,
-            "tiers": [_tier(one, asset) for one in tier or ()], "reason": reason,
-        }  # fmt: skip
+            "programId": program,
+            "asset": asset,
+            "byRuleMax": to_minor(by_rule, asset, "by_rule"),
+            "coolingHours": cooling_hours,
+            "tiers": [_tier(one, asset) for one in tier or ()],
+            "reason": reason,
+        }
         done = client.post("/api/payout-policies", body, dry_run=dry_run)
     if not waits(done, output):
         say_done(done, output, f"Payouts in {asset} follow the new policy.")

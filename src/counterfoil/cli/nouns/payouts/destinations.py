@@ -15,9 +15,7 @@ app = typer.Typer(no_args_is_help=True, help="Where payees are paid.")
 @app.command("set")
 def set_(
     payee: Annotated[str, typer.Argument(help="The payee's id.")],
-    token: Annotated[
-        str, typer.Option("--token", prompt=True, hide_input=True, help="The provider's name of the account.")
-    ],
+    token: Annotated[str, typer.Option("--token", prompt=True, hide_input=True, help="The provider's name of the account.")],
     program: Annotated[str, typer.Option("--program", help="In which program.")] = "main",
     provider: Annotated[str | None, typer.Option("--provider", help="Which provider; the only one, if absent.")] = None,
     dry_run: DryRun = False,

@@ -53,9 +53,7 @@ def show(
     payout_id: Annotated[str | None, typer.Argument(help="The payout's id, po_….")] = None,
     invoice_id: Annotated[str | None, typer.Option("--invoice-id", help="The payout of this invoice.")] = None,
     key: Annotated[str | None, typer.Option("--key", help="The payout with this key.")] = None,
-    timeline: Annotated[
-        bool, typer.Option("--timeline", help="Steps, calls, events, journals and approvals, in order of time.")
-    ] = False,
+    timeline: Annotated[bool, typer.Option("--timeline", help="Steps, calls, events, journals and approvals, in order of time.")] = False,
     output: Output = TABLE,
 ) -> None:
     """One payout: its fees, attempts, steps, journals. Name it by its id, its invoice or its key."""

@@ -19,9 +19,7 @@ app = noun_app(REFUND_NOUN)
 def open_(
     invoice_id: Annotated[str, typer.Option("--invoice-id", help="The invoice, inv_….")],
     reason: Reason,
-    amount: Annotated[
-        str | None, typer.Option("--amount", help="Such as 12.50; without it all that can still go back.")
-    ] = None,
+    amount: Annotated[str | None, typer.Option("--amount", help="Such as 12.50; without it all that can still go back.")] = None,
     dry_run: DryRun = False,
     output: Output = TABLE,
 ) -> None:
@@ -33,6 +31,4 @@ def open_(
         done = client.post("/api/refunds", body, dry_run=dry_run)
     said = f"{done['id']}: the customer is owed {figure(done['amount'], done['asset'])}."
     owes = int(done["receivable"])
-    say_done(
-        done, output, said + (f" The payee owes {figure(done['receivable'], done['asset'])} of it." if owes else "")
-    )
+    say_done(done, output, said + (f" The payee owes {figure(done['receivable'], done['asset'])} of it." if owes else ""))

@@ -11,17 +11,13 @@ ORDER: Final = ("proposal", "approval", "action", "step", "call", "answer", "jou
 Row = dict[str, Any]
 
 
-def timeline_of(
-    payout: Mapping[str, Any], events: Sequence[Mapping[str, Any]], proposals: Sequence[Mapping[str, Any]]
-) -> list[Row]:
+def timeline_of(payout: Mapping[str, Any], events: Sequence[Mapping[str, Any]], proposals: Sequence[Mapping[str, Any]]) -> list[Row]:
     """Every fact with its moment, the earliest first; of one moment in the order of cause: step, call, journal, event."""
     rows = [one for one in _facts(payout, events, proposals) if one["at"]]
     return sorted(rows, key=lambda one: (datetime.fromisoformat(one["at"]), ORDER.index(one["what"])))
 
 
-def _facts(
-    payout: Mapping[str, Any], events: Sequence[Mapping[str, Any]], proposals: Sequence[Mapping[str, Any]]
-) -> Iterator[Row]:
+def _facts(payout: Mapping[str, Any], events: Sequence[Mapping[str, Any]], proposals: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
     yield from _steps(payout["id"], payout["steps"])
     for one in payout["providerPayouts"]:
         yield from _steps(one["id"], one["steps"])
@@ -34,13 +30,9 @@ def _facts(
         )
         yield _row(one["sentAt"], "answer", f"{one['provider']} took it as {one['providerRef']}", None, one["id"])
     for one in payout["conflicts"]:
-        yield _row(
-            one["at"], "conflict", f"the provider says {one['said']}, we expected {one['expected']}", None, one["id"]
-        )
+        yield _row(one["at"], "conflict", f"the provider says {one['said']}, we expected {one['expected']}", None, one["id"])
     for one in payout["journals"]:
-        yield _row(
-            one["recordedAt"], "journal", f"{one['kind']} {one['narrative'] or ''}".strip(), one["actor"], one["id"]
-        )
+        yield _row(one["recordedAt"], "journal", f"{one['kind']} {one['narrative'] or ''}".strip(), one["actor"], one["id"])
     for one in payout["actions"]:
         yield _row(one["at"], "action", _because(one["verb"], one["reason"]), one["actor"], one["id"])
     for one in events:

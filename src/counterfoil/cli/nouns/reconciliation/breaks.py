@@ -75,9 +75,7 @@ def overview(source: Source = None, program: Program = None, output: Output = TA
     show_rows(found["groups"], groups, output, empty="Nothing is open.")
     show_rows(found["ages"], ("age", "number", "atStake"), output, empty="")
     flow = [one for one in found["flow"] if one["opened"] or one["closed"]]
-    show_rows(
-        flow, ("on", "opened", "closed", "matched", "accepted", "duplicate", "adjusted", "writtenOff"), output, empty=""
-    )
+    show_rows(flow, ("on", "opened", "closed", "matched", "accepted", "duplicate", "adjusted", "writtenOff"), output, empty="")
 
 
 @app.command("show")
@@ -104,14 +102,10 @@ add_verbs(app, BREAK_NOUN)
 @app.command("bulk")
 def bulk(
     verb: Annotated[str, typer.Argument(help=f"One of {', '.join(one.name for one in BREAK_NOUN.verbs if one.many)}.")],
-    rows: Annotated[
-        list[str], typer.Argument(metavar="ID=STATE...", help="Each break with the state in which you saw it.")
-    ],
+    rows: Annotated[list[str], typer.Argument(metavar="ID=STATE...", help="Each break with the state in which you saw it.")],
     reason: Reason,
     owner: Annotated[str | None, typer.Option("--owner", help="With assign: whose they are.")] = None,
-    of: Annotated[
-        str | None, typer.Option("--of", help="With mark_duplicate: the break that all are copies of.")
-    ] = None,
+    of: Annotated[str | None, typer.Option("--of", help="With mark_duplicate: the break that all are copies of.")] = None,
     dry_run: DryRun = False,
     output: Output = TABLE,
 ) -> None:

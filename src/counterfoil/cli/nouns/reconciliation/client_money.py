@@ -66,18 +66,14 @@ def show(statement_id: StatementId, output: Output = TABLE) -> None:
 @app.command("sign")
 def sign(
     statement_id: StatementId,
-    sha256: Annotated[
-        str, typer.Option("--sha256", help="The hash that `client-money show` tells: you sign what you saw.")
-    ],
+    sha256: Annotated[str, typer.Option("--sha256", help="The hash that `client-money show` tells: you sign what you saw.")],
     reason: Reason,
     dry_run: DryRun = False,
     output: Output = TABLE,
 ) -> None:
     """Stand for a statement that somebody else drew up, and say what was done about its difference. Takes a controller's key."""
     with asked("post") as client:
-        found = client.post(
-            f"/api/client-money/{statement_id}/sign", {"sha256": sha256, "reason": reason}, dry_run=dry_run
-        )
+        found = client.post(f"/api/client-money/{statement_id}/sign", {"sha256": sha256, "reason": reason}, dry_run=dry_run)
     if output is not Format.TABLE:
         show_one(found, output)
     else:
@@ -93,16 +89,12 @@ def _show(one: dict[str, Any]) -> None:
     typer.echo(
         f"{one['id']}: {one['programId']}, {one['onDay']}, {one['asset']}: {said} {money(str(abs(difference))) if difference else ''}"
     )
-    typer.echo(
-        f"owed {money(one['owed'])}, held {money(one['held'])}, at providers and under way {money(one['inTransit'])}"
-    )
+    typer.echo(f"owed {money(one['owed'])}, held {money(one['held'])}, at providers and under way {money(one['inTransit'])}")
     detail = one["detail"]
     owners = [{"owner": row["owner"], "owed": money(row["owed"])} for row in detail["owners"]]
     show_rows(owners, ("owner", "owed"), TABLE, empty="Nothing is owed to anybody.")
     if detail.get("not_netted", "0") != "0":
-        typer.echo(
-            f"Not netted: owners who owe us {money(detail['not_netted'].lstrip('-'))} cover nothing of what is owed"
-        )
+        typer.echo(f"Not netted: owners who owe us {money(detail['not_netted'].lstrip('-'))} cover nothing of what is owed")
     places = [
         {
             "account": row["account"],
@@ -116,8 +108,4 @@ def _show(one: dict[str, Any]) -> None:
     for why in detail["not_checked"]:
         typer.echo(f"Not checked: {why}")
     typer.echo(f"sha256 {one['sha256']}")
-    typer.echo(
-        f"signed by {one['signedBy']}: {one['actionTaken']}"
-        if one["signedBy"]
-        else f"made by {one['madeBy']}, not signed"
-    )
+    typer.echo(f"signed by {one['signedBy']}: {one['actionTaken']}" if one["signedBy"] else f"made by {one['madeBy']}, not signed")

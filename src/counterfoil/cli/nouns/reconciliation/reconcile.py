@@ -20,15 +20,35 @@ app = typer.Typer(no_args_is_help=True, help="Hold one side's records against th
 app.command("files")(files)
 
 RUN = (
-    "id", "source", "scope", "firstOn", "lastOn", "state", "verdict", "matched", "breaks", "openBreaks", "expected", "unexplained",
-    "notChecked", "measuredAt",
-)  # fmt: skip
+    "id",
+    "source",
+    "scope",
+    "firstOn",
+    "lastOn",
+    "state",
+    "verdict",
+    "matched",
+    "breaks",
+    "openBreaks",
+    "expected",
+    "unexplained",
+    "notChecked",
+    "measuredAt",
+)
 BREAKS = ("kind", "cause", "ours", "theirs", "do")
 PARTS = ("source", "matched", "breaks", "expected")
 BALANCES = ("asset", "booked", "stated", "opening", "difference", "only there", "only here", "unexplained")
 SOURCES = (
-    "source", "watermark", "verdict", "openBreaks", "unexplained", "notChecked", "measuredAt", "attempt", "error",
-)  # fmt: skip
+    "source",
+    "watermark",
+    "verdict",
+    "openBreaks",
+    "unexplained",
+    "notChecked",
+    "measuredAt",
+    "attempt",
+    "error",
+)
 GREEN = ("reconciled", "reconciled with accepted items")  # a person stands for what is accepted
 SCHEDULES = ("name", "cron", "slotAt", "takenBy", "lateS", "overdueS", "skipped", "nextAt")
 WAITING_SHOWN_MAX = 20
@@ -62,17 +82,11 @@ def run(
     ] = None,
     scope: Annotated[
         Scope | None,
-        typer.Option(
-            "--scope", help="recent: since the last conclusion. full: everything; with a day, that day of every source."
-        ),
+        typer.Option("--scope", help="recent: since the last conclusion. full: everything; with a day, that day of every source."),
     ] = None,
     date: Day = None,
-    first: Annotated[
-        datetime | None, typer.Option("--from", formats=[DAY], metavar="YYYY-MM-DD", help="First day of a range.")
-    ] = None,
-    last: Annotated[
-        datetime | None, typer.Option("--to", formats=[DAY], metavar="YYYY-MM-DD", help="Last day of a range.")
-    ] = None,
+    first: Annotated[datetime | None, typer.Option("--from", formats=[DAY], metavar="YYYY-MM-DD", help="First day of a range.")] = None,
+    last: Annotated[datetime | None, typer.Option("--to", formats=[DAY], metavar="YYYY-MM-DD", help="Last day of a range.")] = None,
     span: Annotated[str | None, typer.Option("--last", metavar="DAYS", help="The last days, such as 7d.")] = None,
     agent: Annotated[
         str | None,
@@ -83,9 +97,15 @@ def run(
 ) -> None:
     """Hold what others say against our books. Moves no money. Ends with 1 unless all of it is reconciled, or accepted by people."""
     body: dict[str, Any] = {
-        "source": source, "programId": program, "scope": scope.value if scope else None, "date": _day(date), "from": _day(first),
-        "to": _day(last), "last": span, "agentId": agent,
-    }  # fmt: skip
+        "source": source,
+        "programId": program,
+        "scope": scope.value if scope else None,
+        "date": _day(date),
+        "from": _day(first),
+        "to": _day(last),
+        "last": span,
+        "agentId": agent,
+    }
     given = {name: value for name, value in body.items() if value is not None}
     with asked("operate") as client, watching(client):
         found = client.post("/api/reconciliation/runs", given)
@@ -143,9 +163,7 @@ def sources(program: Program = None, output: Output = TABLE) -> None:
     show_rows(_in_words(found["sources"], output), SOURCES, output, empty="Nothing was reconciled yet: not checked.")
     show_rows(found["schedules"], SCHEDULES, output, empty="No schedule was looked at yet: no worker has run.")
     for one in found["gaps"]:
-        moments = (
-            f"{one['missed']} times, from {one['firstAt']} to {one['lastAt']}" if one["missed"] > 1 else one["firstAt"]
-        )
+        moments = f"{one['missed']} times, from {one['firstAt']} to {one['lastAt']}" if one["missed"] > 1 else one["firstAt"]
         typer.echo(f"Missed: nobody was there when {one['name']} was due: {moments}")
     typer.echo(f"Sources: {', '.join(found['known'])}")
 
@@ -163,9 +181,7 @@ def bank(
     """
     body = {"source": f"bank:{account.rpartition(':')[2]}", "programId": program, "date": _day(date)}
     with asked("operate") as client, watching(client):
-        found = client.post(
-            "/api/reconciliation/runs", {name: value for name, value in body.items() if value is not None}
-        )
+        found = client.post("/api/reconciliation/runs", {name: value for name, value in body.items() if value is not None})
     show_run_in_full(found, output)
     if found["verdict"] not in GREEN:
         raise typer.Exit(NOT_GREEN)
@@ -212,17 +228,16 @@ def show_run_in_full(found: dict[str, Any], output: Format) -> None:
     if output is not Format.TABLE:
         show_one(found, output)
         return
-    typer.echo(
-        f"{found['id']}: {found['source']}, {found['firstOn']} to {found['lastOn']}: {found['verdict'] or found['state']}"
-    )
+    typer.echo(f"{found['id']}: {found['source']}, {found['firstOn']} to {found['lastOn']}: {found['verdict'] or found['state']}")
     told = found["report"] or {}
     footing = [
         {
-            "side": row["side"], "asset": row["asset"],
+            "side": row["side"],
+            "asset": row["asset"],
             **{part: f"{row[part]['rows']:,}: {figure(row[part]['minor'], row['asset'])}" for part in PARTS},
         }
         for row in told.get("footing", [])
-    ]  # fmt: skip
+    ]
     show_rows(footing, ("side", "asset", *PARTS), output, empty="No records.")
     _show_balances(told, output)
     for note in found["notes"]:
@@ -253,9 +268,7 @@ def show_run_in_full(found: dict[str, Any], output: Format) -> None:
 def _in_words(rows: list[dict[str, Any]], output: Format) -> list[dict[str, Any]]:
     """Lists as a table shows them; JSON keeps them as they are."""
     if output is not Format.JSON:
-        rows[:] = [
-            row | {"unexplained": _sums(row["unexplained"]), "notChecked": len(row["notChecked"]) or ""} for row in rows
-        ]
+        rows[:] = [row | {"unexplained": _sums(row["unexplained"]), "notChecked": len(row["notChecked"]) or ""} for row in rows]
     return rows
 
 
@@ -265,10 +278,7 @@ def _sums(figures: list[dict[str, str]]) -> str:
 
 def _show_balances(told: dict[str, Any], output: Format) -> None:
     rows = [
-        {
-            name: row["asset"] if name == "asset" else _balance(row.get(name.replace(" ", "_")), row["asset"])
-            for name in BALANCES
-        }
+        {name: row["asset"] if name == "asset" else _balance(row.get(name.replace(" ", "_")), row["asset"]) for name in BALANCES}
         for row in told.get("balances", [])
         if row["stated"] is not None
     ]

@@ -19,9 +19,7 @@ Intent = Annotated[str, typer.Argument(help="The intent's id, int_….")]
 
 @app.command("list")
 def list_(
-    stuck: Annotated[
-        bool, typer.Option("--stuck", help="Only those that should move by themselves and do not.")
-    ] = False,
+    stuck: Annotated[bool, typer.Option("--stuck", help="Only those that should move by themselves and do not.")] = False,
     state: Annotated[str | None, typer.Option("--state", help="Only in this state.")] = None,
     limit: Rows = ROWS,
     output: Output = TABLE,

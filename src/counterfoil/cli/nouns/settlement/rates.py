@@ -25,8 +25,11 @@ def set_(
 ) -> None:
     """Add the next version of the rates. Settlements from now on use it; earlier ones keep theirs."""
     body = {
-        "platformBps": platform_bps, "validatorBps": validator_bps, "holdbackBps": holdback_bps, "holdbackDays": holdback_days,
-    }  # fmt: skip
+        "platformBps": platform_bps,
+        "validatorBps": validator_bps,
+        "holdbackBps": holdback_bps,
+        "holdbackDays": holdback_days,
+    }
     with asked("administer") as client:
         done = client.post(f"/api/programs/{program}/rates", body, dry_run=dry_run)
     say_done(done, output, f"{program} has version {done['version']} of its rates.")

@@ -29,7 +29,5 @@ def import_(
     body = file.read_bytes()
     with asked("operate") as client, patience(f"sending {file.name}"):
         done = client.import_usage(program, body, file_name=file.name, dry_run=dry_run)
-    said = (
-        "was imported before; nothing was added" if done["existed"] else f"{done['new']} of {done['records']} are new"
-    )
+    said = "was imported before; nothing was added" if done["existed"] else f"{done['new']} of {done['records']} are new"
     say_done(done, output, f"{file.name}: {said}.")

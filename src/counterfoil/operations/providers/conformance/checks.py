@@ -117,9 +117,7 @@ def same_key_other_body(it: Subject) -> None:
     answer = it.send(order._replace(amount=order.amount + 1))
     if isinstance(answer, Accepted):
         want(answer.fact.provider_ref == first.provider_ref, f"a second payout under one key: {answer.fact}")
-    want(
-        not isinstance(answer, Refused), "a refusal would be taken for proof that nothing was ever paid under this key"
-    )
+    want(not isinstance(answer, Refused), "a refusal would be taken for proof that nothing was ever paid under this key")
     want(it.found(order).amount == order.amount, "the look-up finds another amount than was asked first")
 
 
@@ -296,9 +294,7 @@ def events(it: Subject) -> None:
     if len(first) < 2:
         raise CannotCheck("the sandbox has less than two events")
     behind = it.provider.events(first[0].event_id)
-    want(
-        not isinstance(behind, Unclear) and behind[:1] == first[1:2], "the page behind the first event begins elsewhere"
-    )
+    want(not isinstance(behind, Unclear) and behind[:1] == first[1:2], "the page behind the first event begins elsewhere")
     for one in first:
         if it.provider.tells.get(one.event_type) == "payout":
             it.provider.payout_of(one.body)
@@ -307,7 +303,22 @@ def events(it: Subject) -> None:
 
 
 CHECKS: Final[tuple[Callable[[Subject], None], ...]] = (
-    send, same_key_again, same_key_other_body, look_up, definite_refusal, time_out_before_arrival, time_out_after_arrival,
-    malformed_answer, failure_of_theirs, rate_limit, slow_first_byte, no_connection, unused_connection, fee, comes_back, statement,
-    webhook_signature, events,
-)  # fmt: skip
+    send,
+    same_key_again,
+    same_key_other_body,
+    look_up,
+    definite_refusal,
+    time_out_before_arrival,
+    time_out_after_arrival,
+    malformed_answer,
+    failure_of_theirs,
+    rate_limit,
+    slow_first_byte,
+    no_connection,
+    unused_connection,
+    fee,
+    comes_back,
+    statement,
+    webhook_signature,
+    events,
+)

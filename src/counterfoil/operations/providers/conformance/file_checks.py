@@ -45,9 +45,7 @@ def each_order_stands_in_the_file_once(it: FileSandbox) -> None:
     """A file names each order once, by our reference, with its amount; its count and its sum are those of the orders."""
     orders = [it.order(number) for number in range(1, 4)]
     root = fromstring(it.provider.file_of(HEAD, orders))
-    told = {
-        one.findtext(".//{*}EndToEndId"): one.findtext(".//{*}InstdAmt") for one in root.iterfind(".//{*}CdtTrfTxInf")
-    }
+    told = {one.findtext(".//{*}EndToEndId"): one.findtext(".//{*}InstdAmt") for one in root.iterfind(".//{*}CdtTrfTxInf")}
     want(told == {one.reference: _major(one.amount) for one in orders}, f"it orders {told}")
     head = root.find(".//{*}GrpHdr")
     want(head.findtext("{*}MsgId") == HEAD.message_id, "it has another message id than it was given")
@@ -120,8 +118,7 @@ def what_is_no_report_is_refused(it: FileSandbox) -> None:
 
 def _pain002(orders: dict[str, str]) -> bytes:
     told = "".join(
-        f"<TxInfAndSts><OrgnlEndToEndId>{ref}</OrgnlEndToEndId><TxSts>{status}</TxSts></TxInfAndSts>"
-        for ref, status in orders.items()
+        f"<TxInfAndSts><OrgnlEndToEndId>{ref}</OrgnlEndToEndId><TxSts>{status}</TxSts></TxInfAndSts>" for ref, status in orders.items()
     )
     return (
         '<Document xmlns="urn:iso:std:iso:20022:tech:xsd:pain.002.001.10"><CstmrPmtStsRpt><OrgnlGrpInfAndSts>'
@@ -135,6 +132,11 @@ def _major(cents: int) -> str:
 
 
 FILE_CHECKS: Final[tuple[Callable[[FileSandbox], None], ...]] = (
-    each_order_stands_in_the_file_once, same_orders_same_bytes, awkward_names, wrong_orders_are_refused, nothing_is_sent_by_itself,
-    reports_are_read, what_is_no_report_is_refused,
-)  # fmt: skip
+    each_order_stands_in_the_file_once,
+    same_orders_same_bytes,
+    awkward_names,
+    wrong_orders_are_refused,
+    nothing_is_sent_by_itself,
+    reports_are_read,
+    what_is_no_report_is_refused,
+)

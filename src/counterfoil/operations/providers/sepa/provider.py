@@ -44,9 +44,7 @@ class SepaProvider:
     capabilities = CAPABILITIES
     tells: Mapping[str, Tells] = {}
 
-    def __init__(
-        self, debtor: BankAccount, *, orders_max: int = ORDERS_MAX, gather_for: timedelta = timedelta(hours=1)
-    ) -> None:
+    def __init__(self, debtor: BankAccount, *, orders_max: int = ORDERS_MAX, gather_for: timedelta = timedelta(hours=1)) -> None:
         """`debtor` is our own account, that the money is taken from; `gather_for`: see FileProvider."""
         self._debtor, self.gather_for = debtor, gather_for
         self.capabilities = CAPABILITIES._replace(orders_max=orders_max)

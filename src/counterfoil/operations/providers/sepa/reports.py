@@ -20,7 +20,7 @@ STATUSES: Final[Mapping[str, PayoutStatus]] = {
     **dict.fromkeys(("RCVD", "ACTC", "ACCP", "ACSP", "ACWC", "ACFC", "ACWP", "PDNG", "PATC", "PRES"), "pending"),
     **dict.fromkeys(("ACSC", "ACCC"), "paid"),
     **dict.fromkeys(("RJCT", "CANC", "BLCK"), "failed"),
-}  # fmt: skip
+}
 PART: Final = "PART"  # of a whole: each part tells for itself
 REPORT_BYTES_MAX: Final = 20_000_000
 

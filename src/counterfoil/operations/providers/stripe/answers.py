@@ -16,9 +16,7 @@ def meaning_of(error: stripe.StripeError, headers: Mapping[str, str]) -> Later |
     """A refusal by Stripe's rules did nothing. A key in use or used for something else, and any failure of theirs, leaves doubt."""
     said = told(error)
     status = error.http_status or 0
-    if (
-        isinstance(error, stripe.RateLimitError) or status == 429
-    ):  # also from what stands before Stripe, in no words of its own
+    if isinstance(error, stripe.RateLimitError) or status == 429:  # also from what stands before Stripe, in no words of its own
         return Later(said, _wait(headers), down=False)
     if isinstance(error, (stripe.AuthenticationError, stripe.PermissionError)):
         return Later(said, down=True)  # our key is wrong: nothing was done, and it can be mended

@@ -58,9 +58,12 @@ class StripeProvider:
 
     name = NAME
     tells: Mapping[str, Tells] = {
-        "transfer.created": "payout", "transfer.updated": "payout", "transfer.reversed": "payout", "charge.succeeded": "charge",
+        "transfer.created": "payout",
+        "transfer.updated": "payout",
+        "transfer.reversed": "payout",
+        "charge.succeeded": "charge",
         HEARD: "pull",
-    }  # fmt: skip
+    }
 
     def __init__(
         self,
@@ -99,9 +102,7 @@ class StripeProvider:
         """Ask for the transfers of our key: it is their group."""
 
         def ask() -> Found:
-            page = self._client.v1.transfers.list(
-                {"transfer_group": sought.key, "limit": PAGE, "expand": ["data.balance_transaction"]}
-            )
+            page = self._client.v1.transfers.list({"transfer_group": sought.key, "limit": PAGE, "expand": ["data.balance_transaction"]})
             found = [transfer_fact(one) for one in _listed(page)]
             if not found:
                 return NotThere()
@@ -176,9 +177,7 @@ class StripeProvider:
         return statement_of(date.fromisoformat(first), date.fromisoformat(last), self._balance, self._movements)
 
     def _sdk(self, http: stripe.HTTPClient) -> stripe.StripeClient:
-        return stripe.StripeClient(
-            self._key, base_addresses={"api": self._url}, max_network_retries=0, http_client=http
-        )
+        return stripe.StripeClient(self._key, base_addresses={"api": self._url}, max_network_retries=0, http_client=http)
 
     def _charge(self, charge_id: str) -> Mapping[str, Any]:
         return _told(self._client.v1.charges.retrieve(charge_id, {"expand": ["balance_transaction"]}))

@@ -23,9 +23,7 @@ class OverConnection(stripe.HTTPClient):
         """`connection` is open and unused."""
         super().__init__()
         self._connection = connection
-        self.answered: Mapping[
-            str, str
-        ] = {}  # the headers of the last answer: the SDK drops them where it understands no body
+        self.answered: Mapping[str, str] = {}  # the headers of the last answer: the SDK drops them where it understands no body
 
     def request(
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None, **_: Any

@@ -13,9 +13,14 @@ from counterfoil.operations.providers.stripe.facts import CHARGE_REFERENCE, REFE
 
 TRIES: Final = 3
 TYPES: Final[Mapping[str, MovementType]] = {
-    "charge": "charge", "payment": "charge", "transfer": "payout", "transfer_refund": "payout_return",
-    "transfer_cancel": "payout_return", "transfer_failure": "payout_failure", "stripe_fee": "fee",
-}  # fmt: skip
+    "charge": "charge",
+    "payment": "charge",
+    "transfer": "payout",
+    "transfer_refund": "payout_return",
+    "transfer_cancel": "payout_return",
+    "transfer_failure": "payout_failure",
+    "stripe_fee": "fee",
+}
 
 ReadBalance = Callable[[], Mapping[str, Any]]
 ReadMovements = Callable[[datetime], list[Mapping[str, Any]]]
@@ -44,14 +49,15 @@ def statement_of(first: date, last: date, balance: ReadBalance, since: ReadMovem
             movements.append(_movement(row))
     assets = {*held, *opening}
     return statement_csv(
-        reversed(movements), {one: opening[one] for one in assets}, {one: closing[one] for one in assets},
-        first=first, last=last,
-    )  # fmt: skip
+        reversed(movements),
+        {one: opening[one] for one in assets},
+        {one: closing[one] for one in assets},
+        first=first,
+        last=last,
+    )
 
 
-def _at_rest(
-    balance: ReadBalance, since: ReadMovements, start: datetime
-) -> tuple[dict[str, int], list[Mapping[str, Any]]]:
+def _at_rest(balance: ReadBalance, since: ReadMovements, start: datetime) -> tuple[dict[str, int], list[Mapping[str, Any]]]:
     """The balance and the movements up to it: read between two balances that are the same."""
     before = _held(balance())
     for _ in range(TRIES):
