@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -13,6 +13,7 @@ from counterfoil.base.machine import record_birth
 from counterfoil.operations.work.calls import NewCall, announce_call, store_answer
 from counterfoil.payouts.machines import PAYMENT_FILE
 from tests.api.office import PROGRAM, Office, fresh
+from tests.operations.providers.how import NEEDS_BANK_FILES
 
 
 def a_call(office: Office, ago_s: float, kind: str | None, ms: int = 100) -> None:
@@ -126,25 +127,37 @@ def test_a_file_is_cancelled_with_a_reason_while_nobody_has_it_and_refused_after
     assert late.status_code == 409
 
 
-def test_a_report_that_is_none_is_refused_and_one_of_the_bank_is_taken_once(office: Office):
-    file_id = a_file(office)
-    body = (
+def a_report(file_id: str) -> bytes:
+    return (
         '<Document xmlns="urn:iso:std:iso:20022:tech:xsd:pain.002.001.10"><CstmrPmtStsRpt><OrgnlGrpInfAndSts>'
         f"<OrgnlMsgId>{file_id}</OrgnlMsgId><GrpSts>ACTC</GrpSts></OrgnlGrpInfAndSts></CstmrPmtStsRpt></Document>"
     ).encode()
 
-    def take(content: bytes) -> Any:
-        return office.ask(
-            "POST",
-            "/api/bank-files/reports",
-            role="operator",
-            key=fresh(),
-            content=content,
-            params={"fileName": "r.xml"},
-        )
 
-    assert take(b"nothing").status_code == 422
-    first, again = take(body), take(body)
+def take(office: Office, content: bytes) -> Any:
+    params = {"fileName": "r.xml"}
+    return office.ask("POST", "/api/bank-files/reports", role="operator", key=fresh(), content=content, params=params)
+
+
+def test_a_report_is_refused_where_no_bank_is_set_up_that_could_say_what_it_means(office: Office):
+    file_id = a_file(office)
+    refused = take(office, a_report(file_id))
+    assert (refused.status_code, refused.json()["id"]) == (404, "sepa")
+    assert office.ask("GET", f"/api/bank-files/{file_id}").json()["state"] == "made"
+
+
+def test_a_report_that_is_none_is_refused_and_one_of_the_bank_is_taken_once(office: Office):
+    pytest.importorskip("sepaxml", reason=NEEDS_BANK_FILES)
+    pytest.importorskip("schwifty", reason=NEEDS_BANK_FILES)
+    from counterfoil.operations.providers.sepa.accounts import bank_account_of
+    from counterfoil.operations.providers.sepa.provider import SepaProvider
+
+    bank = SepaProvider(bank_account_of("DE89370400440532013000;COBADEFFXXX;House GmbH"))
+    cast("dict[str, Any]", office.wiring.providers)[bank.name] = bank
+    file_id = a_file(office)
+    body = a_report(file_id)
+    assert take(office, b"nothing").status_code == 422
+    first, again = take(office, body), take(office, body)
     assert (first.status_code, again.status_code, again.json()["existed"]) == (201, 200, True)
     assert first.json()["fileId"] == file_id
     assert office.ask("GET", f"/api/bank-files/{file_id}").json()["state"] == "reported"

@@ -25,6 +25,7 @@ from counterfoil.payouts.destinations.destinations import set_destination
 from counterfoil.payouts.payment_files.files import (
     FileCancelled,
     FileIsOut,
+    FileNotToBeSent,
     cancel_payment_file,
     download_payment_file,
     list_payment_files,
@@ -33,6 +34,7 @@ from counterfoil.payouts.payment_files.files import (
 from counterfoil.payouts.payment_files.filing import file_due
 from counterfoil.payouts.payment_files.reporting import take_report
 from counterfoil.payouts.payouts.by_hand import retry_payout
+from counterfoil.payouts.provider_payouts.attempts_by_hand import quarantine_attempt
 from counterfoil.simulator.process import spawn_simulator
 from counterfoil.wiring import INVARIANTS, ticks
 from tests.builders import NOW, PROGRAM, Clock, Desk, a_program, issue
@@ -231,6 +233,16 @@ def test_a_payment_that_came_back_is_owed_again_and_its_money_is_at_the_bank_aga
     still_true(desk)
 
 
+def test_a_report_that_tells_of_a_return_before_its_payment_is_read_whole(desk):
+    [attempt] = queued(desk, 1)
+    a_file(desk)
+    taken = report(desk, camt((attempt, "94.00", "CRDT"), (attempt, "94.00", "DBIT")))
+    assert taken.said == {"paid": 1, "returned": 1}
+    assert desk.rows("select state from payout") == [("returned",)]
+    assert desk.balance("cash:bank:client") == 1_000_00
+    still_true(desk)
+
+
 def test_an_entry_of_another_amount_is_no_payment_but_a_conflict(desk):
     [attempt] = queued(desk, 1)
     a_file(desk)
@@ -326,6 +338,47 @@ def test_a_file_that_was_downloaded_is_never_cancelled(desk):
         with pytest.raises(FileIsOut):
             cancel_payment_file(conn, file_id, reason="too late", actor="test", now=desk.clock.now)
     assert states(desk) == ["sent"]
+
+
+def stop_one(conn, desk) -> None:
+    quarantine_attempt(conn, desk.rows("select id from payout limit 1")[0][0], reason="fraud?", actor="test", now=desk.clock.now)
+
+
+def pause_sending(conn, desk) -> None:
+    pause(conn, QueuePart("send", "", ""), reason="test", actor="test", now=desk.clock.now)
+
+
+def redirect_one(conn, desk) -> None:
+    pay_to(conn, "payee-1", f"{IBANS[3]};New account")
+
+
+@pytest.mark.parametrize(
+    ("held_by", "why"), [(stop_one, "it is quarantined"), (pause_sending, "sending is paused"), (redirect_one, "its destination is not")]
+)
+def test_what_holds_an_order_back_keeps_its_file_from_its_first_download_and_the_file_can_be_cancelled(desk, held_by, why):
+    queued(desk, 2)
+    file_id = a_file(desk)
+    with desk.database.transaction() as conn:
+        held_by(conn, desk)
+    with desk.database.transaction() as conn:
+        with pytest.raises(FileNotToBeSent) as refused:
+            download_payment_file(conn, file_id, actor="test", now=desk.clock.now)
+        assert refused.value.facts["why"].startswith(why)
+        assert desk.rows("select state, downloaded_at from payment_file") == [("made", None)]
+        cancel_payment_file(conn, file_id, reason="not to be sent", actor="test", now=desk.clock.now)
+    assert states(desk) == ["failed", "failed"]
+    assert desk.balance("payable:payee:payee-1") == 94_00
+    still_true(desk)
+
+
+def test_a_file_that_was_downloaded_is_given_out_again_whatever_holds_its_orders_now(desk):
+    queued(desk, 1)
+    file_id = a_file(desk)
+    with desk.database.transaction() as conn:
+        body = download_payment_file(conn, file_id, actor="test", now=desk.clock.now)
+        pause_sending(conn, desk)
+        stop_one(conn, desk)
+        assert download_payment_file(conn, file_id, actor="test", now=desk.clock.now) == body
 
 
 def test_the_database_refuses_a_second_file_with_the_same_order_and_another_body_of_a_file(desk):

@@ -11,7 +11,9 @@ from psycopg.rows import class_row
 
 from counterfoil.base.machine import listed, take_step
 from counterfoil.base.problems import NotFound, Problem, check
-from counterfoil.payouts.machines import PAYMENT_FILE, PROVIDER_PAYOUT
+from counterfoil.operations.work.runner import is_paused
+from counterfoil.payouts.machines import PAYMENT_FILE, PROVIDER_PAYOUT, SENDING
+from counterfoil.payouts.provider_payouts.brakes import brake_on
 from counterfoil.payouts.provider_payouts.outcome_rules import OutcomeDecision
 from counterfoil.payouts.provider_payouts.outcomes import carry_out
 from counterfoil.payouts.provider_payouts.standings import lock_by_id
@@ -53,6 +55,10 @@ class FileOrder(NamedTuple):
 
 class FileIsOut(Problem):
     """The bank may have this file of payments, so it cannot be cancelled."""
+
+
+class FileNotToBeSent(Problem):
+    """An order of this file may not be paid any more. Cancel the file: its other orders go into the next one."""
 
 
 class FileCancelled(Problem):
@@ -108,7 +114,10 @@ def orders_of(conn: Connection[Any], file_id: str) -> list[FileOrder]:
 
 
 def download_payment_file(conn: Connection[Any], file_id: str, *, actor: str, now: datetime) -> bytes:
-    """The file as it was made. From the first download on the bank may have it: it cannot be cancelled. Raises NotFound, FileCancelled."""
+    """The file as it was made. From the first download on the bank may have it: it cannot be cancelled.
+
+    Raises NotFound, FileCancelled, and FileNotToBeSent when since it was made something holds one of its orders back.
+    """
     row = conn.execute("select state, body, sha256 = sha256(body) from payment_file where id = %s for update", [file_id]).fetchone()
     if row is None:
         raise NotFound(what="bank file", id=file_id)
@@ -117,9 +126,22 @@ def download_payment_file(conn: Connection[Any], file_id: str, *, actor: str, no
     if state == "cancelled":
         raise FileCancelled(file=file_id)
     if state == "made":
+        _refuse_what_may_not_go(conn, file_id, now)
         take_step(conn, PAYMENT_FILE, file_id, state, "download", actor=actor, at=now)
         conn.execute("update payment_file set downloaded_at = %s where id = %s", [now, file_id])
     return bytes(body)
+
+
+def _refuse_what_may_not_go(conn: Connection[Any], file_id: str, now: datetime) -> None:
+    # The download is the call: whoever stopped, failed or redirected an order since the file was made must not see it paid, and an order
+    # that was tried again in another file would be paid twice.
+    for one in lock_by_id(conn, [order.provider_payout_id for order in orders_of(conn, file_id)], now=now):
+        brake = brake_on(conn, one) if one.state == "sent" else None
+        why = f"it is {one.state}" if one.state != "sent" else brake.why if brake else None
+        if why is None and is_paused(conn, SENDING, one.id):
+            why = "sending is paused"
+        if why is not None:
+            raise FileNotToBeSent(file=file_id, order=one.id, why=why)
 
 
 def cancel_payment_file(conn: Connection[Any], file_id: str, *, reason: str, actor: str, now: datetime) -> list[str]:

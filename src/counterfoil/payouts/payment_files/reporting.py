@@ -82,9 +82,10 @@ def take_report(
         _lock_file(conn, provider, message_id, program_id)
     files = file_orders_by_reference(conn, provider, [one.reference for one in orders])
     known = _attempts(conn, [*files, *_of_file(conn, message_id, rest)], program_id)
-    told = {one.reference: one for one in orders if one.reference in known}
-    unnamed = [one for one in known if one not in told]
-    facts = [_fact(known[one.reference], one, now) for one in told.values()]
+    told = [one for one in orders if one.reference in known]  # all of it: a booking and its return can stand in one report
+    named = {one.reference for one in told}
+    unnamed = [one for one in known if one not in named]
+    facts = [_fact(known[one.reference], one, now) for one in told]
     if rest is not None:
         facts += [_fact(known[one], rest, now) for one in unnamed]
     apply_facts(conn, provider, facts, silent_after=silent_after, cause=report_id, now=now, capabilities=capabilities)
@@ -94,7 +95,7 @@ def take_report(
         report_id, format, message_id, digest, dict(Counter(fact.status for fact in facts)), unknown[:LISTED_MAX], silent, False
     )
     _keep(conn, taken, provider, program_id, body, file_name, actor, now)
-    _reported(conn, {*([message_id] if message_id else []), *(files[one] for one in told)}, taken, actor, now)
+    _reported(conn, {*([message_id] if message_id else []), *(files[one] for one in named)}, taken, actor, now)
     return taken
 
 

@@ -19,7 +19,7 @@ from counterfoil.api.nouns.reconciliation.bank import FILE_BODY
 from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.operations.access.access import OPERATE, READ
-from counterfoil.operations.providers import FileProvider, capabilities_of, sepa
+from counterfoil.operations.providers import FileProvider, sepa
 from counterfoil.operations.providers.sepa.reports import read_report
 from counterfoil.payouts.payment_files.files import (
     PaymentFile,
@@ -206,13 +206,16 @@ async def import_report(
     body = await request.body()
     report = await run_in_threadpool(read_report, body)
     wiring = call.services.wiring
+    bank = wiring.providers.get(sepa.NAME)
+    if bank is None:  # what it cannot do decides what a refusal means: guessed, money would wait for a look-up that nobody can make
+        raise NotFound(what="provider", id=sepa.NAME)
 
     def act(conn: Connection[Any]) -> Done:
         taken = take_report(
             conn,
             call.make_id("brp"),
             provider=sepa.NAME,
-            capabilities=capabilities_of(wiring.providers.get(sepa.NAME)),
+            capabilities=bank.capabilities,
             format=report.format,
             message_id=report.message_id,
             orders=report.orders,
