@@ -234,6 +234,23 @@ def test_no_connection_opens_it_too(errands, clock, runner):
     assert state(errands) == [("errands", "open")]
 
 
+def test_a_try_that_finds_no_connection_rests_again_and_takes_no_other_item_up(errands, clock, runner):
+    class NoWay(Errands):
+        def connect(self, item):
+            self.called.append(item)
+            raise NotReady("not connected", down=True)
+
+    fail(errands, clock, 3)
+    clock.now += LIMITS.rest
+    station = NoWay(True)
+    for _ in range(3):  # ticks of the same second
+        run_outside(runner, station, lane="fast")
+    assert len(station.called) == 1
+    with errands.transaction() as conn:
+        [circuit] = list_circuits(conn, rows_max=10, after=None, state=None)
+    assert (circuit.state, circuit.tries, circuit.probe_at) == ("open", 1, clock.now + 2 * LIMITS.rest)
+
+
 def test_a_brake_on_the_item_that_was_to_try_leaves_the_try_to_another(errands, clock, runner):
     class Braked(Errands):
         def announce(self, conn, one, item, now):

@@ -87,7 +87,9 @@ def failed(circuit: Circuit, *, error: str | None, now: datetime, limits: Circui
         window_failures=failures + 1,
         last_error=error,
     )
-    if circuit.state == "half_open":
+    # A try that failed, or could not even connect: without a rest of its own every tick would take another item up for nothing.
+    tried = circuit.state == "open" and circuit.probe_at is not None and now >= circuit.probe_at
+    if circuit.state == "half_open" or tried:
         again = after._replace(state="open", tries=circuit.tries + 1)
         return again._replace(probe_at=now + rest_of(again, limits))
     if circuit.state == "closed" and _trips(after, limits):

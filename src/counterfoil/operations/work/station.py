@@ -60,7 +60,7 @@ class OutsideQuestion(Generic[Outcome]):
         self._ask = ask
 
     def call(self) -> Outcome:
-        """OutsideQuestion."""
+        """The question to ask."""
         return self._ask()
 
     def close(self) -> None:
@@ -82,7 +82,7 @@ class Station(ABC, Generic[Item, Outcome]):
         """Open the way; no transaction is open. Raises NotReady."""
 
     def announce(self, conn: Connection[Any], one: Claim, item: Item, now: datetime) -> None:
-        """OutsideQuestion the brakes and write down that the call begins; the row is locked and ours. Raises Stopped.
+        """Ask the brakes and write down that the call begins; the row is locked and ours. Raises Stopped.
 
         From its commit on, a crash means that we do not know. For a question nothing is to be announced.
         """
