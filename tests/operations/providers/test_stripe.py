@@ -78,6 +78,7 @@ def test_a_charge_without_its_fee_or_with_one_in_another_currency_is_not_booked(
     charge = {
         "id": "ch_1",
         "amount": 10_000,
+        "amount_captured": 10_000,
         "currency": "eur",
         "created": 1_795_132_800,
         "status": "succeeded",
@@ -87,6 +88,15 @@ def test_a_charge_without_its_fee_or_with_one_in_another_currency_is_not_booked(
         charge_fact({**charge, "balance_transaction": "txn_1"})
     with pytest.raises(ValueError, match="conversions"):
         charge_fact({**charge, "balance_transaction": {"fee": 1, "currency": "usd"}})
+    in_part = charge_fact({**charge, "amount_captured": 4_000, "balance_transaction": {"fee": 1, "currency": "eur"}})
+    assert in_part.amount == 4_000  # what was taken of what was reserved
+
+
+@pytest.mark.parametrize(("key", "url", "sandbox"), [("sk_live_x", "http://localhost:9", False), ("rk_test_x", None, True)])
+def test_only_a_test_key_is_a_sandbox_whatever_the_address(key, url, sandbox):
+    found = StripeProvider(key, Secret(WEBHOOK, "w"), **({"url": url} if url else {}))
+    assert found.is_sandbox is sandbox
+    found.close()
 
 
 @pytest.fixture(scope="module")
@@ -222,6 +232,25 @@ def test_a_customers_charge_becomes_a_transfer_and_books_and_stripe_agree(desk):
     oracle = desk.simulator.oracle()
     assert oracle.paid_out() == {"EUR": 9400}
     assert desk.balance("clearing:stripe") == oracle.balances["EUR"]
+
+
+@pytest.mark.parametrize("captured", ["before its events are read", "after its first event was read"])
+def test_a_charge_that_is_only_reserved_stops_no_other_and_is_booked_once_when_it_is_captured(desk, captured):
+    [first, second] = issue(desk.database, "100.00", "50.00", provider="stripe")
+    body = {"reference": first, "amount": "10000", "asset": "EUR", "fee": "0", "capture": False}
+    reserved = desk.http.post("/v1/charges", json=body, headers={"Idempotency-Key": "reserved"}).raise_for_status().json()
+    assert desk.simulator.oracle().balances["EUR"] == 0
+    desk.pay(second, 50_00, fee=0)
+    jobs = ("pull-events", "webhooks", "verify", "settle", "events")
+    if captured.startswith("after"):
+        desk.work(*jobs)
+        assert desk.rows("select amount from payment") == [(50_00,)]
+        assert desk.rows("select event_type from webhook_in order by event_id limit 1") == [("charge.not_captured",)]
+    for _ in range(2):  # a second time nothing is taken
+        desk.http.post(f"/v1/charges/{reserved['id']}/capture").raise_for_status()
+    desk.work(*jobs, *jobs)
+    assert sorted(amount for (amount,) in desk.rows("select amount from payment")) == [50_00, 100_00]
+    assert desk.balance("clearing:stripe") == desk.simulator.oracle().balances["EUR"] == 150_00
 
 
 def test_a_transfer_whose_answer_was_lost_is_found_by_its_key_once_the_list_can_be_believed(desk):

@@ -15,7 +15,7 @@ from counterfoil.simulator.http import schemas
 from counterfoil.simulator.http.controls import add_controls
 from counterfoil.simulator.http.gate import JsonAnswer, response_of
 from counterfoil.simulator.http.views import SimulatorReply, balances_view, charge_view, error, event_view, payout_now
-from counterfoil.simulator.rules.decisions import ChargeAsk, PayoutAsk, decide_charge, decide_payout, decide_read
+from counterfoil.simulator.rules.decisions import ChargeAsk, PayoutAsk, decide_capture, decide_charge, decide_payout, decide_read
 from counterfoil.simulator.rules.faults import FaultRefused
 from counterfoil.simulator.rules.state import SimulatedPayout, State
 from counterfoil.simulator.rules.statement import make_statement, parse_range, statement_csv, statement_json
@@ -64,12 +64,17 @@ def _add_errors(app: FastAPI) -> None:
 def _add_money(app: FastAPI, engine: Simulation) -> None:
     @app.post("/v1/charges", status_code=201, response_model=schemas.SimulatedChargeView, responses=_ERRORS, tags=["money"])
     async def create_charge(body: schemas.ChargeBody, idempotency_key: Key = None) -> Response:
-        """A customer pays: the balance grows, `charge.succeeded` is told."""
+        """A customer pays: the balance grows, `charge.succeeded` is told. With `capture` false it is only reserved on the card."""
         amount, fee = int(body.amount), None if body.fee is None else int(body.fee)
         if fee is not None and fee > amount:
             raise FaultRefused(400, "invalid_request", "the fee is more than the charge", field="fee", limit=body.amount)
-        ask = ChargeAsk(_required(idempotency_key), body.reference, amount, body.asset, fee)
+        ask = ChargeAsk(_required(idempotency_key), body.reference, amount, body.asset, fee, body.capture)
         return response_of(await engine.act(lambda state, how, now_us: decide_charge(state, how, ask, now_us)))
+
+    @app.post("/v1/charges/{charge_id}/capture", response_model=schemas.SimulatedChargeView, responses=_ERRORS, tags=["money"])
+    async def capture_charge(charge_id: str) -> Response:
+        """What was reserved on a card is taken: the balance grows, `charge.succeeded` is told. Again, nothing happens."""
+        return response_of(await engine.act(lambda state, _, now_us: decide_capture(state, charge_id, now_us)))
 
     @app.post("/v1/payouts", status_code=201, response_model=schemas.SimulatedPayoutView, responses=_ERRORS, tags=["money"])
     async def create_payout(body: schemas.PayoutBody, idempotency_key: Key = None) -> Response:

@@ -26,6 +26,7 @@ class ChargeBody(Body):
     amount: Amount
     asset: AssetCode
     fee: AmountOrZero | None = Field(None, description="The provider's fee; left out, its rate applies.")
+    capture: bool = Field(True, description="False: only reserved on the card, until it is captured.")
 
 
 class PayoutBody(Body):

@@ -77,7 +77,7 @@ def charge_view(charge: SimulatedCharge) -> dict[str, Any]:
         "asset": charge.asset,
         "fee": str(charge.fee),
         "net": str(charge.amount - charge.fee),
-        "status": "succeeded",
+        "status": "succeeded" if charge.captured else "reserved",
         "created_at": iso(charge.created_us),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -32,13 +33,14 @@ class SimulatorDecision(NamedTuple):
 
 
 class ChargeAsk(NamedTuple):
-    """A customer pays: `fee` None takes the provider's rate."""
+    """A customer pays: `fee` None takes the provider's rate. `capture` False only reserves the money on the card."""
 
     key: str
     reference: str
     amount: int
     asset: str
     fee: int | None
+    capture: bool = True
 
 
 class PayoutAsk(NamedTuple):
@@ -68,7 +70,7 @@ def decide_charge(state: State, settings: SimulatorSettings, ask: ChargeAsk, now
     draft, names = Draft(state, now_us), (ask.key, ask.reference)
     if (instead := _answer_fault(draft, "before", "charge.create", names)) is not None:
         return SimulatorDecision(draft.facts, instead)
-    mark = mark_of(ask.reference, str(ask.amount), ask.asset, str(ask.fee))
+    mark = mark_of(ask.reference, str(ask.amount), ask.asset, str(ask.fee), *([] if ask.capture else ["reserve"]))
     known = _recall(state, settings, "charge.create", ask.key, mark, now_us)
     charge = state.charges[known.object_id] if known else _accept_charge(draft, settings, ask, mark)
     answer = _made(charge_view(charge), replayed=known is not None)
@@ -78,11 +80,30 @@ def decide_charge(state: State, settings: SimulatorSettings, ask: ChargeAsk, now
 def _accept_charge(draft: Draft, settings: SimulatorSettings, ask: ChargeAsk, mark: str) -> SimulatedCharge:
     fee = settings.charge_fee + ask.amount * settings.charge_fee_ppm // PPM if ask.fee is None else ask.fee
     charge_id = f"chg_{draft.state.instance}_{len(draft.state.charges) + 1:010d}"
-    draft.add(f.ChargeAccepted(charge_id, ask.key, mark, ask.reference, ask.amount, ask.asset, fee))
-    draft.line("charge", ask.reference, ask.amount, fee, ask.asset, charge_id)
-    charge = SimulatedCharge(charge_id, ask.key, ask.reference, ask.amount, ask.asset, fee, draft.now_us)
-    draft.emit("charge.succeeded", charge_id, (ask.key, ask.reference), charge_view(charge))
+    charge = SimulatedCharge(charge_id, ask.key, ask.reference, ask.amount, ask.asset, fee, draft.now_us, ask.capture, not ask.capture)
+    if ask.capture:
+        _take_money(draft, charge, mark)
+    else:
+        draft.add(f.ChargeReserved(charge_id, ask.key, mark, ask.reference, ask.amount, ask.asset, fee))
+        draft.emit("charge.reserved", charge_id, (ask.key, ask.reference), charge_view(charge))
     return charge
+
+
+def _take_money(draft: Draft, one: SimulatedCharge, mark: str) -> None:
+    draft.add(f.ChargeAccepted(one.id, one.key, mark, one.reference, one.amount, one.asset, one.fee))
+    draft.line("charge", one.reference, one.amount, one.fee, one.asset, one.id)
+    draft.emit("charge.succeeded", one.id, (one.key, one.reference), charge_view(one))
+
+
+def decide_capture(state: State, charge_id: str, now_us: int) -> SimulatorDecision:
+    """Take what was reserved on a card; a second time changes nothing. Raises Refused for a charge that there is none of."""
+    known = state.charges.get(charge_id)
+    if known is None:
+        raise FaultRefused(404, "not_found", "there is no such charge")
+    draft, taken = Draft(state, now_us), replace(known, captured=True)
+    if not known.captured:
+        _take_money(draft, taken, mark_of("capture", charge_id))
+    return SimulatorDecision(draft.facts, SimulatorReply(200, charge_view(taken)))
 
 
 def decide_payout(state: State, settings: SimulatorSettings, ask: PayoutAsk, now_us: int) -> SimulatorDecision:

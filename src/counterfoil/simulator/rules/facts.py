@@ -45,6 +45,19 @@ class ChargeAccepted:
 
 
 @dataclass(frozen=True)
+class ChargeReserved:
+    """A customer's money was reserved on a card: nothing moves until it is captured (`ChargeAccepted` of the same id), if ever."""
+
+    id: str
+    key: str
+    fingerprint: str
+    reference: str
+    amount: int
+    asset: str
+    fee: int
+
+
+@dataclass(frozen=True)
 class PayoutAccepted:
     """Money was taken out of the balance: `moved` + `fee`. `moved` differs from `asked` only under wrong_amount.
 
@@ -175,6 +188,7 @@ Fact = (
     | ClockAdvanced
     | EndpointSet
     | ChargeAccepted
+    | ChargeReserved
     | PayoutAccepted
     | AccountPaidOut
     | RequestRefused
@@ -194,6 +208,7 @@ _KINDS: Final[dict[str, type[Any]]] = {
         ClockAdvanced,
         EndpointSet,
         ChargeAccepted,
+        ChargeReserved,
         PayoutAccepted,
         AccountPaidOut,
         RequestRefused,

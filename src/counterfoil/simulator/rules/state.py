@@ -63,6 +63,8 @@ class SimulatedCharge:
     asset: str
     fee: int
     created_us: int
+    captured: bool = True
+    reserved: bool = False
 
 
 @dataclass(slots=True)
@@ -182,7 +184,7 @@ class State:
                 self.offset_us += fact.by_us
             case f.EndpointSet():
                 self.endpoint = fact
-            case f.ChargeAccepted():
+            case f.ChargeAccepted() | f.ChargeReserved():
                 self._charge(fact, at_us)
             case f.PayoutAccepted():
                 self._payout(fact, at_us)
@@ -221,9 +223,23 @@ class State:
             case f.LineTouched():
                 self.touched[fact.line] = Touch(fact.fault, fact.delta)
 
-    def _charge(self, fact: f.ChargeAccepted, at_us: int) -> None:
-        self.charges[fact.id] = SimulatedCharge(fact.id, fact.key, fact.reference, fact.amount, fact.asset, fact.fee, created_us=at_us)
-        self.remembered["charge.create", fact.key] = Remembered(fact.fingerprint, at_us, fact.id, None)
+    def _charge(self, fact: f.ChargeAccepted | f.ChargeReserved, at_us: int) -> None:
+        before = self.charges.get(fact.id)
+        self.charges[fact.id] = SimulatedCharge(
+            fact.id,
+            fact.key,
+            fact.reference,
+            fact.amount,
+            fact.asset,
+            fact.fee,
+            created_us=before.created_us if before else at_us,
+            captured=isinstance(fact, f.ChargeAccepted),
+            reserved=before is not None or isinstance(fact, f.ChargeReserved),
+        )
+        if before is None:
+            self.remembered["charge.create", fact.key] = Remembered(fact.fingerprint, at_us, fact.id, None)
+        if isinstance(fact, f.ChargeReserved):
+            return
         self._line("charge", fact.reference, fact.amount, fact.fee, fact.asset, at_us, fact.id)
 
     def _payout(self, fact: f.PayoutAccepted, at_us: int) -> None:

@@ -69,15 +69,16 @@ def transfer_view(state: State, one: SimulatedPayout, *, back: bool | None = Non
 
 def charge_view(state: State, one: SimulatedCharge, *, expanded: bool = False) -> dict[str, Any]:
     """A charge; what it is for stands in its metadata."""
-    line = next(each for each in reversed(state.lines) if each.source == one.id and each.type == "charge")
+    line = next((each for each in reversed(state.lines) if each.source == one.id and each.type == "charge"), None)
+    moved = None if line is None else line_view(state, line) if expanded else line_id(state, line.number)
     return {
         "id": "ch_" + one.id.removeprefix("chg_"),
         "object": "charge",
         "amount": one.amount,
-        "amount_captured": one.amount,
+        "amount_captured": one.amount if one.captured else 0,
         "amount_refunded": 0,
-        "balance_transaction": line_view(state, line) if expanded else line_id(state, line.number),
-        "captured": True,
+        "balance_transaction": moved,
+        "captured": one.captured,
         "created": seconds(one.created_us),
         "currency": one.asset.lower(),
         "description": None,
@@ -159,8 +160,11 @@ def _source(state: State, line: SimulatorLine) -> dict[str, Any] | None:
 def stripe_event(state: State, event: SimulatorEvent) -> dict[str, Any]:
     """An event in Stripe's words."""
     told = event.body["data"]
-    if event.type == "charge.succeeded":
-        kind, thing = event.type, charge_view(state, state.charges[told["id"]])
+    if event.type.startswith("charge."):
+        charge = state.charges[told["id"]]
+        # A card's reservation succeeds, too, at Stripe; what is taken of it later is told by another name.
+        kind = "charge.captured" if charge.reserved and event.type == "charge.succeeded" else "charge.succeeded"
+        thing = charge_view(state, charge)
     else:
         kind = EVENT_TYPES[event.type]
         thing = transfer_view(state, state.payouts[told["id"]], back=kind == "transfer.reversed")

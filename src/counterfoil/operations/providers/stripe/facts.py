@@ -51,8 +51,11 @@ def key_of(one: Stripe) -> str:
 
 
 def charge_fact(one: Stripe) -> ChargeFact:
-    """A charge with its fee, which only its balance transaction tells. Raises ValueError, KeyError, TypeError."""
-    amount, asset = from_stripe(one["amount"], one["currency"])
+    """A charge with its fee, which only its balance transaction tells; of one that was captured in part, what was taken.
+
+    Raises ValueError, KeyError, TypeError.
+    """
+    amount, asset = from_stripe(one["amount_captured"], one["currency"])
     return ChargeFact(
         charge_id=str(one["id"]),
         reference=str((one.get("metadata") or {}).get(CHARGE_REFERENCE) or one.get("transfer_group") or one["id"]),

@@ -47,6 +47,7 @@ FIRST_PAGES_MAX: Final = 20
 MISREAD: Final = (ValueError, KeyError, TypeError, InvalidInput)
 MISREAD_MAX: Final = 200
 HEARD: Final = "charge.heard"
+NOT_TAKEN: Final = "charge.not_captured"  # nothing is booked for it; `charge.captured` tells when it is taken
 DESTINATION: Final = re.compile(r"(acct_[A-Za-z0-9_]{1,80})(?:/((?:ba|card)_[A-Za-z0-9_]{1,80}))?")
 # A list is served from a copy that may lag; Stripe names no span. It remembers keys for at least 24 hours.
 CAPABILITIES: Final = Capabilities(absent_after=timedelta(seconds=60), settles_within=timedelta(hours=24))
@@ -62,6 +63,7 @@ class StripeProvider:
         "transfer.updated": "payout",
         "transfer.reversed": "payout",
         "charge.succeeded": "charge",
+        "charge.captured": "charge",
         HEARD: "pull",
     }
 
@@ -84,7 +86,7 @@ class StripeProvider:
     @property
     def is_sandbox(self) -> bool:
         """Is no real money moved with this key?"""
-        return "_test_" in self._key or self._url != API_URL
+        return "_test_" in self._key  # a live key moves money behind whatever address
 
     def close(self) -> None:
         """Close the connections."""
@@ -223,7 +225,8 @@ class StripeProvider:
         if self.tells.get(event["type"]) == "charge":
             charge = self._charge(event["data"]["object"]["id"])
             if charge["balance_transaction"] is None:
-                return None
+                # Reserved on a card and not taken is no money, perhaps never: it must not hold up the charges behind it.
+                return None if charge["captured"] else PulledEvent(str(event["id"]), NOT_TAKEN, json.dumps(whole).encode())
             whole["data"] = {"object": charge}
         return PulledEvent(str(event["id"]), str(event["type"]), json.dumps(whole).encode())
 
