@@ -38,6 +38,11 @@ from counterfoil.payouts.batches import tending
 from counterfoil.payouts.batches.invariants import INVARIANTS as BATCH_INVARIANTS
 from counterfoil.payouts.batches.machine import PAYOUT_BATCH
 from counterfoil.payouts.batches.noun import BATCH_NOUN
+from counterfoil.payouts.disputes import disputes
+from counterfoil.payouts.disputes import machine as dispute_machine
+from counterfoil.payouts.disputes.invariants import INVARIANTS as DISPUTE_INVARIANTS
+from counterfoil.payouts.disputes.machine import DISPUTE
+from counterfoil.payouts.disputes.noun import DISPUTE_NOUN
 from counterfoil.payouts.invariants import INVARIANTS as PAYOUT_INVARIANTS
 from counterfoil.payouts.machines import PAYMENT_FILE, PAYOUT, PROVIDER_CONFLICT, PROVIDER_PAYOUT
 from counterfoil.payouts.payouts import reserving
@@ -85,6 +90,7 @@ MACHINES: Sequence[Machine] = (
     HOLDBACK,
     REFUND,
     PAYOUT_BATCH,
+    DISPUTE,
     BREAK,
     CIRCUIT,
     PAYMENT_FILE,
@@ -99,6 +105,7 @@ JOBS: Final[Sequence[Job]] = (
     *sending.JOBS,
     *pulling.JOBS,
     *release.JOBS,
+    *disputes.JOBS,
     *expiring.JOBS,
     *forgetting.JOBS,
     *nightly.JOBS,
@@ -112,6 +119,7 @@ EVENT_KINDS: Final[Sequence[EventKind]] = (
     *payout_machines.EVENT_KINDS,
     *refunds.EVENT_KINDS,
     *batch_machine.EVENT_KINDS,
+    *dispute_machine.EVENT_KINDS,
     *webhooks_in.EVENT_KINDS,
     *events.EVENT_KINDS,
     *pauses.EVENT_KINDS,
@@ -144,6 +152,7 @@ NOUNS: Final = (
     INTENT_NOUN,
     PAYOUT_NOUN,
     REFUND_NOUN,
+    DISPUTE_NOUN,
     HOLDBACK_NOUN,
     BATCH_NOUN,
     BREAK_NOUN,
@@ -156,6 +165,7 @@ INVARIANTS = (
     *PAYOUT_INVARIANTS,
     *REFUND_INVARIANTS,
     *BATCH_INVARIANTS,
+    *DISPUTE_INVARIANTS,
     *BREAK_INVARIANTS,
     *OPERATIONS_INVARIANTS,
     *AUDIT_INVARIANTS,

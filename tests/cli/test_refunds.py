@@ -36,3 +36,21 @@ def test_holdbacks_are_listed_and_their_days_are_set_with_the_rates(cli: Cli, of
     assert refused.status_code == 422
     office.ask("POST", path, role="administrator", key=fresh(), json=rates | {"holdbackDays": 7})
     assert office.ask("GET", path).json()["holdbackDays"] == 7
+
+
+def test_a_dispute_is_opened_and_decided_by_somebody_else(cli: Cli, office: Office):
+    invoice = office.invoice()
+    body = charge_event(invoice, "ch_disputed")
+    office.ask("POST", "/webhooks/simulator", role=None, content=body, headers=signed(body, "evt_disputed"))
+    run(office, "webhooks")
+    assert "about 10.00 EUR" in cli("disputes", "open", "--invoice-id", invoice["id"], "--reason", "empty").out
+    (one,) = office.ask("GET", "/api/disputes").json()["data"]
+    file = f"/api/disputes/{one['id']}/evidence?fileName=box.txt"
+    kept = office.ask("POST", file, role="operator", key=fresh(), content=b"a box")
+    assert (kept.status_code, kept.json()["number"]) == (201, 1)
+    assert kept.json()["sha256"] in cli("disputes", "evidence", one["id"], "-o", "json").out
+    refused = cli("refunds", "open", "--invoice-id", invoice["id"], "--reason", "late")
+    assert one["id"] in refused.err
+    assert cli("disputes", "review", one["id"]).out == f"{one['id']} is under review.\n"
+    assert cli("disputes", "reject", one["id"], "--reason", "no").out == f"{one['id']} is rejected.\n"
+    assert cli("invariants").code == 0

@@ -242,6 +242,14 @@ REFUNDS: Final[Faults] = {
         "a tranche is let go in silence": "update holdback_tranche set state = 'released' where state = 'held'",
         "what was taken of it is forgotten": "delete from holdback_use",
     },
+    "DISPUTE_HOLD": {
+        "a held payout is let go": "update payout set state = 'pending' where state = 'held'",
+        "a dispute is ended in silence": "update dispute set ended_at = now() where ended_at is null",
+    },
+    "DISPUTE_EFFECT": {
+        "a refund is laid to a dispute that is open": "update dispute set refund_id = (select id from refund limit 1)",
+        "a dispute is called final": "update dispute set state = 'final', outcome = 'customer_win', refund = exposure",
+    },
     "REFUND_WITHIN_PAID": {
         "a refund is raised": """update refund set amount = amount + 1000000, receivable = receivable + 1000000
             where settlement_id is not null""",

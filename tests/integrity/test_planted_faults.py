@@ -21,9 +21,11 @@ from counterfoil.ledger.accounts.accounts import freeze_account, open_accounts
 from counterfoil.ledger.holds import take_hold
 from counterfoil.ledger.journals.journal import post, reverse
 from counterfoil.ledger.periods import close_period
+from counterfoil.operations.access.access import Caller
 from counterfoil.payouts.batches.deciding import approve_batch, submit_batch
 from counterfoil.payouts.batches.gathering import Wanted, gather_batch
 from counterfoil.payouts.batches.policies import set_policy
+from counterfoil.payouts.disputes.disputes import open_dispute
 from counterfoil.payouts.refunds.refunds import book_refund, lock_invoice
 from counterfoil.reconciliation.breaks import adjusting
 from counterfoil.reconciliation.breaks.queries import Filter, list_breaks
@@ -72,16 +74,19 @@ def _pending(desk: Desk) -> None:
 
 
 def _refunded(desk: Desk) -> None:
-    """A settlement with a holdback, a part of which went back to its customer; an older one's payout was cut for it."""
+    """A settlement with a holdback, a part of which went back to its customer, and one that is disputed."""
     with desk.database.transaction() as conn:
         set_rates(conn, PROGRAM, platform_bps=500, validator_bps=100, holdback_bps=1000, actor="t", now=desk.clock.now)
-    (paid,) = days.issued(desk, ["44.00"], prefix="r", payee="payee-1")
+    paid, disputed = days.issued(desk, ["44.00", "45.00"], prefix="r", payee="payee-1")
     desk.pay(paid, 44_00)
+    desk.pay(disputed, 45_00)
     desk.deliver()
     desk.work("webhooks", "verify", "settle")
     with desk.database.transaction() as conn:
         given: dict[str, Any] = {"cause": "asked", "make_id": make_id, "actor": "t", "now": desk.clock.now}
         book_refund(conn, make_id("ref"), lock_invoice(conn, paid), 10_00, **given)
+        anna = Caller("", "anna", "operator", principal_id="prn_anna")
+        open_dispute(conn, make_id("dsp"), disputed, cause="empty", make_id=make_id, by=anna, now=desk.clock.now)
 
 
 def _by_hand(conn: Connection[Any]) -> None:

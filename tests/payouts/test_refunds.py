@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from counterfoil.base.edge import Database, make_id
+from counterfoil.base.edge import Database
 from counterfoil.base.problems import InvalidInput
-from counterfoil.payouts.refunds.refunds import Refund, book_refund, execute_refund, lock_invoice, refundable
+from counterfoil.payouts.refunds.refunds import execute_refund, lock_invoice, refundable
 from counterfoil.simulator.process import spawn_simulator
-from tests.builders import Desk, a_program, issue
-
-SETTLED = ("webhooks", "verify", "settle", "events")
+from tests.builders import Desk, a_program
+from tests.payouts.refunding import SETTLED, go, paid, refund, states
 
 
 @pytest.fixture
@@ -21,32 +19,6 @@ def desk(database: Database, tmp_path: Path):
     with spawn_simulator(tmp_path / "simulator", settle_ms=0, payout_fee=0) as simulator:
         a_program(database, holdback_bps=1000)
         yield Desk(database, simulator)
-
-
-def paid(desk: Desk, price: str = "100.00", prefix: str = "u") -> str:
-    (invoice_id,) = issue(desk.database, price, prefix=prefix)
-    desk.pay(invoice_id, int(price.replace(".", "")), fee=0)
-    desk.deliver()
-    desk.work("webhooks", "verify")
-    return invoice_id
-
-
-def go(desk: Desk) -> None:
-    """Until everything that was sent has arrived."""
-    desk.work()
-    desk.settle_time()
-    desk.deliver()
-    desk.work()
-
-
-def refund(desk: Desk, invoice_id: str, amount: int, **more: Any) -> Refund:
-    with desk.database.transaction() as conn:
-        one = lock_invoice(conn, invoice_id)
-        return book_refund(conn, make_id("ref"), one, amount, cause="asked", make_id=make_id, actor="test", now=desk.clock.now, **more)
-
-
-def states(desk: Desk) -> list[tuple[str, int]]:
-    return [tuple(row) for row in desk.rows("select state, amount from payout order by reissue, id")]  # type: ignore[misc]
 
 
 def test_before_the_settlement_it_comes_from_escrow_and_the_rest_is_settled(desk: Desk):

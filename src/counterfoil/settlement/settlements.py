@@ -20,7 +20,7 @@ from counterfoil.operations.providers import Provider, Unclear, health_of
 from counterfoil.operations.work.circuit_rules import Health
 from counterfoil.operations.work.jobs import Job
 from counterfoil.operations.work.outside import run_outside
-from counterfoil.operations.work.runner import Claim, Runner, Tally, finish, put_back, run_here
+from counterfoil.operations.work.runner import LADDER_END, Claim, Runner, Tally, finish, put_back, run_here
 from counterfoil.operations.work.station import Channel, OutsideQuestion, Station
 from counterfoil.settlement.fees.fees import rates_now
 from counterfoil.settlement.fees.rules import FeeSplit, Rates, cut
@@ -171,6 +171,10 @@ def settle(conn: Connection[Any], intents: Sequence[Intent], *, make_id: MakeId,
     """Settle these intents' invoices at their program's present rates: journal, settlement, step and event, all or none."""
     invoices = lock_invoices(conn, [one.invoice_id for one in intents])
     check(all(one.state == "paid" for one in invoices), "only what is paid in full is settled")
+    disputed = _disputed(conn, invoices)
+    _wait(conn, [one for one in intents if one.invoice_id in disputed], now)
+    intents = [one for one in intents if one.invoice_id not in disputed]
+    invoices = [one for one in invoices if one.id not in disputed]
     rates = rates_now(conn, sorted({one.program_id for one in invoices}))
     left = {one.id: one.total - refunded for one, refunded in zip(invoices, _refunded(conn, invoices), strict=True)}
     settled = [_settlement(one, cut(left[one.id], rates[one.program_id]), rates, make_id, now) for one in invoices if left[one.id]]
@@ -184,6 +188,21 @@ def settle(conn: Connection[Any], intents: Sequence[Intent], *, make_id: MakeId,
     conn.execute("update intent set completed_at = %s where id = any(%s)", [now, [one.id for one in done]])
     emit(conn, [_event(one) for one in settled], at=now)
     return settled
+
+
+def _disputed(conn: Connection[Any], invoices: Sequence[Invoice]) -> set[str]:
+    rows = conn.execute(
+        "select invoice_id from dispute where invoice_id = any(%s) and ended_at is null", [[one.id for one in invoices]]
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+def _wait(conn: Connection[Any], intents: Sequence[Intent], now: datetime) -> None:
+    """A dispute is open: looked at again in an hour, or when it ends."""
+    conn.execute(
+        "update intent set due_at = %s, last_error = 'a dispute on its invoice is open' where id = any(%s)",
+        [now + LADDER_END, [one.id for one in intents]],
+    )
 
 
 def _refunded(conn: Connection[Any], invoices: Sequence[Invoice]) -> list[int]:

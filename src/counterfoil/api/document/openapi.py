@@ -34,6 +34,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "Payouts": "What payees are owed, and every attempt to pay it.",
         "Batches": "Payouts that people approve and execute together.",
         "Refunds": "What goes back to customers.",
+        "Disputes": "What customers complain of, and who gets the money.",
         "Holdbacks": "What is kept back of a settlement for a while.",
         "Destinations": "Where a payee's money goes.",
         "Bank files": "Files of payments for the bank, and what the bank reports.",

@@ -31,7 +31,7 @@ from counterfoil.api.nouns.operations import (
     status,
     webhooks,
 )
-from counterfoil.api.nouns.payouts import bank_files, batches, destinations, payouts, refunds
+from counterfoil.api.nouns.payouts import bank_files, batches, destinations, disputes, payouts, refunds
 from counterfoil.api.nouns.reconciliation import bank, break_sheets, breaks
 from counterfoil.api.nouns.reconciliation import report as reconciliation_report
 from counterfoil.api.nouns.reconciliation import runs as reconciliation
@@ -46,6 +46,7 @@ ROUTERS = (  # looked through in this order: what is asked most comes first
     webhooks.router,
     payouts.router,
     refunds.router,
+    disputes.router,
     invoices.router,
     accounts.router,
     statements.router,

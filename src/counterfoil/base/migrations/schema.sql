@@ -305,6 +305,42 @@ destination: token text not null
 destination: actor text not null
 destination: created_at timestamp with time zone not null
 destination: ended_at timestamp with time zone
+dispute: id text not null
+dispute: program_id text not null
+dispute: invoice_id text not null
+dispute: customer_id text not null
+dispute: payee_id text not null
+dispute: asset text not null
+dispute: exposure bigint not null
+dispute: cause text not null
+dispute: opened_by text not null
+dispute: opened_at timestamp with time zone not null
+dispute: level integer not null default 0
+dispute: outcome text
+dispute: refund bigint
+dispute: retain_fees boolean not null default false
+dispute: resolved_by text
+dispute: appealed_by text
+dispute: appeal_until timestamp with time zone
+dispute: refund_id text
+dispute: ended_at timestamp with time zone
+dispute: state text not null
+dispute: state_at timestamp with time zone not null
+dispute: steps integer not null default 1
+dispute: due_at timestamp with time zone
+dispute: attempt integer not null default 0
+dispute: lease_owner text
+dispute: lease_until timestamp with time zone
+dispute: fence bigint not null default 0
+dispute: last_error text
+dispute_evidence: dispute_id text not null
+dispute_evidence: number integer not null
+dispute_evidence: name text not null
+dispute_evidence: sha256 bytea not null
+dispute_evidence: content bytea not null
+dispute_evidence: given_by text not null
+dispute_evidence: actor text not null
+dispute_evidence: at timestamp with time zone not null
 event: id text not null
 event: name text not null
 event: level text not null
@@ -1039,6 +1075,25 @@ client_money_signature: client_money_signature_says_what_was_done CHECK (((lengt
 destination: destination_pkey PRIMARY KEY (id)
 destination: destination_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 destination: destination_token_size CHECK (((length(token) >= 1) AND (length(token) <= 200)))
+dispute: dispute_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+dispute: dispute_has_a_cause CHECK (((length(cause) >= 1) AND (length(cause) <= 2000)))
+dispute: dispute_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(id)
+dispute: dispute_is_about_something CHECK ((exposure > 0))
+dispute: dispute_level CHECK (((level >= 0) AND (level <= 3)))
+dispute: dispute_outcome CHECK ((outcome = ANY (ARRAY['provider_win'::text, 'customer_win'::text, 'partial'::text])))
+dispute: dispute_pkey PRIMARY KEY (id)
+dispute: dispute_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+dispute: dispute_refund_id_fkey FOREIGN KEY (refund_id) REFERENCES refund(id)
+dispute: dispute_refund_not_negative CHECK ((refund >= 0))
+dispute: dispute_ruling_is_whole CHECK (((outcome IS NULL) = (refund IS NULL)))
+dispute_evidence: dispute_evidence_dispute_id_fkey FOREIGN KEY (dispute_id) REFERENCES dispute(id)
+dispute_evidence: dispute_evidence_is_given_once UNIQUE (dispute_id, sha256)
+dispute_evidence: dispute_evidence_is_its_hash CHECK ((sha256 = sha256(content)))
+dispute_evidence: dispute_evidence_name CHECK (((length(name) >= 1) AND (length(name) <= 200)))
+dispute_evidence: dispute_evidence_number CHECK ((number > 0))
+dispute_evidence: dispute_evidence_pkey PRIMARY KEY (dispute_id, number)
+dispute_evidence: dispute_evidence_sha256 CHECK ((length(sha256) = 32))
+dispute_evidence: dispute_evidence_size CHECK (((length(content) >= 1) AND (length(content) <= 5000000)))
 event: event_level CHECK ((level = ANY (ARRAY['debug'::text, 'info'::text, 'warning'::text, 'critical'::text])))
 event: event_pkey PRIMARY KEY (id)
 fee_rate: fee_rate_pkey PRIMARY KEY (program_id, version)
@@ -1352,6 +1407,10 @@ call_answer: CREATE INDEX call_answer_due ON public.call_answer USING btree (due
 circuit: CREATE INDEX circuit_by_state ON public.circuit USING btree (state, id)
 client_money: CREATE INDEX client_money_by_day ON public.client_money USING btree (program_id, on_day)
 destination: CREATE UNIQUE INDEX destination_active_is_one ON public.destination USING btree (program_id, payee_id) WHERE (ended_at IS NULL)
+dispute: CREATE INDEX dispute_by_state ON public.dispute USING btree (state, id)
+dispute: CREATE INDEX dispute_due ON public.dispute USING btree (due_at, id) WHERE (due_at IS NOT NULL)
+dispute: CREATE INDEX dispute_of_payee ON public.dispute USING btree (program_id, payee_id) WHERE (ended_at IS NULL)
+dispute: CREATE UNIQUE INDEX dispute_open_is_one ON public.dispute USING btree (invoice_id) WHERE (ended_at IS NULL)
 event: CREATE INDEX event_by_time ON public.event USING btree (at, id)
 event: CREATE INDEX event_due ON public.event USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 event: CREATE INDEX event_of_subject ON public.event USING btree (subject_id, at)
@@ -1505,6 +1564,14 @@ destination: CREATE TRIGGER is_sealed AFTER INSERT ON public.destination REFEREN
 destination: CREATE CONSTRAINT TRIGGER two_people_destination_set AFTER INSERT ON public.destination DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (true) EXECUTE FUNCTION two_people('destination', 'set', 'n.program_id || '':'' || n.payee_id', '
     p ->> ''programId'' = n.program_id and p ->> ''payeeId'' = n.payee_id and p ->> ''provider'' = n.provider
     and p ->> ''tokenSha256'' = encode(sha256(convert_to(n.token, ''UTF8'')), ''hex'')', 'false') -- always
+dispute: CREATE TRIGGER dispute_follows_table BEFORE UPDATE OF state ON public.dispute FOR EACH ROW EXECUTE FUNCTION state_follows_table('dispute')
+dispute: CREATE TRIGGER dispute_once_appealed_by BEFORE UPDATE OF appealed_by ON public.dispute FOR EACH ROW WHEN (((old.appealed_by IS NOT NULL) AND (new.appealed_by IS DISTINCT FROM old.appealed_by))) EXECUTE FUNCTION refuse_another_value('appealed_by')
+dispute: CREATE TRIGGER dispute_once_ended_at BEFORE UPDATE OF ended_at ON public.dispute FOR EACH ROW WHEN (((old.ended_at IS NOT NULL) AND (new.ended_at IS DISTINCT FROM old.ended_at))) EXECUTE FUNCTION refuse_another_value('ended_at')
+dispute: CREATE TRIGGER dispute_once_refund_id BEFORE UPDATE OF refund_id ON public.dispute FOR EACH ROW WHEN (((old.refund_id IS NOT NULL) AND (new.refund_id IS DISTINCT FROM old.refund_id))) EXECUTE FUNCTION refuse_another_value('refund_id')
+dispute: CREATE TRIGGER is_sealed AFTER INSERT ON public.dispute REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_dispute() -- always
+dispute_evidence: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.dispute_evidence FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+dispute_evidence: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.dispute_evidence FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+dispute_evidence: CREATE TRIGGER is_sealed AFTER INSERT ON public.dispute_evidence REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_dispute_evidence() -- always
 event: CREATE TRIGGER event_follows_table BEFORE UPDATE OF state ON public.event FOR EACH ROW EXECUTE FUNCTION state_follows_table('event')
 event: CREATE TRIGGER is_sealed AFTER INSERT ON public.event REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_event() -- always
 fee_rate: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.fee_rate FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -1744,6 +1811,12 @@ client_money_signature: of_one_program restrictive to counterfoil_program using 
    FROM client_money)))
 destination: everybody using true
 destination: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+dispute: everybody using true
+dispute: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+dispute_evidence: everybody using true
+dispute_evidence: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (dispute_id IN ( SELECT dispute.id
+   FROM dispute))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (dispute_id IN ( SELECT dispute.id
+   FROM dispute)))
 event: everybody using true
 event: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 fee_rate: everybody using true
@@ -1760,6 +1833,10 @@ holdback_term: everybody using true
 holdback_term: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 holdback_tranche: everybody using true
 holdback_tranche: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+holdback_use: everybody using true
+holdback_use: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (tranche_id IN ( SELECT holdback_tranche.id
+   FROM holdback_tranche))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (tranche_id IN ( SELECT holdback_tranche.id
+   FROM holdback_tranche)))
 intent: everybody using true
 intent: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 invoice: everybody using true
@@ -1828,6 +1905,10 @@ reconciliation_run: everybody using true
 reconciliation_run: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 refund: everybody using true
 refund: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+refund_execution: everybody using true
+refund_execution: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (refund_id IN ( SELECT refund.id
+   FROM refund))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (refund_id IN ( SELECT refund.id
+   FROM refund)))
 reversal: everybody using true
 reversal: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (journal_id IN ( SELECT journal.id
    FROM journal))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (journal_id IN ( SELECT journal.id
@@ -3282,6 +3363,34 @@ AS $function$
             return null;
         end $function$
 
+seal_dispute(): CREATE OR REPLACE FUNCTION public.seal_dispute()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'dispute', n.id::text, sha256(convert_to(row(n.program_id, n.invoice_id, n.customer_id, n.payee_id, n.asset, n.exposure, n.cause, n.opened_by, n.opened_at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_dispute_evidence(): CREATE OR REPLACE FUNCTION public.seal_dispute_evidence()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'dispute_evidence', row(n.dispute_id, n.number)::text, sha256(convert_to(row(n.dispute_id, n.number, n.name, n.sha256, n.content, n.given_by, n.actor, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
 seal_event(): CREATE OR REPLACE FUNCTION public.seal_event()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4019,6 +4128,31 @@ destination: counterfoil_auditor: select (payee_id)
 destination: counterfoil_auditor: select (program_id)
 destination: counterfoil_auditor: select (provider)
 destination: owner: counterfoil_owner
+dispute: counterfoil_app: insert, select
+dispute: counterfoil_app: update (appeal_until)
+dispute: counterfoil_app: update (appealed_by)
+dispute: counterfoil_app: update (attempt)
+dispute: counterfoil_app: update (due_at)
+dispute: counterfoil_app: update (ended_at)
+dispute: counterfoil_app: update (fence)
+dispute: counterfoil_app: update (id)
+dispute: counterfoil_app: update (last_error)
+dispute: counterfoil_app: update (lease_owner)
+dispute: counterfoil_app: update (lease_until)
+dispute: counterfoil_app: update (level)
+dispute: counterfoil_app: update (outcome)
+dispute: counterfoil_app: update (refund)
+dispute: counterfoil_app: update (refund_id)
+dispute: counterfoil_app: update (resolved_by)
+dispute: counterfoil_app: update (retain_fees)
+dispute: counterfoil_app: update (state)
+dispute: counterfoil_app: update (state_at)
+dispute: counterfoil_app: update (steps)
+dispute: counterfoil_auditor: select
+dispute: owner: counterfoil_owner
+dispute_evidence: counterfoil_app: insert, select
+dispute_evidence: counterfoil_auditor: select
+dispute_evidence: owner: counterfoil_owner
 event: counterfoil_app: insert, select
 event: counterfoil_app: update (attempt)
 event: counterfoil_app: update (due_at)
@@ -4542,6 +4676,15 @@ destination.payee_id: app: select, insert
 destination.program_id: app: select, insert
 destination.provider: app: select, insert
 destination.token: app: select, insert; auditor: none
+dispute.asset: app: select, insert
+dispute.cause: app: select, insert
+dispute.customer_id: app: select, insert
+dispute.exposure: app: select, insert
+dispute.invoice_id: app: select, insert
+dispute.opened_at: app: select, insert
+dispute.opened_by: app: select, insert
+dispute.payee_id: app: select, insert
+dispute.program_id: app: select, insert
 enter_program(text,boolean,integer): app: execute
 event.at: app: select, insert
 event.id: app: select, insert

@@ -29,6 +29,7 @@ PARTS: Final[dict[str, CommandPart]] = {
     "intents": CommandPart("counterfoil.cli.nouns.settlement.intents", "From the customer's payment to the settlement.", MONEY),
     "payouts": CommandPart("counterfoil.cli.nouns.payouts.payouts", "What payees are owed, and every attempt to pay it.", MONEY),
     "bank-files": CommandPart("counterfoil.cli.nouns.payouts.bank_files", "Payments that go to the bank in files.", MONEY),
+    "disputes": CommandPart("counterfoil.cli.nouns.payouts.disputes", "What customers complain of.", MONEY),
     "refunds": CommandPart("counterfoil.cli.nouns.payouts.refunds", "What goes back to customers.", MONEY),
     "holdbacks": CommandPart("counterfoil.cli.nouns.payouts.holdbacks", "What is kept back of settlements.", MONEY),
     "batches": CommandPart("counterfoil.cli.nouns.payouts.batches", "Payouts that people approve together.", MONEY),

@@ -8,6 +8,7 @@ from typing import Any, Final
 from psycopg import Connection
 
 from counterfoil.base.problems import NotFound, Problem
+from counterfoil.payouts.disputes.standing import disputes_of
 from counterfoil.payouts.machines import UNDER_WAY
 from counterfoil.payouts.payouts.payable import payable_of
 from counterfoil.payouts.payouts.payout_rules import Matter, offered, refusal_of
@@ -46,6 +47,7 @@ def matter_of(conn: Connection[Any], payout_id: str, *, now: datetime, lock: boo
         under_way=any(each[1] in UNDER_WAY for each in payouts if each[0] != payout_id),
         attempts=tuple(attempts),
         last=_last(own),
+        dispute=disputes_of(conn, [settlement_id], now=now).get(settlement_id),
         disputed=next((one for one in attempts if one.conflict), None),
     )
 

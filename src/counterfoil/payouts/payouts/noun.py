@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,9 +12,10 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.approvals import Proposal
 from counterfoil.operations.verbs import Field, Noun, Propose, Verb, VerbCall, VerbResult
+from counterfoil.payouts.disputes.disputes import apply_ruling
 from counterfoil.payouts.machines import PAYOUT
 from counterfoil.payouts.payouts import by_hand
-from counterfoil.payouts.payouts.matter import NotNow, matter_of
+from counterfoil.payouts.payouts.matter import NotNow, matter_of, require
 from counterfoil.payouts.payouts.payout_rules import refusal_of
 from counterfoil.payouts.payouts.verbs import show_payout
 from counterfoil.payouts.provider_payouts import attempts_by_hand
@@ -29,6 +30,17 @@ def _because(one: VerbCall) -> dict[str, Any]:
 
 def _retry(one: VerbCall) -> VerbResult:
     return VerbResult(by_hand.retry_payout(one.conn, one.subject_id, **_because(one)))
+
+
+def _apply_ruling(verb: str) -> Callable[[VerbCall], VerbResult]:
+    def do(one: VerbCall) -> VerbResult:
+        matter = matter_of(one.conn, one.subject_id, now=one.now, lock=True)
+        require(verb, matter)
+        assert matter.dispute is not None
+        apply_ruling(one.conn, matter.dispute.id, make_id=one.make_id, actor=one.actor, now=one.now)
+        return VerbResult(show_payout(one.conn, one.subject_id).state)
+
+    return do
 
 
 def _cancel(one: VerbCall) -> VerbResult:
@@ -226,6 +238,23 @@ VERBS: Final = (
                 example="break_01K…",
             ),
         ),
+    ),
+    Verb(
+        "release_hold",
+        OPERATE,
+        "Release the hold",
+        "Have a ruling for the payee, or in part for it, take effect now that it can no "
+        "longer be appealed; the job disputes does it by itself.",
+        do=_apply_ruling("release_hold"),
+        done="{id} is {state}.",
+    ),
+    Verb(
+        "refund",
+        OPERATE,
+        "Refund to the customer",
+        "Have a ruling for the customer take effect now that it can no longer be appealed; the job disputes does it by itself.",
+        do=_apply_ruling("refund"),
+        done="{id} is {state}; its customer is owed the money.",
     ),
     Verb(
         "end_conflict",

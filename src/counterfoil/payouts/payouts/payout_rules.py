@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
+from counterfoil.payouts.disputes.standing import DisputeStanding
 from counterfoil.payouts.machines import PAYOUT, PROVIDER_PAYOUT, RESERVED
 from counterfoil.payouts.provider_payouts.outcome_rules import LockedProviderPayout
 
@@ -36,9 +37,12 @@ EFFECTS: Final[Mapping[str, Effect]] = {
 NOTHING: Final = Effect("", "")
 
 
-def where_next(state: str, effect: str, *, paid_by_another: bool, payable: int, unreserved: bool = False) -> str | None:
+def where_next(
+    state: str, effect: str, *, paid_by_another: bool, payable: int, unreserved: bool = False, disputed: bool = False
+) -> str | None:
     """The verb that a payout in `state` takes when one of its attempts ended unpaid or came `back`; None: it stays.
 
+    `disputed`: a dispute holds what is not paid out.
     `payable`: what is still owed for its settlement, after what the payee owes was netted, in minor units.
     """
     if effect == "doubt":
@@ -53,6 +57,8 @@ def where_next(state: str, effect: str, *, paid_by_another: bool, payable: int, 
         return "net_out"
     if effect == "back":
         return "return"
+    if disputed:
+        return "hold"
     return "unreserve" if unreserved else "fail"
 
 
@@ -77,6 +83,7 @@ class Matter(NamedTuple):
     attempts: tuple[LockedProviderPayout, ...]
     last: LockedProviderPayout | None
     disputed: LockedProviderPayout | None
+    dispute: DisputeStanding | None = None
 
     @property
     def live(self) -> LockedProviderPayout | None:
@@ -89,6 +96,17 @@ Guard = Callable[[Matter], str | None]
 
 def _conflict(one: Matter) -> str | None:
     return "the provider contradicts itself about an attempt; end the conflict first" if one.disputed else None
+
+
+def _dispute(one: Matter) -> str | None:
+    return f"dispute {one.dispute.id} on its invoice is open" if one.dispute else None
+
+
+def _ruled(*outcomes: str) -> Guard:
+    def guard(one: Matter) -> str | None:
+        return one.dispute.why_not(*outcomes) if one.dispute else "no dispute on its invoice is open"
+
+    return guard
 
 
 def _calls(one: Matter) -> str | None:
@@ -164,10 +182,10 @@ def _can_run(one: Matter) -> str | None:
 
 # Every verb of a person, in the order they are shown: what must hold, each guard with the true reason when it does not.
 GUARDS: Final[Mapping[str, tuple[Guard, ...]]] = {
-    "retry": (_in("failed"), _tries, _latest, _calls, _conflict, _owed),
-    "cancel": (_in("pending", "failed"), _conflict),
+    "retry": (_in("failed"), _tries, _latest, _calls, _conflict, _dispute, _owed),
+    "cancel": (_in("pending", "failed", "held"), _conflict),
     "cancel_attempt": (_attempt_in("queued"), _absent),
-    "reissue": (_over, _latest, _conflict, _calls, _owed),
+    "reissue": (_over, _latest, _conflict, _dispute, _calls, _owed),
     "close": (_in("returned"), lambda one: None if one.payable <= 0 else "money is still owed for it"),
     "force_reconcile": (_can_be_asked,),
     "rerun": (_can_run,),
@@ -180,6 +198,8 @@ GUARDS: Final[Mapping[str, tuple[Guard, ...]]] = {
         lambda one: None if one.last and one.last.calls else "none of its calls began: there is nothing to look up",
     ),
     "release_cancelled": (_attempt_in("quarantined"), _absent),
+    "release_hold": (_in("held"), _ruled("provider_win", "partial")),
+    "refund": (_in("held"), _ruled("customer_win")),
     "end_conflict": (lambda one: None if one.disputed else "no conflict is open",),
 }
 

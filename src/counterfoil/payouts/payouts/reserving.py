@@ -33,6 +33,7 @@ from counterfoil.operations.work.runner import (
 )
 from counterfoil.payouts.batches.gate import Allowed, Asked, Waits, decide, note_approvals
 from counterfoil.payouts.destinations.destinations import Destination, active_destinations
+from counterfoil.payouts.disputes.standing import in_dispute
 from counterfoil.payouts.machines import PAYOUT, PROVIDER_PAYOUT, RESERVING, SENDING
 from counterfoil.payouts.payouts.payable import owed_after_netting
 from counterfoil.payouts.payouts.verbs import Payout, payouts_by_id
@@ -41,6 +42,7 @@ from counterfoil.payouts.provider_payouts.conflicts import in_conflict
 ACTOR: Final = "system:worker"
 ASKED_AGAIN_EVERY: Final = timedelta(hours=1)
 NO_DESTINATION: Final = "its payee has no active destination"
+IN_DISPUTE: Final = "a dispute about money of its payee is open"
 IN_CONFLICT: Final = "the provider contradicts itself about an earlier attempt"
 
 
@@ -92,6 +94,9 @@ def _reserve(
     held = [one for one in group if one.payee_id in destinations and one.settlement_id in disputed]
     _tell_waiting(conn, held, IN_CONFLICT, now)
     free = [one for one in group if one.payee_id in destinations and one.settlement_id not in disputed]
+    complained = in_dispute(conn, [one.settlement_id for one in free])
+    _tell_waiting(conn, [one for one in free if one.settlement_id in complained], IN_DISPUTE, now)
+    free = [one for one in free if one.settlement_id not in complained]
     owed = owed_after_netting(conn, free, actor=ACTOR, now=now)
     _end_paid(conn, [one for one in free if owed.get(one.settlement_id, 0) <= 0], now)
     asked = [

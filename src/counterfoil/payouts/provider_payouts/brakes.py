@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.payouts.disputes.standing import in_dispute
 from counterfoil.payouts.machines import RESERVED
 from counterfoil.payouts.payouts.payable import Purse, receivables_of
 from counterfoil.payouts.provider_payouts.conflicts import in_conflict
@@ -30,6 +31,8 @@ def brake_on(conn: Connection[Any], one: LockedProviderPayout) -> Brake | None:
         return Brake("another attempt for this settlement is paid")
     if in_conflict(conn, [one.settlement_id]):
         return Brake("the provider contradicts itself about an attempt for this settlement")
+    if in_dispute(conn, [one.settlement_id]):
+        return Brake("a dispute of its customer, or about money that went to the same payee, is open", changed=True)
     if not _goes_to_the_active_destination(conn, one):
         return Brake("its destination is not the payee's active one any more", changed=True)
     # What was called once may be out already; netting it now would not call it back.

@@ -14,6 +14,7 @@ from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.providers import RANK, PayoutFact
 from counterfoil.operations.providers.capabilities import FULL, Capabilities
 from counterfoil.operations.work.runner import wake
+from counterfoil.payouts.disputes.standing import disputes_of
 from counterfoil.payouts.machines import PAYOUT, PROVIDER_PAYOUT, PULLING, RESERVING
 from counterfoil.payouts.payouts.payable import Purse, net, netted_away, payable_of, receivables_of
 from counterfoil.payouts.payouts.payout_rules import EFFECTS, NOTHING, where_next
@@ -36,6 +37,7 @@ EVENTS: Final = {
     "doubt": "payout_unknown",
     "unreserve": "payout_unreserved",
     "net_out": "payout_netted_out",
+    "hold": "payout_held",
 }
 DUE_IN: Final = ("queued", *PULLING.states)  # states in which something may still be to be done
 
@@ -145,6 +147,7 @@ def _payout_moves(
     items = [(one, EFFECTS.get(verb, NOTHING).payout) for one, verb in group]
     ended = [one.standing for one, effect in items if effect in ("unpaid", "back")]
     owed, paid = _after_netting(conn, ended, actor, now)
+    held = disputes_of(conn, [one.settlement_id for one in ended], now=now)
     moves = []
     for one, effect in items:
         if effect in ("", "late"):
@@ -156,6 +159,7 @@ def _payout_moves(
             paid_by_another=at.payout_id in paid,
             payable=owed.get(at.settlement_id, 0),
             unreserved=one.unreserved,
+            disputed=at.settlement_id in held,
         )
         if verb is not None:
             moves.append(Move(at.payout_id, states[at.payout_id], verb))

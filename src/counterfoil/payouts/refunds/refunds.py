@@ -8,14 +8,14 @@ payee owes. It is taken from the payee's next payout, and none goes out until th
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import class_row
 
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Machine, Move, record_birth, take_step, take_steps
-from counterfoil.base.problems import InvalidInput, NotFound
+from counterfoil.base.problems import InvalidInput, NotFound, Problem
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import REFUND as REFUND_KEYS
 from counterfoil.ledger.journals.key_spaces import REFUND_EXECUTE, KeySpace
@@ -48,6 +48,12 @@ EVENT_KINDS: Final = declare(
     EventKind("refund_executed", "info", "A refund was paid to its customer."),
     EventKind("payee_owes", "warning", "A refund was more than is still held for its payee, who owes the rest."),
 )
+
+
+class UnderDispute(Problem):
+    """A dispute is open on this invoice: until it is decided nothing of it is refunded, and no second one is opened."""
+
+    todo: ClassVar[str] = "Decide the dispute that is named; its ruling says what goes back."
 
 
 class Refund(NamedTuple):
@@ -84,6 +90,13 @@ def lock_invoice(conn: Connection[Any], invoice_id: str) -> Invoice:
     return found[0]
 
 
+def refuse_disputed(conn: Connection[Any], invoice_id: str, *, but: str | None = None) -> None:
+    """Raises UnderDispute while a dispute other than `but` is open on this locked invoice."""
+    row = conn.execute("select id from dispute where invoice_id = %s and ended_at is null", [invoice_id]).fetchone()
+    if row is not None and row[0] != but:
+        raise UnderDispute(invoice=invoice_id, dispute=row[0])
+
+
 def refundable(conn: Connection[Any], invoice: Invoice) -> int:
     """What was paid on an invoice and has not gone back yet, in minor units."""
     row = conn.execute("select coalesce(sum(amount), 0)::bigint from refund where invoice_id = %s", [invoice.id]).fetchone()
@@ -102,9 +115,11 @@ def book_refund(
     actor: str,
     now: datetime,
     retain_fees: bool = False,
+    ruling: str | None = None,
 ) -> Refund:
-    """Owe the customer of a locked invoice this much, in minor units. Raises InvalidInput when less can still go back, and what the
-    ledger refuses."""
+    """Owe the customer of a locked invoice this much, in minor units. Raises InvalidInput when less can still go back, UnderDispute unless
+    it is the `ruling` of the dispute that is open, and what the ledger refuses."""
+    refuse_disputed(conn, invoice.id, but=ruling)
     left = refundable(conn, invoice)
     refuse_amount(amount, left)
     settlement = settlement_of(conn, invoice.id)

@@ -17,6 +17,7 @@ from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.verbs import Noun
 from counterfoil.operations.work.jobs import Job
 from counterfoil.operations.work.runner import LADDER_END, Claim, Queue, Runner, Tally, run_here
+from counterfoil.payouts.disputes.standing import in_dispute
 from counterfoil.payouts.machines import PAYOUT
 from counterfoil.payouts.payouts.by_hand import issue_again
 from counterfoil.payouts.payouts.payable import payable_of, take
@@ -97,6 +98,8 @@ def _kept_by(conn: Connection[Any], one: HoldbackTranche, payout: Payout | None)
     ).fetchone()
     if quarantined is not None:
         return f"payout {quarantined[0]} of its payee is in quarantine"
+    if in_dispute(conn, [one.settlement_id]):
+        return "a dispute about money of its payee is open"
     if in_conflict(conn, [one.settlement_id]):
         return "the provider contradicts itself about a payout of its settlement"
     if payout is not None and payout.state in PAYOUT.open:

@@ -1,0 +1,133 @@
+"""Opening a dispute, and its evidence; everything else of disputes is derived from their noun."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Query, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import Response
+from psycopg import Connection
+from pydantic import Field
+
+from counterfoil.api.http.calls import ApiCall, Done, may
+from counterfoil.api.http.routing import routes
+from counterfoil.api.http.schemas import Minor, Reason, RequestModel, ViewModel, WriteResult, answer, id_in_path
+from counterfoil.operations.access.access import OPERATE, READ
+from counterfoil.payouts.disputes.disputes import open_dispute, show_dispute
+from counterfoil.payouts.disputes.evidence import add_evidence, evidence_of
+
+router = routes("Disputes")
+DisputeId = Annotated[str, id_in_path("dsp")]
+FILE_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/octet-stream": {
+                "schema": {"type": "string", "format": "binary"},
+                "example": "The parcel came empty.",
+            }
+        },
+    }
+}
+
+
+class DisputeRequest(RequestModel):
+    """Which invoice is disputed, and why."""
+
+    invoice_id: str = Field(pattern="^inv_[0-9A-HJKMNP-TV-Z]{26}$", examples=["inv_01KA0000000000000000000000"])
+    reason: Reason
+
+
+class DisputeOpened(WriteResult):
+    """It is open, and what is not paid out is held."""
+
+    id: str
+    invoice_id: str
+    asset: str
+    amount: Minor = Field(description="What it is about: all that was paid and has not gone back.")
+    state: str
+    due_at: datetime | None = Field(description="If nobody takes it up until then, it goes up a level.")
+
+
+class EvidenceKept(WriteResult):
+    """A file that was handed in."""
+
+    id: str
+    number: int
+    sha256: str
+
+
+class EvidenceView(ViewModel):
+    """A file, by its number and its SHA-256."""
+
+    number: int
+    name: str
+    sha256: str
+    size: int
+    actor: str
+    at: datetime
+
+
+class EvidenceList(ViewModel):
+    """What was handed in, the first one first."""
+
+    data: list[EvidenceView]
+
+
+@router.post("/disputes", status_code=201, response_model=DisputeOpened, operation_id="dispute_open", summary="Open a dispute")
+def open_(body: DisputeRequest, call: Annotated[ApiCall, may(OPERATE, key=True)]) -> Response:
+    """What is not paid out of the invoice is held at once. A send that has begun is left; then the payee's holdback and next payouts
+    wait."""
+
+    def act(conn: Connection[Any]) -> Done:
+        made = open_dispute(
+            conn,
+            call.make_id("dsp"),
+            body.invoice_id,
+            cause=body.reason,
+            make_id=call.make_id,
+            by=call.caller,
+            now=call.now,
+        )
+        return Done(made.id, DisputeOpened.of(made), 201)
+
+    return call.write("dispute.open", act, asked=body)
+
+
+@router.post(
+    "/disputes/{dispute_id}/evidence",
+    status_code=201,
+    response_model=EvidenceKept,
+    operation_id="dispute_evidence_add",
+    summary="Hand in a file",
+    openapi_extra=FILE_BODY,
+)
+async def hand_in(
+    request: Request,
+    dispute_id: DisputeId,
+    call: Annotated[ApiCall, may(OPERATE, key=True)],
+    file_name: Annotated[str, Query(alias="fileName", min_length=1, max_length=200)] = "evidence",
+) -> Response:
+    """The file is the body, 1 byte to 5 MB. The same file again is the one that is there."""
+    content = await request.body()
+
+    def act(conn: Connection[Any]) -> Done:
+        number, sha256 = add_evidence(conn, dispute_id, content, name=file_name, by=call.caller, now=call.now)
+        return Done(dispute_id, EvidenceKept(id=dispute_id, number=number, sha256=sha256), 201)
+
+    return await run_in_threadpool(call.write, "dispute.evidence", act, asked={"id": dispute_id, "name": file_name, "size": len(content)})
+
+
+@router.get(
+    "/disputes/{dispute_id}/evidence",
+    response_model=EvidenceList,
+    operation_id="dispute_evidence_list",
+    summary="List evidence",
+)
+def evidence(dispute_id: DisputeId, call: Annotated[ApiCall, may(READ)]) -> Response:
+    """Each file with its SHA-256."""
+    with call.reading() as conn:
+        show_dispute(conn, dispute_id)
+        return answer(EvidenceList(data=EvidenceView.each(evidence_of(conn, dispute_id))))

@@ -1,0 +1,1 @@
+"""Complaints of customers, and who gets the money in the end."""

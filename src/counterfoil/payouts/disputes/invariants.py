@@ -1,0 +1,32 @@
+"""What must always hold between disputes, payouts and refunds."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from counterfoil.base.invariant import Invariant
+from counterfoil.base.machine import listed
+from counterfoil.payouts.disputes.machine import DISPUTE
+
+INVARIANTS: Final = (
+    Invariant(
+        "DISPUTE_HOLD",
+        "Is a payout held exactly while a dispute on its invoice is open, and is a dispute open exactly until it is at its end?",
+        f"""select p.id, p.state, coalesce(d.id, 'none') from payout p
+            left join dispute d on d.invoice_id = p.invoice_id and d.ended_at is null
+            where (p.state = 'held' and d.id is null) or (p.state in ('pending', 'failed') and d.id is not null)
+            union all
+            select id, state, ended_at::text from dispute where (ended_at is null) <> (state in {listed(DISPUTE.open)})""",
+        "critical",
+        "Money is held for nothing, or goes out while it is disputed.",
+    ),
+    Invariant(
+        "DISPUTE_EFFECT",
+        "Did every dispute that was decided give back exactly what was ruled, and no other one anything?",
+        """select d.id, d.state, d.refund, r.amount from dispute d left join refund r on r.id = d.refund_id
+           where coalesce(r.amount, 0) <> case when d.state = 'final' then d.refund else 0 end
+              or r.invoice_id <> d.invoice_id or r.retain_fees <> d.retain_fees""",
+        "critical",
+        "A ruling had another effect than it says.",
+    ),
+)

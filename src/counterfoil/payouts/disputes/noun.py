@@ -1,0 +1,105 @@
+"""Disputes as a noun: what a person may do with one. Opening one and handing in a file have routes of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from counterfoil.base.problems import InvalidInput
+from counterfoil.operations.access.access import APPROVE, OPERATE
+from counterfoil.operations.verbs import Field, Noun, Verb, VerbCall, VerbResult
+from counterfoil.payouts.disputes import disputes
+from counterfoil.payouts.disputes.disputes import Dispute, list_disputes, show_dispute
+from counterfoil.payouts.disputes.machine import DISPUTE
+from counterfoil.payouts.disputes.rules import OUTCOMES, POLICIES
+
+
+def _step(verb: str) -> Callable[[VerbCall], VerbResult]:
+    def do(one: VerbCall) -> VerbResult:
+        return VerbResult(disputes.step(one.conn, one.subject_id, verb, reason=one.reason, by=one.by, now=one.now))
+
+    return do
+
+
+def _end(verb: str) -> Callable[[VerbCall], VerbResult]:
+    def do(one: VerbCall) -> VerbResult:
+        return VerbResult(disputes.end_unruled(one.conn, one.subject_id, verb, reason=one.reason, by=one.by, now=one.now))
+
+    return do
+
+
+def _appeal(one: VerbCall) -> VerbResult:
+    return VerbResult(disputes.appeal(one.conn, one.subject_id, reason=one.reason, by=one.by, now=one.now))
+
+
+def _resolve(one: VerbCall) -> VerbResult:
+    ratio = one.taken.get("ratio_bps")
+    if ratio and not (ratio.isascii() and ratio.isdigit() and len(ratio) <= 5):
+        raise InvalidInput("ratio_bps", "from 0 to 10000 hundredths of a percent", got=ratio[:40])
+    return VerbResult(
+        disputes.resolve(
+            one.conn,
+            one.subject_id,
+            outcome=one.taken["outcome"],
+            amount=one.taken.get("refund"),
+            ratio_bps=int(ratio) if ratio else None,
+            policy=one.taken.get("policy") or POLICIES[0],
+            reason=one.reason,
+            by=one.by,
+            now=one.now,
+        )
+    )
+
+
+VERBS: Final = (
+    Verb(
+        "ask_evidence",
+        OPERATE,
+        "Ask for evidence",
+        "Both sides hand in what they have, within 48 hours.",
+        do=_step("ask_evidence"),
+        reason=False,
+    ),
+    Verb("review", OPERATE, "Review", "Somebody looks at it and decides within 72 hours.", do=_step("review"), reason=False),
+    Verb(
+        "escalate",
+        OPERATE,
+        "Escalate",
+        "Send it up a level, three at most; time-outs do the same, and decide nothing.",
+        do=_step("escalate"),
+    ),
+    Verb("reject", OPERATE, "Reject", "It is no dispute that can be decided. What was held goes on its way.", do=_end("reject")),
+    Verb("cancel", OPERATE, "Cancel", "Who complained takes it back. What was held goes on its way.", do=_end("cancel")),
+    Verb(
+        "resolve",
+        APPROVE,
+        "Decide",
+        "Say who gets the money. Nothing moves for 7 days, in which it may be appealed once. Who opened it, "
+        "gave evidence or decided it before does not decide it.",
+        do=_resolve,
+        takes=(
+            Field("outcome", "Who wins.", "choice", choices=OUTCOMES),
+            Field("refund", "What the customer gets back, with the outcome partial.", "amount", required=False, example="33.33"),
+            Field("ratio_bps", "Or its share of what is disputed, in hundredths of a percent.", required=False, example="3333"),
+            Field(
+                "policy",
+                "Are fees those of what is kept (proportional, without it), or as they were taken?",
+                "choice",
+                required=False,
+                choices=POLICIES,
+            ),
+        ),
+    ),
+    Verb("appeal", OPERATE, "Appeal", "Have it decided anew by somebody else, once, before its ruling takes effect.", do=_appeal),
+)
+DISPUTE_NOUN: Final = Noun(
+    "dispute",
+    "disputes",
+    "dsp",
+    DISPUTE,
+    VERBS,
+    show_dispute,
+    row=Dispute,
+    rows=list_disputes,
+    help="What customers complain of; what is not paid out is held until it is decided.",
+)

@@ -1,0 +1,155 @@
+"""Disputes in the real tables, against the simulator: what they hold at once, what a ruling moves and when, and what they never do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from counterfoil.base.edge import Database, make_id
+from counterfoil.base.problems import Problem
+from counterfoil.operations.access.access import Caller
+from counterfoil.payouts.disputes import disputes, evidence
+from counterfoil.payouts.refunds.refunds import UnderDispute
+from counterfoil.simulator.process import spawn_simulator
+from tests.builders import Desk, a_program
+from tests.payouts.refunding import SETTLED, go, paid, refund, states
+
+ANNA, BEN = (Caller("", name, "operator+approver", principal_id=f"prn_{name}") for name in ("anna", "ben"))
+
+
+@pytest.fixture
+def desk(database: Database, tmp_path: Path):
+    with spawn_simulator(tmp_path / "simulator", settle_ms=0, payout_fee=0) as simulator:
+        a_program(database, holdback_bps=1000)
+        yield Desk(database, simulator)
+
+
+def opened(desk: Desk, invoice: str) -> str:
+    with desk.database.transaction() as conn:
+        made = disputes.open_dispute(conn, make_id("dsp"), invoice, cause="empty box", make_id=make_id, by=ANNA, now=desk.clock.now)
+    return made.id
+
+
+def decided(desk: Desk, dispute: str, outcome: str, *, by: Caller = BEN, policy: str = "proportional", amount: int | None = None) -> None:
+    with desk.database.transaction() as conn:
+        given: dict[str, Any] = {"by": by, "now": desk.clock.now}
+        if disputes.show_dispute(conn, dispute).state == "open":
+            disputes.step(conn, dispute, "review", reason="", **given)
+        disputes.resolve(conn, dispute, outcome=outcome, amount=amount, ratio_bps=None, policy=policy, reason="seen", **given)
+
+
+def effect(desk: Desk) -> None:
+    desk.clock.advance(days=7)
+    desk.work("disputes")
+    go(desk)
+
+
+def test_opening_holds_what_is_set_aside_and_a_ruling_for_the_payee_lets_it_go(desk: Desk):
+    invoice = paid(desk)
+    desk.work(*SETTLED, "reserve")
+    dispute = opened(desk, invoice)
+    assert states(desk) == [("held", 84_00)]
+    go(desk)
+    assert desk.rows("select state, fence > 0 from provider_payout") == [("cancelled", True)]
+    decided(desk, dispute, "provider_win")
+    desk.work("disputes")
+    assert states(desk) == [("held", 84_00)], "nothing moves while it may be appealed"
+    desk.still_true()
+    effect(desk)
+    assert states(desk) == [("completed", 84_00)]
+    assert desk.rows("select state, refund_id from dispute") == [("final", None)]
+    desk.still_true()
+
+
+def test_a_ruling_for_the_customer_gives_everything_back_once(desk: Desk):
+    invoice = paid(desk)
+    desk.work(*SETTLED)
+    decided(desk, opened(desk, invoice), "customer_win")
+    effect(desk)
+    effect(desk)
+    assert (states(desk), desk.balance("refund_payable:customer:customer-u-1")) == ([("refunded", 84_00)], 100_00)
+    desk.still_true()
+
+
+@pytest.mark.parametrize(("policy", "left"), [("proportional", (3_33, 66, 6_66, 56_03)), ("retain_fees", (5_00, 1_00, 6_66, 54_02))])
+def test_a_ruling_in_part_cuts_the_payout_as_the_specification_says(desk: Desk, policy: str, left: tuple[int, ...]):
+    invoice = paid(desk, "100.01")
+    desk.work(*SETTLED)
+    decided(desk, opened(desk, invoice), "partial", amount=33_33, policy=policy)
+    effect(desk)
+    names = ("fee:platform", "payable:validator", "holdback:payee:payee-1")
+    assert (*(desk.balance(name) for name in names), *desk.rows("select amount from provider_payout")[0]) == left
+    desk.still_true()
+
+
+def test_what_is_disputed_is_not_settled_and_then_it_is(desk: Desk):
+    invoice = paid(desk)
+    dispute = opened(desk, invoice)
+    go(desk)
+    assert desk.rows("select count(*) from settlement") == [(0,)]
+    decided(desk, dispute, "partial", amount=40_00)
+    effect(desk)
+    assert desk.rows("select gross from settlement") == [(60_00,)]
+    desk.still_true()
+
+
+def test_a_send_that_has_begun_is_left_and_the_payees_next_money_waits(desk: Desk):
+    invoice = paid(desk)
+    go(desk)
+    dispute = opened(desk, invoice)
+    paid(desk, "50.00", prefix="v")
+    go(desk)
+    assert states(desk) == [("completed", 84_00), ("pending", 42_00)]
+    desk.clock.advance(days=31)
+    desk.work("release-holdback")
+    assert desk.rows("select count(*) from holdback_tranche where state = 'held'") == [(2,)]
+    decided(desk, dispute, "provider_win")
+    effect(desk)
+    assert states(desk)[1] == ("completed", 42_00)
+    desk.still_true()
+
+
+def test_no_refund_and_no_second_dispute_while_one_is_open(desk: Desk):
+    invoice = paid(desk)
+    opened(desk, invoice)
+    with pytest.raises(UnderDispute):
+        refund(desk, invoice, 1_00)
+    with pytest.raises(UnderDispute):
+        opened(desk, invoice)
+
+
+def test_no_party_decides_and_an_appeal_is_once_and_for_somebody_else(desk: Desk):
+    dispute = opened(desk, paid(desk))
+    with pytest.raises(Problem, match="does not decide"):
+        decided(desk, dispute, "customer_win", by=ANNA)
+    decided(desk, dispute, "customer_win")
+    with desk.database.transaction() as conn:
+        disputes.appeal(conn, dispute, reason="new photos", by=ANNA, now=desk.clock.now)
+    with pytest.raises(Problem, match="does not decide"):
+        decided(desk, dispute, "provider_win")
+    decided(desk, dispute, "provider_win", by=BEN._replace(principal_id="prn_carl"))
+    with pytest.raises(Problem, match="only once"), desk.database.transaction() as conn:
+        disputes.appeal(conn, dispute, reason="again", by=ANNA, now=desk.clock.now)
+
+
+def test_time_outs_go_up_three_levels_and_never_decide(desk: Desk):
+    dispute = opened(desk, paid(desk))
+    for hours in (48, 72, 72, 72, 72):
+        desk.clock.advance(hours=hours)
+        desk.ticks["disputes"]()
+    assert desk.rows("select state, level, outcome from dispute") == [("escalated", 3, None)]
+    assert desk.rows("select count(*) from event where name = 'dispute_overdue'") == [(2,)]
+    decided(desk, dispute, "provider_win")
+
+
+def test_a_file_is_kept_with_its_hash_once_and_who_gave_it_is_a_party(desk: Desk):
+    dispute = opened(desk, paid(desk))
+    with desk.database.transaction() as conn:
+        given: dict[str, Any] = {"by": BEN, "now": desk.clock.now}
+        first = evidence.add_evidence(conn, dispute, b"a photo", name="box.jpg", **given)
+        assert evidence.add_evidence(conn, dispute, b"a photo", name="again.jpg", **given) == first
+        assert [one.sha256 for one in evidence.evidence_of(conn, dispute)] == [first[1]]
+    with pytest.raises(Problem, match="does not decide"):
+        decided(desk, dispute, "customer_win")
