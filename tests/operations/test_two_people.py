@@ -27,7 +27,7 @@ from counterfoil.operations.access import access, logins, principals
 from counterfoil.operations.approvals import ApproverNeeded, ProposalDiffers, digest_of
 from counterfoil.payouts.destinations.destinations import set_destination
 from counterfoil.reconciliation.breaks.limits import set_write_off_limit
-from counterfoil.wiring import PAIRED
+from counterfoil.wiring import PAIRED, QUEUES
 from tests.people import log_in_as, who
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -57,6 +57,12 @@ def house(database: Database) -> Database:
         for name in ("vera", "olga"):
             log_in_as(conn, name, "approver", at=NOW)
         log_in_as(conn, "eve", at=NOW)
+        for provider in ("simulator", ""):  # pauses 1 and 2
+            conn.execute(
+                """insert into queue_pause (queue, provider, paused, reason, actor, at)
+                   values ('send', %s, true, 'looked at', 'person:eve', %s)""",
+                [provider, NOW],
+            )
         post(conn, "main", key="system-1", kind="test", lines=LINES, asset="EUR", actor="system:test", now=NOW)
     return database
 
@@ -84,6 +90,13 @@ def a_journal(conn: Connection[Any], lines: list[NewPosting] = LINES, key: str =
 
 def a_reversal(conn: Connection[Any], actor: str = "key:service", line: int | None = None) -> None:
     reverse(conn, "main", system_journal(conn), key="reversal:x", reason="r", actor=actor, now=NOW, line=line)
+
+
+def a_resumption(conn: Connection[Any], provider: str = "simulator", *, reason: str = "r", actor: str = "person:vera") -> None:
+    conn.execute(
+        """insert into queue_pause (queue, provider, paused, reason, actor, at) values ('send', %s, false, %s, %s, %s)""",
+        [provider, reason, actor, NOW],
+    )
 
 
 def a_reopening(conn: Connection[Any]) -> None:
@@ -123,6 +136,7 @@ JOURNAL = {
     "effective_at": None,
     "lines": [{"debit": "cash:bank:own", "credit": "suspense", "amount": n} for n in (100, 7)],
 }
+RESUMED = {"queue": "send", "provider": "simulator", "program_id": "", "pause": 1}
 # Each kind: how it is said (machine, verb, subject, payload), how it is written, and how something else is written under that approval.
 KINDS: dict[str, tuple[tuple[str, str, str, dict[str, Any]], Write, Write]] = {
     "a key": (("api_key", "create", "key:bot", BOT), a_key, lambda c: a_key(c, role="controller")),
@@ -141,6 +155,14 @@ KINDS: dict[str, tuple[tuple[str, str, str, dict[str, Any]], Write, Write]] = {
         a_reversal,
         lambda c: a_reversal(c, line=1),
     ),
+    "a queue that sends money": (("queue", "resume", "send", RESUMED), a_resumption, lambda c: a_resumption(c, "")),
+    "a pause of everything": (
+        ("queue", "resume", "send", {**RESUMED, "provider": "", "pause": 2}),
+        lambda c: a_resumption(c, ""),
+        a_resumption,
+    ),
+    "a reason": (("queue", "resume", "send", RESUMED), a_resumption, lambda c: a_resumption(c, reason="another one")),
+    "somebody's name": (("queue", "resume", "send", RESUMED), a_resumption, lambda c: a_resumption(c, actor="person:eve")),
 }
 
 
@@ -196,10 +218,11 @@ def test_it_is_the_database_that_refuses(house: Database):
             "period_close",
             "journal",
             "payout_policy",
+            "queue_pause",
         }
         for table, trigger in rows:
             conn.execute(f"alter table {table} disable trigger {trigger}".encode())
-    for kind in ("a key", "a role", "a destination", "a limit", "a journal", "a reversal"):
+    for kind in ("a key", "a role", "a destination", "a limit", "a journal", "a reversal", "a queue that sends money"):
         in_transaction(house.url, KINDS[kind][1])
 
 
@@ -319,6 +342,38 @@ def test_the_database_and_the_declarations_agree_on_who_approves(conn: Connectio
     for (machine, _), one in PAIRED.items():
         role = told.get(machine, "approver")
         assert one.approved_by in access.ROLES[role], machine
+
+
+def test_the_database_and_the_declarations_agree_on_which_queues_send_money(conn: Connection[Any]):
+    told = {queue for (queue,) in conn.execute("select queue from money_queue").fetchall()}
+    assert told == {queue.name for queue in QUEUES if queue.money}
+
+
+def test_one_person_resumes_what_sends_no_money_and_pauses_what_does(house: Database):
+    def write(conn: Connection[Any]) -> None:
+        conn.execute(
+            """insert into queue_pause (queue, paused, reason, actor, at)
+               values ('pull', true, 'r', 'person:eve', %(at)s), ('pull', false, 'r', 'person:eve', %(at)s),
+                      ('reserve', true, 'r', 'person:eve', %(at)s)""",
+            {"at": NOW},
+        )
+
+    in_transaction(house.url, write)
+
+
+def test_an_approval_to_resume_ends_no_later_pause(house: Database):
+    """What is approved is the end of one pause: one that somebody set meanwhile stays."""
+    said, write, _ = KINDS["a queue that sends money"]
+
+    def later(conn: Connection[Any]) -> None:
+        conn.execute(
+            """insert into queue_pause (queue, provider, paused, reason, actor, at)
+               values ('send', 'simulator', true, 'seen again', 'person:eve', %s)""",
+            [NOW],
+        )
+
+    with pytest.raises(ApprovalNeeded):
+        in_transaction(house.url, lambda conn: (approved(conn, said), later(conn), write(conn)))
 
 
 def test_what_is_approved_is_what_can_be_read(house: Database):

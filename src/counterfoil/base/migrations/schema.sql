@@ -501,6 +501,7 @@ migration: number integer not null
 migration: name text not null
 migration: sha256 text not null
 migration: applied_at timestamp with time zone not null
+money_queue: queue text not null
 not_kept_to_program: relation text not null
 not_kept_to_program: why text not null
 open_hold: hold_id uuid not null
@@ -1166,6 +1167,7 @@ key_space: key_space_pkey PRIMARY KEY (word)
 key_space: key_space_word_is_short CHECK (((length(word) >= 1) AND (length(word) <= 40)))
 late_posting: late_posting_pkey PRIMARY KEY (journal_id, line)
 migration: migration_pkey PRIMARY KEY (number)
+money_queue: money_queue_pkey PRIMARY KEY (queue)
 not_kept_to_program: not_kept_to_program_pkey PRIMARY KEY (relation)
 open_hold: open_hold_pkey PRIMARY KEY (hold_id)
 password: password_pkey PRIMARY KEY (principal_id)
@@ -1699,6 +1701,13 @@ provider_payout: CREATE TRIGGER second_attempt_is_refused BEFORE INSERT ON publi
 queue_pause: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.queue_pause FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 queue_pause: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.queue_pause FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 queue_pause: CREATE TRIGGER is_sealed AFTER INSERT ON public.queue_pause REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_queue_pause() -- always
+queue_pause: CREATE CONSTRAINT TRIGGER two_people_queue_resume AFTER INSERT ON public.queue_pause DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((NOT new.paused)) EXECUTE FUNCTION two_people('queue', 'resume', 'n.queue', '
+    p ->> ''queue'' = n.queue and p ->> ''provider'' = n.provider and p ->> ''program_id'' = n.program_id
+    and (p ->> ''pause'')::bigint = (
+        select max(q.number) from queue_pause q
+        where (q.queue, q.provider, q.program_id) = (n.queue, n.provider, n.program_id) and q.number < n.number)
+    and n.reason = a.reason
+    and exists (select from approval_decision d where d.proposal_id = a.id and d.decision = ''approved'' and d.checker = n.actor)', 'not exists (select from money_queue m where m.queue = n.queue)') -- always
 reconciliation_gap: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.reconciliation_gap FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reconciliation_gap: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.reconciliation_gap FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reconciliation_gap: CREATE TRIGGER is_sealed AFTER INSERT ON public.reconciliation_gap REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_reconciliation_gap() -- always
@@ -4293,6 +4302,9 @@ ledger_version_9: owner: counterfoil_owner
 migration: counterfoil_app: select
 migration: counterfoil_auditor: select
 migration: owner: counterfoil_owner
+money_queue: counterfoil_app: select
+money_queue: counterfoil_auditor: select
+money_queue: owner: counterfoil_owner
 not_kept_to_program: counterfoil_app: select
 not_kept_to_program: counterfoil_auditor: select
 not_kept_to_program: owner: counterfoil_owner
@@ -4724,6 +4736,7 @@ invoice.total: app: select, insert
 journal_key_moved: app: select
 key_space: app: select
 lock_accounts(text,text,text[]): app: execute
+money_queue: app: select
 not_kept_to_program: app: select
 open_hold: app: select
 password.hash: auditor: none
