@@ -43,6 +43,7 @@ from counterfoil.payouts.disputes import machine as dispute_machine
 from counterfoil.payouts.disputes.invariants import INVARIANTS as DISPUTE_INVARIANTS
 from counterfoil.payouts.disputes.machine import DISPUTE
 from counterfoil.payouts.disputes.noun import DISPUTE_NOUN
+from counterfoil.payouts.disputes.waking import wake_what_waited
 from counterfoil.payouts.invariants import INVARIANTS as PAYOUT_INVARIANTS
 from counterfoil.payouts.machines import PAYMENT_FILE, PAYOUT, PROVIDER_CONFLICT, PROVIDER_PAYOUT
 from counterfoil.payouts.payouts import reserving
@@ -258,7 +259,7 @@ def followers(wiring: Wiring) -> dict[str, Follower]:
         owed = [Owed(one.program_id, one.invoice_id, one.id, one.payee_id, one.asset, one.net) for one in settled if one.net]
         create_payouts(conn, owed, make_id=wiring.make_id, actor="system:worker", cause="settlement_completed", now=now)
 
-    return {"settlement_completed": pay_out}
+    return {"settlement_completed": pay_out, "dispute_ended": wake_what_waited}
 
 
 def appliers(wiring: Wiring) -> dict[tuple[str, str], Applier]:

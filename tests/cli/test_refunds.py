@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+
 from tests.api.office import Office, charge_event, fresh, signed
 from tests.api.test_one_payment import run
 from tests.cli.conftest import Cli
@@ -38,19 +41,26 @@ def test_holdbacks_are_listed_and_their_days_are_set_with_the_rates(cli: Cli, of
     assert office.ask("GET", path).json()["holdbackDays"] == 7
 
 
-def test_a_dispute_is_opened_and_decided_by_somebody_else(cli: Cli, office: Office):
+def test_a_dispute_is_opened_gets_its_evidence_and_is_rejected(cli: Cli, office: Office, tmp_path: Path):
     invoice = office.invoice()
     body = charge_event(invoice, "ch_disputed")
     office.ask("POST", "/webhooks/simulator", role=None, content=body, headers=signed(body, "evt_disputed"))
     run(office, "webhooks")
     assert "about 10.00 EUR" in cli("disputes", "open", "--invoice-id", invoice["id"], "--reason", "empty").out
     (one,) = office.ask("GET", "/api/disputes").json()["data"]
-    file = f"/api/disputes/{one['id']}/evidence?fileName=box.txt"
-    kept = office.ask("POST", file, role="operator", key=fresh(), content=b"a box")
-    assert (kept.status_code, kept.json()["number"]) == (201, 1)
-    assert kept.json()["sha256"] in cli("disputes", "evidence", one["id"], "-o", "json").out
+    assert cli("invoices", "show", invoice["id"], "-o", "json").json()["state"] == "disputed"
+    box = tmp_path / "böx.txt"
+    box.write_bytes(b"a b\x00x")
+    kept = cli("disputes", "add-evidence", one["id"], str(box), "-o", "json").json()
+    assert (kept["number"], kept["sha256"]) == (1, hashlib.sha256(b"a b\x00x").hexdigest())
+    assert kept["sha256"] in cli("disputes", "evidence", one["id"], "-o", "json").out
+    assert "is there already" in cli("disputes", "download-evidence", one["id"], "1", "--to", str(box)).err
+    assert cli("disputes", "download-evidence", one["id"], "1", "--to", str(tmp_path / "back")).code == 0
+    assert (tmp_path / "back").read_bytes() == box.read_bytes()
+    assert "no evidence 2" in cli("disputes", "download-evidence", one["id"], "2").err
     refused = cli("refunds", "open", "--invoice-id", invoice["id"], "--reason", "late")
     assert one["id"] in refused.err
     assert cli("disputes", "review", one["id"]).out == f"{one['id']} is under review.\n"
     assert cli("disputes", "reject", one["id"], "--reason", "no").out == f"{one['id']} is rejected.\n"
+    assert cli("invoices", "show", invoice["id"], "-o", "json").json()["state"] == "paid"
     assert cli("invariants").code == 0

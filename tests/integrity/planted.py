@@ -245,12 +245,14 @@ REFUNDS: Final[Faults] = {
     "DISPUTE_HOLD": {
         "a held payout is let go": "update payout set state = 'pending' where state = 'held'",
         "a dispute is ended in silence": "update dispute set ended_at = now() where ended_at is null",
+        "its invoice is called paid": "update invoice set state = 'paid' where state = 'disputed'",
     },
     "DISPUTE_EFFECT": {
         "a refund is laid to a dispute that is open": "update dispute set refund_id = (select id from refund limit 1)",
         "a dispute is called final": "update dispute set state = 'final', outcome = 'customer_win', refund = exposure",
     },
     "REFUND_WITHIN_PAID": {
+        "an invoice is called refunded": "update invoice set state = 'refunded' where state = 'paid'",
         "a refund is raised": """update refund set amount = amount + 1000000, receivable = receivable + 1000000
             where settlement_id is not null""",
     },

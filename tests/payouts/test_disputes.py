@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from counterfoil.base.edge import Database, make_id
+from counterfoil.base.edge import Database, keep_to_program, make_id
 from counterfoil.base.problems import Problem
 from counterfoil.operations.access.access import Caller
+from counterfoil.operations.verbs import VerbCall, say
 from counterfoil.payouts.disputes import disputes, evidence
+from counterfoil.payouts.payouts.noun import PAYOUT_NOUN
 from counterfoil.payouts.refunds.refunds import UnderDispute
 from counterfoil.simulator.process import spawn_simulator
-from tests.builders import Desk, a_program
+from tests.builders import Desk, a_program, issue
 from tests.payouts.refunding import SETTLED, go, paid, refund, states
 
 ANNA, BEN = (Caller("", name, "operator+approver", principal_id=f"prn_{name}") for name in ("anna", "ben"))
@@ -153,3 +157,105 @@ def test_a_file_is_kept_with_its_hash_once_and_who_gave_it_is_a_party(desk: Desk
         assert [one.sha256 for one in evidence.evidence_of(conn, dispute)] == [first[1]]
     with pytest.raises(Problem, match="does not decide"):
         decided(desk, dispute, "customer_win")
+
+
+def of_invoice(desk: Desk) -> str:
+    return str(desk.rows("select state from invoice")[0][0])
+
+
+@pytest.mark.parametrize(
+    ("outcome", "refund", "after"), [("provider_win", None, "paid"), ("customer_win", None, "refunded"), ("partial", 1_00, "paid")]
+)
+def test_an_invoice_is_disputed_while_its_dispute_is_open(desk: Desk, outcome: str, refund: int | None, after: str):
+    invoice = paid(desk)
+    dispute = opened(desk, invoice)
+    assert of_invoice(desk) == "disputed"
+    decided(desk, dispute, outcome, amount=refund)
+    effect(desk)
+    assert of_invoice(desk) == after
+    desk.still_true()
+
+
+def test_what_is_paid_on_a_disputed_invoice_counts_and_waits_with_it(desk: Desk):
+    (invoice,) = issue(desk.database, "100.00")
+    desk.pay(invoice, 60_00, fee=0)
+    desk.deliver()
+    desk.work("webhooks")
+    dispute = opened(desk, invoice)
+    desk.pay(invoice, 40_00, fee=0)
+    desk.deliver()
+    go(desk)
+    assert (of_invoice(desk), desk.rows("select paid from invoice")) == ("disputed", [(100_00,)])
+    decided(desk, dispute, "customer_win")
+    effect(desk)
+    assert (of_invoice(desk), desk.rows("select sum(amount) from refund")) == ("refunded", [(100_00,)])
+    desk.still_true()
+
+
+def said(desk: Desk, verb: str) -> str:
+    """Say a verb of the only payout, as a route does."""
+    with desk.database.transaction() as conn:
+        ((payout,),) = conn.execute("select id from payout").fetchall()
+        return say(PAYOUT_NOUN, PAYOUT_NOUN.verb(verb), VerbCall(conn, payout, BEN, desk.clock.now, make_id, "the ruling")).state
+
+
+@pytest.mark.parametrize(
+    ("outcome", "verb", "other", "state"),
+    [("provider_win", "release_hold", "refund", "pending"), ("customer_win", "refund", "release_hold", "refunded")],
+)
+def test_a_person_has_a_ruling_take_effect_once_it_may_and_never_another(desk: Desk, outcome: str, verb: str, other: str, state: str):
+    invoice = paid(desk)
+    desk.work(*SETTLED)
+    with pytest.raises(Problem, match="it is pending"):
+        said(desk, verb)
+    dispute = opened(desk, invoice)
+    with pytest.raises(Problem, match="is open: it is decided first"):
+        said(desk, verb)
+    decided(desk, dispute, outcome)
+    with pytest.raises(Problem, match="may be appealed until"):
+        said(desk, verb)
+    desk.clock.advance(days=7)
+    with pytest.raises(Problem, match=f"was resolved as {outcome.replace('_', ' ')}"):
+        said(desk, other)
+    assert said(desk, verb) == state
+    with pytest.raises(Problem):
+        said(desk, verb)
+    effect(desk)
+    assert states(desk) == [("completed" if state == "pending" else "refunded", 84_00)]
+    desk.still_true()
+
+
+def test_a_key_of_another_program_sees_no_part_of_a_refund_or_a_dispute(desk: Desk):
+    invoice = paid(desk)
+    desk.work(*SETTLED)
+    refund(desk, invoice, 100_00 - 10)
+    dispute = opened(desk, invoice)
+    tables = ("refund", "holdback_use", "dispute", "dispute_evidence")
+    with desk.database.transaction() as conn:
+        evidence.add_evidence(conn, dispute, b"a photo", name="box.jpg", by=BEN, now=desk.clock.now)
+        everything = [conn.execute(f"select count(*) from {table}").fetchone() for table in tables]
+        keep_to_program(conn, "elsewhere")
+        seen = [conn.execute(f"select count(*) from {table}").fetchone() for table in tables]
+    assert (everything, seen) == ([(1,)] * len(tables), [(0,)] * len(tables))
+
+
+def test_a_refund_waits_for_a_tranche_before_it_locks_what_its_release_locks_next(desk: Desk):
+    invoice = paid(desk)
+    desk.work(*SETTLED)
+    with ThreadPoolExecutor(1) as elsewhere:
+        with desk.database.transaction() as conn:  # as the job release-holdback: the tranche, and then its settlement's payouts
+            conn.execute("select from holdback_tranche for update")
+            refunding = elsewhere.submit(refund, desk, invoice, 10_00)
+            waits_for_a_lock(desk)
+            conn.execute("select from payout for update nowait")
+        assert refunding.result().own_holdback == 1_00
+    desk.still_true()
+
+
+def waits_for_a_lock(desk: Desk) -> None:
+    """Until somebody waits for a lock that somebody else has."""
+    for _ in range(400):
+        if desk.rows("select count(*) from pg_locks where not granted and pid <> pg_backend_pid()") != [(0,)]:
+            return
+        time.sleep(0.01)
+    raise AssertionError("nobody waited")

@@ -35,7 +35,7 @@ from counterfoil.settlement.intents.intents import (
     make_due,
     show_intent,
 )
-from counterfoil.settlement.invoices.invoices import Invoice, lock_invoices
+from counterfoil.settlement.invoices.invoices import INVOICE, Invoice, lock_invoices
 from counterfoil.settlement.payments.payments import Payment, payments_of
 from counterfoil.settlement.payments.rules import Recorded, doubt
 
@@ -170,11 +170,11 @@ def settle_due(runner: Runner, make_id: MakeId) -> Tally:
 def settle(conn: Connection[Any], intents: Sequence[Intent], *, make_id: MakeId, now: datetime) -> list[Settlement]:
     """Settle these intents' invoices at their program's present rates: journal, settlement, step and event, all or none."""
     invoices = lock_invoices(conn, [one.invoice_id for one in intents])
-    check(all(one.state == "paid" for one in invoices), "only what is paid in full is settled")
-    disputed = _disputed(conn, invoices)
+    disputed = {one.id for one in invoices if one.state in INVOICE.before("reinstate")}
     _wait(conn, [one for one in intents if one.invoice_id in disputed], now)
     intents = [one for one in intents if one.invoice_id not in disputed]
     invoices = [one for one in invoices if one.id not in disputed]
+    check(all(one.state in ("paid", "refunded") for one in invoices), "only what is paid in full is settled")
     rates = rates_now(conn, sorted({one.program_id for one in invoices}))
     left = {one.id: one.total - refunded for one, refunded in zip(invoices, _refunded(conn, invoices), strict=True)}
     settled = [_settlement(one, cut(left[one.id], rates[one.program_id]), rates, make_id, now) for one in invoices if left[one.id]]
@@ -188,13 +188,6 @@ def settle(conn: Connection[Any], intents: Sequence[Intent], *, make_id: MakeId,
     conn.execute("update intent set completed_at = %s where id = any(%s)", [now, [one.id for one in done]])
     emit(conn, [_event(one) for one in settled], at=now)
     return settled
-
-
-def _disputed(conn: Connection[Any], invoices: Sequence[Invoice]) -> set[str]:
-    rows = conn.execute(
-        "select invoice_id from dispute where invoice_id = any(%s) and ended_at is null", [[one.id for one in invoices]]
-    ).fetchall()
-    return {row[0] for row in rows}
 
 
 def _wait(conn: Connection[Any], intents: Sequence[Intent], now: datetime) -> None:

@@ -8,6 +8,7 @@ up, and never decide.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -32,7 +33,8 @@ from counterfoil.payouts.disputes.rules import (
 from counterfoil.payouts.machines import PAYOUT, RESERVING
 from counterfoil.payouts.refunds.refunds import book_refund, lock_invoice, ready_to_cut, refundable, refuse_disputed
 from counterfoil.settlement.fees.fees import rates_of
-from counterfoil.settlement.intents.intents import PROCESSING, make_due
+from counterfoil.settlement.invoices.contested import call_decided, call_disputed
+from counterfoil.settlement.invoices.invoices import Invoice
 from counterfoil.settlement.settlements import settlement_of
 
 MakeId = Callable[[str], str]
@@ -96,6 +98,7 @@ def open_dispute(
         ],
     )
     record_birth(conn, DISPUTE, [dispute_id], "open", actor=by.actor, at=now)
+    call_disputed(conn, invoice, cause=dispute_id, actor=by.actor, now=now)
     settlement = settlement_of(conn, invoice_id)
     if settlement is not None:
         # What was set aside and never called comes back, and its fence goes up: its sender can no longer announce.
@@ -219,9 +222,9 @@ def appeal(conn: Connection[Any], dispute_id: str, *, reason: str, by: Caller, n
 def end_unruled(conn: Connection[Any], dispute_id: str, verb: str, *, reason: str, by: Caller, now: datetime) -> str:
     """Reject or cancel it: what was held goes on its way."""
     one = locked_dispute(conn, dispute_id)
-    lock_invoice(conn, one.invoice_id)
+    invoice = lock_invoice(conn, one.invoice_id)
     state = take_step(conn, DISPUTE, dispute_id, one.state, verb, actor=by.actor, at=now, reason=reason)
-    _end(conn, one, by.actor, now)
+    _end(conn, one, invoice, by.actor, now)
     return state
 
 
@@ -246,48 +249,54 @@ def apply_ruling(conn: Connection[Any], dispute_id: str, *, make_id: MakeId, act
             ruling=dispute_id,
         )
         conn.execute("update dispute set refund_id = %s where id = %s", [made.id, dispute_id])
-    _end(conn, one, actor, now)
+    _end(conn, one, invoice, actor, now)
     return state
 
 
-def _end(conn: Connection[Any], one: Dispute, actor: str, now: datetime) -> None:
-    """The lock is gone: what is left is due again, here and for the payee's other payouts that waited for it."""
+def _end(conn: Connection[Any], one: Dispute, invoice: Invoice, actor: str, now: datetime) -> None:
+    """The lock is gone: what is left is due again. The payee's other payouts that waited for it are woken by the event, which locks
+    them while it holds nothing else."""
+    call_decided(conn, invoice, refundable(conn, invoice), cause=one.id, actor=actor, now=now)
     conn.execute("update dispute set ended_at = %s, due_at = null where id = %s", [now, one.id])
     rows = conn.execute(
         "select id from payout where invoice_id = %s and state = 'held' order by id for update", [one.invoice_id]
     ).fetchall()
     ids = [row[0] for row in rows]
     take_steps(conn, PAYOUT, [Move(each, "held", "release") for each in ids], actor=actor, at=now, cause=one.id)
-    conn.execute(
-        """update payout set due_at = %s, attempt = 0, last_error = null
-           where program_id = %s and payee_id = %s and state = 'pending'""",
-        [now, one.program_id, one.payee_id],
-    )
+    conn.execute("update payout set due_at = %s, attempt = 0, last_error = null where id = any(%s) and state = 'pending'", [now, ids])
     wake(conn, RESERVING)
-    intents = conn.execute(
-        "select id from intent where invoice_id = %s and state = any(%s)", [one.invoice_id, list(PROCESSING.states)]
-    ).fetchall()
-    make_due(conn, [row[0] for row in intents], now=now)
     emit(conn, [NewEvent("dispute_ended", one.program_id, one.id, {"invoiceId": one.invoice_id})], at=now)
 
 
 def disputes_due(runner: Runner, make_id: MakeId) -> Tally:
-    """One tick: rulings that can no longer be appealed take effect; what nobody decided in time goes up a level."""
+    """One tick: rulings that can no longer be appealed take effect; what nobody decided in time goes up a level.
+
+    Each in a transaction of its own: one posts to accounts, and what the next one locks comes before accounts.
+    """
 
     def work(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
         for claim in claims:
-            one = show_dispute(conn, claim.id)
-            if one.appeal_until is not None:
-                apply_ruling(conn, one.id, make_id=make_id, actor=ACTOR, now=now)
-            elif one.level < LEVEL_MAX:
-                take_step(conn, DISPUTE, one.id, one.state, "escalate", actor=ACTOR, at=now, reason="not decided in time")
-                _escalated(conn, one, now)
-            else:
-                told = {"invoiceId": one.invoice_id, "state": one.state}
-                emit(conn, [NewEvent("dispute_overdue", one.program_id, one.id, told, once=now.isoformat())], at=now)
-                conn.execute("update dispute set due_at = %s where id = %s", [now + DECIDE_WITHIN, one.id])
+            _due(conn, show_dispute(conn, claim.id), make_id, now)
 
-    return run_here(runner, DISPUTES, work)
+    done, single = Tally(), replace(runner, rows_max=1)
+    for _ in range(runner.rows_max):
+        one = run_here(single, DISPUTES, work)
+        done = done.plus(one)
+        if one == Tally():
+            break
+    return done
+
+
+def _due(conn: Connection[Any], one: Dispute, make_id: MakeId, now: datetime) -> None:
+    if one.appeal_until is not None:
+        apply_ruling(conn, one.id, make_id=make_id, actor=ACTOR, now=now)
+    elif one.level < LEVEL_MAX:
+        take_step(conn, DISPUTE, one.id, one.state, "escalate", actor=ACTOR, at=now, reason="not decided in time")
+        _escalated(conn, one, now)
+    else:
+        told = {"invoiceId": one.invoice_id, "state": one.state}
+        emit(conn, [NewEvent("dispute_overdue", one.program_id, one.id, told, once=now.isoformat())], at=now)
+        conn.execute("update dispute set due_at = %s where id = %s", [now + DECIDE_WITHIN, one.id])
 
 
 def locked_dispute(conn: Connection[Any], dispute_id: str) -> Dispute:

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from counterfoil.base.problems import InvalidInput
+from counterfoil.base.problems import InvalidInput, NotFound, check
 from counterfoil.operations.access.access import Caller
 from counterfoil.payouts.disputes.disputes import NotAllowedHere, locked_dispute
 from counterfoil.payouts.disputes.machine import DISPUTE
@@ -59,6 +59,26 @@ class Evidence(NamedTuple):
     size: int
     actor: str
     at: datetime
+
+
+class EvidenceFile(NamedTuple):
+    """A file as it was handed in."""
+
+    name: str
+    sha256: str
+    content: bytes
+
+
+def evidence_file(conn: Connection[Any], dispute_id: str, number: int) -> EvidenceFile:
+    """One file, its content hashed anew. Raises NotFound."""
+    row = conn.execute(
+        "select name, encode(sha256, 'hex'), content from dispute_evidence where dispute_id = %s and number = %s", [dispute_id, number]
+    ).fetchone()
+    if row is None:
+        raise NotFound(what="evidence", id=dispute_id, number=str(number))
+    found = EvidenceFile(row[0], row[1], bytes(row[2]))
+    check(hashlib.sha256(found.content).hexdigest() == found.sha256, "evidence is what was handed in", id=dispute_id, number=number)
+    return found
 
 
 def evidence_of(conn: Connection[Any], dispute_id: str) -> list[Evidence]:

@@ -16,6 +16,9 @@ INVARIANTS: Final = (
             left join dispute d on d.invoice_id = p.invoice_id and d.ended_at is null
             where (p.state = 'held' and d.id is null) or (p.state in ('pending', 'failed') and d.id is not null)
             union all
+            select i.id, i.state, coalesce(d.id, 'none') from invoice i left join dispute d on d.invoice_id = i.id and d.ended_at is null
+            where (i.state = 'disputed') <> (d.id is not null)
+            union all
             select id, state, ended_at::text from dispute where (ended_at is null) <> (state in {listed(DISPUTE.open)})""",
         "critical",
         "Money is held for nothing, or goes out while it is disputed.",

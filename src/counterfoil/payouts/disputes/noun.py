@@ -7,9 +7,10 @@ from typing import Final
 
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import APPROVE, OPERATE
-from counterfoil.operations.verbs import Field, Noun, Verb, VerbCall, VerbResult
+from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.payouts.disputes import disputes
 from counterfoil.payouts.disputes.disputes import Dispute, list_disputes, show_dispute
+from counterfoil.payouts.disputes.evidence import Evidence, evidence_of
 from counterfoil.payouts.disputes.machine import DISPUTE
 from counterfoil.payouts.disputes.rules import OUTCOMES, POLICIES
 
@@ -101,5 +102,6 @@ DISPUTE_NOUN: Final = Noun(
     show_dispute,
     row=Dispute,
     rows=list_disputes,
+    parts=(Part("evidence", Evidence, evidence_of),),
     help="What customers complain of; what is not paid out is held until it is decided.",
 )

@@ -34,7 +34,8 @@ def _retry(one: VerbCall) -> VerbResult:
 
 def _apply_ruling(verb: str) -> Callable[[VerbCall], VerbResult]:
     def do(one: VerbCall) -> VerbResult:
-        matter = matter_of(one.conn, one.subject_id, now=one.now, lock=True)
+        # Not locked: a dispute is locked before its payouts, and what is true of it is looked at again under its lock.
+        matter = matter_of(one.conn, one.subject_id, now=one.now)
         require(verb, matter)
         assert matter.dispute is not None
         apply_ruling(one.conn, matter.dispute.id, make_id=one.make_id, actor=one.actor, now=one.now)

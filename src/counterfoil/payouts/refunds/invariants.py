@@ -9,9 +9,13 @@ from counterfoil.base.invariant import Invariant
 INVARIANTS: Final = (
     Invariant(
         "REFUND_WITHIN_PAID",
-        "Did no more go back of any invoice than was paid on it?",
+        "Did no more go back of any invoice than was paid on it, and is one refunded exactly when all of it went back?",
         """select i.id, i.paid, sum(r.amount) from invoice i join refund r on r.invoice_id = i.id
-           group by i.id having sum(r.amount) > i.paid""",
+           group by i.id having sum(r.amount) > i.paid
+           union all
+           select i.id, i.paid, coalesce(sum(r.amount), 0) from invoice i left join refund r on r.invoice_id = i.id
+           where i.state in ('paid', 'refunded') group by i.id
+           having (i.state = 'refunded') <> (i.paid = coalesce(sum(r.amount), 0))""",
         "critical",
         "A customer gets back more than was paid.",
     ),

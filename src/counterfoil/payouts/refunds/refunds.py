@@ -37,6 +37,7 @@ from counterfoil.payouts.refunds.rules import (
 )
 from counterfoil.settlement.fees.fees import rates_of
 from counterfoil.settlement.holdback import held_of_payee, use
+from counterfoil.settlement.invoices.contested import call_refunded
 from counterfoil.settlement.invoices.invoices import Invoice, lock_invoices
 from counterfoil.settlement.settlements import Settlement, settlement_of
 
@@ -122,13 +123,15 @@ def book_refund(
     refuse_disputed(conn, invoice.id, but=ruling)
     left = refundable(conn, invoice)
     refuse_amount(amount, left)
+    call_refunded(conn, invoice, left - amount, cause=refund_id, actor=actor, now=now)
     settlement = settlement_of(conn, invoice.id)
     if settlement is None:
         return _write(conn, refund_id, invoice, None, RefundSources(amount, escrow=amount), retain_fees, cause, actor, now)
-    payout_id = ready_to_cut(conn, settlement, make_id=make_id, actor=actor, why=WHY, now=now)
     purse = Purse(settlement.program_id, settlement.payee_id, settlement.asset)
-    payable = 0 if payout_id is None else payable_of(conn, [settlement.id])[settlement.id]
+    # The order of locks, everywhere: invoice, tranches of its payee, attempts, payouts, accounts.
     tranches = held_of_payee(conn, *purse)
+    payout_id = ready_to_cut(conn, settlement, make_id=make_id, actor=actor, why=WHY, now=now)
+    payable = 0 if payout_id is None else payable_of(conn, [settlement.id])[settlement.id]
     own = next((one for one in tranches if one.settlement_id == settlement.id), None)
     rates = rates_of(conn, settlement.program_id, settlement.rate_version)
     sources = sources_of(
@@ -158,11 +161,11 @@ def ready_to_cut(conn: Connection[Any], settlement: Settlement, *, make_id: Make
         if known is None:
             create_payouts(conn, [owed], make_id=make_id, actor=actor, cause="settlement_completed", now=now)
     attempts = lock_settlements(conn, [settlement.id], now=now)
-    rows = conn.execute("select id from payout where settlement_id = %s order by reissue for update", [settlement.id]).fetchall()
+    rows = conn.execute("select id, reissue from payout where settlement_id = %s order by id for update", [settlement.id]).fetchall()
     # Reserved while we waited for the payout's row: an attempt that the first look did not see.
     attempts = lock_settlements(conn, [settlement.id], now=now) or attempts
     unreserve(conn, [one.id for one in attempts if one.state in PROVIDER_PAYOUT.open], why=why, actor=actor, now=now)
-    return str(rows[-1][0]) if rows else None
+    return str(max(rows, key=lambda row: row[1])[0]) if rows else None
 
 
 def end_empty(conn: Connection[Any], settlement_id: str, *, cause: str, actor: str, now: datetime) -> None:

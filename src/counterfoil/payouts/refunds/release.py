@@ -9,7 +9,7 @@ from typing import Any, Final
 from psycopg import Connection
 
 from counterfoil.base.ids import MakeId
-from counterfoil.base.machine import take_step
+from counterfoil.base.machine import Move, take_steps
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import HOLDBACK_RELEASE
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
@@ -36,24 +36,32 @@ def release_due(runner: Runner, make_id: MakeId) -> Tally:
     """One tick: release the holdbacks whose date has come; one that something keeps is looked at again in an hour."""
 
     def work(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
-        for one in tranches_by_id(conn, [claim.id for claim in claims]):
-            _release(conn, one, make_id, now)
+        tranches = tranches_by_id(conn, [claim.id for claim in claims])
+        payouts = _locked_payouts(conn, [one.settlement_id for one in tranches], now)
+        kept = {one.id: _kept_by(conn, one, payouts.get(one.settlement_id)) for one in tranches}
+        _wait(conn, [(one, why) for one in tranches if (why := kept[one.id])], now)
+        free = [one for one in tranches if kept[one.id] is None]
+        post_all(conn, [_booking(one) for one in free], now=now)  # all at once: accounts are locked last, and in one order
+        take_steps(conn, HOLDBACK, [Move(one.id, one.state, "release") for one in free], actor=ACTOR, at=now)
+        told = [(one, {"amount": str(one.remaining), "asset": one.asset, "payeeId": one.payee_id}) for one in free]
+        emit(conn, [NewEvent("holdback_released", one.program_id, one.id, said) for one, said in told], at=now)
+        for one in free:
+            _pay_out(conn, one, payouts.get(one.settlement_id), make_id, now)
 
     return run_here(runner, RELEASING, work)
 
 
-def _release(conn: Connection[Any], one: HoldbackTranche, make_id: MakeId, now: datetime) -> None:
-    payout = _locked_payout(conn, one.settlement_id, now)
-    why = _kept_by(conn, one, payout)
-    if why is not None:
+def _wait(conn: Connection[Any], kept: Sequence[tuple[HoldbackTranche, str]], now: datetime) -> None:
+    for one, why in kept:
         conn.execute("update holdback_tranche set due_at = %s, last_error = %s where id = %s", [now + LADDER_END, why, one.id])
         told = conn.execute(
-            "select from event where name = 'holdback_waits' and subject_id = %s and payload ->> 'why' = %s",
-            [one.id, why],
+            "select from event where name = 'holdback_waits' and subject_id = %s and payload ->> 'why' = %s", [one.id, why]
         ).fetchone()
         if told is None:  # once for each reason, not every hour
             emit(conn, [NewEvent("holdback_waits", one.program_id, one.id, {"why": why}, once=why)], at=now)
-        return
+
+
+def _booking(one: HoldbackTranche) -> ProgramJournal:
     journal = NewJournal(
         key=HOLDBACK_RELEASE.key(one.settlement_id, str(one.number)),
         kind="holdback_release",
@@ -63,11 +71,7 @@ def _release(conn: Connection[Any], one: HoldbackTranche, make_id: MakeId, now: 
         source=("holdback_tranche", one.id),
         space=HOLDBACK_RELEASE,
     )
-    post_all(conn, [ProgramJournal(one.program_id, journal)], now=now)
-    take_step(conn, HOLDBACK, one.id, one.state, "release", actor=ACTOR, at=now)
-    told = {"amount": str(one.remaining), "asset": one.asset, "payeeId": one.payee_id}
-    emit(conn, [NewEvent("holdback_released", one.program_id, one.id, told)], at=now)
-    _pay_out(conn, one, payout, make_id, now)
+    return ProgramJournal(one.program_id, journal)
 
 
 def _pay_out(conn: Connection[Any], one: HoldbackTranche, payout: Payout | None, make_id: MakeId, now: datetime) -> None:
@@ -83,10 +87,14 @@ def _pay_out(conn: Connection[Any], one: HoldbackTranche, payout: Payout | None,
         issue_again(conn, payout, make_id("po"), payable, reason="its holdback was released", actor=ACTOR, now=now)
 
 
-def _locked_payout(conn: Connection[Any], settlement_id: str, now: datetime) -> Payout | None:
-    lock_settlements(conn, [settlement_id], now=now)
-    rows = conn.execute("select id from payout where settlement_id = %s order by reissue for update", [settlement_id]).fetchall()
-    return show_payout(conn, rows[-1][0]) if rows else None
+def _locked_payouts(conn: Connection[Any], settlement_ids: Sequence[str], now: datetime) -> dict[str, Payout]:
+    """The last payout of each of these settlements, if it has one; all of theirs are locked, after the tranches and before accounts."""
+    lock_settlements(conn, settlement_ids, now=now)
+    rows = conn.execute(
+        "select id, settlement_id, reissue from payout where settlement_id = any(%s) order by id for update", [list(settlement_ids)]
+    ).fetchall()
+    last = {row[1]: row[0] for row in sorted(rows, key=lambda row: row[2])}
+    return {settlement_id: show_payout(conn, payout_id) for settlement_id, payout_id in last.items()}
 
 
 def _kept_by(conn: Connection[Any], one: HoldbackTranche, payout: Payout | None) -> str | None:

@@ -143,9 +143,9 @@ def _move_invoices(conn: Connection[Any], before: dict[str, Invoice], after: dic
            where i.id = p.id""",
         [[bill.id for bill in changed], [bill.paid for bill in changed]],
     )
-    moves = [Move(one.id, before[one.id].state, "pay" if one.state == "paid" else "pay_part") for one in changed]
+    moves = [Move(one.id, before[one.id].state, "pay" if one.paid == one.total else "pay_part") for one in changed]
     take_steps(conn, INVOICE, moves, actor=ACTOR, at=now, cause=cause)
-    begin_verifying(conn, [bill.id for bill in changed if bill.state == "paid"], cause=cause, now=now)
+    begin_verifying(conn, [bill.id for bill in changed if bill.paid == bill.total], cause=cause, now=now)
 
 
 def _events(receipt: Receipt, after: dict[str, Bill], provider: str) -> list[NewEvent]:
@@ -156,7 +156,8 @@ def _events(receipt: Receipt, after: dict[str, Bill], provider: str) -> list[New
         subject = {**facts, "reference": charge.reference}
         return [NewEvent("payment_unidentified", receipt.program_id, charge.charge_id, subject, once=once)]
     if receipt.applied:
-        paid = after[receipt.invoice_id].state == "paid"
+        bill = after[receipt.invoice_id]
+        paid = bill.paid == bill.total
         name = "invoice_paid" if paid else "invoice_partially_paid"
         told.append(NewEvent(name, receipt.program_id, receipt.invoice_id, facts, once=once))
     if receipt.excess:

@@ -93,7 +93,7 @@ def _receive(charge: ChargeFact, bills: dict[str, Bill], provider: str, program_
     excess = charge.amount - applied
     if applied:
         paid = bill.paid + applied
-        bills[bill.id] = bill._replace(paid=paid, state="paid" if paid == bill.total else "partially_paid")
+        bills[bill.id] = bill._replace(paid=paid, state=INVOICE.next_state(bill.state, "pay" if paid == bill.total else "pay_part"))
     lines = (
         *(((clearing, f"escrow:{bill.id}", applied),) if applied else ()),
         *(((clearing, f"refund_payable:customer:{bill.customer_id}", excess),) if excess else ()),

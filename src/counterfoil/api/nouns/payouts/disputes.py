@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from typing import Annotated, Any
+from urllib.parse import quote
 
-from fastapi import Query, Request
+from fastapi import Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from psycopg import Connection
@@ -16,7 +18,7 @@ from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Minor, Reason, RequestModel, ViewModel, WriteResult, answer, id_in_path
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.payouts.disputes.disputes import open_dispute, show_dispute
-from counterfoil.payouts.disputes.evidence import add_evidence, evidence_of
+from counterfoil.payouts.disputes.evidence import add_evidence, evidence_file, evidence_of
 
 router = routes("Disputes")
 DisputeId = Annotated[str, id_in_path("dsp")]
@@ -117,7 +119,8 @@ async def hand_in(
         number, sha256 = add_evidence(conn, dispute_id, content, name=file_name, by=call.caller, now=call.now)
         return Done(dispute_id, EvidenceKept(id=dispute_id, number=number, sha256=sha256), 201)
 
-    return await run_in_threadpool(call.write, "dispute.evidence", act, asked={"id": dispute_id, "name": file_name, "size": len(content)})
+    asked = {"id": dispute_id, "name": file_name, "sha256": hashlib.sha256(content).hexdigest()}
+    return await run_in_threadpool(call.write, "dispute.evidence", act, asked=asked)
 
 
 @router.get(
@@ -131,3 +134,24 @@ def evidence(dispute_id: DisputeId, call: Annotated[ApiCall, may(READ)]) -> Resp
     with call.reading() as conn:
         show_dispute(conn, dispute_id)
         return answer(EvidenceList(data=EvidenceView.each(evidence_of(conn, dispute_id))))
+
+
+@router.get(
+    "/disputes/{dispute_id}/evidence/{number}",
+    operation_id="dispute_evidence_download",
+    summary="Download a file",
+    response_class=Response,
+    responses={200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}},
+)
+def evidence_download(
+    dispute_id: DisputeId, number: Annotated[int, Path(ge=1, le=2_000_000_000, examples=[1])], call: Annotated[ApiCall, may(READ)]
+) -> Response:
+    """The file as it was handed in; the header `X-Content-SHA256` is its hash. It is never shown in a browser: who disputes made it."""
+    with call.reading() as conn:
+        found = evidence_file(conn, dispute_id, number)
+    headers = {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(found.name, safe='')}",
+        "X-Content-SHA256": found.sha256,
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(found.content, media_type="application/octet-stream", headers=headers)

@@ -52,7 +52,7 @@ class InvoiceView(ViewModel):
 
     total: Minor
     paid: Minor
-    state: str = Field(description="draft, pending, partially_paid, paid or cancelled.")
+    state: str = Field(description="draft, pending, partially_paid, paid, disputed, refunded or cancelled.")
 
 
 @shows(InvoiceLine)
