@@ -147,6 +147,9 @@ SETTLEMENT: Final[Faults] = {
         "a settlement is of another payee": "update settlement set payee_id = 'payee-2' where payee_id = 'payee-1'",
         "a settlement and its intent are taken out": """delete from settlement;
             update intent set state = 'failed' where state = 'completed'""",
+        "a settlement is taken out and all that is known of it says so": """delete from settlement;
+            update intent set state = 'failed' where state = 'completed';
+            update step set to_state = 'failed' where machine = 'intent' and to_state = 'completed'""",
         "a settlement names another invoice": "update settlement set gross = gross + 1, net = net + 1",
     },
     "STATE_HISTORY": {
@@ -227,6 +230,11 @@ PAYOUTS: Final[Faults] = {
     "RETURN_MISSING": {
         "a payout comes back without its journal": """update provider_payout set state = 'returned' where state = 'succeeded';
             update payout set state = 'returned' where state = 'completed'""",
+        "a payout comes back without its journal and its steps say so": """update provider_payout set state = 'returned'
+                where state = 'succeeded';
+            update payout set state = 'returned' where state = 'completed';
+            update step set to_state = 'returned'
+                where to_state in ('succeeded', 'completed') and machine in ('payout', 'provider_payout')""",
         "a returned payout is taken for arrived": "update provider_payout set state = 'succeeded' where state = 'returned'",
     },
     "PAYOUT_AMOUNT_TIE": {
@@ -353,6 +361,11 @@ OPERATIONS: Final[Faults] = {
         "an attempt goes to another account": "update provider_payout set destination = 'acct_thief'",
         "a fee becomes amount": "update payment set fee = fee - 10, amount = amount + 10 where fee > 10",
         "who did it is rewritten": "update step set actor = 'nobody', reason = 'x'",
+        "a state is changed and its step with it": """update payout set state = 'cancelled' where state = 'pending';
+            update step s set to_state = 'cancelled' from payout p
+            where s.machine = 'payout' and s.subject_id = p.id and s.step = p.steps and p.state = 'cancelled'""",
+        "a queue that sends money goes on alone": """insert into queue_pause (queue, paused, reason, actor, at)
+            values ('send', false, 'x', 'x', now())""",
         "the log of actions is emptied": "delete from action",
         "a webhook says something else": "update webhook_in set body = 'x'",
         "an event says something else": "update event set payload = '{}'",

@@ -17,6 +17,7 @@ from psycopg import Connection
 
 from counterfoil.base.edge import make_id, now
 from counterfoil.base.invariant import run_invariants
+from counterfoil.base.machine import Machine
 from counterfoil.ledger.accounts.accounts import freeze_account, open_accounts
 from counterfoil.ledger.holds import take_hold
 from counterfoil.ledger.journals.journal import post, reverse
@@ -30,7 +31,7 @@ from counterfoil.payouts.refunds.refunds import book_refund, lock_invoice
 from counterfoil.reconciliation.breaks import adjusting
 from counterfoil.reconciliation.breaks.queries import Filter, list_breaks
 from counterfoil.settlement.fees.fees import set_rates
-from counterfoil.wiring import INVARIANTS
+from counterfoil.wiring import INVARIANTS, MACHINES
 from tests.builders import PROGRAM, Desk
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
@@ -183,3 +184,34 @@ def test_a_planted_fault_is_found(superuser: Connection[Any], code: str, name: s
     found = run_invariants(superuser, [LISTED[code]])
     assert [one.code for one in found] == [code], name
     assert found[0].shown, os.linesep.join(found[0].shown)
+
+
+def test_everything_that_takes_steps_is_asked_whether_it_stands_where_they_led(superuser: Connection[Any]) -> None:
+    rows = superuser.execute(
+        """select table_name from information_schema.columns c join information_schema.tables t using (table_schema, table_name)
+           where table_schema = 'public' and column_name = 'steps' and table_type = 'BASE TABLE'"""
+    ).fetchall()
+    assert {name for (name,) in rows} == {machine.table for machine in MACHINES}
+
+
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
+def test_a_state_that_its_last_step_did_not_lead_to_is_found(superuser: Connection[Any], machine: Machine) -> None:
+    triggers_off(superuser)
+    if machine.name == "payment_file":  # the only one that the books have none of
+        _a_payment_file(superuser)
+    assert run_invariants(superuser, [LISTED["STATE_HISTORY"]]) == []
+    row = superuser.execute(f"select id, state from {machine.table} order by id limit 1").fetchone()
+    assert row is not None, "there is none of these: it shows nothing"
+    other = next(state for state in machine.states() if state != row[1])
+    superuser.execute(f"update {machine.table} set state = %s where id = %s", [other, row[0]])
+    [found] = run_invariants(superuser, [LISTED["STATE_HISTORY"]])
+    assert (found.count, found.shown) == (1, [f"{machine.name} {row[0]} {other} {row[1]}"])
+
+
+def _a_payment_file(conn: Connection[Any]) -> None:
+    conn.execute(
+        """insert into payment_file (id, provider, program_id, asset, orders, amount, body, sha256, execute_on, created_at, state, state_at)
+           values ('file_1', 'bank', 'main', 'EUR', 1, 1, '', '', now(), now(), 'made', now());
+           insert into step (machine, subject_id, step, from_state, verb, to_state, actor, at)
+           values ('payment_file', 'file_1', 1, '', 'create', 'made', 'x', now())"""
+    )
