@@ -67,6 +67,11 @@ from counterfoil.reconciliation.runs.copying import Books
 from counterfoil.reconciliation.runs.pairings import Pairing, pairings
 from counterfoil.reconciliation.runs.run import RunContext
 from counterfoil.settlement import holdback, settlements
+from counterfoil.settlement.escrow import escrows
+from counterfoil.settlement.escrow import model as escrow_model
+from counterfoil.settlement.escrow.invariants import INVARIANTS as ESCROW_INVARIANTS
+from counterfoil.settlement.escrow.model import ESCROW
+from counterfoil.settlement.escrow.noun import ESCROW_NOUN
 from counterfoil.settlement.holdback import HOLDBACK
 from counterfoil.settlement.holdback import INVARIANTS as HOLDBACK_INVARIANTS
 from counterfoil.settlement.intents import intents
@@ -76,7 +81,7 @@ from counterfoil.settlement.invoices import invoices
 from counterfoil.settlement.invoices.invoices import INVOICE, INVOICE_NOUN
 from counterfoil.settlement.payments import payments
 from counterfoil.settlement.payments.payments import parsed, receive_charges
-from counterfoil.settlement.settlements import settlements_by_id
+from counterfoil.settlement.settlements import payout_sources
 
 Clock = Callable[[], datetime]
 
@@ -90,6 +95,7 @@ MACHINES: Sequence[Machine] = (
     PROVIDER_CONFLICT,
     HOLDBACK,
     REFUND,
+    ESCROW,
     PAYOUT_BATCH,
     DISPUTE,
     BREAK,
@@ -107,6 +113,7 @@ JOBS: Final[Sequence[Job]] = (
     *pulling.JOBS,
     *release.JOBS,
     *disputes.JOBS,
+    *escrows.JOBS,
     *expiring.JOBS,
     *forgetting.JOBS,
     *nightly.JOBS,
@@ -117,6 +124,7 @@ EVENT_KINDS: Final[Sequence[EventKind]] = (
     *intents.EVENT_KINDS,
     *settlements.EVENT_KINDS,
     *holdback.EVENT_KINDS,
+    *escrow_model.EVENT_KINDS,
     *payout_machines.EVENT_KINDS,
     *refunds.EVENT_KINDS,
     *batch_machine.EVENT_KINDS,
@@ -154,6 +162,7 @@ NOUNS: Final = (
     PAYOUT_NOUN,
     REFUND_NOUN,
     DISPUTE_NOUN,
+    ESCROW_NOUN,
     HOLDBACK_NOUN,
     BATCH_NOUN,
     BREAK_NOUN,
@@ -163,6 +172,7 @@ INVARIANTS = (
     *LEDGER_INVARIANTS,
     *SETTLEMENT_INVARIANTS,
     *HOLDBACK_INVARIANTS,
+    *ESCROW_INVARIANTS,
     *PAYOUT_INVARIANTS,
     *REFUND_INVARIANTS,
     *BATCH_INVARIANTS,
@@ -255,11 +265,20 @@ def followers(wiring: Wiring) -> dict[str, Follower]:
     """Who follows which event."""
 
     def pay_out(conn: Connection[Any], events: Sequence[Event], now: datetime) -> None:
-        settled = settlements_by_id(conn, [event.subject_id for event in events])
+        settled = payout_sources(conn, [event.subject_id for event in events])
         owed = [Owed(one.program_id, one.invoice_id, one.id, one.payee_id, one.asset, one.net) for one in settled if one.net]
-        create_payouts(conn, owed, make_id=wiring.make_id, actor="system:worker", cause="settlement_completed", now=now)
+        create_payouts(conn, owed, make_id=wiring.make_id, actor="system:worker", cause=events[0].name, now=now)
 
-    return {"settlement_completed": pay_out, "dispute_ended": wake_what_waited}
+    def fund(conn: Connection[Any], events: Sequence[Event], now: datetime) -> None:
+        references = [str(event.payload["reference"]) for event in events]
+        escrows.fund_from_payments(conn, references, make_id=wiring.make_id, now=now)
+
+    return {
+        "settlement_completed": pay_out,
+        "escrow_released": pay_out,
+        "payment_unidentified": fund,
+        "dispute_ended": wake_what_waited,
+    }
 
 
 def appliers(wiring: Wiring) -> dict[tuple[str, str], Applier]:

@@ -270,6 +270,32 @@ REFUNDS: Final[Faults] = {
         "a refund's journal is taken out": "delete from journal where kind = 'refund'",
     },
 }
+ESCROWS: Final[Faults] = {
+    "ESCROW_TOTALS": {
+        "an escrow says that it gave more": "update escrow set released = released + 1, refunded = refunded - 1 where refunded > 0",
+        "a movement is taken out": "delete from escrow_movement where kind = 'repay'",
+        "an escrow with money is called over": "update escrow set state = 'expired' where state = 'active'",
+    },
+    "ESCROW_LEDGER_TIE": {
+        "a release went to fees": "update escrow_movement set net = net - 1, platform_fee = platform_fee + 1 where kind = 'release'",
+        "a refund's journal is taken out": "delete from journal where kind = 'escrow_refund'",
+        "an escrow holds more than its account": "update escrow set funded = funded + 1, amount = amount + 1",
+    },
+    "ESCROW_FEES": {
+        "a fee is raised": "update escrow_movement set net = net - 1, validator_fee = validator_fee + 1 where kind = 'release'",
+        "the rate is changed afterwards": "update fee_rate set validator_bps = validator_bps + 100",
+    },
+    "ESCROW_RELEASED_RIGHTLY": {
+        "a condition is added afterwards": """insert into escrow_condition (escrow_id, number, program_id, kind, not_before)
+            select escrow_id, 9, program_id, 'time', at + interval '1 second' from escrow_movement where kind = 'release'""",
+        "a signature is taken out": "delete from escrow_evidence",
+        "its time was over": "update escrow set expires_at = created_at where released > 0",
+    },
+    "ESCROW_PAYMENT_USED_ONCE": {
+        "a payment that paid an invoice funds an escrow": """update escrow_movement set payment_id = (
+            select min(id) from payment where invoice_id is not null) where kind = 'fund'""",
+    },
+}
 BATCHES: Final[Faults] = {
     "PAYOUT_UNAPPROVED": {
         "an attempt was allowed by nothing": "delete from payout_approval",
@@ -383,4 +409,4 @@ OPERATIONS: Final[Faults] = {
         "a break is of another thing": "update break set identity = identity || 'x'",
     },
 }
-PLANTED: Final[Faults] = {**LEDGER, **SETTLEMENT, **PAYOUTS, **BATCHES, **REFUNDS, **BREAKS, **OPERATIONS}
+PLANTED: Final[Faults] = {**LEDGER, **SETTLEMENT, **PAYOUTS, **BATCHES, **ESCROWS, **REFUNDS, **BREAKS, **OPERATIONS}

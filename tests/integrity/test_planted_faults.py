@@ -30,6 +30,9 @@ from counterfoil.payouts.disputes.disputes import open_dispute
 from counterfoil.payouts.refunds.refunds import book_refund, lock_invoice
 from counterfoil.reconciliation.breaks import adjusting
 from counterfoil.reconciliation.breaks.queries import Filter, list_breaks
+from counterfoil.settlement.escrow.escrows import NewEscrow, fund_escrow, open_escrow, sign_escrow
+from counterfoil.settlement.escrow.moving import Hand, refund_escrow, release_escrow, repay_escrow
+from counterfoil.settlement.escrow.rules import Condition
 from counterfoil.settlement.fees.fees import set_rates
 from counterfoil.wiring import INVARIANTS, MACHINES
 from tests.builders import PROGRAM, Desk
@@ -58,6 +61,7 @@ def books(server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Des
             _by_hand(conn)
             _breaks(conn)
             _batch(conn)
+            _escrows(conn)
         days.a_key(desk.database, name="keyholder")
         yield desk
 
@@ -142,6 +146,22 @@ def _batch(conn: Connection[Any]) -> None:
     made = gather_batch(conn, Wanted(PROGRAM, "EUR"), by=maker, make_id=make_id, now=at)
     submit_batch(conn, made.batch_id, by=maker, now=at)
     approve_batch(conn, made.batch_id, by=log_in_as(conn, "Otto", "approver")[0], now=now())
+
+
+def _escrows(conn: Connection[Any]) -> None:
+    """An escrow that was signed, released in part and refunded in part, which its customer has back; one that waits."""
+    at = now()
+    hand = Hand("t", at, make_id, "part of it")
+    signed = Condition("signature", signers=("key:portal",))
+    for number, conditions in enumerate(((signed,), ())):
+        new = NewEscrow(PROGRAM, "ann", "payee-1", "EUR", 50_00, "order", at + timedelta(days=9), conditions)
+        one = open_escrow(conn, make_id("esc"), new, actor="t", now=at).id
+        fund_escrow(conn, one, hand, provider="bank", reference=f"B-{number}")
+        if conditions:
+            sign_escrow(conn, one, make_id=make_id, actor="key:portal", now=at)
+            release_escrow(conn, one, hand, amount=30_00)
+            refund_escrow(conn, one, hand)
+            repay_escrow(conn, one, hand, amount=None, provider="bank", reference="R-1", known=set())
 
 
 @pytest.fixture

@@ -38,6 +38,11 @@ AMOUNTS: Final = frozenset(
         "receivable",
         "credited",
         "remaining",
+        "funded",
+        "released",
+        "refunded",
+        "repaid",
+        "net",
     }
 )  # fields of a row that are money, beside its asset
 LINES_MAX: Final = 100

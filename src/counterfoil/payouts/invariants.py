@@ -138,9 +138,9 @@ INVARIANTS: Final = (
     ),
     Invariant(
         "PAYOUT_SETTLEMENT_TIE",
-        "Is every payout of its settlement's payee, invoice and asset, the first for all that was left and a later one for no more?",
+        "Is every payout of the payee, invoice or escrow and asset, the first for all that was left and a later one for no more?",
         """select p.id, p.payee_id, p.asset, p.amount, s.payee_id, s.asset, s.net
-           from payout p left join settlement s on s.id = p.settlement_id
+           from payout p left join payout_source s on s.id = p.settlement_id
            where (p.program_id, p.invoice_id, p.payee_id, p.asset) is distinct from (s.program_id, s.invoice_id, s.payee_id, s.asset)
               or p.amount > s.net + s.holdback or (p.reissue = 0 and s.net > 0 and p.amount <> s.net)
            union all
@@ -152,11 +152,12 @@ INVARIANTS: Final = (
     ),
     Invariant(
         "PAYOUT_MISSING",
-        "Has every settlement that leaves something to pay its payout, or the event that makes it?",
-        """select s.id, s.payee_id, s.asset, s.net from settlement s
+        "Has every settlement and every release of an escrow that leaves something to pay its payout, or the event that makes it?",
+        """select s.id, s.payee_id, s.asset, s.net from payout_source s
            where s.net > 0
              and not exists (select from payout p where p.settlement_id = s.id)
-             and not exists (select from event e where e.subject_id = s.id and e.name = 'settlement_completed' and e.state <> 'handled')""",
+             and not exists (select from event e where e.subject_id = s.id and e.state <> 'handled'
+                             and e.name in ('settlement_completed', 'escrow_released'))""",
         "critical",
         "A payee is owed money, and nothing will ever send it.",
     ),

@@ -280,6 +280,16 @@ def settlements_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[Settlem
         ).fetchall()
 
 
+def payout_sources(conn: Connection[Any], ids: Sequence[str]) -> list[Settlement]:
+    """Whatever leaves something to be paid out, in id order: settlements, and releases of escrows, whose escrow stands for the invoice."""
+    with conn.cursor(row_factory=class_row(Settlement)) as cur:
+        return cur.execute(
+            """select id, program_id, invoice_id, payee_id, asset, gross, platform_fee, validator_fee, holdback, net,
+                      rate_version, at from payout_source where id = any(%s) order by id""",
+            [list(ids)],
+        ).fetchall()
+
+
 def settlement_of(conn: Connection[Any], invoice_id: str) -> Settlement | None:
     """The settlement of an invoice, once there is one."""
     row = conn.execute("select id from settlement where invoice_id = %s", [invoice_id]).fetchone()

@@ -29,6 +29,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "Invoices": "What customers owe, and what they paid.",
         "Intents": "From the customer's payment to the settlement.",
         "Settlements": "How a paid invoice was divided.",
+        "Escrows": "Money of customers that waits for its conditions.",
     },
     "Payouts": {
         "Payouts": "What payees are owed, and every attempt to pay it.",

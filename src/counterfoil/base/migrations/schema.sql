@@ -341,6 +341,62 @@ dispute_evidence: content bytea not null
 dispute_evidence: given_by text not null
 dispute_evidence: actor text not null
 dispute_evidence: at timestamp with time zone not null
+escrow: id text not null
+escrow: program_id text not null
+escrow: customer_id text not null
+escrow: payee_id text not null
+escrow: asset text not null
+escrow: amount bigint not null
+escrow: reference text not null
+escrow: rate_version integer not null
+escrow: expires_at timestamp with time zone not null
+escrow: created_at timestamp with time zone not null
+escrow: funded bigint not null default 0
+escrow: released bigint not null default 0
+escrow: refunded bigint not null default 0
+escrow: repaid bigint not null default 0
+escrow: warned_at timestamp with time zone
+escrow: state text not null
+escrow: state_at timestamp with time zone not null
+escrow: steps integer not null default 1
+escrow: due_at timestamp with time zone
+escrow: attempt integer not null default 0
+escrow: lease_owner text
+escrow: lease_until timestamp with time zone
+escrow: fence bigint not null default 0
+escrow: last_error text
+escrow_condition: escrow_id text not null
+escrow_condition: number integer not null
+escrow_condition: program_id text not null
+escrow_condition: kind text not null
+escrow_condition: not_before timestamp with time zone
+escrow_condition: signers text[] not null default '{}'::text[]
+escrow_condition: needed integer
+escrow_condition: least_micro bigint
+escrow_evidence: id text not null
+escrow_evidence: escrow_id text not null
+escrow_evidence: condition integer not null
+escrow_evidence: program_id text not null
+escrow_evidence: actor text not null
+escrow_evidence: score_micro bigint
+escrow_evidence: source text
+escrow_evidence: at timestamp with time zone not null
+escrow_movement: id text not null
+escrow_movement: escrow_id text not null
+escrow_movement: number integer not null
+escrow_movement: program_id text not null
+escrow_movement: kind text not null
+escrow_movement: amount bigint not null
+escrow_movement: platform_fee bigint not null default 0
+escrow_movement: validator_fee bigint not null default 0
+escrow_movement: net bigint not null default 0
+escrow_movement: payment_id text
+escrow_movement: provider text
+escrow_movement: reference text
+escrow_movement: by_ruling boolean not null default false
+escrow_movement: actor text not null
+escrow_movement: reason text
+escrow_movement: at timestamp with time zone not null
 event: id text not null
 event: name text not null
 event: level text not null
@@ -644,6 +700,18 @@ payout_policy: cooling_hours integer not null
 payout_policy: reason text not null
 payout_policy: actor text not null
 payout_policy: at timestamp with time zone not null
+payout_source: id text
+payout_source: program_id text
+payout_source: invoice_id text
+payout_source: payee_id text
+payout_source: asset text
+payout_source: gross bigint
+payout_source: platform_fee bigint
+payout_source: validator_fee bigint
+payout_source: holdback bigint
+payout_source: net bigint
+payout_source: rate_version integer
+payout_source: at timestamp with time zone
 period_close: program_id text not null
 period_close: step integer not null
 period_close: verb text not null
@@ -947,6 +1015,7 @@ account: with fillfactor=45
 bank_line_counted: with security_invoker=true
 call_standing: with security_invoker=true
 ledger_entries: with security_invoker=true
+payout_source: with security_invoker=true
 queue_paused: with security_invoker=true
 
 -- constraints
@@ -1095,6 +1164,52 @@ dispute_evidence: dispute_evidence_number CHECK ((number > 0))
 dispute_evidence: dispute_evidence_pkey PRIMARY KEY (dispute_id, number)
 dispute_evidence: dispute_evidence_sha256 CHECK ((length(sha256) = 32))
 dispute_evidence: dispute_evidence_size CHECK (((length(content) >= 1) AND (length(content) <= 5000000)))
+escrow: escrow_active_is_funded CHECK (((state <> ALL (ARRAY['active'::text, 'disputed'::text])) OR (funded = amount)))
+escrow: escrow_amount_positive CHECK ((amount > 0))
+escrow: escrow_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+escrow: escrow_expires_later CHECK ((expires_at > created_at))
+escrow: escrow_funded_within_amount CHECK (((funded >= 0) AND (funded <= amount)))
+escrow: escrow_gives_no_more_than_it_has CHECK (((released >= 0) AND (refunded >= 0) AND ((released + refunded) <= funded)))
+escrow: escrow_over_holds_nothing CHECK (((state <> ALL (ARRAY['released'::text, 'refunded'::text, 'split'::text, 'expired'::text])) OR ((released + refunded) = funded)))
+escrow: escrow_pkey PRIMARY KEY (id)
+escrow: escrow_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+escrow: escrow_program_id_rate_version_fkey FOREIGN KEY (program_id, rate_version) REFERENCES fee_rate(program_id, version)
+escrow: escrow_reference_size CHECK (((length(reference) >= 1) AND (length(reference) <= 200)))
+escrow: escrow_repaid_within_refunded CHECK (((repaid >= 0) AND (repaid <= refunded)))
+escrow_condition: escrow_condition_escrow_id_fkey FOREIGN KEY (escrow_id) REFERENCES escrow(id)
+escrow_condition: escrow_condition_number CHECK (((number >= 1) AND (number <= 20)))
+escrow_condition: escrow_condition_pkey PRIMARY KEY (escrow_id, number)
+escrow_condition: escrow_condition_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+escrow_condition: escrow_condition_says_what CHECK (
+CASE kind
+    WHEN 'time'::text THEN ((not_before IS NOT NULL) AND (cardinality(signers) = 0) AND (needed IS NULL) AND (least_micro IS NULL))
+    WHEN 'signature'::text THEN ((not_before IS NULL) AND (cardinality(signers) = 1) AND (needed = 1) AND (least_micro IS NULL))
+    WHEN 'm_of_n'::text THEN ((not_before IS NULL) AND ((cardinality(signers) >= 2) AND (cardinality(signers) <= 20)) AND ((needed >= 1) AND (needed <= cardinality(signers))) AND (least_micro IS NULL))
+    WHEN 'usage'::text THEN ((not_before IS NULL) AND (cardinality(signers) = 0) AND (needed IS NULL) AND (least_micro > 0))
+    WHEN 'score'::text THEN ((not_before IS NULL) AND (cardinality(signers) = 0) AND (needed IS NULL) AND (least_micro >= 0))
+    ELSE false
+END)
+escrow_evidence: escrow_evidence_escrow_id_condition_fkey FOREIGN KEY (escrow_id, condition) REFERENCES escrow_condition(escrow_id, number)
+escrow_evidence: escrow_evidence_pkey PRIMARY KEY (id)
+escrow_evidence: escrow_evidence_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+escrow_evidence: escrow_evidence_score CHECK ((score_micro >= 0))
+escrow_movement: escrow_funding_by_a_provider_has_its_payment CHECK (((kind <> 'fund'::text) OR ((provider = 'bank'::text) = (payment_id IS NULL))))
+escrow_movement: escrow_movement_by_ruling CHECK (((NOT by_ruling) OR (kind = ANY (ARRAY['release'::text, 'refund'::text]))))
+escrow_movement: escrow_movement_escrow_id_fkey FOREIGN KEY (escrow_id) REFERENCES escrow(id)
+escrow_movement: escrow_movement_has_a_payment CHECK (((payment_id IS NULL) OR (kind = 'fund'::text)))
+escrow_movement: escrow_movement_kind CHECK ((kind = ANY (ARRAY['fund'::text, 'release'::text, 'refund'::text, 'expire'::text, 'repay'::text])))
+escrow_movement: escrow_movement_names_the_other_side CHECK (((kind = ANY (ARRAY['fund'::text, 'repay'::text])) = ((provider IS NOT NULL) AND (reference IS NOT NULL))))
+escrow_movement: escrow_movement_number_is_one UNIQUE (escrow_id, number)
+escrow_movement: escrow_movement_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payment(id)
+escrow_movement: escrow_movement_pkey PRIMARY KEY (id)
+escrow_movement: escrow_movement_positive CHECK ((amount > 0))
+escrow_movement: escrow_movement_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+escrow_movement: escrow_movement_reference CHECK (((length(reference) >= 1) AND (length(reference) <= 200)))
+escrow_movement: escrow_release_adds_up CHECK (((LEAST(platform_fee, validator_fee, net) >= 0) AND
+CASE
+    WHEN (kind = 'release'::text) THEN (amount = ((platform_fee + validator_fee) + net))
+    ELSE (((platform_fee + validator_fee) + net) = 0)
+END))
 event: event_level CHECK ((level = ANY (ARRAY['debug'::text, 'info'::text, 'warning'::text, 'critical'::text])))
 event: event_pkey PRIMARY KEY (id)
 fee_rate: fee_rate_pkey PRIMARY KEY (program_id, version)
@@ -1413,6 +1528,14 @@ dispute: CREATE INDEX dispute_by_state ON public.dispute USING btree (state, id)
 dispute: CREATE INDEX dispute_due ON public.dispute USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 dispute: CREATE INDEX dispute_of_payee ON public.dispute USING btree (program_id, payee_id) WHERE (ended_at IS NULL)
 dispute: CREATE UNIQUE INDEX dispute_open_is_one ON public.dispute USING btree (invoice_id) WHERE (ended_at IS NULL)
+escrow: CREATE INDEX escrow_by_state ON public.escrow USING btree (state, id)
+escrow: CREATE INDEX escrow_due ON public.escrow USING btree (due_at, id) WHERE (due_at IS NOT NULL)
+escrow_evidence: CREATE INDEX escrow_evidence_of_condition ON public.escrow_evidence USING btree (escrow_id, condition, at)
+escrow_evidence: CREATE UNIQUE INDEX escrow_evidence_one_signs_once ON public.escrow_evidence USING btree (escrow_id, condition, actor) WHERE (score_micro IS NULL)
+escrow_movement: CREATE UNIQUE INDEX escrow_funding_by_the_bank_counts_once ON public.escrow_movement USING btree (reference) WHERE ((kind = 'fund'::text) AND (payment_id IS NULL))
+escrow_movement: CREATE INDEX escrow_movement_by_time ON public.escrow_movement USING btree (at)
+escrow_movement: CREATE INDEX escrow_movement_of_payment ON public.escrow_movement USING btree (payment_id) WHERE (payment_id IS NOT NULL)
+escrow_movement: CREATE UNIQUE INDEX escrow_repayment_counts_once ON public.escrow_movement USING btree (provider, reference) WHERE (kind = 'repay'::text)
 event: CREATE INDEX event_by_time ON public.event USING btree (at, id)
 event: CREATE INDEX event_due ON public.event USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 event: CREATE INDEX event_of_subject ON public.event USING btree (subject_id, at)
@@ -1472,6 +1595,7 @@ run_finding: CREATE INDEX run_finding_again ON public.run_finding USING btree (i
 settlement: CREATE INDEX settlement_by_time ON public.settlement USING btree (at)
 usage_record: CREATE INDEX usage_not_invoiced ON public.usage_record USING btree (program_id, customer_id, payee_id, asset) WHERE (invoice_id IS NULL)
 usage_record: CREATE INDEX usage_of_invoice ON public.usage_record USING btree (invoice_id, line) WHERE (invoice_id IS NOT NULL)
+usage_record: CREATE INDEX usage_of_parties ON public.usage_record USING btree (program_id, customer_id, payee_id, occurred_at)
 webhook_in: CREATE INDEX webhook_in_due ON public.webhook_in USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 
 -- triggers
@@ -1574,6 +1698,20 @@ dispute: CREATE TRIGGER is_sealed AFTER INSERT ON public.dispute REFERENCING NEW
 dispute_evidence: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.dispute_evidence FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 dispute_evidence: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.dispute_evidence FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 dispute_evidence: CREATE TRIGGER is_sealed AFTER INSERT ON public.dispute_evidence REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_dispute_evidence() -- always
+escrow: CREATE TRIGGER escrow_follows_table BEFORE UPDATE OF state ON public.escrow FOR EACH ROW EXECUTE FUNCTION state_follows_table('escrow')
+escrow: CREATE TRIGGER escrow_is_born_empty BEFORE INSERT ON public.escrow FOR EACH ROW EXECUTE FUNCTION escrow_is_born_empty()
+escrow: CREATE TRIGGER is_sealed AFTER INSERT ON public.escrow REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_escrow() -- always
+escrow_condition: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.escrow_condition FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+escrow_condition: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.escrow_condition FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+escrow_condition: CREATE TRIGGER is_sealed AFTER INSERT ON public.escrow_condition REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_escrow_condition() -- always
+escrow_evidence: CREATE TRIGGER escrow_evidence_fits BEFORE INSERT ON public.escrow_evidence FOR EACH ROW EXECUTE FUNCTION escrow_evidence_fits()
+escrow_evidence: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.escrow_evidence FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+escrow_evidence: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.escrow_evidence FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+escrow_evidence: CREATE TRIGGER is_sealed AFTER INSERT ON public.escrow_evidence REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_escrow_evidence() -- always
+escrow_movement: CREATE TRIGGER escrow_moves BEFORE INSERT ON public.escrow_movement FOR EACH ROW EXECUTE FUNCTION escrow_moves() -- always
+escrow_movement: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.escrow_movement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+escrow_movement: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.escrow_movement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+escrow_movement: CREATE TRIGGER is_sealed AFTER INSERT ON public.escrow_movement REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_escrow_movement() -- always
 event: CREATE TRIGGER event_follows_table BEFORE UPDATE OF state ON public.event FOR EACH ROW EXECUTE FUNCTION state_follows_table('event')
 event: CREATE TRIGGER is_sealed AFTER INSERT ON public.event REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_event() -- always
 fee_rate: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.fee_rate FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -1730,6 +1868,7 @@ refund: CREATE TRIGGER refund_follows_table BEFORE UPDATE OF state ON public.ref
 refund_execution: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.refund_execution FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 refund_execution: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.refund_execution FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 refund_execution: CREATE TRIGGER is_sealed AFTER INSERT ON public.refund_execution REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_refund_execution() -- always
+refund_execution: CREATE TRIGGER refund_reference_is_of_no_escrow BEFORE INSERT ON public.refund_execution FOR EACH ROW EXECUTE FUNCTION refund_reference_is_of_no_escrow()
 reversal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.reversal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reversal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.reversal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reversal: CREATE TRIGGER reversal_moves_by_triggers BEFORE INSERT ON public.reversal FOR EACH STATEMENT WHEN ((pg_trigger_depth() = 0)) EXECUTE FUNCTION refuse_direct_update() -- always
@@ -1826,6 +1965,14 @@ dispute_evidence: everybody using true
 dispute_evidence: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (dispute_id IN ( SELECT dispute.id
    FROM dispute))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (dispute_id IN ( SELECT dispute.id
    FROM dispute)))
+escrow: everybody using true
+escrow: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+escrow_condition: everybody using true
+escrow_condition: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+escrow_evidence: everybody using true
+escrow_evidence: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+escrow_movement: everybody using true
+escrow_movement: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 event: everybody using true
 event: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 fee_rate: everybody using true
@@ -1945,6 +2092,7 @@ write_off_limit: of_one_program restrictive to counterfoil_program using ((CURRE
 bank_line_counted: SELECT program_id, account, key, asset, amount, booked_on, value_on, external_id, reference, counterparty, memo, batch, file_id, line, bank_account, statement, "position", entry FROM bank_line l WHERE (NOT (EXISTS ( SELECT FROM bank_line_withdrawn w WHERE ((program_id = program_id) AND (account = account) AND (key = key)))));
 call_standing: SELECT id, subject_id, number, provider, key, payload_sha256, worker, fence, announced_at, horizon_at, kind, answer, answered_at, applied_at, CASE WHEN (kind <> 'unclear'::text) THEN LEAST(answered_at, horizon_at) ELSE horizon_at END AS closed_at FROM (call c LEFT JOIN call_answer a ON ((id = id)));
 ledger_entries: SELECT program_id, type, amount, to_timestamp(((((seq >> 20))::numeric / 1000.0))::double precision) AS created_at, effective_at, asset, name AS account, balance, kind, key, id AS journal_id, line, seq, movement, actor, narrative, source_type, source_id FROM ((((posting p CROSS JOIN LATERAL ( VALUES ('debit'::text,debit,debit_balance), ('credit'::text,credit,credit_balance)) s(type, account_id, balance)) JOIN account a ON ((id = account_id))) JOIN book b ON ((id = book_id))) JOIN journal j ON ((id = journal_id)));
+payout_source: SELECT id, program_id, invoice_id, payee_id, asset, gross, platform_fee, validator_fee, holdback, net, rate_version, at FROM settlement UNION ALL SELECT id, program_id, escrow_id AS invoice_id, payee_id, asset, amount AS gross, platform_fee, validator_fee, 0 AS holdback, net, rate_version, at FROM (escrow_movement m JOIN escrow e ON ((id = escrow_id))) WHERE (kind = 'release'::text);
 queue_paused: SELECT number, queue, provider, program_id, paused, reason, actor, at FROM ( SELECT DISTINCT ON (queue, provider, program_id) number, queue, provider, program_id, paused, reason, actor, at FROM queue_pause ORDER BY queue, provider, program_id, number DESC) latest WHERE paused;
 
 -- sequences
@@ -2256,6 +2404,114 @@ begin
     select extract(epoch from closed_until) * 1000000 into closed_until_us
     from period_close where program_id = program order by step desc limit 1;
     select array_agg(b.asset order by b.id), array_agg(b.id order by b.id) into assets, books from book b where b.program_id = program;
+end $function$
+
+escrow_evidence_fits(): CREATE OR REPLACE FUNCTION public.escrow_evidence_fits()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if not exists (
+        select from escrow_condition c join escrow e on e.id = c.escrow_id
+        where (c.escrow_id, c.number, c.program_id) = (new.escrow_id, new.condition, new.program_id)
+          and case when new.score_micro is null then c.kind in ('signature', 'm_of_n') and new.actor = any (c.signers)
+                   else c.kind = 'score' and new.source is not null end
+          and e.state in ('pending', 'active', 'disputed')) then
+        raise 'escrow %: this fulfils no condition of it', new.escrow_id using errcode = 'CF002';
+    end if;
+    return new;
+end $function$
+
+escrow_is_born_empty(): CREATE OR REPLACE FUNCTION public.escrow_is_born_empty()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if (new.funded, new.released, new.refunded, new.repaid, new.state) <> (0, 0, 0, 0, 'pending') then
+        raise 'an escrow begins pending, with nothing in it' using errcode = 'CF002';
+    end if;
+    return new;
+end $function$
+
+escrow_moves(): CREATE OR REPLACE FUNCTION public.escrow_moves()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    e    escrow;
+    held bigint;
+begin
+    select * into e from escrow where id = new.escrow_id for update;
+    held := e.funded - e.released - e.refunded;
+    if new.number <> 1 + (select count(*) from escrow_movement m where m.escrow_id = new.escrow_id) or new.program_id <> e.program_id then
+        raise 'the movements of escrow % follow one another', e.id using errcode = 'CF002';
+    end if;
+    if new.kind = 'release' and (
+        new.by_ruling and e.state <> 'disputed' or not new.by_ruling and (
+            e.state <> 'active' or new.at >= e.expires_at or exists (select from escrow_standing(e.id, new.at) c where not c.holds))) then
+        raise 'escrow % is not released: it is %, expires at %, or a condition of it does not hold', e.id, e.state, e.expires_at
+            using errcode = 'CF002';
+    elsif new.kind = 'refund' and not (case when new.by_ruling then e.state = 'disputed' else e.state in ('pending', 'active') end) then
+        raise 'escrow % is not refunded: it is %', e.id, e.state using errcode = 'CF002';
+    elsif new.kind = 'expire' and (e.state not in ('pending', 'active') or new.at < e.expires_at or new.amount <> held) then
+        raise 'escrow % does not expire: it is %, until %', e.id, e.state, e.expires_at using errcode = 'CF002';
+    elsif new.kind = 'fund' and (e.state <> 'pending' or new.at >= e.expires_at or new.amount > e.amount - e.funded) then
+        raise 'escrow % takes no more: it is %, until %', e.id, e.state, e.expires_at using errcode = 'CF002';
+    elsif new.kind in ('release', 'refund', 'expire') and new.amount > held then
+        raise 'escrow % holds %', e.id, held using errcode = 'CF002';
+    elsif new.kind = 'repay' and (new.amount > e.refunded - e.repaid or exists (
+        select from refund_execution r where (r.provider, r.reference) = (new.provider, new.reference))) then
+        raise 'escrow % owes its customer %, and each reference pays once', e.id, e.refunded - e.repaid using errcode = 'CF002';
+    end if;
+    if new.payment_id is not null then
+        perform from payment where id = new.payment_id for update;
+        if not exists (select from payment p where p.id = new.payment_id and (p.program_id, p.asset, p.provider, p.charge_id)
+                       = (e.program_id, e.asset, new.provider, new.reference)) or new.amount > coalesce(payment_unused(new.payment_id), 0) then
+            raise 'payment % has not so much for escrow %', new.payment_id, e.id using errcode = 'CF002';
+        end if;
+    end if;
+    update escrow
+    set funded = funded + case when new.kind = 'fund' then new.amount else 0 end,
+        released = released + case when new.kind = 'release' then new.amount else 0 end,
+        refunded = refunded + case when new.kind in ('refund', 'expire') then new.amount else 0 end,
+        repaid = repaid + case when new.kind = 'repay' then new.amount else 0 end
+    where id = e.id;
+    return new;
+end $function$
+
+escrow_standing(text,timestamp with time zone): CREATE OR REPLACE FUNCTION public.escrow_standing(escrow_asked text, moment timestamp with time zone)
+ RETURNS TABLE(number integer, kind text, reached bigint, holds boolean)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    return query
+    select c.number, c.kind, f.reached, case c.kind when 'time' then moment >= c.not_before
+                                                   when 'signature' then f.reached >= c.needed
+                                                   when 'm_of_n' then f.reached >= c.needed
+                                                   else f.reached >= c.least_micro end
+    from escrow_condition c
+    join escrow e on e.id = c.escrow_id
+    cross join lateral (
+        select case c.kind
+            when 'time' then 0
+            when 'usage' then coalesce((
+                select sum(u.quantity_micro) from usage_record u
+                where (u.program_id, u.customer_id, u.payee_id) = (e.program_id, e.customer_id, e.payee_id)
+                  and u.occurred_at >= e.created_at and u.occurred_at <= moment), 0)
+            when 'score' then coalesce((  -- the last word counts
+                select v.score_micro from escrow_evidence v
+                where v.escrow_id = e.id and v.condition = c.number and v.at <= moment order by v.at desc, v.id desc limit 1), -1)
+            else (select count(distinct v.actor) from escrow_evidence v
+                  where v.escrow_id = e.id and v.condition = c.number and v.actor = any (c.signers) and v.at <= moment)
+        end::bigint as reached) f
+    where c.escrow_id = escrow_asked
+    order by c.number;
 end $function$
 
 holds_were_inserted(): CREATE OR REPLACE FUNCTION public.holds_were_inserted()
@@ -2688,6 +2944,13 @@ begin
     return new;
 end $function$
 
+payment_unused(text): CREATE OR REPLACE FUNCTION public.payment_unused(payment_asked text)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+RETURN (SELECT ((p.amount)::numeric - COALESCE((SELECT sum(m.amount) AS sum FROM escrow_movement m WHERE (m.payment_id = p.id)), (0)::numeric)) FROM payment p WHERE ((p.id = payment_unused.payment_asked) AND (p.invoice_id IS NULL)))
+
 payout_batch_digest(text): CREATE OR REPLACE FUNCTION public.payout_batch_digest(batch text)
  RETURNS bytea
  LANGUAGE sql
@@ -2966,6 +3229,18 @@ AS $function$
 begin
     insert into program_segment (program_id, segment, first_seq) values (new.id, 0, 0);
     return null;
+end $function$
+
+refund_reference_is_of_no_escrow(): CREATE OR REPLACE FUNCTION public.refund_reference_is_of_no_escrow()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if exists (select from escrow_movement m where m.kind = 'repay' and (m.provider, m.reference) = (new.provider, new.reference)) then
+        raise 'reference % paid an escrow back', new.reference using errcode = 'CF002';
+    end if;
+    return new;
 end $function$
 
 refuse_accounts(bigint[],bigint[]): CREATE OR REPLACE FUNCTION public.refuse_accounts(lowered_if_credit_normal bigint[], lowered_if_debit_normal bigint[])
@@ -3397,6 +3672,62 @@ seal_dispute_evidence(): CREATE OR REPLACE FUNCTION public.seal_dispute_evidence
 AS $function$
         begin
             insert into seal (relation, row_id, sha256) select 'dispute_evidence', row(n.dispute_id, n.number)::text, sha256(convert_to(row(n.dispute_id, n.number, n.name, n.sha256, n.content, n.given_by, n.actor, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_escrow(): CREATE OR REPLACE FUNCTION public.seal_escrow()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'escrow', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.customer_id, n.payee_id, n.asset, n.amount, n.reference, n.rate_version, n.expires_at, n.created_at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_escrow_condition(): CREATE OR REPLACE FUNCTION public.seal_escrow_condition()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'escrow_condition', row(n.escrow_id, n.number)::text, sha256(convert_to(row(n.escrow_id, n.number, n.program_id, n.kind, n.not_before, n.signers, n.needed, n.least_micro)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_escrow_evidence(): CREATE OR REPLACE FUNCTION public.seal_escrow_evidence()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'escrow_evidence', n.id::text, sha256(convert_to(row(n.id, n.escrow_id, n.condition, n.program_id, n.actor, n.score_micro, n.source, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_escrow_movement(): CREATE OR REPLACE FUNCTION public.seal_escrow_movement()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'escrow_movement', n.id::text, sha256(convert_to(row(n.id, n.escrow_id, n.number, n.program_id, n.kind, n.amount, n.platform_fee, n.validator_fee, n.net, n.payment_id, n.provider, n.reference, n.by_ruling, n.actor, n.reason, n.at)::text, 'UTF8')) from  new_row n;
             return null;
         end $function$
 
@@ -4162,6 +4493,28 @@ dispute: owner: counterfoil_owner
 dispute_evidence: counterfoil_app: insert, select
 dispute_evidence: counterfoil_auditor: select
 dispute_evidence: owner: counterfoil_owner
+escrow: counterfoil_app: insert, select
+escrow: counterfoil_app: update (attempt)
+escrow: counterfoil_app: update (due_at)
+escrow: counterfoil_app: update (fence)
+escrow: counterfoil_app: update (last_error)
+escrow: counterfoil_app: update (lease_owner)
+escrow: counterfoil_app: update (lease_until)
+escrow: counterfoil_app: update (state)
+escrow: counterfoil_app: update (state_at)
+escrow: counterfoil_app: update (steps)
+escrow: counterfoil_app: update (warned_at)
+escrow: counterfoil_auditor: select
+escrow: owner: counterfoil_owner
+escrow_condition: counterfoil_app: insert, select
+escrow_condition: counterfoil_auditor: select
+escrow_condition: owner: counterfoil_owner
+escrow_evidence: counterfoil_app: insert, select
+escrow_evidence: counterfoil_auditor: select
+escrow_evidence: owner: counterfoil_owner
+escrow_movement: counterfoil_app: insert, select
+escrow_movement: counterfoil_auditor: select
+escrow_movement: owner: counterfoil_owner
 event: counterfoil_app: insert, select
 event: counterfoil_app: update (attempt)
 event: counterfoil_app: update (due_at)
@@ -4389,6 +4742,9 @@ payout_netting: owner: counterfoil_owner
 payout_policy: counterfoil_app: insert, select
 payout_policy: counterfoil_auditor: select
 payout_policy: owner: counterfoil_owner
+payout_source: counterfoil_app: select
+payout_source: counterfoil_auditor: select
+payout_source: owner: counterfoil_owner
 period_close: counterfoil_app: insert, select
 period_close: counterfoil_auditor: select
 period_close: owner: counterfoil_owner
@@ -4619,11 +4975,15 @@ broken_seals(text[]): counterfoil_auditor: execute
 canonical_json(jsonb): counterfoil_app: execute
 canonical_json(jsonb): counterfoil_auditor: execute
 enter_program(text,boolean,integer): counterfoil_app: execute
+escrow_standing(text,timestamp with time zone): counterfoil_app: execute
+escrow_standing(text,timestamp with time zone): counterfoil_auditor: execute
 key_word(text): counterfoil_app: execute
 key_word(text): counterfoil_auditor: execute
 lock_accounts(text,text,text[]): counterfoil_app: execute
 newest_postings(bigint,bigint,integer): counterfoil_app: execute
 newest_postings(bigint,bigint,integer): counterfoil_auditor: execute
+payment_unused(text): counterfoil_app: execute
+payment_unused(text): counterfoil_auditor: execute
 payout_batch_digest(text): counterfoil_app: execute
 payout_batch_digest(text): counterfoil_auditor: execute
 postings_between(bigint,bigint,bigint,integer): counterfoil_app: execute
@@ -4698,6 +5058,20 @@ dispute.opened_by: app: select, insert
 dispute.payee_id: app: select, insert
 dispute.program_id: app: select, insert
 enter_program(text,boolean,integer): app: execute
+escrow.amount: app: select, insert
+escrow.asset: app: select, insert
+escrow.created_at: app: select, insert
+escrow.customer_id: app: select, insert
+escrow.expires_at: app: select, insert
+escrow.funded: app: select, insert
+escrow.id: app: select, insert
+escrow.payee_id: app: select, insert
+escrow.program_id: app: select, insert
+escrow.rate_version: app: select, insert
+escrow.reference: app: select, insert
+escrow.refunded: app: select, insert
+escrow.released: app: select, insert
+escrow.repaid: app: select, insert
 event.at: app: select, insert
 event.id: app: select, insert
 event.level: app: select, insert

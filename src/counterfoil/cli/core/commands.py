@@ -31,6 +31,7 @@ PARTS: Final[dict[str, CommandPart]] = {
     "bank-files": CommandPart("counterfoil.cli.nouns.payouts.bank_files", "Payments that go to the bank in files.", MONEY),
     "disputes": CommandPart("counterfoil.cli.nouns.payouts.disputes", "What customers complain of.", MONEY),
     "refunds": CommandPart("counterfoil.cli.nouns.payouts.refunds", "What goes back to customers.", MONEY),
+    "escrow": CommandPart("counterfoil.cli.nouns.settlement.escrow", "Customers' money that waits for its conditions.", MONEY),
     "holdbacks": CommandPart("counterfoil.cli.nouns.payouts.holdbacks", "What is kept back of settlements.", MONEY),
     "batches": CommandPart("counterfoil.cli.nouns.payouts.batches", "Payouts that people approve together.", MONEY),
     "destinations": CommandPart("counterfoil.cli.nouns.payouts.destinations", "Where payees are paid.", MONEY),

@@ -41,6 +41,10 @@ PAYOUT_SWEEP: Final = KeySpace("PAYOUT_SWEEP", "payout_sweep", "provider_payout"
 HOLDBACK_RELEASE: Final = KeySpace("HOLDBACK_RELEASE", "holdback_release", "holdback_tranche", False, True)
 REFUND: Final = KeySpace("REFUND", "refund", "refund", False, True)
 REFUND_EXECUTE: Final = KeySpace("REFUND_EXECUTE", "refund_execute", "refund", True, True)
+ESCROW_FUND: Final = KeySpace("ESCROW_FUND", "escrow_fund", "escrow_movement", True, True)
+ESCROW_RELEASE: Final = KeySpace("ESCROW_RELEASE", "escrow_release", "escrow_movement", False, True)
+ESCROW_REFUND: Final = KeySpace("ESCROW_REFUND", "escrow_refund", "escrow_movement", False, True)
+ESCROW_REPAY: Final = KeySpace("ESCROW_REPAY", "escrow_repay", "escrow_movement", True, True)
 BREAK: Final = KeySpace("break", None, "break", False, False)
 HOLD_POST: Final = KeySpace("hold.post", None, None, False, True)
 REVERSAL: Final = KeySpace("reversal", "reversal", None, False, False)
@@ -60,6 +64,10 @@ SPACES: Final = {
         HOLDBACK_RELEASE,
         REFUND,
         REFUND_EXECUTE,
+        ESCROW_FUND,
+        ESCROW_RELEASE,
+        ESCROW_REFUND,
+        ESCROW_REPAY,
         BREAK,
         HOLD_POST,
         REVERSAL,

@@ -60,19 +60,29 @@ def receive_charges(
 ) -> int:
     """Book what customers paid, by set, in one transaction with the invoices' new states. Returns how many were new.
 
-    `program_id` is where money goes that names no invoice of ours. Raises InvalidInput for an asset without a book there.
+    `program_id` is where money goes that names nothing of ours; what names an escrow waits in its program. Raises InvalidInput for an
+    asset without a book there.
     """
     fresh = _not_yet_recorded(conn, charges, provider)
     invoices = {one.id: one for one in lock_invoices(conn, [charge.reference for charge in fresh])}
     fresh = _not_yet_recorded(conn, fresh, provider)  # again, now under the lock: a racer may have booked them meanwhile
     if not fresh:
         return 0
-    receipts, after = decide_receipts(fresh, {key: _bill(one) for key, one in invoices.items()}, provider=provider, program_id=program_id)
+    bills = {key: _bill(one) for key, one in invoices.items()}
+    receipts, after = decide_receipts(fresh, bills, provider=provider, program_id=program_id, homes=_homes(conn, fresh))
     post_all(conn, [_booking(receipt, provider, now) for receipt in receipts], now=now)
     _record(conn, receipts, provider, make_id, now)
     _move_invoices(conn, invoices, after, cause, now)
     emit(conn, [told for receipt in receipts for told in _events(receipt, after, provider)], at=now)
     return len(receipts)
+
+
+def _homes(conn: Connection[Any], charges: Sequence[ChargeFact]) -> dict[tuple[str, str], str]:
+    """Programs of the escrows that these charges name, by reference and asset: their money waits in the books of that program."""
+    rows = conn.execute(
+        "select id, asset, program_id from escrow where id = any(%s)", [[charge.reference for charge in charges]]
+    ).fetchall()
+    return {(row[0], row[1]): row[2] for row in rows}
 
 
 def _bill(invoice: Invoice) -> Bill:

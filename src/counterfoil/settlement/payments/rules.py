@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from counterfoil.base.problems import check
@@ -68,14 +69,20 @@ def doubt(recorded: Recorded, found: ChargeFact | NotThere) -> str | None:
 
 
 def decide_receipts(
-    charges: Sequence[ChargeFact], bills: Mapping[str, Bill], *, provider: str, program_id: str
+    charges: Sequence[ChargeFact],
+    bills: Mapping[str, Bill],
+    *,
+    provider: str,
+    program_id: str,
+    homes: Mapping[tuple[str, str], str] = MappingProxyType({}),
 ) -> tuple[list[Receipt], dict[str, Bill]]:
-    """A receipt for each charge, in order, and the invoices as they are afterwards. `program_id`: where unknown money goes.
+    """A receipt for each charge, in order, and the invoices as they are afterwards. `program_id`: where unknown money goes, unless
+    its reference and asset are in `homes`, which name another program.
 
     Money is never ignored: what an invoice does not take is owed back to its customer; what no invoice claims is in suspense.
     """
     after = dict(bills)
-    receipts = [_receive(charge, after, provider, program_id) for charge in charges]
+    receipts = [_receive(charge, after, provider, homes.get((charge.reference, charge.asset), program_id)) for charge in charges]
     for receipt in receipts:
         parts = receipt.applied + receipt.excess + receipt.unknown
         check(parts == receipt.charge.amount, "every unit received has a place", charge=receipt.charge.charge_id)

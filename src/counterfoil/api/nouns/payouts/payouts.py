@@ -39,7 +39,7 @@ from counterfoil.payouts.payouts.verbs import (
     show_payout,
 )
 from counterfoil.payouts.provider_payouts.conflicts import ConflictRow, conflicts_of
-from counterfoil.settlement.settlements import show_settlement
+from counterfoil.settlement.settlements import payout_sources
 
 router = routes("Payouts")
 PAYOUTS = Keyset("payouts", (str,))
@@ -142,11 +142,11 @@ def payout(payout_id: PayoutId, call: Annotated[ApiCall, may(READ)]) -> Response
 
 def _in_full(conn: Connection[Any], one: Payout, now: datetime) -> PayoutInFull:
     tries = provider_payouts_of(conn, one.id)
-    sources = [("settlement", one.settlement_id), *(("provider_payout", each.id) for each in tries)]
+    sources = [("settlement", one.settlement_id), ("escrow_movement", one.settlement_id), *(("provider_payout", each.id) for each in tries)]
     return PayoutInFull(
         **one._asdict(),
         allowed=PAYOUT_NOUN.allowed(conn, one.id, now=now),
-        breakdown=SettlementView.of(show_settlement(conn, one.settlement_id)),
+        breakdown=SettlementView.of(payout_sources(conn, [one.settlement_id])[0]),
         provider_payouts=[_try(conn, each) for each in tries],
         conflicts=ConflictView.each(conflicts_of(conn, one.id)),
         steps=StepView.each(history_of(conn, one.id)),

@@ -1,0 +1,149 @@
+"""Escrows at work: payments fund them, releases are paid out, the job expires them; two workers, and a release at the last instant."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from counterfoil.base.edge import Database, make_id
+from counterfoil.base.problems import Problem
+from counterfoil.settlement.escrow.escrows import NewEscrow, fund_escrow, open_escrow
+from counterfoil.settlement.escrow.moving import release_escrow
+from counterfoil.simulator.process import spawn_simulator
+from counterfoil.wiring import ticks
+from tests.builders import NOW, PROGRAM, Desk, a_program
+from tests.settlement.escrow.vault import EXPIRES, a_funded_escrow, hand
+
+
+@pytest.fixture
+def desk(database: Database, tmp_path: Path):
+    with spawn_simulator(tmp_path / "simulator", settle_ms=0, payout_fee=0) as simulator:
+        a_program(database)
+        yield Desk(database, simulator)
+
+
+def opened(desk: Desk, amount: int = 100_00) -> str:
+    with desk.database.transaction() as conn:
+        new = NewEscrow(PROGRAM, "ann", "payee-1", "EUR", amount, "order 7", EXPIRES)
+        return open_escrow(conn, make_id("esc"), new, actor="test", now=NOW).id
+
+
+def row(desk: Desk, escrow_id: str) -> tuple[Any, ...]:
+    return desk.rows("select state, funded, released, refunded from escrow where id = %s", escrow_id)[0]
+
+
+def test_payments_that_name_it_fund_it_and_its_release_is_paid_out(desk: Desk):
+    one = opened(desk)
+    desk.pay(one, 60_00, fee=0)
+    desk.pay(one, 50_00, fee=0)
+    desk.deliver()
+    desk.work()
+    assert row(desk, one) == ("active", 100_00, 0, 0)
+    assert desk.balance("suspense") == 10_00, "what is more than it lacks stays where it was told of"
+    with desk.database.transaction() as conn:
+        release_escrow(conn, one, hand(), amount=40_00)
+        release_escrow(conn, one, hand())
+    desk.work()
+    desk.settle_time()
+    desk.deliver()
+    desk.work()
+    paid = desk.rows("select key like 'payout-' || %s || '-esm_%%', amount, state from payout order by amount", one)
+    assert paid == [(True, 37_60, "completed"), (True, 56_40, "completed")]
+    assert desk.balance("payable:payee:payee-1") == 0
+    desk.still_true()
+
+
+def test_an_escrow_of_another_program_is_funded_in_its_own_books(desk: Desk):
+    one = opened(desk)
+    desk.wiring = desk.wiring.__class__(**{**vars(desk.wiring), "program_id": "elsewhere"})
+    desk.ticks = ticks(desk.wiring, "worker:test")
+    desk.pay(one, 100_00, fee=0)
+    desk.deliver()
+    desk.work()
+    assert row(desk, one)[0] == "active"
+
+
+def test_one_payment_never_funds_two_escrows(desk: Desk):
+    first, second = opened(desk, 70_00), opened(desk, 70_00)
+    desk.pay(first, 100_00, fee=0)
+    desk.deliver()
+    desk.work()
+    ((charge,),) = desk.rows("select charge_id from payment")
+    both = threading.Barrier(2)
+    refused: list[str] = []
+
+    def fund() -> None:
+        both.wait(10)
+        try:
+            with desk.database.transaction() as conn:
+                fund_escrow(conn, second, hand(), provider="simulator", reference=charge, amount=30_00)
+        except Problem as problem:
+            refused.append(str(problem))
+
+    threads = [threading.Thread(target=fund) for _ in range(2)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert (row(desk, first)[1], row(desk, second)[1], len(refused)) == (70_00, 30_00, 1)
+    desk.still_true()
+
+
+def test_two_workers_and_a_release_at_the_last_instant_move_the_money_once(desk: Desk):
+    with desk.database.transaction() as conn:
+        ids = [a_funded_escrow(conn) for _ in range(12)]
+    desk.clock.now = EXPIRES
+    start = threading.Barrier(3)
+
+    def expire(name: str) -> None:
+        tick = ticks(desk.wiring, f"worker:{name}")["expire-escrows"]
+        start.wait(10)
+        while tick().handled:
+            pass
+
+    def release() -> None:
+        start.wait(10)
+        for one in reversed(ids):
+            try:
+                with desk.database.transaction() as conn:
+                    release_escrow(conn, one, hand(EXPIRES - timedelta(microseconds=1)))
+            except Problem:
+                pass  # the expiry was first
+
+    threads = [threading.Thread(target=expire, args=(name,)) for name in "ab"] + [threading.Thread(target=release)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    desk.work("expire-escrows")
+    found = [row(desk, one) for one in ids]
+    assert set(found) <= {("expired", 100_00, 0, 100_00), ("released", 100_00, 100_00, 0)}
+    assert (
+        desk.balance("refund_payable:customer:ann")
+        + desk.balance("payable:payee:payee-1")
+        + desk.balance("fee:platform")
+        + desk.balance("payable:validator")
+        == 12 * 100_00
+    )
+    desk.work("events")
+    with desk.database.transaction() as conn:
+        assert conn.execute("select count(*) from payout").fetchone() == (sum(one[0] == "released" for one in found),)
+    desk.still_true()
+
+
+def test_it_is_warned_of_a_day_before_once_and_expires_by_itself(desk: Desk):
+    with desk.database.transaction() as conn:
+        one = a_funded_escrow(conn)
+    desk.clock.now = EXPIRES - timedelta(hours=24)
+    desk.work("expire-escrows")
+    desk.work("expire-escrows")
+    assert desk.rows("select level from event where name = 'escrow_expires_soon' and subject_id = %s", one) == [("warning",)]
+    assert row(desk, one)[0] == "active"
+    desk.clock.now = EXPIRES
+    desk.work("expire-escrows")
+    assert row(desk, one) == ("expired", 100_00, 0, 100_00)
+    desk.still_true()
