@@ -102,7 +102,7 @@ def test_every_job_can_be_run_by_its_name() -> None:
 @pytest.mark.parametrize("noun", NOUNS, ids=lambda noun: noun.name)
 def test_every_noun_is_tested_by_every_edge(noun) -> None:
     """An address, a command and a page of it stand in a test of that edge."""
-    edges = {"api": rf"/api/{noun.plural}", "cli": rf"[\"' ]{noun.plural}[\"' ]", "dashboard": rf"/admin/{noun.plural}"}
+    edges = {"api": rf"/api/{noun.plural}", "cli": rf"[\"' ](?:{noun.plural}|{noun.name})[\"' ]", "dashboard": rf"/admin/{noun.plural}"}
     tests = [path.relative_to(ROOT) for path in (ROOT / "tests").rglob("test_*.py") if "house" not in path.parts]
     lacking = [edge for edge, pattern in edges.items() if not any(re.search(pattern, text_of(one)) for one in tests)]
     assert lacking == [], f"no test reaches {noun.plural} by these edges"

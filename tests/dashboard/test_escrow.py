@@ -1,0 +1,31 @@
+"""An escrow has a page: what is in it, how far its conditions are, and the true reason why it cannot be released yet."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+
+from counterfoil.base.edge import make_id, now
+from counterfoil.settlement.escrow.escrows import NewEscrow, fund_escrow, open_escrow
+from counterfoil.settlement.escrow.moving import Hand
+from counterfoil.settlement.escrow.rules import Condition
+from tests.builders import PROGRAM
+from tests.dashboard import days
+
+
+def test_an_escrow_is_shown_with_its_conditions_and_why_it_is_not_released(desk: Any):
+    days.an_empty_day(desk)
+    at = now()
+    with desk.database.transaction() as conn:
+        signed = Condition("signature", signers=("person:anna",))
+        new = NewEscrow(PROGRAM, "ann", "payee-1", "EUR", 40_00, "order 7", at + timedelta(days=9), (signed,))
+        one = open_escrow(conn, make_id("esc"), new, actor="t", now=at).id
+        fund_escrow(conn, one, Hand("t", at, make_id), provider="bank", reference="B-1")
+    with days.served(desk) as url:
+        headers = {"Authorization": f"Bearer {days.a_key(desk.database)}"}
+        page = httpx2.get(f"{url}/admin/escrows/{one}", headers=headers)
+    assert page.status_code == 200
+    for said in ("40.00", "signed by person:anna", "condition 1 does not hold", "order 7"):
+        assert said in page.text, said
