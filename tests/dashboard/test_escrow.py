@@ -28,4 +28,4 @@ def test_an_escrow_is_shown_with_its_conditions_and_why_it_is_not_released(desk:
         page = httpx2.get(f"{url}/admin/escrows/{one}", headers=headers)
     assert page.status_code == 200
     for said in ("40.00", "signed by person:anna", "condition 1 does not hold", "order 7"):
-        assert said in page.text, said
+        assert said in page.text.replace("<wbr>", ""), said
