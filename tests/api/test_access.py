@@ -98,6 +98,7 @@ ROUTES = [  # method, path, body, what it needs
     ("POST", f"/api/disputes/dsp_{ID}/evidence", None, OPERATE),
     ("GET", f"/api/disputes/dsp_{ID}/evidence", None, READ),
     ("GET", f"/api/disputes/dsp_{ID}/evidence/1", None, READ),
+    ("POST", "/api/payouts/execute", {"invoiceId": f"inv_{ID}", **BECAUSE}, OPERATE),
     ("GET", "/api/payouts", None, READ),
     ("GET", f"/api/payouts/po_{ID}", None, READ),
     *[row for noun in NOUNS for verb in noun.verbs for row in declared(noun, verb)],

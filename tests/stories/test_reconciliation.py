@@ -3,61 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-import pytest
-
-from counterfoil.api.http.app import make_app
-from counterfoil.base.edge import entropy, make_id, now
-from counterfoil.cli.main import run as command
-from counterfoil.operations.access import access
-from counterfoil.simulator.process import spawn_simulator
-from tests.api.office import served
-from tests.builders import PROGRAM, Clock, Desk, a_program, issue
-from tests.people import log_in_as
-
-Terminal = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture
-def desk(database: Any, tmp_path: Path) -> Iterator[Desk]:
-    """Books and a real simulator."""
-    with spawn_simulator(tmp_path / "simulator", settle_ms=0, payout_fee=25) as simulator:
-        a_program(database)
-        yield Desk(database, simulator, Clock(now()))
-
-
-@pytest.fixture
-def terminal(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Terminal]:
-    """Commands against a running server over these books, with a key of each role."""
-    keys = {}
-    with desk.database.transaction() as conn:
-        for role in access.ROLES:
-            keys[role] = access.new_secret(entropy(access.SECRET_BYTES), live=False)
-            access.create_key(conn, make_id("key"), keys[role], name=role, role=role, by="test", now=now())
-        keys["approver"] = log_in_as(conn, "vera", "approver")[1]  # keys never approve
-    wiring = replace(desk.wiring, run_folder=tmp_path / "runs", clock=now)
-    with served(make_app(wiring, owner="story", log_requests=False)) as url:
-        (tmp_path / "client.json").write_text(json.dumps({"url": url, "keys": keys}))
-        monkeypatch.setenv("COUNTERFOIL_DATA_FOLDER", str(tmp_path))
-        monkeypatch.chdir(tmp_path)
-        for name in ("COUNTERFOIL_URL", "COUNTERFOIL_API_KEY"):
-            monkeypatch.delenv(name, raising=False)
-
-        def run(*words: str) -> tuple[int, str]:
-            code = command(words)
-            return code, capsys.readouterr().out
-
-        yield run
-
-
-def told(answer: tuple[int, str]) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(answer[1])
-    return found
+from counterfoil.base.edge import now
+from tests.builders import PROGRAM, Desk, issue
+from tests.stories.terminal import Terminal, told
 
 
 def paid(desk: Desk, *prices: str, prefix: str) -> None:

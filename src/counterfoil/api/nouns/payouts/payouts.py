@@ -10,15 +10,18 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.calls import ApiCall, may
+from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import (
     ActionView,
     Minor,
     Paged,
+    Reason,
+    RequestModel,
     StepView,
     ViewModel,
+    WriteResult,
     answer,
     id_in_path,
     shows,
@@ -29,7 +32,8 @@ from counterfoil.audit.actions import actions_of
 from counterfoil.base.machine import history_of
 from counterfoil.base.paging import Keyset
 from counterfoil.ledger.reads.listing import journals_of_sources
-from counterfoil.operations.access.access import READ
+from counterfoil.operations.access.access import OPERATE, READ
+from counterfoil.payouts.payouts.missing import execute_payout
 from counterfoil.payouts.payouts.noun import PAYOUT_NOUN
 from counterfoil.payouts.payouts.verbs import (
     Payout,
@@ -131,6 +135,42 @@ def payouts(
             key=key,
         )
     return page_of(PayoutView, PAYOUTS.page(rows, limit, lambda row: (row.id,)))
+
+
+class ExecuteRequest(RequestModel):
+    """Whose payout is missing, and why a person makes it."""
+
+    invoice_id: str = Field(pattern="^inv_[0-9A-HJKMNP-TV-Z]{26}$", examples=["inv_01KA0000000000000000000000"])
+    reason: Reason
+
+
+class PayoutExecuted(WriteResult):
+    """The payout of the invoice."""
+
+    id: str
+    key: str
+    state: str
+    amount: Minor
+    asset: str
+    existed: bool = Field(description="It was there before: nothing was made.")
+
+
+@router.post(
+    "/payouts/execute",
+    response_model=PayoutExecuted,
+    status_code=201,
+    operation_id="payout_execute",
+    summary="Make the payout that an invoice is missing",
+)
+def execute(body: ExecuteRequest, call: Annotated[ApiCall, may(OPERATE, key=True)]) -> Response:
+    """Of an invoice that is settled. One that has a payout gets that one, and nothing is made. It is reserved and sent like any other."""
+
+    def act(conn: Connection[Any]) -> Done:
+        one, existed = execute_payout(conn, body.invoice_id, make_id=call.make_id, actor=call.actor, now=call.now)
+        told = {name: getattr(one, name) for name in ("id", "key", "state", "amount", "asset")}
+        return Done(one.id, PayoutExecuted(**told, existed=existed), 200 if existed else 201)
+
+    return call.write("payout.execute", act, asked=body, reason=body.reason)
 
 
 @router.get("/payouts/{payout_id}", response_model=PayoutInFull, operation_id="payout_show", summary="Show a payout")

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import ROWS, TABLE, Format, Output, Rows, listed, show_one, show_rows
+from counterfoil.cli.core.money import figure
+from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Format, Output, Reason, Rows, listed, say_done, show_one, show_rows
 from counterfoil.cli.core.verbs import add_verbs
 from counterfoil.cli.nouns.payouts.timeline import COLUMNS as COLUMNS_OF_TIME
 from counterfoil.cli.nouns.payouts.timeline import timeline_of
@@ -70,6 +71,20 @@ def show(
         show_rows(found["timeline"], COLUMNS_OF_TIME, output)
     else:
         show_one(found, output, parts=(*HEAD, ("timeline", COLUMNS_OF_TIME)) if timeline else PARTS)
+
+
+@app.command("execute")
+def execute(
+    invoice_id: Annotated[str, typer.Option("--invoice-id", help="The invoice, inv_….")],
+    reason: Reason,
+    dry_run: DryRun = False,
+    output: Output = TABLE,
+) -> None:
+    """Make the payout that a settled invoice is missing. One that has a payout gets no second one."""
+    with asked("operate") as client:
+        done = client.post("/api/payouts/execute", {"invoiceId": invoice_id, "reason": reason}, dry_run=dry_run)
+    said = f"{done['id']} of {figure(done['amount'], done['asset'])} is {done['state']}"
+    say_done(done, output, f"{said}; it was there before, and nothing was made." if done["existed"] else f"{said} and will be sent.")
 
 
 def _timeline(client: Client, payout: dict[str, Any]) -> list[dict[str, Any]]:

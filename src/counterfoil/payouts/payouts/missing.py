@@ -1,0 +1,64 @@
+"""The payout that an invoice is missing: made by a person's word, once, or the true reason why there is none to make."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from psycopg import Connection
+
+from counterfoil.base.ids import MakeId
+from counterfoil.base.problems import NotFound, Problem
+from counterfoil.payouts.payouts.verbs import Owed, Payout, create_payouts, list_payouts
+from counterfoil.settlement.intents.intents import intents_of
+from counterfoil.settlement.invoices.invoices import Invoice, lock_invoices
+from counterfoil.settlement.settlements import settlement_of
+
+CAUSE = "execute"
+
+
+class NothingToPayOut(Problem):
+    """This invoice has no money for its payee as it stands; `why` is the reason, `instead` what to do about it."""
+
+
+class Executed(NamedTuple):
+    """The payout of an invoice, and whether it was there before."""
+
+    payout: Payout
+    existed: bool
+
+
+def execute_payout(conn: Connection[Any], invoice_id: str, *, make_id: MakeId, actor: str, now: datetime) -> Executed:
+    """The payout of an invoice that is settled, made if it has none; the newest one if it has. Raises NotFound, NothingToPayOut.
+
+    Moves no money: the reservation takes it, as for any other payout. Its key is that of the settlement, so there is never a second.
+    """
+    found = lock_invoices(conn, [invoice_id])
+    if not found:
+        raise NotFound(what="invoice", id=invoice_id)
+    settlement = settlement_of(conn, invoice_id)
+    if settlement is None:
+        why, instead = _why_unsettled(conn, found[0])
+        raise NothingToPayOut(invoice=invoice_id, why=why, instead=instead)
+    if not settlement.net:
+        raise NothingToPayOut(invoice=invoice_id, why="fees and what is held back leave nothing of it to its payee", instead="nothing")
+    before = list_payouts(conn, rows_max=1, invoice_id=invoice_id)
+    one = settlement
+    owed = Owed(one.program_id, one.invoice_id, one.id, one.payee_id, one.asset, one.net)
+    [made] = create_payouts(conn, [owed], make_id=make_id, actor=actor, cause=CAUSE, now=now)
+    return Executed(before[0] if before else made, existed=bool(before))
+
+
+def _why_unsettled(conn: Connection[Any], invoice: Invoice) -> tuple[str, str]:
+    """What is missing before there is money for its payee, and who brings it about."""
+    if invoice.state != "paid":
+        return f"it is {invoice.state.replace('_', ' ')}, and only what is paid in full is paid out", "wait for its customer's payment"
+    intents = intents_of(conn, [invoice.id])
+    if not intents:
+        return "it is not settled yet", "nothing"
+    one = intents[-1]
+    if one.state == "failed":
+        return f"its payment could not be verified: {one.last_error}", f"counterfoil intents retry {one.id}"
+    if one.state == "cancelled":
+        return "all of it went back to its customer", "nothing"
+    return f"it is not settled yet: its intent is {one.state}", f"counterfoil intents show {one.id}"

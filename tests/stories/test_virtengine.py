@@ -1,0 +1,200 @@
+"""The payouts' runbook, walked from top to bottom in its own order against one running server. Each section names the rows it makes real.
+
+A section that is built later is written into `RUNBOOK`, at its place in the runbook.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import NamedTuple
+
+from tests.builders import PROGRAM, Desk, issue
+from tests.stories.terminal import Terminal, told
+
+
+class Story(NamedTuple):
+    """Who walks, and the invoices of the day: one that goes well, one whose payee's account is closed."""
+
+    desk: Desk
+    terminal: Terminal
+    well: str
+    closed: str
+
+
+def span(desk: Desk) -> tuple[str, ...]:
+    """The day of this story, as options."""
+    today = desk.clock.now.date()
+    return ("--start-time", f"{today}T00:00:00Z", "--end-time", f"{today + timedelta(days=1)}T00:00:00Z")
+
+
+def carried(desk: Desk) -> None:
+    """What the provider tells is heard, and the workers do what there is to do."""
+    desk.deliver()
+    desk.work()
+    desk.settle_time()
+    desk.deliver()
+    desk.work()
+
+
+def pay_to(terminal: Terminal, payee: str, token: str) -> None:
+    """Two people say where a payee is paid; then it is written."""
+    words = ("destinations", "set", payee, "--token", token)
+    terminal.by_two(*words)
+    code, said = terminal(*words)
+    assert code == 0, said
+
+
+def a_days_work(desk: Desk, terminal: Terminal) -> Story:
+    pay_to(terminal, "payee-2", "closed_account")
+    [well] = issue(desk.database, "100.00", prefix="a")
+    [closed] = issue(desk.database, "40.00", payee="payee-2", prefix="b")
+    desk.pay(well, 100_00)
+    desk.pay(closed, 40_00)
+    carried(desk)
+    return Story(desk, terminal, well, closed)
+
+
+def states_and_fees(one: Story) -> None:
+    """V1 the states; V2 the fees of a settlement, by the rates of its day."""
+    states = {row["invoiceId"]: row["state"] for row in told(one.terminal("payouts", "list", "--output", "json"))}
+    assert states == {one.well: "completed", one.closed: "failed"}
+    [failed] = one.terminal.rows("/api/payouts?state=failed")
+    assert failed["invoiceId"] == one.closed
+    payout = told(one.terminal("payouts", "show", "--invoice-id", one.well, "--output", "json"))
+    fees = payout["breakdown"]
+    assert (fees["gross"], fees["platformFee"], fees["validatorFee"], fees["holdback"], fees["net"]) == ("10000", "500", "100", "0", "9400")
+    assert one.terminal.ask(f"/api/payouts/{payout['id']}")["breakdown"] == fees
+
+
+def the_days_report(one: Story) -> None:
+    """V3: what agrees on a day, and what does not."""
+    code, said = one.terminal("reconcile", "run", "--program", PROGRAM, "--scope", "recent", "--output", "json")
+    assert code == 0, said
+    report = told(one.terminal("reconcile", "report", *span(one.desk), "--output", "json"))
+    assert (report["verdict"], report["report"]["items"]) == ("reconciled", [])
+    day = span(one.desk)
+    over_http = one.terminal.ask(f"/api/reconciliation/report?startTime={day[1]}&endTime={day[3]}")
+    assert over_http["report"] == report["report"]
+
+
+def each_paid_invoice_has_its_payout(one: Story) -> None:
+    """V4."""
+    paid = {row["id"] for row in told(one.terminal("invoices", "list", "--status", "paid", "--output", "json"))}
+    assert paid == {row["id"] for row in one.terminal.rows("/api/invoices?status=paid")} == {one.well, one.closed}
+    for invoice_id in sorted(paid):
+        [payout] = one.terminal.rows(f"/api/payouts?invoiceId={invoice_id}")
+        assert told(one.terminal("payouts", "show", "--invoice-id", invoice_id, "--output", "json"))["id"] == payout["id"]
+
+
+def failed_payouts_are_tried_again(one: Story) -> None:
+    """V5: three times at most, each under a key of its own; then it is refused, with what to do instead."""
+    [failed] = told(one.terminal("payouts", "list", "--state", "failed", "--output", "json"))
+    again = ("payouts", "retry", failed["id"], "--reason", "the payee says that it is open")
+    for _ in range(2):
+        code, said = one.terminal(*again)
+        assert code == 0, said
+        carried(one.desk)
+    code, refused = one.terminal(*again)
+    assert (code, one.desk.simulator.oracle().paid_out()) == (5, {"EUR": 94_00}), refused
+    assert "reissue" in refused
+    pay_to(one.terminal, "payee-2", "acct_open")
+    made = told(one.terminal("payouts", "reissue", failed["id"], "--reason", "another account", "--output", "json"))["made"]
+    carried(one.desk)
+    assert one.terminal.ask(f"/api/payouts/{made}")["state"] == "completed"
+
+
+def balances(one: Story) -> None:
+    """V6: what an account holds, as the provider has it."""
+    held = told(one.terminal("accounts", "balance", "clearing:simulator", "--output", "json"))
+    assert int(held["balance"]) == one.desk.simulator.oracle().balances["EUR"]
+    over_http = one.terminal.ask("/api/accounts/clearing:simulator/balance?asset=EUR")
+    assert over_http["balance"] == held["balance"]
+
+
+def a_payout_is_found_by_its_key_and_made_once(one: Story) -> None:
+    """V10."""
+    [payout] = one.terminal.rows(f"/api/payouts?invoiceId={one.well}")
+    assert payout["key"] == f"payout-{one.well}-{payout['settlementId']}"
+    assert told(one.terminal("payouts", "show", "--key", payout["key"], "--output", "json"))["id"] == payout["id"]
+    assert [row["id"] for row in one.terminal.rows(f"/api/payouts?key={payout['key']}")] == [payout["id"]]
+
+
+def a_payout_that_is_stuck_is_marked_as_failed(one: Story) -> None:
+    """V11: only while nobody knows what became of it, and by two people."""
+    [invoice] = issue(one.desk.database, "20.00", prefix="c")
+    one.desk.pay(invoice, 20_00)
+    one.desk.fault("timeout_before_accepting", on="payout.create", count=1, params={"hold_ms": 1_500})
+    one.desk.deliver()
+    one.desk.work("webhooks", "verify", "settle", "events", "reserve", "outbox", "answers")
+    [payout] = one.terminal.rows(f"/api/payouts?invoiceId={invoice}")
+    one.desk.clock.advance(hours=1)
+    seen = (one.desk.clock.now - timedelta(minutes=1)).isoformat()
+    evidence = ("--evidence", "the provider's portal, ticket 7", "--seen-at", seen, "--reason", "transaction timeout")
+    one.terminal.by_two("payouts", "mark-failed", payout["id"], *evidence)
+    shown = one.terminal.ask(f"/api/payouts/{payout['id']}")
+    assert (shown["state"], shown["lastError"]) == ("failed", "transaction timeout")
+
+
+def the_payout_that_an_invoice_is_missing_is_made_once(one: Story) -> None:
+    """V11: what the event has not made yet, a person makes; whoever makes it then finds it done."""
+    [invoice, unpaid] = issue(one.desk.database, "30.00", "1.00", prefix="d")
+    one.desk.pay(invoice, 30_00)
+    one.desk.deliver()
+    one.desk.work("webhooks")
+    asked = ("payouts", "execute", "--invoice-id", invoice, "--reason", "paid, and no payout")
+    code, refused = one.terminal(*asked)
+    assert (code, "not settled yet: its intent is verifying" in refused) == (5, True), refused
+    body = {"invoiceId": unpaid, "reason": "paid?"}
+    assert "only what is paid in full" in one.terminal.ask("/api/payouts/execute", body, role="operator", status=409)["why"]
+    one.desk.work("verify", "settle")  # and the worker that follows the settlement is not there
+    assert one.terminal.rows(f"/api/payouts?invoiceId={invoice}") == []
+    code, said = one.terminal(*asked, "--dry-run")
+    assert (code, one.terminal.rows(f"/api/payouts?invoiceId={invoice}")) == (0, []), said
+    made, again = (told(one.terminal(*asked, "--output", "json")) for _ in range(2))
+    assert (made["existed"], again["existed"], again["id"]) == (False, True, made["id"])
+    carried(one.desk)
+    [payout] = one.terminal.rows(f"/api/payouts?invoiceId={invoice}")
+    assert (payout["id"], payout["state"]) == (made["id"], "completed")
+    assert one.terminal.rows(f"/api/events?name=payout_idempotent_skip&subjectId={made['id']}")
+
+
+def an_account_that_does_not_match_is_recomputed(one: Story) -> None:
+    """V12."""
+    code, said = one.terminal("accounts", "explain", "clearing:simulator", *span(one.desk), "--output", "json")
+    explained = told((code, said))
+    assert code == 0, said
+    assert explained["missing"] == explained["stray"] == explained["suspects"] == []
+    assert one.terminal.ask("/api/accounts/clearing:simulator/explain?asset=EUR")["sound"] is True
+
+
+def events_have_levels(one: Story) -> None:
+    """V14."""
+    rows = told(one.terminal("events", "list", "--limit", "1000", "--output", "json"))
+    levels = {row["name"]: row["level"] for row in rows}
+    assert (levels["payout_failed"], levels["payout_completed"]) == ("warning", "debug")
+    assert {row["name"] for row in one.terminal.rows("/api/events?level=warning")} >= {"payout_failed"}
+
+
+RUNBOOK: tuple[Callable[[Story], None], ...] = (
+    states_and_fees,
+    the_days_report,
+    each_paid_invoice_has_its_payout,
+    failed_payouts_are_tried_again,
+    balances,
+    a_payout_is_found_by_its_key_and_made_once,
+    a_payout_that_is_stuck_is_marked_as_failed,
+    the_payout_that_an_invoice_is_missing_is_made_once,
+    an_account_that_does_not_match_is_recomputed,
+    events_have_levels,
+)
+
+
+def test_the_runbook_of_payouts_from_top_to_bottom(desk: Desk, terminal: Terminal) -> None:
+    story = a_days_work(desk, terminal)
+    for section in RUNBOOK:
+        section(story)
+    carried(desk)
+    code, said = terminal("invariants")
+    assert code == 0, said
+    desk.still_true()
