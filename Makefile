@@ -10,7 +10,7 @@ LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashe
 BENCHMARKS = $(patsubst benchmarks/%.py,%,$(filter-out benchmarks/_%,$(wildcard benchmarks/*.py)))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test spark check lint format types contracts bench chaos docs reference schema lock clean
+.PHONY: help setup demo test examples spark check lint format types contracts bench chaos docs reference schema lock clean
 .DELETE_ON_ERROR:
 
 help:  ## Show this list
@@ -45,6 +45,11 @@ demo: .venv/.run  ## Run a day of payments and leave the dashboard open
 
 test: .venv/.dev  ## Run every test; a closing line says what this machine could not run
 	@$(BIN)/pytest -n $(WORKERS)
+
+examples: .venv/.dev  ## Record the examples of the API's document anew, from what the tests send
+	@rm -rf .examples && mkdir .examples
+	@RECORD_EXAMPLES=.examples $(BIN)/pytest tests/api tests/payouts tests/reconciliation tests/dashboard -n $(WORKERS)
+	@$(BIN)/python -m tests.api.recorder .examples && rm -r .examples
 
 # Half a gigabyte, so it is an environment's own choice; from then on `make test` runs Spark's tests too.
 .venv/.spark: requirements/spark.txt | .venv/.dev

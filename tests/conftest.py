@@ -20,6 +20,7 @@ from counterfoil.base.migrations.runner import migrate
 from counterfoil.base.postgres.launcher import PrivatePostgres
 from counterfoil.base.postgres.logins import SERVER as SERVER_LOGIN
 from counterfoil.base.postgres.logins import make_logins
+from tests.api.recorder import RECORD, not_as_the_examples_say
 from tests.left_out import closing_line
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -123,6 +124,23 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 def pytest_unconfigure() -> None:
     SERVER.close()
+
+
+@pytest.fixture(autouse=True)
+def sends_its_examples(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that an example of the API's document names must send that call."""
+    yield
+    failed = getattr(request.node, "failed_in_call", True)
+    if not failed and not os.environ.get(RECORD) and (told := not_as_the_examples_say(request.node.nodeid)):
+        pytest.fail("\n".join(told))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Whether the test itself went through: what it had sent then is no question."""
+    outcome = yield
+    if call.when == "call":
+        item.failed_in_call = not outcome.get_result().passed  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
+from counterfoil.api.document.examples import add_example
 from counterfoil.api.http.problems import MEDIA_TYPE
 from counterfoil.api.http.routing import needs_of
 
@@ -113,6 +114,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     for path, operations in made["paths"].items():
         for method, operation in operations.items():
             _describe(path, method, operation, keyed=operation["operationId"] in keyed)
+            add_example(operation)
     for route in app.routes:
         if isinstance(route, APIRoute) and route.include_in_schema and (needs := needs_of(route)) is not None:
             for method in route.methods or ():

@@ -1,0 +1,146 @@
+"""What the tests send to a real server becomes the examples of the API's document, and is held against them.
+
+`RECORD_EXAMPLES=FOLDER pytest …` writes every call that was answered well; `python -m tests.api.recorder FOLDER` chooses one of each
+operation. In every other run a test that an example names must send that call, and get an answer of the same fields.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from counterfoil.api.document.examples import FILE, examples
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+RECORD: Final = "RECORD_EXAMPLES"
+KEPT: Final = 2  # items of a list in an answer
+BODY_MAX: Final = 4_000
+ANSWER_MAX: Final = 20_000
+LEFT_OUT: Final = ("tests/api/test_openapi.py", "tests/house/", "tests/api/test_requests.py")  # what is generated shows nobody anything
+SECRET: Final = re.compile(r"\b(cf_(?:live|test|once)_|whsec_|sk_)[A-Za-z0-9_+/=-]{8,}")
+sent: dict[str, list[tuple[str, tuple[str, ...]]]] = {}  # by test: operations and the fields of their answers
+
+
+def the_test() -> str | None:
+    """The test that runs now; None while fixtures are made, which may be shared by many."""
+    name, _, phase = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")
+    return name if phase == "(call)" else None
+
+
+class Recorded:
+    """An app whose calls are kept."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass it on, and keep what went by."""
+        if scope["type"] != "http" or (test := the_test()) is None:
+            await self.app(scope, receive, send)
+            return
+        asked, answered, status = bytearray(), bytearray(), [0]
+        kind = [b""]
+
+        async def reading() -> MutableMapping[str, Any]:
+            message = await receive()
+            asked.extend(message.get("body", b""))
+            return message
+
+        async def writing(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                status[0] = message["status"]
+                kind[0] = dict(message["headers"]).get(b"content-type", b"")
+            elif len(answered) <= ANSWER_MAX:
+                answered.extend(message.get("body", b""))
+            await send(message)
+
+        await self.app(scope, reading, writing)
+        operation = getattr(scope.get("route"), "operation_id", None)
+        if operation and 200 <= status[0] < 300 and b"dry-run" not in dict(scope["headers"]):
+            keep(test, operation, scope, bytes(asked), status[0], kind[0], bytes(answered))
+
+
+def keep(test: str, operation: str, scope: Scope, asked: bytes, status: int, kind: bytes, answered: bytes) -> None:
+    """Remember that this test sent this call; while recording, write all of it down."""
+    answer = json.loads(answered) if b"json" in kind and len(answered) <= ANSWER_MAX else None
+    sent.setdefault(test, []).append((operation, fields(answer)))
+    if (folder := os.environ.get(RECORD)) and not test.startswith(LEFT_OUT):
+        one: dict[str, Any] = {"operation": operation, "test": test, "path": dict(scope["path_params"])}
+        one["query"] = dict(parse_qsl(scope["query_string"].decode()))
+        one |= body_of(asked)
+        one["status"] = status
+        if answer is not None:
+            one["answer"] = shortened(answer)
+        with open(Path(folder) / f"{os.getpid()}.jsonl", "a", encoding="utf-8") as file:
+            file.write(SECRET.sub(r"\1…", json.dumps(one, ensure_ascii=False)) + "\n")
+
+
+def body_of(asked: bytes) -> dict[str, Any]:
+    """A request's body: JSON, or the beginning of a file."""
+    if not asked:
+        return {}
+    try:
+        return {"body": json.loads(asked)}
+    except ValueError:
+        text = asked[:BODY_MAX].decode("utf-8", "replace")
+        return {"text": text} if text.isprintable() or "\n" in text else {}
+
+
+def shortened(answer: Any) -> Any:
+    """With short lists."""
+    if isinstance(answer, dict):
+        return {name: shortened(one) for name, one in answer.items()}
+    return [shortened(one) for one in answer[:KEPT]] if isinstance(answer, list) else answer
+
+
+def fields(answer: Any) -> tuple[str, ...]:
+    """The names in an answer."""
+    return tuple(sorted(answer)) if isinstance(answer, dict) else ()
+
+
+def not_as_the_examples_say(test: str) -> list[str]:
+    """What the examples say that this test sends and it did not, or what was answered in another shape."""
+    told = sent.pop(test, [])
+    return [
+        f"the example of {one['operation']} is sent by this test no more, or answered with other fields: make examples"
+        for one in examples().values()
+        if one["test"] == test and (one["operation"], fields(one.get("answer"))) not in told
+    ]
+
+
+def best(of: list[dict[str, Any]]) -> dict[str, Any]:
+    """The call that shows most: with something in its lists, a body, told by a test of the API; the shorter of two alike."""
+
+    def worth(one: dict[str, Any]) -> tuple[Any, ...]:
+        answer = one.get("answer")
+        empty = sum(value in ([], {}, None) for value in answer.values()) if isinstance(answer, dict) else answer in ([], None)
+        plain = "[" not in one["test"]
+        return (-int(empty), plain, one["test"].startswith("tests/api/"), bool(one["query"]), -len(json.dumps(one)) // 400, one["test"])
+
+    return max(of, key=worth)
+
+
+def recorded(folder: Path) -> Iterator[dict[str, Any]]:
+    """The best of each operation, in the order of their ids."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for file in sorted(folder.glob("*.jsonl")):
+        for line in file.read_text("utf-8").splitlines():
+            one = json.loads(line)
+            found.setdefault(one["operation"], []).append(one)
+    for _, of in sorted(found.items()):
+        yield best(of)
+
+
+if __name__ == "__main__":
+    chosen = list(recorded(Path(sys.argv[1])))
+    FILE.write_text(json.dumps(chosen, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    print(f"{len(chosen)} examples")

@@ -1,0 +1,89 @@
+"""The document shows an example of every call; each was sent by a test that is named beside it and fails when it sends it no more."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from counterfoil.api.document.examples import FILE, examples
+from docs.generate import openapi
+from tests.api.recorder import SECRET, not_as_the_examples_say, sent
+
+# Calls without an example, and why.
+EXCUSED: dict[str, str] = {}
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    """The OpenAPI document."""
+    return openapi()
+
+
+def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """By their ids."""
+    return {one["operationId"]: one for methods in document["paths"].values() for one in methods.values()}
+
+
+def test_the_document_shows_an_example_of_every_call(document):
+    lacking = set(operations(document)) - set(examples())
+    assert sorted(lacking - set(EXCUSED)) == [], "send it in a test, then: make examples"
+    assert sorted(set(EXCUSED) - lacking) == [], "remove them from EXCUSED"
+
+
+def test_no_example_is_of_a_call_that_is_gone(document):
+    assert sorted(set(examples()) - set(operations(document))) == []
+
+
+def test_what_is_asked_and_answered_in_an_example_conforms_to_the_document(document):
+    wrong = []
+    checked = 0
+    for name, one in examples().items():
+        operation = operations(document)[name]
+        parts = [(operation["responses"][str(one["status"])], one.get("answer")), (operation.get("requestBody", {}), one.get("body"))]
+        for part, value in parts:
+            content = part.get("content", {}).get("application/json")
+            if content is None or value is None:
+                continue
+            checked += 1
+            schema = {**content["schema"], "components": document["components"]}
+            wrong += [(name, error.message[:200]) for error in jsonschema_rs.Draft202012Validator(schema).iter_errors(value)]
+    assert wrong == []
+    assert checked > 150
+
+
+def test_the_document_carries_them(document):
+    issue = operations(document)["invoice_issue"]
+    assert issue["requestBody"]["content"]["application/json"]["example"] == examples()["invoice_issue"]["body"]
+    created = issue["responses"]["201"]["content"]["application/json"]
+    assert created["example"]["invoiceIds"]
+
+
+def test_no_example_shows_a_secret():
+    assert "…" in FILE.read_text("utf-8")
+    assert SECRET.findall(FILE.read_text("utf-8")) == []
+
+
+def test_a_test_that_sends_its_example_no_more_is_told(monkeypatch):
+    one = examples()["invoice_issue"]
+    assert len(not_as_the_examples_say(one["test"])) >= 1
+    monkeypatch.setitem(sent, one["test"], [("invoice_issue", tuple(sorted(one["answer"])))])
+    assert not any("invoice_issue" in told for told in not_as_the_examples_say(one["test"]))
+    monkeypatch.setitem(sent, one["test"], [("invoice_issue", ("other",))])
+    assert any("invoice_issue" in told for told in not_as_the_examples_say(one["test"]))
+
+
+def test_every_test_that_an_example_names_is_there():
+    missing = []
+    for one in examples().values():
+        file, _, name = one["test"].partition("::")
+        text = (FILE.parents[4] / file).read_text("utf-8")
+        if f"def {name.partition('[')[0]}(" not in text:
+            missing.append(one["test"])
+    assert missing == []
+
+
+def test_json_is_kept_as_it_is_written():
+    assert json.loads(FILE.read_text("utf-8")) == list(examples().values())
