@@ -33,6 +33,7 @@ from counterfoil.ledger.reads.balances import balance
 from counterfoil.ledger.reads.listing import show_journal
 from counterfoil.ledger.reads.statements import statement
 from tests.ledger.builders import CASH, ESCROW, NOW, PAYEE, PROGRAM, a_program, an_id, posted
+from tests.soak import examples
 
 DECEMBER = datetime(2026, 11, 20, 11, tzinfo=UTC)  # the first moment of the open period
 BEFORE = DECEMBER - timedelta(days=3)
@@ -212,7 +213,7 @@ def test_a_movement_is_late_exactly_when_its_period_is_closed_and_it_may_be(
         assert write.late == ([LateRow(0, when)] if when < closed else [])
 
 
-@settings(max_examples=30, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(20), deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(days=st.lists(st.integers(-3, 3), min_size=1, max_size=6), linked=st.lists(st.booleans(), min_size=6, max_size=6))
 def test_a_linked_set_that_fails_leaves_no_mark(days: list[int], linked: list[bool]):
     accounts = {"a": AccountTotals(1), "b": AccountTotals(2, no_overdraft=True)}

@@ -42,6 +42,7 @@ from counterfoil.ledger.journals.post_all import ProgramJournal, post_each
 from counterfoil.ledger.periods import close_period
 from counterfoil.ledger.reads.balances import balances, trial_totals
 from tests.ledger.builders import a_program, small_segments
+from tests.soak import examples
 
 ACCOUNTS = {  # name: may it fall below nothing?
     "cash:bank:client": True,
@@ -344,7 +345,7 @@ def test_the_ledger_agrees_with_a_simple_one(database: Database, steps: int):
     run_state_machine_as_test(
         Ledgers,
         settings=settings(
-            max_examples=12,
+            max_examples=examples(10),
             stateful_step_count=steps,
             deadline=None,
             database=None,

@@ -14,6 +14,7 @@ from counterfoil.matching.reading.sides import Total
 from tests.matching.builders import EXACT, row, rules_text, run
 from tests.matching.test_passes import TEXT, a_pass, matches
 from tests.matching.test_same_bytes import PASSES, records, sides
+from tests.soak import examples
 
 
 def stakes(outcome):
@@ -163,7 +164,7 @@ def test_two_broken_groups_of_one_name_on_the_two_sides_stay_two_breaks(tmp_path
 # --- all of them ---------------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 @given(left=records, right=records)
 def test_no_pass_confirms_what_differs(left, right, tmp_path_factory):
     ours, theirs = sides(left, right)

@@ -25,6 +25,7 @@ from counterfoil.matching.reading.sides import Side
 from counterfoil.matching.rules.model import RuleSet, Source
 from counterfoil.matching.rules.toml_file import load_rules
 from counterfoil.matching.two_files import reconcile_files
+from tests.soak import examples
 
 Table = Sequence[Sequence[Any]]
 HEADER = ("Date", "Reference", "Net", "Fee", "Currency", "Flow")
@@ -254,7 +255,7 @@ def test_a_day_is_read_by_the_formats_by_iso_and_with_a_time_behind_it(tmp_path:
     assert ([row[3] for row in found], list(side.rejected)) == (["2026-03-02"] * 5, [])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @given(
     st.lists(
         st.tuples(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from counterfoil.matching.findings.outcome import MatchingResult
 from tests.matching.builders import EXACT, row, rules_text, run
+from tests.soak import examples
 
 SAME = ("report.json", "breaks.csv", "matches.parquet")
 PASSES = (
@@ -59,7 +60,7 @@ def sides(left: list[dict[str, object]], right: list[dict[str, object]]) -> tupl
     return [row(f"p{n}", **each) for n, each in enumerate(left)], [row(f"s{n}", **each) for n, each in enumerate(right)]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @given(left=records, right=records, seed=st.integers(0, 10**6))
 def test_shuffled_rows_and_other_thread_counts_give_the_same_bytes(left, right, seed):
     ours, theirs = sides(left, right)
@@ -71,7 +72,7 @@ def test_shuffled_rows_and_other_thread_counts_give_the_same_bytes(left, right, 
         assert files_of(run(Path(folder), ours, theirs, rules_text(PASSES), threads=4)) == first
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @given(left=records, right=records)
 def test_every_record_is_used_once_and_keys_that_stand_alone_agree_with_a_simple_model(left, right):
     ours, theirs = sides(left, right)

@@ -29,6 +29,7 @@ from counterfoil.payouts.destinations.destinations import set_destination
 from counterfoil.reconciliation.breaks.limits import set_write_off_limit
 from counterfoil.wiring import PAIRED, QUEUES
 from tests.people import log_in_as, who
+from tests.soak import examples
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LINES = [NewPosting("cash:bank:own", "suspense", 100), NewPosting("cash:bank:own", "suspense", 7)]
@@ -398,7 +399,7 @@ JSON = st.recursive(
 
 def test_the_database_writes_a_payload_in_the_same_one_form(conn: Connection[Any]):
     @given(st.dictionaries(TEXT, JSON, max_size=4))
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=examples(60), deadline=None)
     def alike(payload: dict[str, Any]) -> None:
         row = conn.execute("select sha256(convert_to(canonical_json(%s), 'UTF8'))", [Jsonb(payload)]).fetchone()
         assert row is not None

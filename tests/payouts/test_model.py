@@ -26,6 +26,7 @@ from counterfoil.payouts.payouts.by_hand import cancel_payout, reissue_payout, r
 from counterfoil.payouts.payouts.matter import NotNow
 from counterfoil.payouts.provider_payouts.attempts_by_hand import cancel_attempt, quarantine_attempt, release_attempt
 from tests.payouts.world import OWED, World
+from tests.soak import examples
 
 NEXT = {"pending": ["paid", "failed"], "paid": ["returned"], "failed": [], "returned": []}
 PICK = st.integers(0, 9)
@@ -217,7 +218,7 @@ def life_in(conn: Any) -> type[RuleBasedStateMachine]:
 @pytest.mark.parametrize("steps", [12, 30])
 def test_whatever_happens_in_whatever_order_books_and_provider_agree(conn, steps):
     few = settings(
-        max_examples=60,
+        max_examples=examples(20),
         stateful_step_count=steps,
         deadline=None,
         suppress_health_check=list(HealthCheck),

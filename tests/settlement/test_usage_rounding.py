@@ -20,6 +20,7 @@ from counterfoil.settlement.invoices.invoices import Issued, invoice_lines, issu
 from counterfoil.settlement.usage.rules import COLUMNS
 from counterfoil.settlement.usage.usage import UsageDiffers, import_usage
 from tests.builders import NOW
+from tests.soak import examples
 
 _numbers = count(1)
 
@@ -136,7 +137,7 @@ quantities = st.decimals("0.000001", "30", places=6)
 prices = st.decimals("0", "0.05", places=8)
 
 
-@settings(max_examples=25, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(20), deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(files=st.lists(st.lists(st.tuples(quantities, prices), min_size=1, max_size=12), min_size=1, max_size=4))
 def test_all_invoices_together_bill_what_was_used_to_the_unit(conn: Connection[Any], files: list[list[tuple[Decimal, Decimal]]]):
     program = a_program(conn)

@@ -15,6 +15,7 @@ from counterfoil.simulator.rules.oracle import tell
 from counterfoil.simulator.rules.state import SimulatorSettings, replay
 from counterfoil.simulator.rules.statement import Range, make_statement
 from tests.simulator.builders import START_US, Provider
+from tests.soak import examples
 
 FEE, RETURN_FEE = 3, 7
 KEYS = st.sampled_from([f"key{number}" for number in range(6)])
@@ -121,4 +122,4 @@ class ProviderBesideAModel(RuleBasedStateMachine):
 
 
 TestProviderBesideAModel = ProviderBesideAModel.TestCase
-TestProviderBesideAModel.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestProviderBesideAModel.settings = settings(max_examples=examples(30), stateful_step_count=30, deadline=None)

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from counterfoil import statements as sources
 from counterfoil.base.problems import TooLarge
 from counterfoil.statements import SourceBroken
+from tests.soak import examples
 from tests.statements.samples import DATA, SAMPLES, rows, sample, written
 
 FORMATS = {name: sources.detect(DATA / name) for name in SAMPLES}
 HELD = [name for name in SAMPLES if FORMATS[name] in {"mt940", "bai2", "camt.053", "simulator", "stripe-summary"}]
-SHARED_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+SHARED_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=examples(60))
 
 
 @pytest.mark.parametrize("name", SAMPLES)

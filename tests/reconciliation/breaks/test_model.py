@@ -29,6 +29,7 @@ from tests.reconciliation.breaks.builders import (
     still_true,
     the_cases,
 )
+from tests.soak import examples
 
 NAMES = ("payout:a", "payout:b", "payout:c")
 PEOPLE = ("person:mira", "person:noah", "person:olga")
@@ -187,6 +188,6 @@ def test_runs_and_people_in_any_order_agree_with_a_simple_account(shared_url):
     run_state_machine_as_test(
         Model,
         settings=settings(
-            max_examples=25, stateful_step_count=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+            max_examples=examples(12), stateful_step_count=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
         ),
     )

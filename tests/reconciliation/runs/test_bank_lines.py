@@ -15,6 +15,7 @@ from counterfoil.reconciliation.bank_statements import gaps_of, reach_of
 from counterfoil.statements import StatementInfo
 from tests.reconciliation.runs.builders import PROGRAM, TODAY, YESTERDAY, House
 from tests.reconciliation.runs.test_bank import CLIENT, imports, mt940
+from tests.soak import examples
 
 KIOSK = (-450, "", "KIOSK CARD PAYMENT")
 
@@ -200,7 +201,7 @@ def adding_up(infos: list[StatementInfo], counted: list[tuple[int, int]], start:
     return [to(max(infos, key=lambda one: one.closing_on)), to(infos[-1])]
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(st.sampled_from([-450, -450, 100, 250]), max_size=3), min_size=1, max_size=6), st.data())
 def test_however_days_are_cut_into_statements_that_repeat_each_line_is_counted_once(days: list[list[int]], data: st.DataObject):
     """Against a simple auditor: the lines of a history, and statements over spans of it in any order, with repetitions."""
