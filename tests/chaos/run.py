@@ -123,6 +123,7 @@ class Chaos:
         False when the evidence was not to be seen, so that the kill proves nothing: a late webhook may have brought the end of the
         very payout that was being looked up. Everything is as after any other cycle, and the window is to be tried again.
         """
+        self._supervise()
         (self.drill / "armed").write_text(window.point)
         for fault in window.faults:
             self._ok(self.simulator.post("/v1/faults", json=fault))
@@ -141,6 +142,12 @@ class Chaos:
             traffic.result(TRAFFIC_S)
         (self.kills if landed else self.misses)[window.name] += 1
         return landed
+
+    def _supervise(self) -> None:
+        """Start again who ended by itself, as whoever keeps processes running does: the database was killed while it started, perhaps."""
+        for child in self.world.workers:
+            if not child.alive():
+                child.start()
 
     def _stop(self, window: Window, pid: int) -> bool:
         """Freeze the process past its lease, let the world go on without it, and wake it up. False when nothing came of the freeze."""
@@ -171,6 +178,7 @@ class Chaos:
         self._ok(self.simulator.post("/v1/faults", json={"fault": "rate_limit", "on": "payout.create", "count": 1_000}))
 
         def given_up() -> bool:  # an hour passes in a moment
+            self._supervise()
             conn.execute(
                 "update provider_payout set due_at = clock_timestamp() where id = %s and state in ('queued', 'unknown')",
                 [attempt],
@@ -386,6 +394,11 @@ class Chaos:
         return Verdict(lost, doubled, differences)
 
 
+def too_often(misses: int, cycles: int) -> bool:
+    """Were more kills without evidence than may be run again?"""
+    return misses > max(MISSES_LEAST, cycles * MISSES_MAX)
+
+
 def _is_stopped(pid: int) -> bool:
     """Is the process frozen? By the kernel's own word."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
@@ -416,7 +429,7 @@ def main(arguments: list[str] | None = None) -> int:
             for number in range(options.cycles):
                 window = windows[number % len(windows)]
                 while not chaos.cycle(window):
-                    if chaos.misses.total() > max(MISSES_LEAST, options.cycles * MISSES_MAX):
+                    if too_often(chaos.misses.total(), options.cycles):
                         raise KillMissed(f"the evidence was gone too often: {dict(chaos.misses)}")
                 print(f"{number + 1:4}  {window.name:32} {window.says}", flush=True)
                 if number % len(windows) == 0:

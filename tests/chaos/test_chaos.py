@@ -19,41 +19,44 @@ def test_one_fault_of_each_kind_loses_and_doubles_nothing(capsys):
     assert killed == {window.name for window in SHORT} | {"refused, and tried again", "webhook parked, twice"}
 
 
-def test_a_cycle_whose_kill_does_not_land_proves_nothing_and_fails(tmp_path, monkeypatch):
+@pytest.fixture
+def chaos(tmp_path, monkeypatch):
+    """One world for every way in which the crash test itself must fail."""
     monkeypatch.setattr(run, "REACH_S", 1)
+    made = run.Chaos(tmp_path)
+    with made.running():
+        yield made
+
+
+def test_the_crash_test_fails_where_a_kill_does_not_land_has_no_evidence_or_money_moved_twice(chaos):
     nowhere = Window("worker", "a.point.that.nobody.passes", webhook_stored, "never")
-    chaos = run.Chaos(tmp_path)
-    with chaos.running():
-        with pytest.raises(run.KillMissed, match="nobody came by"):
-            chaos.cycle(nowhere)
-        chaos.world.worker.kill()  # dead before the kill
-        told = Window("worker", "verify.after_claim", webhook_stored, "dead already")
-        with pytest.raises((run.KillMissed, run.ProcessDidNotStart)):
-            chaos._kill(told, 1)
-        chaos.world.worker.start()
-        assert chaos.world.worker.kill() == -signal.SIGKILL
+    with pytest.raises(run.KillMissed, match="nobody came by"):
+        chaos.cycle(nowhere)
 
+    chaos.world.worker.kill()  # dead before the kill
+    told = Window("worker", "verify.after_claim", webhook_stored, "dead already")
+    with pytest.raises((run.KillMissed, run.ProcessDidNotStart)):
+        chaos._kill(told, 1)
+    chaos.world.worker.start()
+    assert chaos.world.worker.kill() == -signal.SIGKILL
+    chaos.world.worker.start()
 
-def test_a_kill_without_its_evidence_is_not_counted(tmp_path, monkeypatch):
-    blind = Window("worker", "verify.after_claim", lambda conn, oracle: False, "never")
-    chaos = run.Chaos(tmp_path)
-    with chaos.running():
-        assert not chaos.cycle(blind)
-        assert (chaos.kills.total(), chaos.misses.total()) == (0, 1)
-        assert chaos.verdict().clean()
-    monkeypatch.setattr(run, "WINDOWS", [blind])
-    with pytest.raises(run.KillMissed, match="too often"):
-        run.main(["--cycles", "1"])
+    run.REACH_S = 30
+    assert not chaos.cycle(Window("worker", "verify.after_claim", lambda conn, oracle: False, "its evidence is never there"))
+    assert (chaos.kills.total(), chaos.misses.total()) == (0, 1)
+    chaos._traffic()
+    assert chaos.verdict().clean()
 
-
-def test_money_that_moved_twice_would_be_seen(tmp_path):
-    chaos = run.Chaos(tmp_path)
-    with chaos.running():
-        chaos._traffic()
-        assert chaos.verdict().clean()
-        key = "a-key-that-our-books-never-sent"
-        body = {"amount": "100", "asset": "EUR", "destination": "acct_payee_1", "reference": "pp_stray"}
-        chaos._ok(chaos.simulator.post("/v1/payouts", json=body, headers={"Idempotency-Key": key}))
-        verdict = chaos.verdict()
+    key = "a-key-that-our-books-never-sent"
+    body = {"amount": "100", "asset": "EUR", "destination": "acct_payee_1", "reference": "pp_stray"}
+    chaos._ok(chaos.simulator.post("/v1/payouts", json=body, headers={"Idempotency-Key": key}))
+    verdict = chaos.verdict()
     assert f"the provider paid {key}, our books do not know" in verdict.lost
     assert any(line.startswith("clearing") for line in verdict.differences)
+
+
+def test_kills_without_evidence_are_run_again_only_so_often():
+    assert not run.too_often(run.MISSES_LEAST, 1)
+    assert run.too_often(run.MISSES_LEAST + 1, 1)
+    assert not run.too_often(int(1_000 * run.MISSES_MAX), 1_000)
+    assert run.too_often(int(1_000 * run.MISSES_MAX) + 1, 1_000)
