@@ -100,6 +100,21 @@ def test_strangers_of_equal_amounts_do_not_meet_by_a_placeholder(tmp_path, text)
     assert {m[3] for m in matches(outcome) if m[0] in ("a10", "a11")} == {"suggested"}
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_what_may_be_the_partner_and_is_there_is_not_waited_for(tmp_path, there):
+    """That a break closes by itself when the other side comes was said beside the one of its amount that was there."""
+    ours = [row("a0", reference="INV-1", date="2026-03-01"), row("a1", reference="NOTPROVIDED", amount=50_00, date="2026-03-03")]
+    theirs = [
+        row("b0", reference="INV-1", date="2026-03-01"),
+        row("b1", reference="NOTPROVIDED", amount=50_00 + (not there), date="2026-03-02"),
+    ]
+    rules = rules_text(EXACT + NORMALISED + a_pass("amount", after_days=1)).replace("as_of = 2026-03-31", "as_of = 2026-03-03")
+    outcome = run(tmp_path, ours, theirs, rules)
+    [missing] = [one for one in outcome.breaks if one.left]
+    assert ("late" in {one.cause for one in missing.hypotheses if one.verdict == "supported"}) is not there
+    assert (missing.action.verb == "wait") is not there
+
+
 @pytest.mark.parametrize(
     ("passes", "field"),
     [

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from counterfoil.matching.engines.engine import Engine
 from counterfoil.matching.findings.differences import Record
 from counterfoil.matching.findings.explain import fee_bps
-from counterfoil.matching.findings.hypotheses import Candidate, Context
+from counterfoil.matching.findings.hypotheses import TAKEN, Candidate, Context
 from counterfoil.matching.passes.pipeline import EPOCH, Matched
 from counterfoil.matching.passes.words import told
 from counterfoil.matching.reading.sides import Side
@@ -112,7 +112,7 @@ _REFUSED: Final[Mapping[int, str]] = {
 def candidate(row: tuple[Any, ...]) -> Candidate:
     rank, near, name, reference, amount, day, taken = row
     days = "date unknown" if near >= 9999 else "same day" if near == 0 else f"{near} day{'s' * (near != 1)} apart"
-    why = "has its own partner already" if taken else _REFUSED[rank].format(days=days)
+    why = TAKEN if taken else _REFUSED[rank].format(days=days)
     return Candidate(name, reference, int(amount), EPOCH + timedelta(days=day) if day is not None else None, why)
 
 

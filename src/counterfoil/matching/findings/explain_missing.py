@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from counterfoil.matching.findings.differences import Record, edits
-from counterfoil.matching.findings.hypotheses import FindingEvidence, Hypothesis, Test, said, went_back
+from counterfoil.matching.findings.hypotheses import TAKEN, FindingEvidence, Hypothesis, Test, said, went_back
 
 
 def _alone(case: FindingEvidence) -> Record | None:
@@ -18,12 +18,14 @@ def _late(case: FindingEvidence) -> Hypothesis | None:
         return None
     other = "right" if record.side == "left" else "left"
     come = context.lines_of_day.get((other, record.day), 0)
+    # What may be its partner is there: to wait for it would be to wait for a second one.
+    there = sum(one.amount == record.amount and one.why_refused != TAKEN for one in case.candidates)
     recent = (context.as_of - record.day).days <= (context.wait_days.get(record.side) or 2)
     return said(
         "late",
-        recent and come == 0,
-        "is it recent, and have no other lines of that day come?",
-        f"dated {record.day}, sources reach {context.as_of}, {come} lines of that day on the {other}",
+        recent and come == 0 and not there,
+        "is it recent, have no other lines of that day come, and is no open record of its amount near?",
+        f"dated {record.day}, sources reach {context.as_of}, {come} lines of that day on the {other}, {there} of that amount open",
         80,
     )
 

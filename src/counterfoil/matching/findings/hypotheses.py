@@ -19,6 +19,9 @@ WRONG_WORDS: Final = {
 }
 
 
+TAKEN: Final = "has its own partner already"
+
+
 class Candidate(NamedTuple):
     """A record that might have been the partner, and why it was not taken."""
 
