@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from counterfoil.api.http import connections
+from counterfoil.api.http import connections, middleware
 from counterfoil.api.http.app import make_app
 from counterfoil.api.http.connections import GuardedProtocol, address_of, networks
 from counterfoil.operations.access.access import new_secret
@@ -184,3 +184,18 @@ def test_headers_that_never_end_or_never_come_are_cut(guarded: tuple[str, int]):
             good.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
             assert b" 200 " in answer_of(good)
             time.sleep(0.2)
+
+
+@pytest.mark.parametrize("path", ["/webhooks/simulator", "/api/logins"])
+def test_a_body_that_is_announced_and_does_not_come_is_given_up(office: Office, path: str, monkeypatch: pytest.MonkeyPatch):
+    """Where nobody has to say who they are before the body, silence would hold a connection for ever."""
+    monkeypatch.setattr(middleware, "BODY_S", 0.3)
+    with raw(office) as found:
+        began = time.monotonic()
+        found.sendall(f"{HEAD.replace('/api/movements/bulk', path)}Content-Length: 90\r\n\r\n[".encode())
+        told = answer_of(found)
+        while b"}" not in told:
+            told += found.recv(65_536)
+        assert b" 408 " in told
+        assert b"/problems/TooSlow" in told
+        assert time.monotonic() - began < 5

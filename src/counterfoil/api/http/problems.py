@@ -119,6 +119,8 @@ def _response(body: dict[str, Any], headers: Mapping[str, str]) -> Response:
 
 def _of_http(error: HTTPException, request: Request) -> Response:
     request_id = request_id_of(request)
+    if isinstance(error.__cause__, Problem):  # raised while the body was read: the framework calls whatever that is a body it cannot parse
+        return response_of(error.__cause__, request_id)
     if error.status_code == 404:
         return response_of(NotFound(what="address", path=request.url.path[:GOT_MAX]), request_id)
     if error.status_code == 413:
