@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -129,6 +130,18 @@ def test_a_server_says_where_it_listens_and_answers_what_it_has_begun(seeded: Da
     assert webhooks(seeded) == [("evt_1", "received")]
     (line,) = [one for one in server.lines() if one.get("path") == "/webhooks/{provider}"]
     assert (line["status"], line["method"], bool(line["request_id"])) == (200, "POST", True)
+
+
+def test_a_server_holds_no_more_connections_than_it_is_told_and_says_so_to_the_next(seeded: Database, database_url: str, tmp_path: Path):
+    with running(tmp_path, ["serve"], database_url, server_connections_max="10") as server:
+        url = server.said("listening")["url"]
+        host, port = url.removeprefix("http://").split(":")
+        held = [socket.create_connection((host, int(port)), timeout=5) for _ in range(10)]
+        refused = within(10, lambda: httpx2.get(f"{url}/healthz", trust_env=False).status_code == 503)
+        for one in held:
+            one.close()
+        assert refused
+        assert within(10, lambda: httpx2.get(f"{url}/healthz", trust_env=False).status_code == 200), "it does not serve again"
 
 
 def test_behind_https_the_dashboards_cookie_travels_by_nothing_else(seeded: Database, database_url: str, tmp_path: Path):

@@ -94,6 +94,12 @@ def test_a_break_shows_both_records_the_difference_the_tests_and_the_timeline(wo
     told = json_view(page, f"{BREAKS}/{case.id}")
     assert told["readings"]["why"]["value"]["action"]["sentence"] in page.locator("#verdict").inner_text()
     assert told["case"]["atStake"] == case.at_stake
+    lines = sorted((one["id"], one["minor"]) for one in told["readings"]["timeline"]["value"] if one["where"] == "journal")
+    with world.desk.database.transaction() as conn:
+        posted = conn.execute(
+            "select journal_id::text, amount from posting where journal_id = any(%s::uuid[])", [[one for one, _ in lines]]
+        )
+        assert lines == sorted(posted.fetchall()), "each line of a journal is told with its own amount, and none with their sum"
 
 
 def test_the_page_of_breaks_groups_ages_and_lists_them(world, look):

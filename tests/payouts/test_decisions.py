@@ -29,7 +29,8 @@ from counterfoil.payouts.provider_payouts.attempts_by_hand import (
     quarantine_attempt,
     release_attempt,
 )
-from tests.payouts.world import OWED, PAYEE, PROGRAM, World
+from counterfoil.payouts.provider_payouts.outcomes import apply_facts
+from tests.payouts.world import OWED, PAYEE, PROGRAM, SILENT, World
 
 
 @pytest.fixture
@@ -246,6 +247,19 @@ def test_paid_twice_is_owed_back_and_the_payees_next_payout_pays_it(world):
     assert world.purse()[1] == 50  # what is left of the next one
     assert world.purse()[3] == 0
     world.still_true()
+
+
+def test_a_second_payment_under_the_same_key_is_shown_and_takes_nothing_from_what_was_booked(world):
+    """Another id at the provider for one key: it paid twice, and what it says of the second is not taken for the first."""
+    attempt = sent(world)
+    becomes(world, attempt, "paid")
+    before = world.purse()
+    fact = world.fact(world.standing(attempt).key, "paid")
+    for told in (fact, fact._replace(provider_ref="ref-second"), fact._replace(provider_ref="ref-second")):
+        apply_facts(world.conn, "simulator", [told], silent_after=SILENT, cause="webhook", now=world.now)
+    assert (world.conflicts(), world.purse()) == (1, before)
+    assert world.standing(attempt).provider_ref == fact.provider_ref
+    assert world.row("select said, expected from provider_conflict") == ("paid as ref-second", fact.provider_ref)
 
 
 def test_a_debt_is_not_taken_from_money_that_a_court_has_frozen(world):
