@@ -11,6 +11,7 @@ from psycopg import DatabaseError, errors
 
 from counterfoil.base.database import problem_of
 from counterfoil.base.edge import make_id
+from counterfoil.base.machine import ApprovalNeeded
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import Caller
 from counterfoil.operations.approvals import KeyCannotApprove
@@ -375,3 +376,27 @@ def test_nobody_without_a_login_of_today_is_taken_for_an_approver_by_the_databas
     old, _ = log_in_as(till.conn, "Olga", "approver", at=NOW - timedelta(days=30), life=timedelta(days=1))
     with pytest.raises(DatabaseError, match="login of a person"), till.database.transaction() as conn:
         deciding.approve_batch(conn, batch, by=old, now=till.now)
+
+
+@pytest.mark.parametrize("forged", ["approvers = 1", "approvers = 1, by_rule = true"])
+def test_the_database_works_out_itself_how_many_people_a_batch_takes(till, forged):
+    waiting(till, 600, 500)
+    batch = till.gather()
+    till.submit(batch)
+    assert till.approve(batch) == "pending_approval"  # it takes two
+    till.conn.execute(f"update payout_batch set {forged} where id = %s", [batch])
+    with pytest.raises(DatabaseError) as refused:
+        deciding._approved(till.conn, batch, "system:rule", till.now)
+    assert isinstance(problem_of(refused.value), ApprovalNeeded)
+
+
+def test_a_batch_that_the_rule_approved_is_not_executed_once_the_rule_pays_less(till):
+    till.policy(0)
+    waiting(till, 500)
+    till.policy(1_000)
+    batch = till.gather()
+    assert till.submit(batch) == "approved"
+    till.policy(100)
+    with pytest.raises(BatchNotNow) as refused:
+        till.execute(batch)
+    assert refused.value.facts["why"] == "the policy pays it by rule no more; have it approved anew"

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from psycopg import errors
+from psycopg import DatabaseError, errors
 
-from tests.payouts.batches.till import NOW, OTHER, Till
+from counterfoil.base.database import problem_of
+from counterfoil.payouts.batches.machine import NotAllowedBy
+from tests.payouts.batches.till import NOW, OTHER, PROGRAM, Till
 
 
 @pytest.fixture
@@ -156,3 +158,26 @@ def test_the_database_refuses_an_attempt_that_nothing_allowed(till):
     till.conn.execute("reset role")  # even to somebody with the password of the database
     with pytest.raises(errors.ForeignKeyViolation, match="provider_payout_is_approved"):
         till.conn.execute("update provider_payout set id = id || 'x' where payout_id = %s", [payout])
+
+
+@pytest.mark.parametrize(
+    ("basis", "version", "amount", "said"),
+    [
+        ("before", None, 100, "not older than the approvals"),
+        ("none", None, 100, "approved by policy"),
+        ("rule", 1, 100, "not the newest"),
+        ("rule", 2, 101, "more than is paid by rule"),
+    ],
+)
+def test_the_database_refuses_an_attempt_that_says_it_was_allowed_and_was_not(till, basis, version, amount, said):
+    till.paid_before("bolt")
+    till.policy(1_000)
+    till.policy(100)
+    payout = till.owed("bolt", amount)
+    with pytest.raises(DatabaseError, match=said) as refused:
+        till.conn.execute(
+            """insert into payout_approval (provider_payout_id, payout_id, program_id, basis, policy_version, destination_id, amount, at)
+               select 'pp_forged', %s, %s, %s, %s, id, %s, now() from destination limit 1""",
+            [payout, PROGRAM, basis, version, amount],
+        )
+    assert isinstance(problem_of(refused.value), NotAllowedBy)

@@ -14,6 +14,7 @@ from counterfoil.base.money import Asset
 from counterfoil.ledger.accounts.accounts import open_accounts, open_program
 from counterfoil.ledger.journals.journal import post
 from counterfoil.operations.providers.capabilities import FULL
+from counterfoil.payouts.destinations.destinations import set_destination
 from counterfoil.reconciliation.runs.pairings import pairings
 from counterfoil.reconciliation.runs.run import Run, RunContext, RunRequest, run_pairing
 from counterfoil.simulator.rules.statement import COLUMNS
@@ -112,6 +113,9 @@ class House:
     def __post_init__(self) -> None:
         with self.database.transaction() as conn:
             open_program(conn, PROGRAM, name="Main", assets=[Asset("EUR", 2)], now=at(TODAY))
+            self.place = make_id("dst")
+            where = {"program_id": PROGRAM, "payee_id": "bolt", "provider": "simulator", "token": "acct"}
+            set_destination(conn, self.place, **where, actor="test", now=at(TODAY))
         self.means = RunContext(self.database, self.clock, {"simulator": self.provider}, self.folder)
         self.pairings = pairings(["simulator"])
 
@@ -176,11 +180,12 @@ class House:
             at(day),
         )
         self.rows(
-            """insert into payout_approval (provider_payout_id, payout_id, program_id, basis, amount, at)
-               values (%s, %s, %s, 'before', %s, %s) returning payout_id""",
+            """insert into payout_approval (provider_payout_id, payout_id, program_id, basis, destination_id, amount, at)
+               values (%s, %s, %s, 'none', %s, %s, %s) returning payout_id""",
             attempt,
             f"po-{attempt}",
             PROGRAM,
+            self.place,
             amount,
             at(day),
         )

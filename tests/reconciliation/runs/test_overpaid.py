@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 import pytest
 
 from tests.reconciliation.runs.builders import TODAY, YESTERDAY, House
@@ -9,9 +11,9 @@ from tests.reconciliation.runs.builders import TODAY, YESTERDAY, House
 SOURCE = "simulator:payouts"
 
 
-def paid_late(house: House, attempt: str, amount: int, *, beyond: int, paid: int | None = None) -> None:
+def paid_late(house: House, attempt: str, amount: int, *, beyond: int, paid: int | None = None, day: date = YESTERDAY) -> None:
     """An attempt that turned out to be paid when `beyond` of its money had gone: the payee owes that, and what was paid above it."""
-    house.sent(attempt, amount, YESTERDAY)
+    house.sent(attempt, amount, day)
     arrives_late(house, attempt, amount, beyond=beyond, paid=paid)
 
 
@@ -66,11 +68,26 @@ def test_the_break_is_matched_by_the_run_that_sees_the_debt_paid_back_and_told_s
     assert (run.verdict, house.found(run), case(house)[1]) == ("reconciled", [], "matched")
 
 
+def test_what_was_paid_back_pays_the_oldest_whatever_days_a_run_asks_of(house: House):
+    before = YESTERDAY - timedelta(days=5)
+    paid_late(house, "a1", 94_00, beyond=94_00, day=before)
+    paid_late(house, "a2", 50_00, beyond=50_00)
+    house.posts("cash:bank:own", "payable:payee:bolt", 94_00, YESTERDAY)
+    house.posts("payable:payee:bolt", "receivable:payee:bolt", 94_00, TODAY)  # 50.00 are left, of the newer
+    older = house.run(SOURCE, before, before)
+    assert house.found(older) == []
+    newer = house.run(SOURCE, YESTERDAY, TODAY)
+    [(stake, reason)] = house.rows("select at_stake, detail ->> 'reason' from run_finding where run_id = %s", newer.id)
+    assert stake == 50_00
+    assert "5000 minor units of EUR" in reason
+
+
 def test_what_was_paid_twice_names_the_other_attempt(house: House):
     house.sent("a1", 94_00, YESTERDAY, state="failed")
     house.rows(
-        """insert into payout_approval (provider_payout_id, payout_id, program_id, basis, amount, at)
-           select 'a2', payout_id, program_id, 'before', amount, created_at from provider_payout where id = 'a1' returning amount"""
+        """insert into payout_approval (provider_payout_id, payout_id, program_id, basis, destination_id, amount, at)
+           select 'a2', payout_id, program_id, 'none', (select id from destination limit 1), amount, created_at
+           from provider_payout where id = 'a1' returning amount"""
     )
     house.rows(
         """insert into provider_payout (id, payout_id, program_id, number, provider, idempotency_key, destination, asset, amount,

@@ -1779,6 +1779,7 @@ payment_file_order: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.pa
 payout: CREATE TRIGGER is_sealed AFTER INSERT ON public.payout REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_payout() -- always
 payout: CREATE TRIGGER payout_follows_table BEFORE UPDATE OF state ON public.payout FOR EACH ROW EXECUTE FUNCTION state_follows_table('payout')
 payout_approval: CREATE TRIGGER a_batch_pays_its_lines BEFORE INSERT ON public.payout_approval FOR EACH ROW WHEN ((new.basis = 'batch'::text)) EXECUTE FUNCTION a_batch_pays_its_lines()
+payout_approval: CREATE TRIGGER an_attempt_is_allowed_by_what_counts BEFORE INSERT ON public.payout_approval FOR EACH ROW EXECUTE FUNCTION an_attempt_is_allowed_by_what_counts()
 payout_approval: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.payout_approval FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 payout_approval: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.payout_approval FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 payout_batch: CREATE TRIGGER payout_batch_follows_table BEFORE UPDATE OF state ON public.payout_batch FOR EACH ROW EXECUTE FUNCTION state_follows_table('payout_batch')
@@ -2266,6 +2267,28 @@ begin
         raise 'nobody would administer this installation any more' using errcode = 'CF352';
     end if;
     return null;
+end $function$
+
+an_attempt_is_allowed_by_what_counts(): CREATE OR REPLACE FUNCTION public.an_attempt_is_allowed_by_what_counts()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare newest payout_policy;
+begin
+    select q.* into newest from payout p join payout_policy q on (q.program_id, q.asset) = (p.program_id, p.asset)
+    where p.id = new.payout_id order by q.version desc limit 1;
+    if new.basis = 'before' then
+        raise 'attempt % is not older than the approvals', new.provider_payout_id using errcode = 'CF384';
+    elsif new.basis = 'none' and newest.version is not null then
+        raise 'payouts in % are approved by policy, and nothing approved attempt %', newest.asset, new.provider_payout_id using errcode = 'CF384';
+    elsif new.basis = 'rule' and newest.version is distinct from new.policy_version then
+        raise 'attempt % was allowed by a policy that is not the newest', new.provider_payout_id using errcode = 'CF384';
+    elsif new.basis = 'rule' and new.amount > newest.by_rule_max then
+        raise 'attempt % is of more than is paid by rule', new.provider_payout_id using errcode = 'CF384';
+    end if;
+    return new;
 end $function$
 
 approval_is_used_rightly(): CREATE OR REPLACE FUNCTION public.approval_is_used_rightly()
@@ -2962,15 +2985,25 @@ RETURN (SELECT sha256(convert_to(COALESCE(string_agg((jsonb_build_array(l.number
 payout_batch_is_approved_rightly(): CREATE OR REPLACE FUNCTION public.payout_batch_is_approved_rightly()
  RETURNS trigger
  LANGUAGE plpgsql
+ SECURITY DEFINER
  SET search_path TO 'public', 'pg_temp'
 AS $function$
+declare newest payout_policy; total bigint; needed integer;
 begin
     if new.sha256 is distinct from payout_batch_digest(new.id) then
         raise 'the lines of batch % are not those that were frozen', new.id using errcode = 'CF382';
     end if;
-    if not new.by_rule and new.approvers > (
+    select coalesce(sum(l.amount), 0)::bigint into total from payout_batch_line l where l.batch_id = new.id and l.removed_at is null;
+    select q.* into newest from payout_policy q where (q.program_id, q.asset) = (new.program_id, new.asset) order by q.version desc limit 1;
+    if new.by_rule and (newest.version is null or total > newest.by_rule_max) then
+        raise 'batch % is not approved by rule', new.id using errcode = 'CF360';
+    end if;
+    select max(tier.approvers) into needed
+    from unnest(newest.tiers_above, newest.tiers_approvers) as tier (above, approvers) where total > tier.above;
+    needed := greatest(new.approvers, needed, 1);
+    if not new.by_rule and needed > (
         select count(*) from payout_batch_approval a where (a.batch_id, a.round, a.sha256) = (new.id, new.round, new.sha256)) then
-        raise 'batch % takes the approval of % people', new.id, new.approvers using errcode = 'CF360';
+        raise 'batch % takes the approval of % people', new.id, needed using errcode = 'CF360';
     end if;
     return new;
 end $function$

@@ -59,6 +59,8 @@ def why_not_execute(conn: Connection[Any], one: LockedBatch, now: datetime) -> s
     policy = policies_of(conn, one.program_id).get(one.asset)
     if policy is not None and not one.by_rule and policy.approvers_for(one.amount) > one.approvers:
         return f"the policy asks for {policy.approvers_for(one.amount)} people by now; have it approved anew"
+    if one.by_rule and (policy is None or one.amount > policy.by_rule_max):
+        return "the policy pays it by rule no more; have it approved anew"
     return cover_lacking(conn, one)
 
 

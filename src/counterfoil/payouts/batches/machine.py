@@ -75,11 +75,15 @@ class BatchMakerApproves(SamePerson):
     kind: ClassVar[Kind] = "forbidden"
 
 
+class NotAllowedBy(Problem):
+    """What an attempt was allowed by does not count any more, such as a policy that has a newer one. It is judged anew by itself."""
+
+
 class PayoutInBatch(Problem):
     """The payout is in another batch that is not over."""
 
 
 name_refusals(
-    codes={"CF380": BatchFrozen, "CF381": BatchMakerApproves, "CF382": BatchAltered, "CF383": NotAllowed},
+    codes={"CF380": BatchFrozen, "CF381": BatchMakerApproves, "CF382": BatchAltered, "CF383": NotAllowed, "CF384": NotAllowedBy},
     constraints={"payout_batch_line_lives_once": PayoutInBatch},
 )

@@ -27,7 +27,8 @@ MORE_WEIGHT: Final = 96  # before a factor of ten: the unit of our books and of 
 
 class Overpaid(NamedTuple):
     """An attempt that paid more than was owed, as booked. Minor units: `ordered` by the payout, of it `beyond` what was still owed, `paid`
-    where another amount was found paid. `debt`: what the payee owes by now, for whatever reason. `beside`: other attempts that paid."""
+    where another amount was found paid. `debt`: what the payee owes by now, for whatever reason. `beside`: other attempts that paid.
+    `asked`: of the provider and the days of the run; the others only have their share of the debt."""
 
     id: str
     payout_id: str
@@ -40,6 +41,7 @@ class Overpaid(NamedTuple):
     day: date
     debt: int
     beside: list[str]
+    asked: bool
 
     @property
     def excess(self) -> int:
@@ -48,22 +50,30 @@ class Overpaid(NamedTuple):
 
 
 def overpaid_of(conn: Connection[Any], program_id: str, provider: str, *, first: date, last: date) -> list[Overpaid]:
-    """Attempts sent on these days (UTC) that paid more than was owed, and whose payee owes something, by id."""
+    """Attempts of this provider, sent on these days (UTC), that paid more than was owed, and whose payee owes something, by id; and beside
+    them all others of these payees, of whatever provider and day: one debt is told once, whichever run asks."""
     with conn.cursor(row_factory=class_row(Overpaid)) as cur:
         return cur.execute(
-            """select pp.id, pp.payout_id, p.payee_id, pp.provider_ref, pp.asset, pp.amount as ordered, pp.beyond,
-                      coalesce(pp.paid, pp.amount) as paid,
-                      (coalesce(pp.request_sent_at, pp.sent_at, pp.created_at) at time zone 'UTC')::date as day,
-                      a.debits - a.credits as debt,
-                      array(select o.id from provider_payout o join payout q on q.id = o.payout_id
-                            where q.settlement_id = p.settlement_id and o.id <> pp.id and o.state = 'succeeded' order by o.id) as beside
-               from provider_payout pp join payout p on p.id = pp.payout_id
-               join book b on b.program_id = pp.program_id and b.asset = pp.asset
-               join account a on a.book_id = b.id and a.name = 'receivable:payee:' || p.payee_id and a.debits > a.credits
-               where pp.program_id = %(program)s and pp.provider = %(provider)s and pp.state = 'succeeded'
-                 and (pp.beyond > 0 or coalesce(pp.paid, pp.amount) > pp.amount)
-                 and (coalesce(pp.request_sent_at, pp.sent_at, pp.created_at) at time zone 'UTC')::date between %(first)s and %(last)s
-               order by pp.id""",
+            """with booked as (
+                   select pp.id, pp.payout_id, p.payee_id, pp.provider_ref, pp.asset, pp.amount as ordered, pp.beyond,
+                          coalesce(pp.paid, pp.amount) as paid,
+                          (coalesce(pp.request_sent_at, pp.sent_at, pp.created_at) at time zone 'UTC')::date as day,
+                          a.debits - a.credits as debt,
+                          array(select o.id from provider_payout o join payout q on q.id = o.payout_id
+                                where q.settlement_id = p.settlement_id and o.id <> pp.id and o.state = 'succeeded'
+                                order by o.id) as beside,
+                          pp.provider
+                   from provider_payout pp join payout p on p.id = pp.payout_id
+                   join book b on b.program_id = pp.program_id and b.asset = pp.asset
+                   join account a on a.book_id = b.id and a.name = 'receivable:payee:' || p.payee_id and a.debits > a.credits
+                   where pp.program_id = %(program)s and pp.state = 'succeeded'
+                     and (pp.beyond > 0 or coalesce(pp.paid, pp.amount) > pp.amount))
+               select id, payout_id, payee_id, provider_ref, asset, ordered, beyond, paid, day, debt, beside,
+                      provider = %(provider)s and day between %(first)s and %(last)s as asked
+               from booked
+               where (payee_id, asset) in (select payee_id, asset from booked
+                                           where provider = %(provider)s and day between %(first)s and %(last)s)
+               order by id""",
             {"program": program_id, "provider": provider, "first": first, "last": last},
         ).fetchall()
 
@@ -95,7 +105,7 @@ def _told(one: Finding) -> Finding:
         "overpaid",
         True,
         "did more go out than the payout says?",
-        f"{-theirs.amount} for {-ours.amount}",
+        f"{-theirs.amount} for {_minor(-ours.amount, ours.asset)}",
         MORE_WEIGHT,
     )
     return replace(one, hypotheses=(more, *one.hypotheses), action=OVERPAID_ACTION)
@@ -110,7 +120,7 @@ def _owed(booked: Sequence[Overpaid], outcome: MatchingResult) -> Iterator[Findi
         stakes[one.id] = min(one.excess, left[purse])
         left[purse] -= stakes[one.id]
     for one in booked:
-        if stakes[one.id] > 0:
+        if one.asked and stakes[one.id] > 0:
             yield _finding(one, stakes[one.id], outcome)
 
 
@@ -127,7 +137,7 @@ def _finding(one: Overpaid, stake: int, outcome: MatchingResult) -> Finding:
         asset=one.asset,
         at_stake=stake,
         step="debt",
-        reason=f"paid {one.excess} beyond what was owed, of which the payee owes {stake}",
+        reason=f"paid {_minor(one.excess, one.asset)} beyond what was owed, of which the payee owes {stake}",
         left=(ours,),
         right=(theirs,),
         fields=tuple(differences(ours, theirs, ("amount",))),
@@ -151,13 +161,17 @@ def _hypotheses(one: Overpaid) -> Iterator[Hypothesis]:
         "paid after its money had gone",
         bool(one.beyond and not one.beside),
         "was its money given back, refunded or netted before the provider said that it was paid?",
-        f"{one.beyond} of {one.ordered} were no longer owed",
+        f"{one.beyond} of {_minor(one.ordered, one.asset)} were no longer owed",
         80,
     )
     yield said(
         "overpaid",
         one.paid > one.ordered,
         "did more go out than the payout says?",
-        f"{one.paid} for {one.ordered}",
+        f"{one.paid} for {_minor(one.ordered, one.asset)}",
         MORE_WEIGHT,
     )
+
+
+def _minor(amount: int, asset: str) -> str:
+    return f"{amount} minor units of {asset}"
