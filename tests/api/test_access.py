@@ -175,6 +175,8 @@ ROUTES = [  # method, path, body, what it needs
     ),
     ("POST", "/api/breaks/import", None, OPERATE),
     ("GET", f"/api/breaks/{BREAK}", None, READ),
+    ("GET", f"/api/programs/{PROGRAM}/rates/versions", None, READ),
+    ("GET", "/api/fees/recomputed?startTime=2026-01-01T00:00:00Z&endTime=2026-01-02T00:00:00Z", None, READ),
     ("GET", "/api/escrows", None, READ),
     ("GET", f"/api/escrows/esc_{ID}", None, READ),
     (

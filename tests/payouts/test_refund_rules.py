@@ -19,7 +19,7 @@ from counterfoil.settlement.fees.rules import Rates, cut
 
 RATES = Rates(1, 500, 100, 1000)
 BPS = st.integers(0, 3_333)
-SOME_RATES = st.builds(Rates, st.just(1), BPS, BPS, BPS)
+SOME_RATES = st.builds(Rates, st.just(1), BPS, BPS, BPS, *map(st.just, (30, 0, 0, None)))
 
 
 def test_thirty_one_refunds_give_back_the_whole_fee():

@@ -10,7 +10,7 @@ import pytest
 from counterfoil.base.edge import make_id
 from counterfoil.base.machine import StateMoved
 from counterfoil.base.problems import InvalidInput, NotFound, ReasonRequired, TransitionRefused
-from counterfoil.settlement.fees.fees import NoRates, rates_now, set_rates
+from counterfoil.settlement.fees.fees import NoRates, rates_in_force, set_rates
 from counterfoil.settlement.invoices.invoices import (
     cancel_invoice,
     invoice_lines,
@@ -146,9 +146,9 @@ def test_two_webhooks_of_one_charge_that_race_book_it_once(program):
 def test_rates_have_versions_and_a_program_without_any_settles_nothing(program):
     with program.transaction() as conn:
         set_rates(conn, PROGRAM, platform_bps=300, validator_bps=0, holdback_bps=1000, actor="test", now=NOW)
-        assert rates_now(conn, [PROGRAM])[PROGRAM] == (2, 300, 0, 1000, 30)
+        assert rates_in_force(conn, [(PROGRAM, "EUR")], now=NOW)[PROGRAM, "EUR"][:5] == (2, 300, 0, 1000, 30)
         with pytest.raises(NoRates, match="elsewhere"):
-            rates_now(conn, ["elsewhere"])
+            rates_in_force(conn, [("elsewhere", "EUR")], now=NOW)
 
 
 @pytest.mark.parametrize(

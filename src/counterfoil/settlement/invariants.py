@@ -83,7 +83,7 @@ INVARIANTS: Final = (
         "PAYOUT_SUM",
         "Is every settlement gross = fees + holdback + net, each recomputed from its frozen rates?",
         """select s.id from settlement s join fee_rate r on r.program_id = s.program_id and r.version = s.rate_version
-           where s.platform_fee <> div(s.gross::numeric * r.platform_bps, 10000)
+           where s.platform_fee is distinct from fee_platform(s.gross, s.program_id, s.rate_version, s.asset)
               or s.validator_fee <> div(s.gross::numeric * r.validator_bps, 10000)
               or s.holdback <> div(s.gross::numeric * r.holdback_bps, 10000)
               or s.net <> s.gross - s.platform_fee - s.validator_fee - s.holdback""",

@@ -22,8 +22,8 @@ from counterfoil.operations.work.jobs import Job
 from counterfoil.operations.work.outside import run_outside
 from counterfoil.operations.work.runner import LADDER_END, Claim, Runner, Tally, finish, put_back, run_here
 from counterfoil.operations.work.station import Channel, OutsideQuestion, Station
-from counterfoil.settlement.fees.fees import rates_now
-from counterfoil.settlement.fees.rules import FeeSplit, Rates, cut
+from counterfoil.settlement.fees.fees import rates_in_force
+from counterfoil.settlement.fees.rules import FeesExceedGross, FeeSplit, Rates, cut
 from counterfoil.settlement.holdback import NewTranche, keep_back
 from counterfoil.settlement.intents.intents import (
     INTENT,
@@ -45,6 +45,8 @@ PAYMENTS_MAX = 1_000_000  # of the invoices of one tick; were there more, they w
 EVENT_KINDS: Final = declare(
     EventKind("settlement_completed", "debug", "An invoice was settled: fees taken, the rest is owed to the payee."),
 )
+
+RatesOf = Mapping[tuple[str, str], Rates]  # by program and asset
 
 
 class Settlement(NamedTuple):
@@ -168,19 +170,28 @@ def settle_due(runner: Runner, make_id: MakeId) -> Tally:
 
 
 def settle(conn: Connection[Any], intents: Sequence[Intent], *, make_id: MakeId, now: datetime) -> list[Settlement]:
-    """Settle these intents' invoices at their program's present rates: journal, settlement, step and event, all or none."""
+    """Settle these intents' invoices at the rates in force: journal, settlement, step and event, all or none.
+
+    One whose fees are more than it brought fails, with that as its reason. Raises NoRates.
+    """
     invoices = lock_invoices(conn, [one.invoice_id for one in intents])
     disputed = {one.id for one in invoices if one.state in INVOICE.before("reinstate")}
     _wait(conn, [one for one in intents if one.invoice_id in disputed], now)
     intents = [one for one in intents if one.invoice_id not in disputed]
     invoices = [one for one in invoices if one.id not in disputed]
     check(all(one.state in ("paid", "refunded") for one in invoices), "only what is paid in full is settled")
-    rates = rates_now(conn, sorted({one.program_id for one in invoices}))
+    rates = rates_in_force(conn, ((one.program_id, one.asset) for one in invoices), now=now)
     left = {one.id: one.total - refunded for one, refunded in zip(invoices, _refunded(conn, invoices), strict=True)}
-    settled = [_settlement(one, cut(left[one.id], rates[one.program_id]), rates, make_id, now) for one in invoices if left[one.id]]
+    parts = {one.id: _parts(left[one.id], rates[one.program_id, one.asset]) for one in invoices if left[one.id]}
+    refused = {invoice: told for invoice, told in parts.items() if isinstance(told, FeesExceedGross)}
+    settled = [_settlement(one, part, rates, make_id, now) for one in invoices if isinstance(part := parts.get(one.id), FeeSplit)]
     post_all(conn, [_booking(one) for one in settled], now=now)
     _record(conn, settled)
     _keep_back(conn, settled, rates, make_id, now)
+    for one in intents:
+        if one.invoice_id in refused:
+            fail_intent(conn, one, error=str(refused[one.invoice_id]), now=now)
+    intents = [one for one in intents if one.invoice_id not in refused]
     done = [one for one in intents if left[one.invoice_id]]
     # All of it went back to the customer before: there is nothing to settle.
     moves = [Move(one.id, one.state, "complete" if one in done else "drop") for one in intents]
@@ -198,6 +209,14 @@ def _wait(conn: Connection[Any], intents: Sequence[Intent], now: datetime) -> No
     )
 
 
+def _parts(gross: int, rates: Rates) -> FeeSplit | FeesExceedGross:
+    """How a gross is divided, or why it cannot be: that is told of this invoice alone, and the others are settled."""
+    try:
+        return cut(gross, rates)
+    except FeesExceedGross as refused:
+        return refused
+
+
 def _refunded(conn: Connection[Any], invoices: Sequence[Invoice]) -> list[int]:
     """What went back of each of these locked invoices before it is settled; minor units."""
     rows = conn.execute(
@@ -208,7 +227,7 @@ def _refunded(conn: Connection[Any], invoices: Sequence[Invoice]) -> list[int]:
     return [known.get(one.id, 0) for one in invoices]
 
 
-def _keep_back(conn: Connection[Any], settled: Sequence[Settlement], rates: Mapping[str, Rates], make_id: MakeId, now: datetime) -> None:
+def _keep_back(conn: Connection[Any], settled: Sequence[Settlement], rates: RatesOf, make_id: MakeId, now: datetime) -> None:
     tranches = [
         NewTranche(
             make_id("hb"),
@@ -217,7 +236,7 @@ def _keep_back(conn: Connection[Any], settled: Sequence[Settlement], rates: Mapp
             one.payee_id,
             one.asset,
             one.holdback,
-            rates[one.program_id].holdback_days,
+            rates[one.program_id, one.asset].holdback_days,
         )
         for one in settled
         if one.holdback
@@ -225,8 +244,8 @@ def _keep_back(conn: Connection[Any], settled: Sequence[Settlement], rates: Mapp
     keep_back(conn, tranches, actor=ACTOR, now=now)
 
 
-def _settlement(invoice: Invoice, parts: FeeSplit, rates: Mapping[str, Any], make_id: MakeId, now: datetime) -> Settlement:
-    version = rates[invoice.program_id].version
+def _settlement(invoice: Invoice, parts: FeeSplit, rates: RatesOf, make_id: MakeId, now: datetime) -> Settlement:
+    version = rates[invoice.program_id, invoice.asset].version
     return Settlement(make_id("set"), invoice.program_id, invoice.id, invoice.payee_id, invoice.asset, *parts, version, now)
 
 

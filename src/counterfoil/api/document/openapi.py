@@ -30,6 +30,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "Invoices": "What customers owe, and what they paid.",
         "Intents": "From the customer's payment to the settlement.",
         "Settlements": "How a paid invoice was divided.",
+        "Fees": "Fees of settlements, recomputed by the rates that were in force.",
         "Escrows": "Money of customers that waits for its conditions.",
     },
     "Payouts": {

@@ -413,6 +413,12 @@ event: lease_owner text
 event: lease_until timestamp with time zone
 event: fence bigint not null default 0
 event: last_error text
+fee_limit: program_id text not null
+fee_limit: version integer not null
+fee_limit: asset text not null
+fee_limit: fixed bigint not null
+fee_limit: minimum bigint not null
+fee_limit: maximum bigint
 fee_rate: program_id text not null
 fee_rate: version integer not null
 fee_rate: platform_bps integer not null
@@ -420,6 +426,17 @@ fee_rate: validator_bps integer not null
 fee_rate: holdback_bps integer not null
 fee_rate: actor text not null
 fee_rate: recorded_at timestamp with time zone not null
+fee_term: program_id text not null
+fee_term: version integer not null
+fee_term: effective_at timestamp with time zone not null
+fee_version: program_id text
+fee_version: version integer
+fee_version: platform_bps integer
+fee_version: validator_bps integer
+fee_version: holdback_bps integer
+fee_version: effective_at timestamp with time zone
+fee_version: actor text
+fee_version: recorded_at timestamp with time zone
 hold: id uuid not null
 hold: debit bigint not null
 hold: credit bigint not null
@@ -1014,6 +1031,7 @@ write_off_limit: at timestamp with time zone not null
 account: with fillfactor=45
 bank_line_counted: with security_invoker=true
 call_standing: with security_invoker=true
+fee_version: with security_invoker=true
 ledger_entries: with security_invoker=true
 payout_source: with security_invoker=true
 queue_paused: with security_invoker=true
@@ -1212,10 +1230,20 @@ CASE
 END))
 event: event_level CHECK ((level = ANY (ARRAY['debug'::text, 'info'::text, 'warning'::text, 'critical'::text])))
 event: event_pkey PRIMARY KEY (id)
+fee_limit: fee_limit_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+fee_limit: fee_limit_fixed CHECK ((fixed >= 0))
+fee_limit: fee_limit_maximum CHECK ((maximum >= minimum))
+fee_limit: fee_limit_minimum CHECK ((minimum >= 0))
+fee_limit: fee_limit_pkey PRIMARY KEY (program_id, version, asset)
+fee_limit: fee_limit_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+fee_limit: fee_limit_program_id_version_fkey FOREIGN KEY (program_id, version) REFERENCES fee_rate(program_id, version)
 fee_rate: fee_rate_pkey PRIMARY KEY (program_id, version)
 fee_rate: fee_rate_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 fee_rate: fee_rate_version_positive CHECK ((version > 0))
 fee_rate: fee_rates_leave_something CHECK (((platform_bps >= 0) AND (validator_bps >= 0) AND (holdback_bps >= 0) AND (((platform_bps + validator_bps) + holdback_bps) <= 10000)))
+fee_term: fee_term_pkey PRIMARY KEY (program_id, version)
+fee_term: fee_term_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+fee_term: fee_term_program_id_version_fkey FOREIGN KEY (program_id, version) REFERENCES fee_rate(program_id, version)
 hold: hold_amount_fits CHECK (((amount >= 1) AND (amount <= '1000000000000000000'::bigint)))
 hold: hold_expires_after_it_is_taken CHECK ((expires_at > taken_at))
 hold: hold_kind_is_short CHECK (((length(kind) >= 1) AND (length(kind) <= 64)))
@@ -1714,9 +1742,16 @@ escrow_movement: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.escro
 escrow_movement: CREATE TRIGGER is_sealed AFTER INSERT ON public.escrow_movement REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_escrow_movement() -- always
 event: CREATE TRIGGER event_follows_table BEFORE UPDATE OF state ON public.event FOR EACH ROW EXECUTE FUNCTION state_follows_table('event')
 event: CREATE TRIGGER is_sealed AFTER INSERT ON public.event REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_event() -- always
+fee_limit: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.fee_limit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+fee_limit: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.fee_limit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+fee_limit: CREATE TRIGGER is_sealed AFTER INSERT ON public.fee_limit REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_fee_limit() -- always
 fee_rate: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.fee_rate FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 fee_rate: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.fee_rate FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 fee_rate: CREATE TRIGGER is_sealed AFTER INSERT ON public.fee_rate REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_fee_rate() -- always
+fee_term: CREATE TRIGGER fee_terms_look_ahead BEFORE INSERT ON public.fee_term FOR EACH ROW EXECUTE FUNCTION fee_terms_look_ahead()
+fee_term: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.fee_term FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+fee_term: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.fee_term FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+fee_term: CREATE TRIGGER is_sealed AFTER INSERT ON public.fee_term REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_fee_term() -- always
 hold: CREATE TRIGGER holds_were_inserted AFTER INSERT ON public.hold REFERENCING NEW TABLE AS new_hold FOR EACH STATEMENT EXECUTE FUNCTION holds_were_inserted() -- always
 hold: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.hold FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 hold: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.hold FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -1976,8 +2011,12 @@ escrow_movement: everybody using true
 escrow_movement: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 event: everybody using true
 event: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+fee_limit: everybody using true
+fee_limit: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 fee_rate: everybody using true
 fee_rate: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+fee_term: everybody using true
+fee_term: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 hold: everybody using true
 hold: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR ((debit >> 40) IN ( SELECT book.id
    FROM book))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR ((debit >> 40) IN ( SELECT book.id
@@ -2092,6 +2131,7 @@ write_off_limit: of_one_program restrictive to counterfoil_program using ((CURRE
 -- views
 bank_line_counted: SELECT program_id, account, key, asset, amount, booked_on, value_on, external_id, reference, counterparty, memo, batch, file_id, line, bank_account, statement, "position", entry FROM bank_line l WHERE (NOT (EXISTS ( SELECT FROM bank_line_withdrawn w WHERE ((program_id = program_id) AND (account = account) AND (key = key)))));
 call_standing: SELECT id, subject_id, number, provider, key, payload_sha256, worker, fence, announced_at, horizon_at, kind, answer, answered_at, applied_at, CASE WHEN (kind <> 'unclear'::text) THEN LEAST(answered_at, horizon_at) ELSE horizon_at END AS closed_at FROM (call c LEFT JOIN call_answer a ON ((id = id)));
+fee_version: SELECT program_id, version, platform_bps, validator_bps, holdback_bps, COALESCE(effective_at, recorded_at) AS effective_at, actor, recorded_at FROM (fee_rate r LEFT JOIN fee_term t USING (program_id, version));
 ledger_entries: SELECT program_id, type, amount, to_timestamp(((((seq >> 20))::numeric / 1000.0))::double precision) AS created_at, effective_at, asset, name AS account, balance, kind, key, id AS journal_id, line, seq, movement, actor, narrative, source_type, source_id FROM ((((posting p CROSS JOIN LATERAL ( VALUES ('debit'::text,debit,debit_balance), ('credit'::text,credit,credit_balance)) s(type, account_id, balance)) JOIN account a ON ((id = account_id))) JOIN book b ON ((id = book_id))) JOIN journal j ON ((id = journal_id)));
 payout_source: SELECT id, program_id, invoice_id, payee_id, asset, gross, platform_fee, validator_fee, holdback, net, rate_version, at FROM settlement UNION ALL SELECT id, program_id, escrow_id AS invoice_id, payee_id, asset, amount AS gross, platform_fee, validator_fee, 0 AS holdback, net, rate_version, at FROM (escrow_movement m JOIN escrow e ON ((id = escrow_id))) WHERE (kind = 'release'::text);
 queue_paused: SELECT number, queue, provider, program_id, paused, reason, actor, at FROM ( SELECT DISTINCT ON (queue, provider, program_id) number, queue, provider, program_id, paused, reason, actor, at FROM queue_pause ORDER BY queue, provider, program_id, number DESC) latest WHERE paused;
@@ -2536,6 +2576,32 @@ begin
     where c.escrow_id = escrow_asked
     order by c.number;
 end $function$
+
+fee_platform(numeric,text,integer,text): CREATE OR REPLACE FUNCTION public.fee_platform(base numeric, program text, of_version integer, of_asset text)
+ RETURNS numeric
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+RETURN (SELECT CASE WHEN (fee_platform.base = (0)::numeric) THEN (0)::numeric ELSE LEAST(GREATEST((div((fee_platform.base * (r.platform_bps)::numeric), (10000)::numeric) + (COALESCE(l.fixed, (0)::bigint))::numeric), (COALESCE(l.minimum, (0)::bigint))::numeric), (COALESCE(l.maximum, '9223372036854775807'::bigint))::numeric) END AS "least" FROM (fee_rate r LEFT JOIN fee_limit l ON (((l.program_id = r.program_id) AND (l.version = r.version) AND (l.asset = fee_platform.of_asset)))) WHERE ((r.program_id = fee_platform.program) AND (r.version = fee_platform.of_version)))
+
+fee_terms_look_ahead(): CREATE OR REPLACE FUNCTION public.fee_terms_look_ahead()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if new.effective_at < (select recorded_at from fee_rate r where (r.program_id, r.version) = (new.program_id, new.version)) then
+        raise 'rates hold from when they are recorded, or later: what was settled keeps its own' using errcode = 'CF002';
+    end if;
+    return new;
+end $function$
+
+fee_version_at(text,timestamp with time zone): CREATE OR REPLACE FUNCTION public.fee_version_at(program text, moment timestamp with time zone)
+ RETURNS integer
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+RETURN (SELECT v.version FROM fee_version v WHERE ((v.program_id = fee_version_at.program) AND (v.effective_at <= fee_version_at.moment)) ORDER BY v.effective_at DESC, v.version DESC LIMIT 1)
 
 holds_were_inserted(): CREATE OR REPLACE FUNCTION public.holds_were_inserted()
  RETURNS trigger
@@ -3785,6 +3851,20 @@ seal_expressions(text[],text[]): CREATE OR REPLACE FUNCTION public.seal_expressi
  SET search_path TO 'public', 'pg_temp'
 RETURN (SELECT ROW(CASE WHEN (cardinality(seal_expressions.key) = 1) THEN string_agg(format('n.%I::text'::text, named.one), ''::text) FILTER (WHERE named.is_key) ELSE (('row('::text || string_agg(format('n.%I'::text, named.one), ', '::text ORDER BY named.place) FILTER (WHERE named.is_key)) || ')::text'::text) END, (('sha256(convert_to(row('::text || string_agg(format('n.%I'::text, named.one), ', '::text ORDER BY named.place) FILTER (WHERE (NOT named.is_key))) || ')::text, ''UTF8''))'::text)) AS "row" FROM (SELECT k.one, k.place, true AS is_key FROM unnest(seal_expressions.key) WITH ORDINALITY k(one, place) UNION ALL SELECT c.one, c.place, false FROM unnest(seal_expressions.columns) WITH ORDINALITY c(one, place)) named)
 
+seal_fee_limit(): CREATE OR REPLACE FUNCTION public.seal_fee_limit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'fee_limit', row(n.program_id, n.version, n.asset)::text, sha256(convert_to(row(n.program_id, n.version, n.asset, n.fixed, n.minimum, n.maximum)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
 seal_fee_rate(): CREATE OR REPLACE FUNCTION public.seal_fee_rate()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -3796,6 +3876,20 @@ seal_fee_rate(): CREATE OR REPLACE FUNCTION public.seal_fee_rate()
 AS $function$
         begin
             insert into seal (relation, row_id, sha256) select 'fee_rate', row(n.program_id, n.version)::text, sha256(convert_to(row(n.program_id, n.version, n.platform_bps, n.validator_bps, n.holdback_bps, n.actor, n.recorded_at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_fee_term(): CREATE OR REPLACE FUNCTION public.seal_fee_term()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'fee_term', row(n.program_id, n.version)::text, sha256(convert_to(row(n.program_id, n.version, n.effective_at)::text, 'UTF8')) from  new_row n;
             return null;
         end $function$
 
@@ -4560,9 +4654,18 @@ event: counterfoil_app: update (state_at)
 event: counterfoil_app: update (steps)
 event: counterfoil_auditor: select
 event: owner: counterfoil_owner
+fee_limit: counterfoil_app: insert, select
+fee_limit: counterfoil_auditor: select
+fee_limit: owner: counterfoil_owner
 fee_rate: counterfoil_app: insert, select
 fee_rate: counterfoil_auditor: select
 fee_rate: owner: counterfoil_owner
+fee_term: counterfoil_app: insert, select
+fee_term: counterfoil_auditor: select
+fee_term: owner: counterfoil_owner
+fee_version: counterfoil_app: select
+fee_version: counterfoil_auditor: select
+fee_version: owner: counterfoil_owner
 hold: counterfoil_app: insert, select
 hold: counterfoil_auditor: select
 hold: owner: counterfoil_owner
@@ -5010,6 +5113,10 @@ canonical_json(jsonb): counterfoil_auditor: execute
 enter_program(text,boolean,integer): counterfoil_app: execute
 escrow_standing(text,timestamp with time zone): counterfoil_app: execute
 escrow_standing(text,timestamp with time zone): counterfoil_auditor: execute
+fee_platform(numeric,text,integer,text): counterfoil_app: execute
+fee_platform(numeric,text,integer,text): counterfoil_auditor: execute
+fee_version_at(text,timestamp with time zone): counterfoil_app: execute
+fee_version_at(text,timestamp with time zone): counterfoil_auditor: execute
 key_word(text): counterfoil_app: execute
 key_word(text): counterfoil_auditor: execute
 lock_accounts(text,text,text[]): counterfoil_app: execute

@@ -194,7 +194,7 @@ class World:
         with self.database.transaction() as conn:
             open_program(conn, PROGRAM, name="Main program", assets=[ASSET], now=now())
             if not conn.execute("select 1 from fee_rate where program_id = %s", [PROGRAM]).fetchone():
-                set_rates(conn, PROGRAM, actor="system:setup", now=now(), **RATES)
+                set_rates(conn, PROGRAM, actor="system:setup", now=now(), limits=(), effective_at=None, **RATES)
             for payee, token in self._destinations.items():
                 set_destination(
                     conn,

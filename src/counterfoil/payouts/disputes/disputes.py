@@ -166,7 +166,7 @@ def resolve(
     if policy == "retain_fees":
         if settlement is None or outcome != "partial":
             raise InvalidInput("policy", "proportional, unless a part goes back of what is settled already", got=policy)
-        rates = rates_of(conn, one.program_id, settlement.rate_version)
+        rates = rates_of(conn, one.program_id, settlement.rate_version, one.asset)
         ruled(settlement.gross, settlement.gross - exposure + refund, rates, policy)
     state = take_step(conn, DISPUTE, dispute_id, one.state, "resolve", actor=by.actor, at=now, reason=reason)
     until = now + APPEAL_WITHIN

@@ -34,7 +34,7 @@ def ruled(gross: int, refund: int, rates: Rates, policy: str) -> Ruling:
         raise InvalidInput("refund", f"from 0 to {gross} minor units", got=refund)
     kept = gross - refund
     base = gross if policy == "retain_fees" else kept
-    platform, validator = rate_of(base, rates.platform_bps), rate_of(base, rates.validator_bps)
+    platform, validator, _ = rates.parts(base)
     holdback = rate_of(kept, rates.holdback_bps)
     net = kept - platform - validator - holdback
     if net < 0:

@@ -133,7 +133,7 @@ def book_refund(
     payout_id = ready_to_cut(conn, settlement, make_id=make_id, actor=actor, why=WHY, now=now)
     payable = 0 if payout_id is None else payable_of(conn, [settlement.id])[settlement.id]
     own = next((one for one in tranches if one.settlement_id == settlement.id), None)
-    rates = rates_of(conn, settlement.program_id, settlement.rate_version)
+    rates = rates_of(conn, settlement.program_id, settlement.rate_version, settlement.asset)
     sources = sources_of(
         refund_parts(settlement.gross, settlement.gross - left, amount, rates, retain_fees=retain_fees),
         payable=min(payable, payables_of(conn, [purse]).get(purse, 0)),

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from counterfoil.base.money import rate_of
 from counterfoil.base.problems import InvalidInput, check
 from counterfoil.settlement.fees.rules import Rates
 
@@ -50,9 +49,7 @@ def refund_parts(gross: int, gone: int, amount: int, rates: Rates, *, retain_fee
     check(0 <= gone <= gross, "no more went back than there was", gross=gross, gone=gone)
     refuse_amount(amount, gross - gone)
     before, after = gross - gone, gross - gone - amount
-    platform, validator, holdback = (
-        rate_of(before, rate) - rate_of(after, rate) for rate in (rates.platform_bps, rates.validator_bps, rates.holdback_bps)
-    )
+    platform, validator, holdback = (max(0, was - stays) for was, stays in zip(rates.parts(before), rates.parts(after), strict=True))
     if retain_fees:
         platform = validator = 0
     return RefundParts(amount, platform, validator, holdback, amount - platform - validator - holdback)

@@ -17,7 +17,7 @@ from counterfoil.operations.work.runner import Claim, Runner, Tally, run_here
 from counterfoil.settlement.escrow.model import ESCROW, EXPIRING, Escrow, escrows_by_id, show_escrow
 from counterfoil.settlement.escrow.moving import BANK, EscrowRefuses, Hand, expire_escrow, fund_with, reference_of
 from counterfoil.settlement.escrow.rules import Condition, checked_conditions, micro_of
-from counterfoil.settlement.fees.fees import rates_now
+from counterfoil.settlement.fees.fees import rates_in_force
 from counterfoil.settlement.usage.usage import assets_of
 
 ACTOR: Final = "system:worker"
@@ -48,7 +48,7 @@ def open_escrow(conn: Connection[Any], escrow_id: str, new: NewEscrow, *, actor:
     if not now < new.expires_at <= now + LIFE_MAX:
         raise InvalidInput("expires_at", "later than now, within ten years", got=new.expires_at.isoformat())
     conditions = checked_conditions(new.conditions)
-    rates = rates_now(conn, [new.program_id])[new.program_id]
+    rates = rates_in_force(conn, [(new.program_id, new.asset)], now=now)[new.program_id, new.asset]
     conn.execute(
         """insert into escrow (id, program_id, customer_id, payee_id, asset, amount, reference, rate_version, expires_at, created_at,
                                state, state_at, due_at)

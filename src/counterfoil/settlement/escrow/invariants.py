@@ -68,17 +68,17 @@ INVARIANTS: Final = (
         "ESCROW_FEES",
         "Are the fees of every release those of everything released by then, at the escrow's frozen rates, less what was taken before?",
         """with release as (
-               select m.id, m.amount, m.platform_fee, m.validator_fee, m.net, e.program_id, e.rate_version,
+               select m.id, m.amount, m.platform_fee, m.validator_fee, m.net, e.program_id, e.asset, e.rate_version,
                       sum(m.amount) over before + m.amount as total, sum(m.platform_fee) over before as platform_before,
                       sum(m.validator_fee) over before as validator_before
                from escrow_movement m join escrow e on e.id = m.escrow_id
                where m.kind = 'release'
                window before as (partition by m.escrow_id order by m.number rows between unbounded preceding and 1 preceding))
            select m.id, m.platform_fee, m.validator_fee from (
-               select id, amount, platform_fee, validator_fee, net, program_id, rate_version, coalesce(total, amount) as total,
+               select id, amount, platform_fee, validator_fee, net, program_id, asset, rate_version, coalesce(total, amount) as total,
                       coalesce(platform_before, 0) as platform_before, coalesce(validator_before, 0) as validator_before from release) m
            join fee_rate r on (r.program_id, r.version) = (m.program_id, m.rate_version)
-           where m.platform_fee <> least(div(m.total * r.platform_bps, 10000) - m.platform_before, m.amount)
+           where m.platform_fee <> least(fee_platform(m.total, m.program_id, m.rate_version, m.asset) - m.platform_before, m.amount)
               or m.validator_fee <> least(div(m.total * r.validator_bps, 10000) - m.validator_before, m.amount - m.platform_fee)""",
         "critical",
         "A fee of an escrow was computed wrongly.",

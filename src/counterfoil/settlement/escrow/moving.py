@@ -186,7 +186,7 @@ def _release_row(conn: Connection[Any], one: Escrow, amount: int, hand: Hand, *,
         [one.id],
     ).fetchone()
     assert taken is not None
-    rates = rates_of(conn, one.program_id, one.rate_version)
+    rates = rates_of(conn, one.program_id, one.rate_version, one.asset)
     split = release_split(amount, rates, released=one.released, platform_taken=taken[0], validator_taken=taken[1])
     _move(conn, one, "release", amount, hand, by_ruling=by_ruling, fees=(split.platform_fee, split.validator_fee, split.net))
 

@@ -49,7 +49,7 @@ def release_split(amount: int, rates: Rates, *, released: int, platform_taken: i
     """
     check(amount > 0 and min(released, platform_taken, validator_taken) >= 0, "a release is of something", amount=amount)
     total = released + amount
-    platform = min(rate_of(total, rates.platform_bps) - platform_taken, amount)
+    platform = min(rates.platform_fee(total) - platform_taken, amount)
     validator = min(rate_of(total, rates.validator_bps) - validator_taken, amount - platform)
     return ReleaseSplit(amount, platform, validator, amount - platform - validator)
 

@@ -1,22 +1,37 @@
-"""A program's fee rates, by version: added, never changed."""
+"""A program's fee rates, by version: added, never changed. Each is in force from its own moment on, until the next one is."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
+from psycopg.rows import class_row
 
-from counterfoil.base.problems import NotFound
-from counterfoil.settlement.fees.rules import HOLDBACK_DAYS, Rates, check_rates
+from counterfoil.base.problems import InvalidInput, NotFound
+from counterfoil.settlement.fees.rules import HOLDBACK_DAYS, FeeLimit, Rates, check_limit, check_rates
 
-_RATES: Final = f"""version, platform_bps, validator_bps, holdback_bps, coalesce(days, {HOLDBACK_DAYS})
-                from fee_rate left join holdback_term using (program_id, version)"""
+_LIMITED: Final = f"""r.version, r.platform_bps, r.validator_bps, r.holdback_bps, coalesce(h.days, {HOLDBACK_DAYS}),
+                coalesce(l.fixed, 0), coalesce(l.minimum, 0), l.maximum"""
 
 
 class NoRates(NotFound):
-    """This program has no fee rates yet."""
+    """This program has no fee rates in force yet."""
+
+
+class RateVersion(NamedTuple):
+    """A version of a program's rates: from when it is in force, and its limits by asset."""
+
+    version: int
+    platform_bps: int
+    validator_bps: int
+    holdback_bps: int
+    holdback_days: int
+    effective_at: datetime
+    actor: str
+    recorded_at: datetime
+    limits: list[FeeLimit]
 
 
 def set_rates(
@@ -27,11 +42,15 @@ def set_rates(
     validator_bps: int,
     holdback_bps: int,
     holdback_days: int = HOLDBACK_DAYS,
+    limits: Sequence[FeeLimit] = (),
+    effective_at: datetime | None = None,
     actor: str,
     now: datetime,
 ) -> Rates:
-    """Add the next version of a program's rates; settlements from now on use it. Raises InvalidInput, NotFound."""
+    """Add the next version of a program's rates; settlements from `effective_at` on use it, or from now. Raises InvalidInput, NotFound."""
     check_rates(platform_bps, validator_bps, holdback_bps, holdback_days)
+    if effective_at is not None and effective_at < now:
+        raise InvalidInput("effective_at", "not in the past: what was settled keeps its rates", got=effective_at.isoformat())
     # One at a time, so that two people do not both write version n + 1.
     conn.execute("select pg_advisory_xact_lock(hashtextextended('fee_rate:' || %s, 0))", [program_id])
     if conn.execute("select 1 from program where id = %s", [program_id]).fetchone() is None:
@@ -51,25 +70,82 @@ def set_rates(
     ).fetchone()
     assert row is not None
     conn.execute("insert into holdback_term (program_id, version, days) values (%s, %s, %s)", [program_id, row[0], holdback_days])
+    conn.execute("insert into fee_term (program_id, version, effective_at) values (%s, %s, %s)", [program_id, row[0], effective_at or now])
+    _set_limits(conn, program_id, row[0], limits)
     return Rates(row[0], platform_bps, validator_bps, holdback_bps, holdback_days)
 
 
-def rates_now(conn: Connection[Any], program_ids: Sequence[str]) -> dict[str, Rates]:
-    """The latest rates of each program. Raises NoRates for one that has none."""
+def _set_limits(conn: Connection[Any], program_id: str, version: int, limits: Sequence[FeeLimit]) -> None:
+    assets = {row[0] for row in conn.execute("select asset from book where program_id = %s", [program_id]).fetchall()}
+    for one in limits:
+        if one.asset not in assets:
+            raise InvalidInput("asset", f"one of {', '.join(sorted(assets))}", got=one.asset[:12])
+        check_limit(one)
+    if len({one.asset for one in limits}) != len(limits):
+        raise InvalidInput("limits", "one for each asset")
+    with conn.cursor() as cur:
+        cur.executemany(
+            "insert into fee_limit (program_id, version, asset, fixed, minimum, maximum) values (%s, %s, %s, %s, %s, %s)",
+            [(program_id, version, *one) for one in limits],
+        )
+
+
+def rates_in_force(conn: Connection[Any], wanted: Iterable[tuple[str, str]], *, now: datetime) -> dict[tuple[str, str], Rates]:
+    """The rates that each program's settlements in each asset use now, by (program, asset). Raises NoRates for a program that has none."""
+    asked = sorted(set(wanted))
     rows = conn.execute(
-        f"""select distinct on (program_id) program_id, {_RATES} where program_id = any(%s) order by program_id, version desc""",
-        [list(program_ids)],
+        f"""select w.program_id, w.asset, {_LIMITED} from unnest(%s::text[], %s::text[]) as w (program_id, asset)
+           join fee_rate r on r.program_id = w.program_id and r.version = fee_version_at(w.program_id, %s)
+           left join holdback_term h on (h.program_id, h.version) = (r.program_id, r.version)
+           left join fee_limit l on (l.program_id, l.version, l.asset) = (r.program_id, r.version, w.asset)""",
+        [[one[0] for one in asked], [one[1] for one in asked], now],
     ).fetchall()
-    found = {row[0]: Rates(*row[1:]) for row in rows}
-    for program_id in program_ids:
-        if program_id not in found:
+    found = {(row[0], row[1]): Rates(*row[2:]) for row in rows}
+    for program_id, asset in asked:
+        if (program_id, asset) not in found:
             raise NoRates(program=program_id)
     return found
 
 
-def rates_of(conn: Connection[Any], program_id: str, version: int) -> Rates:
-    """One version of a program's rates. Raises NoRates."""
-    row = conn.execute(f"select {_RATES} where program_id = %s and version = %s", [program_id, version]).fetchone()
+def rates_of(conn: Connection[Any], program_id: str, version: int, asset: str) -> Rates:
+    """One version of a program's rates, with its limits in an asset. Raises NoRates."""
+    row = conn.execute(
+        f"""select {_LIMITED} from fee_rate r
+           left join holdback_term h on (h.program_id, h.version) = (r.program_id, r.version)
+           left join fee_limit l on (l.program_id, l.version, l.asset) = (r.program_id, r.version, %s)
+           where r.program_id = %s and r.version = %s""",
+        [asset, program_id, version],
+    ).fetchone()
     if row is None:
         raise NoRates(program=program_id, version=version)
     return Rates(*row)
+
+
+def version_now(conn: Connection[Any], program_id: str, *, now: datetime) -> RateVersion:
+    """The version that a program's settlements use now. Raises NoRates."""
+    row = conn.execute("select fee_version_at(%s, %s)", [program_id, now]).fetchone()
+    if row is None or row[0] is None:
+        raise NoRates(program=program_id)
+    return _versions(conn, "where v.program_id = %s and v.version = %s", [program_id, row[0]])[0]
+
+
+def list_rates(conn: Connection[Any], program_id: str, *, rows_max: int, before: int | None = None) -> list[RateVersion]:
+    """Every version of a program's rates, the newest first; those below `before`."""
+    return _versions(
+        conn,
+        "where v.program_id = %s and v.version < coalesce(%s, 2147483647) order by v.version desc limit %s",
+        [program_id, before, rows_max],
+    )
+
+
+def _versions(conn: Connection[Any], ending: str, given: Sequence[Any]) -> list[RateVersion]:
+    with conn.cursor(row_factory=class_row(RateVersion)) as cur:
+        found = cur.execute(
+            f"""select v.version, v.platform_bps, v.validator_bps, v.holdback_bps, coalesce(h.days, {HOLDBACK_DAYS}) as holdback_days,
+                      v.effective_at, v.actor, v.recorded_at,
+                      coalesce((select jsonb_agg(jsonb_build_array(l.asset, l.fixed, l.minimum, l.maximum) order by l.asset)
+                                from fee_limit l where (l.program_id, l.version) = (v.program_id, v.version)), '[]') as limits
+               from fee_version v left join holdback_term h using (program_id, version) {ending}""",
+            given,
+        ).fetchall()
+    return [one._replace(limits=[FeeLimit(*each) for each in one.limits]) for one in found]

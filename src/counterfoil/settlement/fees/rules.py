@@ -2,23 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
-from counterfoil.base.money import RATE_MAX_BPS, rate_of
-from counterfoil.base.problems import InvalidInput, check
+from counterfoil.base.money import MINOR_MAX, RATE_MAX_BPS, rate_of
+from counterfoil.base.problems import InvalidInput, Problem, check
 
 HOLDBACK_DAYS: Final = 30
 HOLDBACK_DAYS_MAX: Final = 3650
 
 
+class FeesExceedGross(Problem):
+    """The fees and the holdback are more than what is settled."""
+
+    todo: ClassVar[str] = "Refund the invoice, or lower the fixed or the minimum fee by a new version of the rates, and retry the intent."
+
+
+class FeeLimit(NamedTuple):
+    """What the platform's fee is besides its rate, in an asset: `fixed` is added, then at least `minimum`, then at most `maximum`; minor
+    units. No maximum: None."""
+
+    asset: str
+    fixed: int = 0
+    minimum: int = 0
+    maximum: int | None = None
+
+
 class Rates(NamedTuple):
-    """One version of a program's rates, in basis points of the gross."""
+    """One version of a program's rates, in basis points of the gross; the limits are those of one asset, in minor units."""
 
     version: int
     platform_bps: int
     validator_bps: int
     holdback_bps: int
     holdback_days: int = HOLDBACK_DAYS  # how long a holdback is kept
+    fixed: int = 0
+    minimum: int = 0
+    maximum: int | None = None
+
+    def platform_fee(self, base: int) -> int:
+        """The platform's fee of a gross: its rate rounded down and the fixed part, then at least, then at most. Of nothing, nothing."""
+        if base == 0:
+            return 0
+        least = max(rate_of(base, self.platform_bps) + self.fixed, self.minimum)
+        return least if self.maximum is None else min(least, self.maximum)
+
+    def parts(self, base: int) -> tuple[int, int, int]:
+        """Platform fee, validator fee and holdback of what is left of a settlement. A fixed or minimum fee takes no more than there is."""
+        validator, holdback = rate_of(base, self.validator_bps), rate_of(base, self.holdback_bps)
+        return min(self.platform_fee(base), base - validator - holdback), validator, holdback
 
 
 class FeeSplit(NamedTuple):
@@ -43,11 +74,21 @@ def check_rates(platform_bps: int, validator_bps: int, holdback_bps: int, holdba
         raise InvalidInput("rates", f"together at most {RATE_MAX_BPS} basis points", got=sum(given.values()))
 
 
+def check_limit(one: FeeLimit) -> None:
+    """Refuse limits that exclude each other. Raises InvalidInput."""
+    for name, minor in (("fixed", one.fixed), ("minimum", one.minimum), ("maximum", one.maximum or 0)):
+        if not 0 <= minor <= MINOR_MAX:
+            raise InvalidInput(name, f"from 0 to {MINOR_MAX} minor units of {one.asset}", got=minor)
+    if one.maximum is not None and one.maximum < one.minimum:
+        raise InvalidInput("maximum", f"at least the minimum of {one.minimum} minor units of {one.asset}", got=one.maximum)
+
+
 def cut(gross: int, rates: Rates) -> FeeSplit:
-    """Each deduction rounded down; the payee keeps the units that are left (Money, "Fees")."""
+    """Each deduction rounded down; the payee keeps the units that are left (Money, "Fees"). Raises FeesExceedGross when nothing is."""
     check(gross > 0, "a settlement has something to settle", gross=gross)
-    platform, validator = rate_of(gross, rates.platform_bps), rate_of(gross, rates.validator_bps)
+    platform, validator = rates.platform_fee(gross), rate_of(gross, rates.validator_bps)
     holdback = rate_of(gross, rates.holdback_bps)
     net = gross - platform - validator - holdback
-    check(net >= 0, "rates leave the payee nothing less than nothing", net=net)
+    if net < 0:
+        raise FeesExceedGross(gross=gross, platform_fee=platform, validator_fee=validator, holdback=holdback)
     return FeeSplit(gross, platform, validator, holdback, net)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi.responses import Response
@@ -14,6 +15,8 @@ from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import (
     AssetCode,
     Clean,
+    Instant,
+    Minor,
     Paged,
     ProgramId,
     RequestModel,
@@ -28,10 +31,13 @@ from counterfoil.ledger.accounts.accounts import SCALE_MAX, open_program
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.ledger.reads.listing import ListedProgram, list_programs, show_program
 from counterfoil.operations.access.access import ADMINISTER, READ
-from counterfoil.settlement.fees.fees import rates_now, set_rates
+from counterfoil.settlement.fees.fees import RateVersion, list_rates, set_rates, version_now
+from counterfoil.settlement.fees.rules import FeeLimit
 
 router = routes("Programs")
 PROGRAMS = Keyset("programs", (str,))
+VERSIONS = Keyset("fee_rates", (int,))
+_MINOR = "^[0-9]{1,18}$"
 Rate = Annotated[int, Field(ge=0, le=RATE_MAX_BPS, description="Hundredths of a percent.")]
 
 
@@ -74,6 +80,24 @@ class ProgramOpened(ProgramView, WriteResult):
     """It is open."""
 
 
+class FeeLimitShape(RequestModel):
+    """What the platform's fee is besides its rate, in one asset: `fixed` is added, then it is at least `minimum` and at most `maximum`."""
+
+    asset: AssetCode
+    fixed: str = Field("0", pattern=_MINOR, description="Minor units.", examples=["30"])
+    minimum: str = Field("0", pattern=_MINOR, description="Minor units.", examples=["50"])
+    maximum: str | None = Field(None, pattern=_MINOR, description="Minor units; absent: none.", examples=["100000"])
+
+
+@shows(FeeLimit)
+class FeeLimitView(ViewModel):
+    """What the platform's fee is besides its rate, in one asset."""
+
+    fixed: Minor
+    minimum: Minor
+    maximum: Minor | None
+
+
 class RatesRequest(RequestModel):
     """The next version of a program's rates; together at most 100 %."""
 
@@ -81,17 +105,18 @@ class RatesRequest(RequestModel):
     validator_bps: Rate = Field(examples=[100])
     holdback_bps: Rate = Field(0, examples=[0])
     holdback_days: int = Field(30, ge=0, le=3650, description="How long a holdback is kept.", examples=[30])
+    effective_at: Instant | None = Field(None, description="Settlements from this moment on use it; absent: from now on.")
+    limits: list[FeeLimitShape] = Field(default_factory=list, max_length=100)
 
 
+@shows(RateVersion)
 class RatesView(WriteResult):
     """One version of a program's rates, in hundredths of a percent."""
 
     program_id: str
-    version: int
-    platform_bps: int
-    validator_bps: int
-    holdback_bps: int
     holdback_days: int = Field(description="How long a holdback is kept.")
+    effective_at: datetime = Field(description="Settlements from this moment on use it, until the next version's.")
+    limits: list[FeeLimitView]
 
 
 def _fields(one: ListedProgram) -> dict[str, Any]:
@@ -139,7 +164,7 @@ def assets(call: Annotated[ApiCall, may(READ)]) -> Response:
     summary="Set fee rates",
 )
 def add_rates(program_id: ProgramId, body: RatesRequest, call: Annotated[ApiCall, may(ADMINISTER, key=True)]) -> Response:
-    """Adds a version: settlements from now on use it, earlier ones keep theirs."""
+    """Adds a version: settlements from its moment on use it, earlier ones keep theirs."""
 
     def act(conn: Connection[Any]) -> Done:
         made = set_rates(
@@ -149,10 +174,13 @@ def add_rates(program_id: ProgramId, body: RatesRequest, call: Annotated[ApiCall
             validator_bps=body.validator_bps,
             holdback_bps=body.holdback_bps,
             holdback_days=body.holdback_days,
+            limits=[_limit(one) for one in body.limits],
+            effective_at=body.effective_at,
             actor=call.actor,
             now=call.now,
         )
-        return Done(program_id, RatesView(program_id=program_id, **made._asdict()), 201)
+        (shown,) = list_rates(conn, program_id, rows_max=1, before=made.version + 1)
+        return Done(program_id, _rates_shown(program_id, shown), 201)
 
     return call.write("rates.set", act, asked=body)
 
@@ -161,5 +189,27 @@ def add_rates(program_id: ProgramId, body: RatesRequest, call: Annotated[ApiCall
 def rates(program_id: ProgramId, call: Annotated[ApiCall, may(READ)]) -> Response:
     """The version that settlements use now."""
     with call.reading() as conn:
-        found = rates_now(conn, [program_id])[program_id]
-    return answer(RatesView(program_id=program_id, **found._asdict()))
+        return answer(_rates_shown(program_id, version_now(conn, program_id, now=call.now)))
+
+
+@router.get(
+    "/programs/{program_id}/rates/versions",
+    response_model=Paged[RatesView],
+    operation_id="fee_rates_list",
+    summary="List versions of fee rates",
+)
+def rate_versions(program_id: ProgramId, call: Annotated[ApiCall, may(READ)], limit: Limit = LIMIT, cursor: Cursor = None) -> Response:
+    """The newest first; one that is to come is among them."""
+    after = VERSIONS.after(cursor)
+    with call.reading() as conn:
+        rows = list_rates(conn, program_id, rows_max=limit + 1, before=int(str(after[0])) if after else None)
+    page = VERSIONS.page(rows, limit, lambda row: (row.version,))
+    return page_of(RatesView, Page([_rates_shown(program_id, one) for one in page.rows], page.next_cursor))
+
+
+def _limit(one: FeeLimitShape) -> FeeLimit:
+    return FeeLimit(one.asset, int(one.fixed), int(one.minimum), None if one.maximum is None else int(one.maximum))
+
+
+def _rates_shown(program_id: str, one: RateVersion) -> RatesView:
+    return RatesView(program_id=program_id, **one._asdict() | {"limits": FeeLimitView.each(one.limits)})

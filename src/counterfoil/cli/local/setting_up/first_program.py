@@ -18,8 +18,8 @@ from counterfoil.base.problems import InvalidInput, Kind, Problem
 from counterfoil.base.settings import Settings, variable_of
 from counterfoil.ledger.accounts.accounts import SCALE_MAX, open_program
 from counterfoil.ledger.reads.listing import list_programs
-from counterfoil.settlement.fees.fees import NoRates, rates_now, set_rates
-from counterfoil.settlement.fees.rules import Rates, check_rates
+from counterfoil.settlement.fees.fees import RateVersion, list_rates, set_rates
+from counterfoil.settlement.fees.rules import check_rates
 
 NONE: Final = "none"
 PROVIDERS: Final = ("simulator", NONE)
@@ -197,11 +197,9 @@ def _refuse_other_program(there: Any, answers: Answers) -> None:
         raise SetUpOtherwise(field="asset", there=told[0], wanted=told[1], do=advice)
 
 
-def _rates(conn: Connection[Any], program: str) -> Rates | None:
-    try:
-        return rates_now(conn, [program])[program]
-    except NoRates:
-        return None
+def _rates(conn: Connection[Any], program: str) -> RateVersion | None:
+    """The newest version, whether it is in force yet or not."""
+    return next(iter(list_rates(conn, program, rows_max=1)), None)
 
 
 def _percent(rate: int) -> str:

@@ -1,0 +1,39 @@
+"""Fee rates and their recomputation at the command line and over HTTP."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from counterfoil.base.edge import now
+from tests.api.office import Office, charge_event, signed
+from tests.api.test_one_payment import run
+from tests.cli.conftest import Cli
+
+
+def test_rates_with_limits_are_set_for_a_day_and_listed(cli: Cli):
+    day = (now() + timedelta(days=3)).isoformat()
+    limits = ("--fixed", "EUR=0.30", "--minimum", "EUR=0.50", "--maximum", "EUR=20.00", "--effective-at", day)
+    assert "main has version 2" in cli("rates", "set", "main", "--platform-bps", "700", "--validator-bps", "0", *limits).out
+    assert cli("rates", "show", "main", "-o", "json").json()["version"] == 1, "the other is still to come"
+    newest, _ = cli("rates", "list", "main", "-o", "json").json()
+    assert newest["limits"] == [{"asset": "EUR", "fixed": "30", "minimum": "50", "maximum": "2000"}]
+    assert (
+        "not in the past"
+        in cli("rates", "set", "main", "--platform-bps", "1", "--validator-bps", "0", "--effective-at", "2020-01-01T00:00:00Z").err
+    )
+
+
+def test_fees_of_a_range_are_recomputed_and_nothing_is_changed(cli: Cli, office: Office):
+    span = ("fees", "recompute", "--start-time", "2020-01-01T00:00:00Z", "--end-time", "2099-01-01T00:00:00Z")
+    assert "nothing was recomputed" in cli(*span).out
+    invoice = office.invoice()
+    body = charge_event(invoice, "ch_fees")
+    office.ask("POST", "/webhooks/simulator", role=None, content=body, headers=signed(body, "evt_fees"))
+    run(office, "webhooks")
+    with office.database.transaction() as conn:
+        conn.execute("update intent set state = 'processing', steps = steps + 1, due_at = now()")
+    run(office, "settle")
+    done = cli(*span)
+    assert (done.code, "EUR: 1 settlements recomputed, 0 differ." in done.out) == (0, True)
+    wrong = office.ask("GET", "/api/fees/recomputed", params={"startTime": "2021-01-01T00:00:00Z", "endTime": "2020-01-01T00:00:00Z"})
+    assert (wrong.status_code, wrong.json()["field"]) == (422, "endTime")
