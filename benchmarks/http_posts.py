@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 from benchmarks.harness import last_line, machine, percentile, private_server, table
 from counterfoil.base.edge import Database, entropy, make_id, now
+from counterfoil.base.encryption.key_file import new_key
 from counterfoil.base.migrations.runner import migrate
 from counterfoil.base.money import Asset
 from counterfoil.base.postgres.launcher import PrivatePostgres
@@ -51,7 +52,12 @@ def server(postgres: PrivatePostgres) -> Iterator[tuple[str, str]]:
     """A server process of its own: its address, and a controller's key."""
     migrate(postgres.url, now=now())
     key, log = _seed(postgres.url), postgres.folder / "server.log"
-    environment = {**os.environ, "COUNTERFOIL_DATABASE_URL": postgres.url, "COUNTERFOIL_PORT": "0"}
+    environment = {
+        **os.environ,
+        "COUNTERFOIL_DATABASE_URL": postgres.url,
+        "COUNTERFOIL_ENCRYPTION_KEYS": new_key(entropy),
+        "COUNTERFOIL_PORT": "0",
+    }
     with log.open("ab") as told:
         process = subprocess.Popen([sys.executable, "-m", "counterfoil", "serve"], env=environment, stdout=told, stderr=told)
     try:

@@ -21,18 +21,23 @@ import psycopg
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from psycopg import sql
 
-from counterfoil.base.edge import Database
+from counterfoil.base.edge import Database, entropy
+from counterfoil.base.encryption.key_file import new_key
+from counterfoil.base.encryption.keys import EncryptionKeys, parse_keys
 from counterfoil.base.migrations.runner import migrate
 from counterfoil.base.money import Asset
 from counterfoil.base.postgres.launcher import PrivatePostgres
 from counterfoil.ledger.accounts.accounts import open_accounts, open_program
-from counterfoil.reconciliation.runs.books import account_movements, bank_lines
-from counterfoil.reconciliation.runs.copying import copy_out
+from counterfoil.reconciliation.bank_lines import CONFIDENTIAL as LINES
+from counterfoil.reconciliation.bank_statements import CONFIDENTIAL as FILES
+from counterfoil.reconciliation.runs.books import account_movements, bank_lines, with_words
+from counterfoil.reconciliation.runs.copying import Read, copy_out
 
 WANTED: Final = 500_000
 DAY: Final = date(2026, 1, 5)
 NOON: Final = datetime(2026, 1, 5, 12, tzinfo=UTC)
 TRIES: Final = 3
+KEYS: Final = EncryptionKeys(parse_keys(new_key(entropy)), entropy)
 
 
 class Measured(NamedTuple):
@@ -55,11 +60,14 @@ def main() -> None:
         fill(server.url, count)
         database = Database(server.url).open()
         out = Path(name) / "out.parquet"
-        queries: dict[str, sql.Composable] = {
-            "bank lines": bank_lines("main", "cash:bank:client", first=DAY, last=DAY),
-            "clearing, by journal": account_movements("main", "clearing:simulator", first=DAY, last=DAY),
+        queries: dict[str, tuple[sql.Composable, Read | None]] = {
+            "bank lines, encrypted": (
+                bank_lines("main", "cash:bank:client", first=DAY, last=DAY),
+                lambda batch: with_words(KEYS, batch),
+            ),
+            "clearing, by journal": (account_movements("main", "clearing:simulator", first=DAY, last=DAY), None),
         }
-        found = [measure(database, what, query, out, count) for what, query in queries.items()]
+        found = [measure(database, what, query, out, count, read) for what, (query, read) in queries.items()]
         database.close()
     for one in found:
         print(f"{one.what:24} {one.rows:>10,} rows {one.seconds:7.2f} s {one.rows_per_s:>10,} rows/s, {one.cpu_s:.2f} s of CPU here")
@@ -77,16 +85,15 @@ def fill(url: str, count: int) -> None:
     database.close()
     with psycopg.connect(url, autocommit=True) as conn:
         conn.execute(
-            """insert into bank_file (id, program_id, account, file_name, sha256, format, records, new, known, rejected, actor, at)
-               values ('bf', 'main', 'cash:bank:client', 'f', '', 'x', 0, 0, 0, '[]', 'benchmark', %s)""",
-            [NOON],
+            """insert into bank_file (id, program_id, account, file_name, sha256, format, records, new, known, envelope, actor, at)
+               values ('bf', 'main', 'cash:bank:client', 'f', '', 'x', 0, 0, 0, %s, 'benchmark', %s)""",
+            [FILES.encrypted(KEYS, ["bf"], [[]]), NOON],
         )
         conn.execute(
-            """insert into bank_line (program_id, account, key, asset, amount, booked_on, external_id, reference, counterparty, memo, batch,
-                      file_id, line)
-               select 'main', 'cash:bank:client', int8send(n), 'EUR', n %% 100000, %s, 'ref-' || md5(n::text), 'inv-' || n,
-                      'payer ' || n %% 5000, 'transfer', null, 'bf', n from generate_series(1, %s) n""",
-            [DAY, count],
+            """insert into bank_line (program_id, account, key, asset, amount, booked_on, external_id, envelope, file_id, line)
+               select 'main', 'cash:bank:client', int8send(n), 'EUR', n %% 100000, %s, 'ref-' || md5(n::text), envelope, 'bf', n
+               from unnest(%s::bytea[]) with ordinality as e (envelope, n)""",
+            [DAY, [_line(number) for number in range(1, count + 1)]],
         )
         debit, credit = (_one(conn, "select id from account where name = %s", name) for name in ("clearing:simulator", "escrow:all"))
         conn.execute("set session_replication_role = replica")  # a benchmark of reading: what is written need not be checked
@@ -109,12 +116,18 @@ def fill(url: str, count: int) -> None:
         conn.execute("vacuum analyze")
 
 
-def measure(database: Database, what: str, query: sql.Composable, out: Path, count: int) -> Measured:
+def _line(number: int) -> bytes:
+    """The words of the bank line with this number."""
+    row = ("main", "cash:bank:client", number.to_bytes(8, "big"))
+    return LINES.encrypted(KEYS, row, [f"inv-{number}", f"payer {number % 5000}", "transfer"])
+
+
+def measure(database: Database, what: str, query: sql.Composable, out: Path, count: int, read: Read | None) -> Measured:
     """The fastest of three."""
     found = []
     for _ in range(TRIES):
         began, cpu = time.perf_counter(), time.process_time()
-        rows = copy_out(database, query, out)
+        rows = copy_out(database, query, out, read=read)
         seconds = time.perf_counter() - began
         assert rows == count == pq.read_metadata(out).num_rows, f"{rows} of {count}"
         found.append(Measured(what, rows, round(seconds, 3), int(rows / seconds), round(time.process_time() - cpu, 3)))

@@ -15,7 +15,8 @@ import psycopg
 import pytest
 from psycopg import Connection, sql
 
-from counterfoil.base.edge import Database, set_up
+from counterfoil.base.edge import Database, entropy, set_up
+from counterfoil.base.encryption.keys import EncryptionKeys, carry, parse_keys
 from counterfoil.base.migrations.runner import migrate
 from counterfoil.base.postgres.launcher import PrivatePostgres
 from counterfoil.base.postgres.logins import SERVER as SERVER_LOGIN
@@ -25,6 +26,9 @@ from tests.left_out import closing_line
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 TEMPLATE = "template_migrated"
+# Processes that a test starts take it from the environment, as an operator's do.
+ENCRYPTION_KEY = os.environ.setdefault("COUNTERFOIL_ENCRYPTION_KEYS", "kJ2vN8sQ4xR7tY1wZ5bC9dF3gH6jL0mPqU2aE8iO4uM=")
+KEYS = EncryptionKeys(parse_keys(ENCRYPTION_KEY), entropy)
 MEMORY_FREE_MIN = 4 << 30
 FOLDER_KEY = "counterfoil_folder"
 _numbers = itertools.count(1)
@@ -176,7 +180,7 @@ def database_url(make_database_url: Callable[..., str]) -> str:
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """A fresh, migrated database to commit in, as the application's role."""
-    opened = Database(database_url).open()
+    opened = Database(database_url, keys=KEYS).open()
     yield opened
     opened.close()
 
@@ -194,6 +198,7 @@ def shared_url(server: PrivatePostgres) -> Iterator[str]:
 
 def _transaction(url: str, role: str | None) -> Iterator[Connection[Any]]:
     with psycopg.connect(url, autocommit=True, prepare_threshold=None) as conn, conn.transaction(force_rollback=True):
+        carry(conn, KEYS)
         set_up(conn, role)
         yield conn
 

@@ -12,6 +12,8 @@ from typing import Any, Final
 from psycopg import Connection
 
 from counterfoil.audit.invariants import INVARIANTS as AUDIT_INVARIANTS
+from counterfoil.base.encryption.confidential import Confidential
+from counterfoil.base.encryption.standing import every_envelope_opens
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Machine, history_kept
 from counterfoil.ledger import expiring
@@ -38,6 +40,7 @@ from counterfoil.payouts.batches import tending
 from counterfoil.payouts.batches.invariants import INVARIANTS as BATCH_INVARIANTS
 from counterfoil.payouts.batches.machine import PAYOUT_BATCH
 from counterfoil.payouts.batches.noun import BATCH_NOUN
+from counterfoil.payouts.destinations import tokens
 from counterfoil.payouts.disputes import disputes
 from counterfoil.payouts.disputes import machine as dispute_machine
 from counterfoil.payouts.disputes.invariants import INVARIANTS as DISPUTE_INVARIANTS
@@ -46,6 +49,7 @@ from counterfoil.payouts.disputes.noun import DISPUTE_NOUN
 from counterfoil.payouts.disputes.waking import wake_what_waited
 from counterfoil.payouts.invariants import INVARIANTS as PAYOUT_INVARIANTS
 from counterfoil.payouts.machines import PAYMENT_FILE, PAYOUT, PROVIDER_CONFLICT, PROVIDER_PAYOUT
+from counterfoil.payouts.payment_files import files, reporting
 from counterfoil.payouts.payouts import reserving
 from counterfoil.payouts.payouts.noun import PAYOUT_NOUN
 from counterfoil.payouts.payouts.verbs import Owed, create_payouts
@@ -57,7 +61,7 @@ from counterfoil.payouts.refunds.invariants import INVARIANTS as REFUND_INVARIAN
 from counterfoil.payouts.refunds.noun import REFUND_NOUN
 from counterfoil.payouts.refunds.refunds import REFUND
 from counterfoil.payouts.refunds.release import HOLDBACK_NOUN
-from counterfoil.reconciliation import client_money
+from counterfoil.reconciliation import bank_lines, bank_statements, client_money
 from counterfoil.reconciliation.breaks.adjusting import PAIRED as BREAK_PAIRED
 from counterfoil.reconciliation.breaks.breaks import BREAK
 from counterfoil.reconciliation.breaks.invariants import INVARIANTS as BREAK_INVARIANTS
@@ -156,6 +160,15 @@ PAIRED: Final = by_verb(
     Paired("journal", "reverse"),
     Paired("hold", "post"),
 )
+# What is kept encrypted, by table.
+CONFIDENTIAL: Final[Sequence[Confidential]] = (
+    tokens.CONFIDENTIAL,
+    webhooks_in.CONFIDENTIAL,
+    bank_lines.CONFIDENTIAL,
+    bank_statements.CONFIDENTIAL,
+    files.CONFIDENTIAL,
+    reporting.CONFIDENTIAL,
+)
 NOUNS: Final = (
     INVOICE_NOUN,
     INTENT_NOUN,
@@ -181,6 +194,7 @@ INVARIANTS = (
     *OPERATIONS_INVARIANTS,
     *AUDIT_INVARIANTS,
     history_kept(MACHINES),
+    every_envelope_opens(CONFIDENTIAL),
 )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from counterfoil.base.edge import now
 from counterfoil.operations.providers import Accepted, PayoutFact, PayoutOrder
 from tests.api.office import PROGRAM, Office, charge_event, signed
+from tests.base.dumps import dumped, in_clear
 
 
 class Books:
@@ -46,7 +47,7 @@ def test_from_usage_to_a_payout_that_shows_everything(office: Office):
     office.wiring.providers["simulator"] = Books(office.wiring.providers["simulator"], invoice)  # type: ignore[index]
     destination = {"programId": PROGRAM, "payeeId": "bolt", "token": "acct_bolt_0001"}
     office.by_two("/api/destinations", destination, role="administrator")
-    body = charge_event(invoice, "ch_1")
+    body = charge_event(invoice, "ch_1").replace(b"{", b'{"note": "ch_1 is told by a webhook", ', 1)
     office.ask("POST", "/webhooks/simulator", role=None, content=body, headers=signed(body, "evt_1"))
     for job in ("webhooks", "verify", "settle", "events", "reserve", "outbox"):
         assert run(office, job)["handled"] > 0, job
@@ -78,6 +79,8 @@ def test_from_usage_to_a_payout_that_shows_everything(office: Office):
     status = office.ask("GET", "/api/admin/reconciliation/status").json()
     assert [(book["difference"], book["balanced"]) for book in status["books"]] == [("0", True)] * 2
     assert office.ask("GET", "/api/intents/stats").json()["measured"] == 1
+    dump = dumped(office.wiring.database.url)
+    assert (in_clear(dump, "acct_bolt_0001", "ch_1 is told by a webhook"), in_clear(dump, "pout_1")) == ([], ["pout_1"])
 
 
 def test_a_payout_without_a_destination_waits_and_is_told(office: Office):

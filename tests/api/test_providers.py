@@ -9,9 +9,11 @@ from typing import Any, cast
 import pytest
 
 from counterfoil.base.edge import make_id, now
+from counterfoil.base.encryption.confidential import encrypt
 from counterfoil.base.machine import record_birth
 from counterfoil.operations.work.calls import NewCall, announce_call, store_answer
 from counterfoil.payouts.machines import PAYMENT_FILE
+from counterfoil.payouts.payment_files.files import CONFIDENTIAL
 from tests.api.office import PROGRAM, Office, fresh
 from tests.operations.providers.how import NEEDS_BANK_FILES
 
@@ -86,10 +88,10 @@ def a_file(office: Office, body: bytes = b"<Document/>") -> str:
     file_id = make_id("pf")
     with office.database.transaction() as conn:
         conn.execute(
-            """insert into payment_file (id, provider, program_id, asset, orders, amount, body, sha256, execute_on, created_at, state,
+            """insert into payment_file (id, provider, program_id, asset, orders, amount, envelope, sha256, execute_on, created_at, state,
                                          state_at)
                values (%s, 'sepa', %s, 'EUR', 1, 9400, %s, sha256(%s), %s, now(), 'made', now())""",
-            [file_id, PROGRAM, body, body, date(2026, 11, 27)],
+            [file_id, PROGRAM, encrypt(conn, CONFIDENTIAL, [file_id], [body]), body, date(2026, 11, 27)],
         )
         record_birth(conn, PAYMENT_FILE, [file_id], "made", actor="test", at=now())
     return file_id

@@ -15,6 +15,7 @@ from counterfoil.ledger.accounts.accounts import open_accounts, open_program
 from counterfoil.operations.access import access
 from tests.api.office import PROGRAM, Office, fresh, opened
 from tests.api.walk import Asked, marks_of, walk
+from tests.conftest import KEYS
 from tests.people import log_in_as
 from tests.reconciliation.breaks.builders import NOW, a_break, a_run, an_open_program
 
@@ -31,7 +32,7 @@ def office(server, tmp_path_factory) -> Iterator[Office]:
     name = f"matrix_{make_id('m')[-10:].lower()}"
     with psycopg.connect(server.url, autocommit=True) as conn:
         copy_template(conn, name)
-    database = Database(server.url_of(name)).open()
+    database = Database(server.url_of(name), keys=KEYS).open()
     with opened(database, before=other_program) as found:
         fill(found)
         yield found

@@ -24,7 +24,7 @@ from counterfoil.base.edge import Database, make_id, now
 from counterfoil.base.postgres.launcher import PrivatePostgres
 from counterfoil.operations.webhooks.inbound import receive
 from tests.api.office import NOWHERE, PROGRAM, PROVIDER_KEY, SECRET, charge_event, seed, signed
-from tests.conftest import as_server
+from tests.conftest import ENCRYPTION_KEY, as_server
 from tests.dashboard.days import a_key
 
 START_S, STOP_S = 40, 40
@@ -86,6 +86,7 @@ def running(folder: Path, arguments: list[str], database: str, /, **settings: st
         "provider_api_key": PROVIDER_KEY,
         "provider_webhook_secret": SECRET,
         "port": "0",
+        "encryption_keys": ENCRYPTION_KEY,
     }
     process = Process(folder, arguments, **{**defaults, **settings})
     try:

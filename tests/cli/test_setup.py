@@ -12,13 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from counterfoil.base.encryption.keys import carry
 from counterfoil.base.problems import InvalidInput
 from counterfoil.base.settings import load_settings
-from counterfoil.cli.local.installation import providers_of
+from counterfoil.cli.local.installation import keys_here, providers_of
 from counterfoil.cli.local.setting_up import first_program
+from counterfoil.operations.webhooks.inbound import receive
 from tests.cli.conftest import Cli, runner
-from tests.conftest import as_server
+from tests.conftest import NOW, as_server
 
+ENCRYPTION = "COUNTERFOIL_ENCRYPTION_KEYS"
 ANSWERS = {
     "--name": "Bolt :bank: [red]",
     "--asset": "EUR:2",
@@ -68,6 +71,29 @@ def test_it_is_shown_written_once_and_the_settings_that_it_writes_start_a_server
     again = cli(*words(), "--yes")
     assert (again.code, again.out) == (0, "Nothing to do: all of it is set up.\n")
     assert (Path(".env").read_text(), len(kept(database_url))) == (written, 1)
+
+
+def test_a_database_of_ones_own_gets_an_encryption_key_once_and_one_with_encrypted_rows_never(
+    cli: Cli, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(ENCRYPTION)
+    shown = cli(*words(), "--dry-run")
+    assert f".env      {ENCRYPTION}=(a new secret)" in shown.out
+    done = cli(*words(), "--yes")
+    assert (done.code, f"Keep a copy of the encryption key elsewhere: {ENCRYPTION} in .env." in done.out) == (0, True), done.err
+    settings = load_settings({})
+    keys = keys_here(settings)
+    assert settings.encryption_keys is not None
+    assert settings.encryption_keys.get_secret_value() not in shown.out + done.out
+    assert cli(*words(), "--yes").out == "Nothing to do: all of it is set up.\n"
+    kept_lines = Path(".env").read_text()
+    with psycopg.connect(database_url) as conn:
+        carry(conn, keys)
+        receive(conn, "whi_1", provider="simulator", event_id="evt_1", event_type="x", body=b"{}", now=NOW)
+    Path(".env").write_text("".join(line for line in kept_lines.splitlines(keepends=True) if ENCRYPTION not in line))
+    refused = cli(*words(), "--yes")
+    assert (refused.code, keys.current.hex() in refused.err) == (3, True), refused
+    assert ENCRYPTION not in Path(".env").read_text()
 
 
 def test_half_answers_are_refused_by_name_and_write_nothing(cli: Cli, database_url: str) -> None:

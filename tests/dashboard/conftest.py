@@ -17,7 +17,7 @@ from counterfoil.base.edge import Database, now
 from counterfoil.base.postgres.launcher import PrivatePostgres
 from counterfoil.simulator.process import spawn_simulator
 from tests.builders import Clock, Desk
-from tests.conftest import copy_template
+from tests.conftest import KEYS, copy_template
 
 CHROMIUM = Path("/usr/bin/chromium")
 _numbers = itertools.count(1)
@@ -29,7 +29,7 @@ def a_desk(server: PrivatePostgres, folder: Path) -> Iterator[Desk]:
     name = f"dashboard_{os.getpid()}_{next(_numbers)}"
     with psycopg.connect(server.url, autocommit=True) as conn:
         copy_template(conn, name)
-    database = Database(server.url_of(name)).open()
+    database = Database(server.url_of(name), keys=KEYS).open()
     try:
         with spawn_simulator(folder / "simulator", settle_ms=0, payout_fee=25) as simulator:
             yield Desk(database, simulator, Clock(now()))

@@ -57,7 +57,8 @@ def terminal_of(folder: Path, played: Demo) -> Terminal:
     """A terminal in the folder in which the demo was started."""
     (folder / ".counterfoil").mkdir(parents=True)
     (folder / ".counterfoil" / "client.json").write_text((played.world.folder / "client.json").read_text())
-    found = Terminal(folder, {"COUNTERFOIL_DATABASE_URL": played.world.database_url}, played.world.people)
+    settings = {"COUNTERFOIL_DATABASE_URL": played.world.database_url, "COUNTERFOIL_ENCRYPTION_KEYS": played.world.encryption_keys}
+    found = Terminal(folder, settings, played.world.people)
     found.printed = played.printed
     return found
 
@@ -137,6 +138,7 @@ class Reading(NamedTuple):
 ACTS = frozenset(
     {
         "bank-files make",
+        "encryption rotate",
         "setup",
         "demo",
         "serve",
@@ -165,6 +167,8 @@ WHOLE = {  # lists without `--limit`, and why they are never long
     "health": "one row for each counter",
     "invariants": "one row for each question",
     "doctor": "one row for each check",
+    "encryption status": "one row for each key and table",
+    "encryption verify": "those that do not open",
 }
 
 

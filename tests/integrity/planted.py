@@ -184,8 +184,8 @@ PAYOUTS: Final[Faults] = {
     "DOUBLE_PAYOUT": {
         "a second attempt beside the first": """drop index provider_payout_live_is_one; insert into provider_payout (id,
             payout_id, program_id, number, provider,
-                idempotency_key, destination, asset, amount, payload_sha256, created_at, state, state_at)
-            select id || 'x', payout_id, program_id, number + 1, provider, idempotency_key || 'x', destination, asset, amount,
+                idempotency_key, destination_id, asset, amount, payload_sha256, created_at, state, state_at)
+            select id || 'x', payout_id, program_id, number + 1, provider, idempotency_key || 'x', destination_id, asset, amount,
             payload_sha256,
                    created_at, 'queued', state_at from provider_payout where state = 'succeeded' limit 1""",
     },
@@ -381,10 +381,25 @@ OPERATIONS: Final[Faults] = {
         "the cursor is moved on": """insert into provider_cursor values ('simulator', 'evt_zzz')
             on conflict (provider) do update set last_event_id = 'evt_zzz'""",
     },
+    "DESTINATION_NOT_AS_AGREED": {
+        "another account was agreed on": "update destination set fingerprint = substr(fingerprint, 1, 4) || sha256('acct_thief')",
+    },
+    "ENVELOPE_UNOPENED": {
+        "two payees are paid at each other's account": """insert into destination (id, program_id, payee_id, provider, envelope, actor,
+            created_at) select 'dst_thief', program_id, 'thief', provider, envelope, actor, created_at from destination limit 1;
+            update destination d set envelope = o.envelope from destination o where o.id <> d.id""",
+        "a webhook says something else": "update webhook_in set envelope = envelope || 'x'",
+        "a webhook says what another one said": """update webhook_in w set envelope = o.envelope from webhook_in o
+            where o.id = (select max(id) from webhook_in) and w.id = (select min(id) from webhook_in)""",
+        "a key is taken that nobody has": "update destination set envelope = 'xxxx' || substr(envelope, 5)",
+    },
     "RECORD_MUTATED": {
         "a payout is doubled": "update payout set amount = amount * 2",
-        "a payout goes to another account": "update destination set token = 'acct_thief'",
-        "an attempt goes to another account": "update provider_payout set destination = 'acct_thief'",
+        "a payee's account becomes another payee's": """update destination set payee_id = 'thief'
+            where id = (select min(id) from destination)""",
+        "an attempt goes to another account": """insert into destination (id, program_id, payee_id, provider, envelope, actor, created_at)
+            select 'dst_thief', program_id, 'thief', provider, envelope, actor, created_at from destination limit 1;
+            update provider_payout set destination_id = 'dst_thief'""",
         "a fee becomes amount": "update payment set fee = fee - 10, amount = amount + 10 where fee > 10",
         "who did it is rewritten": "update step set actor = 'nobody', reason = 'x'",
         "a state is changed and its step with it": """update payout set state = 'cancelled' where state = 'pending';
@@ -393,7 +408,7 @@ OPERATIONS: Final[Faults] = {
         "a queue that sends money goes on alone": """insert into queue_pause (queue, paused, reason, actor, at)
             values ('send', false, 'x', 'x', now())""",
         "the log of actions is emptied": "delete from action",
-        "a webhook says something else": "update webhook_in set body = 'x'",
+        "a webhook is another event": "update webhook_in set event_type = 'x'",
         "an event says something else": "update event set payload = '{}'",
         "a contradiction of the provider is taken out": "delete from provider_conflict",
         "a key may do everything": "update api_key set role = 'administrator'",

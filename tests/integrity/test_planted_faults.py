@@ -16,6 +16,7 @@ import pytest
 from psycopg import Connection
 
 from counterfoil.base.edge import make_id, now
+from counterfoil.base.encryption.keys import carry
 from counterfoil.base.invariant import run_invariants
 from counterfoil.base.machine import Machine
 from counterfoil.ledger.accounts.accounts import freeze_account, open_accounts
@@ -36,6 +37,7 @@ from counterfoil.settlement.escrow.rules import Condition
 from counterfoil.settlement.fees.fees import set_rates
 from counterfoil.wiring import INVARIANTS, MACHINES
 from tests.builders import PROGRAM, Desk
+from tests.conftest import KEYS
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
 from tests.integrity.planted import PLANTED
@@ -168,6 +170,7 @@ def _escrows(conn: Connection[Any]) -> None:
 def superuser(books: Desk) -> Iterator[Connection[Any]]:
     """Every trigger off, every rule passed over; all of it is undone after the test."""
     with psycopg.connect(books.database.url, autocommit=True) as conn, conn.transaction(force_rollback=True):
+        carry(conn, KEYS)
         conn.execute("set session_replication_role = replica")
         yield conn
 

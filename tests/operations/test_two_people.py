@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -26,8 +25,10 @@ from counterfoil.operations import approvals
 from counterfoil.operations.access import access, logins, principals
 from counterfoil.operations.approvals import ApproverNeeded, ProposalDiffers, digest_of
 from counterfoil.payouts.destinations.destinations import set_destination
+from counterfoil.payouts.destinations.tokens import fingerprint
 from counterfoil.reconciliation.breaks.limits import set_write_off_limit
 from counterfoil.wiring import PAIRED, QUEUES
+from tests.conftest import KEYS
 from tests.people import log_in_as, who
 from tests.soak import examples
 
@@ -39,7 +40,7 @@ Write = Callable[[Connection[Any]], Any]
 
 def in_transaction(url: str, write: Write, *, role: str = "counterfoil_app") -> None:
     """`write`, committed."""
-    database = Database(url, role=role, connections_max=1).open()
+    database = Database(url, role=role, connections_max=1, keys=KEYS).open()
     try:
         with database.transaction() as conn:
             write(conn)
@@ -125,7 +126,7 @@ ACCOUNT = {
     "programId": "main",
     "payeeId": "bolt",
     "provider": "simulator",
-    "tokenSha256": hashlib.sha256(b"acct_1").hexdigest(),
+    "fingerprint": fingerprint(KEYS, "acct_1").hex(),
     "tokenHint": "1",
 }
 JOURNAL = {

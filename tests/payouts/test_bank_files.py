@@ -12,7 +12,9 @@ import pytest
 from psycopg import errors
 
 from counterfoil.base import failpoints as points
-from counterfoil.base.edge import make_id, now
+from counterfoil.base.edge import entropy, make_id, now
+from counterfoil.base.encryption.key_file import new_key
+from counterfoil.base.encryption.keys import EncryptionKeys, parse_keys
 from counterfoil.base.invariant import run_invariants
 from counterfoil.base.money import Asset
 from counterfoil.base.problems import InvalidInput, Problem
@@ -37,6 +39,7 @@ from counterfoil.payouts.payouts.by_hand import retry_payout
 from counterfoil.payouts.provider_payouts.attempts_by_hand import quarantine_attempt
 from counterfoil.simulator.process import spawn_simulator
 from counterfoil.wiring import INVARIANTS, ticks
+from tests.base.dumps import dumped, in_clear
 from tests.builders import NOW, PROGRAM, Clock, Desk, a_program, issue
 from tests.operations.providers.how import NEEDS_BANK_FILES
 
@@ -48,6 +51,7 @@ from counterfoil.operations.providers.sepa.provider import SepaProvider
 
 DEBTOR = "DE89370400440532013000;COBADEFFXXX;House GmbH"
 IBANS = ("FR1420041010050500013M02606", "NL91ABNA0417164300", "BE68539007547034", "ES9121000418450200051332")
+KEYS_OF_ANOTHER = EncryptionKeys(parse_keys(new_key(entropy)), entropy)
 PAYEES = tuple(f"payee-{number}" for number in range(1, 5))
 
 
@@ -188,6 +192,34 @@ def test_many_queued_payouts_become_one_file_that_is_kept_with_its_hash_and_name
     assert states(desk) == ["sent"] * 3
     assert desk.rows("select state, downloaded_at is not null from payment_file") == [("downloaded", True)]
     still_true(desk)
+
+
+def test_a_copy_of_the_database_tells_no_account_and_no_name_of_a_payee(desk):
+    paid, refused, _ = queued(desk)
+    file_id = a_file(desk)
+    report(desk, pain002(file_id, {paid: "ACSC", refused: "RJCT"}, reason=f"no account {IBANS[1]}"))
+    assert desk.rows("select last_error from provider_payout where id = %s", refused)[0][0] == "the provider says failed: no account …4300"
+    with desk.database.transaction() as conn:
+        body = download_payment_file(conn, file_id, actor="test", now=desk.clock.now).decode()
+    assert all(word in body for word in (*IBANS[:3], "Payee payee-1")), "the bank is told them"
+    dump = dumped(desk.database.url)
+    assert in_clear(dump, *IBANS, "Payee payee-1", "OrgnlEndToEndId") == []
+    assert in_clear(dump, file_id, paid) == [file_id, paid]
+    still_true(desk)
+
+
+def test_a_file_whose_destinations_key_is_gone_leaves_that_order_alone_and_pays_the_others_in_one_file(desk):
+    queued(desk)
+    other = KEYS_OF_ANOTHER.current
+    with psycopg.connect(desk.database.url, autocommit=True) as conn:
+        conn.execute("update destination set envelope = %s || substr(envelope, 5) where payee_id = 'payee-2'", [other])
+    file_id = a_file(desk)
+    with desk.database.transaction() as conn:
+        assert len(orders_of(conn, file_id)) == 2
+    assert states(desk) == ["sent", "queued", "sent"]
+    [(why,)] = desk.rows("select last_error from provider_payout where state = 'queued'")
+    assert other.hex() in why
+    assert desk.rows("select count(*) from payment_file") == [(1,)]
 
 
 def test_partial_acceptance_pays_some_fails_some_and_leaves_those_it_does_not_name(desk):

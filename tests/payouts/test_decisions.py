@@ -11,6 +11,7 @@ from counterfoil.base.machine import ApprovalNeeded
 from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.accounts.accounts import freeze_account, unfreeze_account
 from counterfoil.operations.providers import Accepted, Refused, Unclear
+from counterfoil.payouts.destinations.tokens import tokens_of
 from counterfoil.payouts.payouts.by_hand import (
     ask_provider,
     cancel_payout,
@@ -379,7 +380,8 @@ def test_a_changed_destination_takes_back_what_never_began_and_leaves_what_did(w
     world.destination("acct_2")
     assert (world.payout(), world.states(), world.purse()) == ("pending", ["cancelled"], (OWED, 0, 0, 0))
     world.reserve()
-    assert world.row("select destination from provider_payout where state = 'queued'") == ("acct_2",)
+    (named,) = world.row("select destination_id from provider_payout where state = 'queued'")
+    assert tokens_of(world.conn, [named]) == {named: "acct_2"}
     frozen_one = world.live()
     world.claim(frozen_one)
     world.announce(frozen_one)

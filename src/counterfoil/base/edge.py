@@ -14,6 +14,7 @@ from psycopg import Connection, IsolationLevel, errors
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from counterfoil.base.database import forgets_plans, problem_of
+from counterfoil.base.encryption.keys import EncryptionKeys, carry
 from counterfoil.base.ids import ENTROPY_BYTES, new_id
 from counterfoil.base.problems import Busy, DatabaseAway
 
@@ -67,12 +68,22 @@ def make_id(prefix: str) -> str:
 class Database:
     """Where transactions come from. One per process; `open` it, then use `transaction()` everywhere."""
 
-    def __init__(self, url: str, *, role: str | None = "counterfoil_app", connections_max: int = 10, prepares: bool = True) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        role: str | None = "counterfoil_app",
+        connections_max: int = 10,
+        prepares: bool = True,
+        keys: EncryptionKeys | None = None,
+    ) -> None:
         """Connect to `url` and act as `role`, which cannot change or delete what is append-only; None keeps the login's own.
 
         `prepares`: statements that come again are planned once per connection, which halves what a small transaction costs the server.
+        `keys`: what every connection carries, to encrypt and open what is confidential; without them that is refused.
         """
         self.url = url
+        self.keys = keys
         self.role = role
         self.prepares = prepares
         self._pool = ConnectionPool(
@@ -82,6 +93,7 @@ class Database:
             open=False,
             timeout=5,
             check=ConnectionPool.check_connection,
+            configure=lambda conn: carry(conn, keys),
             kwargs={"autocommit": True, "prepare_threshold": PREPARE_AFTER if prepares else None},
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, LiteralString, NamedTuple
 
@@ -12,11 +12,12 @@ SHOWN_MAX = 20
 
 
 class Invariant(NamedTuple):
-    """One thing that must always hold. `offenders` is the query of the rows that break it, the first column naming them."""
+    """One thing that must always hold. `offenders` is the query of the rows that break it, the first column naming them; or a function
+    that finds them where no query can."""
 
     code: str
     question: str
-    offenders: LiteralString
+    offenders: LiteralString | Callable[[Connection[Any]], Sequence[Sequence[Any]]]
     severity: Literal["critical", "warning"]
     meaning: str
 
@@ -36,7 +37,8 @@ def run_invariants(conn: Connection[Any], invariants: Sequence[Invariant]) -> li
     """Ask every question; nothing found is an empty list. A query that cannot run raises: it is never an answer."""
     findings = []
     for one in invariants:
-        rows = conn.execute(one.offenders).fetchall()
+        found = one.offenders
+        rows = conn.execute(found).fetchall() if isinstance(found, str) else found(conn)
         if rows:
             shown = [" ".join(str(value) for value in row) for row in rows[:SHOWN_MAX]]
             findings.append(Violation(one.code, one.question, one.severity, len(rows), shown))

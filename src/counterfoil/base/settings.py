@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal
@@ -17,6 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from counterfoil.base.encryption.keys import ID_BYTES, parse_keys
 from counterfoil.base.problems import Kind, Problem
 from counterfoil.base.secret import Secret, SigningSecret, WeakSecret
 
@@ -73,6 +75,17 @@ class Settings(BaseSettings):
         None, description="PostgreSQL 15 or later, as a URL or conninfo. Absent: a private one in the data folder."
     )
     data_folder: Path = Field(Path(".counterfoil"), description="Where the private PostgreSQL, exports and the demo's keys lie.")
+    encryption_keys: SecretStr | None = Field(
+        None,
+        description="Keys with which destinations, bank lines and received webhooks are encrypted: base64 of 32 random bytes each, "
+        "with commas. The first encrypts, all of them open. Absent: for the private database, those in `encryption.keys` in the "
+        "data folder, made once.",
+    )
+    encryption_keys_lost: str = Field(
+        "",
+        max_length=1_000,
+        description="Ids of keys that are lost for good, with commas: what they encrypted stays unreadable, and nothing waits for them.",
+    )
     postgres_bin: Path | None = Field(
         None, description="Folder of the programs for the private PostgreSQL. Absent: the newest that is found."
     )
@@ -222,6 +235,23 @@ class Settings(BaseSettings):
                 raise ValueError("must be addresses or networks with commas, such as 10.0.0.0/8") from None
         return given
 
+    @field_validator("encryption_keys")
+    @classmethod
+    def _are_keys(cls, given: SecretStr | None) -> SecretStr | None:
+        if given is not None:
+            try:
+                parse_keys(given.get_secret_value())
+            except WeakSecret as weak:
+                raise ValueError(f"must be {weak.facts['limit']}") from None
+        return given
+
+    @field_validator("encryption_keys_lost")
+    @classmethod
+    def _are_ids_of_keys(cls, given: str) -> str:
+        if any(not re.fullmatch(rf"[0-9a-f]{{{2 * ID_BYTES}}}", one) for one in lost_keys(given)):
+            raise ValueError(f"must be ids of keys with commas, each of {2 * ID_BYTES} digits and letters a to f")
+        return given
+
     @field_validator("provider_api_key", "provider_webhook_secret", "stripe_api_key", "stripe_webhook_secret")
     @classmethod
     def _cannot_be_guessed(cls, given: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
@@ -242,10 +272,17 @@ _SECRETS: Final[Mapping[str, type[Secret]]] = {
 }
 
 
+def lost_keys(given: str) -> list[str]:
+    """The ids in `encryption_keys_lost`."""
+    return [one.strip() for one in given.split(",") if one.strip()]
+
+
 def lacking_secrets(settings: Settings) -> list[str]:
     """The variables of secrets that this installation needs as it is set, and does not have. `doctor` says so; nothing starts."""
     needed: tuple[str, ...] = ("provider_api_key", "provider_webhook_secret") if settings.provider_url is not None else ()
     needed += ("stripe_webhook_secret",) if settings.stripe_api_key is not None else ()
+    if settings.database_url is not None:  # a private database keeps its keys in its own folder
+        needed += ("encryption_keys",)
     return [variable_of(name) for name in needed if getattr(settings, name) is None]
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.machine import listed
+from counterfoil.payouts.destinations.tokens import not_as_agreed
 from counterfoil.payouts.machines import GIVEN_BACK, PAID, PROVIDER_PAYOUT, SPENT
 
 _OPEN: Final = listed(PROVIDER_PAYOUT.open)
@@ -192,5 +193,12 @@ INVARIANTS: Final = (
            where e.amount is distinct from b.amount""",
         "critical",
         "The books moved other money than the payout says: another amount, another payee, or none.",
+    ),
+    Invariant(
+        "DESTINATION_NOT_AS_AGREED",
+        "Does every destination hold the account that was agreed on when it was set?",
+        not_as_agreed,
+        "critical",
+        "Somebody with the keys wrote another account of a payee than the one that was agreed on; it is not paid.",
     ),
 )

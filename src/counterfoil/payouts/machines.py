@@ -146,6 +146,7 @@ IN_FLIGHT: Final = ("sending", "sent", "unknown")
 WENT_OUT: Final = (*IN_FLIGHT, "succeeded", "failed", "returned")
 
 RESERVING: Final = Queue("reserve", "payout", ("pending",), program="program_id", money=True)
+SEND_JOB: Final = "outbox"  # the job of that queue, by which a worker says that it sends
 SENDING: Final = Queue("send", "provider_payout", ("queued",), lane="provider", program="program_id", money=True)
 # An attempt that is over is asked about, too: a webhook alone said that it came back, or a conflict is open.
 PULLING: Final = Queue(

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 
 from counterfoil.operations.work.worker import list_workers
-from counterfoil.payouts.machines import PROVIDER_PAYOUT
+from counterfoil.payouts.machines import PROVIDER_PAYOUT, SEND_JOB
 
 SETTLED_IN: Final = timedelta(seconds=60)  # a worker that has just started has not said yet what it runs
 DO: Final = (
@@ -81,4 +81,4 @@ def _served(conn: Connection[Any], now: datetime) -> set[str] | None:
     ]
     if not workers:
         return None
-    return {job.partition(":")[2] for one in workers for job in one.jobs if job.partition(":")[0] == "send"}
+    return {job.partition(":")[2] for one in workers for job in one.jobs if job.partition(":")[0] == SEND_JOB}

@@ -12,6 +12,8 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.base.encryption.confidential import ENVELOPE, Confidential
+from counterfoil.base.encryption.keys import keys_of
 from counterfoil.reconciliation.bank_overlap import BroughtLine, KnownLine, apart, fresh_of, same_statement
 from counterfoil.statements import SourceRead, StatementInfo
 
@@ -19,13 +21,15 @@ NOT_BOOKED: Final = frozenset({"pending", "expected", "information", "future"})
 OF_STATEMENTS: Final = ("camt", "mt", "bai", "ofx")  # formats whose lines stand within their statement
 PROBES_MAX: Final = 10_000  # lines that say the same, to the letter
 KEPT: Final = (
-    *("asset", "amount", "booked_on", "value_on", "external_id", "reference", "counterparty", "memo", "batch", "line", "entry"),
+    *("asset", "amount", "booked_on", "value_on", "external_id", "batch", "line", "entry"),
     *("bank_account", "statement", "position"),
 )
 KINDS: Final = (
-    *("text", "int8", "date", "date", "text", "text", "text", "text", "text", "int4", "text"),
+    *("text", "int8", "date", "date", "text", "text", "int4", "text"),
     *("text", "int4", "int8"),
 )
+WORDS: Final = ("reference", "counterparty", "memo")  # they name people and their accounts
+CONFIDENTIAL: Final = Confidential("bank_line", ("program_id", "account", "key"), WORDS, "bank lines")
 
 
 class CashAccount(NamedTuple):
@@ -326,11 +330,13 @@ def write_lines(conn: Connection[Any], account: CashAccount, file_id: str, found
     """The new lines, and what counts no more because of this file."""
     with (
         conn.cursor() as cur,
-        cur.copy(f"copy bank_line (program_id, account, key, file_id, {', '.join(KEPT)}) from stdin (format binary)") as copy,
+        cur.copy(f"copy bank_line (program_id, account, key, file_id, {ENVELOPE}, {', '.join(KEPT)}) from stdin (format binary)") as copy,
     ):
-        copy.set_types(["text", "text", "bytea", "text", *KINDS])
+        keys = keys_of(conn)
+        copy.set_types(["text", "text", "bytea", "text", "bytea", *KINDS])
         for line in found.fresh:
-            copy.write_row((*account, line.key, file_id, *(line.row[name] for name in KEPT)))
+            envelope = CONFIDENTIAL.encrypted(keys, (*account, line.key), [line.row[name] for name in WORDS])
+            copy.write_row((*account, line.key, file_id, envelope, *(line.row[name] for name in KEPT)))
     with conn.cursor() as cur:
         cur.executemany(
             "insert into bank_line_withdrawn (program_id, account, key, file_id, why, at) values (%s, %s, %s, %s, %s, %s)",

@@ -10,9 +10,9 @@ from typing import Any, Final, NamedTuple
 
 import pyarrow as pa  # type: ignore[import-untyped]
 from psycopg import Connection
-from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
 
+from counterfoil.base.encryption.confidential import Confidential, encrypt, opened, unreadable
+from counterfoil.base.encryption.keys import EncryptionKeyMissing
 from counterfoil.base.problems import InvalidInput
 from counterfoil.reconciliation.bank_lines import CashAccount, KnownStatement, remarks_of, sort_lines, write_lines
 from counterfoil.reconciliation.runs.pairings import BANK, CASH_ACCOUNTS
@@ -20,6 +20,7 @@ from counterfoil.statements import SCHEMA, SequenceGap, SourceRead, StatementInf
 from counterfoil.statements.amounts import does_not_carry
 
 REJECTED_KEPT_MAX: Final = 1_000
+CONFIDENTIAL: Final = Confidential("bank_file", ("id",), ("rejected",), "imported bank files")  # rows that were not read, as they are
 
 
 class BankFile(NamedTuple):
@@ -89,9 +90,11 @@ def import_bank_file(
     rejected = [row._asdict() for row in found.rejected[:REJECTED_KEPT_MAX]]
     if len(found.rejected) > REJECTED_KEPT_MAX:
         notes.append(f"{len(found.rejected):,} lines could not be read; the first {REJECTED_KEPT_MAX:,} are kept")
+    envelope = encrypt(conn, CONFIDENTIAL, [file_id], [rejected])
     conn.execute(
-        """insert into bank_file (id, program_id, account, file_name, sha256, format, records, new, known, rejected, notes, actor, at)
-           values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+        """insert into bank_file (id, program_id, account, file_name, sha256, format, records, new, known, envelope, rejected_count,
+                  notes, actor, at)
+           values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
         [
             file_id,
             program_id,
@@ -102,7 +105,8 @@ def import_bank_file(
             records,
             new,
             records - new,
-            Jsonb(rejected),
+            envelope,
+            len(rejected),
             notes,
             actor,
             now,
@@ -150,7 +154,7 @@ def reach_of(conn: Connection[Any], program_id: str, account: str, *, on: date |
         if last is not None:
             closing[asset] = closing.get(asset, 0) + last
     row = conn.execute(
-        """select min(booked_on), max(booked_on), (select coalesce(sum(jsonb_array_length(rejected)), 0) from bank_file
+        """select min(booked_on), max(booked_on), (select coalesce(sum(rejected_count), 0) from bank_file
                   where program_id = %(program)s and account = %(account)s),
                   (select string_agg(encode(sha256, 'hex'), ',' order by sha256) from bank_file
                    where program_id = %(program)s and account = %(account)s)
@@ -314,9 +318,18 @@ def _placed(conn: Connection[Any], program_id: str, account: str) -> list[_Place
 
 
 def _files(conn: Connection[Any], condition: str, given: list[Any], *, rows_max: int = 1) -> list[BankFile]:
-    with conn.cursor(row_factory=class_row(BankFile)) as cur:
-        return cur.execute(
-            f"""select id, program_id, account, file_name, sha256, format, records, new, known, rejected, notes, actor, at
-                from bank_file where {condition} order by id desc limit %s""",
-            [*given, rows_max],
-        ).fetchall()
+    rows = conn.execute(
+        f"""select id, program_id, account, file_name, sha256, format, records, new, known, notes, actor, at, rejected_count, envelope,
+                   rejected from bank_file where {condition} order by id desc limit %s""",
+        [*given, rows_max],
+    ).fetchall()
+    return [BankFile._make([*row[:9], _rejected(conn, row[0], *row[12:]), *row[9:12], False, ()]) for row in rows]
+
+
+def _rejected(conn: Connection[Any], file_id: str, count: int, envelope: bytes | None, clear: Any) -> list[dict[str, Any]]:
+    """The rows that could not be read; where they are not readable for us either, how many there were and why."""
+    try:
+        (found,) = opened(conn, CONFIDENTIAL, [file_id], envelope, [clear])
+    except EncryptionKeyMissing as error:
+        return [{"reason": f"{count} rows, {unreadable(error)}"}] if count else []
+    return found or []

@@ -17,6 +17,7 @@ from counterfoil.base.invariant import run_invariants
 from counterfoil.operations.work.runner import Runner
 from counterfoil.payouts.batches.invariants import INVARIANTS
 from counterfoil.payouts.payouts.reserving import reserve_due
+from tests.conftest import KEYS
 from tests.payouts.batches.till import NOW, Till
 
 LINES = 6
@@ -49,7 +50,7 @@ def _worker_that_stops_at_the_third(url: str, reached: str) -> None:
             time.sleep(600)
 
     on_point(hook)
-    database = Database(url).open()
+    database = Database(url, keys=KEYS).open()
     while True:
         reserve_due(_runner(database, "worker:killed"), make_id)
 

@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 from counterfoil.base.edge import Database
 from counterfoil.base.migrations.runner import FOLDER, files, migrate
 from counterfoil.matching.findings.recorded import detail_of
+from tests.conftest import KEYS
 from tests.reconciliation.breaks.builders import DAY, NOW, PROGRAM, a_break, a_run, the_cases
 
 BEFORE = 7  # the last migration that knew no numbers
@@ -81,7 +82,7 @@ def test_runs_are_numbered_in_the_order_in_which_they_began_and_breaks_know_the_
 
 def test_the_next_run_shows_what_was_accepted_and_opens_what_was_closed_and_is_there(before: str):
     migrate(before, now=NOW)
-    database = Database(before).open()
+    database = Database(before, keys=KEYS).open()
     try:
         with database.transaction() as conn:
             _, filed = a_run(conn, [a_break(f"payout:po_{number}") for number in range(1, 5)], at=NOW + timedelta(days=1))

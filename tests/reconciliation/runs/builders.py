@@ -190,13 +190,14 @@ class House:
             at(day),
         )
         self.rows(
-            """insert into provider_payout (id, payout_id, program_id, number, provider, idempotency_key, destination, asset, amount,
+            """insert into provider_payout (id, payout_id, program_id, number, provider, idempotency_key, destination_id, asset, amount,
                       payload_sha256, created_at, request_sent_at, sent_at, provider_ref, state, state_at)
-               values (%s, %s, %s, 1, 'simulator', %s, 'acct', 'EUR', %s, '', %s, %s, %s, %s, %s, %s) returning id""",
+               values (%s, %s, %s, 1, 'simulator', %s, %s, 'EUR', %s, '', %s, %s, %s, %s, %s, %s) returning id""",
             attempt,
             f"po-{attempt}",
             PROGRAM,
             attempt,
+            self.place,
             amount,
             at(day),
             at(day),

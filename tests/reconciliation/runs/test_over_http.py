@@ -15,14 +15,19 @@ from psycopg.types.json import Jsonb
 
 from counterfoil.api.http.app import make_app
 from counterfoil.base.edge import Database, now
+from counterfoil.base.encryption.keys import carry
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.main import run as command
 from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.ledger.journals.journal import NewPosting
 from counterfoil.ledger.journals.journal import post as ledger_post
+from counterfoil.payouts.destinations.destinations import set_destination
+from counterfoil.payouts.machines import SEND_JOB
 from counterfoil.payouts.providers_in_use import providers_not_set
 from counterfoil.reconciliation.runs.nightly import reconcile_due
+from counterfoil.wiring import loops
 from tests.api.office import Office, fresh, seed, served, wiring_for
+from tests.conftest import KEYS
 from tests.people import past_the_guard
 from tests.reconciliation.runs.builders import PROGRAM, Says
 from tests.reconciliation.runs.test_bank import mt940
@@ -275,11 +280,8 @@ def test_a_source_that_money_went_through_and_nobody_reconciled_is_named_everywh
 
 def test_a_provider_of_rows_that_nobody_can_ask_is_named_with_what_to_do(office: Office, terminal: Any):
     with past_the_guard(office.database.url) as conn:
-        conn.execute(
-            """insert into destination (id, program_id, payee_id, provider, token, actor, created_at)
-               values ('dst_1', %s, 'bolt', 'elsewhere', 't', 'anna', %s)""",
-            [PROGRAM, today()],
-        )
+        carry(conn, KEYS)
+        set_destination(conn, "dst_1", program_id=PROGRAM, payee_id="bolt", provider="elsewhere", token="acct_1", actor="anna", now=today())
     health = office.ask("GET", "/api/admin/ops/health").json()
     assert (health["providersNotSet"], health["verdict"]) == (1, "critical")
     [one] = [one for one in health["lacking"] if one["what"].startswith("provider ")]
@@ -292,7 +294,11 @@ def test_a_provider_of_rows_that_nobody_can_ask_is_named_with_what_to_do(office:
     assert "provider elsewhere" in terminal("doctor")[1]
 
 
-@pytest.mark.parametrize(("jobs", "told"), [(["send:simulator"], False), (["send:other"], True), ([], True)])
+@pytest.mark.parametrize(("jobs", "told"), [([f"{SEND_JOB}:simulator"], False), ([f"{SEND_JOB}:other"], True), ([], True)])
+def test_a_worker_says_whom_it_sends_to_by_the_name_that_is_looked_for(office: Office):
+    assert f"{SEND_JOB}:simulator" in [one.name for one in loops(office.wiring, "worker:test", poll_s=1)]
+
+
 def test_a_provider_that_no_running_worker_has_is_named_although_the_server_knows_it(office: Office, jobs, told):
     note = {"last_at": today().isoformat(), "last_ms": 1, "handled": 0, "failed": 0, "last_error": None}
     with office.database.transaction() as conn:
@@ -302,11 +308,8 @@ def test_a_provider_that_no_running_worker_has_is_named_although_the_server_know
             [today() - timedelta(hours=1), today(), Jsonb(dict.fromkeys(["settle", *jobs], note))],
         )
     with past_the_guard(office.database.url) as conn:
-        conn.execute(
-            """insert into destination (id, program_id, payee_id, provider, token, actor, created_at)
-               values ('dst_1', %s, 'bolt', 'simulator', 't', 'anna', %s)""",
-            [PROGRAM, today()],
-        )
+        carry(conn, KEYS)
+        set_destination(conn, "dst_1", program_id=PROGRAM, payee_id="bolt", provider="simulator", token="acct_1", actor="anna", now=today())
     with office.database.transaction() as conn:
         found = [one.name for one in providers_not_set(conn, ["simulator"], now=today())]
     assert found == ["simulator"] * told

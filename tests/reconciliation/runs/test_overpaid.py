@@ -90,9 +90,9 @@ def test_what_was_paid_twice_names_the_other_attempt(house: House):
            from provider_payout where id = 'a1' returning amount"""
     )
     house.rows(
-        """insert into provider_payout (id, payout_id, program_id, number, provider, idempotency_key, destination, asset, amount,
+        """insert into provider_payout (id, payout_id, program_id, number, provider, idempotency_key, destination_id, asset, amount,
                   payload_sha256, created_at, request_sent_at, sent_at, provider_ref, state, state_at)
-           select 'a2', payout_id, program_id, 2, provider, 'a2', destination, asset, amount, '', created_at, request_sent_at, sent_at,
+           select 'a2', payout_id, program_id, 2, provider, 'a2', destination_id, asset, amount, '', created_at, request_sent_at, sent_at,
                   'pp-a2', 'succeeded', state_at from provider_payout where id = 'a1' returning id"""
     )
     arrives_late(house, "a1", 94_00, beyond=94_00)

@@ -102,7 +102,7 @@ def make_app(
     """
     database = _database_of(wiring)
     # A connection of its own: however many slow reads there are, the ledger's writer never waits for one of theirs.
-    writing = Database(database.url, role=database.role, connections_max=1, prepares=database.prepares)
+    writing = Database(database.url, role=database.role, connections_max=1, prepares=database.prepares, keys=database.keys)
     gatherer = Gatherer(writing, clock=wiring.clock, make_key=lambda: wiring.make_id("mov"))
 
     @asynccontextmanager

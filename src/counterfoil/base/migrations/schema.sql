@@ -104,10 +104,12 @@ bank_file: format text not null
 bank_file: records integer not null
 bank_file: new integer not null
 bank_file: known integer not null
-bank_file: rejected jsonb not null
+bank_file: rejected jsonb
 bank_file: notes text[] not null default '{}'::text[]
 bank_file: actor text not null
 bank_file: at timestamp with time zone not null
+bank_file: rejected_count integer not null default 0
+bank_file: envelope bytea
 bank_line: program_id text not null
 bank_line: account text not null
 bank_line: key bytea not null
@@ -126,6 +128,7 @@ bank_line: bank_account text
 bank_line: statement integer
 bank_line: position bigint
 bank_line: entry text
+bank_line: envelope bytea
 bank_line_counted: program_id text
 bank_line_counted: account text
 bank_line_counted: key bytea
@@ -144,6 +147,7 @@ bank_line_counted: bank_account text
 bank_line_counted: statement integer
 bank_line_counted: position bigint
 bank_line_counted: entry text
+bank_line_counted: envelope bytea
 bank_line_withdrawn: program_id text not null
 bank_line_withdrawn: account text not null
 bank_line_withdrawn: key bytea not null
@@ -156,11 +160,12 @@ bank_report: program_id text
 bank_report: file_id text
 bank_report: format text not null
 bank_report: file_name text not null
-bank_report: body bytea not null
+bank_report: body bytea
 bank_report: sha256 bytea not null
 bank_report: told jsonb not null
 bank_report: actor text not null
 bank_report: at timestamp with time zone not null
+bank_report: envelope bytea
 bank_statement: file_id text not null
 bank_statement: number integer not null
 bank_statement: bank_account text
@@ -301,10 +306,12 @@ destination: id text not null
 destination: program_id text not null
 destination: payee_id text not null
 destination: provider text not null
-destination: token text not null
+destination: token text
 destination: actor text not null
 destination: created_at timestamp with time zone not null
 destination: ended_at timestamp with time zone
+destination: envelope bytea
+destination: fingerprint bytea
 dispute: id text not null
 dispute: program_id text not null
 dispute: invoice_id text not null
@@ -605,7 +612,7 @@ payment_file: program_id text not null
 payment_file: asset text not null
 payment_file: orders integer not null
 payment_file: amount bigint not null
-payment_file: body bytea not null
+payment_file: body bytea
 payment_file: sha256 bytea not null
 payment_file: execute_on date not null
 payment_file: created_at timestamp with time zone not null
@@ -613,6 +620,7 @@ payment_file: downloaded_at timestamp with time zone
 payment_file: state text not null
 payment_file: state_at timestamp with time zone not null
 payment_file: steps integer not null default 1
+payment_file: envelope bytea
 payment_file_order: file_id text not null
 payment_file_order: number integer not null
 payment_file_order: provider_payout_id text not null
@@ -784,7 +792,7 @@ provider_payout: program_id text not null
 provider_payout: number integer not null
 provider_payout: provider text not null
 provider_payout: idempotency_key text not null
-provider_payout: destination text not null
+provider_payout: destination text
 provider_payout: asset text not null
 provider_payout: amount bigint not null
 provider_payout: payload_sha256 bytea not null
@@ -808,6 +816,7 @@ provider_payout: unconfirmed text
 provider_payout: not_there_at timestamp with time zone
 provider_payout: paid bigint
 provider_payout: beyond bigint not null default 0
+provider_payout: destination_id text
 queue_pause: number bigint not null identity
 queue_pause: queue text not null
 queue_pause: provider text not null default ''::text
@@ -992,8 +1001,8 @@ webhook_in: id text not null
 webhook_in: provider text not null
 webhook_in: event_id text not null
 webhook_in: event_type text not null
-webhook_in: body bytea not null
-webhook_in: body_sha256 bytea not null
+webhook_in: body bytea
+webhook_in: body_sha256 bytea
 webhook_in: received_at timestamp with time zone not null
 webhook_in: duplicates integer not null default 0
 webhook_in: conflicts integer not null default 0
@@ -1006,6 +1015,7 @@ webhook_in: lease_owner text
 webhook_in: lease_until timestamp with time zone
 webhook_in: fence bigint not null default 0
 webhook_in: last_error text
+webhook_in: envelope bytea
 webhook_in_rejection: provider text not null
 webhook_in_rejection: day date not null
 webhook_in_rejection: reason text not null
@@ -1084,9 +1094,11 @@ asset: asset_code_is_short CHECK ((code ~ '^[A-Z][A-Z0-9]{1,11}$'::text))
 asset: asset_pkey PRIMARY KEY (code)
 asset: asset_scale_fits CHECK (((scale >= 0) AND (scale <= 12)))
 bank_file: bank_file_adds_up CHECK ((records = (new + known)))
+bank_file: bank_file_envelope_is_whole CHECK ((length(envelope) >= 32))
 bank_file: bank_file_is_imported_once UNIQUE (program_id, account, sha256)
 bank_file: bank_file_pkey PRIMARY KEY (id)
 bank_file: bank_file_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+bank_line: bank_line_envelope_is_whole CHECK ((length(envelope) >= 32))
 bank_line: bank_line_file_id_fkey FOREIGN KEY (file_id) REFERENCES bank_file(id)
 bank_line: bank_line_is_booked_once PRIMARY KEY (program_id, account, key)
 bank_line: bank_line_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
@@ -1094,8 +1106,9 @@ bank_line_withdrawn: bank_line_is_withdrawn_once PRIMARY KEY (program_id, accoun
 bank_line_withdrawn: bank_line_withdrawn_file_id_fkey FOREIGN KEY (file_id) REFERENCES bank_file(id)
 bank_line_withdrawn: bank_line_withdrawn_line FOREIGN KEY (program_id, account, key) REFERENCES bank_line(program_id, account, key)
 bank_line_withdrawn: bank_line_withdrawn_why CHECK ((why = ANY (ARRAY['told in parts'::text, 'deleted'::text, 'corrected'::text])))
+bank_report: bank_report_envelope_is_whole CHECK ((length(envelope) >= 32))
 bank_report: bank_report_file_id_fkey FOREIGN KEY (file_id) REFERENCES payment_file(id)
-bank_report: bank_report_is_hashed CHECK ((sha256 = sha256(body)))
+bank_report: bank_report_is_hashed CHECK (((length(sha256) = 32) AND ((body IS NULL) OR (sha256 = sha256(body)))))
 bank_report: bank_report_pkey PRIMARY KEY (id)
 bank_report: bank_report_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 bank_statement: bank_statement_file_id_fkey FOREIGN KEY (file_id) REFERENCES bank_file(id)
@@ -1160,6 +1173,9 @@ client_money: client_money_program_id_fkey FOREIGN KEY (program_id) REFERENCES p
 client_money_signature: client_money_signature_client_money_id_fkey FOREIGN KEY (client_money_id) REFERENCES client_money(id)
 client_money_signature: client_money_signature_pkey PRIMARY KEY (client_money_id)
 client_money_signature: client_money_signature_says_what_was_done CHECK (((length(action_taken) >= 1) AND (length(action_taken) <= 2000)))
+destination: destination_envelope_is_whole CHECK ((length(envelope) >= 32))
+destination: destination_envelope_size CHECK ((length(envelope) <= 2000))
+destination: destination_fingerprint_is_whole CHECK ((length(fingerprint) = 36))
 destination: destination_pkey PRIMARY KEY (id)
 destination: destination_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 destination: destination_token_size CHECK (((length(token) >= 1) AND (length(token) <= 200)))
@@ -1324,8 +1340,9 @@ payment: payment_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(id)
 payment: payment_is_recorded_once UNIQUE (provider, charge_id)
 payment: payment_pkey PRIMARY KEY (id)
 payment: payment_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+payment_file: payment_file_envelope_is_whole CHECK ((length(envelope) >= 32))
 payment_file: payment_file_has_orders CHECK ((orders > 0))
-payment_file: payment_file_is_hashed CHECK ((sha256 = sha256(body)))
+payment_file: payment_file_is_hashed CHECK (((length(sha256) = 32) AND ((body IS NULL) OR (sha256 = sha256(body)))))
 payment_file: payment_file_moves_money CHECK ((amount > 0))
 payment_file: payment_file_pkey PRIMARY KEY (id)
 payment_file: payment_file_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
@@ -1426,6 +1443,7 @@ provider_cursor: provider_cursor_pkey PRIMARY KEY (provider)
 provider_payout: provider_payout_amount_positive CHECK ((amount > 0))
 provider_payout: provider_payout_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
 provider_payout: provider_payout_beyond_within_amount CHECK (((beyond >= 0) AND (beyond <= amount)))
+provider_payout: provider_payout_destination_id_fkey FOREIGN KEY (destination_id) REFERENCES destination(id)
 provider_payout: provider_payout_failed_by CHECK ((failed_by = ANY (ARRAY['provider'::text, 'inference'::text, 'person'::text])))
 provider_payout: provider_payout_is_approved FOREIGN KEY (id) REFERENCES payout_approval(provider_payout_id) DEFERRABLE INITIALLY DEFERRED
 provider_payout: provider_payout_key_is_unique UNIQUE (provider, idempotency_key)
@@ -1518,6 +1536,8 @@ usage_record: usage_record_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES i
 usage_record: usage_record_pkey PRIMARY KEY (id)
 usage_record: usage_record_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 webhook_in: webhook_in_body_size CHECK ((octet_length(body) <= 262144))
+webhook_in: webhook_in_envelope_is_whole CHECK ((length(envelope) >= 32))
+webhook_in: webhook_in_envelope_size CHECK ((length(envelope) <= (262144 + 32)))
 webhook_in: webhook_in_is_received_once UNIQUE (provider, event_id)
 webhook_in: webhook_in_pkey PRIMARY KEY (id)
 webhook_in_rejection: webhook_in_rejection_pkey PRIMARY KEY (provider, day, reason)
@@ -1535,9 +1555,12 @@ action: CREATE INDEX action_by_time ON public.action USING btree (at, id)
 action: CREATE INDEX action_of_subject ON public.action USING btree (subject_id, at)
 approval_proposal: CREATE INDEX approval_proposal_by_time ON public.approval_proposal USING btree (made_at, id)
 approval_proposal: CREATE INDEX approval_proposal_of_subject ON public.approval_proposal USING btree (subject_id, id)
+bank_file: CREATE INDEX bank_file_by_encryption_key ON public.bank_file USING btree (substr(envelope, 1, 4))
 bank_line: CREATE INDEX bank_line_by_day ON public.bank_line USING btree (program_id, account, booked_on)
+bank_line: CREATE INDEX bank_line_by_encryption_key ON public.bank_line USING btree (substr(envelope, 1, 4))
 bank_line: CREATE INDEX bank_line_by_entry ON public.bank_line USING btree (program_id, account, entry) WHERE (entry IS NOT NULL)
 bank_line: CREATE INDEX bank_line_of_file ON public.bank_line USING btree (file_id)
+bank_report: CREATE INDEX bank_report_by_encryption_key ON public.bank_report USING btree (substr(envelope, 1, 4))
 bank_report: CREATE UNIQUE INDEX bank_report_is_taken_once ON public.bank_report USING btree (provider, COALESCE(program_id, ''::text), sha256)
 break: CREATE INDEX break_by_state ON public.break USING btree (state, id)
 break: CREATE INDEX break_copies ON public.break USING btree (duplicate_of) WHERE (duplicate_of IS NOT NULL)
@@ -1552,6 +1575,7 @@ call_answer: CREATE INDEX call_answer_due ON public.call_answer USING btree (due
 circuit: CREATE INDEX circuit_by_state ON public.circuit USING btree (state, id)
 client_money: CREATE INDEX client_money_by_day ON public.client_money USING btree (program_id, on_day)
 destination: CREATE UNIQUE INDEX destination_active_is_one ON public.destination USING btree (program_id, payee_id) WHERE (ended_at IS NULL)
+destination: CREATE INDEX destination_by_encryption_key ON public.destination USING btree (substr(envelope, 1, 4))
 dispute: CREATE INDEX dispute_by_state ON public.dispute USING btree (state, id)
 dispute: CREATE INDEX dispute_due ON public.dispute USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 dispute: CREATE INDEX dispute_of_payee ON public.dispute USING btree (program_id, payee_id) WHERE (ended_at IS NULL)
@@ -1586,6 +1610,7 @@ open_hold: CREATE INDEX open_hold_by_debit ON public.open_hold USING btree (debi
 open_hold: CREATE INDEX open_hold_by_expiry ON public.open_hold USING btree (expires_at, hold_id) WHERE (expires_at IS NOT NULL)
 payment: CREATE INDEX payment_by_time ON public.payment USING btree (recorded_at)
 payment: CREATE INDEX payment_of_invoice ON public.payment USING btree (invoice_id) WHERE (invoice_id IS NOT NULL)
+payment_file: CREATE INDEX payment_file_by_encryption_key ON public.payment_file USING btree (substr(envelope, 1, 4))
 payment_file: CREATE INDEX payment_file_by_state ON public.payment_file USING btree (state, id)
 payment_file: CREATE INDEX payment_file_of_program ON public.payment_file USING btree (program_id, id)
 payout: CREATE INDEX payout_by_state ON public.payout USING btree (state, id)
@@ -1610,6 +1635,7 @@ provider_conflict: CREATE UNIQUE INDEX provider_conflict_open_is_one ON public.p
 provider_payout: CREATE INDEX provider_payout_by_state ON public.provider_payout USING btree (state, id)
 provider_payout: CREATE INDEX provider_payout_due ON public.provider_payout USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 provider_payout: CREATE UNIQUE INDEX provider_payout_live_is_one ON public.provider_payout USING btree (payout_id) WHERE (state = ANY (ARRAY['queued'::text, 'sending'::text, 'sent'::text, 'unknown'::text, 'quarantined'::text]))
+provider_payout: CREATE INDEX provider_payout_of_destination ON public.provider_payout USING btree (destination_id)
 queue_pause: CREATE INDEX queue_pause_latest ON public.queue_pause USING btree (queue, provider, program_id, number DESC)
 reconciliation_run: CREATE INDEX reconciliation_run_again ON public.reconciliation_run USING btree (inputs_sha256) WHERE (inputs_sha256 IS NOT NULL)
 reconciliation_run: CREATE INDEX reconciliation_run_latest ON public.reconciliation_run USING btree (program_id, source, started_at)
@@ -1624,6 +1650,7 @@ settlement: CREATE INDEX settlement_by_time ON public.settlement USING btree (at
 usage_record: CREATE INDEX usage_not_invoiced ON public.usage_record USING btree (program_id, customer_id, payee_id, asset) WHERE (invoice_id IS NULL)
 usage_record: CREATE INDEX usage_of_invoice ON public.usage_record USING btree (invoice_id, line) WHERE (invoice_id IS NOT NULL)
 usage_record: CREATE INDEX usage_of_parties ON public.usage_record USING btree (program_id, customer_id, payee_id, occurred_at)
+webhook_in: CREATE INDEX webhook_in_by_encryption_key ON public.webhook_in USING btree (substr(envelope, 1, 4))
 webhook_in: CREATE INDEX webhook_in_due ON public.webhook_in USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 
 -- triggers
@@ -1673,16 +1700,22 @@ approval_use: CREATE TRIGGER note_transaction BEFORE INSERT ON public.approval_u
 asset: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.asset FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 asset: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.asset FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 asset: CREATE TRIGGER is_sealed AFTER INSERT ON public.asset REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_asset() -- always
-bank_file: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.bank_file FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+bank_file: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE OF id, program_id, account, file_name, sha256, format, records, new, known, notes, actor, at, rejected_count ON public.bank_file FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+bank_file: CREATE TRIGGER is_encrypted BEFORE INSERT ON public.bank_file FOR EACH ROW WHEN (((new.envelope IS NULL) OR (new.rejected IS NOT NULL))) EXECUTE FUNCTION refuse_clear()
+bank_file: CREATE TRIGGER is_encrypted_anew BEFORE UPDATE OF envelope, rejected ON public.bank_file FOR EACH ROW WHEN (((new.envelope IS NULL) OR (new.rejected IS NOT NULL))) EXECUTE FUNCTION refuse_clear()
 bank_file: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.bank_file FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 bank_file: CREATE TRIGGER is_sealed AFTER INSERT ON public.bank_file REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_bank_file() -- always
-bank_line: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.bank_line FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+bank_line: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE OF program_id, account, key, asset, amount, booked_on, value_on, external_id, batch, file_id, line, bank_account, statement, "position", entry ON public.bank_line FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+bank_line: CREATE TRIGGER is_encrypted BEFORE INSERT ON public.bank_line FOR EACH ROW WHEN (((new.envelope IS NULL) OR (new.reference IS NOT NULL) OR (new.counterparty IS NOT NULL) OR (new.memo IS NOT NULL))) EXECUTE FUNCTION refuse_clear()
+bank_line: CREATE TRIGGER is_encrypted_anew BEFORE UPDATE OF envelope, reference, counterparty, memo ON public.bank_line FOR EACH ROW WHEN (((new.envelope IS NULL) OR (new.reference IS NOT NULL) OR (new.counterparty IS NOT NULL) OR (new.memo IS NOT NULL))) EXECUTE FUNCTION refuse_clear()
 bank_line: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.bank_line FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 bank_line: CREATE TRIGGER is_sealed AFTER INSERT ON public.bank_line REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_bank_line() -- always
 bank_line_withdrawn: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.bank_line_withdrawn FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 bank_line_withdrawn: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.bank_line_withdrawn FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 bank_line_withdrawn: CREATE TRIGGER is_sealed AFTER INSERT ON public.bank_line_withdrawn REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_bank_line_withdrawn() -- always
-bank_report: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.bank_report FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+bank_report: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE OF id, provider, program_id, file_id, format, file_name, sha256, told, actor, at ON public.bank_report FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+bank_report: CREATE TRIGGER is_encrypted BEFORE INSERT ON public.bank_report FOR EACH ROW WHEN (((new.envelope IS NULL) OR (new.body IS NOT NULL))) EXECUTE FUNCTION refuse_clear()
+bank_report: CREATE TRIGGER is_encrypted_anew BEFORE UPDATE OF envelope, body ON public.bank_report FOR EACH ROW WHEN (((new.envelope IS NULL) OR (new.body IS NOT NULL))) EXECUTE FUNCTION refuse_clear()
 bank_report: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.bank_report FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 bank_statement: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.bank_statement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 bank_statement: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.bank_statement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -1714,10 +1747,12 @@ client_money_signature: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON publi
 client_money_signature: CREATE TRIGGER is_sealed AFTER INSERT ON public.client_money_signature REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_client_money_signature() -- always
 client_money_signature: CREATE TRIGGER signed_by_another BEFORE INSERT ON public.client_money_signature FOR EACH ROW EXECUTE FUNCTION signed_by_another() -- always
 destination: CREATE TRIGGER destination_once_ended_at BEFORE UPDATE OF ended_at ON public.destination FOR EACH ROW WHEN (((old.ended_at IS NOT NULL) AND (new.ended_at IS DISTINCT FROM old.ended_at))) EXECUTE FUNCTION refuse_another_value('ended_at')
+destination: CREATE TRIGGER is_encrypted BEFORE INSERT ON public.destination FOR EACH ROW WHEN (((new.envelope IS NULL) OR (new.token IS NOT NULL))) EXECUTE FUNCTION refuse_clear()
+destination: CREATE TRIGGER is_encrypted_anew BEFORE UPDATE OF envelope, token ON public.destination FOR EACH ROW WHEN (((new.envelope IS NULL) OR (new.token IS NOT NULL))) EXECUTE FUNCTION refuse_clear()
 destination: CREATE TRIGGER is_sealed AFTER INSERT ON public.destination REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_destination() -- always
 destination: CREATE CONSTRAINT TRIGGER two_people_destination_set AFTER INSERT ON public.destination DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (true) EXECUTE FUNCTION two_people('destination', 'set', 'n.program_id || '':'' || n.payee_id', '
     p ->> ''programId'' = n.program_id and p ->> ''payeeId'' = n.payee_id and p ->> ''provider'' = n.provider
-    and p ->> ''tokenSha256'' = encode(sha256(convert_to(n.token, ''UTF8'')), ''hex'')', 'false') -- always
+    and p ->> ''fingerprint'' = encode(n.fingerprint, ''hex'')', 'false') -- always
 dispute: CREATE TRIGGER dispute_follows_table BEFORE UPDATE OF state ON public.dispute FOR EACH ROW EXECUTE FUNCTION state_follows_table('dispute')
 dispute: CREATE TRIGGER dispute_once_appealed_by BEFORE UPDATE OF appealed_by ON public.dispute FOR EACH ROW WHEN (((old.appealed_by IS NOT NULL) AND (new.appealed_by IS DISTINCT FROM old.appealed_by))) EXECUTE FUNCTION refuse_another_value('appealed_by')
 dispute: CREATE TRIGGER dispute_once_ended_at BEFORE UPDATE OF ended_at ON public.dispute FOR EACH ROW WHEN (((old.ended_at IS NOT NULL) AND (new.ended_at IS DISTINCT FROM old.ended_at))) EXECUTE FUNCTION refuse_another_value('ended_at')
@@ -1807,6 +1842,8 @@ open_hold: CREATE TRIGGER open_hold_moves_by_triggers BEFORE INSERT OR DELETE OR
 payment: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.payment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 payment: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.payment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 payment: CREATE TRIGGER is_sealed AFTER INSERT ON public.payment REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_payment() -- always
+payment_file: CREATE TRIGGER is_encrypted BEFORE INSERT ON public.payment_file FOR EACH ROW WHEN (((new.envelope IS NULL) OR (new.body IS NOT NULL))) EXECUTE FUNCTION refuse_clear()
+payment_file: CREATE TRIGGER is_encrypted_anew BEFORE UPDATE OF envelope, body ON public.payment_file FOR EACH ROW WHEN (((new.envelope IS NULL) OR (new.body IS NOT NULL))) EXECUTE FUNCTION refuse_clear()
 payment_file: CREATE TRIGGER payment_file_follows_table BEFORE UPDATE OF state ON public.payment_file FOR EACH ROW EXECUTE FUNCTION state_follows_table('payment_file')
 payment_file: CREATE TRIGGER payment_file_is_fixed BEFORE UPDATE ON public.payment_file FOR EACH ROW EXECUTE FUNCTION payment_file_is_fixed() -- always
 payment_file_order: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.payment_file_order FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -1866,6 +1903,7 @@ provider_conflict: CREATE TRIGGER conflict_is_not_truncated BEFORE TRUNCATE ON p
 provider_conflict: CREATE TRIGGER conflict_keeps_its_word BEFORE DELETE OR UPDATE ON public.provider_conflict FOR EACH ROW EXECUTE FUNCTION conflict_keeps_its_word() -- always
 provider_conflict: CREATE TRIGGER is_sealed AFTER INSERT ON public.provider_conflict REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_provider_conflict() -- always
 provider_conflict: CREATE TRIGGER provider_conflict_follows_table BEFORE UPDATE OF state ON public.provider_conflict FOR EACH ROW EXECUTE FUNCTION state_follows_table('provider_conflict')
+provider_payout: CREATE TRIGGER goes_somewhere BEFORE INSERT ON public.provider_payout FOR EACH ROW WHEN (((new.destination_id IS NULL) OR (new.destination IS NOT NULL))) EXECUTE FUNCTION refuse_nowhere()
 provider_payout: CREATE TRIGGER is_sealed AFTER INSERT ON public.provider_payout REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_provider_payout() -- always
 provider_payout: CREATE TRIGGER provider_payout_follows_table BEFORE UPDATE OF state ON public.provider_payout FOR EACH ROW EXECUTE FUNCTION state_follows_table('provider_payout')
 provider_payout: CREATE TRIGGER provider_payout_once_beyond BEFORE UPDATE OF beyond ON public.provider_payout FOR EACH ROW WHEN (((old.beyond <> 0) AND (new.beyond <> old.beyond))) EXECUTE FUNCTION refuse_another_value('beyond')
@@ -1935,6 +1973,8 @@ unposted_line: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.unposte
 usage_import: CREATE TRIGGER is_sealed AFTER INSERT ON public.usage_import REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_usage_import() -- always
 usage_record: CREATE TRIGGER is_sealed AFTER INSERT ON public.usage_record REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_usage_record() -- always
 usage_record: CREATE TRIGGER usage_record_once_invoiced BEFORE UPDATE OF invoice_id, line, amount ON public.usage_record FOR EACH ROW WHEN (((old.invoice_id IS NOT NULL) AND (((new.invoice_id IS DISTINCT FROM old.invoice_id) OR (new.line IS DISTINCT FROM old.line)) OR (new.amount IS DISTINCT FROM old.amount)))) EXECUTE FUNCTION refuse_another_value('the invoice')
+webhook_in: CREATE TRIGGER is_encrypted BEFORE INSERT ON public.webhook_in FOR EACH ROW WHEN (((new.envelope IS NULL) OR (new.body IS NOT NULL) OR (new.body_sha256 IS NOT NULL))) EXECUTE FUNCTION refuse_clear()
+webhook_in: CREATE TRIGGER is_encrypted_anew BEFORE UPDATE OF envelope, body, body_sha256 ON public.webhook_in FOR EACH ROW WHEN (((new.envelope IS NULL) OR (new.body IS NOT NULL) OR (new.body_sha256 IS NOT NULL))) EXECUTE FUNCTION refuse_clear()
 webhook_in: CREATE TRIGGER is_sealed AFTER INSERT ON public.webhook_in REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_webhook_in() -- always
 webhook_in: CREATE TRIGGER webhook_in_follows_table BEFORE UPDATE OF state ON public.webhook_in FOR EACH ROW EXECUTE FUNCTION state_follows_table('webhook_in')
 write_off_limit: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.write_off_limit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -2129,7 +2169,7 @@ write_off_limit: everybody using true
 write_off_limit: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 
 -- views
-bank_line_counted: SELECT program_id, account, key, asset, amount, booked_on, value_on, external_id, reference, counterparty, memo, batch, file_id, line, bank_account, statement, "position", entry FROM bank_line l WHERE (NOT (EXISTS ( SELECT FROM bank_line_withdrawn w WHERE ((program_id = program_id) AND (account = account) AND (key = key)))));
+bank_line_counted: SELECT program_id, account, key, asset, amount, booked_on, value_on, external_id, reference, counterparty, memo, batch, file_id, line, bank_account, statement, "position", entry, envelope FROM bank_line l WHERE (NOT (EXISTS ( SELECT FROM bank_line_withdrawn w WHERE ((program_id = program_id) AND (account = account) AND (key = key)))));
 call_standing: SELECT id, subject_id, number, provider, key, payload_sha256, worker, fence, announced_at, horizon_at, kind, answer, answered_at, applied_at, CASE WHEN (kind <> 'unclear'::text) THEN LEAST(answered_at, horizon_at) ELSE horizon_at END AS closed_at FROM (call c LEFT JOIN call_answer a ON ((id = id)));
 fee_version: SELECT program_id, version, platform_bps, validator_bps, holdback_bps, COALESCE(effective_at, recorded_at) AS effective_at, actor, recorded_at FROM (fee_rate r LEFT JOIN fee_term t USING (program_id, version));
 ledger_entries: SELECT program_id, type, amount, to_timestamp(((((seq >> 20))::numeric / 1000.0))::double precision) AS created_at, effective_at, asset, name AS account, balance, kind, key, id AS journal_id, line, seq, movement, actor, narrative, source_type, source_id FROM ((((posting p CROSS JOIN LATERAL ( VALUES ('debit'::text,debit,debit_balance), ('credit'::text,credit,credit_balance)) s(type, account_id, balance)) JOIN account a ON ((id = account_id))) JOIN book b ON ((id = book_id))) JOIN journal j ON ((id = journal_id)));
@@ -2815,6 +2855,40 @@ begin
     end loop;
 end $function$
 
+make_confidential(regclass,text[]): CREATE OR REPLACE FUNCTION public.make_confidential(target regclass, VARIADIC columns text[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    named    constant text := (select relname from pg_class where oid = target);
+    in_clear constant text := (select string_agg(format('new.%I is not null', one), ' or ') from unnest(columns) one);
+    one      text;
+begin
+    execute format('alter table %s add column envelope bytea constraint %I check (length(envelope) >= 32)', target,
+                   named || '_envelope_is_whole');
+    foreach one in array columns loop
+        execute format('alter table %s alter column %I drop not null, alter column %I drop default', target, one, one);
+    end loop;
+    execute format('create index %I on %s (substr(envelope, 1, 4))', named || '_by_encryption_key', target);
+    execute format('create trigger is_encrypted before insert on %s for each row when (new.envelope is null or %s)
+                    execute function refuse_clear()', target, in_clear);
+    execute format('create trigger is_encrypted_anew before update of envelope, %s on %s for each row
+                    when (new.envelope is null or %s) execute function refuse_clear()',
+                   (select string_agg(quote_ident(c), ', ') from unnest(columns) c), target, in_clear);
+    if exists (select from pg_trigger where tgrelid = target and tgname = 'is_append_only') then
+        execute format('drop trigger is_append_only on %s', target);
+        execute format('create trigger is_append_only before delete or update of %s on %s for each statement execute function refuse_change()',
+                       (select string_agg(quote_ident(a.attname), ', ' order by a.attnum) from pg_attribute a
+                        where a.attrelid = target and a.attnum > 0 and not a.attisdropped and a.attname <> all (columns || 'envelope'::text)),
+                       target);
+        execute format('alter table %s enable always trigger is_append_only', target);
+    else
+        perform make_fixed(target, 'envelope');
+    end if;
+    perform make_secret(target, variadic columns);
+end $function$
+
 make_fixed(regclass,text[]): CREATE OR REPLACE FUNCTION public.make_fixed(target regclass, VARIADIC columns text[])
  RETURNS void
  LANGUAGE plpgsql
@@ -3385,6 +3459,15 @@ begin
     raise exception '% is append-only: % is refused', tg_table_name, lower(tg_op) using errcode = 'CF001';
 end $function$
 
+refuse_clear(): CREATE OR REPLACE FUNCTION public.refuse_clear()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    raise '%: what is confidential is kept encrypted', tg_table_name using errcode = 'CF050';
+end $function$
+
 refuse_direct_update(): CREATE OR REPLACE FUNCTION public.refuse_direct_update()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -3392,6 +3475,15 @@ refuse_direct_update(): CREATE OR REPLACE FUNCTION public.refuse_direct_update()
 AS $function$
 begin
     raise exception '% moves by postings, holds and flags alone', tg_table_name using errcode = 'CF111';
+end $function$
+
+refuse_nowhere(): CREATE OR REPLACE FUNCTION public.refuse_nowhere()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    raise 'an attempt names the destination that it goes to' using errcode = 'CF050';
 end $function$
 
 refuse_second_attempt(): CREATE OR REPLACE FUNCTION public.refuse_second_attempt()
@@ -3494,6 +3586,31 @@ AS $function$
             return null;
         end $function$
 
+seal_anew(regclass,text[],jsonb): CREATE OR REPLACE FUNCTION public.seal_anew(target regclass, columns text[], broken jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    named constant text := (select relname from pg_class where oid = target);
+begin
+    alter table seal disable trigger is_append_only;
+    alter table sealed_relation disable trigger is_append_only;
+    delete from seal s where s.relation = named and not exists (
+        select from jsonb_to_recordset(broken) as b (row_id text, what text) where b.row_id = s.row_id and b.what = 'was taken out');
+    delete from sealed_relation r where r.relation = named;
+    execute format('drop trigger is_sealed on %s', target);
+    execute format('drop function %I()', 'seal_' || named);
+    perform make_sealed(target, columns);
+    update seal s set sha256 = decode(repeat('00', 32), 'hex')
+    from jsonb_to_recordset(broken) as b (row_id text, what text)
+    where s.relation = named and s.row_id = b.row_id and b.what = 'was changed';
+    delete from seal s using jsonb_to_recordset(broken) as b (row_id text, what text)
+    where s.relation = named and s.row_id = b.row_id and b.what = 'was put in past its rules';
+    alter table seal enable always trigger is_append_only;
+    alter table sealed_relation enable always trigger is_append_only;
+end $function$
+
 seal_api_key(): CREATE OR REPLACE FUNCTION public.seal_api_key()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -3574,7 +3691,7 @@ seal_bank_file(): CREATE OR REPLACE FUNCTION public.seal_bank_file()
  SET bytea_output TO 'hex'
 AS $function$
         begin
-            insert into seal (relation, row_id, sha256) select 'bank_file', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.account, n.file_name, n.sha256, n.format, n.records, n.new, n.known, n.rejected, n.notes, n.actor, n.at)::text, 'UTF8')) from  new_row n;
+            insert into seal (relation, row_id, sha256) select 'bank_file', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.account, n.file_name, n.sha256, n.format, n.records, n.new, n.known, n.notes, n.actor, n.at, n.rejected_count)::text, 'UTF8')) from  new_row n;
             return null;
         end $function$
 
@@ -3588,7 +3705,7 @@ seal_bank_line(): CREATE OR REPLACE FUNCTION public.seal_bank_line()
  SET bytea_output TO 'hex'
 AS $function$
         begin
-            insert into seal (relation, row_id, sha256) select 'bank_line', row(n.program_id, n.account, n.key)::text, sha256(convert_to(row(n.program_id, n.account, n.key, n.asset, n.amount, n.booked_on, n.value_on, n.external_id, n.reference, n.counterparty, n.memo, n.batch, n.file_id, n.line, n.bank_account, n.statement, n."position", n.entry)::text, 'UTF8')) from  new_row n;
+            insert into seal (relation, row_id, sha256) select 'bank_line', row(n.program_id, n.account, n.key)::text, sha256(convert_to(row(n.program_id, n.account, n.key, n.asset, n.amount, n.booked_on, n.value_on, n.external_id, n.batch, n.file_id, n.line, n.bank_account, n.statement, n."position", n.entry)::text, 'UTF8')) from  new_row n;
             return null;
         end $function$
 
@@ -3742,7 +3859,7 @@ seal_destination(): CREATE OR REPLACE FUNCTION public.seal_destination()
  SET bytea_output TO 'hex'
 AS $function$
         begin
-            insert into seal (relation, row_id, sha256) select 'destination', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.payee_id, n.provider, n.token, n.actor, n.created_at)::text, 'UTF8')) from  new_row n;
+            insert into seal (relation, row_id, sha256) select 'destination', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.payee_id, n.provider, n.actor, n.created_at)::text, 'UTF8')) from  new_row n;
             return null;
         end $function$
 
@@ -4155,7 +4272,7 @@ seal_provider_payout(): CREATE OR REPLACE FUNCTION public.seal_provider_payout()
  SET bytea_output TO 'hex'
 AS $function$
         begin
-            insert into seal (relation, row_id, sha256) select 'provider_payout', n.id::text, sha256(convert_to(row(n.id, n.payout_id, n.program_id, n.number, n.provider, n.idempotency_key, n.destination, n.asset, n.amount, n.payload_sha256, n.created_at)::text, 'UTF8')) from  new_row n;
+            insert into seal (relation, row_id, sha256) select 'provider_payout', n.id::text, sha256(convert_to(row(n.id, n.payout_id, n.program_id, n.number, n.provider, n.idempotency_key, n.asset, n.amount, n.payload_sha256, n.created_at, n.destination_id)::text, 'UTF8')) from  new_row n;
             return null;
         end $function$
 
@@ -4323,7 +4440,7 @@ seal_webhook_in(): CREATE OR REPLACE FUNCTION public.seal_webhook_in()
  SET bytea_output TO 'hex'
 AS $function$
         begin
-            insert into seal (relation, row_id, sha256) select 'webhook_in', n.id::text, sha256(convert_to(row(n.id, n.provider, n.event_id, n.event_type, n.body, n.body_sha256, n.received_at)::text, 'UTF8')) from  new_row n;
+            insert into seal (relation, row_id, sha256) select 'webhook_in', n.id::text, sha256(convert_to(row(n.id, n.provider, n.event_id, n.event_type, n.received_at)::text, 'UTF8')) from  new_row n;
             return null;
         end $function$
 
@@ -4340,6 +4457,13 @@ AS $function$
             insert into seal (relation, row_id, sha256) select 'write_off_limit', row(n.program_id, n.asset, n.version)::text, sha256(convert_to(row(n.program_id, n.asset, n.version, n.minor, n.reason, n.actor, n.at)::text, 'UTF8')) from  new_row n;
             return null;
         end $function$
+
+sealed_columns(regclass,text[],text[]): CREATE OR REPLACE FUNCTION public.sealed_columns(target regclass, without text[], also text[] DEFAULT '{}'::text[])
+ RETURNS text[]
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+RETURN (SELECT array_agg(named.one ORDER BY named.place) AS array_agg FROM (SELECT c.one, c.place FROM sealed_relation r, LATERAL unnest(r.columns) WITH ORDINALITY c(one, place) WHERE ((r.relation = (SELECT pg_class.relname FROM pg_class WHERE (pg_class.oid = (sealed_columns.target)::oid))) AND (c.one <> ALL (sealed_columns.without))) UNION ALL SELECT c.one, (1000 + c.place) FROM unnest(sealed_columns.also) WITH ORDINALITY c(one, place)) named)
 
 segment_moves_on(): CREATE OR REPLACE FUNCTION public.segment_moves_on()
  RETURNS trigger
@@ -4509,19 +4633,72 @@ asset: counterfoil_app: insert, select
 asset: counterfoil_auditor: select
 asset: owner: counterfoil_owner
 bank_file: counterfoil_app: insert, select
-bank_file: counterfoil_auditor: select
+bank_file: counterfoil_auditor: select (account)
+bank_file: counterfoil_auditor: select (actor)
+bank_file: counterfoil_auditor: select (at)
+bank_file: counterfoil_auditor: select (envelope)
+bank_file: counterfoil_auditor: select (file_name)
+bank_file: counterfoil_auditor: select (format)
+bank_file: counterfoil_auditor: select (id)
+bank_file: counterfoil_auditor: select (known)
+bank_file: counterfoil_auditor: select (new)
+bank_file: counterfoil_auditor: select (notes)
+bank_file: counterfoil_auditor: select (program_id)
+bank_file: counterfoil_auditor: select (records)
+bank_file: counterfoil_auditor: select (rejected_count)
+bank_file: counterfoil_auditor: select (sha256)
 bank_file: owner: counterfoil_owner
 bank_line: counterfoil_app: insert, select
-bank_line: counterfoil_auditor: select
+bank_line: counterfoil_auditor: select (account)
+bank_line: counterfoil_auditor: select (amount)
+bank_line: counterfoil_auditor: select (asset)
+bank_line: counterfoil_auditor: select (bank_account)
+bank_line: counterfoil_auditor: select (batch)
+bank_line: counterfoil_auditor: select (booked_on)
+bank_line: counterfoil_auditor: select (entry)
+bank_line: counterfoil_auditor: select (envelope)
+bank_line: counterfoil_auditor: select (external_id)
+bank_line: counterfoil_auditor: select (file_id)
+bank_line: counterfoil_auditor: select (key)
+bank_line: counterfoil_auditor: select (line)
+bank_line: counterfoil_auditor: select (position)
+bank_line: counterfoil_auditor: select (program_id)
+bank_line: counterfoil_auditor: select (statement)
+bank_line: counterfoil_auditor: select (value_on)
 bank_line: owner: counterfoil_owner
 bank_line_counted: counterfoil_app: select
-bank_line_counted: counterfoil_auditor: select
+bank_line_counted: counterfoil_auditor: select (account)
+bank_line_counted: counterfoil_auditor: select (amount)
+bank_line_counted: counterfoil_auditor: select (asset)
+bank_line_counted: counterfoil_auditor: select (bank_account)
+bank_line_counted: counterfoil_auditor: select (batch)
+bank_line_counted: counterfoil_auditor: select (booked_on)
+bank_line_counted: counterfoil_auditor: select (entry)
+bank_line_counted: counterfoil_auditor: select (envelope)
+bank_line_counted: counterfoil_auditor: select (external_id)
+bank_line_counted: counterfoil_auditor: select (file_id)
+bank_line_counted: counterfoil_auditor: select (key)
+bank_line_counted: counterfoil_auditor: select (line)
+bank_line_counted: counterfoil_auditor: select (position)
+bank_line_counted: counterfoil_auditor: select (program_id)
+bank_line_counted: counterfoil_auditor: select (statement)
+bank_line_counted: counterfoil_auditor: select (value_on)
 bank_line_counted: owner: counterfoil_owner
 bank_line_withdrawn: counterfoil_app: insert, select
 bank_line_withdrawn: counterfoil_auditor: select
 bank_line_withdrawn: owner: counterfoil_owner
 bank_report: counterfoil_app: insert, select
-bank_report: counterfoil_auditor: select
+bank_report: counterfoil_auditor: select (actor)
+bank_report: counterfoil_auditor: select (at)
+bank_report: counterfoil_auditor: select (envelope)
+bank_report: counterfoil_auditor: select (file_id)
+bank_report: counterfoil_auditor: select (file_name)
+bank_report: counterfoil_auditor: select (format)
+bank_report: counterfoil_auditor: select (id)
+bank_report: counterfoil_auditor: select (program_id)
+bank_report: counterfoil_auditor: select (provider)
+bank_report: counterfoil_auditor: select (sha256)
+bank_report: counterfoil_auditor: select (told)
 bank_report: owner: counterfoil_owner
 bank_statement: counterfoil_app: insert, select
 bank_statement: counterfoil_auditor: select
@@ -4590,6 +4767,8 @@ destination: counterfoil_app: update (ended_at)
 destination: counterfoil_auditor: select (actor)
 destination: counterfoil_auditor: select (created_at)
 destination: counterfoil_auditor: select (ended_at)
+destination: counterfoil_auditor: select (envelope)
+destination: counterfoil_auditor: select (fingerprint)
 destination: counterfoil_auditor: select (id)
 destination: counterfoil_auditor: select (payee_id)
 destination: counterfoil_auditor: select (program_id)
@@ -4813,7 +4992,20 @@ payment_file: counterfoil_app: update (downloaded_at)
 payment_file: counterfoil_app: update (state)
 payment_file: counterfoil_app: update (state_at)
 payment_file: counterfoil_app: update (steps)
-payment_file: counterfoil_auditor: select
+payment_file: counterfoil_auditor: select (amount)
+payment_file: counterfoil_auditor: select (asset)
+payment_file: counterfoil_auditor: select (created_at)
+payment_file: counterfoil_auditor: select (downloaded_at)
+payment_file: counterfoil_auditor: select (envelope)
+payment_file: counterfoil_auditor: select (execute_on)
+payment_file: counterfoil_auditor: select (id)
+payment_file: counterfoil_auditor: select (orders)
+payment_file: counterfoil_auditor: select (program_id)
+payment_file: counterfoil_auditor: select (provider)
+payment_file: counterfoil_auditor: select (sha256)
+payment_file: counterfoil_auditor: select (state)
+payment_file: counterfoil_auditor: select (state_at)
+payment_file: counterfoil_auditor: select (steps)
 payment_file: owner: counterfoil_owner
 payment_file_order: counterfoil_app: insert, select
 payment_file_order: counterfoil_auditor: select
@@ -4932,6 +5124,7 @@ provider_payout: counterfoil_auditor: select (asset)
 provider_payout: counterfoil_auditor: select (attempt)
 provider_payout: counterfoil_auditor: select (beyond)
 provider_payout: counterfoil_auditor: select (created_at)
+provider_payout: counterfoil_auditor: select (destination_id)
 provider_payout: counterfoil_auditor: select (due_at)
 provider_payout: counterfoil_auditor: select (error_class)
 provider_payout: counterfoil_auditor: select (failed_by)
@@ -5078,10 +5271,10 @@ webhook_in: counterfoil_app: update (state)
 webhook_in: counterfoil_app: update (state_at)
 webhook_in: counterfoil_app: update (steps)
 webhook_in: counterfoil_auditor: select (attempt)
-webhook_in: counterfoil_auditor: select (body_sha256)
 webhook_in: counterfoil_auditor: select (conflicts)
 webhook_in: counterfoil_auditor: select (due_at)
 webhook_in: counterfoil_auditor: select (duplicates)
+webhook_in: counterfoil_auditor: select (envelope)
 webhook_in: counterfoil_auditor: select (event_id)
 webhook_in: counterfoil_auditor: select (event_type)
 webhook_in: counterfoil_auditor: select (fence)
@@ -5134,6 +5327,8 @@ program_version(text): counterfoil_app: execute
 program_version(text): counterfoil_auditor: execute
 seal_expressions(text[],text[]): counterfoil_app: execute
 seal_expressions(text[],text[]): counterfoil_auditor: execute
+sealed_columns(regclass,text[],text[]): counterfoil_app: execute
+sealed_columns(regclass,text[],text[]): counterfoil_auditor: execute
 segment_size(): counterfoil_app: execute
 segment_size(): counterfoil_auditor: execute
 segments_between(bigint,bigint,bigint): counterfoil_app: execute
@@ -5161,6 +5356,14 @@ api_key.secret_hash: app: select, insert; auditor: none
 api_key.skeleton: app: select, insert
 api_key.written_by: app: select, insert
 approving_role: app: select
+bank_file.rejected: auditor: none
+bank_line.counterparty: auditor: none
+bank_line.memo: auditor: none
+bank_line.reference: auditor: none
+bank_line_counted.counterparty: auditor: none
+bank_line_counted.memo: auditor: none
+bank_line_counted.reference: auditor: none
+bank_report.body: auditor: none
 break: app: select, insert, update
 break.asset: app: select, insert
 break.first_on: app: select, insert
@@ -5183,6 +5386,8 @@ call_answer.id: app: select, insert
 call_answer.kind: app: select, insert
 destination.actor: app: select, insert
 destination.created_at: app: select, insert
+destination.envelope: app: select, insert
+destination.fingerprint: app: select, insert
 destination.id: app: select, insert
 destination.payee_id: app: select, insert
 destination.program_id: app: select, insert
@@ -5255,6 +5460,8 @@ not_kept_to_program: app: select
 open_hold: app: select
 password.hash: auditor: none
 payment_file: app: select, insert, update (state, state_at, steps, downloaded_at)
+payment_file.body: auditor: none
+payment_file.envelope: app: select, insert
 payout.amount: app: select, insert
 payout.asset: app: select, insert
 payout.created_at: app: select, insert
@@ -5302,6 +5509,7 @@ provider_payout.amount: app: select, insert
 provider_payout.asset: app: select, insert
 provider_payout.created_at: app: select, insert
 provider_payout.destination: app: select, insert; auditor: none
+provider_payout.destination_id: app: select, insert
 provider_payout.id: app: select, insert
 provider_payout.idempotency_key: app: select, insert
 provider_payout.number: app: select, insert
@@ -5378,7 +5586,8 @@ usage_record.price_micro: app: select, insert
 usage_record.program_id: app: select, insert
 usage_record.quantity_micro: app: select, insert
 webhook_in.body: app: select, insert; auditor: none
-webhook_in.body_sha256: app: select, insert
+webhook_in.body_sha256: app: select, insert; auditor: none
+webhook_in.envelope: app: select, insert
 webhook_in.event_id: app: select, insert
 webhook_in.event_type: app: select, insert
 webhook_in.id: app: select, insert

@@ -5,26 +5,30 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import httpx2
 import psycopg
 import typer
 
-from counterfoil.base.edge import now
+from counterfoil.base.edge import now, set_up
+from counterfoil.base.encryption.key_file import FILE
+from counterfoil.base.encryption.standing import check_encryption
+from counterfoil.base.migrations.runner import pending
 from counterfoil.base.postgres.binaries import find
 from counterfoil.base.postgres.fitness import BAD, GOOD, WARNING, Check, check_database
 from counterfoil.base.postgres.launcher import running_url
 from counterfoil.base.postgres.logins import SERVER
 from counterfoil.base.postgres.reach import address_of, connected
 from counterfoil.base.problems import Problem
-from counterfoil.base.settings import Settings, lacking_secrets
+from counterfoil.base.settings import Settings, lacking_secrets, variable_of
 from counterfoil.cli.core.connection import server
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.output import TABLE, Output, show_rows
-from counterfoil.cli.local.installation import settings_now
+from counterfoil.cli.local.installation import keys_here, settings_now
 from counterfoil.cli.local.providers import MAKERS
 from counterfoil.operations.providers import sepa
+from counterfoil.wiring import CONFIDENTIAL
 
 app = typer.Typer(no_args_is_help=True)
 TIMEOUT_S: Final = 5
@@ -88,15 +92,47 @@ def _database_here(settings: Settings) -> Iterator[Check]:
     try:
         with connected(where) as conn:
             yield from check_database(conn, now=now())
+            yield from _encryption(conn, settings)
     except Problem as problem:
         yield Check("database", BAD, problem.sentence(), advice)
     except psycopg.Error as error:
         yield Check("database", BAD, f"{address_of(where)}: {str(error).strip().splitlines()[0]}", advice)
 
 
+def _encryption(conn: psycopg.Connection[Any], settings: Settings) -> Iterator[Check]:
+    """With the keys of these settings. Nothing is made here: without a file of keys there are none."""
+    if pending(conn):
+        return
+    if settings.encryption_keys is None and settings.database_url is not None:
+        variable = variable_of("encryption_keys")
+        yield Check(
+            "encryption",
+            BAD,
+            f"{variable} is not set",
+            "Set it as the server has it; `counterfoil encryption add-key` makes one.",
+        )
+        return
+    if settings.encryption_keys is None and not (settings.data_folder / FILE).exists():
+        said = f"{settings.data_folder / FILE} is not there"
+        yield Check("encryption", WARNING, said, "`counterfoil up` makes it; where one was there before, restore it.")
+        return
+    try:
+        keys = keys_here(settings)
+    except Problem as problem:
+        yield Check("encryption", BAD, problem.sentence(), "Nothing starts like this.")
+        return
+    set_up(conn, None, read_only=True)
+    try:
+        yield check_encryption(conn, CONFIDENTIAL, keys)
+    except psycopg.errors.InsufficientPrivilege:
+        yield Check("encryption", WARNING, "this login may not look", "Ask with the login of the server.")
+
+
 def _provider(settings: Settings) -> Iterator[Check]:
     """Each provider that is set up: its secrets, its library, and whether its address answers."""
     for variable in lacking_secrets(settings):
+        if variable == variable_of("encryption_keys"):
+            continue  # told with the database
         yield Check("provider", BAD, f"{variable} is not set", "Take it from the provider's dashboard.")
     addresses = {"provider": settings.provider_url}
     if settings.stripe_api_key is not None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 import structlog
+from psycopg import Connection
 
-from counterfoil.base.edge import Database, SharedClock, make_id, now
+from counterfoil.base.edge import Database, SharedClock, entropy, make_id, now, set_up
+from counterfoil.base.encryption.key_file import FILE, kept_keys, new_key
+from counterfoil.base.encryption.keys import EncryptionKeys, parse_keys
+from counterfoil.base.encryption.standing import refuse_unknown_keys
 from counterfoil.base.logs import start_logging
 from counterfoil.base.migrations.runner import migrate, pending
 from counterfoil.base.postgres.fitness import refuse_unless_fit
@@ -19,13 +23,14 @@ from counterfoil.base.postgres.launcher import DATABASE, PrivatePostgres
 from counterfoil.base.postgres.logins import SERVER, make_logins
 from counterfoil.base.postgres.reach import connected, refuse_unless_reached
 from counterfoil.base.problems import DatabaseAway, InvalidInput, Problem
-from counterfoil.base.settings import SecretMissing, Settings, lacking_secrets, load_settings
+from counterfoil.base.secret import EncryptionKey
+from counterfoil.base.settings import SecretMissing, Settings, lacking_secrets, load_settings, lost_keys, variable_of
 from counterfoil.cli.local.crash_drill import take_part_in_drills
 from counterfoil.cli.local.providers import providers_of
 from counterfoil.operations.work.circuit_rules import CircuitLimits
 from counterfoil.operations.work.runner import refuse_short_lease
 from counterfoil.reconciliation.runs.schedule import valid_cron
-from counterfoil.wiring import Wiring, process_name
+from counterfoil.wiring import CONFIDENTIAL, Wiring, process_name
 
 LOOK_EVERY_S: Final = 1.0
 _log = structlog.get_logger("counterfoil.start")
@@ -50,6 +55,45 @@ class Installation(NamedTuple):
 def settings_now(**given: object) -> Settings:
     """The settings of this process; options that were not given do not count."""
     return load_settings(os.environ, **{name: value for name, value in given.items() if value is not None})
+
+
+def keys_here(settings: Settings) -> EncryptionKeys:
+    """The encryption keys: the setting, or for a private database those in its folder, made once.
+
+    Raises SecretMissing, KeyFileOpen, WeakSecret.
+    """
+    if settings.encryption_keys is not None:
+        return _keys(settings, parse_keys(settings.encryption_keys.get_secret_value()))
+    if settings.database_url is not None:  # its rows would be readable from this folder only
+        raise SecretMissing(variables=[variable_of("encryption_keys")])
+    return _keys(settings, kept_keys(settings.data_folder, entropy))
+
+
+def keys_for(conn: Connection[Any], settings: Settings) -> EncryptionKeys:
+    """As `keys_here`, for this database: where rows are under a key that is gone, none is made in its place.
+
+    Raises EncryptionKeysUnset, too.
+    """
+    refuse_to_replace_keys(conn, settings)
+    keys = keys_here(settings)
+    refuse_unknown_keys(conn, CONFIDENTIAL, keys)
+    return keys
+
+
+def has_keys(settings: Settings) -> bool:
+    """Are there keys, in the setting or for a private database in its folder?"""
+    return settings.encryption_keys is not None or (settings.database_url is None and (settings.data_folder / FILE).exists())
+
+
+def refuse_to_replace_keys(conn: Connection[Any], settings: Settings) -> None:
+    """Raises EncryptionKeysUnset when there are no keys here and rows are encrypted: a new key does not open them."""
+    if not has_keys(settings):
+        refuse_unknown_keys(conn, CONFIDENTIAL, _keys(settings, parse_keys(new_key(entropy))))
+
+
+def _keys(settings: Settings, keys: Sequence[EncryptionKey]) -> EncryptionKeys:
+    lost = [bytes.fromhex(one) for one in lost_keys(settings.encryption_keys_lost)]
+    return EncryptionKeys(keys, entropy, lost=lost)
 
 
 class Addresses(NamedTuple):
@@ -143,8 +187,8 @@ def installed(settings: Settings, *, migrating: bool = False) -> Iterator[Instal
         if migrating and settings.database_url is not None:
             refuse_unless_reached(url)
             migrate(url, now=now())
-        _refuse_unless_fit(url)
-        database = Database(url, connections_max=settings.connections_max, prepares=settings.database_prepares).open()
+        keys = _fit_with_keys(url, settings)
+        database = Database(url, connections_max=settings.connections_max, prepares=settings.database_prepares, keys=keys).open()
         clock = SharedClock(database).start()
         try:
             yield Installation(settings, _wiring(settings, database, clock), database, url, process_name(pid))
@@ -176,13 +220,17 @@ def _wiring(settings: Settings, database: Database, clock: SharedClock) -> Wirin
     )
 
 
-def _refuse_unless_fit(url: str) -> None:
+def _fit_with_keys(url: str, settings: Settings) -> EncryptionKeys:
+    """The keys for this database, once it was found fit to work on."""
     try:
         with connected(url) as conn:
             if lacking := pending(conn):
                 raise NotMigrated(missing=lacking)
             for one in refuse_unless_fit(conn, now=now()):
                 _log.warning("the database is not as it should be", what=one.what, said=one.said, do=one.do)
+            set_up(conn, "counterfoil_app", read_only=True)
+            return keys_for(conn, settings)
     except DatabaseAway as away:
         # It may be starting, too. A process that waits for its database serves sooner than one that must be started again.
         _log.warning("the database does not answer yet; this process waits for it", **away.facts)
+        return keys_here(settings)

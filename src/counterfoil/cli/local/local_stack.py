@@ -23,6 +23,8 @@ import httpx2
 from psycopg import Connection
 
 from counterfoil.base.edge import Database, entropy, make_id, now
+from counterfoil.base.encryption.key_file import kept_keys
+from counterfoil.base.encryption.keys import EncryptionKeys
 from counterfoil.base.migrations.runner import migrate
 from counterfoil.base.money import Asset
 from counterfoil.base.postgres.launcher import DATABASE, PrivatePostgres
@@ -144,7 +146,10 @@ class World:
         migrate(self.postgres.url, now=now())
         make_logins(self.postgres.url)
         self.database_url = self.postgres.url_of(DATABASE, login=SERVER)
-        self.database = Database(self.database_url, connections_max=4).open()
+        kept = kept_keys(self.folder, entropy)
+        self.encryption_keys = ",".join(one.reveal() for one in kept)
+        keys = EncryptionKeys(kept, entropy)
+        self.database = Database(self.database_url, connections_max=4, keys=keys).open()
         self._seed()
         secret = f"whsec_{base64.b64encode(entropy(24)).decode()}"
         self.simulator: SimulatorProcess = spawn_simulator(
@@ -245,6 +250,7 @@ class World:
             "COUNTERFOIL_PROVIDER_URL": self.simulator.url,
             "COUNTERFOIL_PROVIDER_API_KEY": self.simulator.api_key,
             "COUNTERFOIL_PROVIDER_WEBHOOK_SECRET": webhook_secret,
+            "COUNTERFOIL_ENCRYPTION_KEYS": self.encryption_keys,
         }
         return {**given, **self._settings}
 

@@ -11,9 +11,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final, NamedTuple
 
 from psycopg import Connection
-from psycopg.rows import class_row
 
 from counterfoil.base.canonical import canonical_json
+from counterfoil.base.encryption.confidential import Confidential, encrypt, opened
+from counterfoil.base.encryption.keys import keys_of
 from counterfoil.base.machine import Machine, Move, record_birth, steps_taken, take_step, take_steps
 from counterfoil.base.problems import InvalidInput, NotAuthenticated, NotFound, TooLarge
 from counterfoil.base.secret import SigningSecret
@@ -41,6 +42,7 @@ WEBHOOK_IN: Final = Machine(
 )
 WEBHOOKS_IN: Final = Queue("webhooks", "webhook_in", ("received",), lane="provider")
 
+CONFIDENTIAL: Final = Confidential("webhook_in", ("id",), ("body",), "received webhooks", raw=True, erased=("body_sha256",))
 EVENT_KINDS: Final = declare(
     EventKind("webhook_conflict", "critical", "A webhook came again under the same id with another body."),
     EventKind("webhook_parked", "critical", "A received webhook failed five times and needs a person."),
@@ -114,29 +116,38 @@ def receive(
 
     `pulled`: we asked for it. Then its being known already is how it should be, and is not counted.
     """
-    digest = _digest(body)
     stored = conn.execute(
-        """insert into webhook_in (id, provider, event_id, event_type, body, body_sha256, received_at, state, state_at, due_at)
-           values (%s, %s, %s, %s, %s, %s, %s, 'received', %s, %s)
+        """insert into webhook_in (id, provider, event_id, event_type, envelope, received_at, state, state_at, due_at)
+           values (%s, %s, %s, %s, %s, %s, 'received', %s, %s)
            on conflict on constraint webhook_in_is_received_once do nothing""",
-        [webhook_id, provider, event_id, event_type, body, digest, now, now, now],
+        [webhook_id, provider, event_id, event_type, encrypt(conn, CONFIDENTIAL, [webhook_id], [body]), now, now, now],
     ).rowcount
     if stored:
         record_birth(conn, WEBHOOK_IN, [webhook_id], "received", actor=f"provider:{provider}", at=now)
         wake(conn, WEBHOOKS_IN)
         return True
+    differs = _differs(conn, provider, event_id, body)
     row = conn.execute(
-        """update webhook_in set duplicates = duplicates + %s, conflicts = conflicts + (body_sha256 <> %s)::int
-           where provider = %s and event_id = %s returning id, body_sha256 = %s, conflicts""",
-        [0 if pulled else 1, digest, provider, event_id, digest],
+        """update webhook_in set duplicates = duplicates + %s, conflicts = conflicts + %s::int
+           where provider = %s and event_id = %s returning id, conflicts""",
+        [0 if pulled else 1, differs, provider, event_id],
     ).fetchone()
-    if row is not None and not row[1]:
-        told = NewEvent("webhook_conflict", "", row[0], {"eventId": event_id}, once=str(row[2]))
+    if row is not None and differs:
+        told = NewEvent("webhook_conflict", "", row[0], {"eventId": event_id}, once=str(row[1]))
         emit(conn, [told], at=now)
     return False
 
 
-def _digest(body: bytes) -> bytes:
+def _differs(conn: Connection[Any], provider: str, event_id: str, body: bytes) -> bool:
+    """Does the stored webhook say something else? One whose key is lost cannot tell, and says nothing else."""
+    row = conn.execute("select id, envelope, body from webhook_in where provider = %s and event_id = %s", [provider, event_id]).fetchone()
+    if row is None:
+        return False
+    (known,) = CONFIDENTIAL.opened_unless_lost(keys_of(conn), row[:1], row[1], row[2:])
+    return known is not None and _meant(bytes(known)) != _meant(body)
+
+
+def _meant(body: bytes) -> bytes:
     """What a body says, whatever its spaces and the order of its fields: a webhook and the pulled event are one.
 
     What a provider counts of its own deliveries beside it is no part of it.
@@ -145,10 +156,9 @@ def _digest(body: bytes) -> bytes:
         said = json.loads(body)
         if isinstance(said, dict):
             said = {name: value for name, value in said.items() if name not in DELIVERY_COUNTS}
-        meant = canonical_json(said, ascii_only=True).encode()
+        return canonical_json(said, ascii_only=True).encode()
     except ValueError:
-        meant = body
-    return hashlib.sha256(meant).digest()
+        return body
 
 
 def count_rejection(conn: Connection[Any], provider: str, reason: str, *, now: datetime) -> None:
@@ -206,13 +216,13 @@ def _step_by_hand(conn: Connection[Any], webhook_id: str, verb: str, *, reason: 
 
 
 def received_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[Received]:
-    """These webhooks, in the order they came."""
-    with conn.cursor(row_factory=class_row(Received)) as cur:
-        return cur.execute(
-            """select id, provider, event_id, event_type, body, received_at
-               from webhook_in where id = any(%s) order by received_at, id""",
-            [list(ids)],
-        ).fetchall()
+    """These webhooks, in the order they came. Raises EncryptionKeyMissing, EnvelopeDoesNotOpen."""
+    rows = conn.execute(
+        """select id, provider, event_id, event_type, received_at, envelope, body
+           from webhook_in where id = any(%s) order by received_at, id""",
+        [list(ids)],
+    ).fetchall()
+    return [Received(row[0], row[1], row[2], row[3], bytes(*opened(conn, CONFIDENTIAL, row[:1], row[5], row[6:])), row[4]) for row in rows]
 
 
 JOBS: Final = (Job("webhooks", WEBHOOKS_IN, lambda c, _: apply_received(c.runner, c.appliers), "Applies received webhooks."),)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 from psycopg import Connection
-from psycopg.rows import class_row
 
+from counterfoil.base.encryption.confidential import encrypt
+from counterfoil.base.encryption.keys import keys_of
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.work.runner import wake
+from counterfoil.payouts.destinations.tokens import CONFIDENTIAL, fingerprint, readable
 from counterfoil.payouts.machines import RESERVING
 from counterfoil.payouts.provider_payouts.unreserving import queued_for, unreserve
 
@@ -18,13 +20,13 @@ TOKEN_MAX = 200
 
 
 class Destination(NamedTuple):
-    """Where a payee is paid: a provider, and the provider's own token for the account."""
+    """Where a payee is paid: a provider, and the provider's own token for the account; None where its key is not there."""
 
     id: str
     program_id: str
     payee_id: str
     provider: str
-    token: str
+    token: str | None
 
 
 def set_destination(
@@ -51,9 +53,18 @@ def set_destination(
         [now, program_id, payee_id],
     )
     conn.execute(
-        """insert into destination (id, program_id, payee_id, provider, token, actor, created_at)
-           values (%s, %s, %s, %s, %s, %s, %s)""",
-        [destination_id, program_id, payee_id, provider, token, actor, now],
+        """insert into destination (id, program_id, payee_id, provider, envelope, fingerprint, actor, created_at)
+           values (%s, %s, %s, %s, %s, %s, %s, %s)""",
+        [
+            destination_id,
+            program_id,
+            payee_id,
+            provider,
+            encrypt(conn, CONFIDENTIAL, [destination_id], [token]),
+            fingerprint(keys_of(conn), token),
+            actor,
+            now,
+        ],
     )
     # What was set aside for the old one and never called goes to the new one; what called may be out, and stays.
     waiting = queued_for(conn, program_id, payee_id)
@@ -69,24 +80,23 @@ def set_destination(
 
 def active_destinations(conn: Connection[Any], program_id: str, payee_ids: Sequence[str]) -> dict[str, Destination]:
     """The active destination of each of these payees that has one."""
-    with conn.cursor(row_factory=class_row(Destination)) as cur:
-        rows = cur.execute(
-            """select id, program_id, payee_id, provider, token from destination
-               where program_id = %s and payee_id = any(%s) and ended_at is null order by payee_id""",
-            [program_id, list(payee_ids)],
-        ).fetchall()
-    return {row.payee_id: row for row in rows}
+    where = "program_id = %s and payee_id = any(%s) and ended_at is null order by payee_id"
+    return {row.payee_id: row for row in _select(conn, where, [program_id, list(payee_ids)])}
 
 
 def list_destinations(
     conn: Connection[Any], *, rows_max: int, after: str | None = None, program_id: str | None = None
 ) -> list[Destination]:
     """Where payees are paid now, by id, newest first."""
-    with conn.cursor(row_factory=class_row(Destination)) as cur:
-        return cur.execute(
-            """select id, program_id, payee_id, provider, token from destination
-               where ended_at is null and (%(program)s::text is null or program_id = %(program)s)
-                 and (%(after)s::text is null or id < %(after)s)
-               order by id desc limit %(rows_max)s""",
-            {"program": program_id, "after": after, "rows_max": rows_max},
-        ).fetchall()
+    return _select(
+        conn,
+        """ended_at is null and (%(program)s::text is null or program_id = %(program)s)
+             and (%(after)s::text is null or id < %(after)s)
+           order by id desc limit %(rows_max)s""",
+        {"program": program_id, "after": after, "rows_max": rows_max},
+    )
+
+
+def _select(conn: Connection[Any], where: LiteralString, given: Any) -> list[Destination]:
+    rows = conn.execute("select id, program_id, payee_id, provider, envelope, token from destination where " + where, given).fetchall()
+    return [Destination._make([*row[:4], readable(conn, row)]) for row in rows]

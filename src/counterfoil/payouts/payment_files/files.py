@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from counterfoil.base.encryption.confidential import Confidential, opened
 from counterfoil.base.machine import listed, take_step
 from counterfoil.base.problems import NotFound, Problem, check
 from counterfoil.operations.work.runner import is_paused
@@ -19,6 +21,7 @@ from counterfoil.payouts.provider_payouts.outcomes import carry_out
 from counterfoil.payouts.provider_payouts.standings import lock_by_id
 
 ORDERS_SHOWN_MAX: Final = 10_000
+CONFIDENTIAL: Final = Confidential("payment_file", ("id",), ("body",), "files of payments", raw=True)
 
 
 class PaymentFile(NamedTuple):
@@ -116,20 +119,22 @@ def orders_of(conn: Connection[Any], file_id: str) -> list[FileOrder]:
 def download_payment_file(conn: Connection[Any], file_id: str, *, actor: str, now: datetime) -> bytes:
     """The file as it was made. From the first download on the bank may have it: it cannot be cancelled.
 
-    Raises NotFound, FileCancelled, and FileNotToBeSent when since it was made something holds one of its orders back.
+    Raises NotFound, FileCancelled, EncryptionKeyMissing, EnvelopeDoesNotOpen, and FileNotToBeSent when since it was made something holds
+    one of its orders back.
     """
-    row = conn.execute("select state, body, sha256 = sha256(body) from payment_file where id = %s for update", [file_id]).fetchone()
+    row = conn.execute("select state, sha256, envelope, body from payment_file where id = %s for update", [file_id]).fetchone()
     if row is None:
         raise NotFound(what="bank file", id=file_id)
-    state, body, whole = row
-    check(bool(whole), "a file is as it was made", file=file_id)
+    state, digest, envelope, clear = row
+    body = bytes(*opened(conn, CONFIDENTIAL, [file_id], envelope, [clear]))
+    check(sha256(body).digest() == bytes(digest), "a file is as it was made", file=file_id)
     if state == "cancelled":
         raise FileCancelled(file=file_id)
     if state == "made":
         _refuse_what_may_not_go(conn, file_id, now)
         take_step(conn, PAYMENT_FILE, file_id, state, "download", actor=actor, at=now)
         conn.execute("update payment_file set downloaded_at = %s where id = %s", [now, file_id])
-    return bytes(body)
+    return body
 
 
 def _refuse_what_may_not_go(conn: Connection[Any], file_id: str, now: datetime) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.base.encryption.confidential import encrypt
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Move, record_birth, take_steps
 from counterfoil.operations.events.events import NewEvent, emit
@@ -29,9 +30,11 @@ from counterfoil.operations.providers import (
 )
 from counterfoil.operations.work.calls import NewCall, announce_call, mark_applied, store_answer
 from counterfoil.operations.work.runner import Claim, Runner, Tally, run_here
+from counterfoil.payouts.destinations.masking import masked_answer
 from counterfoil.payouts.machines import PAYMENT_FILE, PROVIDER_PAYOUT, SENDING
-from counterfoil.payouts.payouts.reserving import order_hash
+from counterfoil.payouts.payment_files.files import CONFIDENTIAL
 from counterfoil.payouts.provider_payouts.brakes import brake_on
+from counterfoil.payouts.provider_payouts.orders import CANNOT_BE_SENT, ReservedOrder, orders_to_send
 from counterfoil.payouts.provider_payouts.outcome_rules import LockedProviderPayout, decide_answer
 from counterfoil.payouts.provider_payouts.outcomes import ACTOR, carry_out
 from counterfoil.payouts.provider_payouts.standings import lock_by_id
@@ -47,6 +50,7 @@ class _Order(NamedTuple):
     claim: Claim
     standing: LockedProviderPayout
     order: PayoutOrder
+    payload_sha256: bytes
 
 
 def file_due(runner: Runner, provider: FileProvider, make_id: MakeId, *, silent_after: timedelta, at_once: bool = False) -> Tally:
@@ -89,13 +93,15 @@ def _ready(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> lis
     """Those that nothing holds back. The others stay queued; what was set aside for what is no longer so is set aside anew."""
     ids = [one.id for one in claims]
     claim_of = {one.id: one for one in claims}
-    destinations = dict(conn.execute("select id, destination from provider_payout where id = any(%s)", [ids]).fetchall())
+    orders, unsendable = _orders(conn, ids)
+    for one, why in unsendable.items():
+        conn.execute("update provider_payout set due_at = %s, last_error = %s where id = %s", [now + BRAKE_WAIT, why, one])
     ready = []
-    for standing in lock_by_id(conn, ids, now=now):
+    for standing in lock_by_id(conn, sorted(orders), now=now):
         brake = brake_on(conn, standing)
         if brake is None:
-            order = PayoutOrder(standing.key, standing.amount, standing.asset, destinations[standing.id], standing.id)
-            ready.append(_Order(claim_of[standing.id], standing, order))
+            reserved = orders[standing.id]
+            ready.append(_Order(claim_of[standing.id], standing, reserved.order, reserved.payload_sha256))
         elif brake.changed and not standing.calls:
             unreserve(conn, [standing.id], why=brake.why, actor=ACTOR, now=now)
         else:
@@ -104,6 +110,22 @@ def _ready(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> lis
                 [now + BRAKE_WAIT, brake.why, standing.id],
             )
     return ready
+
+
+def _orders(conn: Connection[Any], ids: Sequence[str]) -> tuple[Mapping[str, ReservedOrder], dict[str, str]]:
+    """The orders, and why of others there is none: one that is at fault does not put the others into files of their own."""
+    try:
+        return orders_to_send(conn, ids), {}
+    except CANNOT_BE_SENT as error:
+        if len(ids) == 1:
+            return {}, {ids[0]: error.sentence()}
+    found: dict[str, ReservedOrder] = {}
+    unsendable: dict[str, str] = {}
+    for one in ids:
+        order, why = _orders(conn, [one])
+        found |= order
+        unsendable |= why
+    return found, unsendable
 
 
 def _make_file(
@@ -137,10 +159,12 @@ def _keep(
     on: date,
     now: datetime,
 ) -> None:
+    envelope = encrypt(conn, CONFIDENTIAL, [file_id], [body])
     conn.execute(
-        """insert into payment_file (id, provider, program_id, asset, orders, amount, body, sha256, execute_on, created_at, state, state_at)
+        """insert into payment_file (id, provider, program_id, asset, orders, amount, envelope, sha256, execute_on, created_at,
+                                     state, state_at)
            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'made', %s)""",
-        [file_id, provider, first.program_id, first.asset, len(part), total, body, sha256(body).digest(), on, now, now],
+        [file_id, provider, first.program_id, first.asset, len(part), total, envelope, sha256(body).digest(), on, now, now],
     )
     record_birth(conn, PAYMENT_FILE, [file_id], "made", actor=ACTOR, at=now)
     with conn.cursor() as cur:
@@ -190,9 +214,8 @@ def _call(
     now: datetime,
 ) -> str:
     order, call_id = one.order, make_id("call")
-    digest = order_hash(order.key, order.amount, order.asset, order.destination)
-    new = NewCall(call_id, one.standing.id, provider.name, order.key, digest, owner, one.claim.fence)
+    new = NewCall(call_id, one.standing.id, provider.name, order.key, one.payload_sha256, owner, one.claim.fence)
     announce_call(conn, new, now=now, horizon=provider.capabilities.horizon)
     kind, told = told_of(answer)
-    store_answer(conn, call_id, kind=kind, answer=told, now=now, due_at=now)
+    store_answer(conn, call_id, kind=kind, answer=masked_answer(told, order.destination), now=now, due_at=now)
     return call_id

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from psycopg import Connection
 from psycopg.types.json import Jsonb
 
+from counterfoil.base.encryption.confidential import Confidential, encrypt
 from counterfoil.base.machine import take_step
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.events.events import NewEvent, emit
@@ -21,6 +22,7 @@ from counterfoil.payouts.payment_files.files import file_orders_by_reference, or
 from counterfoil.payouts.provider_payouts.outcomes import apply_facts
 
 LISTED_MAX: Final = 1_000
+CONFIDENTIAL: Final = Confidential("bank_report", ("id",), ("body",), "reports of banks on them", raw=True)
 
 
 class OrderSaid(Protocol):
@@ -160,10 +162,11 @@ def _keep(
     now: datetime,
 ) -> None:
     told = {"said": one.said, "unknown": one.unknown, "silent": one.silent}
+    envelope = encrypt(conn, CONFIDENTIAL, [one.id], [body])
     conn.execute(
-        """insert into bank_report (id, provider, program_id, file_id, format, file_name, body, sha256, told, actor, at)
+        """insert into bank_report (id, provider, program_id, file_id, format, file_name, envelope, sha256, told, actor, at)
            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
-        [one.id, provider, program_id, one.file_id, one.format, file_name, body, one.sha256, Jsonb(told), actor, now],
+        [one.id, provider, program_id, one.file_id, one.format, file_name, envelope, one.sha256, Jsonb(told), actor, now],
     )
 
 

@@ -218,7 +218,7 @@ def _queue(conn: Connection[Any], reserved: Sequence[Reservation], now: datetime
             one.number,
             one.destination.provider,
             one.idempotency_key,
-            one.destination.token,
+            one.destination.id,
             one.payout.asset,
             one.amount,
             _payload_hash(one),
@@ -229,7 +229,7 @@ def _queue(conn: Connection[Any], reserved: Sequence[Reservation], now: datetime
         return
     note_approvals(conn, reserved[0].payout.program_id, [(one.id, one.asked, one.allowed) for one in reserved], now=now)
     conn.execute(
-        """insert into provider_payout (id, payout_id, program_id, number, provider, idempotency_key, destination, asset,
+        """insert into provider_payout (id, payout_id, program_id, number, provider, idempotency_key, destination_id, asset,
                                         amount, payload_sha256, created_at, state, state_at, due_at)
            select r.*, %s, 'queued', %s, %s
            from unnest(%s::text[], %s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[],
@@ -244,11 +244,12 @@ def _queue(conn: Connection[Any], reserved: Sequence[Reservation], now: datetime
 
 def _payload_hash(one: Reservation) -> bytes:
     """What was decided to be sent, so that a row changed by hand is noticed before it is sent."""
-    return order_hash(one.idempotency_key, one.amount, one.payout.asset, one.destination.token)
+    return order_hash(one.idempotency_key, one.amount, one.payout.asset, one.destination.id)
 
 
 def order_hash(key: str, amount: int, asset: str, destination: str) -> bytes:
-    """SHA-256 over what a provider is asked to do."""
+    """SHA-256 over what a provider is asked to do. The destination by its id, whose envelope shows by itself that it was not changed;
+    a hash of an account's number would let it be found by trying."""
     return hashlib.sha256(json.dumps([key, str(amount), asset, destination]).encode()).digest()
 
 

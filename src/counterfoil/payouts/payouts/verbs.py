@@ -55,7 +55,7 @@ class ProviderPayout(NamedTuple):
     number: int
     provider: str
     idempotency_key: str
-    destination: str
+    destination_id: str | None  # None: of before there were ids, and to an account that no destination names
     asset: str
     amount: int
     fee: int
@@ -165,7 +165,7 @@ def provider_payouts_of(conn: Connection[Any], payout_id: str) -> list[ProviderP
     """Every attempt at a payout, the first one first."""
     with conn.cursor(row_factory=class_row(ProviderPayout)) as cur:
         return cur.execute(
-            """select id, payout_id, number, provider, idempotency_key, destination, asset, amount, fee, state, state_at,
+            """select id, payout_id, number, provider, idempotency_key, destination_id, asset, amount, fee, state, state_at,
                       request_sent_at, sent_at, provider_ref, due_at, attempt, last_error, error_class, paid, beyond
                from provider_payout where payout_id = %s order by number limit 100""",
             [payout_id],

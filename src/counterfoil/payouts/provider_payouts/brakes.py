@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.payouts.destinations.tokens import readable_tokens
 from counterfoil.payouts.disputes.standing import in_dispute
 from counterfoil.payouts.machines import RESERVED
 from counterfoil.payouts.payouts.payable import Purse, receivables_of
@@ -43,9 +44,15 @@ def brake_on(conn: Connection[Any], one: LockedProviderPayout) -> Brake | None:
 
 def _goes_to_the_active_destination(conn: Connection[Any], one: LockedProviderPayout) -> bool:
     row = conn.execute(
-        """select exists (select from destination d where d.program_id = %s and d.payee_id = %s and d.ended_at is null
-                          and d.provider = pp.provider and d.token = pp.destination)
-           from provider_payout pp where pp.id = %s""",
+        """select pp.destination_id, d.id from provider_payout pp
+           join destination d on d.program_id = %s and d.payee_id = %s and d.ended_at is null and d.provider = pp.provider
+           where pp.id = %s""",
         [one.program_id, one.payee_id, one.id],
     ).fetchone()
-    return row is not None and bool(row[0])
+    if row is None or row[0] is None:
+        return False
+    ours, active = row
+    if ours == active:
+        return True
+    accounts = readable_tokens(conn, [ours, active])  # the payee's account was changed, and changed back
+    return ours in accounts and accounts[ours] == accounts.get(active)

@@ -14,6 +14,8 @@ from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.providers import RANK, PayoutFact
 from counterfoil.operations.providers.capabilities import FULL, Capabilities
 from counterfoil.operations.work.runner import wake
+from counterfoil.payouts.destinations.masking import masked
+from counterfoil.payouts.destinations.tokens import readable_tokens
 from counterfoil.payouts.disputes.standing import disputes_of
 from counterfoil.payouts.machines import PAYOUT, PROVIDER_PAYOUT, PULLING, RESERVING
 from counterfoil.payouts.payouts.payable import Purse, net, netted_away, payable_of, receivables_of
@@ -87,6 +89,7 @@ def carry_out(
     """Write decisions whose rows are locked: rows, journals, steps and events, all or none. `reason`: why a person did it;
     `approval`: the second person's, for one decision with a verb that takes two. Raises ApprovalNeeded without it.
     """
+    decisions = _without_accounts(conn, decisions)
     note(conn, decisions, now)
     longest = max((len(one.verbs) for one in decisions), default=0)
     states = {one.standing.id: one.standing.state for one in decisions}
@@ -108,6 +111,23 @@ def carry_out(
     open_conflicts(conn, decisions, now=now)
     settle_conflicts(conn, [one.standing.id for one in decisions if one.settled], actor=actor, now=now)
     _show_errors(conn, decisions, now)
+
+
+def _without_accounts(conn: Connection[Any], decisions: Sequence[OutcomeDecision]) -> Sequence[OutcomeDecision]:
+    """What providers say of an order may name the account that it goes to; what we keep in clear does not."""
+    wordy = [one.standing.id for one in decisions if one.error or (one.fact is not None and one.fact.failure)]
+    if not wordy:
+        return decisions
+    of = dict(conn.execute("select id, destination_id from provider_payout where id = any(%s)", [wordy]).fetchall())
+    tokens = readable_tokens(conn, [one for one in of.values() if one is not None])
+    return [_without(one, tokens[of[one.standing.id]]) if of.get(one.standing.id) in tokens else one for one in decisions]
+
+
+def _without(one: OutcomeDecision, token: str) -> OutcomeDecision:
+    fact = one.fact
+    if fact is not None and fact.failure:
+        fact = fact._replace(failure=masked(fact.failure, token))
+    return one._replace(fact=fact, error=masked(one.error, token) if one.error else one.error)
 
 
 def _book_late(conn: Connection[Any], one: OutcomeDecision, actor: str, now: datetime) -> None:

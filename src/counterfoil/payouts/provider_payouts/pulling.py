@@ -14,6 +14,7 @@ from counterfoil.operations.work.jobs import Job
 from counterfoil.operations.work.outside import run_outside
 from counterfoil.operations.work.runner import Claim, Runner, Tally
 from counterfoil.operations.work.station import Channel, OutsideQuestion, Station
+from counterfoil.payouts.destinations.tokens import readable_tokens
 from counterfoil.payouts.machines import PULLING
 from counterfoil.payouts.provider_payouts.outcome_rules import LockedProviderPayout, OutcomeDecision, decide_lookup
 from counterfoil.payouts.provider_payouts.outcomes import carry_out
@@ -49,12 +50,16 @@ class Pulling(Station[Question, Heard]):
     def prepare(self, conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> Mapping[str, Question]:
         """What to ask for."""
         rows = conn.execute(
-            """select pp.provider, pp.idempotency_key, pp.id, pp.provider_ref, pp.amount, pp.asset, pp.destination,
+            """select pp.provider, pp.idempotency_key, pp.id, pp.provider_ref, pp.amount, pp.asset, pp.destination_id,
                       (select min(announced_at) from call where subject_id = pp.id)
                from provider_payout pp where pp.id = any(%s)""",
             [[one.id for one in claims]],
         ).fetchall()
-        return {row[2]: Question(row[0], Sought(*row[1:]), now) for row in rows}
+        # Whom we can still ask is asked: an account whose key is not there is left out, and what is sought has other names.
+        accounts = readable_tokens(conn, [row[6] for row in rows if row[6] is not None])
+        return {
+            row[2]: Question(row[0], Sought(row[1], row[2], row[3], row[4], row[5], accounts.get(row[6], ""), row[7]), now) for row in rows
+        }
 
     def provider(self, item: Question) -> str:
         """Whom it asks."""

@@ -12,11 +12,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
-from psycopg.rows import class_row
 
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Move, take_steps
-from counterfoil.base.problems import InvariantBroken
 from counterfoil.operations.providers import (
     Accepted,
     Answer,
@@ -46,10 +44,11 @@ from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.outside import run_outside
 from counterfoil.operations.work.runner import ATTEMPTS_MAX, Claim, Runner, Tally, delay_before, run_here, still_ours
 from counterfoil.operations.work.station import OUTAGE_ATTEMPT_MAX, Channel, NotReady, Station, Stopped
-from counterfoil.payouts.machines import PROVIDER_PAYOUT, REPAIRING, SENDING
+from counterfoil.payouts.destinations.masking import masked_answer
+from counterfoil.payouts.machines import PROVIDER_PAYOUT, REPAIRING, SEND_JOB, SENDING
 from counterfoil.payouts.payment_files.filing import file_due
-from counterfoil.payouts.payouts.reserving import order_hash
 from counterfoil.payouts.provider_payouts.brakes import Brake, brake_on
+from counterfoil.payouts.provider_payouts.orders import orders_to_send
 from counterfoil.payouts.provider_payouts.outcome_rules import (
     LockedProviderPayout,
     OutcomeDecision,
@@ -72,16 +71,6 @@ class SendRequest(NamedTuple):
     order: PayoutOrder
     payload_sha256: bytes
     call_id: str
-
-
-class _Queued(NamedTuple):
-    id: str
-    provider: str
-    idempotency_key: str
-    amount: int
-    asset: str
-    destination: str
-    payload_sha256: bytes
 
 
 class _SendLine:
@@ -119,13 +108,8 @@ class Sending(Station[SendRequest, Answer]):
         ids = [one.id for one in claims]
         take_steps(conn, PROVIDER_PAYOUT, [Move(one, "queued", "send") for one in ids], actor=ACTOR, at=now)
         conn.execute("update provider_payout set due_at = %s where id = any(%s)", [now + self._runner.lease, ids])
-        with conn.cursor(row_factory=class_row(_Queued)) as cur:
-            rows = cur.execute(
-                """select id, provider, idempotency_key, amount, asset, destination, payload_sha256
-                   from provider_payout where id = any(%s)""",
-                [ids],
-            ).fetchall()
-        return {row.id: _letter(row, self._make_id) for row in rows}
+        found = orders_to_send(conn, ids)
+        return {one: SendRequest(*found[one], self._make_id("call")) for one in ids}
 
     def connect(self, item: SendRequest) -> Channel[Answer]:
         """Open the connection that the order goes out on, if it may."""
@@ -204,7 +188,7 @@ class Sending(Station[SendRequest, Answer]):
     def store(self, conn: Connection[Any], one: Claim, item: SendRequest, outcome: Answer, now: datetime) -> None:  # noqa: ARG002
         """Keep what the provider answered, whoever the row belongs to by now."""
         kind, told = told_of(outcome)
-        store_answer(conn, item.call_id, kind=kind, answer=told, now=now, due_at=now + APPLY_AFTER)
+        store_answer(conn, item.call_id, kind=kind, answer=masked_answer(told, item.order.destination), now=now, due_at=now + APPLY_AFTER)
 
     def record(self, conn: Connection[Any], done: Sequence[tuple[Claim, Answer]], now: datetime) -> None:
         """Apply what was stored, for rows that are still ours."""
@@ -242,14 +226,6 @@ class Sending(Station[SendRequest, Answer]):
     def _told(self, conn: Connection[Any], one: Claim, said: str, now: datetime) -> None:
         if one.attempt + 1 >= ATTEMPTS_MAX and self._runner.stuck is not None:
             self._runner.stuck(conn, SENDING, one, said, now)
-
-
-def _letter(row: _Queued, make_id: MakeId) -> SendRequest:
-    digest = order_hash(row.idempotency_key, row.amount, row.asset, row.destination)
-    if digest != bytes(row.payload_sha256):
-        raise InvariantBroken(f"what is sent is what was reserved: provider payout {row.id} was changed by hand")
-    order = PayoutOrder(row.idempotency_key, row.amount, row.asset, row.destination, row.id)
-    return SendRequest(row.provider, order, bytes(row.payload_sha256), make_id("call"))
 
 
 def apply_answers(
@@ -337,7 +313,7 @@ def _outbox(context: JobContext, lane: str | None) -> Tally:
 
 JOBS: Final = (
     Job(
-        "outbox",
+        SEND_JOB,
         SENDING,
         _outbox,
         "Sends the queued provider payouts. This moves money.",

@@ -5,12 +5,16 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+import pyarrow as pa  # type: ignore[import-untyped]
 from psycopg import Connection, sql
 from psycopg.rows import class_row
 
+from counterfoil.base.encryption.confidential import ENVELOPE
+from counterfoil.base.encryption.keys import EncryptionKeys
 from counterfoil.base.machine import listed
 from counterfoil.ledger.clock import SEQ_MAX, first_seq, to_us
 from counterfoil.payouts.machines import IN_FLIGHT, WENT_OUT
+from counterfoil.reconciliation.bank_lines import CONFIDENTIAL, WORDS
 from counterfoil.reconciliation.breaks.life import POSTED
 
 # external_id and reference say which record it is; amounts are minor units, money in is positive.
@@ -195,13 +199,27 @@ def recorded_payments(program_id: str, provider: str, *, first: date, last: date
 
 
 def bank_lines(program_id: str, account: str, *, first: date, last: date) -> sql.Composed:
-    """What imported statements say moved a bank account, each line once."""
+    """What imported statements say moved a bank account, each line once; `with_words` makes of it what a run reads."""
     return sql.SQL(
         """select coalesce(external_id, encode(substr(key, 1, 8), 'hex')) as external_id, reference, amount, asset, booked_on,
-                  null::text as status, counterparty, memo, batch
+                  null::text as status, counterparty, memo, batch, program_id, account, key, envelope
            from bank_line_counted
            where program_id = {program} and account = {account} and booked_on >= {first} and booked_on <= {last}"""
     ).format(program=sql.Literal(program_id), account=sql.Literal(account), first=sql.Literal(first), last=sql.Literal(last))
+
+
+def with_words(keys: EncryptionKeys, found: pa.RecordBatch) -> pa.RecordBatch:
+    """Lines of `bank_lines` with their words, which lie encrypted; without, where their key is lost: they match nothing then.
+
+    Raises EncryptionKeyMissing, EnvelopeDoesNotOpen.
+    """
+    names = [name for name in found.schema.names if name not in (*CONFIDENTIAL.key, ENVELOPE)]
+    columns_of = (found.column(name).to_pylist() for name in (*CONFIDENTIAL.key, ENVELOPE, *WORDS))
+    width = len(CONFIDENTIAL.key)
+    opened = [CONFIDENTIAL.opened_unless_lost(keys, row[:width], row[width], row[width + 1 :]) for row in zip(*columns_of, strict=True)]
+    words = dict(zip(WORDS, zip(*opened, strict=True), strict=True)) if opened else dict.fromkeys(WORDS, ())
+    columns = {name: pa.array(words[name], pa.string()) if name in words else found.column(name) for name in names}
+    return pa.RecordBatch.from_pydict(columns)
 
 
 class InFlight(NamedTuple):

@@ -9,10 +9,18 @@ from typing import Any, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.base.encryption.keys import keys_of
 from counterfoil.ledger.problems import UnknownAccount
 from counterfoil.ledger.reads.balances import balance
 from counterfoil.reconciliation.bank_statements import Reach, reach_of
-from counterfoil.reconciliation.runs.books import InFlight, bank_lines, end_of, in_flight, shifted_corrections
+from counterfoil.reconciliation.runs.books import (
+    InFlight,
+    bank_lines,
+    end_of,
+    in_flight,
+    shifted_corrections,
+    with_words,
+)
 from counterfoil.reconciliation.runs.copying import Books, copy_out
 from counterfoil.reconciliation.runs.overpaid import Overpaid, overpaid_of
 from counterfoil.reconciliation.runs.pairings import Pairing
@@ -62,7 +70,8 @@ def read_ours(
         copy_out(database, one.ours(program_id, *around), paths["left"], snapshot=snapshot)
         if one.provider is None:
             lines = bank_lines(program_id, one.account or "", first=around[0], last=around[1])
-            copy_out(database, lines, paths["right"], snapshot=snapshot)
+            keys = keys_of(conn)
+            copy_out(database, lines, paths["right"], snapshot=snapshot, read=lambda batch: with_words(keys, batch))
     return ours
 
 

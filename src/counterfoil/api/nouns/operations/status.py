@@ -14,9 +14,12 @@ from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Minor, ViewModel, answer, shows
 from counterfoil.api.nouns.operations.operations import QueueView, WorkerView, queues_shown, workers_shown
 from counterfoil.api.nouns.settlement.intents import TimesView, times_shown
+from counterfoil.base.encryption.keys import keys_of
+from counterfoil.base.encryption.standing import check_encryption
 from counterfoil.base.postgres.fitness import Check, check_database
 from counterfoil.ledger.reads.listing import book_totals
 from counterfoil.operations.access.access import READ
+from counterfoil.wiring import CONFIDENTIAL
 
 router = routes("Operations")
 alive = routes("Operations", prefix="")
@@ -102,7 +105,8 @@ def status(
 def database(call: Annotated[ApiCall, may(READ)]) -> Response:
     """Version, durability, login, rights, migrations and clock, as this server's own connection sees them now."""
     with call.reading() as conn:
-        checks = [CheckView(**one._asdict()) for one in check_database(conn, now=call.now)]
+        found = [*check_database(conn, now=call.now), check_encryption(conn, CONFIDENTIAL, keys_of(conn))]
+        checks = [CheckView(**one._asdict()) for one in found]
         return answer(DatabaseView(checks=checks, measured_at=call.now))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -15,10 +14,12 @@ from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import BY_TWO, Clean, Paged, ProgramId, RequestModel, ViewModel, WriteResult
 from counterfoil.api.nouns.settlement.invoices import chosen_provider
+from counterfoil.base.encryption.keys import required
 from counterfoil.base.paging import Keyset, Page
 from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import ADMINISTER, READ
 from counterfoil.payouts.destinations.destinations import TOKEN_MAX, Destination, list_destinations, set_destination
+from counterfoil.payouts.destinations.tokens import fingerprint, hint
 
 router = routes("Destinations")
 DESTINATIONS = Keyset("destinations", (str,))
@@ -57,11 +58,6 @@ def _fields(one: Destination) -> dict[str, Any]:
     }
 
 
-def hint(token: str) -> str:
-    """The last four characters, of a short token fewer: never more than a third of it."""
-    return token[-min(4, len(token) // 3) :] if len(token) >= 3 else ""
-
-
 @router.post(
     "/destinations",
     status_code=201,
@@ -89,11 +85,13 @@ def set_one(body: DestinationRequest, call: Annotated[ApiCall, may(ADMINISTER, k
         return Done(made.id, DestinationSet(**_fields(made)), 201)
 
     asked = {**body.model_dump(mode="json", exclude={"token"}), "tokenHint": hint(body.token)}
-    token = {"tokenSha256": hashlib.sha256(body.token.encode()).hexdigest(), "tokenHint": hint(body.token)}
+    # What two people agree on, and what a key remembers, is told apart by a keyed hash: a plain one of an account's number is soon guessed.
+    told = fingerprint(required(call.services.database.keys), body.token).hex()
+    token = {"fingerprint": told, "tokenHint": hint(body.token)}
     payload = {"programId": body.program_id, "payeeId": body.payee_id, "provider": provider, **token}
     said = ProposedVerb("destination", "set", f"{body.program_id}:{body.payee_id}", payload, body.program_id)
     reason = f"where {body.payee_id} is paid"
-    return call.by_two("destination.set", act, said, asked=asked, reason=reason, secret=body.token)
+    return call.by_two("destination.set", act, said, asked=asked, reason=reason, secret=told)
 
 
 @router.get(

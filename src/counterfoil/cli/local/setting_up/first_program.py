@@ -13,6 +13,7 @@ from psycopg import Connection
 
 from counterfoil.audit.actions import record_action
 from counterfoil.base.edge import entropy
+from counterfoil.base.encryption.key_file import new_key
 from counterfoil.base.money import Asset, asset_code
 from counterfoil.base.problems import InvalidInput, Kind, Problem
 from counterfoil.base.settings import Settings, variable_of
@@ -27,6 +28,7 @@ NAME_MAX: Final = 200
 KEY_BYTES: Final = 24
 PROGRAMS_MAX: Final = 10
 SECRETS: Final = ("provider_api_key", "provider_webhook_secret")
+HIDDEN: Final = (*SECRETS, "encryption_keys")
 
 
 class SetUpOtherwise(Problem):
@@ -125,7 +127,9 @@ def lines_of(answers: Answers) -> dict[str, str | None]:
 
 
 def made_secret(variable: str) -> str:
-    """A secret that nobody knows yet, for the simulator and for us."""
+    """A secret that nobody knows yet, for the simulator and for us, or for us alone."""
+    if variable == variable_of("encryption_keys"):
+        return new_key(entropy)
     if variable == variable_of("provider_webhook_secret"):
         return f"whsec_{base64.b64encode(entropy(KEY_BYTES)).decode()}"
     return f"sk_sim_{entropy(KEY_BYTES).hex()}"
@@ -133,7 +137,7 @@ def made_secret(variable: str) -> str:
 
 def shown(variable: str, value: str) -> str:
     """A value for the eyes; of a secret only that there is one."""
-    return "(a new secret)" if variable in map(variable_of, SECRETS) else value
+    return "(a new secret)" if variable in map(variable_of, HIDDEN) else value
 
 
 def to_do(conn: Connection[Any], answers: Answers) -> list[str]:

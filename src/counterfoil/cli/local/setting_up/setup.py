@@ -10,17 +10,19 @@ from typing import Annotated, Any, Final, TypeVar
 import typer
 
 from counterfoil.base.edge import make_id, now
+from counterfoil.base.encryption.key_file import FILE
 from counterfoil.base.problems import Problem
 from counterfoil.base.settings import Settings, variable_of
 from counterfoil.cli.core.exit_codes import USAGE
 from counterfoil.cli.core.output import DryRun, say
-from counterfoil.cli.local.installation import local_database, settings_now
+from counterfoil.cli.local.installation import has_keys, keys_here, local_database, refuse_to_replace_keys, settings_now
 from counterfoil.cli.local.setting_up import first_program as first
 from counterfoil.cli.local.setting_up.env_file import add_lines, is_set, lacking_lines
 
 app = typer.Typer()
 T = TypeVar("T")
 SIMULATOR_URL: Final = "http://127.0.0.1:8090"
+KEYS: Final = variable_of("encryption_keys")
 NEXT: Final = (
     ("counterfoil people first NAME OTHER", "two administrators, once; then each logs in: counterfoil login NAME"),
     ("counterfoil simulator run", "the provider, for trying out: no money moves"),
@@ -64,14 +66,18 @@ def setup(
         "--public-url": public_url,
     }
     answers = _answers(given, settings)
-    lines = _lines(answers)
+    lines = _lines(answers, settings)
     with local_database(settings) as database:
         with database.transaction(read_only=True) as conn:
             todo = first.to_do(conn, answers)
-        if not todo and not lines:
+            refuse_to_replace_keys(conn, settings)
+        makes_file = settings.database_url is None and not has_keys(settings)
+        if not todo and not lines and not makes_file:
             typer.echo("Nothing to do: all of it is set up.")
             return
         _show(todo, lines)
+        if makes_file:
+            say(f"  {settings.data_folder / FILE}  (a new key)")
         if dry_run:
             typer.echo("(dry run, nothing was changed)")
             return
@@ -79,6 +85,10 @@ def setup(
         with database.transaction() as conn:
             first.write(conn, answers, make_id=make_id, actor=f"local:{getpass.getuser()}", now=now())
             add_lines(lines)  # before the commit: a file that cannot be written leaves the database as it was
+            if makes_file:
+                keys_here(settings)
+    if makes_file or KEYS in lines:
+        say(f"Keep a copy of the encryption key elsewhere: {settings.data_folder / FILE if makes_file else f'{KEYS} in .env'}.")
     _say_next(answers)
 
 
@@ -129,9 +139,11 @@ def _answers(given: dict[str, Any], settings: Settings) -> first.Answers:
     )
 
 
-def _lines(answers: first.Answers) -> dict[str, str]:
+def _lines(answers: first.Answers, settings: Settings) -> dict[str, str]:
     """The lines that .env lacks; a secret is made where there is none. Raises SettingDiffers."""
     wanted = first.lines_of(answers)
+    if settings.database_url is not None:  # a private database keeps its keys in its own folder
+        wanted[KEYS] = None
     made = {name: first.made_secret(name) for name, value in wanted.items() if value is None and not is_set(name)}
     return lacking_lines({name: value for name, value in wanted.items() if value is not None}) | made
 

@@ -1,0 +1,139 @@
+"""How the encryption of a database stands: what lies in clear, what is under which key, and whether every envelope opens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, Final, NamedTuple
+
+from psycopg import Connection, sql
+
+from counterfoil.base.encryption.confidential import Confidential
+from counterfoil.base.encryption.keys import EncryptionKeyMissing, EncryptionKeys, EnvelopeDoesNotOpen, key_of, keys_of
+from counterfoil.base.invariant import Invariant
+from counterfoil.base.postgres.fitness import BAD, GOOD, WARNING, Check
+from counterfoil.base.problems import Kind, Problem
+
+ROWS_OF_PAGE: Final = 1_000
+ROTATE: Final = "counterfoil encryption rotate"
+_KEY: Final = sql.SQL("substr(envelope, 1, 4)")
+
+
+class EncryptionKeysUnset(Problem):
+    """KeyedRows of this database are encrypted with keys that are not set here, so nothing starts: it would not see what it must."""
+
+    kind: ClassVar[Kind] = "invalid"
+    todo: ClassVar[str] = (
+        "Find the keys with these ids and put them back, at any place of the list: into COUNTERFOIL_ENCRYPTION_KEYS, or with the private "
+        "database into `encryption.keys` in the data folder. Only when they are lost for good: COUNTERFOIL_ENCRYPTION_KEYS_LOST."
+    )
+
+
+class KeyedRows(NamedTuple):
+    """So many rows of a table under one key, by its id; None: in clear."""
+
+    what: str
+    key: bytes | None
+    rows: int
+
+
+def rows_by_key(conn: Connection[Any], declared: Sequence[Confidential]) -> list[KeyedRows]:
+    """Every row, by table and key. Reads an index of each table from end to end."""
+    found = []
+    for one in declared:
+        query = sql.SQL("select {key}, count(*) from {table} group by 1 order by 1").format(key=_KEY, table=sql.Identifier(one.relation))
+        found += [KeyedRows(one.what, _bytes(key), count) for key, count in conn.execute(query).fetchall()]
+    return found
+
+
+def rows_to_rotate(conn: Connection[Any], declared: Sequence[Confidential], current: bytes) -> list[KeyedRows]:
+    """KeyedRows that are in clear or under another key than the current one, by table and key; quick when there are none."""
+    found = []
+    for one in declared:
+        query = sql.SQL("select {key}, count(*) from {table} where {other} group by 1 order by 1").format(
+            key=_KEY, table=sql.Identifier(one.relation), other=other_than(current)
+        )
+        found += [KeyedRows(one.what, _bytes(key), count) for key, count in conn.execute(query).fetchall()]
+    return found
+
+
+def other_than(current: bytes) -> sql.Composed:
+    """KeyedRows in clear, or under another key than this; as PostgreSQL's index can find them."""
+    return sql.SQL("({key} < {current} or {key} > {current} or {key} is null)").format(key=_KEY, current=sql.Literal(current))
+
+
+def refuse_unknown_keys(conn: Connection[Any], declared: Sequence[Confidential], keys: EncryptionKeys) -> None:
+    """Raises EncryptionKeysUnset when rows are under keys that are neither set nor said to be lost."""
+    there = {one.key for one in rows_to_rotate(conn, declared, keys.current) if one.key is not None}
+    if unknown := there - keys.known - keys.lost:
+        raise EncryptionKeysUnset(keys=sorted(key.hex() for key in unknown), variable="COUNTERFOIL_ENCRYPTION_KEYS")
+
+
+def check_encryption(conn: Connection[Any], declared: Sequence[Confidential], keys: EncryptionKeys) -> Check:
+    """What `counterfoil doctor` says: the worst that is so."""
+    there = rows_to_rotate(conn, declared, keys.current)
+    clear = [one for one in there if one.key is None]
+    unknown = [one for one in there if one.key is not None and one.key not in keys.known | keys.lost]
+    lost = [one for one in there if one.key in keys.lost]
+    older = [one for one in there if one.key in keys.known]
+    if unknown:
+        do = "Put the keys with these ids back into COUNTERFOIL_ENCRYPTION_KEYS: rows are not readable without them."
+        return Check("encryption", BAD, f"{_told(unknown)}: these keys are not set", do)
+    if clear:
+        return Check("encryption", BAD, f"{_told(clear)} in clear", f"As the owner of the database: {ROTATE}")
+    if older:
+        do = f"As the owner of the database: {ROTATE}; then the older key can be taken away."
+        return Check("encryption", WARNING, f"{_told(older)}, which is not the current key", do)
+    if lost:
+        return Check("encryption", WARNING, f"{_told(lost)}, which is lost", "What it encrypted stays unreadable.")
+    return Check("encryption", GOOD, f"everything confidential is encrypted with the current key, {keys.current.hex()}")
+
+
+def unopened(conn: Connection[Any], declared: Sequence[Confidential]) -> Iterator[tuple[str, str, str]]:
+    """Every envelope that does not open: table, row and why. Those of a key that was said to be lost are passed over."""
+    keys = keys_of(conn)
+    for one in declared:
+        for row, envelope in _envelopes(conn, one):
+            if key_of(envelope) in keys.lost:
+                continue
+            try:
+                one.unpacked(keys.decrypt(envelope, one.place(*row)))
+            except EnvelopeDoesNotOpen:
+                yield one.relation, " ".join(one.place(*row).row), f"does not open with key {key_of(envelope).hex()}"
+            except EncryptionKeyMissing:
+                yield one.relation, " ".join(one.place(*row).row), f"key {key_of(envelope).hex()} is not set"
+
+
+def every_envelope_opens(declared: Sequence[Confidential]) -> Invariant:
+    """The question that opens each of them."""
+    return Invariant(
+        "ENVELOPE_UNOPENED",
+        "Does everything that is kept encrypted open with its key, in the row that it was written for?",
+        lambda conn: list(unopened(conn, declared)),
+        "critical",
+        "Somebody changed an account of a payee, a bank line or a webhook past every rule, or moved it from another row; or a key is gone.",
+    )
+
+
+def _envelopes(conn: Connection[Any], one: Confidential) -> Iterator[tuple[tuple[Any, ...], bytes]]:
+    """Row and envelope, by primary key, page by page."""
+    names = sql.SQL(", ").join(map(sql.Identifier, one.key))
+    after: tuple[Any, ...] | None = None
+    while True:
+        behind = sql.SQL("true") if after is None else sql.SQL("({}) > ({})").format(names, sql.SQL(", ").join(map(sql.Literal, after)))
+        query = sql.SQL("select {names}, envelope from {table} where envelope is not null and {behind} order by {names} limit {rows}")
+        rows = conn.execute(
+            query.format(names=names, table=sql.Identifier(one.relation), behind=behind, rows=sql.Literal(ROWS_OF_PAGE))
+        ).fetchall()
+        for *row, envelope in rows:
+            yield tuple(row), bytes(envelope)
+        if len(rows) < ROWS_OF_PAGE:
+            return
+        after = tuple(rows[-1][:-1])
+
+
+def _told(rows: Sequence[KeyedRows]) -> str:
+    return ", ".join(f"{one.rows} {one.what}" + (f" under key {one.key.hex()}" if one.key else "") for one in rows)
+
+
+def _bytes(key: Any) -> bytes | None:
+    return None if key is None else bytes(key)

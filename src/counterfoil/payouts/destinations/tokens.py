@@ -1,0 +1,72 @@
+"""The account that a destination holds: encrypted, opened only where money is sent or asked about, and held against what was agreed on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from psycopg import Connection
+
+from counterfoil.base.encryption.confidential import Confidential, opened
+from counterfoil.base.encryption.keys import EncryptionKeyMissing, EncryptionKeys, EnvelopeDoesNotOpen, keys_of
+from counterfoil.base.problems import check
+
+CONFIDENTIAL: Final = Confidential("destination", ("id",), ("token",), "destinations of payees")
+
+
+def tokens_of(conn: Connection[Any], destination_ids: Sequence[str]) -> dict[str, str]:
+    """The provider's tokens of these destinations, by id, whether they are active or not.
+
+    Raises EncryptionKeyMissing, EnvelopeDoesNotOpen, InvariantBroken: nobody is paid at an account that we cannot read, or that is not
+    the one that two people agreed on.
+    """
+    query = "select id, fingerprint, envelope, token from destination where id = any(%s)"
+    found = {}
+    for destination_id, agreed, envelope, clear in conn.execute(query, [list(destination_ids)]).fetchall():
+        found[destination_id] = token = str(*opened(conn, CONFIDENTIAL, [destination_id], envelope, [clear]))
+        check(_is_as_agreed(keys_of(conn), token, agreed), "a payee is paid at the account that was agreed on", destination=destination_id)
+    return found
+
+
+def readable_tokens(conn: Connection[Any], destination_ids: Sequence[str]) -> dict[str, str]:
+    """As `tokens_of`, for what goes on without them: those that do not open are left out."""
+    rows = conn.execute(
+        "select id, program_id, payee_id, provider, envelope, token from destination where id = any(%s)", [list(destination_ids)]
+    ).fetchall()
+    return {row[0]: token for row in rows if (token := readable(conn, row)) is not None}
+
+
+def hint(token: str | None) -> str:
+    """The last four characters, of a short token fewer: never more than a third of it. Nothing of one that is not readable."""
+    if token is None:
+        return ""
+    return token[-min(4, len(token) // 3) :] if len(token) >= 3 else ""
+
+
+def fingerprint(keys: EncryptionKeys, token: str) -> bytes:
+    """The same for the same token until the key is rotated: by it what was agreed on is held against what is written."""
+    return keys.fingerprint(token.encode(), "destination")
+
+
+def not_as_agreed(conn: Connection[Any]) -> list[tuple[str, str]]:
+    """Destinations that hold another account than the one that was agreed on, and their payees; ENVELOPE_UNOPENED tells the unreadable."""
+    query = "select id, program_id, payee_id, provider, envelope, token, fingerprint from destination order by id"
+    keys = keys_of(conn)
+    return [
+        (row[0], row[2])
+        for row in conn.execute(query).fetchall()
+        if (token := readable(conn, row[:6])) is not None and not _is_as_agreed(keys, token, row[6])
+    ]
+
+
+def _is_as_agreed(keys: EncryptionKeys, token: str, agreed: bytes | None) -> bool:
+    """Not known otherwise: one of before there were fingerprints, or of a key that is gone, passes."""
+    return agreed is None or keys.is_fingerprint_of(token.encode(), "destination", bytes(agreed)) is not False
+
+
+def readable(conn: Connection[Any], row: Sequence[Any]) -> str | None:
+    """One that does not open hides no other, and a payee can be given a new one."""
+    try:
+        return str(*opened(conn, CONFIDENTIAL, row[:1], row[4], row[5:]))
+    except (EncryptionKeyMissing, EnvelopeDoesNotOpen):
+        return None
