@@ -16,12 +16,14 @@ from counterfoil.base.edge import Database
 from counterfoil.base.idempotency import (
     BEGUN_FOR,
     Answer,
+    Begun,
     KeyInFlight,
     begin,
     finish,
     forget,
     give_up,
     once,
+    renew,
     request_hash,
 )
 from counterfoil.base.problems import Busy, InvalidInput, KeyReused, Kind, NotFound, Problem
@@ -200,30 +202,54 @@ def test_a_problem_that_is_no_longer_known_is_still_a_refusal(conn: Connection[A
     assert type(ask(conn, Counter(conn)).problem) is Problem
 
 
+def begun(conn: Connection[Any], key: str, *, now: datetime = NOW) -> Begun:
+    found = begin(conn, "job", key, REQUEST, now=now)
+    assert isinstance(found, Begun)
+    return found
+
+
+DONE = Answer({"done": 7}, None, replayed=False)
+
+
 def test_work_with_transactions_of_its_own_is_begun_once_and_told_to_whoever_asks_again(conn: Connection[Any]):
-    assert begin(conn, "job", "k", REQUEST, now=NOW) is None
+    mine = begun(conn, "k")
     with pytest.raises(KeyInFlight):
         begin(conn, "job", "k", REQUEST, now=NOW + timedelta(minutes=1))
     with pytest.raises(KeyReused):
         begin(conn, "job", "k", {"other": 1}, now=NOW)
-    finish(conn, "job", "k", Answer({"done": 7}, None, replayed=False))
-    assert begin(conn, "job", "k", REQUEST, now=NOW) == Answer({"done": 7}, None, replayed=True)
-    give_up(conn, "job", "k")
-    assert begin(conn, "job", "k", REQUEST, now=NOW) is not None, "what is answered is not forgotten"
+    assert finish(conn, mine, DONE)
+    assert begin(conn, "job", "k", REQUEST, now=NOW) == DONE._replace(replayed=True)
+    assert not give_up(conn, mine), "what is answered is not forgotten"
 
 
 def test_work_that_died_or_could_not_be_done_is_begun_anew(conn: Connection[Any]):
-    assert begin(conn, "job", "died", REQUEST, now=NOW) is None
-    assert begin(conn, "job", "died", REQUEST, now=NOW + BEGUN_FOR) is None
+    begun(conn, "died")
+    begun(conn, "died", now=NOW + BEGUN_FOR)
     with pytest.raises(KeyInFlight):
         begin(conn, "job", "died", REQUEST, now=NOW + BEGUN_FOR + timedelta(minutes=1))
-    assert begin(conn, "job", "busy", REQUEST, now=NOW) is None
-    give_up(conn, "job", "busy")
-    assert begin(conn, "job", "busy", REQUEST, now=NOW) is None
+    assert give_up(conn, begun(conn, "busy"))
+    begun(conn, "busy")
+
+
+def test_whoever_was_taken_for_dead_writes_nothing_over_who_began_it_anew(conn: Connection[Any]):
+    dead = begun(conn, "k")
+    anew = begun(conn, "k", now=NOW + BEGUN_FOR)
+    assert renew(conn, dead, now=NOW + BEGUN_FOR) is None
+    assert not finish(conn, dead, Answer({"done": 1}, None, replayed=False))
+    assert not give_up(conn, dead)
+    assert finish(conn, anew, DONE)
+    assert begin(conn, "job", "k", REQUEST, now=NOW + BEGUN_FOR) == DONE._replace(replayed=True)
+
+
+def test_work_that_is_renewed_is_not_taken_for_dead(conn: Connection[Any]):
+    mine = renew(conn, begun(conn, "k"), now=NOW + timedelta(minutes=10))
+    assert mine is not None
+    with pytest.raises(KeyInFlight):
+        begin(conn, "job", "k", REQUEST, now=NOW + timedelta(minutes=20))
+    assert finish(conn, mine, DONE)
 
 
 def test_the_application_writes_an_answer_once_and_no_other_over_it(conn: Connection[Any]) -> None:
-    assert begin(conn, "job", "once", REQUEST, now=NOW) is None
-    finish(conn, "job", "once", Answer({"done": 7}, None, replayed=False))
+    assert finish(conn, begun(conn, "once"), DONE)
     with pytest.raises(psycopg.Error, match="written once"), conn.transaction():
         conn.execute("""update idempotency set answer = '{"value": 8}' where key = 'once'""")

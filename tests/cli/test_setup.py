@@ -13,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterfoil.base.encryption.keys import carry
+from counterfoil.base.money import Asset
 from counterfoil.base.problems import InvalidInput
 from counterfoil.base.settings import load_settings
 from counterfoil.cli.local.installation import keys_here, providers_of
 from counterfoil.cli.local.setting_up import first_program
+from counterfoil.ledger.accounts.accounts import open_program
 from counterfoil.operations.webhooks.inbound import receive
 from tests.cli.conftest import Cli, runner
 from tests.conftest import NOW, as_server
@@ -188,3 +190,15 @@ def test_whatever_is_answered_is_taken_as_it_stands_or_refused(text: str) -> Non
     ):
         with suppress(InvalidInput):
             read(text)
+
+
+def test_a_program_is_found_among_however_many_there_are(cli: Cli, database_url: str) -> None:
+    assert cli(*words(), "--yes").code == 0
+    with psycopg.connect(database_url) as conn:
+        for number in range(12):  # by their ids they all come before it
+            open_program(conn, f"a{number:02}", name="Another", assets=[Asset("EUR", 2)], now=NOW)
+    again = cli(*words(), "--yes")
+    assert (again.code, again.out) == (0, "Nothing to do: all of it is set up.\n"), again.err
+    Path(".env").unlink()
+    other = cli(*words(program="zzz"), "--yes")
+    assert (other.code, "a09, …" in other.err) == (5, True), other.err

@@ -22,6 +22,7 @@ _KEY: Final = re.compile(rf"[\x21-\x7e](?:[\x20-\x7e]{{0,{KEY_CHARACTERS_MAX - 2
 _LOCKS: Final = 4_271_003
 BEGUN_FOR: Final = timedelta(minutes=15)  # whoever began under a key and has not finished by then died over it
 _BEGUN: Final = {"begun": True}
+_OURS: Final = "where (scope, key, at) = (%s, %s, %s) and answer = %s"
 
 
 class KeyInFlight(Problem):
@@ -42,6 +43,14 @@ class Answer(NamedTuple):
         return self.value
 
 
+class Begun(NamedTuple):
+    """A key whose work is ours. `at`, when it was begun or renewed last, tells us from whoever begins it anew."""
+
+    scope: str
+    key: str
+    at: datetime
+
+
 def once(conn: Connection[Any], scope: str, key: str, request: Mapping[str, Any], act: Callable[[], Any], *, now: datetime) -> Answer:
     """Run `act` once per `scope` and `key`, in this transaction, and replay its answer to whoever asks the same again.
 
@@ -58,37 +67,40 @@ def once(conn: Connection[Any], scope: str, key: str, request: Mapping[str, Any]
     return answer
 
 
-def begin(conn: Connection[Any], scope: str, key: str, request: Mapping[str, Any], *, now: datetime) -> Answer | None:
-    """Take a key for work that has transactions of its own: None when it is ours to do, else the answer that it led to before.
+def begin(conn: Connection[Any], scope: str, key: str, request: Mapping[str, Any], *, now: datetime) -> Begun | Answer:
+    """Take a key for work that has transactions of its own: what is begun when it is ours to do, else the answer that it led to before.
 
-    Commit, do it, then `finish` or, when it could not be done now, `give_up`: whoever asks meanwhile is told that it is under way.
-    Work that was begun and not finished within 15 minutes died, and is done anew: only what may be repeated is done this way. Raises
-    as `once` does.
+    Commit, do it, `renew` while it lasts, then `finish` or, when it could not be done now, `give_up`: whoever asks meanwhile is told that
+    it is under way. Work that was neither finished nor renewed for 15 minutes died, and is done anew by the next who asks: only what may
+    be repeated is done this way. Raises as `once` does.
     """
     mine = request_hash(request)
     found = _found(conn, scope, key, mine)
     if found is None:
         _insert(conn, scope, key, mine, _BEGUN, now)
-        return None
+        return Begun(scope, key, now)
     if found[0] != _BEGUN:
         return _recalled(found[0])
     if now - found[1] < BEGUN_FOR:
         raise KeyInFlight(key=key)
     conn.execute("update idempotency set at = %s where scope = %s and key = %s", [now, scope, key])
-    return None
+    return Begun(scope, key, now)
 
 
-def finish(conn: Connection[Any], scope: str, key: str, answer: Answer) -> None:
-    """What was begun under this key led to `answer`."""
-    conn.execute(
-        "update idempotency set answer = %s where scope = %s and key = %s and answer = %s",
-        [Jsonb(_noted(answer)), scope, key, Jsonb(_BEGUN)],
-    )
+def renew(conn: Connection[Any], begun: Begun, *, now: datetime) -> Begun | None:
+    """The work goes on. None when it was taken for dead, and another has begun it anew: nothing is written then."""
+    kept = conn.execute(f"update idempotency set at = %s {_OURS}", [now, *begun, Jsonb(_BEGUN)]).rowcount
+    return begun._replace(at=now) if kept else None
 
 
-def give_up(conn: Connection[Any], scope: str, key: str) -> None:
-    """What was begun under this key led to nothing and may be asked for again."""
-    conn.execute("delete from idempotency where scope = %s and key = %s and answer = %s", [scope, key, Jsonb(_BEGUN)])
+def finish(conn: Connection[Any], begun: Begun, answer: Answer) -> bool:
+    """What was begun led to `answer`. False, and nothing is written, when another has begun it anew."""
+    return conn.execute(f"update idempotency set answer = %s {_OURS}", [Jsonb(_noted(answer)), *begun, Jsonb(_BEGUN)]).rowcount == 1
+
+
+def give_up(conn: Connection[Any], begun: Begun) -> bool:
+    """What was begun led to nothing and may be asked for again. False, and nothing is written, when another has begun it anew."""
+    return conn.execute(f"delete from idempotency {_OURS}", [*begun, Jsonb(_BEGUN)]).rowcount == 1
 
 
 def _found(conn: Connection[Any], scope: str, key: str, mine: bytes) -> tuple[dict[str, Any], datetime] | None:

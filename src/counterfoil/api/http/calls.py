@@ -17,11 +17,12 @@ from psycopg import Connection
 from pydantic import BaseModel
 
 from counterfoil.api.http.doorman import Doorman
+from counterfoil.api.http.kept_key import KeptKey
 from counterfoil.api.http.problems import IdempotencyKeyMissing, request_id_of
 from counterfoil.api.http.schemas import Proposed, WriteResult
 from counterfoil.audit.actions import record_action
 from counterfoil.base.edge import Database
-from counterfoil.base.idempotency import Answer, begin, finish, give_up, once
+from counterfoil.base.idempotency import Answer, Begun, begin, finish, give_up, once
 from counterfoil.base.problems import InvalidInput, Kind, NotAllowed, NotAuthenticated, Problem
 from counterfoil.ledger.group_commit import Gatherer
 from counterfoil.operations import approvals
@@ -203,33 +204,35 @@ class ApiCall:
         payload = asked.model_dump(mode="json") if isinstance(asked, BaseModel) else asked
         scope = f"{self.caller.scope}:{verb}"
         request = {"method": self.method, "path": self.path, "body": payload, "secret": ""}
-        key = None if self.dry_run else self.key
-        if key is not None:
+        kept = None
+        if self.key is not None and not self.dry_run:
             with self.services.database.transaction() as conn:
-                before = begin(conn, scope, key, request, now=self.now)
-            if before is not None:
-                return self._told(before, {})
+                begun = begin(conn, scope, self.key, request, now=self.now)
+            if isinstance(begun, Answer):
+                return self._told(begun, {})
+            kept = KeptKey(self.services.database, begun, self.services.wiring.clock)
         try:
             done = act()
             shown = {"status": done.status, "body": done.shown.model_dump(mode="json", by_alias=True)}
             answer = Answer(shown, None, replayed=False)
         except BaseException as error:
-            if key is not None:
-                self._not_done(scope, key, error)
+            if kept is not None:
+                self._not_done(kept.stop(), error)
             raise
+        begun_now = kept.stop() if kept is not None else None
         with self.services.database.transaction(commit=not self.dry_run) as conn:
             self._record(conn, verb, done.subject_id, None, payload)
-            if key is not None:
-                finish(conn, scope, key, answer)
+            if begun_now is not None:
+                finish(conn, begun_now, answer)
         return self._told(answer, done.told_once or {})
 
-    def _not_done(self, scope: str, key: str, error: BaseException) -> None:
+    def _not_done(self, begun: Begun, error: BaseException) -> None:
         """A refusal is remembered as an answer is; whatever else went wrong may be tried again."""
         with self.services.database.transaction() as conn:
             if isinstance(error, Problem) and error.kind != "busy":
-                finish(conn, scope, key, Answer(None, error, replayed=False))
+                finish(conn, begun, Answer(None, error, replayed=False))
             else:
-                give_up(conn, scope, key)
+                give_up(conn, begun)
 
     def _told(self, answer: Answer, told_once: dict[str, str]) -> Response:
         """The answer over the wire. After the end of the transaction, so that a refusal is remembered under its key, too."""

@@ -20,6 +20,7 @@ from counterfoil.reconciliation.breaks import work
 from counterfoil.reconciliation.breaks.noun import BREAK_NOUN
 
 LIST: Final = next(page for page in PAGES if page.path == "/admin/breaks")
+REFUSED_TOLD: Final = 20
 Texts = Annotated[list[str] | None, Form()]
 Text = Annotated[str, Form()]
 
@@ -67,11 +68,20 @@ def _many(served: Served, request: Request, csrf: str, filled: Filled) -> Respon
         raise
     except Problem as problem:
         return shown(served, LIST, request, session, refused=problem, typed=filled.typed())
-    if refused := [one for one in done if one.refused]:
-        left = len(done) - len(refused)
-        some = work.SomeRefused(done=left, lines=[f"{one.id}: {one.refused}" for one in refused[:20]])
+    if some := some_refused(done):
         return shown(served, LIST, request, session, refused=some, typed=filled.typed())
     return finish(RedirectResponse(f"/admin/breaks?done={filled.verb}", 303))
+
+
+def some_refused(done: Sequence[LineDone]) -> work.SomeRefused | None:
+    """What a bulk did not do: how many of how many, the first of them with their reasons, and that there are more where there are."""
+    refused = [one for one in done if one.refused]
+    if not refused:
+        return None
+    lines = [f"{one.id}: {one.refused}" for one in refused[:REFUSED_TOLD]]
+    if more := len(refused) - len(lines):
+        lines.append(f"… and {more} more: say it again for them to see why")
+    return work.SomeRefused(done=len(done) - len(refused), refused=f"{len(refused)} of {len(done)}", lines=lines)
 
 
 def _say(served: Served, request: Request, session: Session, filled: Filled) -> list[LineDone]:

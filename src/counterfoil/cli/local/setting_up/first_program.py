@@ -18,7 +18,8 @@ from counterfoil.base.money import Asset, asset_code
 from counterfoil.base.problems import InvalidInput, Kind, Problem
 from counterfoil.base.settings import Settings, variable_of
 from counterfoil.ledger.accounts.accounts import SCALE_MAX, open_program
-from counterfoil.ledger.reads.listing import list_programs
+from counterfoil.ledger.problems import UnknownProgram
+from counterfoil.ledger.reads.listing import ListedProgram, list_programs, show_program
 from counterfoil.settlement.fees.fees import RateVersion, list_rates, set_rates
 from counterfoil.settlement.fees.rules import check_rates
 
@@ -26,7 +27,7 @@ NONE: Final = "none"
 PROVIDERS: Final = ("simulator", NONE)
 NAME_MAX: Final = 200
 KEY_BYTES: Final = 24
-PROGRAMS_MAX: Final = 10
+PROGRAMS_TOLD: Final = 10
 SECRETS: Final = ("provider_api_key", "provider_webhook_secret")
 HIDDEN: Final = (*SECRETS, "encryption_keys")
 
@@ -142,16 +143,17 @@ def shown(variable: str, value: str) -> str:
 
 def to_do(conn: Connection[Any], answers: Answers) -> list[str]:
     """What the database lacks of the answers, in words. Raises SetUpOtherwise."""
-    there = {one.id: one for one in list_programs(conn, rows_max=PROGRAMS_MAX)}
+    there = _program(conn, answers.program)
     todo = []
-    if answers.program not in there:
-        if there:
+    if there is None:
+        if others := list_programs(conn, rows_max=PROGRAMS_TOLD + 1):
+            known = [one.id for one in others[:PROGRAMS_TOLD]] + ["…"] * (len(others) > PROGRAMS_TOLD)
             advice = "an administrator opens further programs: counterfoil programs create"
-            raise SetUpOtherwise(field="program", there=", ".join(there), wanted=answers.program, do=advice)
+            raise SetUpOtherwise(field="program", there=", ".join(known), wanted=answers.program, do=advice)
         kept = ", ".join(f"{one.code} ({one.scale} decimals)" for one in answers.assets)
         todo.append(f"program {answers.program}, “{answers.name}”, with books in {kept}")
     else:
-        _refuse_other_program(there[answers.program], answers)
+        _refuse_other_program(there, answers)
     rates = _rates(conn, answers.program)
     if rates is None:
         told = zip(("platform", "validator", "held back"), answers.rates, strict=True)
@@ -191,7 +193,7 @@ def write(conn: Connection[Any], answers: Answers, *, make_id: Callable[[str], s
     )
 
 
-def _refuse_other_program(there: Any, answers: Answers) -> None:
+def _refuse_other_program(there: ListedProgram, answers: Answers) -> None:
     if there.name != answers.name:
         raise SetUpOtherwise(field="name", there=there.name, wanted=answers.name)
     kept, wanted = dict(there.assets), {one.code: one.scale for one in answers.assets}
@@ -199,6 +201,13 @@ def _refuse_other_program(there: Any, answers: Answers) -> None:
         told = [", ".join(f"{code}:{scale}" for code, scale in sorted(one.items())) for one in (kept, wanted)]
         advice = f"an administrator adds assets: counterfoil programs create {there.id}"
         raise SetUpOtherwise(field="asset", there=told[0], wanted=told[1], do=advice)
+
+
+def _program(conn: Connection[Any], program: str) -> ListedProgram | None:
+    try:
+        return show_program(conn, program)
+    except UnknownProgram:
+        return None
 
 
 def _rates(conn: Connection[Any], program: str) -> RateVersion | None:
