@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 
 from counterfoil.api.http.kept_key import KeptKey
 from counterfoil.base.edge import Database
-from counterfoil.base.idempotency import BEGUN_FOR, Answer, Begun, begin, finish
+from counterfoil.base.idempotency import BEGUN_FOR, Answer, BegunWork, begin, finish
 from tests.builders import NOW, Clock
 
 
-def taken(database: Database, now: datetime) -> Begun:
+def taken(database: Database, now: datetime) -> BegunWork:
     with database.transaction() as conn:
         found = begin(conn, "job", "k", {}, now=now)
-    assert isinstance(found, Begun)
+    assert isinstance(found, BegunWork)
     return found
 
 

@@ -16,7 +16,7 @@ from counterfoil.base.edge import Database
 from counterfoil.base.idempotency import (
     BEGUN_FOR,
     Answer,
-    Begun,
+    BegunWork,
     KeyInFlight,
     begin,
     finish,
@@ -202,9 +202,9 @@ def test_a_problem_that_is_no_longer_known_is_still_a_refusal(conn: Connection[A
     assert type(ask(conn, Counter(conn)).problem) is Problem
 
 
-def begun(conn: Connection[Any], key: str, *, now: datetime = NOW) -> Begun:
+def begun(conn: Connection[Any], key: str, *, now: datetime = NOW) -> BegunWork:
     found = begin(conn, "job", key, REQUEST, now=now)
-    assert isinstance(found, Begun)
+    assert isinstance(found, BegunWork)
     return found
 
 

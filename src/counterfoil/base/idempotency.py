@@ -43,7 +43,7 @@ class Answer(NamedTuple):
         return self.value
 
 
-class Begun(NamedTuple):
+class BegunWork(NamedTuple):
     """A key whose work is ours. `at`, when it was begun or renewed last, tells us from whoever begins it anew."""
 
     scope: str
@@ -67,7 +67,7 @@ def once(conn: Connection[Any], scope: str, key: str, request: Mapping[str, Any]
     return answer
 
 
-def begin(conn: Connection[Any], scope: str, key: str, request: Mapping[str, Any], *, now: datetime) -> Begun | Answer:
+def begin(conn: Connection[Any], scope: str, key: str, request: Mapping[str, Any], *, now: datetime) -> BegunWork | Answer:
     """Take a key for work that has transactions of its own: what is begun when it is ours to do, else the answer that it led to before.
 
     Commit, do it, `renew` while it lasts, then `finish` or, when it could not be done now, `give_up`: whoever asks meanwhile is told that
@@ -78,27 +78,27 @@ def begin(conn: Connection[Any], scope: str, key: str, request: Mapping[str, Any
     found = _found(conn, scope, key, mine)
     if found is None:
         _insert(conn, scope, key, mine, _BEGUN, now)
-        return Begun(scope, key, now)
+        return BegunWork(scope, key, now)
     if found[0] != _BEGUN:
         return _recalled(found[0])
     if now - found[1] < BEGUN_FOR:
         raise KeyInFlight(key=key)
     conn.execute("update idempotency set at = %s where scope = %s and key = %s", [now, scope, key])
-    return Begun(scope, key, now)
+    return BegunWork(scope, key, now)
 
 
-def renew(conn: Connection[Any], begun: Begun, *, now: datetime) -> Begun | None:
+def renew(conn: Connection[Any], begun: BegunWork, *, now: datetime) -> BegunWork | None:
     """The work goes on. None when it was taken for dead, and another has begun it anew: nothing is written then."""
     kept = conn.execute(f"update idempotency set at = %s {_OURS}", [now, *begun, Jsonb(_BEGUN)]).rowcount
     return begun._replace(at=now) if kept else None
 
 
-def finish(conn: Connection[Any], begun: Begun, answer: Answer) -> bool:
+def finish(conn: Connection[Any], begun: BegunWork, answer: Answer) -> bool:
     """What was begun led to `answer`. False, and nothing is written, when another has begun it anew."""
     return conn.execute(f"update idempotency set answer = %s {_OURS}", [Jsonb(_noted(answer)), *begun, Jsonb(_BEGUN)]).rowcount == 1
 
 
-def give_up(conn: Connection[Any], begun: Begun) -> bool:
+def give_up(conn: Connection[Any], begun: BegunWork) -> bool:
     """What was begun led to nothing and may be asked for again. False, and nothing is written, when another has begun it anew."""
     return conn.execute(f"delete from idempotency {_OURS}", [*begun, Jsonb(_BEGUN)]).rowcount == 1
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from counterfoil.base.edge import make_id, now
 from counterfoil.base.problems import InvalidInput
@@ -14,6 +15,7 @@ from counterfoil.base.secret import Secret
 from counterfoil.operations.providers import Accepted, NotThere, PayoutOrder, Refused, Sought
 from counterfoil.operations.providers.conformance.proxy import FaultProxy
 from counterfoil.payouts.destinations.destinations import set_destination
+from counterfoil.reconciliation.runs.statements import StatementUnavailable, _ask
 from counterfoil.simulator.process import spawn_simulator
 from counterfoil.statements import read
 from counterfoil.wiring import ticks
@@ -188,6 +190,29 @@ def test_the_statement_carries_and_names_each_transfer_and_what_came_back(simula
     back = provider.find_payout(Sought("back")).fact
     assert back.status == "returned"
     assert [one["batch"] for one in lines.values() if one["memo"] == "payout_return"] == [back.provider_ref]
+
+
+def test_a_statement_that_stripe_does_not_give_is_told_as_such_and_not_as_a_mistake_of_ours(simulator, tmp_path):
+    today = datetime.now(UTC).date()
+    for url, key in ((f"{simulator.url}/stripe", "sk_test_wrong"), ("http://127.0.0.1:9", simulator.api_key)):
+        wrong = StripeProvider(key, Secret(WEBHOOK, "w"), url=url, timeout_s=1)
+        with pytest.raises(StatementUnavailable, match="NoStatement"):
+            _ask(wrong, today, today, tmp_path / "statement.csv")
+        wrong.close()
+
+
+def test_events_that_are_too_old_to_be_looked_through_are_told(simulator, monkeypatch):
+    from counterfoil.operations.providers.stripe import provider as adapter
+
+    monkeypatch.setattr(adapter, "PAGE", 1)
+    monkeypatch.setattr(adapter, "FIRST_PAGES_MAX", 2)
+    for _ in range(3):
+        fund(simulator, 1)
+    found = StripeProvider(simulator.api_key, Secret(WEBHOOK, "w"), url=f"{simulator.url}/stripe", timeout_s=2)
+    with capture_logs() as logs:
+        assert len(found.events(None)) == 2
+    assert [one["limit"] for one in logs if "older events" in one["event"]] == ["2"]
+    found.close()
 
 
 def provider_http(simulator):

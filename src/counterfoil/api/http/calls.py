@@ -22,7 +22,7 @@ from counterfoil.api.http.problems import IdempotencyKeyMissing, request_id_of
 from counterfoil.api.http.schemas import Proposed, WriteResult
 from counterfoil.audit.actions import record_action
 from counterfoil.base.edge import Database
-from counterfoil.base.idempotency import Answer, Begun, begin, finish, give_up, once
+from counterfoil.base.idempotency import Answer, BegunWork, begin, finish, give_up, once
 from counterfoil.base.problems import InvalidInput, Kind, NotAllowed, NotAuthenticated, Problem
 from counterfoil.ledger.group_commit import Gatherer
 from counterfoil.operations import approvals
@@ -226,7 +226,7 @@ class ApiCall:
                 finish(conn, begun_now, answer)
         return self._told(answer, done.told_once or {})
 
-    def _not_done(self, begun: Begun, error: BaseException) -> None:
+    def _not_done(self, begun: BegunWork, error: BaseException) -> None:
         """A refusal is remembered as an answer is; whatever else went wrong may be tried again."""
         with self.services.database.transaction() as conn:
             if isinstance(error, Problem) and error.kind != "busy":

@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from counterfoil.base.edge import Database
-from counterfoil.base.idempotency import BEGUN_FOR, Begun, renew
+from counterfoil.base.idempotency import BEGUN_FOR, BegunWork, renew
 
 RENEWED_EVERY_S: Final = BEGUN_FOR.total_seconds() / 3
 _log = structlog.get_logger("counterfoil.api")
@@ -19,14 +19,14 @@ _log = structlog.get_logger("counterfoil.api")
 class KeptKey:
     """Renews what was begun, in a thread of its own, until it is stopped."""
 
-    def __init__(self, database: Database, begun: Begun, clock: Callable[[], datetime], *, every_s: float = RENEWED_EVERY_S) -> None:
+    def __init__(self, database: Database, begun: BegunWork, clock: Callable[[], datetime], *, every_s: float = RENEWED_EVERY_S) -> None:
         """`every_s`: how often, in seconds."""
         self._database, self._begun, self._clock, self._every_s = database, begun, clock, every_s
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="kept-key", daemon=True)
         self._thread.start()
 
-    def stop(self) -> Begun:
+    def stop(self) -> BegunWork:
         """Renew it no more; what was begun, as it stands, to finish it or to give it up."""
         self._over.set()
         self._thread.join()

@@ -99,6 +99,10 @@ class Unclear(NamedTuple):
     error: str
 
 
+class NoStatement(Exception):
+    """The provider did not give its statement: it did not answer, or it refused. Its text says which."""
+
+
 class NotThere(NamedTuple):
     """The provider proves that nothing arrived under this key."""
 
@@ -202,7 +206,7 @@ class Provider(Protocol):
         """The next page of events behind the one with the id `after`, oldest first; empty when there is none."""
 
     def statement(self, first: str, last: str) -> bytes:
-        """The statement of these days (ISO dates, both included) as a file. Raises httpx2.HTTPError when it cannot be had."""
+        """The statement of these days (ISO dates, both included) as a file. Raises NoStatement or httpx2.HTTPError."""
 
     def verify(self, body: bytes, headers: Mapping[str, str], *, now: datetime) -> tuple[str, str]:
         """Event id and type of a webhook whose signature holds. Raises NotAuthenticated, InvalidInput, TooLarge."""

@@ -14,7 +14,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from counterfoil.base.problems import Problem
 from counterfoil.matching.engines.engine import DuckEngine
-from counterfoil.operations.providers import Provider
+from counterfoil.operations.providers import NoStatement, Provider
 from counterfoil.reconciliation.runs.sides import fold_statement
 from counterfoil.statements import read
 
@@ -88,7 +88,7 @@ def _spans(*edges: date) -> Iterator[tuple[date, date]]:
 def _ask(provider: Provider, first: date, last: date, path: Path) -> None:
     try:
         path.write_bytes(provider.statement(first.isoformat(), last.isoformat()))
-    except httpx2.HTTPError as error:  # the provider's; a mistake of ours is shown as what it is
+    except (httpx2.HTTPError, NoStatement) as error:  # the provider's; a mistake of ours is shown as what it is
         raise StatementUnavailable(detail=f"{type(error).__name__}: {error}"[:ERROR_MAX]) from error
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, TypeVar, cast
 
 import stripe
+import structlog
 
 from counterfoil.base.problems import InvalidInput, TooLarge
 from counterfoil.base.secret import Secret
@@ -18,6 +19,7 @@ from counterfoil.operations.providers import (
     ChargeFact,
     Found,
     Later,
+    NoStatement,
     NotThere,
     PayoutFact,
     PayoutOrder,
@@ -52,6 +54,7 @@ DESTINATION: Final = re.compile(r"(acct_[A-Za-z0-9_]{1,80})(?:/((?:ba|card)_[A-Z
 # A list is served from a copy that may lag; Stripe names no span. It remembers keys for at least 24 hours.
 CAPABILITIES: Final = Capabilities(absent_after=timedelta(seconds=60), settles_within=timedelta(hours=24))
 Read = TypeVar("Read")
+_log = structlog.get_logger("counterfoil.providers")
 
 
 class StripeProvider:
@@ -175,8 +178,13 @@ class StripeProvider:
         return fact if fact.key else None
 
     def statement(self, first: str, last: str) -> bytes:
-        """The statement of these days (ISO dates, both included) out of balance transactions. Raises what the SDK raises."""
-        return statement_of(date.fromisoformat(first), date.fromisoformat(last), self._balance, self._movements)
+        """The statement of these days (ISO dates, both included) out of balance transactions. Raises NoStatement."""
+        try:
+            return statement_of(date.fromisoformat(first), date.fromisoformat(last), self._balance, self._movements)
+        except stripe.StripeError as error:
+            raise NoStatement(told(error)) from error
+        except NoAnswer as error:
+            raise NoStatement(str(error)) from error
 
     def _sdk(self, http: stripe.HTTPClient) -> stripe.StripeClient:
         return stripe.StripeClient(self._key, base_addresses={"api": self._url}, max_network_retries=0, http_client=http)
@@ -209,6 +217,9 @@ class StripeProvider:
             if not page["has_more"]:
                 break
             params["starting_after"] = page["data"][-1]["id"]
+        else:
+            limit = f"{FIRST_PAGES_MAX * PAGE:,}"
+            _log.warning("older events are not pulled: there are more than can be looked through", provider=NAME, limit=limit)
         return rows[-EVENTS_PAGE:]
 
     def _events_behind(self, after: str) -> list[Mapping[str, Any]]:
