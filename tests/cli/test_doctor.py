@@ -10,9 +10,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from counterfoil.base.postgres.fitness import DatabaseNotFit
 from counterfoil.base.postgres.launcher import PrivatePostgres
 from counterfoil.base.postgres.logins import AUDITOR, SERVER, make_logins
-from counterfoil.cli.local.installation import serving_url
+from counterfoil.base.settings import Settings
+from counterfoil.cli.local.installation import installed, serving_url
 from counterfoil.cli.local.local_stack import World
 from tests.api.office import NOWHERE, PROVIDER_KEY, SECRET, Office
 from tests.base.postgres_programs import SMALL, short_folder
@@ -72,12 +74,18 @@ def test_a_superuser_is_refused_and_a_login_that_can_more_than_serve_is_warned_o
             conn.execute(f"drop role {name}".encode())
 
 
-def test_a_database_in_which_temporary_tables_can_be_made_is_bad(doctor: Any, database_url: str) -> None:
+def serving(url: str, folder: Path) -> Settings:
+    return Settings(database_url=as_server(url), data_folder=folder, log_level="error")  # type: ignore[arg-type]
+
+
+def test_a_database_in_which_temporary_tables_can_be_made_is_bad_and_starts_nothing(doctor: Any, database_url: str, tmp_path: Path) -> None:
     name = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
     with psycopg.connect(database_url, autocommit=True) as conn:
         conn.execute(sql.SQL("grant temporary on database {} to public").format(sql.Identifier(name)))
     found = doctor(database_url=as_server(database_url))["temporary objects"]
     assert found["how"] == "bad"
+    with pytest.raises(DatabaseNotFit, match="stand in for ours"), installed(serving(database_url, tmp_path)):
+        pass
     with psycopg.connect(database_url, autocommit=True) as conn:
         conn.execute(found["do"].removeprefix("As the owner of the database: ").encode())
     assert doctor(database_url=as_server(database_url))["temporary objects"]["how"] == "good"
@@ -127,21 +135,14 @@ def test_a_server_whose_database_is_gone_is_bad(cli: Cli, office: Office) -> Non
 
 
 def test_nothing_serves_as_a_superuser(database_url: str, tmp_path: Path) -> None:
-    from counterfoil.base.postgres.fitness import DatabaseNotFit
-    from counterfoil.base.settings import Settings
-    from counterfoil.cli.local.installation import installed
-
     settings = Settings(database_url=database_url, data_folder=tmp_path, log_level="error")  # type: ignore[arg-type]
     with pytest.raises(DatabaseNotFit, match="superuser"), installed(settings):
         pass
-    settings = Settings(database_url=as_server(database_url), data_folder=tmp_path, log_level="error")  # type: ignore[arg-type]
-    with installed(settings) as installation, installation.database.transaction() as conn:
+    with installed(serving(database_url, tmp_path)) as installation, installation.database.transaction() as conn:
         assert conn.execute("select session_user::text").fetchone() == (SERVER,)
 
 
 def test_what_runs_on_the_private_database_is_no_superuser_and_its_auditor_only_reads(tmp_path: Path) -> None:
-    from counterfoil.base.settings import Settings
-
     with short_folder() as folder:
         settings = Settings(data_folder=folder)
         with serving_url(settings) as url, serving_url(settings) as again:

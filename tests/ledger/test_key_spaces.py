@@ -35,7 +35,7 @@ TAKEN = [
 
 
 def test_the_database_holds_the_same_key_spaces(conn: Connection[Any]):
-    rows = conn.execute("select word, kind, source_type, is_fact, is_late_ok from key_space").fetchall()
+    rows = conn.execute("select word, kind, source_type, is_fact, is_late_ok, is_reversible from key_space").fetchall()
     assert {row[0]: KeySpace(*row) for row in rows} == SPACES
 
 

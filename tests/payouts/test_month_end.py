@@ -15,11 +15,11 @@ from counterfoil.base.machine import take_step
 from counterfoil.base.problems import Problem
 from counterfoil.ledger.accounts.accounts import close_account, freeze_account, open_accounts
 from counterfoil.ledger.holds import take_hold
-from counterfoil.ledger.journals.journal import NewJournal, post
+from counterfoil.ledger.journals.journal import NewJournal, post, post_journals, reverse
 from counterfoil.ledger.journals.key_spaces import PAYOUT_RESERVE
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.ledger.periods import close_period
-from counterfoil.ledger.problems import AccountFrozen, AccountNeeded
+from counterfoil.ledger.problems import AccountFrozen, AccountNeeded, MoneyInTransit
 from counterfoil.ledger.reads.balances import balance
 from counterfoil.payouts.machines import PAYOUT
 from counterfoil.simulator.process import spawn_simulator
@@ -131,6 +131,27 @@ def test_a_freeze_in_the_middle_wedges_no_journal_that_ends_a_payout(desk: Desk,
     finish(desk)
     ((state,),) = desk.rows("select state from payout")
     assert state == ("failed" if fails else "completed")
+    desk.still_true()
+
+
+@pytest.mark.parametrize("when", ["on its way", "paid"])
+def test_nobody_takes_back_by_hand_what_was_set_aside_for_a_payout(desk: Desk, when: str):
+    """It would be the money of this one, or of another beside it: what the provider did could never be booked."""
+    reserved(desk)
+    desk.ticks["outbox"]()
+    if when == "paid":
+        finish(desk)
+    for journal_id, kind in desk.rows("select id, kind from journal where source_type = 'provider_payout'"):
+        assert kind in ("payout_reserve", "payout_finalize")
+        with pytest.raises(MoneyInTransit), desk.database.transaction() as conn:
+            reverse(conn, PROGRAM, journal_id, key="reversal:x", reason="a mistake", actor="system:test", now=desk.clock.now)
+    if when == "on its way":  # the database says it again, to whoever does not ask `reverse`
+        mirrored = [("in_transit:simulator", "payable:payee:payee-1", 94_00)]
+        past = NewJournal("x", "reversal", mirrored, "EUR", "system:test", narrative="a mistake", reverses=journal_id)
+        with pytest.raises(MoneyInTransit), desk.database.transaction() as conn:
+            post_journals(conn, PROGRAM, [past], now=desk.clock.now)
+    finish(desk)
+    assert desk.rows("select state from payout") == [("completed",)]
     desk.still_true()
 
 

@@ -118,6 +118,12 @@ class HoldPromised(Problem):
     """Somebody builds on this hold: only who took it gives it back."""
 
 
+class MoneyInTransit(Problem):
+    """This journal is of a payout's money in transit: it is not reversed by hand."""
+
+    todo: ClassVar[str] = "Use the verbs of the payout: cancel it, look it up, or let two people say what became of it."
+
+
 class HoldNotDue(Problem):
     """This hold expires later, or never."""
 
@@ -170,6 +176,7 @@ name_refusals(
         "CF114": AccountNeeded,
         "CF115": KeyReserved,
         "CF116": ReopenNeedsTwo,
+        "CF117": MoneyInTransit,
     },
     constraints={
         "account_is_not_overdrawn": InsufficientFunds,

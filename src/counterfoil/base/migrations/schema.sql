@@ -556,6 +556,7 @@ key_space: kind text
 key_space: source_type text
 key_space: is_fact boolean not null
 key_space: is_late_ok boolean not null
+key_space: is_reversible boolean not null default true
 late_posting: journal_id uuid not null
 late_posting: line integer not null
 late_posting: occurred_at timestamp with time zone not null
@@ -1811,6 +1812,7 @@ journal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.journal FOR E
 journal: CREATE TRIGGER is_sealed AFTER INSERT ON public.journal REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_journal() -- always
 journal: CREATE TRIGGER journals_were_inserted AFTER INSERT ON public.journal REFERENCING NEW TABLE AS new_journal FOR EACH STATEMENT EXECUTE FUNCTION journals_were_inserted() -- always
 journal: CREATE TRIGGER keys_lie_in_their_spaces AFTER INSERT ON public.journal REFERENCING NEW TABLE AS new_journal FOR EACH STATEMENT EXECUTE FUNCTION keys_lie_in_their_spaces() -- always
+journal: CREATE TRIGGER money_in_transit_is_not_reversed BEFORE INSERT ON public.journal FOR EACH ROW WHEN ((new.reverses IS NOT NULL)) EXECUTE FUNCTION money_in_transit_is_not_reversed() -- always
 journal: CREATE CONSTRAINT TRIGGER two_people_hold_post AFTER INSERT ON public.journal DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.actor ~~ 'person:%'::text) AND (new.key ~~ 'hold.post:%'::text))) EXECUTE FUNCTION two_people('hold', 'post', 'substr(n.key, length(''hold.post:'') + 1)', '
     p ->> ''amount'' is null or (p ->> ''amount'')::bigint = (select sum(l.amount) from posting l where l.journal_id = n.id)', 'false') -- always
 journal: CREATE CONSTRAINT TRIGGER two_people_journal_post AFTER INSERT ON public.journal DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.actor ~~ 'person:%'::text) AND (new.reverses IS NULL))) EXECUTE FUNCTION two_people('journal', 'post', 'n.program_id || '':'' || n.key', '
@@ -3013,6 +3015,18 @@ begin
                     add column lease_owner text, add column lease_until timestamptz, add column fence bigint not null default 0,
                     add column last_error text', target);
     execute format('create index %I on %s (due_at, id) where due_at is not null', named || '_due', target);
+end $function$
+
+money_in_transit_is_not_reversed(): CREATE OR REPLACE FUNCTION public.money_in_transit_is_not_reversed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if exists (select from journal j join key_space s on s.word = key_word(j.key) where j.id = new.reverses and not s.is_reversible) then
+        raise 'journal % is of money in transit: its payout undoes it', new.reverses using errcode = 'CF117';
+    end if;
+    return new;
 end $function$
 
 newest_postings(bigint,bigint,integer): CREATE OR REPLACE FUNCTION public.newest_postings(account_id bigint, before_seq bigint, rows_max integer)

@@ -16,7 +16,7 @@ from counterfoil.base.problems import InvalidInput, KeyReused, Problem
 from counterfoil.ledger.clock import SEQ_BITS, from_us, recorded_at, to_us
 from counterfoil.ledger.journals.batch import decide
 from counterfoil.ledger.journals.batch_types import AccountTotals, LateRow, Movement, MovementOutcome, PostingRow, Terms
-from counterfoil.ledger.journals.key_spaces import REVERSAL, KeySpace, word_of
+from counterfoil.ledger.journals.key_spaces import REVERSAL, SPACES, KeySpace, word_of
 from counterfoil.ledger.journals.write import (
     Header,
     Lines,
@@ -28,7 +28,7 @@ from counterfoil.ledger.journals.write import (
     journal_id,
     newest_of,
 )
-from counterfoil.ledger.problems import AlreadyReversed, KeyReserved, UnknownJournal, UnknownProgram, refusal
+from counterfoil.ledger.problems import AlreadyReversed, KeyReserved, MoneyInTransit, UnknownJournal, UnknownProgram, refusal
 from counterfoil.ledger.write_context import EFFECTIVE_AHEAD_MAX_US, Ground, accounts_of, enter, enter_for_one
 
 JOURNALS_MAX: Final = 8_192  # in one call
@@ -122,13 +122,14 @@ def reverse(
 ) -> Posted:
     """Move everything back that a journal moved, or one line of it, by a new journal, from its last line to its first.
 
-    Raises UnknownJournal, AlreadyReversed, and what `post` raises: money that has moved on cannot be moved back.
+    Raises UnknownJournal, AlreadyReversed, MoneyInTransit, and what `post` raises: money that has moved on cannot be moved back.
     """
     if not reason.strip():
         raise InvalidInput("reason", "at least one word")
     rows = conn.execute(
-        """select p.line, d.name, c.name, p.amount, b.asset, r.reversed_by, j.key
+        """select p.line, d.name, c.name, p.amount, b.asset, r.reversed_by, j.key, o.key
            from posting p
+           join journal o on o.id = p.journal_id
            join account d on d.id = p.debit
            join account c on c.id = p.credit
            join book b on b.id = d.book_id
@@ -142,6 +143,8 @@ def reverse(
         raise UnknownJournal(program=program_id, journal=str(journal_id), line=line)
     if before := next((row for row in rows if row[5] is not None and row[6] != key), None):
         raise AlreadyReversed(journal=str(journal_id), line=before[0], by=str(before[5]))
+    if (taken := SPACES.get(word_of(rows[0][7]) or "")) is not None and not taken.is_reversible:
+        raise MoneyInTransit(journal=str(journal_id), kind=taken.kind)
     asset = rows[0][4]
     lines = [NewPosting(credit, debit, minor) for _, debit, credit, minor, *_ in rows]
     space = REVERSAL if word_of(key) == REVERSAL.word else None

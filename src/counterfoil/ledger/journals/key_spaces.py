@@ -22,6 +22,7 @@ class KeySpace(NamedTuple):
     source_type: str | None
     is_fact: bool
     is_late_ok: bool
+    is_reversible: bool = True
 
     def key(self, *parts: str) -> str:
         """A key in this space."""
@@ -30,12 +31,12 @@ class KeySpace(NamedTuple):
 
 PAYMENT: Final = KeySpace("PAYMENT", "payment", "charge", True, True)
 SETTLEMENT: Final = KeySpace("SETTLEMENT", "settlement", "settlement", False, True)
-PAYOUT_RESERVE: Final = KeySpace("PAYOUT_RESERVE", "payout_reserve", "provider_payout", False, True)
-PAYOUT_FINALIZE: Final = KeySpace("PAYOUT_FINALIZE", "payout_finalize", "provider_payout", True, True)
-PAYOUT_RELEASE: Final = KeySpace("PAYOUT_RELEASE", "payout_release", "provider_payout", True, True)
+PAYOUT_RESERVE: Final = KeySpace("PAYOUT_RESERVE", "payout_reserve", "provider_payout", False, True, is_reversible=False)
+PAYOUT_FINALIZE: Final = KeySpace("PAYOUT_FINALIZE", "payout_finalize", "provider_payout", True, True, is_reversible=False)
+PAYOUT_RELEASE: Final = KeySpace("PAYOUT_RELEASE", "payout_release", "provider_payout", True, True, is_reversible=False)
 PAYOUT_RETURN: Final = KeySpace("PAYOUT_RETURN", "payout_return", "provider_payout", True, True)
 # Money that was thought to have come back, and had been paid: it is set aside again. And a debt that is paid from what is owed.
-PAYOUT_RESERVE_AGAIN: Final = KeySpace("PAYOUT_RESERVE_AGAIN", "payout_reserve_again", "provider_payout", True, True)
+PAYOUT_RESERVE_AGAIN: Final = KeySpace("PAYOUT_RESERVE_AGAIN", "payout_reserve_again", "provider_payout", True, True, is_reversible=False)
 PAYOUT_NETTING: Final = KeySpace("PAYOUT_NETTING", "payout_netting", "payout", True, True)
 PAYOUT_SWEEP: Final = KeySpace("PAYOUT_SWEEP", "payout_sweep", "provider_payout", True, True)
 HOLDBACK_RELEASE: Final = KeySpace("HOLDBACK_RELEASE", "holdback_release", "holdback_tranche", False, True)
