@@ -1,0 +1,137 @@
+"""The runbook of daily operations, walked from top to bottom in its own order against one running server. Each section names its rows.
+
+A section that is built later is written into `RUNBOOK`, at its place in the runbook.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.builders import PROGRAM, Desk, issue
+from tests.stories.terminal import Terminal, told
+
+Section = Callable[[Desk, Terminal], None]
+
+
+def paid_and_not_verified(desk: Desk, price: str, prefix: str) -> str:
+    """A payment that the provider did not bear out when it was asked: there was an outage."""
+    [invoice] = issue(desk.database, price, prefix=prefix)
+    desk.pay(invoice, int(price.replace(".", "")))
+    desk.deliver()
+    desk.fault("outage", on="charge.get", count=1, params={"ms": 60_000})
+    desk.work("webhooks", "verify")
+    desk.settle_time()  # for the provider the outage is over
+    assert desk.rows("select attempt, state from intent where invoice_id = %s", invoice) == [(1, "verifying")]
+    return invoice
+
+
+def carried(desk: Desk) -> None:
+    """What the provider tells is heard, and the workers do what there is to do."""
+    for _ in range(2):
+        desk.deliver()
+        desk.work()
+
+
+def the_books_of_each_program_balance(desk: Desk, terminal: Terminal) -> None:
+    """S2 what each book shows; S8 one program reconciled, now."""
+    [invoice] = issue(desk.database, "100.00", prefix="a")
+    desk.pay(invoice, 100_00)
+    carried(desk)
+    [book] = told(terminal("programs", "status", "--output", "json"))
+    assert (book["programId"], book["difference"], book["balanced"], book["debits"]) == (PROGRAM, "0", True, book["credits"])
+    assert int(book["debits"]) > 0
+    assert terminal.ask("/api/admin/reconciliation/status")["books"] == [book]
+    code, said = terminal("reconcile", "run", "--program", PROGRAM, "--scope", "recent", "--output", "json")
+    assert code == 0, said
+    again = terminal.ask("/api/admin/reconciliation/force-reconcile", {"programId": PROGRAM}, role="operator")
+    assert {one["verdict"] for one in again["runs"]} == {"reconciled"}
+
+
+def workers_are_heard_of(desk: Desk, terminal: Terminal) -> None:
+    """S3: no worker runs beside this server, and both say so."""
+    assert told(terminal("workers", "list", "--output", "json")) == []
+    assert terminal.ask("/api/admin/reconciliation/status")["workers"] == []
+
+
+def a_queue_is_paused_and_resumed_by_two(desk: Desk, terminal: Terminal) -> None:
+    """S4: what is paused waits, however often a worker looks; what sends money goes on again by two people."""
+    assert terminal("queue", "pause", "send", "--reason", "look at it first")[0] == 0
+    [invoice] = issue(desk.database, "20.00", prefix="b")
+    desk.pay(invoice, 20_00)
+    carried(desk)
+    [send] = [one for one in told(terminal("queue", "status", "--output", "json")) if one["name"] == "send"]
+    assert (send["paused"], send["due"], send["depth"]) == (True, 1, "fine")
+    assert terminal.rows(f"/api/payouts?invoiceId={invoice}")[0]["state"] == "processing"
+    words = ("queue", "resume", "send", "--reason", "all is well")
+    terminal.by_two(*words)
+    carried(desk)
+    assert terminal.rows(f"/api/payouts?invoiceId={invoice}")[0]["state"] == "completed"
+
+
+def how_long_intents_take(desk: Desk, terminal: Terminal) -> None:
+    """S5: of the last 100 that were completed."""
+    stats = told(terminal("intents", "stats", "--output", "json"))
+    assert (stats["measured"], stats["moving"], stats["stuck"], stats["failed"]) == (2, 0, 0, 0)
+    assert stats["pace"] in ("fast", "degraded", "slow")
+    assert terminal.ask("/api/admin/reconciliation/status")["processing"]["measured"] == 2
+
+
+def a_stuck_intent_is_found_and_retried(desk: Desk, terminal: Terminal) -> None:
+    """S6: after ten minutes; by the command, and by the address of the runbook."""
+    invoices = [paid_and_not_verified(desk, "30.00", "c"), paid_and_not_verified(desk, "40.00", "d")]
+    assert told(terminal("intents", "list", "--stuck", "--output", "json")) == []
+    desk.clock.advance(minutes=11)
+    stuck = told(terminal("intents", "list", "--stuck", "--output", "json"))
+    assert sorted(one["invoiceId"] for one in stuck) == sorted(invoices)
+    first, second = (one["id"] for one in stuck)
+    assert terminal("intents", "retry", first, "--reason", "the provider answers again")[0] == 0
+    body = {"intentId": second, "reason": "the provider answers again"}
+    terminal.ask("/api/admin/reconciliation/retry-intent", body, role="operator")
+    carried(desk)
+    assert terminal.rows("/api/intents?stuck=true") == []
+    assert {terminal.ask(f"/api/intents/{one}")["state"] for one in (first, second)} == {"completed"}
+
+
+def what_fails_is_tried_again_by_itself(desk: Desk, terminal: Terminal) -> None:
+    """S7: a minute later, a fifth more or less, and not before."""
+    invoice = paid_and_not_verified(desk, "50.00", "e")
+    desk.clock.advance(seconds=47)
+    desk.work("verify")
+    assert desk.rows("select attempt, state from intent where invoice_id = %s", invoice) == [(1, "verifying")]
+    desk.clock.advance(seconds=26)
+    carried(desk)
+    assert terminal.rows(f"/api/payouts?invoiceId={invoice}")[0]["state"] == "completed"
+
+
+def jobs_are_run_by_name(desk: Desk, terminal: Terminal) -> None:
+    """S18: each job of the schedule, on demand."""
+    [invoice] = issue(desk.database, "60.00", prefix="f")
+    desk.pay(invoice, 60_00)
+    desk.deliver()
+    names = {one["name"] for one in told(terminal("jobs", "list", "--output", "json"))}
+    for job in ("webhooks", "verify", "settle"):
+        assert job in names
+        ran = terminal.ask(f"/api/admin/ops/run/{job}", {}, role="operator")
+        assert (ran["handled"], ran["failed"]) == (1, 0)
+    assert terminal("jobs", "run", "events")[0] == 0
+    assert terminal.rows(f"/api/payouts?invoiceId={invoice}")[0]["state"] == "pending"
+
+
+RUNBOOK: tuple[Section, ...] = (
+    the_books_of_each_program_balance,
+    workers_are_heard_of,
+    a_queue_is_paused_and_resumed_by_two,
+    how_long_intents_take,
+    a_stuck_intent_is_found_and_retried,
+    what_fails_is_tried_again_by_itself,
+    jobs_are_run_by_name,
+)
+
+
+def test_the_runbook_of_daily_operations_from_top_to_bottom(desk: Desk, terminal: Terminal) -> None:
+    for section in RUNBOOK:
+        section(desk, terminal)
+    carried(desk)
+    code, said = terminal("invariants")
+    assert code == 0, said
+    desk.still_true()
