@@ -10,6 +10,8 @@ from counterfoil.base.edge import now
 from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.ledger.journals.journal import NewPosting, post
 from tests.api.office import Office, fresh
+from tests.base.dumps import dumped, in_clear
+from tests.operations.providers.how import NEEDS_BANK_FILES
 from tests.people import log_in_as, past_the_guard
 from tests.reconciliation.breaks.builders import NOW, a_break, a_run, an_open_program, still_true, the_cases
 
@@ -125,6 +127,18 @@ def test_a_destination_takes_two_people_and_its_token_lies_in_no_proposal(office
     assert (done.status_code, done.json()["tokenHint"]) == (201, "0001")
     again = office.ask("POST", "/api/destinations", role="administrator", key=fresh(), json=DESTINATION)
     assert again.status_code == 202, "an approval is used once"
+
+
+def test_a_bank_account_is_checked_field_by_field_before_anybody_approves_it(office: Office):
+    pytest.importorskip("schwifty", reason=NEEDS_BANK_FILES)
+    account = {"holder": "Bolt GmbH", "iban": "DE89370400440532013000", "bic": "COBADEFFXX"}
+    body = {"programId": "main", "payeeId": "bolt", "bankAccount": account}
+    refused = office.ask("POST", "/api/destinations", role="administrator", key=fresh(), json=body)
+    assert (refused.status_code, refused.json()["field"]) == (422, "bic")
+    right = {**body, "bankAccount": {**account, "bic": "COBADEFFXXX"}}
+    done = office.by_two("/api/destinations", right, role="administrator")
+    assert (done.status_code, done.json()["tokenHint"]) == (201, "3000")
+    assert in_clear(dumped(office.wiring.database.url), account["iban"], "Bolt GmbH", "COBADEFFXXX") == []
 
 
 def test_what_gives_power_takes_two_administrators(office: Office):

@@ -151,7 +151,7 @@ def test_a_report_is_refused_where_no_bank_is_set_up_that_could_say_what_it_mean
 def test_a_report_that_is_none_is_refused_and_one_of_the_bank_is_taken_once(office: Office):
     pytest.importorskip("sepaxml", reason=NEEDS_BANK_FILES)
     pytest.importorskip("schwifty", reason=NEEDS_BANK_FILES)
-    from counterfoil.operations.providers.sepa.accounts import bank_account_of
+    from counterfoil.operations.providers.accounts import bank_account_of
     from counterfoil.operations.providers.sepa.provider import SepaProvider
 
     bank = SepaProvider(bank_account_of("DE89370400440532013000;COBADEFFXXX;House GmbH"))

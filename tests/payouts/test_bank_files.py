@@ -46,7 +46,7 @@ from tests.operations.providers.how import NEEDS_BANK_FILES
 pytest.importorskip("sepaxml", reason=NEEDS_BANK_FILES)
 pytest.importorskip("schwifty", reason=NEEDS_BANK_FILES)
 
-from counterfoil.operations.providers.sepa.accounts import bank_account_of
+from counterfoil.operations.providers.accounts import bank_account_of
 from counterfoil.operations.providers.sepa.provider import SepaProvider
 
 DEBTOR = "DE89370400440532013000;COBADEFFXXX;House GmbH"

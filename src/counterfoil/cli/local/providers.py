@@ -11,6 +11,7 @@ from counterfoil.base.problems import InvalidInput, Kind, Problem
 from counterfoil.base.secret import Secret, SigningSecret
 from counterfoil.base.settings import SecretMissing, Settings, lacking_secrets
 from counterfoil.operations.providers import Provider, sepa
+from counterfoil.operations.providers.accounts import bank_account
 from counterfoil.operations.providers.simulator import SimulatorProvider
 
 SIMULATOR: Final = "simulator"
@@ -60,6 +61,9 @@ def _stripe(settings: Settings) -> Provider | None:
     )
 
 
+_DEBTOR: Final = {"iban": "sepa_debtor_iban", "bic": "sepa_debtor_bic", "holder": "sepa_debtor_name"}
+
+
 def _sepa(settings: Settings) -> Provider | None:
     iban, name, bic = settings.sepa_debtor_iban, settings.sepa_debtor_name, settings.sepa_debtor_bic
     if iban is None:
@@ -67,12 +71,12 @@ def _sepa(settings: Settings) -> Provider | None:
     if name is None:
         raise InvalidInput("sepa_debtor_name", "set, together with sepa_debtor_iban")
     with extra(sepa.NAME, *FILE_EXTRA):
-        from counterfoil.operations.providers.sepa.accounts import bank_account_of
         from counterfoil.operations.providers.sepa.provider import SepaProvider
     try:
-        debtor = bank_account_of(";".join(filter(None, (iban, bic, name))))
-    except ValueError as error:
-        raise InvalidInput("sepa_debtor_iban", str(error)) from error
+        debtor = bank_account(iban=iban, bic=bic, holder=name)
+    except InvalidInput as error:
+        facts = {name: said for name, said in error.facts.items() if name not in ("field", "limit")}
+        raise InvalidInput(_DEBTOR[str(error.facts["field"])], str(error.facts["limit"]), **facts) from None
     gather_for = timedelta(minutes=settings.sepa_gather_minutes)
     return SepaProvider(debtor, orders_max=settings.sepa_orders_max, gather_for=gather_for)
 

@@ -55,7 +55,7 @@ def sandbox_of(
 def bank_files() -> FileSandbox:
     """The adapter of bank files, with an account of nobody's: it reaches nobody, so it needs no sandbox. Raises ExtraMissing."""
     with extra(sepa.NAME, *FILE_EXTRA):
-        from counterfoil.operations.providers.sepa.accounts import bank_account_of
+        from counterfoil.operations.providers.accounts import bank_account_of
         from counterfoil.operations.providers.sepa.provider import SepaProvider
     debtor = bank_account_of("DE89370400440532013000;House GmbH")
     return FileSandbox(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final, Literal, NamedTuple
 
+from counterfoil.operations.providers.accounts import AccountKind
 from counterfoil.operations.work.calls import HORIZON
 
 LookUp = Literal["key", "reference", "provider_ref"]
@@ -20,6 +21,8 @@ class Capabilities(NamedTuple):
     announcement a call may still land, the life of a connection and the provider's longest processing. `fee_asset`: what its fees are
     taken in, None for the asset that is paid. `orders_max`: how many orders one request (or file) carries; one where each goes alone.
     `own_statement`: it keeps a balance of ours and gives a statement of it; a bank's statements are imported as those of the account.
+    `pays_to`: the kinds of accounts that it pays to; another is refused where it is entered. `token_form`: a pattern that its own names of
+    accounts fit, empty where any may be right.
     """
 
     key_memory: timedelta = timedelta(hours=23)  # providers commonly promise 24 hours
@@ -30,6 +33,8 @@ class Capabilities(NamedTuple):
     fee_asset: str | None = None
     orders_max: int = 1
     own_statement: bool = True
+    pays_to: tuple[AccountKind, ...] = ("provider_account",)
+    token_form: str = ""
 
     @property
     def looks_up(self) -> bool:

@@ -59,7 +59,7 @@ class SimulatorProvider:
         horizon: timedelta = HORIZON,
     ) -> None:
         """`timeout_s`: how long to wait for an answer before the outcome counts as unclear; `horizon`: see Capabilities."""
-        self.capabilities = Capabilities(horizon=horizon)
+        self.capabilities = Capabilities(horizon=horizon, pays_to=("provider_account", "bank_account"))
         self._secret = webhook_secret
         self._url, self._api_key, self._timeout_s = url, api_key, timeout_s
         self._http = httpx2.Client(

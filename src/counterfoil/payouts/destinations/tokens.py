@@ -10,6 +10,7 @@ from psycopg import Connection
 from counterfoil.base.encryption.confidential import Confidential, opened
 from counterfoil.base.encryption.keys import EncryptionKeyMissing, EncryptionKeys, EnvelopeDoesNotOpen, keys_of
 from counterfoil.base.problems import check
+from counterfoil.operations.providers.accounts import SEPARATOR
 
 CONFIDENTIAL: Final = Confidential("destination", ("id",), ("token",), "destinations of payees")
 
@@ -40,6 +41,7 @@ def hint(token: str | None) -> str:
     """The last four characters, of a short token fewer: never more than a third of it. Nothing of one that is not readable."""
     if token is None:
         return ""
+    token = token.partition(SEPARATOR)[0]  # of a bank account its number, not its holder's name
     return token[-min(4, len(token) // 3) :] if len(token) >= 3 else ""
 
 

@@ -18,11 +18,25 @@ from counterfoil.base.encryption.keys import required
 from counterfoil.base.paging import Keyset, Page
 from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import ADMINISTER, READ
+from counterfoil.operations.providers import capabilities_of
 from counterfoil.payouts.destinations.destinations import TOKEN_MAX, Destination, list_destinations, set_destination
+from counterfoil.payouts.destinations.entry import BankAccountGiven, entered
 from counterfoil.payouts.destinations.tokens import fingerprint, hint
 
 router = routes("Destinations")
 DESTINATIONS = Keyset("destinations", (str,))
+
+
+class BankAccountRequest(RequestModel):
+    """A bank account, by its IBAN or in its country's own form. Each part is checked, and the one that is wrong is named."""
+
+    holder: Clean = Field(max_length=200, description="Whose account it is, as the bank knows it.", examples=["Bolt GmbH"])
+    iban: Clean | None = Field(None, max_length=50, examples=["DE89370400440532013000"])
+    bic: Clean | None = Field(None, max_length=20, description="Where the bank wants to see it.", examples=["COBADEFFXXX"])
+    country: Clean | None = Field(None, max_length=10, description="Without an IBAN: the country of the bank.", examples=["GB"])
+    bank_code: Clean | None = Field(None, max_length=20, examples=["NWBK"])
+    branch_code: Clean | None = Field(None, max_length=20, description="Such as a sort code.", examples=["60-16-13"])
+    account_code: Clean | None = Field(None, max_length=40, description="The number of the account.", examples=["31926819"])
 
 
 class DestinationRequest(RequestModel):
@@ -31,7 +45,10 @@ class DestinationRequest(RequestModel):
     program_id: ProgramId
     payee_id: Clean = Field(min_length=1, max_length=64, examples=["bolt"])
     provider: Clean | None = Field(None, max_length=40, description="The only one, if absent.")
-    token: Clean = Field(min_length=1, max_length=TOKEN_MAX, description="The provider's own name of the account.", examples=["acct_1"])
+    token: Clean | None = Field(
+        None, min_length=1, max_length=TOKEN_MAX, description="The provider's own name of the account.", examples=["acct_1"]
+    )
+    bank_account: BankAccountRequest | None = Field(None, description="Or a bank account, where the provider pays to one.")
 
 
 class DestinationView(ViewModel):
@@ -41,7 +58,7 @@ class DestinationView(ViewModel):
     program_id: str
     payee_id: str
     provider: str
-    token_hint: str = Field(description="The token's last four characters.")
+    token_hint: str = Field(description="The last four characters of the token, or of the bank account's number.")
 
 
 class DestinationSet(DestinationView, WriteResult):
@@ -69,6 +86,9 @@ def _fields(one: Destination) -> dict[str, Any]:
 def set_one(body: DestinationRequest, call: Annotated[ApiCall, may(ADMINISTER, key=True)]) -> Response:
     """Takes two people. Ends the one before. The same again changes nothing. Attempts that are under way keep theirs."""
     provider = chosen_provider(call, body.provider)
+    bank = None if body.bank_account is None else BankAccountGiven(**body.bank_account.model_dump())
+    can = capabilities_of(call.services.wiring.providers[provider])
+    account = entered(token=body.token, bank=bank, provider=provider, capabilities=can)
 
     def act(conn: Connection[Any]) -> Done:
         show_program(conn, body.program_id)
@@ -78,16 +98,16 @@ def set_one(body: DestinationRequest, call: Annotated[ApiCall, may(ADMINISTER, k
             program_id=body.program_id,
             payee_id=body.payee_id,
             provider=provider,
-            token=body.token,
+            token=account,
             actor=call.actor,
             now=call.now,
         )
         return Done(made.id, DestinationSet(**_fields(made)), 201)
 
-    asked = {**body.model_dump(mode="json", exclude={"token"}), "tokenHint": hint(body.token)}
+    asked = {**body.model_dump(mode="json", exclude={"token", "bank_account"}), "tokenHint": hint(account)}
     # What two people agree on, and what a key remembers, is told apart by a keyed hash: a plain one of an account's number is soon guessed.
-    told = fingerprint(required(call.services.database.keys), body.token).hex()
-    token = {"fingerprint": told, "tokenHint": hint(body.token)}
+    told = fingerprint(required(call.services.database.keys), account).hex()
+    token = {"fingerprint": told, "tokenHint": hint(account)}
     payload = {"programId": body.program_id, "payeeId": body.payee_id, "provider": provider, **token}
     said = ProposedVerb("destination", "set", f"{body.program_id}:{body.payee_id}", payload, body.program_id)
     reason = f"where {body.payee_id} is paid"

@@ -15,14 +15,34 @@ app = typer.Typer(no_args_is_help=True, help="Where payees are paid.")
 @app.command("set")
 def set_(
     payee: Annotated[str, typer.Argument(help="The payee's id.")],
-    token: Annotated[str, typer.Option("--token", prompt=True, hide_input=True, help="The provider's name of the account.")],
+    token: Annotated[str | None, typer.Option("--token", help="The provider's name of the account; asked for if none is given.")] = None,
+    holder: Annotated[str | None, typer.Option("--holder", help="Of a bank account: whose it is, as the bank knows it.")] = None,
+    iban: Annotated[str | None, typer.Option("--iban", help="The bank account's IBAN.")] = None,
+    bic: Annotated[str | None, typer.Option("--bic", help="The bank's BIC, where it wants to see it.")] = None,
+    country: Annotated[str | None, typer.Option("--country", help="Without an IBAN: the bank's country, such as GB.")] = None,
+    bank_code: Annotated[str | None, typer.Option("--bank-code", help="The bank's code there.")] = None,
+    branch_code: Annotated[str | None, typer.Option("--branch-code", help="The branch's, such as a sort code.")] = None,
+    account_code: Annotated[str | None, typer.Option("--account-code", help="The number of the account there.")] = None,
     program: Annotated[str, typer.Option("--program", help="In which program.")] = "main",
     provider: Annotated[str | None, typer.Option("--provider", help="Which provider; the only one, if absent.")] = None,
     dry_run: DryRun = False,
     output: Output = TABLE,
 ) -> None:
     """Pay this payee there from now on. Payouts that waited for it are sent; those under way keep theirs."""
-    body = {"programId": program, "payeeId": payee, "token": token, **({"provider": provider} if provider else {})}
+    bank = {
+        "holder": holder,
+        "iban": iban,
+        "bic": bic,
+        "country": country,
+        "bankCode": bank_code,
+        "branchCode": branch_code,
+        "accountCode": account_code,
+    }
+    given = {name: said for name, said in bank.items() if said is not None}
+    if not given and token is None:
+        token = str(typer.prompt("Token", hide_input=True))
+    account = ({"token": token} if token is not None else {}) | ({"bankAccount": given} if given else {})
+    body = {"programId": program, "payeeId": payee, **account, **({"provider": provider} if provider else {})}
     with asked("administer") as client:
         done = client.post("/api/destinations", body, dry_run=dry_run)
     if waits(done, output):

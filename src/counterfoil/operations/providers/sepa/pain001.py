@@ -12,8 +12,9 @@ import xmlschema
 from defusedxml.ElementTree import fromstring  # type: ignore[import-untyped]
 from sepaxml import SepaTransfer
 
+from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.providers import FileHead, PayoutOrder
-from counterfoil.operations.providers.sepa.accounts import BankAccount, bank_account_of
+from counterfoil.operations.providers.accounts import BankAccount, bank_account_of
 
 SCHEMA: Final = "pain.001.001.09"
 NAMESPACE: Final = f"urn:iso:std:iso:20022:tech:xsd:{SCHEMA}"
@@ -32,19 +33,19 @@ def fault_of(order: PayoutOrder) -> str | None:
         return f"a reference of 1 to {REFERENCE_MAX} plain characters"
     try:
         bank_account_of(order.destination)
-    except ValueError as error:
-        return str(error)
+    except InvalidInput as error:
+        return error.sentence()
     return None
 
 
 def pain001(head: FileHead, debtor: BankAccount, orders: Sequence[PayoutOrder]) -> bytes:
     """The file. Each order's reference is its end-to-end id, by which the bank's reports name it. Raises ValueError: it is not valid."""
-    config = {"name": debtor.name, "IBAN": debtor.iban, "batch": True, "currency": ASSET}
+    config = {"name": debtor.holder, "IBAN": debtor.iban, "batch": True, "currency": ASSET}
     made = SepaTransfer(config | ({"BIC": debtor.bic} if debtor.bic else {}), schema=SCHEMA, clean=True)
     for order in orders:
         to = bank_account_of(order.destination)
         payment = {
-            "name": to.name,
+            "name": to.holder,
             "IBAN": to.iban,
             "amount": order.amount,
             "execution_date": head.execute_on,

@@ -21,9 +21,9 @@ from counterfoil.operations.providers import (
     Tells,
     Unclear,
 )
+from counterfoil.operations.providers.accounts import BankAccount
 from counterfoil.operations.providers.capabilities import Capabilities
 from counterfoil.operations.providers.sepa import NAME
-from counterfoil.operations.providers.sepa.accounts import BankAccount
 from counterfoil.operations.providers.sepa.pain001 import fault_of, pain001
 
 ORDERS_MAX: Final = 1_000
@@ -33,6 +33,7 @@ CAPABILITIES: Final = Capabilities(
     settles_within=timedelta(days=5),  # two days of the scheme, over a long weekend
     orders_max=ORDERS_MAX,
     own_statement=False,
+    pays_to=("bank_account",),
 )
 BY_FILE: Final = "the bank takes orders in files only"
 

@@ -52,7 +52,7 @@ HEARD: Final = "charge.heard"
 NOT_TAKEN: Final = "charge.not_captured"  # nothing is booked for it; `charge.captured` tells when it is taken
 DESTINATION: Final = re.compile(r"(acct_[A-Za-z0-9_]{1,80})(?:/((?:ba|card)_[A-Za-z0-9_]{1,80}))?")
 # A list is served from a copy that may lag; Stripe names no span. It remembers keys for at least 24 hours.
-CAPABILITIES: Final = Capabilities(absent_after=timedelta(seconds=60), settles_within=timedelta(hours=24))
+CAPABILITIES: Final = Capabilities(absent_after=timedelta(seconds=60), settles_within=timedelta(hours=24), token_form=DESTINATION.pattern)
 Read = TypeVar("Read")
 _log = structlog.get_logger("counterfoil.providers")
 
