@@ -24,7 +24,7 @@ from counterfoil.operations.approvals import Paired, by_verb
 from counterfoil.operations.events import events
 from counterfoil.operations.events.events import EVENT, Event, EventKind, Follower, tell_stuck
 from counterfoil.operations.invariants import INVARIANTS as OPERATIONS_INVARIANTS
-from counterfoil.operations.providers import Provider, capabilities_of, keeping_balances
+from counterfoil.operations.providers import Provider, TellsChargebacks, capabilities_of, keeping_balances
 from counterfoil.operations.webhooks import event_pull
 from counterfoil.operations.webhooks import inbound as webhooks_in
 from counterfoil.operations.webhooks.inbound import WEBHOOK_IN, Applier, Received
@@ -40,6 +40,11 @@ from counterfoil.payouts.batches import tending
 from counterfoil.payouts.batches.invariants import INVARIANTS as BATCH_INVARIANTS
 from counterfoil.payouts.batches.machine import PAYOUT_BATCH
 from counterfoil.payouts.batches.noun import BATCH_NOUN
+from counterfoil.payouts.chargebacks import machine as chargeback_machine
+from counterfoil.payouts.chargebacks.chargebacks import apply_chargebacks
+from counterfoil.payouts.chargebacks.invariants import INVARIANTS as CHARGEBACK_INVARIANTS
+from counterfoil.payouts.chargebacks.machine import CHARGEBACK
+from counterfoil.payouts.chargebacks.noun import CHARGEBACK_NOUN
 from counterfoil.payouts.destinations import tokens
 from counterfoil.payouts.disputes import disputes
 from counterfoil.payouts.disputes import machine as dispute_machine
@@ -56,7 +61,8 @@ from counterfoil.payouts.payouts.verbs import Owed, create_payouts
 from counterfoil.payouts.provider_payouts import pulling, sending
 from counterfoil.payouts.provider_payouts.outcomes import apply_facts
 from counterfoil.payouts.provider_payouts.paired import PAIRED as PAYOUT_PAIRED
-from counterfoil.payouts.refunds import refunds, release
+from counterfoil.payouts.refunds import debts, refunds, release
+from counterfoil.payouts.refunds.debts import INVARIANTS as DEBT_INVARIANTS
 from counterfoil.payouts.refunds.invariants import INVARIANTS as REFUND_INVARIANTS
 from counterfoil.payouts.refunds.noun import REFUND_NOUN
 from counterfoil.payouts.refunds.refunds import REFUND
@@ -102,6 +108,7 @@ MACHINES: Sequence[Machine] = (
     ESCROW,
     PAYOUT_BATCH,
     DISPUTE,
+    CHARGEBACK,
     BREAK,
     CIRCUIT,
     PAYMENT_FILE,
@@ -133,6 +140,8 @@ EVENT_KINDS: Final[Sequence[EventKind]] = (
     *refunds.EVENT_KINDS,
     *batch_machine.EVENT_KINDS,
     *dispute_machine.EVENT_KINDS,
+    *chargeback_machine.EVENT_KINDS,
+    *debts.EVENT_KINDS,
     *webhooks_in.EVENT_KINDS,
     *events.EVENT_KINDS,
     *pauses.EVENT_KINDS,
@@ -156,6 +165,7 @@ PAIRED: Final = by_verb(
     Paired("destination", "set"),
     Paired("write_off_limit", "set"),
     Paired("payout_policy", "set"),
+    Paired("receivable", "write_off"),
     Paired("journal", "post"),
     Paired("journal", "reverse"),
     Paired("hold", "post"),
@@ -176,6 +186,7 @@ NOUNS: Final = (
     REFUND_NOUN,
     DISPUTE_NOUN,
     ESCROW_NOUN,
+    CHARGEBACK_NOUN,
     HOLDBACK_NOUN,
     BATCH_NOUN,
     BREAK_NOUN,
@@ -190,6 +201,8 @@ INVARIANTS = (
     *REFUND_INVARIANTS,
     *BATCH_INVARIANTS,
     *DISPUTE_INVARIANTS,
+    *CHARGEBACK_INVARIANTS,
+    *DEBT_INVARIANTS,
     *BREAK_INVARIANTS,
     *OPERATIONS_INVARIANTS,
     *AUDIT_INVARIANTS,
@@ -291,7 +304,7 @@ def followers(wiring: Wiring) -> dict[str, Follower]:
         "settlement_completed": pay_out,
         "escrow_released": pay_out,
         "payment_unidentified": fund,
-        "dispute_ended": wake_what_waited,
+        **dict.fromkeys(("dispute_ended", "chargeback_won", "chargeback_lost"), wake_what_waited),
     }
 
 
@@ -300,6 +313,8 @@ def appliers(wiring: Wiring) -> dict[tuple[str, str], Applier]:
     found: dict[tuple[str, str], Applier] = {}
     for name, provider in wiring.providers.items():
         apply = {"charge": _charges(wiring, name, provider), "payout": _payouts(wiring, name, provider)}
+        if isinstance(provider, TellsChargebacks):
+            apply["chargeback"] = _chargebacks(wiring, name, provider)
         found |= {(name, kind): apply[what] for kind, what in provider.tells.items() if what in apply}
     return found
 
@@ -326,6 +341,14 @@ def _payouts(wiring: Wiring, name: str, provider: Provider) -> Applier:
         facts = [one for one in told if one is not None]  # what carries no key is none of ours
         can = capabilities_of(provider)
         apply_facts(conn, name, facts, silent_after=wiring.silent_after, cause="webhook", now=now, capabilities=can)
+
+    return apply
+
+
+def _chargebacks(wiring: Wiring, name: str, provider: TellsChargebacks) -> Applier:
+    def apply(conn: Connection[Any], received: Sequence[Received], now: datetime) -> None:
+        told = [provider.chargeback_of(one.body) for one in received]
+        apply_chargebacks(conn, [one for one in told if one is not None], provider=name, make_id=wiring.make_id, now=now)
 
     return apply
 

@@ -82,6 +82,8 @@ ROUTES = [  # method, path, body, what it needs
     ("GET", f"/api/batches/bat_{ID}", None, READ),
     ("POST", "/api/batches", {"programId": PROGRAM, "asset": "EUR"}, OPERATE),
     ("GET", "/api/payout-policies", None, READ),
+    ("GET", "/api/debts", None, READ),
+    ("POST", "/api/debts/write-off", {"programId": PROGRAM, "payeeId": "p", "asset": "EUR", "amount": "1", **BECAUSE}, OPERATE),
     ("POST", "/api/payout-policies", {"programId": PROGRAM, "asset": "EUR", "byRuleMax": "0", **BECAUSE}, ADMINISTER),
     ("POST", "/api/usage?programId=main", None, OPERATE),
     ("POST", "/api/invoices/issue", {"programId": PROGRAM}, OPERATE),

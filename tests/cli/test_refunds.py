@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 from tests.api.office import Office, charge_event, fresh, signed
@@ -63,4 +64,24 @@ def test_a_dispute_is_opened_gets_its_evidence_and_is_rejected(cli: Cli, office:
     assert cli("disputes", "review", one["id"]).out == f"{one['id']} is under review.\n"
     assert cli("disputes", "reject", one["id"], "--reason", "no").out == f"{one['id']} is rejected.\n"
     assert cli("invoices", "show", invoice["id"], "-o", "json").json()["state"] == "paid"
+    assert cli("invariants").code == 0
+
+
+def test_a_charged_back_payment_is_shown_and_what_its_payee_owes_is_written_off_by_two(cli: Cli, office: Office):
+    invoice = office.invoice()
+    body = charge_event(invoice, "ch_taken")
+    office.ask("POST", "/webhooks/simulator", role=None, content=body, headers=signed(body, "evt_taken_1"))
+    run(office, "webhooks")
+    assert cli("chargebacks", "list").out == "No such chargebacks.\n"
+    assert cli("debts", "list").out == "No payee owes anything.\n"
+    took = {"id": "cbk_1", "charge": "ch_taken", "amount": "1000", "fee": "1500", "asset": "EUR", "status": "open", "reason": "fraudulent"}
+    at = {"answer_by": "2026-12-03T12:00:00Z", "updated_at": "2026-11-20T12:00:00Z"}
+    body = json.dumps({"id": "evt_taken_2", "type": "chargeback.open", "data": took | at}).encode()
+    assert office.ask("POST", "/webhooks/simulator", role=None, content=body, headers=signed(body, "evt_taken_2")).status_code == 200
+    run(office, "webhooks")
+    (one,) = cli("chargebacks", "list", "-o", "json").json()
+    assert (one["state"], one["amount"], one["fee"], one["answerBy"][:10]) == ("open", "1000", "1500", "2026-12-03")
+    assert "fraudulent" in cli("chargebacks", "show", one["id"]).out
+    refused = cli("debts", "write-off", "payee-1", "EUR", "0.01", "--reason", "gone")
+    assert "amount" in refused.err
     assert cli("invariants").code == 0

@@ -24,12 +24,19 @@ def test_a_refund_and_the_holdback_that_it_took_from_are_shown(desk: Any):
         made = book_refund(conn, make_id("ref"), one, 10_00, cause="late", make_id=make_id, actor="t", now=desk.clock.now)
         anna = Caller("", "anna", "operator", principal_id="prn_anna")
         dispute = open_dispute(conn, make_id("dsp"), invoice, cause="empty", make_id=make_id, by=anna, now=desk.clock.now)
+    ((charge,),) = desk.rows("select charge_id from payment")
+    desk.http.post(f"/v1/charges/{charge}/chargebacks", json={"amount": "500", "fee": "1500"}).raise_for_status()
+    desk.deliver()
+    desk.work("webhooks")
+    ((chargeback,),) = desk.rows("select id from chargeback")
     ((tranche,),) = desk.rows("select id from holdback_tranche")
     with days.served(desk) as url:
         headers = {"Authorization": f"Bearer {days.a_key(desk.database)}"}
         refund = httpx2.get(f"{url}/admin/refunds/{made.id}", headers=headers)
         holdback = httpx2.get(f"{url}/admin/holdbacks/{tranche}", headers=headers)
+        charged = httpx2.get(f"{url}/admin/chargebacks/{chargeback}", headers=headers)
         disputed = httpx2.get(f"{url}/admin/disputes/{dispute.id}", headers=headers)
+    assert (charged.status_code, "5.00" in charged.text, "15.00" in charged.text) == (200, True, True)
     assert (disputed.status_code, "30.00" in disputed.text) == (200, True), "what has gone back is not disputed"
     assert (refund.status_code, "8.90" in refund.text) == (200, True)
-    assert (holdback.status_code, "1.50" in holdback.text) == (200, True), "2.00 was held back, and 0.50 went with the refund"
+    assert (holdback.status_code, "1.25" in holdback.text) == (200, True), "of 2.00, 0.50 and 0.25 went back"

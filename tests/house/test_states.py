@@ -15,7 +15,11 @@ from counterfoil.wiring import MACHINES
 from tests.house.tree import SOURCE, tree_of
 
 # Where a list is no set of states that the machine could tell, and why.
-ALLOWED = {("src/counterfoil/settlement/queries.py", "invoice"): "the order in which a page shows all of them"}
+ALLOWED = {
+    ("src/counterfoil/settlement/queries.py", "invoice"): "the order in which a page shows all of them",
+    ("src/counterfoil/operations/providers/__init__.py", "chargeback"): "the provider's words, from which our states follow",
+    ("src/counterfoil/simulator/http/schemas.py", "chargeback"): "the simulator stands alone",
+}
 IN_SQL = re.compile(r"in \(((?:'[a-z_]+'(?:,\s*)?)+)\)")
 DOOR = Machine(
     "door",

@@ -259,6 +259,20 @@ REFUNDS: Final[Faults] = {
         "a refund is laid to a dispute that is open": "update dispute set refund_id = (select id from refund limit 1)",
         "a dispute is called final": "update dispute set state = 'final', outcome = 'customer_win', refund = exposure",
     },
+    "CHARGEBACK_TIE": {
+        "its refund is forgotten": "delete from chargeback_refund",
+        "the customer owes more of it": "update chargeback set beyond = beyond + 1 where beyond < amount",
+        "its refund is called owed": "update refund set state = 'owed' where state = 'charged_back'",
+    },
+    "CHARGEBACK_LEDGER_TIE": {
+        "the provider took another fee": "update chargeback set fee = fee + 1",
+        "it is called won": "update chargeback set state = 'won'",
+        "its journal is taken out": "delete from journal where kind = 'chargeback'",
+    },
+    "WRITE_OFF_LEDGER_TIE": {
+        "a debt is called written off": """insert into receivable_write_off (id, program_id, payee_id, asset, amount, reason, actor, at)
+            select 'wo_1', program_id, payee_id, asset, 100, 'x', 'x', now() from settlement limit 1""",
+    },
     "REFUND_WITHIN_PAID": {
         "an invoice is called refunded": "update invoice set state = 'refunded' where state = 'paid'",
         "a refund is raised": """update refund set amount = amount + 1000000, receivable = receivable + 1000000

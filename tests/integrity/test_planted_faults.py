@@ -81,14 +81,19 @@ def _pending(desk: Desk) -> None:
 
 
 def _refunded(desk: Desk) -> None:
-    """A settlement with a holdback, a part of which went back to its customer, and one that is disputed."""
+    """Settlements with holdbacks: of one a part went back to its customer, one is disputed, of one the bank took a part back."""
     with desk.database.transaction() as conn:
         set_rates(conn, PROGRAM, platform_bps=500, validator_bps=100, holdback_bps=1000, actor="t", now=desk.clock.now)
-    paid, disputed = days.issued(desk, ["44.00", "45.00"], prefix="r", payee="payee-1")
+    paid, disputed, taken = days.issued(desk, ["44.00", "45.00", "46.00"], prefix="r", payee="payee-1")
     desk.pay(paid, 44_00)
     desk.pay(disputed, 45_00)
+    desk.pay(taken, 46_00)
     desk.deliver()
     desk.work("webhooks", "verify", "settle")
+    ((charge,),) = desk.rows("select charge_id from payment where invoice_id = %s", taken)
+    desk.http.post(f"/v1/charges/{charge}/chargebacks", json={"amount": "2000", "fee": "1500"}).raise_for_status()
+    desk.deliver()
+    desk.work("webhooks")
     with desk.database.transaction() as conn:
         given: dict[str, Any] = {"cause": "asked", "make_id": make_id, "actor": "t", "now": desk.clock.now}
         book_refund(conn, make_id("ref"), lock_invoice(conn, paid), 10_00, **given)

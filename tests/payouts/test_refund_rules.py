@@ -10,10 +10,12 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.payouts.refunds.rules import (
     RefundParts,
     RefundSources,
+    WonBack,
     refund_lines,
     refund_parts,
     sources_of,
     taken_oldest_first,
+    won_back,
 )
 from counterfoil.settlement.fees.rules import Rates, cut
 
@@ -111,3 +113,20 @@ def test_losses_take_the_oldest_tranche_first_after_the_settlements_own():
     assert taken_oldest_first(tranches, "c", 5, 60) == {"c": 5, "a": 50, "b": 10}
     assert taken_oldest_first(tranches, None, 0, 0) == {}
     assert taken_oldest_first(tranches, "a", 50, 50) == {"a": 50, "b": 30, "c": 20}
+
+
+@given(st.integers(1, 10**9), st.data(), SOME_RATES)
+def test_what_is_won_back_is_shared_out_whole_and_the_fees_are_of_what_is_left(gross: int, data: st.DataObject, rates: Rates):
+    gone = data.draw(st.integers(1, gross))
+    amount = data.draw(st.integers(1, gone))
+    shared = won_back(gross, gone, amount, rates)
+    assert sum(shared) == amount
+    assert min(shared) >= 0
+    if amount > 2:
+        kept = gross - gone
+        assert shared.platform_fee == (kept + amount) * rates.platform_bps // 10_000 - kept * rates.platform_bps // 10_000
+
+
+def test_one_unit_that_is_won_back_is_not_shared_out_twice():
+    assert won_back(10_000, 10_000, 100, RATES) == WonBack(5, 1, 94)
+    assert sum(won_back(100, 1, 1, Rates(1, 3_333, 3_333, 0))) == 1

@@ -112,6 +112,51 @@ def balances(one: Story) -> None:
     assert over_http["balance"] == held["balance"]
 
 
+def what_is_disputed_is_held_and_goes_where_the_ruling_says(one: Story) -> None:
+    """V7: what is not paid out is held at once. V8: decided for the payee, for the customer, and in part. V9: the hold is released, and
+    the payout refunded, once the ruling can no longer be appealed and never before."""
+    invoices = issue(one.desk.database, "50.00", "60.00", "70.00", prefix="h")
+    for invoice, amount in zip(invoices, (50_00, 60_00, 70_00), strict=True):
+        one.desk.pay(invoice, amount)
+    one.desk.deliver()
+    one.desk.work("webhooks", "verify", "settle", "events", "reserve")
+    disputes = {}
+    for invoice in invoices:
+        asked = ("disputes", "open", "--invoice-id", invoice, "--reason", "the box was empty", "--output", "json")
+        disputes[invoice] = told(one.terminal(*asked))["id"]
+    carried(one.desk)
+    payouts = {invoice: one.terminal.rows(f"/api/payouts?invoiceId={invoice}")[0] for invoice in invoices}
+    assert {payout["state"] for payout in payouts.values()} == {"held"}, "nothing of it was sent"
+    assert {one.terminal.ask(f"/api/invoices/{invoice}")["state"] for invoice in invoices} == {"disputed"}
+    twice = {"invoiceId": invoices[0], "reason": "once more"}
+    assert disputes[invoices[0]] in str(one.terminal.ask("/api/disputes", twice, role="operator", status=409))
+    rulings = (("provider_win",), ("customer_win",), ("partial", "--refund", "20.00"))
+    for dispute, ruling in zip(disputes.values(), rulings, strict=True):
+        for words in (("review",), ("resolve", "--outcome", *ruling, "--reason", "by the photos")):
+            code, said = one.terminal("disputes", words[0], dispute, *words[1:])
+            assert code == 0, said
+    freed, refunded, cut = payouts.values()
+    for payout, verb in ((freed, "release-hold"), (refunded, "refund")):
+        code, said = one.terminal("payouts", verb, payout["id"], "--reason", "it is decided")
+        assert (code, "may be appealed until" in said) == (5, True), said
+    one.desk.clock.advance(days=7)
+    code, said = one.terminal("payouts", "release-hold", freed["id"], "--reason", "it is decided")
+    assert code == 0, said
+    because = {"reason": "it is decided"}
+    assert one.terminal.ask(f"/api/payouts/{refunded['id']}/refund", because, role="operator")["state"] == "refunded"
+    one.desk.work("disputes")  # the job does what nobody does by hand
+    carried(one.desk)
+    after = {payout["id"]: one.terminal.ask(f"/api/payouts/{payout['id']}") for payout in payouts.values()}
+    assert [each["state"] for each in after.values()] == ["completed", "refunded", "completed"]
+    assert {row["invoiceId"]: row["amount"] for row in told(one.terminal("refunds", "list", "--output", "json"))} == {
+        invoices[1]: "6000",
+        invoices[2]: "2000",
+    }
+    states = {invoice: one.terminal.ask(f"/api/invoices/{invoice}")["state"] for invoice in invoices}
+    assert list(states.values()) == ["paid", "refunded", "paid"]
+    assert cut["id"] in after
+
+
 def a_payout_is_found_by_its_key_and_made_once(one: Story) -> None:
     """V10."""
     [payout] = one.terminal.rows(f"/api/payouts?invoiceId={one.well}")
@@ -182,6 +227,7 @@ RUNBOOK: tuple[Callable[[Story], None], ...] = (
     each_paid_invoice_has_its_payout,
     failed_payouts_are_tried_again,
     balances,
+    what_is_disputed_is_held_and_goes_where_the_ruling_says,
     a_payout_is_found_by_its_key_and_made_once,
     a_payout_that_is_stuck_is_marked_as_failed,
     the_payout_that_an_invoice_is_missing_is_made_once,

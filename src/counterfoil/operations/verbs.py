@@ -43,6 +43,9 @@ AMOUNTS: Final = frozenset(
         "refunded",
         "repaid",
         "net",
+        "fee",
+        "fee_back",
+        "beyond",
     }
 )  # fields of a row that are money, beside its asset
 LINES_MAX: Final = 100

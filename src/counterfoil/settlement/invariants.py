@@ -74,7 +74,7 @@ INVARIANTS: Final = (
         "Does every escrow account hold what was paid on its invoice and is neither settled nor refunded?",
         """select a.name, a.credits - a.debits, i.paid, s.gross, r.amount from account a
            join invoice i on a.name = 'escrow:' || i.id left join settlement s on s.invoice_id = i.id
-           left join lateral (select sum(escrow) as amount from refund where invoice_id = i.id) r on true
+           left join lateral (select sum(escrow) as amount from refund where invoice_id = i.id and state <> 'won_back') r on true
            where a.credits - a.debits <> i.paid - coalesce(s.gross, 0) - coalesce(r.amount, 0)""",
         "critical",
         "Money left escrow that was neither settled nor refunded, or it was and stayed.",
@@ -125,7 +125,7 @@ INVARIANTS: Final = (
            select s.id, s.payee_id, i.payee_id, s.gross, i.total
            from settlement s join invoice i on i.id = s.invoice_id
            where (s.program_id, s.payee_id, s.asset, s.gross) <> (i.program_id, i.payee_id, i.asset,
-                 i.total - coalesce((select sum(r.escrow) from refund r where r.invoice_id = i.id), 0))""",
+                 i.total - coalesce((select sum(r.escrow) from refund r where r.invoice_id = i.id and r.state <> 'won_back'), 0))""",
         "critical",
         "The books say of a settlement something else than its record.",
     ),

@@ -220,7 +220,7 @@ def _parts(gross: int, rates: Rates) -> FeeSplit | FeesExceedGross:
 def _refunded(conn: Connection[Any], invoices: Sequence[Invoice]) -> list[int]:
     """What went back of each of these locked invoices before it is settled; minor units."""
     rows = conn.execute(
-        "select invoice_id, sum(amount)::bigint from refund where invoice_id = any(%s) group by invoice_id",
+        "select invoice_id, sum(amount)::bigint from refund where invoice_id = any(%s) and state <> 'won_back' group by invoice_id",
         [[one.id for one in invoices]],
     ).fetchall()
     known = dict(rows)

@@ -320,3 +320,33 @@ def test_a_reversal_is_told_by_its_event_and_booked_once_stripe_itself_says_so(d
 def test_nothing_there_is_told_as_such(provider):
     assert provider.find_charge("ch_none") == NotThere()
     assert provider.find_payout(Sought("none")) == NotThere()
+
+
+def test_a_dispute_at_stripe_is_booked_with_its_fee_and_what_is_won_comes_back(desk, tmp_path):
+    paid_out(desk)
+    desk.work("outbox", "answers")
+    ((charge,),) = desk.rows("select charge_id from payment")
+    charged = charge.replace("ch_", "chg_")
+    taken = desk.http.post(f"/v1/charges/{charged}/chargebacks", json={"amount": "2000", "fee": "1500"}).raise_for_status().json()
+    desk.work("pull-events", "webhooks")
+    assert desk.rows("select state, amount, fee, provider_ref like 'du_%%' from chargeback") == [("open", 20_00, 15_00, True)]
+    assert desk.balance("clearing:stripe") == desk.simulator.oracle().balances["EUR"]
+    desk.http.post(f"/v1/chargebacks/{taken['id']}/close", json={"outcome": "won", "fee_back": True}).raise_for_status()
+    desk.work("pull-events", "webhooks", "events")
+    assert desk.rows("select state, fee_back from chargeback") == [("won", 15_00)]
+    assert desk.balance("clearing:stripe") == desk.simulator.oracle().balances["EUR"]
+    path, today = tmp_path / "statement.csv", datetime.now(UTC).date()
+    stripe = desk.wiring.providers["stripe"]
+    path.write_bytes(stripe.statement((today - timedelta(days=2)).isoformat(), (today + timedelta(days=1)).isoformat()))
+    told = [
+        (one["memo"], one["amount"]) for one in read(path, format="simulator").lines.to_pylist() if one["memo"].startswith("chargeback")
+    ]
+    assert ("chargeback", -20_00) in told or ("chargeback", -35_00) in told, told
+
+
+def test_an_inquiry_that_took_nothing_is_no_chargeback(provider):
+    one = {"id": "du_1", "charge": "ch_1", "amount": 100, "currency": "eur", "status": "warning_needs_response", "reason": "general"}
+    assert provider.chargeback_of(json.dumps({"data": {"object": {**one, "balance_transactions": []}}}).encode()) is None
+    moved = [{"fee": 1500, "currency": "usd", "created": 1_795_132_800}]
+    with pytest.raises(InvalidInput):
+        provider.chargeback_of(json.dumps({"data": {"object": {**one, "balance_transactions": moved}}}).encode())

@@ -31,7 +31,7 @@ from counterfoil.api.nouns.operations import (
     status,
     webhooks,
 )
-from counterfoil.api.nouns.payouts import bank_files, batches, destinations, disputes, payouts, refunds
+from counterfoil.api.nouns.payouts import bank_files, batches, debts, destinations, disputes, payouts, refunds
 from counterfoil.api.nouns.reconciliation import bank, break_sheets, breaks
 from counterfoil.api.nouns.reconciliation import report as reconciliation_report
 from counterfoil.api.nouns.reconciliation import runs as reconciliation
@@ -48,6 +48,7 @@ ROUTERS = (  # looked through in this order: what is asked most comes first
     refunds.router,
     disputes.router,
     escrows.router,
+    debts.router,
     invoices.router,
     accounts.router,
     statements.router,

@@ -270,6 +270,30 @@ call_standing: answer jsonb
 call_standing: answered_at timestamp with time zone
 call_standing: applied_at timestamp with time zone
 call_standing: closed_at timestamp with time zone
+chargeback: id text not null
+chargeback: program_id text not null
+chargeback: provider text not null
+chargeback: provider_ref text not null
+chargeback: charge_id text not null
+chargeback: payment_id text not null
+chargeback: invoice_id text
+chargeback: customer_id text
+chargeback: payee_id text
+chargeback: asset text not null
+chargeback: amount bigint not null
+chargeback: fee bigint not null
+chargeback: fee_back bigint not null default 0
+chargeback: beyond bigint not null
+chargeback: cause text not null
+chargeback: answer_by timestamp with time zone
+chargeback: opened_at timestamp with time zone not null
+chargeback: ended_at timestamp with time zone
+chargeback: state text not null
+chargeback: state_at timestamp with time zone not null
+chargeback: steps integer not null default 1
+chargeback_refund: chargeback_id text not null
+chargeback_refund: refund_id text not null
+chargeback_refund: is_own boolean not null
 circuit: id text not null
 circuit: provider text not null
 circuit: queue text not null
@@ -340,6 +364,7 @@ dispute: lease_owner text
 dispute: lease_until timestamp with time zone
 dispute: fence bigint not null default 0
 dispute: last_error text
+dispute: booked bigint
 dispute_evidence: dispute_id text not null
 dispute_evidence: number integer not null
 dispute_evidence: name text not null
@@ -834,6 +859,14 @@ queue_paused: paused boolean
 queue_paused: reason text
 queue_paused: actor text
 queue_paused: at timestamp with time zone
+receivable_write_off: id text not null
+receivable_write_off: program_id text not null
+receivable_write_off: payee_id text not null
+receivable_write_off: asset text not null
+receivable_write_off: amount bigint not null
+receivable_write_off: reason text not null
+receivable_write_off: actor text not null
+receivable_write_off: at timestamp with time zone not null
 reconciliation_gap: name text not null
 reconciliation_gap: first_at timestamp with time zone not null
 reconciliation_gap: last_at timestamp with time zone not null
@@ -1159,6 +1192,20 @@ call_answer: call_answer_id_fkey FOREIGN KEY (id) REFERENCES call(id)
 call_answer: call_answer_kind CHECK ((kind = ANY (ARRAY['accepted'::text, 'later'::text, 'refused'::text, 'unclear'::text])))
 call_answer: call_answer_pkey PRIMARY KEY (id)
 call_answer: call_answer_state CHECK ((state = ANY (ARRAY['stored'::text, 'applied'::text])))
+chargeback: chargeback_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+chargeback: chargeback_beyond CHECK (((beyond >= 0) AND (beyond <= amount)))
+chargeback: chargeback_fee CHECK ((fee >= 0))
+chargeback: chargeback_fee_back CHECK (((fee_back >= 0) AND (fee_back <= fee)))
+chargeback: chargeback_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(id)
+chargeback: chargeback_is_named CHECK (((length(provider_ref) >= 1) AND (length(provider_ref) <= 200)))
+chargeback: chargeback_is_told_once UNIQUE (provider, provider_ref)
+chargeback: chargeback_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payment(id)
+chargeback: chargeback_pkey PRIMARY KEY (id)
+chargeback: chargeback_positive CHECK ((amount > 0))
+chargeback: chargeback_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+chargeback_refund: chargeback_refund_chargeback_id_fkey FOREIGN KEY (chargeback_id) REFERENCES chargeback(id)
+chargeback_refund: chargeback_refund_pkey PRIMARY KEY (chargeback_id, refund_id)
+chargeback_refund: chargeback_refund_refund_id_fkey FOREIGN KEY (refund_id) REFERENCES refund(id)
 circuit: circuit_failures_counted CHECK ((failures >= 0))
 circuit: circuit_is_one_of_each UNIQUE (provider, queue)
 circuit: circuit_names_a_provider CHECK ((provider <> ''::text))
@@ -1181,6 +1228,7 @@ destination: destination_pkey PRIMARY KEY (id)
 destination: destination_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 destination: destination_token_size CHECK (((length(token) >= 1) AND (length(token) <= 200)))
 dispute: dispute_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+dispute: dispute_books_no_more_than_is_ruled CHECK (((booked >= 0) AND (booked <= refund)))
 dispute: dispute_has_a_cause CHECK (((length(cause) >= 1) AND (length(cause) <= 2000)))
 dispute: dispute_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(id)
 dispute: dispute_is_about_something CHECK ((exposure > 0))
@@ -1458,6 +1506,10 @@ provider_payout: provider_payout_unconfirmed CHECK ((unconfirmed = ANY (ARRAY['f
 queue_pause: queue_pause_has_a_reason CHECK ((btrim(reason) <> ''::text))
 queue_pause: queue_pause_names_a_queue CHECK ((queue <> ''::text))
 queue_pause: queue_pause_pkey PRIMARY KEY (number)
+receivable_write_off: receivable_write_off_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+receivable_write_off: receivable_write_off_pkey PRIMARY KEY (id)
+receivable_write_off: receivable_write_off_positive CHECK ((amount > 0))
+receivable_write_off: receivable_write_off_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 reconciliation_gap: reconciliation_gap_in_order CHECK ((first_at <= last_at))
 reconciliation_gap: reconciliation_gap_missed CHECK ((missed > 0))
 reconciliation_gap: reconciliation_gap_name_fkey FOREIGN KEY (name) REFERENCES reconciliation_schedule(name)
@@ -1573,6 +1625,9 @@ break: CREATE INDEX break_waits ON public.break USING btree (due_on) WHERE (stat
 call: CREATE INDEX call_by_time ON public.call USING btree (provider, announced_at)
 call: CREATE INDEX call_of_key ON public.call USING btree (provider, key)
 call_answer: CREATE INDEX call_answer_due ON public.call_answer USING btree (due_at, id) WHERE (due_at IS NOT NULL)
+chargeback: CREATE INDEX chargeback_by_state ON public.chargeback USING btree (state, id)
+chargeback: CREATE INDEX chargeback_of_invoice ON public.chargeback USING btree (invoice_id)
+chargeback: CREATE INDEX chargeback_of_payment ON public.chargeback USING btree (payment_id)
 circuit: CREATE INDEX circuit_by_state ON public.circuit USING btree (state, id)
 client_money: CREATE INDEX client_money_by_day ON public.client_money USING btree (program_id, on_day)
 destination: CREATE UNIQUE INDEX destination_active_is_one ON public.destination USING btree (program_id, payee_id) WHERE (ended_at IS NULL)
@@ -1739,6 +1794,12 @@ call: CREATE TRIGGER is_sealed AFTER INSERT ON public.call REFERENCING NEW TABLE
 call_answer: CREATE TRIGGER call_answer_is_not_truncated BEFORE TRUNCATE ON public.call_answer FOR EACH STATEMENT EXECUTE FUNCTION call_answer_keeps_its_word() -- always
 call_answer: CREATE TRIGGER call_answer_keeps_its_word BEFORE DELETE OR UPDATE ON public.call_answer FOR EACH ROW EXECUTE FUNCTION call_answer_keeps_its_word() -- always
 call_answer: CREATE TRIGGER is_sealed AFTER INSERT ON public.call_answer REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_call_answer() -- always
+chargeback: CREATE TRIGGER chargeback_follows_table BEFORE UPDATE OF state ON public.chargeback FOR EACH ROW EXECUTE FUNCTION state_follows_table('chargeback')
+chargeback: CREATE TRIGGER chargeback_once_ended_at BEFORE UPDATE OF ended_at ON public.chargeback FOR EACH ROW WHEN (((old.ended_at IS NOT NULL) AND (new.ended_at IS DISTINCT FROM old.ended_at))) EXECUTE FUNCTION refuse_another_value('ended_at')
+chargeback: CREATE TRIGGER is_sealed AFTER INSERT ON public.chargeback REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_chargeback() -- always
+chargeback_refund: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.chargeback_refund FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+chargeback_refund: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.chargeback_refund FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+chargeback_refund: CREATE TRIGGER is_sealed AFTER INSERT ON public.chargeback_refund REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_chargeback_refund() -- always
 circuit: CREATE TRIGGER circuit_follows_table BEFORE UPDATE OF state ON public.circuit FOR EACH ROW EXECUTE FUNCTION state_follows_table('circuit')
 client_money: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.client_money FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 client_money: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.client_money FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -1756,6 +1817,7 @@ destination: CREATE CONSTRAINT TRIGGER two_people_destination_set AFTER INSERT O
     and p ->> ''fingerprint'' = encode(n.fingerprint, ''hex'')', 'false') -- always
 dispute: CREATE TRIGGER dispute_follows_table BEFORE UPDATE OF state ON public.dispute FOR EACH ROW EXECUTE FUNCTION state_follows_table('dispute')
 dispute: CREATE TRIGGER dispute_once_appealed_by BEFORE UPDATE OF appealed_by ON public.dispute FOR EACH ROW WHEN (((old.appealed_by IS NOT NULL) AND (new.appealed_by IS DISTINCT FROM old.appealed_by))) EXECUTE FUNCTION refuse_another_value('appealed_by')
+dispute: CREATE TRIGGER dispute_once_booked BEFORE UPDATE OF booked ON public.dispute FOR EACH ROW WHEN (((old.booked IS NOT NULL) AND (new.booked IS DISTINCT FROM old.booked))) EXECUTE FUNCTION refuse_another_value('booked')
 dispute: CREATE TRIGGER dispute_once_ended_at BEFORE UPDATE OF ended_at ON public.dispute FOR EACH ROW WHEN (((old.ended_at IS NOT NULL) AND (new.ended_at IS DISTINCT FROM old.ended_at))) EXECUTE FUNCTION refuse_another_value('ended_at')
 dispute: CREATE TRIGGER dispute_once_refund_id BEFORE UPDATE OF refund_id ON public.dispute FOR EACH ROW WHEN (((old.refund_id IS NOT NULL) AND (new.refund_id IS DISTINCT FROM old.refund_id))) EXECUTE FUNCTION refuse_another_value('refund_id')
 dispute: CREATE TRIGGER is_sealed AFTER INSERT ON public.dispute REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_dispute() -- always
@@ -1922,6 +1984,10 @@ queue_pause: CREATE CONSTRAINT TRIGGER two_people_queue_resume AFTER INSERT ON p
         where (q.queue, q.provider, q.program_id) = (n.queue, n.provider, n.program_id) and q.number < n.number)
     and n.reason = a.reason
     and exists (select from approval_decision d where d.proposal_id = a.id and d.decision = ''approved'' and d.checker = n.actor)', 'not exists (select from money_queue m where m.queue = n.queue)') -- always
+receivable_write_off: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.receivable_write_off FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+receivable_write_off: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.receivable_write_off FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+receivable_write_off: CREATE TRIGGER is_sealed AFTER INSERT ON public.receivable_write_off REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_receivable_write_off() -- always
+receivable_write_off: CREATE CONSTRAINT TRIGGER two_people_receivable_write_off AFTER INSERT ON public.receivable_write_off DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (true) EXECUTE FUNCTION two_people('receivable', 'write_off', 'n.program_id || '':'' || n.payee_id || '':'' || n.asset', 'p ->> ''amount'' = n.amount::text', 'false') -- always
 reconciliation_gap: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.reconciliation_gap FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reconciliation_gap: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.reconciliation_gap FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reconciliation_gap: CREATE TRIGGER is_sealed AFTER INSERT ON public.reconciliation_gap REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_reconciliation_gap() -- always
@@ -2029,6 +2095,12 @@ break_remark: everybody using true
 break_remark: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (break_id IN ( SELECT break.id
    FROM break))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (break_id IN ( SELECT break.id
    FROM break)))
+chargeback: everybody using true
+chargeback: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+chargeback_refund: everybody using true
+chargeback_refund: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (chargeback_id IN ( SELECT chargeback.id
+   FROM chargeback))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (chargeback_id IN ( SELECT chargeback.id
+   FROM chargeback)))
 client_money: everybody using true
 client_money: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 client_money_signature: everybody using true
@@ -2139,6 +2211,8 @@ provider_payout: everybody using true
 provider_payout: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 queue_pause: everybody using true
 queue_pause: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = ANY (ARRAY[''::text, current_setting('counterfoil.program'::text, true)]))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+receivable_write_off: everybody using true
+receivable_write_off: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 reconciliation_run: everybody using true
 reconciliation_run: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 refund: everybody using true
@@ -3835,6 +3909,34 @@ AS $function$
             return null;
         end $function$
 
+seal_chargeback(): CREATE OR REPLACE FUNCTION public.seal_chargeback()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'chargeback', n.id::text, sha256(convert_to(row(n.program_id, n.provider, n.provider_ref, n.charge_id, n.payment_id, n.invoice_id, n.customer_id, n.payee_id, n.asset, n.amount, n.fee, n.beyond, n.cause, n.opened_at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_chargeback_refund(): CREATE OR REPLACE FUNCTION public.seal_chargeback_refund()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'chargeback_refund', row(n.chargeback_id, n.refund_id)::text, sha256(convert_to(row(n.chargeback_id, n.refund_id, n.is_own)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
 seal_client_money(): CREATE OR REPLACE FUNCTION public.seal_client_money()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4304,6 +4406,20 @@ AS $function$
             return null;
         end $function$
 
+seal_receivable_write_off(): CREATE OR REPLACE FUNCTION public.seal_receivable_write_off()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'receivable_write_off', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.payee_id, n.asset, n.amount, n.reason, n.actor, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
 seal_reconciliation_gap(): CREATE OR REPLACE FUNCTION public.seal_reconciliation_gap()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4767,6 +4883,19 @@ call_answer: owner: counterfoil_owner
 call_standing: counterfoil_app: select
 call_standing: counterfoil_auditor: select
 call_standing: owner: counterfoil_owner
+chargeback: counterfoil_app: insert, select
+chargeback: counterfoil_app: update (answer_by)
+chargeback: counterfoil_app: update (ended_at)
+chargeback: counterfoil_app: update (fee_back)
+chargeback: counterfoil_app: update (id)
+chargeback: counterfoil_app: update (state)
+chargeback: counterfoil_app: update (state_at)
+chargeback: counterfoil_app: update (steps)
+chargeback: counterfoil_auditor: select
+chargeback: owner: counterfoil_owner
+chargeback_refund: counterfoil_app: insert, select
+chargeback_refund: counterfoil_auditor: select
+chargeback_refund: owner: counterfoil_owner
 circuit: counterfoil_app: insert, select, update
 circuit: counterfoil_auditor: select
 circuit: owner: counterfoil_owner
@@ -4792,6 +4921,7 @@ dispute: counterfoil_app: insert, select
 dispute: counterfoil_app: update (appeal_until)
 dispute: counterfoil_app: update (appealed_by)
 dispute: counterfoil_app: update (attempt)
+dispute: counterfoil_app: update (booked)
 dispute: counterfoil_app: update (due_at)
 dispute: counterfoil_app: update (ended_at)
 dispute: counterfoil_app: update (fence)
@@ -5173,6 +5303,9 @@ queue_pause_number_seq: owner: counterfoil_owner
 queue_paused: counterfoil_app: select
 queue_paused: counterfoil_auditor: select
 queue_paused: owner: counterfoil_owner
+receivable_write_off: counterfoil_app: insert, select
+receivable_write_off: counterfoil_auditor: select
+receivable_write_off: owner: counterfoil_owner
 reconciliation_gap: counterfoil_app: insert, select
 reconciliation_gap: counterfoil_auditor: select
 reconciliation_gap: owner: counterfoil_owner
@@ -5398,6 +5531,20 @@ call_answer.answer: app: select, insert
 call_answer.answered_at: app: select, insert
 call_answer.id: app: select, insert
 call_answer.kind: app: select, insert
+chargeback.amount: app: select, insert
+chargeback.asset: app: select, insert
+chargeback.beyond: app: select, insert
+chargeback.cause: app: select, insert
+chargeback.charge_id: app: select, insert
+chargeback.customer_id: app: select, insert
+chargeback.fee: app: select, insert
+chargeback.invoice_id: app: select, insert
+chargeback.opened_at: app: select, insert
+chargeback.payee_id: app: select, insert
+chargeback.payment_id: app: select, insert
+chargeback.program_id: app: select, insert
+chargeback.provider: app: select, insert
+chargeback.provider_ref: app: select, insert
 destination.actor: app: select, insert
 destination.created_at: app: select, insert
 destination.envelope: app: select, insert

@@ -30,6 +30,8 @@ PARTS: Final[dict[str, CommandPart]] = {
     "payouts": CommandPart("counterfoil.cli.nouns.payouts.payouts", "What payees are owed, and every attempt to pay it.", MONEY),
     "bank-files": CommandPart("counterfoil.cli.nouns.payouts.bank_files", "Payments that go to the bank in files.", MONEY),
     "disputes": CommandPart("counterfoil.cli.nouns.payouts.disputes", "What customers complain of.", MONEY),
+    "chargebacks": CommandPart("counterfoil.cli.nouns.payouts.chargebacks", "What customers' banks took back.", MONEY),
+    "debts": CommandPart("counterfoil.cli.nouns.payouts.debts", "What payees owe.", MONEY),
     "refunds": CommandPart("counterfoil.cli.nouns.payouts.refunds", "What goes back to customers.", MONEY),
     "escrow": CommandPart("counterfoil.cli.nouns.settlement.escrow", "Customers' money that waits for its conditions.", MONEY),
     "holdbacks": CommandPart("counterfoil.cli.nouns.payouts.holdbacks", "What is kept back of settlements.", MONEY),

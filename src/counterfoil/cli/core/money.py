@@ -44,6 +44,7 @@ FIELDS: Final = frozenset(
         "escrow",
         "expected",
         "fee",
+        "feeBack",
         "fixed",
         "maximum",
         "minimum",

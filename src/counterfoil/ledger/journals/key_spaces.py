@@ -46,6 +46,9 @@ ESCROW_FUND: Final = KeySpace("ESCROW_FUND", "escrow_fund", "escrow_movement", T
 ESCROW_RELEASE: Final = KeySpace("ESCROW_RELEASE", "escrow_release", "escrow_movement", False, True)
 ESCROW_REFUND: Final = KeySpace("ESCROW_REFUND", "escrow_refund", "escrow_movement", False, True)
 ESCROW_REPAY: Final = KeySpace("ESCROW_REPAY", "escrow_repay", "escrow_movement", True, True)
+CHARGEBACK: Final = KeySpace("CHARGEBACK", "chargeback", "chargeback", True, True)
+CHARGEBACK_WON: Final = KeySpace("CHARGEBACK_WON", "chargeback_won", "chargeback", True, True)
+RECEIVABLE_WRITE_OFF: Final = KeySpace("RECEIVABLE_WRITE_OFF", "receivable_write_off", "receivable_write_off", False, False)
 BREAK: Final = KeySpace("break", None, "break", False, False)
 HOLD_POST: Final = KeySpace("hold.post", None, None, False, True)
 REVERSAL: Final = KeySpace("reversal", "reversal", None, False, False)
@@ -69,6 +72,9 @@ SPACES: Final = {
         ESCROW_RELEASE,
         ESCROW_REFUND,
         ESCROW_REPAY,
+        CHARGEBACK,
+        CHARGEBACK_WON,
+        RECEIVABLE_WRITE_OFF,
         BREAK,
         HOLD_POST,
         REVERSAL,

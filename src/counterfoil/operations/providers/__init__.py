@@ -11,10 +11,11 @@ from counterfoil.operations.work.circuit_rules import Health
 
 SUCCEEDED: Final = "succeeded"  # a charge whose money is ours
 PayoutStatus = Literal["pending", "paid", "failed", "returned"]
+ChargebackStatus = Literal["open", "won", "lost"]
 RANK: Final[Mapping[str, int]] = {"pending": 0, "paid": 1, "failed": 1, "returned": 2}  # events out of order go by rank
 
 
-Tells = Literal["charge", "payout", "pull"]  # what a webhook can tell of; `pull`: that there is an event to be pulled
+Tells = Literal["charge", "payout", "chargeback", "pull"]  # what a webhook can tell of; `pull`: that there is an event to be pulled
 
 
 class ChargeFact(NamedTuple):
@@ -32,6 +33,24 @@ class ChargeFact(NamedTuple):
     occurred_at: datetime
     status: str = SUCCEEDED
     account: str | None = None
+
+
+class ChargebackFact(NamedTuple):
+    """What the provider says of a charge that the customer's bank took back. Minor units; `fee` is what the provider took beside it so far.
+
+    "open": the money is gone from our balance, and nobody has decided; "won": it came back; "lost": it stays gone. An inquiry that
+    has taken nothing is no chargeback yet. `answer_by`: until then the provider takes evidence.
+    """
+
+    chargeback_id: str
+    charge_id: str
+    amount: int
+    fee: int
+    asset: str
+    status: ChargebackStatus
+    cause: str
+    occurred_at: datetime
+    answer_by: datetime | None = None
 
 
 class PayoutFact(NamedTuple):
@@ -216,6 +235,14 @@ class Provider(Protocol):
 
     def payout_of(self, body: bytes) -> PayoutFact | None:
         """The payout in a verified webhook; None for one that carries no key at all. Raises InvalidInput."""
+
+
+@runtime_checkable
+class TellsChargebacks(Protocol):
+    """A provider that tells of charges which customers' banks took back."""
+
+    def chargeback_of(self, body: bytes) -> ChargebackFact | None:
+        """The chargeback in a verified webhook; None while no money was taken. Raises InvalidInput."""
 
 
 class FileHead(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, get_args
 
 import httpx2
 
@@ -15,6 +15,8 @@ from counterfoil.base.secret import SigningSecret
 from counterfoil.operations.providers import (
     Accepted,
     Answer,
+    ChargebackFact,
+    ChargebackStatus,
     ChargeFact,
     Found,
     Later,
@@ -35,7 +37,8 @@ from counterfoil.operations.work.calls import HORIZON
 
 NAME: Final = "simulator"
 STATUSES: Final = ("pending", "paid", "failed", "returned")
-Fact = TypeVar("Fact", ChargeFact, PayoutFact)
+CHARGED_BACK: Final = get_args(ChargebackStatus)
+Fact = TypeVar("Fact", ChargeFact, PayoutFact, ChargebackFact)
 MISREAD_MAX: Final = 200  # characters of what was wrong with it
 MISREAD: Final = (ValueError, KeyError, TypeError, InvalidInput)  # an answer that is not as the provider documents it
 DOUBTFUL: Final = frozenset({408, 409, 422})  # an earlier request under the same key may have been carried out
@@ -47,7 +50,11 @@ class SimulatorProvider:
     """Talks to the simulator; safe to call from several threads."""
 
     name = NAME
-    tells: Mapping[str, Tells] = {"charge.succeeded": "charge", **{f"payout.{status}": "payout" for status in STATUSES}}
+    tells: Mapping[str, Tells] = {
+        "charge.succeeded": "charge",
+        **{f"payout.{status}": "payout" for status in STATUSES},
+        **{f"chargeback.{status}": "chargeback" for status in CHARGED_BACK},
+    }
 
     def __init__(
         self,
@@ -134,6 +141,10 @@ class SimulatorProvider:
     def payout_of(self, body: bytes) -> PayoutFact:
         """The payout in a webhook."""
         return _understood(_payout, body)
+
+    def chargeback_of(self, body: bytes) -> ChargebackFact:
+        """The chargeback in a webhook."""
+        return _understood(_chargeback, body)
 
     def statement(self, first: str, last: str) -> bytes:
         """The statement of these days (ISO dates, both included) as the provider's CSV. Raises httpx2.HTTPError."""
@@ -239,6 +250,22 @@ def _charge(one: dict[str, Any]) -> ChargeFact:
         occurred_at=_instant(one["created_at"]),
         status=str(one["status"]),
         account=None if one.get("account") is None else str(one["account"]),
+    )
+
+
+def _chargeback(one: dict[str, Any]) -> ChargebackFact:
+    if one["status"] not in CHARGED_BACK:
+        raise ValueError(one["status"])
+    return ChargebackFact(
+        chargeback_id=str(one["id"]),
+        charge_id=str(one["charge"]),
+        amount=parse_minor(one["amount"], "amount", least=1),
+        fee=parse_minor(one["fee"], "fee", least=0),
+        asset=str(one["asset"]),
+        status=one["status"],
+        cause=str(one["reason"]),
+        occurred_at=_instant(one["updated_at"]),
+        answer_by=_instant(one["answer_by"]),
     )
 
 

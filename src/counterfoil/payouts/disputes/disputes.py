@@ -30,6 +30,7 @@ from counterfoil.payouts.disputes.rules import (
     refund_of,
     ruled,
 )
+from counterfoil.payouts.disputes.standing import is_contested
 from counterfoil.payouts.machines import PAYOUT, RESERVING
 from counterfoil.payouts.refunds.refunds import book_refund, lock_invoice, ready_to_cut, refundable, refuse_disputed
 from counterfoil.settlement.fees.fees import rates_of
@@ -235,12 +236,15 @@ def apply_ruling(conn: Connection[Any], dispute_id: str, *, make_id: MakeId, act
         raise NotAllowedHere(dispute=dispute_id, why="its ruling may still be appealed, or there is none")
     invoice = lock_invoice(conn, one.invoice_id)
     state = take_step(conn, DISPUTE, dispute_id, one.state, "finalize", actor=actor, at=now)
-    if one.refund:
+    # What the bank took since it was ruled cannot go back once more: the ruling is cut to what is left.
+    booked = min(one.refund or 0, refundable(conn, invoice))
+    conn.execute("update dispute set booked = %s where id = %s", [booked, dispute_id])
+    if booked:
         made = book_refund(
             conn,
             make_id("ref"),
             invoice,
-            one.refund,
+            booked,
             cause=f"dispute {dispute_id}",
             make_id=make_id,
             actor=actor,
@@ -256,8 +260,9 @@ def apply_ruling(conn: Connection[Any], dispute_id: str, *, make_id: MakeId, act
 def _end(conn: Connection[Any], one: Dispute, invoice: Invoice, actor: str, now: datetime) -> None:
     """The lock is gone: what is left is due again. The payee's other payouts that waited for it are woken by the event, which locks
     them while it holds nothing else."""
-    call_decided(conn, invoice, refundable(conn, invoice), cause=one.id, actor=actor, now=now)
     conn.execute("update dispute set ended_at = %s, due_at = null where id = %s", [now, one.id])
+    if not is_contested(conn, invoice.id):
+        call_decided(conn, invoice, refundable(conn, invoice), cause=one.id, actor=actor, now=now)
     rows = conn.execute(
         "select id from payout where invoice_id = %s and state = 'held' order by id for update", [one.invoice_id]
     ).fetchall()

@@ -16,8 +16,10 @@ INVARIANTS: Final = (
             left join dispute d on d.invoice_id = p.invoice_id and d.ended_at is null
             where (p.state = 'held' and d.id is null) or (p.state in ('pending', 'failed') and d.id is not null)
             union all
-            select i.id, i.state, coalesce(d.id, 'none') from invoice i left join dispute d on d.invoice_id = i.id and d.ended_at is null
-            where (i.state = 'disputed') <> (d.id is not null)
+            select i.id, i.state, 'contested: ' || c.open from invoice i
+            cross join lateral (select exists (select from dispute where invoice_id = i.id and ended_at is null)
+                                    or exists (select from chargeback where invoice_id = i.id and ended_at is null) as open) c
+            where (i.state = 'disputed') <> c.open
             union all
             select id, state, ended_at::text from dispute where (ended_at is null) <> (state in {listed(DISPUTE.open)})""",
         "critical",
@@ -27,7 +29,7 @@ INVARIANTS: Final = (
         "DISPUTE_EFFECT",
         "Did every dispute that was decided give back exactly what was ruled, and no other one anything?",
         """select d.id, d.state, d.refund, r.amount from dispute d left join refund r on r.id = d.refund_id
-           where coalesce(r.amount, 0) <> case when d.state = 'final' then d.refund else 0 end
+           where coalesce(r.amount, 0) is distinct from case when d.state = 'final' then d.booked else 0 end
               or r.invoice_id <> d.invoice_id or r.retain_fees <> d.retain_fees""",
         "critical",
         "A ruling had another effect than it says.",

@@ -40,13 +40,32 @@ def disputes_of(conn: Connection[Any], settlement_ids: Iterable[str], *, now: da
 
 
 def in_dispute(conn: Connection[Any], settlement_ids: Iterable[str]) -> set[str]:
-    """Which of these settlements wait for a dispute: on their own invoice, or on money that went out to the same payee before."""
+    """Which of these settlements wait for a dispute or a chargeback: on their own invoice, or on money that a dispute says went out to
+    the same payee before."""
+    wanted = sorted(set(settlement_ids))
     rows = conn.execute(
         """select s.id from settlement s where s.id = any(%s) and exists (
                select from dispute d where d.ended_at is null and (d.invoice_id = s.invoice_id or (
                    d.program_id = s.program_id and d.payee_id = s.payee_id and d.asset = s.asset and exists (
                        select from payout p join provider_payout pp on pp.payout_id = p.id join call c on c.subject_id = pp.id
-                       where p.invoice_id = d.invoice_id))))""",
-        [sorted(set(settlement_ids))],
+                       where p.invoice_id = d.invoice_id))))
+           union select s.id from settlement s join chargeback c on c.invoice_id = s.invoice_id and c.ended_at is null
+           where s.id = any(%s)""",
+        [wanted, wanted],
     ).fetchall()
     return {row[0] for row in rows}
+
+
+def contests_of(conn: Connection[Any], invoice_id: str) -> list[str]:
+    """The ids of the dispute and of the chargebacks that are open on an invoice."""
+    rows = conn.execute(
+        """select id from dispute where invoice_id = %(id)s and ended_at is null
+           union all select id from chargeback where invoice_id = %(id)s and ended_at is null order by id""",
+        {"id": invoice_id},
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def is_contested(conn: Connection[Any], invoice_id: str) -> bool:
+    """Is a dispute or a chargeback open on an invoice?"""
+    return bool(contests_of(conn, invoice_id))

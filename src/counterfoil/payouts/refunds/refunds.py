@@ -7,6 +7,7 @@ payee owes. It is taken from the payee's next payout, and none goes out until th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Final, NamedTuple
 
@@ -21,6 +22,7 @@ from counterfoil.ledger.journals.key_spaces import REFUND as REFUND_KEYS
 from counterfoil.ledger.journals.key_spaces import REFUND_EXECUTE, KeySpace
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.payouts.disputes.standing import contests_of
 from counterfoil.payouts.machines import PAYOUT, PROVIDER_PAYOUT
 from counterfoil.payouts.payouts.payable import Purse, payable_of, payables_of, take
 from counterfoil.payouts.payouts.verbs import Owed, create_payouts
@@ -43,7 +45,17 @@ from counterfoil.settlement.settlements import Settlement, settlement_of
 
 BANK: Final = "bank"
 WHY: Final = "a refund was booked before it was sent"
-REFUND: Final = Machine(name="refund", table="refund", initial=("owed",), transitions={("owed", "execute"): "executed"})
+REFUND: Final = Machine(
+    name="refund",
+    table="refund",
+    initial=("owed",),
+    transitions={
+        ("owed", "execute"): "executed",
+        ("owed", "charge_back"): "charged_back",
+        ("charged_back", "win_back"): "won_back",
+        ("charged_back", "owe_again"): "owed",
+    },
+)
 EVENT_KINDS: Final = declare(
     EventKind("refund_booked", "info", "Money is owed back to a customer."),
     EventKind("refund_executed", "info", "A refund was paid to its customer."),
@@ -52,9 +64,9 @@ EVENT_KINDS: Final = declare(
 
 
 class UnderDispute(Problem):
-    """A dispute is open on this invoice: until it is decided nothing of it is refunded, and no second one is opened."""
+    """A dispute or a chargeback is open on this invoice: until it is over nothing of it is refunded, and no dispute is opened."""
 
-    todo: ClassVar[str] = "Decide the dispute that is named; its ruling says what goes back."
+    todo: ClassVar[str] = "Decide the dispute that is named, or wait for the bank's word on the chargeback; it says what goes back."
 
 
 class Refund(NamedTuple):
@@ -92,15 +104,17 @@ def lock_invoice(conn: Connection[Any], invoice_id: str) -> Invoice:
 
 
 def refuse_disputed(conn: Connection[Any], invoice_id: str, *, but: str | None = None) -> None:
-    """Raises UnderDispute while a dispute other than `but` is open on this locked invoice."""
-    row = conn.execute("select id from dispute where invoice_id = %s and ended_at is null", [invoice_id]).fetchone()
-    if row is not None and row[0] != but:
-        raise UnderDispute(invoice=invoice_id, dispute=row[0])
+    """Raises UnderDispute while a dispute or a chargeback is open on this locked invoice; the ruling of `but` waits for neither."""
+    found = contests_of(conn, invoice_id)
+    if found and but not in found:
+        raise UnderDispute(invoice=invoice_id, dispute=found[0])
 
 
 def refundable(conn: Connection[Any], invoice: Invoice) -> int:
     """What was paid on an invoice and has not gone back yet, in minor units."""
-    row = conn.execute("select coalesce(sum(amount), 0)::bigint from refund where invoice_id = %s", [invoice.id]).fetchone()
+    row = conn.execute(
+        "select coalesce(sum(amount), 0)::bigint from refund where invoice_id = %s and state <> 'won_back'", [invoice.id]
+    ).fetchone()
     assert row is not None
     return invoice.paid - int(row[0])
 
@@ -117,10 +131,12 @@ def book_refund(
     now: datetime,
     retain_fees: bool = False,
     ruling: str | None = None,
+    by_bank: bool = False,
 ) -> Refund:
     """Owe the customer of a locked invoice this much, in minor units. Raises InvalidInput when less can still go back, UnderDispute unless
-    it is the `ruling` of the dispute that is open, and what the ledger refuses."""
-    refuse_disputed(conn, invoice.id, but=ruling)
+    it is the `ruling` of the dispute that is open or the customer's bank took it (`by_bank`), and what the ledger refuses."""
+    if not by_bank:
+        refuse_disputed(conn, invoice.id, but=ruling)
     left = refundable(conn, invoice)
     refuse_amount(amount, left)
     call_refunded(conn, invoice, left - amount, cause=refund_id, actor=actor, now=now)
@@ -245,9 +261,14 @@ def execute_refund(
 
     Raises NotFound, InvalidInput for a provider that is not set up or a reference that paid another refund, TransitionRefused.
     """
+    one = show_refund(conn, refund_id)
+    lock_invoice(conn, one.invoice_id)  # the one lock on what was paid: no refund and chargeback of the same money
     conn.execute("select from refund where id = %s for update", [refund_id])
     one = show_refund(conn, refund_id)
     state = take_step(conn, REFUND, refund_id, one.state, "execute", actor=actor, at=now)
+    charged = [each for each in contests_of(conn, one.invoice_id) if each.startswith("cb_")]
+    if charged:
+        raise UnderDispute(invoice=one.invoice_id, dispute=charged[0])
     if provider not in known | {BANK}:
         raise InvalidInput("provider", f"one of {', '.join(sorted(known | {BANK}))}", got=provider[:40])
     if not 0 < len(reference.strip()) <= 200:
@@ -267,6 +288,11 @@ def execute_refund(
         at=now,
     )
     return state
+
+
+def refunds_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[Refund]:
+    """These refunds, in id order."""
+    return _select(conn, "where id = any(%s) order by id", [list(ids)])
 
 
 def show_refund(conn: Connection[Any], refund_id: str) -> Refund:

@@ -19,17 +19,14 @@ from counterfoil.operations.work.jobs import Job
 from counterfoil.operations.work.runner import LADDER_END, Claim, Queue, Runner, Tally, run_here
 from counterfoil.payouts.disputes.standing import in_dispute
 from counterfoil.payouts.machines import PAYOUT
-from counterfoil.payouts.payouts.by_hand import issue_again
-from counterfoil.payouts.payouts.payable import payable_of, take
-from counterfoil.payouts.payouts.verbs import Owed, Payout, create_payouts, show_payout
+from counterfoil.payouts.payouts.verbs import Payout
 from counterfoil.payouts.provider_payouts.conflicts import in_conflict
-from counterfoil.payouts.provider_payouts.standings import lock_settlements
+from counterfoil.payouts.refunds.owing import locked_payouts, pay_more
 from counterfoil.settlement.holdback import HOLDBACK, HoldbackTranche, list_tranches, show_tranche, tranches_by_id
 from counterfoil.settlement.settlements import show_settlement
 
 ACTOR: Final = "system:worker"
 RELEASING: Final = Queue("holdback", "holdback_tranche", ("held",), program="program_id")
-PAID_OUT_AGAIN: Final = ("completed", "refunded")  # after any other end a person decides whether it is paid out
 
 
 def release_due(runner: Runner, make_id: MakeId) -> Tally:
@@ -37,7 +34,7 @@ def release_due(runner: Runner, make_id: MakeId) -> Tally:
 
     def work(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
         tranches = tranches_by_id(conn, [claim.id for claim in claims])
-        payouts = _locked_payouts(conn, [one.settlement_id for one in tranches], now)
+        payouts = locked_payouts(conn, [one.settlement_id for one in tranches], now=now)
         kept = {one.id: _kept_by(conn, one, payouts.get(one.settlement_id)) for one in tranches}
         _wait(conn, [(one, why) for one in tranches if (why := kept[one.id])], now)
         free = [one for one in tranches if kept[one.id] is None]
@@ -46,7 +43,8 @@ def release_due(runner: Runner, make_id: MakeId) -> Tally:
         told = [(one, {"amount": str(one.remaining), "asset": one.asset, "payeeId": one.payee_id}) for one in free]
         emit(conn, [NewEvent("holdback_released", one.program_id, one.id, said) for one, said in told], at=now)
         for one in free:
-            _pay_out(conn, one, payouts.get(one.settlement_id), make_id, now)
+            settled, payout = show_settlement(conn, one.settlement_id), payouts.get(one.settlement_id)
+            pay_more(conn, settled, payout, one.remaining, make_id=make_id, cause="its holdback was released", now=now)
 
     return run_here(runner, RELEASING, work)
 
@@ -72,29 +70,6 @@ def _booking(one: HoldbackTranche) -> ProgramJournal:
         space=HOLDBACK_RELEASE,
     )
     return ProgramJournal(one.program_id, journal)
-
-
-def _pay_out(conn: Connection[Any], one: HoldbackTranche, payout: Payout | None, make_id: MakeId, now: datetime) -> None:
-    """What was released belongs to its settlement's payouts: a new one pays it when the last one is over and paid or empty."""
-    if payout is None:
-        settled = show_settlement(conn, one.settlement_id)
-        owed = Owed(one.program_id, settled.invoice_id, settled.id, one.payee_id, one.asset, one.remaining)
-        create_payouts(conn, [owed], make_id=make_id, actor=ACTOR, cause=one.id, now=now)
-        return
-    take(conn, payout.id, -one.remaining, now=now)
-    payable = payable_of(conn, [one.settlement_id])[one.settlement_id]
-    if payout.state in PAID_OUT_AGAIN and payable > 0:
-        issue_again(conn, payout, make_id("po"), payable, reason="its holdback was released", actor=ACTOR, now=now)
-
-
-def _locked_payouts(conn: Connection[Any], settlement_ids: Sequence[str], now: datetime) -> dict[str, Payout]:
-    """The last payout of each of these settlements, if it has one; all of theirs are locked, after the tranches and before accounts."""
-    lock_settlements(conn, settlement_ids, now=now)
-    rows = conn.execute(
-        "select id, settlement_id, reissue from payout where settlement_id = any(%s) order by id for update", [list(settlement_ids)]
-    ).fetchall()
-    last = {row[1]: row[0] for row in sorted(rows, key=lambda row: row[2])}
-    return {settlement_id: show_payout(conn, payout_id) for settlement_id, payout_id in last.items()}
 
 
 def _kept_by(conn: Connection[Any], one: HoldbackTranche, payout: Payout | None) -> str | None:

@@ -55,6 +55,27 @@ def refund_parts(gross: int, gone: int, amount: int, rates: Rates, *, retain_fee
     return RefundParts(amount, platform, validator, holdback, amount - platform - validator - holdback)
 
 
+class WonBack(NamedTuple):
+    """How money that was charged back and is ours again is shared out, in minor units: amount = platform fee + validator fee + payee."""
+
+    platform_fee: int
+    validator_fee: int
+    payee: int
+
+
+def won_back(gross: int, gone: int, amount: int, rates: Rates, *, retain_fees: bool = False) -> WonBack:
+    """The parts of `amount` that comes back of a settlement of `gross`, of which `gone` had gone back, this with it.
+
+    The fees are again those of what is left; the payee's current account gets all the rest, and nothing is held back of it. Of one or two
+    units the fees take no more than there is.
+    """
+    check(0 < amount <= gone <= gross, "no more comes back than had gone", gross=gross, gone=gone, amount=amount)
+    parts = refund_parts(gross, gone - amount, amount, rates, retain_fees=retain_fees)
+    platform = min(parts.platform_fee, amount)
+    validator = min(parts.validator_fee, amount - platform)
+    return WonBack(platform, validator, amount - platform - validator)
+
+
 def refuse_amount(amount: int, left: int) -> None:
     """Raises InvalidInput unless this much can still go back."""
     if not 0 < amount <= left:

@@ -176,6 +176,16 @@ def _events(receipt: Receipt, after: dict[str, Bill], provider: str) -> list[New
     return told
 
 
+def payment_of(conn: Connection[Any], provider: str, charge_id: str) -> Payment | None:
+    """The payment that one charge of a provider was recorded as, if it was."""
+    with conn.cursor(row_factory=class_row(Payment)) as cur:
+        return cur.execute(
+            """select id, provider, charge_id, invoice_id, reference, asset, amount, applied, fee, account, occurred_at, recorded_at
+               from payment where provider = %s and charge_id = %s""",
+            [provider, charge_id],
+        ).fetchone()
+
+
 def payments_of(conn: Connection[Any], invoice_ids: Sequence[str], *, rows_max: int = 10_000) -> list[Payment]:
     """What was paid on these invoices, in the order it was recorded."""
     with conn.cursor(row_factory=class_row(Payment)) as cur:

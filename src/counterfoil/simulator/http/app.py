@@ -15,6 +15,7 @@ from counterfoil.simulator.http import schemas
 from counterfoil.simulator.http.controls import add_controls
 from counterfoil.simulator.http.gate import JsonAnswer, response_of
 from counterfoil.simulator.http.views import SimulatorReply, balances_view, charge_view, error, event_view, payout_now
+from counterfoil.simulator.rules.chargebacks import ChargebackAsk, decide_chargeback, decide_outcome
 from counterfoil.simulator.rules.decisions import ChargeAsk, PayoutAsk, decide_capture, decide_charge, decide_payout, decide_read
 from counterfoil.simulator.rules.faults import FaultRefused
 from counterfoil.simulator.rules.state import SimulatedPayout, State
@@ -75,6 +76,20 @@ def _add_money(app: FastAPI, engine: Simulation) -> None:
     async def capture_charge(charge_id: str) -> Response:
         """What was reserved on a card is taken: the balance grows, `charge.succeeded` is told. Again, nothing happens."""
         return response_of(await engine.act(lambda state, _, now_us: decide_capture(state, charge_id, now_us)))
+
+    @app.post("/v1/charges/{charge_id}/chargebacks", status_code=201, responses=_ERRORS, tags=["money"])
+    async def charge_back(charge_id: str, body: schemas.ChargebackBody) -> Response:
+        """The customer's bank takes a charge back, wholly or in part: the balance falls, `chargeback.open` is told."""
+        amount = None if body.amount is None else int(body.amount)
+        ask = ChargebackAsk(charge_id, amount, int(body.fee), body.reason)
+        return response_of(await engine.act(lambda state, _, now_us: decide_chargeback(state, ask, now_us)))
+
+    @app.post("/v1/chargebacks/{chargeback_id}/close", responses=_ERRORS, tags=["money"])
+    async def close_chargeback(chargeback_id: str, body: schemas.OutcomeBody) -> Response:
+        """The bank decides: `won` gives the money back, `lost` leaves it with the customer."""
+        return response_of(
+            await engine.act(lambda state, _, now_us: decide_outcome(state, chargeback_id, body.outcome, body.fee_back, now_us))
+        )
 
     @app.post("/v1/payouts", status_code=201, response_model=schemas.SimulatedPayoutView, responses=_ERRORS, tags=["money"])
     async def create_payout(body: schemas.PayoutBody, idempotency_key: Key = None) -> Response:

@@ -29,6 +29,21 @@ class ChargeBody(Body):
     capture: bool = Field(True, description="False: only reserved on the card, until it is captured.")
 
 
+class ChargebackBody(Body):
+    """A customer's bank takes a charge back."""
+
+    amount: Amount | None = Field(None, description="Left out: all that is left of the charge.")
+    fee: AmountOrZero = Field("0", description="What the provider takes for it.")
+    reason: Name = "fraudulent"
+
+
+class OutcomeBody(Body):
+    """The bank decides."""
+
+    outcome: Literal["won", "lost"]
+    fee_back: bool = Field(False, description="With won: the provider gives its fee back, too.")
+
+
 class PayoutBody(Body):
     """Pay out. A destination that begins with `unknown`, `closed` or `returning` behaves as it says."""
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from counterfoil.simulator.rules.state import FaultRule, SimulatedCharge, SimulatedPayout, SimulatorEvent, State
+from counterfoil.simulator.rules.state import FaultRule, SimulatedCharge, SimulatedChargeback, SimulatedPayout, SimulatorEvent, State
 
 ACCOUNT: Final = "acct_main"  # the client's account that charges are paid into: it has but one
+ANSWER_WITHIN_US: Final = 7 * 86_400 * 1_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -79,6 +80,24 @@ def charge_view(charge: SimulatedCharge) -> dict[str, Any]:
         "net": str(charge.amount - charge.fee),
         "status": "succeeded" if charge.captured else "reserved",
         "created_at": iso(charge.created_us),
+    }
+
+
+def chargeback_view(one: SimulatedChargeback) -> dict[str, Any]:
+    """What a customer's bank took back."""
+    return {
+        "id": one.id,
+        "object": "chargeback",
+        "charge": one.charge,
+        "reference": one.reference,
+        "amount": str(one.amount),
+        "asset": one.asset,
+        "fee": str(one.fee),
+        "reason": one.reason,
+        "status": one.status,
+        "answer_by": iso(one.created_us + ANSWER_WITHIN_US),
+        "created_at": iso(one.created_us),
+        "updated_at": iso(one.updated_us),
     }
 
 

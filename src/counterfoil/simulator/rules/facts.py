@@ -58,6 +58,28 @@ class ChargeReserved:
 
 
 @dataclass(frozen=True)
+class ChargebackOpened:
+    """A customer's bank took `amount` of a charge back, and the provider takes `fee` for it."""
+
+    id: str
+    charge: str
+    reference: str
+    amount: int
+    asset: str
+    fee: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class ChargebackClosed:
+    """The bank decided: won gives the amount back, and `fee_back` of the fee; lost moves nothing."""
+
+    id: str
+    outcome: str
+    fee_back: int
+
+
+@dataclass(frozen=True)
 class PayoutAccepted:
     """Money was taken out of the balance: `moved` + `fee`. `moved` differs from `asked` only under wrong_amount.
 
@@ -189,6 +211,8 @@ Fact = (
     | EndpointSet
     | ChargeAccepted
     | ChargeReserved
+    | ChargebackOpened
+    | ChargebackClosed
     | PayoutAccepted
     | AccountPaidOut
     | RequestRefused
@@ -209,6 +233,8 @@ _KINDS: Final[dict[str, type[Any]]] = {
         EndpointSet,
         ChargeAccepted,
         ChargeReserved,
+        ChargebackOpened,
+        ChargebackClosed,
         PayoutAccepted,
         AccountPaidOut,
         RequestRefused,

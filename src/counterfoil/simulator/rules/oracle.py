@@ -44,6 +44,7 @@ class Oracle:
     refused: list[f.RequestRefused] = field(default_factory=list)
     charged: Counter[tuple[str, str]] = field(default_factory=Counter)
     balances: Counter[str] = field(default_factory=Counter)
+    charged_back: dict[str, tuple[str, int]] = field(default_factory=dict)
     fired: list[f.FaultFired] = field(default_factory=list)
     attempts: list[f.DeliveryAttempted] = field(default_factory=list)
     events: list[f.EventEmitted] = field(default_factory=list)
@@ -74,6 +75,12 @@ class Oracle:
             case f.ChargeAccepted():
                 self.charged[fact.reference, fact.asset] += fact.amount
                 self.balances[fact.asset] += fact.amount - fact.fee
+            case f.ChargebackOpened():
+                self.charged_back[fact.id] = (fact.asset, fact.amount)
+                self.balances[fact.asset] -= fact.amount + fact.fee
+            case f.ChargebackClosed():
+                asset, amount = self.charged_back[fact.id]
+                self.balances[asset] += amount + fact.fee_back if fact.outcome == "won" else 0
             case f.PayoutAccepted():
                 self._accept(fact)
             case f.PayoutStepped():

@@ -68,6 +68,22 @@ class SimulatedCharge:
 
 
 @dataclass(slots=True)
+class SimulatedChargeback:
+    """What a customer's bank took back of a charge. `status` is open, won or lost; `fee` is what was taken beside it and not given back."""
+
+    id: str
+    charge: str
+    reference: str
+    amount: int
+    asset: str
+    fee: int
+    reason: str
+    created_us: int
+    updated_us: int
+    status: str = "open"
+
+
+@dataclass(slots=True)
 class SimulatedPayout:
     """Money on its way out. `status` is pending, paid, failed or returned."""
 
@@ -153,6 +169,7 @@ class State:
         self.entries, self.at_us, self.offset_us = 0, 0, 0
         self.balances: Counter[str] = Counter()
         self.charges: dict[str, SimulatedCharge] = {}
+        self.chargebacks: dict[str, SimulatedChargeback] = {}
         self.payouts: dict[str, SimulatedPayout] = {}
         self.payouts_by_key: defaultdict[str, list[str]] = defaultdict(list)
         self.account_payouts: dict[str, tuple[f.AccountPaidOut, int]] = {}
@@ -186,6 +203,8 @@ class State:
                 self.endpoint = fact
             case f.ChargeAccepted() | f.ChargeReserved():
                 self._charge(fact, at_us)
+            case f.ChargebackOpened() | f.ChargebackClosed():
+                self._charge_back(fact, at_us)
             case f.PayoutAccepted():
                 self._payout(fact, at_us)
             case f.AccountPaidOut():
@@ -241,6 +260,17 @@ class State:
         if isinstance(fact, f.ChargeReserved):
             return
         self._line("charge", fact.reference, fact.amount, fact.fee, fact.asset, at_us, fact.id)
+
+    def _charge_back(self, fact: f.ChargebackOpened | f.ChargebackClosed, at_us: int) -> None:
+        if isinstance(fact, f.ChargebackOpened):
+            facts = (fact.id, fact.charge, fact.reference, fact.amount, fact.asset, fact.fee, fact.reason)
+            self.chargebacks[fact.id] = SimulatedChargeback(*facts, created_us=at_us, updated_us=at_us)
+            self._line("chargeback", fact.reference, -fact.amount, fact.fee, fact.asset, at_us, fact.id)
+            return
+        one = self.chargebacks[fact.id]
+        one.status, one.updated_us, one.fee = fact.outcome, at_us, one.fee - fact.fee_back
+        if fact.outcome == "won":
+            self._line("chargeback_won", one.reference, one.amount, -fact.fee_back, one.asset, at_us, one.id)
 
     def _payout(self, fact: f.PayoutAccepted, at_us: int) -> None:
         self.payouts[fact.id] = SimulatedPayout(

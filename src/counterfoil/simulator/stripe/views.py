@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from counterfoil.simulator.http.views import line_id
+from counterfoil.simulator.http.views import ANSWER_WITHIN_US, line_id
 from counterfoil.simulator.rules import facts as f
-from counterfoil.simulator.rules.state import SimulatedCharge, SimulatedPayout, SimulatorEvent, SimulatorLine, State
+from counterfoil.simulator.rules.state import SimulatedCharge, SimulatedChargeback, SimulatedPayout, SimulatorEvent, SimulatorLine, State
 
 VERSION: Final = "2026-10-28.endive"
 LINE_TYPES: Final = {
@@ -17,7 +17,11 @@ LINE_TYPES: Final = {
     "payout_failure": "transfer_refund",
     "payout_return": "transfer_refund",
     "fee": "stripe_fee",
+    "chargeback": "adjustment",
+    "chargeback_won": "adjustment",
 }
+CATEGORIES: Final = {"chargeback": "dispute", "chargeback_won": "dispute_reversal"}
+DISPUTE_EVENTS: Final = {"open": "charge.dispute.created", "won": "charge.dispute.closed", "lost": "charge.dispute.closed"}
 EVENT_TYPES: Final = {
     "payout.paid": "transfer.created",
     "payout.failed": "transfer.reversed",
@@ -110,7 +114,7 @@ def account_payout_view(one: f.AccountPaidOut, at_us: int) -> dict[str, Any]:
 def line_view(state: State, line: SimulatorLine, *, delta: int = 0, source: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """A movement of the balance: net = amount - fee. `delta` is what a statement fault says wrongly."""
     at = seconds(line.at_us)
-    ids = {"chg": "ch", "pout": "tr"}
+    ids = {"chg": "ch", "pout": "tr", "cbk": "du"}
     kind, _, rest = line.source.partition("_")
     return {
         "id": line_id(state, line.number),
@@ -122,7 +126,7 @@ def line_view(state: State, line: SimulatorLine, *, delta: int = 0, source: Mapp
         "description": line.reference,
         "fee": line.fee,
         "net": line.net + delta,
-        "reporting_category": LINE_TYPES[line.type],
+        "reporting_category": CATEGORIES.get(line.type, LINE_TYPES[line.type]),
         "source": dict(source) if source is not None else f"{ids.get(kind, kind)}_{rest}",
         "status": "available",
         "type": LINE_TYPES[line.type],
@@ -154,13 +158,46 @@ def _source(state: State, line: SimulatorLine) -> dict[str, Any] | None:
         return {"id": reversal_id(line.source), **told}
     if line.source in state.payouts:
         return transfer_view(state, state.payouts[line.source])
+    if line.source in state.chargebacks:
+        return dispute_view(state, state.chargebacks[line.source])
     return charge_view(state, state.charges[line.source]) if line.source in state.charges else None
+
+
+def dispute_view(state: State, one: SimulatedChargeback, *, status: str | None = None) -> dict[str, Any]:
+    """A dispute as it stands, or as it stood in `status`, with what it moved of the balance by then."""
+    at = status or one.status
+    types = ("chargeback",) if at != "won" else ("chargeback", "chargeback_won")
+    moved = [
+        line_view(state, line, source={"id": dispute_id(one.id)}) for line in state.lines if line.source == one.id and line.type in types
+    ]
+    return {
+        "id": dispute_id(one.id),
+        "object": "dispute",
+        "amount": one.amount,
+        "balance_transactions": [{**line, "source": dispute_id(one.id)} for line in moved],
+        "charge": "ch_" + one.charge.removeprefix("chg_"),
+        "created": seconds(one.created_us),
+        "currency": one.asset.lower(),
+        "evidence_details": {"due_by": seconds(one.created_us + ANSWER_WITHIN_US), "has_evidence": False, "past_due": False},
+        "livemode": False,
+        "metadata": {},
+        "reason": one.reason,
+        "status": "needs_response" if at == "open" else at,
+    }
+
+
+def dispute_id(chargeback_id: str) -> str:
+    """Stripe's name of a chargeback of ours."""
+    return "du_" + chargeback_id.removeprefix("cbk_")
 
 
 def stripe_event(state: State, event: SimulatorEvent) -> dict[str, Any]:
     """An event in Stripe's words."""
     told = event.body["data"]
-    if event.type.startswith("charge."):
+    if event.type.startswith("chargeback."):
+        kind = DISPUTE_EVENTS[told["status"]]
+        thing = dispute_view(state, state.chargebacks[told["id"]], status=told["status"])
+    elif event.type.startswith("charge."):
         charge = state.charges[told["id"]]
         # A card's reservation succeeds, too, at Stripe; what is taken of it later is told by another name.
         kind = "charge.captured" if charge.reserved and event.type == "charge.succeeded" else "charge.succeeded"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from counterfoil.operations.providers import ChargeFact, PayoutFact
+from counterfoil.operations.providers import ChargebackFact, ChargeFact, PayoutFact
 from counterfoil.operations.providers.stripe.amounts import from_stripe
 
 KEY: Final = "counterfoil_key"  # our names in Stripe's metadata
@@ -82,3 +82,32 @@ def _instant(at: Any) -> datetime:
     if not isinstance(at, int) or isinstance(at, bool):
         raise ValueError("no time in seconds")
     return datetime.fromtimestamp(at, UTC)
+
+
+def chargeback_fact(one: Stripe) -> ChargebackFact | None:
+    """A dispute with what it took, which its own balance transactions tell; None while nothing was taken (an inquiry).
+
+    Raises ValueError, KeyError, TypeError.
+    """
+    moved = one["balance_transactions"]
+    if not moved:
+        return None
+    amount, asset = from_stripe(one["amount"], one["currency"])
+    fee = 0
+    for each in moved:
+        taken, of = from_stripe(each["fee"], each["currency"])
+        if of != asset:
+            raise ValueError(f"it is of {asset} and moved a balance in {of}: conversions are booked by hand")
+        fee += taken
+    due_by = (one.get("evidence_details") or {}).get("due_by")
+    return ChargebackFact(
+        chargeback_id=str(one["id"]),
+        charge_id=one["charge"] if isinstance(one["charge"], str) else str(one["charge"]["id"]),
+        amount=amount,
+        fee=fee,
+        asset=asset,
+        status="won" if one["status"] == "won" else "lost" if one["status"] == "lost" else "open",
+        cause=str(one["reason"]),
+        occurred_at=_instant(max(each["created"] for each in moved)),
+        answer_by=None if due_by is None else _instant(due_by),
+    )

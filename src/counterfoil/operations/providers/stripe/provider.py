@@ -16,6 +16,7 @@ from counterfoil.base.secret import Secret
 from counterfoil.operations.providers import (
     Accepted,
     Answer,
+    ChargebackFact,
     ChargeFact,
     Found,
     Later,
@@ -34,7 +35,7 @@ from counterfoil.operations.providers.capabilities import Capabilities
 from counterfoil.operations.providers.connection import NoAnswer, NotConnected, NotSent, OneRequest
 from counterfoil.operations.providers.stripe.amounts import to_stripe
 from counterfoil.operations.providers.stripe.answers import is_missing, meaning_of, told
-from counterfoil.operations.providers.stripe.facts import KEY, REFERENCE, charge_fact, transfer_fact
+from counterfoil.operations.providers.stripe.facts import KEY, REFERENCE, charge_fact, chargeback_fact, transfer_fact
 from counterfoil.operations.providers.stripe.sdk_http import OverConnection, OverPool
 from counterfoil.operations.providers.stripe.statement import statement_of
 from counterfoil.operations.webhooks.inbound import AGE_MAX, BODY_BYTES_MAX, SignatureRefused, TooOld
@@ -49,6 +50,7 @@ FIRST_PAGES_MAX: Final = 20
 MISREAD: Final = (ValueError, KeyError, TypeError, InvalidInput)
 MISREAD_MAX: Final = 200
 HEARD: Final = "charge.heard"
+DISPUTES: Final = tuple(f"charge.dispute.{each}" for each in ("created", "updated", "funds_withdrawn", "funds_reinstated", "closed"))
 NOT_TAKEN: Final = "charge.not_captured"  # nothing is booked for it; `charge.captured` tells when it is taken
 DESTINATION: Final = re.compile(r"(acct_[A-Za-z0-9_]{1,80})(?:/((?:ba|card)_[A-Za-z0-9_]{1,80}))?")
 # A list is served from a copy that may lag; Stripe names no span. It remembers keys for at least 24 hours.
@@ -67,6 +69,7 @@ class StripeProvider:
         "transfer.reversed": "payout",
         "charge.succeeded": "charge",
         "charge.captured": "charge",
+        **dict.fromkeys(DISPUTES, "chargeback"),
         HEARD: "pull",
     }
 
@@ -176,6 +179,10 @@ class StripeProvider:
 
         fact = _understood(read, body)
         return fact if fact.key else None
+
+    def chargeback_of(self, body: bytes) -> ChargebackFact | None:
+        """The dispute in a webhook; None while it is an inquiry that has taken nothing."""
+        return _understood(chargeback_fact, body)
 
     def statement(self, first: str, last: str) -> bytes:
         """The statement of these days (ISO dates, both included) out of balance transactions. Raises NoStatement."""

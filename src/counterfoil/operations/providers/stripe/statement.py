@@ -22,6 +22,8 @@ TYPES: Final[Mapping[str, MovementType]] = {
     "stripe_fee": "fee",
 }
 
+DISPUTED: Final[Mapping[str, MovementType]] = {"dispute": "chargeback", "dispute_reversal": "chargeback_won"}
+
 ReadBalance = Callable[[], Mapping[str, Any]]
 ReadMovements = Callable[[datetime], list[Mapping[str, Any]]]
 
@@ -84,7 +86,7 @@ def _movement(row: Mapping[str, Any]) -> StatementMovement:
     fee, _ = from_stripe(row["fee"], row["currency"])
     source = row.get("source")
     kept = source.get("metadata") or {} if isinstance(source, Mapping) else {}
-    kind = TYPES.get(row["type"], "other")
+    kind = DISPUTED.get(row.get("reporting_category", ""), TYPES.get(row["type"], "other"))
     back = isinstance(source, Mapping) and bool(source.get("reversed"))
     return StatementMovement(
         id=str(row["id"]),

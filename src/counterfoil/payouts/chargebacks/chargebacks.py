@@ -1,0 +1,285 @@
+"""Chargebacks: the customer's bank takes a payment back, and the provider takes it from us, with a fee.
+
+What was taken is a refund that the bank has paid out by itself: it falls on the parts of the settlement as every refund does, and counts
+with them, so that no more than was paid on an invoice is ever taken from those who earned it. A refund that is owed and not paid out yet
+is the same money, and is taken first. What had gone back before and is taken all the same, the customer owes: nobody else bears it.
+
+While one is open nothing of its invoice is settled, paid out, refunded or released. Won, the money is credited to the payee's current
+account, less the fees of it; lost, nothing moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from counterfoil.base.ids import MakeId
+from counterfoil.base.machine import Move, record_birth, take_step, take_steps
+from counterfoil.base.problems import InvalidInput, NotFound
+from counterfoil.ledger.journals.journal import NewJournal
+from counterfoil.ledger.journals.key_spaces import CHARGEBACK as CHARGEBACK_KEYS
+from counterfoil.ledger.journals.key_spaces import CHARGEBACK_WON, KeySpace
+from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
+from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.operations.providers import ChargebackFact
+from counterfoil.payouts.chargebacks.machine import CHARGEBACK
+from counterfoil.payouts.disputes.standing import is_contested
+from counterfoil.payouts.refunds.owing import owe_more
+from counterfoil.payouts.refunds.refunds import REFUND, Refund, book_refund, lock_invoice, refundable, refunds_by_id
+from counterfoil.payouts.refunds.rules import Lines, won_back
+from counterfoil.settlement.fees.fees import rates_of
+from counterfoil.settlement.invoices.contested import call_decided, call_disputed
+from counterfoil.settlement.invoices.invoices import Invoice
+from counterfoil.settlement.payments.payments import Payment, payment_of
+from counterfoil.settlement.settlements import settlement_of
+
+ACTOR: Final = "system:worker"
+
+
+class Chargeback(NamedTuple):
+    """A chargeback as it stands; amounts in minor units. `beyond` is what of it had gone back to the customer before."""
+
+    id: str
+    program_id: str
+    provider: str
+    provider_ref: str
+    charge_id: str
+    invoice_id: str | None
+    customer_id: str | None
+    payee_id: str | None
+    asset: str
+    amount: int
+    fee: int
+    fee_back: int
+    beyond: int
+    cause: str
+    answer_by: datetime | None
+    opened_at: datetime
+    ended_at: datetime | None
+    state: str
+    state_at: datetime
+
+
+def apply_chargebacks(conn: Connection[Any], facts: Sequence[ChargebackFact], *, provider: str, make_id: MakeId, now: datetime) -> int:
+    """Book what a provider tells of chargebacks, each in whatever order and however often it comes. Returns how many moved something.
+
+    Raises InvalidInput for one of a payment that is not on record (it is tried again), or that ties to none of ours.
+    """
+    moved = 0
+    for fact in sorted(facts, key=lambda one: (one.charge_id, one.chargeback_id, one.status != "open")):
+        moved += _apply(conn, fact, provider, make_id, now)
+    return moved
+
+
+def _apply(conn: Connection[Any], fact: ChargebackFact, provider: str, make_id: MakeId, now: datetime) -> bool:
+    payment = payment_of(conn, provider, fact.charge_id)
+    if payment is None:
+        raise InvalidInput("charge_id", "a payment that is on record", got=fact.charge_id[:80])
+    # The order of locks, everywhere: invoice first. Two words of one chargeback, and two chargebacks of one payment, wait for each other.
+    invoice = lock_invoice(conn, payment.invoice_id) if payment.invoice_id else None
+    conn.execute("select pg_advisory_xact_lock(hashtextextended(%s, 4271009))", [f"{provider}:{fact.charge_id}"])
+    known = _known(conn, provider, fact.chargeback_id)
+    if known is None:
+        known = _open(conn, fact, payment, invoice, make_id, now)
+        if fact.status == "open":
+            return True
+    elif fact.status == "open":
+        return _note_time(conn, known, fact)
+    return _end(conn, known, fact, make_id, now)
+
+
+def _note_time(conn: Connection[Any], known: Chargeback, fact: ChargebackFact) -> bool:
+    if known.state == "open" and fact.answer_by is not None:
+        conn.execute("update chargeback set answer_by = %s where id = %s", [fact.answer_by, known.id])
+    return False
+
+
+def _open(
+    conn: Connection[Any], fact: ChargebackFact, payment: Payment, invoice: Invoice | None, make_id: MakeId, now: datetime
+) -> Chargeback:
+    _refuse_strange(conn, fact, payment)
+    chargeback_id = make_id("cb")
+    left = refundable(conn, invoice) if invoice else 0
+    owed = _owed_before(conn, invoice, fact.amount) if invoice else []
+    settled_by_it = sum(one.amount for one in owed)
+    new = min(fact.amount - settled_by_it, left)
+    beyond = fact.amount - settled_by_it - new
+    conn.execute(
+        """insert into chargeback (id, program_id, provider, provider_ref, charge_id, payment_id, invoice_id, customer_id, payee_id, asset,
+                                   amount, fee, beyond, cause, answer_by, opened_at, state, state_at)
+           select %s, p.program_id, p.provider, %s, p.charge_id, p.id, p.invoice_id, i.customer_id, i.payee_id, p.asset,
+                  %s, %s, %s, %s, %s, %s, 'open', %s
+           from payment p left join invoice i on i.id = p.invoice_id where p.id = %s""",
+        [
+            *[chargeback_id, fact.chargeback_id, fact.amount, fact.fee, beyond, fact.cause[:200], fact.answer_by, fact.occurred_at],
+            *[now, payment.id],
+        ],
+    )
+    record_birth(conn, CHARGEBACK, [chargeback_id], "open", actor=ACTOR, at=now)
+    made = show_chargeback(conn, chargeback_id)
+    if invoice is not None:
+        call_disputed(conn, invoice, cause=chargeback_id, actor=ACTOR, now=now)
+        invoice = lock_invoice(conn, invoice.id)
+    if invoice is not None and new:
+        why = f"chargeback {chargeback_id}"
+        own = book_refund(conn, make_id("ref"), invoice, new, cause=why, make_id=make_id, actor=ACTOR, now=now, by_bank=True)
+        owed = [*owed, own]
+    _paid_by_bank(conn, made, owed, now)
+    _post(conn, made, CHARGEBACK_KEYS, _taken_lines(made, settled_by_it + new), fact.occurred_at, now)
+    _tell(conn, "chargeback_opened", made, now)
+    if beyond and invoice is not None:
+        _tell(conn, "chargeback_beyond", made, now)
+    return made
+
+
+def _refuse_strange(conn: Connection[Any], fact: ChargebackFact, payment: Payment) -> None:
+    """Raises InvalidInput for what cannot be a part of this payment: a person looks at it, and nothing is booked by guess."""
+    if fact.asset != payment.asset:
+        raise InvalidInput("asset", f"{payment.asset}, as the payment", got=fact.asset[:20])
+    row = conn.execute(
+        "select coalesce(sum(amount), 0)::bigint from chargeback where payment_id = %s and state <> 'won'", [payment.id]
+    ).fetchone()
+    most = payment.amount - (row[0] if row else 0)
+    if not 0 < fact.amount <= most:
+        raise InvalidInput("amount", f"from 1 to {most} minor units, which is what is left of the payment", got=fact.amount)
+
+
+def _owed_before(conn: Connection[Any], invoice: Invoice, amount: int) -> list[Refund]:
+    """Refunds of the invoice that are owed and not paid out yet, the oldest first, as many as the bank has paid out with this."""
+    rows = conn.execute("select id from refund where invoice_id = %s and state = 'owed' order by id for update", [invoice.id]).fetchall()
+    taken: list[Refund] = []
+    for one in refunds_by_id(conn, [row[0] for row in rows]):
+        if sum(each.amount for each in taken) + one.amount <= amount:
+            taken.append(one)
+    return taken
+
+
+def _paid_by_bank(conn: Connection[Any], made: Chargeback, refunds: Sequence[Refund], now: datetime) -> None:
+    with conn.cursor() as cur:
+        cur.executemany(
+            "insert into chargeback_refund (chargeback_id, refund_id, is_own) values (%s, %s, %s)",
+            [(made.id, one.id, one.cause == f"chargeback {made.id}") for one in refunds],
+        )
+    take_steps(conn, REFUND, [Move(one.id, "owed", "charge_back") for one in refunds], actor=ACTOR, at=now, cause=made.id)
+
+
+def _taken_lines(one: Chargeback, refunded: int) -> Lines:
+    clearing = f"clearing:{one.provider}"
+    owing = f"receivable:customer:{one.customer_id}" if one.invoice_id else "suspense"
+    lines = [(f"refund_payable:customer:{one.customer_id}", clearing, refunded), (owing, clearing, one.beyond)]
+    return [line for line in [*lines, ("dispute_fee", clearing, one.fee)] if line[2]]
+
+
+def _end(conn: Connection[Any], known: Chargeback, fact: ChargebackFact, make_id: MakeId, now: datetime) -> bool:
+    ended = {"won": "win", "lost": "lose"}[fact.status]
+    if known.state == fact.status:
+        return False
+    if known.state in CHARGEBACK.final:
+        once = f"{fact.status}:{fact.occurred_at.isoformat()}"
+        told = {"was": known.state, "says": fact.status, "provider": known.provider}
+        emit(conn, [NewEvent("chargeback_conflict", known.program_id, known.id, told, once=once)], at=now)
+        return False
+    take_step(conn, CHARGEBACK, known.id, known.state, ended, actor=ACTOR, at=now)
+    back = known.fee - fact.fee if fact.status == "won" and fact.fee < known.fee else 0
+    conn.execute("update chargeback set ended_at = %s, fee_back = %s where id = %s", [now, back, known.id])
+    known = known._replace(fee_back=back)
+    invoice = lock_invoice(conn, known.invoice_id) if known.invoice_id else None
+    if fact.status == "won":
+        _win(conn, known, invoice, fact.occurred_at, make_id, now)
+    if invoice is not None and not is_contested(conn, invoice.id):
+        call_decided(conn, lock_invoice(conn, invoice.id), refundable(conn, invoice), cause=known.id, actor=ACTOR, now=now)
+    _tell(conn, "chargeback_won" if fact.status == "won" else "chargeback_lost", known, now)
+    return True
+
+
+def _win(conn: Connection[Any], one: Chargeback, invoice: Invoice | None, at: datetime, make_id: MakeId, now: datetime) -> None:
+    """The money is ours again: what the customer owed is settled, what was owed to the customer is owed again, the rest is shared out."""
+    clearing = f"clearing:{one.provider}"
+    rows = conn.execute("select refund_id, is_own from chargeback_refund where chargeback_id = %s order by refund_id", [one.id]).fetchall()
+    refunds = {each.id: each for each in refunds_by_id(conn, [row[0] for row in rows])}
+    own = next((refunds[row[0]] for row in rows if row[1]), None)
+    before = [refunds[row[0]] for row in rows if not row[1]]
+    lines: Lines = [
+        (clearing, f"receivable:customer:{one.customer_id}" if one.invoice_id else "suspense", one.beyond),
+        (clearing, f"refund_payable:customer:{one.customer_id}", sum(each.amount for each in before)),
+        (clearing, "dispute_fee", one.fee_back),
+    ]
+    take_steps(conn, REFUND, [Move(each.id, "charged_back", "owe_again") for each in before], actor=ACTOR, at=now, cause=one.id)
+    if own is None or invoice is None:
+        _post(conn, one, CHARGEBACK_WON, lines, at, now)
+        return
+    settlement = settlement_of(conn, invoice.id)
+    if settlement is None:
+        lines.append((clearing, f"escrow:{invoice.id}", own.amount))
+        shared = None
+    else:
+        rates = rates_of(conn, settlement.program_id, settlement.rate_version, settlement.asset)
+        gone = settlement.gross - refundable(conn, invoice)
+        shared = won_back(settlement.gross, gone, own.amount, rates, retain_fees=own.retain_fees)
+        lines += [
+            (clearing, "fee:platform", shared.platform_fee),
+            (clearing, "payable:validator", shared.validator_fee),
+            (clearing, f"payable:payee:{invoice.payee_id}", shared.payee),
+        ]
+    payout = owe_more(conn, settlement, now=now) if settlement is not None else None  # locks, before accounts
+    take_step(conn, REFUND, own.id, own.state, "win_back", actor=ACTOR, at=now, cause=one.id)
+    _post(conn, one, CHARGEBACK_WON, lines, at, now)
+    if payout is not None and shared is not None:
+        payout(conn, shared.payee, make_id, f"chargeback {one.id} was won")
+
+
+def _post(conn: Connection[Any], one: Chargeback, space: KeySpace, lines: Lines, at: datetime, now: datetime) -> None:
+    journal = NewJournal(
+        key=space.key(one.provider, one.provider_ref),
+        kind=space.kind or "",
+        lines=[line for line in lines if line[2]],
+        asset=one.asset,
+        actor=ACTOR,
+        effective_at=min(at, now),
+        source=("chargeback", one.provider_ref),
+        space=space,
+    )
+    post_all(conn, [ProgramJournal(one.program_id, journal)], now=now)
+
+
+def _tell(conn: Connection[Any], name: str, one: Chargeback, now: datetime) -> None:
+    told = {"invoiceId": one.invoice_id or "", "amount": str(one.amount), "beyond": str(one.beyond), "asset": one.asset, "cause": one.cause}
+    emit(conn, [NewEvent(name, one.program_id, one.id, told)], at=now)
+
+
+def _known(conn: Connection[Any], provider: str, provider_ref: str) -> Chargeback | None:
+    conn.execute("select from chargeback where provider = %s and provider_ref = %s for update", [provider, provider_ref])
+    found = _select(conn, "where provider = %s and provider_ref = %s", [provider, provider_ref])
+    return found[0] if found else None
+
+
+def show_chargeback(conn: Connection[Any], chargeback_id: str) -> Chargeback:
+    """One chargeback. Raises NotFound."""
+    found = _select(conn, "where id = %s", [chargeback_id])
+    if not found:
+        raise NotFound(what="chargeback", id=chargeback_id)
+    return found[0]
+
+
+def list_chargebacks(conn: Connection[Any], *, rows_max: int, after: str | None, state: str | None) -> list[Chargeback]:
+    """Chargebacks, newest first."""
+    return _select(
+        conn,
+        """where (%(after)s::text is null or id < %(after)s) and (%(state)s::text is null or state = %(state)s)
+           order by id desc limit %(rows)s""",
+        {"after": after, "state": state, "rows": rows_max},
+    )
+
+
+def _select(conn: Connection[Any], ending: str, given: Any) -> list[Chargeback]:
+    with conn.cursor(row_factory=class_row(Chargeback)) as cur:
+        return cur.execute(
+            """select id, program_id, provider, provider_ref, charge_id, invoice_id, customer_id, payee_id, asset, amount, fee, fee_back,
+                      beyond, cause, answer_by, opened_at, ended_at, state, state_at from chargeback """
+            + ending,
+            given,
+        ).fetchall()

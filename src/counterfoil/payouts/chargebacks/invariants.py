@@ -1,0 +1,47 @@
+"""What must always hold between chargebacks, refunds and the ledger."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from counterfoil.base.invariant import Invariant
+
+INVARIANTS: Final = (
+    Invariant(
+        "CHARGEBACK_TIE",
+        "Has each chargeback its refunds and what was taken beyond them, to the unit, and did no payment go back more than once by it?",
+        """select c.id, c.amount, c.beyond, coalesce(sum(r.amount), 0) from chargeback c
+           left join chargeback_refund x on x.chargeback_id = c.id left join refund r on r.id = x.refund_id
+           group by c.id having c.amount <> c.beyond + coalesce(sum(r.amount), 0)
+           union all
+           select p.id, p.amount, sum(c.amount), 0 from payment p join chargeback c on c.payment_id = p.id and c.state <> 'won'
+           group by p.id having sum(c.amount) > p.amount
+           union all
+           select c.id, c.amount, r.amount, 0 from chargeback c
+           join chargeback_refund x on x.chargeback_id = c.id and x.is_own join refund r on r.id = x.refund_id
+           where r.state <> case c.state when 'won' then 'won_back' else 'charged_back' end""",
+        "critical",
+        "A chargeback took another amount than its records say.",
+    ),
+    Invariant(
+        "CHARGEBACK_LEDGER_TIE",
+        "Did the provider's clearing account give what each chargeback took, and get back what was won, fees with it?",
+        """with expected as (
+               select c.id, c.program_id, c.asset, x.kind, x.ref, x.amount from chargeback c cross join lateral (values
+                   ('chargeback', c.provider || ':' || c.provider_ref, -c.amount - c.fee),
+                   ('chargeback_won', c.provider || ':' || c.provider_ref, case when c.state = 'won' then c.amount + c.fee_back end)
+               ) as x (kind, ref, amount) where x.amount is not null
+           ), booked as (
+               select b.program_id, b.asset, j.kind, substr(j.key, strpos(j.key, ':') + 1) as ref,
+                      sum(case when a.id = t.debit then t.amount else -t.amount end) as amount
+               from journal j join posting t on t.journal_id = j.id join account a on a.id in (t.debit, t.credit)
+               join book b on b.id = a.book_id
+               where j.kind in ('chargeback', 'chargeback_won') and a.name like 'clearing:%'
+               group by b.program_id, b.asset, j.kind, j.key
+           )
+           select coalesce(e.id, b.ref), coalesce(e.kind, b.kind), e.amount, b.amount
+           from expected e full join booked b using (program_id, asset, kind, ref) where e.amount is distinct from b.amount""",
+        "critical",
+        "The books say of a chargeback something else than its record.",
+    ),
+)

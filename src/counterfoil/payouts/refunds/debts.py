@@ -1,0 +1,98 @@
+"""What payees owe us: refunds and chargebacks after their money had gone out. Their next payouts pay it; two people write it off."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from counterfoil.base.invariant import Invariant
+from counterfoil.base.problems import InvalidInput
+from counterfoil.ledger.journals.journal import NewJournal
+from counterfoil.ledger.journals.key_spaces import RECEIVABLE_WRITE_OFF
+from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
+from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.work.runner import wake
+from counterfoil.payouts.machines import RESERVING
+from counterfoil.payouts.payouts.payable import Purse, receivables_of
+
+EVENT_KINDS: Final = declare(
+    EventKind("receivable_written_off", "critical", "Two people gave up what a payee owes."),
+)
+
+
+class Debt(NamedTuple):
+    """What a payee owes in an asset, in minor units. `since`: the last time something was added to it."""
+
+    program_id: str
+    payee_id: str
+    asset: str
+    amount: int
+    since: datetime
+
+
+def debts_of(conn: Connection[Any], program_id: str, *, rows_max: int = 1000) -> list[Debt]:
+    """What each payee of a program owes, the most first."""
+    with conn.cursor(row_factory=class_row(Debt)) as cur:
+        return cur.execute(
+            """select b.program_id, substr(a.name, length('receivable:payee:') + 1) as payee_id, b.asset, a.debits - a.credits as amount,
+                      (select max(p.effective_at) from posting p where p.debit = a.id) as since
+               from account a join book b on b.id = a.book_id
+               where b.program_id = %s and a.name like 'receivable:payee:%%' and a.debits > a.credits
+               order by a.debits - a.credits desc, a.name limit %s""",
+            [program_id, rows_max],
+        ).fetchall()
+
+
+def write_off_debt(conn: Connection[Any], write_off_id: str, purse: Purse, amount: int, *, reason: str, actor: str, now: datetime) -> int:
+    """Give up a part or all of what a payee owes, in minor units; what is left of it. Raises InvalidInput for more than is owed.
+
+    Takes two people: the database looks for the approval of exactly this amount. The payee's payouts that wait go on.
+    """
+    owed = receivables_of(conn, [purse]).get(purse, 0)
+    if not 0 < amount <= owed:
+        raise InvalidInput("amount", f"from 1 to {owed} minor units, which is what the payee owes", got=amount)
+    conn.execute(
+        """insert into receivable_write_off (id, program_id, payee_id, asset, amount, reason, actor, at)
+           values (%s, %s, %s, %s, %s, %s, %s, %s)""",
+        [write_off_id, *purse, amount, reason, actor, now],
+    )
+    waiting = conn.execute(
+        "select id from payout where program_id = %s and payee_id = %s and asset = %s and state = 'pending' order by id for update", purse
+    ).fetchall()
+    conn.execute("update payout set due_at = %s, attempt = 0 where id = any(%s)", [now, [row[0] for row in waiting]])
+    journal = NewJournal(
+        key=RECEIVABLE_WRITE_OFF.key(write_off_id),
+        kind=RECEIVABLE_WRITE_OFF.kind or "",
+        lines=[("bad_debt", f"receivable:payee:{purse.payee_id}", amount)],
+        asset=purse.asset,
+        actor=actor,
+        narrative=reason,
+        source=("receivable_write_off", write_off_id),
+        space=RECEIVABLE_WRITE_OFF,
+    )
+    post_all(conn, [ProgramJournal(purse.program_id, journal)], now=now)
+    told = {"payeeId": purse.payee_id, "amount": str(amount), "asset": purse.asset, "reason": reason}
+    emit(conn, [NewEvent("receivable_written_off", purse.program_id, write_off_id, told)], at=now)
+    wake(conn, RESERVING)
+    return owed - amount
+
+
+INVARIANTS: Final = (
+    Invariant(
+        "WRITE_OFF_LEDGER_TIE",
+        "Did each write-off of a payee's debt book what two people agreed to, once, and nothing else?",
+        """with booked as (
+               select j.source_id as id, sum(t.amount) filter (where d.name = 'bad_debt' and c.name = 'receivable:payee:' || w.payee_id)
+                   as amount, sum(t.amount) as total
+               from journal j join posting t on t.journal_id = j.id join account d on d.id = t.debit join account c on c.id = t.credit
+               left join receivable_write_off w on w.id = j.source_id
+               where j.kind = 'receivable_write_off' group by j.source_id)
+           select coalesce(w.id, b.id), w.amount, b.amount from receivable_write_off w full join booked b using (id)
+           where (w.amount, w.amount) is distinct from (b.amount, b.total)""",
+        "critical",
+        "A debt was given up that nobody agreed to give up.",
+    ),
+)

@@ -1,0 +1,36 @@
+"""What payees owe, over HTTP: listed with the most first, and written off by two people, of exactly the amount that both saw."""
+
+from __future__ import annotations
+
+from counterfoil.base.edge import now
+from counterfoil.ledger.accounts.accounts import open_accounts
+from counterfoil.ledger.journals.journal import post
+from tests.api.office import PROGRAM, Office, fresh
+
+OWES = {"programId": PROGRAM, "asset": "EUR", "reason": "the payee is gone"}
+
+
+def owes(office: Office, payee: str, minor: int) -> None:
+    with office.database.transaction() as conn:
+        names = [f"receivable:payee:{payee}", "platform:own_funds"]
+        open_accounts(conn, PROGRAM, names, asset="EUR", actor="test", now=now())
+        lines = [(names[0], names[1], minor)]
+        post(conn, PROGRAM, key=fresh("owes"), kind="test", lines=lines, asset="EUR", actor="test", now=now())
+
+
+def test_chargebacks_are_listed_and_one_that_is_not_there_is_not_found(office: Office):
+    assert office.ask("GET", "/api/chargebacks").json()["data"] == []
+    assert office.ask("GET", f"/api/chargebacks/cb_{'0' * 26}").status_code == 404
+
+
+def test_debts_are_listed_and_two_people_write_one_off(office: Office):
+    owes(office, "payee-8", 10_00)
+    owes(office, "payee-9", 45_00)
+    rows = office.ask("GET", "/api/debts").json()["data"]
+    assert [(one["payeeId"], one["amount"]) for one in rows][:2] == [("payee-9", "4500"), ("payee-8", "1000")]
+    done = office.by_two("/api/debts/write-off", OWES | {"payeeId": "payee-9", "amount": "4000"}, role="operator")
+    assert (done.status_code, done.json()["left"]) == (200, "500"), done.text
+    with office.database.transaction() as conn:
+        assert conn.execute("select count(*) from event where name = 'receivable_written_off'").fetchone() == (1,)
+    too_much = office.ask("POST", "/api/debts/write-off", role="operator", key=fresh(), json=OWES | {"payeeId": "payee-9", "amount": "501"})
+    assert (too_much.status_code, too_much.json()["field"]) == (422, "amount")
