@@ -33,7 +33,7 @@ from counterfoil.payouts.payment_files.files import (
     list_payment_files,
     orders_of,
 )
-from counterfoil.payouts.payment_files.filing import file_due
+from counterfoil.payouts.payment_files.filing import file_all_due, file_due
 from counterfoil.payouts.payment_files.reporting import take_report
 from counterfoil.payouts.payouts.by_hand import retry_payout
 from counterfoil.payouts.provider_payouts.attempts_by_hand import quarantine_attempt
@@ -329,6 +329,15 @@ def test_a_file_carries_no_more_orders_than_the_bank_takes(desk):
     queued(desk)
     a_file(desk)
     assert sorted(row[0] for row in desk.rows("select orders from payment_file")) == [1, 2]
+
+
+def test_whoever_asks_for_files_now_gets_all_that_is_queued_in_as_many_files_as_it_takes(desk):
+    bank = desk.wiring.providers[sepa.NAME]
+    bank.capabilities, bank.gather_for = bank.capabilities._replace(orders_max=1), timedelta(hours=1)
+    queued(desk)
+    tally = file_all_due(desk.wiring.runner("w"), bank, make_id, silent_after=desk.wiring.silent_after)
+    assert (tally.handled, tally.failed, states(desk)) == (3, 0, ["sent"] * 3)
+    assert desk.rows("select orders from payment_file") == [(1,)] * 3
 
 
 def test_orders_gather_until_the_oldest_has_waited_or_a_file_is_full_or_somebody_asks(desk):

@@ -75,6 +75,17 @@ def file_due(runner: Runner, provider: FileProvider, make_id: MakeId, *, silent_
     return run_here(whole, SENDING, work, lane=provider.name)
 
 
+def file_all_due(runner: Runner, provider: FileProvider, make_id: MakeId, *, silent_after: timedelta) -> Tally:
+    """Ticks until nothing is due any more: files of all that is queued for this provider, without waiting for more to gather.
+
+    What is held back or put back is due later, so each order is taken up once.
+    """
+    whole = Tally()
+    while (tally := file_due(runner, provider, make_id, silent_after=silent_after, at_once=True)) != Tally():
+        whole = whole.plus(tally)
+    return whole
+
+
 def _gathers(runner: Runner, provider: FileProvider) -> bool:
     """Is it too early for a file?"""
     with runner.database.transaction() as conn:

@@ -29,7 +29,7 @@ from counterfoil.payouts.payment_files.files import (
     orders_of,
     show_payment_file,
 )
-from counterfoil.payouts.payment_files.filing import file_due
+from counterfoil.payouts.payment_files.filing import file_all_due
 from counterfoil.payouts.payment_files.reporting import take_report
 
 router = routes("Bank files")
@@ -130,7 +130,7 @@ def make(call: Annotated[ApiCall, may(OPERATE)]) -> Response:
 
     def act() -> Done:
         runner = wiring.runner(call.services.owner)
-        tally = file_due(runner, provider, wiring.make_id, silent_after=wiring.silent_after, at_once=True)
+        tally = file_all_due(runner, provider, wiring.make_id, silent_after=wiring.silent_after)
         return Done(sepa.NAME, BankFilesMade(handled=tally.handled, failed=tally.failed))
 
     return call.write_outside("bank_file.make", act, asked={"provider": sepa.NAME})
