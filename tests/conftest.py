@@ -21,7 +21,7 @@ from counterfoil.base.migrations.runner import migrate
 from counterfoil.base.postgres.launcher import PrivatePostgres
 from counterfoil.base.postgres.logins import SERVER as SERVER_LOGIN
 from counterfoil.base.postgres.logins import make_logins
-from tests.api.recorder import RECORD, not_as_the_examples_say
+from tests.api.recorder import RECORD, listen, not_as_the_examples_say
 from tests.left_out import closing_line
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -117,6 +117,7 @@ def pytest_configure_node(node: Any) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    listen()
     SERVER.given = getattr(config, "workerinput", {}).get(FOLDER_KEY)
 
 

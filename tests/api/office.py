@@ -28,7 +28,6 @@ from counterfoil.operations.access import access
 from counterfoil.operations.providers.simulator import SimulatorProvider
 from counterfoil.settlement.fees.fees import set_rates
 from counterfoil.wiring import Wiring
-from tests.api.recorder import Recorded
 from tests.people import log_in_as
 
 PROGRAM = "main"
@@ -165,7 +164,7 @@ def seed(database: Database, before: Before | None = None) -> tuple[dict[str, st
 @contextmanager
 def served(app: Any) -> Iterator[str]:
     """The app on a socket of its own, in a thread; gives its address."""
-    server = uvicorn.Server(uvicorn.Config(Recorded(app), host="127.0.0.1", port=0, log_config=None, access_log=False))
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:

@@ -10,17 +10,17 @@ import json
 import os
 import re
 import sys
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qsl
+
+import httpx2
 
 from counterfoil.api.document.examples import FILE, examples
+from docs.generate import openapi
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
+OURS: Final = ("/api/", "/webhooks/", "/healthz")
 RECORD: Final = "RECORD_EXAMPLES"
 KEPT: Final = 2  # items of a list in an answer
 BODY_MAX: Final = 4_000
@@ -36,48 +36,54 @@ def the_test() -> str | None:
     return name if phase == "(call)" else None
 
 
-class Recorded:
-    """An app whose calls are kept."""
+def listen() -> None:
+    """Keep what every client in this process asks of a server of ours, wherever that runs. Once for each process."""
+    plain = httpx2.Client.send
 
-    def __init__(self, app: Any) -> None:
-        self.app = app
+    def send(self: httpx2.Client, request: httpx2.Request, **more: Any) -> httpx2.Response:
+        response = plain(self, request, **more)
+        test = the_test()
+        if test is not None and not more.get("stream") and 200 <= response.status_code < 300 and "dry-run" not in request.headers:
+            keep(test, request, response)
+        return response
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass it on, and keep what went by."""
-        if scope["type"] != "http" or (test := the_test()) is None:
-            await self.app(scope, receive, send)
-            return
-        asked, answered, status = bytearray(), bytearray(), [0]
-        kind = [b""]
-
-        async def reading() -> MutableMapping[str, Any]:
-            message = await receive()
-            asked.extend(message.get("body", b""))
-            return message
-
-        async def writing(message: MutableMapping[str, Any]) -> None:
-            if message["type"] == "http.response.start":
-                status[0] = message["status"]
-                kind[0] = dict(message["headers"]).get(b"content-type", b"")
-            elif len(answered) <= ANSWER_MAX:
-                answered.extend(message.get("body", b""))
-            await send(message)
-
-        await self.app(scope, reading, writing)
-        operation = getattr(scope.get("route"), "operation_id", None)
-        if operation and 200 <= status[0] < 300 and b"dry-run" not in dict(scope["headers"]):
-            keep(test, operation, scope, bytes(asked), status[0], kind[0], bytes(answered))
+    httpx2.Client.send = send  # type: ignore[method-assign]
 
 
-def keep(test: str, operation: str, scope: Scope, asked: bytes, status: int, kind: bytes, answered: bytes) -> None:
+@cache
+def routes() -> list[tuple[str, re.Pattern[str], str]]:
+    """Method, path and id of every operation; paths without a parameter before those with one."""
+    found = [
+        (method.upper(), re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path))), one["operationId"])
+        for path, methods in openapi()["paths"].items()
+        for method, one in methods.items()
+    ]
+    return sorted(found, key=lambda one: one[1].groups)
+
+
+def operation_of(request: httpx2.Request) -> tuple[str, dict[str, str]] | None:
+    """The operation's id and what stands in its path; None for what is no call of ours."""
+    if not request.url.path.startswith(OURS):
+        return None
+    for method, path, operation in routes():
+        if method == request.method and (found := path.fullmatch(request.url.path)):
+            return operation, found.groupdict()
+    return None
+
+
+def keep(test: str, request: httpx2.Request, response: httpx2.Response) -> None:
     """Remember that this test sent this call; while recording, write all of it down."""
-    answer = json.loads(answered) if b"json" in kind and len(answered) <= ANSWER_MAX else None
+    names = {one["operation"] for one in examples().values() if one["test"] == test}
+    folder = os.environ.get(RECORD)
+    if not (names or folder) or (found := operation_of(request)) is None:
+        return
+    operation, path = found
+    json_ = "json" in response.headers.get("content-type", "") and len(response.content) <= ANSWER_MAX
+    answer = response.json() if json_ else None
     sent.setdefault(test, []).append((operation, fields(answer)))
-    if (folder := os.environ.get(RECORD)) and not test.startswith(LEFT_OUT):
-        one: dict[str, Any] = {"operation": operation, "test": test, "path": dict(scope["path_params"])}
-        one["query"] = dict(parse_qsl(scope["query_string"].decode()))
-        one |= body_of(asked)
-        one["status"] = status
+    if folder and not test.startswith(LEFT_OUT):
+        one: dict[str, Any] = {"operation": operation, "test": test, "path": path, "query": dict(request.url.params)}
+        one |= body_of(request.read()) | {"status": response.status_code}
         if answer is not None:
             one["answer"] = shortened(answer)
         with open(Path(folder) / f"{os.getpid()}.jsonl", "a", encoding="utf-8") as file:

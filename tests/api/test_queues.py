@@ -45,7 +45,7 @@ def test_a_queue_is_paused_with_a_reason_and_shown_as_such(office: Office):
 def test_what_sends_money_is_resumed_by_a_second_person(office: Office):
     say(office, "/api/admin/queue/send/pause", provider="simulator")
     asked = say(office, "/api/admin/queue/send/resume", provider="simulator")
-    assert (asked.status_code, asked.json()["paused"]) == (201, True)
+    assert (asked.status_code, asked.json()["paused"]) == (202, True)
     assert len(paused(office)) == 1
     path = f"/api/approvals/{asked.json()['proposalId']}/approve"
     body = {"payloadSha256": asked.json()["payloadSha256"]}

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+ALIAS: Final = "_alias"
 FILE: Final = Path(__file__).parent / "examples.json"
 
 
@@ -20,9 +21,15 @@ def examples() -> dict[str, dict[str, Any]]:
     return {one["operation"]: one for one in json.loads(FILE.read_text("utf-8"))}
 
 
+def example_of(operation: str) -> dict[str, Any] | None:
+    """The example of an operation; that of the same verb at its other address where it has none of its own."""
+    other = operation.removesuffix(ALIAS) if operation.endswith(ALIAS) else operation + ALIAS
+    return examples().get(operation) or examples().get(other)
+
+
 def add_example(operation: dict[str, Any]) -> None:
     """Put the example of an operation where the document keeps one: at its parameters, its body and its answer."""
-    one = examples().get(operation["operationId"])
+    one = example_of(operation["operationId"])
     if one is None:
         return
     given = {**one["path"], **one["query"]}

@@ -114,7 +114,13 @@ def pause_queue(queue: QueueName, body: PartRequest, call: Annotated[ApiCall, ma
     return call.write("queue.pause", lambda conn: Done(queue, _paused(conn, part, body, call)), asked=body, reason=body.reason)
 
 
-@router.post("/admin/queue/{queue}/resume", response_model=QueueSwitched, operation_id="queue_resume", summary="Resume a queue")
+@router.post(
+    "/admin/queue/{queue}/resume",
+    response_model=QueueSwitched,
+    responses={202: {"model": QueueSwitched, "description": "Proposed; it waits for a second person"}},
+    operation_id="queue_resume",
+    summary="Resume a queue",
+)
 def resume_queue(queue: QueueName, body: PartRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """A queue that sends money is resumed by a second person, who approves the proposal that this makes."""
     part = QueuePart(queue, body.provider, body.program_id)
@@ -122,7 +128,7 @@ def resume_queue(queue: QueueName, body: PartRequest, call: Annotated[ApiCall, m
 
     def act(conn: Connection[Any]) -> Done:
         told = _resumed(conn, part, body, call)
-        return Done(queue, told, 201 if told.proposal_id else 200)
+        return Done(queue, told, 202 if told.proposal_id else 200)
 
     return call.write("queue.resume", act, asked=body, reason=body.reason)
 
