@@ -147,6 +147,7 @@ def recorded(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    chosen = list(recorded(Path(sys.argv[1])))
+    found = examples() | {one["operation"]: one for one in recorded(Path(sys.argv[1]))}  # what was not sent this time stays
+    chosen = [found[name] for name in sorted(found)]
     FILE.write_text(json.dumps(chosen, indent=1, ensure_ascii=False) + "\n", "utf-8")
     print(f"{len(chosen)} examples")
