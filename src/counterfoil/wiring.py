@@ -92,6 +92,8 @@ from counterfoil.settlement.invoices.invoices import INVOICE, INVOICE_NOUN
 from counterfoil.settlement.payments import payments
 from counterfoil.settlement.payments.payments import parsed, receive_charges
 from counterfoil.settlement.settlements import payout_sources
+from counterfoil.settlement.treasury import treasury
+from counterfoil.settlement.treasury.invariants import INVARIANTS as TREASURY_INVARIANTS
 
 Clock = Callable[[], datetime]
 
@@ -136,6 +138,7 @@ EVENT_KINDS: Final[Sequence[EventKind]] = (
     *settlements.EVENT_KINDS,
     *holdback.EVENT_KINDS,
     *escrow_model.EVENT_KINDS,
+    *treasury.EVENT_KINDS,
     *payout_machines.EVENT_KINDS,
     *refunds.EVENT_KINDS,
     *batch_machine.EVENT_KINDS,
@@ -166,6 +169,7 @@ PAIRED: Final = by_verb(
     Paired("write_off_limit", "set"),
     Paired("payout_policy", "set"),
     Paired("receivable", "write_off"),
+    Paired("treasury", "withdraw"),
     Paired("journal", "post"),
     Paired("journal", "reverse"),
     Paired("hold", "post"),
@@ -197,6 +201,7 @@ INVARIANTS = (
     *SETTLEMENT_INVARIANTS,
     *HOLDBACK_INVARIANTS,
     *ESCROW_INVARIANTS,
+    *TREASURY_INVARIANTS,
     *PAYOUT_INVARIANTS,
     *REFUND_INVARIANTS,
     *BATCH_INVARIANTS,

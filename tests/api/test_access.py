@@ -179,6 +179,17 @@ ROUTES = [  # method, path, body, what it needs
     ("GET", f"/api/breaks/{BREAK}", None, READ),
     ("GET", f"/api/programs/{PROGRAM}/rates/versions", None, READ),
     ("GET", "/api/fees/recomputed?startTime=2026-01-01T00:00:00Z&endTime=2026-01-02T00:00:00Z", None, READ),
+    ("GET", "/api/treasury/movements", None, READ),
+    ("GET", "/api/treasury/summary?startTime=2026-01-01T00:00:00Z&endTime=2026-01-02T00:00:00Z", None, READ),
+    *(
+        (
+            "POST",
+            f"/api/treasury/{what}",
+            {"programId": PROGRAM, "asset": "EUR", "amount": "1", "reference": "r", **BECAUSE},
+            POST,
+        )
+        for what in ("distributions", "withdrawals")
+    ),
     ("GET", "/api/escrows", None, READ),
     ("GET", f"/api/escrows/esc_{ID}", None, READ),
     (

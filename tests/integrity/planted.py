@@ -285,6 +285,11 @@ REFUNDS: Final[Faults] = {
     },
 }
 ESCROWS: Final[Faults] = {
+    "TREASURY_LEDGER_TIE": {
+        "more was distributed than its record says": "update treasury_movement set amount = amount + 1",
+        "a distribution is called a withdrawal": "update treasury_movement set kind = 'withdrawal'",
+        "a distribution has no journal": "delete from journal where kind = 'treasury_distribution'",
+    },
     "ESCROW_TOTALS": {
         "an escrow says that it gave more": "update escrow set released = released + 1, refunded = refunded - 1 where refunded > 0",
         "a movement is taken out": "delete from escrow_movement where kind = 'repay'",

@@ -35,6 +35,7 @@ from counterfoil.settlement.escrow.escrows import NewEscrow, fund_escrow, open_e
 from counterfoil.settlement.escrow.moving import Hand, refund_escrow, release_escrow, repay_escrow
 from counterfoil.settlement.escrow.rules import Condition
 from counterfoil.settlement.fees.fees import set_rates
+from counterfoil.settlement.treasury.treasury import TreasuryMovement, move_fees
 from counterfoil.wiring import INVARIANTS, MACHINES
 from tests.builders import PROGRAM, Desk
 from tests.conftest import KEYS
@@ -169,6 +170,7 @@ def _escrows(conn: Connection[Any]) -> None:
             release_escrow(conn, one, hand, amount=30_00)
             refund_escrow(conn, one, hand)
             repay_escrow(conn, one, hand, amount=None, provider="bank", reference="R-1", known=set())
+            move_fees(conn, TreasuryMovement("trm_1", PROGRAM, "EUR", "distribution", 10, "V-1", "monthly", "t", at))
 
 
 @pytest.fixture

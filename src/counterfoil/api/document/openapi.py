@@ -31,6 +31,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "Intents": "From the customer's payment to the settlement.",
         "Settlements": "How a paid invoice was divided.",
         "Fees": "Fees of settlements, recomputed by the rates that were in force.",
+        "Treasury": "Fees: what came in, was distributed, was withdrawn, and is held.",
         "Escrows": "Money of customers that waits for its conditions.",
     },
     "Payouts": {

@@ -35,7 +35,7 @@ from counterfoil.api.nouns.payouts import bank_files, batches, debts, destinatio
 from counterfoil.api.nouns.reconciliation import bank, break_sheets, breaks
 from counterfoil.api.nouns.reconciliation import report as reconciliation_report
 from counterfoil.api.nouns.reconciliation import runs as reconciliation
-from counterfoil.api.nouns.settlement import escrows, fees, intents, invoices, settlements, usage
+from counterfoil.api.nouns.settlement import escrows, fees, intents, invoices, settlements, treasury, usage
 from counterfoil.base.edge import Database
 from counterfoil.ledger.group_commit import Gatherer
 from counterfoil.operations.verbs import Noun
@@ -66,6 +66,7 @@ ROUTERS = (  # looked through in this order: what is asked most comes first
     intents.router,
     settlements.router,
     fees.router,
+    treasury.router,
     operations.router,
     queues.router,
     providers.router,

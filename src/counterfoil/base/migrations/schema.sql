@@ -1002,6 +1002,15 @@ transition: verb text not null
 transition: to_state text not null
 transition: needs_reason boolean not null
 transition: needs_pair boolean not null
+treasury_movement: id text not null
+treasury_movement: program_id text not null
+treasury_movement: asset text not null
+treasury_movement: kind text not null
+treasury_movement: amount bigint not null
+treasury_movement: reference text not null
+treasury_movement: reason text not null
+treasury_movement: actor text not null
+treasury_movement: at timestamp with time zone not null
 unposted_line: journal_id uuid not null
 unposted_line: line integer not null
 unposted_line: outcome text not null
@@ -1568,6 +1577,13 @@ step: step_is_allowed FOREIGN KEY (machine, from_state, verb, to_state) REFERENC
 step: step_is_taken_once PRIMARY KEY (subject_id, step)
 step: step_starts_at_one CHECK ((step > 0))
 transition: transition_pkey PRIMARY KEY (machine, from_state, verb, to_state)
+treasury_movement: treasury_movement_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+treasury_movement: treasury_movement_kind CHECK ((kind = ANY (ARRAY['distribution'::text, 'withdrawal'::text])))
+treasury_movement: treasury_movement_pkey PRIMARY KEY (id)
+treasury_movement: treasury_movement_positive CHECK ((amount > 0))
+treasury_movement: treasury_movement_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+treasury_movement: treasury_movement_reference CHECK (((length(reference) >= 1) AND (length(reference) <= 200)))
+treasury_movement: treasury_reference_counts_once UNIQUE (program_id, reference)
 unposted_line: unposted_line_has_one_outcome PRIMARY KEY (journal_id, line)
 unposted_line: unposted_line_journal_id_fkey FOREIGN KEY (journal_id) REFERENCES journal(id)
 unposted_line: unposted_line_starts_at_one CHECK ((line > 0))
@@ -1703,6 +1719,7 @@ reversal: CREATE INDEX reversal_by_journal ON public.reversal USING btree (rever
 role_grant: CREATE UNIQUE INDEX role_is_granted_once ON public.role_grant USING btree (principal_id, role) WHERE (revoked_at IS NULL)
 run_finding: CREATE INDEX run_finding_again ON public.run_finding USING btree (identity)
 settlement: CREATE INDEX settlement_by_time ON public.settlement USING btree (at)
+treasury_movement: CREATE INDEX treasury_movement_by_time ON public.treasury_movement USING btree (program_id, asset, at)
 usage_record: CREATE INDEX usage_not_invoiced ON public.usage_record USING btree (program_id, customer_id, payee_id, asset) WHERE (invoice_id IS NULL)
 usage_record: CREATE INDEX usage_of_invoice ON public.usage_record USING btree (invoice_id, line) WHERE (invoice_id IS NOT NULL)
 usage_record: CREATE INDEX usage_of_parties ON public.usage_record USING btree (program_id, customer_id, payee_id, occurred_at)
@@ -2036,6 +2053,12 @@ step: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.step FOR E
 step: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.step FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 step: CREATE TRIGGER is_sealed AFTER INSERT ON public.step REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_step() -- always
 step: CREATE TRIGGER paired_steps_are_approved AFTER INSERT ON public.step REFERENCING NEW TABLE AS new_step FOR EACH STATEMENT EXECUTE FUNCTION paired_steps_are_approved()
+treasury_movement: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.treasury_movement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+treasury_movement: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.treasury_movement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+treasury_movement: CREATE TRIGGER is_sealed AFTER INSERT ON public.treasury_movement REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_treasury_movement() -- always
+treasury_movement: CREATE CONSTRAINT TRIGGER two_people_treasury_withdraw AFTER INSERT ON public.treasury_movement DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.kind = 'withdrawal'::text)) EXECUTE FUNCTION two_people('treasury', 'withdraw', 'n.program_id || '':'' || n.asset', '
+    p ->> ''amount'' = n.amount::text and p ->> ''reference'' = n.reference', 'false') -- always
+treasury_movement: CREATE TRIGGER withdrawn_within_earned BEFORE INSERT ON public.treasury_movement FOR EACH ROW EXECUTE FUNCTION withdrawn_within_earned()
 unposted_line: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.unposted_line FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 unposted_line: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.unposted_line FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 usage_import: CREATE TRIGGER is_sealed AFTER INSERT ON public.usage_import REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_usage_import() -- always
@@ -2231,6 +2254,8 @@ run_finding: of_one_program restrictive to counterfoil_program using ((CURRENT_U
    FROM reconciliation_run)))
 settlement: everybody using true
 settlement: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+treasury_movement: everybody using true
+treasury_movement: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 unposted_line: everybody using true
 unposted_line: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (journal_id IN ( SELECT journal.id
    FROM journal))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (journal_id IN ( SELECT journal.id
@@ -4532,6 +4557,20 @@ AS $function$
             return null;
         end $function$
 
+seal_treasury_movement(): CREATE OR REPLACE FUNCTION public.seal_treasury_movement()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'treasury_movement', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.asset, n.kind, n.amount, n.reference, n.reason, n.actor, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
 seal_usage_import(): CREATE OR REPLACE FUNCTION public.seal_usage_import()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4670,6 +4709,13 @@ begin
     return new;
 end $function$
 
+treasury_held(text,text): CREATE OR REPLACE FUNCTION public.treasury_held(program text, of_asset text)
+ RETURNS numeric
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+RETURN ((COALESCE((SELECT (a.credits - a.debits) FROM (account a JOIN book b ON ((b.id = a.book_id))) WHERE ((b.program_id = treasury_held.program) AND (b.asset = treasury_held.of_asset) AND (a.name = 'fee:platform'::text))), (0)::bigint))::numeric - COALESCE((SELECT sum(m.amount) AS sum FROM treasury_movement m WHERE ((m.program_id = treasury_held.program) AND (m.asset = treasury_held.of_asset) AND (m.kind = 'withdrawal'::text))), (0)::numeric))
+
 two_people(): CREATE OR REPLACE FUNCTION public.two_people()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4703,6 +4749,19 @@ was_administered(): CREATE OR REPLACE FUNCTION public.was_administered()
  STABLE
  SET search_path TO 'public', 'pg_temp'
 RETURN ((EXISTS (SELECT FROM role_grant g WHERE ((g.role = 'administrator'::text) AND (g.written_by IS DISTINCT FROM pg_current_xact_id())))) OR (EXISTS (SELECT FROM api_key k WHERE ((k.role = 'administrator'::text) AND (k.written_by IS DISTINCT FROM pg_current_xact_id())))))
+
+withdrawn_within_earned(): CREATE OR REPLACE FUNCTION public.withdrawn_within_earned()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    perform pg_advisory_xact_lock(hashtextextended('treasury:' || new.program_id || ':' || new.asset, 0));  -- of two at once the later sees the earlier
+    if new.kind = 'withdrawal' and new.amount > treasury_held(new.program_id, new.asset) then
+        raise 'no more is withdrawn than was earned: % of %', treasury_held(new.program_id, new.asset), new.asset using errcode = 'CF002';
+    end if;
+    return new;
+end $function$
 
 
 -- aggregates
@@ -5389,6 +5448,9 @@ step: owner: counterfoil_owner
 transition: counterfoil_app: select
 transition: counterfoil_auditor: select
 transition: owner: counterfoil_owner
+treasury_movement: counterfoil_app: insert, select
+treasury_movement: counterfoil_auditor: select
+treasury_movement: owner: counterfoil_owner
 unposted_line: counterfoil_app: insert, select
 unposted_line: counterfoil_auditor: select
 unposted_line: owner: counterfoil_owner
@@ -5484,6 +5546,8 @@ segments_of(bigint): counterfoil_app: execute
 segments_of(bigint): counterfoil_auditor: execute
 total(bigint): counterfoil_app: execute
 total(bigint): counterfoil_auditor: execute
+treasury_held(text,text): counterfoil_app: execute
+treasury_held(text,text): counterfoil_auditor: execute
 was_administered(): counterfoil_app: execute
 was_administered(): counterfoil_auditor: execute
 

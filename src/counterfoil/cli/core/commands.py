@@ -41,6 +41,7 @@ PARTS: Final[dict[str, CommandPart]] = {
     "journal": CommandPart("counterfoil.cli.nouns.ledger.journal", "Post, import, show and reverse journals.", BOOKS),
     "programs": CommandPart("counterfoil.cli.nouns.ledger.programs", "Programs, their assets, and whether their books agree.", BOOKS),
     "fees": CommandPart("counterfoil.cli.nouns.settlement.fees", "Whether the fees that were taken are those that were due.", BOOKS),
+    "treasury": CommandPart("counterfoil.cli.nouns.settlement.treasury", "Fees: in, distributed, withdrawn, held.", BOOKS),
     "rates": CommandPart("counterfoil.cli.nouns.settlement.rates", "A program's fee rates.", BOOKS),
     "periods": CommandPart("counterfoil.cli.nouns.ledger.periods", "Close the books up to a date.", BOOKS),
     "events": CommandPart("counterfoil.cli.nouns.operations.events", "What happened.", OPERATIONS),

@@ -36,6 +36,7 @@ FIELDS: Final = frozenset(
         "debitBalance",
         "debits",
         "difference",
+        "distributed",
         "drift",
         "duePlatformFee",
         "dueValidatorFee",
@@ -45,6 +46,8 @@ FIELDS: Final = frozenset(
         "expected",
         "fee",
         "feeBack",
+        "feesIn",
+        "givenBack",
         "fixed",
         "maximum",
         "minimum",
@@ -75,6 +78,11 @@ FIELDS: Final = frozenset(
         "totalCredit",
         "totalDebit",
         "validatorFee",
+        "validatorGivenBack",
+        "validatorHeld",
+        "validatorIn",
+        "validatorOpening",
+        "withdrawn",
     }
 )
 

@@ -42,6 +42,8 @@ PAYOUT_SWEEP: Final = KeySpace("PAYOUT_SWEEP", "payout_sweep", "provider_payout"
 HOLDBACK_RELEASE: Final = KeySpace("HOLDBACK_RELEASE", "holdback_release", "holdback_tranche", False, True)
 REFUND: Final = KeySpace("REFUND", "refund", "refund", False, True)
 REFUND_EXECUTE: Final = KeySpace("REFUND_EXECUTE", "refund_execute", "refund", True, True)
+TREASURY_DISTRIBUTE: Final = KeySpace("TREASURY_DISTRIBUTE", "treasury_distribution", "treasury_movement", False, True)
+TREASURY_WITHDRAW: Final = KeySpace("TREASURY_WITHDRAW", "treasury_withdrawal", "treasury_movement", False, True)
 ESCROW_FUND: Final = KeySpace("ESCROW_FUND", "escrow_fund", "escrow_movement", True, True)
 ESCROW_RELEASE: Final = KeySpace("ESCROW_RELEASE", "escrow_release", "escrow_movement", False, True)
 ESCROW_REFUND: Final = KeySpace("ESCROW_REFUND", "escrow_refund", "escrow_movement", False, True)
@@ -68,6 +70,8 @@ SPACES: Final = {
         HOLDBACK_RELEASE,
         REFUND,
         REFUND_EXECUTE,
+        TREASURY_DISTRIBUTE,
+        TREASURY_WITHDRAW,
         ESCROW_FUND,
         ESCROW_RELEASE,
         ESCROW_REFUND,

@@ -1,0 +1,165 @@
+"""The treasury of fees: its summary of a range, distribution to validators, and withdrawal by two people."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Query
+from fastapi.responses import Response
+from psycopg import Connection
+from pydantic import Field
+
+from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
+from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.routing import routes
+from counterfoil.api.http.schemas import (
+    BY_TWO,
+    Amount,
+    AssetCode,
+    Because,
+    Clean,
+    Instant,
+    Minor,
+    Paged,
+    ProgramId,
+    ViewModel,
+    WriteResult,
+    answer,
+    shows,
+)
+from counterfoil.base.paging import Keyset
+from counterfoil.base.problems import InvalidInput
+from counterfoil.ledger.reads.listing import show_program
+from counterfoil.operations.access.access import POST_JOURNAL, READ
+from counterfoil.settlement.treasury.treasury import TreasuryMovement, TreasurySummary, list_movements, move_fees, summarize
+
+router = routes("Treasury")
+MOVEMENTS = Keyset("treasury", (str,))
+
+
+class FeesRequest(Because):
+    """How much of the fees, and under which reference of the bank; each reference counts once."""
+
+    program_id: ProgramId
+    asset: AssetCode
+    amount: Amount = Field(examples=["10000"])
+    reference: Clean = Field(min_length=1, max_length=200, examples=["2026-11-26/81"])
+
+
+@shows(TreasurySummary)
+class TreasuryAssetView(ViewModel):
+    """Fees of the range in one asset; minor units. opening + in - given back - out = held, of the platform's and of the validators'."""
+
+    opening: Minor
+    fees_in: Minor
+    given_back: Minor = Field(description="With refunds, or by journals by hand.")
+    withdrawn: Minor
+    held: Minor = Field(description="Earned and not withdrawn.")
+    validator_opening: Minor
+    validator_in: Minor
+    validator_given_back: Minor
+    distributed: Minor
+    validator_held: Minor = Field(description="Owed to validators and not distributed.")
+    adds_up: bool = Field(description="Do all postings together give the balances of both accounts?")
+
+
+class TreasurySummaryView(ViewModel):
+    """Fees of a range, from the postings, by when they were effective."""
+
+    program_id: str
+    start_time: datetime
+    end_time: datetime
+    assets: list[TreasuryAssetView]
+
+
+@shows(TreasuryMovement)
+class TreasuryMovementView(ViewModel):
+    """Fees that were distributed to validators, or withdrawn."""
+
+    amount: Minor
+    kind: str = Field(description="distribution or withdrawal.")
+
+
+@shows(TreasuryMovement)
+class TreasuryMoved(WriteResult):
+    """It is booked."""
+
+    amount: Minor
+
+
+@router.get(
+    "/treasury/summary",
+    response_model=TreasurySummaryView,
+    operation_id="treasury_show_summary",
+    summary="Show the treasury of fees in a range",
+)
+def summary(
+    call: Annotated[ApiCall, may(READ)],
+    start_time: Annotated[Instant, Query(alias="startTime")],
+    end_time: Annotated[Instant, Query(alias="endTime", description="Not included.")],
+    program_id: Annotated[ProgramId | None, Query(alias="programId")] = None,
+) -> Response:
+    """Fees in, given back, distributed, withdrawn and held."""
+    if end_time <= start_time:
+        raise InvalidInput("endTime", "later than startTime")
+    program = program_id or call.services.wiring.program_id
+    with call.reading() as conn:
+        show_program(conn, program)
+        found = summarize(conn, program, start=start_time, end=end_time)
+    shown = TreasuryAssetView.each(found)
+    return answer(TreasurySummaryView(program_id=program, start_time=start_time, end_time=end_time, assets=shown))
+
+
+@router.get(
+    "/treasury/movements", response_model=Paged[TreasuryMovementView], operation_id="treasury_list", summary="List treasury movements"
+)
+def movements(
+    call: Annotated[ApiCall, may(READ)],
+    program_id: Annotated[ProgramId | None, Query(alias="programId")] = None,
+    limit: Limit = LIMIT,
+    cursor: Cursor = None,
+) -> Response:
+    """What was distributed and withdrawn, newest first."""
+    after = MOVEMENTS.after(cursor)
+    with call.reading() as conn:
+        rows = list_movements(conn, rows_max=limit + 1, after=str(after[0]) if after else None, program_id=program_id)
+    return page_of(TreasuryMovementView, MOVEMENTS.page(rows, limit, lambda row: (row.id,)))
+
+
+@router.post(
+    "/treasury/distributions",
+    status_code=201,
+    response_model=TreasuryMoved,
+    operation_id="treasury_distribute",
+    summary="Distribute fees to validators",
+)
+def distribute(body: FeesRequest, call: Annotated[ApiCall, may(POST_JOURNAL, key=True)]) -> Response:
+    """Validators have this much of what is owed to them, by a transfer from the client money account."""
+    return call.write("treasury.distribute", _moving(call, body, "distribution"), asked=body, reason=body.reason)
+
+
+@router.post(
+    "/treasury/withdrawals",
+    status_code=201,
+    response_model=TreasuryMoved,
+    responses=BY_TWO,
+    operation_id="treasury_withdraw",
+    summary="Withdraw earned fees",
+)
+def withdraw(body: FeesRequest, call: Annotated[ApiCall, may(POST_JOURNAL, key=True)]) -> Response:
+    """From the client money account to the house's own, no more than was earned and not withdrawn. Takes two people; told as a critical
+    event."""
+    payload = {"amount": str(body.amount), "reference": body.reference}
+    said = ProposedVerb("treasury", "withdraw", f"{body.program_id}:{body.asset}", payload, body.program_id)
+    return call.by_two("treasury.withdraw", _moving(call, body, "withdrawal"), said, asked=body, reason=body.reason)
+
+
+def _moving(call: ApiCall, body: FeesRequest, kind: str) -> Any:
+    def act(conn: Connection[Any]) -> Done:
+        show_program(conn, body.program_id)
+        given = (body.program_id, body.asset, kind, body.amount, body.reference.strip(), body.reason, call.actor, call.now)
+        made = move_fees(conn, TreasuryMovement(call.make_id("trm"), *given))
+        return Done(made.id, TreasuryMoved.of(made), 201)
+
+    return act

@@ -1,0 +1,91 @@
+"""`counterfoil treasury …`"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.exit_codes import NOT_GREEN
+from counterfoil.cli.core.money import figure, to_minor
+from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Format, Output, Reason, Rows, listed, say, say_done, show_one, show_rows, waits
+
+app = typer.Typer(no_args_is_help=True, help="Fees: what came in, was distributed, was withdrawn, and is held.")
+OURS = ("asset", "opening", "feesIn", "givenBack", "withdrawn", "held")
+THEIRS = ("asset", "validatorOpening", "validatorIn", "validatorGivenBack", "distributed", "validatorHeld")
+Program = Annotated[str, typer.Option("--program", help="In which program.")]
+Asset = Annotated[str, typer.Option("--asset", help="In which asset.")]
+Amount = Annotated[str, typer.Option("--amount", help="Such as 100.00.")]
+Reference = Annotated[str, typer.Option("--reference", help="The bank's reference; each counts once.")]
+
+
+@app.command("summary")
+def summary(
+    start_time: Annotated[str, typer.Option("--start-time", help="From this moment on, such as 2026-11-01T00:00:00Z.")],
+    end_time: Annotated[str, typer.Option("--end-time", help="And before this one.")],
+    program: Program = "main",
+    output: Output = TABLE,
+) -> None:
+    """Fees of a range, from the postings of the books. Ends with 1 when they do not add up to the accounts' balances."""
+    with asked("read") as client:
+        found = client.get("/api/treasury/summary", startTime=start_time, endTime=end_time, programId=program)
+    if output is Format.JSON:
+        show_one(found, output)
+    elif output is Format.CSV:
+        show_rows(found["assets"], (*OURS, *THEIRS[1:], "addsUp"), output)
+    else:
+        show_rows(found["assets"], OURS, output, empty="No fees were ever taken here.")
+        if found["assets"]:
+            say("Owed to validators:")
+            show_rows(found["assets"], THEIRS, output)
+    if wrong := [one["asset"] for one in found["assets"] if not one["addsUp"]]:
+        say(f"The postings do not add up to the accounts' balances in {', '.join(wrong)}: see `counterfoil accounts explain fee:platform`.")
+        raise typer.Exit(NOT_GREEN)
+
+
+@app.command("list")
+def list_(
+    program: Annotated[str | None, typer.Option("--program", help="Only of this program.")] = None,
+    limit: Rows = ROWS,
+    output: Output = TABLE,
+) -> None:
+    """What was distributed and withdrawn, newest first."""
+    with asked("read") as client:
+        rows = listed(client, "/api/treasury/movements", limit, programId=program)
+    show_rows(rows, ("id", "at", "kind", "amount", "asset", "reference", "actor", "reason"), output, empty="No movements of the treasury.")
+
+
+@app.command("distribute")
+def distribute(
+    asset: Asset,
+    amount: Amount,
+    reference: Reference,
+    reason: Reason,
+    program: Program = "main",
+    dry_run: DryRun = False,
+    output: Output = TABLE,
+) -> None:
+    """Record that validators have this much of what is owed to them."""
+    with asked("post") as client:
+        body = {"programId": program, "asset": asset, "amount": to_minor(amount, asset, "amount"), "reference": reference, "reason": reason}
+        done = client.post("/api/treasury/distributions", body, dry_run=dry_run)
+    say_done(done, output, f"{done['id']}: validators have {figure(done['amount'], done['asset'])}.")
+
+
+@app.command("withdraw")
+def withdraw(
+    asset: Asset,
+    amount: Amount,
+    reference: Reference,
+    reason: Reason,
+    program: Program = "main",
+    dry_run: DryRun = False,
+    output: Output = TABLE,
+) -> None:
+    """Withdraw fees that were earned, from the client money account to the house's own. Takes two people."""
+    with asked("post") as client:
+        body = {"programId": program, "asset": asset, "amount": to_minor(amount, asset, "amount"), "reference": reference, "reason": reason}
+        done = client.post("/api/treasury/withdrawals", body, dry_run=dry_run)
+    if not waits(done, output):
+        say_done(done, output, f"{done['id']}: {figure(done['amount'], done['asset'])} were withdrawn.")

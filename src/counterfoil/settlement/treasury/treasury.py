@@ -1,0 +1,185 @@
+"""What becomes of fees. Moved here, and summed up from the postings of the books, never from a figure that somebody keeps."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from counterfoil.base.problems import InvalidInput, Problem
+from counterfoil.ledger.journals.journal import NewJournal
+from counterfoil.ledger.journals.key_spaces import TREASURY_DISTRIBUTE, TREASURY_WITHDRAW
+from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
+from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.settlement.usage.usage import assets_of
+
+EVENT_KINDS: Final = declare(
+    EventKind("treasury_withdrawal", "critical", "The house withdrew fees that it earned; two people agreed."),
+    EventKind("treasury_distribution", "info", "Fees were paid to validators."),
+)
+SPACES: Final = {"distribution": TREASURY_DISTRIBUTE, "withdrawal": TREASURY_WITHDRAW}
+LINES: Final = {"distribution": ("payable:validator", "cash:bank:client"), "withdrawal": ("cash:bank:own", "cash:bank:client")}
+
+
+class TreasuryHoldsLess(Problem):
+    """The treasury does not hold so much."""
+
+
+class TreasuryMovement(NamedTuple):
+    """Fees that were distributed to validators, or withdrawn; minor units."""
+
+    id: str
+    program_id: str
+    asset: str
+    kind: str
+    amount: int
+    reference: str
+    reason: str
+    actor: str
+    at: datetime
+
+
+class TreasurySummary(NamedTuple):
+    """Fees of a range in one asset, from the postings; minor units. Of each: opening + in - given back - out = held.
+
+    `given_back`: with refunds. `withdrawn` is taken from what the platform earned, `distributed` from what is owed to validators.
+    `adds_up`: the range continued to this moment gives the balances of both accounts.
+    """
+
+    asset: str
+    opening: int
+    fees_in: int
+    given_back: int
+    withdrawn: int
+    held: int
+    validator_opening: int
+    validator_in: int
+    validator_given_back: int
+    distributed: int
+    validator_held: int
+    adds_up: bool
+
+
+def move_fees(conn: Connection[Any], one: TreasuryMovement) -> TreasuryMovement:
+    """Distribute to validators, or withdraw: one row, one journal, one event. Raises InvalidInput for an asset without books or a reference
+    that was used, TreasuryHoldsLess. A withdrawal is refused by the database unless two people agreed on exactly this."""
+    assets = assets_of(conn, one.program_id)
+    if one.asset not in assets:
+        raise InvalidInput("asset", f"one of {', '.join(sorted(assets))}", got=one.asset[:12])
+    conn.execute("select pg_advisory_xact_lock(hashtextextended('treasury:' || %s || ':' || %s, 0))", [one.program_id, one.asset])
+    held = _held(conn, one)
+    if one.amount > held:
+        raise TreasuryHoldsLess(program=one.program_id, asset=one.asset, kind=one.kind, held=str(max(0, held)), asked=str(one.amount))
+    used = conn.execute(
+        """insert into treasury_movement (id, program_id, asset, kind, amount, reference, reason, actor, at)
+           values (%s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict (program_id, reference) do nothing""",
+        one,
+    ).rowcount
+    if not used:
+        raise InvalidInput("reference", "one that no other movement has", got=one.reference[:40])
+    space = SPACES[one.kind]
+    journal = NewJournal(
+        key=space.key(one.id),
+        kind=space.kind or "",
+        lines=[(*LINES[one.kind], one.amount)],
+        asset=one.asset,
+        actor=one.actor,
+        narrative=one.reason,
+        source=("treasury_movement", one.id),
+        space=space,
+    )
+    post_all(conn, [ProgramJournal(one.program_id, journal)], now=one.at)
+    told = {"amount": str(one.amount), "asset": one.asset, "reference": one.reference, "reason": one.reason, "by": one.actor}
+    emit(conn, [NewEvent(f"treasury_{one.kind}", one.program_id, one.id, told)], at=one.at)
+    return one
+
+
+def _held(conn: Connection[Any], one: TreasuryMovement) -> int:
+    if one.kind == "withdrawal":
+        row = conn.execute("select treasury_held(%s, %s)::bigint", [one.program_id, one.asset]).fetchone()
+    else:
+        row = conn.execute(
+            """select coalesce(sum(a.credits - a.debits - a.debits_pending), 0)::bigint from account a join book b on b.id = a.book_id
+               where b.program_id = %s and b.asset = %s and a.name = 'payable:validator'""",
+            [one.program_id, one.asset],
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def list_movements(conn: Connection[Any], *, rows_max: int, after: str | None, program_id: str | None) -> list[TreasuryMovement]:
+    """What was distributed and withdrawn, newest first."""
+    with conn.cursor(row_factory=class_row(TreasuryMovement)) as cur:
+        return cur.execute(
+            """select id, program_id, asset, kind, amount, reference, reason, actor, at from treasury_movement
+               where (%(after)s::text is null or id < %(after)s) and (%(program)s::text is null or program_id = %(program)s)
+               order by id desc limit %(rows)s""",
+            {"after": after, "program": program_id, "rows": rows_max},
+        ).fetchall()
+
+
+def summarize(conn: Connection[Any], program_id: str, *, start: datetime, end: datetime) -> list[TreasurySummary]:
+    """Fees of a range by asset, by when they were effective, end not included; assets in which there never were any are left out."""
+    rows = conn.execute(_SUMMARY, {"program": program_id, "start": start, "end": end}).fetchall()
+    return [_summary(*row) for row in rows]
+
+
+def _summary(
+    asset: str, platform: list[int], validator: list[int], withdrawn: list[int], distributed: list[int], tied: bool
+) -> TreasurySummary:
+    """From the sums [before, credited in the range, debited in the range] of both accounts, and [before, in the range] of what went out."""
+    before, fees_in, back = platform
+    opening = before - withdrawn[0]
+    theirs, theirs_in, theirs_out = validator
+    return TreasurySummary(
+        asset,
+        opening,
+        fees_in,
+        back,
+        withdrawn[1],
+        opening + fees_in - back - withdrawn[1],
+        theirs,
+        theirs_in,
+        theirs_out - distributed[1],
+        distributed[1],
+        theirs + theirs_in - theirs_out,
+        tied,
+    )
+
+
+_SUMMARY: Final = """
+    with side as (
+        select b.asset, a.id, a.name, a.credits - a.debits as balance from account a join book b on b.id = a.book_id
+        where b.program_id = %(program)s and a.name in ('fee:platform', 'payable:validator')
+    ), moved as (
+        select s.asset, s.name, p.effective_at, j.kind, p.amount, p.credit = s.id as credited
+        from side s join posting p on s.id in (p.debit, p.credit) join journal j on j.id = p.journal_id
+    ), out as (
+        select b.asset, j.kind, p.effective_at, p.amount
+        from journal j join book b on b.id = j.book_id join posting p on p.journal_id = j.id
+        where j.program_id = %(program)s and j.kind in ('treasury_withdrawal', 'treasury_distribution')
+              and j.source_type = 'treasury_movement'
+    ), summed as (
+        select asset, name,
+               array[coalesce(sum(case when credited then amount else -amount end) filter (where effective_at < %(start)s), 0),
+                     coalesce(sum(amount) filter (where credited and effective_at >= %(start)s and effective_at < %(end)s), 0),
+                     coalesce(sum(amount) filter (where not credited and effective_at >= %(start)s and effective_at < %(end)s), 0)
+               ]::bigint[] as sums,
+               coalesce(sum(case when credited then amount else -amount end), 0) as total
+        from moved group by asset, name
+    ), gone as (
+        select asset, kind, array[coalesce(sum(amount) filter (where effective_at < %(start)s), 0),
+                                  coalesce(sum(amount) filter (where effective_at >= %(start)s and effective_at < %(end)s), 0)
+                            ]::bigint[] as sums
+        from out group by asset, kind
+    )
+    select asset,
+           coalesce((select sums from summed s where (s.asset, s.name) = (x.asset, 'fee:platform')), '{0,0,0}'),
+           coalesce((select sums from summed s where (s.asset, s.name) = (x.asset, 'payable:validator')), '{0,0,0}'),
+           coalesce((select sums from gone g where (g.asset, g.kind) = (x.asset, 'treasury_withdrawal')), '{0,0}'),
+           coalesce((select sums from gone g where (g.asset, g.kind) = (x.asset, 'treasury_distribution')), '{0,0}'),
+           not exists (select from side s left join summed t using (asset, name)
+                       where s.asset = x.asset and s.balance <> coalesce(t.total, 0))
+    from (select distinct asset from side) x order by asset"""

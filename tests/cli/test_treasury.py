@@ -1,0 +1,40 @@
+"""The treasury at the command line and over HTTP: a withdrawal takes two people, and the summary shows it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from counterfoil.base.edge import make_id, now
+from counterfoil.settlement.escrow.escrows import NewEscrow, fund_escrow, open_escrow
+from counterfoil.settlement.escrow.moving import Hand, release_escrow
+from tests.api.office import PROGRAM, Office
+from tests.cli.conftest import Cli
+
+SPAN = ("--start-time", "2020-01-01T00:00:00Z", "--end-time", "2099-01-01T00:00:00Z")
+
+
+def earned(office: Office) -> None:
+    at = now()
+    with office.database.transaction() as conn:
+        new = NewEscrow(PROGRAM, "ann", "bolt", "EUR", 100_00, "order 7", at + timedelta(days=9))
+        one = open_escrow(conn, make_id("esc"), new, actor="t", now=at).id
+        fund_escrow(conn, one, Hand("t", at, make_id), provider="bank", reference="B-1")
+        release_escrow(conn, one, Hand("t", at, make_id))
+
+
+def test_fees_are_distributed_by_one_and_withdrawn_by_two(cli: Cli, office: Office):
+    assert "No fees were ever taken here." in cli("treasury", "summary", *SPAN).out
+    earned(office)
+    given = ("--asset", "EUR", "--reason", "monthly")
+    assert "validators have 1.00 EUR" in cli("treasury", "distribute", *given, "--amount", "1.00", "--reference", "V-1").out
+    assert "does not hold so much" in cli("treasury", "withdraw", *given, "--amount", "5.01", "--reference", "W-1").err
+    assert "It takes two people" in cli("treasury", "withdraw", *given, "--amount", "3.00", "--reference", "W-1").out
+    assert [one["kind"] for one in cli("treasury", "list", "-o", "json").json()] == ["distribution"], "nothing moved yet"
+    body = {"programId": PROGRAM, "asset": "EUR", "amount": "300", "reference": "W-2", "reason": "monthly"}
+    done = office.by_two("/api/treasury/withdrawals", body, role="controller", checker="approver")
+    assert (done.status_code, done.json()["amount"]) == (201, "300")
+    shown = cli("treasury", "summary", *SPAN, "-o", "json").json()["assets"][0]
+    assert (shown["feesIn"], shown["withdrawn"], shown["held"], shown["distributed"], shown["addsUp"]) == ("500", "300", "200", "100", True)
+    told = office.ask("GET", "/api/events", params={"name": "treasury_withdrawal"}).json()["data"]
+    assert [one["level"] for one in told] == ["critical"]
+    assert cli("invariants").code == 0
