@@ -105,11 +105,18 @@ def failed_payouts_are_tried_again(one: Story) -> None:
 
 
 def balances(one: Story) -> None:
-    """V6: what an account holds, as the provider has it."""
+    """V6: what an account holds, as the provider has it; and fees in a range, which add up to what is held of them."""
     held = told(one.terminal("accounts", "balance", "clearing:simulator", "--output", "json"))
     assert int(held["balance"]) == one.desk.simulator.oracle().balances["EUR"]
     over_http = one.terminal.ask("/api/accounts/clearing:simulator/balance?asset=EUR")
     assert over_http["balance"] == held["balance"]
+    code, said = one.terminal("treasury", "summary", *span(one.desk), "--output", "json")
+    assert code == 0, said
+    [fees] = told((code, said))["assets"]
+    taken = told(one.terminal("accounts", "balance", "fee:platform", "--output", "json"))
+    assert (fees["held"], fees["addsUp"]) == (taken["balance"], True)
+    first, end = span(one.desk)[1::2]
+    assert one.terminal.ask(f"/api/treasury/summary?startTime={first}&endTime={end}")["assets"] == [fees]
 
 
 def what_is_disputed_is_held_and_goes_where_the_ruling_says(one: Story) -> None:
@@ -221,6 +228,22 @@ def events_have_levels(one: Story) -> None:
     assert {row["name"] for row in one.terminal.rows("/api/events?level=warning")} >= {"payout_failed"}
 
 
+def money_waits_in_escrow(one: Story) -> None:
+    """V15: funded by the customer's payment, released in part and paid out; the rest goes back."""
+    until = (one.desk.clock.now + timedelta(days=9)).isoformat()
+    asked = ("--customer-id", "ann", "--payee-id", "payee-1", "--asset", "EUR", "--amount", "30.00", "--reference", "order 7")
+    made = told(one.terminal("escrow", "open", *asked, "--expires-at", until, "--output", "json"))["id"]
+    one.desk.pay(made, 30_00)
+    carried(one.desk)
+    assert told(one.terminal("escrow", "show", made, "--output", "json"))["state"] == "active"
+    assert told(one.terminal("escrow", "release", made, "--amount", "20.00", "--output", "json"))["state"] == "active"
+    assert told(one.terminal("escrow", "refund", made, "--reason", "the rest was not delivered", "--output", "json"))["state"] == "split"
+    carried(one.desk)
+    [payout] = one.terminal.rows(f"/api/payouts?invoiceId={made}")
+    assert (payout["amount"], payout["state"]) == ("1880", "completed")
+    assert made in {row["id"] for row in one.terminal.rows("/api/escrows")}
+
+
 RUNBOOK: tuple[Callable[[Story], None], ...] = (
     states_and_fees,
     the_days_report,
@@ -233,6 +256,7 @@ RUNBOOK: tuple[Callable[[Story], None], ...] = (
     the_payout_that_an_invoice_is_missing_is_made_once,
     an_account_that_does_not_match_is_recomputed,
     events_have_levels,
+    money_waits_in_escrow,
 )
 
 
