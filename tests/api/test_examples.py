@@ -33,7 +33,7 @@ EXCUSED = frozenset(
         "dispute_cancel",
         "dispute_escalate",
         "dispute_evidence_add",
-        "dispute_evidence_download",
+        "dispute_evidence_export",
         "dispute_evidence_list",
         "dispute_open",
         "dispute_reject",

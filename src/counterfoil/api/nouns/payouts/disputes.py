@@ -138,7 +138,7 @@ def evidence(dispute_id: DisputeId, call: Annotated[ApiCall, may(READ)]) -> Resp
 
 @router.get(
     "/disputes/{dispute_id}/evidence/{number}",
-    operation_id="dispute_evidence_download",
+    operation_id="dispute_evidence_export",
     summary="Download a file",
     response_class=Response,
     responses={200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}},
