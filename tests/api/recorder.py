@@ -95,10 +95,17 @@ def body_of(asked: bytes) -> dict[str, Any]:
     if not asked:
         return {}
     try:
-        return {"body": json.loads(asked)}
+        return {"body": as_documented(json.loads(asked))}
     except ValueError:
         text = asked[:BODY_MAX].decode("utf-8", "replace")
         return {"text": text} if text.isprintable() or "\n" in text else {}
+
+
+def as_documented(asked: Any) -> Any:
+    """Its fields as the document names them: `seen_at` is taken as well as `seenAt`."""
+    if isinstance(asked, dict):
+        return {re.sub(r"_([a-z])", lambda found: found[1].upper(), name): as_documented(one) for name, one in asked.items()}
+    return [as_documented(one) for one in asked] if isinstance(asked, list) else asked
 
 
 def shortened(answer: Any) -> Any:
