@@ -184,7 +184,7 @@ class Chaos:
                 [attempt],
             )
             conn.execute(
-                "update circuit set probe_at = clock_timestamp(), probed_by = null where state = 'open'"
+                "update circuit set probe_at = clock_timestamp(), probed_by = null where state <> 'closed'"
             )  # its rests double with each refusal: they would be longer than our patience
             return state() not in ("sending", "queued", "unknown")
 

@@ -53,7 +53,7 @@ def house(database: Database) -> Database:
     """A program, its accounts, two administrators, two who approve, and somebody without a role: made before anybody administered."""
     with database.transaction() as conn:
         open_program(conn, "main", name="Main", assets=[Asset("EUR", 2)], now=NOW)
-        open_accounts(conn, "main", ["cash:bank:own", "suspense"], asset="EUR", actor="t", now=NOW)
+        open_accounts(conn, "main", ["cash:bank:own", "suspense", "fee:platform"], asset="EUR", actor="t", now=NOW)
         for name in ("mira", "noah"):
             log_in_as(conn, name, "administrator", at=NOW)
         for name in ("vera", "olga"):
@@ -66,6 +66,8 @@ def house(database: Database) -> Database:
                 [provider, NOW],
             )
         post(conn, "main", key="system-1", kind="test", lines=LINES, asset="EUR", actor="system:test", now=NOW)
+        earned = [NewPosting("cash:bank:own", "fee:platform", 1_000)]
+        post(conn, "main", key="system-2", kind="test", lines=earned, asset="EUR", actor="system:test", now=NOW)
     return database
 
 
@@ -98,6 +100,14 @@ def a_resumption(conn: Connection[Any], provider: str = "simulator", *, reason: 
     conn.execute(
         """insert into queue_pause (queue, provider, paused, reason, actor, at) values ('send', %s, false, %s, %s, %s)""",
         [provider, reason, actor, NOW],
+    )
+
+
+def a_withdrawal(conn: Connection[Any], minor: int = 100) -> None:
+    conn.execute(
+        """insert into treasury_movement (id, program_id, asset, kind, amount, reference, reason, actor, at)
+           values ('trm_1', 'main', 'EUR', 'withdrawal', %s, 'october', 'r', 'person:mira', %s)""",
+        [minor, NOW],
     )
 
 
@@ -156,6 +166,11 @@ KINDS: dict[str, tuple[tuple[str, str, str, dict[str, Any]], Write, Write]] = {
         ("journal", "reverse", "system-1", {"line": None, "effectiveAt": None}),
         a_reversal,
         lambda c: a_reversal(c, line=1),
+    ),
+    "a withdrawal": (
+        ("treasury", "withdraw", "main:EUR", {"amount": "100", "reference": "october"}),
+        a_withdrawal,
+        lambda c: a_withdrawal(c, 101),
     ),
     "a queue that sends money": (("queue", "resume", "send", RESUMED), a_resumption, lambda c: a_resumption(c, "")),
     "a pause of everything": (
@@ -222,10 +237,11 @@ def test_it_is_the_database_that_refuses(house: Database):
             "payout_policy",
             "receivable_write_off",
             "queue_pause",
+            "treasury_movement",
         }
         for table, trigger in rows:
             conn.execute(f"alter table {table} disable trigger {trigger}".encode())
-    for kind in ("a key", "a role", "a destination", "a limit", "a journal", "a reversal", "a queue that sends money"):
+    for kind in ("a key", "a role", "a destination", "a limit", "a journal", "a reversal", "a queue that sends money", "a withdrawal"):
         in_transaction(house.url, KINDS[kind][1])
 
 
