@@ -161,3 +161,44 @@ def test_comments_and_owners(office: Office, ids: list[str]):
         ("owner", "olga", "person:vera"),
         ("comment", "asked them", "key:operator"),
     ]
+
+
+def test_what_was_thought_to_be_late_is_a_break_again(office: Office, ids: list[str]):
+    assert say(office, ids[1], "wait").json()["state"] == "timing"
+    done = say(office, ids[1], "mature", {"reason": "the bank knows nothing of it"})
+    assert (done.status_code, done.json()["state"]) == (200, "open")
+    step = office.ask("GET", f"/api/breaks/{ids[1]}").json()["steps"][-1]
+    assert (step["verb"], step["fromState"], step["reason"]) == ("mature", "timing", "the bank knows nothing of it")
+    assert say(office, ids[1], "mature").status_code == 409
+
+
+def test_an_investigated_break_is_opened_for_somebody_else(office: Office, ids: list[str]):
+    say(office, ids[0], "investigate", role="operator")
+    assert office.ask("GET", f"/api/breaks/{ids[0]}").json()["owner"] == "operator"
+    done = say(office, ids[0], "reopen", role="operator")
+    shown = office.ask("GET", f"/api/breaks/{ids[0]}").json()
+    assert (done.status_code, done.json()["state"], shown["state"], shown["owner"]) == (200, "open", "open", None)
+
+
+def test_an_accepted_break_is_closed_for_its_amount_and_books_nothing(office: Office, ids: list[str]):
+    say(office, ids[0], "investigate")
+    assert say(office, ids[0], "accept", role="operator").status_code == 403
+    before = office.ask("GET", "/api/journals").json()["data"]
+    done = say(office, ids[0], "accept", {"reason": "below what a letter costs"})
+    assert (done.status_code, done.json()["state"]) == (200, "accepted")
+    shown = office.ask("GET", f"/api/breaks/{ids[0]}").json()
+    assert (shown["acceptedAtStake"], shown["allowed"]) == ("1200", ["comment"])
+    assert office.ask("GET", "/api/journals").json()["data"] == before
+    assert ids[0] not in [one["id"] for one in office.ask("GET", "/api/breaks?state=live").json()["data"]]
+
+
+def test_a_duplicate_is_closed_and_names_its_original(office: Office, ids: list[str]):
+    say(office, ids[2], "investigate")
+    nothing = say(office, ids[2], "mark-duplicate", {"duplicateOf": ids[2]})
+    assert (nothing.status_code, nothing.json()["type"]) == (409, "/problems/NoOriginal")
+    done = say(office, ids[2], "mark-duplicate", {"duplicateOf": ids[0], "reason": "the same payout, told twice"})
+    assert (done.status_code, done.json()["state"]) == (200, "duplicate")
+    shown = office.ask("GET", f"/api/breaks/{ids[2]}").json()
+    assert (shown["duplicateOf"], shown["allowed"]) == (ids[0], ["comment"])
+    with office.database.transaction() as conn:
+        still_true(conn)
