@@ -178,17 +178,20 @@ def test_an_investigated_break_is_opened_for_somebody_else(office: Office, ids: 
     done = say(office, ids[0], "reopen", role="operator")
     shown = office.ask("GET", f"/api/breaks/{ids[0]}").json()
     assert (done.status_code, done.json()["state"], shown["state"], shown["owner"]) == (200, "open", "open", None)
+    assert [one["text"] for one in shown["remarks"] if one["kind"] == "owner"] == ["operator", ""]
+    say(office, ids[0], "investigate", role="controller")
+    assert office.ask("GET", f"/api/breaks/{ids[0]}").json()["owner"] == "controller"
 
 
 def test_an_accepted_break_is_closed_for_its_amount_and_books_nothing(office: Office, ids: list[str]):
     say(office, ids[0], "investigate")
     assert say(office, ids[0], "accept", role="operator").status_code == 403
-    before = office.ask("GET", "/api/journals").json()["data"]
+    before = office.ask("GET", f"/api/journals?programId={PROGRAM}").json()["data"]
     done = say(office, ids[0], "accept", {"reason": "below what a letter costs"})
     assert (done.status_code, done.json()["state"]) == (200, "accepted")
     shown = office.ask("GET", f"/api/breaks/{ids[0]}").json()
     assert (shown["acceptedAtStake"], shown["allowed"]) == ("1200", ["comment"])
-    assert office.ask("GET", "/api/journals").json()["data"] == before
+    assert office.ask("GET", f"/api/journals?programId={PROGRAM}").json()["data"] == before
     assert ids[0] not in [one["id"] for one in office.ask("GET", "/api/breaks?state=live").json()["data"]]
 
 

@@ -63,7 +63,7 @@ def test_a_parked_webhook_is_tried_again_once_its_cause_is_mended(office: Office
     told(office, charge_event(invoice, "ch_1"))
     tried_in_vain(office)
     (one,) = parked(office, "webhooks")
-    assert "that nobody reads" in one["lastError"]
+    assert "that nobody reads" in one["error"]
     office.wiring.providers["simulator"] = right  # type: ignore[index]
     status, done = by_hand(office, f"/api/admin/webhooks-in/{one['id']}/requeue", "the program was mended")
     assert (status, done) == (200, {"id": one["id"], "state": "received", "dryRun": False})
@@ -95,7 +95,7 @@ def test_a_parked_event_is_followed_once_its_cause_is_mended(office: Office):
         follow(Runner(office.database, lambda _: clock[0], "test"), {"invoice_paid": broken})
         clock[0] += timedelta(hours=2)
     (one,) = parked(office, "events")
-    assert "ValueError: no" in one["lastError"]
+    assert "ValueError: no" in one["error"]
     status, done = by_hand(office, f"/api/admin/events/{one['id']}/requeue", "the program was mended")
     assert (status, done["state"], parked(office, "events")) == (200, "due", [])
     assert run(office, "events")["handled"] >= 1

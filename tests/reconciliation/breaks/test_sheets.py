@@ -40,6 +40,14 @@ def carry(conn, body, *, role="controller"):
     return sheet.carry_out(saying, *sheet.read_sheet(body))
 
 
+def test_who_is_named_beside_an_unassigning_owns_it_afterwards(conn, cases):
+    for one in cases[:2]:
+        work.investigate_break(conn, one.id, actor=MIRA, now=NOW)
+    back = {"action": "reopen", "reason": "not mine"}
+    carry(conn, filled(the_cases(conn), "csv", {**back, "assign_to": "olga"}, back))
+    assert [(one.state, one.owner) for one in the_cases(conn)[:2]] == [("open", "olga"), ("open", None)]
+
+
 @pytest.mark.parametrize("form", ["csv", "xlsx"])
 def test_what_is_filled_in_is_done_and_what_is_not_is_left_alone(conn, cases, form):
     body = filled(

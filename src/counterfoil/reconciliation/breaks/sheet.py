@@ -162,7 +162,8 @@ def read_sheet(body: bytes) -> tuple[int, list[SheetLine]]:
 
 
 def carry_out(saying: VerbCall, rows: int, lines: Sequence[SheetLine]) -> SheetDone:
-    """Do what the lines ask for, all of it or nothing; in each line the owner first, then the action, then the comment.
+    """Do what the lines ask for, all of it or nothing; in each line the owner first, then the action, then the comment. Only what is
+    unassigned by its action gets its new owner after it.
 
     `saying`: who says it, and when. Raises SheetRefused, which names every line that stands in the way.
     """
@@ -188,7 +189,9 @@ def carry_out(saying: VerbCall, rows: int, lines: Sequence[SheetLine]) -> SheetD
 def _do(saying: VerbCall, line: SheetLine) -> str:
     state = line.expected_state
     given = {"owner": "" if line.assign_to == NOBODY else line.assign_to, "reason": "", "text": line.comment}
-    for name in (*(["assign"] if line.assign_to else []), line.action, *(["comment"] if line.comment else [])):
+    assign = ["assign"] if line.assign_to else []
+    owned = [line.action, *assign] if line.action == "reopen" else [*assign, line.action]
+    for name in (*owned, *(["comment"] if line.comment else [])):
         if not name:
             continue
         if name not in (*ACTIONS, "assign", "comment"):
