@@ -88,6 +88,16 @@ def test_a_person_is_added_chooses_a_password_logs_in_and_out(office: Office):
         assert (wrong.status_code, wrong.json()["type"]) == (401, "/problems/LoginRefused")
 
 
+def test_a_role_that_is_revoked_ends_at_once_and_is_not_taken_twice(office: Office):
+    people = {one["name"]: one["id"] for one in office.ask("GET", "/api/people", role="auditor").json()["data"]}
+    assert office.ask("GET", "/api/payouts", role="approver").status_code == 200
+    revoke = f"/api/people/{people['vera']}/roles/revoke"
+    done = say(office, revoke, {"role": "approver", "reason": "she left the desk"}, role="administrator")
+    assert (done.status_code, done.json()["roles"], done.json()["disabledAt"]) == (200, [], None)
+    assert office.ask("GET", "/api/payouts", role="approver").status_code == 403
+    assert say(office, revoke, {"role": "approver"}, role="administrator").status_code == 404
+
+
 def test_a_password_is_stored_and_shown_nowhere(office: Office):
     added = say(office, "/api/people", {"name": "anna"}, role="administrator").json()
     body = {"name": "anna", "password": added["once"], "newPassword": PASSWORD}

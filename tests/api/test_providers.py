@@ -15,6 +15,8 @@ from counterfoil.operations.work.calls import NewCall, announce_call, store_answ
 from counterfoil.payouts.machines import PAYMENT_FILE
 from counterfoil.payouts.payment_files.files import CONFIDENTIAL
 from tests.api.office import PROGRAM, Office, fresh
+from tests.api.test_one_payment import run
+from tests.api.test_payouts_by_hand import a_payout
 from tests.operations.providers.how import NEEDS_BANK_FILES
 
 
@@ -127,6 +129,31 @@ def test_a_file_is_cancelled_with_a_reason_while_nobody_has_it_and_refused_after
     office.ask("POST", f"/api/bank-files/{other}/download", role="operator", key=fresh())
     late = office.ask("POST", f"/api/bank-files/{other}/cancel", role="operator", key=fresh(), json={"reason": "late"})
     assert late.status_code == 409
+
+
+def test_files_are_made_now_of_what_is_queued_for_the_bank(office: Office):
+    pytest.importorskip("sepaxml", reason=NEEDS_BANK_FILES)
+    pytest.importorskip("schwifty", reason=NEEDS_BANK_FILES)
+    from counterfoil.operations.providers.accounts import bank_account_of
+    from counterfoil.operations.providers.sepa.provider import SepaProvider
+
+    payout = a_payout(office, destination=False)
+    account = bank_account_of("DE89370400440532013000;COBADEFFXXX;House GmbH")
+    office.wiring.providers["sepa"] = SepaProvider(account, gather_for=timedelta(days=1))  # type: ignore[index]
+    iban = {"programId": PROGRAM, "payeeId": "bolt", "provider": "sepa", "token": "FR1420041010050500013M02606;Bolt"}
+    assert office.by_two("/api/destinations", iban, role="administrator").status_code in (200, 201)
+    office.fund("cash:bank:client", 100_000)
+    run(office, "reserve")
+    assert office.ask("GET", "/api/bank-files").json()["data"] == [], "it gathers for a day"
+    key = fresh()
+    made = office.ask("POST", "/api/bank-files", role="operator", key=key)
+    assert (made.status_code, made.json()["handled"], made.json()["failed"]) == (200, 1, 0), made.text
+    assert office.ask("POST", "/api/bank-files", role="operator", key=key).json() == made.json()
+    (file,) = office.ask("GET", "/api/bank-files").json()["data"]
+    (line,) = office.ask("GET", f"/api/bank-files/{file['id']}").json()["lines"]
+    shown = office.ask("GET", f"/api/payouts/{payout}").json()
+    assert (file["state"], line["payoutId"], line["amount"], line["state"]) == ("made", payout, shown["amount"], "sent")
+    assert office.ask("POST", "/api/bank-files", role="operator", key=fresh()).json()["handled"] == 0
 
 
 def a_report(file_id: str) -> bytes:
