@@ -56,7 +56,8 @@ def hours_left(office: Office, dispute: str) -> int:
 def test_both_sides_are_asked_for_evidence_within_48_hours(office: Office, dispute: str):
     status, done = say(office, dispute, "ask-evidence")
     assert (status, done["state"], hours_left(office, dispute)) == (200, "evidence", 48)
-    handed = office.ask("POST", f"/api/disputes/{dispute}/evidence?fileName=photo.txt", role="operator", key=fresh(), content=b"an empty box")
+    path = f"/api/disputes/{dispute}/evidence?fileName=photo.txt"
+    handed = office.ask("POST", path, role="operator", key=fresh(), content=b"an empty box")
     assert handed.status_code == 201
     found = shown(office, f"/api/disputes/{dispute}")
     assert ([one["name"] for one in found["evidence"]], "review" in found["allowed"]) == (["photo.txt"], True)
@@ -114,7 +115,8 @@ def test_a_refund_and_the_holdback_that_it_took_from_are_shown(office: Office):
     body = {"invoiceId": invoice["id"], "amount": "250", "reason": "a quarter was missing"}
     made = office.ask("POST", "/api/refunds", role="operator", key=fresh(), json=body).json()["id"]
     refund = shown(office, f"/api/refunds/{made}")
-    assert (refund["amount"], refund["state"], refund["allowed"], refund["actions"][0]["verb"]) == ("250", "owed", ["execute"], "refund.open")
+    assert (refund["amount"], refund["state"], refund["allowed"]) == ("250", "owed", ["execute"])
+    assert refund["actions"][0]["verb"] == "refund.open"
     parts = ("escrow", "platformFee", "validatorFee", "ownHoldback", "payable", "holdback", "receivable")
     assert sum(int(refund[name]) for name in parts) == 250 + int(refund["credited"])
     (row,) = shown(office, "/api/holdbacks")["data"]
