@@ -11,12 +11,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from counterfoil.base.edge import make_id, set_up
+from counterfoil.base.encryption.keys import carry
 from counterfoil.base.invariant import run_invariants
 from counterfoil.base.problems import Problem
 from counterfoil.ledger.journals.journal import NewPosting
 from counterfoil.ledger.reads.balances import balance
 from counterfoil.reconciliation.breaks import adjusting, work
 from counterfoil.reconciliation.breaks.invariants import INVARIANTS
+from tests.conftest import KEYS
 from tests.people import who as logged_in
 from tests.reconciliation.breaks.builders import (
     NOW,
@@ -52,6 +54,7 @@ class Model(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.conn = psycopg.connect(self.url, autocommit=True, prepare_threshold=None)
+        carry(self.conn, KEYS)  # of all invariants that are asked at the end some open what is encrypted
         self.transaction = self.conn.transaction(force_rollback=True)
         self.transaction.__enter__()
         set_up(self.conn, "counterfoil_app")
@@ -62,9 +65,11 @@ class Model(RuleBasedStateMachine):
         self.reading: list[tuple[int, dict[str, int]]] = []
 
     def teardown(self):
-        still_true(self.conn)
-        self.transaction.__exit__(None, None, None)
-        self.conn.close()
+        try:
+            still_true(self.conn)
+        finally:
+            self.transaction.__exit__(None, None, None)
+            self.conn.close()
 
     @rule(found=st.dictionaries(st.sampled_from(NAMES), st.sampled_from([2_00, 3_00])))
     def a_run_begins(self, found):
