@@ -107,7 +107,7 @@ VERBS: Final = (
         "reopen",
         OPERATE,
         "Unassign",
-        "It is open again, and nobody's: whoever investigates it next owns it. No money moves.",
+        "It is open again and unassigned: whoever investigates it next owns it. No money moves.",
         do=_step("reopen"),
         many=True,
     ),

@@ -153,7 +153,7 @@ def mature_break(conn: Connection[Any], break_id: str, *, actor: str, now: datet
 
 
 def reopen_break(conn: Connection[Any], break_id: str, *, actor: str, now: datetime, reason: str, expected: str | None = None) -> str:
-    """Unassign it, for somebody else: it is nobody's, so that whoever investigates it next owns it."""
+    """Unassign it, for somebody else: whoever investigates it next owns it."""
     state = _step(conn, break_id, "reopen", actor=actor, now=now, reason=reason, expected=expected)
     assign_break(conn, break_id, owner=None, actor=actor, now=now)
     return state
