@@ -199,9 +199,10 @@ def rates(program_id: ProgramId, call: Annotated[ApiCall, may(READ)]) -> Respons
     summary="List versions of fee rates",
 )
 def rate_versions(program_id: ProgramId, call: Annotated[ApiCall, may(READ)], limit: Limit = LIMIT, cursor: Cursor = None) -> Response:
-    """The newest first; one that is to come is among them."""
+    """The newest first; one that is to come is among them. A program that is not there is none without rates."""
     after = VERSIONS.after(cursor)
     with call.reading() as conn:
+        show_program(conn, program_id)
         rows = list_rates(conn, program_id, rows_max=limit + 1, before=int(str(after[0])) if after else None)
     page = VERSIONS.page(rows, limit, lambda row: (row.version,))
     return page_of(RatesView, Page([_rates_shown(program_id, one) for one in page.rows], page.next_cursor))

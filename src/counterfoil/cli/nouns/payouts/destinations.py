@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -40,6 +41,8 @@ def set_(
     }
     given = {name: said for name, said in bank.items() if said is not None}
     if not given and token is None:
+        if not sys.stdin.isatty():
+            raise typer.BadParameter("give it or the parts of a bank account, or run it in a terminal to be asked", param_hint="--token")
         token = str(typer.prompt("Token", hide_input=True))
     account = ({"token": token} if token is not None else {}) | ({"bankAccount": given} if given else {})
     body = {"programId": program, "payeeId": payee, **account, **({"provider": provider} if provider else {})}
