@@ -9,13 +9,16 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from counterfoil.base.encryption.confidential import keys_of
 from counterfoil.base.ids import ENTROPY_BYTES, new_id
 from counterfoil.base.money import Money
 from counterfoil.matching.findings.recorded import FindingDetail, RecordRead
+from counterfoil.operations.webhooks.inbound import CONFIDENTIAL
 from counterfoil.reconciliation.breaks.work import Break
 
 FACTS_MAX: Final = 300
 REFERENCES_MAX: Final = 50
+WEBHOOKS_MAX: Final = 20_000  # looked through: about a quarter of a second
 AROUND: Final = timedelta(days=7)  # webhooks of so many days around the break are looked through
 DAY: Final = timedelta(days=1)
 BEGINNING: Final = bytes(ENTROPY_BYTES)
@@ -57,14 +60,30 @@ def timeline_of(conn: Connection[Any], case: Break, detail: FindingDetail) -> li
         "rows_max": FACTS_MAX + 1,
     }
     with conn.cursor(row_factory=class_row(TimelineFact)) as cur:
-        found = cur.execute(_FACTS, {**given, **around}).fetchall()
+        found = cur.execute(_FACTS, given).fetchall()
+    told = conn.execute(_WEBHOOKS, {**given, **around, "rows_max": WEBHOOKS_MAX + 1}).fetchall()
+    found += _naming(conn, told[:WEBHOOKS_MAX], references[:REFERENCES_MAX])
     lines = [*_lines(detail.left, "our books"), *_lines(detail.right, "statement")]
     facts = sorted([*found, *lines], key=_when)
     shown = facts[:FACTS_MAX]
     cut = [f"more is known than {FACTS_MAX} facts: what came later is not shown"] if len(facts) > FACTS_MAX else []
     if len(references) > REFERENCES_MAX:
         cut.append(f"facts were looked for by {REFERENCES_MAX} of {len(references):,} references")
+    if len(told) > WEBHOOKS_MAX:
+        cut.append(f"webhooks were looked through to {WEBHOOKS_MAX:,} around the break, and there are more")
     return [*shown, *(TimelineFact(shown[-1].at, False, "break", said, case.id, None, None) for said in cut)]
+
+
+def _naming(conn: Connection[Any], told: Iterable[tuple[Any, ...]], references: Iterable[str]) -> list[TimelineFact]:
+    """Of these webhooks those that name a reference; their bodies are encrypted, so it is looked for here and not by SQL."""
+    keys = keys_of(conn)
+    words = [f'"{one}"'.encode() for one in references]
+    found = []
+    for id_, envelope, body, at, event_type, event_id in told:
+        (known,) = CONFIDENTIAL.opened_unless_lost(keys, (id_,), envelope, (body,))
+        if known is not None and any(word in bytes(known) for word in words):
+            found.append(TimelineFact(at, False, "webhook", event_type, event_id, None, None))
+    return found
 
 
 def _when(one: TimelineFact) -> tuple[datetime, int, int, str]:
@@ -76,6 +95,9 @@ _ORDER: Final = (
     *("invoice", "payment", "settlement", "payout", "provider", "webhook", "journal"),
     *("our books", "statement", "break"),
 )
+_WEBHOOKS: Final = """
+    select id, envelope, body, received_at, event_type, event_id from webhook_in
+    where provider = %(source)s and id >= %(early)s and id < %(late)s order by id limit %(rows_max)s"""
 _FACTS: Final = """
     with paid as (select * from payment where provider = %(source)s and charge_id = any(%(references)s)),
     sent as (select * from provider_payout where provider = %(source)s
@@ -96,16 +118,10 @@ _FACTS: Final = """
     booked as (
         select j.* from journal j where j.source_type is not null and (j.source_type, j.source_id) in (
             select 'charge', charge_id from paid union all select 'settlement', id from settled
-            union all select 'provider_payout', id from tried union all select 'break', %(id)s::text)),
-    told as (
-        select received_at, event_type, event_id from webhook_in
-        where provider = %(source)s and id >= %(early)s and id < %(late)s
-          and exists (select from unnest(%(references)s::text[]) as reference
-                      where position(convert_to('"' || reference || '"', 'UTF8') in body) > 0))
+            union all select 'provider_payout', id from tried union all select 'break', %(id)s::text))
     select at, false as whole_day, "where", replace(to_state, '_', ' ') as what, id, minor, asset, step from stepped
     union all select occurred_at, false, 'payment', 'paid by the customer', charge_id, amount, asset, 0 from paid
     union all select at, false, 'settlement', 'settled', id, gross, asset, 0 from settled
-    union all select received_at, false, 'webhook', event_type, event_id, null, null, 0 from told
     union all select j.recorded_at, false, 'journal', replace(j.kind, '_', ' ') || ': ' || d.name || ' from ' || c.name, j.id::text,
                      p.amount, b.asset, p.line::integer
               from booked j join book b on b.id = j.book_id join posting p on p.journal_id = j.id
