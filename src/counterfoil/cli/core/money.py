@@ -55,6 +55,7 @@ FIELDS: Final = frozenset(
         "funded",
         "gross",
         "held",
+        "left",
         "holdback",
         "inTransit",
         "minor",
