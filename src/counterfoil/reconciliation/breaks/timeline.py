@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from counterfoil.base.encryption.confidential import keys_of
+from counterfoil.base.encryption.keys import keys_of
 from counterfoil.base.ids import ENTROPY_BYTES, new_id
 from counterfoil.base.money import Money
 from counterfoil.matching.findings.recorded import FindingDetail, RecordRead
