@@ -23,6 +23,20 @@ def test_chargebacks_are_listed_and_one_that_is_not_there_is_not_found(office: O
     assert office.ask("GET", f"/api/chargebacks/cb_{'0' * 26}").status_code == 404
 
 
+def test_debts_are_read_in_pages_and_each_is_on_one_of_them(office: Office):
+    for number in range(5):
+        owes(office, f"payee-{number}", 700 if number < 3 else 900)
+    seen, cursor = [], None
+    while True:
+        page = office.ask("GET", "/api/debts", params={"limit": 2, **({"cursor": cursor} if cursor else {})}).json()
+        seen += [(one["payeeId"], one["amount"]) for one in page["data"]]
+        cursor = page["nextCursor"]
+        if cursor is None:
+            break
+    assert seen == [("payee-3", "900"), ("payee-4", "900"), ("payee-0", "700"), ("payee-1", "700"), ("payee-2", "700")]
+    assert office.ask("GET", "/api/debts", params={"programId": "nobody"}).status_code == 404
+
+
 def test_debts_are_listed_and_two_people_write_one_off(office: Office):
     owes(office, "payee-8", 10_00)
     owes(office, "payee-9", 45_00)

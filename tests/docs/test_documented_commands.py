@@ -251,7 +251,7 @@ def test_one_of_every_list_is_shown_by_its_id(played: Demo, tmp_path: Path) -> N
     shown = []
     for name, part in PARTS.items():
         commands = {} if part.alone else load(name).commands
-        if not {"list", "show"} <= set(commands) or name == "periods":
+        if not {"list", "show"} <= set(commands) or name == "periods" or any(one.required for one in commands["list"].params):
             continue
         rows = terminal.told(f"counterfoil {name} list")
         if not rows:

@@ -33,6 +33,7 @@ SAID: Final = {
     "ITEMS_MAX": ("reconciliation/period_report/report.py", "items_total"),
     "PDF_ITEMS_MAX": ("reconciliation/period_report/files.py", '"total"'),
     "FACTS_MAX": ("reconciliation/breaks/timeline.py", "more is known than"),
+    "WEBHOOKS_MAX": ("reconciliation/breaks/timeline.py", "webhooks were looked through"),
     "REFERENCES_MAX": ("reconciliation/breaks/timeline.py", "facts were looked for by"),
     "REJECTED_KEPT_MAX": ("matching/reading/loading.py", "lines or more cannot be read"),
     "WAITING_SHOWN_MAX": ("cli/nouns/reconciliation/reconcile.py", "{len(waiting) - WAITING_SHOWN_MAX} more"),

@@ -262,7 +262,7 @@ def test_what_a_payee_never_pays_is_written_off(desk: Desk):
     charged_back(desk, invoice, fee=0)
     purse = Purse("main", "payee-1", "EUR")
     with desk.database.transaction() as conn:
-        assert [(one.payee_id, one.amount) for one in debts_of(conn, "main")] == [("payee-1", 84_00)]
+        assert [(one.payee_id, one.amount) for one in debts_of(conn, "main", rows_max=9)] == [("payee-1", 84_00)]
     given: dict[str, Any] = {"reason": "gone", "actor": "person:anna", "now": desk.clock.now}
     with pytest.raises(InvalidInput, match="8400"), desk.database.transaction() as conn:
         write_off_debt(conn, make_id("wo"), purse, 84_01, **given)

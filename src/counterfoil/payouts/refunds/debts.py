@@ -33,16 +33,19 @@ class Debt(NamedTuple):
     since: datetime
 
 
-def debts_of(conn: Connection[Any], program_id: str, *, rows_max: int = 1000) -> list[Debt]:
-    """What each payee of a program owes, the most first."""
+def debts_of(conn: Connection[Any], program_id: str, *, rows_max: int, after: tuple[str, int, str] | None = None) -> list[Debt]:
+    """What each payee of a program owes: by asset, in each the most first. `after`: asset, amount and payee of the row before."""
+    asset, amount, payee = after or (None, None, None)
     with conn.cursor(row_factory=class_row(Debt)) as cur:
         return cur.execute(
-            """select b.program_id, substr(a.name, length('receivable:payee:') + 1) as payee_id, b.asset, a.debits - a.credits as amount,
-                      (select max(p.effective_at) from posting p where p.debit = a.id) as since
-               from account a join book b on b.id = a.book_id
-               where b.program_id = %s and a.name like 'receivable:payee:%%' and a.debits > a.credits
-               order by a.debits - a.credits desc, a.name limit %s""",
-            [program_id, rows_max],
+            """select program_id, payee_id, asset, amount, (select max(p.effective_at) from posting p where p.debit = account_id) as since
+               from (select b.program_id, substr(a.name, length('receivable:payee:') + 1) as payee_id, b.asset,
+                            a.debits - a.credits as amount, a.id as account_id
+                     from account a join book b on b.id = a.book_id
+                     where b.program_id = %(program)s and a.name like 'receivable:payee:%%' and a.debits > a.credits) owed
+               where %(asset)s::text is null or (asset, -amount, payee_id) > (%(asset)s, -%(amount)s::bigint, %(payee)s)
+               order by asset, amount desc, payee_id limit %(rows_max)s""",
+            {"program": program_id, "asset": asset, "amount": amount, "payee": payee, "rows_max": rows_max},
         ).fetchall()
 
 

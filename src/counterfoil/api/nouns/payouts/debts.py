@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import Query
 from fastapi.responses import Response
@@ -11,8 +11,10 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
+from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import BY_TWO, Amount, Minor, Paged, Reason, RequestModel, ViewModel, WriteResult, answer
+from counterfoil.api.http.schemas import BY_TWO, Amount, Minor, Paged, Reason, RequestModel, ViewModel, WriteResult
+from counterfoil.base.paging import Keyset
 from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.payouts.payouts.payable import Purse
@@ -50,15 +52,23 @@ class WrittenOff(WriteResult):
     left: Minor = Field(description="What the payee still owes.")
 
 
+DEBTS = Keyset("debts", (str, int, str))
+
+
 @router.get("/debts", response_model=Paged[DebtView], operation_id="debt_list", summary="List debts of payees")
 def debts(
     call: Annotated[ApiCall, may(READ)],
     program_id: Annotated[str | None, Query(alias="programId", max_length=64)] = None,
+    limit: Limit = LIMIT,
+    cursor: Cursor = None,
 ) -> Response:
-    """The most first, at most 1,000. A debt comes of a refund or a chargeback after the payee's money had gone out."""
+    """By asset, in each the most first. A debt comes of a refund or a chargeback after the payee's money had gone out."""
+    after = cast("tuple[str, int, str] | None", DEBTS.after(cursor))
+    program = program_id or call.services.wiring.program_id
     with call.reading() as conn:
-        rows = debts_of(conn, program_id or call.services.wiring.program_id)
-    return answer(Paged[DebtView](data=DebtView.each(rows), next_cursor=None))
+        show_program(conn, program)
+        rows = debts_of(conn, program, rows_max=limit + 1, after=after)
+    return page_of(DebtView, DEBTS.page(rows, limit, lambda row: (row.asset, row.amount, row.payee_id)))
 
 
 @router.post("/debts/write-off", response_model=WrittenOff, responses=BY_TWO, operation_id="debt_write_off", summary="Write a debt off")

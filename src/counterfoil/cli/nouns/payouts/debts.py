@@ -8,17 +8,17 @@ import typer
 
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.money import figure, to_minor
-from counterfoil.cli.core.output import TABLE, DryRun, Output, Reason, say_done, show_rows, waits
+from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Reason, Rows, listed, say_done, show_rows, waits
 
 app = typer.Typer(no_args_is_help=True, help="What payees owe: refunds and chargebacks that came after their money had gone out.")
 Program = Annotated[str, typer.Option("--program", help="In which program.")]
 
 
 @app.command("list")
-def list_(program: Program = "main", output: Output = TABLE) -> None:
-    """What each payee owes, the most first. Its next payouts pay it."""
+def list_(program: Program = "main", limit: Rows = ROWS, output: Output = TABLE) -> None:
+    """What each payee owes, by asset, the most first. Its next payouts pay it."""
     with asked("read") as client:
-        rows = client.get("/api/debts", programId=program)["data"]
+        rows = listed(client, "/api/debts", limit, programId=program)
     show_rows(rows, ("payeeId", "asset", "amount", "since"), output, empty="No payee owes anything.")
 
 
