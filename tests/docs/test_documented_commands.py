@@ -226,7 +226,7 @@ def test_the_amounts_ids_and_lengths_of_every_list_are_told_as_they_must_be(
         rows = told if isinstance(told, list) else told.get("data", [])
         terminal.columns = "60"
         _, table = terminal.counterfoil([*one.words])
-        terminal.columns = "400"
+        terminal.columns = "1000"
         _, wide = terminal.counterfoil([*one.words])  # where nothing is broken into pieces that look like amounts
         minor = {value for value, _ in amounts_of(told) if len(value.lstrip("-")) > 2}
         plain = {token for token in wide.split() if token in minor}
