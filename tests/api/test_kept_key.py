@@ -6,15 +6,20 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from structlog.testing import capture_logs
+
 from counterfoil.api.http.kept_key import KeptKey
 from counterfoil.base.edge import Database
-from counterfoil.base.idempotency import BEGUN_FOR, Answer, BegunWork, begin, finish
+from counterfoil.base.idempotency import BEGUN_FOR, Answer, BegunWork, begin
+from tests.base.relay import Relay
 from tests.builders import NOW, Clock
 
+ANSWER = Answer(1, None, replayed=False)
 
-def taken(database: Database, now: datetime) -> BegunWork:
+
+def taken(database: Database, now: datetime, *, holder: str = "one") -> BegunWork:
     with database.transaction() as conn:
-        found = begin(conn, "job", "k", {}, now=now)
+        found = begin(conn, "job", "k", {}, holder=holder, now=now)
     assert isinstance(found, BegunWork)
     return found
 
@@ -41,15 +46,42 @@ def test_work_that_lasts_longer_than_a_key_is_trusted_keeps_its_key(database: Da
     until(lambda: renewed_at(database) == clock.now)
     clock.advance(minutes=14)
     until(lambda: renewed_at(database) == clock.now)
-    mine = kept.stop()
-    assert mine.at == NOW + timedelta(minutes=28)
+    kept.stop()
     with database.transaction() as conn:
-        assert finish(conn, mine, Answer(1, None, replayed=False))
+        assert kept.finish(conn, ANSWER)
 
 
-def test_it_renews_no_more_what_another_began_anew(database: Database) -> None:
+def test_it_renews_no_more_what_another_began_anew_and_says_so(database: Database) -> None:
     mine = taken(database, NOW)
-    other = taken(database, NOW + BEGUN_FOR)
-    kept = KeptKey(database, mine, Clock(NOW + BEGUN_FOR * 2), every_s=0.01)
-    until(lambda: not kept._thread.is_alive())
-    assert (kept.stop(), renewed_at(database)) == (mine, other.at)
+    taken(database, NOW + BEGUN_FOR, holder="other")
+    with capture_logs() as told:
+        kept = KeptKey(database, mine, Clock(NOW + BEGUN_FOR * 2), every_s=0.01)
+        until(lambda: not kept._thread.is_alive())
+        kept.stop()
+        with database.transaction() as conn:
+            assert (kept.finish(conn, ANSWER), kept.give_up(conn)) == (False, False)
+    assert renewed_at(database) == NOW + BEGUN_FOR
+    assert [one["event"] for one in told] == [
+        "key taken over by another",
+        "key not ours when its work was done",
+        "key not ours when its work was given up",
+    ]
+    assert {one["key"] for one in told} == {"k"}
+
+
+def test_a_renewal_whose_acknowledgement_is_lost_leaves_the_key_ours(database: Database) -> None:
+    """The commit lands, the connection ends before its answer: whoever renewed does not know when."""
+    clock = Clock(NOW)
+    mine = taken(database, NOW)
+    with Relay(database.url) as relay, relay.database() as theirs, capture_logs() as told:
+        clock.advance(minutes=5)
+        relay.lose_next_acknowledgement()
+        kept = KeptKey(theirs, mine, clock, every_s=0.01)
+        until(lambda: relay.lost == 1)
+        assert renewed_at(database) == NOW + timedelta(minutes=5), "the commit landed"
+        clock.advance(minutes=5)
+        until(lambda: renewed_at(database) == clock.now)
+        kept.stop()
+    with database.transaction() as conn:
+        assert kept.finish(conn, ANSWER)
+    assert {one["event"] for one in told} == {"key not renewed"}

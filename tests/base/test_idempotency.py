@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
@@ -202,8 +203,8 @@ def test_a_problem_that_is_no_longer_known_is_still_a_refusal(conn: Connection[A
     assert type(ask(conn, Counter(conn)).problem) is Problem
 
 
-def begun(conn: Connection[Any], key: str, *, now: datetime = NOW) -> BegunWork:
-    found = begin(conn, "job", key, REQUEST, now=now)
+def begun(conn: Connection[Any], key: str, *, holder: str = "one", now: datetime = NOW) -> BegunWork:
+    found = begin(conn, "job", key, REQUEST, holder=holder, now=now)
     assert isinstance(found, BegunWork)
     return found
 
@@ -214,11 +215,11 @@ DONE = Answer({"done": 7}, None, replayed=False)
 def test_work_with_transactions_of_its_own_is_begun_once_and_told_to_whoever_asks_again(conn: Connection[Any]):
     mine = begun(conn, "k")
     with pytest.raises(KeyInFlight):
-        begin(conn, "job", "k", REQUEST, now=NOW + timedelta(minutes=1))
+        begin(conn, "job", "k", REQUEST, holder="other", now=NOW + timedelta(minutes=1))
     with pytest.raises(KeyReused):
-        begin(conn, "job", "k", {"other": 1}, now=NOW)
+        begin(conn, "job", "k", {"other": 1}, holder="other", now=NOW)
     assert finish(conn, mine, DONE)
-    assert begin(conn, "job", "k", REQUEST, now=NOW) == DONE._replace(replayed=True)
+    assert begin(conn, "job", "k", REQUEST, holder="other", now=NOW) == DONE._replace(replayed=True)
     assert not give_up(conn, mine), "what is answered is not forgotten"
 
 
@@ -226,27 +227,72 @@ def test_work_that_died_or_could_not_be_done_is_begun_anew(conn: Connection[Any]
     begun(conn, "died")
     begun(conn, "died", now=NOW + BEGUN_FOR)
     with pytest.raises(KeyInFlight):
-        begin(conn, "job", "died", REQUEST, now=NOW + BEGUN_FOR + timedelta(minutes=1))
+        begin(conn, "job", "died", REQUEST, holder="other", now=NOW + BEGUN_FOR + timedelta(minutes=1))
     assert give_up(conn, begun(conn, "busy"))
     begun(conn, "busy")
 
 
 def test_whoever_was_taken_for_dead_writes_nothing_over_who_began_it_anew(conn: Connection[Any]):
     dead = begun(conn, "k")
-    anew = begun(conn, "k", now=NOW + BEGUN_FOR)
-    assert renew(conn, dead, now=NOW + BEGUN_FOR) is None
+    anew = begun(conn, "k", holder="anew", now=NOW + BEGUN_FOR)
+    assert not renew(conn, dead, now=NOW + BEGUN_FOR)
     assert not finish(conn, dead, Answer({"done": 1}, None, replayed=False))
     assert not give_up(conn, dead)
     assert finish(conn, anew, DONE)
-    assert begin(conn, "job", "k", REQUEST, now=NOW + BEGUN_FOR) == DONE._replace(replayed=True)
+    assert begin(conn, "job", "k", REQUEST, holder="other", now=NOW + BEGUN_FOR) == DONE._replace(replayed=True)
 
 
 def test_work_that_is_renewed_is_not_taken_for_dead(conn: Connection[Any]):
-    mine = renew(conn, begun(conn, "k"), now=NOW + timedelta(minutes=10))
-    assert mine is not None
+    mine = begun(conn, "k")
+    assert renew(conn, mine, now=NOW + timedelta(minutes=10))
     with pytest.raises(KeyInFlight):
-        begin(conn, "job", "k", REQUEST, now=NOW + timedelta(minutes=20))
+        begin(conn, "job", "k", REQUEST, holder="other", now=NOW + timedelta(minutes=20))
     assert finish(conn, mine, DONE)
+
+
+def test_a_renewal_that_its_holder_never_heard_of_changes_nothing_about_whose_it_is(conn: Connection[Any]):
+    mine = begun(conn, "k")
+    renew(conn, mine, now=NOW + timedelta(minutes=5))  # what it answers is lost
+    assert renew(conn, mine, now=NOW + timedelta(minutes=10))
+    renew(conn, mine, now=NOW + timedelta(minutes=15))
+    assert finish(conn, mine, DONE)
+    assert begin(conn, "job", "k", REQUEST, holder="other", now=NOW + timedelta(minutes=15)) == DONE._replace(replayed=True)
+
+
+@pytest.mark.parametrize("alive", ["renews", "finishes"])
+def test_whoever_was_slow_but_alive_is_not_taken_over_between_a_look_and_a_write(database: Database, alive: str) -> None:
+    with database.transaction() as conn:
+        mine = begun(conn, "k")
+    refused: list[type[Problem] | None] = []
+    waits = threading.Thread(target=lambda: refused.append(refusal_of_a_takeover(database)))
+    with database.transaction() as conn:
+        if alive == "renews":
+            renew(conn, mine, now=NOW + BEGUN_FOR)
+        else:
+            finish(conn, mine, DONE)
+        waits.start()
+        until_one_waits(database)
+    waits.join(20)
+    assert refused == [KeyInFlight]
+
+
+def refusal_of_a_takeover(database: Database) -> type[Problem] | None:
+    """It has read the key before it waits for its row."""
+    try:
+        with database.transaction() as conn:
+            begin(conn, "job", "k", REQUEST, holder="other", now=NOW + BEGUN_FOR)
+    except Problem as problem:
+        return type(problem)
+    return None
+
+
+def until_one_waits(database: Database) -> None:
+    waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+    end = time.monotonic() + 20
+    with psycopg.connect(database.url, autocommit=True) as conn:
+        while conn.execute(waiting).fetchone() == (0,):
+            assert time.monotonic() < end
+            time.sleep(0.01)
 
 
 def test_the_application_writes_an_answer_once_and_no_other_over_it(conn: Connection[Any]) -> None:

@@ -22,7 +22,7 @@ _KEY: Final = re.compile(rf"[\x21-\x7e](?:[\x20-\x7e]{{0,{KEY_CHARACTERS_MAX - 2
 _LOCKS: Final = 4_271_003
 BEGUN_FOR: Final = timedelta(minutes=15)  # whoever began under a key and has not finished by then died over it
 _BEGUN: Final = {"begun": True}
-_OURS: Final = "where (scope, key, at) = (%s, %s, %s) and answer = %s"
+_OURS: Final = "where (scope, key, holder) = (%s, %s, %s) and answer = %s"
 
 
 class KeyInFlight(Problem):
@@ -44,11 +44,13 @@ class Answer(NamedTuple):
 
 
 class BegunWork(NamedTuple):
-    """A key whose work is ours. `at`, when it was begun or renewed last, tells us from whoever begins it anew."""
+    """A key whose work is ours. `holder` tells us from whoever begins it anew, and never changes: whether the acknowledgement of a commit
+    of ours was lost makes no difference to whose it is.
+    """
 
     scope: str
     key: str
-    at: datetime
+    holder: str
 
 
 def once(conn: Connection[Any], scope: str, key: str, request: Mapping[str, Any], act: Callable[[], Any], *, now: datetime) -> Answer:
@@ -67,30 +69,32 @@ def once(conn: Connection[Any], scope: str, key: str, request: Mapping[str, Any]
     return answer
 
 
-def begin(conn: Connection[Any], scope: str, key: str, request: Mapping[str, Any], *, now: datetime) -> BegunWork | Answer:
+def begin(conn: Connection[Any], scope: str, key: str, request: Mapping[str, Any], *, holder: str, now: datetime) -> BegunWork | Answer:
     """Take a key for work that has transactions of its own: what is begun when it is ours to do, else the answer that it led to before.
 
-    Commit, do it, `renew` while it lasts, then `finish` or, when it could not be done now, `give_up`: whoever asks meanwhile is told that
-    it is under way. Work that was neither finished nor renewed for 15 minutes died, and is done anew by the next who asks: only what may
-    be repeated is done this way. Raises as `once` does.
+    `holder` is a fresh id, of this one attempt. Commit, do it, `renew` while it lasts, then `finish` or, when it could not be done now,
+    `give_up`: whoever asks meanwhile is told that it is under way. Work that was neither finished nor renewed for 15 minutes died, and is
+    done anew by the next who asks: only what may be repeated is done this way. Raises as `once` does.
     """
     mine = request_hash(request)
     found = _found(conn, scope, key, mine)
     if found is None:
-        _insert(conn, scope, key, mine, _BEGUN, now)
-        return BegunWork(scope, key, now)
+        _insert(conn, scope, key, mine, _BEGUN, now, holder)
+        return BegunWork(scope, key, holder)
     if found[0] != _BEGUN:
         return _recalled(found[0])
     if now - found[1] < BEGUN_FOR:
         raise KeyInFlight(key=key)
-    conn.execute("update idempotency set at = %s where scope = %s and key = %s", [now, scope, key])
-    return BegunWork(scope, key, now)
+    # Only as it was read: whoever renewed or finished it since then is alive, and the work is not done a second time.
+    take_over = "update idempotency set at = %s, holder = %s where (scope, key, at) = (%s, %s, %s) and answer = %s"
+    if conn.execute(take_over, [now, holder, scope, key, found[1], Jsonb(_BEGUN)]).rowcount == 0:
+        raise KeyInFlight(key=key)
+    return BegunWork(scope, key, holder)
 
 
-def renew(conn: Connection[Any], begun: BegunWork, *, now: datetime) -> BegunWork | None:
-    """The work goes on. None when it was taken for dead, and another has begun it anew: nothing is written then."""
-    kept = conn.execute(f"update idempotency set at = %s {_OURS}", [now, *begun, Jsonb(_BEGUN)]).rowcount
-    return begun._replace(at=now) if kept else None
+def renew(conn: Connection[Any], begun: BegunWork, *, now: datetime) -> bool:
+    """The work goes on. False, and nothing is written, when it was taken for dead, and another has begun it anew."""
+    return conn.execute(f"update idempotency set at = %s {_OURS}", [now, *begun, Jsonb(_BEGUN)]).rowcount == 1
 
 
 def finish(conn: Connection[Any], begun: BegunWork, answer: Answer) -> bool:
@@ -116,10 +120,12 @@ def _found(conn: Connection[Any], scope: str, key: str, mine: bytes) -> tuple[di
     return None if row is None else (row[1], row[2])
 
 
-def _insert(conn: Connection[Any], scope: str, key: str, mine: bytes, noted: Mapping[str, Any], now: datetime) -> None:
+def _insert(
+    conn: Connection[Any], scope: str, key: str, mine: bytes, noted: Mapping[str, Any], now: datetime, holder: str | None = None
+) -> None:
     conn.execute(
-        "insert into idempotency (scope, key, sha256, answer, at) values (%s, %s, %s, %s, %s)",
-        [scope, key, mine, Jsonb(dict(noted)), now],
+        "insert into idempotency (scope, key, sha256, answer, at, holder) values (%s, %s, %s, %s, %s, %s)",
+        [scope, key, mine, Jsonb(dict(noted)), now, holder],
     )
 
 

@@ -22,7 +22,7 @@ from counterfoil.api.http.problems import IdempotencyKeyMissing, request_id_of
 from counterfoil.api.http.schemas import Proposed, WriteResult
 from counterfoil.audit.actions import record_action
 from counterfoil.base.edge import Database
-from counterfoil.base.idempotency import Answer, BegunWork, begin, finish, give_up, once
+from counterfoil.base.idempotency import Answer, begin, once
 from counterfoil.base.problems import InvalidInput, Kind, NotAllowed, NotAuthenticated, Problem
 from counterfoil.ledger.group_commit import Gatherer
 from counterfoil.operations import approvals
@@ -207,7 +207,7 @@ class ApiCall:
         kept = None
         if self.key is not None and not self.dry_run:
             with self.services.database.transaction() as conn:
-                begun = begin(conn, scope, self.key, request, now=self.now)
+                begun = begin(conn, scope, self.key, request, holder=self.make_id("work"), now=self.now)
             if isinstance(begun, Answer):
                 return self._told(begun, {})
             kept = KeptKey(self.services.database, begun, self.services.wiring.clock)
@@ -217,22 +217,24 @@ class ApiCall:
             answer = Answer(shown, None, replayed=False)
         except BaseException as error:
             if kept is not None:
-                self._not_done(kept.stop(), error)
+                self._not_done(kept, error)
             raise
-        begun_now = kept.stop() if kept is not None else None
+        if kept is not None:
+            kept.stop()
         with self.services.database.transaction(commit=not self.dry_run) as conn:
             self._record(conn, verb, done.subject_id, None, payload)
-            if begun_now is not None:
-                finish(conn, begun_now, answer)
+            if kept is not None:
+                kept.finish(conn, answer)
         return self._told(answer, done.told_once or {})
 
-    def _not_done(self, begun: BegunWork, error: BaseException) -> None:
+    def _not_done(self, kept: KeptKey, error: BaseException) -> None:
         """A refusal is remembered as an answer is; whatever else went wrong may be tried again."""
+        kept.stop()
         with self.services.database.transaction() as conn:
             if isinstance(error, Problem) and error.kind != "busy":
-                finish(conn, begun, Answer(None, error, replayed=False))
+                kept.finish(conn, Answer(None, error, replayed=False))
             else:
-                give_up(conn, begun)
+                kept.give_up(conn)
 
     def _told(self, answer: Answer, told_once: dict[str, str]) -> Response:
         """The answer over the wire. After the end of the transaction, so that a refusal is remembered under its key, too."""

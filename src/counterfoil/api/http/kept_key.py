@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import structlog
+from psycopg import Connection
 
 from counterfoil.base.edge import Database
-from counterfoil.base.idempotency import BEGUN_FOR, BegunWork, renew
+from counterfoil.base.idempotency import BEGUN_FOR, Answer, BegunWork, finish, give_up, renew
 
 RENEWED_EVERY_S: Final = BEGUN_FOR.total_seconds() / 3
 _log = structlog.get_logger("counterfoil.api")
@@ -26,11 +27,23 @@ class KeptKey:
         self._thread = threading.Thread(target=self._renew, name="kept-key", daemon=True)
         self._thread.start()
 
-    def stop(self) -> BegunWork:
-        """Renew it no more; what was begun, as it stands, to finish it or to give it up."""
+    def stop(self) -> None:
+        """Renew it no more: it is finished or given up now."""
         self._over.set()
         self._thread.join()
-        return self._begun
+
+    def finish(self, conn: Connection[Any], answer: Answer) -> bool:
+        """The work led to `answer`. False, and the log tells it, when another has begun it anew: it is done a second time."""
+        return self._told(finish(conn, self._begun, answer), "key not ours when its work was done")
+
+    def give_up(self, conn: Connection[Any]) -> bool:
+        """The work led to nothing and may be asked for again. False, and the log tells it, when another has begun it anew."""
+        return self._told(give_up(conn, self._begun), "key not ours when its work was given up")
+
+    def _told(self, ours: bool, what: str) -> bool:
+        if not ours:
+            _log.warning(what, scope=self._begun.scope, key=self._begun.key)
+        return ours
 
     def _renew(self) -> None:
         while not self._over.wait(self._every_s):
@@ -40,7 +53,6 @@ class KeptKey:
             except Exception as error:  # noqa: BLE001 - the next time may do; at the worst another begins it anew
                 _log.warning("key not renewed", key=self._begun.key, error=str(error)[:200])
                 continue
-            if kept is None:
+            if not kept:
                 _log.warning("key taken over by another", key=self._begun.key)
                 return
-            self._begun = kept

@@ -518,6 +518,7 @@ idempotency: key text not null
 idempotency: sha256 bytea not null
 idempotency: answer jsonb
 idempotency: at timestamp with time zone not null
+idempotency: holder text
 intent: id text not null
 intent: program_id text not null
 intent: invoice_id text not null
@@ -1347,6 +1348,7 @@ holdback_use: holdback_use_pkey PRIMARY KEY (tranche_id, refund_id)
 holdback_use: holdback_use_positive CHECK ((amount > 0))
 holdback_use: holdback_use_refund_id_fkey FOREIGN KEY (refund_id) REFERENCES refund(id)
 holdback_use: holdback_use_tranche_id_fkey FOREIGN KEY (tranche_id) REFERENCES holdback_tranche(id)
+idempotency: idempotency_holder_is_short CHECK (((length(holder) >= 1) AND (length(holder) <= 80)))
 idempotency: idempotency_key_is_short CHECK (((length(key) >= 1) AND (length(key) <= 255)))
 idempotency: idempotency_pkey PRIMARY KEY (scope, key)
 idempotency: idempotency_request_is_hashed CHECK ((length(sha256) = 32))
@@ -5076,7 +5078,9 @@ holdback_use: owner: counterfoil_owner
 idempotency: counterfoil_app: delete, insert, select
 idempotency: counterfoil_app: update (answer)
 idempotency: counterfoil_app: update (at)
+idempotency: counterfoil_app: update (holder)
 idempotency: counterfoil_auditor: select (at)
+idempotency: counterfoil_auditor: select (holder)
 idempotency: counterfoil_auditor: select (key)
 idempotency: counterfoil_auditor: select (scope)
 idempotency: counterfoil_auditor: select (sha256)
