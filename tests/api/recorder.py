@@ -18,6 +18,8 @@ from typing import Any, Final
 import httpx2
 
 from counterfoil.api.document.examples import FILE, examples
+from counterfoil.base.secret import SIGNING_PREFIX
+from counterfoil.operations.access.access import PREFIXES
 from docs.generate import openapi
 
 OURS: Final = ("/api/", "/webhooks/", "/healthz")
@@ -26,7 +28,7 @@ KEPT: Final = 2  # items of a list in an answer
 BODY_MAX: Final = 4_000
 ANSWER_MAX: Final = 20_000
 LEFT_OUT: Final = ("tests/api/test_openapi.py", "tests/house/", "tests/api/test_requests.py")  # what is generated shows nobody anything
-SECRET: Final = re.compile(r"\b(cf_(?:live|test|once)_|whsec_|sk_)[A-Za-z0-9_+/=-]{8,}")
+SECRET: Final = re.compile(rf"\b({'|'.join((*PREFIXES, SIGNING_PREFIX, 'sk_'))})[A-Za-z0-9_+/=-]{{8,}}")
 sent: dict[str, list[tuple[str, tuple[str, ...]]]] = {}  # by test: operations and the fields of their answers
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import jsonschema_rs
 import pytest
 
 from counterfoil.api.document.examples import FILE, example_of, examples
+from counterfoil.base.secret import SIGNING_PREFIX
+from counterfoil.operations.access.access import PREFIXES
 from docs.generate import openapi
 from tests.api.recorder import SECRET, not_as_the_examples_say, sent
 
@@ -57,9 +61,51 @@ def test_the_document_carries_them(document):
     assert created["example"]["invoiceIds"]
 
 
+IDS = re.compile(r"[a-z]+_[0-9A-Z]{26}")
+RANDOM = re.compile(r"(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9+/]{16,}")  # letters and digits without an end
+LETS_IN = ("token", "secret", "key", "password", "once", "signature")
+
+
+def secrets_in(told: Any, name: str = "") -> Iterator[str]:
+    """What looks like a secret, whatever the recorder takes for one: by how it begins, or by the field that it stands in."""
+    if isinstance(told, dict):
+        for field, one in told.items():
+            yield from secrets_in(one, field)
+    elif isinstance(told, list):
+        for one in told:
+            yield from secrets_in(one, name)
+    elif isinstance(told, str):
+        named = name.lower().endswith(LETS_IN) and RANDOM.search(IDS.sub("", told))
+        if named or re.search(r"\b(cf_[a-z]+_|whsec_|sk_[a-z]+_)[^\s…\"']{8,}", told):
+            yield f"{name}: {told}"
+
+
 def test_no_example_shows_a_secret():
     assert "…" in FILE.read_text("utf-8")
-    assert SECRET.findall(FILE.read_text("utf-8")) == []
+    assert [f"{name}: {found}" for name, one in examples().items() for found in secrets_in(dict(one))] == []
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"token": "D26BC5XJ65FH2Y9VSXKVPMM6TDM2"},
+        {"data": [{"apiKey": "9f86d081884c7d659a2feaa0"}]},
+        {"note": "with cf_newkind_D26BC5XJ65FH"},
+        {"note": "whsec_c2l4dGVlbiBieXRlcw=="},
+    ],
+)
+def test_a_secret_is_seen_by_its_field_or_its_beginning(told):
+    assert len(list(secrets_in(told))) == 1
+
+
+@pytest.mark.parametrize("told", [{"token": "cf_login_…"}, {"key": "payout-inv_01M8D4DH4H39TNRNQDTCPDRFN1-1"}, {"token": "acct_bolt_0001"}])
+def test_what_is_no_secret_is_let_be(told):
+    assert list(secrets_in(told)) == []
+
+
+@pytest.mark.parametrize("begins", [*PREFIXES, SIGNING_PREFIX])
+def test_the_recorder_shortens_every_secret_of_ours(begins):
+    assert SECRET.sub(r"\1…", f'"{begins}D26BC5XJ65FH"') == f'"{begins}…"'
 
 
 def test_a_test_that_sends_its_example_no_more_is_told(monkeypatch):

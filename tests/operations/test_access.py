@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from counterfoil.base.problems import InvalidInput, NotAllowed
 from counterfoil.operations.access import access
+from tests.house.tree import ROOT, SOURCE
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SECRET = access.new_secret(bytes(range(25)), live=False)
@@ -35,6 +37,15 @@ def test_a_typing_error_in_a_key_is_told_apart_from_an_unknown_key(conn, key):
         access.authenticate(conn, access.new_secret(bytes(25), live=False), now=NOW)
     with pytest.raises(access.KeyMistyped):
         access.authenticate(conn, SECRET.replace("test", "live"), now=NOW)
+
+
+def test_a_key_that_was_made_by_an_earlier_version_is_no_typing_error():
+    access.refuse_misspelt("cf_test_040G2081040G2081040G2081040G2081040G20810GP4DA6")
+
+
+def test_whatever_lets_somebody_in_is_declared_by_how_it_begins():
+    told = {found for path in SOURCE for found in re.findall(r"\bcf_[a-z]+_", (ROOT / path).read_text("utf-8"))}
+    assert told == set(access.PREFIXES), "name it in PREFIXES: what hides secrets knows them from there"
 
 
 def test_a_key_that_is_revoked_or_has_expired_opens_nothing(conn, key):

@@ -62,8 +62,13 @@ CONFLICTS: Final[frozenset[frozenset[str]]] = frozenset(
         ("auditor", "administrator"),
     )
 )
+# How each secret begins that lets somebody in: a key of a real or of a test installation, a login's token, a one-time password.
+LIVE_PREFIX: Final = "cf_live_"
+TEST_PREFIX: Final = "cf_test_"
 LOGIN_PREFIX: Final = "cf_login_"
-_KEY: Final = re.compile(r"cf_(live|test)_([0-9A-HJKMNP-TV-Z]{40})([0-9A-HJKMNP-TV-Z]{7})", re.ASCII)
+ONCE_PREFIX: Final = "cf_once_"
+PREFIXES: Final = (LIVE_PREFIX, TEST_PREFIX, LOGIN_PREFIX, ONCE_PREFIX)
+_KEY: Final = re.compile(rf"({LIVE_PREFIX}|{TEST_PREFIX})([0-9A-HJKMNP-TV-Z]{{40}})([0-9A-HJKMNP-TV-Z]{{7}})", re.ASCII)
 
 
 class KeyRefused(NotAuthenticated):
@@ -136,8 +141,8 @@ def new_secret(entropy: bytes, *, live: bool) -> str:
     """`cf_live_…` or `cf_test_…`: 200 random bits in base 32 and a checksum, so that a typing error is named as one."""
     check(len(entropy) == SECRET_BYTES, "a secret carries 200 random bits", length=len(entropy))
     body = _base32(int.from_bytes(entropy), 40)
-    mode = "live" if live else "test"
-    return f"cf_{mode}_{body}{_checksum(mode, body)}"
+    prefix = LIVE_PREFIX if live else TEST_PREFIX
+    return f"{prefix}{body}{_checksum(prefix, body)}"
 
 
 def permissions_of(role: str) -> frozenset[str]:
@@ -211,7 +216,7 @@ def refuse_conflicts(role: str, held: Iterable[str]) -> None:
 
 def refuse_misspelt(secret: str) -> None:
     """Raise KeyMistyped for what is no key or login by its form; asks no database."""
-    found = _KEY.fullmatch(secret.replace(LOGIN_PREFIX, "cf_live_", 1) if secret.startswith(LOGIN_PREFIX) else secret)
+    found = _KEY.fullmatch(secret.replace(LOGIN_PREFIX, LIVE_PREFIX, 1) if secret.startswith(LOGIN_PREFIX) else secret)
     if not found or _checksum(found[1], found[2]) != found[3]:
         raise KeyMistyped()
 
@@ -303,8 +308,8 @@ def _hash(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-def _checksum(mode: str, body: str) -> str:
-    return _base32(zlib.crc32(f"{mode}_{body}".encode()), 7)
+def _checksum(prefix: str, body: str) -> str:
+    return _base32(zlib.crc32((prefix.removeprefix("cf_") + body).encode()), 7)
 
 
 def _base32(number: int, places: int) -> str:

@@ -14,6 +14,7 @@ from psycopg import Connection
 from counterfoil.base.problems import InvalidInput, NotAuthenticated, NotFound
 from counterfoil.operations.access.access import (
     LOGIN_PREFIX,
+    ONCE_PREFIX,
     ROLES,
     SECRET_BYTES,
     Caller,
@@ -32,7 +33,6 @@ from counterfoil.operations.access.principals import (
 LOGIN_LIFE: Final = timedelta(hours=1)  # of a token for the command line; a page's session lasts longer and has a CSRF token
 INVITATION_LIFE: Final = timedelta(hours=72)
 PASSWORD_MIN, PASSWORD_MAX = 12, 200
-ONCE_PREFIX: Final = "cf_once_"
 SALT_BYTES: Final = 16
 # scrypt with 32 MiB: what one guess costs (OWASP's least is 2^14 with r 8 and p 5; this is its equal in work).
 _N, _R, _P = 2**15, 8, 3
