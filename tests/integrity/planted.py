@@ -261,6 +261,7 @@ REFUNDS: Final[Faults] = {
     },
     "CHARGEBACK_TIE": {
         "its refund is forgotten": "delete from chargeback_refund",
+        "more of it was owed back than came": "update chargeback set excess = amount, beyond = 0 where customer_id is not null",
         "the customer owes more of it": "update chargeback set beyond = beyond + 1 where beyond < amount",
         "its refund is called owed": "update refund set state = 'owed' where state = 'charged_back'",
     },

@@ -17,7 +17,7 @@ from counterfoil.payouts.refunds.debts import debts_of, write_off_debt
 from counterfoil.payouts.refunds.refunds import UnderDispute, execute_refund, lock_invoice, refundable
 from counterfoil.simulator.process import spawn_simulator
 from counterfoil.wiring import INVARIANTS
-from tests.builders import Desk, a_program
+from tests.builders import Desk, a_program, issue
 from tests.payouts.refunding import SETTLED, go, paid, refund, states
 from tests.payouts.test_disputes import decided, effect, of_invoice, opened
 
@@ -189,14 +189,50 @@ def test_the_banks_word_comes_during_our_own_dispute_and_the_ruling_is_cut_to_wh
     desk.still_true()
 
 
+def paid_twice(desk: Desk, more: int = 100_00) -> tuple[str, str]:
+    """A customer pays an invoice, and later pays once more: the invoice, and the second charge."""
+    invoice = paid(desk)
+    go(desk)
+    desk.pay(invoice, more, fee=0, key=f"again-{invoice}")
+    desk.deliver()
+    desk.work("webhooks", "events")
+    ((charge,),) = desk.rows("select charge_id from payment where invoice_id = %s and applied = 0", invoice)
+    return invoice, str(charge)
+
+
+def test_a_duplicate_payment_charged_back_takes_what_was_owed_back_and_none_of_the_payees_money(desk: Desk):
+    invoice, charge = paid_twice(desk)
+    assert told(desk, invoice, "open", charge=charge) == 1
+    assert (desk.balance(OWED), desk.balance("refund_payable:customer:customer-u-1"), left(desk, invoice)) == (0, 0, 100_00)
+    assert desk.rows("select excess, beyond from chargeback") == [(100_00, 0)]
+    books_are_true(desk)
+    assert told(desk, invoice, "won", charge=charge) == 1
+    assert desk.balance("refund_payable:customer:customer-u-1") == 100_00, "it is ours again, and owed back"
+    books_are_true(desk)
+
+
+def test_of_a_payment_that_an_invoice_took_in_part_the_rest_goes_first_over_several_chargebacks(desk: Desk):
+    (invoice,) = issue(desk.database, "100.00")
+    desk.pay(invoice, 150_00, fee=0)
+    desk.deliver()
+    desk.work(*SETTLED)
+    for ref, amount in (("cbk_1", 30_00), ("cbk_2", 30_00)):
+        told(desk, invoice, "lost", ref=ref, amount=amount)
+    assert desk.rows("select excess from chargeback order by id") == [(30_00,), (20_00,)]
+    assert (left(desk, invoice), desk.balance("refund_payable:customer:customer-u-1")) == (90_00, 0)
+    books_are_true(desk)
+
+
 def books_are_true(desk: Desk) -> None:
     with desk.database.transaction() as conn:
         assert run_invariants(conn, INVARIANTS) == []
 
 
-def told(desk: Desk, invoice: str, status: str, *, ref: str = "cbk_1", amount: int = 100_00, fee: int = 0, asset: str = "EUR") -> int:
-    ((charge,),) = desk.rows("select charge_id from payment where invoice_id = %s", invoice)
-    fact = ChargebackFact(str(charge), str(charge), amount, fee, asset, "open", "fraudulent", desk.clock.now)
+def told(
+    desk: Desk, invoice: str, status: str, *, ref: str = "cbk_1", amount: int = 100_00, fee: int = 0, asset: str = "EUR", charge: str = ""
+) -> int:
+    charge = charge or str(desk.rows("select charge_id from payment where invoice_id = %s", invoice)[0][0])
+    fact = ChargebackFact(charge, charge, amount, fee, asset, "open", "fraudulent", desk.clock.now)
     with desk.database.transaction() as conn:
         told = [fact._replace(chargeback_id=ref, status=status)]  # type: ignore[arg-type]
         return apply_chargebacks(conn, told, provider="simulator", make_id=make_id, now=desk.clock.now)

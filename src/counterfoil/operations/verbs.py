@@ -46,6 +46,7 @@ AMOUNTS: Final = frozenset(
         "fee",
         "fee_back",
         "beyond",
+        "excess",
     }
 )  # fields of a row that are money, beside its asset
 LINES_MAX: Final = 100

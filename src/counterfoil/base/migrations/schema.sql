@@ -291,6 +291,7 @@ chargeback: ended_at timestamp with time zone
 chargeback: state text not null
 chargeback: state_at timestamp with time zone not null
 chargeback: steps integer not null default 1
+chargeback: excess bigint not null default 0
 chargeback_refund: chargeback_id text not null
 chargeback_refund: refund_id text not null
 chargeback_refund: is_own boolean not null
@@ -1204,6 +1205,7 @@ call_answer: call_answer_pkey PRIMARY KEY (id)
 call_answer: call_answer_state CHECK ((state = ANY (ARRAY['stored'::text, 'applied'::text])))
 chargeback: chargeback_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
 chargeback: chargeback_beyond CHECK (((beyond >= 0) AND (beyond <= amount)))
+chargeback: chargeback_excess CHECK (((excess >= 0) AND ((excess + beyond) <= amount)))
 chargeback: chargeback_fee CHECK ((fee >= 0))
 chargeback: chargeback_fee_back CHECK (((fee_back >= 0) AND (fee_back <= fee)))
 chargeback: chargeback_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(id)
@@ -3946,7 +3948,7 @@ seal_chargeback(): CREATE OR REPLACE FUNCTION public.seal_chargeback()
  SET bytea_output TO 'hex'
 AS $function$
         begin
-            insert into seal (relation, row_id, sha256) select 'chargeback', n.id::text, sha256(convert_to(row(n.program_id, n.provider, n.provider_ref, n.charge_id, n.payment_id, n.invoice_id, n.customer_id, n.payee_id, n.asset, n.amount, n.fee, n.beyond, n.cause, n.opened_at)::text, 'UTF8')) from  new_row n;
+            insert into seal (relation, row_id, sha256) select 'chargeback', n.id::text, sha256(convert_to(row(n.program_id, n.provider, n.provider_ref, n.charge_id, n.payment_id, n.invoice_id, n.customer_id, n.payee_id, n.asset, n.amount, n.fee, n.beyond, n.cause, n.opened_at, n.excess)::text, 'UTF8')) from  new_row n;
             return null;
         end $function$
 
@@ -5605,6 +5607,7 @@ chargeback.beyond: app: select, insert
 chargeback.cause: app: select, insert
 chargeback.charge_id: app: select, insert
 chargeback.customer_id: app: select, insert
+chargeback.excess: app: select, insert
 chargeback.fee: app: select, insert
 chargeback.invoice_id: app: select, insert
 chargeback.opened_at: app: select, insert

@@ -43,6 +43,7 @@ FIELDS: Final = frozenset(
         "dueHoldback",
         "dueNet",
         "escrow",
+        "excess",
         "expected",
         "fee",
         "feeBack",

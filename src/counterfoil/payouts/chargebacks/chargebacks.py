@@ -1,8 +1,9 @@
 """Chargebacks: the customer's bank takes a payment back, and the provider takes it from us, with a fee.
 
 What was taken is a refund that the bank has paid out by itself: it falls on the parts of the settlement as every refund does, and counts
-with them, so that no more than was paid on an invoice is ever taken from those who earned it. A refund that is owed and not paid out yet
-is the same money, and is taken first. What had gone back before and is taken all the same, the customer owes: nobody else bears it.
+with them, so that no more than was paid on an invoice is ever taken from those who earned it. What the invoice did not take of the payment
+is owed back anyway, and is taken first; then a refund that is owed and not paid out yet, which is the same money. What had gone back before
+and is taken all the same, the customer owes: nobody else bears it.
 
 While one is open nothing of its invoice is settled, paid out, refunded or released. Won, the money is credited to the payee's current
 account, less the fees of it; lost, nothing moves.
@@ -41,7 +42,7 @@ ACTOR: Final = "system:worker"
 
 
 class Chargeback(NamedTuple):
-    """A chargeback as it stands; amounts in minor units. `beyond` is what of it had gone back to the customer before."""
+    """A chargeback as it stands; minor units. `excess`: what of it no invoice had taken; `beyond`: what had gone back before."""
 
     id: str
     program_id: str
@@ -55,6 +56,7 @@ class Chargeback(NamedTuple):
     amount: int
     fee: int
     fee_back: int
+    excess: int
     beyond: int
     cause: str
     answer_by: datetime | None
@@ -104,19 +106,21 @@ def _open(
     _refuse_strange(conn, fact, payment)
     chargeback_id = make_id("cb")
     left = refundable(conn, invoice) if invoice else 0
-    owed = _owed_before(conn, invoice, fact.amount) if invoice else []
+    excess = min(fact.amount, _excess_left(conn, payment)) if invoice else 0
+    rest = fact.amount - excess
+    owed = _owed_before(conn, invoice, rest) if invoice else []
     settled_by_it = sum(one.amount for one in owed)
-    new = min(fact.amount - settled_by_it, left)
-    beyond = fact.amount - settled_by_it - new
+    new = min(rest - settled_by_it, left)
+    beyond = rest - settled_by_it - new
     conn.execute(
         """insert into chargeback (id, program_id, provider, provider_ref, charge_id, payment_id, invoice_id, customer_id, payee_id, asset,
-                                   amount, fee, beyond, cause, answer_by, opened_at, state, state_at)
+                                   amount, fee, excess, beyond, cause, answer_by, opened_at, state, state_at)
            select %s, p.program_id, p.provider, %s, p.charge_id, p.id, p.invoice_id, i.customer_id, i.payee_id, p.asset,
-                  %s, %s, %s, %s, %s, %s, 'open', %s
+                  %s, %s, %s, %s, %s, %s, %s, 'open', %s
            from payment p left join invoice i on i.id = p.invoice_id where p.id = %s""",
         [
-            *[chargeback_id, fact.chargeback_id, fact.amount, fact.fee, beyond, fact.cause[:200], fact.answer_by, fact.occurred_at],
-            *[now, payment.id],
+            *[chargeback_id, fact.chargeback_id, fact.amount, fact.fee, excess, beyond, fact.cause[:200], fact.answer_by],
+            *[fact.occurred_at, now, payment.id],
         ],
     )
     record_birth(conn, CHARGEBACK, [chargeback_id], "open", actor=ACTOR, at=now)
@@ -129,7 +133,7 @@ def _open(
         own = book_refund(conn, make_id("ref"), invoice, new, cause=why, make_id=make_id, actor=ACTOR, now=now, by_bank=True)
         owed = [*owed, own]
     _paid_by_bank(conn, made, owed, now)
-    _post(conn, made, CHARGEBACK_KEYS, _taken_lines(made, settled_by_it + new), fact.occurred_at, now)
+    _post(conn, made, CHARGEBACK_KEYS, _taken_lines(made, excess + settled_by_it + new), fact.occurred_at, now)
     _tell(conn, "chargeback_opened", made, now)
     if beyond and invoice is not None:
         _tell(conn, "chargeback_beyond", made, now)
@@ -146,6 +150,14 @@ def _refuse_strange(conn: Connection[Any], fact: ChargebackFact, payment: Paymen
     most = payment.amount - (row[0] if row else 0)
     if not 0 < fact.amount <= most:
         raise InvalidInput("amount", f"from 1 to {most} minor units, which is what is left of the payment", got=fact.amount)
+
+
+def _excess_left(conn: Connection[Any], payment: Payment) -> int:
+    """What its invoice did not take of a payment, and no bank has taken back since: it is owed to the customer, and nobody earned it."""
+    row = conn.execute(
+        "select coalesce(sum(excess), 0)::bigint from chargeback where payment_id = %s and state <> 'won'", [payment.id]
+    ).fetchone()
+    return payment.amount - payment.applied - (row[0] if row else 0)
 
 
 def _owed_before(conn: Connection[Any], invoice: Invoice, amount: int) -> list[Refund]:
@@ -205,7 +217,7 @@ def _win(conn: Connection[Any], one: Chargeback, invoice: Invoice | None, at: da
     before = [refunds[row[0]] for row in rows if not row[1]]
     lines: Lines = [
         (clearing, f"receivable:customer:{one.customer_id}" if one.invoice_id else "suspense", one.beyond),
-        (clearing, f"refund_payable:customer:{one.customer_id}", sum(each.amount for each in before)),
+        (clearing, f"refund_payable:customer:{one.customer_id}", one.excess + sum(each.amount for each in before)),
         (clearing, "dispute_fee", one.fee_back),
     ]
     take_steps(conn, REFUND, [Move(each.id, "charged_back", "owe_again") for each in before], actor=ACTOR, at=now, cause=one.id)
@@ -279,7 +291,7 @@ def _select(conn: Connection[Any], ending: str, given: Any) -> list[Chargeback]:
     with conn.cursor(row_factory=class_row(Chargeback)) as cur:
         return cur.execute(
             """select id, program_id, provider, provider_ref, charge_id, invoice_id, customer_id, payee_id, asset, amount, fee, fee_back,
-                      beyond, cause, answer_by, opened_at, ended_at, state, state_at from chargeback """
+                      excess, beyond, cause, answer_by, opened_at, ended_at, state, state_at from chargeback """
             + ending,
             given,
         ).fetchall()

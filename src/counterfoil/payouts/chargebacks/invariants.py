@@ -9,10 +9,13 @@ from counterfoil.base.invariant import Invariant
 INVARIANTS: Final = (
     Invariant(
         "CHARGEBACK_TIE",
-        "Has each chargeback its refunds and what was taken beyond them, to the unit, and did no payment go back more than once by it?",
+        "Is each chargeback excess, refunds and what was taken beyond them, to the unit, and did no payment go back more than once?",
         """select c.id, c.amount, c.beyond, coalesce(sum(r.amount), 0) from chargeback c
            left join chargeback_refund x on x.chargeback_id = c.id left join refund r on r.id = x.refund_id
-           group by c.id having c.amount <> c.beyond + coalesce(sum(r.amount), 0)
+           group by c.id having c.amount <> c.excess + c.beyond + coalesce(sum(r.amount), 0)
+           union all
+           select p.id, p.amount - p.applied, sum(c.excess), 0 from payment p join chargeback c on c.payment_id = p.id and c.state <> 'won'
+           where p.invoice_id is not null group by p.id having sum(c.excess) > p.amount - p.applied
            union all
            select p.id, p.amount, sum(c.amount), 0 from payment p join chargeback c on c.payment_id = p.id and c.state <> 'won'
            group by p.id having sum(c.amount) > p.amount
