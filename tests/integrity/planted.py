@@ -263,6 +263,7 @@ REFUNDS: Final[Faults] = {
         "its refund is forgotten": "delete from chargeback_refund",
         "more of it was owed back than came": "update chargeback set excess = amount, beyond = 0 where customer_id is not null",
         "the customer owes more of it": "update chargeback set beyond = beyond + 1 where beyond < amount",
+        "more of a refund was taken than it is": "update chargeback_refund set amount = amount + 1",
         "its refund is called owed": "update refund set state = 'owed' where state = 'charged_back'",
     },
     "CHARGEBACK_LEDGER_TIE": {

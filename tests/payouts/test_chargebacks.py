@@ -189,6 +189,37 @@ def test_the_banks_word_comes_during_our_own_dispute_and_the_ruling_is_cut_to_wh
     desk.still_true()
 
 
+def test_of_an_owed_refund_that_is_larger_the_bank_pays_a_part_and_we_pay_the_rest(desk: Desk):
+    invoice = paid(desk)
+    go(desk)
+    owed = refund(desk, invoice, 60_00)
+    told(desk, invoice, "open", amount=50_00)
+    assert (left(desk, invoice), desk.balance("refund_payable:customer:customer-u-1")) == (40_00, 10_00)
+    assert desk.rows("select state from refund") == [("owed",)]
+    books_are_true(desk)
+    told(desk, invoice, "lost", amount=50_00)
+    with desk.database.transaction() as conn:
+        execute_refund(conn, owed.id, provider="bank", reference="B-1", known=set(), actor="t", now=desk.clock.now)
+    assert desk.balance("refund_payable:customer:customer-u-1") == 0
+    assert desk.rows("select sum(t.amount) from journal j join posting t on t.journal_id = j.id where j.kind = 'refund_execute'") == [
+        (10_00,)
+    ]
+    books_are_true(desk)
+
+
+def test_parts_of_a_refund_that_are_won_are_owed_again_whichever_comes_first(desk: Desk):
+    invoice = paid(desk)
+    go(desk)
+    refund(desk, invoice, 60_00)
+    told(desk, invoice, "open", ref="cbk_1", amount=50_00)
+    told(desk, invoice, "open", ref="cbk_2", amount=10_00)
+    assert desk.rows("select state from refund") == [("charged_back",)]
+    for ref, amount, owed in (("cbk_1", 50_00, 50_00), ("cbk_2", 10_00, 60_00)):
+        told(desk, invoice, "won", ref=ref, amount=amount)
+        assert (desk.rows("select state from refund"), desk.balance("refund_payable:customer:customer-u-1")) == ([("owed",)], owed)
+        books_are_true(desk)
+
+
 def paid_twice(desk: Desk, more: int = 100_00) -> tuple[str, str]:
     """A customer pays an invoice, and later pays once more: the invoice, and the second charge."""
     invoice = paid(desk)

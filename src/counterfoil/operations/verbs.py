@@ -37,6 +37,7 @@ AMOUNTS: Final = frozenset(
         "holdback",
         "receivable",
         "credited",
+        "charged_back",
         "remaining",
         "funded",
         "released",

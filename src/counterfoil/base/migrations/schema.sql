@@ -295,6 +295,7 @@ chargeback: excess bigint not null default 0
 chargeback_refund: chargeback_id text not null
 chargeback_refund: refund_id text not null
 chargeback_refund: is_own boolean not null
+chargeback_refund: amount bigint not null
 circuit: id text not null
 circuit: provider text not null
 circuit: queue text not null
@@ -1217,6 +1218,7 @@ chargeback: chargeback_positive CHECK ((amount > 0))
 chargeback: chargeback_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 chargeback_refund: chargeback_refund_chargeback_id_fkey FOREIGN KEY (chargeback_id) REFERENCES chargeback(id)
 chargeback_refund: chargeback_refund_pkey PRIMARY KEY (chargeback_id, refund_id)
+chargeback_refund: chargeback_refund_positive CHECK ((amount > 0))
 chargeback_refund: chargeback_refund_refund_id_fkey FOREIGN KEY (refund_id) REFERENCES refund(id)
 circuit: circuit_failures_counted CHECK ((failures >= 0))
 circuit: circuit_is_one_of_each UNIQUE (provider, queue)
@@ -1648,6 +1650,7 @@ call_answer: CREATE INDEX call_answer_due ON public.call_answer USING btree (due
 chargeback: CREATE INDEX chargeback_by_state ON public.chargeback USING btree (state, id)
 chargeback: CREATE INDEX chargeback_of_invoice ON public.chargeback USING btree (invoice_id)
 chargeback: CREATE INDEX chargeback_of_payment ON public.chargeback USING btree (payment_id)
+chargeback_refund: CREATE INDEX chargeback_refund_of_refund ON public.chargeback_refund USING btree (refund_id)
 circuit: CREATE INDEX circuit_by_state ON public.circuit USING btree (state, id)
 client_money: CREATE INDEX client_money_by_day ON public.client_money USING btree (program_id, on_day)
 destination: CREATE UNIQUE INDEX destination_active_is_one ON public.destination USING btree (program_id, payee_id) WHERE (ended_at IS NULL)
@@ -3962,7 +3965,7 @@ seal_chargeback_refund(): CREATE OR REPLACE FUNCTION public.seal_chargeback_refu
  SET bytea_output TO 'hex'
 AS $function$
         begin
-            insert into seal (relation, row_id, sha256) select 'chargeback_refund', row(n.chargeback_id, n.refund_id)::text, sha256(convert_to(row(n.chargeback_id, n.refund_id, n.is_own)::text, 'UTF8')) from  new_row n;
+            insert into seal (relation, row_id, sha256) select 'chargeback_refund', row(n.chargeback_id, n.refund_id)::text, sha256(convert_to(row(n.chargeback_id, n.refund_id, n.is_own, n.amount)::text, 'UTF8')) from  new_row n;
             return null;
         end $function$
 

@@ -26,6 +26,7 @@ FIELDS: Final = frozenset(
         "cachedCredits",
         "cachedDebits",
         "cachedHeld",
+        "chargedBack",
         "closing",
         "credit",
         "byRuleMax",

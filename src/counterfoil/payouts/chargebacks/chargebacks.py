@@ -131,7 +131,7 @@ def _open(
     if invoice is not None and new:
         why = f"chargeback {chargeback_id}"
         own = book_refund(conn, make_id("ref"), invoice, new, cause=why, make_id=make_id, actor=ACTOR, now=now, by_bank=True)
-        owed = [*owed, own]
+        owed = [*owed, Taken(own, new)]
     _paid_by_bank(conn, made, owed, now)
     _post(conn, made, CHARGEBACK_KEYS, _taken_lines(made, excess + settled_by_it + new), fact.occurred_at, now)
     _tell(conn, "chargeback_opened", made, now)
@@ -160,23 +160,32 @@ def _excess_left(conn: Connection[Any], payment: Payment) -> int:
     return payment.amount - payment.applied - (row[0] if row else 0)
 
 
-def _owed_before(conn: Connection[Any], invoice: Invoice, amount: int) -> list[Refund]:
-    """Refunds of the invoice that are owed and not paid out yet, the oldest first, as many as the bank has paid out with this."""
+class Taken(NamedTuple):
+    """A refund, and how much of what was left of it the bank has paid; minor units."""
+
+    refund: Refund
+    amount: int
+
+
+def _owed_before(conn: Connection[Any], invoice: Invoice, amount: int) -> list[Taken]:
+    """Refunds of the invoice that are owed and not paid out yet, the oldest first, as much of them as the bank has paid with this."""
     rows = conn.execute("select id from refund where invoice_id = %s and state = 'owed' order by id for update", [invoice.id]).fetchall()
-    taken: list[Refund] = []
+    taken: list[Taken] = []
     for one in refunds_by_id(conn, [row[0] for row in rows]):
-        if sum(each.amount for each in taken) + one.amount <= amount:
-            taken.append(one)
+        part = min(one.amount - one.charged_back, amount - sum(each.amount for each in taken))
+        if part:
+            taken.append(Taken(one, part))
     return taken
 
 
-def _paid_by_bank(conn: Connection[Any], made: Chargeback, refunds: Sequence[Refund], now: datetime) -> None:
+def _paid_by_bank(conn: Connection[Any], made: Chargeback, taken: Sequence[Taken], now: datetime) -> None:
     with conn.cursor() as cur:
         cur.executemany(
-            "insert into chargeback_refund (chargeback_id, refund_id, is_own) values (%s, %s, %s)",
-            [(made.id, one.id, one.cause == f"chargeback {made.id}") for one in refunds],
+            "insert into chargeback_refund (chargeback_id, refund_id, is_own, amount) values (%s, %s, %s, %s)",
+            [(made.id, one.refund.id, one.refund.cause == f"chargeback {made.id}", one.amount) for one in taken],
         )
-    take_steps(conn, REFUND, [Move(one.id, "owed", "charge_back") for one in refunds], actor=ACTOR, at=now, cause=made.id)
+    whole = [one.refund for one in taken if one.refund.charged_back + one.amount == one.refund.amount]
+    take_steps(conn, REFUND, [Move(one.id, "owed", "charge_back") for one in whole], actor=ACTOR, at=now, cause=made.id)
 
 
 def _taken_lines(one: Chargeback, refunded: int) -> Lines:
@@ -211,16 +220,19 @@ def _end(conn: Connection[Any], known: Chargeback, fact: ChargebackFact, make_id
 def _win(conn: Connection[Any], one: Chargeback, invoice: Invoice | None, at: datetime, make_id: MakeId, now: datetime) -> None:
     """The money is ours again: what the customer owed is settled, what was owed to the customer is owed again, the rest is shared out."""
     clearing = f"clearing:{one.provider}"
-    rows = conn.execute("select refund_id, is_own from chargeback_refund where chargeback_id = %s order by refund_id", [one.id]).fetchall()
+    rows = conn.execute(
+        "select refund_id, is_own, amount from chargeback_refund where chargeback_id = %s order by refund_id", [one.id]
+    ).fetchall()
     refunds = {each.id: each for each in refunds_by_id(conn, [row[0] for row in rows])}
     own = next((refunds[row[0]] for row in rows if row[1]), None)
-    before = [refunds[row[0]] for row in rows if not row[1]]
+    before = [Taken(refunds[row[0]], row[2]) for row in rows if not row[1]]
     lines: Lines = [
         (clearing, f"receivable:customer:{one.customer_id}" if one.invoice_id else "suspense", one.beyond),
         (clearing, f"refund_payable:customer:{one.customer_id}", one.excess + sum(each.amount for each in before)),
         (clearing, "dispute_fee", one.fee_back),
     ]
-    take_steps(conn, REFUND, [Move(each.id, "charged_back", "owe_again") for each in before], actor=ACTOR, at=now, cause=one.id)
+    whole = [each.refund.id for each in before if each.refund.state == "charged_back"]  # of any other a part was owed all the time
+    take_steps(conn, REFUND, [Move(each, "charged_back", "owe_again") for each in whole], actor=ACTOR, at=now, cause=one.id)
     if own is None or invoice is None:
         _post(conn, one, CHARGEBACK_WON, lines, at, now)
         return

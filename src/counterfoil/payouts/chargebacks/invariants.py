@@ -10,9 +10,9 @@ INVARIANTS: Final = (
     Invariant(
         "CHARGEBACK_TIE",
         "Is each chargeback excess, refunds and what was taken beyond them, to the unit, and did no payment go back more than once?",
-        """select c.id, c.amount, c.beyond, coalesce(sum(r.amount), 0) from chargeback c
-           left join chargeback_refund x on x.chargeback_id = c.id left join refund r on r.id = x.refund_id
-           group by c.id having c.amount <> c.excess + c.beyond + coalesce(sum(r.amount), 0)
+        """select c.id, c.amount, c.beyond, coalesce(sum(x.amount), 0) from chargeback c
+           left join chargeback_refund x on x.chargeback_id = c.id
+           group by c.id having c.amount <> c.excess + c.beyond + coalesce(sum(x.amount), 0)
            union all
            select p.id, p.amount - p.applied, sum(c.excess), 0 from payment p join chargeback c on c.payment_id = p.id and c.state <> 'won'
            where p.invoice_id is not null group by p.id having sum(c.excess) > p.amount - p.applied
@@ -22,7 +22,11 @@ INVARIANTS: Final = (
            union all
            select c.id, c.amount, r.amount, 0 from chargeback c
            join chargeback_refund x on x.chargeback_id = c.id and x.is_own join refund r on r.id = x.refund_id
-           where r.state <> case c.state when 'won' then 'won_back' else 'charged_back' end""",
+           where r.state <> case c.state when 'won' then 'won_back' else 'charged_back' end or r.amount <> x.amount
+           union all
+           select r.id, r.amount, sum(x.amount), 0 from refund r
+           join chargeback_refund x on x.refund_id = r.id join chargeback c on c.id = x.chargeback_id and c.state <> 'won'
+           group by r.id having sum(x.amount) > r.amount or (r.state = 'charged_back') <> (sum(x.amount) = r.amount)""",
         "critical",
         "A chargeback took another amount than its records say.",
     ),

@@ -13,7 +13,7 @@ from counterfoil.payouts.chargebacks.machine import CHARGEBACK
 
 
 class ChargebackRefund(NamedTuple):
-    """A refund that the bank paid out by a chargeback; minor units. `was_owed`: it was owed before, and not made for it."""
+    """A refund that the bank paid by a chargeback, and how much of it; minor units. `was_owed`: it was owed before, and not made for it."""
 
     id: str
     asset: str
@@ -25,7 +25,7 @@ class ChargebackRefund(NamedTuple):
 def _refunds(conn: Connection[Any], chargeback_id: str) -> list[ChargebackRefund]:
     with conn.cursor(row_factory=class_row(ChargebackRefund)) as cur:
         return cur.execute(
-            """select r.id, r.asset, r.amount, r.state, not c.is_own as was_owed
+            """select r.id, r.asset, c.amount, r.state, not c.is_own as was_owed
                from chargeback_refund c join refund r on r.id = c.refund_id where c.chargeback_id = %s order by r.id limit 1000""",
             [chargeback_id],
         ).fetchall()

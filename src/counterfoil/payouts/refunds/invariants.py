@@ -22,10 +22,13 @@ INVARIANTS: Final = (
     ),
     Invariant(
         "REFUND_LEDGER_TIE",
-        "Did the books take of every part what its refund says, and owe the customer just that until it was paid?",
+        "Did the books take of every part what its refund says, and owe the customer just that until we or the bank paid it?",
         """with expected as (
-               select r.id, r.program_id, r.asset, x.kind, x.name, x.amount from refund r
+               select r.id, r.program_id, r.asset, y.kind, y.name, y.amount from refund r
                left join refund_execution e on e.refund_id = r.id
+               cross join lateral (
+                   select coalesce(sum(t.amount), 0) as taken from chargeback_refund t join chargeback c on c.id = t.chargeback_id
+                   where t.refund_id = r.id and c.state <> 'won') x
                cross join lateral (values
                    ('refund', 'escrow:' || r.invoice_id, -r.escrow),
                    ('refund', 'fee:platform', -r.platform_fee),
@@ -34,10 +37,11 @@ INVARIANTS: Final = (
                    ('refund', 'payable:payee:' || r.payee_id, r.credited - r.payable),
                    ('refund', 'receivable:payee:' || r.payee_id, -r.receivable),
                    ('refund', 'refund_payable:customer:' || r.customer_id, r.amount),
-                   ('refund_execute', 'refund_payable:customer:' || r.customer_id, case when r.state = 'executed' then -r.amount end),
+                   ('refund_execute', 'refund_payable:customer:' || r.customer_id,
+                    case when r.state = 'executed' then x.taken - r.amount end),
                    ('refund_execute', case e.provider when 'bank' then 'cash:bank:client' else 'clearing:' || e.provider end,
-                    case when r.state = 'executed' then r.amount end)
-               ) as x (kind, name, amount) where x.amount <> 0
+                    case when r.state = 'executed' then r.amount - x.taken end)
+               ) as y (kind, name, amount) where y.amount <> 0
            ), booked as (
                select j.source_id as id, b.program_id, b.asset, j.kind, a.name,
                       sum(case when a.id = t.credit then t.amount else -t.amount end) as amount

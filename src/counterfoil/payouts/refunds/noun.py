@@ -28,7 +28,8 @@ VERBS: Final = (
         "execute",
         OPERATE,
         "Record as paid",
-        "The customer has the money: note through whom, and under which reference. Each reference pays one refund.",
+        "The customer has the money, or what of it the customer's bank had not paid by a chargeback: note through whom, and under which "
+        "reference. Each reference pays one refund.",
         do=_execute,
         done="{id} is paid to its customer.",
         reason=False,

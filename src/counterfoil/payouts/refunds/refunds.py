@@ -70,7 +70,10 @@ class UnderDispute(Problem):
 
 
 class Refund(NamedTuple):
-    """A refund as it was booked: how much, and from where; minor units. amount + credited = everything else."""
+    """A refund as it was booked: how much, and from where; minor units. amount + credited = all the sources.
+
+    `charged_back`: what of it the customer's bank has paid by a chargeback, so that only the rest is still paid out.
+    """
 
     id: str
     program_id: str
@@ -93,6 +96,7 @@ class Refund(NamedTuple):
     created_at: datetime
     state: str
     state_at: datetime
+    charged_back: int = 0
 
 
 def lock_invoice(conn: Connection[Any], invoice_id: str) -> Invoice:
@@ -228,7 +232,7 @@ def _write(
         """insert into refund (id, program_id, invoice_id, settlement_id, customer_id, payee_id, asset, amount, escrow, platform_fee,
                validator_fee, own_holdback, payable, holdback, receivable, credited, retain_fees, cause, created_at, state, state_at)
            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
-        made,
+        made[:-1],  # no bank has taken anything of it yet
     )
     record_birth(conn, REFUND, [refund_id], "owed", actor=actor, at=now)
     lines = refund_lines(sources, invoice_id=invoice.id, payee_id=invoice.payee_id, customer_id=invoice.customer_id)
@@ -257,7 +261,8 @@ def _post(conn: Connection[Any], one: Refund, space: KeySpace, lines: Lines, act
 def execute_refund(
     conn: Connection[Any], refund_id: str, *, provider: str, reference: str, known: set[str], actor: str, now: datetime
 ) -> str:
-    """Record that a refund was paid to its customer, through a provider of `known` or from the bank, under their reference for it.
+    """Record that a refund was paid to its customer, through a provider of `known` or from the bank, under their reference for it: all of
+    it, or what the customer's bank has not paid by a chargeback.
 
     Raises NotFound, InvalidInput for a provider that is not set up or a reference that paid another refund, TransitionRefused.
     """
@@ -280,11 +285,19 @@ def execute_refund(
     ).rowcount
     if not other:
         raise InvalidInput("reference", "one that no other refund was paid by", got=reference[:40])
+    left = one.amount - one.charged_back
     account = "cash:bank:client" if provider == BANK else f"clearing:{provider}"
-    _post(conn, one, REFUND_EXECUTE, [(f"refund_payable:customer:{one.customer_id}", account, one.amount)], actor, now)
+    _post(conn, one, REFUND_EXECUTE, [(f"refund_payable:customer:{one.customer_id}", account, left)], actor, now)
     emit(
         conn,
-        [NewEvent("refund_executed", one.program_id, refund_id, {"provider": provider, "reference": reference})],
+        [
+            NewEvent(
+                "refund_executed",
+                one.program_id,
+                refund_id,
+                {"provider": provider, "reference": reference, "amount": str(left), "asset": one.asset},
+            )
+        ],
         at=now,
     )
     return state
@@ -317,7 +330,9 @@ def _select(conn: Connection[Any], ending: str, given: Any) -> list[Refund]:
     with conn.cursor(row_factory=class_row(Refund)) as cur:
         return cur.execute(
             """select id, program_id, invoice_id, settlement_id, customer_id, payee_id, asset, amount, escrow, platform_fee, validator_fee,
-                      own_holdback, payable, holdback, receivable, credited, retain_fees, cause, created_at, state, state_at
+                      own_holdback, payable, holdback, receivable, credited, retain_fees, cause, created_at, state, state_at,
+                      coalesce((select sum(x.amount) from chargeback_refund x join chargeback c on c.id = x.chargeback_id
+                                where x.refund_id = refund.id and c.state <> 'won'), 0)::bigint as charged_back
                from refund """
             + ending,
             given,
