@@ -371,9 +371,10 @@ class Chaos:
             ours = conn.execute("select idempotency_key, amount, fee from provider_payout where state = 'succeeded'").fetchall()
             paid = dict(conn.execute("select reference, sum(amount) from payment group by 1").fetchall())
             clearing = conn.execute("select coalesce(sum(debits - credits), 0) from account where name = 'clearing:simulator'").fetchone()
-            findings = run_invariants(conn, INVARIANTS)
             rows = conn.execute("select id, state, last_error from payout where state <> 'completed'").fetchall()
             payout_of = dict(conn.execute("select idempotency_key, payout_id from provider_payout").fetchall())
+        with self.world.database.transaction(read_only=True) as opened:  # with the keys: one of them opens what is encrypted
+            findings = run_invariants(opened, INVARIANTS)
         theirs = {key: made for key, made in oracle.by_key().items() if any(one.out for one in made)}
         charged = {reference: amount for (reference, _), amount in oracle.charged.items()}
         lost = [f"payout not completed: {row}" for row in rows] + ([] if drained else ["not drained"])
