@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from counterfoil.operations.verbs import VerbCall, say
 from counterfoil.payouts.disputes import disputes, evidence
 from counterfoil.payouts.payouts.noun import PAYOUT_NOUN
 from counterfoil.payouts.refunds.refunds import UnderDispute
+from counterfoil.settlement.escrow.moving import release_escrow
 from counterfoil.simulator.process import spawn_simulator
 from tests.builders import Desk, a_program, issue
 from tests.payouts.refunding import SETTLED, go, paid, refund, states
+from tests.settlement.escrow.vault import an_escrow, hand
 
 ANNA, BEN = (Caller("", name, "operator+approver", principal_id=f"prn_{name}") for name in ("anna", "ben"))
 
@@ -112,6 +115,25 @@ def test_a_send_that_has_begun_is_left_and_the_payees_next_money_waits(desk: Des
     decided(desk, dispute, "provider_win")
     effect(desk)
     assert states(desk)[1] == ("completed", 42_00)
+    desk.still_true()
+
+
+def test_what_an_escrow_released_to_the_payee_waits_with_their_next_money(desk: Desk):
+    """A release is no settlement, and waits all the same while a dispute says that money went out to its payee."""
+    invoice = paid(desk)
+    go(desk)
+    dispute = opened(desk, invoice)
+    with desk.database.transaction() as conn:
+        escrow = an_escrow(conn, expires_at=desk.clock.now + timedelta(days=90))
+    desk.pay(escrow, 100_00, fee=0)
+    go(desk)
+    with desk.database.transaction() as conn:
+        release_escrow(conn, escrow, hand(desk.clock.now))
+    go(desk)
+    assert states(desk) == [("completed", 84_00), ("pending", 94_00)]
+    decided(desk, dispute, "provider_win")
+    effect(desk)
+    assert states(desk) == [("completed", 84_00), ("completed", 94_00)]
     desk.still_true()
 
 

@@ -23,8 +23,8 @@ from tests.builders import NOW, PROGRAM
 EXPIRES = NOW + timedelta(days=10)
 
 
-def hand(now: datetime = NOW, reason: str | None = None) -> Hand:
-    return Hand("test", now, make_id, reason)
+def hand(now: datetime = NOW, reason: str | None = None, *, actor: str = "test") -> Hand:
+    return Hand(actor, now, make_id, reason)
 
 
 def a_program_for_escrow(conn: Connection[Any], *, platform_bps: int = 500, validator_bps: int = 100) -> None:

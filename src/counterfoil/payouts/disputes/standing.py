@@ -40,11 +40,11 @@ def disputes_of(conn: Connection[Any], settlement_ids: Iterable[str], *, now: da
 
 
 def in_dispute(conn: Connection[Any], settlement_ids: Iterable[str]) -> set[str]:
-    """Which of these settlements wait for a dispute or a chargeback: on their own invoice, or on money that a dispute says went out to
-    the same payee before."""
+    """Which of these settlements and releases of escrows wait for a dispute or a chargeback: on their own invoice, or on money that a
+    dispute says went out to the same payee before."""
     wanted = sorted(set(settlement_ids))
     rows = conn.execute(
-        """select s.id from settlement s where s.id = any(%s) and exists (
+        """select s.id from payout_source s where s.id = any(%s) and exists (
                select from dispute d where d.ended_at is null and (d.invoice_id = s.invoice_id or (
                    d.program_id = s.program_id and d.payee_id = s.payee_id and d.asset = s.asset and exists (
                        select from payout p join provider_payout pp on pp.payout_id = p.id join call c on c.subject_id = pp.id
