@@ -13,6 +13,7 @@ from counterfoil.base.problems import InvalidInput
 
 CLEAN: Final = "text without control characters"
 LINES: Final = "\t\n\r"
+REFERENCE_MAX: Final = 200
 _TURNS: Final = frozenset(("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"))
 _SHOWN: Final = frozenset("\t\n\r\u00a0\u2028")
 
@@ -43,6 +44,13 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(one if one.isprintable() or one in _SHOWN else "\N{REPLACEMENT CHARACTER}" for one in text)
+
+
+def reference_of(given: str) -> str:
+    """A reference of a bank or a provider, without the spaces around it, as it is looked up and kept. Raises InvalidInput."""
+    if not 0 < len(given.strip()) <= REFERENCE_MAX:
+        raise InvalidInput("reference", f"1 to {REFERENCE_MAX} characters", got=given[:40])
+    return given.strip()
 
 
 def _is_unclean(one: str) -> bool:

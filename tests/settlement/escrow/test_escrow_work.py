@@ -11,11 +11,13 @@ import pytest
 
 from counterfoil.base.edge import Database, make_id
 from counterfoil.base.problems import Problem
+from counterfoil.payouts.refunds.refunds import execute_refund
 from counterfoil.settlement.escrow.escrows import NewEscrow, fund_escrow, open_escrow
-from counterfoil.settlement.escrow.moving import release_escrow
+from counterfoil.settlement.escrow.moving import refund_escrow, release_escrow, repay_escrow
 from counterfoil.simulator.process import spawn_simulator
 from counterfoil.wiring import ticks
 from tests.builders import NOW, PROGRAM, Desk, a_program
+from tests.payouts.refunding import paid, refund
 from tests.settlement.escrow.vault import EXPIRES, a_funded_escrow, hand
 
 
@@ -146,4 +148,39 @@ def test_it_is_warned_of_a_day_before_once_and_expires_by_itself(desk: Desk):
     desk.clock.now = EXPIRES
     desk.work("expire-escrows")
     assert row(desk, one) == ("expired", 100_00, 0, 100_00)
+    desk.still_true()
+
+
+@pytest.mark.parametrize("first", ["repay", "execute"])
+def test_of_two_who_record_the_same_transfer_for_two_things_at_once_the_second_is_refused(desk: Desk, first: str):
+    invoice = paid(desk)
+    owed = refund(desk, invoice, 40_00).id
+    with desk.database.transaction() as conn:
+        one = a_funded_escrow(conn)
+        refund_escrow(conn, one, hand(reason="late"))
+    transfer: dict[str, Any] = {"provider": "bank", "reference": "T-1", "known": set()}
+    acts = {
+        "repay": lambda conn: repay_escrow(conn, one, hand(), amount=None, **transfer),
+        "execute": lambda conn: execute_refund(conn, owed, actor="test", now=NOW, **transfer),
+    }
+    act, other = acts.pop(first), *acts.values()
+    refused: list[str] = []
+
+    def late() -> None:
+        try:
+            with desk.database.transaction() as conn:
+                other(conn)
+        except Problem as problem:
+            refused.append(problem.sentence())
+
+    with desk.database.transaction() as conn:
+        act(conn)
+        thread = threading.Thread(target=late)
+        thread.start()
+        thread.join(0.2)
+        while thread.is_alive() and not desk.rows("select from pg_locks where locktype = 'advisory' and not granted"):
+            thread.join(0.02)
+        assert thread.is_alive(), "it waits for whoever was first"
+    thread.join()
+    assert ["reference" in why for why in refused] == [True], "the true reason"
     desk.still_true()

@@ -17,6 +17,7 @@ from psycopg.rows import class_row
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Machine, Move, record_birth, take_step, take_steps
 from counterfoil.base.problems import InvalidInput, NotFound, Problem
+from counterfoil.base.text import reference_of
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import REFUND as REFUND_KEYS
 from counterfoil.ledger.journals.key_spaces import REFUND_EXECUTE, KeySpace
@@ -276,15 +277,13 @@ def execute_refund(
         raise UnderDispute(invoice=one.invoice_id, dispute=charged[0])
     if provider not in known | {BANK}:
         raise InvalidInput("provider", f"one of {', '.join(sorted(known | {BANK}))}", got=provider[:40])
-    if not 0 < len(reference.strip()) <= 200:
-        raise InvalidInput("reference", "1 to 200 characters", got=reference[:40])
-    other = conn.execute(
-        """insert into refund_execution (refund_id, provider, reference, actor, at) values (%s, %s, %s, %s, %s)
-           on conflict (provider, reference) do nothing""",
-        [refund_id, provider, reference.strip(), actor, now],
-    ).rowcount
-    if not other:
-        raise InvalidInput("reference", "one that no other refund was paid by", got=reference[:40])
+    reference = reference_of(reference)
+    if conn.execute("select reference_paid(%s, %s)", [provider, reference]).fetchone() != (False,):  # locked from here on
+        raise InvalidInput("reference", "one that nothing else was paid by", got=reference[:40])
+    conn.execute(
+        "insert into refund_execution (refund_id, provider, reference, actor, at) values (%s, %s, %s, %s, %s)",
+        [refund_id, provider, reference, actor, now],
+    )
     left = one.amount - one.charged_back
     account = "cash:bank:client" if provider == BANK else f"clearing:{provider}"
     _post(conn, one, REFUND_EXECUTE, [(f"refund_payable:customer:{one.customer_id}", account, left)], actor, now)

@@ -11,11 +11,12 @@ from psycopg import Connection
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import record_birth, steps_taken, take_step
 from counterfoil.base.problems import InvalidInput, NotFound
+from counterfoil.base.text import reference_of
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.work.jobs import Job
 from counterfoil.operations.work.runner import Claim, Runner, Tally, run_here
 from counterfoil.settlement.escrow.model import ESCROW, EXPIRING, Escrow, escrows_by_id, show_escrow
-from counterfoil.settlement.escrow.moving import BANK, EscrowRefuses, Hand, expire_escrow, fund_with, reference_of
+from counterfoil.settlement.escrow.moving import BANK, EscrowRefuses, Hand, expire_escrow, fund_with
 from counterfoil.settlement.escrow.rules import Condition, checked_conditions, micro_of
 from counterfoil.settlement.fees.fees import rates_in_force
 from counterfoil.settlement.usage.usage import assets_of

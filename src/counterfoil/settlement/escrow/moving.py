@@ -14,6 +14,7 @@ from psycopg import Connection
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import take_step
 from counterfoil.base.problems import InvalidInput, Problem
+from counterfoil.base.text import reference_of
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import ESCROW_FUND, ESCROW_REFUND, ESCROW_RELEASE, ESCROW_REPAY, KeySpace
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
@@ -118,22 +119,11 @@ def repay_escrow(
         raise InvalidInput("provider", f"one of {', '.join(sorted(known | {BANK}))}", got=provider[:40])
     if amount is not None and not 0 < amount <= owed:
         raise InvalidInput("amount", f"from 1 to {owed} minor units, which is what its customer is owed", got=amount)
-    used = conn.execute(
-        """select from escrow_movement where kind = 'repay' and provider = %(provider)s and reference = %(reference)s
-           union all select from refund_execution where provider = %(provider)s and reference = %(reference)s""",
-        {"provider": provider, "reference": reference_of(reference)},
-    ).fetchone()
-    if used is not None:
+    reference = reference_of(reference)
+    if conn.execute("select reference_paid(%s, %s)", [provider, reference]).fetchone() != (False,):  # locked from here on
         raise InvalidInput("reference", "one that nothing else was paid by", got=reference[:40])
-    _move(conn, one, "repay", owed if amount is None else amount, hand, provider=provider, reference=reference_of(reference))
+    _move(conn, one, "repay", owed if amount is None else amount, hand, provider=provider, reference=reference)
     return one.state
-
-
-def reference_of(given: str) -> str:
-    """A reference without spaces around it. Raises InvalidInput."""
-    if not 0 < len(given.strip()) <= 200:
-        raise InvalidInput("reference", "1 to 200 characters", got=given[:40])
-    return given.strip()
 
 
 def fund_with(conn: Connection[Any], one: Escrow, amount: int, hand: Hand, *, provider: str, reference: str, payment_id: str | None) -> str:
