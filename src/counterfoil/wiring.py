@@ -82,6 +82,7 @@ from counterfoil.settlement.escrow import model as escrow_model
 from counterfoil.settlement.escrow.invariants import INVARIANTS as ESCROW_INVARIANTS
 from counterfoil.settlement.escrow.model import ESCROW
 from counterfoil.settlement.escrow.noun import ESCROW_NOUN
+from counterfoil.settlement.escrow.noun import PAIRED as ESCROW_PAIRED
 from counterfoil.settlement.holdback import HOLDBACK
 from counterfoil.settlement.holdback import INVARIANTS as HOLDBACK_INVARIANTS
 from counterfoil.settlement.intents import intents
@@ -165,6 +166,7 @@ PAIRED: Final = by_verb(
     *PERIOD_PAIRED,
     *pauses.paired(QUEUE_BY_NAME),
     *ACCESS_PAIRED,
+    *ESCROW_PAIRED,
     Paired("destination", "set"),
     Paired("write_off_limit", "set"),
     Paired("payout_policy", "set"),

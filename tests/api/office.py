@@ -101,11 +101,15 @@ class Office:
         """Propose, have it approved by another person, and ask for the same again."""
         proposed = self.ask("POST", path, role=role, key=fresh(), json=body)
         assert proposed.status_code == 202, proposed.text
-        decision = {"payloadSha256": proposed.json()["payloadSha256"], "reason": "seen"}
-        address = f"/api/approvals/{proposed.json()['proposalId']}/approve"
-        approved = self.ask("POST", address, role=checker, key=fresh(), json=decision)
+        approved = self.approve(proposed.json(), checker=checker)
         assert (approved.status_code, approved.json().get("state")) == (200, "approved"), approved.text
         return self.ask("POST", path, role=role, key=key or fresh(), json=body)
+
+    def approve(self, proposed: dict[str, Any], *, checker: str = "approver") -> httpx2.Response:
+        """Another person approves what was answered to a proposal; of most verbs it is done by that."""
+        decision = {"payloadSha256": proposed["payloadSha256"], "reason": "seen"}
+        address = f"/api/approvals/{proposed.get('proposalId') or proposed['proposal']}/approve"
+        return self.ask("POST", address, role=checker, key=fresh(), json=decision)
 
     def invoice(self, **usage: Any) -> dict[str, Any]:
         """An invoice that waits for its customer."""

@@ -13,19 +13,26 @@ SOON = (now() + timedelta(days=300)).isoformat()
 UNTIL = ("--expires-at", SOON)
 
 
+def fund(cli: Cli, office: Office, escrow: str, reference: str) -> None:
+    """With all that it lacks, which two people saw on the bank account."""
+    waits = cli("escrow", "fund-from-bank", escrow, "--reference", reference, "--reason", "statement 12", "-o", "json").json()
+    assert office.approve(waits).json()["state"] == "done"
+    assert cli("escrow", "show", escrow, "-o", "json").json()["state"] == "active"
+
+
 def test_an_escrow_is_opened_funded_signed_released_and_refunded(cli: Cli, office: Office):
     asked = (*OPEN, *UNTIL, "--amount", "100.00")
     assert cli(*asked, "--dry-run").code == 0
     assert cli("escrow", "list").out == "No such escrows.\n"
     made = cli(*asked, "--signed-by-of", "1=key:operator,person:anna", "-o", "json").json()["id"]
-    assert "is active" in cli("escrow", "fund", made, "--provider", "bank", "--reference", "B-1").out
+    fund(cli, office, made, "B-1")
     refused = cli("escrow", "release", made)
     assert "condition 1 does not hold: signed by 1 of key:operator, person:anna (0 signed)" in refused.err
     shown = office.ask("GET", f"/api/escrows/{made}").json()
     assert ("release" in shown["allowed"], shown["conditions"][0]["holds"], shown["remaining"]) == (False, False, "10000")
     actor = shown["steps"][0]["actor"]
     again = cli(*asked, "--signed-by", actor, "--not-before", "2020-01-01T00:00:00Z", "-o", "json").json()["id"]
-    cli("escrow", "fund", again, "--provider", "bank", "--reference", "B-2")
+    fund(cli, office, again, "B-2")
     assert cli("escrow", "sign", again).code == 0
     assert "is active" in cli("escrow", "release", again, "--amount", "40.00").out
     assert "1 to 6000" in cli("escrow", "release", again, "--amount", "60.01").err
@@ -36,12 +43,15 @@ def test_an_escrow_is_opened_funded_signed_released_and_refunded(cli: Cli, offic
     assert cli("invariants").code == 0
 
 
-def test_a_dispute_freezes_it_and_a_ruling_ends_it(cli: Cli):
+def test_a_dispute_freezes_it_and_a_ruling_of_another_ends_it(cli: Cli, office: Office):
     made = cli(*OPEN, *UNTIL, "--amount", "10.00", "-o", "json").json()["id"]
-    cli("escrow", "fund", made, "--provider", "bank", "--reference", "B-1")
+    fund(cli, office, made, "B-1")
     assert "is disputed" in cli("escrow", "freeze", made, "--reason", "not what was agreed").out
     assert "it is disputed" in cli("escrow", "release", made).err
     assert "is split" in cli("escrow", "rule", made, "--refund", "2.50", "--reason", "a quarter was missing").out
+    [freeze] = [one for one in cli("escrow", "show", made, "-o", "json").json()["steps"] if one["verb"] == "freeze"]
+    ruled = cli("escrow", "show", made, "-o", "json").json()["movements"][-1]
+    assert (freeze["actor"], ruled["actor"], ruled["byRuling"]) == ("key:operator", "person:vera", True)
     assert cli("invariants").code == 0
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from counterfoil.base.edge import make_id, now
-from counterfoil.settlement.escrow.escrows import NewEscrow, fund_escrow, open_escrow
+from counterfoil.settlement.escrow.escrows import NewEscrow, open_escrow
 from counterfoil.settlement.escrow.moving import Hand, release_escrow
-from tests.api.office import PROGRAM, Office
+from tests.api.office import PROGRAM, Office, fresh
 from tests.cli.conftest import Cli
 
 SPAN = ("--start-time", "2020-01-01T00:00:00Z", "--end-time", "2099-01-01T00:00:00Z")
@@ -18,8 +18,11 @@ def earned(office: Office) -> None:
     with office.database.transaction() as conn:
         new = NewEscrow(PROGRAM, "ann", "bolt", "EUR", 100_00, "order 7", at + timedelta(days=9))
         one = open_escrow(conn, make_id("esc"), new, actor="t", now=at).id
-        fund_escrow(conn, one, Hand("t", at, make_id), provider="bank", reference="B-1")
-        release_escrow(conn, one, Hand("t", at, make_id))
+    given = {"reference": "B-1", "reason": "statement 12"}
+    proposed = office.ask("POST", f"/api/escrows/{one}/fund-from-bank", role="operator", key=fresh(), json=given)
+    assert office.approve(proposed.json()).json()["state"] == "done"
+    with office.database.transaction() as conn:
+        release_escrow(conn, one, Hand("t", now(), make_id))
 
 
 def test_fees_are_distributed_by_one_and_withdrawn_by_two(cli: Cli, office: Office):

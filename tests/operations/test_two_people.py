@@ -27,6 +27,8 @@ from counterfoil.operations.approvals import ApproverNeeded, ProposalDiffers, di
 from counterfoil.payouts.destinations.destinations import set_destination
 from counterfoil.payouts.destinations.tokens import fingerprint
 from counterfoil.reconciliation.breaks.limits import set_write_off_limit
+from counterfoil.settlement.escrow.escrows import NewEscrow, open_escrow
+from counterfoil.settlement.fees.fees import set_rates
 from counterfoil.wiring import PAIRED, QUEUES
 from tests.conftest import KEYS
 from tests.people import log_in_as, who
@@ -67,6 +69,8 @@ def house(database: Database) -> Database:
             )
         post(conn, "main", key="system-1", kind="test", lines=LINES, asset="EUR", actor="system:test", now=NOW)
         earned = [NewPosting("cash:bank:own", "fee:platform", 1_000)]
+        set_rates(conn, "main", platform_bps=0, validator_bps=0, holdback_bps=0, actor="t", now=NOW)
+        open_escrow(conn, "esc_1", NewEscrow("main", "ann", "bolt", "EUR", 1_000, "order 7", NOW + timedelta(days=9)), actor="t", now=NOW)
         post(conn, "main", key="system-2", kind="test", lines=earned, asset="EUR", actor="system:test", now=NOW)
     return database
 
@@ -107,6 +111,14 @@ def a_withdrawal(conn: Connection[Any], minor: int = 100) -> None:
     conn.execute(
         """insert into treasury_movement (id, program_id, asset, kind, amount, reference, reason, actor, at)
            values ('trm_1', 'main', 'EUR', 'withdrawal', %s, 'october', 'r', 'person:mira', %s)""",
+        [minor, NOW],
+    )
+
+
+def a_funding(conn: Connection[Any], minor: int = 100) -> None:
+    conn.execute(
+        """insert into escrow_movement (id, escrow_id, number, program_id, kind, amount, provider, reference, actor, at)
+           values ('esm_1', 'esc_1', 1, 'main', 'fund', %s, 'bank', 'B-1', 'person:vera', %s)""",
         [minor, NOW],
     )
 
@@ -171,6 +183,11 @@ KINDS: dict[str, tuple[tuple[str, str, str, dict[str, Any]], Write, Write]] = {
         ("treasury", "withdraw", "main:EUR", {"amount": "100", "reference": "october"}),
         a_withdrawal,
         lambda c: a_withdrawal(c, 101),
+    ),
+    "money of the bank in an escrow": (
+        ("escrow", "fund_from_bank", "esc_1", {"amount": "100", "reference": "B-1"}),
+        a_funding,
+        lambda c: a_funding(c, 101),
     ),
     "a queue that sends money": (("queue", "resume", "send", RESUMED), a_resumption, lambda c: a_resumption(c, "")),
     "a pause of everything": (
@@ -238,10 +255,12 @@ def test_it_is_the_database_that_refuses(house: Database):
             "receivable_write_off",
             "queue_pause",
             "treasury_movement",
+            "escrow_movement",
         }
         for table, trigger in rows:
             conn.execute(f"alter table {table} disable trigger {trigger}".encode())
-    for kind in ("a key", "a role", "a destination", "a limit", "a journal", "a reversal", "a queue that sends money", "a withdrawal"):
+    more = ("a queue that sends money", "a withdrawal", "money of the bank in an escrow")
+    for kind in ("a key", "a role", "a destination", "a limit", "a journal", "a reversal", *more):
         in_transaction(house.url, KINDS[kind][1])
 
 

@@ -108,7 +108,10 @@ def life_in(conn: Any) -> type[RuleBasedStateMachine]:
         @rule(refund=st.integers(-1, AMOUNT + 1))
         def rule_on_it(self, refund: int) -> None:
             held = self._held()
-            if self._try(self.disputed and 0 <= refund <= held, lambda: rule_escrow(conn, self.escrow, hand(self.now, "r"), refund=refund)):
+            if self._try(
+                self.disputed and 0 <= refund <= held,
+                lambda: rule_escrow(conn, self.escrow, hand(self.now, "r", actor="another"), refund=refund),
+            ):
                 self.to_customer, self.to_payee = self.to_customer + refund, self.to_payee + held - refund
                 self.disputed, self.over = False, True
 

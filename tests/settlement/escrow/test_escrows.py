@@ -52,14 +52,14 @@ def books(conn: Connection[Any]) -> Connection[Any]:
 
 def refused_by_the_database(conn: Connection[Any], escrow_id: str, kind: str, amount: int, **more: Any) -> str:
     """What the database says to a movement that no code of ours looked at."""
-    given = {"by_ruling": False, "at": NOW} | more
+    given = {"by_ruling": False, "at": NOW, "actor": "x"} | more
     with pytest.raises(psycopg.DatabaseError) as refused, conn.transaction():
         conn.execute(
             """insert into escrow_movement (id, escrow_id, number, program_id, kind, amount, net, by_ruling, actor, at)
-               select %s, %s, 1 + count(*), 'main', %s, %s, %s, %s, 'x', %s from escrow_movement where escrow_id = %s""",
+               select %s, %s, 1 + count(*), 'main', %s, %s, %s, %s, %s, %s from escrow_movement where escrow_id = %s""",
             [
                 *(make_id("esm"), escrow_id, kind, amount, amount if kind == "release" else 0),
-                *(given["by_ruling"], given["at"], escrow_id),
+                *(given["by_ruling"], given["actor"], given["at"], escrow_id),
             ],
         )
     assert refused.value.sqlstate == "CF002"
@@ -219,9 +219,24 @@ def test_a_ruling_ends_a_dispute_whatever_the_conditions_say(books: Connection[A
     refused_by_the_database(books, one, "release", 1, by_ruling=True)
     freeze_escrow(books, one, **SAID)
     with pytest.raises(InvalidInput):
-        rule_escrow(books, one, hand(reason="r"), refund=100_01)
-    assert rule_escrow(books, one, hand(EXPIRES + timedelta(days=9), "r"), refund=refund) == state
+        rule_escrow(books, one, hand(reason="r", actor="another"), refund=100_01)
+    assert rule_escrow(books, one, hand(EXPIRES + timedelta(days=9), "r", actor="another"), refund=refund) == state
     assert balance(books, "refund_payable:customer:ann") == refund
+    still_true(books)
+
+
+def test_whoever_froze_it_does_not_rule_on_it(books: Connection[Any]) -> None:
+    """Else one person passes every condition of an escrow, by a freeze and a ruling."""
+    one = a_funded_escrow(books, 100_00, Condition("signature", signers=("person:anna",)))
+    freeze_escrow(books, one, **SAID)
+    unfreeze_escrow(books, one, **SAID)
+    freeze_escrow(books, one, **{**SAID, "actor": "person:mira"})
+    with pytest.raises(EscrowRefuses, match="person:mira froze it, and another person rules on it"):
+        rule_escrow(books, one, hand(reason="r", actor="person:mira"), refund=0)
+    for kind in ("release", "refund"):
+        told = refused_by_the_database(books, one, kind, 100_00, by_ruling=True, actor="person:mira")
+        assert "ruled on by another than who froze it" in told
+    assert rule_escrow(books, one, hand(reason="r"), refund=0) == "released", "who froze it before that may"
     still_true(books)
 
 

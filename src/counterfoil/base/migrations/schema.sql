@@ -1862,6 +1862,10 @@ escrow_movement: CREATE TRIGGER escrow_moves BEFORE INSERT ON public.escrow_move
 escrow_movement: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.escrow_movement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 escrow_movement: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.escrow_movement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 escrow_movement: CREATE TRIGGER is_sealed AFTER INSERT ON public.escrow_movement REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_escrow_movement() -- always
+escrow_movement: CREATE TRIGGER reference_pays_once BEFORE INSERT ON public.escrow_movement FOR EACH ROW WHEN ((new.kind = 'repay'::text)) EXECUTE FUNCTION reference_pays_once() -- always
+escrow_movement: CREATE TRIGGER ruled_by_another BEFORE INSERT ON public.escrow_movement FOR EACH ROW WHEN (new.by_ruling) EXECUTE FUNCTION ruled_by_another() -- always
+escrow_movement: CREATE CONSTRAINT TRIGGER two_people_escrow_fund_from_bank AFTER INSERT ON public.escrow_movement DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.kind = 'fund'::text) AND (new.payment_id IS NULL))) EXECUTE FUNCTION two_people('escrow', 'fund_from_bank', 'n.escrow_id', '
+    p ->> ''amount'' = n.amount::text and p ->> ''reference'' = n.reference', 'false') -- always
 event: CREATE TRIGGER event_follows_table BEFORE UPDATE OF state ON public.event FOR EACH ROW EXECUTE FUNCTION state_follows_table('event')
 event: CREATE TRIGGER is_sealed AFTER INSERT ON public.event REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_event() -- always
 fee_limit: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.fee_limit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -2034,7 +2038,7 @@ refund: CREATE TRIGGER refund_follows_table BEFORE UPDATE OF state ON public.ref
 refund_execution: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.refund_execution FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 refund_execution: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.refund_execution FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 refund_execution: CREATE TRIGGER is_sealed AFTER INSERT ON public.refund_execution REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_refund_execution() -- always
-refund_execution: CREATE TRIGGER refund_reference_is_of_no_escrow BEFORE INSERT ON public.refund_execution FOR EACH ROW EXECUTE FUNCTION refund_reference_is_of_no_escrow()
+refund_execution: CREATE TRIGGER reference_pays_once BEFORE INSERT ON public.refund_execution FOR EACH ROW EXECUTE FUNCTION reference_pays_once() -- always
 reversal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.reversal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reversal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.reversal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reversal: CREATE TRIGGER reversal_moves_by_triggers BEFORE INSERT ON public.reversal FOR EACH STATEMENT WHEN ((pg_trigger_depth() = 0)) EXECUTE FUNCTION refuse_direct_update() -- always
@@ -2633,6 +2637,13 @@ begin
     end if;
     return new;
 end $function$
+
+escrow_frozen_by(text): CREATE OR REPLACE FUNCTION public.escrow_frozen_by(escrow_asked text)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+RETURN (SELECT s.actor FROM step s WHERE ((s.machine = 'escrow'::text) AND (s.subject_id = escrow_frozen_by.escrow_asked) AND (s.verb = 'freeze'::text)) ORDER BY s.step DESC LIMIT 1)
 
 escrow_is_born_empty(): CREATE OR REPLACE FUNCTION public.escrow_is_born_empty()
  RETURNS trigger
@@ -3524,14 +3535,27 @@ begin
     return null;
 end $function$
 
-refund_reference_is_of_no_escrow(): CREATE OR REPLACE FUNCTION public.refund_reference_is_of_no_escrow()
- RETURNS trigger
+reference_paid(text,text): CREATE OR REPLACE FUNCTION public.reference_paid(of_provider text, of_reference text)
+ RETURNS boolean
  LANGUAGE plpgsql
+ SECURITY DEFINER
  SET search_path TO 'public', 'pg_temp'
 AS $function$
 begin
-    if exists (select from escrow_movement m where m.kind = 'repay' and (m.provider, m.reference) = (new.provider, new.reference)) then
-        raise 'reference % paid an escrow back', new.reference using errcode = 'CF002';
+    perform pg_advisory_xact_lock(hashtextextended('paid:' || of_provider || ':' || of_reference, 0));
+    return exists (select from refund_execution r where (r.provider, r.reference) = (of_provider, of_reference))
+        or exists (select from escrow_movement m where m.kind = 'repay' and (m.provider, m.reference) = (of_provider, of_reference));
+end $function$
+
+reference_pays_once(): CREATE OR REPLACE FUNCTION public.reference_pays_once()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if reference_paid(new.provider, new.reference) then
+        raise 'reference % of % paid something else', new.reference, new.provider using errcode = 'CF002';
     end if;
     return new;
 end $function$
@@ -3632,6 +3656,19 @@ begin
     if exists (select from role_grant g join role_conflict c on c.role = g.role and c.other = new.role
                where g.principal_id = new.principal_id and g.revoked_at is null) then
         raise 'role % conflicts with one that % holds', new.role, new.principal_id using errcode = 'CF351';
+    end if;
+    return new;
+end $function$
+
+ruled_by_another(): CREATE OR REPLACE FUNCTION public.ruled_by_another()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if new.actor is not distinct from escrow_frozen_by(new.escrow_id) then
+        raise 'escrow % is ruled on by another than who froze it', new.escrow_id using errcode = 'CF002';
     end if;
     return new;
 end $function$
@@ -5522,6 +5559,8 @@ broken_seals(text[]): counterfoil_auditor: execute
 canonical_json(jsonb): counterfoil_app: execute
 canonical_json(jsonb): counterfoil_auditor: execute
 enter_program(text,boolean,integer): counterfoil_app: execute
+escrow_frozen_by(text): counterfoil_app: execute
+escrow_frozen_by(text): counterfoil_auditor: execute
 escrow_standing(text,timestamp with time zone): counterfoil_app: execute
 escrow_standing(text,timestamp with time zone): counterfoil_auditor: execute
 fee_platform(numeric,text,integer,text): counterfoil_app: execute
@@ -5543,6 +5582,7 @@ program_lock(text): counterfoil_app: execute
 program_lock(text): counterfoil_auditor: execute
 program_version(text): counterfoil_app: execute
 program_version(text): counterfoil_auditor: execute
+reference_paid(text,text): counterfoil_app: execute
 seal_expressions(text[],text[]): counterfoil_app: execute
 seal_expressions(text[],text[]): counterfoil_auditor: execute
 sealed_columns(regclass,text[],text[]): counterfoil_app: execute
@@ -5762,6 +5802,7 @@ reconciliation_run.scope: app: select, insert
 reconciliation_run.slot_at: app: select, insert
 reconciliation_run.source: app: select, insert
 reconciliation_run.started_at: app: select, insert
+reference_paid(text,text): app: execute
 refund.amount: app: select, insert
 refund.asset: app: select, insert
 refund.cause: app: select, insert

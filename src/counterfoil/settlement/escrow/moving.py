@@ -76,11 +76,13 @@ def refund_escrow(conn: Connection[Any], escrow_id: str, hand: Hand, *, amount: 
 def rule_escrow(conn: Connection[Any], escrow_id: str, hand: Hand, *, refund: int) -> str:
     """End a dispute by a ruling: so much goes back to the customer, the rest to the payee, whatever the conditions and the date say.
 
-    Raises NotFound, EscrowRefuses when it is not disputed, InvalidInput when it holds less.
+    Raises NotFound, EscrowRefuses when it is not disputed or when who rules froze it, InvalidInput when it holds less.
     """
     one = show_escrow(conn, escrow_id, lock=True)
     if one.state != "disputed":
         raise EscrowRefuses(escrow=one.id, verb="rule", why=f"it is {one.state}, and only what is disputed is ruled on")
+    if conn.execute("select escrow_frozen_by(%s)", [one.id]).fetchone() == (hand.actor,):  # else one person passes every condition of it
+        raise EscrowRefuses(escrow=one.id, verb="rule", why=f"{hand.actor} froze it, and another person rules on it")
     if not 0 <= refund <= one.remaining:
         raise InvalidInput("refund", f"from 0 to {one.remaining} minor units, which is what it holds", got=refund)
     kept = one.remaining - refund

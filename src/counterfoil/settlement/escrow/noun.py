@@ -9,7 +9,9 @@ from typing import Any, Final
 from psycopg import Connection
 
 from counterfoil.base.problems import InvalidInput
-from counterfoil.operations.access.access import OPERATE
+from counterfoil.base.text import reference_of
+from counterfoil.operations import approvals
+from counterfoil.operations.access.access import APPROVE, OPERATE, Caller
 from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.settlement.escrow import escrows, moving
 from counterfoil.settlement.escrow.model import (
@@ -32,10 +34,44 @@ def _hand(one: VerbCall) -> Hand:
 
 
 def _fund(one: VerbCall) -> VerbResult:
-    known = {*one.providers, moving.BANK}
-    if one.taken["provider"] not in known:
-        raise InvalidInput("provider", f"one of {', '.join(sorted(known))}", got=one.taken["provider"][:40])
+    if one.taken["provider"] not in one.providers:
+        bank = "; what came to the client money account takes two people: fund-from-bank"
+        raise InvalidInput("provider", f"one of {', '.join(sorted(one.providers))}{bank}", got=one.taken["provider"][:40])
     return VerbResult(escrows.fund_escrow(one.conn, one.subject_id, _hand(one), **one.taken))
+
+
+def _fund_from_bank(one: VerbCall) -> approvals.Proposal:
+    """Nobody but who types it says that this money came: what would be refused then is refused now, and a second person looks."""
+    escrow = show_escrow(one.conn, one.subject_id, lock=True)
+    amount = one.taken["amount"]
+    payload = {
+        "amount": str(escrow.amount - escrow.funded if amount is None else amount),
+        "reference": reference_of(one.taken["reference"]),
+    }
+    with one.conn.transaction(force_rollback=True):
+        escrows.fund_escrow(one.conn, escrow.id, _hand(one), provider=moving.BANK, reference=payload["reference"], amount=amount)
+    return approvals.propose(
+        one.conn,
+        one.make_id("prop"),
+        machine=ESCROW.name,
+        subject_id=escrow.id,
+        verb="fund_from_bank",
+        payload=payload,
+        reason=one.reason,
+        by=one.by,
+        now=one.now,
+        program_id=escrow.program_id,
+    )
+
+
+def _funded_from_bank(conn: Connection[Any], one: approvals.Proposal, by: Caller, now: datetime) -> str:
+    made = f"esm_{one.id.partition('_')[2]}"  # one movement for each approval
+    given: dict[str, Any] = {"reference": one.payload["reference"], "amount": int(one.payload["amount"])}
+    escrows.fund_escrow(conn, one.subject_id, Hand(by.actor, now, lambda _: made, one.reason), provider=moving.BANK, **given)
+    return made
+
+
+PAIRED: Final = (approvals.Paired(ESCROW.name, "fund_from_bank", _funded_from_bank),)
 
 
 def _release(one: VerbCall) -> VerbResult:
@@ -84,6 +120,7 @@ def _refusals(conn: Connection[Any], escrow_id: str, now: datetime) -> Mapping[s
         release = str(refused.facts["why"])
     return {
         "fund": is_so if one.state != "pending" else over,
+        "fund_from_bank": is_so if one.state != "pending" else over,
         "release": release,
         "refund": None if one.state in ("pending", "active") else is_so,
         "repay": None if one.refunded > one.repaid else "nothing of it is owed back to its customer",
@@ -95,20 +132,35 @@ def _refusals(conn: Connection[Any], escrow_id: str, now: datetime) -> Mapping[s
     }
 
 
+def _amount(help: str) -> Field:  # noqa: A002 - the field's own word
+    return Field("amount", help, "amount", required=False, example="1250")
+
+
+ALL_IT_HOLDS: Final = (_amount("Without it, all that it holds."),)
 VERBS: Final = (
     Verb(
         "fund",
         OPERATE,
         "Fund",
-        "Take money in: a payment that lies in suspense, or one that came to the client money account. Each counts once. "
-        "Payments that name the escrow as their reference fund it by themselves.",
+        "Take a payment that lies in suspense. Each counts once. Payments that name the escrow as their reference fund it by themselves.",
         do=_fund,
         done="{id} is {state}.",
         reason=False,
         takes=(
-            Field("provider", "The provider that took the payment, or bank for one that came to the client money account.", example="bank"),
-            Field("reference", "The provider's id of the payment, or the bank's reference.", example="ch_1042"),
-            Field("amount", "Without it, all that the escrow lacks or the payment has.", "amount", required=False, example="1250"),
+            Field("provider", "The provider that took the payment.", example="simulator"),
+            Field("reference", "The provider's id of the payment.", example="ch_1042"),
+            _amount("Without it, all that the escrow lacks or the payment has."),
+        ),
+    ),
+    Verb(
+        "fund_from_bank",
+        OPERATE,
+        "Fund from the bank",
+        "Take money that came to the client money account. No provider told of it, so two people look at the bank's record of it.",
+        propose=_fund_from_bank,
+        takes=(
+            Field("reference", "The bank's reference. Each counts once.", example="2026-11-26/81"),
+            _amount("Without it, all that the escrow lacks."),
         ),
     ),
     Verb(
@@ -118,7 +170,7 @@ VERBS: Final = (
         "Let the payee have it, when every condition holds: fees are taken at the rates of the day it began, and the rest is paid out.",
         do=_release,
         reason=False,
-        takes=(Field("amount", "Without it, all that it holds.", "amount", required=False, example="1250"),),
+        takes=ALL_IT_HOLDS,
     ),
     Verb(
         "refund",
@@ -126,7 +178,7 @@ VERBS: Final = (
         "Refund",
         "Owe it back to the customer. No fees are taken.",
         do=_refund,
-        takes=(Field("amount", "Without it, all that it holds.", "amount", required=False, example="1250"),),
+        takes=ALL_IT_HOLDS,
     ),
     Verb(
         "repay",
@@ -139,7 +191,7 @@ VERBS: Final = (
         takes=(
             Field("provider", "The provider that paid it, or bank for a transfer from the client money account.", example="bank"),
             Field("reference", "The provider's or the bank's own reference of the payment.", example="re_1042"),
-            Field("amount", "Without it, all that is owed.", "amount", required=False, example="1250"),
+            _amount("Without it, all that is owed."),
         ),
     ),
     Verb(
@@ -164,9 +216,10 @@ VERBS: Final = (
     Verb("unfreeze", OPERATE, "Unfreeze", "The dispute was withdrawn. If its time was over meanwhile, it expires now.", do=_unfreeze),
     Verb(
         "rule",
-        OPERATE,
+        APPROVE,
         "Rule on it",
-        "End a dispute: so much goes back to the customer, and the rest to the payee, whatever the conditions say.",
+        "End a dispute: so much goes back to the customer, and the rest to the payee, whatever the conditions say. Whoever froze it last "
+        "does not rule on it.",
         do=_rule,
         takes=(Field("refund", "What the customer gets; absent, nothing.", "amount", required=False, example="1250"),),
     ),
