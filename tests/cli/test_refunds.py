@@ -6,6 +6,8 @@ import hashlib
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.api.office import Office, charge_event, fresh, signed
 from tests.api.test_one_payment import run
 from tests.cli.conftest import Cli
@@ -42,7 +44,7 @@ def test_holdbacks_are_listed_and_their_days_are_set_with_the_rates(cli: Cli, of
     assert office.ask("GET", path).json()["holdbackDays"] == 7
 
 
-def test_a_dispute_is_opened_gets_its_evidence_and_is_rejected(cli: Cli, office: Office, tmp_path: Path):
+def test_a_dispute_is_opened_gets_its_evidence_and_is_rejected(cli: Cli, office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     invoice = office.invoice()
     body = charge_event(invoice, "ch_disputed")
     office.ask("POST", "/webhooks/simulator", role=None, content=body, headers=signed(body, "evt_disputed"))
@@ -62,7 +64,11 @@ def test_a_dispute_is_opened_gets_its_evidence_and_is_rejected(cli: Cli, office:
     refused = cli("refunds", "open", "--invoice-id", invoice["id"], "--reason", "late")
     assert one["id"] in refused.err
     assert cli("disputes", "review", one["id"]).out == f"{one['id']} is under review.\n"
-    assert cli("disputes", "reject", one["id"], "--reason", "no").out == f"{one['id']} is rejected.\n"
+    assert "who opened it or gave evidence does not reject it" in cli("disputes", "reject", one["id"], "--reason", "no").err
+    with monkeypatch.context() as somebody_else:
+        somebody_else.setenv("COUNTERFOIL_URL", office.url)
+        somebody_else.setenv("COUNTERFOIL_API_KEY", office.keys["controller"])
+        assert cli("disputes", "reject", one["id"], "--reason", "no").out == f"{one['id']} is rejected.\n"
     assert cli("invoices", "show", invoice["id"], "-o", "json").json()["state"] == "paid"
     assert cli("invariants").code == 0
 

@@ -254,6 +254,23 @@ def test_of_a_payment_that_an_invoice_took_in_part_the_rest_goes_first_over_seve
     books_are_true(desk)
 
 
+@pytest.mark.parametrize("paid_out", [True, False])
+def test_what_is_won_while_our_own_dispute_is_open_is_held_until_that_is_decided(desk: Desk, paid_out: bool):
+    invoice = paid(desk)
+    go(desk) if paid_out else desk.work(*SETTLED)
+    dispute = opened(desk, invoice)
+    one = charged_back(desk, invoice, fee=0)
+    bank_says(desk, one, "won")
+    assert [state for state, _ in states(desk)] == ["completed" if paid_out else "refunded", "held"]
+    desk.still_true()
+    go(desk)
+    assert states(desk)[-1][0] == "held"
+    decided(desk, dispute, "provider_win")
+    effect(desk)
+    assert states(desk)[-1][0] == "completed"
+    desk.still_true()
+
+
 def books_are_true(desk: Desk) -> None:
     with desk.database.transaction() as conn:
         assert run_invariants(conn, INVARIANTS) == []

@@ -160,6 +160,31 @@ def test_no_party_decides_and_an_appeal_is_once_and_for_somebody_else(desk: Desk
         disputes.appeal(conn, dispute, reason="again", by=ANNA, now=desk.clock.now)
 
 
+def test_nobody_rejects_what_was_decided_and_appealed_and_no_party_rejects(desk: Desk):
+    dispute = opened(desk, paid(desk))
+    carl = BEN._replace(principal_id="prn_carl")
+
+    def reject(by: Caller) -> None:
+        with desk.database.transaction() as conn:
+            disputes.end_unruled(conn, dispute, "reject", reason="no case", by=by, now=desk.clock.now)
+
+    with pytest.raises(Problem, match="does not reject it"):
+        reject(ANNA)
+    decided(desk, dispute, "customer_win")
+    with desk.database.transaction() as conn:
+        disputes.appeal(conn, dispute, reason="new photos", by=carl, now=desk.clock.now)
+    with pytest.raises(Problem, match="decides it anew"):
+        reject(BEN._replace(principal_id="prn_dora"))
+    assert desk.rows("select state, ended_at from dispute") == [("under_review", None)]
+
+
+def test_what_nobody_decided_yet_an_operator_rejects(desk: Desk):
+    dispute = opened(desk, paid(desk))
+    with desk.database.transaction() as conn:
+        disputes.end_unruled(conn, dispute, "reject", reason="no case", by=BEN, now=desk.clock.now)
+    assert (desk.rows("select state from dispute"), of_invoice(desk)) == ([("rejected",)], "paid")
+
+
 def test_time_outs_go_up_three_levels_and_never_decide(desk: Desk):
     dispute = opened(desk, paid(desk))
     for hours in (48, 72, 72, 72, 72):

@@ -21,6 +21,7 @@ from counterfoil.operations.access.access import Caller
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.work.jobs import Job
 from counterfoil.operations.work.runner import Claim, Runner, Tally, run_here, wake
+from counterfoil.payouts.disputes.holding import hold_payouts
 from counterfoil.payouts.disputes.machine import DISPUTE, DISPUTES
 from counterfoil.payouts.disputes.rules import (
     ANSWER_WITHIN,
@@ -104,24 +105,10 @@ def open_dispute(
     if settlement is not None:
         # What was set aside and never called comes back, and its fence goes up: its sender can no longer announce.
         ready_to_cut(conn, settlement, make_id=make_id, actor=by.actor, why=f"dispute {dispute_id}", now=now)
-        _hold(conn, settlement.id, dispute_id, by.actor, now)
+        hold_payouts(conn, settlement.id, dispute_id, actor=by.actor, now=now)
     told = {"invoiceId": invoice_id, "exposure": str(exposure), "asset": invoice.asset}
     emit(conn, [NewEvent("dispute_opened", invoice.program_id, dispute_id, told)], at=now)
     return show_dispute(conn, dispute_id)
-
-
-def _hold(conn: Connection[Any], settlement_id: str, dispute_id: str, actor: str, now: datetime) -> None:
-    rows = conn.execute(
-        "select id, state, program_id from payout where settlement_id = %s and state = any(%s)",
-        [settlement_id, ["pending", "failed"]],
-    ).fetchall()
-    take_steps(conn, PAYOUT, [Move(row[0], row[1], "hold") for row in rows], actor=actor, at=now, cause=dispute_id)
-    conn.execute("update payout set due_at = null where id = any(%s)", [[row[0] for row in rows]])
-    emit(
-        conn,
-        [NewEvent("payout_held", row[2], row[0], {"disputeId": dispute_id}, once=dispute_id) for row in rows],
-        at=now,
-    )
 
 
 def step(conn: Connection[Any], dispute_id: str, verb: str, *, reason: str, by: Caller, now: datetime) -> str:
@@ -221,12 +208,23 @@ def appeal(conn: Connection[Any], dispute_id: str, *, reason: str, by: Caller, n
 
 
 def end_unruled(conn: Connection[Any], dispute_id: str, verb: str, *, reason: str, by: Caller, now: datetime) -> str:
-    """Reject or cancel it: what was held goes on its way."""
+    """Reject or cancel it: what was held goes on its way. Raises NotAllowedHere for a party that rejects, and after an appeal."""
     one = locked_dispute(conn, dispute_id)
+    if verb == "reject":
+        _refuse_rejecting(conn, dispute_id, by)
     invoice = lock_invoice(conn, one.invoice_id)
     state = take_step(conn, DISPUTE, dispute_id, one.state, verb, actor=by.actor, at=now, reason=reason)
     _end(conn, one, invoice, by.actor, now)
     return state
+
+
+def _refuse_rejecting(conn: Connection[Any], dispute_id: str, by: Caller) -> None:
+    # To reject is to decide for the payee: whoever may not decide it may not, and one operator undoes no approver's ruling by an appeal.
+    appealed = conn.execute("select from dispute where id = %s and appealed_by is not null", [dispute_id]).fetchone()
+    if appealed is not None:
+        raise NotAllowedHere(dispute=dispute_id, why="it was decided, and appealed: an approver decides it anew, and nobody rejects it")
+    if by.principal_id in _parties(conn, dispute_id):
+        raise NotAllowedHere(dispute=dispute_id, why="who opened it or gave evidence does not reject it; who opened it may cancel it")
 
 
 def apply_ruling(conn: Connection[Any], dispute_id: str, *, make_id: MakeId, actor: str, now: datetime) -> str:

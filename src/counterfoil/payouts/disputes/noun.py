@@ -69,7 +69,14 @@ VERBS: Final = (
         "Send it up a level, three at most; time-outs do the same, and decide nothing.",
         do=_step("escalate"),
     ),
-    Verb("reject", OPERATE, "Reject", "It is no dispute that can be decided. What was held goes on its way.", do=_end("reject")),
+    Verb(
+        "reject",
+        OPERATE,
+        "Reject",
+        "It is no dispute that can be decided. What was held goes on its way. Who opened it or gave evidence does not reject it, and after "
+        "an appeal nobody does.",
+        do=_end("reject"),
+    ),
     Verb("cancel", OPERATE, "Cancel", "Who complained takes it back. What was held goes on its way.", do=_end("cancel")),
     Verb(
         "resolve",

@@ -10,6 +10,8 @@ from psycopg import Connection
 
 from counterfoil.base.ids import MakeId
 from counterfoil.operations.work.runner import wake
+from counterfoil.payouts.disputes.holding import hold_payouts
+from counterfoil.payouts.disputes.standing import disputes_of
 from counterfoil.payouts.machines import RESERVING
 from counterfoil.payouts.payouts.by_hand import issue_again
 from counterfoil.payouts.payouts.payable import payable_of, take
@@ -50,9 +52,18 @@ def pay_more(
     if payout is None:
         owed = Owed(settlement.program_id, settlement.invoice_id, settlement.id, settlement.payee_id, settlement.asset, amount)
         create_payouts(conn, [owed], make_id=make_id, actor=ACTOR, cause=cause, now=now)
+        _hold_disputed(conn, settlement, now)
         return
     take(conn, payout.id, -amount, now=now)
     payable = payable_of(conn, [settlement.id])[settlement.id]
     if payout.state in PAID_OUT_AGAIN and payable > 0:
         issue_again(conn, payout, make_id("po"), payable, reason=cause, actor=ACTOR, now=now)
+        _hold_disputed(conn, settlement, now)
     wake(conn, RESERVING)
+
+
+def _hold_disputed(conn: Connection[Any], settlement: Settlement, now: datetime) -> None:
+    """A payout that is made while a dispute is open waits for its end as those that were there before."""
+    dispute = disputes_of(conn, [settlement.id], now=now).get(settlement.id)
+    if dispute is not None:
+        hold_payouts(conn, settlement.id, dispute.id, actor=ACTOR, now=now)
