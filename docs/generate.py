@@ -193,7 +193,10 @@ def commands() -> str:
     for name, part in PARTS.items():
         panels.setdefault(part.panel, []).extend(_commands_of(load(name), f"counterfoil {name}"))
     body = "\n\n".join(f"## {panel}\n\n" + "\n\n".join(told) for panel, told in panels.items())
-    return f"Every command understands `--help`. {codes}\n\n{body}"
+    narrow = (
+        "On a terminal that is too narrow for a table each row is a block of lines, one for each field; CSV, JSON and a pipe are as ever."
+    )
+    return f"Every command understands `--help`. {codes}\n\n{narrow}\n\n{body}"
 
 
 def _commands_of(command: Any, called: str) -> list[str]:

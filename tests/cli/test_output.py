@@ -49,6 +49,7 @@ def test_an_id_is_never_broken_over_two_lines(cli: Cli, office: Office, monkeypa
     office.fund("payable:payee:bolt", 100)
     (journal,) = cli("journal", "list", "-o", "json").json()
     monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("TERM", "xterm")  # a dumb one is taken for 80 columns wide
     monkeypatch.setattr("rich.console.Console.is_terminal", property(lambda _: True))
     assert journal["id"] in cli("journal", "list").out
 

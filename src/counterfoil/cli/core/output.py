@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -12,20 +11,18 @@ from threading import Timer
 from typing import Annotated, Any, Final
 
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from counterfoil.base.csv_text import csv_text
 from counterfoil.base.text import printable
 from counterfoil.cli.core.money import figure, is_amount, major
+from counterfoil.cli.core.tables import TableColumn, print_fields, print_table
 from counterfoil.client.client import Client
 
 SHOWN_AFTER_S: Final = 2.0
 COUNTED_MAX: Final = 5_000  # a longer list is not counted to its end
 ROWS_MAX: Final = 10_000
-_ID: Final = re.compile(r"[a-z]+_[0-9A-Z]{26}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 ABSENT: Final = "–"
 Json = dict[str, Any]
 
@@ -60,7 +57,7 @@ def show_rows(rows: Sequence[Json], columns: Sequence[str], output: Format, *, e
     elif not rows:
         typer.echo(empty)
     else:
-        _print(_table(rows, columns))
+        _print_table(rows, columns)
     if isinstance(rows, ListedRows) and rows.more:
         typer.echo(rows.more, err=output is not Format.TABLE)  # a file of rows must not look like all of them
 
@@ -74,17 +71,13 @@ def show_one(thing: Json, output: Format, *, parts: Sequence[tuple[str, Sequence
     if output is Format.CSV:
         say(csv_text(plain, [[_cell(_plain(thing, name)) for name in plain]]), end="")
         return
-    grid = Table.grid(padding=(0, 2))
-    for name in plain:
-        if not (name == "dryRun" and thing[name] is False):
-            grid.add_row(Text(name, style="dim"), Text(_shown(thing, name)))
-    _print(grid)
+    print_fields([(name, _shown(thing, name)) for name in plain if not (name == "dryRun" and thing[name] is False)])
     for name, columns in parts:
         value = thing.get(name)
         rows = value if isinstance(value, list) else [value] if value else []
         if rows:
             typer.echo(f"\n{name}")
-            _print(_table([{**one, "asset": one.get("asset") or thing.get("asset")} for one in rows], columns))
+            _print_table([{**one, "asset": one.get("asset") or thing.get("asset")} for one in rows], columns)
 
 
 def waits(done: Json, output: Format) -> bool:
@@ -150,30 +143,9 @@ def patience(what: str) -> Iterator[None]:
         status.stop()
 
 
-def _table(rows: Sequence[Json], columns: Sequence[str]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in columns:
-        numbers = all(_is_number(_at(row, name)) for row in rows)
-        # An id that is broken over two lines cannot be copied.
-        whole = all(_ID.fullmatch(str(_at(row, name))) for row in rows if _at(row, name) is not None)
-        table.add_column(
-            name.rpartition(".")[2],
-            justify="right" if numbers else "left",
-            overflow="fold",
-            no_wrap=numbers or whole,
-            min_width=max((len(_shown(row, name)) for row in rows), default=0) if whole else None,
-        )
-    for row in rows:
-        # As plain text: `:bank:` in a name is no picture, and `[red]` is no colour.
-        table.add_row(*[Text(_shown(row, name, beside="asset" in columns)) for name in columns])
-    return table
-
-
-def _print(shown: Table) -> None:
-    console = Console(emoji=False)
-    if not console.is_terminal:  # a pipe has no width: nothing is folded away
-        console = Console(width=400, emoji=False)
-    console.print(shown, markup=False, highlight=False)
+def _print_table(rows: Sequence[Json], columns: Sequence[str]) -> None:
+    shown = [TableColumn(name.rpartition(".")[2], all(_is_number(_at(row, name)) for row in rows)) for name in columns]
+    print_table(shown, [[_shown(row, name, beside="asset" in columns) for name in columns] for row in rows])
 
 
 def _at(row: Json, name: str) -> Any:

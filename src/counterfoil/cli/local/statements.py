@@ -7,30 +7,29 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import typer
-from rich.console import Console, JustifyMethod
-from rich.table import Table
+from rich.console import Console
 
 from counterfoil import statements as sources
 from counterfoil.base.money import format_major
 from counterfoil.base.problems import Problem
+from counterfoil.cli.core.tables import TableColumn, console_for_people, print_table
 from counterfoil.cli.nouns.reconciliation.statements_import import import_
 from counterfoil.statements import FolderRead, SequenceGap, SourceRead, StatementInfo
 
 app = typer.Typer(no_args_is_help=True, help="Look at bank statements: do they add up, do they follow on?")
 app.command("import")(import_)
 
-COLUMNS: Final[tuple[tuple[str, JustifyMethod], ...]] = (
-    ("account", "left"),
-    ("statements", "right"),
-    ("from", "left"),
-    ("to", "left"),
-    ("entries", "right"),
-    ("asset", "left"),
-    ("opens with", "right"),
-    ("closes with", "right"),
-    ("adds up", "left"),
+COLUMNS: Final = (
+    TableColumn("account"),
+    TableColumn("statements", numbers=True),
+    TableColumn("from"),
+    TableColumn("to"),
+    TableColumn("entries", numbers=True),
+    TableColumn("asset"),
+    TableColumn("opens with", numbers=True),
+    TableColumn("closes with", numbers=True),
+    TableColumn("adds up"),
 )
-WIDTH_WITHOUT_TERMINAL: Final = 120
 
 Output = Annotated[Literal["table", "json"], typer.Option("--output", help="A table for people, JSON for programs.")]
 FormatOption = Annotated[str | None, typer.Option("--format", help="The format, where the content does not tell it.")]
@@ -62,8 +61,7 @@ def check_folder(
     if output == "json":
         typer.echo(json.dumps(as_json(found), ensure_ascii=False, indent=2))
     else:
-        console = Console()
-        _show(console if console.is_terminal else Console(width=WIDTH_WITHOUT_TERMINAL), found)
+        _show(console_for_people(), found)
     raise typer.Exit(2 if found.refused or not found.reads else 0 if found.is_whole else 1)
 
 
@@ -127,13 +125,8 @@ def _gap_json(gap: SequenceGap) -> dict[str, Any]:
 
 def _show(console: Console, found: FolderRead) -> None:
     """One row per account, then everything that is wrong, each with its reason."""
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for name, justify in COLUMNS:
-        table.add_column(name, justify=justify, overflow="fold", no_wrap=name == "account")
-    for infos in _by_account(found).values():
-        table.add_row(*_account_row(infos))
     if found.statements:
-        console.print(table, markup=False, highlight=False)
+        print_table(COLUMNS, [_account_row(infos) for infos in _by_account(found).values()], ruled=False)
     for fault in found.refused:
         where = f"{fault.file}:{fault.line}" if fault.line else fault.file
         console.print(f"broken   {where}: {fault.reason}", style="red", markup=False, highlight=False, soft_wrap=True)
