@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from counterfoil.base.settings import Settings
 from counterfoil.cli.core.connection import ROLES as KEYS
 from counterfoil.cli.local.installation import refuse_unless_settings_agree
 from counterfoil.operations.access.access import ROLES
+from counterfoil.operations.verbs import Noun
 from counterfoil.wiring import JOBS, NOUNS
 from docs.generate import openapi
 from tests.house.tree import ROOT, functions_of, text_of
@@ -123,3 +124,27 @@ def test_settings_that_must_agree_are_checked_before_anything_starts() -> None:
         refuse_unless_settings_agree(Settings(_env_file=None, **(given | {other: 10_000})))
         with pytest.raises(Problem):
             refuse_unless_settings_agree(Settings(_env_file=None, **given))
+
+
+def mixed_up(labels: Mapping[str, str]) -> list[str]:
+    """The labels, by their verbs, that say another verb of the noun, take it back by their own, or stand twice."""
+    said = {verb: label.casefold().replace(" ", "_") for verb, label in labels.items()}
+    others = {verb: {other for other in labels if other != verb} for verb in labels}
+    return [
+        f"{verb} is labelled {label!r}"
+        for verb, label in labels.items()
+        if (said[verb] != verb and said[verb].removeprefix("un") in others[verb]) or said[verb] in {said[other] for other in others[verb]}
+    ]
+
+
+@pytest.mark.parametrize("noun", NOUNS, ids=lambda noun: noun.name)
+def test_no_verb_is_labelled_with_another_of_its_noun(noun: Noun):
+    assert mixed_up({verb.name: verb.label for verb in noun.verbs}) == []
+
+
+def test_labels_that_can_be_mixed_up_are_seen():
+    assert mixed_up({"mature": "Reopen", "reopen": "Unassign", "assign": "Assign"}) == [
+        "mature is labelled 'Reopen'",
+        "reopen is labelled 'Unassign'",
+    ]
+    assert len(mixed_up({"wait": "Hold", "park": "Hold"})) == 2

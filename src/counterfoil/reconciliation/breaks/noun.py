@@ -98,7 +98,7 @@ VERBS: Final = (
     Verb(
         "mature",
         OPERATE,
-        "Reopen",
+        "End timing difference",
         "It is a break again, and not only late. No money moves.",
         do=_step("mature"),
         many=True,
@@ -106,7 +106,7 @@ VERBS: Final = (
     Verb(
         "reopen",
         OPERATE,
-        "Unassign",
+        "Reopen and unassign",
         "It is open again and unassigned: whoever investigates it next owns it. No money moves.",
         do=_step("reopen"),
         many=True,
