@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections import Counter
 from xml.etree import ElementTree as ET
@@ -84,6 +85,18 @@ def test_a_problem_is_named_once_and_says_what_it_is() -> None:
     assert [one.__name__ for one in ours if not (one.__doc__ or "").strip()] == [], "its docstring is its public title"
     names = Counter(one.__name__ for one in every_problem())
     assert [name for name, times in names.items() if times > 1] == [], "a problem's name is its public code: give one of them another"
+
+
+def test_what_a_problem_says_names_no_class_of_ours() -> None:
+    list(modules())
+    ours = {
+        one.name
+        for path in (ROOT / "src").rglob("*.py")
+        for one in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(one, ast.ClassDef) and re.search(r"[a-z][A-Z]", one.name)
+    }
+    said = {one.__name__: f"{one.__doc__} {one.todo}" for one in every_problem()}
+    assert {name: found for name, text in said.items() if (found := ours & set(re.findall(r"\w+", text)))} == {}, "an operator reads this"
 
 
 def every_problem() -> set[type[Problem]]:

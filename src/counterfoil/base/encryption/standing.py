@@ -19,7 +19,7 @@ _KEY: Final = sql.SQL("substr(envelope, 1, 4)")
 
 
 class EncryptionKeysUnset(Problem):
-    """KeyedRows of this database are encrypted with keys that are not set here, so nothing starts: it would not see what it must."""
+    """Rows of this database are encrypted with keys that are not set here, so nothing starts: it would not see what it must."""
 
     kind: ClassVar[Kind] = "invalid"
     todo: ClassVar[str] = (
@@ -46,7 +46,7 @@ def rows_by_key(conn: Connection[Any], declared: Sequence[Confidential]) -> list
 
 
 def rows_to_rotate(conn: Connection[Any], declared: Sequence[Confidential], current: bytes) -> list[KeyedRows]:
-    """KeyedRows that are in clear or under another key than the current one, by table and key; quick when there are none."""
+    """Rows that are in clear or under another key than the current one, by table and key; quick when there are none."""
     found = []
     for one in declared:
         query = sql.SQL("select {key}, count(*) from {table} where {other} group by 1 order by 1").format(
@@ -57,7 +57,7 @@ def rows_to_rotate(conn: Connection[Any], declared: Sequence[Confidential], curr
 
 
 def other_than(current: bytes) -> sql.Composed:
-    """KeyedRows in clear, or under another key than this; as PostgreSQL's index can find them."""
+    """Rows in clear, or under another key than this; as PostgreSQL's index can find them."""
     return sql.SQL("({key} < {current} or {key} > {current} or {key} is null)").format(key=_KEY, current=sql.Literal(current))
 
 
