@@ -12,7 +12,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from psycopg import Connection
 
 from counterfoil.base.encryption.confidential import Confidential, encrypt, opened, unreadable
-from counterfoil.base.encryption.keys import EncryptionKeyMissing
+from counterfoil.base.encryption.keys import EncryptionKeyMissing, EnvelopeDoesNotOpen
 from counterfoil.base.problems import InvalidInput
 from counterfoil.reconciliation.bank_lines import CashAccount, KnownStatement, remarks_of, sort_lines, write_lines
 from counterfoil.reconciliation.runs.pairings import BANK, CASH_ACCOUNTS
@@ -332,4 +332,6 @@ def _rejected(conn: Connection[Any], file_id: str, count: int, envelope: bytes |
         (found,) = opened(conn, CONFIDENTIAL, [file_id], envelope, [clear])
     except EncryptionKeyMissing as error:
         return [{"reason": f"{count} rows, {unreadable(error)}"}] if count else []
+    except EnvelopeDoesNotOpen as error:  # said of a file without such rows too: somebody changed it
+        return [{"reason": f"{count} rows: {unreadable(error)}"}]
     return found or []

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from counterfoil.reconciliation.bank_overlap import BroughtLine, KnownLine, apart, fresh_of
-from counterfoil.reconciliation.bank_statements import gaps_of, reach_of
+from counterfoil.reconciliation.bank_statements import gaps_of, list_bank_files, reach_of
 from counterfoil.statements import StatementInfo
 from tests.reconciliation.runs.builders import PROGRAM, TODAY, YESTERDAY, House
 from tests.reconciliation.runs.test_bank import CLIENT, imports, mt940
@@ -96,6 +97,18 @@ def test_a_statement_that_comes_twice_brings_nothing_and_its_balance_stays(house
     assert (again.new, again.known, again.existed) == (0, 2, False)
     assert [gap.kind for gap in again.gaps] == ["doubled"]
     assert (held(house), closing(house)) == ([(2, -900)], ({"EUR": 99100}, []))
+
+
+def test_a_file_whose_envelope_does_not_open_says_so_and_hides_no_other(house: House, tmp_path: Path):
+    first = imports(house, tmp_path / "a.sta", mt940([KIOSK], opening=100000, on=TODAY, number=211))
+    second = imports(house, tmp_path / "b.sta", mt940([KIOSK], opening=99550, on=TODAY, number=212))
+    with psycopg.connect(house.database.url) as conn:  # somebody moved it from the other row
+        moved = "update bank_file f set envelope = o.envelope from bank_file o where (f.id, o.id) = (%s, %s)"
+        assert conn.execute(moved, [first.id, second.id]).rowcount == 1
+    with house.database.transaction() as conn:
+        shown = {one.id: one.rejected for one in list_bank_files(conn, program_id=PROGRAM, rows_max=9)}
+    assert shown[second.id] == []
+    assert [one["reason"].partition(" key ")[0] for one in shown[first.id]] == ["0 rows: does not open with"]
 
 
 def test_a_statement_that_comes_again_in_another_format_brings_nothing(house: House, tmp_path: Path):

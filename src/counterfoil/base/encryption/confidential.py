@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
-from counterfoil.base.encryption.keys import EncryptionKeyMissing, EncryptionKeys, Place, key_of, keys_of
+from counterfoil.base.encryption.keys import EncryptionKeyMissing, EncryptionKeys, EnvelopeDoesNotOpen, Place, key_of, keys_of
 
 ENVELOPE: Final = "envelope"
 Row = Sequence[Any]
@@ -84,9 +84,12 @@ def opened(conn: Connection[Any], what: Confidential, row: Row, envelope: bytes 
     return what.opened(keys_of(conn), row, envelope, clear)
 
 
-def unreadable(error: EncryptionKeyMissing) -> str:
-    """What is shown in place of a text whose key is not there."""
-    return f"encrypted with key {error.facts.get('key')}, which is not set here"
+def unreadable(error: EncryptionKeyMissing | EnvelopeDoesNotOpen) -> str:
+    """What is shown in place of a text whose key is not there, or whose envelope does not open with it."""
+    key = error.facts.get("key")
+    if isinstance(error, EnvelopeDoesNotOpen):
+        return f"does not open with key {key}: it was changed past every rule, or moved here from another row"
+    return f"encrypted with key {key}, which is not set here"
 
 
 def by_relation(declared: Sequence[Confidential]) -> Mapping[str, Confidential]:
