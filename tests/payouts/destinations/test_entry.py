@@ -94,6 +94,22 @@ def test_a_provider_is_told_no_kind_of_account_that_it_does_not_pay_to() -> None
 
 
 @pytest.mark.parametrize(
+    ("token", "part"),
+    [
+        ("DE89370400440532013001;Bolt GmbH", "its IBAN: "),
+        (f"{IBAN};COBADEFFXX;Bolt GmbH", "its BIC: "),
+        (f"{IBAN};{'x' * 71}", "its holder: "),
+        (IBAN, "IBAN;holder or"),
+    ],
+)
+def test_of_an_account_that_was_sent_as_one_token_the_token_is_named_and_its_part(token: str, part: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        enter(token=token)
+    assert (caught.value.facts["field"], part in str(caught.value.facts["limit"])) == ("token", True)
+    assert token.partition(";")[0] not in caught.value.sentence()
+
+
+@pytest.mark.parametrize(
     ("setting", "value"), [("sepa_debtor_iban", "DE89370400440532013001"), ("sepa_debtor_bic", "COBADEFFXX"), ("sepa_debtor_name", " ; ")]
 )
 def test_our_own_account_is_refused_by_the_setting_that_is_wrong(setting: str, value: str) -> None:

@@ -84,11 +84,23 @@ def local_bank_account(
 
 
 def bank_account_of(told: str) -> BankAccount:
-    """The account that a destination tells: `IBAN;holder` or `IBAN;BIC;holder`. Raises as `bank_account`."""
+    """The account that a destination tells: `IBAN;holder` or `IBAN;BIC;holder`.
+
+    Raises InvalidInput, which names `token`, the field that was sent, and which part of it is wrong; AccountLibraryMissing.
+    """
     parts = [part.strip() for part in told.split(SEPARATOR)]
     if len(parts) not in (2, 3) or not all(parts):
-        raise InvalidInput("token", "a bank account as IBAN;holder or IBAN;BIC;holder")
-    return bank_account(iban=parts[0], bic=parts[1] if len(parts) == 3 else None, holder=parts[-1])
+        raise InvalidInput("token", _TOLD)
+    try:
+        return bank_account(iban=parts[0], bic=parts[1] if len(parts) == 3 else None, holder=parts[-1])
+    except InvalidInput as error:
+        part, limit = _PARTS[str(error.facts["field"])], error.facts["limit"]
+        facts = {name: said for name, said in error.facts.items() if name not in ("field", "limit")}
+        raise InvalidInput("token", f"{_TOLD}; its {part}: {limit}", **facts) from None
+
+
+_TOLD: Final = "a bank account as IBAN;holder or IBAN;BIC;holder"
+_PARTS: Final = {"iban": "IBAN", "bic": "BIC", "holder": "holder"}
 
 
 _FIELDS: Final = {
