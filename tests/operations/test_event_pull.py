@@ -9,7 +9,7 @@ import pytest
 from counterfoil.base.edge import make_id
 from counterfoil.operations.providers import PulledEvent, Unclear
 from counterfoil.operations.webhooks.event_pull import pull_events
-from counterfoil.operations.webhooks.inbound import BODY_BYTES_MAX
+from counterfoil.operations.webhooks.inbound import BODY_BYTES_MAX, receive
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import Runner, Tally
 
@@ -54,6 +54,14 @@ def test_an_event_that_cannot_be_stored_is_counted_and_holds_up_none_behind_it(r
     with database.transaction() as conn:
         [(reason, count)] = conn.execute("select reason, count from webhook_in_rejection").fetchall()
     assert (reason, count) == ("pulled, not stored: DatabaseRefused", 1)
+
+
+def test_of_what_is_stored_it_is_not_said_that_it_is_not(runner, database):
+    with database.transaction() as conn:
+        receive(conn, make_id("whi"), provider="sim", event_id="a", event_type="payout.paid", body=b"{}", now=NOW)
+    assert pull_events(runner, {"sim": Lists(an_event("a", b"x" * (BODY_BYTES_MAX + 1)))}, make_id) == Tally(failed=1)
+    with database.transaction() as conn:
+        assert conn.execute("select reason from webhook_in_rejection").fetchall() == [("pulled, not compared: DatabaseRefused",)]
 
 
 def test_a_provider_whose_part_of_a_job_fails_stops_no_other(runner):

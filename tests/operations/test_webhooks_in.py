@@ -10,7 +10,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from counterfoil.base.edge import make_id
+from counterfoil.base.edge import entropy, make_id
+from counterfoil.base.encryption.key_file import new_key
+from counterfoil.base.encryption.keys import EncryptionKeys, carry, parse_keys
 from counterfoil.base.problems import InvalidInput, NotFound, ReasonRequired, TooLarge
 from counterfoil.base.secret import WeakSecret
 from counterfoil.operations.events.events import list_events
@@ -99,6 +101,22 @@ def test_the_same_id_with_another_body_is_told_as_critical(conn):
     receive(conn)
     receive(conn, body=BODY + b" ")  # the same words: no conflict
     receive(conn, body=BODY.replace(b"{}", b'{"amount": "2"}'))
+    assert [(event.name, event.level) for event in list_events(conn, rows_max=10)] == [("webhook_conflict", "critical")]
+
+
+def test_a_duplicate_of_a_webhook_whose_key_is_not_here_is_counted_and_does_not_fail(conn):
+    receive(conn)
+    carry(conn, EncryptionKeys(parse_keys(new_key(entropy)), entropy))
+    assert receive(conn, body=b"{}") is False
+    assert conn.execute("select duplicates, conflicts from webhook_in").fetchall() == [(1, 0)]
+
+
+def test_a_duplicate_of_a_webhook_that_was_changed_past_every_rule_is_told_as_critical(conn):
+    receive(conn)
+    receive(conn, "evt_2")
+    conn.execute("reset role")
+    conn.execute("update webhook_in w set envelope = o.envelope from webhook_in o where (w.event_id, o.event_id) = ('evt_1', 'evt_2')")
+    assert receive(conn) is False
     assert [(event.name, event.level) for event in list_events(conn, rows_max=10)] == [("webhook_conflict", "critical")]
 
 

@@ -12,7 +12,7 @@ from psycopg import Connection
 from counterfoil.base.ids import MakeId
 from counterfoil.base.problems import DatabaseAway
 from counterfoil.operations.providers import Provider, PulledEvent, Unclear
-from counterfoil.operations.webhooks.inbound import count_rejection, receive
+from counterfoil.operations.webhooks.inbound import count_rejection, is_stored, receive
 from counterfoil.operations.work.circuit_rules import Health
 from counterfoil.operations.work.circuits import note_health, pass_gate
 from counterfoil.operations.work.jobs import Job
@@ -71,9 +71,10 @@ def _store_alone(runner: Runner, name: str, event: PulledEvent, make_id: MakeId)
     except DatabaseAway:
         raise
     except Exception as error:  # noqa: BLE001 - one event must not stop the others
-        _log.exception("an event that was pulled could not be stored", provider=name, event_id=event.event_id)
+        _log.exception("an event that was pulled could not be stored or compared", provider=name, event_id=event.event_id)
         with runner.database.transaction() as conn:
-            count_rejection(conn, name, f"pulled, not stored: {type(error).__name__}", now=runner.clock(conn))
+            missed = "not compared" if is_stored(conn, name, event.event_id) else "not stored"
+            count_rejection(conn, name, f"pulled, {missed}: {type(error).__name__}", now=runner.clock(conn))
         return False
 
 

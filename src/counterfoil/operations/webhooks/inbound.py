@@ -14,7 +14,7 @@ from psycopg import Connection
 
 from counterfoil.base.canonical import canonical_json
 from counterfoil.base.encryption.confidential import Confidential, encrypt, opened
-from counterfoil.base.encryption.keys import keys_of
+from counterfoil.base.encryption.keys import EncryptionKeyMissing, EnvelopeDoesNotOpen
 from counterfoil.base.machine import Machine, Move, record_birth, steps_taken, take_step, take_steps
 from counterfoil.base.problems import InvalidInput, NotAuthenticated, NotFound, TooLarge
 from counterfoil.base.secret import SigningSecret
@@ -44,7 +44,11 @@ WEBHOOKS_IN: Final = Queue("webhooks", "webhook_in", ("received",), lane="provid
 
 CONFIDENTIAL: Final = Confidential("webhook_in", ("id",), ("body",), "received webhooks", raw=True, erased=("body_sha256",))
 EVENT_KINDS: Final = declare(
-    EventKind("webhook_conflict", "critical", "A webhook came again under the same id with another body."),
+    EventKind(
+        "webhook_conflict",
+        "critical",
+        "A webhook came again under the same id with another body, or the stored one was changed.",
+    ),
     EventKind("webhook_parked", "critical", "A received webhook failed five times and needs a person."),
 )
 
@@ -139,12 +143,25 @@ def receive(
 
 
 def _differs(conn: Connection[Any], provider: str, event_id: str, body: bytes) -> bool:
-    """Does the stored webhook say something else? One whose key is lost cannot tell, and says nothing else."""
+    """Does the stored webhook say something else? Nobody can tell where its key is not here: it is a duplicate, and nothing fails by it.
+
+    One that does not open with its key was changed past every rule, and is no longer what came.
+    """
     row = conn.execute("select id, envelope, body from webhook_in where provider = %s and event_id = %s", [provider, event_id]).fetchone()
     if row is None:
         return False
-    (known,) = CONFIDENTIAL.opened_unless_lost(keys_of(conn), row[:1], row[1], row[2:])
-    return known is not None and _meant(bytes(known)) != _meant(body)
+    try:
+        (known,) = opened(conn, CONFIDENTIAL, row[:1], row[1], row[2:])
+    except EncryptionKeyMissing:
+        return False
+    except EnvelopeDoesNotOpen:
+        return True
+    return _meant(bytes(known)) != _meant(body)
+
+
+def is_stored(conn: Connection[Any], provider: str, event_id: str) -> bool:
+    """Is there a webhook with this id, whatever it says?"""
+    return conn.execute("select from webhook_in where provider = %s and event_id = %s", [provider, event_id]).fetchone() is not None
 
 
 def _meant(body: bytes) -> bytes:
