@@ -23,6 +23,7 @@ from counterfoil.ledger.journals.journal import NewJournal, post_journals
 from counterfoil.operations.providers import sepa
 from counterfoil.operations.providers.sepa.reports import read_report
 from counterfoil.operations.work.pauses import QueuePart, pause
+from counterfoil.operations.work.runner import ATTEMPTS_MAX
 from counterfoil.payouts.destinations.destinations import set_destination
 from counterfoil.payouts.payment_files.files import (
     FileCancelled,
@@ -220,6 +221,25 @@ def test_a_file_whose_destinations_key_is_gone_leaves_that_order_alone_and_pays_
     [(why,)] = desk.rows("select last_error from provider_payout where state = 'queued'")
     assert other.hex() in why
     assert desk.rows("select count(*) from payment_file") == [(1,)]
+
+
+def test_a_destination_that_was_changed_leaves_that_order_alone_and_a_person_is_told(desk):
+    queued(desk)
+    with psycopg.connect(desk.database.url, autocommit=True) as conn:  # its fingerprint is not of the account in it any more
+        conn.execute("set session_replication_role = replica")
+        conn.execute("alter table destination disable trigger user")
+        conn.execute(
+            "update destination set fingerprint = set_byte(fingerprint, 35, get_byte(fingerprint, 35) # 1) where payee_id = 'payee-2'"
+        )
+    desk.work("outbox")
+    assert desk.rows("select orders from payment_file") == [(2,)], "the others stand in one file"
+    assert states(desk) == ["sent", "queued", "sent"]
+    for _ in range(ATTEMPTS_MAX):
+        desk.clock.now += timedelta(hours=2)
+        desk.work("outbox")
+    assert desk.rows("select payload ->> 'queue' from event where name = 'work_stuck' limit 1") == [("send",)]
+    [(why, due)] = desk.rows("select last_error, due_at - %s from provider_payout where state = 'queued'", desk.clock.now)
+    assert ("agreed on" in why, due > timedelta(minutes=45)) == (True, True)
 
 
 def test_partial_acceptance_pays_some_fails_some_and_leaves_those_it_does_not_name(desk):

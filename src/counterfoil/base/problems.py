@@ -135,7 +135,10 @@ def all_problems() -> list[type[Problem]]:
 
 
 class InvariantBroken(AssertionError):
-    """Our own code is wrong: stop, roll back, page a person. Never caught below the edge."""
+    """Our own code is wrong, or a record was changed: stop, roll back, page a person.
+
+    Caught below the edge only where one item is set aside, and told, so that it does not stop the others.
+    """
 
 
 def check(holds: bool, statement: str, **facts: object) -> None:

@@ -261,6 +261,15 @@ def put_back(conn: Connection[Any], queue: Queue, one: Claim, *, error: str, now
     return again
 
 
+def put_back_or_tell(conn: Connection[Any], runner: Runner, queue: Queue, one: Claim, *, error: str, now: datetime) -> None:
+    """As `put_back`, of what nobody gives up: when the ladder is over it is tried each hour, and a person is told."""
+    if put_back(conn, queue, one, error=error, now=now):
+        return
+    give_back(conn, queue, one, due_at=now + LADDER_END, why=error)
+    if runner.stuck is not None:
+        runner.stuck(conn, queue, one, error, now)
+
+
 def delay_before(attempt: int, subject_id: str) -> timedelta:
     """How long to wait before try `attempt` + 1, spread by the subject's id so that a thousand do not return at one moment."""
     minutes = RETRY_MINUTES[min(attempt, len(RETRY_MINUTES)) - 1]
@@ -355,14 +364,10 @@ def set_aside(runner: Runner, queue: Queue, subject_id: str, said: str, park: Pa
         with runner.database.transaction() as conn:
             now = runner.clock(conn)
             for mine in claim(conn, queue, runner, now=now, only=[subject_id]):
-                if put_back(conn, queue, mine, error=said, now=now):
-                    continue
-                if park is not None:
+                if park is None:
+                    put_back_or_tell(conn, runner, queue, mine, error=said, now=now)
+                elif not put_back(conn, queue, mine, error=said, now=now):
                     park(conn, mine, said, now)
-                else:  # nobody gives it up: it is tried each hour, and a person is told
-                    give_back(conn, queue, mine, due_at=now + LADDER_END, why=said)
-                    if runner.stuck is not None:
-                        runner.stuck(conn, queue, mine, said, now)
     except DatabaseAway:
         raise
     except Exception as error:  # noqa: BLE001 - a failing park must not stop the others, nor come first again at once

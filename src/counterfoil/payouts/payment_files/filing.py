@@ -17,6 +17,7 @@ from psycopg import Connection
 from counterfoil.base.encryption.confidential import encrypt
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Move, record_birth, take_steps
+from counterfoil.base.problems import Problem
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.providers import (
     Accepted,
@@ -29,7 +30,7 @@ from counterfoil.operations.providers import (
     told_of,
 )
 from counterfoil.operations.work.calls import NewCall, announce_call, mark_applied, store_answer
-from counterfoil.operations.work.runner import Claim, Runner, Tally, run_here
+from counterfoil.operations.work.runner import Claim, Runner, Tally, put_back_or_tell, run_here
 from counterfoil.payouts.destinations.masking import masked_answer
 from counterfoil.payouts.machines import PAYMENT_FILE, PROVIDER_PAYOUT, SENDING
 from counterfoil.payouts.payment_files.files import CONFIDENTIAL
@@ -62,7 +63,7 @@ def file_due(runner: Runner, provider: FileProvider, make_id: MakeId, *, silent_
         return Tally()
 
     def work(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
-        ready = _ready(conn, claims, now)
+        ready = _ready(conn, runner, claims, now)
         faults = {one.standing.id: fault for one in ready if (fault := provider.fault_of(one.order)) is not None}
         refused: list[tuple[_Order, Answer]] = [(one, Refused(faults[one.standing.id])) for one in ready if one.standing.id in faults]
         _answered(conn, provider, runner.owner, refused, make_id, silent_after, now)
@@ -100,13 +101,16 @@ def _gathers(runner: Runner, provider: FileProvider) -> bool:
     return oldest is None or (number < provider.capabilities.orders_max and now - oldest < provider.gather_for)
 
 
-def _ready(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> list[_Order]:
-    """Those that nothing holds back. The others stay queued; what was set aside for what is no longer so is set aside anew."""
+def _ready(conn: Connection[Any], runner: Runner, claims: Sequence[Claim], now: datetime) -> list[_Order]:
+    """Those that nothing holds back. The others stay queued; what was set aside for what is no longer so is set aside anew.
+
+    What is at fault climbs the ladder, at whose end a person is told.
+    """
     ids = [one.id for one in claims]
     claim_of = {one.id: one for one in claims}
     orders, unsendable = _orders(conn, ids)
     for one, why in unsendable.items():
-        conn.execute("update provider_payout set due_at = %s, last_error = %s where id = %s", [now + BRAKE_WAIT, why, one])
+        put_back_or_tell(conn, runner, SENDING, claim_of[one], error=why, now=now)
     ready = []
     for standing in lock_by_id(conn, sorted(orders), now=now):
         brake = brake_on(conn, standing)
@@ -129,7 +133,7 @@ def _orders(conn: Connection[Any], ids: Sequence[str]) -> tuple[Mapping[str, Res
         return orders_to_send(conn, ids), {}
     except CANNOT_BE_SENT as error:
         if len(ids) == 1:
-            return {}, {ids[0]: error.sentence()}
+            return {}, {ids[0]: error.sentence() if isinstance(error, Problem) else str(error)}
     found: dict[str, ReservedOrder] = {}
     unsendable: dict[str, str] = {}
     for one in ids:

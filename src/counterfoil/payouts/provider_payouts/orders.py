@@ -14,7 +14,7 @@ from counterfoil.operations.providers import PayoutOrder
 from counterfoil.payouts.destinations.tokens import tokens_of
 from counterfoil.payouts.payouts.reserving import order_hash
 
-CANNOT_BE_SENT: Final = (EncryptionKeyMissing, EnvelopeDoesNotOpen)
+CANNOT_BE_SENT: Final = (EncryptionKeyMissing, EnvelopeDoesNotOpen, InvariantBroken)
 
 
 class ReservedOrder(NamedTuple):
@@ -38,7 +38,7 @@ class _Queued(NamedTuple):
 def orders_to_send(conn: Connection[Any], ids: Sequence[str]) -> Mapping[str, ReservedOrder]:
     """The orders of these attempts, by id.
 
-    Raises CANNOT_BE_SENT for one whose account we cannot read, InvariantBroken for one that was changed since. Nobody is paid then.
+    Raises CANNOT_BE_SENT: for one whose account we cannot read, and for one that was changed since. Nobody is paid then.
     """
     with conn.cursor(row_factory=class_row(_Queued)) as cur:
         rows = cur.execute(
