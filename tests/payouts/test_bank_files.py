@@ -242,6 +242,19 @@ def test_a_destination_that_was_changed_leaves_that_order_alone_and_a_person_is_
     assert ("agreed on" in why, due > timedelta(minutes=45)) == (True, True)
 
 
+@pytest.mark.parametrize("nothing", ["\N{FIRE}", "\N{FIRE} \N{FIRE}", "\N{HANGUL FILLER}"])
+def test_a_name_of_which_a_file_can_write_nothing_is_refused_alone(desk, nothing):
+    with desk.database.transaction() as conn:
+        pay_to(conn, "payee-2", f"{IBANS[1]};{nothing}")
+    queued(desk)
+    desk.work("outbox")
+    assert desk.rows("select orders from payment_file") == [(2,)]
+    assert states(desk) == ["sent", "failed", "sent"]
+    assert "Latin letters" in desk.rows("select last_error from provider_payout where state = 'failed'")[0][0]
+    with pytest.raises(InvalidInput, match="Latin letters"):
+        SepaProvider(bank_account_of(f"{IBANS[1]};{nothing}"))
+
+
 def test_partial_acceptance_pays_some_fails_some_and_leaves_those_it_does_not_name(desk):
     paid, refused, silent = queued(desk)
     file_id = a_file(desk)

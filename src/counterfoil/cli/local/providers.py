@@ -16,7 +16,7 @@ from counterfoil.operations.providers.simulator import SimulatorProvider
 
 SIMULATOR: Final = "simulator"
 STRIPE: Final = "stripe"
-FILE_EXTRA: Final = ("bank-files", "schwifty", "sepaxml", "xmlschema")  # the extra, and what comes with it
+FILE_EXTRA: Final = ("bank-files", "schwifty", "sepaxml", "text_unidecode", "xmlschema")  # the extra, and what comes with it
 
 
 class ExtraMissing(Problem):
@@ -74,11 +74,10 @@ def _sepa(settings: Settings) -> Provider | None:
         from counterfoil.operations.providers.sepa.provider import SepaProvider
     try:
         debtor = bank_account(iban=iban, bic=bic, holder=name)
+        return SepaProvider(debtor, orders_max=settings.sepa_orders_max, gather_for=timedelta(minutes=settings.sepa_gather_minutes))
     except InvalidInput as error:
         facts = {name: said for name, said in error.facts.items() if name not in ("field", "limit")}
         raise InvalidInput(_DEBTOR[str(error.facts["field"])], str(error.facts["limit"]), **facts) from None
-    gather_for = timedelta(minutes=settings.sepa_gather_minutes)
-    return SepaProvider(debtor, orders_max=settings.sepa_orders_max, gather_for=gather_for)
 
 
 @contextmanager

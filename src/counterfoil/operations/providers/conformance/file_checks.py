@@ -15,6 +15,7 @@ from counterfoil.operations.providers.conformance.sandbox import want
 
 HEAD: Final = FileHead("check-1", datetime(2026, 11, 26, 12, tzinfo=UTC), date(2026, 11, 27))
 AWKWARD: Final = 'Ärger & Söhne <"GmbH">'
+NAMELESS: Final = "\N{FIRE}"  # printable, and nothing of it is left in the letters of a file
 
 
 class ReportReader(Protocol):
@@ -68,7 +69,7 @@ def awkward_names(it: FileSandbox) -> None:
 
 
 def wrong_orders_are_refused(it: FileSandbox) -> None:
-    """What cannot stand in a file is told before one is made: account, amount, asset and reference; a good order is not refused."""
+    """What cannot stand in a file is told before one is made: account, name, amount, asset and reference; a good order is not refused."""
     good = it.order(1)
     want(it.provider.fault_of(good) is None, f"a good order: {it.provider.fault_of(good)}")
     wrong = {
@@ -77,6 +78,7 @@ def wrong_orders_are_refused(it: FileSandbox) -> None:
         "too large an amount": good._replace(amount=10**17),
         "another asset": good._replace(asset="XAU"),
         "too long a reference": good._replace(reference="r" * 36),
+        "a name without a letter": it.order(1, name=NAMELESS),
     }
     taken = [why for why, order in wrong.items() if not it.provider.fault_of(order)]
     want(taken == [], f"taken in spite of: {', '.join(taken)}")

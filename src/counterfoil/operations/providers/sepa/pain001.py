@@ -11,6 +11,7 @@ from typing import Final
 import xmlschema
 from defusedxml.ElementTree import fromstring  # type: ignore[import-untyped]
 from sepaxml import SepaTransfer
+from text_unidecode import unidecode  # type: ignore[import-untyped]
 
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.providers import FileHead, PayoutOrder
@@ -32,10 +33,15 @@ def fault_of(order: PayoutOrder) -> str | None:
     if not 0 < len(order.reference) <= REFERENCE_MAX or not order.reference.isascii():
         return f"a reference of 1 to {REFERENCE_MAX} plain characters"
     try:
-        bank_account_of(order.destination)
+        to = bank_account_of(order.destination)
     except InvalidInput as error:
         return error.sentence()
-    return None
+    return fault_of_name(to.holder)
+
+
+def fault_of_name(name: str) -> str | None:
+    """Why a name cannot stand in a file; None when it can. sepaxml writes what this library leaves of it, in Latin letters."""
+    return None if unidecode(name).strip() else "a holder's name of which something is left in Latin letters"
 
 
 def pain001(head: FileHead, debtor: BankAccount, orders: Sequence[PayoutOrder]) -> bytes:

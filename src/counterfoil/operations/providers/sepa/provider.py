@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from counterfoil.base.problems import NotFound
+from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.operations.providers import (
     ChargeFact,
     FileHead,
@@ -24,7 +24,7 @@ from counterfoil.operations.providers import (
 from counterfoil.operations.providers.accounts import BankAccount
 from counterfoil.operations.providers.capabilities import Capabilities
 from counterfoil.operations.providers.sepa import NAME
-from counterfoil.operations.providers.sepa.pain001 import fault_of, pain001
+from counterfoil.operations.providers.sepa.pain001 import fault_of, fault_of_name, pain001
 
 ORDERS_MAX: Final = 1_000
 CAPABILITIES: Final = Capabilities(
@@ -46,7 +46,12 @@ class SepaProvider:
     tells: Mapping[str, Tells] = {}
 
     def __init__(self, debtor: BankAccount, *, orders_max: int = ORDERS_MAX, gather_for: timedelta = timedelta(hours=1)) -> None:
-        """`debtor` is our own account, that the money is taken from; `gather_for`: see FileProvider."""
+        """`debtor` is our own account, that the money is taken from; `gather_for`: see FileProvider.
+
+        Raises InvalidInput when its holder's name cannot stand in a file.
+        """
+        if fault := fault_of_name(debtor.holder):
+            raise InvalidInput("holder", fault)
         self._debtor, self.gather_for = debtor, gather_for
         self.capabilities = CAPABILITIES._replace(orders_max=orders_max)
 
