@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
-from counterfoil.base.edge import now
+from counterfoil.base.edge import entropy, now
+from counterfoil.base.encryption.key_file import new_key
+from counterfoil.base.encryption.keys import EncryptionKeys, parse_keys
 from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.ledger.journals.journal import NewPosting, post
 from tests.api.office import Office, fresh
 from tests.base.dumps import dumped, in_clear
+from tests.conftest import ENCRYPTION_KEY
 from tests.operations.providers.how import NEEDS_BANK_FILES
 from tests.people import log_in_as, past_the_guard
 from tests.reconciliation.breaks.builders import NOW, a_break, a_run, an_open_program, still_true, the_cases
@@ -137,6 +140,17 @@ def test_a_destination_takes_two_people_and_its_token_lies_in_no_proposal(office
     assert (done.status_code, done.json()["tokenHint"]) == (201, "0001")
     again = office.ask("POST", "/api/destinations", role="administrator", key=fresh(), json=DESTINATION)
     assert again.status_code == 202, "an approval is used once"
+
+
+def test_the_same_request_is_known_again_by_a_process_that_encrypts_with_another_key(office: Office):
+    key = fresh()
+    first = office.ask("POST", "/api/destinations", role="administrator", key=key, json=DESTINATION)
+    office.wiring.database.keys = EncryptionKeys(parse_keys(f"{new_key(entropy)},{ENCRYPTION_KEY}"), entropy)
+    again = office.ask("POST", "/api/destinations", role="administrator", key=key, json=DESTINATION)
+    assert (again.status_code, again.json()) == (202, first.json())
+    assert again.headers["Idempotent-Replayed"] == "true"
+    other = office.ask("POST", "/api/destinations", role="administrator", key=key, json={**DESTINATION, "token": "acct_evil_0001"})
+    assert other.json()["type"] == "/problems/KeyReused"
 
 
 def test_a_bank_account_is_checked_field_by_field_before_anybody_approves_it(office: Office):

@@ -25,7 +25,7 @@ from counterfoil.operations import approvals
 from counterfoil.operations.access import access, logins, principals
 from counterfoil.operations.approvals import ApproverNeeded, ProposalDiffers, digest_of
 from counterfoil.payouts.destinations.destinations import set_destination
-from counterfoil.payouts.destinations.tokens import fingerprint
+from counterfoil.payouts.destinations.tokens import fingerprints
 from counterfoil.reconciliation.breaks.limits import set_write_off_limit
 from counterfoil.settlement.escrow.escrows import NewEscrow, open_escrow
 from counterfoil.settlement.fees.fees import set_rates
@@ -148,7 +148,7 @@ ACCOUNT = {
     "programId": "main",
     "payeeId": "bolt",
     "provider": "simulator",
-    "fingerprint": fingerprint(KEYS, "acct_1").hex(),
+    "fingerprint": fingerprints(KEYS, "acct_1")[0].hex(),
     "tokenHint": "1",
 }
 JOURNAL = {

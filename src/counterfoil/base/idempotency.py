@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -53,15 +53,25 @@ class BegunWork(NamedTuple):
     holder: str
 
 
-def once(conn: Connection[Any], scope: str, key: str, request: Mapping[str, Any], act: Callable[[], Any], *, now: datetime) -> Answer:
+def once(
+    conn: Connection[Any],
+    scope: str,
+    key: str,
+    request: Mapping[str, Any],
+    act: Callable[[], Any],
+    *,
+    now: datetime,
+    same: Sequence[Mapping[str, Any]] = (),
+) -> Answer:
     """Run `act` once per `scope` and `key`, in this transaction, and replay its answer to whoever asks the same again.
 
     What `act` returns must be JSON. A Problem that it raises undoes what it did and is remembered as the answer; being busy is
     not, so it can be tried again. Raises KeyReused when the request differs, KeyInFlight while another transaction works on it,
-    InvalidInput for a key that is empty, longer than 255 characters or not printable ASCII.
+    InvalidInput for a key that is empty, longer than 255 characters or not printable ASCII. `same` are other forms of this request, by
+    which it may be remembered: told by another process, which encrypts with another key.
     """
     mine = request_hash(request)
-    found = _found(conn, scope, key, mine)
+    found = _found(conn, scope, key, mine, *map(request_hash, same))
     if found is not None:
         return _recalled(found[0])
     answer = _act(conn, act)
@@ -107,7 +117,7 @@ def give_up(conn: Connection[Any], begun: BegunWork) -> bool:
     return conn.execute(f"delete from idempotency {_OURS}", [*begun, Jsonb(_BEGUN)]).rowcount == 1
 
 
-def _found(conn: Connection[Any], scope: str, key: str, mine: bytes) -> tuple[dict[str, Any], datetime] | None:
+def _found(conn: Connection[Any], scope: str, key: str, *mine: bytes) -> tuple[dict[str, Any], datetime] | None:
     """What is remembered under a key, and since when; the key is this transaction's until it ends."""
     if not _KEY.fullmatch(key):
         raise InvalidInput("Idempotency-Key", f"1 to {KEY_CHARACTERS_MAX} printable ASCII characters, no space at its ends")
@@ -115,7 +125,7 @@ def _found(conn: Connection[Any], scope: str, key: str, mine: bytes) -> tuple[di
     if conn.execute(lock, [json.dumps([scope, key]), _LOCKS]).fetchone() != (True,):
         raise KeyInFlight(key=key)
     row = conn.execute("select sha256, answer, at from idempotency where scope = %s and key = %s", [scope, key]).fetchone()
-    if row is not None and bytes(row[0]) != mine:
+    if row is not None and bytes(row[0]) not in mine:
         raise KeyReused(key=key)
     return None if row is None else (row[1], row[2])
 

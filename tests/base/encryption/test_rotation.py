@@ -18,7 +18,7 @@ import pytest
 from counterfoil.base.edge import Database, entropy
 from counterfoil.base.encryption import rotation
 from counterfoil.base.encryption.key_file import new_key
-from counterfoil.base.encryption.keys import EncryptionKeys, id_of, parse_keys
+from counterfoil.base.encryption.keys import EncryptionKeyMissing, EncryptionKeys, id_of, parse_keys
 from counterfoil.base.encryption.standing import (
     EncryptionKeysUnset,
     check_encryption,
@@ -28,10 +28,12 @@ from counterfoil.base.encryption.standing import (
 )
 from counterfoil.base.invariant import run_invariants
 from counterfoil.base.migrations.runner import FOLDER, OWNER, files, migrate
+from counterfoil.base.problems import InvariantBroken
 from counterfoil.cli.local.crash_drill import ARMED, REACHED
 from counterfoil.operations.webhooks.inbound import receive, received_by_id
-from counterfoil.payouts.destinations.destinations import list_destinations
-from counterfoil.payouts.destinations.tokens import tokens_of
+from counterfoil.payouts.destinations.destinations import list_destinations, set_destination
+from counterfoil.payouts.destinations.tokens import CONFIDENTIAL as DESTINATION
+from counterfoil.payouts.destinations.tokens import not_as_agreed, tokens_of
 from counterfoil.payouts.payment_files.files import download_payment_file
 from counterfoil.reconciliation.bank_statements import list_bank_files
 from counterfoil.wiring import CONFIDENTIAL, INVARIANTS
@@ -223,6 +225,95 @@ def test_nothing_starts_with_keys_that_do_not_open_what_is_there_unless_they_are
     with pytest.raises(psycopg.DatabaseError, match="kept encrypted"), database.transaction() as conn:
         conn.execute("update bank_line set memo = 'x'")
     database.close()
+
+
+def rotated(url: str, *texts: str) -> None:
+    database = owner(url, *texts)
+    rotation.rotate(database.transaction, CONFIDENTIAL, keys(*texts))
+    database.close()
+
+
+def agreed(url: str) -> str:
+    """A destination that is set now, under the old key, with the fingerprint of its account."""
+    database = Database(url, keys=keys(OLD)).open()
+    with database.transaction() as conn:
+        made = set_destination(conn, "dst_9", program_id="main", payee_id="lola", provider="sim", token="acct_lola", actor="t", now=NOW)
+    database.close()
+    rotated(url, OLD)  # what lies in clear
+    return made.id
+
+
+def written(url: str, destination_id: str, token: str, *texts: str) -> None:
+    """Somebody who has the keys writes another account."""
+    with psycopg.connect(url) as conn:
+        envelope = DESTINATION.encrypted(keys(*texts), [destination_id], [token])
+        assert conn.execute("update destination set envelope = %s where id = %s", [envelope, destination_id]).rowcount == 1
+
+
+def test_what_was_agreed_on_comes_under_the_new_key_too_and_is_held_against_the_account_once_the_old_key_is_gone(before: str) -> None:
+    one = agreed(before)
+    rotated(before, NEW, OLD)
+    database = owner(before, NEW)
+    with database.transaction() as conn:
+        refuse_unknown_keys(conn, CONFIDENTIAL, keys(NEW))
+        assert {each.key for each in rows_by_key(conn, CONFIDENTIAL)} == {keys(NEW).current}
+        assert (tokens_of(conn, [one]), not_as_agreed(conn)) == ({one: "acct_lola"}, [])
+    written(before, one, "acct_thief", NEW)
+    with database.transaction() as conn:
+        assert not_as_agreed(conn) == [(one, "lola", "another account")]
+        with pytest.raises(InvariantBroken, match="agreed on"):
+            tokens_of(conn, [one])
+    database.close()
+
+
+def test_an_account_that_was_changed_before_a_rotation_is_not_made_to_look_agreed_by_it(before: str) -> None:
+    one = agreed(before)
+    written(before, one, "acct_thief", OLD)
+    database = owner(before, NEW, OLD)
+    done = rotation.rotate(database.transaction, CONFIDENTIAL, keys(NEW, OLD))
+    assert [each[:2] for each in done.unopened] == [("destination", one)]
+    assert "agreed on" in done.unopened[0][2]
+    assert by_key(database)[keys(OLD).current] == 1, "it stays as it is"
+    with database.transaction() as conn:
+        assert not_as_agreed(conn) == [(one, "lola", "another account")]
+    database.close()
+
+
+def test_an_old_key_that_only_a_fingerprint_needs_is_asked_for_until_it_is_said_to_be_lost(before: str) -> None:
+    one, old = agreed(before), keys(OLD).current
+    rotated(before, NEW, OLD)
+    with psycopg.connect(before) as conn:  # as a rotation of before left it
+        conn.execute("alter table destination disable trigger fingerprint_goes_with_envelope")
+        conn.execute("update destination set fingerprint = %s where id = %s", [DESTINATION.fingerprints(keys(OLD), ["acct_lola"])[0], one])
+        conn.execute("alter table destination enable trigger fingerprint_goes_with_envelope")
+    database = owner(before, NEW)
+    with database.transaction() as conn:
+        assert (old, 1) in [(each.key, each.rows) for each in rows_by_key(conn, CONFIDENTIAL)]
+        assert check_encryption(conn, CONFIDENTIAL, keys(NEW)).how == "bad"
+        with pytest.raises(EncryptionKeysUnset, match=old.hex()):
+            refuse_unknown_keys(conn, CONFIDENTIAL, keys(NEW))
+        with pytest.raises(EncryptionKeyMissing, match=old.hex()):
+            tokens_of(conn, [one])
+        assert [each[:2] for each in not_as_agreed(conn)] == [(one, "lola")]
+        assert [each[:2] for each in unopened(conn, CONFIDENTIAL)] == [("destination", one)]
+    assert [each[:2] for each in rotation.rotate(database.transaction, CONFIDENTIAL, keys(NEW)).unopened] == [("destination", one)]
+    lost = Database(before, role=OWNER, connections_max=4, keys=keys(NEW, lost=(old,))).open()
+    with lost.transaction() as conn:
+        refuse_unknown_keys(conn, CONFIDENTIAL, keys(NEW, lost=(old,)))
+        assert (tokens_of(conn, [one]), not_as_agreed(conn)) == ({one: "acct_lola"}, [])
+    assert [each[:2] for each in rotation.rotate(lost.transaction, CONFIDENTIAL, keys(NEW, lost=(old,))).unopened] == [("destination", one)]
+    assert rotation.rotate(database.transaction, CONFIDENTIAL, keys(NEW, OLD)) == rotation.Rotated(1, []), "its key is found again"
+    assert by_key(database) == {keys(NEW).current: ROWS + 1}
+    lost.close()
+    database.close()
+
+
+def test_a_fingerprint_is_never_changed_without_its_envelope(before: str) -> None:
+    one = agreed(before)
+    for key in (OLD, NEW):
+        mark = DESTINATION.fingerprints(keys(key), ["acct_thief"])[0]
+        with pytest.raises(psycopg.DatabaseError, match="renewed with its envelope"), psycopg.connect(before) as conn:
+            conn.execute("update destination set fingerprint = %s where id = %s", [mark, one])
 
 
 def test_every_confidential_table_says_the_same_in_python_and_in_the_database(conn: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -167,14 +167,15 @@ class ApiCall:
         *,
         asked: BaseModel | dict[str, Any] | None = None,
         reason: str | None = None,
-        secret: str = "",
+        secret: Sequence[str] = (),
         remembered: bool = True,
         snapshot: bool = False,
     ) -> Response:
         """Do `act` in one transaction with its entry in the action log, once per Idempotency-Key; a dry run is rolled back.
 
         `asked` is what was asked for, as it is compared when a key comes again and kept in the action log: no secrets in it.
-        `secret` is compared, too, and kept nowhere: only its hash goes into the hash of the request. Without `remembered` the
+        `secret` is compared, too, and kept nowhere: only the hash of the first goes into the hash of the request; the others are what
+        another process may have remembered the same secret by. Without `remembered` the
         part below compares and remembers by itself. `snapshot`: what `act` reads and writes down is of one moment.
         """
         payload = asked.model_dump(mode="json") if isinstance(asked, BaseModel) else asked or {}
@@ -191,9 +192,9 @@ class ApiCall:
             if self.dry_run or self.key is None or not remembered:
                 answer = Answer(work(conn), None, replayed=False)
             else:
-                request = {"method": self.method, "path": self.path, "body": payload, "secret": secret}
+                request, *same = [{"method": self.method, "path": self.path, "body": payload, "secret": one} for one in secret or ("",)]
                 scope = f"{self.caller.scope}:{verb}"
-                answer = once(conn, scope, self.key, request, lambda: work(conn), now=self.now)
+                answer = once(conn, scope, self.key, request, lambda: work(conn), now=self.now, same=same)
         return self._told(answer, told_once)
 
     def write_outside(self, verb: str, act: Callable[[], Done], *, asked: BaseModel | dict[str, Any]) -> Response:
@@ -251,7 +252,7 @@ class ApiCall:
         *,
         asked: BaseModel | dict[str, Any],
         reason: str,
-        secret: str = "",
+        secret: Sequence[str] = (),
     ) -> Response:
         """As `write`, of what takes two people: the first time it is only tried, and proposed. Once another person has approved
         exactly `said`, whoever proposed it asks for the same again, under a new Idempotency-Key, and it is done.

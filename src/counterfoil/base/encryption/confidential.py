@@ -21,7 +21,8 @@ Row = Sequence[Any]
 class Confidential(NamedTuple):
     """What is confidential in a table. `raw`: its one field is bytes, kept as they are; else the fields are kept as JSON.
 
-    `erased` are columns that are emptied with the fields, because they would tell of them.
+    `erased` are columns that are emptied with the fields, because they would tell of them. With a `purpose` the column `fingerprint`
+    holds a keyed hash of the fields, made for it: by that, what was agreed on is held against what is written.
     """
 
     relation: str
@@ -30,6 +31,7 @@ class Confidential(NamedTuple):
     what: str  # its rows, as a person calls them
     raw: bool = False
     erased: tuple[str, ...] = ()
+    purpose: str = ""
 
     @property
     def clear(self) -> tuple[str, ...]:
@@ -66,6 +68,27 @@ class Confidential(NamedTuple):
         if envelope is None:
             return tuple(clear)
         return self.unpacked(keys.decrypt(bytes(envelope), self.place(*row)))
+
+    def fingerprints(self, keys: EncryptionKeys, values: Sequence[Any]) -> list[bytes]:
+        """Of these fields, under each key that is set; the first is under the current one, and is what is written."""
+        return keys.fingerprints(self._told(values), self.purpose)
+
+    def is_as_agreed(self, keys: EncryptionKeys, row: Row, values: Sequence[Any], fingerprint: bytes | None) -> bool:
+        """Is the row's fingerprint of these fields? One of before there were fingerprints, or of a key that was said to be lost, passes.
+
+        Raises EncryptionKeyMissing when its key is not here, so that nobody can tell.
+        """
+        if fingerprint is None or key_of(bytes(fingerprint)) in keys.lost:
+            return True
+        found = keys.is_fingerprint_of(self._told(values), self.purpose, bytes(fingerprint))
+        if found is None:
+            place = self.place(*row)
+            raise EncryptionKeyMissing(key=key_of(bytes(fingerprint)).hex(), relation=place.relation, row=" ".join(place.row))
+        return found
+
+    @staticmethod
+    def _told(values: Sequence[Any]) -> bytes:
+        return "\0".join(str(value) for value in values).encode()
 
     def opened_unless_lost(self, keys: EncryptionKeys, row: Row, envelope: bytes | None, clear: Sequence[Any]) -> tuple[Any, ...]:
         """As `opened`; nothing in each field where the key was said to be lost, for what can go on without them."""

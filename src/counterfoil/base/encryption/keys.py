@@ -93,6 +93,10 @@ class EncryptionKeys:
         """The current key's id and HMAC-SHA256 under it: equal for equal texts, and nothing to guess by without the key."""
         return self._fingerprint(self.current, text, purpose)
 
+    def fingerprints(self, text: bytes, purpose: str) -> list[bytes]:
+        """As `fingerprint`, under each key that is set, the current one first: whoever used another key first is known again."""
+        return [self._fingerprint(key, text, purpose) for key in (self.current, *sorted(self.known - {self.current}))]
+
     def is_fingerprint_of(self, text: bytes, purpose: str, given: bytes) -> bool | None:
         """Was this fingerprint made of this text? None when its key is not here, so that nobody can tell."""
         if key_of(given) not in self._keys:

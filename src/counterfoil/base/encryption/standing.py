@@ -16,6 +16,7 @@ from counterfoil.base.problems import Kind, Problem
 ROWS_OF_PAGE: Final = 1_000
 ROTATE: Final = "counterfoil encryption rotate"
 _KEY: Final = sql.SQL("substr(envelope, 1, 4)")
+_MARK: Final = sql.SQL("substr(fingerprint, 1, 4)")
 
 
 class EncryptionKeysUnset(Problem):
@@ -37,28 +38,45 @@ class KeyedRows(NamedTuple):
 
 
 def rows_by_key(conn: Connection[Any], declared: Sequence[Confidential]) -> list[KeyedRows]:
-    """Every row, by table and key. Reads an index of each table from end to end."""
-    found = []
-    for one in declared:
-        query = sql.SQL("select {key}, count(*) from {table} group by 1 order by 1").format(key=_KEY, table=sql.Identifier(one.relation))
-        found += [KeyedRows(one.what, _bytes(key), count) for key, count in conn.execute(query).fetchall()]
-    return found
+    """Every row, by table and key; one whose fingerprint is under another key than its envelope needs both, and is told under both.
+
+    Reads an index of each table from end to end.
+    """
+    everything = sql.SQL("true")
+    return [found for one in declared for found in _counted(conn, one, everything, everything)]
 
 
 def rows_to_rotate(conn: Connection[Any], declared: Sequence[Confidential], current: bytes) -> list[KeyedRows]:
     """Rows that are in clear or under another key than the current one, by table and key; quick when there are none."""
-    found = []
-    for one in declared:
-        query = sql.SQL("select {key}, count(*) from {table} where {other} group by 1 order by 1").format(
-            key=_KEY, table=sql.Identifier(one.relation), other=other_than(current)
-        )
-        found += [KeyedRows(one.what, _bytes(key), count) for key, count in conn.execute(query).fetchall()]
-    return found
+    return [found for one in declared for found in _counted(conn, one, _other(_KEY, current), _other(_MARK, current))]
 
 
-def other_than(current: bytes) -> sql.Composed:
-    """Rows in clear, or under another key than this; as PostgreSQL's index can find them."""
-    return sql.SQL("({key} < {current} or {key} > {current} or {key} is null)").format(key=_KEY, current=sql.Literal(current))
+def count_other(conn: Connection[Any], one: Confidential, current: bytes) -> int:
+    """How many rows of a table are left to rotate, each once."""
+    query = sql.SQL("select count(*) from {} where {}").format(sql.Identifier(one.relation), other_than(one, current))
+    row = conn.execute(query).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def other_than(one: Confidential, current: bytes) -> sql.Composed:
+    """Rows in clear, or under another key than this with envelope or fingerprint; as PostgreSQL's indexes can find them."""
+    envelope = sql.SQL("({other} or {key} is null)").format(other=_other(_KEY, current), key=_KEY)
+    return sql.SQL("({} or {})").format(envelope, _other(_MARK, current)) if one.purpose else envelope
+
+
+def _other(key: sql.SQL, current: bytes) -> sql.Composed:
+    return sql.SQL("({key} < {current} or {key} > {current})").format(key=key, current=sql.Literal(current))
+
+
+def _counted(conn: Connection[Any], one: Confidential, envelopes: sql.Composable, marks: sql.Composable) -> list[KeyedRows]:
+    table = sql.Identifier(one.relation)
+    counted = sql.SQL("select {key} as key from {table} where {which} or {key} is null").format(key=_KEY, table=table, which=envelopes)
+    if one.purpose:
+        apart = sql.SQL("select {mark} from {table} where {which} and {mark} <> {key}")  # nothing of a row without a fingerprint
+        counted = sql.SQL(" union all ").join([counted, apart.format(mark=_MARK, table=table, which=marks, key=_KEY)])
+    rows = conn.execute(sql.SQL("select key, count(*) from ({}) counted group by 1 order by 1").format(counted)).fetchall()
+    return [KeyedRows(one.what, _bytes(key), count) for key, count in rows]
 
 
 def refuse_unknown_keys(conn: Connection[Any], declared: Sequence[Confidential], keys: EncryptionKeys) -> None:
@@ -89,9 +107,10 @@ def check_encryption(conn: Connection[Any], declared: Sequence[Confidential], ke
 
 
 def unopened(conn: Connection[Any], declared: Sequence[Confidential]) -> Iterator[tuple[str, str, str]]:
-    """Every envelope that does not open: table, row and why. Those of a key that was said to be lost are passed over."""
+    """Every envelope that does not open, and fingerprint whose key is not set: table, row and why. Of lost keys they are passed over."""
     keys = keys_of(conn)
     for one in declared:
+        yield from _unmarked(conn, one, keys)
         for row, envelope in _envelopes(conn, one):
             if key_of(envelope) in keys.lost:
                 continue
@@ -101,6 +120,17 @@ def unopened(conn: Connection[Any], declared: Sequence[Confidential]) -> Iterato
                 yield one.relation, " ".join(one.place(*row).row), f"does not open with key {key_of(envelope).hex()}"
             except EncryptionKeyMissing:
                 yield one.relation, " ".join(one.place(*row).row), f"key {key_of(envelope).hex()} is not set"
+
+
+def _unmarked(conn: Connection[Any], one: Confidential, keys: EncryptionKeys) -> Iterator[tuple[str, str, str]]:
+    """Rows whose fingerprint nobody can hold against them, because its key is not set."""
+    if not one.purpose:
+        return
+    query = sql.SQL("select {names}, {mark} from {table} where fingerprint is not null and {mark} <> all(%s) order by {names}").format(
+        names=sql.SQL(", ").join(map(sql.Identifier, one.key)), mark=_MARK, table=sql.Identifier(one.relation)
+    )
+    for *row, key in conn.execute(query, [sorted(keys.known | keys.lost)]).fetchall():
+        yield one.relation, " ".join(one.place(*row).row), f"key {bytes(key).hex()} of its fingerprint is not set"
 
 
 def every_envelope_opens(declared: Sequence[Confidential]) -> Invariant:

@@ -1655,6 +1655,7 @@ circuit: CREATE INDEX circuit_by_state ON public.circuit USING btree (state, id)
 client_money: CREATE INDEX client_money_by_day ON public.client_money USING btree (program_id, on_day)
 destination: CREATE UNIQUE INDEX destination_active_is_one ON public.destination USING btree (program_id, payee_id) WHERE (ended_at IS NULL)
 destination: CREATE INDEX destination_by_encryption_key ON public.destination USING btree (substr(envelope, 1, 4))
+destination: CREATE INDEX destination_by_fingerprint_key ON public.destination USING btree (substr(fingerprint, 1, 4))
 dispute: CREATE INDEX dispute_by_state ON public.dispute USING btree (state, id)
 dispute: CREATE INDEX dispute_due ON public.dispute USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 dispute: CREATE INDEX dispute_of_payee ON public.dispute USING btree (program_id, payee_id) WHERE (ended_at IS NULL)
@@ -1833,6 +1834,7 @@ client_money_signature: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON publi
 client_money_signature: CREATE TRIGGER is_sealed AFTER INSERT ON public.client_money_signature REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_client_money_signature() -- always
 client_money_signature: CREATE TRIGGER signed_by_another BEFORE INSERT ON public.client_money_signature FOR EACH ROW EXECUTE FUNCTION signed_by_another() -- always
 destination: CREATE TRIGGER destination_once_ended_at BEFORE UPDATE OF ended_at ON public.destination FOR EACH ROW WHEN (((old.ended_at IS NOT NULL) AND (new.ended_at IS DISTINCT FROM old.ended_at))) EXECUTE FUNCTION refuse_another_value('ended_at')
+destination: CREATE TRIGGER fingerprint_goes_with_envelope BEFORE UPDATE OF fingerprint ON public.destination FOR EACH ROW WHEN (((new.fingerprint IS DISTINCT FROM old.fingerprint) AND ((NOT (new.envelope IS DISTINCT FROM old.envelope)) OR (substr(new.fingerprint, 1, 4) IS DISTINCT FROM substr(new.envelope, 1, 4))))) EXECUTE FUNCTION refuse_fingerprint_alone()
 destination: CREATE TRIGGER is_encrypted BEFORE INSERT ON public.destination FOR EACH ROW WHEN (((new.envelope IS NULL) OR (new.token IS NOT NULL))) EXECUTE FUNCTION refuse_clear()
 destination: CREATE TRIGGER is_encrypted_anew BEFORE UPDATE OF envelope, token ON public.destination FOR EACH ROW WHEN (((new.envelope IS NULL) OR (new.token IS NOT NULL))) EXECUTE FUNCTION refuse_clear()
 destination: CREATE TRIGGER is_sealed AFTER INSERT ON public.destination REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_destination() -- always
@@ -3619,6 +3621,15 @@ refuse_direct_update(): CREATE OR REPLACE FUNCTION public.refuse_direct_update()
 AS $function$
 begin
     raise exception '% moves by postings, holds and flags alone', tg_table_name using errcode = 'CF111';
+end $function$
+
+refuse_fingerprint_alone(): CREATE OR REPLACE FUNCTION public.refuse_fingerprint_alone()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    raise '%: a fingerprint is renewed with its envelope, under the same key', tg_table_name using errcode = 'CF050';
 end $function$
 
 refuse_nowhere(): CREATE OR REPLACE FUNCTION public.refuse_nowhere()

@@ -12,7 +12,7 @@ from counterfoil.base.encryption.confidential import encrypt
 from counterfoil.base.encryption.keys import keys_of
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.work.runner import wake
-from counterfoil.payouts.destinations.tokens import CONFIDENTIAL, fingerprint, readable
+from counterfoil.payouts.destinations.tokens import CONFIDENTIAL, fingerprints, readable
 from counterfoil.payouts.machines import RESERVING
 from counterfoil.payouts.provider_payouts.unreserving import queued_for, unreserve
 
@@ -61,7 +61,7 @@ def set_destination(
             payee_id,
             provider,
             encrypt(conn, CONFIDENTIAL, [destination_id], [token]),
-            fingerprint(keys_of(conn), token),
+            fingerprints(keys_of(conn), token)[0],
             actor,
             now,
         ],

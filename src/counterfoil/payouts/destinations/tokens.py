@@ -12,7 +12,7 @@ from counterfoil.base.encryption.keys import EncryptionKeyMissing, EncryptionKey
 from counterfoil.base.problems import check
 from counterfoil.operations.providers.accounts import SEPARATOR
 
-CONFIDENTIAL: Final = Confidential("destination", ("id",), ("token",), "destinations of payees")
+CONFIDENTIAL: Final = Confidential("destination", ("id",), ("token",), "destinations of payees", purpose="destination")
 
 
 def tokens_of(conn: Connection[Any], destination_ids: Sequence[str]) -> dict[str, str]:
@@ -25,7 +25,11 @@ def tokens_of(conn: Connection[Any], destination_ids: Sequence[str]) -> dict[str
     found = {}
     for destination_id, agreed, envelope, clear in conn.execute(query, [list(destination_ids)]).fetchall():
         found[destination_id] = token = str(*opened(conn, CONFIDENTIAL, [destination_id], envelope, [clear]))
-        check(_is_as_agreed(keys_of(conn), token, agreed), "a payee is paid at the account that was agreed on", destination=destination_id)
+        check(
+            CONFIDENTIAL.is_as_agreed(keys_of(conn), [destination_id], [token], agreed),
+            "a payee is paid at the account that was agreed on",
+            destination=destination_id,
+        )
     return found
 
 
@@ -45,25 +49,30 @@ def hint(token: str | None) -> str:
     return token[-min(4, len(token) // 3) :] if len(token) >= 3 else ""
 
 
-def fingerprint(keys: EncryptionKeys, token: str) -> bytes:
-    """The same for the same token until the key is rotated: by it what was agreed on is held against what is written."""
-    return keys.fingerprint(token.encode(), "destination")
+def fingerprints(keys: EncryptionKeys, token: str) -> list[bytes]:
+    """What a token is known by: by it what was agreed on is held against what is written.
+
+    The first, under the current key, is written down; by the others whoever used another key first is known again.
+    """
+    return CONFIDENTIAL.fingerprints(keys, [token])
 
 
-def not_as_agreed(conn: Connection[Any]) -> list[tuple[str, str]]:
-    """Destinations that hold another account than the one that was agreed on, and their payees; ENVELOPE_UNOPENED tells the unreadable."""
+def not_as_agreed(conn: Connection[Any]) -> list[tuple[str, str, str]]:
+    """Destinations that hold another account than the one that was agreed on, or of which nobody can tell; their payees, and which it is.
+
+    ENVELOPE_UNOPENED tells those that do not open.
+    """
     query = "select id, program_id, payee_id, provider, envelope, token, fingerprint from destination order by id"
-    keys = keys_of(conn)
-    return [
-        (row[0], row[2])
-        for row in conn.execute(query).fetchall()
-        if (token := readable(conn, row[:6])) is not None and not _is_as_agreed(keys, token, row[6])
-    ]
-
-
-def _is_as_agreed(keys: EncryptionKeys, token: str, agreed: bytes | None) -> bool:
-    """Not known otherwise: one of before there were fingerprints, or of a key that is gone, passes."""
-    return agreed is None or keys.is_fingerprint_of(token.encode(), "destination", bytes(agreed)) is not False
+    keys, found = keys_of(conn), list[tuple[str, str, str]]()
+    for row in conn.execute(query).fetchall():
+        if (token := readable(conn, row[:6])) is None:
+            continue
+        try:
+            if not CONFIDENTIAL.is_as_agreed(keys, row[:1], [token], row[6]):
+                found.append((row[0], row[2], "another account"))
+        except EncryptionKeyMissing as error:
+            found.append((row[0], row[2], f"not compared: key {error.facts['key']} is not set here"))
+    return found
 
 
 def readable(conn: Connection[Any], row: Sequence[Any]) -> str | None:

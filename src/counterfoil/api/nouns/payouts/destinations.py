@@ -21,7 +21,7 @@ from counterfoil.operations.access.access import ADMINISTER, READ
 from counterfoil.operations.providers import capabilities_of
 from counterfoil.payouts.destinations.destinations import TOKEN_MAX, Destination, list_destinations, set_destination
 from counterfoil.payouts.destinations.entry import BankAccountGiven, entered
-from counterfoil.payouts.destinations.tokens import fingerprint, hint
+from counterfoil.payouts.destinations.tokens import fingerprints, hint
 
 router = routes("Destinations")
 DESTINATIONS = Keyset("destinations", (str,))
@@ -106,8 +106,8 @@ def set_one(body: DestinationRequest, call: Annotated[ApiCall, may(ADMINISTER, k
 
     asked = {**body.model_dump(mode="json", exclude={"token", "bank_account"}), "tokenHint": hint(account)}
     # What two people agree on, and what a key remembers, is told apart by a keyed hash: a plain one of an account's number is soon guessed.
-    told = fingerprint(required(call.services.database.keys), account).hex()
-    token = {"fingerprint": told, "tokenHint": hint(account)}
+    told = [one.hex() for one in fingerprints(required(call.services.database.keys), account)]
+    token = {"fingerprint": told[0], "tokenHint": hint(account)}
     payload = {"programId": body.program_id, "payeeId": body.payee_id, "provider": provider, **token}
     said = ProposedVerb("destination", "set", f"{body.program_id}:{body.payee_id}", payload, body.program_id)
     reason = f"where {body.payee_id} is paid"
