@@ -37,7 +37,7 @@ def test_a_tiny_refund_may_leave_the_payee_a_unit_or_two():
     assert parts == RefundParts(1, 1, 1, 1, -2)
     sources = sources_of(parts, payable=8_400, own_holdback=1_000, holdback=1_000)
     assert sources == RefundSources(1, 0, 1, 1, 1, credited=2)
-    assert refund_lines(sources, invoice_id="inv", payee_id="p", customer_id="c") == [
+    assert refund_lines(sources, validator_payable=1, invoice_id="inv", payee_id="p", customer_id="c") == [
         ("fee:platform", "refund_payable:customer:c", 1),
         ("payable:validator", "payable:payee:p", 1),
         ("holdback:payee:p", "payable:payee:p", 1),
@@ -87,9 +87,10 @@ def test_many_refunds_take_what_one_takes_and_the_last_takes_all_that_is_left(gr
     st.integers(0, 10**12),
     st.integers(0, 10**12),
     st.integers(0, 10**12),
+    st.integers(-1, 10**12),
 )
 def test_a_refund_is_paid_to_the_unit_and_nothing_below_nothing_is_taken(
-    gross: int, amount: int, rates: Rates, retain: bool, payable: int, own: int, others: int
+    gross: int, amount: int, rates: Rates, retain: bool, payable: int, own: int, others: int, there: int
 ):
     amount = min(amount, gross)
     parts = refund_parts(gross, 0, amount, rates, retain_fees=retain)
@@ -102,10 +103,11 @@ def test_a_refund_is_paid_to_the_unit_and_nothing_below_nothing_is_taken(
         own + others,
     )
     assert sources.credited <= 2
-    lines = refund_lines(sources, invoice_id="inv", payee_id="p", customer_id="c")
+    lines = refund_lines(sources, validator_payable=there, invoice_id="inv", payee_id="p", customer_id="c")
     assert sum(minor for _, to, minor in lines if to.startswith("refund_payable")) == amount
     assert sum(minor for *_, minor in lines) == sum(sources[1:-1])
     assert sum(minor for _, to, minor in lines if to == "payable:payee:p") == sources.credited
+    assert sum(minor for debit, _, minor in lines if debit == "payable:validator") == min(max(0, there), sources.validator_fee)
 
 
 def test_losses_take_the_oldest_tranche_first_after_the_settlements_own():

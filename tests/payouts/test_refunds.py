@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from counterfoil.base.edge import Database
+from counterfoil.base.edge import Database, make_id
 from counterfoil.base.problems import InvalidInput
 from counterfoil.payouts.refunds.refunds import execute_refund, lock_invoice, refundable
+from counterfoil.settlement.treasury.treasury import TreasuryHoldsLess, TreasuryMovement, move_fees, summarize
 from counterfoil.simulator.process import spawn_simulator
-from tests.builders import Desk, a_program
+from tests.builders import PROGRAM, Desk, a_program
 from tests.payouts.refunding import SETTLED, go, paid, refund, states
 
 
@@ -76,6 +78,32 @@ def test_after_the_payout_holdback_pays_then_the_payee_owes_and_the_next_payout_
     go(desk)
     assert desk.balance("receivable:payee:payee-1") == 0
     assert desk.rows("select amount from provider_payout order by id") == [(84_00,), (168_00 - 84_00,)]
+    desk.still_true()
+
+
+def test_what_validators_were_paid_already_they_owe_and_their_next_distribution_is_less_by_it(desk: Desk):
+    def distribute(amount: int) -> None:
+        given = (PROGRAM, "EUR", "distribution", amount, make_id("ref"), "monthly", "test", desk.clock.now)
+        with desk.database.transaction() as conn:
+            move_fees(conn, TreasuryMovement(make_id("trm"), *given))
+
+    invoice = paid(desk)
+    go(desk)
+    distribute(1_00)
+    refund(desk, invoice, 25_00)
+    refund(desk, invoice, 75_00)
+    assert (desk.balance("payable:validator"), desk.balance("receivable:validator")) == (0, 1_00)
+    desk.still_true()
+    paid(desk, "150.00", prefix="v")
+    go(desk)
+    with pytest.raises(TreasuryHoldsLess, match="held 50"):
+        distribute(51)
+    distribute(50)
+    assert (desk.balance("payable:validator"), desk.balance("receivable:validator")) == (0, 0)
+    with desk.database.transaction() as conn:
+        (one,) = summarize(conn, PROGRAM, start=desk.clock.now - timedelta(days=90), end=desk.clock.now + timedelta(days=90))
+    assert (one.validator_in, one.validator_given_back, one.distributed, one.validator_held) == (2_50, 1_00, 1_50, 0)
+    assert one.adds_up
     desk.still_true()
 
 

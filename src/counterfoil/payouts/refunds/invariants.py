@@ -43,12 +43,14 @@ INVARIANTS: Final = (
                     case when r.state = 'executed' then r.amount - x.taken end)
                ) as y (kind, name, amount) where y.amount <> 0
            ), booked as (
-               select j.source_id as id, b.program_id, b.asset, j.kind, a.name,
+               select j.source_id as id, b.program_id, b.asset, j.kind, n.name,
                       sum(case when a.id = t.credit then t.amount else -t.amount end) as amount
                from journal j join posting t on t.journal_id = j.id join account a on a.id in (t.debit, t.credit)
                join book b on b.id = j.book_id
+               cross join lateral (  -- what validators were paid already, they owe
+                   select case a.name when 'receivable:validator' then 'payable:validator' else a.name end as name) n
                where j.source_type = 'refund' and j.kind in ('refund', 'refund_execute')
-               group by j.source_id, b.program_id, b.asset, j.kind, a.name
+               group by j.source_id, b.program_id, b.asset, j.kind, n.name
            )
            select coalesce(e.id, b.id), coalesce(e.kind, b.kind), coalesce(e.name, b.name), e.amount, b.amount
            from expected e full join booked b using (id, program_id, asset, kind, name)

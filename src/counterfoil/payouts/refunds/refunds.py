@@ -43,6 +43,7 @@ from counterfoil.settlement.holdback import held_of_payee, use
 from counterfoil.settlement.invoices.contested import call_refunded
 from counterfoil.settlement.invoices.invoices import Invoice, lock_invoices
 from counterfoil.settlement.settlements import Settlement, settlement_of
+from counterfoil.settlement.treasury.treasury import owed_to_validators
 
 BANK: Final = "bank"
 WHY: Final = "a refund was booked before it was sent"
@@ -236,7 +237,10 @@ def _write(
         made[:-1],  # no bank has taken anything of it yet
     )
     record_birth(conn, REFUND, [refund_id], "owed", actor=actor, at=now)
-    lines = refund_lines(sources, invoice_id=invoice.id, payee_id=invoice.payee_id, customer_id=invoice.customer_id)
+    validator_payable = owed_to_validators(conn, invoice.program_id, invoice.asset).payable if sources.validator_fee else 0
+    lines = refund_lines(
+        sources, validator_payable=validator_payable, invoice_id=invoice.id, payee_id=invoice.payee_id, customer_id=invoice.customer_id
+    )
     _post(conn, made, REFUND_KEYS, lines, actor, now)
     told = {"invoiceId": invoice.id, "amount": str(made.amount), "asset": made.asset, "cause": cause}
     emit(conn, [NewEvent("refund_booked", made.program_id, refund_id, told)], at=now)

@@ -98,12 +98,17 @@ def sources_of(parts: RefundParts, *, payable: int, own_holdback: int, holdback:
     return RefundSources(parts.amount, 0, parts.platform_fee, parts.validator_fee, own, from_payable, from_holdback, owed)
 
 
-def refund_lines(sources: RefundSources, *, invoice_id: str, payee_id: str, customer_id: str) -> Lines:
-    """The postings: debit, credit, minor units. Each source pays the customer first; what is left then is credited to the payee."""
+def refund_lines(sources: RefundSources, *, validator_payable: int, invoice_id: str, payee_id: str, customer_id: str) -> Lines:
+    """The postings: debit, credit, minor units. Each source pays the customer first; what is left then is credited to the payee.
+
+    `validator_payable`: what is owed to validators. Of their fee what they were paid already they owe.
+    """
+    from_validator = min(sources.validator_fee, max(0, validator_payable))
     given = [
         (f"escrow:{invoice_id}", sources.escrow),
         ("fee:platform", sources.platform_fee),
-        ("payable:validator", sources.validator_fee),
+        ("payable:validator", from_validator),
+        ("receivable:validator", sources.validator_fee - from_validator),
         (f"holdback:payee:{payee_id}", sources.own_holdback + sources.holdback),
         (f"payable:payee:{payee_id}", sources.payable),
         (f"receivable:payee:{payee_id}", sources.receivable),

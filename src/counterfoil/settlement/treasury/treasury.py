@@ -27,6 +27,13 @@ class TreasuryHoldsLess(Problem):
     """The treasury does not hold so much."""
 
 
+class Validators(NamedTuple):
+    """What is owed to validators and not held, and what they owe since it went back after they were paid; minor units."""
+
+    payable: int
+    receivable: int
+
+
 class TreasuryMovement(NamedTuple):
     """Fees that were distributed to validators, or withdrawn; minor units."""
 
@@ -44,7 +51,8 @@ class TreasuryMovement(NamedTuple):
 class TreasurySummary(NamedTuple):
     """Fees of a range in one asset, from the postings; minor units. Of each: opening + in - given back - out = held.
 
-    `given_back`: with refunds. `withdrawn` is taken from what the platform earned, `distributed` from what is owed to validators.
+    `given_back`: with refunds; `validator_held` is below nothing while validators owe what they were paid. `withdrawn` is taken
+    from what the platform earned, `distributed` from what is owed to validators.
     `adds_up`: the range continued to this moment gives the balances of both accounts.
     """
 
@@ -68,8 +76,8 @@ def move_fees(conn: Connection[Any], one: TreasuryMovement) -> TreasuryMovement:
     assets = assets_of(conn, one.program_id)
     if one.asset not in assets:
         raise InvalidInput("asset", f"one of {', '.join(sorted(assets))}", got=one.asset[:12])
-    conn.execute("select pg_advisory_xact_lock(hashtextextended('treasury:' || %s || ':' || %s, 0))", [one.program_id, one.asset])
-    held = _held(conn, one)
+    validators = owed_to_validators(conn, one.program_id, one.asset)
+    held = _earned(conn, one) if one.kind == "withdrawal" else validators.payable - validators.receivable
     if one.amount > held:
         raise TreasuryHoldsLess(program=one.program_id, asset=one.asset, kind=one.kind, held=str(max(0, held)), asked=str(one.amount))
     used = conn.execute(
@@ -80,10 +88,12 @@ def move_fees(conn: Connection[Any], one: TreasuryMovement) -> TreasuryMovement:
     if not used:
         raise InvalidInput("reference", "one that no other movement has", got=one.reference[:40])
     space = SPACES[one.kind]
+    owing = validators.receivable if one.kind == "distribution" else 0
+    netted = [("payable:validator", "receivable:validator", owing)] if owing else []
     journal = NewJournal(
         key=space.key(one.id),
         kind=space.kind or "",
-        lines=[(*LINES[one.kind], one.amount)],
+        lines=[(*LINES[one.kind], one.amount), *netted],
         asset=one.asset,
         actor=one.actor,
         narrative=one.reason,
@@ -96,15 +106,25 @@ def move_fees(conn: Connection[Any], one: TreasuryMovement) -> TreasuryMovement:
     return one
 
 
-def _held(conn: Connection[Any], one: TreasuryMovement) -> int:
-    if one.kind == "withdrawal":
-        row = conn.execute("select treasury_held(%s, %s)::bigint", [one.program_id, one.asset]).fetchone()
-    else:
-        row = conn.execute(
-            """select coalesce(sum(a.credits - a.debits - a.debits_pending), 0)::bigint from account a join book b on b.id = a.book_id
-               where b.program_id = %s and b.asset = %s and a.name = 'payable:validator'""",
-            [one.program_id, one.asset],
-        ).fetchone()
+def owed_to_validators(conn: Connection[Any], program_id: str, asset: str) -> Validators:
+    """What is owed to validators and what they owe, locked: until the transaction ends nobody else distributes or takes of it.
+
+    A refund takes this lock after all its others but those of accounts.
+    """
+    conn.execute("select pg_advisory_xact_lock(hashtextextended('treasury:' || %s || ':' || %s, 0))", [program_id, asset])
+    row = conn.execute(
+        """select coalesce(sum(a.credits - a.debits - a.debits_pending) filter (where a.name = 'payable:validator'), 0)::bigint,
+                  coalesce(sum(a.debits - a.credits) filter (where a.name = 'receivable:validator'), 0)::bigint
+           from account a join book b on b.id = a.book_id
+           where b.program_id = %s and b.asset = %s and a.name in ('payable:validator', 'receivable:validator')""",
+        [program_id, asset],
+    ).fetchone()
+    assert row is not None
+    return Validators(*row)
+
+
+def _earned(conn: Connection[Any], one: TreasuryMovement) -> int:
+    row = conn.execute("select treasury_held(%s, %s)::bigint", [one.program_id, one.asset]).fetchone()
     assert row is not None
     return int(row[0])
 
@@ -151,16 +171,19 @@ def _summary(
 
 _SUMMARY: Final = """
     with side as (
-        select b.asset, a.id, a.name, a.credits - a.debits as balance from account a join book b on b.id = a.book_id
-        where b.program_id = %(program)s and a.name in ('fee:platform', 'payable:validator')
-    ), moved as (
-        select s.asset, s.name, p.effective_at, j.kind, p.amount, p.credit = s.id as credited
-        from side s join posting p on s.id in (p.debit, p.credit) join journal j on j.id = p.journal_id
+        select b.asset, a.id, case a.name when 'fee:platform' then a.name else 'payable:validator' end as name,
+               a.credits - a.debits as balance
+        from account a join book b on b.id = a.book_id
+        where b.program_id = %(program)s and a.name in ('fee:platform', 'payable:validator', 'receivable:validator')
+    ), moved as (  -- not what validators were owed and what they owed, set against each other
+        select s.asset, s.name, p.effective_at, p.amount, p.credit = s.id as credited
+        from side s join posting p on s.id in (p.debit, p.credit)
+        where not exists (select from side o where o.name = s.name and o.id <> s.id and o.id in (p.debit, p.credit))
     ), out as (
         select b.asset, j.kind, p.effective_at, p.amount
-        from journal j join book b on b.id = j.book_id join posting p on p.journal_id = j.id
+        from journal j join book b on b.id = j.book_id join posting p on p.journal_id = j.id join account c on c.id = p.credit
         where j.program_id = %(program)s and j.kind in ('treasury_withdrawal', 'treasury_distribution')
-              and j.source_type = 'treasury_movement'
+              and j.source_type = 'treasury_movement' and c.name <> 'receivable:validator'
     ), summed as (
         select asset, name,
                array[coalesce(sum(case when credited then amount else -amount end) filter (where effective_at < %(start)s), 0),
@@ -180,6 +203,7 @@ _SUMMARY: Final = """
            coalesce((select sums from summed s where (s.asset, s.name) = (x.asset, 'payable:validator')), '{0,0,0}'),
            coalesce((select sums from gone g where (g.asset, g.kind) = (x.asset, 'treasury_withdrawal')), '{0,0}'),
            coalesce((select sums from gone g where (g.asset, g.kind) = (x.asset, 'treasury_distribution')), '{0,0}'),
-           not exists (select from side s left join summed t using (asset, name)
+           not exists (select from (select asset, name, sum(balance) as balance from side group by asset, name) s
+                       left join summed t using (asset, name)
                        where s.asset = x.asset and s.balance <> coalesce(t.total, 0))
     from (select distinct asset from side) x order by asset"""
