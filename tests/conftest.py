@@ -21,6 +21,7 @@ from counterfoil.base.migrations.runner import migrate
 from counterfoil.base.postgres.launcher import PrivatePostgres
 from counterfoil.base.postgres.logins import SERVER as SERVER_LOGIN
 from counterfoil.base.postgres.logins import make_logins
+from counterfoil.base.problems import Problem
 from tests.api.recorder import RECORD, listen, not_as_the_examples_say
 from tests.left_out import closing_line
 
@@ -66,7 +67,7 @@ def migrate_template(server: PrivatePostgres) -> None:
     try:
         migrate(server.url_of(TEMPLATE), now=NOW)
         make_logins(server.url_of(TEMPLATE))
-    except psycopg.Error as error:
+    except (psycopg.Error, Problem) as error:
         pytest.exit(f"a migration fails: {error} {getattr(error, '__notes__', '')}", returncode=3)
 
 

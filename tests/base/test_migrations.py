@@ -21,6 +21,7 @@ from counterfoil.base.migrations.runner import (
     ROLES,
     DatabaseIsNewer,
     MigrationChanged,
+    MigrationNumberShared,
     MigrationOutOfOrder,
     files,
     migrate,
@@ -84,6 +85,30 @@ def test_a_file_that_was_changed_after_it_was_applied_is_refused(empty_url: str,
     (folder / "0001_one.sql").write_text("create table one (n bigint);")
     with pytest.raises(MigrationChanged, match=r"0001_one\.sql"):
         migrate(empty_url, now=NOW, folder=folder)
+
+
+def test_two_files_of_one_number_are_both_named_and_nothing_is_applied(empty_url: str, folder: Path) -> None:
+    (folder / "0002_another.sql").write_text("create table another (n integer);")
+    with pytest.raises(MigrationNumberShared) as caught:
+        migrate(empty_url, now=NOW, folder=folder)
+    assert caught.value.facts == {"number": 2, "migration": "0002_another.sql", "other": "0002_two.sql"}
+    assert ask(empty_url, "select to_regclass('one')::text, to_regclass('another')::text") == [(None, None)]
+
+
+def test_a_file_of_a_number_under_which_the_database_has_applied_another_is_not_called_changed(empty_url: str, folder: Path) -> None:
+    migrate(empty_url, now=NOW, folder=folder)
+    (folder / "0002_two.sql").unlink()
+    (folder / "0002_another.sql").write_text("create table another (n integer);")
+    with pytest.raises(MigrationNumberShared, match=r"0002_another\.sql.*0002_two\.sql"):
+        migrate(empty_url, now=NOW, folder=folder)
+    with psycopg.connect(empty_url) as conn, pytest.raises(MigrationNumberShared):
+        pending(conn, folder=folder)
+
+
+def test_a_file_that_only_got_another_name_is_the_same_migration(empty_url: str, folder: Path) -> None:
+    migrate(empty_url, now=NOW, folder=folder)
+    (folder / "0002_two.sql").rename(folder / "0002_too.sql")
+    assert migrate(empty_url, now=NOW, folder=folder) == []
 
 
 def test_a_database_that_a_newer_version_migrated_is_refused(empty_url: str, folder: Path) -> None:
@@ -273,11 +298,6 @@ def test_the_description_names_every_kind_of_change(owner_conn: Connection[Any])
         after = describe(owner_conn)
         assert after != before, change
         before = after
-
-
-def test_numbers_of_migrations_grow_and_none_is_used_twice() -> None:
-    numbers = [migration.number for migration in files()]
-    assert numbers == sorted(set(numbers)), "give the newest file the next free number"
 
 
 def test_a_machine_is_printed_as_the_rows_that_the_database_needs(owner_conn: Connection[Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -31,6 +32,10 @@ class MigrationChanged(Problem):
     """A migration was changed after this database had applied it; restore the file and write a new one."""
 
 
+class MigrationNumberShared(Problem):
+    """Two migrations carry one number; give the one that no database has applied yet the next free number."""
+
+
 class DatabaseIsNewer(Problem):
     """This database was migrated by a newer version than the one that runs now."""
 
@@ -53,8 +58,11 @@ class Migration(NamedTuple):
 
 
 def files(folder: Path = FOLDER) -> list[Migration]:
-    """Every migration, in order."""
+    """Every migration, in order. Raises MigrationNumberShared."""
     named = sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
+    for one, following in pairwise(named):
+        if one.name[:4] == following.name[:4]:
+            raise MigrationNumberShared(number=int(one.name[:4]), migration=one.name, other=following.name)
     return [Migration(int(path.name[:4]), path.name, path.read_text("utf-8")) for path in named]
 
 
@@ -62,7 +70,7 @@ def migrate(url: str, *, now: datetime, folder: Path = FOLDER) -> list[str]:
     """Bring the database up to the newest schema and return the names of the files applied; none when there was nothing to do.
 
     The login must be able to create roles and objects in `public` (the private PostgreSQL's can). Several processes may call it
-    at once: one works, the others wait. Raises MigrationChanged, MigrationOutOfOrder, DatabaseIsNewer, Busy.
+    at once: one works, the others wait. Raises MigrationNumberShared, MigrationChanged, MigrationOutOfOrder, DatabaseIsNewer, Busy.
     """
     done: list[str] = []
     with psycopg.connect(url, autocommit=True) as conn:
@@ -181,17 +189,22 @@ def _grant(conn: Connection[Any], folder: Path) -> None:
             conn.execute(path.read_bytes())
 
 
-def _applied(conn: Connection[Any]) -> dict[int, str]:
-    return dict(conn.execute("select number, sha256 from public.migration order by number").fetchall())
+def _applied(conn: Connection[Any]) -> dict[int, tuple[str, str]]:
+    """The name and the SHA-256 of each that this database has applied, by its number."""
+    rows = conn.execute("select number, name, sha256 from public.migration order by number").fetchall()
+    return {number: (name, sha256) for number, name, sha256 in rows}
 
 
-def _lacking(migrations: Sequence[Migration], applied: dict[int, str]) -> list[Migration]:
+def _lacking(migrations: Sequence[Migration], applied: Mapping[int, tuple[str, str]]) -> list[Migration]:
     by_number = {migration.number: migration for migration in migrations}
-    for number, sha256 in applied.items():
+    for number, (name, sha256) in applied.items():
         if number not in by_number:
             raise DatabaseIsNewer(migration=number)
-        if by_number[number].sha256 != sha256:
-            raise MigrationChanged(migration=by_number[number].name)
+        ours = by_number[number]
+        if ours.sha256 != sha256 and ours.name != name:  # another branch's: nobody changed a file
+            raise MigrationNumberShared(number=number, migration=ours.name, other=name, detail="this database has applied the other")
+        if ours.sha256 != sha256:
+            raise MigrationChanged(migration=ours.name)
     lacking = [migration for migration in migrations if migration.number not in applied]
     if lacking and applied and lacking[0].number < max(applied):
         raise MigrationOutOfOrder(migration=lacking[0].name, applied=max(applied))
