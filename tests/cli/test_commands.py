@@ -234,7 +234,7 @@ def test_the_role_that_is_asked_with_can_do_it_and_is_the_least(office: Office):
 def test_every_part_loads_and_every_command_says_what_it_does():
     poor = []
     for name, part in PARTS.items():
-        if name == "demo" and not Path("src/counterfoil/cli/local/demo.py").exists():
+        if name == "demo" and not Path("src/counterfoil/cli/local/demo/demo.py").exists():
             continue
         command = load(name)
         commands = [command] if part.alone else list(command.commands.values())

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from counterfoil.cli.core.commands import PARTS, load
 from counterfoil.cli.core.money import is_amount
-from counterfoil.cli.local import demo
+from counterfoil.cli.local.demo import demo
 from counterfoil.cli.local.local_stack import World
 from tests.base.postgres_programs import short_folder
 from tests.docs.pages import PAGES, Block, blocks_of

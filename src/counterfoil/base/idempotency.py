@@ -12,8 +12,8 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection, errors
 from psycopg.types.json import Jsonb
 
-from counterfoil.base.canonical import canonical_json
 from counterfoil.base.database import problem_of
+from counterfoil.base.formats.canonical import canonical_json
 from counterfoil.base.problems import InvalidInput, KeyReused, Problem, all_problems
 
 KEY_CHARACTERS_MAX: Final = 255

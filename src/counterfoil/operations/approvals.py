@@ -15,8 +15,8 @@ from psycopg import Connection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from counterfoil.base.canonical import canonical_json
 from counterfoil.base.database import name_refusals
+from counterfoil.base.formats.canonical import canonical_json
 from counterfoil.base.machine import Approval, ApprovalNeeded
 from counterfoil.base.problems import InvalidInput, Kind, NotAllowed, NotFound, Problem, ReasonRequired, check
 from counterfoil.operations.access.access import APPROVE, Caller

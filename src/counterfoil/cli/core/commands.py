@@ -70,7 +70,7 @@ PARTS: Final[dict[str, CommandPart]] = {
         alone=True,
     ),
     "setup": CommandPart("counterfoil.cli.local.setting_up.setup", "The first program, its rates and its provider.", HERE, alone=True),
-    "demo": CommandPart("counterfoil.cli.local.demo", "A day of real work, with everything it needs; one command.", HERE, alone=True),
+    "demo": CommandPart("counterfoil.cli.local.demo.demo", "A day of real work, with everything it needs; one command.", HERE, alone=True),
     "up": CommandPart("counterfoil.cli.local.commands", "API and worker in one process.", HERE, alone=True),
     "serve": CommandPart("counterfoil.cli.local.commands", "The API.", HERE, alone=True),
     "worker": CommandPart("counterfoil.cli.local.commands", "The worker.", HERE, alone=True),

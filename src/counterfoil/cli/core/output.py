@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from counterfoil.base.csv_text import csv_text
+from counterfoil.base.formats.csv_text import csv_text
 from counterfoil.base.text import printable
 from counterfoil.cli.core.money import figure, is_amount, major
 from counterfoil.cli.core.tables import TableColumn, print_fields, print_table

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from counterfoil.base.canonical import canonical_json
-from counterfoil.base.csv_text import CsvWriter
+from counterfoil.base.formats.canonical import canonical_json
+from counterfoil.base.formats.csv_text import CsvWriter
 from counterfoil.matching.findings.differences import Record
 from counterfoil.matching.findings.findings import Finding
 from counterfoil.matching.findings.outcome import MatchingResult

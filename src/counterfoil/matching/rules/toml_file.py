@@ -10,7 +10,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from counterfoil.base.canonical import canonical_json
+from counterfoil.base.formats.canonical import canonical_json
 from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.rules.model import RuleSet
 

@@ -12,9 +12,9 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 from psycopg import Connection
 
-from counterfoil.base.canonical import canonical_json
 from counterfoil.base.encryption.confidential import Confidential, encrypt, opened
 from counterfoil.base.encryption.keys import EncryptionKeyMissing, EnvelopeDoesNotOpen
+from counterfoil.base.formats.canonical import canonical_json
 from counterfoil.base.machine import Machine, Move, record_birth, steps_taken, take_step, take_steps
 from counterfoil.base.problems import InvalidInput, NotAuthenticated, NotFound, TooLarge
 from counterfoil.base.secret import SigningSecret

@@ -12,7 +12,7 @@ import openpyxl  # type: ignore[import-untyped]
 import xlsxwriter  # type: ignore[import-untyped]
 from openpyxl.utils.exceptions import InvalidFileException  # type: ignore[import-untyped]
 
-from counterfoil.base.csv_text import csv_text
+from counterfoil.base.formats.csv_text import csv_text
 from counterfoil.base.money import format_major
 from counterfoil.base.problems import InvalidInput, Kind, Problem, TooLarge
 from counterfoil.base.text import refuse_unclean

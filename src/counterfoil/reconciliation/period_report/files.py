@@ -10,8 +10,8 @@ from typing import Any, Final, NamedTuple
 
 import xlsxwriter  # type: ignore[import-untyped]
 
-from counterfoil.base.canonical import canonical_json
-from counterfoil.base.csv_text import csv_text
+from counterfoil.base.formats.canonical import canonical_json
+from counterfoil.base.formats.csv_text import csv_text
 from counterfoil.base.money import format_major
 from counterfoil.base.problems import Problem
 from counterfoil.matching.output.files import canonical

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterfoil.base.csv_text import csv_text, harmless
+from counterfoil.base.formats.csv_text import csv_text, harmless
 from counterfoil.base.text import printable
 
 SOURCE = Path(__file__).parents[2] / "src" / "counterfoil"

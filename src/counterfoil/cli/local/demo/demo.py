@@ -21,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from counterfoil.base.edge import now
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.output import Format
-from counterfoil.cli.local import demo_day as day
+from counterfoil.cli.local.demo import day
 from counterfoil.cli.local.local_stack import ASSET, PROGRAM, World, free_port
 from counterfoil.cli.nouns.reconciliation.reconcile import show_run_in_full
 from counterfoil.client.client import Client

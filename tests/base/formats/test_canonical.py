@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterfoil.base.canonical import canonical_json
+from counterfoil.base.formats.canonical import canonical_json
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

@@ -1,0 +1,1 @@
+"""The demo: a day of real work, and what starts it."""
