@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -185,6 +186,21 @@ def database(database_url: str) -> Iterator[Database]:
     opened = Database(database_url, keys=KEYS).open()
     yield opened
     opened.close()
+
+
+@contextmanager
+def a_database(server: PrivatePostgres) -> Iterator[Database]:
+    """As `database`, for whoever shares one among tests."""
+    name = f"shared_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(server.url, autocommit=True) as conn:
+        copy_template(conn, name)
+    opened = Database(server.url_of(name), keys=KEYS).open()
+    try:
+        yield opened
+    finally:
+        opened.close()
+        with psycopg.connect(server.url, autocommit=True) as conn:
+            conn.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
 
 
 @pytest.fixture(scope="session")

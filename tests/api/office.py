@@ -22,6 +22,7 @@ from counterfoil.api.http.app import make_app
 from counterfoil.base.edge import Database, entropy, make_id, now
 from counterfoil.base.money import Asset
 from counterfoil.client import Client
+from counterfoil.client.transport import trusted_authorities
 from counterfoil.ledger.accounts.accounts import open_accounts, open_program
 from counterfoil.ledger.journals.journal import post
 from counterfoil.operations.access import access
@@ -85,7 +86,7 @@ class Office:
     def http(self, role: str | None = "viewer", **headers: str) -> httpx2.Client:
         """A plain client with the key of a role."""
         given = {"Authorization": f"Bearer {self.keys[role]}"} if role else {}
-        return httpx2.Client(base_url=self.url, headers={**given, **headers}, timeout=20, trust_env=False)
+        return httpx2.Client(base_url=self.url, headers={**given, **headers}, timeout=20, trust_env=False, verify=trusted_authorities())
 
     def client(self, role: str) -> Client:
         """The product's client with the key of a role."""

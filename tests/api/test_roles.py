@@ -9,13 +9,13 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from counterfoil.base.edge import Database, entropy, make_id, now
+from counterfoil.base.edge import entropy, make_id, now
 from counterfoil.base.money import Asset
 from counterfoil.ledger.accounts.accounts import open_accounts, open_program
 from counterfoil.operations.access import access
 from tests.api.office import PROGRAM, Office, fresh, opened
 from tests.api.walk import Asked, marks_of, walk
-from tests.conftest import KEYS
+from tests.conftest import a_database
 from tests.people import log_in_as
 from tests.reconciliation.breaks.builders import NOW, a_break, a_run, an_open_program
 
@@ -25,20 +25,11 @@ ENDS = "/api/logins/end"  # it would end the login that the rest is asked with
 
 
 @pytest.fixture(scope="module")
-def office(server, tmp_path_factory) -> Iterator[Office]:
+def office(server) -> Iterator[Office]:
     """One office for the matrix: a program with one of nearly everything, another with accounts, and keys of both for each role."""
-    from tests.conftest import copy_template
-
-    name = f"matrix_{make_id('m')[-10:].lower()}"
-    with psycopg.connect(server.url, autocommit=True) as conn:
-        copy_template(conn, name)
-    database = Database(server.url_of(name), keys=KEYS).open()
-    with opened(database, before=other_program) as found:
+    with a_database(server) as database, opened(database, before=other_program) as found:
         fill(found)
         yield found
-    database.close()
-    with psycopg.connect(server.url, autocommit=True) as conn:
-        conn.execute(f"drop database {name} with (force)".encode())
 
 
 def other_program(conn: psycopg.Connection, keys: dict[str, str]) -> None:

@@ -50,13 +50,16 @@ def office(database: Database) -> Iterator[Office]:
 @pytest.fixture
 def cli(office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
     """Runs `counterfoil …` where the demo has left an address and keys."""
-    folder = tmp_path / ".counterfoil"
-    folder.mkdir()
-    (folder / "client.json").write_text(json.dumps({"url": office.url, "keys": office.keys}))
-    monkeypatch.chdir(tmp_path)
+    return beside(office, tmp_path, monkeypatch, capsys)
+
+
+def beside(office: Office, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Runs `counterfoil …` in a folder that knows this office's address and keys."""
+    (folder / ".counterfoil").mkdir()
+    (folder / ".counterfoil" / "client.json").write_text(json.dumps({"url": office.url, "keys": office.keys}))
+    monkeypatch.chdir(folder)
     for name in ("COUNTERFOIL_URL", "COUNTERFOIL_API_KEY", "COUNTERFOIL_DATA_FOLDER"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("TERM", "dumb")
-
     return runner(capsys)

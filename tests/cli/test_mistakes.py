@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
@@ -9,9 +10,12 @@ from typing import Any
 
 import pytest
 
+from counterfoil.base.postgres.launcher import PrivatePostgres
 from counterfoil.cli.core.commands import PARTS, load
 from counterfoil.cli.core.exit_codes import OURS, USAGE
-from tests.cli.conftest import Cli
+from tests.api.office import NOWHERE, Office, opened
+from tests.cli.conftest import Cli, beside, runner
+from tests.conftest import a_database
 
 STAY = frozenset({"demo", "serve", "worker", "up", "login", "logout", "simulator run"})  # they run on, or ask for a password
 MISSING = "no-such-file.csv"
@@ -79,14 +83,29 @@ FINE = frozenset(
 
 
 @pytest.mark.parametrize(("name", "command"), COMMANDS, ids=[name for name, _ in COMMANDS])
-def test_an_unknown_flag_is_refused_by_name(stood: Cli, name: str, command: Any) -> None:
-    ran = stood(*name.split(), "--no-such-flag")
+def test_an_unknown_flag_is_refused_by_name(alone: Cli, name: str, command: Any) -> None:
+    ran = alone(*name.split(), "--no-such-flag")
     assert (ran.code, "--no-such-flag" in ran.err) == (USAGE, True), ran.err
 
 
 @pytest.fixture
-def stood(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Cli:
+def alone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Where no server is: an unknown flag is refused before anybody is asked."""
+    monkeypatch.setenv("COUNTERFOIL_URL", NOWHERE)
+    monkeypatch.setenv("TERM", "dumb")
+    return runner(capsys)
+
+
+@pytest.fixture(scope="module")
+def standing(server: PrivatePostgres) -> Iterator[Office]:
+    """One office for all: nonsense changes nothing in it."""
+    with a_database(server) as database, opened(database) as found:
+        yield found
+
+
+@pytest.fixture
+def stood(standing: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
     """Beside a server, with a database of this machine's settings that is away."""
     monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none")
     assert not Path(MISSING).exists()
-    return cli
+    return beside(standing, tmp_path, monkeypatch, capsys)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
-from psycopg import sql
 
-from counterfoil.base.edge import Database, now
+from counterfoil.base.edge import now
 from counterfoil.base.postgres.launcher import PrivatePostgres
 from counterfoil.simulator.process import spawn_simulator
 from tests.builders import Clock, Desk
-from tests.conftest import KEYS, copy_template
+from tests.conftest import a_database
 
 CHROMIUM = Path("/usr/bin/chromium")
 _numbers = itertools.count(1)
@@ -26,17 +23,8 @@ _numbers = itertools.count(1)
 @contextmanager
 def a_desk(server: PrivatePostgres, folder: Path) -> Iterator[Desk]:
     """A fresh migrated database and a simulator of its own; the clock begins at this moment."""
-    name = f"dashboard_{os.getpid()}_{next(_numbers)}"
-    with psycopg.connect(server.url, autocommit=True) as conn:
-        copy_template(conn, name)
-    database = Database(server.url_of(name), keys=KEYS).open()
-    try:
-        with spawn_simulator(folder / "simulator", settle_ms=0, payout_fee=25) as simulator:
-            yield Desk(database, simulator, Clock(now()))
-    finally:
-        database.close()
-        with psycopg.connect(server.url, autocommit=True) as conn:
-            conn.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+    with a_database(server) as database, spawn_simulator(folder / "simulator", settle_ms=0, payout_fee=25) as simulator:
+        yield Desk(database, simulator, Clock(now()))
 
 
 @pytest.fixture

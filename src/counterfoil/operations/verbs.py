@@ -172,7 +172,7 @@ class Part(NamedTuple):
     rows: Callable[[Connection[Any], str], Sequence[Any]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Noun:
     """A kind of thing with its verbs. `prefix` of its ids; `show`: what a page and `allowed` start from, raises NotFound;
     `refusals`: for each verb why it may not be said now, or None where it may, when its state alone does not say it. With `rows` (newest

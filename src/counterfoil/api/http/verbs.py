@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Any, Literal, get_type_hints
 
 from fastapi import APIRouter, Body, Query
@@ -75,8 +76,9 @@ def add_verbs(router: APIRouter, noun: verbs.Noun) -> None:
             )(route)
 
 
+@cache
 def noun_routes(noun: verbs.Noun) -> APIRouter:
-    """Everything of a noun that has no routes of its own: its list, the thing itself, its verbs."""
+    """Everything of a noun that has no routes of its own: its list, the thing itself, its verbs. Made once, as the other routes are."""
     router = routes(noun.plural.replace("_", " ").capitalize())
     if noun.rows is not None and noun.row is not None:
         _add_reads(router, noun, noun.rows, shape_of(noun.name, noun.row))
