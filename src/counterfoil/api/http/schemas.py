@@ -27,6 +27,7 @@ from counterfoil.api.http.names import camel
 from counterfoil.base.money import MINOR_MAX, parse_minor
 from counterfoil.base.problems import InvalidInput, check
 from counterfoil.base.text import CLEAN, is_clean
+from counterfoil.operations.verbs import AMOUNTS
 
 PROBLEM_IN: Final = "limit_broken"  # the pydantic error that carries an InvalidInput of ours
 _AMOUNT: Final = {"type": "string", "format": "minor-units", "pattern": "^[1-9][0-9]{0,18}$", "examples": ["1250"]}
@@ -119,13 +120,14 @@ View = TypeVar("View", bound=ViewModel)
 
 def shows(row: type[Any], *, hidden: Collection[str] = ()) -> Callable[[type[View]], type[View]]:
     """A view of a row: its fields in their order, except those `hidden`. The class declares only what is described, computed, or goes
-    over the wire in another form (amounts); all else follows from the row."""
+    over the wire in another form (amounts of other names than `AMOUNTS`); all else follows from the row."""
 
     def derive(view: type[View]) -> type[View]:
         own = {name: (one.annotation, one) for name, one in view.model_fields.items() if name in view.__annotations__}
         kinds = get_type_hints(row, include_extras=True)
         check(set(hidden) <= set(kinds), "what is hidden is a field of the row", view=view.__name__)
-        fields: dict[str, Any] = {name: own.get(name, (kind, ...)) for name, kind in kinds.items() if name not in hidden}
+        shown = {name: Minor if name in AMOUNTS and kind is int else kind for name, kind in kinds.items() if name not in hidden}
+        fields: dict[str, Any] = {name: own.get(name, (kind, ...)) for name, kind in shown.items()}
         made: Any = create_model(view.__name__, __base__=view.__bases__, __module__=view.__module__, __doc__=view.__doc__, **fields | own)
         return cast(type[View], made)
 

@@ -11,7 +11,7 @@ from counterfoil.base.problems import InvalidInput, Kind, Problem
 from counterfoil.base.secret import Secret, SigningSecret
 from counterfoil.base.settings import SecretMissing, Settings, lacking_secrets
 from counterfoil.operations.providers import Provider, sepa
-from counterfoil.operations.providers.accounts import bank_account
+from counterfoil.operations.providers.accounts import AccountLibraryMissing, bank_account
 from counterfoil.operations.providers.simulator import SimulatorProvider
 
 SIMULATOR: Final = "simulator"
@@ -75,6 +75,8 @@ def _sepa(settings: Settings) -> Provider | None:
     try:
         debtor = bank_account(iban=iban, bic=bic, holder=name)
         return SepaProvider(debtor, orders_max=settings.sepa_orders_max, gather_for=timedelta(minutes=settings.sepa_gather_minutes))
+    except AccountLibraryMissing as error:
+        raise ExtraMissing(provider=sepa.NAME, do=error.facts["do"]) from error
     except InvalidInput as error:
         facts = {name: said for name, said in error.facts.items() if name not in ("field", "limit")}
         raise InvalidInput(_DEBTOR[str(error.facts["field"])], str(error.facts["limit"]), **facts) from None
