@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import structlog
 
-from counterfoil.base.logs import TEXT_MAX, about, start_logging
+from counterfoil.base.logs import GATHERED_S, KEPT_MAX, TEXT_MAX, Gathered, about, start_logging
 
 
 @pytest.fixture
@@ -53,6 +53,47 @@ def test_libraries_write_the_same_lines(stream: io.StringIO) -> None:
         "client": "127.0.0.1",
         "request_id": "req_1",
     }.items() <= line.items()
+
+
+class Away(io.StringIO):
+    """A stream whose reader is gone for a while."""
+
+    away = True
+
+    def write(self, text: str) -> int:
+        if self.away:
+            raise BrokenPipeError
+        return super().write(text)
+
+
+@pytest.mark.parametrize("level", ["info", "warning"])
+def test_a_log_that_cannot_be_written_stops_nothing_and_is_written_later(level: str) -> None:
+    stream = Away()
+    handler = Gathered(stream)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    told = logging.getLogger("counterfoil.away")
+    told.propagate, told.handlers = False, [handler]
+    told.setLevel("INFO")
+    getattr(told, level)("first")
+    time.sleep(5 * GATHERED_S)
+    assert stream.getvalue() == ""
+    stream.away = False
+    told.warning("second")
+    assert stream.getvalue().split() == ["first", "second"]
+    stream.close()
+    told.warning("nobody hears it")
+
+
+def test_of_what_waits_the_newest_lines_are_kept() -> None:
+    stream = Away()
+    handler = Gathered(stream)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    for number in range(KEPT_MAX + 5):
+        handler.emit(logging.makeLogRecord({"msg": str(number), "levelno": logging.ERROR}))
+    stream.away = False
+    handler.flush()
+    assert len(stream.getvalue().split()) == KEPT_MAX
+    assert stream.getvalue().split()[-1] == str(KEPT_MAX + 4)
 
 
 def test_below_the_level_nothing_is_written(stream: io.StringIO) -> None:

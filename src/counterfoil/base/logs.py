@@ -14,6 +14,7 @@ from structlog.typing import EventDict, Processor
 
 TEXT_MAX: Final = 10_000
 GATHERED_S: Final = 0.02
+KEPT_MAX: Final = 1_000  # lines that wait while nothing can be written
 _SECRET: Final = re.compile(r"password|secret|token|authorization|cookie|api_?key|database_url|iban|account_number", re.IGNORECASE)
 _PASSWORD_IN_URL: Final = re.compile(r"(://[^:/@\s]+):[^@/\s]+@")
 _SHOWN_INSTEAD: Final = "(hidden)"
@@ -45,13 +46,18 @@ class Gathered(logging.StreamHandler[TextIO]):
             self._some.set()
 
     def flush(self) -> None:
-        """Write what is kept. Called by `logging` when the process ends, too."""
+        """Write what is kept. Called by `logging` when the process ends, too.
+
+        Where it cannot be written (a pipe whose reader is gone, a full disk), the newest lines wait for the next time: payments go on.
+        """
         self.acquire()
+        lines, self._lines = self._lines, []
         try:
-            lines, self._lines = self._lines, []
             if lines:
                 self.stream.write("".join(lines))
             super().flush()
+        except (OSError, ValueError):  # ValueError: the stream was closed
+            self._lines = lines[-KEPT_MAX:]
         finally:
             self.release()
 
