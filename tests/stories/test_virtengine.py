@@ -182,7 +182,7 @@ def a_payout_that_is_stuck_is_marked_as_failed(one: Story) -> None:
     [payout] = one.terminal.rows(f"/api/payouts?invoiceId={invoice}")
     one.desk.clock.advance(hours=1)
     seen = (one.desk.clock.now - timedelta(minutes=1)).isoformat()
-    evidence = ("--evidence", "the provider's portal, ticket 7", "--seen-at", seen, "--reason", "transaction timeout")
+    evidence = ("--evidence", "the provider's portal, ticket 7", "--seen-at", seen, "--error", "transaction timeout")
     one.terminal.by_two("payouts", "mark-failed", payout["id"], *evidence)
     shown = one.terminal.ask(f"/api/payouts/{payout['id']}")
     assert (shown["state"], shown["lastError"]) == ("failed", "transaction timeout")

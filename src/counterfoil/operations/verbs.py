@@ -135,7 +135,8 @@ class Rows(Protocol):
 class Verb:
     """Something that may be done. `label`: its button and title; `effect`: what happens, in one or two sentences; `done`: what is said
     afterwards, with `{id}`, `{state}` and `{made}`. `propose` instead of `do`: it takes two people, and what is done once both agree is
-    among the noun's `approvals.Paired`. `many`: it may be said of many at once. `paths`: more addresses below `/api`, with `{id}`."""
+    among the noun's `approvals.Paired`. `reason_also`: how the reason may be called at the command line, too. `many`: it may be said of
+    many at once. `paths`: more addresses below `/api`, with `{id}`."""
 
     name: str
     permission: str
@@ -146,6 +147,7 @@ class Verb:
     done: str = "{id} is {state}."
     takes: tuple[Field, ...] = ()
     reason: bool = True
+    reason_also: str = ""
     many: bool = False
     paths: tuple[str, ...] = ()
 

@@ -133,13 +133,19 @@ def said_of(verb: Verb, done: Mapping[str, Any]) -> str:
     return verb.done.format(id=done["id"], state=str(done["state"]).replace("_", " "), made=done.get("made"))
 
 
+def _reason(verb: Verb) -> Any:
+    if not verb.reason_also:
+        return Reason
+    return Annotated[str, typer.Option("--reason", f"--{verb.reason_also}", help="Why. Kept in the action log.")]
+
+
 def _parameters(noun: Noun, verb: Verb) -> list[inspect.Parameter]:
     named = {"id": Annotated[str, typer.Argument(metavar="ID", help=f"The {noun.name}'s id, {noun.prefix}_….")]}
     plain = inspect.Parameter.KEYWORD_ONLY
     found = [inspect.Parameter("id", plain, annotation=named["id"])]
     found += [option for one in verb.takes for option in _options(one)]
     if verb.reason:
-        found.append(inspect.Parameter("reason", plain, annotation=Reason))
+        found.append(inspect.Parameter("reason", plain, annotation=_reason(verb)))
     seen = Annotated[str | None, typer.Option("--expected-state", help="Refuse it when it is no longer in this state.")]
     return [
         *found,

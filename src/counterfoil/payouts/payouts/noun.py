@@ -217,6 +217,7 @@ VERBS: Final = (
         "Give its money back, on evidence that the provider has not paid and will not; only "
         "while nobody knows what became of it, and no call of it can arrive any more. The reason is the error.",
         propose=_proposed("mark_failed"),
+        reason_also="error",
         takes=(
             Field("evidence", "Where it can be seen that nothing was paid."),
             Field("seen_at", "When that was seen; after the last call can no longer arrive.", "moment", example="2026-11-26T15:00:00Z"),
