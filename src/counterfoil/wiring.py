@@ -95,6 +95,17 @@ from counterfoil.settlement.payments.payments import parsed, receive_charges
 from counterfoil.settlement.settlements import payout_sources
 from counterfoil.settlement.treasury import treasury
 from counterfoil.settlement.treasury.invariants import INVARIANTS as TREASURY_INVARIANTS
+from counterfoil.treasury.agents import model as agent_model
+from counterfoil.treasury.agents.invariants import INVARIANTS as AGENT_INVARIANTS
+from counterfoil.treasury.agents.model import AGENT
+from counterfoil.treasury.agents.noun import AGENT_NOUN
+from counterfoil.treasury.agents.noun import PAIRED as AGENT_PAIRED
+from counterfoil.treasury.two_phase import model as two_phase_model
+from counterfoil.treasury.two_phase import transactions
+from counterfoil.treasury.two_phase.invariants import INVARIANTS as TWO_PHASE_INVARIANTS
+from counterfoil.treasury.two_phase.model import TRANSACTION
+from counterfoil.treasury.two_phase.noun import PAIRED as TRANSACTION_PAIRED
+from counterfoil.treasury.two_phase.noun import TRANSACTION_NOUN
 
 Clock = Callable[[], datetime]
 
@@ -115,6 +126,8 @@ MACHINES: Sequence[Machine] = (
     BREAK,
     CIRCUIT,
     PAYMENT_FILE,
+    AGENT,
+    TRANSACTION,
 )
 JOBS: Final[Sequence[Job]] = (
     *event_pull.JOBS,
@@ -128,6 +141,7 @@ JOBS: Final[Sequence[Job]] = (
     *release.JOBS,
     *disputes.JOBS,
     *escrows.JOBS,
+    *transactions.JOBS,
     *expiring.JOBS,
     *forgetting.JOBS,
     *nightly.JOBS,
@@ -140,6 +154,8 @@ EVENT_KINDS: Final[Sequence[EventKind]] = (
     *holdback.EVENT_KINDS,
     *escrow_model.EVENT_KINDS,
     *treasury.EVENT_KINDS,
+    *agent_model.EVENT_KINDS,
+    *two_phase_model.EVENT_KINDS,
     *payout_machines.EVENT_KINDS,
     *refunds.EVENT_KINDS,
     *batch_machine.EVENT_KINDS,
@@ -167,6 +183,8 @@ PAIRED: Final = by_verb(
     *pauses.paired(QUEUE_BY_NAME),
     *ACCESS_PAIRED,
     *ESCROW_PAIRED,
+    *AGENT_PAIRED,
+    *TRANSACTION_PAIRED,
     Paired("destination", "set"),
     Paired("write_off_limit", "set"),
     Paired("payout_policy", "set"),
@@ -197,6 +215,8 @@ NOUNS: Final = (
     BATCH_NOUN,
     BREAK_NOUN,
     CIRCUIT_NOUN,
+    AGENT_NOUN,
+    TRANSACTION_NOUN,
 )  # whose verbs become routes, commands and forms
 INVARIANTS = (
     *LEDGER_INVARIANTS,
@@ -204,6 +224,8 @@ INVARIANTS = (
     *HOLDBACK_INVARIANTS,
     *ESCROW_INVARIANTS,
     *TREASURY_INVARIANTS,
+    *AGENT_INVARIANTS,
+    *TWO_PHASE_INVARIANTS,
     *PAYOUT_INVARIANTS,
     *REFUND_INVARIANTS,
     *BATCH_INVARIANTS,

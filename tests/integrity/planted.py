@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from tests.integrity.planted_treasury import AGENTS
+
 Faults = dict[str, dict[str, str]]
 LONG_AGO: Final = "interval '1 year'"
 
@@ -445,4 +447,4 @@ OPERATIONS: Final[Faults] = {
         "a break is of another thing": "update break set identity = identity || 'x'",
     },
 }
-PLANTED: Final[Faults] = {**LEDGER, **SETTLEMENT, **PAYOUTS, **BATCHES, **ESCROWS, **REFUNDS, **BREAKS, **OPERATIONS}
+PLANTED: Final[Faults] = {**LEDGER, **SETTLEMENT, **PAYOUTS, **BATCHES, **ESCROWS, **REFUNDS, **BREAKS, **AGENTS, **OPERATIONS}

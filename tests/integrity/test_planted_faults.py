@@ -23,7 +23,9 @@ from counterfoil.ledger.accounts.accounts import freeze_account, open_accounts
 from counterfoil.ledger.holds import take_hold
 from counterfoil.ledger.journals.journal import post, reverse
 from counterfoil.ledger.periods import close_period
+from counterfoil.operations import approvals
 from counterfoil.operations.access.access import Caller
+from counterfoil.operations.verbs import VerbCall
 from counterfoil.payouts.batches.deciding import approve_batch, submit_batch
 from counterfoil.payouts.batches.gathering import Wanted, gather_batch
 from counterfoil.payouts.batches.policies import set_policy
@@ -36,7 +38,12 @@ from counterfoil.settlement.escrow.moving import Hand, refund_escrow, release_es
 from counterfoil.settlement.escrow.rules import Condition
 from counterfoil.settlement.fees.fees import set_rates
 from counterfoil.settlement.treasury.treasury import TreasuryMovement, move_fees
+from counterfoil.treasury.agents.agents import NewMandate, create_agent, freeze_agent, grant_mandate
+from counterfoil.treasury.agents.model import account_name
+from counterfoil.treasury.two_phase.noun import TRANSACTION_NOUN
+from counterfoil.treasury.two_phase.transactions import NewParticipant, NewTransaction, advance, begin_transaction
 from counterfoil.wiring import INVARIANTS, MACHINES
+from counterfoil.wiring import PAIRED as WIRED
 from tests.builders import PROGRAM, Desk
 from tests.conftest import KEYS
 from tests.dashboard import days
@@ -65,6 +72,7 @@ def books(server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Des
             _breaks(conn)
             _batch(conn)
             _escrows(conn)
+            _agents(conn)
         days.a_key(desk.database, name="keyholder")
         yield desk
 
@@ -171,6 +179,36 @@ def _escrows(conn: Connection[Any]) -> None:
             refund_escrow(conn, one, hand)
             repay_escrow(conn, one, hand, amount=None, provider="bank", reference="R-1", known=set())
             move_fees(conn, TreasuryMovement("trm_1", PROGRAM, "EUR", "distribution", 10, "V-1", "monthly", "t", at))
+
+
+def _agents(conn: Connection[Any]) -> None:
+    """Agents with mandates, one of them frozen; a transaction of each end, one that is prepared, and one that two people forced."""
+    given: dict[str, Any] = {"now": now()}
+    payer, payee, third = (create_agent(conn, make_id("agent"), PROGRAM, name=name, actor="t", **given).id for name in ("a", "b", "c"))
+    lines = [("clearing:simulator", account_name(payer), 100_00)]
+    post(conn, PROGRAM, key="to an agent", kind="t", lines=lines, asset="EUR", actor="t", **given)
+    for limits in ({"per_day": 90_00}, {"per_transaction": 50_00, "per_day": 90_00}):
+        made = NewMandate("EUR", None, "anyone", limits, None)
+        grant_mandate(conn, make_id("mdt"), payer, made, reason="agreed", actor="t", **given)
+    ids = [make_id("txn") for _ in range(4)]
+    for one, amount in zip(ids, (10_00, 60_00, 11_00, 12_00), strict=True):
+        parts = [NewParticipant(payer, "debit", "EUR", amount), NewParticipant(payee, "credit", "EUR", amount)]
+        commits = "by_itself" if one in ids[:2] else "on_request"
+        begin_transaction(conn, one, NewTransaction(PROGRAM, "task", parts, commits), actor="t", **given)
+        for _ in range(3):
+            advance(conn, one, **given)
+    maker, checker = log_in_as(conn, "Fay", "operator")[0], log_in_as(conn, "Kim", "approver")[0]
+    verb = TRANSACTION_NOUN.verb("force_commit")
+    asked = VerbCall(conn, ids[3], maker, given["now"], make_id, "it does not go on", {"approval": "INC-1"})
+    assert verb.propose is not None
+    proposal = verb.propose(asked)
+    approvals.approve_and_do(
+        conn, proposal.id, WIRED, payload_sha256=proposal.payload_sha256, reason="seen", by=checker, now=max(given["now"], now())
+    )
+    advance(conn, ids[3], **given)
+    freeze_agent(conn, third, reason="a look", actor="t", **given)
+    states = dict(conn.execute("select state, count(*) from two_phase group by state").fetchall())
+    assert states == {"committed": 2, "aborted": 1, "prepared": 1}
 
 
 @pytest.fixture

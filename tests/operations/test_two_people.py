@@ -256,6 +256,8 @@ def test_it_is_the_database_that_refuses(house: Database):
             "queue_pause",
             "treasury_movement",
             "escrow_movement",
+            "agent_mandate",
+            "two_phase_decision",
         }
         for table, trigger in rows:
             conn.execute(f"alter table {table} disable trigger {trigger}".encode())

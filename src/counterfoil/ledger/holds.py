@@ -132,13 +132,17 @@ def post_hold(
     kind: str = "hold.post",
     effective_at: datetime | None = None,
     narrative: str | None = None,
+    source: Source | None = None,
 ) -> Posted:
-    """Post what was held, or `minor` of it: the rest returns. Again with the same request: the first answer.
+    """Post what was held, or `minor` of it: the rest returns. Again with the same request: the first answer. One that is promised takes
+    the `source` it was taken for.
 
     The journal's key is `hold.post:` and the hold's id. In a period that is closed it is booked on the first open day. Raises
-    UnknownHold, HoldResolved, HoldExpired, HoldTooSmall, KeyReused, UnknownProgram.
+    UnknownHold, HoldResolved, HoldExpired, HoldTooSmall, HoldPromised, KeyReused, UnknownProgram.
     """
     hold = get_hold(conn, program_id, hold_id)
+    if hold.promised and source != (hold.source_type, hold.source_id):
+        raise HoldPromised(hold=str(hold_id), source=f"{hold.source_type} {hold.source_id}")
     amount = hold.minor if minor is None else minor
     effective_us = None if effective_at is None else to_us(effective_at)
     movement = Movement(None, "", "", amount, MovementKind.POST_HOLD, effective_us, hold_id=hold_id.bytes)

@@ -48,6 +48,14 @@ AMOUNTS: Final = frozenset(
         "fee_back",
         "beyond",
         "excess",
+        "balance",
+        "held",
+        "available",
+        "per_transaction",
+        "per_hour",
+        "per_day",
+        "per_week",
+        "per_month",
     }
 )  # fields of a row that are money, beside its asset
 LINES_MAX: Final = 100

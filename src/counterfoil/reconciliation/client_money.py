@@ -32,6 +32,7 @@ OWED: Final = (
     "payable:affiliate:",
     "payable:validator",
     "treasury:agent:",
+    "two_phase",
     "suspense",
 )
 SEGREGATED: Final = "cash:bank:client"

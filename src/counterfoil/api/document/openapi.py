@@ -46,6 +46,10 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "Bank files": "Files of payments for the bank, and what the bank reports.",
         "Webhooks in": "What providers tell us, signed.",
     },
+    "Treasury of agents": {
+        "Agents": "Programs that spend the treasury's money within their mandates.",
+        "Transactions": "What moves between agents, wholly or not at all.",
+    },
     "Ledger": {
         "Programs": "Programs, their assets and fee rates.",
         "Accounts": "Accounts with their balances and statements.",

@@ -29,6 +29,8 @@ OWNERS: Final[Mapping[str, LiteralString]] = {
     "statement_id": "select program_id from client_money where id = %s",
     "file_id": "select program_id from payment_file where id = %s",
     "proposal_id": "select program_id from approval_proposal where id = %s",
+    "agent_id": "select program_id from agent where id = %s",
+    "transaction_id": "select program_id from two_phase where id = %s",
     "journal_id": "select program_id from journal where id::text = %s",
     "hold_id": """select b.program_id from hold h join account a on a.id = h.debit join book b on b.id = a.book_id
                   where h.id::text = %s""",
@@ -43,6 +45,8 @@ BY_PREFIX: Final[Mapping[str, str]] = {
     "break": "break_id",
     "cm": "statement_id",
     "prop": "proposal_id",
+    "agent": "agent_id",
+    "txn": "transaction_id",
 }
 
 

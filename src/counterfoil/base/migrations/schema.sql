@@ -47,6 +47,31 @@ action: reason text
 action: request_id text not null
 action: payload jsonb not null
 action: at timestamp with time zone not null
+agent: id text not null
+agent: program_id text not null
+agent: name text not null
+agent: created_at timestamp with time zone not null
+agent: created_by text not null
+agent: state text not null
+agent: state_at timestamp with time zone not null
+agent: steps integer not null default 1
+agent_mandate: id text not null
+agent_mandate: agent_id text not null
+agent_mandate: program_id text not null
+agent_mandate: number integer not null
+agent_mandate: asset text not null
+agent_mandate: counterparty_id text
+agent_mandate: towards text not null
+agent_mandate: per_transaction bigint
+agent_mandate: per_hour bigint
+agent_mandate: per_day bigint
+agent_mandate: per_week bigint
+agent_mandate: per_month bigint
+agent_mandate: expires_at timestamp with time zone
+agent_mandate: revoked boolean not null
+agent_mandate: actor text not null
+agent_mandate: reason text not null
+agent_mandate: at timestamp with time zone not null
 api_key: id text not null
 api_key: name text not null
 api_key: role text not null
@@ -1014,6 +1039,59 @@ treasury_movement: reference text not null
 treasury_movement: reason text not null
 treasury_movement: actor text not null
 treasury_movement: at timestamp with time zone not null
+two_phase: id text not null
+two_phase: program_id text not null
+two_phase: reference text not null
+two_phase: commits text not null
+two_phase: participants integer not null
+two_phase: expires_at timestamp with time zone not null
+two_phase: created_at timestamp with time zone not null
+two_phase: created_by text not null
+two_phase: state text not null
+two_phase: state_at timestamp with time zone not null
+two_phase: steps integer not null default 1
+two_phase: due_at timestamp with time zone
+two_phase: attempt integer not null default 0
+two_phase: lease_owner text
+two_phase: lease_until timestamp with time zone
+two_phase: fence bigint not null default 0
+two_phase: last_error text
+two_phase_check: transaction_id text not null
+two_phase_check: agent_id text not null
+two_phase_check: program_id text not null
+two_phase_check: agrees boolean not null
+two_phase_check: found text not null
+two_phase_check: at timestamp with time zone not null
+two_phase_decision: transaction_id text not null
+two_phase_decision: program_id text not null
+two_phase_decision: decision text not null
+two_phase_decision: cause text not null
+two_phase_decision: approval text
+two_phase_decision: actor text not null
+two_phase_decision: reason text
+two_phase_decision: at timestamp with time zone not null
+two_phase_outcome: transaction_id text not null
+two_phase_outcome: number integer not null
+two_phase_outcome: program_id text not null
+two_phase_outcome: outcome text not null
+two_phase_outcome: journal_id uuid
+two_phase_outcome: at timestamp with time zone not null
+two_phase_participant: transaction_id text not null
+two_phase_participant: number integer not null
+two_phase_participant: program_id text not null
+two_phase_participant: agent_id text not null
+two_phase_participant: side text not null
+two_phase_participant: asset text not null
+two_phase_participant: amount bigint not null
+two_phase_vote: transaction_id text not null
+two_phase_vote: number integer not null
+two_phase_vote: program_id text not null
+two_phase_vote: vote text not null
+two_phase_vote: why text
+two_phase_vote: hold_id uuid
+two_phase_vote: seq bigint not null
+two_phase_vote: mandates integer not null
+two_phase_vote: at timestamp with time zone not null
 unposted_line: journal_id uuid not null
 unposted_line: line integer not null
 unposted_line: outcome text not null
@@ -1113,6 +1191,25 @@ account_flag: account_flag_step_is_taken_once PRIMARY KEY (account_id, step)
 account_flag: account_flag_step_starts_at_one CHECK ((step > 0))
 account_guard: account_guard_pkey PRIMARY KEY (account_id)
 action: action_pkey PRIMARY KEY (id)
+agent: agent_has_a_name_of_its_own UNIQUE (program_id, name)
+agent: agent_name_size CHECK (((length(name) >= 1) AND (length(name) <= 100)))
+agent: agent_pkey PRIMARY KEY (id)
+agent: agent_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+agent_mandate: agent_mandate_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES agent(id)
+agent_mandate: agent_mandate_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+agent_mandate: agent_mandate_counterparty_id_fkey FOREIGN KEY (counterparty_id) REFERENCES agent(id)
+agent_mandate: agent_mandate_ends_later CHECK ((revoked OR (expires_at > at)))
+agent_mandate: agent_mandate_is_not_towards_itself CHECK ((counterparty_id <> agent_id))
+agent_mandate: agent_mandate_names_others_once CHECK (((counterparty_id IS NULL) OR (towards = 'anyone'::text)))
+agent_mandate: agent_mandate_number_is_one UNIQUE (agent_id, number)
+agent_mandate: agent_mandate_per_day CHECK ((per_day > 0))
+agent_mandate: agent_mandate_per_hour CHECK ((per_hour > 0))
+agent_mandate: agent_mandate_per_month CHECK ((per_month > 0))
+agent_mandate: agent_mandate_per_transaction CHECK ((per_transaction > 0))
+agent_mandate: agent_mandate_per_week CHECK ((per_week > 0))
+agent_mandate: agent_mandate_pkey PRIMARY KEY (id)
+agent_mandate: agent_mandate_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+agent_mandate: agent_mandate_towards CHECK ((towards = ANY (ARRAY['anyone'::text, 'named'::text])))
 api_key: api_key_name_is_taken UNIQUE (skeleton)
 api_key: api_key_pkey PRIMARY KEY (id)
 api_key: api_key_principal_id_fkey FOREIGN KEY (principal_id) REFERENCES principal(id)
@@ -1590,6 +1687,48 @@ treasury_movement: treasury_movement_positive CHECK ((amount > 0))
 treasury_movement: treasury_movement_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 treasury_movement: treasury_movement_reference CHECK (((length(reference) >= 1) AND (length(reference) <= 200)))
 treasury_movement: treasury_reference_counts_once UNIQUE (program_id, reference)
+two_phase: two_phase_commits CHECK ((commits = ANY (ARRAY['by_itself'::text, 'on_request'::text])))
+two_phase: two_phase_expires_later CHECK ((expires_at > created_at))
+two_phase: two_phase_participants CHECK (((participants >= 2) AND (participants <= 100)))
+two_phase: two_phase_pkey PRIMARY KEY (id)
+two_phase: two_phase_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+two_phase: two_phase_reference_size CHECK (((length(reference) >= 1) AND (length(reference) <= 200)))
+two_phase_check: two_phase_check_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES agent(id)
+two_phase_check: two_phase_check_pkey PRIMARY KEY (transaction_id, agent_id)
+two_phase_check: two_phase_check_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+two_phase_check: two_phase_check_transaction_id_fkey FOREIGN KEY (transaction_id) REFERENCES two_phase(id)
+two_phase_decision: two_phase_approval_size CHECK (((length(approval) >= 1) AND (length(approval) <= 200)))
+two_phase_decision: two_phase_cause_fits CHECK (
+CASE decision
+    WHEN 'commit'::text THEN (cause = ANY (ARRAY['votes'::text, 'request'::text, 'forced'::text]))
+    ELSE (cause = ANY (ARRAY['no_vote'::text, 'time_out'::text, 'cancelled'::text, 'forced'::text]))
+END)
+two_phase_decision: two_phase_decision_cause CHECK ((cause = ANY (ARRAY['votes'::text, 'request'::text, 'no_vote'::text, 'time_out'::text, 'cancelled'::text, 'forced'::text])))
+two_phase_decision: two_phase_decision_is_known CHECK ((decision = ANY (ARRAY['commit'::text, 'abort'::text])))
+two_phase_decision: two_phase_decision_pkey PRIMARY KEY (transaction_id)
+two_phase_decision: two_phase_decision_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+two_phase_decision: two_phase_decision_transaction_id_fkey FOREIGN KEY (transaction_id) REFERENCES two_phase(id)
+two_phase_decision: two_phase_forced_has_its_approval CHECK (((cause = 'forced'::text) = (approval IS NOT NULL)))
+two_phase_outcome: two_phase_applied_is_posted CHECK (((outcome = 'applied'::text) = (journal_id IS NOT NULL)))
+two_phase_outcome: two_phase_outcome_is_known CHECK ((outcome = ANY (ARRAY['applied'::text, 'released'::text])))
+two_phase_outcome: two_phase_outcome_pkey PRIMARY KEY (transaction_id, number)
+two_phase_outcome: two_phase_outcome_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+two_phase_outcome: two_phase_outcome_transaction_id_number_fkey FOREIGN KEY (transaction_id, number) REFERENCES two_phase_participant(transaction_id, number)
+two_phase_participant: two_phase_names_an_agent_once UNIQUE (transaction_id, agent_id, asset)
+two_phase_participant: two_phase_participant_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES agent(id)
+two_phase_participant: two_phase_participant_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+two_phase_participant: two_phase_participant_number CHECK (((number >= 1) AND (number <= 100)))
+two_phase_participant: two_phase_participant_pkey PRIMARY KEY (transaction_id, number)
+two_phase_participant: two_phase_participant_positive CHECK ((amount > 0))
+two_phase_participant: two_phase_participant_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+two_phase_participant: two_phase_participant_side CHECK ((side = ANY (ARRAY['debit'::text, 'credit'::text])))
+two_phase_participant: two_phase_participant_transaction_id_fkey FOREIGN KEY (transaction_id) REFERENCES two_phase(id)
+two_phase_vote: two_phase_vote_hold_id_fkey FOREIGN KEY (hold_id) REFERENCES hold(id)
+two_phase_vote: two_phase_vote_is_known CHECK ((vote = ANY (ARRAY['yes'::text, 'no'::text])))
+two_phase_vote: two_phase_vote_pkey PRIMARY KEY (transaction_id, number)
+two_phase_vote: two_phase_vote_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+two_phase_vote: two_phase_vote_transaction_id_number_fkey FOREIGN KEY (transaction_id, number) REFERENCES two_phase_participant(transaction_id, number)
+two_phase_vote: two_phase_vote_yes_holds CHECK ((((vote = 'yes'::text) = (hold_id IS NOT NULL)) AND ((vote = 'no'::text) = (why IS NOT NULL))))
 unposted_line: unposted_line_has_one_outcome PRIMARY KEY (journal_id, line)
 unposted_line: unposted_line_journal_id_fkey FOREIGN KEY (journal_id) REFERENCES journal(id)
 unposted_line: unposted_line_starts_at_one CHECK ((line > 0))
@@ -1628,6 +1767,8 @@ access_attempt: CREATE INDEX access_attempt_by_time ON public.access_attempt USI
 access_event: CREATE INDEX access_event_by_time ON public.access_event USING btree (at, id)
 action: CREATE INDEX action_by_time ON public.action USING btree (at, id)
 action: CREATE INDEX action_of_subject ON public.action USING btree (subject_id, at)
+agent: CREATE INDEX agent_by_state ON public.agent USING btree (state, id)
+agent_mandate: CREATE INDEX agent_mandate_newest ON public.agent_mandate USING btree (agent_id, asset, counterparty_id, number DESC)
 approval_proposal: CREATE INDEX approval_proposal_by_time ON public.approval_proposal USING btree (made_at, id)
 approval_proposal: CREATE INDEX approval_proposal_of_subject ON public.approval_proposal USING btree (subject_id, id)
 bank_file: CREATE INDEX bank_file_by_encryption_key ON public.bank_file USING btree (substr(envelope, 1, 4))
@@ -1728,6 +1869,10 @@ role_grant: CREATE UNIQUE INDEX role_is_granted_once ON public.role_grant USING 
 run_finding: CREATE INDEX run_finding_again ON public.run_finding USING btree (identity)
 settlement: CREATE INDEX settlement_by_time ON public.settlement USING btree (at)
 treasury_movement: CREATE INDEX treasury_movement_by_time ON public.treasury_movement USING btree (program_id, asset, at)
+two_phase: CREATE INDEX transaction_by_state ON public.two_phase USING btree (state, id)
+two_phase: CREATE INDEX two_phase_by_age ON public.two_phase USING btree (created_at, id)
+two_phase: CREATE INDEX two_phase_due ON public.two_phase USING btree (due_at, id) WHERE (due_at IS NOT NULL)
+two_phase_participant: CREATE INDEX two_phase_of_agent ON public.two_phase_participant USING btree (agent_id, asset, transaction_id)
 usage_record: CREATE INDEX usage_not_invoiced ON public.usage_record USING btree (program_id, customer_id, payee_id, asset) WHERE (invoice_id IS NULL)
 usage_record: CREATE INDEX usage_of_invoice ON public.usage_record USING btree (invoice_id, line) WHERE (invoice_id IS NOT NULL)
 usage_record: CREATE INDEX usage_of_parties ON public.usage_record USING btree (program_id, customer_id, payee_id, occurred_at)
@@ -1755,6 +1900,18 @@ account_guard: CREATE TRIGGER is_sealed AFTER INSERT ON public.account_guard REF
 action: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.action FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 action: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.action FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 action: CREATE TRIGGER is_sealed AFTER INSERT ON public.action REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_action() -- always
+agent: CREATE TRIGGER agent_follows_table BEFORE UPDATE OF state ON public.agent FOR EACH ROW EXECUTE FUNCTION state_follows_table('agent')
+agent: CREATE TRIGGER is_sealed AFTER INSERT ON public.agent REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_agent() -- always
+agent_mandate: CREATE TRIGGER agent_mandate_fits BEFORE INSERT ON public.agent_mandate FOR EACH ROW EXECUTE FUNCTION agent_mandate_fits() -- always
+agent_mandate: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.agent_mandate FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+agent_mandate: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.agent_mandate FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+agent_mandate: CREATE TRIGGER is_sealed AFTER INSERT ON public.agent_mandate REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_agent_mandate() -- always
+agent_mandate: CREATE CONSTRAINT TRIGGER two_people_agent_grant AFTER INSERT ON public.agent_mandate DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((NOT new.revoked)) EXECUTE FUNCTION two_people('agent', 'grant', 'n.agent_id', '
+    p ->> ''asset'' = n.asset and p ->> ''counterparty'' is not distinct from n.counterparty_id and p ->> ''towards'' = n.towards
+    and p ->> ''per_transaction'' is not distinct from n.per_transaction::text and p ->> ''per_hour'' is not distinct from n.per_hour::text
+    and p ->> ''per_day'' is not distinct from n.per_day::text and p ->> ''per_week'' is not distinct from n.per_week::text
+    and p ->> ''per_month'' is not distinct from n.per_month::text
+    and (p ->> ''expires_at'')::timestamptz is not distinct from n.expires_at', 'false') -- always
 api_key: CREATE TRIGGER an_administrator_stays AFTER UPDATE OF revoked_at ON public.api_key FOR EACH ROW WHEN (((old.role = 'administrator'::text) AND (new.revoked_at IS NOT NULL) AND (old.revoked_at IS NULL))) EXECUTE FUNCTION an_administrator_stays()
 api_key: CREATE TRIGGER api_key_once_revoked_at BEFORE UPDATE OF revoked_at ON public.api_key FOR EACH ROW WHEN (((old.revoked_at IS NOT NULL) AND (new.revoked_at IS DISTINCT FROM old.revoked_at))) EXECUTE FUNCTION refuse_another_value('revoked_at')
 api_key: CREATE TRIGGER is_sealed AFTER INSERT ON public.api_key REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_api_key() -- always
@@ -1886,6 +2043,7 @@ hold: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.hold FOR EACH ST
 hold_resolution: CREATE TRIGGER holds_were_resolved AFTER INSERT ON public.hold_resolution REFERENCING NEW TABLE AS new_resolution FOR EACH STATEMENT EXECUTE FUNCTION holds_were_resolved() -- always
 hold_resolution: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.hold_resolution FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 hold_resolution: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.hold_resolution FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+hold_resolution: CREATE TRIGGER promise_of_two_phase_is_kept AFTER INSERT ON public.hold_resolution REFERENCING NEW TABLE AS new_resolution FOR EACH STATEMENT EXECUTE FUNCTION promise_of_two_phase_is_kept() -- always
 holdback_term: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.holdback_term FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 holdback_term: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.holdback_term FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 holdback_term: CREATE TRIGGER is_sealed AFTER INSERT ON public.holdback_term REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_holdback_term() -- always
@@ -2072,6 +2230,30 @@ treasury_movement: CREATE TRIGGER is_sealed AFTER INSERT ON public.treasury_move
 treasury_movement: CREATE CONSTRAINT TRIGGER two_people_treasury_withdraw AFTER INSERT ON public.treasury_movement DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.kind = 'withdrawal'::text)) EXECUTE FUNCTION two_people('treasury', 'withdraw', 'n.program_id || '':'' || n.asset', '
     p ->> ''amount'' = n.amount::text and p ->> ''reference'' = n.reference', 'false') -- always
 treasury_movement: CREATE TRIGGER withdrawn_within_earned BEFORE INSERT ON public.treasury_movement FOR EACH ROW EXECUTE FUNCTION withdrawn_within_earned()
+two_phase: CREATE TRIGGER is_sealed AFTER INSERT ON public.two_phase REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_two_phase() -- always
+two_phase: CREATE TRIGGER transaction_follows_table BEFORE UPDATE OF state ON public.two_phase FOR EACH ROW EXECUTE FUNCTION state_follows_table('transaction')
+two_phase: CREATE TRIGGER two_phase_follows_records BEFORE UPDATE OF state ON public.two_phase FOR EACH ROW EXECUTE FUNCTION two_phase_follows_records() -- always
+two_phase: CREATE CONSTRAINT TRIGGER two_phase_is_balanced AFTER INSERT ON public.two_phase DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION two_phase_is_balanced() -- always
+two_phase_check: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.two_phase_check FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+two_phase_check: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.two_phase_check FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+two_phase_check: CREATE TRIGGER is_sealed AFTER INSERT ON public.two_phase_check REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_two_phase_check() -- always
+two_phase_decision: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.two_phase_decision FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+two_phase_decision: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.two_phase_decision FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+two_phase_decision: CREATE TRIGGER is_sealed AFTER INSERT ON public.two_phase_decision REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_two_phase_decision() -- always
+two_phase_decision: CREATE CONSTRAINT TRIGGER two_people_transaction_force_commit AFTER INSERT ON public.two_phase_decision DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.cause = 'forced'::text) AND (new.decision = 'commit'::text))) EXECUTE FUNCTION two_people('transaction', 'force_commit', 'n.transaction_id', 'p ->> ''approval'' = n.approval', 'false') -- always
+two_phase_decision: CREATE CONSTRAINT TRIGGER two_people_transaction_force_rollback AFTER INSERT ON public.two_phase_decision DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.cause = 'forced'::text) AND (new.decision = 'abort'::text))) EXECUTE FUNCTION two_people('transaction', 'force_rollback', 'n.transaction_id', 'p ->> ''approval'' = n.approval', 'false') -- always
+two_phase_decision: CREATE TRIGGER two_phase_decision_fits BEFORE INSERT ON public.two_phase_decision FOR EACH ROW EXECUTE FUNCTION two_phase_decision_fits() -- always
+two_phase_outcome: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.two_phase_outcome FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+two_phase_outcome: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.two_phase_outcome FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+two_phase_outcome: CREATE TRIGGER is_sealed AFTER INSERT ON public.two_phase_outcome REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_two_phase_outcome() -- always
+two_phase_outcome: CREATE TRIGGER two_phase_outcome_fits BEFORE INSERT ON public.two_phase_outcome FOR EACH ROW EXECUTE FUNCTION two_phase_outcome_fits() -- always
+two_phase_participant: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.two_phase_participant FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+two_phase_participant: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.two_phase_participant FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+two_phase_participant: CREATE TRIGGER is_sealed AFTER INSERT ON public.two_phase_participant REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_two_phase_participant() -- always
+two_phase_vote: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.two_phase_vote FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+two_phase_vote: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.two_phase_vote FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+two_phase_vote: CREATE TRIGGER is_sealed AFTER INSERT ON public.two_phase_vote REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_two_phase_vote() -- always
+two_phase_vote: CREATE TRIGGER two_phase_vote_fits BEFORE INSERT ON public.two_phase_vote FOR EACH ROW EXECUTE FUNCTION two_phase_vote_fits() -- always
 unposted_line: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.unposted_line FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 unposted_line: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.unposted_line FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 usage_import: CREATE TRIGGER is_sealed AFTER INSERT ON public.usage_import REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_usage_import() -- always
@@ -2099,6 +2281,10 @@ account_guard: everybody using true
 account_guard: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR ((account_id >> 40) IN ( SELECT book.id
    FROM book))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR ((account_id >> 40) IN ( SELECT book.id
    FROM book)))
+agent: everybody using true
+agent: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+agent_mandate: everybody using true
+agent_mandate: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 api_key: everybody using true
 api_key: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 approval_decision: everybody using true
@@ -2269,6 +2455,18 @@ settlement: everybody using true
 settlement: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 treasury_movement: everybody using true
 treasury_movement: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+two_phase: everybody using true
+two_phase: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+two_phase_check: everybody using true
+two_phase_check: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+two_phase_decision: everybody using true
+two_phase_decision: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+two_phase_outcome: everybody using true
+two_phase_outcome: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+two_phase_participant: everybody using true
+two_phase_participant: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+two_phase_vote: everybody using true
+two_phase_vote: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 unposted_line: everybody using true
 unposted_line: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (journal_id IN ( SELECT journal.id
    FROM journal))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (journal_id IN ( SELECT journal.id
@@ -2311,6 +2509,7 @@ ledger_version_8: bigint from 1 to 9223372036854775807 by 1
 ledger_version_9: bigint from 1 to 9223372036854775807 by 1
 queue_pause_number_seq: bigint from 1 to 9223372036854775807 by 1
 reconciliation_run_number: bigint from 1 to 9223372036854775807 by 1
+two_phase_vote_seq: bigint from 1 to 9223372036854775807 by 1
 
 -- functions
 a_batch_pays_its_lines(): CREATE OR REPLACE FUNCTION public.a_batch_pays_its_lines()
@@ -2441,6 +2640,29 @@ begin
     end if;
     return null;
 end $function$
+
+agent_mandate_fits(): CREATE OR REPLACE FUNCTION public.agent_mandate_fits()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    perform from agent where id = new.agent_id for update;  -- of two at once the later comes after the earlier
+    if new.number <> 1 + (select count(*) from agent_mandate m where m.agent_id = new.agent_id)
+       or exists (select from agent a where a.id in (new.agent_id, new.counterparty_id) and a.program_id <> new.program_id)
+       or not exists (select from book b where (b.program_id, b.asset) = (new.program_id, new.asset))
+       or not new.revoked and exists (select from agent a where a.id = new.agent_id and a.state = 'closed') then
+        raise 'agent %: its mandates follow one another, in an asset and among agents of its program', new.agent_id using errcode = 'CF002';
+    end if;
+    return new;
+end $function$
+
+agent_spent(text,text,text,timestamp with time zone,bigint,text): CREATE OR REPLACE FUNCTION public.agent_spent(agent text, of_asset text, other text, since timestamp with time zone, upto bigint, but text)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+RETURN (COALESCE((SELECT sum(CASE WHEN (agent_spent.other IS NULL) THEN p.amount ELSE LEAST(p.amount, COALESCE((SELECT c.amount FROM two_phase_participant c WHERE ((c.transaction_id = p.transaction_id) AND (c.agent_id = agent_spent.other) AND (c.asset = p.asset) AND (c.side = 'credit'::text))), (0)::bigint)) END) AS sum FROM (two_phase_participant p JOIN two_phase_vote v ON ((((v.transaction_id = p.transaction_id) AND (v.number = p.number)) AND (v.vote = 'yes'::text)))) WHERE ((p.agent_id = agent_spent.agent) AND (p.asset = agent_spent.of_asset) AND (p.side = 'debit'::text) AND (p.transaction_id <> agent_spent.but) AND (v.at >= agent_spent.since) AND (v.seq < agent_spent.upto) AND (NOT (EXISTS (SELECT FROM two_phase_outcome o WHERE ((o.transaction_id = p.transaction_id) AND (o.number = p.number) AND (o.outcome = 'released'::text))))))), (0)::numeric))::bigint
 
 an_administrator_stays(): CREATE OR REPLACE FUNCTION public.an_administrator_stays()
  RETURNS trigger
@@ -3136,6 +3358,65 @@ begin
     execute format('create index %I on %s (due_at, id) where due_at is not null', named || '_due', target);
 end $function$
 
+mandate_refuses(text,integer,timestamp with time zone,bigint,integer): CREATE OR REPLACE FUNCTION public.mandate_refuses(txn text, participant integer, moment timestamp with time zone, upto bigint DEFAULT '9223372036854775807'::bigint, mandates integer DEFAULT 2147483647)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    p      two_phase_participant;
+    m      agent_mandate;
+    c      record;
+    span   text;
+    most   bigint;
+    spent  bigint;
+    named  boolean := false;
+    whom   text;
+begin
+    select * into p from two_phase_participant where (transaction_id, number) = (txn, participant);
+    if p.side is distinct from 'debit' then
+        return null;
+    end if;
+    for c in
+        select null::text as other, p.amount as amount
+        union all
+        select q.agent_id, least(p.amount, q.amount) from two_phase_participant q
+        where (q.transaction_id, q.asset, q.side) = (p.transaction_id, p.asset, 'credit')
+        order by 1 nulls first
+    loop
+        select * into m from agent_mandate a
+        where a.agent_id = p.agent_id and a.asset = p.asset and a.counterparty_id is not distinct from c.other
+              and a.number <= mandates
+        order by a.number desc limit 1;
+        whom := case when c.other is null then '' else ' towards ' || c.other end;
+        if m.id is null or m.revoked or m.expires_at <= moment then
+            if c.other is null then
+                return format('it has no mandate in %s', p.asset);
+            elsif named then
+                return format('its mandate in %s does not name %s', p.asset, c.other);
+            end if;
+            continue;
+        end if;
+        if c.other is null then
+            named := m.towards = 'named';
+        end if;
+        if c.amount > m.per_transaction then
+            return format('its mandate allows %s minor units of %s in a transaction%s, and this is %s', m.per_transaction, p.asset, whom, c.amount);
+        end if;
+        foreach span in array array['hour', 'day', 'week', 'month'] loop
+            most := case span when 'hour' then m.per_hour when 'day' then m.per_day when 'week' then m.per_week else m.per_month end;
+            continue when most is null;
+            spent := agent_spent(p.agent_id, p.asset, c.other, date_trunc(span, moment, 'UTC'), upto, txn);
+            if spent + c.amount > most then
+                return format('its mandate allows %s minor units of %s in each %s%s, %s are spent, and this is %s',
+                              most, p.asset, span, whom, spent, c.amount);
+            end if;
+        end loop;
+    end loop;
+    return null;
+end $function$
+
 money_in_transit_is_not_reversed(): CREATE OR REPLACE FUNCTION public.money_in_transit_is_not_reversed()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -3537,6 +3818,23 @@ begin
     return null;
 end $function$
 
+promise_of_two_phase_is_kept(): CREATE OR REPLACE FUNCTION public.promise_of_two_phase_is_kept()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if exists (
+        select from new_resolution r
+        join hold h on h.id = r.hold_id and h.source_type = 'two_phase' and h.promised
+        left join two_phase_decision d on d.transaction_id = split_part(h.source_id, ':', 1)
+        where case r.verb when 'post' then d.decision is distinct from 'commit' or r.amount <> h.amount
+                          else d.decision is distinct from 'abort' end) then
+        raise 'what a participant of a transaction promised is posted when commit is decided, and given back when abort is' using errcode = 'CF002';
+    end if;
+    return null;
+end $function$
+
 reference_paid(text,text): CREATE OR REPLACE FUNCTION public.reference_paid(of_provider text, of_reference text)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -3751,6 +4049,34 @@ seal_action(): CREATE OR REPLACE FUNCTION public.seal_action()
 AS $function$
         begin
             insert into seal (relation, row_id, sha256) select 'action', n.id::text, sha256(convert_to(row(n.id, n.actor, n.role, n.verb, n.subject_id, n.reason, n.request_id, n.payload, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_agent(): CREATE OR REPLACE FUNCTION public.seal_agent()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'agent', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.name, n.created_at, n.created_by)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_agent_mandate(): CREATE OR REPLACE FUNCTION public.seal_agent_mandate()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'agent_mandate', n.id::text, sha256(convert_to(row(n.id, n.agent_id, n.program_id, n.number, n.asset, n.counterparty_id, n.towards, n.per_transaction, n.per_hour, n.per_day, n.per_week, n.per_month, n.expires_at, n.revoked, n.actor, n.reason, n.at)::text, 'UTF8')) from  new_row n;
             return null;
         end $function$
 
@@ -4626,6 +4952,90 @@ AS $function$
             return null;
         end $function$
 
+seal_two_phase(): CREATE OR REPLACE FUNCTION public.seal_two_phase()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'two_phase', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.reference, n.commits, n.participants, n.expires_at, n.created_at, n.created_by)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_two_phase_check(): CREATE OR REPLACE FUNCTION public.seal_two_phase_check()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'two_phase_check', row(n.transaction_id, n.agent_id)::text, sha256(convert_to(row(n.transaction_id, n.agent_id, n.program_id, n.agrees, n.found, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_two_phase_decision(): CREATE OR REPLACE FUNCTION public.seal_two_phase_decision()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'two_phase_decision', n.transaction_id::text, sha256(convert_to(row(n.transaction_id, n.program_id, n.decision, n.cause, n.approval, n.actor, n.reason, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_two_phase_outcome(): CREATE OR REPLACE FUNCTION public.seal_two_phase_outcome()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'two_phase_outcome', row(n.transaction_id, n.number)::text, sha256(convert_to(row(n.transaction_id, n.number, n.program_id, n.outcome, n.journal_id, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_two_phase_participant(): CREATE OR REPLACE FUNCTION public.seal_two_phase_participant()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'two_phase_participant', row(n.transaction_id, n.number)::text, sha256(convert_to(row(n.transaction_id, n.number, n.program_id, n.agent_id, n.side, n.asset, n.amount)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_two_phase_vote(): CREATE OR REPLACE FUNCTION public.seal_two_phase_vote()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'two_phase_vote', row(n.transaction_id, n.number)::text, sha256(convert_to(row(n.transaction_id, n.number, n.program_id, n.vote, n.why, n.hold_id, n.seq, n.mandates, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
 seal_usage_import(): CREATE OR REPLACE FUNCTION public.seal_usage_import()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4798,6 +5208,146 @@ begin
     return null;
 end $function$
 
+two_phase_agent_account(text): CREATE OR REPLACE FUNCTION public.two_phase_agent_account(agent text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO 'public', 'pg_temp'
+RETURN ('treasury:agent:'::text || agent)
+
+two_phase_decision_fits(): CREATE OR REPLACE FUNCTION public.two_phase_decision_fits()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    t two_phase;
+begin
+    select * into t from two_phase where id = new.transaction_id for update;
+    if new.decision = 'commit' and (
+        select count(*) from two_phase_vote v where v.transaction_id = t.id and v.vote = 'yes') <> t.participants then
+        raise 'transaction %: commit is decided once every participant has promised', t.id using errcode = 'CF002';
+    end if;
+    return new;
+end $function$
+
+two_phase_follows_records(): CREATE OR REPLACE FUNCTION public.two_phase_follows_records()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    decided text;
+begin
+    if new.state = old.state then
+        return new;
+    end if;
+    select d.decision into decided from two_phase_decision d where d.transaction_id = new.id;
+    if (case new.state
+           when 'preparing' then decided is not null
+           when 'prepared' then decided is not null or
+               (select count(*) from two_phase_vote v where v.transaction_id = new.id and v.vote = 'yes') <> new.participants
+           when 'committing' then decided is distinct from 'commit'
+           when 'aborting' then decided is distinct from 'abort'
+           when 'committed' then
+               (select count(*) from two_phase_outcome o where o.transaction_id = new.id and o.outcome = 'applied') <> new.participants
+           when 'aborted' then
+               (select count(*) from two_phase_outcome o where o.transaction_id = new.id and o.outcome = 'released') <> new.participants
+           else true end) then
+        raise 'transaction %: its records do not say %', new.id, new.state using errcode = 'CF002';
+    end if;
+    return new;
+end $function$
+
+two_phase_is_balanced(): CREATE OR REPLACE FUNCTION public.two_phase_is_balanced()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if (select count(*) from two_phase_participant p where p.transaction_id = new.id) <> new.participants or exists (
+        select from two_phase_participant p where p.transaction_id = new.id group by p.asset
+        having sum(case p.side when 'debit' then p.amount else -p.amount end) <> 0) or exists (
+        select from two_phase_participant p join agent a on a.id = p.agent_id
+        where p.transaction_id = new.id and (a.program_id <> new.program_id or p.program_id <> new.program_id)) then
+        raise 'transaction %: as much is debited as credited in each asset, among agents of its program', new.id using errcode = 'CF002';
+    end if;
+    return null;
+end $function$
+
+two_phase_outcome_fits(): CREATE OR REPLACE FUNCTION public.two_phase_outcome_fits()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    decided text;
+    held    uuid;
+begin
+    perform from two_phase where id = new.transaction_id for update;
+    select d.decision into decided from two_phase_decision d where d.transaction_id = new.transaction_id;
+    select v.hold_id into held from two_phase_vote v where (v.transaction_id, v.number) = (new.transaction_id, new.number);
+    if new.outcome = 'applied' and (decided is distinct from 'commit' or not exists (
+        select from hold_resolution r join hold h on h.id = r.hold_id
+        where r.hold_id = held and r.verb = 'post' and r.amount = h.amount and r.journal_id = new.journal_id)) then
+        raise 'transaction %: participant % applies what it promised, once commit is decided', new.transaction_id, new.number
+            using errcode = 'CF002';
+    elsif new.outcome = 'released' and (decided is distinct from 'abort' or held is not null and not exists (
+        select from hold_resolution r where r.hold_id = held and r.verb = 'void')) then
+        raise 'transaction %: participant % releases what it promised, once abort is decided', new.transaction_id, new.number
+            using errcode = 'CF002';
+    end if;
+    return new;
+end $function$
+
+two_phase_promise(text,integer): CREATE OR REPLACE FUNCTION public.two_phase_promise(txn text, participant integer)
+ RETURNS TABLE(debit text, credit text)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+    select case p.side when 'debit' then two_phase_agent_account(p.agent_id) else 'two_phase' end,
+           case p.side when 'debit' then 'two_phase' else two_phase_agent_account(p.agent_id) end
+    from two_phase_participant p where (p.transaction_id, p.number) = (txn, participant)
+$function$
+
+two_phase_vote_fits(): CREATE OR REPLACE FUNCTION public.two_phase_vote_fits()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    t   two_phase;
+    p   two_phase_participant;
+    why text;
+begin
+    select * into t from two_phase where id = new.transaction_id for update;
+    select * into p from two_phase_participant where (transaction_id, number) = (new.transaction_id, new.number);
+    perform from agent where id = p.agent_id for update;
+    new.seq := nextval('two_phase_vote_seq');  -- under that lock
+    new.mandates := (select count(*) from agent_mandate m where m.agent_id = p.agent_id);
+    if t.state <> 'preparing' or exists (select from two_phase_decision d where d.transaction_id = t.id)
+       or exists (select from two_phase_outcome o where (o.transaction_id, o.number) = (p.transaction_id, p.number)) then
+        raise 'transaction %: participant % votes no more', t.id, p.number using errcode = 'CF002';
+    end if;
+    if new.vote = 'no' then
+        return new;
+    end if;
+    why := mandate_refuses(p.transaction_id, p.number, new.at);
+    if why is not null or not exists (
+        select from hold h
+        join account d on d.id = h.debit join account c on c.id = h.credit join book b on b.id = d.book_id
+        cross join two_phase_promise(p.transaction_id, p.number) w
+        where h.id = new.hold_id and h.promised and (h.source_type, h.source_id) = ('two_phase', p.transaction_id || ':' || p.number)
+              and (b.program_id, b.asset, d.name, c.name, h.amount) = (t.program_id, p.asset, w.debit, w.credit, p.amount)
+              and exists (select from open_hold o where o.hold_id = h.id)) or not exists (
+        select from agent a where a.id = p.agent_id and case p.side when 'debit' then a.state = 'active' else a.state <> 'closed' end) then
+        raise 'transaction %: participant % promises nothing: %', t.id, p.number, coalesce(why, 'its hold or its agent is another')
+            using errcode = 'CF002';
+    end if;
+    return new;
+end $function$
+
 was_administered(): CREATE OR REPLACE FUNCTION public.was_administered()
  RETURNS boolean
  LANGUAGE sql
@@ -4844,6 +5394,15 @@ account_serial: owner: counterfoil_owner
 action: counterfoil_app: insert, select
 action: counterfoil_auditor: select
 action: owner: counterfoil_owner
+agent: counterfoil_app: insert, select
+agent: counterfoil_app: update (state)
+agent: counterfoil_app: update (state_at)
+agent: counterfoil_app: update (steps)
+agent: counterfoil_auditor: select
+agent: owner: counterfoil_owner
+agent_mandate: counterfoil_app: insert, select
+agent_mandate: counterfoil_auditor: select
+agent_mandate: owner: counterfoil_owner
 api_key: counterfoil_app: insert, select
 api_key: counterfoil_app: update (last_used_at)
 api_key: counterfoil_app: update (revoked_at)
@@ -5508,6 +6067,36 @@ transition: owner: counterfoil_owner
 treasury_movement: counterfoil_app: insert, select
 treasury_movement: counterfoil_auditor: select
 treasury_movement: owner: counterfoil_owner
+two_phase: counterfoil_app: insert, select
+two_phase: counterfoil_app: update (attempt)
+two_phase: counterfoil_app: update (due_at)
+two_phase: counterfoil_app: update (fence)
+two_phase: counterfoil_app: update (last_error)
+two_phase: counterfoil_app: update (lease_owner)
+two_phase: counterfoil_app: update (lease_until)
+two_phase: counterfoil_app: update (state)
+two_phase: counterfoil_app: update (state_at)
+two_phase: counterfoil_app: update (steps)
+two_phase: counterfoil_auditor: select
+two_phase: owner: counterfoil_owner
+two_phase_check: counterfoil_app: insert, select
+two_phase_check: counterfoil_auditor: select
+two_phase_check: owner: counterfoil_owner
+two_phase_decision: counterfoil_app: insert, select
+two_phase_decision: counterfoil_auditor: select
+two_phase_decision: owner: counterfoil_owner
+two_phase_outcome: counterfoil_app: insert, select
+two_phase_outcome: counterfoil_auditor: select
+two_phase_outcome: owner: counterfoil_owner
+two_phase_participant: counterfoil_app: insert, select
+two_phase_participant: counterfoil_auditor: select
+two_phase_participant: owner: counterfoil_owner
+two_phase_vote: counterfoil_app: insert, select
+two_phase_vote: counterfoil_auditor: select
+two_phase_vote: owner: counterfoil_owner
+two_phase_vote_seq: counterfoil_app: usage
+two_phase_vote_seq: counterfoil_auditor: select
+two_phase_vote_seq: owner: counterfoil_owner
 unposted_line: counterfoil_app: insert, select
 unposted_line: counterfoil_auditor: select
 unposted_line: owner: counterfoil_owner
@@ -5565,6 +6154,8 @@ write_off_limit: counterfoil_auditor: select
 write_off_limit: owner: counterfoil_owner
 
 -- rights to run
+agent_spent(text,text,text,timestamp with time zone,bigint,text): counterfoil_app: execute
+agent_spent(text,text,text,timestamp with time zone,bigint,text): counterfoil_auditor: execute
 broken_seals(text[]): counterfoil_app: execute
 broken_seals(text[]): counterfoil_auditor: execute
 canonical_json(jsonb): counterfoil_app: execute
@@ -5581,6 +6172,8 @@ fee_version_at(text,timestamp with time zone): counterfoil_auditor: execute
 key_word(text): counterfoil_app: execute
 key_word(text): counterfoil_auditor: execute
 lock_accounts(text,text,text[]): counterfoil_app: execute
+mandate_refuses(text,integer,timestamp with time zone,bigint,integer): counterfoil_app: execute
+mandate_refuses(text,integer,timestamp with time zone,bigint,integer): counterfoil_auditor: execute
 newest_postings(bigint,bigint,integer): counterfoil_app: execute
 newest_postings(bigint,bigint,integer): counterfoil_auditor: execute
 payment_unused(text): counterfoil_app: execute
@@ -5608,12 +6201,21 @@ total(bigint): counterfoil_app: execute
 total(bigint): counterfoil_auditor: execute
 treasury_held(text,text): counterfoil_app: execute
 treasury_held(text,text): counterfoil_auditor: execute
+two_phase_agent_account(text): counterfoil_app: execute
+two_phase_agent_account(text): counterfoil_auditor: execute
+two_phase_promise(text,integer): counterfoil_app: execute
+two_phase_promise(text,integer): counterfoil_auditor: execute
 was_administered(): counterfoil_app: execute
 was_administered(): counterfoil_auditor: execute
 
 -- comments
 access_attempt: app: select, insert, update, delete
 account_guard: app: select
+agent.created_at: app: select, insert
+agent.created_by: app: select, insert
+agent.id: app: select, insert
+agent.name: app: select, insert
+agent.program_id: app: select, insert
 api_key.created_at: app: select, insert
 api_key.created_by: app: select, insert
 api_key.expires_at: app: select, insert
@@ -5850,6 +6452,14 @@ session.csrf: app: select, insert; auditor: none
 session.id: app: select, insert
 session.principal_id: app: select, insert
 session.secret_hash: app: select, insert; auditor: none
+two_phase.commits: app: select, insert
+two_phase.created_at: app: select, insert
+two_phase.created_by: app: select, insert
+two_phase.expires_at: app: select, insert
+two_phase.id: app: select, insert
+two_phase.participants: app: select, insert
+two_phase.program_id: app: select, insert
+two_phase.reference: app: select, insert
 usage_fraction.asset: app: select, insert
 usage_fraction.customer_id: app: select, insert
 usage_fraction.payee_id: app: select, insert

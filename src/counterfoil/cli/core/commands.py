@@ -37,6 +37,8 @@ PARTS: Final[dict[str, CommandPart]] = {
     "holdbacks": CommandPart("counterfoil.cli.nouns.payouts.holdbacks", "What is kept back of settlements.", MONEY),
     "batches": CommandPart("counterfoil.cli.nouns.payouts.batches", "Payouts that people approve together.", MONEY),
     "destinations": CommandPart("counterfoil.cli.nouns.payouts.destinations", "Where payees are paid.", MONEY),
+    "agents": CommandPart("counterfoil.cli.nouns.treasury.agents", "Programs that spend within their mandates.", MONEY),
+    "transactions": CommandPart("counterfoil.cli.nouns.treasury.transactions", "What moves between agents, wholly or not at all.", MONEY),
     "accounts": CommandPart("counterfoil.cli.nouns.ledger.accounts", "Balances, statements, and whether they are right.", BOOKS),
     "journal": CommandPart("counterfoil.cli.nouns.ledger.journal", "Post, import, show and reverse journals.", BOOKS),
     "programs": CommandPart("counterfoil.cli.nouns.ledger.programs", "Programs, their assets, and whether their books agree.", BOOKS),

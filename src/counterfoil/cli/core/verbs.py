@@ -74,7 +74,9 @@ def _command(noun: Noun, verb: Verb) -> Callable[..., None]:
     def command(**given: Any) -> None:
         subject, dry_run, output = given.pop("id"), given.pop("dry_run"), given.pop("output")
         with asked(NEED[verb.permission]) as client:
-            asset = _asset_of(client, noun, subject) if any(one.kind in MONEY for one in verb.takes) else ""
+            asset = ""
+            if any(one.kind in MONEY for one in verb.takes):
+                asset = given["asset"] if "asset" in given else _asset_of(client, noun, subject)
             body = _body(verb, given, asset)
             done = client.post(f"/api/{noun.plural}/{subject}/{verb.word}", body, dry_run=dry_run)
         say_done(done, output, said_of(verb, done))

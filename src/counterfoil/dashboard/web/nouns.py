@@ -174,7 +174,7 @@ def _say(
     if verb.reason and not reason:
         raise ReasonRequired(verb=verb.name, field="reason", limit="at least one word")
     with served.database.transaction(commit=commit, program_id=session.caller.program_id) as conn:
-        asset = getattr(noun.show(conn, subject_id), "asset", None)
+        asset = filled.get("asset") or getattr(noun.show(conn, subject_id), "asset", None)
         taken = {one.name: _taken(one, filled, known_assets(conn).get(asset or "")) for one in verb.takes}
         saying = VerbCall(
             conn,

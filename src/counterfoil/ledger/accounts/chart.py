@@ -39,6 +39,7 @@ CHART: Final = (
     ChartRule("payable:affiliate:*", CREDIT, True, "commission that is due"),
     ChartRule("refund_payable:customer:*", CREDIT, True, "what is owed back to a customer"),
     ChartRule("treasury:agent:*", CREDIT, True, "an agent's share of the treasury"),
+    ChartRule("two_phase", CREDIT, False, "what agents gave in transactions and other agents did not get yet"),
     ChartRule("suspense", CREDIT, False, "receipts that nobody has identified yet"),
     ChartRule("fee:platform", CREDIT, False, "what the platform has earned"),
     ChartRule("provider_fee", DEBIT, False, "what providers took"),

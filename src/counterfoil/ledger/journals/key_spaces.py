@@ -51,6 +51,7 @@ ESCROW_REPAY: Final = KeySpace("ESCROW_REPAY", "escrow_repay", "escrow_movement"
 CHARGEBACK: Final = KeySpace("CHARGEBACK", "chargeback", "chargeback", True, True)
 CHARGEBACK_WON: Final = KeySpace("CHARGEBACK_WON", "chargeback_won", "chargeback", True, True)
 RECEIVABLE_WRITE_OFF: Final = KeySpace("RECEIVABLE_WRITE_OFF", "receivable_write_off", "receivable_write_off", False, False)
+TWO_PHASE: Final = KeySpace("TWO_PHASE", None, "two_phase", False, True)  # of holds: what a participant of a transaction promised
 BREAK: Final = KeySpace("break", None, "break", False, False)
 HOLD_POST: Final = KeySpace("hold.post", None, None, False, True)
 REVERSAL: Final = KeySpace("reversal", "reversal", None, False, False)
@@ -79,6 +80,7 @@ SPACES: Final = {
         CHARGEBACK,
         CHARGEBACK_WON,
         RECEIVABLE_WRITE_OFF,
+        TWO_PHASE,
         BREAK,
         HOLD_POST,
         REVERSAL,

@@ -1,0 +1,1 @@
+"""Routes of the treasury of agents."""

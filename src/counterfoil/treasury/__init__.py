@@ -1,0 +1,1 @@
+"""The treasury of agents: who may spend what, and what moves between them, wholly or not at all."""

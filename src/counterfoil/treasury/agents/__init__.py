@@ -1,0 +1,1 @@
+"""Agents: their accounts, what they may spend, and what stops them."""

@@ -1,0 +1,1 @@
+"""Transactions in two phases: every participant promises, one decision is written down, and every participant follows it."""

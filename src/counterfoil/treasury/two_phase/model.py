@@ -1,0 +1,198 @@
+"""Transactions as they stand: their states, their records, and what is read of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from counterfoil.base.machine import Machine
+from counterfoil.base.problems import NotFound
+from counterfoil.operations.events.events import EventKind, declare
+from counterfoil.operations.work.runner import Queue
+
+TRANSACTION: Final = Machine(
+    name="transaction",
+    table="two_phase",
+    initial=("initiated",),
+    transitions={
+        ("initiated", "prepare"): "preparing",
+        ("initiated", "cancel"): "aborting",
+        ("initiated", "force_rollback"): "aborting",
+        ("preparing", "vote"): "prepared",
+        ("preparing", "cancel"): "aborting",
+        ("preparing", "force_rollback"): "aborting",
+        ("prepared", "commit"): "committing",
+        ("prepared", "cancel"): "aborting",
+        ("prepared", "force_commit"): "committing",
+        ("prepared", "force_rollback"): "aborting",
+        ("committing", "finish"): "committed",
+        ("aborting", "finish"): "aborted",
+    },
+    paired=frozenset({"force_commit", "force_rollback"}),
+)
+MOVING: Final = Queue("transactions", "two_phase", TRANSACTION.open, program="program_id")
+BETWEEN: Final = "two_phase"  # what one agent gave and another did not get yet
+EVENT_KINDS: Final = declare(
+    EventKind("transaction_committed", "info", "Every participant of a transaction applied what it promised."),
+    EventKind("transaction_aborted", "info", "A transaction was given up: nothing of it moved."),
+    EventKind("transaction_forced", "critical", "Two people decided a transaction; its participants were verified after it."),
+)
+
+
+class Transaction(NamedTuple):
+    """A transaction as it stands. `commits`: by_itself once every participant promised, or on_request; `expires_at`: without a decision by
+    then, abort is decided. `cause` and `approval` are of the decision: why it was taken, and of a forced one its reference."""
+
+    id: str
+    program_id: str
+    reference: str
+    commits: str
+    participant_count: int
+    expires_at: datetime
+    created_at: datetime
+    created_by: str
+    state: str
+    state_at: datetime
+    decision: str | None
+    cause: str | None
+    approval: str | None
+    decided_at: datetime | None
+    decided_by: str | None
+    last_error: str | None
+
+    @property
+    def forced(self) -> bool:
+        """Did two people decide it? That mark lasts."""
+        return self.approval is not None
+
+
+class Participant(NamedTuple):
+    """One agent's part: it pays (debit) or gets (credit) an amount, in minor units. `standing`: none, held, applied or released."""
+
+    number: int
+    agent_id: str
+    agent_name: str
+    side: str
+    asset: str
+    amount: int
+    standing: str
+    vote: str | None
+    why: str | None
+    voted_at: datetime | None
+    outcome_at: datetime | None
+    hold_id: UUID | None
+    journal_id: UUID | None
+
+
+class ParticipantCheck(NamedTuple):
+    """A participant as it was verified after a forced decision took effect."""
+
+    agent_id: str
+    agrees: bool
+    found: str
+    at: datetime
+
+
+class TransactionLine(NamedTuple):
+    """A transaction in a list: who takes part, and what moves, by asset in minor units."""
+
+    id: str
+    program_id: str
+    reference: str
+    state: str
+    created_at: datetime
+    agents: list[str]
+    assets: list[str]
+    amounts: list[int]
+    forced: bool
+    last_error: str | None
+
+
+class WantedTransactions(NamedTuple):
+    """Which transactions are listed. `older_than`, `younger_than`: since they were begun, at `now`."""
+
+    now: datetime
+    states: Sequence[str] = ()
+    agent_id: str | None = None
+    program_id: str | None = None
+    older_than: timedelta | None = None
+    younger_than: timedelta | None = None
+
+
+_SELECT: Final = """
+    select t.id, t.program_id, t.reference, t.commits, t.participants as participant_count, t.expires_at, t.created_at, t.created_by,
+           t.state, t.state_at, d.decision, d.cause, d.approval, d.at as decided_at, d.actor as decided_by, t.last_error
+    from two_phase t left join two_phase_decision d on d.transaction_id = t.id """
+
+
+def show_transaction(conn: Connection[Any], transaction_id: str, *, lock: bool = False) -> Transaction:
+    """One transaction. Raises NotFound."""
+    if lock:  # first the row, then what the one before us wrote
+        conn.execute("select from two_phase where id = %s for update", [transaction_id])
+    with conn.cursor(row_factory=class_row(Transaction)) as cur:
+        found = cur.execute(_SELECT + "where t.id = %s", [transaction_id]).fetchone()
+    if found is None:
+        raise NotFound(what="transaction", id=transaction_id)
+    return found
+
+
+def participants_of(conn: Connection[Any], transaction_id: str) -> list[Participant]:
+    """Who takes part, in the order of their numbers."""
+    with conn.cursor(row_factory=class_row(Participant)) as cur:
+        return cur.execute(
+            """select p.number, p.agent_id, a.name as agent_name, p.side, p.asset, p.amount,
+                      coalesce(o.outcome, case v.vote when 'yes' then 'held' when 'no' then 'released' else 'none' end) as standing,
+                      v.vote, v.why, v.at as voted_at, o.at as outcome_at, v.hold_id, o.journal_id
+               from two_phase_participant p
+               join agent a on a.id = p.agent_id
+               left join two_phase_vote v using (transaction_id, number)
+               left join two_phase_outcome o using (transaction_id, number)
+               where p.transaction_id = %s order by p.number""",
+            [transaction_id],
+        ).fetchall()
+
+
+def checks_of(conn: Connection[Any], transaction_id: str) -> list[ParticipantCheck]:
+    """How its participants were verified, if it was forced."""
+    with conn.cursor(row_factory=class_row(ParticipantCheck)) as cur:
+        return cur.execute(
+            "select agent_id, agrees, found, at from two_phase_check where transaction_id = %s order by agent_id", [transaction_id]
+        ).fetchall()
+
+
+def list_transactions(conn: Connection[Any], wanted: WantedTransactions, *, rows_max: int, after: str | None) -> list[TransactionLine]:
+    """Transactions, newest first."""
+    with conn.cursor(row_factory=class_row(TransactionLine)) as cur:
+        return cur.execute(
+            """select t.id, t.program_id, t.reference, t.state, t.created_at, w.agents, m.assets, m.amounts,
+                      d.approval is not null as forced, t.last_error
+               from two_phase t
+               left join two_phase_decision d on d.transaction_id = t.id
+               cross join lateral (select array_agg(agent_id order by number) as agents
+                                   from (select agent_id, min(number) as number from two_phase_participant
+                                         where transaction_id = t.id group by agent_id) each_agent) w
+               cross join lateral (select array_agg(asset order by asset) as assets, array_agg(amount order by asset) as amounts
+                                   from (select asset, sum(amount)::bigint as amount from two_phase_participant
+                                         where transaction_id = t.id and side = 'debit' group by asset) each_asset) m
+               where (%(after)s::text is null or t.id < %(after)s) and (%(states)s::text[] is null or t.state = any(%(states)s))
+                     and (%(program)s::text is null or t.program_id = %(program)s)
+                     and (%(begun_before)s::timestamptz is null or t.created_at < %(begun_before)s)
+                     and (%(begun_after)s::timestamptz is null or t.created_at > %(begun_after)s)
+                     and (%(agent)s::text is null or exists (
+                         select from two_phase_participant p where p.transaction_id = t.id and p.agent_id = %(agent)s))
+               order by t.id desc limit %(rows)s""",
+            {
+                "after": after,
+                "states": list(wanted.states) or None,
+                "program": wanted.program_id,
+                "agent": wanted.agent_id,
+                "begun_before": None if wanted.older_than is None else wanted.now - wanted.older_than,
+                "begun_after": None if wanted.younger_than is None else wanted.now - wanted.younger_than,
+                "rows": rows_max,
+            },
+        ).fetchall()

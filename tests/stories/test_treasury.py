@@ -1,0 +1,132 @@
+"""The runbook of the treasury of agents, walked from top to bottom in its own order on one server. Each section names its rows.
+
+A section that is built later is written into `RUNBOOK`, at its place in the runbook.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from counterfoil.ledger.accounts.accounts import open_accounts
+from counterfoil.ledger.journals.journal import post, reverse
+from tests.builders import PROGRAM, Desk
+from tests.stories.terminal import Terminal, told
+
+Section = Callable[[Desk, Terminal, dict[str, str]], None]
+
+
+def agents_with_money_and_mandates(desk: Desk, terminal: Terminal, known: dict[str, str]) -> None:
+    """Before the first line of the runbook: three agents, two of them with money that they may spend."""
+    for name, money in (("buyer", 2_000_00), ("seller", 500_00), ("broker", 0)):
+        agent = told(terminal("agents", "create", "--name", name, "--output", "json"))["id"]
+        known[name] = agent
+        if money:
+            with desk.database.transaction() as conn:
+                given: dict[str, Any] = {"asset": "EUR", "actor": "test", "now": desk.clock.now}
+                open_accounts(conn, PROGRAM, ["cash:bank:own"], **given)
+                post(conn, PROGRAM, key=f"to {name}", kind="test", lines=[("cash:bank:own", f"treasury:agent:{agent}", money)], **given)
+        terminal.by_two("agents", "grant", agent, "--asset", "EUR", "--per-day", "1500.00", "--reason", "agreed")
+
+
+def moved(desk: Desk, times: int = 3) -> None:
+    for _ in range(times):
+        desk.work("transactions")
+
+
+def an_agent_is_reconciled_by_hand(desk: Desk, terminal: Terminal, known: dict[str, str]) -> None:
+    """T2: one agent for a span, after a transfer of its own."""
+    code, said = terminal(
+        *("transactions", "begin", "--reference", "task 1", "--from", f"{known['buyer']},10.00,EUR", "--to", f"{known['seller']},10.00,EUR")
+    )
+    assert code == 0, said
+    moved(desk)
+    code, said = terminal("reconcile", "run", "--agent-id", known["buyer"], "--last", "7d")
+    assert (code, said.startswith(f"No money of {known['buyer']} moved")) == (1, True), "nobody outside has a record of it to compare"
+
+
+def stuck_transactions_are_found(desk: Desk, terminal: Terminal, known: dict[str, str]) -> None:
+    """T3: prepared, and nobody says the word; in the columns of the runbook, and over HTTP."""
+    for name, amount in (("first", "1000.00"), ("second", "250.50")):
+        words = ("--from", f"{known['buyer']},{amount},EUR", "--to", f"{known['broker']},{amount},EUR", "--time-out", "3600")
+        begun = terminal("transactions", "begin", "--reference", name, *words, "--on-request", "--output", "json")
+        known[name] = told(begun)["id"]
+    moved(desk)
+    assert told(terminal("transactions", "list", "--state", "pending", "--age", ">5m", "--output", "json")) == []
+    desk.clock.advance(minutes=12)
+    code, said = terminal("transactions", "list", "--state", "pending", "--age", ">5m")
+    lines = [line.split() for line in said.splitlines() if line.strip() and not set(line.strip()) <= set("─ ")]
+    assert (code, lines[0]) == (0, ["TXN_ID", "STATE", "AGE", "PARTICIPANTS", "AMOUNT"])
+    assert {tuple(line) for line in lines[1:]} == {
+        (known["second"], "PREPARED", "12m", f"{known['buyer']},{known['broker']}", "250.50", "EUR"),
+        (known["first"], "PREPARED", "12m", f"{known['buyer']},{known['broker']}", "1,000.00", "EUR"),
+    }
+    rows = terminal.ask("/api/transactions?state=pending&age=%3E5m")["data"]
+    assert {one["id"] for one in rows} == {known["first"], known["second"]}
+
+
+def their_resolution_is_forced_by_two(desk: Desk, terminal: Terminal, known: dict[str, str]) -> None:
+    """T4: looked at first; committed where every participant promised, rolled back where nothing is decided; and never the other way."""
+    found = told(terminal("transactions", "inspect", "--txn-id", known["first"], "--output", "json"))
+    assert [part["vote"] for part in found["participants"]] == ["yes", "yes"]
+    assert {one["verb"]: one["safe"] for one in found["advice"]}["force_commit"] is True
+    code, said = terminal("transactions", "inspect", "--txn-id", known["first"])
+    assert (code, "2 of 2 participants promised" in " ".join(said.split())) == (0, True)
+    terminal.by_two("transactions", "force-commit", "--txn-id", known["first"], "--approval", "INC-12345")
+    terminal.by_two("transactions", "force-rollback", "--txn-id", known["second"], "--approval", "INC-12345")
+    moved(desk, 1)
+    for name, state in (("first", "committed"), ("second", "aborted")):
+        found = terminal.ask(f"/api/transactions/{known[name]}")
+        assert (found["state"], found["forced"], found["approval"]) == (state, True, "INC-12345")
+        assert [one["agrees"] for one in found["checks"]] == [True, True]
+    code, said = terminal("transactions", "force-rollback", "--txn-id", known["first"], "--approval", "INC-12345")
+    assert (code != 0, "commit was decided" in said) == (True, True)
+
+
+def their_balances_are_verified(desk: Desk, terminal: Terminal, known: dict[str, str]) -> None:
+    """T5: every figure from postings and records."""
+    words = ("--agent-id", known["buyer"], "--agent-id", known["broker"])
+    code, said = terminal("agents", "verify", *words, "--output", "json")
+    assert code == 0, said
+    found = {one["agentId"]: one for one in told((code, said))}
+    assert {name: found[known[name]]["assets"][0]["balance"] for name in ("buyer", "broker")} == {"buyer": "99000", "broker": "100000"}
+    assert terminal("agents", "verify", *words)[0] == 0
+    assert terminal.ask(f"/api/agents/{known['broker']}/verify")["agrees"] is True
+
+
+def what_does_not_match_is_explained(desk: Desk, terminal: Terminal, known: dict[str, str]) -> None:
+    """T7: somebody credits the broker a second time by hand; it is named with its evidence, and gone once it is reversed."""
+    code, said = terminal("agents", "explain", known["broker"])
+    assert (code, "Nothing is wrong in what was looked at" in said, "carbon" in said) == (0, True, True)
+    given: dict[str, Any] = {"asset": "EUR", "actor": "test", "now": desk.clock.now}
+    with desk.database.transaction() as conn:
+        lines = [("cash:bank:own", f"treasury:agent:{known['broker']}", 1_000_00)]
+        narrative = f"{known['first']} did not arrive"
+        again = post(conn, PROGRAM, key="by mistake", kind="test", lines=lines, narrative=narrative, **given)
+    code, said = terminal("agents", "explain", known["broker"], "--output", "json")
+    [finding] = told((code, said))["findings"]
+    assert (code, finding["symptom"], finding["cause"]) == (1, "balance higher than its transactions", "duplicate credit")
+    assert (str(again.journal_id) in finding["command"], known["first"] in finding["evidence"]) == (True, True)
+    assert terminal.ask(f"/api/agents/{known['broker']}/explain")["findings"] == [finding]
+    with desk.database.transaction() as conn:
+        reverse(conn, PROGRAM, again.journal_id, key="back", reason="it had arrived", actor="test", now=desk.clock.now)
+    assert terminal("agents", "explain", known["broker"])[0] == 0
+
+
+RUNBOOK: tuple[Section, ...] = (
+    agents_with_money_and_mandates,
+    an_agent_is_reconciled_by_hand,
+    stuck_transactions_are_found,
+    their_resolution_is_forced_by_two,
+    their_balances_are_verified,
+    what_does_not_match_is_explained,
+)
+
+
+def test_the_runbook_of_the_treasury_is_walked(desk: Desk, terminal: Terminal) -> None:
+    known: dict[str, str] = {}
+    for section in RUNBOOK:
+        section(desk, terminal, known)
+    code, said = terminal("invariants")
+    assert code == 0, said
+    desk.still_true()
