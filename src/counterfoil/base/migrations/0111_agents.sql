@@ -15,7 +15,7 @@ select make_sealed('agent', array['id', 'program_id', 'name', 'created_at', 'cre
 insert into transition (machine, from_state, verb, to_state, needs_reason, needs_pair) values
     ('agent', '', 'create', 'active', false, false),
     ('agent', 'active', 'freeze', 'frozen', true, false),
-    ('agent', 'frozen', 'unfreeze', 'active', true, true),
+    ('agent', 'frozen', 'unfreeze', 'active', false, true),
     ('agent', 'active', 'close', 'closed', true, false),
     ('agent', 'frozen', 'close', 'closed', true, false);
 

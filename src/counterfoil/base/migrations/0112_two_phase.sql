@@ -22,12 +22,12 @@ insert into transition (machine, from_state, verb, to_state, needs_reason, needs
     ('transaction', 'initiated', 'cancel', 'aborting', false, false),
     ('transaction', 'preparing', 'vote', 'prepared', false, false),
     ('transaction', 'preparing', 'cancel', 'aborting', false, false),
-    ('transaction', 'preparing', 'force_rollback', 'aborting', true, true),
+    ('transaction', 'preparing', 'force_rollback', 'aborting', false, true),
     ('transaction', 'prepared', 'commit', 'committing', false, false),
     ('transaction', 'prepared', 'cancel', 'aborting', false, false),
-    ('transaction', 'prepared', 'force_commit', 'committing', true, true),
-    ('transaction', 'prepared', 'force_rollback', 'aborting', true, true),
-    ('transaction', 'initiated', 'force_rollback', 'aborting', true, true),
+    ('transaction', 'prepared', 'force_commit', 'committing', false, true),
+    ('transaction', 'prepared', 'force_rollback', 'aborting', false, true),
+    ('transaction', 'initiated', 'force_rollback', 'aborting', false, true),
     ('transaction', 'committing', 'finish', 'committed', false, false),
     ('transaction', 'aborting', 'finish', 'aborted', false, false);
 
