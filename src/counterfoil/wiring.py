@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -67,6 +66,7 @@ from counterfoil.payouts.refunds.invariants import INVARIANTS as REFUND_INVARIAN
 from counterfoil.payouts.refunds.noun import REFUND_NOUN
 from counterfoil.payouts.refunds.refunds import REFUND
 from counterfoil.payouts.refunds.release import HOLDBACK_NOUN
+from counterfoil.proofs import declared as proofs
 from counterfoil.reconciliation import bank_lines, bank_statements, client_money
 from counterfoil.reconciliation.breaks.adjusting import PAIRED as BREAK_PAIRED
 from counterfoil.reconciliation.breaks.breaks import BREAK
@@ -128,6 +128,7 @@ MACHINES: Sequence[Machine] = (
     PAYMENT_FILE,
     AGENT,
     TRANSACTION,
+    proofs.PROOF,
 )
 JOBS: Final[Sequence[Job]] = (
     *event_pull.JOBS,
@@ -145,6 +146,7 @@ JOBS: Final[Sequence[Job]] = (
     *expiring.JOBS,
     *forgetting.JOBS,
     *nightly.JOBS,
+    *proofs.JOBS,
 )
 EVENT_KINDS: Final[Sequence[EventKind]] = (
     *invoices.EVENT_KINDS,
@@ -185,6 +187,7 @@ PAIRED: Final = by_verb(
     *ESCROW_PAIRED,
     *AGENT_PAIRED,
     *TRANSACTION_PAIRED,
+    *proofs.PAIRED,
     Paired("destination", "set"),
     Paired("write_off_limit", "set"),
     Paired("payout_policy", "set"),
@@ -202,6 +205,7 @@ CONFIDENTIAL: Final[Sequence[Confidential]] = (
     bank_statements.CONFIDENTIAL,
     files.CONFIDENTIAL,
     reporting.CONFIDENTIAL,
+    proofs.CONFIDENTIAL,
 )
 NOUNS: Final = (
     INVOICE_NOUN,
@@ -217,6 +221,7 @@ NOUNS: Final = (
     CIRCUIT_NOUN,
     AGENT_NOUN,
     TRANSACTION_NOUN,
+    proofs.PROOF_NOUN,
 )  # whose verbs become routes, commands and forms
 INVARIANTS = (
     *LEDGER_INVARIANTS,
@@ -235,6 +240,7 @@ INVARIANTS = (
     *BREAK_INVARIANTS,
     *OPERATIONS_INVARIANTS,
     *AUDIT_INVARIANTS,
+    *proofs.INVARIANTS,
     history_kept(MACHINES),
     every_envelope_opens(CONFIDENTIAL),
 )
@@ -243,7 +249,8 @@ INVARIANTS = (
 @dataclass(frozen=True)
 class Wiring:
     """What the parts are connected with. `program_id`: where money is booked that names no invoice of ours. `run_folder`: where
-    reconciliation runs keep their lines; None keeps none. `crons`: when which scope is reconciled."""
+    reconciliation runs keep their lines; None keeps none. `proof_folder`: where checkpoints and proofs lie, the same. `crons`: when which
+    scope is reconciled."""
 
     database: Books
     providers: Mapping[str, Provider]
@@ -257,6 +264,8 @@ class Wiring:
     circuits: CircuitLimits = DEFAULT
     database_clock: DatabaseClock = database_now
     run_folder: Path | None = None
+    proof_folder: Path | None = None
+    proof_quorum: int = 2  # so many people sign a proof
     crons: Mapping[str, str] = field(default_factory=dict)
 
     def means(self) -> RunContext:
@@ -266,6 +275,13 @@ class Wiring:
     def pairings(self) -> dict[str, Pairing]:
         """What is held against what, by the name of the source."""
         return pairings(keeping_balances(self.providers))
+
+    def exporter(self) -> proofs.Exporter:
+        """What proofs are made with. Raises ProofStoreUnset."""
+        if self.proof_folder is None:
+            raise proofs.ProofStoreUnset(setting="proof_folder")
+        known = list(self.pairings().values())
+        return proofs.Exporter(self.database, self.proof_folder, self.make_id, self.clock, known, INVARIANTS, self.proof_quorum)
 
     def runner(self, owner: str) -> Runner:
         """How a process named `owner` runs ticks. Raises LeaseTooShort."""
@@ -291,6 +307,7 @@ class Wiring:
             followers=followers(self),
             appliers=appliers(self),
             run_folder=self.run_folder,
+            proof_folder=self.proof_folder,
             crons=self.crons,
             database=self.database,
         )
@@ -380,8 +397,3 @@ def _chargebacks(wiring: Wiring, name: str, provider: TellsChargebacks) -> Appli
         apply_chargebacks(conn, [one for one in told if one is not None], provider=name, make_id=wiring.make_id, now=now)
 
     return apply
-
-
-def process_name(pid: int) -> str:
-    """How this process names its leases and its heartbeat."""
-    return f"{socket.gethostname()}:{pid}"

@@ -6,12 +6,14 @@ import base64
 import hashlib
 import hmac
 import json
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -186,9 +188,10 @@ def served(app: Any) -> Iterator[str]:
 
 @contextmanager
 def opened(database: Database, before: Before | None = None) -> Iterator[Office]:
-    """An office over this database."""
-    wiring = wiring_for(database)
+    """An office over this database, with a folder for its proofs."""
     keys, ids = seed(database, before)
-    app = make_app(wiring, owner="test", log_requests=False, body_bytes_max=100_000, import_bytes_max=200_000)
-    with served(app) as url:
-        yield Office(url, database, wiring, keys, ids)
+    with tempfile.TemporaryDirectory(prefix="proofs-") as folder:
+        wiring = replace(wiring_for(database), proof_folder=Path(folder))
+        app = make_app(wiring, owner="test", log_requests=False, body_bytes_max=100_000, import_bytes_max=200_000)
+        with served(app) as url:
+            yield Office(url, database, wiring, keys, ids)

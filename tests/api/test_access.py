@@ -37,6 +37,7 @@ def declared(noun: Noun, verb: Verb) -> list[tuple[str, str, dict[str, Any] | No
     return [("POST", path, body or None, verb.permission) for path in (own, *further)]
 
 
+SOON = "2027-01-01T00:00:00Z"
 MOVEMENT = {"id": UUID, "debit": "a", "credit": "b", "amount": "1"}
 READ, AUDIT, OPERATE, POST, CLOSE, ADMINISTER = (
     access.READ,
@@ -58,6 +59,20 @@ ROUTES = [  # method, path, body, what it needs
     ("GET", "/api/keys", None, AUDIT),
     ("POST", "/api/keys", {"name": "n", "role": "viewer"}, ADMINISTER),
     ("POST", f"/api/keys/key_{ID}/revoke", BECAUSE, ADMINISTER),
+    ("POST", "/api/proofs", {"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"}, AUDIT),
+    ("GET", f"/api/proofs/prf_{ID}/files/manifest.json", None, AUDIT),
+    ("GET", f"/api/proofs/prf_{ID}/package", None, AUDIT),
+    ("GET", f"/api/proofs/prf_{ID}/request", None, READ),
+    ("POST", f"/api/proofs/prf_{ID}/signatures", {"number": 1, "signerId": f"sgn_{ID}", "signature": "A" * 86 + "=="}, READ),
+    ("GET", "/api/audit/export?account=suspense", None, AUDIT),
+    ("GET", "/api/finance/batches", None, READ),
+    ("GET", f"/api/finance/batches/{'b' * 64}", None, READ),
+    ("POST", f"/api/finance/batches/{'b' * 64}/repair?map=x", None, POST),
+    ("GET", f"/api/journals/{UUID}/inclusion", None, READ),
+    ("GET", "/api/signers", None, READ),
+    ("GET", "/api/signers/keys", None, READ),
+    ("POST", "/api/signers", {"principalId": f"prn_{ID}", "role": "auditor", "publicKey": "0" * 64, "validUntil": SOON}, ADMINISTER),
+    ("POST", f"/api/signers/sgn_{ID}/revoke", BECAUSE, ADMINISTER),
     ("GET", "/api/people", None, AUDIT),
     ("GET", "/api/access", None, AUDIT),
     ("POST", "/api/people", {"name": "anna", **BECAUSE}, ADMINISTER),

@@ -63,6 +63,8 @@ def test_the_document_carries_them(document):
 
 IDS = re.compile(r"[a-z]+_[0-9A-Z]{26}")
 RANDOM = re.compile(r"(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9+/]{16,}")  # letters and digits without an end
+PUBLIC = {"publicKey", "noteKey"}  # the halves of keys that everybody may know
+SHOWN = {"proof_sign": {"signature"}, "signer_keys_export": {"key"}}  # and where they stand under a plainer name
 LETS_IN = ("token", "secret", "key", "password", "once", "signature")
 
 
@@ -70,7 +72,7 @@ def secrets_in(told: Any, name: str = "") -> Iterator[str]:
     """What looks like a secret, whatever the recorder takes for one: by how it begins, or by the field that it stands in."""
     if isinstance(told, dict):
         for field, one in told.items():
-            yield from secrets_in(one, field)
+            yield from () if field in PUBLIC else secrets_in(one, field)
     elif isinstance(told, list):
         for one in told:
             yield from secrets_in(one, name)
@@ -82,7 +84,8 @@ def secrets_in(told: Any, name: str = "") -> Iterator[str]:
 
 def test_no_example_shows_a_secret():
     assert "…" in FILE.read_text("utf-8")
-    assert [f"{name}: {found}" for name, one in examples().items() for found in secrets_in(dict(one))] == []
+    found = [(name, one) for name, told in examples().items() for one in secrets_in(dict(told))]
+    assert [(name, one) for name, one in found if one.partition(":")[0] not in SHOWN.get(name, ())] == []
 
 
 @pytest.mark.parametrize(

@@ -447,4 +447,26 @@ OPERATIONS: Final[Faults] = {
         "a break is of another thing": "update break set identity = identity || 'x'",
     },
 }
-PLANTED: Final[Faults] = {**LEDGER, **SETTLEMENT, **PAYOUTS, **BATCHES, **ESCROWS, **REFUNDS, **BREAKS, **AGENTS, **OPERATIONS}
+LOG: Final[Faults] = {
+    "LOG_MUTATED": {
+        "a journal says something else than the log": "update journal set narrative = 'x' where kind = 'settlement'",
+        "a posting and its seal are raised": "update posting set amount = amount + 1",
+        "an entry says something else than its record": """update log_entry set record = 'x', leaf_hash = sha256('\\x00'::bytea || 'x')
+            where index = 3""",
+        "an entry has another hash": "update log_entry set leaf_hash = sha256('x') where index = 2",
+        "an act is taken out": "delete from action",
+        "the last entry is taken out": "delete from log_entry where index = (select max(index) from log_entry)",
+        "a checkpoint has another root": "update log_checkpoint set root = sha256('x')",
+    },
+    "LOG_SKIPPED": {
+        "a record is put in behind the sequencer": """insert into action (id, actor, role, verb, subject_id, request_id, payload, at,
+            written_by) values ('act_x', 't', 'r', 'v', 's', 'q', '{}', now(), '5'::xid8)""",
+        "the end of the log is taken out": "delete from log_entry where index > 5",
+    },
+    "LOG_BEHIND": {
+        "nobody numbers what is posted": """insert into journal select gen_random_uuid(), program_id, book_id, lines, effective_at,
+            now() - interval '1 hour', kind, key || 'x', request_hash, actor, narrative, source_type, source_id, null, null,
+            '9000000000'::xid8 from journal limit 1""",
+    },
+}
+PLANTED: Final[Faults] = {**LEDGER, **SETTLEMENT, **PAYOUTS, **BATCHES, **ESCROWS, **REFUNDS, **BREAKS, **AGENTS, **OPERATIONS, **LOG}

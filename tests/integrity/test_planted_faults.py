@@ -31,6 +31,8 @@ from counterfoil.payouts.batches.gathering import Wanted, gather_batch
 from counterfoil.payouts.batches.policies import set_policy
 from counterfoil.payouts.disputes.disputes import open_dispute
 from counterfoil.payouts.refunds.refunds import book_refund, lock_invoice
+from counterfoil.proofs.log.checkpoints import make_checkpoint
+from counterfoil.proofs.log.sequencing import sequence
 from counterfoil.reconciliation.breaks import adjusting
 from counterfoil.reconciliation.breaks.queries import Filter, list_breaks
 from counterfoil.settlement.escrow.escrows import NewEscrow, fund_escrow, open_escrow, sign_escrow
@@ -74,7 +76,15 @@ def books(server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Des
             _escrows(conn)
             _agents(conn)
         days.a_key(desk.database, name="keyholder")
+        _in_the_log(desk)
         yield desk
+
+
+def _in_the_log(desk: Desk) -> None:
+    with desk.database.transaction() as conn:
+        size = sequence(conn, make_origin="test/log", now=now()).size
+    with desk.database.transaction() as conn:
+        make_checkpoint(conn, size, make_key_id=make_id("lgk"), now=now())
 
 
 def _pending(desk: Desk) -> None:

@@ -26,6 +26,7 @@ from counterfoil.operations.access import access, logins, principals
 from counterfoil.operations.approvals import ApproverNeeded, ProposalDiffers, digest_of
 from counterfoil.payouts.destinations.destinations import set_destination
 from counterfoil.payouts.destinations.tokens import fingerprints
+from counterfoil.proofs.signing.signers import add_signer
 from counterfoil.reconciliation.breaks.limits import set_write_off_limit
 from counterfoil.settlement.escrow.escrows import NewEscrow, open_escrow
 from counterfoil.settlement.fees.fees import set_rates
@@ -36,6 +37,14 @@ from tests.soak import examples
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LINES = [NewPosting("cash:bank:own", "suspense", 100), NewPosting("cash:bank:own", "suspense", 7)]
+KEY, OTHER_KEY = (
+    bytes.fromhex(one)
+    for one in (
+        "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+        "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
+    )
+)
+SIGNER = {"publicKey": KEY.hex(), "role": "administrator", "validUntil": (NOW + timedelta(days=1)).isoformat()}
 NUMBERS = itertools.count(1)
 Write = Callable[[Connection[Any]], Any]
 
@@ -86,6 +95,12 @@ def a_grant(conn: Connection[Any], role: str = "viewer") -> None:
 
 def a_destination(conn: Connection[Any], token: str = "acct_1") -> None:
     set_destination(conn, "dst_1", program_id="main", payee_id="bolt", provider="simulator", token=token, actor="t", now=NOW)
+
+
+def a_signer(conn: Connection[Any], public_key: bytes = KEY) -> None:
+    mira = person(conn, "mira")
+    until = NOW + timedelta(days=1)
+    add_signer(conn, "sgn_1", principal_id=mira, role="administrator", public_key=public_key, valid_until=until, by="t", now=NOW)
 
 
 def a_limit(conn: Connection[Any], minor: int = 5_000) -> None:
@@ -171,6 +186,7 @@ KINDS: dict[str, tuple[tuple[str, str, str, dict[str, Any]], Write, Write]] = {
     ),
     "a role": (("principal", "grant", "eve", {"role": "viewer"}), a_grant, lambda c: a_grant(c, "operator")),
     "a destination": (("destination", "set", "main:bolt", ACCOUNT), a_destination, lambda c: a_destination(c, "acct_evil")),
+    "a signer": (("signer", "add", "mira", SIGNER), a_signer, lambda c: a_signer(c, OTHER_KEY)),
     "a limit": (("write_off_limit", "set", "main:EUR", {"minor": "5000"}), a_limit, lambda c: a_limit(c, 5_001)),
     "a journal": (("journal", "post", "main:k", JOURNAL), a_journal, lambda c: a_journal(c, [*LINES, LINES[0]])),
     "half a journal": (("journal", "post", "main:k", JOURNAL), a_journal, lambda c: a_journal(c, LINES[:1])),
@@ -203,8 +219,8 @@ KINDS: dict[str, tuple[tuple[str, str, str, dict[str, Any]], Write, Write]] = {
 def approved(conn: Connection[Any], said: tuple[str, str, str, dict[str, Any]], *, use: bool = True) -> None:
     """Proposed by mira, approved by noah or vera, and, with `use`, used."""
     machine, verb, subject, payload = said
-    subject = {"eve": person(conn, "eve"), "system-1": str(system_journal(conn))}.get(subject, subject)
-    checker = "noah" if machine in ("api_key", "principal") else "vera"
+    subject = {"eve": person(conn, "eve"), "mira": person(conn, "mira"), "system-1": str(system_journal(conn))}.get(subject, subject)
+    checker = "noah" if machine in ("api_key", "principal", "signer") else "vera"
     one = approvals.propose(
         conn,
         f"prop_{next(NUMBERS)}",
@@ -258,6 +274,7 @@ def test_it_is_the_database_that_refuses(house: Database):
             "escrow_movement",
             "agent_mandate",
             "two_phase_decision",
+            "signer",
         }
         for table, trigger in rows:
             conn.execute(f"alter table {table} disable trigger {trigger}".encode())

@@ -37,7 +37,8 @@ def terminal(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
             keys[role] = access.new_secret(entropy(access.SECRET_BYTES), live=False)
             access.create_key(conn, make_id("key"), keys[role], name=role, role=role, by="test", now=desk.clock.now)
         keys["approver"] = log_in_as(conn, "vera", "approver", at=desk.clock.now)[1]  # keys never approve
-    with served(make_app(replace(desk.wiring, run_folder=tmp_path / "runs"), owner="story", log_requests=False)) as url:
+    wiring = replace(desk.wiring, run_folder=tmp_path / "runs", proof_folder=tmp_path / "proofs")
+    with served(make_app(wiring, owner="story", log_requests=False)) as url:
         (tmp_path / "client.json").write_text(json.dumps({"url": url, "keys": keys}))
         monkeypatch.setenv("COUNTERFOIL_DATA_FOLDER", str(tmp_path))
         monkeypatch.setenv("COLUMNS", "200")

@@ -208,6 +208,12 @@ class Settings(BaseSettings):
         description="When (UTC) what is new since then is reconciled. Absent: only with everything.",
     )
     metrics_namespace: str = Field("counterfoil", pattern=r"^[a-z][a-z0-9_]{0,62}$", description="What the names of metrics begin with.")
+    proof_folder: Path | None = Field(
+        None,
+        description="Where checkpoints of the log and proofs lie, best on a disk or share that the database's owner cannot write to. "
+        "Absent: `proofs` in the data folder. Servers and workers share it.",
+    )
+    proof_quorum: int = Field(2, ge=1, le=5, description="So many people in different roles sign the proof of a period.")
     drill_folder: Path | None = Field(
         None,
         description="Drills only: at the point of a payment that the file `armed` in this folder names, server and worker "

@@ -63,6 +63,11 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "Breaks": "What does not agree, and what was done about it.",
         "Bank and client money": "Bank statements, and the cash of clients held against them.",
     },
+    "Proofs": {
+        "Proofs": "Proofs of periods: made, signed by several people, verified by anybody.",
+        "Audit": "The audit trail of an account.",
+        "Signers": "Whose keys sign proofs, and whether there are enough.",
+    },
     "Access": {
         "Keys": "API keys and their roles.",
         "Logins": "The logins of people.",

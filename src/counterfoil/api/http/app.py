@@ -18,6 +18,7 @@ from counterfoil.api.http.middleware import BodyLimits, Wire
 from counterfoil.api.http.problems import add_handlers
 from counterfoil.api.http.verbs import noun_routes
 from counterfoil.api.nouns.ledger import accounts, holds, journals, movements, periods, programs, statements
+from counterfoil.api.nouns.ledger import batches as journal_batches
 from counterfoil.api.nouns.operations import (
     access,
     approvals,
@@ -32,6 +33,7 @@ from counterfoil.api.nouns.operations import (
     webhooks,
 )
 from counterfoil.api.nouns.payouts import bank_files, batches, debts, destinations, disputes, payouts, refunds
+from counterfoil.api.nouns.proofs import proofs, signers, trails
 from counterfoil.api.nouns.reconciliation import bank, break_sheets, breaks
 from counterfoil.api.nouns.reconciliation import report as reconciliation_report
 from counterfoil.api.nouns.reconciliation import runs as reconciliation
@@ -54,6 +56,7 @@ ROUTERS = (  # looked through in this order: what is asked most comes first
     accounts.router,
     statements.router,
     journals.router,
+    journal_batches.router,
     holds.router,
     periods.router,
     programs.router,
@@ -81,6 +84,9 @@ ROUTERS = (  # looked through in this order: what is asked most comes first
     bank.router,
     break_sheets.router,
     breaks.router,
+    proofs.router,
+    signers.router,
+    trails.router,
     status.router,
     status.alive,
 )

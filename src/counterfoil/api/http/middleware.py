@@ -66,6 +66,8 @@ class BodyLimits(NamedTuple):
             return FORM_BYTES_MAX
         if path in ("/api/usage", "/api/breaks/import", "/api/reconciliation/statements", "/api/bank-files/reports"):
             return self.import_bytes_max
+        if path.startswith("/api/finance/batches/") and path.endswith("/repair"):
+            return self.import_bytes_max
         if path in ("/api/movements/bulk", "/api/finance/journal"):
             return max(BATCH_BYTES_MAX, self.body_bytes_max)
         return self.body_bytes_max

@@ -36,8 +36,10 @@ account_flag: value boolean not null
 account_flag: actor text not null
 account_flag: reason text not null
 account_flag: at timestamp with time zone not null
+account_flag: written_by xid8 not null default pg_current_xact_id()
 account_guard: account_id bigint not null
 account_guard: no_overdraft boolean not null
+account_guard: written_by xid8 not null default pg_current_xact_id()
 action: id text not null
 action: actor text not null
 action: role text not null
@@ -47,6 +49,7 @@ action: reason text
 action: request_id text not null
 action: payload jsonb not null
 action: at timestamp with time zone not null
+action: written_by xid8 not null default pg_current_xact_id()
 agent: id text not null
 agent: program_id text not null
 agent: name text not null
@@ -96,6 +99,7 @@ approval_decision: checker text not null
 approval_decision: session_id text
 approval_decision: reason text not null
 approval_decision: at timestamp with time zone not null
+approval_decision: written_by xid8 not null default pg_current_xact_id()
 approval_proposal: id text not null
 approval_proposal: machine text not null
 approval_proposal: subject_id text not null
@@ -108,6 +112,7 @@ approval_proposal: maker_id text not null
 approval_proposal: maker text not null
 approval_proposal: made_at timestamp with time zone not null
 approval_proposal: expires_at timestamp with time zone not null
+approval_proposal: written_by xid8 not null default pg_current_xact_id()
 approval_use: proposal_id text not null
 approval_use: machine text not null
 approval_use: subject_id text not null
@@ -631,6 +636,35 @@ ledger_entries: actor text
 ledger_entries: narrative text
 ledger_entries: source_type text
 ledger_entries: source_id text
+log_boundary: at timestamp with time zone not null
+log_boundary: size bigint not null
+log_boundary: made_at timestamp with time zone not null
+log_checkpoint: size bigint not null
+log_checkpoint: root bytea not null
+log_checkpoint: key_id text not null
+log_checkpoint: note text not null
+log_checkpoint: at timestamp with time zone not null
+log_entry: index bigint not null
+log_entry: relation text not null
+log_entry: row_id text not null
+log_entry: recorded_at timestamp with time zone not null
+log_entry: leaf_hash bytea not null
+log_entry: record text not null
+log_key: id text not null
+log_key: public_key bytea not null
+log_key: seed bytea
+log_key: made_at timestamp with time zone not null
+log_key: envelope bytea
+log_origin: one boolean not null default true
+log_origin: origin text not null
+log_origin: began_at timestamp with time zone not null
+log_position: one boolean not null default true
+log_position: server text not null
+log_position: next_xid xid8 not null
+log_position: swept_xid xid8
+log_subtree: height smallint not null
+log_subtree: index bigint not null
+log_subtree: hash bytea not null
 migration: number integer not null
 migration: name text not null
 migration: sha256 text not null
@@ -801,6 +835,7 @@ period_close: at timestamp with time zone not null
 period_close: recorded_at timestamp with time zone not null default clock_timestamp()
 period_close: approved_by text
 period_close: approval_id text
+period_close: written_by xid8 not null default pg_current_xact_id()
 posting: journal_id uuid not null
 posting: debit bigint not null
 posting: credit bigint not null
@@ -828,6 +863,40 @@ program_segment: program_id text not null
 program_segment: segment integer not null
 program_segment: first_seq bigint not null
 program_segment: postings bigint not null default 0
+proof: id text not null
+proof: from_at timestamp with time zone not null
+proof: to_at timestamp with time zone not null
+proof: open_size bigint not null
+proof: close_size bigint not null
+proof: entries bigint not null
+proof: verdict text not null
+proof: reconciliation text not null
+proof: manifest_sha256 bytea not null
+proof: previous_id text
+proof: duration_ms integer not null
+proof: made_by text not null
+proof: created_at timestamp with time zone not null
+proof: state text not null
+proof: state_at timestamp with time zone not null
+proof: steps integer not null default 1
+proof_file: proof_id text not null
+proof_file: name text not null
+proof_file: sha256 bytea not null
+proof_file: bytes bigint not null
+proof_file: crc32 bigint not null
+proof_request: proof_id text not null
+proof_request: number integer not null
+proof_request: quorum integer not null
+proof_request: statement bytea not null
+proof_request: requested_by text not null
+proof_request: requested_at timestamp with time zone not null
+proof_signature: proof_id text not null
+proof_signature: number integer not null
+proof_signature: signer_id text not null
+proof_signature: principal_id text not null
+proof_signature: role text not null
+proof_signature: signature bytea not null
+proof_signature: at timestamp with time zone not null
 provider_conflict: provider_payout_id text not null
 provider_conflict: said text not null
 provider_conflict: expected text not null
@@ -1014,6 +1083,17 @@ settlement: holdback bigint not null
 settlement: net bigint not null
 settlement: rate_version integer not null
 settlement: at timestamp with time zone not null
+signer: id text not null
+signer: principal_id text not null
+signer: person text not null
+signer: role text not null
+signer: public_key bytea not null
+signer: created_by text not null
+signer: created_at timestamp with time zone not null
+signer: valid_until timestamp with time zone not null
+signer: revoked_at timestamp with time zone
+signer: revoked_by text
+signer: revoke_reason text
 step: machine text not null
 step: subject_id text not null
 step: step integer not null
@@ -1486,6 +1566,28 @@ journal_key_moved: journal_key_moved_pkey PRIMARY KEY (journal_id)
 key_space: key_space_pkey PRIMARY KEY (word)
 key_space: key_space_word_is_short CHECK (((length(word) >= 1) AND (length(word) <= 40)))
 late_posting: late_posting_pkey PRIMARY KEY (journal_id, line)
+log_boundary: log_boundary_pkey PRIMARY KEY (at)
+log_boundary: log_boundary_size_is_not_negative CHECK ((size >= 0))
+log_checkpoint: log_checkpoint_key_id_fkey FOREIGN KEY (key_id) REFERENCES log_key(id)
+log_checkpoint: log_checkpoint_pkey PRIMARY KEY (size)
+log_checkpoint: log_checkpoint_root_is_a_hash CHECK ((length(root) = 32))
+log_checkpoint: log_checkpoint_size_is_not_negative CHECK ((size >= 0))
+log_entry: log_begins_at_zero CHECK ((index >= 0))
+log_entry: log_entry_pkey PRIMARY KEY (index)
+log_entry: log_leaf_is_hashed CHECK ((leaf_hash = sha256(('\x00'::bytea || convert_to(record, 'UTF8'::name)))))
+log_entry: log_takes_a_record_once UNIQUE (relation, row_id)
+log_key: log_key_envelope_is_whole CHECK ((length(envelope) >= 32))
+log_key: log_key_is_ed25519 CHECK ((length(public_key) = 32))
+log_key: log_key_is_made_once UNIQUE (public_key)
+log_key: log_key_pkey PRIMARY KEY (id)
+log_origin: log_has_one_origin CHECK (one)
+log_origin: log_origin_is_short CHECK ((origin ~ '^[A-Za-z0-9./_-]{1,200}$'::text))
+log_origin: log_origin_pkey PRIMARY KEY (one)
+log_position: log_has_one_position CHECK (one)
+log_position: log_position_pkey PRIMARY KEY (one)
+log_subtree: log_subtree_height_is_kept CHECK ((height = ANY (ARRAY[8, 16, 24, 32, 40])))
+log_subtree: log_subtree_is_a_hash CHECK ((length(hash) = 32))
+log_subtree: log_subtree_is_computed_once PRIMARY KEY (height, index)
 migration: migration_pkey PRIMARY KEY (number)
 money_queue: money_queue_pkey PRIMARY KEY (queue)
 not_kept_to_program: not_kept_to_program_pkey PRIMARY KEY (relation)
@@ -1596,6 +1698,26 @@ program: program_pkey PRIMARY KEY (id)
 program_segment: program_segment_counts CHECK (((segment >= 0) AND (postings >= 0)))
 program_segment: program_segment_is_begun_once PRIMARY KEY (program_id, segment)
 program_segment: program_segment_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+proof: proof_counts_its_entries CHECK (((entries = (close_size - open_size)) AND (entries >= 0)))
+proof: proof_manifest_is_hashed CHECK ((length(manifest_sha256) = 32))
+proof: proof_period_is_in_order CHECK ((from_at < to_at))
+proof: proof_pkey PRIMARY KEY (id)
+proof: proof_previous_id_fkey FOREIGN KEY (previous_id) REFERENCES proof(id)
+proof: proof_verdict_is_known CHECK ((verdict = ANY (ARRAY['complete'::text, 'incomplete'::text])))
+proof_file: proof_file_is_hashed CHECK ((length(sha256) = 32))
+proof_file: proof_file_pkey PRIMARY KEY (proof_id, name)
+proof_file: proof_file_proof_id_fkey FOREIGN KEY (proof_id) REFERENCES proof(id)
+proof_file: proof_file_size_is_not_negative CHECK ((bytes >= 0))
+proof_request: proof_quorum_is_small CHECK (((quorum >= 1) AND (quorum <= 5)))
+proof_request: proof_request_pkey PRIMARY KEY (proof_id, number)
+proof_request: proof_request_proof_id_fkey FOREIGN KEY (proof_id) REFERENCES proof(id)
+proof_request: proof_request_starts_at_one CHECK ((number > 0))
+proof_signature: proof_is_signed_once_by_a_person UNIQUE (proof_id, number, principal_id)
+proof_signature: proof_is_signed_once_in_a_role UNIQUE (proof_id, number, role)
+proof_signature: proof_signature_is_ed25519 CHECK ((length(signature) = 64))
+proof_signature: proof_signature_pkey PRIMARY KEY (proof_id, number, signer_id)
+proof_signature: proof_signature_proof_id_number_fkey FOREIGN KEY (proof_id, number) REFERENCES proof_request(proof_id, number)
+proof_signature: proof_signature_signer_id_fkey FOREIGN KEY (signer_id) REFERENCES signer(id)
 provider_conflict: provider_conflict_number CHECK ((number > 0))
 provider_conflict: provider_conflict_number_is_unique UNIQUE (provider_payout_id, number)
 provider_conflict: provider_conflict_pkey PRIMARY KEY (id)
@@ -1676,6 +1798,13 @@ settlement: settlement_parts_not_negative CHECK (((gross > 0) AND (platform_fee 
 settlement: settlement_pkey PRIMARY KEY (id)
 settlement: settlement_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 settlement: settlement_program_id_rate_version_fkey FOREIGN KEY (program_id, rate_version) REFERENCES fee_rate(program_id, version)
+signer: signer_is_revoked_whole CHECK ((((revoked_at IS NULL) = (revoked_by IS NULL)) AND ((revoked_at IS NULL) = (revoke_reason IS NULL))))
+signer: signer_is_valid_for_a_while CHECK ((valid_until > created_at))
+signer: signer_key_is_ed25519 CHECK ((length(public_key) = 32))
+signer: signer_key_is_one_persons UNIQUE (public_key)
+signer: signer_pkey PRIMARY KEY (id)
+signer: signer_principal_id_fkey FOREIGN KEY (principal_id) REFERENCES principal(id)
+signer: signer_role_is_known CHECK ((role = ANY (ARRAY['operator'::text, 'approver'::text, 'controller'::text, 'auditor'::text, 'administrator'::text])))
 step: step_is_allowed FOREIGN KEY (machine, from_state, verb, to_state) REFERENCES transition(machine, from_state, verb, to_state)
 step: step_is_taken_once PRIMARY KEY (subject_id, step)
 step: step_starts_at_one CHECK ((step > 0))
@@ -1765,12 +1894,18 @@ write_off_limit: write_off_limit_version CHECK ((version > 0))
 -- indexes
 access_attempt: CREATE INDEX access_attempt_by_time ON public.access_attempt USING btree (began_at)
 access_event: CREATE INDEX access_event_by_time ON public.access_event USING btree (at, id)
+account_flag: CREATE INDEX account_flag_by_writer ON public.account_flag USING btree (written_by)
+account_guard: CREATE INDEX account_guard_by_writer ON public.account_guard USING btree (written_by)
 action: CREATE INDEX action_by_time ON public.action USING btree (at, id)
+action: CREATE INDEX action_by_writer ON public.action USING btree (written_by)
 action: CREATE INDEX action_of_subject ON public.action USING btree (subject_id, at)
 agent: CREATE INDEX agent_by_state ON public.agent USING btree (state, id)
 agent_mandate: CREATE INDEX agent_mandate_newest ON public.agent_mandate USING btree (agent_id, asset, counterparty_id, number DESC)
+approval_decision: CREATE INDEX approval_decision_by_writer ON public.approval_decision USING btree (written_by)
 approval_proposal: CREATE INDEX approval_proposal_by_time ON public.approval_proposal USING btree (made_at, id)
+approval_proposal: CREATE INDEX approval_proposal_by_writer ON public.approval_proposal USING btree (written_by)
 approval_proposal: CREATE INDEX approval_proposal_of_subject ON public.approval_proposal USING btree (subject_id, id)
+approval_use: CREATE INDEX approval_use_by_writer ON public.approval_use USING btree (COALESCE(written_by, '1'::xid8))
 bank_file: CREATE INDEX bank_file_by_encryption_key ON public.bank_file USING btree (substr(envelope, 1, 4))
 bank_line: CREATE INDEX bank_line_by_day ON public.bank_line USING btree (program_id, account, booked_on)
 bank_line: CREATE INDEX bank_line_by_encryption_key ON public.bank_line USING btree (substr(envelope, 1, 4))
@@ -1823,9 +1958,12 @@ intent: CREATE INDEX intent_by_state ON public.intent USING btree (state, state_
 intent: CREATE INDEX intent_due ON public.intent USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 invoice: CREATE INDEX invoice_by_state ON public.invoice USING btree (program_id, state, id)
 invoice: CREATE INDEX invoice_by_time ON public.invoice USING btree (issued_at)
+journal: CREATE INDEX journal_by_writer ON public.journal USING btree (written_by)
 journal: CREATE UNIQUE INDEX journal_is_reversed_once ON public.journal USING btree (reverses, COALESCE(reverses_line, 0)) WHERE (reverses IS NOT NULL)
 journal: CREATE INDEX journal_of_source ON public.journal USING btree (source_type, source_id) WHERE (source_id IS NOT NULL)
 late_posting: CREATE INDEX late_posting_by_time ON public.late_posting USING btree (occurred_at)
+log_entry: CREATE INDEX log_entry_by_time ON public.log_entry USING btree (recorded_at, index)
+log_key: CREATE INDEX log_key_by_encryption_key ON public.log_key USING btree (substr(envelope, 1, 4))
 open_hold: CREATE INDEX open_hold_by_credit ON public.open_hold USING btree (credit)
 open_hold: CREATE INDEX open_hold_by_debit ON public.open_hold USING btree (debit)
 open_hold: CREATE INDEX open_hold_by_expiry ON public.open_hold USING btree (expires_at, hold_id) WHERE (expires_at IS NOT NULL)
@@ -1846,11 +1984,14 @@ payout_batch: CREATE INDEX payout_batch_by_state ON public.payout_batch USING bt
 payout_batch: CREATE INDEX payout_batch_due ON public.payout_batch USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 payout_batch_line: CREATE UNIQUE INDEX payout_batch_line_lives_once ON public.payout_batch_line USING btree (payout_id) WHERE live
 payout_batch_line: CREATE INDEX payout_batch_line_of_payout ON public.payout_batch_line USING btree (payout_id)
+period_close: CREATE INDEX period_close_by_writer ON public.period_close USING btree (written_by)
 posting: CREATE UNIQUE INDEX posting_by_credit ON public.posting USING btree (segment, credit, seq)
 posting: CREATE UNIQUE INDEX posting_by_debit ON public.posting USING btree (segment, debit, seq)
 posting: CREATE UNIQUE INDEX posting_movement_is_posted_once ON public.posting USING btree (movement) WHERE (movement IS NOT NULL)
 posting: CREATE INDEX posting_off_clock_by_credit ON public.posting USING btree (credit, effective_at) WHERE off_clock
 posting: CREATE INDEX posting_off_clock_by_debit ON public.posting USING btree (debit, effective_at) WHERE off_clock
+proof: CREATE INDEX proof_by_period ON public.proof USING btree (to_at, created_at)
+proof: CREATE INDEX proof_by_state ON public.proof USING btree (state, id)
 provider_conflict: CREATE INDEX provider_conflict_by_state ON public.provider_conflict USING btree (state, provider_payout_id)
 provider_conflict: CREATE UNIQUE INDEX provider_conflict_open_is_one ON public.provider_conflict USING btree (provider_payout_id, said) WHERE (state = 'open'::text)
 provider_payout: CREATE INDEX provider_payout_by_state ON public.provider_payout USING btree (state, id)
@@ -1893,13 +2034,16 @@ account_flag: CREATE TRIGGER account_flag_was_set AFTER INSERT ON public.account
 account_flag: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.account_flag FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 account_flag: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.account_flag FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 account_flag: CREATE TRIGGER is_sealed AFTER INSERT ON public.account_flag REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_account_flag() -- always
+account_flag: CREATE TRIGGER note_transaction BEFORE INSERT ON public.account_flag FOR EACH ROW EXECUTE FUNCTION note_transaction() -- always
 account_flag: CREATE TRIGGER payee_account_closes_when_nothing_is_on_its_way BEFORE INSERT ON public.account_flag FOR EACH ROW WHEN (((new.flag = 'closed'::text) AND new.value)) EXECUTE FUNCTION payee_account_closes_when_nothing_is_on_its_way() -- always
 account_guard: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.account_guard FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 account_guard: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.account_guard FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 account_guard: CREATE TRIGGER is_sealed AFTER INSERT ON public.account_guard REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_account_guard() -- always
+account_guard: CREATE TRIGGER note_transaction BEFORE INSERT ON public.account_guard FOR EACH ROW EXECUTE FUNCTION note_transaction() -- always
 action: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.action FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 action: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.action FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 action: CREATE TRIGGER is_sealed AFTER INSERT ON public.action REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_action() -- always
+action: CREATE TRIGGER note_transaction BEFORE INSERT ON public.action FOR EACH ROW EXECUTE FUNCTION note_transaction() -- always
 agent: CREATE TRIGGER agent_follows_table BEFORE UPDATE OF state ON public.agent FOR EACH ROW EXECUTE FUNCTION state_follows_table('agent')
 agent: CREATE TRIGGER is_sealed AFTER INSERT ON public.agent REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_agent() -- always
 agent_mandate: CREATE TRIGGER agent_mandate_fits BEFORE INSERT ON public.agent_mandate FOR EACH ROW EXECUTE FUNCTION agent_mandate_fits() -- always
@@ -1927,9 +2071,11 @@ approval_decision: CREATE TRIGGER a_person_approves BEFORE INSERT ON public.appr
 approval_decision: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.approval_decision FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 approval_decision: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.approval_decision FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 approval_decision: CREATE TRIGGER is_sealed AFTER INSERT ON public.approval_decision REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_approval_decision() -- always
+approval_decision: CREATE TRIGGER note_transaction BEFORE INSERT ON public.approval_decision FOR EACH ROW EXECUTE FUNCTION note_transaction() -- always
 approval_proposal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.approval_proposal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 approval_proposal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.approval_proposal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 approval_proposal: CREATE TRIGGER is_sealed AFTER INSERT ON public.approval_proposal REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_approval_proposal() -- always
+approval_proposal: CREATE TRIGGER note_transaction BEFORE INSERT ON public.approval_proposal FOR EACH ROW EXECUTE FUNCTION note_transaction() -- always
 approval_use: CREATE TRIGGER approval_is_used_rightly BEFORE INSERT ON public.approval_use FOR EACH ROW EXECUTE FUNCTION approval_is_used_rightly()
 approval_use: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.approval_use FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 approval_use: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.approval_use FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -2089,6 +2235,21 @@ late_posting: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.la
 late_posting: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.late_posting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 late_posting: CREATE TRIGGER is_sealed AFTER INSERT ON public.late_posting REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_late_posting() -- always
 late_posting: CREATE TRIGGER late_postings_were_marked AFTER INSERT ON public.late_posting REFERENCING NEW TABLE AS new_late FOR EACH STATEMENT EXECUTE FUNCTION late_postings_were_marked() -- always
+log_boundary: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.log_boundary FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+log_boundary: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.log_boundary FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+log_checkpoint: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.log_checkpoint FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+log_checkpoint: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.log_checkpoint FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+log_entry: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.log_entry FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+log_entry: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.log_entry FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+log_entry: CREATE TRIGGER log_has_no_gap AFTER INSERT ON public.log_entry REFERENCING NEW TABLE AS new_entry FOR EACH STATEMENT EXECUTE FUNCTION log_has_no_gap() -- always
+log_key: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE OF id, public_key, made_at ON public.log_key FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+log_key: CREATE TRIGGER is_encrypted BEFORE INSERT ON public.log_key FOR EACH ROW WHEN (((new.envelope IS NULL) OR (new.seed IS NOT NULL))) EXECUTE FUNCTION refuse_clear()
+log_key: CREATE TRIGGER is_encrypted_anew BEFORE UPDATE OF envelope, seed ON public.log_key FOR EACH ROW WHEN (((new.envelope IS NULL) OR (new.seed IS NOT NULL))) EXECUTE FUNCTION refuse_clear()
+log_key: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.log_key FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+log_origin: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.log_origin FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+log_origin: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.log_origin FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+log_subtree: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.log_subtree FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+log_subtree: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.log_subtree FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 open_hold: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.open_hold FOR EACH STATEMENT EXECUTE FUNCTION refuse_direct_update() -- always
 open_hold: CREATE TRIGGER open_hold_moves_by_triggers BEFORE INSERT OR DELETE OR UPDATE ON public.open_hold FOR EACH STATEMENT WHEN ((pg_trigger_depth() = 0)) EXECUTE FUNCTION refuse_direct_update() -- always
 payment: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.payment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -2134,6 +2295,7 @@ payout_policy: CREATE CONSTRAINT TRIGGER two_people_payout_policy_set AFTER INSE
 period_close: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.period_close FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 period_close: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.period_close FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 period_close: CREATE TRIGGER is_sealed AFTER INSERT ON public.period_close REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_period_close() -- always
+period_close: CREATE TRIGGER note_transaction BEFORE INSERT ON public.period_close FOR EACH ROW EXECUTE FUNCTION note_transaction() -- always
 period_close: CREATE TRIGGER period_reopens_as_approved BEFORE INSERT ON public.period_close FOR EACH ROW WHEN ((new.verb = 'reopen'::text)) EXECUTE FUNCTION period_reopens_as_approved() -- always
 period_close: CREATE TRIGGER period_was_closed BEFORE INSERT ON public.period_close FOR EACH ROW EXECUTE FUNCTION period_was_closed() -- always
 period_close: CREATE CONSTRAINT TRIGGER two_people_period_reopen AFTER INSERT ON public.period_close DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.verb = 'reopen'::text)) EXECUTE FUNCTION two_people('period', 'reopen', 'n.program_id', 'u.proposal_id = n.approval_id and (p ->> ''until'')::timestamptz = n.closed_until', 'false') -- always
@@ -2151,6 +2313,17 @@ program: CREATE TRIGGER program_was_opened AFTER INSERT ON public.program FOR EA
 program_segment: CREATE TRIGGER is_append_only BEFORE DELETE ON public.program_segment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 program_segment: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.program_segment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 program_segment: CREATE TRIGGER segment_moves_on BEFORE INSERT OR UPDATE ON public.program_segment FOR EACH ROW EXECUTE FUNCTION segment_moves_on() -- always
+proof: CREATE TRIGGER is_sealed AFTER INSERT ON public.proof REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_proof() -- always
+proof: CREATE TRIGGER proof_follows_table BEFORE UPDATE OF state ON public.proof FOR EACH ROW EXECUTE FUNCTION state_follows_table('proof')
+proof_file: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.proof_file FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+proof_file: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.proof_file FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+proof_file: CREATE TRIGGER is_sealed AFTER INSERT ON public.proof_file REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_proof_file() -- always
+proof_request: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.proof_request FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+proof_request: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.proof_request FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+proof_request: CREATE TRIGGER is_sealed AFTER INSERT ON public.proof_request REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_proof_request() -- always
+proof_signature: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.proof_signature FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+proof_signature: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.proof_signature FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+proof_signature: CREATE TRIGGER is_sealed AFTER INSERT ON public.proof_signature REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_proof_signature() -- always
 provider_conflict: CREATE TRIGGER conflict_is_not_truncated BEFORE TRUNCATE ON public.provider_conflict FOR EACH STATEMENT EXECUTE FUNCTION conflict_keeps_its_word() -- always
 provider_conflict: CREATE TRIGGER conflict_keeps_its_word BEFORE DELETE OR UPDATE ON public.provider_conflict FOR EACH ROW EXECUTE FUNCTION conflict_keeps_its_word() -- always
 provider_conflict: CREATE TRIGGER is_sealed AFTER INSERT ON public.provider_conflict REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_provider_conflict() -- always
@@ -2220,6 +2393,12 @@ session: CREATE TRIGGER a_login_only_gets_shorter BEFORE UPDATE ON public.sessio
 settlement: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.settlement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 settlement: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.settlement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 settlement: CREATE TRIGGER is_sealed AFTER INSERT ON public.settlement REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_settlement() -- always
+signer: CREATE TRIGGER is_sealed AFTER INSERT ON public.signer REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_signer() -- always
+signer: CREATE TRIGGER signer_once_revoke_reason BEFORE UPDATE OF revoke_reason ON public.signer FOR EACH ROW WHEN (((old.revoke_reason IS NOT NULL) AND (new.revoke_reason IS DISTINCT FROM old.revoke_reason))) EXECUTE FUNCTION refuse_another_value('revoke_reason')
+signer: CREATE TRIGGER signer_once_revoked_at BEFORE UPDATE OF revoked_at ON public.signer FOR EACH ROW WHEN (((old.revoked_at IS NOT NULL) AND (new.revoked_at IS DISTINCT FROM old.revoked_at))) EXECUTE FUNCTION refuse_another_value('revoked_at')
+signer: CREATE TRIGGER signer_once_revoked_by BEFORE UPDATE OF revoked_by ON public.signer FOR EACH ROW WHEN (((old.revoked_by IS NOT NULL) AND (new.revoked_by IS DISTINCT FROM old.revoked_by))) EXECUTE FUNCTION refuse_another_value('revoked_by')
+signer: CREATE CONSTRAINT TRIGGER two_people_signer_add AFTER INSERT ON public.signer DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (true) EXECUTE FUNCTION two_people('signer', 'add', 'n.principal_id', '
+    p ->> ''publicKey'' = encode(n.public_key, ''hex'') and p ->> ''role'' = n.role and (p ->> ''validUntil'')::timestamptz = n.valid_until', 'false') -- always
 step: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.step FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 step: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.step FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 step: CREATE TRIGGER is_sealed AFTER INSERT ON public.step REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_step() -- always
@@ -2385,6 +2564,20 @@ late_posting: everybody using true
 late_posting: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (journal_id IN ( SELECT journal.id
    FROM journal))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (journal_id IN ( SELECT journal.id
    FROM journal)))
+log_boundary: everybody using true
+log_boundary: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR false) check ((CURRENT_USER <> 'counterfoil_program'::name) OR false)
+log_checkpoint: everybody using true
+log_checkpoint: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR false) check ((CURRENT_USER <> 'counterfoil_program'::name) OR false)
+log_entry: everybody using true
+log_entry: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR false) check ((CURRENT_USER <> 'counterfoil_program'::name) OR false)
+log_key: everybody using true
+log_key: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR false) check ((CURRENT_USER <> 'counterfoil_program'::name) OR false)
+log_origin: everybody using true
+log_origin: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR false) check ((CURRENT_USER <> 'counterfoil_program'::name) OR false)
+log_position: everybody using true
+log_position: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR false) check ((CURRENT_USER <> 'counterfoil_program'::name) OR false)
+log_subtree: everybody using true
+log_subtree: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR false) check ((CURRENT_USER <> 'counterfoil_program'::name) OR false)
 open_hold: everybody using true
 open_hold: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR ((debit >> 40) IN ( SELECT book.id
    FROM book))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR ((debit >> 40) IN ( SELECT book.id
@@ -2425,6 +2618,14 @@ program: everybody using true
 program: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (id = current_setting('counterfoil.program'::text, true)))
 program_segment: everybody using true
 program_segment: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+proof: everybody using true
+proof: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR false) check ((CURRENT_USER <> 'counterfoil_program'::name) OR false)
+proof_file: everybody using true
+proof_file: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR false) check ((CURRENT_USER <> 'counterfoil_program'::name) OR false)
+proof_request: everybody using true
+proof_request: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR false) check ((CURRENT_USER <> 'counterfoil_program'::name) OR false)
+proof_signature: everybody using true
+proof_signature: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR false) check ((CURRENT_USER <> 'counterfoil_program'::name) OR false)
 provider_conflict: everybody using true
 provider_conflict: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (provider_payout_id IN ( SELECT provider_payout.id
    FROM provider_payout))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (provider_payout_id IN ( SELECT provider_payout.id
@@ -2453,6 +2654,8 @@ run_finding: of_one_program restrictive to counterfoil_program using ((CURRENT_U
    FROM reconciliation_run)))
 settlement: everybody using true
 settlement: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+signer: everybody using true
+signer: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR false) check ((CURRENT_USER <> 'counterfoil_program'::name) OR false)
 treasury_movement: everybody using true
 treasury_movement: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 two_phase: everybody using true
@@ -3179,6 +3382,22 @@ begin
     where a.book_id = (select b.id from book b where b.program_id = program and b.asset = asset_code) and a.name = any (names)
     order by a.id
     for no key update;
+end $function$
+
+log_has_no_gap(): CREATE OR REPLACE FUNCTION public.log_has_no_gap()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    seen record;
+begin
+    select min(n.index) as first, max(n.index) as last, count(*) as rows into seen from new_entry n;
+    if seen.rows > 0 and (seen.last - seen.first + 1 <> seen.rows
+                          or seen.first > 0 and not exists (select from log_entry e where e.index = seen.first - 1)) then
+        raise exception 'the log is numbered without a gap' using errcode = 'CF390';
+    end if;
+    return null;
 end $function$
 
 make_append_only(regclass): CREATE OR REPLACE FUNCTION public.make_append_only(target regclass)
@@ -4770,6 +4989,62 @@ AS $function$
             return null;
         end $function$
 
+seal_proof(): CREATE OR REPLACE FUNCTION public.seal_proof()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'proof', n.id::text, sha256(convert_to(row(n.id, n.from_at, n.to_at, n.open_size, n.close_size, n.entries, n.verdict, n.reconciliation, n.manifest_sha256, n.previous_id, n.duration_ms, n.made_by, n.created_at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_proof_file(): CREATE OR REPLACE FUNCTION public.seal_proof_file()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'proof_file', row(n.proof_id, n.name)::text, sha256(convert_to(row(n.proof_id, n.name, n.sha256, n.bytes, n.crc32)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_proof_request(): CREATE OR REPLACE FUNCTION public.seal_proof_request()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'proof_request', row(n.proof_id, n.number)::text, sha256(convert_to(row(n.proof_id, n.number, n.quorum, n.statement, n.requested_by, n.requested_at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_proof_signature(): CREATE OR REPLACE FUNCTION public.seal_proof_signature()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'proof_signature', row(n.proof_id, n.number, n.signer_id)::text, sha256(convert_to(row(n.proof_id, n.number, n.signer_id, n.principal_id, n.role, n.signature, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
 seal_provider_conflict(): CREATE OR REPLACE FUNCTION public.seal_provider_conflict()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4921,6 +5196,20 @@ seal_settlement(): CREATE OR REPLACE FUNCTION public.seal_settlement()
 AS $function$
         begin
             insert into seal (relation, row_id, sha256) select 'settlement', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.invoice_id, n.payee_id, n.asset, n.gross, n.platform_fee, n.validator_fee, n.holdback, n.net, n.rate_version, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_signer(): CREATE OR REPLACE FUNCTION public.seal_signer()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'signer', n.id::text, sha256(convert_to(row(n.id, n.principal_id, n.person, n.role, n.public_key, n.created_by, n.created_at, n.valid_until)::text, 'UTF8')) from  new_row n;
             return null;
         end $function$
 
@@ -5786,6 +6075,30 @@ ledger_version_8: owner: counterfoil_owner
 ledger_version_9: counterfoil_app: usage
 ledger_version_9: counterfoil_auditor: select
 ledger_version_9: owner: counterfoil_owner
+log_boundary: counterfoil_app: insert, select
+log_boundary: counterfoil_auditor: select
+log_boundary: owner: counterfoil_owner
+log_checkpoint: counterfoil_app: insert, select
+log_checkpoint: counterfoil_auditor: select
+log_checkpoint: owner: counterfoil_owner
+log_entry: counterfoil_app: insert, select
+log_entry: counterfoil_auditor: select
+log_entry: owner: counterfoil_owner
+log_key: counterfoil_app: insert, select
+log_key: counterfoil_auditor: select (envelope)
+log_key: counterfoil_auditor: select (id)
+log_key: counterfoil_auditor: select (made_at)
+log_key: counterfoil_auditor: select (public_key)
+log_key: owner: counterfoil_owner
+log_origin: counterfoil_app: insert, select
+log_origin: counterfoil_auditor: select
+log_origin: owner: counterfoil_owner
+log_position: counterfoil_app: insert, select, update
+log_position: counterfoil_auditor: select
+log_position: owner: counterfoil_owner
+log_subtree: counterfoil_app: insert, select
+log_subtree: counterfoil_auditor: select
+log_subtree: owner: counterfoil_owner
 migration: counterfoil_app: select
 migration: counterfoil_auditor: select
 migration: owner: counterfoil_owner
@@ -5908,6 +6221,21 @@ program: owner: counterfoil_owner
 program_segment: counterfoil_app: select
 program_segment: counterfoil_auditor: select
 program_segment: owner: counterfoil_owner
+proof: counterfoil_app: insert, select
+proof: counterfoil_app: update (state)
+proof: counterfoil_app: update (state_at)
+proof: counterfoil_app: update (steps)
+proof: counterfoil_auditor: select
+proof: owner: counterfoil_owner
+proof_file: counterfoil_app: insert, select
+proof_file: counterfoil_auditor: select
+proof_file: owner: counterfoil_owner
+proof_request: counterfoil_app: insert, select
+proof_request: counterfoil_auditor: select
+proof_request: owner: counterfoil_owner
+proof_signature: counterfoil_app: insert, select
+proof_signature: counterfoil_auditor: select
+proof_signature: owner: counterfoil_owner
 provider_conflict: counterfoil_app: insert, select
 provider_conflict: counterfoil_app: update (state)
 provider_conflict: counterfoil_app: update (state_at)
@@ -6058,6 +6386,12 @@ session: owner: counterfoil_owner
 settlement: counterfoil_app: insert, select
 settlement: counterfoil_auditor: select
 settlement: owner: counterfoil_owner
+signer: counterfoil_app: insert, select
+signer: counterfoil_app: update (revoke_reason)
+signer: counterfoil_app: update (revoked_at)
+signer: counterfoil_app: update (revoked_by)
+signer: counterfoil_auditor: select
+signer: owner: counterfoil_owner
 step: counterfoil_app: insert, select
 step: counterfoil_auditor: select
 step: owner: counterfoil_owner
@@ -6343,6 +6677,7 @@ invoice.total: app: select, insert
 journal_key_moved: app: select
 key_space: app: select
 lock_accounts(text,text,text[]): app: execute
+log_key.seed: auditor: none
 money_queue: app: select
 not_kept_to_program: app: select
 open_hold: app: select
@@ -6384,6 +6719,19 @@ principal.name: app: select, insert
 principal.program_id: app: select, insert
 principal.skeleton: app: select, insert
 program_segment: app: select
+proof.close_size: app: select, insert
+proof.created_at: app: select, insert
+proof.duration_ms: app: select, insert
+proof.entries: app: select, insert
+proof.from_at: app: select, insert
+proof.id: app: select, insert
+proof.made_by: app: select, insert
+proof.manifest_sha256: app: select, insert
+proof.open_size: app: select, insert
+proof.previous_id: app: select, insert
+proof.reconciliation: app: select, insert
+proof.to_at: app: select, insert
+proof.verdict: app: select, insert
 provider_conflict: app: select, insert, update (state, state_at, steps)
 provider_conflict.at: app: select, insert
 provider_conflict.expected: app: select, insert
@@ -6452,6 +6800,14 @@ session.csrf: app: select, insert; auditor: none
 session.id: app: select, insert
 session.principal_id: app: select, insert
 session.secret_hash: app: select, insert; auditor: none
+signer.created_at: app: select, insert
+signer.created_by: app: select, insert
+signer.id: app: select, insert
+signer.person: app: select, insert
+signer.principal_id: app: select, insert
+signer.public_key: app: select, insert
+signer.role: app: select, insert
+signer.valid_until: app: select, insert
 two_phase.commits: app: select, insert
 two_phase.created_at: app: select, insert
 two_phase.created_by: app: select, insert

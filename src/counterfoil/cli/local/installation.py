@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ from counterfoil.cli.local.providers import providers_of
 from counterfoil.operations.work.circuit_rules import CircuitLimits
 from counterfoil.operations.work.runner import refuse_short_lease
 from counterfoil.reconciliation.runs.schedule import valid_cron
-from counterfoil.wiring import CONFIDENTIAL, Wiring, process_name
+from counterfoil.wiring import CONFIDENTIAL, Wiring
 
 LOOK_EVERY_S: Final = 1.0
 _log = structlog.get_logger("counterfoil.start")
@@ -197,6 +198,11 @@ def installed(settings: Settings, *, migrating: bool = False) -> Iterator[Instal
             database.close()
 
 
+def process_name(pid: int) -> str:
+    """How this process names its leases and its heartbeat."""
+    return f"{socket.gethostname()}:{pid}"
+
+
 def crons_of(settings: Settings) -> dict[str, str]:
     """When which scope is reconciled. Raises InvalidInput."""
     given = {"full": settings.reconcile_full_cron, "recent": settings.reconcile_recent_cron}
@@ -216,6 +222,8 @@ def _wiring(settings: Settings, database: Database, clock: SharedClock) -> Wirin
         call_limit=timedelta(milliseconds=settings.provider_timeout_ms),
         circuits=CircuitLimits(settings.provider_circuit_failures_max, timedelta(seconds=settings.provider_circuit_rest_s)),
         run_folder=settings.data_folder / "reconciliation",
+        proof_folder=settings.proof_folder or settings.data_folder / "proofs",
+        proof_quorum=settings.proof_quorum,
         crons=crons_of(settings),
     )
 

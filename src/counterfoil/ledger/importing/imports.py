@@ -95,6 +95,15 @@ def import_file(
     return Imported(import_id, total, resumed_at, posted, existed)
 
 
+def import_id_of(program_id: str, path: Path, mapped: ImportMap) -> bytes:
+    """The name of the import of this file with this map into this program."""
+    return _id_of(program_id, sha256_of(path), mapped)
+
+
+def _id_of(program_id: str, digest: bytes, mapped: ImportMap) -> bytes:
+    return hashlib.sha256(b"\n".join([program_id.encode(), digest, mapped.sha256])).digest()
+
+
 def _journals(path: Path, mapped: ImportMap, scales: dict[str, int], actor: str) -> Iterator[tuple[Row, NewJournal]]:
     for row in rows_of(path, mapped):
         yield row, journal_of(row.values, mapped, scales, actor=actor, line=row.line)
@@ -112,7 +121,7 @@ def _begin(
     now: datetime,
 ) -> tuple[bytes, int]:
     """The import of this file with this map, and how many rows it has done."""
-    import_id = hashlib.sha256(b"\n".join([program_id.encode(), digest, mapped.sha256])).digest()
+    import_id = _id_of(program_id, digest, mapped)
     conn.execute(
         """insert into journal_import (id, program_id, file_name, rows, actor, at) values (%s, %s, %s, %s, %s, %s)
            on conflict do nothing""",

@@ -22,7 +22,8 @@ _log = structlog.get_logger("counterfoil.work")
 
 @dataclass(frozen=True)
 class JobContext:
-    """What ticks work with. `followers` and `appliers` as `wiring` names them; `run_folder` and `crons` for reconciliation."""
+    """What ticks work with. `followers` and `appliers` as `wiring` names them; `run_folder` and `crons` for reconciliation;
+    `proof_folder` is where checkpoints and proofs lie."""
 
     runner: Runner
     providers: Mapping[str, Provider]
@@ -32,6 +33,7 @@ class JobContext:
     followers: Mapping[str, Any] = field(default_factory=dict)
     appliers: Mapping[tuple[str, str], Any] = field(default_factory=dict)
     run_folder: Path | None = None
+    proof_folder: Path | None = None
     crons: Mapping[str, str] = field(default_factory=dict)
     database: Any = None  # of the kind that reconciliation copies from
 

@@ -24,6 +24,7 @@ from counterfoil.cli.core.output import (
     waits,
 )
 from counterfoil.cli.local.journal_import import check, import_
+from counterfoil.cli.nouns.ledger.journal_batch import app as batch
 
 app = typer.Typer(no_args_is_help=True, help="Post, import, show and reverse journals.")
 LINES = ("line", "debit", "credit", "amount", "debitBalance", "creditBalance", "reversedBy")
@@ -99,5 +100,6 @@ def reverse(
     say_done(done, output, f"Journal {journal_id} is reversed by {done['id']}.")
 
 
+app.add_typer(batch, name="batch")
 app.command("import")(import_)
 app.command("check")(check)

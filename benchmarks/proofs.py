@@ -1,0 +1,172 @@
+"""Entries per second through the log and a proof: `python -m benchmarks.proofs [--quick]`.
+
+Journals of one line each, fsync on: numbered by the sequencer, exported as a package, verified by the command and by the package's own
+verify.py (standard library only). Beside that, how much slower single posts become while a sequencer follows them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import tempfile
+import threading
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks import harness
+from counterfoil.base.edge import Database, entropy, make_id, now
+from counterfoil.base.encryption.keys import EncryptionKeys, parse_keys
+from counterfoil.base.money import Asset
+from counterfoil.ledger.accounts.accounts import open_accounts, open_program
+from counterfoil.ledger.journals.journal import NewJournal, NewPosting, post, post_journals
+from counterfoil.proofs.log.sequencing import sequence
+from counterfoil.proofs.packages.exporting import Exporter, export_proof
+from counterfoil.proofs.packages.standalone import verifier_text
+from counterfoil.proofs.packages.store import stored
+from counterfoil.proofs.signing.signers import trusted_keys
+from counterfoil.proofs.verifying.signatures import TrustedKeys
+from counterfoil.proofs.verifying.verify import verify_package
+
+PROGRAM: Final = "bench"
+PART: Final = 5_000
+PAYEES: Final = 1_000
+POSTS: Final = 1_500
+KEY: Final = "kJ2vN8sQ4xR7tY1wZ5bC9dF3gH6jL0mPqU2aE8iO4uM="
+
+
+def prepare(database: Database) -> None:
+    """A program with payees."""
+    with database.transaction() as conn:
+        open_program(conn, PROGRAM, name="Benchmark", assets=[Asset("EUR", 2)], now=now())
+        names = ["cash:bank:client", *(f"payable:payee:{number}" for number in range(PAYEES))]
+        open_accounts(conn, PROGRAM, names, asset="EUR", actor="bench", now=now())
+
+
+def fill(database: Database, entries: int) -> None:
+    """So many journals of one line."""
+    for first in range(0, entries, PART):
+        journals = [
+            NewJournal(
+                key=f"b-{number}",
+                kind="settlement",
+                lines=[NewPosting("cash:bank:client", f"payable:payee:{number % PAYEES}", 100)],
+                asset="EUR",
+                actor="bench",
+                narrative="a settlement of the benchmark",
+                source=("invoice", f"inv-{number}"),
+            )
+            for number in range(first, min(first + PART, entries))
+        ]
+        with database.transaction() as conn:
+            post_journals(conn, PROGRAM, journals, now=now())
+
+
+def number(database: Database) -> float:
+    """Number everything; the seconds that it took."""
+    begun = time.perf_counter()
+    while True:
+        with database.transaction() as conn:
+            if not sequence(conn, make_origin="bench/log", now=now()).taken:
+                return time.perf_counter() - begun
+
+
+def exported(database: Database, folder: Path, start: datetime) -> tuple[Path, float]:
+    """The package of all, and the seconds that it took to make; nothing is reconciled or checked in them."""
+    exporter = Exporter(database, folder, make_id, now, [], [], 2)
+    begun = time.perf_counter()
+    proof, _ = export_proof(exporter, start, now(), by="bench")
+    took = time.perf_counter() - begun
+    path = folder / "package.zip"
+    with database.transaction() as conn, path.open("wb") as out:
+        for part in stored(conn, folder, proof.id).parts():
+            out.write(part)
+    return path, took
+
+
+def verified(path: Path, keys: dict[str, Any]) -> tuple[float, float]:
+    """Seconds of the command's verification, and of verify.py's."""
+    begun = time.perf_counter()
+    found = verify_package(path, TrustedKeys.read(keys))
+    ours = time.perf_counter() - begun
+    alone = path.with_name("verify_alone.py")
+    alone.write_text(verifier_text())
+    spec = importlib.util.spec_from_file_location("verify_alone", alone)
+    if spec is None or spec.loader is None:
+        raise SystemExit("verify.py cannot be read")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    begun = time.perf_counter()
+    code, said = module.judged(str(path), keys, "")
+    theirs = time.perf_counter() - begun
+    if (found.code, found.said) != (code, said):
+        raise SystemExit(f"the verifiers do not agree: {found} {code} {said}")
+    return ours, theirs
+
+
+def posts_per_s(database: Database, word: str) -> float:
+    """Single posts one after the other, each its own commit."""
+    begun = time.perf_counter()
+    for one in range(POSTS):
+        with database.transaction() as conn:
+            lines = [("cash:bank:client", f"payable:payee:{one % PAYEES}", 1)]
+            post(conn, PROGRAM, key=f"{word}-{one}", kind="t", lines=lines, asset="EUR", actor="bench", now=now())
+    return POSTS / (time.perf_counter() - begun)
+
+
+def slowdown(database: Database) -> float:
+    """Posts per second beside a sequencer, against posts alone: the share that is lost. In turns, so that both meet the same noise."""
+    alone, beside = list[float](), list[float]()
+    for turn in range(3):
+        alone.append(posts_per_s(database, f"alone-{turn}-{time.time_ns()}"))
+        ended = threading.Event()
+        thread = threading.Thread(target=_follow, args=(database, ended), daemon=True)
+        thread.start()
+        beside.append(posts_per_s(database, f"beside-{turn}-{time.time_ns()}"))
+        ended.set()
+        thread.join()
+    return 1 - sorted(beside)[1] / sorted(alone)[1]
+
+
+def _follow(database: Database, ended: threading.Event) -> None:
+    """As the worker does: every two seconds, until it has caught up."""
+    while not ended.wait(2.0):
+        number(database)
+
+
+def main() -> None:
+    """Measure, print a table, and one JSON object last."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="20,000 entries instead of a million")
+    entries = 20_000 if parser.parse_args().quick else 1_000_000
+    start = now()
+    with harness.private_server() as server, tempfile.TemporaryDirectory(prefix="counterfoil-bench-") as folder:
+        print(harness.machine(server))
+        keys = EncryptionKeys(parse_keys(KEY), entropy)
+        database = Database(harness.fresh_database(server, "proofs"), keys=keys).open()
+        prepare(database)
+        lost = slowdown(database)
+        fill(database, entries)
+        sequenced = number(database)
+        path, making = exported(database, Path(folder), start)
+        with database.transaction() as conn:
+            trusted = trusted_keys(conn, 2)
+        ours, theirs = verified(path, trusted)
+        database.close()
+        result = {
+            "entries": entries,
+            "package_mb": path.stat().st_size / 1e6,
+            "sequenced_per_s": entries / sequenced,
+            "export_per_s": entries / making,
+            "verify_per_s": entries / ours,
+            "stdlib_verify_per_s": entries / theirs,
+            "post_slowdown": lost,
+            "memory_mb": harness.memory_mb(),
+        }
+        harness.table(["what", "figure"], [[name, f"{value:,.2f}"] for name, value in result.items()])
+        harness.last_line(result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Proofs of periods and their signers, over HTTP."""

@@ -1,0 +1,179 @@
+"""Making a proof, fetching what lies in it, and signing it; everything else of proofs is derived from their noun."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+from fastapi import Path
+from fastapi.responses import Response, StreamingResponse
+from psycopg import Connection
+from pydantic import Field
+
+from counterfoil.api.http.calls import ApiCall, Done, may
+from counterfoil.api.http.routing import routes
+from counterfoil.api.http.schemas import Clean, Instant, RequestModel, ViewModel, WriteResult, answer, id_in_path, shows
+from counterfoil.base.problems import InvalidInput
+from counterfoil.operations.access.access import AUDIT, READ
+from counterfoil.proofs.packages.exporting import export_proof
+from counterfoil.proofs.packages.store import keep_signed, stored
+from counterfoil.proofs.proofs import Proof, request_of, sign_proof
+from counterfoil.proofs.signing.envelope import PAYLOAD_TYPE
+
+router = routes("Proofs")
+ProofId = Annotated[str, id_in_path("prf")]
+BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
+ZIP: Final = "application/zip"
+_TYPES: Final = {"json": "application/json", "jsonl": "application/jsonl", "md": "text/markdown; charset=utf-8"}
+
+
+class ProofExportRequest(RequestModel):
+    """The period of a proof: what was entered from one moment to another, not included."""
+
+    start: Instant = Field(alias="from", examples=["2026-10-01T00:00:00Z"])
+    end: Instant = Field(alias="to", examples=["2026-11-01T00:00:00Z"])
+
+
+@shows(Proof)
+class ProofMade(WriteResult):
+    """The proof of the period. `existed`: the same facts had been proven before, and it is the same proof."""
+
+    existed: bool = False
+
+
+class SigningRequestView(ViewModel):
+    """What is to be signed: `payload` by its type, as DSSE encodes both."""
+
+    proof_id: str
+    number: int = Field(description="Which request of this proof it is; only signatures of the last count.")
+    quorum: int = Field(description="So many people sign it, in different roles.")
+    payload_type: str
+    payload: str = Field(description="The in-toto statement over every file, in base64.")
+    requested_by: str
+    requested_at: datetime
+
+
+class SignatureRequest(RequestModel):
+    """A signature by the caller's own key."""
+
+    number: int = Field(ge=1, le=10_000, description="Of the request that is signed.")
+    signer_id: str = Field(pattern="^sgn_[0-9A-HJKMNP-TV-Z]{26}$", examples=["sgn_01KA0000000000000000000000"])
+    signature: Clean = Field(min_length=88, max_length=88, description="Base64 of the 64 bytes of an Ed25519 signature.")
+
+
+class ProofSigned(WriteResult):
+    """The signature is kept. `state` is `signed` once there are as many as it takes."""
+
+    id: str
+    state: str
+
+
+@router.post("/proofs", status_code=201, response_model=ProofMade, operation_id="proof_export", summary="Make the proof of a period")
+def export(body: ProofExportRequest, call: Annotated[ApiCall, may(AUDIT, key=True)]) -> Response:
+    """It waits for its signatures then. The same facts are the same proof, to the byte. A long one takes a while."""
+    if call.dry_run:
+        raise InvalidInput("Dry-Run", "not for this: a proof is made from what is there, and changes nothing of it")
+
+    def act() -> Done:
+        proof, new = export_proof(call.services.wiring.exporter(), body.start, body.end, by=call.actor)
+        shown = ProofMade.model_validate({**proof._asdict(), "existed": not new})
+        return Done(proof.id, shown, 201 if new else 200)
+
+    return call.write_outside("proof.export", act, asked=body)
+
+
+@router.get(
+    "/proofs/{proof_id}/files/{name}",
+    operation_id="proof_file_show",
+    summary="Show a file of a proof",
+    responses={200: {"content": {"application/octet-stream": BINARY}}},
+    response_class=Response,
+)
+def file_(
+    proof_id: ProofId,
+    name: Annotated[str, Path(max_length=80, examples=["reconciliation_report.json"])],
+    call: Annotated[ApiCall, may(AUDIT)],
+) -> Response:
+    """In its exact bytes, such as `reconciliation_report.json`. Refused when the store does not hold it any more as it was written."""
+    with call.reading() as conn:
+        package = stored(conn, call.services.wiring.proof_folder, proof_id)
+    parts = package.file(name)
+    package.refuse_damaged(name)
+    return StreamingResponse(parts, media_type=_TYPES.get(name.rpartition(".")[2], "text/plain; charset=utf-8"))
+
+
+@router.get(
+    "/proofs/{proof_id}/package",
+    operation_id="proof_package_export",
+    summary="Fetch the package of a proof",
+    responses={200: {"content": {ZIP: BINARY}}},
+    response_class=Response,
+)
+def package_(proof_id: ProofId, call: Annotated[ApiCall, may(AUDIT)]) -> Response:
+    """The container with every file and the signatures that there are by now: what an auditor verifies, without us."""
+    with call.reading() as conn:
+        package = stored(conn, call.services.wiring.proof_folder, proof_id)
+    package.refuse_damaged()
+    headers = {"Content-Disposition": f'attachment; filename="{proof_id}.zip"'}
+    return StreamingResponse(package.parts(), media_type=ZIP, headers=headers)
+
+
+@router.get(
+    "/proofs/{proof_id}/request",
+    response_model=SigningRequestView,
+    operation_id="proof_request_show",
+    summary="Show what is to be signed",
+)
+def request(proof_id: ProofId, call: Annotated[ApiCall, may(READ)]) -> Response:
+    """The request whose signatures count: the last."""
+    with call.reading() as conn:
+        one = request_of(conn, proof_id)
+    return answer(
+        SigningRequestView(
+            proof_id=one.proof_id,
+            number=one.number,
+            quorum=one.quorum,
+            payload_type=PAYLOAD_TYPE,
+            payload=base64.b64encode(bytes(one.statement)).decode(),
+            requested_by=one.requested_by,
+            requested_at=one.requested_at,
+        )
+    )
+
+
+@router.post(
+    "/proofs/{proof_id}/signatures",
+    status_code=201,
+    response_model=ProofSigned,
+    operation_id="proof_sign",
+    summary="Sign a proof",
+)
+def sign(proof_id: ProofId, body: SignatureRequest, call: Annotated[ApiCall, may(READ, key=True)]) -> Response:
+    """By the caller's own key, whose private half never comes here. Each signature is of another person, in another role."""
+    try:
+        signature = base64.b64decode(body.signature, validate=True)
+    except binascii.Error:
+        raise InvalidInput("signature", "base64 of 64 bytes") from None
+
+    def act(conn: Connection[Any]) -> Done:
+        state = sign_proof(
+            conn,
+            proof_id,
+            number=body.number,
+            signer_id=body.signer_id,
+            signature=signature,
+            by=call.caller,
+            now=call.now,
+        )
+        return Done(proof_id, ProofSigned(id=proof_id, state=state), 201)
+
+    made = call.write("proof.sign", act, asked=body)
+    folder = call.services.wiring.proof_folder
+    if folder is not None and not call.dry_run:
+        with call.reading() as conn:
+            signed = stored(conn, folder, proof_id)
+        if b'"state":"signed"' in bytes(made.body):
+            keep_signed(signed)
+    return made

@@ -1,0 +1,172 @@
+"""Signers of proofs: whose keys there are, how each stands, and whether there are enough."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi.responses import Response
+from psycopg import Connection
+from pydantic import Field
+
+from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
+from counterfoil.api.http.routing import routes
+from counterfoil.api.http.schemas import BY_TWO, Because, Instant, RequestModel, ViewModel, WriteResult, answer, id_in_path
+from counterfoil.base.problems import Problem
+from counterfoil.operations.access.access import ADMINISTER, READ
+from counterfoil.proofs.log.checkpoints import LogNotBegun, keys_of_log, origin_of, seed_of
+from counterfoil.proofs.log.notes import NoteKey, open_note, sign_note
+from counterfoil.proofs.signing.signers import (
+    Signer,
+    add_signer,
+    quorum_can_be_met,
+    revoke_signer,
+    signers_health,
+    trusted_keys,
+)
+
+router = routes("Signers")
+
+
+class SignerView(ViewModel):
+    """A person's key, for one role. `health`: ready, or why its signature would not count."""
+
+    id: str
+    principal_id: str
+    person: str
+    role: str
+    public_key: str
+    health: str = Field(examples=["ready"])
+    last_signed_at: datetime | None
+    created_by: str
+    created_at: datetime
+    valid_until: datetime
+    revoked_at: datetime | None
+    revoked_by: str | None
+    revoke_reason: str | None
+
+
+class LogSignerView(ViewModel):
+    """The log's own key. `health`: ready, or why it cannot sign now."""
+
+    origin: str | None = Field(description="What the log calls itself; null before it has begun.")
+    public_key: str | None
+    note_key: str | None = Field(description="As readers of C2SP notes take it: name, id and key.")
+    made_at: datetime | None
+    health: str
+
+
+class SignersView(ViewModel):
+    """Every signer and how it stands, newest first; and whether so many can sign as it takes."""
+
+    quorum: int
+    can_be_met: bool = Field(description="Are there so many ready signers, of different people in different roles?")
+    log: LogSignerView
+    signers: list[SignerView]
+
+
+class TrustedKeysView(ViewModel):
+    """What an auditor keeps and trusts: a file of keys, as `proof verify --keys` takes it."""
+
+    keys: dict[str, Any]
+
+
+class SignerRequest(RequestModel):
+    """A person's key: the public half, the role in which they sign with it, and until when."""
+
+    principal_id: str = Field(pattern="^prn_[0-9A-HJKMNP-TV-Z]{26}$", examples=["prn_01KA0000000000000000000000"])
+    role: Literal["operator", "approver", "controller", "auditor", "administrator"]
+    public_key: str = Field(pattern="^[0-9a-f]{64}$", description="Ed25519, 32 bytes in hex; `counterfoil signers new-key` makes a pair.")
+    valid_until: Instant
+
+
+class SignerChanged(WriteResult):
+    """How it is now."""
+
+    id: str
+    person: str
+    role: str
+    revoked_at: datetime | None
+
+
+@router.get("/signers", response_model=SignersView, operation_id="signer_list", summary="Show the signers and whether there are enough")
+def signers(call: Annotated[ApiCall, may(READ)]) -> Response:
+    """Each with its health. The log's own key is tried: something is signed with it, and the signature verified."""
+    quorum = call.services.wiring.proof_quorum
+    with call.reading() as conn:
+        healths = signers_health(conn, call.now)
+        shown = [
+            SignerView(
+                **{**one.signer._asdict(), "public_key": bytes(one.signer.public_key).hex()},
+                health=one.health,
+                last_signed_at=one.last_signed_at,
+            )
+            for one in healths
+        ]
+        log = _log_signer(conn)
+    return answer(SignersView(quorum=quorum, can_be_met=quorum_can_be_met(healths, quorum), log=log, signers=shown))
+
+
+def _log_signer(conn: Connection[Any]) -> LogSignerView:
+    try:
+        origin, keys = origin_of(conn), keys_of_log(conn)
+    except LogNotBegun:
+        origin, keys = None, []
+    if origin is None or not keys:
+        return LogSignerView(origin=origin, public_key=None, note_key=None, made_at=None, health="not begun")
+    key = NoteKey(origin, bytes(keys[0].public_key))
+    try:
+        open_note(sign_note("a try\n", origin, seed_of(conn, keys[0].id)), [key])
+        health = "ready"
+    except Problem as problem:
+        health = problem.headline()
+    return LogSignerView(origin=origin, public_key=key.public.hex(), note_key=key.written(), made_at=keys[0].made_at, health=health)
+
+
+@router.get("/signers/keys", response_model=TrustedKeysView, operation_id="signer_keys_export", summary="Export the keys to be trusted")
+def keys(call: Annotated[ApiCall, may(READ)]) -> Response:
+    """Public keys with their owners and times. Whoever verifies compares them with the people themselves before trusting them."""
+    with call.reading() as conn:
+        return answer(TrustedKeysView(keys=trusted_keys(conn, call.services.wiring.proof_quorum)))
+
+
+@router.post(
+    "/signers",
+    status_code=201,
+    response_model=SignerChanged,
+    responses=BY_TWO,
+    operation_id="signer_add",
+    summary="Add a signer",
+)
+def add(body: SignerRequest, call: Annotated[ApiCall, may(ADMINISTER, key=True)]) -> Response:
+    """Takes two administrators. The person holds the role; the private half of the key stays with them."""
+
+    def act(conn: Connection[Any]) -> Done:
+        made = add_signer(
+            conn,
+            call.make_id("sgn"),
+            principal_id=body.principal_id,
+            role=body.role,
+            public_key=bytes.fromhex(body.public_key),
+            valid_until=body.valid_until,
+            by=call.actor,
+            now=call.now,
+        )
+        return Done(made.id, _changed(made), 201)
+
+    said = ProposedVerb("signer", "add", body.principal_id, body.model_dump(mode="json", by_alias=True))
+    return call.by_two("signer.add", act, said, asked=body, reason=f"a key that signs proofs as {body.role}")
+
+
+@router.post("/signers/{signer_id}/revoke", response_model=SignerChanged, operation_id="signer_revoke", summary="Revoke a signer")
+def revoke(signer_id: Annotated[str, id_in_path("sgn")], body: Because, call: Annotated[ApiCall, may(ADMINISTER)]) -> Response:
+    """Signatures of requests from now on do not count; what it signed before still does."""
+
+    def act(conn: Connection[Any]) -> Done:
+        return Done(signer_id, _changed(revoke_signer(conn, signer_id, reason=body.reason, by=call.actor, now=call.now)))
+
+    return call.write("signer.revoke", act, asked=body, reason=body.reason)
+
+
+def _changed(one: Signer) -> SignerChanged:
+    return SignerChanged(id=one.id, person=one.person, role=one.role, revoked_at=one.revoked_at)

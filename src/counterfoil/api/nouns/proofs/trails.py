@@ -1,0 +1,90 @@
+"""The audit trail of an account or an agent, as JSON or CSV; and that a journal is in the log."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+from uuid import UUID
+
+from fastapi import Query
+from fastapi.responses import Response
+from pydantic import Field
+
+from counterfoil.api.http.calls import ApiCall, may
+from counterfoil.api.http.routing import routes
+from counterfoil.api.http.schemas import Instant, ProgramId, ViewModel, answer, shows
+from counterfoil.base.formats.csv_text import csv_text
+from counterfoil.base.problems import InvalidInput
+from counterfoil.operations.access.access import AUDIT, READ
+from counterfoil.proofs.log.inclusion import inclusion_of
+from counterfoil.proofs.trails import COLUMNS, TrailRow, account_of_agent, trail_of
+
+router = routes("Audit")
+CSV: Final = "text/csv"
+
+
+@shows(TrailRow)
+class TrailRowView(ViewModel):
+    """One thing that happened, in the order of the log."""
+
+    place: int = Field(description="In the log.")
+    amount: str = Field(
+        description="What was added to the balance, in minor units, negative for what was taken; empty for what moves nothing."
+    )
+    balance: str = Field(description="After it, on the account's normal side, counted from its first entry.")
+
+
+class TrailView(ViewModel):
+    """Everything that moved an account, and everything that people did with it."""
+
+    program_id: str
+    account: str
+    rows: list[TrailRowView]
+
+
+class InclusionView(ViewModel):
+    """That a journal is in the log."""
+
+    place: int = Field(description="In the log.")
+    record: str = Field(description="Its entry, in the exact bytes that are hashed.")
+    proof: str = Field(description="A C2SP tlog-proof: it leads from the entry to a signed checkpoint.")
+
+
+@router.get(
+    "/journals/{journal_id}/inclusion",
+    response_model=InclusionView,
+    operation_id="journal_inclusion_show",
+    summary="Show that a journal is in the log",
+)
+def inclusion(journal_id: UUID, call: Annotated[ApiCall, may(READ)]) -> Response:
+    """Against the latest checkpoint. A journal that was just posted is in the next one, within a minute or two."""
+    with call.reading() as conn:
+        return answer(InclusionView.of(inclusion_of(conn, "journal", str(journal_id))))
+
+
+@router.get(
+    "/audit/export",
+    response_model=TrailView,
+    operation_id="audit_export",
+    summary="Export an audit trail",
+    responses={200: {"content": {CSV: {"schema": {"type": "string"}}}}},
+)
+def export(
+    call: Annotated[ApiCall, may(AUDIT)],
+    agent_id: Annotated[str | None, Query(alias="agentId", max_length=180, description="An agent of the treasury.")] = None,
+    account: Annotated[str | None, Query(max_length=200, description="Or any account, by its name.")] = None,
+    program_id: Annotated[ProgramId | None, Query(alias="programId")] = None,
+    start_time: Annotated[Instant | None, Query(alias="startTime")] = None,
+    end_time: Annotated[Instant | None, Query(alias="endTime", description="Not included.")] = None,
+    form: Annotated[Literal["json", "csv"], Query(alias="format")] = "json",
+) -> Response:
+    """Out of the log, so that a trail that was handed out can be compared with one of later (`counterfoil audit diff`)."""
+    if (agent_id is None) == (account is None):
+        raise InvalidInput("agentId", "either an agent or an account")
+    name = account or account_of_agent(str(agent_id))
+    program = program_id or call.services.wiring.program_id
+    with call.reading() as conn:
+        rows = trail_of(conn, program, name, start=start_time, end=end_time)
+    if form == "json":
+        return answer(TrailView(program_id=program, account=name, rows=TrailRowView.each(rows)))
+    headers = {"Content-Disposition": 'attachment; filename="audit.csv"'}
+    return Response(csv_text(COLUMNS, rows), media_type=CSV, headers=headers)

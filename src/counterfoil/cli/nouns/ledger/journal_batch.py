@@ -1,0 +1,52 @@
+"""`counterfoil journal batch …`"""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Rows, listed, patience, say_done, show_one, show_rows
+
+app = typer.Typer(no_args_is_help=True, help="Imports of files as they stand; one that was broken off is rolled forward.")
+COLUMNS = ("id", "programId", "fileName", "rows", "rowsApplied", "state", "begunAt", "lastAt")
+BatchId = Annotated[str, typer.Argument(metavar="ID", help="The batch's id.")]
+
+
+@app.command("list")
+def list_(limit: Rows = ROWS, output: Output = TABLE) -> None:
+    """Batches, the one that was begun last first."""
+    with asked("read") as client:
+        rows = listed(client, "/api/finance/batches", limit)
+    show_rows(rows, COLUMNS, output, empty="No file was imported yet.")
+
+
+@app.command("show")
+def show(batch_id: BatchId, output: Output = TABLE) -> None:
+    """One batch: how many of its rows are in the books."""
+    with asked("read") as client:
+        show_one(client.get(f"/api/finance/batches/{batch_id}"), output)
+
+
+@app.command("repair")
+def repair(
+    batch_id: BatchId,
+    file: Annotated[Path, typer.Option("--file", exists=True, dir_okay=False, help="The file that the import was begun with.")],
+    map_: Annotated[Path, typer.Option("--map", exists=True, dir_okay=False, help="And its map.")],
+    dry_run: DryRun = False,
+    output: Output = TABLE,
+) -> None:
+    """Post what a batch lacks, from the row on at which it was broken off. Each row once; a complete batch stays as it is."""
+    with asked("post") as client, patience("The batch is rolled forward"):
+        done = client.post(
+            f"/api/finance/batches/{batch_id}/repair",
+            content=file.read_bytes(),
+            content_type="application/octet-stream",
+            dry_run=dry_run,
+            map=base64.b64encode(map_.read_bytes()).decode(),
+        )
+    said = f"{done['posted']} of {done['rows']} rows were posted now, {done['resumedAt']} had been before."
+    say_done(done, output, said)

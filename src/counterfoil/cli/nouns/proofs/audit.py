@@ -1,0 +1,73 @@
+"""`counterfoil audit …`"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.exit_codes import NOT_GREEN
+from counterfoil.cli.core.output import TABLE, Output, say, show_rows
+from counterfoil.cli.nouns.proofs.proof import moment
+from counterfoil.proofs.trails import differences
+
+app = typer.Typer(no_args_is_help=True, help="The audit trail of an agent or an account, and how two of them differ.")
+COLUMNS = ("what", "type", "id", "line", "field", "expected", "actual")
+Trail = list[dict[str, Any]]
+
+
+class TrailFormat(StrEnum):
+    """How a trail is written."""
+
+    CSV = "csv"
+    JSON = "json"
+
+
+@app.command("export")
+def export(
+    output: Annotated[Path, typer.Option("--output", help="The file that it is written to.")],
+    agent_id: Annotated[str | None, typer.Option("--agent-id", help="The agent.")] = None,
+    account: Annotated[str | None, typer.Option("--account", help="Or an account, by its name.")] = None,
+    program: Annotated[str | None, typer.Option("--program", help="Whose books.")] = None,
+    start: Annotated[str | None, typer.Option("--start-time", help="From when on, by when it was recorded.")] = None,
+    end: Annotated[str | None, typer.Option("--end-time", help="Until when, not included.")] = None,
+    form: Annotated[TrailFormat, typer.Option("--format", help="csv or json.")] = TrailFormat.CSV,
+) -> None:
+    """Write the trail of an agent or an account to a file: what moved it, and what people did with it."""
+    given = {"agentId": agent_id, "account": account, "programId": program}
+    span = {"startTime": moment(start) if start else None, "endTime": moment(end) if end else None}
+    with asked("audit") as client:
+        body = client.download("/api/audit/export", **given, **span, format=form.value)
+    output.write_bytes(body)
+    rows = read_trail(output)
+    say(f"{output}: {len(rows):,} rows.")
+
+
+@app.command("diff")
+def diff(
+    expected: Annotated[Path, typer.Option("--expected", help="The trail as it should be.", exists=True, dir_okay=False)],
+    actual: Annotated[Path, typer.Option("--actual", help="The trail as it is.", exists=True, dir_okay=False)],
+    output: Output = TABLE,
+) -> None:
+    """Hold two trails against each other; no server. Ends with 1 when they differ."""
+    found = differences(read_trail(expected), read_trail(actual))
+    show_rows([one._asdict() for one in found], COLUMNS, output, empty="Both say the same.")
+    raise typer.Exit(NOT_GREEN if found else 0)
+
+
+def read_trail(path: Path) -> Trail:
+    """The rows of a trail, as JSON or as CSV."""
+    try:
+        text = path.read_text("utf-8-sig")
+        if text.lstrip()[:1] in ("{", "["):
+            told = json.loads(text)
+            return list(told["rows"] if isinstance(told, dict) else told)
+        return list(csv.DictReader(io.StringIO(text, newline="")))
+    except (OSError, ValueError, KeyError, csv.Error) as error:
+        raise typer.BadParameter(f"{path} holds no audit trail: {error}") from error

@@ -1,0 +1,69 @@
+"""A person's signing key in a file: encrypted with a passphrase, for its owner alone. It never leaves this machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import ClassVar, Final
+
+import typer
+
+from counterfoil.base.problems import Kind, Problem
+
+PASSPHRASE_MIN: Final = 12
+
+
+class KeyFileRefused(Problem):
+    """This file holds no Ed25519 key that this passphrase opens."""
+
+    kind: ClassVar[Kind] = "invalid"
+
+
+def make_key_file(path: Path, passphrase: str) -> bytes:
+    """A new key in a new file; its public half. Raises KeyFileRefused for a file that is there and for a short passphrase."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+
+    if len(passphrase) < PASSPHRASE_MIN:
+        raise KeyFileRefused(field="passphrase", limit=f"at least {PASSPHRASE_MIN} characters")
+    private = Ed25519PrivateKey.generate()
+    body = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase.encode()))
+    try:
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            out.write(body)
+            out.flush()
+            os.fsync(out.fileno())
+    except FileExistsError:
+        raise KeyFileRefused(file=str(path), why="it is there already, and a key is never written over") from None
+    return private.public_key().public_bytes_raw()
+
+
+class SigningKey:
+    """A key that was opened, for one command."""
+
+    def __init__(self, path: Path, passphrase: str) -> None:
+        """Raises KeyFileRefused."""
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+        try:
+            found = load_pem_private_key(path.read_bytes(), passphrase.encode())
+        except (ValueError, TypeError, OSError) as error:
+            raise KeyFileRefused(file=str(path), why=str(error)[:200]) from None
+        if not isinstance(found, Ed25519PrivateKey):
+            raise KeyFileRefused(file=str(path), why="a key of another kind")
+        self._private = found
+        self.public = found.public_key().public_bytes_raw()
+
+    def sign(self, message: bytes) -> bytes:
+        """The signature of a message."""
+        return self._private.sign(message)
+
+
+def passphrase(*, from_stdin: bool, new: bool = False) -> str:
+    """Asked for at the terminal, or the first line of standard input."""
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\n")
+    said = "Passphrase of the new key" if new else "Passphrase of your key"
+    return str(typer.prompt(said, hide_input=True, confirmation_prompt=new))

@@ -1,0 +1,147 @@
+"""`counterfoil proof …`"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Format, Output, Rows, listed, patience, say, say_done, show_one, show_rows
+from counterfoil.cli.core.verbs import PARTS, add_verbs
+from counterfoil.cli.nouns.proofs.key_files import SigningKey, passphrase
+from counterfoil.proofs.noun import PROOF_NOUN
+from counterfoil.proofs.signing.envelope import to_sign
+from counterfoil.proofs.verifying.signatures import TrustedKeys
+from counterfoil.proofs.verifying.verify import UNKNOWN_KEYS, Judgement, verify_package
+
+app = typer.Typer(no_args_is_help=True, help=PROOF_NOUN.help)
+COLUMNS = ("id", "fromAt", "toAt", "entries", "verdict", "reconciliation", "state")
+SIGNERS = ("person", "role", "standing", "at")
+FILES = ("name", "bytes", "sha256")
+ProofId = Annotated[str, typer.Argument(metavar="ID", help="The proof's id, prf_….")]
+Passphrase = Annotated[bool, typer.Option("--passphrase-stdin", help="Read the key's passphrase from the first line of standard input.")]
+Moment = Annotated[str, typer.Argument(help="A day or a moment in UTC: 2026-10-01 or 2026-10-01T00:00:00Z.")]
+
+
+def moment(given: str) -> str:
+    """A day as its first moment; anything else as it is."""
+    return f"{given}T00:00:00Z" if re.fullmatch(r"\d{4}-\d\d-\d\d", given) else given
+
+
+@app.command("list")
+def list_(
+    state: Annotated[str | None, typer.Option("--state", help="waiting or signed.")] = None,
+    limit: Rows = ROWS,
+    output: Output = TABLE,
+) -> None:
+    """Proofs, the one that was made last first."""
+    with asked("read") as client:
+        rows = listed(client, "/api/proofs", limit, state=state)
+    show_rows(rows, COLUMNS, output, empty="No period was proven yet.")
+
+
+@app.command("export")
+def export(
+    start: Annotated[str, typer.Argument(metavar="FROM", help="The first day or moment, in UTC: 2026-10-01.")],
+    end: Annotated[str, typer.Argument(metavar="TO", help="The day or moment behind the last, not included: 2026-11-01.")],
+    output: Output = TABLE,
+) -> None:
+    """Make the proof of a period, and ask for its signatures. Ends with 1 when the proof says of itself that it is incomplete."""
+    with asked("audit") as client, patience("The proof is being made"):
+        done = client.post("/api/proofs", {"from": moment(start), "to": moment(end)})
+    known = "was made before: the same facts are the same proof" if done["existed"] else "waits for its signatures"
+    said = f"proofId: {done['id']}\n{done['entries']} entries, {done['verdict']}, {done['reconciliation']}; it {known}."
+    say_done(done, output, said)
+    raise typer.Exit(0 if done["verdict"] == "complete" else 1)
+
+
+@app.command("show")
+def show(
+    proof_id: ProofId,
+    file: Annotated[
+        str | None, typer.Option("--file", help="One file of it in its exact bytes, such as reconciliation_report.json.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Where the file goes; without it, to standard output.")] = None,
+    output: Output = TABLE,
+) -> None:
+    """One proof: what is in it, who has signed, who is missing. With --file, one file of it."""
+    if file is not None:
+        with asked("audit") as client:
+            body = client.download(f"/api/proofs/{proof_id}/files/{file}")
+        if out is None:
+            sys.stdout.buffer.write(body)
+        else:
+            out.write_bytes(body)
+            say(f"{out}: {len(body):,} bytes.")
+        return
+    with asked("read") as client:
+        show_one(client.get(f"/api/proofs/{proof_id}"), output, parts=(("signers", SIGNERS), ("files", FILES), *PARTS))
+
+
+@app.command("download")
+def download(
+    proof_id: ProofId,
+    out: Annotated[Path | None, typer.Option("--out", help="Where it goes; ID.zip, if absent.")] = None,
+) -> None:
+    """Fetch the package, with the signatures that it has by now."""
+    with asked("audit") as client:
+        body = client.download(f"/api/proofs/{proof_id}/package")
+    path = out or Path(f"{proof_id}.zip")
+    path.write_bytes(body)
+    say(f"{path}: {len(body):,} bytes. Verify it: counterfoil proof verify {path} --keys KEYS.json")
+
+
+@app.command("verify")
+def verify(
+    package: Annotated[Path, typer.Argument(help="The package.", exists=True, dir_okay=False)],
+    keys: Annotated[Path, typer.Option("--keys", help="The keys that you trust, from somewhere else than the package.", exists=True)],
+    previous: Annotated[Path | None, typer.Option("--previous", help="The package of the period before.", exists=True)] = None,
+    output: Output = TABLE,
+) -> None:
+    """Verify a package with nothing but the package and keys that you trust; no server, no network.
+
+    Ends with 0 when it holds, 1 when something is broken, 2 when it is incomplete, 3 when its keys are not among yours.
+    """
+    try:
+        trusted = TrustedKeys.read(json.loads(keys.read_text("utf-8")))
+    except (ValueError, KeyError, TypeError) as error:
+        found = Judgement(UNKNOWN_KEYS, [f"{keys} is no file of keys: {error}"])
+    else:
+        with patience("The package is being verified"):
+            found = verify_package(package, trusted, previous=previous)
+    if output is Format.TABLE:
+        say("\n".join([found.word, *found.said]))
+    else:
+        show_one({"verdict": found.word, "exitCode": found.code, "said": found.said}, output)
+    raise typer.Exit(found.code)
+
+
+@app.command("sign")
+def sign(
+    proof_id: ProofId,
+    key: Annotated[Path, typer.Option("--key", help="Your signing key, as `counterfoil signers new-key` made it.", exists=True)],
+    from_stdin: Passphrase = False,
+    dry_run: DryRun = False,
+    output: Output = TABLE,
+) -> None:
+    """Sign a proof with your own key, which never leaves this machine. Look at the proof first: `proof show`, `proof download`."""
+    with asked("approve") as client:
+        private = SigningKey(key, passphrase(from_stdin=from_stdin))
+        known = client.get("/api/signers")["signers"]
+        mine = next((one["id"] for one in known if one["publicKey"] == private.public.hex()), None)
+        if mine is None:
+            raise typer.BadParameter("this key is no signer's: `counterfoil signers add`", param_hint="--key")
+        request = client.get(f"/api/proofs/{proof_id}/request")
+        signature = base64.b64encode(private.sign(to_sign(base64.b64decode(request["payload"])))).decode()
+        body = {"number": request["number"], "signerId": mine, "signature": signature}
+        done = client.post(f"/api/proofs/{proof_id}/signatures", body, dry_run=dry_run)
+    say_done(done, output, f"{done['id']}: your signature is kept; the proof is {done['state']}.")
+
+
+add_verbs(app, PROOF_NOUN)

@@ -1,0 +1,82 @@
+"""`counterfoil signers …`"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, Reason, say, say_done, show_one, show_rows, waits
+from counterfoil.cli.nouns.proofs.key_files import make_key_file, passphrase
+from counterfoil.cli.nouns.proofs.proof import Passphrase, moment
+
+app = typer.Typer(no_args_is_help=True, help="Who signs proofs, and whether there are enough.")
+COLUMNS = ("id", "person", "role", "health", "lastSignedAt", "validUntil", "publicKey")
+
+
+@app.command("status")
+def status(output: Output = TABLE) -> None:
+    """The health of each signer and of the log's own key. Ends with 1 when there are too few to sign, or the log cannot."""
+    with asked("read") as client:
+        found = client.get("/api/signers")
+    if output is Format.JSON:
+        show_one(found, output)
+    else:
+        show_rows(found["signers"], COLUMNS, output, empty="Nobody signs proofs yet: `counterfoil signers add`.")
+    if output is Format.TABLE:
+        enough = "there are enough" if found["canBeMet"] else "THERE ARE TOO FEW READY"
+        say(f"\nA proof takes {found['quorum']} people in different roles: {enough}. The log's own key: {found['log']['health']}.")
+    raise typer.Exit(0 if found["canBeMet"] and found["log"]["health"] == "ready" else 1)
+
+
+@app.command("new-key")
+def new_key(
+    file: Annotated[Path, typer.Argument(help="Where your key goes; the file must not be there.")],
+    from_stdin: Passphrase = False,
+) -> None:
+    """Make a signing key for yourself, encrypted with a passphrase. Only its public half is told to anybody."""
+    public = make_key_file(file, passphrase(from_stdin=from_stdin, new=True))
+    say(f"{file} is your key; keep it and its passphrase to yourself. Its public half, for `counterfoil signers add`:\n{public.hex()}")
+
+
+@app.command("add")
+def add(
+    principal: Annotated[str, typer.Option("--principal-id", help="Whose key it is, prn_….")],
+    role: Annotated[str, typer.Option("--role", help="In which of their roles they sign with it.")],
+    public_key: Annotated[str, typer.Option("--public-key", help="The public half, as `new-key` told it.")],
+    until: Annotated[str, typer.Option("--until", help="Until when it is valid: 2027-12-01.")],
+    dry_run: DryRun = False,
+    output: Output = TABLE,
+) -> None:
+    """Add a person's key to those that sign proofs. Takes two administrators."""
+    body = {"principalId": principal, "role": role, "publicKey": public_key, "validUntil": moment(until)}
+    with asked("administer") as client:
+        done = client.post("/api/signers", body, dry_run=dry_run)
+    if not waits(done, output):
+        say_done(done, output, f"{done['id']}: {done['person']} signs as {done['role']}.")
+
+
+@app.command("revoke")
+def revoke(
+    signer_id: Annotated[str, typer.Argument(metavar="ID", help="The signer's id, sgn_….")],
+    reason: Reason,
+    dry_run: DryRun = False,
+    output: Output = TABLE,
+) -> None:
+    """End a signer's key now. What it signed before still counts; proofs that wait for it are reissued (`proof reissue`)."""
+    with asked("administer") as client:
+        done = client.post(f"/api/signers/{signer_id}/revoke", {"reason": reason}, dry_run=dry_run)
+    say_done(done, output, f"{done['id']}: the key of {done['person']} ended.")
+
+
+@app.command("pin")
+def pin(out: Annotated[Path, typer.Option("--out", help="The file of keys, for `proof verify --keys`.")]) -> None:
+    """Write down the keys that verify proofs. Compare them with the people themselves, then give the file to your auditor, once."""
+    with asked("read") as client:
+        keys = client.get("/api/signers/keys")["keys"]
+    out.write_text(json.dumps(keys, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    people = ", ".join(f"{one['person']} ({one['role']}) {one['key'][:8]}…" for one in keys["signers"]) or "nobody yet"
+    say(f"{out}: the log {keys['origin']}, and {people}.")

@@ -1,0 +1,17 @@
+"""What proofs declare, gathered for `wiring`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from counterfoil.proofs.log import checkpoints, invariants, job
+from counterfoil.proofs.noun import PROOF_NOUN
+from counterfoil.proofs.packages.exporting import Exporter
+from counterfoil.proofs.packages.store import ProofStoreUnset
+from counterfoil.proofs.proofs import PROOF
+from counterfoil.proofs.signing.signers import PAIRED
+
+__all__ = ("CONFIDENTIAL", "INVARIANTS", "JOBS", "PAIRED", "PROOF", "PROOF_NOUN", "Exporter", "ProofStoreUnset")
+JOBS: Final = job.JOBS
+INVARIANTS: Final = invariants.INVARIANTS
+CONFIDENTIAL: Final = checkpoints.CONFIDENTIAL

@@ -1,0 +1,39 @@
+"""Proofs as a noun: list, page, `reissue` and who has signed follow from it. Making, fetching and signing one have routes of their own."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from counterfoil.operations.access.access import AUDIT
+from counterfoil.operations.verbs import Noun, Part, Verb, VerbCall, VerbResult
+from counterfoil.proofs.proofs import PROOF, Proof, ProofFile, ProofSigner, files_of, list_proofs, reissue, show_proof, signers_of
+
+
+def _reissue(one: VerbCall) -> VerbResult:
+    return VerbResult(reissue(one.conn, one.subject_id, reason=one.reason, by=one.actor, now=one.now))
+
+
+VERBS: Final = (
+    Verb(
+        "reissue",
+        AUDIT,
+        "Ask for signatures anew",
+        "Everybody signs again: signatures of the request before count no more. After a key was lost or revoked, or when somebody who was "
+        "asked cannot sign. The package stays as it is.",
+        do=_reissue,
+        done="{id}: signatures are asked for anew.",
+    ),
+)
+PROOF_NOUN: Final = Noun(
+    "proof",
+    "proofs",
+    "prf",
+    PROOF,
+    VERBS,
+    show_proof,
+    row=Proof,
+    rows=list_proofs,
+    help="Proofs of periods: made, signed by several people, verified by anybody.",
+    parts=(Part("signers", ProofSigner, signers_of), Part("files", ProofFile, files_of)),
+    columns=("id", "from_at", "to_at", "entries", "verdict", "reconciliation", "state"),
+)

@@ -1,0 +1,352 @@
+"""Make the package of a period: written file by file from one snapshot, named by what it says, kept where nobody writes to it again.
+
+The same period with the same facts is the same package, to the byte: nothing of when or by whom it was made is in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, ClassVar, Final, NamedTuple, Protocol
+
+from psycopg import Connection, errors
+
+from counterfoil import __version__
+from counterfoil.base.ids import MakeId
+from counterfoil.base.invariant import Invariant, run_invariants
+from counterfoil.base.machine import record_birth
+from counterfoil.base.problems import InvalidInput, InvariantBroken, Kind, Problem, check
+from counterfoil.proofs.log.checkpoints import LogBehind, boundary, find_checkpoint, make_checkpoint, origin_of
+from counterfoil.proofs.log.job import origin_name
+from counterfoil.proofs.log.merkle import consistency_proof, subtrees
+from counterfoil.proofs.log.records import moment
+from counterfoil.proofs.log.sequencing import sequence, unsequenced_since
+from counterfoil.proofs.log.tree import StoredTree
+from counterfoil.proofs.packages import contents, layout
+from counterfoil.proofs.packages.standalone import verifier_text
+from counterfoil.proofs.packages.writing import PackageFolder
+from counterfoil.proofs.proofs import PROOF, Proof, ask_for_signatures, show_proof
+from counterfoil.proofs.signing.signers import trusted_keys
+from counterfoil.reconciliation.period_report.report import report_of_period
+from counterfoil.reconciliation.runs.pairings import Pairing
+
+PACKAGES: Final = "packages"
+MAKING: Final = ".making"
+ROWS_AT_ONCE: Final = 2_000
+CANNOT_SHOW: Final = (
+    "that a fact was ever entered: who leaves something out before it is written leaves no trace in what was written",
+    "that what was entered is true: what was held against banks and providers, and what not, is in the reconciliation report",
+)
+NOT_INCLUDED: Final = (
+    "playbooks and checklists: runs.jsonl holds the reconciliation runs of the period",
+    "time stamps of an authority outside: there are none in this package",
+)
+PERSONAL_DATA: Final = (
+    "Names of people and keys that acted, reasons and narratives as they were written, ids of payees in names of accounts. What was sent "
+    "along with an act or agreed on by two people is in by its SHA-256 alone; destinations, bank lines and webhooks are not in."
+)
+
+
+class PeriodNotOver(Problem):
+    """A proof is of a period that is over."""
+
+    kind: ClassVar[Kind] = "invalid"
+
+
+class Snapshots(Protocol):
+    """Where transactions come from: `base.edge.Database`."""
+
+    def transaction(self, *, snapshot: bool = False) -> AbstractContextManager[Connection[Any]]:
+        """One transaction; with `snapshot`, all of it sees one moment."""
+
+
+class Exporter(NamedTuple):
+    """What exporting works with: the books, where packages lie, what is reconciled and checked, and how many sign."""
+
+    database: Snapshots
+    folder: Path
+    make_id: MakeId
+    clock: Callable[[], datetime]
+    pairings: Sequence[Pairing]
+    invariants: Sequence[Invariant]
+    quorum: int
+
+
+class Period(NamedTuple):
+    """From one moment to another, not included, and where both lie in the log."""
+
+    start: datetime
+    end: datetime
+    open_size: int
+    close_size: int
+
+    def told(self) -> dict[str, str]:
+        """As a manifest tells it."""
+        return {"from": moment(self.start), "to": moment(self.end)}
+
+
+def export_proof(exporter: Exporter, start: datetime, end: datetime, *, by: str) -> tuple[Proof, bool]:
+    """The proof of a period, and whether it is new: the same facts are the same proof. Its signatures are asked for when it is new.
+
+    Raises PeriodNotOver, InvalidInput, LogBehind, LogForked.
+    """
+    began = exporter.clock()
+    if end <= start:
+        raise InvalidInput("to", "later than from", got=end.isoformat())
+    if end > began:
+        raise PeriodNotOver(to=end.isoformat(), now=began.isoformat())
+    period = _settled(exporter, start, end)
+    made = PackageFolder(exporter.folder / MAKING / exporter.make_id("make"))
+    try:
+        with exporter.database.transaction(snapshot=True) as conn:
+            # A year of a large house takes minutes, and all of it must be of one moment.
+            conn.execute("select set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '0', true)")
+            manifest = _write(conn, exporter, made, period)
+        made.add_json(layout.MANIFEST, manifest)
+        return _kept(exporter, made, period, manifest, by=by, began=began)
+    finally:
+        shutil.rmtree(made.folder, ignore_errors=True)
+
+
+def _settled(exporter: Exporter, start: datetime, end: datetime) -> Period:
+    """Everything that was recorded before the end is in the log; where both ends lie in it is certain from now on."""
+    while True:
+        with exporter.database.transaction() as conn:
+            turn = sequence(conn, make_origin=origin_name(exporter.make_id), now=exporter.clock())
+        if not turn.taken:
+            break
+    with exporter.database.transaction() as conn:
+        now = exporter.clock()
+        since = unsequenced_since(conn)
+        if since is not None and since < end:
+            raise LogBehind(until=end.isoformat(), oldest=since.isoformat())
+        sizes = [boundary(conn, at, now=now) for at in (start, end)]
+        for size in sizes:
+            make_checkpoint(conn, size, make_key_id=exporter.make_id("lgk"), now=now)
+    return Period(start, end, *sizes)
+
+
+def _write(conn: Connection[Any], exporter: Exporter, made: PackageFolder, period: Period) -> dict[str, Any]:
+    """Every file but the manifest, and what the manifest says of them."""
+    made.add("verify.py", verifier_text().encode())
+    made.add("VERIFY.md", (files(__package__) / "VERIFY.md").read_bytes())
+    ends = _ends(conn, made, period)
+    moved, counts, late = _entries(conn, made, period)
+    sheets = [contents.trial_balance(conn, size) for size in (period.open_size, period.close_size)]
+    balances = [made.add_json(f"trial_balance_{when}.json", sheet) for when, sheet in zip(("open", "close"), sheets, strict=True)]
+    made.add_json("accounts.json", contents.accounts_opened(conn, period.close_size))
+    reports = _reports(conn, exporter, period)
+    made.add_json(layout.REPORT, {"programs": reports})
+    made.add_lines("breaks.jsonl", contents.breaks_of(conn, period.start, period.end))
+    made.add_lines("runs.jsonl", contents.runs_of(conn, period.start, period.end))
+    checks, alerts = _checked(conn, exporter.invariants)
+    made.add_lines("alerts.jsonl", alerts)
+    made.add_json("keys.json", trusted_keys(conn, exporter.quorum))
+    reconciliation = contents.reconciliation_of(reports)
+    because = _because(reconciliation, checks, _off(sheets, moved))
+    told: dict[str, Any] = {
+        "format": layout.FORMAT,
+        "origin": origin_of(conn),
+        "programs": contents.programs_of(conn),
+        "period": period.told(),
+        "log": ends,
+        "counts": dict(sorted(counts.items())),
+        "late": late,
+        "totals": _totals(moved),
+        "trial_balance": {"open": balances[0].sha256, "close": balances[1].sha256},
+        "previous": _previous(conn, period),
+        "files": [{"path": one.name, "sha256": one.sha256, "bytes": one.bytes} for _, one in sorted(made.files.items())],
+        "reconciliation": reconciliation,
+        "checks": checks,
+        "policies": {
+            "fees_sha256": contents.policy_digest(conn, contents.FEE_POLICIES, period.end),
+            "approvals_sha256": contents.policy_digest(conn, contents.APPROVAL_POLICIES, period.end),
+        },
+        "software": {"name": "counterfoil", "version": __version__},
+        "personal_data": PERSONAL_DATA,
+        "not_included": list(NOT_INCLUDED),
+        "cannot_show": list(CANNOT_SHOW),
+        "verdict": "incomplete" if because else "complete",
+        "incomplete_because": because,
+    }
+    return {**told, "proof_id": layout.proof_id(told)}
+
+
+def _ends(conn: Connection[Any], made: PackageFolder, period: Period) -> dict[str, Any]:
+    """Both checkpoints, and that the first is the beginning of the second."""
+    tree, told = StoredTree(conn), {}
+    for when, size in (("open", period.open_size), ("close", period.close_size)):
+        found = find_checkpoint(conn, size)
+        check(found is not None, "a period ends at checkpoints", size=size)
+        assert found is not None
+        made.add(f"checkpoint.{when}", found.note.encode())
+        told[when] = {"size": size, "root": found.note.split("\n")[2]}
+    first, last = period.open_size, period.close_size
+    made.add_json(
+        "consistency.json",
+        {
+            "old": first,
+            "new": last,
+            "proof": [one.hex() for one in consistency_proof(first, last, tree)],
+            "subtrees": [one.hex() for one in subtrees(first, tree)],
+        },
+    )
+    edges = (first, last - 1) if first < last else (None, None)
+    return {**told, "first": edges[0], "last": edges[1]}
+
+
+def _entries(conn: Connection[Any], made: PackageFolder, period: Period) -> tuple[contents.Sums, Counter[str], int]:
+    """Every entry of the period in its exact bytes; what was moved by them, how many there are of each kind, and how many came late."""
+    moved: contents.Sums = defaultdict(lambda: [0, 0])
+    counts, late = Counter[str](), 0
+    with (
+        made.file("entries.jsonl") as entries,
+        made.file("actions.jsonl") as actions,
+        made.file("approvals.jsonl") as approvals,
+        conn.cursor(name="proof_entries") as cursor,
+    ):
+        cursor.itersize = ROWS_AT_ONCE
+        cursor.execute(
+            "select relation, recorded_at, record from log_entry where index >= %s and index < %s order by index",
+            [period.open_size, period.close_size],
+        )
+        for relation, recorded_at, record in cursor:
+            line = record.encode() + b"\n"
+            entries.write(line)
+            counts[relation] += 1
+            late += recorded_at < period.start
+            if relation == "journal":
+                _move(moved, json.loads(record))
+            elif relation == "action":
+                actions.write(line)
+            elif relation in layout.APPROVALS:
+                approvals.write(line)
+    return moved, counts, late
+
+
+def _move(moved: contents.Sums, journal: Mapping[str, Any]) -> None:
+    for line in journal["lines"]:
+        amount = int(line["amount"])
+        moved[journal["program"], journal["asset"], line["debit"]][0] += amount
+        moved[journal["program"], journal["asset"], line["credit"]][1] += amount
+
+
+def _totals(moved: contents.Sums) -> list[dict[str, str]]:
+    totals: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for (_, asset, _), sums in moved.items():
+        totals[asset] = [totals[asset][0] + sums[0], totals[asset][1] + sums[1]]
+    return [{"asset": asset, "debits": str(sums[0]), "credits": str(sums[1])} for asset, sums in sorted(totals.items())]
+
+
+def _off(sheets: Sequence[Mapping[str, Any]], moved: contents.Sums) -> list[str]:
+    """Accounts whose opening balance and movements are not their closing balance: then somebody changed the books past the log."""
+    opening, closing = (contents.sums_of(one) for one in sheets)
+    return [
+        f"{program} {asset} {name}"
+        for program, asset, name in sorted({*opening, *closing, *moved})
+        for key in ((program, asset, name),)
+        if [a + b for a, b in zip(opening.get(key, [0, 0]), moved.get(key, [0, 0]), strict=True)] != closing.get(key, [0, 0])
+    ]
+
+
+def _reports(conn: Connection[Any], exporter: Exporter, period: Period) -> list[dict[str, Any]]:
+    first, last = period.start.date(), contents.last_day(period.end)
+    # As of its own last day: what is not due within the period is not asked about, whenever the package is made.
+    return [
+        report_of_period(conn, list(exporter.pairings), program, first=first, last=max(first, last), today=max(first, last))
+        for program in contents.programs_of(conn)
+    ]
+
+
+def _checked(conn: Connection[Any], invariants: Sequence[Invariant]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Every integrity check as it is now: which failed, with what they found; one that cannot be run was not run, and that is said."""
+    failed, not_run, alerts = list[str](), list[str](), list[dict[str, Any]]()
+    for one in invariants:
+        try:
+            with conn.transaction():
+                found = run_invariants(conn, [one])
+        except (errors.Error, Problem, InvariantBroken) as error:
+            not_run.append(f"{one.code}: {type(error).__name__}")
+            continue
+        for violation in found:
+            failed.append(f"{violation.code}: {violation.count} found")
+            alerts.append({"code": violation.code, "severity": violation.severity, "count": violation.count, "shown": violation.shown})
+    return {"passed": len(invariants) - len(failed) - len(not_run), "failed": failed, "not_run": not_run}, alerts
+
+
+def _because(reconciliation: Mapping[str, Any], checks: Mapping[str, Any], off: Sequence[str]) -> list[str]:
+    """Why this package is incomplete: nothing that was not looked at is passed over."""
+    said = [f"not reconciled: {one}" for one in reconciliation["not_checked"]]
+    if reconciliation["verdict"] == "incomplete" and not said:
+        said.append("not reconciled: nothing was held against the world outside in this period")
+    said += [f"integrity check failed: {one}" for one in checks["failed"]]
+    said += [f"integrity check not run: {one}" for one in checks["not_run"]]
+    return said + [f"balance off: {one}: opening and movements are not the closing balance" for one in off]
+
+
+def _previous(conn: Connection[Any], period: Period) -> dict[str, str] | None:
+    """The package of the period that ends where this one begins: of several the last that is signed, or the last."""
+    row = conn.execute(
+        """select id, encode(manifest_sha256, 'hex') from proof where to_at = %s and close_size = %s
+           order by (state = 'signed') desc, created_at desc, id limit 1""",
+        [period.start, period.open_size],
+    ).fetchone()
+    return None if row is None else {"proof_id": row[0], "manifest_sha256": row[1]}
+
+
+def _kept(
+    exporter: Exporter, made: PackageFolder, period: Period, manifest: Mapping[str, Any], *, by: str, began: datetime
+) -> tuple[Proof, bool]:
+    """Keep what was made: its files in the store first, then its row, with the request for signatures."""
+    proof_id, now = str(manifest["proof_id"]), exporter.clock()
+    place = exporter.folder / PACKAGES / proof_id
+    if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        made.folder.rename(place)
+    with exporter.database.transaction() as conn:
+        # Whoever else makes the same at this moment waits here, and finds it made.
+        conn.execute("select pg_advisory_xact_lock(4271112, hashtext(%s))", [proof_id])
+        if conn.execute("select from proof where id = %s", [proof_id]).fetchone() is not None:
+            return show_proof(conn, proof_id), False
+        digest = hashlib.sha256((place / layout.MANIFEST).read_bytes()).digest()
+        previous = manifest["previous"]
+        conn.execute(
+            """insert into proof (id, from_at, to_at, open_size, close_size, entries, verdict, reconciliation, manifest_sha256, previous_id,
+                      duration_ms, made_by, created_at, state, state_at)
+               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'waiting', %s)""",
+            [
+                proof_id,
+                period.start,
+                period.end,
+                period.open_size,
+                period.close_size,
+                period.close_size - period.open_size,
+                manifest["verdict"],
+                manifest["reconciliation"]["verdict"],
+                digest,
+                previous["proof_id"] if previous else None,
+                int((now - began).total_seconds() * 1000),
+                by,
+                now,
+                now,
+            ],
+        )
+        _record(conn, made, proof_id)
+        record_birth(conn, PROOF, [proof_id], "waiting", actor=by, at=now)
+        ask_for_signatures(conn, proof_id, quorum=exporter.quorum, by=by, now=now)
+        return show_proof(conn, proof_id), True
+
+
+def _record(conn: Connection[Any], made: PackageFolder, proof_id: str) -> None:
+    with conn.cursor() as cur:
+        cur.executemany(
+            "insert into proof_file (proof_id, name, sha256, bytes, crc32) values (%s, %s, %s, %s, %s)",
+            [[proof_id, one.name, bytes.fromhex(one.sha256), one.bytes, one.crc32] for _, one in sorted(made.files.items())],
+        )

@@ -1,0 +1,26 @@
+"""verify.py as it lies in a package: one file, put together from the two in which it is kept here."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from typing import Final
+
+_BEGINS: Final = "# --- Who signed"
+_MORE_IMPORTS: Final = (
+    ("import hashlib\n", "import argparse\nimport base64\nimport hashlib\n"),
+    ("import struct\n", "import struct\nimport sys\n"),
+)
+
+
+def verifier_text() -> str:
+    """The text of verify.py. The same version gives the same text."""
+    folder = files(__package__)
+    base = (folder / "verify_base.py").read_text("utf-8")
+    rest = (folder / "verify.py").read_text("utf-8")
+    for one, more in _MORE_IMPORTS:
+        base = base.replace(one, more, 1)
+    head, begins, body = rest.partition(_BEGINS)
+    if not begins or not re.search(r"^from counterfoil\.", head, re.MULTILINE):
+        raise ValueError("verify.py is kept in two parts")
+    return f"{base.rstrip()}\n\n\n{begins}{body}"

@@ -1,0 +1,335 @@
+"""The second half of verify.py, which a package carries as one file: what a proof says, and whether all of it holds."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import json
+import sys
+from typing import Any
+
+from counterfoil.proofs.packages.verify_base import (
+    APPROVALS,
+    BROKEN,
+    INCOMPLETE,
+    MOMENT,
+    OK,
+    UNKNOWN_KEYS,
+    UNLISTED,
+    Broken,
+    Package,
+    UnknownKeys,
+    need,
+    read_json,
+    signed_by,
+)
+
+# --- Who signed -------------------------------------------------------------------------------------------------------------------------
+
+
+def check_signatures(package: Package, manifest: Any, keys: Any) -> str:
+    """The quorum, by keys that the caller trusts; what is lacking of it, or nothing. Raises Broken, UnknownKeys."""
+    envelope = package.json_of("manifest.dsse.json")
+    body = base64.b64decode(envelope["payload"], validate=True)
+    need(base64.b64encode(body).decode() == envelope["payload"], "The signed statement is not written in its one form.")
+    need(envelope["payloadType"] == "application/vnd.in-toto+json", "The envelope is of another type.")
+    statement = read_json(body, "The signed statement")
+    need(statement["_type"] == "https://in-toto.io/Statement/v1", "The signed statement is of another type.")
+    need(statement["predicateType"] == "urn:counterfoil:proof:1", "The signed statement is about something else.")
+    listed = {one["name"]: one["digest"] for one in statement["subject"]}
+    files = {name: {"sha256": package.digest(name)} for name in package.places if name != "manifest.dsse.json"}
+    need(len(listed) == len(statement["subject"]) and listed == files, "The signed statement is about other files than these.")
+    about = statement["predicate"]
+    told = {"proof_id": manifest["proof_id"], "origin": manifest["origin"], "period": manifest["period"]}
+    need({name: about.get(name) for name in told} == told, "The signed statement is about another proof.")
+    at = about["requested_at"]
+    need(isinstance(at, str) and MOMENT.fullmatch(at) is not None, "The signed statement does not say when it was asked for.")
+    kind = envelope["payloadType"].encode()
+    message = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(body), body)
+    trusted = {hashlib.sha256(bytes.fromhex(one["key"])).hexdigest(): one for one in keys["signers"]}
+    counted, strangers = [], 0
+    for one in envelope["signatures"]:
+        key = trusted.get(one["keyid"])
+        if key is None:
+            strangers += 1
+            continue
+        signature = base64.b64decode(one["sig"], validate=True)
+        need(base64.b64encode(signature).decode() == one["sig"], "A signature is not written in its one form.")
+        need(signed_by(bytes.fromhex(key["key"]), signature, message), f"The signature of {key['person']} is not of this statement.")
+        need(key["valid_from"] <= at < key["valid_until"], f"The key of {key['person']} was not valid when this was signed.")
+        need(not key["revoked_at"] or at < key["revoked_at"], f"The key of {key['person']} was revoked before this was signed.")
+        counted.append(key)
+    for field, what in (("key", "key"), ("person_id", "person"), ("role", "role")):
+        need(len({one[field] for one in counted}) == len(counted), f"Two signatures are of one {what}: each must be of another.")
+    if strangers:
+        raise UnknownKeys(f"{strangers} of its signatures are by keys that are not among those you gave.")
+    lacking = int(keys["quorum"]) - len(counted)
+    return f"It is signed by {len(counted)} of the {keys['quorum']} people that it takes." if lacking > 0 else ""
+
+
+def check_checkpoint(package: Package, name: str, told: Any, manifest: Any, keys: Any) -> tuple[int, bytes]:
+    """Size and root of a checkpoint that a trusted key of the log signed. Raises Broken, UnknownKeys."""
+    note = package.bytes_of(name).decode("utf-8")
+    head, blank, tail = note.rpartition("\n\n")
+    lines = (head + "\n").split("\n")
+    need(bool(blank) and tail.endswith("\n") and tail.count("\n") == 1 and len(lines) == 4, f"{name} is not written as a checkpoint is.")
+    origin, size, root = lines[:3]
+    need(origin == manifest["origin"] == keys["origin"], f"{name} is of another log.")
+    need([size, root] == [str(told["size"]), told["root"]], f"{name} has another size or root than the manifest says.")
+    mark, signer, encoded = [*tail[:-1].split(" "), "", ""][:3]
+    raw = base64.b64decode(encoded, validate=True)
+    need(mark == "\u2014" and signer == origin and tail == f"{mark} {origin} {base64.b64encode(raw).decode()}\n", f"{name} is not signed.")
+    for one in keys["log"]:
+        public = bytes.fromhex(one["key"])
+        if raw[:4] == hashlib.sha256(origin.encode() + b"\n\x01" + public).digest()[:4]:
+            need(signed_by(public, raw[4:], (head + "\n").encode()), f"The signature of {name} is not of it.")
+            return int(size), base64.b64decode(root, validate=True)
+    raise UnknownKeys(f"{name} is signed by a key of the log that is not among those you gave.")
+
+
+# --- The log ----------------------------------------------------------------------------------------------------------------------------
+
+
+def node(left: bytes, right: bytes) -> bytes:
+    """An inner node of the tree (RFC 9162)."""
+    return hashlib.sha256(b"\1" + left + right).digest()
+
+
+def folded(stack: list[tuple[int, bytes]]) -> bytes:
+    """The root over complete subtrees, the largest first."""
+    found = stack[-1][1] if stack else hashlib.sha256(b"").digest()
+    for _, one in reversed(stack[:-1]):
+        found = node(one, found)
+    return found
+
+
+def is_consistent(old: int, old_root: bytes, size: int, root: bytes, proof: list[bytes]) -> bool:
+    """Is the older tree the beginning of the newer one (RFC 9162, 2.1.4.2)?"""
+    if old in (0, size):
+        return not proof and (old == 0 or old_root == root)
+    path = [old_root, *proof] if old & (old - 1) == 0 else proof
+    place, last = old - 1, size - 1
+    while place & 1:
+        place, last = place >> 1, last >> 1
+    before = after = path[0] if path else b""
+    for one in path[1:]:
+        if last == 0:
+            return False
+        if place & 1 or place == last:
+            before, after = node(one, before), node(one, after)
+            while not place & 1 and place:
+                place, last = place >> 1, last >> 1
+        else:
+            after = node(after, one)
+        place, last = place >> 1, last >> 1
+    return bool(path) and last == 0 and before == old_root and after == root
+
+
+class Walk:
+    """All entries of the period, one after another: the tree grows by each, and what it moves is added up."""
+
+    def __init__(self, package: Package, manifest: Any) -> None:
+        self.package, self.manifest = package, manifest
+        self.moved: dict[tuple[str, str, str], list[int]] = {}
+        self.opened: dict[tuple[str, str, str], str] = {}
+        self.counts: dict[str, int] = {}
+        self.late = self.size = 0
+        self.stack: list[tuple[int, bytes]] = []
+
+    def go(self, size: int, root: bytes, end: int, end_root: bytes) -> None:
+        """From the opening checkpoint to the closing one. Raises Broken."""
+        told = self.package.json_of("consistency.json")
+        need([told["old"], told["new"]] == [size, end], "consistency.json is of other checkpoints.")
+        proof = [bytes.fromhex(one) for one in told["proof"]]
+        need(size <= end, "The log became shorter.")
+        need(is_consistent(size, root, end, end_root, proof), "The opening checkpoint is not the beginning of the closing one.")
+        self.size, heights = size, [at for at in range(63, -1, -1) if size >> at & 1]
+        hashes = [bytes.fromhex(one) for one in told["subtrees"]]
+        need(len(hashes) == len(heights), "consistency.json does not hold the subtrees of the opening checkpoint.")
+        self.stack = [(height, hashes[at]) for at, height in enumerate(heights)]
+        need(folded(self.stack) == root, "The subtrees in consistency.json do not lead to the opening checkpoint.")
+        acts, agreed = self.package.lines("actions.jsonl"), self.package.lines("approvals.jsonl")
+        for line in self.package.lines("entries.jsonl"):
+            kind = self.entry(line)
+            if kind == "action":
+                need(next(acts, None) == line, "actions.jsonl does not say what the entries say.")
+            if kind in APPROVALS:
+                need(next(agreed, None) == line, "approvals.jsonl does not say what the entries say.")
+        need(next(acts, None) is None, "actions.jsonl holds more than the entries.")
+        need(next(agreed, None) is None, "approvals.jsonl holds more than the entries.")
+        need(self.size == end, f"There are {self.size - size} entries, and the checkpoints want {end - size}.")
+        need(folded(self.stack) == end_root, "The entries do not lead to the closing checkpoint: one was altered, left out or moved.")
+
+    def entry(self, line: bytes) -> str:
+        """One entry: into the tree, and into the sums. Its type."""
+        height, found = 0, hashlib.sha256(b"\0" + line).digest()
+        while self.stack and self.stack[-1][0] == height:
+            height, found = height + 1, node(self.stack.pop()[1], found)
+        self.stack.append((height, found))
+        self.size += 1
+        one = read_json(line, f"Entry {self.size - 1}")
+        kind = one["type"]
+        need(MOMENT.fullmatch(one["at"]) is not None, f"Entry {self.size - 1} does not say when it was recorded.")
+        self.late += one["at"] < self.manifest["period"]["from"]
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        if kind == "journal":
+            self.journal(one)
+        if kind == "account_guard":
+            self.opened[one["program"], one["asset"], one["account"]] = one["normal"]
+        return str(kind)
+
+    def journal(self, one: Any) -> None:
+        """Each line debits one account and credits another with the same amount, so it balances."""
+        for line in one["lines"]:
+            amount = line["amount"]
+            good = isinstance(amount, str) and amount.isascii() and amount.isdigit() and amount[0] != "0"
+            need(good and line["debit"] != line["credit"], f"Journal {one['id']} does not balance.")
+            for side, name in enumerate(("debit", "credit")):
+                sums = self.moved.setdefault((one["program"], one["asset"], line[name]), [0, 0])
+                sums[side] += int(amount)
+
+
+def check_balances(package: Package, manifest: Any, walk: Walk) -> None:
+    """Opening balances and movements are the closing balances, and both foot. Raises Broken."""
+    accounts = {(one["program"], one["asset"], one["account"]): one["normal"] for one in package.json_of("accounts.json")["accounts"]}
+    need(walk.opened.items() <= accounts.items(), "accounts.json lacks an account that was opened in the period.")
+    sheets = []
+    for when in ("open", "close"):
+        name = f"trial_balance_{when}.json"
+        sheet = package.json_of(name)
+        need(package.digest(name) == manifest["trial_balance"][when], f"{name} is not the one that the manifest names.")
+        need(sheet["size"] == manifest["log"][when]["size"], f"{name} is of another size of the log.")
+        rows = {(one["program"], one["asset"], one["account"]): [int(one["debits"]), int(one["credits"])] for one in sheet["accounts"]}
+        need(len(rows) == len(sheet["accounts"]), f"{name} names an account twice.")
+        footed: dict[tuple[str, str], int] = {}
+        for one in sheet["accounts"]:
+            key = (one["program"], one["asset"], one["account"])
+            need(accounts.get(key) == one["normal"], f"{name} names {one['account']}, which accounts.json does not know.")
+            balance = (rows[key][0] - rows[key][1]) * (1 if one["normal"] == "debit" else -1)
+            need(one["balance"] == str(balance), f"The balance of {one['account']} in {name} is not debits and credits.")
+            footed[key[:2]] = footed.get(key[:2], 0) + rows[key][0] - rows[key][1]
+        need(not any(footed.values()), f"{name} does not foot: all debits are not all credits.")
+        sheets.append(rows)
+    for key in sorted({*sheets[0], *sheets[1], *walk.moved}):
+        before, moved, after = (rows.get(key, [0, 0]) for rows in (sheets[0], walk.moved, sheets[1]))
+        whole = [before[0] + moved[0], before[1] + moved[1]]
+        need(whole == after, f"Opening balance and movements of {key[2]} are not its closing balance.")
+    totals: dict[str, list[int]] = {}
+    for (_, asset, _), sums in walk.moved.items():
+        found = totals.setdefault(asset, [0, 0])
+        found[0], found[1] = found[0] + sums[0], found[1] + sums[1]
+    told = {one["asset"]: [int(one["debits"]), int(one["credits"])] for one in manifest["totals"]}
+    need(told == totals, "The totals of the manifest are not those of the entries.")
+
+
+def check_manifest(package: Package) -> Any:
+    """The manifest, once every file is the one that it names. Raises Broken."""
+    manifest = package.json_of("manifest.json")
+    need(manifest["format"] == "counterfoil-proof-1", "The manifest is of another format.")
+    bare = {name: value for name, value in manifest.items() if name != "proof_id"}
+    number = int.from_bytes(hashlib.sha256(json_of(bare)).digest(), "big") >> 126
+    letters = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+    name = "prf_" + "".join(letters[number >> 5 * place & 31] for place in range(25, -1, -1))
+    need(manifest["proof_id"] == name, "The id of the proof is not that of its manifest.")
+    named = {one["path"]: [one["sha256"], one["bytes"]] for one in manifest["files"]}
+    there = {name: [package.digest(name), place[1]] for name, place in package.places.items() if name not in UNLISTED}
+    for path in sorted({*named, *there}):
+        need(named.get(path) == there.get(path), f"{path} is not the file that the manifest names.")
+    because = manifest["incomplete_because"]
+    open_ends = [*manifest["reconciliation"]["not_checked"], *manifest["checks"]["failed"], *manifest["checks"]["not_run"]]
+    need((manifest["verdict"] == "incomplete") == bool(because), "The verdict is not what the manifest's reasons lead to.")
+    need(bool(because) or not open_ends, "The manifest says complete, and names what was not checked.")
+    reports = package.json_of("reconciliation_report.json")["programs"]
+    told = [f"{one['program']}: {why['source']}: {why['why']}" for one in reports for why in one["not_checked"]]
+    need(manifest["reconciliation"]["not_checked"] == told, "The manifest does not name all that the reconciliation report left unchecked.")
+    need(
+        bool(because) or all(one["verdict"] != "incomplete" for one in reports),
+        "The reconciliation is incomplete; the manifest is not.",
+    )
+    return manifest
+
+
+def json_of(value: Any) -> bytes:
+    """JSON in its one form."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def check_previous(manifest: Any, path: str) -> str:
+    """Does the package of before end where this one begins? What was not checked of it. Raises Broken."""
+    named, opening = manifest["previous"], manifest["log"]["open"]
+    if not path:
+        return "" if opening["size"] == 0 else "whether the package of the period before ends where this one begins (--previous)"
+    before = check_manifest(Package(path))
+    need(before["origin"] == manifest["origin"], "The package of before is of another log.")
+    need(before["log"]["close"] == opening, "The package of before ends at another root than this one begins with.")
+    if named is not None:
+        digest = Package(path).digest("manifest.json")
+        need(
+            [named["proof_id"], named["manifest_sha256"]] == [before["proof_id"], digest], "Another package is named as the one of before."
+        )
+    return ""
+
+
+def verify(path: str, keys: Any, previous: str) -> tuple[int, list[str]]:
+    """The exit code, and what is to be said."""
+    package = Package(path)
+    manifest = check_manifest(package)
+    strange = []
+    lacking = ""
+    try:
+        lacking = check_signatures(package, manifest, keys)
+    except UnknownKeys as error:
+        strange.append(str(error))
+    ends = []
+    for when in ("open", "close"):
+        try:
+            ends.append(check_checkpoint(package, f"checkpoint.{when}", manifest["log"][when], manifest, keys))
+        except UnknownKeys as error:
+            strange.append(str(error))
+    if strange:
+        return UNKNOWN_KEYS, strange
+    walk = Walk(package, manifest)
+    walk.go(*ends[0], *ends[1])
+    first, last = (ends[0][0], ends[1][0] - 1) if ends[0][0] < ends[1][0] else (None, None)
+    need([manifest["log"]["first"], manifest["log"]["last"]] == [first, last], "The manifest names another first or last entry.")
+    need([manifest["counts"], manifest["late"]] == [walk.counts, walk.late], "The counts of the manifest are not those of the entries.")
+    check_balances(package, manifest, walk)
+    unchecked = check_previous(manifest, previous)
+    said = [
+        f"Proof {manifest['proof_id']} of {manifest['period']['from']} to {manifest['period']['to']}: {sum(walk.counts.values())} entries."
+    ]
+    said += [f"Not checked here: {one}." for one in (unchecked, *manifest["not_included"]) if one]
+    said += [f"No proof can show {one}." for one in manifest["cannot_show"]]
+    said.append(f"Reconciliation of the period: {manifest['reconciliation']['verdict']}.")
+    open_ends = [lacking] * bool(lacking) + [f"INCOMPLETE: {one}" for one in manifest["incomplete_because"]]
+    return (INCOMPLETE if open_ends else OK), said + open_ends
+
+
+def judged(path: str, keys: Any, previous: str) -> tuple[int, list[str]]:
+    """As `verify`; whatever cannot be read is broken."""
+    try:
+        return verify(path, keys, previous)
+    except Broken as error:
+        return BROKEN, [str(error)]
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError) as error:
+        return BROKEN, [f"It is not built as a proof is ({type(error).__name__}: {error})."]
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Verify a proof package. Ends with 0 whole, 1 broken, 2 incomplete, 3 unknown keys.")
+    parser.add_argument("package")
+    parser.add_argument("--keys", required=True, help="the keys that you trust, from somewhere else than the package")
+    parser.add_argument("--previous", default="", help="the package of the period before")
+    given = parser.parse_args()
+    with open(given.keys, encoding="utf-8") as file:
+        keys = json.load(file)
+    code, said = judged(given.package, keys, given.previous)
+    words = ("OK", "BROKEN", "INCOMPLETE", "UNKNOWN KEYS")
+    sys.stdout.write("\n".join([words[code], *said]) + "\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Verifying a package with nothing but the package and the keys that the caller trusts. Knows no database."""

@@ -1,0 +1,153 @@
+"""Who signed a package: the quorum, by keys that the caller trusts, of different people in different roles."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from counterfoil.proofs.log.notes import Checkpoint, NoteKey, NoteRefused, open_note, read_checkpoint, verifies
+from counterfoil.proofs.packages.layout import ENVELOPE, KEYS_FORMAT
+from counterfoil.proofs.signing.envelope import PAYLOAD_TYPE, PREDICATE_TYPE, STATEMENT_TYPE, key_id, to_sign
+from counterfoil.proofs.verifying.reading import OpenPackage, holds, read_json
+
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+
+
+class TrustedSigner(NamedTuple):
+    """A key that the caller trusts to sign proofs; moments as texts in UTC."""
+
+    public_key: bytes
+    person: str
+    person_id: str
+    role: str
+    valid_from: str
+    valid_until: str
+    revoked_at: str | None
+
+
+class TrustedKeys(NamedTuple):
+    """What the caller trusts: the log by its name and keys, people by theirs, and how many of them it takes."""
+
+    origin: str
+    quorum: int
+    log: tuple[bytes, ...]
+    signers: tuple[TrustedSigner, ...]
+
+    @staticmethod
+    def read(told: Mapping[str, Any]) -> TrustedKeys:
+        """Out of a file of keys. Raises ValueError, KeyError, TypeError for what is none."""
+        if told["format"] != KEYS_FORMAT:
+            raise ValueError("a file of keys of another format")
+        signers = tuple(
+            TrustedSigner(
+                bytes.fromhex(one["key"]),
+                one["person"],
+                one["person_id"],
+                one["role"],
+                one["valid_from"],
+                one["valid_until"],
+                one["revoked_at"],
+            )
+            for one in told["signers"]
+        )
+        return TrustedKeys(told["origin"], int(told["quorum"]), tuple(bytes.fromhex(one["key"]) for one in told["log"]), signers)
+
+
+class SignaturesSeen(NamedTuple):
+    """What came of looking: what is lacking of the quorum, and what is signed by keys that nobody trusts here."""
+
+    lacking: str = ""
+    strange: str = ""
+
+
+def signatures_of(package: OpenPackage, manifest: Mapping[str, Any], keys: TrustedKeys) -> SignaturesSeen:
+    """Is the package signed as it must be? Raises ProofBroken."""
+    told = package.json(ENVELOPE)
+    body = _decoded(told["payload"], "The signed statement")
+    holds(told["payloadType"] == PAYLOAD_TYPE, "The envelope is of another type.")
+    requested_at = _is_about(read_json(body, "The signed statement"), package, manifest)
+    trusted = {key_id(one.public_key): one for one in keys.signers}
+    counted, strangers = list[TrustedSigner](), 0
+    for one in told["signatures"]:
+        signer = trusted.get(one["keyid"])
+        if signer is None:
+            strangers += 1
+            continue
+        signature = _decoded(one["sig"], "A signature")
+        holds(verifies(signer.public_key, signature, to_sign(body)), f"The signature of {signer.person} is not of this statement.")
+        _was_valid(signer, requested_at)
+        counted.append(signer)
+    _are_distinct(counted)
+    lacking = keys.quorum - len(counted)
+    return SignaturesSeen(
+        f"It is signed by {len(counted)} of the {keys.quorum} people that it takes." if lacking > 0 else "",
+        f"{strangers} of its signatures are by keys that are not among those you gave." if strangers else "",
+    )
+
+
+def _is_about(statement: Mapping[str, Any], package: OpenPackage, manifest: Mapping[str, Any]) -> str:
+    """It is about these files and this proof. When its signatures were asked for."""
+    holds(statement["_type"] == STATEMENT_TYPE, "The signed statement is of another type.")
+    holds(statement["predicateType"] == PREDICATE_TYPE, "The signed statement is about something else.")
+    subject = statement["subject"]
+    listed = {one["name"]: one["digest"] for one in subject}
+    files = {name: {"sha256": package.digest(name)} for name in package.names if name != ENVELOPE}
+    holds(len(listed) == len(subject) and listed == files, "The signed statement is about other files than these.")
+    about = statement["predicate"]
+    for name in ("proof_id", "origin", "period"):
+        holds(about.get(name) == manifest[name], "The signed statement is about another proof.")
+    at = about["requested_at"]
+    holds(isinstance(at, str) and bool(_MOMENT.fullmatch(at)), "The signed statement does not say when it was asked for.")
+    return str(at)
+
+
+def _was_valid(signer: TrustedSigner, at: str) -> None:
+    holds(signer.valid_from <= at < signer.valid_until, f"The key of {signer.person} was not valid when this was signed.")
+    revoked = signer.revoked_at
+    holds(not revoked or at < revoked, f"The key of {signer.person} was revoked before this was signed.")
+
+
+def _are_distinct(counted: Sequence[TrustedSigner]) -> None:
+    for what, values in (
+        ("key", {one.public_key for one in counted}),
+        ("person", {one.person_id for one in counted}),
+        ("role", {one.role for one in counted}),
+    ):
+        holds(len(values) == len(counted), f"Two signatures are of one {what}: each must be of another.")
+
+
+def _decoded(text: str, what: str) -> bytes:
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raw = b""
+    holds(base64.b64encode(raw).decode() == text, f"{what} is not written in its one form.")
+    return raw
+
+
+def checkpoint_of(package: OpenPackage, name: str, end: Mapping[str, Any], manifest: Mapping[str, Any], keys: TrustedKeys) -> Checkpoint:
+    """A checkpoint of the package that a trusted key of its log signed, as the manifest tells it. Raises ProofBroken, NoteRefused when
+    the key is not trusted."""
+    note = package.whole(name).decode()
+    text, blank, lines = note.rpartition("\n\n")
+    try:
+        told = read_checkpoint(f"{text}\n")
+    except NoteRefused:
+        told = Checkpoint("", 0, b"")
+    holds(
+        bool(blank) and told.text() == f"{text}\n" and lines.count("\n") == 1 and lines.endswith("\n"),
+        f"{name} is not written as a checkpoint is.",
+    )
+    holds(told.origin == manifest["origin"] == keys.origin, f"{name} is of another log.")
+    same = (told.size, base64.b64encode(told.root).decode()) == (end["size"], end["root"])
+    holds(same, f"{name} has another size or root than the manifest says.")
+    known = [NoteKey(keys.origin, public) for public in keys.log]
+    try:
+        open_note(note, known)
+    except NoteRefused as refused:
+        holds(refused.facts["why"] == "no known key signed it", f"The signature of {name} is not of it.")
+        raise
+    return told

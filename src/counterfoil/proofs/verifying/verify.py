@@ -1,0 +1,228 @@
+"""`counterfoil proof verify`: a second implementation of what `verify.py` in a package does, on other libraries. Both say the same.
+
+Everything is computed anew: files, quorum, checkpoints, the tree from the entries, balances from the movements.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from counterfoil.proofs.log.merkle import Frontier, is_consistent, leaf_hash
+from counterfoil.proofs.log.notes import Checkpoint, NoteRefused
+from counterfoil.proofs.packages.layout import ALL, APPROVALS, ENVELOPE, FORMAT, MANIFEST, REPORT, proof_id
+from counterfoil.proofs.verifying.reading import OpenPackage, ProofBroken, holds, read_json
+from counterfoil.proofs.verifying.signatures import TrustedKeys, checkpoint_of, signatures_of
+
+OK: Final = 0
+BROKEN: Final = 1
+INCOMPLETE: Final = 2
+UNKNOWN_KEYS: Final = 3
+WORDS: Final = ("OK", "BROKEN", "INCOMPLETE", "UNKNOWN KEYS")
+Account = tuple[str, str, str]  # program, asset, name
+_UNBUILT: Final = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
+
+
+class Judgement(NamedTuple):
+    """What came of it: the exit code, and what is to be said, sentence by sentence."""
+
+    code: int
+    said: list[str]
+
+    @property
+    def word(self) -> str:
+        """The verdict in a word."""
+        return WORDS[self.code]
+
+
+def verify_package(path: Path, keys: TrustedKeys, *, previous: Path | None = None) -> Judgement:
+    """Verify a package by these keys; with the one of the period before, that this one begins where it ended. Raises OSError."""
+    try:
+        package = OpenPackage(path)
+        try:
+            return _verify(package, keys, previous)
+        finally:
+            package.close()
+    except ProofBroken as error:
+        return Judgement(BROKEN, [error.headline()])
+    except _UNBUILT as error:
+        return Judgement(BROKEN, [f"It is not built as a proof is ({type(error).__name__}: {error})."])
+
+
+def _verify(package: OpenPackage, keys: TrustedKeys, previous: Path | None) -> Judgement:
+    manifest = manifest_of(package)
+    signed = signatures_of(package, manifest, keys)
+    ends, strange = list[Checkpoint](), [signed.strange] * bool(signed.strange)
+    for end in ("open", "close"):
+        try:
+            ends.append(checkpoint_of(package, f"checkpoint.{end}", manifest["log"][end], manifest, keys))
+        except NoteRefused:
+            strange.append(f"checkpoint.{end} is signed by a key of the log that is not among those you gave.")
+    if strange:
+        return Judgement(UNKNOWN_KEYS, strange)
+    entries = Entries(manifest["period"]["from"])
+    entries.read(package, *ends)
+    _are_counted(manifest, ends, entries)
+    _are_balanced(package, manifest, entries)
+    period = manifest["period"]
+    said = [f"Proof {manifest['proof_id']} of {period['from']} to {period['to']}: {entries.counts.total()} entries."]
+    said += [f"Not checked here: {one}." for one in (_follows(manifest, previous), *manifest["not_included"]) if one]
+    said += [f"No proof can show {one}." for one in manifest["cannot_show"]]
+    said.append(f"Reconciliation of the period: {manifest['reconciliation']['verdict']}.")
+    left = [signed.lacking] * bool(signed.lacking) + [f"INCOMPLETE: {one}" for one in manifest["incomplete_because"]]
+    return Judgement(INCOMPLETE if left else OK, said + left)
+
+
+def manifest_of(package: OpenPackage) -> Mapping[str, Any]:
+    """The manifest, once every file is the one that it names, and its verdict follows from what it says. Raises ProofBroken."""
+    names = set(package.names)
+    holds(names >= ALL, f"The package lacks {', '.join(sorted(ALL - names))}.")
+    holds(names <= ALL, f"The package holds {', '.join(sorted(names - ALL))}, which belongs to no package.")
+    manifest: Mapping[str, Any] = package.json(MANIFEST)
+    holds(manifest["format"] == FORMAT, "The manifest is of another format.")
+    holds(manifest["proof_id"] == proof_id(manifest), "The id of the proof is not that of its manifest.")
+    named = {one["path"]: (one["sha256"], one["bytes"]) for one in manifest["files"]}
+    there = {name: (package.digest(name), package.size(name)) for name in names - {MANIFEST, ENVELOPE}}
+    for name in sorted({*named, *there}):
+        holds(named.get(name) == there.get(name), f"{name} is not the file that the manifest names.")
+    because = manifest["incomplete_because"]
+    holds((manifest["verdict"] == "incomplete") == bool(because), "The verdict is not what the manifest's reasons lead to.")
+    checks, unchecked = manifest["checks"], manifest["reconciliation"]["not_checked"]
+    open_ends = [*unchecked, *checks["failed"], *checks["not_run"]]
+    holds(bool(because) or not open_ends, "The manifest says complete, and names what was not checked.")
+    reports = package.json(REPORT)["programs"]
+    told = [f"{one['program']}: {why['source']}: {why['why']}" for one in reports for why in one["not_checked"]]
+    holds(unchecked == told, "The manifest does not name all that the reconciliation report left unchecked.")
+    incomplete = any(one["verdict"] == "incomplete" for one in reports)
+    holds(bool(because) or not incomplete, "The reconciliation is incomplete; the manifest is not.")
+    return manifest
+
+
+class Entries:
+    """All entries of a period, read once from first to last: the tree, the counts, and what was moved on each account."""
+
+    def __init__(self, begins: str) -> None:
+        """`begins`: the first moment of the period, as manifests write it."""
+        self._begins = begins
+        self.counts: Counter[str] = Counter()
+        self.late = 0
+        self.moved: dict[Account, list[int]] = defaultdict(lambda: [0, 0])
+        self.opened: dict[Account, str] = {}
+
+    def read(self, package: OpenPackage, opening: Checkpoint, closing: Checkpoint) -> None:
+        """From one checkpoint to the other. Raises ProofBroken."""
+        tree = _tree_of(package, opening, closing)
+        subsets = {"action": package.lines("actions.jsonl")} | dict.fromkeys(APPROVALS, package.lines("approvals.jsonl"))
+        files = {"action": "actions.jsonl"} | dict.fromkeys(APPROVALS, "approvals.jsonl")
+        for line in package.lines("entries.jsonl"):
+            tree.add(leaf_hash(line))
+            kind = self._take(read_json(line, f"Entry {tree.size - 1}"), tree.size - 1)
+            if kind in subsets:
+                holds(next(subsets[kind], None) == line, f"{files[kind]} does not say what the entries say.")
+        for kind in ("action", "approval_use"):
+            holds(next(subsets[kind], None) is None, f"{files[kind]} holds more than the entries.")
+        count = tree.size - opening.size
+        holds(tree.size == closing.size, f"There are {count} entries, and the checkpoints want {closing.size - opening.size}.")
+        holds(tree.root() == closing.root, "The entries do not lead to the closing checkpoint: one was altered, left out or moved.")
+
+    def _take(self, entry: Mapping[str, Any], index: int) -> str:
+        kind, at = entry["type"], entry["at"]
+        holds(len(at) == len(self._begins) and at[-1] == "Z", f"Entry {index} does not say when it was recorded.")
+        self.counts[kind] += 1
+        self.late += at < self._begins
+        if kind == "journal":
+            self._move(entry)
+        elif kind == "account_guard":
+            self.opened[entry["program"], entry["asset"], entry["account"]] = entry["normal"]
+        return str(kind)
+
+    def _move(self, journal: Mapping[str, Any]) -> None:
+        """Each line debits one account and credits another with the same amount, so it balances."""
+        program, asset = journal["program"], journal["asset"]
+        for line in journal["lines"]:
+            debit, credit, amount = line["debit"], line["credit"], line["amount"]
+            whole = isinstance(amount, str) and amount.isascii() and amount.isdigit() and not amount.startswith("0")
+            holds(whole and debit != credit, f"Journal {journal['id']} does not balance.")
+            self.moved[program, asset, debit][0] += int(amount)
+            self.moved[program, asset, credit][1] += int(amount)
+
+
+def _tree_of(package: OpenPackage, opening: Checkpoint, closing: Checkpoint) -> Frontier:
+    """The tree as it was at the opening, which is shown to be the beginning of the closing one. Raises ProofBroken."""
+    told = package.json("consistency.json")
+    holds([told["old"], told["new"]] == [opening.size, closing.size], "consistency.json is of other checkpoints.")
+    holds(opening.size <= closing.size, "The log became shorter.")
+    proof = [bytes.fromhex(one) for one in told["proof"]]
+    consistent = is_consistent(opening.size, opening.root, closing.size, closing.root, proof)
+    holds(consistent, "The opening checkpoint is not the beginning of the closing one.")
+    given = [bytes.fromhex(one) for one in told["subtrees"]]
+    holds(len(given) == opening.size.bit_count(), "consistency.json does not hold the subtrees of the opening checkpoint.")
+    ahead = iter(given)
+    tree = Frontier(opening.size, lambda _height, _index: next(ahead))
+    holds(tree.root() == opening.root, "The subtrees in consistency.json do not lead to the opening checkpoint.")
+    return tree
+
+
+def _are_counted(manifest: Mapping[str, Any], ends: list[Checkpoint], entries: Entries) -> None:
+    opening, closing = ends
+    edges = (opening.size, closing.size - 1) if opening.size < closing.size else (None, None)
+    log = manifest["log"]
+    holds((log["first"], log["last"]) == edges, "The manifest names another first or last entry.")
+    same = manifest["counts"] == dict(entries.counts) and manifest["late"] == entries.late
+    holds(same, "The counts of the manifest are not those of the entries.")
+
+
+def _are_balanced(package: OpenPackage, manifest: Mapping[str, Any], entries: Entries) -> None:
+    """Opening balances and movements are closing balances, and all of it foots. Raises ProofBroken."""
+    accounts = {(one["program"], one["asset"], one["account"]): one["normal"] for one in package.json("accounts.json")["accounts"]}
+    holds(entries.opened.items() <= accounts.items(), "accounts.json lacks an account that was opened in the period.")
+    opening, closing = (_sheet(package, manifest, end, accounts) for end in ("open", "close"))
+    for one in sorted({*opening, *closing, *entries.moved}):
+        before, moved, after = opening.get(one, (0, 0)), entries.moved.get(one, [0, 0]), closing.get(one, (0, 0))
+        whole = (before[0] + moved[0], before[1] + moved[1])
+        holds(whole == after, f"Opening balance and movements of {one[2]} are not its closing balance.")
+    totals: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for (_, asset, _), moved in entries.moved.items():
+        totals[asset] = [totals[asset][0] + moved[0], totals[asset][1] + moved[1]]
+    told = {one["asset"]: [int(one["debits"]), int(one["credits"])] for one in manifest["totals"]}
+    holds(told == totals, "The totals of the manifest are not those of the entries.")
+
+
+def _sheet(package: OpenPackage, manifest: Mapping[str, Any], end: str, accounts: Mapping[Account, str]) -> dict[Account, tuple[int, int]]:
+    name = f"trial_balance_{end}.json"
+    told = package.json(name)
+    holds(package.digest(name) == manifest["trial_balance"][end], f"{name} is not the one that the manifest names.")
+    holds(told["size"] == manifest["log"][end]["size"], f"{name} is of another size of the log.")
+    rows: dict[Account, tuple[int, int]] = {}
+    books: Counter[tuple[str, str]] = Counter()
+    for one in told["accounts"]:
+        account = (one["program"], one["asset"], one["account"])
+        debit, credit = int(one["debits"]), int(one["credits"])
+        holds(account not in rows, f"{name} names an account twice.")
+        holds(accounts.get(account) == one["normal"], f"{name} names {one['account']}, which accounts.json does not know.")
+        balance = debit - credit if one["normal"] == "debit" else credit - debit
+        holds(one["balance"] == str(balance), f"The balance of {one['account']} in {name} is not debits and credits.")
+        rows[account] = (debit, credit)
+        books[account[:2]] += debit - credit
+    holds(not any(books.values()), f"{name} does not foot: all debits are not all credits.")
+    return rows
+
+
+def _follows(manifest: Mapping[str, Any], previous: Path | None) -> str:
+    """Does the package of before end where this one begins? What was not checked of it. Raises ProofBroken."""
+    opening, named = manifest["log"]["open"], manifest["previous"]
+    if previous is None:
+        return "" if opening["size"] == 0 else "whether the package of the period before ends where this one begins (--previous)"
+    package = OpenPackage(previous)
+    try:
+        before = manifest_of(package)
+        holds(before["origin"] == manifest["origin"], "The package of before is of another log.")
+        holds(before["log"]["close"] == opening, "The package of before ends at another root than this one begins with.")
+        if named is not None:
+            same = (named["proof_id"], named["manifest_sha256"]) == (before["proof_id"], package.digest(MANIFEST))
+            holds(same, "Another package is named as the one of before.")
+    finally:
+        package.close()
+    return ""

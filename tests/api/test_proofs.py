@@ -1,0 +1,168 @@
+"""Proofs and their signers over HTTP: made, fetched, signed by their people's own keys, asked for anew."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import zipfile
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from counterfoil.base.edge import Database, now
+from counterfoil.ledger.importing.imports import import_file
+from counterfoil.ledger.importing.map import load_map
+from counterfoil.proofs.log.merkle import leaf_hash, root_from_inclusion
+from counterfoil.proofs.log.notes import NoteKey, open_note, read_checkpoint, read_proof
+from counterfoil.proofs.signing.envelope import to_sign
+from tests.api.office import Office, fresh, opened
+from tests.people import log_in_as
+
+PEOPLE = {"ann": "controller", "otto": "auditor"}
+MAP = """
+[journal]
+asset = "EUR"
+kind = "bank"
+key = "bank:{id}"
+[amount]
+column = "amount"
+unit = "minor"
+[effective]
+column = "date"
+[[move]]
+debit = "bad_debt"
+credit = "platform:own_funds"
+"""
+START = f"{now():%Y-%m-%d}T00:00:00Z"
+KEYS = {name: Ed25519PrivateKey.generate() for name in PEOPLE}
+
+
+@pytest.fixture
+def office(database: Database) -> Iterator[Office]:
+    ids: dict[str, str] = {}
+
+    def people(conn: Any, keys: dict[str, str]) -> None:
+        for name, role in PEOPLE.items():
+            caller, keys[name] = log_in_as(conn, name, role)
+            ids[name] = caller.principal_id
+
+    with opened(database, people) as found:
+        found.key_ids |= ids
+        yield found
+
+
+def added(office: Office, name: str) -> str:
+    """A person's key, added by two administrators: its id."""
+    public = KEYS[name].public_key().public_bytes_raw().hex()
+    until = (now() + timedelta(days=300)).isoformat()
+    body = {"principalId": office.key_ids[name], "role": PEOPLE[name], "publicKey": public, "validUntil": until}
+    done = office.by_two("/api/signers", body, role="administrator", checker="second administrator")
+    assert (done.status_code, done.json()["person"]) == (201, name), done.text
+    return str(done.json()["id"])
+
+
+def exported(office: Office, **more: Any) -> dict[str, Any]:
+    body = {"from": START, "to": now().isoformat()} | more
+    made = office.ask("POST", "/api/proofs", role="controller", key=fresh(), json=body)
+    assert made.status_code in (200, 201), made.text
+    found: dict[str, Any] = made.json()
+    return found
+
+
+def signed(office: Office, proof_id: str, name: str, signer_id: str, **more: Any) -> Any:
+    request = office.ask("GET", f"/api/proofs/{proof_id}/request", role=name).json()
+    signature = base64.b64encode(KEYS[name].sign(to_sign(base64.b64decode(request["payload"])))).decode()
+    body = {"number": request["number"], "signerId": signer_id, "signature": signature} | more
+    return office.ask("POST", f"/api/proofs/{proof_id}/signatures", role=name, key=fresh(), json=body)
+
+
+def test_a_proof_is_made_signed_fetched_and_signed_anew(office: Office):
+    nobody = office.ask("GET", "/api/signers").json()
+    assert (nobody["canBeMet"], nobody["log"]["health"], nobody["signers"]) == (False, "not begun", [])
+    ann, otto = (added(office, name) for name in PEOPLE)
+    end = now().isoformat()
+    made = exported(office, to=end)
+    assert (made["state"], made["verdict"], made["existed"]) == ("waiting", "incomplete", False), "nothing was reconciled"
+    assert exported(office, to=end)["existed"]
+    status = office.ask("GET", "/api/signers").json()
+    assert (status["canBeMet"], status["log"]["health"], status["quorum"]) == (True, "ready", 2)
+    assert signed(office, made["id"], "ann", ann).json()["state"] == "waiting"
+    again = signed(office, made["id"], "ann", ann)
+    assert (again.status_code, again.json()["type"]) == (409, "/problems/AlreadySigned")
+    assert signed(office, made["id"], "ann", otto).json()["type"] == "/problems/SignerNotYours"
+    bad = signed(office, made["id"], "otto", otto, signature="A" * 86 + "==")
+    assert (bad.status_code, bad.json()["type"]) == (422, "/problems/SignatureWrong")
+    assert signed(office, made["id"], "otto", otto).json()["state"] == "signed"
+    shown = office.ask("GET", f"/api/proofs/{made['id']}").json()
+    assert {one["person"]: one["standing"] for one in shown["signers"]} == {"ann": "signed", "otto": "signed"}
+    package = office.ask("GET", f"/api/proofs/{made['id']}/package", role="auditor")
+    with zipfile.ZipFile(io.BytesIO(package.content)) as files:
+        assert {one["name"] for one in shown["files"]} == set(files.namelist()) - {"manifest.dsse.json"}
+        report = files.read("reconciliation_report.json")
+    file = office.ask("GET", f"/api/proofs/{made['id']}/files/reconciliation_report.json", role="auditor")
+    assert (file.content, file.headers["content-type"]) == (report, "application/json")
+    assert office.ask("GET", "/api/proofs?state=signed").json()["data"][0]["id"] == made["id"]
+    keys = office.ask("GET", "/api/signers/keys").json()["keys"]
+    assert {one["person"] for one in keys["signers"]} == set(PEOPLE)
+    anew = office.ask("POST", f"/api/proofs/{made['id']}/reissue", role="controller", key=fresh(), json={"reason": "a key was lost"})
+    assert (anew.status_code, anew.json()["state"]) == (200, "waiting"), anew.text
+    ended = office.ask("POST", f"/api/signers/{ann}/revoke", role="administrator", key=fresh(), json={"reason": "it was lost"})
+    assert ended.json()["revokedAt"] is not None
+    refused = signed(office, made["id"], "ann", ann)
+    assert (refused.status_code, refused.json()["why"]) == (409, "revoked")
+    assert office.ask("GET", "/api/signers").json()["canBeMet"] is False
+
+
+def test_a_journal_is_shown_to_be_in_the_log(office: Office):
+    office.fund("fee:platform", 500)
+    journal = office.ask("GET", "/api/journals?programId=main").json()["data"][0]["id"]
+    early = office.ask("GET", f"/api/journals/{journal}/inclusion")
+    assert (early.status_code, early.json()["type"]) == (503, "/problems/LogNotBegun")
+    assert office.ask("POST", "/api/admin/ops/run/log", role="operator", key=fresh()).status_code == 200
+    shown = office.ask("GET", f"/api/journals/{journal}/inclusion").json()
+    index, hashes, note = read_proof(shown["proof"])
+    text, _ = open_note(note, [NoteKey.read(office.ask("GET", "/api/signers").json()["log"]["noteKey"])])
+    told = read_checkpoint(text)
+    assert root_from_inclusion(index, told.size, leaf_hash(shown["record"].encode()), hashes) == told.root
+    assert journal in shown["record"]
+    trail = office.ask("GET", "/api/audit/export?account=fee:platform&format=csv", role="auditor")
+    assert [row["amount"] for row in csv.DictReader(trail.text.splitlines())] == ["", "500"]
+    assert office.ask("GET", "/api/audit/export", role="auditor").json()["field"] == "agentId"
+
+
+def test_a_batch_is_shown_and_repaired_with_its_own_file_alone(office: Office, tmp_path: Path):
+    path, mapped = tmp_path / "b.csv", tmp_path / "m.toml"
+    path.write_text("id,amount,date\n1,100,2026-01-05T10:00:00Z\n")
+    mapped.write_text(MAP)
+    made = import_file(office.database.transaction, "main", path, load_map(MAP), actor="local:ops", clock=now)
+    [batch] = office.ask("GET", "/api/finance/batches").json()["data"]
+    assert (batch["id"], batch["state"], batch["rowsApplied"]) == (made.import_id.hex(), "complete", 1)
+    assert office.ask("GET", f"/api/finance/batches/{batch['id']}").json() == batch
+    given = {"params": {"map": base64.b64encode(MAP.encode()).decode()}, "role": "controller"}
+    again = office.ask("POST", f"/api/finance/batches/{batch['id']}/repair", key=fresh(), content=path.read_bytes(), **given)
+    assert (again.status_code, again.json()["posted"], again.json()["resumedAt"]) == (200, 0, 1)
+    other = office.ask("POST", f"/api/finance/batches/{batch['id']}/repair", key=fresh(), content=b"id,amount,date\n", **given)
+    assert (other.status_code, other.json()["type"]) == (409, "/problems/BatchOfAnotherFile")
+    assert office.ask("GET", f"/api/finance/batches/{'0' * 64}").status_code == 404
+    assert office.ask("GET", "/api/finance/batches/x").status_code == 422
+
+
+def test_what_is_no_period_no_proof_or_no_file_is_named(office: Office):
+    later = (now() + timedelta(days=1)).isoformat()
+    body = {"from": START, "to": later}
+    assert office.ask("POST", "/api/proofs", role="controller", key=fresh(), json=body).json()["type"] == "/problems/PeriodNotOver"
+    turned = office.ask("POST", "/api/proofs", role="controller", key=fresh(), json={"from": later, "to": START})
+    assert (turned.status_code, turned.json()["field"]) == (422, "to")
+    dry = office.ask("POST", "/api/proofs", role="controller", key=fresh(), json=body, headers={"Dry-Run": "true"})
+    assert (dry.status_code, dry.json()["field"]) == (422, "Dry-Run")
+    assert office.ask("GET", f"/api/proofs/prf_{'0' * 26}").status_code == 404
+    made = exported(office)
+    for name in ("../../encryption.keys", "..%2F..%2Fencryption.keys", "keys", "manifest.json.x"):
+        assert office.ask("GET", f"/api/proofs/{made['id']}/files/{name}", role="auditor").status_code in (404, 422)
+    key = office.ask("POST", "/api/signers", role="administrator", key=fresh(), json={"principalId": "x"})
+    assert key.status_code == 422

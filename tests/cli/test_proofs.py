@@ -1,0 +1,61 @@
+"""Proofs and signers at the command line: keys of one's own, and verifying with nothing but two files."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from counterfoil.base.edge import now
+from tests.api.office import Office
+from tests.cli.conftest import Cli
+
+DAY = f"{now():%Y-%m-%d}"
+
+
+def test_a_key_is_made_once_with_a_passphrase_worth_the_name(cli: Cli, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("short\n"))
+    assert "at least 12 characters" in cli("signers", "new-key", "a.pem", "--passphrase-stdin").err
+    assert not Path("a.pem").exists()
+    monkeypatch.setattr("sys.stdin", io.StringIO("long enough for it\n"))
+    made = cli("signers", "new-key", "a.pem", "--passphrase-stdin")
+    assert (made.code, len(made.out.strip().splitlines()[-1])) == (0, 64)
+    assert Path("a.pem").stat().st_mode & 0o777 == 0o600
+    assert b"ENCRYPTED" in Path("a.pem").read_bytes()
+    monkeypatch.setattr("sys.stdin", io.StringIO("long enough for it\n"))
+    assert "never written over" in cli("signers", "new-key", "a.pem", "--passphrase-stdin").err
+
+
+def test_a_proof_is_exported_listed_shown_downloaded_and_verified(cli: Cli, office: Office, monkeypatch: pytest.MonkeyPatch):
+    assert cli("proof", "list").out == "No period was proven yet.\n"
+    end = now().isoformat()
+    made = cli("proof", "export", DAY, end)
+    assert (made.code, made.out.startswith("proofId: prf_")) == (1, True), "nothing was reconciled, so it is incomplete"
+    assert "was made before" in cli("proof", "export", DAY, end).out
+    [row] = cli("proof", "list", "--output", "json").json()
+    assert cli("proof", "show", row["id"], "--output", "json").json()["files"]
+    shown = cli("proof", "show", row["id"], "--file", "manifest.json", "--out", "m.json")
+    assert (shown.code, json.loads(Path("m.json").read_text())["proof_id"]) == (0, row["id"])
+    assert "one of" in cli("proof", "show", row["id"], "--file", "nothing.json").err
+    assert cli("proof", "download", row["id"]).code == 0
+    assert cli("signers", "pin", "--out", "keys.json").code == 0
+    found = cli("proof", "verify", f"{row['id']}.zip", "--keys", "keys.json")
+    assert (found.code, found.out.splitlines()[0], "signed by 0 of the 2" in found.out) == (2, "INCOMPLETE", True)
+    as_json = cli("proof", "verify", f"{row['id']}.zip", "--keys", "keys.json", "--output", "json")
+    assert as_json.json()["exitCode"] == 2
+    Path("keys.json").write_text("{}")
+    assert cli("proof", "verify", f"{row['id']}.zip", "--keys", "keys.json").code == 3
+    Path("no.zip").write_bytes(b"no zip")
+    assert cli("signers", "pin", "--out", "keys.json").code == 0
+    assert cli("proof", "verify", "no.zip", "--keys", "keys.json").out.splitlines()[0] == "BROKEN"
+    status = cli("signers", "status")
+    assert (status.code, "TOO FEW" in status.out) == (1, True)
+    assert cli("proof", "reissue", row["id"], "--reason", "once more").code == 0
+    monkeypatch.setattr("sys.stdin", io.StringIO("long enough for it\n"))
+    assert cli("signers", "new-key", "b.pem", "--passphrase-stdin").code == 0
+    monkeypatch.setattr("sys.stdin", io.StringIO("another passphrase\n"))
+    assert "no Ed25519 key that this passphrase opens" in cli("proof", "sign", row["id"], "--key", "b.pem", "--passphrase-stdin").err
+    monkeypatch.setattr("sys.stdin", io.StringIO("long enough for it\n"))
+    assert "no signer's" in cli("proof", "sign", row["id"], "--key", "b.pem", "--passphrase-stdin").err

@@ -1,0 +1,237 @@
+"""Checkpoints: signed, consistent from one to the next, and outside of the database, where they tell of what was done inside."""
+
+from __future__ import annotations
+
+import json
+import stat
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from counterfoil.base.edge import Database, make_id, now
+from counterfoil.base.encryption.keys import EnvelopeDoesNotOpen
+from counterfoil.base.problems import Problem
+from counterfoil.ledger.accounts.accounts import open_accounts
+from counterfoil.ledger.journals.journal import post
+from counterfoil.operations.work.runner import Runner
+from counterfoil.proofs.log.checkpoints import (
+    CheckpointFolder,
+    LogBehind,
+    LogForked,
+    LogNotBegun,
+    boundary,
+    latest_checkpoint,
+    note_keys,
+    seed_of,
+)
+from counterfoil.proofs.log.job import keep_log
+from counterfoil.proofs.log.merkle import Leaves, root_of
+from counterfoil.proofs.log.notes import NoteRefused, open_note, read_checkpoint, sign_note
+from counterfoil.proofs.log.sequencing import sequence, unsequenced_since
+from counterfoil.proofs.log.tree import size_of
+from tests.builders import NOW, PROGRAM, Clock, a_program
+
+ACCOUNTS = ("clearing:simulator", "payable:payee:a")
+
+
+class Log:
+    """A log that grows by hand, beside a clock that is moved."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.database, self.folder, self.clock = database, folder, Clock(now())
+        self.runner = Runner(database, self.clock, "test", lease=timedelta(seconds=60))
+
+    def moved(self, *keys: str) -> None:
+        with self.database.transaction() as conn:
+            for key in keys:
+                post(conn, PROGRAM, key=key, kind="t", lines=[(*ACCOUNTS, 1)], asset="EUR", actor="t", now=NOW)
+
+    def tick(self) -> int:
+        """One run of the job, once no transaction of a test beside this one is waited for."""
+        taken, deadline = 0, time.monotonic() + 20
+        while time.monotonic() < deadline:
+            with self.database.transaction() as conn:
+                taken += sequence(conn, make_origin="test/log", now=self.clock.now).taken
+            with self.database.transaction() as conn:
+                if unsequenced_since(conn) is None:
+                    break
+        return taken + keep_log(self.runner, make_id, self.folder).handled
+
+    def files(self) -> list[str]:
+        return sorted(one.name for one in (self.folder / "checkpoints").iterdir())
+
+
+@pytest.fixture
+def log(database: Database, tmp_path: Path) -> Log:
+    a_program(database)
+    with database.transaction() as conn:
+        open_accounts(conn, PROGRAM, ACCOUNTS, asset="EUR", actor="t", now=NOW)
+    made = Log(database, tmp_path / "proofs")
+    made.tick()
+    return made
+
+
+def test_a_checkpoint_is_made_each_minute_in_which_the_log_grew_and_leaves_the_database(log: Log) -> None:
+    with log.database.transaction() as conn:
+        first = size_of(conn)
+    assert log.files() == [f"{first:016d}", "latest"]
+    log.moved("a", "b")
+    assert log.tick() == 2
+    assert len(log.files()) == 2, "a minute has not passed"
+    log.clock.advance(minutes=1)
+    log.tick()
+    log.tick()
+    assert log.files() == [f"{first:016d}", f"{first + 2:016d}", "latest"]
+    left = log.folder / "checkpoints" / f"{first + 2:016d}"
+    assert stat.S_IMODE(left.stat().st_mode) == 0o444
+    with log.database.transaction() as conn:
+        text, signers = open_note(left.read_text(), note_keys(conn))
+        told = read_checkpoint(text)
+        hashes = [bytes(row[0]) for row in conn.execute("select leaf_hash from log_entry order by index").fetchall()]
+        assert (told.size, told.root) == (first + 2, root_of(first + 2, Leaves(hashes)))
+        assert [one.name for one in signers] == [told.origin]
+    log.clock.advance(minutes=5)
+    log.tick()
+    assert len(log.files()) == 3, "nothing was added, so nothing is signed"
+
+
+def test_the_private_half_of_the_logs_key_is_only_there_encrypted(log: Log) -> None:
+    with log.database.transaction() as conn:
+        ((key_id, clear, envelope),) = conn.execute("select id, seed, envelope from log_key").fetchall()
+        seed = seed_of(conn, key_id)
+    assert clear is None
+    assert seed not in bytes(envelope)
+    with psycopg.connect(log.database.url) as owner:
+        owner.execute("alter table log_key disable trigger all")
+        owner.execute("update log_key set envelope = envelope || 'x'")
+    with log.database.transaction() as conn, pytest.raises(EnvelopeDoesNotOpen):
+        seed_of(conn, key_id)
+
+
+def tampered(log: Log, *statements: str) -> None:
+    """What the owner of the database can do, all triggers off."""
+    with psycopg.connect(log.database.url) as owner:
+        owner.execute("set session_replication_role = replica")
+        for one in ("log_entry", "log_checkpoint", "log_subtree", "posting", "journal", "seal"):
+            owner.execute(f"alter table {one} disable trigger all".encode())
+        for one in statements:
+            assert owner.execute(one.encode()).rowcount > 0
+
+
+def test_a_log_that_was_rewritten_gets_no_checkpoint(log: Log) -> None:
+    tampered(log, "update log_entry set record = 'x', leaf_hash = sha256('\\x00'::bytea || 'x') where index = 0")
+    log.moved("a")
+    log.clock.advance(minutes=1)
+    with pytest.raises(LogForked):
+        log.tick()
+
+
+def test_what_has_left_tells_of_a_log_whose_owner_rewrote_everything_inside(log: Log) -> None:
+    log.moved("a")
+    log.clock.advance(minutes=1)
+    log.tick()
+    tampered(
+        log,
+        "delete from log_checkpoint",
+        "delete from log_entry where relation = 'journal'",
+    )
+    log.clock.advance(minutes=1)
+    log.moved("b", "c")
+    with pytest.raises(LogForked):
+        log.tick()
+
+
+def test_a_database_that_was_restored_to_an_earlier_moment_is_told_of(log: Log) -> None:
+    log.moved("a")
+    log.clock.advance(minutes=1)
+    log.tick()
+    tampered(
+        log,
+        "delete from log_checkpoint where size = (select max(size) from log_checkpoint)",
+        "delete from log_entry where relation = 'journal'",
+        "delete from posting",
+        "delete from journal",
+    )
+    log.clock.advance(minutes=1)
+    log.moved("another")
+    with pytest.raises(LogForked):
+        log.tick()
+
+
+def test_another_checkpoint_of_a_size_that_has_left_is_refused(log: Log) -> None:
+    with log.database.transaction() as conn:
+        last = latest_checkpoint(conn)
+        assert last is not None
+        kept = CheckpointFolder(log.folder, note_keys(conn))
+        seed = seed_of(conn, last.key_id)
+    kept.put(last.note)
+    text = last.note.rpartition("\n\n")[0] + "\n"
+    origin, size, _ = text.split("\n")[:3]
+    other = sign_note(f"{origin}\n{size}\n{'A' * 43}=\n", origin, seed)
+    with pytest.raises(LogForked):
+        kept.put(other)
+    with pytest.raises(NoteRefused):
+        kept.put(sign_note(text, origin, b"\x01" * 32))
+
+
+def test_a_boundary_stays_where_it_was_found(log: Log) -> None:
+    with log.database.transaction() as conn:
+        before = size_of(conn)
+        cut = now()
+    log.moved("a")
+    log.tick()
+    with log.database.transaction() as conn:
+        later = now()
+        assert boundary(conn, cut, now=later) == before
+        assert boundary(conn, later, now=later) == before + 1
+    log.moved("b")
+    log.tick()
+    with log.database.transaction() as conn:
+        assert boundary(conn, later, now=now()) == before + 1, "what comes later is of a later period"
+        assert boundary(conn, cut, now=now()) == before
+        with pytest.raises(LogBehind):
+            boundary(conn, now() + timedelta(hours=1), now=now())
+
+
+def test_boundaries_never_cross(log: Log) -> None:
+    """A record that came late, behind one of a later time, is of the later period; a boundary asked for afterwards lies before it."""
+    with log.database.transaction() as conn:
+        size = size_of(conn)
+        assert boundary(conn, NOW + timedelta(hours=2), now=now()) <= size
+    log.moved("late")
+    with log.database.transaction() as conn:
+        sequence(conn, make_origin="x", now=now())
+    with log.database.transaction() as conn:
+        sizes = [boundary(conn, NOW + timedelta(hours=hour), now=now()) for hour in (1, 2, 3)]
+    assert sizes == sorted(sizes)
+
+
+def test_a_log_that_has_not_begun_says_so(database: Database) -> None:
+    with database.transaction() as conn, pytest.raises(LogNotBegun):
+        boundary(conn, NOW, now=now())
+
+
+def test_everything_in_the_log_says_of_what_kind_it_is_and_when(log: Log) -> None:
+    log.moved("a")
+    log.tick()
+    with log.database.transaction() as conn:
+        rows = conn.execute("select relation, record from log_entry").fetchall()
+    told: list[tuple[str, dict[str, Any]]] = [(relation, json.loads(record)) for relation, record in rows]
+    assert {relation for relation, _ in told} == {"account_guard", "journal"}
+    assert all(one["type"] == relation and one["at"].endswith("Z") for relation, one in told)
+
+
+def test_a_folder_that_cannot_be_written_stops_the_job_and_nothing_else(log: Log) -> None:
+    log.moved("a")
+    log.folder = Path(__file__)  # a file is no folder
+    log.clock.advance(minutes=1)
+    with pytest.raises((OSError, Problem)):
+        log.tick()
+    with log.database.transaction() as conn:
+        last = latest_checkpoint(conn)
+        assert last is not None
+        assert last.size == size_of(conn)

@@ -1,0 +1,319 @@
+"""The sequencer behind writers that are many, slow, broken off or killed: no gap, nothing twice, nothing skipped."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import Connection, errors
+
+from counterfoil.audit.actions import record_action
+from counterfoil.base.edge import Database
+from counterfoil.base.invariant import run_invariants
+from counterfoil.base.problems import Problem
+from counterfoil.ledger.journals.journal import post
+from counterfoil.proofs.log.invariants import INVARIANTS
+from counterfoil.proofs.log.merkle import Leaves, inclusion_proof, leaf_hash, root_from_inclusion, root_of
+from counterfoil.proofs.log.records import LogRecord
+from counterfoil.proofs.log.sequencing import Turn, append, sequence, unsequenced_since
+from counterfoil.proofs.log.tree import StoredTree
+from tests.builders import NOW, PROGRAM, a_program
+
+ACCOUNTS = ("bad_debt", "payable:payee:a", "provider_fee", "payable:payee:b")
+
+
+@pytest.fixture
+def books(database: Database) -> Database:
+    """A program whose money can be moved, everything of it in the log."""
+    from counterfoil.ledger.accounts.accounts import open_accounts
+
+    a_program(database)
+    with database.transaction() as conn:
+        open_accounts(conn, PROGRAM, ACCOUNTS, asset="EUR", actor="t", now=NOW)
+    drain(database)
+    return database
+
+
+def moved(conn: Connection[Any], key: str, *, apart: bool = False) -> None:
+    """A journal; `apart`: on accounts of its own, so that it waits for nobody."""
+    lines = [(*(ACCOUNTS[2:] if apart else ACCOUNTS[:2]), 1)]
+    post(conn, PROGRAM, key=key, kind="t", lines=lines, asset="EUR", actor="t", now=NOW)
+
+
+def turn(database: Database, rows_max: int = 5_000) -> Turn:
+    with database.transaction() as conn:
+        return sequence(conn, make_origin="test/log", now=NOW, rows_max=rows_max)
+
+
+def drain(database: Database) -> None:
+    while turn(database).taken:
+        pass
+
+
+def taken(database: Database, count: int) -> None:
+    """So many are numbered in the end, and then no more: a test beside this one may have a transaction open, which is waited for."""
+    left, deadline = count, time.monotonic() + 20
+    while left and time.monotonic() < deadline:
+        left -= turn(database).taken
+        time.sleep(0 if left <= 0 else 0.01)
+    assert left == 0
+
+
+def keys_in_log(database: Database) -> list[str]:
+    with database.transaction() as conn:
+        rows = conn.execute("select record from log_entry where relation = 'journal' order by index").fetchall()
+        return [json.loads(row[0])["key"] for row in rows]
+
+
+def is_whole(database: Database) -> None:
+    """Numbered without a gap, each once; and every journal is in it."""
+    with database.transaction() as conn:
+        indexes = [row[0] for row in conn.execute("select index from log_entry order by index").fetchall()]
+        assert indexes == list(range(len(indexes)))
+        journals = {row[0] for row in conn.execute("select id::text from journal").fetchall()}
+        logged = [row[0] for row in conn.execute("select row_id from log_entry where relation = 'journal'").fetchall()]
+        assert (set(logged), len(logged)) == (journals, len(journals))
+        assert run_invariants(conn, INVARIANTS) == []
+
+
+def test_what_is_committed_is_numbered_once(books: Database) -> None:
+    with books.transaction() as conn:
+        moved(conn, "a")
+        moved(conn, "b")
+    taken(books, 2)
+    assert turn(books) == turn(books)
+    assert keys_in_log(books) == ["a", "b"]
+    is_whole(books)
+
+
+def test_every_act_of_a_person_is_in_the_log_and_its_payload_is_not(books: Database) -> None:
+    with books.transaction() as conn:
+        record_action(
+            conn,
+            "act_1",
+            actor="person:ann",
+            role="controller",
+            verb="period.close",
+            subject_id="main",
+            reason="month",
+            request_id="req_1",
+            payload={"name": "a secret of somebody"},
+            at=NOW,
+        )
+    taken(books, 1)
+    with books.transaction() as conn:
+        [(record,)] = conn.execute("select record from log_entry where relation = 'action'").fetchall()
+    told = json.loads(record)
+    assert (told["verb"], told["actor"], told["at"], told["type"]) == (
+        "period.close",
+        "person:ann",
+        "2026-11-20T12:00:00.000000Z",
+        "action",
+    )
+    assert "secret" not in record
+    assert record == json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def test_a_transaction_that_is_still_open_is_waited_for_and_never_skipped(books: Database) -> None:
+    with psycopg.connect(books.url) as slow:
+        moved(slow, "slow", apart=True)
+        with books.transaction() as conn:
+            conn.execute("select pg_current_xact_id()")
+            moved(conn, "quick")
+        assert (turn(books).taken, keys_in_log(books)) == (0, []), "it began later than one that is open"
+        with books.transaction() as conn:
+            assert unsequenced_since(conn) is not None
+        slow.commit()
+    taken(books, 2)
+    assert sorted(keys_in_log(books)) == ["quick", "slow"]
+    with books.transaction() as conn:
+        assert unsequenced_since(conn) is None
+    is_whole(books)
+
+
+def test_what_was_rolled_back_is_not_in_the_log(books: Database) -> None:
+    with suppress(ZeroDivisionError), books.transaction() as conn:
+        moved(conn, "never")
+        _ = 1 // 0
+    with books.transaction() as conn:
+        moved(conn, "done")
+    taken(books, 1)
+    assert keys_in_log(books) == ["done"]
+
+
+def test_small_turns_take_everything_in_the_end(books: Database) -> None:
+    with books.transaction() as conn:  # all of one transaction: the place to go on from does not move within it
+        for number in range(25):
+            moved(conn, f"k{number}")
+    deadline, turns = time.monotonic() + 20, list[int]()
+    while sum(turns) < 25 and time.monotonic() < deadline:
+        turns += [turn(books, rows_max=4).taken]
+    assert [one for one in turns if one] == [4, 4, 4, 4, 4, 4, 1]
+    is_whole(books)
+
+
+def test_two_sequencers_do_not_number_at_once(books: Database) -> None:
+    with books.transaction() as conn:
+        moved(conn, "a")
+    with books.transaction() as first:
+        sequence(first, make_origin="test/log", now=NOW)
+        assert turn(books) == Turn(0, False, turn(books).size)
+    drain(books)
+    is_whole(books)
+
+
+def test_a_sequencer_that_is_killed_leaves_nothing_behind(books: Database) -> None:
+    with books.transaction() as conn:
+        moved(conn, "a")
+    killed = psycopg.connect(books.url)
+    deadline = time.monotonic() + 20
+    while sequence(killed, make_origin="test/log", now=NOW).taken == 0 and time.monotonic() < deadline:
+        killed.rollback()
+    with psycopg.connect(books.url, autocommit=True) as other:
+        other.execute("select pg_terminate_backend(%s)", [killed.info.backend_pid])
+    with pytest.raises(psycopg.OperationalError):
+        killed.execute("select 1")
+    taken(books, 1)
+    assert keys_in_log(books) == ["a"]
+    is_whole(books)
+
+
+class Writers:
+    """Writers of every kind, until they are told to stop: quick, slow, rolled back, killed in the middle."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.killed = 0
+        self.ended = threading.Event()
+
+    def write(self, writer: int) -> None:
+        for number in range(25):
+            key = f"w{writer}-{number}"
+            if self.ended.is_set():
+                return
+            with suppress(psycopg.Error, Problem, ZeroDivisionError):
+                match (writer + number) % 5:
+                    case 0:
+                        self._slow(key)
+                    case 1:
+                        self._killed(key)
+                    case 2:
+                        with self.database.transaction() as conn:
+                            moved(conn, key)
+                            _ = 1 // 0
+                    case _:
+                        with self.database.transaction() as conn:
+                            moved(conn, key)
+
+    def _slow(self, key: str) -> None:
+        with self.database.transaction() as conn:
+            conn.execute("select pg_current_xact_id(), pg_sleep(0.02)")
+            moved(conn, key)
+
+    def _killed(self, key: str) -> None:
+        with psycopg.connect(self.database.url) as conn:
+            moved(conn, key)
+            with psycopg.connect(self.database.url, autocommit=True) as other:
+                other.execute("select pg_terminate_backend(%s)", [conn.info.backend_pid])
+            with pytest.raises(psycopg.OperationalError):
+                conn.execute("select 1")
+            self.killed += 1
+
+
+def test_behind_many_writers_nothing_is_skipped_and_nothing_comes_twice(books: Database) -> None:
+    writers, turns = Writers(books), list[Turn]()
+
+    def number() -> None:
+        while not writers.ended.is_set():
+            turns.append(turn(books, rows_max=7))
+
+    with ThreadPoolExecutor(7) as pool:
+        sequencers = [pool.submit(number) for _ in range(2)]
+        writing = [pool.submit(writers.write, writer) for writer in range(4)]
+        for one in writing:
+            one.result()
+        writers.ended.set()
+        for one in sequencers:
+            one.result()
+    assert writers.killed > 0, "none was killed: it shows nothing"
+    assert sum(1 for one in turns if one.taken) > 3, "it was numbered while others wrote"
+    with books.transaction() as conn:
+        ((written, numbered),) = conn.execute(
+            "select (select count(*) from journal), (select count(*) from log_entry where relation = 'journal')"
+        ).fetchall()
+    taken(books, written - numbered)
+    is_whole(books)
+
+
+def test_in_a_restored_database_all_records_are_looked_through_once(books: Database) -> None:
+    with books.transaction() as conn:
+        moved(conn, "before")
+    taken(books, 1)
+    with books.transaction() as conn:  # as a dump is in another server: its transactions are counted from the beginning
+        moved(conn, "not in the log when it was dumped")
+        conn.execute("update log_position set next_xid = '9000000000'::xid8")
+    taken(books, 1)
+    with books.transaction() as conn:
+        moved(conn, "after")
+    taken(books, 1)
+    is_whole(books)
+
+
+@pytest.mark.parametrize(
+    ("statement", "error"),
+    [
+        ("update log_entry set record = 'x'", errors.InsufficientPrivilege),
+        ("delete from log_entry", errors.InsufficientPrivilege),
+        ("insert into log_entry select index + 5, relation, row_id || 'x', recorded_at, leaf_hash, record from log_entry", errors.Error),
+        (
+            "insert into log_entry select max(index) + 1, 'x', 'x', now(), sha256('x'), 'x' from log_entry",
+            errors.CheckViolation,
+        ),
+    ],
+)
+def test_the_database_refuses_another_log(books: Database, statement: str, error: type[Exception]) -> None:
+    with pytest.raises((error, Problem)), books.transaction() as conn:
+        conn.execute(statement.encode())
+
+
+def test_the_owner_of_a_record_cannot_say_that_another_transaction_wrote_it(books: Database) -> None:
+    with books.transaction() as conn:
+        conn.execute(
+            """insert into action (id, actor, role, verb, subject_id, request_id, payload, at, written_by)
+               values ('act_2', 't', 'r', 'v', 's', 'q', '{}', now(), '3'::xid8)"""
+        )
+    taken(books, 1)
+
+
+def found(count: int) -> Iterator[LogRecord]:
+    at = datetime(2026, 11, 20, tzinfo=UTC)
+    for number in range(count):
+        yield LogRecord("test", str(number), at + timedelta(milliseconds=number), f'{{"n":{number}}}')
+
+
+def test_the_stored_tree_is_the_tree_of_its_leaves_beyond_two_levels(database: Database) -> None:
+    count = 66_100  # over 256 and over 65,536
+    records = list(found(count))
+    leaves = Leaves([leaf_hash(one.record.encode()) for one in records])
+    with database.transaction() as conn:
+        for first in range(0, count, 9_000):
+            size = append(conn, records[first : first + 9_000])
+        assert size == count
+        for at in (1, 255, 256, 257, 65_535, 65_536, 65_537, count):
+            assert root_of(at, StoredTree(conn)) == root_of(at, leaves)
+        spent = []
+        for place in (0, 1, 255, 256, 65_535, 65_536, 66_099, 40_000, 12_345):
+            began = time.perf_counter()
+            proof = inclusion_proof(place, count, StoredTree(conn))
+            spent.append(time.perf_counter() - began)
+            assert proof == inclusion_proof(place, count, leaves)
+            assert root_from_inclusion(place, count, leaves(0, place), proof) == root_of(count, leaves)
+        assert sorted(spent)[len(spent) // 2] < 0.1, "a proof reads some rows, not the log"

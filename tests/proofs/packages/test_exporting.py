@@ -1,0 +1,231 @@
+"""Making the package of a period: the same bytes for the same period, whole or saying why not, whatever happens beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tracemalloc
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from counterfoil.base.edge import now
+from counterfoil.base.invariant import Invariant
+from counterfoil.base.problems import InvalidInput
+from counterfoil.ledger.journals.journal import post
+from counterfoil.proofs.log.checkpoints import LogBehind
+from counterfoil.proofs.packages import layout
+from counterfoil.proofs.packages.exporting import PeriodNotOver, export_proof
+from counterfoil.proofs.packages.standalone import verifier_text
+from counterfoil.proofs.verifying.verify import INCOMPLETE, OK
+from tests.builders import PROGRAM
+from tests.dashboard.conftest import a_desk
+from tests.proofs.builders import House, Verifiers, a_house, unpacked
+
+MOVED = [("bad_debt", "platform:own_funds", 1)]
+MORE: dict[str, Any] = {"kind": "t", "asset": "EUR", "actor": "t", "now": now(), "narrative": "x" * 900}
+
+
+@pytest.fixture(scope="module")
+def house(server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    folder = tmp_path_factory.mktemp("exporting")
+    with a_desk(server, folder) as desk:
+        yield a_house(desk, folder / "store")
+
+
+@pytest.fixture
+def verify(tmp_path: Path) -> Verifiers:
+    return Verifiers(tmp_path)
+
+
+def manifest_of(house: House, proof_id: str) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(unpacked(house.package(proof_id))[layout.MANIFEST])
+    return told
+
+
+def test_the_same_period_is_the_same_bytes(house: House) -> None:
+    end = now()
+    first, new = export_proof(house.exporter, house.start, end, by="ann")
+    before = house.package(first.id)
+    again, newer = export_proof(house.exporter, house.start, end, by="otto")
+    assert (new, newer, again.id) == (True, False, first.id)
+    assert house.package(first.id) == before
+    assert not list((house.folder / ".making").iterdir()), "nothing is left over"
+
+
+def test_two_who_export_at_once_make_one_proof(house: House) -> None:
+    end = now()
+    with ThreadPoolExecutor(3) as pool:
+        made = list(pool.map(lambda n: export_proof(house.exporter, house.start, end, by=f"p{n}"), range(3)))
+    assert len({proof.id for proof, _ in made}) == 1
+    assert sorted(new for _, new in made) == [False, False, True]
+
+
+def test_a_package_holds_what_its_layout_says_and_counts_what_is_in_it(house: House) -> None:
+    proof = house.exported(house.start, now())
+    files = unpacked(house.package(proof.id))
+    told = manifest_of(house, proof.id)
+    assert set(files) == layout.ALL
+    entries = [json.loads(one) for one in files["entries.jsonl"].splitlines()]
+    assert len(entries) == sum(told["counts"].values()) == proof.entries
+    assert told["programs"] == [PROGRAM]
+    assert (told["verdict"], told["incomplete_because"], told["checks"]["not_run"]) == ("complete", [], [])
+    assert told["totals"][0]["debits"] == told["totals"][0]["credits"]
+    assert json.loads(files["reconciliation_report.json"])["programs"][0]["verdict"] == told["reconciliation"]["verdict"]
+    assert files["verify.py"].decode() == verifier_text()
+
+
+def test_an_empty_period_is_valid_and_signed(house: House, verify: Verifiers) -> None:
+    long_ago = house.start - timedelta(days=90)
+    proof = house.exported(long_ago, long_ago + timedelta(days=1))
+    house.sign(proof.id, house.ann, house.otto)
+    code, said = verify(house.package(proof.id), house.keys())
+    told = manifest_of(house, proof.id)
+    assert (told["log"]["first"], told["counts"], proof.entries) == (None, {}, 0)
+    assert code == INCOMPLETE, said
+    assert any("never reconciled" in one or "no run" in one for one in said), "nobody compared those days, and it says so"
+
+
+def test_a_period_follows_the_one_before(house: House, verify: Verifiers) -> None:
+    middle = now()
+    first = house.exported(house.start, middle)
+    house.sign(first.id, house.ann, house.otto)
+    house.worked("f", "11.00")
+    house.reconciled()
+    second = house.exported(middle, now())
+    house.sign(second.id, house.ann, house.otto)
+    assert second.previous_id == first.id
+    code, said = verify(house.package(second.id), house.keys(), house.package(first.id))
+    assert code == OK, said
+
+
+def test_what_was_not_checked_makes_it_incomplete_on_its_face(house: House, verify: Verifiers) -> None:
+    def broken(_: Any) -> Any:
+        raise psycopg.errors.UndefinedTable("a view is gone")
+
+    checks = [
+        Invariant("NOT_RUN", "Can this be asked?", broken, "critical", "x"),
+        Invariant("FAILS", "Is this well?", "select 'a thing'", "critical", "x"),
+    ]
+    exporter = house.exporter._replace(invariants=[*house.exporter.invariants, *checks])
+    proof = export_proof(exporter, house.start, now(), by="ann")[0]
+    told = manifest_of(house, proof.id)
+    assert (proof.verdict, told["verdict"]) == ("incomplete", "incomplete")
+    assert told["incomplete_because"] == ["integrity check failed: FAILS: 1 found", "integrity check not run: NOT_RUN: UndefinedTable"]
+    assert json.loads(unpacked(house.package(proof.id))["alerts.jsonl"])["code"] == "FAILS"
+    house.sign(proof.id, house.ann, house.otto)
+    code, said = verify(house.package(proof.id), house.keys())
+    assert (code, [one for one in said if one.startswith("INCOMPLETE")]) == (
+        INCOMPLETE,
+        [f"INCOMPLETE: {one}" for one in told["incomplete_because"]],
+    )
+
+
+def test_books_that_were_changed_past_the_log_make_it_incomplete(house: House) -> None:
+    with psycopg.connect(house.desk.database.url) as owner:
+        owner.execute("alter table posting disable trigger all")
+        owner.execute("set session_replication_role = replica")
+        [row] = owner.execute("select journal_id, line, amount from posting order by seq limit 1").fetchall()
+        owner.execute("update posting set amount = amount + 1 where journal_id = %s and line = %s", row[:2])
+    try:
+        proof = house.exported(house.start, now())
+        told = manifest_of(house, proof.id)
+    finally:
+        with psycopg.connect(house.desk.database.url) as owner:
+            owner.execute("set session_replication_role = replica")
+            owner.execute("update posting set amount = %s where journal_id = %s and line = %s", [row[2], *row[:2]])
+            owner.execute("alter table posting enable always trigger is_append_only")
+            owner.execute("alter table posting enable always trigger is_not_truncated")
+            owner.execute("alter table posting enable always trigger postings_were_inserted")
+    assert proof.verdict == "incomplete"
+    assert any(one.startswith("balance off") for one in told["incomplete_because"])
+    assert any("LOG_MUTATED" in one for one in told["incomplete_because"])
+
+
+def test_a_period_that_is_not_over_or_no_period_is_refused(house: House) -> None:
+    with pytest.raises(PeriodNotOver):
+        house.exported(house.start, now() + timedelta(hours=1))
+    with pytest.raises(InvalidInput):
+        house.exported(house.start, house.start)
+
+
+def test_a_record_that_still_waits_to_be_numbered_is_waited_for(house: House) -> None:
+    """Somebody's transaction is open: what was committed after it began cannot be numbered yet, and is not left out."""
+    with psycopg.connect(house.desk.database.url) as slow:
+        slow.execute("select pg_current_xact_id()")
+        with house.desk.database.transaction() as conn:
+            post(conn, PROGRAM, key="behind", lines=MOVED, **MORE)
+        with pytest.raises(LogBehind):
+            house.exported(house.start, now())
+        slow.rollback()
+    assert house.exported(house.start, now()).entries > 0
+
+
+def test_memory_does_not_grow_with_the_entries(house: House) -> None:
+    with house.desk.database.transaction() as conn:
+        for part in range(4):
+            for number in range(100):
+                lines = MOVED
+                post(
+                    conn,
+                    PROGRAM,
+                    key=f"many-{part}-{number}",
+                    kind="t",
+                    lines=lines,
+                    asset="EUR",
+                    actor="t",
+                    now=now(),
+                    narrative="x" * 900,
+                )
+    few = _peak(house, house.start + timedelta(microseconds=1))
+    with house.desk.database.transaction() as conn:
+        for number in range(1_200):
+            post(conn, PROGRAM, key=f"more-{number}", lines=MOVED * 20, **MORE)
+    many = _peak(house, house.start + timedelta(microseconds=2))
+    assert many < few * 1.5 + 4_000_000, f"{few:,} bytes for 400 journals, {many:,} for 1,600"
+
+
+def _peak(house: House, start: Any) -> int:
+    exporter = house.exporter._replace(invariants=())
+    export_proof(exporter, start, now(), by="warm")
+    tracemalloc.start()
+    try:
+        export_proof(exporter, start + timedelta(microseconds=10), now(), by="ann")
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def interpreters() -> list[Path]:
+    """Each minor version of Python that is there, from 3.9 on."""
+    places = [Path(one) for one in os.environ.get("PATH", "").split(":")]
+    places += sorted((Path.home() / ".pyenv" / "versions").glob("3.*/bin"))
+    found: dict[str, Path] = {}
+    for place in places:
+        for minor in range(9, 15):
+            path = place / f"python3.{minor}"
+            works = path.is_file() and subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0
+            if works:
+                found.setdefault(path.name, path)
+    return list(found.values())
+
+
+def test_the_packages_own_verifier_runs_on_every_python_that_is_here(house: House, tmp_path: Path) -> None:
+    proof = house.exported(house.start, now())
+    house.sign(proof.id, house.ann, house.otto)
+    (tmp_path / "p.zip").write_bytes(house.package(proof.id))
+    (tmp_path / "keys.json").write_text(json.dumps(house.keys()))
+    (tmp_path / "verify.py").write_bytes(unpacked(house.package(proof.id))["verify.py"])
+    ran = {}
+    for python in interpreters():
+        words = [python, "-I", "-S", "verify.py", "p.zip", "--keys", "keys.json"]
+        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, env={})
+        ran[python.name] = (done.returncode, done.stdout.split("\n")[0], done.stderr)
+    assert ran, "none was found"
+    assert set(ran.values()) == {(OK, "OK", "")}, ran

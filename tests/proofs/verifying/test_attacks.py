@@ -1,0 +1,506 @@
+"""Attacks on a package: every byte of it altered, and what somebody would do who knows how it is built, has its keys, or owns the database.
+
+Each is refused by both verifiers, with the same exit code and the same sentence.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from counterfoil.base.edge import now
+from counterfoil.base.formats.canonical import canonical_json
+from counterfoil.proofs.log.checkpoints import keys_of_log, seed_of
+from counterfoil.proofs.log.merkle import Frontier, leaf_hash
+from counterfoil.proofs.log.notes import Checkpoint, sign_note
+from counterfoil.proofs.packages import layout
+from counterfoil.proofs.verifying.signatures import TrustedKeys
+from counterfoil.proofs.verifying.verify import BROKEN, INCOMPLETE, OK, UNKNOWN_KEYS, verify_package
+from tests.dashboard.conftest import a_desk
+from tests.proofs.builders import Files, House, Person, Verifiers, a_house, a_person, packed, renamed, signed_anew, unpacked
+from tests.soak import SOAK
+
+
+class Case(NamedTuple):
+    """A package that holds, its keys, and the house it comes from."""
+
+    house: House
+    package: bytes
+    previous: bytes
+    keys: dict[str, Any]
+    verify: Verifiers
+    seed: bytes  # of the log: what the owner of the server has
+
+    @property
+    def files(self) -> Files:
+        return unpacked(self.package)
+
+
+@pytest.fixture(scope="module")
+def case(server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
+    folder = tmp_path_factory.mktemp("attacks")
+    with a_desk(server, folder) as desk:
+        house = a_house(desk, folder / "store")
+        middle = now()
+        first = house.exported(house.start, middle)
+        house.sign(first.id, house.ann, house.otto)
+        house.worked("b", "20.00")
+        house.reconciled()
+        second = house.exported(middle, now())
+        assert (second.verdict, second.reconciliation) == ("complete", "reconciled"), house.package(second.id)
+        house.sign(second.id, house.ann, house.otto)
+        with desk.database.transaction() as conn:
+            seed = seed_of(conn, keys_of_log(conn)[0].id)
+        yield Case(house, house.package(second.id), house.package(first.id), house.keys(), Verifiers(folder), seed)
+
+
+def test_the_package_holds_before_anybody_touches_it(case: Case) -> None:
+    code, said = case.verify(case.package, case.keys, case.previous)
+    assert code == OK, said
+    assert any("No proof can show" in one for one in said)
+    assert packed(case.files) == case.package
+    code, said = case.verify(case.package, case.keys)
+    assert code == OK
+    assert any("whether the package of the period before ends" in one for one in said)
+
+
+LONG = ("verify.py", "VERIFY.md", "entries.jsonl", "reconciliation_report.json", "runs.jsonl")
+
+
+def places(raw: bytes) -> Iterator[int]:
+    """Every byte of the package; of its long files, whose bytes are all alike to a verifier, each 13th, and each in `make soak`."""
+    members = [(one.filename, one.header_offset, one.file_size) for one in zipfile.ZipFile(io.BytesIO(raw)).infolist()]
+    skipped: set[int] = set()
+    for name, at, size in members:
+        if name in LONG and SOAK == 1:
+            begin = at + 30 + len(name) + 20
+            skipped |= {place for place in range(begin, begin + size) if (place - begin) % 13}
+    return (place for place in range(len(raw)) if place not in skipped)
+
+
+def test_every_single_byte_that_is_altered_is_found(case: Case) -> None:
+    """By both, at every place: in a file, between two, in the list at the end."""
+    path, keys = case.verify.folder / "flipped.zip", case.keys
+    trusted = TrustedKeys.read(keys)
+    path.write_bytes(case.package)
+    passed = []
+    with path.open("r+b", buffering=0) as file:
+        for place in places(case.package):
+            value = case.package[place]
+            os.pwrite(file.fileno(), bytes([value ^ (1 << place % 8)]), place)
+            ours = verify_package(path, trusted)
+            theirs, said = case.verify.module.judged(str(path), keys, "")
+            os.pwrite(file.fileno(), bytes([value]), place)
+            if ours.code not in (BROKEN, UNKNOWN_KEYS) or theirs != ours.code or not said[0]:
+                passed.append((place, ours, theirs))
+    assert passed == []
+    assert verify_package(path, trusted).code == OK, "it was put back each time"
+
+
+Change = Callable[[Case, Files], Files]
+
+
+def changed(name: str, change: Callable[[Any], Any]) -> Change:
+    """A file of JSON is altered; nothing else."""
+
+    def alter(_: Case, files: Files) -> Files:
+        told = json.loads(files[name])
+        return {**files, name: canonical_json(change(told) or told).encode()}
+
+    return alter
+
+
+def lines(change: Callable[[list[bytes]], list[bytes]], name: str = "entries.jsonl") -> Change:
+    return lambda _, files: {**files, name: b"".join(one + b"\n" for one in change(files[name].splitlines()))}
+
+
+def by_insiders(*changes: Change, manifest: Callable[[Any], None] = lambda _: None) -> Change:
+    """Everybody who signs agrees to the alteration: manifest and signatures are made anew. The log's checkpoints are what they were."""
+
+    def alter(case: Case, files: Files) -> Files:
+        for one in changes:
+            files = one(case, files)
+        return signed_anew(renamed(files, manifest), [case.house.ann, case.house.otto])
+
+    return alter
+
+
+def journal(change: Callable[[Any], None]) -> Change:
+    """A journal of the period says something else."""
+
+    def alter(found: list[bytes]) -> list[bytes]:
+        at = next(n for n, one in enumerate(found) if b'"type":"journal"' in one)
+        told = json.loads(found[at])
+        change(told)
+        return [*found[:at], canonical_json(told).encode(), *found[at + 1 :]]
+
+    return lines(alter)
+
+
+def log_anew(case: Case, files: Files) -> Files:
+    """The owner of the server signs another closing checkpoint, over the entries as they are now."""
+    told = json.loads(files["consistency.json"])
+    ahead = iter(bytes.fromhex(one) for one in told["subtrees"])
+    tree = Frontier(told["old"], lambda *_: next(ahead))
+    for one in files["entries.jsonl"].splitlines():
+        tree.add(leaf_hash(one))
+    origin = json.loads(files[layout.MANIFEST])["origin"]
+    note = sign_note(Checkpoint(origin, tree.size, tree.root()).text(), origin, case.seed)
+    return {**files, "checkpoint.close": note.encode(), "consistency.json": canonical_json({**told, "new": tree.size}).encode()}
+
+
+def closes_at(case: Case) -> Callable[[Any], None]:
+    def change(manifest: Any) -> None:
+        note = case.files["checkpoint.close"].decode().split("\n")
+        manifest["log"]["close"] = {"size": int(note[1]), "root": note[2]}
+
+    return change
+
+
+def amount(told: Any) -> None:
+    told["lines"][0]["amount"] = str(int(told["lines"][0]["amount"]) + 1)
+
+
+def raised(sheet: Any) -> None:
+    """An account has more on both sides."""
+    one = sheet["accounts"][0]
+    one["debits"], one["credits"] = str(int(one["debits"]) + 5), str(int(one["credits"]) + 5)
+
+
+def unfooted(sheet: Any) -> None:
+    one = sheet["accounts"][0]
+    one["debits"] = str(int(one["debits"]) + 5)
+    balance = int(one["debits"]) - int(one["credits"])
+    one["balance"] = str(balance if one["normal"] == "debit" else -balance)
+
+
+def without(mapping: str) -> Callable[[Any], None]:
+    return lambda told: told.__setitem__(mapping, told[mapping][:-1])
+
+
+def put(path: str, value: Any) -> Callable[[Any], None]:
+    """Set a value deep in a manifest."""
+
+    def change(manifest: Any) -> None:
+        *way, last = path.split(".")
+        for one in way:
+            manifest = manifest[one]
+        manifest[last] = value(manifest[last]) if callable(value) else value
+
+    return change
+
+
+ENTRIES = "The entries do not lead to the closing checkpoint"
+ALTERED = "is not the file that the manifest names"
+ATTACKS: dict[str, tuple[Change, int, str]] = {
+    # Without any key.
+    "an entry is altered": (journal(amount), BROKEN, f"entries.jsonl {ALTERED}"),
+    "the report is made green": (
+        changed("reconciliation_report.json", lambda told: told["programs"][0].update(verdict="reconciled!")),
+        BROKEN,
+        f"reconciliation_report.json {ALTERED}",
+    ),
+    "a file is left out": (lambda _, files: {n: b for n, b in files.items() if n != "breaks.jsonl"}, BROKEN, "lacks breaks.jsonl"),
+    "a file is put in": (lambda _, files: {**files, "zzz.json": b"{}"}, BROKEN, "zzz.json, which belongs to no package"),
+    "the manifest is made anew, too": (
+        lambda case, files: renamed(journal(amount)(case, files)),
+        BROKEN,
+        "The signed statement is about other files",
+    ),
+    "the manifest keeps its old name": (
+        changed(layout.MANIFEST, put("late", 7)),
+        BROKEN,
+        "The id of the proof is not that of its manifest",
+    ),
+    "the signatures are taken off": (
+        changed(layout.ENVELOPE, put("signatures", [])),
+        INCOMPLETE,
+        "signed by 0 of the 2 people",
+    ),
+    "one signature is taken off": (
+        changed(layout.ENVELOPE, without("signatures")),
+        INCOMPLETE,
+        "signed by 1 of the 2 people",
+    ),
+    "a signature is there twice": (
+        changed(layout.ENVELOPE, put("signatures", lambda found: [found[0], found[0]])),
+        BROKEN,
+        "Two signatures are of one key",
+    ),
+    "signatures are exchanged": (
+        changed(
+            layout.ENVELOPE,
+            put("signatures", lambda s: [{**s[0], "sig": s[1]["sig"]}, {**s[1], "sig": s[0]["sig"]}]),
+        ),
+        BROKEN,
+        "is not of this statement",
+    ),
+    "the statement of another proof is put in": (
+        lambda case, files: {**files, layout.ENVELOPE: unpacked(case.previous)[layout.ENVELOPE]},
+        BROKEN,
+        "The signed statement is about other files",
+    ),
+    "it is signed by a stranger": (
+        lambda case, files: signed_anew(files, [case.house.ann, stranger(case)]),
+        UNKNOWN_KEYS,
+        "keys that are not among those you gave",
+    ),
+    "a whole package of another house": (
+        lambda case, files: signed_anew(files, [stranger(case), stranger(case)]),
+        UNKNOWN_KEYS,
+        "2 of its signatures are by keys",
+    ),
+    # With keys of one who signs.
+    "one signs with both their keys": (
+        lambda case, files: signed_anew(files, [case.house.ann, twin(case)]),
+        BROKEN,
+        "Two signatures are of one person",
+    ),
+    "two sign in one role": (
+        lambda case, files: signed_anew(files, [case.house.ann, colleague(case)]),
+        BROKEN,
+        "Two signatures are of one role",
+    ),
+    "it is signed before the key was valid": (
+        lambda case, files: signed_anew(files, [case.house.ann, case.house.otto], at="2020-01-01T00:00:00.000000Z"),
+        BROKEN,
+        "was not valid when this was signed",
+    ),
+    "it is signed when the key was over": (
+        lambda case, files: signed_anew(files, [case.house.ann, case.house.otto], at="2090-01-01T00:00:00.000000Z"),
+        BROKEN,
+        "was not valid when this was signed",
+    ),
+    # With everybody who signs, but not the log as it left.
+    "an entry is altered by insiders": (by_insiders(journal(amount)), BROKEN, ENTRIES),
+    "an entry is left out": (by_insiders(lines(lambda found: found[1:])), BROKEN, "entries, and the checkpoints want"),
+    "an entry is put in": (by_insiders(lines(lambda found: [*found, found[0]])), BROKEN, "entries, and the checkpoints want"),
+    "two entries change places": (by_insiders(lines(lambda found: [found[1], found[0], *found[2:]])), BROKEN, ENTRIES),
+    "an entry becomes another": (by_insiders(lines(lambda found: [found[0], found[0], *found[2:]])), BROKEN, ENTRIES),
+    "an entry is written in another form": (
+        by_insiders(lines(lambda found: [found[0].replace(b":", b": ", 1), *found[1:]])),
+        BROKEN,
+        "is not written in its one form",
+    ),
+    "the last line is cut off": (
+        by_insiders(lambda _, files: {**files, "entries.jsonl": files["entries.jsonl"][:-1]}),
+        BROKEN,
+        "The last line of entries.jsonl is cut off",
+    ),
+    "the opening checkpoint is the closing one": (
+        by_insiders(lambda _, files: {**files, "checkpoint.open": files["checkpoint.close"]}),
+        BROKEN,
+        "checkpoint.open has another size or root",
+    ),
+    "a checkpoint is signed by somebody else": (
+        by_insiders(lambda _, files: {**files, "checkpoint.close": forged(files["checkpoint.close"])}),
+        UNKNOWN_KEYS,
+        "checkpoint.close is signed by a key of the log",
+    ),
+    "a checkpoint has a root that was not signed": (
+        by_insiders(
+            lambda _, files: {
+                **files,
+                "checkpoint.close": files["checkpoint.close"].replace(
+                    files["checkpoint.close"].split(b"\n")[2], files["checkpoint.open"].split(b"\n")[2]
+                ),
+            },
+            manifest=lambda manifest: manifest["log"]["close"].update(root=manifest["log"]["open"]["root"]),
+        ),
+        BROKEN,
+        "The signature of checkpoint.close is not of it",
+    ),
+    "the consistency proof is another": (
+        by_insiders(changed("consistency.json", put("proof", lambda found: [*found[:-1], "00" * 32]))),
+        BROKEN,
+        "The opening checkpoint is not the beginning of the closing one",
+    ),
+    "the subtrees are another tree's": (
+        by_insiders(changed("consistency.json", put("subtrees", lambda found: ["00" * 32 for _ in found]))),
+        BROKEN,
+        "do not lead to the opening checkpoint",
+    ),
+    "it is of an earlier period": (
+        by_insiders(changed("consistency.json", put("old", 0))),
+        BROKEN,
+        "consistency.json is of other checkpoints",
+    ),
+    "a balance is raised": (
+        by_insiders(changed("trial_balance_close.json", raised)),
+        BROKEN,
+        "are not its closing balance",
+    ),
+    "an opening balance is raised": (
+        by_insiders(changed("trial_balance_open.json", raised)),
+        BROKEN,
+        "are not its closing balance",
+    ),
+    "the trial balance does not foot": (
+        by_insiders(changed("trial_balance_close.json", unfooted)),
+        BROKEN,
+        "trial_balance_close.json does not foot",
+    ),
+    "an account is left out": (
+        by_insiders(changed("trial_balance_close.json", without("accounts"))),
+        BROKEN,
+        "does not foot",
+    ),
+    "an account is named twice": (
+        by_insiders(changed("trial_balance_close.json", put("accounts", lambda found: [*found, found[0]]))),
+        BROKEN,
+        "names an account twice",
+    ),
+    "an account is turned round": (
+        by_insiders(changed("accounts.json", put("accounts", lambda found: [{**one, "normal": "debit"} for one in found]))),
+        BROKEN,
+        "accounts.json",
+    ),
+    "the totals of the manifest are others": (
+        by_insiders(manifest=put("totals", [])),
+        BROKEN,
+        "The totals of the manifest are not those of the entries",
+    ),
+    "the counts of the manifest are others": (
+        by_insiders(manifest=put("counts.journal", 1)),
+        BROKEN,
+        "The counts of the manifest are not those of the entries",
+    ),
+    "late entries are not told": (by_insiders(manifest=put("late", 999)), BROKEN, "The counts of the manifest"),
+    "the first entry is another": (
+        by_insiders(manifest=put("log.first", 0)),
+        BROKEN,
+        "names another first or last entry",
+    ),
+    "an act is left out": (
+        by_insiders(lines(lambda found: [*found, b'{"at":"","type":"action"}'], "actions.jsonl")),
+        BROKEN,
+        "actions.jsonl",
+    ),
+    "an incomplete package says complete": (
+        by_insiders(manifest=put("checks.failed", ["LEDGER_UNBALANCED: 1 found"])),
+        BROKEN,
+        "says complete, and names what was not checked",
+    ),
+    "what was not checked is not told": (
+        by_insiders(
+            changed(
+                "reconciliation_report.json",
+                lambda told: told["programs"][0]["not_checked"].append({"source": "bank", "why": "nobody looked"}),
+            )
+        ),
+        BROKEN,
+        "left unchecked",
+    ),
+    "a verdict without its reasons": (
+        by_insiders(manifest=put("verdict", "incomplete")),
+        BROKEN,
+        "The verdict is not what the manifest's reasons lead to",
+    ),
+    "the manifest is of another format": (by_insiders(manifest=put("format", "x")), BROKEN, "of another format"),
+    "the manifest lacks a field": (by_insiders(manifest=lambda told: told.pop("log")), BROKEN, "not built as a proof is"),
+    "the manifest is no object": (lambda _, files: {**files, layout.MANIFEST: b"[]"}, BROKEN, "not built as a proof is"),
+    # The owner of the server and everybody who signs: only what has left before tells.
+    "the log is written anew": (
+        by_insiders(journal(amount), log_anew, manifest=lambda _: None),
+        BROKEN,
+        "checkpoint.close has another size or root than the manifest says",
+    ),
+}
+
+
+def stranger(case: Case) -> Person:
+    return Person(case.house.ann.caller, "auditor", Ed25519PrivateKey.generate(), "sgn_x")
+
+
+def twin(case: Case) -> Person:
+    """Another key of Ann's, in another role."""
+    return _trusted(case, "ann", "auditor")
+
+
+def colleague(case: Case) -> Person:
+    return _trusted(case, "carl", "controller")
+
+
+def _trusted(case: Case, name: str, role: str) -> Person:
+    person = stranger(case)
+    person_id = case.house.ann.caller.principal_id if name == "ann" else "prn_carl"
+    case.keys["signers"].append(
+        {**case.keys["signers"][0], "key": person.public.hex(), "person": name, "person_id": person_id, "role": role}
+    )
+    return person
+
+
+def forged(note: bytes) -> bytes:
+    text = note.decode().rpartition("\n\n")[0] + "\n"
+    return sign_note(text, text.split("\n")[0], b"\x07" * 32).encode()
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_an_attack_is_refused_with_a_sentence_that_names_it(case: Case, name: str) -> None:
+    change, wanted, sentence = ATTACKS[name]
+    keys = json.loads(json.dumps(case.keys))
+    case = case._replace(keys=keys)
+    altered = packed(change(case, case.files))
+    assert altered != case.package, "nothing was altered"
+    code, said = case.verify(altered, keys)
+    assert (code, sentence in " ".join(said)) == (wanted, True), said
+
+
+@pytest.mark.parametrize(
+    ("name", "alter"),
+    [
+        ("bytes behind it", lambda raw, files: raw + b"x"),
+        ("bytes before it", lambda raw, files: b"x" + raw),
+        ("it is cut off", lambda raw, files: raw[:-1]),
+        ("it is empty", lambda raw, files: b""),
+        ("it is no package", lambda raw, files: b"PK" * 500),
+        ("packed anew by another program", lambda raw, files: other_zip(files, zipfile.ZIP_STORED)),
+        ("compressed", lambda raw, files: other_zip(files, zipfile.ZIP_DEFLATED)),
+        ("a file lies in it twice", lambda raw, files: other_zip(files, zipfile.ZIP_STORED, twice="manifest.json")),
+    ],
+)
+def test_another_container_of_the_same_files_is_refused(case: Case, name: str, alter: Any) -> None:
+    code, said = case.verify(alter(case.package, case.files), case.keys)
+    assert code == BROKEN, said
+
+
+def other_zip(files: Files, method: int, *, twice: str = "") -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as made:
+        for name in sorted(files):
+            made.writestr(name, files[name])
+        if twice:
+            with pytest.warns(UserWarning, match="Duplicate name"):
+                made.writestr(twice, files[twice])
+    return out.getvalue()
+
+
+def test_a_key_that_was_revoked_before_the_request_does_not_count(case: Case) -> None:
+    keys = json.loads(json.dumps(case.keys))
+    keys["signers"][0]["revoked_at"] = "2020-01-01T00:00:00.000000Z"
+    assert case.verify(case.package, keys)[0] == BROKEN
+    keys["signers"][0]["revoked_at"] = "2090-01-01T00:00:00.000000Z"
+    assert case.verify(case.package, keys)[0] == OK
+
+
+def test_keys_of_another_log_are_unknown(case: Case) -> None:
+    keys = {**case.keys, "log": [{"key": "11" * 32, "made_at": "x"}]}
+    assert case.verify(case.package, keys)[0] == UNKNOWN_KEYS
+    assert case.verify(case.package, {**case.keys, "origin": "counterfoil/other"})[0] == BROKEN
+
+
+def test_a_package_that_does_not_follow_the_one_of_before_is_refused(case: Case) -> None:
+    code, said = case.verify(case.package, case.keys, case.package)
+    assert (code, said) == (BROKEN, ["The package of before ends at another root than this one begins with."])
+
+
+def test_people_are_added_to_the_house_only_by_its_own_ways(case: Case) -> None:
+    with case.house.desk.database.transaction() as conn:
+        assert a_person(conn, "rita", "approver", at=now()).signer_id.startswith("sgn_")
