@@ -61,6 +61,8 @@ ROUTES = [  # method, path, body, what it needs
     ("POST", f"/api/keys/key_{ID}/revoke", BECAUSE, ADMINISTER),
     ("POST", "/api/proofs", {"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"}, AUDIT),
     ("GET", f"/api/proofs/prf_{ID}/files/manifest.json", None, AUDIT),
+    ("GET", "/api/proofs", None, READ),
+    ("GET", f"/api/proofs/prf_{ID}", None, READ),
     ("GET", f"/api/proofs/prf_{ID}/package", None, AUDIT),
     ("GET", f"/api/proofs/prf_{ID}/request", None, READ),
     ("POST", f"/api/proofs/prf_{ID}/signatures", {"number": 1, "signerId": f"sgn_{ID}", "signature": "A" * 86 + "=="}, READ),
