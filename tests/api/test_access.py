@@ -59,7 +59,7 @@ ROUTES = [  # method, path, body, what it needs
     ("GET", "/api/keys", None, AUDIT),
     ("POST", "/api/keys", {"name": "n", "role": "viewer"}, ADMINISTER),
     ("POST", f"/api/keys/key_{ID}/revoke", BECAUSE, ADMINISTER),
-    ("POST", "/api/proofs", {"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"}, AUDIT),
+    ("POST", "/api/proofs", {"from": "2026-01-02T00:00:00Z", "to": "2026-01-01T00:00:00Z"}, AUDIT),
     ("GET", f"/api/proofs/prf_{ID}/files/manifest.json", None, AUDIT),
     ("GET", "/api/proofs", None, READ),
     ("GET", f"/api/proofs/prf_{ID}", None, READ),

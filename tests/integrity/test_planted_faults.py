@@ -275,8 +275,10 @@ def test_everything_that_takes_steps_is_asked_whether_it_stands_where_they_led(s
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
 def test_a_state_that_its_last_step_did_not_lead_to_is_found(superuser: Connection[Any], machine: Machine) -> None:
     triggers_off(superuser)
-    if machine.name == "payment_file":  # the only one that the books have none of
+    if machine.name == "payment_file":  # the books have none of these
         _a_payment_file(superuser)
+    elif machine.name == "proof":
+        _a_proof(superuser)
     assert run_invariants(superuser, [LISTED["STATE_HISTORY"]]) == []
     row = superuser.execute(f"select id, state from {machine.table} order by id limit 1").fetchone()
     assert row is not None, "there is none of these: it shows nothing"
@@ -292,4 +294,15 @@ def _a_payment_file(conn: Connection[Any]) -> None:
            values ('file_1', 'bank', 'main', 'EUR', 1, 1, '', '', now(), now(), 'made', now());
            insert into step (machine, subject_id, step, from_state, verb, to_state, actor, at)
            values ('payment_file', 'file_1', 1, '', 'create', 'made', 'x', now())"""
+    )
+
+
+def _a_proof(conn: Connection[Any]) -> None:
+    conn.execute(
+        """insert into proof (id, from_at, to_at, open_size, close_size, entries, verdict, reconciliation, manifest_sha256,
+                  duration_ms, made_by, created_at, state, state_at)
+           values ('prf_1', now() - interval '1 day', now(), 0, 0, 0, 'complete', 'reconciled', sha256(''),
+                  1, 't', now(), 'waiting', now());
+           insert into step (machine, subject_id, step, from_state, verb, to_state, actor, at)
+           values ('proof', 'prf_1', 1, '', 'create', 'waiting', 'x', now())"""
     )

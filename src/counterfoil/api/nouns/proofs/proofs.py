@@ -70,7 +70,14 @@ class ProofSigned(WriteResult):
     state: str
 
 
-@router.post("/proofs", status_code=201, response_model=ProofMade, operation_id="proof_export", summary="Make the proof of a period")
+@router.post(
+    "/proofs",
+    status_code=201,
+    response_model=ProofMade,
+    responses={200: {"model": ProofMade, "description": "It was made before: the same facts are the same proof"}},
+    operation_id="proof_export",
+    summary="Make the proof of a period",
+)
 def export(body: ProofExportRequest, call: Annotated[ApiCall, may(AUDIT, key=True)]) -> Response:
     """It waits for its signatures then. The same facts are the same proof, to the byte. A long one takes a while."""
     if call.dry_run:
