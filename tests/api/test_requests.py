@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from typing import Any
 from urllib.parse import urlsplit
@@ -224,11 +225,36 @@ def test_a_cursor_of_another_list_is_refused(office: Office):
     assert (answer.status_code, answer.json()["type"]) == (422, "/problems/CursorBroken")
 
 
-def test_broken_usage_is_named_by_line_and_column(office: Office):
+def test_broken_usage_is_named_by_line_and_column_and_loses_no_other_line(office: Office):
     body = usage_csv(2).replace(b"10.00", b"ten", 1)
     answer = office.ask("POST", f"/api/usage?programId={PROGRAM}", role="operator", key=fresh(), content=body)
-    told = {name: answer.json()[name] for name in ("field", "line", "column", "got")}
-    assert (answer.status_code, told) == (422, {"field": "unit_price", "line": 2, "column": 6, "got": "ten"})
+    said = answer.json()
+    told = {name: said["mistakes"][0][name] for name in ("field", "line", "column", "got")}
+    assert (answer.status_code, told) == (201, {"field": "unit_price", "line": 2, "column": 6, "got": "ten"})
+    assert (said["new"], said["rejected"]) == (1, 1)
+
+
+def test_a_part_of_a_file_of_usage_names_lines_of_the_whole(office: Office):
+    body = usage_csv(2).replace(b"10.00", b"ten", 1)
+    path = f"/api/usage?programId={PROGRAM}&fromLine=5002"
+    assert office.ask("POST", path, role="operator", key=fresh(), content=body).json()["mistakes"][0]["line"] == 5002
+
+
+def test_usage_may_come_as_json_and_as_json_lines(office: Office):
+    at = "2026-11-19T10:00:00Z"
+    common = {"customerId": "json-1", "payeeId": "payee-1", "asset": "EUR", "unitPrice": "10.00", "occurredAt": at}
+    records = [{"recordId": f"json-{n}", "quantity": n, **common} for n in (1, 2)]
+    path = f"/api/usage?programId={PROGRAM}"
+    answer = office.ask("POST", path, role="operator", key=fresh(), json={"records": [*records, {"recordId": "json-3"}]})
+    said = answer.json()
+    assert (answer.status_code, said["new"], said["rejected"], said["mistakes"][0]["line"]) == (201, 2, 1, 3)
+    again = "\n".join(json.dumps(one) for one in records).encode()
+    headers = {"Content-Type": "application/x-ndjson"}
+    answer = office.ask("POST", path, role="operator", key=fresh(), content=again, headers=headers)
+    assert (answer.status_code, answer.json()["records"], answer.json()["new"]) == (201, 2, 0)
+    for wrong in ({}, {"records": []}, {"records": [1], "more": 2}):
+        answer = office.ask("POST", path, role="operator", key=fresh(), json=wrong)
+        assert (answer.status_code, answer.json()["field"]) == (422, "records")
 
 
 def test_usage_may_come_as_a_form(office: Office):

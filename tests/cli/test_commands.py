@@ -9,13 +9,18 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from counterfoil.cli.core.commands import PARTS, load
 from counterfoil.cli.core.connection import ROLES as ROLES_ASKED
 from counterfoil.cli.core.connection import server
-from counterfoil.cli.core.exit_codes import EXIT
+from counterfoil.cli.core.exit_codes import EXIT, NOT_GREEN
+from counterfoil.cli.nouns.settlement import usage as module
+from counterfoil.cli.nouns.settlement.usage import parts_of
+from counterfoil.client.client import Client
+from counterfoil.client.problems import Unreachable
 from counterfoil.operations.access import access
 from tests.api.office import PROGRAM, Office, charge_event, signed, usage_csv
 from tests.cli.conftest import Cli, Ran
@@ -59,13 +64,46 @@ def test_a_dry_run_says_so_and_changes_nothing(cli: Cli, usage: Path):
     assert cli("usage", "import", str(usage)).out == "january.csv: 3 of 3 are new.\n"
 
 
-def test_broken_usage_is_told_by_line_and_column(cli: Cli, usage: Path):
+def test_broken_usage_is_told_by_line_and_column_and_loses_no_other_line(cli: Cli, usage: Path):
     usage.write_bytes(usage_csv(3).replace(b"10.00", b"-1", 1))
     ran = cli("usage", "import", str(usage))
-    assert (ran.code, ran.out) == (EXIT["invalid"], "")
-    assert "field: unit_price" in ran.err
-    assert "line: 2" in ran.err
-    assert "column: 6" in ran.err
+    assert ran.code == NOT_GREEN
+    assert "january.csv: 2 of 2 are new; 1 lines have a mistake and were not recorded.\n" in ran.out
+    (mistake,) = cli("usage", "import", str(usage), "--output", "json").json()["mistakes"]
+    assert (mistake["line"], mistake["column"], mistake["field"], mistake["got"]) == (2, 6, "unit_price", "-1")
+
+
+def test_a_file_of_usage_that_was_cut_off_goes_on_where_it_stood(cli: Cli, usage: Path, monkeypatch: pytest.MonkeyPatch):
+    """Parts of two lines; the third never arrives, and the same command says where it stood and goes on."""
+    monkeypatch.setattr(module, "parts_of", lambda file: parts_of(file, lines=2))
+    whole = usage_csv(7, word="cut")
+    usage.write_bytes(whole)
+    sent = Client.import_usage
+
+    def breaks(self: Client, *args: Any, **given: Any) -> Any:
+        if given["from_line"] == 6:
+            raise Unreachable("the line is dead")
+        return sent(self, *args, **given)
+
+    monkeypatch.setattr(Client, "import_usage", breaks)
+    ran = cli("usage", "import", str(usage))
+    assert (ran.code, "lines up to 5 are recorded" in ran.err) == (EXIT["unreachable"], True)
+    monkeypatch.setattr(Client, "import_usage", sent)
+    assert cli("usage", "import", str(usage)).out == "january.csv: 3 of 7 are new.\n"
+    assert cli("usage", "import", str(usage)).out == "january.csv: was imported before; nothing was added.\n"
+    assert len(cli("invoices", "issue", "--output", "json").json()["invoiceIds"]) == 7
+
+
+def test_parts_of_a_file_are_the_file(tmp_path: Path):
+    lines = [b"head\n", *[f"row {n}\n".encode() for n in range(1, 8)], b'"two\n', b'lines"\n', b"last"]
+    file = tmp_path / "a.csv"
+    file.write_bytes(b"".join(lines))
+    parts = list(parts_of(file, lines=4))
+    assert b"".join(one.body.removeprefix(b"head\n") for one in parts) == b"".join(lines[1:])
+    assert [(one.from_line, one.until_line) for one in parts] == [(2, 5), (6, 10), (11, 11)]
+    assert all(one.body.startswith(b"head\n") for one in parts)
+    file.write_bytes(b'{"a": 1}\n{"a": 2}\n{"a": 3}\n')
+    assert [(one.body, one.from_line) for one in parts_of(file, lines=2)] == [(b'{"a": 1}\n{"a": 2}\n', 1), (b'{"a": 3}\n', 3)]
 
 
 def test_lists_are_tables_json_or_csv(cli: Cli, invoices: list[str]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -23,7 +24,9 @@ LINE = "r-1,cust-1,payee-1,EUR,3,19.99,2026-11-19T10:00:00Z,API calls"
 
 
 def usage(*lines: str) -> list:
-    return parse_usage("\n".join([HEADER, *lines, ""]).encode(), ASSETS, now=NOW)
+    found = parse_usage("\n".join([HEADER, *lines, ""]).encode(), ASSETS, now=NOW)
+    assert not found.mistakes
+    return [one for _, one in found.records]
 
 
 def a_charge(amount: int, *, charge_id: str = "ch_1", reference: str = "inv_1", asset: str = "EUR", fee: int = 0):
@@ -79,10 +82,68 @@ def test_a_line_of_usage_is_quantity_times_price_rounded_down():
         ("r-1,c,p,EUR,1,1,2026-11-19T10:00:00Z,a\tb", 8, "description"),
     ],
 )
-def test_a_broken_line_of_usage_is_named_by_line_column_and_field(line, column, field):
-    with pytest.raises(InvalidInput) as caught:
-        usage(LINE, line.replace("r-1", "r-2", 1))
-    assert (caught.value.facts["line"], caught.value.facts["column"], caught.value.facts["field"]) == (3, column, field)
+def test_a_broken_line_of_usage_is_named_by_line_column_and_field_and_the_others_are_read(line, column, field):
+    lines = [HEADER, LINE, line.replace("r-1", "r-2", 1), LINE.replace("r-1", "r-3")]
+    found = parse_usage("\n".join(lines).encode(), ASSETS, now=NOW)
+    assert [(one.line, one.column, one.field) for one in found.mistakes] == [(3, column, field)]
+    assert [(at, one.external_id) for at, one in found.records] == [(2, "r-1"), (4, "r-3")]
+
+
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [
+        (f"{LINE},extra", 3),
+        (LINE, 3),
+        ('"r-2,c', 3),
+        ('"r-2"x,c,p,EUR,1,1,2026-11-19T10:00:00Z,x', 3),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_named_and_the_others_are_read(more, line):
+    found = parse_usage(f"{HEADER}\n{LINE}\n{more}\n".encode(), ASSETS, now=NOW)
+    assert ([one.line for one in found.mistakes], len(found.records)) == ([line], 1)
+
+
+def test_lines_behind_a_quote_that_is_never_closed_are_told_as_read_with_it():
+    body = f'{HEADER}\n{LINE}\n"r-2,c\n{LINE.replace("r-1", "r-3")}\n'
+    found = parse_usage(body.encode(), ASSETS, now=NOW)
+    assert [one.line for one in found.mistakes] == [3]
+    assert "lines 3 to 4 were read as one" in found.mistakes[0].limit
+
+
+def test_a_part_of_a_file_names_the_lines_of_the_whole():
+    body = f"{HEADER}\n{LINE}\n{LINE},extra\n"
+    found = parse_usage(body.encode(), ASSETS, now=NOW, from_line=5_002)
+    assert ([at for at, _ in found.records], [one.line for one in found.mistakes]) == ([5_002], [5_003])
+
+
+A_RECORD = {"record_id": "r-1", "customer_id": "c", "payee_id": "p", "asset": "EUR", "quantity": "3", "unit_price": "19.99"}
+
+
+def test_json_lines_say_the_same_in_either_style_and_numbers_stay_as_they_were_written():
+    at = "2026-11-19T10:00:00Z"
+    snake = json.dumps({**A_RECORD, "occurred_at": at})
+    camel = f'{{"recordId":"r-2","customerId":"c","payeeId":"p","asset":"EUR","quantity":0.1,"unitPrice":10.000000,"occurredAt":"{at}"}}'
+    found = parse_usage(f"{snake}\r\n\n{camel}\n".encode(), ASSETS, now=NOW)
+    assert not found.mistakes
+    assert [(line, one.external_id, one.amount) for line, one in found.records] == [(1, "r-1", 59_97), (3, "r-2", 1_00)]
+
+
+@pytest.mark.parametrize(
+    ("line", "field"),
+    [
+        ("[1]", "line"),
+        ('{"record_id": "r-1"', "line"),
+        ('{"record_id": "r-1", "price": "1"}', "price"),
+        ('{"record_id": {"a": 1}}', "record_id"),
+        ('{"record_id": "r-1"}', "customer_id"),
+        ("[" * 100_000, "line"),
+    ],
+)
+def test_a_broken_json_line_is_named_by_its_field(line, field):
+    good = json.dumps({**A_RECORD, "occurred_at": "2026-11-19T10:00:00Z"})
+    found = parse_usage(f"{good}\n{line}\n".encode(), ASSETS, now=NOW)
+    assert [(one.line, one.field) for one in found.mistakes] == [(2, field)]
+    assert len(found.records) == 1
 
 
 @pytest.mark.parametrize(
@@ -90,9 +151,6 @@ def test_a_broken_line_of_usage_is_named_by_line_column_and_field(line, column, 
     [
         (b"", 1),
         (b"record_id,amount\n", 1),
-        (f"{HEADER}\n{LINE},extra\n".encode(), 2),
-        (f"{HEADER}\n{LINE}\n{LINE}\n".encode(), 3),
-        (f'{HEADER}\n{LINE}\n"r-2,c\n'.encode(), 3),
         (f"{HEADER}\n".encode() + b"\xff\xfe", 2),
     ],
 )
@@ -104,8 +162,9 @@ def test_a_file_that_is_no_usage_is_refused_with_its_line(body, line):
 
 @given(st.binary(max_size=400))
 def test_no_bytes_whatever_do_anything_but_parse_or_be_refused(body):
-    with contextlib.suppress(InvalidInput):
-        parse_usage(f"{HEADER}\n".encode() + body, ASSETS, now=NOW)
+    for whole in (f"{HEADER}\n".encode() + body, b"{" + body):
+        with contextlib.suppress(InvalidInput):
+            parse_usage(whole, ASSETS, now=NOW)
 
 
 def test_a_payment_in_full_goes_to_escrow_and_the_providers_fee_is_ours():

@@ -9,7 +9,7 @@ import pytest
 
 from counterfoil.base.edge import make_id
 from counterfoil.base.machine import StateMoved
-from counterfoil.base.problems import InvalidInput, NotFound, ReasonRequired, TransitionRefused
+from counterfoil.base.problems import NotFound, ReasonRequired, TransitionRefused
 from counterfoil.settlement.fees.fees import NoRates, rates_in_force, set_rates
 from counterfoil.settlement.invoices.invoices import (
     cancel_invoice,
@@ -19,7 +19,7 @@ from counterfoil.settlement.invoices.invoices import (
     show_invoice,
 )
 from counterfoil.settlement.payments.payments import receive_charges
-from counterfoil.settlement.usage.usage import UsageDiffers, import_usage
+from counterfoil.settlement.usage.usage import import_usage
 from tests.builders import PROGRAM, a_charge, a_program, issue, usage_csv
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -59,19 +59,48 @@ def test_a_known_record_in_another_file_counts_once(program):
     assert count(program, "usage_record") == 2
 
 
-def test_a_known_record_that_says_something_else_is_refused_with_all_of_its_file(program):
+def test_a_known_record_that_says_something_else_is_named_and_stays_as_it_was_and_the_others_are_recorded(program):
     bring(program, usage_csv("10.00"))
-    with pytest.raises(UsageDiffers, match="u-1"):
-        bring(program, usage_csv("10.01", "20.00"))
-    assert count(program, "usage_record") == 1
-    assert count(program, "usage_import") == 1
+    again = bring(program, usage_csv("10.01", "20.00"))
+    assert [(one.line, one.field, one.got) for one in again.mistakes] == [(2, "record_id", "u-1")]
+    assert (again.new, again.rejected, count(program, "usage_record")) == (1, 1, 2)
+    with program.transaction() as conn:
+        assert conn.execute("select amount from usage_record where external_id = 'u-1'").fetchone() == (10_00,)
 
 
-def test_a_broken_line_leaves_nothing_of_its_file(program):
-    body = usage_csv("10.00", "20.00") + b"u-3,c,payee-1,EUR,minus one,1,2026-11-19T10:00:00Z,x\n"
-    with pytest.raises(InvalidInput, match="line 4"):
-        bring(program, body)
+def test_a_bad_line_among_many_is_named_and_loses_no_other(program):
+    lines = usage_csv(*["10.00"] * 50).splitlines(keepends=True)
+    lines[17] = b"u-17,c,payee-1,EUR,minus one,1,2026-11-19T10:00:00Z,x\n"
+    found = bring(program, b"".join(lines))
+    assert [(one.line, one.column, one.field, one.got) for one in found.mistakes] == [(18, 5, "quantity", "minus one")]
+    assert (found.records, found.new, count(program, "usage_record")) == (49, 49, 49)
+
+
+def test_a_file_with_a_mistake_is_told_so_again_and_mended_it_adds_what_it_lacked(program):
+    good = usage_csv("10.00", "20.00")
+    bad = good.replace(b"20.00", b"two")
+    first, again = bring(program, bad), bring(program, bad)
+    assert (first.new, again.new, again.existed) == (1, 0, True)
+    assert first.mistakes == again.mistakes
+    assert bring(program, good).new == 1
+    assert count(program, "usage_record") == 2
+
+
+def test_a_file_of_nothing_but_mistakes_records_nothing_and_names_them_all(program):
+    bad = usage_csv("one", "two")
+    assert [one.line for one in bring(program, bad).mistakes] == [2, 3]
+    assert [one.line for one in bring(program, bad, "again.csv").mistakes] == [2, 3]
     assert count(program, "usage_record") == 0
+
+
+def test_two_who_bring_the_same_file_at_once_double_nothing(program):
+    body, results = usage_csv(*["1.00"] * 100), []
+    threads = [threading.Thread(target=lambda: results.append(bring(program, body))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sum(one.new for one in results) == 100 == count(program, "usage_record")
 
 
 def test_one_invoice_for_each_customer_payee_and_asset_with_its_lines(program):

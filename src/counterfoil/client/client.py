@@ -56,9 +56,19 @@ class Client:
 
     # What is owed and paid.
 
-    def import_usage(self, program_id: str, csv: bytes, *, file_name: str, key: str | None = None, dry_run: bool = False) -> Json:
-        """Record a CSV of usage, all of it or nothing."""
-        return self.post("/api/usage", content=csv, key=key, dry_run=dry_run, programId=program_id, fileName=file_name)
+    def import_usage(
+        self,
+        program_id: str,
+        body: bytes,
+        *,
+        file_name: str,
+        from_line: int | None = None,
+        key: str | None = None,
+        dry_run: bool = False,
+    ) -> Json:
+        """Record usage from CSV or NDJSON, or a part of such a file whose first record stands in `from_line` of the whole."""
+        given: dict[str, Any] = {"programId": program_id, "fileName": file_name, "fromLine": from_line}
+        return self.post("/api/usage", content=body, key=key, dry_run=dry_run, **given)
 
     def issue_invoices(self, program_id: str, *, key: str | None = None, dry_run: bool = False) -> Json:
         """Bill what was used and is on no invoice yet."""

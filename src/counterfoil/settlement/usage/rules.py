@@ -1,12 +1,14 @@
-"""Reading usage: a CSV of what was used, line by line, with every mistake named by line and column. Pure."""
+"""Reading usage: what was used, line by line, as CSV or NDJSON, with every mistake named by line and field. Pure."""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 import re
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from counterfoil.base.money import MINOR_MAX, Asset, asset_code
 from counterfoil.base.problems import InvalidInput, TooLarge
@@ -21,6 +23,13 @@ COLUMNS: Final = (
     "occurred_at",
     "description",
 )
+KEYS: Final = {
+    "recordId": "record_id",
+    "customerId": "customer_id",
+    "payeeId": "payee_id",
+    "unitPrice": "unit_price",
+    "occurredAt": "occurred_at",
+}
 RECORDS_MAX: Final = 100_000
 BYTES_MAX: Final = 32 * 1024 * 1024
 TEXT_MAX: Final = 200
@@ -47,8 +56,33 @@ class Usage(NamedTuple):
     description: str
 
 
-def parse_usage(body: bytes, assets: dict[str, Asset], *, now: datetime) -> list[Usage]:
-    """Every line of the file, or none: raises InvalidInput with the first mistake's line and column, TooLarge."""
+class UsageMistake(NamedTuple):
+    """Why one line is not recorded: where it stands in the file, which field is at fault, what it must be, and what it is."""
+
+    line: int
+    column: int | None
+    field: str
+    limit: str
+    got: str | None
+
+
+class ParsedUsage(NamedTuple):
+    """What a file says: good records, each with its line, and the mistakes of the others."""
+
+    records: list[tuple[int, Usage]]
+    mistakes: list[UsageMistake]
+
+
+Cells = dict[str, str]
+Line = tuple[int, "Cells | UsageMistake"]
+
+
+def parse_usage(body: bytes, assets: dict[str, Asset], *, now: datetime, from_line: int | None = None) -> ParsedUsage:
+    """Every record of a CSV, or of NDJSON when it begins with a brace; a line with a mistake is named and the others are read.
+
+    `from_line`: the line of the first record in the file that `body` is a part of. Raises InvalidInput with its line for what is no such
+    file, TooLarge.
+    """
     if len(body) > BYTES_MAX:
         raise TooLarge(field="file", limit=f"{BYTES_MAX} bytes", got=len(body))
     try:
@@ -56,39 +90,88 @@ def parse_usage(body: bytes, assets: dict[str, Asset], *, now: datetime) -> list
     except UnicodeDecodeError as error:
         line = body[: error.start].count(b"\n") + 1
         raise InvalidInput("file", "UTF-8 text", line=line) from error
-    # newline="" keeps line ends inside quoted fields as they are, so that line numbers are those of the file
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        return _rows(reader, assets, now)
-    except csv.Error as error:
-        raise InvalidInput("file", f"well-formed CSV ({error})", line=reader.line_num) from error
+    is_csv = not text.lstrip().startswith("{")
+    first = 2 if is_csv else 1
+    more = 0 if from_line is None else from_line - first
+    return _read(_csv_lines(text) if is_csv else _json_lines(text), assets, now, more)
 
 
-def _rows(reader: object, assets: dict[str, Asset], now: datetime) -> list[Usage]:
-    lines = iter(reader)  # type: ignore[call-overload]
-    header = tuple(next(lines, ()))
-    if header != COLUMNS:
-        raise InvalidInput("file", f"the header {','.join(COLUMNS)}", line=1, got=",".join(header)[:TEXT_MAX])
-    found: list[Usage] = []
+def _read(lines: Iterable[Line], assets: dict[str, Asset], now: datetime, more: int) -> ParsedUsage:
+    found = ParsedUsage([], [])
     seen: dict[str, int] = {}
-    for cells in lines:
-        line = reader.line_num  # type: ignore[attr-defined]
-        if not cells:
+    for number, cells in lines:
+        line = number + more
+        try:
+            if isinstance(cells, UsageMistake):
+                raise InvalidInput(cells.field, cells.limit, got=cells.got)
+            one = _row(cells, assets, now)
+            if one.external_id in seen:
+                again = f"once in a file; line {seen[one.external_id]} has it too"
+                raise InvalidInput("record_id", again, column=1, got=one.external_id)
+        except InvalidInput as problem:
+            facts = problem.facts
+            got = None if facts.get("got") is None else str(facts["got"])
+            column = facts.get("column")
+            at = column if isinstance(column, int) else None
+            found.mistakes.append(UsageMistake(line, at, str(facts["field"]), str(facts["limit"]), got))
             continue
-        if len(cells) != len(COLUMNS):
-            raise InvalidInput("file", f"{len(COLUMNS)} columns", line=line, got=len(cells))
-        one = _row(dict(zip(COLUMNS, cells, strict=True)), assets, line, now)
-        if one.external_id in seen:
-            first = seen[one.external_id]
-            raise InvalidInput("record_id", f"once in a file; line {first} has it too", line=line, column=1, got=one.external_id)
         seen[one.external_id] = line
-        found.append(one)
-        if len(found) > RECORDS_MAX:
+        found.records.append((line, one))
+        if len(found.records) > RECORDS_MAX:
             raise TooLarge(field="file", limit=f"{RECORDS_MAX} records", line=line)
     return found
 
 
-def _row(cells: dict[str, str], assets: dict[str, Asset], line: int, now: datetime) -> Usage:
+def _csv_lines(text: str) -> Iterator[Line]:
+    # newline="" keeps line ends inside quoted fields as they are, so that line numbers are those of the file
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        header = tuple(next(reader, ()))
+    except csv.Error as error:
+        raise InvalidInput("file", f"well-formed CSV ({error})", line=1) from error
+    if header != COLUMNS:
+        raise InvalidInput("file", f"the header {','.join(COLUMNS)}", line=1, got=",".join(header)[:TEXT_MAX])
+    while True:
+        begins = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:  # a quote that is never closed takes the lines behind it with it: they are told as one
+            as_one = f"; lines {begins} to {reader.line_num} were read as one" if reader.line_num > begins else ""
+            yield begins, UsageMistake(begins, None, "line", f"well-formed CSV ({error}){as_one}", None)
+            continue
+        if cells is None:
+            return
+        if len(cells) == len(COLUMNS):
+            yield reader.line_num, dict(zip(COLUMNS, cells, strict=True))
+        elif cells:
+            yield reader.line_num, UsageMistake(reader.line_num, None, "line", f"{len(COLUMNS)} columns", str(len(cells)))
+
+
+def _json_lines(text: str) -> Iterator[Line]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            yield number, _json_cells(number, line)
+
+
+def _json_cells(number: int, line: str) -> Cells | UsageMistake:
+    """Numbers are taken as they are written: a float would change them."""
+    try:
+        given = json.loads(line, parse_float=str, parse_int=str)
+    except (ValueError, RecursionError):
+        return UsageMistake(number, None, "line", "one JSON object", line[:40])
+    if not isinstance(given, dict):
+        return UsageMistake(number, None, "line", "one JSON object", line[:40])
+    named: dict[str, Any] = {KEYS.get(str(key), str(key)): value for key, value in given.items()}
+    if strange := sorted(set(named) - set(COLUMNS)):
+        return UsageMistake(number, None, strange[0][:40], f"one of {', '.join(COLUMNS)}", None)
+    for name in COLUMNS:
+        value = named.setdefault(name, "")
+        if not isinstance(value, str):
+            return UsageMistake(number, COLUMNS.index(name) + 1, name, "text or a number", json.dumps(value)[:40])
+    return named
+
+
+def _row(cells: Cells, assets: dict[str, Asset], now: datetime) -> Usage:
     column = 0
     try:
         names = []
@@ -112,7 +195,7 @@ def _row(cells: dict[str, str], assets: dict[str, Asset], line: int, now: dateti
         if len(description) > TEXT_MAX or not description.isprintable():
             raise InvalidInput("description", f"at most {TEXT_MAX} printable characters")
     except InvalidInput as problem:
-        raise InvalidInput(**{**problem.facts, "line": line, "column": column}) from None  # type: ignore[arg-type]
+        raise InvalidInput(**{**problem.facts, "column": column}) from None  # type: ignore[arg-type]
     return Usage(names[0], names[1], names[2], asset.code, quantity, price, amount, occurred_at, description)
 
 

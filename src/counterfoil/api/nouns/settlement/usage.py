@@ -1,8 +1,9 @@
-"""Usage in: a CSV of what was used, all of it or nothing."""
+"""Usage in: what was used, as CSV, NDJSON or JSON, whole or part by part."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Annotated, Any
 
 from fastapi import Query, Request
@@ -14,20 +15,46 @@ from starlette.datastructures import UploadFile
 
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import WriteResult, shows
+from counterfoil.api.http.schemas import ViewModel, WriteResult, shows
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import OPERATE
-from counterfoil.settlement.usage.rules import COLUMNS
+from counterfoil.settlement.usage.rules import COLUMNS, UsageMistake
 from counterfoil.settlement.usage.usage import UsageImport, import_usage
 
 router = routes("Usage")
-CSV_BODY = {
+USAGE_BODY = {
     "requestBody": {
         "required": True,
         "content": {
             "text/csv": {
                 "schema": {"type": "string"},
                 "example": f"{','.join(COLUMNS)}\nr-1,acme,bolt,EUR,2.5,10.00,2026-11-20T12:00:00Z,hours\n",
+            },
+            "application/x-ndjson": {
+                "schema": {"type": "string"},
+                "example": '{"recordId":"r-1","customerId":"acme","payeeId":"bolt","asset":"EUR","quantity":"2.5","unitPrice":"10.00",'
+                '"occurredAt":"2026-11-20T12:00:00Z","description":"hours"}\n',
+            },
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"records": {"type": "array", "items": {"type": "object"}}},
+                    "required": ["records"],
+                },
+                "example": {
+                    "records": [
+                        {
+                            "recordId": "r-1",
+                            "customerId": "acme",
+                            "payeeId": "bolt",
+                            "asset": "EUR",
+                            "quantity": "2.5",
+                            "unitPrice": "10.00",
+                            "occurredAt": "2026-11-20T12:00:00Z",
+                            "description": "hours",
+                        }
+                    ]
+                },
             },
             "multipart/form-data": {
                 "schema": {
@@ -41,11 +68,24 @@ CSV_BODY = {
 }
 
 
+@shows(UsageMistake)
+class UsageMistakeView(ViewModel):
+    """Why one line was not recorded."""
+
+    line: int = Field(description="Of the file; of JSON the number of the record, from 1.")
+    column: int | None = Field(description="Of a CSV, from 1.")
+    limit: str = Field(description="What the field must be.")
+    got: str | None = Field(description="What it is.")
+
+
 @shows(UsageImport)
 class UsageImported(WriteResult):
-    """What an import did. `existed`: this very file was imported before, and nothing was added."""
+    """What an import did. `existed`: all of it was imported before, and nothing was added."""
 
+    records: int = Field(description="Good records.")
     new: int = Field(description="Records that were not known yet.")
+    rejected: int = Field(description="Lines with a mistake: they were not recorded, and the others were.")
+    mistakes: list[UsageMistakeView] = Field(description="The first 1,000 of them, in the order of their lines.")
 
 
 @router.post(
@@ -53,24 +93,31 @@ class UsageImported(WriteResult):
     status_code=201,
     response_model=UsageImported,
     operation_id="usage_import",
-    summary="Import usage from CSV",
-    openapi_extra=CSV_BODY,
+    summary="Import usage",
+    openapi_extra=USAGE_BODY,
 )
 async def usage(
     request: Request,
     call: Annotated[ApiCall, may(OPERATE, key=True)],
     program_id: Annotated[str, Query(alias="programId", min_length=1, max_length=64)],
     file_name: Annotated[str, Query(alias="fileName", min_length=1, max_length=200)] = "usage.csv",
+    from_line: Annotated[
+        int | None,
+        Query(alias="fromLine", ge=1, le=2**31, description="Of a part of a file: the line of its first record in the whole."),
+    ] = None,
 ) -> Response:
-    """The CSV is the body, or the part `file` of a form. Mistakes are named by line and column, and then nothing is recorded.
+    """CSV or NDJSON is the body, or the part `file` of a form; JSON holds `records`. Every good line is recorded, and each mistake is named
+    by line and field: nothing is lost for the mistake of another.
 
-    The same file again changes nothing. A record that is known and says something else is refused.
+    The same file again changes nothing, so what was cut off is sent again; a large file may come in parts, each with its header. A record
+    that is known and says something else is a mistake, and stays as it was.
     """
     body, name = await _file(request, file_name)
-    asked = {"programId": program_id, "fileName": name, "sha256": hashlib.sha256(body).hexdigest()}
+    asked = {"programId": program_id, "fileName": name, "fromLine": from_line, "sha256": hashlib.sha256(body).hexdigest()}
 
     def act(conn: Connection[Any]) -> Done:
-        made = import_usage(conn, program_id, body, file_name=name, make_id=call.make_id, actor=call.actor, now=call.now)
+        given: dict[str, Any] = {"file_name": name, "from_line": from_line, "make_id": call.make_id, "actor": call.actor, "now": call.now}
+        made = import_usage(conn, program_id, body, **given)
         return Done(made.id, UsageImported.of(made), 200 if made.existed else 201)
 
     return await run_in_threadpool(call.write, "usage.import", act, asked=asked)
@@ -78,10 +125,24 @@ async def usage(
 
 async def _file(request: Request, file_name: str) -> tuple[bytes, str]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json":
+        return _lines_of(await request.body()), file_name
     if kind != "multipart/form-data":
         return await request.body(), file_name
     async with request.form(max_files=1, max_fields=1) as form:
         given = form.get("file")
         if not isinstance(given, UploadFile):
-            raise InvalidInput("file", "a part named file that holds the CSV")
+            raise InvalidInput("file", "a part named file that holds CSV or NDJSON")
         return await given.read(), given.filename or file_name
+
+
+def _lines_of(body: bytes) -> bytes:
+    """Records of a JSON request as lines; numbers stay as they were written."""
+    try:
+        given = json.loads(body, parse_float=str, parse_int=str)
+    except (ValueError, RecursionError):
+        raise InvalidInput("body", "JSON") from None
+    records = given.get("records") if isinstance(given, dict) else None
+    if not isinstance(records, list) or not records or set(given) != {"records"}:
+        raise InvalidInput("records", "a list of usage records, and nothing beside it")
+    return "\n".join(json.dumps(one) for one in records).encode()

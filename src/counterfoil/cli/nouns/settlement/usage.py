@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final, NamedTuple
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import TABLE, DryRun, Output, patience, say_done
+from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, say, say_done, show_rows
+from counterfoil.client.client import Client
 
 app = typer.Typer(no_args_is_help=True, help="What was used.")
+PART_LINES: Final = 5_000
+MISTAKES_SHOWN: Final = 20
+QUOTED_PARTS: Final = 4  # a quote that is never closed would make one part of all the rest
+MISTAKE: Final = ("line", "column", "field", "limit", "got")
+
+
+class FilePart(NamedTuple):
+    """A part of a file that is a file itself: its header, some records, and the line of the first of them in the whole."""
+
+    body: bytes
+    from_line: int
+    until_line: int
 
 
 @app.callback()
@@ -20,14 +37,77 @@ def noun() -> None:
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A CSV of usage.")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Usage as CSV, or as NDJSON: one JSON object in each line.")],
     program: Annotated[str, typer.Option("--program", help="Whose usage it is.")] = "main",
     dry_run: DryRun = False,
     output: Output = TABLE,
 ) -> None:
-    """Record a CSV of usage, all of it or nothing. Mistakes are named by line and column. The same file again changes nothing."""
-    body = file.read_bytes()
-    with asked("operate") as client, patience(f"sending {file.name}"):
-        done = client.import_usage(program, body, file_name=file.name, dry_run=dry_run)
-    said = "was imported before; nothing was added" if done["existed"] else f"{done['new']} of {done['records']} are new"
-    say_done(done, output, f"{file.name}: {said}.")
+    """Record usage from a file, part by part. A line with a mistake is named by line and field, and the others are recorded: exit code 1.
+    The same file again changes nothing, so what was cut off is said again, and goes on."""
+    with asked("operate") as client:
+        done = _send(client, file, program, dry_run=dry_run)
+    if output is Format.JSON:
+        say_done(done, output, "")
+    else:
+        _say(file.name, done, output)
+    if done["rejected"]:
+        raise typer.Exit(1)
+
+
+def _say(name: str, done: dict[str, Any], output: Format) -> None:
+    known = "was imported before; nothing was added" if done["existed"] else f"{done['new']:,} of {done['records']:,} are new"
+    rejected = f"; {done['rejected']:,} lines have a mistake and were not recorded" if done["rejected"] else ""
+    shown = {key: value for key, value in done.items() if key != "mistakes"}
+    if output is Format.CSV and done["mistakes"]:
+        show_rows(done["mistakes"], MISTAKE, output)
+        return
+    say_done(shown, output, f"{name}: {known}{rejected}.")
+    if done["mistakes"] and output is Format.TABLE:
+        show_rows(done["mistakes"][:MISTAKES_SHOWN], MISTAKE, output)
+        if done["rejected"] > MISTAKES_SHOWN:
+            say(f"{MISTAKES_SHOWN} of {done['rejected']:,} are shown; --output csv shows more.")
+
+
+def _send(client: Client, file: Path, program: str, *, dry_run: bool) -> dict[str, Any]:
+    total = {"records": 0, "new": 0, "existed": True, "rejected": 0, "mistakes": [], "dryRun": dry_run}
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn())
+    sent = 0
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task(file.name, total=max(1, file.stat().st_size))
+        for part in parts_of(file):
+            try:
+                done = client.import_usage(program, part.body, file_name=file.name, from_line=part.from_line, dry_run=dry_run)
+            except Exception:
+                if sent:
+                    typer.echo(f"{file.name}: lines up to {sent:,} are recorded; the same command goes on from there.", err=True)
+                raise
+            sent = part.until_line
+            _add(total, done)
+            progress.update(task, advance=len(part.body))
+    return total
+
+
+def _add(total: dict[str, Any], done: dict[str, Any]) -> None:
+    for name in ("records", "new", "rejected"):
+        total[name] += done[name]
+    total["existed"] = total["existed"] and done["existed"]
+    total["mistakes"] += done["mistakes"]
+
+
+def parts_of(file: Path, *, lines: int = PART_LINES) -> Iterator[FilePart]:
+    """A file in parts of so many lines. A line end within quotes parts nothing; a file of one part is sent as it is."""
+    with file.open("rb") as stream:
+        first = stream.readline()
+        is_json = first.lstrip(b"\xef\xbb\xbf \t").startswith(b"{")
+        header = b"" if is_json else first
+        begins, at, quoted, found = (1, 1, False, [first]) if is_json else (2, 1, False, [])
+        none_yet = True
+        for line in stream:
+            if len(found) >= lines * (QUOTED_PARTS if quoted else 1):
+                yield FilePart(header + b"".join(found), begins, at)
+                begins, found, none_yet = at + 1, [], False
+            found.append(line)
+            at += 1
+            quoted ^= not is_json and line.count(b'"') % 2 == 1
+        if found or none_yet:
+            yield FilePart(header + b"".join(found), begins, at)
