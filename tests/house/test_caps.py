@@ -44,6 +44,7 @@ SAID: Final = {
     "REJECTED_SHOWN_MAX": ("matching/output/report_page.py", "rows could not be read"),
     "LINES_MAX": ("matching/output/summary.py", "The largest:"),
     "GAPS_SHOWN_MAX": ("dashboard/pages/runs.py", "in the last {len(missed)} gaps"),
+    "CUSTOMERS_SHOWN_MAX": ("dashboard/pages/customers.py", "after"),
     "DAYS_COUNTED_MAX": ("matching/findings/candidates.py", "days if whole else None"),
     "COUNTERPARTIES_MAX": ("matching/findings/candidates.py", "else frozenset[str]()"),
 }

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from counterfoil.dashboard.pages.breaks import break_answer, breaks_answer
+from counterfoil.dashboard.pages.customers import customers_answer, statement_answer
 from counterfoil.dashboard.pages.runs import run_answer, runs_answer
 from counterfoil.dashboard.pages.today import day_answer
 from counterfoil.dashboard.web.sections import SectionContext
@@ -44,6 +45,21 @@ PAGES: Final = (
         (
             "done",
             "made",
+        ),
+    ),
+    DashboardPage(
+        "/admin/customers", "What do customers owe, and what are they owed?", customers_answer, "customers.html", "Customers", ("after",)
+    ),
+    DashboardPage(
+        "/admin/customers/{id}",
+        "What stands between us and this customer?",
+        statement_answer,
+        "customer.html",
+        "",
+        (
+            "asset",
+            "since",
+            "until",
         ),
     ),
 )

@@ -10,10 +10,9 @@ from typing import Any, Final, NamedTuple
 
 import xlsxwriter  # type: ignore[import-untyped]
 
-from counterfoil.base.formats.canonical import canonical_json
 from counterfoil.base.formats.csv_text import csv_text
+from counterfoil.base.formats.pdf import write_pdf
 from counterfoil.base.money import format_major
-from counterfoil.base.problems import Problem
 from counterfoil.matching.output.files import canonical
 from counterfoil.matching.reading.column_sql import iso_scales
 
@@ -57,10 +56,6 @@ TITLES: Final[Mapping[str, str]] = {
     "expected_later": "Expected later",
     "not_checked": "Not checked",
 }
-
-
-class PdfNotInstalled(Problem):
-    """Writing a PDF needs the extra `reports`: pip install 'counterfoil[reports]'."""
 
 
 class WrittenReport(NamedTuple):
@@ -119,10 +114,6 @@ def _xlsx(report: Mapping[str, Any]) -> WrittenReport:
 
 
 def _pdf(report: Mapping[str, Any]) -> WrittenReport:
-    try:
-        import typst
-    except ImportError:
-        raise PdfNotInstalled from None
     sections = [
         {
             "title": TITLES[name],
@@ -136,8 +127,7 @@ def _pdf(report: Mapping[str, Any]) -> WrittenReport:
     ]
     told = {"front": _front(report), "verdict": report["verdict"], "sections": sections, "shown": PDF_ITEMS_MAX}
     template = files(__package__).joinpath("templates", "period_report.typ").read_bytes()
-    body = typst.compile(template, format="pdf", sys_inputs={"report": canonical_json(told)})
-    return WrittenReport(bytes(body), "application/pdf", "pdf")
+    return WrittenReport(write_pdf(template, "report", told), "application/pdf", "pdf")
 
 
 FORMATS: Final[Mapping[str, Callable[[Mapping[str, Any]], WrittenReport]]] = {

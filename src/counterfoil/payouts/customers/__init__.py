@@ -1,0 +1,1 @@
+"""Customers: what stands between each of them and the house."""

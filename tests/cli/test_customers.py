@@ -1,0 +1,34 @@
+"""Customers, their statements and what they paid too much, at the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.api.office import Office
+from tests.api.test_unpaid_invoices import pay
+from tests.cli.conftest import Cli
+
+
+def test_a_statement_is_shown_and_written_to_files(cli: Cli, office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    assert cli("customers", "list").out == "No customers yet.\n"
+    invoice = office.invoice()
+    pay(office, invoice, "1300")
+    customer = invoice["customerId"]
+    monkeypatch.chdir(tmp_path)
+    shown = cli("customers", "statement", customer)
+    assert (shown.code, shown.err) == (0, "")
+    for words in ("Opening balance", "10.00", "-13.00", "-3.00", "Closing balance"):
+        assert words in shown.out, words
+    assert "-3.00" in cli("customers", "list").out
+    assert cli("customers", "statement", customer, "-o", "json").json()["closing"] == "-300"
+    for form in ("csv", "pdf"):
+        assert cli("customers", "statement", customer, "--format", form).out == f"statement-{customer}.{form}\n"
+        assert (tmp_path / f"statement-{customer}.{form}").stat().st_size > 100
+    (one,) = cli("overpayments", "list", "-o", "json").json()
+    assert (
+        cli("overpayments", "repay", one["id"], "--provider", "bank", "--reference", "B-1").out == f"The customer has {one['id']} back.\n"
+    )
+    assert cli("customers", "statement", customer, "-o", "json").json()["closing"] == "0"
+    assert cli("customers", "statement", "nobody").code == 4

@@ -1,0 +1,45 @@
+"""The pages of customers: who owes what, and one statement that says whether it agrees with the books."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+
+from tests.dashboard import days
+
+
+def test_customers_and_a_statement_are_shown(desk: Any):
+    days.an_empty_day(desk)
+    [invoice] = days.issued(desk, ["41.00"], prefix="c", payee="payee-1")
+    ((customer,),) = desk.rows("select customer_id from invoice where id = %s", invoice)
+    with days.served(desk) as url:
+        headers = {"Authorization": f"Bearer {days.a_key(desk.database, role='viewer')}"}
+        with httpx2.Client(base_url=url, headers=headers) as client:
+            listed = client.get("/admin/customers")
+            page = client.get(f"/admin/customers/{customer}")
+            told = client.get(f"/admin/customers/{customer}.json").json()
+            wrong = client.get(f"/admin/customers/{customer}?since=yesterday")
+            nobody = client.get("/admin/customers/nobody")
+    assert (listed.status_code, customer in listed.text.replace("<wbr>", "")) == (200, True)
+    assert page.status_code == 200
+    assert "It agrees" in page.text
+    assert invoice in page.text.replace("<wbr>", "")
+    assert (told["agrees"], told["rows"][0]["kind"]) == (True, "invoice")
+    assert (wrong.status_code, nobody.status_code) == (422, 404)
+
+
+def test_an_overpayment_has_a_page_that_records_it_as_paid_back(desk: Any):
+    days.an_empty_day(desk)
+    [invoice] = days.issued(desk, ["41.00"], prefix="o", payee="payee-1")
+    desk.pay(invoice, 50_00)
+    desk.deliver()
+    desk.work("webhooks")
+    ((one,),) = desk.rows("select id from overpayment")
+    with days.served(desk) as url:
+        headers = {"Authorization": f"Bearer {days.a_key(desk.database, role='operator')}"}
+        page = httpx2.get(f"{url}/admin/overpayments/{one}", headers=headers)
+        offers = httpx2.get(f"{url}/admin/overpayments/{one}.json", headers=headers).json()["offers"]
+    assert page.status_code == 200
+    assert "more than was asked" in page.text.replace("<wbr>", "")
+    assert [(offer["name"], offer["whyNot"]) for offer in offers] == [("repay", None)]
