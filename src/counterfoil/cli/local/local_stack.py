@@ -33,6 +33,7 @@ from counterfoil.ledger.accounts.accounts import open_program
 from counterfoil.operations.access import access
 from counterfoil.operations.access.logins import SALT_BYTES, check_login, grant_role, log_in, set_password
 from counterfoil.operations.access.principals import create_principal
+from counterfoil.payouts.batches.policies import Tier, set_policy
 from counterfoil.payouts.destinations.destinations import set_destination
 from counterfoil.settlement.fees.fees import set_rates
 from counterfoil.simulator.process import SimulatorProcess, spawn_simulator
@@ -109,11 +110,14 @@ class World:
         port: int = 0,
         workers: int = 1,
         destinations: Mapping[str, str] | None = None,
+        by_batch: Asset | None = None,
     ) -> None:
         """`settings` go over the defaults (names as COUNTERFOIL_*), `simulator` over the simulator's; `workers` run side by side.
 
         `destinations`: where payees are paid (payee: token), set before anybody administers; afterwards it takes two people.
+        `by_batch`: another asset of the program, in which every payout waits for a batch that a person approves.
         """
+        self._by_batch = by_batch
         self._destinations = dict(destinations or {})
         self._workers = workers
         self.folder = folder
@@ -197,7 +201,16 @@ class World:
     def _seed(self) -> None:
         """A program with its rates, and a key of each role."""
         with self.database.transaction() as conn:
-            open_program(conn, PROGRAM, name="Main program", assets=[ASSET], now=now())
+            more = [] if self._by_batch is None else [self._by_batch]
+            open_program(conn, PROGRAM, name="Main program", assets=[ASSET, *more], now=now())
+            for asset in more:
+                given: dict[str, Any] = {
+                    "by_rule_max": 0,
+                    "tiers": [Tier(0, 1)],
+                    "cooling_hours": 72,
+                    "reason": "every payout takes a second person",
+                }
+                set_policy(conn, PROGRAM, asset.code, actor="system:setup", now=now(), **given)
             if not conn.execute("select 1 from fee_rate where program_id = %s", [PROGRAM]).fetchone():
                 set_rates(conn, PROGRAM, actor="system:setup", now=now(), limits=(), effective_at=None, **RATES)
             for payee, token in self._destinations.items():

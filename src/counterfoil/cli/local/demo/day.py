@@ -6,11 +6,16 @@ import hashlib
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+from counterfoil.base.money import Asset
+from counterfoil.client.client import Client
+
 INVOICES: Final = 500
 PAYEES: Final = 40
 UNPAID: Final = 12  # customers who have not paid yet
 PARTLY: Final = 3  # customers who paid half
 OVERPAID: Final = 2  # customers who paid a tenth too much
+BY_BATCH: Final = 3  # more customers, who pay in dollars: their payees' money waits for a batch
+DOLLARS: Final = Asset("USD", 2)
 SERVICES: Final = ("API calls", "Storage", "Render minutes", "Support hours", "Bandwidth")
 HEADER: Final = "record_id,customer_id,payee_id,asset,quantity,unit_price,occurred_at,description"
 
@@ -41,6 +46,11 @@ def usage(now: datetime) -> str:
             f"demo-{number:04},customer-{number:04},{payee_of(number)},EUR,{quantity},{price // 100}.{price % 100:02},"
             f"{when.isoformat(timespec='seconds')},{SERVICES[number % len(SERVICES)]}"
         )
+    lines += [
+        f"demo-usd-{number},customer-usd-{number},payee-{number:02},{DOLLARS.code},{number},120.00,"
+        f"{(now - timedelta(hours=number)).isoformat(timespec='seconds')},Consulting"
+        for number in range(1, BY_BATCH + 1)
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -93,6 +103,26 @@ def planted(paid: list[str]) -> list[Planted]:
             "AMOUNT_MISMATCH",
             f"the payment of {altered} is 0.90 off",
         ),
+    ]
+
+
+def work_for_people(operator: Client, program: str) -> list[str]:
+    """What a day leaves to people: a dispute, a refund after the payout, a batch to approve, a payout that came back. Said in words."""
+    payouts = list(operator.every("/api/payouts", programId=program))
+
+    def one_that_is(state: str) -> dict[str, Any]:
+        return next(one for one in payouts if one["state"] == state and one["asset"] == "EUR")
+
+    waiting, paid, returned = one_that_is("pending"), one_that_is("completed"), one_that_is("returned")
+    dispute = operator.post("/api/disputes", {"invoiceId": waiting["invoiceId"], "reason": "the customer says that it never ran"})
+    refund = operator.post("/api/refunds", {"invoiceId": paid["invoiceId"], "amount": "100", "reason": "an hour without service"})
+    batch = operator.post("/api/batches", {"programId": program, "asset": DOLLARS.code})
+    operator.say("batches", batch["id"], "submit")
+    return [
+        f"{dispute['id']}: a dispute; the payout of its invoice is held",
+        f"{refund['id']}: a refund of 1.00 EUR after the payout; its payee owes its part",
+        f"{batch['id']}: a batch of {batch['lines']} payouts in {DOLLARS.code} that waits for a second person",
+        f"{returned['id']}: a payout that the bank sent back",
     ]
 
 

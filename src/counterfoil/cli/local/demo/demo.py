@@ -55,7 +55,7 @@ def demo(
     began = time.monotonic()
     at = _fresh(folder)
     os.environ["COUNTERFOIL_DATA_FOLDER"] = str(at)  # whoever shows an amount here asks this demo for its decimals
-    world = World(at, settings=SETTINGS, simulator=SIMULATOR, port=_port(port), destinations=day.destinations())
+    world = World(at, settings=SETTINGS, simulator=SIMULATOR, port=_port(port), destinations=day.destinations(), by_batch=day.DOLLARS)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(NOT_GREEN))  # as Ctrl+C: whatever was started is stopped
     try:
         with console.status("Starting PostgreSQL, the payment provider, the server and the worker …"):
@@ -96,7 +96,7 @@ def _play(world: World, console: Console) -> bool:
         usage = day.usage(now()).encode()
         operator.import_usage(PROGRAM, usage, file_name="demo-day.csv", key="demo-usage")
         issued = operator.issue_invoices(PROGRAM, key="demo-issue")["invoiceIds"]
-        console.print(f"{len(issued)} invoices issued from {day.INVOICES} usage records.\n\nTrouble on the way:")
+        console.print(f"{len(issued)} invoices issued from {day.INVOICES + day.BY_BATCH} usage records.\n\nTrouble on the way:")
         for trouble in day.troubles():
             _ask(provider, "/v1/faults", trouble.fault)
             console.print(f"  • {trouble.says}")
@@ -109,6 +109,9 @@ def _play(world: World, console: Console) -> bool:
         with _progress(console) as progress:
             _customers_pay(provider, operator, issued, progress)
             _until_quiet(operator, progress, len(issued) - day.UNPAID - day.PARTLY)
+        console.print("\nLeft to people:")
+        for one in day.work_for_people(operator, PROGRAM):
+            console.print(f"  • {one}")
         started = world.started_at or now()
         return _reconcile(operator, planted, started, console)
 
@@ -116,13 +119,14 @@ def _play(world: World, console: Console) -> bool:
 def _customers_pay(provider: httpx2.Client, operator: Client, issued: list[str], progress: Progress) -> None:
     task = progress.add_task("Customers pay", total=len(issued))
     rows = operator.every("/api/invoices", rows_max=len(issued), programId=PROGRAM)
-    totals = {row["id"]: int(row["total"]) for row in rows}
+    totals = {row["id"]: (int(row["total"]), row["asset"]) for row in rows}
 
     def pay(place_and_id: tuple[int, str]) -> None:
         place, invoice_id = place_and_id
-        amount = day.payment(place, totals[invoice_id])
+        total, asset = totals[invoice_id]
+        amount = day.payment(place, total)
         if amount:
-            body = {"reference": invoice_id, "amount": str(amount), "asset": ASSET.code}
+            body = {"reference": invoice_id, "amount": str(amount), "asset": asset}
             _ask(provider, "/v1/charges", body, key=f"demo-pay-{invoice_id}")
         progress.advance(task)
 
@@ -186,6 +190,9 @@ def _commands() -> list[tuple[str, str]]:
     return [
         (f"{here} payouts list --state failed", "whose bank refused"),
         (f"{here} payouts list --state pending", "who has not said where to be paid"),
+        (f"{here} batches list", "what waits for a second person"),
+        (f"{here} disputes list", "what a customer complains of"),
+        (f"{here} payouts list --state returned", "what the bank sent back"),
         (f"{here} accounts balance suspense --asset EUR", "money that names no invoice"),
         (f"{here} reconcile list", "the run, and its breaks with `reconcile show`"),
         (f"{here} invariants", "the integrity checks"),
