@@ -12,6 +12,7 @@ import pytest
 
 from counterfoil.api.http.app import make_app
 from counterfoil.base.edge import entropy, make_id, now
+from counterfoil.dashboard.web.routes import add_dashboard
 from counterfoil.operations.access import access
 from counterfoil.simulator.process import spawn_simulator
 from tests.api.office import served
@@ -38,7 +39,9 @@ def terminal(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
             access.create_key(conn, make_id("key"), keys[role], name=role, role=role, by="test", now=desk.clock.now)
         keys["approver"] = log_in_as(conn, "vera", "approver", at=desk.clock.now)[1]  # keys never approve
     wiring = replace(desk.wiring, run_folder=tmp_path / "runs", proof_folder=tmp_path / "proofs")
-    with served(make_app(wiring, owner="story", log_requests=False)) as url:
+    app = make_app(wiring, owner="story", log_requests=False)
+    add_dashboard(app, wiring, version="story")
+    with served(app) as url:
         (tmp_path / "client.json").write_text(json.dumps({"url": url, "keys": keys}))
         monkeypatch.setenv("COUNTERFOIL_DATA_FOLDER", str(tmp_path))
         monkeypatch.setenv("COLUMNS", "200")
@@ -46,4 +49,4 @@ def terminal(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
         monkeypatch.chdir(tmp_path)
         for name in ("COUNTERFOIL_URL", "COUNTERFOIL_API_KEY"):
             monkeypatch.delenv(name, raising=False)
-        yield Terminal(url, keys, capsys)
+        yield Terminal(url, keys, capsys, tmp_path)

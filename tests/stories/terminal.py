@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -20,6 +21,7 @@ class Terminal:
     url: str
     keys: dict[str, str]
     capsys: pytest.CaptureFixture[str]
+    folder: Path
 
     def __call__(self, *words: str) -> tuple[int, str]:
         """Type a command: its exit code and what it printed."""

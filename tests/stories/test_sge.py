@@ -5,7 +5,12 @@ A section that is built later is written into `RUNBOOK`, at its place in the run
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+
+import httpx2
+import psycopg
+import pytest
 
 from tests.builders import PROGRAM, Desk, issue
 from tests.stories.terminal import Terminal, told
@@ -30,6 +35,17 @@ def carried(desk: Desk) -> None:
     for _ in range(2):
         desk.deliver()
         desk.work()
+
+
+def the_dashboard_is_open_and_refreshes_itself(desk: Desk, terminal: Terminal) -> None:
+    """S1: every 30 seconds, a setting; without scripts, too."""
+    headers = {"Authorization": f"Bearer {terminal.keys['viewer']}"}
+    with httpx2.Client(base_url=terminal.url, headers=headers, timeout=20, trust_env=False) as client:
+        page = client.get("/admin/reconciliation")
+        told_as_json = client.get("/admin/reconciliation.json")
+    assert (page.status_code, 'data-refresh-s="30"' in page.text) == (200, True)
+    assert '<meta http-equiv="refresh" content="30">' in page.text
+    assert told_as_json.json()["readings"]
 
 
 def the_books_of_each_program_balance(desk: Desk, terminal: Terminal) -> None:
@@ -83,6 +99,13 @@ def a_stuck_intent_is_found_and_retried(desk: Desk, terminal: Terminal) -> None:
     desk.clock.advance(minutes=11)
     stuck = told(terminal("intents", "list", "--stuck", "--output", "json"))
     assert sorted(one["invoiceId"] for one in stuck) == sorted(invoices)
+    assert sorted((one["customerId"], one["amount"], one["state"]) for one in stuck) == [
+        ("customer-c-1", "3000", "verifying"),
+        ("customer-d-1", "4000", "verifying"),
+    ]
+    assert all(one["isStuck"] and one["inStateS"] >= 11 * 60 for one in stuck)
+    shown = terminal("intents", "list", "--stuck")[1]
+    assert all(word in shown for word in ("customer-c-1", "30.00", "verifying", "0:11:"))
     first, second = (one["id"] for one in stuck)
     assert terminal("intents", "retry", first, "--reason", "the provider answers again")[0] == 0
     body = {"intentId": second, "reason": "the provider answers again"}
@@ -103,6 +126,78 @@ def what_fails_is_tried_again_by_itself(desk: Desk, terminal: Terminal) -> None:
     assert terminal.rows(f"/api/payouts?invoiceId={invoice}")[0]["state"] == "completed"
 
 
+def entries_are_asked_for_in_sql_and_corrected_by_two(desk: Desk, terminal: Terminal) -> None:
+    """S9: the two queries as they are printed, by who may only look. I5, S19: what is missing is posted through the API by two people,
+    never written by hand, and the books still agree."""
+    entries = f"SELECT * FROM ledger_entries WHERE program_id = '{PROGRAM}' ORDER BY created_at DESC"
+    sums = f"SELECT type, SUM(amount) as total FROM ledger_entries WHERE program_id = '{PROGRAM}' GROUP BY type"
+
+    def asked(query: str) -> list[tuple[object, ...]]:
+        with psycopg.connect(desk.database.url) as conn:
+            conn.execute("set role counterfoil_auditor")
+            return conn.execute(query.encode()).fetchall()
+
+    rows, totals = asked(entries), dict(asked(sums))
+    assert len(rows) % 2 == 0
+    assert totals["debit"] == totals["credit"] > 0
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        asked("insert into posting default values returning 1")
+    journal = {
+        "programId": PROGRAM,
+        "asset": "EUR",
+        "key": "correction-1",
+        "kind": "adjustment",
+        "lines": [{"debit": "provider_fee", "credit": "cash:bank:own", "amount": "125"}],
+        "reason": "a fee of the provider's invoice, incident 7",
+    }
+    account = {"programId": PROGRAM, "asset": "EUR", "names": ["cash:bank:own"]}
+    terminal.ask("/api/accounts", account, role="controller")
+    file = terminal.folder / "correction.json"
+    file.write_text(json.dumps(journal))
+    words = ("journal", "post", str(file))
+    terminal.by_two(*words)
+    code, said = terminal(*words)
+    assert code == 0, said
+    after = dict(asked(sums))
+    assert after == {name: total + 125 for name, total in totals.items()}
+    assert len(asked(entries)) == len(rows) + 2
+    assert told(terminal("programs", "status", "--output", "json"))[0]["balanced"] is True
+
+
+def a_batch_waits_for_a_second_person_and_is_executed(desk: Desk, terminal: Terminal) -> None:
+    """S10: by the commands, and by the addresses of the runbook; who gathered it does not approve it; below a threshold a rule approves."""
+
+    def policy(by_rule: str) -> None:
+        words = ("batches", "policy", "EUR", "--by-rule", by_rule, "--tier", "0.00=1", "--reason", "agreed with the bank")
+        terminal.by_two(*words)
+        assert terminal(*words)[0] == 0
+
+    policy("0.00")
+    invoices = issue(desk.database, "70.00", "80.00", prefix="g")
+    for invoice, amount in zip(invoices, (70_00, 80_00), strict=True):
+        desk.pay(invoice, amount)
+    carried(desk)
+    assert {terminal.rows(f"/api/payouts?invoiceId={one}")[0]["state"] for one in invoices} == {"pending"}
+    made = told(terminal("batches", "gather", "--asset", "EUR", "--output", "json"))
+    assert terminal("batches", "submit", made["id"])[0] == 0
+    [listed] = told(terminal("batches", "list", "--output", "json"))
+    assert (listed["id"], listed["state"], listed["amount"]) == (made["id"], "pending_approval", str(14_100))
+    address = f"/api/admin/payouts/batch/{made['id']}"
+    refused = terminal.ask(f"{address}/execute", {}, role="operator", status=409)
+    assert refused["type"] == "/problems/TransitionRefused" or "approv" in str(refused)
+    terminal.ask(f"{address}/approve", {}, role="approver")
+    terminal.ask(f"{address}/execute", {}, role="operator")
+    carried(desk)
+    desk.work("batches")
+    assert {terminal.rows(f"/api/payouts?invoiceId={one}")[0]["state"] for one in invoices} == {"completed"}
+    assert told(terminal("batches", "show", made["id"], "--output", "json"))["state"] == "executed"
+    policy("1000000.00")
+    [small] = issue(desk.database, "5.00", prefix="i")
+    desk.pay(small, 5_00)
+    carried(desk)
+    assert terminal.rows(f"/api/payouts?invoiceId={small}")[0]["state"] == "completed", "by rule"
+
+
 def jobs_are_run_by_name(desk: Desk, terminal: Terminal) -> None:
     """S18: each job of the schedule, on demand."""
     [invoice] = issue(desk.database, "60.00", prefix="f")
@@ -118,12 +213,15 @@ def jobs_are_run_by_name(desk: Desk, terminal: Terminal) -> None:
 
 
 RUNBOOK: tuple[Section, ...] = (
+    the_dashboard_is_open_and_refreshes_itself,
     the_books_of_each_program_balance,
     workers_are_heard_of,
     a_queue_is_paused_and_resumed_by_two,
     how_long_intents_take,
     a_stuck_intent_is_found_and_retried,
     what_fails_is_tried_again_by_itself,
+    entries_are_asked_for_in_sql_and_corrected_by_two,
+    a_batch_waits_for_a_second_person_and_is_executed,
     jobs_are_run_by_name,
 )
 

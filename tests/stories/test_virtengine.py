@@ -244,6 +244,48 @@ def money_waits_in_escrow(one: Story) -> None:
     assert made in {row["id"] for row in one.terminal.rows("/api/escrows")}
 
 
+def usage_becomes_invoices_that_are_not_all_paid_as_asked(one: Story) -> None:
+    """V15: a file with a bad line loses no other; overdue, credited, written off by two, paid too late; and each stands in its customer's
+    statement, whose balance is that of the books."""
+    file = one.terminal.folder / "usage.csv"
+    when = (one.desk.clock.now - timedelta(hours=1)).isoformat()
+    lines = [f"v15-{n},late-{n},payee-1,EUR,{quantity},10.00,{when},hours" for n, quantity in enumerate(("1", "2", "three", "4"), 1)]
+    file.write_text("record_id,customer_id,payee_id,asset,quantity,unit_price,occurred_at,description\n" + "\n".join(lines) + "\n")
+    code, said = one.terminal("usage", "import", str(file), "--output", "json")
+    assert (code, told((code, said))["mistakes"][0]["line"], told((code, said))["new"]) == (1, 4, 3)
+    file.write_text(file.read_text().replace("three", "3"))
+    assert told(one.terminal("usage", "import", str(file), "--output", "json"))["new"] == 1
+    made = told(one.terminal("invoices", "issue", "--output", "json"))["invoiceIds"]
+    invoices = {one.terminal.ask(f"/api/invoices/{invoice}")["customerId"]: invoice for invoice in made}
+    one.desk.pay(invoices["late-1"], 4_00)
+    one.desk.deliver()
+    one.desk.work("webhooks")
+    one.desk.clock.advance(days=16)
+    one.desk.work("overdue")
+    overdue = told(one.terminal("invoices", "list", "--status", "overdue", "--output", "json"))
+    assert {row["id"]: row["due"] for row in overdue} == dict(zip(invoices.values(), ("600", "2000", "3000", "4000"), strict=True)) | {
+        row["id"]: row["due"] for row in overdue if row["id"] not in made
+    }
+    code, said = one.terminal("invoices", "credit", invoices["late-1"], "--amount", "6.00", "--reason", "agreed")
+    assert code == 0, said
+    one.terminal.by_two("invoices", "write-off", invoices["late-2"], "--reason", "bankrupt")
+    assert one.terminal("invoices", "credit", invoices["late-3"], "--amount", "30.00", "--reason", "never delivered")[0] == 0
+    one.desk.pay(invoices["late-3"], 30_00)  # too late
+    one.desk.pay(invoices["late-4"], 40_00)
+    carried(one.desk)
+    states = [one.terminal.ask(f"/api/invoices/{invoice}")["state"] for invoice in invoices.values()]
+    assert states == ["paid", "cancelled", "cancelled", "paid"]
+    [late] = told(one.terminal("overpayments", "list", "--output", "json"))
+    assert (late["customerId"], late["amount"], late["state"]) == ("late-3", "3000", "owed")
+    assert one.terminal("overpayments", "repay", late["id"], "--provider", "bank", "--reference", "B-77")[0] == 0
+    for customer in invoices:
+        statement = told(one.terminal("customers", "statement", customer, "--output", "json"))
+        assert (statement["closing"], statement["agrees"]) == ("0", True), statement
+        assert one.terminal.ask(f"/api/customers/{customer}/statement")["lines"] == statement["lines"]
+    assert one.terminal("customers", "statement", "late-3", "--format", "pdf")[0] == 0
+    assert (one.terminal.folder / "statement-late-3.pdf").read_bytes().startswith(b"%PDF")
+
+
 RUNBOOK: tuple[Callable[[Story], None], ...] = (
     states_and_fees,
     the_days_report,
@@ -257,6 +299,7 @@ RUNBOOK: tuple[Callable[[Story], None], ...] = (
     an_account_that_does_not_match_is_recomputed,
     events_have_levels,
     money_waits_in_escrow,
+    usage_becomes_invoices_that_are_not_all_paid_as_asked,
 )
 
 

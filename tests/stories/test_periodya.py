@@ -1,0 +1,190 @@
+"""The runbook of workers and incidents, walked from top to bottom in its own order against one running server. Each section names its rows.
+
+A section that is built later is written into `RUNBOOK`, at its place in the runbook.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Thread
+
+import pytest
+
+from tests.builders import Desk, issue
+from tests.stories.terminal import Terminal, told
+
+Section = Callable[[Desk, Terminal], None]
+COUNTERS = ("payoutOutboxPending", "payoutOutboxSendingStuck", "providerPayoutSentStuck10m", "providerPayoutUnknown")
+RESERVED = ("webhooks", "verify", "settle", "events", "reserve")
+
+
+def reserved(desk: Desk, price: str, prefix: str) -> str:
+    """A paid invoice whose payout is about to be sent; the payout's id."""
+    [invoice] = issue(desk.database, price, prefix=prefix)
+    desk.pay(invoice, int(price.replace(".", "")))
+    desk.deliver()
+    desk.work(*RESERVED)
+    [(payout,)] = desk.rows("select id from payout where invoice_id = %s", invoice)
+    return str(payout)
+
+
+def attempt_of(desk: Desk, payout: str) -> str:
+    """The state of its newest attempt."""
+    return str(desk.rows("select state from provider_payout where payout_id = %s order by number desc limit 1", payout)[0][0])
+
+
+def health(terminal: Terminal) -> dict[str, int]:
+    """The counters by their names: the command says what HTTP says."""
+    found = terminal.ask("/api/admin/ops/health")
+    shown = told(terminal("health", "--output", "json"))
+    names = (*COUNTERS, "maxOutboxAgeMinutes")
+    assert {name: found[name] for name in names} == {name: shown[name] for name in names}
+    return {name: found[name] for name in names}
+
+
+def jobs_run_by_their_schedule_and_on_demand(desk: Desk, terminal: Terminal) -> None:
+    """P1: each job of the runbook by its address and by its command; what it did is said."""
+    payout = reserved(desk, "100.00", "a")
+    known = {one["name"] for one in told(terminal("jobs", "list", "--output", "json"))}
+    assert known >= {"outbox", "webhooks", "reconcile-pull", "repair"}
+    sent = terminal.ask("/api/admin/ops/run/outbox", {}, role="operator")
+    assert (sent["handled"], sent["failed"]) == (1, 0)
+    desk.work("answers")
+    assert attempt_of(desk, payout) == "sent"
+    desk.settle_time()
+    desk.deliver()
+    assert terminal("jobs", "run", "webhooks")[0] == 0
+    for job in ("reconcile-pull", "repair"):
+        assert terminal.ask(f"/api/admin/ops/run/{job}", {}, role="operator")["failed"] == 0
+    assert terminal.ask(f"/api/payouts/{payout}")["state"] == "completed"
+    assert terminal.ask("/api/admin/ops/run/teleport", {}, role="operator", status=404)
+
+
+def the_pulse_is_as_expected(desk: Desk, terminal: Terminal) -> None:
+    """P2: nothing is stuck, and what waits is counted by its name."""
+    assert health(terminal) == {**dict.fromkeys(COUNTERS, 0), "maxOutboxAgeMinutes": None}
+    payout = reserved(desk, "10.00", "b")
+    assert health(terminal)["payoutOutboxPending"] == 1
+    desk.work()
+    desk.settle_time()
+    desk.deliver()
+    desk.work()
+    assert terminal.ask(f"/api/payouts/{payout}")["state"] == "completed"
+
+
+def what_the_provider_paid_and_nobody_booked_is_finalised_by_two(desk: Desk, terminal: Terminal) -> None:
+    """P3: on the provider's own word, which lies unread; once, and never without a word of it."""
+    payout = reserved(desk, "20.00", "c")
+    desk.work("outbox", "answers")
+    desk.settle_time()
+    desk.deliver()  # the webhook is stored, and its job does not run
+    [(webhook,)] = desk.rows("select id from webhook_in where state = 'received' and event_type like 'payout%'")
+    assert terminal.ask(f"/api/payouts/{payout}")["state"] == "processing"
+    address = f"/api/admin/ops/payouts/{payout}/force-finalize"
+    because = {"reason": "paid, and not booked"}
+    assert terminal.ask(address, because, role="operator", status=422)["field"] == "webhook_id"
+    terminal.by_two("payouts", "force-finalize", payout, "--webhook-id", webhook, "--reason", "paid, and not booked")
+    assert terminal.ask(f"/api/payouts/{payout}")["state"] == "completed"
+    desk.work("webhooks")  # and the webhook, read at last, moves nothing a second time
+    again = terminal.ask(address, {**because, "webhookId": webhook}, role="operator", status=409)
+    assert again["title"]
+
+
+def a_send_that_stands_is_asked_about_and_never_sent_blindly(desk: Desk, terminal: Terminal) -> None:
+    """P4: its sender froze in the middle of a call, past its lease: counted, mended by the repair job, and run again by hand."""
+    payout = reserved(desk, "30.00", "d")
+    desk.fault("timeout_before_accepting", on="payout.create", count=1, params={"hold_ms": 3_000})
+    sender = Thread(target=lambda: desk.ticks["outbox"]())
+    sender.start()
+    while attempt_of(desk, payout) != "sending":
+        sender.join(0.01)
+    desk.clock.advance(minutes=16)
+    assert health(terminal)["payoutOutboxSendingStuck"] == 1
+    ran = terminal.ask("/api/admin/ops/run/repair", {}, role="operator")
+    assert ran["handled"] == 1
+    sender.join(20)
+    assert attempt_of(desk, payout) == "unknown", "a call began: only the provider knows"
+    ran_again = terminal.ask(f"/api/admin/ops/payouts/{payout}/rerun-outbox", {}, role="operator")
+    assert ran_again["id"] == payout
+    assert terminal("payouts", "rerun", payout)[0] == 0
+    desk.settle_time()
+    for _ in range(4):
+        desk.clock.advance(minutes=16)
+        desk.work()
+        desk.settle_time()
+        desk.deliver()
+        desk.work()
+    assert terminal.ask(f"/api/payouts/{payout}")["state"] == "completed"
+    assert desk.simulator.oracle().moved_twice() == []
+
+
+def what_is_sent_and_silent_is_asked_for(desk: Desk, terminal: Terminal) -> None:
+    """P5: its webhook was lost; the pull job would ask, and so does a person."""
+    desk.fault("webhook_lost", on="payout.*", count=1)
+    payout = reserved(desk, "40.00", "e")
+    desk.work("outbox", "answers")
+    desk.settle_time()
+    desk.deliver()
+    desk.work("webhooks")
+    assert attempt_of(desk, payout) == "sent"
+    desk.clock.advance(minutes=11)
+    assert health(terminal)["providerPayoutSentStuck10m"] == 1
+    address = f"/api/admin/ops/payouts/{payout}/force-reconcile"
+    assert terminal.ask(address, {}, role="operator")["id"] == payout
+    assert terminal("payouts", "force-reconcile", payout)[0] == 0
+    ran = terminal.ask("/api/admin/ops/run/reconcile-pull", {}, role="operator")
+    assert ran["handled"] == 1
+    assert terminal.ask(f"/api/payouts/{payout}")["state"] == "completed"
+    assert health(terminal)["providerPayoutSentStuck10m"] == 0
+
+
+def what_is_suspicious_is_never_sent_while_it_is_quarantined(desk: Desk, terminal: Terminal) -> None:
+    """P7: with a reason, and whatever runs meanwhile; its release takes two. I9 its approvals and what was done are in its timeline."""
+    payout = reserved(desk, "50.00", "f")
+    address = f"/api/admin/ops/payouts/{payout}/quarantine"
+    assert terminal.ask(address, {}, role="operator", status=422)["field"] == "reason"
+    terminal.ask(address, {"reason": "Suspected fraud"}, role="operator")
+    before = desk.simulator.oracle().paid_out()
+    for _ in range(3):
+        desk.clock.advance(minutes=20)
+        desk.work()
+    assert (attempt_of(desk, payout), desk.simulator.oracle().paid_out()) == ("quarantined", before)
+    code, refused = terminal("payouts", "rerun", payout)
+    assert code == 5, refused
+    terminal.by_two("payouts", "release-to-queue", payout, "--reason", "it was the payee's new bank")
+    desk.work()
+    desk.settle_time()
+    desk.deliver()
+    desk.work()
+    shown = terminal.ask(f"/api/payouts/{payout}")
+    assert shown["state"] == "completed"
+    assert "Suspected fraud" in terminal("payouts", "show", payout, "--timeline")[1]
+
+
+def only_who_may_does_it_and_it_is_recorded(desk: Desk, terminal: Terminal) -> None:
+    """P9: no key and the wrong role are refused as problems; what was done says who did it."""
+    payout = desk.rows("select id from payout order by id limit 1")[0][0]
+    refused = terminal.ask(f"/api/admin/ops/payouts/{payout}/quarantine", {"reason": "x"}, role="viewer", status=403)
+    assert refused["type"] == "/problems/NotAllowed"
+    actions = desk.rows("select verb, actor from action where verb = 'payout.quarantine'")
+    assert [row[0] for row in actions] == ["payout.quarantine"]
+
+
+RUNBOOK: tuple[Section, ...] = (
+    jobs_run_by_their_schedule_and_on_demand,
+    the_pulse_is_as_expected,
+    what_the_provider_paid_and_nobody_booked_is_finalised_by_two,
+    a_send_that_stands_is_asked_about_and_never_sent_blindly,
+    what_is_sent_and_silent_is_asked_for,
+    what_is_suspicious_is_never_sent_while_it_is_quarantined,
+    only_who_may_does_it_and_it_is_recorded,
+)
+
+
+@pytest.mark.timeout(240)
+def test_the_runbook_of_workers_and_incidents_from_top_to_bottom(desk: Desk, terminal: Terminal) -> None:
+    for section in RUNBOOK:
+        section(desk, terminal)
+    code, said = terminal("invariants")
+    assert code == 0, said
+    desk.still_true()
