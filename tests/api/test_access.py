@@ -100,6 +100,8 @@ ROUTES = [  # method, path, body, what it needs
     ("POST", "/api/batches", {"programId": PROGRAM, "asset": "EUR"}, OPERATE),
     ("GET", "/api/payout-policies", None, READ),
     ("GET", "/api/debts", None, READ),
+    ("GET", "/api/customers", None, READ),
+    ("GET", "/api/customers/acme/statement", None, READ),
     ("POST", "/api/debts/write-off", {"programId": PROGRAM, "payeeId": "p", "asset": "EUR", "amount": "1", **BECAUSE}, OPERATE),
     ("POST", "/api/payout-policies", {"programId": PROGRAM, "asset": "EUR", "byRuleMax": "0", **BECAUSE}, ADMINISTER),
     ("POST", "/api/usage?programId=main", None, OPERATE),

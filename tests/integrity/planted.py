@@ -288,6 +288,25 @@ REFUNDS: Final[Faults] = {
         "a refund's journal is taken out": "delete from journal where kind = 'refund'",
     },
 }
+CUSTOMERS: Final[Faults] = {
+    "INVOICE_TERMS": {
+        "a credit note is made up": """insert into credit_note (id, program_id, invoice_id, asset, amount, against_due, refunded, reason,
+                actor, at) select 'crn_1', program_id, id, asset, 5, 5, 0, 'x', 'x', now() from invoice limit 1""",
+        "a write-off is made up": """insert into invoice_write_off (id, program_id, invoice_id, asset, amount, reason, actor, at)
+            select 'iwo_1', program_id, id, asset, 5, 'x', 'x', now() from invoice limit 1""",
+    },
+    "OVERPAYMENT_TIE": {
+        "an overpayment is made up": """insert into overpayment (id, program_id, payment_id, invoice_id, customer_id, asset, amount, cause,
+                created_at, state, state_at)
+            select 'ovp_1', p.program_id, p.id, i.id, i.customer_id, p.asset, 5, 'x', now(), 'owed', now()
+            from payment p join invoice i on i.id = p.invoice_id limit 1""",
+    },
+    "CUSTOMER_BALANCE": {
+        "a payment is made larger": "update payment set amount = amount + 1 where invoice_id is not null",
+        "what is owed to a customer is forgotten": """update account set credits = credits + 1
+            where name like 'refund_payable:customer:%'""",
+    },
+}
 ESCROWS: Final[Faults] = {
     "TREASURY_LEDGER_TIE": {
         "more was distributed than its record says": "update treasury_movement set amount = amount + 1",
@@ -469,4 +488,4 @@ LOG: Final[Faults] = {
             '9000000000'::xid8 from journal limit 1""",
     },
 }
-PLANTED: Final[Faults] = {**LEDGER, **SETTLEMENT, **PAYOUTS, **BATCHES, **ESCROWS, **REFUNDS, **BREAKS, **AGENTS, **OPERATIONS, **LOG}
+PLANTED: Final[Faults] = {**LEDGER, **SETTLEMENT, **PAYOUTS, **BATCHES, **ESCROWS, **CUSTOMERS, **REFUNDS, **BREAKS, **AGENTS, **OPERATIONS, **LOG}

@@ -80,6 +80,11 @@ def house(database: Database) -> Database:
         earned = [NewPosting("cash:bank:own", "fee:platform", 1_000)]
         set_rates(conn, "main", platform_bps=0, validator_bps=0, holdback_bps=0, actor="t", now=NOW)
         open_escrow(conn, "esc_1", NewEscrow("main", "ann", "bolt", "EUR", 1_000, "order 7", NOW + timedelta(days=9)), actor="t", now=NOW)
+        conn.execute(
+            """insert into invoice (id, program_id, customer_id, payee_id, asset, total, issued_at, due_on, state, state_at)
+               values ('inv_1', 'main', 'ann', 'bolt', 'EUR', 100, %(now)s, %(now)s::date, 'overdue', %(now)s)""",
+            {"now": NOW},
+        )
         post(conn, "main", key="system-2", kind="test", lines=earned, asset="EUR", actor="system:test", now=NOW)
     return database
 
@@ -134,6 +139,14 @@ def a_funding(conn: Connection[Any], minor: int = 100) -> None:
     conn.execute(
         """insert into escrow_movement (id, escrow_id, number, program_id, kind, amount, provider, reference, actor, at)
            values ('esm_1', 'esc_1', 1, 'main', 'fund', %s, 'bank', 'B-1', 'person:vera', %s)""",
+        [minor, NOW],
+    )
+
+
+def a_write_off(conn: Connection[Any], minor: int = 100) -> None:
+    conn.execute(
+        """insert into invoice_write_off (id, program_id, invoice_id, asset, amount, reason, actor, at)
+           values ('iwo_1', 'main', 'inv_1', 'EUR', %s, 'r', 'person:vera', %s)""",
         [minor, NOW],
     )
 
@@ -205,6 +218,11 @@ KINDS: dict[str, tuple[tuple[str, str, str, dict[str, Any]], Write, Write]] = {
         a_funding,
         lambda c: a_funding(c, 101),
     ),
+    "an invoice that is written off": (
+        ("invoice", "write_off", "inv_1", {"amount": "100", "reason": "r"}),
+        a_write_off,
+        lambda c: a_write_off(c, 99),
+    ),
     "a queue that sends money": (("queue", "resume", "send", RESUMED), a_resumption, lambda c: a_resumption(c, "")),
     "a pause of everything": (
         ("queue", "resume", "send", {**RESUMED, "provider": "", "pause": 2}),
@@ -275,10 +293,11 @@ def test_it_is_the_database_that_refuses(house: Database):
             "agent_mandate",
             "two_phase_decision",
             "signer",
+            "invoice_write_off",
         }
         for table, trigger in rows:
             conn.execute(f"alter table {table} disable trigger {trigger}".encode())
-    more = ("a queue that sends money", "a withdrawal", "money of the bank in an escrow")
+    more = ("a queue that sends money", "a withdrawal", "money of the bank in an escrow", "an invoice that is written off")
     for kind in ("a key", "a role", "a destination", "a limit", "a journal", "a reversal", *more):
         in_transaction(house.url, KINDS[kind][1])
 

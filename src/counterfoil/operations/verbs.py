@@ -37,6 +37,8 @@ AMOUNTS: Final = frozenset(
         "holdback",
         "receivable",
         "credited",
+        "against_due",
+        "written_off",
         "charged_back",
         "remaining",
         "funded",

@@ -48,7 +48,9 @@ INVARIANTS: Final = (
         "Is what each invoice says was paid what its payments applied, and is it paid exactly when it is paid in full?",
         """select i.id, i.state, i.paid, coalesce(sum(p.applied), 0) from invoice i left join payment p on p.invoice_id = i.id
            group by i.id having i.paid <> coalesce(sum(p.applied), 0)
-              or (i.state not in ('disputed', 'refunded') and (i.paid = i.total) <> (i.state = 'paid'))""",
+              or (i.state <> 'cancelled' and i.state not in ('disputed', 'refunded')
+                  and (i.paid + i.credited = i.total) <> (i.state = 'paid'))
+              or (i.state = 'cancelled' and i.paid > 0 and i.paid + i.credited + i.written_off <> i.total)""",
         "critical",
         "A payment that is not in the books, or is there twice.",
     ),
@@ -71,11 +73,11 @@ INVARIANTS: Final = (
     ),
     Invariant(
         "ESCROW_CONSERVATION",
-        "Does every escrow account hold what was paid on its invoice and is neither settled nor refunded?",
-        """select a.name, a.credits - a.debits, i.paid, s.gross, r.amount from account a
+        "Does every escrow account hold what was paid on its invoice, or put in for it, and is neither settled nor refunded?",
+        """select a.name, a.credits - a.debits, i.paid + i.written_off, s.gross, r.amount from account a
            join invoice i on a.name = 'escrow:' || i.id left join settlement s on s.invoice_id = i.id
            left join lateral (select sum(escrow) as amount from refund where invoice_id = i.id and state <> 'won_back') r on true
-           where a.credits - a.debits <> i.paid - coalesce(s.gross, 0) - coalesce(r.amount, 0)""",
+           where a.credits - a.debits <> i.paid + i.written_off - coalesce(s.gross, 0) - coalesce(r.amount, 0)""",
         "critical",
         "Money left escrow that was neither settled nor refunded, or it was and stayed.",
     ),
@@ -100,7 +102,7 @@ INVARIANTS: Final = (
     ),
     Invariant(
         "SETTLEMENT_LEDGER_TIE",
-        "Is every settlement of its invoice's payee and unrefunded total, and did its journal move each part out of escrow to its place?",
+        "Is every settlement of its invoice's payee and unrefunded money, and did its journal move each part out of escrow to its place?",
         """with expected as (
                select s.id, s.program_id, s.asset, 'escrow:' || s.invoice_id as debit, x.credit, x.amount
                from settlement s
@@ -122,11 +124,49 @@ INVARIANTS: Final = (
            from expected e full join booked b using (id, program_id, asset, debit, credit)
            where e.amount is distinct from b.amount
            union all
-           select s.id, s.payee_id, i.payee_id, s.gross, i.total
+           select s.id, s.payee_id, i.payee_id, s.gross, i.paid + i.written_off
            from settlement s join invoice i on i.id = s.invoice_id
            where (s.program_id, s.payee_id, s.asset, s.gross) <> (i.program_id, i.payee_id, i.asset,
-                 i.total - coalesce((select sum(r.escrow) from refund r where r.invoice_id = i.id and r.state <> 'won_back'), 0))""",
+                 i.paid + i.written_off
+                     - coalesce((select sum(r.escrow) from refund r where r.invoice_id = i.id and r.state <> 'won_back'), 0))""",
         "critical",
         "The books say of a settlement something else than its record.",
+    ),
+    Invariant(
+        "INVOICE_TERMS",
+        "Is what was credited on each invoice the sum of its credit notes, and what was written off of it agreed, and booked as a loss?",
+        """select i.id, 'credited', i.credited, coalesce(sum(c.against_due), 0)
+           from invoice i left join credit_note c on c.invoice_id = i.id
+           group by i.id having i.credited <> coalesce(sum(c.against_due), 0)
+           union all
+           select i.id, 'written off', i.written_off, coalesce(sum(w.amount), 0)
+           from invoice i left join invoice_write_off w on w.invoice_id = i.id
+           group by i.id having i.written_off <> coalesce(sum(w.amount), 0)
+           union all
+           select coalesce(w.id, b.id), 'journal', w.amount, b.amount from invoice_write_off w full join (
+               select j.source_id as id,
+                      sum(case when d.name = 'bad_debt' and c.name = 'escrow:' || o.invoice_id then t.amount end) as amount,
+                      sum(t.amount) as booked
+               from journal j join posting t on t.journal_id = j.id join account d on d.id = t.debit join account c on c.id = t.credit
+               left join invoice_write_off o on o.id = j.source_id
+               where j.kind = 'invoice_write_off' group by j.source_id) b on b.id = w.id
+           where (w.amount, w.amount) is distinct from (b.amount, b.booked)""",
+        "critical",
+        "A customer was let off something that nobody agreed to, or the loss is not in the books.",
+    ),
+    Invariant(
+        "OVERPAYMENT_TIE",
+        "Is all that customers paid beyond their invoices owed back to them, once each, and was what was paid back booked?",
+        """select p.id, p.amount - p.applied, o.amount from payment p full join overpayment o on o.payment_id = p.id
+           where (p.invoice_id is not null and p.amount > p.applied or o.id is not null)
+             and (o.amount, o.invoice_id) is distinct from (p.amount - p.applied, p.invoice_id)
+           union all
+           select o.id, r.amount, b.amount from overpayment o
+           left join overpayment_repayment r on r.overpayment_id = o.id
+           left join (select j.source_id, sum(t.amount) as amount from journal j join posting t on t.journal_id = j.id
+                      where j.kind = 'overpayment_repay' group by j.source_id) b on b.source_id = o.id
+           where r.amount is distinct from b.amount or (o.state = 'repaid') <> (r.overpayment_id is not null)""",
+        "critical",
+        "A customer's money is owed back and nobody knows of it, or it went back twice.",
     ),
 )

@@ -90,7 +90,7 @@ def invoices_of(conn: Connection[Any], *, start: datetime, end: datetime, progra
             "start": start,
             "end": end,
             "program": program_id,
-            "order": ["paid", "partially_paid", "pending", "draft", "disputed", "refunded", "cancelled"],
+            "order": ["paid", "partially_paid", "overdue", "pending", "draft", "disputed", "refunded", "cancelled"],
             "rows_max": GROUPS_MAX,
         },
     ).fetchall()

@@ -35,7 +35,8 @@ from counterfoil.settlement.intents.intents import (
     make_due,
     show_intent,
 )
-from counterfoil.settlement.invoices.invoices import INVOICE, Invoice, lock_invoices
+from counterfoil.settlement.invoices.contested import contested_among
+from counterfoil.settlement.invoices.invoices import Invoice, lock_invoices
 from counterfoil.settlement.payments.payments import Payment, payments_of
 from counterfoil.settlement.payments.rules import Recorded, doubt
 
@@ -67,11 +68,13 @@ class Settlement(NamedTuple):
 
 
 class ChargeCheck(NamedTuple):
-    """What to hold against the providers' books: an invoice's payments, and what of it they leave unpaid, in minor units."""
+    """What to hold against the providers' books: an invoice's payments, and what of it they leave unpaid, in minor units; of one that
+    was `written_off` nothing need have been paid."""
 
     intent: Intent
     payments: tuple[Recorded, ...]
     unpaid: int
+    written_off: bool = False
 
 
 class ChargeVerdict(NamedTuple):
@@ -99,8 +102,10 @@ class Verification(Station[ChargeCheck, ChargeVerdict]):
         paid: dict[str, list[Payment]] = {}
         for payment in payments_of(conn, invoices, rows_max=PAYMENTS_MAX):
             paid.setdefault(payment.invoice_id or "", []).append(payment)
-        totals = dict(conn.execute("select id, total from invoice where id = any(%s)", [invoices]).fetchall())
-        return {one.id: _check(one, paid.get(one.invoice_id, []), totals) for one in intents.values()}
+        asked = "select id, total - credited - written_off, written_off > 0 from invoice where id = any(%s)"
+        rows = conn.execute(asked, [invoices]).fetchall()
+        totals, given_up = {row[0]: row[1] for row in rows}, {row[0] for row in rows if row[2]}
+        return {one.id: _check(one, paid.get(one.invoice_id, []), totals, given_up) for one in intents.values()}
 
     def provider(self, item: ChargeCheck) -> str:
         """Whom it asks; payments that came through another provider tell nothing of this one."""
@@ -116,7 +121,7 @@ class Verification(Station[ChargeCheck, ChargeVerdict]):
 
     def act(self, item: ChargeCheck) -> ChargeVerdict:
         """Look every charge up, each at the provider that it came through."""
-        if item.unpaid or not item.payments:
+        if item.unpaid or not (item.payments or item.written_off):
             return ChargeVerdict(item.intent, doubt=f"the payments on record leave {item.unpaid} of it unpaid")
         health = None
         for payment in item.payments:
@@ -147,9 +152,10 @@ class Verification(Station[ChargeCheck, ChargeVerdict]):
                 fail_intent(conn, verdict.intent, error=f"no answer from the provider: {verdict.error}", now=now)
 
 
-def _check(intent: Intent, paid: Sequence[Payment], totals: Mapping[str, int]) -> ChargeCheck:
+def _check(intent: Intent, paid: Sequence[Payment], totals: Mapping[str, int], given_up: set[str]) -> ChargeCheck:
     recorded = [Recorded(one.provider, one.charge_id, one.reference, one.amount, one.asset, one.account) for one in paid]
-    return ChargeCheck(intent, tuple(recorded), totals[intent.invoice_id] - sum(one.applied for one in paid))
+    unpaid = totals[intent.invoice_id] - sum(one.applied for one in paid)
+    return ChargeCheck(intent, tuple(recorded), unpaid, intent.invoice_id in given_up)
 
 
 def verify_due(runner: Runner, providers: Mapping[str, Provider], *, lane: str | None = None) -> Tally:
@@ -175,13 +181,13 @@ def settle(conn: Connection[Any], intents: Sequence[Intent], *, make_id: MakeId,
     One whose fees are more than it brought fails, with that as its reason. Raises NoRates.
     """
     invoices = lock_invoices(conn, [one.invoice_id for one in intents])
-    disputed = {one.id for one in invoices if one.state in INVOICE.before("reinstate")}
+    disputed = contested_among(conn, invoices)
     _wait(conn, [one for one in intents if one.invoice_id in disputed], now)
     intents = [one for one in intents if one.invoice_id not in disputed]
     invoices = [one for one in invoices if one.id not in disputed]
-    check(all(one.state in ("paid", "refunded") for one in invoices), "only what is paid in full is settled")
+    check(all(one.state in ("paid", "refunded") or one.written_off for one in invoices), "only what is paid in full is settled")
     rates = rates_in_force(conn, ((one.program_id, one.asset) for one in invoices), now=now)
-    left = {one.id: one.total - refunded for one, refunded in zip(invoices, _refunded(conn, invoices), strict=True)}
+    left = {one.id: one.paid + one.written_off - refunded for one, refunded in zip(invoices, _refunded(conn, invoices), strict=True)}
     parts = {one.id: _parts(left[one.id], rates[one.program_id, one.asset]) for one in invoices if left[one.id]}
     refused = {invoice: told for invoice, told in parts.items() if isinstance(told, FeesExceedGross)}
     settled = [_settlement(one, part, rates, make_id, now) for one in invoices if isinstance(part := parts.get(one.id), FeeSplit)]

@@ -26,9 +26,11 @@ The back office of a platform that holds other people's money: usage, invoices, 
 # Every tag with what it holds, in the groups in which they are shown.
 GROUPS: Final[dict[str, dict[str, str]]] = {
     "From usage to settlement": {
-        "Usage": "What was used, imported from CSV.",
+        "Usage": "What was used, imported from CSV, NDJSON or JSON.",
         "Invoices": "What customers owe, and what they paid.",
         "Intents": "From the customer's payment to the settlement.",
+        "Overpayments": "What customers paid too much or too late, and is owed back.",
+        "Customers": "What stands between each customer and the house.",
         "Settlements": "How a paid invoice was divided.",
         "Fees": "Fees of settlements, recomputed by the rates that were in force.",
         "Treasury": "Fees: what came in, was distributed, was withdrawn, and is held.",

@@ -32,7 +32,7 @@ from counterfoil.api.nouns.operations import (
     status,
     webhooks,
 )
-from counterfoil.api.nouns.payouts import bank_files, batches, debts, destinations, disputes, payouts, refunds
+from counterfoil.api.nouns.payouts import bank_files, batches, customers, debts, destinations, disputes, payouts, refunds
 from counterfoil.api.nouns.proofs import proofs, signers, trails
 from counterfoil.api.nouns.reconciliation import bank, break_sheets, breaks
 from counterfoil.api.nouns.reconciliation import report as reconciliation_report
@@ -52,6 +52,7 @@ ROUTERS = (  # looked through in this order: what is asked most comes first
     disputes.router,
     escrows.router,
     debts.router,
+    customers.router,
     invoices.router,
     accounts.router,
     statements.router,

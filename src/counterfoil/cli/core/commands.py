@@ -27,6 +27,8 @@ PARTS: Final[dict[str, CommandPart]] = {
     "usage": CommandPart("counterfoil.cli.nouns.settlement.usage", "Import what was used.", MONEY),
     "invoices": CommandPart("counterfoil.cli.nouns.settlement.invoices", "What customers owe, and what they paid.", MONEY),
     "intents": CommandPart("counterfoil.cli.nouns.settlement.intents", "From the customer's payment to the settlement.", MONEY),
+    "overpayments": CommandPart("counterfoil.cli.nouns.settlement.overpayments", "What was paid too much or too late.", MONEY),
+    "customers": CommandPart("counterfoil.cli.nouns.payouts.customers", "What customers owe and are owed, and their statements.", MONEY),
     "payouts": CommandPart("counterfoil.cli.nouns.payouts.payouts", "What payees are owed, and every attempt to pay it.", MONEY),
     "bank-files": CommandPart("counterfoil.cli.nouns.payouts.bank_files", "Payments that go to the bank in files.", MONEY),
     "disputes": CommandPart("counterfoil.cli.nouns.payouts.disputes", "What customers complain of.", MONEY),

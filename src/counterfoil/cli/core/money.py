@@ -90,6 +90,13 @@ FIELDS: Final = frozenset(
         "validatorHeld",
         "validatorIn",
         "validatorOpening",
+        "againstDue",
+        "due",
+        "writtenOff",
+        "charged",
+        "settled",
+        "inBooks",
+        "overdue",
         "withdrawn",
     }
 )

@@ -52,6 +52,8 @@ CHARGEBACK: Final = KeySpace("CHARGEBACK", "chargeback", "chargeback", True, Tru
 CHARGEBACK_WON: Final = KeySpace("CHARGEBACK_WON", "chargeback_won", "chargeback", True, True)
 RECEIVABLE_WRITE_OFF: Final = KeySpace("RECEIVABLE_WRITE_OFF", "receivable_write_off", "receivable_write_off", False, False)
 TWO_PHASE: Final = KeySpace("TWO_PHASE", None, "two_phase", False, True)  # of holds: what a participant of a transaction promised
+OVERPAYMENT_REPAY: Final = KeySpace("OVERPAYMENT_REPAY", "overpayment_repay", "overpayment", True, True)
+INVOICE_WRITE_OFF: Final = KeySpace("INVOICE_WRITE_OFF", "invoice_write_off", "invoice_write_off", False, False)
 BREAK: Final = KeySpace("break", None, "break", False, False)
 HOLD_POST: Final = KeySpace("hold.post", None, None, False, True)
 REVERSAL: Final = KeySpace("reversal", "reversal", None, False, False)
@@ -81,6 +83,8 @@ SPACES: Final = {
         CHARGEBACK_WON,
         RECEIVABLE_WRITE_OFF,
         TWO_PHASE,
+        OVERPAYMENT_REPAY,
+        INVOICE_WRITE_OFF,
         BREAK,
         HOLD_POST,
         REVERSAL,

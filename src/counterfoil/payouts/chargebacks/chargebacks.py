@@ -153,9 +153,13 @@ def _refuse_strange(conn: Connection[Any], fact: ChargebackFact, payment: Paymen
 
 
 def _excess_left(conn: Connection[Any], payment: Payment) -> int:
-    """What its invoice did not take of a payment, and no bank has taken back since: it is owed to the customer, and nobody earned it."""
+    """What its invoice did not take of a payment, and neither bank nor house has given back since: it is owed to the customer, and nobody
+    earned it."""
     row = conn.execute(
-        "select coalesce(sum(excess), 0)::bigint from chargeback where payment_id = %s and state <> 'won'", [payment.id]
+        """select coalesce((select sum(excess) from chargeback where payment_id = %(id)s and state <> 'won'), 0)::bigint
+                + coalesce((select sum(r.amount) from overpayment o join overpayment_repayment r on r.overpayment_id = o.id
+                            where o.payment_id = %(id)s), 0)::bigint""",
+        {"id": payment.id},
     ).fetchone()
     return payment.amount - payment.applied - (row[0] if row else 0)
 
@@ -242,7 +246,7 @@ def _win(conn: Connection[Any], one: Chargeback, invoice: Invoice | None, at: da
         shared = None
     else:
         rates = rates_of(conn, settlement.program_id, settlement.rate_version, settlement.asset)
-        gone = settlement.gross - refundable(conn, invoice)
+        gone = settlement.gross - invoice.written_off - refundable(conn, invoice)
         shared = won_back(settlement.gross, gone, own.amount, rates, retain_fees=own.retain_fees)
         lines += [
             (clearing, "fee:platform", shared.platform_fee),

@@ -51,7 +51,7 @@ def execute_payout(conn: Connection[Any], invoice_id: str, *, make_id: MakeId, a
 
 def _why_unsettled(conn: Connection[Any], invoice: Invoice) -> tuple[str, str]:
     """What is missing before there is money for its payee, and who brings it about."""
-    if invoice.state != "paid":
+    if invoice.state != "paid" and not invoice.written_off:
         return f"it is {invoice.state.replace('_', ' ')}, and only what is paid in full is paid out", "wait for its customer's payment"
     intents = intents_of(conn, [invoice.id])
     if not intents:

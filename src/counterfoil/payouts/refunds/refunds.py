@@ -157,7 +157,7 @@ def book_refund(
     own = next((one for one in tranches if one.settlement_id == settlement.id), None)
     rates = rates_of(conn, settlement.program_id, settlement.rate_version, settlement.asset)
     sources = sources_of(
-        refund_parts(settlement.gross, settlement.gross - left, amount, rates, retain_fees=retain_fees),
+        refund_parts(settlement.gross, settlement.gross - invoice.written_off - left, amount, rates, retain_fees=retain_fees),
         payable=min(payable, payables_of(conn, [purse]).get(purse, 0)),
         own_holdback=own.remaining if own else 0,
         holdback=sum(one.remaining for one in tranches),

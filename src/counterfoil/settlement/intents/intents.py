@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
@@ -12,9 +12,7 @@ from psycopg.rows import class_row
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Machine, Move, record_birth, steps_taken, take_step, take_steps
 from counterfoil.base.problems import InvalidInput, NotFound
-from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
-from counterfoil.operations.verbs import Noun, Verb, VerbCall, VerbResult
 from counterfoil.operations.work.runner import Queue, wake
 
 INTENT: Final = Machine(
@@ -24,6 +22,7 @@ INTENT: Final = Machine(
     transitions={
         ("created", "request"): "payment_pending",
         ("payment_pending", "cancel"): "cancelled",
+        ("payment_pending", "expire"): "expired",
         ("payment_pending", "verify"): "verifying",
         ("verifying", "confirm"): "processing",
         ("verifying", "fail"): "failed",
@@ -31,16 +30,21 @@ INTENT: Final = Machine(
         ("processing", "fail"): "failed",
         ("processing", "drop"): "cancelled",  # all of it was refunded before
         ("failed", "retry"): "verifying",
+        ("expired", "reopen"): "payment_pending",
+        ("expired", "verify"): "verifying",  # its invoice was written off
     },
-    reasoned=frozenset({"retry"}),
+    reasoned=frozenset({"retry", "reopen"}),
 )
 STATES: Final = tuple(INTENT.states())
 VERIFYING: Final = Queue("verify", "intent", ("verifying",), lane="provider", program="program_id")
 PROCESSING: Final = Queue("settle", "intent", ("processing",), program="program_id")
 MOVING: Final = (*VERIFYING.states, *PROCESSING.states)  # payment_pending waits for a customer, not for us
 
+EXPIRES_AFTER: Final = timedelta(days=60)  # after its invoice's due date; then no payment is waited for
+
 EVENT_KINDS: Final = declare(
     EventKind("intent_failed", "warning", "A settlement intent could not be carried out."),
+    EventKind("intent_expired", "warning", "Nobody paid for so long that no payment is waited for any more."),
 )
 
 
@@ -55,6 +59,27 @@ class Intent(NamedTuple):
     completed_at: datetime | None
     state: str
     state_at: datetime
+    last_error: str | None
+
+
+class ListedIntent(NamedTuple):
+    """An intent in a list, with what it is about: the amount of its invoice and what is paid of it, in minor units. `waits_until`: the
+    last day on which its payment is waited for."""
+
+    id: str
+    program_id: str
+    invoice_id: str
+    customer_id: str
+    asset: str
+    amount: int
+    paid: int
+    provider: str
+    created_at: datetime
+    completed_at: datetime | None
+    state: str
+    state_at: datetime
+    due_on: date
+    waits_until: date | None
     last_error: str | None
 
 
@@ -82,10 +107,20 @@ def ask_for_payment(
 def begin_verifying(conn: Connection[Any], invoice_ids: Sequence[str], *, cause: str, now: datetime) -> None:
     """The invoices are paid: let their intents verify, at once."""
     waiting = intents_of(conn, invoice_ids, lock=True)
-    ids = [one.id for one in waiting if one.state == "payment_pending"]
-    moves = [Move(one, "payment_pending", "verify") for one in ids]
+    moves = [Move(one.id, one.state, "verify") for one in waiting if one.state in INTENT.before("verify")]
     take_steps(conn, INTENT, moves, actor="system:worker", at=now, cause=cause)
-    make_due(conn, ids, now=now)
+    make_due(conn, [one.subject_id for one in moves], now=now)
+
+
+def cancel_intents(conn: Connection[Any], invoice_ids: Sequence[str], *, cause: str, actor: str, now: datetime) -> None:
+    """No payment is waited for any more on these locked invoices."""
+    waiting = [one for one in intents_of(conn, invoice_ids, lock=True) if one.state == "payment_pending"]
+    take_steps(conn, INTENT, [Move(one.id, one.state, "cancel") for one in waiting], actor=actor, at=now, cause=cause)
+
+
+def expired_among(conn: Connection[Any], invoice_ids: Sequence[str]) -> set[str]:
+    """Those of these locked invoices whose intent has expired."""
+    return {one.invoice_id for one in intents_of(conn, invoice_ids) if one.state == "expired"}
 
 
 def make_due(conn: Connection[Any], ids: Sequence[str], *, now: datetime) -> None:
@@ -111,16 +146,6 @@ def retry_intent(conn: Connection[Any], intent_id: str, *, reason: str, actor: s
         state = take_step(conn, INTENT, intent_id, state, "retry", actor=actor, at=now, reason=reason)
     make_due(conn, [intent_id], now=now)
     return state
-
-
-def _retry(one: VerbCall) -> VerbResult:
-    return VerbResult(retry_intent(one.conn, one.subject_id, reason=one.reason, actor=one.actor, now=one.now))
-
-
-def _refusals(conn: Connection[Any], intent_id: str, now: datetime) -> Mapping[str, str | None]:  # noqa: ARG001
-    state = show_intent(conn, intent_id).state
-    may = state in (*MOVING, *INTENT.before("retry"))
-    return {"retry": None if may else f"it is {state.replace('_', ' ')}"}
 
 
 def show_intent(conn: Connection[Any], intent_id: str, *, lock: bool = False) -> Intent:
@@ -149,17 +174,34 @@ def list_intents(
     after: str | None = None,
     state: str | None = None,
     stuck_before: datetime | None = None,
-) -> list[Intent]:
-    """Intents, newest first; with `stuck_before`, those that move by themselves but have not since then."""
+    unpaid: bool = False,
+) -> list[ListedIntent]:
+    """Intents, newest first; with `stuck_before`, those that move by themselves but have not since then; `unpaid`, those that wait for
+    the payment of an overdue invoice, or waited for it in vain."""
     if state is not None and state not in STATES:
         raise InvalidInput("state", f"one of {', '.join(STATES)}", got=state[:40])
-    return _select(
-        conn,
-        """where (%(after)s::text is null or id < %(after)s) and (%(state)s::text is null or state = %(state)s)
-             and (%(stuck)s::timestamptz is null or (state = any(%(moving)s) and state_at < %(stuck)s))
-           order by id desc limit %(rows_max)s""",
-        {"after": after, "state": state, "stuck": stuck_before, "moving": list(MOVING), "rows_max": rows_max},
-    )
+    with conn.cursor(row_factory=class_row(ListedIntent)) as cur:
+        return cur.execute(
+            """select i.id, i.program_id, i.invoice_id, v.customer_id, v.asset, v.total as amount, v.paid, i.provider, i.created_at,
+                      i.completed_at, i.state, i.state_at, v.due_on,
+                      case when i.state = 'payment_pending' then coalesce(i.waits_until, v.due_on + %(span)s) end as waits_until,
+                      i.last_error
+               from intent i join invoice v on v.id = i.invoice_id
+               where (%(after)s::text is null or i.id < %(after)s) and (%(state)s::text is null or i.state = %(state)s)
+                 and (%(stuck)s::timestamptz is null or (i.state = any(%(moving)s) and i.state_at < %(stuck)s))
+                 and (not %(unpaid)s or (i.state = any(%(waiting)s) and v.state = 'overdue'))
+               order by i.id desc limit %(rows_max)s""",
+            {
+                "after": after,
+                "state": state,
+                "stuck": stuck_before,
+                "moving": list(MOVING),
+                "unpaid": unpaid,
+                "waiting": ["payment_pending", "expired"],
+                "span": EXPIRES_AFTER.days,
+                "rows_max": rows_max,
+            },
+        ).fetchall()
 
 
 def _select(conn: Connection[Any], ending: str, given: Any) -> list[Intent]:
@@ -168,16 +210,3 @@ def _select(conn: Connection[Any], ending: str, given: Any) -> list[Intent]:
             "select id, program_id, invoice_id, provider, created_at, completed_at, state, state_at, last_error from intent " + ending,
             given,
         ).fetchall()
-
-
-VERBS: Final = (
-    Verb(
-        "retry",
-        OPERATE,
-        "Retry",
-        "A failed one is verified anew at the provider; one that moves is brought forward. Moves no money by itself.",
-        do=_retry,
-        done="{id} is {state}; the worker takes it up now.",
-    ),
-)
-INTENT_NOUN: Final = Noun("intent", "intents", "int", INTENT, VERBS, show_intent, _refusals)

@@ -14,10 +14,8 @@ from counterfoil.base.machine import Machine, Move, record_birth, take_steps
 from counterfoil.base.money import MINOR_MAX
 from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.ledger.accounts.accounts import open_accounts
-from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
-from counterfoil.operations.verbs import Noun, Verb, VerbCall, VerbResult
-from counterfoil.settlement.intents.intents import ask_for_payment
+from counterfoil.settlement.intents.intents import ask_for_payment, cancel_intents
 from counterfoil.settlement.usage.rules import MICRO
 
 TERM_DAYS: Final = 14
@@ -35,8 +33,23 @@ INVOICE: Final = Machine(
         ("pending", "pay"): "paid",
         ("pending", "pay_part"): "partially_paid",
         ("pending", "cancel"): "cancelled",
+        ("pending", "fall_due"): "overdue",
+        ("pending", "credit"): "pending",
+        ("pending", "credit_in_full"): "cancelled",
         ("partially_paid", "pay"): "paid",
         ("partially_paid", "pay_part"): "partially_paid",
+        ("partially_paid", "fall_due"): "overdue",
+        ("partially_paid", "credit"): "partially_paid",
+        ("partially_paid", "credit_rest"): "paid",
+        ("partially_paid", "credit_in_full"): "cancelled",  # what was paid of it had gone back
+        ("overdue", "pay"): "paid",
+        ("overdue", "pay_part"): "partially_paid",
+        ("overdue", "credit"): "overdue",
+        ("overdue", "credit_rest"): "paid",
+        ("overdue", "credit_in_full"): "cancelled",
+        ("overdue", "write_off"): "cancelled",
+        ("overdue", "dispute"): "disputed",
+        ("paid", "credit"): "paid",
         ("paid", "dispute"): "disputed",
         ("partially_paid", "dispute"): "disputed",
         ("disputed", "pay"): "disputed",
@@ -47,7 +60,8 @@ INVOICE: Final = Machine(
         ("paid", "refund"): "refunded",
         ("refunded", "dispute"): "disputed",
     },
-    reasoned=frozenset({"cancel"}),
+    reasoned=frozenset({"cancel", "credit", "credit_rest", "credit_in_full"}),
+    paired=frozenset({"write_off"}),
 )
 STATES: Final = tuple(INVOICE.states())
 
@@ -70,6 +84,13 @@ class Invoice(NamedTuple):
     due_on: date
     state: str
     state_at: datetime
+    credited: int = 0  # by credit notes: no longer asked for
+    written_off: int = 0  # given up: the house pays it in the customer's place
+
+    @property
+    def due(self) -> int:
+        """What its customer still has to pay, in minor units; of one that is cancelled nothing."""
+        return 0 if self.state == "cancelled" else self.total - self.credited - self.written_off - self.paid
 
 
 class InvoiceLine(NamedTuple):
@@ -195,6 +216,7 @@ def cancel_invoice(conn: Connection[Any], invoice_id: str, *, reason: str, actor
         raise NotFound(what="invoice", id=invoice_id)
     move = Move(invoice_id, found[0].state, "cancel")
     take_steps(conn, INVOICE, [move], actor=actor, at=now, reason=reason)
+    cancel_intents(conn, [invoice_id], cause=invoice_id, actor=actor, now=now)
     return INVOICE.next_state(found[0].state, "cancel", reason=reason)
 
 
@@ -202,7 +224,8 @@ def lock_invoices(conn: Connection[Any], ids: Sequence[str]) -> list[Invoice]:
     """These invoices, locked in id order; those that do not exist are not in the answer."""
     with conn.cursor(row_factory=class_row(Invoice)) as cur:
         return cur.execute(
-            """select id, program_id, customer_id, payee_id, asset, total, paid, issued_at, due_on, state, state_at
+            """select id, program_id, customer_id, payee_id, asset, total, paid, issued_at, due_on, state, state_at, credited,
+                      written_off
                from invoice where id = any(%s) order by id for update""",
             [list(ids)],
         ).fetchall()
@@ -212,7 +235,8 @@ def show_invoice(conn: Connection[Any], invoice_id: str) -> Invoice:
     """One invoice. Raises NotFound."""
     with conn.cursor(row_factory=class_row(Invoice)) as cur:
         found = cur.execute(
-            """select id, program_id, customer_id, payee_id, asset, total, paid, issued_at, due_on, state, state_at
+            """select id, program_id, customer_id, payee_id, asset, total, paid, issued_at, due_on, state, state_at, credited,
+                      written_off
                from invoice where id = %s""",
             [invoice_id],
         ).fetchone()
@@ -244,26 +268,11 @@ def list_invoices(
         raise InvalidInput("status", f"one of {', '.join(STATES)}", got=state[:40])
     with conn.cursor(row_factory=class_row(Invoice)) as cur:
         return cur.execute(
-            """select id, program_id, customer_id, payee_id, asset, total, paid, issued_at, due_on, state, state_at
+            """select id, program_id, customer_id, payee_id, asset, total, paid, issued_at, due_on, state, state_at, credited,
+                      written_off
                from invoice
                where (%(program)s::text is null or program_id = %(program)s) and (%(state)s::text is null or state = %(state)s)
                  and (%(after)s::text is null or id < %(after)s)
                order by id desc limit %(rows_max)s""",
             {"program": program_id, "state": state, "after": after, "rows_max": rows_max},
         ).fetchall()
-
-
-def _cancel(one: VerbCall) -> VerbResult:
-    return VerbResult(cancel_invoice(one.conn, one.subject_id, reason=one.reason, actor=one.actor, now=one.now))
-
-
-VERBS: Final = (
-    Verb(
-        "cancel",
-        OPERATE,
-        "Cancel",
-        "Nothing was paid of it, so no money moves; money that comes for it later is owed back to the customer.",
-        do=_cancel,
-    ),
-)
-INVOICE_NOUN: Final = Noun("invoice", "invoices", "inv", INVOICE, VERBS, show_invoice)

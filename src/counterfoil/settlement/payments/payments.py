@@ -17,8 +17,9 @@ from counterfoil.ledger.journals.key_spaces import PAYMENT
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
 from counterfoil.operations.providers import SUCCEEDED, ChargeFact
-from counterfoil.settlement.intents.intents import begin_verifying
+from counterfoil.settlement.intents.intents import begin_verifying, expired_among
 from counterfoil.settlement.invoices.invoices import INVOICE, Invoice, lock_invoices
+from counterfoil.settlement.payments.overpayments import NewOverpayment, owe_back
 from counterfoil.settlement.payments.rules import Bill, Receipt, decide_receipts
 
 ACTOR = "system:worker"
@@ -27,6 +28,7 @@ EVENT_KINDS: Final = declare(
     EventKind("invoice_paid", "info", "An invoice is paid in full."),
     EventKind("invoice_partially_paid", "info", "A part of an invoice is paid."),
     EventKind("invoice_overpaid", "warning", "A customer paid more than was asked; the rest is owed back."),
+    EventKind("payment_late", "warning", "A customer paid an invoice that is cancelled or expired; it is owed back."),
     EventKind("payment_unidentified", "warning", "Money came that belongs to no open invoice; it lies in suspense."),
 )
 
@@ -68,10 +70,11 @@ def receive_charges(
     fresh = _not_yet_recorded(conn, fresh, provider)  # again, now under the lock: a racer may have booked them meanwhile
     if not fresh:
         return 0
-    bills = {key: _bill(one) for key, one in invoices.items()}
+    expired = expired_among(conn, list(invoices))
+    bills = {key: _bill(one, expired=key in expired) for key, one in invoices.items()}
     receipts, after = decide_receipts(fresh, bills, provider=provider, program_id=program_id, homes=_homes(conn, fresh))
     post_all(conn, [_booking(receipt, provider, now) for receipt in receipts], now=now)
-    _record(conn, receipts, provider, make_id, now)
+    _record(conn, receipts, after, provider, make_id, now)
     _move_invoices(conn, invoices, after, cause, now)
     emit(conn, [told for receipt in receipts for told in _events(receipt, after, provider)], at=now)
     return len(receipts)
@@ -85,8 +88,9 @@ def _homes(conn: Connection[Any], charges: Sequence[ChargeFact]) -> dict[tuple[s
     return {(row[0], row[1]): row[2] for row in rows}
 
 
-def _bill(invoice: Invoice) -> Bill:
-    return Bill(invoice.id, invoice.program_id, invoice.customer_id, invoice.asset, invoice.total, invoice.paid, invoice.state)
+def _bill(invoice: Invoice, *, expired: bool) -> Bill:
+    one, asked = invoice, invoice.total - invoice.credited - invoice.written_off
+    return Bill(one.id, one.program_id, one.customer_id, one.asset, asked, one.paid, one.state, expired)
 
 
 def _not_yet_recorded(conn: Connection[Any], charges: Sequence[ChargeFact], provider: str) -> list[ChargeFact]:
@@ -116,10 +120,13 @@ def _booking(receipt: Receipt, provider: str, now: datetime) -> ProgramJournal:
     return ProgramJournal(receipt.program_id, journal)
 
 
-def _record(conn: Connection[Any], receipts: Sequence[Receipt], provider: str, make_id: MakeId, now: datetime) -> None:
+def _record(
+    conn: Connection[Any], receipts: Sequence[Receipt], after: dict[str, Bill], provider: str, make_id: MakeId, now: datetime
+) -> None:
+    ids = [make_id("pay") for _ in receipts]
     rows = [
         (
-            make_id("pay"),
+            payment_id,
             one.program_id,
             provider,
             one.charge.charge_id,
@@ -133,7 +140,7 @@ def _record(conn: Connection[Any], receipts: Sequence[Receipt], provider: str, m
             one.charge.occurred_at,
             now,
         )
-        for one in receipts
+        for payment_id, one in zip(ids, receipts, strict=True)
     ]
     with conn.cursor() as cur:
         cur.executemany(
@@ -142,6 +149,18 @@ def _record(conn: Connection[Any], receipts: Sequence[Receipt], provider: str, m
                values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
             rows,
         )
+    _owe_excess(conn, [(one, receipt) for one, receipt in zip(ids, receipts, strict=True) if receipt.excess], after, make_id, now)
+
+
+def _owe_excess(
+    conn: Connection[Any], received: Sequence[tuple[str, Receipt]], after: dict[str, Bill], make_id: MakeId, now: datetime
+) -> None:
+    bills = [(payment_id, after[one.invoice_id or ""], one.excess) for payment_id, one in received]
+    new = [
+        NewOverpayment(make_id("ovp"), bill.program_id, payment_id, bill.id, bill.customer_id, bill.asset, minor, bill.why_too_much)
+        for payment_id, bill, minor in bills
+    ]
+    owe_back(conn, new, actor=ACTOR, now=now)
 
 
 def _move_invoices(conn: Connection[Any], before: dict[str, Invoice], after: dict[str, Bill], cause: str, now: datetime) -> None:
@@ -171,8 +190,9 @@ def _events(receipt: Receipt, after: dict[str, Bill], provider: str) -> list[New
         name = "invoice_paid" if paid else "invoice_partially_paid"
         told.append(NewEvent(name, receipt.program_id, receipt.invoice_id, facts, once=once))
     if receipt.excess:
-        more = {**facts, "excess": str(receipt.excess)}
-        told.append(NewEvent("invoice_overpaid", receipt.program_id, receipt.invoice_id, more, once=once))
+        late = after[receipt.invoice_id].takes_none
+        more = {**facts, "excess": str(receipt.excess), **({"why": late} if late else {})}
+        told.append(NewEvent("payment_late" if late else "invoice_overpaid", receipt.program_id, receipt.invoice_id, more, once=once))
     return told
 
 

@@ -14,7 +14,8 @@ PAYABLE: Final = INVOICE.before("pay")
 
 
 class Bill(NamedTuple):
-    """What must be known of an invoice to apply money to it."""
+    """What must be known of an invoice to apply money to it. `total`: less what was credited or written off. `expired`: its intent is,
+    so that it takes no money any more."""
 
     id: str
     program_id: str
@@ -23,6 +24,17 @@ class Bill(NamedTuple):
     total: int
     paid: int
     state: str
+    expired: bool = False
+
+    @property
+    def takes_none(self) -> str | None:
+        """Why money comes too late for it; None when it still takes some, or has all of it."""
+        return "it is cancelled" if self.state == "cancelled" else "its intent has expired" if self.expired else None
+
+    @property
+    def why_too_much(self) -> str:
+        """Why something that was paid for it is owed back."""
+        return self.takes_none or "more than was asked"
 
 
 class Receipt(NamedTuple):
@@ -96,7 +108,7 @@ def _receive(charge: ChargeFact, bills: dict[str, Bill], provider: str, program_
     if bill is None or bill.asset != charge.asset:
         lines = ((clearing, "suspense", charge.amount), *fee)
         return Receipt(charge, program_id, None, 0, 0, charge.amount, lines)
-    applied = min(charge.amount, bill.total - bill.paid) if bill.state in PAYABLE else 0
+    applied = min(charge.amount, bill.total - bill.paid) if bill.state in PAYABLE and bill.takes_none is None else 0
     excess = charge.amount - applied
     if applied:
         paid = bill.paid + applied

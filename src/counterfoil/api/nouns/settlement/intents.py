@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -11,10 +11,11 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
-from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.lists import LIMIT, Cursor, Limit
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import (
     ActionView,
+    Minor,
     Paged,
     Reason,
     RequestModel,
@@ -30,7 +31,7 @@ from counterfoil.base.machine import history_of
 from counterfoil.base.paging import Keyset
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.settlement.details import count_intents
-from counterfoil.settlement.intents.intents import Intent, list_intents, retry_intent, show_intent
+from counterfoil.settlement.intents.intents import MOVING, Intent, ListedIntent, list_intents, retry_intent, show_intent
 from counterfoil.settlement.queries import processing_of_last
 
 router = routes("Intents")
@@ -42,7 +43,19 @@ IntentId = Annotated[str, id_in_path("int")]
 class IntentView(ViewModel):
     """Where the settlement of one invoice stands."""
 
-    state: str = Field(description="created, payment_pending, verifying, processing, completed, failed or cancelled.")
+    state: str = Field(description="created, payment_pending, verifying, processing, completed, failed, cancelled or expired.")
+
+
+@shows(ListedIntent)
+class ListedIntentView(ViewModel):
+    """Where the settlement of one invoice stands, whose it is and how much it is about."""
+
+    amount: Minor = Field(description="Of its invoice.")
+    paid: Minor = Field(description="What of it is paid.")
+    state: str = Field(description="created, payment_pending, verifying, processing, completed, failed, cancelled or expired.")
+    waits_until: date | None = Field(description="While it is payment_pending: the last day on which its payment is waited for.")
+    in_state_s: int = Field(description="For how long it has been in this state, in seconds.")
+    is_stuck: bool = Field(description="It should move by itself and has not for too long.")
 
 
 class IntentInFull(IntentView):
@@ -96,15 +109,19 @@ def _ms(span: timedelta) -> int:
     return span // timedelta(milliseconds=1)
 
 
-@router.get("/intents", response_model=Paged[IntentView], operation_id="intent_list", summary="List intents")
+@router.get("/intents", response_model=Paged[ListedIntentView], operation_id="intent_list", summary="List intents")
 def intents(
     call: Annotated[ApiCall, may(READ)],
     state: Annotated[str | None, Query(max_length=40)] = None,
     stuck: Annotated[bool, Query(description="Only those that should move by themselves and have not for too long.")] = False,
+    unpaid: Annotated[
+        bool, Query(description="Only those that wait for the payment of an overdue invoice, or waited for it in vain.")
+    ] = False,
     limit: Limit = LIMIT,
     cursor: Cursor = None,
 ) -> Response:
-    """Newest first. How long is too long is a setting, ten minutes unless told otherwise."""
+    """Newest first. How long is too long is a setting, ten minutes unless told otherwise; a payment is waited for until sixty days after
+    the invoice's due date."""
     after = INTENTS.after(cursor)
     with call.reading() as conn:
         rows = list_intents(
@@ -113,8 +130,19 @@ def intents(
             after=str(after[0]) if after else None,
             state=state,
             stuck_before=call.now - call.services.stuck_after if stuck else None,
+            unpaid=unpaid,
         )
-    return page_of(IntentView, INTENTS.page(rows, limit, lambda row: (row.id,)))
+    page = INTENTS.page(rows, limit, lambda row: (row.id,))
+    stuck_before = call.now - call.services.stuck_after
+    shown = [
+        ListedIntentView(
+            **row._asdict(),
+            in_state_s=(call.now - row.state_at) // timedelta(seconds=1),
+            is_stuck=row.state in MOVING and row.state_at < stuck_before,
+        )
+        for row in page.rows
+    ]
+    return answer(Paged[ListedIntentView](data=shown, next_cursor=page.next_cursor))
 
 
 @router.get(

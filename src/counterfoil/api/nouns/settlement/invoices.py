@@ -30,6 +30,7 @@ from counterfoil.base.machine import history_of
 from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import OPERATE, READ
+from counterfoil.payouts.invoices.crediting import CreditNote, credit_notes_of
 from counterfoil.settlement.details import settlement_of_invoice
 from counterfoil.settlement.invoices.invoices import (
     Invoice,
@@ -52,7 +53,10 @@ class InvoiceView(ViewModel):
 
     total: Minor
     paid: Minor
-    state: str = Field(description="draft, pending, partially_paid, paid, disputed, refunded or cancelled.")
+    credited: Minor = Field(description="By credit notes: no longer asked for.")
+    written_off: Minor = Field(description="Given up; the house pays it in the customer's place.")
+    due: Minor = Field(description="What its customer still has to pay.")
+    state: str = Field(description="draft, pending, partially_paid, paid, overdue, disputed, refunded or cancelled.")
 
 
 @shows(InvoiceLine)
@@ -80,12 +84,22 @@ class PaymentView(ViewModel):
     fee: Minor = Field(description="What the provider kept.")
 
 
+@shows(CreditNote, hidden=("invoice_id",))
+class CreditNoteView(ViewModel):
+    """What is no longer asked for; minor units."""
+
+    amount: Minor
+    against_due: Minor = Field(description="Of what was not paid yet.")
+    refunded: Minor = Field(description="Of what was paid already: owed back, by the refund that is named.")
+
+
 class InvoiceInFull(InvoiceView):
     """An invoice with everything that belongs to it."""
 
     settlement_id: str | None
     lines: list[InvoiceLineView]
     payments: list[PaymentView]
+    credit_notes: list[CreditNoteView]
     steps: list[StepView]
     actions: list[ActionView]
 
@@ -158,9 +172,11 @@ def invoice(invoice_id: InvoiceId, call: Annotated[ApiCall, may(READ)]) -> Respo
 def _in_full(conn: Connection[Any], one: Invoice) -> InvoiceInFull:
     return InvoiceInFull(
         **one._asdict(),
+        due=one.due,
         settlement_id=settlement_of_invoice(conn, one.id),
         lines=InvoiceLineView.each(invoice_lines(conn, one.id)),
         payments=PaymentView.each(payments_of(conn, [one.id], rows_max=1_000)),
+        credit_notes=CreditNoteView.each(credit_notes_of(conn, one.id)),
         steps=StepView.each(history_of(conn, one.id)),
         actions=ActionView.each(actions_of(conn, one.id)),
     )

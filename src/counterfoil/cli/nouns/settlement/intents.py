@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -10,23 +11,26 @@ from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.output import ROWS, TABLE, Output, Rows, listed, show_one, show_rows
 from counterfoil.cli.core.verbs import add_verbs
 from counterfoil.cli.nouns.payouts.payouts import STEPS
-from counterfoil.settlement.intents.intents import INTENT_NOUN
+from counterfoil.payouts.invoices.noun import INTENT_NOUN
 
 app = typer.Typer(no_args_is_help=True, help="From the customer's payment to the settlement.")
-COLUMNS = ("id", "invoiceId", "provider", "state", "stateAt", "lastError")
+COLUMNS = ("id", "customerId", "asset", "amount", "paid", "state", "inState", "isStuck", "waitsUntil", "lastError")
 Intent = Annotated[str, typer.Argument(help="The intent's id, int_….")]
 
 
 @app.command("list")
 def list_(
     stuck: Annotated[bool, typer.Option("--stuck", help="Only those that should move by themselves and do not.")] = False,
+    unpaid: Annotated[bool, typer.Option("--unpaid", help="Only those that wait for the payment of an overdue invoice.")] = False,
     state: Annotated[str | None, typer.Option("--state", help="Only in this state.")] = None,
     limit: Rows = ROWS,
     output: Output = TABLE,
 ) -> None:
-    """Intents, newest first."""
+    """Intents, newest first: whose they are, how much they are about, and for how long they have stood where they stand."""
     with asked("read") as client:
-        rows = listed(client, "/api/intents", limit, stuck=stuck, state=state)
+        rows = listed(client, "/api/intents", limit, stuck=stuck, unpaid=unpaid, state=state)
+    for one in rows:
+        one["inState"] = str(timedelta(seconds=one["inStateS"]))
     show_rows(rows, COLUMNS, output, empty="No such intents.")
 
 

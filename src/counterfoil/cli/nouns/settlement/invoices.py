@@ -10,13 +10,14 @@ from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Rows, listed, say_done, show_one, show_rows
 from counterfoil.cli.core.verbs import add_verbs
 from counterfoil.cli.nouns.payouts.payouts import STEPS
-from counterfoil.settlement.invoices.invoices import INVOICE_NOUN
+from counterfoil.payouts.invoices.noun import INVOICE_NOUN
 
 app = typer.Typer(no_args_is_help=True, help="What customers owe, and what they paid.")
-COLUMNS = ("id", "customerId", "payeeId", "asset", "total", "paid", "state", "dueOn")
+COLUMNS = ("id", "customerId", "payeeId", "asset", "total", "paid", "due", "state", "dueOn")
 PARTS = (
     ("lines", ("line", "recordId", "description", "quantityMicro", "priceMicro", "amount")),
     ("payments", ("recordedAt", "provider", "chargeId", "amount", "applied", "fee", "asset")),
+    ("creditNotes", ("at", "id", "amount", "againstDue", "refunded", "refundId", "reason")),
     ("steps", STEPS),
     ("actions", ("at", "actor", "verb", "reason")),
 )

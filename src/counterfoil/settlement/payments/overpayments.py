@@ -1,0 +1,235 @@
+"""Overpayments: what came for an invoice and is no part of it, since it was more than was asked, or came too late. It is owed back.
+
+The books owe it to the customer from the moment on at which it came. What the customer's bank takes back of it by a chargeback is not paid
+back once more; `overpayment_left` says what is still owed, and the database holds every repayment to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, ClassVar, Final, NamedTuple
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from counterfoil.base.machine import Machine, Move, record_birth, take_step, take_steps
+from counterfoil.base.problems import InvalidInput, NotFound, Problem
+from counterfoil.base.text import reference_of
+from counterfoil.ledger.journals.journal import NewJournal
+from counterfoil.ledger.journals.key_spaces import OVERPAYMENT_REPAY
+from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
+from counterfoil.operations.access.access import OPERATE
+from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.verbs import Field, Noun, Verb, VerbCall, VerbResult
+
+BANK: Final = "bank"
+OVERPAYMENT: Final = Machine(
+    name="overpayment",
+    table="overpayment",
+    initial=("owed",),
+    transitions={("owed", "repay"): "repaid", ("owed", "charge_back"): "charged_back"},
+)
+EVENT_KINDS: Final = declare(EventKind("overpayment_repaid", "info", "A customer has back what was paid too much or too late."))
+
+
+class BankTakesIt(Problem):
+    """A chargeback is open on this payment: paid back now, the customer would have the money twice."""
+
+    todo: ClassVar[str] = "Wait for the word on the chargeback; what the bank did not take is paid back then."
+
+
+class NewOverpayment(NamedTuple):
+    """What a payment brought beyond its invoice, in minor units, and why."""
+
+    id: str
+    program_id: str
+    payment_id: str
+    invoice_id: str
+    customer_id: str
+    asset: str
+    amount: int
+    cause: str
+
+
+class Overpayment(NamedTuple):
+    """An overpayment as it stands; minor units. `remaining`: what is still owed of it."""
+
+    id: str
+    program_id: str
+    payment_id: str
+    invoice_id: str
+    customer_id: str
+    asset: str
+    amount: int
+    charged_back: int
+    remaining: int
+    cause: str
+    created_at: datetime
+    state: str
+    state_at: datetime
+
+
+def owe_back(conn: Connection[Any], new: Sequence[NewOverpayment], *, actor: str, now: datetime) -> None:
+    """Write down what is owed back, in the transaction of its payments; their journals owe it already."""
+    if not new:
+        return
+    with conn.cursor() as cur:
+        cur.executemany(
+            """insert into overpayment (id, program_id, payment_id, invoice_id, customer_id, asset, amount, cause, created_at, state,
+                                        state_at)
+               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, 'owed', %s)""",
+            [(*one, now, now) for one in new],
+        )
+    record_birth(conn, OVERPAYMENT, [one.id for one in new], "owed", actor=actor, at=now)
+
+
+def repay_overpayment(
+    conn: Connection[Any], overpayment_id: str, *, provider: str, reference: str, known: set[str], actor: str, now: datetime
+) -> str:
+    """Record that the customer has it back, through a provider of `known` or from the bank, under their reference for it.
+
+    Raises NotFound, BankTakesIt, InvalidInput for a provider that is not set up or a reference that paid something else, TransitionRefused.
+    """
+    _lock(conn, overpayment_id)
+    one = show_overpayment(conn, overpayment_id)
+    state = take_step(conn, OVERPAYMENT, one.id, one.state, "repay", actor=actor, at=now)
+    if open_chargeback := _open_chargeback(conn, one):
+        raise BankTakesIt(overpayment=one.id, chargeback=open_chargeback)
+    if provider not in known | {BANK}:
+        raise InvalidInput("provider", f"one of {', '.join(sorted(known | {BANK}))}", got=provider[:40])
+    reference = reference_of(reference)
+    if conn.execute("select reference_paid(%s, %s)", [provider, reference]).fetchone() != (False,):  # locked from here on
+        raise InvalidInput("reference", "one that nothing else was paid by", got=reference[:40])
+    conn.execute(
+        "insert into overpayment_repayment (overpayment_id, program_id, amount, provider, reference, actor, at)"
+        " values (%s, %s, %s, %s, %s, %s, %s)",
+        [one.id, one.program_id, one.remaining, provider, reference, actor, now],
+    )
+    account = "cash:bank:client" if provider == BANK else f"clearing:{provider}"
+    journal = NewJournal(
+        key=OVERPAYMENT_REPAY.key(one.id),
+        kind=OVERPAYMENT_REPAY.kind or "",
+        lines=[(f"refund_payable:customer:{one.customer_id}", account, one.remaining)],
+        asset=one.asset,
+        actor=actor,
+        source=("overpayment", one.id),
+        space=OVERPAYMENT_REPAY,
+    )
+    post_all(conn, [ProgramJournal(one.program_id, journal)], now=now)
+    told = {"provider": provider, "reference": reference, "amount": str(one.remaining), "asset": one.asset}
+    emit(conn, [NewEvent("overpayment_repaid", one.program_id, one.id, told)], at=now)
+    return state
+
+
+def _open_chargeback(conn: Connection[Any], one: Overpayment) -> str | None:
+    row = conn.execute("select id from chargeback where payment_id = %s and state = 'open' limit 1", [one.payment_id]).fetchone()
+    return None if row is None else str(row[0])
+
+
+def end_charged_back(conn: Connection[Any], chargeback_ids: Sequence[str], *, now: datetime) -> None:
+    """Overpayments that the customer's bank took whole, by these chargebacks that are lost, are over."""
+    rows = conn.execute(
+        """select o.id from overpayment o join chargeback c on c.payment_id = o.payment_id
+           where c.id = any(%s) and o.state = 'owed' and overpayment_left(o.id) = 0
+             and not exists (select from chargeback x where x.payment_id = o.payment_id and x.state = 'open')
+           order by o.id for update of o""",
+        [list(chargeback_ids)],
+    ).fetchall()
+    moves = [Move(one, "owed", "charge_back") for one in sorted({row[0] for row in rows})]
+    take_steps(conn, OVERPAYMENT, moves, actor="system:worker", at=now, cause=chargeback_ids[0])
+
+
+def _lock(conn: Connection[Any], overpayment_id: str) -> None:
+    """Its invoice first, as everywhere; then the charge, so that no bank takes it back at the same moment."""
+    row = conn.execute(
+        "select p.invoice_id, p.provider || ':' || p.charge_id from overpayment o join payment p on p.id = o.payment_id where o.id = %s",
+        [overpayment_id],
+    ).fetchone()
+    if row is None:
+        raise NotFound(what="overpayment", id=overpayment_id)
+    conn.execute("select from invoice where id = %s for update", [row[0]])
+    conn.execute("select pg_advisory_xact_lock(hashtextextended(%s, 4271009))", [row[1]])
+    conn.execute("select from overpayment where id = %s for update", [overpayment_id])
+
+
+def show_overpayment(conn: Connection[Any], overpayment_id: str) -> Overpayment:
+    """One overpayment. Raises NotFound."""
+    found = _select(conn, "where o.id = %s", [overpayment_id])
+    if not found:
+        raise NotFound(what="overpayment", id=overpayment_id)
+    return found[0]
+
+
+def list_overpayments(conn: Connection[Any], *, rows_max: int, after: str | None, state: str | None) -> list[Overpayment]:
+    """Overpayments, newest first."""
+    return _select(
+        conn,
+        """where (%(after)s::text is null or o.id < %(after)s) and (%(state)s::text is null or o.state = %(state)s)
+           order by o.id desc limit %(rows)s""",
+        {"after": after, "state": state, "rows": rows_max},
+    )
+
+
+def _select(conn: Connection[Any], ending: str, given: Any) -> list[Overpayment]:
+    with conn.cursor(row_factory=class_row(Overpayment)) as cur:
+        return cur.execute(
+            """select o.id, o.program_id, o.payment_id, o.invoice_id, o.customer_id, o.asset, o.amount,
+                      coalesce((select sum(c.excess) from chargeback c
+                                where c.payment_id = o.payment_id and c.state <> 'won'), 0)::bigint as charged_back,
+                      overpayment_left(o.id) as remaining, o.cause, o.created_at, o.state, o.state_at
+               from overpayment o """
+            + ending,
+            given,
+        ).fetchall()
+
+
+def _repay(one: VerbCall) -> VerbResult:
+    return VerbResult(
+        repay_overpayment(
+            one.conn,
+            one.subject_id,
+            provider=one.taken["provider"],
+            reference=one.taken["reference"],
+            known=set(one.providers),
+            actor=one.actor,
+            now=one.now,
+        )
+    )
+
+
+def _refusals(conn: Connection[Any], overpayment_id: str, now: datetime) -> Mapping[str, str | None]:  # noqa: ARG001
+    one = show_overpayment(conn, overpayment_id)
+    chargeback = _open_chargeback(conn, one)
+    waits = f"chargeback {chargeback} is open on its payment" if chargeback else None
+    return {"repay": f"it is {one.state.replace('_', ' ')}" if one.state != "owed" else waits}
+
+
+VERBS: Final = (
+    Verb(
+        "repay",
+        OPERATE,
+        "Record as paid back",
+        "The customer has it back: note through whom, and under which reference. Each reference pays one thing.",
+        do=_repay,
+        done="The customer has {id} back.",
+        reason=False,
+        takes=(
+            Field("provider", "The provider that paid it, or bank for a transfer from the client money account.", example="simulator"),
+            Field("reference", "The provider's or the bank's own reference of the payment.", example="re_1042"),
+        ),
+    ),
+)
+OVERPAYMENT_NOUN: Final = Noun(
+    "overpayment",
+    "overpayments",
+    "ovp",
+    OVERPAYMENT,
+    VERBS,
+    show_overpayment,
+    _refusals,
+    row=Overpayment,
+    rows=list_overpayments,
+    help="What customers paid too much or too late, and is owed back.",
+    columns=("id", "invoice_id", "customer_id", "asset", "amount", "remaining", "cause", "state"),
+)
