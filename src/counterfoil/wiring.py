@@ -53,8 +53,7 @@ from counterfoil.payouts.disputes.machine import DISPUTE
 from counterfoil.payouts.disputes.noun import DISPUTE_NOUN
 from counterfoil.payouts.disputes.waking import wake_what_waited
 from counterfoil.payouts.invariants import INVARIANTS as PAYOUT_INVARIANTS
-from counterfoil.payouts.invoices import crediting
-from counterfoil.payouts.invoices import expiring as expiring_intents
+from counterfoil.payouts.invoices import parts as unpaid
 from counterfoil.payouts.invoices.noun import INTENT_NOUN, INVOICE_NOUN
 from counterfoil.payouts.machines import PAYMENT_FILE, PAYOUT, PROVIDER_CONFLICT, PROVIDER_PAYOUT
 from counterfoil.payouts.payment_files import files, reporting
@@ -92,11 +91,9 @@ from counterfoil.settlement.holdback import INVARIANTS as HOLDBACK_INVARIANTS
 from counterfoil.settlement.intents import intents
 from counterfoil.settlement.intents.intents import INTENT
 from counterfoil.settlement.invariants import INVARIANTS as SETTLEMENT_INVARIANTS
-from counterfoil.settlement.invoices import invoices, overdue, writing_off
+from counterfoil.settlement.invoices import invoices
 from counterfoil.settlement.invoices.invoices import INVOICE
-from counterfoil.settlement.invoices.writing_off import PAIRED as INVOICE_PAIRED
-from counterfoil.settlement.payments import overpayments, payments
-from counterfoil.settlement.payments.overpayments import OVERPAYMENT, OVERPAYMENT_NOUN
+from counterfoil.settlement.payments import payments
 from counterfoil.settlement.payments.payments import parsed, receive_charges
 from counterfoil.settlement.settlements import payout_sources
 from counterfoil.settlement.treasury import treasury
@@ -120,7 +117,7 @@ MACHINES: Sequence[Machine] = (
     WEBHOOK_IN,
     INVOICE,
     INTENT,
-    OVERPAYMENT,
+    unpaid.OVERPAYMENT,
     PAYOUT,
     PROVIDER_PAYOUT,
     PROVIDER_CONFLICT,
@@ -150,8 +147,7 @@ JOBS: Final[Sequence[Job]] = (
     *disputes.JOBS,
     *escrows.JOBS,
     *transactions.JOBS,
-    *overdue.JOBS,
-    *expiring_intents.JOBS,
+    *unpaid.JOBS,
     *expiring.JOBS,
     *forgetting.JOBS,
     *nightly.JOBS,
@@ -159,11 +155,8 @@ JOBS: Final[Sequence[Job]] = (
 )
 EVENT_KINDS: Final[Sequence[EventKind]] = (
     *invoices.EVENT_KINDS,
-    *overdue.EVENT_KINDS,
-    *writing_off.EVENT_KINDS,
-    *crediting.EVENT_KINDS,
+    *unpaid.EVENT_KINDS,
     *payments.EVENT_KINDS,
-    *overpayments.EVENT_KINDS,
     *intents.EVENT_KINDS,
     *settlements.EVENT_KINDS,
     *holdback.EVENT_KINDS,
@@ -201,7 +194,7 @@ PAIRED: Final = by_verb(
     *AGENT_PAIRED,
     *TRANSACTION_PAIRED,
     *proofs.PAIRED,
-    *INVOICE_PAIRED,
+    *unpaid.PAIRED,
     Paired("destination", "set"),
     Paired("write_off_limit", "set"),
     Paired("payout_policy", "set"),
@@ -224,7 +217,7 @@ CONFIDENTIAL: Final[Sequence[Confidential]] = (
 NOUNS: Final = (
     INVOICE_NOUN,
     INTENT_NOUN,
-    OVERPAYMENT_NOUN,
+    unpaid.OVERPAYMENT_NOUN,
     PAYOUT_NOUN,
     REFUND_NOUN,
     DISPUTE_NOUN,
@@ -363,12 +356,11 @@ def followers(wiring: Wiring) -> dict[str, Follower]:
         escrows.fund_from_payments(conn, references, make_id=wiring.make_id, now=now)
 
     def lost(conn: Connection[Any], events: Sequence[Event], now: datetime) -> None:
-        overpayments.end_charged_back(conn, [event.subject_id for event in events], now=now)
+        unpaid.end_charged_back(conn, [event.subject_id for event in events], now=now)
         wake_what_waited(conn, events, now)
 
     return {
-        "settlement_completed": pay_out,
-        "escrow_released": pay_out,
+        **dict.fromkeys(("settlement_completed", "escrow_released"), pay_out),
         "payment_unidentified": fund,
         "chargeback_lost": lost,
         **dict.fromkeys(("dispute_ended", "chargeback_won"), wake_what_waited),

@@ -97,6 +97,8 @@ FIELDS: Final = frozenset(
         "settled",
         "inBooks",
         "overdue",
+        "sent",
+        "received",
         "withdrawn",
     }
 )

@@ -33,6 +33,7 @@ from counterfoil.ledger.accounts.accounts import open_program
 from counterfoil.operations.access import access
 from counterfoil.operations.access.logins import SALT_BYTES, check_login, grant_role, log_in, set_password
 from counterfoil.operations.access.principals import create_principal
+from counterfoil.payouts.batches import machine as batch_machine
 from counterfoil.payouts.batches.policies import Tier, set_policy
 from counterfoil.payouts.destinations.destinations import set_destination
 from counterfoil.settlement.fees.fees import set_rates
@@ -202,6 +203,7 @@ class World:
         """A program with its rates, and a key of each role."""
         with self.database.transaction() as conn:
             more = [] if self._by_batch is None else [self._by_batch]
+            assert batch_machine.EVENT_KINDS  # what setting a policy tells is declared
             open_program(conn, PROGRAM, name="Main program", assets=[ASSET, *more], now=now())
             for asset in more:
                 given: dict[str, Any] = {
