@@ -488,4 +488,16 @@ LOG: Final[Faults] = {
             '9000000000'::xid8 from journal limit 1""",
     },
 }
-PLANTED: Final[Faults] = {**LEDGER, **SETTLEMENT, **PAYOUTS, **BATCHES, **ESCROWS, **CUSTOMERS, **REFUNDS, **BREAKS, **AGENTS, **OPERATIONS, **LOG}
+PLANTED: Final[Faults] = {
+    **LEDGER,
+    **SETTLEMENT,
+    **PAYOUTS,
+    **BATCHES,
+    **ESCROWS,
+    **CUSTOMERS,
+    **REFUNDS,
+    **BREAKS,
+    **AGENTS,
+    **OPERATIONS,
+    **LOG,
+}

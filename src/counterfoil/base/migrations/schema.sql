@@ -358,6 +358,31 @@ client_money_signature: sha256 bytea not null
 client_money_signature: signed_by text not null
 client_money_signature: action_taken text not null
 client_money_signature: at timestamp with time zone not null
+credit_note: id text not null
+credit_note: program_id text not null
+credit_note: invoice_id text not null
+credit_note: asset text not null
+credit_note: amount bigint not null
+credit_note: against_due bigint not null
+credit_note: refunded bigint not null
+credit_note: refund_id text
+credit_note: reason text not null
+credit_note: actor text not null
+credit_note: at timestamp with time zone not null
+customer_account: program_id text
+customer_account: customer_id text
+customer_account: asset text
+customer_account: account_id bigint
+customer_account: amount bigint
+customer_entry: program_id text
+customer_entry: customer_id text
+customer_entry: asset text
+customer_entry: at timestamp with time zone
+customer_entry: place integer
+customer_entry: kind text
+customer_entry: document_id text
+customer_entry: about text
+customer_entry: amount bigint
 destination: id text not null
 destination: program_id text not null
 destination: payee_id text not null
@@ -566,6 +591,7 @@ intent: lease_owner text
 intent: lease_until timestamp with time zone
 intent: fence bigint not null default 0
 intent: last_error text
+intent: waits_until date
 invoice: id text not null
 invoice: program_id text not null
 invoice: customer_id text not null
@@ -580,6 +606,16 @@ invoice: state_at timestamp with time zone not null
 invoice: steps integer not null default 1
 invoice: carried_in bigint
 invoice: carried_out bigint
+invoice: credited bigint not null default 0
+invoice: written_off bigint not null default 0
+invoice_write_off: id text not null
+invoice_write_off: program_id text not null
+invoice_write_off: invoice_id text not null
+invoice_write_off: asset text not null
+invoice_write_off: amount bigint not null
+invoice_write_off: reason text not null
+invoice_write_off: actor text not null
+invoice_write_off: at timestamp with time zone not null
 journal: id uuid not null
 journal: program_id text not null
 journal: book_id integer not null
@@ -677,6 +713,25 @@ open_hold: debit bigint not null
 open_hold: credit bigint not null
 open_hold: amount bigint not null
 open_hold: expires_at timestamp with time zone
+overpayment: id text not null
+overpayment: program_id text not null
+overpayment: payment_id text not null
+overpayment: invoice_id text not null
+overpayment: customer_id text not null
+overpayment: asset text not null
+overpayment: amount bigint not null
+overpayment: cause text not null
+overpayment: created_at timestamp with time zone not null
+overpayment: state text not null
+overpayment: state_at timestamp with time zone not null
+overpayment: steps integer not null default 1
+overpayment_repayment: overpayment_id text not null
+overpayment_repayment: program_id text not null
+overpayment_repayment: amount bigint not null
+overpayment_repayment: provider text not null
+overpayment_repayment: reference text not null
+overpayment_repayment: actor text not null
+overpayment_repayment: at timestamp with time zone not null
 password: principal_id text not null
 password: hash text not null
 password: set_at timestamp with time zone not null
@@ -1245,6 +1300,8 @@ write_off_limit: at timestamp with time zone not null
 account: with fillfactor=45
 bank_line_counted: with security_invoker=true
 call_standing: with security_invoker=true
+customer_account: with security_invoker=true
+customer_entry: with security_invoker=true
 fee_version: with security_invoker=true
 ledger_entries: with security_invoker=true
 payout_source: with security_invoker=true
@@ -1412,6 +1469,14 @@ client_money: client_money_program_id_fkey FOREIGN KEY (program_id) REFERENCES p
 client_money_signature: client_money_signature_client_money_id_fkey FOREIGN KEY (client_money_id) REFERENCES client_money(id)
 client_money_signature: client_money_signature_pkey PRIMARY KEY (client_money_id)
 client_money_signature: client_money_signature_says_what_was_done CHECK (((length(action_taken) >= 1) AND (length(action_taken) <= 2000)))
+credit_note: credit_note_adds_up CHECK (((against_due >= 0) AND (refunded >= 0) AND (amount = (against_due + refunded))))
+credit_note: credit_note_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+credit_note: credit_note_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(id)
+credit_note: credit_note_names_its_refund CHECK (((refund_id IS NOT NULL) = (refunded > 0)))
+credit_note: credit_note_pkey PRIMARY KEY (id)
+credit_note: credit_note_positive CHECK ((amount > 0))
+credit_note: credit_note_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+credit_note: credit_note_refund_id_fkey FOREIGN KEY (refund_id) REFERENCES refund(id)
 destination: destination_envelope_is_whole CHECK ((length(envelope) >= 32))
 destination: destination_envelope_size CHECK ((length(envelope) <= 2000))
 destination: destination_fingerprint_is_whole CHECK ((length(fingerprint) = 36))
@@ -1537,15 +1602,25 @@ intent: intent_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(id)
 intent: intent_of_an_invoice_is_one UNIQUE (invoice_id)
 intent: intent_pkey PRIMARY KEY (id)
 intent: intent_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+invoice: invoice_asks_no_less_than_was_paid CHECK ((((paid + credited) + written_off) <= total))
 invoice: invoice_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
 invoice: invoice_carries_a_fraction_in CHECK (((carried_in >= 0) AND (carried_in <= '999999999999'::bigint)))
 invoice: invoice_carries_a_fraction_out CHECK (((carried_out >= 0) AND (carried_out <= '999999999999'::bigint)))
 invoice: invoice_carries_in_and_out CHECK (((carried_in IS NULL) = (carried_out IS NULL)))
-invoice: invoice_is_paid_in_full CHECK (((state <> 'paid'::text) OR (paid = total)))
+invoice: invoice_credited_not_negative CHECK ((credited >= 0))
+invoice: invoice_is_paid_in_full CHECK (((state <> 'paid'::text) OR ((paid + credited) = total)))
+invoice: invoice_is_written_off_whole CHECK (((written_off = 0) OR ((state = 'cancelled'::text) AND (((paid + credited) + written_off) = total))))
 invoice: invoice_paid_within_total CHECK (((paid >= 0) AND (paid <= total)))
 invoice: invoice_pkey PRIMARY KEY (id)
 invoice: invoice_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 invoice: invoice_total_positive CHECK ((total > 0))
+invoice: invoice_written_off_not_negative CHECK ((written_off >= 0))
+invoice_write_off: invoice_is_written_off_once UNIQUE (invoice_id)
+invoice_write_off: invoice_write_off_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+invoice_write_off: invoice_write_off_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(id)
+invoice_write_off: invoice_write_off_pkey PRIMARY KEY (id)
+invoice_write_off: invoice_write_off_positive CHECK ((amount > 0))
+invoice_write_off: invoice_write_off_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 journal: journal_has_lines CHECK ((lines > 0))
 journal: journal_key_is_short CHECK (((length(key) >= 1) AND (length(key) <= 255)))
 journal: journal_key_is_used_once UNIQUE (program_id, key)
@@ -1592,6 +1667,20 @@ migration: migration_pkey PRIMARY KEY (number)
 money_queue: money_queue_pkey PRIMARY KEY (queue)
 not_kept_to_program: not_kept_to_program_pkey PRIMARY KEY (relation)
 open_hold: open_hold_pkey PRIMARY KEY (hold_id)
+overpayment: overpayment_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+overpayment: overpayment_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(id)
+overpayment: overpayment_of_a_payment_is_one UNIQUE (payment_id)
+overpayment: overpayment_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payment(id)
+overpayment: overpayment_pkey PRIMARY KEY (id)
+overpayment: overpayment_positive CHECK ((amount > 0))
+overpayment: overpayment_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+overpayment_repayment: overpayment_is_repaid_once_by_each_reference UNIQUE (provider, reference)
+overpayment_repayment: overpayment_repayment_names_a_provider CHECK ((provider <> ''::text))
+overpayment_repayment: overpayment_repayment_overpayment_id_fkey FOREIGN KEY (overpayment_id) REFERENCES overpayment(id)
+overpayment_repayment: overpayment_repayment_pkey PRIMARY KEY (overpayment_id)
+overpayment_repayment: overpayment_repayment_positive CHECK ((amount > 0))
+overpayment_repayment: overpayment_repayment_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+overpayment_repayment: overpayment_repayment_reference CHECK (((length(reference) >= 1) AND (length(reference) <= 200)))
 password: password_pkey PRIMARY KEY (principal_id)
 password: password_principal_id_fkey FOREIGN KEY (principal_id) REFERENCES principal(id)
 payment: payment_account_is_short CHECK (((length(account) >= 1) AND (length(account) <= 200)))
@@ -1894,6 +1983,7 @@ write_off_limit: write_off_limit_version CHECK ((version > 0))
 -- indexes
 access_attempt: CREATE INDEX access_attempt_by_time ON public.access_attempt USING btree (began_at)
 access_event: CREATE INDEX access_event_by_time ON public.access_event USING btree (at, id)
+account: CREATE INDEX account_of_customer ON public.account USING btree (book_id, split_part(name, ':'::text, 3)) WHERE ((name ~~ 'receivable:customer:%'::text) OR (name ~~ 'refund_payable:customer:%'::text))
 account_flag: CREATE INDEX account_flag_by_writer ON public.account_flag USING btree (written_by)
 account_guard: CREATE INDEX account_guard_by_writer ON public.account_guard USING btree (written_by)
 action: CREATE INDEX action_by_time ON public.action USING btree (at, id)
@@ -1924,11 +2014,13 @@ call: CREATE INDEX call_by_time ON public.call USING btree (provider, announced_
 call: CREATE INDEX call_of_key ON public.call USING btree (provider, key)
 call_answer: CREATE INDEX call_answer_due ON public.call_answer USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 chargeback: CREATE INDEX chargeback_by_state ON public.chargeback USING btree (state, id)
+chargeback: CREATE INDEX chargeback_of_customer ON public.chargeback USING btree (program_id, customer_id) WHERE (customer_id IS NOT NULL)
 chargeback: CREATE INDEX chargeback_of_invoice ON public.chargeback USING btree (invoice_id)
 chargeback: CREATE INDEX chargeback_of_payment ON public.chargeback USING btree (payment_id)
 chargeback_refund: CREATE INDEX chargeback_refund_of_refund ON public.chargeback_refund USING btree (refund_id)
 circuit: CREATE INDEX circuit_by_state ON public.circuit USING btree (state, id)
 client_money: CREATE INDEX client_money_by_day ON public.client_money USING btree (program_id, on_day)
+credit_note: CREATE INDEX credit_note_of_invoice ON public.credit_note USING btree (invoice_id)
 destination: CREATE UNIQUE INDEX destination_active_is_one ON public.destination USING btree (program_id, payee_id) WHERE (ended_at IS NULL)
 destination: CREATE INDEX destination_by_encryption_key ON public.destination USING btree (substr(envelope, 1, 4))
 destination: CREATE INDEX destination_by_fingerprint_key ON public.destination USING btree (substr(fingerprint, 1, 4))
@@ -1938,6 +2030,7 @@ dispute: CREATE INDEX dispute_of_payee ON public.dispute USING btree (program_id
 dispute: CREATE UNIQUE INDEX dispute_open_is_one ON public.dispute USING btree (invoice_id) WHERE (ended_at IS NULL)
 escrow: CREATE INDEX escrow_by_state ON public.escrow USING btree (state, id)
 escrow: CREATE INDEX escrow_due ON public.escrow USING btree (due_at, id) WHERE (due_at IS NOT NULL)
+escrow: CREATE INDEX escrow_of_customer ON public.escrow USING btree (program_id, customer_id)
 escrow_evidence: CREATE INDEX escrow_evidence_of_condition ON public.escrow_evidence USING btree (escrow_id, condition, at)
 escrow_evidence: CREATE UNIQUE INDEX escrow_evidence_one_signs_once ON public.escrow_evidence USING btree (escrow_id, condition, actor) WHERE (score_micro IS NULL)
 escrow_movement: CREATE UNIQUE INDEX escrow_funding_by_the_bank_counts_once ON public.escrow_movement USING btree (reference) WHERE ((kind = 'fund'::text) AND (payment_id IS NULL))
@@ -1958,6 +2051,8 @@ intent: CREATE INDEX intent_by_state ON public.intent USING btree (state, state_
 intent: CREATE INDEX intent_due ON public.intent USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 invoice: CREATE INDEX invoice_by_state ON public.invoice USING btree (program_id, state, id)
 invoice: CREATE INDEX invoice_by_time ON public.invoice USING btree (issued_at)
+invoice: CREATE INDEX invoice_of_customer ON public.invoice USING btree (program_id, customer_id, issued_at)
+invoice: CREATE INDEX invoice_unpaid ON public.invoice USING btree (due_on, id) WHERE (state = ANY (ARRAY['pending'::text, 'partially_paid'::text, 'overdue'::text]))
 journal: CREATE INDEX journal_by_writer ON public.journal USING btree (written_by)
 journal: CREATE UNIQUE INDEX journal_is_reversed_once ON public.journal USING btree (reverses, COALESCE(reverses_line, 0)) WHERE (reverses IS NOT NULL)
 journal: CREATE INDEX journal_of_source ON public.journal USING btree (source_type, source_id) WHERE (source_id IS NOT NULL)
@@ -1967,6 +2062,8 @@ log_key: CREATE INDEX log_key_by_encryption_key ON public.log_key USING btree (s
 open_hold: CREATE INDEX open_hold_by_credit ON public.open_hold USING btree (credit)
 open_hold: CREATE INDEX open_hold_by_debit ON public.open_hold USING btree (debit)
 open_hold: CREATE INDEX open_hold_by_expiry ON public.open_hold USING btree (expires_at, hold_id) WHERE (expires_at IS NOT NULL)
+overpayment: CREATE INDEX overpayment_by_state ON public.overpayment USING btree (state, id)
+overpayment: CREATE INDEX overpayment_of_customer ON public.overpayment USING btree (program_id, customer_id)
 payment: CREATE INDEX payment_by_time ON public.payment USING btree (recorded_at)
 payment: CREATE INDEX payment_of_invoice ON public.payment USING btree (invoice_id) WHERE (invoice_id IS NOT NULL)
 payment_file: CREATE INDEX payment_file_by_encryption_key ON public.payment_file USING btree (substr(envelope, 1, 4))
@@ -2004,6 +2101,7 @@ reconciliation_run: CREATE INDEX reconciliation_run_latest ON public.reconciliat
 reconciliation_run: CREATE INDEX reconciliation_run_newest ON public.reconciliation_run USING btree (program_id, source, number DESC) WHERE (state = 'finished'::text)
 reconciliation_run: CREATE INDEX reconciliation_run_running ON public.reconciliation_run USING btree (beat_at) WHERE (state = 'running'::text)
 refund: CREATE INDEX refund_by_state ON public.refund USING btree (state, id)
+refund: CREATE INDEX refund_of_customer ON public.refund USING btree (program_id, customer_id)
 refund: CREATE INDEX refund_of_invoice ON public.refund USING btree (invoice_id)
 reversal: CREATE INDEX reversal_by_journal ON public.reversal USING btree (reversed_by)
 role_grant: CREATE UNIQUE INDEX role_is_granted_once ON public.role_grant USING btree (principal_id, role) WHERE (revoked_at IS NULL)
@@ -2136,6 +2234,9 @@ client_money_signature: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON
 client_money_signature: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.client_money_signature FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 client_money_signature: CREATE TRIGGER is_sealed AFTER INSERT ON public.client_money_signature REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_client_money_signature() -- always
 client_money_signature: CREATE TRIGGER signed_by_another BEFORE INSERT ON public.client_money_signature FOR EACH ROW EXECUTE FUNCTION signed_by_another() -- always
+credit_note: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.credit_note FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+credit_note: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.credit_note FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+credit_note: CREATE TRIGGER is_sealed AFTER INSERT ON public.credit_note REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_credit_note() -- always
 destination: CREATE TRIGGER destination_once_ended_at BEFORE UPDATE OF ended_at ON public.destination FOR EACH ROW WHEN (((old.ended_at IS NOT NULL) AND (new.ended_at IS DISTINCT FROM old.ended_at))) EXECUTE FUNCTION refuse_another_value('ended_at')
 destination: CREATE TRIGGER fingerprint_goes_with_envelope BEFORE UPDATE OF fingerprint ON public.destination FOR EACH ROW WHEN (((new.fingerprint IS DISTINCT FROM old.fingerprint) AND ((NOT (new.envelope IS DISTINCT FROM old.envelope)) OR (substr(new.fingerprint, 1, 4) IS DISTINCT FROM substr(new.envelope, 1, 4))))) EXECUTE FUNCTION refuse_fingerprint_alone()
 destination: CREATE TRIGGER is_encrypted BEFORE INSERT ON public.destination FOR EACH ROW WHEN (((new.envelope IS NULL) OR (new.token IS NOT NULL))) EXECUTE FUNCTION refuse_clear()
@@ -2203,6 +2304,10 @@ intent: CREATE TRIGGER intent_follows_table BEFORE UPDATE OF state ON public.int
 intent: CREATE TRIGGER is_sealed AFTER INSERT ON public.intent REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_intent() -- always
 invoice: CREATE TRIGGER invoice_follows_table BEFORE UPDATE OF state ON public.invoice FOR EACH ROW EXECUTE FUNCTION state_follows_table('invoice')
 invoice: CREATE TRIGGER is_sealed AFTER INSERT ON public.invoice REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_invoice() -- always
+invoice_write_off: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.invoice_write_off FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+invoice_write_off: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.invoice_write_off FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+invoice_write_off: CREATE TRIGGER is_sealed AFTER INSERT ON public.invoice_write_off REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_invoice_write_off() -- always
+invoice_write_off: CREATE CONSTRAINT TRIGGER two_people_invoice_write_off AFTER INSERT ON public.invoice_write_off DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (true) EXECUTE FUNCTION two_people('invoice', 'write_off', 'n.invoice_id', 'p ->> ''amount'' = n.amount::text', 'false') -- always
 journal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.journal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 journal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.journal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 journal: CREATE TRIGGER is_sealed AFTER INSERT ON public.journal REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_journal() -- always
@@ -2252,6 +2357,13 @@ log_subtree: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.log
 log_subtree: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.log_subtree FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 open_hold: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.open_hold FOR EACH STATEMENT EXECUTE FUNCTION refuse_direct_update() -- always
 open_hold: CREATE TRIGGER open_hold_moves_by_triggers BEFORE INSERT OR DELETE OR UPDATE ON public.open_hold FOR EACH STATEMENT WHEN ((pg_trigger_depth() = 0)) EXECUTE FUNCTION refuse_direct_update() -- always
+overpayment: CREATE TRIGGER is_sealed AFTER INSERT ON public.overpayment REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_overpayment() -- always
+overpayment: CREATE TRIGGER overpayment_follows_table BEFORE UPDATE OF state ON public.overpayment FOR EACH ROW EXECUTE FUNCTION state_follows_table('overpayment')
+overpayment_repayment: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.overpayment_repayment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+overpayment_repayment: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.overpayment_repayment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+overpayment_repayment: CREATE TRIGGER is_sealed AFTER INSERT ON public.overpayment_repayment REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_overpayment_repayment() -- always
+overpayment_repayment: CREATE TRIGGER overpayment_is_repaid_whole BEFORE INSERT ON public.overpayment_repayment FOR EACH ROW EXECUTE FUNCTION overpayment_is_repaid_whole() -- always
+overpayment_repayment: CREATE TRIGGER reference_pays_once BEFORE INSERT ON public.overpayment_repayment FOR EACH ROW EXECUTE FUNCTION reference_pays_once() -- always
 payment: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.payment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 payment: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.payment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 payment: CREATE TRIGGER is_sealed AFTER INSERT ON public.payment REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_payment() -- always
@@ -2508,6 +2620,8 @@ client_money_signature: everybody using true
 client_money_signature: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (client_money_id IN ( SELECT client_money.id
    FROM client_money))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (client_money_id IN ( SELECT client_money.id
    FROM client_money)))
+credit_note: everybody using true
+credit_note: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 destination: everybody using true
 destination: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 dispute: everybody using true
@@ -2552,6 +2666,8 @@ intent: everybody using true
 intent: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 invoice: everybody using true
 invoice: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+invoice_write_off: everybody using true
+invoice_write_off: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 journal: everybody using true
 journal: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 journal_import: everybody using true
@@ -2582,6 +2698,10 @@ open_hold: everybody using true
 open_hold: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR ((debit >> 40) IN ( SELECT book.id
    FROM book))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR ((debit >> 40) IN ( SELECT book.id
    FROM book)))
+overpayment: everybody using true
+overpayment: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+overpayment_repayment: everybody using true
+overpayment_repayment: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 payment: everybody using true
 payment: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 payment_file: everybody using true
@@ -2686,6 +2806,8 @@ write_off_limit: of_one_program restrictive to counterfoil_program using ((CURRE
 -- views
 bank_line_counted: SELECT program_id, account, key, asset, amount, booked_on, value_on, external_id, reference, counterparty, memo, batch, file_id, line, bank_account, statement, "position", entry, envelope FROM bank_line l WHERE (NOT (EXISTS ( SELECT FROM bank_line_withdrawn w WHERE ((program_id = program_id) AND (account = account) AND (key = key)))));
 call_standing: SELECT id, subject_id, number, provider, key, payload_sha256, worker, fence, announced_at, horizon_at, kind, answer, answered_at, applied_at, CASE WHEN (kind <> 'unclear'::text) THEN LEAST(answered_at, horizon_at) ELSE horizon_at END AS closed_at FROM (call c LEFT JOIN call_answer a ON ((id = id)));
+customer_account: SELECT program_id, split_part(name, ':'::text, 3) AS customer_id, asset, id AS account_id, (debits - credits) AS amount FROM (account a JOIN book b ON ((id = book_id))) WHERE ((name ~~ 'receivable:customer:%'::text) OR (name ~~ 'refund_payable:customer:%'::text));
+customer_entry: SELECT program_id, customer_id, asset, issued_at AS at, 1 AS place, 'invoice'::text AS kind, id AS document_id, id AS about, total AS amount FROM invoice UNION ALL SELECT program_id, customer_id, asset, at, 2 AS place, 'invoice cancelled'::text AS kind, id AS document_id, id AS about, (credited - total) AS amount FROM (invoice i JOIN step s ON (((subject_id = id) AND (machine = 'invoice'::text) AND (verb = 'cancel'::text)))) UNION ALL SELECT program_id, customer_id, asset, recorded_at AS at, 3 AS place, 'payment'::text AS kind, id AS document_id, id AS about, (- amount) AS amount FROM (invoice i JOIN payment p ON ((invoice_id = id))) UNION ALL SELECT program_id, customer_id, asset, at, 4 AS place, 'credit note'::text AS kind, id AS document_id, id AS about, (- amount) AS amount FROM (invoice i JOIN credit_note c ON ((invoice_id = id))) UNION ALL SELECT program_id, customer_id, asset, at, 5 AS place, 'write-off'::text AS kind, id AS document_id, id AS about, (- amount) AS amount FROM (invoice i JOIN invoice_write_off w ON ((invoice_id = id))) UNION ALL SELECT program_id, customer_id, asset, created_at AS at, 6 AS place, 'refund'::text AS kind, id AS document_id, invoice_id AS about, (- amount) AS amount FROM refund r WHERE (NOT (EXISTS ( SELECT FROM credit_note c WHERE (refund_id = id)))) UNION ALL SELECT program_id, customer_id, asset, at, 7 AS place, 'refund taken back'::text AS kind, id AS document_id, invoice_id AS about, amount FROM (refund r JOIN step s ON (((subject_id = id) AND (machine = 'refund'::text) AND (verb = 'win_back'::text)))) UNION ALL SELECT program_id, customer_id, asset, recorded_at AS at, 8 AS place, 'refund paid'::text AS kind, id AS document_id, invoice_id AS about, amount FROM ((refund r JOIN journal j ON (((program_id = program_id) AND (key = ('REFUND_EXECUTE:'::text || id))))) CROSS JOIN LATERAL ( SELECT (sum(amount))::bigint AS amount FROM posting t_1 WHERE (journal_id = id)) t) UNION ALL SELECT program_id, customer_id, asset, at, 9 AS place, 'overpayment paid back'::text AS kind, id AS document_id, invoice_id AS about, amount FROM (overpayment o JOIN overpayment_repayment r ON ((overpayment_id = id))) UNION ALL SELECT program_id, customer_id, asset, opened_at AS at, 10 AS place, 'chargeback'::text AS kind, id AS document_id, invoice_id AS about, amount FROM chargeback WHERE (customer_id IS NOT NULL) UNION ALL SELECT program_id, customer_id, asset, ended_at AS at, 11 AS place, 'chargeback won'::text AS kind, id AS document_id, invoice_id AS about, (- amount) AS amount FROM chargeback WHERE ((customer_id IS NOT NULL) AND (state = 'won'::text)) UNION ALL SELECT program_id, customer_id, asset, at, 12 AS place, ('escrow '::text || CASE kind WHEN 'fund'::text THEN 'funded'::text WHEN 'release'::text THEN 'released'::text ELSE 'paid back'::text END) AS kind, id AS document_id, id AS about, CASE kind WHEN 'fund'::text THEN (- amount) ELSE amount END AS amount FROM (escrow e JOIN escrow_movement m ON ((escrow_id = id))) WHERE (kind = ANY (ARRAY['fund'::text, 'release'::text, 'repay'::text])) UNION ALL SELECT program_id, customer_id, asset, recorded_at AS at, 13 AS place, 'adjustment'::text AS kind, (((id)::text || '/'::text) || line) AS document_id, NULL::text AS about, CASE WHEN (debit = account_id) THEN amount ELSE (- amount) END AS amount FROM (((customer_account c JOIN program_segment s ON ((program_id = program_id))) CROSS JOIN LATERAL ( SELECT journal_id, debit, credit, amount, debit_balance, credit_balance, effective_at, seq, line, segment, off_clock, movement FROM posting WHERE ((segment = segment) AND (debit = account_id)) UNION ALL SELECT journal_id, debit, credit, amount, debit_balance, credit_balance, effective_at, seq, line, segment, off_clock, movement FROM posting WHERE ((segment = segment) AND (credit = account_id))) t) JOIN journal j ON ((id = journal_id))) WHERE ((key_word(key) IS NULL) OR (key_word(key) = ANY (ARRAY['reversal'::text, 'break'::text, 'post'::text])));
 fee_version: SELECT program_id, version, platform_bps, validator_bps, holdback_bps, COALESCE(effective_at, recorded_at) AS effective_at, actor, recorded_at FROM (fee_rate r LEFT JOIN fee_term t USING (program_id, version));
 ledger_entries: SELECT program_id, type, amount, to_timestamp(((((seq >> 20))::numeric / 1000.0))::double precision) AS created_at, effective_at, asset, name AS account, balance, kind, key, id AS journal_id, line, seq, movement, actor, narrative, source_type, source_id FROM ((((posting p CROSS JOIN LATERAL ( VALUES ('debit'::text,debit,debit_balance), ('credit'::text,credit,credit_balance)) s(type, account_id, balance)) JOIN account a ON ((id = account_id))) JOIN book b ON ((id = book_id))) JOIN journal j ON ((id = journal_id)));
 payout_source: SELECT id, program_id, invoice_id, payee_id, asset, gross, platform_fee, validator_fee, holdback, net, rate_version, at FROM settlement UNION ALL SELECT id, program_id, escrow_id AS invoice_id, payee_id, asset, amount AS gross, platform_fee, validator_fee, 0 AS holdback, net, rate_version, at FROM (escrow_movement m JOIN escrow e ON ((id = escrow_id))) WHERE (kind = 'release'::text);
@@ -3684,6 +3806,30 @@ begin
     return new;
 end $function$
 
+overpayment_is_repaid_whole(): CREATE OR REPLACE FUNCTION public.overpayment_is_repaid_whole()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if new.amount is distinct from overpayment_left(new.overpayment_id) then
+        raise 'overpayment %: % is owed back, not %', new.overpayment_id, overpayment_left(new.overpayment_id), new.amount
+            using errcode = 'CF002';
+    end if;
+    return new;
+end $function$
+
+overpayment_left(text): CREATE OR REPLACE FUNCTION public.overpayment_left(of_overpayment text)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+    select (o.amount - coalesce((select sum(c.excess) from chargeback c where c.payment_id = o.payment_id and c.state <> 'won'), 0)
+                     - coalesce((select r.amount from overpayment_repayment r where r.overpayment_id = o.id), 0))::bigint
+    from overpayment o where o.id = of_overpayment
+$function$
+
 paired_steps_are_approved(): CREATE OR REPLACE FUNCTION public.paired_steps_are_approved()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4063,6 +4209,7 @@ AS $function$
 begin
     perform pg_advisory_xact_lock(hashtextextended('paid:' || of_provider || ':' || of_reference, 0));
     return exists (select from refund_execution r where (r.provider, r.reference) = (of_provider, of_reference))
+        or exists (select from overpayment_repayment r where (r.provider, r.reference) = (of_provider, of_reference))
         or exists (select from escrow_movement m where m.kind = 'repay' and (m.provider, m.reference) = (of_provider, of_reference));
 end $function$
 
@@ -4590,6 +4737,20 @@ AS $function$
             return null;
         end $function$
 
+seal_credit_note(): CREATE OR REPLACE FUNCTION public.seal_credit_note()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'credit_note', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.invoice_id, n.asset, n.amount, n.against_due, n.refunded, n.refund_id, n.reason, n.actor, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
 seal_destination(): CREATE OR REPLACE FUNCTION public.seal_destination()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4821,6 +4982,20 @@ AS $function$
             return null;
         end $function$
 
+seal_invoice_write_off(): CREATE OR REPLACE FUNCTION public.seal_invoice_write_off()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'invoice_write_off', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.invoice_id, n.asset, n.amount, n.reason, n.actor, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
 seal_journal(): CREATE OR REPLACE FUNCTION public.seal_journal()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4888,6 +5063,34 @@ seal_late_posting(): CREATE OR REPLACE FUNCTION public.seal_late_posting()
 AS $function$
         begin
             insert into seal (relation, row_id, sha256) select 'late_posting', row(n.journal_id, n.line)::text, sha256(convert_to(row(n.journal_id, n.line, n.occurred_at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_overpayment(): CREATE OR REPLACE FUNCTION public.seal_overpayment()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'overpayment', n.id::text, sha256(convert_to(row(n.program_id, n.payment_id, n.invoice_id, n.customer_id, n.asset, n.amount, n.cause, n.created_at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_overpayment_repayment(): CREATE OR REPLACE FUNCTION public.seal_overpayment_repayment()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'overpayment_repayment', n.overpayment_id::text, sha256(convert_to(row(n.overpayment_id, n.program_id, n.amount, n.provider, n.reference, n.actor, n.at)::text, 'UTF8')) from  new_row n;
             return null;
         end $function$
 
@@ -5867,6 +6070,15 @@ client_money: owner: counterfoil_owner
 client_money_signature: counterfoil_app: insert, select
 client_money_signature: counterfoil_auditor: select
 client_money_signature: owner: counterfoil_owner
+credit_note: counterfoil_app: insert, select
+credit_note: counterfoil_auditor: select
+credit_note: owner: counterfoil_owner
+customer_account: counterfoil_app: select
+customer_account: counterfoil_auditor: select
+customer_account: owner: counterfoil_owner
+customer_entry: counterfoil_app: select
+customer_entry: counterfoil_auditor: select
+customer_entry: owner: counterfoil_owner
 destination: counterfoil_app: insert, select
 destination: counterfoil_app: update (ended_at)
 destination: counterfoil_auditor: select (actor)
@@ -5997,15 +6209,21 @@ intent: counterfoil_app: update (lease_until)
 intent: counterfoil_app: update (state)
 intent: counterfoil_app: update (state_at)
 intent: counterfoil_app: update (steps)
+intent: counterfoil_app: update (waits_until)
 intent: counterfoil_auditor: select
 intent: owner: counterfoil_owner
 invoice: counterfoil_app: insert, select
+invoice: counterfoil_app: update (credited)
 invoice: counterfoil_app: update (paid)
 invoice: counterfoil_app: update (state)
 invoice: counterfoil_app: update (state_at)
 invoice: counterfoil_app: update (steps)
+invoice: counterfoil_app: update (written_off)
 invoice: counterfoil_auditor: select
 invoice: owner: counterfoil_owner
+invoice_write_off: counterfoil_app: insert, select
+invoice_write_off: counterfoil_auditor: select
+invoice_write_off: owner: counterfoil_owner
 journal: counterfoil_app: insert, select
 journal: counterfoil_auditor: select
 journal: owner: counterfoil_owner
@@ -6111,6 +6329,16 @@ not_kept_to_program: owner: counterfoil_owner
 open_hold: counterfoil_app: select
 open_hold: counterfoil_auditor: select
 open_hold: owner: counterfoil_owner
+overpayment: counterfoil_app: insert, select
+overpayment: counterfoil_app: update (id)
+overpayment: counterfoil_app: update (state)
+overpayment: counterfoil_app: update (state_at)
+overpayment: counterfoil_app: update (steps)
+overpayment: counterfoil_auditor: select
+overpayment: owner: counterfoil_owner
+overpayment_repayment: counterfoil_app: insert, select
+overpayment_repayment: counterfoil_auditor: select
+overpayment_repayment: owner: counterfoil_owner
 password: counterfoil_app: insert, select, update
 password: counterfoil_auditor: select (expires_at)
 password: counterfoil_auditor: select (principal_id)
@@ -6510,6 +6738,8 @@ mandate_refuses(text,integer,timestamp with time zone,bigint,integer): counterfo
 mandate_refuses(text,integer,timestamp with time zone,bigint,integer): counterfoil_auditor: execute
 newest_postings(bigint,bigint,integer): counterfoil_app: execute
 newest_postings(bigint,bigint,integer): counterfoil_auditor: execute
+overpayment_left(text): counterfoil_app: execute
+overpayment_left(text): counterfoil_auditor: execute
 payment_unused(text): counterfoil_app: execute
 payment_unused(text): counterfoil_auditor: execute
 payout_batch_digest(text): counterfoil_app: execute
@@ -6606,6 +6836,7 @@ chargeback.payment_id: app: select, insert
 chargeback.program_id: app: select, insert
 chargeback.provider: app: select, insert
 chargeback.provider_ref: app: select, insert
+customer_entry: place: the order of what happened at one moment
 destination.actor: app: select, insert
 destination.created_at: app: select, insert
 destination.envelope: app: select, insert
@@ -6664,6 +6895,7 @@ intent.id: app: select, insert
 intent.invoice_id: app: select, insert
 intent.program_id: app: select, insert
 intent.provider: app: select, insert
+intent.waits_until: null: as long after the due date of its invoice as every intent; set when payment is waited for again
 invoice.asset: app: select, insert
 invoice.carried_in: app: select, insert
 invoice.carried_out: app: select, insert
@@ -6681,6 +6913,14 @@ log_key.seed: auditor: none
 money_queue: app: select
 not_kept_to_program: app: select
 open_hold: app: select
+overpayment.amount: app: select, insert
+overpayment.asset: app: select, insert
+overpayment.cause: app: select, insert
+overpayment.created_at: app: select, insert
+overpayment.customer_id: app: select, insert
+overpayment.invoice_id: app: select, insert
+overpayment.payment_id: app: select, insert
+overpayment.program_id: app: select, insert
 password.hash: auditor: none
 payment_file: app: select, insert, update (state, state_at, steps, downloaded_at)
 payment_file.body: auditor: none
