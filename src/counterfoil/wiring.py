@@ -44,7 +44,6 @@ from counterfoil.payouts.chargebacks.chargebacks import apply_chargebacks
 from counterfoil.payouts.chargebacks.invariants import INVARIANTS as CHARGEBACK_INVARIANTS
 from counterfoil.payouts.chargebacks.machine import CHARGEBACK
 from counterfoil.payouts.chargebacks.noun import CHARGEBACK_NOUN
-from counterfoil.payouts.customers.statement import INVARIANTS as CUSTOMER_INVARIANTS
 from counterfoil.payouts.destinations import tokens
 from counterfoil.payouts.disputes import disputes
 from counterfoil.payouts.disputes import machine as dispute_machine
@@ -54,7 +53,6 @@ from counterfoil.payouts.disputes.noun import DISPUTE_NOUN
 from counterfoil.payouts.disputes.waking import wake_what_waited
 from counterfoil.payouts.invariants import INVARIANTS as PAYOUT_INVARIANTS
 from counterfoil.payouts.invoices import parts as unpaid
-from counterfoil.payouts.invoices.noun import INTENT_NOUN, INVOICE_NOUN
 from counterfoil.payouts.machines import PAYMENT_FILE, PAYOUT, PROVIDER_CONFLICT, PROVIDER_PAYOUT
 from counterfoil.payouts.payment_files import files, reporting
 from counterfoil.payouts.payouts import reserving
@@ -89,10 +87,7 @@ from counterfoil.settlement.escrow.noun import PAIRED as ESCROW_PAIRED
 from counterfoil.settlement.holdback import HOLDBACK
 from counterfoil.settlement.holdback import INVARIANTS as HOLDBACK_INVARIANTS
 from counterfoil.settlement.intents import intents
-from counterfoil.settlement.intents.intents import INTENT
 from counterfoil.settlement.invariants import INVARIANTS as SETTLEMENT_INVARIANTS
-from counterfoil.settlement.invoices import invoices
-from counterfoil.settlement.invoices.invoices import INVOICE
 from counterfoil.settlement.payments import payments
 from counterfoil.settlement.payments.payments import parsed, receive_charges
 from counterfoil.settlement.settlements import payout_sources
@@ -115,9 +110,7 @@ Clock = Callable[[], datetime]
 MACHINES: Sequence[Machine] = (
     EVENT,
     WEBHOOK_IN,
-    INVOICE,
-    INTENT,
-    unpaid.OVERPAYMENT,
+    *unpaid.MACHINES,
     PAYOUT,
     PROVIDER_PAYOUT,
     PROVIDER_CONFLICT,
@@ -154,7 +147,6 @@ JOBS: Final[Sequence[Job]] = (
     *proofs.JOBS,
 )
 EVENT_KINDS: Final[Sequence[EventKind]] = (
-    *invoices.EVENT_KINDS,
     *unpaid.EVENT_KINDS,
     *payments.EVENT_KINDS,
     *intents.EVENT_KINDS,
@@ -215,9 +207,7 @@ CONFIDENTIAL: Final[Sequence[Confidential]] = (
     proofs.CONFIDENTIAL,
 )
 NOUNS: Final = (
-    INVOICE_NOUN,
-    INTENT_NOUN,
-    unpaid.OVERPAYMENT_NOUN,
+    *unpaid.NOUNS,
     PAYOUT_NOUN,
     REFUND_NOUN,
     DISPUTE_NOUN,
@@ -245,7 +235,7 @@ INVARIANTS = (
     *DISPUTE_INVARIANTS,
     *CHARGEBACK_INVARIANTS,
     *DEBT_INVARIANTS,
-    *CUSTOMER_INVARIANTS,
+    *unpaid.INVARIANTS,
     *BREAK_INVARIANTS,
     *OPERATIONS_INVARIANTS,
     *AUDIT_INVARIANTS,
@@ -355,14 +345,10 @@ def followers(wiring: Wiring) -> dict[str, Follower]:
         references = [str(event.payload["reference"]) for event in events]
         escrows.fund_from_payments(conn, references, make_id=wiring.make_id, now=now)
 
-    def lost(conn: Connection[Any], events: Sequence[Event], now: datetime) -> None:
-        unpaid.end_charged_back(conn, [event.subject_id for event in events], now=now)
-        wake_what_waited(conn, events, now)
-
     return {
         **dict.fromkeys(("settlement_completed", "escrow_released"), pay_out),
         "payment_unidentified": fund,
-        "chargeback_lost": lost,
+        "chargeback_lost": unpaid.follow_lost_chargebacks,
         **dict.fromkeys(("dispute_ended", "chargeback_won"), wake_what_waited),
     }
 
