@@ -112,6 +112,7 @@ class Desk:
             rows_max=200,
             call_limit=timedelta(seconds=1),
             database_clock=self.clock,
+            cooling=timedelta(),
         )
         self.ticks = ticks(self.wiring, "worker:test")
         self._seen: str | None = None

@@ -6,27 +6,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
-
-from psycopg import Connection
+from typing import Final
 
 from counterfoil.audit.invariants import INVARIANTS as AUDIT_INVARIANTS
 from counterfoil.base.encryption.confidential import Confidential
 from counterfoil.base.encryption.standing import every_envelope_opens
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Machine, history_kept
+from counterfoil.following import appliers, followers
 from counterfoil.ledger import expiring
 from counterfoil.ledger.invariants import INVARIANTS as LEDGER_INVARIANTS
 from counterfoil.ledger.periods import PAIRED as PERIOD_PAIRED
 from counterfoil.operations.access.paired import PAIRED as ACCESS_PAIRED
 from counterfoil.operations.approvals import Paired, by_verb
 from counterfoil.operations.events import events
-from counterfoil.operations.events.events import EVENT, Event, EventKind, Follower, tell_stuck
+from counterfoil.operations.events.events import EVENT, EventKind, tell_stuck
 from counterfoil.operations.invariants import INVARIANTS as OPERATIONS_INVARIANTS
-from counterfoil.operations.providers import Provider, TellsChargebacks, capabilities_of, keeping_balances
+from counterfoil.operations.providers import Provider, keeping_balances
 from counterfoil.operations.webhooks import event_pull
 from counterfoil.operations.webhooks import inbound as webhooks_in
-from counterfoil.operations.webhooks.inbound import WEBHOOK_IN, Applier, Received
+from counterfoil.operations.webhooks.inbound import WEBHOOK_IN
 from counterfoil.operations.work import circuits, forgetting, pauses
 from counterfoil.operations.work.circuit_rules import DEFAULT, CircuitLimits
 from counterfoil.operations.work.circuits import CIRCUIT, CIRCUIT_NOUN
@@ -40,26 +39,26 @@ from counterfoil.payouts.batches.invariants import INVARIANTS as BATCH_INVARIANT
 from counterfoil.payouts.batches.machine import PAYOUT_BATCH
 from counterfoil.payouts.batches.noun import BATCH_NOUN
 from counterfoil.payouts.chargebacks import machine as chargeback_machine
-from counterfoil.payouts.chargebacks.chargebacks import apply_chargebacks
 from counterfoil.payouts.chargebacks.invariants import INVARIANTS as CHARGEBACK_INVARIANTS
 from counterfoil.payouts.chargebacks.machine import CHARGEBACK
 from counterfoil.payouts.chargebacks.noun import CHARGEBACK_NOUN
+from counterfoil.payouts.destinations import machine as destination_machine
 from counterfoil.payouts.destinations import tokens
+from counterfoil.payouts.destinations.machine import DESTINATION
+from counterfoil.payouts.destinations.noun import DESTINATION_NOUN
+from counterfoil.payouts.destinations.noun import PAIRED as DESTINATION_PAIRED
 from counterfoil.payouts.disputes import disputes
 from counterfoil.payouts.disputes import machine as dispute_machine
 from counterfoil.payouts.disputes.invariants import INVARIANTS as DISPUTE_INVARIANTS
 from counterfoil.payouts.disputes.machine import DISPUTE
 from counterfoil.payouts.disputes.noun import DISPUTE_NOUN
-from counterfoil.payouts.disputes.waking import wake_what_waited
 from counterfoil.payouts.invariants import INVARIANTS as PAYOUT_INVARIANTS
 from counterfoil.payouts.invoices import parts as unpaid
 from counterfoil.payouts.machines import PAYMENT_FILE, PAYOUT, PROVIDER_CONFLICT, PROVIDER_PAYOUT
 from counterfoil.payouts.payment_files import files, reporting
 from counterfoil.payouts.payouts import reserving
 from counterfoil.payouts.payouts.noun import PAYOUT_NOUN
-from counterfoil.payouts.payouts.verbs import Owed, create_payouts
 from counterfoil.payouts.provider_payouts import pulling, sending
-from counterfoil.payouts.provider_payouts.outcomes import apply_facts
 from counterfoil.payouts.provider_payouts.paired import PAIRED as PAYOUT_PAIRED
 from counterfoil.payouts.refunds import debts, refunds, release
 from counterfoil.payouts.refunds.debts import INVARIANTS as DEBT_INVARIANTS
@@ -78,6 +77,13 @@ from counterfoil.reconciliation.runs.copying import Books
 from counterfoil.reconciliation.runs.pairings import Pairing, pairings
 from counterfoil.reconciliation.runs.run import RunContext
 from counterfoil.settlement import holdback, settlements
+from counterfoil.settlement.affiliates import affiliates
+from counterfoil.settlement.affiliates.invariants import INVARIANTS as AFFILIATE_INVARIANTS
+from counterfoil.settlement.affiliates.noun import AFFILIATE_NOUN
+from counterfoil.settlement.commissions import model as commission_model
+from counterfoil.settlement.commissions import moving as commissions
+from counterfoil.settlement.commissions.invariants import INVARIANTS as COMMISSION_INVARIANTS
+from counterfoil.settlement.commissions.noun import COMMISSION_NOUN
 from counterfoil.settlement.escrow import escrows
 from counterfoil.settlement.escrow import model as escrow_model
 from counterfoil.settlement.escrow.invariants import INVARIANTS as ESCROW_INVARIANTS
@@ -89,8 +95,6 @@ from counterfoil.settlement.holdback import INVARIANTS as HOLDBACK_INVARIANTS
 from counterfoil.settlement.intents import intents
 from counterfoil.settlement.invariants import INVARIANTS as SETTLEMENT_INVARIANTS
 from counterfoil.settlement.payments import payments
-from counterfoil.settlement.payments.payments import parsed, receive_charges
-from counterfoil.settlement.settlements import payout_sources
 from counterfoil.settlement.treasury import treasury
 from counterfoil.settlement.treasury.invariants import INVARIANTS as TREASURY_INVARIANTS
 from counterfoil.treasury.agents import model as agent_model
@@ -117,7 +121,10 @@ MACHINES: Sequence[Machine] = (
     HOLDBACK,
     REFUND,
     ESCROW,
+    affiliates.AFFILIATE,
+    commission_model.COMMISSION,
     PAYOUT_BATCH,
+    DESTINATION,
     DISPUTE,
     CHARGEBACK,
     BREAK,
@@ -141,6 +148,7 @@ JOBS: Final[Sequence[Job]] = (
     *escrows.JOBS,
     *transactions.JOBS,
     *unpaid.JOBS,
+    *commissions.JOBS,
     *expiring.JOBS,
     *forgetting.JOBS,
     *nightly.JOBS,
@@ -156,9 +164,12 @@ EVENT_KINDS: Final[Sequence[EventKind]] = (
     *treasury.EVENT_KINDS,
     *agent_model.EVENT_KINDS,
     *two_phase_model.EVENT_KINDS,
+    *affiliates.EVENT_KINDS,
+    *commission_model.EVENT_KINDS,
     *payout_machines.EVENT_KINDS,
     *refunds.EVENT_KINDS,
     *batch_machine.EVENT_KINDS,
+    *destination_machine.EVENT_KINDS,
     *dispute_machine.EVENT_KINDS,
     *chargeback_machine.EVENT_KINDS,
     *debts.EVENT_KINDS,
@@ -188,6 +199,7 @@ PAIRED: Final = by_verb(
     *proofs.PAIRED,
     *unpaid.PAIRED,
     Paired("destination", "set"),
+    *DESTINATION_PAIRED,
     Paired("write_off_limit", "set"),
     Paired("payout_policy", "set"),
     Paired("receivable", "write_off"),
@@ -209,9 +221,12 @@ CONFIDENTIAL: Final[Sequence[Confidential]] = (
 NOUNS: Final = (
     *unpaid.NOUNS,
     PAYOUT_NOUN,
+    DESTINATION_NOUN,
     REFUND_NOUN,
     DISPUTE_NOUN,
     ESCROW_NOUN,
+    AFFILIATE_NOUN,
+    COMMISSION_NOUN,
     CHARGEBACK_NOUN,
     HOLDBACK_NOUN,
     BATCH_NOUN,
@@ -229,6 +244,8 @@ INVARIANTS = (
     *TREASURY_INVARIANTS,
     *AGENT_INVARIANTS,
     *TWO_PHASE_INVARIANTS,
+    *AFFILIATE_INVARIANTS,
+    *COMMISSION_INVARIANTS,
     *PAYOUT_INVARIANTS,
     *REFUND_INVARIANTS,
     *BATCH_INVARIANTS,
@@ -249,7 +266,7 @@ INVARIANTS = (
 class Wiring:
     """What the parts are connected with. `program_id`: where money is booked that names no invoice of ours. `run_folder`: where
     reconciliation runs keep their lines; None keeps none. `proof_folder`: where checkpoints and proofs lie, the same. `crons`: when which
-    scope is reconciled."""
+    scope is reconciled. `cooling`: for how long nothing goes to a destination that was changed, where no payout policy says it."""
 
     database: Books
     providers: Mapping[str, Provider]
@@ -266,6 +283,7 @@ class Wiring:
     proof_folder: Path | None = None
     proof_quorum: int = 2  # so many people sign a proof
     crons: Mapping[str, str] = field(default_factory=dict)
+    cooling: timedelta = timedelta(hours=72)
 
     def means(self) -> RunContext:
         """What reconciliation works with."""
@@ -303,11 +321,12 @@ class Wiring:
             self.make_id,
             self.clock,
             self.silent_after,
-            followers=followers(self),
-            appliers=appliers(self),
+            followers=followers(self.make_id),
+            appliers=appliers(self.providers, self.program_id, self.make_id, silent_after=self.silent_after),
             run_folder=self.run_folder,
             proof_folder=self.proof_folder,
             crons=self.crons,
+            cooling=self.cooling,
             database=self.database,
         )
 
@@ -331,68 +350,3 @@ def loops(wiring: Wiring, owner: str, *, poll_s: float) -> list[Loop]:
         for job in JOBS
         for lane in (sorted(wiring.providers) if job.per_provider else [None])
     ]
-
-
-def followers(wiring: Wiring) -> dict[str, Follower]:
-    """Who follows which event."""
-
-    def pay_out(conn: Connection[Any], events: Sequence[Event], now: datetime) -> None:
-        settled = payout_sources(conn, [event.subject_id for event in events])
-        owed = [Owed(one.program_id, one.invoice_id, one.id, one.payee_id, one.asset, one.net) for one in settled if one.net]
-        create_payouts(conn, owed, make_id=wiring.make_id, actor="system:worker", cause=events[0].name, now=now)
-
-    def fund(conn: Connection[Any], events: Sequence[Event], now: datetime) -> None:
-        references = [str(event.payload["reference"]) for event in events]
-        escrows.fund_from_payments(conn, references, make_id=wiring.make_id, now=now)
-
-    return {
-        **dict.fromkeys(("settlement_completed", "escrow_released"), pay_out),
-        "payment_unidentified": fund,
-        "chargeback_lost": unpaid.follow_lost_chargebacks,
-        **dict.fromkeys(("dispute_ended", "chargeback_won"), wake_what_waited),
-    }
-
-
-def appliers(wiring: Wiring) -> dict[tuple[str, str], Applier]:
-    """Who applies which webhook of which provider."""
-    found: dict[tuple[str, str], Applier] = {}
-    for name, provider in wiring.providers.items():
-        apply = {"charge": _charges(wiring, name, provider), "payout": _payouts(wiring, name, provider)}
-        if isinstance(provider, TellsChargebacks):
-            apply["chargeback"] = _chargebacks(wiring, name, provider)
-        found |= {(name, kind): apply[what] for kind, what in provider.tells.items() if what in apply}
-    return found
-
-
-def _charges(wiring: Wiring, name: str, provider: Provider) -> Applier:
-    def apply(conn: Connection[Any], received: Sequence[Received], now: datetime) -> None:
-        charges = [parsed(provider.charge_of, one.body) for one in received]
-        receive_charges(
-            conn,
-            charges,
-            provider=name,
-            program_id=wiring.program_id,
-            make_id=wiring.make_id,
-            cause="charge.succeeded",
-            now=now,
-        )
-
-    return apply
-
-
-def _payouts(wiring: Wiring, name: str, provider: Provider) -> Applier:
-    def apply(conn: Connection[Any], received: Sequence[Received], now: datetime) -> None:
-        told = [provider.payout_of(one.body) for one in received]
-        facts = [one for one in told if one is not None]  # what carries no key is none of ours
-        can = capabilities_of(provider)
-        apply_facts(conn, name, facts, silent_after=wiring.silent_after, cause="webhook", now=now, capabilities=can)
-
-    return apply
-
-
-def _chargebacks(wiring: Wiring, name: str, provider: TellsChargebacks) -> Applier:
-    def apply(conn: Connection[Any], received: Sequence[Received], now: datetime) -> None:
-        told = [provider.chargeback_of(one.body) for one in received]
-        apply_chargebacks(conn, [one for one in told if one is not None], provider=name, make_id=wiring.make_id, now=now)
-
-    return apply

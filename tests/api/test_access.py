@@ -87,6 +87,8 @@ ROUTES = [  # method, path, body, what it needs
     ("POST", f"/api/approvals/prop_{ID}/reject", BECAUSE, READ),
     ("POST", "/api/logins/end", None, READ),
     ("GET", "/api/destinations", None, READ),
+    ("GET", f"/api/destinations/dst_{ID}", None, READ),
+    ("GET", "/api/payees/bolt/card", None, READ),
     ("GET", "/api/providers", None, READ),
     ("GET", "/api/bank-files", None, READ),
     ("POST", "/api/bank-files", None, OPERATE),
@@ -209,6 +211,16 @@ ROUTES = [  # method, path, body, what it needs
         )
         for what in ("distributions", "withdrawals")
     ),
+    ("GET", "/api/affiliates", None, READ),
+    ("GET", f"/api/affiliates/aff_{ID}", None, READ),
+    ("GET", f"/api/affiliates/aff_{ID}/payable", None, READ),
+    ("GET", "/api/affiliates/verification", None, READ),
+    ("POST", "/api/affiliates", {"programId": PROGRAM, "name": "ann", **BECAUSE}, OPERATE),
+    ("GET", "/api/commissions", None, READ),
+    ("GET", f"/api/commissions/com_{ID}", None, READ),
+    ("GET", "/api/commissions/verification?sample=10", None, READ),
+    ("GET", f"/api/programs/{PROGRAM}/commission-rates", None, READ),
+    ("POST", f"/api/programs/{PROGRAM}/commission-rates", {"asset": "EUR", "levels": [100], "capBps": 100}, ADMINISTER),
     ("GET", "/api/escrows", None, READ),
     ("GET", f"/api/escrows/esc_{ID}", None, READ),
     (

@@ -285,9 +285,9 @@ def test_what_decides_money_and_is_known_with_its_row_is_never_updated(books: Co
 def once(conn: Connection[Any]) -> None:
     """An attempt that is paid, a destination that ended, a run that ended, a record that is invoiced."""
     conn.execute(
-        """insert into destination (id, program_id, payee_id, provider, envelope, actor, created_at)
-           values ('dst_1', 'p', 'a', 'x', %s, 'anna', %s)""",
-        [bytes(32), NOW],
+        """insert into destination (id, program_id, payee_id, provider, envelope, actor, created_at, state, state_at)
+           values ('dst_1', 'p', 'a', 'x', %s, 'anna', %s, 'active', %s)""",
+        [bytes(32), NOW, NOW],
     )
     conn.execute(
         """insert into provider_payout (id, payout_id, program_id, number, provider, idempotency_key, destination_id, asset, amount,

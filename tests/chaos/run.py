@@ -84,7 +84,7 @@ class Chaos:
             folder / "world",
             workers=2,
             destinations={"payee-1": "acct_payee_1"},
-            settings={**SETTINGS, "COUNTERFOIL_DRILL_FOLDER": str(self.drill)},
+            settings={**SETTINGS, "COUNTERFOIL_DRILL_FOLDER": str(self.drill), "COUNTERFOIL_DESTINATION_COOLING_HOURS": "0"},
             simulator={
                 "settle_ms": 1500,  # nor the provider's next word
                 "first_byte_ms": 3000,

@@ -216,6 +216,10 @@ def test_keys_programs_rates_and_destinations_are_made(cli: Cli, office: Office)
     assert cli("rates", "show", "second", "-o", "json").json()["version"] == 1
     assert "…" in by_two(cli, office, "approver", "destinations", "set", "bolt", "--token", "acct_bolt_0001").out
     assert "acct_bolt_0001" not in cli("destinations", "list").out
+    (place,) = cli("destinations", "list", "--payee", "bolt", "-o", "json").json()
+    assert cli("destinations", "quarantine", place["id"], "--reason", "a letter").out == f"Nothing is sent to {place['id']} from now on.\n"
+    assert "a letter" in cli("destinations", "show", place["id"]).out
+    assert "a person quarantined it: a letter" in " ".join(cli("payees", "card", "bolt").out.split())
     closed = cli("periods", "close", PROGRAM, "--until", "2026-01-01T00:00:00Z", "--reason", "year end")
     assert closed.code == 0
     assert "2026-01-01" in cli("periods", "show", PROGRAM).out

@@ -338,6 +338,36 @@ ESCROWS: Final[Faults] = {
             select min(id) from payment where invoice_id is not null) where kind = 'fund'""",
     },
 }
+COMMISSIONS: Final[Faults] = {
+    "AFFILIATE_TREE": {
+        "two stand above each other": """update affiliate a set parent_id = (select id from affiliate where parent_id = a.id)
+            where parent_id is null""",
+        "one stands under nobody that is there": "update affiliate set parent_id = 'aff_gone' where parent_id is not null",
+        "one refers itself": """update referral r set customer_id = (select name from affiliate a where a.id = r.affiliate_id)
+            where customer_id = (select min(customer_id) from referral)""",
+    },
+    "COMMISSION_TIE": {
+        "a commission is raised": "update commission set amount = amount + 1 where level = 2",
+        "a commission goes to another": """update commission c set affiliate_id = (
+            select affiliate_id from commission o where o.sale_id = c.sale_id and o.level = 1) where level = 2""",
+        "a referred sale has none": "delete from commission_sale",
+        "what a refund took back is forgotten": "update commission set taken_back = 0 where taken_back > 0",
+        "the contract is changed afterwards": "update commission_rate set levels = '{1000,201}'",
+        "a sale is frozen larger than it was": "update commission_sale set gross = gross + 100",
+        "nobody referred the customer": "delete from referral",
+        "its journal is taken out": "delete from journal where kind = 'commission_accrual'",
+    },
+    "COMMISSION_LEDGER_TIE": {
+        "an account holds more": "update account set credits = credits + 1 where name like 'payable:affiliate:%'",
+        "a commission matured and was not booked": "update commission set state = 'payable' where state = 'accrued'",
+    },
+    "COMMISSION_PAID_ONCE": {
+        "a paid commission is payable again": "update commission set state = 'payable' where state = 'paid'",
+        "a commission is in two payments": "update commission set paid = paid + 1 where state = 'paid'",
+        "a payment is larger than what it moved": "update commission_payment set amount = amount + 1, netted = netted - 1",
+        "a reversal is taken out": "delete from commission_reversal",
+    },
+}
 BATCHES: Final[Faults] = {
     "PAYOUT_UNAPPROVED": {
         "an attempt was allowed by nothing": "delete from payout_approval",
@@ -427,8 +457,9 @@ OPERATIONS: Final[Faults] = {
         "another account was agreed on": "update destination set fingerprint = substr(fingerprint, 1, 4) || sha256('acct_thief')",
     },
     "ENVELOPE_UNOPENED": {
-        "two payees are paid at each other's account": """insert into destination (id, program_id, payee_id, provider, envelope, actor,
-            created_at) select 'dst_thief', program_id, 'thief', provider, envelope, actor, created_at from destination limit 1;
+        "two payees are paid at each other's account": """insert into destination (id, program_id, payee_id, provider, envelope,
+            actor, created_at, state, state_at)
+            select 'dst_thief', program_id, 'thief', provider, envelope, actor, created_at, state, state_at from destination limit 1;
             update destination d set envelope = o.envelope from destination o where o.id <> d.id""",
         "a webhook says something else": "update webhook_in set envelope = envelope || 'x'",
         "a webhook says what another one said": """update webhook_in w set envelope = o.envelope from webhook_in o
@@ -439,8 +470,9 @@ OPERATIONS: Final[Faults] = {
         "a payout is doubled": "update payout set amount = amount * 2",
         "a payee's account becomes another payee's": """update destination set payee_id = 'thief'
             where id = (select min(id) from destination)""",
-        "an attempt goes to another account": """insert into destination (id, program_id, payee_id, provider, envelope, actor, created_at)
-            select 'dst_thief', program_id, 'thief', provider, envelope, actor, created_at from destination limit 1;
+        "an attempt goes to another account": """insert into destination (id, program_id, payee_id, provider, envelope,
+            actor, created_at, state, state_at)
+            select 'dst_thief', program_id, 'thief', provider, envelope, actor, created_at, state, state_at from destination limit 1;
             update provider_payout set destination_id = 'dst_thief'""",
         "a fee becomes amount": "update payment set fee = fee - 10, amount = amount + 10 where fee > 10",
         "who did it is rewritten": "update step set actor = 'nobody', reason = 'x'",
@@ -488,16 +520,5 @@ LOG: Final[Faults] = {
             '9000000000'::xid8 from journal limit 1""",
     },
 }
-PLANTED: Final[Faults] = {
-    **LEDGER,
-    **SETTLEMENT,
-    **PAYOUTS,
-    **BATCHES,
-    **ESCROWS,
-    **CUSTOMERS,
-    **REFUNDS,
-    **BREAKS,
-    **AGENTS,
-    **OPERATIONS,
-    **LOG,
-}
+PARTS: Final = (LEDGER, SETTLEMENT, PAYOUTS, BATCHES, ESCROWS, COMMISSIONS, CUSTOMERS, REFUNDS, BREAKS, AGENTS, OPERATIONS, LOG)
+PLANTED: Final[Faults] = {code: faults for part in PARTS for code, faults in part.items()}

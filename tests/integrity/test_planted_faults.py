@@ -35,6 +35,10 @@ from counterfoil.proofs.log.checkpoints import make_checkpoint
 from counterfoil.proofs.log.sequencing import sequence
 from counterfoil.reconciliation.breaks import adjusting
 from counterfoil.reconciliation.breaks.queries import Filter, list_breaks
+from counterfoil.settlement.affiliates.affiliates import refer, set_affiliate
+from counterfoil.settlement.commissions.moving import mature, pay_affiliate
+from counterfoil.settlement.commissions.rates import set_terms
+from counterfoil.settlement.commissions.rules import CommissionTerms
 from counterfoil.settlement.escrow.escrows import NewEscrow, fund_escrow, open_escrow, sign_escrow
 from counterfoil.settlement.escrow.moving import Hand, refund_escrow, release_escrow, repay_escrow
 from counterfoil.settlement.escrow.rules import Condition
@@ -67,6 +71,7 @@ def books(server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Des
         days.a_day_of_trouble(desk)
         days.reconciled(desk, on=now() - timedelta(days=1))
         days.reconciled(desk)
+        _referred(desk)
         _pending(desk)
         _refunded(desk)
         with desk.database.transaction() as conn:
@@ -219,6 +224,35 @@ def _agents(conn: Connection[Any]) -> None:
     freeze_agent(conn, third, reason="a look", actor="t", **given)
     states = dict(conn.execute("select state, count(*) from two_phase group by state").fetchall())
     assert states == {"committed": 2, "aborted": 1, "prepared": 1}
+
+
+def _referred(desk: Desk) -> None:
+    """Two affiliates, one above the other, earned of two sales: of the first a part went back. Those of the second are paid to one."""
+    at = max(desk.clock.now, now())
+    desk.clock.now = at
+    with desk.database.transaction() as conn:
+        set_terms(conn, PROGRAM, "EUR", CommissionTerms("gross", "rates", (1000, 200), 2000, 0, 0), actor="t", now=at)
+        given: dict[str, Any] = {"reason": "t", "make_id": make_id, "actor": "t", "now": at}
+        above = set_affiliate(conn, PROGRAM, "bob", None, **given).id
+        ann = set_affiliate(conn, PROGRAM, "ann", above, **given).id
+        for number in range(2):
+            refer(conn, ann, f"c-customer-{number:03}", actor="t", now=at)
+    refunded, sold = days.issued(desk, ["70.00", "71.00"], prefix="c", payee="payee-1")
+    desk.pay(refunded, 70_00)
+    desk.pay(sold, 71_00)
+    desk.deliver()
+    desk.work()
+    with desk.database.transaction() as conn:
+        book_refund(conn, make_id("ref"), lock_invoice(conn, refunded), 10_00, cause="asked", make_id=make_id, actor="t", now=at)
+    desk.work()
+    with desk.database.transaction() as conn:
+        rows = conn.execute(
+            "select c.id, c.taken_back > 0 from commission c join settlement s on s.id = c.sale_id where s.invoice_id = any(%s)",
+            [[refunded, sold]],
+        ).fetchall()
+        assert sorted(row[1] for row in rows) == [False, False, True, True], "the events were not followed"
+        mature(conn, [row[0] for row in rows if not row[1]], now=desk.clock.now)
+        assert pay_affiliate(conn, above, make_id=make_id, now=desk.clock.now)
 
 
 @pytest.fixture

@@ -502,7 +502,10 @@ def test_what_ended_stays_ended(house: Database, what: str):
             """insert into api_key (id, name, role, secret_hash, hint, created_by, created_at, principal_id, skeleton)
                select 'key_e', 'e', 'viewer', 'x', 'x', 't', now(), id, 'e' from principal limit 1"""
         )
-        conn.execute("insert into destination values ('dst_e', 'main', 'p', 'simulator', 'tok', 't', now(), null)")
+        conn.execute(
+            """insert into destination (id, program_id, payee_id, provider, token, actor, created_at, state, state_at)
+               values ('dst_e', 'main', 'p', 'simulator', 'tok', 't', now(), 'active', now())"""
+        )
         more = ", revoked_by = 't'" if table == "role_grant" else ""
         conn.execute(f"update {table} set {column} = now(){more}".encode())
         for guarded in ("api_key", "destination"):

@@ -61,6 +61,7 @@ class World:
 
     def __init__(self, conn: Connection[Any]) -> None:
         self.conn, self.now, self.owed = conn, NOW, OWED
+        self.cooling = timedelta()
         self.orders: dict[str, str] = {}
         self.calls: dict[str, list[str]] = {}
         open_program(conn, PROGRAM, name="Main", assets=[Asset("EUR", 2)], now=NOW)
@@ -100,7 +101,7 @@ class World:
 
     def reserve(self) -> None:
         self.conn.execute("update payout set due_at = %s where state = 'pending' and due_at is not null", [self.now])
-        reserve_due(Runner(_Same(self.conn), lambda *_: self.now, "worker:test"), make_id)  # type: ignore[arg-type]
+        reserve_due(Runner(_Same(self.conn), lambda *_: self.now, "worker:test"), make_id, cooling=self.cooling)  # type: ignore[arg-type]
 
     def claim(self, attempt: str) -> None:
         take_steps(self.conn, PROVIDER_PAYOUT, [Move(attempt, "queued", "send")], actor="test", at=self.now)

@@ -197,6 +197,50 @@ def a_batch_waits_for_a_second_person_and_is_executed(desk: Desk, terminal: Term
     assert terminal.rows(f"/api/payouts?invoiceId={small}")[0]["state"] == "completed", "by rule"
 
 
+def commissions_are_checked_on_a_sample(desk: Desk, terminal: Terminal) -> None:
+    """S13, weekly: what affiliates earn of a sale, worked out again, on a sample and on all; a refund takes its part back."""
+    because = ("--reason", "signed the contract", "--output", "json")
+    above = told(terminal("affiliates", "set", "bob", *because))["id"]
+    ann = told(terminal("affiliates", "set", "ann", "--parent-id", above, *because))["id"]
+    words = ("--asset", "EUR", "--level-bps", "1000", "--level-bps", "200", "--cap-bps", "2000", "--mature-days", "0", "--minimum", "5.00")
+    assert terminal("commissions", "rates", "set", PROGRAM, *words)[0] == 0
+    for customer in ("customer-k-1", "customer-k-2"):
+        assert terminal("affiliates", "refer", ann, "--customer-id", customer)[0] == 0
+    invoices = issue(desk.database, "99.99", "70.00", "30.00", prefix="k")  # of the third nobody says who referred it
+    for invoice, minor in zip(invoices, (99_99, 70_00, 30_00), strict=True):
+        desk.pay(invoice, minor)
+    carried(desk)
+    earned = {(one["affiliateId"], one["amount"]) for one in terminal.rows("/api/commissions")}
+    assert earned == {(ann, "999"), (above, "199"), (ann, "700"), (above, "140")}
+    code, said = terminal("commissions", "verify", "--sample", "1", "--output", "json")
+    assert (code, told((code, said))["lookedAt"], told((code, said))["isSample"]) == (0, 1, True)
+    refund = ("--invoice-id", invoices[1], "--amount", "35.00", "--reason", "half was not delivered")
+    assert terminal("refunds", "open", *refund)[0] == 0
+    carried(desk)
+    code, said = terminal("commissions", "verify", "--sample", "10", "--output", "json")
+    whole = told((code, said))
+    assert (code, whole["sales"], whole["lookedAt"], whole["differing"], whole["isSample"]) == (0, 2, 2, 0, False)
+    left = {(one["affiliateId"], one["remaining"]) for one in terminal.rows("/api/commissions")}
+    assert left == {(ann, "999"), (above, "199"), (ann, "350"), (above, "70")}
+
+
+def affiliates_are_a_tree_and_are_paid_by_the_contract(desk: Desk, terminal: Terminal) -> None:
+    """S13, monthly: no cycle and no orphan; and what matured goes out as one payout, above the minimum of 5.00."""
+    code, said = terminal("affiliates", "verify", "--output", "json")
+    assert (code, told((code, said))["affiliates"], told((code, said))["faulty"]) == (0, 2, 0)
+    by_name = {one["name"]: one["id"] for one in terminal.rows("/api/affiliates")}
+    assert terminal("affiliates", "set", "bob", "--parent-id", by_name["ann"], "--reason", "by mistake")[0] != 0
+    destination = ("destinations", "set", by_name["ann"], "--token", "acct_ann_0001")
+    terminal.by_two(*destination)
+    assert terminal(*destination)[0] == 0
+    desk.work("mature-commissions", "pay-commissions")
+    carried(desk)
+    paid = {one["payeeId"]: (one["amount"], one["state"]) for one in terminal.rows("/api/payouts") if one["payeeId"] in by_name.values()}
+    assert paid == {by_name["ann"]: ("1349", "completed")}, "of the other less than the minimum matured: it carries over"
+    assert terminal.ask(f"/api/affiliates/{by_name['bob']}/payable")["data"][0]["earned"] == "269"
+    assert {one["affiliateId"] for one in terminal.rows("/api/commissions?state=paid")} == {by_name["ann"]}
+
+
 def jobs_are_run_by_name(desk: Desk, terminal: Terminal) -> None:
     """S18: each job of the schedule, on demand."""
     [invoice] = issue(desk.database, "60.00", prefix="f")
@@ -221,6 +265,8 @@ RUNBOOK: tuple[Section, ...] = (
     what_fails_is_tried_again_by_itself,
     entries_are_asked_for_in_sql_and_corrected_through_the_api,
     a_batch_waits_for_a_second_person_and_is_executed,
+    commissions_are_checked_on_a_sample,
+    affiliates_are_a_tree_and_are_paid_by_the_contract,
     jobs_are_run_by_name,
 )
 

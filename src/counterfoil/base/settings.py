@@ -174,6 +174,12 @@ class Settings(BaseSettings):
         description="For so long after it was announced, an order may still reach the provider: the life of a connection and the "
         "provider's longest processing. Until then nothing of it is tried anew. More than `provider_timeout_ms`.",
     )
+    destination_cooling_hours: int = Field(
+        72,
+        ge=0,
+        le=8_760,
+        description="For so long nothing is paid to a destination that was changed, unless the payout policy of the asset says otherwise.",
+    )
     provider_silent_s: int = Field(600, ge=1, le=86_400, description="After so long without news of a sent payout, the provider is asked.")
     provider_circuit_failures_max: int = Field(
         5,

@@ -58,6 +58,8 @@ AMOUNTS: Final = frozenset(
         "per_day",
         "per_week",
         "per_month",
+        "base_amount",
+        "taken_back",
     }
 )  # fields of a row that are money, beside its asset
 LINES_MAX: Final = 100

@@ -153,12 +153,12 @@ INVARIANTS: Final = (
     ),
     Invariant(
         "PAYOUT_MISSING",
-        "Has every settlement and every release of an escrow that leaves something to pay its payout, or the event that makes it?",
+        "Has every settlement, release of an escrow and payment of commissions that leaves something to pay its payout, or its event?",
         """select s.id, s.payee_id, s.asset, s.net from payout_source s
            where s.net > 0
              and not exists (select from payout p where p.settlement_id = s.id)
              and not exists (select from event e where e.subject_id = s.id and e.state <> 'handled'
-                             and e.name in ('settlement_completed', 'escrow_released'))""",
+                             and e.name in ('settlement_completed', 'escrow_released', 'commission_paid'))""",
         "critical",
         "A payee is owed money, and nothing will ever send it.",
     ),

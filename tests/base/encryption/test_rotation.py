@@ -31,7 +31,7 @@ from counterfoil.base.migrations.runner import FOLDER, OWNER, files, migrate
 from counterfoil.base.problems import InvariantBroken
 from counterfoil.cli.local.crash_drill import ARMED, REACHED
 from counterfoil.operations.webhooks.inbound import receive, received_by_id
-from counterfoil.payouts.destinations.destinations import list_destinations, set_destination
+from counterfoil.payouts.destinations.destinations import active_destinations, set_destination
 from counterfoil.payouts.destinations.tokens import CONFIDENTIAL as DESTINATION
 from counterfoil.payouts.destinations.tokens import not_as_agreed, tokens_of
 from counterfoil.payouts.payment_files.files import download_payment_file
@@ -204,7 +204,7 @@ def test_rows_come_under_a_new_key_with_two_processes_at_once_and_a_row_that_doe
         assert [one[:2] for one in unopened(conn, CONFIDENTIAL)] == [("destination", "dst_2")]
         (found,) = [one for one in run_invariants(conn, INVARIANTS) if one.code == "ENVELOPE_UNOPENED"]
         assert found.shown == [f"destination dst_2 does not open with key {keys(OLD).current.hex()}"]
-        shown = {one.id: one.token for one in list_destinations(conn, rows_max=9)}
+        shown = {one.id: one.token for one in active_destinations(conn, "main", ["frida", "diego"]).values()}
     assert shown == {"dst_1": TOKEN, "dst_2": None}, "one that does not open hides no other"
     database.close()
 

@@ -52,7 +52,7 @@ def _worker_that_stops_at_the_third(url: str, reached: str) -> None:
     on_point(hook)
     database = Database(url, keys=KEYS).open()
     while True:
-        reserve_due(_runner(database, "worker:killed"), make_id)
+        reserve_due(_runner(database, "worker:killed"), make_id, cooling=timedelta())
 
 
 def _attempts(database: Database) -> list[tuple[Any, ...]]:
@@ -80,7 +80,7 @@ def test_what_a_killed_worker_left_another_one_goes_on_with_and_pays_nothing_twi
     assert [number for _, number in _attempts(database)] == [1, 1, 0, 0, 0, 0], "it was in the middle"
     until = time.monotonic() + 30
     while sum(number for _, number in _attempts(database)) < LINES and time.monotonic() < until:
-        reserve_due(_runner(database, "worker:other", rows_max=10), make_id)
+        reserve_due(_runner(database, "worker:other", rows_max=10), make_id, cooling=timedelta())
     assert [number for _, number in _attempts(database)] == [1] * LINES
 
 
@@ -89,7 +89,7 @@ def test_two_workers_at_once_pay_each_line_once(database):
 
     def work(name: str) -> None:
         for _ in range(2 * LINES):
-            reserve_due(_runner(database, name), make_id)
+            reserve_due(_runner(database, name), make_id, cooling=timedelta())
 
     both = [threading.Thread(target=work, args=(f"worker:{name}",)) for name in "ab"]
     for one in both:

@@ -38,6 +38,7 @@ class Till:
 
     def __init__(self, conn: Connection[Any], database: Any = None) -> None:
         self.conn, self.now = conn, NOW
+        self.cooling = timedelta()
         self.database = database or _Same(conn)
         open_program(conn, PROGRAM, name="Main", assets=[Asset(ASSET, 2), Asset(OTHER, 0)], now=NOW)
         open_accounts(conn, PROGRAM, ["escrow:all", f"clearing:{PROVIDER}"], asset=ASSET, actor="test", now=NOW)
@@ -104,7 +105,7 @@ class Till:
         return Runner(self.database, lambda *_: self.now, "worker:test", rows_max=rows_max)
 
     def reserve(self, rows_max: int = 200) -> None:
-        reserve_due(self.runner(rows_max), make_id)
+        reserve_due(self.runner(rows_max), make_id, cooling=self.cooling)
 
     def tend(self) -> None:
         look_after_batches(self.runner())

@@ -93,6 +93,55 @@ def test_a_provider_is_told_no_kind_of_account_that_it_does_not_pay_to() -> None
         assert caught.value.facts["field"] == field, given
 
 
+CHAIN = Capabilities(pays_to=("chain_address",))
+ADDRESS = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"  # this and the next three: examples of EIP-55 itself
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        ADDRESS,
+        "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359",
+        "0x52908400098527886E0F7030069857D2E4169EE7",
+        "0xde709f2102306220921060314715629080e2fb77",
+    ],
+)
+def test_an_address_on_a_chain_is_taken_with_its_checksum(address: str) -> None:
+    pytest.importorskip("eth_utils")
+    assert entered(token=None, bank=None, chain=address, provider="x", capabilities=CHAIN) == address
+    assert entered(token=address, bank=None, provider="x", capabilities=CHAIN) == address
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        (ADDRESS.replace("aAeb", "aaeb"), "a character was changed"),
+        (ADDRESS[:-1] + "c", "a character was changed"),
+        (ADDRESS.lower(), "written without one"),
+        ("0x" + ADDRESS[2:].upper(), "written without one"),
+        (ADDRESS[:-1], "41 characters"),
+        (ADDRESS[2:], "40 characters"),
+        ("0X" + ADDRESS[2:], "40 hexadecimal"),
+        ("0x" + "0" * 40, "is lost"),
+        ("", "0 characters"),
+    ],
+)
+def test_a_wrong_address_on_a_chain_is_refused_by_its_field_and_not_repeated(address: str, said: str) -> None:
+    pytest.importorskip("eth_utils")
+    for field, given in (("chain_address", {"chain": address, "token": None}), ("token", {"token": address})):
+        with pytest.raises(InvalidInput, match=said) as caught:
+            entered(bank=None, provider="x", capabilities=CHAIN, **given)
+        assert caught.value.facts["field"] == field
+        assert len(address) < 10 or address not in caught.value.sentence()
+
+
+def test_an_address_is_given_to_no_provider_that_pays_to_none() -> None:
+    for can, more in ((OWN, {}), (BOTH, {}), (CHAIN, {"token": "acct_1"})):
+        with pytest.raises(InvalidInput) as caught:
+            entered(**{"token": None, **more}, bank=None, chain=ADDRESS, provider="x", capabilities=can)
+        assert caught.value.facts["field"] == ("token" if more else "chain_address")
+
+
 @pytest.mark.parametrize(
     ("token", "part"),
     [

@@ -294,11 +294,11 @@ def test_a_provider_of_rows_that_nobody_can_ask_is_named_with_what_to_do(office:
     assert "provider elsewhere" in terminal("doctor")[1]
 
 
-@pytest.mark.parametrize(("jobs", "told"), [([f"{SEND_JOB}:simulator"], False), ([f"{SEND_JOB}:other"], True), ([], True)])
 def test_a_worker_says_whom_it_sends_to_by_the_name_that_is_looked_for(office: Office):
     assert f"{SEND_JOB}:simulator" in [one.name for one in loops(office.wiring, "worker:test", poll_s=1)]
 
 
+@pytest.mark.parametrize(("jobs", "told"), [([f"{SEND_JOB}:simulator"], False), ([f"{SEND_JOB}:other"], True), ([], True)])
 def test_a_provider_that_no_running_worker_has_is_named_although_the_server_knows_it(office: Office, jobs, told):
     note = {"last_at": today().isoformat(), "last_ms": 1, "handled": 0, "failed": 0, "last_error": None}
     with office.database.transaction() as conn:

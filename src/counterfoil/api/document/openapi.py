@@ -35,6 +35,8 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "Fees": "Fees of settlements, recomputed by the rates that were in force.",
         "Treasury": "Fees: what came in, was distributed, was withdrawn, and is held.",
         "Escrows": "Money of customers that waits for its conditions.",
+        "Affiliates": "Who refers customers, and who stands above whom.",
+        "Commissions": "What affiliates earn of the sales that they referred.",
     },
     "Payouts": {
         "Payouts": "What payees are owed, and every attempt to pay it.",

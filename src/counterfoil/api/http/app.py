@@ -32,12 +32,12 @@ from counterfoil.api.nouns.operations import (
     status,
     webhooks,
 )
-from counterfoil.api.nouns.payouts import bank_files, batches, customers, debts, destinations, disputes, payouts, refunds
+from counterfoil.api.nouns.payouts import bank_files, batches, customers, debts, destinations, disputes, payees, payouts, refunds
 from counterfoil.api.nouns.proofs import proofs, signers, trails
 from counterfoil.api.nouns.reconciliation import bank, break_sheets, breaks
 from counterfoil.api.nouns.reconciliation import report as reconciliation_report
 from counterfoil.api.nouns.reconciliation import runs as reconciliation
-from counterfoil.api.nouns.settlement import escrows, fees, intents, invoices, settlements, treasury, usage
+from counterfoil.api.nouns.settlement import affiliates, escrows, fees, intents, invoices, settlements, treasury, usage
 from counterfoil.api.nouns.treasury import agents, transactions
 from counterfoil.base.edge import Database
 from counterfoil.ledger.group_commit import Gatherer
@@ -53,6 +53,7 @@ ROUTERS = (  # looked through in this order: what is asked most comes first
     escrows.router,
     debts.router,
     customers.router,
+    payees.router,
     invoices.router,
     accounts.router,
     statements.router,
@@ -74,6 +75,8 @@ ROUTERS = (  # looked through in this order: what is asked most comes first
     treasury.router,
     agents.router,
     transactions.router,
+    affiliates.router,
+    affiliates.commissions,
     operations.router,
     queues.router,
     providers.router,

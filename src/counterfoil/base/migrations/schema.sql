@@ -50,6 +50,27 @@ action: request_id text not null
 action: payload jsonb not null
 action: at timestamp with time zone not null
 action: written_by xid8 not null default pg_current_xact_id()
+affiliate: id text not null
+affiliate: program_id text not null
+affiliate: name text not null
+affiliate: parent_id text
+affiliate: created_at timestamp with time zone not null
+affiliate: state text not null
+affiliate: state_at timestamp with time zone not null
+affiliate: steps integer not null default 1
+affiliate: due_at timestamp with time zone
+affiliate: attempt integer not null default 0
+affiliate: lease_owner text
+affiliate: lease_until timestamp with time zone
+affiliate: fence bigint not null default 0
+affiliate: last_error text
+affiliate_placement: affiliate_id text not null
+affiliate_placement: number integer not null
+affiliate_placement: program_id text not null
+affiliate_placement: parent_id text
+affiliate_placement: actor text not null
+affiliate_placement: reason text not null
+affiliate_placement: at timestamp with time zone not null
 agent: id text not null
 agent: program_id text not null
 agent: name text not null
@@ -358,6 +379,69 @@ client_money_signature: sha256 bytea not null
 client_money_signature: signed_by text not null
 client_money_signature: action_taken text not null
 client_money_signature: at timestamp with time zone not null
+commission: id text not null
+commission: program_id text not null
+commission: sale_id text not null
+commission: affiliate_id text not null
+commission: level integer not null
+commission: asset text not null
+commission: amount bigint not null
+commission: taken_back bigint not null default 0
+commission: matures_at timestamp with time zone not null
+commission: created_at timestamp with time zone not null
+commission: payment_id text
+commission: paid bigint
+commission: state text not null
+commission: state_at timestamp with time zone not null
+commission: steps integer not null default 1
+commission: due_at timestamp with time zone
+commission: attempt integer not null default 0
+commission: lease_owner text
+commission: lease_until timestamp with time zone
+commission: fence bigint not null default 0
+commission: last_error text
+commission_payment: id text not null
+commission_payment: program_id text not null
+commission_payment: affiliate_id text not null
+commission_payment: asset text not null
+commission_payment: earned bigint not null
+commission_payment: netted bigint not null
+commission_payment: amount bigint not null
+commission_payment: rate_version integer not null
+commission_payment: actor text not null
+commission_payment: at timestamp with time zone not null
+commission_rate: program_id text not null
+commission_rate: asset text not null
+commission_rate: version integer not null
+commission_rate: base text not null
+commission_rate: mode text not null
+commission_rate: levels integer[] not null
+commission_rate: cap_bps integer not null
+commission_rate: mature_days integer not null
+commission_rate: minimum bigint not null
+commission_rate: effective_at timestamp with time zone not null
+commission_rate: actor text not null
+commission_rate: recorded_at timestamp with time zone not null
+commission_reversal: id text not null
+commission_reversal: commission_id text not null
+commission_reversal: number integer not null
+commission_reversal: program_id text not null
+commission_reversal: amount bigint not null
+commission_reversal: state text not null
+commission_reversal: at timestamp with time zone not null
+commission_sale: id text not null
+commission_sale: program_id text not null
+commission_sale: customer_id text not null
+commission_sale: asset text not null
+commission_sale: gross bigint not null
+commission_sale: platform_fee bigint not null
+commission_sale: rate_version integer not null
+commission_sale: base_kind text not null
+commission_sale: mode text not null
+commission_sale: levels integer[] not null
+commission_sale: path text[] not null
+commission_sale: earns boolean[] not null
+commission_sale: at timestamp with time zone not null
 credit_note: id text not null
 credit_note: program_id text not null
 credit_note: invoice_id text not null
@@ -393,6 +477,9 @@ destination: created_at timestamp with time zone not null
 destination: ended_at timestamp with time zone
 destination: envelope bytea
 destination: fingerprint bytea
+destination: state text not null
+destination: state_at timestamp with time zone not null
+destination: steps integer not null default 1
 dispute: id text not null
 dispute: program_id text not null
 dispute: invoice_id text not null
@@ -1062,6 +1149,11 @@ reconciliation_slot: slot_at timestamp with time zone not null
 reconciliation_slot: taken_at timestamp with time zone not null
 reconciliation_slot: taken_by text not null
 reconciliation_slot: skipped integer not null
+referral: program_id text not null
+referral: customer_id text not null
+referral: affiliate_id text not null
+referral: actor text not null
+referral: at timestamp with time zone not null
 refund: id text not null
 refund: program_id text not null
 refund: invoice_id text not null
@@ -1112,6 +1204,20 @@ run_finding: at_stake bigint not null
 run_finding: cause text not null
 run_finding: day date
 run_finding: detail jsonb not null
+sale: id text
+sale: program_id text
+sale: customer_id text
+sale: invoice_id text
+sale: payee_id text
+sale: asset text
+sale: gross bigint
+sale: platform_fee bigint
+sale: validator_fee bigint
+sale: holdback bigint
+sale: net bigint
+sale: rate_version integer
+sale: at timestamp with time zone
+sale: is_settlement boolean
 seal: relation text not null
 seal: row_id text not null
 seal: sha256 bytea not null
@@ -1306,6 +1412,7 @@ fee_version: with security_invoker=true
 ledger_entries: with security_invoker=true
 payout_source: with security_invoker=true
 queue_paused: with security_invoker=true
+sale: with security_invoker=true
 
 -- constraints
 access_attempt: access_attempt_pkey PRIMARY KEY (bucket)
@@ -1328,6 +1435,17 @@ account_flag: account_flag_step_is_taken_once PRIMARY KEY (account_id, step)
 account_flag: account_flag_step_starts_at_one CHECK ((step > 0))
 account_guard: account_guard_pkey PRIMARY KEY (account_id)
 action: action_pkey PRIMARY KEY (id)
+affiliate: affiliate_has_its_parent FOREIGN KEY (program_id, parent_id) REFERENCES affiliate(program_id, id)
+affiliate: affiliate_name_is_one UNIQUE (program_id, name)
+affiliate: affiliate_name_size CHECK (((length(name) >= 1) AND (length(name) <= 100)))
+affiliate: affiliate_not_its_own_parent CHECK ((parent_id <> id))
+affiliate: affiliate_of_program UNIQUE (program_id, id)
+affiliate: affiliate_pkey PRIMARY KEY (id)
+affiliate: affiliate_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+affiliate_placement: affiliate_placement_affiliate_id_fkey FOREIGN KEY (affiliate_id) REFERENCES affiliate(id)
+affiliate_placement: affiliate_placement_pkey PRIMARY KEY (affiliate_id, number)
+affiliate_placement: affiliate_placement_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+affiliate_placement: affiliate_placement_under_its_own_program FOREIGN KEY (program_id, parent_id) REFERENCES affiliate(program_id, id)
 agent: agent_has_a_name_of_its_own UNIQUE (program_id, name)
 agent: agent_name_size CHECK (((length(name) >= 1) AND (length(name) <= 100)))
 agent: agent_pkey PRIMARY KEY (id)
@@ -1469,6 +1587,45 @@ client_money: client_money_program_id_fkey FOREIGN KEY (program_id) REFERENCES p
 client_money_signature: client_money_signature_client_money_id_fkey FOREIGN KEY (client_money_id) REFERENCES client_money(id)
 client_money_signature: client_money_signature_pkey PRIMARY KEY (client_money_id)
 client_money_signature: client_money_signature_says_what_was_done CHECK (((length(action_taken) >= 1) AND (length(action_taken) <= 2000)))
+commission: commission_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+commission: commission_of_a_level_is_one UNIQUE (sale_id, level)
+commission: commission_paid_with_its_payment CHECK (((payment_id IS NULL) = (paid IS NULL)))
+commission: commission_paid_within CHECK (((paid >= 1) AND (paid <= amount)))
+commission: commission_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES commission_payment(id)
+commission: commission_pkey PRIMARY KEY (id)
+commission: commission_positive CHECK ((amount > 0))
+commission: commission_program_id_affiliate_id_fkey FOREIGN KEY (program_id, affiliate_id) REFERENCES affiliate(program_id, id)
+commission: commission_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+commission: commission_sale_id_fkey FOREIGN KEY (sale_id) REFERENCES commission_sale(id)
+commission: commission_taken_back_within CHECK (((taken_back >= 0) AND (taken_back <= amount)))
+commission_payment: commission_payment_adds_up CHECK ((amount = (earned - netted)))
+commission_payment: commission_payment_pkey PRIMARY KEY (id)
+commission_payment: commission_payment_positive CHECK ((amount > 0))
+commission_payment: commission_payment_program_id_affiliate_id_fkey FOREIGN KEY (program_id, affiliate_id) REFERENCES affiliate(program_id, id)
+commission_payment: commission_payment_program_id_asset_rate_version_fkey FOREIGN KEY (program_id, asset, rate_version) REFERENCES commission_rate(program_id, asset, version)
+commission_payment: commission_payment_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+commission_rate: commission_rate_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+commission_rate: commission_rate_base CHECK ((base = ANY (ARRAY['gross'::text, 'net_of_platform'::text, 'platform_fee'::text])))
+commission_rate: commission_rate_cap CHECK (((cap_bps >= 1) AND (cap_bps <= 10000)))
+commission_rate: commission_rate_days CHECK (((mature_days >= 0) AND (mature_days <= 3650)))
+commission_rate: commission_rate_levels CHECK ((((cardinality(levels) >= 1) AND (cardinality(levels) <= 10)) AND (1 <= ALL (levels)) AND (array_position(levels, NULL::integer) IS NULL)))
+commission_rate: commission_rate_looks_ahead CHECK ((effective_at >= recorded_at))
+commission_rate: commission_rate_minimum CHECK ((minimum >= 0))
+commission_rate: commission_rate_mode CHECK ((mode = ANY (ARRAY['rates'::text, 'pool'::text])))
+commission_rate: commission_rate_pkey PRIMARY KEY (program_id, asset, version)
+commission_rate: commission_rate_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+commission_rate: commission_rate_version CHECK ((version > 0))
+commission_reversal: commission_reversal_commission_id_fkey FOREIGN KEY (commission_id) REFERENCES commission(id)
+commission_reversal: commission_reversal_number_is_one UNIQUE (commission_id, number)
+commission_reversal: commission_reversal_of_something CHECK ((amount <> 0))
+commission_reversal: commission_reversal_pkey PRIMARY KEY (id)
+commission_reversal: commission_reversal_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+commission_sale: commission_path_says_who_earns CHECK ((cardinality(path) = cardinality(earns)))
+commission_sale: commission_path_size CHECK (((cardinality(path) >= 1) AND (cardinality(path) <= 10)))
+commission_sale: commission_sale_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+commission_sale: commission_sale_pkey PRIMARY KEY (id)
+commission_sale: commission_sale_program_id_asset_rate_version_fkey FOREIGN KEY (program_id, asset, rate_version) REFERENCES commission_rate(program_id, asset, version)
+commission_sale: commission_sale_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 credit_note: credit_note_adds_up CHECK (((against_due >= 0) AND (refunded >= 0) AND (amount = (against_due + refunded))))
 credit_note: credit_note_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
 credit_note: credit_note_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(id)
@@ -1482,6 +1639,7 @@ destination: destination_envelope_size CHECK ((length(envelope) <= 2000))
 destination: destination_fingerprint_is_whole CHECK ((length(fingerprint) = 36))
 destination: destination_pkey PRIMARY KEY (id)
 destination: destination_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+destination: destination_that_is_over_ended CHECK (((state <> 'ended'::text) OR (ended_at IS NOT NULL)))
 destination: destination_token_size CHECK (((length(token) >= 1) AND (length(token) <= 200)))
 dispute: dispute_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
 dispute: dispute_books_no_more_than_is_ruled CHECK (((booked >= 0) AND (booked <= refund)))
@@ -1849,6 +2007,10 @@ reconciliation_schedule: reconciliation_schedule_pkey PRIMARY KEY (name)
 reconciliation_slot: reconciliation_slot_name_fkey FOREIGN KEY (name) REFERENCES reconciliation_schedule(name)
 reconciliation_slot: reconciliation_slot_pkey PRIMARY KEY (name, slot_at)
 reconciliation_slot: reconciliation_slot_skipped CHECK ((skipped >= 0))
+referral: referral_customer_size CHECK (((length(customer_id) >= 1) AND (length(customer_id) <= 64)))
+referral: referral_pkey PRIMARY KEY (program_id, customer_id)
+referral: referral_program_id_affiliate_id_fkey FOREIGN KEY (program_id, affiliate_id) REFERENCES affiliate(program_id, id)
+referral: referral_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 refund: refund_adds_up CHECK (((amount + credited) = ((((((escrow + platform_fee) + validator_fee) + own_holdback) + payable) + holdback) + receivable)))
 refund: refund_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
 refund: refund_before_settlement_is_from_escrow CHECK (((settlement_id IS NULL) = ((escrow = amount) AND (credited = 0))))
@@ -1989,6 +2151,9 @@ account_guard: CREATE INDEX account_guard_by_writer ON public.account_guard USIN
 action: CREATE INDEX action_by_time ON public.action USING btree (at, id)
 action: CREATE INDEX action_by_writer ON public.action USING btree (written_by)
 action: CREATE INDEX action_of_subject ON public.action USING btree (subject_id, at)
+affiliate: CREATE INDEX affiliate_by_state ON public.affiliate USING btree (state, id)
+affiliate: CREATE INDEX affiliate_due ON public.affiliate USING btree (due_at, id) WHERE (due_at IS NOT NULL)
+affiliate: CREATE INDEX affiliate_of_parent ON public.affiliate USING btree (parent_id) WHERE (parent_id IS NOT NULL)
 agent: CREATE INDEX agent_by_state ON public.agent USING btree (state, id)
 agent_mandate: CREATE INDEX agent_mandate_newest ON public.agent_mandate USING btree (agent_id, asset, counterparty_id, number DESC)
 approval_decision: CREATE INDEX approval_decision_by_writer ON public.approval_decision USING btree (written_by)
@@ -2020,10 +2185,17 @@ chargeback: CREATE INDEX chargeback_of_payment ON public.chargeback USING btree 
 chargeback_refund: CREATE INDEX chargeback_refund_of_refund ON public.chargeback_refund USING btree (refund_id)
 circuit: CREATE INDEX circuit_by_state ON public.circuit USING btree (state, id)
 client_money: CREATE INDEX client_money_by_day ON public.client_money USING btree (program_id, on_day)
+commission: CREATE INDEX commission_by_state ON public.commission USING btree (state, id)
+commission: CREATE INDEX commission_due ON public.commission USING btree (due_at, id) WHERE (due_at IS NOT NULL)
+commission: CREATE INDEX commission_of_affiliate ON public.commission USING btree (affiliate_id, asset, state)
+commission: CREATE INDEX commission_of_payment ON public.commission USING btree (payment_id) WHERE (payment_id IS NOT NULL)
+commission_payment: CREATE INDEX commission_payment_of_affiliate ON public.commission_payment USING btree (affiliate_id, asset)
 credit_note: CREATE INDEX credit_note_of_invoice ON public.credit_note USING btree (invoice_id)
 destination: CREATE UNIQUE INDEX destination_active_is_one ON public.destination USING btree (program_id, payee_id) WHERE (ended_at IS NULL)
 destination: CREATE INDEX destination_by_encryption_key ON public.destination USING btree (substr(envelope, 1, 4))
 destination: CREATE INDEX destination_by_fingerprint_key ON public.destination USING btree (substr(fingerprint, 1, 4))
+destination: CREATE INDEX destination_by_state ON public.destination USING btree (state, id)
+destination: CREATE INDEX destination_of_payee ON public.destination USING btree (program_id, payee_id)
 dispute: CREATE INDEX dispute_by_state ON public.dispute USING btree (state, id)
 dispute: CREATE INDEX dispute_due ON public.dispute USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 dispute: CREATE INDEX dispute_of_payee ON public.dispute USING btree (program_id, payee_id) WHERE (ended_at IS NULL)
@@ -2100,9 +2272,11 @@ reconciliation_run: CREATE INDEX reconciliation_run_again ON public.reconciliati
 reconciliation_run: CREATE INDEX reconciliation_run_latest ON public.reconciliation_run USING btree (program_id, source, started_at)
 reconciliation_run: CREATE INDEX reconciliation_run_newest ON public.reconciliation_run USING btree (program_id, source, number DESC) WHERE (state = 'finished'::text)
 reconciliation_run: CREATE INDEX reconciliation_run_running ON public.reconciliation_run USING btree (beat_at) WHERE (state = 'running'::text)
+referral: CREATE INDEX referral_of_affiliate ON public.referral USING btree (affiliate_id)
 refund: CREATE INDEX refund_by_state ON public.refund USING btree (state, id)
 refund: CREATE INDEX refund_of_customer ON public.refund USING btree (program_id, customer_id)
 refund: CREATE INDEX refund_of_invoice ON public.refund USING btree (invoice_id)
+refund: CREATE INDEX refund_of_settlement ON public.refund USING btree (settlement_id) WHERE (settlement_id IS NOT NULL)
 reversal: CREATE INDEX reversal_by_journal ON public.reversal USING btree (reversed_by)
 role_grant: CREATE UNIQUE INDEX role_is_granted_once ON public.role_grant USING btree (principal_id, role) WHERE (revoked_at IS NULL)
 run_finding: CREATE INDEX run_finding_again ON public.run_finding USING btree (identity)
@@ -2142,6 +2316,13 @@ action: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.action F
 action: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.action FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 action: CREATE TRIGGER is_sealed AFTER INSERT ON public.action REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_action() -- always
 action: CREATE TRIGGER note_transaction BEFORE INSERT ON public.action FOR EACH ROW EXECUTE FUNCTION note_transaction() -- always
+affiliate: CREATE TRIGGER affiliate_follows_table BEFORE UPDATE OF state ON public.affiliate FOR EACH ROW EXECUTE FUNCTION state_follows_table('affiliate')
+affiliate: CREATE TRIGGER affiliate_is_born_alone BEFORE INSERT ON public.affiliate FOR EACH ROW EXECUTE FUNCTION affiliate_is_born_alone()
+affiliate: CREATE TRIGGER is_sealed AFTER INSERT ON public.affiliate REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_affiliate() -- always
+affiliate_placement: CREATE TRIGGER affiliate_is_placed BEFORE INSERT ON public.affiliate_placement FOR EACH ROW EXECUTE FUNCTION affiliate_is_placed() -- always
+affiliate_placement: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.affiliate_placement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+affiliate_placement: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.affiliate_placement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+affiliate_placement: CREATE TRIGGER is_sealed AFTER INSERT ON public.affiliate_placement REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_affiliate_placement() -- always
 agent: CREATE TRIGGER agent_follows_table BEFORE UPDATE OF state ON public.agent FOR EACH ROW EXECUTE FUNCTION state_follows_table('agent')
 agent: CREATE TRIGGER is_sealed AFTER INSERT ON public.agent REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_agent() -- always
 agent_mandate: CREATE TRIGGER agent_mandate_fits BEFORE INSERT ON public.agent_mandate FOR EACH ROW EXECUTE FUNCTION agent_mandate_fits() -- always
@@ -2234,9 +2415,33 @@ client_money_signature: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON
 client_money_signature: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.client_money_signature FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 client_money_signature: CREATE TRIGGER is_sealed AFTER INSERT ON public.client_money_signature REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_client_money_signature() -- always
 client_money_signature: CREATE TRIGGER signed_by_another BEFORE INSERT ON public.client_money_signature FOR EACH ROW EXECUTE FUNCTION signed_by_another() -- always
+commission: CREATE TRIGGER commission_follows_table BEFORE UPDATE OF state ON public.commission FOR EACH ROW EXECUTE FUNCTION state_follows_table('commission')
+commission: CREATE TRIGGER commission_is_due BEFORE INSERT ON public.commission FOR EACH ROW EXECUTE FUNCTION commission_is_due()
+commission: CREATE TRIGGER commission_is_paid_by_its_payment BEFORE UPDATE OF state ON public.commission FOR EACH ROW EXECUTE FUNCTION commission_is_paid_by_its_payment()
+commission: CREATE TRIGGER commission_once_paid BEFORE UPDATE OF paid ON public.commission FOR EACH ROW WHEN (((old.paid IS NOT NULL) AND (new.paid IS DISTINCT FROM old.paid))) EXECUTE FUNCTION refuse_another_value('paid')
+commission: CREATE TRIGGER commission_once_payment_id BEFORE UPDATE OF payment_id ON public.commission FOR EACH ROW WHEN (((old.payment_id IS NOT NULL) AND (new.payment_id IS DISTINCT FROM old.payment_id))) EXECUTE FUNCTION refuse_another_value('payment_id')
+commission: CREATE TRIGGER is_sealed AFTER INSERT ON public.commission REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_commission() -- always
+commission_payment: CREATE CONSTRAINT TRIGGER commission_payment_is_whole AFTER INSERT ON public.commission_payment DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION commission_payment_is_whole()
+commission_payment: CREATE TRIGGER commission_payment_nets BEFORE INSERT ON public.commission_payment FOR EACH ROW EXECUTE FUNCTION commission_payment_nets()
+commission_payment: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.commission_payment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+commission_payment: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.commission_payment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+commission_payment: CREATE TRIGGER is_sealed AFTER INSERT ON public.commission_payment REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_commission_payment() -- always
+commission_rate: CREATE TRIGGER commission_rates_within_cap BEFORE INSERT ON public.commission_rate FOR EACH ROW EXECUTE FUNCTION commission_rates_within_cap()
+commission_rate: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.commission_rate FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+commission_rate: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.commission_rate FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+commission_rate: CREATE TRIGGER is_sealed AFTER INSERT ON public.commission_rate REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_commission_rate() -- always
+commission_reversal: CREATE TRIGGER commission_is_reversed BEFORE INSERT ON public.commission_reversal FOR EACH ROW EXECUTE FUNCTION commission_is_reversed() -- always
+commission_reversal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.commission_reversal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+commission_reversal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.commission_reversal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+commission_reversal: CREATE TRIGGER is_sealed AFTER INSERT ON public.commission_reversal REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_commission_reversal() -- always
+commission_sale: CREATE TRIGGER commission_sale_is_true BEFORE INSERT ON public.commission_sale FOR EACH ROW EXECUTE FUNCTION commission_sale_is_true()
+commission_sale: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.commission_sale FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+commission_sale: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.commission_sale FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+commission_sale: CREATE TRIGGER is_sealed AFTER INSERT ON public.commission_sale REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_commission_sale() -- always
 credit_note: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.credit_note FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 credit_note: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.credit_note FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 credit_note: CREATE TRIGGER is_sealed AFTER INSERT ON public.credit_note REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_credit_note() -- always
+destination: CREATE TRIGGER destination_follows_table BEFORE UPDATE OF state ON public.destination FOR EACH ROW EXECUTE FUNCTION state_follows_table('destination')
 destination: CREATE TRIGGER destination_once_ended_at BEFORE UPDATE OF ended_at ON public.destination FOR EACH ROW WHEN (((old.ended_at IS NOT NULL) AND (new.ended_at IS DISTINCT FROM old.ended_at))) EXECUTE FUNCTION refuse_another_value('ended_at')
 destination: CREATE TRIGGER fingerprint_goes_with_envelope BEFORE UPDATE OF fingerprint ON public.destination FOR EACH ROW WHEN (((new.fingerprint IS DISTINCT FROM old.fingerprint) AND ((NOT (new.envelope IS DISTINCT FROM old.envelope)) OR (substr(new.fingerprint, 1, 4) IS DISTINCT FROM substr(new.envelope, 1, 4))))) EXECUTE FUNCTION refuse_fingerprint_alone()
 destination: CREATE TRIGGER is_encrypted BEFORE INSERT ON public.destination FOR EACH ROW WHEN (((new.envelope IS NULL) OR (new.token IS NOT NULL))) EXECUTE FUNCTION refuse_clear()
@@ -2478,6 +2683,10 @@ reconciliation_run: CREATE TRIGGER reconciliation_run_once_verdict BEFORE UPDATE
 reconciliation_slot: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.reconciliation_slot FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reconciliation_slot: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.reconciliation_slot FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reconciliation_slot: CREATE TRIGGER is_sealed AFTER INSERT ON public.reconciliation_slot REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_reconciliation_slot() -- always
+referral: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.referral FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+referral: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.referral FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+referral: CREATE TRIGGER is_sealed AFTER INSERT ON public.referral REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_referral() -- always
+referral: CREATE TRIGGER nobody_refers_himself BEFORE INSERT ON public.referral FOR EACH ROW EXECUTE FUNCTION nobody_refers_himself()
 refund: CREATE TRIGGER is_sealed AFTER INSERT ON public.refund REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_refund() -- always
 refund: CREATE TRIGGER refund_follows_table BEFORE UPDATE OF state ON public.refund FOR EACH ROW EXECUTE FUNCTION state_follows_table('refund')
 refund_execution: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.refund_execution FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -2572,6 +2781,10 @@ account_guard: everybody using true
 account_guard: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR ((account_id >> 40) IN ( SELECT book.id
    FROM book))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR ((account_id >> 40) IN ( SELECT book.id
    FROM book)))
+affiliate: everybody using true
+affiliate: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+affiliate_placement: everybody using true
+affiliate_placement: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 agent: everybody using true
 agent: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 agent_mandate: everybody using true
@@ -2620,6 +2833,16 @@ client_money_signature: everybody using true
 client_money_signature: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (client_money_id IN ( SELECT client_money.id
    FROM client_money))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (client_money_id IN ( SELECT client_money.id
    FROM client_money)))
+commission: everybody using true
+commission: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+commission_payment: everybody using true
+commission_payment: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+commission_rate: everybody using true
+commission_rate: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+commission_reversal: everybody using true
+commission_reversal: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+commission_sale: everybody using true
+commission_sale: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 credit_note: everybody using true
 credit_note: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 destination: everybody using true
@@ -2758,6 +2981,8 @@ receivable_write_off: everybody using true
 receivable_write_off: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 reconciliation_run: everybody using true
 reconciliation_run: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+referral: everybody using true
+referral: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 refund: everybody using true
 refund: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 refund_execution: everybody using true
@@ -2810,8 +3035,9 @@ customer_account: SELECT program_id, split_part(name, ':'::text, 3) AS customer_
 customer_entry: SELECT program_id, customer_id, asset, issued_at AS at, 1 AS place, 'invoice'::text AS kind, id AS document_id, id AS about, total AS amount FROM invoice UNION ALL SELECT program_id, customer_id, asset, at, 2 AS place, 'invoice cancelled'::text AS kind, id AS document_id, id AS about, (credited - total) AS amount FROM (invoice i JOIN step s ON (((subject_id = id) AND (machine = 'invoice'::text) AND (verb = 'cancel'::text)))) UNION ALL SELECT program_id, customer_id, asset, recorded_at AS at, 3 AS place, 'payment'::text AS kind, id AS document_id, id AS about, (- amount) AS amount FROM (invoice i JOIN payment p ON ((invoice_id = id))) UNION ALL SELECT program_id, customer_id, asset, at, 4 AS place, 'credit note'::text AS kind, id AS document_id, id AS about, (- amount) AS amount FROM (invoice i JOIN credit_note c ON ((invoice_id = id))) UNION ALL SELECT program_id, customer_id, asset, at, 5 AS place, 'write-off'::text AS kind, id AS document_id, id AS about, (- amount) AS amount FROM (invoice i JOIN invoice_write_off w ON ((invoice_id = id))) UNION ALL SELECT program_id, customer_id, asset, created_at AS at, 6 AS place, 'refund'::text AS kind, id AS document_id, invoice_id AS about, (- amount) AS amount FROM refund r WHERE (NOT (EXISTS ( SELECT FROM credit_note c WHERE (refund_id = id)))) UNION ALL SELECT program_id, customer_id, asset, at, 7 AS place, 'refund taken back'::text AS kind, id AS document_id, invoice_id AS about, amount FROM (refund r JOIN step s ON (((subject_id = id) AND (machine = 'refund'::text) AND (verb = 'win_back'::text)))) UNION ALL SELECT program_id, customer_id, asset, recorded_at AS at, 8 AS place, 'refund paid'::text AS kind, id AS document_id, invoice_id AS about, amount FROM ((refund r JOIN journal j ON (((program_id = program_id) AND (key = ('REFUND_EXECUTE:'::text || id))))) CROSS JOIN LATERAL ( SELECT (sum(amount))::bigint AS amount FROM posting t_1 WHERE (journal_id = id)) t) UNION ALL SELECT program_id, customer_id, asset, at, 9 AS place, 'overpayment paid back'::text AS kind, id AS document_id, invoice_id AS about, amount FROM (overpayment o JOIN overpayment_repayment r ON ((overpayment_id = id))) UNION ALL SELECT program_id, customer_id, asset, opened_at AS at, 10 AS place, 'chargeback'::text AS kind, id AS document_id, invoice_id AS about, amount FROM chargeback WHERE (customer_id IS NOT NULL) UNION ALL SELECT program_id, customer_id, asset, ended_at AS at, 11 AS place, 'chargeback won'::text AS kind, id AS document_id, invoice_id AS about, (- amount) AS amount FROM chargeback WHERE ((customer_id IS NOT NULL) AND (state = 'won'::text)) UNION ALL SELECT program_id, customer_id, asset, at, 12 AS place, ('escrow '::text || CASE kind WHEN 'fund'::text THEN 'funded'::text WHEN 'release'::text THEN 'released'::text ELSE 'paid back'::text END) AS kind, id AS document_id, id AS about, CASE kind WHEN 'fund'::text THEN (- amount) ELSE amount END AS amount FROM (escrow e JOIN escrow_movement m ON ((escrow_id = id))) WHERE (kind = ANY (ARRAY['fund'::text, 'release'::text, 'repay'::text])) UNION ALL SELECT program_id, customer_id, asset, recorded_at AS at, 13 AS place, 'adjustment'::text AS kind, (((id)::text || '/'::text) || line) AS document_id, NULL::text AS about, CASE WHEN (debit = account_id) THEN amount ELSE (- amount) END AS amount FROM (((customer_account c JOIN program_segment s ON ((program_id = program_id))) CROSS JOIN LATERAL ( SELECT journal_id, debit, credit, amount, debit_balance, credit_balance, effective_at, seq, line, segment, off_clock, movement FROM posting WHERE ((segment = segment) AND (debit = account_id)) UNION ALL SELECT journal_id, debit, credit, amount, debit_balance, credit_balance, effective_at, seq, line, segment, off_clock, movement FROM posting WHERE ((segment = segment) AND (credit = account_id))) t) JOIN journal j ON ((id = journal_id))) WHERE ((key_word(key) IS NULL) OR (key_word(key) = ANY (ARRAY['reversal'::text, 'break'::text, 'post'::text])));
 fee_version: SELECT program_id, version, platform_bps, validator_bps, holdback_bps, COALESCE(effective_at, recorded_at) AS effective_at, actor, recorded_at FROM (fee_rate r LEFT JOIN fee_term t USING (program_id, version));
 ledger_entries: SELECT program_id, type, amount, to_timestamp(((((seq >> 20))::numeric / 1000.0))::double precision) AS created_at, effective_at, asset, name AS account, balance, kind, key, id AS journal_id, line, seq, movement, actor, narrative, source_type, source_id FROM ((((posting p CROSS JOIN LATERAL ( VALUES ('debit'::text,debit,debit_balance), ('credit'::text,credit,credit_balance)) s(type, account_id, balance)) JOIN account a ON ((id = account_id))) JOIN book b ON ((id = book_id))) JOIN journal j ON ((id = journal_id)));
-payout_source: SELECT id, program_id, invoice_id, payee_id, asset, gross, platform_fee, validator_fee, holdback, net, rate_version, at FROM settlement UNION ALL SELECT id, program_id, escrow_id AS invoice_id, payee_id, asset, amount AS gross, platform_fee, validator_fee, 0 AS holdback, net, rate_version, at FROM (escrow_movement m JOIN escrow e ON ((id = escrow_id))) WHERE (kind = 'release'::text);
+payout_source: SELECT id, program_id, invoice_id, payee_id, asset, gross, platform_fee, validator_fee, holdback, net, rate_version, at FROM sale UNION ALL SELECT id, program_id, id AS invoice_id, affiliate_id AS payee_id, asset, earned AS gross, 0 AS platform_fee, 0 AS validator_fee, 0 AS holdback, amount AS net, rate_version, at FROM commission_payment;
 queue_paused: SELECT number, queue, provider, program_id, paused, reason, actor, at FROM ( SELECT DISTINCT ON (queue, provider, program_id) number, queue, provider, program_id, paused, reason, actor, at FROM queue_pause ORDER BY queue, provider, program_id, number DESC) latest WHERE paused;
+sale: SELECT id, program_id, customer_id, invoice_id, payee_id, asset, gross, platform_fee, validator_fee, holdback, net, rate_version, at, true AS is_settlement FROM (settlement s JOIN invoice i ON ((id = invoice_id))) UNION ALL SELECT id, program_id, customer_id, escrow_id AS invoice_id, payee_id, asset, amount AS gross, platform_fee, validator_fee, 0 AS holdback, net, rate_version, at, false AS is_settlement FROM (escrow_movement m JOIN escrow e ON ((id = escrow_id))) WHERE (kind = 'release'::text);
 
 -- sequences
 account_serial: bigint from 1 to 1099511627775 by 1
@@ -2964,6 +3190,73 @@ begin
         raise exception 'an account lies in a book that there is' using errcode = 'CF101';
     end if;
     return null;
+end $function$
+
+affiliate_depth_max(): CREATE OR REPLACE FUNCTION public.affiliate_depth_max()
+ RETURNS integer
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO 'public', 'pg_temp'
+RETURN 10
+
+affiliate_is_born_alone(): CREATE OR REPLACE FUNCTION public.affiliate_is_born_alone()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if new.parent_id is not null or new.state <> 'active' then
+        raise 'an affiliate begins active and alone; a placement puts it under another' using errcode = 'CF002';
+    end if;
+    return new;
+end $function$
+
+affiliate_is_placed(): CREATE OR REPLACE FUNCTION public.affiliate_is_placed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    above integer;
+    below integer;
+begin
+    -- One change of a program's tree at a time: two that are harmless alone can make a circle together.
+    perform pg_advisory_xact_lock(hashtextextended('affiliate:' || new.program_id, 0));
+    if new.number <> 1 + (select count(*) from affiliate_placement p where p.affiliate_id = new.affiliate_id)
+       or not exists (select from affiliate a where (a.id, a.program_id) = (new.affiliate_id, new.program_id)) then
+        raise 'the places of affiliate % follow one another', new.affiliate_id using errcode = 'CF002';
+    end if;
+    if new.affiliate_id = any (affiliate_path(new.parent_id)) then
+        raise 'affiliate % would stand above itself', new.affiliate_id using errcode = 'CF002';
+    end if;
+    above := coalesce(cardinality(affiliate_path(new.parent_id)), 0);
+    with recursive under (id, depth) as (
+        select new.affiliate_id, 1
+        union all select a.id, u.depth + 1 from affiliate a join under u on a.parent_id = u.id where u.depth <= affiliate_depth_max())
+    select max(depth) into below from under;
+    if above + below > affiliate_depth_max() then
+        raise 'a tree of affiliates is at most % deep; this one would be %', affiliate_depth_max(), above + below using errcode = 'CF002';
+    end if;
+    update affiliate set parent_id = new.parent_id where id = new.affiliate_id;
+    return new;
+end $function$
+
+affiliate_path(text): CREATE OR REPLACE FUNCTION public.affiliate_path(affiliate_asked text)
+ RETURNS text[]
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    path    text[] := '{}';
+    current text   := affiliate_asked;
+begin
+    while current is not null and current <> all (path) loop
+        path := path || current;
+        current := (select parent_id from affiliate where id = current);
+    end loop;
+    return path;
 end $function$
 
 agent_mandate_fits(): CREATE OR REPLACE FUNCTION public.agent_mandate_fits()
@@ -3123,6 +3416,157 @@ begin
                            from jsonb_array_elements(given) with ordinality as one (value, place))
         else given::text end;
 end $function$
+
+commission_base(text,bigint,bigint): CREATE OR REPLACE FUNCTION public.commission_base(kind text, gross bigint, platform_fee bigint)
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO 'public', 'pg_temp'
+RETURN CASE kind WHEN 'gross'::text THEN gross WHEN 'net_of_platform'::text THEN (gross - platform_fee) ELSE platform_fee END
+
+commission_carried(text,text): CREATE OR REPLACE FUNCTION public.commission_carried(affiliate_asked text, of_asset text)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+RETURN ((COALESCE((SELECT sum(r.amount) AS sum FROM (commission_reversal r JOIN commission c ON ((c.id = r.commission_id))) WHERE ((c.affiliate_id = commission_carried.affiliate_asked) AND (c.asset = commission_carried.of_asset) AND (r.state = 'paid'::text))), (0)::numeric) - COALESCE((SELECT sum(p.netted) AS sum FROM commission_payment p WHERE ((p.affiliate_id = commission_carried.affiliate_asked) AND (p.asset = commission_carried.of_asset))), (0)::numeric)))::bigint
+
+commission_contested(text): CREATE OR REPLACE FUNCTION public.commission_contested(sale_asked text)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+RETURN (EXISTS (SELECT FROM settlement s WHERE ((s.id = commission_contested.sale_asked) AND ((EXISTS (SELECT FROM dispute d WHERE ((d.invoice_id = s.invoice_id) AND (d.ended_at IS NULL)))) OR (EXISTS (SELECT FROM chargeback k WHERE ((k.invoice_id = s.invoice_id) AND (k.ended_at IS NULL))))))))
+
+commission_due(text,boolean): CREATE OR REPLACE FUNCTION public.commission_due(sale_asked text, with_refunds boolean)
+ RETURNS bigint[]
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+RETURN (SELECT (SELECT array_agg(CASE WHEN c.earns[u.n] THEN u.share ELSE (0)::bigint END ORDER BY u.n) AS array_agg FROM unnest((commission_shares(commission_base(c.base_kind, (c.gross - b.amount), (c.platform_fee - b.platform_fee)), c.levels, c.mode))[1:cardinality(c.path)]) WITH ORDINALITY u(share, n)) AS array_agg FROM (commission_sale c CROSS JOIN LATERAL (SELECT (COALESCE(sum(r.amount), (0)::numeric))::bigint AS amount, (COALESCE(sum(r.platform_fee), (0)::numeric))::bigint AS platform_fee FROM refund r WHERE (commission_due.with_refunds AND (r.settlement_id = c.id) AND (r.state <> 'won_back'::text))) b) WHERE (c.id = commission_due.sale_asked))
+
+commission_is_due(): CREATE OR REPLACE FUNCTION public.commission_is_due()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if not exists (select from commission_sale s where s.id = new.sale_id and s.path[new.level] = new.affiliate_id
+                   and (s.program_id, s.asset) = (new.program_id, new.asset) and (commission_due(s.id, false))[new.level] = new.amount)
+       or (new.state, new.taken_back) <> ('accrued', 0) or new.payment_id is not null then
+        raise 'sale %: level % is not due this', new.sale_id, new.level using errcode = 'CF002';
+    end if;
+    return new;
+end $function$
+
+commission_is_paid_by_its_payment(): CREATE OR REPLACE FUNCTION public.commission_is_paid_by_its_payment()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if (old.state, new.state) = ('accrued', 'payable') and (new.state_at < new.matures_at or commission_contested(new.sale_id)) then
+        raise 'commission % matures at %, and not while its sale is disputed', new.id, new.matures_at using errcode = 'CF002';
+    end if;
+    if (new.state = 'paid') <> (new.payment_id is not null) then
+        raise 'commission % is paid by a payment, and by one alone', new.id using errcode = 'CF002';
+    end if;
+    return new;
+end $function$
+
+commission_is_reversed(): CREATE OR REPLACE FUNCTION public.commission_is_reversed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    c commission;
+begin
+    select * into c from commission where id = new.commission_id for update;
+    if new.number <> 1 + (select count(*) from commission_reversal r where r.commission_id = c.id) or new.program_id <> c.program_id
+       or new.state <> c.state
+       or c.taken_back + new.amount <> c.amount - coalesce((commission_due(c.sale_id, true))[c.level], 0) then
+        raise 'commission %: this is not what refunds took back of it', c.id using errcode = 'CF002';
+    end if;
+    update commission set taken_back = taken_back + new.amount where id = c.id;
+    return new;
+end $function$
+
+commission_payment_is_whole(): CREATE OR REPLACE FUNCTION public.commission_payment_is_whole()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if new.earned <> coalesce((select sum(c.paid) from commission c where c.payment_id = new.id and c.state = 'paid'
+                               and (c.program_id, c.affiliate_id, c.asset) = (new.program_id, new.affiliate_id, new.asset)
+                               and c.paid = c.amount - c.taken_back), 0) then
+        raise 'payment % is not the sum of its commissions', new.id using errcode = 'CF002';
+    end if;
+    return null;
+end $function$
+
+commission_payment_nets(): CREATE OR REPLACE FUNCTION public.commission_payment_nets()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    perform from affiliate where id = new.affiliate_id for update;  -- of two payments at once the later sees the earlier
+    if new.netted <> commission_carried(new.affiliate_id, new.asset)
+       or new.amount < (select minimum from commission_rate r
+                        where (r.program_id, r.asset, r.version) = (new.program_id, new.asset, new.rate_version)) then
+        raise 'a payment nets % of affiliate %, and reaches the minimum', commission_carried(new.affiliate_id, new.asset), new.affiliate_id
+            using errcode = 'CF002';
+    end if;
+    return new;
+end $function$
+
+commission_rates_within_cap(): CREATE OR REPLACE FUNCTION public.commission_rates_within_cap()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if (select sum(bps) from unnest(new.levels) as l (bps)) > new.cap_bps then
+        raise 'all levels together are at most % basis points', new.cap_bps using errcode = 'CF002';
+    end if;
+    return new;
+end $function$
+
+commission_sale_is_true(): CREATE OR REPLACE FUNCTION public.commission_sale_is_true()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if not exists (
+        select from sale s join commission_rate r on (r.program_id, r.asset, r.version) = (s.program_id, s.asset, new.rate_version)
+        join referral f on (f.program_id, f.customer_id) = (s.program_id, s.customer_id)
+        where s.id = new.id and f.at <= s.at and r.version = commission_version_at(s.program_id, s.asset, s.at)
+          and (s.program_id, s.customer_id, s.asset, s.gross, s.platform_fee) =
+              (new.program_id, new.customer_id, new.asset, new.gross, new.platform_fee)
+          and (r.base, r.mode, r.levels) = (new.base_kind, new.mode, new.levels) and new.path[1] = f.affiliate_id) then
+        raise 'sale %: it was not referred so, or other rates were in force', new.id using errcode = 'CF002';
+    end if;
+    return new;
+end $function$
+
+commission_shares(bigint,integer[],text): CREATE OR REPLACE FUNCTION public.commission_shares(base bigint, levels integer[], mode text)
+ RETURNS bigint[]
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO 'public', 'pg_temp'
+RETURN (WITH level AS (SELECT u.n, u.bps FROM unnest(commission_shares.levels) WITH ORDINALITY u(bps, n)), pot AS (SELECT div(((commission_shares.base)::numeric * (sum(level.bps))::numeric), (10000)::numeric) AS minor, sum(level.bps) AS bps FROM level), part AS (SELECT l.n, CASE commission_shares.mode WHEN 'rates'::text THEN div(((commission_shares.base)::numeric * (l.bps)::numeric), (10000)::numeric) ELSE div((p.minor * (l.bps)::numeric), (p.bps)::numeric) END AS whole, CASE commission_shares.mode WHEN 'rates'::text THEN (0)::numeric ELSE mod((p.minor * (l.bps)::numeric), (p.bps)::numeric) END AS rest FROM (level l CROSS JOIN pot p)), ranked AS (SELECT part.n, part.whole, row_number() OVER (ORDER BY part.rest DESC, part.n) AS place FROM part) SELECT array_agg(((ranked.whole + (CASE WHEN ((commission_shares.mode = 'pool'::text) AND ((ranked.place)::numeric <= ((SELECT pot.minor FROM pot) - (SELECT sum(part.whole) AS sum FROM part)))) THEN 1 ELSE 0 END)::numeric))::bigint ORDER BY ranked.n) AS array_agg FROM ranked)
+
+commission_version_at(text,text,timestamp with time zone): CREATE OR REPLACE FUNCTION public.commission_version_at(program text, of_asset text, moment timestamp with time zone)
+ RETURNS integer
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+RETURN (SELECT r.version FROM commission_rate r WHERE (((r.program_id = commission_version_at.program) AND (r.asset = commission_version_at.of_asset)) AND (r.effective_at <= commission_version_at.moment)) ORDER BY r.effective_at DESC, r.version DESC LIMIT 1)
 
 conflict_keeps_its_word(): CREATE OR REPLACE FUNCTION public.conflict_keeps_its_word()
  RETURNS trigger
@@ -3796,6 +4240,18 @@ begin
     end loop;
 end $function$
 
+nobody_refers_himself(): CREATE OR REPLACE FUNCTION public.nobody_refers_himself()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if exists (select from affiliate a where a.id = new.affiliate_id and new.customer_id in (a.id, a.name)) then
+        raise 'an affiliate does not refer itself: %', new.customer_id using errcode = 'CF002';
+    end if;
+    return new;
+end $function$
+
 note_transaction(): CREATE OR REPLACE FUNCTION public.note_transaction()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4418,6 +4874,34 @@ AS $function$
             return null;
         end $function$
 
+seal_affiliate(): CREATE OR REPLACE FUNCTION public.seal_affiliate()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'affiliate', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.name, n.created_at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_affiliate_placement(): CREATE OR REPLACE FUNCTION public.seal_affiliate_placement()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'affiliate_placement', row(n.affiliate_id, n.number)::text, sha256(convert_to(row(n.affiliate_id, n.number, n.program_id, n.parent_id, n.actor, n.reason, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
 seal_agent(): CREATE OR REPLACE FUNCTION public.seal_agent()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4734,6 +5218,76 @@ seal_client_money_signature(): CREATE OR REPLACE FUNCTION public.seal_client_mon
 AS $function$
         begin
             insert into seal (relation, row_id, sha256) select 'client_money_signature', n.client_money_id::text, sha256(convert_to(row(n.client_money_id, n.sha256, n.signed_by, n.action_taken, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_commission(): CREATE OR REPLACE FUNCTION public.seal_commission()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'commission', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.sale_id, n.affiliate_id, n.level, n.asset, n.amount, n.matures_at, n.created_at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_commission_payment(): CREATE OR REPLACE FUNCTION public.seal_commission_payment()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'commission_payment', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.affiliate_id, n.asset, n.earned, n.netted, n.amount, n.rate_version, n.actor, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_commission_rate(): CREATE OR REPLACE FUNCTION public.seal_commission_rate()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'commission_rate', row(n.program_id, n.asset, n.version)::text, sha256(convert_to(row(n.program_id, n.asset, n.version, n.base, n.mode, n.levels, n.cap_bps, n.mature_days, n.minimum, n.effective_at, n.actor, n.recorded_at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_commission_reversal(): CREATE OR REPLACE FUNCTION public.seal_commission_reversal()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'commission_reversal', n.id::text, sha256(convert_to(row(n.id, n.commission_id, n.number, n.program_id, n.amount, n.state, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_commission_sale(): CREATE OR REPLACE FUNCTION public.seal_commission_sale()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'commission_sale', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.customer_id, n.asset, n.gross, n.platform_fee, n.rate_version, n.base_kind, n.mode, n.levels, n.path, n.earns, n.at)::text, 'UTF8')) from  new_row n;
             return null;
         end $function$
 
@@ -5332,6 +5886,20 @@ AS $function$
             return null;
         end $function$
 
+seal_referral(): CREATE OR REPLACE FUNCTION public.seal_referral()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'referral', row(n.program_id, n.customer_id)::text, sha256(convert_to(row(n.program_id, n.customer_id, n.affiliate_id, n.actor, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
 seal_refund(): CREATE OR REPLACE FUNCTION public.seal_refund()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -5886,6 +6454,21 @@ account_serial: owner: counterfoil_owner
 action: counterfoil_app: insert, select
 action: counterfoil_auditor: select
 action: owner: counterfoil_owner
+affiliate: counterfoil_app: insert, select
+affiliate: counterfoil_app: update (attempt)
+affiliate: counterfoil_app: update (due_at)
+affiliate: counterfoil_app: update (fence)
+affiliate: counterfoil_app: update (last_error)
+affiliate: counterfoil_app: update (lease_owner)
+affiliate: counterfoil_app: update (lease_until)
+affiliate: counterfoil_app: update (state)
+affiliate: counterfoil_app: update (state_at)
+affiliate: counterfoil_app: update (steps)
+affiliate: counterfoil_auditor: select
+affiliate: owner: counterfoil_owner
+affiliate_placement: counterfoil_app: insert, select
+affiliate_placement: counterfoil_auditor: select
+affiliate_placement: owner: counterfoil_owner
 agent: counterfoil_app: insert, select
 agent: counterfoil_app: update (state)
 agent: counterfoil_app: update (state_at)
@@ -6070,6 +6653,32 @@ client_money: owner: counterfoil_owner
 client_money_signature: counterfoil_app: insert, select
 client_money_signature: counterfoil_auditor: select
 client_money_signature: owner: counterfoil_owner
+commission: counterfoil_app: insert, select
+commission: counterfoil_app: update (attempt)
+commission: counterfoil_app: update (due_at)
+commission: counterfoil_app: update (fence)
+commission: counterfoil_app: update (last_error)
+commission: counterfoil_app: update (lease_owner)
+commission: counterfoil_app: update (lease_until)
+commission: counterfoil_app: update (paid)
+commission: counterfoil_app: update (payment_id)
+commission: counterfoil_app: update (state)
+commission: counterfoil_app: update (state_at)
+commission: counterfoil_app: update (steps)
+commission: counterfoil_auditor: select
+commission: owner: counterfoil_owner
+commission_payment: counterfoil_app: insert, select
+commission_payment: counterfoil_auditor: select
+commission_payment: owner: counterfoil_owner
+commission_rate: counterfoil_app: insert, select
+commission_rate: counterfoil_auditor: select
+commission_rate: owner: counterfoil_owner
+commission_reversal: counterfoil_app: insert, select
+commission_reversal: counterfoil_auditor: select
+commission_reversal: owner: counterfoil_owner
+commission_sale: counterfoil_app: insert, select
+commission_sale: counterfoil_auditor: select
+commission_sale: owner: counterfoil_owner
 credit_note: counterfoil_app: insert, select
 credit_note: counterfoil_auditor: select
 credit_note: owner: counterfoil_owner
@@ -6081,6 +6690,9 @@ customer_entry: counterfoil_auditor: select
 customer_entry: owner: counterfoil_owner
 destination: counterfoil_app: insert, select
 destination: counterfoil_app: update (ended_at)
+destination: counterfoil_app: update (state)
+destination: counterfoil_app: update (state_at)
+destination: counterfoil_app: update (steps)
 destination: counterfoil_auditor: select (actor)
 destination: counterfoil_auditor: select (created_at)
 destination: counterfoil_auditor: select (ended_at)
@@ -6090,6 +6702,9 @@ destination: counterfoil_auditor: select (id)
 destination: counterfoil_auditor: select (payee_id)
 destination: counterfoil_auditor: select (program_id)
 destination: counterfoil_auditor: select (provider)
+destination: counterfoil_auditor: select (state)
+destination: counterfoil_auditor: select (state_at)
+destination: counterfoil_auditor: select (steps)
 destination: owner: counterfoil_owner
 dispute: counterfoil_app: insert, select
 dispute: counterfoil_app: update (appeal_until)
@@ -6572,6 +7187,9 @@ reconciliation_schedule: owner: counterfoil_owner
 reconciliation_slot: counterfoil_app: insert, select
 reconciliation_slot: counterfoil_auditor: select
 reconciliation_slot: owner: counterfoil_owner
+referral: counterfoil_app: insert, select
+referral: counterfoil_auditor: select
+referral: owner: counterfoil_owner
 refund: counterfoil_app: insert, select
 refund: counterfoil_app: update (id)
 refund: counterfoil_app: update (state)
@@ -6596,6 +7214,9 @@ role_grant: owner: counterfoil_owner
 run_finding: counterfoil_app: insert, select
 run_finding: counterfoil_auditor: select
 run_finding: owner: counterfoil_owner
+sale: counterfoil_app: select
+sale: counterfoil_auditor: select
+sale: owner: counterfoil_owner
 seal: counterfoil_app: select
 seal: counterfoil_auditor: select
 seal: owner: counterfoil_owner
@@ -6716,12 +7337,28 @@ write_off_limit: counterfoil_auditor: select
 write_off_limit: owner: counterfoil_owner
 
 -- rights to run
+affiliate_depth_max(): counterfoil_app: execute
+affiliate_depth_max(): counterfoil_auditor: execute
+affiliate_path(text): counterfoil_app: execute
+affiliate_path(text): counterfoil_auditor: execute
 agent_spent(text,text,text,timestamp with time zone,bigint,text): counterfoil_app: execute
 agent_spent(text,text,text,timestamp with time zone,bigint,text): counterfoil_auditor: execute
 broken_seals(text[]): counterfoil_app: execute
 broken_seals(text[]): counterfoil_auditor: execute
 canonical_json(jsonb): counterfoil_app: execute
 canonical_json(jsonb): counterfoil_auditor: execute
+commission_base(text,bigint,bigint): counterfoil_app: execute
+commission_base(text,bigint,bigint): counterfoil_auditor: execute
+commission_carried(text,text): counterfoil_app: execute
+commission_carried(text,text): counterfoil_auditor: execute
+commission_contested(text): counterfoil_app: execute
+commission_contested(text): counterfoil_auditor: execute
+commission_due(text,boolean): counterfoil_app: execute
+commission_due(text,boolean): counterfoil_auditor: execute
+commission_shares(bigint,integer[],text): counterfoil_app: execute
+commission_shares(bigint,integer[],text): counterfoil_auditor: execute
+commission_version_at(text,text,timestamp with time zone): counterfoil_app: execute
+commission_version_at(text,text,timestamp with time zone): counterfoil_auditor: execute
 enter_program(text,boolean,integer): counterfoil_app: execute
 escrow_frozen_by(text): counterfoil_app: execute
 escrow_frozen_by(text): counterfoil_auditor: execute
@@ -6775,6 +7412,11 @@ was_administered(): counterfoil_auditor: execute
 -- comments
 access_attempt: app: select, insert, update, delete
 account_guard: app: select
+affiliate.created_at: app: select, insert
+affiliate.id: app: select, insert
+affiliate.name: app: select, insert
+affiliate.parent_id: app: select, insert
+affiliate.program_id: app: select, insert
 agent.created_at: app: select, insert
 agent.created_by: app: select, insert
 agent.id: app: select, insert
@@ -6836,6 +7478,16 @@ chargeback.payment_id: app: select, insert
 chargeback.program_id: app: select, insert
 chargeback.provider: app: select, insert
 chargeback.provider_ref: app: select, insert
+commission.affiliate_id: app: select, insert
+commission.amount: app: select, insert
+commission.asset: app: select, insert
+commission.created_at: app: select, insert
+commission.id: app: select, insert
+commission.level: app: select, insert
+commission.matures_at: app: select, insert
+commission.program_id: app: select, insert
+commission.sale_id: app: select, insert
+commission.taken_back: app: select, insert
 customer_entry: place: the order of what happened at one moment
 destination.actor: app: select, insert
 destination.created_at: app: select, insert

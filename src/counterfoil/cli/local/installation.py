@@ -225,6 +225,7 @@ def _wiring(settings: Settings, database: Database, clock: SharedClock) -> Wirin
         proof_folder=settings.proof_folder or settings.data_folder / "proofs",
         proof_quorum=settings.proof_quorum,
         crons=crons_of(settings),
+        cooling=timedelta(hours=settings.destination_cooling_hours),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from counterfoil.dashboard.pages.breaks import break_answer, breaks_answer
 from counterfoil.dashboard.pages.customers import customers_answer, statement_answer
+from counterfoil.dashboard.pages.payees import payee_answer
 from counterfoil.dashboard.pages.runs import run_answer, runs_answer
 from counterfoil.dashboard.pages.today import day_answer
 from counterfoil.dashboard.web.sections import SectionContext
@@ -36,6 +37,7 @@ PAGES: Final = (
         ("source",),
     ),
     DashboardPage("/admin/reconciliation/runs/{run_id}", "What did this run find?", run_answer, "run.html"),
+    DashboardPage("/admin/payees/{id}", "Why is this payee paid less, later, or not?", payee_answer, "payee.html"),
     DashboardPage(
         "/admin/breaks/{id}",
         "Why does this not agree, and what may be done?",

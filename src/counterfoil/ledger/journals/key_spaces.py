@@ -48,6 +48,10 @@ ESCROW_FUND: Final = KeySpace("ESCROW_FUND", "escrow_fund", "escrow_movement", T
 ESCROW_RELEASE: Final = KeySpace("ESCROW_RELEASE", "escrow_release", "escrow_movement", False, True)
 ESCROW_REFUND: Final = KeySpace("ESCROW_REFUND", "escrow_refund", "escrow_movement", False, True)
 ESCROW_REPAY: Final = KeySpace("ESCROW_REPAY", "escrow_repay", "escrow_movement", True, True)
+COMMISSION_ACCRUE: Final = KeySpace("COMMISSION_ACCRUE", "commission_accrual", "commission_sale", False, True)
+COMMISSION_MATURE: Final = KeySpace("COMMISSION_MATURE", "commission_maturity", "commission", False, True)
+COMMISSION_REVERSE: Final = KeySpace("COMMISSION_REVERSE", "commission_reversal", "commission_reversal", False, True)
+COMMISSION_PAY: Final = KeySpace("COMMISSION_PAY", "commission_payment", "commission_payment", False, True)
 CHARGEBACK: Final = KeySpace("CHARGEBACK", "chargeback", "chargeback", True, True)
 CHARGEBACK_WON: Final = KeySpace("CHARGEBACK_WON", "chargeback_won", "chargeback", True, True)
 RECEIVABLE_WRITE_OFF: Final = KeySpace("RECEIVABLE_WRITE_OFF", "receivable_write_off", "receivable_write_off", False, False)
@@ -79,6 +83,10 @@ SPACES: Final = {
         ESCROW_RELEASE,
         ESCROW_REFUND,
         ESCROW_REPAY,
+        COMMISSION_ACCRUE,
+        COMMISSION_MATURE,
+        COMMISSION_REVERSE,
+        COMMISSION_PAY,
         CHARGEBACK,
         CHARGEBACK_WON,
         RECEIVABLE_WRITE_OFF,

@@ -1,7 +1,7 @@
 """Accounts that payees are paid at, checked by a library where they are entered; a fault names the field that is wrong.
 
-A provider is told an account as one text, its destination: its own name of an account, or a bank account as `IBAN;BIC;holder` (the BIC
-where it is given).
+A provider is told an account as one text, its destination: its own name of an account, a bank account as `IBAN;BIC;holder` (the BIC
+where it is given), or an address on a chain with its checksum.
 """
 
 from __future__ import annotations
@@ -12,11 +12,16 @@ from typing import ClassVar, Final, Literal, NamedTuple
 
 from counterfoil.base.problems import InvalidInput, Kind, Problem
 
-AccountKind = Literal["provider_account", "bank_account"]
-WORDS: Final[Mapping[AccountKind, str]] = {"provider_account": "accounts of its own (token)", "bank_account": "bank accounts (bankAccount)"}
+AccountKind = Literal["provider_account", "bank_account", "chain_address"]
+WORDS: Final[Mapping[AccountKind, str]] = {
+    "provider_account": "accounts of its own (token)",
+    "bank_account": "bank accounts (bankAccount)",
+    "chain_address": "addresses on a chain (chainAddress)",
+}
 HOLDER_MAX: Final = 70  # characters of a name in a SEPA order
 SEPARATOR: Final = ";"
 BANK_EXTRA: Final = ("bank-files", "schwifty")
+CHAIN_EXTRA: Final = ("chain", "eth_utils", "eth_hash", "Crypto")
 
 
 class AccountLibraryMissing(Problem):
@@ -101,6 +106,26 @@ def bank_account_of(told: str) -> BankAccount:
 
 _TOLD: Final = "a bank account as IBAN;holder or IBAN;BIC;holder"
 _PARTS: Final = {"iban": "IBAN", "bic": "BIC", "holder": "holder"}
+
+
+def chain_address(address: str, *, field: str = "chain_address") -> str:
+    """An address of 20 bytes with its checksum (EIP-55: capitals by the Keccak-256 of the small letters), which shows a slip of the pen.
+
+    Without the checksum it is refused: an address has no owner to ask, and what is sent to a wrong one is lost. Raises InvalidInput, which
+    names the `field` and never shows the address; AccountLibraryMissing.
+    """
+    with _library(*CHAIN_EXTRA):
+        from eth_hash.backends import pycryptodome as _keccak  # noqa: F401 - what the checksum is made with, looked for before it is needed
+        from eth_utils.address import is_checksum_address, is_hex_address
+    if not address.startswith("0x") or not is_hex_address(address):
+        raise InvalidInput(field, "0x and 40 hexadecimal digits", got=f"{len(address)} characters")
+    if not int(address, 16):
+        raise InvalidInput(field, "an address that somebody has; what goes to 0x0 is lost")
+    if not is_checksum_address(address):
+        plain = address[2:] in (address[2:].lower(), address[2:].upper())
+        why = "it is written without one" if plain else "it is wrong: a character was changed"
+        raise InvalidInput(field, "an address with its checksum (EIP-55: small and capital letters, as wallets show it)", reason=why)
+    return address
 
 
 _FIELDS: Final = {

@@ -35,6 +35,7 @@ class JobContext:
     run_folder: Path | None = None
     proof_folder: Path | None = None
     crons: Mapping[str, str] = field(default_factory=dict)
+    cooling: timedelta = timedelta(hours=72)  # in which nothing goes to a destination that was changed
     database: Any = None  # of the kind that reconciliation copies from
 
     def of(self, provider: str | None) -> Mapping[str, Provider]:

@@ -79,6 +79,17 @@ def payees_of(conn: Connection[Any], program_id: str, payee_ids: Sequence[str], 
     return {one.payee_id: one for one in rows}
 
 
+def changed_since(conn: Connection[Any], program_id: str, payee_ids: Sequence[str], *, since: datetime) -> dict[str, datetime]:
+    """When the destination of each of these payees was changed, of those whose it was after `since`; a first one is no change."""
+    rows = conn.execute(
+        """select d.payee_id, d.created_at from destination d
+           where d.program_id = %s and d.payee_id = any(%s) and d.ended_at is null and d.created_at > %s
+             and exists (select from destination o where (o.program_id, o.payee_id) = (d.program_id, d.payee_id) and o.id <> d.id)""",
+        [program_id, sorted(set(payee_ids)), since],
+    ).fetchall()
+    return dict(rows)
+
+
 def alarms_of(conn: Connection[Any], program_id: str) -> list[str]:
     """What is critical and open in a program: contradictions of a provider, critical breaks."""
     rows = conn.execute(

@@ -18,11 +18,12 @@ from counterfoil.payouts.batches.facts import (
     Treasury,
     alarms_of,
     broken_providers,
+    changed_since,
     lock_treasury,
     payees_of,
     treasuries_of,
 )
-from counterfoil.payouts.batches.gathering import cooling_off
+from counterfoil.payouts.batches.gathering import cooling_off, cools_until
 from counterfoil.payouts.batches.machine import PAYS
 from counterfoil.payouts.batches.policies import Policy, policies_of
 from counterfoil.payouts.batches.rule import (
@@ -73,15 +74,28 @@ class _ApprovedLine(NamedTuple):
     as_frozen: bool
 
 
-def decide(conn: Connection[Any], program_id: str, asked: Sequence[Asked], *, now: datetime) -> dict[str, Allowed | Waits]:
-    """For each of these payouts of a program whether it may be reserved. The payouts are locked by whoever asks."""
+def decide(
+    conn: Connection[Any], program_id: str, asked: Sequence[Asked], *, cooling: timedelta, now: datetime
+) -> dict[str, Allowed | Waits]:
+    """For each of these payouts of a program whether it may be reserved. The payouts are locked by whoever asks.
+
+    `cooling`: for how long nothing goes to a destination that was changed, in an asset whose policy does not say it.
+    """
     lines = _lines(conn, [one.payout_id for one in asked])
     policies = policies_of(conn, program_id)
     if not lines and not policies:
-        return {one.payout_id: Allowed("none") for one in asked}
+        changed = changed_since(conn, program_id, [one.payee_id for one in asked], since=now - cooling)
+        return {one.payout_id: _cools(one.payee_id, changed, cooling) or Allowed("none") for one in asked}
     lock_treasury(conn, program_id)
-    gate = _Gate(conn, program_id, asked, policies, now)
+    gate = _Gate(conn, program_id, asked, policies, cooling, now)
     return {one.payout_id: gate.answer(one, lines.get(one.payout_id)) for one in asked}
+
+
+def _cools(payee_id: str, changed: Mapping[str, datetime], cooling: timedelta) -> Waits | None:
+    if payee_id not in changed:
+        return None
+    until = changed[payee_id] + cooling
+    return Waits(cools_until(payee_id, until), until)
 
 
 class _Gate:
@@ -93,9 +107,10 @@ class _Gate:
         program_id: str,
         asked: Sequence[Asked],
         policies: Mapping[str, Policy],
+        cooling: timedelta,
         now: datetime,
     ) -> None:
-        self._conn, self._program, self._policies, self._now = conn, program_id, policies, now
+        self._conn, self._program, self._policies, self._cooling, self._now = conn, program_id, policies, cooling, now
         self._payees = dict(payees_of(conn, program_id, [one.payee_id for one in asked], now=now))
         self._treasuries = treasuries_of(conn, program_id)
         self._alarms = alarms_of(conn, program_id)
@@ -106,9 +121,10 @@ class _Gate:
         policy, payee = self._policies.get(one.asset), self._payees.get(one.payee_id)
         if payee is None:
             return Waits("its payee's destination is being changed", self._now)
-        cools = cooling_off(payee, policy, self._now)
-        if cools is not None and policy is not None:
-            return Waits(cools, payee.destination_at + policy.cooling)
+        cooling = self._cooling if policy is None else policy.cooling
+        cools = cooling_off(payee, cooling, self._now)
+        if cools is not None:
+            return Waits(cools, payee.destination_at + cooling)
         if line is not None:
             return self._of_batch(one, line)
         if policy is None:

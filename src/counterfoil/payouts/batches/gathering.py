@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from typing import Any, NamedTuple
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
@@ -21,6 +21,7 @@ from counterfoil.payouts.payouts.verbs import Payout, payouts_by_id
 from counterfoil.payouts.provider_payouts.conflicts import in_conflict
 
 SKIPPED_MAX = 100
+QUARANTINED: Final = "its payee's destination is quarantined"
 
 
 class Wanted(NamedTuple):
@@ -158,7 +159,7 @@ def _judged(
         place, left = destinations.get(one.payee_id), owed.get(one.settlement_id, 0)
         if place is not None and provider not in (None, place.provider):
             continue  # it does not fit
-        why = _why_not(one, facts, policies, disputed, left, now)
+        why = QUARANTINED if place is not None and place.quarantined else _why_not(one, facts, policies, disputed, left, now)
         if why is not None or place is None:
             skipped.append(Skipped(one.id, why or "its payee has no active destination"))
         else:
@@ -181,15 +182,18 @@ def _why_not(
         return "the provider contradicts itself about an earlier attempt"
     if left <= 0:
         return "nothing is owed for its settlement any more"
-    return cooling_off(payee, policy, now)
+    return cooling_off(payee, policy.cooling, now) if policy is not None else None  # without one, the gate waits by the setting
 
 
-def cooling_off(payee: PayeeFacts, policy: Policy | None, now: datetime) -> str | None:
+def cooling_off(payee: PayeeFacts, cooling: timedelta, now: datetime) -> str | None:
     """Why nothing at all is paid to a payee whose destination was changed a short while ago; None when that is over."""
-    if policy is None or not payee.changed or payee.destination_at + policy.cooling <= now:
-        return None
-    until = payee.destination_at + policy.cooling
-    return f"the destination of {payee.payee_id} was changed; it cools off until {until:%Y-%m-%d %H:%M} UTC"
+    until = payee.destination_at + cooling
+    return cools_until(payee.payee_id, until) if payee.changed and until > now else None
+
+
+def cools_until(payee_id: str, until: datetime) -> str:
+    """As a payout that waits for it says it."""
+    return f"the destination of {payee_id} was changed; it cools off until {until:%Y-%m-%d %H:%M} UTC"
 
 
 def _insert(conn: Connection[Any], batch_id: str, lines: Sequence[_NewLine]) -> None:

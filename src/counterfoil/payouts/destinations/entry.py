@@ -6,7 +6,16 @@ import re
 from typing import NamedTuple
 
 from counterfoil.base.problems import InvalidInput
-from counterfoil.operations.providers.accounts import SEPARATOR, WORDS, BankAccount, bank_account, bank_account_of, local_bank_account
+from counterfoil.operations.providers.accounts import (
+    SEPARATOR,
+    WORDS,
+    AccountKind,
+    BankAccount,
+    bank_account,
+    bank_account_of,
+    chain_address,
+    local_bank_account,
+)
 from counterfoil.operations.providers.capabilities import Capabilities
 
 
@@ -22,26 +31,42 @@ class BankAccountGiven(NamedTuple):
     account_code: str | None = None
 
 
-def entered(*, token: str | None, bank: BankAccountGiven | None, provider: str, capabilities: Capabilities) -> str:
-    """What the provider is told of this account: one of the two ways to give it, which the provider must pay to.
+def entered(
+    *, token: str | None, bank: BankAccountGiven | None, provider: str, capabilities: Capabilities, chain: str | None = None
+) -> str:
+    """What the provider is told of this account: one of the ways to give it, which the provider must pay to.
 
     Raises InvalidInput, which names the field and shows nothing of the account; AccountLibraryMissing.
     """
-    if (token is None) == (bank is None):
-        raise InvalidInput("token", "this or bankAccount, one of the two", got="both" if token is not None else "neither")
+    given = sum(one is not None for one in (token, bank, chain))
+    if given != 1:
+        raise InvalidInput("token", "this, bankAccount or chainAddress, one of the three", got=str(given) if given else "none")
     pays_to = capabilities.pays_to
     if bank is not None:
-        if "bank_account" not in pays_to:
-            raise InvalidInput("bank_account", f"not for {provider}, which pays to {' and '.join(WORDS[one] for one in pays_to)}")
+        _refuse_kind("bank_account", provider, pays_to)
         return _bank_account(bank).told()
+    if chain is not None:
+        _refuse_kind("chain_address", provider, pays_to)
+        return chain_address(chain)
     assert token is not None
+    return _named(token, provider, capabilities)
+
+
+def _named(token: str, provider: str, capabilities: Capabilities) -> str:
+    """An account given as one text: in the form of the only kind that the provider pays to, or its own name of it."""
+    pays_to = capabilities.pays_to
     if "provider_account" not in pays_to:
-        return bank_account_of(token).told()
+        return bank_account_of(token).told() if "bank_account" in pays_to else chain_address(token, field="token")
     if capabilities.token_form and not re.fullmatch(capabilities.token_form, token):
         raise InvalidInput("token", f"an account's name as {provider} gives it", form=capabilities.token_form)
     if SEPARATOR in token and "bank_account" not in pays_to:
         raise InvalidInput("token", f"one account's name; {provider} pays to no bank accounts")
     return token
+
+
+def _refuse_kind(kind: AccountKind, provider: str, pays_to: tuple[AccountKind, ...]) -> None:
+    if kind not in pays_to:
+        raise InvalidInput(kind, f"not for {provider}, which pays to {' and '.join(WORDS[one] for one in pays_to)}")
 
 
 def _bank_account(given: BankAccountGiven) -> BankAccount:

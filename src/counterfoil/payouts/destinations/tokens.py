@@ -75,6 +75,13 @@ def not_as_agreed(conn: Connection[Any]) -> list[tuple[str, str, str]]:
     return found
 
 
+def same_account(conn: Connection[Any], row: Sequence[Any], token: str) -> bool:
+    """Is the account of this destination (a row as `not_as_agreed` reads it) the one of `token`? By its fingerprint, or what it holds."""
+    agreed = row[6]
+    by_hash = agreed is not None and bytes(agreed) in fingerprints(keys_of(conn), token)
+    return by_hash or readable(conn, row[:6]) == token
+
+
 def readable(conn: Connection[Any], row: Sequence[Any]) -> str | None:
     """One that does not open hides no other, and a payee can be given a new one."""
     try:

@@ -42,6 +42,7 @@ from counterfoil.payouts.provider_payouts.conflicts import in_conflict
 ACTOR: Final = "system:worker"
 ASKED_AGAIN_EVERY: Final = timedelta(hours=1)
 NO_DESTINATION: Final = "its payee has no active destination"
+QUARANTINED: Final = "its payee's destination is quarantined"
 IN_DISPUTE: Final = "a dispute about money of its payee is open"
 IN_CONFLICT: Final = "the provider contradicts itself about an earlier attempt"
 
@@ -67,14 +68,17 @@ class Reservation(NamedTuple):
         return f"{self.payout.key}-{self.number}"
 
 
-def reserve_due(runner: Runner, make_id: MakeId) -> Tally:
-    """One tick: reserve and queue pending payouts, by set. Those without a destination wait, and are told once."""
+def reserve_due(runner: Runner, make_id: MakeId, *, cooling: timedelta) -> Tally:
+    """One tick: reserve and queue pending payouts, by set. Those without a destination wait, and are told once.
+
+    `cooling`: for how long nothing goes to a destination that was changed, where no policy says it.
+    """
 
     def work(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
         payouts = {one.id: one for one in payouts_by_id(conn, [one.id for one in claims])}
         for program_id in sorted({one.program_id for one in payouts.values()}):
             group = [one for one in claims if payouts[one.id].program_id == program_id]
-            _reserve(conn, program_id, group, payouts, make_id, now)
+            _reserve(conn, program_id, group, payouts, make_id, cooling, now)
 
     return run_here(runner, RESERVING, work)
 
@@ -85,12 +89,16 @@ def _reserve(
     claims: Sequence[Claim],
     payouts: Mapping[str, Payout],
     make_id: MakeId,
+    cooling: timedelta,
     now: datetime,
 ) -> None:
     group = [payouts[one.id] for one in claims]
     destinations = active_destinations(conn, program_id, [one.payee_id for one in group])
     disputed = in_conflict(conn, [one.settlement_id for one in group])
     _tell_waiting(conn, [one for one in group if one.payee_id not in destinations], NO_DESTINATION, now)
+    stopped = {payee for payee, one in destinations.items() if one.quarantined}
+    _tell_waiting(conn, [one for one in group if one.payee_id in stopped], QUARANTINED, now)
+    group = [one for one in group if one.payee_id not in stopped]
     held = [one for one in group if one.payee_id in destinations and one.settlement_id in disputed]
     _tell_waiting(conn, held, IN_CONFLICT, now)
     free = [one for one in group if one.payee_id in destinations and one.settlement_id not in disputed]
@@ -105,7 +113,7 @@ def _reserve(
         if owed.get(one.settlement_id, 0) > 0
         for where in [destinations[one.payee_id]]
     ]
-    answers = decide(conn, program_id, asked, now=now)
+    answers = decide(conn, program_id, asked, cooling=cooling, now=now)
     _wait_for_approval(conn, claims, payouts, answers, now)
     numbers = _tries(conn, [one.payout_id for one in asked])
     ready = [
@@ -257,7 +265,7 @@ JOBS: Final = (
     Job(
         "reserve",
         RESERVING,
-        lambda c, _: reserve_due(c.runner, c.make_id),
+        lambda c, _: reserve_due(c.runner, c.make_id, cooling=c.cooling),
         "Reserves the money of pending payouts and queues them.",
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
@@ -12,6 +12,8 @@ from counterfoil.payouts.machines import RESERVED
 from counterfoil.payouts.payouts.payable import Purse, receivables_of
 from counterfoil.payouts.provider_payouts.conflicts import in_conflict
 from counterfoil.payouts.provider_payouts.outcome_rules import LockedProviderPayout
+
+ELSEWHERE: Final = "its destination is not the payee's active one any more"
 
 
 class Brake(NamedTuple):
@@ -34,25 +36,29 @@ def brake_on(conn: Connection[Any], one: LockedProviderPayout) -> Brake | None:
         return Brake("the provider contradicts itself about an attempt for this settlement")
     if in_dispute(conn, [one.settlement_id]):
         return Brake("a dispute of its customer, or about money that went to the same payee, is open", changed=True)
-    if not _goes_to_the_active_destination(conn, one):
-        return Brake("its destination is not the payee's active one any more", changed=True)
+    astray = _astray(conn, one)
+    if astray is not None:
+        return Brake(astray, changed=True)
     # What was called once may be out already; netting it now would not call it back.
     if not one.calls and receivables_of(conn, [Purse(one.program_id, one.payee_id, one.asset)]):
         return Brake("its payee owes us money, which is taken from it first", changed=True)
     return None
 
 
-def _goes_to_the_active_destination(conn: Connection[Any], one: LockedProviderPayout) -> bool:
+def _astray(conn: Connection[Any], one: LockedProviderPayout) -> str | None:
+    """Why nothing goes to this attempt's destination. Whoever quarantines or replaces it waits until the call is announced, or is seen."""
     row = conn.execute(
-        """select pp.destination_id, d.id from provider_payout pp
+        """select pp.destination_id, d.id, d.state from provider_payout pp
            join destination d on d.program_id = %s and d.payee_id = %s and d.ended_at is null and d.provider = pp.provider
-           where pp.id = %s""",
+           where pp.id = %s for share of d""",
         [one.program_id, one.payee_id, one.id],
     ).fetchone()
     if row is None or row[0] is None:
-        return False
-    ours, active = row
+        return ELSEWHERE
+    ours, active, state = row
+    if state == "quarantined":
+        return "its payee's destination is quarantined"
     if ours == active:
-        return True
+        return None
     accounts = readable_tokens(conn, [ours, active])  # the payee's account was changed, and changed back
-    return ours in accounts and accounts[ours] == accounts.get(active)
+    return None if ours in accounts and accounts[ours] == accounts.get(active) else ELSEWHERE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -12,15 +13,40 @@ from pydantic import Field
 from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import BY_TWO, Clean, Paged, ProgramId, RequestModel, ViewModel, WriteResult
+from counterfoil.api.http.schemas import (
+    BY_TWO,
+    ActionView,
+    Clean,
+    Paged,
+    ProgramId,
+    RequestModel,
+    StepView,
+    ViewModel,
+    WriteResult,
+    answer,
+    id_in_path,
+    shows,
+)
 from counterfoil.api.nouns.settlement.invoices import chosen_provider
+from counterfoil.audit.actions import actions_of
 from counterfoil.base.encryption.keys import required
-from counterfoil.base.paging import Keyset, Page
+from counterfoil.base.machine import history_of
+from counterfoil.base.paging import Keyset
+from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import ADMINISTER, READ
 from counterfoil.operations.providers import capabilities_of
-from counterfoil.payouts.destinations.destinations import TOKEN_MAX, Destination, list_destinations, set_destination
+from counterfoil.payouts.destinations.destinations import (
+    TOKEN_MAX,
+    Destination,
+    ShownDestination,
+    list_destinations,
+    set_destination,
+    shown_destination,
+)
 from counterfoil.payouts.destinations.entry import BankAccountGiven, entered
+from counterfoil.payouts.destinations.machine import DESTINATION
+from counterfoil.payouts.destinations.noun import DESTINATION_NOUN
 from counterfoil.payouts.destinations.tokens import fingerprints, hint
 
 router = routes("Destinations")
@@ -49,10 +75,35 @@ class DestinationRequest(RequestModel):
         None, min_length=1, max_length=TOKEN_MAX, description="The provider's own name of the account.", examples=["acct_1"]
     )
     bank_account: BankAccountRequest | None = Field(None, description="Or a bank account, where the provider pays to one.")
+    chain_address: Clean | None = Field(
+        None,
+        max_length=60,
+        description="Or an address on a chain, where the provider pays to one; with its checksum (EIP-55).",
+        examples=["0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"],
+    )
 
 
+@shows(ShownDestination)
 class DestinationView(ViewModel):
-    """Where a payee is paid."""
+    """Where a payee is paid, or was."""
+
+    token_hint: str = Field(description="The last four characters of the token, or of the bank account's number.")
+    state: str = Field(description="active, quarantined (nothing is sent there), or ended (replaced).")
+    quarantine_reason: str | None = Field(description="Why a person stopped paying there, while that lasts.")
+    actor: str = Field(description="Who set it.")
+    ended_at: datetime | None = Field(description="Since when another is in its place.")
+
+
+class DestinationInFull(DestinationView):
+    """A destination with what may be done and what was done."""
+
+    allowed: list[str] = Field(description="What may be done now.")
+    steps: list[StepView]
+    actions: list[ActionView]
+
+
+class DestinationSet(WriteResult):
+    """It is set; payouts that waited for it are due now."""
 
     id: str
     program_id: str
@@ -61,18 +112,8 @@ class DestinationView(ViewModel):
     token_hint: str = Field(description="The last four characters of the token, or of the bank account's number.")
 
 
-class DestinationSet(DestinationView, WriteResult):
-    """It is set; payouts that waited for it are due now."""
-
-
 def _fields(one: Destination) -> dict[str, Any]:
-    return {
-        "id": one.id,
-        "program_id": one.program_id,
-        "payee_id": one.payee_id,
-        "provider": one.provider,
-        "token_hint": hint(one.token),
-    }
+    return {**{name: getattr(one, name) for name in ("id", "program_id", "payee_id", "provider")}, "token_hint": hint(one.token)}
 
 
 @router.post(
@@ -88,7 +129,7 @@ def set_one(body: DestinationRequest, call: Annotated[ApiCall, may(ADMINISTER, k
     provider = chosen_provider(call, body.provider)
     bank = None if body.bank_account is None else BankAccountGiven(**body.bank_account.model_dump())
     can = capabilities_of(call.services.wiring.providers[provider])
-    account = entered(token=body.token, bank=bank, provider=provider, capabilities=can)
+    account = entered(token=body.token, bank=bank, chain=body.chain_address, provider=provider, capabilities=can)
 
     def act(conn: Connection[Any]) -> Done:
         show_program(conn, body.program_id)
@@ -104,7 +145,7 @@ def set_one(body: DestinationRequest, call: Annotated[ApiCall, may(ADMINISTER, k
         )
         return Done(made.id, DestinationSet(**_fields(made)), 201)
 
-    asked = {**body.model_dump(mode="json", exclude={"token", "bank_account"}), "tokenHint": hint(account)}
+    asked = {**body.model_dump(mode="json", exclude={"token", "bank_account", "chain_address"}), "tokenHint": hint(account)}
     # What two people agree on, and what a key remembers, is told apart by a keyed hash: a plain one of an account's number is soon guessed.
     told = [one.hex() for one in fingerprints(required(call.services.database.keys), account)]
     token = {"fingerprint": told[0], "tokenHint": hint(account)}
@@ -123,12 +164,31 @@ def set_one(body: DestinationRequest, call: Annotated[ApiCall, may(ADMINISTER, k
 def destinations(
     call: Annotated[ApiCall, may(READ)],
     program_id: Annotated[str | None, Query(alias="programId", max_length=64)] = None,
+    payee_id: Annotated[str | None, Query(alias="payeeId", max_length=64)] = None,
+    state: Annotated[str | None, Query(max_length=40, description="Only in this state.", examples=["quarantined"])] = None,
     limit: Limit = LIMIT,
     cursor: Cursor = None,
 ) -> Response:
-    """Those that are used now, newest first."""
+    """Newest first: those where payees are paid now, and all that are quarantined; with a state, those in it."""
+    if state is not None and state not in DESTINATION.states():
+        raise InvalidInput("state", f"one of {', '.join(DESTINATION.states())}", got=state[:40])
     after = DESTINATIONS.after(cursor)
+    start = str(after[0]) if after else None
     with call.reading() as conn:
-        rows = list_destinations(conn, rows_max=limit + 1, after=str(after[0]) if after else None, program_id=program_id)
-    page = DESTINATIONS.page(rows, limit, lambda row: (row.id,))
-    return page_of(DestinationView, Page([DestinationView(**_fields(one)) for one in page.rows], page.next_cursor))
+        rows = list_destinations(conn, rows_max=limit + 1, after=start, program_id=program_id, payee_id=payee_id, state=state)
+    return page_of(DestinationView, DESTINATIONS.page(rows, limit, lambda row: (row.id,)))
+
+
+@router.get("/destinations/{id}", response_model=DestinationInFull, operation_id="destination_show", summary="Show a destination")
+def one(id: Annotated[str, id_in_path("dst")], call: Annotated[ApiCall, may(READ)]) -> Response:  # noqa: A002 - the name in the address
+    """With what may be done with it, its steps, and what was done by hand."""
+    with call.reading() as conn:
+        row = shown_destination(conn, id)
+        return answer(
+            DestinationInFull(
+                **row._asdict(),
+                allowed=DESTINATION_NOUN.allowed(conn, id, now=call.now),
+                steps=StepView.each(history_of(conn, id)),
+                actions=ActionView.each(actions_of(conn, id)),
+            )
+        )

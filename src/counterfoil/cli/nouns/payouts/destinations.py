@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Rows, listed, say_done, show_rows, waits
+from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Rows, listed, say_done, show_one, show_rows, waits
+from counterfoil.cli.core.verbs import PARTS, State, add_verbs
+from counterfoil.payouts.destinations.noun import DESTINATION_NOUN
 
 app = typer.Typer(no_args_is_help=True, help="Where payees are paid.")
 
@@ -24,6 +26,7 @@ def set_(
     bank_code: Annotated[str | None, typer.Option("--bank-code", help="The bank's code there.")] = None,
     branch_code: Annotated[str | None, typer.Option("--branch-code", help="The branch's, such as a sort code.")] = None,
     account_code: Annotated[str | None, typer.Option("--account-code", help="The number of the account there.")] = None,
+    chain_address: Annotated[str | None, typer.Option("--chain-address", help="An address on a chain, with its checksum.")] = None,
     program: Annotated[str, typer.Option("--program", help="In which program.")] = "main",
     provider: Annotated[str | None, typer.Option("--provider", help="Which provider; the only one, if absent.")] = None,
     dry_run: DryRun = False,
@@ -40,12 +43,12 @@ def set_(
         "accountCode": account_code,
     }
     given = {name: said for name, said in bank.items() if said is not None}
-    if not given and token is None:
+    if not given and token is None and chain_address is None:
         if not sys.stdin.isatty():
             raise typer.BadParameter("give it or the parts of a bank account, or run it in a terminal to be asked", param_hint="--token")
         token = str(typer.prompt("Token", hide_input=True))
-    account = ({"token": token} if token is not None else {}) | ({"bankAccount": given} if given else {})
-    body = {"programId": program, "payeeId": payee, **account, **({"provider": provider} if provider else {})}
+    account = {"token": token, "bankAccount": given or None, "chainAddress": chain_address, "provider": provider}
+    body = {"programId": program, "payeeId": payee, **{name: said for name, said in account.items() if said is not None}}
     with asked("administer") as client:
         done = client.post("/api/destinations", body, dry_run=dry_run)
     if waits(done, output):
@@ -56,10 +59,26 @@ def set_(
 @app.command("list")
 def list_(
     program: Annotated[str | None, typer.Option("--program", help="Only of this program.")] = None,
+    payee: Annotated[str | None, typer.Option("--payee", help="Only of this payee.")] = None,
+    state: State = None,
     limit: Rows = ROWS,
     output: Output = TABLE,
 ) -> None:
-    """Where payees are paid now."""
+    """Where payees are paid now, and all that are quarantined; with a state, those in it."""
     with asked("read") as client:
-        rows = listed(client, "/api/destinations", limit, programId=program)
-    show_rows(rows, ("id", "programId", "payeeId", "provider", "tokenHint"), output, empty="No destinations.")
+        rows = listed(client, "/api/destinations", limit, programId=program, payeeId=payee, state=state)
+    columns = ("id", "programId", "payeeId", "provider", "tokenHint", "state", "quarantineReason")
+    show_rows(rows, columns, output, empty="No destinations.")
+
+
+@app.command("show")
+def show(
+    id: Annotated[str, typer.Argument(metavar="ID", help="The destination's id, dst_….")],  # noqa: A002 - the name in the help
+    output: Output = TABLE,
+) -> None:
+    """One destination, what may be done with it, and what was done."""
+    with asked("read") as client:
+        show_one(client.get(f"/api/destinations/{id}"), output, parts=PARTS)
+
+
+add_verbs(app, DESTINATION_NOUN)

@@ -1,0 +1,27 @@
+"""The states of a destination: it is paid at, or nobody is while a person looks at it, or it was replaced."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from counterfoil.base.machine import Machine
+from counterfoil.operations.events.events import EventKind, declare
+
+DESTINATION: Final = Machine(
+    name="destination",
+    table="destination",
+    initial=("active",),
+    transitions={
+        ("active", "replace"): "ended",
+        ("active", "quarantine"): "quarantined",
+        ("quarantined", "release"): "active",
+        ("quarantined", "clear"): "ended",
+    },
+    reasoned=frozenset({"quarantine"}),
+    paired=frozenset({"release", "clear"}),
+)
+EVENT_KINDS: Final = declare(
+    EventKind("destination_quarantined", "warning", "A person stopped paying at a destination: nothing is sent there while that lasts."),
+    EventKind("destination_released", "info", "Two people ended the quarantine of a destination; payouts that waited for it are due."),
+    EventKind("destination_cleared", "info", "Two people ended the quarantine of a replaced destination: its account may be set again."),
+)

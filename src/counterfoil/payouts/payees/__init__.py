@@ -1,0 +1,1 @@
+"""Payees: what they are told about their money."""

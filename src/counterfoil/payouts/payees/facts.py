@@ -1,0 +1,179 @@
+"""The facts that a payee's card is made of: each kind with its sentence, and the query that finds what stands in it.
+
+Every query gives the same columns: the id of the fact, since when, until when, the asset and the amount (minor units), how many, and a
+reason or the name of what it is about. What is no row of the database is on no card.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, LiteralString, NamedTuple
+
+from counterfoil.base.machine import listed
+from counterfoil.payouts.machines import RESERVING, SENDING
+from counterfoil.settlement.holdback import HOLDBACK
+
+Effect = Literal["paused", "smaller", "late"]
+FACTS_MAX: Final = 20  # of each kind, the oldest first
+
+
+class FactKind(NamedTuple):
+    """`says`: the sentence, with {payee}, {id}, {since}, {until}, {amount}, {number} and {why} in it."""
+
+    name: str
+    effect: Effect
+    says: str
+    query: LiteralString
+
+
+_PENDING: Final = "from payout p where p.program_id = %(program)s and p.payee_id = %(payee)s and p.state = 'pending'"
+_TRIES: Final = """from provider_payout pp join payout p on p.id = pp.payout_id
+                   where p.program_id = %(program)s and p.payee_id = %(payee)s and pp.state"""
+_LAST: Final = """from payout p left join lateral (select last_error from provider_payout
+                      where payout_id = p.id order by number desc limit 1) pp on true
+                  where p.program_id = %(program)s and p.payee_id = %(payee)s
+                    and not exists (select from payout later where later.settlement_id = p.settlement_id and later.reissue > p.reissue)
+                    and p.state"""
+_OPEN_CASE: Final = "where program_id = %(program)s and payee_id = %(payee)s and ended_at is null order by opened_at, id"
+_BALANCE: Final = """from account a join book b on b.id = a.book_id
+                     where b.program_id = %(program)s and a.name"""
+
+FACT_KINDS: Final[tuple[FactKind, ...]] = (
+    FactKind(
+        "queue_paused",
+        "paused",
+        "Nothing is paid out since {since}: a person paused the queue {id}: {why}.",
+        f"""select q.queue, q.at, null::timestamptz, null::text, null::bigint, 1, q.reason from (
+                select distinct on (queue, provider, program_id) * from queue_pause
+                where queue in ('{RESERVING.name}', '{SENDING.name}') and provider = '' and program_id in ('', %(program)s)
+                order by queue, provider, program_id, number desc) q where q.paused order by q.at""",
+    ),
+    FactKind(
+        "no_destination",
+        "paused",
+        "Nothing says where {payee} is paid: {number} of its payouts, {amount}, wait for a destination since {since}.",
+        f"""select min(p.id), min(p.created_at), null::timestamptz, p.asset, sum(p.amount)::bigint, count(*), null::text {_PENDING}
+            and not exists (select from destination d where (d.program_id, d.payee_id) = (p.program_id, p.payee_id) and d.ended_at is null)
+            group by p.asset order by 2""",
+    ),
+    FactKind(
+        "destination_quarantined",
+        "paused",
+        "Nothing is sent to destination {id} since {since}: a person quarantined it: {why}.",
+        """select d.id, d.state_at, null::timestamptz, null::text, null::bigint, 1, s.reason
+           from destination d join step s on s.machine = 'destination' and s.subject_id = d.id and s.step = d.steps
+           where d.program_id = %(program)s and d.payee_id = %(payee)s and d.state = 'quarantined' and d.ended_at is null""",
+    ),
+    FactKind(
+        "account_frozen",
+        "paused",
+        "Account {id} is frozen since {since}: {why}.",
+        """select a.name, f.at, null::timestamptz, b.asset, null::bigint, 1, f.reason
+            from account a join book b on b.id = a.book_id join lateral (
+                select * from account_flag where account_id = a.id and flag = 'frozen' order by step desc limit 1) f on f.value
+            where b.program_id = %(program)s and a.name = 'payable:payee:' || %(payee)s and a.frozen order by f.at""",
+    ),
+    FactKind(
+        "disputed",
+        "paused",
+        "A customer disputes {amount} of invoice {why} since {since} ({id}): its money waits for the ruling.",
+        f"select id, opened_at, appeal_until, asset, exposure, 1, invoice_id from dispute {_OPEN_CASE}",
+    ),
+    FactKind(
+        "charged_back",
+        "paused",
+        "A customer's bank took back {amount} of invoice {why} ({id}) on {since}: what is left of it waits until that is decided.",
+        f"select id, opened_at, answer_by, asset, amount, 1, invoice_id from chargeback {_OPEN_CASE}",
+    ),
+    FactKind(
+        "waits",
+        "paused",
+        "{number} payouts, {amount}, the oldest {id} of {since}, wait: {why}.",
+        f"""select min(p.id), min(p.created_at), min(p.due_at), p.asset, sum(p.amount)::bigint, count(*), p.last_error {_PENDING}
+            and p.last_error is not null and p.last_error <> %(no_destination)s group by p.asset, p.last_error order by 2""",
+    ),
+    FactKind(
+        "failed",
+        "paused",
+        "Payout {id} of {amount} failed on {since}; its money is still owed, and a person looks at it: {why}.",
+        f"""select p.id, p.state_at, null::timestamptz, p.asset, p.amount, 1, coalesce(p.last_error, pp.last_error, 'no reason was given')
+            {_LAST} = 'failed' order by p.state_at, p.id""",
+    ),
+    FactKind(
+        "returned",
+        "paused",
+        "Payout {id} of {amount} came back on {since}; it is paid anew once its destination is right: {why}.",
+        f"""select p.id, p.state_at, null::timestamptz, p.asset, p.amount, 1, coalesce(p.last_error, pp.last_error, 'no reason was given')
+            {_LAST} = 'returned' order by p.state_at, p.id""",
+    ),
+    FactKind(
+        "attempt_quarantined",
+        "paused",
+        "A person stopped attempt {id} of {amount} on {since}: {why}.",
+        f"""select pp.id, pp.state_at, null::timestamptz, pp.asset, pp.amount, 1, (
+                select s.reason from step s where s.machine = 'provider_payout' and s.subject_id = pp.id and s.step = pp.steps)
+            {_TRIES} = 'quarantined' order by pp.state_at, pp.id""",
+    ),
+    FactKind(
+        "owes",
+        "smaller",
+        "{payee} owes {amount}, by account {id}: its next payouts pay that first.",
+        f"""select a.name, (select max(s.effective_at) from posting s where s.debit = a.id), null::timestamptz, b.asset,
+                   (a.debits - a.credits)::bigint, 1, null::text
+            {_BALANCE} = 'receivable:payee:' || %(payee)s and a.debits > a.credits order by b.asset""",
+    ),
+    FactKind(
+        "netted",
+        "smaller",
+        "Of payout {id}, {amount} paid on {since} what {payee} owed.",
+        """select n.payout_id, n.at, null::timestamptz, p.asset, n.amount, 1, null::text
+           from payout_netting n join payout p on p.id = n.payout_id
+           where p.program_id = %(program)s and p.payee_id = %(payee)s and n.amount > 0 and exists (
+               select from journal j where j.source_type = 'payout' and j.source_id = n.payout_id and j.kind = 'payout_netting'
+                 and j.key = 'PAYOUT_NETTING:' || n.payout_id || ':' || n.number)
+           order by n.at desc, n.payout_id""",
+    ),
+    FactKind(
+        "refunded",
+        "smaller",
+        "Refund {id} of {since} to the customer of invoice {why} took {amount} of what was to be paid out or held back.",
+        """select id, created_at, null::timestamptz, asset, payable + holdback + own_holdback, 1, invoice_id from refund
+           where program_id = %(program)s and payee_id = %(payee)s and payable + holdback + own_holdback > 0
+           order by created_at desc, id""",
+    ),
+    FactKind(
+        "held_back",
+        "smaller",
+        "{amount} in {number} parts are held back of its settlements, the first until {until} ({id}).",
+        f"""select (array_agg(t.id order by t.release_at, t.id))[1], min(t.created_at), min(t.release_at), t.asset,
+                   sum(t.amount)::bigint, count(*), null::text
+            from holdback_tranche t where t.program_id = %(program)s and t.payee_id = %(payee)s and t.state in {listed(HOLDBACK.open)}
+            group by t.asset order by 3""",
+    ),
+    FactKind(
+        "contradicted",
+        "late",
+        "The provider contradicts itself since {since} about an attempt of {amount} ({id}): people find out what is true.",
+        """select c.id, c.at, null::timestamptz, pp.asset, pp.amount, 1, null::text from provider_conflict c
+            join provider_payout pp on pp.id = c.provider_payout_id join payout p on p.id = pp.payout_id
+            where p.program_id = %(program)s and p.payee_id = %(payee)s and c.state = 'open' order by c.at, c.id""",
+    ),
+    FactKind(
+        "unknown",
+        "late",
+        "Nobody knows yet whether attempt {id} of {amount} was paid; that is looked into since {since}.",
+        f"select pp.id, pp.state_at, pp.due_at, pp.asset, pp.amount, 1, null::text {_TRIES} = 'unknown' order by pp.state_at, pp.id",
+    ),
+    FactKind(
+        "with_provider",
+        "late",
+        "{why} accepted attempt {id} of {amount} on {since} and has not said yet that it was paid.",
+        f"select pp.id, pp.state_at, pp.due_at, pp.asset, pp.amount, 1, pp.provider {_TRIES} = 'sent' order by pp.state_at, pp.id",
+    ),
+    FactKind(
+        "not_sent",
+        "late",
+        "Attempt {id} of {amount} waits since {since} to be sent: {why}.",
+        f"""select pp.id, pp.created_at, pp.due_at, pp.asset, pp.amount, 1, pp.last_error {_TRIES} = 'queued'
+            and pp.last_error is not null order by pp.created_at, pp.id""",
+    ),
+)

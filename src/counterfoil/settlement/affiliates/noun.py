@@ -1,0 +1,82 @@
+"""Affiliates as a noun: routes, commands and forms follow from it. Adding and moving one has a route of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from psycopg import Connection
+
+from counterfoil.operations.access.access import OPERATE
+from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult
+from counterfoil.settlement.affiliates.affiliates import (
+    AFFILIATE,
+    Affiliate,
+    Placement,
+    Referral,
+    change_activity,
+    list_affiliates,
+    placements_of,
+    refer,
+    referrals_of,
+    show_affiliate,
+)
+
+
+def _deactivate(one: VerbCall) -> VerbResult:
+    return VerbResult(change_activity(one.conn, one.subject_id, "deactivate", reason=one.reason, actor=one.actor, now=one.now))
+
+
+def _activate(one: VerbCall) -> VerbResult:
+    return VerbResult(change_activity(one.conn, one.subject_id, "activate", reason=one.reason, actor=one.actor, now=one.now))
+
+
+def _refer(one: VerbCall) -> VerbResult:
+    refer(one.conn, one.subject_id, one.taken["customer_id"], actor=one.actor, now=one.now)
+    return VerbResult("active")
+
+
+VERBS: Final = (
+    Verb(
+        "refer",
+        OPERATE,
+        "Note a referral",
+        "This customer came through it: what the customer pays from now on earns commissions. A customer stays with the first who "
+        "referred it.",
+        do=_refer,
+        done="Sales to the customer earn commissions for {id} and those above it.",
+        reason=False,
+        takes=(Field("customer_id", "The customer, as invoices name it.", example="ann"),),
+    ),
+    Verb(
+        "deactivate",
+        OPERATE,
+        "Deactivate",
+        "Of sales from now on its level stays with the platform. What it earned before is still paid.",
+        do=_deactivate,
+    ),
+    Verb("activate", OPERATE, "Activate", "It earns of sales from now on.", do=_activate),
+)
+
+
+def _refusals(conn: Connection[Any], affiliate_id: str, now: datetime) -> Mapping[str, str | None]:  # noqa: ARG001
+    state = show_affiliate(conn, affiliate_id).state
+    inactive = f"it is {state}" if state != "active" else None
+    return {"refer": inactive, "deactivate": inactive, "activate": None if inactive else f"it is {state}"}
+
+
+AFFILIATE_NOUN: Final = Noun(
+    "affiliate",
+    "affiliates",
+    "aff",
+    AFFILIATE,
+    VERBS,
+    show_affiliate,
+    _refusals,
+    row=Affiliate,
+    rows=list_affiliates,
+    help="Who refers customers, and who stands above whom.",
+    parts=(Part("placements", Placement, placements_of), Part("referrals", Referral, referrals_of)),
+    columns=("id", "name", "parent_id", "depth", "customers", "state"),
+)

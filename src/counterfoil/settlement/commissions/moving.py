@@ -1,0 +1,205 @@
+"""What becomes of commissions: refunds take them back, time lets them mature, and what matured is paid out together.
+
+What was taken back always follows from the refunds that are there, so it is worked out again before a commission matures or is paid: an
+event that comes late takes nothing twice, and lets nothing through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from psycopg import Connection
+
+from counterfoil.base.ids import MakeId
+from counterfoil.base.machine import Move, take_step, take_steps
+from counterfoil.ledger.journals.journal import NewJournal
+from counterfoil.ledger.journals.key_spaces import COMMISSION_MATURE, COMMISSION_PAY, COMMISSION_REVERSE, KeySpace
+from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
+from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.operations.work.jobs import Job
+from counterfoil.operations.work.runner import Claim, Runner, Tally, run_here
+from counterfoil.settlement.affiliates.affiliates import show_affiliate
+from counterfoil.settlement.commissions.model import COMMISSION, MATURING, PAYING, Commission, commissions_by_id
+
+ACTOR: Final = "system:worker"
+LOOK_AGAIN: Final = timedelta(hours=1)
+Lines = list[tuple[str, str, int]]
+
+
+class Payable(NamedTuple):
+    """An affiliate's matured commissions in an asset; minor units. `carried`: taken back of paid ones, still to be netted."""
+
+    asset: str
+    commission_ids: list[str]
+    earned: int
+    carried: int
+    rate_version: int | None
+    minimum: int | None
+
+    @property
+    def amount(self) -> int:
+        """What would be paid."""
+        return self.earned - self.carried
+
+
+def take_back(conn: Connection[Any], sale_ids: Sequence[str], *, make_id: MakeId, now: datetime) -> int:
+    """Bring every commission of these sales to what the refunds of its sale leave of it, down or up. Returns how many changed."""
+    wanted = list(sale_ids)
+    # Locked first, and read afterwards: of two refunds at once the later sees what the earlier took.
+    conn.execute("select from commission where sale_id = any(%s) order by id for update", [wanted])
+    rows = conn.execute(
+        """select c.id, c.amount - coalesce(d.due[c.level], 0) - c.taken_back
+           from commission c join (select id, commission_due(id, true) as due from commission_sale where id = any(%s)) d on d.id = c.sale_id
+           where c.amount - coalesce(d.due[c.level], 0) <> c.taken_back order by c.id""",
+        [wanted],
+    ).fetchall()
+    differing = dict(rows)
+    for one in commissions_by_id(conn, list(differing)):
+        _reverse(conn, one, differing[one.id], make_id, now)
+    return len(differing)
+
+
+def take_back_of_invoices(conn: Connection[Any], invoice_ids: Sequence[str], *, make_id: MakeId, now: datetime) -> int:
+    """The same for the settlements of these invoices."""
+    rows = conn.execute("select id from settlement where invoice_id = any(%s) order by id", [list(invoice_ids)]).fetchall()
+    return take_back(conn, [row[0] for row in rows], make_id=make_id, now=now)
+
+
+def _reverse(conn: Connection[Any], one: Commission, amount: int, make_id: MakeId, now: datetime) -> None:
+    state = one.state
+    if state == "reversed":  # a refund was won back: it is earned again
+        state = take_step(conn, COMMISSION, one.id, state, "reinstate", actor=ACTOR, at=now)
+        conn.execute("update commission set due_at = matures_at where id = %s", [one.id])
+    made = make_id("cmr")
+    conn.execute(
+        """insert into commission_reversal (id, commission_id, number, program_id, amount, state, at)
+           select %(id)s, %(commission)s, count(*) + 1, %(program)s, %(amount)s, %(state)s, %(now)s
+           from commission_reversal where commission_id = %(commission)s""",
+        {"id": made, "commission": one.id, "program": one.program_id, "amount": amount, "state": state, "now": now},
+    )
+    if state != "paid":  # what was paid is netted in the next payment
+        held = f"{'payable' if state == 'payable' else 'accrued'}:affiliate:{one.affiliate_id}"
+        lines = [(held, "commission_expense", amount)] if amount > 0 else [("commission_expense", held, -amount)]
+        post_all(conn, [_journal(one.program_id, one.asset, COMMISSION_REVERSE, "commission_reversal", made, lines)], now=now)
+        if one.taken_back + amount == one.amount:
+            take_step(conn, COMMISSION, one.id, state, "reverse", actor=ACTOR, at=now)
+            conn.execute("update commission set due_at = null where id = %s", [one.id])
+    told = {"amount": str(amount), "asset": one.asset, "affiliateId": one.affiliate_id, "saleId": one.sale_id, "was": state}
+    emit(conn, [NewEvent("commission_reversed", one.program_id, one.id, told, once=made)], at=now)
+
+
+def mature_due(runner: Runner, make_id: MakeId) -> Tally:
+    """One tick: commissions whose time has come become payable; those whose sale is disputed wait."""
+
+    def work(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
+        ids = [claim.id for claim in claims]
+        take_back(conn, sorted({one.sale_id for one in commissions_by_id(conn, ids)}), make_id=make_id, now=now)
+        mature(conn, ids, now=now)
+
+    return run_here(runner, MATURING, work)
+
+
+def mature(conn: Connection[Any], ids: Sequence[str], *, now: datetime) -> None:
+    """Let these commissions mature, as far as they are still accrued, their time has come, and no dispute is open on their sale."""
+    accrued = [one for one in commissions_by_id(conn, ids) if one.state == "accrued" and one.matures_at <= now]
+    rows = conn.execute(
+        "select id from unnest(%s::text[]) as id where commission_contested(id)", [sorted({one.sale_id for one in accrued})]
+    ).fetchall()
+    contested = {row[0] for row in rows}
+    waiting = [one.id for one in accrued if one.sale_id in contested]
+    conn.execute(
+        "update commission set due_at = %s, last_error = 'a dispute on its sale is open' where id = any(%s)", [now + LOOK_AGAIN, waiting]
+    )
+    ready = [one for one in accrued if one.sale_id not in contested]
+    take_steps(conn, COMMISSION, [Move(one.id, "accrued", "mature") for one in ready], actor=ACTOR, at=now)
+    conn.execute("update commission set due_at = null, last_error = null where id = any(%s)", [[one.id for one in ready]])
+    post_all(conn, [_maturity(one) for one in ready], now=now)
+    conn.execute("update affiliate set due_at = least(due_at, %s) where id = any(%s)", [now, sorted({one.affiliate_id for one in ready})])
+
+
+def _maturity(one: Commission) -> ProgramJournal:
+    lines = [(f"accrued:affiliate:{one.affiliate_id}", f"payable:affiliate:{one.affiliate_id}", one.remaining)]
+    return _journal(one.program_id, one.asset, COMMISSION_MATURE, "commission", one.id, lines)
+
+
+def pay_due(runner: Runner, make_id: MakeId) -> Tally:
+    """One tick: pay affiliates whose commissions matured."""
+
+    def work(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
+        for one in claims:
+            pay_affiliate(conn, one.id, make_id=make_id, now=now)
+
+    return run_here(runner, PAYING, work)
+
+
+def pay_affiliate(conn: Connection[Any], affiliate_id: str, *, make_id: MakeId, now: datetime) -> list[str]:
+    """Pay out what matured, less what was taken back of commissions that were paid before; each asset where that reaches the minimum.
+
+    Each commission carries its payment from this moment, so none is paid twice. What is less carries over. Returns the payments' ids.
+    """
+    one = show_affiliate(conn, affiliate_id, lock=True)
+    rows = conn.execute("select distinct sale_id from commission where affiliate_id = %s and state = 'payable'", [one.id]).fetchall()
+    take_back(conn, sorted(row[0] for row in rows), make_id=make_id, now=now)
+    return [
+        _pay(conn, one.program_id, one.id, each, make_id, now)
+        for each in payable_of(conn, one.id, now=now)
+        if each.minimum is not None and each.amount >= max(each.minimum, 1)
+    ]
+
+
+def payable_of(conn: Connection[Any], affiliate_id: str, *, now: datetime) -> list[Payable]:
+    """What of an affiliate's commissions matured and is not paid, by asset, with the minimum that is in force."""
+    rows = conn.execute(
+        """select c.asset, c.ids, c.earned, commission_carried(%(id)s, c.asset), r.version, r.minimum
+           from (select program_id, asset, array_agg(id order by id) as ids, sum(amount - taken_back)::bigint as earned
+                 from commission where affiliate_id = %(id)s and state = 'payable' group by program_id, asset) c
+           left join commission_rate r on (r.program_id, r.asset) = (c.program_id, c.asset)
+                and r.version = commission_version_at(c.program_id, c.asset, %(now)s)
+           order by c.asset""",
+        {"id": affiliate_id, "now": now},
+    ).fetchall()
+    return [Payable(*row) for row in rows]
+
+
+def _pay(conn: Connection[Any], program_id: str, affiliate_id: str, due: Payable, make_id: MakeId, now: datetime) -> str:
+    made = make_id("cmp")
+    conn.execute(
+        """insert into commission_payment (id, program_id, affiliate_id, asset, earned, netted, amount, rate_version, actor, at)
+           values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+        [made, program_id, affiliate_id, due.asset, due.earned, due.carried, due.amount, due.rate_version, ACTOR, now],
+    )
+    conn.execute("update commission set payment_id = %s, paid = amount - taken_back where id = any(%s)", [made, due.commission_ids])
+    take_steps(conn, COMMISSION, [Move(each, "payable", "pay") for each in due.commission_ids], actor=ACTOR, at=now, cause=made)
+    held = f"payable:affiliate:{affiliate_id}"
+    lines: Lines = [("commission_expense", held, -due.carried)] if due.carried < 0 else []
+    lines += [(held, "commission_expense", due.carried)] if due.carried > 0 else []
+    lines.append((held, f"payable:payee:{affiliate_id}", due.amount))
+    post_all(conn, [_journal(program_id, due.asset, COMMISSION_PAY, "commission_payment", made, lines)], now=now)
+    told = {"affiliateId": affiliate_id, "amount": str(due.amount), "asset": due.asset, "netted": str(due.carried)}
+    emit(conn, [NewEvent("commission_paid", program_id, made, told)], at=now)
+    return made
+
+
+def _journal(program_id: str, asset: str, space: KeySpace, source: str, source_id: str, lines: Lines) -> ProgramJournal:
+    journal = NewJournal(
+        key=space.key(source_id), kind=space.kind or "", lines=lines, asset=asset, actor=ACTOR, source=(source, source_id), space=space
+    )
+    return ProgramJournal(program_id, journal)
+
+
+JOBS: Final = (
+    Job(
+        "mature-commissions",
+        MATURING,
+        lambda c, _: mature_due(c.runner, c.make_id),
+        "Lets commissions become payable whose time has come and whose sale is not disputed.",
+    ),
+    Job(
+        "pay-commissions",
+        PAYING,
+        lambda c, _: pay_due(c.runner, c.make_id),
+        "Pays affiliates what matured, once it reaches the minimum.",
+    ),
+)

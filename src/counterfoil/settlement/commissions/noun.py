@@ -1,0 +1,29 @@
+"""Commissions as a noun: their list, their page and their commands follow from it. They have no verbs: refunds and time move them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from counterfoil.operations.verbs import Noun, Part
+from counterfoil.settlement.commissions.model import (
+    COMMISSION,
+    Commission,
+    CommissionReversal,
+    list_commissions,
+    reversals_of,
+    show_commission,
+)
+
+COMMISSION_NOUN: Final = Noun(
+    "commission",
+    "commissions",
+    "com",
+    COMMISSION,
+    (),
+    show_commission,
+    row=Commission,
+    rows=list_commissions,
+    help="What affiliates earn of the sales that they referred.",
+    parts=(Part("reversals", CommissionReversal, reversals_of),),
+    columns=("id", "affiliate_id", "sale_id", "level", "asset", "amount", "remaining", "state", "matures_at"),
+)

@@ -1,0 +1,100 @@
+"""The contract with affiliates: versions of what they get, by program and asset, each in force from its moment on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from counterfoil.base.problems import InvalidInput, NotFound
+from counterfoil.settlement.commissions.rules import CommissionTerms, check_terms
+from counterfoil.settlement.usage.usage import assets_of
+
+
+class CommissionRate(NamedTuple):
+    """One version of the terms: `levels` in basis points of the base, `minimum` in minor units; who recorded it, and when."""
+
+    program_id: str
+    asset: str
+    version: int
+    base: str
+    mode: str
+    levels: list[int]
+    cap_bps: int
+    mature_days: int
+    minimum: int
+    effective_at: datetime
+    actor: str
+    recorded_at: datetime
+
+
+def set_terms(
+    conn: Connection[Any],
+    program_id: str,
+    asset: str,
+    terms: CommissionTerms,
+    *,
+    actor: str,
+    now: datetime,
+    effective_at: datetime | None = None,
+) -> CommissionRate:
+    """Add the next version. Sales from `effective_at` on use it, or from now; earlier ones keep theirs. Raises InvalidInput, NotFound."""
+    check_terms(terms)
+    if effective_at is not None and effective_at < now:
+        raise InvalidInput("effective_at", "not in the past: what was sold keeps its rates", got=effective_at.isoformat())
+    if conn.execute("select 1 from program where id = %s", [program_id]).fetchone() is None:
+        raise NotFound(what="program", id=program_id)
+    assets = assets_of(conn, program_id)
+    if asset not in assets:
+        raise InvalidInput("asset", f"one of {', '.join(sorted(assets))}", got=asset[:12])
+    # One at a time, so that two people do not both write version n + 1.
+    conn.execute("select pg_advisory_xact_lock(hashtextextended('commission_rate:' || %s || ':' || %s, 0))", [program_id, asset])
+    conn.execute(
+        """insert into commission_rate (program_id, asset, version, base, mode, levels, cap_bps, mature_days, minimum, effective_at, actor,
+                                        recorded_at)
+           select %(program)s, %(asset)s, coalesce(max(version), 0) + 1, %(base)s, %(mode)s, %(levels)s::integer[], %(cap)s, %(days)s,
+                  %(minimum)s, %(effective)s, %(actor)s, %(now)s
+           from commission_rate where (program_id, asset) = (%(program)s, %(asset)s)""",
+        {
+            "program": program_id,
+            "asset": asset,
+            "base": terms.base,
+            "mode": terms.mode,
+            "levels": list(terms.levels),
+            "cap": terms.cap_bps,
+            "days": terms.mature_days,
+            "minimum": terms.minimum,
+            "effective": effective_at or now,
+            "actor": actor,
+            "now": now,
+        },
+    )
+    # A lower minimum may let what carried over be paid.
+    conn.execute(
+        """update affiliate a set due_at = least(a.due_at, %(at)s) where a.program_id = %(program)s and exists (
+               select from commission c where (c.affiliate_id, c.asset, c.state) = (a.id, %(asset)s, 'payable'))""",
+        {"at": effective_at or now, "program": program_id, "asset": asset},
+    )
+    return list_terms(conn, program_id, asset=asset, rows_max=1)[0]
+
+
+def list_terms(
+    conn: Connection[Any], program_id: str, *, rows_max: int, asset: str | None = None, before: tuple[str, int] | None = None
+) -> list[CommissionRate]:
+    """Every version of a program's terms, by asset, the newest first."""
+    with conn.cursor(row_factory=class_row(CommissionRate)) as cur:
+        return cur.execute(
+            """select program_id, asset, version, base, mode, levels, cap_bps, mature_days, minimum, effective_at, actor, recorded_at
+               from commission_rate where program_id = %(program)s and (%(asset)s::text is null or asset = %(asset)s)
+                 and (%(last)s::text is null or asset > %(last)s or (asset = %(last)s and version < %(version)s))
+               order by asset, version desc limit %(rows)s""",
+            {
+                "program": program_id,
+                "asset": asset,
+                "last": before and before[0],
+                "version": before and before[1],
+                "rows": rows_max,
+            },
+        ).fetchall()
