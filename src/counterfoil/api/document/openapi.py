@@ -47,6 +47,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "Chargebacks": "What customers' banks took back.",
         "Holdbacks": "What is kept back of a settlement for a while.",
         "Destinations": "Where a payee's money goes.",
+        "Payees": "Why a payee is paid less, later, or not.",
         "Bank files": "Files of payments for the bank, and what the bank reports.",
         "Webhooks in": "What providers tell us, signed.",
     },

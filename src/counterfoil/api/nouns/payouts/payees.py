@@ -44,7 +44,7 @@ class PayeeCardView(ViewModel):
     accounts: list[CardAccountView]
 
 
-@router.get("/payees/{payee_id}/card", response_model=PayeeCardView, operation_id="payee_card", summary="Show a payee's card")
+@router.get("/payees/{payee_id}/card", response_model=PayeeCardView, operation_id="payee_card_show", summary="Show a payee's card")
 def card(
     payee_id: Annotated[str, Path(min_length=1, max_length=64, examples=["bolt"])],
     call: Annotated[ApiCall, may(READ)],

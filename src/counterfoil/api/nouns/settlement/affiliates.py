@@ -154,7 +154,7 @@ def place(body: AffiliateRequest, call: Annotated[ApiCall, may(OPERATE, key=True
 
 
 @router.get(
-    "/affiliates/verification", response_model=TreeVerdictView, operation_id="affiliate_verify", summary="Verify the trees of affiliates"
+    "/affiliates/verification", response_model=TreeVerdictView, operation_id="affiliate_check", summary="Verify the trees of affiliates"
 )
 def tree(call: Annotated[ApiCall, may(READ)], program_id: OneProgram = None) -> Response:
     """Looks at every affiliate: no cycle, nobody under somebody who is not there, none too deep, none who refers itself."""
@@ -179,7 +179,7 @@ def payable(id: Annotated[str, id_in_path("aff")], call: Annotated[ApiCall, may(
 
 
 @commissions.get(
-    "/commissions/verification", response_model=CommissionVerdictView, operation_id="commission_verify", summary="Verify commissions"
+    "/commissions/verification", response_model=CommissionVerdictView, operation_id="commission_check", summary="Verify commissions"
 )
 def verification(
     call: Annotated[ApiCall, may(READ)],
