@@ -10,6 +10,7 @@ import typer
 
 from counterfoil.cli.core.connection import TIMEOUT_S, server
 from counterfoil.cli.core.kept_logins import keep_login, login_at
+from counterfoil.cli.core.secrets_asked import asked_unseen
 from counterfoil.client.client import Client
 from counterfoil.client.problems import ApiProblem
 
@@ -32,7 +33,7 @@ def login(
 ) -> None:
     """Log in for an hour. With a one-time secret you choose your password now."""
     url = server("read", os.environ).url
-    told = [line.rstrip("\n") for line in sys.stdin][:2] if from_stdin else [typer.prompt("Password", hide_input=True)]
+    told = [line.rstrip("\n") for line in sys.stdin][:2] if from_stdin else [_typed("Password")]
     body = {"name": name, "password": told[0] if told else ""}
     with Client(url, timeout_s=TIMEOUT_S) as client:
         try:
@@ -40,7 +41,7 @@ def login(
         except ApiProblem as problem:
             if problem.name != "PasswordNeeded" or from_stdin:
                 raise
-            chosen = typer.prompt("New password, 12 characters or more", hide_input=True, confirmation_prompt=True)
+            chosen = _typed("New password, 12 characters or more", again=True)
             done = client.post("/api/logins", {**body, "newPassword": chosen})
     if shown:
         typer.echo(done["token"])
@@ -62,3 +63,7 @@ def logout() -> None:
     with Client(url, token, timeout_s=TIMEOUT_S) as client:
         client.post("/api/logins/end")
     typer.echo("You are logged out.")
+
+
+def _typed(question: str, *, again: bool = False) -> str:
+    return asked_unseen(question, instead="--password-stdin", how="give it on standard input", again=again)

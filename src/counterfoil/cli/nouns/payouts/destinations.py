@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Rows, listed, say_done, show_one, show_rows, waits
+from counterfoil.cli.core.secrets_asked import asked_unseen
 from counterfoil.cli.core.verbs import PARTS, State, add_verbs
 from counterfoil.payouts.destinations.noun import DESTINATION_NOUN
 
@@ -44,9 +44,7 @@ def set_(
     }
     given = {name: said for name, said in bank.items() if said is not None}
     if not given and token is None and chain_address is None:
-        if not sys.stdin.isatty():
-            raise typer.BadParameter("give it or the parts of a bank account, or run it in a terminal to be asked", param_hint="--token")
-        token = str(typer.prompt("Token", hide_input=True))
+        token = asked_unseen("Token", instead="--token", how="give it or the parts of a bank account")
     account = {"token": token, "bankAccount": given or None, "chainAddress": chain_address, "provider": provider}
     body = {"programId": program, "payeeId": payee, **{name: said for name, said in account.items() if said is not None}}
     with asked("administer") as client:

@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 from typing import ClassVar, Final
 
-import typer
-
 from counterfoil.base.problems import Kind, Problem
+from counterfoil.cli.core.secrets_asked import asked_unseen
 
 PASSPHRASE_MIN: Final = 12
 
@@ -66,4 +65,4 @@ def passphrase(*, from_stdin: bool, new: bool = False) -> str:
     if from_stdin:
         return sys.stdin.readline().rstrip("\n")
     said = "Passphrase of the new key" if new else "Passphrase of your key"
-    return str(typer.prompt(said, hide_input=True, confirmation_prompt=new))
+    return asked_unseen(said, instead="--passphrase-stdin", how="give it on standard input", again=new)

@@ -34,12 +34,12 @@ def status(output: Output = TABLE) -> None:
 
 @app.command("new-key")
 def new_key(
-    file: Annotated[Path, typer.Argument(help="Where your key goes; the file must not be there.")],
+    out: Annotated[Path, typer.Argument(metavar="FILE", help="Where your key goes; the file must not be there.")],
     from_stdin: Passphrase = False,
 ) -> None:
     """Make a signing key for yourself, encrypted with a passphrase. Only its public half is told to anybody."""
-    public = make_key_file(file, passphrase(from_stdin=from_stdin, new=True))
-    say(f"{file} is your key; keep it and its passphrase to yourself. Its public half, for `counterfoil signers add`:\n{public.hex()}")
+    public = make_key_file(out, passphrase(from_stdin=from_stdin, new=True))
+    say(f"{out} is your key; keep it and its passphrase to yourself. Its public half, for `counterfoil signers add`:\n{public.hex()}")
 
 
 @app.command("add")
