@@ -55,7 +55,7 @@ def demo(
     began = time.monotonic()
     at = _fresh(folder)
     os.environ["COUNTERFOIL_DATA_FOLDER"] = str(at)  # whoever shows an amount here asks this demo for its decimals
-    world = World(at, settings=SETTINGS, simulator=SIMULATOR, port=_port(port), destinations=day.destinations(), by_batch=day.DOLLARS)
+    world = world_of(at, port=_port(port))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(NOT_GREEN))  # as Ctrl+C: whatever was started is stopped
     try:
         with console.status("Starting PostgreSQL, the payment provider, the server and the worker …"):
@@ -68,6 +68,11 @@ def demo(
     finally:
         world.stop()
     raise typer.Exit(0 if found_all else NOT_GREEN)
+
+
+def world_of(folder: Path, *, port: int = 0) -> World:
+    """What the demo's day is played in; nothing of it runs yet."""
+    return World(folder, settings=SETTINGS, simulator=SIMULATOR, port=port, destinations=day.destinations(), by_batch=day.DOLLARS)
 
 
 def _fresh(folder: Path) -> Path:
