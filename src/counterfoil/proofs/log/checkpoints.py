@@ -18,6 +18,7 @@ from counterfoil.base.encryption.confidential import Confidential, encrypt, open
 from counterfoil.base.problems import Kind, NotFound, Problem, check
 from counterfoil.proofs.log.merkle import consistency_proof, is_consistent, root_of
 from counterfoil.proofs.log.notes import Checkpoint, NoteKey, open_note, read_checkpoint, sign_note
+from counterfoil.proofs.log.sequencing import await_turn
 from counterfoil.proofs.log.tree import StoredTree, size_of
 
 CONFIDENTIAL: Final = Confidential("log_key", ("id",), ("seed",), "keys that sign checkpoints", raw=True)
@@ -161,9 +162,12 @@ def boundary(conn: Connection[Any], at: datetime, *, now: datetime) -> int:
     A record whose transaction lasted so long that it came into the log behind later ones is of the period in which it came.
     Raises LogBehind while records of before may still come, LogNotBegun.
     """
-    row = conn.execute("select size from log_boundary where at = %s", [at]).fetchone()
+    row = _boundary(conn, at)
+    if row is None:
+        await_turn(conn)  # a boundary follows from its neighbours: two that are made at once could cross
+        row = _boundary(conn, at)
     if row is not None:
-        return int(row[0])
+        return row
     origin_of(conn)
     if at > now:
         raise LogBehind(until=at.isoformat())
@@ -176,6 +180,11 @@ def boundary(conn: Connection[Any], at: datetime, *, now: datetime) -> int:
     assert found is not None
     conn.execute("insert into log_boundary (at, size, made_at) values (%s, %s, %s)", [at, found[0], now])
     return int(found[0])
+
+
+def _boundary(conn: Connection[Any], at: datetime) -> int | None:
+    row = conn.execute("select size from log_boundary where at = %s", [at]).fetchone()
+    return int(row[0]) if row else None
 
 
 class CheckpointFolder:

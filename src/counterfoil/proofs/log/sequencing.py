@@ -39,14 +39,18 @@ class _Position(NamedTuple):
     swept_xid: int | None  # all records are looked through from here on
 
 
-def sequence(conn: Connection[Any], *, make_origin: str, now: datetime, rows_max: int = ROWS_MAX) -> Turn:
+def sequence(conn: Connection[Any], *, make_origin: str, now: datetime, rows_max: int = ROWS_MAX, waits: bool = False) -> Turn:
     """One turn: number what has been committed, at most `rows_max` records. One process at a time; another gets an empty turn.
 
-    `make_origin` is what the log calls itself, if it begins now.
+    `make_origin` is what the log calls itself, if it begins now. Who needs the log complete `waits` for the other's turn to end, since
+    an empty one says nothing of what is not numbered yet. Raises Busy when that takes too long.
     """
-    got = conn.execute("select pg_try_advisory_xact_lock(%s)", [TURN]).fetchone()
-    if got is None or not got[0]:
-        return Turn(0, False, size_of(conn))
+    if waits:
+        await_turn(conn)
+    else:
+        got = conn.execute("select pg_try_advisory_xact_lock(%s)", [TURN]).fetchone()
+        if got is None or not got[0]:
+            return Turn(0, False, size_of(conn))
     begin_log(conn, make_origin, now)
     horizon, position, server = _where(conn)
     begin, end = (position.next_xid, horizon) if position.swept_xid is None else (position.swept_xid, None)
@@ -61,6 +65,11 @@ def sequence(conn: Connection[Any], *, make_origin: str, now: datetime, rows_max
         _remember(conn, _Position(horizon if cut_at is None else cut_at, None), server)
     reached("log.before_commit")
     return Turn(len(waiting), cut_at is None, size)
+
+
+def await_turn(conn: Connection[Any]) -> None:
+    """Let nobody else write to the log until this transaction ends. Raises Busy when that takes too long."""
+    conn.execute("select pg_advisory_xact_lock(%s)", [TURN])
 
 
 def begin_log(conn: Connection[Any], origin: str, now: datetime) -> None:

@@ -95,7 +95,7 @@ class Period(NamedTuple):
 def export_proof(exporter: Exporter, start: datetime, end: datetime, *, by: str) -> tuple[Proof, bool]:
     """The proof of a period, and whether it is new: the same facts are the same proof. Its signatures are asked for when it is new.
 
-    Raises PeriodNotOver, InvalidInput, LogBehind, LogForked.
+    Raises PeriodNotOver, InvalidInput, LogBehind, LogForked, Busy.
     """
     began = exporter.clock()
     if end <= start:
@@ -119,7 +119,7 @@ def _settled(exporter: Exporter, start: datetime, end: datetime) -> Period:
     """Everything that was recorded before the end is in the log; where both ends lie in it is certain from now on."""
     while True:
         with exporter.database.transaction() as conn:
-            turn = sequence(conn, make_origin=origin_name(exporter.make_id), now=exporter.clock())
+            turn = sequence(conn, make_origin=origin_name(exporter.make_id), now=exporter.clock(), waits=True)
         if not turn.taken:
             break
     with exporter.database.transaction() as conn:
