@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import Thread
 
-import pytest
-
 from tests.builders import Desk, issue
 from tests.stories.terminal import Terminal, told
 
@@ -181,7 +179,6 @@ RUNBOOK: tuple[Section, ...] = (
 )
 
 
-@pytest.mark.timeout(240)
 def test_the_runbook_of_workers_and_incidents_from_top_to_bottom(desk: Desk, terminal: Terminal) -> None:
     for section in RUNBOOK:
         section(desk, terminal)
