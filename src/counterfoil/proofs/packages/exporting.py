@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any, ClassVar, Final, NamedTuple, Protocol
 
 from psycopg import Connection, errors
@@ -39,6 +40,8 @@ from counterfoil.reconciliation.runs.pairings import Pairing
 
 PACKAGES: Final = "packages"
 MAKING: Final = ".making"
+PATIENCE_S: Final = 5.0  # for transactions of others to end
+PAUSE_S: Final = 0.1
 ROWS_AT_ONCE: Final = 2_000
 CANNOT_SHOW: Final = (
     "that a fact was ever entered: who leaves something out before it is written leaves no trace in what was written",
@@ -116,7 +119,21 @@ def export_proof(exporter: Exporter, start: datetime, end: datetime, *, by: str)
 
 
 def _settled(exporter: Exporter, start: datetime, end: datetime) -> Period:
-    """Everything that was recorded before the end is in the log; where both ends lie in it is certain from now on."""
+    """Everything that was recorded before the end is in the log; where both ends lie in it is certain from now on.
+
+    Somebody's short transaction on the same server holds the log back for as long as it lasts: that is waited for, a long one is told.
+    """
+    given_up = monotonic() + PATIENCE_S
+    while True:
+        try:
+            return _settled_now(exporter, start, end)
+        except LogBehind:
+            if monotonic() > given_up:
+                raise
+            sleep(PAUSE_S)
+
+
+def _settled_now(exporter: Exporter, start: datetime, end: datetime) -> Period:
     while True:
         with exporter.database.transaction() as conn:
             turn = sequence(conn, make_origin=origin_name(exporter.make_id), now=exporter.clock(), waits=True)
