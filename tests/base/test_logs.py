@@ -84,7 +84,7 @@ def test_a_log_that_cannot_be_written_stops_nothing_and_is_written_later(level: 
     told.warning("nobody hears it")
 
 
-def test_of_what_waits_the_newest_lines_are_kept() -> None:
+def test_of_what_waits_the_newest_lines_are_kept_and_how_many_were_lost_is_told() -> None:
     stream = Away()
     handler = Gathered(stream)
     handler.setFormatter(logging.Formatter("%(message)s"))
@@ -92,8 +92,11 @@ def test_of_what_waits_the_newest_lines_are_kept() -> None:
         handler.emit(logging.makeLogRecord({"msg": str(number), "levelno": logging.ERROR}))
     stream.away = False
     handler.flush()
-    assert len(stream.getvalue().split()) == KEPT_MAX
-    assert stream.getvalue().split()[-1] == str(KEPT_MAX + 4)
+    lost, *kept = stream.getvalue().splitlines()
+    assert lost == "5 lines before this could not be written and are lost"
+    assert (len(kept), kept[0], kept[-1]) == (KEPT_MAX, "5", str(KEPT_MAX + 4))
+    handler.emit(logging.makeLogRecord({"msg": "on", "levelno": logging.ERROR}))
+    assert stream.getvalue().splitlines()[KEPT_MAX + 1 :] == ["on"], "it is told once"
 
 
 def test_below_the_level_nothing_is_written(stream: io.StringIO) -> None:

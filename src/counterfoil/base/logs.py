@@ -30,6 +30,7 @@ class Gathered(logging.StreamHandler[TextIO]):
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
         self._lines: list[str] = []
+        self._lost = 0
         self._some, self._pause = threading.Event(), threading.Event()
         threading.Thread(target=self._write, name="logs", daemon=True).start()
 
@@ -49,17 +50,27 @@ class Gathered(logging.StreamHandler[TextIO]):
         """Write what is kept. Called by `logging` when the process ends, too.
 
         Where it cannot be written (a pipe whose reader is gone, a full disk), the newest lines wait for the next time: payments go on.
+        Of those that had to go, how many is the first line that can be written again.
         """
         self.acquire()
         lines, self._lines = self._lines, []
         try:
             if lines:
-                self.stream.write("".join(lines))
+                self.stream.write("".join([*self._told_lost(), *lines]))
             super().flush()
+            self._lost = 0
         except (OSError, ValueError):  # ValueError: the stream was closed
             self._lines = lines[-KEPT_MAX:]
+            self._lost += len(lines) - len(self._lines)
         finally:
             self.release()
+
+    def _told_lost(self) -> list[str]:
+        if not self._lost:
+            return []
+        told = f"{self._lost} lines before this could not be written and are lost"
+        record = logging.LogRecord(__name__, logging.WARNING, __file__, 0, told, None, None)
+        return [self.format(record) + self.terminator]
 
     def _write(self) -> None:
         while self._some.wait():

@@ -118,6 +118,13 @@ class ViewModel(BaseModel):
 View = TypeVar("View", bound=ViewModel)
 
 
+def over_the_wire(name: str, kind: Any) -> Any:
+    """The type of a row's field in an answer: an amount, or none where there may be none, is a string of minor units."""
+    if name not in AMOUNTS:
+        return kind
+    return Minor if kind is int else Minor | None if kind == int | None else kind
+
+
 def shows(row: type[Any], *, hidden: Collection[str] = ()) -> Callable[[type[View]], type[View]]:
     """A view of a row: its fields in their order, except those `hidden`. The class declares only what is described, computed, or goes
     over the wire in another form (amounts of other names than `AMOUNTS`); all else follows from the row."""
@@ -126,8 +133,9 @@ def shows(row: type[Any], *, hidden: Collection[str] = ()) -> Callable[[type[Vie
         own = {name: (one.annotation, one) for name, one in view.model_fields.items() if name in view.__annotations__}
         kinds = get_type_hints(row, include_extras=True)
         check(set(hidden) <= set(kinds), "what is hidden is a field of the row", view=view.__name__)
-        shown = {name: Minor if name in AMOUNTS and kind is int else kind for name, kind in kinds.items() if name not in hidden}
-        fields: dict[str, Any] = {name: own.get(name, (kind, ...)) for name, kind in shown.items()}
+        fields: dict[str, Any] = {
+            name: own.get(name, (over_the_wire(name, kind), ...)) for name, kind in kinds.items() if name not in hidden
+        }
         made: Any = create_model(view.__name__, __base__=view.__bases__, __module__=view.__module__, __doc__=view.__doc__, **fields | own)
         return cast(type[View], made)
 

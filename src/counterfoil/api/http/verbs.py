@@ -20,7 +20,6 @@ from counterfoil.api.http.schemas import (
     Clean,
     Instant,
     LineRequest,
-    Minor,
     Paged,
     Reason,
     RequestModel,
@@ -29,6 +28,7 @@ from counterfoil.api.http.schemas import (
     WriteResult,
     answer,
     id_in_path,
+    over_the_wire,
 )
 from counterfoil.audit.actions import actions_of
 from counterfoil.base.machine import history_of
@@ -140,14 +140,9 @@ def _list_of(shape: Any) -> Any:
 def shape_of(name: str, row: type[Any]) -> type[ViewModel]:
     """A row type as it goes over the wire: its own fields, amounts as strings of minor units."""
     hints = get_type_hints(row)
-    fields: dict[str, Any] = {one: (_money(kind) if one in verbs.AMOUNTS else kind, ...) for one, kind in hints.items()}
+    fields: dict[str, Any] = {one: (over_the_wire(one, kind), ...) for one, kind in hints.items()}
     doc = (row.__doc__ or name).split("\n")[0]
     return create_model(f"{name.replace('_', ' ').title().replace(' ', '')}View", __base__=ViewModel, __doc__=doc, **fields)
-
-
-def _money(kind: Any) -> Any:
-    """An amount, or none where there may be none."""
-    return Minor if kind is int else Minor | None
 
 
 def _route(noun: verbs.Noun, verb: verbs.Verb) -> Callable[..., Response]:
