@@ -16,6 +16,7 @@ from counterfoil.settlement.commissions.accruing import accrue, announce_referre
 from counterfoil.settlement.commissions.model import Commission, list_commissions
 from counterfoil.settlement.commissions.moving import mature, pay_affiliate, payable_of, take_back
 from counterfoil.settlement.commissions.rates import set_terms
+from counterfoil.settlement.commissions.rules import CommissionTerms
 from counterfoil.settlement.commissions.verifying import verify_commissions
 from counterfoil.settlement.settlements import payout_sources
 from tests.builders import NOW, PROGRAM
@@ -133,6 +134,42 @@ def test_a_refund_that_was_won_back_gives_the_commission_again(conn: Any) -> Non
     found = of_sale(conn, sale)[1]
     assert (found.state, found.remaining) == ("accrued", 1000)
     assert [step.verb for step in history_of(conn, found.id)] == ["create", "reverse", "reinstate"]
+    still_true(conn)
+
+
+def test_a_commission_that_matured_was_taken_back_and_given_again_matures_again_and_moves_its_money(conn: Any) -> None:
+    ann, _ = a_shop(conn)
+    sale = a_sale(conn, 100_00)
+    ripen(conn)
+    refund = a_refund(conn, sale, 100_00)
+    take_back(conn, [sale], make_id=make_id, now=RIPE)
+    take_step(conn, REFUND, refund, "owed", "charge_back", actor="test", at=RIPE)
+    take_step(conn, REFUND, refund, "charged_back", "win_back", actor="test", at=RIPE)
+    take_back(conn, [sale], make_id=make_id, now=RIPE)
+    ripen(conn)
+    assert (balance(conn, f"accrued:affiliate:{ann}"), balance(conn, f"payable:affiliate:{ann}")) == (0, 1000)
+    assert len(pay_affiliate(conn, ann, make_id=make_id, now=RIPE)) == 1
+    still_true(conn)
+
+
+@pytest.mark.parametrize(
+    ("terms", "gross", "refunds"),
+    [
+        (TERMS._replace(mode="pool", levels=(600, 200, 600), cap_bps=2000), 79, [(1, 0)]),
+        (TERMS._replace(base="net_of_platform"), 100_01, [(33_33, 0), (66_68, 333)]),
+    ],
+    ids=["the largest remainder falls to another level", "fees are kept first and given back later"],
+)
+def test_a_refund_takes_back_neither_less_than_nothing_nor_more_than_there_is(
+    conn: Any, terms: CommissionTerms, gross: int, refunds: list[tuple[int, int]]
+) -> None:
+    a_shop(conn, terms)
+    sale = a_sale(conn, gross)
+    before = {one.level: one.remaining for one in of_sale(conn, sale).values()}
+    for amount, platform in refunds:
+        a_refund(conn, sale, amount, platform=platform)
+        take_back(conn, [sale], make_id=make_id, now=NOW)
+    assert all(0 <= one.remaining <= before[one.level] for one in of_sale(conn, sale).values())
     still_true(conn)
 
 

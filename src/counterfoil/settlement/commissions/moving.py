@@ -110,18 +110,25 @@ def mature(conn: Connection[Any], ids: Sequence[str], *, now: datetime) -> None:
     contested = {row[0] for row in rows}
     waiting = [one.id for one in accrued if one.sale_id in contested]
     conn.execute(
-        "update commission set due_at = %s, last_error = 'a dispute on its sale is open' where id = any(%s)", [now + LOOK_AGAIN, waiting]
+        "update commission set due_at = %s, last_error = 'a dispute or a chargeback on its sale is open' where id = any(%s)",
+        [now + LOOK_AGAIN, waiting],
     )
     ready = [one for one in accrued if one.sale_id not in contested]
     take_steps(conn, COMMISSION, [Move(one.id, "accrued", "mature") for one in ready], actor=ACTOR, at=now)
     conn.execute("update commission set due_at = null, last_error = null where id = any(%s)", [[one.id for one in ready]])
-    post_all(conn, [_maturity(one) for one in ready], now=now)
+    rows = conn.execute(
+        "select subject_id, count(*) from step where machine = %s and verb = 'mature' and subject_id = any(%s) group by subject_id",
+        [COMMISSION.name, [one.id for one in ready]],
+    ).fetchall()
+    times = dict(rows)
+    post_all(conn, [_maturity(one, times[one.id]) for one in ready], now=now)
     conn.execute("update affiliate set due_at = least(due_at, %s) where id = any(%s)", [now, sorted({one.affiliate_id for one in ready})])
 
 
-def _maturity(one: Commission) -> ProgramJournal:
+def _maturity(one: Commission, time: int) -> ProgramJournal:
+    """`time`: a commission that was reversed and reinstated matures again, and moves its money again."""
     lines = [(f"accrued:affiliate:{one.affiliate_id}", f"payable:affiliate:{one.affiliate_id}", one.remaining)]
-    return _journal(one.program_id, one.asset, COMMISSION_MATURE, "commission", one.id, lines)
+    return _journal(one.program_id, one.asset, COMMISSION_MATURE, "commission", one.id, lines, *([] if time == 1 else [str(time)]))
 
 
 def pay_due(runner: Runner, make_id: MakeId) -> Tally:
@@ -182,9 +189,15 @@ def _pay(conn: Connection[Any], program_id: str, affiliate_id: str, due: Payable
     return made
 
 
-def _journal(program_id: str, asset: str, space: KeySpace, source: str, source_id: str, lines: Lines) -> ProgramJournal:
+def _journal(program_id: str, asset: str, space: KeySpace, source: str, source_id: str, lines: Lines, *part: str) -> ProgramJournal:
     journal = NewJournal(
-        key=space.key(source_id), kind=space.kind or "", lines=lines, asset=asset, actor=ACTOR, source=(source, source_id), space=space
+        key=space.key(source_id, *part),
+        kind=space.kind or "",
+        lines=lines,
+        asset=asset,
+        actor=ACTOR,
+        source=(source, source_id),
+        space=space,
     )
     return ProgramJournal(program_id, journal)
 

@@ -25,8 +25,8 @@ _REFERRED: Final = """right_one as materialized (
         union all
         select c.id, null, false from commission_sale c
         where c.id not in (select id from right_one) and (%(program)s::text is null or c.program_id = %(program)s))"""
-# What was told and is not followed yet changes a commission soon.
-_WAITING: Final = """select from event e where e.state <> 'handled' and (
+# What was told and is not followed yet changes a commission soon; what nobody could follow and is parked does not, and is judged.
+_WAITING: Final = """select from event e where e.state = 'due' and (
     e.subject_id = l.id and e.name in ('settlement_completed', 'escrow_released', 'sale_referred')
         and not exists (select from commission_sale c where c.id = l.id)
     or e.name = 'refund_booked' and e.subject_id in (select r.id from refund r where r.settlement_id = l.id)
