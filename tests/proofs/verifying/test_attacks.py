@@ -10,6 +10,7 @@ import json
 import os
 import zipfile
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import pytest
@@ -372,6 +373,11 @@ ATTACKS: dict[str, tuple[Change, int, str]] = {
         BROKEN,
         "The counts of the manifest are not those of the entries",
     ),
+    "the period ends before its entries": (
+        by_insiders(manifest=put("period.to", "2000-01-01T00:00:00.000000Z")),
+        BROKEN,
+        "was recorded after the period",
+    ),
     "late entries are not told": (by_insiders(manifest=put("late", 999)), BROKEN, "The counts of the manifest"),
     "the first entry is another": (
         by_insiders(manifest=put("log.first", 0)),
@@ -499,6 +505,36 @@ def test_keys_of_another_log_are_unknown(case: Case) -> None:
 def test_a_package_that_does_not_follow_the_one_of_before_is_refused(case: Case) -> None:
     code, said = case.verify(case.package, case.keys, case.package)
     assert (code, said) == (BROKEN, ["The package of before ends at another root than this one begins with."])
+
+
+def test_balances_that_were_raised_before_and_after_are_found_beside_the_package_of_before(case: Case) -> None:
+    both = by_insiders(*(changed(f"trial_balance_{when}.json", raised) for when in ("open", "close")))
+    code, said = case.verify(packed(both(case, case.files)), case.keys, case.previous)
+    assert (code, said) == (BROKEN, ["The package of before closes with other balances than this one opens with."])
+
+
+def test_before_the_first_entry_there_are_no_balances(case: Case) -> None:
+    whole = case.house.exported(case.house.start - timedelta(days=90), now())
+    case.house.sign(whole.id, case.house.ann, case.house.otto)
+    first = case._replace(package=case.house.package(whole.id))
+    accounts = json.loads(first.files["accounts.json"])["accounts"]
+    program, asset = accounts[0]["program"], accounts[0]["asset"]
+    one, other = [each for each in accounts if (each["program"], each["asset"]) == (program, asset)][:2]
+
+    def invented(sheet: Any) -> None:
+        rows = {(each["program"], each["asset"], each["account"]): each for each in sheet["accounts"]}
+        for each, side in ((one, "debits"), (other, "credits")):
+            nothing = {**each, "debits": "0", "credits": "0", "balance": "0"}
+            row = rows.setdefault((program, asset, each["account"]), nothing)
+            row[side] = str(int(row[side]) + 900)
+            balance = int(row["debits"]) - int(row["credits"])
+            row["balance"] = str(balance if each["normal"] == "debit" else -balance)
+        sheet["accounts"] = list(rows.values())
+
+    both = by_insiders(*(changed(f"trial_balance_{when}.json", invented) for when in ("open", "close")))
+    code, said = case.verify(packed(both(first, first.files)), case.keys)
+    assert json.loads(first.files["manifest.json"])["log"]["open"]["size"] == 0
+    assert (code, said) == (BROKEN, ["There are opening balances before the first entry of the log."])
 
 
 def test_people_are_added_to_the_house_only_by_its_own_ways(case: Case) -> None:

@@ -301,8 +301,13 @@ def _checked(conn: Connection[Any], invariants: Sequence[Invariant]) -> tuple[di
 def _because(reconciliation: Mapping[str, Any], checks: Mapping[str, Any], off: Sequence[str]) -> list[str]:
     """Why this package is incomplete: nothing that was not looked at is passed over."""
     said = [f"not reconciled: {one}" for one in reconciliation["not_checked"]]
-    if reconciliation["verdict"] == "incomplete" and not said:
-        said.append("not reconciled: nothing was held against the world outside in this period")
+    for one in reconciliation["programs"]:
+        if one["verdict"] == "not reconciled":
+            said.append(f"not reconciled: {one['program']}: differences were found that nobody has accepted")
+        elif one["verdict"] == "incomplete" and not any(each.startswith(f"{one['program']}: ") for each in reconciliation["not_checked"]):
+            said.append(f"not reconciled: {one['program']}: nothing was held against the world outside in this period")
+    if not reconciliation["programs"]:
+        said.append("not reconciled: there is no program")
     said += [f"integrity check failed: {one}" for one in checks["failed"]]
     said += [f"integrity check not run: {one}" for one in checks["not_run"]]
     return said + [f"balance off: {one}: opening and movements are not the closing balance" for one in off]

@@ -171,6 +171,7 @@ class Walk:
         one = read_json(line, f"Entry {self.size - 1}")
         kind = one["type"]
         need(MOMENT.fullmatch(one["at"]) is not None, f"Entry {self.size - 1} does not say when it was recorded.")
+        need(one["at"] < self.manifest["period"]["to"], f"Entry {self.size - 1} was recorded after the period.")
         self.late += one["at"] < self.manifest["period"]["from"]
         self.counts[kind] = self.counts.get(kind, 0) + 1
         if kind == "journal":
@@ -211,6 +212,7 @@ def check_balances(package: Package, manifest: Any, walk: Walk) -> None:
             footed[key[:2]] = footed.get(key[:2], 0) + rows[key][0] - rows[key][1]
         need(not any(footed.values()), f"{name} does not foot: all debits are not all credits.")
         sheets.append(rows)
+    need(not sheets[0] or manifest["log"]["open"]["size"] > 0, "There are opening balances before the first entry of the log.")
     for key in sorted({*sheets[0], *sheets[1], *walk.moved}):
         before, moved, after = (rows.get(key, [0, 0]) for rows in (sheets[0], walk.moved, sheets[1]))
         whole = [before[0] + moved[0], before[1] + moved[1]]
@@ -244,8 +246,8 @@ def check_manifest(package: Package) -> Any:
     told = [f"{one['program']}: {why['source']}: {why['why']}" for one in reports for why in one["not_checked"]]
     need(manifest["reconciliation"]["not_checked"] == told, "The manifest does not name all that the reconciliation report left unchecked.")
     need(
-        bool(because) or all(one["verdict"] != "incomplete" for one in reports),
-        "The reconciliation is incomplete; the manifest is not.",
+        bool(because) or all(one["verdict"] not in ("incomplete", "not reconciled") for one in reports),
+        "A program is not reconciled, or not wholly; the manifest is complete.",
     )
     return manifest
 
@@ -263,6 +265,10 @@ def check_previous(manifest: Any, path: str) -> str:
     before = check_manifest(Package(path))
     need(before["origin"] == manifest["origin"], "The package of before is of another log.")
     need(before["log"]["close"] == opening, "The package of before ends at another root than this one begins with.")
+    need(
+        before["trial_balance"]["close"] == manifest["trial_balance"]["open"],
+        "The package of before closes with other balances than this one opens with.",
+    )
     if named is not None:
         digest = Package(path).digest("manifest.json")
         need(

@@ -62,7 +62,7 @@ def _verify(package: OpenPackage, keys: TrustedKeys, previous: Path | None) -> J
             strange.append(f"checkpoint.{end} is signed by a key of the log that is not among those you gave.")
     if strange:
         return Judgement(UNKNOWN_KEYS, strange)
-    entries = Entries(manifest["period"]["from"])
+    entries = Entries(manifest["period"]["from"], manifest["period"]["to"])
     entries.read(package, *ends)
     _are_counted(manifest, ends, entries)
     _are_balanced(package, manifest, entries)
@@ -95,17 +95,17 @@ def manifest_of(package: OpenPackage) -> Mapping[str, Any]:
     reports = package.json(REPORT)["programs"]
     told = [f"{one['program']}: {why['source']}: {why['why']}" for one in reports for why in one["not_checked"]]
     holds(unchecked == told, "The manifest does not name all that the reconciliation report left unchecked.")
-    incomplete = any(one["verdict"] == "incomplete" for one in reports)
-    holds(bool(because) or not incomplete, "The reconciliation is incomplete; the manifest is not.")
+    unreconciled = any(one["verdict"] in ("incomplete", "not reconciled") for one in reports)
+    holds(bool(because) or not unreconciled, "A program is not reconciled, or not wholly; the manifest is complete.")
     return manifest
 
 
 class Entries:
     """All entries of a period, read once from first to last: the tree, the counts, and what was moved on each account."""
 
-    def __init__(self, begins: str) -> None:
-        """`begins`: the first moment of the period, as manifests write it."""
-        self._begins = begins
+    def __init__(self, begins: str, ends: str) -> None:
+        """The first moment of the period, and the first behind it, as manifests write them."""
+        self._begins, self._ends = begins, ends
         self.counts: Counter[str] = Counter()
         self.late = 0
         self.moved: dict[Account, list[int]] = defaultdict(lambda: [0, 0])
@@ -130,6 +130,7 @@ class Entries:
     def _take(self, entry: Mapping[str, Any], index: int) -> str:
         kind, at = entry["type"], entry["at"]
         holds(len(at) == len(self._begins) and at[-1] == "Z", f"Entry {index} does not say when it was recorded.")
+        holds(at < self._ends, f"Entry {index} was recorded after the period.")
         self.counts[kind] += 1
         self.late += at < self._begins
         if kind == "journal":
@@ -179,6 +180,7 @@ def _are_balanced(package: OpenPackage, manifest: Mapping[str, Any], entries: En
     accounts = {(one["program"], one["asset"], one["account"]): one["normal"] for one in package.json("accounts.json")["accounts"]}
     holds(entries.opened.items() <= accounts.items(), "accounts.json lacks an account that was opened in the period.")
     opening, closing = (_sheet(package, manifest, end, accounts) for end in ("open", "close"))
+    holds(not opening or manifest["log"]["open"]["size"] > 0, "There are opening balances before the first entry of the log.")
     for one in sorted({*opening, *closing, *entries.moved}):
         before, moved, after = opening.get(one, (0, 0)), entries.moved.get(one, [0, 0]), closing.get(one, (0, 0))
         whole = (before[0] + moved[0], before[1] + moved[1])
@@ -220,6 +222,8 @@ def _follows(manifest: Mapping[str, Any], previous: Path | None) -> str:
         before = manifest_of(package)
         holds(before["origin"] == manifest["origin"], "The package of before is of another log.")
         holds(before["log"]["close"] == opening, "The package of before ends at another root than this one begins with.")
+        same = before["trial_balance"]["close"] == manifest["trial_balance"]["open"]
+        holds(same, "The package of before closes with other balances than this one opens with.")
         if named is not None:
             same = (named["proof_id"], named["manifest_sha256"]) == (before["proof_id"], package.digest(MANIFEST))
             holds(same, "Another package is named as the one of before.")
