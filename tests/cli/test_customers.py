@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.api.office import Office
@@ -32,3 +33,17 @@ def test_a_statement_is_shown_and_written_to_files(cli: Cli, office: Office, tmp
     )
     assert cli("customers", "statement", customer, "-o", "json").json()["closing"] == "0"
     assert cli("customers", "statement", "nobody").code == 4
+
+
+def test_a_statement_that_the_books_contradict_is_not_green_in_whatever_form(
+    cli: Cli, office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    invoice = office.invoice()
+    pay(office, invoice, "1300")
+    with psycopg.connect(office.database.url) as conn:
+        conn.execute("alter table payment disable trigger user")
+        conn.execute("update payment set amount = amount + 1")
+    monkeypatch.chdir(tmp_path)
+    for form in ((), ("--format", "csv"), ("--format", "pdf")):
+        shown = cli("customers", "statement", invoice["customerId"], *form)
+        assert (shown.code, "the books" in shown.err) == (1, True), form

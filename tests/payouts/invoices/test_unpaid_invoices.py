@@ -306,6 +306,16 @@ def test_what_the_bank_takes_back_of_an_overpayment_is_not_paid_back_too(desk: D
     desk.still_true()
 
 
+def test_what_the_bank_took_whole_is_over_although_it_still_looks_at_another_part_of_the_payment(desk: Desk):
+    (invoice,) = issue(desk.database, "100.00")
+    pays(desk, invoice, 130_00)
+    whole, other = charged_back(desk, invoice, 30_00, fee=0), charged_back(desk, invoice, 20_00, fee=0)
+    bank_says(desk, whole, "lost")
+    assert desk.rows("select state from overpayment") == [("charged_back",)]
+    bank_says(desk, other, "won")
+    desk.still_true()
+
+
 def test_what_was_paid_back_and_is_then_taken_by_the_bank_the_customer_owes(desk: Desk):
     (invoice,) = issue(desk.database, "100.00")
     pays(desk, invoice, 130_00)

@@ -11,6 +11,8 @@ from counterfoil.base.edge import make_id
 from counterfoil.base.problems import NotFound
 from counterfoil.ledger.accounts.accounts import freeze_account, open_accounts
 from counterfoil.ledger.journals.journal import NewJournal, post_journals
+from counterfoil.operations.work.circuit_rules import CircuitLimits, Health
+from counterfoil.operations.work.circuits import note_health
 from counterfoil.operations.work.pauses import QueuePart, pause
 from counterfoil.payouts.destinations.by_hand import quarantine_destination
 from counterfoil.payouts.destinations.destinations import list_destinations
@@ -91,6 +93,16 @@ def test_a_pause_of_the_program_is_told_and_one_of_another_is_not(world):
     assert told(world) == {}
     pause(world.conn, QueuePart("send", "", PROGRAM), reason="the bank asked for it", actor="anna", now=world.now)
     assert told(world)["queue_paused"].endswith("a person paused the queue send: the bank asked for it.")
+
+
+def test_a_pause_of_its_provider_and_a_provider_that_does_not_work_are_told_and_others_are_not(world):
+    pause(world.conn, QueuePart("send", "elsewhere", ""), reason="theirs", actor="anna", now=world.now)
+    note_health(world.conn, "elsewhere", "send", Health(False, "no answer"), now=world.now, limits=CircuitLimits(failures=1))
+    assert told(world) == {}
+    pause(world.conn, QueuePart("send", "simulator", ""), reason="the bank asked for it", actor="anna", now=world.now)
+    note_health(world.conn, "simulator", "send", Health(False, "no answer"), now=world.now, limits=CircuitLimits(failures=1))
+    assert told(world)["queue_paused"].endswith("a person paused the queue send: the bank asked for it.")
+    assert told(world)["provider_away"].startswith("simulator, where it is paid, has not worked since")
 
 
 def test_a_debt_and_what_paid_it_are_told_with_their_amounts(world):

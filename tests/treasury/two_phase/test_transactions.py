@@ -11,6 +11,7 @@ from psycopg import Connection
 
 from counterfoil.base.edge import Database, make_id
 from counterfoil.base.invariant import run_invariants
+from counterfoil.base.money import MINOR_MAX
 from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.ledger.holds import post_hold, void_hold
 from counterfoil.ledger.periods import close_period
@@ -87,12 +88,13 @@ def test_what_does_not_balance_is_refused_before_anything_is_written(books: Conn
 
 
 def test_agents_and_assets_that_are_not_there_are_named_by_their_place(books: Connection[Any]):
-    first, second = an_agent(books, money=100), an_agent(books)
+    first, second, third = an_agent(books, money=100), an_agent(books), an_agent(books)
     cases: list[tuple[list[Any], str]] = [
         ([(first, "debit", 1), (make_id("agent"), "credit", 1)], "participants[2].agent"),
         ([(first, "debit", 1), (first, "credit", 1)], "participants[2].agent"),
         ([(first, "debit", 1, "USD"), (second, "credit", 1, "USD")], "participants[1].asset"),
         ([(first, "debit", 1)], "participants"),
+        ([(first, "debit", MINOR_MAX), (third, "debit", 1), (second, "credit", MINOR_MAX)], "participants"),
     ]
     for parts, field in cases:
         with pytest.raises(InvalidInput) as refused:

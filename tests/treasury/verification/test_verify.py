@@ -75,6 +75,20 @@ def test_a_debit_whose_credit_is_missing_is_an_orphaned_debit(owner_conn: Connec
     assert str(credit.journal_id) in " ".join(each.evidence for each in found.findings)
 
 
+def test_an_account_whose_total_was_changed_is_told_although_no_journal_explains_it(owner_conn: Connection[Any]):
+    a_treasury(owner_conn)
+    agent = an_agent(owner_conn, money=100)
+    owner_conn.execute("alter table account disable trigger user")
+    owner_conn.execute(
+        "update account set credits = credits + 7 where name = %s and book_id in (select id from book where asset = 'EUR')",
+        [account_name(agent)],
+    )
+    [found] = verify_agents(owner_conn, [agent], now=NOW)
+    assert [(one.cause, one.asset) for one in found.findings] == [("changed record", "EUR")]
+    assert "its account says 107, its postings 100" in found.findings[0].evidence
+    assert not found.agrees
+
+
 def test_a_transaction_that_nobody_takes_on_is_a_coordinator_failure(books: Connection[Any]):
     payer, payee = an_agent(books, money=100), an_agent(books)
     one = transfer(books, payer, payee, 30)

@@ -3443,7 +3443,7 @@ commission_due(text,boolean): CREATE OR REPLACE FUNCTION public.commission_due(s
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'pg_temp'
-RETURN (SELECT (SELECT array_agg(CASE WHEN c.earns[u.n] THEN u.share ELSE (0)::bigint END ORDER BY u.n) AS array_agg FROM unnest((commission_shares(commission_base(c.base_kind, (c.gross - b.amount), (c.platform_fee - b.platform_fee)), c.levels, c.mode))[1:cardinality(c.path)]) WITH ORDINALITY u(share, n)) AS array_agg FROM (commission_sale c CROSS JOIN LATERAL (SELECT (COALESCE(sum(r.amount), (0)::numeric))::bigint AS amount, (COALESCE(sum(r.platform_fee), (0)::numeric))::bigint AS platform_fee FROM refund r WHERE (commission_due.with_refunds AND (r.settlement_id = c.id) AND (r.state <> 'won_back'::text))) b) WHERE (c.id = commission_due.sale_asked))
+RETURN (SELECT (SELECT array_agg(CASE WHEN c.earns[u.n] THEN LEAST(u.whole, u.rest) ELSE (0)::bigint END ORDER BY u.n) AS array_agg FROM UNNEST((commission_shares(commission_base(c.base_kind, c.gross, c.platform_fee), c.levels, c.mode))[1:cardinality(c.path)], (commission_shares(GREATEST((0)::bigint, commission_base(c.base_kind, (c.gross - b.amount), (c.platform_fee - b.platform_fee))), c.levels, c.mode))[1:cardinality(c.path)]) WITH ORDINALITY u(whole, rest, n)) AS array_agg FROM (commission_sale c CROSS JOIN LATERAL (SELECT (COALESCE(sum(r.amount), (0)::numeric))::bigint AS amount, (COALESCE(sum(r.platform_fee), (0)::numeric))::bigint AS platform_fee FROM refund r WHERE (commission_due.with_refunds AND (r.settlement_id = c.id) AND (r.state <> 'won_back'::text))) b) WHERE (c.id = commission_due.sale_asked))
 
 commission_is_due(): CREATE OR REPLACE FUNCTION public.commission_is_due()
  RETURNS trigger

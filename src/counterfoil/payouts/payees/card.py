@@ -43,7 +43,8 @@ class CardAccount(NamedTuple):
 
 
 class PayeeCard(NamedTuple):
-    """What a payee is told. `destination`: where it is paid now, if anywhere. No line: nothing holds its payouts back."""
+    """What a payee is told. `destination`: where it is paid now, if anywhere. No line: no reason is on record
+    why a payout of it would wait."""
 
     program_id: str
     payee_id: str
@@ -54,19 +55,24 @@ class PayeeCard(NamedTuple):
 
 
 def card_of(conn: Connection[Any], program_id: str, payee_id: str, *, now: datetime) -> PayeeCard:
-    """The card of a payee, paused before smaller before late, at most 20 lines of a kind. Raises NotFound for an unknown one."""
-    given = {"program": program_id, "payee": payee_id, "rows_max": FACTS_MAX, "no_destination": NO_DESTINATION}
+    """The card of a payee, paused before smaller before late. Of more than 20 of a kind the 21st line says that there are more.
+
+    Raises NotFound for an unknown one.
+    """
+    given = {"program": program_id, "payee": payee_id, "rows_max": FACTS_MAX + 1, "no_destination": NO_DESTINATION}
     accounts = _accounts(conn, given)
     listed = list_destinations(conn, rows_max=FACTS_MAX, program_id=program_id, payee_id=payee_id)
     places = [one for one in listed if one.ended_at is None]  # the others are quarantined, and were replaced
     if not accounts and not places and not _known(conn, given):
         raise NotFound(what="payee", id=payee_id, program=program_id)
     decimals = scales(conn)
-    lines = [
-        _line(kind, row, payee_id, decimals)
-        for kind in FACT_KINDS
-        for row in conn.execute(kind.query + " limit %(rows_max)s", given).fetchall()
-    ]
+    lines: list[CardLine] = []
+    for kind in FACT_KINDS:
+        rows = conn.execute(kind.query + " limit %(rows_max)s", given).fetchall()
+        lines += [_line(kind, row, payee_id, decimals) for row in rows[:FACTS_MAX]]
+        if len(rows) > FACTS_MAX:  # what is cut is said
+            more = f"There are more of this kind than these {FACTS_MAX}."
+            lines.append(CardLine(kind.effect, more, kind.name, "", None, None, None, None, 1))
     return PayeeCard(program_id, payee_id, now, places[0] if places else None, tuple(lines), tuple(accounts))
 
 

@@ -13,7 +13,7 @@ from counterfoil.payouts.machines import RESERVING, SENDING
 from counterfoil.settlement.holdback import HOLDBACK
 
 Effect = Literal["paused", "smaller", "late"]
-FACTS_MAX: Final = 20  # of each kind, the oldest first
+FACTS_MAX: Final = 20  # of each kind
 
 
 class FactKind(NamedTuple):
@@ -33,6 +33,8 @@ _LAST: Final = """from payout p left join lateral (select last_error from provid
                   where p.program_id = %(program)s and p.payee_id = %(payee)s
                     and not exists (select from payout later where later.settlement_id = p.settlement_id and later.reissue > p.reissue)
                     and p.state"""
+_PAID_AT: Final = """select provider from destination
+                     where program_id = %(program)s and payee_id = %(payee)s and ended_at is null"""
 _OPEN_CASE: Final = "where program_id = %(program)s and payee_id = %(payee)s and ended_at is null order by opened_at, id"
 _BALANCE: Final = """from account a join book b on b.id = a.book_id
                      where b.program_id = %(program)s and a.name"""
@@ -44,8 +46,17 @@ FACT_KINDS: Final[tuple[FactKind, ...]] = (
         "Nothing is paid out since {since}: a person paused the queue {id}: {why}.",
         f"""select q.queue, q.at, null::timestamptz, null::text, null::bigint, 1, q.reason from (
                 select distinct on (queue, provider, program_id) * from queue_pause
-                where queue in ('{RESERVING.name}', '{SENDING.name}') and provider = '' and program_id in ('', %(program)s)
+                where queue in ('{RESERVING.name}', '{SENDING.name}')
+                      and (provider = '' or provider in ({_PAID_AT})) and program_id in ('', %(program)s)
                 order by queue, provider, program_id, number desc) q where q.paused order by q.at""",
+    ),
+    FactKind(
+        "provider_away",
+        "paused",
+        "{id}, where it is paid, has not worked since {since}, and is tried again by itself: {why}.",
+        f"""select provider, opened_at, probe_at, null::text, null::bigint, 1, coalesce(last_error, 'it did not answer') from circuit
+            where queue = '{SENDING.name}' and state <> 'closed' and opened_at is not null and provider in ({_PAID_AT})
+            order by opened_at""",
     ),
     FactKind(
         "no_destination",

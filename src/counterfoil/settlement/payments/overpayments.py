@@ -39,6 +39,10 @@ class BankTakesIt(Problem):
     todo: ClassVar[str] = "Wait for the word on the chargeback; what the bank did not take is paid back then."
 
 
+class NothingLeft(Problem):
+    """The customer's bank took all of this overpayment: nothing is owed back of it."""
+
+
 class NewOverpayment(NamedTuple):
     """What a payment brought beyond its invoice, in minor units, and why."""
 
@@ -89,13 +93,16 @@ def repay_overpayment(
 ) -> str:
     """Record that the customer has it back, through a provider of `known` or from the bank, under their reference for it.
 
-    Raises NotFound, BankTakesIt, InvalidInput for a provider that is not set up or a reference that paid something else, TransitionRefused.
+    Raises NotFound, BankTakesIt, NothingLeft, TransitionRefused, InvalidInput for a provider that is not set up or a reference that paid
+    something else.
     """
     _lock(conn, overpayment_id)
     one = show_overpayment(conn, overpayment_id)
     state = take_step(conn, OVERPAYMENT, one.id, one.state, "repay", actor=actor, at=now)
     if open_chargeback := _open_chargeback(conn, one):
         raise BankTakesIt(overpayment=one.id, chargeback=open_chargeback)
+    if not one.remaining:
+        raise NothingLeft(overpayment=one.id)
     if provider not in known | {BANK}:
         raise InvalidInput("provider", f"one of {', '.join(sorted(known | {BANK}))}", got=provider[:40])
     reference = reference_of(reference)
@@ -132,7 +139,7 @@ def end_charged_back(conn: Connection[Any], chargeback_ids: Sequence[str], *, no
     rows = conn.execute(
         """select o.id from overpayment o join chargeback c on c.payment_id = o.payment_id
            where c.id = any(%s) and o.state = 'owed' and overpayment_left(o.id) = 0
-             and not exists (select from chargeback x where x.payment_id = o.payment_id and x.state = 'open')
+             and not exists (select from chargeback x where x.payment_id = o.payment_id and x.state = 'open' and x.excess > 0)
            order by o.id for update of o""",
         [list(chargeback_ids)],
     ).fetchall()
@@ -201,7 +208,9 @@ def _repay(one: VerbCall) -> VerbResult:
 def _refusals(conn: Connection[Any], overpayment_id: str, now: datetime) -> Mapping[str, str | None]:  # noqa: ARG001
     one = show_overpayment(conn, overpayment_id)
     chargeback = _open_chargeback(conn, one)
-    waits = f"chargeback {chargeback} is open on its payment" if chargeback else None
+    waits = (
+        f"chargeback {chargeback} is open on its payment" if chargeback else None if one.remaining else "its customer's bank took all of it"
+    )
     return {"repay": f"it is {one.state.replace('_', ' ')}" if one.state != "owed" else waits}
 
 

@@ -153,17 +153,25 @@ def _json_lines(text: str) -> Iterator[Line]:
             yield number, _json_cells(number, line)
 
 
+class _Pairs(list[tuple[str, Any]]):
+    """An object as it was written: a key that comes twice is seen."""
+
+
 def _json_cells(number: int, line: str) -> Cells | UsageMistake:
     """Numbers are taken as they are written: a float would change them."""
     try:
-        given = json.loads(line, parse_float=str, parse_int=str)
+        given = json.loads(line, parse_float=str, parse_int=str, object_pairs_hook=_Pairs)
     except (ValueError, RecursionError):
         return UsageMistake(number, None, "line", "one JSON object", line[:40])
-    if not isinstance(given, dict):
+    if not isinstance(given, _Pairs):
         return UsageMistake(number, None, "line", "one JSON object", line[:40])
-    named: dict[str, Any] = {KEYS.get(str(key), str(key)): value for key, value in given.items()}
-    if strange := sorted(set(named) - set(COLUMNS)):
-        return UsageMistake(number, None, strange[0][:40], f"one of {', '.join(COLUMNS)}", None)
+    pairs = [(KEYS.get(key, key), value) for key, value in given]
+    names = [name for name, _ in pairs]
+    if strange := sorted(set(names) - set(COLUMNS)):
+        return UsageMistake(number, None, ascii(strange[0])[1:-1][:40], f"one of {', '.join(COLUMNS)}", None)
+    if twice := next((name for name in COLUMNS if names.count(name) > 1), None):
+        return UsageMistake(number, COLUMNS.index(twice) + 1, twice, "once in a line", None)
+    named: dict[str, Any] = dict(pairs)
     for name in COLUMNS:
         value = named.setdefault(name, "")
         if not isinstance(value, str):

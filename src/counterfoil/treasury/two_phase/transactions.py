@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 
 from counterfoil.base.machine import Approval, record_birth, take_step
+from counterfoil.base.money import MINOR_MAX
 from counterfoil.base.problems import InvalidInput, NotFound, Problem
 from counterfoil.base.text import reference_of
 from counterfoil.ledger.write_context import enter
@@ -99,6 +100,7 @@ def _refuse_participants(conn: Connection[Any], new: NewTransaction) -> None:
     agents, assets = lock_agents(conn, [one.agent_id for one in new.participants]), assets_of(conn, new.program_id)
     seen: set[tuple[str, str]] = set()
     sums: dict[str, int] = {}
+    totals: dict[str, int] = {}
     for number, one in enumerate(new.participants, start=1):
         agent = agents.get(one.agent_id)
         if agent is None or agent.program_id != new.program_id or agent.state in AGENT.final:
@@ -109,6 +111,10 @@ def _refuse_participants(conn: Connection[Any], new: NewTransaction) -> None:
             raise InvalidInput(f"participants[{number}].agent", f"each agent once in {one.asset}", got=one.agent_id[:40])
         seen.add((one.agent_id, one.asset))
         sums[one.asset] = sums.get(one.asset, 0) + (one.amount if one.side == "debit" else -one.amount)
+        totals[one.asset] = totals.get(one.asset, 0) + (one.amount if one.side == "debit" else 0)
+    for asset, total in totals.items():
+        if total > MINOR_MAX:
+            raise InvalidInput("participants", f"at most {MINOR_MAX} minor units debited in an asset", asset=asset, got=str(total))
     for asset, difference in sums.items():
         if difference:
             raise InvalidInput("participants", "as much debited as credited in each asset", asset=asset, difference=str(difference))

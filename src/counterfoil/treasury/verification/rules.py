@@ -84,6 +84,18 @@ def of_lacking(one: LackingPart) -> AgentFinding:
     )
 
 
+def of_figures(asset: str, unequal: str) -> AgentFinding:
+    """Figures that should be the same are not, and no journal or part of a transaction explains it: a record was changed."""
+    return AgentFinding(
+        asset,
+        "figures of one account that do not agree",
+        "changed record",
+        f"minor units of {asset}: {unequal}",
+        "Book nothing; find out which record was changed. The integrity checks name it.",
+        "counterfoil invariants",
+    )
+
+
 def of_pending(one: Pending, now: datetime) -> AgentFinding | None:
     """Pending for more than five minutes; not while it only waits for who began it to commit, within its time."""
     age = now - one.created_at

@@ -12,7 +12,16 @@ from psycopg.rows import class_row
 from counterfoil.base.machine import listed
 from counterfoil.base.problems import NotFound
 from counterfoil.treasury.two_phase.model import MOVING, TRANSACTION
-from counterfoil.treasury.verification.rules import AgentFinding, LackingPart, Pending, StrayMoney, of_lacking, of_pending, of_stray
+from counterfoil.treasury.verification.rules import (
+    AgentFinding,
+    LackingPart,
+    Pending,
+    StrayMoney,
+    of_figures,
+    of_lacking,
+    of_pending,
+    of_stray,
+)
 
 
 class AssetCheck(NamedTuple):
@@ -58,11 +67,17 @@ def verify_agents(conn: Connection[Any], agent_ids: Sequence[str], *, now: datet
 
 
 def _verify(conn: Connection[Any], agent_id: str, now: datetime) -> AgentCheck:
-    assets = [_checked(*row) for row in conn.execute(_FIGURES, {"agent": agent_id}).fetchall()]
+    figures = conn.execute(_FIGURES, {"agent": agent_id}).fetchall()
+    assets = [_checked(*row) for row in figures]
     findings = [of_stray(one) for one in _each(conn, StrayMoney, _STRAYS, agent_id)]
     findings += [of_lacking(one) for one in _each(conn, LackingPart, _LACKING, agent_id)]
     waiting = (of_pending(one, now) for one in _each(conn, Pending, _PENDING, agent_id))
     findings += [one for one in waiting if one is not None]
+    told = {one.asset for one in findings}
+    # Whatever does not agree is told: where no journal or part explains it, the figures themselves.
+    findings += [
+        of_figures(one.asset, _unequal(*row)) for one, row in zip(assets, figures, strict=True) if not one.agrees and one.asset not in told
+    ]
     agrees = all(one.agrees for one in assets) and all(one.asset is None for one in findings)  # what is pending is not wrong yet
     return AgentCheck(agent_id, agrees, assets, findings, now)
 
@@ -73,6 +88,18 @@ def _checked(
     expected = received - sent + other
     agrees = balance == postings == expected and held == open_holds and promised <= held
     return AssetCheck(asset, balance, postings, received, sent, other, expected, held, promised, agrees)
+
+
+def _unequal(_: str, balance: int, postings: int, received: int, sent: int, other: int, held: int, open_holds: int, promised: int) -> str:
+    """Which figures of an asset should be the same, and are not; in minor units."""
+    moved = received - sent + other
+    pairs = (
+        ("its account says {}, its postings {}", balance, postings, balance == postings),
+        ("its account says {}, its transactions and other journals {}", balance, moved, balance == moved),
+        ("its account holds {}, its open holds are {}", held, open_holds, held == open_holds),
+        ("its account holds {}, its transactions promised {}", held, promised, promised <= held),
+    )
+    return "; ".join(said.format(one, other_one) for said, one, other_one, good in pairs if not good)
 
 
 def _each(conn: Connection[Any], row: type[Any], query: Any, agent_id: str) -> list[Any]:

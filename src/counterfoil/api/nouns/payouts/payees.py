@@ -40,7 +40,7 @@ class PayeeCardView(ViewModel):
     """Why a payee's payouts are paused, smaller or late."""
 
     destination: DestinationView | None = Field(description="Where it is paid now, if anywhere.")
-    lines: list[CardLineView] = Field(description="No line: nothing holds its payouts back.")
+    lines: list[CardLineView] = Field(description="No line: no reason is on record why a payout of it would wait.")
     accounts: list[CardAccountView]
 
 

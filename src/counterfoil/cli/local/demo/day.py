@@ -6,7 +6,7 @@ import hashlib
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from counterfoil.base.money import Asset
+from counterfoil.base.money import Asset, format_major
 from counterfoil.client.client import Client
 
 INVOICES: Final = 500
@@ -18,6 +18,10 @@ BY_BATCH: Final = 3  # more customers, who pay in dollars: their payees' money w
 DOLLARS: Final = Asset("USD", 2)
 SERVICES: Final = ("API calls", "Storage", "Render minutes", "Support hours", "Bandwidth")
 HEADER: Final = "record_id,customer_id,payee_id,asset,quantity,unit_price,occurred_at,description"
+
+
+class DemoFailed(Exception):
+    """The day did not end as it must; the message says what is wrong."""
 
 
 class Trouble(NamedTuple):
@@ -111,7 +115,10 @@ def work_for_people(operator: Client, program: str) -> list[str]:
     payouts = list(operator.every("/api/payouts", programId=program))
 
     def one_that_is(state: str) -> dict[str, Any]:
-        return next(one for one in payouts if one["state"] == state and one["asset"] == "EUR")
+        found = next((one for one in payouts if one["state"] == state and one["asset"] == "EUR"), None)
+        if found is None:
+            raise DemoFailed(f"no payout in EUR is {state}; see `counterfoil payouts list`")
+        return found
 
     waiting, paid, returned = one_that_is("pending"), one_that_is("completed"), one_that_is("returned")
     dispute = operator.post("/api/disputes", {"invoiceId": waiting["invoiceId"], "reason": "the customer says that it never ran"})
@@ -120,10 +127,14 @@ def work_for_people(operator: Client, program: str) -> list[str]:
     operator.say("batches", batch["id"], "submit")
     return [
         f"{dispute['id']}: a dispute; the payout of its invoice is held",
-        f"{refund['id']}: a refund of 1.00 EUR after the payout; its payee owes its part",
+        f"{refund['id']}: a refund of {_euros(refund['amount'])} after the payout; its payee owes {_euros(refund['receivable'])} of it",
         f"{batch['id']}: a batch of {batch['lines']} payouts in {DOLLARS.code} that waits for a second person",
         f"{returned['id']}: a payout that the bank sent back",
     ]
+
+
+def _euros(minor: str) -> str:
+    return f"{format_major(int(minor), 2)} EUR"
 
 
 def _dice(what: str, number: int, sides: int) -> int:

@@ -40,10 +40,6 @@ SIMULATOR: Final = {"settle_ms": 200, "payout_fee": 25, "charge_fee": 30, "charg
 app = typer.Typer()
 
 
-class DemoFailed(Exception):
-    """The day did not end as it must; the message says what is wrong."""
-
-
 @app.command("demo")
 def demo(
     folder: Annotated[Path, typer.Option("--folder", help="Where everything lies; empty or a demo's.")] = Path(".counterfoil"),
@@ -152,7 +148,7 @@ def _until_quiet(operator: Client, progress: Progress, expected: int) -> None:
         if len(payouts) >= expected and len(settled) == len(payouts):
             return
         time.sleep(0.5)
-    raise DemoFailed(f"after {QUIET_S} s payouts are still under way; see `counterfoil queue status`")
+    raise day.DemoFailed(f"after {QUIET_S} s payouts are still under way; see `counterfoil queue status`")
 
 
 def _moving(payout: dict[str, Any]) -> bool:
@@ -219,4 +215,4 @@ def _progress(console: Console) -> Progress:
 def _ask(provider: httpx2.Client, path: str, body: dict[str, Any], *, key: str | None = None) -> None:
     response = provider.post(path, json=body, headers={"Idempotency-Key": key} if key else {})
     if response.status_code not in (200, 201):
-        raise DemoFailed(f"the provider refuses {path}: {response.text[:500]}")
+        raise day.DemoFailed(f"the provider refuses {path}: {response.text[:500]}")

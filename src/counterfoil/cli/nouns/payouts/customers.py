@@ -48,13 +48,14 @@ def statement(
     given = {"startTime": start_time, "endTime": end_time, "asset": asset, "programId": program}
     path = f"/api/customers/{customer}/statement"
     with asked("read") as client, patience("Reading the statement"):
-        if form is not None:
-            target = file or Path(f"statement-{customer}.{form.value}")
-            target.write_bytes(client.download(path, **given, format=form.value))
-            typer.echo(str(target))
-            return
         found = client.get(path, **given)
-    _show(found, output)
+        if form is not None:  # of the same span, also where its end was left to the server
+            same = {**given, "startTime": found["start"], "endTime": found["end"]}
+            target = file or Path(f"statement-{customer}.{form.value}")
+            target.write_bytes(client.download(path, **same, format=form.value))
+            typer.echo(str(target))
+        else:
+            _show(found, output)
     if not found["agrees"]:
         books = figure(found["inBooks"], found["asset"])
         typer.echo(

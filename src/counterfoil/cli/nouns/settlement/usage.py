@@ -50,6 +50,8 @@ def import_(
         say_done(done, output, "")
     else:
         _say(file.name, done, output)
+    if output is not Format.TABLE and (untold := done["rejected"] - len(done["mistakes"])):
+        typer.echo(f"{untold:,} more mistakes are not named here: mend these, and import the file again.", err=True)
     if done["rejected"]:
         raise typer.Exit(1)
 
@@ -78,7 +80,7 @@ def _send(client: Client, file: Path, program: str, *, dry_run: bool) -> dict[st
             try:
                 done = client.import_usage(program, part.body, file_name=file.name, from_line=part.from_line, dry_run=dry_run)
             except Exception:
-                if sent:
+                if sent and not dry_run:
                     typer.echo(f"{file.name}: lines up to {sent:,} are recorded; the same command goes on from there.", err=True)
                 raise
             sent = part.until_line
