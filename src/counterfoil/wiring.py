@@ -103,11 +103,12 @@ from counterfoil.treasury.agents.model import AGENT
 from counterfoil.treasury.agents.noun import AGENT_NOUN
 from counterfoil.treasury.agents.noun import PAIRED as AGENT_PAIRED
 from counterfoil.treasury.two_phase import model as two_phase_model
-from counterfoil.treasury.two_phase import transactions
+from counterfoil.treasury.two_phase import telling, transactions
 from counterfoil.treasury.two_phase.invariants import INVARIANTS as TWO_PHASE_INVARIANTS
 from counterfoil.treasury.two_phase.model import TRANSACTION
 from counterfoil.treasury.two_phase.noun import PAIRED as TRANSACTION_PAIRED
 from counterfoil.treasury.two_phase.noun import TRANSACTION_NOUN
+from counterfoil.treasury.two_phase.peers import HttpPeer
 
 Clock = Callable[[], datetime]
 
@@ -149,6 +150,7 @@ JOBS: Final[Sequence[Job]] = (
     *transactions.JOBS,
     *unpaid.JOBS,
     *commissions.JOBS,
+    *telling.JOBS,
     *expiring.JOBS,
     *forgetting.JOBS,
     *nightly.JOBS,
@@ -266,7 +268,8 @@ INVARIANTS = (
 class Wiring:
     """What the parts are connected with. `program_id`: where money is booked that names no invoice of ours. `run_folder`: where
     reconciliation runs keep their lines; None keeps none. `proof_folder`: where checkpoints and proofs lie, the same. `crons`: when which
-    scope is reconciled. `cooling`: for how long nothing goes to a destination that was changed, where no payout policy says it."""
+    scope is reconciled. `cooling`: for how long nothing goes to a destination that was changed, where no payout policy says it. `peers`:
+    other counterfoil servers, by the names that this one calls them."""
 
     database: Books
     providers: Mapping[str, Provider]
@@ -284,6 +287,7 @@ class Wiring:
     proof_quorum: int = 2  # so many people sign a proof
     crons: Mapping[str, str] = field(default_factory=dict)
     cooling: timedelta = timedelta(hours=72)
+    peers: Mapping[str, HttpPeer] = field(default_factory=dict)
 
     def means(self) -> RunContext:
         """What reconciliation works with."""
@@ -327,6 +331,7 @@ class Wiring:
             proof_folder=self.proof_folder,
             crons=self.crons,
             cooling=self.cooling,
+            peers=self.peers,
             database=self.database,
         )
 

@@ -225,6 +225,16 @@ class Settings(BaseSettings):
         description="Drills only: at the point of a payment that the file `armed` in this folder names, server and worker "
         "write the file `reached` and wait to be killed. Absent: no drill.",
     )
+    server_name: str = Field(
+        "here",
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$",
+        description="How this server is called by its peers.",
+    )
+    peers: SecretStr | None = Field(
+        None,
+        description="Other counterfoil servers whose agents take part in transactions with ours: name, URL and the secret (`whsec_…`) that "
+        "both share, with commas between servers. The name is the one by which that server calls itself.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
 
     @field_validator("database_url")

@@ -96,7 +96,7 @@ _ERRORS: Final = {
     "422": "A field breaks a limit; both are named.",
     "503": "The database is busy or away; try again after Retry-After.",
 }
-_OPEN: Final = ("/healthz", "/webhooks/")  # no API key
+_OPEN: Final = ("/healthz", "/webhooks/", "/peers/")  # no API key
 
 
 def add_openapi(app: FastAPI) -> None:

@@ -38,7 +38,7 @@ from counterfoil.api.nouns.reconciliation import bank, break_sheets, breaks
 from counterfoil.api.nouns.reconciliation import report as reconciliation_report
 from counterfoil.api.nouns.reconciliation import runs as reconciliation
 from counterfoil.api.nouns.settlement import affiliates, escrows, fees, intents, invoices, settlements, treasury, usage
-from counterfoil.api.nouns.treasury import agents, transactions
+from counterfoil.api.nouns.treasury import agents, peers, transactions
 from counterfoil.base.edge import Database
 from counterfoil.ledger.group_commit import Gatherer
 from counterfoil.operations.verbs import Noun
@@ -77,6 +77,7 @@ ROUTERS = (  # looked through in this order: what is asked most comes first
     transactions.router,
     affiliates.router,
     affiliates.commissions,
+    peers.router,
     operations.router,
     queues.router,
     providers.router,

@@ -1297,6 +1297,15 @@ two_phase: lease_owner text
 two_phase: lease_until timestamp with time zone
 two_phase: fence bigint not null default 0
 two_phase: last_error text
+two_phase: coordinator text
+two_phase: foreign_id text
+two_phase: asked bytea
+two_phase_call: transaction_id text not null
+two_phase_call: peer text not null
+two_phase_call: program_id text not null
+two_phase_call: due_at timestamp with time zone
+two_phase_call: attempt integer not null default 0
+two_phase_call: last_error text
 two_phase_check: transaction_id text not null
 two_phase_check: agent_id text not null
 two_phase_check: program_id text not null
@@ -1320,10 +1329,12 @@ two_phase_outcome: at timestamp with time zone not null
 two_phase_participant: transaction_id text not null
 two_phase_participant: number integer not null
 two_phase_participant: program_id text not null
-two_phase_participant: agent_id text not null
+two_phase_participant: agent_id text
 two_phase_participant: side text not null
 two_phase_participant: asset text not null
 two_phase_participant: amount bigint not null
+two_phase_participant: peer text
+two_phase_participant: peer_agent text
 two_phase_vote: transaction_id text not null
 two_phase_vote: number integer not null
 two_phase_vote: program_id text not null
@@ -2068,11 +2079,17 @@ treasury_movement: treasury_movement_program_id_fkey FOREIGN KEY (program_id) RE
 treasury_movement: treasury_movement_reference CHECK (((length(reference) >= 1) AND (length(reference) <= 200)))
 treasury_movement: treasury_reference_counts_once UNIQUE (program_id, reference)
 two_phase: two_phase_commits CHECK ((commits = ANY (ARRAY['by_itself'::text, 'on_request'::text])))
+two_phase: two_phase_coordinator_name CHECK ((coordinator ~ '^[a-z0-9][a-z0-9_-]{0,39}$'::text))
 two_phase: two_phase_expires_later CHECK ((expires_at > created_at))
+two_phase: two_phase_foreign_id_size CHECK (((length(foreign_id) >= 1) AND (length(foreign_id) <= 64)))
+two_phase: two_phase_of_a_peer_is_known_by_its_id CHECK ((((coordinator IS NULL) = (foreign_id IS NULL)) AND ((coordinator IS NULL) = (asked IS NULL))))
 two_phase: two_phase_participants CHECK (((participants >= 2) AND (participants <= 100)))
 two_phase: two_phase_pkey PRIMARY KEY (id)
 two_phase: two_phase_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 two_phase: two_phase_reference_size CHECK (((length(reference) >= 1) AND (length(reference) <= 200)))
+two_phase_call: two_phase_call_pkey PRIMARY KEY (transaction_id, peer)
+two_phase_call: two_phase_call_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+two_phase_call: two_phase_call_transaction_id_fkey FOREIGN KEY (transaction_id) REFERENCES two_phase(id)
 two_phase_check: two_phase_check_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES agent(id)
 two_phase_check: two_phase_check_pkey PRIMARY KEY (transaction_id, agent_id)
 two_phase_check: two_phase_check_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
@@ -2080,10 +2097,10 @@ two_phase_check: two_phase_check_transaction_id_fkey FOREIGN KEY (transaction_id
 two_phase_decision: two_phase_approval_size CHECK (((length(approval) >= 1) AND (length(approval) <= 200)))
 two_phase_decision: two_phase_cause_fits CHECK (
 CASE decision
-    WHEN 'commit'::text THEN (cause = ANY (ARRAY['votes'::text, 'request'::text, 'forced'::text]))
-    ELSE (cause = ANY (ARRAY['no_vote'::text, 'time_out'::text, 'cancelled'::text, 'forced'::text]))
+    WHEN 'commit'::text THEN (cause = ANY (ARRAY['votes'::text, 'request'::text, 'forced'::text, 'told'::text]))
+    ELSE (cause = ANY (ARRAY['no_vote'::text, 'time_out'::text, 'cancelled'::text, 'forced'::text, 'told'::text]))
 END)
-two_phase_decision: two_phase_decision_cause CHECK ((cause = ANY (ARRAY['votes'::text, 'request'::text, 'no_vote'::text, 'time_out'::text, 'cancelled'::text, 'forced'::text])))
+two_phase_decision: two_phase_decision_cause CHECK ((cause = ANY (ARRAY['votes'::text, 'request'::text, 'no_vote'::text, 'time_out'::text, 'cancelled'::text, 'forced'::text, 'told'::text])))
 two_phase_decision: two_phase_decision_is_known CHECK ((decision = ANY (ARRAY['commit'::text, 'abort'::text])))
 two_phase_decision: two_phase_decision_pkey PRIMARY KEY (transaction_id)
 two_phase_decision: two_phase_decision_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
@@ -2097,12 +2114,15 @@ two_phase_outcome: two_phase_outcome_transaction_id_number_fkey FOREIGN KEY (tra
 two_phase_participant: two_phase_names_an_agent_once UNIQUE (transaction_id, agent_id, asset)
 two_phase_participant: two_phase_participant_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES agent(id)
 two_phase_participant: two_phase_participant_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+two_phase_participant: two_phase_participant_is_of_one_server CHECK ((((agent_id IS NULL) = (peer IS NOT NULL)) AND ((peer_agent IS NULL) OR (peer IS NOT NULL))))
 two_phase_participant: two_phase_participant_number CHECK (((number >= 1) AND (number <= 100)))
 two_phase_participant: two_phase_participant_pkey PRIMARY KEY (transaction_id, number)
 two_phase_participant: two_phase_participant_positive CHECK ((amount > 0))
 two_phase_participant: two_phase_participant_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 two_phase_participant: two_phase_participant_side CHECK ((side = ANY (ARRAY['debit'::text, 'credit'::text])))
 two_phase_participant: two_phase_participant_transaction_id_fkey FOREIGN KEY (transaction_id) REFERENCES two_phase(id)
+two_phase_participant: two_phase_peer_agent_size CHECK (((length(peer_agent) >= 1) AND (length(peer_agent) <= 64)))
+two_phase_participant: two_phase_peer_name CHECK ((peer ~ '^[a-z0-9][a-z0-9_-]{0,39}$'::text))
 two_phase_vote: two_phase_vote_hold_id_fkey FOREIGN KEY (hold_id) REFERENCES hold(id)
 two_phase_vote: two_phase_vote_is_known CHECK ((vote = ANY (ARRAY['yes'::text, 'no'::text])))
 two_phase_vote: two_phase_vote_pkey PRIMARY KEY (transaction_id, number)
@@ -2285,6 +2305,9 @@ treasury_movement: CREATE INDEX treasury_movement_by_time ON public.treasury_mov
 two_phase: CREATE INDEX transaction_by_state ON public.two_phase USING btree (state, id)
 two_phase: CREATE INDEX two_phase_by_age ON public.two_phase USING btree (created_at, id)
 two_phase: CREATE INDEX two_phase_due ON public.two_phase USING btree (due_at, id) WHERE (due_at IS NOT NULL)
+two_phase: CREATE UNIQUE INDEX two_phase_is_of_a_peer_once ON public.two_phase USING btree (coordinator, foreign_id) WHERE (coordinator IS NOT NULL)
+two_phase_call: CREATE INDEX two_phase_call_due ON public.two_phase_call USING btree (due_at) WHERE (due_at IS NOT NULL)
+two_phase_participant: CREATE UNIQUE INDEX two_phase_names_a_peer_once ON public.two_phase_participant USING btree (transaction_id, peer, COALESCE(peer_agent, ''::text), asset) WHERE (peer IS NOT NULL)
 two_phase_participant: CREATE INDEX two_phase_of_agent ON public.two_phase_participant USING btree (agent_id, asset, transaction_id)
 usage_record: CREATE INDEX usage_not_invoiced ON public.usage_record USING btree (program_id, customer_id, payee_id, asset) WHERE (invoice_id IS NULL)
 usage_record: CREATE INDEX usage_of_invoice ON public.usage_record USING btree (invoice_id, line) WHERE (invoice_id IS NOT NULL)
@@ -3005,6 +3028,8 @@ treasury_movement: everybody using true
 treasury_movement: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 two_phase: everybody using true
 two_phase: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+two_phase_call: everybody using true
+two_phase_call: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 two_phase_check: everybody using true
 two_phase_check: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 two_phase_decision: everybody using true
@@ -4160,14 +4185,14 @@ declare
     whom   text;
 begin
     select * into p from two_phase_participant where (transaction_id, number) = (txn, participant);
-    if p.side is distinct from 'debit' then
+    if p.side is distinct from 'debit' or p.agent_id is null then
         return null;
     end if;
     for c in
         select null::text as other, p.amount as amount
         union all
         select q.agent_id, least(p.amount, q.amount) from two_phase_participant q
-        where (q.transaction_id, q.asset, q.side) = (p.transaction_id, p.asset, 'credit')
+        where (q.transaction_id, q.asset, q.side) = (p.transaction_id, p.asset, 'credit') and q.agent_id is not null
         order by 1 nulls first
     loop
         select * into m from agent_mandate a
@@ -4199,6 +4224,10 @@ begin
             end if;
         end loop;
     end loop;
+    if named and exists (
+        select from two_phase_participant q where (q.transaction_id, q.asset, q.side) = (p.transaction_id, p.asset, 'credit') and q.peer is not null) then
+        return format('its mandate in %s names nobody of another server', p.asset);
+    end if;
     return null;
 end $function$
 
@@ -6022,7 +6051,7 @@ seal_two_phase(): CREATE OR REPLACE FUNCTION public.seal_two_phase()
  SET bytea_output TO 'hex'
 AS $function$
         begin
-            insert into seal (relation, row_id, sha256) select 'two_phase', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.reference, n.commits, n.participants, n.expires_at, n.created_at, n.created_by)::text, 'UTF8')) from  new_row n;
+            insert into seal (relation, row_id, sha256) select 'two_phase', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.reference, n.commits, n.participants, n.expires_at, n.created_at, n.created_by, n.coordinator, n.foreign_id, n.asked)::text, 'UTF8')) from  new_row n;
             return null;
         end $function$
 
@@ -6078,7 +6107,7 @@ seal_two_phase_participant(): CREATE OR REPLACE FUNCTION public.seal_two_phase_p
  SET bytea_output TO 'hex'
 AS $function$
         begin
-            insert into seal (relation, row_id, sha256) select 'two_phase_participant', row(n.transaction_id, n.number)::text, sha256(convert_to(row(n.transaction_id, n.number, n.program_id, n.agent_id, n.side, n.asset, n.amount)::text, 'UTF8')) from  new_row n;
+            insert into seal (relation, row_id, sha256) select 'two_phase_participant', row(n.transaction_id, n.number)::text, sha256(convert_to(row(n.transaction_id, n.number, n.program_id, n.agent_id, n.side, n.asset, n.amount, n.peer, n.peer_agent)::text, 'UTF8')) from  new_row n;
             return null;
         end $function$
 
@@ -6287,6 +6316,8 @@ begin
     if new.decision = 'commit' and (
         select count(*) from two_phase_vote v where v.transaction_id = t.id and v.vote = 'yes') <> t.participants then
         raise 'transaction %: commit is decided once every participant has promised', t.id using errcode = 'CF002';
+    elsif (t.coordinator is null) = (new.cause = 'told') and not (t.coordinator is not null and new.cause = 'no_vote') then
+        raise 'transaction %: it is decided by %', t.id, coalesce(t.coordinator, 'this server') using errcode = 'CF002';
     end if;
     return new;
 end $function$
@@ -6328,8 +6359,9 @@ begin
     if (select count(*) from two_phase_participant p where p.transaction_id = new.id) <> new.participants or exists (
         select from two_phase_participant p where p.transaction_id = new.id group by p.asset
         having sum(case p.side when 'debit' then p.amount else -p.amount end) <> 0) or exists (
-        select from two_phase_participant p join agent a on a.id = p.agent_id
-        where p.transaction_id = new.id and (a.program_id <> new.program_id or p.program_id <> new.program_id)) then
+        select from two_phase_participant p left join agent a on a.id = p.agent_id
+        where p.transaction_id = new.id and (a.program_id <> new.program_id or p.program_id <> new.program_id
+              or p.peer is not null and (p.peer_agent is null) <> (new.coordinator is not null))) then
         raise 'transaction %: as much is debited as credited in each asset, among agents of its program', new.id using errcode = 'CF002';
     end if;
     return null;
@@ -6366,9 +6398,10 @@ two_phase_promise(text,integer): CREATE OR REPLACE FUNCTION public.two_phase_pro
  STABLE
  SET search_path TO 'public', 'pg_temp'
 AS $function$
-    select case p.side when 'debit' then two_phase_agent_account(p.agent_id) else 'two_phase' end,
-           case p.side when 'debit' then 'two_phase' else two_phase_agent_account(p.agent_id) end
-    from two_phase_participant p where (p.transaction_id, p.number) = (txn, participant)
+    select case p.side when 'debit' then o.name else 'two_phase' end, case p.side when 'debit' then 'two_phase' else o.name end
+    from two_phase_participant p
+    cross join lateral (select coalesce(two_phase_agent_account(p.agent_id), 'clearing:' || p.peer) as name) o
+    where (p.transaction_id, p.number) = (txn, participant)
 $function$
 
 two_phase_vote_fits(): CREATE OR REPLACE FUNCTION public.two_phase_vote_fits()
@@ -6400,7 +6433,7 @@ begin
         cross join two_phase_promise(p.transaction_id, p.number) w
         where h.id = new.hold_id and h.promised and (h.source_type, h.source_id) = ('two_phase', p.transaction_id || ':' || p.number)
               and (b.program_id, b.asset, d.name, c.name, h.amount) = (t.program_id, p.asset, w.debit, w.credit, p.amount)
-              and exists (select from open_hold o where o.hold_id = h.id)) or not exists (
+              and exists (select from open_hold o where o.hold_id = h.id)) or p.agent_id is not null and not exists (
         select from agent a where a.id = p.agent_id and case p.side when 'debit' then a.state = 'active' else a.state <> 'closed' end) then
         raise 'transaction %: participant % promises nothing: %', t.id, p.number, coalesce(why, 'its hold or its agent is another')
             using errcode = 'CF002';
@@ -7262,6 +7295,12 @@ two_phase: counterfoil_app: update (state_at)
 two_phase: counterfoil_app: update (steps)
 two_phase: counterfoil_auditor: select
 two_phase: owner: counterfoil_owner
+two_phase_call: counterfoil_app: insert, select
+two_phase_call: counterfoil_app: update (attempt)
+two_phase_call: counterfoil_app: update (due_at)
+two_phase_call: counterfoil_app: update (last_error)
+two_phase_call: counterfoil_auditor: select
+two_phase_call: owner: counterfoil_owner
 two_phase_check: counterfoil_app: insert, select
 two_phase_check: counterfoil_auditor: select
 two_phase_check: owner: counterfoil_owner
@@ -7700,14 +7739,20 @@ signer.principal_id: app: select, insert
 signer.public_key: app: select, insert
 signer.role: app: select, insert
 signer.valid_until: app: select, insert
+two_phase.asked: app: select, insert
 two_phase.commits: app: select, insert
+two_phase.coordinator: app: select, insert
 two_phase.created_at: app: select, insert
 two_phase.created_by: app: select, insert
 two_phase.expires_at: app: select, insert
+two_phase.foreign_id: app: select, insert
 two_phase.id: app: select, insert
 two_phase.participants: app: select, insert
 two_phase.program_id: app: select, insert
 two_phase.reference: app: select, insert
+two_phase_call.peer: app: select, insert
+two_phase_call.program_id: app: select, insert
+two_phase_call.transaction_id: app: select, insert
 usage_fraction.asset: app: select, insert
 usage_fraction.customer_id: app: select, insert
 usage_fraction.payee_id: app: select, insert

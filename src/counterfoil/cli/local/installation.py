@@ -31,6 +31,7 @@ from counterfoil.cli.local.providers import providers_of
 from counterfoil.operations.work.circuit_rules import CircuitLimits
 from counterfoil.operations.work.runner import refuse_short_lease
 from counterfoil.reconciliation.runs.schedule import valid_cron
+from counterfoil.treasury.two_phase.peers import parse_peers
 from counterfoil.wiring import CONFIDENTIAL, Wiring
 
 LOOK_EVERY_S: Final = 1.0
@@ -226,6 +227,7 @@ def _wiring(settings: Settings, database: Database, clock: SharedClock) -> Wirin
         proof_quorum=settings.proof_quorum,
         crons=crons_of(settings),
         cooling=timedelta(hours=settings.destination_cooling_hours),
+        peers=parse_peers(settings.peers.get_secret_value() if settings.peers else "", ours=settings.server_name),
     )
 
 

@@ -36,6 +36,7 @@ class JobContext:
     proof_folder: Path | None = None
     crons: Mapping[str, str] = field(default_factory=dict)
     cooling: timedelta = timedelta(hours=72)  # in which nothing goes to a destination that was changed
+    peers: Mapping[str, Any] = field(default_factory=dict)  # other servers, by the names we call them
     database: Any = None  # of the kind that reconciliation copies from
 
     def of(self, provider: str | None) -> Mapping[str, Provider]:

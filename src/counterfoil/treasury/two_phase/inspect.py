@@ -18,7 +18,7 @@ from counterfoil.treasury.two_phase.model import (
     participants_of,
     show_transaction,
 )
-from counterfoil.treasury.two_phase.transactions import refuse_commit, refuse_force
+from counterfoil.treasury.two_phase.transactions import refuse_commit, refuse_force, theirs
 
 VERBS_SHOWN: Final = ("prepare", "commit", "cancel", "force_commit", "force_rollback")
 
@@ -60,6 +60,8 @@ def inspect_transaction(conn: Connection[Any], transaction_id: str, *, now: date
 
 def refusals(one: Transaction, now: datetime) -> Mapping[str, str | None]:
     """For each verb why it cannot be said now, or None where it can."""
+    if one.coordinator is not None:
+        return dict.fromkeys(VERBS_SHOWN, theirs(one))
     over = f"it is {one.state}"
     return {
         "prepare": None if one.state == "initiated" and now < one.expires_at else over if one.state != "initiated" else "its time was over",
@@ -85,7 +87,7 @@ def _why(one: Transaction, parts: list[Participant], verb: str) -> str:
 def _timeline(conn: Connection[Any], one: Transaction, parts: list[Participant], checks: list[ParticipantCheck]) -> list[TimelineEntry]:
     found = [TimelineEntry(step.at, f"{TRANSACTION.name} is {step.to_state}", step.actor) for step in history_of(conn, one.id)]
     for each in parts:
-        who = f"participant {each.number} ({each.agent_id}, {each.side} of {each.amount} minor units of {each.asset})"
+        who = f"participant {each.number} ({each.who}, {each.side} of {each.amount} minor units of {each.asset})"
         if each.voted_at is not None:
             found.append(
                 TimelineEntry(each.voted_at, f"{who} promised" if each.vote == "yes" else f"{who} did not promise: {each.why}", None)

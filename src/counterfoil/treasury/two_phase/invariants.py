@@ -120,7 +120,8 @@ INVARIANTS: Final = (
         f"""select t.id, p.agent_id, c.agrees, c.found
            from two_phase t
            join two_phase_decision d on d.transaction_id = t.id and d.cause = 'forced'
-           join (select distinct transaction_id, agent_id from two_phase_participant) p on p.transaction_id = t.id
+           join (select distinct transaction_id, agent_id from two_phase_participant where agent_id is not null) p
+               on p.transaction_id = t.id
            left join two_phase_check c on (c.transaction_id, c.agent_id) = (p.transaction_id, p.agent_id)
            where t.state in {listed(TRANSACTION.final)} and c.agrees is not true""",
         "warning",

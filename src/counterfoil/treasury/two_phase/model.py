@@ -46,12 +46,14 @@ EVENT_KINDS: Final = declare(
 
 class Transaction(NamedTuple):
     """A transaction as it stands. `commits`: by_itself once every participant promised, or on_request; `expires_at`: without a decision by
-    then, abort is decided. `cause` and `approval` are of the decision: why it was taken, and of a forced one its reference."""
+    then, abort is decided. `coordinator`: the peer that decides it; None when this server does. `cause` and `approval` are of the decision:
+    why it was taken, and of a forced one its reference."""
 
     id: str
     program_id: str
     reference: str
     commits: str
+    coordinator: str | None
     participant_count: int
     expires_at: datetime
     created_at: datetime
@@ -75,8 +77,10 @@ class Participant(NamedTuple):
     """One agent's part: it pays (debit) or gets (credit) an amount, in minor units. `standing`: none, held, applied or released."""
 
     number: int
-    agent_id: str
-    agent_name: str
+    agent_id: str | None
+    agent_name: str | None
+    peer: str | None
+    peer_agent: str | None
     side: str
     asset: str
     amount: int
@@ -88,6 +92,11 @@ class Participant(NamedTuple):
     hold_id: UUID | None
     journal_id: UUID | None
 
+    @property
+    def who(self) -> str:
+        """The agent, or the peer and its agent; of a transaction that a peer decides, what lies between the two servers."""
+        return self.agent_id or f"{self.peer}/{self.peer_agent or 'clearing'}"
+
 
 class ParticipantCheck(NamedTuple):
     """A participant as it was verified after a forced decision took effect."""
@@ -96,6 +105,15 @@ class ParticipantCheck(NamedTuple):
     agrees: bool
     found: str
     at: datetime
+
+
+class PeerWaiting(NamedTuple):
+    """A peer that did not answer yet: when it is asked again, how often it was in vain, and what came of the last time."""
+
+    peer: str
+    due_at: datetime
+    attempt: int
+    last_error: str | None
 
 
 class TransactionLine(NamedTuple):
@@ -125,8 +143,8 @@ class WantedTransactions(NamedTuple):
 
 
 _SELECT: Final = """
-    select t.id, t.program_id, t.reference, t.commits, t.participants as participant_count, t.expires_at, t.created_at, t.created_by,
-           t.state, t.state_at, d.decision, d.cause, d.approval, d.at as decided_at, d.actor as decided_by, t.last_error
+    select t.id, t.program_id, t.reference, t.commits, t.coordinator, t.participants as participant_count, t.expires_at, t.created_at,
+           t.created_by, t.state, t.state_at, d.decision, d.cause, d.approval, d.at as decided_at, d.actor as decided_by, t.last_error
     from two_phase t left join two_phase_decision d on d.transaction_id = t.id """
 
 
@@ -145,11 +163,11 @@ def participants_of(conn: Connection[Any], transaction_id: str) -> list[Particip
     """Who takes part, in the order of their numbers."""
     with conn.cursor(row_factory=class_row(Participant)) as cur:
         return cur.execute(
-            """select p.number, p.agent_id, a.name as agent_name, p.side, p.asset, p.amount,
+            """select p.number, p.agent_id, a.name as agent_name, p.peer, p.peer_agent, p.side, p.asset, p.amount,
                       coalesce(o.outcome, case v.vote when 'yes' then 'held' when 'no' then 'released' else 'none' end) as standing,
                       v.vote, v.why, v.at as voted_at, o.at as outcome_at, v.hold_id, o.journal_id
                from two_phase_participant p
-               join agent a on a.id = p.agent_id
+               left join agent a on a.id = p.agent_id
                left join two_phase_vote v using (transaction_id, number)
                left join two_phase_outcome o using (transaction_id, number)
                where p.transaction_id = %s order by p.number""",
@@ -165,6 +183,15 @@ def checks_of(conn: Connection[Any], transaction_id: str) -> list[ParticipantChe
         ).fetchall()
 
 
+def peers_waited_for(conn: Connection[Any], transaction_id: str) -> list[PeerWaiting]:
+    """The peers that still have to answer."""
+    with conn.cursor(row_factory=class_row(PeerWaiting)) as cur:
+        return cur.execute(
+            "select peer, due_at, attempt, last_error from two_phase_call where transaction_id = %s and due_at is not null order by peer",
+            [transaction_id],
+        ).fetchall()
+
+
 def list_transactions(conn: Connection[Any], wanted: WantedTransactions, *, rows_max: int, after: str | None) -> list[TransactionLine]:
     """Transactions, newest first."""
     with conn.cursor(row_factory=class_row(TransactionLine)) as cur:
@@ -173,9 +200,10 @@ def list_transactions(conn: Connection[Any], wanted: WantedTransactions, *, rows
                       d.approval is not null as forced, t.last_error
                from two_phase t
                left join two_phase_decision d on d.transaction_id = t.id
-               cross join lateral (select array_agg(agent_id order by number) as agents
-                                   from (select agent_id, min(number) as number from two_phase_participant
-                                         where transaction_id = t.id group by agent_id) each_agent) w
+               cross join lateral (select array_agg(who order by number) as agents
+                                   from (select coalesce(agent_id, peer || '/' || coalesce(peer_agent, 'clearing')) as who,
+                                                min(number) as number
+                                         from two_phase_participant where transaction_id = t.id group by 1) each_agent) w
                cross join lateral (select array_agg(asset order by asset) as assets, array_agg(amount order by asset) as amounts
                                    from (select asset, sum(amount)::bigint as amount from two_phase_participant
                                          where transaction_id = t.id and side = 'debit' group by asset) each_asset) m

@@ -14,7 +14,16 @@ from counterfoil.operations.access.access import OPERATE, Caller
 from counterfoil.operations.verbs import Field, Noun, Part, Propose, Verb, VerbCall, VerbResult
 from counterfoil.treasury.two_phase import transactions
 from counterfoil.treasury.two_phase.inspect import refusals
-from counterfoil.treasury.two_phase.model import TRANSACTION, Participant, ParticipantCheck, checks_of, participants_of, show_transaction
+from counterfoil.treasury.two_phase.model import (
+    TRANSACTION,
+    Participant,
+    ParticipantCheck,
+    PeerWaiting,
+    checks_of,
+    participants_of,
+    peers_waited_for,
+    show_transaction,
+)
 
 
 def _prepare(one: VerbCall) -> VerbResult:
@@ -111,5 +120,9 @@ TRANSACTION_NOUN: Final = Noun(
     show_transaction,
     _refusals,
     help="What moves between agents, wholly or not at all.",
-    parts=(Part("participants", Participant, participants_of), Part("checks", ParticipantCheck, checks_of)),
+    parts=(
+        Part("participants", Participant, participants_of),
+        Part("waiting", PeerWaiting, peers_waited_for),
+        Part("checks", ParticipantCheck, checks_of),
+    ),
 )

@@ -89,7 +89,9 @@ def _over(one: Transaction, part: Participant) -> str | None:
 
 
 def _refused(conn: Connection[Any], part: Participant, transaction_id: str, now: datetime) -> str | None:
-    """Why the agent may not, in its state and by its mandates. It is locked by who votes."""
+    """Why the agent may not, in its state and by its mandates. It is locked by who votes. A peer's is asked by the peer."""
+    if part.agent_id is None:
+        return None
     row = conn.execute(
         "select state, mandate_refuses(%s, %s, %s) from agent where id = %s for update",
         [transaction_id, part.number, now, part.agent_id],
@@ -102,7 +104,7 @@ def _refused(conn: Connection[Any], part: Participant, transaction_id: str, now:
 
 
 def _hold(conn: Connection[Any], one: Transaction, part: Participant, actor: str, now: datetime) -> Any:
-    name = account_name(part.agent_id)
+    name = account_name(part.agent_id) if part.agent_id else f"clearing:{part.peer}"
     open_accounts(conn, one.program_id, [name, BETWEEN], asset=part.asset, actor=actor, now=now)
     debit, credit = (name, BETWEEN) if part.side == "debit" else (BETWEEN, name)
     return take_hold(

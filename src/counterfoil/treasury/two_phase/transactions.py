@@ -23,7 +23,7 @@ from counterfoil.operations.work.jobs import Job
 from counterfoil.operations.work.runner import Claim, Runner, Tally, run_here, wake
 from counterfoil.treasury.agents.agents import assets_of
 from counterfoil.treasury.agents.model import AGENT, lock_agents
-from counterfoil.treasury.two_phase.model import MOVING, TRANSACTION, Transaction, participants_of, show_transaction
+from counterfoil.treasury.two_phase.model import MOVING, TRANSACTION, Participant, Transaction, participants_of, show_transaction
 from counterfoil.treasury.two_phase.participants import apply_participant, prepare_participant, release_participant
 from counterfoil.treasury.verification.verify import verify_agents
 
@@ -39,12 +39,18 @@ class TransactionRefuses(Problem):
 
 
 class NewParticipant(NamedTuple):
-    """An agent that pays (debit) or gets (credit) `amount`, in minor units of an asset."""
+    """An agent that pays (debit) or gets (credit) `amount`, in minor units of an asset. With `peer`: an agent of that server."""
 
     agent_id: str
     side: str
     asset: str
     amount: int
+    peer: str | None = None
+
+    @property
+    def who(self) -> str:
+        """The agent, with its server when that is another."""
+        return f"{self.peer}/{self.agent_id}" if self.peer else self.agent_id
 
 
 class NewTransaction(NamedTuple):
@@ -55,6 +61,7 @@ class NewTransaction(NamedTuple):
     participants: Sequence[NewParticipant]
     commits: str = "by_itself"
     time_out: timedelta = TIME_OUT
+    peers: frozenset[str] = frozenset()  # those that are set up
 
 
 class Decided(NamedTuple):
@@ -83,9 +90,15 @@ def begin_transaction(conn: Connection[Any], transaction_id: str, new: NewTransa
     )
     with conn.cursor() as cur:
         cur.executemany(
-            """insert into two_phase_participant (transaction_id, number, program_id, agent_id, side, asset, amount)
-               values (%s, %s, %s, %s, %s, %s, %s)""",
-            [(transaction_id, number, new.program_id, *one) for number, one in enumerate(new.participants, start=1)],
+            """insert into two_phase_participant (transaction_id, number, program_id, agent_id, side, asset, amount, peer, peer_agent)
+               values (%s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+            [
+                (
+                    *(transaction_id, number, new.program_id, None if one.peer else one.agent_id, one.side, one.asset, one.amount),
+                    *(one.peer, one.agent_id if one.peer else None),
+                )
+                for number, one in enumerate(new.participants, start=1)
+            ],
         )
     record_birth(conn, TRANSACTION, [transaction_id], "initiated", actor=actor, at=now)
     wake(conn, MOVING)
@@ -97,19 +110,26 @@ def _refuse_participants(conn: Connection[Any], new: NewTransaction) -> None:
         raise NotFound(what="program", id=new.program_id)
     if not 2 <= len(new.participants) <= PARTICIPANTS_MAX:
         raise InvalidInput("participants", f"2 to {PARTICIPANTS_MAX}", got=str(len(new.participants)))
-    agents, assets = lock_agents(conn, [one.agent_id for one in new.participants]), assets_of(conn, new.program_id)
+    agents = lock_agents(conn, [one.agent_id for one in new.participants if one.peer is None])
+    assets = assets_of(conn, new.program_id)
+    if all(one.peer for one in new.participants):
+        raise InvalidInput("participants", "at least one agent of this server", got="none")
     seen: set[tuple[str, str]] = set()
     sums: dict[str, int] = {}
     totals: dict[str, int] = {}
     for number, one in enumerate(new.participants, start=1):
         agent = agents.get(one.agent_id)
-        if agent is None or agent.program_id != new.program_id or agent.state in AGENT.final:
+        if one.peer is not None:
+            if one.peer not in new.peers:
+                known = ", ".join(sorted(new.peers)) or "none is"
+                raise InvalidInput(f"participants[{number}].agent", f"of a peer that is set up: {known}", got=one.peer[:40])
+        elif agent is None or agent.program_id != new.program_id or agent.state in AGENT.final:
             raise InvalidInput(f"participants[{number}].agent", f"an agent of {new.program_id} that is not closed", got=one.agent_id[:40])
         if one.asset not in assets:
             raise InvalidInput(f"participants[{number}].asset", f"one of {', '.join(assets)}", got=one.asset[:12])
-        if (one.agent_id, one.asset) in seen:
+        if (one.who, one.asset) in seen:
             raise InvalidInput(f"participants[{number}].agent", f"each agent once in {one.asset}", got=one.agent_id[:40])
-        seen.add((one.agent_id, one.asset))
+        seen.add((one.who, one.asset))
         sums[one.asset] = sums.get(one.asset, 0) + (one.amount if one.side == "debit" else -one.amount)
         totals[one.asset] = totals.get(one.asset, 0) + (one.amount if one.side == "debit" else 0)
     for asset, total in totals.items():
@@ -133,20 +153,47 @@ def prepare_transaction(conn: Connection[Any], transaction_id: str, *, actor: st
     if now >= one.expires_at:
         return decide(conn, one, "abort", Decided("time_out", actor), now=now)
     _step(conn, one, "prepare", actor, now)
-    parts = participants_of(conn, one.id)
-    lock_agents(conn, [each.agent_id for each in parts])
+    parts = [each for each in participants_of(conn, one.id) if not _elsewhere(one, each)]
+    lock_agents(conn, [each.agent_id for each in parts if each.agent_id])
     enter(conn, one.program_id, alone=True)  # one promise after the other: of two transactions neither waits for the other's accounts
     noes = [vote for each in parts if not (vote := prepare_participant(conn, one, each.number, actor=actor, now=now)).yes]
-    now_preparing = show_transaction(conn, one.id)
     if noes:
-        return decide(conn, now_preparing, "abort", Decided("no_vote", actor, noes[0].why), now=now)
+        return decide(conn, show_transaction(conn, one.id), "abort", Decided("no_vote", actor, noes[0].why), now=now)
+    tell_peers(conn, one, now)
+    return note_votes(conn, one.id, actor=actor, now=now)
+
+
+def _elsewhere(one: Transaction, part: Participant) -> bool:
+    """Does another server answer for this participant?"""
+    return one.coordinator is None and part.peer is not None
+
+
+def note_votes(conn: Connection[Any], transaction_id: str, *, actor: str, now: datetime) -> str:
+    """Prepared, once every vote is there and is a yes; the state after it."""
+    one = show_transaction(conn, transaction_id)
+    if any(each.vote != "yes" for each in participants_of(conn, one.id)):
+        _due(conn, one.id, one.expires_at)
+        return one.state
     _due(conn, one.id, now if one.commits == "by_itself" else one.expires_at)
-    return _step(conn, now_preparing, "vote", actor, now)
+    return _step(conn, one, "vote", actor, now)
+
+
+def tell_peers(conn: Connection[Any], one: Transaction, now: datetime) -> None:
+    """What stands here is told to every peer that takes part, again and again until it has answered."""
+    peers = sorted({each.peer for each in participants_of(conn, one.id) if each.peer and _elsewhere(one, each)})
+    for peer in peers:
+        conn.execute(
+            """insert into two_phase_call (transaction_id, peer, program_id, due_at) values (%s, %s, %s, %s)
+               on conflict (transaction_id, peer) do update set due_at = excluded.due_at, attempt = 0, last_error = null""",
+            [one.id, peer, one.program_id, now],
+        )
 
 
 def commit_transaction(conn: Connection[Any], transaction_id: str, *, actor: str, now: datetime) -> str:
     """Decide commit for a prepared transaction. Again: how it stands. Raises NotFound, TransactionRefuses."""
     one = show_transaction(conn, transaction_id, lock=True)
+    if one.coordinator is not None:
+        raise TransactionRefuses(transaction=one.id, verb="commit", why=theirs(one))
     if one.decision == "commit":
         return one.state
     if why := refuse_commit(one, now):
@@ -157,6 +204,8 @@ def commit_transaction(conn: Connection[Any], transaction_id: str, *, actor: str
 def cancel_transaction(conn: Connection[Any], transaction_id: str, *, reason: str, actor: str, now: datetime) -> str:
     """Decide abort, also before anybody was asked. Again: how it stands. Raises NotFound, TransactionRefuses when commit is decided."""
     one = show_transaction(conn, transaction_id, lock=True)
+    if one.coordinator is not None:
+        raise TransactionRefuses(transaction=one.id, verb="cancel", why=theirs(one))
     if one.decision == "abort":
         return one.state
     if one.decision == "commit":
@@ -175,6 +224,11 @@ def force_transaction(conn: Connection[Any], transaction_id: str, verb: str, *, 
     return decide(conn, one, "commit" if verb == "force_commit" else "abort", how, now=now, verb=verb)
 
 
+def theirs(one: Transaction) -> str:
+    """Why nobody here decides a transaction of a peer: what was promised to it is kept, and it alone says how it ends."""
+    return f"{one.coordinator} decides it, and is told of no other decision"
+
+
 def refuse_commit(one: Transaction, now: datetime) -> str | None:
     """Why commit cannot be decided now; None where it can."""
     if one.decision is not None:
@@ -186,6 +240,8 @@ def refuse_commit(one: Transaction, now: datetime) -> str | None:
 
 def refuse_force(one: Transaction, verb: str) -> str | None:
     """Why two people cannot decide so now; None where they can. The decision row alone counts, not what participants look like."""
+    if one.coordinator is not None:
+        return theirs(one)
     if one.decision is not None:
         return _decided(one)
     if verb == "force_commit" and one.state != "prepared":
@@ -203,6 +259,7 @@ def decide(conn: Connection[Any], one: Transaction, decision: str, how: Decided,
     if not fresh:
         return show_transaction(conn, one.id).state
     _due(conn, one.id, now)
+    tell_peers(conn, one, now)
     wake(conn, MOVING)
     return _step(conn, one, verb or VERB_OF[decision], how.actor, now, reason=how.reason, cause=how.cause, approved=how.approved)
 
@@ -215,9 +272,18 @@ def finish_transaction(conn: Connection[Any], transaction_id: str, *, actor: str
     follow = apply_participant if one.decision == "commit" else release_participant
     enter(conn, one.program_id, alone=True)
     for each in participants_of(conn, one.id):
-        follow(conn, one, each.number, actor=actor, now=now)
+        if not _elsewhere(one, each):
+            follow(conn, one, each.number, actor=actor, now=now)
+    return end_transaction(conn, one, actor=actor, now=now)
+
+
+def end_transaction(conn: Connection[Any], one: Transaction, *, actor: str, now: datetime) -> str:
+    """Committed or aborted, once every participant followed, those of peers too; the state after it."""
+    if any(each.outcome_at is None for each in participants_of(conn, one.id)):
+        _due(conn, one.id, None)  # the peers' answers move it on
+        return one.state
     state = _step(conn, one, "finish", actor, now)
-    told = {"reference": one.reference, "cause": one.cause, "agents": [each.agent_id for each in participants_of(conn, one.id)]}
+    told = {"reference": one.reference, "cause": one.cause, "agents": [each.who for each in participants_of(conn, one.id)]}
     emit(conn, [NewEvent(f"transaction_{state}", one.program_id, one.id, told)], at=now)
     if one.forced:
         _verify(conn, one, now)
@@ -226,7 +292,7 @@ def finish_transaction(conn: Connection[Any], transaction_id: str, *, actor: str
 
 def _verify(conn: Connection[Any], one: Transaction, now: datetime) -> None:
     """After a forced decision took effect every participant is verified, and what was found is kept and told."""
-    agents = sorted({each.agent_id for each in participants_of(conn, one.id)})
+    agents = sorted({each.agent_id for each in participants_of(conn, one.id) if each.agent_id})
     found = verify_agents(conn, agents, now=now)
     for each in found:
         conn.execute(
@@ -245,8 +311,13 @@ def advance(conn: Connection[Any], transaction_id: str, *, now: datetime) -> str
         return finish_transaction(conn, one.id, actor=ACTOR, now=now)
     if one.state in TRANSACTION.final:
         return one.state
+    if one.coordinator is not None:  # it was promised: no time takes it back, and its coordinator says how it ends
+        return one.state
     if now >= one.expires_at:
         return decide(conn, one, "abort", Decided("time_out", ACTOR), now=now)
+    if one.state == "preparing":  # its peers have not all answered
+        _due(conn, one.id, one.expires_at)
+        return one.state
     if one.state == "prepared":
         if one.commits == "by_itself":
             return decide(conn, one, "commit", Decided("votes", ACTOR), now=now)
@@ -260,7 +331,8 @@ def move_due(runner: Runner) -> Tally:
 
     def work(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
         rows = conn.execute(
-            """select t.id, array_agg(p.agent_id) from two_phase t join two_phase_participant p on p.transaction_id = t.id
+            """select t.id, array_remove(array_agg(p.agent_id), null)
+               from two_phase t join two_phase_participant p on p.transaction_id = t.id
                where t.id = any(%s) group by t.program_id, t.id order by t.program_id, t.id""",
             [[one.id for one in claims]],
         ).fetchall()
@@ -298,7 +370,7 @@ def _step(
     return take_step(conn, TRANSACTION, one.id, one.state, verb, actor=actor, at=now, reason=reason, cause=cause, approval=approved)
 
 
-def _due(conn: Connection[Any], transaction_id: str, at: datetime) -> None:
+def _due(conn: Connection[Any], transaction_id: str, at: datetime | None) -> None:
     conn.execute("update two_phase set due_at = %s where id = %s", [at, transaction_id])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+BY: Final = "by "  # before the name of a peer that decides
 PENDING_MAX: Final = timedelta(minutes=5)
 
 
@@ -107,6 +108,9 @@ def of_pending(one: Pending, now: datetime) -> AgentFinding | None:
     if one.paused:
         facts.append("the queue transactions is paused")
         resolution, command = "Resume the queue: nothing is forced while it only waits.", "counterfoil queue resume transactions --reason …"
+    elif one.commits.startswith(BY) and not one.decision:
+        resolution = f"See that {one.commits.removeprefix(BY)} goes on: it alone decides, and what was promised to it is kept."
+        command = f"counterfoil transactions inspect --txn-id {one.transaction_id}"
     elif one.decision:
         resolution, command = "Have it follow its decision, which nobody can change.", "counterfoil jobs run transactions"
     else:

@@ -165,7 +165,8 @@ _LACKING: Final = f"""
         select from two_phase_outcome o where o.transaction_id = p.transaction_id and o.outcome = 'applied')
     order by 1, 4"""
 _PENDING: Final = f"""
-    select t.id as transaction_id, t.state, t.commits, d.decision, t.created_at, t.expires_at, t.last_error,
+    select t.id as transaction_id, t.state, coalesce('by ' || t.coordinator, t.commits) as commits, d.decision,
+           t.created_at, t.expires_at, t.last_error,
            exists (select from queue_paused q
                    where q.queue = %(queue)s and q.provider = '' and q.program_id in ('', t.program_id)) as paused
     from two_phase t left join two_phase_decision d on d.transaction_id = t.id

@@ -40,10 +40,12 @@ from counterfoil.treasury.two_phase.model import (
     TRANSACTION,
     Participant,
     ParticipantCheck,
+    PeerWaiting,
     Transaction,
     TransactionLine,
     WantedTransactions,
     list_transactions,
+    peers_waited_for,
 )
 from counterfoil.treasury.two_phase.noun import TRANSACTION_NOUN
 from counterfoil.treasury.two_phase.transactions import (
@@ -63,9 +65,12 @@ PENDING = "pending"  # every state that is no end, in one word
 
 
 class ParticipantRequest(RequestModel):
-    """An agent that pays (debit) or gets (credit) an amount."""
+    """An agent that pays (debit) or gets (credit) an amount; one of a peer with the peer's name before it: `south/agent_01K…`."""
 
-    agent: AgentIdText
+    agent: Annotated[
+        str,
+        Field(pattern="^([a-z0-9][a-z0-9_-]{0,39}/)?agent_[0-9A-HJKMNP-TV-Z]{26}$", examples=["agent_01KA0000000000000000000000"]),
+    ]
     side: Literal["debit", "credit"]
     asset: AssetCode
     amount: Amount
@@ -126,6 +131,13 @@ class ParticipantView(ViewModel):
     standing: str = Field(description="none, held, applied or released.")
 
 
+@shows(PeerWaiting)
+class PeerWaitingView(ViewModel):
+    """A peer that did not answer yet."""
+
+    due_at: datetime = Field(description="When it is asked again.")
+
+
 @shows(ParticipantCheck)
 class ParticipantCheckView(ViewModel):
     """A participant as it was verified after a forced decision."""
@@ -154,12 +166,18 @@ class TransactionInFull(ViewModel):
     state: str = Field(description=", ".join(TRANSACTION.states()) + ".")
     forced: bool = Field(description="Two people decided it. That mark lasts.")
     participants: list[ParticipantView]
+    waiting: list[PeerWaitingView] = Field(description="Peers that did not answer yet.")
     checks: list[ParticipantCheckView] = Field(description="Participants verified after a forced decision took effect.")
     timeline: list[TimelineView]
     advice: list[AdviceView]
     allowed: list[str]
     steps: list[StepView]
     actions: list[ActionView]
+
+
+def _part(one: ParticipantRequest) -> NewParticipant:
+    peer, _, agent = one.agent.rpartition("/")
+    return NewParticipant(agent, one.side, one.asset, one.amount, peer or None)
 
 
 def _line(one: TransactionLine, now: datetime) -> TransactionLineView:
@@ -185,8 +203,9 @@ def _line(one: TransactionLine, now: datetime) -> TransactionLineView:
 def begin(body: TransactionRequest, call: Annotated[ApiCall, may(OPERATE, key=True)]) -> Response:
     """Between agents, in two phases: each promises its part, one decision is written, and all follow it. Any number pay and get, in several
     assets."""
-    parts = [NewParticipant(one.agent, one.side, one.asset, one.amount) for one in body.participants]
-    new = NewTransaction(body.program_id, body.reference, parts, body.commits, timedelta(seconds=body.time_out_seconds))
+    parts = [_part(one) for one in body.participants]
+    peers = frozenset(call.services.wiring.peers)
+    new = NewTransaction(body.program_id, body.reference, parts, body.commits, timedelta(seconds=body.time_out_seconds), peers)
 
     def act(conn: Connection[Any]) -> Done:
         made = begin_transaction(conn, call.make_id("txn"), new, actor=call.actor, now=call.now)
@@ -227,6 +246,7 @@ def inspect(id: TransactionId, call: Annotated[ApiCall, may(READ)]) -> Response:
             **found.transaction._asdict(),
             forced=found.transaction.forced,
             participants=ParticipantView.each(found.participants),
+            waiting=PeerWaitingView.each(peers_waited_for(conn, id)),
             checks=ParticipantCheckView.each(found.checks),
             timeline=TimelineView.each(found.timeline),
             advice=AdviceView.each(found.advice),

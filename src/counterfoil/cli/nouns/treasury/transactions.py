@@ -16,7 +16,8 @@ from counterfoil.treasury.two_phase.noun import TRANSACTION_NOUN
 app = typer.Typer(no_args_is_help=True, help=TRANSACTION_NOUN.help)
 COLUMNS: Final = ("TXN_ID", "STATE", "AGE", "PARTICIPANTS", "AMOUNT")
 PARTS: Final = (
-    ("participants", ("number", "agentId", "side", "amount", "standing", "vote", "why", "votedAt", "outcomeAt")),
+    ("participants", ("number", "agentId", "peer", "peerAgent", "side", "amount", "standing", "vote", "why", "votedAt", "outcomeAt")),
+    ("waiting", ("peer", "dueAt", "attempt", "lastError")),
     ("advice", ("verb", "safe", "why")),
     ("timeline", ("at", "what", "by")),
     ("checks", ("agentId", "agrees", "found", "at")),
@@ -61,7 +62,10 @@ def _line(one: dict[str, Any]) -> dict[str, str]:
 @app.command("begin")
 def begin(
     reference: Annotated[str, typer.Option("--reference", help="What it is for.")],
-    pays: Annotated[list[str], typer.Option("--from", metavar="AGENT,AMOUNT,ASSET", help="Who pays how much; repeat it.")],
+    pays: Annotated[
+        list[str],
+        typer.Option("--from", metavar="AGENT,AMOUNT,ASSET", help="Who pays how much; repeat it."),
+    ],
     gets: Annotated[list[str], typer.Option("--to", metavar="AGENT,AMOUNT,ASSET", help="Who gets how much; repeat it.")],
     on_request: Annotated[bool, typer.Option("--on-request", help="Do not commit by itself; wait for `transactions commit`.")] = False,
     time_out: Annotated[int | None, typer.Option("--time-out", metavar="SECONDS", help="Abort without a decision by then; 300.")] = None,
@@ -69,7 +73,7 @@ def begin(
     dry_run: DryRun = False,
     output: Output = TABLE,
 ) -> None:
-    """Begin a transaction between agents. In each asset as much is paid as is got; all of it moves, or nothing."""
+    """Begin a transaction between agents, those of peers as PEER/AGENT. In each asset as much is paid as is got; all moves, or nothing."""
     with asked("operate") as client:
         parts = [_part("debit", one, "--from") for one in pays] + [_part("credit", one, "--to") for one in gets]
         body: dict[str, Any] = {"programId": program, "reference": reference, "participants": parts}

@@ -1,0 +1,140 @@
+"""Other counterfoil servers that take part: how they are asked, and how their questions and answers are signed.
+
+Every message says the whole of what is asked, under the transaction's id and its own word, so it may be lost, doubled or late: whoever
+gets it again answers as before, and refuses the same id with another content. Question and answer are signed with the peers' secret.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, Literal, NamedTuple, Protocol
+
+from counterfoil.base.formats.canonical import canonical_json
+from counterfoil.base.problems import InvalidInput, NotAuthenticated, Problem
+from counterfoil.base.secret import SigningSecret
+from counterfoil.operations.providers.connection import NoAnswer, NotConnected, NotSent, OneRequest
+from counterfoil.operations.webhooks.inbound import verify_standard
+
+Message = Literal["prepare", "commit", "cancel"]
+PEER_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}", re.ASCII)
+LIMIT_S: Final = 5.0
+
+
+class AskedPart(NamedTuple):
+    """One agent of the server that is asked: what it pays (debit) or gets (credit), minor units."""
+
+    agent: str
+    side: str
+    asset: str
+    amount: int
+
+
+class PeerQuestion(NamedTuple):
+    """What a coordinator asks of a peer: its part of a transaction, under the coordinator's id of it."""
+
+    transaction: str
+    reference: str
+    parts: Sequence[AskedPart]
+
+    def body(self) -> bytes:
+        """As it is sent and hashed."""
+        parts = [{**part._asdict(), "amount": str(part.amount)} for part in self.parts]
+        return canonical_json({"transaction": self.transaction, "reference": self.reference, "participants": parts}).encode()
+
+
+class PeerReply(NamedTuple):
+    """What a peer answered: yes, no, applied or released. `why`: of a no."""
+
+    answer: str
+    why: str | None = None
+
+
+class Peer(Protocol):
+    """Another server, as the coordinator sees it."""
+
+    def ask(self, message: Message, asked: PeerQuestion, *, now: datetime) -> PeerReply:
+        """Send it and read the answer. Raises NotUnderstood when none came that can be believed: it is asked again."""
+
+
+class NotUnderstood(Exception):
+    """No answer came that can be believed: whether it was done is not known, and it is asked again."""
+
+
+class HttpPeer:
+    """A peer over HTTP; safe to use from several threads. `ours`: how this server is called by it."""
+
+    def __init__(self, url: str, secret: SigningSecret, *, ours: str, limit_s: float = LIMIT_S) -> None:
+        """`limit_s`: how long an answer is waited for."""
+        self.url, self.secret, self._ours, self._limit_s = url, secret, ours, limit_s
+
+    def ask(self, message: Message, asked: PeerQuestion, *, now: datetime) -> PeerReply:
+        """See Peer."""
+        body = asked.body()
+        headers = {"Content-Type": "application/json", **signed(body, f"{self._ours}.{asked.transaction}.{message}", self.secret, now=now)}
+        try:
+            line = OneRequest(self.url, limit_s=self._limit_s)
+        except NotConnected as error:
+            raise NotUnderstood(str(error)) from error
+        try:
+            reply = line.post(f"/peers/{self._ours}/{message}", body, headers)
+        except (NotSent, NoAnswer) as error:
+            raise NotUnderstood(str(error)) from error
+        finally:
+            line.close()
+        if reply.status != 200:
+            raise NotUnderstood(f"{reply.status}: {reply.body[:200].decode(errors='replace')}")
+        try:
+            if verify_standard(reply.body, reply.headers, self.secret, now=now) != f"{self._ours}.{asked.transaction}.{message}.answer":
+                raise NotUnderstood("an answer to another question")
+            told = json.loads(reply.body)
+            return PeerReply(str(told["answer"]), told.get("why"))
+        except (NotAuthenticated, InvalidInput, ValueError, KeyError, TypeError) as error:
+            raise NotUnderstood(f"an answer that cannot be believed: {type(error).__name__}") from error
+
+
+def signed(body: bytes, message_id: str, secret: SigningSecret, *, now: datetime) -> dict[str, str]:
+    """The headers under which a question or an answer is believed (Standard Webhooks, `v1`)."""
+    stamp = str(int(now.timestamp()))
+    mac = hmac.digest(secret.key, f"{message_id}.{stamp}.".encode() + body, hashlib.sha256)
+    return {"webhook-id": message_id, "webhook-timestamp": stamp, "webhook-signature": f"v1,{base64.b64encode(mac).decode()}"}
+
+
+def read_asked(body: bytes) -> PeerQuestion:
+    """What a peer asks. Raises InvalidInput."""
+    try:
+        told = json.loads(body)
+        parts = [AskedPart(str(one["agent"]), str(one["side"]), str(one["asset"]), int(one["amount"])) for one in told["participants"]]
+        found = PeerQuestion(str(told["transaction"]), str(told["reference"]), parts)
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidInput("body", "a transaction with its participants") from error
+    if found.body() != body:
+        raise InvalidInput("body", "canonical JSON of a transaction, its reference and its participants")
+    return found
+
+
+class PeersRefused(Problem):
+    """The setting of peers cannot be read."""
+
+    kind = "invalid"
+
+
+def parse_peers(given: str, *, ours: str) -> Mapping[str, HttpPeer]:
+    """`NAME URL SECRET`, with commas between peers. Raises PeersRefused, WeakSecret."""
+    found: dict[str, HttpPeer] = {}
+    for one in filter(None, map(str.strip, given.split(","))):
+        words = one.split()
+        if len(words) != 3 or not PEER_NAME.fullmatch(words[0]) or not words[1].startswith(("http://", "https://")) or words[0] in found:
+            raise PeersRefused(field="peers", limit="NAME URL SECRET of each peer once, with commas between peers")
+        found[words[0]] = HttpPeer(words[1], SigningSecret(words[2], "peers"), ours=ours)
+    return found
+
+
+def asked_of(transaction_id: str, reference: str, parts: Sequence[Any]) -> PeerQuestion:
+    """What is asked of a peer, of its participants' rows."""
+    return PeerQuestion(transaction_id, reference, [AskedPart(one.peer_agent, one.side, one.asset, one.amount) for one in parts])

@@ -1,0 +1,264 @@
+"""Two servers with two databases: money that moves between their agents, wholly or not at all, whatever happens to the messages."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import pytest
+
+from counterfoil.api.http.app import make_app
+from counterfoil.base.edge import Database, make_id, now
+from counterfoil.base.invariant import run_invariants
+from counterfoil.base.secret import SigningSecret
+from counterfoil.treasury.two_phase.model import show_transaction
+from counterfoil.treasury.two_phase.peers import AskedPart, HttpPeer, NotUnderstood, PeerQuestion, PeerReply, signed
+from counterfoil.treasury.two_phase.transactions import NewParticipant, NewTransaction, begin_transaction, cancel_transaction
+from counterfoil.wiring import INVARIANTS, Wiring, ticks
+from tests.api.office import served, wiring_for
+from tests.builders import PROGRAM
+from tests.conftest import KEYS
+from tests.treasury.purse import a_treasury, an_agent, money_of
+
+SECRET = SigningSecret(f"whsec_{base64.b64encode(hashlib.sha256(b'between north and south').digest()).decode()}", "peers")
+OTHER = SigningSecret(f"whsec_{base64.b64encode(hashlib.sha256(b'of somebody else').digest()).decode()}", "peers")
+
+
+class Line:
+    """A way to a peer that can lose questions, lose answers, and send everything twice."""
+
+    def __init__(self, peer: HttpPeer) -> None:
+        self.peer, self.secret = peer, peer.secret
+        self.lose_questions = self.lose_answers = 0
+        self.doubled = False
+        self.asked: list[str] = []
+
+    def ask(self, message: Any, asked: PeerQuestion, *, now: Any) -> PeerReply:
+        if self.lose_questions:
+            self.lose_questions -= 1
+            raise NotUnderstood("the question was lost")
+        self.asked.append(message)
+        told = self.peer.ask(message, asked, now=now)
+        if self.doubled:
+            assert self.peer.ask(message, asked, now=now) == told, "the same answer"
+        if self.lose_answers:
+            self.lose_answers -= 1
+            raise NotUnderstood("the answer was lost")
+        return told
+
+
+@dataclass
+class Side:
+    """One of the two servers."""
+
+    name: str
+    database: Database
+    wiring: Wiring
+    url: str
+
+    def work(self, times: int = 6) -> None:
+        run = ticks(self.wiring, f"worker:{self.name}")
+        for _ in range(times):
+            with self.database.transaction() as conn:  # what waits for its next try does not wait here
+                conn.execute("update two_phase_call set due_at = %s where due_at is not null", [now() - timedelta(seconds=1)])
+            run["transactions"]()
+            run["peers"]()
+
+    def agent(self, **more: Any) -> str:
+        with self.database.transaction() as conn:
+            return an_agent(conn, **more)
+
+    def money(self, agent: str) -> int:
+        with self.database.transaction(read_only=True) as conn:
+            return money_of(conn, agent)
+
+    def clearing(self, peer: str) -> int:
+        """What this server owes the peer, in minor units."""
+        with self.database.transaction(read_only=True) as conn:
+            row = conn.execute("select credits - debits from account where name = %s", [f"clearing:{peer}"]).fetchone()
+            return int(row[0]) if row else 0
+
+    def state(self, transaction_id: str) -> str:
+        with self.database.transaction(read_only=True) as conn:
+            return show_transaction(conn, transaction_id).state
+
+    def states(self) -> list[str]:
+        with self.database.transaction(read_only=True) as conn:
+            return [row[0] for row in conn.execute("select state from two_phase order by id")]
+
+
+@dataclass
+class Pair:
+    north: Side
+    south: Side
+    line: Line
+
+    def transfer(self, payer: str, payee: str, amount: int, *, back: bool = False, **more: Any) -> str:
+        """From an agent in the north to one in the south; `back`: the other way. The north decides."""
+        sides = ("credit", "debit") if back else ("debit", "credit")
+        parts = [NewParticipant(payer, sides[0], "EUR", amount), NewParticipant(payee, sides[1], "EUR", amount, "south")]
+        new = NewTransaction(PROGRAM, "task 7", parts, peers=frozenset({"south"}), **more)
+        with self.north.database.transaction() as conn:
+            return begin_transaction(conn, make_id("txn"), new, actor="test", now=now()).id
+
+    def still_true(self) -> None:
+        """On both servers, and between them."""
+        for side in (self.north, self.south):
+            with side.database.transaction(read_only=True) as conn:
+                assert run_invariants(conn, INVARIANTS) == []
+        assert self.north.clearing("south") == -self.south.clearing("north")
+
+
+@pytest.fixture
+def pair(make_database_url: Any) -> Iterator[Pair]:
+    with ExitStack() as stack:
+        sides = []
+        for name in ("north", "south"):
+            database = Database(make_database_url(), keys=KEYS).open()
+            stack.callback(database.close)
+            with database.transaction() as conn:
+                a_treasury(conn)
+            wiring = replace(wiring_for(database), peers={})
+            url = stack.enter_context(served(make_app(wiring, owner=name, log_requests=False)))
+            sides.append(Side(name, database, wiring, url))
+        north, south = sides
+        line = Line(HttpPeer(south.url, SECRET, ours="north"))
+        north.wiring.peers["south"] = line  # type: ignore[index]
+        south.wiring.peers["north"] = HttpPeer(north.url, SECRET, ours="south")  # type: ignore[index]
+        yield Pair(north, south, line)
+
+
+def test_money_moves_between_two_servers_and_back(pair: Pair) -> None:
+    here, there = pair.north.agent(money=100), pair.south.agent(money=50)
+    one = pair.transfer(here, there, 30)
+    pair.north.work()
+    assert (pair.north.state(one), pair.south.states()) == ("committed", ["committed"])
+    assert (pair.north.money(here), pair.south.money(there), pair.north.clearing("south")) == (70, 80, 30)
+    pair.still_true()
+    back = pair.transfer(here, there, 80, back=True)
+    pair.north.work()
+    assert (pair.north.state(back), pair.north.money(here), pair.south.money(there)) == ("committed", 150, 0)
+    assert pair.north.clearing("south") == -50
+    pair.still_true()
+
+
+def test_a_no_of_the_other_server_stops_all_of_it_and_says_why(pair: Pair) -> None:
+    here, poor = pair.north.agent(money=100), pair.south.agent(money=5)
+    one = pair.transfer(here, poor, 6, back=True)
+    pair.north.work()
+    assert (pair.north.state(one), pair.south.states()) == ("aborted", ["aborted"])
+    with pair.north.database.transaction(read_only=True) as conn:
+        [why] = conn.execute("select why from two_phase_vote where vote = 'no'").fetchone() or [""]
+    assert why.startswith("south: ")
+    assert (pair.north.money(here), pair.south.money(poor)) == (100, 5)
+    pair.still_true()
+
+
+def test_an_agent_that_is_not_there_is_a_no(pair: Pair) -> None:
+    here = pair.north.agent(money=100)
+    one = pair.transfer(here, make_id("agent"), 6)
+    pair.north.work()
+    assert (pair.north.state(one), pair.south.states()) == ("aborted", [])
+    pair.still_true()
+
+
+@pytest.mark.parametrize("lost", ["questions", "answers"])
+@pytest.mark.parametrize("after", [0, 1])
+def test_what_is_lost_is_asked_again_and_done_once(pair: Pair, lost: str, after: int) -> None:
+    here, there = pair.north.agent(money=100), pair.south.agent()
+    one = pair.transfer(here, there, 30)
+    if after:  # first it is prepared well, and then the line breaks
+        pair.north.work(1)
+        assert pair.line.asked == ["prepare"]
+    setattr(pair.line, f"lose_{lost}", 2)
+    pair.north.work(2)
+    assert pair.north.state(one) not in ("committed", "aborted")
+    assert getattr(pair.line, f"lose_{lost}") < 2, "it was lost"
+    pair.north.work(8)
+    assert (pair.north.state(one), pair.south.states()) == ("committed", ["committed"])
+    assert (pair.north.money(here), pair.south.money(there)) == (70, 30)
+    pair.still_true()
+
+
+def test_what_is_sent_twice_is_done_once(pair: Pair) -> None:
+    here, there = pair.north.agent(money=100), pair.south.agent()
+    pair.line.doubled = True
+    one = pair.transfer(here, there, 30)
+    pair.north.work()
+    assert (pair.north.state(one), pair.south.money(there)) == ("committed", 30)
+    pair.still_true()
+
+
+def test_a_server_that_is_away_at_first_lets_the_time_run_out_and_releases_when_it_is_back(pair: Pair) -> None:
+    here, there = pair.north.agent(money=100), pair.south.agent()
+    pair.line.lose_answers = 99
+    one = pair.transfer(here, there, 30, time_out=timedelta(seconds=1))
+    pair.north.work(1)
+    assert pair.south.states() == ["prepared"], "it promised, and nobody heard it"
+    with pair.north.database.transaction() as conn:
+        cancel_transaction(conn, one, reason="nobody answers", actor="test", now=now())
+    pair.north.work(2)
+    assert pair.north.state(one) == "aborting"
+    pair.line.lose_answers = 0
+    pair.north.work(4)
+    assert (pair.north.state(one), pair.south.states(), pair.south.money(there)) == ("aborted", ["aborted"], 0)
+    pair.still_true()
+
+
+def test_a_cancel_that_comes_before_its_prepare_leaves_a_no(pair: Pair) -> None:
+    here, there = pair.north.agent(money=100), pair.south.agent()
+    one = pair.transfer(here, there, 30)
+    with pair.north.database.transaction() as conn:
+        cancel_transaction(conn, one, reason="not needed", actor="test", now=now())
+    pair.north.work()
+    assert (pair.north.state(one), pair.south.states()) == ("aborted", ["aborted"])
+    late = PeerQuestion(one, "task 7", [AskedPart(there, "credit", "EUR", 30)])
+    assert pair.line.peer.ask("prepare", late, now=now()) == PeerReply("no", "abort was decided")
+    pair.still_true()
+
+
+def asked_raw(pair: Pair, body: bytes, message: str = "prepare", **more: Any) -> httpx2.Response:
+    """A request by hand, signed as `more` says."""
+    told = json.loads(body)
+    given = {"id": f"north.{told['transaction']}.{message}", "secret": SECRET, "now": now(), "path": "north"} | more
+    headers = signed(body, given["id"], given["secret"], now=given["now"])
+    return httpx2.post(f"{pair.south.url}/peers/{given['path']}/{message}", content=body, headers=headers)
+
+
+def test_nobody_else_asks_and_nothing_is_asked_in_two_ways(pair: Pair) -> None:
+    there = pair.south.agent()
+    asked = PeerQuestion("txn_1", "task", [AskedPart(there, "credit", "EUR", 30)])
+    body = asked.body()
+    assert asked_raw(pair, body, secret=OTHER).status_code == 401
+    assert asked_raw(pair, body, now=now() - timedelta(minutes=6)).status_code == 401
+    assert asked_raw(pair, body, path="east").status_code == 404
+    assert asked_raw(pair, body, id="south.txn_1.prepare").status_code == 422, "no question of ours comes back to us as theirs"
+    assert asked_raw(pair, body, id="north.txn_1.commit").status_code == 422
+    assert asked_raw(pair, body, "commit").status_code == 409, "nothing was promised"
+    assert pair.south.states() == []
+    assert asked_raw(pair, body).json()["answer"] == "yes"
+    other = PeerQuestion("txn_1", "task", [AskedPart(there, "credit", "EUR", 31)]).body()
+    for message in ("prepare", "commit", "cancel"):
+        assert asked_raw(pair, other, message).json()["type"].endswith("PeerAskedOtherwise")
+    assert asked_raw(pair, body, "commit").json()["answer"] == "applied"
+    assert asked_raw(pair, body, "cancel").json()["type"].endswith("PeerContradicts")
+    assert pair.south.money(there) == 30
+
+
+def test_what_was_promised_to_a_peer_is_nobodys_to_decide_here(pair: Pair) -> None:
+    there = pair.south.agent()
+    asked_raw(pair, PeerQuestion("txn_1", "task", [AskedPart(there, "credit", "EUR", 30)]).body())
+    with pair.south.database.transaction() as conn:
+        [one] = [row[0] for row in conn.execute("select id from two_phase")]
+        with pytest.raises(Exception, match="north decides it"), conn.transaction():
+            cancel_transaction(conn, one, reason="tired", actor="test", now=now())
+    run = ticks(pair.south.wiring, "worker:south")
+    run["transactions"]()
+    assert pair.south.states() == ["prepared"]
