@@ -148,6 +148,20 @@ def test_a_transaction_that_is_still_open_is_waited_for_and_never_skipped(books:
     is_whole(books)
 
 
+def test_a_transaction_of_another_database_on_the_server_holds_nothing_back(books: Database) -> None:
+    elsewhere = psycopg.conninfo.make_conninfo(books.url, dbname="template1")
+    with psycopg.connect(elsewhere) as other, other.transaction():
+        assert other.execute("select pg_current_xact_id()").fetchone() is not None, "it has a number, as who writes has"
+        with books.transaction() as conn:
+            moved(conn, "a")
+        drained = turn(books)
+        with books.transaction() as conn:
+            held = conn.execute("select pg_snapshot_xmin(s) < pg_snapshot_xmax(s) from pg_current_snapshot() s").fetchone()
+        assert held == (True,), "the server's own horizon stands still"
+        assert (drained.taken, waits(books)) == (1, False)
+    is_whole(books)
+
+
 def test_what_was_rolled_back_is_not_in_the_log(books: Database) -> None:
     with suppress(ZeroDivisionError), books.transaction() as conn:
         moved(conn, "never")

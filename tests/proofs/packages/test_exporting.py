@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import tracemalloc
 from collections.abc import Iterator
@@ -19,10 +20,12 @@ from counterfoil.base.edge import now
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.journals.journal import post
-from counterfoil.proofs.log.checkpoints import LogBehind
+from counterfoil.proofs.log.checkpoints import LogBehind, LogForked, keys_of_log, origin_of, seed_of
+from counterfoil.proofs.log.notes import Checkpoint, sign_note
 from counterfoil.proofs.packages import layout
 from counterfoil.proofs.packages.exporting import PeriodNotOver, export_proof
 from counterfoil.proofs.packages.standalone import verifier_text
+from counterfoil.proofs.packages.store import stored
 from counterfoil.proofs.verifying.verify import INCOMPLETE, OK
 from tests.builders import PROGRAM
 from tests.dashboard.conftest import a_desk
@@ -128,6 +131,7 @@ def test_what_was_not_checked_makes_it_incomplete_on_its_face(house: House, veri
 
 
 def test_books_that_were_changed_past_the_log_make_it_incomplete(house: House) -> None:
+    house.exported(house.start, now())  # everything is in the log before it is changed
     with psycopg.connect(house.desk.database.url) as owner:
         owner.execute("alter table posting disable trigger all")
         owner.execute("set session_replication_role = replica")
@@ -166,6 +170,47 @@ def test_a_record_that_still_waits_to_be_numbered_is_waited_for(house: House) ->
             house.exported(house.start, now())
         slow.rollback()
     assert house.exported(house.start, now()).entries > 0
+
+
+def test_a_period_is_not_settled_while_a_transaction_of_it_is_open(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("counterfoil.proofs.packages.exporting.PATIENCE_S", 0.0)
+    with house.desk.database.transaction() as conn:
+        post(conn, PROGRAM, key="slow", lines=MOVED, **{**MORE, "now": now()})
+        end = now()
+        with pytest.raises(LogBehind):
+            house.exported(house.start, end)
+    proof = house.exported(house.start, end)
+    keys = [json.loads(one).get("key") for one in unpacked(house.package(proof.id))["entries.jsonl"].splitlines()]
+    assert "slow" in keys, "it was recorded before the end, so it is of this period"
+
+
+def test_a_log_that_is_not_the_one_that_left_is_not_exported(house: House) -> None:
+    end = now()
+    house.exported(house.start, end)
+    folder = house.folder / "checkpoints"
+    with house.desk.database.transaction() as conn:
+        key = keys_of_log(conn)[0]
+        foreign = Checkpoint(origin_of(conn), 1, b"\x07" * 32).text()
+        note = sign_note(foreign, origin_of(conn), seed_of(conn, key.id))
+    folder.mkdir(parents=True)
+    try:
+        (folder / "latest").write_text(note)
+        with pytest.raises(LogForked):
+            house.exported(house.start, now())
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_a_package_that_was_damaged_in_the_store_is_made_anew_by_another_export(house: House) -> None:
+    end = now()
+    proof = house.exported(house.start, end)
+    before = house.package(proof.id)
+    with house.desk.database.transaction() as conn:
+        lying = stored(conn, house.folder, proof.id).folder
+    (lying / "breaks.jsonl").unlink()
+    again, new = export_proof(house.exporter, house.start, end, by="ann")
+    assert (again.id, new, house.package(proof.id)) == (proof.id, False, before)
+    assert len(list((house.folder / "damaged").iterdir())) == 1, "what was found damaged is kept"
 
 
 def test_memory_does_not_grow_with_the_entries(house: House) -> None:

@@ -231,6 +231,16 @@ def write_read_only(path: Path, parts: Iterable[bytes]) -> None:
     fresh.replace(path)
 
 
+def refuse_other_than_left(conn: Connection[Any], folder: Path | None) -> None:
+    """Asked before anything is signed: what has left last is the beginning of the log as it is now. Raises LogForked, NoteRefused.
+
+    The owner of the database can take the checkpoints inside away too; then only what lies outside tells of it.
+    """
+    left = None if folder is None else CheckpointFolder(folder, note_keys(conn)).latest()
+    if left is not None:
+        refuse_unless_beginning(conn, left)
+
+
 def refuse_unless_beginning(conn: Connection[Any], left: Checkpoint) -> None:
     """Raises LogForked unless a checkpoint that has left is the beginning of the log as it is now."""
     check(left.size >= 0, "a checkpoint has a size", size=left.size)

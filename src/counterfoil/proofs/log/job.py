@@ -14,6 +14,7 @@ from counterfoil.proofs.log.checkpoints import (
     latest_checkpoint,
     make_checkpoint,
     note_keys,
+    refuse_other_than_left,
     refuse_unless_beginning,
 )
 from counterfoil.proofs.log.sequencing import sequence
@@ -36,15 +37,17 @@ def keep_log(runner: Runner, make_id: MakeId, folder: Path | None) -> Tally:
         last = latest_checkpoint(conn)
         due = last is None or (last.size < turn.size and now - last.at >= CHECKPOINT_EVERY)
         if turn.drained and turn.size and due:
+            refuse_other_than_left(conn, folder)
             last = make_checkpoint(conn, turn.size, make_key_id=make_id("lgk"), now=now)
-    if folder is not None and last is not None:
-        with runner.database.transaction() as conn:
-            kept = CheckpointFolder(folder, note_keys(conn))
-            left = kept.latest()
-            if left is not None and (left.size, left.root) != (last.size, bytes(last.root)):
-                refuse_unless_beginning(conn, left)
-            if left is None or left.size < last.size:
-                kept.put(last.note)
+    if folder is None or last is None:
+        return Tally(handled=turn.taken)
+    with runner.database.transaction() as conn:
+        kept = CheckpointFolder(folder, note_keys(conn))
+        left = kept.latest()
+        if left is not None and (left.size, left.root) != (last.size, bytes(last.root)):
+            refuse_unless_beginning(conn, left)
+    if left is None or left.size < last.size:
+        kept.put(last.note)  # outside of a transaction: a slow disk holds nobody up
     return Tally(handled=turn.taken)
 
 

@@ -4,6 +4,9 @@ Ids and times are no order of commits: a transaction that began earlier may end 
 every older one, has ended: when `written_by` lies below the horizon, the oldest transaction that is still open. All of these have ended
 by then and are visible; none can appear below the horizon any more. A record that is in the log already is never taken again.
 
+A server counts the transactions of all its databases. One that is known to work in another database writes nothing here, however long
+it lasts, and holds nothing back; one of which that is not known counts.
+
 In a database that was restored, transactions are counted anew. Then all records are looked through once.
 """
 
@@ -120,19 +123,48 @@ def unsequenced_since(conn: Connection[Any]) -> datetime | None:
     return min((one.recorded_at for one in read_records(conn, waiting)), default=None)
 
 
+class Horizon(NamedTuple):
+    """Below `oldest` every transaction that may write into this database has ended; none with the number `next` or above has ended."""
+
+    oldest: int
+    next: int
+
+
+def horizon_of(conn: Connection[Any]) -> Horizon:
+    """How far transactions have ended, at this statement."""
+    # A transaction holds the lock of its own number until it ends, and a session never changes its database: what is found in another
+    # one stays there. Who has ended since the snapshot, or waits prepared, is not found, and counts as one of ours.
+    row = conn.execute(
+        """with seen as materialized (select pg_current_snapshot() as it),
+                elsewhere as materialized (
+                  select l.transactionid
+                    from pg_locks l join pg_stat_activity a on a.pid = l.pid
+                   where l.locktype = 'transactionid' and l.mode = 'ExclusiveLock' and l.granted
+                     and a.datid <> (select oid from pg_database where datname = current_database())
+                     and (select pg_snapshot_xmin(it) <> pg_snapshot_xmax(it) from seen)),
+                ours as (
+                  select min(open.xid) as xid
+                    from seen cross join lateral pg_snapshot_xip(seen.it) as open(xid)
+                   where not exists (select from elsewhere where elsewhere.transactionid = open.xid::xid))
+           select coalesce(ours.xid, pg_snapshot_xmax(seen.it))::text, pg_snapshot_xmax(seen.it)::text from seen cross join ours"""
+    ).fetchone()
+    assert row is not None
+    return Horizon(int(row[0]), int(row[1]))
+
+
 def _where(conn: Connection[Any]) -> tuple[int, _Position, str]:
     """The horizon, from where to go on, and whose transactions are counted."""
+    horizon = horizon_of(conn)
     row = conn.execute(
-        """select pg_snapshot_xmin(pg_current_snapshot())::text, pg_snapshot_xmax(pg_current_snapshot())::text,
-                  case when has_function_privilege('pg_control_system()', 'execute')
+        """select case when has_function_privilege('pg_control_system()', 'execute')
                        then (select system_identifier::text from pg_control_system()) else '' end"""
     ).fetchone()
     assert row is not None
-    horizon, newest, server = int(row[0]), int(row[1]), str(row[2])
+    server = str(row[0])
     known = conn.execute("select next_xid::text, swept_xid::text, server from log_position").fetchone()
-    if known is None or known[2] != server or int(known[0]) > newest:
-        return horizon, _Position(horizon, 0), server
-    return horizon, _Position(int(known[0]), None if known[1] is None else int(known[1])), server
+    if known is None or known[2] != server or int(known[0]) > horizon.next:
+        return horizon.oldest, _Position(horizon.oldest, 0), server
+    return horizon.oldest, _Position(int(known[0]), None if known[1] is None else int(known[1])), server
 
 
 def _remember(conn: Connection[Any], position: _Position, server: str) -> None:

@@ -24,15 +24,15 @@ from counterfoil.base.ids import MakeId
 from counterfoil.base.invariant import Invariant, run_invariants
 from counterfoil.base.machine import record_birth
 from counterfoil.base.problems import InvalidInput, InvariantBroken, Kind, Problem, check
-from counterfoil.proofs.log.checkpoints import LogBehind, boundary, find_checkpoint, make_checkpoint, origin_of
+from counterfoil.proofs.log.checkpoints import LogBehind, boundary, find_checkpoint, make_checkpoint, origin_of, refuse_other_than_left
 from counterfoil.proofs.log.job import origin_name
 from counterfoil.proofs.log.merkle import consistency_proof, subtrees
 from counterfoil.proofs.log.records import moment
-from counterfoil.proofs.log.sequencing import sequence, unsequenced_since
+from counterfoil.proofs.log.sequencing import horizon_of, sequence, unsequenced_since
 from counterfoil.proofs.log.tree import StoredTree
 from counterfoil.proofs.packages import contents, layout
 from counterfoil.proofs.packages.standalone import verifier_text
-from counterfoil.proofs.packages.writing import PackageFolder
+from counterfoil.proofs.packages.writing import PackageFolder, digest_of
 from counterfoil.proofs.proofs import PROOF, Proof, ask_for_signatures, show_proof
 from counterfoil.proofs.signing.signers import trusted_keys
 from counterfoil.reconciliation.period_report.report import report_of_period
@@ -40,6 +40,7 @@ from counterfoil.reconciliation.runs.pairings import Pairing
 
 PACKAGES: Final = "packages"
 MAKING: Final = ".making"
+DAMAGED: Final = "damaged"
 PATIENCE_S: Final = 5.0  # for transactions of others to end
 PAUSE_S: Final = 0.1
 ROWS_AT_ONCE: Final = 2_000
@@ -121,19 +122,26 @@ def export_proof(exporter: Exporter, start: datetime, end: datetime, *, by: str)
 def _settled(exporter: Exporter, start: datetime, end: datetime) -> Period:
     """Everything that was recorded before the end is in the log; where both ends lie in it is certain from now on.
 
-    Somebody's short transaction on the same server holds the log back for as long as it lasts: that is waited for, a long one is told.
+    Each transaction that was open once the period was over may still bring something of it: it is waited for, and a long one is told.
     """
+    with exporter.database.transaction() as conn:
+        # The number of this one: every transaction that has begun to write by now has a smaller one.
+        row = conn.execute("select pg_current_xact_id()::text").fetchone()
+    assert row is not None
     given_up = monotonic() + PATIENCE_S
     while True:
         try:
-            return _settled_now(exporter, start, end)
+            return _settled_now(exporter, start, end, after=int(row[0]))
         except LogBehind:
             if monotonic() > given_up:
                 raise
             sleep(PAUSE_S)
 
 
-def _settled_now(exporter: Exporter, start: datetime, end: datetime) -> Period:
+def _settled_now(exporter: Exporter, start: datetime, end: datetime, *, after: int) -> Period:
+    with exporter.database.transaction() as conn:
+        if horizon_of(conn).oldest < after:
+            raise LogBehind(until=end.isoformat(), because="a transaction of before is still open")
     while True:
         with exporter.database.transaction() as conn:
             turn = sequence(conn, make_origin=origin_name(exporter.make_id), now=exporter.clock(), waits=True)
@@ -144,6 +152,7 @@ def _settled_now(exporter: Exporter, start: datetime, end: datetime) -> Period:
         since = unsequenced_since(conn)
         if since is not None and since < end:
             raise LogBehind(until=end.isoformat(), oldest=since.isoformat())
+        refuse_other_than_left(conn, exporter.folder)
         sizes = [boundary(conn, at, now=now) for at in (start, end)]
         for size in sizes:
             make_checkpoint(conn, size, make_key_id=exporter.make_id("lgk"), now=now)
@@ -329,12 +338,10 @@ def _kept(
     """Keep what was made: its files in the store first, then its row, with the request for signatures."""
     proof_id, now = str(manifest["proof_id"]), exporter.clock()
     place = exporter.folder / PACKAGES / proof_id
-    if not place.exists():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        made.folder.rename(place)
     with exporter.database.transaction() as conn:
         # Whoever else makes the same at this moment waits here, and finds it made.
         conn.execute("select pg_advisory_xact_lock(4271112, hashtext(%s))", [proof_id])
+        _put(made, place, set_aside=exporter.folder / DAMAGED / exporter.make_id("dmg"))
         if conn.execute("select from proof where id = %s", [proof_id]).fetchone() is not None:
             return show_proof(conn, proof_id), False
         digest = hashlib.sha256((place / layout.MANIFEST).read_bytes()).digest()
@@ -364,6 +371,17 @@ def _kept(
         record_birth(conn, PROOF, [proof_id], "waiting", actor=by, at=now)
         ask_for_signatures(conn, proof_id, quorum=exporter.quorum, by=by, now=now)
         return show_proof(conn, proof_id), True
+
+
+def _put(made: PackageFolder, place: Path, *, set_aside: Path) -> None:
+    """Into the store. What lies there already and is not this to the byte was damaged: it is kept aside, this takes its place."""
+    if place.exists():
+        if all(digest_of(place / one.name) == one.sha256 for one in made.files.values()):
+            return
+        set_aside.parent.mkdir(parents=True, exist_ok=True)
+        place.rename(set_aside)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    made.folder.rename(place)
 
 
 def _record(conn: Connection[Any], made: PackageFolder, proof_id: str) -> None:

@@ -14,7 +14,7 @@ from counterfoil.base.problems import InvalidInput, Kind, Problem
 from counterfoil.proofs.log.checkpoints import write_read_only
 from counterfoil.proofs.packages import layout
 from counterfoil.proofs.packages.exporting import PACKAGES
-from counterfoil.proofs.packages.writing import PART, WrittenFile, container_parts
+from counterfoil.proofs.packages.writing import WrittenFile, container_parts, digest_of, parts_of
 from counterfoil.proofs.proofs import request_of, show_proof, signatures_of
 from counterfoil.proofs.signing.envelope import envelope
 
@@ -22,7 +22,9 @@ from counterfoil.proofs.signing.envelope import envelope
 class ProofDamaged(Problem):
     """A file of this proof is not in the store any more as it was written."""
 
-    todo: ClassVar[str] = "Take the package from where it was sent to, or export the period again: the same facts are the same proof."
+    todo: ClassVar[str] = (
+        "Take the package from where it was sent to, or export the period again: the same facts are the same proof. The damaged is kept."
+    )
 
 
 class ProofStoreUnset(Problem):
@@ -51,25 +53,15 @@ class StoredPackage(NamedTuple):
         if name not in {one.name for one in self.files}:
             names = sorted([*(one.name for one in self.files), layout.ENVELOPE])
             raise InvalidInput("name", f"one of {', '.join(names)}", got=name[:80])
-        return _read(self.folder / name)
+        return parts_of(self.folder / name)
 
     def refuse_damaged(self, *names: str) -> None:
-        """Raises ProofDamaged unless these files, or all, are as they were written."""
+        """Raises ProofDamaged unless these files, or all, are as they were written. Reads all of them."""
         for one in self.files:
             if names and one.name not in names:
                 continue
-            found, path = hashlib.sha256(), self.folder / one.name
-            if path.is_file():
-                for part in _read(path):
-                    found.update(part)
-            if found.hexdigest() != one.sha256:
+            if digest_of(self.folder / one.name) != one.sha256:
                 raise ProofDamaged(proof=self.proof_id, file=one.name)
-
-
-def _read(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while part := file.read(PART):
-            yield part
 
 
 def stored(conn: Connection[Any], folder: Path | None, proof_id: str) -> StoredPackage:
@@ -84,7 +76,8 @@ def stored(conn: Connection[Any], folder: Path | None, proof_id: str) -> StoredP
 
 
 def keep_signed(package: StoredPackage) -> Path:
-    """Put the container beside the folder, once it is signed; signed anew it gets another name."""
+    """Put the container beside the folder, once it is signed; signed anew it gets another name. Raises ProofDamaged."""
+    package.refuse_damaged()
     digest = hashlib.sha256(package.envelope).hexdigest()[:16]
     path = package.folder.with_name(f"{package.proof_id}-{digest}.zip")
     if not path.exists():

@@ -49,6 +49,23 @@ class FileWriter:
         return WrittenFile(name, self._sha256.hexdigest(), self._bytes, self._crc)
 
 
+def parts_of(path: Path) -> Iterator[bytes]:
+    """A file, piece by piece."""
+    with path.open("rb") as file:
+        while part := file.read(PART):
+            yield part
+
+
+def digest_of(path: Path) -> str:
+    """Its SHA-256 in hex, as it lies there; of a file that is not there, empty."""
+    if not path.is_file():
+        return ""
+    found = hashlib.sha256()
+    for part in parts_of(path):
+        found.update(part)
+    return found.hexdigest()
+
+
 class PackageFolder:
     """A folder that becomes a package: files are added, and then no more."""
 
@@ -94,7 +111,5 @@ def container_parts(folder: Path, files: Sequence[WrittenFile], envelope: Writte
         if one.name == envelope.name:
             yield body
             continue
-        with (folder / one.name).open("rb") as file:
-            while part := file.read(PART):
-                yield part
+        yield from parts_of(folder / one.name)
     yield directory(members)

@@ -176,8 +176,12 @@ def sign(proof_id: ProofId, body: SignatureRequest, call: Annotated[ApiCall, may
         )
         return Done(proof_id, ProofSigned(id=proof_id, state=state), 201)
 
-    made = call.write("proof.sign", act, asked=body)
     folder = call.services.wiring.proof_folder
+    if folder is not None:
+        with call.reading() as conn:
+            package = stored(conn, folder, proof_id)
+        package.refuse_damaged()  # nobody signs what nobody can read any more
+    made = call.write("proof.sign", act, asked=body)
     if folder is not None and not call.dry_run:
         with call.reading() as conn:
             signed = stored(conn, folder, proof_id)
