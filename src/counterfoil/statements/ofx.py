@@ -17,15 +17,7 @@ from typing import Final
 
 from counterfoil.statements.amounts import Unreadable, known_scale, parse_amount
 from counterfoil.statements.dates import parse_ofx
-from counterfoil.statements.shape import (
-    TABLE_BYTES_MAX,
-    Gathering,
-    ParsedLine,
-    SourceRead,
-    StatementInfo,
-    as_json,
-    within,
-)
+from counterfoil.statements.shape import TABLE_BYTES_MAX, Gathering, ParsedLine, SourceRead, StatementInfo, as_json, within
 from counterfoil.statements.text import Content, whole_text
 
 STATEMENTS: Final = frozenset({"STMTRS", "CCSTMTRS", "INVSTMTRS"})

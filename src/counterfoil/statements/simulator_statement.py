@@ -16,15 +16,7 @@ from typing import Any, Final
 
 from counterfoil.statements.amounts import Unreadable, does_not_carry, parse_whole
 from counterfoil.statements.dates import ISO, parse_date, parse_instant
-from counterfoil.statements.shape import (
-    TABLE_BYTES_MAX,
-    Gathering,
-    ParsedLine,
-    SourceRead,
-    StatementInfo,
-    as_json,
-    within,
-)
+from counterfoil.statements.shape import TABLE_BYTES_MAX, Gathering, ParsedLine, SourceRead, StatementInfo, as_json, within
 from counterfoil.statements.tables import delimited
 from counterfoil.statements.tables.dialects import Dialect
 from counterfoil.statements.tables.rows import TableRow

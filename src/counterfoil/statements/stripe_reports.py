@@ -13,15 +13,7 @@ from typing import Final
 
 from counterfoil.statements.amounts import Unreadable, does_not_carry
 from counterfoil.statements.dates import ISO, parse_date, parse_instant
-from counterfoil.statements.shape import (
-    TABLE_BYTES_MAX,
-    Gathering,
-    ParsedLine,
-    SourceRead,
-    StatementInfo,
-    as_json,
-    within,
-)
+from counterfoil.statements.shape import TABLE_BYTES_MAX, Gathering, ParsedLine, SourceRead, StatementInfo, as_json, within
 from counterfoil.statements.tables import delimited
 from counterfoil.statements.tables import rows as tables
 from counterfoil.statements.tables.columns import plain

@@ -9,15 +9,7 @@ from typing import Any, Final, NamedTuple
 from counterfoil.base.machine import Step, history_of
 from counterfoil.base.money import Money
 from counterfoil.dashboard.pages.runs import runs_told
-from counterfoil.dashboard.web.sections import (
-    Grade,
-    Section,
-    SectionAnswer,
-    SectionContext,
-    SectionReading,
-    State,
-    measure,
-)
+from counterfoil.dashboard.web.sections import Grade, Section, SectionAnswer, SectionContext, SectionReading, State, measure
 from counterfoil.ledger.reads.books import known_programs
 from counterfoil.matching.findings.recorded import RecordRead
 from counterfoil.reconciliation.breaks import adjusting

@@ -22,13 +22,7 @@ from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.nouns import add_verb_forms, pages_of
 from counterfoil.dashboard.web.rendering import ASSETS, Renderer
 from counterfoil.dashboard.web.serving import Served, answered, finish, guarded, guarded_json, ours, shown
-from counterfoil.dashboard.web.sessions import (
-    FormNotOurs,
-    SessionEnded,
-    Sessions,
-    refuse_other_sites,
-    refuse_wrong_csrf,
-)
+from counterfoil.dashboard.web.sessions import FormNotOurs, SessionEnded, Sessions, refuse_other_sites, refuse_wrong_csrf
 from counterfoil.operations.verbs import Noun
 from counterfoil.operations.work.runner import Queue
 from counterfoil.wiring import INVARIANTS, NOUNS, QUEUES, Wiring

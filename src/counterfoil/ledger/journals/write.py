@@ -12,14 +12,7 @@ from uuid import UUID
 from psycopg import Connection
 
 from counterfoil.ledger.clock import OFF_CLOCK_US, SEQ_BITS, from_us
-from counterfoil.ledger.journals.batch_types import (
-    AccountTotals,
-    HoldRow,
-    LateRow,
-    MovementKind,
-    PostingRow,
-    ResolutionRow,
-)
+from counterfoil.ledger.journals.batch_types import AccountTotals, HoldRow, LateRow, MovementKind, PostingRow, ResolutionRow
 
 COPY_ROWS_MIN: Final = 64  # below this an insert is quicker than opening a COPY
 _PG_EPOCH_US: Final = 946_684_800_000_000  # PostgreSQL counts from 2000

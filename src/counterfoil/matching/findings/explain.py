@@ -8,15 +8,7 @@ from typing import Final
 
 from counterfoil.matching.findings.differences import Record
 from counterfoil.matching.findings.explain_missing import ALONE, AMBIGUOUS, DOUBLE
-from counterfoil.matching.findings.hypotheses import (
-    CUT_SHORT,
-    SUPPORTED,
-    FindingEvidence,
-    Hypothesis,
-    Test,
-    said,
-    went_back,
-)
+from counterfoil.matching.findings.hypotheses import CUT_SHORT, SUPPORTED, FindingEvidence, Hypothesis, Test, said, went_back
 
 FEE_PAIRS_LEAST: Final = 3  # a rate that is seen once is no rate
 FEE_BPS_MAX: Final = 2_000

@@ -9,15 +9,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, Final, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SerializerFunctionWrapHandler, model_serializer
 
 from counterfoil.matching.findings.differences import Record
 from counterfoil.matching.findings.findings import Finding

@@ -13,26 +13,8 @@ import duckdb
 from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.engines.engine import DuckEngine, identifier, literal
 from counterfoil.matching.reading.column_sql import SHAPE, Debits, Layer, Shaped, column_of, scale_of, shaped
-from counterfoil.matching.reading.provenance import (
-    FILE_COLUMN,
-    OURS,
-    SideReading,
-    lines_in,
-    numbered,
-    opened,
-    place_told,
-    raw_rows,
-)
-from counterfoil.matching.reading.scans import (
-    BLOCK,
-    REJECTED_KEPT_MAX,
-    TABLES,
-    SourceUnreadable,
-    check_formats,
-    scan_of,
-    types_of,
-    written,
-)
+from counterfoil.matching.reading.provenance import FILE_COLUMN, OURS, SideReading, lines_in, numbered, opened, place_told, raw_rows
+from counterfoil.matching.reading.scans import BLOCK, REJECTED_KEPT_MAX, TABLES, SourceUnreadable, check_formats, scan_of, types_of, written
 from counterfoil.matching.reading.sides import Profile, Side, UnreadableRow, profiled
 from counterfoil.matching.reading.totals import NO_RECORD, broken_balance, told_by_foot, wrong_total
 from counterfoil.matching.rules.model import FIELDS, Amount, Source

@@ -22,13 +22,7 @@ from counterfoil.operations.access.access import (
     open_session,
     refuse_conflicts,
 )
-from counterfoil.operations.access.principals import (
-    Principal,
-    PrincipalEnded,
-    create_principal,
-    find_principal,
-    skeleton,
-)
+from counterfoil.operations.access.principals import Principal, PrincipalEnded, create_principal, find_principal, skeleton
 
 LOGIN_LIFE: Final = timedelta(hours=1)  # of a token for the command line; a page's session lasts longer and has a CSRF token
 INVITATION_LIFE: Final = timedelta(hours=72)

@@ -10,16 +10,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from psycopg import Connection
 
 from counterfoil.operations.work.circuit_rules import Health
-from counterfoil.operations.work.runner import (
-    ATTEMPTS_MAX,
-    Claim,
-    Park,
-    Queue,
-    Runner,
-    give_back,
-    set_aside,
-    still_ours,
-)
+from counterfoil.operations.work.runner import ATTEMPTS_MAX, Claim, Park, Queue, Runner, give_back, set_aside, still_ours
 
 OUTAGE_ATTEMPT_MAX: Final = ATTEMPTS_MAX - 2  # the ladder's longest wait, with a try left for when the other side is back
 

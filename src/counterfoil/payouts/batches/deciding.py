@@ -16,13 +16,7 @@ from counterfoil.payouts.batches.batches import LockedBatch, lines_of, lock_batc
 from counterfoil.payouts.batches.executing import cover_lacking
 from counterfoil.payouts.batches.facts import RULE_SPAN, alarms_of, broken_providers, lock_treasury, payees_of
 from counterfoil.payouts.batches.gathering import free_payouts, note_maker
-from counterfoil.payouts.batches.machine import (
-    APPROVAL_LIFE,
-    PAYOUT_BATCH,
-    BatchAltered,
-    BatchMakerApproves,
-    BatchNotNow,
-)
+from counterfoil.payouts.batches.machine import APPROVAL_LIFE, PAYOUT_BATCH, BatchAltered, BatchMakerApproves, BatchNotNow
 from counterfoil.payouts.batches.policies import Policy, policies_of
 from counterfoil.payouts.batches.rule import doubt_about_amount, doubt_about_everything, doubt_about_payee
 

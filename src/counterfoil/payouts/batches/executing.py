@@ -19,13 +19,7 @@ from counterfoil.payouts.batches import gate
 from counterfoil.payouts.batches.batches import LockedBatch, lock_batch
 from counterfoil.payouts.batches.facts import Treasury, lock_treasury, promised, scales, treasuries_of
 from counterfoil.payouts.batches.gathering import free_payouts
-from counterfoil.payouts.batches.machine import (
-    APPROVAL_LIFE,
-    BATCHES,
-    PAYOUT_BATCH,
-    BatchAltered,
-    BatchNotNow,
-)
+from counterfoil.payouts.batches.machine import APPROVAL_LIFE, BATCHES, PAYOUT_BATCH, BatchAltered, BatchNotNow
 from counterfoil.payouts.batches.policies import policies_of
 from counterfoil.payouts.machines import PAYOUT, RESERVING, UNDER_WAY
 

@@ -14,25 +14,11 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from counterfoil.operations.events.events import NewEvent, emit
-from counterfoil.payouts.batches.facts import (
-    Treasury,
-    alarms_of,
-    broken_providers,
-    changed_since,
-    lock_treasury,
-    payees_of,
-    treasuries_of,
-)
+from counterfoil.payouts.batches.facts import Treasury, alarms_of, broken_providers, changed_since, lock_treasury, payees_of, treasuries_of
 from counterfoil.payouts.batches.gathering import cooling_off, cools_until
 from counterfoil.payouts.batches.machine import PAYS
 from counterfoil.payouts.batches.policies import Policy, policies_of
-from counterfoil.payouts.batches.rule import (
-    Doubt,
-    PayeeFacts,
-    doubt_about_amount,
-    doubt_about_everything,
-    doubt_about_payee,
-)
+from counterfoil.payouts.batches.rule import Doubt, PayeeFacts, doubt_about_amount, doubt_about_everything, doubt_about_payee
 
 ASKED_AGAIN_EVERY: Final = timedelta(hours=1)
 COVER_ASKED_EVERY: Final = timedelta(minutes=5)

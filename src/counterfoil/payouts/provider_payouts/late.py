@@ -14,15 +14,7 @@ from counterfoil.base.machine import Move, take_steps
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.payouts.machines import PAYOUT, PROVIDER_PAYOUT
 from counterfoil.payouts.payouts.payable import Purse, give_back, payable_of, payables_of, receivables_of
-from counterfoil.payouts.provider_payouts.booking import (
-    Booking,
-    back_against_debt,
-    book,
-    journal_lines,
-    late_lines,
-    return_lines,
-    sent_of,
-)
+from counterfoil.payouts.provider_payouts.booking import Booking, back_against_debt, book, journal_lines, late_lines, return_lines, sent_of
 from counterfoil.payouts.provider_payouts.outcome_rules import LockedProviderPayout, OutcomeDecision
 
 PAID_BESIDE = "an earlier attempt turned out to be paid"

@@ -23,12 +23,7 @@ from counterfoil.payouts.payouts.payout_rules import EFFECTS, NOTHING, where_nex
 from counterfoil.payouts.provider_payouts.booking import Booking, book, journal_lines
 from counterfoil.payouts.provider_payouts.conflicts import open_conflicts, settle_conflicts
 from counterfoil.payouts.provider_payouts.late import PAID_BESIDE, book_late, book_return, is_plain, stop_beside
-from counterfoil.payouts.provider_payouts.outcome_rules import (
-    LockedProviderPayout,
-    OutcomeDecision,
-    Source,
-    decide_fact,
-)
+from counterfoil.payouts.provider_payouts.outcome_rules import LockedProviderPayout, OutcomeDecision, Source, decide_fact
 from counterfoil.payouts.provider_payouts.standings import lock_by_key, lock_settlements
 
 ACTOR: Final = "system:worker"

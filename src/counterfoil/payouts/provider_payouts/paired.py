@@ -18,12 +18,7 @@ from counterfoil.operations.approvals import Paired, Proposal, propose
 from counterfoil.operations.providers import PayoutFact
 from counterfoil.payouts.machines import PROVIDER_CONFLICT, PROVIDER_PAYOUT
 from counterfoil.payouts.payouts.matter import NotNow, matter_of, require
-from counterfoil.payouts.provider_payouts.attempts_by_hand import (
-    end_conflict,
-    force_finalize,
-    mark_failed,
-    release_attempt,
-)
+from counterfoil.payouts.provider_payouts.attempts_by_hand import end_conflict, force_finalize, mark_failed, release_attempt
 from counterfoil.payouts.provider_payouts.records import ProvingLine
 
 FOUND: Final = {"find_paid": "paid", "find_unpaid": "not_paid"}

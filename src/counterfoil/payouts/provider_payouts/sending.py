@@ -29,16 +29,7 @@ from counterfoil.operations.providers import (
     health_of,
     told_of,
 )
-from counterfoil.operations.work.calls import (
-    ANSWERS,
-    Call,
-    NewCall,
-    announce_call,
-    calls_by_id,
-    calls_of,
-    mark_applied,
-    store_answer,
-)
+from counterfoil.operations.work.calls import ANSWERS, Call, NewCall, announce_call, calls_by_id, calls_of, mark_applied, store_answer
 from counterfoil.operations.work.circuit_rules import Health
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.outside import run_outside

@@ -56,14 +56,7 @@ from counterfoil.reconciliation.runs.rows import (
     same_before,
     show_run,
 )
-from counterfoil.reconciliation.runs.sides import (
-    UnderWay,
-    booked_later,
-    bounded,
-    expected_records,
-    read_sides,
-    with_under_way,
-)
+from counterfoil.reconciliation.runs.sides import UnderWay, booked_later, bounded, expected_records, read_sides, with_under_way
 from counterfoil.reconciliation.runs.statements import ProviderStatement, StatementUnavailable, fetch_statement
 
 DAYS_MAX: Final = 366

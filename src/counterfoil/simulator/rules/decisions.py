@@ -11,14 +11,7 @@ from counterfoil.simulator.http.views import SimulatorReply, charge_view, error,
 from counterfoil.simulator.rules import facts as f
 from counterfoil.simulator.rules.draft import Draft, mark_of, touch
 from counterfoil.simulator.rules.faults import KINDS, PPM, FaultRefused, complete_params, pick_lines
-from counterfoil.simulator.rules.state import (
-    FaultRule,
-    Remembered,
-    SimulatedCharge,
-    SimulatedPayout,
-    SimulatorSettings,
-    State,
-)
+from counterfoil.simulator.rules.state import FaultRule, Remembered, SimulatedCharge, SimulatedPayout, SimulatorSettings, State
 
 # As card providers have test numbers: destinations whose name says what becomes of the money.
 UNKNOWN, CLOSED, RETURNING = "unknown", "closed", "returning"

@@ -17,14 +17,7 @@ from counterfoil.simulator.rules.draft import mark_of
 from counterfoil.simulator.rules.faults import FaultRefused
 from counterfoil.simulator.rules.state import SimulatorSettings, State
 from counterfoil.simulator.stripe.forms import StripeRefused, page, parse_form, whole, word
-from counterfoil.simulator.stripe.views import (
-    account_payout_view,
-    charge_view,
-    payout_id,
-    stripe_event,
-    told_lines,
-    transfer_view,
-)
+from counterfoil.simulator.stripe.views import account_payout_view, charge_view, payout_id, stripe_event, told_lines, transfer_view
 
 PREFIX: Final = "/stripe/v1"
 # Our words of a refusal as Stripe has them: status, type, code.

@@ -18,14 +18,7 @@ from typing import Final
 
 from counterfoil.statements.amounts import Unreadable, parse_whole
 from counterfoil.statements.bai2 import codes as bai2_codes
-from counterfoil.statements.bai2.records import (
-    Bai2Record,
-    Detail,
-    Summary,
-    read_detail,
-    read_summaries,
-    records_of,
-)
+from counterfoil.statements.bai2.records import Bai2Record, Detail, Summary, read_detail, read_summaries, records_of
 from counterfoil.statements.dates import parse_yymmdd
 from counterfoil.statements.shape import TEXT_BYTES_MAX, Gathering, ParsedLine, SourceRead, StatementInfo, within
 from counterfoil.statements.text import Content, numbered_lines

@@ -18,14 +18,7 @@ from counterfoil.statements.camt import totals as camt_totals
 from counterfoil.statements.camt.totals import EntryTotals
 from counterfoil.statements.camt.xml_nodes import AtEnd, Node, walk
 from counterfoil.statements.dates import ISO, parse_date
-from counterfoil.statements.shape import (
-    TEXT_BYTES_MAX,
-    Gathering,
-    SourceRead,
-    StatementInfo,
-    as_json,
-    within,
-)
+from counterfoil.statements.shape import TEXT_BYTES_MAX, Gathering, SourceRead, StatementInfo, as_json, within
 from counterfoil.statements.text import Content
 
 STATEMENTS: Final = {"Stmt": "camt.053", "Rpt": "camt.052", "Ntfctn": "camt.054"}

@@ -13,14 +13,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from counterfoil.statements.amounts import (
-    CREDIT_WORDS,
-    DEBIT_WORDS,
-    Unreadable,
-    known_scale,
-    parse_amount,
-    parse_whole,
-)
+from counterfoil.statements.amounts import CREDIT_WORDS, DEBIT_WORDS, Unreadable, known_scale, parse_amount, parse_whole
 from counterfoil.statements.dates import ISO, is_iso, parse_date, parse_instant
 from counterfoil.statements.shape import Gathering, ParsedLine, as_json
 from counterfoil.statements.tables import columns as roles

@@ -15,12 +15,7 @@ from typing import Final
 from xml.parsers import expat  # nosec - only counts elements; document types and entities are refused
 
 from counterfoil.base.problems import TooLarge
-from counterfoil.statements.shape import (
-    WORKBOOK_BYTES_MAX,
-    WORKBOOK_UNPACKED_BYTES_MAX,
-    SourceBroken,
-    within,
-)
+from counterfoil.statements.shape import WORKBOOK_BYTES_MAX, WORKBOOK_UNPACKED_BYTES_MAX, SourceBroken, within
 
 CHUNK_BYTES: Final = 1024**2
 COLUMNS_MAX: Final = 1_024

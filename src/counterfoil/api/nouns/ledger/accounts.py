@@ -30,14 +30,7 @@ from counterfoil.api.http.schemas import (
 )
 from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import InvalidInput
-from counterfoil.ledger.accounts.accounts import (
-    NewAccount,
-    close_account,
-    freeze_account,
-    open_accounts,
-    reopen_account,
-    unfreeze_account,
-)
+from counterfoil.ledger.accounts.accounts import NewAccount, close_account, freeze_account, open_accounts, reopen_account, unfreeze_account
 from counterfoil.ledger.reads.balances import balance, balances, trial_balance, trial_totals
 from counterfoil.ledger.reads.listing import ListedAccount, list_accounts, show_program
 from counterfoil.operations.access.access import POST_JOURNAL, READ
@@ -187,10 +180,7 @@ def open_all(body: AccountsRequest, call: Annotated[ApiCall, may(POST_JOURNAL, k
 
 
 @router.get(
-    "/accounts/{name:path}/balance",
-    response_model=BalanceView,
-    operation_id="account_show_balance",
-    summary="Show an account's balance",
+    "/accounts/{name:path}/balance", response_model=BalanceView, operation_id="account_show_balance", summary="Show an account's balance"
 )
 def show_balance(
     name: Name,

@@ -55,10 +55,7 @@ class ReopeningProposed(WriteResult):
 
 
 @router.get(
-    "/programs/{program_id}/period",
-    response_model=PeriodView,
-    operation_id="period_show",
-    summary="Show until when the books are closed",
+    "/programs/{program_id}/period", response_model=PeriodView, operation_id="period_show", summary="Show until when the books are closed"
 )
 def period(program_id: ProgramId, call: Annotated[ApiCall, may(READ)]) -> Response:
     """The latest close."""
@@ -67,12 +64,7 @@ def period(program_id: ProgramId, call: Annotated[ApiCall, may(READ)]) -> Respon
         return answer(PeriodView(program_id=program_id, closed_until=closed_until(conn, program_id)))
 
 
-@router.post(
-    "/programs/{program_id}/period/close",
-    response_model=ClosedPeriodView,
-    operation_id="period_close",
-    summary="Close the books",
-)
+@router.post("/programs/{program_id}/period/close", response_model=ClosedPeriodView, operation_id="period_close", summary="Close the books")
 def close(program_id: ProgramId, body: CloseRequest, call: Annotated[ApiCall, may(CLOSE_PERIOD, key=True)]) -> Response:
     """Waits for those who are writing; whoever posts an earlier date later is refused."""
 

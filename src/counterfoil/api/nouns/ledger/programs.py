@@ -157,11 +157,7 @@ def assets(call: Annotated[ApiCall, may(READ)]) -> Response:
 
 
 @router.post(
-    "/programs/{program_id}/rates",
-    status_code=201,
-    response_model=RatesView,
-    operation_id="fee_rates_set",
-    summary="Set fee rates",
+    "/programs/{program_id}/rates", status_code=201, response_model=RatesView, operation_id="fee_rates_set", summary="Set fee rates"
 )
 def add_rates(program_id: ProgramId, body: RatesRequest, call: Annotated[ApiCall, may(ADMINISTER, key=True)]) -> Response:
     """Adds a version: settlements from its moment on use it, earlier ones keep theirs."""

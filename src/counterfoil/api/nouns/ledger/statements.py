@@ -175,10 +175,7 @@ def _statement(program: str, page: AccountStatement) -> StatementView:
 
 
 @router.get(
-    "/accounts/{name:path}/explain",
-    response_model=ExplanationView,
-    operation_id="account_explain",
-    summary="Explain an account's balance",
+    "/accounts/{name:path}/explain", response_model=ExplanationView, operation_id="account_explain", summary="Explain an account's balance"
 )
 def show_explanation(
     name: Name,

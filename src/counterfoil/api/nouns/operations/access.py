@@ -33,12 +33,7 @@ class AccessView(ViewModel):
     needs: str | None = Field(description="The permission that was missing.")
 
 
-@router.get(
-    "/access",
-    response_model=Paged[AccessView],
-    operation_id="access_list",
-    summary="List logins, failures and refusals",
-)
+@router.get("/access", response_model=Paged[AccessView], operation_id="access_list", summary="List logins, failures and refusals")
 def events(
     call: Annotated[ApiCall, may(AUDIT)],
     kind: Annotated[Happening | None, Query()] = None,

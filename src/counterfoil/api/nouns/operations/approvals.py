@@ -101,10 +101,7 @@ def proposal(proposal_id: ProposalId, call: Annotated[ApiCall, may(READ)]) -> Re
 
 
 @router.post(
-    "/approvals/{proposal_id}/approve",
-    response_model=ApprovalDecided,
-    operation_id="proposal_approve",
-    summary="Approve a proposal",
+    "/approvals/{proposal_id}/approve", response_model=ApprovalDecided, operation_id="proposal_approve", summary="Approve a proposal"
 )
 def approve(proposal_id: ProposalId, body: DecisionRequest, call: Annotated[ApiCall, may(READ)]) -> Response:
     """By the login of another person than the one who proposed it, within 24 hours. Where the verb can be done at once, it is

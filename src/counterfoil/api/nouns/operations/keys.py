@@ -26,16 +26,7 @@ from counterfoil.api.http.schemas import (
 )
 from counterfoil.base.edge import entropy
 from counterfoil.base.problems import InvalidInput
-from counterfoil.operations.access.access import (
-    ADMINISTER,
-    AUDIT,
-    SECRET_BYTES,
-    ApiKey,
-    create_key,
-    list_keys,
-    new_secret,
-    revoke_key,
-)
+from counterfoil.operations.access.access import ADMINISTER, AUDIT, SECRET_BYTES, ApiKey, create_key, list_keys, new_secret, revoke_key
 from counterfoil.operations.access.principals import NAME_MAX, find_principal, valid_name
 
 router = routes("Keys")
@@ -75,14 +66,7 @@ class KeyRevoked(WriteResult):
     id: str
 
 
-@router.post(
-    "/keys",
-    status_code=201,
-    response_model=KeyMade,
-    responses=BY_TWO,
-    operation_id="key_create",
-    summary="Create an API key",
-)
+@router.post("/keys", status_code=201, response_model=KeyMade, responses=BY_TWO, operation_id="key_create", summary="Create an API key")
 def create(body: KeyRequest, call: Annotated[ApiCall, may(ADMINISTER, key=True)]) -> Response:
     """Takes two administrators. The secret is shown once, here, to whoever proposed the key, when it is approved."""
     if body.expires_at is not None and body.expires_at <= call.now:

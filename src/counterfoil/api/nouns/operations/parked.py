@@ -50,10 +50,7 @@ def parked(call: Annotated[ApiCall, may(READ)]) -> Response:
 
 
 @router.post(
-    "/admin/webhooks-in/{webhook_id}/requeue",
-    response_model=ParkedMove,
-    operation_id="webhook_requeue",
-    summary="Requeue a parked webhook",
+    "/admin/webhooks-in/{webhook_id}/requeue", response_model=ParkedMove, operation_id="webhook_requeue", summary="Requeue a parked webhook"
 )
 def requeue(webhook_id: WebhookId, body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """Once its cause is mended."""
@@ -66,10 +63,7 @@ def requeue(webhook_id: WebhookId, body: Because, call: Annotated[ApiCall, may(O
 
 
 @router.post(
-    "/admin/webhooks-in/{webhook_id}/ignore",
-    response_model=ParkedMove,
-    operation_id="webhook_ignore",
-    summary="Ignore a parked webhook",
+    "/admin/webhooks-in/{webhook_id}/ignore", response_model=ParkedMove, operation_id="webhook_ignore", summary="Ignore a parked webhook"
 )
 def ignore(webhook_id: WebhookId, body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """It stays stored and is never applied."""
@@ -81,12 +75,7 @@ def ignore(webhook_id: WebhookId, body: Because, call: Annotated[ApiCall, may(OP
     return call.write("webhook_in.ignore", act, asked=body, reason=body.reason)
 
 
-@router.post(
-    "/admin/events/{event_id}/requeue",
-    response_model=ParkedMove,
-    operation_id="event_requeue",
-    summary="Requeue a parked event",
-)
+@router.post("/admin/events/{event_id}/requeue", response_model=ParkedMove, operation_id="event_requeue", summary="Requeue a parked event")
 def requeue_one(event_id: EventId, body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """Once its cause is mended."""
 

@@ -11,18 +11,7 @@ from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import (
-    BY_TWO,
-    Because,
-    Clean,
-    Paged,
-    ProgramId,
-    RequestModel,
-    ViewModel,
-    WriteResult,
-    answer,
-    id_in_path,
-)
+from counterfoil.api.http.schemas import BY_TWO, Because, Clean, Paged, ProgramId, RequestModel, ViewModel, WriteResult, answer, id_in_path
 from counterfoil.base.edge import entropy
 from counterfoil.operations.access import logins
 from counterfoil.operations.access.access import ADMINISTER, AUDIT, SECRET_BYTES
@@ -117,10 +106,7 @@ def grant(principal_id: PrincipalId, body: RoleRequest, call: Annotated[ApiCall,
 
 
 @router.post(
-    "/people/{principal_id}/roles/revoke",
-    response_model=PrincipalChanged,
-    operation_id="person_revoke_role",
-    summary="Revoke a role",
+    "/people/{principal_id}/roles/revoke", response_model=PrincipalChanged, operation_id="person_revoke_role", summary="Revoke a role"
 )
 def revoke(principal_id: PrincipalId, body: RoleRequest, call: Annotated[ApiCall, may(ADMINISTER)]) -> Response:
     """It ends at once. The last administrator stays."""
@@ -132,12 +118,7 @@ def revoke(principal_id: PrincipalId, body: RoleRequest, call: Annotated[ApiCall
     return _changing(call, "person.revoke", act, body)
 
 
-@router.post(
-    "/people/{principal_id}/end",
-    response_model=PrincipalChanged,
-    operation_id="person_end",
-    summary="End a person or a service",
-)
+@router.post("/people/{principal_id}/end", response_model=PrincipalChanged, operation_id="person_end", summary="End a person or a service")
 def end(principal_id: PrincipalId, body: Because, call: Annotated[ApiCall, may(ADMINISTER)]) -> Response:
     """None of its keys, logins and passwords opens anything from now on. The last administrator stays."""
 

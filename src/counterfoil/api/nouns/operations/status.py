@@ -96,12 +96,7 @@ def status(
         )
 
 
-@router.get(
-    "/admin/database",
-    response_model=DatabaseView,
-    operation_id="database_check",
-    summary="Check the server's database",
-)
+@router.get("/admin/database", response_model=DatabaseView, operation_id="database_check", summary="Check the server's database")
 def database(call: Annotated[ApiCall, may(READ)]) -> Response:
     """Version, durability, login, rights, migrations and clock, as this server's own connection sees them now."""
     with call.reading() as conn:

@@ -136,12 +136,7 @@ def make(call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     return call.write_outside("bank_file.make", act, asked={"provider": sepa.NAME})
 
 
-@router.get(
-    "/bank-files/{file_id}",
-    response_model=BankPaymentFileDetail,
-    operation_id="bank_file_show",
-    summary="Show a bank file",
-)
+@router.get("/bank-files/{file_id}", response_model=BankPaymentFileDetail, operation_id="bank_file_show", summary="Show a bank file")
 def bank_file(file_id: FileId, call: Annotated[ApiCall, may(READ)]) -> Response:
     """The file's facts and its orders, each with where it stands."""
     with call.reading() as conn:
@@ -173,10 +168,7 @@ def download(file_id: FileId, call: Annotated[ApiCall, may(OPERATE)]) -> Respons
 
 
 @router.post(
-    "/bank-files/{file_id}/cancel",
-    response_model=BankFileCancelled,
-    operation_id="bank_file_cancel",
-    summary="Cancel a bank file",
+    "/bank-files/{file_id}/cancel", response_model=BankFileCancelled, operation_id="bank_file_cancel", summary="Cancel a bank file"
 )
 def cancel(file_id: FileId, body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """Only while nobody has downloaded it. Its orders fail for certain, and their money is owed to the payees again."""

@@ -31,15 +31,7 @@ from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import ADMINISTER, OPERATE, READ
 from counterfoil.payouts.batches.gathering import Wanted, gather_batch
 from counterfoil.payouts.batches.machine import LINES_MAX
-from counterfoil.payouts.batches.policies import (
-    APPROVERS_MAX,
-    COOLING_HOURS,
-    HOURS_MAX,
-    TIERS_MAX,
-    Tier,
-    policies_of,
-    set_policy,
-)
+from counterfoil.payouts.batches.policies import APPROVERS_MAX, COOLING_HOURS, HOURS_MAX, TIERS_MAX, Tier, policies_of, set_policy
 
 router = routes("Batches")
 _MINOR = "^[0-9]{1,19}$"
@@ -134,13 +126,7 @@ class PolicySet(WriteResult):
     asset: str
 
 
-@router.post(
-    "/batches",
-    status_code=201,
-    response_model=BatchGathered,
-    operation_id="batch_gather",
-    summary="Gather a payout batch",
-)
+@router.post("/batches", status_code=201, response_model=BatchGathered, operation_id="batch_gather", summary="Gather a payout batch")
 def gather(body: BatchRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """A draft of every pending payout that fits and may be paid, each at what is owed now. At most 1,000: nothing is cut short."""
 
@@ -160,12 +146,7 @@ def gather(body: BatchRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Respon
     return call.write("batch.gather", act, asked=body)
 
 
-@router.get(
-    "/payout-policies",
-    response_model=Paged[PolicyView],
-    operation_id="payout_policy_list",
-    summary="List payout policies",
-)
+@router.get("/payout-policies", response_model=Paged[PolicyView], operation_id="payout_policy_list", summary="List payout policies")
 def policies(
     call: Annotated[ApiCall, may(READ)],
     program_id: Annotated[str | None, Query(alias="programId", max_length=64)] = None,
@@ -191,11 +172,7 @@ def policies(
 
 
 @router.post(
-    "/payout-policies",
-    response_model=PolicySet,
-    responses=BY_TWO,
-    operation_id="payout_policy_set",
-    summary="Set a payout policy",
+    "/payout-policies", response_model=PolicySet, responses=BY_TWO, operation_id="payout_policy_set", summary="Set a payout policy"
 )
 def set_one(body: PolicyRequest, call: Annotated[ApiCall, may(ADMINISTER)]) -> Response:
     """Takes two people. The newest counts; payouts that wait are judged by it at once."""

@@ -155,12 +155,7 @@ def set_one(body: DestinationRequest, call: Annotated[ApiCall, may(ADMINISTER, k
     return call.by_two("destination.set", act, said, asked=asked, reason=reason, secret=told)
 
 
-@router.get(
-    "/destinations",
-    response_model=Paged[DestinationView],
-    operation_id="destination_list",
-    summary="List destinations",
-)
+@router.get("/destinations", response_model=Paged[DestinationView], operation_id="destination_list", summary="List destinations")
 def destinations(
     call: Annotated[ApiCall, may(READ)],
     program_id: Annotated[str | None, Query(alias="programId", max_length=64)] = None,

@@ -123,12 +123,7 @@ async def hand_in(
     return await run_in_threadpool(call.write, "dispute.evidence", act, asked=asked)
 
 
-@router.get(
-    "/disputes/{dispute_id}/evidence",
-    response_model=EvidenceList,
-    operation_id="dispute_evidence_list",
-    summary="List evidence",
-)
+@router.get("/disputes/{dispute_id}/evidence", response_model=EvidenceList, operation_id="dispute_evidence_list", summary="List evidence")
 def evidence(dispute_id: DisputeId, call: Annotated[ApiCall, may(READ)]) -> Response:
     """Each file with its SHA-256."""
     with call.reading() as conn:

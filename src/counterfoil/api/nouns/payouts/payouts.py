@@ -35,13 +35,7 @@ from counterfoil.ledger.reads.listing import journals_of_sources
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.payouts.payouts.missing import execute_payout
 from counterfoil.payouts.payouts.noun import PAYOUT_NOUN
-from counterfoil.payouts.payouts.verbs import (
-    Payout,
-    ProviderPayout,
-    list_payouts,
-    provider_payouts_of,
-    show_payout,
-)
+from counterfoil.payouts.payouts.verbs import Payout, ProviderPayout, list_payouts, provider_payouts_of, show_payout
 from counterfoil.payouts.provider_payouts.conflicts import ConflictRow, conflicts_of
 from counterfoil.settlement.settlements import payout_sources
 

@@ -10,17 +10,7 @@ from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import (
-    Amount,
-    Minor,
-    Reason,
-    RequestModel,
-    ViewModel,
-    WriteResult,
-    answer,
-    id_in_path,
-    shows,
-)
+from counterfoil.api.http.schemas import Amount, Minor, Reason, RequestModel, ViewModel, WriteResult, answer, id_in_path, shows
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.payouts.refunds.refunds import Refund, book_refund, lock_invoice, refundable
 from counterfoil.settlement.invoices.invoices import show_invoice
@@ -60,13 +50,7 @@ class RefundableView(ViewModel):
     amount: Minor
 
 
-@router.post(
-    "/refunds",
-    status_code=201,
-    response_model=RefundBooked,
-    operation_id="refund_open",
-    summary="Owe a customer a refund",
-)
+@router.post("/refunds", status_code=201, response_model=RefundBooked, operation_id="refund_open", summary="Owe a customer a refund")
 def open_(body: RefundRequest, call: Annotated[ApiCall, may(OPERATE, key=True)]) -> Response:
     """Before the settlement it comes from escrow; after it, from fees, from what is not paid out yet, from holdback, and the rest is owed
     by the payee. Money that may be on its way is left alone."""

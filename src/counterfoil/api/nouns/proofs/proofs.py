@@ -128,10 +128,7 @@ def package_(proof_id: ProofId, call: Annotated[ApiCall, may(AUDIT)]) -> Respons
 
 
 @router.get(
-    "/proofs/{proof_id}/request",
-    response_model=SigningRequestView,
-    operation_id="proof_request_show",
-    summary="Show what is to be signed",
+    "/proofs/{proof_id}/request", response_model=SigningRequestView, operation_id="proof_request_show", summary="Show what is to be signed"
 )
 def request(proof_id: ProofId, call: Annotated[ApiCall, may(READ)]) -> Response:
     """The request whose signatures count: the last."""
@@ -151,11 +148,7 @@ def request(proof_id: ProofId, call: Annotated[ApiCall, may(READ)]) -> Response:
 
 
 @router.post(
-    "/proofs/{proof_id}/signatures",
-    status_code=201,
-    response_model=ProofSigned,
-    operation_id="proof_sign",
-    summary="Sign a proof",
+    "/proofs/{proof_id}/signatures", status_code=201, response_model=ProofSigned, operation_id="proof_sign", summary="Sign a proof"
 )
 def sign(proof_id: ProofId, body: SignatureRequest, call: Annotated[ApiCall, may(READ, key=True)]) -> Response:
     """By the caller's own key, whose private half never comes here. Each signature is of another person, in another role."""

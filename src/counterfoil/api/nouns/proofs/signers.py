@@ -16,14 +16,7 @@ from counterfoil.base.problems import Problem
 from counterfoil.operations.access.access import ADMINISTER, READ
 from counterfoil.proofs.log.checkpoints import LogNotBegun, keys_of_log, origin_of, seed_of
 from counterfoil.proofs.log.notes import NoteKey, open_note, sign_note
-from counterfoil.proofs.signing.signers import (
-    Signer,
-    add_signer,
-    quorum_can_be_met,
-    revoke_signer,
-    signers_health,
-    trusted_keys,
-)
+from counterfoil.proofs.signing.signers import Signer, add_signer, quorum_can_be_met, revoke_signer, signers_health, trusted_keys
 
 router = routes("Signers")
 
@@ -130,14 +123,7 @@ def keys(call: Annotated[ApiCall, may(READ)]) -> Response:
         return answer(TrustedKeysView(keys=trusted_keys(conn, call.services.wiring.proof_quorum)))
 
 
-@router.post(
-    "/signers",
-    status_code=201,
-    response_model=SignerChanged,
-    responses=BY_TWO,
-    operation_id="signer_add",
-    summary="Add a signer",
-)
+@router.post("/signers", status_code=201, response_model=SignerChanged, responses=BY_TWO, operation_id="signer_add", summary="Add a signer")
 def add(body: SignerRequest, call: Annotated[ApiCall, may(ADMINISTER, key=True)]) -> Response:
     """Takes two administrators. The person holds the role; the private half of the key stays with them."""
 

@@ -17,29 +17,12 @@ from pydantic import Field
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import (
-    Minor,
-    Paged,
-    ProgramId,
-    Reason,
-    RequestModel,
-    ViewModel,
-    WriteResult,
-    answer,
-    id_in_path,
-    shows,
-)
+from counterfoil.api.http.schemas import Minor, Paged, ProgramId, Reason, RequestModel, ViewModel, WriteResult, answer, id_in_path, shows
 from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import CLOSE_PERIOD, OPERATE, READ
 from counterfoil.reconciliation.bank_statements import BankFile, cash_account, import_bank_file, list_bank_files
-from counterfoil.reconciliation.client_money import (
-    ClientMoney,
-    list_client_money,
-    make_client_money,
-    show_client_money,
-    sign_client_money,
-)
+from counterfoil.reconciliation.client_money import ClientMoney, list_client_money, make_client_money, show_client_money, sign_client_money
 from counterfoil.statements import FORMATS, SourceRead, read
 from counterfoil.statements.continuity.following import SequenceGap
 
@@ -203,10 +186,7 @@ def _file(one: BankFile) -> BankFileView:
 
 
 @router.get(
-    "/reconciliation/statements",
-    response_model=Paged[BankFileView],
-    operation_id="bank_statement_list",
-    summary="List bank statements",
+    "/reconciliation/statements", response_model=Paged[BankFileView], operation_id="bank_statement_list", summary="List bank statements"
 )
 def statements(
     call: Annotated[ApiCall, may(READ)],
@@ -250,12 +230,7 @@ def make(body: MoneyRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Response
     return call.write("client_money.make", act, asked=body, snapshot=True)
 
 
-@router.get(
-    "/client-money",
-    response_model=Paged[MoneyView],
-    operation_id="client_money_list",
-    summary="List client money statements",
-)
+@router.get("/client-money", response_model=Paged[MoneyView], operation_id="client_money_list", summary="List client money statements")
 def client_money(
     call: Annotated[ApiCall, may(READ)],
     program_id: Annotated[ProgramId | None, Query(alias="programId")] = None,
@@ -272,10 +247,7 @@ def client_money(
 
 
 @router.get(
-    "/client-money/{statement_id}",
-    response_model=MoneyView,
-    operation_id="client_money_show",
-    summary="Show a client money statement",
+    "/client-money/{statement_id}", response_model=MoneyView, operation_id="client_money_show", summary="Show a client money statement"
 )
 def show(statement_id: Annotated[str, id_in_path("cm")], call: Annotated[ApiCall, may(READ)]) -> Response:
     """With every owner and every place."""

@@ -99,12 +99,7 @@ def breaks(
     return page_of(BreakShownShort, BREAKS.page(rows, limit, lambda row: (row.id,)))
 
 
-@router.get(
-    "/breaks/overview",
-    response_model=Overview,
-    operation_id="break_show_overview",
-    summary="Show breaks by cause, age and flow",
-)
+@router.get("/breaks/overview", response_model=Overview, operation_id="break_show_overview", summary="Show breaks by cause, age and flow")
 def overview(
     call: Annotated[ApiCall, may(READ)],
     program_id: Annotated[str | None, Query(alias="programId", max_length=64)] = None,
@@ -137,13 +132,7 @@ def limits(
     return answer(LimitView(program_id=program, asset=asset, minor=minor))
 
 
-@router.post(
-    "/breaks/limits",
-    response_model=LimitSet,
-    responses=BY_TWO,
-    operation_id="break_set_limit",
-    summary="Set the write-off limit",
-)
+@router.post("/breaks/limits", response_model=LimitSet, responses=BY_TWO, operation_id="break_set_limit", summary="Set the write-off limit")
 def set_limit(body: LimitRequest, call: Annotated[ApiCall, may(ADMINISTER)]) -> Response:
     """Takes two people. Holds for what is proposed from now on; 0 forbids write-offs."""
 

@@ -38,12 +38,7 @@ class ReportView(ViewModel):
     more_runs: bool = Field(description="Are there more? The report is of all of them.")
 
 
-@router.get(
-    "/reconciliation/report",
-    response_model=ReportView,
-    operation_id="report_show",
-    summary="Show the report of a time range",
-)
+@router.get("/reconciliation/report", response_model=ReportView, operation_id="report_show", summary="Show the report of a time range")
 def report(
     call: Annotated[ApiCall, may(READ)],
     start_time: Annotated[Instant, Query(alias="startTime")],

@@ -7,14 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from counterfoil.api.http.schemas import (
-    Minor,
-    ProgramId,
-    RequestModel,
-    ViewModel,
-    WriteResult,
-    shows,
-)
+from counterfoil.api.http.schemas import Minor, ProgramId, RequestModel, ViewModel, WriteResult, shows
 from counterfoil.reconciliation.runs.rows import RunFinding, Success
 from counterfoil.reconciliation.runs.schedule import ScheduleGap, ScheduleState
 

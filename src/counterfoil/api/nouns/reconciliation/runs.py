@@ -14,13 +14,7 @@ from psycopg import Connection
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import (
-    Paged,
-    ProgramId,
-    WriteResult,
-    answer,
-    id_in_path,
-)
+from counterfoil.api.http.schemas import Paged, ProgramId, WriteResult, answer, id_in_path
 from counterfoil.api.nouns.reconciliation.run_schemas import (
     FindingView,
     ForceRequest,
@@ -40,15 +34,7 @@ from counterfoil.base.paging import Keyset, Page
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.reconciliation.reach import DueSource, never_concluded
-from counterfoil.reconciliation.runs.continuous import (
-    RunPlan,
-    Scope,
-    Tried,
-    reconcile_all,
-    reconcile_one,
-    sources_in_use,
-    sources_of_agent,
-)
+from counterfoil.reconciliation.runs.continuous import RunPlan, Scope, Tried, reconcile_all, reconcile_one, sources_in_use, sources_of_agent
 from counterfoil.reconciliation.runs.pairings import Pairing, pairing
 from counterfoil.reconciliation.runs.run import Run, findings_of, list_runs, show_run
 from counterfoil.reconciliation.runs.schedule import gaps, schedules
@@ -63,11 +49,7 @@ RAN: Final = "reconciliation.run"
 
 
 @router.post(
-    "/reconciliation/runs",
-    response_model=RunWritten | RunsWritten,
-    status_code=201,
-    operation_id="run_create",
-    summary="Reconcile",
+    "/reconciliation/runs", response_model=RunWritten | RunsWritten, status_code=201, operation_id="run_create", summary="Reconcile"
 )
 def run(body: StartRunRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """Reads what the other side says and holds it against our books. Moves no money. A run that cannot conclude is kept as failed.

@@ -13,18 +13,7 @@ from pydantic import Field
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import (
-    ActionView,
-    Minor,
-    Paged,
-    Reason,
-    RequestModel,
-    StepView,
-    ViewModel,
-    answer,
-    id_in_path,
-    shows,
-)
+from counterfoil.api.http.schemas import ActionView, Minor, Paged, Reason, RequestModel, StepView, ViewModel, answer, id_in_path, shows
 from counterfoil.api.http.verbs import VerbSaid
 from counterfoil.audit.actions import actions_of
 from counterfoil.base.machine import history_of
@@ -145,12 +134,7 @@ def intents(
     return answer(Paged[ListedIntentView](data=shown, next_cursor=page.next_cursor))
 
 
-@router.get(
-    "/intents/stats",
-    response_model=TimesView,
-    operation_id="intent_show_durations",
-    summary="Show how long intents take",
-)
+@router.get("/intents/stats", response_model=TimesView, operation_id="intent_show_durations", summary="Show how long intents take")
 def stats(call: Annotated[ApiCall, may(READ)]) -> Response:
     """Of the last 100 that were completed, and how many move, are stuck or failed."""
     with call.reading() as conn:
@@ -166,12 +150,7 @@ def intent(intent_id: IntentId, call: Annotated[ApiCall, may(READ)]) -> Response
     return answer(IntentInFull(**one._asdict(), steps=steps, actions=actions))
 
 
-@router.post(
-    "/admin/reconciliation/retry-intent",
-    response_model=VerbSaid,
-    operation_id="intent_retry_alias",
-    summary="Retry an intent",
-)
+@router.post("/admin/reconciliation/retry-intent", response_model=VerbSaid, operation_id="intent_retry_alias", summary="Retry an intent")
 def retry_named(body: RetryRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """The same as `POST /api/intents/{id}/retry`, under the address of the runbook."""
 

@@ -35,12 +35,7 @@ class SettlementInFull(SettlementView):
     payout_id: str | None
 
 
-@router.get(
-    "/settlements/{settlement_id}",
-    response_model=SettlementInFull,
-    operation_id="settlement_show",
-    summary="Show a settlement",
-)
+@router.get("/settlements/{settlement_id}", response_model=SettlementInFull, operation_id="settlement_show", summary="Show a settlement")
 def settlement(settlement_id: Annotated[str, id_in_path("set")], call: Annotated[ApiCall, may(READ)]) -> Response:
     """How one paid invoice was divided."""
     with call.reading() as conn:

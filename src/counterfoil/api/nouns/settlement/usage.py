@@ -89,12 +89,7 @@ class UsageImported(WriteResult):
 
 
 @router.post(
-    "/usage",
-    status_code=201,
-    response_model=UsageImported,
-    operation_id="usage_import",
-    summary="Import usage",
-    openapi_extra=USAGE_BODY,
+    "/usage", status_code=201, response_model=UsageImported, operation_id="usage_import", summary="Import usage", openapi_extra=USAGE_BODY
 )
 async def usage(
     request: Request,

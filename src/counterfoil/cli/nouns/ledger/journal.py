@@ -10,19 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import (
-    ROWS,
-    TABLE,
-    DryRun,
-    Output,
-    Reason,
-    Rows,
-    listed,
-    say_done,
-    show_one,
-    show_rows,
-    waits,
-)
+from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Reason, Rows, listed, say_done, show_one, show_rows, waits
 from counterfoil.cli.local.journal_import import check, import_
 from counterfoil.cli.nouns.ledger.journal_batch import app as batch
 

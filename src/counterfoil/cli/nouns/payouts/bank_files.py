@@ -9,20 +9,7 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import (
-    ROWS,
-    TABLE,
-    DryRun,
-    Output,
-    Reason,
-    Rows,
-    listed,
-    patience,
-    say,
-    say_done,
-    show_one,
-    show_rows,
-)
+from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Reason, Rows, listed, patience, say, say_done, show_one, show_rows
 
 app = typer.Typer(no_args_is_help=True, help="Files of payments for the bank, and what the bank reported on them.")
 FileId = Annotated[str, typer.Argument(help="The file, pf_…")]

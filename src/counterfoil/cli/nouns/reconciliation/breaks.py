@@ -10,20 +10,7 @@ import typer
 
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.money import figure, to_minor
-from counterfoil.cli.core.output import (
-    ROWS,
-    TABLE,
-    DryRun,
-    Format,
-    Output,
-    Reason,
-    Rows,
-    listed,
-    say_done,
-    show_one,
-    show_rows,
-    waits,
-)
+from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Format, Output, Reason, Rows, listed, say_done, show_one, show_rows, waits
 from counterfoil.cli.core.verbs import add_verbs, need_of
 from counterfoil.reconciliation.breaks.noun import BREAK_NOUN
 
