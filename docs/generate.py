@@ -16,14 +16,15 @@ import counterfoil
 from counterfoil.api.document.problem_types import ProblemType, problem_types
 from counterfoil.api.http.app import make_app
 from counterfoil.base.edge import Database, make_id, now
-from counterfoil.base.invariant import Invariant
+from counterfoil.base.invariant import Invariant, recent_query
 from counterfoil.base.machine import NOWHERE, Machine
 from counterfoil.base.problems import TO_DO
 from counterfoil.base.settings import OTHER_VARIABLES, Settings, variable_of
 from counterfoil.cli.core.commands import PARTS, load
 from counterfoil.cli.main import root
+from counterfoil.integrity.playbooks import PLAYBOOKS
 from counterfoil.matching.rules.reference import rule_set_page
-from counterfoil.wiring import JOBS, Wiring
+from counterfoil.wiring import CHECKS, JOBS, Wiring
 from docs import diagrams, problem_facts
 
 FOLDER: Final = Path(__file__).parent / "reference"
@@ -180,10 +181,24 @@ def drawings() -> dict[str, str]:
 
 
 def invariants() -> str:
-    """Every invariant."""
-    found = sorted(instances_of(Invariant), key=lambda one: one.code)
-    rows = [[f"`{one.code}`", one.question, one.severity, one.meaning] for one in found]
-    return "Each is a query that must find nothing.\n\n" + table(["code", "question", "severity", "when it does not hold"], rows)
+    """Every check, and every playbook."""
+    head = ["code", "question", "severity", "when it does not hold", "asked", "incident", "playbook"]
+    always = [_check_row(one) for one in sorted(CHECKS, key=lambda one: one.code) if not one.monitor]
+    in_time = [_check_row(one) for one in sorted(CHECKS, key=lambda one: one.code) if one.monitor]
+    books = [[one.name, one.title, one.owner.replace("_", " "), " ".join(one.steps)] for one in PLAYBOOKS.values()]
+    return (
+        "Each is a query that must find nothing. A full run of the sentinel asks all of them; a recent run those with *recent*, of what "
+        "was touched since the last.\n\n"
+        f"## Invariants: what must always hold\n\n{table(head, always)}\n\n"
+        f"## Monitors: what must hold in time\n\n{table(head, in_time)}\n\n"
+        f"## Playbooks\n\n{table(['name', 'when', 'owner', 'what to do'], books)}"
+    )
+
+
+def _check_row(one: Invariant) -> list[str]:
+    asked = "recent, full" if one.monitor or recent_query(one) is not None else "full"
+    level = one.incident or ("" if one.monitor or one.severity == "warning" else "P1")
+    return [f"`{one.code}`", one.question, one.severity, one.meaning, asked, level, one.playbook]
 
 
 def commands() -> str:
@@ -291,7 +306,7 @@ PAGES: Final = (
     Page("problems.md", "Problems", problems),
     Page("settings.md", "Settings", settings),
     Page("states.md", "States", states),
-    Page("invariants.md", "Invariants", invariants),
+    Page("invariants.md", "Checks", invariants),
     Page("commands.md", "Commands", commands),
     Page("api.md", "The API over HTTP", api),
     Page("rule-set.md", "The rule set", rule_set_page),

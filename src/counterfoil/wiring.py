@@ -8,20 +8,31 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from counterfoil.audit.invariants import INVARIANTS as AUDIT_INVARIANTS
 from counterfoil.base.encryption.confidential import Confidential
 from counterfoil.base.encryption.standing import every_envelope_opens
 from counterfoil.base.ids import MakeId
+from counterfoil.base.invariant import Invariant
 from counterfoil.base.machine import Machine, history_kept
+from counterfoil.checks import INVARIANTS_OF_PARTS, MONITORS_OF_PARTS
 from counterfoil.following import appliers, followers
+from counterfoil.integrity import runs as sentinel_runs
+from counterfoil.integrity import sentinel
+from counterfoil.integrity.alerts import limits as alert_limits
+from counterfoil.integrity.alerts import machine as alert_machine
+from counterfoil.integrity.alerts.machine import ALERT
+from counterfoil.integrity.alerts.noun import alert_noun
+from counterfoil.integrity.incidents import machine as incident_machine
+from counterfoil.integrity.incidents import noun as incident_noun
+from counterfoil.integrity.incidents.machine import INCIDENT
+from counterfoil.integrity.incidents.noun import INCIDENT_NOUN
+from counterfoil.integrity.monitors import monitors
+from counterfoil.integrity.runs import SENTINEL_NOUN, SENTINEL_RUN
 from counterfoil.ledger import expiring
-from counterfoil.ledger.invariants import INVARIANTS as LEDGER_INVARIANTS
 from counterfoil.ledger.periods import PAIRED as PERIOD_PAIRED
 from counterfoil.operations.access.paired import PAIRED as ACCESS_PAIRED
 from counterfoil.operations.approvals import Paired, by_verb
 from counterfoil.operations.events import events
 from counterfoil.operations.events.events import EVENT, EventKind, tell_stuck
-from counterfoil.operations.invariants import INVARIANTS as OPERATIONS_INVARIANTS
 from counterfoil.operations.providers import Provider, keeping_balances
 from counterfoil.operations.webhooks import event_pull
 from counterfoil.operations.webhooks import inbound as webhooks_in
@@ -35,11 +46,9 @@ from counterfoil.operations.work.worker import Loop
 from counterfoil.payouts import machines as payout_machines
 from counterfoil.payouts.batches import machine as batch_machine
 from counterfoil.payouts.batches import tending
-from counterfoil.payouts.batches.invariants import INVARIANTS as BATCH_INVARIANTS
 from counterfoil.payouts.batches.machine import PAYOUT_BATCH
 from counterfoil.payouts.batches.noun import BATCH_NOUN
 from counterfoil.payouts.chargebacks import machine as chargeback_machine
-from counterfoil.payouts.chargebacks.invariants import INVARIANTS as CHARGEBACK_INVARIANTS
 from counterfoil.payouts.chargebacks.machine import CHARGEBACK
 from counterfoil.payouts.chargebacks.noun import CHARGEBACK_NOUN
 from counterfoil.payouts.destinations import machine as destination_machine
@@ -49,10 +58,8 @@ from counterfoil.payouts.destinations.noun import DESTINATION_NOUN
 from counterfoil.payouts.destinations.noun import PAIRED as DESTINATION_PAIRED
 from counterfoil.payouts.disputes import disputes
 from counterfoil.payouts.disputes import machine as dispute_machine
-from counterfoil.payouts.disputes.invariants import INVARIANTS as DISPUTE_INVARIANTS
 from counterfoil.payouts.disputes.machine import DISPUTE
 from counterfoil.payouts.disputes.noun import DISPUTE_NOUN
-from counterfoil.payouts.invariants import INVARIANTS as PAYOUT_INVARIANTS
 from counterfoil.payouts.invoices import parts as unpaid
 from counterfoil.payouts.machines import PAYMENT_FILE, PAYOUT, PROVIDER_CONFLICT, PROVIDER_PAYOUT
 from counterfoil.payouts.payment_files import files, reporting
@@ -61,8 +68,6 @@ from counterfoil.payouts.payouts.noun import PAYOUT_NOUN
 from counterfoil.payouts.provider_payouts import pulling, sending
 from counterfoil.payouts.provider_payouts.paired import PAIRED as PAYOUT_PAIRED
 from counterfoil.payouts.refunds import debts, refunds, release
-from counterfoil.payouts.refunds.debts import INVARIANTS as DEBT_INVARIANTS
-from counterfoil.payouts.refunds.invariants import INVARIANTS as REFUND_INVARIANTS
 from counterfoil.payouts.refunds.noun import REFUND_NOUN
 from counterfoil.payouts.refunds.refunds import REFUND
 from counterfoil.payouts.refunds.release import HOLDBACK_NOUN
@@ -70,7 +75,6 @@ from counterfoil.proofs import declared as proofs
 from counterfoil.reconciliation import bank_lines, bank_statements, client_money
 from counterfoil.reconciliation.breaks.adjusting import PAIRED as BREAK_PAIRED
 from counterfoil.reconciliation.breaks.breaks import BREAK
-from counterfoil.reconciliation.breaks.invariants import INVARIANTS as BREAK_INVARIANTS
 from counterfoil.reconciliation.breaks.noun import BREAK_NOUN
 from counterfoil.reconciliation.runs import continuous, nightly, rows, run
 from counterfoil.reconciliation.runs.copying import Books
@@ -78,33 +82,25 @@ from counterfoil.reconciliation.runs.pairings import Pairing, pairings
 from counterfoil.reconciliation.runs.run import RunContext
 from counterfoil.settlement import holdback, settlements
 from counterfoil.settlement.affiliates import affiliates
-from counterfoil.settlement.affiliates.invariants import INVARIANTS as AFFILIATE_INVARIANTS
 from counterfoil.settlement.affiliates.noun import AFFILIATE_NOUN
 from counterfoil.settlement.commissions import model as commission_model
 from counterfoil.settlement.commissions import moving as commissions
-from counterfoil.settlement.commissions.invariants import INVARIANTS as COMMISSION_INVARIANTS
 from counterfoil.settlement.commissions.noun import COMMISSION_NOUN
 from counterfoil.settlement.escrow import escrows
 from counterfoil.settlement.escrow import model as escrow_model
-from counterfoil.settlement.escrow.invariants import INVARIANTS as ESCROW_INVARIANTS
 from counterfoil.settlement.escrow.model import ESCROW
 from counterfoil.settlement.escrow.noun import ESCROW_NOUN
 from counterfoil.settlement.escrow.noun import PAIRED as ESCROW_PAIRED
 from counterfoil.settlement.holdback import HOLDBACK
-from counterfoil.settlement.holdback import INVARIANTS as HOLDBACK_INVARIANTS
 from counterfoil.settlement.intents import intents
-from counterfoil.settlement.invariants import INVARIANTS as SETTLEMENT_INVARIANTS
 from counterfoil.settlement.payments import payments
 from counterfoil.settlement.treasury import treasury
-from counterfoil.settlement.treasury.invariants import INVARIANTS as TREASURY_INVARIANTS
 from counterfoil.treasury.agents import model as agent_model
-from counterfoil.treasury.agents.invariants import INVARIANTS as AGENT_INVARIANTS
 from counterfoil.treasury.agents.model import AGENT
 from counterfoil.treasury.agents.noun import AGENT_NOUN
 from counterfoil.treasury.agents.noun import PAIRED as AGENT_PAIRED
 from counterfoil.treasury.two_phase import model as two_phase_model
 from counterfoil.treasury.two_phase import telling, transactions
-from counterfoil.treasury.two_phase.invariants import INVARIANTS as TWO_PHASE_INVARIANTS
 from counterfoil.treasury.two_phase.model import TRANSACTION
 from counterfoil.treasury.two_phase.noun import PAIRED as TRANSACTION_PAIRED
 from counterfoil.treasury.two_phase.noun import TRANSACTION_NOUN
@@ -134,6 +130,9 @@ MACHINES: Sequence[Machine] = (
     AGENT,
     TRANSACTION,
     proofs.PROOF,
+    SENTINEL_RUN,
+    ALERT,
+    INCIDENT,
 )
 JOBS: Final[Sequence[Job]] = (
     *event_pull.JOBS,
@@ -155,6 +154,9 @@ JOBS: Final[Sequence[Job]] = (
     *forgetting.JOBS,
     *nightly.JOBS,
     *proofs.JOBS,
+    *sentinel.JOBS,
+    *alert_limits.JOBS,
+    *incident_noun.JOBS,
 )
 EVENT_KINDS: Final[Sequence[EventKind]] = (
     *unpaid.EVENT_KINDS,
@@ -185,6 +187,9 @@ EVENT_KINDS: Final[Sequence[EventKind]] = (
     *continuous.EVENT_KINDS,
     *nightly.EVENT_KINDS,
     *client_money.EVENT_KINDS,
+    *sentinel_runs.EVENT_KINDS,
+    *alert_machine.EVENT_KINDS,
+    *incident_machine.EVENT_KINDS,
 )
 QUEUES: Final[Sequence[Queue]] = tuple(job.queue for job in JOBS if job.queue is not None)
 QUEUE_BY_NAME: Final[Mapping[str, Queue]] = {queue.name: queue for queue in QUEUES}
@@ -220,7 +225,7 @@ CONFIDENTIAL: Final[Sequence[Confidential]] = (
     reporting.CONFIDENTIAL,
     proofs.CONFIDENTIAL,
 )
-NOUNS: Final = (
+_WATCHED: Final = (
     *unpaid.NOUNS,
     PAYOUT_NOUN,
     DESTINATION_NOUN,
@@ -237,31 +242,25 @@ NOUNS: Final = (
     AGENT_NOUN,
     TRANSACTION_NOUN,
     proofs.PROOF_NOUN,
-)  # whose verbs become routes, commands and forms
-INVARIANTS = (
-    *LEDGER_INVARIANTS,
-    *SETTLEMENT_INVARIANTS,
-    *HOLDBACK_INVARIANTS,
-    *ESCROW_INVARIANTS,
-    *TREASURY_INVARIANTS,
-    *AGENT_INVARIANTS,
-    *TWO_PHASE_INVARIANTS,
-    *AFFILIATE_INVARIANTS,
-    *COMMISSION_INVARIANTS,
-    *PAYOUT_INVARIANTS,
-    *REFUND_INVARIANTS,
-    *BATCH_INVARIANTS,
-    *DISPUTE_INVARIANTS,
-    *CHARGEBACK_INVARIANTS,
-    *DEBT_INVARIANTS,
-    *unpaid.INVARIANTS,
-    *BREAK_INVARIANTS,
-    *OPERATIONS_INVARIANTS,
-    *AUDIT_INVARIANTS,
+)
+# Where a thing is kept, by the prefix of its id: a finding that names it is of its program.
+TABLES: Final[Mapping[str, str]] = {
+    "set": "settlement",
+    "pay": "payment",
+    "esm": "escrow_movement",
+    "trm": "treasury_movement",
+} | {one.prefix: one.machine.table for one in _WATCHED if one is not CIRCUIT_NOUN}
+# What must always hold, of every part; and of all that has states, and all that is kept encrypted.
+INVARIANTS: Final[Sequence[Invariant]] = (
+    *INVARIANTS_OF_PARTS,
     *proofs.INVARIANTS,
     history_kept(MACHINES),
     every_envelope_opens(CONFIDENTIAL),
 )
+# What the sentinel asks, in this order: what must always hold, then what must hold in time; its own runs last.
+CHECKS: Final[Sequence[Invariant]] = (*INVARIANTS, *MONITORS_OF_PARTS, *monitors(QUEUES))
+ALERT_NOUN: Final = alert_noun(CHECKS, TABLES)
+NOUNS: Final = (*_WATCHED, ALERT_NOUN, INCIDENT_NOUN, SENTINEL_NOUN)  # whose verbs become routes, commands and forms
 
 
 @dataclass(frozen=True)
@@ -333,6 +332,8 @@ class Wiring:
             cooling=self.cooling,
             peers=self.peers,
             database=self.database,
+            checks=CHECKS,
+            tables=TABLES,
         )
 
 

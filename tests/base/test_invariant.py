@@ -10,9 +10,9 @@ from psycopg import Connection
 
 from counterfoil.base.invariant import SHOWN_MAX, Invariant, run_invariants
 
-HOLDS = Invariant("HOLDS", "Is one one?", "select 1 where 1 <> 1", "critical", "Arithmetic is broken.")
-BROKEN = Invariant("BROKEN", "Is there nothing?", "select 'row', n from generate_series(1, 50) n", "warning", "There is something.")
-UNASKED = Invariant("UNASKED", "Is it there?", "select from nowhere", "critical", "It is gone.")
+HOLDS = Invariant("HOLDS", "Is one one?", "select 1 where 1 <> 1", "critical", "Arithmetic is broken.", "P1")
+BROKEN = Invariant("BROKEN", "Is there nothing?", "select 'row', n from generate_series(1, 50) n", "warning", "There is something.", "P1")
+UNASKED = Invariant("UNASKED", "Is it there?", "select from nowhere", "critical", "It is gone.", "P1")
 
 
 def test_what_holds_is_not_told(conn: Connection[Any]) -> None:

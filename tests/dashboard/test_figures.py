@@ -336,7 +336,7 @@ def test_a_worker_that_fell_silent_is_down_and_one_that_says_goodbye_is_not_miss
 
 
 def an_invariant(code, query, severity="critical"):
-    return Invariant(code, f"Is {code} so?", query, severity, "Something is off.")
+    return Invariant(code, f"Is {code} so?", query, severity, "Something is off.", "P1")
 
 
 class Hands:

@@ -149,6 +149,7 @@ ACTS = frozenset(
         "reconcile run",
         "reconcile bank",
         "client-money make",
+        "sentinel run",
     }
 )
 OF_ONE = {"accounts trial": ("--asset", "EUR")}  # the demo's program has two assets, and no total of both
@@ -167,6 +168,7 @@ WHOLE = {  # lists without `--limit`, and why they are never long
     "circuits list": "one row for each provider and queue",
     "health": "one row for each counter",
     "invariants": "one row for each question",
+    "sentinel checks": "one row for each check",
     "doctor": "one row for each check",
     "encryption status": "one row for each key and table",
     "encryption verify": "those that do not open",

@@ -243,6 +243,11 @@ PAYOUTS: Final[Faults] = {
         "an attempt is for more than its payout": "update provider_payout set amount = amount + 1",
         "a later payout has no earlier one": "update payout set reissue = 2",
     },
+    "QUARANTINE_LEAK": {
+        "an order was sent while it was in quarantine": """insert into step (machine, subject_id, step, from_state, verb,
+                to_state, actor, at)
+            select 'provider_payout', subject_id, 900, 'queued', 'quarantine', 'quarantined', 'x', '2001-01-01' from call limit 1""",
+    },
     "CONFLICT_BRAKE": {
         "a conflict was there before the call": "update provider_conflict set at = at - interval '1 year'",
     },
@@ -520,5 +525,80 @@ LOG: Final[Faults] = {
             '9000000000'::xid8 from journal limit 1""",
     },
 }
-PARTS: Final = (LEDGER, SETTLEMENT, PAYOUTS, BATCHES, ESCROWS, COMMISSIONS, CUSTOMERS, REFUNDS, BREAKS, AGENTS, OPERATIONS, LOG)
+MONITORS: Final[Faults] = {
+    "INTENT_STUCK": {
+        "an intent stands still": """update intent set state = 'processing', state_at = now() - interval '20 minutes'
+            where id = (select min(id) from intent)""",
+    },
+    "HOLDBACK_OVERDUE": {
+        "nobody releases it": """update holdback_tranche set state = 'held', release_at = now() - interval '3 days'
+            where id = (select min(id) from holdback_tranche)""",
+    },
+    "OUTBOX_SENDING_STUCK": {
+        "a worker died while it sent": """update provider_payout set state = 'sending', state_at = now() - interval '31 minutes'
+            where id = (select min(id) from provider_payout)""",
+    },
+    "PAYOUT_SENT_SILENT": {
+        "nobody knows whether it arrived": """update provider_payout set state = 'unknown', state_at = now() - interval '11 minutes'
+            where id = (select min(id) from provider_payout)""",
+        "nobody asked about it": """update provider_payout set state = 'sent', due_at = now() - interval '11 minutes'
+            where id = (select min(id) from provider_payout)""",
+    },
+    "PAYOUT_PROCESSING_AGED": {
+        "a payee waits": """update payout set state = 'processing', state_at = now() - interval '25 hours'
+            where id = (select min(id) from payout)""",
+    },
+    "HELD_AGED": {
+        "a hold was forgotten": """update payout set state = 'held', state_at = now() - interval '31 days'
+            where id = (select min(id) from payout)""",
+    },
+    "DESTINATION_CHANGE_RISK": {
+        "a payee was paid at a new account": """insert into destination (id, program_id, payee_id, provider, envelope, actor,
+                created_at, ended_at, state, state_at)
+            select 'dst_before', program_id, payee_id, provider, envelope, actor, created_at - interval '1 year', now(), 'ended', now()
+            from destination
+            where id = (select min(destination_id) from provider_payout);
+            update provider_payout pp set created_at = now() - interval '1 hour' where destination_id = (
+                select min(destination_id) from provider_payout);
+            update destination set created_at = now() - interval '2 hours' where id = (select min(destination_id) from provider_payout)""",
+    },
+    "BATCH_AGED": {
+        "nobody executes it": "update payout_batch set state = 'approved', state_at = now() - interval '25 hours'",
+    },
+    "BATCH_STALLED": {
+        "it stopped half way": "update payout_batch set state = 'executing', state_at = now() - interval '2 hours'",
+    },
+    "WEBHOOK_IN_PARKED": {
+        "nobody sees to it": """update webhook_in set state = 'parked', state_at = now() - interval '2 hours'
+            where id = (select min(id) from webhook_in)""",
+    },
+    "WORKER_DOWN": {
+        "it was heard of long ago": """insert into worker (id, host, pid, version, started_at, beat_at)
+            values ('w', 'h', 1, 'v', now() - interval '1 day', now() - interval '2 minutes')""",
+    },
+    "QUEUE_DEPTH": {
+        "nobody works": """insert into event (id, name, level, program_id, subject_id, payload, at, state, state_at, due_at)
+            select 'late.' || n, 'x', 'info', '', 'x', '{}', now(), 'due', now(), now() - interval '1 minute'
+            from generate_series(1, 600) n""",
+    },
+    "CLIENT_MONEY_SHORTFALL": {
+        "less is held than is owed": """insert into client_money (id, program_id, asset, on_day, owed, held, in_transit, difference, detail,
+                sha256, made_by, made_at)
+            values ('cm_x', 'main', 'EUR', '2099-01-01', 100, 90, 0, -10, '{}', '\\x00', 'x', now())""",
+    },
+    "STALE_SOURCE": {
+        "nobody reconciled it since": """update reconciliation_run set finished_at = now() - interval '3 days',
+            confirmed_at = null where state = 'finished'""",
+    },
+    "JOB_NOT_RUN": {
+        "nobody completed it": "insert into reconciliation_schedule values ('full', '0 2 * * *', now() - interval '9 days')",
+    },
+    "CHECK_NOT_RUN": {
+        "a check could not be asked": """insert into sentinel_check (run_id, place, code, outcome, took_ms, error, at)
+            select id, 900, 'X', 'failed', 1, 'it broke', now() from sentinel_run order by number desc limit 1""",
+        "a run was cut short": """update sentinel_run set state = 'cut_short', failed = 0, error = 'the time was over'
+            where number = (select max(number) from sentinel_run)""",
+    },
+}
+PARTS: Final = (MONITORS, LEDGER, SETTLEMENT, PAYOUTS, BATCHES, ESCROWS, COMMISSIONS, CUSTOMERS, REFUNDS, BREAKS, AGENTS, OPERATIONS, LOG)
 PLANTED: Final[Faults] = {code: faults for part in PARTS for code, faults in part.items()}

@@ -17,8 +17,12 @@ from psycopg import Connection
 
 from counterfoil.base.edge import make_id, now
 from counterfoil.base.encryption.keys import carry
-from counterfoil.base.invariant import run_invariants
+from counterfoil.base.invariant import Invariant, run_invariants
 from counterfoil.base.machine import Machine
+from counterfoil.integrity.alerts.filing import Reading, file_answer
+from counterfoil.integrity.asking import CheckReply, ask
+from counterfoil.integrity.incidents.opening import open_incidents
+from counterfoil.integrity.sentinel import Sentinel
 from counterfoil.ledger.accounts.accounts import freeze_account, open_accounts
 from counterfoil.ledger.holds import take_hold
 from counterfoil.ledger.journals.journal import post, reverse
@@ -48,7 +52,7 @@ from counterfoil.treasury.agents.agents import NewMandate, create_agent, freeze_
 from counterfoil.treasury.agents.model import account_name
 from counterfoil.treasury.two_phase.noun import TRANSACTION_NOUN
 from counterfoil.treasury.two_phase.transactions import NewParticipant, NewTransaction, advance, begin_transaction
-from counterfoil.wiring import INVARIANTS, MACHINES
+from counterfoil.wiring import CHECKS, INVARIANTS, MACHINES, TABLES
 from counterfoil.wiring import PAIRED as WIRED
 from tests.builders import PROGRAM, Desk
 from tests.conftest import KEYS
@@ -58,7 +62,7 @@ from tests.integrity.planted import PLANTED
 from tests.people import log_in_as
 from tests.reconciliation.breaks.builders import a_case, an_approval
 
-LISTED = {one.code: one for one in INVARIANTS}
+LISTED = {one.code: one for one in CHECKS}
 CASES = [(code, name) for code, faults in PLANTED.items() for name in faults]
 
 
@@ -82,6 +86,7 @@ def books(server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Des
             _agents(conn)
         days.a_key(desk.database, name="keyholder")
         _in_the_log(desk)
+        _watched(desk)
         yield desk
 
 
@@ -90,6 +95,22 @@ def _in_the_log(desk: Desk) -> None:
         size = sequence(conn, make_origin="test/log", now=now()).size
     with desk.database.transaction() as conn:
         make_checkpoint(conn, size, make_key_id=make_id("lgk"), now=now())
+
+
+def _watched(desk: Desk) -> None:
+    """A run of the sentinel that asked everything, and a finding of the past with its incident."""
+    Sentinel(desk.database, CHECKS, now, make_id, TABLES).run("full")
+    past = Invariant("PAST", "Was it so?", "select 'thing'", "critical", "It was so.", "P12")
+    with desk.database.transaction() as conn:
+        (run_id,) = conn.execute("select id from sentinel_run").fetchone() or ("",)
+        answer = ask(conn, past, now=now(), tables=TABLES)
+        open_incidents(
+            conn,
+            past,
+            file_answer(conn, past, answer, Reading(run_id, now(), True), make_id=make_id, now=now()),
+            make_id=make_id,
+            now=now(),
+        )
 
 
 def _pending(desk: Desk) -> None:
@@ -280,7 +301,7 @@ def triggers_off(conn: Connection[Any]) -> None:
 def test_every_invariant_has_a_fault_that_it_finds() -> None:
     assert sorted(set(LISTED) - set(PLANTED)) == [], "plant a fault for each of these in tests/integrity/planted.py"
     assert sorted(set(PLANTED) - set(LISTED)) == [], "these are no invariants any more"
-    assert len(LISTED) == len(INVARIANTS), "a code names one invariant"
+    assert len(LISTED) == len(CHECKS), "a code names one check"
 
 
 def test_nothing_is_found_where_nothing_was_planted(books: Desk) -> None:
@@ -293,9 +314,30 @@ def test_a_planted_fault_is_found(superuser: Connection[Any], code: str, name: s
     triggers_off(superuser)
     touched = [superuser.execute(part.encode()).rowcount for part in PLANTED[code][name].split(";") if part.strip()]
     assert any(count > 0 for count in touched), "it touched nothing, so it shows nothing"
-    found = run_invariants(superuser, [LISTED[code]])
-    assert [one.code for one in found] == [code], name
-    assert found[0].shown, os.linesep.join(found[0].shown)
+    if not LISTED[code].monitor:
+        found = run_invariants(superuser, [LISTED[code]])
+        assert [one.code for one in found] == [code], name
+        assert found[0].shown, os.linesep.join(found[0].shown)
+    _is_filed(superuser, LISTED[code])
+
+
+def _is_filed(conn: Connection[Any], check: Invariant) -> None:
+    """What the sentinel makes of it: alerts with the check's severity, its playbook, and evidence that shows the very rows."""
+    answer: CheckReply = ask(conn, check, now=now(), tables=TABLES)
+    assert answer.outcome == "broken", answer.error
+    run = conn.execute("select id from sentinel_run order by number desc limit 1").fetchone()
+    assert run is not None
+    conn.execute("delete from alert where code = %s", [check.code])
+    alerts = file_answer(conn, check, answer, Reading(run[0], now(), True), make_id=make_id, now=now())
+    assert 0 < len(alerts) <= answer.total
+    assert {one.severity for one in alerts} <= ({check.severity, "critical"} if check.monitor else {check.severity})
+    for one in alerts:
+        assert one.playbook == check.playbook
+        assert one.evidence["rows"], "the rows that break it"
+        assert all(len(row) == len(one.evidence["columns"]) for row in one.evidence["rows"])
+        assert one.evidence["query"]
+        assert one.evidence["steps"], "what to do about it"
+    assert sum(len(one.evidence["rows"]) for one in alerts) + sum(one.rest for one in alerts) == answer.total
 
 
 def test_everything_that_takes_steps_is_asked_whether_it_stands_where_they_led(superuser: Connection[Any]) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import Thread
 
-from tests.builders import Desk, issue
+from tests.builders import PROGRAM, Desk, issue
+from tests.stories.superuser import by_a_superuser
 from tests.stories.terminal import Terminal, told
 
 Section = Callable[[Desk, Terminal], None]
@@ -44,7 +45,7 @@ def jobs_run_by_their_schedule_and_on_demand(desk: Desk, terminal: Terminal) -> 
     """P1: each job of the runbook by its address and by its command; what it did is said."""
     payout = reserved(desk, "100.00", "a")
     known = {one["name"] for one in told(terminal("jobs", "list", "--output", "json"))}
-    assert known >= {"outbox", "webhooks", "reconcile-pull", "repair"}
+    assert known >= {"outbox", "webhooks", "reconcile-pull", "repair", "sentinel"}
     sent = terminal.ask("/api/admin/ops/run/outbox", {}, role="operator")
     assert (sent["handled"], sent["failed"]) == (1, 0)
     desk.work("answers")
@@ -52,7 +53,7 @@ def jobs_run_by_their_schedule_and_on_demand(desk: Desk, terminal: Terminal) -> 
     desk.settle_time()
     desk.deliver()
     assert terminal("jobs", "run", "webhooks")[0] == 0
-    for job in ("reconcile-pull", "repair"):
+    for job in ("reconcile-pull", "repair", "sentinel"):
         assert terminal.ask(f"/api/admin/ops/run/{job}", {}, role="operator")["failed"] == 0
     assert terminal.ask(f"/api/payouts/{payout}")["state"] == "completed"
     assert terminal.ask("/api/admin/ops/run/teleport", {}, role="operator", status=404)
@@ -134,6 +135,25 @@ def what_is_sent_and_silent_is_asked_for(desk: Desk, terminal: Terminal) -> None
     assert health(terminal)["providerPayoutSentStuck10m"] == 0
 
 
+def books_that_do_not_balance_are_isolated_shown_and_escalated(desk: Desk, terminal: Terminal) -> None:
+    """P6: what differs is shown, the program's new settlements stand, nobody is offered a repair; without an answer the next is asked."""
+    edit = "update account set debits = debits {0} 7, credits = credits {0} 7 where name = 'fee:platform'"
+    by_a_superuser(desk, edit.format("+"))
+    assert terminal.ask("/api/admin/ops/run/sentinel", {}, role="operator")["handled"] > 0
+    assert terminal.ask("/api/sentinel-runs", {"kind": "full"}, role="operator")["verdict"] == "broken"
+    [alert] = [one for one in terminal.rows("/api/alerts?state=open") if one["code"] == "LEDGER_UNBALANCED"]
+    shown = terminal.ask(f"/api/alerts/{alert['id']}")
+    assert (shown["playbook"], shown["programId"], bool(shown["evidence"]["rows"])) == ("P1", PROGRAM, True)
+    assert set(shown["allowed"]) == {"ack", "resolve", "accept", "snooze", "assign"}, "no repair"
+    assert [(one["queue"], one["programId"]) for one in terminal.ask("/api/admin/queue/pauses")["paused"]] == [("settle", PROGRAM)]
+    desk.clock.advance(hours=4, minutes=1)
+    desk.work("alerts")
+    assert terminal.ask(f"/api/alerts/{alert['id']}")["escalatedTo"] != alert["escalatedTo"]
+    by_a_superuser(desk, edit.format("-"))
+    assert terminal("alerts", "resolve", alert["id"])[0] == 0
+    terminal.by_two("queue", "resume", "settle", "--program", PROGRAM, "--reason", "verified")
+
+
 def what_is_suspicious_is_never_sent_while_it_is_quarantined(desk: Desk, terminal: Terminal) -> None:
     """P7: with a reason, and whatever runs meanwhile; its release takes two. I9 its approvals and what was done are in its timeline."""
     payout = reserved(desk, "50.00", "f")
@@ -157,6 +177,29 @@ def what_is_suspicious_is_never_sent_while_it_is_quarantined(desk: Desk, termina
     assert "Suspected fraud" in terminal("payouts", "show", payout, "--timeline")[1]
 
 
+def alerts_are_acknowledged_and_resolved(desk: Desk, terminal: Terminal) -> None:
+    """P8: somebody takes it; it is over when its check, asked again, no longer finds it, and not before."""
+    payout = reserved(desk, "60.00", "g")
+    desk.work("outbox", "answers")
+    desk.settle_time()  # its webhook is lost
+    desk.clock.advance(minutes=30)
+    terminal.ask("/api/sentinel-runs", {"kind": "recent"}, role="operator")
+    silent = [one for one in told(terminal("alerts", "list", "--state", "open", "--output", "json")) if one["code"] == "PAYOUT_SENT_SILENT"]
+    [first] = [one["id"] for one in silent]
+    assert terminal("alerts", "ack", first)[0] == 0
+    counted = terminal.ask("/api/admin/ops/health")["integrityAlertsWarningOpen"]
+    address = f"/api/admin/ops/alerts/{first}/resolve"
+    assert terminal.ask(address, {}, role="operator", status=409)["type"].endswith("FaultStands")
+    assert terminal("alerts", "resolve", first)[0] == 5
+    assert terminal("payouts", "force-reconcile", payout)[0] == 0
+    assert terminal.ask(address, {}, role="operator")["state"] == "resolved"
+    assert terminal.ask("/api/admin/ops/health")["integrityAlertsWarningOpen"] == counted - 1
+    other = next(one["id"] for one in terminal.rows("/api/alerts?state=open"))
+    assert terminal.ask(f"/api/admin/ops/alerts/{other}/ack", {}, role="operator")["state"] == "acknowledged"
+    desk.deliver()  # the webhook arrives after all, with the provider's fee
+    desk.work()
+
+
 def only_who_may_does_it_and_it_is_recorded(desk: Desk, terminal: Terminal) -> None:
     """P9: no key and the wrong role are refused as problems; what was done says who did it."""
     payout = desk.rows("select id from payout order by id limit 1")[0][0]
@@ -172,7 +215,9 @@ RUNBOOK: tuple[Section, ...] = (
     what_the_provider_paid_and_nobody_booked_is_finalised_by_two,
     a_send_that_stands_is_asked_about_and_never_sent_blindly,
     what_is_sent_and_silent_is_asked_for,
+    books_that_do_not_balance_are_isolated_shown_and_escalated,
     what_is_suspicious_is_never_sent_while_it_is_quarantined,
+    alerts_are_acknowledged_and_resolved,
     only_who_may_does_it_and_it_is_recorded,
 )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -14,6 +15,7 @@ import psycopg
 import pytest
 
 from tests.builders import PROGRAM, Desk, issue
+from tests.stories.superuser import by_a_superuser
 from tests.stories.terminal import Terminal, told
 
 Section = Callable[[Desk, Terminal], None]
@@ -253,6 +255,28 @@ def affiliates_are_a_tree_and_are_paid_by_the_contract(desk: Desk, terminal: Ter
     assert {one["affiliateId"] for one in terminal.rows("/api/commissions?state=paid")} == {by_name["ann"]}
 
 
+def an_imbalance_is_found_answered_and_closed(desk: Desk, terminal: Terminal) -> None:
+    """S15: an imbalance is a P0 that is answered within 15 minutes and pauses new settlements of its program; two people let them go."""
+    assert "is finished" in terminal("sentinel", "run", "--full")[1]
+    by_a_superuser(desk, "update account set debits = debits + 5, credits = credits + 5 where name = 'fee:platform'")
+    assert terminal.ask("/api/sentinel-runs", {"kind": "full"}, role="operator")["verdict"] == "broken"
+    [alert] = [one for one in told(terminal("alerts", "list", "--state", "open", "--output", "json")) if one["code"] == "LEDGER_UNBALANCED"]
+    assert (alert["severity"], alert["programId"]) == ("critical", PROGRAM)
+    [incident] = [one for one in told(terminal("incidents", "list", "--output", "json")) if one["level"] == "P0"]
+    assert terminal.rows("/api/incidents?state=open")
+    assert [(one["queue"], one["programId"]) for one in terminal.ask("/api/admin/queue/pauses")["paused"]] == [("settle", PROGRAM)]
+    assert datetime.fromisoformat(incident["respondBy"]) - datetime.fromisoformat(incident["openedAt"]) == timedelta(minutes=15)
+    assert terminal("incidents", "respond", incident["id"], "--reason", "on it")[0] == 0
+    by_a_superuser(desk, "update account set debits = debits - 5, credits = credits - 5 where name = 'fee:platform'")
+    assert terminal("incidents", "close", incident["id"], "--reason", "verified")[0] != 0, "its alert stands"
+    assert terminal("alerts", "resolve", alert["id"])[0] == 0
+    terminal.by_two("queue", "resume", "settle", "--program", PROGRAM, "--reason", "verified")
+    assert terminal("incidents", "write", incident["id"], "--text", "An account was edited.")[0] == 0
+    assert terminal("incidents", "close", incident["id"], "--reason", "verified")[0] == 0
+    code, document = terminal("incidents", "post-mortem", incident["id"])
+    assert (code, "An account was edited." in document) == (0, True)
+
+
 def jobs_are_run_by_name(desk: Desk, terminal: Terminal) -> None:
     """S18: each job of the schedule, on demand."""
     [invoice] = issue(desk.database, "60.00", prefix="f")
@@ -279,6 +303,7 @@ RUNBOOK: tuple[Section, ...] = (
     a_batch_waits_for_a_second_person_and_is_executed,
     commissions_are_checked_on_a_sample,
     affiliates_are_a_tree_and_are_paid_by_the_contract,
+    an_imbalance_is_found_answered_and_closed,
     jobs_are_run_by_name,
 )
 

@@ -6,11 +6,13 @@ A section that is built later is written into `RUNBOOK`, at its place in the run
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.ledger.journals.journal import post, reverse
 from tests.builders import PROGRAM, Desk
+from tests.stories.superuser import by_a_superuser
 from tests.stories.terminal import Terminal, told
 
 Section = Callable[[Desk, Terminal, dict[str, str]], None]
@@ -113,6 +115,41 @@ def what_does_not_match_is_explained(desk: Desk, terminal: Terminal, known: dict
     assert terminal("agents", "explain", known["broker"])[0] == 0
 
 
+def what_is_found_is_asked_of_more_people_the_further_it_reaches(desk: Desk, terminal: Terminal, known: dict[str, str]) -> None:
+    """T10: one agent is the on-call's for 4 hours, several the treasury lead's for 2, the whole system everybody's at once; and without an
+    answer the next is asked."""
+
+    def found(code: str) -> list[tuple[str, str, float]]:
+        terminal.ask("/api/sentinel-runs", {"kind": "full"}, role="operator")
+        rows = [one for one in told(terminal("alerts", "list", "--state", "open", "--output", "json")) if one["code"] == code]
+        times = [datetime.fromisoformat(one["respondBy"]) - desk.clock.now for one in rows]
+        return [(one["extent"], one["escalatedTo"], round(time.total_seconds() / 3600, 3)) for one, time in zip(rows, times, strict=True)]
+
+    by_a_superuser(desk, called("frozen", known["buyer"]))  # and its account goes on
+    assert found("AGENT_ACCOUNTS") == [("one", "on_call", 4.0)]
+    by_a_superuser(desk, called("frozen", known["seller"]))
+    assert found("AGENT_ACCOUNTS") == [("several", "treasury_lead", 2.0)] * 2
+    by_a_superuser(
+        desk,
+        """insert into worker (id, host, pid, version, started_at, beat_at)
+           values ('gone', 'h', 1, 'v', now() - interval '2 days', now() - interval '1 day')""",
+    )
+    assert found("WORKER_DOWN") == [("system", "everyone", 0.0)]
+    desk.clock.advance(hours=2, minutes=1)
+    desk.work("alerts")
+    alerts = [one for one in terminal.rows("/api/alerts?state=open") if one["code"] == "AGENT_ACCOUNTS"]
+    assert {one["escalatedTo"] for one in alerts} == {"everyone"}
+    for name in ("buyer", "seller"):
+        by_a_superuser(desk, called("active", known[name]))
+    by_a_superuser(desk, "delete from worker where id = 'gone'")
+    for one in alerts:
+        assert terminal("alerts", "resolve", one["id"])[0] == 0
+
+
+def called(state: str, agent: str) -> str:
+    return f"update agent set state = '{state}' where id = '{agent}'"
+
+
 RUNBOOK: tuple[Section, ...] = (
     agents_with_money_and_mandates,
     an_agent_is_reconciled_by_hand,
@@ -120,6 +157,7 @@ RUNBOOK: tuple[Section, ...] = (
     their_resolution_is_forced_by_two,
     their_balances_are_verified,
     what_does_not_match_is_explained,
+    what_is_found_is_asked_of_more_people_the_further_it_reaches,
 )
 
 

@@ -15,6 +15,7 @@ INVARIANTS: Final = (
                                    'journal_import_step', 'period_close', 'program'])""",
         "critical",
         "Somebody edited the database past its rules: verify from the last good proof.",
+        "P2",
     ),
     Invariant(
         "RECORD_MUTATED",
@@ -26,5 +27,6 @@ INVARIANTS: Final = (
                                       'journal_import_step', 'period_close', 'program')))""",
         "critical",
         "Somebody edited the database past its rules: verify from the last good proof.",
+        "P2",
     ),
 )

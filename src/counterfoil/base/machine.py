@@ -277,6 +277,7 @@ def history_kept(machines: Sequence[Machine]) -> Invariant:
         query,  # of names that our own declarations hold
         "critical",
         "A state was changed by hand, its history was, or something was taken away.",
+        "P2",
     )
 
 

@@ -11,11 +11,11 @@ INVARIANTS: Final = (
         "LEDGER_UNBALANCED",
         "Is every journal whole, and do postings, the totals of accounts and the view of entries agree in every book?",
         """select 'journal ' || coalesce(j.id, p.journal_id), j.lines, p.lines
-           from journal j
+           from (select id, lines from journal where true /* recent journal: id */) j
            full join (select journal_id, count(*) as lines, count(distinct line) as different, min(line) as first, max(line) as last
-                      from (select journal_id, line from posting
+                      from (select journal_id, line from posting where true /* recent journal: journal_id */
                             union all
-                            select journal_id, line from unposted_line where outcome <> 'post') l
+                            select journal_id, line from unposted_line where outcome <> 'post' /* recent journal: journal_id */) l
                       group by journal_id) p on p.journal_id = j.id
            where j.lines is distinct from p.lines or p.different <> p.lines or p.first <> 1 or p.last <> p.lines
            union all
@@ -26,10 +26,12 @@ INVARIANTS: Final = (
            left join (select program_id, asset, sum(amount) filter (where type = 'debit') as debits,
                              sum(amount) filter (where type = 'credit') as credits
                       from ledger_entries group by program_id, asset) e on (e.program_id, e.asset) = (b.program_id, b.asset)
-           where coalesce(a.debits, 0) <> coalesce(p.amount, 0) or coalesce(a.credits, 0) <> coalesce(p.amount, 0)
-              or coalesce(e.debits, 0) <> coalesce(p.amount, 0) or coalesce(e.credits, 0) <> coalesce(p.amount, 0)""",
+           where (coalesce(a.debits, 0) <> coalesce(p.amount, 0) or coalesce(a.credits, 0) <> coalesce(p.amount, 0)
+              or coalesce(e.debits, 0) <> coalesce(p.amount, 0) or coalesce(e.credits, 0) <> coalesce(p.amount, 0)) /* full only */""",
         "critical",
         "A line is missing, double or was added: somebody wrote past the ledger.",
+        "P1",
+        incident="P0",
     ),
     Invariant(
         "TRIAL_BALANCE_NONZERO",
@@ -39,6 +41,8 @@ INVARIANTS: Final = (
            group by b.id, b.program_id, b.asset having sum(a.debits - a.credits) <> 0""",
         "critical",
         "Totals of accounts were moved without a posting.",
+        "P1",
+        incident="P0",
     ),
     Invariant(
         "ACCOUNT_BALANCE_DRIFT",
@@ -64,6 +68,22 @@ INVARIANTS: Final = (
            where s.balance <> s.before + s.moved""",
         "critical",
         "A cached total or a kept balance is wrong: find the writer before anything is rebuilt.",
+        "P3",
+        recent="""select a.name, a.book_id, 'balance of the last posting', p.balance, a.debits - a.credits
+           from account a
+           join lateral (
+               select case when a.debit_normal then side.balance else -side.balance end as balance
+               from book b join program_segment s on s.program_id = b.program_id
+               cross join lateral (
+                   select debit_balance as balance from posting where segment = s.segment and debit = a.id and seq = a.last_seq
+                   union all
+                   select credit_balance from posting where segment = s.segment and credit = a.id and seq = a.last_seq) side
+               where b.id = a.book_id) p on true
+           where a.id = any(%(account)s) and p.balance <> a.debits - a.credits
+           union all
+           select 'journal ' || p.journal_id, d.book_id, 'beyond the last posting of its account', p.seq, least(d.last_seq, c.last_seq)
+           from posting p join account d on d.id = p.debit join account c on c.id = p.credit
+           where p.journal_id = any(%(journal)s) and (p.seq > d.last_seq or p.seq > c.last_seq)""",
     ),
     Invariant(
         "POSTING_OUT_OF_SEGMENT",
@@ -84,6 +104,7 @@ INVARIANTS: Final = (
            group by a.name, a.book_id, p.segment, s.first_seq""",
         "critical",
         "Pages and balances as of a moment are read segment by segment, and would be read in the wrong order.",
+        "P3",
     ),
     Invariant(
         "NEGATIVE_BALANCE",
@@ -91,22 +112,26 @@ INVARIANTS: Final = (
         """select name, book_id, debit_normal, debits, credits, debits_pending, credits_pending
            from account
            where (no_overdraft or name ~ '^(escrow|payable|holdback|in_transit|treasury):')
-             and case when debit_normal then debits - credits - credits_pending else credits - debits - debits_pending end < 0""",
+             and case when debit_normal then debits - credits - credits_pending else credits - debits - debits_pending end < 0
+             /* recent account: id */""",
         "critical",
         "More was taken from an account than it held.",
+        "P4",
     ),
     Invariant(
         "IDEMPOTENCY_CONFLICT",
         "Has every key one journal, every movement one posting, and every line at most one reversal that mirrors it?",
-        """select 'key ' || key, program_id, count(*) from journal group by program_id, key having count(*) > 1
+        """select 'key ' || key, program_id, count(*) from journal where true /* full only */ group by program_id, key having count(*) > 1
            union all
-           select 'movement ' || movement, null, count(*) from posting where movement is not null group by movement having count(*) > 1
+           select 'movement ' || movement, null, count(*) from posting where movement is not null /* full only */
+           group by movement having count(*) > 1
            union all
-           select 'line ' || line || ' of ' || journal_id, null, count(*) from reversal group by journal_id, line having count(*) > 1
+           select 'line ' || line || ' of ' || journal_id, null, count(*) from reversal where true /* full only */
+           group by journal_id, line having count(*) > 1
            union all
            select 'reversal ' || j.id, j.program_id, j.lines
            from journal j
-           where j.reverses is not null and j.lines <> (
+           where j.reverses is not null /* recent journal: j.id */ and j.lines <> (
                select count(*)
                from (select *, row_number() over (order by line) as nth from posting where journal_id = j.id) p
                join (select o.*, row_number() over (order by o.line desc) as nth
@@ -115,27 +140,30 @@ INVARIANTS: Final = (
                     on (o.nth, o.debit, o.credit, o.amount) = (p.nth, p.credit, p.debit, p.amount))""",
         "critical",
         "One request has two effects, or a reversal moved something else than it reverses.",
+        "P5",
     ),
     Invariant(
         "HOLD_ORPHAN",
         "Is what is pending on every account the sum of its open holds, and is every hold that was posted one posting of its amount?",
         """select 'account ' || a.name, a.book_id, a.debits_pending, a.credits_pending
            from account a
-           where a.debits_pending <> (select coalesce(sum(amount), 0) from open_hold where debit = a.id)
-              or a.credits_pending <> (select coalesce(sum(amount), 0) from open_hold where credit = a.id)
+           where (a.debits_pending <> (select coalesce(sum(amount), 0) from open_hold where debit = a.id)
+              or a.credits_pending <> (select coalesce(sum(amount), 0) from open_hold where credit = a.id)) /* recent account: a.id */
            union all
            select 'hold ' || coalesce(h.id, o.hold_id), null, h.amount, o.amount
            from (select h.* from hold h where not exists (select from hold_resolution r where r.hold_id = h.id)) h
            full join open_hold o on o.hold_id = h.id
-           where (h.debit, h.credit, h.amount) is distinct from (o.debit, o.credit, o.amount)
+           where (h.debit, h.credit, h.amount) is distinct from (o.debit, o.credit, o.amount) /* full only */
            union all
            select 'hold ' || h.id, null, r.amount, p.amount
            from hold_resolution r
            join hold h on h.id = r.hold_id
            left join posting p on p.journal_id = r.journal_id and p.line = r.line
-           where r.verb = 'post' and (p.debit, p.credit, p.amount) is distinct from (h.debit, h.credit, r.amount)""",
+           where r.verb = 'post' and (p.debit, p.credit, p.amount) is distinct from (h.debit, h.credit, r.amount)
+             /* recent journal: r.journal_id */""",
         "critical",
         "Money is held that nobody can free, or was freed and not posted.",
+        "P15",
     ),
     Invariant(
         "HOLD_OVERDUE",
@@ -143,6 +171,7 @@ INVARIANTS: Final = (
         """select hold_id, amount, expires_at from open_hold where expires_at < now() - interval '1 hour' order by expires_at, hold_id""",
         "warning",
         "The sweep of expired holds does not run.",
+        "P15",
     ),
     Invariant(
         "LATE_POSTING",
@@ -155,6 +184,7 @@ INVARIANTS: Final = (
            where p.journal_id is null or l.occurred_at >= p.effective_at or c.program_id is null""",
         "critical",
         "A posting says that it came late, and did not, or was moved to another day.",
+        "P1",
     ),
     Invariant(
         "KEY_OF_ANOTHER_WRITER",
@@ -162,12 +192,14 @@ INVARIANTS: Final = (
         """select j.program_id, j.key, j.kind, j.source_type, j.actor
            from journal j
            join key_space s on s.word = key_word(j.key)
-           where j.kind <> coalesce(s.kind, j.kind)
+           where (j.kind <> coalesce(s.kind, j.kind)
               or (s.source_type is not null and j.source_type is distinct from s.source_type)
               or (s.word = 'reversal' and j.reverses is null)
-              or (s.word = 'hold.post' and not exists (select from hold_resolution r where r.journal_id = j.id))""",
+              or (s.word = 'hold.post' and not exists (select from hold_resolution r where r.journal_id = j.id)))
+             /* recent journal: j.id */""",
         "critical",
         "Somebody took a key that the product itself will need; what it has to post under that key is refused.",
+        "P5",
     ),
     Invariant(
         "PERIOD_REOPENED_ALONE",
@@ -176,6 +208,7 @@ INVARIANTS: Final = (
            where verb = 'reopen' and (approved_by is null or approved_by = actor or approval_id is null)""",
         "critical",
         "One person opened closed books.",
+        "P16",
     ),
     Invariant(
         "PERIOD_CLOSED_POST",
@@ -185,12 +218,13 @@ INVARIANTS: Final = (
            join book b on b.program_id = c.program_id
            join posting p on p.debit >> 40 = b.id and p.effective_at < c.closed_until
                 and p.seq >> 20 > ceil(extract(epoch from c.recorded_at) * 1000)
-           where not exists (
+           where true /* recent journal: p.journal_id */ and not exists (
                select from period_close r
                where r.program_id = c.program_id and r.step > c.step and r.verb = 'reopen'
                  and p.seq >> 20 > floor(extract(epoch from r.recorded_at) * 1000))""",
         "critical",
         "The books were changed after they were closed.",
+        "P1",
     ),
     Invariant(
         "POSTING_DATES",
@@ -198,17 +232,20 @@ INVARIANTS: Final = (
         """select p.journal_id, p.line, p.effective_at, 'off_clock ' || p.off_clock
            from posting p
            where p.off_clock = (abs(extract(epoch from p.effective_at) - (p.seq >> 20) / 1000.0) <= 3600)
+             /* recent journal: p.journal_id */
            union all
            select p.journal_id, p.line, p.effective_at, 'its journal ' || j.effective_at
            from posting p join journal j on j.id = p.journal_id
-           where p.movement is null and p.effective_at <> j.effective_at
+           where p.movement is null and p.effective_at <> j.effective_at /* recent journal: j.id */
            union all
            select j.id, null, j.recorded_at, 'recorded ' || to_timestamp((min(p.seq) >> 20) / 1000.0)
            from journal j join posting p on p.journal_id = j.id
+           where true /* recent journal: j.id */
            group by j.id, j.recorded_at
            having abs(extract(epoch from j.recorded_at) - (min(p.seq) >> 20) / 1000.0) > 86400""",
         "critical",
         "A posting was moved to another day: it is missing from one statement and stands in another.",
+        "P1",
     ),
     Invariant(
         "ACCOUNT_FLAG_TIE",
@@ -222,6 +259,7 @@ INVARIANTS: Final = (
            where f.value is distinct from coalesce(s.value, f.flag = 'no_overdraft' and g.no_overdraft)""",
         "critical",
         "An account was opened to overdraft, frozen or freed, and nobody said so.",
+        "P16",
     ),
     Invariant(
         "REVERSAL_TIE",
@@ -233,5 +271,6 @@ INVARIANTS: Final = (
            where p.line is null or j.reverses is distinct from r.journal_id or r.line <> coalesce(j.reverses_line, r.line)""",
         "critical",
         "A line is marked as reversed that was not: it can never be reversed.",
+        "P5",
     ),
 )

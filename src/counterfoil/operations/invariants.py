@@ -14,5 +14,21 @@ INVARIANTS: Final = (
            where not exists (select from webhook_in w where w.provider = c.provider and w.event_id = c.last_event_id)""",
         "critical",
         "Events were passed over: what they told will never be known.",
+        "P18",
+    ),
+)
+PARKED_AFTER: Final = "interval '1 hour'"
+MONITORS: Final = (
+    Invariant(
+        "WEBHOOK_IN_PARKED",
+        "Was every received webhook that could not be applied seen to within an hour?",
+        f"""select id, provider, event_type, last_error, state_at,
+                   case when count(*) over (partition by provider) > 10 then 'critical' else 'warning' end as severity
+            from webhook_in where state = 'parked' and state_at < %(now)s - {PARKED_AFTER}""",
+        "warning",
+        "What a provider told is not applied: a rotated secret, an attack, or a fault of ours.",
+        "P18",
+        incident="P3",
+        monitor=True,
     ),
 )

@@ -154,5 +154,6 @@ INVARIANTS: Final = (
            group by t.id, t.amount, t.state having sum(u.amount) > t.amount or (sum(u.amount) = t.amount) <> (t.state = 'used_up')""",
         "critical",
         "Money is held back that belongs to no settlement, or was let go without a record.",
+        "P14",
     ),
 )

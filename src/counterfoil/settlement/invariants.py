@@ -5,15 +5,41 @@ from __future__ import annotations
 from typing import Final
 
 from counterfoil.base.invariant import Invariant
+from counterfoil.base.machine import listed
+from counterfoil.settlement.intents.intents import MOVING
 
+MONITORS: Final = (
+    Invariant(
+        "INTENT_STUCK",
+        "Does every paid intent move on within 10 minutes?",
+        f"""select id, program_id, state, state_at, last_error,
+                   case when state_at < %(now)s - interval '15 minutes' then 'critical' else 'warning' end as severity
+            from intent where state in {listed(MOVING)} and state_at < %(now)s - interval '10 minutes'""",
+        "warning",
+        "A customer has paid, and the payee's money is not settled.",
+        "P13",
+        monitor=True,
+    ),
+    Invariant(
+        "HOLDBACK_OVERDUE",
+        "Is every holdback whose date has come released within two days?",
+        """select id, program_id, payee_id, release_at, last_error from holdback_tranche
+           where state = 'held' and release_at < %(now)s - interval '2 days'""",
+        "warning",
+        "A payee's money is kept longer than was agreed.",
+        "P14",
+        monitor=True,
+    ),
+)
 INVARIANTS: Final = (
     Invariant(
         "INVOICE_TOTAL",
         "Is every invoice the sum of its lines?",
         """select i.id, i.total, coalesce(sum(u.amount), 0) from invoice i left join usage_record u on u.invoice_id = i.id
-           group by i.id having i.total <> coalesce(sum(u.amount), 0)""",
+           where true /* recent invoice: i.id */ group by i.id having i.total <> coalesce(sum(u.amount), 0)""",
         "critical",
         "A customer was asked for another amount than was used.",
+        "P12",
     ),
     Invariant(
         "INVOICE_EXACT",
@@ -32,6 +58,7 @@ INVARIANTS: Final = (
            having f.fraction <> coalesce(sum(b.carried_out - b.carried_in), 0)""",
         "critical",
         "A customer was asked for more or less than was used, or a fraction of a unit was billed twice or never.",
+        "P12",
     ),
     Invariant(
         "USAGE_LOST_TO_ROUNDING",
@@ -42,17 +69,20 @@ INVARIANTS: Final = (
            having sum(u.quantity_micro::numeric * u.price_micro) >= (i.total + 1) * 1e12""",
         "warning",
         "An earlier version billed less than was used: the difference is the third figure less the second.",
+        "P12",
     ),
     Invariant(
         "INVOICE_LEDGER_TIE",
         "Is what each invoice says was paid what its payments applied, and is it paid exactly when it is paid in full?",
         """select i.id, i.state, i.paid, coalesce(sum(p.applied), 0) from invoice i left join payment p on p.invoice_id = i.id
+           where true /* recent invoice: i.id */
            group by i.id having i.paid <> coalesce(sum(p.applied), 0)
               or (i.state <> 'cancelled' and i.state not in ('disputed', 'refunded')
                   and (i.paid + i.credited = i.total) <> (i.state = 'paid'))
               or (i.state = 'cancelled' and i.paid > 0 and i.paid + i.credited + i.written_off <> i.total)""",
         "critical",
         "A payment that is not in the books, or is there twice.",
+        "P12",
     ),
     Invariant(
         "PAYMENT_WITHOUT_JOURNAL",
@@ -67,9 +97,11 @@ INVARIANTS: Final = (
                       coalesce(sum(t.amount) filter (where c.name = 'escrow:' || p.invoice_id), 0) as applied
                from posting t join account d on d.id = t.debit join account c on c.id = t.credit
                where t.journal_id = j.id) t on true
-           where (t.booked, t.received, t.fee, t.applied) is distinct from (p.amount + p.fee, p.amount, p.fee, p.applied)""",
+           where (t.booked, t.received, t.fee, t.applied) is distinct from (p.amount + p.fee, p.amount, p.fee, p.applied)
+             /* recent payment: p.id */""",
         "critical",
         "Money was received and not booked, or booked otherwise.",
+        "P12",
     ),
     Invariant(
         "ESCROW_CONSERVATION",
@@ -77,28 +109,33 @@ INVARIANTS: Final = (
         """select a.name, a.credits - a.debits, i.paid + i.written_off, s.gross, r.amount from account a
            join invoice i on a.name = 'escrow:' || i.id left join settlement s on s.invoice_id = i.id
            left join lateral (select sum(escrow) as amount from refund where invoice_id = i.id and state <> 'won_back') r on true
-           where a.credits - a.debits <> i.paid + i.written_off - coalesce(s.gross, 0) - coalesce(r.amount, 0)""",
+           where a.credits - a.debits <> i.paid + i.written_off - coalesce(s.gross, 0) - coalesce(r.amount, 0)
+             /* recent account: a.id */""",
         "critical",
         "Money left escrow that was neither settled nor refunded, or it was and stayed.",
+        "P4",
     ),
     Invariant(
         "PAYOUT_SUM",
         "Is every settlement gross = fees + holdback + net, each recomputed from its frozen rates?",
         """select s.id from settlement s join fee_rate r on r.program_id = s.program_id and r.version = s.rate_version
-           where s.platform_fee is distinct from fee_platform(s.gross, s.program_id, s.rate_version, s.asset)
+           where (s.platform_fee is distinct from fee_platform(s.gross, s.program_id, s.rate_version, s.asset)
               or s.validator_fee <> div(s.gross::numeric * r.validator_bps, 10000)
               or s.holdback <> div(s.gross::numeric * r.holdback_bps, 10000)
-              or s.net <> s.gross - s.platform_fee - s.validator_fee - s.holdback""",
+              or s.net <> s.gross - s.platform_fee - s.validator_fee - s.holdback)
+             /* recent settlement: s.id */""",
         "critical",
         "A fee was computed wrongly.",
+        "P12",
     ),
     Invariant(
         "INTENT_SETTLEMENT",
         "Is an intent completed exactly when its invoice is settled?",
         """select i.id, i.state, s.id from intent i left join settlement s on s.invoice_id = i.invoice_id
-           where (i.state = 'completed') <> (s.id is not null)""",
+           where (i.state = 'completed') <> (s.id is not null) /* recent intent: i.id */""",
         "critical",
         "An invoice was settled and its intent does not know, or the reverse.",
+        "P13",
     ),
     Invariant(
         "SETTLEMENT_LEDGER_TIE",
@@ -109,7 +146,7 @@ INVARIANTS: Final = (
                cross join lateral (values ('fee:platform', s.platform_fee), ('payable:validator', s.validator_fee),
                                           ('holdback:payee:' || s.payee_id, s.holdback), ('payable:payee:' || s.payee_id, s.net)
                ) as x (credit, amount)
-               where x.amount <> 0
+               where x.amount <> 0 /* recent settlement: s.id */
            ), booked as (
                select j.source_id as id, b.program_id, b.asset, d.name as debit, c.name as credit, sum(t.amount) as amount
                from journal j
@@ -117,7 +154,7 @@ INVARIANTS: Final = (
                join account d on d.id = t.debit
                join account c on c.id = t.credit
                join book b on b.id = j.book_id
-               where j.kind = 'settlement' and j.source_type = 'settlement'
+               where j.kind = 'settlement' and j.source_type = 'settlement' /* recent settlement: j.source_id */
                group by j.source_id, b.program_id, b.asset, d.name, c.name
            )
            select coalesce(e.id, b.id), coalesce(e.debit, b.debit), coalesce(e.credit, b.credit), e.amount, b.amount
@@ -128,20 +165,22 @@ INVARIANTS: Final = (
            from settlement s join invoice i on i.id = s.invoice_id
            where (s.program_id, s.payee_id, s.asset, s.gross) <> (i.program_id, i.payee_id, i.asset,
                  i.paid + i.written_off
-                     - coalesce((select sum(r.escrow) from refund r where r.invoice_id = i.id and r.state <> 'won_back'), 0))""",
+                     - coalesce((select sum(r.escrow) from refund r where r.invoice_id = i.id and r.state <> 'won_back'), 0))
+             /* recent settlement: s.id */""",
         "critical",
         "The books say of a settlement something else than its record.",
+        "P12",
     ),
     Invariant(
         "INVOICE_TERMS",
         "Is what was credited on each invoice the sum of its credit notes, and what was written off of it agreed, and booked as a loss?",
         """select i.id, 'credited', i.credited, coalesce(sum(c.against_due), 0)
            from invoice i left join credit_note c on c.invoice_id = i.id
-           group by i.id having i.credited <> coalesce(sum(c.against_due), 0)
+           where true /* recent invoice: i.id */ group by i.id having i.credited <> coalesce(sum(c.against_due), 0)
            union all
            select i.id, 'written off', i.written_off, coalesce(sum(w.amount), 0)
            from invoice i left join invoice_write_off w on w.invoice_id = i.id
-           group by i.id having i.written_off <> coalesce(sum(w.amount), 0)
+           where true /* recent invoice: i.id */ group by i.id having i.written_off <> coalesce(sum(w.amount), 0)
            union all
            select coalesce(w.id, b.id), 'journal', w.amount, b.amount from invoice_write_off w full join (
                select j.source_id as id,
@@ -150,9 +189,10 @@ INVARIANTS: Final = (
                from journal j join posting t on t.journal_id = j.id join account d on d.id = t.debit join account c on c.id = t.credit
                left join invoice_write_off o on o.id = j.source_id
                where j.kind = 'invoice_write_off' group by j.source_id) b on b.id = w.id
-           where (w.amount, w.amount) is distinct from (b.amount, b.booked)""",
+           where (w.amount, w.amount) is distinct from (b.amount, b.booked) /* full only */""",
         "critical",
         "A customer was let off something that nobody agreed to, or the loss is not in the books.",
+        "P12",
     ),
     Invariant(
         "OVERPAYMENT_TIE",
@@ -168,5 +208,6 @@ INVARIANTS: Final = (
            where r.amount is distinct from b.amount or (o.state = 'repaid') <> (r.overpayment_id is not null)""",
         "critical",
         "A customer's money is owed back and nobody knows of it, or it went back twice.",
+        "P12",
     ),
 )

@@ -73,6 +73,11 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "Audit": "The audit trail of an account.",
         "Signers": "Whose keys sign proofs, and whether there are enough.",
     },
+    "Integrity": {
+        "Sentinel runs": "What was checked, up to when, and what was found.",
+        "Alerts": "What the sentinel found, and who sees to it.",
+        "Incidents": "What people answer within a time.",
+    },
     "Access": {
         "Keys": "API keys and their roles.",
         "Logins": "The logins of people.",

@@ -79,7 +79,7 @@ def add_verbs(router: APIRouter, noun: verbs.Noun) -> None:
 @cache
 def noun_routes(noun: verbs.Noun) -> APIRouter:
     """Everything of a noun that has no routes of its own: its list, the thing itself, its verbs. Made once, as the other routes are."""
-    router = routes(noun.plural.replace("_", " ").capitalize())
+    router = routes(noun.plural.replace("_", " ").replace("-", " ").capitalize())
     if noun.rows is not None and noun.row is not None:
         _add_reads(router, noun, noun.rows, shape_of(noun.name, noun.row))
     add_verbs(router, noun)

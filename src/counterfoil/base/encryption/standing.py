@@ -141,6 +141,7 @@ def every_envelope_opens(declared: Sequence[Confidential]) -> Invariant:
         lambda conn: list(unopened(conn, declared)),
         "critical",
         "Somebody changed an account of a payee, a bank line or a webhook past every rule, or moved it from another row; or a key is gone.",
+        "P2",
     )
 
 

@@ -96,6 +96,38 @@ agent_mandate: revoked boolean not null
 agent_mandate: actor text not null
 agent_mandate: reason text not null
 agent_mandate: at timestamp with time zone not null
+alert: id text not null
+alert: program_id text not null
+alert: code text not null
+alert: subject text not null
+alert: period text not null default ''::text
+alert: severity text not null
+alert: times integer not null default 1
+alert: first_seen_at timestamp with time zone not null
+alert: last_seen_at timestamp with time zone not null
+alert: first_run text
+alert: last_run text
+alert: gone_run text
+alert: owner text
+alert: evidence jsonb not null
+alert: first_evidence jsonb not null
+alert: rest integer not null default 0
+alert: previous text
+alert: incident_id text
+alert: extent text not null
+alert: escalated_to text not null
+alert: respond_by timestamp with time zone
+alert: snoozed_until timestamp with time zone
+alert: accepted_until timestamp with time zone
+alert: state text not null
+alert: state_at timestamp with time zone not null
+alert: steps integer not null default 1
+alert: due_at timestamp with time zone
+alert: attempt integer not null default 0
+alert: lease_owner text
+alert: lease_until timestamp with time zone
+alert: fence bigint not null default 0
+alert: last_error text
 api_key: id text not null
 api_key: name text not null
 api_key: role text not null
@@ -663,6 +695,28 @@ idempotency: sha256 bytea not null
 idempotency: answer jsonb
 idempotency: at timestamp with time zone not null
 idempotency: holder text
+incident: id text not null
+incident: program_id text not null
+incident: level text not null
+incident: code text not null
+incident: title text not null
+incident: opened_at timestamp with time zone not null
+incident: respond_by timestamp with time zone not null
+incident: responded_at timestamp with time zone
+incident: responded_by text
+incident: brake text
+incident: post_mortem_by timestamp with time zone
+incident: post_mortem text
+incident: closed_at timestamp with time zone
+incident: state text not null
+incident: state_at timestamp with time zone not null
+incident: steps integer not null default 1
+incident: due_at timestamp with time zone
+incident: attempt integer not null default 0
+incident: lease_owner text
+incident: lease_until timestamp with time zone
+incident: fence bigint not null default 0
+incident: last_error text
 intent: id text not null
 intent: program_id text not null
 intent: invoice_id text not null
@@ -1224,6 +1278,36 @@ seal: sha256 bytea not null
 sealed_relation: relation text not null
 sealed_relation: key text[] not null
 sealed_relation: columns text[] not null
+sentinel_check: run_id text not null
+sentinel_check: place integer not null
+sentinel_check: code text not null
+sentinel_check: outcome text not null
+sentinel_check: findings integer not null default 0
+sentinel_check: took_ms integer not null
+sentinel_check: error text
+sentinel_check: at timestamp with time zone not null
+sentinel_run: id text not null
+sentinel_run: number bigint not null default nextval('sentinel_run_number'::regclass)
+sentinel_run: kind text not null
+sentinel_run: actor text not null
+sentinel_run: slot_at timestamp with time zone
+sentinel_run: started_at timestamp with time zone not null
+sentinel_run: beat_at timestamp with time zone not null
+sentinel_run: progress text
+sentinel_run: since timestamp with time zone
+sentinel_run: watermark timestamp with time zone
+sentinel_run: finished_at timestamp with time zone
+sentinel_run: touched jsonb not null default '{}'::jsonb
+sentinel_run: checks integer not null default 0
+sentinel_run: holding integer not null default 0
+sentinel_run: broken integer not null default 0
+sentinel_run: failed integer not null default 0
+sentinel_run: findings integer not null default 0
+sentinel_run: opened integer not null default 0
+sentinel_run: error text
+sentinel_run: state text not null
+sentinel_run: state_at timestamp with time zone not null
+sentinel_run: steps integer not null default 1
 session: secret_hash bytea not null
 session: api_key_id text
 session: csrf text
@@ -1476,6 +1560,17 @@ agent_mandate: agent_mandate_per_week CHECK ((per_week > 0))
 agent_mandate: agent_mandate_pkey PRIMARY KEY (id)
 agent_mandate: agent_mandate_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 agent_mandate: agent_mandate_towards CHECK ((towards = ANY (ARRAY['anyone'::text, 'named'::text])))
+alert: alert_extent CHECK ((extent = ANY (ARRAY['one'::text, 'several'::text, 'system'::text, 'regulator'::text])))
+alert: alert_first_run_fkey FOREIGN KEY (first_run) REFERENCES sentinel_run(id)
+alert: alert_gone_run_fkey FOREIGN KEY (gone_run) REFERENCES sentinel_run(id)
+alert: alert_incident_id_fkey FOREIGN KEY (incident_id) REFERENCES incident(id)
+alert: alert_is_accepted_for_a_time CHECK (((state <> 'accepted'::text) OR (accepted_until IS NOT NULL)))
+alert: alert_is_found_in_order CHECK ((first_seen_at <= last_seen_at))
+alert: alert_last_run_fkey FOREIGN KEY (last_run) REFERENCES sentinel_run(id)
+alert: alert_pkey PRIMARY KEY (id)
+alert: alert_previous_fkey FOREIGN KEY (previous) REFERENCES alert(id)
+alert: alert_severity CHECK ((severity = ANY (ARRAY['critical'::text, 'warning'::text])))
+alert: alert_was_seen CHECK ((times > 0))
 api_key: api_key_name_is_taken UNIQUE (skeleton)
 api_key: api_key_pkey PRIMARY KEY (id)
 api_key: api_key_principal_id_fkey FOREIGN KEY (principal_id) REFERENCES principal(id)
@@ -1767,6 +1862,9 @@ idempotency: idempotency_holder_is_short CHECK (((length(holder) >= 1) AND (leng
 idempotency: idempotency_key_is_short CHECK (((length(key) >= 1) AND (length(key) <= 255)))
 idempotency: idempotency_pkey PRIMARY KEY (scope, key)
 idempotency: idempotency_request_is_hashed CHECK ((length(sha256) = 32))
+incident: incident_is_closed_at_a_time CHECK (((state <> 'closed'::text) OR (closed_at IS NOT NULL)))
+incident: incident_level CHECK ((level = ANY (ARRAY['P0'::text, 'P1'::text, 'P2'::text, 'P3'::text])))
+incident: incident_pkey PRIMARY KEY (id)
 intent: intent_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(id)
 intent: intent_of_an_invoice_is_one UNIQUE (invoice_id)
 intent: intent_pkey PRIMARY KEY (id)
@@ -2048,6 +2146,17 @@ run_finding: run_finding_run_id_fkey FOREIGN KEY (run_id) REFERENCES reconciliat
 seal: seal_is_a_hash CHECK ((length(sha256) = 32))
 seal: seal_is_put_once PRIMARY KEY (relation, row_id)
 sealed_relation: sealed_relation_pkey PRIMARY KEY (relation)
+sentinel_check: sentinel_check_counts CHECK ((findings >= 0))
+sentinel_check: sentinel_check_is_asked_once UNIQUE (run_id, code)
+sentinel_check: sentinel_check_is_told CHECK ((((outcome = 'broken'::text) = (findings > 0)) AND ((outcome = 'failed'::text) = (error IS NOT NULL))))
+sentinel_check: sentinel_check_outcome CHECK ((outcome = ANY (ARRAY['holds'::text, 'broken'::text, 'failed'::text])))
+sentinel_check: sentinel_check_pkey PRIMARY KEY (run_id, place)
+sentinel_check: sentinel_check_run_id_fkey FOREIGN KEY (run_id) REFERENCES sentinel_run(id)
+sentinel_run: sentinel_run_adds_up CHECK ((checks = ((holding + broken) + failed)))
+sentinel_run: sentinel_run_is_green_when_nothing_failed CHECK (((state <> 'finished'::text) OR (failed = 0)))
+sentinel_run: sentinel_run_kind CHECK ((kind = ANY (ARRAY['recent'::text, 'full'::text])))
+sentinel_run: sentinel_run_number_key UNIQUE (number)
+sentinel_run: sentinel_run_pkey PRIMARY KEY (id)
 session: dashboard_session_api_key_id_fkey FOREIGN KEY (api_key_id) REFERENCES api_key(id)
 session: dashboard_session_pkey PRIMARY KEY (secret_hash)
 session: session_id_key UNIQUE (id)
@@ -2176,6 +2285,11 @@ affiliate: CREATE INDEX affiliate_due ON public.affiliate USING btree (due_at, i
 affiliate: CREATE INDEX affiliate_of_parent ON public.affiliate USING btree (parent_id) WHERE (parent_id IS NOT NULL)
 agent: CREATE INDEX agent_by_state ON public.agent USING btree (state, id)
 agent_mandate: CREATE INDEX agent_mandate_newest ON public.agent_mandate USING btree (agent_id, asset, counterparty_id, number DESC)
+alert: CREATE INDEX alert_by_identity ON public.alert USING btree (code, program_id, subject, period, id DESC)
+alert: CREATE INDEX alert_by_state ON public.alert USING btree (state, id)
+alert: CREATE INDEX alert_due ON public.alert USING btree (due_at, id) WHERE (due_at IS NOT NULL)
+alert: CREATE INDEX alert_of_incident ON public.alert USING btree (incident_id) WHERE (incident_id IS NOT NULL)
+alert: CREATE UNIQUE INDEX alert_stands_once ON public.alert USING btree (code, program_id, subject, period) WHERE (state <> 'resolved'::text)
 approval_decision: CREATE INDEX approval_decision_by_writer ON public.approval_decision USING btree (written_by)
 approval_proposal: CREATE INDEX approval_proposal_by_time ON public.approval_proposal USING btree (made_at, id)
 approval_proposal: CREATE INDEX approval_proposal_by_writer ON public.approval_proposal USING btree (written_by)
@@ -2239,6 +2353,9 @@ holdback_tranche: CREATE INDEX holdback_tranche_by_state ON public.holdback_tran
 holdback_tranche: CREATE INDEX holdback_tranche_due ON public.holdback_tranche USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 holdback_tranche: CREATE INDEX holdback_tranche_of_payee ON public.holdback_tranche USING btree (program_id, payee_id, asset)
 idempotency: CREATE INDEX idempotency_by_time ON public.idempotency USING btree (at)
+incident: CREATE INDEX incident_by_state ON public.incident USING btree (state, id)
+incident: CREATE INDEX incident_due ON public.incident USING btree (due_at, id) WHERE (due_at IS NOT NULL)
+incident: CREATE UNIQUE INDEX incident_stands_once ON public.incident USING btree (code, program_id) WHERE (state <> 'closed'::text)
 intent: CREATE INDEX intent_by_state ON public.intent USING btree (state, state_at)
 intent: CREATE INDEX intent_due ON public.intent USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 invoice: CREATE INDEX invoice_by_state ON public.invoice USING btree (program_id, state, id)
@@ -2300,7 +2417,11 @@ refund: CREATE INDEX refund_of_settlement ON public.refund USING btree (settleme
 reversal: CREATE INDEX reversal_by_journal ON public.reversal USING btree (reversed_by)
 role_grant: CREATE UNIQUE INDEX role_is_granted_once ON public.role_grant USING btree (principal_id, role) WHERE (revoked_at IS NULL)
 run_finding: CREATE INDEX run_finding_again ON public.run_finding USING btree (identity)
+sentinel_check: CREATE INDEX sentinel_check_by_code ON public.sentinel_check USING btree (code, run_id DESC)
+sentinel_run: CREATE INDEX sentinel_run_by_kind ON public.sentinel_run USING btree (kind, number DESC)
+sentinel_run: CREATE INDEX sentinel_run_by_state ON public.sentinel_run USING btree (state, id)
 settlement: CREATE INDEX settlement_by_time ON public.settlement USING btree (at)
+step: CREATE INDEX step_by_time ON public.step USING brin (at) WITH (pages_per_range='16')
 treasury_movement: CREATE INDEX treasury_movement_by_time ON public.treasury_movement USING btree (program_id, asset, at)
 two_phase: CREATE INDEX transaction_by_state ON public.two_phase USING btree (state, id)
 two_phase: CREATE INDEX two_phase_by_age ON public.two_phase USING btree (created_at, id)
@@ -2358,6 +2479,7 @@ agent_mandate: CREATE CONSTRAINT TRIGGER two_people_agent_grant AFTER INSERT ON 
     and p ->> ''per_day'' is not distinct from n.per_day::text and p ->> ''per_week'' is not distinct from n.per_week::text
     and p ->> ''per_month'' is not distinct from n.per_month::text
     and (p ->> ''expires_at'')::timestamptz is not distinct from n.expires_at', 'false') -- always
+alert: CREATE TRIGGER alert_follows_table BEFORE UPDATE OF state ON public.alert FOR EACH ROW EXECUTE FUNCTION state_follows_table('alert')
 api_key: CREATE TRIGGER an_administrator_stays AFTER UPDATE OF revoked_at ON public.api_key FOR EACH ROW WHEN (((old.role = 'administrator'::text) AND (new.revoked_at IS NOT NULL) AND (old.revoked_at IS NULL))) EXECUTE FUNCTION an_administrator_stays()
 api_key: CREATE TRIGGER api_key_once_revoked_at BEFORE UPDATE OF revoked_at ON public.api_key FOR EACH ROW WHEN (((old.revoked_at IS NOT NULL) AND (new.revoked_at IS DISTINCT FROM old.revoked_at))) EXECUTE FUNCTION refuse_another_value('revoked_at')
 api_key: CREATE TRIGGER is_sealed AFTER INSERT ON public.api_key REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_api_key() -- always
@@ -2528,6 +2650,7 @@ holdback_use: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.ho
 holdback_use: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.holdback_use FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 holdback_use: CREATE TRIGGER is_sealed AFTER INSERT ON public.holdback_use REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_holdback_use() -- always
 idempotency: CREATE TRIGGER idempotency_once_answer BEFORE UPDATE OF answer ON public.idempotency FOR EACH ROW WHEN (((old.answer IS DISTINCT FROM '{"begun": true}'::jsonb) AND (new.answer IS DISTINCT FROM old.answer))) EXECUTE FUNCTION refuse_another_value('answer')
+incident: CREATE TRIGGER incident_follows_table BEFORE UPDATE OF state ON public.incident FOR EACH ROW EXECUTE FUNCTION state_follows_table('incident')
 intent: CREATE TRIGGER intent_follows_table BEFORE UPDATE OF state ON public.intent FOR EACH ROW EXECUTE FUNCTION state_follows_table('intent')
 intent: CREATE TRIGGER is_sealed AFTER INSERT ON public.intent REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_intent() -- always
 invoice: CREATE TRIGGER invoice_follows_table BEFORE UPDATE OF state ON public.invoice FOR EACH ROW EXECUTE FUNCTION state_follows_table('invoice')
@@ -2684,7 +2807,12 @@ queue_pause: CREATE CONSTRAINT TRIGGER two_people_queue_resume AFTER INSERT ON p
         select max(q.number) from queue_pause q
         where (q.queue, q.provider, q.program_id) = (n.queue, n.provider, n.program_id) and q.number < n.number)
     and n.reason = a.reason
-    and exists (select from approval_decision d where d.proposal_id = a.id and d.decision = ''approved'' and d.checker = n.actor)', 'not exists (select from money_queue m where m.queue = n.queue)') -- always
+    and exists (select from approval_decision d where d.proposal_id = a.id and d.decision = ''approved'' and d.checker = n.actor)', 'not exists (select from money_queue m where m.queue = n.queue)
+      and not exists (
+          select from (select q.actor from queue_pause q
+                       where (q.queue, q.provider, q.program_id) = (n.queue, n.provider, n.program_id) and q.number < n.number
+                       order by q.number desc limit 1) before
+          where before.actor like ''system:%'')') -- always
 receivable_write_off: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.receivable_write_off FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 receivable_write_off: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.receivable_write_off FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 receivable_write_off: CREATE TRIGGER is_sealed AFTER INSERT ON public.receivable_write_off REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_receivable_write_off() -- always
@@ -2733,6 +2861,10 @@ seal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.seal FOR E
 seal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.seal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 sealed_relation: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.sealed_relation FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 sealed_relation: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.sealed_relation FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+sentinel_check: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.sentinel_check FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+sentinel_check: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.sentinel_check FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+sentinel_check: CREATE TRIGGER is_sealed AFTER INSERT ON public.sentinel_check REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_sentinel_check() -- always
+sentinel_run: CREATE TRIGGER sentinel_run_follows_table BEFORE UPDATE OF state ON public.sentinel_run FOR EACH ROW EXECUTE FUNCTION state_follows_table('sentinel_run')
 session: CREATE TRIGGER a_login_only_gets_shorter BEFORE UPDATE ON public.session FOR EACH ROW WHEN ((new.expires_at > old.expires_at)) EXECUTE FUNCTION a_login_only_gets_shorter()
 settlement: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.settlement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 settlement: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.settlement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -2812,6 +2944,8 @@ agent: everybody using true
 agent: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 agent_mandate: everybody using true
 agent_mandate: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+alert: everybody using true
+alert: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 api_key: everybody using true
 api_key: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 approval_decision: everybody using true
@@ -2908,6 +3042,8 @@ holdback_use: everybody using true
 holdback_use: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (tranche_id IN ( SELECT holdback_tranche.id
    FROM holdback_tranche))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (tranche_id IN ( SELECT holdback_tranche.id
    FROM holdback_tranche)))
+incident: everybody using true
+incident: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 intent: everybody using true
 intent: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 invoice: everybody using true
@@ -3085,6 +3221,7 @@ ledger_version_8: bigint from 1 to 9223372036854775807 by 1
 ledger_version_9: bigint from 1 to 9223372036854775807 by 1
 queue_pause_number_seq: bigint from 1 to 9223372036854775807 by 1
 reconciliation_run_number: bigint from 1 to 9223372036854775807 by 1
+sentinel_run_number: bigint from 1 to 9223372036854775807 by 1
 two_phase_vote_seq: bigint from 1 to 9223372036854775807 by 1
 
 -- functions
@@ -5985,6 +6122,20 @@ AS $function$
             return null;
         end $function$
 
+seal_sentinel_check(): CREATE OR REPLACE FUNCTION public.seal_sentinel_check()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'sentinel_check', row(n.run_id, n.place)::text, sha256(convert_to(row(n.run_id, n.place, n.code, n.outcome, n.findings, n.took_ms, n.error, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
 seal_settlement(): CREATE OR REPLACE FUNCTION public.seal_settlement()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -6511,6 +6662,33 @@ agent: owner: counterfoil_owner
 agent_mandate: counterfoil_app: insert, select
 agent_mandate: counterfoil_auditor: select
 agent_mandate: owner: counterfoil_owner
+alert: counterfoil_app: insert, select
+alert: counterfoil_app: update (accepted_until)
+alert: counterfoil_app: update (attempt)
+alert: counterfoil_app: update (due_at)
+alert: counterfoil_app: update (escalated_to)
+alert: counterfoil_app: update (evidence)
+alert: counterfoil_app: update (extent)
+alert: counterfoil_app: update (fence)
+alert: counterfoil_app: update (gone_run)
+alert: counterfoil_app: update (id)
+alert: counterfoil_app: update (incident_id)
+alert: counterfoil_app: update (last_error)
+alert: counterfoil_app: update (last_run)
+alert: counterfoil_app: update (last_seen_at)
+alert: counterfoil_app: update (lease_owner)
+alert: counterfoil_app: update (lease_until)
+alert: counterfoil_app: update (owner)
+alert: counterfoil_app: update (respond_by)
+alert: counterfoil_app: update (rest)
+alert: counterfoil_app: update (severity)
+alert: counterfoil_app: update (snoozed_until)
+alert: counterfoil_app: update (state)
+alert: counterfoil_app: update (state_at)
+alert: counterfoil_app: update (steps)
+alert: counterfoil_app: update (times)
+alert: counterfoil_auditor: select
+alert: owner: counterfoil_owner
 api_key: counterfoil_app: insert, select
 api_key: counterfoil_app: update (last_used_at)
 api_key: counterfoil_app: update (revoked_at)
@@ -6846,6 +7024,26 @@ idempotency: counterfoil_auditor: select (key)
 idempotency: counterfoil_auditor: select (scope)
 idempotency: counterfoil_auditor: select (sha256)
 idempotency: owner: counterfoil_owner
+incident: counterfoil_app: insert, select
+incident: counterfoil_app: update (attempt)
+incident: counterfoil_app: update (brake)
+incident: counterfoil_app: update (closed_at)
+incident: counterfoil_app: update (due_at)
+incident: counterfoil_app: update (fence)
+incident: counterfoil_app: update (id)
+incident: counterfoil_app: update (last_error)
+incident: counterfoil_app: update (lease_owner)
+incident: counterfoil_app: update (lease_until)
+incident: counterfoil_app: update (level)
+incident: counterfoil_app: update (post_mortem)
+incident: counterfoil_app: update (post_mortem_by)
+incident: counterfoil_app: update (responded_at)
+incident: counterfoil_app: update (responded_by)
+incident: counterfoil_app: update (state)
+incident: counterfoil_app: update (state_at)
+incident: counterfoil_app: update (steps)
+incident: counterfoil_auditor: select
+incident: owner: counterfoil_owner
 intent: counterfoil_app: insert, select
 intent: counterfoil_app: update (attempt)
 intent: counterfoil_app: update (completed_at)
@@ -7256,6 +7454,15 @@ seal: owner: counterfoil_owner
 sealed_relation: counterfoil_app: select
 sealed_relation: counterfoil_auditor: select
 sealed_relation: owner: counterfoil_owner
+sentinel_check: counterfoil_app: insert, select
+sentinel_check: counterfoil_auditor: select
+sentinel_check: owner: counterfoil_owner
+sentinel_run: counterfoil_app: insert, select, update
+sentinel_run: counterfoil_auditor: select
+sentinel_run: owner: counterfoil_owner
+sentinel_run_number: counterfoil_app: usage
+sentinel_run_number: counterfoil_auditor: select
+sentinel_run_number: owner: counterfoil_owner
 session: counterfoil_app: insert, select
 session: counterfoil_app: update (expires_at)
 session: counterfoil_auditor: select (address)
@@ -7461,6 +7668,14 @@ agent.created_by: app: select, insert
 agent.id: app: select, insert
 agent.name: app: select, insert
 agent.program_id: app: select, insert
+alert.code: app: select, insert
+alert.first_evidence: app: select, insert
+alert.first_run: app: select, insert
+alert.first_seen_at: app: select, insert
+alert.period: app: select, insert
+alert.previous: app: select, insert
+alert.program_id: app: select, insert
+alert.subject: app: select, insert
 api_key.created_at: app: select, insert
 api_key.created_by: app: select, insert
 api_key.expires_at: app: select, insert
@@ -7581,6 +7796,11 @@ idempotency.answer: auditor: none
 idempotency.key: app: select, insert
 idempotency.scope: app: select, insert
 idempotency.sha256: app: select, insert
+incident.code: app: select, insert
+incident.opened_at: app: select, insert
+incident.program_id: app: select, insert
+incident.respond_by: app: select, insert
+incident.title: app: select, insert
 intent.created_at: app: select, insert
 intent.id: app: select, insert
 intent.invoice_id: app: select, insert

@@ -205,9 +205,14 @@ def process_name(pid: int) -> str:
 
 
 def crons_of(settings: Settings) -> dict[str, str]:
-    """When which scope is reconciled. Raises InvalidInput."""
-    given = {"full": settings.reconcile_full_cron, "recent": settings.reconcile_recent_cron}
-    return {name: valid_cron(cron, f"reconcile_{name}_cron") for name, cron in given.items() if cron}
+    """When what a schedule wants is due, by its name: which scope is reconciled, which run the sentinel makes. Raises InvalidInput."""
+    given = {
+        "full": ("reconcile_full_cron", settings.reconcile_full_cron),
+        "recent": ("reconcile_recent_cron", settings.reconcile_recent_cron),
+        "sentinel-full": ("sentinel_full_cron", settings.sentinel_full_cron),
+        "sentinel-recent": ("sentinel_recent_cron", settings.sentinel_recent_cron),
+    }
+    return {name: valid_cron(cron, field) for name, (field, cron) in given.items() if cron}
 
 
 def _wiring(settings: Settings, database: Database, clock: SharedClock) -> Wiring:

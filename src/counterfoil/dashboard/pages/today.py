@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from counterfoil.dashboard.pages.action_required import action_required
+from counterfoil.dashboard.pages.alerts import alerts_answer
 from counterfoil.dashboard.pages.integrity_checks import everything_true
 from counterfoil.dashboard.pages.provider_balances import ProviderBalances, provider_balances
 from counterfoil.dashboard.web.format import short
@@ -179,6 +180,7 @@ SECTIONS: Final = (
         everything_true,
         whole=True,
     ),
+    Section("alerts", "Alerts", "money", "what the sentinel found, and its newest runs", alerts_answer),
     Section("action_required", "Needs action", "money", "states of payouts, intents, webhooks and events", action_required),
     Section("invoices", "What was invoiced?", "money", "invoices issued on the day, in their state of now", _invoices),
     Section("payments", "What came in?", "money", "payments recorded on the day", _payments),

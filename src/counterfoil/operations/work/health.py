@@ -44,6 +44,8 @@ LIMITS: Final[Mapping[str, Limit]] = {
     "payouts_waiting": Limit(1, None),
     "max_outbox_age_minutes": Limit(5, 60),
     "provider_circuits_open": Limit(1, None),
+    "integrity_alerts_critical_open": Limit(None, 1),
+    "integrity_alerts_warning_open": Limit(1, None),
     "webhooks_received": Limit(200, 1_000),
     "webhooks_parked": Limit(1, 20),
     "webhooks_rejected_today": Limit(10, 200),

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import structlog
 
+from counterfoil.base.invariant import Invariant
 from counterfoil.operations.providers import Provider
 from counterfoil.operations.work.runner import Queue, Runner, Tally
 
@@ -22,8 +23,9 @@ _log = structlog.get_logger("counterfoil.work")
 
 @dataclass(frozen=True)
 class JobContext:
-    """What ticks work with. `followers` and `appliers` as `wiring` names them; `run_folder` and `crons` for reconciliation;
-    `proof_folder` is where checkpoints and proofs lie."""
+    """What ticks work with. `followers`, `appliers` and `checks` as `wiring` names them; `run_folder` for reconciliation; `crons`: when
+    what a schedule wants is due, by its name; `proof_folder` is where
+    checkpoints and proofs lie."""
 
     runner: Runner
     providers: Mapping[str, Provider]
@@ -38,6 +40,8 @@ class JobContext:
     cooling: timedelta = timedelta(hours=72)  # in which nothing goes to a destination that was changed
     peers: Mapping[str, Any] = field(default_factory=dict)  # other servers, by the names we call them
     database: Any = None  # of the kind that reconciliation copies from
+    checks: Sequence[Invariant] = ()
+    tables: Mapping[str, str] = field(default_factory=dict)  # where a thing is kept, by the prefix of its id
 
     def of(self, provider: str | None) -> Mapping[str, Provider]:
         """The providers of a lane: one, or all."""
@@ -50,7 +54,8 @@ Tick = Callable[[JobContext, str | None], Tally]  # of one provider, or of all
 class Job(NamedTuple):
     """A job: its name, its queue, one bounded run of it, and the longest rest between two (None: the worker's poll).
 
-    `says` is what it does, for people.
+    `says` is what it does, for people. `on_demand`: what is done when somebody runs it by name, where the worker's tick waits for a
+    schedule.
     """
 
     name: str
@@ -59,6 +64,7 @@ class Job(NamedTuple):
     says: str
     every: Callable[[JobContext], float] | None = None
     per_provider: bool = False
+    on_demand: Tick | None = None
 
     def run(self, context: JobContext) -> Tally:
         """One run over everything: provider by provider where it is parted by them. One that fails is raised after the others."""
@@ -66,7 +72,7 @@ class Job(NamedTuple):
         total, failed = Tally(), None
         for lane in lanes:
             try:
-                total = total.plus(self.tick(context, lane))
+                total = total.plus((self.on_demand or self.tick)(context, lane))
             except Exception as error:
                 if len(lanes) == 1:
                     raise

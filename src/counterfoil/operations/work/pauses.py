@@ -1,7 +1,7 @@
 """Pausing queues: a switch with its history, looked at in each claim and again before each call, whoever runs the job.
 
 A pause is of a queue, wholly or of one provider or program in it. What is called already goes on: answers are recorded and applied,
-facts are booked. One person pauses; resuming what sends money takes two.
+facts are booked. One person pauses; resuming what sends money, or what the machine itself stopped, takes two.
 """
 
 from __future__ import annotations
@@ -58,6 +58,11 @@ class Pause(NamedTuple):
         """What it is of."""
         return QueuePart(self.queue, self.provider, self.program_id)
 
+    @property
+    def by_machine(self) -> bool:
+        """Did no person turn it?"""
+        return self.actor.startswith("system:")
+
 
 def known_part(queues: Mapping[str, Queue], part: QueuePart) -> Queue:
     """The queue of `part`, if it is parted so. Raises InvalidInput."""
@@ -91,6 +96,20 @@ def resume(conn: Connection[Any], queue: Queue, part: QueuePart, *, reason: str,
     made = _turn(conn, part, False, reason, actor, now)
     wake(conn, queue)
     return made
+
+
+def pull_brake(conn: Connection[Any], part: QueuePart, *, reason: str, actor: str, now: datetime) -> Pause:
+    """The machine pauses this part, also where a person has already: only two people let go what the machine stopped."""
+    standing = _standing(conn, part)
+    if standing is not None and standing.paused and standing.by_machine:
+        return standing
+    return _turn(conn, part, True, reason, actor, now)
+
+
+def takes_two(conn: Connection[Any], queue: Queue, part: QueuePart) -> bool:
+    """Does it take two people to resume this part? A queue that sends money does, and whatever the machine itself stopped."""
+    standing = _standing(conn, part)
+    return queue.money or (standing is not None and standing.paused and standing.by_machine)
 
 
 def propose_resume(conn: Connection[Any], proposal_id: str, part: QueuePart, *, reason: str, by: Caller, now: datetime) -> Proposal:
@@ -154,7 +173,7 @@ def _select(conn: Connection[Any], ending: str, given: list[Any]) -> list[Pause]
 
 
 def paired(queues: Mapping[str, Queue]) -> tuple[Paired, ...]:
-    """What takes two people: resuming a queue that sends money."""
+    """What takes two people: resuming a queue that sends money, or one that the machine stopped."""
 
     def do(conn: Connection[Any], approved: Proposal, by: Caller, now: datetime) -> str | None:
         told = approved.payload

@@ -29,6 +29,7 @@ INVARIANTS: Final = (
            group by r.id having sum(x.amount) > r.amount or (r.state = 'charged_back') <> (sum(x.amount) = r.amount)""",
         "critical",
         "A chargeback took another amount than its records say.",
+        "P12",
     ),
     Invariant(
         "CHARGEBACK_LEDGER_TIE",
@@ -50,5 +51,6 @@ INVARIANTS: Final = (
            from expected e full join booked b using (program_id, asset, kind, ref) where e.amount is distinct from b.amount""",
         "critical",
         "The books say of a chargeback something else than its record.",
+        "P12",
     ),
 )

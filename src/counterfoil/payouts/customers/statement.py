@@ -163,5 +163,6 @@ INVARIANTS: Final = (
             where coalesce(s.amount, 0) <> coalesce(b.amount, 0)""",
         "critical",
         "A customer's statement says something else than the books.",
+        "P12",
     ),
 )

@@ -97,5 +97,6 @@ INVARIANTS: Final = (
            where (w.amount, w.amount) is distinct from (b.amount, b.total)""",
         "critical",
         "A debt was given up that nobody agreed to give up.",
+        "P12",
     ),
 )

@@ -11,14 +11,15 @@ INVARIANTS: Final = (
         "REFUND_WITHIN_PAID",
         "Did no more go back of any invoice than was paid on it, and is one refunded exactly when all of it went back?",
         """select i.id, i.paid, sum(r.amount) from invoice i join refund r on r.invoice_id = i.id and r.state <> 'won_back'
-           group by i.id having sum(r.amount) > i.paid
+           where true /* recent invoice: i.id */ group by i.id having sum(r.amount) > i.paid
            union all
            select i.id, i.paid, coalesce(sum(r.amount), 0) from invoice i
            left join refund r on r.invoice_id = i.id and r.state <> 'won_back'
-           where i.state in ('paid', 'refunded') group by i.id
+           where i.state in ('paid', 'refunded') /* recent invoice: i.id */ group by i.id
            having (i.state = 'refunded') <> (i.paid = coalesce(sum(r.amount), 0))""",
         "critical",
         "A customer gets back more than was paid.",
+        "P7",
     ),
     Invariant(
         "REFUND_LEDGER_TIE",
@@ -41,7 +42,7 @@ INVARIANTS: Final = (
                     case when r.state = 'executed' then x.taken - r.amount end),
                    ('refund_execute', case e.provider when 'bank' then 'cash:bank:client' else 'clearing:' || e.provider end,
                     case when r.state = 'executed' then r.amount - x.taken end)
-               ) as y (kind, name, amount) where y.amount <> 0
+               ) as y (kind, name, amount) where y.amount <> 0 /* recent refund: r.id */
            ), booked as (
                select j.source_id as id, b.program_id, b.asset, j.kind, n.name,
                       sum(case when a.id = t.credit then t.amount else -t.amount end) as amount
@@ -49,7 +50,7 @@ INVARIANTS: Final = (
                join book b on b.id = j.book_id
                cross join lateral (  -- what validators were paid already, they owe
                    select case a.name when 'receivable:validator' then 'payable:validator' else a.name end as name) n
-               where j.source_type = 'refund' and j.kind in ('refund', 'refund_execute')
+               where j.source_type = 'refund' and j.kind in ('refund', 'refund_execute') /* recent refund: j.source_id */
                group by j.source_id, b.program_id, b.asset, j.kind, n.name
            )
            select coalesce(e.id, b.id), coalesce(e.kind, b.kind), coalesce(e.name, b.name), e.amount, b.amount
@@ -57,5 +58,6 @@ INVARIANTS: Final = (
            where e.amount is distinct from b.amount""",
         "critical",
         "The books say of a refund something else than its record.",
+        "P12",
     ),
 )

@@ -86,6 +86,7 @@ INVARIANTS: Final = (
         mutated,
         "critical",
         "Somebody edited the database past its rules: what has left it, checkpoints and proofs, says what was there before.",
+        "P2",
     ),
     Invariant(
         "LOG_SKIPPED",
@@ -93,6 +94,7 @@ INVARIANTS: Final = (
         skipped,
         "critical",
         "A record would be missing in the proof of its period. Do not sign proofs until it is known why.",
+        "P2",
     ),
     Invariant(
         "LOG_BEHIND",
@@ -103,5 +105,6 @@ INVARIANTS: Final = (
              and not exists (select from log_entry e where e.relation = 'journal' and e.row_id = j.id::text) limit 100""",
         "warning",
         "No worker numbers what is recorded, or a transaction is open that does not end: look at the job `log` and at pg_stat_activity.",
+        "P19",
     ),
 )

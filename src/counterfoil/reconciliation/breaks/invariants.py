@@ -22,6 +22,7 @@ INVARIANTS: Final = (
            having count(j.id) <> case when b.state in {listed(POSTED)} then 1 else 0 end""",
         "critical",
         "A break says that the books were corrected, and they were not, or the reverse.",
+        "P9",
     ),
     Invariant(
         "BREAK_JOURNAL_ORPHAN",
@@ -32,6 +33,7 @@ INVARIANTS: Final = (
                where u.result_id = j.id::text and p.break_id = j.source_id)""",
         "critical",
         "The books were changed in the name of a break, and nobody approved it.",
+        "P16",
     ),
     Invariant(
         "BREAK_JOURNAL_PAYLOAD",
@@ -46,6 +48,7 @@ INVARIANTS: Final = (
                from jsonb_array_elements(p.payload -> 'lines') with ordinality as l (line, place))""",
         "critical",
         "Another journal was posted than the second person saw.",
+        "P16",
     ),
     Invariant(
         "BREAK_TWO_PEOPLE",
@@ -58,6 +61,7 @@ INVARIANTS: Final = (
                  and p.minor <= coalesce(p.limit_minor, p.minor))""",
         "critical",
         "One person alone corrected the books.",
+        "P16",
     ),
     Invariant(
         "BREAK_STATE_HISTORY",
@@ -70,6 +74,7 @@ INVARIANTS: Final = (
                          where s1.subject_id = b.id and s1.from_state is distinct from coalesce(s0.to_state, ''))""",
         "critical",
         "A break is in a state that its history does not lead to.",
+        "P9",
     ),
     Invariant(
         "BREAK_PENDING_TIE",
@@ -79,6 +84,7 @@ INVARIANTS: Final = (
            group by b.id, b.state having count(p.id) <> case b.state when 'pending_adjustment' then 1 else 0 end""",
         "critical",
         "A journal waits for approval that no break asks for, or a break waits for nothing.",
+        "P16",
     ),
     Invariant(
         "BREAK_OWNER_TIE",
@@ -88,6 +94,7 @@ INVARIANTS: Final = (
            where coalesce(b.owner, '') <> coalesce(r.text, '')""",
         "warning",
         "Somebody owns a break and nobody said so.",
+        "P9",
     ),
     Invariant(
         "BREAK_MATCHED_BY_RUN",
@@ -97,6 +104,7 @@ INVARIANTS: Final = (
                                               and r.first_on <= b.first_on and r.last_on >= b.last_on)""",
         "critical",
         "A break was closed by a run that could not know.",
+        "P9",
     ),
     Invariant(
         "BREAK_FOUND_IS_SHOWN",
@@ -116,6 +124,7 @@ INVARIANTS: Final = (
                   or b.state in {listed(POSTED)} and coalesce(b.posted_after, 0) >= r.number))""",
         "critical",
         "A difference is found by every run, and nobody sees it.",
+        "P9",
     ),
     Invariant(
         "BREAK_OPEN_IS_FOUND",
@@ -124,6 +133,7 @@ INVARIANTS: Final = (
            where b.state in {listed(MATCHING)} and b.gone_run is not null""",
         "warning",
         "Somebody works on what is no longer there.",
+        "P9",
     ),
     Invariant(
         "BREAK_OLDER_VIEW",
@@ -132,5 +142,6 @@ INVARIANTS: Final = (
            where b.seen_number > r.number""",
         "critical",
         "A run that read earlier overrode one that read later.",
+        "P9",
     ),
 )

@@ -14,5 +14,6 @@ INVARIANTS: Final = (
         TREE_FAULTS,
         "warning",
         "Commissions go to those who did not earn them.",
+        "P12",
     ),
 )

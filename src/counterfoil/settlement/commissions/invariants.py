@@ -14,6 +14,7 @@ INVARIANTS: Final = (
         ALL_DIFFERENCES,
         "critical",
         "An affiliate gets more or less than the contract says.",
+        "P12",
     ),
     Invariant(
         "COMMISSION_LEDGER_TIE",
@@ -30,6 +31,7 @@ INVARIANTS: Final = (
            where coalesce(e.amount, 0) <> coalesce(b.amount, 0)""",
         "critical",
         "What affiliates are owed is not what the books say.",
+        "P12",
     ),
     Invariant(
         "COMMISSION_PAID_ONCE",
@@ -50,5 +52,6 @@ INVARIANTS: Final = (
            group by c.id having c.taken_back <> coalesce(sum(r.amount), 0)""",
         "critical",
         "A commission is paid twice, or is paid and counted as owed.",
+        "P7",
     ),
 )

@@ -18,16 +18,17 @@ INVARIANTS: Final = (
                       coalesce(sum(amount) filter (where kind in ('refund', 'expire')), 0) as refunded,
                       coalesce(sum(amount) filter (where kind = 'repay'), 0) as repaid
                from escrow_movement where escrow_id = e.id) m
-           where (e.funded, e.released, e.refunded, e.repaid) <> (m.funded, m.released, m.refunded, m.repaid)
+           where ((e.funded, e.released, e.refunded, e.repaid) <> (m.funded, m.released, m.refunded, m.repaid)
               or case e.state when 'pending' then e.funded = e.amount or e.released + e.refunded > 0
                               when 'active' then e.funded <> e.amount or e.released + e.refunded = e.funded
                               when 'disputed' then e.funded <> e.amount or e.released + e.refunded = e.funded
                               when 'released' then e.released <> e.funded
                               when 'refunded' then e.refunded <> e.funded
                               when 'split' then e.released = 0 or e.refunded = 0 or e.released + e.refunded <> e.funded
-                              else e.released + e.refunded <> e.funded end""",
+                              else e.released + e.refunded <> e.funded end) /* recent escrow: e.id */""",
         "critical",
         "An escrow gave more or less than its record says, or holds money that nobody will ever release.",
+        "P4",
     ),
     Invariant(
         "ESCROW_LEDGER_TIE",
@@ -63,6 +64,7 @@ INVARIANTS: Final = (
            where a.credits - a.debits <> e.funded - e.released - e.refunded""",
         "critical",
         "The books say of an escrow something else than its record.",
+        "P12",
     ),
     Invariant(
         "ESCROW_FEES",
@@ -82,6 +84,7 @@ INVARIANTS: Final = (
               or m.validator_fee <> least(div(m.total * r.validator_bps, 10000) - m.validator_before, m.amount - m.platform_fee)""",
         "critical",
         "A fee of an escrow was computed wrongly.",
+        "P12",
     ),
     Invariant(
         "ESCROW_RELEASED_RIGHTLY",
@@ -92,6 +95,7 @@ INVARIANTS: Final = (
               or m.kind = 'expire' and m.at < e.expires_at""",
         "critical",
         "A payee got a customer's money too early, or a customer it back too early.",
+        "P10",
     ),
     Invariant(
         "ESCROW_PAYMENT_USED_ONCE",
@@ -100,5 +104,6 @@ INVARIANTS: Final = (
            group by p.id having p.invoice_id is not null or sum(m.amount) > p.amount - p.applied""",
         "critical",
         "One payment counts for two things.",
+        "P5",
     ),
 )

@@ -27,5 +27,6 @@ INVARIANTS: Final = (
            where e.amount is distinct from b.amount""",
         "critical",
         "Fees left the treasury otherwise than its record says.",
+        "P12",
     ),
 )

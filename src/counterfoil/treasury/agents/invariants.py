@@ -17,6 +17,7 @@ INVARIANTS: Final = (
                               when 'closed' then not a.closed or a.credits <> a.debits else a.closed end""",
         "critical",
         "Money can leave an agent that was stopped, or lies where nobody can reach it.",
+        "P12",
     ),
     Invariant(
         "AGENT_MANDATES",
@@ -29,5 +30,6 @@ INVARIANTS: Final = (
               or not exists (select from book b where (b.program_id, b.asset) = (a.program_id, m.asset))""",
         "critical",
         "What an agent may spend was set by no rule.",
+        "P16",
     ),
 )

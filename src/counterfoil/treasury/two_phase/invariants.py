@@ -20,6 +20,7 @@ INVARIANTS: Final = (
            group by transaction_id having count(distinct outcome) > 1""",
         "critical",
         "One agent paid and the other did not get it, or the other way round.",
+        "P15",
     ),
     Invariant(
         "TRANSACTION_DECIDED_RIGHTLY",
@@ -41,6 +42,7 @@ INVARIANTS: Final = (
                               else d.decision is not null end""",
         "critical",
         "A transaction stands where its votes and its decision do not lead.",
+        "P15",
     ),
     Invariant(
         "TRANSACTION_BALANCED",
@@ -54,6 +56,7 @@ INVARIANTS: Final = (
            where t.participants <> (select count(*) from two_phase_participant p where p.transaction_id = t.id)""",
         "critical",
         "A transaction makes or loses money.",
+        "P15",
     ),
     Invariant(
         "TRANSACTION_PROMISES_STAND",
@@ -75,6 +78,7 @@ INVARIANTS: Final = (
            from hold h where h.source_type = 'two_phase' and not exists (select from two_phase_vote v where v.hold_id = h.id)""",
         "critical",
         "What a participant promised is not there, or went another way than its transaction.",
+        "P15",
     ),
     Invariant(
         "TRANSACTION_LEDGER_TIE",
@@ -104,6 +108,7 @@ INVARIANTS: Final = (
            where a.name = 'two_phase' and a.credits - a.debits <> u.amount""",
         "critical",
         "The books say of a transaction something else than its record: a duplicate credit, or an orphaned debit.",
+        "P12",
     ),
     Invariant(
         "AGENT_WITHIN_MANDATE",
@@ -113,6 +118,7 @@ INVARIANTS: Final = (
            where v.vote = 'yes' and mandate_refuses(v.transaction_id, v.number, v.at, v.seq, v.mandates) is not null""",
         "critical",
         "An agent spent what nobody allowed it.",
+        "P16",
     ),
     Invariant(
         "TRANSACTION_FORCED_WAS_VERIFIED",
@@ -126,5 +132,6 @@ INVARIANTS: Final = (
            where t.state in {listed(TRANSACTION.final)} and c.agrees is not true""",
         "warning",
         "Two people decided a transaction, and what became of its participants is not known to be right.",
+        "P15",
     ),
 )

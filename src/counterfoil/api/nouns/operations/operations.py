@@ -17,6 +17,7 @@ from counterfoil.api.http.schemas import Paged, ViewModel, WriteResult, answer, 
 from counterfoil.base.invariant import run_invariants
 from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import NotFound
+from counterfoil.integrity.alerts.queries import count_live
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.operations.events.events import Event, list_events
 from counterfoil.operations.webhooks.counts import webhook_counts
@@ -151,6 +152,8 @@ class HealthView(ViewModel):
     payouts_waiting: int = Field(description="For a destination, or for the ledger.")
     max_outbox_age_minutes: int | None = Field(description="Of the oldest payout that waits to be sent; null when none does.")
     provider_circuits_open: int = Field(description="Providers that do not work, by queue: their calls wait.")
+    integrity_alerts_critical_open: int = Field(description="Critical alerts of the sentinel that are not resolved or accepted.")
+    integrity_alerts_warning_open: int = Field(description="Its other alerts.")
     webhooks_received: int = Field(description="Stored and not applied yet.")
     webhooks_parked: int
     webhooks_rejected_today: int = Field(description="Refused for their signature or form, since midnight UTC.")
@@ -292,6 +295,7 @@ def health(call: Annotated[ApiCall, may(READ)]) -> Response:
         webhooks = webhook_counts(conn, since=now)
         intents = count_intents(conn, stuck_before=now - call.services.stuck_after)
         circuits = len(open_circuits(conn))
+        alerts = count_live(conn)
         healthy = sum(one.health == "healthy" for one in workers_shown(conn, now))
         not_set = providers_not_set(conn, list(call.services.wiring.providers), now=now)
         never = never_concluded(conn)
@@ -305,6 +309,8 @@ def health(call: Annotated[ApiCall, may(READ)]) -> Response:
         "payouts_waiting": payouts.payouts_waiting,
         "max_outbox_age_minutes": age // timedelta(minutes=1) if age is not None else None,
         "provider_circuits_open": circuits,
+        "integrity_alerts_critical_open": alerts.critical,
+        "integrity_alerts_warning_open": alerts.warning,
         "webhooks_received": webhooks.received,
         "webhooks_parked": webhooks.parked,
         "webhooks_rejected_today": webhooks.rejected,

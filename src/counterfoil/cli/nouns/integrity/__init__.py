@@ -1,0 +1,1 @@
+"""Commands of the sentinel, of alerts and of incidents."""

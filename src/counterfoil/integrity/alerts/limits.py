@@ -1,0 +1,63 @@
+"""Time limits of alerts: nobody answered, so the next is asked; what was accepted for a time is open again when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from psycopg import Connection
+
+from counterfoil.base.machine import take_step
+from counterfoil.integrity.alerts.filing import resolve
+from counterfoil.integrity.alerts.machine import ALERT, EXTENTS, LIMITS, STEPS_UP, Alert
+from counterfoil.integrity.alerts.queries import select_alerts
+from counterfoil.integrity.runs import ACTOR
+from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.operations.work.jobs import Job, JobContext
+from counterfoil.operations.work.runner import Claim, Tally, run_here
+
+
+def keep_limits(context: JobContext, _: str | None) -> Tally:
+    """One tick: alerts whose time limit has passed."""
+
+    def work(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
+        for one in select_alerts(conn, "where id = any(%s) order by id for update", [[claim.id for claim in claims]]):
+            if one.state == "accepted":
+                _lapse(conn, one, now)
+            elif one.state == "open":
+                _escalate(conn, one, now)
+            else:
+                conn.execute("update alert set due_at = null where id = %s", [one.id])
+
+    return run_here(context.runner, LIMITS, work)
+
+
+def _escalate(conn: Connection[Any], one: Alert, now: datetime) -> None:
+    """One step up. At the top there is nobody else to ask: it is told once, and shown as overdue from then on."""
+    up = STEPS_UP.get(one.escalated_to)
+    who, by = (up.who, now + up.within) if up else (one.escalated_to, None)
+    conn.execute(
+        "update alert set escalated_to = %s, respond_by = coalesce(%s, respond_by), due_at = %s where id = %s", [who, by, by, one.id]
+    )
+    told = {"code": one.code, "subject": one.subject, "severity": one.severity, "from": one.escalated_to, "to": who}
+    emit(conn, [NewEvent("alert_escalated", one.program_id, one.id, told, once=one.escalated_to)], at=now)
+
+
+def _lapse(conn: Connection[Any], one: Alert, now: datetime) -> None:
+    if one.gone_run is not None:
+        resolve(conn, one, actor=ACTOR, now=now, cause=one.gone_run)
+        return
+    reach = EXTENTS[one.extent]
+    take_step(conn, ALERT, one.id, "accepted", "lapse", actor=ACTOR, at=now, cause="the time for which it was accepted is over")
+    conn.execute(
+        """update alert set accepted_until = null, escalated_to = %(who)s, respond_by = %(by)s, due_at = %(by)s where id = %(id)s""",
+        {"id": one.id, "who": reach.who, "by": now + reach.within},
+    )
+    told = {"code": one.code, "subject": one.subject, "severity": one.severity}
+    emit(conn, [NewEvent("alert_lapsed", one.program_id, one.id, told, once=now.isoformat())], at=now)
+
+
+JOBS: Final = (
+    Job("alerts", LIMITS, keep_limits, "Asks the next when nobody answered an alert in time, and ends what was accepted for a time."),
+)

@@ -1,0 +1,1 @@
+"""Incidents: what people answer within a time, from the first alert to the post-mortem."""

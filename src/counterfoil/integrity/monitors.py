@@ -1,0 +1,165 @@
+"""What watches over the watching: workers, queues, schedules, and the sentinel's own runs; and client money as it was last drawn up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from psycopg import Connection
+
+from counterfoil.base.invariant import Invariant
+from counterfoil.operations.work.queries import BACKLOG_ABOVE, SLOW_FROM, queue_depths
+from counterfoil.operations.work.runner import Queue
+from counterfoil.reconciliation.reach import due_sources
+from counterfoil.reconciliation.runs.schedule import after, before
+
+SOURCE_LIMIT: Final = timedelta(hours=48)
+INTERVALS_MAX: Final = 2
+
+
+class Backlog(NamedTuple):
+    """A queue with too much in it, or work that waits too long."""
+
+    queue: str
+    due: int
+    oldest_due_at: datetime | None
+    severity: str
+
+
+class Missed(NamedTuple):
+    """A schedule whose last completed run is too long ago."""
+
+    schedule: str
+    cron: str
+    completed_at: datetime | None
+    interval: timedelta
+
+
+class Stale(NamedTuple):
+    """A source that was not reconciled for too long, or never."""
+
+    source: str
+    program_id: str
+    reconciled_at: datetime | None
+
+
+def monitors(queues: Sequence[Queue]) -> tuple[Invariant, ...]:
+    """Those that look at the whole installation; `CHECK_NOT_RUN` is the last: it looks at what the others answered."""
+
+    def deep(conn: Connection[Any], now: datetime) -> Sequence[Backlog]:
+        found = queue_depths(conn, queues, now=now)
+        return [
+            Backlog(one.name, one.due, one.oldest_due_at, "critical" if one.due > BACKLOG_ABOVE else "warning")
+            for one in found
+            if one.due >= SLOW_FROM
+        ]
+
+    depth = Invariant(
+        "QUEUE_DEPTH",
+        "Does no queue hold 100 or more rows that are due?",
+        deep,
+        "warning",
+        "Workers are slow, or stand still; above 500 it is a backlog.",
+        "P19",
+        incident="P2",
+        monitor=True,
+    )
+    return (_WORKER_DOWN, depth, _SHORTFALL, _STALE_SOURCE, _JOB_NOT_RUN, _CHECK_NOT_RUN)
+
+
+def _missed(conn: Connection[Any], now: datetime) -> Sequence[Missed]:
+    """Schedules that nobody completed within twice their interval. One that came to be known just now has that time, too."""
+    rows = conn.execute(
+        """select s.name, s.cron, s.since,
+                  case s.name when 'sentinel-full' then (select max(finished_at) from sentinel_run
+                                                         where kind = 'full' and state = 'finished')
+                              when 'sentinel-recent' then (select max(finished_at) from sentinel_run where state = 'finished')
+                              else (select max(taken_at) from reconciliation_slot t where t.name = s.name) end
+           from reconciliation_schedule s order by s.name"""
+    ).fetchall()
+    found = []
+    for name, cron, since, completed in rows:
+        interval = after(cron, now) - before(cron, now)
+        if now - max(since, completed or since) > INTERVALS_MAX * interval:
+            found.append(Missed(name, cron, completed, interval))
+    return found
+
+
+def _stale(conn: Connection[Any], now: datetime) -> Sequence[Stale]:
+    """Sources through which money went and that no run read to its end for two days; of a new one, since its account was opened."""
+    rows = conn.execute(
+        """select program_id, source, max(coalesce(confirmed_at, finished_at)) from reconciliation_run
+           where state = 'finished' group by program_id, source"""
+    ).fetchall()
+    last = {(row[0], row[1]): row[2] for row in rows}
+    opened = {
+        (row[0], row[1]): row[2]
+        for row in conn.execute(
+            """select b.program_id, a.name, min(a.opened_at) from account a join book b on b.id = a.book_id
+               where a.name like 'clearing:%' or a.name like 'cash:bank:%' group by b.program_id, a.name"""
+        )
+    }
+    found = []
+    for one in due_sources(conn):
+        at = last.get((one.program_id, one.source))
+        if now - (at or opened[one.program_id, one.account]) > SOURCE_LIMIT:
+            found.append(Stale(one.source, one.program_id, at))
+    return found
+
+
+_WORKER_DOWN: Final = Invariant(
+    "WORKER_DOWN",
+    "Was a worker heard of within the last minute?",
+    """select 'workers', max(beat_at) as heard_at from worker where beat_at > %(now)s - interval '7 days'
+       having count(*) > 0 and coalesce(max(beat_at) filter (where stopped_at is null), '-infinity') < %(now)s - interval '1 minute'""",
+    "critical",
+    "Nothing is sent, settled or applied.",
+    "P19",
+    incident="P1",
+    monitor=True,
+)
+_SHORTFALL: Final = Invariant(
+    "CLIENT_MONEY_SHORTFALL",
+    "Is all that is owed to owners held for them, as the last statement of client money says?",
+    """select program_id || ' ' || asset as subject, program_id, on_day::text as period, owed, held, in_transit, difference
+       from (select distinct on (program_id, asset) * from client_money order by program_id, asset, on_day desc, made_at desc) c
+       where difference < 0""",
+    "critical",
+    "Owners could not be paid in full: top up from own funds, and tell the regulator in time.",
+    "P17",
+    incident="P1",
+    monitor=True,
+)
+_STALE_SOURCE: Final = Invariant(
+    "STALE_SOURCE",
+    "Was every source that money goes through reconciled within two days?",
+    _stale,
+    "critical",
+    "Nothing is known of what moved since, and nothing of it is green.",
+    "P19",
+    monitor=True,
+)
+_JOB_NOT_RUN: Final = Invariant(
+    "JOB_NOT_RUN",
+    "Was every schedule completed within twice its interval?",
+    _missed,
+    "critical",
+    "Nobody looked when somebody should have.",
+    "P19",
+    monitor=True,
+)
+_CHECK_NOT_RUN: Final = Invariant(
+    "CHECK_NOT_RUN",
+    "Was every check asked to its end by the newest full run, and by the newest recent one?",
+    """with newest as (select distinct on (kind) * from sentinel_run order by kind, number desc)
+       select c.code, n.kind, n.id as run, c.error from newest n join sentinel_check c on c.run_id = n.id where c.outcome = 'failed'
+       union all
+       select 'the ' || kind || ' run', kind, id, error from (
+           select distinct on (kind) * from sentinel_run where state <> 'running' order by kind, number desc) ended
+       where state = 'cut_short' and failed = 0""",
+    "critical",
+    "A check that was not asked is not one that holds.",
+    "P19",
+    monitor=True,
+)

@@ -1,0 +1,161 @@
+"""Alerts from the run that found them to the person who settled them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from counterfoil.base.problems import InvalidInput, ReasonRequired, TransitionRefused
+from counterfoil.integrity.alerts.limits import keep_limits
+from counterfoil.integrity.alerts.noun import FaultStands
+from counterfoil.operations.work.jobs import JobContext
+from counterfoil.operations.work.runner import Runner
+from tests.integrity.conftest import CARL, Watch
+from tests.integrity.test_sentinel import MENDED, UNBALANCED
+
+CODE = "LEDGER_UNBALANCED"
+
+
+def limits(watch: Watch) -> None:
+    """What a worker does about time limits."""
+    runner = Runner(watch.database, lambda _: watch.clock.now, "w")
+    keep_limits(JobContext(runner, {}, str, watch.clock, timedelta()), None)
+
+
+def found(watch: Watch) -> str:
+    """A fault, and its alert."""
+    watch.past_the_rules(UNBALANCED)
+    watch.run()
+    [alert] = watch.alerts(CODE)
+    return alert.id
+
+
+def test_what_is_found_again_is_counted_and_is_no_second_alert(watch: Watch) -> None:
+    found(watch)
+    watch.clock.advance(hours=1)
+    watch.run()
+    [alert] = watch.alerts(CODE)
+    assert (alert.times, alert.last_seen_at - alert.first_seen_at) == (2, timedelta(hours=1))
+    assert alert.first_run != alert.last_run
+
+
+def test_an_alert_is_not_resolved_while_its_fault_is_there_and_is_when_it_was_mended(watch: Watch) -> None:
+    alert = found(watch)
+    with pytest.raises(FaultStands) as refused:
+        watch.say("resolve", alert)
+    assert refused.value.facts["code"] == CODE
+    assert watch.alerts(CODE)[0].state == "open"
+    watch.past_the_rules(MENDED)
+    assert watch.say("resolve", alert) == "resolved"
+    with pytest.raises(TransitionRefused):
+        watch.say("resolve", alert)
+
+
+def test_what_comes_back_is_a_new_alert_that_names_the_old_one(watch: Watch) -> None:
+    first = found(watch)
+    watch.past_the_rules(MENDED)
+    watch.say("resolve", first)
+    watch.clock.advance(hours=1)
+    watch.past_the_rules(UNBALANCED)
+    watch.run()
+    before, after = watch.alerts(CODE)
+    assert (before.state, after.state, after.previous) == ("resolved", "open", first)
+    assert (after.program_id, after.subject) == (before.program_id, before.subject)
+
+
+def test_what_is_no_longer_found_is_said_and_stays_for_a_person(watch: Watch) -> None:
+    found(watch)
+    watch.past_the_rules(MENDED)
+    run = watch.run()
+    [alert] = watch.alerts(CODE)
+    assert (alert.state, alert.gone_run) == ("open", run.id)
+    watch.past_the_rules(UNBALANCED)
+    watch.run()
+    assert watch.alerts(CODE)[0].gone_run is None
+
+
+def test_accepting_takes_a_reason_and_an_end_and_lapses_then(watch: Watch) -> None:
+    alert = found(watch)
+    until = watch.clock.now + timedelta(days=2)
+    with pytest.raises(ReasonRequired):
+        watch.say("accept", alert, by=CARL, until=until)
+    with pytest.raises(InvalidInput):
+        watch.say("accept", alert, by=CARL, reason="known", until=watch.clock.now + timedelta(days=91))
+    assert watch.say("accept", alert, by=CARL, reason="known", until=until) == "accepted"
+    watch.clock.advance(days=1)
+    watch.run()
+    limits(watch)
+    assert [one.state for one in watch.alerts(CODE)] == ["accepted"]
+    watch.clock.advance(days=1, seconds=1)
+    limits(watch)
+    [one] = watch.alerts(CODE)
+    assert (one.state, one.accepted_until) == ("open", None)
+    assert one.respond_by is not None
+
+
+def test_what_was_accepted_and_is_gone_is_over_at_its_end(watch: Watch) -> None:
+    alert = found(watch)
+    watch.say("accept", alert, by=CARL, reason="known", until=watch.clock.now + timedelta(hours=1))
+    watch.past_the_rules(MENDED)
+    watch.clock.advance(hours=2)
+    watch.run()
+    limits(watch)
+    assert [one.state for one in watch.alerts(CODE)] == ["resolved"]
+
+
+def test_nobody_answers_so_the_next_is_asked_until_everyone_is(watch: Watch) -> None:
+    found(watch)
+    asked = []
+    for hours in (0, 4, 2, 1):
+        watch.clock.advance(hours=hours, seconds=1)
+        limits(watch)
+        limits(watch)
+        asked.append(watch.alerts(CODE)[0].escalated_to)
+    assert asked == ["on_call", "treasury_lead", "everyone", "everyone"]
+    told = watch.rows(
+        "select payload ->> 'from' from event where name = 'alert_escalated' and payload ->> 'code' = %s order by at, id", CODE
+    )
+    assert told == [("on_call",), ("treasury_lead",), ("everyone",)]
+
+
+def test_an_answer_ends_the_time_limit(watch: Watch) -> None:
+    alert = found(watch)
+    assert watch.say("ack", alert) == "acknowledged"
+    watch.clock.advance(days=1)
+    limits(watch)
+    [one] = watch.alerts(CODE)
+    assert (one.escalated_to, one.owner, one.respond_by) == ("on_call", "person:olga", None)
+    assert watch.say("reopen", alert, reason="not mine") == "open"
+    assert watch.alerts(CODE)[0].owner is None
+
+
+def test_several_of_one_kind_go_to_the_treasury_lead_at_once(watch: Watch) -> None:
+    ids = [watch.post(f"k{number}") for number in range(3)]
+    watch.past_the_rules("update journal set lines = 2 where id = any(%s::uuid[])", ids)
+    watch.run()
+    alerts = watch.alerts(CODE)
+    assert {(one.extent, one.escalated_to) for one in alerts} == {("several", "treasury_lead")}
+    assert {one.respond_by for one in alerts} == {watch.clock.now + timedelta(hours=2)}
+    done = watch.say_of_many("ack", [one.id for one in alerts], "open")
+    assert [one.state for one in done] == ["acknowledged"] * 3
+
+
+def test_snoozing_and_assigning_leave_the_state(watch: Watch) -> None:
+    alert = found(watch)
+    until = watch.clock.now + timedelta(hours=8)
+    assert watch.say("snooze", alert, until=until) == "open"
+    assert watch.say("assign", alert, owner="olga") == "open"
+    [one] = watch.alerts(CODE)
+    assert (one.snoozed_until, one.owner) == (until, "olga")
+    with pytest.raises(InvalidInput):
+        watch.say("snooze", alert, until=watch.clock.now)
+
+
+def test_a_monitor_that_no_longer_finds_it_ends_its_alert_by_itself(watch: Watch) -> None:
+    at = watch.clock.now - timedelta(days=9)
+    watch.rows("insert into reconciliation_schedule values ('sentinel-full', '0 2 * * *', %s) returning name", at)
+    watch.run()
+    assert [one.state for one in watch.alerts("JOB_NOT_RUN")] == ["open"]
+    watch.run("recent")
+    assert [one.state for one in watch.alerts("JOB_NOT_RUN")] == ["resolved"], "the run before was full, and finished"

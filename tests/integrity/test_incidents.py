@@ -1,0 +1,120 @@
+"""Incidents: opened by alerts, answered in time, closed when everything is in order; an imbalance pulls the brake."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from counterfoil.base.edge import make_id
+from counterfoil.base.problems import Problem
+from counterfoil.integrity.incidents.noun import IncidentStands, watch_responses
+from counterfoil.integrity.incidents.post_mortem import post_mortem_of
+from counterfoil.integrity.incidents.queries import list_incidents
+from counterfoil.operations.approvals import approve_and_do
+from counterfoil.operations.work.jobs import JobContext
+from counterfoil.operations.work.pauses import QueuePart, paused_now, propose_resume, resume, takes_two
+from counterfoil.operations.work.runner import Runner
+from counterfoil.wiring import PAIRED, QUEUE_BY_NAME
+from tests.integrity.conftest import Watch
+from tests.integrity.test_sentinel import MENDED, UNBALANCED
+from tests.people import log_in_as
+
+SETTLE = QueuePart("settle", program_id="main")
+
+
+def imbalance(watch: Watch) -> str:
+    """A fault, and its incident."""
+    watch.past_the_rules(UNBALANCED)
+    watch.run()
+    [(incident,)] = watch.rows("select id from incident where level = 'P0'")
+    return str(incident)
+
+
+def let_go(watch: Watch) -> None:
+    """Two people resume what the machine stopped."""
+    with watch.database.transaction() as conn:
+        maker, _ = log_in_as(conn, "Mira", "operator", at=watch.clock.now)
+        made = propose_resume(conn, make_id("prop"), SETTLE, reason="verified", by=maker, now=watch.clock.now)
+    with watch.database.transaction() as conn:
+        checker, _ = log_in_as(conn, "Otto", "approver", at=watch.clock.now)
+        approve_and_do(conn, made.id, PAIRED, payload_sha256=made.payload_sha256, reason="seen", by=checker, now=watch.clock.now)
+
+
+def test_an_imbalance_is_a_p0_that_pauses_new_settlements_of_its_program_alone(watch: Watch) -> None:
+    incident = imbalance(watch)
+    assert watch.rows("select level, code, program_id, respond_by, brake from incident where level = 'P0'") == [
+        ("P0", "LEDGER_UNBALANCED", "main", watch.clock.now + timedelta(minutes=15), "settle")
+    ]
+    with watch.database.transaction() as conn:
+        assert [(one.part, one.actor) for one in paused_now(conn)] == [(SETTLE, "system:sentinel")]
+        assert takes_two(conn, QUEUE_BY_NAME["settle"], SETTLE)
+    assert [one.incident_id for one in watch.alerts("LEDGER_UNBALANCED")] == [incident]
+
+
+def test_one_person_alone_does_not_let_go_what_the_machine_stopped(watch: Watch) -> None:
+    with watch.database.transaction() as conn:
+        log_in_as(conn, "Ada", "administrator", at=watch.clock.now)
+    imbalance(watch)
+    with pytest.raises(Problem), watch.database.transaction() as conn:
+        resume(conn, QUEUE_BY_NAME["settle"], SETTLE, reason="it is late", actor="person:olga", now=watch.clock.now)
+    with watch.database.transaction() as conn:
+        assert [one.part for one in paused_now(conn)] == [SETTLE]
+
+
+def test_a_fault_that_is_found_again_neither_opens_nor_brakes_twice(watch: Watch) -> None:
+    imbalance(watch)
+    let_go(watch)
+    watch.run()
+    with watch.database.transaction() as conn:
+        assert paused_now(conn) == []
+        assert [one.level for one in list_incidents(conn, rows_max=9, after=None, state=None)].count("P0") == 1
+
+
+def test_an_incident_is_closed_when_alerts_brake_and_post_mortem_are_in_order(watch: Watch) -> None:
+    incident = imbalance(watch)
+
+    def refused() -> str:
+        with pytest.raises(IncidentStands) as problem:
+            watch.say("close", incident, noun="incident", reason="done")
+        return str(problem.value.facts["detail"])
+
+    assert watch.say("respond", incident, noun="incident", reason="on it") == "responding"
+    assert "alerts are not resolved" in refused()
+    watch.past_the_rules(MENDED)
+    watch.say("resolve", watch.alerts("LEDGER_UNBALANCED")[0].id)
+    assert "still paused" in refused()
+    let_go(watch)
+    assert "post-mortem" in refused()
+    watch.say("write", incident, noun="incident", text="A superuser edited an account.")
+    assert watch.say("close", incident, noun="incident", reason="done") == "closed"
+    with watch.database.transaction() as conn:
+        text = post_mortem_of(conn, incident, now=watch.clock.now)
+    for told in ("# P0:", "LEDGER_UNBALANCED", "A superuser edited an account.", "incident respond by person:olga: on it", "resolve"):
+        assert told in text, text
+
+
+def test_an_incident_that_nobody_answers_is_told_once(watch: Watch) -> None:
+    imbalance(watch)
+    runner = Runner(watch.database, lambda _: watch.clock.now, "w")
+    for minutes in (14, 2, 1):
+        watch.clock.advance(minutes=minutes)
+        watch_responses(JobContext(runner, {}, str, watch.clock, timedelta()), None)
+    assert watch.rows("select count(*) from event where name = 'incident_overdue' and payload ->> 'level' = 'P0'") == [(1,)]
+    watch.clock.advance(days=1)
+    watch_responses(JobContext(runner, {}, str, watch.clock, timedelta()), None)
+    assert watch.rows("select count(*) from event where name = 'post_mortem_overdue'") == [(1,)]
+
+
+def test_a_silent_worker_is_a_p1_and_is_over_when_it_is_heard_again(watch: Watch) -> None:
+    watch.rows(
+        """insert into worker (id, host, pid, version, started_at, beat_at) values ('w', 'h', 1, 'v', %s, %s) returning id""",
+        watch.clock.now,
+        watch.clock.now,
+    )
+    watch.clock.advance(minutes=2)
+    watch.run()
+    assert watch.rows("select level, program_id, brake from incident") == [("P1", "", None)]
+    watch.rows("update worker set beat_at = %s returning id", watch.clock.now)
+    watch.run("recent")
+    assert [one.state for one in watch.alerts("WORKER_DOWN")] == ["resolved"]
