@@ -9,7 +9,7 @@ import openpyxl
 import pytest
 
 from counterfoil.base.edge import make_id
-from counterfoil.base.problems import InvalidInput
+from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.operations.verbs import VerbCall
 from counterfoil.reconciliation.breaks import sheet, work
 from counterfoil.reconciliation.breaks.queries import remarks_of
@@ -133,3 +133,14 @@ def test_what_is_no_such_spreadsheet_is_refused_by_name(body, says):
     with pytest.raises(InvalidInput) as refused:
         sheet.read_sheet(body)
     assert refused.value.facts["field"] == says
+
+
+def test_a_workbook_that_is_damaged_anywhere_is_refused_or_read_and_never_a_fault_of_ours(cases):
+    whole = sheet.as_xlsx(sheet.sheet_rows(cases, SCALES))
+    told = set()
+    for place in range(0, len(whole), 37):
+        try:
+            sheet.read_sheet(whole[:place] + bytes([whole[place] ^ 0x5A]) + whole[place + 1 :])
+        except Problem as refused:
+            told.add(refused.facts.get("got"))
+    assert "error" in told, "a part whose packing is damaged is among them: zlib's own error has that name"

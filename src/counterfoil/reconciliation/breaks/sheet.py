@@ -8,9 +8,7 @@ import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Final, NamedTuple
 
-import openpyxl  # type: ignore[import-untyped]
 import xlsxwriter  # type: ignore[import-untyped]
-from openpyxl.utils.exceptions import InvalidFileException  # type: ignore[import-untyped]
 
 from counterfoil.base.formats.csv_text import csv_text
 from counterfoil.base.money import format_major
@@ -19,6 +17,7 @@ from counterfoil.base.text import refuse_unclean
 from counterfoil.operations.verbs import VerbCall, VerbResult, say
 from counterfoil.reconciliation.breaks.noun import ACTIONS, BREAK_NOUN
 from counterfoil.reconciliation.breaks.work import Break
+from counterfoil.statements.tables.opening import BAD_BOOK, open_workbook
 
 ROWS_MAX: Final = 10_000
 BYTES_MAX: Final = 20_000_000
@@ -48,17 +47,6 @@ NEEDED: Final = ("id", "expected_state")
 NOBODY: Final = "nobody"
 WIDE: Final = {"id": 33, "reason": 36, "comment": 36, "reference": 28}
 _ZIP: Final = b"PK\x03\x04"
-_BAD_BOOK: Final = (
-    zipfile.BadZipFile,
-    InvalidFileException,
-    EOFError,
-    OSError,
-    KeyError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    IndexError,
-)
 
 
 class SheetRefused(Problem):
@@ -224,8 +212,8 @@ def _of_xlsx(body: bytes) -> list[list[str]]:
         with zipfile.ZipFile(io.BytesIO(body)) as packed:
             if sum(part.file_size for part in packed.infolist()) > UNPACKED_BYTES_MAX:
                 raise TooLarge(field="body", limit=f"{UNPACKED_BYTES_MAX} bytes unpacked")
-        book = openpyxl.load_workbook(io.BytesIO(body), read_only=True, data_only=True)
+        book = open_workbook(io.BytesIO(body))
         rows = book.worksheets[0].iter_rows(values_only=True, max_row=ROWS_MAX + 2)
         return [["" if cell is None else str(cell) for cell in row] for row in rows]
-    except _BAD_BOOK as error:
+    except BAD_BOOK as error:
         raise InvalidInput("body", "an XLSX workbook that opens, or CSV", got=type(error).__name__) from error

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
-from xml.etree.ElementTree import ParseError  # nosec - a type only; openpyxl reads through defusedxml
-
-import openpyxl  # type: ignore[import-untyped]
-from openpyxl.utils.exceptions import InvalidFileException  # type: ignore[import-untyped]
 
 from counterfoil.base.problems import Problem
 from counterfoil.statements.amounts import Unreadable, decimal_mark_of
@@ -21,17 +15,13 @@ from counterfoil.statements.shape import Gathering, SourceBroken, SourceRead
 from counterfoil.statements.tables import rows as tables
 from counterfoil.statements.tables.columns import guess, is_total
 from counterfoil.statements.tables.dialects import PREAMBLE_ROWS_MAX, is_header
+from counterfoil.statements.tables.opening import BAD_BOOK, open_workbook
 from counterfoil.statements.tables.rows import Number, Plan, TableRow, as_cell
 from counterfoil.statements.tables.workbook_limits import refuse_bombs, what_zip
 from counterfoil.statements.text import Content
 
 SAMPLE_ROWS: Final = 2_000
 AMOUNTS: Final = frozenset({"amount", "amount_minor", "debit", "credit"})
-_BAD_BOOK: Final = (
-    *(zipfile.BadZipFile, zlib.error, InvalidFileException, ParseError, EOFError, OSError, RuntimeError),
-    *(KeyError, ValueError, TypeError, AttributeError, IndexError, AssertionError, OverflowError),
-)  # what openpyxl and zipfile are known to raise on damaged files
-
 Row = tuple[int, list[Any]]
 
 
@@ -78,11 +68,11 @@ def _opened(found: Gathering, path: Path) -> Iterator[Any]:
         raise SourceBroken(path.name, None, None, f"this is no workbook, but {told}")
     refuse_bombs(path)
     try:
-        with closing(openpyxl.load_workbook(path, read_only=True, data_only=True)) as book:
+        with closing(open_workbook(path)) as book:
             yield book
     except Problem:
         raise
-    except _BAD_BOOK as fault:
+    except BAD_BOOK as fault:
         found.broken(None, None, f"this workbook is damaged or cut short ({type(fault).__name__}: {str(fault)[:120]})")
 
 
