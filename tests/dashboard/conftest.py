@@ -12,9 +12,9 @@ import pytest
 
 from counterfoil.base.edge import now
 from counterfoil.base.postgres.launcher import PrivatePostgres
-from counterfoil.simulator.process import spawn_simulator
 from tests.builders import Clock, Desk
 from tests.conftest import a_database
+from tests.simulators import spawn_simulator
 
 CHROMIUM = Path("/usr/bin/chromium")
 _numbers = itertools.count(1)

@@ -38,11 +38,11 @@ from counterfoil.payouts.payment_files.filing import file_all_due, file_due
 from counterfoil.payouts.payment_files.reporting import take_report
 from counterfoil.payouts.payouts.by_hand import retry_payout
 from counterfoil.payouts.provider_payouts.attempts_by_hand import quarantine_attempt
-from counterfoil.simulator.process import spawn_simulator
 from counterfoil.wiring import INVARIANTS, ticks
 from tests.base.dumps import dumped, in_clear
 from tests.builders import NOW, PROGRAM, Clock, Desk, a_program, issue
 from tests.operations.providers.how import NEEDS_BANK_FILES
+from tests.simulators import spawn_simulator
 
 pytest.importorskip("sepaxml", reason=NEEDS_BANK_FILES)
 pytest.importorskip("schwifty", reason=NEEDS_BANK_FILES)

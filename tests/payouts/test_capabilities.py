@@ -10,9 +10,9 @@ from counterfoil.base.edge import now
 from counterfoil.operations.providers import NotThere, Unclear
 from counterfoil.operations.providers.capabilities import Capabilities
 from counterfoil.payouts.provider_payouts.outcome_rules import ASKED_IN_VAIN_EVERY, decide_lookup
-from counterfoil.simulator.process import spawn_simulator
 from tests.builders import Clock, Desk, a_program, issue
 from tests.payouts.test_outcome_rules import HOUR, NOW, SILENT, a_called, a_standing
+from tests.simulators import spawn_simulator
 
 LAGGING = Capabilities(absent_after=timedelta(minutes=10))
 BLIND = Capabilities(looks_up_by=())

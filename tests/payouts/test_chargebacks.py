@@ -15,11 +15,11 @@ from counterfoil.payouts.chargebacks.chargebacks import apply_chargebacks
 from counterfoil.payouts.payouts.payable import Purse
 from counterfoil.payouts.refunds.debts import debts_of, write_off_debt
 from counterfoil.payouts.refunds.refunds import UnderDispute, execute_refund, lock_invoice, refundable
-from counterfoil.simulator.process import spawn_simulator
 from counterfoil.wiring import INVARIANTS
 from tests.builders import Desk, a_program, issue
 from tests.payouts.refunding import SETTLED, go, paid, refund, states
 from tests.payouts.test_disputes import decided, effect, of_invoice, opened
+from tests.simulators import spawn_simulator
 
 OWED = "receivable:payee:payee-1"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from counterfoil.base.edge import now
-from counterfoil.simulator.process import spawn_simulator
 from tests.builders import Clock, Desk, a_program, issue
+from tests.simulators import spawn_simulator
 
 PAYEES = tuple(f"payee-{number}" for number in range(1, 9))
 

@@ -18,10 +18,10 @@ from counterfoil.payouts.disputes import disputes, evidence
 from counterfoil.payouts.payouts.noun import PAYOUT_NOUN
 from counterfoil.payouts.refunds.refunds import UnderDispute
 from counterfoil.settlement.escrow.moving import release_escrow
-from counterfoil.simulator.process import spawn_simulator
 from tests.builders import Desk, a_program, issue
 from tests.payouts.refunding import SETTLED, go, paid, refund, states
 from tests.settlement.escrow.vault import an_escrow, hand
+from tests.simulators import spawn_simulator
 
 ANNA, BEN = (Caller("", name, "operator+approver", principal_id=f"prn_{name}") for name in ("anna", "ben"))
 

@@ -22,8 +22,8 @@ from counterfoil.ledger.periods import close_period
 from counterfoil.ledger.problems import AccountFrozen, AccountNeeded, MoneyInTransit
 from counterfoil.ledger.reads.balances import balance
 from counterfoil.payouts.machines import PAYOUT
-from counterfoil.simulator.process import spawn_simulator
 from tests.builders import PROGRAM, Clock, Desk, a_destination, a_program, issue
+from tests.simulators import spawn_simulator
 
 
 @pytest.fixture

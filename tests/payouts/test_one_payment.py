@@ -8,8 +8,8 @@ from counterfoil.base.edge import make_id, now
 from counterfoil.payouts.payouts.by_hand import retry_payout
 from counterfoil.payouts.payouts.matter import NotNow
 from counterfoil.payouts.payouts.verbs import Owed, create_payouts, payout_key
-from counterfoil.simulator.process import spawn_simulator
 from tests.builders import PROGRAM, Clock, Desk, a_destination, a_program, issue
+from tests.simulators import spawn_simulator
 
 
 @pytest.fixture

@@ -20,11 +20,11 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.providers import ChargebackFact
 from counterfoil.payouts.chargebacks.chargebacks import apply_chargebacks
 from counterfoil.payouts.refunds.refunds import UnderDispute, execute_refund, lock_invoice, refundable
-from counterfoil.simulator.process import spawn_simulator
 from counterfoil.wiring import INVARIANTS
 from tests.builders import Desk, a_program
 from tests.payouts.refunding import SETTLED, go, paid, refund
 from tests.payouts.test_disputes import decided, effect, opened
+from tests.simulators import spawn_simulator
 from tests.soak import examples
 
 GROSS = 100_01

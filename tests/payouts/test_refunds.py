@@ -11,9 +11,9 @@ from counterfoil.base.edge import Database, make_id
 from counterfoil.base.problems import InvalidInput
 from counterfoil.payouts.refunds.refunds import execute_refund, lock_invoice, refundable
 from counterfoil.settlement.treasury.treasury import TreasuryHoldsLess, TreasuryMovement, move_fees, summarize
-from counterfoil.simulator.process import spawn_simulator
 from tests.builders import PROGRAM, Desk, a_program
 from tests.payouts.refunding import SETTLED, go, paid, refund, states
+from tests.simulators import spawn_simulator
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from counterfoil.base.edge import make_id, now
 from counterfoil.operations.webhooks.inbound import receive, requeue_webhook
 from counterfoil.operations.work.calls import HORIZON, begun, calls_of
 from counterfoil.payouts.machines import SENDING
-from counterfoil.simulator.process import spawn_simulator
 from counterfoil.wiring import ticks
 from tests.builders import PROGRAM, Clock, Desk, a_charge, a_destination, a_program, issue
+from tests.simulators import spawn_simulator
 
 
 @pytest.fixture

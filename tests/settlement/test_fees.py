@@ -19,8 +19,8 @@ from counterfoil.payouts.refunds.rules import refund_parts
 from counterfoil.settlement.fees.fees import NoRates, list_rates, rates_in_force, set_rates, version_now
 from counterfoil.settlement.fees.recomputing import fee_totals, recompute_fees
 from counterfoil.settlement.fees.rules import FeeLimit, FeesExceedGross, Rates, check_limit, cut
-from counterfoil.simulator.process import spawn_simulator
 from tests.builders import NOW, PROGRAM, Desk, a_program, issue
+from tests.simulators import spawn_simulator
 
 BPS: dict[str, Any] = {"platform_bps": 500, "validator_bps": 100, "holdback_bps": 0, "actor": "test"}
 

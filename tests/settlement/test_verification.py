@@ -13,8 +13,8 @@ from counterfoil.base.edge import Database, make_id, now
 from counterfoil.operations.providers import ChargeFact, NotThere
 from counterfoil.settlement.payments.payments import receive_charges
 from counterfoil.settlement.payments.rules import Recorded, doubt
-from counterfoil.simulator.process import spawn_simulator
 from tests.builders import PROGRAM, Clock, Desk, a_program, issue
+from tests.simulators import spawn_simulator
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 OURS = Recorded("simulator", "chg_1", "inv_1", 100_00, "EUR", "acct_main")

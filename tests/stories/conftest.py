@@ -14,10 +14,10 @@ from counterfoil.api.http.app import make_app
 from counterfoil.base.edge import entropy, make_id, now
 from counterfoil.dashboard.web.routes import add_dashboard
 from counterfoil.operations.access import access
-from counterfoil.simulator.process import spawn_simulator
 from tests.api.office import served
 from tests.builders import Clock, Desk, a_program
 from tests.people import log_in_as
+from tests.simulators import spawn_simulator
 from tests.stories.terminal import Terminal
 
 

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, BinaryIO, Final, Protocol
 
 from counterfoil.simulator.rules.oracle import Oracle, read_journal
 
@@ -25,6 +25,26 @@ class SimulatorDidNotStart(Exception):
     """The process ended, or said nothing in time; the message holds what it wrote."""
 
 
+class Running(Protocol):
+    """What is asked of a process that was started; `subprocess.Popen` answers it."""
+
+    pid: int
+    stdin: IO[bytes] | None
+    stdout: IO[bytes] | None
+
+    def poll(self) -> int | None:
+        """None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Until it has ended. Raises subprocess.TimeoutExpired."""
+
+    def send_signal(self, sig: int) -> None:
+        """To it, if it runs."""
+
+    def kill(self) -> None:
+        """SIGKILL."""
+
+
 class SimulatorProcess:
     """A running simulator. It keeps its folder, port and arguments over `kill` and `restart`, and ends with whoever started it."""
 
@@ -33,7 +53,7 @@ class SimulatorProcess:
         self.folder, self.api_key = folder, api_key
         self._arguments = arguments
         self._secret = webhook_secret
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Running | None = None
         self.port = port
         self.url = ""
         self.started: dict[str, Any] = {}
@@ -73,15 +93,13 @@ class SimulatorProcess:
             str(self.port),
         ]
         with (self.folder / "simulator.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [*command, *self._arguments],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=environment,
-            )
+            self._process = self.launch([*command, *self._arguments], environment, log)
         self.started = self._await_ready()
         self.url, self.port = self.started["url"], self.started["port"]
+
+    def launch(self, command: list[str], environment: dict[str, str], log: BinaryIO) -> Running:
+        """The process itself: what it prints is read, it ends when its standard input does, and it complains into `log`."""
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment)
 
     def kill(self) -> None:
         """SIGKILL: no goodbye, nothing flushed."""
@@ -144,6 +162,7 @@ def spawn_simulator(
     webhook_url: str | None = None,
     webhook_secret: str | None = None,
     seed: int = 1,
+    process: type[SimulatorProcess] = SimulatorProcess,
     **settings: int,
 ) -> SimulatorProcess:
     """Start a simulator on `folder` and wait until it listens. `settings` are those of `state.Settings`, e.g. `settle_ms=0`.
@@ -155,4 +174,4 @@ def spawn_simulator(
         arguments += ["--webhook-url", webhook_url]
     for name, value in settings.items():
         arguments += [f"--{name.replace('_', '-')}", str(value)]
-    return SimulatorProcess(folder, arguments, port=port, api_key=api_key, webhook_secret=webhook_secret)
+    return process(folder, arguments, port=port, api_key=api_key, webhook_secret=webhook_secret)

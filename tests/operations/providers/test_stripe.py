@@ -16,11 +16,11 @@ from counterfoil.operations.providers import Accepted, NotThere, PayoutOrder, Re
 from counterfoil.operations.providers.conformance.proxy import FaultProxy
 from counterfoil.payouts.destinations.destinations import set_destination
 from counterfoil.reconciliation.runs.statements import StatementUnavailable, _ask
-from counterfoil.simulator.process import spawn_simulator
 from counterfoil.statements import read
 from counterfoil.wiring import ticks
 from tests.builders import NOW, PROGRAM, Clock, Desk, a_program, issue
 from tests.operations.providers.how import NEEDS_STRIPE
+from tests.simulators import spawn_simulator
 
 pytest.importorskip("stripe", reason=NEEDS_STRIPE)
 

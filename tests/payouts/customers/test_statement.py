@@ -15,11 +15,11 @@ from counterfoil.ledger.journals.journal import post
 from counterfoil.payouts.customers import statement as module
 from counterfoil.payouts.customers.statement import CustomerStatement, balances_of_customers, statement_of_customer
 from counterfoil.payouts.customers.statement_files import statement_csv, statement_pdf
-from counterfoil.simulator.process import spawn_simulator
 from tests.builders import NOW, PROGRAM, Desk, a_program, issue
 from tests.payouts.invoices.test_unpaid_invoices import credit, pays, repay
 from tests.payouts.refunding import go, refund
 from tests.payouts.test_chargebacks import bank_says
+from tests.simulators import spawn_simulator
 
 WHO = "customer-u-1"
 

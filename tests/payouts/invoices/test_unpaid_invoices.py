@@ -20,11 +20,11 @@ from counterfoil.payouts.refunds.refunds import UnderDispute
 from counterfoil.settlement.invoices.invoices import cancel_invoice, show_invoice
 from counterfoil.settlement.invoices.writing_off import PAIRED, DueHasChanged, propose_write_off, write_off_invoice
 from counterfoil.settlement.payments.overpayments import BankTakesIt, repay_overpayment
-from counterfoil.simulator.process import spawn_simulator
 from tests.builders import NOW, Desk, a_program, issue
 from tests.payouts.refunding import SETTLED, go, paid
 from tests.payouts.test_chargebacks import bank_says, charged_back
 from tests.people import log_in_as
+from tests.simulators import spawn_simulator
 
 LATE = {"days": 15}  # invoices are due after 14
 EXPIRED = {"days": 75}

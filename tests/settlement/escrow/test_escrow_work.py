@@ -14,11 +14,11 @@ from counterfoil.base.problems import Problem
 from counterfoil.payouts.refunds.refunds import execute_refund
 from counterfoil.settlement.escrow.escrows import NewEscrow, fund_escrow, open_escrow
 from counterfoil.settlement.escrow.moving import refund_escrow, release_escrow, repay_escrow
-from counterfoil.simulator.process import spawn_simulator
 from counterfoil.wiring import ticks
 from tests.builders import NOW, PROGRAM, Desk, a_program
 from tests.payouts.refunding import paid, refund
 from tests.settlement.escrow.vault import EXPIRES, a_funded_escrow, hand
+from tests.simulators import spawn_simulator
 
 
 @pytest.fixture
