@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +27,7 @@ from counterfoil.proofs.packages import layout
 from counterfoil.proofs.packages.exporting import PeriodNotOver, export_proof
 from counterfoil.proofs.packages.standalone import verifier_text
 from counterfoil.proofs.packages.store import stored
-from counterfoil.proofs.verifying.verify import INCOMPLETE, OK
+from counterfoil.proofs.verifying.verify import INCOMPLETE, OK, UNKNOWN_KEYS
 from tests.builders import PROGRAM
 from tests.dashboard.conftest import a_desk
 from tests.proofs.builders import House, Verifiers, a_house, unpacked
@@ -113,8 +114,8 @@ def test_what_was_not_checked_makes_it_incomplete_on_its_face(house: House, veri
         raise psycopg.errors.UndefinedTable("a view is gone")
 
     checks = [
-        Invariant("NOT_RUN", "Can this be asked?", broken, "critical", "x"),
-        Invariant("FAILS", "Is this well?", "select 'a thing'", "critical", "x"),
+        Invariant("NOT_RUN", "Can this be asked?", broken, "critical", "x", "P12"),
+        Invariant("FAILS", "Is this well?", "select 'a thing'", "critical", "x", "P12"),
     ]
     exporter = house.exporter._replace(invariants=[*house.exporter.invariants, *checks])
     proof = export_proof(exporter, house.start, now(), by="ann")[0]
@@ -275,3 +276,19 @@ def test_the_packages_own_verifier_runs_on_every_python_that_is_here(house: Hous
         ran[python.name] = (done.returncode, done.stdout.split("\n")[0], done.stderr)
     assert ran, "none was found"
     assert set(ran.values()) == {(OK, "OK", "")}, ran
+
+
+def test_the_packages_own_verifier_says_when_it_could_not_begin(house: House, tmp_path: Path) -> None:
+    proof = house.exported(house.start, now())
+    (tmp_path / "p.zip").write_bytes(house.package(proof.id))
+    (tmp_path / "verify.py").write_text(verifier_text())
+    (tmp_path / "no keys.json").write_text('{"format": "x"}')
+
+    def ran(*words: str) -> tuple[int, str, str]:
+        done = subprocess.run([sys.executable, "verify.py", *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout.split("\n")[0], done.stderr.rpartition(": ")[2].strip()
+
+    assert ran("p.zip", "--keys", "gone.json") == (64, "", "No such file or directory")
+    assert ran("gone.zip", "--keys", "no keys.json")[:2] == (UNKNOWN_KEYS, "UNKNOWN KEYS")
+    assert ran("p.zip", "--keys", "no keys.json")[:2] == (UNKNOWN_KEYS, "UNKNOWN KEYS")
+    assert ran("p.zip")[:2] == (64, "")

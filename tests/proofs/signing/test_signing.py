@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,6 +35,8 @@ from counterfoil.proofs.signing.signers import (
     revoke_signer,
     signers_health,
 )
+from counterfoil.proofs.verifying.reading import ProofBroken
+from counterfoil.proofs.verifying.signatures import read_request
 from tests.dashboard.conftest import a_desk
 from tests.proofs.builders import House, Person, a_house, a_person
 
@@ -198,3 +201,24 @@ def test_a_file_that_was_altered_in_the_store_is_not_handed_out(house: House, pr
     with pytest.raises(ProofDamaged):
         package.refuse_damaged()
     package.refuse_damaged("entries.jsonl")
+
+
+def test_nobody_signs_what_is_not_the_proof_that_they_mean_or_not_the_files_that_they_saw(house: House, tmp_path: Path) -> None:
+    """The server could ask for a signature of anything: the one who signs looks at it on their own machine."""
+    end = now()
+    mine, other = house.exported(house.start, end), house.exported(house.start, end - timedelta(milliseconds=1))
+    with house.desk.database.transaction() as conn:
+        asked = bytes(request_of(conn, mine.id).statement)
+    package, altered = tmp_path / "mine.zip", tmp_path / "other.zip"
+    package.write_bytes(house.package(mine.id))
+    altered.write_bytes(house.package(other.id))
+    assert read_request(asked, mine.id, None) == read_request(asked, mine.id, package)
+    for body, proof_id, seen, said in (
+        (asked, other.id, None, "another proof"),
+        (asked, mine.id, altered, "other files"),
+        (b'{"transfer":"everything"}', mine.id, None, "no proof"),
+        (b"[]", mine.id, None, "no proof"),
+        (b"not json", mine.id, None, "cannot be read"),
+    ):
+        with pytest.raises(ProofBroken, match=said):
+            read_request(body, proof_id, seen)

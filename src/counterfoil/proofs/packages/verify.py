@@ -13,7 +13,9 @@ from counterfoil.proofs.packages.verify_base import (
     APPROVALS,
     BROKEN,
     INCOMPLETE,
+    KEYS_FORMAT,
     MOMENT,
+    NOT_VERIFIED,
     OK,
     UNKNOWN_KEYS,
     UNLISTED,
@@ -26,6 +28,21 @@ from counterfoil.proofs.packages.verify_base import (
 )
 
 # --- Who signed -------------------------------------------------------------------------------------------------------------------------
+
+
+def read_keys(keys: Any) -> None:
+    """Raises KeyError, TypeError, ValueError for what is no file of keys."""
+    if keys["format"] != KEYS_FORMAT:
+        raise ValueError("it is of another format")
+    if not isinstance(keys["origin"], str) or not isinstance(keys["quorum"], int) or keys["quorum"] < 1:
+        raise ValueError("it names no log, or no number of people")
+    for one in keys["log"]:
+        bytes.fromhex(one["key"])
+    for one in keys["signers"]:
+        bytes.fromhex(one["key"])
+        for name in ("person", "person_id", "role", "valid_from", "valid_until"):
+            if not isinstance(one[name], str):
+                raise TypeError(f"{name} is a text")
 
 
 def check_signatures(package: Package, manifest: Any, keys: Any) -> str:
@@ -322,16 +339,30 @@ def judged(path: str, keys: Any, previous: str) -> tuple[int, list[str]]:
         return BROKEN, [f"It is not built as a proof is ({type(error).__name__}: {error})."]
 
 
+class Words(argparse.ArgumentParser):
+    """A call that is not understood says nothing of the package, so it has an exit code of its own."""
+
+    def error(self, message: str) -> Any:
+        """Say what was wrong with the call."""
+        self.exit(NOT_VERIFIED, f"{self.format_usage()}{self.prog}: {message}\n")
+
+
 def main() -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(description="Verify a proof package. Ends with 0 whole, 1 broken, 2 incomplete, 3 unknown keys.")
+    parser = Words(description="Verify a proof package. Ends with 0 whole, 1 broken, 2 incomplete, 3 unknown keys, 64 not verified.")
     parser.add_argument("package")
     parser.add_argument("--keys", required=True, help="the keys that you trust, from somewhere else than the package")
     parser.add_argument("--previous", default="", help="the package of the period before")
     given = parser.parse_args()
-    with open(given.keys, encoding="utf-8") as file:
-        keys = json.load(file)
-    code, said = judged(given.package, keys, given.previous)
+    try:
+        with open(given.keys, encoding="utf-8") as file:
+            keys = json.load(file)
+        read_keys(keys)
+        code, said = judged(given.package, keys, given.previous)
+    except OSError as error:
+        parser.error(f"{error.filename or given.package} cannot be read: {error.strerror}")
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        code, said = UNKNOWN_KEYS, [f"{given.keys} is no file of keys ({type(error).__name__}: {error})."]
     words = ("OK", "BROKEN", "INCOMPLETE", "UNKNOWN KEYS")
     sys.stdout.write("\n".join([words[code], *said]) + "\n")
     return code

@@ -1,8 +1,9 @@
 """Verify a proof package: python3 verify.py PACKAGE --keys KEYS [--previous PACKAGE]. Nothing but Python 3.9 or later is needed.
 
 It ends with 0 when all is as it should be, 1 when something is broken, 2 when the package is whole and says itself that it is incomplete
-(or too few have signed it yet), 3 when it is signed with keys that are not among KEYS. KEYS is a file that you did not take from the
-package: whoever made the package could have put any keys into it. VERIFY.md tells what each check shows, and what no check can show.
+(or too few have signed it yet), 3 when it is signed with keys that are not among KEYS, and 64 when nothing was verified: a file cannot
+be read, or the call is not understood. KEYS is a file that you did not take from the package: whoever made the package could have put any
+keys into it. VERIFY.md tells what each check shows, and what no check can show.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import zlib
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-OK, BROKEN, INCOMPLETE, UNKNOWN_KEYS = 0, 1, 2, 3
+OK, BROKEN, INCOMPLETE, UNKNOWN_KEYS, NOT_VERIFIED = 0, 1, 2, 3, 64
+KEYS_FORMAT = "counterfoil-keys-1"
 FILES = frozenset(
     [
         "VERIFY.md",
@@ -41,7 +43,7 @@ FILES = frozenset(
 UNLISTED = ("manifest.dsse.json", "manifest.json")
 APPROVALS = ("approval_decision", "approval_proposal", "approval_use")
 LINE_MAX = 1 << 28
-MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 
 
 class Broken(Exception):

@@ -6,14 +6,15 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from counterfoil.proofs.log.notes import Checkpoint, NoteKey, NoteRefused, open_note, read_checkpoint, verifies
-from counterfoil.proofs.packages.layout import ENVELOPE, KEYS_FORMAT
+from counterfoil.proofs.packages.layout import ENVELOPE, KEYS_FORMAT, MANIFEST
 from counterfoil.proofs.signing.envelope import PAYLOAD_TYPE, PREDICATE_TYPE, STATEMENT_TYPE, key_id, to_sign
 from counterfoil.proofs.verifying.reading import OpenPackage, holds, read_json
 
-_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+_MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 
 
 class TrustedSigner(NamedTuple):
@@ -86,6 +87,26 @@ def signatures_of(package: OpenPackage, manifest: Mapping[str, Any], keys: Trust
         f"It is signed by {len(counted)} of the {keys.quorum} people that it takes." if lacking > 0 else "",
         f"{strangers} of its signatures are by keys that are not among those you gave." if strangers else "",
     )
+
+
+def read_request(body: bytes, proof_id: str, package: Path | None) -> str:
+    """What somebody is asked to sign, read on their own machine before their key touches it. When the signatures were asked for.
+
+    It must be about this proof and, where the package is at hand, about exactly its files. Raises ProofBroken, OSError.
+    """
+    statement = read_json(body, "The statement that you are asked to sign")
+    about = statement.get("predicate") if isinstance(statement, dict) else None
+    named = isinstance(about, dict) and statement.get("predicateType") == PREDICATE_TYPE
+    holds(named, "The server asks you to sign something that is no proof.")
+    assert about is not None
+    holds(about.get("proof_id") == proof_id, f"The server asks you to sign another proof: {str(about.get('proof_id'))[:40]}.")
+    if package is not None:
+        opened = OpenPackage(package)
+        try:
+            return _is_about(statement, opened, opened.json(MANIFEST))
+        finally:
+            opened.close()
+    return str(about.get("requested_at"))
 
 
 def _is_about(statement: Mapping[str, Any], package: OpenPackage, manifest: Mapping[str, Any]) -> str:

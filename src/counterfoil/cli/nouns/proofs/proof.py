@@ -17,7 +17,7 @@ from counterfoil.cli.core.verbs import PARTS, add_verbs
 from counterfoil.cli.nouns.proofs.key_files import SigningKey, passphrase
 from counterfoil.proofs.noun import PROOF_NOUN
 from counterfoil.proofs.signing.envelope import to_sign
-from counterfoil.proofs.verifying.signatures import TrustedKeys
+from counterfoil.proofs.verifying.signatures import TrustedKeys, read_request
 from counterfoil.proofs.verifying.verify import UNKNOWN_KEYS, Judgement, verify_package
 
 app = typer.Typer(no_args_is_help=True, help=PROOF_NOUN.help)
@@ -126,11 +126,17 @@ def verify(
 def sign(
     proof_id: ProofId,
     key: Annotated[Path, typer.Option("--key", help="Your signing key, as `counterfoil signers new-key` made it.", exists=True)],
+    package: Annotated[
+        Path | None, typer.Option("--package", help="The package as you have verified it: nothing else is signed.", exists=True)
+    ] = None,
     from_stdin: Passphrase = False,
     dry_run: DryRun = False,
     output: Output = TABLE,
 ) -> None:
-    """Sign a proof with your own key, which never leaves this machine. Look at the proof first: `proof show`, `proof download`."""
+    """Sign a proof with your own key, which never leaves this machine. Look at the proof first: `proof download`, `proof verify`.
+
+    What the server asks to be signed is looked at here before: it must be this proof and, with --package, exactly these files.
+    """
     with asked("approve") as client:
         private = SigningKey(key, passphrase(from_stdin=from_stdin))
         known = client.get("/api/signers")["signers"]
@@ -138,7 +144,9 @@ def sign(
         if mine is None:
             raise typer.BadParameter("this key is no signer's: `counterfoil signers add`", param_hint="--key")
         request = client.get(f"/api/proofs/{proof_id}/request")
-        signature = base64.b64encode(private.sign(to_sign(base64.b64decode(request["payload"])))).decode()
+        payload = base64.b64decode(request["payload"])
+        read_request(payload, proof_id, package)
+        signature = base64.b64encode(private.sign(to_sign(payload))).decode()
         body = {"number": request["number"], "signerId": mine, "signature": signature}
         done = client.post(f"/api/proofs/{proof_id}/signatures", body, dry_run=dry_run)
     say_done(done, output, f"{done['id']}: your signature is kept; the proof is {done['state']}.")
