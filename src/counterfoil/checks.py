@@ -28,6 +28,7 @@ from counterfoil.settlement.invariants import INVARIANTS as SETTLEMENT_INVARIANT
 from counterfoil.settlement.invariants import MONITORS as SETTLEMENT_MONITORS
 from counterfoil.settlement.treasury.invariants import INVARIANTS as TREASURY_INVARIANTS
 from counterfoil.treasury.agents.invariants import INVARIANTS as AGENT_INVARIANTS
+from counterfoil.treasury.carbon.invariants import INVARIANTS as CARBON_INVARIANTS
 from counterfoil.treasury.two_phase.invariants import INVARIANTS as TWO_PHASE_INVARIANTS
 
 INVARIANTS_OF_PARTS: Final[Sequence[Invariant]] = (
@@ -38,6 +39,7 @@ INVARIANTS_OF_PARTS: Final[Sequence[Invariant]] = (
     *TREASURY_INVARIANTS,
     *AGENT_INVARIANTS,
     *TWO_PHASE_INVARIANTS,
+    *CARBON_INVARIANTS,
     *AFFILIATE_INVARIANTS,
     *COMMISSION_INVARIANTS,
     *PAYOUT_INVARIANTS,

@@ -99,6 +99,9 @@ from counterfoil.treasury.agents import model as agent_model
 from counterfoil.treasury.agents.model import AGENT
 from counterfoil.treasury.agents.noun import AGENT_NOUN
 from counterfoil.treasury.agents.noun import PAIRED as AGENT_PAIRED
+from counterfoil.treasury.carbon import model as carbon_model
+from counterfoil.treasury.carbon import syncing as carbon
+from counterfoil.treasury.carbon.model import CarbonMeans
 from counterfoil.treasury.two_phase import model as two_phase_model
 from counterfoil.treasury.two_phase import telling, transactions
 from counterfoil.treasury.two_phase.model import TRANSACTION
@@ -150,6 +153,7 @@ JOBS: Final[Sequence[Job]] = (
     *unpaid.JOBS,
     *commissions.JOBS,
     *telling.JOBS,
+    *carbon.JOBS,
     *expiring.JOBS,
     *forgetting.JOBS,
     *nightly.JOBS,
@@ -168,6 +172,7 @@ EVENT_KINDS: Final[Sequence[EventKind]] = (
     *treasury.EVENT_KINDS,
     *agent_model.EVENT_KINDS,
     *two_phase_model.EVENT_KINDS,
+    *carbon_model.EVENT_KINDS,
     *affiliates.EVENT_KINDS,
     *commission_model.EVENT_KINDS,
     *payout_machines.EVENT_KINDS,
@@ -268,7 +273,7 @@ class Wiring:
     """What the parts are connected with. `program_id`: where money is booked that names no invoice of ours. `run_folder`: where
     reconciliation runs keep their lines; None keeps none. `proof_folder`: where checkpoints and proofs lie, the same. `crons`: when which
     scope is reconciled. `cooling`: for how long nothing goes to a destination that was changed, where no payout policy says it. `peers`:
-    other counterfoil servers, by the names that this one calls them."""
+    other counterfoil servers, by the names that this one calls them. `carbon`: how carbon figures are had."""
 
     database: Books
     providers: Mapping[str, Provider]
@@ -287,6 +292,7 @@ class Wiring:
     crons: Mapping[str, str] = field(default_factory=dict)
     cooling: timedelta = timedelta(hours=72)
     peers: Mapping[str, HttpPeer] = field(default_factory=dict)
+    carbon: CarbonMeans = field(default_factory=CarbonMeans)
 
     def means(self) -> RunContext:
         """What reconciliation works with."""
@@ -331,6 +337,7 @@ class Wiring:
             crons=self.crons,
             cooling=self.cooling,
             peers=self.peers,
+            carbon=self.carbon,
             database=self.database,
             checks=CHECKS,
             tables=TABLES,

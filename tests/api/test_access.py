@@ -47,6 +47,13 @@ READ, AUDIT, OPERATE, POST, CLOSE, ADMINISTER = (
     access.CLOSE_PERIOD,
     access.ADMINISTER,
 )
+ENERGY = {"reference": "m", "agentId": f"agent_{ID}", "region": "DE", "wattHours": 1} | {
+    name: f"2026-01-01T0{hour}:00:00Z" for hour, name in enumerate(("startsAt", "endsAt"))
+}
+CREDIT = {"programId": PROGRAM, "registry": "r", "series": "s", "firstSerial": 1, "lastSerial": 2, "vintage": 2025} | {
+    "reference": "o",
+    **BECAUSE,
+}
 ROUTES = [  # method, path, body, what it needs
     ("GET", "/api/programs", None, READ),
     ("POST", "/api/programs", {"id": "p", "name": "P", "assets": [{"code": "EUR", "scale": 2}]}, ADMINISTER),
@@ -242,6 +249,16 @@ ROUTES = [  # method, path, body, what it needs
     ("GET", f"/api/agents/agent_{ID}", None, READ),
     ("GET", f"/api/agents/agent_{ID}/verify", None, READ),
     ("GET", f"/api/agents/agent_{ID}/explain", None, READ),
+    ("POST", "/api/carbon/energy", {"programId": PROGRAM, "records": [ENERGY]}, OPERATE),
+    ("POST", "/api/carbon/syncs", {}, OPERATE),
+    ("GET", "/api/carbon/syncs", None, READ),
+    ("GET", "/api/carbon/verify?date=2026-01-01", None, READ),
+    ("GET", "/api/carbon/forecast?region=DE", None, READ),
+    ("GET", "/api/carbon/region?latitude=1&longitude=1", None, READ),
+    ("GET", "/api/carbon/credits", None, READ),
+    ("POST", "/api/carbon/credits", CREDIT, POST),
+    ("GET", "/api/carbon/retirements", None, READ),
+    ("POST", "/api/carbon/retirements", {"creditId": f"credit_{ID}", "firstSerial": 1, "lastSerial": 1, **BECAUSE}, POST),
     ("GET", "/api/transactions", None, READ),
     ("GET", f"/api/transactions/txn_{ID}", None, READ),
     (

@@ -84,7 +84,7 @@ def test_what_is_begun_moves_by_itself_and_is_verified(office: Office):
         [euro] = [each for each in told["assets"] if each["asset"] == "EUR"]
         assert (told["agrees"], euro["balance"], euro["expected"]) == (True, balance, balance)
     told = shown(office, f"/api/agents/{payer}/explain")
-    assert (told["findings"], told["notLookedAt"]) == ([], ["carbon: no source of its figures is connected"])
+    assert (told["findings"], told["notLookedAt"]) == ([], ["carbon since the source was heard last: no source of its figures is set up"])
 
 
 def test_whoever_began_it_commits_or_cancels_it(office: Office):

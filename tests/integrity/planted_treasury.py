@@ -15,6 +15,20 @@ AGENTS: Final[dict[str, dict[str, str]]] = {
         "a mandate is of another program": """insert into program (id, name, opened_at) values ('thief', 'x', now());
             update agent_mandate set program_id = 'thief'""",
     },
+    "CARBON_TIE": {
+        "a figure is taken out": "delete from carbon_posting where number = 1",
+        "a retirement is made larger": "update carbon_retirement set grams = grams + 1",
+        "a credit is taken out": "delete from carbon_credit",
+    },
+    "CARBON_FIGURES": {
+        "a figure is made larger": "update carbon_posting set total = total + 1",
+    },
+    "CARBON_SERIALS": {
+        "serials are bought twice": """insert into carbon_credit select id || 'x', program_id, registry, series, first_serial, last_serial,
+            grams_each, vintage, reference, reason, actor, at from carbon_credit""",
+        "serials are retired twice": """insert into carbon_retirement select id || 'x', program_id, credit_id, first_serial, last_serial,
+            agent_id, grams, reason, actor, at from carbon_retirement""",
+    },
     "TRANSACTION_ATOMIC": {
         "one applied, and the other released": """update two_phase_outcome set outcome = 'released', journal_id = null
             where outcome = 'applied' and number = 1""",

@@ -25,7 +25,9 @@ from counterfoil.integrity.incidents.opening import open_incidents
 from counterfoil.integrity.sentinel import Sentinel
 from counterfoil.ledger.accounts.accounts import freeze_account, open_accounts
 from counterfoil.ledger.holds import take_hold
-from counterfoil.ledger.journals.journal import post, reverse
+from counterfoil.ledger.journals.journal import NewJournal, post, reverse
+from counterfoil.ledger.journals.key_spaces import CARBON_EMIT
+from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.ledger.periods import close_period
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import Caller
@@ -50,6 +52,8 @@ from counterfoil.settlement.fees.fees import set_rates
 from counterfoil.settlement.treasury.treasury import TreasuryMovement, move_fees
 from counterfoil.treasury.agents.agents import NewMandate, create_agent, freeze_agent, grant_mandate
 from counterfoil.treasury.agents.model import account_name
+from counterfoil.treasury.carbon.credits import NewCredit, buy_credits, retire_credits
+from counterfoil.treasury.carbon.model import EMITTED, emissions_of, open_unit
 from counterfoil.treasury.two_phase.noun import TRANSACTION_NOUN
 from counterfoil.treasury.two_phase.transactions import NewParticipant, NewTransaction, advance, begin_transaction
 from counterfoil.wiring import CHECKS, INVARIANTS, MACHINES, TABLES
@@ -243,8 +247,35 @@ def _agents(conn: Connection[Any]) -> None:
     )
     advance(conn, ids[3], **given)
     freeze_agent(conn, third, reason="a look", actor="t", **given)
+    _carbon(conn, payer)
     states = dict(conn.execute("select state, count(*) from two_phase group by state").fetchall())
     assert states == {"committed": 2, "aborted": 1, "prepared": 1}
+
+
+def _carbon(conn: Connection[Any], agent: str) -> None:
+    """Grams of an agent's day, and credits of which some are retired."""
+    at = now()
+    open_unit(conn, PROGRAM, now=at)
+    posting = make_id("cpost")
+    conn.execute(
+        """insert into carbon_posting (id, program_id, agent_id, region, day, number, grams, total, watt_hours, forced, sync_id, at)
+           values (%s, %s, %s, 'DE', %s, 1, 500, 500, 1000, false, 'x', %s)""",
+        [posting, PROGRAM, agent, at.date(), at],
+    )
+    journal = NewJournal(
+        CARBON_EMIT.key(posting),
+        CARBON_EMIT.kind or "",
+        [(EMITTED, emissions_of(agent), 500)],
+        "CO2E",
+        "t",
+        source=("carbon_posting", posting),
+        space=CARBON_EMIT,
+    )
+    post_all(conn, [ProgramJournal(PROGRAM, journal)], now=at)
+    lot = NewCredit("Verra", "VCS-1", 1, 10, 1_000_000, 2025, "order")
+    credit = buy_credits(conn, make_id("credit"), PROGRAM, lot, reason="r", actor="t", now=at).id
+    given: dict[str, Any] = {"agent_id": agent, "reason": "r", "actor": "t", "now": at}
+    retire_credits(conn, make_id("retire"), credit, first_serial=1, last_serial=3, **given)
 
 
 def _referred(desk: Desk) -> None:

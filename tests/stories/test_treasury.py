@@ -5,15 +5,21 @@ A section that is built later is written into `RUNBOOK`, at its place in the run
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
+
+import pytest
 
 from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.ledger.journals.journal import post, reverse
+from counterfoil.treasury.carbon.model import CarbonMeans
+from counterfoil.treasury.carbon.watttime import WattTime
 from tests.builders import PROGRAM, Desk
 from tests.stories.superuser import by_a_superuser
 from tests.stories.terminal import Terminal, told
+from tests.treasury.carbon.fake_watttime import PASSWORD, USER, fake_watttime
 
 Section = Callable[[Desk, Terminal, dict[str, str]], None]
 
@@ -115,6 +121,32 @@ def what_does_not_match_is_explained(desk: Desk, terminal: Terminal, known: dict
     assert terminal("agents", "explain", known["broker"])[0] == 0
 
 
+def carbon_is_synced_and_verified(desk: Desk, terminal: Terminal, known: dict[str, str]) -> None:
+    """T8: energy of yesterday becomes grams by the source's figures; lag is not a difference, and what comes too late is one."""
+    day = (desk.clock.now - timedelta(days=1)).date()
+    file = terminal.folder / "energy.csv"
+    lines = [f"m-{name},{known[name]},DE,{day}T06:00:00Z,{day}T07:00:00Z,1000000" for name in ("buyer", "broker")]
+    file.write_text("\n".join(["reference,agent_id,region,starts_at,ends_at,watt_hours", *lines]))
+    for new in (2, 0):
+        assert told(terminal("carbon", "import-energy", str(file), "--output", "json"))["new"] == new
+    code, said = terminal("carbon", "verify", "--date", str(day))
+    assert (code, "SYNC_LAG. Wait for the next sync" in said) == (1, True)
+    code, said = terminal("carbon", "sync", "--force")
+    assert (code, "2 of agents were posted" in said) == (0, True), said
+    code, said = terminal("carbon", "verify", "--date", str(day))
+    assert (code, "AGREES" in said) == (0, True), said
+    assert terminal.ask(f"/api/carbon/verify?date={day}")["lines"][0]["ledger"] == "362874"
+    code, said = terminal("carbon", "verify", "--date", str(day - timedelta(days=7)))
+    assert (code, "nothing was compared" in " ".join(said.split())) == (1, True), "an empty day is not green"
+    words = ("--registry", "Verra", "--series", "VCS-191-2025", "--first", "1", "--last", "100", "--vintage", "2025")
+    bought = told(terminal("carbon", "buy", *words, "--reference", "order 81", "--reason", "for the year", "--output", "json"))["id"]
+    serials = (bought, "--first", "1", "--last", "2", "--agent-id", known["buyer"], "--reason", "its emissions")
+    assert terminal("carbon", "retire", *serials)[0] == 0
+    code, said = terminal("carbon", "retire", *serials)
+    assert (code != 0, "not retired" in said) == (True, True)
+    assert terminal.ask("/api/carbon/credits")["data"][0]["retired"] == 2
+
+
 def what_is_found_is_asked_of_more_people_the_further_it_reaches(desk: Desk, terminal: Terminal, known: dict[str, str]) -> None:
     """T10: one agent is the on-call's for 4 hours, several the treasury lead's for 2, the whole system everybody's at once; and without an
     answer the next is asked."""
@@ -157,8 +189,18 @@ RUNBOOK: tuple[Section, ...] = (
     their_resolution_is_forced_by_two,
     their_balances_are_verified,
     what_does_not_match_is_explained,
+    carbon_is_synced_and_verified,
     what_is_found_is_asked_of_more_people_the_further_it_reaches,
 )
+
+
+@pytest.fixture
+def desk(desk: Desk) -> Iterator[Desk]:
+    """As everywhere, with a source of carbon figures."""
+    with fake_watttime() as (_, url):
+        means = CarbonMeans(WattTime(USER, PASSWORD, url=url, sleep=lambda _: None))
+        desk.wiring = replace(desk.wiring, carbon=means)
+        yield desk
 
 
 def test_the_runbook_of_the_treasury_is_walked(desk: Desk, terminal: Terminal) -> None:

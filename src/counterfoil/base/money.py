@@ -10,6 +10,8 @@ from counterfoil.base.problems import InvalidInput, Problem, check
 
 MINOR_MAX: Final = 10**18  # one movement; totals are bigint, 9.2 × 10¹⁸
 RATE_MAX_BPS: Final = 10_000
+CO2E: Final = "CO2E"  # grams of carbon dioxide equivalents: a unit that is booked as money is, and is none
+UNITS: Final = frozenset({CO2E})
 _WHOLE: Final = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 _DECIMAL: Final = re.compile(r"(-?)([0-9]{1,19})(?:\.([0-9]+))?", re.ASCII)
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9]{1,11}", re.ASCII)

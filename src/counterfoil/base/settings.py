@@ -245,6 +245,18 @@ class Settings(BaseSettings):
         description="Other counterfoil servers whose agents take part in transactions with ours: name, URL and the secret (`whsec_…`) that "
         "both share, with commas between servers. The name is the one by which that server calls itself.",
     )
+    watttime_username: str | None = Field(
+        None, min_length=1, max_length=200, description="Our user at WattTime, who says what grids emit. Absent: no carbon figures are had."
+    )
+    watttime_password: SecretStr | None = Field(None, description="Its password.")
+    watttime_url: str = Field("https://api.watttime.org", pattern=r"^https?://", description="Address of WattTime's API, version 3.")
+    carbon_window_hours: int = Field(
+        48,
+        ge=1,
+        le=720,
+        description="For so long after a day's end the source of carbon figures may still change them: what differs is lag, then a break.",
+    )
+    carbon_sync_minutes: int = Field(60, ge=5, le=1_440, description="How often the source of carbon figures is asked.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
 
     @field_validator("database_url")
@@ -313,6 +325,7 @@ def lacking_secrets(settings: Settings) -> list[str]:
     """The variables of secrets that this installation needs as it is set, and does not have. `doctor` says so; nothing starts."""
     needed: tuple[str, ...] = ("provider_api_key", "provider_webhook_secret") if settings.provider_url is not None else ()
     needed += ("stripe_webhook_secret",) if settings.stripe_api_key is not None else ()
+    needed += ("watttime_password",) if settings.watttime_username is not None else ()
     if settings.database_url is not None:  # a private database keeps its keys in its own folder
         needed += ("encryption_keys",)
     return [variable_of(name) for name in needed if getattr(settings, name) is None]

@@ -12,6 +12,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from counterfoil.base.money import UNITS
 from counterfoil.base.problems import InvalidInput, NotFound, Problem
 from counterfoil.ledger.reads.balances import TrialLine, trial_balance
 from counterfoil.matching.findings.recorded import BalanceRow, RunReport
@@ -94,8 +95,9 @@ def make_client_money(conn: Connection[Any], program_id: str, *, on: date, make_
     """
     if on > now.date():
         raise InvalidInput("date", "today or a day that is past", got=on.isoformat())
-    assets = conn.execute("select asset from book where program_id = %s order by asset", [program_id]).fetchall()
-    if not assets:
+    known = conn.execute("select asset from book where program_id = %s order by asset", [program_id]).fetchall()
+    assets = [row for row in known if row[0] not in UNITS]
+    if not known:
         raise NotFound(what="program", id=program_id)
     return [_make(conn, program_id, asset, on, make_id, actor, now) for (asset,) in assets]
 

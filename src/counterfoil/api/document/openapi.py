@@ -54,6 +54,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
     "Treasury of agents": {
         "Agents": "Programs that spend the treasury's money within their mandates.",
         "Transactions": "What moves between agents, wholly or not at all.",
+        "Carbon": "Grams that agents emit by the energy they use, and carbon credits.",
     },
     "Ledger": {
         "Programs": "Programs, their assets and fee rates.",

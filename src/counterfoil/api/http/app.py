@@ -39,7 +39,7 @@ from counterfoil.api.nouns.reconciliation import bank, break_sheets, breaks
 from counterfoil.api.nouns.reconciliation import report as reconciliation_report
 from counterfoil.api.nouns.reconciliation import runs as reconciliation
 from counterfoil.api.nouns.settlement import affiliates, escrows, fees, intents, invoices, settlements, treasury, usage
-from counterfoil.api.nouns.treasury import agents, peers, transactions
+from counterfoil.api.nouns.treasury import agents, carbon, peers, transactions
 from counterfoil.base.edge import Database
 from counterfoil.ledger.group_commit import Gatherer
 from counterfoil.operations.verbs import Noun
@@ -76,6 +76,7 @@ ROUTERS = (  # looked through in this order: what is asked most comes first
     treasury.router,
     agents.router,
     transactions.router,
+    carbon.router,
     affiliates.router,
     affiliates.commissions,
     peers.router,

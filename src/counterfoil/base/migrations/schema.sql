@@ -353,6 +353,77 @@ call_standing: answer jsonb
 call_standing: answered_at timestamp with time zone
 call_standing: applied_at timestamp with time zone
 call_standing: closed_at timestamp with time zone
+carbon_credit: id text not null
+carbon_credit: program_id text not null
+carbon_credit: registry text not null
+carbon_credit: series text not null
+carbon_credit: first_serial bigint not null
+carbon_credit: last_serial bigint not null
+carbon_credit: grams_each bigint not null
+carbon_credit: vintage integer not null
+carbon_credit: reference text not null
+carbon_credit: reason text not null
+carbon_credit: actor text not null
+carbon_credit: at timestamp with time zone not null
+carbon_energy: id text not null
+carbon_energy: program_id text not null
+carbon_energy: agent_id text not null
+carbon_energy: reference text not null
+carbon_energy: region text not null
+carbon_energy: day date not null
+carbon_energy: starts_at timestamp with time zone not null
+carbon_energy: ends_at timestamp with time zone not null
+carbon_energy: watt_hours bigint not null
+carbon_energy: actor text not null
+carbon_energy: at timestamp with time zone not null
+carbon_fetch: region text not null
+carbon_fetch: day date not null
+carbon_fetch: at timestamp with time zone not null
+carbon_fetch: sync_id text not null
+carbon_fetch: until timestamp with time zone not null
+carbon_fetch: points integer not null
+carbon_intensity: region text not null
+carbon_intensity: point_at timestamp with time zone not null
+carbon_intensity: number integer not null
+carbon_intensity: period_s integer not null
+carbon_intensity: value numeric not null
+carbon_intensity: model text
+carbon_intensity: sync_id text not null
+carbon_intensity: at timestamp with time zone not null
+carbon_posting: id text not null
+carbon_posting: program_id text not null
+carbon_posting: agent_id text not null
+carbon_posting: region text not null
+carbon_posting: day date not null
+carbon_posting: number integer not null
+carbon_posting: grams bigint not null
+carbon_posting: total bigint not null
+carbon_posting: watt_hours bigint not null
+carbon_posting: forced boolean not null
+carbon_posting: sync_id text not null
+carbon_posting: at timestamp with time zone not null
+carbon_retirement: id text not null
+carbon_retirement: program_id text not null
+carbon_retirement: credit_id text not null
+carbon_retirement: first_serial bigint not null
+carbon_retirement: last_serial bigint not null
+carbon_retirement: agent_id text
+carbon_retirement: grams bigint not null
+carbon_retirement: reason text not null
+carbon_retirement: actor text not null
+carbon_retirement: at timestamp with time zone not null
+carbon_sync: id text not null
+carbon_sync: actor text not null
+carbon_sync: forced boolean not null
+carbon_sync: reason text
+carbon_sync: days integer not null
+carbon_sync: failed integer not null
+carbon_sync: points integer not null
+carbon_sync: posted integer not null
+carbon_sync: breaks integer not null
+carbon_sync: error text
+carbon_sync: started_at timestamp with time zone not null
+carbon_sync: ended_at timestamp with time zone not null
 chargeback: id text not null
 chargeback: program_id text not null
 chargeback: provider text not null
@@ -1662,6 +1733,39 @@ call_answer: call_answer_id_fkey FOREIGN KEY (id) REFERENCES call(id)
 call_answer: call_answer_kind CHECK ((kind = ANY (ARRAY['accepted'::text, 'later'::text, 'refused'::text, 'unclear'::text])))
 call_answer: call_answer_pkey PRIMARY KEY (id)
 call_answer: call_answer_state CHECK ((state = ANY (ARRAY['stored'::text, 'applied'::text])))
+carbon_credit: carbon_credit_first CHECK ((first_serial > 0))
+carbon_credit: carbon_credit_grams CHECK (((grams_each >= 1) AND (grams_each <= '1000000000000'::bigint)))
+carbon_credit: carbon_credit_pkey PRIMARY KEY (id)
+carbon_credit: carbon_credit_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+carbon_credit: carbon_credit_range CHECK (((last_serial >= first_serial) AND (last_serial <= (first_serial + 99999999))))
+carbon_credit: carbon_credit_reference CHECK (((length(reference) >= 1) AND (length(reference) <= 200)))
+carbon_credit: carbon_credit_registry CHECK (((length(registry) >= 1) AND (length(registry) <= 60)))
+carbon_credit: carbon_credit_series CHECK (((length(series) >= 1) AND (length(series) <= 100)))
+carbon_credit: carbon_credit_vintage CHECK (((vintage >= 1990) AND (vintage <= 2200)))
+carbon_energy: carbon_energy_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES agent(id)
+carbon_energy: carbon_energy_counts_once UNIQUE (program_id, reference)
+carbon_energy: carbon_energy_is_of_its_day CHECK (((starts_at < ends_at) AND (starts_at >= (day AT TIME ZONE 'UTC'::text)) AND (ends_at <= ((day + 1) AT TIME ZONE 'UTC'::text))))
+carbon_energy: carbon_energy_pkey PRIMARY KEY (id)
+carbon_energy: carbon_energy_positive CHECK (((watt_hours >= 1) AND (watt_hours <= '1000000000000'::bigint)))
+carbon_energy: carbon_energy_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+carbon_energy: carbon_energy_reference CHECK (((length(reference) >= 1) AND (length(reference) <= 100)))
+carbon_energy: carbon_energy_region CHECK ((region ~ '^[A-Z0-9_]{2,40}$'::text))
+carbon_fetch: carbon_fetch_pkey PRIMARY KEY (region, day, at)
+carbon_intensity: carbon_intensity_period CHECK (((period_s >= 1) AND (period_s <= 86400)))
+carbon_intensity: carbon_intensity_pkey PRIMARY KEY (region, point_at, number)
+carbon_intensity: carbon_intensity_value CHECK (((value >= (0)::numeric) AND (value <= (100000)::numeric)))
+carbon_posting: carbon_posting_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES agent(id)
+carbon_posting: carbon_posting_moves CHECK ((grams <> 0))
+carbon_posting: carbon_posting_number_is_one UNIQUE (agent_id, region, day, number)
+carbon_posting: carbon_posting_pkey PRIMARY KEY (id)
+carbon_posting: carbon_posting_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+carbon_posting: carbon_posting_total CHECK ((total >= 0))
+carbon_retirement: carbon_retirement_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES agent(id)
+carbon_retirement: carbon_retirement_credit_id_fkey FOREIGN KEY (credit_id) REFERENCES carbon_credit(id)
+carbon_retirement: carbon_retirement_pkey PRIMARY KEY (id)
+carbon_retirement: carbon_retirement_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+carbon_retirement: carbon_retirement_range CHECK ((last_serial >= first_serial))
+carbon_sync: carbon_sync_pkey PRIMARY KEY (id)
 chargeback: chargeback_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
 chargeback: chargeback_beyond CHECK (((beyond >= 0) AND (beyond <= amount)))
 chargeback: chargeback_excess CHECK (((excess >= 0) AND ((excess + beyond) <= amount)))
@@ -2312,6 +2416,13 @@ break: CREATE INDEX break_waits ON public.break USING btree (due_on) WHERE (stat
 call: CREATE INDEX call_by_time ON public.call USING btree (provider, announced_at)
 call: CREATE INDEX call_of_key ON public.call USING btree (provider, key)
 call_answer: CREATE INDEX call_answer_due ON public.call_answer USING btree (due_at, id) WHERE (due_at IS NOT NULL)
+carbon_credit: CREATE INDEX carbon_credit_of_series ON public.carbon_credit USING btree (registry, series, first_serial)
+carbon_energy: CREATE INDEX carbon_energy_of_agent ON public.carbon_energy USING btree (agent_id, day)
+carbon_energy: CREATE INDEX carbon_energy_of_day ON public.carbon_energy USING btree (day, region, agent_id)
+carbon_posting: CREATE INDEX carbon_posting_of_day ON public.carbon_posting USING btree (day, agent_id)
+carbon_retirement: CREATE INDEX carbon_retirement_by_time ON public.carbon_retirement USING btree (program_id, at)
+carbon_retirement: CREATE INDEX carbon_retirement_of_credit ON public.carbon_retirement USING btree (credit_id, first_serial)
+carbon_sync: CREATE INDEX carbon_sync_by_time ON public.carbon_sync USING btree (started_at)
 chargeback: CREATE INDEX chargeback_by_state ON public.chargeback USING btree (state, id)
 chargeback: CREATE INDEX chargeback_of_customer ON public.chargeback USING btree (program_id, customer_id) WHERE (customer_id IS NOT NULL)
 chargeback: CREATE INDEX chargeback_of_invoice ON public.chargeback USING btree (invoice_id)
@@ -2446,6 +2557,7 @@ account: CREATE TRIGGER accounts_were_opened AFTER INSERT ON public.account REFE
 account: CREATE TRIGGER is_append_only BEFORE DELETE ON public.account FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 account: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.account FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 account: CREATE TRIGGER is_sealed AFTER INSERT ON public.account REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_account() -- always
+account: CREATE TRIGGER retired_never_moves BEFORE UPDATE OF debits, debits_pending ON public.account FOR EACH ROW WHEN ((((new.debits > old.debits) OR (new.debits_pending > old.debits_pending)) AND (new.name ~~ 'carbon:retired:%'::text))) EXECUTE FUNCTION retired_never_moves()
 account_flag: CREATE TRIGGER account_flag_was_set AFTER INSERT ON public.account_flag FOR EACH ROW EXECUTE FUNCTION account_flag_was_set() -- always
 account_flag: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.account_flag FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 account_flag: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.account_flag FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -2546,6 +2658,30 @@ call: CREATE TRIGGER is_sealed AFTER INSERT ON public.call REFERENCING NEW TABLE
 call_answer: CREATE TRIGGER call_answer_is_not_truncated BEFORE TRUNCATE ON public.call_answer FOR EACH STATEMENT EXECUTE FUNCTION call_answer_keeps_its_word() -- always
 call_answer: CREATE TRIGGER call_answer_keeps_its_word BEFORE DELETE OR UPDATE ON public.call_answer FOR EACH ROW EXECUTE FUNCTION call_answer_keeps_its_word() -- always
 call_answer: CREATE TRIGGER is_sealed AFTER INSERT ON public.call_answer REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_call_answer() -- always
+carbon_credit: CREATE TRIGGER carbon_credit_is_bought_once BEFORE INSERT ON public.carbon_credit FOR EACH ROW EXECUTE FUNCTION carbon_credit_is_bought_once()
+carbon_credit: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.carbon_credit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+carbon_credit: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.carbon_credit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+carbon_credit: CREATE TRIGGER is_sealed AFTER INSERT ON public.carbon_credit REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_carbon_credit() -- always
+carbon_energy: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.carbon_energy FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+carbon_energy: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.carbon_energy FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+carbon_energy: CREATE TRIGGER is_sealed AFTER INSERT ON public.carbon_energy REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_carbon_energy() -- always
+carbon_fetch: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.carbon_fetch FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+carbon_fetch: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.carbon_fetch FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+carbon_fetch: CREATE TRIGGER is_sealed AFTER INSERT ON public.carbon_fetch REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_carbon_fetch() -- always
+carbon_intensity: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.carbon_intensity FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+carbon_intensity: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.carbon_intensity FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+carbon_intensity: CREATE TRIGGER is_sealed AFTER INSERT ON public.carbon_intensity REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_carbon_intensity() -- always
+carbon_posting: CREATE TRIGGER carbon_posting_follows BEFORE INSERT ON public.carbon_posting FOR EACH ROW EXECUTE FUNCTION carbon_posting_follows()
+carbon_posting: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.carbon_posting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+carbon_posting: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.carbon_posting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+carbon_posting: CREATE TRIGGER is_sealed AFTER INSERT ON public.carbon_posting REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_carbon_posting() -- always
+carbon_retirement: CREATE TRIGGER carbon_serial_is_retired_once BEFORE INSERT ON public.carbon_retirement FOR EACH ROW EXECUTE FUNCTION carbon_serial_is_retired_once()
+carbon_retirement: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.carbon_retirement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+carbon_retirement: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.carbon_retirement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+carbon_retirement: CREATE TRIGGER is_sealed AFTER INSERT ON public.carbon_retirement REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_carbon_retirement() -- always
+carbon_sync: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.carbon_sync FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+carbon_sync: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.carbon_sync FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+carbon_sync: CREATE TRIGGER is_sealed AFTER INSERT ON public.carbon_sync REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_carbon_sync() -- always
 chargeback: CREATE TRIGGER chargeback_follows_table BEFORE UPDATE OF state ON public.chargeback FOR EACH ROW EXECUTE FUNCTION state_follows_table('chargeback')
 chargeback: CREATE TRIGGER chargeback_once_ended_at BEFORE UPDATE OF ended_at ON public.chargeback FOR EACH ROW WHEN (((old.ended_at IS NOT NULL) AND (new.ended_at IS DISTINCT FROM old.ended_at))) EXECUTE FUNCTION refuse_another_value('ended_at')
 chargeback: CREATE TRIGGER is_sealed AFTER INSERT ON public.chargeback REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_chargeback() -- always
@@ -2978,6 +3114,14 @@ break_remark: everybody using true
 break_remark: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (break_id IN ( SELECT break.id
    FROM break))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (break_id IN ( SELECT break.id
    FROM break)))
+carbon_credit: everybody using true
+carbon_credit: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+carbon_energy: everybody using true
+carbon_energy: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+carbon_posting: everybody using true
+carbon_posting: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+carbon_retirement: everybody using true
+carbon_retirement: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 chargeback: everybody using true
 chargeback: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 chargeback_refund: everybody using true
@@ -3577,6 +3721,66 @@ begin
         when 'array' then (select '[' || coalesce(string_agg(canonical_json(value), ',' order by place), '') || ']'
                            from jsonb_array_elements(given) with ordinality as one (value, place))
         else given::text end;
+end $function$
+
+carbon_credit_is_bought_once(): CREATE OR REPLACE FUNCTION public.carbon_credit_is_bought_once()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    other text;
+begin
+    perform pg_advisory_xact_lock(hashtextextended('carbon:' || new.registry || ':' || new.series, 0));  -- of two at once the later sees the earlier
+    select c.id into other from carbon_credit c
+    where (c.registry, c.series) = (new.registry, new.series) and c.first_serial <= new.last_serial and c.last_serial >= new.first_serial
+    limit 1;
+    if found then
+        raise 'serials % to % of % % are among those of %', new.first_serial, new.last_serial, new.registry, new.series, other
+            using errcode = 'CF002';
+    end if;
+    return new;
+end $function$
+
+carbon_posting_follows(): CREATE OR REPLACE FUNCTION public.carbon_posting_follows()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    before record;
+begin
+    perform from agent where id = new.agent_id for update;
+    select number, total into before from carbon_posting
+    where (agent_id, region, day) = (new.agent_id, new.region, new.day) order by number desc limit 1;
+    if new.number <> coalesce(before.number, 0) + 1 or new.total <> coalesce(before.total, 0) + new.grams then
+        raise 'grams of % in % on %: % follow %', new.agent_id, new.region, new.day, new.number, coalesce(before.number, 0)
+            using errcode = 'CF002';
+    end if;
+    return new;
+end $function$
+
+carbon_serial_is_retired_once(): CREATE OR REPLACE FUNCTION public.carbon_serial_is_retired_once()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    c     carbon_credit;
+    other text;
+begin
+    select * into c from carbon_credit where id = new.credit_id;
+    perform pg_advisory_xact_lock(hashtextextended('carbon:' || c.registry || ':' || c.series, 0));
+    select r.id into other from carbon_retirement r
+    where r.credit_id = new.credit_id and r.first_serial <= new.last_serial and r.last_serial >= new.first_serial limit 1;
+    if found then
+        raise 'serials % to % of %: some are retired already, by %', new.first_serial, new.last_serial, new.credit_id, other using errcode = 'CF002';
+    elsif new.first_serial < c.first_serial or new.last_serial > c.last_serial or new.program_id <> c.program_id
+          or new.grams <> (new.last_serial - new.first_serial + 1) * c.grams_each
+          or new.agent_id is not null and not exists (select from agent a where (a.id, a.program_id) = (new.agent_id, new.program_id)) then
+        raise 'serials % to % are not of %', new.first_serial, new.last_serial, new.credit_id using errcode = 'CF002';
+    end if;
+    return new;
 end $function$
 
 commission_base(text,bigint,bigint): CREATE OR REPLACE FUNCTION public.commission_base(kind text, gross bigint, platform_fee bigint)
@@ -4943,6 +5147,15 @@ begin
     return new;
 end $function$
 
+retired_never_moves(): CREATE OR REPLACE FUNCTION public.retired_never_moves()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    raise 'account %: what is retired never moves', new.name using errcode = 'CF002';
+end $function$
+
 roles_do_not_conflict(): CREATE OR REPLACE FUNCTION public.roles_do_not_conflict()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -5328,6 +5541,104 @@ seal_call_answer(): CREATE OR REPLACE FUNCTION public.seal_call_answer()
 AS $function$
         begin
             insert into seal (relation, row_id, sha256) select 'call_answer', n.id::text, sha256(convert_to(row(n.id, n.kind, n.answer, n.answered_at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_carbon_credit(): CREATE OR REPLACE FUNCTION public.seal_carbon_credit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'carbon_credit', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.registry, n.series, n.first_serial, n.last_serial, n.grams_each, n.vintage, n.reference, n.reason, n.actor, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_carbon_energy(): CREATE OR REPLACE FUNCTION public.seal_carbon_energy()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'carbon_energy', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.agent_id, n.reference, n.region, n.day, n.starts_at, n.ends_at, n.watt_hours, n.actor, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_carbon_fetch(): CREATE OR REPLACE FUNCTION public.seal_carbon_fetch()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'carbon_fetch', row(n.region, n.day, n.at)::text, sha256(convert_to(row(n.region, n.day, n.at, n.sync_id, n.until, n.points)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_carbon_intensity(): CREATE OR REPLACE FUNCTION public.seal_carbon_intensity()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'carbon_intensity', row(n.region, n.point_at, n.number)::text, sha256(convert_to(row(n.region, n.point_at, n.number, n.period_s, n.value, n.model, n.sync_id, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_carbon_posting(): CREATE OR REPLACE FUNCTION public.seal_carbon_posting()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'carbon_posting', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.agent_id, n.region, n.day, n.number, n.grams, n.total, n.watt_hours, n.forced, n.sync_id, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_carbon_retirement(): CREATE OR REPLACE FUNCTION public.seal_carbon_retirement()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'carbon_retirement', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.credit_id, n.first_serial, n.last_serial, n.agent_id, n.grams, n.reason, n.actor, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_carbon_sync(): CREATE OR REPLACE FUNCTION public.seal_carbon_sync()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'carbon_sync', n.id::text, sha256(convert_to(row(n.id, n.actor, n.forced, n.reason, n.days, n.failed, n.points, n.posted, n.breaks, n.error, n.started_at, n.ended_at)::text, 'UTF8')) from  new_row n;
             return null;
         end $function$
 
@@ -6842,6 +7153,27 @@ call_answer: owner: counterfoil_owner
 call_standing: counterfoil_app: select
 call_standing: counterfoil_auditor: select
 call_standing: owner: counterfoil_owner
+carbon_credit: counterfoil_app: insert, select
+carbon_credit: counterfoil_auditor: select
+carbon_credit: owner: counterfoil_owner
+carbon_energy: counterfoil_app: insert, select
+carbon_energy: counterfoil_auditor: select
+carbon_energy: owner: counterfoil_owner
+carbon_fetch: counterfoil_app: insert, select
+carbon_fetch: counterfoil_auditor: select
+carbon_fetch: owner: counterfoil_owner
+carbon_intensity: counterfoil_app: insert, select
+carbon_intensity: counterfoil_auditor: select
+carbon_intensity: owner: counterfoil_owner
+carbon_posting: counterfoil_app: insert, select
+carbon_posting: counterfoil_auditor: select
+carbon_posting: owner: counterfoil_owner
+carbon_retirement: counterfoil_app: insert, select
+carbon_retirement: counterfoil_auditor: select
+carbon_retirement: owner: counterfoil_owner
+carbon_sync: counterfoil_app: insert, select
+carbon_sync: counterfoil_auditor: select
+carbon_sync: owner: counterfoil_owner
 chargeback: counterfoil_app: insert, select
 chargeback: counterfoil_app: update (answer_by)
 chargeback: counterfoil_app: update (ended_at)

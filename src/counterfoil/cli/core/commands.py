@@ -43,6 +43,7 @@ PARTS: Final[dict[str, CommandPart]] = {
     "destinations": CommandPart("counterfoil.cli.nouns.payouts.destinations", "Where payees are paid.", MONEY),
     "agents": CommandPart("counterfoil.cli.nouns.treasury.agents", "Programs that spend within their mandates.", MONEY),
     "transactions": CommandPart("counterfoil.cli.nouns.treasury.transactions", "What moves between agents, wholly or not at all.", MONEY),
+    "carbon": CommandPart("counterfoil.cli.nouns.treasury.carbon", "Grams that agents emit, and carbon credits.", MONEY),
     "payees": CommandPart("counterfoil.cli.nouns.payouts.payees", "Why a payee is paid less, later, or not.", MONEY),
     "accounts": CommandPart("counterfoil.cli.nouns.ledger.accounts", "Balances, statements, and whether they are right.", BOOKS),
     "journal": CommandPart("counterfoil.cli.nouns.ledger.journal", "Post, import, show and reverse journals.", BOOKS),

@@ -31,6 +31,8 @@ from counterfoil.cli.local.providers import providers_of
 from counterfoil.operations.work.circuit_rules import CircuitLimits
 from counterfoil.operations.work.runner import refuse_short_lease
 from counterfoil.reconciliation.runs.schedule import valid_cron
+from counterfoil.treasury.carbon.model import CarbonMeans
+from counterfoil.treasury.carbon.watttime import WattTime
 from counterfoil.treasury.two_phase.peers import parse_peers
 from counterfoil.wiring import CONFIDENTIAL, Wiring
 
@@ -232,8 +234,15 @@ def _wiring(settings: Settings, database: Database, clock: SharedClock) -> Wirin
         proof_quorum=settings.proof_quorum,
         crons=crons_of(settings),
         cooling=timedelta(hours=settings.destination_cooling_hours),
+        carbon=_carbon(settings),
         peers=parse_peers(settings.peers.get_secret_value() if settings.peers else "", ours=settings.server_name),
     )
+
+
+def _carbon(settings: Settings) -> CarbonMeans:
+    user, password = settings.watttime_username, settings.watttime_password
+    source = WattTime(user, password.get_secret_value(), url=settings.watttime_url) if user and password else None
+    return CarbonMeans(source, timedelta(hours=settings.carbon_window_hours), timedelta(minutes=settings.carbon_sync_minutes))
 
 
 def _fit_with_keys(url: str, settings: Settings) -> EncryptionKeys:

@@ -56,6 +56,9 @@ CHARGEBACK: Final = KeySpace("CHARGEBACK", "chargeback", "chargeback", True, Tru
 CHARGEBACK_WON: Final = KeySpace("CHARGEBACK_WON", "chargeback_won", "chargeback", True, True)
 RECEIVABLE_WRITE_OFF: Final = KeySpace("RECEIVABLE_WRITE_OFF", "receivable_write_off", "receivable_write_off", False, False)
 TWO_PHASE: Final = KeySpace("TWO_PHASE", None, "two_phase", False, True)  # of holds: what a participant of a transaction promised
+CARBON_EMIT: Final = KeySpace("CARBON_EMIT", "carbon_emission", "carbon_posting", True, True, is_reversible=False)
+CARBON_BUY: Final = KeySpace("CARBON_BUY", "carbon_purchase", "carbon_credit", False, True, is_reversible=False)
+CARBON_RETIRE: Final = KeySpace("CARBON_RETIRE", "carbon_retirement", "carbon_retirement", False, True, is_reversible=False)
 OVERPAYMENT_REPAY: Final = KeySpace("OVERPAYMENT_REPAY", "overpayment_repay", "overpayment", True, True)
 INVOICE_WRITE_OFF: Final = KeySpace("INVOICE_WRITE_OFF", "invoice_write_off", "invoice_write_off", False, False)
 BREAK: Final = KeySpace("break", None, "break", False, False)
@@ -91,6 +94,9 @@ SPACES: Final = {
         CHARGEBACK_WON,
         RECEIVABLE_WRITE_OFF,
         TWO_PHASE,
+        CARBON_EMIT,
+        CARBON_BUY,
+        CARBON_RETIRE,
         OVERPAYMENT_REPAY,
         INVOICE_WRITE_OFF,
         BREAK,

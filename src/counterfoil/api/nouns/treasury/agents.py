@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi.responses import Response
 from psycopg import Connection
@@ -15,10 +15,12 @@ from counterfoil.api.http.schemas import Clean, Minor, ProgramId, RequestModel, 
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.treasury.agents.agents import NAME_LENGTH_MAX, create_agent
 from counterfoil.treasury.agents.model import Agent, show_agent
+from counterfoil.treasury.carbon.verify import DAYS_LOOKED_AT, explain_agent
 from counterfoil.treasury.verification.rules import AgentFinding
 from counterfoil.treasury.verification.verify import AgentCheck, AssetCheck, verify_agents
 
 router = routes("Agents")
+LOOKED_AT: Final = ("account totals", "postings", "participants of transactions", "promises", "transactions pending for 5 minutes")
 AgentId = Annotated[str, id_in_path("agent")]
 
 
@@ -100,18 +102,22 @@ def verify(id: AgentId, call: Annotated[ApiCall, may(READ)]) -> Response:  # noq
 
 @router.get("/agents/{id}/explain", response_model=AgentExplained, operation_id="agent_explain", summary="Explain an agent's money")
 def explain(id: AgentId, call: Annotated[ApiCall, may(READ)]) -> Response:  # noqa: A002
-    """Symptom, cause and resolution of all that is wrong: a duplicate credit, an orphaned debit, a coordinator that does not go on."""
+    """Symptom, cause and resolution of all that is wrong: a duplicate credit, an orphaned debit, a coordinator that does not go on,
+    carbon figures that lag."""
     with call.reading() as conn:
         one = show_agent(conn, id)
         [found] = verify_agents(conn, [id], now=call.now)
+        carbon = call.services.wiring.carbon
+        grams = explain_agent(conn, carbon, id, now=call.now)
+    not_looked_at = [] if carbon.source else ["carbon since the source was heard last: no source of its figures is set up"]
     return answer(
         AgentExplained(
             agent_id=one.id,
             name=one.name,
             state=one.state,
-            findings=AgentFindingView.each(found.findings),
-            looked_at=["account totals", "postings", "participants of transactions", "promises", "transactions pending for 5 minutes"],
-            not_looked_at=["carbon: no source of its figures is connected"],
+            findings=AgentFindingView.each([*found.findings, *grams]),
+            looked_at=[*LOOKED_AT, f"carbon of the last {DAYS_LOOKED_AT} days"],
+            not_looked_at=not_looked_at,
             checked_at=found.checked_at,
         )
     )

@@ -66,7 +66,7 @@ def explain(agent: Annotated[str, typer.Argument(metavar="ID", help="The agent's
         show_one(found, output)
     else:
         show_rows(rows, FINDINGS, output, empty=f"Nothing is wrong in what was looked at: {', '.join(found['lookedAt'])}.")
-        if output is Format.TABLE:
+        if output is Format.TABLE and found["notLookedAt"]:
             say(f"Not looked at: {'; '.join(found['notLookedAt'])}.")
     if rows:
         raise typer.Exit(NOT_GREEN)

@@ -1,0 +1,208 @@
+"""`counterfoil carbon …`"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.exit_codes import NOT_GREEN
+from counterfoil.cli.core.output import (
+    ROWS,
+    TABLE,
+    DryRun,
+    Format,
+    Output,
+    Reason,
+    Rows,
+    listed,
+    patience,
+    say,
+    say_done,
+    show_one,
+    show_rows,
+)
+
+app = typer.Typer(no_args_is_help=True, help="Grams that agents emit, and carbon credits.")
+COLUMNS: Final = ("reference", "agent_id", "region", "starts_at", "ends_at", "watt_hours")
+LINES: Final = ("agentId", "region", "wattHours", "uncovered", "source", "ledger", "difference", "verdict", "why")
+CREDITS: Final = ("id", "registry", "series", "firstSerial", "lastSerial", "gramsEach", "vintage", "retired", "reference")
+RETIREMENTS: Final = ("id", "creditId", "firstSerial", "lastSerial", "agentId", "grams", "reason", "at")
+SYNCS: Final = ("startedAt", "actor", "forced", "days", "failed", "points", "posted", "breaks", "error")
+PART: Final = 5_000
+Program = Annotated[str, typer.Option("--program", help="In which program.")]
+OfProgram = Annotated[str | None, typer.Option("--program", help="Only of this program.")]
+First = Annotated[int, typer.Option("--first", min=1, help="The first serial.")]
+Last = Annotated[int, typer.Option("--last", min=1, help="The last serial, included.")]
+
+
+@app.command("import-energy")
+def import_energy(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help=f"CSV with the columns {', '.join(COLUMNS)}.")],
+    program: Program = "main",
+    dry_run: DryRun = False,
+    output: Output = TABLE,
+) -> None:
+    """Record the energy that agents used, from a file. The same file again changes nothing; a line that is wrong is named, and of its part
+    of 5,000 lines nothing is recorded."""
+    with file.open(newline="", encoding="utf-8-sig") as stream:
+        rows = csv.DictReader(stream)
+        if set(rows.fieldnames or ()) != set(COLUMNS):
+            raise typer.BadParameter(f"its columns are {', '.join(COLUMNS)}", param_hint="FILE")
+        records = [_record(row, number) for number, row in enumerate(rows, 2)]
+    done: dict[str, Any] = {"records": 0, "new": 0, "dryRun": dry_run}
+    with asked("operate") as client:
+        for at in range(0, len(records), PART):
+            part = client.post("/api/carbon/energy", {"programId": program, "records": records[at : at + PART]}, dry_run=dry_run)
+            done |= {name: done[name] + part[name] for name in ("records", "new")}
+    say_done(done, output, f"{file.name}: {done['new']:,} of {done['records']:,} are new.")
+
+
+def _record(row: dict[str, Any], line: int) -> dict[str, Any]:
+    watt_hours = (row["watt_hours"] or "").strip()
+    if not (watt_hours.isascii() and watt_hours.isdigit()):
+        raise typer.BadParameter(f"line {line}: watt_hours is a whole number", param_hint="FILE")
+    given = {"agentId": "agent_id", "startsAt": "starts_at", "endsAt": "ends_at", "reference": "reference", "region": "region"}
+    return {name: row[column] for name, column in given.items()} | {"wattHours": int(watt_hours)}
+
+
+@app.command("sync")
+def sync(
+    force: Annotated[bool, typer.Option("--force", help="Ask for all within the window, also for what was asked for lately.")] = False,
+    date: Annotated[str | None, typer.Option("--date", help="Only for this day; forced, what differs after the window is posted.")] = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why; needed to force a day.")] = None,
+    output: Output = TABLE,
+) -> None:
+    """Ask the source (WattTime) what grids emitted, and post the grams. Ends with 1 when a day has no answer, or came too late."""
+    body = {"force": force, **({"date": date} if date else {}), **({"reason": reason} if reason else {})}
+    with asked("operate") as client, patience("asking the source"):
+        done = client.post("/api/carbon/syncs", body)
+    said = f"{done['days']} days were asked for; {done['points']:,} figures are new, {done['posted']} of agents were posted."
+    said += f" {done['failed']} days have no answer: {done['error']}." if done["failed"] else ""
+    said += f" {done['breaks']} changes came too late and are breaks: see `counterfoil carbon verify`." if done["breaks"] else ""
+    said += f" {done['left']} days wait for the next sync." if done["left"] else ""
+    say_done(done, output, said)
+    if done["failed"] or done["breaks"] or done["left"]:
+        raise typer.Exit(NOT_GREEN)
+
+
+@app.command("verify")
+def verify(
+    date: Annotated[str, typer.Option("--date", help="The day, such as 2025-12-30 (UTC).")],
+    program: OfProgram = None,
+    output: Output = TABLE,
+) -> None:
+    """Hold the grams in the books against the source's figures. Ends with 1 unless all of the day is compared and the same."""
+    with asked("read") as client:
+        found = client.get("/api/carbon/verify", date=date, programId=program)
+    if output is Format.JSON:
+        show_one(found, output)
+    else:
+        show_rows(found["lines"], LINES, output, empty=f"No energy was recorded for {date}.")
+        if output is Format.TABLE:
+            say(f"{found['verdict']}. {found['nextStep']}")
+    if found["verdict"] != "AGREES":
+        raise typer.Exit(NOT_GREEN)
+
+
+@app.command("forecast")
+def forecast(
+    region: Annotated[str, typer.Argument(help="Of the grid, such as CAISO_NORTH.")],
+    hours: Annotated[int, typer.Option("--hours", min=1, max=72, help="How far.")] = 24,
+    output: Output = TABLE,
+) -> None:
+    """What one more megawatt-hour will emit, as the source sees it now, and when that is least."""
+    with asked("read") as client:
+        found = client.get("/api/carbon/forecast", region=region, hours=hours)
+    if output is Format.JSON:
+        show_one(found, output)
+        return
+    show_rows(found["points"], ("at", "poundsPerMwh"), output, empty="The source says nothing.")
+    if output is Format.TABLE and found["cleanestAt"]:
+        say(f"The least is emitted at {found['cleanestAt']}.")
+
+
+@app.command("region")
+def region(
+    latitude: Annotated[str, typer.Option("--latitude", help="Such as 37.7749.")],
+    longitude: Annotated[str, typer.Option("--longitude", help="Such as -122.4194.")],
+    output: Output = TABLE,
+) -> None:
+    """Which grid region a place lies in."""
+    with asked("read") as client:
+        show_one(client.get("/api/carbon/region", latitude=latitude, longitude=longitude), output)
+
+
+@app.command("syncs")
+def syncs(limit: Rows = ROWS, output: Output = TABLE) -> None:
+    """When the source was asked, and what came of it, newest first."""
+    with asked("read") as client:
+        rows = listed(client, "/api/carbon/syncs", limit)
+    show_rows(rows, SYNCS, output, empty="The source was never asked.")
+
+
+@app.command("buy")
+def buy(
+    registry: Annotated[str, typer.Option("--registry", help="Whose register it is.")],
+    series: Annotated[str, typer.Option("--series", help="Of the registry.")],
+    first: First,
+    last: Last,
+    vintage: Annotated[int, typer.Option("--vintage", help="The year.")],
+    reference: Annotated[str, typer.Option("--reference", help="Of the order.")],
+    reason: Reason,
+    grams_each: Annotated[int, typer.Option("--grams-each", min=1, help="That one serial stands for; a tonne.")] = 1_000_000,
+    program: Program = "main",
+    dry_run: DryRun = False,
+    output: Output = TABLE,
+) -> None:
+    """Record credits that were bought, by their serials; each counts once."""
+    body = {
+        "programId": program,
+        "registry": registry,
+        "series": series,
+        "firstSerial": first,
+        "lastSerial": last,
+        "gramsEach": grams_each,
+        "vintage": vintage,
+        "reference": reference,
+        "reason": reason,
+    }
+    with asked("post") as client:
+        done = client.post("/api/carbon/credits", body, dry_run=dry_run)
+    say_done(done, output, f"{done['id']}: {last - first + 1:,} credits are held.")
+
+
+@app.command("credits")
+def credits_(program: OfProgram = None, limit: Rows = ROWS, output: Output = TABLE) -> None:
+    """Credits that were bought, newest first, and how many of them are retired."""
+    with asked("read") as client:
+        rows = listed(client, "/api/carbon/credits", limit, programId=program)
+    show_rows(rows, CREDITS, output, empty="No credits were bought.")
+
+
+@app.command("retire")
+def retire(
+    credit: Annotated[str, typer.Argument(metavar="ID", help="The purchase's id, credit_….")],
+    first: First,
+    last: Last,
+    reason: Reason,
+    agent: Annotated[str | None, typer.Option("--agent-id", help="For whose emissions; absent: the house's.")] = None,
+    dry_run: DryRun = False,
+    output: Output = TABLE,
+) -> None:
+    """Retire serials: they never move again."""
+    body = {"creditId": credit, "firstSerial": first, "lastSerial": last, "reason": reason, **({"agentId": agent} if agent else {})}
+    with asked("post") as client:
+        done = client.post("/api/carbon/retirements", body, dry_run=dry_run)
+    say_done(done, output, f"{done['id']}: serials {first} to {last} are retired; they never move again.")
+
+
+@app.command("retirements")
+def retirements(program: OfProgram = None, limit: Rows = ROWS, output: Output = TABLE) -> None:
+    """What was retired, newest first."""
+    with asked("read") as client:
+        rows = listed(client, "/api/carbon/retirements", limit, programId=program)
+    show_rows(rows, RETIREMENTS, output, empty="Nothing was retired.")
