@@ -256,6 +256,7 @@ ROUTES = [  # method, path, body, what it needs
     ("GET", "/api/carbon/forecast?region=DE", None, READ),
     ("GET", "/api/carbon/region?latitude=1&longitude=1", None, READ),
     ("GET", "/api/carbon/credits", None, READ),
+    ("GET", "/api/reports/monthly?month=2026-01", None, READ),
     ("POST", "/api/carbon/credits", CREDIT, POST),
     ("GET", "/api/carbon/retirements", None, READ),
     ("POST", "/api/carbon/retirements", {"creditId": f"credit_{ID}", "firstSerial": 1, "lastSerial": 1, **BECAUSE}, POST),

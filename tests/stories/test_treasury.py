@@ -147,6 +147,23 @@ def carbon_is_synced_and_verified(desk: Desk, terminal: Terminal, known: dict[st
     assert terminal.ask("/api/carbon/credits")["data"][0]["retired"] == 2
 
 
+def the_month_is_reported(desk: Desk, terminal: Terminal, known: dict[str, str]) -> None:
+    """T9: the month as a file in every form; the same twice is the same, and what keeps it from being final is said."""
+    month = f"{desk.clock.now:%Y-%m}"
+    for form, begins in (("pdf", b"%PDF"), ("json", b"{"), ("csv", b'"section"'), ("xlsx", b"PK")):
+        made = []
+        for name in ("first", "second"):
+            file = terminal.folder / f"{name}.{form}"
+            code, said = terminal("report", "monthly", "--month", month, "--format", form, "--output", str(file))
+            assert (code, str(file) in said) == (0, True), said
+            made.append(file.read_bytes())
+        assert (made[0] == made[1], made[0].startswith(begins)) == (True, True)
+    found = terminal.ask(f"/api/reports/monthly?month={month}")
+    assert (found["verdict"], "The month is not over." in found["report"]["notes"]) == ("not final", True)
+    by = {row["agent"]: row for row in found["report"]["sections"]["agents"]}
+    assert (by[known["buyer"]]["sent_minor"], by[known["buyer"]]["closing_minor"]) == ("101000", "99000")
+
+
 def what_is_found_is_asked_of_more_people_the_further_it_reaches(desk: Desk, terminal: Terminal, known: dict[str, str]) -> None:
     """T10: one agent is the on-call's for 4 hours, several the treasury lead's for 2, the whole system everybody's at once; and without an
     answer the next is asked."""
@@ -190,6 +207,7 @@ RUNBOOK: tuple[Section, ...] = (
     their_balances_are_verified,
     what_does_not_match_is_explained,
     carbon_is_synced_and_verified,
+    the_month_is_reported,
     what_is_found_is_asked_of_more_people_the_further_it_reaches,
 )
 

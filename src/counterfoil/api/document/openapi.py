@@ -56,6 +56,9 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "Transactions": "What moves between agents, wholly or not at all.",
         "Carbon": "Grams that agents emit by the energy they use, and carbon credits.",
     },
+    "Reports": {
+        "Reports": "The month of a program: balances, movements, fees, payouts, breaks, carbon, service levels.",
+    },
     "Ledger": {
         "Programs": "Programs, their assets and fee rates.",
         "Accounts": "Accounts with their balances and statements.",

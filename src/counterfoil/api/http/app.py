@@ -38,6 +38,7 @@ from counterfoil.api.nouns.proofs import proofs, signers, trails
 from counterfoil.api.nouns.reconciliation import bank, break_sheets, breaks
 from counterfoil.api.nouns.reconciliation import report as reconciliation_report
 from counterfoil.api.nouns.reconciliation import runs as reconciliation
+from counterfoil.api.nouns.reports import monthly
 from counterfoil.api.nouns.settlement import affiliates, escrows, fees, intents, invoices, settlements, treasury, usage
 from counterfoil.api.nouns.treasury import agents, carbon, peers, transactions
 from counterfoil.base.edge import Database
@@ -77,6 +78,7 @@ ROUTERS = (  # looked through in this order: what is asked most comes first
     agents.router,
     transactions.router,
     carbon.router,
+    monthly.router,
     affiliates.router,
     affiliates.commissions,
     peers.router,

@@ -52,6 +52,7 @@ PARTS: Final[dict[str, CommandPart]] = {
     "treasury": CommandPart("counterfoil.cli.nouns.settlement.treasury", "Fees: in, distributed, withdrawn, held.", BOOKS),
     "rates": CommandPart("counterfoil.cli.nouns.settlement.rates", "A program's fee rates.", BOOKS),
     "periods": CommandPart("counterfoil.cli.nouns.ledger.periods", "Close the books up to a date.", BOOKS),
+    "report": CommandPart("counterfoil.cli.nouns.reports.report", "The report of a month, as a file.", BOOKS),
     "proof": CommandPart("counterfoil.cli.nouns.proofs.proof", "Proofs of periods: made, signed, verified by anybody.", BOOKS),
     "signers": CommandPart("counterfoil.cli.nouns.proofs.signers", "Who signs proofs, and whether there are enough.", BOOKS),
     "audit": CommandPart("counterfoil.cli.nouns.proofs.audit", "Audit trails, and how two of them differ.", BOOKS),

@@ -1,0 +1,1 @@
+"""Reports over everything the books hold."""
