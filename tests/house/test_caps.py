@@ -45,6 +45,9 @@ SAID: Final = {
     "LINES_MAX": ("matching/output/summary.py", "The largest:"),
     "GAPS_SHOWN_MAX": ("dashboard/pages/runs.py", "in the last {len(missed)} gaps"),
     "CUSTOMERS_SHOWN_MAX": ("dashboard/pages/customers.py", "after"),
+    "AGENTS_SHOWN_MAX": ("dashboard/templates/agents.html", "The next agents"),
+    "TRANSACTIONS_SHOWN_MAX": ("dashboard/templates/transactions.html", "The next transactions"),
+    "CARBON_SHOWN_MAX": ("dashboard/templates/carbon.html", "the newest {{"),
     "DAYS_COUNTED_MAX": ("matching/findings/candidates.py", "days if whole else None"),
     "COUNTERPARTIES_MAX": ("matching/findings/candidates.py", "else frozenset[str]()"),
 }

@@ -10,6 +10,7 @@ from counterfoil.dashboard.pages.customers import customers_answer, statement_an
 from counterfoil.dashboard.pages.payees import payee_answer
 from counterfoil.dashboard.pages.runs import run_answer, runs_answer
 from counterfoil.dashboard.pages.today import day_answer
+from counterfoil.dashboard.pages.treasury import agents_answer, carbon_answer, transactions_answer
 from counterfoil.dashboard.web.sections import SectionContext
 
 
@@ -52,6 +53,18 @@ PAGES: Final = (
     DashboardPage(
         "/admin/customers", "What do customers owe, and what are they owed?", customers_answer, "customers.html", "Customers", ("after",)
     ),
+    DashboardPage(
+        "/admin/agents", "Which agents spend, and does their money agree?", agents_answer, "agents.html", "Agents", ("state", "after")
+    ),
+    DashboardPage(
+        "/admin/transactions",
+        "What moves between agents, and does it go on?",
+        transactions_answer,
+        "transactions.html",
+        "Transactions",
+        ("state", "age", "after"),
+    ),
+    DashboardPage("/admin/carbon", "What did agents emit, and do the books say so?", carbon_answer, "carbon.html", "Carbon"),
     DashboardPage(
         "/admin/customers/{id}",
         "What stands between us and this customer?",
