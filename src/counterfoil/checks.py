@@ -17,6 +17,7 @@ from counterfoil.payouts.disputes.invariants import INVARIANTS as DISPUTE_INVARI
 from counterfoil.payouts.invariants import INVARIANTS as PAYOUT_INVARIANTS
 from counterfoil.payouts.invariants import MONITORS as PAYOUT_MONITORS
 from counterfoil.payouts.invoices.parts import INVARIANTS as UNPAID_INVARIANTS
+from counterfoil.payouts.refunds.customer_debts import INVARIANTS as CUSTOMER_DEBT_INVARIANTS
 from counterfoil.payouts.refunds.debts import INVARIANTS as DEBT_INVARIANTS
 from counterfoil.payouts.refunds.invariants import INVARIANTS as REFUND_INVARIANTS
 from counterfoil.reconciliation.breaks.invariants import INVARIANTS as BREAK_INVARIANTS
@@ -48,6 +49,7 @@ INVARIANTS_OF_PARTS: Final[Sequence[Invariant]] = (
     *DISPUTE_INVARIANTS,
     *CHARGEBACK_INVARIANTS,
     *DEBT_INVARIANTS,
+    *CUSTOMER_DEBT_INVARIANTS,
     *UNPAID_INVARIANTS,
     *BREAK_INVARIANTS,
     *OPERATIONS_INVARIANTS,

@@ -13,6 +13,7 @@ from counterfoil.operations.events.events import Event, Follower
 from counterfoil.operations.providers import Provider, TellsChargebacks, capabilities_of
 from counterfoil.operations.webhooks.inbound import Applier, Received
 from counterfoil.payouts.chargebacks.chargebacks import apply_chargebacks
+from counterfoil.payouts.chargebacks.escrowed import book_what_was_found, references_of
 from counterfoil.payouts.disputes.waking import wake_what_waited
 from counterfoil.payouts.invoices import parts as unpaid
 from counterfoil.payouts.payouts.verbs import Owed, create_payouts
@@ -48,8 +49,13 @@ def followers(make_id: MakeId) -> dict[str, Follower]:
         commissions.take_back_of_invoices(conn, invoices, make_id=make_id, now=now)
 
     def won(conn: Connection[Any], events: Sequence[Event], now: datetime) -> None:
+        references = references_of(conn, [event.subject_id for event in events])
+        escrows.fund_from_payments(conn, references, make_id=make_id, now=now)  # payments before intents and payouts
         wake_what_waited(conn, events, now)
         take_back(conn, events, now)
+
+    def found(conn: Connection[Any], events: Sequence[Event], now: datetime) -> None:
+        book_what_was_found(conn, events, make_id=make_id, now=now)
 
     return {
         "settlement_completed": sold,
@@ -59,6 +65,7 @@ def followers(make_id: MakeId) -> dict[str, Follower]:
         "commission_paid": pay_out,
         "payment_unidentified": fund,
         "chargeback_won": won,
+        "chargeback_escrow_found": found,
         "chargeback_lost": unpaid.follow_lost_chargebacks,
         "dispute_ended": wake_what_waited,
     }
@@ -90,7 +97,7 @@ def _charges(name: str, provider: Provider, program_id: str, make_id: MakeId) ->
             now=now,
         )
 
-    return apply
+    return Applier(apply)
 
 
 def _payouts(name: str, provider: Provider, silent_after: timedelta) -> Applier:
@@ -100,7 +107,7 @@ def _payouts(name: str, provider: Provider, silent_after: timedelta) -> Applier:
         can = capabilities_of(provider)
         apply_facts(conn, name, facts, silent_after=silent_after, cause="webhook", now=now, capabilities=can)
 
-    return apply
+    return Applier(apply)
 
 
 def _chargebacks(name: str, provider: TellsChargebacks, make_id: MakeId) -> Applier:
@@ -108,4 +115,4 @@ def _chargebacks(name: str, provider: TellsChargebacks, make_id: MakeId) -> Appl
         told = [provider.chargeback_of(one.body) for one in received]
         apply_chargebacks(conn, [one for one in told if one is not None], provider=name, make_id=make_id, now=now)
 
-    return apply
+    return Applier(apply, singly=True)

@@ -51,6 +51,7 @@ from counterfoil.payouts.batches.noun import BATCH_NOUN
 from counterfoil.payouts.chargebacks import machine as chargeback_machine
 from counterfoil.payouts.chargebacks.machine import CHARGEBACK
 from counterfoil.payouts.chargebacks.noun import CHARGEBACK_NOUN
+from counterfoil.payouts.chargebacks.ruling import PAIRED as CHARGEBACK_PAIRED
 from counterfoil.payouts.destinations import machine as destination_machine
 from counterfoil.payouts.destinations import tokens
 from counterfoil.payouts.destinations.machine import DESTINATION
@@ -67,7 +68,7 @@ from counterfoil.payouts.payouts import reserving
 from counterfoil.payouts.payouts.noun import PAYOUT_NOUN
 from counterfoil.payouts.provider_payouts import pulling, sending
 from counterfoil.payouts.provider_payouts.paired import PAIRED as PAYOUT_PAIRED
-from counterfoil.payouts.refunds import debts, refunds, release
+from counterfoil.payouts.refunds import customer_debts, debts, refunds, release
 from counterfoil.payouts.refunds.noun import REFUND_NOUN
 from counterfoil.payouts.refunds.refunds import REFUND
 from counterfoil.payouts.refunds.release import HOLDBACK_NOUN
@@ -182,6 +183,7 @@ EVENT_KINDS: Final[Sequence[EventKind]] = (
     *dispute_machine.EVENT_KINDS,
     *chargeback_machine.EVENT_KINDS,
     *debts.EVENT_KINDS,
+    *customer_debts.EVENT_KINDS,
     *webhooks_in.EVENT_KINDS,
     *events.EVENT_KINDS,
     *pauses.EVENT_KINDS,
@@ -210,11 +212,14 @@ PAIRED: Final = by_verb(
     *TRANSACTION_PAIRED,
     *proofs.PAIRED,
     *unpaid.PAIRED,
+    *CHARGEBACK_PAIRED,
     Paired("destination", "set"),
     *DESTINATION_PAIRED,
     Paired("write_off_limit", "set"),
     Paired("payout_policy", "set"),
     Paired("receivable", "write_off"),
+    Paired("customer_receivable", "write_off"),
+    Paired("customer_receivable", "pay"),
     Paired("treasury", "withdraw"),
     Paired("journal", "post"),
     Paired("journal", "reverse"),
@@ -253,6 +258,7 @@ TABLES: Final[Mapping[str, str]] = {
     "set": "settlement",
     "pay": "payment",
     "esm": "escrow_movement",
+    "cde": "customer_debt_entry",
     "trm": "treasury_movement",
 } | {one.prefix: one.machine.table for one in _WATCHED if one is not CIRCUIT_NOUN}
 # What must always hold, of every part; and of all that has states, and all that is kept encrypted.

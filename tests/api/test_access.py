@@ -111,6 +111,12 @@ ROUTES = [  # method, path, body, what it needs
     ("GET", "/api/debts", None, READ),
     ("GET", "/api/customers", None, READ),
     ("GET", "/api/customers/acme/statement", None, READ),
+    (
+        "POST",
+        "/api/debts/pay",
+        {"programId": PROGRAM, "customerId": "c", "asset": "EUR", "amount": "1", "provider": "bank", "reference": "B", **BECAUSE},
+        OPERATE,
+    ),
     ("POST", "/api/debts/write-off", {"programId": PROGRAM, "payeeId": "p", "asset": "EUR", "amount": "1", **BECAUSE}, OPERATE),
     ("POST", "/api/payout-policies", {"programId": PROGRAM, "asset": "EUR", "byRuleMax": "0", **BECAUSE}, ADMINISTER),
     ("POST", "/api/usage?programId=main", None, OPERATE),

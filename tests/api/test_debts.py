@@ -1,4 +1,4 @@
-"""What payees owe, over HTTP: listed with the most first, and written off by two people, of exactly the amount that both saw."""
+"""What payees and customers owe, over HTTP: the most first, paid, and written off by two people, of exactly the amount that both saw."""
 
 from __future__ import annotations
 
@@ -35,6 +35,34 @@ def test_debts_are_read_in_pages_and_each_is_on_one_of_them(office: Office):
             break
     assert seen == [("payee-3", "900"), ("payee-4", "900"), ("payee-0", "700"), ("payee-1", "700"), ("payee-2", "700")]
     assert office.ask("GET", "/api/debts", params={"programId": "nobody"}).status_code == 404
+
+
+def customer_owes(office: Office, customer: str, minor: int) -> None:
+    with office.database.transaction() as conn:
+        names = [f"receivable:customer:{customer}", "platform:own_funds"]
+        open_accounts(conn, PROGRAM, names, asset="EUR", actor="test", now=now())
+        lines = [(names[0], names[1], minor)]
+        post(conn, PROGRAM, key=fresh("owes"), kind="test", lines=lines, asset="EUR", actor="test", now=now())
+
+
+def test_a_customer_pays_a_debt_by_the_bank_and_two_people_saw_it(office: Office):
+    customer_owes(office, "ann", 45_00)
+    (row,) = [one for one in office.ask("GET", "/api/debts").json()["data"] if one["owedBy"] == "customer"]
+    assert (row["customerId"], row["payeeId"], row["amount"], row["undecided"]) == ("ann", None, "4500", "0")
+    paid = {"programId": PROGRAM, "customerId": "ann", "asset": "EUR", "amount": "3000", "provider": "bank", "reason": "came back"}
+    done = office.by_two("/api/debts/pay", paid | {"reference": "  B-77 "}, role="operator")
+    assert (done.status_code, done.json()["left"]) == (200, "1500"), done.text
+    with office.database.transaction() as conn:
+        assert conn.execute("select reference, provider from customer_debt_entry").fetchall() == [("B-77", "bank")]
+    again = office.ask("POST", "/api/debts/pay", role="operator", key=fresh(), json=paid | {"amount": "1", "reference": "B-77"})
+    assert (again.status_code, again.json()["field"]) == (422, "reference")
+    wrong = office.ask("POST", "/api/debts/pay", role="operator", key=fresh(), json=paid | {"provider": "nobody", "reference": "x"})
+    assert (wrong.status_code, wrong.json()["field"]) == (422, "provider")
+    off = {"programId": PROGRAM, "customerId": "ann", "asset": "EUR", "amount": "1500", "reason": "cannot be found"}
+    done = office.by_two("/api/debts/write-off", off, role="operator")
+    assert (done.status_code, done.json()["left"]) == (200, "0"), done.text
+    both = office.ask("POST", "/api/debts/write-off", role="operator", key=fresh(), json=off | {"payeeId": "payee-1"})
+    assert (both.status_code, both.json()["field"]) == (422, "payeeId")
 
 
 def test_debts_are_listed_and_two_people_write_one_off(office: Office):

@@ -137,7 +137,9 @@ def test_nobody_runs_a_function_that_writes_unless_it_is_for_the_application(own
         cross join unnest(array['public', 'counterfoil_app', 'counterfoil_auditor']) as g (who)
         where p.pronamespace = 'public'::regnamespace and p.provolatile = 'v' and p.prokind <> 'a'
           and has_function_privilege(g.who, p.oid, 'execute') order by 1, 2""").fetchall()
-    assert rows == [(name, "counterfoil_app") for name in ("enter_program", "lock_accounts", "reference_paid")]
+    assert rows == [
+        (name, "counterfoil_app") for name in ("enter_program", "lock_accounts", "lock_payments", "receipt_used", "reference_paid")
+    ]
 
 
 def test_the_application_cannot_lift_itself_over_a_trigger(books: Connection[Any]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from counterfoil.base.edge import now
+from counterfoil.base.edge import make_id, now
+from counterfoil.operations.access.principals import create_principal
 from tests.api.office import Office, fresh
 from tests.cli.conftest import Cli
 
@@ -24,7 +25,11 @@ def test_an_escrow_is_opened_funded_signed_released_and_refunded(cli: Cli, offic
     asked = (*OPEN, *UNTIL, "--amount", "100.00")
     assert cli(*asked, "--dry-run").code == 0
     assert cli("escrow", "list").out == "No such escrows.\n"
-    made = cli(*asked, "--signed-by-of", "1=key:operator,person:anna", "-o", "json").json()["id"]
+    either = ("--signed-by-of", "1=key:operator,person:anna")
+    assert "conditions[1].signers" in cli(*asked, *either).err, "nobody is called so here"
+    with office.database.transaction() as conn:
+        create_principal(conn, make_id("prn"), kind="person", name="anna", by="test", now=now())
+    made = cli(*asked, *either, "-o", "json").json()["id"]
     fund(cli, office, made, "B-1")
     refused = cli("escrow", "release", made)
     assert "condition 1 does not hold: signed by 1 of key:operator, person:anna (0 signed)" in refused.err

@@ -23,6 +23,31 @@ def test_rates_with_limits_are_set_for_a_day_and_listed(cli: Cli):
     )
 
 
+def test_limits_that_are_typed_wrongly_are_refused_with_the_option_and_what_it_takes(cli: Cli):
+    def said(*limits: str) -> str:
+        return cli("rates", "set", "main", "--platform-bps", "700", "--validator-bps", "0", *limits).err
+
+    assert "EUR is named twice" in said("--fixed", "EUR=0.30", "--fixed", "EUR=0.40")
+    for wrong in ("EUR", "EUR=", "=0.30"):
+        told = said("--minimum", wrong)
+        assert "--minimum" in told
+        assert "ASSET=AMOUNT, such as EUR=0.30" in told
+    assert "--maximum" in said("--maximum", "EUR=0.001")
+    assert "one of EUR" in said("--fixed", "XXX=1.00")
+    assert cli("rates", "list", "main", "-o", "json").json()[0]["version"] == 1, "nothing was written"
+
+
+def test_the_table_of_rates_shows_their_limits(cli: Cli):
+    cli("rates", "set", "main", "--platform-bps", "700", "--validator-bps", "0", "--fixed", "EUR=0.30", "--maximum", "EUR=20.00")
+    assert "EUR: 0.30 added, at most 20.00" in " ".join(cli("rates", "list", "main").out.split())
+
+
+def test_the_totals_come_with_the_first_page_and_only_where_they_are_asked_for(office: Office):
+    span = {"startTime": "2020-01-01T00:00:00Z", "endTime": "2099-01-01T00:00:00Z"}
+    assert office.ask("GET", "/api/fees/recomputed", params=span).json()["totals"] == []
+    assert office.ask("GET", "/api/fees/recomputed", params=span | {"totals": "false"}).json()["totals"] is None
+
+
 def test_fees_of_a_range_are_recomputed_and_nothing_is_changed(cli: Cli, office: Office):
     span = ("fees", "recompute", "--start-time", "2020-01-01T00:00:00Z", "--end-time", "2099-01-01T00:00:00Z")
     assert "nothing was recomputed" in cli(*span).out

@@ -79,7 +79,7 @@ def test_a_charged_back_payment_is_shown_and_what_its_payee_owes_is_written_off_
     office.ask("POST", "/webhooks/simulator", role=None, content=body, headers=signed(body, "evt_taken_1"))
     run(office, "webhooks")
     assert cli("chargebacks", "list").out == "No such chargebacks.\n"
-    assert cli("debts", "list").out == "No payee owes anything.\n"
+    assert cli("debts", "list").out == "Nobody owes anything.\n"
     took = {"id": "cbk_1", "charge": "ch_taken", "amount": "1000", "fee": "1500", "asset": "EUR", "status": "open", "reason": "fraudulent"}
     at = {"answer_by": "2026-12-03T12:00:00Z", "updated_at": "2026-11-20T12:00:00Z"}
     body = json.dumps({"id": "evt_taken_2", "type": "chargeback.open", "data": took | at}).encode()

@@ -33,9 +33,10 @@ def test_fees_are_distributed_by_one_and_withdrawn_by_two(cli: Cli, office: Offi
     assert "does not hold so much" in cli("treasury", "withdraw", *given, "--amount", "5.01", "--reference", "W-1").err
     assert "It takes two people" in cli("treasury", "withdraw", *given, "--amount", "3.00", "--reference", "W-1").out
     assert [one["kind"] for one in cli("treasury", "list", "-o", "json").json()] == ["distribution"], "nothing moved yet"
-    body = {"programId": PROGRAM, "asset": "EUR", "amount": "300", "reference": "W-2", "reason": "monthly"}
+    body = {"programId": PROGRAM, "asset": "EUR", "amount": "300", "reference": "  W-2 ", "reason": "monthly"}
     done = office.by_two("/api/treasury/withdrawals", body, role="controller", checker="approver")
     assert (done.status_code, done.json()["amount"]) == (201, "300")
+    assert cli("treasury", "list", "-o", "json").json()[0]["reference"] == "W-2", "what two people agreed on is what is kept"
     shown = cli("treasury", "summary", *SPAN, "-o", "json").json()["assets"][0]
     assert (shown["feesIn"], shown["withdrawn"], shown["held"], shown["distributed"], shown["addsUp"]) == ("500", "300", "200", "100", True)
     told = office.ask("GET", "/api/events", params={"name": "treasury_withdrawal"}).json()["data"]

@@ -13,12 +13,14 @@ from counterfoil.settlement.escrow.moving import Hand
 from counterfoil.settlement.escrow.rules import Condition
 from tests.builders import PROGRAM
 from tests.dashboard import days
+from tests.people import log_in_as
 
 
 def test_an_escrow_is_shown_with_its_conditions_and_why_it_is_not_released(desk: Any):
     days.an_empty_day(desk)
     at = now()
     with desk.database.transaction() as conn:
+        log_in_as(conn, "anna")
         signed = Condition("signature", signers=("person:anna",))
         new = NewEscrow(PROGRAM, "ann", "payee-1", "EUR", 40_00, "order 7", at + timedelta(days=9), (signed,))
         one = open_escrow(conn, make_id("esc"), new, actor="t", now=at).id

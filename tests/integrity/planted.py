@@ -278,6 +278,15 @@ REFUNDS: Final[Faults] = {
         "it is called won": "update chargeback set state = 'won'",
         "its journal is taken out": "delete from journal where kind = 'chargeback'",
     },
+    "CHARGEBACK_ESCROW": {
+        "what it froze is let go": "update escrow set state = 'active' where state = 'disputed'",
+        "its customer owes nothing": "delete from journal where kind = 'chargeback_escrow'",
+    },
+    "CUSTOMER_DEBT_LEDGER_TIE": {
+        "a debt is called given up": """insert into customer_debt_entry
+                (id, program_id, customer_id, asset, kind, amount, reason, actor, at)
+            select 'cde_1', program_id, 'ann', asset, 'written_off', 100, 'x', 'x', now() from settlement limit 1""",
+    },
     "WRITE_OFF_LEDGER_TIE": {
         "a debt is called written off": """insert into receivable_write_off (id, program_id, payee_id, asset, amount, reason, actor, at)
             select 'wo_1', program_id, payee_id, asset, 100, 'x', 'x', now() from settlement limit 1""",
@@ -341,6 +350,7 @@ ESCROWS: Final[Faults] = {
     "ESCROW_PAYMENT_USED_ONCE": {
         "a payment that paid an invoice funds an escrow": """update escrow_movement set payment_id = (
             select min(id) from payment where invoice_id is not null) where kind = 'fund'""",
+        "a payment that was taken back funds an escrow": "update escrow_movement set amount = amount + 1 where payment_id is not null",
     },
 }
 COMMISSIONS: Final[Faults] = {

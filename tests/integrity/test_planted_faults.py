@@ -80,6 +80,7 @@ def books(server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Des
         days.reconciled(desk, on=now() - timedelta(days=1))
         days.reconciled(desk)
         _referred(desk)
+        _taken_back(desk)
         _pending(desk)
         _refunded(desk)
         with desk.database.transaction() as conn:
@@ -150,6 +151,21 @@ def _refunded(desk: Desk) -> None:
         open_dispute(conn, make_id("dsp"), disputed, cause="empty", make_id=make_id, by=anna, now=desk.clock.now)
 
 
+def _taken_back(desk: Desk) -> None:
+    """An escrow whose money the bank takes back, and has not decided."""
+    at = desk.clock.now
+    with desk.database.transaction() as conn:
+        new = NewEscrow(PROGRAM, "ben", "payee-1", "EUR", 48_00, "order 8", at + timedelta(days=900), ())
+        one = open_escrow(conn, make_id("esc"), new, actor="t", now=at).id
+    desk.pay(one, 48_00)
+    desk.deliver()
+    desk.work("webhooks", "events")
+    ((charge,),) = desk.rows("select charge_id from payment where reference = %s", one)
+    desk.http.post(f"/v1/charges/{charge}/chargebacks", json={"amount": "3000", "fee": "0"}).raise_for_status()
+    desk.deliver()
+    desk.work("webhooks")
+
+
 def _by_hand(conn: Connection[Any]) -> None:
     """A reversed journal, a hold that is open, a frozen account, a closed period, and an action."""
     at = now()
@@ -208,13 +224,14 @@ def _escrows(conn: Connection[Any]) -> None:
     """An escrow that was signed, released in part and refunded in part, which its customer has back; one that waits."""
     at = now()
     hand = Hand("t", at, make_id, "part of it")
-    signed = Condition("signature", signers=("key:portal",))
+    log_in_as(conn, "portal")
+    signed = Condition("signature", signers=("person:portal",))
     for number, conditions in enumerate(((signed,), ())):
         new = NewEscrow(PROGRAM, "ann", "payee-1", "EUR", 50_00, "order", at + timedelta(days=9), conditions)
         one = open_escrow(conn, make_id("esc"), new, actor="t", now=at).id
         fund_escrow(conn, one, hand, provider="bank", reference=f"B-{number}")
         if conditions:
-            sign_escrow(conn, one, make_id=make_id, actor="key:portal", now=at)
+            sign_escrow(conn, one, make_id=make_id, actor="person:portal", now=at)
             release_escrow(conn, one, hand, amount=30_00)
             refund_escrow(conn, one, hand)
             repay_escrow(conn, one, hand, amount=None, provider="bank", reference="R-1", known=set())

@@ -151,6 +151,22 @@ def a_write_off(conn: Connection[Any], minor: int = 100) -> None:
     )
 
 
+def a_customers_write_off(conn: Connection[Any], minor: int = 100) -> None:
+    conn.execute(
+        """insert into customer_debt_entry (id, program_id, customer_id, asset, kind, amount, reason, actor, at)
+           values ('wo_1', 'main', 'ann', 'EUR', 'written_off', %s, 'r', 'person:vera', %s)""",
+        [minor, NOW],
+    )
+
+
+def a_customers_payment(conn: Connection[Any], minor: int = 100) -> None:
+    conn.execute(
+        """insert into customer_debt_entry (id, program_id, customer_id, asset, kind, amount, provider, reference, reason, actor, at)
+           values ('cde_1', 'main', 'ann', 'EUR', 'paid', %s, 'bank', 'B-2', 'r', 'person:vera', %s)""",
+        [minor, NOW],
+    )
+
+
 def a_reopening(conn: Connection[Any]) -> None:
     conn.execute(
         """insert into period_close (program_id, step, verb, closed_until, actor, approved_by, approval_id, reason, at)
@@ -223,6 +239,16 @@ KINDS: dict[str, tuple[tuple[str, str, str, dict[str, Any]], Write, Write]] = {
         a_write_off,
         lambda c: a_write_off(c, 99),
     ),
+    "a customer's debt": (
+        ("customer_receivable", "write_off", "main:ann:EUR", {"amount": "100"}),
+        a_customers_write_off,
+        lambda c: a_customers_write_off(c, 101),
+    ),
+    "money of the bank for a debt": (
+        ("customer_receivable", "pay", "main:ann:EUR", {"amount": "100", "reference": "B-2"}),
+        a_customers_payment,
+        lambda c: a_customers_payment(c, 101),
+    ),
     "a queue that sends money": (("queue", "resume", "send", RESUMED), a_resumption, lambda c: a_resumption(c, "")),
     "a pause of everything": (
         ("queue", "resume", "send", {**RESUMED, "provider": "", "pause": 2}),
@@ -287,6 +313,8 @@ def test_it_is_the_database_that_refuses(house: Database):
             "journal",
             "payout_policy",
             "receivable_write_off",
+            "customer_debt_entry",
+            "chargeback_ruling",
             "queue_pause",
             "treasury_movement",
             "escrow_movement",

@@ -145,7 +145,7 @@ def test_effect_and_status_are_one_transaction(database, runner):
         seen.extend(one.event_id for one in received)
         raise RuntimeError("no")
 
-    webhooks_in.apply_received(runner, {("sim", "charge.succeeded"): apply})
+    webhooks_in.apply_received(runner, {("sim", "charge.succeeded"): webhooks_in.Applier(apply)})
     assert seen == ["evt_1", "evt_1"]  # once in the set, once alone
     assert states(database) == {"evt_1": "received"}
 
@@ -164,7 +164,7 @@ def test_one_bad_webhook_holds_no_other_up_and_is_parked_after_the_fifth_time(da
     clock = [NOW]
     late = Runner(database, lambda _: clock[0], "test")
     for _ in range(6):
-        webhooks_in.apply_received(late, {("sim", "charge.succeeded"): apply})
+        webhooks_in.apply_received(late, {("sim", "charge.succeeded"): webhooks_in.Applier(apply)})
         clock[0] += timedelta(hours=2)
     assert sorted(applied) == ["evt_0", "evt_1", "evt_3"]
     assert states(database) == {"evt_0": "processed", "evt_1": "processed", "evt_2": "parked", "evt_3": "processed"}
@@ -192,7 +192,7 @@ def test_a_parked_webhook_is_applied_again_or_left_by_a_person_with_a_reason(dat
         raise ValueError("no payout of ours")
 
     for _ in range(6):
-        webhooks_in.apply_received(failing, {("sim", "charge.succeeded"): broken})
+        webhooks_in.apply_received(failing, {("sim", "charge.succeeded"): webhooks_in.Applier(broken)})
         clock[0] += timedelta(hours=2)
     assert states(database) == {"evt_1": "parked", "evt_2": "parked"}
     with database.transaction() as conn:
@@ -203,6 +203,6 @@ def test_a_parked_webhook_is_applied_again_or_left_by_a_person_with_a_reason(dat
         with pytest.raises(NotFound):
             webhooks_in.ignore_webhook(conn, "whi_none", reason="not ours", actor="key:ada", now=clock[0])
     applied = []
-    webhooks_in.apply_received(failing, {("sim", "charge.succeeded"): lambda conn, got, now: applied.extend(got)})
+    webhooks_in.apply_received(failing, {("sim", "charge.succeeded"): webhooks_in.Applier(lambda conn, got, now: applied.extend(got))})
     assert [one.event_id for one in applied] == ["evt_1"]
     assert states(database) == {"evt_1": "processed", "evt_2": "ignored"}

@@ -6,10 +6,11 @@ import hashlib
 import threading
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any, ClassVar
 
 import psycopg
 import pytest
-from psycopg import errors
+from psycopg import Cursor, errors
 
 from counterfoil.base import failpoints as points
 from counterfoil.base.edge import entropy, make_id, now
@@ -89,10 +90,10 @@ def pay_to(conn, payee: str, token: str) -> None:
     set_destination(conn, make_id("dst"), program_id=PROGRAM, payee_id=payee, provider=sepa.NAME, token=token, actor="test", now=NOW)
 
 
-def queued(desk, payees: int = 3) -> list[str]:
+def queued(desk, payees: int = 3, prefix: str = "x") -> list[str]:
     """Payouts of 94.00 to so many payees, queued for the bank; their attempts' ids in the order of the payees."""
     for number, payee in enumerate(PAYEES[:payees], start=1):
-        [invoice] = issue(desk.database, "100.00", prefix=f"x{number}", payee=payee)
+        [invoice] = issue(desk.database, "100.00", prefix=f"{prefix}{number}", payee=payee)
         desk.pay(invoice, 100_00, key=make_id("pay"))
     desk.deliver()
     desk.work("webhooks", "verify", "settle", "events", "reserve")
@@ -414,6 +415,32 @@ def test_a_file_that_was_downloaded_is_never_cancelled(desk):
     assert states(desk) == ["sent"]
 
 
+class Counted(Cursor[Any]):
+    """Counts what is asked of the database."""
+
+    asked: ClassVar[list[str]] = []
+
+    def execute(self, query, *given, **more):  # type: ignore[no-untyped-def]
+        Counted.asked.append(str(query))
+        return super().execute(query, *given, **more)
+
+
+def test_a_download_asks_as_much_for_many_orders_as_for_few(desk):
+    counts = []
+    for payees in (1, 3):
+        queued(desk, payees, prefix=f"y{payees}")
+        file_id = a_file(desk)
+        Counted.asked.clear()
+        with desk.database.transaction() as conn:
+            conn.cursor_factory = Counted
+            try:
+                download_payment_file(conn, file_id, actor="test", now=desk.clock.now)
+            finally:
+                conn.cursor_factory = Cursor
+        counts.append(len(Counted.asked))
+    assert counts[0] == counts[1] > 5
+
+
 def stop_one(conn, desk) -> None:
     quarantine_attempt(conn, desk.rows("select id from payout limit 1")[0][0], reason="fraud?", actor="test", now=desk.clock.now)
 
@@ -427,7 +454,12 @@ def redirect_one(conn, desk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("held_by", "why"), [(stop_one, "it is quarantined"), (pause_sending, "sending is paused"), (redirect_one, "its destination is not")]
+    ("held_by", "why"),
+    [
+        (stop_one, "it is quarantined"),
+        (pause_sending, "send is paused since"),
+        (redirect_one, "its payee is paid to destination dst_"),
+    ],
 )
 def test_what_holds_an_order_back_keeps_its_file_from_its_first_download_and_the_file_can_be_cancelled(desk, held_by, why):
     queued(desk, 2)

@@ -12,6 +12,9 @@ from counterfoil.base.invariant import run_invariants
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.providers import ChargebackFact
 from counterfoil.payouts.chargebacks.chargebacks import apply_chargebacks
+from counterfoil.payouts.chargebacks.model import list_chargebacks
+from counterfoil.payouts.chargebacks.noun import CHARGEBACK_NOUN
+from counterfoil.payouts.chargebacks.ruling import ChargebackRefuses, rule_chargeback
 from counterfoil.payouts.payouts.payable import Purse
 from counterfoil.payouts.refunds.debts import debts_of, write_off_debt
 from counterfoil.payouts.refunds.refunds import UnderDispute, execute_refund, lock_invoice, refundable
@@ -277,10 +280,19 @@ def books_are_true(desk: Desk) -> None:
 
 
 def told(
-    desk: Desk, invoice: str, status: str, *, ref: str = "cbk_1", amount: int = 100_00, fee: int = 0, asset: str = "EUR", charge: str = ""
+    desk: Desk,
+    invoice: str,
+    status: str,
+    *,
+    ref: str = "cbk_1",
+    amount: int = 100_00,
+    fee: int = 0,
+    asset: str = "EUR",
+    charge: str = "",
+    cause: str = "fraudulent",
 ) -> int:
     charge = charge or str(desk.rows("select charge_id from payment where invoice_id = %s", invoice)[0][0])
-    fact = ChargebackFact(charge, charge, amount, fee, asset, "open", "fraudulent", desk.clock.now)
+    fact = ChargebackFact(charge, charge, amount, fee, asset, "open", cause, desk.clock.now)
     with desk.database.transaction() as conn:
         told = [fact._replace(chargeback_id=ref, status=status)]  # type: ignore[arg-type]
         return apply_chargebacks(conn, told, provider="simulator", make_id=make_id, now=desk.clock.now)
@@ -293,6 +305,68 @@ def test_words_in_any_order_and_number_book_the_same_once(desk: Desk):
     assert (desk.rows("select state from chargeback"), left(desk, invoice)) == ([("won",)], 100_00)
     assert told(desk, invoice, "lost") == 0
     assert desk.rows("select count(*) from event where name = 'chargeback_conflict'") == [(1,)]
+    books_are_true(desk)
+
+
+@pytest.mark.parametrize(
+    ("changed", "stops"),
+    [
+        ({"amount": 90_00}, True),
+        ({"fee": 5}, True),
+        ({"asset": "USD"}, True),
+        ({"charge": "ch_other"}, True),
+        ({"cause": "duplicate"}, False),
+    ],
+)
+def test_a_changed_word_is_kept_for_a_person_and_never_booked(desk: Desk, changed: dict[str, Any], stops: bool):
+    invoice = paid(desk)
+    go(desk)
+    told(desk, invoice, "open")
+    before = desk.rows("select count(*) from journal")
+    for status in ("open", "open", "lost"):
+        told(desk, invoice, status, **changed)
+    assert desk.rows("select count(*) from journal") == before
+    assert desk.rows("select state, amount, fee from chargeback") == [("open" if stops else "lost", 100_00, 0)]
+    (field,) = ("reason" if name == "cause" else name for name in changed)
+    kept = desk.rows("select said ->> 'status', differs from chargeback_conflict order by at, id")
+    assert [one[0] for one in kept] == ["open", "lost"], "the same word again is nothing new"
+    assert all(f"{field} was" in one[1] for one in kept)
+    assert desk.rows("select count(*) from event where name = 'chargeback_conflict'") == [(2,)]
+    assert told(desk, invoice, "lost") == (1 if stops else 0), "a word that fits is taken"
+    books_are_true(desk)
+
+
+def test_of_what_was_won_a_part_of_the_fee_may_come_back_and_no_more_is_taken(desk: Desk):
+    invoice = paid(desk)
+    go(desk)
+    told(desk, invoice, "open", fee=15_00)
+    assert told(desk, invoice, "won", fee=20_00) == 0
+    assert desk.rows("select state from chargeback") == [("open",)]
+    assert told(desk, invoice, "won", fee=5_00) == 1
+    assert (told(desk, invoice, "open", fee=15_00), told(desk, invoice, "won", fee=5_00)) == (0, 0)
+    assert desk.rows("select count(*) from chargeback_conflict") == [(1,)]
+    assert desk.balance("dispute_fee") == 5_00
+    books_are_true(desk)
+
+
+def test_two_people_end_one_whose_words_exclude_each_other_and_only_such_a_one(desk: Desk):
+    invoice = paid(desk)
+    go(desk)
+    told(desk, invoice, "open")
+    given: dict[str, Any] = {"reason": "the provider's page", "actor": "person:anna", "make_id": make_id, "now": desk.clock.now}
+    with desk.database.transaction() as conn:
+        (one,) = list_chargebacks(conn, rows_max=9, after=None, state=None)
+    with pytest.raises(ChargebackRefuses, match="decides it"), desk.database.transaction() as conn:
+        rule_chargeback(conn, one.id, "lost", **given)
+    told(desk, invoice, "won", amount=60_00)
+    with desk.database.transaction() as conn:
+        assert CHARGEBACK_NOUN.allowed(conn, one.id, now=desk.clock.now) == ["rule"]
+        rows, cut = CHARGEBACK_NOUN.parts[2].read(conn, one.id)
+        assert ([row.differs for row in rows], cut) == (["amount was 10000, now 6000"], False)
+        assert rule_chargeback(conn, one.id, "won", **given) == "won"
+    assert (desk.rows("select state from chargeback"), left(desk, invoice)) == ([("won",)], 100_00)
+    with pytest.raises(ChargebackRefuses, match="it is won"), desk.database.transaction() as conn:
+        rule_chargeback(conn, one.id, "lost", **given)
     books_are_true(desk)
 
 
@@ -346,7 +420,7 @@ def test_what_a_payee_never_pays_is_written_off(desk: Desk):
     charged_back(desk, invoice, fee=0)
     purse = Purse("main", "payee-1", "EUR")
     with desk.database.transaction() as conn:
-        assert [(one.payee_id, one.amount) for one in debts_of(conn, "main", rows_max=9)] == [("payee-1", 84_00)]
+        assert [(one.party_id, one.amount) for one in debts_of(conn, "main", rows_max=9)] == [("payee-1", 84_00)]
     given: dict[str, Any] = {"reason": "gone", "actor": "person:anna", "now": desk.clock.now}
     with pytest.raises(InvalidInput, match="8400"), desk.database.transaction() as conn:
         write_off_debt(conn, make_id("wo"), purse, 84_01, **given)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
@@ -156,6 +156,7 @@ def test_whatever_happens_to_a_payment_its_parts_add_up_to_it(database: Database
         a_program(database, holdback_bps=1000)
         desk = Desk(database, simulator)
         few = settings(
+            phases=[Phase.generate],  # to shrink would go on with the same database
             max_examples=examples(6),
             stateful_step_count=10,
             deadline=None,

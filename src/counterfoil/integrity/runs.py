@@ -164,12 +164,12 @@ def list_runs(conn: Connection[Any], *, rows_max: int, after: str | None, state:
     return _select(conn, "where (%s::text is null or id < %s) and (%s::text is null or state = %s) order by id desc limit %s", given)
 
 
-def answers_of(conn: Connection[Any], run_id: str) -> Sequence[CheckAnswer]:
+def answers_of(conn: Connection[Any], run_id: str, *, rows_max: int = CHECKS_MAX) -> Sequence[CheckAnswer]:
     """What each check answered, in the order in which they were asked."""
     with conn.cursor(row_factory=class_row(CheckAnswer)) as cur:
         return cur.execute(
             "select code, outcome, findings, took_ms, error, at from sentinel_check where run_id = %s order by place limit %s",
-            [run_id, CHECKS_MAX],
+            [run_id, rows_max],
         ).fetchall()
 
 

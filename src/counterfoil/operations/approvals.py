@@ -151,9 +151,8 @@ def propose(
     _refuse_reason(reason, "propose")
     digest = digest_of(payload)
     _lock(conn, f"{machine}:{subject_id}:{verb}")
-    for one in proposals_of(conn, subject_id):
-        same = (one.machine, one.verb, one.payload_sha256) == (machine, verb, digest.hex())
-        if same and one.state(now) in ("proposed", "approved"):
+    for one in _proposals_of_this(conn, machine, subject_id, verb, digest):
+        if one.state(now) in ("proposed", "approved"):
             raise ProposalStands(proposal=one.id, maker=one.maker, expires_at=one.expires_at.isoformat(timespec="seconds"))
     conn.execute(
         """insert into approval_proposal (id, machine, subject_id, verb, program_id, payload, payload_sha256, reason, maker_id, maker,
@@ -275,12 +274,20 @@ def approved_of(
     maker_id: str | None = None,
 ) -> Proposal | None:
     """The proposal of exactly this, of `maker_id` if given, that is approved and not used yet; None without one."""
-    digest = digest_of(payload).hex()
-    for one in proposals_of(conn, subject_id):
-        same = (one.machine, one.verb, one.payload_sha256) == (machine, verb, digest)
-        if same and one.state(now) == "approved" and maker_id in (None, one.maker_id):
+    for one in _proposals_of_this(conn, machine, subject_id, verb, digest_of(payload)):
+        if one.state(now) == "approved" and maker_id in (None, one.maker_id):
             return one
     return None
+
+
+def _proposals_of_this(conn: Connection[Any], machine: str, subject_id: str, verb: str, digest: bytes) -> list[Proposal]:
+    """Every proposal of exactly this, newest first: however many others there are of the same thing."""
+    with conn.cursor(row_factory=class_row(Proposal)) as cur:
+        return cur.execute(
+            f"""{_SELECT} where (p.machine, p.subject_id, p.verb, p.payload_sha256) = (%s, %s, %s, %s)
+                order by p.made_at desc, p.id desc""",
+            [machine, subject_id, verb, digest],
+        ).fetchall()
 
 
 _SELECT: Final = """

@@ -60,9 +60,11 @@ AMOUNTS: Final = frozenset(
         "per_month",
         "base_amount",
         "taken_back",
+        "escrowed",
     }
 )  # fields of a row that are money, beside its asset
 LINES_MAX: Final = 100
+PART_ROWS_MAX: Final = 1_000
 
 
 class VerbCall(NamedTuple):
@@ -178,12 +180,34 @@ class Verb:
         return self.name.replace("_", "-")
 
 
+class PartRows(Protocol):
+    """Rows that belong to a thing, the first `rows_max` of them."""
+
+    def __call__(self, conn: Connection[Any], subject_id: str, /, *, rows_max: int) -> Sequence[Any]:
+        """The rows."""
+
+
+def of_all(rows: Callable[[Connection[Any], str], Sequence[Any]]) -> PartRows:
+    """The beginning of a list that is read whole, since something is decided on all of it."""
+
+    def beginning(conn: Connection[Any], subject_id: str, /, *, rows_max: int) -> Sequence[Any]:
+        return rows(conn, subject_id)[:rows_max]
+
+    return beginning
+
+
 class Part(NamedTuple):
-    """Rows that belong to a thing and are shown with it, such as the lines of a batch: their type, and where they come from, bounded."""
+    """Rows that belong to a thing and are shown with it, such as the lines of a batch: their type, and where they come from. At most 1000
+    are shown; whoever shows them says when there are more."""
 
     name: str
     row: type[Any]
-    rows: Callable[[Connection[Any], str], Sequence[Any]]
+    rows: PartRows
+
+    def read(self, conn: Connection[Any], subject_id: str) -> tuple[Sequence[Any], bool]:
+        """The rows that are shown, and whether there are more of them."""
+        found = self.rows(conn, subject_id, rows_max=PART_ROWS_MAX + 1)
+        return found[:PART_ROWS_MAX], len(found) > PART_ROWS_MAX
 
 
 @dataclass(frozen=True, eq=False)

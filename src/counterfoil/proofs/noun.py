@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from counterfoil.operations.access.access import AUDIT
-from counterfoil.operations.verbs import Noun, Part, Verb, VerbCall, VerbResult
+from counterfoil.operations.verbs import Noun, Part, Verb, VerbCall, VerbResult, of_all
 from counterfoil.proofs.proofs import PROOF, Proof, ProofFile, ProofSigner, files_of, list_proofs, reissue, show_proof, signers_of
 
 
@@ -34,6 +34,6 @@ PROOF_NOUN: Final = Noun(
     row=Proof,
     rows=list_proofs,
     help="Proofs of periods: made, signed by several people, verified by anybody.",
-    parts=(Part("signers", ProofSigner, signers_of), Part("files", ProofFile, files_of)),
+    parts=(Part("signers", ProofSigner, of_all(signers_of)), Part("files", ProofFile, of_all(files_of))),
     columns=("id", "from_at", "to_at", "entries", "verdict", "reconciliation", "state"),
 )

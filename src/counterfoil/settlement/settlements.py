@@ -208,9 +208,14 @@ def settle(conn: Connection[Any], intents: Sequence[Intent], *, make_id: MakeId,
 
 
 def _wait(conn: Connection[Any], intents: Sequence[Intent], now: datetime) -> None:
-    """A dispute is open: looked at again in an hour, or when it ends."""
+    """A dispute or a chargeback is open: looked at again in an hour, or when it ends. The reason names it."""
     conn.execute(
-        "update intent set due_at = %s, last_error = 'a dispute on its invoice is open' where id = any(%s)",
+        """update intent i set due_at = %s, last_error = coalesce(
+               (select 'dispute ' || min(d.id) || ' on its invoice is open' from dispute d
+                where d.invoice_id = i.invoice_id and d.ended_at is null having count(*) > 0),
+               (select 'chargeback ' || min(c.id) || ' on its invoice is open, until the bank has decided' from chargeback c
+                where c.invoice_id = i.invoice_id and c.ended_at is null having count(*) > 0), 'its invoice is disputed')
+           where i.id = any(%s)""",
         [now + LADDER_END, [one.id for one in intents]],
     )
 

@@ -92,8 +92,7 @@ def test_an_attempt_that_a_worker_holds_is_stopped_before_its_call_is_announced(
     assert brake_on(office.world.conn, office.world.standing(attempt)) is None
     office.say("quarantine")
     brake = brake_on(office.world.conn, office.world.standing(attempt))
-    assert brake is not None
-    assert brake == ("its payee's destination is quarantined", True)
+    assert brake == (f"its payee's destination {office.first} is quarantined", True)
 
 
 def test_what_was_called_stays_where_it_is_and_its_outcome_is_booked(office):

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from counterfoil.base.problems import Problem
-from counterfoil.settlement.escrow.escrows import freeze_escrow, fund_escrow, unfreeze_escrow
+from counterfoil.settlement.escrow.escrows import fund_escrow
+from counterfoil.settlement.escrow.freezing import freeze_escrow, unfreeze_escrow
 from counterfoil.settlement.escrow.model import escrows_by_id
 from counterfoil.settlement.escrow.moving import expire_escrow, refund_escrow, release_escrow, repay_escrow, rule_escrow
 from tests.builders import NOW

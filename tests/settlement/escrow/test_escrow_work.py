@@ -13,6 +13,7 @@ from counterfoil.base.edge import Database, make_id
 from counterfoil.base.problems import Problem
 from counterfoil.payouts.refunds.refunds import execute_refund
 from counterfoil.settlement.escrow.escrows import NewEscrow, fund_escrow, open_escrow
+from counterfoil.settlement.escrow.freezing import freeze_escrow, unfreeze_escrow
 from counterfoil.settlement.escrow.moving import refund_escrow, release_escrow, repay_escrow
 from counterfoil.wiring import ticks
 from tests.builders import NOW, PROGRAM, Desk, a_program
@@ -148,6 +149,33 @@ def test_it_is_warned_of_a_day_before_once_and_expires_by_itself(desk: Desk):
     desk.clock.now = EXPIRES
     desk.work("expire-escrows")
     assert row(desk, one) == ("expired", 100_00, 0, 100_00)
+    desk.still_true()
+
+
+def test_a_freeze_does_not_swallow_the_warning(desk: Desk):
+    with desk.database.transaction() as conn:
+        one = a_funded_escrow(conn)
+        freeze_escrow(conn, one, reason="r", actor="t", now=NOW)
+    desk.clock.now = EXPIRES - timedelta(hours=12)
+    desk.work("expire-escrows")
+    with desk.database.transaction() as conn:
+        unfreeze_escrow(conn, one, reason="r", actor="t", now=desk.clock.now)
+    desk.work("expire-escrows")
+    assert desk.rows("select count(*) from event where name = 'escrow_expires_soon' and subject_id = %s", one) == [(1,)]
+    desk.clock.now = EXPIRES
+    desk.work("expire-escrows")
+    assert row(desk, one)[0] == "expired"
+
+
+def test_many_payments_that_name_escrows_fund_them_all_in_a_fixed_number_of_queries(desk: Desk):
+    ids = [opened(desk, 100_00) for _ in range(2)]
+    for number in range(120):
+        desk.pay(ids[number % 2], 1_00 + number, fee=0)
+    desk.deliver()
+    desk.work()
+    expected = [sum(1_00 + number for number in range(120) if number % 2 == place) for place in range(2)]
+    assert [row(desk, one)[1] for one in ids] == [min(100_00, each) for each in expected]
+    assert desk.balance("suspense") == sum(expected) - sum(min(100_00, each) for each in expected)
     desk.still_true()
 
 

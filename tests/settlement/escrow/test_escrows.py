@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,13 +12,9 @@ from psycopg import Connection
 
 from counterfoil.base.edge import make_id
 from counterfoil.base.problems import InvalidInput, TransitionRefused
-from counterfoil.settlement.escrow.escrows import (
-    freeze_escrow,
-    fund_escrow,
-    report_score,
-    sign_escrow,
-    unfreeze_escrow,
-)
+from counterfoil.operations.verbs import PART_ROWS_MAX
+from counterfoil.settlement.escrow.escrows import fund_escrow, report_score, sign_escrow
+from counterfoil.settlement.escrow.freezing import freeze_escrow, unfreeze_escrow
 from counterfoil.settlement.escrow.model import conditions_of, escrows_by_id
 from counterfoil.settlement.escrow.moving import (
     EscrowRefuses,
@@ -27,6 +24,7 @@ from counterfoil.settlement.escrow.moving import (
     repay_escrow,
     rule_escrow,
 )
+from counterfoil.settlement.escrow.noun import ESCROW_NOUN
 from counterfoil.settlement.escrow.rules import Condition
 from counterfoil.settlement.fees.fees import set_rates
 from tests.builders import NOW, PROGRAM
@@ -204,11 +202,33 @@ def test_a_frozen_escrow_gives_nothing_and_does_not_expire(books: Connection[Any
         assert "it is disputed" in refused_by_the_database(books, one, kind, 100_00, at=EXPIRES if kind == "expire" else NOW)
     assert books.execute("select due_at from escrow where id = %s", [one]).fetchone() == (None,)
     assert unfreeze_escrow(books, one, **SAID) == "active"
-    assert books.execute("select due_at from escrow where id = %s", [one]).fetchone() == (EXPIRES,)
+    assert books.execute("select due_at from escrow where id = %s", [one]).fetchone() == (EXPIRES - timedelta(days=1),)
     assert release_escrow(books, one, hand()) == "released"
     with pytest.raises(TransitionRefused):
         freeze_escrow(books, one, **SAID)
     still_true(books)
+
+
+@pytest.mark.parametrize(
+    ("condition", "field"),
+    [
+        (Condition("time", not_before=EXPIRES), r"conditions\[1\]\.not_before"),
+        (Condition("signature", signers=("person:nobody",)), r"conditions\[1\]\.signers"),
+        (Condition("m_of_n", signers=("person:anna", "key:none"), needed=1), r"conditions\[1\]\.signers"),
+    ],
+)
+def test_what_could_never_hold_is_refused_when_it_is_opened(books: Connection[Any], condition: Condition, field: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        an_escrow(books, 100_00, condition)
+    assert re.fullmatch(field, str(refused.value.facts["field"]))
+    assert books.execute("select count(*) from escrow").fetchone() == (0,), "and nothing is half done"
+
+
+def test_who_was_ended_is_not_known_any_more(books: Connection[Any]) -> None:
+    an_escrow(books, 100_00, Condition("signature", signers=("person:anna",)))
+    books.execute("update principal set disabled_at = %s where name = 'anna'", [NOW])
+    with pytest.raises(InvalidInput, match="signers"):
+        an_escrow(books, 100_00, Condition("signature", signers=("person:anna",)))
 
 
 @pytest.mark.parametrize(("refund", "state"), [(0, "released"), (100_00, "refunded"), (33_33, "split")])
@@ -270,6 +290,19 @@ def test_the_database_refuses_more_than_there_is(books: Connection[Any]) -> None
             [PROGRAM, EXPIRES, NOW, NOW],
         )
     books.execute("reset role")
+
+
+def test_a_list_that_is_cut_says_so(books: Connection[Any]) -> None:
+    one = a_funded_escrow(books, 100_00, Condition("score", least_micro=9_000_000))
+    movements, evidence = ESCROW_NOUN.parts[1], ESCROW_NOUN.parts[2]
+    books.execute(
+        """insert into escrow_evidence (id, escrow_id, condition, program_id, actor, score_micro, source, at)
+           select 'ese_' || n, %s, 1, 'main', 't', 1, 's', now() from generate_series(1, %s) n""",
+        [one, PART_ROWS_MAX],
+    )
+    assert (len(evidence.read(books, one)[0]), evidence.read(books, one)[1], movements.read(books, one)[1]) == (PART_ROWS_MAX, False, False)
+    report_score(books, one, score="1", source="s", make_id=make_id, actor="t", now=NOW)
+    assert (len(evidence.read(books, one)[0]), evidence.read(books, one)[1]) == (PART_ROWS_MAX, True)
 
 
 def test_fees_are_those_of_the_day_it_began(books: Connection[Any]) -> None:

@@ -12,6 +12,8 @@ from counterfoil.base.invariant import run_invariants
 from counterfoil.base.money import Asset
 from counterfoil.ledger.accounts.accounts import open_program
 from counterfoil.ledger.invariants import INVARIANTS as LEDGER
+from counterfoil.operations.access.access import create_key
+from counterfoil.operations.access.principals import create_principal
 from counterfoil.settlement.escrow.escrows import NewEscrow, fund_escrow, open_escrow
 from counterfoil.settlement.escrow.invariants import INVARIANTS
 from counterfoil.settlement.escrow.model import Escrow, show_escrow
@@ -29,6 +31,9 @@ def hand(now: datetime = NOW, reason: str | None = None, *, actor: str = "test")
 
 def a_program_for_escrow(conn: Connection[Any], *, platform_bps: int = 500, validator_bps: int = 100) -> None:
     open_program(conn, PROGRAM, name="Main", assets=[Asset("EUR", 2)], now=NOW)
+    for name in ("anna", "ben", "carl"):
+        create_principal(conn, make_id("prn"), kind="person", name=name, by="test", now=NOW)
+    create_key(conn, make_id("key"), "cf_test_x", name="portal", role="operator", by="test", now=NOW)
     set_rates(conn, PROGRAM, platform_bps=platform_bps, validator_bps=validator_bps, holdback_bps=0, actor="test", now=NOW)
 
 

@@ -43,7 +43,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "Batches": "Payouts that people approve and execute together.",
         "Refunds": "What goes back to customers.",
         "Disputes": "What customers complain of, and who gets the money.",
-        "Debts": "What payees owe.",
+        "Debts": "What payees and customers owe.",
         "Chargebacks": "What customers' banks took back.",
         "Holdbacks": "What is kept back of a settlement for a while.",
         "Destinations": "Where a payee's money goes.",

@@ -63,6 +63,10 @@ Reason = Annotated[
     AfterValidator(_clean),
     Field(examples=["the bank asked"]),
 ]
+# What people copy out of a bank's page comes with spaces around it; they are taken off here, once, and what is kept, looked up and
+# agreed on by two people is the same.
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), AfterValidator(_clean)]
+Reference = Annotated[Text, StringConstraints(max_length=200)]
 ProgramId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"), Field(examples=["main"])]
 AssetCode = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9]{1,11}$"), Field(examples=["EUR"])]
 AccountName = Annotated[Clean, StringConstraints(min_length=1, max_length=200), Field(examples=["payable:payee:acme"])]

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Final, Literal, get_type_hints
 
 from fastapi import APIRouter, Body, Query
 from fastapi.responses import Response
 from psycopg import Connection
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, Field, StringConstraints, create_model
 
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
@@ -17,13 +17,13 @@ from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import (
     ActionView,
     Amount,
-    Clean,
     Instant,
     LineRequest,
     Paged,
     Reason,
     RequestModel,
     StepView,
+    Text,
     ViewModel,
     WriteResult,
     answer,
@@ -53,6 +53,10 @@ class VerbProposed(WriteResult):
     proposal: str
     payload_sha256: str
     expires_at: datetime
+
+
+SHOWN_MAX: Final = verbs.PART_ROWS_MAX
+CUT: Final = "Of which lists here only the beginning is shown, since there is more."
 
 
 class _Said(RequestModel):
@@ -98,6 +102,7 @@ def _add_reads(router: APIRouter, noun: verbs.Noun, rows_of: verbs.Rows, shape: 
         steps=(list[StepView], ...),
         actions=(list[ActionView], ...),
         **more,
+        cut=(list[str], Field(description=CUT)),
     )
 
     listing: Any = Paged[shape]  # type: ignore[valid-type]
@@ -122,13 +127,18 @@ def _add_reads(router: APIRouter, noun: verbs.Noun, rows_of: verbs.Rows, shape: 
         """With what may be done with it, its steps, and what was done by hand."""
         with call.reading() as conn:
             row = noun.show(conn, id)
+            read = [(part.name, view, *part.read(conn, id)) for part, view in parts]
+            steps, actions = history_of(conn, id, rows_max=SHOWN_MAX + 1), actions_of(conn, id, rows_max=SHOWN_MAX + 1)
+            cut = [name for name, _, _, is_cut in read if is_cut]
+            cut += [name for name, rows in (("steps", steps), ("actions", actions)) if len(rows) > SHOWN_MAX]
             return answer(
                 full(
                     **row._asdict(),
                     allowed=noun.allowed(conn, id, now=call.now),
-                    steps=StepView.each(history_of(conn, id)),
-                    actions=ActionView.each(actions_of(conn, id)),
-                    **{part.name: [view(**each._asdict()) for each in part.rows(conn, id)] for part, view in parts},
+                    steps=StepView.each(steps[:SHOWN_MAX]),
+                    actions=ActionView.each(actions[:SHOWN_MAX]),
+                    cut=[camel(name) for name in cut],
+                    **{name: [view(**each._asdict()) for each in rows] for name, view, rows, _ in read},
                 )
             )
 
@@ -201,7 +211,7 @@ def body_of(noun: verbs.Noun, verb: verbs.Verb) -> type[BaseModel]:
 
 def _field(one: verbs.Field) -> tuple[Any, Any]:
     kind: Any = {
-        "text": Annotated[Clean, Field(min_length=1, max_length=verbs.TEXT_MAX)],
+        "text": Annotated[Text, StringConstraints(max_length=verbs.TEXT_MAX)],
         "choice": Literal[one.choices or ("",)],
         "moment": Instant,
         "amount": Amount,

@@ -446,10 +446,26 @@ chargeback: state text not null
 chargeback: state_at timestamp with time zone not null
 chargeback: steps integer not null default 1
 chargeback: excess bigint not null default 0
+chargeback_conflict: id text not null
+chargeback_conflict: chargeback_id text not null
+chargeback_conflict: program_id text not null
+chargeback_conflict: said jsonb not null
+chargeback_conflict: said_sha256 bytea not null
+chargeback_conflict: differs text not null
+chargeback_conflict: at timestamp with time zone not null
+chargeback_escrow: chargeback_id text not null
+chargeback_escrow: escrow_id text not null
+chargeback_escrow: amount bigint not null
 chargeback_refund: chargeback_id text not null
 chargeback_refund: refund_id text not null
 chargeback_refund: is_own boolean not null
 chargeback_refund: amount bigint not null
+chargeback_ruling: chargeback_id text not null
+chargeback_ruling: program_id text not null
+chargeback_ruling: outcome text not null
+chargeback_ruling: reason text not null
+chargeback_ruling: actor text not null
+chargeback_ruling: at timestamp with time zone not null
 circuit: id text not null
 circuit: provider text not null
 circuit: queue text not null
@@ -561,6 +577,18 @@ customer_account: customer_id text
 customer_account: asset text
 customer_account: account_id bigint
 customer_account: amount bigint
+customer_debt_entry: id text not null
+customer_debt_entry: program_id text not null
+customer_debt_entry: customer_id text not null
+customer_debt_entry: asset text not null
+customer_debt_entry: kind text not null
+customer_debt_entry: amount bigint not null
+customer_debt_entry: payment_id text
+customer_debt_entry: provider text
+customer_debt_entry: reference text
+customer_debt_entry: reason text not null
+customer_debt_entry: actor text not null
+customer_debt_entry: at timestamp with time zone not null
 customer_entry: program_id text
 customer_entry: customer_id text
 customer_entry: asset text
@@ -1778,10 +1806,22 @@ chargeback: chargeback_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payme
 chargeback: chargeback_pkey PRIMARY KEY (id)
 chargeback: chargeback_positive CHECK ((amount > 0))
 chargeback: chargeback_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+chargeback_conflict: chargeback_conflict_chargeback_id_fkey FOREIGN KEY (chargeback_id) REFERENCES chargeback(id)
+chargeback_conflict: chargeback_conflict_is_told_once UNIQUE (chargeback_id, said_sha256)
+chargeback_conflict: chargeback_conflict_pkey PRIMARY KEY (id)
+chargeback_conflict: chargeback_conflict_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+chargeback_escrow: chargeback_escrow_chargeback_id_fkey FOREIGN KEY (chargeback_id) REFERENCES chargeback(id)
+chargeback_escrow: chargeback_escrow_escrow_id_fkey FOREIGN KEY (escrow_id) REFERENCES escrow(id)
+chargeback_escrow: chargeback_escrow_pkey PRIMARY KEY (chargeback_id, escrow_id)
+chargeback_escrow: chargeback_escrow_positive CHECK ((amount > 0))
 chargeback_refund: chargeback_refund_chargeback_id_fkey FOREIGN KEY (chargeback_id) REFERENCES chargeback(id)
 chargeback_refund: chargeback_refund_pkey PRIMARY KEY (chargeback_id, refund_id)
 chargeback_refund: chargeback_refund_positive CHECK ((amount > 0))
 chargeback_refund: chargeback_refund_refund_id_fkey FOREIGN KEY (refund_id) REFERENCES refund(id)
+chargeback_ruling: chargeback_ruling_chargeback_id_fkey FOREIGN KEY (chargeback_id) REFERENCES chargeback(id)
+chargeback_ruling: chargeback_ruling_outcome CHECK ((outcome = ANY (ARRAY['won'::text, 'lost'::text])))
+chargeback_ruling: chargeback_ruling_pkey PRIMARY KEY (chargeback_id)
+chargeback_ruling: chargeback_ruling_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 circuit: circuit_failures_counted CHECK ((failures >= 0))
 circuit: circuit_is_one_of_each UNIQUE (provider, queue)
 circuit: circuit_names_a_provider CHECK ((provider <> ''::text))
@@ -1844,6 +1884,18 @@ credit_note: credit_note_pkey PRIMARY KEY (id)
 credit_note: credit_note_positive CHECK ((amount > 0))
 credit_note: credit_note_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 credit_note: credit_note_refund_id_fkey FOREIGN KEY (refund_id) REFERENCES refund(id)
+customer_debt_entry: customer_debt_entry_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+customer_debt_entry: customer_debt_entry_kind CHECK ((kind = ANY (ARRAY['paid'::text, 'written_off'::text])))
+customer_debt_entry: customer_debt_entry_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payment(id)
+customer_debt_entry: customer_debt_entry_pkey PRIMARY KEY (id)
+customer_debt_entry: customer_debt_entry_positive CHECK ((amount > 0))
+customer_debt_entry: customer_debt_entry_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+customer_debt_entry: customer_debt_entry_reference CHECK (((length(reference) >= 1) AND (length(reference) <= 200)))
+customer_debt_entry: customer_debt_entry_says_how CHECK (
+CASE kind
+    WHEN 'paid'::text THEN ((provider IS NOT NULL) AND (reference IS NOT NULL) AND ((provider = 'bank'::text) = (payment_id IS NULL)))
+    ELSE ((provider IS NULL) AND (reference IS NULL) AND (payment_id IS NULL))
+END)
 destination: destination_envelope_is_whole CHECK ((length(envelope) >= 32))
 destination: destination_envelope_size CHECK ((length(envelope) <= 2000))
 destination: destination_fingerprint_is_whole CHECK ((length(fingerprint) = 36))
@@ -1904,8 +1956,8 @@ escrow_movement: escrow_funding_by_a_provider_has_its_payment CHECK (((kind <> '
 escrow_movement: escrow_movement_by_ruling CHECK (((NOT by_ruling) OR (kind = ANY (ARRAY['release'::text, 'refund'::text]))))
 escrow_movement: escrow_movement_escrow_id_fkey FOREIGN KEY (escrow_id) REFERENCES escrow(id)
 escrow_movement: escrow_movement_has_a_payment CHECK (((payment_id IS NULL) OR (kind = 'fund'::text)))
-escrow_movement: escrow_movement_kind CHECK ((kind = ANY (ARRAY['fund'::text, 'release'::text, 'refund'::text, 'expire'::text, 'repay'::text])))
-escrow_movement: escrow_movement_names_the_other_side CHECK (((kind = ANY (ARRAY['fund'::text, 'repay'::text])) = ((provider IS NOT NULL) AND (reference IS NOT NULL))))
+escrow_movement: escrow_movement_kind CHECK ((kind = ANY (ARRAY['fund'::text, 'release'::text, 'refund'::text, 'expire'::text, 'repay'::text, 'charge_back'::text, 'set_off'::text])))
+escrow_movement: escrow_movement_names_the_other_side CHECK (((kind = ANY (ARRAY['fund'::text, 'repay'::text, 'charge_back'::text, 'set_off'::text])) = ((provider IS NOT NULL) AND (reference IS NOT NULL))))
 escrow_movement: escrow_movement_number_is_one UNIQUE (escrow_id, number)
 escrow_movement: escrow_movement_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payment(id)
 escrow_movement: escrow_movement_pkey PRIMARY KEY (id)
@@ -2427,6 +2479,7 @@ chargeback: CREATE INDEX chargeback_by_state ON public.chargeback USING btree (s
 chargeback: CREATE INDEX chargeback_of_customer ON public.chargeback USING btree (program_id, customer_id) WHERE (customer_id IS NOT NULL)
 chargeback: CREATE INDEX chargeback_of_invoice ON public.chargeback USING btree (invoice_id)
 chargeback: CREATE INDEX chargeback_of_payment ON public.chargeback USING btree (payment_id)
+chargeback_escrow: CREATE INDEX chargeback_escrow_of_escrow ON public.chargeback_escrow USING btree (escrow_id)
 chargeback_refund: CREATE INDEX chargeback_refund_of_refund ON public.chargeback_refund USING btree (refund_id)
 circuit: CREATE INDEX circuit_by_state ON public.circuit USING btree (state, id)
 client_money: CREATE INDEX client_money_by_day ON public.client_money USING btree (program_id, on_day)
@@ -2436,6 +2489,9 @@ commission: CREATE INDEX commission_of_affiliate ON public.commission USING btre
 commission: CREATE INDEX commission_of_payment ON public.commission USING btree (payment_id) WHERE (payment_id IS NOT NULL)
 commission_payment: CREATE INDEX commission_payment_of_affiliate ON public.commission_payment USING btree (affiliate_id, asset)
 credit_note: CREATE INDEX credit_note_of_invoice ON public.credit_note USING btree (invoice_id)
+customer_debt_entry: CREATE INDEX customer_debt_entry_of_customer ON public.customer_debt_entry USING btree (program_id, customer_id)
+customer_debt_entry: CREATE INDEX customer_debt_entry_of_payment ON public.customer_debt_entry USING btree (payment_id) WHERE (payment_id IS NOT NULL)
+customer_debt_entry: CREATE UNIQUE INDEX customer_debt_is_paid_once_by_a_transfer ON public.customer_debt_entry USING btree (reference) WHERE ((kind = 'paid'::text) AND (payment_id IS NULL))
 destination: CREATE UNIQUE INDEX destination_active_is_one ON public.destination USING btree (program_id, payee_id) WHERE (ended_at IS NULL)
 destination: CREATE INDEX destination_by_encryption_key ON public.destination USING btree (substr(envelope, 1, 4))
 destination: CREATE INDEX destination_by_fingerprint_key ON public.destination USING btree (substr(fingerprint, 1, 4))
@@ -2684,10 +2740,21 @@ carbon_sync: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.carbon_sy
 carbon_sync: CREATE TRIGGER is_sealed AFTER INSERT ON public.carbon_sync REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_carbon_sync() -- always
 chargeback: CREATE TRIGGER chargeback_follows_table BEFORE UPDATE OF state ON public.chargeback FOR EACH ROW EXECUTE FUNCTION state_follows_table('chargeback')
 chargeback: CREATE TRIGGER chargeback_once_ended_at BEFORE UPDATE OF ended_at ON public.chargeback FOR EACH ROW WHEN (((old.ended_at IS NOT NULL) AND (new.ended_at IS DISTINCT FROM old.ended_at))) EXECUTE FUNCTION refuse_another_value('ended_at')
+chargeback: CREATE TRIGGER chargeback_within_payment BEFORE INSERT ON public.chargeback FOR EACH ROW EXECUTE FUNCTION chargeback_within_payment() -- always
 chargeback: CREATE TRIGGER is_sealed AFTER INSERT ON public.chargeback REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_chargeback() -- always
+chargeback_conflict: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.chargeback_conflict FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+chargeback_conflict: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.chargeback_conflict FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+chargeback_conflict: CREATE TRIGGER is_sealed AFTER INSERT ON public.chargeback_conflict REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_chargeback_conflict() -- always
+chargeback_escrow: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.chargeback_escrow FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+chargeback_escrow: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.chargeback_escrow FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+chargeback_escrow: CREATE TRIGGER is_sealed AFTER INSERT ON public.chargeback_escrow REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_chargeback_escrow() -- always
 chargeback_refund: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.chargeback_refund FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 chargeback_refund: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.chargeback_refund FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 chargeback_refund: CREATE TRIGGER is_sealed AFTER INSERT ON public.chargeback_refund REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_chargeback_refund() -- always
+chargeback_ruling: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.chargeback_ruling FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+chargeback_ruling: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.chargeback_ruling FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+chargeback_ruling: CREATE TRIGGER is_sealed AFTER INSERT ON public.chargeback_ruling REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_chargeback_ruling() -- always
+chargeback_ruling: CREATE CONSTRAINT TRIGGER two_people_chargeback_rule AFTER INSERT ON public.chargeback_ruling DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (true) EXECUTE FUNCTION two_people('chargeback', 'rule', 'n.chargeback_id', 'p ->> ''outcome'' = n.outcome', 'false') -- always
 circuit: CREATE TRIGGER circuit_follows_table BEFORE UPDATE OF state ON public.circuit FOR EACH ROW EXECUTE FUNCTION state_follows_table('circuit')
 client_money: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.client_money FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 client_money: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.client_money FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -2722,6 +2789,13 @@ commission_sale: CREATE TRIGGER is_sealed AFTER INSERT ON public.commission_sale
 credit_note: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.credit_note FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 credit_note: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.credit_note FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 credit_note: CREATE TRIGGER is_sealed AFTER INSERT ON public.credit_note REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_credit_note() -- always
+customer_debt_entry: CREATE TRIGGER customer_debt_is_paid_with_what_is_there BEFORE INSERT ON public.customer_debt_entry FOR EACH ROW WHEN ((new.payment_id IS NOT NULL)) EXECUTE FUNCTION customer_debt_is_paid_with_what_is_there() -- always
+customer_debt_entry: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.customer_debt_entry FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+customer_debt_entry: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.customer_debt_entry FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+customer_debt_entry: CREATE TRIGGER is_sealed AFTER INSERT ON public.customer_debt_entry REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_customer_debt_entry() -- always
+customer_debt_entry: CREATE TRIGGER receipt_counts_once BEFORE INSERT ON public.customer_debt_entry FOR EACH ROW WHEN (((new.kind = 'paid'::text) AND (new.payment_id IS NULL))) EXECUTE FUNCTION receipt_counts_once() -- always
+customer_debt_entry: CREATE CONSTRAINT TRIGGER two_people_customer_receivable_pay AFTER INSERT ON public.customer_debt_entry DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.kind = 'paid'::text) AND (new.payment_id IS NULL))) EXECUTE FUNCTION two_people('customer_receivable', 'pay', 'n.program_id || '':'' || n.customer_id || '':'' || n.asset', 'p ->> ''amount'' = n.amount::text and p ->> ''reference'' = n.reference', 'false') -- always
+customer_debt_entry: CREATE CONSTRAINT TRIGGER two_people_customer_receivable_write_off AFTER INSERT ON public.customer_debt_entry DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.kind = 'written_off'::text)) EXECUTE FUNCTION two_people('customer_receivable', 'write_off', 'n.program_id || '':'' || n.customer_id || '':'' || n.asset', 'p ->> ''amount'' = n.amount::text', 'false') -- always
 destination: CREATE TRIGGER destination_follows_table BEFORE UPDATE OF state ON public.destination FOR EACH ROW EXECUTE FUNCTION state_follows_table('destination')
 destination: CREATE TRIGGER destination_once_ended_at BEFORE UPDATE OF ended_at ON public.destination FOR EACH ROW WHEN (((old.ended_at IS NOT NULL) AND (new.ended_at IS DISTINCT FROM old.ended_at))) EXECUTE FUNCTION refuse_another_value('ended_at')
 destination: CREATE TRIGGER fingerprint_goes_with_envelope BEFORE UPDATE OF fingerprint ON public.destination FOR EACH ROW WHEN (((new.fingerprint IS DISTINCT FROM old.fingerprint) AND ((NOT (new.envelope IS DISTINCT FROM old.envelope)) OR (substr(new.fingerprint, 1, 4) IS DISTINCT FROM substr(new.envelope, 1, 4))))) EXECUTE FUNCTION refuse_fingerprint_alone()
@@ -2754,6 +2828,7 @@ escrow_movement: CREATE TRIGGER escrow_moves BEFORE INSERT ON public.escrow_move
 escrow_movement: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.escrow_movement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 escrow_movement: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.escrow_movement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 escrow_movement: CREATE TRIGGER is_sealed AFTER INSERT ON public.escrow_movement REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_escrow_movement() -- always
+escrow_movement: CREATE TRIGGER receipt_counts_once BEFORE INSERT ON public.escrow_movement FOR EACH ROW WHEN (((new.kind = 'fund'::text) AND (new.payment_id IS NULL))) EXECUTE FUNCTION receipt_counts_once() -- always
 escrow_movement: CREATE TRIGGER reference_pays_once BEFORE INSERT ON public.escrow_movement FOR EACH ROW WHEN ((new.kind = 'repay'::text)) EXECUTE FUNCTION reference_pays_once() -- always
 escrow_movement: CREATE TRIGGER ruled_by_another BEFORE INSERT ON public.escrow_movement FOR EACH ROW WHEN (new.by_ruling) EXECUTE FUNCTION ruled_by_another() -- always
 escrow_movement: CREATE CONSTRAINT TRIGGER two_people_escrow_fund_from_bank AFTER INSERT ON public.escrow_movement DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.kind = 'fund'::text) AND (new.payment_id IS NULL))) EXECUTE FUNCTION two_people('escrow', 'fund_from_bank', 'n.escrow_id', '
@@ -3124,10 +3199,18 @@ carbon_retirement: everybody using true
 carbon_retirement: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 chargeback: everybody using true
 chargeback: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+chargeback_conflict: everybody using true
+chargeback_conflict: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+chargeback_escrow: everybody using true
+chargeback_escrow: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (chargeback_id IN ( SELECT chargeback.id
+   FROM chargeback))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (chargeback_id IN ( SELECT chargeback.id
+   FROM chargeback)))
 chargeback_refund: everybody using true
 chargeback_refund: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (chargeback_id IN ( SELECT chargeback.id
    FROM chargeback))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (chargeback_id IN ( SELECT chargeback.id
    FROM chargeback)))
+chargeback_ruling: everybody using true
+chargeback_ruling: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 client_money: everybody using true
 client_money: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 client_money_signature: everybody using true
@@ -3146,6 +3229,8 @@ commission_sale: everybody using true
 commission_sale: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 credit_note: everybody using true
 credit_note: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+customer_debt_entry: everybody using true
+customer_debt_entry: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 destination: everybody using true
 destination: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 dispute: everybody using true
@@ -3337,7 +3422,7 @@ write_off_limit: of_one_program restrictive to counterfoil_program using ((CURRE
 bank_line_counted: SELECT program_id, account, key, asset, amount, booked_on, value_on, external_id, reference, counterparty, memo, batch, file_id, line, bank_account, statement, "position", entry, envelope FROM bank_line l WHERE (NOT (EXISTS ( SELECT FROM bank_line_withdrawn w WHERE ((program_id = program_id) AND (account = account) AND (key = key)))));
 call_standing: SELECT id, subject_id, number, provider, key, payload_sha256, worker, fence, announced_at, horizon_at, kind, answer, answered_at, applied_at, CASE WHEN (kind <> 'unclear'::text) THEN LEAST(answered_at, horizon_at) ELSE horizon_at END AS closed_at FROM (call c LEFT JOIN call_answer a ON ((id = id)));
 customer_account: SELECT program_id, split_part(name, ':'::text, 3) AS customer_id, asset, id AS account_id, (debits - credits) AS amount FROM (account a JOIN book b ON ((id = book_id))) WHERE ((name ~~ 'receivable:customer:%'::text) OR (name ~~ 'refund_payable:customer:%'::text));
-customer_entry: SELECT program_id, customer_id, asset, issued_at AS at, 1 AS place, 'invoice'::text AS kind, id AS document_id, id AS about, total AS amount FROM invoice UNION ALL SELECT program_id, customer_id, asset, at, 2 AS place, 'invoice cancelled'::text AS kind, id AS document_id, id AS about, (credited - total) AS amount FROM (invoice i JOIN step s ON (((subject_id = id) AND (machine = 'invoice'::text) AND (verb = 'cancel'::text)))) UNION ALL SELECT program_id, customer_id, asset, recorded_at AS at, 3 AS place, 'payment'::text AS kind, id AS document_id, id AS about, (- amount) AS amount FROM (invoice i JOIN payment p ON ((invoice_id = id))) UNION ALL SELECT program_id, customer_id, asset, at, 4 AS place, 'credit note'::text AS kind, id AS document_id, id AS about, (- amount) AS amount FROM (invoice i JOIN credit_note c ON ((invoice_id = id))) UNION ALL SELECT program_id, customer_id, asset, at, 5 AS place, 'write-off'::text AS kind, id AS document_id, id AS about, (- amount) AS amount FROM (invoice i JOIN invoice_write_off w ON ((invoice_id = id))) UNION ALL SELECT program_id, customer_id, asset, created_at AS at, 6 AS place, 'refund'::text AS kind, id AS document_id, invoice_id AS about, (- amount) AS amount FROM refund r WHERE (NOT (EXISTS ( SELECT FROM credit_note c WHERE (refund_id = id)))) UNION ALL SELECT program_id, customer_id, asset, at, 7 AS place, 'refund taken back'::text AS kind, id AS document_id, invoice_id AS about, amount FROM (refund r JOIN step s ON (((subject_id = id) AND (machine = 'refund'::text) AND (verb = 'win_back'::text)))) UNION ALL SELECT program_id, customer_id, asset, recorded_at AS at, 8 AS place, 'refund paid'::text AS kind, id AS document_id, invoice_id AS about, amount FROM ((refund r JOIN journal j ON (((program_id = program_id) AND (key = ('REFUND_EXECUTE:'::text || id))))) CROSS JOIN LATERAL ( SELECT (sum(amount))::bigint AS amount FROM posting t_1 WHERE (journal_id = id)) t) UNION ALL SELECT program_id, customer_id, asset, at, 9 AS place, 'overpayment paid back'::text AS kind, id AS document_id, invoice_id AS about, amount FROM (overpayment o JOIN overpayment_repayment r ON ((overpayment_id = id))) UNION ALL SELECT program_id, customer_id, asset, opened_at AS at, 10 AS place, 'chargeback'::text AS kind, id AS document_id, invoice_id AS about, amount FROM chargeback WHERE (customer_id IS NOT NULL) UNION ALL SELECT program_id, customer_id, asset, ended_at AS at, 11 AS place, 'chargeback won'::text AS kind, id AS document_id, invoice_id AS about, (- amount) AS amount FROM chargeback WHERE ((customer_id IS NOT NULL) AND (state = 'won'::text)) UNION ALL SELECT program_id, customer_id, asset, at, 12 AS place, ('escrow '::text || CASE kind WHEN 'fund'::text THEN 'funded'::text WHEN 'release'::text THEN 'released'::text ELSE 'paid back'::text END) AS kind, id AS document_id, id AS about, CASE kind WHEN 'fund'::text THEN (- amount) ELSE amount END AS amount FROM (escrow e JOIN escrow_movement m ON ((escrow_id = id))) WHERE (kind = ANY (ARRAY['fund'::text, 'release'::text, 'repay'::text])) UNION ALL SELECT program_id, customer_id, asset, recorded_at AS at, 13 AS place, 'adjustment'::text AS kind, (((id)::text || '/'::text) || line) AS document_id, NULL::text AS about, CASE WHEN (debit = account_id) THEN amount ELSE (- amount) END AS amount FROM (((customer_account c JOIN program_segment s ON ((program_id = program_id))) CROSS JOIN LATERAL ( SELECT journal_id, debit, credit, amount, debit_balance, credit_balance, effective_at, seq, line, segment, off_clock, movement FROM posting WHERE ((segment = segment) AND (debit = account_id)) UNION ALL SELECT journal_id, debit, credit, amount, debit_balance, credit_balance, effective_at, seq, line, segment, off_clock, movement FROM posting WHERE ((segment = segment) AND (credit = account_id))) t) JOIN journal j ON ((id = journal_id))) WHERE ((key_word(key) IS NULL) OR (key_word(key) = ANY (ARRAY['reversal'::text, 'break'::text, 'post'::text])));
+customer_entry: SELECT program_id, customer_id, asset, issued_at AS at, 1 AS place, 'invoice'::text AS kind, id AS document_id, id AS about, total AS amount FROM invoice UNION ALL SELECT program_id, customer_id, asset, at, 2 AS place, 'invoice cancelled'::text AS kind, id AS document_id, id AS about, (credited - total) AS amount FROM (invoice i JOIN step s ON (((subject_id = id) AND (machine = 'invoice'::text) AND (verb = 'cancel'::text)))) UNION ALL SELECT program_id, customer_id, asset, recorded_at AS at, 3 AS place, 'payment'::text AS kind, id AS document_id, id AS about, (- amount) AS amount FROM (invoice i JOIN payment p ON ((invoice_id = id))) UNION ALL SELECT program_id, customer_id, asset, at, 4 AS place, 'credit note'::text AS kind, id AS document_id, id AS about, (- amount) AS amount FROM (invoice i JOIN credit_note c ON ((invoice_id = id))) UNION ALL SELECT program_id, customer_id, asset, at, 5 AS place, 'write-off'::text AS kind, id AS document_id, id AS about, (- amount) AS amount FROM (invoice i JOIN invoice_write_off w ON ((invoice_id = id))) UNION ALL SELECT program_id, customer_id, asset, created_at AS at, 6 AS place, 'refund'::text AS kind, id AS document_id, invoice_id AS about, (- amount) AS amount FROM refund r WHERE (NOT (EXISTS ( SELECT FROM credit_note c WHERE (refund_id = id)))) UNION ALL SELECT program_id, customer_id, asset, at, 7 AS place, 'refund taken back'::text AS kind, id AS document_id, invoice_id AS about, amount FROM (refund r JOIN step s ON (((subject_id = id) AND (machine = 'refund'::text) AND (verb = 'win_back'::text)))) UNION ALL SELECT program_id, customer_id, asset, recorded_at AS at, 8 AS place, 'refund paid'::text AS kind, id AS document_id, invoice_id AS about, amount FROM ((refund r JOIN journal j ON (((program_id = program_id) AND (key = ('REFUND_EXECUTE:'::text || id))))) CROSS JOIN LATERAL ( SELECT (sum(amount))::bigint AS amount FROM posting t_1 WHERE (journal_id = id)) t) UNION ALL SELECT program_id, customer_id, asset, at, 9 AS place, 'overpayment paid back'::text AS kind, id AS document_id, invoice_id AS about, amount FROM (overpayment o JOIN overpayment_repayment r ON ((overpayment_id = id))) UNION ALL SELECT program_id, customer_id, asset, opened_at AS at, 10 AS place, 'chargeback'::text AS kind, id AS document_id, invoice_id AS about, amount FROM chargeback WHERE (customer_id IS NOT NULL) UNION ALL SELECT program_id, customer_id, asset, ended_at AS at, 11 AS place, 'chargeback won'::text AS kind, id AS document_id, invoice_id AS about, (- amount) AS amount FROM chargeback WHERE ((customer_id IS NOT NULL) AND (state = 'won'::text)) UNION ALL SELECT program_id, customer_id, asset, at, 12 AS place, ('escrow '::text || CASE kind WHEN 'fund'::text THEN 'funded'::text WHEN 'release'::text THEN 'released'::text ELSE 'paid back'::text END) AS kind, id AS document_id, id AS about, CASE kind WHEN 'fund'::text THEN (- amount) ELSE amount END AS amount FROM (escrow e JOIN escrow_movement m ON ((escrow_id = id))) WHERE (kind = ANY (ARRAY['fund'::text, 'release'::text, 'repay'::text])) UNION ALL SELECT program_id, customer_id, asset, recorded_at AS at, 13 AS place, 'adjustment'::text AS kind, (((id)::text || '/'::text) || line) AS document_id, NULL::text AS about, CASE WHEN (debit = account_id) THEN amount ELSE (- amount) END AS amount FROM (((customer_account c JOIN program_segment s ON ((program_id = program_id))) CROSS JOIN LATERAL ( SELECT journal_id, debit, credit, amount, debit_balance, credit_balance, effective_at, seq, line, segment, off_clock, movement FROM posting WHERE ((segment = segment) AND (debit = account_id)) UNION ALL SELECT journal_id, debit, credit, amount, debit_balance, credit_balance, effective_at, seq, line, segment, off_clock, movement FROM posting WHERE ((segment = segment) AND (credit = account_id))) t) JOIN journal j ON ((id = journal_id))) WHERE ((key_word(key) IS NULL) OR (key_word(key) = ANY (ARRAY['reversal'::text, 'break'::text, 'post'::text]))) UNION ALL SELECT program_id, customer_id, asset, opened_at AS at, 14 AS place, 'chargeback'::text AS kind, id AS document_id, CASE count(*) WHEN 1 THEN min(id) ELSE NULL::text END AS about, (sum(amount))::bigint AS amount FROM ((chargeback_escrow x JOIN chargeback c ON ((id = chargeback_id))) JOIN escrow e ON ((id = escrow_id))) GROUP BY program_id, customer_id, asset, id UNION ALL SELECT program_id, customer_id, asset, ended_at AS at, 15 AS place, 'chargeback won'::text AS kind, id AS document_id, CASE count(*) WHEN 1 THEN min(id) ELSE NULL::text END AS about, (- (sum(amount))::bigint) AS amount FROM ((chargeback_escrow x JOIN chargeback c ON ((id = chargeback_id))) JOIN escrow e ON ((id = escrow_id))) WHERE (state = 'won'::text) GROUP BY program_id, customer_id, asset, id UNION ALL SELECT program_id, customer_id, asset, at, 16 AS place, ('debt '::text || CASE kind WHEN 'paid'::text THEN 'paid'::text ELSE 'written off'::text END) AS kind, id AS document_id, NULL::text AS about, (- amount) AS amount FROM customer_debt_entry;
 fee_version: SELECT program_id, version, platform_bps, validator_bps, holdback_bps, COALESCE(effective_at, recorded_at) AS effective_at, actor, recorded_at FROM (fee_rate r LEFT JOIN fee_term t USING (program_id, version));
 ledger_entries: SELECT program_id, type, amount, to_timestamp(((((seq >> 20))::numeric / 1000.0))::double precision) AS created_at, effective_at, asset, name AS account, balance, kind, key, id AS journal_id, line, seq, movement, actor, narrative, source_type, source_id FROM ((((posting p CROSS JOIN LATERAL ( VALUES ('debit'::text,debit,debit_balance), ('credit'::text,credit,credit_balance)) s(type, account_id, balance)) JOIN account a ON ((id = account_id))) JOIN book b ON ((id = book_id))) JOIN journal j ON ((id = journal_id)));
 payout_source: SELECT id, program_id, invoice_id, payee_id, asset, gross, platform_fee, validator_fee, holdback, net, rate_version, at FROM sale UNION ALL SELECT id, program_id, id AS invoice_id, affiliate_id AS payee_id, asset, earned AS gross, 0 AS platform_fee, 0 AS validator_fee, 0 AS holdback, amount AS net, rate_version, at FROM commission_payment;
@@ -3783,6 +3868,24 @@ begin
     return new;
 end $function$
 
+chargeback_within_payment(): CREATE OR REPLACE FUNCTION public.chargeback_within_payment()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    most bigint;
+begin
+    perform lock_payments(array[new.payment_id]);
+    select p.amount - coalesce((select sum(c.amount) from chargeback c where c.payment_id = p.id and c.state <> 'won'), 0)
+    into most from payment p where p.id = new.payment_id;
+    if new.amount > most then
+        raise 'chargeback % takes %, and % is left of payment %', new.id, new.amount, most, new.payment_id using errcode = 'CF002';
+    end if;
+    return new;
+end $function$
+
 commission_base(text,bigint,bigint): CREATE OR REPLACE FUNCTION public.commission_base(kind text, gross bigint, platform_fee bigint)
  RETURNS bigint
  LANGUAGE sql
@@ -3949,6 +4052,22 @@ begin
     raise exception 'provider_conflict keeps what was said: % is refused', lower(tg_op) using errcode = 'CF001';
 end $function$
 
+customer_debt_is_paid_with_what_is_there(): CREATE OR REPLACE FUNCTION public.customer_debt_is_paid_with_what_is_there()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    perform lock_payments(array[new.payment_id]);
+    if not exists (select from payment p where p.id = new.payment_id
+                   and (p.program_id, p.asset, p.provider, p.charge_id) = (new.program_id, new.asset, new.provider, new.reference))
+       or new.amount > coalesce(payment_unused(new.payment_id), 0) then
+        raise 'payment % has not so much for this debt', new.payment_id using errcode = 'CF002';
+    end if;
+    return new;
+end $function$
+
 enter_program(text,boolean,integer): CREATE OR REPLACE FUNCTION public.enter_program(program text, alone boolean, postings_max integer, OUT clock_ms bigint, OUT closed_until_us bigint, OUT version bigint, OUT incarnation text, OUT assets text[], OUT books integer[], OUT segment integer, OUT segment_seq bigint)
  RETURNS record
  LANGUAGE plpgsql
@@ -3979,6 +4098,13 @@ begin
     from period_close where program_id = program order by step desc limit 1;
     select array_agg(b.asset order by b.id), array_agg(b.id order by b.id) into assets, books from book b where b.program_id = program;
 end $function$
+
+escrow_charged_back(text): CREATE OR REPLACE FUNCTION public.escrow_charged_back(escrow_asked text)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+RETURN (SELECT min(c.id) AS min FROM chargeback c WHERE ((c.state = 'open'::text) AND (c.payment_id IN (SELECT m.payment_id FROM escrow_movement m WHERE (m.escrow_id = escrow_charged_back.escrow_asked)))))
 
 escrow_evidence_fits(): CREATE OR REPLACE FUNCTION public.escrow_evidence_fits()
  RETURNS trigger
@@ -4016,6 +4142,13 @@ begin
     return new;
 end $function$
 
+escrow_lost(text): CREATE OR REPLACE FUNCTION public.escrow_lost(escrow_asked text)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+RETURN (COALESCE((SELECT sum(x.amount) AS sum FROM (chargeback_escrow x JOIN chargeback c ON ((c.id = x.chargeback_id))) WHERE ((x.escrow_id = escrow_lost.escrow_asked) AND (c.state = 'lost'::text))), (0)::numeric) - COALESCE((SELECT sum(m.amount) AS sum FROM escrow_movement m WHERE ((m.escrow_id = escrow_lost.escrow_asked) AND (m.kind = ANY (ARRAY['charge_back'::text, 'set_off'::text])))), (0)::numeric))
+
 escrow_moves(): CREATE OR REPLACE FUNCTION public.escrow_moves()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4025,13 +4158,21 @@ AS $function$
 declare
     e    escrow;
     held bigint;
+    cb   text;
 begin
+    if new.payment_id is not null then  -- before the escrow, as everywhere
+        perform lock_payments(array[new.payment_id]);
+    end if;
     select * into e from escrow where id = new.escrow_id for update;
     held := e.funded - e.released - e.refunded;
+    cb := escrow_charged_back(e.id);
     if new.number <> 1 + (select count(*) from escrow_movement m where m.escrow_id = new.escrow_id) or new.program_id <> e.program_id then
         raise 'the movements of escrow % follow one another', e.id using errcode = 'CF002';
     end if;
-    if new.kind = 'release' and (
+    if new.kind in ('release', 'refund', 'expire', 'repay', 'charge_back', 'set_off') and cb is not null then
+        raise 'chargeback % of money that funded escrow % is open: nothing leaves it until the bank has decided', cb, e.id
+            using errcode = 'CF002';
+    elsif new.kind = 'release' and (
         new.by_ruling and e.state <> 'disputed' or not new.by_ruling and (
             e.state <> 'active' or new.at >= e.expires_at or exists (select from escrow_standing(e.id, new.at) c where not c.holds))) then
         raise 'escrow % is not released: it is %, expires at %, or a condition of it does not hold', e.id, e.state, e.expires_at
@@ -4042,24 +4183,23 @@ begin
         raise 'escrow % does not expire: it is %, until %', e.id, e.state, e.expires_at using errcode = 'CF002';
     elsif new.kind = 'fund' and (e.state <> 'pending' or new.at >= e.expires_at or new.amount > e.amount - e.funded) then
         raise 'escrow % takes no more: it is %, until %', e.id, e.state, e.expires_at using errcode = 'CF002';
-    elsif new.kind in ('release', 'refund', 'expire') and new.amount > held then
+    elsif new.kind in ('release', 'refund', 'expire', 'charge_back') and new.amount > held then
         raise 'escrow % holds %', e.id, held using errcode = 'CF002';
-    elsif new.kind = 'repay' and (new.amount > e.refunded - e.repaid or exists (
-        select from refund_execution r where (r.provider, r.reference) = (new.provider, new.reference))) then
-        raise 'escrow % owes its customer %, and each reference pays once', e.id, e.refunded - e.repaid using errcode = 'CF002';
+    elsif new.kind in ('charge_back', 'set_off') and new.amount > escrow_lost(e.id) then
+        raise 'of escrow % banks have taken % that it has not given', e.id, escrow_lost(e.id) using errcode = 'CF002';
+    elsif new.kind in ('repay', 'set_off') and new.amount > e.refunded - e.repaid then
+        raise 'escrow % owes its customer %', e.id, e.refunded - e.repaid using errcode = 'CF002';
     end if;
-    if new.payment_id is not null then
-        perform from payment where id = new.payment_id for update;
-        if not exists (select from payment p where p.id = new.payment_id and (p.program_id, p.asset, p.provider, p.charge_id)
-                       = (e.program_id, e.asset, new.provider, new.reference)) or new.amount > coalesce(payment_unused(new.payment_id), 0) then
-            raise 'payment % has not so much for escrow %', new.payment_id, e.id using errcode = 'CF002';
-        end if;
+    if new.payment_id is not null and (
+        not exists (select from payment p where p.id = new.payment_id and (p.program_id, p.asset, p.provider, p.charge_id)
+                    = (e.program_id, e.asset, new.provider, new.reference)) or new.amount > coalesce(payment_unused(new.payment_id), 0)) then
+        raise 'payment % has not so much for escrow %', new.payment_id, e.id using errcode = 'CF002';
     end if;
     update escrow
     set funded = funded + case when new.kind = 'fund' then new.amount else 0 end,
         released = released + case when new.kind = 'release' then new.amount else 0 end,
-        refunded = refunded + case when new.kind in ('refund', 'expire') then new.amount else 0 end,
-        repaid = repaid + case when new.kind = 'repay' then new.amount else 0 end
+        refunded = refunded + case when new.kind in ('refund', 'expire', 'charge_back') then new.amount else 0 end,
+        repaid = repaid + case when new.kind in ('repay', 'charge_back', 'set_off') then new.amount else 0 end
     where id = e.id;
     return new;
 end $function$
@@ -4314,6 +4454,16 @@ begin
     where a.book_id = (select b.id from book b where b.program_id = program and b.asset = asset_code) and a.name = any (names)
     order by a.id
     for no key update;
+end $function$
+
+lock_payments(text[]): CREATE OR REPLACE FUNCTION public.lock_payments(ids text[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    perform from payment where id = any (ids) order by id for update;
 end $function$
 
 log_has_no_gap(): CREATE OR REPLACE FUNCTION public.log_has_no_gap()
@@ -4717,7 +4867,7 @@ payment_unused(text): CREATE OR REPLACE FUNCTION public.payment_unused(payment_a
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'pg_temp'
-RETURN (SELECT ((p.amount)::numeric - COALESCE((SELECT sum(m.amount) AS sum FROM escrow_movement m WHERE (m.payment_id = p.id)), (0)::numeric)) FROM payment p WHERE ((p.id = payment_unused.payment_asked) AND (p.invoice_id IS NULL)))
+RETURN (SELECT ((((p.amount)::numeric - COALESCE((SELECT sum(m.amount) AS sum FROM escrow_movement m WHERE (m.payment_id = p.id)), (0)::numeric)) - COALESCE((SELECT sum(d.amount) AS sum FROM customer_debt_entry d WHERE (d.payment_id = p.id)), (0)::numeric)) - COALESCE((SELECT sum(((c.amount)::numeric - COALESCE((SELECT sum(x.amount) AS sum FROM chargeback_escrow x WHERE (x.chargeback_id = c.id)), (0)::numeric))) AS sum FROM chargeback c WHERE ((c.payment_id = p.id) AND (c.state <> 'won'::text))), (0)::numeric)) FROM payment p WHERE ((p.id = payment_unused.payment_asked) AND (p.invoice_id IS NULL)))
 
 payout_batch_digest(text): CREATE OR REPLACE FUNCTION public.payout_batch_digest(batch text)
  RETURNS bytea
@@ -5024,6 +5174,31 @@ begin
         raise 'what a participant of a transaction promised is posted when commit is decided, and given back when abort is' using errcode = 'CF002';
     end if;
     return null;
+end $function$
+
+receipt_counts_once(): CREATE OR REPLACE FUNCTION public.receipt_counts_once()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if receipt_used(new.reference) then
+        raise 'the receipt % was used before', new.reference using errcode = 'CF002';
+    end if;
+    return new;
+end $function$
+
+receipt_used(text): CREATE OR REPLACE FUNCTION public.receipt_used(of_reference text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    perform pg_advisory_xact_lock(hashtextextended('receipt:' || of_reference, 0));
+    return exists (select from escrow_movement m where m.kind = 'fund' and m.payment_id is null and m.reference = of_reference)
+        or exists (select from customer_debt_entry d where d.kind = 'paid' and d.payment_id is null and d.reference = of_reference);
 end $function$
 
 reference_paid(text,text): CREATE OR REPLACE FUNCTION public.reference_paid(of_provider text, of_reference text)
@@ -5656,6 +5831,34 @@ AS $function$
             return null;
         end $function$
 
+seal_chargeback_conflict(): CREATE OR REPLACE FUNCTION public.seal_chargeback_conflict()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'chargeback_conflict', n.id::text, sha256(convert_to(row(n.id, n.chargeback_id, n.program_id, n.said, n.said_sha256, n.differs, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_chargeback_escrow(): CREATE OR REPLACE FUNCTION public.seal_chargeback_escrow()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'chargeback_escrow', row(n.chargeback_id, n.escrow_id)::text, sha256(convert_to(row(n.chargeback_id, n.escrow_id, n.amount)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
 seal_chargeback_refund(): CREATE OR REPLACE FUNCTION public.seal_chargeback_refund()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -5667,6 +5870,20 @@ seal_chargeback_refund(): CREATE OR REPLACE FUNCTION public.seal_chargeback_refu
 AS $function$
         begin
             insert into seal (relation, row_id, sha256) select 'chargeback_refund', row(n.chargeback_id, n.refund_id)::text, sha256(convert_to(row(n.chargeback_id, n.refund_id, n.is_own, n.amount)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_chargeback_ruling(): CREATE OR REPLACE FUNCTION public.seal_chargeback_ruling()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'chargeback_ruling', n.chargeback_id::text, sha256(convert_to(row(n.chargeback_id, n.program_id, n.outcome, n.reason, n.actor, n.at)::text, 'UTF8')) from  new_row n;
             return null;
         end $function$
 
@@ -5779,6 +5996,20 @@ seal_credit_note(): CREATE OR REPLACE FUNCTION public.seal_credit_note()
 AS $function$
         begin
             insert into seal (relation, row_id, sha256) select 'credit_note', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.invoice_id, n.asset, n.amount, n.against_due, n.refunded, n.refund_id, n.reason, n.actor, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_customer_debt_entry(): CREATE OR REPLACE FUNCTION public.seal_customer_debt_entry()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'customer_debt_entry', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.customer_id, n.asset, n.kind, n.amount, n.payment_id, n.provider, n.reference, n.reason, n.actor, n.at)::text, 'UTF8')) from  new_row n;
             return null;
         end $function$
 
@@ -6702,6 +6933,23 @@ begin
     return new;
 end $function$
 
+signers_known(text[],text,timestamp with time zone): CREATE OR REPLACE FUNCTION public.signers_known(names text[], program_asked text, moment timestamp with time zone)
+ RETURNS SETOF text
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    return query
+    select 'person:' || p.name from principal p
+    where p.kind = 'person' and 'person:' || p.name = any (names) and p.disabled_at is null
+          and (p.program_id is null or p.program_id = program_asked)
+    union
+    select 'key:' || k.name from api_key k
+    where 'key:' || k.name = any (names) and k.revoked_at is null and (k.expires_at is null or k.expires_at > moment)
+          and (k.program_id is null or k.program_id = program_asked);
+end $function$
+
 state_follows_table(): CREATE OR REPLACE FUNCTION public.state_follows_table()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -7184,9 +7432,18 @@ chargeback: counterfoil_app: update (state_at)
 chargeback: counterfoil_app: update (steps)
 chargeback: counterfoil_auditor: select
 chargeback: owner: counterfoil_owner
+chargeback_conflict: counterfoil_app: insert, select
+chargeback_conflict: counterfoil_auditor: select
+chargeback_conflict: owner: counterfoil_owner
+chargeback_escrow: counterfoil_app: insert, select
+chargeback_escrow: counterfoil_auditor: select
+chargeback_escrow: owner: counterfoil_owner
 chargeback_refund: counterfoil_app: insert, select
 chargeback_refund: counterfoil_auditor: select
 chargeback_refund: owner: counterfoil_owner
+chargeback_ruling: counterfoil_app: insert, select
+chargeback_ruling: counterfoil_auditor: select
+chargeback_ruling: owner: counterfoil_owner
 circuit: counterfoil_app: insert, select, update
 circuit: counterfoil_auditor: select
 circuit: owner: counterfoil_owner
@@ -7228,6 +7485,9 @@ credit_note: owner: counterfoil_owner
 customer_account: counterfoil_app: select
 customer_account: counterfoil_auditor: select
 customer_account: owner: counterfoil_owner
+customer_debt_entry: counterfoil_app: insert, select
+customer_debt_entry: counterfoil_auditor: select
+customer_debt_entry: owner: counterfoil_owner
 customer_entry: counterfoil_app: select
 customer_entry: counterfoil_auditor: select
 customer_entry: owner: counterfoil_owner
@@ -7938,8 +8198,12 @@ commission_shares(bigint,integer[],text): counterfoil_auditor: execute
 commission_version_at(text,text,timestamp with time zone): counterfoil_app: execute
 commission_version_at(text,text,timestamp with time zone): counterfoil_auditor: execute
 enter_program(text,boolean,integer): counterfoil_app: execute
+escrow_charged_back(text): counterfoil_app: execute
+escrow_charged_back(text): counterfoil_auditor: execute
 escrow_frozen_by(text): counterfoil_app: execute
 escrow_frozen_by(text): counterfoil_auditor: execute
+escrow_lost(text): counterfoil_app: execute
+escrow_lost(text): counterfoil_auditor: execute
 escrow_standing(text,timestamp with time zone): counterfoil_app: execute
 escrow_standing(text,timestamp with time zone): counterfoil_auditor: execute
 fee_platform(numeric,text,integer,text): counterfoil_app: execute
@@ -7949,6 +8213,7 @@ fee_version_at(text,timestamp with time zone): counterfoil_auditor: execute
 key_word(text): counterfoil_app: execute
 key_word(text): counterfoil_auditor: execute
 lock_accounts(text,text,text[]): counterfoil_app: execute
+lock_payments(text[]): counterfoil_app: execute
 mandate_refuses(text,integer,timestamp with time zone,bigint,integer): counterfoil_app: execute
 mandate_refuses(text,integer,timestamp with time zone,bigint,integer): counterfoil_auditor: execute
 newest_postings(bigint,bigint,integer): counterfoil_app: execute
@@ -7965,6 +8230,7 @@ program_lock(text): counterfoil_app: execute
 program_lock(text): counterfoil_auditor: execute
 program_version(text): counterfoil_app: execute
 program_version(text): counterfoil_auditor: execute
+receipt_used(text): counterfoil_app: execute
 reference_paid(text,text): counterfoil_app: execute
 seal_expressions(text[],text[]): counterfoil_app: execute
 seal_expressions(text[],text[]): counterfoil_auditor: execute
@@ -7976,6 +8242,8 @@ segments_between(bigint,bigint,bigint): counterfoil_app: execute
 segments_between(bigint,bigint,bigint): counterfoil_auditor: execute
 segments_of(bigint): counterfoil_app: execute
 segments_of(bigint): counterfoil_auditor: execute
+signers_known(text[],text,timestamp with time zone): counterfoil_app: execute
+signers_known(text[],text,timestamp with time zone): counterfoil_auditor: execute
 total(bigint): counterfoil_app: execute
 total(bigint): counterfoil_auditor: execute
 treasury_held(text,text): counterfoil_app: execute
@@ -8152,6 +8420,7 @@ invoice.total: app: select, insert
 journal_key_moved: app: select
 key_space: app: select
 lock_accounts(text,text,text[]): app: execute
+lock_payments(text[]): app: execute
 log_key.seed: auditor: none
 money_queue: app: select
 not_kept_to_program: app: select
@@ -8236,6 +8505,7 @@ provider_payout.payload_sha256: app: select, insert
 provider_payout.payout_id: app: select, insert
 provider_payout.program_id: app: select, insert
 provider_payout.provider: app: select, insert
+receipt_used(text): app: execute
 reconciliation_run: app: select, insert, update, delete
 reconciliation_run.actor: app: select, insert
 reconciliation_run.first_on: app: select, insert

@@ -33,7 +33,7 @@ PARTS: Final[dict[str, CommandPart]] = {
     "bank-files": CommandPart("counterfoil.cli.nouns.payouts.bank_files", "Payments that go to the bank in files.", MONEY),
     "disputes": CommandPart("counterfoil.cli.nouns.payouts.disputes", "What customers complain of.", MONEY),
     "chargebacks": CommandPart("counterfoil.cli.nouns.payouts.chargebacks", "What customers' banks took back.", MONEY),
-    "debts": CommandPart("counterfoil.cli.nouns.payouts.debts", "What payees owe.", MONEY),
+    "debts": CommandPart("counterfoil.cli.nouns.payouts.debts", "What payees and customers owe.", MONEY),
     "refunds": CommandPart("counterfoil.cli.nouns.payouts.refunds", "What goes back to customers.", MONEY),
     "escrow": CommandPart("counterfoil.cli.nouns.settlement.escrow", "Customers' money that waits for its conditions.", MONEY),
     "affiliates": CommandPart("counterfoil.cli.nouns.settlement.affiliates", "Who refers customers, and who stands above whom.", MONEY),

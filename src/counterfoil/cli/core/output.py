@@ -78,6 +78,8 @@ def show_one(thing: Json, output: Format, *, parts: Sequence[tuple[str, Sequence
         if rows:
             typer.echo(f"\n{name}")
             _print_table([{**one, "asset": one.get("asset") or thing.get("asset")} for one in rows], columns)
+            if name in (thing.get("cut") or ()):
+                typer.echo(f"Only the first {len(rows)} are shown; there are more.")
 
 
 def waits(done: Json, output: Format) -> bool:

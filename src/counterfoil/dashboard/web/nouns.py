@@ -73,6 +73,7 @@ class NounPart(NamedTuple):
     name: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
+    cut: bool  # there are more
 
 
 class NounAnswer(NamedTuple):
@@ -102,7 +103,7 @@ def noun_page(noun: Noun) -> DashboardPage:
             row.state,
             _facts(row),
             tuple(_offer(one, why[one.name]) for one in noun.verbs),
-            tuple(_part(one, one.rows(ask.conn, subject_id)) for one in noun.parts),
+            tuple(_part(one, *one.read(ask.conn, subject_id)) for one in noun.parts),
             tuple(history_of(ask.conn, subject_id)),
             now,
         )
@@ -246,10 +247,10 @@ def _facts(row: Any) -> tuple[NounFact, ...]:
     )
 
 
-def _part(one: Part, rows: Sequence[Any]) -> NounPart:
+def _part(one: Part, rows: Sequence[Any], cut: bool) -> NounPart:
     """Amounts beside an asset are money, and the asset is said with them."""
     columns = tuple(name for name in one.row._fields if name != "asset")
-    return NounPart(one.name, columns, tuple(tuple(_cell(row, name) for name in columns) for row in rows))
+    return NounPart(one.name, columns, tuple(tuple(_cell(row, name) for name in columns) for row in rows), cut)
 
 
 def _cell(row: Any, name: str) -> Any:

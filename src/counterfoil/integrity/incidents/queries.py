@@ -41,12 +41,12 @@ def open_incidents_of(conn: Connection[Any], *, rows_max: int, program_id: str |
     )
 
 
-def alerts_of(conn: Connection[Any], incident_id: str) -> Sequence[IncidentAlert]:
+def alerts_of(conn: Connection[Any], incident_id: str, *, rows_max: int = ALERTS_MAX) -> Sequence[IncidentAlert]:
     """The alerts of an incident, the oldest first."""
     with conn.cursor(row_factory=class_row(IncidentAlert)) as cur:
         return cur.execute(
             f"select {', '.join(IncidentAlert._fields)} from alert where incident_id = %s order by first_seen_at, id limit %s".encode(),
-            [incident_id, ALERTS_MAX],
+            [incident_id, rows_max],
         ).fetchall()
 
 

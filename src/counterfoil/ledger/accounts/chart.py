@@ -28,7 +28,7 @@ CHART: Final = (
     ChartRule("cash:bank:own", DEBIT, False, "the house's own money at the bank"),
     ChartRule("clearing:*", DEBIT, False, "what a provider has taken for us and not yet paid out"),
     ChartRule("receivable:payee:*", DEBIT, True, "what a payee owes back"),
-    ChartRule("receivable:customer:*", DEBIT, True, "what a customer got back twice: refunded, and charged back"),
+    ChartRule("receivable:customer:*", DEBIT, True, "what a customer owes: charged back after a refund, or after it funded an escrow"),
     ChartRule("receivable:validator", DEBIT, True, "what validators got of fees that went back; their next distribution is less by it"),
     ChartRule("escrow:*", CREDIT, True, "what a customer has paid and nobody has earned yet"),
     ChartRule("payable:payee:*", CREDIT, True, "what is owed to a payee"),

@@ -52,8 +52,10 @@ COMMISSION_ACCRUE: Final = KeySpace("COMMISSION_ACCRUE", "commission_accrual", "
 COMMISSION_MATURE: Final = KeySpace("COMMISSION_MATURE", "commission_maturity", "commission", False, True)
 COMMISSION_REVERSE: Final = KeySpace("COMMISSION_REVERSE", "commission_reversal", "commission_reversal", False, True)
 COMMISSION_PAY: Final = KeySpace("COMMISSION_PAY", "commission_payment", "commission_payment", False, True)
+ESCROW_CHARGE_BACK: Final = KeySpace("ESCROW_CHARGE_BACK", "escrow_charge_back", "escrow_movement", True, True)
 CHARGEBACK: Final = KeySpace("CHARGEBACK", "chargeback", "chargeback", True, True)
 CHARGEBACK_WON: Final = KeySpace("CHARGEBACK_WON", "chargeback_won", "chargeback", True, True)
+CHARGEBACK_ESCROW: Final = KeySpace("CHARGEBACK_ESCROW", "chargeback_escrow", "chargeback", True, True)
 RECEIVABLE_WRITE_OFF: Final = KeySpace("RECEIVABLE_WRITE_OFF", "receivable_write_off", "receivable_write_off", False, False)
 TWO_PHASE: Final = KeySpace("TWO_PHASE", None, "two_phase", False, True)  # of holds: what a participant of a transaction promised
 CARBON_EMIT: Final = KeySpace("CARBON_EMIT", "carbon_emission", "carbon_posting", True, True, is_reversible=False)
@@ -61,6 +63,8 @@ CARBON_BUY: Final = KeySpace("CARBON_BUY", "carbon_purchase", "carbon_credit", F
 CARBON_RETIRE: Final = KeySpace("CARBON_RETIRE", "carbon_retirement", "carbon_retirement", False, True, is_reversible=False)
 OVERPAYMENT_REPAY: Final = KeySpace("OVERPAYMENT_REPAY", "overpayment_repay", "overpayment", True, True)
 INVOICE_WRITE_OFF: Final = KeySpace("INVOICE_WRITE_OFF", "invoice_write_off", "invoice_write_off", False, False)
+CUSTOMER_DEBT_PAID: Final = KeySpace("CUSTOMER_DEBT_PAID", "customer_debt_paid", "customer_debt_entry", True, True)
+CUSTOMER_WRITE_OFF: Final = KeySpace("CUSTOMER_WRITE_OFF", "customer_write_off", "customer_debt_entry", False, False)
 BREAK: Final = KeySpace("break", None, "break", False, False)
 HOLD_POST: Final = KeySpace("hold.post", None, None, False, True)
 REVERSAL: Final = KeySpace("reversal", "reversal", None, False, False)
@@ -90,8 +94,10 @@ SPACES: Final = {
         COMMISSION_MATURE,
         COMMISSION_REVERSE,
         COMMISSION_PAY,
+        ESCROW_CHARGE_BACK,
         CHARGEBACK,
         CHARGEBACK_WON,
+        CHARGEBACK_ESCROW,
         RECEIVABLE_WRITE_OFF,
         TWO_PHASE,
         CARBON_EMIT,
@@ -99,6 +105,8 @@ SPACES: Final = {
         CARBON_RETIRE,
         OVERPAYMENT_REPAY,
         INVOICE_WRITE_OFF,
+        CUSTOMER_DEBT_PAID,
+        CUSTOMER_WRITE_OFF,
         BREAK,
         HOLD_POST,
         REVERSAL,

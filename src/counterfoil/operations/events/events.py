@@ -13,7 +13,8 @@ from psycopg.types.json import Jsonb
 from counterfoil.base.machine import Machine, Move, record_birth, take_step, take_steps
 from counterfoil.base.problems import NotFound, check
 from counterfoil.operations.work.jobs import Job
-from counterfoil.operations.work.runner import Claim, Queue, Runner, Tally, run_here, wake
+from counterfoil.operations.work.parts import run_in_parts
+from counterfoil.operations.work.runner import Claim, Queue, Runner, Tally, wake
 
 Level = Literal["debug", "info", "warning", "critical"]
 
@@ -112,7 +113,14 @@ def tell_stuck(conn: Connection[Any], queue: Queue, one: Claim, said: str, now: 
 
 
 def follow(runner: Runner, followers: Mapping[str, Follower]) -> Tally:
-    """One tick: hand due events to those who follow them, by set and name; an event nobody follows is handled at once."""
+    """One tick: hand due events to those who follow them, by set and name, each in a transaction of its own; an event nobody follows is
+    handled at once."""
+
+    def parts(conn: Connection[Any], ids: Sequence[str]) -> list[list[str]]:
+        groups: dict[str, list[str]] = {}
+        for row in conn.execute("select id, name from event where id = any(%s) order by at, id", [list(ids)]).fetchall():
+            groups.setdefault(row[1] if row[1] in followers else "", []).append(row[0])
+        return [groups[name] for name in sorted(groups)]
 
     def work(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
         events = events_by_id(conn, [one.id for one in claims])
@@ -123,7 +131,7 @@ def follow(runner: Runner, followers: Mapping[str, Follower]) -> Tally:
     def park(conn: Connection[Any], one: Claim, said: str, now: datetime) -> None:
         take_steps(conn, EVENT, [Move(one.id, "due", "park")], actor="system:worker", at=now, cause=said)
 
-    return run_here(runner, EVENTS, work, park=park)
+    return run_in_parts(runner, EVENTS, parts, work, park=park)
 
 
 def requeue_event(conn: Connection[Any], event_id: str, *, reason: str, actor: str, now: datetime) -> str:

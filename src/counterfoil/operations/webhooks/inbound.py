@@ -20,7 +20,8 @@ from counterfoil.base.problems import InvalidInput, NotAuthenticated, NotFound, 
 from counterfoil.base.secret import SigningSecret
 from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
 from counterfoil.operations.work.jobs import Job
-from counterfoil.operations.work.runner import Claim, Queue, Runner, Tally, run_here, wake
+from counterfoil.operations.work.parts import run_in_parts
+from counterfoil.operations.work.runner import Claim, Queue, Runner, Tally, wake
 
 BODY_BYTES_MAX: Final = 262_144
 AGE_MAX: Final = timedelta(seconds=300)
@@ -76,7 +77,14 @@ class Received(NamedTuple):
     received_at: datetime
 
 
-Applier = Callable[[Connection[Any], Sequence[Received], datetime], None]
+Apply = Callable[[Connection[Any], Sequence[Received], datetime], None]
+
+
+class Applier(NamedTuple):
+    """What applies webhooks, by set. `singly`: each in a transaction of its own, for what locks rows for one and then posts to accounts."""
+
+    apply: Apply
+    singly: bool = False
 
 
 def verify_standard(body: bytes, headers: Mapping[str, str], secret: SigningSecret | str, *, now: datetime) -> str:
@@ -188,20 +196,29 @@ def count_rejection(conn: Connection[Any], provider: str, reason: str, *, now: d
 
 
 def apply_received(runner: Runner, appliers: Mapping[tuple[str, str], Applier]) -> Tally:
-    """One tick: apply stored webhooks, by set and applier, each in one transaction with its new status."""
+    """One tick: apply stored webhooks, by set and applier, each set in one transaction with its new status."""
+
+    def parts(conn: Connection[Any], ids: Sequence[str]) -> list[list[str]]:
+        # By applier, not by type: "paid" and "failed" of one payout must be judged together, in the order of their time.
+        groups: dict[Applier | None, list[str]] = {}
+        rows = conn.execute(
+            "select id, provider, event_type from webhook_in where id = any(%s) order by received_at, id", [list(ids)]
+        ).fetchall()
+        for one, provider, event_type in rows:
+            groups.setdefault(appliers.get((provider, event_type)), []).append(one)
+        return [
+            part
+            for applier, group in groups.items()
+            for part in ([[one] for one in group] if applier is not None and applier.singly else [group])
+        ]
 
     def work(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
         found = received_by_id(conn, [one.id for one in claims])
-        # By applier, not by type: "paid" and "failed" of one payout must be judged together, in the order of their time.
-        groups: dict[Applier | None, list[Received]] = {}
-        for one in found:
-            groups.setdefault(appliers.get((one.provider, one.event_type)), []).append(one)
-        for applier, group in groups.items():
-            if applier is not None:
-                applier(conn, group, now)
-            verb = "ignore" if applier is None else "process"
-            moves = [Move(one.id, "received", verb) for one in group]
-            take_steps(conn, WEBHOOK_IN, moves, actor="system:worker", at=now)
+        applier = appliers.get((found[0].provider, found[0].event_type))
+        if applier is not None:
+            applier.apply(conn, found, now)
+        verb = "ignore" if applier is None else "process"
+        take_steps(conn, WEBHOOK_IN, [Move(one.id, "received", verb) for one in found], actor="system:worker", at=now)
 
     def park(conn: Connection[Any], one: Claim, said: str, now: datetime) -> None:
         take_steps(conn, WEBHOOK_IN, [Move(one.id, "received", "park")], actor="system:worker", at=now, cause=said)
@@ -209,7 +226,7 @@ def apply_received(runner: Runner, appliers: Mapping[tuple[str, str], Applier]) 
         once = f"step-{steps_taken(conn, WEBHOOK_IN, one.id)}"
         emit(conn, [NewEvent("webhook_parked", "", one.id, {"error": said}, once=once)], at=now)
 
-    return run_here(runner, WEBHOOKS_IN, work, park=park)
+    return run_in_parts(runner, WEBHOOKS_IN, parts, work, park=park)
 
 
 def requeue_webhook(conn: Connection[Any], webhook_id: str, *, reason: str, actor: str, now: datetime) -> str:

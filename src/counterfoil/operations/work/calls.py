@@ -110,9 +110,9 @@ def mark_applied(conn: Connection[Any], call_ids: Sequence[str], *, now: datetim
     )
 
 
-def calls_of(conn: Connection[Any], subject_ids: Sequence[str], *, rows_max: int = 10_000) -> list[Call]:
-    """The calls of these subjects, the first one first."""
-    return _calls(conn, "subject_id = any(%s) order by subject_id, number limit %s", [list(subject_ids), rows_max])
+def calls_of(conn: Connection[Any], subject_ids: Sequence[str]) -> list[Call]:
+    """The calls of these subjects, the first one first; all of them, since what becomes of an attempt is decided on them."""
+    return _calls(conn, "subject_id = any(%s) order by subject_id, number", [list(subject_ids)])
 
 
 def calls_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[Call]:

@@ -168,7 +168,7 @@ def _wake(conn: Connection[Any], queue: str) -> None:
 
 def open_circuits(conn: Connection[Any]) -> list[Circuit]:
     """Circuits that are not closed, the longest open first."""
-    return _select(conn, "where state <> 'closed' order by opened_at, id limit 500", [])
+    return _select(conn, "where state <> 'closed' order by opened_at, id", [])
 
 
 def show_circuit(conn: Connection[Any], circuit_id: str) -> Circuit:

@@ -6,11 +6,11 @@ facts are booked. One person pauses; resuming what sends money, or what the mach
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from psycopg import Connection
+from psycopg import Connection, sql
 from psycopg.rows import class_row
 
 from counterfoil.base.problems import InvalidInput, Problem, ReasonRequired
@@ -131,6 +131,23 @@ def propose_resume(conn: Connection[Any], proposal_id: str, part: QueuePart, *, 
         now=now,
         program_id=part.program_id or None,
     )
+
+
+def paused_of(conn: Connection[Any], queue: Queue, subject_ids: Sequence[str]) -> dict[str, str]:
+    """Which of these rows of a queue a pause stops, and which pause: since when, by whom, and why."""
+    rows = conn.execute(
+        sql.SQL("""select w.id, p.actor, p.at, p.reason from {table} w cross join lateral (
+                       select q.actor, q.at, q.reason from queue_paused q
+                       where q.queue = %(queue)s and q.provider in ('', {provider}) and q.program_id in ('', {program})
+                       order by q.number limit 1) p
+                   where w.id = any(%(ids)s)""").format(
+            table=sql.Identifier(queue.table),
+            provider=sql.Identifier("w", queue.lane) if queue.lane else sql.Literal(""),
+            program=sql.Identifier("w", queue.program) if queue.program else sql.Literal(""),
+        ),
+        {"queue": queue.name, "ids": list(subject_ids)},
+    ).fetchall()
+    return {row[0]: f"{queue.name} is paused since {row[2]:%Y-%m-%d %H:%M} UTC by {row[1]}: {row[3]}" for row in rows}
 
 
 def paused_now(conn: Connection[Any]) -> list[Pause]:

@@ -144,15 +144,8 @@ def claim(
     """
     found = sql.SQL("""
         update {table} t set lease_owner = %(owner)s, lease_until = %(until)s, fence = t.fence + 1
-        from (select w.id from {table} w where w.due_at <= %(now)s and w.state = any(%(states)s)
-                 and (w.lease_until is null or w.lease_until <= %(now)s)
-                 and (%(lane)s::text is null or {lane} = %(lane)s)
-                 and (%(only)s::text[] is null or w.id = any(%(only)s))
-                 and not {paused} and not {broken}
-              order by w.due_at, w.id limit %(rows_max)s for update of w skip locked) due
-        where t.id = due.id returning t.id, t.fence, t.attempt""").format(
-        table=sql.Identifier(queue.table), lane=_column(queue.lane), paused=_paused(queue), broken=_broken(queue)
-    )
+        from ({due} for update of w skip locked) due
+        where t.id = due.id returning t.id, t.fence, t.attempt""").format(table=sql.Identifier(queue.table), due=due_rows(queue))
     with conn.cursor(row_factory=class_row(Claim)) as cur:
         cur.execute(
             found,
@@ -168,6 +161,18 @@ def claim(
             },
         )
         return sorted(cur.fetchall())
+
+
+def due_rows(queue: Queue) -> sql.Composed:
+    """A query for the ids of the due rows of a queue that nobody holds and no pause or open circuit stops, the oldest first."""
+    return sql.SQL("""select w.id from {table} w where w.due_at <= %(now)s and w.state = any(%(states)s)
+                 and (w.lease_until is null or w.lease_until <= %(now)s)
+                 and (%(lane)s::text is null or {lane} = %(lane)s)
+                 and (%(only)s::text[] is null or w.id = any(%(only)s))
+                 and not {paused} and not {broken}
+              order by w.due_at, w.id limit %(rows_max)s""").format(
+        table=sql.Identifier(queue.table), lane=_column(queue.lane), paused=_paused(queue), broken=_broken(queue)
+    )
 
 
 def _column(name: LiteralString | None) -> sql.Composable:
@@ -290,7 +295,9 @@ Work = Callable[[Connection[Any], Sequence[Claim], datetime], None]
 Park = Callable[[Connection[Any], Claim, str, datetime], None]
 
 
-def run_here(runner: Runner, queue: Queue, work: Work, *, park: Park | None = None, lane: str | None = None) -> Tally:
+def run_here(
+    runner: Runner, queue: Queue, work: Work, *, park: Park | None = None, lane: str | None = None, only: Sequence[str] | None = None
+) -> Tally:
     """One tick of work that needs nothing but the database: claim, do and finish all in one transaction.
 
     When the set fails, its items are done one at a time: the one that is at fault is put back or parked, and holds nobody up.
@@ -299,7 +306,7 @@ def run_here(runner: Runner, queue: Queue, work: Work, *, park: Park | None = No
     try:
         with runner.database.transaction() as conn:
             now = runner.clock(conn)
-            claims = claim(conn, queue, runner, now=now, lane=lane)
+            claims = claim(conn, queue, runner, now=now, lane=lane, only=only)
             if claims:
                 _work_and_finish(conn, queue, work, claims, now)
         return Tally(handled=len(claims))

@@ -103,7 +103,7 @@ def _select(conn: Connection[Any], ending: str, given: dict[str, Any]) -> list[P
         ).fetchall()
 
 
-def lines_of(conn: Connection[Any], batch_id: str) -> list[BatchLine]:
+def lines_of(conn: Connection[Any], batch_id: str, *, rows_max: int = LINES_MAX) -> list[BatchLine]:
     """The lines of a batch in their order, without those that were taken out while it was a draft."""
     with conn.cursor(row_factory=class_row(BatchLine)) as cur:
         return cur.execute(
@@ -112,19 +112,19 @@ def lines_of(conn: Connection[Any], batch_id: str) -> list[BatchLine]:
                       case when l.left_at is not null then l.left_why when l.paid_at is null then p.last_error end as why
                from payout_batch_line l join payout p on p.id = l.payout_id
                where l.batch_id = %s and l.removed_at is null order by l.number limit %s""",
-            [batch_id, LINES_MAX],
+            [batch_id, rows_max],
         ).fetchall()
 
 
-def approvals_of(conn: Connection[Any], batch_id: str) -> list[BatchApproval]:
+def approvals_of(conn: Connection[Any], batch_id: str, *, rows_max: int = 1_000) -> list[BatchApproval]:
     """Everybody who ever approved it, the first one first."""
     with conn.cursor(row_factory=class_row(BatchApproval)) as cur:
         return cur.execute(
             """select a.approver, a.at, a.round, encode(a.sha256, 'hex') as sha256,
                       (a.round, a.sha256) = (b.round, b.sha256) as counts
                from payout_batch_approval a join payout_batch b on b.id = a.batch_id
-               where a.batch_id = %s order by a.at, a.principal_id limit 500""",
-            [batch_id],
+               where a.batch_id = %s order by a.at, a.principal_id limit %s""",
+            [batch_id, rows_max],
         ).fetchall()
 
 

@@ -171,7 +171,7 @@ def _why_not(
     one: Payout,
     facts: Mapping[str, PayeeFacts],
     policies: Mapping[str, Policy],
-    disputed: set[str],
+    disputed: Mapping[str, str],
     left: int,
     now: datetime,
 ) -> str | None:
@@ -179,7 +179,7 @@ def _why_not(
     if payee is None:
         return "its payee has no active destination"
     if one.settlement_id in disputed:
-        return "the provider contradicts itself about an earlier attempt"
+        return disputed[one.settlement_id]
     if left <= 0:
         return "nothing is owed for its settlement any more"
     return cooling_off(payee, policy.cooling, now) if policy is not None else None  # without one, the gate waits by the setting

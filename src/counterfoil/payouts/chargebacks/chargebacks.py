@@ -5,8 +5,10 @@ with them, so that no more than was paid on an invoice is ever taken from those 
 is owed back anyway, and is taken first; then a refund that is owed and not paid out yet, which is the same money. What had gone back before
 and is taken all the same, the customer owes: nobody else bears it.
 
-While one is open nothing of its invoice is settled, paid out, refunded or released. Won, the money is credited to the payee's current
-account, less the fees of it; lost, nothing moves.
+Of a payment that funded escrows what they got their customers owe; the others whose money lies in suspense bear nothing.
+
+While one is open nothing of its invoice is settled, paid out, refunded or released, and nothing leaves the escrows that it funded. Won, the
+money is credited to the payee's current account, less the fees of it; lost, nothing moves but what is still in those escrows.
 """
 
 from __future__ import annotations
@@ -16,18 +18,20 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
-from psycopg.rows import class_row
 
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Move, record_birth, take_step, take_steps
-from counterfoil.base.problems import InvalidInput, NotFound
+from counterfoil.base.problems import InvalidInput, check
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import CHARGEBACK as CHARGEBACK_KEYS
 from counterfoil.ledger.journals.key_spaces import CHARGEBACK_WON, KeySpace
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.providers import ChargebackFact
+from counterfoil.payouts.chargebacks.escrowed import book_shares, decide_shares, lock_funded_by, settled_debt, take_shares, won_shares
 from counterfoil.payouts.chargebacks.machine import CHARGEBACK
+from counterfoil.payouts.chargebacks.model import Chargeback, charge_of, locked_chargeback, show_chargeback
+from counterfoil.payouts.chargebacks.words import agrees
 from counterfoil.payouts.disputes.standing import is_contested
 from counterfoil.payouts.refunds.owing import owe_more
 from counterfoil.payouts.refunds.refunds import REFUND, Refund, book_refund, lock_invoice, refundable, refunds_by_id
@@ -39,31 +43,6 @@ from counterfoil.settlement.payments.payments import Payment, payment_of
 from counterfoil.settlement.settlements import settlement_of
 
 ACTOR: Final = "system:worker"
-
-
-class Chargeback(NamedTuple):
-    """A chargeback as it stands; minor units. `excess`: what of it no invoice had taken; `beyond`: what had gone back before."""
-
-    id: str
-    program_id: str
-    provider: str
-    provider_ref: str
-    charge_id: str
-    invoice_id: str | None
-    customer_id: str | None
-    payee_id: str | None
-    asset: str
-    amount: int
-    fee: int
-    fee_back: int
-    excess: int
-    beyond: int
-    cause: str
-    answer_by: datetime | None
-    opened_at: datetime
-    ended_at: datetime | None
-    state: str
-    state_at: datetime
 
 
 def apply_chargebacks(conn: Connection[Any], facts: Sequence[ChargebackFact], *, provider: str, make_id: MakeId, now: datetime) -> int:
@@ -78,20 +57,25 @@ def apply_chargebacks(conn: Connection[Any], facts: Sequence[ChargebackFact], *,
 
 
 def _apply(conn: Connection[Any], fact: ChargebackFact, provider: str, make_id: MakeId, now: datetime) -> bool:
-    payment = payment_of(conn, provider, fact.charge_id)
+    before = charge_of(conn, provider, fact.chargeback_id)
+    payment = payment_of(conn, provider, before or fact.charge_id)
     if payment is None:
         raise InvalidInput("charge_id", "a payment that is on record", got=fact.charge_id[:80])
-    # The order of locks, everywhere: invoice first. Two words of one chargeback, and two chargebacks of one payment, wait for each other.
-    invoice = lock_invoice(conn, payment.invoice_id) if payment.invoice_id else None
-    conn.execute("select pg_advisory_xact_lock(hashtextextended(%s, 4271009))", [f"{provider}:{fact.charge_id}"])
-    known = _known(conn, provider, fact.chargeback_id)
+    invoice = _lock(conn, payment)
+    known = locked_chargeback(conn, provider, fact.chargeback_id)
     if known is None:
         known = _open(conn, fact, payment, invoice, make_id, now)
-        if fact.status == "open":
-            return True
-    elif fact.status == "open":
+        if fact.status != "open":
+            end_chargeback(conn, known, fact, make_id=make_id, now=now)
+        return True
+    if not agrees(conn, known, fact, make_id=make_id, now=now):
+        return False
+    if fact.status == "open":
         return _note_time(conn, known, fact)
-    return _end(conn, known, fact, make_id, now)
+    if known.state != "open":
+        return False
+    end_chargeback(conn, known, fact, make_id=make_id, now=now)
+    return True
 
 
 def _note_time(conn: Connection[Any], known: Chargeback, fact: ChargebackFact) -> bool:
@@ -133,7 +117,10 @@ def _open(
         own = book_refund(conn, make_id("ref"), invoice, new, cause=why, make_id=make_id, actor=ACTOR, now=now, by_bank=True)
         owed = [*owed, Taken(own, new)]
     _paid_by_bank(conn, made, owed, now)
+    shares = take_shares(conn, made) if invoice is None else []
     _post(conn, made, CHARGEBACK_KEYS, _taken_lines(made, excess + settled_by_it + new), fact.occurred_at, now)
+    made = made._replace(escrowed=sum(one.amount for one in shares))
+    book_shares(conn, made, now=now)
     _tell(conn, "chargeback_opened", made, now)
     if beyond and invoice is not None:
         _tell(conn, "chargeback_beyond", made, now)
@@ -199,15 +186,29 @@ def _taken_lines(one: Chargeback, refunded: int) -> Lines:
     return [line for line in [*lines, ("dispute_fee", clearing, one.fee)] if line[2]]
 
 
-def _end(conn: Connection[Any], known: Chargeback, fact: ChargebackFact, make_id: MakeId, now: datetime) -> bool:
+def lock_chargeback(conn: Connection[Any], one: Chargeback) -> Chargeback:
+    """A chargeback as it is, locked with its payment and all that follows from it."""
+    payment = payment_of(conn, one.provider, one.charge_id)
+    check(payment is not None, "a chargeback is of a payment", chargeback=one.id)
+    assert payment is not None
+    _lock(conn, payment)
+    return locked_chargeback(conn, one.provider, one.provider_ref) or one
+
+
+def _lock(conn: Connection[Any], payment: Payment) -> Invoice | None:
+    # The order of locks, everywhere: payment, then its invoice or the escrows that it funded, and accounts last. Two words of one
+    # chargeback, two chargebacks of one payment, and a chargeback and a use of one payment wait for each other.
+    conn.execute("select lock_payments(%s)", [[payment.id]])
+    if payment.invoice_id:
+        return lock_invoice(conn, payment.invoice_id)
+    lock_funded_by(conn, payment.id)
+    return None
+
+
+def end_chargeback(conn: Connection[Any], known: Chargeback, fact: ChargebackFact, *, make_id: MakeId, now: datetime) -> None:
+    """A locked chargeback that is open is won or lost, as `fact` says."""
     ended = {"won": "win", "lost": "lose"}[fact.status]
-    if known.state == fact.status:
-        return False
-    if known.state in CHARGEBACK.final:
-        once = f"{fact.status}:{fact.occurred_at.isoformat()}"
-        told = {"was": known.state, "says": fact.status, "provider": known.provider}
-        emit(conn, [NewEvent("chargeback_conflict", known.program_id, known.id, told, once=once)], at=now)
-        return False
+    book_shares(conn, known, now=now)
     take_step(conn, CHARGEBACK, known.id, known.state, ended, actor=ACTOR, at=now)
     back = known.fee - fact.fee if fact.status == "won" and fact.fee < known.fee else 0
     conn.execute("update chargeback set ended_at = %s, fee_back = %s where id = %s", [now, back, known.id])
@@ -215,10 +216,10 @@ def _end(conn: Connection[Any], known: Chargeback, fact: ChargebackFact, make_id
     invoice = lock_invoice(conn, known.invoice_id) if known.invoice_id else None
     if fact.status == "won":
         _win(conn, known, invoice, fact.occurred_at, make_id, now)
+    decide_shares(conn, known, make_id=make_id, now=now)
     if invoice is not None and not is_contested(conn, invoice.id):
         call_decided(conn, lock_invoice(conn, invoice.id), refundable(conn, invoice), cause=known.id, actor=ACTOR, now=now)
     _tell(conn, "chargeback_won" if fact.status == "won" else "chargeback_lost", known, now)
-    return True
 
 
 def _win(conn: Connection[Any], one: Chargeback, invoice: Invoice | None, at: datetime, make_id: MakeId, now: datetime) -> None:
@@ -231,7 +232,8 @@ def _win(conn: Connection[Any], one: Chargeback, invoice: Invoice | None, at: da
     own = next((refunds[row[0]] for row in rows if row[1]), None)
     before = [Taken(refunds[row[0]], row[2]) for row in rows if not row[1]]
     lines: Lines = [
-        (clearing, f"receivable:customer:{one.customer_id}" if one.invoice_id else "suspense", one.beyond),
+        *(settled_debt(conn, one, one.customer_id, clearing, one.beyond) if one.invoice_id else [(clearing, "suspense", one.beyond)]),
+        *won_shares(conn, one),
         (clearing, f"refund_payable:customer:{one.customer_id}", one.excess + sum(each.amount for each in before)),
         (clearing, "dispute_fee", one.fee_back),
     ]
@@ -247,7 +249,7 @@ def _win(conn: Connection[Any], one: Chargeback, invoice: Invoice | None, at: da
     else:
         rates = rates_of(conn, settlement.program_id, settlement.rate_version, settlement.asset)
         gone = settlement.gross - invoice.written_off - refundable(conn, invoice)
-        shared = won_back(settlement.gross, gone, own.amount, rates, retain_fees=own.retain_fees)
+        shared = won_back(settlement.gross, gone, own.amount, rates)
         lines += [
             (clearing, "fee:platform", shared.platform_fee),
             (clearing, "payable:validator", shared.validator_fee),
@@ -275,39 +277,6 @@ def _post(conn: Connection[Any], one: Chargeback, space: KeySpace, lines: Lines,
 
 
 def _tell(conn: Connection[Any], name: str, one: Chargeback, now: datetime) -> None:
-    told = {"invoiceId": one.invoice_id or "", "amount": str(one.amount), "beyond": str(one.beyond), "asset": one.asset, "cause": one.cause}
+    told = {"invoiceId": one.invoice_id or "", "amount": str(one.amount), "beyond": str(one.beyond), "asset": one.asset}
+    told |= {"escrowed": str(one.escrowed), "cause": one.cause}
     emit(conn, [NewEvent(name, one.program_id, one.id, told)], at=now)
-
-
-def _known(conn: Connection[Any], provider: str, provider_ref: str) -> Chargeback | None:
-    conn.execute("select from chargeback where provider = %s and provider_ref = %s for update", [provider, provider_ref])
-    found = _select(conn, "where provider = %s and provider_ref = %s", [provider, provider_ref])
-    return found[0] if found else None
-
-
-def show_chargeback(conn: Connection[Any], chargeback_id: str) -> Chargeback:
-    """One chargeback. Raises NotFound."""
-    found = _select(conn, "where id = %s", [chargeback_id])
-    if not found:
-        raise NotFound(what="chargeback", id=chargeback_id)
-    return found[0]
-
-
-def list_chargebacks(conn: Connection[Any], *, rows_max: int, after: str | None, state: str | None) -> list[Chargeback]:
-    """Chargebacks, newest first."""
-    return _select(
-        conn,
-        """where (%(after)s::text is null or id < %(after)s) and (%(state)s::text is null or state = %(state)s)
-           order by id desc limit %(rows)s""",
-        {"after": after, "state": state, "rows": rows_max},
-    )
-
-
-def _select(conn: Connection[Any], ending: str, given: Any) -> list[Chargeback]:
-    with conn.cursor(row_factory=class_row(Chargeback)) as cur:
-        return cur.execute(
-            """select id, program_id, provider, provider_ref, charge_id, invoice_id, customer_id, payee_id, asset, amount, fee, fee_back,
-                      excess, beyond, cause, answer_by, opened_at, ended_at, state, state_at from chargeback """
-            + ending,
-            given,
-        ).fetchall()

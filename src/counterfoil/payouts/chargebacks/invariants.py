@@ -26,7 +26,16 @@ INVARIANTS: Final = (
            union all
            select r.id, r.amount, sum(x.amount), 0 from refund r
            join chargeback_refund x on x.refund_id = r.id join chargeback c on c.id = x.chargeback_id and c.state <> 'won'
-           group by r.id having sum(x.amount) > r.amount or (r.state = 'charged_back') <> (sum(x.amount) = r.amount)""",
+           group by r.id having sum(x.amount) > r.amount or (r.state = 'charged_back') <> (sum(x.amount) = r.amount)
+           union all
+           select c.id, c.amount, sum(x.amount), 0 from chargeback c join chargeback_escrow x on x.chargeback_id = c.id
+           group by c.id having c.invoice_id is not null or sum(x.amount) > c.amount
+           union all
+           select x.escrow_id, f.amount, sum(x.amount), 0 from chargeback_escrow x
+           join chargeback c on c.id = x.chargeback_id and c.state <> 'won'
+           cross join lateral (select coalesce(sum(m.amount), 0) as amount from escrow_movement m
+                               where (m.payment_id, m.escrow_id) = (c.payment_id, x.escrow_id)) f
+           group by x.escrow_id, c.payment_id, f.amount having sum(x.amount) > f.amount""",
         "critical",
         "A chargeback took another amount than its records say.",
         "P12",
@@ -51,6 +60,26 @@ INVARIANTS: Final = (
            from expected e full join booked b using (program_id, asset, kind, ref) where e.amount is distinct from b.amount""",
         "critical",
         "The books say of a chargeback something else than its record.",
+        "P12",
+    ),
+    Invariant(
+        "CHARGEBACK_ESCROW",
+        "Is nothing on its way out of an escrow whose money is charged back, and do customers owe what was taken of it?",
+        """select e.id, e.state, escrow_charged_back(e.id), 0 from escrow e
+           where e.state = 'active' and escrow_charged_back(e.id) is not null
+           union all
+           select c.id, c.state, 'booked', coalesce(b.amount, 0) - x.amount from chargeback c
+           cross join lateral (select sum(amount) as amount from chargeback_escrow where chargeback_id = c.id) x
+           left join lateral (
+               select sum(p.amount) as amount from journal j join posting p on p.journal_id = j.id join account d on d.id = p.debit
+               where j.program_id = c.program_id and j.key = 'CHARGEBACK_ESCROW:' || c.provider || ':' || c.provider_ref
+                     and d.name like 'receivable:customer:%') b on true
+           where x.amount is distinct from b.amount
+           union all
+           select x.escrow_id, 'taken', '', escrow_lost(x.escrow_id) from chargeback_escrow x
+           group by x.escrow_id having escrow_lost(x.escrow_id) < 0""",
+        "critical",
+        "Money that is not ours goes out of an escrow, or other customers' money was taken for it.",
         "P12",
     ),
 )

@@ -1,15 +1,19 @@
-"""Chargebacks as a noun: they are looked at here, and moved by the provider's word alone."""
+"""Chargebacks as a noun: the provider's word moves them, and where its words exclude each other two people do."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import class_row
 
 from counterfoil.operations.verbs import Noun, Part
-from counterfoil.payouts.chargebacks.chargebacks import Chargeback, list_chargebacks, show_chargeback
 from counterfoil.payouts.chargebacks.machine import CHARGEBACK
+from counterfoil.payouts.chargebacks.model import Chargeback, list_chargebacks, show_chargeback
+from counterfoil.payouts.chargebacks.ruling import VERBS, why_not_ruled
+from counterfoil.payouts.chargebacks.words import ChargebackConflict, conflicts_of
 
 
 class ChargebackRefund(NamedTuple):
@@ -22,13 +26,36 @@ class ChargebackRefund(NamedTuple):
     was_owed: bool
 
 
-def _refunds(conn: Connection[Any], chargeback_id: str) -> list[ChargebackRefund]:
+class ChargebackEscrow(NamedTuple):
+    """An escrow that the payment had funded, and what of that was taken; minor units. `remaining`: what is still in it."""
+
+    id: str
+    asset: str
+    amount: int
+    remaining: int
+    state: str
+
+
+def _escrows(conn: Connection[Any], chargeback_id: str, *, rows_max: int) -> list[ChargebackEscrow]:
+    with conn.cursor(row_factory=class_row(ChargebackEscrow)) as cur:
+        return cur.execute(
+            """select e.id, e.asset, x.amount, e.funded - e.released - e.refunded as remaining, e.state
+               from chargeback_escrow x join escrow e on e.id = x.escrow_id where x.chargeback_id = %s order by e.id limit %s""",
+            [chargeback_id, rows_max],
+        ).fetchall()
+
+
+def _refunds(conn: Connection[Any], chargeback_id: str, *, rows_max: int) -> list[ChargebackRefund]:
     with conn.cursor(row_factory=class_row(ChargebackRefund)) as cur:
         return cur.execute(
             """select r.id, r.asset, c.amount, r.state, not c.is_own as was_owed
-               from chargeback_refund c join refund r on r.id = c.refund_id where c.chargeback_id = %s order by r.id limit 1000""",
-            [chargeback_id],
+               from chargeback_refund c join refund r on r.id = c.refund_id where c.chargeback_id = %s order by r.id limit %s""",
+            [chargeback_id, rows_max],
         ).fetchall()
+
+
+def _refusals(conn: Connection[Any], chargeback_id: str, now: datetime) -> Mapping[str, str | None]:  # noqa: ARG001
+    return {"rule": why_not_ruled(conn, show_chargeback(conn, chargeback_id))}
 
 
 CHARGEBACK_NOUN: Final = Noun(
@@ -36,10 +63,15 @@ CHARGEBACK_NOUN: Final = Noun(
     "chargebacks",
     "cb",
     CHARGEBACK,
-    (),
+    VERBS,
     show_chargeback,
+    _refusals,
     row=Chargeback,
     rows=list_chargebacks,
-    parts=(Part("refunds", ChargebackRefund, _refunds),),
+    parts=(
+        Part("refunds", ChargebackRefund, _refunds),
+        Part("escrows", ChargebackEscrow, _escrows),
+        Part("conflicts", ChargebackConflict, conflicts_of),
+    ),
     help="Payments that customers' banks took back, from whom it was taken, and until when the provider takes evidence.",
 )

@@ -8,7 +8,6 @@ up, and never decide.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -20,7 +19,8 @@ from counterfoil.base.problems import InvalidInput, NotFound, Problem
 from counterfoil.operations.access.access import Caller
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.work.jobs import Job
-from counterfoil.operations.work.runner import Claim, Runner, Tally, run_here, wake
+from counterfoil.operations.work.parts import run_one_by_one
+from counterfoil.operations.work.runner import Claim, Runner, Tally, wake
 from counterfoil.payouts.disputes.holding import hold_payouts
 from counterfoil.payouts.disputes.machine import DISPUTE, DISPUTES
 from counterfoil.payouts.disputes.rules import (
@@ -281,13 +281,7 @@ def disputes_due(runner: Runner, make_id: MakeId) -> Tally:
         for claim in claims:
             _due(conn, show_dispute(conn, claim.id), make_id, now)
 
-    done, single = Tally(), replace(runner, rows_max=1)
-    for _ in range(runner.rows_max):
-        one = run_here(single, DISPUTES, work)
-        done = done.plus(one)
-        if one == Tally():
-            break
-    return done
+    return run_one_by_one(runner, DISPUTES, work)
 
 
 def _due(conn: Connection[Any], one: Dispute, make_id: MakeId, now: datetime) -> None:

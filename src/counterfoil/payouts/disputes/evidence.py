@@ -15,6 +15,7 @@ from counterfoil.payouts.disputes.disputes import NotAllowedHere, locked_dispute
 from counterfoil.payouts.disputes.machine import DISPUTE
 
 EVIDENCE_MAX: Final = 5_000_000
+EVIDENCE_FILES_MAX: Final = 1_000  # of a dispute: more are refused, so that every list of them is whole
 _GOING: Final = DISPUTE.before("escalate")
 
 
@@ -31,6 +32,9 @@ def add_evidence(conn: Connection[Any], dispute_id: str, content: bytes, *, name
     if not 0 < len(name) <= 200 or not name.isprintable():
         raise InvalidInput("file_name", "1 to 200 printable characters", got=name[:40])
     digest = hashlib.sha256(content).digest()
+    row = conn.execute("select count(*) from dispute_evidence where dispute_id = %s and sha256 <> %s", [dispute_id, digest]).fetchone()
+    if row is not None and row[0] >= EVIDENCE_FILES_MAX:
+        raise InvalidInput("file", f"one of at most {EVIDENCE_FILES_MAX} files of a dispute", got=row[0] + 1)
     conn.execute(
         """insert into dispute_evidence (dispute_id, number, name, sha256, content, given_by, actor, at)
            select %(id)s, coalesce(max(number), 0) + 1, %(name)s, %(sha256)s, %(content)s, %(by)s, %(actor)s, %(now)s
@@ -81,11 +85,11 @@ def evidence_file(conn: Connection[Any], dispute_id: str, number: int) -> Eviden
     return found
 
 
-def evidence_of(conn: Connection[Any], dispute_id: str) -> list[Evidence]:
+def evidence_of(conn: Connection[Any], dispute_id: str, *, rows_max: int = EVIDENCE_FILES_MAX) -> list[Evidence]:
     """What was handed in, the first one first."""
     with conn.cursor(row_factory=class_row(Evidence)) as cur:
         return cur.execute(
             """select number, name, encode(sha256, 'hex') as sha256, length(content) as size, actor, at
-               from dispute_evidence where dispute_id = %s order by number limit 1000""",
-            [dispute_id],
+               from dispute_evidence where dispute_id = %s order by number limit %s""",
+            [dispute_id, rows_max],
         ).fetchall()

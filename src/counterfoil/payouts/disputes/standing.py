@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from psycopg import Connection
 
@@ -39,31 +39,62 @@ def disputes_of(conn: Connection[Any], settlement_ids: Iterable[str], *, now: da
     return {row[0]: DisputeStanding(row[1], row[2], row[3], row[4], now) for row in rows}
 
 
-def in_dispute(conn: Connection[Any], settlement_ids: Iterable[str]) -> set[str]:
-    """Which of these settlements and releases of escrows wait for a dispute or a chargeback: on their own invoice, or on money that a
-    dispute says went out to the same payee before."""
-    wanted = sorted(set(settlement_ids))
-    rows = conn.execute(
-        """select s.id from payout_source s where s.id = any(%s) and exists (
-               select from dispute d where d.ended_at is null and (d.invoice_id = s.invoice_id or (
-                   d.program_id = s.program_id and d.payee_id = s.payee_id and d.asset = s.asset and exists (
-                       select from payout p join provider_payout pp on pp.payout_id = p.id join call c on c.subject_id = pp.id
-                       where p.invoice_id = d.invoice_id))))
-           union select s.id from settlement s join chargeback c on c.invoice_id = s.invoice_id and c.ended_at is null
-           where s.id = any(%s)""",
-        [wanted, wanted],
-    ).fetchall()
-    return {row[0] for row in rows}
+class Contest(NamedTuple):
+    """What is open on an invoice: our own dispute, or a chargeback of the customer's bank, by its id."""
+
+    kind: Literal["dispute", "chargeback"]
+    id: str
+
+    @property
+    def why(self) -> str:
+        """What waits for it, in words."""
+        until = "it is decided" if self.kind == "dispute" else "the customer's bank has decided"
+        return f"{self.kind} {self.id} is open, until {until}"
 
 
-def contests_of(conn: Connection[Any], invoice_id: str) -> list[str]:
-    """The ids of the dispute and of the chargebacks that are open on an invoice."""
+def contests_of(conn: Connection[Any], invoice_id: str) -> list[Contest]:
+    """The dispute and the chargebacks that are open on an invoice, the dispute first."""
+    return contests_by_invoice(conn, [invoice_id]).get(invoice_id, [])
+
+
+def contests_by_invoice(conn: Connection[Any], invoice_ids: Iterable[str]) -> dict[str, list[Contest]]:
+    """What is open on each of these invoices that has anything open, the dispute first."""
+    found: dict[str, list[Contest]] = {}
     rows = conn.execute(
-        """select id from dispute where invoice_id = %(id)s and ended_at is null
-           union all select id from chargeback where invoice_id = %(id)s and ended_at is null order by id""",
-        {"id": invoice_id},
+        """select invoice_id, 'dispute' as kind, id from dispute where invoice_id = any(%(ids)s) and ended_at is null
+           union all select invoice_id, 'chargeback', id from chargeback where invoice_id = any(%(ids)s) and ended_at is null
+           order by 1, 2 desc, 3""",
+        {"ids": sorted(set(invoice_ids))},
     ).fetchall()
-    return [row[0] for row in rows]
+    for invoice_id, kind, contest in rows:
+        found.setdefault(invoice_id, []).append(Contest(kind, contest))
+    return found
+
+
+def in_dispute(conn: Connection[Any], settlement_ids: Iterable[str]) -> dict[str, str]:
+    """Which of these settlements and releases of escrows wait for a dispute or a chargeback, and why: on their own invoice, or on money
+    that a dispute says went out to the same payee before."""
+    rows = conn.execute(
+        """select s.id, s.invoice_id, d.id, d.invoice_id from payout_source s
+           join dispute d on d.ended_at is null and (d.invoice_id = s.invoice_id or (
+               d.program_id = s.program_id and d.payee_id = s.payee_id and d.asset = s.asset and exists (
+                   select from payout p join provider_payout pp on pp.payout_id = p.id join call c on c.subject_id = pp.id
+                   where p.invoice_id = d.invoice_id)))
+           where s.id = any(%s) order by s.id, d.invoice_id = s.invoice_id, d.id desc""",
+        [sorted(set(settlement_ids))],
+    ).fetchall()
+    found = {
+        settlement: Contest("dispute", dispute).why
+        if own == about
+        else f"dispute {dispute} about money of invoice {about} that went out to the same payee is open, until it is decided"
+        for settlement, own, dispute, about in rows
+    }
+    charged = conn.execute(
+        """select s.id, c.id from settlement s join chargeback c on c.invoice_id = s.invoice_id and c.ended_at is null
+           where s.id = any(%s) order by s.id, c.id desc""",
+        [sorted(set(settlement_ids))],
+    ).fetchall()
+    return {settlement: Contest("chargeback", chargeback).why for settlement, chargeback in charged} | found
 
 
 def is_contested(conn: Connection[Any], invoice_id: str) -> bool:

@@ -91,11 +91,11 @@ def _let_go_on(conn: Connection[Any], before: Invoice, state: str, note_id: str,
         cancel_intents(conn, [before.id], cause=note_id, actor=actor, now=now)
 
 
-def credit_notes_of(conn: Connection[Any], invoice_id: str) -> list[CreditNote]:
+def credit_notes_of(conn: Connection[Any], invoice_id: str, *, rows_max: int) -> list[CreditNote]:
     """The credit notes of an invoice, in their order."""
     with conn.cursor(row_factory=class_row(CreditNote)) as cur:
         return cur.execute(
             """select id, invoice_id, asset, amount, against_due, refunded, refund_id, reason, actor, at
-               from credit_note where invoice_id = %s order by at, id limit 1000""",
-            [invoice_id],
+               from credit_note where invoice_id = %s order by at, id limit %s""",
+            [invoice_id, rows_max],
         ).fetchall()

@@ -13,14 +13,13 @@ from psycopg.rows import class_row
 from counterfoil.base.encryption.confidential import Confidential, opened
 from counterfoil.base.machine import listed, take_step
 from counterfoil.base.problems import NotFound, Problem, check
-from counterfoil.operations.work.runner import is_paused
+from counterfoil.operations.work.pauses import paused_of
 from counterfoil.payouts.machines import PAYMENT_FILE, PROVIDER_PAYOUT, SENDING
-from counterfoil.payouts.provider_payouts.brakes import brake_on
+from counterfoil.payouts.provider_payouts.brakes import brakes_on
 from counterfoil.payouts.provider_payouts.outcome_rules import OutcomeDecision
 from counterfoil.payouts.provider_payouts.outcomes import carry_out
 from counterfoil.payouts.provider_payouts.standings import lock_by_id
 
-ORDERS_SHOWN_MAX: Final = 10_000
 CONFIDENTIAL: Final = Confidential("payment_file", ("id",), ("body",), "files of payments", raw=True)
 
 
@@ -106,13 +105,13 @@ def show_payment_file(conn: Connection[Any], file_id: str) -> PaymentFile:
 
 
 def orders_of(conn: Connection[Any], file_id: str) -> list[FileOrder]:
-    """What stands in a file, in its order."""
+    """What stands in a file, in its order: all of it, which is no more than its provider takes in one file."""
     with conn.cursor(row_factory=class_row(FileOrder)) as cur:
         return cur.execute(
             """select l.number, l.provider_payout_id, pp.payout_id, pp.amount, pp.asset, pp.state, pp.last_error as error
                from payment_file_order l join provider_payout pp on pp.id = l.provider_payout_id
-               where l.file_id = %s order by l.number limit %s""",
-            [file_id, ORDERS_SHOWN_MAX],
+               where l.file_id = %s order by l.number""",
+            [file_id],
         ).fetchall()
 
 
@@ -140,11 +139,11 @@ def download_payment_file(conn: Connection[Any], file_id: str, *, actor: str, no
 def _refuse_what_may_not_go(conn: Connection[Any], file_id: str, now: datetime) -> None:
     # The download is the call: whoever stopped, failed or redirected an order since the file was made must not see it paid, and an order
     # that was tried again in another file would be paid twice.
-    for one in lock_by_id(conn, [order.provider_payout_id for order in orders_of(conn, file_id)], now=now):
-        brake = brake_on(conn, one) if one.state == "sent" else None
-        why = f"it is {one.state}" if one.state != "sent" else brake.why if brake else None
-        if why is None and is_paused(conn, SENDING, one.id):
-            why = "sending is paused"
+    orders = lock_by_id(conn, [order.provider_payout_id for order in orders_of(conn, file_id)], now=now)
+    brakes, paused = brakes_on(conn, orders), paused_of(conn, SENDING, [one.id for one in orders])
+    for one in orders:
+        brake = brakes.get(one.id)
+        why = f"it is {one.state}" if one.state != "sent" else brake.why if brake else paused.get(one.id)
         if why is not None:
             raise FileNotToBeSent(file=file_id, order=one.id, why=why)
 

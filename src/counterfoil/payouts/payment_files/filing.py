@@ -34,7 +34,7 @@ from counterfoil.operations.work.runner import Claim, Runner, Tally, put_back_or
 from counterfoil.payouts.destinations.masking import masked_answer
 from counterfoil.payouts.machines import PAYMENT_FILE, PROVIDER_PAYOUT, SENDING
 from counterfoil.payouts.payment_files.files import CONFIDENTIAL
-from counterfoil.payouts.provider_payouts.brakes import brake_on
+from counterfoil.payouts.provider_payouts.brakes import brakes_on
 from counterfoil.payouts.provider_payouts.orders import CANNOT_BE_SENT, ReservedOrder, orders_to_send
 from counterfoil.payouts.provider_payouts.outcome_rules import LockedProviderPayout, decide_answer
 from counterfoil.payouts.provider_payouts.outcomes import ACTOR, carry_out
@@ -112,8 +112,10 @@ def _ready(conn: Connection[Any], runner: Runner, claims: Sequence[Claim], now: 
     for one, why in unsendable.items():
         put_back_or_tell(conn, runner, SENDING, claim_of[one], error=why, now=now)
     ready = []
-    for standing in lock_by_id(conn, sorted(orders), now=now):
-        brake = brake_on(conn, standing)
+    standings = lock_by_id(conn, sorted(orders), now=now)
+    brakes = brakes_on(conn, standings)
+    for standing in standings:
+        brake = brakes.get(standing.id)
         if brake is None:
             reserved = orders[standing.id]
             ready.append(_Order(claim_of[standing.id], standing, reserved.order, reserved.payload_sha256))

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
 from counterfoil.base.ids import MakeId
 from counterfoil.base.problems import NotFound, Problem
+from counterfoil.payouts.disputes.standing import contests_of
 from counterfoil.payouts.payouts.verbs import Owed, Payout, create_payouts, list_payouts
-from counterfoil.settlement.intents.intents import intents_of
-from counterfoil.settlement.invoices.invoices import Invoice, lock_invoices
+from counterfoil.settlement.intents.intents import Intent, intents_of
+from counterfoil.settlement.invoices.invoices import INVOICE, Invoice, lock_invoices
 from counterfoil.settlement.settlements import settlement_of
 
 CAUSE = "execute"
+AWAIT_PAYMENT: Final = "wait for its customer's payment"
+NO_MONEY: Final = {
+    "draft": "it is not issued yet, so nobody has paid anything of it",
+    "cancelled": "it is cancelled, and nobody pays anything of it",
+    "refunded": "all that was paid on it went back to its customer",
+}
 
 
 class NothingToPayOut(Problem):
@@ -51,14 +59,27 @@ def execute_payout(conn: Connection[Any], invoice_id: str, *, make_id: MakeId, a
 
 def _why_unsettled(conn: Connection[Any], invoice: Invoice) -> tuple[str, str]:
     """What is missing before there is money for its payee, and who brings it about."""
-    if invoice.state != "paid" and not invoice.written_off:
-        return f"it is {invoice.state.replace('_', ' ')}, and only what is paid in full is paid out", "wait for its customer's payment"
-    intents = intents_of(conn, [invoice.id])
+    contests = contests_of(conn, invoice.id)
+    if contests:
+        first = contests[0]
+        decide = f"counterfoil disputes show {first.id}" if first.kind == "dispute" else "wait for the bank's word"
+        return first.why, decide
+    if invoice.written_off:
+        return _why_unfinished(intents_of(conn, [invoice.id]))
+    if invoice.state in INVOICE.before("pay"):
+        return f"{invoice.paid} of {invoice.total} minor units of it are paid, and only what is paid in full is paid out", AWAIT_PAYMENT
+    if invoice.state != "paid":
+        return NO_MONEY.get(invoice.state, f"it is {invoice.state.replace('_', ' ')}"), "nothing"
+    return _why_unfinished(intents_of(conn, [invoice.id]))
+
+
+def _why_unfinished(intents: Sequence[Intent]) -> tuple[str, str]:
     if not intents:
-        return "it is not settled yet", "nothing"
+        return "no intent to settle it is on record", "nothing"
     one = intents[-1]
     if one.state == "failed":
-        return f"its payment could not be verified: {one.last_error}", f"counterfoil intents retry {one.id}"
+        return f"its intent {one.id} failed: {one.last_error}", f"counterfoil intents retry {one.id}"
     if one.state == "cancelled":
-        return "all of it went back to its customer", "nothing"
-    return f"it is not settled yet: its intent is {one.state}", f"counterfoil intents show {one.id}"
+        return NO_MONEY["refunded"], "nothing"
+    waits = f", and waits: {one.last_error}" if one.last_error else ""
+    return f"it is not settled yet: its intent is {one.state.replace('_', ' ')}{waits}", f"counterfoil intents show {one.id}"

@@ -43,8 +43,6 @@ ACTOR: Final = "system:worker"
 ASKED_AGAIN_EVERY: Final = timedelta(hours=1)
 NO_DESTINATION: Final = "its payee has no active destination"
 QUARANTINED: Final = "its payee's destination is quarantined"
-IN_DISPUTE: Final = "a dispute about money of its payee is open"
-IN_CONFLICT: Final = "the provider contradicts itself about an earlier attempt"
 
 
 class Reservation(NamedTuple):
@@ -95,15 +93,15 @@ def _reserve(
     group = [payouts[one.id] for one in claims]
     destinations = active_destinations(conn, program_id, [one.payee_id for one in group])
     disputed = in_conflict(conn, [one.settlement_id for one in group])
-    _tell_waiting(conn, [one for one in group if one.payee_id not in destinations], NO_DESTINATION, now)
+    _tell_waiting(conn, {one: NO_DESTINATION for one in group if one.payee_id not in destinations}, now)
     stopped = {payee for payee, one in destinations.items() if one.quarantined}
-    _tell_waiting(conn, [one for one in group if one.payee_id in stopped], QUARANTINED, now)
+    _tell_waiting(conn, {one: QUARANTINED for one in group if one.payee_id in stopped}, now)
     group = [one for one in group if one.payee_id not in stopped]
     held = [one for one in group if one.payee_id in destinations and one.settlement_id in disputed]
-    _tell_waiting(conn, held, IN_CONFLICT, now)
+    _tell_waiting(conn, {one: disputed[one.settlement_id] for one in held}, now)
     free = [one for one in group if one.payee_id in destinations and one.settlement_id not in disputed]
     complained = in_dispute(conn, [one.settlement_id for one in free])
-    _tell_waiting(conn, [one for one in free if one.settlement_id in complained], IN_DISPUTE, now)
+    _tell_waiting(conn, {one: complained[one.settlement_id] for one in free if one.settlement_id in complained}, now)
     free = [one for one in free if one.settlement_id not in complained]
     owed = owed_after_netting(conn, free, actor=ACTOR, now=now)
     _end_paid(conn, [one for one in free if owed.get(one.settlement_id, 0) <= 0], now)
@@ -185,13 +183,18 @@ def _wait_for_approval(
     emit(conn, told, at=now)
 
 
-def _tell_waiting(conn: Connection[Any], waiting: Sequence[Payout], why: str, now: datetime) -> None:
-    """Not due until what it waits for comes: a destination, the end of a conflict; or a person asks."""
+def _tell_waiting(conn: Connection[Any], waiting: Mapping[Payout, str], now: datetime) -> None:
+    """Not due until what it waits for comes: a destination, the end of a conflict; or a person asks. Each with the reason why it waits."""
     finish(conn, RESERVING, [one.id for one in waiting])
-    ids = [one.id for one in waiting]
-    rows = conn.execute("update payout set last_error = %s where id = any(%s) returning id, fence", [why, ids]).fetchall()
+    rows = conn.execute(
+        """update payout p set last_error = w.why from unnest(%s::text[], %s::text[]) as w (id, why)
+           where p.id = w.id returning p.id, p.fence""",
+        [[one.id for one in waiting], [why[:ERROR_TEXT_MAX] for why in waiting.values()]],
+    ).fetchall()
     fences = dict(rows)  # each claim has its own: told once for each time that it waits
-    told = [NewEvent("payout_waiting", one.program_id, one.id, {"why": why}, once=f"fence-{fences[one.id]}") for one in waiting]
+    told = [
+        NewEvent("payout_waiting", one.program_id, one.id, {"why": why}, once=f"fence-{fences[one.id]}") for one, why in waiting.items()
+    ]
     emit(conn, told, at=now)
 
 

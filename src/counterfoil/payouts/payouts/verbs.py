@@ -167,7 +167,7 @@ def provider_payouts_of(conn: Connection[Any], payout_id: str) -> list[ProviderP
         return cur.execute(
             """select id, payout_id, number, provider, idempotency_key, destination_id, asset, amount, fee, state, state_at,
                       request_sent_at, sent_at, provider_ref, due_at, attempt, last_error, error_class, paid, beyond
-               from provider_payout where payout_id = %s order by number limit 100""",
+               from provider_payout where payout_id = %s order by number""",
             [payout_id],
         ).fetchall()
 

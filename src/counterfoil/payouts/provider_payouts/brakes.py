@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from psycopg import Connection
+from psycopg.rows import class_row
 
 from counterfoil.payouts.destinations.tokens import readable_tokens
 from counterfoil.payouts.disputes.standing import in_dispute
@@ -12,8 +14,6 @@ from counterfoil.payouts.machines import RESERVED
 from counterfoil.payouts.payouts.payable import Purse, receivables_of
 from counterfoil.payouts.provider_payouts.conflicts import in_conflict
 from counterfoil.payouts.provider_payouts.outcome_rules import LockedProviderPayout
-
-ELSEWHERE: Final = "its destination is not the payee's active one any more"
 
 
 class Brake(NamedTuple):
@@ -24,41 +24,74 @@ class Brake(NamedTuple):
 
 
 def brake_on(conn: Connection[Any], one: LockedProviderPayout) -> Brake | None:
-    """What holds this provider payout back, the worst first; None when nothing does. It and its settlement are locked.
+    """What holds this provider payout back, the worst first; None when nothing does. It and its settlement are locked."""
+    return brakes_on(conn, [one]).get(one.id)
+
+
+def brakes_on(conn: Connection[Any], wanted: Sequence[LockedProviderPayout]) -> dict[str, Brake]:
+    """What holds each of these provider payouts back that something holds, in a fixed number of queries however many they are.
 
     A pause of the queue is the runner's to look at, a quarantine a state of its own.
     """
-    if one.payout_state not in RESERVED:
-        return Brake(f"its payout is {one.payout_state}")
-    if one.paid_beside:
-        return Brake("another attempt for this settlement is paid")
-    if in_conflict(conn, [one.settlement_id]):
-        return Brake("the provider contradicts itself about an attempt for this settlement")
-    if in_dispute(conn, [one.settlement_id]):
-        return Brake("a dispute of its customer, or about money that went to the same payee, is open", changed=True)
-    astray = _astray(conn, one)
-    if astray is not None:
-        return Brake(astray, changed=True)
-    # What was called once may be out already; netting it now would not call it back.
-    if not one.calls and receivables_of(conn, [Purse(one.program_id, one.payee_id, one.asset)]):
-        return Brake("its payee owes us money, which is taken from it first", changed=True)
-    return None
+    settlements = [one.settlement_id for one in wanted]
+    conflicts, disputes = in_conflict(conn, settlements), in_dispute(conn, settlements)
+    elsewhere = _destinations_changed(conn, wanted)
+    debts = receivables_of(conn, [_purse(one) for one in wanted])
+    found: dict[str, Brake] = {}
+    for one in wanted:
+        owed = debts.get(_purse(one))
+        if one.payout_state not in RESERVED:
+            found[one.id] = Brake(f"its payout is {one.payout_state}")
+        elif one.paid_beside:
+            found[one.id] = Brake("another attempt for this settlement is paid")
+        elif why := conflicts.get(one.settlement_id):
+            found[one.id] = Brake(why)
+        elif why := disputes.get(one.settlement_id) or elsewhere.get(one.id):
+            found[one.id] = Brake(why, changed=True)
+        elif owed and not one.calls:  # what was called once may be out already; netting it now would not call it back
+            found[one.id] = Brake(f"its payee owes us {owed} minor units of {one.asset}, which are taken from it first", changed=True)
+    return found
 
 
-def _astray(conn: Connection[Any], one: LockedProviderPayout) -> str | None:
-    """Why nothing goes to this attempt's destination. Whoever quarantines or replaces it waits until the call is announced, or is seen."""
-    row = conn.execute(
-        """select pp.destination_id, d.id, d.state from provider_payout pp
-           join destination d on d.program_id = %s and d.payee_id = %s and d.ended_at is null and d.provider = pp.provider
-           where pp.id = %s for share of d""",
-        [one.program_id, one.payee_id, one.id],
-    ).fetchone()
-    if row is None or row[0] is None:
-        return ELSEWHERE
-    ours, active, state = row
-    if state == "quarantined":
-        return "its payee's destination is quarantined"
-    if ours == active:
+def _purse(one: LockedProviderPayout) -> Purse:
+    return Purse(one.program_id, one.payee_id, one.asset)
+
+
+class _Places(NamedTuple):
+    """Where an order goes, and where its payee is paid now: destinations and providers, and the state of the destination in place."""
+
+    order_id: str
+    ours: str | None
+    was_at: str
+    active: str | None
+    now_at: str | None
+    state: str | None
+
+
+def _destinations_changed(conn: Connection[Any], wanted: Sequence[LockedProviderPayout]) -> dict[str, str]:
+    """Why nothing goes to the destinations of those of these where it may not. Whoever quarantines or replaces a destination waits until
+    the call is announced, or is seen."""
+    with conn.cursor(row_factory=class_row(_Places)) as cursor:
+        rows = cursor.execute(
+            """select pp.id as order_id, pp.destination_id as ours, pp.provider as was_at, d.id as active, d.provider as now_at, d.state
+               from provider_payout pp join payout p on p.id = pp.payout_id
+               left join lateral (select id, provider, state from destination
+                                  where program_id = p.program_id and payee_id = p.payee_id and ended_at is null for share) d on true
+               where pp.id = any(%s) order by d.id""",
+            [[one.id for one in wanted]],
+        ).fetchall()
+    compared = {each for one in rows if one.ours != one.active and one.now_at == one.was_at for each in (one.ours, one.active) if each}
+    accounts = readable_tokens(conn, sorted(compared)) if compared else {}  # a payee's account may be changed, and changed back
+    return {one.order_id: why for one in rows if (why := _why_elsewhere(one, accounts))}
+
+
+def _why_elsewhere(one: _Places, accounts: Mapping[str, str]) -> str | None:
+    if one.active is None:
+        return "its payee has no active destination any more"
+    if one.now_at != one.was_at:
+        return f"its payee is paid at {one.now_at} now, and this is an order for {one.was_at}"
+    if one.state == "quarantined":
+        return f"its payee's destination {one.active} is quarantined"
+    if one.ours == one.active or (one.ours is not None and one.ours in accounts and accounts[one.ours] == accounts.get(one.active)):
         return None
-    accounts = readable_tokens(conn, [ours, active])  # the payee's account was changed, and changed back
-    return None if ours in accounts and accounts[ours] == accounts.get(active) else ELSEWHERE
+    return f"its payee is paid to destination {one.active} now, and this is an order for {one.ours or 'one that is not on record'}"

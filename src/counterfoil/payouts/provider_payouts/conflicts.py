@@ -95,15 +95,18 @@ def rewake(conn: Connection[Any], attempt_ids: Sequence[str], now: datetime) -> 
     wake(conn, RESERVING, SENDING)
 
 
-def in_conflict(conn: Connection[Any], settlement_ids: Iterable[str]) -> set[str]:
-    """Which of these settlements have an open conflict on any of their attempts: a brake on all that they still wait for."""
+def in_conflict(conn: Connection[Any], settlement_ids: Iterable[str]) -> dict[str, str]:
+    """Which of these settlements have an open conflict on any of their attempts, and which: a brake on all that they still wait for."""
     rows = conn.execute(
-        """select distinct p.settlement_id from provider_conflict c
+        """select p.settlement_id, c.id, pp.provider, pp.id, c.said, c.expected from provider_conflict c
            join provider_payout pp on pp.id = c.provider_payout_id join payout p on p.id = pp.payout_id
-           where c.state = 'open' and p.settlement_id = any(%s)""",
+           where c.state = 'open' and p.settlement_id = any(%s) order by p.settlement_id, c.at desc, c.id desc""",
         [sorted(set(settlement_ids))],
     ).fetchall()
-    return {row[0] for row in rows}
+    return {
+        row[0]: f"{row[2]} contradicts itself about attempt {row[3]}: it said {row[4]}, expected was {row[5]}; end conflict {row[1]} first"
+        for row in rows
+    }
 
 
 def attempts_in_conflict(conn: Connection[Any], attempt_ids: Sequence[str]) -> set[str]:

@@ -1,4 +1,7 @@
-"""What payees owe us: refunds and chargebacks after their money had gone out. Their next payouts pay it; two people write it off."""
+"""What is owed to us. Of payees: refunds and chargebacks after their money went out. Their next payouts pay it; two people write it off.
+
+How customers pay see `customer_debts`.
+"""
 
 from __future__ import annotations
 
@@ -24,28 +27,47 @@ EVENT_KINDS: Final = declare(
 
 
 class Debt(NamedTuple):
-    """What a payee owes in an asset, in minor units. `since`: the last time something was added to it."""
+    """What a payee or a customer owes in an asset, in minor units. `since`: the last time something was added to it. `undecided`: what of a
+    customer's debt may still come back, since a bank has not decided a chargeback."""
 
     program_id: str
-    payee_id: str
+    owed_by: str  # payee or customer
+    party_id: str
     asset: str
     amount: int
+    undecided: int
     since: datetime
+
+    @property
+    def account(self) -> str:
+        """What names it among all debts of a program in an asset."""
+        return f"receivable:{self.owed_by}:{self.party_id}"
 
 
 def debts_of(conn: Connection[Any], program_id: str, *, rows_max: int, after: tuple[str, int, str] | None = None) -> list[Debt]:
-    """What each payee of a program owes: by asset, in each the most first. `after`: asset, amount and payee of the row before."""
-    asset, amount, payee = after or (None, None, None)
+    """What each payee and each customer of a program owes: by asset, in each the most first. `after`: asset, amount and account of the row
+    before."""
+    asset, amount, account = after or (None, None, None)
     with conn.cursor(row_factory=class_row(Debt)) as cur:
         return cur.execute(
-            """select program_id, payee_id, asset, amount, (select max(p.effective_at) from posting p where p.debit = account_id) as since
-               from (select b.program_id, substr(a.name, length('receivable:payee:') + 1) as payee_id, b.asset,
-                            a.debits - a.credits as amount, a.id as account_id
+            """select program_id, owed_by, party_id, asset, amount,
+                      case owed_by when 'payee' then 0 else (
+                          select coalesce(sum(c.beyond), 0) from chargeback c where c.state = 'open'
+                              and (c.program_id, c.customer_id, c.asset) = (owed.program_id, owed.party_id, owed.asset))
+                          + (select coalesce(sum(x.amount), 0) from chargeback_escrow x
+                             join chargeback c on c.id = x.chargeback_id and c.state = 'open' join escrow e on e.id = x.escrow_id
+                             where (e.program_id, e.customer_id, e.asset) = (owed.program_id, owed.party_id, owed.asset)) end::bigint
+                      as undecided,
+                      (select max(p.effective_at) from posting p where p.debit = account_id) as since
+               from (select b.program_id, split_part(a.name, ':', 2) as owed_by,
+                            substr(a.name, length('receivable::') + length(split_part(a.name, ':', 2)) + 1) as party_id, b.asset,
+                            a.debits - a.credits as amount, a.id as account_id, a.name
                      from account a join book b on b.id = a.book_id
-                     where b.program_id = %(program)s and a.name like 'receivable:payee:%%' and a.debits > a.credits) owed
-               where %(asset)s::text is null or (asset, -amount, payee_id) > (%(asset)s, -%(amount)s::bigint, %(payee)s)
-               order by asset, amount desc, payee_id limit %(rows_max)s""",
-            {"program": program_id, "asset": asset, "amount": amount, "payee": payee, "rows_max": rows_max},
+                     where b.program_id = %(program)s and a.debits > a.credits
+                           and (a.name like 'receivable:payee:%%' or a.name like 'receivable:customer:%%')) owed
+               where %(asset)s::text is null or (asset, -amount, name) > (%(asset)s, -%(amount)s::bigint, %(account)s)
+               order by asset, amount desc, name limit %(rows_max)s""",
+            {"program": program_id, "asset": asset, "amount": amount, "account": account, "rows_max": rows_max},
         ).fetchall()
 
 

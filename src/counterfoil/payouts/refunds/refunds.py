@@ -112,8 +112,8 @@ def lock_invoice(conn: Connection[Any], invoice_id: str) -> Invoice:
 def refuse_disputed(conn: Connection[Any], invoice_id: str, *, but: str | None = None) -> None:
     """Raises UnderDispute while a dispute or a chargeback is open on this locked invoice; the ruling of `but` waits for neither."""
     found = contests_of(conn, invoice_id)
-    if found and but not in found:
-        raise UnderDispute(invoice=invoice_id, dispute=found[0])
+    if found and but not in [one.id for one in found]:
+        raise UnderDispute(invoice=invoice_id, **{found[0].kind: found[0].id})
 
 
 def refundable(conn: Connection[Any], invoice: Invoice) -> int:
@@ -276,9 +276,9 @@ def execute_refund(
     conn.execute("select from refund where id = %s for update", [refund_id])
     one = show_refund(conn, refund_id)
     state = take_step(conn, REFUND, refund_id, one.state, "execute", actor=actor, at=now)
-    charged = [each for each in contests_of(conn, one.invoice_id) if each.startswith("cb_")]
+    charged = [each.id for each in contests_of(conn, one.invoice_id) if each.kind == "chargeback"]
     if charged:
-        raise UnderDispute(invoice=one.invoice_id, dispute=charged[0])
+        raise UnderDispute(invoice=one.invoice_id, chargeback=charged[0])
     if provider not in known | {BANK}:
         raise InvalidInput("provider", f"one of {', '.join(sorted(known | {BANK}))}", got=provider[:40])
     reference = reference_of(reference)

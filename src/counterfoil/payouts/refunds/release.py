@@ -81,10 +81,8 @@ def _kept_by(conn: Connection[Any], one: HoldbackTranche, payout: Payout | None)
     ).fetchone()
     if quarantined is not None:
         return f"payout {quarantined[0]} of its payee is in quarantine"
-    if in_dispute(conn, [one.settlement_id]):
-        return "a dispute about money of its payee is open"
-    if in_conflict(conn, [one.settlement_id]):
-        return "the provider contradicts itself about a payout of its settlement"
+    if why := {**in_conflict(conn, [one.settlement_id]), **in_dispute(conn, [one.settlement_id])}.get(one.settlement_id):
+        return why
     if payout is not None and payout.state in PAYOUT.open:
         return f"payout {payout.id} of its settlement is {payout.state}"
     settled = show_settlement(conn, one.settlement_id)

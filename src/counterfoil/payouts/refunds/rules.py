@@ -63,14 +63,14 @@ class WonBack(NamedTuple):
     payee: int
 
 
-def won_back(gross: int, gone: int, amount: int, rates: Rates, *, retain_fees: bool = False) -> WonBack:
+def won_back(gross: int, gone: int, amount: int, rates: Rates) -> WonBack:
     """The parts of `amount` that comes back of a settlement of `gross`, of which `gone` had gone back, this with it.
 
     The fees are again those of what is left; the payee's current account gets all the rest, and nothing is held back of it. Of one or two
     units the fees take no more than there is.
     """
     check(0 < amount <= gone <= gross, "no more comes back than had gone", gross=gross, gone=gone, amount=amount)
-    parts = refund_parts(gross, gone - amount, amount, rates, retain_fees=retain_fees)
+    parts = refund_parts(gross, gone - amount, amount, rates)
     platform = min(parts.platform_fee, amount)
     validator = min(parts.validator_fee, amount - platform)
     return WonBack(platform, validator, amount - platform - validator)

@@ -188,23 +188,22 @@ def list_affiliates(conn: Connection[Any], *, rows_max: int, after: str | None, 
     )
 
 
-def placements_of(conn: Connection[Any], affiliate_id: str) -> list[Placement]:
-    """Where it stood, the first place first; of very many the last hundred."""
+def placements_of(conn: Connection[Any], affiliate_id: str, *, rows_max: int) -> list[Placement]:
+    """Where it stood, the first place first."""
     with conn.cursor(row_factory=class_row(Placement)) as cur:
         return cur.execute(
-            """select * from (select number, at, parent_id, actor, reason from affiliate_placement where affiliate_id = %s
-                              order by number desc limit 100) found order by number""",
-            [affiliate_id],
+            "select number, at, parent_id, actor, reason from affiliate_placement where affiliate_id = %s order by number limit %s",
+            [affiliate_id, rows_max],
         ).fetchall()
 
 
-def referrals_of(conn: Connection[Any], affiliate_id: str) -> Sequence[Referral]:
-    """The customers that came through it, the last hundred first."""
+def referrals_of(conn: Connection[Any], affiliate_id: str, *, rows_max: int) -> Sequence[Referral]:
+    """The customers that came through it, the last first."""
     with conn.cursor(row_factory=class_row(Referral)) as cur:
         return cur.execute(
             """select program_id, customer_id, affiliate_id, actor, at from referral where affiliate_id = %s
-               order by at desc, customer_id limit 100""",
-            [affiliate_id],
+               order by at desc, customer_id limit %s""",
+            [affiliate_id, rows_max],
         ).fetchall()
 
 

@@ -95,14 +95,14 @@ def commissions_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[Commiss
     return _select(conn, "where c.id = any(%s) order by c.id for update of c", [list(ids)])
 
 
-def reversals_of(conn: Connection[Any], commission_id: str) -> list[CommissionReversal]:
-    """What was taken back of a commission, the first first; of very many the first hundred."""
+def reversals_of(conn: Connection[Any], commission_id: str, *, rows_max: int) -> list[CommissionReversal]:
+    """What was taken back of a commission, the first first."""
     with conn.cursor(row_factory=class_row(CommissionReversal)) as cur:
         return cur.execute(
             """select r.number, r.at, c.asset, r.amount, r.state, r.id
                from commission_reversal r join commission c on c.id = r.commission_id
-               where r.commission_id = %s order by r.number limit 100""",
-            [commission_id],
+               where r.commission_id = %s order by r.number limit %s""",
+            [commission_id, rows_max],
         ).fetchall()
 
 

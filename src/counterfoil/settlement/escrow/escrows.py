@@ -1,4 +1,4 @@
-"""Opening an escrow, funding it, freezing it, and what its conditions are fulfilled by."""
+"""Opening an escrow, funding it, what its conditions are fulfilled by, and its end by time."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 
 from counterfoil.base.ids import MakeId
-from counterfoil.base.machine import record_birth, steps_taken, take_step
+from counterfoil.base.machine import record_birth
 from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.base.text import reference_of
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.work.jobs import Job
-from counterfoil.operations.work.runner import Claim, Runner, Tally, run_here
+from counterfoil.operations.work.parts import run_one_by_one
+from counterfoil.operations.work.runner import LADDER_END, Claim, Runner, Tally
+from counterfoil.settlement.escrow.freezing import WARNED_BEFORE
 from counterfoil.settlement.escrow.model import ESCROW, EXPIRING, Escrow, escrows_by_id, show_escrow
 from counterfoil.settlement.escrow.moving import BANK, EscrowRefuses, Hand, expire_escrow, fund_with
-from counterfoil.settlement.escrow.rules import Condition, checked_conditions, micro_of
+from counterfoil.settlement.escrow.rules import Condition, checked_conditions, micro_of, refuse_too_late
+from counterfoil.settlement.escrow.taken_back import freeze_charged_back
 from counterfoil.settlement.fees.fees import rates_in_force
 from counterfoil.settlement.usage.usage import assets_of
 
 ACTOR: Final = "system:worker"
-WARNED_BEFORE: Final = timedelta(days=1)
 LIFE_MAX: Final = timedelta(days=3650)
 
 
@@ -49,6 +51,8 @@ def open_escrow(conn: Connection[Any], escrow_id: str, new: NewEscrow, *, actor:
     if not now < new.expires_at <= now + LIFE_MAX:
         raise InvalidInput("expires_at", "later than now, within ten years", got=new.expires_at.isoformat())
     conditions = checked_conditions(new.conditions)
+    refuse_too_late(conditions, new.expires_at)
+    _refuse_unknown_signers(conn, new.program_id, conditions, now)
     rates = rates_in_force(conn, [(new.program_id, new.asset)], now=now)[new.program_id, new.asset]
     conn.execute(
         """insert into escrow (id, program_id, customer_id, payee_id, asset, amount, reference, rate_version, expires_at, created_at,
@@ -69,46 +73,70 @@ def open_escrow(conn: Connection[Any], escrow_id: str, new: NewEscrow, *, actor:
     return show_escrow(conn, escrow_id)
 
 
+def _refuse_unknown_signers(conn: Connection[Any], program_id: str, conditions: Sequence[Condition], now: datetime) -> None:
+    """Who does not exist never signs, and the money would wait for nobody. Raises InvalidInput, which names the condition."""
+    named = sorted({signer for one in conditions for signer in one.signers})
+    known = {row[0] for row in conn.execute("select signers_known(%s, %s, %s)", [named, program_id, now]).fetchall()} if named else set()
+    for number, one in enumerate(conditions, start=1):
+        if unknown := [signer for signer in one.signers if signer not in known]:
+            raise InvalidInput(
+                f"conditions[{number}].signers", "people (person:NAME) and keys (key:NAME) that may act here", got=unknown[0][:110]
+            )
+
+
 def fund_escrow(conn: Connection[Any], escrow_id: str, hand: Hand, *, provider: str, reference: str, amount: int | None = None) -> str:
     """Take money in: a payment that a provider took and that lies in suspense, or one that came to the client money account (`bank`).
 
     Of a payment as much as the escrow lacks, or `amount`; from the bank `amount`, or all that it lacks; minor units. Raises NotFound,
-    EscrowRefuses, InvalidInput when the payment is not known, is of another program or asset, or was used, and when a reference of the
-    bank funded another escrow.
+    EscrowRefuses, InvalidInput when the payment is not known, is of another program or asset, was used or taken back, and when a reference
+    of the bank funded another escrow.
     """
+    reference = reference_of(reference)
+    _refuse_funding(show_escrow(conn, escrow_id), hand.now)
+    payment_id = None if provider == BANK else _locked_payment(conn, provider, reference)
     one = show_escrow(conn, escrow_id, lock=True)
     _refuse_funding(one, hand.now)
-    reference = reference_of(reference)
     lacks = one.amount - one.funded
     if amount is not None and not 0 < amount <= lacks:
         raise InvalidInput("amount", f"from 1 to {lacks} minor units, which is what it lacks", got=amount)
-    if provider == BANK:
-        used = conn.execute("select from escrow_movement where kind = 'fund' and payment_id is null and reference = %s", [reference])
-        if used.fetchone() is not None:
-            raise InvalidInput("reference", "one that funded no escrow before", got=reference[:40])
-        return fund_with(conn, one, lacks if amount is None else amount, hand, provider=BANK, reference=reference, payment_id=None)
-    payment_id, unused = _payment(conn, one, provider, reference)
+    if payment_id is None:
+        if conn.execute("select receipt_used(%s)", [reference]).fetchone() != (False,):  # locked from here on
+            raise InvalidInput("reference", "one that funded no escrow before, and paid no debt", got=reference[:40])
+        unused = lacks
+    else:
+        unused = _unused(conn, one, payment_id, reference)
     if amount is not None and amount > unused:
         raise InvalidInput("amount", f"at most {unused} minor units, which is what the payment still has", got=amount)
-    return fund_with(
-        conn, one, min(lacks, unused) if amount is None else amount, hand, provider=provider, reference=reference, payment_id=payment_id
-    )
+    taken = min(lacks, unused) if amount is None else amount
+    fund_with(conn, one, taken, hand, provider=provider, reference=reference, payment_id=payment_id)
+    freeze_charged_back(conn, [one.id], now=hand.now)
+    return show_escrow(conn, one.id).state
 
 
-def _payment(conn: Connection[Any], one: Escrow, provider: str, reference: str) -> tuple[str, int]:
-    """A payment that lies in suspense, and what is left of it; of two who take it at once the database refuses the second."""
-    row = conn.execute(
-        "select id, program_id, asset, invoice_id from payment where provider = %s and charge_id = %s", [provider, reference]
-    ).fetchone()
+def _locked_payment(conn: Connection[Any], provider: str, charge_id: str) -> str:
+    """A payment, locked before the escrow that it funds: its chargeback waits for us, or we see it."""
+    row = conn.execute("select id from payment where provider = %s and charge_id = %s", [provider, charge_id]).fetchone()
     if row is None:
-        raise InvalidInput("reference", f"a payment that {provider} told of; from the bank, name the provider bank", got=reference[:40])
-    if (row[1], row[2], row[3]) != (one.program_id, one.asset, None):
-        why = f"it paid invoice {row[3]}" if row[3] else f"it is of program {row[1]} in {row[2]}"
+        raise InvalidInput("reference", f"a payment that {provider} told of; from the bank, name the provider bank", got=charge_id[:40])
+    conn.execute("select lock_payments(%s)", [[row[0]]])
+    return str(row[0])
+
+
+def _unused(conn: Connection[Any], one: Escrow, payment_id: str, reference: str) -> int:
+    """What is left of a locked payment. Raises InvalidInput with the reason why nothing of it can fund this escrow."""
+    row = conn.execute(
+        """select program_id, asset, invoice_id, payment_unused(id),
+                  (select min(c.id) from chargeback c where c.payment_id = payment.id and c.state <> 'won') from payment where id = %s""",
+        [payment_id],
+    ).fetchone()
+    assert row is not None
+    if (row[0], row[1], row[2]) != (one.program_id, one.asset, None):
+        why = f"it paid invoice {row[2]}" if row[2] else f"it is of program {row[0]} in {row[1]}"
         raise InvalidInput("reference", f"a payment of {one.program_id} in {one.asset} that paid nothing yet: {why}", got=reference[:40])
-    unused = conn.execute("select payment_unused(%s)", [row[0]]).fetchone()
-    if unused is None or not unused[0]:
-        raise InvalidInput("reference", "a payment of which something is left", got=reference[:40])
-    return str(row[0]), int(unused[0])
+    if row[3] <= 0:
+        why = f"; the customer's bank took it back by chargeback {row[4]}" if row[4] else ""
+        raise InvalidInput("reference", f"a payment of which something is left{why}", got=reference[:40])
+    return int(row[3])
 
 
 def _refuse_funding(one: Escrow, now: datetime) -> None:
@@ -120,38 +148,23 @@ def _refuse_funding(one: Escrow, now: datetime) -> None:
 
 def fund_from_payments(conn: Connection[Any], references: Sequence[str], *, make_id: MakeId, now: datetime) -> None:
     """Payments that name an escrow as their reference fund it, as far as it lacks money; the rest stays in suspense."""
-    for one in escrows_by_id(conn, references):
-        if one.state != "pending" or now >= one.expires_at:
-            continue
-        paid = conn.execute(
-            """select provider, charge_id from payment
-               where reference = %s and invoice_id is null and program_id = %s and asset = %s and payment_unused(id) > 0
-               order by recorded_at, id limit 100""",
-            [one.id, one.program_id, one.asset],
-        ).fetchall()
-        for provider, charge in paid:
-            if show_escrow(conn, one.id).state == "pending":
-                fund_escrow(conn, one.id, Hand(ACTOR, now, make_id), provider=provider, reference=charge)
-
-
-def freeze_escrow(conn: Connection[Any], escrow_id: str, *, reason: str, actor: str, now: datetime, cause: str | None = None) -> str:
-    """Let nothing leave an active escrow while it is disputed; it does not expire either. Raises NotFound, TransitionRefused."""
-    return _freeze(conn, escrow_id, "freeze", "escrow_frozen", reason, actor, now, cause)
-
-
-def unfreeze_escrow(conn: Connection[Any], escrow_id: str, *, reason: str, actor: str, now: datetime, cause: str | None = None) -> str:
-    """End the freeze of an escrow whose dispute was withdrawn; if its time was over meanwhile, it expires now."""
-    return _freeze(conn, escrow_id, "unfreeze", "escrow_unfrozen", reason, actor, now, cause)
-
-
-def _freeze(conn: Connection[Any], escrow_id: str, verb: str, event: str, reason: str, actor: str, now: datetime, cause: str | None) -> str:
-    one = show_escrow(conn, escrow_id, lock=True)
-    state = take_step(conn, ESCROW, one.id, one.state, verb, actor=actor, at=now, reason=reason, cause=cause)
-    due_at = None if verb == "freeze" else one.expires_at
-    conn.execute("update escrow set due_at = %s where id = %s", [due_at, one.id])
-    once = f"step-{steps_taken(conn, ESCROW, one.id)}"
-    emit(conn, [NewEvent(event, one.program_id, one.id, {"reason": reason}, once=once)], at=now)
-    return state
+    naming = """select p.id from payment p join escrow e on (e.id, e.program_id, e.asset) = (p.reference, p.program_id, p.asset)
+                where e.id = any(%s) and e.state = 'pending' and p.invoice_id is null and payment_unused(p.id) > 0"""
+    payments = [row[0] for row in conn.execute(naming, [list(references)]).fetchall()]
+    conn.execute("select lock_payments(%s)", [payments])  # all of them, then all escrows, then accounts
+    escrows = {one.id: one for one in escrows_by_id(conn, references)}
+    paid = conn.execute(
+        """select id, provider, charge_id, reference, payment_unused(id) from payment
+           where id = any(%s) order by recorded_at, id""",
+        [payments],
+    ).fetchall()
+    for payment_id, provider, charge, reference, unused in paid:
+        one = escrows[reference]
+        taken = min(unused, one.amount - one.funded)
+        if one.state == "pending" and now < one.expires_at and taken > 0:
+            state = fund_with(conn, one, taken, Hand(ACTOR, now, make_id), provider=provider, reference=charge, payment_id=payment_id)
+            escrows[reference] = one._replace(funded=one.funded + taken, remaining=one.remaining + taken, state=state)
+    freeze_charged_back(conn, sorted(escrows), now=now)
 
 
 def sign_escrow(conn: Connection[Any], escrow_id: str, *, make_id: MakeId, actor: str, now: datetime) -> str:
@@ -198,16 +211,21 @@ def _evidence(
 
 
 def expire_due(runner: Runner, make_id: MakeId) -> Tally:
-    """One tick: warn of escrows that expire within a day, and give back what is in those whose time is over."""
+    """One tick: warn of escrows that expire within a day, and give back what is in those whose time is over.
+
+    Each in a transaction of its own: it posts to accounts, and an escrow is locked before accounts.
+    """
 
     def work(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
         for one in escrows_by_id(conn, [claim.id for claim in claims]):
             if now < one.expires_at:
                 _warn(conn, one, now)
+            elif conn.execute("select from escrow where id = %s and escrow_charged_back(id) is not null", [one.id]).fetchone():
+                conn.execute("update escrow set due_at = %s where id = %s", [now + LADDER_END, one.id])  # the bank decides first
             else:
                 expire_escrow(conn, one, Hand(ACTOR, now, make_id))
 
-    return run_here(runner, EXPIRING, work)
+    return run_one_by_one(runner, EXPIRING, work)
 
 
 def _warn(conn: Connection[Any], one: Escrow, now: datetime) -> None:

@@ -15,8 +15,8 @@ INVARIANTS: Final = (
            cross join lateral (
                select coalesce(sum(amount) filter (where kind = 'fund'), 0) as funded,
                       coalesce(sum(amount) filter (where kind = 'release'), 0) as released,
-                      coalesce(sum(amount) filter (where kind in ('refund', 'expire')), 0) as refunded,
-                      coalesce(sum(amount) filter (where kind = 'repay'), 0) as repaid
+                      coalesce(sum(amount) filter (where kind in ('refund', 'expire', 'charge_back')), 0) as refunded,
+                      coalesce(sum(amount) filter (where kind in ('repay', 'charge_back', 'set_off')), 0) as repaid
                from escrow_movement where escrow_id = e.id) m
            where ((e.funded, e.released, e.refunded, e.repaid) <> (m.funded, m.released, m.refunded, m.repaid)
               or case e.state when 'pending' then e.funded = e.amount or e.released + e.refunded > 0
@@ -37,13 +37,14 @@ INVARIANTS: Final = (
                select m.id, e.program_id, e.asset, x.name, x.amount
                from escrow_movement m join escrow e on e.id = m.escrow_id
                cross join lateral (values
-                   ('escrow:' || e.id, case m.kind when 'fund' then m.amount when 'repay' then 0 else -m.amount end),
+                   ('escrow:' || e.id, case m.kind when 'fund' then m.amount when 'repay' then 0 when 'set_off' then 0 else -m.amount end),
                    (case when m.payment_id is not null then 'suspense' when m.provider = 'bank' then 'cash:bank:client'
                          else 'clearing:' || m.provider end,
                     case m.kind when 'fund' then -m.amount when 'repay' then m.amount else 0 end),
                    ('fee:platform', m.platform_fee), ('payable:validator', m.validator_fee), ('payable:payee:' || e.payee_id, m.net),
                    ('refund_payable:customer:' || e.customer_id,
-                    case when m.kind in ('refund', 'expire') then m.amount when m.kind = 'repay' then -m.amount else 0 end)
+                    case when m.kind in ('refund', 'expire') then m.amount when m.kind in ('repay', 'set_off') then -m.amount else 0 end),
+                   ('receivable:customer:' || e.customer_id, case when m.kind in ('charge_back', 'set_off') then m.amount else 0 end)
                ) as x (name, amount)
                where x.amount <> 0
            ), booked as (
@@ -99,9 +100,9 @@ INVARIANTS: Final = (
     ),
     Invariant(
         "ESCROW_PAYMENT_USED_ONCE",
-        "Did no payment fund escrows with more than it brought?",
+        "Did no payment fund escrows with more than it brought, or with what a bank took back?",
         """select p.id, p.amount, p.applied, sum(m.amount) from payment p join escrow_movement m on m.payment_id = p.id
-           group by p.id having p.invoice_id is not null or sum(m.amount) > p.amount - p.applied""",
+           group by p.id having p.invoice_id is not null or payment_unused(p.id) < 0""",
         "critical",
         "One payment counts for two things.",
         "P5",

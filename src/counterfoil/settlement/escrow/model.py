@@ -13,7 +13,7 @@ from counterfoil.base.machine import Machine
 from counterfoil.base.problems import NotFound
 from counterfoil.operations.events.events import EventKind, declare
 from counterfoil.operations.work.runner import Queue
-from counterfoil.settlement.escrow.rules import Condition, reached_text, terms_of
+from counterfoil.settlement.escrow.rules import CONDITIONS_MAX, Condition, reached_text, terms_of
 
 ESCROW: Final = Machine(
     name="escrow",
@@ -31,6 +31,8 @@ ESCROW: Final = Machine(
         ("active", "split"): "split",
         ("active", "expire"): "expired",
         ("active", "freeze"): "disputed",
+        ("active", "charge_back_part"): "active",
+        ("disputed", "charge_back_part"): "disputed",
         ("disputed", "unfreeze"): "active",
         ("disputed", "release"): "released",
         ("disputed", "refund"): "refunded",
@@ -45,6 +47,7 @@ EVENT_KINDS: Final = declare(
     EventKind("escrow_refunded", "info", "Money of an escrow is owed back to its customer."),
     EventKind("escrow_frozen", "info", "An escrow is disputed: nothing leaves it, and it does not expire."),
     EventKind("escrow_unfrozen", "info", "An escrow is no longer disputed."),
+    EventKind("escrow_charged_back", "warning", "What funded an escrow stays with the customer's bank, and was taken out of the escrow."),
     EventKind("escrow_expires_soon", "warning", "An escrow expires within a day; what is in it goes back to its customer then."),
     EventKind("escrow_expired", "warning", "An escrow's time was over; what was in it is owed back to its customer."),
 )
@@ -144,33 +147,35 @@ def _select(conn: Connection[Any], ending: str, given: Any) -> list[Escrow]:
         ).fetchall()
 
 
-def conditions_of(conn: Connection[Any], escrow_id: str, *, at: datetime | None = None) -> list[ConditionStanding]:
+def conditions_of(
+    conn: Connection[Any], escrow_id: str, *, at: datetime | None = None, rows_max: int = CONDITIONS_MAX
+) -> list[ConditionStanding]:
     """The conditions of an escrow, and how each stands at this moment; by the database's clock when none is given."""
     rows = conn.execute(
         """select c.number, c.kind, c.not_before, c.signers, c.needed, c.least_micro, s.reached, s.holds
            from escrow_condition c join escrow_standing(%s, coalesce(%s, clock_timestamp())) s using (number)
-           where c.escrow_id = %s order by c.number""",
-        [escrow_id, at, escrow_id],
+           where c.escrow_id = %s order by c.number limit %s""",
+        [escrow_id, at, escrow_id, rows_max],
     ).fetchall()
     found = [(row, Condition(row[1], row[2], tuple(row[3]), row[4], row[5])) for row in rows]
     return [ConditionStanding(row[0], row[1], terms_of(one), reached_text(one, row[6]), row[7]) for row, one in found]
 
 
-def movements_of(conn: Connection[Any], escrow_id: str) -> list[EscrowMovement]:
+def movements_of(conn: Connection[Any], escrow_id: str, *, rows_max: int) -> list[EscrowMovement]:
     """What came in and went out, in its order."""
     with conn.cursor(row_factory=class_row(EscrowMovement)) as cur:
         return cur.execute(
             """select number, at, kind, amount, platform_fee, validator_fee, net, provider, reference, by_ruling, actor, reason, id
-               from escrow_movement where escrow_id = %s order by number limit 1000""",
-            [escrow_id],
+               from escrow_movement where escrow_id = %s order by number limit %s""",
+            [escrow_id, rows_max],
         ).fetchall()
 
 
-def evidence_of(conn: Connection[Any], escrow_id: str) -> list[EscrowEvidence]:
+def evidence_of(conn: Connection[Any], escrow_id: str, *, rows_max: int) -> list[EscrowEvidence]:
     """Signatures and scores, the first one first."""
     with conn.cursor(row_factory=class_row(EscrowEvidence)) as cur:
         return cur.execute(
             """select at, condition, actor, score_micro, source from escrow_evidence
-               where escrow_id = %s order by at, id limit 1000""",
-            [escrow_id],
+               where escrow_id = %s order by at, id limit %s""",
+            [escrow_id, rows_max],
         ).fetchall()

@@ -16,7 +16,14 @@ from counterfoil.base.machine import take_step
 from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.base.text import reference_of
 from counterfoil.ledger.journals.journal import NewJournal
-from counterfoil.ledger.journals.key_spaces import ESCROW_FUND, ESCROW_REFUND, ESCROW_RELEASE, ESCROW_REPAY, KeySpace
+from counterfoil.ledger.journals.key_spaces import (
+    ESCROW_CHARGE_BACK,
+    ESCROW_FUND,
+    ESCROW_REFUND,
+    ESCROW_RELEASE,
+    ESCROW_REPAY,
+    KeySpace,
+)
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.settlement.escrow.model import ESCROW, Escrow, conditions_of, show_escrow
@@ -24,8 +31,22 @@ from counterfoil.settlement.escrow.rules import release_split
 from counterfoil.settlement.fees.fees import rates_of
 
 BANK: Final = "bank"
-SPACES: Final = {"fund": ESCROW_FUND, "release": ESCROW_RELEASE, "refund": ESCROW_REFUND, "expire": ESCROW_REFUND, "repay": ESCROW_REPAY}
-EVENTS: Final = {"fund": "escrow_funded", "release": "escrow_released", "refund": "escrow_refunded", "expire": "escrow_expired"}
+SPACES: Final = {
+    "fund": ESCROW_FUND,
+    "release": ESCROW_RELEASE,
+    "refund": ESCROW_REFUND,
+    "expire": ESCROW_REFUND,
+    "repay": ESCROW_REPAY,
+    "charge_back": ESCROW_CHARGE_BACK,
+    "set_off": ESCROW_CHARGE_BACK,
+}
+EVENTS: Final = {
+    "fund": "escrow_funded",
+    "release": "escrow_released",
+    "refund": "escrow_refunded",
+    "expire": "escrow_expired",
+    "charge_back": "escrow_charged_back",
+}
 
 
 class EscrowRefuses(Problem):
@@ -48,11 +69,12 @@ def release_escrow(conn: Connection[Any], escrow_id: str, hand: Hand, *, amount:
     """
     one = show_escrow(conn, escrow_id, lock=True)
     refuse_release(conn, one, hand.now)
-    return _release(conn, one, _amount(amount, one), hand, by_ruling=False)
+    return _release(conn, one, _amount(amount, one), hand)
 
 
 def refuse_release(conn: Connection[Any], one: Escrow, now: datetime) -> None:
     """Raises EscrowRefuses with the reason why nothing of it may be released now; the same instant that ends it belongs to the expiry."""
+    refuse_charged_back(conn, one, "release")
     if one.state != "active":
         raise EscrowRefuses(escrow=one.id, verb="release", why=f"it is {one.state}")
     if now >= one.expires_at:
@@ -63,14 +85,27 @@ def refuse_release(conn: Connection[Any], one: Escrow, now: datetime) -> None:
             raise EscrowRefuses(escrow=one.id, verb="release", why=f"condition {each.number} does not hold: {each.terms}{so_far}")
 
 
+def refuse_charged_back(conn: Connection[Any], one: Escrow, verb: str) -> None:
+    """Raises EscrowRefuses while a bank has taken back money that funded it and has not decided: what is there may not be ours to give."""
+    row = conn.execute("select escrow_charged_back(%s)", [one.id]).fetchone()
+    if row is not None and row[0] is not None:
+        raise EscrowRefuses(escrow=one.id, verb=verb, why=charged_back_text(row[0]))
+
+
+def charged_back_text(chargeback_id: str) -> str:
+    """Why nothing leaves an escrow, in words."""
+    return f"chargeback {chargeback_id} of money that funded it is open: nothing leaves it until the bank has decided"
+
+
 def refund_escrow(conn: Connection[Any], escrow_id: str, hand: Hand, *, amount: int | None = None) -> str:
     """Owe the customer this much of it back, in minor units, or all of it. Raises NotFound, EscrowRefuses, InvalidInput."""
     one = show_escrow(conn, escrow_id, lock=True)
+    refuse_charged_back(conn, one, "refund")
     if one.state not in ("pending", "active"):
         raise EscrowRefuses(escrow=one.id, verb="refund", why=f"it is {one.state}")
     if one.state == "pending" and amount not in (None, one.remaining):
         raise InvalidInput("amount", f"{one.remaining} minor units, all of it, while it is not funded in full", got=amount)
-    return _refund(conn, one, _amount(amount, one, least=0), hand, by_ruling=False)
+    return _refund(conn, one, _amount(amount, one, least=0), hand)
 
 
 def rule_escrow(conn: Connection[Any], escrow_id: str, hand: Hand, *, refund: int) -> str:
@@ -79,6 +114,7 @@ def rule_escrow(conn: Connection[Any], escrow_id: str, hand: Hand, *, refund: in
     Raises NotFound, EscrowRefuses when it is not disputed or when who rules froze it, InvalidInput when it holds less.
     """
     one = show_escrow(conn, escrow_id, lock=True)
+    refuse_charged_back(conn, one, "rule")
     if one.state != "disputed":
         raise EscrowRefuses(escrow=one.id, verb="rule", why=f"it is {one.state}, and only what is disputed is ruled on")
     if conn.execute("select escrow_frozen_by(%s)", [one.id]).fetchone() == (hand.actor,):  # else one person passes every condition of it
@@ -87,10 +123,10 @@ def rule_escrow(conn: Connection[Any], escrow_id: str, hand: Hand, *, refund: in
         raise InvalidInput("refund", f"from 0 to {one.remaining} minor units, which is what it holds", got=refund)
     kept = one.remaining - refund
     if refund:
-        _move(conn, one, "refund", refund, hand, by_ruling=True)
+        move_money(conn, one, "refund", refund, hand, by_ruling=True)
     if kept:
         _release_row(conn, one, kept, hand, by_ruling=True)
-    return _end(conn, show_escrow(conn, one.id), hand)
+    return end_escrow(conn, show_escrow(conn, one.id), hand)
 
 
 def expire_escrow(conn: Connection[Any], one: Escrow, hand: Hand) -> str:
@@ -99,11 +135,12 @@ def expire_escrow(conn: Connection[Any], one: Escrow, hand: Hand) -> str:
         raise EscrowRefuses(escrow=one.id, verb="expire", why=f"it is {one.state}")
     if hand.now < one.expires_at:
         raise EscrowRefuses(escrow=one.id, verb="expire", why=f"its time is over at {one.expires_at.isoformat()}")
+    refuse_charged_back(conn, one, "expire")
     if one.remaining:
-        _move(conn, one, "expire", one.remaining, hand)
+        move_money(conn, one, "expire", one.remaining, hand)
     else:
         _tell(conn, one, "expire", 0, hand)
-    return _step(conn, one, "expire", hand)
+    return take_escrow_step(conn, one, "expire", hand)
 
 
 def repay_escrow(
@@ -115,6 +152,7 @@ def repay_escrow(
     """
     one = show_escrow(conn, escrow_id, lock=True)
     owed = one.refunded - one.repaid
+    refuse_charged_back(conn, one, "repay")
     if owed == 0:
         raise EscrowRefuses(escrow=one.id, verb="repay", why="nothing of it is owed back to its customer")
     if provider not in known | {BANK}:
@@ -124,15 +162,15 @@ def repay_escrow(
     reference = reference_of(reference)
     if conn.execute("select reference_paid(%s, %s)", [provider, reference]).fetchone() != (False,):  # locked from here on
         raise InvalidInput("reference", "one that nothing else was paid by", got=reference[:40])
-    _move(conn, one, "repay", owed if amount is None else amount, hand, provider=provider, reference=reference)
+    move_money(conn, one, "repay", owed if amount is None else amount, hand, provider=provider, reference=reference)
     return one.state
 
 
 def fund_with(conn: Connection[Any], one: Escrow, amount: int, hand: Hand, *, provider: str, reference: str, payment_id: str | None) -> str:
     """Book money into a locked pending escrow; the caller looked at where it comes from."""
-    _move(conn, one, "fund", amount, hand, provider=provider, reference=reference, payment_id=payment_id)
+    move_money(conn, one, "fund", amount, hand, provider=provider, reference=reference, payment_id=payment_id)
     full = one.funded + amount == one.amount
-    return _step(conn, one, "fund" if full else "fund_part", hand)
+    return take_escrow_step(conn, one, "fund" if full else "fund_part", hand)
 
 
 def _amount(given: int | None, one: Escrow, *, least: int = 1) -> int:
@@ -143,28 +181,29 @@ def _amount(given: int | None, one: Escrow, *, least: int = 1) -> int:
     return given
 
 
-def _release(conn: Connection[Any], one: Escrow, amount: int, hand: Hand, *, by_ruling: bool) -> str:
-    _release_row(conn, one, amount, hand, by_ruling=by_ruling)
+def _release(conn: Connection[Any], one: Escrow, amount: int, hand: Hand) -> str:
+    _release_row(conn, one, amount, hand, by_ruling=False)
     if amount < one.remaining:
-        return _step(conn, one, "release_part", hand)
-    return _end(conn, show_escrow(conn, one.id), hand)
+        return take_escrow_step(conn, one, "release_part", hand)
+    return end_escrow(conn, show_escrow(conn, one.id), hand)
 
 
-def _refund(conn: Connection[Any], one: Escrow, amount: int, hand: Hand, *, by_ruling: bool) -> str:
+def _refund(conn: Connection[Any], one: Escrow, amount: int, hand: Hand) -> str:
     if amount:
-        _move(conn, one, "refund", amount, hand, by_ruling=by_ruling)
+        move_money(conn, one, "refund", amount, hand)
     if amount < one.remaining:
-        return _step(conn, one, "refund_part", hand)
-    return _end(conn, show_escrow(conn, one.id), hand)
+        return take_escrow_step(conn, one, "refund_part", hand)
+    return end_escrow(conn, show_escrow(conn, one.id), hand)
 
 
-def _end(conn: Connection[Any], one: Escrow, hand: Hand) -> str:
+def end_escrow(conn: Connection[Any], one: Escrow, hand: Hand) -> str:
     """Nothing is left in it: where it ends says to whom it went."""
     verb = "split" if one.released and one.refunded else "release" if one.released else "refund"
-    return _step(conn, one, verb, hand)
+    return take_escrow_step(conn, one, verb, hand)
 
 
-def _step(conn: Connection[Any], one: Escrow, verb: str, hand: Hand) -> str:
+def take_escrow_step(conn: Connection[Any], one: Escrow, verb: str, hand: Hand) -> str:
+    """One step of a locked escrow; one that is over is not due any more."""
     state = take_step(conn, ESCROW, one.id, one.state, verb, actor=hand.actor, at=hand.now, reason=hand.reason)
     if state in ESCROW.final:
         conn.execute("update escrow set due_at = null where id = %s", [one.id])
@@ -180,10 +219,10 @@ def _release_row(conn: Connection[Any], one: Escrow, amount: int, hand: Hand, *,
     assert taken is not None
     rates = rates_of(conn, one.program_id, one.rate_version, one.asset)
     split = release_split(amount, rates, released=one.released, platform_taken=taken[0], validator_taken=taken[1])
-    _move(conn, one, "release", amount, hand, by_ruling=by_ruling, fees=(split.platform_fee, split.validator_fee, split.net))
+    move_money(conn, one, "release", amount, hand, by_ruling=by_ruling, fees=(split.platform_fee, split.validator_fee, split.net))
 
 
-def _move(
+def move_money(
     conn: Connection[Any],
     one: Escrow,
     kind: str,
@@ -196,6 +235,7 @@ def _move(
     reference: str | None = None,
     payment_id: str | None = None,
 ) -> None:
+    """Write one movement of a locked escrow, its journal and its event. The caller takes the step."""
     made = hand.make_id("esm")
     conn.execute(
         """insert into escrow_movement (id, escrow_id, number, program_id, kind, amount, platform_fee, validator_fee, net, payment_id,
@@ -215,7 +255,7 @@ def movement_lines(
     one: Escrow, kind: str, amount: int, fees: tuple[int, int, int], *, provider: str | None, payment_id: str | None
 ) -> list[tuple[str, str, int]]:
     """The postings of a movement: debit, credit, minor units. A provider's payment lies in suspense until it funds an escrow."""
-    escrow, owed = f"escrow:{one.id}", f"refund_payable:customer:{one.customer_id}"
+    escrow, owed, debt = f"escrow:{one.id}", f"refund_payable:customer:{one.customer_id}", f"receivable:customer:{one.customer_id}"
     outside = "cash:bank:client" if provider == BANK else f"clearing:{provider}"
     platform, validator, net = fees
     lines = {
@@ -228,6 +268,8 @@ def movement_lines(
         "refund": [(escrow, owed, amount)],
         "expire": [(escrow, owed, amount)],
         "repay": [(owed, outside, amount)],
+        "charge_back": [(escrow, debt, amount)],
+        "set_off": [(owed, debt, amount)],
     }
     return [line for line in lines[kind] if line[2]]
 

@@ -9,11 +9,10 @@ from typing import Any, Final
 from psycopg import Connection
 
 from counterfoil.base.problems import InvalidInput
-from counterfoil.base.text import reference_of
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import APPROVE, OPERATE, Caller
 from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult
-from counterfoil.settlement.escrow import escrows, moving
+from counterfoil.settlement.escrow import escrows, freezing, moving
 from counterfoil.settlement.escrow.model import (
     ESCROW,
     ConditionStanding,
@@ -46,7 +45,7 @@ def _fund_from_bank(one: VerbCall) -> approvals.Proposal:
     amount = one.taken["amount"]
     payload = {
         "amount": str(escrow.amount - escrow.funded if amount is None else amount),
-        "reference": reference_of(one.taken["reference"]),
+        "reference": one.taken["reference"],
     }
     with one.conn.transaction(force_rollback=True):
         escrows.fund_escrow(one.conn, escrow.id, _hand(one), provider=moving.BANK, reference=payload["reference"], amount=amount)
@@ -92,11 +91,11 @@ def _repay(one: VerbCall) -> VerbResult:
 
 
 def _freeze(one: VerbCall) -> VerbResult:
-    return VerbResult(escrows.freeze_escrow(one.conn, one.subject_id, reason=one.reason, actor=one.actor, now=one.now))
+    return VerbResult(freezing.freeze_escrow(one.conn, one.subject_id, reason=one.reason, actor=one.actor, now=one.now))
 
 
 def _unfreeze(one: VerbCall) -> VerbResult:
-    return VerbResult(escrows.unfreeze_escrow(one.conn, one.subject_id, reason=one.reason, actor=one.actor, now=one.now))
+    return VerbResult(freezing.unfreeze_escrow(one.conn, one.subject_id, reason=one.reason, actor=one.actor, now=one.now))
 
 
 def _sign(one: VerbCall) -> VerbResult:
@@ -112,6 +111,8 @@ def _score(one: VerbCall) -> VerbResult:
 def _refusals(conn: Connection[Any], escrow_id: str, now: datetime) -> Mapping[str, str | None]:
     one = show_escrow(conn, escrow_id)
     is_so = f"it is {one.state}"
+    row = conn.execute("select escrow_charged_back(%s)", [one.id]).fetchone()
+    held = moving.charged_back_text(row[0]) if row and row[0] else None
     over = f"its time was over at {one.expires_at.isoformat()}" if now >= one.expires_at else None
     try:
         moving.refuse_release(conn, one, now)
@@ -122,13 +123,13 @@ def _refusals(conn: Connection[Any], escrow_id: str, now: datetime) -> Mapping[s
         "fund": is_so if one.state != "pending" else over,
         "fund_from_bank": is_so if one.state != "pending" else over,
         "release": release,
-        "refund": None if one.state in ("pending", "active") else is_so,
-        "repay": None if one.refunded > one.repaid else "nothing of it is owed back to its customer",
+        "refund": held or (None if one.state in ("pending", "active") else is_so),
+        "repay": held or (None if one.refunded > one.repaid else "nothing of it is owed back to its customer"),
         "sign": is_so if one.state in ESCROW.final else None,
         "report_score": is_so if one.state in ESCROW.final else None,
         "freeze": None if one.state in ESCROW.before("freeze") else is_so,
-        "unfreeze": None if one.state in ESCROW.before("unfreeze") else is_so,
-        "rule": None if one.state == "disputed" else f"{is_so}, and only what is disputed is ruled on",
+        "unfreeze": held or (None if one.state in ESCROW.before("unfreeze") else is_so),
+        "rule": held or (None if one.state == "disputed" else f"{is_so}, and only what is disputed is ruled on"),
     }
 
 

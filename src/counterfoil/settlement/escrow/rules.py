@@ -61,6 +61,14 @@ def checked_conditions(given: Sequence[Condition]) -> tuple[Condition, ...]:
     return tuple(_checked(one, f"conditions[{number}]") for number, one in enumerate(given, start=1))
 
 
+def refuse_too_late(conditions: Sequence[Condition], expires_at: datetime) -> None:
+    """Raises InvalidInput for a condition that only holds once the escrow's time is over: nothing could ever be released."""
+    for number, one in enumerate(conditions, start=1):
+        if one.not_before is not None and one.not_before >= expires_at:
+            limit = f"before {expires_at.isoformat()}, when the escrow's time is over"
+            raise InvalidInput(f"conditions[{number}].not_before", limit, got=one.not_before.isoformat())
+
+
 def _checked(one: Condition, where: str) -> Condition:
     if one.kind in _NEEDS:
         needs = _NEEDS[one.kind]

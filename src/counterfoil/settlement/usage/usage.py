@@ -37,7 +37,7 @@ def assets_of(conn: Connection[Any], program_id: str) -> dict[str, Asset]:
     """The assets a program keeps books in, by code."""
     rows = conn.execute(
         """select a.code, a.scale from book b join asset a on a.code = b.asset
-           where b.program_id = %s order by a.code limit 1000""",
+           where b.program_id = %s order by a.code""",
         [program_id],
     ).fetchall()
     return {row[0]: Asset(row[0], row[1]) for row in rows}

@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import OPERATE, Caller
-from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult, paired_step, proposed_step
+from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult, of_all, paired_step, proposed_step
 from counterfoil.treasury.agents import agents
 from counterfoil.treasury.agents.model import (
     AGENT,
@@ -152,6 +152,6 @@ AGENT_NOUN: Final = Noun(
     row=Agent,
     rows=list_agents,
     help="Programs that spend the treasury's money within their mandates.",
-    parts=(Part("accounts", AgentAccount, accounts_of_agent), Part("mandates", Mandate, mandates_of)),
+    parts=(Part("accounts", AgentAccount, of_all(accounts_of_agent)), Part("mandates", Mandate, of_all(mandates_of))),
     columns=("id", "name", "program_id", "state", "state_at"),
 )

@@ -11,7 +11,7 @@ from psycopg import Connection
 from counterfoil.base.text import reference_of
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import OPERATE, Caller
-from counterfoil.operations.verbs import Field, Noun, Part, Propose, Verb, VerbCall, VerbResult
+from counterfoil.operations.verbs import Field, Noun, Part, Propose, Verb, VerbCall, VerbResult, of_all
 from counterfoil.treasury.two_phase import transactions
 from counterfoil.treasury.two_phase.inspect import refusals
 from counterfoil.treasury.two_phase.model import (
@@ -121,8 +121,8 @@ TRANSACTION_NOUN: Final = Noun(
     _refusals,
     help="What moves between agents, wholly or not at all.",
     parts=(
-        Part("participants", Participant, participants_of),
-        Part("waiting", PeerWaiting, peers_waited_for),
-        Part("checks", ParticipantCheck, checks_of),
+        Part("participants", Participant, of_all(participants_of)),
+        Part("waiting", PeerWaiting, of_all(peers_waited_for)),
+        Part("checks", ParticipantCheck, of_all(checks_of)),
     ),
 )

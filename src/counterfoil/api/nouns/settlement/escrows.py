@@ -17,6 +17,7 @@ from counterfoil.api.http.schemas import (
     Instant,
     Minor,
     ProgramId,
+    Reference,
     RequestModel,
     WriteResult,
     shows,
@@ -56,7 +57,7 @@ class EscrowRequest(RequestModel):
     payee_id: Party
     asset: AssetCode
     amount: Amount = Field(examples=["10000"])
-    reference: Clean = Field(min_length=1, max_length=200, description="What it is for.", examples=["order 1042"])
+    reference: Reference = Field(description="What it is for.", examples=["order 1042"])
     expires_at: Instant = Field(description="From this instant on what is in it goes back by itself.")
     conditions: list[ConditionRequest] = Field(default_factory=list, max_length=CONDITIONS_MAX, description="All of them have to hold.")
 

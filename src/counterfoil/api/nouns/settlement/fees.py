@@ -51,11 +51,11 @@ class FeeTotalView(ViewModel):
 
 
 class FeesRecomputedView(ViewModel):
-    """What each settlement is by the rates that were in force, and the totals of the whole range, whichever page is shown."""
+    """What each settlement is by the rates that were in force, and with the first page the totals of the whole range."""
 
     start_time: datetime
     end_time: datetime
-    totals: list[FeeTotalView]
+    totals: list[FeeTotalView] | None = Field(description="Null with every page but the first, and where they were not asked for.")
     data: list[FeeRecomputedView]
     next_cursor: str | None
 
@@ -67,6 +67,7 @@ def recomputed(
     end_time: Annotated[Instant, Query(alias="endTime", description="Not included.")],
     program_id: Annotated[ProgramId | None, Query(alias="programId")] = None,
     differing: Annotated[bool, Query(description="Only settlements that differ; the totals are of all.")] = False,
+    totals: Annotated[bool, Query(description="With the first page, the totals of the whole range.")] = True,
     limit: Limit = LIMIT,
     cursor: Cursor = None,
 ) -> Response:
@@ -79,13 +80,13 @@ def recomputed(
         rows = recompute_fees(
             conn, start=start_time, end=end_time, program_id=program_id, rows_max=limit + 1, after=after, differing_only=differing
         )
-        totals = fee_totals(conn, start=start_time, end=end_time, program_id=program_id)
+        summed = fee_totals(conn, start=start_time, end=end_time, program_id=program_id) if totals and cursor is None else None
     page = FEES.page(rows, limit, lambda row: (row.at, row.settlement_id))
     return answer(
         FeesRecomputedView(
             start_time=start_time,
             end_time=end_time,
-            totals=FeeTotalView.each(totals),
+            totals=None if summed is None else FeeTotalView.each(summed),
             data=FeeRecomputedView.each(page.rows),
             next_cursor=page.next_cursor,
         )

@@ -44,6 +44,7 @@ from counterfoil.settlement.payments.payments import Payment, payments_of
 
 router = routes("Invoices")
 INVOICES = Keyset("invoices", (str,))
+SHOWN_MAX = 1_000
 InvoiceId = Annotated[str, id_in_path("inv")]
 
 
@@ -102,6 +103,7 @@ class InvoiceInFull(InvoiceView):
     credit_notes: list[CreditNoteView]
     steps: list[StepView]
     actions: list[ActionView]
+    cut: list[str] = Field(description="Of which lists here only the first 1000 are shown, since there are more.")
 
 
 class IssueRequest(RequestModel):
@@ -170,13 +172,16 @@ def invoice(invoice_id: InvoiceId, call: Annotated[ApiCall, may(READ)]) -> Respo
 
 
 def _in_full(conn: Connection[Any], one: Invoice) -> InvoiceInFull:
+    lines, payments = invoice_lines(conn, one.id, rows_max=SHOWN_MAX + 1), payments_of(conn, [one.id], rows_max=SHOWN_MAX + 1)
+    notes = credit_notes_of(conn, one.id, rows_max=SHOWN_MAX + 1)
     return InvoiceInFull(
         **one._asdict(),
         due=one.due,
         settlement_id=settlement_of_invoice(conn, one.id),
-        lines=InvoiceLineView.each(invoice_lines(conn, one.id)),
-        payments=PaymentView.each(payments_of(conn, [one.id], rows_max=1_000)),
-        credit_notes=CreditNoteView.each(credit_notes_of(conn, one.id)),
+        lines=InvoiceLineView.each(lines[:SHOWN_MAX]),
+        payments=PaymentView.each(payments[:SHOWN_MAX]),
+        credit_notes=CreditNoteView.each(notes[:SHOWN_MAX]),
+        cut=[name for name, rows in (("lines", lines), ("payments", payments), ("creditNotes", notes)) if len(rows) > SHOWN_MAX],
         steps=StepView.each(history_of(conn, one.id)),
         actions=ActionView.each(actions_of(conn, one.id)),
     )

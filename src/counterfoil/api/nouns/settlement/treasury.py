@@ -18,11 +18,11 @@ from counterfoil.api.http.schemas import (
     Amount,
     AssetCode,
     Because,
-    Clean,
     Instant,
     Minor,
     Paged,
     ProgramId,
+    Reference,
     ViewModel,
     WriteResult,
     answer,
@@ -44,7 +44,7 @@ class FeesRequest(Because):
     program_id: ProgramId
     asset: AssetCode
     amount: Amount = Field(examples=["10000"])
-    reference: Clean = Field(min_length=1, max_length=200, examples=["2026-11-26/81"])
+    reference: Reference = Field(examples=["2026-11-26/81"])
 
 
 @shows(TreasurySummary)
@@ -158,7 +158,7 @@ def withdraw(body: FeesRequest, call: Annotated[ApiCall, may(POST_JOURNAL, key=T
 def _moving(call: ApiCall, body: FeesRequest, kind: str) -> Any:
     def act(conn: Connection[Any]) -> Done:
         show_program(conn, body.program_id)
-        given = (body.program_id, body.asset, kind, body.amount, body.reference.strip(), body.reason, call.actor, call.now)
+        given = (body.program_id, body.asset, kind, body.amount, body.reference, body.reason, call.actor, call.now)
         made = move_fees(conn, TreasuryMovement(call.make_id("trm"), *given))
         return Done(made.id, TreasuryMoved.of(made), 201)
 

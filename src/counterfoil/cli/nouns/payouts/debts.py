@@ -10,31 +10,56 @@ from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.money import figure, to_minor
 from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Reason, Rows, listed, say_done, show_rows, waits
 
-app = typer.Typer(no_args_is_help=True, help="What payees owe: refunds and chargebacks that came after their money had gone out.")
+app = typer.Typer(no_args_is_help=True, help="What payees and customers owe: money that went out, and then was refunded or charged back.")
 Program = Annotated[str, typer.Option("--program", help="In which program.")]
+Asset = Annotated[str, typer.Argument(help="In which asset, such as EUR.")]
+Amount = Annotated[str, typer.Argument(help="How much, such as 45.00.")]
 
 
 @app.command("list")
 def list_(program: Program = "main", limit: Rows = ROWS, output: Output = TABLE) -> None:
-    """What each payee owes, by asset, the most first. Its next payouts pay it."""
+    """What is owed, by asset, the most first. A payee's next payouts pay it; a customer pays it back."""
     with asked("read") as client:
         rows = listed(client, "/api/debts", limit, programId=program)
-    show_rows(rows, ("payeeId", "asset", "amount", "since"), output, empty="No payee owes anything.")
+    show_rows(rows, ("owedBy", "payeeId", "customerId", "asset", "amount", "undecided", "since"), output, empty="Nobody owes anything.")
 
 
 @app.command("write-off")
 def write_off(
-    payee_id: Annotated[str, typer.Argument(metavar="PAYEE", help="The payee.")],
-    asset: Annotated[str, typer.Argument(help="In which asset, such as EUR.")],
-    amount: Annotated[str, typer.Argument(help="How much, such as 45.00.")],
+    party: Annotated[str, typer.Argument(metavar="PAYEE", help="The payee; with --customer, the customer.")],
+    asset: Asset,
+    amount: Amount,
     reason: Reason,
+    customer: Annotated[bool, typer.Option("--customer", help="It is a customer's debt.")] = False,
     program: Program = "main",
     dry_run: DryRun = False,
     output: Output = TABLE,
 ) -> None:
-    """Give up what a payee owes, or a part of it. It becomes bad debt, and its payouts go on. Takes two people."""
-    body = {"programId": program, "payeeId": payee_id, "asset": asset, "amount": to_minor(amount, asset, "amount"), "reason": reason}
+    """Give up what a payee or a customer owes, or a part of it. It becomes bad debt, and a payee's payouts go on. Takes two people."""
+    whose = {"customerId" if customer else "payeeId": party}
+    body = {"programId": program, **whose, "asset": asset, "amount": to_minor(amount, asset, "amount"), "reason": reason}
     with asked("operate") as client:
         done = client.post("/api/debts/write-off", body, dry_run=dry_run)
     if not waits(done, output):
-        say_done(done, output, f"Written off. {payee_id} still owes {figure(done['left'], asset)}.")
+        say_done(done, output, f"Written off. {party} still owes {figure(done['left'], asset)}.")
+
+
+@app.command("pay")
+def pay(
+    customer_id: Annotated[str, typer.Argument(metavar="CUSTOMER", help="The customer.")],
+    asset: Asset,
+    amount: Amount,
+    reason: Reason,
+    provider: Annotated[str, typer.Option("--provider", help="The provider that took the payment, or bank.")],
+    reference: Annotated[str, typer.Option("--reference", help="The provider's id of the payment, or the bank's reference.")],
+    program: Program = "main",
+    dry_run: DryRun = False,
+    output: Output = TABLE,
+) -> None:
+    """A customer paid back what was owed, or a part of it. From the bank it takes two people, who look at its record."""
+    minor = to_minor(amount, asset, "amount")
+    body = {"programId": program, "customerId": customer_id, "asset": asset, "amount": minor, "provider": provider}
+    with asked("operate") as client:
+        done = client.post("/api/debts/pay", {**body, "reference": reference, "reason": reason}, dry_run=dry_run)
+    if not waits(done, output):
+        say_done(done, output, f"Booked. {customer_id} still owes {figure(done['left'], asset)}.")

@@ -35,7 +35,7 @@ def recompute(
     given = {"startTime": start_time, "endTime": end_time, "programId": program}
     with asked("read") as client:
         totals = client.get("/api/fees/recomputed", **given, limit=1)["totals"]
-        rows = listed(client, "/api/fees/recomputed", limit, **given, differing=differing)
+        rows = listed(client, "/api/fees/recomputed", limit, **given, differing=differing, totals=False)
     show_rows(rows, (*COLUMNS, *MORE), output, empty="No such settlements.")
     differ = sum(one["differing"] for one in totals)
     if output is Format.TABLE:

@@ -1,0 +1,137 @@
+"""What a chargeback takes of money that had funded escrows: their customers owe it, and the escrows give nothing until the bank decides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from psycopg import Connection
+
+from counterfoil.base.ids import MakeId
+from counterfoil.ledger.journals.journal import NewJournal
+from counterfoil.ledger.journals.key_spaces import CHARGEBACK_ESCROW
+from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
+from counterfoil.operations.events.events import Event
+from counterfoil.payouts.chargebacks.model import Chargeback, show_chargeback
+from counterfoil.payouts.refunds.rules import Lines
+from counterfoil.settlement.escrow.model import escrows_by_id
+from counterfoil.settlement.escrow.moving import Hand
+from counterfoil.settlement.escrow.taken_back import (
+    Share,
+    customer_debt,
+    decide_charged_back,
+    freeze_charged_back,
+    funded_by,
+    shares_of,
+)
+
+ACTOR: Final = "system:worker"
+
+
+def take_shares(conn: Connection[Any], made: Chargeback) -> list[Share]:
+    """Note what a new chargeback of a locked payment takes of each escrow, and freeze all that the payment funded."""
+    funded = [one for one in funded_by(conn, _payment_of(conn, made)) if one.amount > 0]
+    row = conn.execute("select payment_unused(%s)", [_payment_of(conn, made)]).fetchone()
+    assert row is not None
+    shares = shares_of(made.amount, int(row[0]) + made.amount, funded)  # it counts already, as if all of it came out of suspense
+    with conn.cursor() as cur:
+        cur.executemany(
+            "insert into chargeback_escrow (chargeback_id, escrow_id, amount) values (%s, %s, %s)", [(made.id, *one) for one in shares]
+        )
+    return shares
+
+
+def lock_funded_by(conn: Connection[Any], payment_id: str) -> None:
+    """Lock the escrows that a locked payment funded, before anything is posted."""
+    escrows_by_id(conn, [one.escrow_id for one in funded_by(conn, payment_id)])
+
+
+def book_shares(conn: Connection[Any], one: Chargeback, *, now: datetime) -> None:
+    """What had funded escrows goes back into suspense, where the whole came from, and their customers owe it; once. Freezes them."""
+    escrows = _escrows(conn, one)
+    freeze_charged_back(conn, sorted(escrows), now=now)
+    key = CHARGEBACK_ESCROW.key(one.provider, one.provider_ref)
+    booked = conn.execute("select from journal where program_id = %s and key = %s", [one.program_id, key]).fetchone()
+    lines = [(f"receivable:customer:{escrows[each.escrow_id]}", "suspense", each.amount) for each in _shares(conn, one.id)]
+    if lines and booked is None:
+        journal = NewJournal(
+            key=key,
+            kind=CHARGEBACK_ESCROW.kind or "",
+            lines=lines,
+            asset=one.asset,
+            actor=ACTOR,
+            effective_at=min(one.opened_at, now),
+            source=("chargeback", one.provider_ref),
+            space=CHARGEBACK_ESCROW,
+        )
+        post_all(conn, [ProgramJournal(one.program_id, journal)], now=now)
+
+
+def won_shares(conn: Connection[Any], one: Chargeback) -> Lines:
+    """The postings for money that had funded escrows and is ours again: its customers owe it no more."""
+    escrows = _escrows(conn, one)
+    lines: Lines = []
+    for each in _shares(conn, one.id):
+        lines += settled_debt(conn, one, escrows[each.escrow_id], "suspense", each.amount, less=_settled(lines, escrows[each.escrow_id]))
+    return lines
+
+
+def settled_debt(conn: Connection[Any], one: Chargeback, customer_id: str | None, source: str, amount: int, *, less: int = 0) -> Lines:
+    """The postings of money that settles what a customer owes; what the customer had paid of it meanwhile is owed back.
+
+    `less`: what is settled of the debt already in the same journal.
+    """
+    owed = max(0, customer_debt(conn, one.program_id, customer_id, one.asset) - less)
+    part = min(amount, owed)
+    return [(source, f"receivable:customer:{customer_id}", part), (source, f"refund_payable:customer:{customer_id}", amount - part)]
+
+
+def _settled(lines: Lines, customer_id: str) -> int:
+    return sum(amount for _, to, amount in lines if to == f"receivable:customer:{customer_id}")
+
+
+def decide_shares(conn: Connection[Any], one: Chargeback, *, make_id: MakeId, now: datetime) -> None:
+    """The bank has decided: what it keeps is taken out of the escrows, and what was frozen goes on."""
+    hand = Hand(ACTOR, now, make_id, f"the bank has decided chargeback {one.id}")
+    decide_charged_back(conn, sorted(_escrows(conn, one)), hand, provider=one.provider, reference=one.provider_ref)
+
+
+def references_of(conn: Connection[Any], chargeback_ids: Sequence[str]) -> list[str]:
+    """What the payments that these chargebacks took named as their reference."""
+    rows = conn.execute(
+        """select distinct p.reference from chargeback c join payment p on p.id = c.payment_id
+           where c.id = any(%s) and p.invoice_id is null order by 1""",
+        [list(chargeback_ids)],
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def _shares(conn: Connection[Any], chargeback_id: str) -> list[Share]:
+    rows = conn.execute(
+        "select escrow_id, amount from chargeback_escrow where chargeback_id = %s order by escrow_id", [chargeback_id]
+    ).fetchall()
+    return [Share(*row) for row in rows]
+
+
+def _payment_of(conn: Connection[Any], one: Chargeback) -> str:
+    row = conn.execute("select payment_id from chargeback where id = %s", [one.id]).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def _escrows(conn: Connection[Any], one: Chargeback) -> dict[str, str]:
+    """The customers of all escrows that the payment funded, by escrow; these are locked, before accounts."""
+    found = escrows_by_id(conn, [each.escrow_id for each in funded_by(conn, _payment_of(conn, one))])
+    return {each.id: each.customer_id for each in found}
+
+
+def book_what_was_found(conn: Connection[Any], events: Sequence[Event], *, make_id: MakeId, now: datetime) -> None:
+    """Follow `chargeback_escrow_found`: a chargeback of before came out of suspense in full, and what had funded escrows is booked now."""
+    for event in events:
+        one = show_chargeback(conn, event.subject_id)
+        conn.execute("select lock_payments(%s)", [[_payment_of(conn, one)]])
+        one = show_chargeback(conn, event.subject_id)
+        book_shares(conn, one, now=now)
+        if one.state == "lost":
+            decide_shares(conn, one, make_id=make_id, now=now)

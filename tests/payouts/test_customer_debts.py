@@ -1,0 +1,102 @@
+"""What customers owe after a chargeback: they pay it with another payment, it is won after all, or two people give it up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from psycopg import Connection
+
+from counterfoil.base.edge import make_id
+from counterfoil.base.problems import InvalidInput
+from counterfoil.payouts.customers.statement import statement_of_customer
+from counterfoil.payouts.refunds.customer_debts import CustomerPurse, Said, pay_debt, write_off_customer
+from counterfoil.payouts.refunds.debts import debts_of
+from counterfoil.settlement.escrow.moving import release_escrow
+from tests.builders import NOW, Desk
+from tests.payouts.test_escrow_chargebacks import (  # noqa: F401 - the fixtures
+    DEBT,
+    books_are_true,
+    desk,
+    funded,
+    pays,
+    says,
+    simulator,
+    strangers,
+)
+from tests.settlement.escrow.vault import hand
+
+ANN = CustomerPurse("main", "ann", "EUR")
+
+
+def owing(desk: Desk) -> str:  # noqa: F811
+    """A customer owes 100.00 of an escrow that was released before its money was taken back; the charge's id."""
+    one, charge = funded(desk)
+    with desk.database.transaction() as conn:
+        release_escrow(conn, one, hand())
+    says(desk, charge, "open")
+    return charge
+
+
+def done(desk: Desk, act: Callable[[Connection[Any], Said], int]) -> int:  # noqa: F811
+    with desk.database.transaction() as conn:
+        return act(conn, Said(make_id("cde"), "person:anna", "r", desk.clock.now))
+
+
+def test_another_payment_pays_it_and_nothing_of_that_payment_is_used_twice(desk: Desk):  # noqa: F811
+    charge = owing(desk)
+    strangers(desk)
+    says(desk, charge, "lost")
+    again = pays(desk, "a second try", 60_00)
+    given: dict[str, Any] = {"provider": "simulator", "reference": again}
+    with pytest.raises(InvalidInput, match="6000"):
+        done(desk, lambda conn, said: pay_debt(conn, ANN, 60_01, said, **given))
+    assert done(desk, lambda conn, said: pay_debt(conn, ANN, 40_00, said, **given)) == 60_00
+    with pytest.raises(InvalidInput, match="at most 2000"):
+        done(desk, lambda conn, said: pay_debt(conn, ANN, 20_01, said, **given))
+    assert (desk.balance(DEBT), desk.balance("suspense")) == (60_00, 90_00)
+    assert done(desk, lambda conn, said: write_off_customer(conn, ANN, 60_00, said)) == 0
+    assert (desk.balance(DEBT), desk.balance("bad_debt")) == (0, 60_00)
+    with desk.database.transaction() as conn:
+        assert debts_of(conn, "main", rows_max=9) == []
+        told = statement_of_customer(conn, "main", "ann", asset=None, start=NOW - timedelta(days=1), end=NOW + timedelta(days=1))
+    assert [(one.kind, one.amount) for one in told.lines[-3:]] == [
+        ("chargeback", 100_00),
+        ("debt paid", -40_00),
+        ("debt written off", -60_00),
+    ]
+    assert (told.closing, told.in_books) == (0, 0)
+    books_are_true(desk)
+
+
+def test_what_a_bank_has_not_decided_is_not_written_off(desk: Desk):  # noqa: F811
+    owing(desk)
+    with pytest.raises(InvalidInput, match="10000 wait for a bank"):
+        done(desk, lambda conn, said: write_off_customer(conn, ANN, 1, said))
+
+
+def test_what_was_paid_back_and_is_won_after_all_is_owed_to_the_customer(desk: Desk):  # noqa: F811
+    charge = owing(desk)
+    again = pays(desk, "a second try", 30_00)
+    done(desk, lambda conn, said: pay_debt(conn, ANN, 30_00, said, provider="simulator", reference=again))
+    says(desk, charge, "won")
+    assert (desk.balance(DEBT), desk.balance("refund_payable:customer:ann"), desk.balance("suspense")) == (0, 30_00, 0)
+    books_are_true(desk)
+
+
+def test_what_was_paid_back_is_not_taken_out_of_the_escrow_as_well(desk: Desk):  # noqa: F811
+    one, charge = funded(desk)
+    says(desk, charge, "open")
+    again = pays(desk, "a second try", 100_00)
+    assert done(desk, lambda conn, said: pay_debt(conn, ANN, 100_00, said, provider="simulator", reference=again)) == 0
+    says(desk, charge, "lost")
+    assert desk.rows("select state, refunded from escrow where id = %s", one) == [("active", 0)]
+    books_are_true(desk)
+
+
+def test_a_payment_of_an_invoice_pays_no_debt(desk: Desk):  # noqa: F811
+    owing(desk)
+    with pytest.raises(InvalidInput, match="told of"):
+        done(desk, lambda conn, said: pay_debt(conn, ANN, 1, said, provider="simulator", reference="ch_none"))
