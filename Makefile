@@ -1,17 +1,18 @@
 # Everything that a developer or a newcomer does. Each target sets up what it needs: Python 3.11 or later and make are enough.
-# Overrides: PYTHON=python3.13, WORKERS=4 (test processes), CYCLES=200 (chaos), SOAK=20 (soak), QUICK=1 (bench), DEMO_ONCE=1 (demo).
+# Overrides: PYTHON=python3.13, WORKERS=4 (test processes), CYCLES=200 (chaos), FAULTS=1000 (jepsen), SOAK=20 (soak), QUICK=1 (bench), DEMO_ONCE=1 (demo).
 
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
     $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 WORKERS ?= auto
 CYCLES ?= 20
+FAULTS ?= 100
 SOAK ?= 20
 BIN := .venv/bin
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
 BENCHMARKS = $(patsubst benchmarks/%.py,%,$(filter-out benchmarks/_%,$(wildcard benchmarks/*.py)))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test examples soak spark check lint format types contracts bench chaos docs reference schema lock clean
+.PHONY: help setup demo test examples soak spark check lint format types contracts bench chaos jepsen docs reference schema lock clean
 .DELETE_ON_ERROR:
 
 help:  ## Show this list
@@ -79,6 +80,9 @@ contracts: .venv/.dev  ## Check that imports run down only
 
 bench: .venv/.dev  ## Run the benchmarks; the last line of each is JSON
 	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name $(if $(QUICK),--quick); done
+
+jepsen: .venv/.dev  ## Move money between two servers under FAULTS faults; nothing is half applied
+	@$(BIN)/python -m tests.jepsen.run --faults $(FAULTS)
 
 chaos: .venv/.dev  ## Kill or freeze a process at every point of a payment, CYCLES times
 	@$(BIN)/python -m tests.chaos.run --cycles $(CYCLES)

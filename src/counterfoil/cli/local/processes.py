@@ -32,10 +32,10 @@ def serve(settings: Settings) -> None:
         _run(_server(installation, stopping))
 
 
-def up(settings: Settings) -> None:
+def up(settings: Settings, *, migrating: bool = True) -> None:
     """Run API and worker in one process, over the private database or any URL, migrated first."""
     stopping = stopped_by_signals()
-    with installed(settings, migrating=True) as installation, working(installation):
+    with installed(settings, migrating=migrating) as installation, working(installation):
         _run(_server(installation, stopping))
 
 
