@@ -62,6 +62,8 @@ UNCUT: Final = {  # cap: why no work is cut short by it
     "NAME_CHARS_MAX": "a name that was guessed",
     "FILES_LOOKED_AT_MAX": "a guess, which the run then checks in full",
     "SAMPLE_ROWS": "a guess, which the run then checks in full",
+    "tried_rows": "a guess, which the run then checks in full",
+    "READINGS_MAX": "a guess, which the run then checks in full",
     "KEY_COLUMNS_MAX": "a guess, which the run then checks in full",
 }
 PICKED: Final = ("1", "2")  # the newest row; whether there is a second one

@@ -55,3 +55,61 @@ def test_a_file_without_figures_is_refused_by_side_and_field(tmp_path):
     (tmp_path / "a.csv").write_text("name,city\nx,y\nz,w\n")
     with pytest.raises(InvalidInput, match=r"left\.amount"):
         guess_rules(tmp_path / "a.csv", tmp_path / "a.csv")
+
+
+def orders(header: str, line: str, count: int = 80) -> str:
+    """Orders with a price, a fee of 3 % and 30 cents, and what is left."""
+    made = []
+    for n in range(1, count):
+        gross = 1_000 + n * n * 37 % 9_973
+        fee = gross * 3 // 100 + 30
+        told = {"n": n, "order": f"A-{n * 7_919 % 100_003:06}", "gross": gross, "fee": fee, "net": gross - fee, "vat": gross // 5}
+        made.append(line.format(**{name: f"{v / 100:.2f}" if name in ("gross", "fee", "net", "vat") else v for name, v in told.items()}))
+    return header + "\n" + "\n".join(made) + "\n"
+
+
+SALES = orders("order no,day,paid by customer,vat inside", "{order},2026-03-02,{gross},{vat}")
+
+
+def test_the_amount_is_the_column_that_agrees_and_not_the_one_that_is_called_so(tmp_path):
+    theirs = orders("Order,Posted,Charged,Fee,Net", "{order},2026-03-03,{gross},{fee},{net}")
+    outcome, rules, reasons = reconciled(tmp_path, SALES, theirs)
+    assert (rules.left.amount.column, rules.right.amount.column) == ("paid by customer", "Charged")
+    assert outcome.verdict == "reconciled", (outcome.kinds, reasons)
+    [said] = [reason for reason in reasons if reason.startswith("amount: ")]
+    assert "paid by customer on the left and Charged on the right agree in 79 of 79" in said
+    assert "Net on the right in 0" in said
+
+
+def test_what_is_paid_out_after_fees_is_held_against_the_price_with_the_fee_added(tmp_path):
+    theirs = orders("Order,Date,Net,Fee", "{order},2026-03-03,{net},{fee}")
+    outcome, rules, reasons = reconciled(tmp_path, SALES, theirs)
+    assert (rules.right.amount.column, rules.right.amount.fee) == ("Net", "Fee")
+    assert outcome.verdict == "reconciled", (outcome.kinds, reasons)
+
+
+def test_a_column_that_only_repeats_ours_does_not_hide_what_differs(tmp_path):
+    theirs = orders("order,date,amount,expected", "{order},2026-03-03,{gross},{gross}").splitlines()
+    theirs[5] = theirs[5].rpartition(",")[0].rpartition(",")[0] + ",1.00," + theirs[5].rpartition(",")[2]
+    outcome, rules, _ = reconciled(tmp_path, SALES, "\n".join(theirs) + "\n")
+    assert rules.right.amount.column == "amount"
+    assert outcome.verdict == "not reconciled"
+
+
+def test_where_no_amounts_agree_it_says_what_came_nearest_and_what_it_needs(tmp_path):
+    theirs = orders("order,date,amount", "{order},2026-03-03,{vat}")
+    ours = orders("order,date,amount", "{order},2026-03-02,{gross}")
+    _, rules, reasons = reconciled(tmp_path, ours, theirs)
+    assert any("meets order on the right 79 times, but no two amounts agree" in one and "Name the columns" in one for one in reasons), (
+        reasons
+    )
+    assert all(one.kind != "key" for one in rules.passes)
+
+
+def test_days_are_found_where_no_column_is_called_a_date(tmp_path):
+    ours = orders("order,shipped,amount", "{order},2026-03-02,{gross}")
+    theirs = orders("order,amount,paid", "{order},{gross},04.03.2026").replace("04.03", "14.03", 3)
+    _, rules, reasons = reconciled(tmp_path, ours, theirs)
+    assert (rules.left.columns["booked_on"], rules.right.columns["booked_on"]) == ("shipped", "paid")
+    assert rules.right.dates.formats == ("%d.%m.%Y",)
+    assert any("paid holds days" in reason for reason in reasons)

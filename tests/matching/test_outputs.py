@@ -121,6 +121,7 @@ def test_guess_only_proposes_and_says_why(tmp_path):
     result = CliRunner().invoke(app, [*given, "--guess"])
     assert result.exit_code == 0, result.output
     assert "key: reference" in result.output
+    assert "Tried on these files:\n\nRECONCILED" in result.output
     assert not (tmp_path / "out" / "report.json").exists()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from counterfoil.base.problems import InvalidInput, Problem
+from counterfoil.matching.guess.columns import paths_of
 from counterfoil.matching.guess.rule_set import guess_rules
 from counterfoil.matching.output.summary import summary
 from counterfoil.matching.passes.pipeline import Progress
@@ -23,6 +25,7 @@ from counterfoil.matching.two_files import reconcile_files
 
 BROKEN = 2  # the run did not foot, or a source or rule set cannot be used
 SHOWN_AFTER_SECONDS = 2
+TRIED_BYTES_MAX = 64 << 20  # of both files: a proposal is tried in seconds, or not at all
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -71,9 +74,19 @@ def files(
 
 
 def _propose(left: Path, right: Path, out: Path) -> None:
+    """The rule set, why it is so, and what it makes of these files: a proposal that was not tried is none."""
     text, reasons = guess_rules(left, right)
     _write_rules(out, text)
-    typer.echo("\n".join([f"Wrote {out / 'rules.toml'}. Why:", *(f"- {reason}" for reason in reasons)]))
+    lines = [f"Wrote {out / 'rules.toml'}. Why:", *(f"- {reason}" for reason in reasons), ""]
+    size = sum(path.stat().st_size for given in (left, right) for path in paths_of(given))
+    if size > TRIED_BYTES_MAX:
+        lines.append(f"It was not tried: the files are larger than {TRIED_BYTES_MAX >> 20} MiB.")
+    else:
+        with tempfile.TemporaryDirectory(prefix="counterfoil-tried-") as folder:
+            tried = reconcile_files(left, right, load_rules(text), out=Path(folder))
+        lines += ["Tried on these files:", "", summary(tried, files=False)]
+    lines += ["", f"Correct what is wrong in {out / 'rules.toml'}, then reconcile with --rules {out / 'rules.toml'}."]
+    typer.echo("\n".join(lines))
 
 
 def _write_rules(out: Path, text: str) -> None:

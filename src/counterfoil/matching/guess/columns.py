@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
 
@@ -22,11 +22,37 @@ FILES_LOOKED_AT_MAX: Final = 50
 SAMPLE_ROWS: Final = 2_000
 OUR_NAME: Final = {"external_id": "id"}
 AMOUNTS: Final = ("amount", "amount_minor", "debit", "credit")
+AMOUNT_PARTS: Final = ("column", "debit", "credit")
+READINGS_MAX: Final = 8  # of a side; all pairs of them are tried
+DATES: Final = ("booked_on", "value_on", "event_at")
+NEVER_AMOUNTS: Final = ("external_id", "reference", "batch", "balance", "asset", *DATES)
+
+
+@dataclass(frozen=True)
+class AmountReading:
+    """One way to read the amount of a side: from which columns, and how its figures are written. `named`: by the names of the columns."""
+
+    amounts: Mapping[str, str]
+    unit: Literal["minor", "major"] | None = None
+    decimal: str = ""
+    group: str = ""
+    has_decimals: bool = False
+    sample_amount: str = ""
+    negative: tuple[str, ...] = ()
+    named: bool = True
+
+    def __str__(self) -> str:
+        """The columns, as a sentence names them."""
+        if not self.amounts:
+            return "the amount"
+        fee = f" + {self.amounts['fee']}" if "fee" in self.amounts else ""
+        return " / ".join(name for part, name in self.amounts.items() if part in AMOUNT_PARTS) + fee
 
 
 @dataclass
 class Looked:
-    """One side as it was seen. `columns` maps our names to the file's, `amounts` the parts of the amount."""
+    """One side as it was seen. `columns` maps our names to the file's, `amounts` the parts of the amount; `readings`: each way in which
+    the amount could be read, the one that is taken first."""
 
     side: str
     name: str
@@ -49,6 +75,12 @@ class Looked:
     date_formats: list[str] = field(default_factory=list)
     status: dict[str, list[str]] = field(default_factory=dict)
     reasons: list[str] = field(default_factory=list)
+    readings: list[AmountReading] = field(default_factory=list)
+
+    def take(self, reading: AmountReading) -> None:
+        """Read the amount in this way from now on."""
+        self.amounts, self.unit, self.decimal, self.group = dict(reading.amounts), reading.unit, reading.decimal, reading.group
+        self.has_decimals, self.sample_amount, self.negative = reading.has_decimals, reading.sample_amount, list(reading.negative)
 
     def say(self, sentence: str) -> None:
         """Keep a reason, with the side in front."""
@@ -127,6 +159,7 @@ def _statement(engine: DuckEngine, found: Looked, folder: Path) -> None:
     found.columns = {name: theirs.get(name, name) for name, count in zip(names, filled, strict=True) if count}
     found.columns["asset"] = "asset"
     found.unit = "minor"
+    found.readings = [AmountReading({}, unit="minor")]
     found.say(f"read as {kind}: its own reader knows amounts, dates and currencies")
 
 
@@ -137,20 +170,15 @@ def _table(engine: DuckEngine, found: Looked, folder: Path) -> None:
     header = list(found.types)
     seen = roles.guess(header)
     sample = _sample(engine, found)
-    parts = {role: name for role, name in seen.items() if role in AMOUNTS}
-    if not parts:
-        numbers = [name for name in header if _looks_like_amounts(sample[name])]
-        if not numbers:
-            raise InvalidInput(f"{found.side}.amount", f"a column with amounts among {', '.join(header)[:200]}", got="")
-        parts = {"amount": numbers[-1]}
-        found.say(f"no column is called an amount; {numbers[-1]} holds figures")
     found.columns = {OUR_NAME.get(role, role): name for role, name in seen.items() if role not in (*AMOUNTS, "direction", "fee", "balance")}
-    if "amount" in parts or "amount_minor" in parts:
-        found.amounts["column"] = parts.get("amount_minor") or parts["amount"]
-    else:
-        found.amounts |= {name: parts[name] for name in ("debit", "credit") if name in parts}
-    found.unit = "minor" if "amount_minor" in parts else None
-    _figures(found, sample)
+    found.readings = _readings(found, seen, sample)
+    if not found.readings:
+        raise InvalidInput(f"{found.side}.amount", f"a column with amounts among {', '.join(header)[:200]}", got="")
+    found.take(found.readings[0])
+    if not found.readings[0].named:
+        found.say(f"no column is called an amount; {found.readings[0]} holds figures")
+    if found.has_decimals and found.decimal:
+        found.say(f"decimal mark {found.decimal!r}" + (f", thousands by {found.group!r}" if found.group else ""))
     if "direction" in seen:
         _direction(found, seen["direction"], sample)
     named = next(iter(found.amounts.values()))
@@ -160,6 +188,7 @@ def _table(engine: DuckEngine, found: Looked, folder: Path) -> None:
     if "asset" in found.columns:
         codes = sorted({value.strip().upper() for value in sample[found.columns["asset"]] if value})
         found.only_asset = codes[0] if len(codes) == 1 else None
+    _day_that_nobody_named(found, sample)
     _dates(found, sample)
     told = ", ".join(f"{ours} ← {theirs}" for ours, theirs in found.columns.items())
     found.say(f"amount ← {' / '.join(found.amounts.values())}{', ' if told else ''}{told}")
@@ -176,23 +205,60 @@ def _looks_like_amounts(values: Sequence[str]) -> bool:
     return bool(values) and len(digits) * 10 >= len(values) * 9
 
 
-def _figures(found: Looked, sample: Mapping[str, Sequence[str]]) -> None:
+def _readings(found: Looked, seen: Mapping[str, str], sample: Mapping[str, Sequence[str]]) -> list[AmountReading]:
+    """Every way to read the amount: the one that the header names first, then each column of figures, and figures with a fee added."""
+    ways: list[tuple[dict[str, str], bool]] = []
+    if "amount" in seen or "amount_minor" in seen:
+        ways.append(({"column": seen.get("amount_minor") or seen["amount"]}, True))
+    elif "debit" in seen or "credit" in seen:
+        ways.append(({name: seen[name] for name in ("debit", "credit") if name in seen}, True))
+    taken = {*(seen[role] for role in NEVER_AMOUNTS if role in seen), *(name for way, _ in ways for name in way.values())}
+    figures = [name for name in found.types if name not in taken and _could_be_money(sample[name])]
+    # Of columns that nobody named, the last is the one that tables end with; a fee alone is an amount only where nothing else is.
+    figures.sort(key=lambda name: (name == seen.get("fee"), -list(found.types).index(name)))
+    ways += [({"column": name}, False) for name in figures]
+    if "fee" in seen:
+        ways += [({**way, "fee": seen["fee"]}, False) for way, _ in list(ways) if way.get("column", seen["fee"]) != seen["fee"]]
+    return [_reading(found, way, named, seen, sample) for way, named in ways[:READINGS_MAX]]
+
+
+def _could_be_money(values: Sequence[str]) -> bool:
+    """Figures that are no days, no codes, and do not count the rows."""
+    if not _looks_like_amounts(values) or _are_days([value.strip() for value in values if value.strip()]):
+        return False
+    whole = [value.strip() for value in values if value.strip().isdigit()]
+    if len(whole) < len(values):
+        return True
+    if any(value.startswith("0") and len(value) > 1 for value in whole):
+        return False  # a code: nobody writes money with a nought in front
+    numbers = {int(value) for value in whole}
+    return len(numbers) < len(whole) or max(numbers) - min(numbers) + 1 > len(whole)
+
+
+def _reading(
+    found: Looked, way: Mapping[str, str], named: bool, seen: Mapping[str, str], sample: Mapping[str, Sequence[str]]
+) -> AmountReading:
     """Decimals or not, and by which mark."""
-    columns = list(found.amounts.values())
+    columns = list(way.values())
     values = [value.strip() for name in columns for value in sample[name] if value.strip()]
-    found.has_decimals = any("." in value or "," in value for value in values)
-    found.sample_amount = next((value for value in values if "." in value or "," in value), values[0] if values else "")
-    if not found.has_decimals or any(found.types[name] != "VARCHAR" for name in columns):
-        return
-    try:
-        mark = decimal_mark_of(values)
-    except Unreadable:
-        mark = None
-    found.decimal = mark or "."
-    other = "." if found.decimal == "," else ","
-    marks = [other, " ", "'"]
-    found.group = next((each for each in marks if any(each in value for value in values)), "")
-    found.say(f"decimal mark {found.decimal!r}" + (f", thousands by {found.group!r}" if found.group else ""))
+    decimals = [value for value in values if "." in value or "," in value]
+    decimal = group = ""
+    if decimals and all(found.types[name] == "VARCHAR" for name in columns):
+        try:
+            decimal = decimal_mark_of(values) or "."
+        except Unreadable:
+            decimal = "."
+        marks = ["." if decimal == "," else ",", " ", "'"]
+        group = next((each for each in marks if any(each in value for value in values)), "")
+    return AmountReading(
+        way,
+        unit="minor" if way.get("column") == seen.get("amount_minor", "") else None,
+        decimal=decimal,
+        group=group,
+        has_decimals=bool(decimals),
+        sample_amount=decimals[0] if decimals else values[0] if values else "",
+        named=named,
+    )
 
 
 def _direction(found: Looked, column: str, sample: Mapping[str, Sequence[str]]) -> None:
@@ -200,12 +266,35 @@ def _direction(found: Looked, column: str, sample: Mapping[str, Sequence[str]]) 
     signed = any(value.strip().startswith(("-", "(")) for name in found.amounts.values() for value in sample[name])
     negative = [word for word in words if word.upper().rstrip(".") in DEBIT_WORDS]
     if negative and not signed and len(words) <= 8 and "column" in found.amounts:
-        found.amounts["direction"], found.negative = column, negative
+        found.readings = [
+            replace(one, amounts={**one.amounts, "direction": column}, negative=tuple(negative)) if "column" in one.amounts else one
+            for one in found.readings
+        ]
+        found.take(found.readings[0])
         found.say(f"{column} says {', '.join(negative)} for money going out")
 
 
+def _are_days(values: list[str]) -> bool:
+    return all(is_iso(value) for value in values) or choose_format(values) is not None
+
+
+def _day_that_nobody_named(found: Looked, sample: Mapping[str, Sequence[str]]) -> None:
+    """A column that holds days, where the header calls none a date: the first of them."""
+    if any(role in found.columns for role in DATES):
+        return
+    used = {*found.columns.values(), *(name for reading in found.readings for name in reading.amounts.values())}
+    for name, kind in found.types.items():
+        values = [value.strip() for value in sample[name] if value.strip()]
+        if name in used or not values:
+            continue
+        if kind in ("DATE", "TIMESTAMP") or _are_days(values):
+            found.columns["booked_on"] = name
+            found.say(f"no column is called a date; {name} holds days")
+            return
+
+
 def _dates(found: Looked, sample: Mapping[str, Sequence[str]]) -> None:
-    named = [name for role, name in found.columns.items() if role in ("booked_on", "value_on", "event_at")]
+    named = [name for role, name in found.columns.items() if role in DATES]
     forms = []
     for name in named:
         values = [value.strip() for value in sample[name] if value.strip()]

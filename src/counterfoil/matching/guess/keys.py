@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 
 from counterfoil.matching.engines.engine import DuckEngine, identifier, literal
+from counterfoil.matching.guess.amounts import LEFT_ROWS, Trial, choose, plain, told, try_amounts
 from counterfoil.matching.guess.columns import NO_CURRENCY, Looked
 from counterfoil.matching.reading.column_sql import shaped
 from counterfoil.matching.rules.model import Amount, Dates, Source
@@ -38,20 +39,13 @@ class CommonKeys:
     reasons: list[str] = field(default_factory=list)
 
 
-class _Pair(NamedTuple):
-    left: str
-    right: str
-    met: int
-    agreed: int
-
-
 def observe(engine: DuckEngine, sides: tuple[Looked, Looked]) -> CommonKeys:
     """Look at both sides together; sets their references, batches, signs and status words."""
     found = CommonKeys()
     for side in sides:
         _seen(engine, side)
     keys = [_columns(engine, side, unique=True) for side in sides]
-    best = _best_key(engine, keys[0], keys[1], found)
+    best = _best_key(engine, sides, keys, found)
     if best:
         _take_key(engine, sides, best, found)
     _batches(engine, sides, keys, found)
@@ -115,42 +109,40 @@ def _columns(engine: DuckEngine, side: Looked, *, unique: bool) -> dict[str, str
     return dict(list(found.items())[:KEY_COLUMNS_MAX])
 
 
-def _best_key(engine: DuckEngine, left: dict[str, str], right: dict[str, str], found: CommonKeys) -> _Pair | None:
-    """The pair of columns on which most records meet and agree in their amounts; counting numbers that only look alike do not."""
+def _best_key(engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence[dict[str, str]], found: CommonKeys) -> Trial | None:
+    """The columns on which most records meet and agree in their amounts; counting numbers that only look alike do not agree. Takes the
+    readings of the amounts under which they do."""
     smaller = min(engine.rows(f"select count(*) from {side}_seen")[0][0] for side in ("left", "right"))
-    seen = []
-    for l_name, l_column in left.items():
-        for r_name, r_column in right.items():
-            met, agreed = engine.rows(
-                f"""select count(*), count(*) filter (abs(la) = abs(ra) or abs(la) * 100 = abs(ra) or abs(la) = abs(ra) * 100) from (
-                        select any_value(l.x_amount) as la, any_value(r.x_amount) as ra from left_seen l
-                        join right_seen r on {_plain("r." + r_column)} = {_plain("l." + l_column)}
-                        group by l.{l_column} having count(*) = 1) p"""
-            )[0]
-            seen.append(_Pair(l_name, r_name, met, agreed))
-    best = max(seen, key=lambda pair: (pair.agreed, pair.met, pair.left, pair.right), default=None)
-    if best is None or best.met * 100 < smaller * KEY_SHARE_LEAST or best.agreed * 2 < best.met:
+    trials = try_amounts(engine, sides, keys)
+    best = choose(trials, sides)
+    if best is None or best.met * 100 < min(smaller, LEFT_ROWS) * KEY_SHARE_LEAST:
         return None
-    found.reasons.append(
-        f"key: {best.left} on the left meets {best.right} on the right {best.met:,} times, and {best.agreed:,} of those agree in the amount"
-    )
+    meets = f"{best.left_key} on the left meets {best.right_key} on the right {best.met:,} times"
+    if best.agreed * 2 < best.met:
+        nearest = f"the nearest is {told(best, trials, sides)}. Name the columns yourself, or say which fee lies between them"
+        found.reasons.append(f"no key: {meets}, but no two amounts agree there often enough; {nearest}")
+        return None
+    for side, at in zip(sides, (best.left, best.right), strict=True):
+        if side.readings[at] != side.readings[0]:
+            side.take(side.readings[at])
+            side.unit = side.unit or ("major" if side.has_decimals else "minor")
+            _seen(engine, side)
+    found.reasons.append(f"key: {meets}, and {best.agreed:,} of those agree in the amount")
+    if max(len(side.readings) for side in sides) > 1:
+        found.reasons.append(told(best, trials, sides))
     return best
 
 
-def _plain(column: str) -> str:
-    return f"upper(regexp_replace({column}, '[^A-Za-z0-9]', '', 'g'))"
-
-
-def _take_key(engine: DuckEngine, sides: tuple[Looked, Looked], best: _Pair, found: CommonKeys) -> None:
+def _take_key(engine: DuckEngine, sides: tuple[Looked, Looked], best: Trial, found: CommonKeys) -> None:
     found.has_key = True
-    for side, name in zip(sides, (best.left, best.right), strict=True):
+    for side, name in zip(sides, (best.left_key, best.right_key), strict=True):
         side.columns["reference"] = name
     columns = [f"c{list(side.types).index(side.columns['reference'])}" for side in sides]
     engine.table(
         "met",
         f"""select any_value(l.x_amount) as la, any_value(r.x_amount) as ra, any_value(r.x_day) - any_value(l.x_day) as off,
                    any_value(l.x_status) as ls, any_value(r.x_status) as rs
-            from left_seen l join right_seen r on {_plain("r." + columns[1])} = {_plain("l." + columns[0])}
+            from left_seen l join right_seen r on {plain("r." + columns[1])} = {plain("l." + columns[0])}
             group by l.{columns[0]} having count(*) = 1""",
     )
     _units_and_sign(engine, sides, found)
@@ -244,7 +236,7 @@ def _embedded(engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence[d
         )
         for name, candidate in keys[names].items():
             rows, met = engine.rows(
-                f"""select count(*), count(*) filter ({_plain(candidate)} in (select word from word_seen))
+                f"""select count(*), count(*) filter ({plain(candidate)} in (select word from word_seen))
                     from {sides[names].side}_seen where {candidate} is not null"""
             )[0]
             if rows and met * 1000 >= rows * EMBEDDED_PER_THOUSAND_LEAST and met >= EMBEDDED_LEAST:

@@ -32,8 +32,8 @@ def money(minor: int, asset: str, rules: RuleSet) -> str:
     return f"{format_major(minor, scale)} {asset}"
 
 
-def summary(outcome: MatchingResult) -> str:
-    """Verdict, footing, breaks by kind, the largest breaks; plain text."""
+def summary(outcome: MatchingResult, *, files: bool = True) -> str:
+    """Verdict, footing, breaks by kind, the largest breaks; plain text. `files`: and where the rest of it lies."""
     rules = outcome.rules
     lines = [
         f"{outcome.verdict.upper()}: {outcome.rules.name}" + (f", as of {outcome.as_of}" if outcome.as_of else ""),
@@ -68,6 +68,6 @@ def summary(outcome: MatchingResult) -> str:
         if row.unexplained
     ]
     lines += [f"Not checked: {note}" for note in outcome.not_checked]
-    if outcome.paths:
+    if files and outcome.paths:
         lines += ["", f"Files: {next(iter(outcome.paths.values())).parent}"]
     return "\n".join(lines)

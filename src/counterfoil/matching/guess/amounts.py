@@ -1,0 +1,123 @@
+"""Which columns hold the amount, and which the key: every pair of readings is tried under every pair of columns, and what agrees is taken.
+
+Names of columns only say where to begin. A column that nobody would call an amount and that agrees is one; a column that is called one
+and agrees nowhere is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Final, NamedTuple
+
+from counterfoil.matching.engines.engine import DuckEngine, identifier
+from counterfoil.matching.guess.columns import NO_CURRENCY, AmountReading, Looked
+from counterfoil.matching.reading.column_sql import shaped
+from counterfoil.matching.rules.model import Amount, Source
+
+LEFT_ROWS: Final = 20_000  # that are tried
+RIGHT_ROWS: Final = 1_200_000  # among which their partners are looked for: files rarely begin with the same records
+NAMED_STAYS_PERCENT: Final = 90  # of the best: a copy of our own figures on their side agrees always, and would hide what differs
+
+
+class Trial(NamedTuple):
+    """Two columns taken for the key and two readings of the amount: how often the keys met, and the amounts agreed."""
+
+    left_key: str
+    right_key: str
+    left: int
+    right: int
+    met: int
+    agreed: int
+
+
+def try_amounts(engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence[Mapping[str, str]]) -> list[Trial]:
+    """Each pair of readings under each pair of columns that could be a key. `keys` are the columns of the samples, by their names."""
+    for side, rows in zip(sides, (LEFT_ROWS, RIGHT_ROWS), strict=True):
+        _tried(engine, side, rows)
+    pairs = list(product(range(len(sides[0].readings)), range(len(sides[1].readings))))
+    agree = ", ".join(f"count(*) filter ({_equal(f'abs(l.a{i})', f'abs(r.a{j})')})" for i, j in pairs)
+    found = []
+    for (l_name, l_column), (r_name, r_column) in product(keys[0].items(), keys[1].items()):
+        met, *agreed = engine.rows(
+            f"""select count(*), {agree} from (
+                    select any_value(x.n) as ln, any_value(y.n) as rn from left_tried x
+                    join right_tried y on {plain("y." + r_column)} = {plain("x." + l_column)}
+                    group by x.{l_column} having count(*) = 1) p
+                join left_tried l on l.n = p.ln join right_tried r on r.n = p.rn"""
+        )[0]
+        for (i, j), count in zip(pairs, agreed, strict=True):
+            # A key says nothing by equalling itself.
+            if met and l_name not in sides[0].readings[i].amounts.values() and r_name not in sides[1].readings[j].amounts.values():
+                found.append(Trial(l_name, r_name, i, j, met, count))
+    return found
+
+
+def choose(trials: Sequence[Trial], sides: tuple[Looked, Looked]) -> Trial | None:
+    """The trial in which most agree; names decide between equals, and stay where they agree nearly as often."""
+    if not trials:
+        return None
+
+    def plainness(one: Trial) -> tuple[int, int, int, int]:
+        readings = (sides[0].readings[one.left], sides[1].readings[one.right])
+        return sum(reading.named for reading in readings), one.met, -one.left, -one.right
+
+    best = max(trials, key=lambda one: (one.agreed, plainness(one), one.left_key, one.right_key))
+    near = [one for one in trials if one.agreed and one.agreed * 100 >= best.agreed * NAMED_STAYS_PERCENT]
+    return max(near, key=lambda one: (plainness(one)[0], one.agreed, plainness(one), one.left_key, one.right_key), default=best)
+
+
+def told(chosen: Trial, trials: Sequence[Trial], sides: tuple[Looked, Looked]) -> str:
+    """The choice in figures, beside what else was tried under the same key."""
+    here = [one for one in trials if (one.left_key, one.right_key) == (chosen.left_key, chosen.right_key) and one != chosen]
+    others = sorted(here, key=lambda one: (-one.agreed, one.left, one.right))[:3]
+    tried = "".join(f"; {_pair(one, sides)} in {one.agreed:,}" for one in others)
+    return f"amount: {_pair(chosen, sides)} agree in {chosen.agreed:,} of {chosen.met:,}{tried}"
+
+
+def _pair(one: Trial, sides: tuple[Looked, Looked]) -> str:
+    return f"{sides[0].readings[one.left]} on the left and {sides[1].readings[one.right]} on the right"
+
+
+def plain(column: str) -> str:
+    """A key without case and punctuation, as SQL."""
+    return f"upper(regexp_replace({column}, '[^A-Za-z0-9]', '', 'g'))"
+
+
+def _equal(here: str, there: str) -> str:
+    """Equal and not nothing, as SQL; whole units of one side may be hundredths of the other."""
+    return f"{here} <> 0 and ({here} = {there} or {here} * 100 = {there} or {here} = {there} * 100)"
+
+
+def _tried(engine: DuckEngine, side: Looked, tried_rows: int) -> None:
+    """The table `{side}_tried`: the first rows with a number each, every column as text, and every reading of the amount."""
+    first = f"(select * from {side.scan} limit {tried_rows})"
+    texts = ", ".join(f"nullif(trim(cast({identifier(name)} as varchar)), '') as c{at}" for at, name in enumerate(side.types))
+    engine.table(f"{side.side}_texts", f"select row_number() over () as n, {texts} from {first}")
+    columns, joins = "", ""
+    for at, reading in enumerate(side.readings):
+        understood = shaped(source_of(side, reading), side.types, side.side, trims=True, totals=False)
+        engine.table(
+            f"{side.side}_amount_{at}",
+            f"""select row_number() over () as n, amount
+                  from (select {understood.raw.columns["amount"]} as amount from {understood.over(first)})""",
+        )
+        columns += f", amount_{at}.amount as a{at}"
+        joins += f" join {side.side}_amount_{at} amount_{at} using (n)"
+    engine.table(f"{side.side}_tried", f"select t.*{columns} from {side.side}_texts t{joins}")
+
+
+def source_of(side: Looked, reading: AmountReading) -> Source:
+    """A side whose amount is read in this way, and nothing else of it."""
+    scale = {NO_CURRENCY: 2}
+    asset = {"asset": side.columns["asset"]} if "asset" in side.columns else {}
+    if side.statement:
+        return Source(columns=asset, amount=Amount(column="amount", unit="minor"), scale=scale)
+    written = {
+        **reading.amounts,
+        "unit": reading.unit or ("major" if reading.has_decimals else "minor"),
+        "decimal": reading.decimal or ".",
+        "group": reading.group,
+        "negative": reading.negative,
+    }
+    return Source(columns=asset, amount=Amount.model_validate(written), asset=None if asset else side.asset or NO_CURRENCY, scale=scale)
