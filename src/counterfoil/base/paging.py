@@ -17,6 +17,7 @@ ROWS_DEFAULT: Final = 50
 CURSOR_MAX: Final = 1_000
 Row = TypeVar("Row")
 Key = str | int | datetime
+KeyTypes = tuple[type[str] | type[int] | type[datetime], ...]
 
 
 class CursorBroken(Problem):
@@ -36,7 +37,7 @@ class Keyset(NamedTuple):
     """By what a list is ordered. A cursor of one list is refused by every other."""
 
     name: str
-    types: tuple[type[str] | type[int] | type[datetime], ...]
+    types: KeyTypes
 
     def cursor(self, *values: Key) -> str:
         """The cursor after the row with these values."""

@@ -12,7 +12,7 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
-from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import (
     AccountName,
@@ -28,7 +28,6 @@ from counterfoil.api.http.schemas import (
     answer,
     shows,
 )
-from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.accounts.accounts import NewAccount, close_account, freeze_account, open_accounts, reopen_account, unfreeze_account
 from counterfoil.ledger.reads.balances import balance, balances, trial_balance, trial_totals
@@ -36,8 +35,6 @@ from counterfoil.ledger.reads.listing import ListedAccount, list_accounts, show_
 from counterfoil.operations.access.access import POST_JOURNAL, READ
 
 router = routes("Accounts")
-ACCOUNTS = Keyset("accounts", (str, str))
-TRIAL = Keyset("trial-balance", (str,))
 
 Name = Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["payable:payee:bolt"])]
 ProgramParameter = Annotated[
@@ -79,6 +76,9 @@ class AccountView(ViewModel):
     held: Minor
     debits: Minor
     credits: Minor
+
+
+ACCOUNTS = Listing("accounts", AccountView, lambda row: (row.asset, row.name), (str, str))
 
 
 class AccountsRequest(RequestModel):
@@ -124,6 +124,9 @@ class TrialLineView(ViewModel):
     credit: Minor
 
 
+TRIAL = Listing("trial-balance", TrialLineView, lambda row: (row.account,))
+
+
 class TrialBalanceView(ViewModel):
     """A page of the trial balance, and the totals of all of it: equal, or something is very wrong."""
 
@@ -152,19 +155,19 @@ def book_named(conn: Connection[Any], call: ApiCall, program_id: str | None, ass
 @router.get("/accounts", response_model=Paged[AccountView], operation_id="account_list", summary="List accounts")
 def accounts(
     call: Annotated[ApiCall, may(READ)],
+    page: PageWanted,
     program_id: ProgramParameter = None,
     asset: AssetParameter = None,
     beginning: Annotated[str | None, Query(max_length=200, description="Only names that begin so.", examples=["payable:"])] = None,
-    limit: Limit = LIMIT,
-    cursor: Cursor = None,
 ) -> Response:
     """By asset and name."""
-    after: Any = ACCOUNTS.after(cursor)
-    with call.reading() as conn:
-        program = program_id or call.services.wiring.program_id
+    program = program_id or call.services.wiring.program_id
+
+    def rows(conn: Connection[Any], **part: Any) -> list[ListedAccount]:
         show_program(conn, program)
-        rows = list_accounts(conn, program, rows_max=limit + 1, asset=asset, beginning=beginning, after=after)
-    return page_of(AccountView, ACCOUNTS.page(rows, limit, lambda row: (row.asset, row.name)))
+        return list_accounts(conn, program, asset=asset, beginning=beginning, **part)
+
+    return ACCOUNTS.answer(call, page, rows)
 
 
 @router.post("/accounts", status_code=201, response_model=AccountsOpened, operation_id="account_open", summary="Open accounts")
@@ -207,27 +210,18 @@ def show_balance(
 def trial(
     program_id: ProgramId,
     call: Annotated[ApiCall, may(READ)],
+    wanted: PageWanted,
     asset: AssetParameter = None,
     as_of: AsOf = None,
     clock: Clock = "recorded",
-    limit: Limit = LIMIT,
-    cursor: Cursor = None,
 ) -> Response:
     """Every account that is not at nothing, by name, and the two totals of all of them."""
-    after = TRIAL.after(cursor)
+    after: str = TRIAL.after(wanted) or ""
     with call.reading() as conn:
         program, code = book_named(conn, call, program_id, asset)
         debit, credit = trial_totals(conn, program, asset=code, as_of=as_of, clock=clock)
-        rows = trial_balance(
-            conn,
-            program,
-            asset=code,
-            as_of=as_of,
-            clock=clock,
-            after=str(after[0]) if after else "",
-            rows_max=limit + 1,
-        )
-    page = TRIAL.page(rows, limit, lambda row: (row.account,))
+        rows = trial_balance(conn, program, asset=code, as_of=as_of, clock=clock, after=after, rows_max=wanted.limit + 1)
+    page = TRIAL.page(rows, wanted)
     lines = [TrialLineView(account=one.account, debit=one.debit_minor, credit=one.credit_minor) for one in page.rows]
     return answer(
         TrialBalanceView(

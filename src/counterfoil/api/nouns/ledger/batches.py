@@ -15,17 +15,15 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
-from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Paged, ViewModel, WriteResult, answer, shows
-from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.importing.batches import ImportBatch, list_batches, repair_batch, show_batch, valid_batch_id
 from counterfoil.ledger.importing.map import load_map
 from counterfoil.operations.access.access import POST_JOURNAL, READ
 
 router = routes("Journals")
-BATCHES: Final = Keyset("journal_batches", (datetime, str))
 BatchId = Annotated[str, Path(max_length=80, examples=["b" * 64])]
 BODY: Final = {
     "requestBody": {
@@ -42,6 +40,9 @@ class BatchView(ViewModel):
     rows_applied: int = Field(description="How many of its rows are in the books.")
 
 
+BATCHES: Final = Listing("journal_batches", BatchView, lambda row: (row.begun_at, row.id), (datetime, str))
+
+
 class BatchRepaired(WriteResult):
     """What was lacking is posted. `posted`: journals that were not there before."""
 
@@ -53,12 +54,9 @@ class BatchRepaired(WriteResult):
 
 
 @router.get("/finance/batches", response_model=Paged[BatchView], operation_id="journal_batch_list", summary="List batches")
-def batches(call: Annotated[ApiCall, may(READ)], limit: Limit = LIMIT, cursor: Cursor = None) -> Response:
+def batches(call: Annotated[ApiCall, may(READ)], page: PageWanted) -> Response:
     """Imports of files, the one that was begun last first."""
-    after = BATCHES.after(cursor)
-    with call.reading() as conn:
-        rows = list_batches(conn, rows_max=limit + 1, after=(after[0], str(after[1])) if after else None)  # type: ignore[arg-type]
-    return page_of(BatchView, BATCHES.page(rows, limit, lambda row: (row.begun_at, row.id)))
+    return BATCHES.answer(call, page, list_batches)
 
 
 @router.get("/finance/batches/{batch_id}", response_model=BatchView, operation_id="journal_batch_show", summary="Show a batch")

@@ -12,7 +12,7 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
-from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import (
     BY_TWO,
@@ -31,7 +31,6 @@ from counterfoil.api.http.schemas import (
     answer,
     shows,
 )
-from counterfoil.base.paging import Keyset
 from counterfoil.ledger.journals.journal import NewPosting, post, reverse
 from counterfoil.ledger.journals.key_spaces import REVERSAL, word_of
 from counterfoil.ledger.problems import KeyReserved
@@ -39,7 +38,6 @@ from counterfoil.ledger.reads.listing import ShownJournal, ShownLine, list_journ
 from counterfoil.operations.access.access import POST_JOURNAL, READ
 
 router = routes("Journals")
-JOURNALS = Keyset("journals", (str,))
 LINES_MAX = 8_192
 BY_HAND = ("key:", "person:")  # who posts a journal under their own name; all others are posted by the product
 
@@ -63,6 +61,9 @@ class JournalView(ViewModel):
     )
     recorded_at: datetime = Field(description="When it was written.")
     lines: list[JournalLineView]
+
+
+JOURNALS = Listing("journals", JournalView, lambda row: (str(row.id),))
 
 
 class JournalRequest(RequestModel):
@@ -146,24 +147,17 @@ def _posted(posted: Any) -> JournalPosted:
 @router.get("/journals", response_model=Paged[JournalView], operation_id="journal_list", summary="List journals")
 def journals(
     call: Annotated[ApiCall, may(READ)],
+    page: PageWanted,
     program_id: Annotated[str, Query(alias="programId", max_length=64)],
     key: Annotated[str | None, Query(max_length=255)] = None,
     source_id: Annotated[str | None, Query(alias="sourceId", max_length=255)] = None,
-    limit: Limit = LIMIT,
-    cursor: Cursor = None,
 ) -> Response:
     """Newest first, each with its first 20 lines."""
-    after = JOURNALS.after(cursor)
-    with call.reading() as conn:
-        rows = list_journals(
-            conn,
-            program_id,
-            rows_max=limit + 1,
-            key=key,
-            source_id=source_id,
-            after=UUID(str(after[0])) if after else None,
-        )
-    return page_of(JournalView, JOURNALS.page(rows, limit, lambda row: (str(row.id),)))
+
+    def rows(conn: Connection[Any], rows_max: int, after: str | None) -> list[ShownJournal]:
+        return list_journals(conn, program_id, rows_max=rows_max, key=key, source_id=source_id, after=UUID(after) if after else None)
+
+    return JOURNALS.answer(call, page, rows)
 
 
 @router.get("/journals/{journal_id}", response_model=JournalView, operation_id="journal_show", summary="Show a journal")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi.responses import Response
@@ -10,7 +11,7 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
-from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import (
     AssetCode,
@@ -26,7 +27,6 @@ from counterfoil.api.http.schemas import (
     shows,
 )
 from counterfoil.base.money import RATE_MAX_BPS, Asset
-from counterfoil.base.paging import Keyset, Page
 from counterfoil.ledger.accounts.accounts import SCALE_MAX, open_program
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.ledger.reads.listing import ListedProgram, list_programs, show_program
@@ -35,8 +35,6 @@ from counterfoil.settlement.fees.fees import RateVersion, list_rates, set_rates,
 from counterfoil.settlement.fees.rules import FeeLimit
 
 router = routes("Programs")
-PROGRAMS = Keyset("programs", (str,))
-VERSIONS = Keyset("fee_rates", (int,))
 _MINOR = "^[0-9]{1,18}$"
 Rate = Annotated[int, Field(ge=0, le=RATE_MAX_BPS, description="Hundredths of a percent.")]
 
@@ -74,6 +72,9 @@ class ProgramView(ViewModel):
     """A program and the assets it keeps books in."""
 
     assets: list[AssetView]
+
+
+PROGRAMS = Listing("programs", ProgramView)
 
 
 class ProgramOpened(ProgramView, WriteResult):
@@ -119,6 +120,9 @@ class RatesView(WriteResult):
     limits: list[FeeLimitView]
 
 
+VERSIONS = Listing("fee_rates", RatesView, lambda row: (row.version,), (int,))
+
+
 def _fields(one: ListedProgram) -> dict[str, Any]:
     return {**one._asdict(), "assets": [AssetView(code=code, scale=scale) for code, scale in one.assets]}
 
@@ -136,16 +140,9 @@ def create(body: ProgramRequest, call: Annotated[ApiCall, may(ADMINISTER, key=Tr
 
 
 @router.get("/programs", response_model=Paged[ProgramView], operation_id="program_list", summary="List programs")
-def programs(call: Annotated[ApiCall, may(READ)], limit: Limit = LIMIT, cursor: Cursor = None) -> Response:
+def programs(call: Annotated[ApiCall, may(READ)], page: PageWanted) -> Response:
     """By id."""
-    after = PROGRAMS.after(cursor)
-    with call.reading() as conn:
-        page = PROGRAMS.page(
-            list_programs(conn, rows_max=limit + 1, after=str(after[0]) if after else None),
-            limit,
-            lambda row: (row.id,),
-        )
-    return page_of(ProgramView, Page([ProgramView(**_fields(one)) for one in page.rows], page.next_cursor))
+    return PROGRAMS.answer(call, page, list_programs, lambda one: ProgramView(**_fields(one)))
 
 
 @router.get("/assets", response_model=AssetsView, operation_id="asset_list", summary="List assets")
@@ -194,14 +191,14 @@ def rates(program_id: ProgramId, call: Annotated[ApiCall, may(READ)]) -> Respons
     operation_id="fee_rates_list",
     summary="List versions of fee rates",
 )
-def rate_versions(program_id: ProgramId, call: Annotated[ApiCall, may(READ)], limit: Limit = LIMIT, cursor: Cursor = None) -> Response:
+def rate_versions(program_id: ProgramId, call: Annotated[ApiCall, may(READ)], page: PageWanted) -> Response:
     """The newest first; one that is to come is among them. A program that is not there is none without rates."""
-    after = VERSIONS.after(cursor)
-    with call.reading() as conn:
+
+    def rows(conn: Connection[Any], rows_max: int, after: int | None) -> list[RateVersion]:
         show_program(conn, program_id)
-        rows = list_rates(conn, program_id, rows_max=limit + 1, before=int(str(after[0])) if after else None)
-    page = VERSIONS.page(rows, limit, lambda row: (row.version,))
-    return page_of(RatesView, Page([_rates_shown(program_id, one) for one in page.rows], page.next_cursor))
+        return list_rates(conn, program_id, rows_max=rows_max, before=after)
+
+    return VERSIONS.answer(call, page, rows, partial(_rates_shown, program_id))
 
 
 def _limit(one: FeeLimitShape) -> FeeLimit:

@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, may
-from counterfoil.api.http.lists import LIMIT, Cursor, Limit
+from counterfoil.api.http.lists import PageWanted
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Instant, Minor, ViewModel, answer, shows
 from counterfoil.api.nouns.ledger.accounts import AssetParameter, Clock, Name, ProgramParameter, book_named
@@ -128,16 +128,15 @@ class ExplanationView(ViewModel):
 def show_statement(
     name: Name,
     call: Annotated[ApiCall, may(READ)],
+    wanted: PageWanted,
     start_time: Start,
     end_time: End,
     program_id: ProgramParameter = None,
     asset: AssetParameter = None,
     clock: Clock = "recorded",
-    limit: Limit = LIMIT,
-    cursor: Cursor = None,
 ) -> Response:
     """What it had, what moved, what it has; in the order of the clock that was chosen."""
-    after: Any = PLACES.after(cursor)
+    after: Any = PLACES.after(wanted.cursor)
     with call.reading() as conn:
         program, code = book_named(conn, call, program_id, asset)
         page = statement(
@@ -149,7 +148,7 @@ def show_statement(
             end=end_time,
             clock=clock,
             after=StatementPlace(*after) if after else None,
-            rows_max=limit,
+            rows_max=wanted.limit,
         )
     return answer(_statement(program, page))
 

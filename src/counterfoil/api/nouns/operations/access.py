@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from functools import partial
+from typing import Annotated, Literal
 
 from fastapi import Query
 from fastapi.responses import Response
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, may
-from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Paged, ViewModel, shows
-from counterfoil.base.paging import Keyset
 from counterfoil.operations.access.access import AUDIT
 from counterfoil.operations.access.records import AccessEvent, list_access
 
 router = routes("People")
-EVENTS = Keyset("access", (datetime, str))
 Happening = Literal["login", "login_failed", "login_limited", "logout", "key_refused", "refused"]
 
 
@@ -33,15 +32,14 @@ class AccessView(ViewModel):
     needs: str | None = Field(description="The permission that was missing.")
 
 
+EVENTS = Listing("access", AccessView, lambda row: (row.at, row.id), (datetime, str))
+
+
 @router.get("/access", response_model=Paged[AccessView], operation_id="access_list", summary="List logins, failures and refusals")
 def events(
     call: Annotated[ApiCall, may(AUDIT)],
+    page: PageWanted,
     kind: Annotated[Happening | None, Query()] = None,
-    limit: Limit = LIMIT,
-    cursor: Cursor = None,
 ) -> Response:
     """Newest first. The same refusal of the same key is recorded once a minute and process."""
-    after: Any = EVENTS.after(cursor)
-    with call.reading() as conn:
-        rows = list_access(conn, rows_max=limit + 1, kind=kind, after=after)
-    return page_of(AccessView, EVENTS.page(rows, limit, lambda row: (row.at, row.id)))
+    return EVENTS.answer(call, page, partial(list_access, kind=kind))

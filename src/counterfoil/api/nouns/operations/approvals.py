@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import Query
@@ -11,16 +12,14 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
-from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Because, Paged, Reason, ViewModel, WriteResult, answer, id_in_path
-from counterfoil.base.paging import Keyset, Page
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import READ
 from counterfoil.wiring import PAIRED
 
 router = routes("Approvals")
-PROPOSALS = Keyset("approvals", (datetime, str))
 ProposalId = Annotated[str, id_in_path("prop")]
 State = Literal["proposed", "approved", "done", "rejected", "withdrawn", "expired"]
 
@@ -47,6 +46,9 @@ class ApprovalView(ViewModel):
     result_id: str | None = Field(description="What it made, such as a journal.")
 
 
+PROPOSALS = Listing("approvals", ApprovalView, lambda row: (row.made_at, row.id), (datetime, str))
+
+
 class ApprovalDecided(ApprovalView, WriteResult):
     """It is decided."""
 
@@ -71,26 +73,15 @@ def shown(one: approvals.Proposal, now: datetime) -> dict[str, Any]:
 @router.get("/approvals", response_model=Paged[ApprovalView], operation_id="proposal_list", summary="List proposals")
 def proposals(
     call: Annotated[ApiCall, may(READ)],
+    page: PageWanted,
     state: Annotated[Literal["waiting", "all"], Query()] = "waiting",
     machine: Annotated[str | None, Query(pattern="^[a-z_]{1,40}$")] = None,
     subject_id: Annotated[str | None, Query(alias="subjectId", max_length=200, description="Only about this thing.")] = None,
-    limit: Limit = LIMIT,
-    cursor: Cursor = None,
 ) -> Response:
     """Newest first; those that wait for a second person, or all."""
-    after: Any = PROPOSALS.after(cursor)
-    with call.reading() as conn:
-        rows = approvals.list_proposals(
-            conn,
-            now=call.now,
-            rows_max=limit + 1,
-            waiting=state == "waiting",
-            machine=machine,
-            subject_id=subject_id,
-            after=after,
-        )
-    page = PROPOSALS.page(rows, limit, lambda row: (row.made_at, row.id))
-    return page_of(ApprovalView, Page([ApprovalView(**shown(one, call.now)) for one in page.rows], page.next_cursor))
+    waiting = state == "waiting"
+    rows = partial(approvals.list_proposals, now=call.now, waiting=waiting, machine=machine, subject_id=subject_id)
+    return PROPOSALS.answer(call, page, rows, lambda one: ApprovalView(**shown(one, call.now)))
 
 
 @router.get("/approvals/{proposal_id}", response_model=ApprovalView, operation_id="proposal_show", summary="Show a proposal")

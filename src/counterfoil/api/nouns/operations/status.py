@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import Query, Request
+from fastapi import Request
 from fastapi.responses import Response
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, may, services_of
+from counterfoil.api.http.parameters import ProgramFilter
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Minor, ViewModel, answer, shows
 from counterfoil.api.nouns.operations.operations import QueueView, WorkerView, queues_shown, workers_shown
@@ -77,7 +78,7 @@ class Alive(ViewModel):
 )
 def status(
     call: Annotated[ApiCall, may(READ)],
-    program_id: Annotated[str | None, Query(alias="programId", max_length=64)] = None,
+    program_id: ProgramFilter = None,
 ) -> Response:
     """Every figure is read in one transaction, now."""
     now = call.now

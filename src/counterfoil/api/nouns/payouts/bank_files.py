@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Query, Request
@@ -12,11 +13,11 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
-from counterfoil.api.http.lists import LIMIT, Cursor, Limit
+from counterfoil.api.http.lists import Listing, PageWanted
+from counterfoil.api.http.parameters import FileName, OneProgram
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Because, Minor, Paged, ProgramId, ViewModel, WriteResult, answer, id_in_path
 from counterfoil.api.nouns.reconciliation.bank import FILE_BODY
-from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.operations.providers import FileProvider, sepa
@@ -33,7 +34,6 @@ from counterfoil.payouts.payment_files.filing import file_all_due
 from counterfoil.payouts.payment_files.reporting import take_report
 
 router = routes("Bank files")
-FILES = Keyset("bank files", (str,))
 FileId = Annotated[str, id_in_path("pf")]
 
 
@@ -55,6 +55,9 @@ class BankPaymentFileView(ViewModel):
     orders_paid: int = Field(description="Orders that the bank has paid.")
     orders_failed: int = Field(description="Orders that are over and did not pay, or came back.")
     orders_open: int = Field(description="Orders of which the bank has still to tell.")
+
+
+FILES = Listing("bank files", BankPaymentFileView)
 
 
 class BankPaymentOrderView(ViewModel):
@@ -105,17 +108,12 @@ class BankReportTaken(WriteResult):
 @router.get("/bank-files", response_model=Paged[BankPaymentFileView], operation_id="bank_file_list", summary="List bank files")
 def bank_files(
     call: Annotated[ApiCall, may(READ)],
-    program_id: Annotated[ProgramId | None, Query(alias="programId")] = None,
+    page: PageWanted,
+    program_id: OneProgram = None,
     state: Annotated[str | None, Query(pattern="^(made|downloaded|reported|cancelled)$", examples=["made"])] = None,
-    limit: Limit = LIMIT,
-    cursor: Cursor = None,
 ) -> Response:
     """Newest first. `made` ones wait for somebody to bring them to the bank."""
-    after = FILES.after(cursor)
-    with call.reading() as conn:
-        rows = list_payment_files(conn, rows_max=limit + 1, after=str(after[0]) if after else None, program_id=program_id, state=state)
-    page = FILES.page(rows, limit, lambda row: (row.id,))
-    return answer(Paged[BankPaymentFileView](data=[_shown(one) for one in page.rows], next_cursor=page.next_cursor))
+    return FILES.answer(call, page, partial(list_payment_files, program_id=program_id, state=state), _shown)
 
 
 @router.post("/bank-files", response_model=BankFilesMade, operation_id="bank_file_create", summary="Make bank files now")
@@ -191,7 +189,7 @@ def cancel(file_id: FileId, body: Because, call: Annotated[ApiCall, may(OPERATE)
 async def import_report(
     request: Request,
     call: Annotated[ApiCall, may(OPERATE, key=True)],
-    file_name: Annotated[str, Query(alias="fileName", min_length=1, max_length=200)],
+    file_name: FileName,
     program_id: Annotated[ProgramId | None, Query(alias="programId", description="Only orders of this program.")] = None,
 ) -> Response:
     """pain.002, camt.053 or camt.054 as the body: what it says of our orders is booked. The same report again changes nothing."""

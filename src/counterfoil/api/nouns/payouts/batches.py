@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import Query
 from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
+from counterfoil.api.http.parameters import ProgramFilter
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import (
     BY_TWO,
@@ -149,7 +149,7 @@ def gather(body: BatchRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Respon
 @router.get("/payout-policies", response_model=Paged[PolicyView], operation_id="payout_policy_list", summary="List payout policies")
 def policies(
     call: Annotated[ApiCall, may(READ)],
-    program_id: Annotated[str | None, Query(alias="programId", max_length=64)] = None,
+    program_id: ProgramFilter = None,
 ) -> Response:
     """Those of a program, by asset. Without one, payouts are paid when they are due, and a batch takes one second person."""
     with call.reading() as conn:

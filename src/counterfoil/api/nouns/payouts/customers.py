@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import Path, Query
@@ -10,10 +11,10 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, may
-from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.lists import Listing, PageWanted
+from counterfoil.api.http.parameters import OneProgram
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import AssetCode, Instant, Minor, Paged, ProgramId, ViewModel, answer, shows
-from counterfoil.base.paging import Keyset
+from counterfoil.api.http.schemas import AssetCode, Instant, Minor, Paged, ViewModel, answer, shows
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import READ
 from counterfoil.payouts.customers.statement import (
@@ -26,7 +27,6 @@ from counterfoil.payouts.customers.statement import (
 from counterfoil.payouts.customers.statement_files import statement_csv, statement_pdf
 
 router = routes("Customers")
-CUSTOMERS = Keyset("customers", (str, str))
 CustomerId = Annotated[str, Path(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", examples=["acme"])]
 
 
@@ -36,6 +36,9 @@ class CustomerBalanceView(ViewModel):
 
     balance: Minor = Field(description="Above 0 the customer owes it; below 0 it is owed to the customer, or held for them.")
     overdue: Minor = Field(description="What of it is due on invoices, and late.")
+
+
+CUSTOMERS = Listing("customers", CustomerBalanceView, lambda row: (row.customer_id, row.asset), (str, str))
 
 
 @shows(CustomerDocument)
@@ -64,16 +67,11 @@ class CustomerStatementView(ViewModel):
 @router.get("/customers", response_model=Paged[CustomerBalanceView], operation_id="customer_list", summary="List customers")
 def customers(
     call: Annotated[ApiCall, may(READ)],
-    program_id: Annotated[ProgramId | None, Query(alias="programId")] = None,
-    limit: Limit = LIMIT,
-    cursor: Cursor = None,
+    page: PageWanted,
+    program_id: OneProgram = None,
 ) -> Response:
     """With what each owes or is owed, by name."""
-    at = CUSTOMERS.after(cursor)
-    with call.reading() as conn:
-        program = program_id or call.services.wiring.program_id
-        rows = balances_of_customers(conn, program, rows_max=limit + 1, after=(str(at[0]), str(at[1])) if at else None)
-    return page_of(CustomerBalanceView, CUSTOMERS.page(rows, limit, lambda row: (row.customer_id, row.asset)))
+    return CUSTOMERS.answer(call, page, partial(balances_of_customers, program_id=program_id or call.services.wiring.program_id))
 
 
 @router.get(
@@ -88,7 +86,7 @@ def statement(
     start_time: Annotated[Instant | None, Query(alias="startTime", description="30 days before the end, if absent.")] = None,
     end_time: Annotated[Instant | None, Query(alias="endTime", description="Not included; now, if absent.")] = None,
     asset: Annotated[AssetCode | None, Query(description="The only one that the customer has, if absent.")] = None,
-    program_id: Annotated[ProgramId | None, Query(alias="programId")] = None,
+    program_id: OneProgram = None,
     form: Annotated[Literal["csv", "pdf"] | None, Query(alias="format", description="As a file; the same twice is the same bytes.")] = None,
 ) -> Response:
     """Every document with the balance after it, at most 10,000: invoices, payments, credit notes, write-offs, refunds,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -11,7 +12,8 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
-from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.lists import Listing, PageWanted
+from counterfoil.api.http.parameters import ProgramFilter
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import (
     BY_TWO,
@@ -31,7 +33,6 @@ from counterfoil.api.nouns.settlement.invoices import chosen_provider
 from counterfoil.audit.actions import actions_of
 from counterfoil.base.encryption.keys import required
 from counterfoil.base.machine import history_of
-from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import ADMINISTER, READ
@@ -50,7 +51,6 @@ from counterfoil.payouts.destinations.noun import DESTINATION_NOUN
 from counterfoil.payouts.destinations.tokens import fingerprints, hint
 
 router = routes("Destinations")
-DESTINATIONS = Keyset("destinations", (str,))
 
 
 class BankAccountRequest(RequestModel):
@@ -92,6 +92,9 @@ class DestinationView(ViewModel):
     quarantine_reason: str | None = Field(description="Why a person stopped paying there, while that lasts.")
     actor: str = Field(description="Who set it.")
     ended_at: datetime | None = Field(description="Since when another is in its place.")
+
+
+DESTINATIONS = Listing("destinations", DestinationView)
 
 
 class DestinationInFull(DestinationView):
@@ -158,20 +161,15 @@ def set_one(body: DestinationRequest, call: Annotated[ApiCall, may(ADMINISTER, k
 @router.get("/destinations", response_model=Paged[DestinationView], operation_id="destination_list", summary="List destinations")
 def destinations(
     call: Annotated[ApiCall, may(READ)],
-    program_id: Annotated[str | None, Query(alias="programId", max_length=64)] = None,
+    page: PageWanted,
+    program_id: ProgramFilter = None,
     payee_id: Annotated[str | None, Query(alias="payeeId", max_length=64)] = None,
     state: Annotated[str | None, Query(max_length=40, description="Only in this state.", examples=["quarantined"])] = None,
-    limit: Limit = LIMIT,
-    cursor: Cursor = None,
 ) -> Response:
     """Newest first: those where payees are paid now, and all that are quarantined; with a state, those in it."""
     if state is not None and state not in DESTINATION.states():
         raise InvalidInput("state", f"one of {', '.join(DESTINATION.states())}", got=state[:40])
-    after = DESTINATIONS.after(cursor)
-    start = str(after[0]) if after else None
-    with call.reading() as conn:
-        rows = list_destinations(conn, rows_max=limit + 1, after=start, program_id=program_id, payee_id=payee_id, state=state)
-    return page_of(DestinationView, DESTINATIONS.page(rows, limit, lambda row: (row.id,)))
+    return DESTINATIONS.answer(call, page, partial(list_destinations, program_id=program_id, payee_id=payee_id, state=state))
 
 
 @router.get("/destinations/{id}", response_model=DestinationInFull, operation_id="destination_show", summary="Show a destination")

@@ -7,13 +7,14 @@ from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import Path, Query, Request
+from fastapi import Path, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
+from counterfoil.api.http.parameters import FileName
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Minor, Reason, RequestModel, ViewModel, WriteResult, answer, id_in_path
 from counterfoil.operations.access.access import OPERATE, READ
@@ -110,7 +111,7 @@ async def hand_in(
     request: Request,
     dispute_id: DisputeId,
     call: Annotated[ApiCall, may(OPERATE, key=True)],
-    file_name: Annotated[str, Query(alias="fileName", min_length=1, max_length=200)] = "evidence",
+    file_name: FileName = "evidence",
 ) -> Response:
     """The file is the body, 1 byte to 5 MB. The same file again is the one that is there."""
     content = await request.body()

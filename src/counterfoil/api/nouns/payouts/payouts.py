@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -11,7 +12,8 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
-from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.lists import Listing, PageWanted
+from counterfoil.api.http.parameters import ProgramFilter
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import (
     ActionView,
@@ -30,7 +32,6 @@ from counterfoil.api.nouns.ledger.journals import JournalView
 from counterfoil.api.nouns.settlement.settlements import SettlementView
 from counterfoil.audit.actions import actions_of
 from counterfoil.base.machine import history_of
-from counterfoil.base.paging import Keyset
 from counterfoil.ledger.reads.listing import journals_of_sources
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.payouts.payouts.missing import execute_payout
@@ -40,7 +41,6 @@ from counterfoil.payouts.provider_payouts.conflicts import ConflictRow, conflict
 from counterfoil.settlement.settlements import payout_sources
 
 router = routes("Payouts")
-PAYOUTS = Keyset("payouts", (str,))
 PayoutId = Annotated[str, id_in_path("po")]
 
 
@@ -55,6 +55,9 @@ class PayoutView(ViewModel):
         "or refunded (nothing is left to pay)."
     )
     reissue: int = Field(description="0: the first payout of its settlement; a later one pays what is still owed.")
+
+
+PAYOUTS = Listing("payouts", PayoutView)
 
 
 class ProviderPayoutView(ViewModel):
@@ -109,26 +112,14 @@ class PayoutInFull(PayoutView):
 @router.get("/payouts", response_model=Paged[PayoutView], operation_id="payout_list", summary="List payouts")
 def payouts(
     call: Annotated[ApiCall, may(READ)],
+    page: PageWanted,
     state: Annotated[str | None, Query(max_length=40, description="Only in this state.", examples=["failed"])] = None,
     invoice_id: Annotated[str | None, Query(alias="invoiceId", max_length=64)] = None,
     key: Annotated[str | None, Query(max_length=255, description="The payout's key.")] = None,
-    program_id: Annotated[str | None, Query(alias="programId", max_length=64)] = None,
-    limit: Limit = LIMIT,
-    cursor: Cursor = None,
+    program_id: ProgramFilter = None,
 ) -> Response:
     """Newest first; by state, by invoice, or by key."""
-    after = PAYOUTS.after(cursor)
-    with call.reading() as conn:
-        rows = list_payouts(
-            conn,
-            rows_max=limit + 1,
-            after=str(after[0]) if after else None,
-            program_id=program_id,
-            state=state,
-            invoice_id=invoice_id,
-            key=key,
-        )
-    return page_of(PayoutView, PAYOUTS.page(rows, limit, lambda row: (row.id,)))
+    return PAYOUTS.answer(call, page, partial(list_payouts, program_id=program_id, state=state, invoice_id=invoice_id, key=key))
 
 
 class ExecuteRequest(RequestModel):

@@ -10,8 +10,9 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, may
+from counterfoil.api.http.parameters import OneProgram
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Instant, ProgramId, ViewModel, answer, shows
+from counterfoil.api.http.schemas import Instant, ViewModel, answer, shows
 from counterfoil.base.formats.csv_text import csv_text
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import AUDIT, READ
@@ -72,7 +73,7 @@ def export(
     call: Annotated[ApiCall, may(AUDIT)],
     agent_id: Annotated[str | None, Query(alias="agentId", max_length=180, description="An agent of the treasury.")] = None,
     account: Annotated[str | None, Query(max_length=200, description="Or any account, by its name.")] = None,
-    program_id: Annotated[ProgramId | None, Query(alias="programId")] = None,
+    program_id: OneProgram = None,
     start_time: Annotated[Instant | None, Query(alias="startTime")] = None,
     end_time: Annotated[Instant | None, Query(alias="endTime", description="Not included.")] = None,
     form: Annotated[Literal["json", "csv"], Query(alias="format")] = "json",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,10 +16,10 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
-from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.lists import Listing, PageWanted
+from counterfoil.api.http.parameters import FileName, OneProgram
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Minor, Paged, ProgramId, Reason, RequestModel, ViewModel, WriteResult, answer, id_in_path, shows
-from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import CLOSE_PERIOD, OPERATE, READ
 from counterfoil.reconciliation.bank_statements import BankFile, cash_account, import_bank_file, list_bank_files
@@ -27,8 +28,6 @@ from counterfoil.statements import FORMATS, SourceRead, read
 from counterfoil.statements.continuity.following import SequenceGap
 
 router = routes("Bank and client money")
-FILES = Keyset("bank statement files", (str,))
-STATEMENTS = Keyset("statements of client money", (str,))
 FILE_BODY = {
     "requestBody": {
         "required": True,
@@ -60,6 +59,9 @@ class BankFileView(ViewModel):
 
     sha256: str
     known: int = Field(description="Lines that an earlier file had brought already.")
+
+
+FILES = Listing("bank statement files", BankFileView)
 
 
 class BankFileImported(BankFileView, WriteResult):
@@ -96,6 +98,9 @@ class MoneyView(ViewModel):
     signed_at: datetime | None
 
 
+STATEMENTS = Listing("statements of client money", MoneyView)
+
+
 class MoneyMade(WriteResult):
     """The statements of a day, one for each asset."""
 
@@ -124,9 +129,9 @@ class SignRequest(RequestModel):
 async def import_statement(
     request: Request,
     call: Annotated[ApiCall, may(OPERATE, key=True)],
-    file_name: Annotated[str, Query(alias="fileName", min_length=1, max_length=200)],
+    file_name: FileName,
     account: Annotated[str, Query(max_length=60, description="cash:bank:client or cash:bank:own.")] = "cash:bank:client",
-    program_id: Annotated[ProgramId | None, Query(alias="programId")] = None,
+    program_id: OneProgram = None,
     bank_account: Annotated[str | None, Query(alias="bankAccount", max_length=80, description="Where the file tells of several.")] = None,
     form: Annotated[
         str | None,
@@ -190,23 +195,14 @@ def _file(one: BankFile) -> BankFileView:
 )
 def statements(
     call: Annotated[ApiCall, may(READ)],
-    program_id: Annotated[ProgramId | None, Query(alias="programId")] = None,
+    page: PageWanted,
+    program_id: OneProgram = None,
     account: Annotated[str | None, Query(max_length=60)] = None,
-    limit: Limit = LIMIT,
-    cursor: Cursor = None,
 ) -> Response:
     """Newest first."""
-    after = FILES.after(cursor)
-    with call.reading() as conn:
-        rows = list_bank_files(
-            conn,
-            program_id=program_id or call.services.wiring.program_id,
-            account=cash_account(account) if account else None,
-            after=str(after[0]) if after else None,
-            rows_max=limit + 1,
-        )
-    page = FILES.page(rows, limit, lambda row: (row.id,))
-    return answer(Paged[BankFileView](data=[_file(one) for one in page.rows], next_cursor=page.next_cursor))
+    program = program_id or call.services.wiring.program_id
+    rows = partial(list_bank_files, program_id=program, account=cash_account(account) if account else None)
+    return FILES.answer(call, page, rows, _file)
 
 
 @router.post(
@@ -233,17 +229,13 @@ def make(body: MoneyRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Response
 @router.get("/client-money", response_model=Paged[MoneyView], operation_id="client_money_list", summary="List client money statements")
 def client_money(
     call: Annotated[ApiCall, may(READ)],
-    program_id: Annotated[ProgramId | None, Query(alias="programId")] = None,
+    page: PageWanted,
+    program_id: OneProgram = None,
     on: Annotated[date | None, Query(alias="date", description="Only of this day.")] = None,
-    limit: Limit = LIMIT,
-    cursor: Cursor = None,
 ) -> Response:
     """Newest first."""
-    after = STATEMENTS.after(cursor)
     program = program_id or call.services.wiring.program_id
-    with call.reading() as conn:
-        rows = list_client_money(conn, program, on=on, after=str(after[0]) if after else None, rows_max=limit + 1)
-    return page_of(MoneyView, STATEMENTS.page([_money(row) for row in rows], limit, lambda row: (row.id,)))
+    return STATEMENTS.answer(call, page, partial(list_client_money, program_id=program, on=on), _money)
 
 
 @router.get(

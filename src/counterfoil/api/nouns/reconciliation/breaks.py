@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -10,7 +11,8 @@ from fastapi.responses import Response
 from psycopg import Connection
 
 from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
-from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.lists import Listing, PageWanted
+from counterfoil.api.http.parameters import ProgramFilter
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import BY_TWO, ActionView, Paged, StepView, answer, id_in_path
 from counterfoil.api.nouns.reconciliation.break_schemas import (
@@ -32,7 +34,6 @@ from counterfoil.api.nouns.reconciliation.break_schemas import (
 from counterfoil.audit.actions import actions_of
 from counterfoil.base.machine import history_of
 from counterfoil.base.money import parse_minor
-from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import ADMINISTER, READ
 from counterfoil.operations.verbs import BulkLine, VerbCall, say_of_many
@@ -56,7 +57,7 @@ from counterfoil.reconciliation.breaks.timeline import timeline_of
 from counterfoil.reconciliation.breaks.work import Break
 
 router = routes("Breaks")
-BREAKS = Keyset("breaks", (str,))
+BREAKS = Listing("breaks", BreakShownShort)
 BreakId = Annotated[str, id_in_path("break")]
 Narrow = Annotated[str | None, Query(max_length=80)]
 
@@ -80,29 +81,25 @@ def filter_of(
 @router.get("/breaks", response_model=Paged[BreakShownShort], operation_id="break_list", summary="List breaks")
 def breaks(
     call: Annotated[ApiCall, may(READ)],
+    page: PageWanted,
     state: Annotated[str | None, Query(max_length=40, description="A state, `live` or `closed`.")] = None,
     kind: Narrow = None,
     cause: Narrow = None,
     severity: Narrow = None,
     owner: Annotated[str | None, Query(max_length=80, description="Empty: unassigned.")] = None,
     source: Narrow = None,
-    program_id: Annotated[str | None, Query(alias="programId", max_length=64)] = None,
+    program_id: ProgramFilter = None,
     run_id: Annotated[str | None, Query(alias="runId", max_length=64, description="Found by it, first or last.")] = None,
-    limit: Limit = LIMIT,
-    cursor: Cursor = None,
 ) -> Response:
     """Newest first, each one lasting thing that runs found, as it stands now."""
     by = filter_of(program_id, source, state, kind, cause, severity, owner, run_id)
-    after = BREAKS.after(cursor)
-    with call.reading() as conn:
-        rows = list_breaks(conn, by, rows_max=limit + 1, after=str(after[0]) if after else None)
-    return page_of(BreakShownShort, BREAKS.page(rows, limit, lambda row: (row.id,)))
+    return BREAKS.answer(call, page, partial(list_breaks, by=by))
 
 
 @router.get("/breaks/overview", response_model=Overview, operation_id="break_show_overview", summary="Show breaks by cause, age and flow")
 def overview(
     call: Annotated[ApiCall, may(READ)],
-    program_id: Annotated[str | None, Query(alias="programId", max_length=64)] = None,
+    program_id: ProgramFilter = None,
     source: Narrow = None,
     first: Annotated[date | None, Query(alias="from", description="Of the flow; 30 days before its end.")] = None,
     last: Annotated[date | None, Query(alias="to", description="Of the flow, included; today.")] = None,
@@ -123,7 +120,7 @@ def overview(
 def limits(
     call: Annotated[ApiCall, may(READ)],
     asset: Annotated[str, Query(pattern=r"^[A-Z][A-Z0-9]{1,11}$")],
-    program_id: Annotated[str | None, Query(alias="programId", max_length=64)] = None,
+    program_id: ProgramFilter = None,
 ) -> Response:
     """Ten units of the asset, unless an administrator set another."""
     program = program_id or call.services.wiring.program_id

@@ -10,8 +10,9 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, may
+from counterfoil.api.http.parameters import EndTime, OneProgram, StartTime, refuse_backwards
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Instant, ProgramId, ViewModel, answer
+from counterfoil.api.http.schemas import ViewModel, answer
 from counterfoil.api.nouns.reconciliation.run_schemas import RunInFull
 from counterfoil.api.nouns.reconciliation.runs import in_full
 from counterfoil.base.problems import InvalidInput
@@ -41,17 +42,16 @@ class ReportView(ViewModel):
 @router.get("/reconciliation/report", response_model=ReportView, operation_id="report_show", summary="Show the report of a time range")
 def report(
     call: Annotated[ApiCall, may(READ)],
-    start_time: Annotated[Instant, Query(alias="startTime")],
-    end_time: Annotated[Instant, Query(alias="endTime", description="Not included.")],
-    program_id: Annotated[ProgramId | None, Query(alias="programId")] = None,
+    start_time: StartTime,
+    end_time: EndTime,
+    program_id: OneProgram = None,
     form: Annotated[
         Literal["json", "csv", "xlsx", "pdf"] | None,
         Query(alias="format", description="As a file; the same twice is the same bytes."),
     ] = None,
 ) -> Response:
     """Sources and how far they reach, footing, breaks by kind and age, what is expected later, and what was not checked and why."""
-    if end_time <= start_time:
-        raise InvalidInput("endTime", "later than startTime")
+    refuse_backwards(start_time, end_time)
     first, last = start_time.astimezone(UTC).date(), _last_day(end_time.astimezone(UTC))
     if (last - first).days >= DAYS_MAX:
         raise InvalidInput("endTime", f"at most {DAYS_MAX} days after startTime")

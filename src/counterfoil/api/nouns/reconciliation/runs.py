@@ -12,9 +12,10 @@ from fastapi.responses import Response
 from psycopg import Connection
 
 from counterfoil.api.http.calls import ApiCall, Done, may
-from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.lists import Listing, PageWanted
+from counterfoil.api.http.parameters import OneProgram
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Paged, ProgramId, WriteResult, answer, id_in_path
+from counterfoil.api.http.schemas import Paged, WriteResult, answer, id_in_path
 from counterfoil.api.nouns.reconciliation.run_schemas import (
     FindingView,
     ForceRequest,
@@ -30,7 +31,6 @@ from counterfoil.api.nouns.reconciliation.run_schemas import (
     StartRunRequest,
     Unexplained,
 )
-from counterfoil.base.paging import Keyset, Page
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.reconciliation.reach import DueSource, never_concluded
@@ -41,7 +41,7 @@ from counterfoil.reconciliation.runs.schedule import gaps, schedules
 from counterfoil.reconciliation.runs.standing import RunState, concluded, standings
 
 router = routes("Reconciliation")
-RUNS = Keyset("reconciliation runs", (str,))
+RUNS = Listing("reconciliation runs", RunView)
 RunId = Annotated[str, id_in_path("rec")]
 BREAKS_SHOWN_MAX = 500
 DAYS_BACK_MAX: Final = 366
@@ -144,18 +144,18 @@ def _days(span: str) -> int:
 @router.get("/reconciliation/runs", response_model=Paged[RunView], operation_id="run_list", summary="List runs")
 def runs(
     call: Annotated[ApiCall, may(READ)],
+    page: PageWanted,
     source: Annotated[str | None, Query(max_length=64, description="Only of this source.")] = None,
-    limit: Limit = LIMIT,
-    cursor: Cursor = None,
 ) -> Response:
     """Newest first."""
-    after = RUNS.after(cursor)
-    with call.reading() as conn:
-        rows = list_runs(conn, rows_max=limit + 1, after=str(after[0]) if after else None, source=source)
-        stand = standings(conn, rows)
-    page = RUNS.page(rows, limit, lambda row: (row.id,))
-    told = [RunView(**_told(one, stand[one.id], call.now)) for one in page.rows]
-    return page_of(RunView, Page(told, page.next_cursor))
+    stand: dict[str, RunState] = {}
+
+    def rows(conn: Connection[Any], **part: Any) -> list[Run]:
+        found = list_runs(conn, source=source, **part)
+        stand.update(standings(conn, found))
+        return found
+
+    return RUNS.answer(call, page, rows, lambda one: RunView(**_told(one, stand[one.id], call.now)))
 
 
 @router.get("/reconciliation/runs/{run_id}", response_model=RunInFull, operation_id="run_show", summary="Show a run")
@@ -171,7 +171,7 @@ def show(run_id: RunId, call: Annotated[ApiCall, may(READ)]) -> Response:
     operation_id="source_list",
     summary="List sources and how far each is reconciled",
 )
-def sources(call: Annotated[ApiCall, may(READ)], program_id: Annotated[ProgramId | None, Query(alias="programId")] = None) -> Response:
+def sources(call: Annotated[ApiCall, may(READ)], program_id: OneProgram = None) -> Response:
     """The last conclusion of every source, and every schedule with what is overdue."""
     wiring = call.services.wiring
     with call.reading() as conn:

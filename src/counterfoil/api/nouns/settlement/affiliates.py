@@ -10,7 +10,8 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
-from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.lists import Listing, PageWanted
+from counterfoil.api.http.parameters import OneProgram
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import (
     AssetCode,
@@ -28,7 +29,6 @@ from counterfoil.api.http.schemas import (
     shows,
 )
 from counterfoil.base.money import parse_minor
-from counterfoil.base.paging import Keyset
 from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import ADMINISTER, OPERATE, READ
 from counterfoil.settlement.affiliates.affiliates import Affiliate, set_affiliate
@@ -40,8 +40,6 @@ from counterfoil.settlement.commissions.verifying import CommissionDifference, v
 
 router = routes("Affiliates")
 commissions = routes("Commissions")
-TERMS = Keyset("commission-rates", (str, int))
-OneProgram = Annotated[ProgramId | None, Query(alias="programId")]
 
 
 class AffiliateRequest(Because):
@@ -116,6 +114,9 @@ class CommissionRateView(WriteResult):
     """One version of the contract with affiliates, in hundredths of a percent."""
 
     minimum: Minor
+
+
+TERMS = Listing("commission-rates", CommissionRateView, lambda row: (row.asset, row.version), (str, int))
 
 
 @shows(CommissionDifference)
@@ -219,10 +220,11 @@ def add_terms(program_id: ProgramId, body: CommissionRateRequest, call: Annotate
     operation_id="commission_rates_list",
     summary="List versions of commission rates",
 )
-def terms_of(program_id: ProgramId, call: Annotated[ApiCall, may(READ)], limit: Limit = LIMIT, cursor: Cursor = None) -> Response:
+def terms_of(program_id: ProgramId, call: Annotated[ApiCall, may(READ)], page: PageWanted) -> Response:
     """By asset, the newest first; one that is to come is among them."""
-    at = TERMS.after(cursor)
-    with call.reading() as conn:
+
+    def rows(conn: Connection[Any], rows_max: int, after: tuple[str, int] | None) -> list[CommissionRate]:
         show_program(conn, program_id)
-        rows = list_terms(conn, program_id, rows_max=limit + 1, before=(str(at[0]), int(str(at[1]))) if at else None)
-    return page_of(CommissionRateView, TERMS.page(rows, limit, lambda row: (row.asset, row.version)))
+        return list_terms(conn, program_id, rows_max=rows_max, before=after)
+
+    return TERMS.answer(call, page, rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -11,20 +12,18 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
-from counterfoil.api.http.lists import LIMIT, Cursor, Limit
+from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import ActionView, Minor, Paged, Reason, RequestModel, StepView, ViewModel, answer, id_in_path, shows
 from counterfoil.api.http.verbs import VerbSaid
 from counterfoil.audit.actions import actions_of
 from counterfoil.base.machine import history_of
-from counterfoil.base.paging import Keyset
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.settlement.details import count_intents
 from counterfoil.settlement.intents.intents import MOVING, Intent, ListedIntent, list_intents, retry_intent, show_intent
 from counterfoil.settlement.queries import processing_of_last
 
 router = routes("Intents")
-INTENTS = Keyset("intents", (str,))
 IntentId = Annotated[str, id_in_path("int")]
 
 
@@ -45,6 +44,9 @@ class ListedIntentView(ViewModel):
     waits_until: date | None = Field(description="While it is payment_pending: the last day on which its payment is waited for.")
     in_state_s: int = Field(description="For how long it has been in this state, in seconds.")
     is_stuck: bool = Field(description="It should move by itself and has not for too long.")
+
+
+INTENTS = Listing("intents", ListedIntentView)
 
 
 class IntentInFull(IntentView):
@@ -101,37 +103,24 @@ def _ms(span: timedelta) -> int:
 @router.get("/intents", response_model=Paged[ListedIntentView], operation_id="intent_list", summary="List intents")
 def intents(
     call: Annotated[ApiCall, may(READ)],
+    page: PageWanted,
     state: Annotated[str | None, Query(max_length=40)] = None,
     stuck: Annotated[bool, Query(description="Only those that should move by themselves and have not for too long.")] = False,
     unpaid: Annotated[
         bool, Query(description="Only those that wait for the payment of an overdue invoice, or waited for it in vain.")
     ] = False,
-    limit: Limit = LIMIT,
-    cursor: Cursor = None,
 ) -> Response:
     """Newest first. How long is too long is a setting, ten minutes unless told otherwise; a payment is waited for until sixty days after
     the invoice's due date."""
-    after = INTENTS.after(cursor)
-    with call.reading() as conn:
-        rows = list_intents(
-            conn,
-            rows_max=limit + 1,
-            after=str(after[0]) if after else None,
-            state=state,
-            stuck_before=call.now - call.services.stuck_after if stuck else None,
-            unpaid=unpaid,
-        )
-    page = INTENTS.page(rows, limit, lambda row: (row.id,))
     stuck_before = call.now - call.services.stuck_after
-    shown = [
-        ListedIntentView(
-            **row._asdict(),
-            in_state_s=(call.now - row.state_at) // timedelta(seconds=1),
-            is_stuck=row.state in MOVING and row.state_at < stuck_before,
-        )
-        for row in page.rows
-    ]
-    return answer(Paged[ListedIntentView](data=shown, next_cursor=page.next_cursor))
+
+    def shown(row: ListedIntent) -> ListedIntentView:
+        is_stuck = row.state in MOVING and row.state_at < stuck_before
+        return ListedIntentView(**row._asdict(), in_state_s=(call.now - row.state_at) // timedelta(seconds=1), is_stuck=is_stuck)
+
+    return INTENTS.answer(
+        call, page, partial(list_intents, state=state, stuck_before=stuck_before if stuck else None, unpaid=unpaid), shown
+    )
 
 
 @router.get("/intents/stats", response_model=TimesView, operation_id="intent_show_durations", summary="Show how long intents take")

@@ -14,6 +14,7 @@ from pydantic import Field
 from starlette.datastructures import UploadFile
 
 from counterfoil.api.http.calls import ApiCall, Done, may
+from counterfoil.api.http.parameters import FileName
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import ViewModel, WriteResult, shows
 from counterfoil.base.problems import InvalidInput
@@ -95,7 +96,7 @@ async def usage(
     request: Request,
     call: Annotated[ApiCall, may(OPERATE, key=True)],
     program_id: Annotated[str, Query(alias="programId", min_length=1, max_length=64)],
-    file_name: Annotated[str, Query(alias="fileName", min_length=1, max_length=200)] = "usage.csv",
+    file_name: FileName = "usage.csv",
     from_line: Annotated[
         int | None,
         Query(alias="fromLine", ge=1, le=2**31, description="Of a part of a file: the line of its first record in the whole."),

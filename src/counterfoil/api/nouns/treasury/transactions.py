@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import Query
@@ -11,7 +12,8 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
-from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.lists import Listing, PageWanted
+from counterfoil.api.http.parameters import OneProgram
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import (
     ActionView,
@@ -31,7 +33,6 @@ from counterfoil.api.http.schemas import (
 )
 from counterfoil.audit.actions import actions_of
 from counterfoil.base.machine import history_of
-from counterfoil.base.paging import Keyset, Page
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.treasury.two_phase.ages import age_text, parse_age
@@ -58,7 +59,6 @@ from counterfoil.treasury.two_phase.transactions import (
 )
 
 router = routes("Transactions")
-TRANSACTIONS = Keyset("transactions", (str,))
 TransactionId = Annotated[str, id_in_path("txn")]
 AgentIdText = Annotated[str, Field(pattern="^agent_[0-9A-HJKMNP-TV-Z]{26}$", examples=["agent_01KA0000000000000000000000"])]
 PENDING = "pending"  # every state that is no end, in one word
@@ -121,6 +121,9 @@ class TransactionLineView(ViewModel):
     forced: bool = Field(description="Two people decided it.")
     last_error: str | None
     created_at: datetime
+
+
+TRANSACTIONS = Listing("transactions", TransactionLineView)
 
 
 @shows(Participant)
@@ -217,12 +220,11 @@ def begin(body: TransactionRequest, call: Annotated[ApiCall, may(OPERATE, key=Tr
 @router.get("/transactions", response_model=Paged[TransactionLineView], operation_id="transaction_list", summary="List transactions")
 def listed(
     call: Annotated[ApiCall, may(READ)],
+    page: PageWanted,
     state: Annotated[str | None, Query(max_length=40, description="Only in this state, or pending: neither committed nor aborted.")] = None,
     age: Annotated[str | None, Query(max_length=20, description="Such as >5m or <2h, since it was begun.")] = None,
     agent_id: Annotated[AgentIdText | None, Query(alias="agentId", description="Only of this agent.")] = None,
-    program_id: Annotated[ProgramId | None, Query(alias="programId")] = None,
-    limit: Limit = LIMIT,
-    cursor: Cursor = None,
+    program_id: OneProgram = None,
 ) -> Response:
     """Newest first."""
     known = {PENDING: TRANSACTION.open, **{one: (one,) for one in TRANSACTION.states()}}
@@ -230,11 +232,7 @@ def listed(
         raise InvalidInput("state", f"one of {', '.join(known)}", got=state[:40])
     span = parse_age(age) if age is not None else None
     wanted = WantedTransactions(call.now, known[state.lower()] if state else (), agent_id, program_id, *(span or (None, None)))
-    after = TRANSACTIONS.after(cursor)
-    with call.reading() as conn:
-        rows = list_transactions(conn, wanted, rows_max=limit + 1, after=str(after[0]) if after else None)
-    page = TRANSACTIONS.page(rows, limit, lambda row: (row.id,))
-    return page_of(TransactionLineView, Page([_line(one, call.now) for one in page.rows], page.next_cursor))
+    return TRANSACTIONS.answer(call, page, partial(list_transactions, wanted=wanted), lambda one: _line(one, call.now))
 
 
 @router.get("/transactions/{id}", response_model=TransactionInFull, operation_id="transaction_show", summary="Inspect a transaction")
