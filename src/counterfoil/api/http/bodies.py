@@ -1,15 +1,17 @@
-"""Bodies that a route reads by itself, with the same refusals as everywhere."""
+"""Bodies that a route reads by itself, with the same refusals as everywhere; and files, as bodies and as answers."""
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
 from pydantic import ValidationError
 
 from counterfoil.api.http.schemas import RequestModel
 
 Body = TypeVar("Body", bound=RequestModel)
+BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
 
 
 def parsed(shape: type[Body], body: bytes) -> Body:
@@ -25,3 +27,18 @@ def body_of(shape: type[RequestModel]) -> dict[str, Any]:
     """What the OpenAPI document says of such a body."""
     schema = shape.model_json_schema(by_alias=True)
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def file_body(**more: Any) -> dict[str, Any]:
+    """What the OpenAPI document says of a body that is a file; `more` stands beside its schema, such as an example."""
+    return {"requestBody": {"required": True, "content": {"application/octet-stream": {**BINARY, **more}}}}
+
+
+def file_answer(media_type: str) -> dict[int | str, dict[str, Any]]:
+    """What it says of an answer that is a file."""
+    return {200: {"content": {media_type: BINARY}}}
+
+
+def attachment(body: bytes | str, media_type: str, name: str) -> Response:
+    """A file to be saved under `name`, which is ours: plain ASCII."""
+    return Response(body, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})

@@ -81,6 +81,11 @@ def id_in_path(prefix: str) -> Any:
     return Path(pattern=f"^{prefix}_{_ID}$", examples=[f"{prefix}_01KA0000000000000000000000"])
 
 
+def id_in_body(prefix: str, default: Any = ..., **more: Any) -> Any:
+    """The field of a request that holds an id of that prefix; with a `default` it may be absent."""
+    return Field(default, pattern=f"^{prefix}_{_ID}$", examples=[f"{prefix}_01KA0000000000000000000000"], **more)
+
+
 class RequestModel(BaseModel):
     """A request's body: what it may hold and nothing else, in camelCase or snake_case."""
 

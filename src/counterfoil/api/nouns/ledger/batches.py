@@ -14,6 +14,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from pydantic import Field
 
+from counterfoil.api.http.bodies import file_body
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
@@ -25,12 +26,6 @@ from counterfoil.operations.access.access import POST_JOURNAL, READ
 
 router = routes("Journals")
 BatchId = Annotated[str, Path(max_length=80, examples=["b" * 64])]
-BODY: Final = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-    }
-}
 
 
 @shows(ImportBatch)
@@ -71,7 +66,7 @@ def batch(batch_id: BatchId, call: Annotated[ApiCall, may(READ)]) -> Response:
     response_model=BatchRepaired,
     operation_id="journal_batch_repair",
     summary="Roll a batch forward",
-    openapi_extra=BODY,
+    openapi_extra=file_body(),
 )
 async def repair(
     batch_id: BatchId,

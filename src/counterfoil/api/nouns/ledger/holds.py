@@ -30,7 +30,7 @@ from counterfoil.api.http.schemas import (
     answer,
 )
 from counterfoil.api.nouns.ledger.accounts import ProgramParameter
-from counterfoil.api.nouns.ledger.journals import JournalPosted
+from counterfoil.api.nouns.ledger.journals import JournalPosted, journal_posted
 from counterfoil.ledger.holds import Hold, get_hold, post_hold, take_hold, void_hold
 from counterfoil.operations.access.access import POST_JOURNAL, READ
 
@@ -146,13 +146,7 @@ def post(hold_id: UUID, body: PostRequest, call: Annotated[ApiCall, may(POST_JOU
             effective_at=body.effective_at,
             narrative=body.narrative,
         )
-        shown = JournalPosted(
-            id=posted.journal_id,
-            recorded_at=posted.recorded_at,
-            effective_at=posted.effective_at,
-            existed=posted.existed,
-        )
-        return Done(str(hold_id), shown, 200 if posted.existed else 201)
+        return journal_posted(posted, str(hold_id))
 
     if call.caller.is_person:
         payload = body.model_dump(mode="json")

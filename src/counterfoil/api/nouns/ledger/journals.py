@@ -31,7 +31,7 @@ from counterfoil.api.http.schemas import (
     answer,
     shows,
 )
-from counterfoil.ledger.journals.journal import NewPosting, post, reverse
+from counterfoil.ledger.journals.journal import NewPosting, Posted, post, reverse
 from counterfoil.ledger.journals.key_spaces import REVERSAL, word_of
 from counterfoil.ledger.problems import KeyReserved
 from counterfoil.ledger.reads.listing import ShownJournal, ShownLine, list_journals, show_journal
@@ -127,7 +127,7 @@ def post_journal(body: JournalRequest, call: Annotated[ApiCall, may(POST_JOURNAL
             narrative=body.reason,
             source=source,
         )
-        return Done(str(posted.journal_id), _posted(posted), 200 if posted.existed else 201)
+        return journal_posted(posted)
 
     if call.caller.is_person:
         said = ProposedVerb("journal", "post", f"{body.program_id}:{body.key}", body.model_dump(mode="json"), body.program_id)
@@ -135,13 +135,10 @@ def post_journal(body: JournalRequest, call: Annotated[ApiCall, may(POST_JOURNAL
     return call.write("journal.post", act, asked=body, reason=body.reason)
 
 
-def _posted(posted: Any) -> JournalPosted:
-    return JournalPosted(
-        id=posted.journal_id,
-        recorded_at=posted.recorded_at,
-        effective_at=posted.effective_at,
-        existed=posted.existed,
-    )
+def journal_posted(posted: Posted, subject_id: str | None = None) -> Done:
+    """What a journal that was posted is told by; it is about `subject_id`, or about itself."""
+    shown = JournalPosted(id=posted.journal_id, recorded_at=posted.recorded_at, effective_at=posted.effective_at, existed=posted.existed)
+    return Done(subject_id or str(posted.journal_id), shown, 200 if posted.existed else 201)
 
 
 @router.get("/journals", response_model=Paged[JournalView], operation_id="journal_list", summary="List journals")
@@ -197,7 +194,7 @@ def reverse_journal(journal_id: UUID, body: ReversalRequest, call: Annotated[Api
             line=body.line,
             effective_at=body.effective_at,
         )
-        return Done(str(posted.journal_id), _posted(posted), 200 if posted.existed else 201)
+        return journal_posted(posted)
 
     with call.reading() as conn:
         original = show_journal(conn, journal_id, lines_max=0)

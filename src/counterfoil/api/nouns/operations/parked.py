@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import Path
@@ -54,12 +55,7 @@ def parked(call: Annotated[ApiCall, may(READ)]) -> Response:
 )
 def requeue(webhook_id: WebhookId, body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """Once its cause is mended."""
-
-    def act(conn: Connection[Any]) -> Done:
-        state = requeue_webhook(conn, webhook_id, reason=body.reason, actor=call.actor, now=call.now)
-        return Done(webhook_id, ParkedMove(id=webhook_id, state=state))
-
-    return call.write("webhook_in.requeue", act, asked=body, reason=body.reason)
+    return _move(call, "webhook_in.requeue", requeue_webhook, webhook_id, body)
 
 
 @router.post(
@@ -67,20 +63,18 @@ def requeue(webhook_id: WebhookId, body: Because, call: Annotated[ApiCall, may(O
 )
 def ignore(webhook_id: WebhookId, body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """It stays stored and is never applied."""
-
-    def act(conn: Connection[Any]) -> Done:
-        state = ignore_webhook(conn, webhook_id, reason=body.reason, actor=call.actor, now=call.now)
-        return Done(webhook_id, ParkedMove(id=webhook_id, state=state))
-
-    return call.write("webhook_in.ignore", act, asked=body, reason=body.reason)
+    return _move(call, "webhook_in.ignore", ignore_webhook, webhook_id, body)
 
 
 @router.post("/admin/events/{event_id}/requeue", response_model=ParkedMove, operation_id="event_requeue", summary="Requeue a parked event")
 def requeue_one(event_id: EventId, body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """Once its cause is mended."""
+    return _move(call, "event.requeue", requeue_event, event_id, body)
 
+
+def _move(call: ApiCall, verb: str, move: Callable[..., str], subject_id: str, body: Because) -> Response:
     def act(conn: Connection[Any]) -> Done:
-        state = requeue_event(conn, event_id, reason=body.reason, actor=call.actor, now=call.now)
-        return Done(event_id, ParkedMove(id=event_id, state=state))
+        state = move(conn, subject_id, reason=body.reason, actor=call.actor, now=call.now)
+        return Done(subject_id, ParkedMove(id=subject_id, state=state))
 
-    return call.write("event.requeue", act, asked=body, reason=body.reason)
+    return call.write(verb, act, asked=body, reason=body.reason)

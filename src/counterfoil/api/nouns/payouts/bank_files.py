@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import Query, Request
 from fastapi.concurrency import run_in_threadpool
@@ -12,12 +12,12 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
+from counterfoil.api.http.bodies import attachment, file_answer, file_body
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.parameters import FileName, OneProgram
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Because, Minor, Paged, ProgramId, ViewModel, WriteResult, answer, id_in_path
-from counterfoil.api.nouns.reconciliation.bank import FILE_BODY
 from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.operations.providers import FileProvider, sepa
@@ -34,6 +34,7 @@ from counterfoil.payouts.payment_files.filing import file_all_due
 from counterfoil.payouts.payment_files.reporting import take_report
 
 router = routes("Bank files")
+XML: Final = "application/xml"
 FileId = Annotated[str, id_in_path("pf")]
 
 
@@ -148,7 +149,7 @@ def bank_file(file_id: FileId, call: Annotated[ApiCall, may(READ)]) -> Response:
     operation_id="bank_file_download",
     summary="Download a bank file",
     response_class=Response,
-    responses={200: {"content": {"application/xml": {"schema": {"type": "string", "format": "binary"}}}}},
+    responses=file_answer(XML),
 )
 def download(file_id: FileId, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """The file as it was made, as often as it is asked for. From the first time on the bank may have it, and it cannot be cancelled."""
@@ -161,8 +162,7 @@ def download(file_id: FileId, call: Annotated[ApiCall, may(OPERATE)]) -> Respons
         return Done(file_id, WriteResult())
 
     call.write("bank_file.download", act, remembered=False)
-    headers = {"Content-Disposition": f'attachment; filename="{file_id}.xml"'}
-    return Response(body[0], media_type="application/xml", headers=headers)
+    return attachment(body[0], XML, f"{file_id}.xml")
 
 
 @router.post(
@@ -184,7 +184,7 @@ def cancel(file_id: FileId, body: Because, call: Annotated[ApiCall, may(OPERATE)
     status_code=201,
     operation_id="bank_report_import",
     summary="Import a report of the bank",
-    openapi_extra=FILE_BODY,
+    openapi_extra=file_body(),
 )
 async def import_report(
     request: Request,

@@ -10,6 +10,7 @@ from fastapi import Path, Query
 from fastapi.responses import Response
 from pydantic import Field
 
+from counterfoil.api.http.bodies import attachment
 from counterfoil.api.http.calls import ApiCall, may
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.parameters import OneProgram
@@ -100,4 +101,4 @@ def statement(
         return answer(CustomerStatementView.of(found))
     made = statement_csv(found) if form == "csv" else statement_pdf(found, scale)
     name = f"statement-{customer_id}-{start:%Y%m%d}-{end:%Y%m%d}.{made.suffix}"
-    return Response(made.body, media_type=made.media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+    return attachment(made.body, made.media_type, name)

@@ -12,27 +12,13 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
+from counterfoil.api.http.history import WithVerbs, history
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.parameters import ProgramFilter
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import (
-    BY_TWO,
-    ActionView,
-    Clean,
-    Paged,
-    ProgramId,
-    RequestModel,
-    StepView,
-    ViewModel,
-    WriteResult,
-    answer,
-    id_in_path,
-    shows,
-)
+from counterfoil.api.http.schemas import BY_TWO, Clean, Paged, ProgramId, RequestModel, ViewModel, WriteResult, answer, id_in_path, shows
 from counterfoil.api.nouns.settlement.invoices import chosen_provider
-from counterfoil.audit.actions import actions_of
 from counterfoil.base.encryption.keys import required
-from counterfoil.base.machine import history_of
 from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import ADMINISTER, READ
@@ -97,12 +83,8 @@ class DestinationView(ViewModel):
 DESTINATIONS = Listing("destinations", DestinationView)
 
 
-class DestinationInFull(DestinationView):
+class DestinationInFull(WithVerbs, DestinationView):
     """A destination with what may be done and what was done."""
-
-    allowed: list[str] = Field(description="What may be done now.")
-    steps: list[StepView]
-    actions: list[ActionView]
 
 
 class DestinationSet(WriteResult):
@@ -177,11 +159,5 @@ def one(id: Annotated[str, id_in_path("dst")], call: Annotated[ApiCall, may(READ
     """With what may be done with it, its steps, and what was done by hand."""
     with call.reading() as conn:
         row = shown_destination(conn, id)
-        return answer(
-            DestinationInFull(
-                **row._asdict(),
-                allowed=DESTINATION_NOUN.allowed(conn, id, now=call.now),
-                steps=StepView.each(history_of(conn, id)),
-                actions=ActionView.each(actions_of(conn, id)),
-            )
-        )
+        allowed = DESTINATION_NOUN.allowed(conn, id, now=call.now)
+        return answer(DestinationInFull(**row._asdict(), allowed=allowed, **history(conn, id)))

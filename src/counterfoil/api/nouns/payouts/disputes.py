@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 from fastapi import Path, Request
@@ -13,33 +13,24 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
+from counterfoil.api.http.bodies import file_answer, file_body
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.parameters import FileName
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Minor, Reason, RequestModel, ViewModel, WriteResult, answer, id_in_path
+from counterfoil.api.http.schemas import Minor, Reason, RequestModel, ViewModel, WriteResult, answer, id_in_body, id_in_path
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.payouts.disputes.disputes import open_dispute, show_dispute
 from counterfoil.payouts.disputes.evidence import add_evidence, evidence_file, evidence_of
 
 router = routes("Disputes")
+OCTETS: Final = "application/octet-stream"
 DisputeId = Annotated[str, id_in_path("dsp")]
-FILE_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/octet-stream": {
-                "schema": {"type": "string", "format": "binary"},
-                "example": "The parcel came empty.",
-            }
-        },
-    }
-}
 
 
 class DisputeRequest(RequestModel):
     """Which invoice is disputed, and why."""
 
-    invoice_id: str = Field(pattern="^inv_[0-9A-HJKMNP-TV-Z]{26}$", examples=["inv_01KA0000000000000000000000"])
+    invoice_id: str = id_in_body("inv")
     reason: Reason
 
 
@@ -105,7 +96,7 @@ def open_(body: DisputeRequest, call: Annotated[ApiCall, may(OPERATE, key=True)]
     response_model=EvidenceKept,
     operation_id="dispute_evidence_add",
     summary="Hand in a file",
-    openapi_extra=FILE_BODY,
+    openapi_extra=file_body(example="The parcel came empty."),
 )
 async def hand_in(
     request: Request,
@@ -137,7 +128,7 @@ def evidence(dispute_id: DisputeId, call: Annotated[ApiCall, may(READ)]) -> Resp
     operation_id="dispute_evidence_export",
     summary="Download a file",
     response_class=Response,
-    responses={200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}},
+    responses=file_answer(OCTETS),
 )
 def evidence_download(
     dispute_id: DisputeId, number: Annotated[int, Path(ge=1, le=2_000_000_000, examples=[1])], call: Annotated[ApiCall, may(READ)]
@@ -150,4 +141,4 @@ def evidence_download(
         "X-Content-SHA256": found.sha256,
         "X-Content-Type-Options": "nosniff",
     }
-    return Response(found.content, media_type="application/octet-stream", headers=headers)
+    return Response(found.content, media_type=OCTETS, headers=headers)

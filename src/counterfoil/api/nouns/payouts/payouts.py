@@ -12,6 +12,7 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
+from counterfoil.api.http.history import history, steps_of
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.parameters import ProgramFilter
 from counterfoil.api.http.routing import routes
@@ -25,13 +26,12 @@ from counterfoil.api.http.schemas import (
     ViewModel,
     WriteResult,
     answer,
+    id_in_body,
     id_in_path,
     shows,
 )
 from counterfoil.api.nouns.ledger.journals import JournalView
 from counterfoil.api.nouns.settlement.settlements import SettlementView
-from counterfoil.audit.actions import actions_of
-from counterfoil.base.machine import history_of
 from counterfoil.ledger.reads.listing import journals_of_sources
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.payouts.payouts.missing import execute_payout
@@ -125,7 +125,7 @@ def payouts(
 class ExecuteRequest(RequestModel):
     """Whose payout is missing, and why a person makes it."""
 
-    invoice_id: str = Field(pattern="^inv_[0-9A-HJKMNP-TV-Z]{26}$", examples=["inv_01KA0000000000000000000000"])
+    invoice_id: str = id_in_body("inv")
     reason: Reason
 
 
@@ -174,11 +174,10 @@ def _in_full(conn: Connection[Any], one: Payout, now: datetime) -> PayoutInFull:
         breakdown=SettlementView.of(payout_sources(conn, [one.settlement_id])[0]),
         provider_payouts=[_try(conn, each) for each in tries],
         conflicts=ConflictView.each(conflicts_of(conn, one.id)),
-        steps=StepView.each(history_of(conn, one.id)),
-        actions=ActionView.each(actions_of(conn, one.id)),
+        **history(conn, one.id),
         journals=JournalView.each(journals_of_sources(conn, one.program_id, sources)),
     )
 
 
 def _try(conn: Connection[Any], one: ProviderPayout) -> ProviderPayoutView:
-    return ProviderPayoutView(**one._asdict(), steps=StepView.each(history_of(conn, one.id)))
+    return ProviderPayoutView(**one._asdict(), steps=steps_of(conn, one.id))

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Amount, Minor, Reason, RequestModel, ViewModel, WriteResult, answer, id_in_path, shows
+from counterfoil.api.http.schemas import Amount, Minor, Reason, RequestModel, ViewModel, WriteResult, answer, id_in_body, id_in_path, shows
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.payouts.refunds.refunds import Refund, book_refund, lock_invoice, refundable
 from counterfoil.settlement.invoices.invoices import show_invoice
@@ -21,7 +21,7 @@ router = routes("Refunds")
 class RefundRequest(RequestModel):
     """How much of what was paid on an invoice goes back to its customer, and why."""
 
-    invoice_id: str = Field(pattern="^inv_[0-9A-HJKMNP-TV-Z]{26}$", examples=["inv_01KA0000000000000000000000"])
+    invoice_id: str = id_in_body("inv")
     amount: Amount = Field(examples=["1250"])
     reason: Reason
 

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Clean, Instant, RequestModel, ViewModel, WriteResult, answer, id_in_path, shows
+from counterfoil.api.http.schemas import Clean, Instant, RequestModel, ViewModel, WriteResult, answer, id_in_body, id_in_path, shows
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import AUDIT, READ
 from counterfoil.proofs.packages.exporting import export_proof
@@ -59,7 +59,7 @@ class SignatureRequest(RequestModel):
     """A signature by the caller's own key."""
 
     number: int = Field(ge=1, le=10_000, description="Of the request that is signed.")
-    signer_id: str = Field(pattern="^sgn_[0-9A-HJKMNP-TV-Z]{26}$", examples=["sgn_01KA0000000000000000000000"])
+    signer_id: str = id_in_body("sgn")
     signature: Clean = Field(min_length=88, max_length=88, description="Base64 of the 64 bytes of an Ed25519 signature.")
 
 

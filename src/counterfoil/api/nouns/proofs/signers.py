@@ -11,7 +11,7 @@ from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import BY_TWO, Because, Instant, RequestModel, ViewModel, WriteResult, answer, id_in_path
+from counterfoil.api.http.schemas import BY_TWO, Because, Instant, RequestModel, ViewModel, WriteResult, answer, id_in_body, id_in_path
 from counterfoil.base.problems import Problem
 from counterfoil.operations.access.access import ADMINISTER, READ
 from counterfoil.proofs.log.checkpoints import LogNotBegun, keys_of_log, origin_of, seed_of
@@ -67,7 +67,7 @@ class TrustedKeysView(ViewModel):
 class SignerRequest(RequestModel):
     """A person's key: the public half, the role in which they sign with it, and until when."""
 
-    principal_id: str = Field(pattern="^prn_[0-9A-HJKMNP-TV-Z]{26}$", examples=["prn_01KA0000000000000000000000"])
+    principal_id: str = id_in_body("prn")
     role: Literal["operator", "approver", "controller", "auditor", "administrator"]
     public_key: str = Field(pattern="^[0-9a-f]{64}$", description="Ed25519, 32 bytes in hex; `counterfoil signers new-key` makes a pair.")
     valid_until: Instant

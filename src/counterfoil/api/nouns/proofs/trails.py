@@ -9,6 +9,7 @@ from fastapi import Query
 from fastapi.responses import Response
 from pydantic import Field
 
+from counterfoil.api.http.bodies import attachment
 from counterfoil.api.http.calls import ApiCall, may
 from counterfoil.api.http.parameters import OneProgram
 from counterfoil.api.http.routing import routes
@@ -87,5 +88,4 @@ def export(
         rows = trail_of(conn, program, name, start=start_time, end=end_time)
     if form == "json":
         return answer(TrailView(program_id=program, account=name, rows=TrailRowView.each(rows)))
-    headers = {"Content-Disposition": 'attachment; filename="audit.csv"'}
-    return Response(csv_text(COLUMNS, rows), media_type=CSV, headers=headers)
+    return attachment(csv_text(COLUMNS, rows), CSV, "audit.csv")

@@ -15,6 +15,7 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
+from counterfoil.api.http.bodies import file_body
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.parameters import FileName, OneProgram
@@ -28,12 +29,6 @@ from counterfoil.statements import FORMATS, SourceRead, read
 from counterfoil.statements.continuity.following import SequenceGap
 
 router = routes("Bank and client money")
-FILE_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-    }
-}
 
 
 @shows(SequenceGap)
@@ -124,7 +119,7 @@ class SignRequest(RequestModel):
     status_code=201,
     operation_id="bank_statement_import",
     summary="Import a bank statement",
-    openapi_extra=FILE_BODY,
+    openapi_extra=file_body(),
 )
 async def import_statement(
     request: Request,

@@ -10,6 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from psycopg import Connection
 
+from counterfoil.api.http.bodies import attachment
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import answer
@@ -55,7 +56,7 @@ def export(
     if form == "json":
         return answer(SheetView(columns=list(sheet.COLUMNS), rows=rows))
     body, kind_of = (sheet.as_csv(rows), CSV) if form == "csv" else (sheet.as_xlsx(rows), XLSX)
-    return Response(body, media_type=kind_of, headers={"Content-Disposition": f'attachment; filename="breaks.{form}"'})
+    return attachment(body, kind_of, f"breaks.{form}")
 
 
 @router.post(

@@ -11,10 +11,11 @@ from fastapi.responses import Response
 from psycopg import Connection
 
 from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
+from counterfoil.api.http.history import history
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.parameters import ProgramFilter
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import BY_TWO, ActionView, Paged, StepView, answer, id_in_path
+from counterfoil.api.http.schemas import BY_TWO, Paged, answer, id_in_path
 from counterfoil.api.nouns.reconciliation.break_schemas import (
     AgeView,
     BreakInFull,
@@ -31,8 +32,6 @@ from counterfoil.api.nouns.reconciliation.break_schemas import (
     ProposalView,
     RemarkView,
 )
-from counterfoil.audit.actions import actions_of
-from counterfoil.base.machine import history_of
 from counterfoil.base.money import parse_minor
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import ADMINISTER, READ
@@ -173,7 +172,6 @@ def _in_full(conn: Connection[Any], case: Break, now: datetime) -> BreakInFull:
         timeline=FactView.each(timeline_of(conn, case, detail)),
         remarks=RemarkView.each(remarks_of(conn, case.id)),
         proposals=ProposalView.each(adjusting.proposals_of(conn, case.id)),
-        steps=StepView.each(history_of(conn, case.id)),
-        actions=ActionView.each(actions_of(conn, case.id)),
+        **history(conn, case.id),
         recurred_as=recurrences_of(conn, case.id),
     )

@@ -9,6 +9,7 @@ from fastapi import Query
 from fastapi.responses import Response
 from pydantic import Field
 
+from counterfoil.api.http.bodies import attachment
 from counterfoil.api.http.calls import ApiCall, may
 from counterfoil.api.http.parameters import EndTime, OneProgram, StartTime, refuse_backwards
 from counterfoil.api.http.routing import routes
@@ -73,7 +74,7 @@ def report(
             return answer(shown)
     made = write_period_report(told, form)
     name = f"reconciliation_report-{first}-{last}.{made.suffix}"
-    return Response(made.body, media_type=made.media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+    return attachment(made.body, made.media_type, name)
 
 
 def _last_day(end: datetime) -> date:

@@ -25,6 +25,7 @@ from counterfoil.api.http.schemas import (
     ViewModel,
     WriteResult,
     answer,
+    id_in_body,
     id_in_path,
     shows,
 )
@@ -47,12 +48,7 @@ class AffiliateRequest(Because):
 
     program_id: ProgramId
     name: Clean = Field(min_length=1, max_length=100, description="One of its program.", examples=["ann"])
-    parent_id: str | None = Field(
-        None,
-        pattern="^aff_[0-9A-HJKMNP-TV-Z]{26}$",
-        description="Who stands above it; absent: nobody.",
-        examples=["aff_01KA0000000000000000000000"],
-    )
+    parent_id: str | None = id_in_body("aff", None, description="Who stands above it; absent: nobody.")
 
 
 @shows(Affiliate)

@@ -12,12 +12,11 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
+from counterfoil.api.http.history import WithHistory, history
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import ActionView, Minor, Paged, Reason, RequestModel, StepView, ViewModel, answer, id_in_path, shows
+from counterfoil.api.http.schemas import Minor, Paged, Reason, RequestModel, ViewModel, answer, id_in_body, id_in_path, shows
 from counterfoil.api.http.verbs import VerbSaid
-from counterfoil.audit.actions import actions_of
-from counterfoil.base.machine import history_of
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.settlement.details import count_intents
 from counterfoil.settlement.intents.intents import MOVING, Intent, ListedIntent, list_intents, retry_intent, show_intent
@@ -49,17 +48,14 @@ class ListedIntentView(ViewModel):
 INTENTS = Listing("intents", ListedIntentView)
 
 
-class IntentInFull(IntentView):
+class IntentInFull(WithHistory, IntentView):
     """An intent with its history."""
-
-    steps: list[StepView]
-    actions: list[ActionView]
 
 
 class RetryRequest(RequestModel):
     """Which intent to take up again, and why."""
 
-    intent_id: str = Field(pattern="^int_[0-9A-HJKMNP-TV-Z]{26}$", examples=["int_01KA0000000000000000000000"])
+    intent_id: str = id_in_body("int")
     reason: Reason
 
 
@@ -135,8 +131,7 @@ def intent(intent_id: IntentId, call: Annotated[ApiCall, may(READ)]) -> Response
     """With its history."""
     with call.reading() as conn:
         one = show_intent(conn, intent_id)
-        steps, actions = StepView.each(history_of(conn, one.id)), ActionView.each(actions_of(conn, one.id))
-    return answer(IntentInFull(**one._asdict(), steps=steps, actions=actions))
+        return answer(IntentInFull(**one._asdict(), **history(conn, one.id)))
 
 
 @router.post("/admin/reconciliation/retry-intent", response_model=VerbSaid, operation_id="intent_retry_alias", summary="Retry an intent")

@@ -12,6 +12,7 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
+from counterfoil.api.http.history import history
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.parameters import OneProgram
 from counterfoil.api.http.routing import routes
@@ -31,8 +32,6 @@ from counterfoil.api.http.schemas import (
     id_in_path,
     shows,
 )
-from counterfoil.audit.actions import actions_of
-from counterfoil.base.machine import history_of
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.treasury.two_phase.ages import age_text, parse_age
@@ -249,7 +248,6 @@ def inspect(id: TransactionId, call: Annotated[ApiCall, may(READ)]) -> Response:
             timeline=TimelineView.each(found.timeline),
             advice=AdviceView.each(found.advice),
             allowed=TRANSACTION_NOUN.allowed(conn, id, now=call.now),
-            steps=StepView.each(history_of(conn, id)),
-            actions=ActionView.each(actions_of(conn, id)),
+            **history(conn, id),
         )
     return answer(shown)
