@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 from counterfoil.base.database import name_refusals
 from counterfoil.base.machine import Machine, take_step
 from counterfoil.base.problems import Kind, NotFound, Problem
+from counterfoil.base.rows import row_by_id
 from counterfoil.operations.access.access import Caller
 from counterfoil.proofs.log.checkpoints import origin_of
 from counterfoil.proofs.log.notes import verifies
@@ -121,11 +122,7 @@ _SELECT: Final = """
 
 def show_proof(conn: Connection[Any], proof_id: str) -> Proof:
     """One proof. Raises NotFound."""
-    with conn.cursor(row_factory=class_row(Proof)) as cur:
-        found = cur.execute(f"{_SELECT} where id = %s", [proof_id]).fetchone()
-    if found is None:
-        raise NotFound(what="proof", id=proof_id)
-    return found
+    return row_by_id(conn, Proof, "proof", f"{_SELECT} where id = %s", proof_id)
 
 
 def list_proofs(conn: Connection[Any], *, rows_max: int, after: str | None, state: str | None) -> list[Proof]:

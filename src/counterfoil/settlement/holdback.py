@@ -10,11 +10,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
-from psycopg.rows import class_row
 
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.machine import Machine, Move, listed, record_birth, take_steps
-from counterfoil.base.problems import NotFound
+from counterfoil.base.rows import Records
 from counterfoil.operations.events.events import EventKind, declare
 
 HOLDBACK: Final = Machine(
@@ -82,7 +81,7 @@ def held_of_payee(conn: Connection[Any], program_id: str, payee_id: str, asset: 
     )
     where = f"""where t.program_id = %s and t.payee_id = %s and t.asset = %s and t.state in {listed(HOLDBACK.open)}
                 order by t.created_at, t.id"""
-    return [one for one in _select(conn, where, [program_id, payee_id, asset]) if one.remaining]
+    return [one for one in TRANCHES.read(conn, where, [program_id, payee_id, asset]) if one.remaining]
 
 
 def use(conn: Connection[Any], refund_id: str, taken: Mapping[str, int], *, actor: str, now: datetime) -> None:
@@ -97,39 +96,18 @@ def use(conn: Connection[Any], refund_id: str, taken: Mapping[str, int], *, acto
     conn.execute("update holdback_tranche set due_at = null where id = any(%s)", [empty])
 
 
-def tranches_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[HoldbackTranche]:
-    """These tranches, in id order."""
-    return _select(conn, "where t.id = any(%s) order by t.id", [list(ids)])
-
-
-def show_tranche(conn: Connection[Any], tranche_id: str) -> HoldbackTranche:
-    """One tranche. Raises NotFound."""
-    found = tranches_by_id(conn, [tranche_id])
-    if not found:
-        raise NotFound(what="holdback", id=tranche_id)
-    return found[0]
-
-
-def list_tranches(conn: Connection[Any], *, rows_max: int, after: str | None, state: str | None) -> list[HoldbackTranche]:
-    """Tranches, newest first."""
-    return _select(
-        conn,
-        """where (%(after)s::text is null or t.id < %(after)s) and (%(state)s::text is null or t.state = %(state)s)
-           order by t.id desc limit %(rows)s""",
-        {"after": after, "state": state, "rows": rows_max},
-    )
-
-
-def _select(conn: Connection[Any], ending: str, given: Any) -> list[HoldbackTranche]:
-    with conn.cursor(row_factory=class_row(HoldbackTranche)) as cur:
-        return cur.execute(
-            """select t.id, t.program_id, t.settlement_id, t.number, t.payee_id, t.asset, t.amount,
+TRANCHES: Final = Records(
+    HoldbackTranche,
+    """select t.id, t.program_id, t.settlement_id, t.number, t.payee_id, t.asset, t.amount,
                       (t.amount - coalesce((select sum(u.amount) from holdback_use u where u.tranche_id = t.id), 0))::bigint as remaining,
                       t.release_at, t.state, t.state_at, t.last_error
-               from holdback_tranche t """
-            + ending,
-            given,
-        ).fetchall()
+               from holdback_tranche t""",
+    "holdback",
+    "t.",
+)
+show_tranche: Final = TRANCHES.show
+tranches_by_id: Final = TRANCHES.by_id
+list_tranches: Final = TRANCHES.newest
 
 
 INVARIANTS: Final = (

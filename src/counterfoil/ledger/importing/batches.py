@@ -13,7 +13,8 @@ from typing import Any, ClassVar, Final, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from counterfoil.base.problems import InvalidInput, NotFound, Problem
+from counterfoil.base.problems import InvalidInput, Problem
+from counterfoil.base.rows import row_by_id
 from counterfoil.ledger.importing.imports import Imported, Open, import_file, import_id_of
 from counterfoil.ledger.importing.map import ImportMap
 
@@ -61,11 +62,7 @@ def list_batches(conn: Connection[Any], *, rows_max: int, after: tuple[datetime,
 
 def show_batch(conn: Connection[Any], batch_id: str) -> ImportBatch:
     """One batch. Raises NotFound."""
-    with conn.cursor(row_factory=class_row(ImportBatch)) as cur:
-        found = cur.execute(f"{_SELECT} where b.id = %s", [batch_id]).fetchone()
-    if found is None:
-        raise NotFound(what="batch", id=batch_id)
-    return found
+    return row_by_id(conn, ImportBatch, "batch", f"{_SELECT} where b.id = %s", batch_id)
 
 
 def repair_batch(open_transaction: Open, batch_id: str, path: Path, mapped: ImportMap, *, clock: Callable[[], datetime]) -> Imported:

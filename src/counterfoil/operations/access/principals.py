@@ -12,6 +12,7 @@ from psycopg.rows import class_row
 
 from counterfoil.base.database import name_refusals
 from counterfoil.base.problems import InvalidInput, Kind, NotFound, Problem
+from counterfoil.base.rows import row_by_id
 
 NAME_MAX: Final = 80
 PrincipalKind = Literal["person", "service"]
@@ -102,11 +103,7 @@ def create_principal(
 
 def find_principal(conn: Connection[Any], principal_id: str) -> Principal:
     """Raises NotFound."""
-    with conn.cursor(row_factory=class_row(Principal)) as cur:
-        found = cur.execute(f"select {_COLUMNS} from principal where id = %s", [principal_id]).fetchone()
-    if found is None:
-        raise NotFound(what="principal", id=principal_id)
-    return found
+    return row_by_id(conn, Principal, "principal", f"select {_COLUMNS} from principal where id = %s", principal_id)
 
 
 def list_principals(conn: Connection[Any], *, rows_max: int = 500) -> list[Principal]:

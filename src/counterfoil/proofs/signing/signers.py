@@ -10,7 +10,8 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from counterfoil.base.database import name_refusals
-from counterfoil.base.problems import InvalidInput, NotFound, Problem
+from counterfoil.base.problems import InvalidInput, Problem
+from counterfoil.base.rows import row_by_id
 from counterfoil.operations.access.access import ADMINISTER
 from counterfoil.operations.access.logins import roles_of
 from counterfoil.operations.access.principals import PrincipalEnded, find_principal
@@ -115,11 +116,7 @@ def revoke_signer(conn: Connection[Any], signer_id: str, *, reason: str, by: str
 
 def find_signer(conn: Connection[Any], signer_id: str) -> Signer:
     """Raises NotFound."""
-    with conn.cursor(row_factory=class_row(Signer)) as cur:
-        found = cur.execute(f"select {_COLUMNS} from signer where id = %s", [signer_id]).fetchone()
-    if found is None:
-        raise NotFound(what="signer", id=signer_id)
-    return found
+    return row_by_id(conn, Signer, "signer", f"select {_COLUMNS} from signer where id = %s", signer_id)
 
 
 def list_signers(conn: Connection[Any]) -> list[Signer]:

@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 
 from counterfoil.base.money import Money
 from counterfoil.base.problems import NotFound
+from counterfoil.base.rows import row_by_id
 from counterfoil.matching.findings.recorded import FindingDetail
 from counterfoil.reconciliation.breaks.ages import AGES, BOUNDS
 from counterfoil.reconciliation.breaks.breaks import BREAK
@@ -125,11 +126,7 @@ def count_breaks(conn: Connection[Any], by: Filter = Filter()) -> int:
 
 def show_break(conn: Connection[Any], break_id: str) -> Break:
     """One break as it stands. Raises NotFound."""
-    with conn.cursor(row_factory=class_row(Break)) as cur:
-        found = cur.execute(f"select {BREAK_COLUMNS} from break where id = %s", [break_id]).fetchone()
-    if found is None:
-        raise NotFound(what="break", id=break_id)
-    return found
+    return row_by_id(conn, Break, "break", f"select {BREAK_COLUMNS} from break where id = %s", break_id)
 
 
 def detail_of(conn: Connection[Any], case: Break) -> FindingDetail:

@@ -13,6 +13,7 @@ from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Machine, Move, record_birth, take_steps
 from counterfoil.base.money import MINOR_MAX
 from counterfoil.base.problems import InvalidInput, NotFound
+from counterfoil.base.rows import Records
 from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
 from counterfoil.settlement.intents.intents import ask_for_payment, cancel_intents
@@ -220,29 +221,18 @@ def cancel_invoice(conn: Connection[Any], invoice_id: str, *, reason: str, actor
     return INVOICE.next_state(found[0].state, "cancel", reason=reason)
 
 
+INVOICES: Final = Records(
+    Invoice,
+    """select id, program_id, customer_id, payee_id, asset, total, paid, issued_at, due_on, state, state_at, credited, written_off
+       from invoice""",
+    "invoice",
+)
+show_invoice: Final = INVOICES.show
+
+
 def lock_invoices(conn: Connection[Any], ids: Sequence[str]) -> list[Invoice]:
     """These invoices, locked in id order; those that do not exist are not in the answer."""
-    with conn.cursor(row_factory=class_row(Invoice)) as cur:
-        return cur.execute(
-            """select id, program_id, customer_id, payee_id, asset, total, paid, issued_at, due_on, state, state_at, credited,
-                      written_off
-               from invoice where id = any(%s) order by id for update""",
-            [list(ids)],
-        ).fetchall()
-
-
-def show_invoice(conn: Connection[Any], invoice_id: str) -> Invoice:
-    """One invoice. Raises NotFound."""
-    with conn.cursor(row_factory=class_row(Invoice)) as cur:
-        found = cur.execute(
-            """select id, program_id, customer_id, payee_id, asset, total, paid, issued_at, due_on, state, state_at, credited,
-                      written_off
-               from invoice where id = %s""",
-            [invoice_id],
-        ).fetchone()
-    if found is None:
-        raise NotFound(what="invoice", id=invoice_id)
-    return found
+    return INVOICES.by_id(conn, ids, lock=True)
 
 
 def invoice_lines(conn: Connection[Any], invoice_id: str, *, rows_max: int = 1000) -> list[InvoiceLine]:
@@ -266,13 +256,10 @@ def list_invoices(
     """Invoices, newest first, keyset-paged by id. Raises InvalidInput for a state that is none."""
     if state is not None and state not in STATES:
         raise InvalidInput("status", f"one of {', '.join(STATES)}", got=state[:40])
-    with conn.cursor(row_factory=class_row(Invoice)) as cur:
-        return cur.execute(
-            """select id, program_id, customer_id, payee_id, asset, total, paid, issued_at, due_on, state, state_at, credited,
-                      written_off
-               from invoice
-               where (%(program)s::text is null or program_id = %(program)s) and (%(state)s::text is null or state = %(state)s)
-                 and (%(after)s::text is null or id < %(after)s)
-               order by id desc limit %(rows_max)s""",
-            {"program": program_id, "state": state, "after": after, "rows_max": rows_max},
-        ).fetchall()
+    return INVOICES.read(
+        conn,
+        """where (%(program)s::text is null or program_id = %(program)s) and (%(state)s::text is null or state = %(state)s)
+             and (%(after)s::text is null or id < %(after)s)
+           order by id desc limit %(rows_max)s""",
+        {"program": program_id, "state": state, "after": after, "rows_max": rows_max},
+    )

@@ -11,10 +11,10 @@ from datetime import datetime
 from typing import Any, ClassVar, Final, NamedTuple
 
 from psycopg import Connection
-from psycopg.rows import class_row
 
 from counterfoil.base.machine import Machine, Move, record_birth, take_step, take_steps
 from counterfoil.base.problems import InvalidInput, NotFound, Problem
+from counterfoil.base.rows import Records
 from counterfoil.base.text import reference_of
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import OVERPAYMENT_REPAY
@@ -160,35 +160,18 @@ def _lock(conn: Connection[Any], overpayment_id: str) -> None:
     conn.execute("select from overpayment where id = %s for update", [overpayment_id])
 
 
-def show_overpayment(conn: Connection[Any], overpayment_id: str) -> Overpayment:
-    """One overpayment. Raises NotFound."""
-    found = _select(conn, "where o.id = %s", [overpayment_id])
-    if not found:
-        raise NotFound(what="overpayment", id=overpayment_id)
-    return found[0]
-
-
-def list_overpayments(conn: Connection[Any], *, rows_max: int, after: str | None, state: str | None) -> list[Overpayment]:
-    """Overpayments, newest first."""
-    return _select(
-        conn,
-        """where (%(after)s::text is null or o.id < %(after)s) and (%(state)s::text is null or o.state = %(state)s)
-           order by o.id desc limit %(rows)s""",
-        {"after": after, "state": state, "rows": rows_max},
-    )
-
-
-def _select(conn: Connection[Any], ending: str, given: Any) -> list[Overpayment]:
-    with conn.cursor(row_factory=class_row(Overpayment)) as cur:
-        return cur.execute(
-            """select o.id, o.program_id, o.payment_id, o.invoice_id, o.customer_id, o.asset, o.amount,
+OVERPAYMENTS: Final = Records(
+    Overpayment,
+    """select o.id, o.program_id, o.payment_id, o.invoice_id, o.customer_id, o.asset, o.amount,
                       coalesce((select sum(c.excess) from chargeback c
                                 where c.payment_id = o.payment_id and c.state <> 'won'), 0)::bigint as charged_back,
                       overpayment_left(o.id) as remaining, o.cause, o.created_at, o.state, o.state_at
-               from overpayment o """
-            + ending,
-            given,
-        ).fetchall()
+               from overpayment o""",
+    "overpayment",
+    "o.",
+)
+show_overpayment: Final = OVERPAYMENTS.show
+list_overpayments: Final = OVERPAYMENTS.newest
 
 
 def _repay(one: VerbCall) -> VerbResult:

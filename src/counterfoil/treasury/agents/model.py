@@ -10,7 +10,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from counterfoil.base.machine import Machine
-from counterfoil.base.problems import NotFound
+from counterfoil.base.rows import Records
 from counterfoil.operations.events.events import EventKind, declare
 
 AGENT: Final = Machine(
@@ -85,32 +85,14 @@ def account_name(agent_id: str) -> str:
     return f"treasury:agent:{agent_id}"
 
 
-def show_agent(conn: Connection[Any], agent_id: str, *, lock: bool = False) -> Agent:
-    """One agent. Raises NotFound."""
-    found = _select(conn, "where id = %s" + (" for update" if lock else ""), [agent_id])
-    if not found:
-        raise NotFound(what="agent", id=agent_id)
-    return found[0]
-
-
-def list_agents(conn: Connection[Any], *, rows_max: int, after: str | None, state: str | None) -> list[Agent]:
-    """Agents, newest first."""
-    return _select(
-        conn,
-        """where (%(after)s::text is null or id < %(after)s) and (%(state)s::text is null or state = %(state)s)
-           order by id desc limit %(rows)s""",
-        {"after": after, "state": state, "rows": rows_max},
-    )
+AGENTS: Final = Records(Agent, "select id, program_id, name, created_at, created_by, state, state_at from agent", "agent")
+show_agent: Final = AGENTS.show
+list_agents: Final = AGENTS.newest
 
 
 def lock_agents(conn: Connection[Any], ids: Sequence[str]) -> dict[str, Agent]:
     """These agents, locked in the order of their ids; those that do not exist are not in the answer."""
-    return {one.id: one for one in _select(conn, "where id = any(%s) order by id for update", [list(ids)])}
-
-
-def _select(conn: Connection[Any], ending: str, given: Any) -> list[Agent]:
-    with conn.cursor(row_factory=class_row(Agent)) as cur:
-        return cur.execute("select id, program_id, name, created_at, created_by, state, state_at from agent " + ending, given).fetchall()
+    return {one.id: one for one in AGENTS.by_id(conn, ids, lock=True)}
 
 
 def accounts_of_agent(conn: Connection[Any], agent_id: str) -> list[AgentAccount]:

@@ -11,7 +11,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from counterfoil.base.machine import Machine
-from counterfoil.base.problems import NotFound
+from counterfoil.base.rows import row_by_id
 from counterfoil.operations.events.events import EventKind, declare
 from counterfoil.operations.work.runner import Queue
 
@@ -152,11 +152,7 @@ def show_transaction(conn: Connection[Any], transaction_id: str, *, lock: bool =
     """One transaction. Raises NotFound."""
     if lock:  # first the row, then what the one before us wrote
         conn.execute("select from two_phase where id = %s for update", [transaction_id])
-    with conn.cursor(row_factory=class_row(Transaction)) as cur:
-        found = cur.execute(_SELECT + "where t.id = %s", [transaction_id]).fetchone()
-    if found is None:
-        raise NotFound(what="transaction", id=transaction_id)
-    return found
+    return row_by_id(conn, Transaction, "transaction", _SELECT + "where t.id = %s", transaction_id)
 
 
 def participants_of(conn: Connection[Any], transaction_id: str) -> list[Participant]:

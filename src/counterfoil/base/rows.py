@@ -1,0 +1,61 @@
+"""Rows of the database as the types that our code names: one by its id, some, the newest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from psycopg import Connection
+from psycopg.abc import Params
+from psycopg.rows import class_row
+
+from counterfoil.base.problems import NotFound
+
+Row = TypeVar("Row")
+_LOCKED = " for update"
+
+
+def row_by_id(conn: Connection[Any], kind: type[Row], what: str, query: str, id: object) -> Row:  # noqa: A002 - as problems name it
+    """The row that the query finds by this id alone; its columns are the fields of `kind`. Raises NotFound of `what`."""
+    with conn.cursor(row_factory=class_row(kind)) as cur:
+        row = cur.execute(query, [id]).fetchone()
+    if row is None:
+        raise NotFound(what=what, id=str(id))
+    return row
+
+
+@dataclass(frozen=True, slots=True)
+class Records(Generic[Row]):
+    """The rows of a noun: what is selected of them, up to `where`. One, several and pages are then read in the same words.
+
+    `what` is how problems name it, and `table` the alias of its table with a dot, where the selection has more than one table.
+    """
+
+    kind: type[Row]
+    select: str
+    what: str
+    table: str = ""
+
+    def read(self, conn: Connection[Any], ending: str, given: Params) -> list[Row]:
+        """Those that `ending` leaves: it begins with `where` or `order by`."""
+        with conn.cursor(row_factory=class_row(self.kind)) as cur:
+            return cur.execute(f"{self.select} {ending}", given).fetchall()
+
+    def show(self, conn: Connection[Any], subject_id: str, *, lock: bool = False) -> Row:
+        """One by its id, `lock`ed if its next step is decided on it. Raises NotFound."""
+        return row_by_id(conn, self.kind, self.what, f"{self.select} where {self.table}id = %s{_LOCKED if lock else ''}", subject_id)
+
+    def by_id(self, conn: Connection[Any], ids: Sequence[str], *, lock: bool = False) -> list[Row]:
+        """These, in id order; one that is not there is not in the answer."""
+        return self.read(conn, f"where {self.table}id = any(%s) order by {self.table}id{_LOCKED if lock else ''}", [list(ids)])
+
+    def newest(self, conn: Connection[Any], *, rows_max: int, after: str | None, state: str | None) -> list[Row]:
+        """The newest first, behind `after`, in one state or in any."""
+        of = self.table
+        return self.read(
+            conn,
+            f"""where (%(after)s::text is null or {of}id < %(after)s) and (%(state)s::text is null or {of}state = %(state)s)
+               order by {of}id desc limit %(rows)s""",
+            {"after": after, "state": state, "rows": rows_max},
+        )
