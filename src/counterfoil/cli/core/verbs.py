@@ -12,8 +12,9 @@ import typer
 
 from counterfoil.api.http.names import camel
 from counterfoil.cli.core.connection import Need, asked
+from counterfoil.cli.core.derived import IN_STATE, add_list
 from counterfoil.cli.core.money import to_minor
-from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Reason, Rows, listed, say_done, show_one, show_rows
+from counterfoil.cli.core.output import TABLE, DryRun, Output, Reason, say_done, show_one
 from counterfoil.client.client import Client
 from counterfoil.operations.access import access
 from counterfoil.operations.verbs import Field, Noun, Verb
@@ -35,7 +36,6 @@ PARTS: Final = (
 MONEY: Final = ("amount", "lines")
 LINE_HELP: Final = "One movement, such as provider_fee,clearing:simulator,12.00; repeat it."
 FILE_HELP: Final = 'JSON: {"lines": [{"debit", "credit", "amount"}]}; - reads standard input.'
-State = Annotated[str | None, typer.Option("--state", help="Only in this state.")]
 
 
 def add_verbs(app: typer.Typer, noun: Noun) -> None:
@@ -51,11 +51,7 @@ def noun_app(noun: Noun) -> typer.Typer:
     fields = noun.columns or (noun.row._fields if noun.row is not None else ("id", "state"))
     columns = tuple(camel(one) for one in fields)
 
-    @app.command("list", help=f"{noun.plural.capitalize()}, newest first.")
-    def list_(state: State = None, limit: Rows = ROWS, output: Output = TABLE) -> None:
-        with asked("read") as client:
-            rows = listed(client, f"/api/{noun.plural}", limit, state=state)
-        show_rows(rows, columns, output, empty=f"No such {noun.plural}.")
+    add_list(app, f"/api/{noun.plural}", columns, f"{noun.plural.capitalize()}, newest first.", f"No such {noun.plural}.", IN_STATE)
 
     @app.command("show", help=f"One {noun.name}, what may be done with it, and what was done.")
     def show(id: Annotated[str, typer.Argument(metavar="ID")], output: Output = TABLE) -> None:  # noqa: A002

@@ -10,9 +10,9 @@ import typer
 
 from counterfoil.base.edge import now
 from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.derived import Only, add_list
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.output import (
-    ROWS,
     ROWS_MAX,
     TABLE,
     DryRun,
@@ -50,18 +50,16 @@ FAULTS = (
 COLUMNS = ("asset", "name", "normal", "balance", "held", "debits", "credits", "frozen", "closed")
 
 
-@app.command("list")
-def list_(
-    program: Program = MAIN,
-    asset: Asset = None,
-    beginning: Annotated[str | None, typer.Option("--beginning", help="Only names that begin so: payable:.")] = None,
-    limit: Rows = ROWS,
-    output: Output = TABLE,
-) -> None:
-    """Accounts by asset and name, as they stand now; each amount on the account's normal side."""
-    with asked("read") as client:
-        rows = listed(client, "/api/accounts", limit, programId=program, asset=asset, beginning=beginning)
-    show_rows(rows, COLUMNS, output, empty="No such accounts.")
+add_list(
+    app,
+    "/api/accounts",
+    COLUMNS,
+    "Accounts by asset and name, as they stand now; each amount on the account's normal side.",
+    "No such accounts.",
+    Only("--program", "Whose books.", "programId", MAIN),
+    Only("--asset", "In which asset; the program's only one, if absent."),
+    Only("--beginning", "Only names that begin so: payable:."),
+)
 
 
 @app.command("balance")

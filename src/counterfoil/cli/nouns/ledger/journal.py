@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Reason, Rows, listed, say_done, show_one, show_rows, waits
+from counterfoil.cli.core.derived import Only, add_list
+from counterfoil.cli.core.output import TABLE, DryRun, Output, Reason, say_done, show_one, waits
 from counterfoil.cli.local.journal_import import check, import_
 from counterfoil.cli.nouns.ledger.journal_batch import app as batch
 
@@ -51,18 +52,16 @@ def _read(file: Path) -> dict[str, Any]:
     return found
 
 
-@app.command("list")
-def list_(
-    program: Annotated[str, typer.Option("--program", help="Whose books.")] = "main",
-    key: Annotated[str | None, typer.Option("--key", help="The journal with this key.")] = None,
-    source: Annotated[str | None, typer.Option("--source", help="Only those posted for this thing.")] = None,
-    limit: Rows = ROWS,
-    output: Output = TABLE,
-) -> None:
-    """Journals, newest first."""
-    with asked("read") as client:
-        rows = listed(client, "/api/journals", limit, programId=program, key=key, sourceId=source)
-    show_rows(rows, ("recordedAt", "kind", "key", "asset", "lineCount", "actor", "id"), output, empty="No such journals.")
+add_list(
+    app,
+    "/api/journals",
+    ("recordedAt", "kind", "key", "asset", "lineCount", "actor", "id"),
+    "Journals, newest first.",
+    "No such journals.",
+    Only("--program", "Whose books.", "programId", "main"),
+    Only("--key", "The journal with this key."),
+    Only("--source", "Only those posted for this thing.", "sourceId"),
+)
 
 
 @app.command("show")

@@ -9,19 +9,15 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Rows, listed, patience, say_done, show_one, show_rows
+from counterfoil.cli.core.derived import add_list
+from counterfoil.cli.core.output import TABLE, DryRun, Output, patience, say_done, show_one
 
 app = typer.Typer(no_args_is_help=True, help="Imports of files as they stand; one that was broken off is rolled forward.")
 COLUMNS = ("id", "programId", "fileName", "rows", "rowsApplied", "state", "begunAt", "lastAt")
 BatchId = Annotated[str, typer.Argument(metavar="ID", help="The batch's id.")]
 
 
-@app.command("list")
-def list_(limit: Rows = ROWS, output: Output = TABLE) -> None:
-    """Batches, the one that was begun last first."""
-    with asked("read") as client:
-        rows = listed(client, "/api/finance/batches", limit)
-    show_rows(rows, COLUMNS, output, empty="No file was imported yet.")
+add_list(app, "/api/finance/batches", COLUMNS, "Batches, the one that was begun last first.", "No file was imported yet.")
 
 
 @app.command("show")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
-from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import ROWS, TABLE, Output, Rows, listed, show_rows
+from counterfoil.cli.core.derived import Only, add_list
 
 app = typer.Typer(no_args_is_help=True, help="Who came in, who failed to, and who was refused.")
 COLUMNS = ("at", "kind", "name", "apiKeyId", "address", "method", "path", "needs", "requestId")
@@ -18,13 +15,12 @@ def root() -> None:
     """Who came in, who failed to, and who was refused."""
 
 
-@app.command("list")
-def list_(
-    kind: Annotated[str | None, typer.Option("--kind", help="login, login_failed, login_limited, logout, key_refused or refused.")] = None,
-    limit: Rows = ROWS,
-    output: Output = TABLE,
-) -> None:
-    """Logins, failed logins and refusals, newest first; for auditors, controllers and administrators."""
-    with asked("audit") as client:
-        rows = listed(client, "/api/access", limit, kind=kind)
-    show_rows(rows, COLUMNS, output)
+add_list(
+    app,
+    "/api/access",
+    COLUMNS,
+    "Logins, failed logins and refusals, newest first; for auditors, controllers and administrators.",
+    "Nothing.",
+    Only("--kind", "login, login_failed, login_limited, logout, key_refused or refused."),
+    need="audit",
+)

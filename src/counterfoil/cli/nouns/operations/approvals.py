@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Reason, Rows, listed, say_done, show_one, show_rows
+from counterfoil.cli.core.derived import Given, add_write
+from counterfoil.cli.core.output import ROWS, TABLE, Output, Rows, listed, show_one, show_rows
 
 app = typer.Typer(no_args_is_help=True, help="What one person proposed and another decides.")
-ProposalId = Annotated[str, typer.Argument(help="The proposal's id, prop_….")]
+PROPOSAL_ID = Given("proposal_id", "The proposal's id, prop_….", bare=True)
 COLUMNS = ("id", "state", "machine", "verb", "subjectId", "maker", "reason", "expiresAt", "payloadSha256")
 
 
@@ -30,7 +31,7 @@ def list_(
 
 
 @app.command("show")
-def show(proposal_id: ProposalId, output: Output = TABLE) -> None:
+def show(proposal_id: Annotated[str, typer.Argument(help=PROPOSAL_ID.help)], output: Output = TABLE) -> None:
     """A proposal with its payload and the hash that is approved."""
     with asked("read") as client:
         found = client.get(f"/api/approvals/{proposal_id}")
@@ -41,24 +42,29 @@ def show(proposal_id: ProposalId, output: Output = TABLE) -> None:
     show_one({**{name: value for name, value in found.items() if name != "payload"}, **flat}, output)
 
 
-@app.command("approve")
-def approve(
-    proposal_id: ProposalId,
-    sha256: Annotated[str, typer.Option("--sha256", help="The payloadSha256 that you looked at: exactly this is approved.")],
-    reason: Reason,
-    dry_run: DryRun = False,
-    output: Output = TABLE,
-) -> None:
-    """Approve what another person proposed. It takes your own login (`counterfoil login NAME`); keys never approve."""
-    with asked("approve") as client:
-        done = client.post(f"/api/approvals/{proposal_id}/approve", {"payloadSha256": sha256, "reason": reason}, dry_run=dry_run)
+def _approved(done: dict[str, Any]) -> str:
     made = f", which made {done['resultId']}" if done.get("resultId") else ""
-    say_done(done, output, f"{proposal_id} is {done['state']}{made}.")
+    return f"{done['id']} is {done['state']}{made}."
 
 
-@app.command("reject")
-def reject(proposal_id: ProposalId, reason: Reason, dry_run: DryRun = False, output: Output = TABLE) -> None:
-    """Turn a proposal down, or take back your own. Nothing is done."""
-    with asked("approve") as client:
-        done = client.post(f"/api/approvals/{proposal_id}/reject", {"reason": reason}, dry_run=dry_run)
-    say_done(done, output, f"{proposal_id} is {done['state']}.")
+add_write(
+    app,
+    "approve",
+    "approve",
+    "/api/approvals/{proposal_id}/approve",
+    "Approve what another person proposed. It takes your own login (`counterfoil login NAME`); keys never approve.",
+    _approved,
+    PROPOSAL_ID,
+    Given("payload_sha256", "The payloadSha256 that you looked at: exactly this is approved.", flag="--sha256"),
+)
+
+
+add_write(
+    app,
+    "reject",
+    "approve",
+    "/api/approvals/{proposal_id}/reject",
+    "Turn a proposal down, or take back your own. Nothing is done.",
+    "{id} is {state}.",
+    PROPOSAL_ID,
+)

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import TABLE, DryRun, Output, Reason, capped, say_done, show_one, show_rows, waits
+from counterfoil.cli.core.derived import Given, add_write
+from counterfoil.cli.core.output import TABLE, DryRun, Output, capped, show_one, show_rows, waits
 
 NEWEST = 500  # that the server tells
 app = typer.Typer(no_args_is_help=True, help="API keys and their roles.")
@@ -43,14 +44,12 @@ def list_(output: Output = TABLE) -> None:
     show_rows(rows, columns, output)
 
 
-@app.command("revoke")
-def revoke(
-    key_id: Annotated[str, typer.Argument(help="The key's id, key_….")],
-    reason: Reason,
-    dry_run: DryRun = False,
-    output: Output = TABLE,
-) -> None:
-    """End a key. Every server knows within two seconds."""
-    with asked("administer") as client:
-        done = client.post(f"/api/keys/{key_id}/revoke", {"reason": reason}, dry_run=dry_run)
-    say_done(done, output, f"{key_id} has ended.")
+add_write(
+    app,
+    "revoke",
+    "administer",
+    "/api/keys/{key_id}/revoke",
+    "End a key. Every server knows within two seconds.",
+    "{id} has ended.",
+    Given("key_id", "The key's id, key_….", bare=True),
+)

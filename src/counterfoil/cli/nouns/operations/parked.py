@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import TABLE, DryRun, Format, ListedRows, Output, Reason, say_done, show_one, show_rows
+from counterfoil.cli.core.derived import Given, add_write
+from counterfoil.cli.core.output import TABLE, Format, ListedRows, Output, show_one, show_rows
 
 EACH_MAX = 500  # that the server tells
 app = typer.Typer(no_args_is_help=True, help="What failed five times and waits for a person.")
 COLUMNS = ("kind", "id", "what", "since", "error")
-Parked = Annotated[str, typer.Argument(help="Its id: a webhook's (whi_…) or an event's.")]
 
 
 @app.command("list")
@@ -31,23 +29,23 @@ def list_(output: Output = TABLE) -> None:
     show_rows(shown, COLUMNS, output, empty="Nothing is parked.")
 
 
-@app.command("requeue")
-def requeue(parked_id: Parked, reason: Reason, dry_run: DryRun = False, output: Output = TABLE) -> None:
-    """Try it again, once its cause is mended."""
-    path = f"/api/admin/{'webhooks-in' if parked_id.startswith('whi_') else 'events'}/{parked_id}/requeue"
-    with asked("operate") as client:
-        done = client.post(path, {"reason": reason}, dry_run=dry_run)
-    say_done(done, output, f"{parked_id} is {done['state']} and will be tried again.")
+add_write(
+    app,
+    "requeue",
+    "operate",
+    lambda given: f"/api/admin/{'webhooks-in' if given['parked_id'].startswith('whi_') else 'events'}/{given['parked_id']}/requeue",
+    "Try it again, once its cause is mended.",
+    "{id} is {state} and will be tried again.",
+    Given("parked_id", "Its id: a webhook's (whi_…) or an event's.", bare=True),
+)
 
 
-@app.command("ignore")
-def ignore(
-    webhook_id: Annotated[str, typer.Argument(help="The webhook's id, whi_….")],
-    reason: Reason,
-    dry_run: DryRun = False,
-    output: Output = TABLE,
-) -> None:
-    """Leave a parked webhook unapplied for good. It stays stored; nothing is booked for it."""
-    with asked("operate") as client:
-        done = client.post(f"/api/admin/webhooks-in/{webhook_id}/ignore", {"reason": reason}, dry_run=dry_run)
-    say_done(done, output, f"{webhook_id} is {done['state']}.")
+add_write(
+    app,
+    "ignore",
+    "operate",
+    "/api/admin/webhooks-in/{webhook_id}/ignore",
+    "Leave a parked webhook unapplied for good. It stays stored; nothing is booked for it.",
+    "{id} is {state}.",
+    Given("webhook_id", "The webhook's id, whi_….", bare=True),
+)

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Reason, Rows, listed, patience, say, say_done, show_one, show_rows
+from counterfoil.cli.core.derived import OF_PROGRAM, Only, add_list
+from counterfoil.cli.core.output import TABLE, DryRun, Output, Reason, patience, say, say_done, show_one
 
 app = typer.Typer(no_args_is_help=True, help="Files of payments for the bank, and what the bank reported on them.")
 FileId = Annotated[str, typer.Argument(help="The file, pf_…")]
@@ -20,30 +21,15 @@ def noun() -> None:
     """Files of payments for the bank, and what the bank reported on them."""
 
 
-@app.command("list")
-def list_(
-    state: Annotated[str | None, typer.Option(help="made, downloaded, reported or cancelled.")] = None,
-    program: Annotated[str | None, typer.Option(help="Only of this program.")] = None,
-    limit: Rows = ROWS,
-    output: Output = TABLE,
-) -> None:
-    """Files, the newest first. One that is `made` waits for somebody to bring it to the bank."""
-    with asked("read") as client:
-        rows = listed(client, "/api/bank-files", limit, state=state, programId=program)
-    columns = (
-        "id",
-        "state",
-        "programId",
-        "orders",
-        "amount",
-        "asset",
-        "ordersPaid",
-        "ordersFailed",
-        "ordersOpen",
-        "executeOn",
-        "downloadedAt",
-    )
-    show_rows(rows, columns, output, empty="There is no such file.")
+add_list(
+    app,
+    "/api/bank-files",
+    ("id", "state", "programId", "orders", "amount", "asset", "ordersPaid", "ordersFailed", "ordersOpen", "executeOn", "downloadedAt"),
+    "Files, the newest first. One that is `made` waits for somebody to bring it to the bank.",
+    "There is no such file.",
+    Only("--state", "made, downloaded, reported or cancelled."),
+    OF_PROGRAM,
+)
 
 
 @app.command("make")

@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Rows, listed, say_done, show_one, show_rows, waits
+from counterfoil.cli.core.derived import IN_STATE, OF_PROGRAM, Only, add_list
+from counterfoil.cli.core.output import TABLE, DryRun, Output, say_done, show_one, waits
 from counterfoil.cli.core.secrets_asked import asked_unseen
-from counterfoil.cli.core.verbs import PARTS, State, add_verbs
+from counterfoil.cli.core.verbs import PARTS, add_verbs
 from counterfoil.payouts.destinations.noun import DESTINATION_NOUN
 
 app = typer.Typer(no_args_is_help=True, help="Where payees are paid.")
@@ -54,19 +55,16 @@ def set_(
     say_done(done, output, f"{payee} is paid through {done['provider']}, account …{done['tokenHint']}.")
 
 
-@app.command("list")
-def list_(
-    program: Annotated[str | None, typer.Option("--program", help="Only of this program.")] = None,
-    payee: Annotated[str | None, typer.Option("--payee", help="Only of this payee.")] = None,
-    state: State = None,
-    limit: Rows = ROWS,
-    output: Output = TABLE,
-) -> None:
-    """Where payees are paid now, and all that are quarantined; with a state, those in it."""
-    with asked("read") as client:
-        rows = listed(client, "/api/destinations", limit, programId=program, payeeId=payee, state=state)
-    columns = ("id", "programId", "payeeId", "provider", "tokenHint", "state", "quarantineReason")
-    show_rows(rows, columns, output, empty="No destinations.")
+add_list(
+    app,
+    "/api/destinations",
+    ("id", "programId", "payeeId", "provider", "tokenHint", "state", "quarantineReason"),
+    "Where payees are paid now, and all that are quarantined; with a state, those in it.",
+    "No destinations.",
+    OF_PROGRAM,
+    Only("--payee", "Only of this payee.", "payeeId"),
+    IN_STATE,
+)
 
 
 @app.command("show")

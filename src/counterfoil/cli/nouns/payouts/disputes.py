@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.derived import Given, add_write
 from counterfoil.cli.core.money import figure
-from counterfoil.cli.core.output import TABLE, DryRun, Output, Reason, patience, say, say_done, show_rows
+from counterfoil.cli.core.output import TABLE, DryRun, Output, patience, say, say_done, show_rows
 from counterfoil.cli.core.verbs import noun_app
 from counterfoil.payouts.disputes.noun import DISPUTE_NOUN
 
@@ -18,17 +19,15 @@ app = noun_app(DISPUTE_NOUN)
 DisputeId = Annotated[str, typer.Argument(metavar="ID", help="The dispute, dsp_….")]
 
 
-@app.command("open")
-def open_(
-    invoice_id: Annotated[str, typer.Option("--invoice-id", help="The invoice, inv_….")],
-    reason: Reason,
-    dry_run: DryRun = False,
-    output: Output = TABLE,
-) -> None:
-    """Hold what is not paid out of an invoice until it is decided who gets it."""
-    with asked("operate") as client:
-        done = client.post("/api/disputes", {"invoiceId": invoice_id, "reason": reason}, dry_run=dry_run)
-    say_done(done, output, f"{done['id']} is open, about {figure(done['amount'], done['asset'])}.")
+add_write(
+    app,
+    "open",
+    "operate",
+    "/api/disputes",
+    "Hold what is not paid out of an invoice until it is decided who gets it.",
+    lambda done: f"{done['id']} is open, about {figure(done['amount'], done['asset'])}.",
+    Given("invoice_id", "The invoice, inv_…."),
+)
 
 
 @app.command("add-evidence")

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.derived import OF_PROGRAM, Given, Only, add_list, add_write
 from counterfoil.cli.core.money import figure
-from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Format, Output, Reason, Rows, listed, say_done, show_one, show_rows
+from counterfoil.cli.core.output import TABLE, Format, Output, show_one, show_rows
 from counterfoil.cli.core.verbs import add_verbs
 from counterfoil.cli.nouns.payouts.timeline import COLUMNS as COLUMNS_OF_TIME
 from counterfoil.cli.nouns.payouts.timeline import timeline_of
@@ -35,18 +36,16 @@ WAITS = "Proposed; another person approves it within 24 hours: counterfoil appro
 Payout = Annotated[str, typer.Argument(help="The payout's id, po_….")]
 
 
-@app.command("list")
-def list_(
-    state: Annotated[str | None, typer.Option("--state", help="Only in this state, such as failed.")] = None,
-    invoice_id: Annotated[str | None, typer.Option("--invoice-id", help="Only of this invoice.")] = None,
-    program: Annotated[str | None, typer.Option("--program", help="Only of this program.")] = None,
-    limit: Rows = ROWS,
-    output: Output = TABLE,
-) -> None:
-    """Payouts, newest first."""
-    with asked("read") as client:
-        rows = listed(client, "/api/payouts", limit, state=state, invoiceId=invoice_id, programId=program)
-    show_rows(rows, COLUMNS, output, empty="No such payouts.")
+add_list(
+    app,
+    "/api/payouts",
+    COLUMNS,
+    "Payouts, newest first.",
+    "No such payouts.",
+    Only("--state", "Only in this state, such as failed."),
+    Only("--invoice-id", "Only of this invoice."),
+    OF_PROGRAM,
+)
 
 
 @app.command("show")
@@ -73,18 +72,20 @@ def show(
         show_one(found, output, parts=(*HEAD, ("timeline", COLUMNS_OF_TIME)) if timeline else PARTS)
 
 
-@app.command("execute")
-def execute(
-    invoice_id: Annotated[str, typer.Option("--invoice-id", help="The invoice, inv_….")],
-    reason: Reason,
-    dry_run: DryRun = False,
-    output: Output = TABLE,
-) -> None:
-    """Make the payout that a settled invoice is missing. One that has a payout gets no second one."""
-    with asked("operate") as client:
-        done = client.post("/api/payouts/execute", {"invoiceId": invoice_id, "reason": reason}, dry_run=dry_run)
+def _executed(done: dict[str, Any]) -> str:
     said = f"{done['id']} of {figure(done['amount'], done['asset'])} is {done['state']}"
-    say_done(done, output, f"{said}; it was there before, and nothing was made." if done["existed"] else f"{said} and will be sent.")
+    return f"{said}; it was there before, and nothing was made." if done["existed"] else f"{said} and will be sent."
+
+
+add_write(
+    app,
+    "execute",
+    "operate",
+    "/api/payouts/execute",
+    "Make the payout that a settled invoice is missing. One that has a payout gets no second one.",
+    _executed,
+    Given("invoice_id", "The invoice, inv_…."),
+)
 
 
 def _timeline(client: Client, payout: dict[str, Any]) -> list[dict[str, Any]]:

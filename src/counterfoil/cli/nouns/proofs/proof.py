@@ -12,7 +12,8 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Format, Output, Rows, listed, patience, say, say_done, show_one, show_rows
+from counterfoil.cli.core.derived import Only, add_list
+from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, patience, say, say_done, show_one
 from counterfoil.cli.core.verbs import PARTS, add_verbs
 from counterfoil.cli.nouns.proofs.key_files import SigningKey, passphrase
 from counterfoil.proofs.noun import PROOF_NOUN
@@ -34,16 +35,14 @@ def moment(given: str) -> str:
     return f"{given}T00:00:00Z" if re.fullmatch(r"\d{4}-\d\d-\d\d", given) else given
 
 
-@app.command("list")
-def list_(
-    state: Annotated[str | None, typer.Option("--state", help="waiting or signed.")] = None,
-    limit: Rows = ROWS,
-    output: Output = TABLE,
-) -> None:
-    """Proofs, the one that was made last first."""
-    with asked("read") as client:
-        rows = listed(client, "/api/proofs", limit, state=state)
-    show_rows(rows, COLUMNS, output, empty="No period was proven yet.")
+add_list(
+    app,
+    "/api/proofs",
+    COLUMNS,
+    "Proofs, the one that was made last first.",
+    "No period was proven yet.",
+    Only("--state", "waiting or signed."),
+)
 
 
 @app.command("export")

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, Reason, say, say_done, show_one, show_rows, waits
+from counterfoil.cli.core.derived import Given, add_write
+from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, say, say_done, show_one, show_rows, waits
 from counterfoil.cli.nouns.proofs.key_files import make_key_file, passphrase
 from counterfoil.cli.nouns.proofs.proof import Passphrase, moment
 
@@ -59,17 +60,15 @@ def add(
         say_done(done, output, f"{done['id']}: {done['person']} signs as {done['role']}.")
 
 
-@app.command("revoke")
-def revoke(
-    signer_id: Annotated[str, typer.Argument(metavar="ID", help="The signer's id, sgn_….")],
-    reason: Reason,
-    dry_run: DryRun = False,
-    output: Output = TABLE,
-) -> None:
-    """End a signer's key now. What it signed before still counts; proofs that wait for it are reissued (`proof reissue`)."""
-    with asked("administer") as client:
-        done = client.post(f"/api/signers/{signer_id}/revoke", {"reason": reason}, dry_run=dry_run)
-    say_done(done, output, f"{done['id']}: the key of {done['person']} ended.")
+add_write(
+    app,
+    "revoke",
+    "administer",
+    "/api/signers/{signer_id}/revoke",
+    "End a signer's key now. What it signed before still counts; proofs that wait for it are reissued (`proof reissue`).",
+    "{id}: the key of {person} ended.",
+    Given("signer_id", "The signer's id, sgn_….", bare=True, metavar="ID"),
+)
 
 
 @app.command("pin")

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.derived import OF_PROGRAM, Only, add_list
 from counterfoil.cli.core.money import figure, to_minor
-from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Format, Output, Reason, Rows, listed, say_done, show_one, show_rows, waits
+from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, Reason, say_done, show_one, show_rows, waits
 from counterfoil.cli.core.verbs import add_verbs, need_of
 from counterfoil.reconciliation.breaks.noun import BREAK_NOUN
 
@@ -30,24 +31,21 @@ Program = Annotated[str | None, typer.Option("--program", help="Only of this pro
 Owner = Annotated[str | None, typer.Option("--owner", help="Only this person's; '' for unassigned.")]
 
 
-@app.command("list")
-def list_(
-    state: State = "live",
-    kind: Kind = None,
-    cause: Annotated[str | None, typer.Option("--cause", help="Only with this cause.")] = None,
-    severity: Annotated[str | None, typer.Option("--severity", help="low, medium, high or critical.")] = None,
-    owner: Owner = None,
-    source: Source = None,
-    program: Program = None,
-    run: Annotated[str | None, typer.Option("--run", help="Only those that this run found first or last.")] = None,
-    limit: Rows = ROWS,
-    output: Output = TABLE,
-) -> None:
-    """Breaks, newest first; those that somebody still has to do something about, unless told otherwise."""
-    by = {"state": state, "kind": kind, "cause": cause, "severity": severity, "owner": owner, "source": source}
-    with asked("read") as client:
-        rows = listed(client, "/api/breaks", limit, **by, programId=program, runId=run)
-    show_rows(rows, COLUMNS, output, empty="No such breaks.")
+add_list(
+    app,
+    "/api/breaks",
+    COLUMNS,
+    "Breaks, newest first; those that somebody still has to do something about, unless told otherwise.",
+    "No such breaks.",
+    Only("--state", "Only in this state; live and closed are several.", default="live"),
+    Only("--kind", "Only of this kind, such as MISSING_RIGHT."),
+    Only("--cause", "Only with this cause."),
+    Only("--severity", "low, medium, high or critical."),
+    Only("--owner", "Only this person's; '' for unassigned."),
+    Only("--source", "Only of this provider or bank account."),
+    OF_PROGRAM,
+    Only("--run", "Only those that this run found first or last.", "runId"),
+)
 
 
 @app.command("overview")

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.derived import Only, add_list
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.money import major
-from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Format, Output, Reason, Rows, listed, show_one, show_rows
+from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, Reason, show_one, show_rows
 
 app = typer.Typer(no_args_is_help=True, help="What is owed to owners, against what is held for them.")
 DAY = "%Y-%m-%d"
@@ -40,16 +41,14 @@ def make(date: Day, program: Program = None, dry_run: DryRun = False, output: Ou
         raise typer.Exit(NOT_GREEN)
 
 
-@app.command("list")
-def list_(
-    program: Program = None,
-    limit: Rows = ROWS,
-    output: Output = TABLE,
-) -> None:
-    """Statements of client money, newest first."""
-    with asked("read") as client:
-        rows = listed(client, "/api/client-money", limit, programId=program)
-    show_rows(rows, COLUMNS, output, empty="No statement of client money was drawn up yet: not checked.")
+add_list(
+    app,
+    "/api/client-money",
+    COLUMNS,
+    "Statements of client money, newest first.",
+    "No statement of client money was drawn up yet: not checked.",
+    Only("--program", "The program; the installation's own when absent.", "programId"),
+)
 
 
 @app.command("show")

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Rows, listed, say_done, show_one, show_rows
+from counterfoil.cli.core.derived import OF_PROGRAM, Only, add_list
+from counterfoil.cli.core.output import TABLE, DryRun, Output, say_done, show_one
 from counterfoil.cli.core.verbs import add_verbs
 from counterfoil.cli.nouns.payouts.payouts import STEPS
 from counterfoil.payouts.invoices.noun import INVOICE_NOUN
@@ -23,17 +24,15 @@ PARTS = (
 )
 
 
-@app.command("list")
-def list_(
-    status: Annotated[str | None, typer.Option("--status", help="Only in this state, such as paid.")] = None,
-    program: Annotated[str | None, typer.Option("--program", help="Only of this program.")] = None,
-    limit: Rows = ROWS,
-    output: Output = TABLE,
-) -> None:
-    """Invoices, newest first."""
-    with asked("read") as client:
-        rows = listed(client, "/api/invoices", limit, status=status, programId=program)
-    show_rows(rows, COLUMNS, output, empty="No such invoices.")
+add_list(
+    app,
+    "/api/invoices",
+    COLUMNS,
+    "Invoices, newest first.",
+    "No such invoices.",
+    Only("--status", "Only in this state, such as paid."),
+    OF_PROGRAM,
+)
 
 
 @app.command("show")

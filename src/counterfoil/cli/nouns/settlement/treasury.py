@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.derived import OF_PROGRAM, add_list
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.money import figure, to_minor
-from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Format, Output, Reason, Rows, listed, say, say_done, show_one, show_rows, waits
+from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, Reason, say, say_done, show_one, show_rows, waits
 
 app = typer.Typer(no_args_is_help=True, help="Fees: what came in, was distributed, was withdrawn, and is held.")
 OURS = ("asset", "opening", "feesIn", "givenBack", "withdrawn", "held")
@@ -44,16 +45,14 @@ def summary(
         raise typer.Exit(NOT_GREEN)
 
 
-@app.command("list")
-def list_(
-    program: Annotated[str | None, typer.Option("--program", help="Only of this program.")] = None,
-    limit: Rows = ROWS,
-    output: Output = TABLE,
-) -> None:
-    """What was distributed and withdrawn, newest first."""
-    with asked("read") as client:
-        rows = listed(client, "/api/treasury/movements", limit, programId=program)
-    show_rows(rows, ("id", "at", "kind", "amount", "asset", "reference", "actor", "reason"), output, empty="No movements of the treasury.")
+add_list(
+    app,
+    "/api/treasury/movements",
+    ("id", "at", "kind", "amount", "asset", "reference", "actor", "reason"),
+    "What was distributed and withdrawn, newest first.",
+    "No movements of the treasury.",
+    OF_PROGRAM,
+)
 
 
 @app.command("distribute")

@@ -1,0 +1,111 @@
+"""Commands that follow from what they ask the API: a list with what narrows it, and a write with what it takes."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Final, NamedTuple
+
+import typer
+
+from counterfoil.api.http.names import camel
+from counterfoil.cli.core.connection import Need, asked
+from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Json, Output, Reason, Rows, listed, say_done, show_rows
+
+_PLAIN = inspect.Parameter.KEYWORD_ONLY
+
+
+class Only(NamedTuple):
+    """An option that narrows a list, such as `--invoice-id`; the API calls it by `name`, or by its flag in camelCase."""
+
+    flag: str
+    help: str
+    name: str = ""
+    default: str | None = None
+
+    @property
+    def word(self) -> str:
+        """The flag as a name of Python."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+
+class Given(NamedTuple):
+    """What a write takes: an option `--name`, or `bare` an argument. It stands in the path where the path names it, else in the body."""
+
+    name: str
+    help: str
+    bare: bool = False
+    metavar: str | None = None
+    flag: str | None = None
+
+
+IN_STATE: Final = Only("--state", "Only in this state.")
+OF_PROGRAM: Final = Only("--program", "Only of this program.", "programId")
+
+
+def print_list(path: str, columns: Sequence[str], limit: int, output: Output, *, empty: str, need: Need = "read", **params: Any) -> None:
+    """Ask for a list and show it."""
+    with asked(need) as client:
+        rows = listed(client, path, limit, **params)
+    show_rows(rows, columns, output, empty=empty)
+
+
+def add_list(app: typer.Typer, path: str, columns: Sequence[str], help: str, empty: str, *only: Only, need: Need = "read") -> None:  # noqa: A002 - as Typer calls it
+    """`list`: the rows of `path`, narrowed by these options, as many as `--limit` says."""
+
+    def command(**given: Any) -> None:
+        limit, output = given.pop("limit"), given.pop("output")
+        narrowed = {one.name or camel(one.word): given[one.word] for one in only}
+        print_list(path, columns, limit, output, empty=empty, need=need, **narrowed)
+
+    options = [
+        inspect.Parameter(one.word, _PLAIN, annotation=Annotated[str | None, typer.Option(one.flag, help=one.help)], default=one.default)
+        for one in only
+    ]
+    shown = [_last("limit", Rows, ROWS), _last("output", Output, TABLE)]
+    app.command("list", help=help)(_signed(command, "list_", [*options, *shown]))
+
+
+def add_write(
+    app: typer.Typer,
+    word: str,
+    need: Need,
+    path: str | Callable[[Json], str],
+    help: str,  # noqa: A002 - as Typer calls it
+    said: str | Callable[[Json], str],
+    *takes: Given,
+) -> None:
+    """A command that posts what it takes and a reason to `path`, and says by its answer what came of it."""
+
+    def command(**given: Any) -> None:
+        dry_run, output = given.pop("dry_run"), given.pop("output")
+        where = path.format(**given) if isinstance(path, str) else path(given)
+        body = {camel(name): value for name, value in given.items() if not _in(path, name)}
+        with asked(need) as client:
+            done = client.post(where, body, dry_run=dry_run)
+        say_done(done, output, said.format(**done) if isinstance(said, str) else said(done))
+
+    found = [inspect.Parameter(one.name, _PLAIN, annotation=_taken(one)) for one in takes]
+    found += [inspect.Parameter("reason", _PLAIN, annotation=Reason), _last("dry_run", DryRun, False), _last("output", Output, TABLE)]
+    app.command(word, help=help)(_signed(command, word, found))
+
+
+def _in(path: str | Callable[[Json], str], name: str) -> bool:
+    """Does it stand in the path? A path that is worked out holds everything but the reason."""
+    return f"{{{name}}}" in path if isinstance(path, str) else name != "reason"
+
+
+def _taken(one: Given) -> Any:
+    if one.bare:
+        return Annotated[str, typer.Argument(metavar=one.metavar, help=one.help)]
+    return Annotated[str, typer.Option(one.flag or f"--{one.name.replace('_', '-')}", help=one.help)]
+
+
+def _last(name: str, kind: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, _PLAIN, annotation=kind, default=default)
+
+
+def _signed(command: Callable[..., None], name: str, parameters: list[inspect.Parameter]) -> Callable[..., None]:
+    """The command with these parameters, as Typer reads them."""
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {one.name: one.annotation for one in parameters}
+    command.__name__ = name
+    return command
