@@ -24,19 +24,7 @@ from counterfoil.statements.text import Content, numbered_lines
 
 OPENING: Final = "opening_balance"
 CLOSING: Final = "closing_balance"
-COLUMNS: Final = (
-    "id",
-    "type",
-    "reference",
-    "gross",
-    "fee",
-    "net",
-    "asset",
-    "created_at",
-    "available_on",
-    "status",
-    "source",
-)
+COLUMNS: Final = ("id", "type", "reference", "gross", "fee", "net", "asset", "created_at", "available_on", "status", "source")
 
 
 @dataclass

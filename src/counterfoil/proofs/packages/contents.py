@@ -48,10 +48,7 @@ def trial_balance(conn: Connection[Any], size: int) -> dict[str, Any]:
         "size": size,
         "accounts": [
             {
-                "program": program,
-                "asset": asset,
-                "account": name,
-                "normal": "debit" if debit_normal else "credit",
+                **_named(program, asset, name, debit_normal),
                 "debits": str(debits),
                 "credits": str(credit),
                 "balance": str(debits - credit if debit_normal else credit - debits),
@@ -59,6 +56,11 @@ def trial_balance(conn: Connection[Any], size: int) -> dict[str, Any]:
             for program, asset, name, debit_normal, debits, credit in rows
         ],
     }
+
+
+def _named(program: str, asset: str, name: str, debit_normal: bool) -> dict[str, Any]:
+    """Which account, as every sheet names it."""
+    return {"program": program, "asset": asset, "account": name, "normal": "debit" if debit_normal else "credit"}
 
 
 def sums_of(sheet: Mapping[str, Any]) -> Sums:
@@ -80,10 +82,7 @@ def accounts_opened(conn: Connection[Any], size: int) -> dict[str, Any]:
         "size": size,
         "accounts": [
             {
-                "program": program,
-                "asset": asset,
-                "account": name,
-                "normal": "debit" if debit_normal else "credit",
+                **_named(program, asset, name, debit_normal),
                 "no_overdraft": no_overdraft,
                 "opened_at": moment(opened_at),
             }

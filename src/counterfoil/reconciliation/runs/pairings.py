@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
+from functools import cache
+from importlib.resources import files
 from typing import Final, Literal, NamedTuple
 
 from psycopg import sql
@@ -26,7 +28,7 @@ class Pairing(NamedTuple):
 
     name: str
     question: str
-    rules: str
+    rules: str  # the name of a file in `rule_sets`
     ours: Callable[[str, date, date], sql.Composed]
     provider: str | None
     account: str | None  # of our books: its balance is what the other side's must be
@@ -38,7 +40,7 @@ class Pairing(NamedTuple):
 
         `late`: by how many days a fact of this run was booked later than it happened; the first pass, by key, reaches as far then.
         """
-        rules = load_rules(self.rules)
+        rules = load_rules(_rule_set(self.rules))
         first, *rest = rules.passes
         if late and isinstance(first, KeyPass):
             days = {"before_days": max(first.before_days, late), "after_days": max(first.after_days, late)}
@@ -59,6 +61,11 @@ def pairing(known: Mapping[str, Pairing], name: str) -> Pairing:
     return known[name]
 
 
+@cache
+def _rule_set(name: str) -> str:
+    return (files("counterfoil.reconciliation.runs") / "rule_sets" / f"{name}.toml").read_text("utf-8")
+
+
 def _of_provider(name: str) -> list[Pairing]:
     def clearing(program_id: str, first: date, last: date) -> sql.Composed:
         return books.account_movements(program_id, f"clearing:{name}", first=first, last=last)
@@ -70,10 +77,10 @@ def _of_provider(name: str) -> list[Pairing]:
         return books.recorded_payments(program_id, name, first=first, last=last)
 
     return [
-        Pairing(name, "Does the provider's statement say what our clearing account says?", CLEARING, clearing, name, f"clearing:{name}"),
-        Pairing(f"{name}:payouts", "Does the provider know every payout of ours as we know it?", PAYOUTS, payouts, name, None, "payouts"),
+        Pairing(name, "Does the provider's statement say what our clearing account says?", "clearing", clearing, name, f"clearing:{name}"),
+        Pairing(f"{name}:payouts", "Does the provider know every payout of ours as we know it?", "payouts", payouts, name, None, "payouts"),
         Pairing(
-            f"{name}:charges", "Is every payment of a customer booked, in full, to its invoice?", CHARGES, payments, name, None, "charges"
+            f"{name}:charges", "Is every payment of a customer booked, in full, to its invoice?", "charges", payments, name, None, "charges"
         ),
     ]
 
@@ -84,121 +91,4 @@ def _of_bank(which: str) -> Pairing:
     def cash(program_id: str, first: date, last: date) -> sql.Composed:
         return books.account_movements(program_id, account, first=first, last=last)
 
-    return Pairing(f"{BANK}:{which}", "Is our cash at the bank?", CASH, cash, None, account)
-
-
-CLEARING: Final = """
-version = 1
-name = "our books against the provider's statement"
-compare = ["amount", "asset"]
-
-[left]
-name = "our books"
-
-[right]
-name = "the provider's statement"
-expected_within_days = 1            # its webhook may still be on its way
-
-[[pass]]
-kind = "key"
-name = "provider-id"
-left = ["id"]
-right = ["id"]
-before_days = 14
-after_days = 14
-
-[[pass]]
-kind = "reversal"                   # a payout that failed: the provider took the money and gave it back
-before_days = 14
-after_days = 14
-"""
-
-PAYOUTS: Final = """
-version = 1
-name = "our payouts against the provider's"
-compare = ["amount", "asset", "status"]
-
-[left]
-name = "our payouts"
-
-[right]
-name = "the provider's payouts"
-expected_within_days = 1
-
-[[pass]]
-kind = "key"
-name = "our-reference"
-left = ["id"]
-right = ["reference"]
-before_days = 14
-after_days = 14
-"""
-
-CHARGES: Final = """
-version = 1
-name = "our payments against the provider's charges"
-compare = ["amount", "asset", "counterparty"]
-
-[left]
-name = "our payments"
-
-[right]
-name = "the provider's charges"
-expected_within_days = 1
-
-[[pass]]
-kind = "key"
-name = "charge"
-left = ["id"]
-right = ["id"]
-before_days = 14
-after_days = 14
-"""
-
-CASH: Final = """
-version = 1
-name = "our cash against the bank's statements"
-compare = ["amount", "asset"]
-
-[left]
-name = "our cash"
-expected_within_days = 5            # a transfer over a long weekend
-
-[right]
-name = "the bank"
-expected_within_days = 3            # it is booked by a person or a later file
-
-[calendar]
-business_days = true
-
-[[pass]]
-kind = "key"
-name = "reference"
-left = ["reference"]
-right = ["reference"]
-before_days = 10
-after_days = 10
-
-[[pass]]
-kind = "embedded"                   # our reference stands in the text of the transfer
-before_days = 10
-after_days = 10
-
-[[pass]]
-kind = "group"
-name = "one-transfer-for-several"
-left = "batch"
-right = "reference"
-before_days = 10
-after_days = 10
-
-[[pass]]
-kind = "reversal"
-before_days = 10
-after_days = 10
-
-[[pass]]
-kind = "amount"                     # no common reference: only put to a person
-before_days = 5
-after_days = 5
-"""
+    return Pairing(f"{BANK}:{which}", "Is our cash at the bank?", "cash", cash, None, account)

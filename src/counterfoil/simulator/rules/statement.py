@@ -15,19 +15,7 @@ from counterfoil.simulator.http.views import iso, line_id, moment
 from counterfoil.simulator.rules.faults import FaultRefused
 from counterfoil.simulator.rules.state import SimulatorLine, State
 
-COLUMNS: Final = (
-    "id",
-    "type",
-    "reference",
-    "gross",
-    "fee",
-    "net",
-    "asset",
-    "created_at",
-    "available_on",
-    "status",
-    "source",
-)
+COLUMNS: Final = ("id", "type", "reference", "gross", "fee", "net", "asset", "created_at", "available_on", "status", "source")
 DAYS_MAX: Final = 366
 _CHUNK_LINES: Final = 1_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -55,36 +55,40 @@ add_list(
 )
 
 
-@app.command("distribute")
-def distribute(
-    asset: Asset,
-    amount: Amount,
-    reference: Reference,
-    reason: Reason,
-    program: Program = "main",
-    dry_run: DryRun = False,
-    output: Output = TABLE,
-) -> None:
-    """Record that validators have this much of what is owed to them."""
-    with asked("post") as client:
-        body = {"programId": program, "asset": asset, "amount": to_minor(amount, asset, "amount"), "reference": reference, "reason": reason}
-        done = client.post("/api/treasury/distributions", body, dry_run=dry_run)
-    say_done(done, output, f"{done['id']}: validators have {figure(done['amount'], done['asset'])}.")
+def _add_move(word: str, path: str, help: str, said: str) -> None:  # noqa: A002 - as Typer calls it
+    def command(
+        asset: Asset,
+        amount: Amount,
+        reference: Reference,
+        reason: Reason,
+        program: Program = "main",
+        dry_run: DryRun = False,
+        output: Output = TABLE,
+    ) -> None:
+        with asked("post") as client:
+            body = {
+                "programId": program,
+                "asset": asset,
+                "amount": to_minor(amount, asset, "amount"),
+                "reference": reference,
+                "reason": reason,
+            }
+            done = client.post(path, body, dry_run=dry_run)
+        if not waits(done, output):
+            say_done(done, output, f"{done['id']}: {said.format(figure(done['amount'], done['asset']))}.")
+
+    app.command(word, help=help)(command)
 
 
-@app.command("withdraw")
-def withdraw(
-    asset: Asset,
-    amount: Amount,
-    reference: Reference,
-    reason: Reason,
-    program: Program = "main",
-    dry_run: DryRun = False,
-    output: Output = TABLE,
-) -> None:
-    """Withdraw fees that were earned, from the client money account to the house's own. Takes two people."""
-    with asked("post") as client:
-        body = {"programId": program, "asset": asset, "amount": to_minor(amount, asset, "amount"), "reference": reference, "reason": reason}
-        done = client.post("/api/treasury/withdrawals", body, dry_run=dry_run)
-    if not waits(done, output):
-        say_done(done, output, f"{done['id']}: {figure(done['amount'], done['asset'])} were withdrawn.")
+_add_move(
+    "distribute",
+    "/api/treasury/distributions",
+    "Record that validators have this much of what is owed to them.",
+    "validators have {}",
+)
+_add_move(
+    "withdraw",
+    "/api/treasury/withdrawals",
+    "Withdraw fees that were earned, from the client money account to the house's own. Takes two people.",
+    "{} were withdrawn",
+)
