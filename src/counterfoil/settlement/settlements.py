@@ -300,24 +300,19 @@ def _record(conn: Connection[Any], settled: Sequence[Settlement]) -> None:
         )
 
 
+_COLUMNS: Final = ", ".join(Settlement._fields)
+
+
 def settlements_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[Settlement]:
     """These settlements, in id order."""
     with conn.cursor(row_factory=class_row(Settlement)) as cur:
-        return cur.execute(
-            """select id, program_id, invoice_id, payee_id, asset, gross, platform_fee, validator_fee, holdback, net,
-                      rate_version, at from settlement where id = any(%s) order by id""",
-            [list(ids)],
-        ).fetchall()
+        return cur.execute(f"select {_COLUMNS} from settlement where id = any(%s) order by id", [list(ids)]).fetchall()
 
 
 def payout_sources(conn: Connection[Any], ids: Sequence[str]) -> list[Settlement]:
     """Whatever leaves something to be paid out, in id order: settlements, and releases of escrows, whose escrow stands for the invoice."""
     with conn.cursor(row_factory=class_row(Settlement)) as cur:
-        return cur.execute(
-            """select id, program_id, invoice_id, payee_id, asset, gross, platform_fee, validator_fee, holdback, net,
-                      rate_version, at from payout_source where id = any(%s) order by id""",
-            [list(ids)],
-        ).fetchall()
+        return cur.execute(f"select {_COLUMNS} from payout_source where id = any(%s) order by id", [list(ids)]).fetchall()
 
 
 def settlement_of(conn: Connection[Any], invoice_id: str) -> Settlement | None:

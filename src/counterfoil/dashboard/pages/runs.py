@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -229,22 +229,21 @@ def _judged(run: Run, standing: RunState) -> tuple[str, Grade]:
     return said[:1].upper() + said[1:], grade
 
 
-def _report(ask: SectionContext) -> tuple[Run, RunReport] | None:
-    run = show_run(ask.conn, ask.params["run_id"])
-    return (run, RunReport.read(run.report)) if run.report is not None else None
+def _of_report(told: Callable[[SectionContext, Run, RunReport], SectionAnswer]) -> Callable[[SectionContext], SectionAnswer]:
+    """A section out of a run's report; without one it is not known."""
+
+    def section(ask: SectionContext) -> SectionAnswer:
+        run = show_run(ask.conn, ask.params["run_id"])
+        if run.report is not None:
+            return told(ask, run, RunReport.read(run.report))
+        said = "Not known while it runs" if run.state == "running" else "Not known: the run could not conclude"
+        return SectionAnswer(said, "unknown", state="not_checked", as_of=run.finished_at)
+
+    return section
 
 
-def _unknown(ask: SectionContext) -> SectionAnswer:
-    run = show_run(ask.conn, ask.params["run_id"])
-    said = "Not known while it runs" if run.state == "running" else "Not known: the run could not conclude"
-    return SectionAnswer(said, "unknown", state="not_checked", as_of=run.finished_at)
-
-
-def _footing(ask: SectionContext) -> SectionAnswer:
-    found = _report(ask)
-    if found is None:
-        return _unknown(ask)
-    run, report = found
+@_of_report
+def _footing(_: SectionContext, run: Run, report: RunReport) -> SectionAnswer:
     rows = tuple(
         FootingLine(row.side, row.asset, *(_part(row.asset, one) for one in (row.source, row.matched, row.breaks, row.expected)))
         for row in report.footing
@@ -258,20 +257,14 @@ def _part(asset: str, one: Sum) -> FootingPart:
     return FootingPart(one.rows, Money(one.minor, asset))
 
 
-def _passes(ask: SectionContext) -> SectionAnswer:
-    found = _report(ask)
-    if found is None:
-        return _unknown(ask)
-    run, report = found
+@_of_report
+def _passes(_: SectionContext, run: Run, report: RunReport) -> SectionAnswer:
     rows = tuple(PassLine(name, counts.left, counts.right, counts.breaks, counts.suggested) for name, counts in report.passes.items())
     return SectionAnswer(f"{run.matched or 0:,} matched", value=rows, as_of=run.finished_at)
 
 
-def _found(ask: SectionContext) -> SectionAnswer:
-    found = _report(ask)
-    if found is None:
-        return _unknown(ask)
-    run, report = found
+@_of_report
+def _found(ask: SectionContext, run: Run, report: RunReport) -> SectionAnswer:
     value = InFull(
         tuple(BreaksOfKind(row.kind, row.breaks, Money(row.at_stake_minor, row.asset)) for row in report.kinds),
         tuple(Tolerance(row.step, row.pairs, Money(row.minor, row.asset)) for row in report.tolerances_used),

@@ -8,28 +8,21 @@ from typing import Any, Final
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from counterfoil.base.problems import NotFound
+from counterfoil.base.rows import Records
 from counterfoil.integrity.incidents.machine import Incident, IncidentAlert
 
 ALERTS_MAX: Final = 500
 
 
-def show_incident(conn: Connection[Any], incident_id: str) -> Incident:
-    """One incident. Raises NotFound."""
-    return _one(conn, incident_id, "where id = %s")
+INCIDENTS: Final = Records(Incident, f"select {', '.join(Incident._fields)} from incident", "incident")
+show_incident: Final = INCIDENTS.show
+list_incidents: Final = INCIDENTS.newest
+select_incidents: Final = INCIDENTS.read
 
 
 def lock_incident(conn: Connection[Any], incident_id: str) -> Incident:
     """One incident, locked. Raises NotFound."""
-    return _one(conn, incident_id, "where id = %s for update")
-
-
-def list_incidents(conn: Connection[Any], *, rows_max: int, after: str | None, state: str | None) -> Sequence[Incident]:
-    """Incidents, newest first."""
-    given = [after, after, state, state, rows_max]
-    return select_incidents(
-        conn, "where (%s::text is null or id < %s) and (%s::text is null or state = %s) order by id desc limit %s", given
-    )
+    return INCIDENTS.show(conn, incident_id, lock=True)
 
 
 def open_incidents_of(conn: Connection[Any], *, rows_max: int, program_id: str | None = None) -> list[Incident]:
@@ -48,16 +41,3 @@ def alerts_of(conn: Connection[Any], incident_id: str, *, rows_max: int = ALERTS
             f"select {', '.join(IncidentAlert._fields)} from alert where incident_id = %s order by first_seen_at, id limit %s".encode(),
             [incident_id, rows_max],
         ).fetchall()
-
-
-def select_incidents(conn: Connection[Any], ending: str, given: Sequence[Any]) -> list[Incident]:
-    """Incidents with this ending of the query."""
-    with conn.cursor(row_factory=class_row(Incident)) as cur:
-        return cur.execute(f"select {', '.join(Incident._fields)} from incident {ending}".encode(), given).fetchall()
-
-
-def _one(conn: Connection[Any], incident_id: str, ending: str) -> Incident:
-    found = select_incidents(conn, ending, [incident_id])
-    if not found:
-        raise NotFound(what="incident", id=incident_id)
-    return found[0]

@@ -12,7 +12,7 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.engines.engine import DuckEngine, identifier
 from counterfoil.matching.reading.loading import TABULAR
 from counterfoil.matching.reading.scans import TABLES, scan_of, types_of, written
-from counterfoil.matching.rules.model import Csv, Source
+from counterfoil.matching.rules.model import FIELDS, Csv, Source
 from counterfoil.statements.amounts import DEBIT_WORDS, Unreadable, decimal_mark_of
 from counterfoil.statements.dates import choose_format, is_iso
 from counterfoil.statements.tables import columns as roles
@@ -136,26 +136,9 @@ def _statement(engine: DuckEngine, found: Looked, folder: Path) -> None:
     engine.conn.unregister(f"{found.side}_statement")
     found.scan = f"read_parquet('{path}')"
     found.types = types_of(engine, found.scan)
-    filled = engine.rows(
-        "select "
-        + ", ".join(
-            f"count({name})"
-            for name in (
-                "external_id",
-                "reference",
-                "booked_on",
-                "value_on",
-                "event_at",
-                "status",
-                "counterparty",
-                "memo",
-                "batch",
-            )
-        )
-        + f" from {found.scan}"
-    )[0]
-    names = ("id", "reference", "booked_on", "value_on", "event_at", "status", "counterparty", "memo", "batch")
+    names = ("id", *(name for name in FIELDS if name not in ("id", "asset")))
     theirs = {"id": "external_id"}
+    filled = engine.rows(f"select {', '.join(f'count({theirs.get(name, name)})' for name in names)} from {found.scan}")[0]
     found.columns = {name: theirs.get(name, name) for name, count in zip(names, filled, strict=True) if count}
     found.columns["asset"] = "asset"
     found.unit = "minor"

@@ -15,21 +15,10 @@ from counterfoil.matching.engines.engine import DuckEngine
 from counterfoil.matching.guess.columns import NO_CURRENCY, Looked, look
 from counterfoil.matching.guess.keys import CommonKeys, observe
 from counterfoil.matching.reading.scans import SourceUnreadable
+from counterfoil.matching.rules.model import FIELDS
 
 NAME_CHARS_MAX: Final = 80  # what a rule set takes
 TEXT_ROLES: Final = ("reference", "counterparty", "memo")
-COLUMN_ROLES: Final = (
-    "id",
-    "reference",
-    "asset",
-    "booked_on",
-    "value_on",
-    "event_at",
-    "status",
-    "counterparty",
-    "memo",
-    "batch",
-)
 WINDOW_WITHOUT_KEY_DAYS: Final = (10, 30)
 NEAR_DAYS: Final = 5
 REVERSAL_DAYS: Final = 31
@@ -101,7 +90,7 @@ def _side(side: Looked) -> list[str]:
     if side.asset == NO_CURRENCY:
         lines.append(f"scale = {{ {NO_CURRENCY} = 2 }}")
     lines += ["", f"[{side.side}.columns]"]
-    lines += [f"{role} = {quoted(side.columns[role])}" for role in COLUMN_ROLES if role in side.columns]
+    lines += [f"{role} = {quoted(side.columns[role])}" for role in FIELDS if role in side.columns]
     if side.amounts:
         lines += ["", f"[{side.side}.amount]", *(f"{name} = {quoted(column)}" for name, column in side.amounts.items())]
         lines.append(f"unit = {quoted(side.unit or 'minor')}")
