@@ -24,6 +24,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from counterfoil.api.http.names import camel
+from counterfoil.audit.actions import Action
+from counterfoil.base.machine import Step
 from counterfoil.base.money import MINOR_MAX, parse_minor
 from counterfoil.base.problems import InvalidInput, check
 from counterfoil.base.text import CLEAN, is_clean
@@ -182,30 +184,16 @@ class LineRequest(RequestModel):
     amount: Amount
 
 
+@shows(Step)
 class StepView(ViewModel):
     """One step in the history of a thing."""
 
-    step: int
     from_state: str = Field(description="Empty before the first.")
-    verb: str
-    to_state: str
-    actor: str
-    reason: str | None
-    cause: str | None
-    at: datetime
 
 
+@shows(Action)
 class ActionView(ViewModel):
     """Something a person or a key did by hand."""
-
-    id: str
-    actor: str
-    role: str
-    verb: str
-    subject_id: str
-    reason: str | None
-    request_id: str
-    at: datetime
 
 
 BY_TWO: dict[int | str, dict[str, Any]] = {202: {"model": Proposed, "description": "Proposed; it waits for a second person"}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -17,12 +17,13 @@ from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.parameters import FileName, OneProgram
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Because, Minor, Paged, ProgramId, ViewModel, WriteResult, answer, id_in_path
+from counterfoil.api.http.schemas import Because, Minor, Paged, ProgramId, ViewModel, WriteResult, answer, id_in_path, shows
 from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.operations.providers import FileProvider, sepa
 from counterfoil.operations.providers.sepa.reports import read_report
 from counterfoil.payouts.payment_files.files import (
+    FileOrder,
     PaymentFile,
     cancel_payment_file,
     download_payment_file,
@@ -38,21 +39,15 @@ XML: Final = "application/xml"
 FileId = Annotated[str, id_in_path("pf")]
 
 
+@shows(PaymentFile)
 class BankPaymentFileView(ViewModel):
     """A file of payments for the bank, and where its orders stand now."""
 
     id: str = Field(description="Also the message id in the file: the bank takes it once.")
-    provider: str
-    program_id: str
-    asset: str
-    orders: int
     amount: Minor = Field(description="The sum of its orders.")
     sha256: str = Field(description="Of the file as it was made and is downloaded.")
-    execute_on: date
-    created_at: datetime
     downloaded_at: datetime | None = Field(description="The first time; from then on the bank may have it.")
     state: str = Field(description="made, downloaded, reported or cancelled.")
-    state_at: datetime
     orders_paid: int = Field(description="Orders that the bank has paid.")
     orders_failed: int = Field(description="Orders that are over and did not pay, or came back.")
     orders_open: int = Field(description="Orders of which the bank has still to tell.")
@@ -61,16 +56,11 @@ class BankPaymentFileView(ViewModel):
 FILES = Listing("bank files", BankPaymentFileView)
 
 
+@shows(FileOrder)
 class BankPaymentOrderView(ViewModel):
     """An order in the file."""
 
-    number: int
     provider_payout_id: str = Field(description="Also its end-to-end id, by which the bank's reports name it.")
-    payout_id: str
-    amount: Minor
-    asset: str
-    state: str
-    error: str | None
 
 
 class BankPaymentFileDetail(BankPaymentFileView):

@@ -17,10 +17,10 @@ from counterfoil.api.http.bodies import file_answer, file_body
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.parameters import FileName
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Minor, Reason, RequestModel, ViewModel, WriteResult, answer, id_in_body, id_in_path
+from counterfoil.api.http.schemas import Minor, Reason, RequestModel, ViewModel, WriteResult, answer, id_in_body, id_in_path, shows
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.payouts.disputes.disputes import open_dispute, show_dispute
-from counterfoil.payouts.disputes.evidence import add_evidence, evidence_file, evidence_of
+from counterfoil.payouts.disputes.evidence import Evidence, add_evidence, evidence_file, evidence_of
 
 router = routes("Disputes")
 OCTETS: Final = "application/octet-stream"
@@ -53,15 +53,9 @@ class EvidenceKept(WriteResult):
     sha256: str
 
 
+@shows(Evidence)
 class EvidenceView(ViewModel):
     """A file, by its number and its SHA-256."""
-
-    number: int
-    name: str
-    sha256: str
-    size: int
-    actor: str
-    at: datetime
 
 
 class EvidenceList(ViewModel):

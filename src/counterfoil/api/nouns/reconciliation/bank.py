@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from datetime import date, datetime
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -73,24 +73,15 @@ class MoneyRequest(RequestModel):
     on: date = Field(alias="date", description="The end of this day, UTC.")
 
 
+@shows(ClientMoney)
 class MoneyView(ViewModel):
     """Client money of one asset at the end of a day, in minor units. Less than nothing in `difference` is a shortfall."""
 
-    id: str
-    program_id: str
-    asset: str
-    on_day: date
     owed: Minor
-    held: Minor
     in_transit: Minor
     difference: Minor
     detail: dict[str, Any] = Field(description="Each owner, each place, how each figure is known, and what was not checked.")
     sha256: str = Field(description="Of the detail in its one form: what is signed.")
-    made_by: str
-    made_at: datetime
-    signed_by: str | None
-    action_taken: str | None
-    signed_at: datetime | None
 
 
 STATEMENTS = Listing("statements of client money", MoneyView)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints
@@ -24,7 +23,7 @@ from counterfoil.api.http.schemas import (
 from counterfoil.operations.verbs import MANY_MAX, LineDone
 from counterfoil.reconciliation.breaks.adjusting import AdjustmentProposal
 from counterfoil.reconciliation.breaks.ages import AGES
-from counterfoil.reconciliation.breaks.queries import AgeBand, BreakGroup, Remark
+from counterfoil.reconciliation.breaks.queries import AgeBand, BreakGroup, FlowDay, Remark
 from counterfoil.reconciliation.breaks.timeline import TimelineFact
 from counterfoil.reconciliation.breaks.work import Break
 
@@ -117,15 +116,10 @@ class AgeView(ViewModel):
     at_stake: Figure
 
 
+@shows(FlowDay)
 class FlowView(ViewModel):
     """What came and went on a day."""
 
-    on: date
-    opened: int
-    matched: int
-    accepted: int
-    duplicate: int
-    adjusted: int
     written_off: int
     closed: int
 
