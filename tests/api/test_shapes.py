@@ -7,7 +7,8 @@ from typing import NamedTuple
 import pytest
 from pydantic import Field
 
-from counterfoil.api.http.schemas import Minor, ViewModel, WriteResult, shows
+from counterfoil.api.http.fields import Minor
+from counterfoil.api.http.schemas import ViewModel, WriteResult, shows
 from counterfoil.base.problems import InvariantBroken
 
 

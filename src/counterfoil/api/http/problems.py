@@ -12,8 +12,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
+from counterfoil.api.http.fields import PROBLEM_IN
 from counterfoil.api.http.names import camel
-from counterfoil.api.http.schemas import PROBLEM_IN
 from counterfoil.base.problems import Fact, InvalidInput, InvariantBroken, Kind, NotFound, Problem, TooLarge
 
 MEDIA_TYPE: Final = "application/problem+json"

@@ -4,88 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Final, Generic, Self, TypeVar, cast, get_type_hints
+from typing import Any, Generic, Self, TypeVar, cast, get_type_hints
 
-from fastapi import Path
 from fastapi.responses import Response
 from pydantic import (
-    AfterValidator,
-    AwareDatetime,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
-    StringConstraints,
-    WithJsonSchema,
     create_model,
     field_validator,
 )
 from pydantic_core import PydanticCustomError
 
+from counterfoil.api.http.fields import PROBLEM_IN, AccountName, Amount, Minor, Reason
 from counterfoil.api.http.names import camel
 from counterfoil.audit.actions import Action
 from counterfoil.base.machine import Step
-from counterfoil.base.money import MINOR_MAX, parse_minor
-from counterfoil.base.problems import InvalidInput, check
+from counterfoil.base.problems import check
 from counterfoil.base.text import CLEAN, is_clean
 from counterfoil.operations.verbs import AMOUNTS
-
-PROBLEM_IN: Final = "limit_broken"  # the pydantic error that carries an InvalidInput of ours
-_AMOUNT: Final = {"type": "string", "format": "minor-units", "pattern": "^[1-9][0-9]{0,18}$", "examples": ["1250"]}
-_DIFFERENCE: Final = {"type": "string", "format": "minor-units", "pattern": "^-?[0-9]{1,19}$", "examples": ["-1250"]}
-_ID: Final = "[0-9A-HJKMNP-TV-Z]{26}"
-
-
-def _amount(given: Any) -> int:
-    try:
-        return parse_minor(given, "amount", most=MINOR_MAX)
-    except InvalidInput as problem:
-        raise PydanticCustomError(PROBLEM_IN, "{limit}", {"limit": problem.facts["limit"]}) from None
-
-
-def _clean(given: str) -> str:
-    if not is_clean(given):
-        raise PydanticCustomError(PROBLEM_IN, "{limit}", {"limit": CLEAN})
-    return given
-
-
-def _instant(given: datetime) -> datetime:
-    if not 1900 <= given.year <= 9000:
-        raise PydanticCustomError(PROBLEM_IN, "{limit}", {"limit": "a year from 1900 to 9000"})
-    return given
-
-
-Amount = Annotated[int, BeforeValidator(_amount), WithJsonSchema(_AMOUNT)]
-Minor = Annotated[int, PlainSerializer(str, return_type=str), WithJsonSchema(_DIFFERENCE)]
-Clean = Annotated[str, AfterValidator(_clean)]
-Reason = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=2000, strip_whitespace=True),
-    AfterValidator(_clean),
-    Field(examples=["the bank asked"]),
-]
-# What people copy out of a bank's page comes with spaces around it; they are taken off here, once, and what is kept, looked up and
-# agreed on by two people is the same.
-Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), AfterValidator(_clean)]
-Reference = Annotated[Text, StringConstraints(max_length=200)]
-ProgramId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"), Field(examples=["main"])]
-AssetCode = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9]{1,11}$"), Field(examples=["EUR"])]
-AccountName = Annotated[Clean, StringConstraints(min_length=1, max_length=200), Field(examples=["payable:payee:acme"])]
-Key = Annotated[Clean, StringConstraints(min_length=1, max_length=255)]
-Kind = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9._-]{0,63}$"), Field(examples=["adjustment"])]
-Narrative = Annotated[Clean, StringConstraints(max_length=2000)]
-Instant = Annotated[AwareDatetime, AfterValidator(_instant), Field(examples=["2026-11-20T12:00:00Z"])]
-
-
-def id_in_path(prefix: str) -> Any:
-    """The path parameter that holds an id of that prefix; anything else is refused before a query runs."""
-    return Path(pattern=f"^{prefix}_{_ID}$", examples=[f"{prefix}_01KA0000000000000000000000"])
-
-
-def id_in_body(prefix: str, default: Any = ..., **more: Any) -> Any:
-    """The field of a request that holds an id of that prefix; with a `default` it may be absent."""
-    return Field(default, pattern=f"^{prefix}_{_ID}$", examples=[f"{prefix}_01KA0000000000000000000000"], **more)
 
 
 class RequestModel(BaseModel):

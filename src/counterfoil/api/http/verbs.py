@@ -11,23 +11,19 @@ from psycopg import Connection
 from pydantic import BaseModel, Field, StringConstraints, create_model
 
 from counterfoil.api.http.calls import ApiCall, Done, may
+from counterfoil.api.http.fields import Amount, Instant, Reason, Text, id_in_path
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.names import camel
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import (
     ActionView,
-    Amount,
-    Instant,
     LineRequest,
     Paged,
-    Reason,
     RequestModel,
     StepView,
-    Text,
     ViewModel,
     WriteResult,
     answer,
-    id_in_path,
     over_the_wire,
 )
 from counterfoil.audit.actions import actions_of

@@ -9,8 +9,9 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
+from counterfoil.api.http.fields import id_in_path
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import RequestModel, ViewModel, WriteResult, answer, id_in_path
+from counterfoil.api.http.schemas import RequestModel, ViewModel, WriteResult, answer
 from counterfoil.base.invariant import Invariant, recent_query
 from counterfoil.integrity.incidents.post_mortem import post_mortem_of
 from counterfoil.integrity.playbooks import PLAYBOOKS

@@ -12,22 +12,10 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
+from counterfoil.api.http.fields import AccountName, AssetCode, Instant, Minor, ProgramId, Reason
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import (
-    AccountName,
-    AssetCode,
-    Instant,
-    Minor,
-    Paged,
-    ProgramId,
-    Reason,
-    RequestModel,
-    ViewModel,
-    WriteResult,
-    answer,
-    shows,
-)
+from counterfoil.api.http.schemas import Paged, RequestModel, ViewModel, WriteResult, answer, shows
 from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.accounts.accounts import NewAccount, close_account, freeze_account, open_accounts, reopen_account, unfreeze_account
 from counterfoil.ledger.reads.balances import balance, balances, trial_balance, trial_totals

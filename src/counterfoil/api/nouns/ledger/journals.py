@@ -12,25 +12,10 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
+from counterfoil.api.http.fields import AssetCode, Instant, Key, Kind, Minor, ProgramId, Reason
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import (
-    BY_TWO,
-    AssetCode,
-    Instant,
-    Key,
-    Kind,
-    LineRequest,
-    Minor,
-    Paged,
-    ProgramId,
-    Reason,
-    RequestModel,
-    ViewModel,
-    WriteResult,
-    answer,
-    shows,
-)
+from counterfoil.api.http.schemas import BY_TWO, LineRequest, Paged, RequestModel, ViewModel, WriteResult, answer, shows
 from counterfoil.ledger.journals.journal import NewPosting, Posted, post, reverse
 from counterfoil.ledger.journals.key_spaces import REVERSAL, word_of
 from counterfoil.ledger.problems import KeyReserved

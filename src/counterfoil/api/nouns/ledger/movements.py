@@ -15,21 +15,9 @@ from pydantic import Field
 
 from counterfoil.api.http.bodies import body_of, parsed
 from counterfoil.api.http.calls import ApiCall, Done, call_of, may
+from counterfoil.api.http.fields import AccountName, Amount, AssetCode, Instant, Key, Kind, Narrative, ProgramId
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import (
-    AccountName,
-    Amount,
-    AssetCode,
-    Instant,
-    Key,
-    Kind,
-    Narrative,
-    ProgramId,
-    RequestModel,
-    ViewModel,
-    WriteResult,
-    answer,
-)
+from counterfoil.api.http.schemas import RequestModel, ViewModel, WriteResult, answer
 from counterfoil.ledger.clock import to_us
 from counterfoil.ledger.group_commit import Lane
 from counterfoil.ledger.journals.batch_types import Movement, MovementOutcome

@@ -10,8 +10,9 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
+from counterfoil.api.http.fields import Instant, ProgramId, Reason
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Instant, ProgramId, Reason, RequestModel, ViewModel, WriteResult, answer
+from counterfoil.api.http.schemas import RequestModel, ViewModel, WriteResult, answer
 from counterfoil.ledger.periods import close_period, closed_until, propose_reopening
 from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import CLOSE_PERIOD, READ

@@ -11,21 +11,10 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
+from counterfoil.api.http.fields import AssetCode, Clean, Instant, Minor, ProgramId
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import (
-    AssetCode,
-    Clean,
-    Instant,
-    Minor,
-    Paged,
-    ProgramId,
-    RequestModel,
-    ViewModel,
-    WriteResult,
-    answer,
-    shows,
-)
+from counterfoil.api.http.schemas import Paged, RequestModel, ViewModel, WriteResult, answer, shows
 from counterfoil.base.money import RATE_MAX_BPS, Asset
 from counterfoil.ledger.accounts.accounts import SCALE_MAX, open_program
 from counterfoil.ledger.reads.books import known_assets

@@ -11,9 +11,10 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, may
+from counterfoil.api.http.fields import Instant, Minor
 from counterfoil.api.http.lists import PageWanted
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Instant, Minor, ViewModel, answer, shows
+from counterfoil.api.http.schemas import ViewModel, answer, shows
 from counterfoil.api.nouns.ledger.accounts import AssetParameter, Clock, Name, ProgramParameter, book_named
 from counterfoil.base.paging import Keyset
 from counterfoil.ledger.reads.explain import BalanceGap, Explanation, Missing, explain

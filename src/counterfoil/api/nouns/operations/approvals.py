@@ -12,9 +12,10 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
+from counterfoil.api.http.fields import Reason, id_in_path
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Because, Paged, Reason, ViewModel, WriteResult, answer, id_in_path
+from counterfoil.api.http.schemas import Because, Paged, ViewModel, WriteResult, answer
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import READ
 from counterfoil.wiring import PAIRED

@@ -9,21 +9,9 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
+from counterfoil.api.http.fields import Clean, Instant, ProgramId, id_in_path
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import (
-    BY_TWO,
-    Because,
-    Clean,
-    Instant,
-    Paged,
-    ProgramId,
-    RequestModel,
-    ViewModel,
-    WriteResult,
-    answer,
-    id_in_path,
-    shows,
-)
+from counterfoil.api.http.schemas import BY_TWO, Because, Paged, RequestModel, ViewModel, WriteResult, answer, shows
 from counterfoil.base.edge import entropy
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import ADMINISTER, AUDIT, SECRET_BYTES, ApiKey, create_key, list_keys, new_secret, revoke_key

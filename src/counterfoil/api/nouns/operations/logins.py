@@ -12,8 +12,9 @@ from pydantic import Field, SecretStr
 
 from counterfoil.api.http.calls import ApiCall, Done, may, services_of
 from counterfoil.api.http.doorman import address_in
+from counterfoil.api.http.fields import Clean
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Clean, RequestModel, ViewModel, WriteResult, answer
+from counterfoil.api.http.schemas import RequestModel, ViewModel, WriteResult, answer
 from counterfoil.base.edge import entropy
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import READ, SECRET_BYTES, close_session_of

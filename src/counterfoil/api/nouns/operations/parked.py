@@ -10,8 +10,9 @@ from fastapi.responses import Response
 from psycopg import Connection
 
 from counterfoil.api.http.calls import ApiCall, Done, may
+from counterfoil.api.http.fields import id_in_path
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Because, ViewModel, WriteResult, answer, id_in_path, shows
+from counterfoil.api.http.schemas import Because, ViewModel, WriteResult, answer, shows
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.operations.events.events import requeue_event
 from counterfoil.operations.webhooks.inbound import ignore_webhook, requeue_webhook

@@ -10,8 +10,9 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
+from counterfoil.api.http.fields import Clean, ProgramId, id_in_path
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import BY_TWO, Because, Clean, Paged, ProgramId, RequestModel, ViewModel, WriteResult, answer, id_in_path
+from counterfoil.api.http.schemas import BY_TWO, Because, Paged, RequestModel, ViewModel, WriteResult, answer
 from counterfoil.base.edge import entropy
 from counterfoil.operations.access import logins
 from counterfoil.operations.access.access import ADMINISTER, AUDIT, SECRET_BYTES

@@ -10,9 +10,9 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, may, services_of
-from counterfoil.api.http.parameters import ProgramFilter
+from counterfoil.api.http.fields import Minor, ProgramFilter
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Minor, ViewModel, answer, shows
+from counterfoil.api.http.schemas import ViewModel, answer, shows
 from counterfoil.api.nouns.operations.operations import QueueView, WorkerView, queues_shown, workers_shown
 from counterfoil.api.nouns.settlement.intents import TimesView, times_shown
 from counterfoil.base.encryption.keys import keys_of

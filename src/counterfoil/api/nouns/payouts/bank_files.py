@@ -14,10 +14,10 @@ from pydantic import Field
 
 from counterfoil.api.http.bodies import attachment, file_answer, file_body
 from counterfoil.api.http.calls import ApiCall, Done, may
+from counterfoil.api.http.fields import FileName, Minor, OneProgram, ProgramId, id_in_path
 from counterfoil.api.http.lists import Listing, PageWanted
-from counterfoil.api.http.parameters import FileName, OneProgram
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Because, Minor, Paged, ProgramId, ViewModel, WriteResult, answer, id_in_path, shows
+from counterfoil.api.http.schemas import Because, Paged, ViewModel, WriteResult, answer, shows
 from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.operations.providers import FileProvider, sepa

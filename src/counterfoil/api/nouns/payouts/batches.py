@@ -10,23 +10,9 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
-from counterfoil.api.http.parameters import ProgramFilter
+from counterfoil.api.http.fields import Amount, AssetCode, Clean, Instant, Minor, ProgramFilter, ProgramId
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import (
-    BY_TWO,
-    Amount,
-    AssetCode,
-    Because,
-    Clean,
-    Instant,
-    Minor,
-    Paged,
-    ProgramId,
-    RequestModel,
-    ViewModel,
-    WriteResult,
-    answer,
-)
+from counterfoil.api.http.schemas import BY_TWO, Because, Paged, RequestModel, ViewModel, WriteResult, answer
 from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import ADMINISTER, OPERATE, READ
 from counterfoil.payouts.batches.gathering import Wanted, gather_batch

@@ -12,10 +12,10 @@ from pydantic import Field
 
 from counterfoil.api.http.bodies import attachment
 from counterfoil.api.http.calls import ApiCall, may
+from counterfoil.api.http.fields import AssetCode, Instant, Minor, OneProgram
 from counterfoil.api.http.lists import Listing, PageWanted
-from counterfoil.api.http.parameters import OneProgram
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import AssetCode, Instant, Minor, Paged, ViewModel, answer, shows
+from counterfoil.api.http.schemas import Paged, ViewModel, answer, shows
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import READ
 from counterfoil.payouts.customers.statement import (

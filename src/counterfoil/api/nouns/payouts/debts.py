@@ -11,9 +11,10 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
+from counterfoil.api.http.fields import Amount, Minor, Reason, Reference, Text
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import BY_TWO, Amount, Minor, Paged, Reason, Reference, RequestModel, Text, ViewModel, WriteResult, answer
+from counterfoil.api.http.schemas import BY_TWO, Paged, RequestModel, ViewModel, WriteResult, answer
 from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.reads.listing import show_program

@@ -12,11 +12,11 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
+from counterfoil.api.http.fields import Clean, ProgramFilter, ProgramId, id_in_path
 from counterfoil.api.http.history import WithVerbs, history
 from counterfoil.api.http.lists import Listing, PageWanted
-from counterfoil.api.http.parameters import ProgramFilter
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import BY_TWO, Clean, Paged, ProgramId, RequestModel, ViewModel, WriteResult, answer, id_in_path, shows
+from counterfoil.api.http.schemas import BY_TWO, Paged, RequestModel, ViewModel, WriteResult, answer, shows
 from counterfoil.api.nouns.settlement.invoices import chosen_provider
 from counterfoil.base.encryption.keys import required
 from counterfoil.base.problems import InvalidInput

@@ -15,9 +15,9 @@ from pydantic import Field
 
 from counterfoil.api.http.bodies import file_answer, file_body
 from counterfoil.api.http.calls import ApiCall, Done, may
-from counterfoil.api.http.parameters import FileName
+from counterfoil.api.http.fields import FileName, Minor, Reason, id_in_body, id_in_path
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Minor, Reason, RequestModel, ViewModel, WriteResult, answer, id_in_body, id_in_path, shows
+from counterfoil.api.http.schemas import RequestModel, ViewModel, WriteResult, answer, shows
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.payouts.disputes.disputes import open_dispute, show_dispute
 from counterfoil.payouts.disputes.evidence import Evidence, add_evidence, evidence_file, evidence_of

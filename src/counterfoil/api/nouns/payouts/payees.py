@@ -9,8 +9,9 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, may
+from counterfoil.api.http.fields import Minor
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Minor, ViewModel, answer, shows
+from counterfoil.api.http.schemas import ViewModel, answer, shows
 from counterfoil.api.nouns.payouts.destinations import DestinationView
 from counterfoil.operations.access.access import READ
 from counterfoil.payouts.payees.card import CardAccount, CardLine, PayeeCard, card_of

@@ -12,24 +12,11 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
+from counterfoil.api.http.fields import Minor, ProgramFilter, Reason, id_in_body, id_in_path
 from counterfoil.api.http.history import history, steps_of
 from counterfoil.api.http.lists import Listing, PageWanted
-from counterfoil.api.http.parameters import ProgramFilter
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import (
-    ActionView,
-    Minor,
-    Paged,
-    Reason,
-    RequestModel,
-    StepView,
-    ViewModel,
-    WriteResult,
-    answer,
-    id_in_body,
-    id_in_path,
-    shows,
-)
+from counterfoil.api.http.schemas import ActionView, Paged, RequestModel, StepView, ViewModel, WriteResult, answer, shows
 from counterfoil.api.nouns.ledger.journals import JournalView
 from counterfoil.api.nouns.settlement.settlements import SettlementView
 from counterfoil.ledger.reads.listing import journals_of_sources

@@ -9,8 +9,9 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
+from counterfoil.api.http.fields import Amount, Minor, Reason, id_in_body, id_in_path
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Amount, Minor, Reason, RequestModel, ViewModel, WriteResult, answer, id_in_body, id_in_path, shows
+from counterfoil.api.http.schemas import RequestModel, ViewModel, WriteResult, answer, shows
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.payouts.refunds.refunds import Refund, book_refund, lock_invoice, refundable
 from counterfoil.settlement.invoices.invoices import show_invoice

@@ -13,8 +13,9 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
+from counterfoil.api.http.fields import Clean, Instant, id_in_body, id_in_path
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Clean, Instant, RequestModel, ViewModel, WriteResult, answer, id_in_body, id_in_path, shows
+from counterfoil.api.http.schemas import RequestModel, ViewModel, WriteResult, answer, shows
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import AUDIT, READ
 from counterfoil.proofs.packages.exporting import export_proof

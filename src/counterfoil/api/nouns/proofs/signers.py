@@ -10,8 +10,9 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
+from counterfoil.api.http.fields import Instant, id_in_body, id_in_path
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import BY_TWO, Because, Instant, RequestModel, ViewModel, WriteResult, answer, id_in_body, id_in_path
+from counterfoil.api.http.schemas import BY_TWO, Because, RequestModel, ViewModel, WriteResult, answer
 from counterfoil.base.problems import Problem
 from counterfoil.operations.access.access import ADMINISTER, READ
 from counterfoil.proofs.log.checkpoints import LogNotBegun, keys_of_log, origin_of, seed_of

@@ -11,9 +11,9 @@ from pydantic import Field
 
 from counterfoil.api.http.bodies import attachment
 from counterfoil.api.http.calls import ApiCall, may
-from counterfoil.api.http.parameters import OneProgram
+from counterfoil.api.http.fields import Instant, OneProgram
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Instant, ViewModel, answer, shows
+from counterfoil.api.http.schemas import ViewModel, answer, shows
 from counterfoil.base.formats.csv_text import csv_text
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import AUDIT, READ

@@ -17,10 +17,10 @@ from pydantic import Field
 
 from counterfoil.api.http.bodies import file_body
 from counterfoil.api.http.calls import ApiCall, Done, may
+from counterfoil.api.http.fields import FileName, Minor, OneProgram, ProgramId, Reason, id_in_path
 from counterfoil.api.http.lists import Listing, PageWanted
-from counterfoil.api.http.parameters import FileName, OneProgram
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Minor, Paged, ProgramId, Reason, RequestModel, ViewModel, WriteResult, answer, id_in_path, shows
+from counterfoil.api.http.schemas import Paged, RequestModel, ViewModel, WriteResult, answer, shows
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import CLOSE_PERIOD, OPERATE, READ
 from counterfoil.reconciliation.bank_statements import BankFile, cash_account, import_bank_file, list_bank_files

@@ -7,19 +7,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints
 
-from counterfoil.api.http.schemas import (
-    ActionView,
-    AssetCode,
-    Because,
-    Clean,
-    Minor,
-    ProgramId,
-    RequestModel,
-    StepView,
-    ViewModel,
-    WriteResult,
-    shows,
-)
+from counterfoil.api.http.fields import AssetCode, Clean, Minor, ProgramId
+from counterfoil.api.http.schemas import ActionView, Because, RequestModel, StepView, ViewModel, WriteResult, shows
 from counterfoil.operations.verbs import MANY_MAX, LineDone
 from counterfoil.reconciliation.breaks.adjusting import AdjustmentProposal
 from counterfoil.reconciliation.breaks.ages import AGES

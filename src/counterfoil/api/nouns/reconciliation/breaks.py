@@ -11,11 +11,11 @@ from fastapi.responses import Response
 from psycopg import Connection
 
 from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
+from counterfoil.api.http.fields import ProgramFilter, id_in_path
 from counterfoil.api.http.history import history
 from counterfoil.api.http.lists import Listing, PageWanted
-from counterfoil.api.http.parameters import ProgramFilter
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import BY_TWO, Paged, answer, id_in_path
+from counterfoil.api.http.schemas import BY_TWO, Paged, answer
 from counterfoil.api.nouns.reconciliation.break_schemas import (
     AgeView,
     BreakInFull,

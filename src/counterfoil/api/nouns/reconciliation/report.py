@@ -11,7 +11,7 @@ from pydantic import Field
 
 from counterfoil.api.http.bodies import attachment
 from counterfoil.api.http.calls import ApiCall, may
-from counterfoil.api.http.parameters import EndTime, OneProgram, StartTime, refuse_backwards
+from counterfoil.api.http.fields import EndTime, OneProgram, StartTime, refuse_backwards
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import ViewModel, answer
 from counterfoil.api.nouns.reconciliation.run_schemas import RunInFull

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from counterfoil.api.http.schemas import Minor, ProgramId, RequestModel, ViewModel, WriteResult, shows
+from counterfoil.api.http.fields import Minor, ProgramId
+from counterfoil.api.http.schemas import RequestModel, ViewModel, WriteResult, shows
 from counterfoil.reconciliation.runs.rows import RunFinding, Success
 from counterfoil.reconciliation.runs.schedule import ScheduleGap, ScheduleState
 

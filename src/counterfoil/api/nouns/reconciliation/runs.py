@@ -12,10 +12,10 @@ from fastapi.responses import Response
 from psycopg import Connection
 
 from counterfoil.api.http.calls import ApiCall, Done, may
+from counterfoil.api.http.fields import OneProgram, id_in_path
 from counterfoil.api.http.lists import Listing, PageWanted
-from counterfoil.api.http.parameters import OneProgram
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Paged, WriteResult, answer, id_in_path
+from counterfoil.api.http.schemas import Paged, WriteResult, answer
 from counterfoil.api.nouns.reconciliation.run_schemas import (
     FindingView,
     ForceRequest,

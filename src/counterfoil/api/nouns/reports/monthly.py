@@ -9,8 +9,9 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, may
+from counterfoil.api.http.fields import ProgramId
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import ProgramId, ViewModel, answer
+from counterfoil.api.http.schemas import ViewModel, answer
 from counterfoil.operations.access.access import READ
 from counterfoil.reports.files import write_monthly
 from counterfoil.reports.monthly import month_of, monthly_report

@@ -10,25 +10,10 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
+from counterfoil.api.http.fields import AssetCode, Clean, Instant, Minor, OneProgram, ProgramId, id_in_body, id_in_path
 from counterfoil.api.http.lists import Listing, PageWanted
-from counterfoil.api.http.parameters import OneProgram
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import (
-    AssetCode,
-    Because,
-    Clean,
-    Instant,
-    Minor,
-    Paged,
-    ProgramId,
-    RequestModel,
-    ViewModel,
-    WriteResult,
-    answer,
-    id_in_body,
-    id_in_path,
-    shows,
-)
+from counterfoil.api.http.schemas import Because, Paged, RequestModel, ViewModel, WriteResult, answer, shows
 from counterfoil.base.money import parse_minor
 from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import ADMINISTER, OPERATE, READ

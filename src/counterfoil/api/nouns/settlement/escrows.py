@@ -9,19 +9,9 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
+from counterfoil.api.http.fields import Amount, AssetCode, Clean, Instant, Minor, ProgramId, Reference
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import (
-    Amount,
-    AssetCode,
-    Clean,
-    Instant,
-    Minor,
-    ProgramId,
-    Reference,
-    RequestModel,
-    WriteResult,
-    shows,
-)
+from counterfoil.api.http.schemas import RequestModel, WriteResult, shows
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.settlement.escrow.escrows import NewEscrow, open_escrow
 from counterfoil.settlement.escrow.model import Escrow

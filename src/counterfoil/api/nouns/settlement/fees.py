@@ -10,9 +10,10 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, may
+from counterfoil.api.http.fields import Instant, Minor, ProgramId
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Instant, Minor, ProgramId, ViewModel, answer, shows
+from counterfoil.api.http.schemas import ViewModel, answer, shows
 from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import READ

@@ -12,10 +12,11 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
+from counterfoil.api.http.fields import Minor, Reason, id_in_body, id_in_path
 from counterfoil.api.http.history import WithHistory, history
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Minor, Paged, Reason, RequestModel, ViewModel, answer, id_in_body, id_in_path, shows
+from counterfoil.api.http.schemas import Paged, RequestModel, ViewModel, answer, shows
 from counterfoil.api.http.verbs import VerbSaid
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.settlement.details import count_intents

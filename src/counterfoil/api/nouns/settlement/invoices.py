@@ -10,21 +10,10 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
+from counterfoil.api.http.fields import Minor, ProgramId, id_in_path
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import (
-    ActionView,
-    Minor,
-    Paged,
-    ProgramId,
-    RequestModel,
-    StepView,
-    ViewModel,
-    WriteResult,
-    answer,
-    id_in_path,
-    shows,
-)
+from counterfoil.api.http.schemas import ActionView, Paged, RequestModel, StepView, ViewModel, WriteResult, answer, shows
 from counterfoil.audit.actions import actions_of
 from counterfoil.base.machine import history_of
 from counterfoil.base.paging import Keyset

@@ -8,8 +8,9 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, may
+from counterfoil.api.http.fields import Minor, id_in_path
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Minor, ViewModel, answer, id_in_path, shows
+from counterfoil.api.http.schemas import ViewModel, answer, shows
 from counterfoil.operations.access.access import READ
 from counterfoil.payouts.details import payout_of_settlement
 from counterfoil.settlement.settlements import Settlement, show_settlement

@@ -11,23 +11,10 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
+from counterfoil.api.http.fields import Amount, AssetCode, Instant, Minor, ProgramId, Reference
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import (
-    BY_TWO,
-    Amount,
-    AssetCode,
-    Because,
-    Instant,
-    Minor,
-    Paged,
-    ProgramId,
-    Reference,
-    ViewModel,
-    WriteResult,
-    answer,
-    shows,
-)
+from counterfoil.api.http.schemas import BY_TWO, Because, Paged, ViewModel, WriteResult, answer, shows
 from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.reads.listing import show_program

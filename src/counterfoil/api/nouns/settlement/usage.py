@@ -14,7 +14,7 @@ from pydantic import Field
 from starlette.datastructures import UploadFile
 
 from counterfoil.api.http.calls import ApiCall, Done, may
-from counterfoil.api.http.parameters import FileName
+from counterfoil.api.http.fields import FileName
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import ViewModel, WriteResult, shows
 from counterfoil.base.problems import InvalidInput

@@ -10,8 +10,9 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
+from counterfoil.api.http.fields import Clean, Minor, ProgramId, id_in_path
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Clean, Minor, ProgramId, RequestModel, ViewModel, WriteResult, answer, id_in_path, shows
+from counterfoil.api.http.schemas import RequestModel, ViewModel, WriteResult, answer, shows
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.treasury.agents.agents import NAME_LENGTH_MAX, create_agent
 from counterfoil.treasury.agents.model import Agent, show_agent

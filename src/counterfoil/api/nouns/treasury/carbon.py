@@ -11,22 +11,10 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
+from counterfoil.api.http.fields import Clean, Instant, Minor, ProgramId, Reason
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import (
-    Because,
-    Clean,
-    Instant,
-    Minor,
-    Paged,
-    ProgramId,
-    Reason,
-    RequestModel,
-    ViewModel,
-    WriteResult,
-    answer,
-    shows,
-)
+from counterfoil.api.http.schemas import Because, Paged, RequestModel, ViewModel, WriteResult, answer, shows
 from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import OPERATE, POST_JOURNAL, READ

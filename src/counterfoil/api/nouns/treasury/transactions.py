@@ -12,26 +12,11 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
+from counterfoil.api.http.fields import Amount, AssetCode, Clean, Minor, OneProgram, ProgramId, id_in_path
 from counterfoil.api.http.history import history
 from counterfoil.api.http.lists import Listing, PageWanted
-from counterfoil.api.http.parameters import OneProgram
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import (
-    ActionView,
-    Amount,
-    AssetCode,
-    Clean,
-    Minor,
-    Paged,
-    ProgramId,
-    RequestModel,
-    StepView,
-    ViewModel,
-    WriteResult,
-    answer,
-    id_in_path,
-    shows,
-)
+from counterfoil.api.http.schemas import ActionView, Paged, RequestModel, StepView, ViewModel, WriteResult, answer, shows
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.treasury.two_phase.ages import age_text, parse_age
