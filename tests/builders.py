@@ -25,6 +25,21 @@ from counterfoil.wiring import INVARIANTS, Wiring, ticks
 
 PROGRAM = "main"
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+# A file of the bank into the books: one column says how much, one says when.
+BANK_MAP = """
+[journal]
+asset = "EUR"
+kind = "bank"
+key = "bank:{id}"
+[amount]
+column = "amount"
+unit = "minor"
+[effective]
+column = "date"
+[[move]]
+debit = "bad_debt"
+credit = "platform:own_funds"
+"""
 SECRET = "whsec_" + "kx7WqPz2Lr9vTn4Yb8McHs3JdFu6GeAa"
 ORDER = ("webhooks", "verify", "settle", "events", "reserve", "outbox", "answers", "repair", "reconcile-pull")
 

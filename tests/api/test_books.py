@@ -110,16 +110,13 @@ def test_a_frozen_account_is_not_lowered_and_a_closed_one_is_not_used(books: Off
     assert journal(books).json()["type"] == "/problems/AccountClosed"
 
 
+def a_hold(books: Office) -> Any:
+    body = {"programId": PROGRAM, "asset": "EUR", "key": fresh(), "debit": "payable:payee:bolt", "credit": "fee:platform", "amount": "700"}
+    return post(books, "/api/holds", body).json()
+
+
 def test_a_hold_sets_money_aside_and_is_resolved_once(books: Office):
-    body = {
-        "programId": PROGRAM,
-        "asset": "EUR",
-        "key": fresh(),
-        "debit": "payable:payee:bolt",
-        "credit": "fee:platform",
-        "amount": "700",
-    }
-    held = post(books, "/api/holds", body).json()
+    held = a_hold(books)
     shown = balance(books, "payable:payee:bolt")
     assert (shown["balance"], shown["held"], shown["available"]) == ("1000", "700", "300")
     assert journal(books).json()["type"] == "/problems/InsufficientFunds"
@@ -132,15 +129,7 @@ def test_a_hold_sets_money_aside_and_is_resolved_once(books: Office):
 
 
 def test_a_voided_hold_gives_its_money_back(books: Office):
-    body = {
-        "programId": PROGRAM,
-        "asset": "EUR",
-        "key": fresh(),
-        "debit": "payable:payee:bolt",
-        "credit": "fee:platform",
-        "amount": "700",
-    }
-    held = post(books, "/api/holds", body).json()
+    held = a_hold(books)
     void = post(books, f"/api/holds/{held['id']}/void", {"programId": PROGRAM, "reason": "not needed"})
     assert (void.json()["state"], balance(books, "payable:payee:bolt")["available"]) == ("void", "1000")
 

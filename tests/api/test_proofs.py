@@ -21,23 +21,10 @@ from counterfoil.proofs.log.merkle import leaf_hash, root_from_inclusion
 from counterfoil.proofs.log.notes import NoteKey, open_note, read_checkpoint, read_proof
 from counterfoil.proofs.signing.envelope import to_sign
 from tests.api.office import Office, fresh, opened
+from tests.builders import BANK_MAP
 from tests.people import log_in_as
 
 PEOPLE = {"ann": "controller", "otto": "auditor"}
-MAP = """
-[journal]
-asset = "EUR"
-kind = "bank"
-key = "bank:{id}"
-[amount]
-column = "amount"
-unit = "minor"
-[effective]
-column = "date"
-[[move]]
-debit = "bad_debt"
-credit = "platform:own_funds"
-"""
 START = f"{now():%Y-%m-%d}T00:00:00Z"
 KEYS = {name: Ed25519PrivateKey.generate() for name in PEOPLE}
 
@@ -138,12 +125,12 @@ def test_a_journal_is_shown_to_be_in_the_log(office: Office):
 def test_a_batch_is_shown_and_repaired_with_its_own_file_alone(office: Office, tmp_path: Path):
     path, mapped = tmp_path / "b.csv", tmp_path / "m.toml"
     path.write_text("id,amount,date\n1,100,2026-01-05T10:00:00Z\n")
-    mapped.write_text(MAP)
-    made = import_file(office.database.transaction, "main", path, load_map(MAP), actor="local:ops", clock=now)
+    mapped.write_text(BANK_MAP)
+    made = import_file(office.database.transaction, "main", path, load_map(BANK_MAP), actor="local:ops", clock=now)
     [batch] = office.ask("GET", "/api/finance/batches").json()["data"]
     assert (batch["id"], batch["state"], batch["rowsApplied"]) == (made.import_id.hex(), "complete", 1)
     assert office.ask("GET", f"/api/finance/batches/{batch['id']}").json() == batch
-    given = {"params": {"map": base64.b64encode(MAP.encode()).decode()}, "role": "controller"}
+    given = {"params": {"map": base64.b64encode(BANK_MAP.encode()).decode()}, "role": "controller"}
     again = office.ask("POST", f"/api/finance/batches/{batch['id']}/repair", key=fresh(), content=path.read_bytes(), **given)
     assert (again.status_code, again.json()["posted"], again.json()["resumedAt"]) == (200, 0, 1)
     other = office.ask("POST", f"/api/finance/batches/{batch['id']}/repair", key=fresh(), content=b"id,amount,date\n", **given)

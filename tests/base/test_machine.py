@@ -9,9 +9,10 @@ import psycopg
 import pytest
 
 from counterfoil.base.database import StepRefused, problem_of
-from counterfoil.base.machine import NOWHERE, Machine, Move, StateMoved, record_birth, take_step, take_steps
+from counterfoil.base.machine import NOWHERE, Machine, Move, StateMoved, take_step, take_steps
 from counterfoil.base.problems import ReasonRequired, TransitionRefused
 from counterfoil.wiring import MACHINES
+from tests.doors import two_doors
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DOOR = Machine(
@@ -25,12 +26,7 @@ DOOR = Machine(
 
 @pytest.fixture
 def doors(owner_conn):
-    owner_conn.execute("create table door (id text primary key, state text, state_at timestamptz, steps int default 1)")
-    owner_conn.cursor().executemany("insert into transition values (%s, %s, %s, %s, %s, %s)", DOOR.rows())
-    owner_conn.execute("create trigger follows before update of state on door for each row execute function state_follows_table('door')")
-    owner_conn.execute("insert into door values ('a', 'shut', now()), ('b', 'shut', now())")
-    record_birth(owner_conn, DOOR, ["a", "b"], "shut", actor="test", at=NOW)
-    return owner_conn
+    return two_doors(owner_conn, DOOR, at=NOW)
 
 
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)

@@ -153,6 +153,10 @@ def test_behind_https_the_dashboards_cookie_travels_by_nothing_else(seeded: Data
     assert "; Secure" in cookie
 
 
+def an_unheard_of_webhook(conn: Any) -> None:
+    receive(conn, make_id("whi"), provider="simulator", event_id="evt_1", event_type="unheard.of", body=b"{}", now=now())
+
+
 def test_a_worker_beats_wakes_at_once_and_says_goodbye(seeded: Database, database_url: str, tmp_path: Path):
     with running(tmp_path, ["worker"], database_url, worker_poll_ms="60000") as worker:
         worker.said("worker started")
@@ -161,15 +165,7 @@ def test_a_worker_beats_wakes_at_once_and_says_goodbye(seeded: Database, databas
         assert beat == (None,)
         time.sleep(1)  # every job rests by now, for a minute unless it is woken
         with seeded.transaction() as conn:
-            receive(
-                conn,
-                make_id("whi"),
-                provider="simulator",
-                event_id="evt_1",
-                event_type="unheard.of",
-                body=b"{}",
-                now=now(),
-            )
+            an_unheard_of_webhook(conn)
         began = time.monotonic()
         assert within(10, lambda: webhooks(seeded) == [("evt_1", "ignored")]), worker.log.read_text()
         assert time.monotonic() - began < 10
@@ -186,15 +182,7 @@ def test_a_worker_comes_back_by_itself_after_its_database_did(seeded: Database, 
                      where datname = current_database() and pid <> pg_backend_pid()"""
             assert within(20, lambda: conn.execute(cut).fetchone() > (2,))
         with seeded.transaction() as conn:
-            receive(
-                conn,
-                make_id("whi"),
-                provider="simulator",
-                event_id="evt_1",
-                event_type="unheard.of",
-                body=b"{}",
-                now=now(),
-            )
+            an_unheard_of_webhook(conn)
         assert within(30, lambda: webhooks(seeded) == [("evt_1", "ignored")]), worker.log.read_text()
         assert not worker.ended()
 

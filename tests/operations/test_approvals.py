@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterfoil.base.database import problem_of
-from counterfoil.base.machine import ApprovalNeeded, Machine, record_birth, take_step
+from counterfoil.base.machine import ApprovalNeeded, Machine, take_step
 from counterfoil.base.problems import InvalidInput, NotAllowed, Problem, ReasonRequired
 from counterfoil.operations import approvals
 from counterfoil.operations.access import access
 from counterfoil.operations.approvals import Paired, by_verb, digest_of
+from tests.doors import two_doors
 from tests.people import who
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -25,12 +26,7 @@ WHAT = {"amount": "100", "to": "é"}
 
 @pytest.fixture
 def doors(owner_conn):
-    owner_conn.execute("create table door (id text primary key, state text, state_at timestamptz, steps int default 1)")
-    owner_conn.cursor().executemany("insert into transition values (%s, %s, %s, %s, %s, %s)", DOOR.rows())
-    owner_conn.execute("create trigger follows before update of state on door for each row execute function state_follows_table('door')")
-    owner_conn.execute("insert into door values ('a', 'shut', now()), ('b', 'shut', now())")
-    record_birth(owner_conn, DOOR, ["a", "b"], "shut", actor="test", at=NOW)
-    return owner_conn
+    return two_doors(owner_conn, DOOR, at=NOW)
 
 
 def proposed(conn, number=1, *, subject="a", maker="person:mira", payload=WHAT, at=NOW):

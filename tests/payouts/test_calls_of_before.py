@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 
-from counterfoil.base.migrations.runner import FOLDER, files, migrate
+from counterfoil.base.migrations.runner import migrate
 from counterfoil.operations.work.calls import Begun, begun, calls_of
+from tests.payouts.before import as_of_migration
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 BEFORE = 7  # the last migration that kept no calls
@@ -27,13 +27,7 @@ STEPS = {  # attempt → its steps: from, verb, to
 
 
 def a_database_of_before(url: str, folder: Path) -> None:
-    for one in files(FOLDER):
-        if one.number <= BEFORE:
-            shutil.copy(FOLDER / one.name, folder)
-    migrate(url, now=NOW, folder=folder)
-    with psycopg.connect(url) as conn:
-        conn.execute("insert into program (id, name, opened_at) values ('main', 'Main', %s)", [NOW])
-        conn.execute("insert into asset (code, scale) values ('EUR', 2) on conflict do nothing")
+    with as_of_migration(url, folder, BEFORE, now=NOW) as conn:
         for number, (attempt, steps) in enumerate(STEPS.items()):
             conn.execute(
                 """insert into payout (id, program_id, payee_id, invoice_id, settlement_id, key, asset, amount, created_at, state, state_at)

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 
-from counterfoil.base.migrations.runner import FOLDER, files, migrate
+from counterfoil.base.migrations.runner import migrate
+from tests.payouts.before import as_of_migration
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 BEFORE = 94  # the last migration in which an invoice had no such states
 
 
 def a_database_of_before(url: str, folder: Path) -> None:
-    for one in files(FOLDER):
-        if one.number <= BEFORE:
-            shutil.copy(FOLDER / one.name, folder)
-    migrate(url, now=NOW, folder=folder)
-    with psycopg.connect(url) as conn:
-        conn.execute("insert into program (id, name, opened_at) values ('main', 'Main', %s)", [NOW])
-        conn.execute("insert into asset (code, scale) values ('EUR', 2) on conflict do nothing")
+    with as_of_migration(url, folder, BEFORE, now=NOW) as conn:
         for name in ("disputed", "gone", "half", "plain"):
             conn.execute(
                 """insert into invoice (id, program_id, customer_id, payee_id, asset, total, paid, issued_at, due_on, state, state_at)

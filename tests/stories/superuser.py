@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import psycopg
 
+from tests.api.office import Office
 from tests.builders import Desk
 
 
-def by_a_superuser(desk: Desk, statement: str) -> None:
+def by_a_superuser(desk: Desk | Office, statement: str) -> None:
     """One row of the accounts is changed, or one row is put in or taken out elsewhere, with the triggers off."""
     with psycopg.connect(desk.database.url, autocommit=True) as conn:
         conn.execute("set session_replication_role = replica")

@@ -20,7 +20,7 @@ from counterfoil.ledger.importing import imports
 from counterfoil.ledger.importing.imports import import_file
 from counterfoil.ledger.importing.map import load_map
 from counterfoil.ledger.journals.journal import post
-from tests.builders import PROGRAM, Desk, issue
+from tests.builders import BANK_MAP, PROGRAM, Desk, issue
 from tests.people import log_in_as, past_the_guard
 from tests.stories.terminal import Terminal, told
 
@@ -132,33 +132,17 @@ def an_adjustment_and_parity(one: Story) -> None:
     assert posted["id"] in keys
 
 
-MAP = """
-[journal]
-asset = "EUR"
-kind = "bank"
-key = "bank:{id}"
-[amount]
-column = "amount"
-unit = "minor"
-[effective]
-column = "date"
-[[move]]
-debit = "bad_debt"
-credit = "platform:own_funds"
-"""
-
-
 def a_batch_that_was_broken_off(one: Story) -> None:
     """I7: the last batch, what of it was applied; rolled forward, once."""
     rows = "".join(f"{number},{number}00,2026-11-20T10:00:00Z\n" for number in range(1, 6))
     Path("batch.csv").write_text(f"id,amount,date\n{rows}")
-    Path("map.toml").write_text(MAP)
+    Path("map.toml").write_text(BANK_MAP)
 
     def killed(done: int, _: int) -> None:
         if done:
             raise KeyboardInterrupt
 
-    database, read = one.desk.database, load_map(MAP)
+    database, read = one.desk.database, load_map(BANK_MAP)
     with one.monkeypatch.context() as patch:
         patch.setattr(imports, "PART_ROWS", 2)
         with pytest.raises(KeyboardInterrupt):
