@@ -18,7 +18,8 @@ from psycopg.types.json import Jsonb
 from counterfoil.base.database import name_refusals
 from counterfoil.base.formats.canonical import canonical_json
 from counterfoil.base.machine import Approval, ApprovalNeeded
-from counterfoil.base.problems import InvalidInput, Kind, NotAllowed, NotFound, Problem, ReasonRequired, check
+from counterfoil.base.problems import InvalidInput, Kind, NotAllowed, Problem, ReasonRequired, check
+from counterfoil.base.rows import row_by_id
 from counterfoil.operations.access.access import APPROVE, Caller
 
 LIFE: Final = timedelta(hours=24)
@@ -302,11 +303,7 @@ _SELECT: Final = """
 
 def find_proposal(conn: Connection[Any], proposal_id: str) -> Proposal:
     """Raises NotFound."""
-    with conn.cursor(row_factory=class_row(Proposal)) as cur:
-        found = cur.execute(f"{_SELECT} where p.id = %s", [proposal_id]).fetchone()
-    if found is None:
-        raise NotFound(what="proposal", id=proposal_id)
-    return found
+    return row_by_id(conn, Proposal, "proposal", f"{_SELECT} where p.id = %s", proposal_id)
 
 
 def proposals_of(conn: Connection[Any], subject_id: str, *, rows_max: int = 100) -> list[Proposal]:

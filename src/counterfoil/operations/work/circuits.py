@@ -8,16 +8,14 @@ once something failed: a provider that works costs a look at an empty table.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from psycopg import Connection
-from psycopg.rows import class_row
 
 from counterfoil.base.ids import ENTROPY_BYTES, new_id
 from counterfoil.base.machine import Machine, record_birth, steps_taken, take_step
-from counterfoil.base.problems import NotFound
+from counterfoil.base.rows import Records
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
 from counterfoil.operations.verbs import Noun, Verb, VerbCall, VerbResult
@@ -67,10 +65,10 @@ def pass_gate(
     probe_for: timedelta,
 ) -> tuple[Gate, timedelta]:
     """May the call of this item go, and if not, in how long. With `probe` it is the one call that tries, for `probe_for` at the most."""
-    found = _select(conn, "where provider = %s and queue = %s", [provider, queue])
+    found = CIRCUITS.read(conn, "where provider = %s and queue = %s", [provider, queue])
     if not found or found[0].state == "closed":
         return "go", timedelta()
-    circuit = _locked(conn, found[0].id)
+    circuit = show_circuit(conn, found[0].id, lock=True)
     said = gate(circuit, subject_id, now=now, limits=limits)
     if said == "wait":
         return said, free_at(circuit, subject_id, limits) - now
@@ -90,16 +88,16 @@ def leave_probe(conn: Connection[Any], provider: str, queue: str, subject_id: st
 
 def is_probing(conn: Connection[Any], provider: str, queue: str, *, now: datetime) -> bool:
     """Is one call due that tries whether the provider works? Then no more than one item is to be taken up."""
-    found = _select(conn, "where provider = %s and queue = %s and state <> 'closed' and probe_at <= %s", [provider, queue, now])
+    found = CIRCUITS.read(conn, "where provider = %s and queue = %s and state <> 'closed' and probe_at <= %s", [provider, queue, now])
     return bool(found)
 
 
 def note_health(conn: Connection[Any], provider: str, queue: str, health: Health, *, now: datetime, limits: CircuitLimits) -> None:
     """What a call told of its provider. Opens or closes the circuit, and tells so; a call that worked as always writes nothing."""
-    found = _select(conn, "where provider = %s and queue = %s", [provider, queue])
+    found = CIRCUITS.read(conn, "where provider = %s and queue = %s", [provider, queue])
     if health.works and (not found or found[0].quiet):
         return
-    circuit = _locked(conn, found[0].id if found else _born(conn, provider, queue, now))
+    circuit = show_circuit(conn, found[0].id if found else _born(conn, provider, queue, now), lock=True)
     if health.works:
         after = worked(circuit, now=now)
     else:
@@ -118,7 +116,7 @@ def _born(conn: Connection[Any], provider: str, queue: str, now: datetime) -> st
     if made is not None:
         record_birth(conn, CIRCUIT, [made[0]], "closed", actor=ACTOR, at=now)
         return str(made[0])
-    return _select(conn, "where provider = %s and queue = %s", [provider, queue])[0].id
+    return CIRCUITS.read(conn, "where provider = %s and queue = %s", [provider, queue])[0].id
 
 
 def _write(conn: Connection[Any], before: Circuit, after: Circuit, now: datetime) -> None:
@@ -168,37 +166,17 @@ def _wake(conn: Connection[Any], queue: str) -> None:
 
 def open_circuits(conn: Connection[Any]) -> list[Circuit]:
     """Circuits that are not closed, the longest open first."""
-    return _select(conn, "where state <> 'closed' order by opened_at, id", [])
+    return CIRCUITS.read(conn, "where state <> 'closed' order by opened_at, id", [])
 
 
-def show_circuit(conn: Connection[Any], circuit_id: str) -> Circuit:
-    """One circuit. Raises NotFound."""
-    found = _select(conn, "where id = %s", [circuit_id])
-    if not found:
-        raise NotFound(what="circuit", id=circuit_id)
-    return found[0]
-
-
-def list_circuits(conn: Connection[Any], *, rows_max: int, after: str | None, state: str | None) -> Sequence[Circuit]:
-    """Circuits, newest first. A provider of which nothing ever failed has none."""
-    given = [after, after, state, state, rows_max]
-    ending = "where (%s::text is null or id < %s) and (%s::text is null or state = %s) order by id desc limit %s"
-    return _select(conn, ending, given)
-
-
-def _locked(conn: Connection[Any], circuit_id: str) -> Circuit:
-    return _select(conn, "where id = %s for update", [circuit_id])[0]
-
-
-def _select(conn: Connection[Any], ending: str, given: list[Any]) -> list[Circuit]:
-    columns = ", ".join(Circuit._fields)
-    with conn.cursor(row_factory=class_row(Circuit)) as cur:
-        return cur.execute(f"select {columns} from circuit {ending}", given).fetchall()
+CIRCUITS: Final = Records(Circuit, f"select {', '.join(Circuit._fields)} from circuit", "circuit")
+show_circuit: Final = CIRCUITS.show
+list_circuits: Final = CIRCUITS.newest  # a provider of which nothing ever failed has none
 
 
 def _probe(one: VerbCall) -> VerbResult:
     """Let a call try now; whichever item comes first makes it."""
-    circuit = _locked(one.conn, show_circuit(one.conn, one.subject_id).id)
+    circuit = show_circuit(one.conn, one.subject_id, lock=True)
     state = take_step(one.conn, CIRCUIT, circuit.id, circuit.state, "probe", actor=one.actor, at=one.now, reason=one.reason)
     one.conn.execute("update circuit set probe_at = clock_timestamp(), probed_by = null where id = %s", [circuit.id])
     _wake(one.conn, circuit.queue)

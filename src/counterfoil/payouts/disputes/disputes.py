@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
-from psycopg.rows import class_row
 
 from counterfoil.base.machine import Move, record_birth, steps_taken, take_step, take_steps
-from counterfoil.base.problems import InvalidInput, NotFound, Problem
+from counterfoil.base.problems import InvalidInput, Problem
+from counterfoil.base.rows import Records
 from counterfoil.operations.access.access import Caller
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.work.jobs import Job
@@ -302,32 +302,14 @@ def locked_dispute(conn: Connection[Any], dispute_id: str) -> Dispute:
     return show_dispute(conn, dispute_id)
 
 
-def show_dispute(conn: Connection[Any], dispute_id: str) -> Dispute:
-    """One dispute. Raises NotFound."""
-    found = _select(conn, "where id = %s", [dispute_id])
-    if not found:
-        raise NotFound(what="dispute", id=dispute_id)
-    return found[0]
-
-
-def list_disputes(conn: Connection[Any], *, rows_max: int, after: str | None, state: str | None) -> list[Dispute]:
-    """Disputes, newest first."""
-    return _select(
-        conn,
-        """where (%(after)s::text is null or id < %(after)s) and (%(state)s::text is null or state = %(state)s)
-           order by id desc limit %(rows)s""",
-        {"after": after, "state": state, "rows": rows_max},
-    )
-
-
-def _select(conn: Connection[Any], ending: str, given: Any) -> list[Dispute]:
-    with conn.cursor(row_factory=class_row(Dispute)) as cur:
-        return cur.execute(
-            """select id, program_id, invoice_id, customer_id, payee_id, asset, exposure as amount, cause, opened_at, level, outcome,
-                      refund, retain_fees, appeal_until, refund_id, ended_at, state, state_at, due_at from dispute """
-            + ending,
-            given,
-        ).fetchall()
+DISPUTE_ROWS: Final = Records(
+    Dispute,
+    """select id, program_id, invoice_id, customer_id, payee_id, asset, exposure as amount, cause, opened_at, level, outcome,
+              refund, retain_fees, appeal_until, refund_id, ended_at, state, state_at, due_at from dispute""",
+    "dispute",
+)
+show_dispute: Final = DISPUTE_ROWS.show
+list_disputes: Final = DISPUTE_ROWS.newest
 
 
 JOBS: Final = (

@@ -13,6 +13,7 @@ from psycopg.rows import class_row
 from counterfoil.base.encryption.confidential import Confidential, opened
 from counterfoil.base.machine import listed, take_step
 from counterfoil.base.problems import NotFound, Problem, check
+from counterfoil.base.rows import row_by_id
 from counterfoil.operations.work.pauses import paused_of
 from counterfoil.payouts.machines import PAYMENT_FILE, PROVIDER_PAYOUT, SENDING
 from counterfoil.payouts.provider_payouts.brakes import brakes_on
@@ -97,11 +98,7 @@ def list_payment_files(
 
 def show_payment_file(conn: Connection[Any], file_id: str) -> PaymentFile:
     """One. Raises NotFound."""
-    with conn.cursor(row_factory=class_row(PaymentFile)) as cur:
-        found = cur.execute(f"select {_COLUMNS} where f.id = %s", [file_id]).fetchone()
-    if found is None:
-        raise NotFound(what="bank file", id=file_id)
-    return found
+    return row_by_id(conn, PaymentFile, "bank file", f"select {_COLUMNS} where f.id = %s", file_id)
 
 
 def orders_of(conn: Connection[Any], file_id: str) -> list[FileOrder]:

@@ -7,16 +7,15 @@ payee owes. It is taken from the payee's next payout, and none goes out until th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Final, NamedTuple
 
 from psycopg import Connection
-from psycopg.rows import class_row
 
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Machine, Move, record_birth, take_step, take_steps
 from counterfoil.base.problems import InvalidInput, NotFound, Problem
+from counterfoil.base.rows import Records
 from counterfoil.base.text import reference_of
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import REFUND as REFUND_KEYS
@@ -306,37 +305,15 @@ def execute_refund(
     return state
 
 
-def refunds_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[Refund]:
-    """These refunds, in id order."""
-    return _select(conn, "where id = any(%s) order by id", [list(ids)])
-
-
-def show_refund(conn: Connection[Any], refund_id: str) -> Refund:
-    """One refund. Raises NotFound."""
-    found = _select(conn, "where id = %s", [refund_id])
-    if not found:
-        raise NotFound(what="refund", id=refund_id)
-    return found[0]
-
-
-def list_refunds(conn: Connection[Any], *, rows_max: int, after: str | None, state: str | None) -> list[Refund]:
-    """Refunds, newest first."""
-    return _select(
-        conn,
-        """where (%(after)s::text is null or id < %(after)s) and (%(state)s::text is null or state = %(state)s)
-           order by id desc limit %(rows)s""",
-        {"after": after, "state": state, "rows": rows_max},
-    )
-
-
-def _select(conn: Connection[Any], ending: str, given: Any) -> list[Refund]:
-    with conn.cursor(row_factory=class_row(Refund)) as cur:
-        return cur.execute(
-            """select id, program_id, invoice_id, settlement_id, customer_id, payee_id, asset, amount, escrow, platform_fee, validator_fee,
-                      own_holdback, payable, holdback, receivable, credited, retain_fees, cause, created_at, state, state_at,
-                      coalesce((select sum(x.amount) from chargeback_refund x join chargeback c on c.id = x.chargeback_id
-                                where x.refund_id = refund.id and c.state <> 'won'), 0)::bigint as charged_back
-               from refund """
-            + ending,
-            given,
-        ).fetchall()
+REFUNDS: Final = Records(
+    Refund,
+    """select id, program_id, invoice_id, settlement_id, customer_id, payee_id, asset, amount, escrow, platform_fee, validator_fee,
+              own_holdback, payable, holdback, receivable, credited, retain_fees, cause, created_at, state, state_at,
+              coalesce((select sum(x.amount) from chargeback_refund x join chargeback c on c.id = x.chargeback_id
+                        where x.refund_id = refund.id and c.state <> 'won'), 0)::bigint as charged_back
+       from refund""",
+    "refund",
+)
+show_refund: Final = REFUNDS.show
+refunds_by_id: Final = REFUNDS.by_id
+list_refunds: Final = REFUNDS.newest

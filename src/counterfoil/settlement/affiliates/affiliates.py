@@ -12,6 +12,7 @@ from psycopg.rows import class_row
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Machine, record_birth, take_step
 from counterfoil.base.problems import InvalidInput, NotFound, Problem
+from counterfoil.base.rows import Records
 from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
 
 DEPTH_MAX: Final = 10  # as `affiliate_depth_max` in the database
@@ -82,8 +83,8 @@ def set_affiliate(
     if conn.execute("select 1 from program where id = %s", [program_id]).fetchone() is None:
         raise NotFound(what="program", id=program_id)
     conn.execute("select pg_advisory_xact_lock(hashtextextended('affiliate:' || %s, 0))", [program_id])
-    known = _select(conn, "where program_id = %s and name = %s", [program_id, name])
-    if parent_id is not None and not _select(conn, "where program_id = %s and id = %s", [program_id, parent_id]):
+    known = AFFILIATES.read(conn, "where program_id = %s and name = %s", [program_id, name])
+    if parent_id is not None and not AFFILIATES.read(conn, "where program_id = %s and id = %s", [program_id, parent_id]):
         raise NotFound(what="affiliate", id=parent_id)
     if known and known[0].parent_id == parent_id:
         return known[0]
@@ -170,22 +171,15 @@ def path_of(conn: Connection[Any], affiliate_id: str) -> list[str]:
     return list(row[0]) if row else []
 
 
-def show_affiliate(conn: Connection[Any], affiliate_id: str, *, lock: bool = False) -> Affiliate:
-    """One affiliate. Raises NotFound."""
-    found = _select(conn, "where id = %s" + (" for update" if lock else ""), [affiliate_id])
-    if not found:
-        raise NotFound(what="affiliate", id=affiliate_id)
-    return found[0]
-
-
-def list_affiliates(conn: Connection[Any], *, rows_max: int, after: str | None, state: str | None) -> list[Affiliate]:
-    """Affiliates, newest first."""
-    return _select(
-        conn,
-        """where (%(after)s::text is null or id < %(after)s) and (%(state)s::text is null or state = %(state)s)
-           order by id desc limit %(rows)s""",
-        {"after": after, "state": state, "rows": rows_max},
-    )
+AFFILIATES: Final = Records(
+    Affiliate,
+    """select id, program_id, name, parent_id, cardinality(affiliate_path(id)) as depth,
+              (select count(*) from referral r where r.affiliate_id = affiliate.id) as customers, created_at, state, state_at
+       from affiliate""",
+    "affiliate",
+)
+show_affiliate: Final = AFFILIATES.show
+list_affiliates: Final = AFFILIATES.newest
 
 
 def placements_of(conn: Connection[Any], affiliate_id: str, *, rows_max: int) -> list[Placement]:
@@ -204,15 +198,4 @@ def referrals_of(conn: Connection[Any], affiliate_id: str, *, rows_max: int) -> 
             """select program_id, customer_id, affiliate_id, actor, at from referral where affiliate_id = %s
                order by at desc, customer_id limit %s""",
             [affiliate_id, rows_max],
-        ).fetchall()
-
-
-def _select(conn: Connection[Any], ending: str, given: Any) -> list[Affiliate]:
-    with conn.cursor(row_factory=class_row(Affiliate)) as cur:
-        return cur.execute(
-            """select id, program_id, name, parent_id, cardinality(affiliate_path(id)) as depth,
-                      (select count(*) from referral r where r.affiliate_id = affiliate.id) as customers, created_at, state, state_at
-               from affiliate """
-            + ending,
-            given,
         ).fetchall()

@@ -10,7 +10,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from counterfoil.base.machine import Machine
-from counterfoil.base.problems import NotFound
+from counterfoil.base.rows import Records
 from counterfoil.operations.events.events import EventKind, declare
 from counterfoil.operations.work.runner import Queue
 from counterfoil.settlement.affiliates.affiliates import AFFILIATE
@@ -72,27 +72,23 @@ class CommissionReversal(NamedTuple):
     id: str
 
 
-def show_commission(conn: Connection[Any], commission_id: str) -> Commission:
-    """One commission. Raises NotFound."""
-    found = _select(conn, "where c.id = %s", [commission_id])
-    if not found:
-        raise NotFound(what="commission", id=commission_id)
-    return found[0]
-
-
-def list_commissions(conn: Connection[Any], *, rows_max: int, after: str | None, state: str | None) -> list[Commission]:
-    """Commissions, newest first."""
-    return _select(
-        conn,
-        """where (%(after)s::text is null or c.id < %(after)s) and (%(state)s::text is null or c.state = %(state)s)
-           order by c.id desc limit %(rows)s""",
-        {"after": after, "state": state, "rows": rows_max},
-    )
+COMMISSIONS: Final = Records(
+    Commission,
+    """select c.id, c.program_id, c.sale_id, s.customer_id, c.affiliate_id, c.level, c.asset,
+              commission_base(s.base_kind, s.gross, s.platform_fee) as base_amount, c.amount, c.taken_back,
+              c.amount - c.taken_back as remaining, s.rate_version, c.matures_at, c.created_at, c.payment_id, c.state, c.state_at,
+              c.last_error
+       from commission c join commission_sale s on s.id = c.sale_id""",
+    "commission",
+    "c.",
+)
+show_commission: Final = COMMISSIONS.show
+list_commissions: Final = COMMISSIONS.newest
 
 
 def commissions_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[Commission]:
     """These commissions, locked, in id order; those that do not exist are not in the answer."""
-    return _select(conn, "where c.id = any(%s) order by c.id for update of c", [list(ids)])
+    return COMMISSIONS.read(conn, "where c.id = any(%s) order by c.id for update of c", [list(ids)])
 
 
 def reversals_of(conn: Connection[Any], commission_id: str, *, rows_max: int) -> list[CommissionReversal]:
@@ -103,17 +99,4 @@ def reversals_of(conn: Connection[Any], commission_id: str, *, rows_max: int) ->
                from commission_reversal r join commission c on c.id = r.commission_id
                where r.commission_id = %s order by r.number limit %s""",
             [commission_id, rows_max],
-        ).fetchall()
-
-
-def _select(conn: Connection[Any], ending: str, given: Any) -> list[Commission]:
-    with conn.cursor(row_factory=class_row(Commission)) as cur:
-        return cur.execute(
-            """select c.id, c.program_id, c.sale_id, s.customer_id, c.affiliate_id, c.level, c.asset,
-                      commission_base(s.base_kind, s.gross, s.platform_fee) as base_amount, c.amount, c.taken_back,
-                      c.amount - c.taken_back as remaining, s.rate_version, c.matures_at, c.created_at, c.payment_id, c.state, c.state_at,
-                      c.last_error
-               from commission c join commission_sale s on s.id = c.sale_id """
-            + ending,
-            given,
         ).fetchall()
