@@ -87,6 +87,21 @@ class VerbCall(NamedTuple):
         """Who says it, as every record names them."""
         return self.by.actor
 
+    def propose(self, machine: Machine, verb: str, payload: Mapping[str, Any], program_id: str | None) -> approvals.Proposal:
+        """Propose it of this thing, to be approved by a second person. Raises what `approvals.propose` raises."""
+        return approvals.propose(
+            self.conn,
+            self.make_id("prop"),
+            machine=machine.name,
+            subject_id=self.subject_id,
+            verb=verb,
+            payload=payload,
+            reason=self.reason,
+            by=self.by,
+            now=self.now,
+            program_id=program_id,
+        )
+
 
 class VerbResult(NamedTuple):
     """What came of it: the state after it, and the id of what was made, if anything was."""
@@ -305,18 +320,7 @@ def proposed_step(machine: Machine, name: str, do: Do) -> Propose:
             check(False, "what takes two people is not done by one", machine=machine.name, verb=name)
         except ApprovalNeeded:
             pass  # all its guards hold; what it did up to here is rolled back
-        return approvals.propose(
-            saying.conn,
-            saying.make_id("prop"),
-            machine=machine.name,
-            subject_id=saying.subject_id,
-            verb=name,
-            payload={"reason": saying.reason},
-            reason=saying.reason,
-            by=saying.by,
-            now=saying.now,
-            program_id=program_of(saying.conn, machine, saying.subject_id),
-        )
+        return saying.propose(machine, name, {"reason": saying.reason}, program_of(saying.conn, machine, saying.subject_id))
 
     return propose
 

@@ -5,23 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from counterfoil.operations.access.access import OPERATE
-from counterfoil.operations.verbs import Field, Noun, Verb, VerbCall, VerbResult
+from counterfoil.operations.verbs import Noun, Verb
 from counterfoil.payouts.refunds.refunds import REFUND, Refund, execute_refund, list_refunds, show_refund
-
-
-def _execute(one: VerbCall) -> VerbResult:
-    return VerbResult(
-        execute_refund(
-            one.conn,
-            one.subject_id,
-            provider=one.taken["provider"],
-            reference=one.taken["reference"],
-            known=set(one.providers),
-            actor=one.actor,
-            now=one.now,
-        )
-    )
-
+from counterfoil.settlement.payments.paying_back import noting, paid_by
 
 VERBS: Final = (
     Verb(
@@ -30,13 +16,10 @@ VERBS: Final = (
         "Record as paid",
         "The customer has the money, or what of it the customer's bank had not paid by a chargeback: note through whom, and under which "
         "reference. Each reference pays one refund.",
-        do=_execute,
+        do=noting(execute_refund),
         done="{id} is paid to its customer.",
         reason=False,
-        takes=(
-            Field("provider", "The provider that paid it, or bank for a transfer from the client money account.", example="simulator"),
-            Field("reference", "The provider's or the bank's own reference of the payment.", example="re_1042"),
-        ),
+        takes=paid_by("simulator"),
     ),
 )
 REFUND_NOUN: Final = Noun(

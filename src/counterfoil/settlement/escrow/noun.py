@@ -49,18 +49,7 @@ def _fund_from_bank(one: VerbCall) -> approvals.Proposal:
     }
     with one.conn.transaction(force_rollback=True):
         escrows.fund_escrow(one.conn, escrow.id, _hand(one), provider=moving.BANK, reference=payload["reference"], amount=amount)
-    return approvals.propose(
-        one.conn,
-        one.make_id("prop"),
-        machine=ESCROW.name,
-        subject_id=escrow.id,
-        verb="fund_from_bank",
-        payload=payload,
-        reason=one.reason,
-        by=one.by,
-        now=one.now,
-        program_id=escrow.program_id,
-    )
+    return one.propose(ESCROW, "fund_from_bank", payload, escrow.program_id)
 
 
 def _funded_from_bank(conn: Connection[Any], one: approvals.Proposal, by: Caller, now: datetime) -> str:

@@ -86,18 +86,7 @@ def propose_write_off(one: VerbCall) -> approvals.Proposal:
     """Propose it: what is approved is the amount that is due now."""
     invoice = _locked(one.conn, one.subject_id)
     INVOICE.next_state(invoice.state, "write_off", reason=one.reason)
-    return approvals.propose(
-        one.conn,
-        one.make_id("prop"),
-        machine=INVOICE.name,
-        subject_id=invoice.id,
-        verb="write_off",
-        payload={"amount": str(invoice.due), "reason": one.reason},
-        reason=one.reason,
-        by=one.by,
-        now=one.now,
-        program_id=invoice.program_id,
-    )
+    return one.propose(INVOICE, "write_off", {"amount": str(invoice.due), "reason": one.reason}, invoice.program_id)
 
 
 def _written_off(conn: Connection[Any], one: approvals.Proposal, by: Caller, now: datetime) -> str:

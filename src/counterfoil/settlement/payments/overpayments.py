@@ -13,17 +13,16 @@ from typing import Any, ClassVar, Final, NamedTuple
 from psycopg import Connection
 
 from counterfoil.base.machine import Machine, Move, record_birth, take_step, take_steps
-from counterfoil.base.problems import InvalidInput, NotFound, Problem
+from counterfoil.base.problems import NotFound, Problem
 from counterfoil.base.rows import Records
-from counterfoil.base.text import reference_of
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import OVERPAYMENT_REPAY
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
-from counterfoil.operations.verbs import Field, Noun, Verb, VerbCall, VerbResult
+from counterfoil.operations.verbs import Noun, Verb
+from counterfoil.settlement.payments.paying_back import account_of, new_reference, noting, paid_by
 
-BANK: Final = "bank"
 OVERPAYMENT: Final = Machine(
     name="overpayment",
     table="overpayment",
@@ -103,21 +102,16 @@ def repay_overpayment(
         raise BankTakesIt(overpayment=one.id, chargeback=open_chargeback)
     if not one.remaining:
         raise NothingLeft(overpayment=one.id)
-    if provider not in known | {BANK}:
-        raise InvalidInput("provider", f"one of {', '.join(sorted(known | {BANK}))}", got=provider[:40])
-    reference = reference_of(reference)
-    if conn.execute("select reference_paid(%s, %s)", [provider, reference]).fetchone() != (False,):  # locked from here on
-        raise InvalidInput("reference", "one that nothing else was paid by", got=reference[:40])
+    reference = new_reference(conn, provider, reference, known)
     conn.execute(
         "insert into overpayment_repayment (overpayment_id, program_id, amount, provider, reference, actor, at)"
         " values (%s, %s, %s, %s, %s, %s, %s)",
         [one.id, one.program_id, one.remaining, provider, reference, actor, now],
     )
-    account = "cash:bank:client" if provider == BANK else f"clearing:{provider}"
     journal = NewJournal(
         key=OVERPAYMENT_REPAY.key(one.id),
         kind=OVERPAYMENT_REPAY.kind or "",
-        lines=[(f"refund_payable:customer:{one.customer_id}", account, one.remaining)],
+        lines=[(f"refund_payable:customer:{one.customer_id}", account_of(provider), one.remaining)],
         asset=one.asset,
         actor=actor,
         source=("overpayment", one.id),
@@ -174,20 +168,6 @@ show_overpayment: Final = OVERPAYMENTS.show
 list_overpayments: Final = OVERPAYMENTS.newest
 
 
-def _repay(one: VerbCall) -> VerbResult:
-    return VerbResult(
-        repay_overpayment(
-            one.conn,
-            one.subject_id,
-            provider=one.taken["provider"],
-            reference=one.taken["reference"],
-            known=set(one.providers),
-            actor=one.actor,
-            now=one.now,
-        )
-    )
-
-
 def _refusals(conn: Connection[Any], overpayment_id: str, now: datetime) -> Mapping[str, str | None]:  # noqa: ARG001
     one = show_overpayment(conn, overpayment_id)
     chargeback = _open_chargeback(conn, one)
@@ -203,13 +183,10 @@ VERBS: Final = (
         OPERATE,
         "Record as paid back",
         "The customer has it back: note through whom, and under which reference. Each reference pays one thing.",
-        do=_repay,
+        do=noting(repay_overpayment),
         done="The customer has {id} back.",
         reason=False,
-        takes=(
-            Field("provider", "The provider that paid it, or bank for a transfer from the client money account.", example="simulator"),
-            Field("reference", "The provider's or the bank's own reference of the payment.", example="re_1042"),
-        ),
+        takes=paid_by("simulator"),
     ),
 )
 OVERPAYMENT_NOUN: Final = Noun(

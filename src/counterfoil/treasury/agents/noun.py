@@ -53,18 +53,7 @@ def _asked(taken: Mapping[str, Any]) -> agents.NewMandate:
 def _grant(one: VerbCall) -> approvals.Proposal:
     new = _asked(one.taken)
     agent = agents.refuse_mandate(one.conn, one.subject_id, new, now=one.now)  # nobody approves what cannot be done
-    return approvals.propose(
-        one.conn,
-        one.make_id("prop"),
-        machine=AGENT.name,
-        subject_id=agent.id,
-        verb="grant",
-        payload=new.payload(),
-        reason=one.reason,
-        by=one.by,
-        now=one.now,
-        program_id=agent.program_id,
-    )
+    return one.propose(AGENT, "grant", new.payload(), agent.program_id)
 
 
 def _granted(conn: Connection[Any], one: approvals.Proposal, by: Caller, now: datetime) -> str:

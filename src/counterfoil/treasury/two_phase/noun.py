@@ -43,18 +43,7 @@ def _propose(verb: str) -> Propose:
         found = show_transaction(one.conn, one.subject_id, lock=True)
         if why := transactions.refuse_force(found, verb):
             raise transactions.TransactionRefuses(transaction=found.id, verb=verb, why=why)
-        return approvals.propose(
-            one.conn,
-            one.make_id("prop"),
-            machine=TRANSACTION.name,
-            subject_id=found.id,
-            verb=verb,
-            payload={"approval": reference_of(one.taken["approval"])},
-            reason=one.reason,
-            by=one.by,
-            now=one.now,
-            program_id=found.program_id,
-        )
+        return one.propose(TRANSACTION, verb, {"approval": reference_of(one.taken["approval"])}, found.program_id)
 
     return propose
 
