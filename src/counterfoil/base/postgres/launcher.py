@@ -227,7 +227,7 @@ class PrivatePostgres:
         if made.returncode:
             raise PostgresNotStarted(folder=str(self.folder), detail=f"initdb: {(made.stderr or made.stdout)[-800:]}")
         making.rename(self._data)
-        _sync_folder(self._home)
+        sync_folder(self._home)
 
     def _launch(self, *, stale: int | None) -> None:
         options = {**self.settings, "listen_addresses": "", "unix_socket_directories": str(self._socket)}
@@ -338,7 +338,8 @@ def _command_of(pid: int) -> str:
     return told.stdout
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have the names of its files outlive a crash of the machine."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

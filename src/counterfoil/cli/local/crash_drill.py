@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from counterfoil.base.failpoints import on_point
+from counterfoil.base.postgres.launcher import sync_folder
 
 ARMED: Final = "armed"  # holds the name of the point to wait at
 REACHED: Final = "reached"  # made once, by the first that comes by
@@ -46,13 +47,5 @@ def _announce(folder: Path, point: str, pid: int) -> bool:
         return False
     finally:
         draft.unlink()
-    _sync(folder)
+    sync_folder(folder)
     return True
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -23,7 +23,6 @@ _FORMATS: Final = {
     ".jsonl": "ndjson",
     ".parquet": "parquet",
 }
-_HASH_BYTES: Final = 1 << 20
 
 
 class Row(NamedTuple):
@@ -51,11 +50,8 @@ def rows_of(path: Path, mapped: ImportMap) -> Iterator[Row]:
 
 def sha256_of(path: Path) -> bytes:
     """Of the file's bytes."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while part := file.read(_HASH_BYTES):
-            digest.update(part)
-    return digest.digest()
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 def _csv(path: Path, mapped: ImportMap) -> Iterator[Row]:

@@ -341,11 +341,8 @@ def read_table(engine: DuckEngine, table: Any, source: Source, side: str, folder
 
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes."""
-    digest = hashlib.sha256()
-    with path.open("rb") as read:
-        while block := read.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 __all__ = ["SHAPE", "Side", "SourceUnreadable", "UnreadableRow", "file_digest", "read_side"]
