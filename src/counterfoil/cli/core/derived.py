@@ -48,8 +48,17 @@ def print_list(path: str, columns: Sequence[str], limit: int, output: Output, *,
     show_rows(rows, columns, output, empty=empty)
 
 
-def add_list(app: typer.Typer, path: str, columns: Sequence[str], help: str, empty: str, *only: Only, need: Need = "read") -> None:  # noqa: A002 - as Typer calls it
-    """`list`: the rows of `path`, narrowed by these options, as many as `--limit` says."""
+def add_list(
+    app: typer.Typer,
+    path: str,
+    columns: Sequence[str],
+    help: str,  # noqa: A002 - as Typer calls it
+    empty: str,
+    *only: Only,
+    need: Need = "read",
+    word: str = "list",
+) -> None:
+    """`list`, or another word: the rows of `path`, narrowed by these options, as many as `--limit` says."""
 
     def command(**given: Any) -> None:
         limit, output = given.pop("limit"), given.pop("output")
@@ -61,7 +70,7 @@ def add_list(app: typer.Typer, path: str, columns: Sequence[str], help: str, emp
         for one in only
     ]
     shown = [_last("limit", Rows, ROWS), _last("output", Output, TABLE)]
-    app.command("list", help=help)(_signed(command, "list_", [*options, *shown]))
+    app.command(word, help=help)(_signed(command, "list_", [*options, *shown]))
 
 
 def add_write(

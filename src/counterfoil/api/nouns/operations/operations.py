@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import Path, Query
@@ -11,11 +12,10 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
-from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Paged, ViewModel, WriteResult, answer, shows
 from counterfoil.base.invariant import run_invariants
-from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import NotFound
 from counterfoil.integrity.alerts.queries import count_live
 from counterfoil.operations.access.access import OPERATE, READ
@@ -32,7 +32,6 @@ from counterfoil.settlement.details import count_intents
 from counterfoil.wiring import INVARIANTS, JOBS, QUEUES, ticks
 
 router = routes("Operations")
-EVENT_PAGES = Keyset("events", (datetime, str))
 JOB_OF: Final = {job.queue.name: job.name for job in JOBS if job.queue is not None}
 SENT_STUCK_AFTER: Final = timedelta(minutes=10)
 SEEN_WITHIN: Final = timedelta(days=1)
@@ -44,6 +43,9 @@ class EventView(ViewModel):
 
     level: str = Field(description="debug, info, warning or critical.")
     state: str = Field(description="due, handled, or parked when its followers failed five times.")
+
+
+EVENT_PAGES = Listing("events", EventView, lambda row: (row.at, row.id), (datetime, str))
 
 
 @shows(JobNote)
@@ -189,17 +191,13 @@ class InvariantsView(ViewModel):
 @router.get("/events", response_model=Paged[EventView], operation_id="event_list", summary="List events")
 def events(
     call: Annotated[ApiCall, may(READ)],
+    page: PageWanted,
     name: Annotated[str | None, Query(max_length=80, examples=["payout_failed"])] = None,
     level: Annotated[Literal["debug", "info", "warning", "critical"] | None, Query()] = None,
     subject_id: Annotated[str | None, Query(alias="subjectId", max_length=255)] = None,
-    limit: Limit = LIMIT,
-    cursor: Cursor = None,
 ) -> Response:
     """Newest first, by name, level or subject."""
-    after: Any = EVENT_PAGES.after(cursor)
-    with call.reading() as conn:
-        rows = list_events(conn, rows_max=limit + 1, after=after, name=name, level=level, subject_id=subject_id)
-    return page_of(EventView, EVENT_PAGES.page(rows, limit, lambda row: (row.at, row.id)))
+    return EVENT_PAGES.answer(call, page, partial(list_events, name=name, level=level, subject_id=subject_id))
 
 
 @router.get("/workers", response_model=WorkersView, operation_id="worker_list", summary="List workers")
@@ -327,12 +325,7 @@ def health(call: Annotated[ApiCall, may(READ)]) -> Response:
     return answer(HealthView(**shown, lacking=told, measured_at=now))
 
 
-@router.get(
-    "/admin/invariants",
-    response_model=InvariantsView,
-    operation_id="invariant_check",
-    summary="Run the integrity checks",
-)
+@router.get("/admin/invariants", response_model=InvariantsView, operation_id="invariant_check", summary="Run the integrity checks")
 def invariants(call: Annotated[ApiCall, may(READ)]) -> Response:
     """Asks every question that must find nothing, in one read-only transaction. Minutes on a large database."""
     with call.reading() as conn:

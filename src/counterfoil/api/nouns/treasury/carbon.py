@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import Query
@@ -11,11 +12,10 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
-from counterfoil.api.http.fields import Clean, Instant, Minor, ProgramId, Reason
-from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.fields import Clean, Instant, Minor, OneProgram, ProgramId, Reason
+from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Because, Paged, RequestModel, ViewModel, WriteResult, answer, shows
-from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import OPERATE, POST_JOURNAL, READ
 from counterfoil.treasury.carbon.credits import NewCredit, buy_credits, list_credits, list_retirements, retire_credits
@@ -27,7 +27,6 @@ from counterfoil.treasury.carbon.verify import CarbonDay, CarbonLine, verify_day
 from counterfoil.treasury.carbon.watttime import HORIZON_HOURS_MAX, GridRegion
 
 router = routes("Carbon")
-SYNCS, CREDITS, RETIREMENTS = (Keyset(name, (str,)) for name in ("carbon syncs", "carbon credits", "carbon retirements"))
 SERIAL_MAX: Final = 10**18
 Region = Annotated[str, Field(pattern=r"^[A-Z0-9_]{2,40}$", examples=["CAISO_NORTH"])]
 Serial = Annotated[int, Field(ge=1, le=SERIAL_MAX, examples=[1])]
@@ -77,6 +76,9 @@ class CarbonSyncView(ViewModel):
     posted: int = Field(description="Agents' figures that were posted.")
     breaks: int = Field(description="Changes that came too late to be posted.")
     left: int = Field(description="Days that wait for the next time.")
+
+
+SYNCS = Listing("carbon syncs", CarbonSyncView)
 
 
 @shows(CarbonSync)
@@ -146,6 +148,9 @@ class CreditView(ViewModel):
     retired: int = Field(description="How many of its serials are retired.")
 
 
+CREDITS = Listing("carbon credits", CreditView)
+
+
 @shows(CarbonCredit)
 class CreditBought(WriteResult):
     """They are booked."""
@@ -165,6 +170,9 @@ class RetirementView(ViewModel):
     """Serials that were retired."""
 
     grams: Minor
+
+
+RETIREMENTS = Listing("carbon retirements", RetirementView)
 
 
 @shows(CarbonRetirement)
@@ -206,19 +214,16 @@ def sync(body: SyncRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
 
 
 @router.get("/carbon/syncs", response_model=Paged[CarbonSyncView], operation_id="carbon_list_syncs", summary="List carbon syncs")
-def syncs(call: Annotated[ApiCall, may(READ)], limit: Limit = LIMIT, cursor: Cursor = None) -> Response:
+def syncs(call: Annotated[ApiCall, may(READ)], page: PageWanted) -> Response:
     """When the source was asked, and what came of it; newest first."""
-    after = SYNCS.after(cursor)
-    with call.reading() as conn:
-        rows = list_syncs(conn, rows_max=limit + 1, after=str(after[0]) if after else None)
-    return page_of(CarbonSyncView, SYNCS.page(rows, limit, lambda row: (row.id,)))
+    return SYNCS.answer(call, page, list_syncs)
 
 
 @router.get("/carbon/verify", response_model=CarbonDayView, operation_id="carbon_check", summary="Verify carbon of a day")
 def verify(
     call: Annotated[ApiCall, may(READ)],
     on: Annotated[date, Query(alias="date", description="The day, UTC.")],
-    program_id: Annotated[ProgramId | None, Query(alias="programId")] = None,
+    program_id: OneProgram = None,
 ) -> Response:
     """The grams in the books against the source's figures. Lag first, then a break; a day without energy is no green one."""
     with call.reading() as conn:
@@ -265,15 +270,11 @@ def buy(body: CreditRequest, call: Annotated[ApiCall, may(POST_JOURNAL, key=True
 @router.get("/carbon/credits", response_model=Paged[CreditView], operation_id="carbon_list_credits", summary="List carbon credits")
 def credits_(
     call: Annotated[ApiCall, may(READ)],
-    program_id: Annotated[ProgramId | None, Query(alias="programId")] = None,
-    limit: Limit = LIMIT,
-    cursor: Cursor = None,
+    page: PageWanted,
+    program_id: OneProgram = None,
 ) -> Response:
     """What was bought, newest first, and how much of it is retired."""
-    after = CREDITS.after(cursor)
-    with call.reading() as conn:
-        rows = list_credits(conn, rows_max=limit + 1, after=str(after[0]) if after else None, program_id=program_id)
-    return page_of(CreditView, CREDITS.page(rows, limit, lambda row: (row.id,)))
+    return CREDITS.answer(call, page, partial(list_credits, program_id=program_id))
 
 
 @router.post("/carbon/retirements", status_code=201, response_model=CreditsRetired, operation_id="carbon_retire", summary="Retire credits")
@@ -293,15 +294,11 @@ def retire(body: RetireRequest, call: Annotated[ApiCall, may(POST_JOURNAL, key=T
 )
 def retirements(
     call: Annotated[ApiCall, may(READ)],
-    program_id: Annotated[ProgramId | None, Query(alias="programId")] = None,
-    limit: Limit = LIMIT,
-    cursor: Cursor = None,
+    page: PageWanted,
+    program_id: OneProgram = None,
 ) -> Response:
     """What was retired, newest first."""
-    after = RETIREMENTS.after(cursor)
-    with call.reading() as conn:
-        rows = list_retirements(conn, rows_max=limit + 1, after=str(after[0]) if after else None, program_id=program_id)
-    return page_of(RetirementView, RETIREMENTS.page(rows, limit, lambda row: (row.id,)))
+    return RETIREMENTS.answer(call, page, partial(list_retirements, program_id=program_id))
 
 
 def _source(call: ApiCall) -> CarbonSource:

@@ -9,22 +9,9 @@ from typing import Annotated, Any, Final
 import typer
 
 from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.derived import OF_PROGRAM, add_list
 from counterfoil.cli.core.exit_codes import NOT_GREEN
-from counterfoil.cli.core.output import (
-    ROWS,
-    TABLE,
-    DryRun,
-    Format,
-    Output,
-    Reason,
-    Rows,
-    listed,
-    patience,
-    say,
-    say_done,
-    show_one,
-    show_rows,
-)
+from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, Reason, patience, say, say_done, show_one, show_rows
 
 app = typer.Typer(no_args_is_help=True, help="Grams that agents emit, and carbon credits.")
 COLUMNS: Final = ("reference", "agent_id", "region", "starts_at", "ends_at", "watt_hours")
@@ -136,12 +123,14 @@ def region(
         show_one(client.get("/api/carbon/region", latitude=latitude, longitude=longitude), output)
 
 
-@app.command("syncs")
-def syncs(limit: Rows = ROWS, output: Output = TABLE) -> None:
-    """When the source was asked, and what came of it, newest first."""
-    with asked("read") as client:
-        rows = listed(client, "/api/carbon/syncs", limit)
-    show_rows(rows, SYNCS, output, empty="The source was never asked.")
+add_list(
+    app,
+    "/api/carbon/syncs",
+    SYNCS,
+    "When the source was asked, and what came of it, newest first.",
+    "The source was never asked.",
+    word="syncs",
+)
 
 
 @app.command("buy")
@@ -175,12 +164,15 @@ def buy(
     say_done(done, output, f"{done['id']}: {last - first + 1:,} credits are held.")
 
 
-@app.command("credits")
-def credits_(program: OfProgram = None, limit: Rows = ROWS, output: Output = TABLE) -> None:
-    """Credits that were bought, newest first, and how many of them are retired."""
-    with asked("read") as client:
-        rows = listed(client, "/api/carbon/credits", limit, programId=program)
-    show_rows(rows, CREDITS, output, empty="No credits were bought.")
+add_list(
+    app,
+    "/api/carbon/credits",
+    CREDITS,
+    "Credits that were bought, newest first, and how many of them are retired.",
+    "No credits were bought.",
+    OF_PROGRAM,
+    word="credits",
+)
 
 
 @app.command("retire")
@@ -200,9 +192,12 @@ def retire(
     say_done(done, output, f"{done['id']}: serials {first} to {last} are retired; they never move again.")
 
 
-@app.command("retirements")
-def retirements(program: OfProgram = None, limit: Rows = ROWS, output: Output = TABLE) -> None:
-    """What was retired, newest first."""
-    with asked("read") as client:
-        rows = listed(client, "/api/carbon/retirements", limit, programId=program)
-    show_rows(rows, RETIREMENTS, output, empty="Nothing was retired.")
+add_list(
+    app,
+    "/api/carbon/retirements",
+    RETIREMENTS,
+    "What was retired, newest first.",
+    "Nothing was retired.",
+    OF_PROGRAM,
+    word="retirements",
+)
