@@ -60,8 +60,6 @@ class BalanceView(ViewModel):
 class AccountView(ViewModel):
     """An account as it stands now."""
 
-    balance: Minor
-    held: Minor
     debits: Minor
     credits: Minor
 

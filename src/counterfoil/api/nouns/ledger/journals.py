@@ -31,7 +31,6 @@ BY_HAND = ("key:", "person:")  # who posts a journal under their own name; all o
 class JournalLineView(ViewModel):
     """One movement. The balances are those of the accounts after it, each on its normal side."""
 
-    amount: Minor
     debit_balance: Minor
     credit_balance: Minor
 

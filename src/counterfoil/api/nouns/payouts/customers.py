@@ -47,7 +47,6 @@ class CustomerDocumentView(ViewModel):
     """One document."""
 
     about: str | None = Field(description="The invoice or the escrow that it belongs to.")
-    amount: Minor
     balance: Minor = Field(description="After it.")
 
 

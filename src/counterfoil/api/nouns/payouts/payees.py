@@ -26,7 +26,6 @@ class CardLineView(ViewModel):
     effect: str = Field(description="paused, smaller or late.")
     fact: str = Field(description="The kind of fact, such as destination_quarantined.")
     fact_id: str = Field(description="The row or the account that says so.")
-    amount: Minor | None
 
 
 @shows(CardAccount)

@@ -36,7 +36,6 @@ class PayoutView(ViewModel):
     """What is owed to a payee for one settlement. Amounts in minor units."""
 
     key: str = Field(description="`payout-{invoiceId}-{settlementId}`: asking again for the same returns the first.")
-    amount: Minor
     state: str = Field(
         description="pending, processing, completed, failed, reconcile_required (nobody knows yet), cancelled, returned "
         "or refunded (nothing is left to pay)."

@@ -31,10 +31,7 @@ class RefundRequest(RequestModel):
 class RefundBooked(WriteResult):
     """amount + credited = escrow + platform fee + validator fee + own holdback + payable + holdback + receivable, in minor units."""
 
-    amount: Minor
     escrow: Minor = Field(description="Before the settlement, all of it comes from here.")
-    platform_fee: Minor
-    validator_fee: Minor
     own_holdback: Minor = Field(description="Of what was held back of this settlement, its part.")
     payable: Minor = Field(description="Of what was still to be paid out for the settlement.")
     holdback: Minor = Field(description="Of what is held back of the payee, the oldest first.")

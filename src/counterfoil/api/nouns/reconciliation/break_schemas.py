@@ -54,7 +54,6 @@ class FactView(ViewModel):
     """Something that happened around a break."""
 
     whole_day: bool = Field(description="Only the date is known.")
-    minor: Minor | None
 
 
 @shows(Remark)
@@ -74,7 +73,6 @@ class ProposalView(ViewModel):
 
     payload: dict[str, Any] = Field(description="The journal, as it would be posted.")
     payload_sha256: str = Field(description="What an approval names.")
-    minor: Minor
 
 
 class BreakInFull(BreakShownShort):

@@ -23,9 +23,6 @@ class SettlementView(ViewModel):
     """Gross = platform fee + validator fee + holdback + net, in minor units; each part rounded down but the net."""
 
     gross: Minor
-    platform_fee: Minor
-    validator_fee: Minor
-    holdback: Minor
     net: Minor = Field(description="What is paid out.")
     rate_version: int = Field(description="Of the program's rates that were used.")
 

@@ -114,7 +114,6 @@ TRANSACTIONS = Listing("transactions", TransactionLineView)
 class ParticipantView(ViewModel):
     """One agent's part."""
 
-    amount: Minor
     standing: str = Field(description="none, held, applied or released.")
 
 
