@@ -50,12 +50,12 @@ class Records(Generic[Row]):
         """These, in id order; one that is not there is not in the answer."""
         return self.read(conn, f"where {self.table}id = any(%s) order by {self.table}id{_LOCKED if lock else ''}", [list(ids)])
 
-    def newest(self, conn: Connection[Any], *, rows_max: int, after: str | None, state: str | None) -> list[Row]:
-        """The newest first, behind `after`, in one state or in any."""
+    def newest(
+        self, conn: Connection[Any], *, rows_max: int, after: str | None = None, state: str | None = None, program_id: str | None = None
+    ) -> list[Row]:
+        """The newest first, behind `after`; in one state or in any, of one program or of all."""
         of = self.table
-        return self.read(
-            conn,
-            f"""where (%(after)s::text is null or {of}id < %(after)s) and (%(state)s::text is null or {of}state = %(state)s)
-               order by {of}id desc limit %(rows)s""",
-            {"after": after, "state": state, "rows": rows_max},
-        )
+        asked = {f"{of}id < %(after)s": after, f"{of}state = %(state)s": state, f"{of}program_id = %(program)s": program_id}
+        narrowed = " and ".join(one for one, value in asked.items() if value is not None) or "true"
+        given = {"after": after, "state": state, "program": program_id, "rows": rows_max}
+        return self.read(conn, f"where {narrowed} order by {of}id desc limit %(rows)s", given)

@@ -256,10 +256,4 @@ def list_invoices(
     """Invoices, newest first, keyset-paged by id. Raises InvalidInput for a state that is none."""
     if state is not None and state not in STATES:
         raise InvalidInput("status", f"one of {', '.join(STATES)}", got=state[:40])
-    return INVOICES.read(
-        conn,
-        """where (%(program)s::text is null or program_id = %(program)s) and (%(state)s::text is null or state = %(state)s)
-             and (%(after)s::text is null or id < %(after)s)
-           order by id desc limit %(rows_max)s""",
-        {"program": program_id, "state": state, "after": after, "rows_max": rows_max},
-    )
+    return INVOICES.newest(conn, rows_max=rows_max, after=after, state=state, program_id=program_id)

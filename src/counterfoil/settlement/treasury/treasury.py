@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
-from psycopg.rows import class_row
 
 from counterfoil.base.problems import InvalidInput, Problem
+from counterfoil.base.rows import Records
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import TREASURY_DISTRIBUTE, TREASURY_WITHDRAW
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
@@ -129,15 +129,8 @@ def _earned(conn: Connection[Any], one: TreasuryMovement) -> int:
     return int(row[0])
 
 
-def list_movements(conn: Connection[Any], *, rows_max: int, after: str | None, program_id: str | None) -> list[TreasuryMovement]:
-    """What was distributed and withdrawn, newest first."""
-    with conn.cursor(row_factory=class_row(TreasuryMovement)) as cur:
-        return cur.execute(
-            """select id, program_id, asset, kind, amount, reference, reason, actor, at from treasury_movement
-               where (%(after)s::text is null or id < %(after)s) and (%(program)s::text is null or program_id = %(program)s)
-               order by id desc limit %(rows)s""",
-            {"after": after, "program": program_id, "rows": rows_max},
-        ).fetchall()
+MOVEMENTS: Final = Records(TreasuryMovement, f"select {', '.join(TreasuryMovement._fields)} from treasury_movement", "treasury movement")
+list_movements: Final = MOVEMENTS.newest
 
 
 def summarize(conn: Connection[Any], program_id: str, *, start: datetime, end: datetime) -> list[TreasurySummary]:

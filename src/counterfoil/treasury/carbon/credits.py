@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
-from psycopg.rows import class_row
 
-from counterfoil.base.problems import InvalidInput, NotFound
+from counterfoil.base.problems import InvalidInput
+from counterfoil.base.rows import Records
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import CARBON_BUY, CARBON_RETIRE, KeySpace
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
@@ -126,37 +125,8 @@ def _book(
     post_all(conn, [ProgramJournal(program_id, journal)], now=now)
 
 
-def show_credit(conn: Connection[Any], credit_id: str) -> CarbonCredit:
-    """One purchase. Raises NotFound."""
-    found = _credits(conn, "where c.id = %(id)s", {"id": credit_id})
-    if not found:
-        raise NotFound(what="carbon credit", id=credit_id)
-    return found[0]
-
-
-def list_credits(conn: Connection[Any], *, rows_max: int, after: str | None = None, program_id: str | None = None) -> list[CarbonCredit]:
-    """Newest first."""
-    return _credits(
-        conn,
-        """where (%(after)s::text is null or c.id < %(after)s) and (%(program)s::text is null or c.program_id = %(program)s)
-           order by c.id desc limit %(rows)s""",
-        {"after": after, "program": program_id, "rows": rows_max},
-    )
-
-
-def _credits(conn: Connection[Any], ending: str, given: Mapping[str, Any]) -> list[CarbonCredit]:
-    with conn.cursor(row_factory=class_row(CarbonCredit)) as cur:
-        return cur.execute(f"select {COLUMNS} from carbon_credit c {ending}", given).fetchall()
-
-
-def list_retirements(
-    conn: Connection[Any], *, rows_max: int, after: str | None = None, program_id: str | None = None
-) -> list[CarbonRetirement]:
-    """Newest first."""
-    with conn.cursor(row_factory=class_row(CarbonRetirement)) as cur:
-        return cur.execute(
-            """select id, program_id, credit_id, first_serial, last_serial, agent_id, grams, reason, actor, at from carbon_retirement
-               where (%(after)s::text is null or id < %(after)s) and (%(program)s::text is null or program_id = %(program)s)
-               order by id desc limit %(rows)s""",
-            {"after": after, "program": program_id, "rows": rows_max},
-        ).fetchall()
+CREDITS: Final = Records(CarbonCredit, f"select {COLUMNS} from carbon_credit c", "carbon credit", "c.")
+show_credit: Final = CREDITS.show
+list_credits: Final = CREDITS.newest
+RETIREMENTS: Final = Records(CarbonRetirement, f"select {', '.join(CarbonRetirement._fields)} from carbon_retirement", "carbon retirement")
+list_retirements: Final = RETIREMENTS.newest

@@ -18,6 +18,7 @@ from counterfoil.base.edge import Database
 from counterfoil.base.failpoints import reached
 from counterfoil.base.ids import MakeId
 from counterfoil.base.problems import InvalidInput, Problem
+from counterfoil.base.rows import Records
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import CARBON_EMIT
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
@@ -251,14 +252,12 @@ def _write(conn: Connection[Any], made: CarbonSync) -> None:
         emit(conn, [NewEvent("carbon_sync_failed", one, made.id, told, once=made.id) for one in programs], at=made.ended_at)
 
 
-def list_syncs(conn: Connection[Any], *, rows_max: int, after: str | None = None) -> list[CarbonSync]:
-    """Newest first."""
-    rows = conn.execute(
-        """select id, actor, forced, reason, days, failed, points, posted, breaks, error, started_at, ended_at from carbon_sync
-           where %(after)s::text is null or id < %(after)s order by id desc limit %(rows)s""",
-        {"after": after, "rows": rows_max},
-    ).fetchall()
-    return [CarbonSync(*row) for row in rows]
+SYNCS: Final = Records(
+    CarbonSync,
+    "select id, actor, forced, reason, days, failed, points, posted, breaks, error, started_at, ended_at from carbon_sync",
+    "carbon sync",
+)
+list_syncs: Final = SYNCS.newest
 
 
 def sync_due(context: JobContext, _: str | None) -> Tally:
