@@ -35,7 +35,7 @@ async def _page_query(limit: Limit = LIMIT, cursor: Cursor = None) -> PageQuery:
 PageWanted = Annotated[PageQuery, Depends(_page_query)]
 
 
-class Rows(Protocol):
+class PageRows(Protocol):
     """Reads the rows of a list: at most `rows_max`, those behind `after` (one value, or several as a tuple; None: from the first)."""
 
     def __call__(self, conn: Connection[Any], *, rows_max: int, after: Any) -> Sequence[Any]:
@@ -62,7 +62,7 @@ class Listing(Generic[Item]):
         """A page out of `rows`, which were read with one more than its limit."""
         return self._keyset.page(rows, wanted.limit, self._by)
 
-    def answer(self, call: ApiCall, wanted: PageQuery, rows: Rows, shown: Callable[[Any], Item] | None = None) -> Response:
+    def answer(self, call: ApiCall, wanted: PageQuery, rows: PageRows, shown: Callable[[Any], Item] | None = None) -> Response:
         """The page that is asked for, read in one transaction; `shown` makes of a row what the shape does not read off it by itself."""
         after = self.after(wanted)
         with call.reading() as conn:
