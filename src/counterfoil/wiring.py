@@ -73,7 +73,7 @@ from counterfoil.payouts.refunds.noun import REFUND_NOUN
 from counterfoil.payouts.refunds.refunds import REFUND
 from counterfoil.payouts.refunds.release import HOLDBACK_NOUN
 from counterfoil.proofs import declared as proofs
-from counterfoil.reconciliation import bank_lines, bank_statements, client_money
+from counterfoil.reconciliation import bank_lines, bank_statements, client_money, treasury_daily
 from counterfoil.reconciliation.breaks.adjusting import PAIRED as BREAK_PAIRED
 from counterfoil.reconciliation.breaks.breaks import BREAK
 from counterfoil.reconciliation.breaks.noun import BREAK_NOUN
@@ -158,6 +158,7 @@ JOBS: Final[Sequence[Job]] = (
     *expiring.JOBS,
     *forgetting.JOBS,
     *nightly.JOBS,
+    *treasury_daily.JOBS,
     *proofs.JOBS,
     *sentinel.JOBS,
     *alert_limits.JOBS,
@@ -193,6 +194,7 @@ EVENT_KINDS: Final[Sequence[EventKind]] = (
     *rows.EVENT_KINDS,
     *continuous.EVENT_KINDS,
     *nightly.EVENT_KINDS,
+    *treasury_daily.EVENT_KINDS,
     *client_money.EVENT_KINDS,
     *sentinel_runs.EVENT_KINDS,
     *alert_machine.EVENT_KINDS,

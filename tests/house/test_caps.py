@@ -45,6 +45,7 @@ SAID: Final = {
     "LINES_MAX": ("matching/output/summary.py", "The largest:"),
     "GAPS_SHOWN_MAX": ("dashboard/pages/runs.py", "in the last {len(missed)} gaps"),
     "CUSTOMERS_SHOWN_MAX": ("dashboard/pages/customers.py", "after"),
+    "NAMED_MAX": ("reconciliation/treasury_daily.py", '"differ": len(one.differ)'),
     "AGENTS_SHOWN_MAX": ("dashboard/templates/agents.html", "The next agents"),
     "TRANSACTIONS_SHOWN_MAX": ("dashboard/templates/transactions.html", "The next transactions"),
     "CARBON_SHOWN_MAX": ("dashboard/templates/carbon.html", "the newest {{"),

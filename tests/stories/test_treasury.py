@@ -42,6 +42,15 @@ def moved(desk: Desk, times: int = 3) -> None:
         desk.work("transactions")
 
 
+def the_daily_checks_are_asked_by_hand(desk: Desk, terminal: Terminal, known: dict[str, str]) -> None:
+    """T1: what the job asks at 00:00 UTC: every agent, what is pending, and carbon of the day before."""
+    code, said = terminal("jobs", "run", "treasury-daily", "--output", "json")
+    assert (code, told((code, said))["handled"]) == (0, 3), said
+    assert terminal.ask("/api/admin/ops/run/treasury-daily", {}, role="operator")["failed"] == 0
+    events = terminal.rows("/api/events?name=treasury_checked")
+    assert events[0]["payload"] == {"agents": 3, "differ": 0, "pending": 0, "carbon": "NOTHING"}
+
+
 def an_agent_is_reconciled_by_hand(desk: Desk, terminal: Terminal, known: dict[str, str]) -> None:
     """T2: one agent for a span, after a transfer of its own."""
     code, said = terminal(
@@ -201,6 +210,7 @@ def called(state: str, agent: str) -> str:
 
 RUNBOOK: tuple[Section, ...] = (
     agents_with_money_and_mandates,
+    the_daily_checks_are_asked_by_hand,
     an_agent_is_reconciled_by_hand,
     stuck_transactions_are_found,
     their_resolution_is_forced_by_two,

@@ -1,0 +1,101 @@
+"""What the treasury of agents is asked at 00:00 UTC: every agent's balance against its transactions, what is pending for too long, and the
+grams of the day before against the source's figures. What it finds is told; nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from psycopg import Connection
+
+from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.work.jobs import Job, JobContext
+from counterfoil.operations.work.runner import Tally
+from counterfoil.reconciliation.runs.schedule import take_slot
+from counterfoil.treasury.carbon.model import CarbonMeans
+from counterfoil.treasury.carbon.verify import verify_day
+from counterfoil.treasury.verification.verify import verify_agents
+
+NAME: Final = "treasury-daily"
+CRON: Final = "0 0 * * *"
+REST_S: Final = 20.0
+AT_ONCE: Final = 100
+NAMED_MAX: Final = 20  # of those that do not agree; the event counts them all
+
+EVENT_KINDS: Final = declare(
+    EventKind("treasury_checked", "info", "Every agent's balance was held against its transactions, and carbon against its source."),
+    EventKind("treasury_differs", "critical", "An agent's balance is not what its transactions say, or carbon is a break."),
+    EventKind("treasury_pending", "warning", "Transactions between agents are pending for more than five minutes."),
+)
+
+
+class TreasuryCheck(NamedTuple):
+    """What was found of a program: agents that were asked, those that differ, those with something pending for too long, and what was
+    found of the grams of the day before."""
+
+    agents: int
+    differ: list[str]
+    pending: list[str]
+    carbon: str
+
+    @property
+    def wrong(self) -> int:
+        """Things that are not as they must be; what is pending or lags is not wrong yet."""
+        return len(self.differ) + (self.carbon == "BREAK")
+
+
+def check_treasury(conn: Connection[Any], means: CarbonMeans, program_id: str, *, now: datetime) -> TreasuryCheck:
+    """Everything of a program, whatever was looked at before."""
+    ids = [row[0] for row in conn.execute("select id from agent where program_id = %s order by id", [program_id])]
+    differ: list[str] = []
+    pending: list[str] = []
+    for first in range(0, len(ids), AT_ONCE):
+        for one in verify_agents(conn, ids[first : first + AT_ONCE], now=now):
+            if not one.agrees:
+                differ.append(one.agent_id)
+            elif one.findings:
+                pending.append(one.agent_id)
+    carbon = verify_day(conn, means, (now - timedelta(days=1)).date(), now=now, program_id=program_id).verdict
+    return TreasuryCheck(len(ids), differ, pending, carbon)
+
+
+def check_all(context: JobContext) -> Tally:
+    """Every program that has agents; each is told by events of its own."""
+    now = context.clock()
+    with context.database.transaction(read_only=True) as conn:
+        programs = [row[0] for row in conn.execute("select distinct program_id from agent order by 1")]
+        found = {one: check_treasury(conn, context.carbon, one, now=now) for one in programs}
+    with context.database.transaction() as conn:
+        for program, one in found.items():
+            emit(conn, _events(program, one, context.make_id), at=now)
+    return Tally(handled=sum(one.agents for one in found.values()), failed=sum(one.wrong for one in found.values()))
+
+
+def _events(program: str, one: TreasuryCheck, make_id: Callable[[str], str]) -> list[NewEvent]:
+    subject = make_id("check")
+    told = {"agents": one.agents, "differ": len(one.differ), "pending": len(one.pending), "carbon": one.carbon}
+    events = [NewEvent("treasury_checked", program, subject, told)]
+    if one.wrong:
+        events.append(NewEvent("treasury_differs", program, subject, {**told, "which": one.differ[:NAMED_MAX]}))
+    if one.pending:
+        events.append(NewEvent("treasury_pending", program, subject, {**told, "which": one.pending[:NAMED_MAX]}))
+    return events
+
+
+def _tick(context: JobContext, _: str | None) -> Tally:
+    with context.database.transaction() as conn:
+        slot = take_slot(conn, NAME, CRON, by=context.runner.owner, now=context.clock())
+    return check_all(context) if slot is not None else Tally()
+
+
+JOBS: Final = (
+    Job(
+        NAME,
+        None,
+        _tick,
+        "Holds agents against their transactions, and carbon against its source, at 00:00 UTC; by hand at once.",
+        every=lambda _: REST_S,
+        on_demand=lambda context, _: check_all(context),
+    ),
+)

@@ -1,0 +1,63 @@
+"""The daily question to the treasury of agents: at its hour once, by hand at once, and what it finds is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from counterfoil.base.edge import Database
+from counterfoil.wiring import JOBS
+from tests.api.office import wiring_for
+from tests.builders import NOW, PROGRAM
+from tests.stories.superuser import by_a_superuser
+from tests.treasury.carbon.office import DAY, CarbonOffice, carbon_office
+from tests.treasury.purse import begun
+
+JOB = next(job for job in JOBS if job.name == "treasury-daily")
+
+
+@pytest.fixture
+def office(database: Database) -> Iterator[CarbonOffice]:
+    with carbon_office(database) as made:
+        yield made
+
+
+def context(office: CarbonOffice) -> Any:
+    return replace(wiring_for(office.database), carbon=office.means, clock=lambda: office.now).context("worker:test")
+
+
+def told(office: CarbonOffice) -> list[tuple[str, dict[str, Any]]]:
+    with office.database.transaction(read_only=True) as conn:
+        return conn.execute("select name, payload from event where name like 'treasury_%%' order by at, name", []).fetchall()
+
+
+def test_it_is_asked_at_midnight_once_and_by_hand_at_any_time(office: CarbonOffice) -> None:
+    office.agent()
+    assert JOB.tick(context(office), None).handled == 0, "the schedule is only noted"
+    office.now = NOW.replace(hour=0, minute=1) + timedelta(days=1)
+    assert [JOB.tick(context(office), None).handled for _ in range(2)] == [1, 0]
+    assert JOB.run(context(office)).handled == 1
+    assert [name for name, _ in told(office)] == ["treasury_checked"] * 2
+    assert told(office)[0][1]["carbon"] == "NOTHING", "nothing was compared, and it says so"
+
+
+def test_what_differs_or_waits_is_told_and_counted(office: CarbonOffice) -> None:
+    wrong, waiting = office.agent(), office.agent()
+    office.used(wrong, 1_000_000)
+    office.sync()
+    office.fake.flat = "900"
+    with office.database.transaction() as conn:
+        begun(conn, (waiting, "debit", 5), (office.agent(), "credit", 5))
+    account = f"(select min(id) from account where name = 'treasury:agent:{wrong}')"  # in one asset
+    by_a_superuser(office, f"update account set credits = credits + 7 where id = {account}")  # type: ignore[arg-type]
+    office.now = NOW + timedelta(days=1)
+    found = JOB.run(context(office))
+    by = dict(told(office))
+    assert found.failed == len(by["treasury_differs"]["which"]) > 0
+    assert wrong in by["treasury_differs"]["which"]
+    assert waiting in by["treasury_pending"]["which"]
+    assert by["treasury_checked"]["carbon"] == "AGREES", f"of {DAY} in {PROGRAM}, as far as the source was heard"
