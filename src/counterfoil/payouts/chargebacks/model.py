@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
-from psycopg.rows import class_row
 
-from counterfoil.base.problems import NotFound
+from counterfoil.base.rows import Records
 
 
 class Chargeback(NamedTuple):
@@ -49,36 +48,18 @@ def charge_of(conn: Connection[Any], provider: str, provider_ref: str) -> str | 
 def locked_chargeback(conn: Connection[Any], provider: str, provider_ref: str) -> Chargeback | None:
     """The chargeback that a provider knows by this reference, locked; None when it is new."""
     conn.execute("select from chargeback where provider = %s and provider_ref = %s for update", [provider, provider_ref])
-    found = _select(conn, "where provider = %s and provider_ref = %s", [provider, provider_ref])
+    found = CHARGEBACKS.read(conn, "where provider = %s and provider_ref = %s", [provider, provider_ref])
     return found[0] if found else None
 
 
-def show_chargeback(conn: Connection[Any], chargeback_id: str) -> Chargeback:
-    """One chargeback. Raises NotFound."""
-    found = _select(conn, "where id = %s", [chargeback_id])
-    if not found:
-        raise NotFound(what="chargeback", id=chargeback_id)
-    return found[0]
-
-
-def list_chargebacks(conn: Connection[Any], *, rows_max: int, after: str | None, state: str | None) -> list[Chargeback]:
-    """Chargebacks, newest first."""
-    return _select(
-        conn,
-        """where (%(after)s::text is null or id < %(after)s) and (%(state)s::text is null or state = %(state)s)
-           order by id desc limit %(rows)s""",
-        {"after": after, "state": state, "rows": rows_max},
-    )
-
-
-def _select(conn: Connection[Any], ending: str, given: Any) -> list[Chargeback]:
-    with conn.cursor(row_factory=class_row(Chargeback)) as cur:
-        return cur.execute(
-            """select id, program_id, provider, provider_ref, charge_id, invoice_id, customer_id, payee_id, asset, amount, fee, fee_back,
-                      excess, beyond,
-                      coalesce((select sum(x.amount) from chargeback_escrow x where x.chargeback_id = chargeback.id), 0)::bigint
-                          as escrowed,
-                      cause, answer_by, opened_at, ended_at, state, state_at from chargeback """
-            + ending,
-            given,
-        ).fetchall()
+CHARGEBACKS: Final = Records(
+    Chargeback,
+    """select id, program_id, provider, provider_ref, charge_id, invoice_id, customer_id, payee_id, asset, amount, fee, fee_back,
+              excess, beyond,
+              coalesce((select sum(x.amount) from chargeback_escrow x where x.chargeback_id = chargeback.id), 0)::bigint
+                  as escrowed,
+              cause, answer_by, opened_at, ended_at, state, state_at from chargeback""",
+    "chargeback",
+)
+show_chargeback: Final = CHARGEBACKS.show
+list_chargebacks: Final = CHARGEBACKS.newest

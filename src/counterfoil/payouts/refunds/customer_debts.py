@@ -14,8 +14,8 @@ from counterfoil.ledger.journals.key_spaces import CUSTOMER_DEBT_PAID, CUSTOMER_
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
 from counterfoil.settlement.escrow.taken_back import customer_debt
+from counterfoil.settlement.payments.paying_back import BANK
 
-BANK: Final = "bank"
 EVENT_KINDS: Final = declare(
     EventKind("customer_debt_paid", "info", "A customer paid back what was owed to us."),
     EventKind("customer_debt_written_off", "critical", "Two people gave up what a customer owes."),

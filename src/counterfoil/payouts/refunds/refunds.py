@@ -14,9 +14,8 @@ from psycopg import Connection
 
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Machine, Move, record_birth, take_step, take_steps
-from counterfoil.base.problems import InvalidInput, NotFound, Problem
+from counterfoil.base.problems import NotFound, Problem
 from counterfoil.base.rows import Records
-from counterfoil.base.text import reference_of
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import REFUND as REFUND_KEYS
 from counterfoil.ledger.journals.key_spaces import REFUND_EXECUTE, KeySpace
@@ -41,10 +40,10 @@ from counterfoil.settlement.fees.fees import rates_of
 from counterfoil.settlement.holdback import held_of_payee, use
 from counterfoil.settlement.invoices.contested import call_refunded
 from counterfoil.settlement.invoices.invoices import Invoice, lock_invoices
+from counterfoil.settlement.payments.paying_back import account_of, new_reference
 from counterfoil.settlement.settlements import Settlement, settlement_of
 from counterfoil.settlement.treasury.treasury import owed_to_validators
 
-BANK: Final = "bank"
 WHY: Final = "a refund was booked before it was sent"
 REFUND: Final = Machine(
     name="refund",
@@ -278,18 +277,13 @@ def execute_refund(
     charged = [each.id for each in contests_of(conn, one.invoice_id) if each.kind == "chargeback"]
     if charged:
         raise UnderDispute(invoice=one.invoice_id, chargeback=charged[0])
-    if provider not in known | {BANK}:
-        raise InvalidInput("provider", f"one of {', '.join(sorted(known | {BANK}))}", got=provider[:40])
-    reference = reference_of(reference)
-    if conn.execute("select reference_paid(%s, %s)", [provider, reference]).fetchone() != (False,):  # locked from here on
-        raise InvalidInput("reference", "one that nothing else was paid by", got=reference[:40])
+    reference = new_reference(conn, provider, reference, known)
     conn.execute(
         "insert into refund_execution (refund_id, provider, reference, actor, at) values (%s, %s, %s, %s, %s)",
         [refund_id, provider, reference, actor, now],
     )
     left = one.amount - one.charged_back
-    account = "cash:bank:client" if provider == BANK else f"clearing:{provider}"
-    _post(conn, one, REFUND_EXECUTE, [(f"refund_payable:customer:{one.customer_id}", account, left)], actor, now)
+    _post(conn, one, REFUND_EXECUTE, [(f"refund_payable:customer:{one.customer_id}", account_of(provider), left)], actor, now)
     emit(
         conn,
         [

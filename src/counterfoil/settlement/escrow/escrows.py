@@ -18,10 +18,11 @@ from counterfoil.operations.work.parts import run_one_by_one
 from counterfoil.operations.work.runner import LADDER_END, Claim, Runner, Tally
 from counterfoil.settlement.escrow.freezing import WARNED_BEFORE
 from counterfoil.settlement.escrow.model import ESCROW, EXPIRING, Escrow, escrows_by_id, show_escrow
-from counterfoil.settlement.escrow.moving import BANK, EscrowRefuses, Hand, expire_escrow, fund_with
+from counterfoil.settlement.escrow.moving import EscrowRefuses, Hand, expire_escrow, fund_with
 from counterfoil.settlement.escrow.rules import Condition, checked_conditions, micro_of, refuse_too_late
 from counterfoil.settlement.escrow.taken_back import freeze_charged_back
 from counterfoil.settlement.fees.fees import rates_in_force
+from counterfoil.settlement.payments.paying_back import BANK
 from counterfoil.settlement.usage.usage import assets_of
 
 ACTOR: Final = "system:worker"

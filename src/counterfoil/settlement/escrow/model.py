@@ -10,7 +10,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from counterfoil.base.machine import Machine
-from counterfoil.base.problems import NotFound
+from counterfoil.base.rows import Records
 from counterfoil.operations.events.events import EventKind, declare
 from counterfoil.operations.work.runner import Queue
 from counterfoil.settlement.escrow.rules import CONDITIONS_MAX, Condition, reached_text, terms_of
@@ -113,38 +113,20 @@ class EscrowEvidence(NamedTuple):
     source: str | None
 
 
-def show_escrow(conn: Connection[Any], escrow_id: str, *, lock: bool = False) -> Escrow:
-    """One escrow. Raises NotFound."""
-    found = _select(conn, "where id = %s" + (" for update" if lock else ""), [escrow_id])
-    if not found:
-        raise NotFound(what="escrow", id=escrow_id)
-    return found[0]
-
-
-def list_escrows(conn: Connection[Any], *, rows_max: int, after: str | None, state: str | None) -> list[Escrow]:
-    """Escrows, newest first."""
-    return _select(
-        conn,
-        """where (%(after)s::text is null or id < %(after)s) and (%(state)s::text is null or state = %(state)s)
-           order by id desc limit %(rows)s""",
-        {"after": after, "state": state, "rows": rows_max},
-    )
+ESCROWS: Final = Records(
+    Escrow,
+    """select id, program_id, customer_id, payee_id, asset, amount, funded, released, refunded, repaid,
+              funded - released - refunded as remaining, reference, rate_version, expires_at, created_at, state, state_at
+       from escrow""",
+    "escrow",
+)
+show_escrow: Final = ESCROWS.show
+list_escrows: Final = ESCROWS.newest
 
 
 def escrows_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[Escrow]:
     """These escrows, locked, in id order; those that do not exist are not in the answer."""
-    return _select(conn, "where id = any(%s) order by id for update", [list(ids)])
-
-
-def _select(conn: Connection[Any], ending: str, given: Any) -> list[Escrow]:
-    with conn.cursor(row_factory=class_row(Escrow)) as cur:
-        return cur.execute(
-            """select id, program_id, customer_id, payee_id, asset, amount, funded, released, refunded, repaid,
-                      funded - released - refunded as remaining, reference, rate_version, expires_at, created_at, state, state_at
-               from escrow """
-            + ending,
-            given,
-        ).fetchall()
+    return ESCROWS.by_id(conn, ids, lock=True)
 
 
 def conditions_of(

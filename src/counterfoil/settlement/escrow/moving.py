@@ -14,7 +14,6 @@ from psycopg import Connection
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import take_step
 from counterfoil.base.problems import InvalidInput, Problem
-from counterfoil.base.text import reference_of
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import (
     ESCROW_CHARGE_BACK,
@@ -29,8 +28,8 @@ from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.settlement.escrow.model import ESCROW, Escrow, conditions_of, show_escrow
 from counterfoil.settlement.escrow.rules import release_split
 from counterfoil.settlement.fees.fees import rates_of
+from counterfoil.settlement.payments.paying_back import account_of, new_reference
 
-BANK: Final = "bank"
 SPACES: Final = {
     "fund": ESCROW_FUND,
     "release": ESCROW_RELEASE,
@@ -155,13 +154,9 @@ def repay_escrow(
     refuse_charged_back(conn, one, "repay")
     if owed == 0:
         raise EscrowRefuses(escrow=one.id, verb="repay", why="nothing of it is owed back to its customer")
-    if provider not in known | {BANK}:
-        raise InvalidInput("provider", f"one of {', '.join(sorted(known | {BANK}))}", got=provider[:40])
     if amount is not None and not 0 < amount <= owed:
         raise InvalidInput("amount", f"from 1 to {owed} minor units, which is what its customer is owed", got=amount)
-    reference = reference_of(reference)
-    if conn.execute("select reference_paid(%s, %s)", [provider, reference]).fetchone() != (False,):  # locked from here on
-        raise InvalidInput("reference", "one that nothing else was paid by", got=reference[:40])
+    reference = new_reference(conn, provider, reference, known)
     move_money(conn, one, "repay", owed if amount is None else amount, hand, provider=provider, reference=reference)
     return one.state
 
@@ -256,7 +251,7 @@ def movement_lines(
 ) -> list[tuple[str, str, int]]:
     """The postings of a movement: debit, credit, minor units. A provider's payment lies in suspense until it funds an escrow."""
     escrow, owed, debt = f"escrow:{one.id}", f"refund_payable:customer:{one.customer_id}", f"receivable:customer:{one.customer_id}"
-    outside = "cash:bank:client" if provider == BANK else f"clearing:{provider}"
+    outside = account_of(str(provider))
     platform, validator, net = fees
     lines = {
         "fund": [("suspense" if payment_id else outside, escrow, amount)],

@@ -26,6 +26,7 @@ from counterfoil.settlement.escrow.model import (
     show_escrow,
 )
 from counterfoil.settlement.escrow.moving import EscrowRefuses, Hand
+from counterfoil.settlement.payments.paying_back import BANK, paid_by
 
 
 def _hand(one: VerbCall) -> Hand:
@@ -48,14 +49,14 @@ def _fund_from_bank(one: VerbCall) -> approvals.Proposal:
         "reference": one.taken["reference"],
     }
     with one.conn.transaction(force_rollback=True):
-        escrows.fund_escrow(one.conn, escrow.id, _hand(one), provider=moving.BANK, reference=payload["reference"], amount=amount)
+        escrows.fund_escrow(one.conn, escrow.id, _hand(one), provider=BANK, reference=payload["reference"], amount=amount)
     return one.propose(ESCROW, "fund_from_bank", payload, escrow.program_id)
 
 
 def _funded_from_bank(conn: Connection[Any], one: approvals.Proposal, by: Caller, now: datetime) -> str:
     made = f"esm_{one.id.partition('_')[2]}"  # one movement for each approval
     given: dict[str, Any] = {"reference": one.payload["reference"], "amount": int(one.payload["amount"])}
-    escrows.fund_escrow(conn, one.subject_id, Hand(by.actor, now, lambda _: made, one.reason), provider=moving.BANK, **given)
+    escrows.fund_escrow(conn, one.subject_id, Hand(by.actor, now, lambda _: made, one.reason), provider=BANK, **given)
     return made
 
 
@@ -179,8 +180,7 @@ VERBS: Final = (
         done="Its customer has the money; {id} is {state}.",
         reason=False,
         takes=(
-            Field("provider", "The provider that paid it, or bank for a transfer from the client money account.", example="bank"),
-            Field("reference", "The provider's or the bank's own reference of the payment.", example="re_1042"),
+            *paid_by("bank"),
             _amount("Without it, all that is owed."),
         ),
     ),
