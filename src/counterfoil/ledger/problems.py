@@ -115,7 +115,9 @@ class HoldExpired(Problem):
 
 
 class HoldPromised(Problem):
-    """Somebody builds on this hold: only who took it gives it back."""
+    """Somebody builds on this hold: only who took it gives it back, and what it moved is not reversed by hand."""
+
+    todo: ClassVar[str] = "Cancel the transaction that took it; once it is done, move the money back by another transaction."
 
 
 class MoneyInTransit(Problem):
@@ -177,6 +179,7 @@ name_refusals(
         "CF115": KeyReserved,
         "CF116": ReopenNeedsTwo,
         "CF117": MoneyInTransit,
+        "CF118": HoldPromised,
     },
     constraints={
         "account_is_not_overdrawn": InsufficientFunds,

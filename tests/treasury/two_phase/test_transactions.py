@@ -6,6 +6,7 @@ import threading
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from psycopg import Connection
 
@@ -14,6 +15,7 @@ from counterfoil.base.invariant import run_invariants
 from counterfoil.base.money import MINOR_MAX
 from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.ledger.holds import post_hold, void_hold
+from counterfoil.ledger.journals.journal import reverse
 from counterfoil.ledger.periods import close_period
 from counterfoil.ledger.problems import HoldPromised
 from counterfoil.operations.work.runner import Runner
@@ -114,6 +116,25 @@ def test_whatever_is_said_twice_is_answered_as_before(books: Connection[Any]):
     with pytest.raises(TransactionRefuses, match="commit was decided: it was asked for"):
         cancel_transaction(books, one, reason="too late", **SAID)
     assert money_of(books, payee) == 10
+    still_true(books)
+
+
+def test_what_one_participant_gave_is_not_reversed_by_hand_since_the_others_have_it(books: Connection[Any]):
+    payer, payee = an_agent(books, money=100), an_agent(books)
+    assert run(books, transfer(books, payer, payee, 10)) == "committed"
+    parts = books.execute("select journal_id from hold_resolution x join hold h on h.id = x.hold_id where h.promised").fetchall()
+    assert len(parts) == 2
+    for (journal,) in parts:
+        with pytest.raises(HoldPromised, match="two_phase txn_"):
+            reverse(books, PROGRAM, journal, key="oops", reason="the wrong agent", **SAID)
+    books.execute("create temporary table again on commit drop as select * from journal where id = %s", [parts[0][0]])
+    books.execute(
+        """update again set id = gen_random_uuid(), key = 'oops', kind = 'reversal', reverses = id, source_type = null, source_id = null"""
+    )
+    with pytest.raises(psycopg.Error, match="is of a hold that is promised") as refused, books.transaction():
+        books.execute("insert into journal select * from again")
+    assert refused.value.sqlstate == "CF118"
+    assert [money_of(books, each) for each in (payer, payee)] == [90, 10]
     still_true(books)
 
 

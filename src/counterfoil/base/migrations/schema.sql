@@ -2876,6 +2876,7 @@ journal: CREATE TRIGGER is_sealed AFTER INSERT ON public.journal REFERENCING NEW
 journal: CREATE TRIGGER journals_were_inserted AFTER INSERT ON public.journal REFERENCING NEW TABLE AS new_journal FOR EACH STATEMENT EXECUTE FUNCTION journals_were_inserted() -- always
 journal: CREATE TRIGGER keys_lie_in_their_spaces AFTER INSERT ON public.journal REFERENCING NEW TABLE AS new_journal FOR EACH STATEMENT EXECUTE FUNCTION keys_lie_in_their_spaces() -- always
 journal: CREATE TRIGGER money_in_transit_is_not_reversed BEFORE INSERT ON public.journal FOR EACH ROW WHEN ((new.reverses IS NOT NULL)) EXECUTE FUNCTION money_in_transit_is_not_reversed() -- always
+journal: CREATE TRIGGER promised_money_is_not_reversed BEFORE INSERT ON public.journal FOR EACH ROW WHEN ((new.reverses IS NOT NULL)) EXECUTE FUNCTION promised_money_is_not_reversed() -- always
 journal: CREATE CONSTRAINT TRIGGER two_people_hold_post AFTER INSERT ON public.journal DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.actor ~~ 'person:%'::text) AND (new.key ~~ 'hold.post:%'::text))) EXECUTE FUNCTION two_people('hold', 'post', 'substr(n.key, length(''hold.post:'') + 1)', '
     p ->> ''amount'' is null or (p ->> ''amount'')::bigint = (select sum(l.amount) from posting l where l.journal_id = n.id)', 'false') -- always
 journal: CREATE CONSTRAINT TRIGGER two_people_journal_post AFTER INSERT ON public.journal DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.actor ~~ 'person:%'::text) AND (new.reverses IS NULL))) EXECUTE FUNCTION two_people('journal', 'post', 'n.program_id || '':'' || n.key', '
@@ -5174,6 +5175,18 @@ begin
         raise 'what a participant of a transaction promised is posted when commit is decided, and given back when abort is' using errcode = 'CF002';
     end if;
     return null;
+end $function$
+
+promised_money_is_not_reversed(): CREATE OR REPLACE FUNCTION public.promised_money_is_not_reversed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if exists (select from hold_resolution x join hold h on h.id = x.hold_id where x.journal_id = new.reverses and h.promised) then
+        raise 'journal % is of a hold that is promised: another transaction moves it back', new.reverses using errcode = 'CF118';
+    end if;
+    return new;
 end $function$
 
 receipt_counts_once(): CREATE OR REPLACE FUNCTION public.receipt_counts_once()

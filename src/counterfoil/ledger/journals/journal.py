@@ -28,7 +28,7 @@ from counterfoil.ledger.journals.write import (
     journal_id,
     newest_of,
 )
-from counterfoil.ledger.problems import AlreadyReversed, KeyReserved, MoneyInTransit, UnknownJournal, UnknownProgram, refusal
+from counterfoil.ledger.problems import AlreadyReversed, HoldPromised, KeyReserved, MoneyInTransit, UnknownJournal, UnknownProgram, refusal
 from counterfoil.ledger.write_context import EFFECTIVE_AHEAD_MAX_US, Ground, accounts_of, enter, enter_for_one
 
 JOURNALS_MAX: Final = 8_192  # in one call
@@ -122,12 +122,13 @@ def reverse(
 ) -> Posted:
     """Move everything back that a journal moved, or one line of it, by a new journal, from its last line to its first.
 
-    Raises UnknownJournal, AlreadyReversed, MoneyInTransit, and what `post` raises: money that has moved on cannot be moved back.
+    Raises UnknownJournal, AlreadyReversed, MoneyInTransit, HoldPromised, and what `post` raises: money that has moved on cannot be moved
+    back.
     """
     if not reason.strip():
         raise InvalidInput("reason", "at least one word")
     rows = conn.execute(
-        """select p.line, d.name, c.name, p.amount, b.asset, r.reversed_by, j.key, o.key
+        """select p.line, d.name, c.name, p.amount, b.asset, r.reversed_by, j.key, o.key, h.id, h.source_type || ' ' || h.source_id
            from posting p
            join journal o on o.id = p.journal_id
            join account d on d.id = p.debit
@@ -135,6 +136,8 @@ def reverse(
            join book b on b.id = d.book_id
            left join reversal r on r.journal_id = p.journal_id and r.line = p.line
            left join journal j on j.id = r.reversed_by
+           left join hold_resolution x on x.journal_id = p.journal_id and x.line = p.line
+           left join hold h on h.id = x.hold_id and h.promised
            where p.journal_id = %s and b.program_id = %s and p.line = coalesce(%s, p.line)
            order by p.line desc limit %s""",
         [journal_id, program_id, line, LINES_MAX],
@@ -145,6 +148,8 @@ def reverse(
         raise AlreadyReversed(journal=str(journal_id), line=before[0], by=str(before[5]))
     if (taken := SPACES.get(word_of(rows[0][7]) or "")) is not None and not taken.is_reversible:
         raise MoneyInTransit(journal=str(journal_id), kind=taken.kind)
+    if promised := next((row for row in rows if row[8] is not None), None):  # the other side of a transaction has got it
+        raise HoldPromised(hold=str(promised[8]), source=promised[9])
     asset = rows[0][4]
     lines = [NewPosting(credit, debit, minor) for _, debit, credit, minor, *_ in rows]
     space = REVERSAL if word_of(key) == REVERSAL.word else None

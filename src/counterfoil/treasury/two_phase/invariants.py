@@ -17,7 +17,11 @@ INVARIANTS: Final = (
            where d.decision is distinct from case o.outcome when 'applied' then 'commit' else 'abort' end
            union all
            select transaction_id, 0, min(outcome), max(outcome) from two_phase_outcome
-           group by transaction_id having count(distinct outcome) > 1""",
+           group by transaction_id having count(distinct outcome) > 1
+           union all
+           select split_part(h.source_id, ':', 1), 0, 'applied', 'reversed by hand' from hold h
+           join hold_resolution x on x.hold_id = h.id join reversal r on r.journal_id = x.journal_id and r.line = x.line
+           where h.promised and h.source_type = 'two_phase'""",
         "critical",
         "One agent paid and the other did not get it, or the other way round.",
         "P15",
