@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import Connection
+from psycopg.types.json import Jsonb
 
 from counterfoil.base.edge import Database, make_id
 from counterfoil.base.invariant import run_invariants
@@ -127,12 +128,10 @@ def test_what_one_participant_gave_is_not_reversed_by_hand_since_the_others_have
     for (journal,) in parts:
         with pytest.raises(HoldPromised, match="two_phase txn_"):
             reverse(books, PROGRAM, journal, key="oops", reason="the wrong agent", **SAID)
-    books.execute("create temporary table again on commit drop as select * from journal where id = %s", [parts[0][0]])
-    books.execute(
-        """update again set id = gen_random_uuid(), key = 'oops', kind = 'reversal', reverses = id, source_type = null, source_id = null"""
-    )
+    again = {"id": "00000000-0000-4000-8000-000000000001", "key": "oops", "kind": "reversal", "reverses": str(parts[0][0])}
+    copied = "insert into journal select (jsonb_populate_record(j, %s)).* from journal j where id = %s"
     with pytest.raises(psycopg.Error, match="is of a hold that is promised") as refused, books.transaction():
-        books.execute("insert into journal select * from again")
+        books.execute(copied, [Jsonb(again), parts[0][0]])
     assert refused.value.sqlstate == "CF118"
     assert [money_of(books, each) for each in (payer, payee)] == [90, 10]
     still_true(books)
