@@ -81,6 +81,9 @@ from counterfoil.reconciliation.runs import continuous, nightly, rows, run
 from counterfoil.reconciliation.runs.copying import Books
 from counterfoil.reconciliation.runs.pairings import Pairing, pairings
 from counterfoil.reconciliation.runs.run import RunContext
+from counterfoil.runbooks.model import EVENT_KINDS as RUNBOOK_EVENT_KINDS
+from counterfoil.runbooks.model import RUNBOOK_RUN
+from counterfoil.runbooks.noun import runbook_noun
 from counterfoil.settlement import holdback, settlements
 from counterfoil.settlement.affiliates import affiliates
 from counterfoil.settlement.affiliates.noun import AFFILIATE_NOUN
@@ -137,6 +140,7 @@ MACHINES: Sequence[Machine] = (
     SENTINEL_RUN,
     ALERT,
     INCIDENT,
+    RUNBOOK_RUN,
 )
 JOBS: Final[Sequence[Job]] = (
     *event_pull.JOBS,
@@ -199,6 +203,7 @@ EVENT_KINDS: Final[Sequence[EventKind]] = (
     *sentinel_runs.EVENT_KINDS,
     *alert_machine.EVENT_KINDS,
     *incident_machine.EVENT_KINDS,
+    *RUNBOOK_EVENT_KINDS,
 )
 QUEUES: Final[Sequence[Queue]] = tuple(job.queue for job in JOBS if job.queue is not None)
 QUEUE_BY_NAME: Final[Mapping[str, Queue]] = {queue.name: queue for queue in QUEUES}
@@ -273,7 +278,8 @@ INVARIANTS: Final[Sequence[Invariant]] = (
 # What the sentinel asks, in this order: what must always hold, then what must hold in time; its own runs last.
 CHECKS: Final[Sequence[Invariant]] = (*INVARIANTS, *MONITORS_OF_PARTS, *monitors(QUEUES))
 ALERT_NOUN: Final = alert_noun(CHECKS, TABLES)
-NOUNS: Final = (*_WATCHED, ALERT_NOUN, INCIDENT_NOUN, SENTINEL_NOUN)  # whose verbs become routes, commands and forms
+RUNBOOK_NOUN: Final = runbook_noun(CHECKS, TABLES)
+NOUNS: Final = (*_WATCHED, ALERT_NOUN, INCIDENT_NOUN, SENTINEL_NOUN, RUNBOOK_NOUN)  # whose verbs become routes, commands and forms
 
 
 @dataclass(frozen=True)
@@ -299,6 +305,7 @@ class Wiring:
     proof_quorum: int = 2  # so many people sign a proof
     crons: Mapping[str, str] = field(default_factory=dict)
     cooling: timedelta = timedelta(hours=72)
+    runbook_folder: Path | None = None  # where the user's own runbooks lie
     peers: Mapping[str, HttpPeer] = field(default_factory=dict)
     carbon: CarbonMeans = field(default_factory=CarbonMeans)
 

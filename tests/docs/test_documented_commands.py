@@ -169,6 +169,8 @@ WHOLE = {  # lists without `--limit`, and why they are never long
     "health": "one row for each counter",
     "invariants": "one row for each question",
     "sentinel checks": "one row for each check",
+    "checklist list": "one row for each checklist",
+    "runbook catalogue": "one row for each runbook",
     "doctor": "one row for each check",
     "encryption status": "one row for each key and table",
     "encryption verify": "those that do not open",

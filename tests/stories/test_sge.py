@@ -277,6 +277,35 @@ def an_imbalance_is_found_answered_and_closed(desk: Desk, terminal: Terminal) ->
     assert (code, "An account was edited." in document) == (0, True)
 
 
+def checklists_are_answered_by_the_machine_and_signed(desk: Desk, terminal: Terminal) -> None:
+    """S12: the morning's, the week's and the month's; what the machine asks carries its evidence, and a person signs what passed."""
+    desk.work()
+    assert "is finished" in terminal("sentinel", "run", "--full")[1]
+    made = told(terminal("checklist", "run", "morning", "--output", "json"))
+    asked = {one["title"]: one["outcome"] for one in made["steps"] if one["type"] == "check"}
+    assert asked["No intent stands still"] == asked["Debits are credits in every program"] == "passed"
+    assert asked["A worker is at work"] == "failed", "in this story people run the jobs"
+    assert terminal("runbook", "sign", made["id"])[0] == 5
+    assert terminal("runbook", "close", made["id"], "--reason", "a drill without workers")[0] == 0
+    week = told(terminal("checklist", "run", "weekly", "--day", desk.clock.now.date().isoformat(), "--output", "json"))
+    steps = {one["title"]: one for one in week["steps"]}
+    assert steps["Commissions are as the contract makes them"]["outcome"] == "passed"
+    assert steps["Payouts went out within 24 hours of their approval"]["outcome"] == "passed"
+    assert terminal("runbook", "tick", week["id"], str(week["stepsTotal"]), "--note", "as fast as the week before")[0] == 0
+    assert terminal("runbook", "sign", week["id"])[0] == 0
+    month = terminal.ask("/api/checklists/monthly/runs", {"day": desk.clock.now.date().isoformat()}, role="operator")
+    outcomes = {one["title"]: one["outcome"] for one in month["steps"]}
+    assert outcomes["Affiliates are a tree: no circle, no orphan"] == outcomes["Commissions follow the rates of their contract"] == "passed"
+    assert outcomes["The month is proven, and its proof is signed"] == "failed", "nobody has exported it yet"
+    assert "## [x] 3." in terminal("runbook", "print", month["id"])[1]
+    listed = {one["name"]: one["lastRun"] for one in terminal.rows("/api/checklists")}
+    assert {name: listed[name]["state"] for name in ("morning", "weekly", "monthly")} == {
+        "morning": "closed",
+        "weekly": "signed",
+        "monthly": "running",
+    }
+
+
 def jobs_are_run_by_name(desk: Desk, terminal: Terminal) -> None:
     """S18: each job of the schedule, on demand."""
     [invoice] = issue(desk.database, "60.00", prefix="f")
@@ -304,6 +333,7 @@ RUNBOOK: tuple[Section, ...] = (
     commissions_are_checked_on_a_sample,
     affiliates_are_a_tree_and_are_paid_by_the_contract,
     an_imbalance_is_found_answered_and_closed,
+    checklists_are_answered_by_the_machine_and_signed,
     jobs_are_run_by_name,
 )
 

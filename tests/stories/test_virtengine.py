@@ -286,6 +286,23 @@ def usage_becomes_invoices_that_are_not_all_paid_as_asked(one: Story) -> None:
     assert (one.terminal.folder / "statement-late-3.pdf").read_bytes().startswith(b"%PDF")
 
 
+def a_months_end_is_answered_by_the_machine(one: Story) -> None:
+    """V13: six items, each with its evidence; the one that fails cannot be ticked; the report is kept with the run."""
+    day = one.desk.clock.now.date().isoformat()
+    made = one.terminal.ask("/api/checklists/monthly-settlement/runs", {"day": day}, role="operator")
+    outcomes = [step["outcome"] for step in made["steps"]]
+    assert (len(outcomes), outcomes[2], outcomes[5]) == (6, "passed", "passed")
+    code, said = one.terminal("checklist", "run", "monthly-settlement", "--day", day, "--output", "json")
+    again = told((code, said))
+    assert (code, [step["outcome"] for step in again["steps"]]) == (0 if set(outcomes) == {"passed"} else 1, outcomes)
+    shown = one.terminal.ask(f"/api/runbook-runs/{again['id']}")
+    report = shown["answers"][5]["evidence"]["reports"][PROGRAM]
+    assert (report["report"]["program"], len(report["sha256"])) == (PROGRAM, 64)
+    assert one.terminal("runbook", "tick", again["id"], "1", "--note", "looks fine")[0] == 5, "what the machine asks nobody ticks"
+    assert set(outcomes) == {"passed"}, made["steps"]
+    assert one.terminal("runbook", "sign", again["id"])[0] == 0
+
+
 RUNBOOK: tuple[Callable[[Story], None], ...] = (
     states_and_fees,
     the_days_report,
@@ -296,6 +313,7 @@ RUNBOOK: tuple[Callable[[Story], None], ...] = (
     a_payout_is_found_by_its_key_and_made_once,
     a_payout_that_is_stuck_is_marked_as_failed,
     the_payout_that_an_invoice_is_missing_is_made_once,
+    a_months_end_is_answered_by_the_machine,
     an_account_that_does_not_match_is_recomputed,
     events_have_levels,
     money_waits_in_escrow,

@@ -224,6 +224,9 @@ class Settings(BaseSettings):
         description="When (UTC) every check is asked of what is new since the last run.",
     )
     metrics_namespace: str = Field("counterfoil", pattern=r"^[a-z][a-z0-9_]{0,62}$", description="What the names of metrics begin with.")
+    runbook_folder: Path | None = Field(
+        None, description="Where your own runbooks lie, *.toml; one of a name that comes with counterfoil goes before it."
+    )
     proof_folder: Path | None = Field(
         None,
         description="Where checkpoints of the log and proofs lie, best on a disk or share that the database's owner cannot write to. "

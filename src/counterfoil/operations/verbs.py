@@ -213,11 +213,12 @@ def of_all(rows: Callable[[Connection[Any], str], Sequence[Any]]) -> PartRows:
 
 class Part(NamedTuple):
     """Rows that belong to a thing and are shown with it, such as the lines of a batch: their type, and where they come from. At most 1000
-    are shown; whoever shows them says when there are more."""
+    are shown; whoever shows them says when there are more. `columns`: what of them stands in tables, all of it if empty."""
 
     name: str
     row: type[Any]
     rows: PartRows
+    columns: tuple[str, ...] = ()
 
     def read(self, conn: Connection[Any], subject_id: str) -> tuple[Sequence[Any], bool]:
         """The rows that are shown, and whether there are more of them."""

@@ -1357,6 +1357,34 @@ run_finding: at_stake bigint not null
 run_finding: cause text not null
 run_finding: day date
 run_finding: detail jsonb not null
+runbook_answer: run_id text not null
+runbook_answer: number integer not null
+runbook_answer: attempt integer not null
+runbook_answer: type text not null
+runbook_answer: outcome text not null
+runbook_answer: told text not null
+runbook_answer: evidence jsonb not null
+runbook_answer: actor text not null
+runbook_answer: at timestamp with time zone not null
+runbook_run: id text not null
+runbook_run: program_id text not null default ''::text
+runbook_run: runbook text not null
+runbook_run: kind text not null
+runbook_run: title text not null
+runbook_run: ordered boolean not null
+runbook_run: steps_written jsonb not null
+runbook_run: sha256 bytea not null
+runbook_run: starts_at timestamp with time zone
+runbook_run: ends_at timestamp with time zone
+runbook_run: subject text not null default ''::text
+runbook_run: alert_id text
+runbook_run: started_by text not null
+runbook_run: started_at timestamp with time zone not null
+runbook_run: ended_by text
+runbook_run: ended_at timestamp with time zone
+runbook_run: state text not null
+runbook_run: state_at timestamp with time zone not null
+runbook_run: steps integer not null default 1
 sale: id text
 sale: program_id text
 sale: customer_id text
@@ -2299,6 +2327,27 @@ role_grant: role_grant_principal_id_fkey FOREIGN KEY (principal_id) REFERENCES p
 run_finding: run_finding_number CHECK ((number > 0))
 run_finding: run_finding_pkey PRIMARY KEY (run_id, number)
 run_finding: run_finding_run_id_fkey FOREIGN KEY (run_id) REFERENCES reconciliation_run(id)
+runbook_answer: runbook_answer_attempt CHECK ((attempt > 0))
+runbook_answer: runbook_answer_is_its_types_own CHECK ((outcome = ANY (
+CASE type
+    WHEN 'check'::text THEN ARRAY['passed'::text, 'failed'::text, 'not_checked'::text, 'does_not_apply'::text, 'skipped'::text]
+    WHEN 'query'::text THEN ARRAY['passed'::text, 'not_checked'::text, 'skipped'::text]
+    WHEN 'action'::text THEN ARRAY['passed'::text, 'failed'::text, 'skipped'::text]
+    WHEN 'wait'::text THEN ARRAY['passed'::text, 'failed'::text, 'skipped'::text]
+    ELSE ARRAY['done'::text, 'skipped'::text]
+END)))
+runbook_answer: runbook_answer_passes_by_its_evidence CHECK (((type <> 'check'::text) OR (outcome <> 'passed'::text) OR (((evidence ->> 'found'::text))::bigint = 0)))
+runbook_answer: runbook_answer_pkey PRIMARY KEY (run_id, number, attempt)
+runbook_answer: runbook_answer_run_id_fkey FOREIGN KEY (run_id) REFERENCES runbook_run(id)
+runbook_answer: runbook_answer_told CHECK (((length(told) >= 1) AND (length(told) <= 4000)))
+runbook_answer: runbook_answer_type CHECK ((type = ANY (ARRAY['check'::text, 'query'::text, 'action'::text, 'wait'::text, 'approval'::text, 'note'::text])))
+runbook_run: runbook_run_alert_id_fkey FOREIGN KEY (alert_id) REFERENCES alert(id)
+runbook_run: runbook_run_covers_a_span CHECK ((((starts_at IS NULL) = (ends_at IS NULL)) AND ((starts_at IS NULL) OR (starts_at < ends_at))))
+runbook_run: runbook_run_ends_by_somebody CHECK ((((state = 'running'::text) OR (ended_at IS NOT NULL)) AND ((ended_at IS NULL) = (ended_by IS NULL))))
+runbook_run: runbook_run_has_steps CHECK (((jsonb_array_length(steps_written) >= 1) AND (jsonb_array_length(steps_written) <= 50)))
+runbook_run: runbook_run_kind CHECK ((kind = ANY (ARRAY['checklist'::text, 'playbook'::text])))
+runbook_run: runbook_run_pkey PRIMARY KEY (id)
+runbook_run: runbook_run_sha256 CHECK ((length(sha256) = 32))
 seal: seal_is_a_hash CHECK ((length(sha256) = 32))
 seal: seal_is_put_once PRIMARY KEY (relation, row_id)
 sealed_relation: sealed_relation_pkey PRIMARY KEY (relation)
@@ -2584,6 +2633,9 @@ refund: CREATE INDEX refund_of_settlement ON public.refund USING btree (settleme
 reversal: CREATE INDEX reversal_by_journal ON public.reversal USING btree (reversed_by)
 role_grant: CREATE UNIQUE INDEX role_is_granted_once ON public.role_grant USING btree (principal_id, role) WHERE (revoked_at IS NULL)
 run_finding: CREATE INDEX run_finding_again ON public.run_finding USING btree (identity)
+runbook_run: CREATE INDEX runbook_run_by_name ON public.runbook_run USING btree (runbook, id DESC)
+runbook_run: CREATE INDEX runbook_run_by_state ON public.runbook_run USING btree (state, id)
+runbook_run: CREATE INDEX runbook_run_of_alert ON public.runbook_run USING btree (alert_id) WHERE (alert_id IS NOT NULL)
 sentinel_check: CREATE INDEX sentinel_check_by_code ON public.sentinel_check USING btree (code, run_id DESC)
 sentinel_run: CREATE INDEX sentinel_run_by_kind ON public.sentinel_run USING btree (kind, number DESC)
 sentinel_run: CREATE INDEX sentinel_run_by_state ON public.sentinel_run USING btree (state, id)
@@ -3069,6 +3121,12 @@ role_grant: CREATE CONSTRAINT TRIGGER two_people_principal_grant AFTER INSERT ON
 run_finding: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.run_finding FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 run_finding: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.run_finding FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 run_finding: CREATE TRIGGER is_sealed AFTER INSERT ON public.run_finding REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_run_finding() -- always
+runbook_answer: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.runbook_answer FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+runbook_answer: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.runbook_answer FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+runbook_answer: CREATE TRIGGER is_sealed AFTER INSERT ON public.runbook_answer REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_runbook_answer() -- always
+runbook_answer: CREATE TRIGGER runbook_answer_belongs BEFORE INSERT ON public.runbook_answer FOR EACH ROW EXECUTE FUNCTION runbook_answer_belongs()
+runbook_run: CREATE TRIGGER runbook_run_follows_table BEFORE UPDATE OF state ON public.runbook_run FOR EACH ROW EXECUTE FUNCTION state_follows_table('runbook_run')
+runbook_run: CREATE TRIGGER runbook_run_is_signed_when_it_passed BEFORE UPDATE OF state ON public.runbook_run FOR EACH ROW EXECUTE FUNCTION runbook_run_is_signed_when_it_passed()
 seal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.seal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 seal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.seal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 sealed_relation: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.sealed_relation FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -3386,6 +3444,8 @@ run_finding: everybody using true
 run_finding: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (run_id IN ( SELECT reconciliation_run.id
    FROM reconciliation_run))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (run_id IN ( SELECT reconciliation_run.id
    FROM reconciliation_run)))
+runbook_run: everybody using true
+runbook_run: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 settlement: everybody using true
 settlement: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 signer: everybody using true
@@ -5371,6 +5431,50 @@ begin
     return new;
 end $function$
 
+runbook_answer_belongs(): CREATE OR REPLACE FUNCTION public.runbook_answer_belongs()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    run  runbook_run;
+    step jsonb;
+begin
+    select * into run from runbook_run where id = new.run_id for share;
+    step := run.steps_written -> (new.number - 1);
+    if run.state <> 'running' then
+        raise 'run % is %', new.run_id, run.state using errcode = 'check_violation', constraint = 'runbook_answer_while_it_runs';
+    end if;
+    if new.number < 1 or step is null or step ->> 'type' <> new.type then
+        raise 'step % of run % is not of type %', new.number, new.run_id, new.type
+            using errcode = 'check_violation', constraint = 'runbook_answer_belongs';
+    end if;
+    if new.outcome = 'skipped' and not coalesce((step ->> 'optional')::boolean, false) then
+        raise 'step % of run % is not optional', new.number, new.run_id
+            using errcode = 'check_violation', constraint = 'runbook_answer_skips_what_is_optional';
+    end if;
+    if new.type = 'approval' and new.actor = run.started_by then
+        raise 'step % of run % takes another person', new.number, new.run_id
+            using errcode = 'check_violation', constraint = 'runbook_answer_takes_another_person';
+    end if;
+    return new;
+end $function$
+
+runbook_run_is_signed_when_it_passed(): CREATE OR REPLACE FUNCTION public.runbook_run_is_signed_when_it_passed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if new.state = 'signed' and old.state <> 'signed' and jsonb_array_length(new.steps_written) <> (
+        select count(*) from (select distinct on (number) outcome from runbook_answer where run_id = new.id order by number, attempt desc) n
+        where outcome in ('passed', 'done', 'skipped', 'does_not_apply')) then
+        raise 'run % has steps that did not pass', new.id
+            using errcode = 'check_violation', constraint = 'runbook_run_is_signed_when_it_passed';
+    end if;
+    return new;
+end $function$
+
 seal_access_event(): CREATE OR REPLACE FUNCTION public.seal_access_event()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -6674,6 +6778,20 @@ seal_run_finding(): CREATE OR REPLACE FUNCTION public.seal_run_finding()
 AS $function$
         begin
             insert into seal (relation, row_id, sha256) select 'run_finding', row(n.run_id, n.number)::text, sha256(convert_to(row(n.run_id, n.number, n.identity, n.kind, n.severity, n.asset, n.at_stake, n.cause, n.day, n.detail)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_runbook_answer(): CREATE OR REPLACE FUNCTION public.seal_runbook_answer()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'runbook_answer', row(n.run_id, n.number, n.attempt)::text, sha256(convert_to(row(n.run_id, n.number, n.attempt, n.type, n.outcome, n.told, n.evidence, n.actor, n.at)::text, 'UTF8')) from  new_row n;
             return null;
         end $function$
 
@@ -8050,6 +8168,18 @@ role_grant: owner: counterfoil_owner
 run_finding: counterfoil_app: insert, select
 run_finding: counterfoil_auditor: select
 run_finding: owner: counterfoil_owner
+runbook_answer: counterfoil_app: insert, select
+runbook_answer: counterfoil_auditor: select
+runbook_answer: owner: counterfoil_owner
+runbook_run: counterfoil_app: insert, select
+runbook_run: counterfoil_app: update (ended_at)
+runbook_run: counterfoil_app: update (ended_by)
+runbook_run: counterfoil_app: update (id)
+runbook_run: counterfoil_app: update (state)
+runbook_run: counterfoil_app: update (state_at)
+runbook_run: counterfoil_app: update (steps)
+runbook_run: counterfoil_auditor: select
+runbook_run: owner: counterfoil_owner
 sale: counterfoil_app: select
 sale: counterfoil_auditor: select
 sale: owner: counterfoil_owner
@@ -8557,6 +8687,19 @@ role_grant.id: app: select, insert
 role_grant.principal_id: app: select, insert
 role_grant.role: app: select, insert
 role_grant.written_by: app: select, insert
+runbook_run.alert_id: app: select, insert
+runbook_run.ends_at: app: select, insert
+runbook_run.kind: app: select, insert
+runbook_run.ordered: app: select, insert
+runbook_run.program_id: app: select, insert
+runbook_run.runbook: app: select, insert
+runbook_run.sha256: app: select, insert
+runbook_run.started_at: app: select, insert
+runbook_run.started_by: app: select, insert
+runbook_run.starts_at: app: select, insert
+runbook_run.steps_written: app: select, insert
+runbook_run.subject: app: select, insert
+runbook_run.title: app: select, insert
 seal: app: select
 sealed_relation: app: select
 session.address: app: select, insert

@@ -64,6 +64,10 @@ PARTS: Final[dict[str, CommandPart]] = {
     "sentinel": CommandPart("counterfoil.cli.nouns.integrity.sentinel", "What must hold, whether it does, and up to when.", OPERATIONS),
     "alerts": CommandPart("counterfoil.cli.nouns.integrity.alerts", "What the sentinel found, and who sees to it.", OPERATIONS),
     "incidents": CommandPart("counterfoil.cli.nouns.integrity.incidents", "What people answer within a time.", OPERATIONS),
+    "runbook": CommandPart("counterfoil.cli.nouns.integrity.runbook", "Playbooks and checklists as steps that run.", OPERATIONS),
+    "checklist": CommandPart(
+        "counterfoil.cli.nouns.integrity.runbook", "What is looked at every morning, week and month.", OPERATIONS, attribute="checklists"
+    ),
     "providers": CommandPart("counterfoil.cli.nouns.operations.providers", "What providers can do, and how they do.", OPERATIONS),
     "parked": CommandPart("counterfoil.cli.nouns.operations.parked", "What failed five times and waits for a person.", OPERATIONS),
     "approvals": CommandPart("counterfoil.cli.nouns.operations.approvals", "What one person proposed and another decides.", OPERATIONS),

@@ -63,7 +63,7 @@ def noun_app(noun: Noun) -> typer.Typer:
 
 
 def _parts(noun: Noun) -> Sequence[tuple[str, tuple[str, ...]]]:
-    return [(camel(one.name), tuple(camel(name) for name in one.row._fields)) for one in noun.parts]
+    return [(camel(one.name), tuple(camel(name) for name in one.columns or one.row._fields)) for one in noun.parts]
 
 
 def _command(noun: Noun, verb: Verb) -> Callable[..., None]:

@@ -235,6 +235,7 @@ def _wiring(settings: Settings, database: Database, clock: SharedClock) -> Wirin
         crons=crons_of(settings),
         cooling=timedelta(hours=settings.destination_cooling_hours),
         carbon=_carbon(settings),
+        runbook_folder=settings.runbook_folder,
         peers=parse_peers(settings.peers.get_secret_value() if settings.peers else "", ours=settings.server_name),
     )
 

@@ -249,7 +249,7 @@ def _facts(row: Any) -> tuple[NounFact, ...]:
 
 def _part(one: Part, rows: Sequence[Any], cut: bool) -> NounPart:
     """Amounts beside an asset are money, and the asset is said with them."""
-    columns = tuple(name for name in one.row._fields if name != "asset")
+    columns = tuple(name for name in one.columns or one.row._fields if name != "asset")
     return NounPart(one.name, columns, tuple(tuple(_cell(row, name) for name in columns) for row in rows), cut)
 
 

@@ -1,0 +1,173 @@
+"""Runs of runbooks as a noun: asked, ticked, signed. Routes, commands, forms and their page follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from psycopg import Connection
+
+from counterfoil.base.invariant import Invariant
+from counterfoil.base.machine import take_step
+from counterfoil.base.problems import InvalidInput
+from counterfoil.operations.access.access import APPROVE, OPERATE
+from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.operations.verbs import Do, Field, Noun, Part, Verb, VerbCall, VerbResult, of_all
+from counterfoil.runbooks import runs
+from counterfoil.runbooks.answering import Asker
+from counterfoil.runbooks.format import Type
+from counterfoil.runbooks.model import RUNBOOK_RUN, RunbookRun, RunbookStep, list_runs, lock_run, show_run, steps_of
+
+_STEP: Final = Field("step", "The number of the step.", example="3", bare=True)
+_NOTE: Final = Field("note", "What you found or decided. Kept with the run.", example="Agreed with the bank on the phone.")
+
+
+def runbook_noun(checks: Sequence[Invariant], tables: Mapping[str, str]) -> Noun:
+    """The noun over all checks. `tables`: where a thing is kept, by the prefix of its id."""
+    known = {one.code: one for one in checks}
+    return Noun(
+        "runbook_run",
+        "runbook-runs",
+        "rbr",
+        RUNBOOK_RUN,
+        _verbs(known, tables),
+        show_run,
+        _refusals,
+        row=RunbookRun,
+        rows=list_runs,
+        help="Checklists and playbooks: typed steps, answered by the machine where it can, signed by people.",
+        parts=(Part("answers", RunbookStep, of_all(steps_of), ("number", "type", "title", "outcome", "told", "actor", "at")),),
+        columns=(
+            "id",
+            "runbook",
+            "title",
+            "state",
+            "passed",
+            "steps_total",
+            "starts_at",
+            "subject",
+            "started_by",
+            "started_at",
+            "ended_by",
+        ),
+    )
+
+
+def _number(one: VerbCall) -> int:
+    given = str(one.taken["step"])
+    if not given.isascii() or not given.isdigit() or len(given) > 3:
+        raise InvalidInput("step", "the number of a step", got=given[:20])
+    return int(given)
+
+
+def _check(checks: Mapping[str, Invariant], tables: Mapping[str, str]) -> Do:
+    def do(one: VerbCall) -> VerbResult:
+        run, asker = lock_run(one.conn, one.subject_id), Asker(checks, tables, one.providers)
+        runs.ask_step(one.conn, asker, run, _number(one), by=one.actor, now=one.now)
+        runs.go_on(one.conn, asker, run, now=one.now)
+        return VerbResult(run.state)
+
+    return do
+
+
+def _tick(kind: Type, checks: Mapping[str, Invariant], tables: Mapping[str, str]) -> Do:
+    def do(one: VerbCall) -> VerbResult:
+        run, note = lock_run(one.conn, one.subject_id), str(one.taken["note"])
+        runs.tick_step(one.conn, run, _number(one), note, kind=kind, by=one.actor, now=one.now)
+        runs.go_on(one.conn, Asker(checks, tables, one.providers), run, now=one.now)
+        return VerbResult(run.state)
+
+    return do
+
+
+def _skip(checks: Mapping[str, Invariant], tables: Mapping[str, str]) -> Do:
+    def do(one: VerbCall) -> VerbResult:
+        run = lock_run(one.conn, one.subject_id)
+        runs.skip_step(one.conn, run, _number(one), one.reason, by=one.actor, now=one.now)
+        runs.go_on(one.conn, Asker(checks, tables, one.providers), run, now=one.now)
+        return VerbResult(run.state)
+
+    return do
+
+
+def _sign(one: VerbCall) -> VerbResult:
+    run = lock_run(one.conn, one.subject_id)
+    RUNBOOK_RUN.next_state(run.state, "sign")
+    if (why := runs.why_not_signed(steps_of(one.conn, run.id))) is not None:
+        raise runs.RunNotPassed(run=run.id, detail=why)
+    return _end(one, run, "sign")
+
+
+def _close(one: VerbCall) -> VerbResult:
+    return _end(one, lock_run(one.conn, one.subject_id), "close")
+
+
+def _end(one: VerbCall, run: RunbookRun, verb: str) -> VerbResult:
+    reason = one.reason or None
+    RUNBOOK_RUN.next_state(run.state, verb, reason=reason)
+    one.conn.execute("update runbook_run set ended_at = %s, ended_by = %s where id = %s", [one.now, one.actor, run.id])
+    state = take_step(one.conn, RUNBOOK_RUN, run.id, run.state, verb, actor=one.actor, at=one.now, reason=reason)
+    told = {"runbook": run.runbook, "startedBy": run.started_by}
+    emit(one.conn, [NewEvent(f"runbook_run_{state}", run.program_id, run.id, told)], at=one.now)
+    return VerbResult(state)
+
+
+def _verbs(checks: Mapping[str, Invariant], tables: Mapping[str, str]) -> tuple[Verb, ...]:
+    return (
+        Verb(
+            "check",
+            OPERATE,
+            "Ask again",
+            "The machine asks a check or a query again, looks whether an action was done, or whether enough time went by.",
+            do=_check(checks, tables),
+            done="Step asked; {id} is {state}.",
+            reason=False,
+            takes=(_STEP,),
+        ),
+        Verb(
+            "tick",
+            OPERATE,
+            "Tick",
+            "What a person looks at is answered by a note. What the machine asks cannot be ticked.",
+            do=_tick("note", checks, tables),
+            done="Step done; {id} is {state}.",
+            reason=False,
+            takes=(_STEP, _NOTE),
+        ),
+        Verb(
+            "approve",
+            APPROVE,
+            "Approve",
+            "A step that takes another person than the one who began the run is approved.",
+            do=_tick("approval", checks, tables),
+            done="Step approved; {id} is {state}.",
+            reason=False,
+            takes=(_STEP, _NOTE),
+        ),
+        Verb(
+            "skip",
+            OPERATE,
+            "Skip",
+            "An optional step is left out, with a reason.",
+            do=_skip(checks, tables),
+            done="Step skipped; {id} is {state}.",
+            takes=(_STEP,),
+        ),
+        Verb(
+            "sign",
+            OPERATE,
+            "Sign off",
+            "It is over, and passed. Refused while a step is open or fails.",
+            do=_sign,
+            reason=False,
+        ),
+        Verb("close", OPERATE, "Close unpassed", "It is over and did not pass; what was answered is kept.", do=_close),
+    )
+
+
+def _refusals(conn: Connection[Any], run_id: str, now: datetime) -> Mapping[str, str | None]:  # noqa: ARG001
+    run = show_run(conn, run_id)
+    there = None if run.state == "running" else f"it is {run.state}"
+    sign = there or runs.why_not_signed(steps_of(conn, run_id))
+    return {"check": there, "tick": there, "approve": there, "skip": there, "sign": sign, "close": there}

@@ -1,0 +1,27 @@
+"""One of each thing that the planted books have none of, with the step of its birth."""
+
+from __future__ import annotations
+
+from typing import Final
+
+
+def _birth(machine: str, subject_id: str, state: str) -> str:
+    return f""";
+        insert into step (machine, subject_id, step, from_state, verb, to_state, actor, at)
+        values ('{machine}', '{subject_id}', 1, '', 'create', '{state}', 'x', now())"""
+
+
+BORN: Final = {
+    "payment_file": """insert into payment_file (id, provider, program_id, asset, orders, amount, body, sha256, execute_on, created_at,
+               state, state_at)
+        values ('file_1', 'bank', 'main', 'EUR', 1, 1, '', '', now(), now(), 'made', now())"""
+    + _birth("payment_file", "file_1", "made"),
+    "proof": """insert into proof (id, from_at, to_at, open_size, close_size, entries, verdict, reconciliation, manifest_sha256,
+               duration_ms, made_by, created_at, state, state_at)
+        values ('prf_1', now() - interval '1 day', now(), 0, 0, 0, 'complete', 'reconciled', sha256(''), 1, 't', now(), 'waiting', now())"""
+    + _birth("proof", "prf_1", "waiting"),
+    "runbook_run": """insert into runbook_run (id, runbook, kind, title, ordered, steps_written, sha256, started_by, started_at,
+               state, state_at)
+        values ('rbr_1', 'morning', 'checklist', 'x', false, '[{}]', sha256(''), 't', now(), 'running', now())"""
+    + _birth("runbook_run", "rbr_1", "running"),
+}
