@@ -2665,7 +2665,7 @@ account: CREATE TRIGGER accounts_were_opened AFTER INSERT ON public.account REFE
 account: CREATE TRIGGER is_append_only BEFORE DELETE ON public.account FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 account: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.account FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 account: CREATE TRIGGER is_sealed AFTER INSERT ON public.account REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_account() -- always
-account: CREATE TRIGGER retired_never_moves BEFORE UPDATE OF debits, debits_pending ON public.account FOR EACH ROW WHEN ((((new.debits > old.debits) OR (new.debits_pending > old.debits_pending)) AND (new.name ~~ 'carbon:retired:%'::text))) EXECUTE FUNCTION retired_never_moves()
+account: CREATE TRIGGER retired_never_moves BEFORE UPDATE OF debits, debits_pending ON public.account FOR EACH ROW WHEN ((((new.debits > old.debits) OR (new.debits_pending > old.debits_pending)) AND (new.name ~~ 'carbon:retired:%'::text))) EXECUTE FUNCTION retired_never_moves() -- always
 account_flag: CREATE TRIGGER account_flag_was_set AFTER INSERT ON public.account_flag FOR EACH ROW EXECUTE FUNCTION account_flag_was_set() -- always
 account_flag: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.account_flag FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 account_flag: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.account_flag FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
