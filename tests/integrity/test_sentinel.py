@@ -178,7 +178,7 @@ def test_more_than_200_findings_are_200_alerts_and_a_count(watch: Watch) -> None
     run = replace(watch.sentinel, checks=(many,)).run("full")
     assert (run.findings, run.opened) == (250, 200)
     found = watch.alerts("MANY")
-    assert (len(found), sum(one.rest for one in found), found[-1].rest) == (200, 50, 50)
+    assert (len(found), sorted(one.rest for one in found)[-2:]) == (200, [0, 50]), "one of them tells how many more there are"
 
 
 def test_evidence_is_enough_to_see_it_again(watch: Watch) -> None:
