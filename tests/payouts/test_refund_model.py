@@ -100,6 +100,7 @@ def life_of(desk: Desk) -> type[RuleBasedStateMachine]:
             for _ in range(1 + again):
                 self.told(ref, amount, "won" if won else "lost")
             self.gone -= amount if won else 0
+            self.paid_to_the_customer()
 
         def told(self, ref: str, amount: int, status: Any) -> None:
             ((charge,),) = desk.rows("select charge_id from payment where invoice_id = %s", self.invoice)
@@ -109,7 +110,10 @@ def life_of(desk: Desk) -> type[RuleBasedStateMachine]:
             desk.work("events")
 
         def paid_to_the_customer(self) -> None:
-            """So that a chargeback after it is other money, and the model need not know which refund it pays."""
+            """So that a chargeback after it is other money, and the model need not know which refund it pays. While one is open nothing is
+            paid: the bank may take the same money."""
+            if self.open:
+                return
             with desk.database.transaction() as conn:
                 for (one,) in conn.execute("select id from refund where state = 'owed'").fetchall():
                     execute(conn, one, desk)
