@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import duckdb
 import pytest
 
 from counterfoil.matching.guess.rule_set import guess_rules
@@ -113,3 +114,38 @@ def test_days_are_found_where_no_column_is_called_a_date(tmp_path):
     assert (rules.left.columns["booked_on"], rules.right.columns["booked_on"]) == ("shipped", "paid")
     assert rules.right.dates.formats == ("%d.%m.%Y",)
     assert any("paid holds days" in reason for reason in reasons)
+
+
+def test_the_currency_is_that_of_the_column_that_agrees(tmp_path):
+    ours = orders("order,day,Amount EUR,Amount USD", "{order},2026-03-02,{vat},{gross}")
+    theirs = orders("order,day,Charged", "{order},2026-03-02,{gross}")
+    outcome, rules, reasons = reconciled(tmp_path, ours, theirs)
+    assert (rules.left.amount.column, rules.left.asset, rules.right.asset) == ("Amount USD", "USD", "USD")
+    assert any("the amount is Amount USD, not Amount EUR" in reason for reason in reasons)
+    assert outcome.verdict == "reconciled"
+
+
+def test_what_was_not_tried_is_said(tmp_path):
+    more = ",".join(f"f{n}" for n in range(14))
+    figures = ",".join(f"{n}.50" for n in range(14))
+    theirs = orders(f"order,date,Net,Fee,{more}", "{order},2026-03-03,{net},{fee}," + figures)
+    _, rules, reasons = reconciled(tmp_path, SALES, theirs)
+    assert (rules.right.amount.column, rules.right.amount.fee) == ("Net", "Fee")
+    assert any("could be read in 31 ways: the first 12 were tried" in reason for reason in reasons), reasons
+
+
+def test_rows_keep_their_own_figures_in_files_that_are_read_in_parts(tmp_path):
+    """Threads read a file of many parts in any order; each row's amounts and keys must still be its own."""
+    duckdb.sql(
+        f"""copy (select 'K' || (i * 7919 % 1000003) as ref, (i % 97 + 1)::decimal(12,2) as vat, (i * 31 % 99991 + 5)::decimal(12,2) as paid
+            from range(60000) t(i)) to '{tmp_path}/a.parquet' (format parquet, row_group_size 2048)"""
+    )
+    duckdb.sql(
+        f"""copy (select ref, vat as tax, paid as total from '{tmp_path}/a.parquet' order by ref) to '{tmp_path}/b.parquet'
+            (format parquet, row_group_size 2048)"""
+    )
+    text, reasons = guess_rules(tmp_path / "a.parquet", tmp_path / "b.parquet")
+    rules = load_rules(text)
+    assert (rules.left.amount.column, rules.right.amount.column) == ("paid", "total"), reasons
+    [said] = [reason for reason in reasons if reason.startswith("amount: ")]
+    assert "agree in 20,000 of 20,000" in said

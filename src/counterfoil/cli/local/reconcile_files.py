@@ -25,7 +25,7 @@ from counterfoil.matching.two_files import reconcile_files
 
 BROKEN = 2  # the run did not foot, or a source or rule set cannot be used
 SHOWN_AFTER_SECONDS = 2
-TRIED_BYTES_MAX = 64 << 20  # of both files: a proposal is tried in seconds, or not at all
+TRIED_BYTES_MAX = 64 << 20  # of both files: nobody who asks for a proposal waits for a whole run
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -77,16 +77,19 @@ def _propose(left: Path, right: Path, out: Path) -> None:
     """The rule set, why it is so, and what it makes of these files: a proposal that was not tried is none."""
     text, reasons = guess_rules(left, right)
     _write_rules(out, text)
-    lines = [f"Wrote {out / 'rules.toml'}. Why:", *(f"- {reason}" for reason in reasons), ""]
-    size = sum(path.stat().st_size for given in (left, right) for path in paths_of(given))
-    if size > TRIED_BYTES_MAX:
-        lines.append(f"It was not tried: the files are larger than {TRIED_BYTES_MAX >> 20} MiB.")
-    else:
+    typer.echo("\n".join([f"Wrote {out / 'rules.toml'}. Why:", *(f"- {reason}" for reason in reasons), "", *_tried(left, right, text), ""]))
+    typer.echo(f"Correct what is wrong in {out / 'rules.toml'}, then reconcile with --rules {out / 'rules.toml'}.")
+
+
+def _tried(left: Path, right: Path, text: str) -> list[str]:
+    if sum(path.stat().st_size for given in (left, right) for path in paths_of(given)) > TRIED_BYTES_MAX:
+        return [f"It was not tried: the files are larger than {TRIED_BYTES_MAX >> 20} MiB."]
+    try:
         with tempfile.TemporaryDirectory(prefix="counterfoil-tried-") as folder:
             tried = reconcile_files(left, right, load_rules(text), out=Path(folder))
-        lines += ["Tried on these files:", "", summary(tried, files=False)]
-    lines += ["", f"Correct what is wrong in {out / 'rules.toml'}, then reconcile with --rules {out / 'rules.toml'}."]
-    typer.echo("\n".join(lines))
+    except Problem as problem:
+        return [f"It was tried on these files, and cannot be used as it is: {problem.sentence()}"]
+    return ["Tried on these files:", "", summary(tried, files=False)]
 
 
 def _write_rules(out: Path, text: str) -> None:

@@ -6,7 +6,7 @@ and agrees nowhere is not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from typing import Final, NamedTuple
 
@@ -14,6 +14,7 @@ from counterfoil.matching.engines.engine import DuckEngine, identifier
 from counterfoil.matching.guess.columns import NO_CURRENCY, AmountReading, Looked
 from counterfoil.matching.reading.column_sql import shaped
 from counterfoil.matching.rules.model import Amount, Source
+from counterfoil.statements.tables.columns import currency_in
 
 LEFT_ROWS: Final = 20_000  # that are tried
 RIGHT_ROWS: Final = 1_200_000  # among which their partners are looked for: files rarely begin with the same records
@@ -33,8 +34,8 @@ class Trial(NamedTuple):
 
 def try_amounts(engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence[Mapping[str, str]]) -> list[Trial]:
     """Each pair of readings under each pair of columns that could be a key. `keys` are the columns of the samples, by their names."""
-    for side, rows in zip(sides, (LEFT_ROWS, RIGHT_ROWS), strict=True):
-        _tried(engine, side, rows)
+    for side, rows, columns in zip(sides, (LEFT_ROWS, RIGHT_ROWS), keys, strict=True):
+        _tried(engine, side, rows, columns.values())
     pairs = list(product(range(len(sides[0].readings)), range(len(sides[1].readings))))
     agree = ", ".join(f"count(*) filter ({_equal(f'abs(l.a{i})', f'abs(r.a{j})')})" for i, j in pairs)
     found = []
@@ -42,7 +43,7 @@ def try_amounts(engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence
         met, *agreed = engine.rows(
             f"""select count(*), {agree} from (
                     select any_value(x.n) as ln, any_value(y.n) as rn from left_tried x
-                    join right_tried y on {plain("y." + r_column)} = {plain("x." + l_column)}
+                    join right_tried y on y.plain_{r_column} = x.plain_{l_column}
                     group by x.{l_column} having count(*) = 1) p
                 join left_tried l on l.n = p.ln join right_tried r on r.n = p.rn"""
         )[0]
@@ -58,9 +59,9 @@ def choose(trials: Sequence[Trial], sides: tuple[Looked, Looked]) -> Trial | Non
     if not trials:
         return None
 
-    def plainness(one: Trial) -> tuple[int, int, int, int]:
+    def plainness(one: Trial) -> tuple[int, int, int, int, int]:
         readings = (sides[0].readings[one.left], sides[1].readings[one.right])
-        return sum(reading.named for reading in readings), one.met, -one.left, -one.right
+        return sum(each.named for each in readings), -sum(len(each.amounts) for each in readings), one.met, -one.left, -one.right
 
     best = max(trials, key=lambda one: (one.agreed, plainness(one), one.left_key, one.right_key))
     near = [one for one in trials if one.agreed and one.agreed * 100 >= best.agreed * NAMED_STAYS_PERCENT]
@@ -89,18 +90,41 @@ def _equal(here: str, there: str) -> str:
     return f"{here} <> 0 and ({here} = {there} or {here} * 100 = {there} or {here} = {there} * 100)"
 
 
-def _tried(engine: DuckEngine, side: Looked, tried_rows: int) -> None:
-    """The table `{side}_tried`: the first rows with a number each, every column as text, and every reading of the amount."""
-    first = f"(select * from {side.scan} limit {tried_rows})"
-    texts = ", ".join(f"nullif(trim(cast({identifier(name)} as varchar)), '') as c{at}" for at, name in enumerate(side.types))
-    engine.table(f"{side.side}_texts", f"select row_number() over () as n, {texts} from {first}")
+def take(sides: tuple[Looked, Looked], chosen: Trial) -> list[Looked]:
+    """Read the amounts as they agree from now on. The sides of which this is another reading than was said before."""
+    changed = [side for side, at in zip(sides, (chosen.left, chosen.right), strict=True) if at]
+    for side, at in zip(sides, (chosen.left, chosen.right), strict=True):
+        if not at:
+            continue
+        side.take(side.readings[at])
+        side.unit = side.unit or ("major" if side.has_decimals else "minor")
+        side.say(f"the amount is {side.readings[at]}, not {side.readings[0]}: so both sides agree")
+        if "asset" not in side.columns and (code := currency_in(next(iter(side.amounts.values())))):
+            side.asset = code
+    for side, other in (sides, sides[::-1]):
+        if other in changed and other.asset and "asset" not in side.columns and not currency_in(next(iter(side.amounts.values()), "")):
+            side.asset = other.asset
+    return changed
+
+
+def _tried(engine: DuckEngine, side: Looked, tried_rows: int, keys: Iterable[str]) -> None:
+    """The table `{side}_tried`: the first rows with a number each, what could be a key without case and punctuation, and every reading of
+    the amount. The file is read once: read twice, in parts at a time, its rows come in another order."""
+    numbered = f"{side.side}_numbered"
+    engine.table(numbered, f"select row_number() over () as counterfoil_n, * from (select * from {side.scan} limit {tried_rows})")
+    names = list(side.types)
+    texts = "".join(
+        f", {text} as {key}, {plain(text)} as plain_{key}"
+        for key in keys
+        for text in (f"nullif(trim(cast({identifier(names[int(key[1:])])} as varchar)), '')",)
+    )
+    engine.table(f"{side.side}_texts", f"select counterfoil_n as n{texts} from {numbered}")
     columns, joins = "", ""
     for at, reading in enumerate(side.readings):
         understood = shaped(source_of(side, reading), side.types, side.side, trims=True, totals=False)
         engine.table(
             f"{side.side}_amount_{at}",
-            f"""select row_number() over () as n, amount
-                  from (select {understood.raw.columns["amount"]} as amount from {understood.over(first)})""",
+            f"select counterfoil_n as n, {understood.raw.columns['amount']} as amount from {understood.over(numbered)}",
         )
         columns += f", amount_{at}.amount as a{at}"
         joins += f" join {side.side}_amount_{at} amount_{at} using (n)"

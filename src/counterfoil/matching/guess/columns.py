@@ -23,7 +23,7 @@ SAMPLE_ROWS: Final = 2_000
 OUR_NAME: Final = {"external_id": "id"}
 AMOUNTS: Final = ("amount", "amount_minor", "debit", "credit")
 AMOUNT_PARTS: Final = ("column", "debit", "credit")
-READINGS_MAX: Final = 8  # of a side; all pairs of them are tried
+READINGS_MAX: Final = 12  # of a side; all pairs of them are tried
 DATES: Final = ("booked_on", "value_on", "event_at")
 NEVER_AMOUNTS: Final = ("external_id", "reference", "batch", "balance", "asset", *DATES)
 
@@ -189,7 +189,7 @@ def _looks_like_amounts(values: Sequence[str]) -> bool:
 
 
 def _readings(found: Looked, seen: Mapping[str, str], sample: Mapping[str, Sequence[str]]) -> list[AmountReading]:
-    """Every way to read the amount: the one that the header names first, then each column of figures, and figures with a fee added."""
+    """Every way to read the amount: as the header names it, that with the fee added, then each column of figures, alone and with it."""
     ways: list[tuple[dict[str, str], bool]] = []
     if "amount" in seen or "amount_minor" in seen:
         ways.append(({"column": seen.get("amount_minor") or seen["amount"]}, True))
@@ -199,10 +199,16 @@ def _readings(found: Looked, seen: Mapping[str, str], sample: Mapping[str, Seque
     figures = [name for name in found.types if name not in taken and _could_be_money(sample[name])]
     # Of columns that nobody named, the last is the one that tables end with; a fee alone is an amount only where nothing else is.
     figures.sort(key=lambda name: (name == seen.get("fee"), -list(found.types).index(name)))
-    ways += [({"column": name}, False) for name in figures]
-    if "fee" in seen:
-        ways += [({**way, "fee": seen["fee"]}, False) for way, _ in list(ways) if way.get("column", seen["fee"]) != seen["fee"]]
+    others = [({"column": name}, False) for name in figures]
+    ways = [*ways, *_with_fee(ways, seen), *others, *_with_fee(others, seen)]
+    if len(ways) > READINGS_MAX:
+        found.say(f"its amount could be read in {len(ways)} ways: the first {READINGS_MAX} were tried")
     return [_reading(found, way, named, seen, sample) for way, named in ways[:READINGS_MAX]]
+
+
+def _with_fee(ways: Sequence[tuple[dict[str, str], bool]], seen: Mapping[str, str]) -> list[tuple[dict[str, str], bool]]:
+    fee = seen.get("fee")
+    return [({**way, "fee": fee}, False) for way, _ in ways if fee is not None and way.get("column") != fee]
 
 
 def _could_be_money(values: Sequence[str]) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from counterfoil.matching.engines.engine import DuckEngine, identifier, literal
-from counterfoil.matching.guess.amounts import LEFT_ROWS, Trial, choose, plain, told, try_amounts
+from counterfoil.matching.guess.amounts import LEFT_ROWS, Trial, choose, plain, take, told, try_amounts
 from counterfoil.matching.guess.columns import NO_CURRENCY, Looked
 from counterfoil.matching.reading.column_sql import shaped
 from counterfoil.matching.rules.model import Amount, Dates, Source
@@ -122,11 +122,8 @@ def _best_key(engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence[d
         nearest = f"the nearest is {told(best, trials, sides)}. Name the columns yourself, or say which fee lies between them"
         found.reasons.append(f"no key: {meets}, but no two amounts agree there often enough; {nearest}")
         return None
-    for side, at in zip(sides, (best.left, best.right), strict=True):
-        if side.readings[at] != side.readings[0]:
-            side.take(side.readings[at])
-            side.unit = side.unit or ("major" if side.has_decimals else "minor")
-            _seen(engine, side)
+    for side in take(sides, best):
+        _seen(engine, side)
     found.reasons.append(f"key: {meets}, and {best.agreed:,} of those agree in the amount")
     if max(len(side.readings) for side in sides) > 1:
         found.reasons.append(told(best, trials, sides))
