@@ -47,6 +47,8 @@ def test_a_proof_is_exported_listed_shown_downloaded_and_verified(cli: Cli, offi
     assert as_json.json()["exitCode"] == 2
     Path("keys.json").write_text("{}")
     assert cli("proof", "verify", f"{row['id']}.zip", "--keys", "keys.json").code == 3
+    gone = cli("proof", "verify", "gone.zip", "--keys", "keys.json")
+    assert (gone.code, "gone.json cannot be read" in cli("proof", "verify", f"{row['id']}.zip", "--keys", "gone.json").err) == (3, True)
     Path("no.zip").write_bytes(b"no zip")
     assert cli("signers", "pin", "--out", "keys.json").code == 0
     assert cli("proof", "verify", "no.zip", "--keys", "keys.json").out.splitlines()[0] == "BROKEN"

@@ -27,10 +27,11 @@ from counterfoil.proofs.packages import layout
 from counterfoil.proofs.packages.exporting import PeriodNotOver, export_proof
 from counterfoil.proofs.packages.standalone import verifier_text
 from counterfoil.proofs.packages.store import stored
+from counterfoil.proofs.verifying.signatures import TrustedKeys
 from counterfoil.proofs.verifying.verify import INCOMPLETE, OK, UNKNOWN_KEYS
 from tests.builders import PROGRAM
 from tests.dashboard.conftest import a_desk
-from tests.proofs.builders import House, Verifiers, a_house, unpacked
+from tests.proofs.builders import House, Verifiers, a_house, standalone, unpacked
 
 MOVED = [("bad_debt", "platform:own_funds", 1)]
 MORE: dict[str, Any] = {"kind": "t", "asset": "EUR", "actor": "t", "now": now(), "narrative": "x" * 900}
@@ -276,6 +277,29 @@ def test_the_packages_own_verifier_runs_on_every_python_that_is_here(house: Hous
         ran[python.name] = (done.returncode, done.stdout.split("\n")[0], done.stderr)
     assert ran, "none was found"
     assert set(ran.values()) == {(OK, "OK", "")}, ran
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("quorum", 0),
+        ("quorum", -1),
+        ("quorum", "2"),
+        ("quorum", True),
+        ("origin", None),
+        ("valid_from", 1),
+        ("revoked_at", 0),
+        ("person", None),
+    ],
+)
+def test_what_is_no_file_of_keys_verifies_nothing(house: House, tmp_path: Path, field: str, value: object) -> None:
+    """Of a quorum of none, a package that nobody signed would hold."""
+    keys = house.keys()
+    (keys if field in keys else keys["signers"][0])[field] = value
+    with pytest.raises((ValueError, TypeError)):
+        TrustedKeys.read(keys)
+    with pytest.raises((ValueError, TypeError)):
+        standalone(tmp_path).read_keys(keys)
 
 
 def test_the_packages_own_verifier_says_when_it_could_not_begin(house: House, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from counterfoil.base.database import AppendOnly
 from counterfoil.base.edge import make_id, now
+from counterfoil.base.formats.canonical import canonical_json
 from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.operations.access.logins import revoke_role
 from counterfoil.proofs.packages.store import ProofDamaged, keep_signed, stored
@@ -36,7 +38,7 @@ from counterfoil.proofs.signing.signers import (
     signers_health,
 )
 from counterfoil.proofs.verifying.reading import ProofBroken
-from counterfoil.proofs.verifying.signatures import read_request
+from counterfoil.proofs.verifying.signatures import refuse_another_request
 from tests.dashboard.conftest import a_desk
 from tests.proofs.builders import House, Person, a_house, a_person
 
@@ -212,13 +214,17 @@ def test_nobody_signs_what_is_not_the_proof_that_they_mean_or_not_the_files_that
     package, altered = tmp_path / "mine.zip", tmp_path / "other.zip"
     package.write_bytes(house.package(mine.id))
     altered.write_bytes(house.package(other.id))
-    assert read_request(asked, mine.id, None) == read_request(asked, mine.id, package)
+    for at_hand in (None, package):
+        refuse_another_request(asked, mine.id, at_hand)
+    cut = json.loads(asked)
+    del cut["subject"]
     for body, proof_id, seen, said in (
         (asked, other.id, None, "another proof"),
         (asked, mine.id, altered, "other files"),
         (b'{"transfer":"everything"}', mine.id, None, "no proof"),
         (b"[]", mine.id, None, "no proof"),
         (b"not json", mine.id, None, "cannot be read"),
+        (canonical_json(cut).encode(), mine.id, package, "no proof"),
     ):
         with pytest.raises(ProofBroken, match=said):
-            read_request(body, proof_id, seen)
+            refuse_another_request(body, proof_id, seen)

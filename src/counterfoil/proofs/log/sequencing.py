@@ -133,7 +133,8 @@ class Horizon(NamedTuple):
 def horizon_of(conn: Connection[Any]) -> Horizon:
     """How far transactions have ended, at this statement."""
     # A transaction holds the lock of its own number until it ends, and a session never changes its database: what is found in another
-    # one stays there. Who has ended since the snapshot, or waits prepared, is not found, and counts as one of ours.
+    # one stays there. Who has ended since the snapshot, or waits prepared, is not found, and counts as one of ours. A snapshot does not
+    # name the transaction that takes it, which may write still.
     row = conn.execute(
         """with seen as materialized (select pg_current_snapshot() as it),
                 elsewhere as materialized (
@@ -146,7 +147,8 @@ def horizon_of(conn: Connection[Any]) -> Horizon:
                   select min(open.xid) as xid
                     from seen cross join lateral pg_snapshot_xip(seen.it) as open(xid)
                    where not exists (select from elsewhere where elsewhere.transactionid = open.xid::xid))
-           select coalesce(ours.xid, pg_snapshot_xmax(seen.it))::text, pg_snapshot_xmax(seen.it)::text from seen cross join ours"""
+           select least(ours.xid, pg_current_xact_id_if_assigned(), pg_snapshot_xmax(seen.it))::text, pg_snapshot_xmax(seen.it)::text
+             from seen cross join ours"""
     ).fetchone()
     assert row is not None
     return Horizon(int(row[0]), int(row[1]))

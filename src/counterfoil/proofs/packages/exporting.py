@@ -338,10 +338,11 @@ def _kept(
     """Keep what was made: its files in the store first, then its row, with the request for signatures."""
     proof_id, now = str(manifest["proof_id"]), exporter.clock()
     place = exporter.folder / PACKAGES / proof_id
+    damaged = place.exists() and any(digest_of(place / one.name) != one.sha256 for one in made.files.values())
     with exporter.database.transaction() as conn:
         # Whoever else makes the same at this moment waits here, and finds it made.
         conn.execute("select pg_advisory_xact_lock(4271112, hashtext(%s))", [proof_id])
-        _put(made, place, set_aside=exporter.folder / DAMAGED / exporter.make_id("dmg"))
+        _put(made, place, set_aside=exporter.folder / DAMAGED / exporter.make_id("dmg") if damaged else None)
         if conn.execute("select from proof where id = %s", [proof_id]).fetchone() is not None:
             return show_proof(conn, proof_id), False
         digest = hashlib.sha256((place / layout.MANIFEST).read_bytes()).digest()
@@ -373,10 +374,10 @@ def _kept(
         return show_proof(conn, proof_id), True
 
 
-def _put(made: PackageFolder, place: Path, *, set_aside: Path) -> None:
-    """Into the store. What lies there already and is not this to the byte was damaged: it is kept aside, this takes its place."""
+def _put(made: PackageFolder, place: Path, *, set_aside: Path | None) -> None:
+    """Into the store, if it is not there. What was damaged there is kept aside, and this takes its place."""
     if place.exists():
-        if all(digest_of(place / one.name) == one.sha256 for one in made.files.values()):
+        if set_aside is None:
             return
         set_aside.parent.mkdir(parents=True, exist_ok=True)
         place.rename(set_aside)

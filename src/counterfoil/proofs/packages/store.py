@@ -76,8 +76,10 @@ def stored(conn: Connection[Any], folder: Path | None, proof_id: str) -> StoredP
 
 
 def keep_signed(package: StoredPackage) -> Path:
-    """Put the container beside the folder, once it is signed; signed anew it gets another name. Raises ProofDamaged."""
-    package.refuse_damaged()
+    """Put the container beside the folder, once it is signed; signed anew it gets another name.
+
+    It was looked at before the last signature was taken: from then on nobody is told that theirs does not count.
+    """
     digest = hashlib.sha256(package.envelope).hexdigest()[:16]
     path = package.folder.with_name(f"{package.proof_id}-{digest}.zip")
     if not path.exists():

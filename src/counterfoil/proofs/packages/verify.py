@@ -34,7 +34,7 @@ def read_keys(keys: Any) -> None:
     """Raises KeyError, TypeError, ValueError for what is no file of keys."""
     if keys["format"] != KEYS_FORMAT:
         raise ValueError("it is of another format")
-    if not isinstance(keys["origin"], str) or not isinstance(keys["quorum"], int) or keys["quorum"] < 1:
+    if not isinstance(keys["origin"], str) or type(keys["quorum"]) is not int or keys["quorum"] < 1:
         raise ValueError("it names no log, or no number of people")
     for one in keys["log"]:
         bytes.fromhex(one["key"])
@@ -43,6 +43,8 @@ def read_keys(keys: Any) -> None:
         for name in ("person", "person_id", "role", "valid_from", "valid_until"):
             if not isinstance(one[name], str):
                 raise TypeError(f"{name} is a text")
+        if one["revoked_at"] is not None and not isinstance(one["revoked_at"], str):
+            raise TypeError("revoked_at is a text or nothing")
 
 
 def check_signatures(package: Package, manifest: Any, keys: Any) -> str:

@@ -60,10 +60,8 @@ def digest_of(path: Path) -> str:
     """Its SHA-256 in hex, as it lies there; of a file that is not there, empty."""
     if not path.is_file():
         return ""
-    found = hashlib.sha256()
-    for part in parts_of(path):
-        found.update(part)
-    return found.hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class PackageFolder:

@@ -12,8 +12,9 @@ from typing import Any, Final, NamedTuple
 from counterfoil.proofs.log.notes import Checkpoint, NoteKey, NoteRefused, open_note, read_checkpoint, verifies
 from counterfoil.proofs.packages.layout import ENVELOPE, KEYS_FORMAT, MANIFEST
 from counterfoil.proofs.signing.envelope import PAYLOAD_TYPE, PREDICATE_TYPE, STATEMENT_TYPE, key_id, to_sign
-from counterfoil.proofs.verifying.reading import OpenPackage, holds, read_json
+from counterfoil.proofs.verifying.reading import OpenPackage, ProofBroken, holds, read_json
 
+_TEXTS: Final = ("person", "person_id", "role", "valid_from", "valid_until")
 _MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 
 
@@ -41,7 +42,12 @@ class TrustedKeys(NamedTuple):
     def read(told: Mapping[str, Any]) -> TrustedKeys:
         """Out of a file of keys. Raises ValueError, KeyError, TypeError for what is none."""
         if told["format"] != KEYS_FORMAT:
-            raise ValueError("a file of keys of another format")
+            raise ValueError("it is of another format")
+        if not isinstance(told["origin"], str) or type(told["quorum"]) is not int or told["quorum"] < 1:
+            raise ValueError("it names no log, or no number of people")  # of none, a package that nobody signed would hold
+        for one in told["signers"]:
+            if not all(isinstance(one[name], str) for name in _TEXTS) or not isinstance(one["revoked_at"], str | None):
+                raise TypeError(f"{', '.join(_TEXTS)} and revoked_at are texts")
         signers = tuple(
             TrustedSigner(
                 bytes.fromhex(one["key"]),
@@ -54,7 +60,7 @@ class TrustedKeys(NamedTuple):
             )
             for one in told["signers"]
         )
-        return TrustedKeys(told["origin"], int(told["quorum"]), tuple(bytes.fromhex(one["key"]) for one in told["log"]), signers)
+        return TrustedKeys(told["origin"], told["quorum"], tuple(bytes.fromhex(one["key"]) for one in told["log"]), signers)
 
 
 class SignaturesSeen(NamedTuple):
@@ -89,11 +95,9 @@ def signatures_of(package: OpenPackage, manifest: Mapping[str, Any], keys: Trust
     )
 
 
-def read_request(body: bytes, proof_id: str, package: Path | None) -> str:
-    """What somebody is asked to sign, read on their own machine before their key touches it. When the signatures were asked for.
-
-    It must be about this proof and, where the package is at hand, about exactly its files. Raises ProofBroken, OSError.
-    """
+def refuse_another_request(body: bytes, proof_id: str, package: Path | None) -> None:
+    """What somebody is asked to sign, read on their own machine before their key touches it: it must be about this proof and, where the
+    package is at hand, about exactly its files. Raises ProofBroken, OSError."""
     statement = read_json(body, "The statement that you are asked to sign")
     about = statement.get("predicate") if isinstance(statement, dict) else None
     named = isinstance(about, dict) and statement.get("predicateType") == PREDICATE_TYPE
@@ -103,10 +107,11 @@ def read_request(body: bytes, proof_id: str, package: Path | None) -> str:
     if package is not None:
         opened = OpenPackage(package)
         try:
-            return _is_about(statement, opened, opened.json(MANIFEST))
+            _is_about(statement, opened, opened.json(MANIFEST))
+        except (KeyError, TypeError, AttributeError):
+            raise ProofBroken(said="The server asks you to sign something that is no proof.") from None
         finally:
             opened.close()
-    return str(about.get("requested_at"))
 
 
 def _is_about(statement: Mapping[str, Any], package: OpenPackage, manifest: Mapping[str, Any]) -> str:

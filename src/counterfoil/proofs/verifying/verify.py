@@ -20,6 +20,7 @@ OK: Final = 0
 BROKEN: Final = 1
 INCOMPLETE: Final = 2
 UNKNOWN_KEYS: Final = 3
+NOT_VERIFIED: Final = 64
 WORDS: Final = ("OK", "BROKEN", "INCOMPLETE", "UNKNOWN KEYS")
 Account = tuple[str, str, str]  # program, asset, name
 _UNBUILT: Final = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)

@@ -12,6 +12,7 @@ from fastapi.responses import Response, StreamingResponse
 from psycopg import Connection
 from pydantic import Field
 
+from counterfoil.api.http.bodies import file_answer
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import Clean, Instant, id_in_body, id_in_path
 from counterfoil.api.http.routing import routes
@@ -25,7 +26,6 @@ from counterfoil.proofs.signing.envelope import PAYLOAD_TYPE
 
 router = routes("Proofs")
 ProofId = Annotated[str, id_in_path("prf")]
-BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
 ZIP: Final = "application/zip"
 _TYPES: Final = {"json": "application/json", "jsonl": "application/jsonl", "md": "text/markdown; charset=utf-8"}
 
@@ -96,7 +96,7 @@ def export(body: ProofExportRequest, call: Annotated[ApiCall, may(AUDIT, key=Tru
     "/proofs/{proof_id}/files/{name}",
     operation_id="proof_file_show",
     summary="Show a file of a proof",
-    responses={200: {"content": {"application/octet-stream": BINARY}}},
+    responses=file_answer("application/octet-stream"),
     response_class=Response,
 )
 def file_(
@@ -116,7 +116,7 @@ def file_(
     "/proofs/{proof_id}/package",
     operation_id="proof_package_export",
     summary="Fetch the package of a proof",
-    responses={200: {"content": {ZIP: BINARY}}},
+    responses=file_answer(ZIP),
     response_class=Response,
 )
 def package_(proof_id: ProofId, call: Annotated[ApiCall, may(AUDIT)]) -> Response:

@@ -18,8 +18,8 @@ from counterfoil.cli.core.verbs import PARTS, add_verbs
 from counterfoil.cli.nouns.proofs.key_files import SigningKey, passphrase
 from counterfoil.proofs.noun import PROOF_NOUN
 from counterfoil.proofs.signing.envelope import to_sign
-from counterfoil.proofs.verifying.signatures import TrustedKeys, read_request
-from counterfoil.proofs.verifying.verify import UNKNOWN_KEYS, Judgement, verify_package
+from counterfoil.proofs.verifying.signatures import TrustedKeys, refuse_another_request
+from counterfoil.proofs.verifying.verify import NOT_VERIFIED, UNKNOWN_KEYS, Judgement, verify_package
 
 app = typer.Typer(no_args_is_help=True, help=PROOF_NOUN.help)
 COLUMNS = ("id", "fromAt", "toAt", "entries", "verdict", "reconciliation", "state")
@@ -98,22 +98,25 @@ def download(
 
 @app.command("verify")
 def verify(
-    package: Annotated[Path, typer.Argument(help="The package.", exists=True, dir_okay=False)],
-    keys: Annotated[Path, typer.Option("--keys", help="The keys that you trust, from somewhere else than the package.", exists=True)],
-    previous: Annotated[Path | None, typer.Option("--previous", help="The package of the period before.", exists=True)] = None,
+    package: Annotated[Path, typer.Argument(help="The package.")],
+    keys: Annotated[Path, typer.Option("--keys", help="The keys that you trust, from somewhere else than the package.")],
+    previous: Annotated[Path | None, typer.Option("--previous", help="The package of the period before.")] = None,
     output: Output = TABLE,
 ) -> None:
     """Verify a package with nothing but the package and keys that you trust; no server, no network.
 
-    Ends with 0 when it holds, 1 when something is broken, 2 when it is incomplete, 3 when its keys are not among yours.
+    Ends with 0 when it holds, 1 when something is broken, 2 when it is incomplete, 3 when its keys are not among yours, and 64 when
+    nothing was verified, because a file cannot be read.
     """
     try:
         trusted = TrustedKeys.read(json.loads(keys.read_text("utf-8")))
-    except (ValueError, KeyError, TypeError) as error:
-        found = Judgement(UNKNOWN_KEYS, [f"{keys} is no file of keys: {error}"])
-    else:
         with patience("The package is being verified"):
             found = verify_package(package, trusted, previous=previous)
+    except OSError as error:
+        typer.echo(f"Not verified: {error.filename or package} cannot be read: {error.strerror}", err=True)
+        raise typer.Exit(NOT_VERIFIED) from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        found = Judgement(UNKNOWN_KEYS, [f"{keys} is no file of keys: {error}"])
     if output is Format.TABLE:
         say("\n".join([found.word, *found.said]))
     else:
@@ -144,7 +147,7 @@ def sign(
             raise typer.BadParameter("this key is no signer's: `counterfoil signers add`", param_hint="--key")
         request = client.get(f"/api/proofs/{proof_id}/request")
         payload = base64.b64decode(request["payload"])
-        read_request(payload, proof_id, package)
+        refuse_another_request(payload, proof_id, package)
         signature = base64.b64encode(private.sign(to_sign(payload))).decode()
         body = {"number": request["number"], "signerId": mine, "signature": signature}
         done = client.post(f"/api/proofs/{proof_id}/signatures", body, dry_run=dry_run)
