@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any, Final, NamedTuple
 
 import counterfoil
-from counterfoil.api.document.problem_types import ProblemType, problem_types
+from counterfoil.api.document.problem_types import problem_types
 from counterfoil.api.http.app import make_app
 from counterfoil.base.edge import Database, make_id, now
 from counterfoil.base.invariant import Invariant, recent_query
@@ -108,10 +108,6 @@ def problems() -> str:
         + "\n\n"
         + table(["name", "HTTP", "what it says", "kind, or what to do", "facts"], told)
     )
-
-
-def _to_do(one: ProblemType) -> str:
-    return one.kind.replace("_", " ") if one.what_to_do in TO_DO.values() else one.what_to_do
 
 
 def settings() -> str:

@@ -27,6 +27,7 @@ NAMED: Final = re.compile(r"^[A-Z][A-Z_]*(_MAX|_ROWS)$")
 
 # cap: the file and the words in it that say so.
 SAID: Final = {
+    "READINGS_MAX": ("matching/guess/columns.py", "were tried"),
     "BREAKS_HELD_MAX": ("reconciliation/runs/report.py", "differences have no break of their own"),
     "LISTED_MAX": ("reconciliation/runs/report.py", "are listed"),
     "EXPECTED_MAX": ("reconciliation/period_report/report.py", "expected_total"),
@@ -64,7 +65,6 @@ UNCUT: Final = {  # cap: why no work is cut short by it
     "FILES_LOOKED_AT_MAX": "a guess, which the run then checks in full",
     "SAMPLE_ROWS": "a guess, which the run then checks in full",
     "tried_rows": "a guess, which the run then checks in full",
-    "READINGS_MAX": "a guess, which the run then checks in full",
     "KEY_COLUMNS_MAX": "a guess, which the run then checks in full",
 }
 PICKED: Final = ("1", "2")  # the newest row; whether there is a second one

@@ -103,7 +103,9 @@ def _add_reads(router: APIRouter, noun: verbs.Noun, rows_of: verbs.Rows, shape: 
 
     listing: Any = Paged[shape]  # type: ignore[valid-type]
 
-    @router.get(f"/{noun.plural}", response_model=listing, summary=f"List {noun.plural}", operation_id=f"{noun.name}_list")
+    @router.get(
+        f"/{noun.plural}", response_model=listing, summary=f"List {noun.plural.replace('-', ' ')}", operation_id=f"{noun.name}_list"
+    )
     def listed(
         call: Annotated[ApiCall, may(READ)],
         state: Annotated[str | None, Query(max_length=40, description="Only in this state.")] = None,
@@ -118,7 +120,7 @@ def _add_reads(router: APIRouter, noun: verbs.Noun, rows_of: verbs.Rows, shape: 
             rows = rows_of(conn, rows_max=limit + 1, after=str(after[0]) if after else None, state=state)
         return page_of(shape, keyset.page(list(rows), limit, lambda row: (row.id,)))
 
-    @router.get(f"/{noun.plural}/{{id}}", response_model=full, summary=f"Show a {noun.name}", operation_id=f"{noun.name}_show")
+    @router.get(f"/{noun.plural}/{{id}}", response_model=full, summary=f"Show {a_or_an(noun.name)}", operation_id=f"{noun.name}_show")
     def one(id: Annotated[str, id_in_path(noun.prefix)], call: Annotated[ApiCall, may(READ)]) -> Response:  # noqa: A002
         """With what may be done with it, its steps, and what was done by hand."""
         with call.reading() as conn:
@@ -137,6 +139,12 @@ def _add_reads(router: APIRouter, noun: verbs.Noun, rows_of: verbs.Rows, shape: 
                     **{name: [view(**each._asdict()) for each in rows] for name, view, rows, _ in read},
                 )
             )
+
+
+def a_or_an(name: str) -> str:
+    """A noun as a sentence names one of it."""
+    words = name.replace("_", " ")
+    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
 
 
 def _list_of(shape: Any) -> Any:

@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
+from counterfoil.api.http.bodies import attachment
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import Clean, ProgramId, id_in_path
 from counterfoil.api.http.routing import routes
@@ -171,8 +172,7 @@ def document(run_id: Annotated[str, id_in_path("rbr")], call: Annotated[ApiCall,
     """As Markdown, to print or to keep: each step with its answer, who gave it and when, and its evidence."""
     with call.reading() as conn:
         text = document_of(conn, run_id, now=call.now)
-    disposition = f'attachment; filename="{run_id}.md"'
-    return Response(text, media_type="text/markdown; charset=utf-8", headers={"Content-Disposition": disposition})
+    return attachment(text, "text/markdown; charset=utf-8", f"{run_id}.md")
 
 
 def _written(number: int, step: StepSpec) -> WrittenStep:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from fastapi.responses import Response
 from pydantic import Field
 
+from counterfoil.api.http.bodies import attachment
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import id_in_path
 from counterfoil.api.http.routing import routes
@@ -130,5 +131,4 @@ def post_mortem(incident_id: Annotated[str, id_in_path("inc")], call: Annotated[
     """As Markdown: what was found, who did what when, and what people wrote."""
     with call.reading() as conn:
         text = post_mortem_of(conn, incident_id, now=call.now)
-    disposition = f'attachment; filename="{incident_id}.md"'
-    return Response(text, media_type="text/markdown; charset=utf-8", headers={"Content-Disposition": disposition})
+    return attachment(text, "text/markdown; charset=utf-8", f"{incident_id}.md")

@@ -8,6 +8,7 @@ from fastapi import Query
 from fastapi.responses import Response
 from pydantic import Field
 
+from counterfoil.api.http.bodies import attachment
 from counterfoil.api.http.calls import ApiCall, may
 from counterfoil.api.http.fields import ProgramId
 from counterfoil.api.http.routing import routes
@@ -49,4 +50,4 @@ def monthly(
         return answer(MonthlyReportView(month=told["month"], verdict=told["verdict"], report=told))
     made = write_monthly(told, form, scales)
     name = f"monthly_report-{wanted.program_id}-{told['month']}.{made.suffix}"
-    return Response(made.body, media_type=made.media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+    return attachment(made.body, made.media_type, name)
