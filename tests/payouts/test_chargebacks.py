@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 
 from counterfoil.base.edge import Database, make_id
+from counterfoil.base.ids import valid_id
 from counterfoil.base.invariant import run_invariants
 from counterfoil.base.problems import InvalidInput
+from counterfoil.operations import approvals
 from counterfoil.operations.providers import ChargebackFact
+from counterfoil.operations.verbs import VerbCall
 from counterfoil.payouts.chargebacks.chargebacks import apply_chargebacks
 from counterfoil.payouts.chargebacks.model import list_chargebacks
 from counterfoil.payouts.chargebacks.noun import CHARGEBACK_NOUN
-from counterfoil.payouts.chargebacks.ruling import ChargebackRefuses, rule_chargeback
+from counterfoil.payouts.chargebacks.ruling import PAIRED, VERBS, ChargebackRefuses, rule_chargeback
 from counterfoil.payouts.payouts.payable import Purse
 from counterfoil.payouts.refunds.debts import debts_of, write_off_debt
 from counterfoil.payouts.refunds.refunds import UnderDispute, execute_refund, lock_invoice, refundable
@@ -22,6 +25,7 @@ from counterfoil.wiring import INVARIANTS
 from tests.builders import Desk, a_program, issue
 from tests.payouts.refunding import SETTLED, go, paid, refund, states
 from tests.payouts.test_disputes import decided, effect, of_invoice, opened
+from tests.people import log_in_as
 from tests.simulators import spawn_simulator
 
 OWED = "receivable:payee:payee-1"
@@ -367,6 +371,33 @@ def test_two_people_end_one_whose_words_exclude_each_other_and_only_such_a_one(d
     assert (desk.rows("select state from chargeback"), left(desk, invoice)) == ([("won",)], 100_00)
     with pytest.raises(ChargebackRefuses, match="it is won"), desk.database.transaction() as conn:
         rule_chargeback(conn, one.id, "lost", **given)
+    books_are_true(desk)
+
+
+def ruled(desk: Desk, outcome: str) -> None:
+    """Two people end the only chargeback, as they would over HTTP."""
+    ((one,),) = desk.rows("select id from chargeback")
+    with desk.database.transaction() as conn:
+        maker, _ = log_in_as(conn, "mira", "operator", at=desk.clock.now)
+        propose = VERBS[0].propose
+        assert propose is not None
+        asked = propose(VerbCall(conn, one, maker, desk.clock.now, make_id, "the provider's page", {"outcome": outcome}))
+    with desk.database.transaction() as conn:
+        checker, _ = log_in_as(conn, "vera", "approver", at=desk.clock.now)
+        given: dict[str, Any] = {"reason": "agreed", "by": checker, "now": desk.clock.now}
+        approved = approvals.approve(conn, asked.id, payload_sha256=asked.payload_sha256, **given)
+        assert PAIRED[0].do is not None
+        PAIRED[0].do(conn, approved, checker, desk.clock.now)
+
+
+def test_what_a_ruling_makes_can_be_asked_for_by_its_id(desk: Desk):
+    invoice = paid(desk)
+    go(desk)
+    told(desk, invoice, "open")
+    told(desk, invoice, "won", amount=60_00)
+    ruled(desk, "won")
+    ((made,),) = desk.rows("select id from payout where reissue > 0")
+    assert valid_id(made, "po", "id") == made
     books_are_true(desk)
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from psycopg import Connection
 
-from counterfoil.base.ids import MakeId
+from counterfoil.base.ids import ALPHABET, MakeId
 from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import OPERATE, Caller
@@ -76,9 +76,15 @@ def _ruled(conn: Connection[Any], one: approvals.Proposal, by: Caller, now: date
 
 
 def _ids(one: approvals.Proposal) -> MakeId:
-    """Ids of what an approval makes: derived from it, each of its own."""
-    count = iter(range(1, 1000))
-    return lambda prefix: f"{prefix}_{one.id.partition('_')[2]}{next(count):03d}"
+    """Ids of what an approval makes: derived from it, each of its own; at most 1024. Its last two letters are counted instead of drawn, so
+    that each is as long as any other id and can be asked for."""
+    stem, count = one.id.partition("_")[2][:-2], iter(range(len(ALPHABET) ** 2))
+
+    def make(prefix: str) -> str:
+        high, low = divmod(next(count), len(ALPHABET))
+        return f"{prefix}_{stem}{ALPHABET[high]}{ALPHABET[low]}"
+
+    return make
 
 
 PAIRED: Final = (approvals.Paired(CHARGEBACK.name, "rule", _ruled),)
