@@ -362,11 +362,14 @@ def test_two_people_end_one_whose_words_exclude_each_other_and_only_such_a_one(d
         (one,) = list_chargebacks(conn, rows_max=9, after=None, state=None)
     with pytest.raises(ChargebackRefuses, match="decides it"), desk.database.transaction() as conn:
         rule_chargeback(conn, one.id, "lost", **given)
+    told(desk, invoice, "open", cause="duplicate")
+    with desk.database.transaction() as conn:
+        assert CHARGEBACK_NOUN.allowed(conn, one.id, now=desk.clock.now) == [], "another reason stops nothing, so there is nothing to rule"
     told(desk, invoice, "won", amount=60_00)
     with desk.database.transaction() as conn:
         assert CHARGEBACK_NOUN.allowed(conn, one.id, now=desk.clock.now) == ["rule"]
         rows, cut = CHARGEBACK_NOUN.parts[2].read(conn, one.id)
-        assert ([row.differs for row in rows], cut) == (["amount was 10000, now 6000"], False)
+        assert ([row.differs for row in rows], cut) == (["reason was fraudulent, now duplicate", "amount was 10000, now 6000"], False)
         assert rule_chargeback(conn, one.id, "won", **given) == "won"
     assert (desk.rows("select state from chargeback"), left(desk, invoice)) == ([("won",)], 100_00)
     with pytest.raises(ChargebackRefuses, match="it is won"), desk.database.transaction() as conn:

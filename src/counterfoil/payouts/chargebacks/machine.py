@@ -19,5 +19,9 @@ EVENT_KINDS: Final = declare(
     EventKind("chargeback_lost", "warning", "A charged back payment stays with the customer."),
     EventKind("chargeback_beyond", "critical", "A payment was charged back that had gone back to its customer before: it went back twice."),
     EventKind("chargeback_escrow_found", "critical", "A chargeback of before took other customers' money; it is booked rightly now."),
-    EventKind("chargeback_conflict", "critical", "A provider says of a chargeback what excludes what it said before; nothing was booked."),
+    EventKind(
+        "chargeback_conflict",
+        "critical",
+        "A provider says something else of a chargeback; unless only the reason differs, nothing was booked.",
+    ),
 )

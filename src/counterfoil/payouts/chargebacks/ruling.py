@@ -16,6 +16,7 @@ from counterfoil.operations.verbs import Field, Verb, VerbCall
 from counterfoil.payouts.chargebacks.chargebacks import end_chargeback, lock_chargeback
 from counterfoil.payouts.chargebacks.machine import CHARGEBACK
 from counterfoil.payouts.chargebacks.model import Chargeback, show_chargeback
+from counterfoil.payouts.chargebacks.words import was_stopped
 
 OUTCOMES: Final = CHARGEBACK.final
 
@@ -28,7 +29,7 @@ def why_not_ruled(conn: Connection[Any], one: Chargeback) -> str | None:
     """Why it is not ended by hand; None when it may be."""
     if one.state != "open":
         return f"it is {one.state}"
-    if conn.execute("select from chargeback_conflict where chargeback_id = %s limit 1", [one.id]).fetchone() is None:
+    if not was_stopped(conn, one.id):
         return "its provider has said nothing that excludes what is known, and decides it"
     return None
 

@@ -43,6 +43,15 @@ def agrees(conn: Connection[Any], known: Chargeback, fact: ChargebackFact, *, ma
     return not set(differs) - {"reason"}
 
 
+def was_stopped(conn: Connection[Any], chargeback_id: str) -> bool:
+    """Did a word of a chargeback take no effect, since it excluded what was known? Another reason alone stops nothing, and comes last in
+    what differs."""
+    row = conn.execute(
+        "select from chargeback_conflict where chargeback_id = %s and not starts_with(differs, 'reason was ') limit 1", [chargeback_id]
+    ).fetchone()
+    return row is not None
+
+
 def differing(known: Chargeback, fact: ChargebackFact) -> dict[str, str]:
     """What a word says otherwise than what is known, by field. Pure.
 
