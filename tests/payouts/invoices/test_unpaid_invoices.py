@@ -316,6 +316,18 @@ def test_what_the_bank_took_whole_is_over_although_it_still_looks_at_another_par
     desk.still_true()
 
 
+def test_what_came_for_a_cancelled_invoice_and_is_taken_back_is_no_finding(desk: Desk):
+    (invoice,) = issue(desk.database, "100.00")
+    with desk.database.transaction() as conn:
+        cancel_invoice(conn, invoice, reason="twice", actor="test", now=NOW)
+    pays(desk, invoice, 100_00)
+    one = charged_back(desk, invoice, fee=0)
+    assert state(desk) == [("cancelled", "cancelled")], "no dispute leads out of that"
+    desk.still_true()
+    bank_says(desk, one, "lost")
+    desk.still_true()
+
+
 def test_what_was_paid_back_and_is_then_taken_by_the_bank_the_customer_owes(desk: Desk):
     (invoice,) = issue(desk.database, "100.00")
     pays(desk, invoice, 130_00)

@@ -7,6 +7,7 @@ from typing import Final
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.machine import listed
 from counterfoil.payouts.disputes.machine import DISPUTE
+from counterfoil.settlement.invoices.invoices import INVOICE
 
 INVARIANTS: Final = (
     Invariant(
@@ -19,7 +20,9 @@ INVARIANTS: Final = (
             select i.id, i.state, 'contested: ' || c.open from invoice i
             cross join lateral (select exists (select from dispute where invoice_id = i.id and ended_at is null)
                                     or exists (select from chargeback where invoice_id = i.id and ended_at is null) as open) c
-            where (i.state = 'disputed') <> c.open /* recent invoice: i.id */
+            -- what no dispute leads out of stays what it is
+            where case i.state when 'disputed' then not c.open else c.open and i.state in {listed(INVOICE.before("dispute"))} end
+              /* recent invoice: i.id */
             union all
             select id, state, ended_at::text from dispute where (ended_at is null) <> (state in {listed(DISPUTE.open)})
               /* recent dispute: id */""",
