@@ -26,6 +26,7 @@ from tests.payouts.test_escrow_chargebacks import (  # noqa: F401 - the fixtures
     simulator,
     strangers,
 )
+from tests.settlement.escrow.test_escrow_work import opened, row
 from tests.settlement.escrow.vault import hand
 
 ANN = CustomerPurse("main", "ann", "EUR")
@@ -75,6 +76,21 @@ def test_what_a_bank_has_not_decided_is_not_written_off(desk: Desk):  # noqa: F8
     owing(desk)
     with pytest.raises(InvalidInput, match="10000 wait for a bank"):
         done(desk, lambda conn, said: write_off_customer(conn, ANN, 1, said))
+
+
+def test_what_an_escrow_is_about_to_pay_is_not_written_off(desk: Desk):  # noqa: F811
+    one = opened(desk)
+    first, second = pays(desk, one, 50_00), pays(desk, one, 50_00)
+    says(desk, first, "open", amount=50_00)
+    says(desk, second, "open", amount=50_00, ref="cbk_2")
+    says(desk, first, "lost", amount=50_00)
+    with pytest.raises(InvalidInput, match="10000 wait for a bank"):
+        done(desk, lambda conn, said: write_off_customer(conn, ANN, 1, said))
+    with desk.database.transaction() as conn:
+        assert [(debt.amount, debt.undecided) for debt in debts_of(conn, "main", rows_max=9)] == [(100_00, 100_00)]
+    says(desk, second, "won", amount=50_00, ref="cbk_2")
+    assert (row(desk, one), desk.balance(DEBT)) == (("active", 100_00, 0, 50_00), 0)
+    books_are_true(desk)
 
 
 def test_what_was_paid_back_and_is_won_after_all_is_owed_to_the_customer(desk: Desk):  # noqa: F811

@@ -20,6 +20,19 @@ EVENT_KINDS: Final = declare(
     EventKind("customer_debt_paid", "info", "A customer paid back what was owed to us."),
     EventKind("customer_debt_written_off", "critical", "Two people gave up what a customer owes."),
 )
+# What of a customer's debt is not to be given up yet: chargebacks that made it are open, or they are lost and an escrow pays it once
+# another chargeback of its money is decided. Of the customer that `owed` names.
+UNDECIDED: Final = """
+    select coalesce(sum(waits), 0)::bigint from (
+        select c.beyond as waits from chargeback c
+        where c.state = 'open' and (c.program_id, c.customer_id, c.asset) = (owed.program_id, owed.party_id, owed.asset)
+        union all
+        select x.amount from chargeback_escrow x join chargeback c on c.id = x.chargeback_id join escrow e on e.id = x.escrow_id
+        where c.state = 'open' and (e.program_id, e.customer_id, e.asset) = (owed.program_id, owed.party_id, owed.asset)
+        union all
+        select least(greatest(escrow_lost(e.id), 0), e.funded - e.released - e.repaid) from escrow e
+        where (e.program_id, e.customer_id, e.asset) = (owed.program_id, owed.party_id, owed.asset)
+          and e.id in (select escrow_id from chargeback_escrow) and escrow_charged_back(e.id) is not null) undecided"""
 
 
 class CustomerPurse(NamedTuple):
@@ -76,15 +89,9 @@ def pay_debt(conn: Connection[Any], purse: CustomerPurse, amount: int, said: Sai
 
 
 def undecided_of(conn: Connection[Any], purse: CustomerPurse) -> int:
-    """What of a customer's debt chargebacks made that are still open; minor units."""
+    """What of a customer's debt waits for the word of a bank; minor units."""
     row = conn.execute(
-        """select coalesce(sum(taken), 0)::bigint from (
-               select beyond as taken from chargeback
-               where state = 'open' and (program_id, customer_id, asset) = (%(program)s, %(customer)s, %(asset)s)
-               union all
-               select x.amount from chargeback_escrow x join chargeback c on c.id = x.chargeback_id join escrow e on e.id = x.escrow_id
-               where c.state = 'open' and (e.program_id, e.customer_id, e.asset) = (%(program)s, %(customer)s, %(asset)s)) open""",
-        {"program": purse.program_id, "customer": purse.customer_id, "asset": purse.asset},
+        f"select ({UNDECIDED}) from (values (%s::text, %s::text, %s::text)) owed (program_id, party_id, asset)", purse
     ).fetchone()
     assert row is not None
     return int(row[0])

@@ -20,6 +20,7 @@ from counterfoil.operations.events.events import EventKind, NewEvent, declare, e
 from counterfoil.operations.work.runner import wake
 from counterfoil.payouts.machines import RESERVING
 from counterfoil.payouts.payouts.payable import Purse, receivables_of
+from counterfoil.payouts.refunds.customer_debts import UNDECIDED
 
 EVENT_KINDS: Final = declare(
     EventKind("receivable_written_off", "critical", "Two people gave up what a payee owes."),
@@ -28,7 +29,7 @@ EVENT_KINDS: Final = declare(
 
 class Debt(NamedTuple):
     """What a payee or a customer owes in an asset, in minor units. `since`: the last time something was added to it. `undecided`: what of a
-    customer's debt may still come back, since a bank has not decided a chargeback."""
+    customer's debt is not given up yet, since a bank has not decided a chargeback."""
 
     program_id: str
     owed_by: str  # payee or customer
@@ -50,14 +51,8 @@ def debts_of(conn: Connection[Any], program_id: str, *, rows_max: int, after: tu
     asset, amount, account = after or (None, None, None)
     with conn.cursor(row_factory=class_row(Debt)) as cur:
         return cur.execute(
-            """select program_id, owed_by, party_id, asset, amount,
-                      case owed_by when 'payee' then 0 else (
-                          select coalesce(sum(c.beyond), 0) from chargeback c where c.state = 'open'
-                              and (c.program_id, c.customer_id, c.asset) = (owed.program_id, owed.party_id, owed.asset))
-                          + (select coalesce(sum(x.amount), 0) from chargeback_escrow x
-                             join chargeback c on c.id = x.chargeback_id and c.state = 'open' join escrow e on e.id = x.escrow_id
-                             where (e.program_id, e.customer_id, e.asset) = (owed.program_id, owed.party_id, owed.asset)) end::bigint
-                      as undecided,
+            f"""select program_id, owed_by, party_id, asset, amount,
+                      case owed_by when 'payee' then 0 else ({UNDECIDED}) end as undecided,
                       (select max(p.effective_at) from posting p where p.debit = account_id) as since
                from (select b.program_id, split_part(a.name, ':', 2) as owed_by,
                             substr(a.name, length('receivable::') + length(split_part(a.name, ':', 2)) + 1) as party_id, b.asset,

@@ -36,7 +36,9 @@ class DebtView(ViewModel):
     customer_id: str | None = Field(description="Of a customer's debt.")
     asset: str
     amount: Minor
-    undecided: Minor = Field(description="What of it may still come back: a bank has not decided a chargeback.")
+    undecided: Minor = Field(
+        description="What of it is not given up yet: a bank has not decided a chargeback; it may come back, or an escrow pays it then."
+    )
     since: datetime = Field(description="The last time something was added to it.")
 
 
