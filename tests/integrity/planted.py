@@ -351,6 +351,10 @@ ESCROWS: Final[Faults] = {
         "a payment that paid an invoice funds an escrow": """update escrow_movement set payment_id = (
             select min(id) from payment where invoice_id is not null) where kind = 'fund'""",
         "a payment that was taken back funds an escrow": "update escrow_movement set amount = amount + 1 where payment_id is not null",
+        "a payment that paid an invoice pays a debt": """insert into customer_debt_entry
+                (id, program_id, customer_id, asset, kind, amount, payment_id, provider, reference, reason, actor, at)
+            select 'cde_1', program_id, 'ann', asset, 'paid', 100, id, provider, charge_id, 'x', 'x', now()
+            from payment where invoice_id is not null limit 1""",
     },
 }
 COMMISSIONS: Final[Faults] = {

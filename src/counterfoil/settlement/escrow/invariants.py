@@ -100,9 +100,10 @@ INVARIANTS: Final = (
     ),
     Invariant(
         "ESCROW_PAYMENT_USED_ONCE",
-        "Did no payment fund escrows with more than it brought, or with what a bank took back?",
-        """select p.id, p.amount, p.applied, sum(m.amount) from payment p join escrow_movement m on m.payment_id = p.id
-           group by p.id having p.invoice_id is not null or payment_unused(p.id) < 0""",
+        "Did no payment fund escrows, or pay a debt, with more than it brought, or with what a bank took back?",
+        """select p.id, p.amount, p.applied, payment_unused(p.id) from payment p
+           where p.id in (select payment_id from escrow_movement union select payment_id from customer_debt_entry)
+             and (p.invoice_id is not null or payment_unused(p.id) < 0)""",
         "critical",
         "One payment counts for two things.",
         "P5",
