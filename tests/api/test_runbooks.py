@@ -9,8 +9,10 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import Connection
 
-from counterfoil.base.edge import Database, now
+from counterfoil.base.edge import Database, entropy, make_id, now
+from counterfoil.operations.access import access
 from tests.api.office import PROGRAM, Office, fresh, opened
 from tests.api.test_alerts import FAULT, MENDED
 from tests.stories.superuser import by_a_superuser
@@ -53,12 +55,18 @@ sql = "select nextval('sentinel_run_number')"
 """
 
 
+def _robot(conn: Connection[Any], keys: dict[str, str]) -> None:
+    """A key that may approve by its role: what a person agrees to, it does not."""
+    keys["robot"], key_id = access.new_secret(entropy(access.SECRET_BYTES), live=False), make_id("key")
+    access.create_key(conn, key_id, keys["robot"], name="robot", role="approver", by="test", now=now())
+
+
 @pytest.fixture
 def own_office(database: Database, tmp_path: Path) -> Iterator[Office]:
     """A server with a folder of own runbooks."""
     (tmp_path / "own.toml").write_text(OWN)
     (tmp_path / "wrong.toml").write_text(OWN.replace('kind = "playbook"', 'kind = "play"'))
-    with opened(database, runbook_folder=tmp_path) as found:
+    with opened(database, _robot, runbook_folder=tmp_path) as found:
         yield found
 
 
@@ -130,6 +138,8 @@ def test_steps_of_a_playbook_wait_for_each_other_and_for_what_people_do(own_offi
     say(own_office, f"{path}/check", step="2")
     assert "say `approve`" in say(own_office, f"{path}/tick", step="3", note="yes", status=409)["detail"]
     say(own_office, f"{path}/approve", step="3", note="yes", status=403)
+    refused = say(own_office, f"{path}/approve", role="robot", step="3", note="yes", status=403)
+    assert refused["type"] == "/problems/KeyCannotApprove"
     say(own_office, f"{path}/approve", role="approver", step="3", note="agreed")
     say(own_office, f"{path}/check", step="4")
     assert outcomes(own_office, run)[:4] == ["passed", "passed", "done", "failed"], "five minutes are not over"
@@ -163,6 +173,7 @@ def test_a_playbook_is_run_for_an_alert_and_passes_when_it_is_resolved(office: O
 def test_what_is_asked_of_no_runbook_and_of_no_day_is_refused(office: Office):
     assert say(office, "/api/checklists/P1/runs", status=404)["type"] == "/problems/NotFound"
     assert say(office, "/api/runbooks/P1/runs", day="2026-01-01", status=422)["field"] == "day"
+    assert say(office, "/api/checklists/weekly/runs", programId=PROGRAM, status=422)["field"] == "programId", "it would narrow nothing"
     future = (now() + timedelta(days=3)).date().isoformat()
     assert say(office, "/api/checklists/weekly/runs", day=future, status=422)["field"] == "day"
     run = say(office, "/api/checklists/weekly/runs", day="2026-01-01")

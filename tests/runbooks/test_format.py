@@ -111,13 +111,17 @@ def test_what_comes_with_counterfoil_is_well_written_and_complete():
 def test_the_users_own_file_goes_before_and_a_wrong_one_is_named_and_hides_no_other(tmp_path: Path):
     (tmp_path / "a.toml").write_text(GOOD.replace('"mine"', '"morning"', 1))
     (tmp_path / "broken.toml").write_text(GOOD.replace('kind = "checklist"', ""))
+    (tmp_path / "weekly.toml").write_text(GOOD.replace('kind = "checklist"', ""))
+    (tmp_path / "y.toml").mkdir()
     (tmp_path / "z.toml").write_bytes(b"\xff\xfe")
     found = catalogue(CODES, tmp_path)
     assert (found.runbooks["morning"].own, found.runbooks["morning"].runbook.title) == (True, "Mine")
     assert found.runbooks["weekly"].own is False
-    assert [(one.facts["file"], one.facts["field"]) for one in found.refused] == [("broken.toml", "kind"), ("z.toml", "file")]
-    with pytest.raises(InvalidInput):
-        found.named("broken")
+    refused = [(one.facts["file"], one.facts["field"]) for one in found.refused]
+    assert refused == [("broken.toml", "kind"), ("weekly.toml", "kind"), ("y.toml", "file"), ("z.toml", "file")]
+    for name in ("broken", "weekly"):  # the one that came with counterfoil is not what was meant
+        with pytest.raises(InvalidInput):
+            found.named(name)
     with pytest.raises(NotFound):
         found.named("morning", kind="playbook")
 

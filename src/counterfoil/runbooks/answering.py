@@ -163,26 +163,37 @@ def _waited(spec: StepSpec, since: datetime, now: datetime) -> Found:
 def _acted(conn: Connection[Any], run: RunbookRun, spec: StepSpec, now: datetime) -> Found:
     """Was it done since the run began? What takes two people was done when both have agreed."""
     of = spec.of.replace("{subject}", run.subject)
+    evidence: dict[str, Any] = {"action": spec.action, "of": of, "askedAt": _at(now)}
+    if "{subject}" in spec.of and not run.subject:
+        return Found("failed", f"The run is about no one thing: of what {spec.action} was to be done is not known.", evidence)
     row = conn.execute(
         """select id, actor, subject_id, reason, at from action
-           where verb = %(verb)s and (%(of)s = '' or subject_id = %(of)s) and at >= %(since)s order by at desc, id desc limit 1""",
+           where verb = %(verb)s and at >= %(since)s
+             and (%(of)s = '' or subject_id = %(of)s
+                  or exists (select from approval_proposal p where p.id = action.subject_id and p.subject_id = %(of)s))
+           order by at desc, id desc limit 1""",
         {"verb": spec.action, "of": of, "since": run.started_at},
     ).fetchone()
-    evidence: dict[str, Any] = {"action": spec.action, "of": of, "askedAt": _at(now)}
     if row is None:
         return Found("failed", f"Nobody has done it since the run began ({spec.action}{f' of {of}' if of else ''}).", evidence)
     action_id, actor, subject, reason, at = row
     evidence |= {"id": action_id, "actor": actor, "subject": subject, "reason": reason, "at": _at(at)}
-    machine, _, verb = spec.action.partition(".")
-    waits = conn.execute(
-        """select p.id from approval_proposal p
-           where (p.machine, p.verb, p.subject_id) = (%s, %s, %s) and p.made_at >= %s
-             and not exists (select from approval_use u where u.proposal_id = p.id) order by p.made_at desc limit 1""",
-        [machine, verb, subject, run.started_at],
-    ).fetchone()
-    if waits is not None:
-        return Found("failed", f"{actor} proposed it, and it waits for a second person ({waits[0]}).", {**evidence, "proposal": waits[0]})
+    if (waits := _only_proposed(conn, spec, subject, run.started_at)) is not None:
+        return Found("failed", f"{actor} proposed it, and it was not done by two ({waits}).", {**evidence, "proposal": waits})
     return Found("passed", f"{actor} did it at {at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC ({subject}).", evidence)
+
+
+def _only_proposed(conn: Connection[Any], spec: StepSpec, subject: str, since: datetime) -> str | None:
+    """The proposal that an action was, when it was never used: the log names either the proposal, or the thing that it is of."""
+    machine, _, verb = spec.action.partition(".")
+    row = conn.execute(
+        """select p.id, u.proposal_id is not null as used
+           from approval_proposal p left join approval_use u on u.proposal_id = p.id
+           where p.id = %(subject)s or ((p.machine, p.verb, p.subject_id) = (%(machine)s, %(verb)s, %(subject)s) and p.made_at >= %(since)s)
+           order by used desc, p.made_at desc, p.id desc limit 1""",
+        {"subject": subject, "machine": machine, "verb": verb, "since": since},
+    ).fetchone()
+    return None if row is None or row[1] else str(row[0])
 
 
 def _short(said: str) -> str:

@@ -12,7 +12,7 @@ from counterfoil.integrity.playbooks import PLAYBOOKS, Playbook
 from counterfoil.runbooks.format import Runbook, StepSpec, read_folder
 
 SHIPPED: Final = Path(__file__).parent / "files"
-_LIVE: Final = "state in ('open', 'acknowledged')"
+_ITS_OWN: Final = "(%(program)s = '' or program_id in ('', %(program)s)) and (%(subject)s = '' or subject = %(subject)s)"
 
 
 class ListedRunbook(NamedTuple):
@@ -30,11 +30,11 @@ class Catalogue(NamedTuple):
 
     def named(self, name: str, *, kind: str | None = None) -> Runbook:
         """One by its name. Raises NotFound, and what is wrong in the file where a wrong one may be meant."""
+        for problem in self.refused:  # also where one that came with counterfoil has the name: it is not what was meant
+            if str(problem.facts.get("file", "")).removesuffix(".toml") == name:
+                raise problem
         found = self.runbooks.get(name)
         if found is None or (kind is not None and found.runbook.kind != kind):
-            for problem in self.refused:
-                if str(problem.facts.get("file", "")).removesuffix(".toml") == name:
-                    raise problem
             raise NotFound(what=kind or "runbook", id=name[:60])
         return found.runbook
 
@@ -51,7 +51,8 @@ def catalogue(checks: Collection[str], own: Path | None = None) -> Catalogue:
 def playbook_of(one: Playbook) -> Runbook:
     """What to do about a finding, as a runbook: what was found, each thing to do, and that it is no longer found."""
     mine = f"select id, code, program_id, subject, severity, state, last_seen_at from alert where evidence ->> 'playbook' = '{one.name}'"
-    live = f"{mine} and {_LIVE} and (%(subject)s = '' or subject = %(subject)s) order by severity, id"
+    # What was accepted for a time is still there: it is over when it is resolved, and not before.
+    live = f"{mine} and state <> 'resolved' and {_ITS_OWN} order by severity, id"
     steps = (
         StepSpec("query", "What was found", sql=live),
         *(StepSpec("note", text, help="Write down what you found, and what you did.") for text in one.steps),

@@ -226,8 +226,9 @@ def read_folder(folder: Path, checks: Collection[str] = (), *, refused: Callable
     for path in sorted(folder.glob("*.toml")) if folder.is_dir() else ():
         try:
             found.append(parse_runbook(path.read_text(encoding="utf-8"), file=path.name, checks=checks))
-        except UnicodeDecodeError:
-            problem = InvalidInput("file", "UTF-8", file=path.name)
+        except (UnicodeDecodeError, OSError) as error:
+            limit = "UTF-8" if isinstance(error, UnicodeDecodeError) else f"readable: {error.strerror or error}"
+            problem = InvalidInput("file", limit, file=path.name)
             if refused is None:
                 raise problem from None
             refused(problem)

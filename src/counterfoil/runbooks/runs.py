@@ -52,6 +52,8 @@ def begin(conn: Connection[Any], asker: Asker, runbook: Runbook, about: About, *
         if row is None:
             raise NotFound(what="alert", id=about.alert_id)
         program, subject = program or row[0], subject or row[1]
+    if about.program_id and runbook.kind == "checklist" and not any("%(program)s" in one.sql + one.applies for one in runbook.steps):
+        raise InvalidInput("programId", "left out: this checklist is of the whole installation, and nothing of it is of one program")
     if program and conn.execute("select from program where id = %s", [program]).fetchone() is None:
         raise NotFound(what="program", id=program)
     starts, ends = span_of(runbook.covers, about.day, now)
