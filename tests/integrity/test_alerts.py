@@ -11,6 +11,7 @@ from counterfoil.integrity.alerts.limits import keep_limits
 from counterfoil.integrity.alerts.noun import FaultStands
 from counterfoil.operations.work.jobs import JobContext
 from counterfoil.operations.work.runner import Runner
+from counterfoil.reconciliation.runs.schedule import gaps, take_slot, withdraw
 from tests.integrity.conftest import CARL, Watch
 from tests.integrity.test_sentinel import MENDED, UNBALANCED
 
@@ -159,3 +160,56 @@ def test_a_monitor_that_no_longer_finds_it_ends_its_alert_by_itself(watch: Watch
     assert [one.state for one in watch.alerts("JOB_NOT_RUN")] == ["open"]
     watch.run("recent")
     assert [one.state for one in watch.alerts("JOB_NOT_RUN")] == ["resolved"], "the run before was full, and finished"
+
+
+def test_an_alert_that_is_open_again_goes_up_again_and_is_told_again(watch: Watch) -> None:
+    alert = found(watch)
+    for answer in ("accept", "ack"):
+        if answer == "accept":
+            watch.clock.advance(hours=5)
+            limits(watch)
+            watch.say("accept", alert, by=CARL, reason="known", until=watch.clock.now + timedelta(hours=1))
+            watch.clock.advance(hours=2)
+            limits(watch)
+        else:
+            watch.say("ack", alert)
+            watch.say("reopen", alert, reason="not mine")
+        watch.clock.advance(hours=5)
+        limits(watch)
+    [one] = watch.alerts(CODE)
+    assert (one.state, one.escalated_to) == ("open", "everyone")
+    told = watch.rows("select payload ->> 'from' from event where name = 'alert_escalated' and subject_id = %s order by at, id", alert)
+    assert told == [("on_call",), ("on_call",), ("treasury_lead",)]
+
+
+def test_nobody_is_told_of_a_step_up_while_it_is_snoozed_and_the_step_is_shown(watch: Watch) -> None:
+    alert = found(watch)
+    watch.say("snooze", alert, until=watch.clock.now + timedelta(hours=5))
+    watch.clock.advance(hours=4, seconds=1)
+    limits(watch)
+    assert watch.alerts(CODE)[0].escalated_to == "treasury_lead"
+    assert watch.rows("select count(*) from event where name = 'alert_escalated' and subject_id = %s", alert) == [(0,)]
+    watch.clock.advance(hours=3)
+    limits(watch)
+    assert watch.rows("select count(*) from event where name = 'alert_escalated' and subject_id = %s", alert) == [(1,)]
+
+
+def test_an_answered_alert_has_no_time_limit_when_others_of_its_kind_appear(watch: Watch) -> None:
+    first = found(watch)
+    watch.say("ack", first)
+    for number in range(2):
+        watch.past_the_rules("update journal set lines = 2 where id = %s::uuid", watch.post(f"k{number}"))
+    watch.run()
+    assert {(one.extent, one.respond_by is None) for one in watch.alerts(CODE) if one.id == first} == {("several", True)}
+
+
+def test_a_schedule_that_was_taken_away_is_missed_by_nobody(watch: Watch) -> None:
+    at = watch.clock.now - timedelta(days=9)
+    watch.rows("insert into reconciliation_schedule values ('sentinel-full', '0 2 * * *', %s) returning name", at)
+    with watch.database.transaction() as conn:
+        withdraw(conn, ["sentinel-full"])
+    watch.run("recent")
+    assert watch.alerts("JOB_NOT_RUN") == []
+    with watch.database.transaction() as conn:
+        assert take_slot(conn, "sentinel-full", "0 2 * * *", by="w", now=watch.clock.now) is None, "wanted again, from now on"
+        assert gaps(conn) == []

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
+from psycopg import Connection
 
 from counterfoil.base.edge import make_id
+from counterfoil.base.invariant import Invariant
 from counterfoil.base.problems import Problem
 from counterfoil.integrity.incidents.noun import IncidentStands, watch_responses
 from counterfoil.integrity.incidents.post_mortem import post_mortem_of
 from counterfoil.integrity.incidents.queries import list_incidents
+from counterfoil.integrity.monitors import Backlog
 from counterfoil.operations.approvals import approve_and_do
 from counterfoil.operations.work.jobs import JobContext
 from counterfoil.operations.work.pauses import QueuePart, paused_now, propose_resume, resume, takes_two
 from counterfoil.operations.work.runner import Runner
 from counterfoil.wiring import PAIRED, QUEUE_BY_NAME
-from tests.integrity.conftest import Watch
+from tests.integrity.conftest import CARL, Watch
+from tests.integrity.test_alerts import limits
 from tests.integrity.test_sentinel import MENDED, UNBALANCED
 from tests.people import log_in_as
 
@@ -118,3 +124,71 @@ def test_a_silent_worker_is_a_p1_and_is_over_when_it_is_heard_again(watch: Watch
     watch.rows("update worker set beat_at = %s returning id", watch.clock.now)
     watch.run("recent")
     assert [one.state for one in watch.alerts("WORKER_DOWN")] == ["resolved"]
+
+
+def test_another_imbalance_pulls_the_brake_again_in_an_incident_that_stands(watch: Watch) -> None:
+    incident = imbalance(watch)
+    let_go(watch)
+    watch.past_the_rules("update journal set lines = 2 where id = %s::uuid", watch.post("new"))
+    watch.run()
+    assert {one.incident_id for one in watch.alerts("LEDGER_UNBALANCED")} == {incident}
+    with watch.database.transaction() as conn:
+        assert [one.part for one in paused_now(conn)] == [SETTLE]
+
+
+def test_what_was_accepted_and_lapses_after_its_incident_was_closed_is_a_new_incident(watch: Watch) -> None:
+    incident = imbalance(watch)
+    [alert] = watch.alerts("LEDGER_UNBALANCED")
+    watch.say("accept", alert.id, by=CARL, reason="known", until=watch.clock.now + timedelta(hours=1))
+    let_go(watch)
+    watch.say("write", incident, noun="incident", text="A superuser edited an account.")
+    watch.say("respond", incident, noun="incident", reason="on it")
+    assert watch.say("close", incident, noun="incident", reason="accepted for an hour") == "closed"
+    watch.run()
+    assert watch.rows("select count(*) from incident where level = 'P0'") == [(1,)], "it is accepted"
+    watch.clock.advance(hours=2)
+    limits(watch)
+    watch.run()
+    assert watch.rows("select count(*) from incident where level = 'P0' and state = 'open'") == [(1,)]
+    with watch.database.transaction() as conn:
+        assert [one.part for one in paused_now(conn)] == [SETTLE]
+
+
+def test_what_becomes_critical_opens_its_incident(watch: Watch) -> None:
+    grave = {"severity": "warning"}
+
+    def depth(conn: Connection[Any], now: datetime) -> list[Backlog]:
+        return [Backlog("calls", 600, None, grave["severity"])]
+
+    check = Invariant("DEEP", "Is it flat?", depth, "warning", "It is deep.", "P19", incident="P2", monitor=True)
+    sentinel = replace(watch.sentinel, checks=(check,))
+    sentinel.run("full")
+    assert watch.rows("select count(*) from incident") == [(0,)]
+    grave["severity"] = "critical"
+    sentinel.run("full")
+    sentinel.run("full")
+    assert watch.rows("select level from incident") == [("P2",)]
+
+
+def test_an_incident_counts_all_its_alerts_however_many_are_shown(watch: Watch) -> None:
+    incident = imbalance(watch)
+    watch.rows(
+        """insert into alert (id, program_id, code, subject, period, severity, first_seen_at, last_seen_at, first_run, last_run, evidence,
+                              first_evidence, rest, extent, escalated_to, state, state_at, incident_id)
+           select 'alt_' || n, program_id, code, 's' || n, period, severity, first_seen_at - interval '1 day', last_seen_at, first_run,
+                  last_run, evidence, first_evidence, 0, extent, escalated_to, 'resolved', state_at, incident_id
+           from alert, generate_series(1, 500) n where incident_id = %s returning id""",
+        incident,
+    )
+    with pytest.raises(IncidentStands) as problem:
+        watch.say("close", incident, noun="incident", reason="done")
+    assert "1 of its alerts are not resolved" in str(problem.value.facts["detail"])
+    with watch.database.transaction() as conn:
+        assert "481 more are not listed." in post_mortem_of(conn, incident, now=watch.clock.now)
+
+
+def test_a_week_without_a_worker_is_still_without_one(watch: Watch) -> None:
+    at = watch.clock.now - timedelta(days=9)
+    watch.rows("insert into worker (id, host, pid, version, started_at, beat_at) values ('w', 'h', 1, 'v', %s, %s) returning id", at, at)
+    watch.run()
+    assert [one.state for one in watch.alerts("WORKER_DOWN")] == ["open"]

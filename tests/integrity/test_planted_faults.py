@@ -110,13 +110,8 @@ def _watched(desk: Desk) -> None:
     with desk.database.transaction() as conn:
         (run_id,) = conn.execute("select id from sentinel_run").fetchone() or ("",)
         answer = ask(conn, past, now=now(), tables=TABLES)
-        open_incidents(
-            conn,
-            past,
-            file_answer(conn, past, answer, Reading(run_id, now(), True), make_id=make_id, now=now()),
-            make_id=make_id,
-            now=now(),
-        )
+        file_answer(conn, past, answer, Reading(run_id, now(), True), make_id=make_id, now=now())
+        open_incidents(conn, past, run_id, make_id=make_id, now=now())
 
 
 def _pending(desk: Desk) -> None:

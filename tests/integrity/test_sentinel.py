@@ -8,11 +8,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from psycopg import Connection
 
 from counterfoil.base.edge import make_id
 from counterfoil.base.invariant import Invariant, recent_query
+from counterfoil.integrity.asking import CheckReply
 from counterfoil.integrity.playbooks import PLAYBOOKS
-from counterfoil.integrity.runs import answers_of, begin_run, show_run
+from counterfoil.integrity.runs import answers_of, begin_run, end_run, newest_answers, note_answer, show_run
 from counterfoil.integrity.sentinel import Sentinel
 from counterfoil.integrity.touched import STEPPED, touched
 from counterfoil.wiring import CHECKS, TABLES
@@ -135,7 +137,14 @@ def test_a_recent_run_whose_time_is_over_is_cut_short_and_the_next_goes_on_there
     assert [one.state for one in watch.alerts("CHECK_NOT_RUN")] == ["resolved"]
 
 
-@pytest.mark.parametrize("broken", [GARBLED, SLEEPS], ids=["it cannot run", "it takes too long"])
+def _trips(conn: Connection[Any]) -> list[tuple[str]]:
+    raise KeyError("EUR")
+
+
+TRIPS = Invariant("TRIPS", "Does it stand?", _trips, "critical", "It trips.", "P19")
+
+
+@pytest.mark.parametrize("broken", [GARBLED, SLEEPS, TRIPS], ids=["it cannot run", "it takes too long", "it trips over its data"])
 def test_a_check_that_cannot_be_asked_is_a_finding_and_the_others_are_asked(
     watch: Watch, broken: Invariant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,3 +200,67 @@ def test_evidence_is_enough_to_see_it_again(watch: Watch) -> None:
     assert told["query"] in {one.offenders for one in CHECKS}
     assert alert.program_id == "main"
     watch.past_the_rules(MENDED)
+
+
+def test_an_answer_that_cannot_be_kept_is_a_check_that_failed_and_the_next_run_looks_again(watch: Watch) -> None:
+    watch.run()
+    watch.past_the_rules("update journal set lines = 2 where id = %s::uuid", watch.post("new"))
+    watch.now()
+    one, *rest = (check for check in CHECKS if check.code in ("LEDGER_UNBALANCED", "ACCOUNT_BALANCE_DRIFT"))
+    nowhere = one._replace(playbook="P99", severity="grave")  # no alert can be of this severity
+    run = replace(watch.sentinel, checks=(nowhere, *rest)).run("recent")
+    assert (run.state, run.checks, run.failed, run.watermark) == ("cut_short", 2, 1, None)
+    with watch.database.transaction() as conn:
+        [failed] = [answer for answer in answers_of(conn, run.id) if answer.outcome == "failed"]
+    assert "could not be kept" in str(failed.error)
+    watch.run("recent")
+    assert len(watch.alerts(one.code)) == 1
+
+
+def test_that_what_is_new_holds_does_not_hide_what_the_full_run_found(watch: Watch) -> None:
+    watch.past_the_rules("update journal set lines = 2 where id = %s::uuid", watch.post("old"))
+    watch.run()
+    watch.clock.advance(hours=1)
+    watch.run("recent")
+    with watch.database.transaction() as conn:
+        newest = newest_answers(conn, [one.code for one in CHECKS if one.monitor])
+        assert newest["LEDGER_UNBALANCED"].outcome == "broken"
+        monitor = conn.execute("select max(at) from sentinel_check where code = 'WORKER_DOWN'").fetchone()
+    assert monitor == (newest["WORKER_DOWN"].at,)
+
+
+def test_a_recent_run_finds_a_book_whose_totals_do_not_add_up(watch: Watch) -> None:
+    watch.run()
+    watch.past_the_rules("update account set debits = debits + 5 where name = 'suspense' and book_id = 1")
+    watch.post("new")
+    watch.now()
+    watch.run("recent")
+    assert [one.program_id for one in watch.alerts("TRIAL_BALANCE_NONZERO")] == ["main"]
+
+
+def test_a_run_about_a_year_ago_does_not_make_a_source_fresh(watch: Watch) -> None:
+    watch.clock.advance(days=3)
+    for number, days in ((1, 400), (2, 0)):
+        on = (watch.clock.now - timedelta(days=days)).date()
+        watch.rows(
+            """insert into reconciliation_run (id, program_id, source, first_on, last_on, actor, started_at, beat_at, finished_at,
+                   verdict, state)
+               values (%s, 'main', 'x', %s, %s, 't', %s, %s, %s, 'reconciled', 'finished') returning id""",
+            make_id("run"),
+            on,
+            on,
+            *[watch.clock.now] * 3,
+        )
+        watch.run("recent")
+        assert [one.program_id for one in watch.alerts("STALE_SOURCE") if one.state == "open"] == ["main", "other"][number - 1 :]
+
+
+def test_a_run_that_was_cut_short_is_said_also_where_a_check_failed_before(watch: Watch) -> None:
+    dead = make_id("srun")
+    with watch.database.transaction() as conn:
+        begin_run(conn, dead, "full", since=None, actor="t", slot_at=None, now=watch.clock.now)
+        note_answer(conn, dead, 1, CheckReply("LEDGER_UNBALANCED", "failed", 1, error="x"), opened=0, now=watch.clock.now)
+        end_run(conn, dead, watermark=None, touched={}, error="the disk was full", now=watch.clock.now)
+    watch.clock.advance(minutes=1)
+    watch.run("recent")
+    assert "the full run" in {one.subject for one in watch.alerts("CHECK_NOT_RUN")}

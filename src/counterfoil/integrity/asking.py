@@ -19,6 +19,7 @@ ROWS_MAX: Final = 200  # of one check and run, an alert each; the rest is a coun
 ROWS_OF_ONE_MAX: Final = 20
 CELL_MAX: Final = 500
 ERROR_MAX: Final = 500
+CHECK_LIMIT: Final = timedelta(minutes=10)  # of everything: on a large database a check takes minutes
 SPOKEN: Final = ("program_id", "period", "severity")
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _ID: Final = re.compile(r"([a-z]+)_[0-9A-HJKMNP-TV-Z]{26}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -173,14 +173,19 @@ def answers_of(conn: Connection[Any], run_id: str, *, rows_max: int = CHECKS_MAX
         ).fetchall()
 
 
-def newest_answers(conn: Connection[Any]) -> dict[str, CheckAnswer]:
-    """The newest answer of each check, by its code, of the newest full run and all that came after it."""
+def newest_answers(conn: Connection[Any], monitors: Collection[str]) -> dict[str, CheckAnswer]:
+    """The newest answer of each check, by its code, of the newest full run and all that came after it.
+
+    That what is new holds says nothing of all the rest: a recent run's `holds` counts of `monitors` alone, which every run asks in full.
+    """
     with conn.cursor(row_factory=class_row(CheckAnswer)) as cur:
         rows = cur.execute(
             """select distinct on (c.code) c.code, c.outcome, c.findings, c.took_ms, c.error, c.at
                from sentinel_run r join sentinel_check c on c.run_id = r.id
                where r.number >= coalesce((select max(number) from sentinel_run where kind = 'full' and state <> 'running'), 0)
-               order by c.code, r.number desc"""
+                 and (r.kind = 'full' or c.outcome <> 'holds' or c.code = any(%s))
+               order by c.code, r.number desc""",
+            [list(monitors)],
         ).fetchall()
     return {one.code: one for one in rows}
 

@@ -13,24 +13,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-import psycopg
 import structlog
 
 from counterfoil.base.ids import MakeId
 from counterfoil.base.invariant import Invariant, recent_query
-from counterfoil.base.problems import Problem
+from counterfoil.base.problems import DatabaseAway, Problem
 from counterfoil.integrity.alerts.filing import Reading, file_answer
-from counterfoil.integrity.asking import CheckReply, ask
+from counterfoil.integrity.asking import CHECK_LIMIT, ERROR_MAX, CheckReply, ask
 from counterfoil.integrity.incidents.opening import open_incidents
 from counterfoil.integrity.runs import ACTOR, SentinelRun, begin_run, end_run, note_answer, watermark_of
 from counterfoil.integrity.touched import ROWS_MAX, Span, touched
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import Tally
-from counterfoil.reconciliation.runs.schedule import take_slot
+from counterfoil.reconciliation.runs.schedule import take_slot, withdraw
 
 Kind = Literal["recent", "full"]
 OVERLAP: Final = timedelta(minutes=10)  # longer than any transaction: what commits late is not passed over
-CHECK_LIMIT: Final = timedelta(minutes=10)
 RECENT_LIMIT_S: Final = 120.0  # of a recent run that has much to catch up with; the rest follows in the next
 REST_S: Final = 20.0
 SCHEDULES: Final[Mapping[str, Kind]] = {"sentinel-full": "full", "sentinel-recent": "recent"}
@@ -59,7 +57,7 @@ class Sentinel:
             begin_run(conn, run_id, "recent" if since else "full", since=since, actor=actor, slot_at=slot_at, now=began)
         try:
             watermark, counts, error = self._recent(run_id, since, began) if since else self._full(run_id, began)
-        except (Problem, psycopg.Error) as failure:
+        except Exception as failure:  # noqa: BLE001 - whatever it was: a run that does not end would be taken for one that still asks
             _log.exception("the sentinel was cut short", run=run_id)
             watermark, counts, error = None, {}, str(failure)[:500] or type(failure).__name__
         with self.database.transaction() as conn:
@@ -84,13 +82,14 @@ class Sentinel:
             for noun, number in span.counts.items():
                 counts[noun] = counts.get(noun, 0) + number
             reached = span.until
-        place = 0
+        place, whole = 0, all(one.outcome != "failed" for one in answers.values())
         for check in self.checks:
             answer = self._ask(check, None) if check.monitor else answers.get(check.code)
             if answer is not None:
                 place += 1
-                self._file(run_id, place, check, answer, Reading(run_id, reached, False))
-        if any(one.outcome == "failed" for one in answers.values()):
+                filed = self._file(run_id, place, check, answer, Reading(run_id, reached, False))
+                whole = whole and (filed or check.monitor)
+        if not whole:
             return None, counts, None  # the next run begins where this one did: nothing is passed over
         error = None if reached >= began else f"the time was over: what happened after {reached.isoformat()} was not looked at"
         return reached, counts, error
@@ -99,15 +98,32 @@ class Sentinel:
         try:
             with self.database.transaction(read_only=True) as conn:
                 return ask(conn, check, now=self.clock(), tables=self.tables, span=span, limit=CHECK_LIMIT)
-        except Problem as problem:
-            return CheckReply(check.code, "failed", 0, error=problem.sentence()[:500])
+        except DatabaseAway:
+            raise
+        except Exception as error:  # noqa: BLE001 - one check that trips over its data must not keep the others from being asked
+            return CheckReply(check.code, "failed", 0, error=_why(error))
 
-    def _file(self, run_id: str, place: int, check: Invariant, answer: CheckReply, reading: Reading) -> None:
+    def _file(self, run_id: str, place: int, check: Invariant, answer: CheckReply, reading: Reading) -> bool:
+        """Keep an answer and its alerts; where they cannot be kept the check has failed, since what it found is nowhere. Were they kept?"""
         now = self.clock()
-        with self.database.transaction() as conn:
-            opened = file_answer(conn, check, answer, reading, make_id=self.make_id, now=now)
-            open_incidents(conn, check, opened, make_id=self.make_id, now=now)
-            note_answer(conn, run_id, place, answer, opened=len(opened), now=now)
+        try:
+            with self.database.transaction() as conn:
+                opened = file_answer(conn, check, answer, reading, make_id=self.make_id, now=now)
+                open_incidents(conn, check, run_id, make_id=self.make_id, now=now)
+                note_answer(conn, run_id, place, answer, opened=len(opened), now=now)
+        except DatabaseAway:
+            raise
+        except Exception as error:  # noqa: BLE001 - as above: one answer that cannot be kept must not keep the others from being
+            failed = CheckReply(check.code, "failed", answer.took_ms, error=f"what it found could not be kept: {_why(error)}"[:ERROR_MAX])
+            with self.database.transaction() as conn:
+                note_answer(conn, run_id, place, failed, opened=0, now=self.clock())
+            return False
+        return True
+
+
+def _why(error: Exception) -> str:
+    said = error.sentence() if isinstance(error, Problem) else f"{type(error).__name__}: {error}"
+    return said.strip()[:ERROR_MAX]
 
 
 def _joined(before: CheckReply | None, answer: CheckReply) -> CheckReply:
@@ -130,6 +146,8 @@ def sentinel_of(context: JobContext) -> Sentinel:
 def _scheduled(context: JobContext, _: str | None) -> Tally:
     """One tick: the run that a schedule wants and that nobody has taken."""
     total = Tally()
+    with context.database.transaction() as conn:
+        withdraw(conn, SCHEDULES.keys() - context.crons.keys())
     for name, kind in SCHEDULES.items():
         if not (cron := context.crons.get(name)):
             continue

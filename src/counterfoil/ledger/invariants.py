@@ -42,6 +42,11 @@ INVARIANTS: Final = (
         "critical",
         "Totals of accounts were moved without a posting.",
         "P1",
+        # Of each book in which an account was touched, all of it: a part of a book need not add up to the same.
+        recent="""select b.program_id, b.asset, sum(a.debits - a.credits)
+           from account a join book b on b.id = a.book_id
+           where a.book_id in (select book_id from account where id = any(%(account)s))
+           group by b.id, b.program_id, b.asset having sum(a.debits - a.credits) <> 0""",
         incident="P0",
     ),
     Invariant(

@@ -164,7 +164,8 @@ def _extend(conn: Connection[Any], check: Invariant, now: datetime) -> None:
             continue
         reach = EXTENTS[extent]
         conn.execute(
-            f"""update alert set extent = %(extent)s, escalated_to = %(who)s, respond_by = least(respond_by, %(by)s),
+            f"""update alert set extent = %(extent)s, escalated_to = %(who)s,
+                       respond_by = case when state = 'open' then least(respond_by, %(by)s) end,
                        due_at = case when state = 'open' then least(due_at, %(by)s) end
                 where code = %(code)s and program_id = %(program)s and extent <> %(extent)s and state in {listed(LIVE)}
                   and escalated_to <> 'everyone'""",

@@ -40,8 +40,10 @@ def _escalate(conn: Connection[Any], one: Alert, now: datetime) -> None:
     conn.execute(
         "update alert set escalated_to = %s, respond_by = coalesce(%s, respond_by), due_at = %s where id = %s", [who, by, by, one.id]
     )
+    if one.snoozed_until is not None and now < one.snoozed_until:
+        return  # its step up is shown; the notice is what somebody did not want
     told = {"code": one.code, "subject": one.subject, "severity": one.severity, "from": one.escalated_to, "to": who}
-    emit(conn, [NewEvent("alert_escalated", one.program_id, one.id, told, once=one.escalated_to)], at=now)
+    emit(conn, [NewEvent("alert_escalated", one.program_id, one.id, told, once=now.isoformat())], at=now)
 
 
 def _lapse(conn: Connection[Any], one: Alert, now: datetime) -> None:

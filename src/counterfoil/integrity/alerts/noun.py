@@ -14,7 +14,7 @@ from counterfoil.base.problems import Busy, InvalidInput, Problem, ReasonRequire
 from counterfoil.integrity.alerts.filing import resolve
 from counterfoil.integrity.alerts.machine import ALERT, EXTENTS, Alert
 from counterfoil.integrity.alerts.queries import LIVE, list_alerts, lock_alert, show_alert
-from counterfoil.integrity.asking import ask
+from counterfoil.integrity.asking import CHECK_LIMIT, ask
 from counterfoil.operations.access.access import ACCEPT_BREAK, OPERATE
 from counterfoil.operations.verbs import Do, Field, Noun, Verb, VerbCall, VerbResult
 
@@ -75,21 +75,24 @@ def _reopen(one: VerbCall) -> VerbResult:
 
 def _resolve(checks: Mapping[str, Invariant], tables: Mapping[str, str]) -> Do:
     def do(one: VerbCall) -> VerbResult:
-        alert = lock_alert(one.conn, one.subject_id)
+        seen = show_alert(one.conn, one.subject_id)
         reason = one.taken.get("reason")
-        ALERT.next_state(alert.state, "resolve")  # refused before anything is asked, which may take a while
-        check = checks.get(alert.code)
+        ALERT.next_state(seen.state, "resolve")  # refused before anything is asked, which may take a while
+        check = checks.get(seen.code)
         if check is None:
             _need(reason, "resolve", "at least one word: the check is not there any more, so it cannot be asked again")
         else:
-            _refuse_while_it_stands(one, alert, check, tables)
+            _refuse_while_it_stands(one, seen, check, tables)
+        alert = lock_alert(one.conn, one.subject_id)  # only now: a run that files what it found does not wait for the question
+        if (alert.state, alert.times) != (seen.state, seen.times):
+            raise Busy(what=f"the alert {alert.id}", detail="it was found again, or answered, while its check was asked")
         return VerbResult(resolve(one.conn, alert, actor=one.actor, now=one.now, reason=reason))
 
     return do
 
 
 def _refuse_while_it_stands(one: VerbCall, alert: Alert, check: Invariant, tables: Mapping[str, str]) -> None:
-    answer = ask(one.conn, check, now=one.now, tables=tables)
+    answer = ask(one.conn, check, now=one.now, tables=tables, limit=CHECK_LIMIT)
     if answer.outcome == "failed":
         raise Busy(what=f"the check {check.code}", detail=answer.error)
     found = [

@@ -10,9 +10,15 @@ from psycopg import Connection
 
 from counterfoil.base.machine import take_step
 from counterfoil.base.problems import Problem
-from counterfoil.integrity.alerts.queries import LIVE
 from counterfoil.integrity.incidents.machine import INCIDENT, RESPONSES, Incident, IncidentAlert
-from counterfoil.integrity.incidents.queries import alerts_of, list_incidents, lock_incident, select_incidents, show_incident
+from counterfoil.integrity.incidents.queries import (
+    alerts_of,
+    list_incidents,
+    live_alerts_of,
+    lock_incident,
+    select_incidents,
+    show_incident,
+)
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult
@@ -58,11 +64,12 @@ def _close(one: VerbCall) -> VerbResult:
 
 def why_open(conn: Connection[Any], incident: Incident) -> str | None:
     """Why it cannot be closed yet: an alert that is not resolved, a brake that nobody let go, a post-mortem that is owed."""
-    alerts = [one for one in alerts_of(conn, incident.id) if one.state in LIVE]
-    if alerts:
-        return f"{len(alerts)} of its alerts are not resolved, the first is {alerts[0].id}"
+    number, first = live_alerts_of(conn, incident.id)
+    if number:
+        return f"{number} of its alerts are not resolved, the first is {first}"
+    # Another incident of the program may have pulled it first: whichever did, nobody says that this one is over while it holds.
     if incident.brake and any(
-        one.queue == incident.brake and one.program_id == incident.program_id and incident.id in one.reason for one in paused_now(conn)
+        one.queue == incident.brake and one.program_id == incident.program_id and one.by_machine for one in paused_now(conn)
     ):
         return f"the queue {incident.brake} of its program is still paused; two people resume it"
     if incident.post_mortem_by is not None and not (incident.post_mortem or "").strip():

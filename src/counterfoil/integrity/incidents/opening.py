@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -10,8 +9,8 @@ from psycopg import Connection
 
 from counterfoil.base.ids import MakeId
 from counterfoil.base.invariant import IncidentLevel, Invariant
-from counterfoil.base.machine import record_birth
-from counterfoil.integrity.alerts.machine import Alert
+from counterfoil.base.machine import listed, record_birth
+from counterfoil.integrity.alerts.queries import LIVE
 from counterfoil.integrity.incidents.machine import INCIDENT, POST_MORTEM_WITHIN, RESPOND_WITHIN
 from counterfoil.integrity.runs import ACTOR
 from counterfoil.operations.events.events import NewEvent, emit
@@ -27,24 +26,42 @@ def level_of(check: Invariant) -> IncidentLevel | None:
     return check.incident or (None if check.monitor else "P1")
 
 
-def open_incidents(conn: Connection[Any], check: Invariant, opened: Sequence[Alert], *, make_id: MakeId, now: datetime) -> list[str]:
-    """Open an incident for each program in which there are new critical alerts, or lay them to the one that stands; returns new ones."""
+def open_incidents(conn: Connection[Any], check: Invariant, run_id: str, *, make_id: MakeId, now: datetime) -> list[str]:
+    """See that each critical alert which `run_id` found belongs to an incident that is not closed; returns those that were opened.
+
+    An alert that is new, has become critical, or stands again after its incident was closed is laid to the one of its check and program,
+    or opens it. Either is a new imbalance: it pulls the brake, also where two people let it go for what was found before.
+    """
     level = level_of(check)
+    if level is None:
+        return []
     made = []
-    for program_id in sorted({one.program_id for one in opened if one.severity == "critical"} if level else ()):
-        alerts = [one.id for one in opened if one.program_id == program_id and one.severity == "critical"]
+    for program_id, alerts in _without_incident(conn, check.code, run_id):
         row = conn.execute(
             "select id from incident where code = %s and program_id = %s and state <> 'closed' for update", [check.code, program_id]
         ).fetchone()
-        incident_id = row[0] if row else None
-        if incident_id is None and level is not None:
-            incident_id = _open(conn, make_id("inc"), check, level, program_id, now)
+        incident_id = row[0] if row else make_id("inc")
+        if row is None:
+            _open(conn, incident_id, check, level, program_id, now)
             made.append(incident_id)
         conn.execute("update alert set incident_id = %s where id = any(%s)", [incident_id, alerts])
+        if level in BRAKED:
+            pull_brake(conn, QueuePart(BRAKE, program_id=program_id), reason=f"{check.code}: incident {incident_id}", actor=ACTOR, now=now)
     return made
 
 
-def _open(conn: Connection[Any], incident_id: str, check: Invariant, level: IncidentLevel, program_id: str, now: datetime) -> str:
+def _without_incident(conn: Connection[Any], code: str, run_id: str) -> list[tuple[str, list[str]]]:
+    """Critical alerts of a check that a run found and that wait for somebody, with no incident that stands: by program."""
+    return conn.execute(
+        f"""select a.program_id, array_agg(a.id order by a.id) from alert a left join incident i on i.id = a.incident_id
+            where a.code = %s and a.last_run = %s and a.severity = 'critical' and a.state in {listed(LIVE)}
+              and (i.id is null or i.state = 'closed')
+            group by a.program_id order by a.program_id""".encode(),
+        [code, run_id],
+    ).fetchall()
+
+
+def _open(conn: Connection[Any], incident_id: str, check: Invariant, level: IncidentLevel, program_id: str, now: datetime) -> None:
     respond_by = now + RESPOND_WITHIN[level]
     conn.execute(
         """insert into incident (id, program_id, level, code, title, opened_at, respond_by, brake, post_mortem_by, due_at, state, state_at)
@@ -63,8 +80,5 @@ def _open(conn: Connection[Any], incident_id: str, check: Invariant, level: Inci
         },
     )
     record_birth(conn, INCIDENT, [incident_id], "open", actor=ACTOR, at=now)
-    if level in BRAKED:
-        pull_brake(conn, QueuePart(BRAKE, program_id=program_id), reason=f"{check.code}: incident {incident_id}", actor=ACTOR, now=now)
     told = {"level": level, "code": check.code, "title": check.meaning, "respondBy": respond_by.isoformat()}
     emit(conn, [NewEvent("incident_opened", program_id, incident_id, told)], at=now)
-    return incident_id

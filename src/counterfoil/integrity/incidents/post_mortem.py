@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from counterfoil.base.machine import Step, history_of
 from counterfoil.integrity.incidents.machine import Incident, IncidentAlert
-from counterfoil.integrity.incidents.queries import alerts_of, show_incident
+from counterfoil.integrity.incidents.queries import alerts_of, count_alerts_of, show_incident
 
 ALERTS_TOLD_MAX: Final = 20
 
@@ -18,11 +18,11 @@ ALERTS_TOLD_MAX: Final = 20
 def post_mortem_of(conn: Connection[Any], incident_id: str, *, now: datetime) -> str:
     """The document, with the timeline that the records hold. Raises NotFound."""
     incident = show_incident(conn, incident_id)
-    alerts = alerts_of(conn, incident_id)
+    alerts, number = alerts_of(conn, incident_id, rows_max=ALERTS_TOLD_MAX), count_alerts_of(conn, incident_id)
     timeline = [(step.at, f"incident {step.verb}", step) for step in history_of(conn, incident_id)]
-    for alert in alerts[:ALERTS_TOLD_MAX]:
+    for alert in alerts:
         timeline += [(step.at, f"alert {alert.id} {step.verb}", step) for step in history_of(conn, alert.id)]
-    parts = [_head(incident, now), _alerts(alerts), _timeline(sorted(timeline, key=lambda one: one[0])), _written(incident)]
+    parts = [_head(incident, now), _alerts(alerts, number), _timeline(sorted(timeline, key=lambda one: one[0])), _written(incident)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -46,13 +46,13 @@ def _head(incident: Incident, now: datetime) -> str:
     return f"# {incident.level}: {incident.title}\n\n| | |\n|---|---|\n{rows}"
 
 
-def _alerts(alerts: Sequence[IncidentAlert]) -> str:
+def _alerts(alerts: Sequence[IncidentAlert], number: int) -> str:
     rows = "\n".join(
         f"| {one.id} | {one.severity} | {_cell(one.subject)} | {one.state} | {one.times} "
         f"| {_at(one.first_seen_at)} | {_at(one.last_seen_at)} |"
-        for one in alerts[:ALERTS_TOLD_MAX]
+        for one in alerts
     )
-    more = f"\n\n{len(alerts) - ALERTS_TOLD_MAX} more are not listed." if len(alerts) > ALERTS_TOLD_MAX else ""
+    more = f"\n\n{number - len(alerts):,} more are not listed." if number > len(alerts) else ""
     return f"## What was found\n\n| alert | severity | what | state | times | first | last |\n|---|---|---|---|---|---|---|\n{rows}{more}"
 
 

@@ -8,7 +8,9 @@ from typing import Any, Final
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from counterfoil.base.machine import listed
 from counterfoil.base.rows import Records
+from counterfoil.integrity.alerts.queries import LIVE
 from counterfoil.integrity.incidents.machine import Incident, IncidentAlert
 
 ALERTS_MAX: Final = 500
@@ -32,6 +34,20 @@ def open_incidents_of(conn: Connection[Any], *, rows_max: int, program_id: str |
         "where state <> 'closed' and (%s::text is null or program_id in ('', %s)) order by level, opened_at, id limit %s",
         [program_id, program_id, rows_max],
     )
+
+
+def count_alerts_of(conn: Connection[Any], incident_id: str) -> int:
+    """How many alerts an incident has, however many are shown."""
+    row = conn.execute("select count(*) from alert where incident_id = %s", [incident_id]).fetchone()
+    return int(row[0]) if row else 0
+
+
+def live_alerts_of(conn: Connection[Any], incident_id: str) -> tuple[int, str | None]:
+    """How many alerts of an incident wait for somebody, and the first of them."""
+    row = conn.execute(
+        f"select count(*), min(id) from alert where incident_id = %s and state in {listed(LIVE)}".encode(), [incident_id]
+    ).fetchone()
+    return (int(row[0]), row[1]) if row else (0, None)
 
 
 def alerts_of(conn: Connection[Any], incident_id: str, *, rows_max: int = ALERTS_MAX) -> Sequence[IncidentAlert]:

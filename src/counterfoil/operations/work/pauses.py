@@ -24,8 +24,8 @@ PAUSES_MAX: Final = 500
 _NEWEST: Final = "from queue_pause where (queue, provider, program_id) = (%s, %s, %s) order by number desc"
 
 EVENT_KINDS: Final = declare(
-    EventKind("queue_paused", "warning", "A person paused a queue; nothing of it is worked on until it is resumed."),
-    EventKind("queue_resumed", "info", "A person resumed a queue."),
+    EventKind("queue_paused", "warning", "A person, or the machine, paused a queue; nothing of it is worked on until it is resumed."),
+    EventKind("queue_resumed", "info", "A queue is worked on again: a person resumed it, or two did."),
 )
 
 

@@ -20,7 +20,7 @@ from counterfoil.reconciliation.client_money import make_client_money
 from counterfoil.reconciliation.runs.continuous import RunPlan, Scope, Tried, reconcile_all, sources_in_use
 from counterfoil.reconciliation.runs.pairings import Pairing, pairings
 from counterfoil.reconciliation.runs.run import RunContext, bury
-from counterfoil.reconciliation.runs.schedule import Slot, take_slot
+from counterfoil.reconciliation.runs.schedule import Slot, take_slot, withdraw
 
 ACTOR: Final = "system:schedule"
 REST_S: Final = 20.0
@@ -45,6 +45,7 @@ def reconcile_due(
         bury(conn, now=means.clock())
     with means.database.transaction() as conn:
         handled = mature_due(conn, now=means.clock())
+        withdraw(conn, SCOPES.keys() - crons.keys())
     failed = 0
     for name, cron in sorted((name, cron) for name, cron in crons.items() if name in SCOPES):
         with means.database.transaction() as conn:

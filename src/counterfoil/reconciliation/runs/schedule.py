@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -76,7 +76,7 @@ def take_slot(conn: Connection[Any], name: str, cron: str, *, by: str, now: date
     """
     known = _known(conn, name)
     if known is None or known[0] != valid_cron(cron):
-        if known is not None:
+        if known is not None and known[0]:
             _keep_gap(conn, name, moments(known[0], known[1], now), by, now, until=before(known[0], now))
         conn.execute(
             """insert into reconciliation_schedule (name, cron, since) values (%s, %s, %s)
@@ -97,6 +97,11 @@ def take_slot(conn: Connection[Any], name: str, cron: str, *, by: str, now: date
         return None
     _keep_gap(conn, name, missed, by, now, until=before(cron, slot_at - timedelta(microseconds=1)))
     return Slot(name, slot_at, now, len(missed), tuple(missed[-MISSED_LISTED_MAX:]))
+
+
+def withdraw(conn: Connection[Any], names: Iterable[str]) -> None:
+    """Nobody wants these any more: nothing of them is due, and nothing missed, until they are set again."""
+    conn.execute("update reconciliation_schedule set cron = '' where name = any(%s) and cron <> ''", [list(names)])
 
 
 def _known(conn: Connection[Any], name: str) -> tuple[str, datetime] | None:

@@ -20,7 +20,9 @@ def run(
     full: Annotated[bool, typer.Option("--full", help="Ask of everything, not only of what is new.")] = False,
     output: Output = TABLE,
 ) -> None:
-    """Ask every check now. Ends with 1 when something is found, or when not everything could be asked."""
+    """Ask now: of what is new, or with --full every check of everything.
+
+    Ends with 1 when something is found, or when not everything could be asked."""
     with asked("operate") as client, patience("asking every check"):
         done = client.post("/api/sentinel-runs", {"kind": "full" if full else "recent"})
     say_done(
