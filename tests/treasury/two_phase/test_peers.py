@@ -17,9 +17,19 @@ import pytest
 from counterfoil.api.http.app import make_app
 from counterfoil.base.edge import Database, make_id, now
 from counterfoil.base.invariant import run_invariants
+from counterfoil.base.problems import TooLarge
 from counterfoil.base.secret import SigningSecret
 from counterfoil.treasury.two_phase.model import show_transaction
-from counterfoil.treasury.two_phase.peers import AskedPart, HttpPeer, NotUnderstood, PeerQuestion, PeerReply, signed
+from counterfoil.treasury.two_phase.peers import (
+    AskedPart,
+    HttpPeer,
+    NotUnderstood,
+    PeerQuestion,
+    PeerReply,
+    PeersRefused,
+    parse_peers,
+    signed,
+)
 from counterfoil.treasury.two_phase.transactions import NewParticipant, NewTransaction, begin_transaction, cancel_transaction
 from counterfoil.wiring import INVARIANTS, Wiring, ticks
 from tests.api.office import served, wiring_for
@@ -100,11 +110,11 @@ class Pair:
     south: Side
     line: Line
 
-    def transfer(self, payer: str, payee: str, amount: int, *, back: bool = False, **more: Any) -> str:
+    def transfer(self, payer: str, payee: str, amount: int, *, back: bool = False, peer: str = "south", **more: Any) -> str:
         """From an agent in the north to one in the south; `back`: the other way. The north decides."""
         sides = ("credit", "debit") if back else ("debit", "credit")
-        parts = [NewParticipant(payer, sides[0], "EUR", amount), NewParticipant(payee, sides[1], "EUR", amount, "south")]
-        new = NewTransaction(PROGRAM, "task 7", parts, peers=frozenset({"south"}), **more)
+        parts = [NewParticipant(payer, sides[0], "EUR", amount), NewParticipant(payee, sides[1], "EUR", amount, peer)]
+        new = NewTransaction(PROGRAM, "task 7", parts, peers=frozenset({peer}), **more)
         with self.north.database.transaction() as conn:
             return begin_transaction(conn, make_id("txn"), new, actor="test", now=now()).id
 
@@ -222,6 +232,78 @@ def test_a_cancel_that_comes_before_its_prepare_leaves_a_no(pair: Pair) -> None:
     late = PeerQuestion(one, "task 7", [AskedPart(there, "credit", "EUR", 30)])
     assert pair.line.peer.ask("prepare", late, now=now()) == PeerReply("no", "abort was decided")
     pair.still_true()
+
+
+class Unreadable:
+    """An answer that cannot be written down."""
+
+    @property
+    def answer(self) -> str:
+        raise ZeroDivisionError("what it answered")
+
+
+class Strange:
+    """A peer that breaks whoever asks it, or whoever reads its answer."""
+
+    def __init__(self, answers: Any) -> None:
+        self.answers, self.asked = answers, 0
+
+    def ask(self, message: Any, asked: PeerQuestion, *, now: Any) -> Any:
+        self.asked += 1
+        if isinstance(self.answers, Exception):
+            raise self.answers
+        return self.answers
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        (TooLarge(field="body"), "TooLarge"),
+        (KeyError("why"), "KeyError"),
+        (NotUnderstood("an answer with \x00 in it"), "with ␀ in it"),
+        (PeerReply("\x00"), "answered ␀ to prepare"),
+        (Unreadable(), "what it answered"),
+    ],
+)
+def test_one_peer_that_breaks_what_asks_it_stops_no_other(pair: Pair, answers: Any, said: str) -> None:
+    here, there = pair.north.agent(money=100), pair.south.agent()
+    strange = Strange(answers)
+    pair.north.wiring.peers["strange"] = strange  # type: ignore[index]
+    broken = pair.transfer(here, make_id("agent"), 5, peer="strange")
+    good = pair.transfer(here, there, 30)
+    pair.north.work()
+    assert strange.asked > 1, "it is asked again"
+    assert (pair.north.state(good), pair.south.money(there)) == ("committed", 30)
+    with pair.north.database.transaction(read_only=True) as conn:
+        one = show_transaction(conn, broken)
+    assert one.state == "preparing"
+    assert said in str(one.last_error)
+
+
+def test_a_no_with_a_reason_that_no_record_can_hold_is_a_no(pair: Pair) -> None:
+    pair.north.wiring.peers["strange"] = Strange(PeerReply("no", "a \x00 and half a \ud800"))  # type: ignore[index]
+    one = pair.transfer(pair.north.agent(money=100), make_id("agent"), 5, peer="strange")
+    pair.north.work(2)
+    assert pair.north.state(one) == "aborting"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "east",
+        "east http://east.example:7x SECRET",
+        "east http://east.example:70000 SECRET",
+        "east http:// SECRET",
+        "east ftp://east.example SECRET",
+        "north http://north.example SECRET",
+        "east http://east.example SECRET, east http://east.example SECRET",
+    ],
+)
+def test_a_setting_of_peers_that_cannot_be_used_is_refused_at_the_start(given: str) -> None:
+    secret = f"whsec_{base64.b64encode(SECRET.key).decode()}"
+    with pytest.raises(PeersRefused):
+        parse_peers(given.replace("SECRET", secret), ours="north")
+    assert set(parse_peers(f"east http://[::1]:8080/x {secret}, west https://west.example {secret}", ours="north")) == {"east", "west"}
 
 
 def asked_raw(pair: Pair, body: bytes, message: str = "prepare", **more: Any) -> httpx2.Response:

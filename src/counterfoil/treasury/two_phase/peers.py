@@ -14,10 +14,12 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple, Protocol
+from urllib.parse import urlsplit
 
 from counterfoil.base.formats.canonical import canonical_json
-from counterfoil.base.problems import InvalidInput, NotAuthenticated, Problem
+from counterfoil.base.problems import InvalidInput, NotAuthenticated, Problem, TooLarge
 from counterfoil.base.secret import SigningSecret
+from counterfoil.base.text import cleaned
 from counterfoil.operations.providers.connection import NoAnswer, NotConnected, NotSent, OneRequest
 from counterfoil.operations.webhooks.inbound import verify_standard
 
@@ -79,7 +81,7 @@ class HttpPeer:
         headers = {"Content-Type": "application/json", **signed(body, f"{self._ours}.{asked.transaction}.{message}", self.secret, now=now)}
         try:
             line = OneRequest(self.url, limit_s=self._limit_s)
-        except NotConnected as error:
+        except (NotConnected, ValueError) as error:
             raise NotUnderstood(str(error)) from error
         try:
             reply = line.post(f"/peers/{self._ours}/{message}", body, headers)
@@ -88,13 +90,14 @@ class HttpPeer:
         finally:
             line.close()
         if reply.status != 200:
-            raise NotUnderstood(f"{reply.status}: {reply.body[:200].decode(errors='replace')}")
+            raise NotUnderstood(cleaned(f"{reply.status}: {reply.body[:200].decode(errors='replace')}"))
         try:
             if verify_standard(reply.body, reply.headers, self.secret, now=now) != f"{self._ours}.{asked.transaction}.{message}.answer":
                 raise NotUnderstood("an answer to another question")
             told = json.loads(reply.body)
-            return PeerReply(str(told["answer"]), told.get("why"))
-        except (NotAuthenticated, InvalidInput, ValueError, KeyError, TypeError) as error:
+            answer, why = cleaned(str(told["answer"])), told.get("why")
+            return PeerReply(answer, None if why is None else cleaned(str(why)))
+        except (NotAuthenticated, InvalidInput, TooLarge, ValueError, KeyError, TypeError, RecursionError) as error:
             raise NotUnderstood(f"an answer that cannot be believed: {type(error).__name__}") from error
 
 
@@ -129,10 +132,20 @@ def parse_peers(given: str, *, ours: str) -> Mapping[str, HttpPeer]:
     found: dict[str, HttpPeer] = {}
     for one in filter(None, map(str.strip, given.split(","))):
         words = one.split()
-        if len(words) != 3 or not PEER_NAME.fullmatch(words[0]) or not words[1].startswith(("http://", "https://")) or words[0] in found:
+        if len(words) != 3 or not PEER_NAME.fullmatch(words[0]) or not _is_address(words[1]) or words[0] in found:
             raise PeersRefused(field="peers", limit="NAME URL SECRET of each peer once, with commas between peers")
+        if words[0] == ours:
+            raise PeersRefused(field="peers", limit="another name than ours, which is server_name", got=ours)
         found[words[0]] = HttpPeer(words[1], SigningSecret(words[2], "peers"), ours=ours)
     return found
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0  # asking for the port reads it
+    except ValueError:
+        return False
 
 
 def asked_of(transaction_id: str, reference: str, parts: Sequence[Any]) -> PeerQuestion:

@@ -15,9 +15,11 @@ import structlog
 from psycopg import Connection
 
 from counterfoil.base.failpoints import reached
+from counterfoil.base.problems import Busy, DatabaseAway
+from counterfoil.base.text import cleaned
 from counterfoil.ledger.write_context import enter
 from counterfoil.operations.work.jobs import Job, JobContext
-from counterfoil.operations.work.runner import ERROR_TEXT_MAX, Tally, wake
+from counterfoil.operations.work.runner import ERROR_TEXT_MAX, Runner, Tally, wake
 from counterfoil.treasury.two_phase.model import MOVING, Participant, Transaction, participants_of, show_transaction
 from counterfoil.treasury.two_phase.participants import apply_participant, prepare_participant, release_participant
 from counterfoil.treasury.two_phase.peers import Message, NotUnderstood, Peer, PeerQuestion, PeerReply, asked_of
@@ -54,8 +56,7 @@ def call_peers(context: JobContext) -> Tally:
     failed = 0
     for one, answer in zip(due, answers, strict=True):
         reached("peers.before_record")
-        with runner.database.transaction() as conn:
-            failed += not _record(conn, one, answer, runner.clock(conn))
+        failed += not _written(runner, one, answer)
     return Tally(handled=len(due) - failed, failed=failed)
 
 
@@ -93,6 +94,42 @@ def _ask(peer: Peer | None, one: PeerCall, now: datetime) -> PeerReply | str:
         return peer.ask(one.message, one.asked, now=now)
     except NotUnderstood as error:
         return str(error)
+    except Exception as error:  # noqa: BLE001 - one peer that breaks what asks it must not stop the others
+        _log.exception("peer could not be asked", transaction=one.transaction_id, peer=one.peer)
+        return f"{type(error).__name__}: {error}"
+
+
+def _written(runner: Runner, one: PeerCall, answer: PeerReply | str) -> bool:
+    """False when it is to be asked again: it was not answered, or the answer could not be written down. It holds no other up.
+
+    Raises DatabaseAway.
+    """
+    try:
+        with runner.database.transaction() as conn:
+            return _record(conn, one, answer, runner.clock(conn))
+    except DatabaseAway:
+        raise
+    except Busy:  # nobody's fault: it is asked again when it is no longer in hand
+        return False
+    except Exception as error:  # noqa: BLE001 - the same
+        _log.exception("answer not written down", transaction=one.transaction_id, peer=one.peer)
+        return _put_back(runner, one, f"{type(error).__name__}: {error}")
+
+
+def _put_back(runner: Runner, one: PeerCall, said: str) -> bool:
+    try:
+        with runner.database.transaction() as conn:
+            if MESSAGE_IN.get(show_transaction(conn, one.transaction_id, lock=True).state) == one.message:
+                _again(conn, one.transaction_id, one.peer, _next(one, runner.clock(conn)), said=said)
+    except DatabaseAway:
+        raise
+    except Exception:  # noqa: BLE001 - it is asked again when it is no longer in hand
+        _log.exception("not put back", transaction=one.transaction_id, peer=one.peer)
+    return False
+
+
+def _next(one: PeerCall, now: datetime) -> datetime:
+    return now + min(AGAIN_MAX, timedelta(seconds=2 ** min(one.attempt, 6)))
 
 
 def _record(conn: Connection[Any], call: PeerCall, answer: PeerReply | str, now: datetime) -> bool:
@@ -104,7 +141,7 @@ def _record(conn: Connection[Any], call: PeerCall, answer: PeerReply | str, now:
     if isinstance(answer, str) or answer.answer not in wanted:
         said = answer if isinstance(answer, str) else f"{call.peer} answered {answer.answer} to {call.message}"
         _log.warning("peer asked again", transaction=one.id, peer=call.peer, said=said)
-        _again(conn, one.id, call.peer, now + min(AGAIN_MAX, timedelta(seconds=2 ** min(call.attempt, 6))), said=said)
+        _again(conn, one.id, call.peer, _next(call, now), said=said)
         return False
     _again(conn, one.id, call.peer, None)
     enter(conn, one.program_id, alone=True)
@@ -123,7 +160,7 @@ def _voted(conn: Connection[Any], one: Transaction, peer: str, answer: PeerReply
     """The peer's vote is ours once it is written here, with what the two servers will owe each other held as well."""
     parts = _parts(conn, one, peer)
     if answer.answer == "no":
-        why = f"{peer}: {answer.why or 'no'}"[:500]
+        why = cleaned(f"{peer}: {answer.why or 'no'}")[:500]
         conn.execute(
             "insert into two_phase_vote (transaction_id, number, program_id, vote, why, at) values (%s, %s, %s, 'no', %s, %s)",
             [one.id, parts[0].number, one.program_id, why, now],
@@ -139,12 +176,13 @@ def _voted(conn: Connection[Any], one: Transaction, peer: str, answer: PeerReply
 
 
 def _again(conn: Connection[Any], transaction_id: str, peer: str, due_at: datetime | None, *, said: str | None = None) -> None:
+    said = said and cleaned(said)[:ERROR_TEXT_MAX]
     conn.execute(
         """update two_phase_call set due_at = %s, last_error = %s, attempt = case when %s::text is null then 0 else attempt + 1 end
            where (transaction_id, peer) = (%s, %s)""",
-        [due_at, said and said[:ERROR_TEXT_MAX], said, transaction_id, peer],
+        [due_at, said, said, transaction_id, peer],
     )
-    conn.execute("update two_phase set last_error = %s where id = %s", [said and said[:ERROR_TEXT_MAX], transaction_id])
+    conn.execute("update two_phase set last_error = %s where id = %s", [said, transaction_id])
 
 
 JOBS: Final = (
