@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from counterfoil.base.edge import Database
+from counterfoil.base.failpoints import leave, on_point
 from counterfoil.wiring import JOBS
 from tests.api.office import wiring_for
 from tests.builders import NOW, PROGRAM
@@ -61,3 +62,35 @@ def test_what_differs_or_waits_is_told_and_counted(office: CarbonOffice) -> None
     assert wrong in by["treasury_differs"]["which"]
     assert waiting in by["treasury_pending"]["which"]
     assert by["treasury_checked"]["carbon"] == "AGREES", f"of {DAY} in {PROGRAM}, as far as the source was heard"
+
+
+def test_a_day_whose_window_is_over_is_a_break_that_it_finds_and_names(office: CarbonOffice) -> None:
+    office.used(office.agent(), 1_000_000)
+    office.sync()
+    office.fake.flat = "900"
+    office.now = NOW + timedelta(days=4)
+    office.sync()
+    assert JOB.run(context(office)).failed == 1
+    by = dict(told(office))
+    assert (by["treasury_differs"]["carbon"], by["treasury_differs"]["carbon_days"]) == ("BREAK", {DAY.isoformat(): "BREAK"})
+    office.now = NOW + timedelta(days=11)
+    assert JOB.run(context(office)).failed == 0, "long after its window: the source is no longer asked, either"
+
+
+def test_a_worker_that_ends_in_the_middle_leaves_the_day_to_the_next(office: CarbonOffice) -> None:
+    office.agent()
+    JOB.tick(context(office), None)
+    office.now = NOW.replace(hour=0, minute=1) + timedelta(days=1)
+
+    def end(point: str) -> None:
+        if point == "treasury_daily.before_record":
+            raise SystemExit(point)
+
+    on_point(end)
+    try:
+        with pytest.raises(SystemExit):
+            JOB.tick(context(office), None)
+    finally:
+        leave(end)
+    assert told(office) == []
+    assert JOB.tick(context(office), None).handled == 1

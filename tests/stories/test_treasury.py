@@ -43,12 +43,12 @@ def moved(desk: Desk, times: int = 3) -> None:
 
 
 def the_daily_checks_are_asked_by_hand(desk: Desk, terminal: Terminal, known: dict[str, str]) -> None:
-    """T1: what the job asks at 00:00 UTC: every agent, what is pending, and carbon of the day before."""
+    """T1: what the job asks at 00:00 UTC: every agent, what is pending, and carbon of the days before."""
     code, said = terminal("jobs", "run", "treasury-daily", "--output", "json")
     assert (code, told((code, said))["handled"]) == (0, 3), said
     assert terminal.ask("/api/admin/ops/run/treasury-daily", {}, role="operator")["failed"] == 0
     events = terminal.rows("/api/events?name=treasury_checked")
-    assert events[0]["payload"] == {"agents": 3, "differ": 0, "pending": 0, "carbon": "NOTHING"}
+    assert events[0]["payload"] == {"agents": 3, "differ": 0, "pending": 0, "carbon": "NOTHING", "carbon_days": {}}
 
 
 def an_agent_is_reconciled_by_hand(desk: Desk, terminal: Terminal, known: dict[str, str]) -> None:

@@ -1,20 +1,22 @@
 """What the treasury of agents is asked at 00:00 UTC: every agent's balance against its transactions, what is pending for too long, and the
-grams of the day before against the source's figures. What it finds is told; nothing is changed."""
+grams against the source's figures, of all days that the source is still asked for: only a day whose window is over can be a break.
+What it finds is told; nothing is changed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.base.failpoints import reached
 from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import Tally
-from counterfoil.reconciliation.runs.schedule import take_slot
+from counterfoil.reconciliation.runs.schedule import is_due, take_slot
 from counterfoil.treasury.carbon.model import CarbonMeans
-from counterfoil.treasury.carbon.verify import verify_day
+from counterfoil.treasury.carbon.verify import WORST_FIRST, DayVerdict, days_looked_at, verify_day
 from counterfoil.treasury.verification.verify import verify_agents
 
 NAME: Final = "treasury-daily"
@@ -31,18 +33,19 @@ EVENT_KINDS: Final = declare(
 
 
 class TreasuryCheck(NamedTuple):
-    """What was found of a program: agents that were asked, those that differ, those with something pending for too long, and what was
-    found of the grams of the day before."""
+    """What was found of a program: agents that were asked, those that differ, those with something pending for too long, and the worst
+    that was found of the grams of the days that the source is still asked for. `carbon_days`: those that do not agree, and how."""
 
     agents: int
     differ: list[str]
     pending: list[str]
-    carbon: str
+    carbon: DayVerdict
+    carbon_days: dict[str, DayVerdict]
 
     @property
     def wrong(self) -> int:
         """Things that are not as they must be; what is pending or lags is not wrong yet."""
-        return len(self.differ) + (self.carbon == "BREAK")
+        return len(self.differ) + sum(verdict == "BREAK" for verdict in self.carbon_days.values())
 
 
 def check_treasury(conn: Connection[Any], means: CarbonMeans, program_id: str, *, now: datetime) -> TreasuryCheck:
@@ -56,17 +59,22 @@ def check_treasury(conn: Connection[Any], means: CarbonMeans, program_id: str, *
                 differ.append(one.agent_id)
             elif one.findings:
                 pending.append(one.agent_id)
-    carbon = verify_day(conn, means, (now - timedelta(days=1)).date(), now=now, program_id=program_id).verdict
-    return TreasuryCheck(len(ids), differ, pending, carbon)
+    days = {day.isoformat(): verify_day(conn, means, day, now=now, program_id=program_id).verdict for day in days_looked_at(means, now)}
+    worst = min(days.values(), key=WORST_FIRST.index)
+    return TreasuryCheck(len(ids), differ, pending, worst, {day: one for day, one in days.items() if one not in ("AGREES", "NOTHING")})
 
 
-def check_all(context: JobContext) -> Tally:
-    """Every program that has agents; each is told by events of its own."""
+def check_all(context: JobContext, *, scheduled: bool = False) -> Tally:
+    """Every program that has agents; each is told by events of its own. `scheduled`: for the moment of the schedule that is due, which is
+    taken together with what is told, so that a worker that ends in the middle leaves it to the next."""
     now = context.clock()
     with context.database.transaction(read_only=True) as conn:
         programs = [row[0] for row in conn.execute("select distinct program_id from agent order by 1")]
         found = {one: check_treasury(conn, context.carbon, one, now=now) for one in programs}
+    reached("treasury_daily.before_record")
     with context.database.transaction() as conn:
+        if scheduled and take_slot(conn, NAME, CRON, by=context.runner.owner, now=now) is None:
+            return Tally()
         for program, one in found.items():
             emit(conn, _events(program, one, context.make_id), at=now)
     return Tally(handled=sum(one.agents for one in found.values()), failed=sum(one.wrong for one in found.values()))
@@ -74,7 +82,13 @@ def check_all(context: JobContext) -> Tally:
 
 def _events(program: str, one: TreasuryCheck, make_id: Callable[[str], str]) -> list[NewEvent]:
     subject = make_id("check")
-    told = {"agents": one.agents, "differ": len(one.differ), "pending": len(one.pending), "carbon": one.carbon}
+    told = {
+        "agents": one.agents,
+        "differ": len(one.differ),
+        "pending": len(one.pending),
+        "carbon": one.carbon,
+        "carbon_days": one.carbon_days,
+    }
     events = [NewEvent("treasury_checked", program, subject, told)]
     if one.wrong:
         events.append(NewEvent("treasury_differs", program, subject, {**told, "which": one.differ[:NAMED_MAX]}))
@@ -84,9 +98,9 @@ def _events(program: str, one: TreasuryCheck, make_id: Callable[[str], str]) -> 
 
 
 def _tick(context: JobContext, _: str | None) -> Tally:
-    with context.database.transaction() as conn:
-        slot = take_slot(conn, NAME, CRON, by=context.runner.owner, now=context.clock())
-    return check_all(context) if slot is not None else Tally()
+    with context.database.transaction(read_only=True) as conn:
+        due = is_due(conn, NAME, CRON, now=context.clock())
+    return check_all(context, scheduled=True) if due else Tally()
 
 
 JOBS: Final = (

@@ -25,6 +25,7 @@ class FakeWattTime:
         self.flat = "800"
         self.values: dict[datetime, str] = {}
         self.until: datetime | None = None  # it knows nothing from then on
+        self.oldest: datetime | None = None  # what is older is not in our plan
         self.regions = {"CAISO_NORTH", "DE"}
         self.tokens: set[str] = set()
         self.logins = 0
@@ -60,6 +61,8 @@ class FakeWattTime:
             count = int(query["horizon_hours"]) * 12
             return 200, {}, self._body(query, [start + PERIOD * n for n in range(count)], {"generated_at": start.isoformat()})
         start, end = datetime.fromisoformat(query["start"]), datetime.fromisoformat(query["end"])
+        if self.oldest is not None and start < self.oldest:
+            return 403, {}, json.dumps({"error": "too old for your plan"})
         if end - start > timedelta(days=32):
             return 400, {}, json.dumps({"error": "at most 32 days"})
         count = (end - start) // PERIOD + 1  # the end is inclusive

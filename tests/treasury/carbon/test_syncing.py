@@ -13,6 +13,7 @@ from counterfoil.base.database import AppendOnly, DatabaseRefused
 from counterfoil.base.edge import Database, make_id
 from counterfoil.base.failpoints import leave, on_point
 from counterfoil.base.problems import InvalidInput
+from counterfoil.treasury.carbon import syncing
 from counterfoil.treasury.carbon.energy import NewEnergy, import_energy
 from counterfoil.treasury.carbon.model import CarbonMeans, emissions_of
 from counterfoil.treasury.carbon.syncing import CarbonNotSetUp, SyncWanted, sync_carbon
@@ -114,6 +115,32 @@ def test_a_region_that_is_refused_holds_up_no_other_and_is_said(office: CarbonOf
     assert (made.days, made.failed, made.posted) == (2, 1, 1)
     assert "ATLANTIS on 2026-11-20" in str(made.error)
     assert office.verify().verdict == "SYNC_LAG", "the day is not green for its other region"
+
+
+def test_days_that_are_refused_starve_no_other_whatever_their_number(office: CarbonOffice, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(syncing, "DAYS_MAX", 4)
+    agent = office.agent()
+    for back in range(5):
+        office.used(agent, 1_000_000, at=MORNING - timedelta(days=back), region="ATLANTIS")
+        office.used(agent, 1_000_000, at=MORNING - timedelta(days=60 + back), region="CAISO_NORTH")
+    office.used(agent, 1_000_000)
+    office.fake.oldest = MORNING - timedelta(days=30)
+    made = office.sync()
+    assert (made.days, made.failed, made.posted, made.left) == (4, 3, 1, 7), "one of each, and the newest of one that was refused"
+    office.used(agent, 1_000_000, at=MORNING - timedelta(days=1), region="CAISO_NORTH")
+    assert office.sync().posted == 1, "of a region whose old days the plan does not have"
+
+
+@pytest.mark.parametrize("status", [500, 403])
+def test_a_source_that_is_away_or_lets_nobody_in_is_asked_once(office: CarbonOffice, status: int) -> None:
+    agent = office.agent()
+    for back in range(5):
+        office.used(agent, 1_000_000, at=MORNING - timedelta(days=back))
+    office.fake.next.extend([(status, {})] * 40)
+    made = office.sync()
+    assert (made.days, made.failed, made.left) == (1, 1, 4)
+    office.fake.next.clear()
+    assert (office.sync().posted, office.verify().verdict) == (5, "AGREES")
 
 
 def test_two_syncs_at_once_post_once(office: CarbonOffice) -> None:

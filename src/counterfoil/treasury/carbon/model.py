@@ -18,6 +18,7 @@ EMITTED: Final = "carbon:emitted"
 BOUGHT: Final = "carbon:bought"
 HELD: Final = "carbon:held"
 HOUSE: Final = "house"
+LOOKED_AFTER: Final = timedelta(days=7)  # for so long after the window a day is still asked for, once a day, and looked at
 EVENT_KINDS: Final = declare(
     EventKind("carbon_break", "warning", "Grams in the books are not what the source says, and its time for changes is over."),
     EventKind("carbon_sync_failed", "warning", "The source of carbon figures did not answer, or for some days did not."),

@@ -1,5 +1,5 @@
 """Asking the source, and posting what it says. Each day of a region is asked for outside of any transaction, and written down in one of
-its own: a day that fails, or a region that our plan does not know, holds up no other.
+its own: a day that fails, or a region that our plan does not know, holds up no other. A source that is away is not asked for the rest.
 
 While the window of a day is open, what the source changes is posted as a difference. After it nothing changes by itself: what differs is
 a break, and a person who forces the sync of that day, with a reason, has it posted.
@@ -7,7 +7,7 @@ a break, and a person who forces the sync of that day, with a reason, has it pos
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -26,13 +26,12 @@ from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import Tally
 from counterfoil.treasury.carbon.figures import AgentDay, figures_of
-from counterfoil.treasury.carbon.model import EMITTED, UNIT, CarbonMeans, CarbonSync, DayOfRegion, emissions_of
+from counterfoil.treasury.carbon.model import EMITTED, LOOKED_AFTER, UNIT, CarbonMeans, CarbonSync, DayOfRegion, emissions_of
 from counterfoil.treasury.carbon.rules import EmittedFigure, bounds_of, window_ends
-from counterfoil.treasury.carbon.watttime import IntensityHistory
+from counterfoil.treasury.carbon.watttime import CarbonLoginRefused, CarbonSourceAway, CarbonSourceRefuses, IntensityHistory
 
 ACTOR: Final = "system:carbon"
-DAYS_MAX: Final = 200  # of regions at once; the others wait for the next time
-LOOKED_AFTER: Final = timedelta(days=7)  # for so long after the window a day is still asked for, once a day
+DAYS_MAX: Final = 200  # of regions that are asked for at once; the others wait for the next time
 AGAIN: Final = timedelta(hours=24)
 ERROR_MAX: Final = 500
 REST_S: Final = 60.0
@@ -72,31 +71,50 @@ def sync_carbon(
         raise InvalidInput("date", "today or a day that is past", got=wanted.day.isoformat())
     with database.transaction(read_only=True) as conn:
         due = _due(conn, means, wanted, started_at)
-    sync_id, done, errors = make_id("csync"), DayDone(0, 0, 0), []
-    for one in due[:DAYS_MAX]:
+    sync_id, done, errors = make_id("csync"), DayDone(0, 0, 0), list[str]()
+
+    def ask(one: DayOfRegion) -> Problem | None:
+        nonlocal done
         try:
             found = _day(database, means, one, sync_id, wanted, make_id, clock)
-            done = DayDone(*(a + b for a, b in zip(done, found, strict=True)))
         except Problem as problem:
             _log.warning("no carbon figures", region=one.region, day=str(one.day), problem=problem.sentence())
             errors.append(f"{one.region} on {one.day}: {problem.sentence()}")
+            return problem
+        done = DayDone(*(a + b for a, b in zip(done, found, strict=True)))
+        return None
+
+    asked = _ask_all(due, ask)
     error = "; ".join(errors)[:ERROR_MAX] or None
     made = CarbonSync(
-        sync_id,
-        wanted.actor,
-        wanted.forced,
-        wanted.reason,
-        len(due[:DAYS_MAX]),
-        len(errors),
-        *done,
-        error,
-        started_at,
-        clock(),
-        left=len(due[DAYS_MAX:]),
+        *(sync_id, wanted.actor, wanted.forced, wanted.reason, asked, len(errors), *done, error, started_at, clock()),
+        left=len(due) - asked,
     )
     with database.transaction() as conn:
         _write(conn, made)
     return made
+
+
+def _ask_all(due: Sequence[DayOfRegion], ask: Callable[[DayOfRegion], Problem | None]) -> int:
+    """How many days were asked for. Of a region that is refused the newest days follow when all others had their turn, and none after
+    another no: neither a region that our plan does not know nor days too old for it starve what can be had. Where the source does not
+    answer anybody, the rest is left."""
+    asked, days = 0, list(due)
+    for _ in range(2):
+        refused: set[str] = set()
+        waiting: list[DayOfRegion] = []
+        for one in days:
+            if one.region in refused or asked == DAYS_MAX:
+                waiting.append(one)
+                continue
+            asked += 1
+            problem = ask(one)
+            if isinstance(problem, CarbonSourceAway | CarbonLoginRefused):
+                return asked
+            if isinstance(problem, CarbonSourceRefuses):
+                refused.add(one.region)
+        days = waiting[::-1]
+    return asked
 
 
 def _due(conn: Connection[Any], means: CarbonMeans, wanted: SyncWanted, now: datetime) -> list[DayOfRegion]:

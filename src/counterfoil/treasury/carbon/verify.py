@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple
 
 from psycopg import Connection
 
 from counterfoil.base.problems import InvalidInput
 from counterfoil.treasury.carbon.figures import AgentDay, figures_of, heard_of
-from counterfoil.treasury.carbon.model import CarbonMeans
+from counterfoil.treasury.carbon.model import LOOKED_AFTER, CarbonMeans
 from counterfoil.treasury.carbon.rules import EmittedFigure, Verdict, bounds_of, judge, window_ends
 from counterfoil.treasury.verification.rules import AgentFinding
 
 DayVerdict = Literal["AGREES", "SYNC_LAG", "BREAK", "NOTHING"]
-DAYS_LOOKED_AT: Final = 9
+WORST_FIRST: Final[tuple[DayVerdict, ...]] = ("BREAK", "SYNC_LAG", "AGREES", "NOTHING")
 
 
 class CarbonLine(NamedTuple):
@@ -53,7 +53,7 @@ def verify_day(conn: Connection[Any], means: CarbonMeans, day: date, *, now: dat
         raise InvalidInput("date", "today or a day that is past", got=day.isoformat())
     lines = lines_of(conn, means, day, now=now, program_id=program_id)
     found = {line.verdict for line in lines}
-    verdict: DayVerdict = next((one for one in ("BREAK", "SYNC_LAG", "AGREES") if one in found), "NOTHING")
+    verdict: DayVerdict = min(found, key=WORST_FIRST.index, default="NOTHING")
     break_at = window_ends(day, means.window)
     heard = [line.heard_at for line in lines]
     final = bool(heard) and all(at is not None and at >= break_at for at in heard)
@@ -131,11 +131,17 @@ def _next_step(verdict: DayVerdict, final: bool, break_at: datetime, day: date) 
     return "Nothing to do." if final else f"Nothing to do; the source may still change it until {break_at:%Y-%m-%d %H:%M} UTC."
 
 
+def days_looked_at(means: CarbonMeans, now: datetime) -> list[date]:
+    """The days that are over and whose window is open, or ended lately enough for the source to be asked of them; the newest first."""
+    last = now.astimezone(UTC).date() - timedelta(days=1)
+    first = (now - means.window - LOOKED_AFTER).astimezone(UTC).date() - timedelta(days=1)
+    return [last - timedelta(days=back) for back in range((last - first).days + 1)]
+
+
 def explain_agent(conn: Connection[Any], means: CarbonMeans, agent_id: str, *, now: datetime) -> list[AgentFinding]:
     """What is wrong with an agent's grams of the last days, as symptom, cause and the one safe thing to do."""
     found: list[AgentFinding] = []
-    for back in range(DAYS_LOOKED_AT):
-        day = (now - timedelta(days=back)).date()
+    for day in (now.astimezone(UTC).date(), *days_looked_at(means, now)):
         lines = lines_of(conn, means, day, now=now, agent_id=agent_id)
         found += [_finding(line, day, window_ends(day, means.window)) for line in lines if line.verdict != "AGREES"]
     return found

@@ -40,6 +40,10 @@ class CarbonSourceRefuses(Problem):
     """The source of carbon figures does not answer this: the login, the plan, the region or the time."""
 
 
+class CarbonLoginRefused(CarbonSourceRefuses):
+    """The source of carbon figures does not let us in: see watttime_username and watttime_password."""
+
+
 class CarbonSourceMisread(Problem):
     """The source of carbon figures answered something that is not as it is documented, so nothing of it is used."""
 
@@ -153,7 +157,7 @@ class WattTime:
                 return self._token
         reply = self._ask("/login", {}, auth=self._login)
         if reply.status_code in (401, 403):
-            raise CarbonSourceRefuses(source=self.name, said="the login is refused: see watttime_username and watttime_password")
+            raise CarbonLoginRefused(source=self.name, said="the login is refused: see watttime_username and watttime_password")
         if reply.status_code != 200:
             raise httpx2.HTTPStatusError(f"login {reply.status_code}", request=reply.request, response=reply)
         token = _object(reply).get("token")

@@ -16,7 +16,7 @@ from counterfoil.api.http.schemas import RequestModel, ViewModel, WriteResult, a
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.treasury.agents.agents import NAME_LENGTH_MAX, create_agent
 from counterfoil.treasury.agents.model import Agent, show_agent
-from counterfoil.treasury.carbon.verify import DAYS_LOOKED_AT, explain_agent
+from counterfoil.treasury.carbon.verify import days_looked_at, explain_agent
 from counterfoil.treasury.verification.rules import AgentFinding
 from counterfoil.treasury.verification.verify import AgentCheck, AssetCheck, verify_agents
 
@@ -117,7 +117,7 @@ def explain(id: AgentId, call: Annotated[ApiCall, may(READ)]) -> Response:  # no
             name=one.name,
             state=one.state,
             findings=AgentFindingView.each([*found.findings, *grams]),
-            looked_at=[*LOOKED_AT, f"carbon of the last {DAYS_LOOKED_AT} days"],
+            looked_at=[*LOOKED_AT, f"carbon of today and the {len(days_looked_at(carbon, call.now))} days before"],
             not_looked_at=not_looked_at,
             checked_at=found.checked_at,
         )

@@ -66,7 +66,7 @@ class SyncRequest(RequestModel):
     reason: Reason | None = Field(None, description="Why; needed to force a day.")
 
 
-@shows(CarbonSync)
+@shows(CarbonSync, hidden=("left",))
 class CarbonSyncView(ViewModel):
     """A time that the source was asked."""
 
@@ -75,7 +75,6 @@ class CarbonSyncView(ViewModel):
     points: int = Field(description="Intensities that were new, or other than before.")
     posted: int = Field(description="Agents' figures that were posted.")
     breaks: int = Field(description="Changes that came too late to be posted.")
-    left: int = Field(description="Days that wait for the next time.")
 
 
 SYNCS = Listing("carbon syncs", CarbonSyncView)
@@ -84,6 +83,8 @@ SYNCS = Listing("carbon syncs", CarbonSyncView)
 @shows(CarbonSync)
 class CarbonSynced(WriteResult):
     """What the source said, and what was posted of it."""
+
+    left: int = Field(description="Days that wait for the next time.")
 
 
 @shows(CarbonLine)
