@@ -17,9 +17,11 @@ import pytest
 from counterfoil.api.http.app import make_app
 from counterfoil.base.edge import Database, make_id, now
 from counterfoil.base.invariant import run_invariants
+from counterfoil.base.money import Asset
 from counterfoil.base.problems import TooLarge
 from counterfoil.base.secret import SigningSecret
-from counterfoil.treasury.two_phase.model import show_transaction
+from counterfoil.ledger.accounts.accounts import open_accounts, open_program
+from counterfoil.treasury.two_phase.model import participants_of, show_transaction
 from counterfoil.treasury.two_phase.peers import (
     AskedPart,
     HttpPeer,
@@ -35,7 +37,7 @@ from counterfoil.wiring import INVARIANTS, Wiring, ticks
 from tests.api.office import served, wiring_for
 from tests.builders import PROGRAM
 from tests.conftest import KEYS
-from tests.treasury.purse import a_treasury, an_agent, money_of
+from tests.treasury.purse import a_treasury, an_agent, give, mandate, money_of
 
 SECRET = SigningSecret(f"whsec_{base64.b64encode(hashlib.sha256(b'between north and south').digest()).decode()}", "peers")
 OTHER = SigningSecret(f"whsec_{base64.b64encode(hashlib.sha256(b'of somebody else').digest()).decode()}", "peers")
@@ -110,10 +112,12 @@ class Pair:
     south: Side
     line: Line
 
-    def transfer(self, payer: str, payee: str, amount: int, *, back: bool = False, peer: str = "south", **more: Any) -> str:
+    def transfer(
+        self, payer: str, payee: str, amount: int, *, back: bool = False, peer: str = "south", asset: str = "EUR", **more: Any
+    ) -> str:
         """From an agent in the north to one in the south; `back`: the other way. The north decides."""
         sides = ("credit", "debit") if back else ("debit", "credit")
-        parts = [NewParticipant(payer, sides[0], "EUR", amount), NewParticipant(payee, sides[1], "EUR", amount, peer)]
+        parts = [NewParticipant(payer, sides[0], asset, amount), NewParticipant(payee, sides[1], asset, amount, peer)]
         new = NewTransaction(PROGRAM, "task 7", parts, peers=frozenset({peer}), **more)
         with self.north.database.transaction() as conn:
             return begin_transaction(conn, make_id("txn"), new, actor="test", now=now()).id
@@ -229,7 +233,7 @@ def test_a_cancel_that_comes_before_its_prepare_leaves_a_no(pair: Pair) -> None:
         cancel_transaction(conn, one, reason="not needed", actor="test", now=now())
     pair.north.work()
     assert (pair.north.state(one), pair.south.states()) == ("aborted", ["aborted"])
-    late = PeerQuestion(one, "task 7", [AskedPart(there, "credit", "EUR", 30)])
+    late = PeerQuestion(one, "task 7", [AskedPart(there, "credit", "EUR", 30, 2)])
     assert pair.line.peer.ask("prepare", late, now=now()) == PeerReply("no", "abort was decided")
     pair.still_true()
 
@@ -287,6 +291,25 @@ def test_a_no_with_a_reason_that_no_record_can_hold_is_a_no(pair: Pair) -> None:
     assert pair.north.state(one) == "aborting"
 
 
+def test_an_asset_that_the_peer_counts_in_other_units_is_a_no_and_nothing_moves(pair: Pair) -> None:
+    for side, scale in ((pair.north, 6), (pair.south, 2)):
+        with side.database.transaction() as conn:
+            open_program(conn, PROGRAM, name="Main", assets=[Asset("USDC", scale)], now=now())
+            open_accounts(conn, PROGRAM, ["cash:bank:own"], asset="USDC", actor="test", now=now())
+    with pair.north.database.transaction() as conn:
+        here = an_agent(conn)
+        give(conn, here, 5_000_000, asset="USDC")
+        mandate(conn, here, asset="USDC")
+    there = pair.south.agent()
+    one = pair.transfer(here, there, 5_000_000, asset="USDC")
+    pair.north.work()
+    assert pair.north.state(one) == "aborted"
+    with pair.north.database.transaction(read_only=True) as conn:
+        noes = [part.why for part in participants_of(conn, one) if part.vote == "no"]
+    assert "USDC with 2 decimals, as it has here" in str(noes), "the reason is the true one"
+    pair.still_true()
+
+
 @pytest.mark.parametrize(
     "given",
     [
@@ -316,7 +339,7 @@ def asked_raw(pair: Pair, body: bytes, message: str = "prepare", **more: Any) ->
 
 def test_nobody_else_asks_and_nothing_is_asked_in_two_ways(pair: Pair) -> None:
     there = pair.south.agent()
-    asked = PeerQuestion("txn_1", "task", [AskedPart(there, "credit", "EUR", 30)])
+    asked = PeerQuestion("txn_1", "task", [AskedPart(there, "credit", "EUR", 30, 2)])
     body = asked.body()
     assert asked_raw(pair, body, secret=OTHER).status_code == 401
     assert asked_raw(pair, body, now=now() - timedelta(minutes=6)).status_code == 401
@@ -326,7 +349,7 @@ def test_nobody_else_asks_and_nothing_is_asked_in_two_ways(pair: Pair) -> None:
     assert asked_raw(pair, body, "commit").status_code == 409, "nothing was promised"
     assert pair.south.states() == []
     assert asked_raw(pair, body).json()["answer"] == "yes"
-    other = PeerQuestion("txn_1", "task", [AskedPart(there, "credit", "EUR", 31)]).body()
+    other = PeerQuestion("txn_1", "task", [AskedPart(there, "credit", "EUR", 31, 2)]).body()
     for message in ("prepare", "commit", "cancel"):
         assert asked_raw(pair, other, message).json()["type"].endswith("PeerAskedOtherwise")
     assert asked_raw(pair, body, "commit").json()["answer"] == "applied"
@@ -336,7 +359,7 @@ def test_nobody_else_asks_and_nothing_is_asked_in_two_ways(pair: Pair) -> None:
 
 def test_what_was_promised_to_a_peer_is_nobodys_to_decide_here(pair: Pair) -> None:
     there = pair.south.agent()
-    asked_raw(pair, PeerQuestion("txn_1", "task", [AskedPart(there, "credit", "EUR", 30)]).body())
+    asked_raw(pair, PeerQuestion("txn_1", "task", [AskedPart(there, "credit", "EUR", 30, 2)]).body())
     with pair.south.database.transaction() as conn:
         [one] = [row[0] for row in conn.execute("select id from two_phase")]
         with pytest.raises(Exception, match="north decides it"), conn.transaction():

@@ -29,12 +29,14 @@ LIMIT_S: Final = 5.0
 
 
 class AskedPart(NamedTuple):
-    """One agent of the server that is asked: what it pays (debit) or gets (credit), minor units."""
+    """One agent of the server that is asked: what it pays (debit) or gets (credit), in minor units of an asset that has `scale` decimals
+    where it is asked from. The other server may count the same asset in other units, and then it says no."""
 
     agent: str
     side: str
     asset: str
     amount: int
+    scale: int
 
 
 class PeerQuestion(NamedTuple):
@@ -112,9 +114,12 @@ def read_asked(body: bytes) -> PeerQuestion:
     """What a peer asks. Raises InvalidInput."""
     try:
         told = json.loads(body)
-        parts = [AskedPart(str(one["agent"]), str(one["side"]), str(one["asset"]), int(one["amount"])) for one in told["participants"]]
+        parts = [
+            AskedPart(str(one["agent"]), str(one["side"]), str(one["asset"]), int(one["amount"]), int(one["scale"]))
+            for one in told["participants"]
+        ]
         found = PeerQuestion(str(told["transaction"]), str(told["reference"]), parts)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InvalidInput("body", "a transaction with its participants") from error
     if found.body() != body:
         raise InvalidInput("body", "canonical JSON of a transaction, its reference and its participants")
@@ -150,4 +155,4 @@ def _is_address(url: str) -> bool:
 
 def asked_of(transaction_id: str, reference: str, parts: Sequence[Any]) -> PeerQuestion:
     """What is asked of a peer, of its participants' rows."""
-    return PeerQuestion(transaction_id, reference, [AskedPart(one.peer_agent, one.side, one.asset, one.amount) for one in parts])
+    return PeerQuestion(transaction_id, reference, [AskedPart(one.peer_agent, one.side, one.asset, one.amount, one.scale) for one in parts])
