@@ -338,7 +338,7 @@ def _kept(
     """Keep what was made: its files in the store first, then its row, with the request for signatures."""
     proof_id, now = str(manifest["proof_id"]), exporter.clock()
     place = exporter.folder / PACKAGES / proof_id
-    damaged = place.exists() and any(digest_of(place / one.name) != one.sha256 for one in made.files.values())
+    damaged = _is_damaged(made, place)  # not in the transaction: a package may be large
     with exporter.database.transaction() as conn:
         # Whoever else makes the same at this moment waits here, and finds it made.
         conn.execute("select pg_advisory_xact_lock(4271112, hashtext(%s))", [proof_id])
@@ -374,10 +374,14 @@ def _kept(
         return show_proof(conn, proof_id), True
 
 
+def _is_damaged(made: PackageFolder, place: Path) -> bool:
+    return place.exists() and any(digest_of(place / one.name) != one.sha256 for one in made.files.values())
+
+
 def _put(made: PackageFolder, place: Path, *, set_aside: Path | None) -> None:
     """Into the store, if it is not there. What was damaged there is kept aside, and this takes its place."""
     if place.exists():
-        if set_aside is None:
+        if set_aside is None or not _is_damaged(made, place):  # somebody else may have made it anew
             return
         set_aside.parent.mkdir(parents=True, exist_ok=True)
         place.rename(set_aside)
