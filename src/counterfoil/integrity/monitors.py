@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 
 from counterfoil.base.invariant import Invariant
+from counterfoil.integrity.runs import UNASKED
 from counterfoil.operations.work.queries import BACKLOG_ABOVE, SLOW_FROM, queue_depths
 from counterfoil.operations.work.runner import Queue
 from counterfoil.reconciliation.reach import due_sources
@@ -156,12 +157,12 @@ _JOB_NOT_RUN: Final = Invariant(
 _CHECK_NOT_RUN: Final = Invariant(
     "CHECK_NOT_RUN",
     "Was every check asked to its end by the newest full run, and by the newest recent one?",
-    """with newest as (select distinct on (kind) * from sentinel_run order by kind, number desc)
+    f"""with newest as (select distinct on (kind) * from sentinel_run order by kind, number desc)
        select c.code, n.kind, n.id as run, c.error from newest n join sentinel_check c on c.run_id = n.id where c.outcome = 'failed'
        union all
        select 'the ' || kind || ' run', kind, id, error from (
            select distinct on (kind) * from sentinel_run where state <> 'running' order by kind, number desc) ended
-       where state = 'cut_short' and error is distinct from failed || ' of ' || checks || ' checks could not be asked'""",
+       where state = 'cut_short' and error is distinct from failed || ' of ' || checks || ' {UNASKED}'""",
     "critical",
     "A check that was not asked is not one that holds.",
     "P19",

@@ -99,13 +99,16 @@ def note_answer(conn: Connection[Any], run_id: str, place: int, answer: CheckRep
     )
 
 
+UNASKED: Final = "checks could not be asked"  # said of a run that was cut short by them alone
+
+
 def end_run(
     conn: Connection[Any], run_id: str, *, watermark: datetime | None, touched: dict[str, int], error: str | None, now: datetime
 ) -> SentinelRun:
     """It is over. With an `error`, or when a check failed, it is cut short, and nobody may call it green."""
     run = show_run(conn, run_id)
     if run.failed and error is None:
-        error = f"{run.failed} of {run.checks} checks could not be asked"
+        error = f"{run.failed} of {run.checks} {UNASKED}"
     conn.execute(
         """update sentinel_run set finished_at = %s, watermark = %s, touched = %s, error = %s, progress = null
            where id = %s and state = 'running'""",
