@@ -16,7 +16,7 @@ from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import record_birth
 from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.treasury.agents.model import AGENT, lock_agents
-from counterfoil.treasury.two_phase.model import TRANSACTION, Transaction, participants_of, show_transaction
+from counterfoil.treasury.two_phase.model import TRANSACTION, Transaction, participants_of, scales_of, show_transaction
 from counterfoil.treasury.two_phase.peers import Message, PeerQuestion, PeerReply
 from counterfoil.treasury.two_phase.transactions import Decided, decide, finish_transaction, prepare_transaction
 
@@ -108,7 +108,7 @@ def _checked(conn: Connection[Any], asked: PeerQuestion) -> tuple[str, dict[str,
         raise InvalidInput("participants", "agents of one program here that are not closed")
     if not 0 < len(asked.reference) <= 200 or not 0 < len(asked.transaction) <= 64 or len(asked.parts) > 90:
         raise InvalidInput("participants", "up to 90, under a transaction's id and a reference of up to 200 characters")
-    assets, clearing = _scales(conn, program_id), dict[str, int]()
+    assets, clearing = scales_of(conn, program_id), dict[str, int]()
     for one in asked.parts:
         if one.asset not in assets or one.side not in ("debit", "credit") or not 0 < one.amount <= AMOUNT_MAX:
             raise InvalidInput("participants", f"debit or credit of an amount in one of {', '.join(assets)}", got=one.asset[:12])
@@ -118,10 +118,3 @@ def _checked(conn: Connection[Any], asked: PeerQuestion) -> tuple[str, dict[str,
     if len({(one.agent, one.asset) for one in asked.parts}) != len(asked.parts):
         raise InvalidInput("participants", "each agent once in an asset")
     return program_id, clearing
-
-
-def _scales(conn: Connection[Any], program_id: str) -> dict[str, int]:
-    """The assets that a program keeps books in, and their decimals."""
-    return dict(
-        conn.execute("select s.code, s.scale from book b join asset s on s.code = b.asset where b.program_id = %s", [program_id]).fetchall()
-    )

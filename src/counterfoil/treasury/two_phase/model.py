@@ -74,8 +74,7 @@ class Transaction(NamedTuple):
 
 
 class Participant(NamedTuple):
-    """One agent's part: it pays (debit) or gets (credit) an amount, in minor units of `scale` decimals. `standing`:
-    none, held, applied or released."""
+    """One agent's part: it pays (debit) or gets (credit) an amount, in minor units. `standing`: none, held, applied or released."""
 
     number: int
     agent_id: str | None
@@ -85,7 +84,6 @@ class Participant(NamedTuple):
     side: str
     asset: str
     amount: int
-    scale: int
     standing: str
     vote: str | None
     why: str | None
@@ -157,15 +155,20 @@ def show_transaction(conn: Connection[Any], transaction_id: str, *, lock: bool =
     return row_by_id(conn, Transaction, "transaction", _SELECT + "where t.id = %s", transaction_id)
 
 
+def scales_of(conn: Connection[Any], program_id: str) -> dict[str, int]:
+    """The assets that a program keeps books in, and their decimals."""
+    query = "select s.code, s.scale from book b join asset s on s.code = b.asset where b.program_id = %s"
+    return dict(conn.execute(query, [program_id]).fetchall())
+
+
 def participants_of(conn: Connection[Any], transaction_id: str) -> list[Participant]:
     """Who takes part, in the order of their numbers."""
     with conn.cursor(row_factory=class_row(Participant)) as cur:
         return cur.execute(
-            """select p.number, p.agent_id, a.name as agent_name, p.peer, p.peer_agent, p.side, p.asset, p.amount, s.scale,
+            """select p.number, p.agent_id, a.name as agent_name, p.peer, p.peer_agent, p.side, p.asset, p.amount,
                       coalesce(o.outcome, case v.vote when 'yes' then 'held' when 'no' then 'released' else 'none' end) as standing,
                       v.vote, v.why, v.at as voted_at, o.at as outcome_at, v.hold_id, o.journal_id
                from two_phase_participant p
-               join asset s on s.code = p.asset
                left join agent a on a.id = p.agent_id
                left join two_phase_vote v using (transaction_id, number)
                left join two_phase_outcome o using (transaction_id, number)

@@ -153,6 +153,7 @@ def _is_address(url: str) -> bool:
         return False
 
 
-def asked_of(transaction_id: str, reference: str, parts: Sequence[Any]) -> PeerQuestion:
-    """What is asked of a peer, of its participants' rows."""
-    return PeerQuestion(transaction_id, reference, [AskedPart(one.peer_agent, one.side, one.asset, one.amount, one.scale) for one in parts])
+def asked_of(transaction_id: str, reference: str, parts: Sequence[Any], scales: Mapping[str, int]) -> PeerQuestion:
+    """What is asked of a peer, of its participants' rows; `scales`: the decimals that their assets have here."""
+    asked = [AskedPart(one.peer_agent, one.side, one.asset, one.amount, scales[one.asset]) for one in parts]
+    return PeerQuestion(transaction_id, reference, asked)

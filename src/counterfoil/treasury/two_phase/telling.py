@@ -20,7 +20,7 @@ from counterfoil.base.text import cleaned
 from counterfoil.ledger.write_context import enter
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import ERROR_TEXT_MAX, Runner, Tally, wake
-from counterfoil.treasury.two_phase.model import MOVING, Participant, Transaction, participants_of, show_transaction
+from counterfoil.treasury.two_phase.model import MOVING, Participant, Transaction, participants_of, scales_of, show_transaction
 from counterfoil.treasury.two_phase.participants import apply_participant, prepare_participant, release_participant
 from counterfoil.treasury.two_phase.peers import Message, NotUnderstood, Peer, PeerQuestion, PeerReply, asked_of
 from counterfoil.treasury.two_phase.transactions import ACTOR, Decided, decide, finish_transaction, note_votes
@@ -78,7 +78,8 @@ def _claim(conn: Connection[Any], now: datetime) -> list[PeerCall]:
         if message is None:
             _again(conn, transaction_id, peer, None)
         else:
-            found.append(PeerCall(transaction_id, peer, attempt, message, asked_of(one.id, one.reference, _parts(conn, one, peer))))
+            asked = asked_of(one.id, one.reference, _parts(conn, one, peer), scales_of(conn, one.program_id))
+            found.append(PeerCall(transaction_id, peer, attempt, message, asked))
     return found
 
 
