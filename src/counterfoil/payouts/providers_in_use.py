@@ -59,7 +59,8 @@ def providers_not_set(
                group by provider, program_id
                union all
                select substr(a.name, strpos(a.name, ':') + 1), b.program_id, 0, null from account a join book b on b.id = a.book_id
-               where (a.name like 'clearing:%%' or a.name like 'in\\_transit:%%') and a.debits <> a.credits) used
+               where (a.name like 'clearing:%%' or a.name like 'in\\_transit:%%') and a.debits <> a.credits
+                     and not is_of_a_peer(b.program_id, a.name)) used
            where %(program)s::text is null or program_id = %(program)s
            group by name order by name""",
         {"live": list(PROVIDER_PAYOUT.open), "program": program_id},

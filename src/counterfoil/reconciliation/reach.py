@@ -36,12 +36,15 @@ class Since(NamedTuple):
 
 
 def due_sources(conn: Connection[Any], *, program_id: str | None = None) -> list[DueSource]:
-    """Every provider and bank account through which money of a program went, by name, whether or not it is set up here."""
+    """Every provider and bank account through which money of a program went, by name, whether or not it is set up here.
+
+    What another counterfoil owes us (`clearing:PEER`) has no statement: its own records say it, and the invariants hold ours against them.
+    """
     rows = conn.execute(
         """select distinct b.program_id, case when a.name like 'clearing:%%' then substr(a.name, 10) else substr(a.name, 6) end, a.name
            from account a join book b on b.id = a.book_id
            where (a.name like 'clearing:%%' or a.name like 'cash:bank:%%') and a.last_seq > 0
-             and (%(program)s::text is null or b.program_id = %(program)s) order by 1, 2""",
+             and (%(program)s::text is null or b.program_id = %(program)s) and not is_of_a_peer(b.program_id, a.name) order by 1, 2""",
         {"program": program_id},
     ).fetchall()
     return [DueSource(*row) for row in rows]

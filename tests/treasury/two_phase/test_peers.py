@@ -21,6 +21,9 @@ from counterfoil.base.money import Asset
 from counterfoil.base.problems import TooLarge
 from counterfoil.base.secret import SigningSecret
 from counterfoil.ledger.accounts.accounts import open_accounts, open_program
+from counterfoil.payouts.batches.facts import treasuries_of
+from counterfoil.payouts.providers_in_use import providers_not_set
+from counterfoil.reconciliation.reach import due_sources
 from counterfoil.treasury.two_phase.model import participants_of, show_transaction
 from counterfoil.treasury.two_phase.peers import (
     AskedPart,
@@ -310,6 +313,17 @@ def test_an_asset_that_the_peer_counts_in_other_units_is_a_no_and_nothing_moves(
     pair.still_true()
 
 
+def test_what_servers_owe_each_other_is_no_provider_of_payouts(pair: Pair) -> None:
+    pair.transfer(pair.north.agent(money=100), pair.south.agent(), 30)
+    pair.north.work()
+    for side, other in ((pair.north, "south"), (pair.south, "north")):
+        with side.database.transaction(read_only=True) as conn:
+            assert conn.execute("select debits <> credits from account where name = %s", [f"clearing:{other}"]).fetchall() == [(True,)]
+            assert [str(one) for one in due_sources(conn) if one.source == other] == []
+            assert [one for one in providers_not_set(conn, (), now=now()) if one.name == other] == []
+            assert [key for key in treasuries_of(conn, PROGRAM) if key[0] == other] == []
+
+
 @pytest.mark.parametrize(
     "given",
     [
@@ -319,13 +333,14 @@ def test_an_asset_that_the_peer_counts_in_other_units_is_a_no_and_nothing_moves(
         "east http:// SECRET",
         "east ftp://east.example SECRET",
         "north http://north.example SECRET",
+        "simulator http://east.example SECRET",
         "east http://east.example SECRET, east http://east.example SECRET",
     ],
 )
 def test_a_setting_of_peers_that_cannot_be_used_is_refused_at_the_start(given: str) -> None:
     secret = f"whsec_{base64.b64encode(SECRET.key).decode()}"
     with pytest.raises(PeersRefused):
-        parse_peers(given.replace("SECRET", secret), ours="north")
+        parse_peers(given.replace("SECRET", secret), ours="north", providers={"simulator"})
     assert set(parse_peers(f"east http://[::1]:8080/x {secret}, west https://west.example {secret}", ours="north")) == {"east", "west"}
 
 

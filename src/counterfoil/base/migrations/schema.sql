@@ -2649,6 +2649,7 @@ two_phase: CREATE UNIQUE INDEX two_phase_is_of_a_peer_once ON public.two_phase U
 two_phase_call: CREATE INDEX two_phase_call_due ON public.two_phase_call USING btree (due_at) WHERE (due_at IS NOT NULL)
 two_phase_participant: CREATE UNIQUE INDEX two_phase_names_a_peer_once ON public.two_phase_participant USING btree (transaction_id, peer, COALESCE(peer_agent, ''::text), asset) WHERE (peer IS NOT NULL)
 two_phase_participant: CREATE INDEX two_phase_of_agent ON public.two_phase_participant USING btree (agent_id, asset, transaction_id)
+two_phase_participant: CREATE INDEX two_phase_of_peer ON public.two_phase_participant USING btree (program_id, peer) WHERE (peer IS NOT NULL)
 usage_record: CREATE INDEX usage_not_invoiced ON public.usage_record USING btree (program_id, customer_id, payee_id, asset) WHERE (invoice_id IS NULL)
 usage_record: CREATE INDEX usage_of_invoice ON public.usage_record USING btree (invoice_id, line) WHERE (invoice_id IS NOT NULL)
 usage_record: CREATE INDEX usage_of_parties ON public.usage_record USING btree (program_id, customer_id, payee_id, occurred_at)
@@ -4406,6 +4407,13 @@ begin
     end if;
     return null;
 end $function$
+
+is_of_a_peer(text,text): CREATE OR REPLACE FUNCTION public.is_of_a_peer(program text, account text)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+RETURN (starts_with(account, 'clearing:'::text) AND (EXISTS (SELECT FROM two_phase_participant p WHERE ((p.peer IS NOT NULL) AND ((p.program_id = is_of_a_peer.program) AND (p.peer = substr(is_of_a_peer.account, 10)))))))
 
 journals_were_inserted(): CREATE OR REPLACE FUNCTION public.journals_were_inserted()
  RETURNS trigger
@@ -8353,6 +8361,8 @@ fee_platform(numeric,text,integer,text): counterfoil_app: execute
 fee_platform(numeric,text,integer,text): counterfoil_auditor: execute
 fee_version_at(text,timestamp with time zone): counterfoil_app: execute
 fee_version_at(text,timestamp with time zone): counterfoil_auditor: execute
+is_of_a_peer(text,text): counterfoil_app: execute
+is_of_a_peer(text,text): counterfoil_auditor: execute
 key_word(text): counterfoil_app: execute
 key_word(text): counterfoil_auditor: execute
 lock_accounts(text,text,text[]): counterfoil_app: execute

@@ -218,9 +218,10 @@ def crons_of(settings: Settings) -> dict[str, str]:
 
 
 def _wiring(settings: Settings, database: Database, clock: SharedClock) -> Wiring:
+    providers = providers_of(settings)
     return Wiring(
         database=database,
-        providers=providers_of(settings),
+        providers=providers,
         program_id=settings.program,
         clock=clock,
         make_id=make_id,
@@ -236,7 +237,7 @@ def _wiring(settings: Settings, database: Database, clock: SharedClock) -> Wirin
         cooling=timedelta(hours=settings.destination_cooling_hours),
         carbon=_carbon(settings),
         runbook_folder=settings.runbook_folder,
-        peers=parse_peers(settings.peers.get_secret_value() if settings.peers else "", ours=settings.server_name),
+        peers=parse_peers(settings.peers.get_secret_value() if settings.peers else "", ours=settings.server_name, providers=providers),
     )
 
 

@@ -49,7 +49,7 @@ def treasuries_of(conn: Connection[Any], program_id: str) -> dict[tuple[str, str
                        - coalesce((select t.credits - t.debits from account t
                                    where t.book_id = b.id and t.name = 'in_transit:' || substr(a.name, 10)), 0))::bigint as free
                from account a join book b on b.id = a.book_id join asset s on s.code = b.asset
-               where b.program_id = %s and starts_with(a.name, 'clearing:')""",
+               where b.program_id = %s and starts_with(a.name, 'clearing:') and not is_of_a_peer(b.program_id, a.name)""",
             [program_id],
         ).fetchall()
     return {(one.provider, one.asset): one for one in rows}

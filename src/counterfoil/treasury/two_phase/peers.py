@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple, Protocol
 from urllib.parse import urlsplit
@@ -132,8 +132,9 @@ class PeersRefused(Problem):
     kind = "invalid"
 
 
-def parse_peers(given: str, *, ours: str) -> Mapping[str, HttpPeer]:
-    """`NAME URL SECRET`, with commas between peers. Raises PeersRefused, WeakSecret."""
+def parse_peers(given: str, *, ours: str, providers: Collection[str] = ()) -> Mapping[str, HttpPeer]:
+    """`NAME URL SECRET`, with commas between peers; none may be called as one of the `providers`, whose clearing accounts have their names.
+    Raises PeersRefused, WeakSecret."""
     found: dict[str, HttpPeer] = {}
     for one in filter(None, map(str.strip, given.split(","))):
         words = one.split()
@@ -141,6 +142,10 @@ def parse_peers(given: str, *, ours: str) -> Mapping[str, HttpPeer]:
             raise PeersRefused(field="peers", limit="NAME URL SECRET of each peer once, with commas between peers")
         if words[0] == ours:
             raise PeersRefused(field="peers", limit="another name than ours, which is server_name", got=ours)
+        if words[0] in providers:
+            raise PeersRefused(
+                field="peers", limit="another name than that of a provider: what it owes us stands under its name", got=words[0]
+            )
         found[words[0]] = HttpPeer(words[1], SigningSecret(words[2], "peers"), ours=ours)
     return found
 
