@@ -324,6 +324,21 @@ def test_what_servers_owe_each_other_is_no_provider_of_payouts(pair: Pair) -> No
             assert [key for key in treasuries_of(conn, PROGRAM) if key[0] == other] == []
 
 
+def test_a_deaf_peer_leaves_room_for_the_others(pair: Pair) -> None:
+    here, there = pair.north.agent(money=1000), pair.south.agent()
+    deaf = Strange(NotUnderstood("no answer"))
+    pair.north.wiring.peers["deaf"] = deaf  # type: ignore[index]
+    for _ in range(70):
+        pair.transfer(here, make_id("agent"), 1, peer="deaf")
+    good = pair.transfer(here, there, 30)
+    run = ticks(pair.north.wiring, "worker:north")
+    for job in ("transactions", "peers"):
+        run[job]()
+    assert deaf.asked == 8, "not all of it at once"
+    with pair.north.database.transaction(read_only=True) as conn:
+        assert [part.vote for part in participants_of(conn, good) if part.peer] == ["yes"], "though it was begun last"
+
+
 @pytest.mark.parametrize(
     "given",
     [

@@ -22,7 +22,7 @@ from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import ERROR_TEXT_MAX, Runner, Tally, wake
 from counterfoil.treasury.two_phase.model import MOVING, Participant, Transaction, participants_of, scales_of, show_transaction
 from counterfoil.treasury.two_phase.participants import apply_participant, prepare_participant, release_participant
-from counterfoil.treasury.two_phase.peers import Message, NotUnderstood, Peer, PeerQuestion, PeerReply, asked_of
+from counterfoil.treasury.two_phase.peers import LIMIT_S, Message, NotUnderstood, Peer, PeerQuestion, PeerReply, asked_of
 from counterfoil.treasury.two_phase.transactions import ACTOR, Decided, decide, finish_transaction, note_votes
 
 MESSAGE_IN: Final[Mapping[str, Message]] = {"preparing": "prepare", "committing": "commit", "aborting": "cancel"}
@@ -30,7 +30,8 @@ ROWS_MAX: Final = 64
 CALLERS_MAX: Final = 8
 REST_S: Final = 1.0
 AGAIN_MAX: Final = timedelta(minutes=1)
-IN_HAND: Final = timedelta(seconds=30)  # another worker leaves it alone for so long
+OF_A_PEER_MAX: Final = 8  # at once: a peer that is deaf leaves room for the others
+IN_HAND: Final = timedelta(seconds=(2 + -(-ROWS_MAX // CALLERS_MAX)) * LIMIT_S)  # to ask all: so long another worker leaves them alone
 _log = structlog.get_logger("counterfoil.two_phase")
 
 
@@ -63,13 +64,17 @@ def call_peers(context: JobContext) -> Tally:
 def _claim(conn: Connection[Any], now: datetime) -> list[PeerCall]:
     rows = conn.execute(
         """update two_phase_call c set due_at = %(later)s
-           from (select w.transaction_id, w.peer from two_phase_call w join two_phase t on t.id = w.transaction_id
-                 where w.due_at <= %(now)s and not exists (
-                     select from queue_paused q where q.queue = %(queue)s and q.provider = '' and q.program_id in ('', t.program_id))
-                 order by w.due_at, w.transaction_id limit %(rows)s for update of w skip locked) due
+           from (select w.transaction_id, w.peer from two_phase_call w
+                 join (select w.transaction_id, w.peer, row_number() over (partition by w.peer order by w.due_at, w.transaction_id) as place
+                       from two_phase_call w join two_phase t on t.id = w.transaction_id
+                       where w.due_at <= %(now)s and not exists (
+                           select from queue_paused q where q.queue = %(queue)s and q.provider = '' and q.program_id in ('', t.program_id))
+                      ) p using (transaction_id, peer)
+                 where w.due_at <= %(now)s and p.place <= %(each)s
+                 order by p.place, w.due_at, w.transaction_id limit %(rows)s for update of w skip locked) due
            where (c.transaction_id, c.peer) = (due.transaction_id, due.peer)
            returning c.transaction_id, c.peer, c.attempt""",
-        {"now": now, "later": now + IN_HAND, "queue": MOVING.name, "rows": ROWS_MAX},
+        {"now": now, "later": now + IN_HAND, "queue": MOVING.name, "rows": ROWS_MAX, "each": OF_A_PEER_MAX},
     ).fetchall()
     found = []
     for transaction_id, peer, attempt in sorted(rows):
