@@ -339,6 +339,23 @@ def test_a_deaf_peer_leaves_room_for_the_others(pair: Pair) -> None:
         assert [part.vote for part in participants_of(conn, good) if part.peer] == ["yes"], "though it was begun last"
 
 
+def test_the_answer_of_one_peer_leaves_what_is_wrong_with_another(pair: Pair) -> None:
+    here, there = pair.north.agent(money=100), pair.south.agent()
+    pair.north.wiring.peers["adeaf"] = Strange(NotUnderstood("it says nothing"))  # type: ignore[index]
+    with pair.north.database.transaction() as conn:
+        parts = [
+            NewParticipant(here, "debit", "EUR", 30),
+            NewParticipant(there, "credit", "EUR", 10, "south"),
+            NewParticipant(make_id("agent"), "credit", "EUR", 20, "adeaf"),
+        ]
+        new = NewTransaction(PROGRAM, "task 7", parts, peers=frozenset({"south", "adeaf"}))
+        one = begin_transaction(conn, make_id("txn"), new, actor="test", now=now()).id
+    pair.north.work(2)
+    with pair.north.database.transaction(read_only=True) as conn:
+        assert [part.vote for part in participants_of(conn, one) if part.peer == "south"] == ["yes"], "it answered after the other"
+        assert "it says nothing" in str(show_transaction(conn, one).last_error)
+
+
 @pytest.mark.parametrize(
     "given",
     [

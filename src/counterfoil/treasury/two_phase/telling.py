@@ -188,7 +188,13 @@ def _again(conn: Connection[Any], transaction_id: str, peer: str, due_at: dateti
            where (transaction_id, peer) = (%s, %s)""",
         [due_at, said, said, transaction_id, peer],
     )
-    conn.execute("update two_phase set last_error = %s where id = %s", [said, transaction_id])
+    conn.execute(  # an answer of one peer leaves what is wrong with another
+        """update two_phase t set last_error = coalesce(%s, (
+               select c.last_error from two_phase_call c where c.transaction_id = t.id and c.last_error is not null
+               order by c.peer limit 1))
+           where t.id = %s""",
+        [said, transaction_id],
+    )
 
 
 JOBS: Final = (
