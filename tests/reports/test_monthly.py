@@ -10,17 +10,23 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from typer.core import TyperGroup
 
 from counterfoil.base.edge import Database
 from counterfoil.base.problems import InvalidInput, NotFound
+from counterfoil.cli.core.commands import load
+from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.ledger.journals.journal import post
+from counterfoil.reports import sections as report_sections
 from counterfoil.reports.files import write_monthly
 from counterfoil.reports.monthly import month_of, monthly_report
 from counterfoil.reports.sections import ReportSection, unbalanced
 from counterfoil.treasury.agents.model import account_name
+from counterfoil.treasury.two_phase.transactions import cancel_transaction, finish_transaction
 from tests.builders import NOW, PROGRAM
+from tests.stories.superuser import by_a_superuser
 from tests.treasury.carbon.office import CarbonOffice, carbon_office
-from tests.treasury.purse import give, run, transfer
+from tests.treasury.purse import begun, give, run, transfer
 
 SCALES = {"EUR": 2, "JPY": 0, "CO2E": 0}
 AFTER = datetime(2026, 12, 5, tzinfo=UTC)
@@ -88,6 +94,56 @@ def test_it_says_why_it_is_not_final(busy: CarbonOffice) -> None:
     busy.sync()
     assert "Carbon: BREAK on days: 1." in report(busy)["notes"]
     assert any("period is not closed" in note for note in report(busy)["notes"])
+
+
+def test_carbon_that_may_still_change_and_days_without_energy_are_said(busy: CarbonOffice) -> None:
+    notes = report(busy)["notes"]
+    assert "Carbon: the source was not heard since its time for changes ended, on days: 1." in notes
+    assert "Carbon: no energy was recorded, and nothing compared, on days: 29." in notes
+    busy.now = NOW + timedelta(days=4)
+    busy.sync()
+    told = report(busy)
+    assert told["carbon_days"] == {"AGREES": 1, "NOTHING": 29}
+    assert not any("may still" in note or "not heard" in note for note in told["notes"] if note.startswith("Carbon"))
+    assert not any(note.startswith("Carbon") for note in report(busy, "2026-10")["notes"]), "it had no agents' energy at all"
+
+
+def test_what_the_accounts_keep_is_held_against_the_postings(busy: CarbonOffice) -> None:
+    by_a_superuser(busy, f"update account set credits = credits + 7 where name = 'treasury:agent:{busy.agents[0]}' and credits > 0")
+    assert "Accounts that keep another balance than their postings give, in EUR: 1." in report(busy)["notes"]
+
+
+def test_fees_that_do_not_add_up_are_a_note(busy: CarbonOffice) -> None:
+    with busy.database.transaction() as conn:
+        open_accounts(conn, PROGRAM, ["fee:platform"], asset="EUR", actor="test", now=NOW)
+        lines = [("cash:bank:own", "fee:platform", 40)]
+        post(conn, PROGRAM, key="fee", kind="test", lines=lines, asset="EUR", actor="test", now=NOW)
+    told = report(busy)
+    [row] = told["sections"]["fees"]
+    assert (row["fees_in_minor"], row["adds_up"]) == ("40", "yes")
+    by_a_superuser(busy, "update account set credits = credits + 7 where name = 'fee:platform' and credits > 0")
+    assert "The fees of the treasury do not add up in EUR." in report(busy)["notes"]
+
+
+def test_what_was_aborted_did_not_move(busy: CarbonOffice) -> None:
+    payer, payee = busy.agents
+    with busy.database.transaction() as conn:
+        one = begun(conn, (payer, "debit", 50), (payee, "credit", 50))
+        cancel_transaction(conn, one, reason="not needed", actor="test", now=NOW)
+        finish_transaction(conn, one, actor="test", now=NOW)
+    rows = {row["state"]: row for row in report(busy)["sections"]["transactions"]}
+    assert (rows["aborted"]["asked_minor"], rows["aborted"]["moved_minor"]) == ("50", "0")
+    assert (rows["committed"]["asked_minor"], rows["committed"]["moved_minor"]) == ("3000", "3000")
+
+
+@pytest.mark.parametrize("one", report_sections.SECTIONS, ids=lambda one: one.name)
+def test_the_command_of_a_section_is_one_that_there_is(one: report_sections.Declared) -> None:
+    words = one.command.format(program="main", start="2026-11-01T00:00:00Z", end="2026-12-01T00:00:00Z").split()
+    verb, words = load(words[0]), words[1:]
+    while isinstance(verb, TyperGroup):
+        assert words[0] in verb.commands, f"counterfoil {one.command}"
+        verb, words = verb.commands[words[0]], words[1:]
+    assert verb.make_context("counterfoil", words) is not None, "its options are those of the command"
 
 
 def test_a_month_without_anything_is_a_whole_report_and_not_green(office: CarbonOffice) -> None:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import psycopg
 
-from tests.api.office import Office
-from tests.builders import Desk
+from counterfoil.base.edge import Database
 
 
-def by_a_superuser(desk: Desk | Office, statement: str) -> None:
+class HasDatabase(Protocol):
+    """Whatever keeps its rows in a database."""
+
+    @property
+    def database(self) -> Database:
+        """The database."""
+        ...
+
+
+def by_a_superuser(desk: HasDatabase, statement: str) -> None:
     """One row of the accounts is changed, or one row is put in or taken out elsewhere, with the triggers off."""
     with psycopg.connect(desk.database.url, autocommit=True) as conn:
         conn.execute("set session_replication_role = replica")
