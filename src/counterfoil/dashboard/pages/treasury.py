@@ -102,8 +102,9 @@ def agents_answer(ask: SectionContext) -> AgentsAnswer:
     states = tuple(AGENT.states())
     state = _one_of(ask.params.get("state"), states, "state")
     now = ask.clock()
-    found = list_agents(ask.conn, rows_max=AGENTS_SHOWN_MAX + 1, after=ask.params.get("after") or None, state=state)
-    shown = [one for one in found[:AGENTS_SHOWN_MAX] if ask.program_id in (None, one.program_id)]
+    after = ask.params.get("after") or None
+    found = list_agents(ask.conn, rows_max=AGENTS_SHOWN_MAX + 1, after=after, state=state, program_id=ask.program_id)
+    shown = found[:AGENTS_SHOWN_MAX]
     checks = {one.agent_id: one for one in verify_agents(ask.conn, [one.id for one in shown], now=now)}
     rows = tuple(
         AgentRow(
@@ -117,12 +118,12 @@ def agents_answer(ask: SectionContext) -> AgentsAnswer:
         for one in shown
     )
     wrong = sum(not row.agrees or bool(row.wrong) for row in rows)
-    after = found[AGENTS_SHOWN_MAX - 1].id if len(found) > AGENTS_SHOWN_MAX else None
-    return AgentsAnswer(rows, state, states, wrong, after, now)
+    more = shown[-1].id if len(found) > AGENTS_SHOWN_MAX else None
+    return AgentsAnswer(rows, state, states, wrong, more, now)
 
 
 def transactions_answer(ask: SectionContext) -> TransactionsAnswer:
-    """Transactions, newest first; those that are pending when nothing else is asked for. Raises InvalidInput."""
+    """Transactions, newest first, in any state unless one is asked for. Raises InvalidInput."""
     known = (PENDING, *TRANSACTION.states())
     state = _one_of(ask.params.get("state"), known, "state")
     age = ask.params.get("age") or None
