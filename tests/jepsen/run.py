@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -63,13 +63,17 @@ class Teller:
         self.told: list[tuple[str, str]] = []  # of which transaction it was told which state
         self.twice: list[str] = []  # the same key, two answers
         self.unanswered = 0
+        self.broken = ""  # why it ended before it was told to
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self) -> None:
-        with httpx2.Client(timeout=3, trust_env=False) as http:
-            while not self.stop.is_set():
-                self._one(http)
+        try:
+            with httpx2.Client(timeout=3, trust_env=False) as http:
+                while not self.stop.is_set():
+                    self._one(http)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the verdict says it
+            self.broken = f"{type(error).__name__}: {error}"
 
     def _one(self, http: httpx2.Client) -> None:
         here, there = self.random.sample(self.sides, 2)
@@ -200,26 +204,35 @@ class Checker:
 
     def verdict(self, healed: bool) -> Verdict:
         """Everything compared: both sides' outcomes, totals, every answer, every invariant."""
-        outcomes: dict[str, set[str]] = {}
+        outcomes: list[tuple[str, str]] = []
         final: dict[str, tuple[str, str | None]] = {}
         for side in self.sides:
-            for name, outcome in side.rows(
+            outcomes += side.rows(
                 """select coalesce(t.foreign_id, t.id), coalesce(o.outcome, 'nothing') from two_phase t
                    join two_phase_participant p on p.transaction_id = t.id left join two_phase_outcome o using (transaction_id, number)"""
-            ):
-                outcomes.setdefault(name, set()).add(outcome)
-            rows = "select t.id, t.state, d.decision from two_phase t left join two_phase_decision d on d.transaction_id = t.id"
-            final |= {row[0]: (row[1], row[2]) for row in side.rows(rows)}
+            )
+            decided = """select t.id, t.state, d.decision from two_phase t left join two_phase_decision d on d.transaction_id = t.id
+                         where t.coordinator is null"""  # what the other decides is counted there
+            final |= {row[0]: (row[1], row[2]) for row in side.rows(decided)}
         begun = {one for teller in self.tellers for one in teller.begun}
         lost = sorted(one for one in begun if final.get(one, ("",))[0] not in TRANSACTION.final)
-        half = sorted(name for name, found in outcomes.items() if len(found) > 1)
         untrue = [f"{one}: told {said}" for teller in self.tellers for one, said in teller.told if not _true(said, final.get(one))]
         untrue += [f"{one}: one key, two transactions" for teller in self.tellers for one in teller.twice]
-        return Verdict(self.faults, len(begun), Counter(state for state, _ in final.values()), half, lost, untrue, self._wrong(healed))
+        return Verdict(
+            self.faults,
+            len(begun),
+            Counter(state for state, _ in final.values()),
+            half_applied(outcomes),
+            lost,
+            untrue,
+            self._wrong(healed),
+        )
 
     def _wrong(self, healed: bool) -> list[str]:
         north, south = self.sides
         wrong = [] if healed else ["some transactions are still under way"]
+        wrong += [f"a client broke: {teller.broken}" for teller in self.tellers if teller.broken]
+        wrong += ["a client does not end" for teller in self.tellers if teller.thread.is_alive()]
         total = north.money() + south.money()
         wrong += [] if total == 2 * AGENTS * MONEY else [f"{total} minor units instead of {2 * AGENTS * MONEY}"]
         owed = (north.clearing("south"), south.clearing("north"))
@@ -233,6 +246,14 @@ class Checker:
 
 
 TRANSACTION_OPEN = "(" + ", ".join(f"'{one}'" for one in TRANSACTION.open) + ")"
+
+
+def half_applied(outcomes: Iterable[tuple[str, str]]) -> list[str]:
+    """The transactions of whose participants, on either side, some were applied and some were not."""
+    found: dict[str, set[str]] = {}
+    for name, outcome in outcomes:
+        found.setdefault(name, set()).add(outcome)
+    return sorted(name for name, those in found.items() if len(those) > 1)
 
 
 def _true(said: str, end: tuple[str, str | None] | None) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.jepsen.run import Checker, Verdict, _true, check
+from tests.jepsen.run import Checker, Teller, Verdict, _true, check, half_applied
 from tests.jepsen.world import FaultMissed, Line, within
 
 
@@ -36,3 +36,16 @@ def test_what_was_told_is_true_or_it_is_not() -> None:
     assert not any(_true(said, committed) for said in ("aborted", "decided abort", "not there"))
     assert not _true("preparing", None)
     assert not Verdict(Counter(), 1, Counter(), ["txn_1"], [], [], []).clean
+
+
+def test_a_half_that_was_planted_is_found() -> None:
+    good = [("txn_1", "applied"), ("txn_1", "applied"), ("txn_2", "released"), ("txn_2", "released")]
+    assert half_applied(good) == []
+    assert half_applied([*good, ("txn_1", "nothing"), ("txn_2", "applied")]) == ["txn_1", "txn_2"]
+
+
+def test_a_client_that_broke_says_so() -> None:
+    one = Teller((None, None), 7)  # type: ignore[arg-type]
+    one.thread.start()
+    one.thread.join(20)
+    assert one.broken.startswith("AttributeError")
