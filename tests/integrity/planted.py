@@ -271,6 +271,10 @@ REFUNDS: Final[Faults] = {
         "more of it was owed back than came": "update chargeback set excess = amount, beyond = 0 where customer_id is not null",
         "the customer owes more of it": "update chargeback set beyond = beyond + 1 where beyond < amount",
         "more of a refund was taken than it is": "update chargeback_refund set amount = amount + 1",
+        "more was taken back than paid a debt": """
+            with paid as (insert into customer_debt_entry (id, program_id, customer_id, asset, kind, amount, reason, actor, at)
+                select 'cde_1', program_id, 'ann', asset, 'written_off', 100, 'x', 'x', now() from chargeback limit 1 returning id)
+            insert into chargeback_debt (chargeback_id, entry_id, amount) select (select min(id) from chargeback), id, 101 from paid""",
         "its refund is called owed": "update refund set state = 'owed' where state = 'charged_back'",
     },
     "CHARGEBACK_LEDGER_TIE": {
@@ -281,6 +285,10 @@ REFUNDS: Final[Faults] = {
     "CHARGEBACK_ESCROW": {
         "what it froze is let go": "update escrow set state = 'active' where state = 'disputed'",
         "its customer owes nothing": "delete from journal where kind = 'chargeback_escrow'",
+        "what had paid a debt is owed by nobody": """
+            with paid as (insert into customer_debt_entry (id, program_id, customer_id, asset, kind, amount, reason, actor, at)
+                select 'cde_1', program_id, 'ann', asset, 'written_off', 100, 'x', 'x', now() from chargeback limit 1 returning id)
+            insert into chargeback_debt (chargeback_id, entry_id, amount) select (select min(id) from chargeback), id, 100 from paid""",
     },
     "CUSTOMER_DEBT_LEDGER_TIE": {
         "a debt is called given up": """insert into customer_debt_entry

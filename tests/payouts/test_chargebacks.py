@@ -368,7 +368,8 @@ def test_two_people_end_one_whose_words_exclude_each_other_and_only_such_a_one(d
     told(desk, invoice, "won", amount=60_00)
     with desk.database.transaction() as conn:
         assert CHARGEBACK_NOUN.allowed(conn, one.id, now=desk.clock.now) == ["rule"]
-        rows, cut = CHARGEBACK_NOUN.parts[2].read(conn, one.id)
+        (part,) = [each for each in CHARGEBACK_NOUN.parts if each.name == "conflicts"]
+        rows, cut = part.read(conn, one.id)
         assert ([row.differs for row in rows], cut) == (["reason was fraudulent, now duplicate", "amount was 10000, now 6000"], False)
         assert rule_chargeback(conn, one.id, "won", **given) == "won"
     assert (desk.rows("select state from chargeback"), left(desk, invoice)) == ([("won",)], 100_00)

@@ -5,7 +5,8 @@ with them, so that no more than was paid on an invoice is ever taken from those 
 is owed back anyway, and is taken first; then a refund that is owed and not paid out yet, which is the same money. What had gone back before
 and is taken all the same, the customer owes: nobody else bears it.
 
-Of a payment that funded escrows what they got their customers owe; the others whose money lies in suspense bear nothing.
+Of a payment that funded escrows what they got their customers owe, and what had paid a debt is owed again; the others whose money lies in
+suspense bear nothing.
 
 While one is open nothing of its invoice is settled, paid out, refunded or released, and nothing leaves the escrows that it funded. Won, the
 money is credited to the payee's current account, less the fees of it; lost, nothing moves but what is still in those escrows.
@@ -28,7 +29,7 @@ from counterfoil.ledger.journals.key_spaces import CHARGEBACK_WON, KeySpace
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.providers import ChargebackFact
-from counterfoil.payouts.chargebacks.escrowed import book_shares, decide_shares, lock_funded_by, settled_debt, take_shares, won_shares
+from counterfoil.payouts.chargebacks.escrowed import book_shares, decide_shares, settled_debt, take_shares, won_shares
 from counterfoil.payouts.chargebacks.machine import CHARGEBACK
 from counterfoil.payouts.chargebacks.model import Chargeback, charge_of, locked_chargeback, show_chargeback
 from counterfoil.payouts.chargebacks.words import agrees
@@ -36,6 +37,7 @@ from counterfoil.payouts.disputes.standing import is_contested
 from counterfoil.payouts.refunds.owing import owe_more
 from counterfoil.payouts.refunds.refunds import REFUND, Refund, book_refund, lock_invoice, refundable, refunds_by_id
 from counterfoil.payouts.refunds.rules import Lines, won_back
+from counterfoil.settlement.escrow.taken_back import CustomerPurse, lock_behind, lock_debts
 from counterfoil.settlement.fees.fees import rates_of
 from counterfoil.settlement.invoices.contested import call_decided, call_disputed
 from counterfoil.settlement.invoices.invoices import Invoice
@@ -196,12 +198,15 @@ def lock_chargeback(conn: Connection[Any], one: Chargeback) -> Chargeback:
 
 
 def _lock(conn: Connection[Any], payment: Payment) -> Invoice | None:
-    # The order of locks, everywhere: payment, then its invoice or the escrows that it funded, and accounts last. Two words of one
-    # chargeback, two chargebacks of one payment, and a chargeback and a use of one payment wait for each other.
+    # The order of locks, everywhere: payment, then its invoice, then what customers owe, then the escrows that it funded or paid for, and
+    # accounts last. Two words of one chargeback, two chargebacks of one payment, and a chargeback and a use of one payment wait for each
+    # other.
     conn.execute("select lock_payments(%s)", [[payment.id]])
     if payment.invoice_id:
-        return lock_invoice(conn, payment.invoice_id)
-    lock_funded_by(conn, payment.id)
+        invoice = lock_invoice(conn, payment.invoice_id)
+        lock_debts(conn, [CustomerPurse(invoice.program_id, invoice.customer_id, invoice.asset)])
+        return invoice
+    lock_behind(conn, [payment.id])
     return None
 
 
@@ -232,7 +237,7 @@ def _win(conn: Connection[Any], one: Chargeback, invoice: Invoice | None, at: da
     own = next((refunds[row[0]] for row in rows if row[1]), None)
     before = [Taken(refunds[row[0]], row[2]) for row in rows if not row[1]]
     lines: Lines = [
-        *(settled_debt(conn, one, one.customer_id, clearing, one.beyond) if one.invoice_id else [(clearing, "suspense", one.beyond)]),
+        *(settled_debt(conn, one, one.customer_id, clearing, one.beyond) if one.customer_id else [(clearing, "suspense", one.beyond)]),
         *won_shares(conn, one),
         (clearing, f"refund_payable:customer:{one.customer_id}", one.excess + sum(each.amount for each in before)),
         (clearing, "dispute_fee", one.fee_back),

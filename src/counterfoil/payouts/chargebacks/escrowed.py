@@ -1,4 +1,5 @@
-"""What a chargeback takes of money that had funded escrows: their customers owe it, and the escrows give nothing until the bank decides."""
+"""What a chargeback takes of money that had funded escrows, or paid debts: its customers owe it, and escrows give nothing until the
+bank decides."""
 
 from __future__ import annotations
 
@@ -10,19 +11,21 @@ from psycopg import Connection
 
 from counterfoil.base.ids import MakeId
 from counterfoil.ledger.journals.journal import NewJournal
-from counterfoil.ledger.journals.key_spaces import CHARGEBACK_ESCROW
+from counterfoil.ledger.journals.key_spaces import CHARGEBACK_DEBT, CHARGEBACK_ESCROW, KeySpace
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.operations.events.events import Event
 from counterfoil.payouts.chargebacks.model import Chargeback, show_chargeback
+from counterfoil.payouts.chargebacks.repaid import repaid_of, take_debts
 from counterfoil.payouts.refunds.rules import Lines
-from counterfoil.settlement.escrow.model import escrows_by_id
 from counterfoil.settlement.escrow.moving import Hand
 from counterfoil.settlement.escrow.taken_back import (
+    CustomerPurse,
     Share,
     customer_debt,
     decide_charged_back,
     freeze_charged_back,
     funded_by,
+    lock_behind,
     shares_of,
 )
 
@@ -30,59 +33,66 @@ ACTOR: Final = "system:worker"
 
 
 def take_shares(conn: Connection[Any], made: Chargeback) -> list[Share]:
-    """Note what a new chargeback of a locked payment takes of each escrow, and freeze all that the payment funded."""
-    funded = [one for one in funded_by(conn, _payment_of(conn, made)) if one.amount > 0]
-    row = conn.execute("select payment_unused(%s)", [_payment_of(conn, made)]).fetchone()
+    """Note what a new chargeback of a locked payment takes of each escrow, and what is left after them of the debts that the payment paid.
+    What it takes of escrows."""
+    payment_id = _payment_of(conn, made)
+    funded = [one for one in funded_by(conn, payment_id) if one.amount > 0]
+    row = conn.execute("select payment_unused(%s)", [payment_id]).fetchone()
     assert row is not None
-    shares = shares_of(made.amount, int(row[0]) + made.amount, funded)  # it counts already, as if all of it came out of suspense
+    unused = int(row[0]) + made.amount  # it counts already, as if all of it came out of suspense
+    shares = shares_of(made.amount, unused, funded)
     with conn.cursor() as cur:
         cur.executemany(
             "insert into chargeback_escrow (chargeback_id, escrow_id, amount) values (%s, %s, %s)", [(made.id, *one) for one in shares]
         )
+    take_debts(conn, made, payment_id, made.amount - unused - sum(one.amount for one in shares))
     return shares
 
 
-def lock_funded_by(conn: Connection[Any], payment_id: str) -> None:
-    """Lock the escrows that a locked payment funded, before anything is posted."""
-    escrows_by_id(conn, [one.escrow_id for one in funded_by(conn, payment_id)])
-
-
 def book_shares(conn: Connection[Any], one: Chargeback, *, now: datetime) -> None:
-    """What had funded escrows goes back into suspense, where the whole came from, and their customers owe it; once. Freezes them."""
+    """What had funded escrows or paid debts goes back into suspense, where the whole came from, and their customers owe it; once. Freezes
+    the escrows, and those whose lost money the debts were."""
     escrows = _escrows(conn, one)
     freeze_charged_back(conn, sorted(escrows), now=now)
-    key = CHARGEBACK_ESCROW.key(one.provider, one.provider_ref)
+    shared = [(f"receivable:customer:{escrows[each.escrow_id]}", "suspense", each.amount) for each in _shares(conn, one.id)]
+    _book_once(conn, one, CHARGEBACK_ESCROW, shared, now)
+    repaid = [(f"receivable:customer:{each.customer_id}", "suspense", each.amount) for each in repaid_of(conn, one.id)]
+    _book_once(conn, one, CHARGEBACK_DEBT, repaid, now)
+
+
+def _book_once(conn: Connection[Any], one: Chargeback, space: KeySpace, lines: Lines, now: datetime) -> None:
+    key = space.key(one.provider, one.provider_ref)
     booked = conn.execute("select from journal where program_id = %s and key = %s", [one.program_id, key]).fetchone()
-    lines = [(f"receivable:customer:{escrows[each.escrow_id]}", "suspense", each.amount) for each in _shares(conn, one.id)]
     if lines and booked is None:
         journal = NewJournal(
             key=key,
-            kind=CHARGEBACK_ESCROW.kind or "",
+            kind=space.kind or "",
             lines=lines,
             asset=one.asset,
             actor=ACTOR,
             effective_at=min(one.opened_at, now),
             source=("chargeback", one.provider_ref),
-            space=CHARGEBACK_ESCROW,
+            space=space,
         )
         post_all(conn, [ProgramJournal(one.program_id, journal)], now=now)
 
 
 def won_shares(conn: Connection[Any], one: Chargeback) -> Lines:
-    """The postings for money that had funded escrows and is ours again: its customers owe it no more."""
+    """The postings for money that had funded escrows or paid debts and is ours again: its customers owe it no more."""
     escrows = _escrows(conn, one)
+    owed = [(escrows[each.escrow_id], each.amount) for each in _shares(conn, one.id)]
     lines: Lines = []
-    for each in _shares(conn, one.id):
-        lines += settled_debt(conn, one, escrows[each.escrow_id], "suspense", each.amount, less=_settled(lines, escrows[each.escrow_id]))
+    for customer_id, amount in [*owed, *((each.customer_id, each.amount) for each in repaid_of(conn, one.id))]:
+        lines += settled_debt(conn, one, customer_id, "suspense", amount, less=_settled(lines, customer_id))
     return lines
 
 
-def settled_debt(conn: Connection[Any], one: Chargeback, customer_id: str | None, source: str, amount: int, *, less: int = 0) -> Lines:
+def settled_debt(conn: Connection[Any], one: Chargeback, customer_id: str, source: str, amount: int, *, less: int = 0) -> Lines:
     """The postings of money that settles what a customer owes; what the customer had paid of it meanwhile is owed back.
 
     `less`: what is settled of the debt already in the same journal.
     """
-    owed = max(0, customer_debt(conn, one.program_id, customer_id, one.asset) - less)
+    owed = max(0, customer_debt(conn, CustomerPurse(one.program_id, customer_id, one.asset)) - less)
     part = min(amount, owed)
     return [(source, f"receivable:customer:{customer_id}", part), (source, f"refund_payable:customer:{customer_id}", amount - part)]
 
@@ -121,16 +131,18 @@ def _payment_of(conn: Connection[Any], one: Chargeback) -> str:
 
 
 def _escrows(conn: Connection[Any], one: Chargeback) -> dict[str, str]:
-    """The customers of all escrows that the payment funded, by escrow; these are locked, before accounts."""
-    found = escrows_by_id(conn, [each.escrow_id for each in funded_by(conn, _payment_of(conn, one))])
-    return {each.id: each.customer_id for each in found}
+    """The customers of all escrows behind which the payment stands, by escrow; these are locked, before accounts."""
+    return {each.id: each.customer_id for each in lock_behind(conn, [_payment_of(conn, one)])}
 
 
 def book_what_was_found(conn: Connection[Any], events: Sequence[Event], *, make_id: MakeId, now: datetime) -> None:
-    """Follow `chargeback_escrow_found`: a chargeback of before came out of suspense in full, and what had funded escrows is booked now."""
+    """Follow `chargeback_escrow_found`: a chargeback of before came out of suspense in full, and what had funded escrows or paid debts is
+    booked now."""
+    found = [show_chargeback(conn, event.subject_id) for event in events]
+    payments = [_payment_of(conn, one) for one in found]
+    conn.execute("select lock_payments(%s)", [payments])  # all of them, then all debts and escrows, then accounts
+    lock_behind(conn, payments)
     for event in events:
-        one = show_chargeback(conn, event.subject_id)
-        conn.execute("select lock_payments(%s)", [[_payment_of(conn, one)]])
         one = show_chargeback(conn, event.subject_id)
         book_shares(conn, one, now=now)
         if one.state == "lost":

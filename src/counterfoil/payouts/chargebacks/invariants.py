@@ -35,7 +35,11 @@ INVARIANTS: Final = (
            join chargeback c on c.id = x.chargeback_id and c.state <> 'won'
            cross join lateral (select coalesce(sum(m.amount), 0) as amount from escrow_movement m
                                where (m.payment_id, m.escrow_id) = (c.payment_id, x.escrow_id)) f
-           group by x.escrow_id, c.payment_id, f.amount having sum(x.amount) > f.amount""",
+           group by x.escrow_id, c.payment_id, f.amount having sum(x.amount) > f.amount
+           union all
+           select x.entry_id, d.amount, sum(x.amount), 0 from chargeback_debt x
+           join chargeback c on c.id = x.chargeback_id and c.state <> 'won' join customer_debt_entry d on d.id = x.entry_id
+           group by x.entry_id, d.amount having sum(x.amount) > d.amount or bool_or(c.payment_id is distinct from d.payment_id)""",
         "critical",
         "A chargeback took another amount than its records say.",
         "P12",
@@ -64,15 +68,30 @@ INVARIANTS: Final = (
     ),
     Invariant(
         "CHARGEBACK_ESCROW",
-        "Is nothing on its way out of an escrow whose money is charged back, and do customers owe what was taken of it?",
-        """select e.id, e.state, escrow_charged_back(e.id), 0 from escrow e
-           where e.state = 'active' and escrow_charged_back(e.id) is not null
+        "Is nothing on its way out of an escrow whose money is charged back, "
+        "and do customers owe what was taken of it, or of what paid a debt?",
+        """select distinct e.id, e.state, c.id, 0 from chargeback c
+           join escrow_movement m on m.payment_id = c.payment_id join escrow e on e.id = m.escrow_id
+           where c.state = 'open' and e.state = 'active'
+           union all
+           select distinct e.id, e.state, c.id, 1 from chargeback c
+           join chargeback_debt x on x.chargeback_id = c.id join customer_debt_entry d on d.id = x.entry_id
+           join escrow e on (e.program_id, e.customer_id, e.asset) = (d.program_id, d.customer_id, d.asset)
+           where c.state = 'open' and e.state = 'active' and escrow_lost(e.id) > 0
            union all
            select c.id, c.state, 'booked', coalesce(b.amount, 0) - x.amount from chargeback c
            cross join lateral (select sum(amount) as amount from chargeback_escrow where chargeback_id = c.id) x
            left join lateral (
                select sum(p.amount) as amount from journal j join posting p on p.journal_id = j.id join account d on d.id = p.debit
                where j.program_id = c.program_id and j.key = 'CHARGEBACK_ESCROW:' || c.provider || ':' || c.provider_ref
+                     and d.name like 'receivable:customer:%') b on true
+           where x.amount is distinct from b.amount
+           union all
+           select c.id, c.state, 'booked again', coalesce(b.amount, 0) - coalesce(x.amount, 0) from chargeback c
+           cross join lateral (select sum(amount) as amount from chargeback_debt where chargeback_id = c.id) x
+           left join lateral (
+               select sum(p.amount) as amount from journal j join posting p on p.journal_id = j.id join account d on d.id = p.debit
+               where j.program_id = c.program_id and j.key = 'CHARGEBACK_DEBT:' || c.provider || ':' || c.provider_ref
                      and d.name like 'receivable:customer:%') b on true
            where x.amount is distinct from b.amount
            union all

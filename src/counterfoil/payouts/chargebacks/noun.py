@@ -12,6 +12,7 @@ from psycopg.rows import class_row
 from counterfoil.operations.verbs import Noun, Part
 from counterfoil.payouts.chargebacks.machine import CHARGEBACK
 from counterfoil.payouts.chargebacks.model import Chargeback, list_chargebacks, show_chargeback
+from counterfoil.payouts.chargebacks.repaid import Repaid, repaid_of
 from counterfoil.payouts.chargebacks.ruling import VERBS, why_not_ruled
 from counterfoil.payouts.chargebacks.words import ChargebackConflict, conflicts_of
 
@@ -71,6 +72,7 @@ CHARGEBACK_NOUN: Final = Noun(
     parts=(
         Part("refunds", ChargebackRefund, _refunds),
         Part("escrows", ChargebackEscrow, _escrows),
+        Part("debts", Repaid, repaid_of),
         Part("conflicts", ChargebackConflict, conflicts_of),
     ),
     help="Payments that customers' banks took back, from whom it was taken, and until when the provider takes evidence.",

@@ -13,7 +13,7 @@ from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import CUSTOMER_DEBT_PAID, CUSTOMER_WRITE_OFF, KeySpace
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
-from counterfoil.settlement.escrow.taken_back import customer_debt
+from counterfoil.settlement.escrow.taken_back import CustomerPurse, customer_debt, lock_debts
 from counterfoil.settlement.payments.paying_back import BANK
 
 EVENT_KINDS: Final = declare(
@@ -30,17 +30,12 @@ UNDECIDED: Final = """
         select x.amount from chargeback_escrow x join chargeback c on c.id = x.chargeback_id join escrow e on e.id = x.escrow_id
         where c.state = 'open' and (e.program_id, e.customer_id, e.asset) = (owed.program_id, owed.party_id, owed.asset)
         union all
+        select x.amount from chargeback_debt x join chargeback c on c.id = x.chargeback_id join customer_debt_entry d on d.id = x.entry_id
+        where c.state = 'open' and (d.program_id, d.customer_id, d.asset) = (owed.program_id, owed.party_id, owed.asset)
+        union all
         select least(greatest(escrow_lost(e.id), 0), e.funded - e.released - e.repaid) from escrow e
         where (e.program_id, e.customer_id, e.asset) = (owed.program_id, owed.party_id, owed.asset)
           and e.id in (select escrow_id from chargeback_escrow) and escrow_charged_back(e.id) is not null) undecided"""
-
-
-class CustomerPurse(NamedTuple):
-    """Whose debt, and in what: a customer of a program in an asset."""
-
-    program_id: str
-    customer_id: str
-    asset: str
 
 
 class Said(NamedTuple):
@@ -57,8 +52,9 @@ def write_off_customer(conn: Connection[Any], purse: CustomerPurse, amount: int,
 
     Raises InvalidInput for more than is owed, or for what a bank has not decided: that may still come back.
     """
-    owed = customer_debt(conn, *purse)
-    undecided = undecided_of(conn, purse)
+    lock_debts(conn, [purse])
+    owed = customer_debt(conn, purse)
+    undecided = min(owed, undecided_of(conn, purse))
     most = max(0, owed - undecided)
     if not 0 < amount <= most:
         wait = f"; {undecided} wait for a bank's word on a chargeback" if undecided else ""
@@ -77,7 +73,8 @@ def pay_debt(conn: Connection[Any], purse: CustomerPurse, amount: int, said: Sai
     bank that was used.
     """
     payment_id = None if provider == BANK else _payment(conn, purse, amount, provider, reference)
-    owed = customer_debt(conn, *purse)
+    lock_debts(conn, [purse])
+    owed = customer_debt(conn, purse)
     if not 0 < amount <= owed:
         raise InvalidInput("amount", f"from 1 to {owed} minor units, which is what the customer owes", got=amount)
     if payment_id is None and conn.execute("select receipt_used(%s)", [reference]).fetchone() != (False,):
@@ -89,7 +86,7 @@ def pay_debt(conn: Connection[Any], purse: CustomerPurse, amount: int, said: Sai
 
 
 def undecided_of(conn: Connection[Any], purse: CustomerPurse) -> int:
-    """What of a customer's debt waits for the word of a bank; minor units."""
+    """What waits for the word of a bank and may be more than is still owed of it; minor units."""
     row = conn.execute(
         f"select ({UNDECIDED}) from (values (%s::text, %s::text, %s::text)) owed (program_id, party_id, asset)", purse
     ).fetchone()

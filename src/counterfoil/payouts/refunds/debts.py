@@ -52,7 +52,7 @@ def debts_of(conn: Connection[Any], program_id: str, *, rows_max: int, after: tu
     with conn.cursor(row_factory=class_row(Debt)) as cur:
         return cur.execute(
             f"""select program_id, owed_by, party_id, asset, amount,
-                      case owed_by when 'payee' then 0 else ({UNDECIDED}) end as undecided,
+                      case owed_by when 'payee' then 0 else least(amount, ({UNDECIDED})) end as undecided,
                       (select max(p.effective_at) from posting p where p.debit = account_id) as since
                from (select b.program_id, split_part(a.name, ':', 2) as owed_by,
                             substr(a.name, length('receivable::') + length(split_part(a.name, ':', 2)) + 1) as party_id, b.asset,

@@ -85,7 +85,8 @@ def refuse_release(conn: Connection[Any], one: Escrow, now: datetime) -> None:
 
 
 def refuse_charged_back(conn: Connection[Any], one: Escrow, verb: str) -> None:
-    """Raises EscrowRefuses while a bank has taken back money that funded it and has not decided: what is there may not be ours to give."""
+    """Raises EscrowRefuses while a bank has taken back money that funded it, or that paid for what was lost of it, and has not decided:
+    what is there may not be ours to give."""
     row = conn.execute("select escrow_charged_back(%s)", [one.id]).fetchone()
     if row is not None and row[0] is not None:
         raise EscrowRefuses(escrow=one.id, verb=verb, why=charged_back_text(row[0]))
@@ -93,7 +94,8 @@ def refuse_charged_back(conn: Connection[Any], one: Escrow, verb: str) -> None:
 
 def charged_back_text(chargeback_id: str) -> str:
     """Why nothing leaves an escrow, in words."""
-    return f"chargeback {chargeback_id} of money that funded it is open: nothing leaves it until the bank has decided"
+    paid = "of money that funded it, or paid what its customer owed,"
+    return f"chargeback {chargeback_id} {paid} is open: nothing leaves it until the bank has decided"
 
 
 def refund_escrow(conn: Connection[Any], escrow_id: str, hand: Hand, *, amount: int | None = None) -> str:

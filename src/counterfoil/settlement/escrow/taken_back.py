@@ -1,12 +1,13 @@
 """Money that funded escrows and that the customer's bank takes back by a chargeback: frozen until the bank has decided, then ours again, or
 taken out of what is still there.
 
-Whoever uses a payment or takes it back locks the payment first, then the escrows, in id order, then accounts.
+Whoever uses a payment or takes it back locks the payment first, then the debts of the customers it was for, then the escrows, in id order,
+then accounts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -17,6 +18,14 @@ from counterfoil.settlement.escrow.model import ESCROW, Escrow, escrows_by_id, s
 from counterfoil.settlement.escrow.moving import Hand, charged_back_text, end_escrow, move_money, take_escrow_step
 
 ACTOR: Final = "system:worker"
+
+
+class CustomerPurse(NamedTuple):
+    """Whose debt, and in what: a customer of a program in an asset."""
+
+    program_id: str
+    customer_id: str
+    asset: str
 
 
 class Share(NamedTuple):
@@ -37,6 +46,26 @@ def funded_by(conn: Connection[Any], payment_id: str) -> list[Share]:
         {"payment": payment_id},
     ).fetchall()
     return [Share(*row) for row in rows]
+
+
+def lock_behind(conn: Connection[Any], payment_ids: Sequence[str]) -> list[Escrow]:
+    """The escrows that these locked payments funded, or whose lost money they paid for with a debt; locked, before anything is posted, and
+    before them the debts of their customers."""
+    rows = conn.execute(
+        """select e.program_id, e.customer_id, e.asset, false from escrow e
+           where e.id in (select m.escrow_id from escrow_movement m where m.payment_id = any(%(payments)s))
+           union select d.program_id, d.customer_id, d.asset, true from customer_debt_entry d where d.payment_id = any(%(payments)s)""",
+        {"payments": list(payment_ids)},
+    ).fetchall()
+    lock_debts(conn, [CustomerPurse(*row[:3]) for row in rows])
+    found = conn.execute(
+        """select m.escrow_id from escrow_movement m where m.payment_id = any(%s)
+           union select e.id from escrow e
+           join unnest(%s::text[], %s::text[], %s::text[]) as d (program_id, customer_id, asset) using (program_id, customer_id, asset)
+           where e.id in (select escrow_id from chargeback_escrow)""",
+        [list(payment_ids), *([row[place] for row in rows if row[3]] for place in range(3))],
+    ).fetchall()
+    return escrows_by_id(conn, [row[0] for row in found])
 
 
 def shares_of(amount: int, unused: int, funded: Sequence[Share]) -> list[Share]:
@@ -90,16 +119,22 @@ def _after_taking(conn: Connection[Any], one: Escrow, hand: Hand) -> None:
         end_escrow(conn, one, hand)
 
 
+def lock_debts(conn: Connection[Any], purses: Iterable[CustomerPurse]) -> None:
+    """Whoever books by what customers owe looks after this: of two at once the second sees what the first left."""
+    for key in sorted({"customer_debt:" + ":".join(one) for one in purses}):
+        conn.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
+
+
 def debt_of(conn: Connection[Any], one: Escrow) -> int:
     """What the customer of an escrow owes us in its asset, in minor units."""
-    return customer_debt(conn, one.program_id, one.customer_id, one.asset)
+    return customer_debt(conn, CustomerPurse(one.program_id, one.customer_id, one.asset))
 
 
-def customer_debt(conn: Connection[Any], program_id: str, customer_id: str | None, asset: str) -> int:
+def customer_debt(conn: Connection[Any], purse: CustomerPurse) -> int:
     """What a customer owes us in an asset, in minor units."""
     row = conn.execute(
         """select a.debits - a.credits from account a join book b on b.id = a.book_id
            where (b.program_id, b.asset, a.name) = (%s, %s, 'receivable:customer:' || %s::text)""",
-        [program_id, asset, customer_id],
+        [purse.program_id, purse.asset, purse.customer_id],
     ).fetchone()
     return int(row[0]) if row else 0

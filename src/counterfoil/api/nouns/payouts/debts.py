@@ -20,8 +20,9 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.payouts.payouts.payable import Purse
-from counterfoil.payouts.refunds.customer_debts import CustomerPurse, Said, pay_debt, write_off_customer
+from counterfoil.payouts.refunds.customer_debts import Said, pay_debt, write_off_customer
 from counterfoil.payouts.refunds.debts import Debt, debts_of, write_off_debt
+from counterfoil.settlement.escrow.taken_back import CustomerPurse
 from counterfoil.settlement.payments.paying_back import BANK
 
 router = routes("Debts")
