@@ -127,6 +127,26 @@ def test_the_account_is_not_set_again_for_anybody_until_two_people_cleared_it(of
     office.world.still_true()
 
 
+def test_other_payees_who_are_paid_at_the_account_are_not_paid_there_either_until_each_is_released(office):
+    conn = office.world.conn
+    more: dict[str, Any] = {"program_id": PROGRAM, "provider": "simulator", "actor": "test", "now": office.world.now}
+    same, other = make_id("dst"), make_id("dst")
+    set_destination(conn, same, payee_id="payee-8", token="acct_1", **more)
+    set_destination(conn, other, payee_id="payee-9", token="acct_9", **more)
+    office.world.reserve()
+    assert office.attempt()
+    office.say("quarantine", same)
+    assert [office.state(one) for one in (office.first, same, other)] == ["quarantined", "quarantined", "active"]
+    assert (office.world.payout(), office.world.states()) == ("pending", ["cancelled"]), "what waited for the other payee is taken back"
+    reason = shown_destination(conn, office.first).quarantine_reason
+    assert (reason, office.told("destination_quarantined")) == (f"same account as {same}: it is somebody else's", 2)
+    office.by_two("release", same)
+    assert (office.state(), office.state(same)) == ("quarantined", "active")
+    office.say("quarantine", same)
+    assert office.told("destination_quarantined") == 3, "it was stopped already"
+    office.world.still_true()
+
+
 def test_one_person_alone_ends_no_quarantine(office):
     office.say("quarantine")
     with pytest.raises(ApprovalNeeded):

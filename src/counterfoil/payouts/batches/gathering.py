@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from psycopg import Connection
 
@@ -16,12 +16,12 @@ from counterfoil.payouts.batches.machine import LINES_MAX, PAYOUT_BATCH, BatchFr
 from counterfoil.payouts.batches.policies import Policy, policies_of
 from counterfoil.payouts.batches.rule import PayeeFacts
 from counterfoil.payouts.destinations.destinations import Destination, active_destinations
+from counterfoil.payouts.destinations.machine import NO_DESTINATION, QUARANTINED
 from counterfoil.payouts.payouts.payable import owed_after_netting
 from counterfoil.payouts.payouts.verbs import Payout, payouts_by_id
 from counterfoil.payouts.provider_payouts.conflicts import in_conflict
 
 SKIPPED_MAX = 100
-QUARANTINED: Final = "its payee's destination is quarantined"
 
 
 class Wanted(NamedTuple):
@@ -161,7 +161,7 @@ def _judged(
             continue  # it does not fit
         why = QUARANTINED if place is not None and place.quarantined else _why_not(one, facts, policies, disputed, left, now)
         if why is not None or place is None:
-            skipped.append(Skipped(one.id, why or "its payee has no active destination"))
+            skipped.append(Skipped(one.id, why or NO_DESTINATION))
         else:
             lines.append(_NewLine(one, place, min(one.amount, left)))
     return lines, skipped
@@ -177,7 +177,7 @@ def _why_not(
 ) -> str | None:
     payee, policy = facts.get(one.payee_id), policies.get(one.asset)
     if payee is None:
-        return "its payee has no active destination"
+        return NO_DESTINATION
     if one.settlement_id in disputed:
         return disputed[one.settlement_id]
     if left <= 0:

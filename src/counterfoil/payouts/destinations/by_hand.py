@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
-from counterfoil.base.machine import Approval, take_step
+from counterfoil.base.machine import Approval, steps_taken, take_step
 from counterfoil.base.problems import NotFound, Problem
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.work.runner import wake
-from counterfoil.payouts.destinations.machine import DESTINATION
+from counterfoil.payouts.destinations.destinations import lock_accounts_of, same_account_elsewhere
+from counterfoil.payouts.destinations.machine import DESTINATION, QUARANTINED
 from counterfoil.payouts.machines import RESERVING
 from counterfoil.payouts.provider_payouts.standings import lock_by_id
 from counterfoil.payouts.provider_payouts.unreserving import queued_for, unreserve
@@ -27,6 +28,7 @@ class DestinationRefuses(Problem):
 
 
 class _Locked(NamedTuple):
+    id: str
     program_id: str
     payee_id: str
     state: str
@@ -36,14 +38,24 @@ class _Locked(NamedTuple):
 def quarantine_destination(conn: Connection[Any], destination_id: str, *, reason: str, actor: str, now: datetime) -> str:
     """Send nothing there from now on: what waits to be sent is taken back; what was called may be out already. Returns the state.
 
-    Raises NotFound, TransitionRefused, ReasonRequired.
+    Other payees whose money goes to the same account are not paid there either: their destinations are quarantined with it, each for
+    itself. Raises NotFound, TransitionRefused, ReasonRequired.
     """
-    one = _lock(conn, destination_id, now)
-    state = take_step(conn, DESTINATION, destination_id, one.state, "quarantine", actor=actor, at=now, reason=reason)
-    why = f"its payee's destination is quarantined: {reason}"
+    lock_accounts_of(conn, destination_id)
+    one, *others = _lock(conn, [destination_id, *same_account_elsewhere(conn, destination_id)], now)
+    state = _quarantine(conn, one, reason, actor, now)
+    for other in others:
+        if other.state == "active" and not other.replaced:  # it may have changed before it was locked
+            _quarantine(conn, other, f"same account as {destination_id}: {reason}", actor, now)
+    return state
+
+
+def _quarantine(conn: Connection[Any], one: _Locked, reason: str, actor: str, now: datetime) -> str:
+    state = take_step(conn, DESTINATION, one.id, one.state, "quarantine", actor=actor, at=now, reason=reason)
+    why = f"{QUARANTINED}: {reason}"
     unreserve(conn, queued_for(conn, one.program_id, one.payee_id), why=why, actor=actor, now=now)
     make_due(conn, one.program_id, one.payee_id, now)  # so that each is told why it waits
-    _tell(conn, "destination_quarantined", one, destination_id, reason, now)
+    _tell(conn, "destination_quarantined", one, one.id, reason, now)
     return state
 
 
@@ -54,7 +66,7 @@ def end_quarantine(
 
     Returns the state. Raises NotFound, DestinationRefuses, TransitionRefused, ReasonRequired, ApprovalNeeded.
     """
-    one = _lock(conn, destination_id, now)
+    [one] = _lock(conn, [destination_id], now)
     why = refusals_of(one.state, replaced=one.replaced)[verb]
     if why is not None:
         raise DestinationRefuses(destination=destination_id, verb=verb, why=why, state=one.state)
@@ -85,18 +97,19 @@ def make_due(conn: Connection[Any], program_id: str, payee_id: str, now: datetim
     wake(conn, RESERVING)
 
 
-def _lock(conn: Connection[Any], destination_id: str, now: datetime) -> _Locked:
-    """The destination, after the attempts that wait for it, in the order in which whoever announces a call locks them."""
-    query = "select program_id, payee_id, state, ended_at is not null from destination where id = %s"
-    row = conn.execute(query, [destination_id]).fetchone()
-    if row is None:
-        raise NotFound(what="destination", id=destination_id)
-    lock_by_id(conn, queued_for(conn, row[0], row[1]), now=now)
-    row = conn.execute(query + " for no key update", [destination_id]).fetchone()
-    assert row is not None
-    return _Locked(*row)
+def _lock(conn: Connection[Any], destination_ids: Sequence[str], now: datetime) -> list[_Locked]:
+    """These destinations, the first one first, after the attempts that wait for them, in the order in which whoever announces a call locks
+    them. Raises NotFound for the first."""
+    query = "select id, program_id, payee_id, state, ended_at is not null from destination where id = any(%s) order by id"
+    rows = conn.execute(query, [list(destination_ids)]).fetchall()
+    if destination_ids[0] not in {row[0] for row in rows}:
+        raise NotFound(what="destination", id=destination_ids[0])
+    lock_by_id(conn, [attempt for row in rows for attempt in queued_for(conn, row[1], row[2])], now=now)
+    rows = conn.execute(query + " for no key update", [list(destination_ids)]).fetchall()
+    return [_Locked(*row) for row in sorted(rows, key=lambda row: destination_ids.index(row[0]))]
 
 
 def _tell(conn: Connection[Any], name: str, one: _Locked, destination_id: str, reason: str, now: datetime) -> None:
     told = {"payeeId": one.payee_id, "reason": reason}
-    emit(conn, [NewEvent(name, one.program_id, destination_id, told, once=now.isoformat())], at=now)
+    once = f"step-{steps_taken(conn, DESTINATION, destination_id)}"
+    emit(conn, [NewEvent(name, one.program_id, destination_id, told, once=once)], at=now)

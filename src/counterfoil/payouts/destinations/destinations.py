@@ -78,6 +78,7 @@ def set_destination(
         raise InvalidInput("token", f"1 to {TOKEN_MAX} printable characters")
     if not 0 < len(payee_id) <= 64 or not payee_id.isprintable():
         raise InvalidInput("payee_id", "1 to 64 printable characters")
+    _lock_accounts(conn, program_id, provider)
     _refuse_quarantined(conn, program_id, provider, token)
     known = active_destinations(conn, program_id, [payee_id]).get(payee_id)
     if known is not None and (known.provider, known.token) == (provider, token):
@@ -157,6 +158,37 @@ def _refuse_quarantined(conn: Connection[Any], program_id: str, provider: str, t
     found = next((row for row in rows if same_account(conn, row, token)), None)
     if found is not None:
         raise AccountQuarantined(destination=found[0], payee=found[2])
+
+
+def lock_accounts_of(conn: Connection[Any], destination_id: str) -> None:
+    """Before the account of a destination is quarantined: nobody sets it meanwhile."""
+    row = conn.execute("select program_id, provider from destination where id = %s", [destination_id]).fetchone()
+    if row is not None:
+        _lock_accounts(conn, *row)
+
+
+def _lock_accounts(conn: Connection[Any], program_id: str, provider: str) -> None:
+    conn.execute("select pg_advisory_xact_lock(hashtextextended('destination:' || %s || ':' || %s, 0))", [program_id, provider])
+
+
+def same_account_elsewhere(conn: Connection[Any], destination_id: str) -> list[str]:
+    """The other destinations in place, of the same program and provider, that hold the same account; by id."""
+    query = "select d.id, d.program_id, d.payee_id, d.provider, d.envelope, d.token, d.fingerprint from destination d "
+    one = conn.execute(query + "where d.id = %s", [destination_id]).fetchone()
+    if one is None:
+        return []
+    token = readable(conn, one[:6])
+    marks = [one[6]] if token is None else fingerprints(keys_of(conn), token)
+    # What was marked under a key that is gone, or never, is opened; all others are told apart by their fingerprints alone.
+    rows = conn.execute(
+        query
+        + """where d.program_id = %s and d.provider = %s and d.id <> %s and d.state = 'active' and d.ended_at is null
+               and (d.fingerprint is null or d.fingerprint = any(%s) or substr(d.fingerprint, 1, 4) <> all(%s)) order by d.id""",
+        [*one[1:2], one[3], one[0], marks, [bytes(mark)[:4] for mark in marks if mark is not None]],
+    ).fetchall()
+    if token is None:
+        return [row[0] for row in rows if one[6] is not None and row[6] == one[6]]
+    return [row[0] for row in rows if same_account(conn, row, token)]
 
 
 def _replace(conn: Connection[Any], program_id: str, payee_id: str, *, actor: str, now: datetime) -> None:

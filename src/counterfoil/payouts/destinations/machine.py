@@ -7,6 +7,9 @@ from typing import Final
 from counterfoil.base.machine import Machine
 from counterfoil.operations.events.events import EventKind, declare
 
+# Why a payout waits, as it is told and written down; whoever asks for those that wait for a destination looks for the second one.
+QUARANTINED: Final = "its payee's destination is quarantined"
+NO_DESTINATION: Final = "its payee has no active destination"
 DESTINATION: Final = Machine(
     name="destination",
     table="destination",

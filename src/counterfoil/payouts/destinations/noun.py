@@ -38,7 +38,8 @@ VERBS: Final = (
         "quarantine",
         OPERATE,
         "Quarantine",
-        "Nothing is sent there while it lasts. What waits to be sent is taken back; what the provider was told already may be out.",
+        "Nothing is sent there while it lasts, nor for other payees to the same account: theirs are quarantined with it. What waits to be "
+        "sent is taken back; what the provider was told already may be out.",
         do=_quarantine,
         done="Nothing is sent to {id} from now on.",
     ),

@@ -13,8 +13,8 @@ from counterfoil.base.money import format_major
 from counterfoil.base.problems import NotFound
 from counterfoil.payouts.batches.facts import scales
 from counterfoil.payouts.destinations.destinations import ShownDestination, list_destinations
+from counterfoil.payouts.destinations.machine import NO_DESTINATION
 from counterfoil.payouts.payees.facts import FACT_KINDS, FACTS_MAX, Effect, FactKind
-from counterfoil.payouts.payouts.reserving import NO_DESTINATION
 
 ACCOUNTS = ("payable:payee:", "receivable:payee:", "holdback:payee:")
 

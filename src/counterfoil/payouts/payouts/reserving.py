@@ -33,6 +33,7 @@ from counterfoil.operations.work.runner import (
 )
 from counterfoil.payouts.batches.gate import Allowed, Asked, Waits, decide, note_approvals
 from counterfoil.payouts.destinations.destinations import Destination, active_destinations
+from counterfoil.payouts.destinations.machine import NO_DESTINATION, QUARANTINED
 from counterfoil.payouts.disputes.standing import in_dispute
 from counterfoil.payouts.machines import PAYOUT, PROVIDER_PAYOUT, RESERVING, SENDING
 from counterfoil.payouts.payouts.payable import owed_after_netting
@@ -41,8 +42,6 @@ from counterfoil.payouts.provider_payouts.conflicts import in_conflict
 
 ACTOR: Final = "system:worker"
 ASKED_AGAIN_EVERY: Final = timedelta(hours=1)
-NO_DESTINATION: Final = "its payee has no active destination"
-QUARANTINED: Final = "its payee's destination is quarantined"
 
 
 class Reservation(NamedTuple):

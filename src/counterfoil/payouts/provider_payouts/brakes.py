@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from counterfoil.payouts.destinations.machine import NO_DESTINATION
 from counterfoil.payouts.destinations.tokens import readable_tokens
 from counterfoil.payouts.disputes.standing import in_dispute
 from counterfoil.payouts.machines import RESERVED
@@ -87,7 +88,7 @@ def _destinations_changed(conn: Connection[Any], wanted: Sequence[LockedProvider
 
 def _why_elsewhere(one: _Places, accounts: Mapping[str, str]) -> str | None:
     if one.active is None:
-        return "its payee has no active destination any more"
+        return f"{NO_DESTINATION} any more"
     if one.now_at != one.was_at:
         return f"its payee is paid at {one.now_at} now, and this is an order for {one.was_at}"
     if one.state == "quarantined":
