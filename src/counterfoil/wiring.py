@@ -366,15 +366,15 @@ def ticks(wiring: Wiring, owner: str) -> dict[str, Callable[[], Tally]]:
 
 
 def loops(wiring: Wiring, owner: str, *, poll_s: float) -> list[Loop]:
-    """What the worker runs: a loop for each job, and where it is parted by providers, one for each of them."""
+    """What the worker runs: a loop for each job, and where it is parted by providers or peers, one for each of them."""
     context = wiring.context(owner)
     return [
         Loop(
             f"{job.name}:{lane}" if lane else job.name,
             lambda job=job, lane=lane: job.tick(context, lane),  # type: ignore[misc]
             job.every(context) if job.every else poll_s,
-            queue=job.queue.name if job.queue else None,
+            queue=queue.name if (queue := job.queue or job.woken_by) else None,
         )
         for job in JOBS
-        for lane in (sorted(wiring.providers) if job.per_provider else [None])
+        for lane in job.lanes(context)
     ]

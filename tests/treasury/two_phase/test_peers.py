@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -36,7 +37,7 @@ from counterfoil.treasury.two_phase.peers import (
     signed,
 )
 from counterfoil.treasury.two_phase.transactions import NewParticipant, NewTransaction, begin_transaction, cancel_transaction
-from counterfoil.wiring import INVARIANTS, Wiring, ticks
+from counterfoil.wiring import INVARIANTS, Wiring, loops, ticks
 from tests.api.office import served, wiring_for
 from tests.builders import PROGRAM
 from tests.conftest import KEYS
@@ -337,6 +338,50 @@ def test_a_deaf_peer_leaves_room_for_the_others(pair: Pair) -> None:
     assert deaf.asked == 8, "not all of it at once"
     with pair.north.database.transaction(read_only=True) as conn:
         assert [part.vote for part in participants_of(conn, good) if part.peer] == ["yes"], "though it was begun last"
+
+
+class Slow:
+    """A peer that does not answer until it is let."""
+
+    def __init__(self) -> None:
+        self.asked, self.let = threading.Event(), threading.Event()
+
+    def ask(self, message: Any, asked: PeerQuestion, *, now: Any) -> PeerReply:
+        self.asked.set()
+        assert self.let.wait(30)
+        return PeerReply("no", "too late")
+
+
+def test_while_one_peer_is_waited_for_another_is_asked_again_and_again(pair: Pair) -> None:
+    here, there = pair.north.agent(money=100), pair.south.agent()
+    slow = Slow()
+    pair.north.wiring.peers["slow"] = slow  # type: ignore[index]
+    waits, good = pair.transfer(here, make_id("agent"), 5, peer="slow"), pair.transfer(here, there, 30)
+    run = {loop.name: loop.tick for loop in loops(pair.north.wiring, "worker:north", poll_s=1)}
+    run["transactions"]()
+    waiting = threading.Thread(target=run["peers:slow"])
+    waiting.start()
+    try:
+        assert slow.asked.wait(20)
+        for _ in range(3):
+            run["peers:south"]()
+            run["transactions"]()
+        assert (pair.north.state(good), pair.south.money(there)) == ("committed", 30), "asked twice, while the other is still waited for"
+        assert (waiting.is_alive(), pair.north.state(waits)) == (True, "preparing")
+    finally:
+        slow.let.set()
+        waiting.join(20)
+    assert pair.north.state(waits) == "aborting", "its answer is written down when it comes"
+
+
+def test_what_no_longer_has_a_peer_says_so_and_is_asked_again(pair: Pair) -> None:
+    one = pair.transfer(pair.north.agent(money=100), make_id("agent"), 5, peer="gone")
+    pair.north.work(1)
+    with pair.north.database.transaction(read_only=True) as conn:
+        assert "the peer gone is not set up here" in str(show_transaction(conn, one).last_error)
+    pair.north.wiring.peers["gone"] = Strange(PeerReply("no", "here again"))  # type: ignore[index]
+    pair.north.work(2)
+    assert pair.north.state(one) == "aborting"
 
 
 def test_the_answer_of_one_peer_leaves_what_is_wrong_with_another(pair: Pair) -> None:

@@ -1,7 +1,8 @@
 """Jobs: what the worker does again and again. Each is declared once, beside its noun, as a row of that module's `JOBS`.
 
 Worker, API, command line, health and help are derived from the rows that `wiring` concatenates. A job `per_provider` has a thread for
-each provider, so that a slow one holds up nobody; a job with a queue is woken when something becomes due in it.
+each provider, one `per_peer` one for each peer, so that a slow one holds up nobody; a job with a queue is woken when something becomes due
+in it.
 """
 
 from __future__ import annotations
@@ -49,14 +50,15 @@ class JobContext:
         return {name: one for name, one in self.providers.items() if provider in (None, name)}
 
 
-Tick = Callable[[JobContext, str | None], Tally]  # of one provider, or of all
+Tick = Callable[[JobContext, str | None], Tally]  # of one provider or peer, or of all
+NOT_SET_UP = ""  # the lane of peers that are not, or no longer, set up here
 
 
 class Job(NamedTuple):
     """A job: its name, its queue, one bounded run of it, and the longest rest between two (None: the worker's poll).
 
     `says` is what it does, for people. `on_demand`: what is done when somebody runs it by name, where the worker's tick waits for a
-    schedule.
+    schedule. `woken_by`: the queue of another job after which there may be something for this one.
     """
 
     name: str
@@ -66,10 +68,18 @@ class Job(NamedTuple):
     every: Callable[[JobContext], float] | None = None
     per_provider: bool = False
     on_demand: Tick | None = None
+    per_peer: bool = False
+    woken_by: Queue | None = None
+
+    def lanes(self, context: JobContext) -> Sequence[str | None]:
+        """The lanes that it is parted into, none of which waits for another; None is the only one."""
+        if self.per_peer:
+            return [*sorted(context.peers), NOT_SET_UP]
+        return sorted(context.providers) if self.per_provider else [None]
 
     def run(self, context: JobContext) -> Tally:
-        """One run over everything: provider by provider where it is parted by them. One that fails is raised after the others."""
-        lanes: Sequence[str | None] = sorted(context.providers) if self.per_provider else [None]
+        """One run over everything, lane by lane. One that fails is raised after the others."""
+        lanes = self.lanes(context)
         total, failed = Tally(), None
         for lane in lanes:
             try:

@@ -6,8 +6,8 @@ answer that came too late for its question moves nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -18,7 +18,7 @@ from counterfoil.base.failpoints import reached
 from counterfoil.base.problems import Busy, DatabaseAway
 from counterfoil.base.text import cleaned
 from counterfoil.ledger.write_context import enter
-from counterfoil.operations.work.jobs import Job, JobContext
+from counterfoil.operations.work.jobs import NOT_SET_UP, Job, JobContext
 from counterfoil.operations.work.runner import ERROR_TEXT_MAX, Runner, Tally, wake
 from counterfoil.treasury.two_phase.model import MOVING, Participant, Transaction, participants_of, scales_of, show_transaction
 from counterfoil.treasury.two_phase.participants import apply_participant, prepare_participant, release_participant
@@ -26,12 +26,11 @@ from counterfoil.treasury.two_phase.peers import LIMIT_S, Message, NotUnderstood
 from counterfoil.treasury.two_phase.transactions import ACTOR, Decided, decide, finish_transaction, note_votes
 
 MESSAGE_IN: Final[Mapping[str, Message]] = {"preparing": "prepare", "committing": "commit", "aborting": "cancel"}
-ROWS_MAX: Final = 64
-CALLERS_MAX: Final = 8
+NOT_SET_UP_MAX: Final = 64  # of peers that are not set up: they are not asked, and only told so
+OF_A_PEER_MAX: Final = 8  # asked of one peer side by side
 REST_S: Final = 1.0
 AGAIN_MAX: Final = timedelta(minutes=1)
-OF_A_PEER_MAX: Final = 8  # at once: a peer that is deaf leaves room for the others
-IN_HAND: Final = timedelta(seconds=(2 + -(-ROWS_MAX // CALLERS_MAX)) * LIMIT_S)  # to ask all: so long another worker leaves them alone
+IN_HAND: Final = timedelta(seconds=6 * LIMIT_S)  # for so long, to ask and to write down, another worker leaves it alone
 _log = structlog.get_logger("counterfoil.two_phase")
 
 
@@ -45,36 +44,41 @@ class PeerCall(NamedTuple):
     asked: PeerQuestion
 
 
-def call_peers(context: JobContext) -> Tally:
-    """One tick: ask the peers what is due, side by side, and write down what they answered."""
-    runner, peers = context.runner, context.peers
+def call_peers(context: JobContext, peer: str | None) -> Tally:
+    """One tick of a peer, in a lane of its own: ask it what is due, side by side, and write each answer down as it comes."""
+    runner = context.runner
     with runner.database.transaction() as conn:
-        due = _claim(conn, runner.clock(conn))
+        due = _claim(conn, peer or NOT_SET_UP, sorted(context.peers), runner.clock(conn))
     if not due:
         return Tally()
-    with ThreadPoolExecutor(max_workers=CALLERS_MAX, thread_name_prefix="peers") as callers:
-        answers = list(callers.map(lambda one: _ask(peers.get(one.peer), one, context.clock()), due))
     failed = 0
-    for one, answer in zip(due, answers, strict=True):
-        reached("peers.before_record")
-        failed += not _written(runner, one, answer)
+    with ThreadPoolExecutor(max_workers=OF_A_PEER_MAX, thread_name_prefix="peers") as callers:
+        asked = {callers.submit(_ask, context.peers.get(one.peer), one, context.clock()): one for one in due}
+        for answer in as_completed(asked):
+            reached("peers.before_record")
+            failed += not _written(runner, asked[answer], answer.result())
     return Tally(handled=len(due) - failed, failed=failed)
 
 
-def _claim(conn: Connection[Any], now: datetime) -> list[PeerCall]:
+def _claim(conn: Connection[Any], peer: str, set_up: Sequence[str], now: datetime) -> list[PeerCall]:
+    """What is due to be asked of a peer; in the lane NOT_SET_UP, of all that are not."""
     rows = conn.execute(
         """update two_phase_call c set due_at = %(later)s
-           from (select w.transaction_id, w.peer from two_phase_call w
-                 join (select w.transaction_id, w.peer, row_number() over (partition by w.peer order by w.due_at, w.transaction_id) as place
-                       from two_phase_call w join two_phase t on t.id = w.transaction_id
-                       where w.due_at <= %(now)s and not exists (
-                           select from queue_paused q where q.queue = %(queue)s and q.provider = '' and q.program_id in ('', t.program_id))
-                      ) p using (transaction_id, peer)
-                 where w.due_at <= %(now)s and p.place <= %(each)s
-                 order by p.place, w.due_at, w.transaction_id limit %(rows)s for update of w skip locked) due
+           from (select w.transaction_id, w.peer from two_phase_call w join two_phase t on t.id = w.transaction_id
+                 where w.due_at <= %(now)s and case when %(peer)s = '' then w.peer <> all(%(set_up)s) else w.peer = %(peer)s end
+                       and not exists (
+                     select from queue_paused q where q.queue = %(queue)s and q.provider = '' and q.program_id in ('', t.program_id))
+                 order by w.due_at, w.transaction_id limit %(rows)s for update of w skip locked) due
            where (c.transaction_id, c.peer) = (due.transaction_id, due.peer)
            returning c.transaction_id, c.peer, c.attempt""",
-        {"now": now, "later": now + IN_HAND, "queue": MOVING.name, "rows": ROWS_MAX, "each": OF_A_PEER_MAX},
+        {
+            "now": now,
+            "later": now + IN_HAND,
+            "queue": MOVING.name,
+            "peer": peer,
+            "set_up": list(set_up),
+            "rows": OF_A_PEER_MAX if peer else NOT_SET_UP_MAX,
+        },
     ).fetchall()
     found = []
     for transaction_id, peer, attempt in sorted(rows):
@@ -201,8 +205,10 @@ JOBS: Final = (
     Job(
         "peers",
         None,
-        lambda c, _: call_peers(c),
+        call_peers,
         "Asks the peers that take part in transactions, again and again until they have answered.",
         every=lambda _: REST_S,
+        per_peer=True,
+        woken_by=MOVING,
     ),
 )
