@@ -32,6 +32,7 @@ Holds (`ledger.holds`)
     void_hold(conn, program_id, hold_id, *, reason, actor, now) -> None
     expire_holds(conn, program_id, *, actor, now, rows_max=500) -> list[UUID]
         an open hold can always be posted; the job `expire-holds` sweeps (`ledger.expiring`)
+    take_promises / post_promises(conn, program_id, ...)     promised holds, many at once, by who has the program alone (`ledger.promises`)
     holds_expiring(conn, program_id, *, now, within: timedelta, rows_max=500) -> list[Hold]
 
 Reading (`ledger.reads.balances`, `ledger.reads.statements`)

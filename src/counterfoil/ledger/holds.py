@@ -108,7 +108,7 @@ def take_hold(
     book = ground.book(asset)
     accounts = accounts_of(conn, ground, asset, [debit, credit])
     known = known_of(conn, book, [id_.bytes], newest_posted=id_, newest_held=id_)
-    decision = decide(accounts, [movement], _terms(ground, now), known=known)
+    decision = decide(accounts, [movement], terms_of(ground, now), known=known)
     if decision.outcomes[0] not in (MovementOutcome.POSTED, MovementOutcome.EXISTS):
         raise refusal(decision.outcomes[0], movement)
     asked = (kind, narrative, source[0] if source else None, source[1] if source else None, promised)
@@ -149,9 +149,9 @@ def post_hold(
     ground = enter(conn, program_id, alone=False)
     book = ground.book(hold.asset)
     accounts = accounts_of(conn, ground, hold.asset, [hold.debit, hold.credit])
-    decision = decide(accounts, [movement], _terms(ground, now), holds=holds_of(conn, book, [hold_id.bytes]))
+    decision = decide(accounts, [movement], terms_of(ground, now), holds=holds_of(conn, book, [hold_id.bytes]))
     key = HOLD_POST.key(str(hold_id))
-    request_hash = _post_hash(hold_id, amount, kind, effective_at, narrative)
+    request_hash = post_hash(hold_id, amount, kind, effective_at, narrative)
     if decision.outcomes[0] is MovementOutcome.EXISTS:
         return _posted_before(conn, hold_id, amount, key, request_hash)
     if decision.outcomes[0] is not MovementOutcome.POSTED:
@@ -276,21 +276,22 @@ def _release(
         names = {name for hold in held.values() for name in (hold.debit, hold.credit)}
         accounts = accounts_of(conn, ground, asset, names)
         here = [movement for movement in movements if movement.hold_id in held]
-        decision = decide(accounts, here, _terms(ground, now), holds=holds_of(conn, book, list(held)))
+        decision = decide(accounts, here, terms_of(ground, now), holds=holds_of(conn, book, list(held)))
         for write in decision.writes:
             insert_resolutions(conn, write.resolutions, None, actor=actor, reason=reason, now=now)
         outcomes |= dict(zip([movement.hold_id or b"" for movement in here], decision.outcomes, strict=True))
     return [outcomes.get(id_, MovementOutcome.HOLD_UNKNOWN) for id_ in ids]
 
 
-def _terms(ground: Ground, now: datetime) -> Terms:
+def terms_of(ground: Ground, now: datetime) -> Terms:
+    """What bounds a hold, and the posting of one, at this moment."""
     now_us = to_us(now, "now")
     latest_us = ground.clock_ms * 1000 + EFFECTIVE_AHEAD_MAX_US
     # What says no time of its own happens now; a close of the books up to this very moment does not make it late.
     return Terms(now_us, max(now_us, ground.closed_until_us), ground.closed_until_us, latest_us)
 
 
-def _post_hash(hold_id: UUID, amount: int, kind: str, effective_at: datetime | None, narrative: str | None) -> bytes:
+def post_hash(hold_id: UUID, amount: int, kind: str, effective_at: datetime | None, narrative: str | None) -> bytes:
     """SHA-256 of what is asked for; not of a time that was not given: a retry has another."""
     effective_us = None if effective_at is None else to_us(effective_at)
     asked = [str(hold_id), amount, kind, effective_us, narrative]

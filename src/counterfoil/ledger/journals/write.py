@@ -199,19 +199,28 @@ def encode(lines: Lines, where: PostingPlace) -> bytes:
 
 
 def insert_holds(conn: Connection[Any], rows: Sequence[HoldRow], facts: Facts, *, now: datetime) -> None:
-    """Write holds; the trigger counts them as pending."""
+    """Write holds that share their facts; the trigger counts them as pending."""
+    insert_holds_of(conn, rows, [facts] * len(rows), now=now)
+
+
+def insert_holds_of(conn: Connection[Any], rows: Sequence[HoldRow], facts: Sequence[Facts], *, now: datetime) -> None:
+    """Write holds, each with its facts."""
+    if not rows:
+        return
     conn.execute(
         """insert into hold (id, debit, credit, amount, expires_at, taken_at, kind, actor, narrative, source_type, source_id, promised)
-           select h.*, %s, %s, %s, %s, %s, %s, %s
-           from unnest(%s::uuid[], %s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[]) as h""",
+           select id, debit, credit, amount, expires_at, %s, kind, actor, narrative, source_type, source_id, promised
+           from unnest(%s::uuid[], %s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[], %s::text[], %s::text[], %s::text[],
+                       %s::text[], %s::text[], %s::boolean[])
+                as h (id, debit, credit, amount, expires_at, kind, actor, narrative, source_type, source_id, promised)""",
         [
             now,
-            *facts,
             [UUID(bytes=row.id) for row in rows],
             [row.debit for row in rows],
             [row.credit for row in rows],
             [row.minor for row in rows],
             [None if row.expires_us is None else from_us(row.expires_us) for row in rows],
+            *[list(column) for column in zip(*facts, strict=True)],
         ],
     )
 
@@ -226,20 +235,34 @@ def insert_resolutions(
     now: datetime,
 ) -> None:
     """Write resolutions; the trigger frees what they held. `journal` is the one that their postings will be in."""
-    posts = [row.kind is MovementKind.POST_HOLD for row in rows]
+    _resolve(conn, [(row, journal, row.place + 1, reason) for row in rows], actor=actor, now=now)
+
+
+def insert_resolutions_of(
+    conn: Connection[Any], rows: Sequence[tuple[ResolutionRow, UUID, str | None]], *, actor: str, now: datetime
+) -> None:
+    """Write resolutions, each posted by a journal of its own, for a reason of its own."""
+    _resolve(conn, [(row, journal, 1, reason) for row, journal, reason in rows], actor=actor, now=now)
+
+
+def _resolve(
+    conn: Connection[Any], rows: Sequence[tuple[ResolutionRow, UUID | None, int, str | None]], *, actor: str, now: datetime
+) -> None:
+    posts = [row.kind is MovementKind.POST_HOLD for row, *_ in rows]
     conn.execute(
         """insert into hold_resolution (hold_id, verb, amount, journal_id, line, resolved_at, actor, reason)
-           select hold_id, verb, amount, journal_id, line, %s, %s, %s
-           from unnest(%s::uuid[], %s::text[], %s::bigint[], %s::uuid[], %s::int[]) as r (hold_id, verb, amount, journal_id, line)""",
+           select hold_id, verb, amount, journal_id, line, %s, %s, reason
+           from unnest(%s::uuid[], %s::text[], %s::bigint[], %s::uuid[], %s::int[], %s::text[])
+                as r (hold_id, verb, amount, journal_id, line, reason)""",
         [
             now,
             actor,
-            reason,
-            [UUID(bytes=row.hold_id) for row in rows],
-            [row.kind.value for row in rows],
-            [row.minor if post else 0 for row, post in zip(rows, posts, strict=True)],
-            [journal if post else None for post in posts],
-            [row.place + 1 if post else None for row, post in zip(rows, posts, strict=True)],
+            [UUID(bytes=row.hold_id) for row, *_ in rows],
+            [row.kind.value for row, *_ in rows],
+            [row.minor if post else 0 for (row, *_), post in zip(rows, posts, strict=True)],
+            [journal if post else None for (_, journal, *_), post in zip(rows, posts, strict=True)],
+            [line if post else None for (_, _, line, _), post in zip(rows, posts, strict=True)],
+            [reason for *_, reason in rows],
         ],
     )
 
