@@ -1,8 +1,9 @@
-"""`python -m tests.jepsen.run --faults 1000`: money moves between the agents of two servers while processes are killed and frozen and the
-lines between them are cut. Then all is mended, and everything is compared. Last line: `half-applied 0, lost 0, untrue answers 0`.
+"""`python -m tests.jepsen.run --faults 1000`: money moves between the agents of two servers while processes are killed and frozen, their
+clocks go wrong, and the lines between them are cut. Then all is mended, and everything is compared. Last line:
+`half-applied 0, lost 0, untrue answers 0`.
 
 A fault counts when it was seen to happen: a process that was killed says so by how it ended, a frozen one by its state in the kernel, a
-cut line by a message that it lost.
+wrong clock by the time on its answers, a cut line by a message that it lost.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from tests.jepsen.world import AGENTS, MONEY, START_S, FaultMissed, Line, Side, 
 CLIENTS = 4
 HEAL_S = 600
 CUT_S = 20.0
+KINDS = ("freeze", "refuse", "skew", "kill", "deaf")
 
 
 class Verdict(NamedTuple):
@@ -167,14 +169,15 @@ class Checker:
 
     def fault(self) -> str:
         """One of each kind in turn, on a side by chance."""
-        kinds = ("freeze", "refuse", "kill", "deaf")
-        kind = kinds[self.faults.total() % len(kinds)]
+        kind = KINDS[self.faults.total() % len(KINDS)]
         side = self.random.choice(self.sides)
         if kind == "kill":
             side.program.kill()
             self._up()
         elif kind == "freeze":
             side.program.freeze(self.random.uniform(0.2, 1.5))
+        elif kind == "skew":
+            side.skew(self.random.choice((-1, 1)) * self.random.randint(5, 900), self.random.uniform(0.5, 3.0))
         else:
             self._cut(side.line, kind)
         self.faults[kind] += 1

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from tests.jepsen.run import Checker, Teller, Verdict, _true, check, half_applied
-from tests.jepsen.world import FaultMissed, Line, within
+from tests.jepsen.run import KINDS, Checker, Teller, Verdict, _true, check, half_applied
+from tests.jepsen.world import FaultMissed, Line, Side, within
 
 
 def test_one_fault_of_each_kind_leaves_every_transaction_whole(make_database_url: Any, tmp_path: Path) -> None:
-    found = check((make_database_url(), make_database_url()), tmp_path, faults=4, seed=7)
-    assert set(found.faults) == {"freeze", "refuse", "kill", "deaf"}
+    found = check((make_database_url(), make_database_url()), tmp_path, faults=len(KINDS), seed=7)
+    assert set(found.faults) == {"freeze", "refuse", "skew", "kill", "deaf"}
     assert (found.half_applied, found.lost, found.untrue, found.wrong) == ([], [], [], [])
     assert found.begun > 0
     assert found.states["committed"] > 0, "it moved something"
@@ -28,6 +28,14 @@ def test_a_line_that_nobody_used_was_not_cut(monkeypatch: pytest.MonkeyPatch) ->
         Checker._cut(object.__new__(Checker), line, "refuse")
     line.close()
     assert not within(0.05, lambda: False)
+
+
+def test_a_clock_that_is_right_was_not_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.jepsen.world.within", lambda _, found: found())
+    side = object.__new__(Side)
+    side.folder, side.port = tmp_path, 9
+    with pytest.raises(FaultMissed, match="not wrong by 60 s"):
+        side.skew(60, 0)
 
 
 def test_what_was_told_is_true_or_it_is_not() -> None:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from tests.treasury.purse import an_agent
 SHARED = f"whsec_{base64.b64encode(hashlib.sha256(b'between the two').digest()).decode()}"
 AGENTS, MONEY = 4, 10_000_00
 START_S = 120
+CLOCK_SEEN_S = 3.0  # the time on an answer is of the second before, and the answer takes its time
 
 
 class FaultMissed(Exception):
@@ -169,6 +171,24 @@ class Side:
         with suppress(httpx2.HTTPError):
             return httpx2.get(f"http://127.0.0.1:{self.port}/healthz", timeout=2, trust_env=False).status_code == 200
         return False
+
+    def skew(self, wrong_s: int, seconds: float) -> None:
+        """Its clock is wrong by so much, for so long: proven by the time that it writes on its answers, from outside."""
+        clock = self.folder / process.CLOCK
+        clock.write_text(str(wrong_s))
+        try:
+            if not within(10, lambda: abs(self.ahead_s() - wrong_s) < CLOCK_SEEN_S):
+                raise FaultMissed(f"its clock is not wrong by {wrong_s} s")
+            time.sleep(seconds)
+        finally:
+            clock.write_text("0")
+
+    def ahead_s(self) -> float:
+        """By how much its clock is before ours, in whole seconds or so; nothing where it does not answer."""
+        with suppress(httpx2.HTTPError):
+            told = httpx2.get(f"http://127.0.0.1:{self.port}/healthz", timeout=2, trust_env=False).headers["date"]
+            return parsedate_to_datetime(told).timestamp() - time.time()
+        return 0.0
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.database_url, autocommit=True) as conn:
