@@ -107,7 +107,7 @@ from counterfoil.treasury.carbon import model as carbon_model
 from counterfoil.treasury.carbon import syncing as carbon
 from counterfoil.treasury.carbon.model import CarbonMeans
 from counterfoil.treasury.two_phase import model as two_phase_model
-from counterfoil.treasury.two_phase import telling, transactions
+from counterfoil.treasury.two_phase import moving, telling
 from counterfoil.treasury.two_phase.model import TRANSACTION
 from counterfoil.treasury.two_phase.noun import PAIRED as TRANSACTION_PAIRED
 from counterfoil.treasury.two_phase.noun import TRANSACTION_NOUN
@@ -154,7 +154,7 @@ JOBS: Final[Sequence[Job]] = (
     *release.JOBS,
     *disputes.JOBS,
     *escrows.JOBS,
-    *transactions.JOBS,
+    *moving.JOBS,
     *unpaid.JOBS,
     *commissions.JOBS,
     *telling.JOBS,

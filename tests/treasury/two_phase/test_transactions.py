@@ -25,13 +25,13 @@ from counterfoil.treasury.two_phase.ages import age_text, parse_age
 from counterfoil.treasury.two_phase.inspect import inspect_transaction
 from counterfoil.treasury.two_phase.invariants import INVARIANTS
 from counterfoil.treasury.two_phase.model import WantedTransactions, list_transactions, participants_of, show_transaction
+from counterfoil.treasury.two_phase.moving import move_due
 from counterfoil.treasury.two_phase.transactions import (
     TransactionRefuses,
     advance,
     cancel_transaction,
     commit_transaction,
     finish_transaction,
-    move_due,
     prepare_transaction,
 )
 from tests.builders import NOW, PROGRAM

@@ -161,20 +161,35 @@ def scales_of(conn: Connection[Any], program_id: str) -> dict[str, int]:
     return dict(conn.execute(query, [program_id]).fetchall())
 
 
+def transactions_of(conn: Connection[Any], ids: Sequence[str]) -> list[Transaction]:
+    """These transactions, in the order of their ids; whoever moves them has their rows locked."""
+    with conn.cursor(row_factory=class_row(Transaction)) as cur:
+        return cur.execute(_SELECT + "where t.id = any(%s) order by t.id", [list(ids)]).fetchall()
+
+
+_PARTS: Final = """
+    select p.number, p.agent_id, a.name as agent_name, p.peer, p.peer_agent, p.side, p.asset, p.amount,
+           coalesce(o.outcome, case v.vote when 'yes' then 'held' when 'no' then 'released' else 'none' end) as standing,
+           v.vote, v.why, v.at as voted_at, o.at as outcome_at, v.hold_id, o.journal_id
+    from two_phase_participant p
+    left join agent a on a.id = p.agent_id
+    left join two_phase_vote v using (transaction_id, number)
+    left join two_phase_outcome o using (transaction_id, number)"""
+
+
 def participants_of(conn: Connection[Any], transaction_id: str) -> list[Participant]:
     """Who takes part, in the order of their numbers."""
     with conn.cursor(row_factory=class_row(Participant)) as cur:
-        return cur.execute(
-            """select p.number, p.agent_id, a.name as agent_name, p.peer, p.peer_agent, p.side, p.asset, p.amount,
-                      coalesce(o.outcome, case v.vote when 'yes' then 'held' when 'no' then 'released' else 'none' end) as standing,
-                      v.vote, v.why, v.at as voted_at, o.at as outcome_at, v.hold_id, o.journal_id
-               from two_phase_participant p
-               left join agent a on a.id = p.agent_id
-               left join two_phase_vote v using (transaction_id, number)
-               left join two_phase_outcome o using (transaction_id, number)
-               where p.transaction_id = %s order by p.number""",
-            [transaction_id],
-        ).fetchall()
+        return cur.execute(f"{_PARTS} where p.transaction_id = %s order by p.number", [transaction_id]).fetchall()
+
+
+def participants_of_each(conn: Connection[Any], ids: Sequence[str]) -> dict[str, list[Participant]]:
+    """Who takes part in each of these transactions, in the order of their numbers."""
+    found: dict[str, list[Participant]] = {one: [] for one in ids}
+    query = _PARTS.replace("select p.number", "select p.transaction_id, p.number")
+    for row in conn.execute(f"{query} where p.transaction_id = any(%s) order by p.number", [list(ids)]):
+        found[row[0]].append(Participant(*row[1:]))
+    return found
 
 
 def checks_of(conn: Connection[Any], transaction_id: str) -> list[ParticipantCheck]:

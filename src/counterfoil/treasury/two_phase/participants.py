@@ -97,16 +97,19 @@ def _refused(conn: Connection[Any], part: Participant, transaction_id: str, now:
         [transaction_id, part.number, now, part.agent_id],
     ).fetchone()
     assert row is not None
-    state, refused = row
+    return refusal_of(part, *row)
+
+
+def refusal_of(part: Participant, state: str, refused: str | None) -> str | None:
+    """Why an agent may not, in this state and by what its mandates say."""
     if state == "closed" or (part.side == "debit" and state != "active"):
         return f"{part.agent_id} is {state}"
     return None if refused is None else f"{part.agent_id}: {refused}"
 
 
 def _hold(conn: Connection[Any], one: Transaction, part: Participant, actor: str, now: datetime) -> Any:
-    name = account_name(part.agent_id) if part.agent_id else f"clearing:{part.peer}"
-    open_accounts(conn, one.program_id, [name, BETWEEN], asset=part.asset, actor=actor, now=now)
-    debit, credit = (name, BETWEEN) if part.side == "debit" else (BETWEEN, name)
+    debit, credit = way_of(part)
+    open_accounts(conn, one.program_id, [debit, credit], asset=part.asset, actor=actor, now=now)
     return take_hold(
         conn,
         one.program_id,
@@ -123,6 +126,12 @@ def _hold(conn: Connection[Any], one: Transaction, part: Participant, actor: str
         promised=True,
         space=TWO_PHASE,
     ).id
+
+
+def way_of(part: Participant) -> tuple[str, str]:
+    """The accounts between which a participant's part is set aside: the debit and the credit."""
+    name = account_name(part.agent_id) if part.agent_id else f"clearing:{part.peer}"
+    return (name, BETWEEN) if part.side == "debit" else (BETWEEN, name)
 
 
 def _outcome(conn: Connection[Any], one: Transaction, number: int, outcome: str, journal_id: Any, now: datetime) -> None:

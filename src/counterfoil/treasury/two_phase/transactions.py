@@ -19,8 +19,7 @@ from counterfoil.base.problems import InvalidInput, NotFound, Problem
 from counterfoil.base.text import reference_of
 from counterfoil.ledger.write_context import enter
 from counterfoil.operations.events.events import NewEvent, emit
-from counterfoil.operations.work.jobs import Job
-from counterfoil.operations.work.runner import Claim, Runner, Tally, run_here, wake
+from counterfoil.operations.work.runner import wake
 from counterfoil.treasury.agents.agents import assets_of
 from counterfoil.treasury.agents.model import AGENT, lock_agents
 from counterfoil.treasury.two_phase.model import MOVING, TRANSACTION, Participant, Transaction, participants_of, show_transaction
@@ -153,7 +152,7 @@ def prepare_transaction(conn: Connection[Any], transaction_id: str, *, actor: st
     if now >= one.expires_at:
         return decide(conn, one, "abort", Decided("time_out", actor), now=now)
     _step(conn, one, "prepare", actor, now)
-    parts = [each for each in participants_of(conn, one.id) if not _elsewhere(one, each)]
+    parts = [each for each in participants_of(conn, one.id) if not elsewhere(one, each)]
     lock_agents(conn, [each.agent_id for each in parts if each.agent_id])
     enter(conn, one.program_id, alone=True)  # one promise after the other: of two transactions neither waits for the other's accounts
     noes = [vote for each in parts if not (vote := prepare_participant(conn, one, each.number, actor=actor, now=now)).yes]
@@ -163,7 +162,7 @@ def prepare_transaction(conn: Connection[Any], transaction_id: str, *, actor: st
     return note_votes(conn, one.id, actor=actor, now=now)
 
 
-def _elsewhere(one: Transaction, part: Participant) -> bool:
+def elsewhere(one: Transaction, part: Participant) -> bool:
     """Does another server answer for this participant?"""
     return one.coordinator is None and part.peer is not None
 
@@ -180,7 +179,7 @@ def note_votes(conn: Connection[Any], transaction_id: str, *, actor: str, now: d
 
 def tell_peers(conn: Connection[Any], one: Transaction, now: datetime) -> None:
     """What stands here is told to every peer that takes part, again and again until it has answered."""
-    peers = sorted({each.peer for each in participants_of(conn, one.id) if each.peer and _elsewhere(one, each)})
+    peers = sorted({each.peer for each in participants_of(conn, one.id) if each.peer and elsewhere(one, each)})
     for peer in peers:
         conn.execute(
             """insert into two_phase_call (transaction_id, peer, program_id, due_at) values (%s, %s, %s, %s)
@@ -272,7 +271,7 @@ def finish_transaction(conn: Connection[Any], transaction_id: str, *, actor: str
     follow = apply_participant if one.decision == "commit" else release_participant
     enter(conn, one.program_id, alone=True)
     for each in participants_of(conn, one.id):
-        if not _elsewhere(one, each):
+        if not elsewhere(one, each):
             follow(conn, one, each.number, actor=actor, now=now)
     return end_transaction(conn, one, actor=actor, now=now)
 
@@ -283,14 +282,19 @@ def end_transaction(conn: Connection[Any], one: Transaction, *, actor: str, now:
         _due(conn, one.id, None)  # the peers' answers move it on
         return one.state
     state = _step(conn, one, "finish", actor, now)
-    told = {"reference": one.reference, "cause": one.cause, "agents": [each.who for each in participants_of(conn, one.id)]}
-    emit(conn, [NewEvent(f"transaction_{state}", one.program_id, one.id, told)], at=now)
+    emit(conn, [ended(one, state, participants_of(conn, one.id))], at=now)
     if one.forced:
-        _verify(conn, one, now)
+        verify_forced(conn, one, now)
     return state
 
 
-def _verify(conn: Connection[Any], one: Transaction, now: datetime) -> None:
+def ended(one: Transaction, state: str, parts: Sequence[Participant]) -> NewEvent:
+    """What is told of a transaction that ended."""
+    told = {"reference": one.reference, "cause": one.cause, "agents": [each.who for each in parts]}
+    return NewEvent(f"transaction_{state}", one.program_id, one.id, told)
+
+
+def verify_forced(conn: Connection[Any], one: Transaction, now: datetime) -> None:
     """After a forced decision took effect every participant is verified, and what was found is kept and told."""
     agents = sorted({each.agent_id for each in participants_of(conn, one.id) if each.agent_id})
     found = verify_agents(conn, agents, now=now)
@@ -326,24 +330,6 @@ def advance(conn: Connection[Any], transaction_id: str, *, now: datetime) -> str
     return prepare_transaction(conn, one.id, actor=ACTOR, now=now)
 
 
-def move_due(runner: Runner) -> Tally:
-    """One tick: each due transaction goes on by one phase, program by program, so that two workers never wait for each other in a ring."""
-
-    def work(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
-        rows = conn.execute(
-            """select t.id, array_remove(array_agg(p.agent_id), null)
-               from two_phase t join two_phase_participant p on p.transaction_id = t.id
-               where t.id = any(%s) group by t.program_id, t.id order by t.program_id, t.id""",
-            [[one.id for one in claims]],
-        ).fetchall()
-        lock_agents(conn, sorted({agent for _, agents in rows for agent in agents}))
-        for id_, _ in rows:
-            advance(conn, id_, now=now)
-        wake(conn, MOVING)
-
-    return run_here(runner, MOVING, work)
-
-
 def _decided(one: Transaction) -> str:
     reason: Mapping[str | None, str] = {
         "votes": "every participant promised",
@@ -372,13 +358,3 @@ def _step(
 
 def _due(conn: Connection[Any], transaction_id: str, at: datetime | None) -> None:
     conn.execute("update two_phase set due_at = %s where id = %s", [at, transaction_id])
-
-
-JOBS: Final = (
-    Job(
-        "transactions",
-        MOVING,
-        lambda c, _: move_due(c.runner),
-        "Takes transactions between agents on: asks participants, writes decisions, applies or releases, ends those whose time is over.",
-    ),
-)
